@@ -1,0 +1,157 @@
+"""How δ flows: the chain rule, node by node, in reverse topological order.
+
+δ of a node is ∂(root)/∂(node). The root's own δ is 1; every node hands `δ · partial` down to each of its
+operands, and an operand adds up what its consumers hand it. This works over anything that has operands and
+partials; nothing here knows what a Value can do.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+
+class Node(Protocol):
+    """What a sweep needs of a node.
+
+    One or two operands lie flat in `a` and `b`, with their partials in `da` and `db`, since a tuple per node would
+    be one more object for Python's collector to walk over. More operands are tuples in `b` and `db`. Constants
+    are plain floats with partial 0, so "the partial is not 0" also says "there is a node to hand δ to".
+    """
+
+    op: Any  # None for a leaf
+    a: Any
+    b: Any
+    da: Any
+    db: Any
+    grad: Any
+
+    @property
+    def operands(self) -> tuple[Any, ...]: ...
+
+    @property
+    def partials(self) -> tuple[float, ...]: ...
+
+
+UNSWEPT = float("0")  # the grad of a node that no sweep has reached: equal to 0.0, yet an object of its own
+_one_sweep_at_a_time = threading.RLock()  # threads that share leaves get the right sums
+
+
+def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:
+    """Every node that `root` depends on, root first, each one before its operands.
+
+    Iterative, so depth is no limit. Nodes in `stop` are listed, but not what they were computed from.
+
+    >>> from autodiff import Value
+    >>> x = Value(2.0, "x")
+    >>> [node.label for node in topological_order(x * x)]
+    ['', 'x']
+    """
+    seen: set[Any] = set()
+    ends = set(stop)
+    order: list[Any] = []
+    stack: list[Any] = [root]
+    pop, push, see, append = stack.pop, stack.append, seen.add, order.append
+    while stack:
+        node = pop()
+        if node is None:  # all that hangs below the next one is listed
+            append(pop())
+            continue
+        if node in seen:
+            continue
+        see(node)
+        if node.op is None or node in ends:
+            append(node)
+            continue
+        push(node)
+        push(None)
+        operand = node.a
+        if operand.__class__ is not float and operand not in seen:
+            push(operand)
+        operand = node.b
+        if operand.__class__ is tuple:
+            stack += [x for x in operand if x.__class__ is not float and x not in seen]
+        elif operand.__class__ is not float and operand not in seen:
+            push(operand)
+    order.reverse()
+    return order
+
+
+def sweep(root: Node) -> None:
+    """Propagate δ from `root`: inner nodes get δ of this sweep, leaves add it to the `grad` they have.
+
+    A leaf's total is formed first and added once, so a second sweep adds exactly the same again. A δ or a partial
+    that is exactly 0 is not propagated: 0 · ∞ never makes a NaN. Interrupted, it leaves every leaf as it was.
+    """
+    order = topological_order(root)
+    with _one_sweep_at_a_time:
+        leaves = [(node, node.grad) for node in order if node.op is None]
+        try:
+            for node in order:
+                node.grad = 0.0
+            root.grad = 1.0
+            for node in order:
+                delta = node.grad
+                if delta:
+                    partial = node.da
+                    if partial:
+                        node.a.grad += delta * partial
+                    partial = node.db
+                    if partial.__class__ is tuple:
+                        for operand, each in zip(node.b, partial, strict=True):
+                            if each:
+                                operand.grad += delta * each
+                    elif partial:
+                        node.b.grad += delta * partial
+        except BaseException:
+            for leaf, before in leaves:
+                leaf.grad = before
+            raise
+        for leaf, before in leaves:
+            leaf.grad = before + leaf.grad
+
+
+def propagate(root: Any, stop: Iterable[Any] = (), partials: Any = lambda node: node.partials) -> dict[Any, Any]:
+    """The same sweep as a function: δ by node, nothing written anywhere, nothing below the nodes in `stop`.
+
+    `partials(node)` says in which arithmetic: floats by default; Values make derivatives that can be
+    differentiated again. Nodes that δ does not reach are missing from the answer.
+    """
+    ends = set(stop)
+    delta: dict[Any, Any] = {root: 1.0}
+    for node in topological_order(root, ends):
+        if node in delta and node.op is not None and node not in ends:
+            for operand, partial in zip(node.operands, partials(node), strict=True):
+                if operand.__class__ is not float and _flows(delta[node], partial):
+                    step = delta[node] * partial
+                    delta[operand] = delta[operand] + step if operand in delta else step
+    return delta
+
+
+def push_forward(root: Any, tangents: dict[Any, Any], partials: Any = lambda node: node.partials) -> Any:
+    """Forward mode over the same graph: how fast `root` changes when the given nodes change at `tangents`."""
+    rate = dict(tangents)
+    for node in reversed(topological_order(root, tangents)):
+        if node not in rate and node.op is not None:
+            for operand, partial in zip(node.operands, partials(node), strict=True):
+                if operand.__class__ is not float and operand in rate and _flows(rate[operand], partial):
+                    step = rate[operand] * partial
+                    rate[node] = rate[node] + step if node in rate else step
+    return rate.get(root, 0.0)
+
+
+def _flows(delta: Any, partial: Any) -> bool:
+    """Whether `delta * partial` is worth handing on: neither is the constant 0, and it is not 0 · ∞.
+
+    A Value that happens to be 0 does flow: its own derivative need not be 0.
+    """
+    for factor, other in ((delta, partial), (partial, delta)):
+        if not factor and (factor.__class__ is float or abs(_plain(other)) == math.inf):
+            return False
+    return True
+
+
+def _plain(x: Any) -> float:
+    return x if x.__class__ is float else getattr(x, "data", x)

@@ -1,0 +1,84 @@
+"""Copying and pickling graphs of any depth.
+
+Python's own ways recurse from a node into its operands and die a thousand nodes down. Here a graph is handed over
+leaves first, so that whatever a node refers to is already there.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from autodiff.backward import UNSWEPT, topological_order
+
+_handing_over = threading.local()
+
+
+def shallow(node: Any) -> Any:
+    """A node of the same origin, with a grad of its own to sweep into."""
+    return _with_attributes(_restore(*_fields(node)), node, lambda x: x)
+
+
+def deep(node: Any, memo: dict[int, Any]) -> Any:
+    """A copy of the whole graph below the node; what was shared is still shared."""
+    for old in reversed(topological_order(node)):
+        if id(old) not in memo:
+            cls, data, label, op, a, b, *rest = _fields(old)
+            new = _restore(cls, data, label, op, _copied(a, memo), _copied(b, memo), *rest)
+            memo[id(old)] = _with_attributes(new, old, lambda x: copy.deepcopy(x, memo))
+    return memo[id(node)]
+
+
+def reduce(node: Any, protocol: Any) -> Any:
+    """How pickle takes a node apart: its ancestors first, leaves before what was computed from them."""
+    ancestors = None if node.op is None or getattr(_handing_over, "now", False) else _Ancestors(node)
+    return _restore_after, (ancestors, *_fields(node)), getattr(node, "__dict__", None)
+
+
+class _Ancestors:
+    """Stands in a pickle for the list of a node's ancestors."""
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+
+    def __reduce__(self) -> Any:
+        return list, (), None, self._hand_over()
+
+    def _hand_over(self) -> Iterator[Any]:
+        _handing_over.now = True  # each one's operands were pickled before it: no need to look further down
+        try:
+            yield from topological_order(self.node)[:0:-1]
+        finally:
+            _handing_over.now = False
+
+
+def _fields(node: Any) -> tuple[Any, ...]:
+    """All there is to a node. A grad that is itself a Value is kept as its number: it refers back to the graph."""
+    grad = getattr(node.grad, "data", node.grad) if node.swept else None
+    return type(node), node._data, node._label, node.op, node.a, node.b, node.da, node.db, grad
+
+
+def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: float, db: Any, grad: Any) -> Any:
+    node = object.__new__(cls)
+    node._data, node._label, node.op, node.a, node.b, node.da, node.db = data, label, op, a, b, da, db
+    node.grad = UNSWEPT if grad is None else grad
+    return node
+
+
+def _restore_after(ancestors: Any, *fields: Any) -> Any:
+    return _restore(*fields)
+
+
+def _copied(operand: Any, memo: dict[int, Any]) -> Any:
+    if operand.__class__ is tuple:
+        return tuple(_copied(x, memo) for x in operand)
+    return operand if operand.__class__ is float else memo[id(operand)]
+
+
+def _with_attributes(new: Any, old: Any, copied: Callable[[Any], Any]) -> Any:
+    """What a user's subclass of Value adds."""
+    if hasattr(old, "__dict__"):
+        new.__dict__.update(copied(old.__dict__))
+    return new

@@ -1,0 +1,63 @@
+"""What an operand may be: one real number, inside the operation's domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+
+class DomainError(ValueError):
+    """An operand lies where the operation, or its derivative, is not a real number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """An interval of the real line in the usual notation, possibly without one point.
+
+    >>> 0.0 in Domain("(0, ∞)"), 0.0 in Domain("[0, ∞)"), 0.0 in Domain("(-∞, ∞)", without=0.0)
+    (False, True, False)
+    """
+
+    interval: str
+    without: float | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        low, high = self.interval[1:-1].replace("∞", "inf").split(",")
+        return float(low), float(high)
+
+    def __contains__(self, x: float) -> bool:
+        low, high = self.bounds
+        at_edge = (x == low and self.interval[0] == "[") or (x == high and self.interval[-1] == "]")
+        return (low < x < high or at_edge) and x != self.without
+
+    def __str__(self) -> str:
+        return self.interval + (f" without {self.without:g}" if self.without is not None else "")
+
+
+def number(x: Any) -> float:
+    """Give `x` as a float, or raise a TypeError that says what to use instead."""
+    if x.__class__ is float:
+        return x
+    if isinstance(x, np.ndarray) and x.ndim == 0:  # a 0-d array is a number
+        x = x[()]
+    if isinstance(x, (Real, Decimal, np.bool_)):
+        try:
+            return float(x)
+        except OverflowError:
+            raise OverflowError("this integer is beyond the largest float, 1.8e308: scale it down") from None
+    advice = "a Value holds one real number"
+    if isinstance(x, str):
+        advice += f"; for text use Value(float({x[:40]!r}))"
+    elif isinstance(x, (complex, np.complexfloating)):
+        advice += "; keep real and imaginary parts as two Values"
+    elif isinstance(x, (Iterable, np.ndarray)):
+        advice += "; make one Value per element, e.g. [Value(x) for x in data]"
+    elif hasattr(x, "backward"):
+        advice += "; this is one already: use it as it is, or its .data for a constant"
+    raise TypeError(f"{advice} (got {type(x).__name__})")

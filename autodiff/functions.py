@@ -1,0 +1,81 @@
+"""Operations whose call reads better with a signature of its own: sequences in, defaults named.
+
+The others are rows of the table and are called as they stand: `autodiff.exp`, `autodiff.maximum`, …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from autodiff.ops import OPS, exp
+
+
+def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
+    """`x` where it is positive, `slope * x` elsewhere; the derivative at 0 is `slope`.
+
+    >>> leaky_relu(-2.0), leaky_relu(-2.0, slope=0.5)
+    (-0.02, -1.0)
+    """
+    return OPS["leaky_relu"](x, slope)
+
+
+def total(values: Iterable[Any]) -> Any:
+    """The sum of `values` as ONE node, however many they are.
+
+    >>> total([1.0, 2.0, 3.5])
+    6.5
+    """
+    return OPS["total"](*values)
+
+
+def mean(values: Iterable[Any]) -> Any:
+    """The mean of `values` as one node; ValueError when there are none.
+
+    >>> mean([1.0, 2.0, 6.0])
+    3.0
+    """
+    return OPS["mean"](*_some(values, "mean"))
+
+
+def logsumexp(values: Iterable[Any]) -> Any:
+    """log Σ exp(x) as one node, without overflow; ValueError when there are no values.
+
+    >>> logsumexp([1000.0, 1000.0])
+    1000.6931471805599
+    """
+    return OPS["logsumexp"](*_some(values, "logsumexp"))
+
+
+def softmax(values: Iterable[Any]) -> list[Any]:
+    """exp(x) / Σ exp(x) for every x: numbers above 0 that add up to 1; ValueError when there are none.
+
+    Written exp(x - logsumexp), so it neither overflows nor needs a derivative of its own.
+
+    >>> softmax([0.0, 0.0])
+    [0.5, 0.5]
+    """
+    values = _some(values, "softmax")
+    scale = OPS["logsumexp"](*values)
+    return [exp(x - scale) for x in values]
+
+
+def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0) -> Any:
+    """z = Σ wᵢxᵢ + b, a whole neuron as ONE node (course slide «La neurona, suma ponderada»).
+
+    Numbers and Values mix freely. ValueError when weights and inputs differ in number.
+
+    >>> weighted_sum([4.0, 5.0], [1.0, 0.0], bias=-6.0)
+    -2.0
+    """
+    weights, inputs = tuple(weights), tuple(inputs)
+    if len(weights) != len(inputs):
+        raise ValueError(f"weighted_sum takes one input per weight: got {len(weights)} weights, {len(inputs)} inputs")
+    return OPS["weighted_sum"](*weights, *inputs, bias)
+
+
+def _some(values: Iterable[Any], name: str) -> tuple[Any, ...]:
+    values = tuple(values)
+    if not values:
+        raise ValueError(f"{name} of no values is undefined: give it at least one")
+    return values

@@ -1,0 +1,295 @@
+"""What operations are: one table, one row each.
+
+A row says everything the rest of the package knows of an operation: how it computes on floats and on
+arrays, the partial derivative by each operand, where it is defined and where it has a kink. The engine,
+`gradcheck`, the property tests, the pictures and the documentation all read these rows, so a new
+operation is one more `Op(...)`:
+
+>>> cube = Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))
+>>> cube(2.0)
+8.0
+
+Partials take the operands and then the result. They are written with plain operators and with other
+rows, so the same text serves floats, arrays, and Values: the derivative of a derivative comes for free.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import mul
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from autodiff.domains import Domain, DomainError, number
+
+Rule = Callable[..., Any]  # floats, Values or arrays in, the same kind out
+Names = Callable[[], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Op:
+    """An operation: a row of the table, callable on numbers, arrays and Values alike.
+
+    `partials` holds one rule per operand, `rule(*operands, result)`; an operation on any number of
+    operands has ONE rule instead, `rule(operands, result)`, that gives all of them. `array` defaults to
+    `forward`; `kink` is a function of the operands that is 0 exactly where a derivative jumps.
+
+    Called on floats it raises DomainError outside its domain; on arrays it follows IEEE 754 and gives
+    NaN or infinity; with a Value among its operands it records a node.
+
+    >>> OPS["log"](1.0), OPS["log"](np.array([1.0, 0.0]))
+    (0.0, array([  0., -inf]))
+    """
+
+    name: str
+    symbol: str
+    forward: Callable[..., float]
+    array: Rule | None = None
+    partials: tuple[Rule, ...] | Rule = ()
+    domains: tuple[Domain, ...] = ()
+    kink: Rule | None = None
+    condition: str = "operands inside its domain"  # what the operands must fulfil together, in words
+
+    @property
+    def arity(self) -> int | None:
+        """How many operands it takes; None for any number."""
+        return len(self.partials) if isinstance(self.partials, tuple) else None
+
+    def __repr__(self) -> str:
+        return f"<Op {self.name}>"
+
+    def __reduce__(self) -> Any:  # rows of the table stay themselves through pickle and copy
+        return (_row, (self.name,)) if OPS.get(self.name) is self else object.__reduce_ex__(self, 4)
+
+    def __call__(self, *operands: Any) -> Any:
+        if self.arity not in (None, len(operands)):
+            raise TypeError(f"{self.name} takes {self.arity} operands, got {len(operands)}")
+        for x in operands:
+            if hasattr(x, "record_operation"):
+                return x.record_operation(self, operands)
+        if any(isinstance(x, np.ndarray) for x in operands):
+            if any(getattr(x, "dtype", None) == object for x in operands):  # arrays of Values
+                return np.frompyfunc(self, len(operands), 1)(*operands)
+            return self.on_arrays(*(np.asarray(x, dtype=np.float64) for x in operands))
+        return self.on_floats(*map(number, operands))
+
+    def on_arrays(self, *operands: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return (self.array or self.forward)(*operands)
+
+    def on_floats(self, *operands: float, names: Names = tuple) -> float:
+        """The value at `operands`; `names()` is what a DomainError calls them."""
+        try:
+            return self.forward(*operands)
+        except OverflowError:  # Python raises where IEEE arithmetic gives an infinity
+            return float(self.on_arrays(*map(np.float64, operands)))
+        except (ValueError, ZeroDivisionError):
+            raise DomainError(self._complaint(operands, names)) from None
+
+    def partials_at(
+        self, operands: Sequence[float], result: float, wanted: Sequence[bool], names: Names = tuple
+    ) -> Sequence[float]:
+        """The wanted partials at a point, 0 for the others; infinite where the slope is.
+
+        Raises DomainError where there is no derivative.
+        """
+        try:
+            return [float(p) for p in self.partials_of(operands, result, wanted)]
+        except (ArithmeticError, ValueError):  # an edge: the arrays' IEEE arithmetic knows the limit
+            point, at = [np.array([x]) for x in operands], np.array([result])
+            with np.errstate(all="ignore"):
+                slopes = [float(np.ravel(p)[0]) for p in self.partials_of(point, at, wanted)]
+            if any(map(math.isnan, slopes)) and not any(map(math.isnan, [*operands, result])):
+                i = [math.isnan(p) for p in slopes].index(True)
+                raise DomainError(
+                    f"{self._complaint(operands, names, f'no derivative by operand {i + 1}')}; "
+                    "if that operand is meant to be constant, make it a plain number"
+                ) from None
+            return slopes
+
+    def partials_of(self, operands: Sequence[Any], result: Any, wanted: Sequence[bool]) -> Sequence[Any]:
+        """The wanted partials, 0 for the others, in the operands' own arithmetic."""
+        if isinstance(self.partials, tuple):
+            return [rule(*operands, result) if want else 0.0 for rule, want in zip(self.partials, wanted, strict=True)]
+        return [p if want else 0.0 for p, want in zip(self.partials(operands, result), wanted, strict=True)]
+
+    def _complaint(self, operands: Sequence[float], names: Names, problem: str = "") -> str:
+        """Such as: log of -0.5, outside (0, ∞), in 'loss.p'."""
+        for i, (x, domain) in enumerate(zip(operands, self.domains, strict=False)):
+            if not problem and x not in domain:
+                problem = f"{f'operand {i + 1} ' if len(operands) > 1 else ''}outside {domain}"
+        shown = f"{self.name} of {' and '.join(map(repr, operands))}, {problem or 'needs ' + self.condition}"
+        named = [f"operand {i + 1} " * (len(operands) > 1) + name for i, name in enumerate(names()) if name]
+        return f"{shown}, in {', '.join(named)}" if named else shown
+
+
+
+def _row(name: str) -> Op:
+    return OPS[name]
+
+
+def _pick(condition: Any, a: Any, b: Any) -> Any:
+    """`a` where the condition holds, else `b`: Python's own choice for one number, `where` for arrays."""
+    return (a if condition else b) if isinstance(condition, bool) else where(condition, a, b)
+
+
+def _share(a: Any, r: Any) -> Any:
+    """a / r for |a| ≤ r, and 0 where both are 0."""
+    return a / _pick(r == 0.0, 1.0, r)
+
+
+def _itself(a: Any) -> Any:
+    return a
+
+
+def _sign(a: float) -> float:
+    return a if a != a else float((a > 0.0) - (a < 0.0))
+
+
+def _step(a: float) -> float:
+    return 0.0 if a <= 0.0 else 1.0 if a > 0.0 else a
+
+
+def _sigmoid(a: float) -> float:
+    e = math.exp(-abs(a))  # at most 1: neither side overflows
+    return (1.0 if a >= 0.0 else e) / (1.0 + e)
+
+
+def _sigmoid_array(a: Any) -> Any:
+    e = np.exp(-np.abs(a))
+    return np.where(a >= 0.0, 1.0, e) / (1.0 + e)
+
+
+def _softplus(a: float) -> float:
+    return (0.0 if a <= 0.0 else a) + math.log1p(math.exp(-abs(a)))
+
+
+def _softplus_array(a: Any) -> Any:
+    return np.maximum(a, 0.0) + np.log1p(np.exp(-np.abs(a)))
+
+
+def _leaky_relu(a: float, slope: float) -> float:
+    return a if a > 0.0 else a * slope
+
+
+def _leaky_relu_array(a: Any, slope: Any) -> Any:
+    return np.where(a > 0.0, a, a * slope)
+
+
+def _clip(a: float, low: float, high: float) -> float:
+    if low > high:
+        raise ValueError
+    return low if a < low else high if a > high else a
+
+
+def _atan2_kink(a: Any, b: Any) -> Any:  # the origin, and the jump across the negative axis
+    return _pick(b > 0.0, hypot(a, b), a)
+
+
+def _logsumexp(*xs: float) -> float:
+    top = max(xs)
+    return top if math.isinf(top) else top + math.log(sum(math.exp(x - top) for x in xs))
+
+
+def _total_array(*xs: Any) -> Any:
+    return reduce(np.add, xs, 0.0)
+
+
+def _mean_array(*xs: Any) -> Any:
+    return reduce(np.add, xs, 0.0) / len(xs)
+
+
+def _weighted_sum(*operands: Any) -> Any:  # the weights, as many inputs, the bias
+    n = len(operands) // 2
+    return sum(map(mul, operands[:n], operands[n:-1]), operands[-1])
+
+
+def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:
+    n = len(operands) // 2
+    return (*operands[n:-1], *operands[:n], 1.0)
+
+
+_erf_array = np.vectorize(math.erf, otypes=[float])
+_LN2, _LN10, _ERF = math.log(2.0), math.log(10.0), 2.0 / math.sqrt(math.pi)
+_REAL, _NOT_ZERO, _POSITIVE = Domain("(-∞, ∞)"), Domain("(-∞, ∞)", without=0.0), Domain("(0, ∞)")
+_POWERS = "a base above 0, a base 0 with an exponent ≥ 0, or an exponent that is an integer"
+
+# Columns: name, symbol, forward on floats, forward on arrays; partials, one per operand; then domains, kink, condition.
+# fmt: off
+_ROWS = (
+    Op("add", "+", lambda a, b: a + b, np.add,          (lambda a, b, r: 1.0, lambda a, b, r: 1.0)),
+    Op("sub", "-", lambda a, b: a - b, np.subtract,     (lambda a, b, r: 1.0, lambda a, b, r: -1.0)),
+    Op("mul", "*", lambda a, b: a * b, np.multiply,     (lambda a, b, r: b, lambda a, b, r: a)),
+    Op("div", "/", lambda a, b: a / b, np.divide,       (lambda a, b, r: 1.0 / b, lambda a, b, r: -r / b), (_REAL, _NOT_ZERO)),
+    Op("pow", "**", math.pow, np.power,                 (lambda a, b, r: b * a ** (b - _pick((a == 0.0) & (b == 0.0), 0.0, 1.0)),
+                                                         lambda a, b, r: r * log(_pick(r == 0.0, 1.0, a))), condition=_POWERS),
+
+    Op("pos",   "+",     lambda a: a,  np.positive,     (lambda a, r: 1.0,)),
+    Op("neg",   "-",     lambda a: -a, np.negative,     (lambda a, r: -1.0,)),
+    Op("abs",   "abs",   abs,          np.abs,          (lambda a, r: sign(a),), kink=_itself),
+    Op("sign",  "sign",  _sign,        np.sign,         (lambda a, r: 0.0,), kink=_itself),
+    Op("exp",   "exp",   math.exp,     np.exp,          (lambda a, r: r,)),
+    Op("expm1", "expm1", math.expm1,   np.expm1,        (lambda a, r: exp(a),)),
+    Op("log",   "log",   math.log,     np.log,          (lambda a, r: 1.0 / a,), (_POSITIVE,)),
+    Op("log1p", "log1p", math.log1p,   np.log1p,        (lambda a, r: 1.0 / (1.0 + a),), (Domain("(-1, ∞)"),)),
+    Op("log2",  "log2",  math.log2,    np.log2,         (lambda a, r: 1.0 / a / _LN2,), (_POSITIVE,)),
+    Op("log10", "log10", math.log10,   np.log10,        (lambda a, r: 1.0 / a / _LN10,), (_POSITIVE,)),
+    Op("sqrt",  "√",     math.sqrt,    np.sqrt,         (lambda a, r: 0.5 / r,), (Domain("[0, ∞)"),)),
+    Op("sin",   "sin",   math.sin,     np.sin,          (lambda a, r: cos(a),), (_REAL,)),
+    Op("cos",   "cos",   math.cos,     np.cos,          (lambda a, r: -sin(a),), (_REAL,)),
+    Op("tan",   "tan",   math.tan,     np.tan,          (lambda a, r: 1.0 + r * r,), (_REAL,)),
+    Op("asin",  "asin",  math.asin,    np.arcsin,       (lambda a, r: 1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),)),
+    Op("acos",  "acos",  math.acos,    np.arccos,       (lambda a, r: -1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),)),
+    Op("atan",  "atan",  math.atan,    np.arctan,       (lambda a, r: 1.0 / (1.0 + a * a),)),
+    Op("sinh",  "sinh",  math.sinh,    np.sinh,         (lambda a, r: cosh(a),)),
+    Op("cosh",  "cosh",  math.cosh,    np.cosh,         (lambda a, r: sinh(a),)),
+    Op("tanh",  "tanh",  math.tanh,    np.tanh,         (lambda a, r: 1.0 - r * r,)),
+    Op("asinh", "asinh", math.asinh,   np.arcsinh,      (lambda a, r: 1.0 / hypot(a, 1.0),)),
+    Op("acosh", "acosh", math.acosh,   np.arccosh,      (lambda a, r: 1.0 / sqrt(a - 1.0) / sqrt(a + 1.0),), (Domain("[1, ∞)"),)),
+    Op("atanh", "atanh", math.atanh,   np.arctanh,      (lambda a, r: 1.0 / ((1.0 - a) * (1.0 + a)),), (Domain("(-1, 1)"),)),
+    Op("erf",   "erf",   math.erf,     _erf_array,      (lambda a, r: _ERF * exp(-a * a),)),
+    Op("atan2", "atan2", math.atan2,   np.arctan2,      (lambda a, b, r: _share(_share(b, hypot(a, b)), hypot(a, b)),
+                                                         lambda a, b, r: _share(_share(-a, hypot(a, b)), hypot(a, b))), kink=_atan2_kink),
+    Op("hypot", "hypot", math.hypot,   np.hypot,        (lambda a, b, r: _share(a, r), lambda a, b, r: _share(b, r)), kink=math.hypot),
+
+    Op("sigmoid",    "σ",     _sigmoid,  _sigmoid_array,  (lambda a, r: r * (1.0 - r),)),
+    Op("softplus",   "softplus", _softplus, _softplus_array, (lambda a, r: sigmoid(a),)),
+    Op("relu",       "ReLU",  lambda a: 0.0 if a <= 0.0 else a, lambda a: np.maximum(a, 0.0), (lambda a, r: step(a),), kink=_itself),
+    Op("leaky_relu", "leaky", _leaky_relu, _leaky_relu_array, (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
+                                                         lambda a, slope, r: _pick(a > 0.0, 0.0, a)), kink=lambda a, slope: a),
+    Op("step",       "step",  _step, lambda a: np.heaviside(a, 0.0), (lambda a, r: 0.0,), kink=_itself),
+    Op("maximum",    "max",   lambda a, b: a if a >= b or a != a else b, np.maximum,
+                                                        (lambda a, b, r: _pick(a == b, 0.5, step(a - b)),
+                                                         lambda a, b, r: _pick(a == b, 0.5, step(b - a))), kink=lambda a, b: a - b),
+    Op("minimum",    "min",   lambda a, b: a if a <= b or a != a else b, np.minimum,
+                                                        (lambda a, b, r: _pick(a == b, 0.5, step(b - a)),
+                                                         lambda a, b, r: _pick(a == b, 0.5, step(a - b))), kink=lambda a, b: a - b),
+    Op("clip",       "clip",  _clip, np.clip,           (lambda a, low, high, r: _pick(a == r, 1.0, 0.0),
+                                                         lambda a, low, high, r: _pick(a < low, 1.0, 0.0),
+                                                         lambda a, low, high, r: _pick(a > high, 1.0, 0.0)),
+       kink=lambda a, low, high: (a - low) * (a - high), condition="low ≤ high"),
+    Op("where",      "where", lambda c, a, b: a if c else b, np.where,
+                                                        (lambda c, a, b, r: 0.0,
+                                                         lambda c, a, b, r: _pick(c != 0.0, 1.0, 0.0),
+                                                         lambda c, a, b, r: _pick(c != 0.0, 0.0, 1.0)), kink=lambda c, a, b: c),
+
+    Op("total",        "Σ",    lambda *xs: sum(xs, 0.0), _total_array, lambda xs, r: [1.0] * len(xs)),
+    Op("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), _mean_array, lambda xs, r: [1.0 / len(xs)] * len(xs)),
+    Op("logsumexp",    "lse",  _logsumexp, lambda *xs: reduce(np.logaddexp, xs), lambda xs, r: [exp(x - r) for x in xs]),
+    Op("weighted_sum", "Σwx",  _weighted_sum, _weighted_sum, _weighted_sum_partials),
+)
+# fmt: on
+
+OPS: Mapping[str, Op] = MappingProxyType({op.name: op for op in _ROWS})
+
+sign, exp, expm1, log, log1p, log2, log10 = (OPS[n] for n in "sign exp expm1 log log1p log2 log10".split())
+sqrt, sin, cos, tan, asin, acos, atan = (OPS[n] for n in "sqrt sin cos tan asin acos atan".split())
+sinh, cosh, tanh, asinh, acosh, atanh, erf = (OPS[n] for n in "sinh cosh tanh asinh acosh atanh erf".split())
+atan2, hypot, sigmoid, softplus, relu, step = (OPS[n] for n in "atan2 hypot sigmoid softplus relu step".split())
+maximum, minimum, clip, where = (OPS[n] for n in "maximum minimum clip where".split())
+

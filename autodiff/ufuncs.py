@@ -1,0 +1,63 @@
+"""NumPy's side of a Value: `np.exp(v)`, `np.float64(2) * v`, `array * v`.
+
+NumPy hands a ufunc call with a Value among its operands to `Value.__array_ufunc__`, which looks the ufunc up in the
+operation table. Arrays give arrays of Values, element by element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from autodiff.ops import OPS
+
+_RECIPES: Mapping[np.ufunc, Callable[..., Any]] = {
+    **{op.array: op for op in OPS.values() if isinstance(op.array, np.ufunc)},
+    np.float_power: OPS["pow"],
+    np.fabs: OPS["abs"],
+    np.logaddexp: OPS["logsumexp"],
+    np.square: lambda a: a * a,
+    np.reciprocal: lambda a: 1.0 / a,
+    np.equal: lambda a, b: a == b,
+    np.not_equal: lambda a, b: a != b,
+    np.less: lambda a, b: a < b,
+    np.less_equal: lambda a, b: a <= b,
+    np.greater: lambda a, b: a > b,
+    np.greater_equal: lambda a, b: a >= b,
+    np.isfinite: lambda a: bool(np.isfinite(a.data)),
+    np.isinf: lambda a: bool(np.isinf(a.data)),
+    np.isnan: lambda a: bool(np.isnan(a.data)),
+}
+_GIVE_BOOLS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
+
+
+def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
+    """What NumPy calls. Raises TypeError for ufuncs without a derivative rule, and rather than losing the graph."""
+    recipe = _RECIPES.get(ufunc)
+    if recipe is None or method not in ("__call__", "outer"):
+        call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
+        raise TypeError(f"{call} has no derivative rule for a Value: use autodiff's functions, or v.data for the number")
+    if options:
+        raise TypeError(f"np.{ufunc.__name__} of a Value takes no option {', '.join(map(repr, options))}")
+    if any(array.dtype != object for array in out):
+        raise TypeError(
+            f"an array of {out[0].dtype} cannot hold Values without losing the graph: "
+            "write a = a + v in place of a += v, or start from a.astype(object)"
+        )
+    result = elementwise(recipe, inputs, method, **({"out": out} if out else {}))
+    return result.astype(bool) if ufunc in _GIVE_BOOLS and isinstance(result, np.ndarray) else result
+
+
+def elementwise(function: Callable[..., Any], operands: Sequence[Any], method: str = "__call__", **out: Any) -> Any:
+    """Apply a function of scalars over operands that broadcast, giving an array of objects (or one, for 0-d)."""
+    boxed = [_box(x) if hasattr(x, "record_operation") else x for x in operands]
+    return getattr(np.frompyfunc(function, len(operands), 1), method)(*boxed, **out)
+
+
+def _box(x: Any) -> Any:
+    """A Value in a 0-d array, which NumPy does not hand back to the Value."""
+    box = np.empty((), dtype=object)
+    box[()] = x
+    return box

@@ -1,0 +1,360 @@
+"""What a node is: a number that remembers how it was computed.
+
+>>> x, w, b = Value(2.0, "x"), Value(-3.0, "w"), Value(6.5, "b")
+>>> z = w * x + b
+>>> z.backward()
+>>> z.data, x.grad, w.grad, b.grad
+(0.5, -3.0, 2.0, 1.0)
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from autodiff import copying, ufuncs
+from autodiff.backward import UNSWEPT, propagate, sweep, topological_order
+from autodiff.domains import number
+from autodiff.ops import OPS, Op
+
+ADD, SUB, MUL, NEG = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"]
+
+
+class Value:
+    """One real number and, if it was computed, the operation, operands and local partials that made it.
+
+    `data` is the number, a float; `grad` is δ = ∂(root)/∂(this) after `root.backward()`; `label` names the node in
+    pictures and errors, and dots in it group nodes (`layer1.neuron2.z`). All three can be assigned.
+    Comparisons compare `data`; the hash is the object's own.
+
+    Raises TypeError for anything that is not one real number, and for a label that is not text.
+    """
+
+    __slots__ = ("_data", "_label", "a", "b", "da", "db", "grad", "op")
+
+    op: Op | None
+    a: Any
+    b: Any
+    da: float
+    db: Any
+    grad: Any
+    _data: float
+    _label: str
+
+    def __init__(self, data: Any, label: str = "") -> None:
+        self.label = label
+        self._data = number(data)
+        self.op, self.a, self.b, self.da, self.db = None, 0.0, 0.0, 0.0, 0.0
+        self.grad = UNSWEPT
+
+    @property
+    def data(self) -> float:
+        """The number itself. Assigning it changes no derivative that was recorded before."""
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        self._data = number(data)
+
+    @property
+    def label(self) -> str:
+        """The name in pictures and errors; "" for none."""
+        return self._label
+
+    @label.setter
+    def label(self, label: str) -> None:
+        if not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
+            raise TypeError(f"a label is text, got {type(label).__name__} {label!r}: use str(...)")
+        self._label = label
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        """What it was computed from, in order: Values, and plain floats for constants. Empty for a leaf."""
+        if self.op is None:
+            return ()
+        return self.b if self.b.__class__ is tuple else (self.a, self.b)[: self.op.arity]
+
+    @property
+    def partials(self) -> tuple[float, ...]:
+        """∂(this)/∂(operand) for each operand, as they were when it was recorded; 0 beside a constant."""
+        if self.op is None:
+            return ()
+        return self.db if self.b.__class__ is tuple else (self.da, self.db)[: self.op.arity]
+
+    @property
+    def swept(self) -> bool:
+        """Whether a sweep has reached this node, or its grad was assigned: what tells "δ is 0" from "not yet"."""
+        return self.grad is not UNSWEPT
+
+    def backward(self, *, create_graph: bool = False) -> None:
+        """Set δ = ∂(this)/∂(node) in the `grad` of every node this one depends on; leaves add it to what they have.
+
+        With `create_graph` the gradients are Values, which can be differentiated again. They refer to the graph
+        and the graph to them, so set `grad` back to 0.0 when you are done, or memory waits for the collector.
+
+        Raises ValueError when this node is infinite or NaN.
+        """
+        if not abs(self._data) < np.inf:
+            raise ValueError(
+                f"backward from {describe(self)} = {self._data}: every gradient would be infinite or NaN; "
+                "look for the first operand that is not finite"
+            )
+        if not create_graph:
+            sweep(self)
+            return
+        delta = propagate(self, partials=partials_as_values)
+        for node in topological_order(self):
+            own = delta.get(node, 0.0)
+            node.grad = as_value(node.grad + own if node.op is None and node.swept else own)
+
+    def zero_grad(self) -> None:
+        """Forget δ: back to 0, and to "not yet swept"."""
+        self.grad = UNSWEPT
+
+    # fmt: off
+    def __add__(self, other: Any) -> Any: return node(self._data + other._data, ADD, self, other, 1.0, 1.0) if isinstance(other, Value) else mixed(ADD, self, other)
+    def __sub__(self, other: Any) -> Any: return node(self._data - other._data, SUB, self, other, 1.0, -1.0) if isinstance(other, Value) else mixed(SUB, self, other)
+    def __mul__(self, other: Any) -> Any: return node(self._data * other._data, MUL, self, other, other._data, self._data) if isinstance(other, Value) else mixed(MUL, self, other)
+    def __truediv__(self, other: Any) -> Any: return mixed(OPS["div"], self, other)
+    def __pow__(self, other: Any) -> Any: return mixed(OPS["pow"], self, other)
+    def __radd__(self, other: Any) -> Any: return mixed(ADD, other, self)
+    def __rsub__(self, other: Any) -> Any: return mixed(SUB, other, self)
+    def __rmul__(self, other: Any) -> Any: return mixed(MUL, other, self)
+    def __rtruediv__(self, other: Any) -> Any: return mixed(OPS["div"], other, self)
+    def __rpow__(self, other: Any) -> Any: return mixed(OPS["pow"], other, self)
+    def __neg__(self) -> Any: return node(-self._data, NEG, self, 0.0, -1.0, 0.0)
+    def __pos__(self) -> Any: return unary(OPS["pos"], self)
+    def __abs__(self) -> Any: return unary(OPS["abs"], self)
+
+    def __eq__(self, other: object) -> Any: return compare(self, other, operator.eq)
+    def __ne__(self, other: object) -> Any: return compare(self, other, operator.ne)
+    def __lt__(self, other: Any) -> Any: return compare(self, other, operator.lt)
+    def __le__(self, other: Any) -> Any: return compare(self, other, operator.le)
+    def __gt__(self, other: Any) -> Any: return compare(self, other, operator.gt)
+    def __ge__(self, other: Any) -> Any: return compare(self, other, operator.ge)
+    def __bool__(self) -> bool: return self._data != 0.0
+    __hash__ = object.__hash__
+
+    # NumPy calls the methods of elements by its own names when an array holds Values.
+    def exp(self) -> Value: return unary(OPS["exp"], self)
+    def expm1(self) -> Value: return unary(OPS["expm1"], self)
+    def log(self) -> Value: return unary(OPS["log"], self)
+    def log1p(self) -> Value: return unary(OPS["log1p"], self)
+    def log2(self) -> Value: return unary(OPS["log2"], self)
+    def log10(self) -> Value: return unary(OPS["log10"], self)
+    def sqrt(self) -> Value: return unary(OPS["sqrt"], self)
+    def sin(self) -> Value: return unary(OPS["sin"], self)
+    def cos(self) -> Value: return unary(OPS["cos"], self)
+    def tan(self) -> Value: return unary(OPS["tan"], self)
+    def arcsin(self) -> Value: return unary(OPS["asin"], self)
+    def arccos(self) -> Value: return unary(OPS["acos"], self)
+    def arctan(self) -> Value: return unary(OPS["atan"], self)
+    def sinh(self) -> Value: return unary(OPS["sinh"], self)
+    def cosh(self) -> Value: return unary(OPS["cosh"], self)
+    def tanh(self) -> Value: return unary(OPS["tanh"], self)
+    def arcsinh(self) -> Value: return unary(OPS["asinh"], self)
+    def arccosh(self) -> Value: return unary(OPS["acosh"], self)
+    def arctanh(self) -> Value: return unary(OPS["atanh"], self)
+    def erf(self) -> Value: return unary(OPS["erf"], self)
+    def sigmoid(self) -> Value: return unary(OPS["sigmoid"], self)
+    def softplus(self) -> Value: return unary(OPS["softplus"], self)
+    def relu(self) -> Value: return unary(OPS["relu"], self)
+    def step(self) -> Value: return unary(OPS["step"], self)
+    def leaky_relu(self, slope: Any = 0.01) -> Any: return OPS["leaky_relu"](self, slope)
+    def arctan2(self, x: Any) -> Any: return OPS["atan2"](self, x)
+    def hypot(self, other: Any) -> Any: return OPS["hypot"](self, other)
+    def clip(self, low: Any, high: Any, out: None = None) -> Any: return OPS["clip"](self, low, high)
+    asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
+
+    def __float__(self) -> float: raise cut(self, "float")
+    def __int__(self) -> int: raise cut(self, "int")
+    # fmt: on
+
+    def __repr__(self) -> str:
+        grad = f", grad={self.grad!r}" if self.swept else ""
+        return f"Value({self._data!r}{f', label={self._label!r}' if self._label else ''}{grad})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from autodiff.pictures import draw  # drawing is above the core, and Jupyter alone asks for it here
+
+        return draw(self)._repr_mimebundle_(include, exclude)
+
+    @staticmethod
+    def record_operation(op: Op, operands: Sequence[Any]) -> Any:
+        """Record `op` on operands of which at least one is a Value; an array among them gives an array of Values."""
+        return record(op, operands)
+
+    __array_ufunc__ = ufuncs.array_ufunc
+    __copy__ = copying.shallow
+    __deepcopy__ = copying.deep
+    __reduce_ex__ = copying.reduce
+
+
+class Recorded(Value):
+    """A Value made by an operation. Skipping `Value.__init__` saves a tenth of the time of a node."""
+
+    __slots__ = ()
+    __init__ = object.__init__  # type: ignore[assignment]
+
+
+def node(data: float, op: Op, a: Any, b: Any, da: float, db: Any) -> Value:
+    """Record a node; or, inside `no_grad`, a leaf that knows nothing of its origin."""
+    new: Any = Recorded()
+    if _pauses and _paused.get():
+        op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0  # type: ignore[assignment]
+    new._data = data
+    new._label = ""
+    new.op = op
+    new.a = a
+    new.b = b
+    new.da = da
+    new.db = db
+    new.grad = UNSWEPT
+    return new
+
+
+def unary(op: Op, a: Value) -> Any:
+    """Record a row of the table on one Value."""
+    data = a._data
+    try:
+        result = op.forward(data)
+        return node(result, op, a, 0.0, op.partials[0](data, result), 0.0)
+    except (ArithmeticError, ValueError):  # an edge of the domain, or beyond it
+        return record(op, (a,))
+
+
+def mixed(op: Op, a: Any, b: Any) -> Any:
+    """Record a row of the table on a Value and a number; NotImplemented for what is neither number nor array."""
+    try:
+        x = a._data if isinstance(a, Value) else a if a.__class__ is float else number(a)
+        y = b._data if isinstance(b, Value) else b if b.__class__ is float else number(b)
+    except TypeError:
+        return record(op, (a, b)) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else NotImplemented
+    a, da = (a, op.partials[0]) if isinstance(a, Value) else (x, None)
+    b, db = (b, op.partials[1]) if isinstance(b, Value) else (y, None)
+    try:
+        result = op.forward(x, y)
+        return node(result, op, a, b, da(x, y, result) if da else 0.0, db(x, y, result) if db else 0.0)
+    except (ArithmeticError, ValueError):
+        return record(op, (a, b))
+
+
+def record(op: Op, operands: Sequence[Any]) -> Any:
+    """Record any operation: value and partials computed now, constants kept as floats, arrays element by element."""
+    if any(isinstance(x, np.ndarray) and x.ndim for x in operands):
+        return ufuncs.elementwise(op, operands)
+    operands = tuple([x if isinstance(x, Value) else number(x) for x in operands])
+    data = [x._data if isinstance(x, Value) else x for x in operands]
+
+    def names() -> list[str]:
+        return [describe(x) if isinstance(x, Value) and (x._label or x.op) else "" for x in operands]
+
+    result = float(op.on_floats(*data, names=names))
+    wanted = [isinstance(x, Value) and not paused() for x in operands]
+    partials = op.partials_at(data, result, wanted, names)
+    if op.arity == 1:
+        return node(result, op, *operands, 0.0, *partials, 0.0)
+    if op.arity == 2:
+        return node(result, op, *operands, *partials)
+    return node(result, op, 0.0, operands, 0.0, tuple(partials))
+
+
+def partials_as_values(node: Value) -> Sequence[Any]:
+    """The partials of a recorded node as Values, for derivatives of derivatives."""
+    op, operands = node.op, node.operands
+    wanted = [isinstance(x, Value) for x in operands]
+    fresh = op.partials_of(operands, node, wanted)
+    now = [op.on_floats(*map(plain, operands)), *map(plain, fresh)]
+    for old, new in zip([node._data, *node.partials], now, strict=True):
+        if not (math.isclose(old, new, rel_tol=1e-12) or old != old):
+            changed = ", ".join(describe(x) for x in operands if isinstance(x, Value))
+            raise RuntimeError(
+                f"the data of {changed} changed after {describe(node)} was recorded, so its second derivative is gone: "
+                "compute the function again before create_graph"
+            )
+    return fresh
+
+
+def plain(x: Any) -> float:
+    return x._data if isinstance(x, Value) else x
+
+
+def as_value(x: Any) -> Value:
+    return x if isinstance(x, Value) else Value(x)
+
+
+def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
+    """Compare data with a Value or a number; what is neither is for `b` to compare, or for Python to refuse."""
+    if isinstance(b, Value):
+        return relation(a._data, b._data)
+    try:
+        number(b)
+    except TypeError:
+        return NotImplemented
+    return bool(relation(a._data, b))
+
+
+def describe(x: Any) -> str:
+    """A Value as messages name it: by label, else by what made it."""
+    if not isinstance(x, Value):
+        return repr(x)
+    if x._label or x.op is None:
+        return repr(x._label) if x._label else repr(x._data)
+    parts = [repr(y._label) if isinstance(y, Value) and y._label else repr(plain(y)) for y in x.operands[:4]]
+    return f"{x.op.name}({', '.join(parts)}{', …' if len(x.operands) > 4 else ''})"
+
+
+def cut(x: Value, what: str) -> TypeError:
+    return TypeError(
+        f"{what}({describe(x)}) would cut the graph without a word: use autodiff.sin(v), autodiff.exp(v), … in place "
+        "of math's functions, or v.data where the plain number is meant"
+    )
+
+
+_paused: ContextVar[bool] = ContextVar("paused", default=False)
+_pauses = 0  # contexts now inside no_grad, in all threads: while it is 0 no operation needs to ask further
+_pauses_lock = threading.Lock()
+
+
+def paused() -> bool:
+    """Whether recording is off, here and now."""
+    return _pauses > 0 and _paused.get()
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Compute without recording: what operations give is a leaf. For this thread or task alone.
+
+    >>> x = Value(3.0)
+    >>> with no_grad():
+    ...     y = x * x
+    >>> y.data, y.operands
+    (9.0, ())
+    """
+    with recording(on=False):
+        yield
+
+
+@contextmanager
+def recording(*, on: bool) -> Iterator[None]:
+    """Switch recording on or off for this thread or task, and back."""
+    global _pauses  # noqa: PLW0603 # read on every operation: a global is the fastest place there is
+    with _pauses_lock:
+        _pauses += 1
+    token = _paused.set(not on)
+    try:
+        yield
+    finally:
+        _paused.reset(token)
+        with _pauses_lock:
+            _pauses -= 1

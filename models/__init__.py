@@ -1,0 +1,1 @@
+"""Models of the course, built on the public names of `autodiff` alone."""
