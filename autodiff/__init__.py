@@ -1,3 +1,124 @@
+"""Scalar automatic differentiation: exact derivatives of the code you write, and pictures of how they came about.
+
+>>> from autodiff import Value, grad
+>>> x = Value(3.0, "x")
+>>> y = x * x + 2 * x
+>>> y.backward()
+>>> y.data, x.grad
+(15.0, 8.0)
+>>> grad(lambda x: x * x + 2 * x)(3.0)
+8.0
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from autodiff.backward import topological_order
+from autodiff.domains import Domain, DomainError
+from autodiff.functions import leaky_relu, logsumexp, mean, softmax, total, weighted_sum
+from autodiff.ops import (
+    OPS,
+    Op,
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atan2,
+    atanh,
+    clip,
+    cos,
+    cosh,
+    erf,
+    exp,
+    expm1,
+    hypot,
+    log,
+    log1p,
+    log2,
+    log10,
+    maximum,
+    minimum,
+    relu,
+    sigmoid,
+    sign,
+    sin,
+    sinh,
+    softplus,
+    sqrt,
+    step,
+    tan,
+    tanh,
+    where,
+)
+from autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad
 from autodiff.value import Value, no_grad
-from autodiff.ops import *
-from autodiff.functions import *
+
+if TYPE_CHECKING:
+    from autodiff.pictures import draw
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "OPS",
+    "Domain",
+    "DomainError",
+    "Op",
+    "Value",
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "clip",
+    "cos",
+    "cosh",
+    "draw",
+    "erf",
+    "exp",
+    "expm1",
+    "grad",
+    "hessian",
+    "hvp",
+    "hypot",
+    "jacobian",
+    "jvp",
+    "leaky_relu",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logsumexp",
+    "maximum",
+    "mean",
+    "minimum",
+    "no_grad",
+    "relu",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "step",
+    "tan",
+    "tanh",
+    "topological_order",
+    "total",
+    "value_and_grad",
+    "weighted_sum",
+    "where",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load `draw` when it is first asked for: importing the engine does not load graphviz."""
+    if name == "draw":
+        from autodiff.pictures import draw
+
+        return draw
+    raise AttributeError(f"module 'autodiff' has no attribute {name!r}")
