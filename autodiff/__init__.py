@@ -52,8 +52,9 @@ from autodiff.ops import (
     tanh,
     where,
 )
+from autodiff.grad_mode import no_grad
 from autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad
-from autodiff.value import Value, no_grad
+from autodiff.value import Value
 
 if TYPE_CHECKING:
     from autodiff.pictures import draw

@@ -58,6 +58,8 @@ def number(x: Any) -> float:
         advice += "; keep real and imaginary parts as two Values"
     elif isinstance(x, (Iterable, np.ndarray)):
         advice += "; make one Value per element, e.g. [Value(x) for x in data]"
-    elif hasattr(x, "backward"):
-        advice += "; this is one already: use it as it is, or its .data for a constant"
+    elif hasattr(x, "record_operation"):
+        raise TypeError(f"{advice}, and this is a Value already: use it as it is, or its .data for a constant")
+    elif hasattr(x, "item"):
+        advice += "; take the number out first, with .item()"
     raise TypeError(f"{advice} (got {type(x).__name__})")

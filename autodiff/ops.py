@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import reduce
-from operator import mul
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from autodiff import forwards
 from autodiff.domains import Domain, DomainError, number
 
 Rule = Callable[..., Any]  # floats, Values or arrays in, the same kind out
@@ -64,7 +64,9 @@ class Op:
         return f"<Op {self.name}>"
 
     def __reduce__(self) -> Any:  # rows of the table stay themselves through pickle and copy
-        return (_row, (self.name,)) if OPS.get(self.name) is self else object.__reduce_ex__(self, 4)
+        if OPS.get(self.name) is self:
+            return _row, (self.name,)
+        return Op, tuple(getattr(self, field.name) for field in fields(self))
 
     def __call__(self, *operands: Any) -> Any:
         if self.arity not in (None, len(operands)):
@@ -147,66 +149,8 @@ def _itself(a: Any) -> Any:
     return a
 
 
-def _sign(a: float) -> float:
-    return a if a != a else float((a > 0.0) - (a < 0.0))
-
-
-def _step(a: float) -> float:
-    return 0.0 if a <= 0.0 else 1.0 if a > 0.0 else a
-
-
-def _sigmoid(a: float) -> float:
-    e = math.exp(-abs(a))  # at most 1: neither side overflows
-    return (1.0 if a >= 0.0 else e) / (1.0 + e)
-
-
-def _sigmoid_array(a: Any) -> Any:
-    e = np.exp(-np.abs(a))
-    return np.where(a >= 0.0, 1.0, e) / (1.0 + e)
-
-
-def _softplus(a: float) -> float:
-    return (0.0 if a <= 0.0 else a) + math.log1p(math.exp(-abs(a)))
-
-
-def _softplus_array(a: Any) -> Any:
-    return np.maximum(a, 0.0) + np.log1p(np.exp(-np.abs(a)))
-
-
-def _leaky_relu(a: float, slope: float) -> float:
-    return a if a > 0.0 else a * slope
-
-
-def _leaky_relu_array(a: Any, slope: Any) -> Any:
-    return np.where(a > 0.0, a, a * slope)
-
-
-def _clip(a: float, low: float, high: float) -> float:
-    if low > high:
-        raise ValueError
-    return low if a < low else high if a > high else a
-
-
 def _atan2_kink(a: Any, b: Any) -> Any:  # the origin, and the jump across the negative axis
     return _pick(b > 0.0, hypot(a, b), a)
-
-
-def _logsumexp(*xs: float) -> float:
-    top = max(xs)
-    return top if math.isinf(top) else top + math.log(sum(math.exp(x - top) for x in xs))
-
-
-def _total_array(*xs: Any) -> Any:
-    return reduce(np.add, xs, 0.0)
-
-
-def _mean_array(*xs: Any) -> Any:
-    return reduce(np.add, xs, 0.0) / len(xs)
-
-
-def _weighted_sum(*operands: Any) -> Any:  # the weights, as many inputs, the bias
-    n = len(operands) // 2
-    return sum(map(mul, operands[:n], operands[n:-1]), operands[-1])
 
 
 def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:
@@ -214,7 +158,6 @@ def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:
     return (*operands[n:-1], *operands[:n], 1.0)
 
 
-_erf_array = np.vectorize(math.erf, otypes=[float])
 _LN2, _LN10, _ERF = math.log(2.0), math.log(10.0), 2.0 / math.sqrt(math.pi)
 _REAL, _NOT_ZERO, _POSITIVE = Domain("(-∞, ∞)"), Domain("(-∞, ∞)", without=0.0), Domain("(0, ∞)")
 _POWERS = "a base above 0, a base 0 with an exponent ≥ 0, or an exponent that is an integer"
@@ -232,7 +175,7 @@ _ROWS = (
     Op("pos",   "+",     lambda a: a,  np.positive,     (lambda a, r: 1.0,)),
     Op("neg",   "-",     lambda a: -a, np.negative,     (lambda a, r: -1.0,)),
     Op("abs",   "abs",   abs,          np.abs,          (lambda a, r: sign(a),), kink=_itself),
-    Op("sign",  "sign",  _sign,        np.sign,         (lambda a, r: 0.0,), kink=_itself),
+    Op("sign",  "sign",  forwards.sign,        np.sign,         (lambda a, r: 0.0,), kink=_itself),
     Op("exp",   "exp",   math.exp,     np.exp,          (lambda a, r: r,)),
     Op("expm1", "expm1", math.expm1,   np.expm1,        (lambda a, r: exp(a),)),
     Op("log",   "log",   math.log,     np.log,          (lambda a, r: 1.0 / a,), (_POSITIVE,)),
@@ -252,24 +195,24 @@ _ROWS = (
     Op("asinh", "asinh", math.asinh,   np.arcsinh,      (lambda a, r: 1.0 / hypot(a, 1.0),)),
     Op("acosh", "acosh", math.acosh,   np.arccosh,      (lambda a, r: 1.0 / sqrt(a - 1.0) / sqrt(a + 1.0),), (Domain("[1, ∞)"),)),
     Op("atanh", "atanh", math.atanh,   np.arctanh,      (lambda a, r: 1.0 / ((1.0 - a) * (1.0 + a)),), (Domain("(-1, 1)"),)),
-    Op("erf",   "erf",   math.erf,     _erf_array,      (lambda a, r: _ERF * exp(-a * a),)),
+    Op("erf",   "erf",   math.erf,     forwards.erf_array,      (lambda a, r: _ERF * exp(-a * a),)),
     Op("atan2", "atan2", math.atan2,   np.arctan2,      (lambda a, b, r: _share(_share(b, hypot(a, b)), hypot(a, b)),
                                                          lambda a, b, r: _share(_share(-a, hypot(a, b)), hypot(a, b))), kink=_atan2_kink),
     Op("hypot", "hypot", math.hypot,   np.hypot,        (lambda a, b, r: _share(a, r), lambda a, b, r: _share(b, r)), kink=math.hypot),
 
-    Op("sigmoid",    "σ",     _sigmoid,  _sigmoid_array,  (lambda a, r: r * (1.0 - r),)),
-    Op("softplus",   "softplus", _softplus, _softplus_array, (lambda a, r: sigmoid(a),)),
+    Op("sigmoid",    "σ",     forwards.sigmoid,  forwards.sigmoid_array,  (lambda a, r: r * (1.0 - r),)),
+    Op("softplus",   "softplus", forwards.softplus, forwards.softplus_array, (lambda a, r: sigmoid(a),)),
     Op("relu",       "ReLU",  lambda a: 0.0 if a <= 0.0 else a, lambda a: np.maximum(a, 0.0), (lambda a, r: step(a),), kink=_itself),
-    Op("leaky_relu", "leaky", _leaky_relu, _leaky_relu_array, (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
+    Op("leaky_relu", "leaky", forwards.leaky_relu, forwards.leaky_relu_array, (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
                                                          lambda a, slope, r: _pick(a > 0.0, 0.0, a)), kink=lambda a, slope: a),
-    Op("step",       "step",  _step, lambda a: np.heaviside(a, 0.0), (lambda a, r: 0.0,), kink=_itself),
+    Op("step",       "step",  forwards.step, lambda a: np.heaviside(a, 0.0), (lambda a, r: 0.0,), kink=_itself),
     Op("maximum",    "max",   lambda a, b: a if a >= b or a != a else b, np.maximum,
                                                         (lambda a, b, r: _pick(a == b, 0.5, step(a - b)),
                                                          lambda a, b, r: _pick(a == b, 0.5, step(b - a))), kink=lambda a, b: a - b),
     Op("minimum",    "min",   lambda a, b: a if a <= b or a != a else b, np.minimum,
                                                         (lambda a, b, r: _pick(a == b, 0.5, step(b - a)),
                                                          lambda a, b, r: _pick(a == b, 0.5, step(a - b))), kink=lambda a, b: a - b),
-    Op("clip",       "clip",  _clip, np.clip,           (lambda a, low, high, r: _pick(a == r, 1.0, 0.0),
+    Op("clip",       "clip",  forwards.clip, np.clip,           (lambda a, low, high, r: _pick(a == r, 1.0, 0.0),
                                                          lambda a, low, high, r: _pick(a < low, 1.0, 0.0),
                                                          lambda a, low, high, r: _pick(a > high, 1.0, 0.0)),
        kink=lambda a, low, high: (a - low) * (a - high), condition="low ≤ high"),
@@ -278,10 +221,10 @@ _ROWS = (
                                                          lambda c, a, b, r: _pick(c != 0.0, 1.0, 0.0),
                                                          lambda c, a, b, r: _pick(c != 0.0, 0.0, 1.0)), kink=lambda c, a, b: c),
 
-    Op("total",        "Σ",    lambda *xs: sum(xs, 0.0), _total_array, lambda xs, r: [1.0] * len(xs)),
-    Op("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), _mean_array, lambda xs, r: [1.0 / len(xs)] * len(xs)),
-    Op("logsumexp",    "lse",  _logsumexp, lambda *xs: reduce(np.logaddexp, xs), lambda xs, r: [exp(x - r) for x in xs]),
-    Op("weighted_sum", "Σwx",  _weighted_sum, _weighted_sum, _weighted_sum_partials),
+    Op("total",        "Σ",    lambda *xs: sum(xs, 0.0), forwards.total_array, lambda xs, r: [1.0] * len(xs)),
+    Op("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), forwards.mean_array, lambda xs, r: [1.0 / len(xs)] * len(xs)),
+    Op("logsumexp",    "lse",  forwards.logsumexp, lambda *xs: reduce(np.logaddexp, xs), lambda xs, r: [exp(x - r) for x in xs]),
+    Op("weighted_sum", "Σwx",  forwards.weighted_sum, forwards.weighted_sum, _weighted_sum_partials),
 )
 # fmt: on
 

@@ -11,23 +11,21 @@ from __future__ import annotations
 
 import math
 import operator
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from autodiff import copying, ufuncs
+from autodiff import copying, grad_mode, ufuncs
 from autodiff.backward import UNSWEPT, propagate, sweep, topological_order
 from autodiff.domains import number
+from autodiff.methods import Methods
 from autodiff.ops import OPS, Op
 
 ADD, SUB, MUL, NEG = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"]
 
 
-class Value:
+class Value(Methods):
     """One real number and, if it was computed, the operation, operands and local partials that made it.
 
     `data` is the number, a float; `grad` is δ = ∂(root)/∂(this) after `root.backward()`; `label` names the node in
@@ -142,36 +140,11 @@ class Value:
     def __bool__(self) -> bool: return self._data != 0.0
     __hash__ = object.__hash__
 
-    # NumPy calls the methods of elements by its own names when an array holds Values.
-    def exp(self) -> Value: return unary(OPS["exp"], self)
-    def expm1(self) -> Value: return unary(OPS["expm1"], self)
-    def log(self) -> Value: return unary(OPS["log"], self)
-    def log1p(self) -> Value: return unary(OPS["log1p"], self)
-    def log2(self) -> Value: return unary(OPS["log2"], self)
-    def log10(self) -> Value: return unary(OPS["log10"], self)
-    def sqrt(self) -> Value: return unary(OPS["sqrt"], self)
-    def sin(self) -> Value: return unary(OPS["sin"], self)
-    def cos(self) -> Value: return unary(OPS["cos"], self)
-    def tan(self) -> Value: return unary(OPS["tan"], self)
-    def arcsin(self) -> Value: return unary(OPS["asin"], self)
-    def arccos(self) -> Value: return unary(OPS["acos"], self)
-    def arctan(self) -> Value: return unary(OPS["atan"], self)
-    def sinh(self) -> Value: return unary(OPS["sinh"], self)
-    def cosh(self) -> Value: return unary(OPS["cosh"], self)
-    def tanh(self) -> Value: return unary(OPS["tanh"], self)
-    def arcsinh(self) -> Value: return unary(OPS["asinh"], self)
-    def arccosh(self) -> Value: return unary(OPS["acosh"], self)
-    def arctanh(self) -> Value: return unary(OPS["atanh"], self)
-    def erf(self) -> Value: return unary(OPS["erf"], self)
-    def sigmoid(self) -> Value: return unary(OPS["sigmoid"], self)
-    def softplus(self) -> Value: return unary(OPS["softplus"], self)
-    def relu(self) -> Value: return unary(OPS["relu"], self)
-    def step(self) -> Value: return unary(OPS["step"], self)
-    def leaky_relu(self, slope: Any = 0.01) -> Any: return OPS["leaky_relu"](self, slope)
-    def arctan2(self, x: Any) -> Any: return OPS["atan2"](self, x)
-    def hypot(self, other: Any) -> Any: return OPS["hypot"](self, other)
-    def clip(self, low: Any, high: Any, out: None = None) -> Any: return OPS["clip"](self, low, high)
-    asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
+    def exp(self) -> Any: return unary(OPS["exp"], self)
+    def log(self) -> Any: return unary(OPS["log"], self)
+    def tanh(self) -> Any: return unary(OPS["tanh"], self)
+    def relu(self) -> Any: return unary(OPS["relu"], self)
+    def sigmoid(self) -> Any: return unary(OPS["sigmoid"], self)
 
     def __float__(self) -> float: raise cut(self, "float")
     def __int__(self) -> int: raise cut(self, "int")
@@ -210,7 +183,7 @@ class Recorded(Value):
 def node(data: float, op: Op, a: Any, b: Any, da: float, db: Any) -> Value:
     """Record a node; or, inside `no_grad`, a leaf that knows nothing of its origin."""
     new: Any = Recorded()
-    if _pauses and _paused.get():
+    if grad_mode.contexts and grad_mode.paused():
         op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0  # type: ignore[assignment]
     new._data = data
     new._label = ""
@@ -260,7 +233,7 @@ def record(op: Op, operands: Sequence[Any]) -> Any:
         return [describe(x) if isinstance(x, Value) and (x._label or x.op) else "" for x in operands]
 
     result = float(op.on_floats(*data, names=names))
-    wanted = [isinstance(x, Value) and not paused() for x in operands]
+    wanted = [isinstance(x, Value) and not grad_mode.paused() for x in operands]
     partials = op.partials_at(data, result, wanted, names)
     if op.arity == 1:
         return node(result, op, *operands, 0.0, *partials, 0.0)
@@ -319,42 +292,3 @@ def cut(x: Value, what: str) -> TypeError:
         f"{what}({describe(x)}) would cut the graph without a word: use autodiff.sin(v), autodiff.exp(v), … in place "
         "of math's functions, or v.data where the plain number is meant"
     )
-
-
-_paused: ContextVar[bool] = ContextVar("paused", default=False)
-_pauses = 0  # contexts now inside no_grad, in all threads: while it is 0 no operation needs to ask further
-_pauses_lock = threading.Lock()
-
-
-def paused() -> bool:
-    """Whether recording is off, here and now."""
-    return _pauses > 0 and _paused.get()
-
-
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """Compute without recording: what operations give is a leaf. For this thread or task alone.
-
-    >>> x = Value(3.0)
-    >>> with no_grad():
-    ...     y = x * x
-    >>> y.data, y.operands
-    (9.0, ())
-    """
-    with recording(on=False):
-        yield
-
-
-@contextmanager
-def recording(*, on: bool) -> Iterator[None]:
-    """Switch recording on or off for this thread or task, and back."""
-    global _pauses  # noqa: PLW0603 # read on every operation: a global is the fastest place there is
-    with _pauses_lock:
-        _pauses += 1
-    token = _paused.set(not on)
-    try:
-        yield
-    finally:
-        _paused.reset(token)
-        with _pauses_lock:
-            _pauses -= 1

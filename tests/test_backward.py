@@ -1,0 +1,284 @@
+"""How δ flows: sweeps, accumulation, depth, zeros and infinities (DESIGN.md, section 4)."""
+
+import asyncio
+import math
+import threading
+import time
+
+import pytest
+
+import autodiff
+from autodiff import Value, no_grad, topological_order, where
+
+
+def test_the_course_neuron_has_the_courses_deltas():
+    """δ at z is (a - y)·a(1 - a), at w δ·x, at b δ (course, backpropagation)."""
+    x, w, b = Value(2.0, "x"), Value(-3.0, "w"), Value(6.5, "b")
+    z = w * x + b
+    a = z.sigmoid()
+    (((1.0 - a) ** 2) / 2).backward()
+    delta = (a.data - 1.0) * a.data * (1.0 - a.data)
+    assert z.grad == pytest.approx(delta, rel=1e-15)
+    assert w.grad == pytest.approx(delta * 2.0, rel=1e-15)
+    assert b.grad == z.grad
+
+
+def test_a_second_sweep_adds_exactly_the_same_again():
+    """Leaves double to the last bit and inner nodes stay, however the terms round."""
+    x = Value(0.1)
+    terms = [x * k for k in (0.1, 0.7, 1e16, -1e16, 3.3)]
+    y = sum(terms, Value(0.0)).tanh() + x * x * x
+    y.backward()
+    once, inner = x.grad, [t.grad for t in terms]
+    y.backward()
+    assert x.grad == 2 * once
+    assert [t.grad for t in terms] == inner
+    y.backward()
+    assert x.grad == 2 * once + once
+
+
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [(lambda y: y * y, 6.0), (lambda y: y + y, 2.0), (lambda y: y - y, 0.0), (lambda y: y / y, 0.0), (lambda y: y * y * y, 27.0)],
+)
+def test_a_node_used_twice_is_counted_twice(f, slope):
+    """Shared operands get the sum over their places."""
+    y = Value(3.0)
+    f(y).backward()
+    assert y.grad == pytest.approx(slope, abs=1e-15)
+
+
+def test_one_leaf_in_many_places():
+    """∂/∂x of Σ k·x over a thousand places is Σ k."""
+    x = Value(2.0)
+    autodiff.total([k * x for k in range(1000)]).backward()
+    assert x.grad == sum(range(1000))
+
+
+def test_changing_data_afterwards_changes_no_recorded_derivative():
+    """The partials are those of the moment of recording."""
+    x, w = Value(2.0), Value(3.0)
+    y = x * w
+    x.data, w.data = 100.0, 200.0
+    y.backward()
+    assert (x.grad, w.grad) == (3.0, 2.0)
+
+
+def test_second_derivatives_of_changed_data_are_refused():
+    """They would need numbers that are gone: an error says so and names the leaf."""
+    x = Value(2.0, "x")
+    y = x**3
+    x.data = 5.0
+    with pytest.raises(RuntimeError, match=r"data of 'x' changed after pow\('x', 3\.0\) was recorded"):
+        y.backward(create_graph=True)
+    assert not x.swept
+
+
+def test_inner_nodes_have_their_delta():
+    """Every node keeps δ of the latest sweep; one that was not reached says so."""
+    x = Value(2.0)
+    inner = x * 3
+    other = x * 5
+    (inner * inner).backward()
+    assert inner.grad == 12.0
+    assert inner.swept
+    assert not other.swept
+
+
+def test_a_leaf_can_be_swept():
+    """∂x/∂x = 1, and it accumulates like any other leaf."""
+    x = Value(2.0)
+    x.backward()
+    x.backward()
+    assert x.grad == 2.0
+
+
+def test_zero_times_infinity_is_not_propagated():
+    """√ at 0 has slope ∞; a δ or partial of exactly 0 beside it stays 0 and makes no NaN."""
+    x = Value(0.0)
+    (x.sqrt() * 0.0).backward()
+    assert x.grad == 0.0
+    x = Value(0.0)
+    x.sqrt().backward()
+    assert x.grad == math.inf
+    x = Value(-1.0)
+    (x.relu().sqrt()).backward()  # δ is infinite, the partial of relu 0
+    assert x.grad == 0.0
+
+
+def test_the_where_trap_is_none():
+    """The branch not taken sends nothing back, though its slope is infinite; in second derivatives neither."""
+
+    def f(x):
+        return where(x > 0, autodiff.sqrt(x), x * x)
+
+    x = Value(0.0)
+    f(x).backward()
+    assert x.grad == 0.0
+    y = Value(0.0)
+    where(y > 0, y**0.5, 3 * y).backward()
+    assert y.grad == 3.0
+
+
+@pytest.mark.parametrize("data", [math.inf, -math.inf, math.nan])
+def test_a_sweep_from_no_number_is_refused(data):
+    """backward on an infinite or NaN root names the root and touches no gradient."""
+    x = Value(data, "C")
+    y = x * 2
+    y.label = "loss"
+    with pytest.raises(ValueError, match=r"backward from 'loss' = .*would be infinite or NaN; look for the first"):
+        y.backward()
+    assert not x.swept
+
+
+def test_topological_order_puts_every_node_before_its_operands():
+    """Root first, each node once, leaves included."""
+    x, w = Value(2.0), Value(3.0)
+    a = x * w
+    b = autodiff.total([a, a, x]) + w
+    order = topological_order(b)
+    assert order[0] is b
+    assert len(order) == len(set(order)) == 5
+    place = {node: i for i, node in enumerate(order)}
+    assert all(place[n] < place[o] for n in order for o in n.operands)
+
+
+def test_a_million_deep_chain_sweeps_and_is_freed():
+    """Depth is no limit to recording, sweeping and freeing."""
+    x = Value(1.0)
+    y = x
+    for _ in range(1_000_000):
+        y = y + 1e-6
+    y.backward()
+    assert x.grad == 1.0
+    assert y.data == pytest.approx(2.0)
+    del y
+
+
+def test_a_sum_of_a_hundred_thousand_values():
+    """Python's sum makes a chain, total one node: the same gradient."""
+    values = [Value(1.0) for _ in range(100_000)]
+    sum(values).backward()
+    assert {v.grad for v in values} == {1.0}
+    autodiff.total(values).backward()
+    assert {v.grad for v in values} == {2.0}
+
+
+def test_an_interrupted_sweep_leaves_leaves_as_they_were():
+    """Whatever stops it half way, no leaf keeps half a gradient."""
+    x = Value(2.0)
+    (x * 3).backward()
+    y = x * x + x
+    y.operands[0].da = "broken"  # as if something had gone wrong in the middle of the sweep
+    with pytest.raises(TypeError):
+        y.backward()
+    assert x.grad == 3.0
+
+
+def test_create_graph_leaves_gradients_that_are_values():
+    """f = x³y: ∂f/∂x = 3x²y can be swept again, ∂²f/∂x² = 6xy and ∂²f/∂x∂y = 3x²."""
+    x, y = Value(2.0), Value(5.0)
+    (x**3 * y).backward(create_graph=True)
+    slope = x.grad
+    assert isinstance(slope, Value)
+    assert slope.data == 60.0
+    x.zero_grad()
+    y.zero_grad()
+    slope.backward()
+    assert (x.grad, y.grad) == (60.0, 12.0)
+
+
+def test_create_graph_keeps_slopes_that_happen_to_be_zero():
+    """At the minimum of (x - 1)²/2 δ is 0, and its derivative still 1."""
+    x = Value(1.0)
+    ((x - 1.0) ** 2 / 2).backward(create_graph=True)
+    slope = x.grad
+    assert slope.data == 0.0
+    x.zero_grad()
+    slope.backward()
+    assert x.grad == 1.0
+
+
+def test_create_graph_accumulates_in_leaves():
+    """As a plain sweep does, and inner nodes show the latest."""
+    x = Value(3.0)
+    inner = x * 1.0
+    y = inner * inner
+    y.backward()
+    y.backward(create_graph=True)
+    assert x.grad.data == 12.0
+    assert inner.grad.data == 6.0
+
+
+def test_threads_that_share_a_leaf_add_up():
+    """Eight threads sweep graphs of their own into one leaf: the sum is right."""
+    x = Value(1.0)
+
+    def work():
+        for _ in range(200):
+            (x * 3 + x).backward()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert x.grad == 8 * 200 * 4.0
+
+
+def test_no_grad_is_for_one_thread():
+    """While one thread is inside no_grad another records."""
+    inside, checked = threading.Event(), threading.Event()
+
+    def paused():
+        with no_grad():
+            inside.set()
+            assert checked.wait(10)
+
+    thread = threading.Thread(target=paused)
+    thread.start()
+    assert inside.wait(10)
+    try:
+        assert (Value(2.0) * 2).op is not None
+    finally:
+        checked.set()
+        thread.join()
+
+
+def test_no_grad_is_for_one_task():
+    """An asyncio task inside no_grad does not pause its neighbour."""
+
+    async def paused(entered, leave):
+        with no_grad():
+            entered.set()
+            await leave.wait()
+            return (Value(2.0) * 2).op
+
+    async def main():
+        entered, leave = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(paused(entered, leave))
+        await entered.wait()
+        recorded = (Value(2.0) * 2).op
+        leave.set()
+        return recorded, await task
+
+    recorded, silent = asyncio.run(main())
+    assert recorded is not None
+    assert silent is None
+
+
+def test_time_grows_in_proportion_to_nodes():
+    """A graph ten times as large takes about ten times as long (a generous bound: no quadratic surprise)."""
+
+    def seconds(n):
+        best = math.inf
+        for _ in range(3):
+            start = time.perf_counter()
+            x = y = Value(0.5)
+            for _ in range(n):
+                y = (y * x + x).tanh()
+            y.backward()
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    assert seconds(30_000) < 40 * seconds(3_000)

@@ -1,0 +1,84 @@
+"""Imports run one way (DESIGN.md, section 2), and importing the engine is light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# What a module of `autodiff` may import, lowest first: only what stands above it in this list.
+ORDER = [
+    "domains", "forwards", "ops", "functions", "grad_mode", "backward", "copying", "ufuncs", "methods", "value",
+    "transforms", "pictures", "testing",
+]  # fmt: skip
+
+
+def imports(path):
+    """The modules of this project that a file imports at its top level or inside functions, as dotted names."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} uses a relative import"
+            yield node.module
+            if node.module == "autodiff":
+                yield from (f"autodiff.{alias.name}" for alias in node.names)
+
+
+def room(module):
+    """autodiff.pictures.graph belongs to the room "pictures"."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "autodiff" and len(parts) > 1 and parts[1] in ORDER else None
+
+
+MODULES = sorted(p for p in (ROOT / "autodiff").rglob("*.py") if p != ROOT / "autodiff" / "__init__.py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_run_downward(path):
+    """A module imports only rooms below its own; the value's Jupyter hook alone looks up, when it is called."""
+    own = path.relative_to(ROOT / "autodiff").parts[0].removesuffix(".py")
+    assert own in ORDER, f"{own} is a new room: give it a place in the order"
+    rooms = {room(m) for m in imports(path)} - {None, own}
+    if own == "value":
+        rooms -= {"pictures"}
+    assert {r for r in rooms if ORDER.index(r) > ORDER.index(own)} == set()
+    assert not any(m.split(".")[0] == "models" for m in imports(path))
+
+
+def test_models_use_only_what_autodiff_makes_public():
+    """models/ imports names from `autodiff` and its public packages, never from the modules inside."""
+    public = {"autodiff", "autodiff.testing", "autodiff.pictures"}
+    for path in (ROOT / "models").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "autodiff":
+                assert node.module in public, f"{path} reaches into {node.module}"
+                assert all(not alias.name.startswith("_") for alias in node.names), path
+
+
+def test_no_module_is_named_like_a_public_function():
+    """autodiff.draw stays the function whatever is imported."""
+    import autodiff
+
+    modules = {p.stem for p in MODULES} | {p.parent.name for p in MODULES}
+    assert modules.isdisjoint(set(autodiff.__all__) | {"render", "gradcheck", "expressions", "compile"})
+
+
+def run(code):
+    return subprocess.run([sys.executable, "-I", "-W", "error", "-c", code], capture_output=True, text=True, check=False, cwd=ROOT.parent)
+
+
+@pytest.mark.parametrize("heavy", ["graphviz", "pygraphviz", "hypothesis", "matplotlib", "scipy", "torch", "sklearn", "tqdm"])
+def test_importing_the_engine_and_the_models_is_light(heavy):
+    """What only some need is loaded when they use it; imports give no warning."""
+    done = run(f"import sys, autodiff, models; sys.exit({heavy!r} in sys.modules)")
+    assert done.returncode == 0, done.stderr
+
+
+def test_draw_is_there_when_asked_for():
+    """The lazy name is found, others are an AttributeError."""
+    done = run("import autodiff; assert callable(autodiff.draw); autodiff.nothing")
+    assert "module 'autodiff' has no attribute 'nothing'" in done.stderr

@@ -1,0 +1,277 @@
+"""What a node is: numbers in, comparisons, labels, errors (DESIGN.md, section 4)."""
+
+import gc
+import math
+import operator
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import autodiff
+from autodiff import DomainError, Op, Value, no_grad
+
+
+@pytest.mark.parametrize(
+    "number",
+    [2, 2.0, True, np.float64(2), np.float32(2), np.int32(2), np.bool_(True), Fraction(5, 2), Decimal("2.5"), np.array(1.0), np.array(3)],
+    ids=repr,
+)
+def test_one_real_number_of_any_kind_is_taken_as_a_float(number):
+    """data is the plain Python float of the same size, whatever the number's type was."""
+    value = Value(number)
+    assert type(value.data) is float
+    assert value.data == float(number)
+    value.data = 0.0
+    value.data = number
+    assert type(value.data) is float
+
+
+@pytest.mark.parametrize(
+    ("what", "advice"),
+    [
+        ("3", r"one real number; for text use Value\(float\('3'\)\) \(got str\)"),
+        ([1, 2], r"one Value per element, e\.g\. \[Value\(x\) for x in data\] \(got list\)"),
+        (np.ones(3), r"one Value per element.*\(got ndarray\)"),
+        ({1: 2}, r"one Value per element.*\(got dict\)"),
+        (1j, r"real and imaginary parts as two Values \(got complex\)"),
+        (np.complex128(1j), r"real and imaginary parts as two Values \(got complex128\)"),
+        (None, r"one real number \(got NoneType\)"),
+        (Value(1.0), r"this is a Value already: use it as it is, or its \.data for a constant"),
+        (Value(1.0) + 1, r"this is a Value already: use it as it is, or its \.data for a constant"),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_anything_else_is_refused_with_advice(what, advice):
+    """The constructor and the assignment of data raise the same TypeError, and nothing changes."""
+    with pytest.raises(TypeError, match=advice):
+        Value(what)
+    value = Value(5.0)
+    with pytest.raises(TypeError, match=advice):
+        value.data = what
+    assert value.data == 5.0
+
+
+def test_an_integer_beyond_the_floats_is_refused():
+    """A huge integer is an OverflowError that says how large is too large."""
+    with pytest.raises(OverflowError, match=r"beyond the largest float, 1\.8e308: scale it down"):
+        Value(10**400)
+
+
+@pytest.mark.parametrize("label", [3, None, b"x", ["x"]])
+def test_a_label_that_is_not_text_is_refused(label):
+    """Both ways of giving a label check it."""
+    with pytest.raises(TypeError, match=r"a label is text, got .*: use str\(\.\.\.\)"):
+        Value(1.0, label)
+    value = Value(1.0, "kept")
+    with pytest.raises(TypeError, match="a label is text"):
+        value.label = label
+    assert value.label == "kept"
+
+
+def test_comparisons_compare_data_and_give_a_bool():
+    """Every relation, against Values and numbers of other types, is that of the data."""
+    a, b = Value(2.0), Value(3.0)
+    for relation in (operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne):
+        for left, right in ((a, b), (b, a), (a, Value(2.0))):
+            assert relation(left, right) is relation(left.data, right.data)
+        for number in (2, 2.0, 2.5, np.float64(2), Fraction(5, 2), Decimal(3)):
+            assert relation(a, number) is bool(relation(2.0, number))
+            assert relation(number, a) is True or relation(number, a) is False
+            assert bool(relation(number, a)) is bool(relation(number, 2.0))
+
+
+def test_equality_with_other_things_is_false_and_order_an_error():
+    """`==` never raises; `<` says that it cannot."""
+    assert (Value(1.0) == "1") is False
+    assert (Value(1.0) != None) is True  # noqa: E711 # the point is the operator
+    with pytest.raises(TypeError, match="not supported between"):
+        _ = Value(1.0) < "1"
+
+
+def test_the_hash_is_the_objects_own():
+    """Equal Values are different keys: a node is not its number."""
+    a, b = Value(1.0), Value(1.0)
+    assert a == b
+    assert len({a, b}) == 2
+
+
+def test_truth_is_that_of_the_number():
+    """`if v` means `if v.data`, so 0 is false."""
+    assert not Value(0.0)
+    assert Value(-0.5)
+
+
+def test_python_branches_follow_the_data():
+    """The derivative is that of the branch that was taken."""
+
+    def f(x):
+        return x * x if x > 0 else -x
+
+    assert autodiff.grad(f)(3.0) == 6.0
+    assert autodiff.grad(f)(-3.0) == -1.0
+
+
+@pytest.mark.parametrize("cut", [float, int, math.sin, math.exp, math.floor])
+def test_nothing_cuts_the_graph_silently(cut):
+    """float(), int() and math's functions raise, naming the node, autodiff's functions and .data."""
+    with pytest.raises(TypeError, match=r"'w'.*autodiff\.sin\(v\).*v\.data"):
+        cut(Value(2.0, "w"))
+
+
+def test_numpy_cannot_take_the_number_either():
+    """An array of floats made from Values raises as float() does."""
+    with pytest.raises(TypeError, match=r"v\.data"):
+        np.array([Value(1.0)], dtype=float)
+
+
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        (lambda p: p.log(), r"^log of -0\.5, outside \(0, ∞\), in 'loss\.p'$"),
+        (lambda p: p.sqrt(), r"^sqrt of -0\.5, outside \[0, ∞\), in 'loss\.p'$"),
+        (lambda p: p / 0, r"^div of -0\.5 and 0\.0, operand 2 outside \(-∞, ∞\) without 0, in operand 1 'loss\.p'$"),
+        (lambda p: 1 / (p + 0.5), r"operand 2 outside .* in operand 2 add\('loss\.p', 0\.5\)$"),
+        (lambda p: p**0.5, r"^pow of -0\.5 and 0\.5, needs a base above 0.*in operand 1 'loss\.p'$"),
+        (lambda p: p ** Value(2.0), r"no derivative by operand 2, in .*; if that operand is meant to be constant, make it a"),
+        (lambda p: 0.0 ** p, r"^pow of 0\.0 and -0\.5, needs"),
+        (lambda p: autodiff.acosh(p), r"^acosh of -0\.5, outside \[1, ∞\)"),
+        (lambda p: autodiff.sin(p * math.inf), r"^sin of -inf, outside \(-∞, ∞\), in mul\('loss\.p', inf\)"),
+        (lambda p: autodiff.clip(p, 1.0, 0.0), r"^clip of -0\.5 and 1\.0 and 0\.0, needs low ≤ high"),
+    ],
+)
+def test_domain_errors_name_operation_value_and_label(compute, message):
+    """Outside its domain an operation raises a DomainError, which is a ValueError."""
+    with pytest.raises(DomainError, match=message) as caught:
+        compute(Value(-0.5, "loss.p"))
+    assert isinstance(caught.value, ValueError)
+
+
+def test_plain_numbers_get_the_same_errors():
+    """autodiff's functions on floats keep the domains too."""
+    with pytest.raises(DomainError, match=r"^log of -1\.0, outside \(0, ∞\)$"):
+        autodiff.log(-1.0)
+
+
+def test_overflow_is_infinite_and_not_an_error():
+    """Where IEEE arithmetic has an infinity, so does the engine."""
+    assert Value(1000.0).exp().data == math.inf
+    assert autodiff.sinh(Value(-1000.0)).data == -math.inf
+    assert (Value(10.0) ** 400).data == math.inf
+
+
+def test_unknown_operands_leave_python_its_say():
+    """An operator with something foreign is Python's TypeError, so that the other type may define it."""
+
+    class Other:
+        def __radd__(self, left):
+            return "mine"
+
+    assert Value(1.0) + Other() == "mine"
+    with pytest.raises(TypeError, match="unsupported operand type"):
+        _ = Value(1.0) + "1"
+
+
+def test_the_wrong_number_of_operands_is_refused():
+    """An operation says how many operands it takes."""
+    with pytest.raises(TypeError, match="hypot takes 2 operands, got 1"):
+        autodiff.hypot(Value(1.0))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: autodiff.mean([]), "mean of no values is undefined: give it at least one"),
+        (lambda: autodiff.softmax([]), "softmax of no values is undefined"),
+        (lambda: autodiff.logsumexp(iter([])), "logsumexp of no values is undefined"),
+        (lambda: autodiff.weighted_sum([Value(1.0)], [1.0, 2.0]), "one input per weight: got 1 weights, 2 inputs"),
+    ],
+)
+def test_sequences_that_make_no_sense_are_refused(call, message):
+    """Empty means and unequal lengths are ValueErrors that say what was given."""
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_an_empty_sum_is_zero():
+    """Like Python's own sum."""
+    assert autodiff.total([]) == 0.0
+    assert autodiff.weighted_sum([], [], 2.0) == 2.0
+
+
+def test_constants_stay_plain_floats_in_their_place():
+    """Operands are kept in the order they were written, numbers as floats."""
+    x = Value(2.0, "x")
+    assert (3 - x).operands == (3.0, x)
+    assert type((3 - x).operands[0]) is float
+    assert (3 - x).partials == (0.0, -1.0)
+    assert [type(o) for o in autodiff.weighted_sum([x, 1], [2, x], 0).operands] == [Value, float, float, Value, float]
+    assert x.operands == x.partials == ()
+
+
+def test_repr_tells_swept_from_unswept():
+    """grad is shown once there is one."""
+    x = Value(2.0, "x")
+    assert repr(x) == "Value(2.0, label='x')"
+    assert not x.swept
+    (x * 0.0).backward()
+    assert x.swept
+    assert repr(x) == "Value(2.0, label='x', grad=0.0)"
+    x.zero_grad()
+    assert x.grad == 0.0
+    assert not x.swept
+
+
+def test_format_shows_the_number():
+    """An f-string with a format is that of the data; without, the repr."""
+    assert f"{Value(1 / 3):.3f}" == "0.333"
+    assert f"{Value(2.0)}" == "Value(2.0)"
+
+
+def test_no_grad_records_nothing_and_nests():
+    """Inside no_grad results are leaves, also for n-ary and NumPy forms; afterwards recording is back."""
+    x = Value(2.0)
+    with no_grad():
+        with no_grad():
+            assert (x * x).operands == ()
+        for leaf in (x + 1, x.exp(), autodiff.total([x, x]), np.exp(x), -x, abs(x)):
+            assert leaf.op is None
+    assert (x * x).operands == (x, x)
+
+
+def test_no_grad_ends_with_an_exception():
+    """An error inside leaves recording on."""
+    with pytest.raises(RuntimeError, match="mine"), no_grad():
+        raise RuntimeError("mine")
+    assert (Value(2.0) * 2).op is not None
+
+
+def test_a_graph_leaves_nothing_to_the_collector():
+    """No reference cycles: what is dropped is freed at once."""
+    gc.collect()
+    gc.disable()
+    try:
+        x = Value(0.5, "x")
+        loss = autodiff.total([(x * w).tanh() + autodiff.weighted_sum([x, w], [w, x], 1) for w in (x, x + 1, 2.0)]) ** 2
+        loss.backward()
+        autodiff.hessian(lambda a: a[0] * a[1].exp())([1.0, 2.0])
+        with pytest.raises(DomainError):
+            (x - 1).log()
+        del loss
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_a_users_operation_works_like_a_built_in_one():
+    """One Op(...) gives floats, arrays, Values and derivatives of any order."""
+    cube = Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))
+    x = Value(2.0)
+    y = cube(x)
+    y.backward()
+    assert (y.data, x.grad) == (8.0, 12.0)
+    assert cube(2.0) == 8.0
+    assert cube(np.array([1.0, 2.0])).tolist() == [1.0, 8.0]
+    assert autodiff.grad(autodiff.grad(autodiff.grad(cube)))(5.0) == 6.0
+    assert repr(cube) == "<Op cube>"
