@@ -1,0 +1,100 @@
+"""Linear regression against the course's figures and the least-squares solution (REFERENCE.md, sections 1, 3, 5)."""
+
+import numpy as np
+import pytest
+
+from autodiff import value_and_grad
+from models import LinearRegression
+from models.datasets import apples_and_oranges
+
+APPLES = [-0.3875742381, 0.8477568429, 0.6981781791, -1.6376129989]
+ORANGES = [-0.2851581309, 0.7940066372, 0.9249753216, -2.2182793922]
+
+
+def least_squares(X, y):
+    return np.linalg.lstsq(np.column_stack([X, np.ones(len(X))]), y, rcond=None)[0].T
+
+
+def test_the_data_have_the_least_squares_fit_of_the_reference():
+    """NumPy's solution for apples and oranges, and its mean squared error."""
+    X, y, *_ = apples_and_oranges()
+    fit = least_squares(X, y)
+    assert fit == pytest.approx(np.array([APPLES, ORANGES]), abs=5e-11)
+    assert np.mean((np.column_stack([X, np.ones(5)]) @ fit.T - y) ** 2) == pytest.approx(0.4831212221, abs=5e-11)
+
+
+@pytest.mark.parametrize(("epochs", "loss"), [(0, 8327.1), (1, 5767.995018), (100, 153.936620), (1000, 4.382344)])
+def test_the_loss_falls_as_in_the_reference(epochs, loss):
+    """Gradient descent from zeros at α = 1e-5, mean over all ten errors."""
+    X, y, *_ = apples_and_oranges()
+    model = LinearRegression(learning_rate=1e-5, epochs=epochs).fit(X, y)
+    assert model.loss_curve_[-1] == pytest.approx(loss, abs=5e-7)
+    assert len(model.loss_curve_) == epochs + 1
+
+
+def test_standardised_inputs_reach_the_optimum():
+    """α = 0.1 on standardised inputs is at the least-squares answer within 1,000 epochs."""
+    X, y, *_ = apples_and_oranges()
+    mean, scale = X.mean(axis=0), X.std(axis=0)
+    model = LinearRegression(learning_rate=0.1, epochs=1000).fit((X - mean) / scale, y)
+    weights = model.coef_ / scale
+    assert weights == pytest.approx(np.array([APPLES[:3], ORANGES[:3]]), abs=1e-6)
+    assert model.intercept_ - weights @ mean == pytest.approx(np.array([APPLES[3], ORANGES[3]]), abs=1e-4)
+    assert model.loss_curve_[-1] == pytest.approx(0.4831212221, abs=1e-8)
+    assert model.predict((X - mean) / scale) == pytest.approx(X @ weights.T + model.intercept_ - weights @ mean)
+
+
+@pytest.mark.parametrize(("rate", "stable"), [(1.1e-4, True), (1.13e-4, False)])
+def test_the_largest_stable_learning_rate(rate, stable):
+    """Below α = 1.117e-4 the loss keeps falling, above it grows."""
+    X, y, *_ = apples_and_oranges()
+    curve = LinearRegression(learning_rate=rate, epochs=400).fit(X, y).loss_curve_
+    assert (curve[-1] < curve[-100]) is stable
+
+
+def test_the_gradient_of_the_mean_squared_error():
+    """At w = b = 0 for (1,3), (2,5), (3,7), (4,9): ∂w = -35, ∂b = -12."""
+    points = [(1, 3), (2, 5), (3, 7), (4, 9)]
+    error = lambda w, b: sum((y - (w * x + b)) ** 2 for x, y in points) / len(points)  # noqa: E731
+    assert value_and_grad(error, (0, 1))(0.0, 0.0) == (41.0, (-35.0, -12.0))
+
+
+def test_one_target_gives_a_vector_and_a_float():
+    """The line through the reference's points is y = 2x + 1."""
+    model = LinearRegression(learning_rate=0.1, epochs=1000).fit([[1], [2], [3], [4]], [3, 5, 7, 9])
+    assert model.coef_ == pytest.approx([2.0], abs=1e-8)
+    assert model.intercept_ == pytest.approx(1.0, abs=1e-8)
+    assert model.predict([[10.0]]) == pytest.approx([21.0])
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "options", "message"),
+    [
+        ([[1.0], [np.nan]], [1, 2], {}, r"X has nan at \(1, 0\): every entry must be a finite number"),
+        ([[1.0], [2.0]], [1, np.inf], {}, r"y has inf at \(1,\)"),
+        ([1.0, 2.0], [1, 2], {}, r"X must be \(n_samples, n_features\).*is \(2,\)"),
+        (np.ones((0, 2)), [], {}, r"at least one of each, and is \(0, 2\)"),
+        ([[1.0], [2.0]], [1, 2, 3], {}, r"one entry or row for each of the 2 samples, and is \(3,\)"),
+        ([[1.0]], [1.0], {"learning_rate": 0}, r"learning_rate must be a number above 0, got 0"),
+        ([[1.0]], [1.0], {"learning_rate": np.nan}, r"learning_rate must be a number above 0, got nan"),
+        ([[1.0]], [1.0], {"epochs": -1}, r"epochs must be a whole number, 0 or more, got -1"),
+        ([[1e3], [2e3]], [1.0, 2.0], {"learning_rate": 1.0}, r"the loss is inf after \d+ steps: learning_rate=1\.0 is too large"),
+    ],
+)
+def test_bad_input_is_refused_and_a_fitted_model_keeps_what_it_had(X, y, options, message):
+    """Each error says what is wrong and where; coef_ of an earlier fit stays."""
+    model = LinearRegression(epochs=1000).fit([[1.0], [2.0]], [1.0, 2.0])
+    before = model.coef_.copy()
+    for name, value in options.items():
+        setattr(model, name, value)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+    assert model.coef_ == before
+
+
+def test_prediction_needs_a_fit_and_the_same_width():
+    """Both are ValueErrors that say what to do."""
+    with pytest.raises(ValueError, match=r"not fitted yet: call fit\(X, y\) first"):
+        LinearRegression().predict([[1.0]])
+    with pytest.raises(ValueError, match=r"X must be \(n_samples, 1\), as in fit, and is \(1, 2\)"):
+        LinearRegression(epochs=1).fit([[1.0]], [1.0]).predict([[1.0, 2.0]])
