@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from autodiff.backward import topological_order
 from autodiff.domains import Domain, DomainError
 from autodiff.functions import leaky_relu, logsumexp, mean, softmax, total, weighted_sum
+from autodiff.grad_mode import no_grad
 from autodiff.ops import (
     OPS,
     Op,
@@ -52,7 +53,6 @@ from autodiff.ops import (
     tanh,
     where,
 )
-from autodiff.grad_mode import no_grad
 from autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad
 from autodiff.value import Value
 

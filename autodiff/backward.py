@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 
@@ -29,11 +29,13 @@ class Node(Protocol):
     grad: Any
 
     @property
-    def operands(self) -> tuple[Any, ...]: ...
+    def operands(self) -> tuple[Any, ...]: ...  # noqa: D102
 
     @property
-    def partials(self) -> tuple[float, ...]: ...
+    def partials(self) -> tuple[float, ...]: ...  # noqa: D102
 
+
+Partials = Callable[[Any], Sequence[Any]]
 
 UNSWEPT = float("0")  # the grad of a node that no sweep has reached: equal to 0.0, yet an object of its own
 _one_sweep_at_a_time = threading.RLock()  # threads that share leaves get the right sums
@@ -79,7 +81,7 @@ def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:
     return order
 
 
-def sweep(root: Node) -> None:
+def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the two ways operands are stored
     """Propagate δ from `root`: inner nodes get δ of this sweep, leaves add it to the `grad` they have.
 
     A leaf's total is formed first and added once, so a second sweep adds exactly the same again. A δ or a partial
@@ -113,7 +115,11 @@ def sweep(root: Node) -> None:
             leaf.grad = before + leaf.grad
 
 
-def propagate(root: Any, stop: Iterable[Any] = (), partials: Any = lambda node: node.partials) -> dict[Any, Any]:
+def _as_recorded(node: Any) -> Sequence[Any]:
+    return node.partials
+
+
+def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_recorded) -> dict[Any, Any]:
     """The same sweep as a function: δ by node, nothing written anywhere, nothing below the nodes in `stop`.
 
     `partials(node)` says in which arithmetic: floats by default; Values make derivatives that can be
@@ -130,7 +136,7 @@ def propagate(root: Any, stop: Iterable[Any] = (), partials: Any = lambda node: 
     return delta
 
 
-def push_forward(root: Any, tangents: dict[Any, Any], partials: Any = lambda node: node.partials) -> Any:
+def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_recorded) -> Any:
     """Forward mode over the same graph: how fast `root` changes when the given nodes change at `tangents`."""
     rate = dict(tangents)
     for node in reversed(topological_order(root, tangents)):

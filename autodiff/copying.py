@@ -31,7 +31,7 @@ def deep(node: Any, memo: dict[int, Any]) -> Any:
     return memo[id(node)]
 
 
-def reduce(node: Any, protocol: Any) -> Any:
+def reduce(node: Any, _protocol: Any) -> Any:
     """How pickle takes a node apart: its ancestors first, leaves before what was computed from them."""
     ancestors = None if node.op is None or getattr(_handing_over, "now", False) else _Ancestors(node)
     return _restore_after, (ancestors, *_fields(node)), getattr(node, "__dict__", None)
@@ -56,8 +56,9 @@ class _Ancestors:
 
 def _fields(node: Any) -> tuple[Any, ...]:
     """All there is to a node. A grad that is itself a Value is kept as its number: it refers back to the graph."""
+    cls: Any = type(node)
     grad = getattr(node.grad, "data", node.grad) if node.swept else None
-    return type(node), node._data, node._label, node.op, node.a, node.b, node.da, node.db, grad
+    return cls, node._data, node._label, node.op, node.a, node.b, node.da, node.db, grad
 
 
 def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: float, db: Any, grad: Any) -> Any:
@@ -67,7 +68,7 @@ def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: flo
     return node
 
 
-def _restore_after(ancestors: Any, *fields: Any) -> Any:
+def _restore_after(_ancestors: Any, *fields: Any) -> Any:
     return _restore(*fields)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -28,6 +27,7 @@ class Domain:
 
     @property
     def bounds(self) -> tuple[float, float]:
+        """Lower and upper end."""
         low, high = self.interval[1:-1].replace("∞", "inf").split(",")
         return float(low), float(high)
 
@@ -40,13 +40,25 @@ class Domain:
         return self.interval + (f" without {self.without:g}" if self.without is not None else "")
 
 
+def is_array(x: Any) -> bool:
+    """Whether `x` is an array of more than one number's worth of axes (a 0-d array is a number)."""
+    return isinstance(x, np.ndarray) and x.ndim > 0
+
+
+def _is_scalar_array(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.ndim == 0
+
+
+def _is_real(x: Any) -> bool:
+    return isinstance(x, (Real, Decimal, np.bool_))
+
+
 def number(x: Any) -> float:
     """Give `x` as a float, or raise a TypeError that says what to use instead."""
     if x.__class__ is float:
         return x
-    if isinstance(x, np.ndarray) and x.ndim == 0:  # a 0-d array is a number
-        x = x[()]
-    if isinstance(x, (Real, Decimal, np.bool_)):
+    x = x[()] if _is_scalar_array(x) else x  # a 0-d array is a number
+    if _is_real(x):
         try:
             return float(x)
         except OverflowError:
@@ -56,7 +68,7 @@ def number(x: Any) -> float:
         advice += f"; for text use Value(float({x[:40]!r}))"
     elif isinstance(x, (complex, np.complexfloating)):
         advice += "; keep real and imaginary parts as two Values"
-    elif isinstance(x, (Iterable, np.ndarray)):
+    elif hasattr(type(x), "__iter__"):
         advice += "; make one Value per element, e.g. [Value(x) for x in data]"
     elif hasattr(x, "record_operation"):
         raise TypeError(f"{advice}, and this is a Value already: use it as it is, or its .data for a constant")

@@ -39,7 +39,7 @@ def mean(values: Iterable[Any]) -> Any:
 
 
 def logsumexp(values: Iterable[Any]) -> Any:
-    """log Σ exp(x) as one node, without overflow; ValueError when there are no values.
+    """Give log Σ exp(x) as one node, without overflow; ValueError when there are no values.
 
     >>> logsumexp([1000.0, 1000.0])
     1000.6931471805599
@@ -61,7 +61,7 @@ def softmax(values: Iterable[Any]) -> list[Any]:
 
 
 def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0) -> Any:
-    """z = Σ wᵢxᵢ + b, a whole neuron as ONE node (course slide «La neurona, suma ponderada»).
+    """Give z = Σ wᵢxᵢ + b, a whole neuron as ONE node (course slide «La neurona, suma ponderada»).
 
     Numbers and Values mix freely. ValueError when weights and inputs differ in number.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 _paused: ContextVar[bool] = ContextVar("paused", default=False)
-contexts = 0  # how many are open in all threads: while it is 0 no operation needs to ask further
+contexts: int = 0  # how many are open in all threads: while it is 0 no operation needs to ask further
 _lock = threading.Lock()
 
 
@@ -18,7 +18,7 @@ def paused() -> bool:
 
 
 @contextmanager
-def no_grad() -> Iterator[None]:
+def no_grad() -> Generator[None]:
     """Compute without recording: what operations give is a leaf. For this thread or task alone.
 
     >>> from autodiff import Value
@@ -33,7 +33,7 @@ def no_grad() -> Iterator[None]:
 
 
 @contextmanager
-def recording(*, on: bool) -> Iterator[None]:
+def recording(*, on: bool) -> Generator[None]:
     """Switch recording on or off for this thread or task, and back."""
     if paused() is not on:  # as it is already
         yield

@@ -15,6 +15,8 @@ rows, so the same text serves floats, arrays, and Values: the derivative of a de
 
 from __future__ import annotations
 
+# Rows serve floats, arrays and Values alike, so their lambdas have no types to give:
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -25,9 +27,10 @@ from typing import Any
 import numpy as np
 
 from autodiff import forwards
-from autodiff.domains import Domain, DomainError, number
+from autodiff.domains import Domain, DomainError, is_array, number
 
 Rule = Callable[..., Any]  # floats, Values or arrays in, the same kind out
+_OBJECT = np.dtype(object)
 Names = Callable[[], Iterable[str]]
 
 
@@ -50,7 +53,7 @@ class Op:
     symbol: str
     forward: Callable[..., float]
     array: Rule | None = None
-    partials: tuple[Rule, ...] | Rule = ()
+    partials: Any = ()  # a tuple of rules, or one Rule for any number of operands
     domains: tuple[Domain, ...] = ()
     kink: Rule | None = None
     condition: str = "operands inside its domain"  # what the operands must fulfil together, in words
@@ -58,7 +61,7 @@ class Op:
     @property
     def arity(self) -> int | None:
         """How many operands it takes; None for any number."""
-        return len(self.partials) if isinstance(self.partials, tuple) else None
+        return None if callable(self.partials) else len(self.partials)
 
     def __repr__(self) -> str:
         return f"<Op {self.name}>"
@@ -69,18 +72,20 @@ class Op:
         return Op, tuple(getattr(self, field.name) for field in fields(self))
 
     def __call__(self, *operands: Any) -> Any:
+        """Compute, on whatever kind of operands these are."""
         if self.arity not in (None, len(operands)):
             raise TypeError(f"{self.name} takes {self.arity} operands, got {len(operands)}")
         for x in operands:
             if hasattr(x, "record_operation"):
                 return x.record_operation(self, operands)
-        if any(isinstance(x, np.ndarray) for x in operands):
-            if any(getattr(x, "dtype", None) == object for x in operands):  # arrays of Values
+        if any(map(is_array, operands)):
+            if any(getattr(x, "dtype", None) is _OBJECT for x in operands):  # arrays of Values
                 return np.frompyfunc(self, len(operands), 1)(*operands)
             return self.on_arrays(*(np.asarray(x, dtype=np.float64) for x in operands))
         return self.on_floats(*map(number, operands))
 
     def on_arrays(self, *operands: Any) -> Any:
+        """The value at arrays of operands, after IEEE 754: NaN and infinities, no errors."""
         with np.errstate(all="ignore"):
             return (self.array or self.forward)(*operands)
 
@@ -116,8 +121,9 @@ class Op:
 
     def partials_of(self, operands: Sequence[Any], result: Any, wanted: Sequence[bool]) -> Sequence[Any]:
         """The wanted partials, 0 for the others, in the operands' own arithmetic."""
-        if isinstance(self.partials, tuple):
-            return [rule(*operands, result) if want else 0.0 for rule, want in zip(self.partials, wanted, strict=True)]
+        if not callable(self.partials):
+            rules: tuple[Rule, ...] = self.partials
+            return [rule(*operands, result) if want else 0.0 for rule, want in zip(rules, wanted, strict=True)]
         return [p if want else 0.0 for p, want in zip(self.partials(operands, result), wanted, strict=True)]
 
     def _complaint(self, operands: Sequence[float], names: Names, problem: str = "") -> str:
@@ -130,7 +136,6 @@ class Op:
         return f"{shown}, in {', '.join(named)}" if named else shown
 
 
-
 def _row(name: str) -> Op:
     return OPS[name]
 
@@ -141,7 +146,7 @@ def _pick(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _share(a: Any, r: Any) -> Any:
-    """a / r for |a| ≤ r, and 0 where both are 0."""
+    """Divide |a| ≤ r by r, and give 0 where both are 0."""
     return a / _pick(r == 0.0, 1.0, r)
 
 
@@ -174,7 +179,7 @@ _ROWS = (
 
     Op("pos",   "+",     lambda a: a,  np.positive,     (lambda a, r: 1.0,)),
     Op("neg",   "-",     lambda a: -a, np.negative,     (lambda a, r: -1.0,)),
-    Op("abs",   "abs",   abs,          np.abs,          (lambda a, r: sign(a),), kink=_itself),
+    Op("abs",   "abs",   math.fabs,        np.abs,          (lambda a, r: sign(a),), kink=_itself),
     Op("sign",  "sign",  forwards.sign,        np.sign,         (lambda a, r: 0.0,), kink=_itself),
     Op("exp",   "exp",   math.exp,     np.exp,          (lambda a, r: r,)),
     Op("expm1", "expm1", math.expm1,   np.expm1,        (lambda a, r: exp(a),)),
@@ -230,9 +235,34 @@ _ROWS = (
 
 OPS: Mapping[str, Op] = MappingProxyType({op.name: op for op in _ROWS})
 
-sign, exp, expm1, log, log1p, log2, log10 = (OPS[n] for n in "sign exp expm1 log log1p log2 log10".split())
-sqrt, sin, cos, tan, asin, acos, atan = (OPS[n] for n in "sqrt sin cos tan asin acos atan".split())
-sinh, cosh, tanh, asinh, acosh, atanh, erf = (OPS[n] for n in "sinh cosh tanh asinh acosh atanh erf".split())
-atan2, hypot, sigmoid, softplus, relu, step = (OPS[n] for n in "atan2 hypot sigmoid softplus relu step".split())
-maximum, minimum, clip, where = (OPS[n] for n in "maximum minimum clip where".split())
-
+sign = OPS["sign"]
+exp = OPS["exp"]
+expm1 = OPS["expm1"]
+log = OPS["log"]
+log1p = OPS["log1p"]
+log2 = OPS["log2"]
+log10 = OPS["log10"]
+sqrt = OPS["sqrt"]
+sin = OPS["sin"]
+cos = OPS["cos"]
+tan = OPS["tan"]
+asin = OPS["asin"]
+acos = OPS["acos"]
+atan = OPS["atan"]
+sinh = OPS["sinh"]
+cosh = OPS["cosh"]
+tanh = OPS["tanh"]
+asinh = OPS["asinh"]
+acosh = OPS["acosh"]
+atanh = OPS["atanh"]
+erf = OPS["erf"]
+atan2 = OPS["atan2"]
+hypot = OPS["hypot"]
+sigmoid = OPS["sigmoid"]
+softplus = OPS["softplus"]
+relu = OPS["relu"]
+step = OPS["step"]
+maximum = OPS["maximum"]
+minimum = OPS["minimum"]
+clip = OPS["clip"]
+where = OPS["where"]

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -26,10 +27,11 @@ from typing import Any
 import numpy as np
 
 from autodiff.backward import propagate, push_forward, topological_order
-from autodiff.domains import number
+from autodiff.domains import is_array, number
 from autodiff.grad_mode import recording
 from autodiff.value import Value, partials_as_values
 
+Function = Callable[..., Any]
 ArgNums = int | Sequence[int]
 
 _outer_variables: ContextVar[frozenset[Value]] = ContextVar("outer_variables", default=frozenset())
@@ -136,7 +138,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     (12.0, 5.5)
     """
     for name, given in (("primals", primals), ("tangents", tangents)):
-        if not isinstance(given, (tuple, list)):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
+        if not is_sequence(given):
             raise TypeError(f"jvp takes {name} as a tuple with one entry per argument, got {type(given).__name__}")
     call = _Call(f, _checked(f, tuple(range(len(primals)))), tuple(primals), {}, alongside=tangents)
     at = dict(zip(call.variables, call.tangents(tangents), strict=True))
@@ -166,11 +168,12 @@ class _Call:
                 _outer_variables.reset(token)
         self.outputs = _flatten(self.returned)
         # Someone goes on from here: a caller that passed Values, or an enclosing derivative.
-        self.goes_on = any(v.op for v in self.variables) or any(isinstance(x, Value) for x in _flatten(alongside, deep=True).flat)
+        directions = _flatten(alongside, deep=True).flat
+        self.goes_on = any(v.op for v in self.variables) or any(isinstance(x, Value) for x in directions)
         if outer and not self.goes_on:
             graphs = (topological_order(x) for x in self.outputs.flat if isinstance(x, Value))
             self.goes_on = any(not outer.isdisjoint(graph) for graph in graphs)
-        self.partials = partials_as_values if self.goes_on else _as_recorded
+        self.partials: Any = partials_as_values if self.goes_on else operator.attrgetter("partials")
 
     def one_output(self) -> Any:
         """The output of a function that must return one number."""
@@ -219,10 +222,6 @@ class _Call:
         return answer if answer.shape else answer.item()
 
 
-def _as_recorded(node: Any) -> Sequence[float]:
-    return node.partials
-
-
 def _objects(items: Iterable[Any]) -> Any:
     items = list(items)
     array = np.empty(len(items), dtype=object)
@@ -232,12 +231,12 @@ def _objects(items: Iterable[Any]) -> Any:
 
 def _lift(x: Any, name: str, variables: list[Value]) -> tuple[Any, tuple[int, ...]]:
     """Put variables in place of the numbers of an argument, and give the argument's shape."""
-    if isinstance(x, np.ndarray) and x.ndim:
+    if is_array(x):
         lifted = np.empty(x.shape, dtype=object)
         for index in np.ndindex(x.shape):
             lifted[index], _ = _lift(x[index], f"{name}[{', '.join(map(str, index))}]", variables)
         return lifted, x.shape
-    if isinstance(x, (list, tuple)):
+    if is_sequence(x):
         pieces = [_lift(entry, f"{name}[{i}]", variables) for i, entry in enumerate(x)]
         shapes = {shape for _, shape in pieces}
         if len(shapes) > 1:
@@ -263,9 +262,9 @@ def _flatten(x: Any, *, deep: bool = False) -> Any:
         array = np.empty((), dtype=object)
         array[()] = x
         return array
-    if isinstance(x, np.ndarray) and x.ndim:
+    if is_array(x):
         return _objects(_entry(e) for e in x.flat).reshape(x.shape)
-    if isinstance(x, (list, tuple)):
+    if is_sequence(x):
         parts = [_flatten(entry, deep=deep) for entry in x]
         if len({part.shape for part in parts}) <= 1:
             shape = (len(parts), *(parts[0].shape if parts else ()))
@@ -274,6 +273,11 @@ def _flatten(x: Any, *, deep: bool = False) -> Any:
             return _objects(e for part in parts for e in part.flat)
         raise TypeError(f"the function returned a ragged {type(x).__name__}: its entries must all have one shape")
     return np.array(_entry(x), dtype=object)
+
+
+def is_sequence(x: Any) -> bool:
+    """Whether `x` is a list or tuple of arguments or entries."""
+    return isinstance(x, (list, tuple))
 
 
 def _entry(x: Any) -> Any:
@@ -286,8 +290,8 @@ def _entry(x: Any) -> Any:
 def _checked(f: Any, argnums: Any) -> ArgNums:
     if not callable(f):
         raise TypeError(f"the first argument is the function to differentiate, got {type(f).__name__}")
-    given = [argnums] if isinstance(argnums, int) else argnums
-    if not isinstance(given, (list, tuple)) or not all(type(i) is int for i in given):
+    given: Any = [argnums] if isinstance(argnums, int) else argnums
+    if not is_sequence(given) or not all(type(i) is int for i in given):
         raise TypeError(f"argnums is the position of an argument, or a tuple of positions, got {argnums!r}")
     return argnums if isinstance(argnums, int) else tuple(argnums)
 
@@ -296,7 +300,9 @@ def _positions(argnums: ArgNums, count: int) -> list[int]:
     given = [argnums] if isinstance(argnums, int) else list(argnums)
     for i in given:
         if not -count <= i < count:
-            raise ValueError(f"argnums={argnums} asks for an argument that is not there: the call has {count} positional")
+            raise ValueError(
+                f"argnums={argnums} asks for an argument that is not there: the call has {count} positional"
+            )
     positions = [i % count for i in given]
     if len(set(positions)) < len(positions):
         raise ValueError(f"argnums={argnums} names an argument twice")
@@ -306,7 +312,8 @@ def _positions(argnums: ArgNums, count: int) -> list[int]:
 def _parameter_names(f: Function, count: int) -> list[str]:
     """What to call the variables in errors: as the function's own parameters."""
     try:
-        names = [p.name for p in inspect.signature(f).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        parameters = inspect.signature(f).parameters.values()
+        names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     except (TypeError, ValueError):  # some callables written in C have no signature
         names = []
     return [*names, *(f"argument{i}" for i in range(len(names), count))][:count]

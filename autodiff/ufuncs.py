@@ -6,39 +6,63 @@ operation table. Arrays give arrays of Values, element by element.
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from autodiff.domains import is_array
 from autodiff.ops import OPS
+
+
+def _square(a: Any) -> Any:
+    return a * a
+
+
+def _reciprocal(a: Any) -> Any:
+    return 1.0 / a
+
+
+def _isfinite(a: Any) -> bool:
+    return math.isfinite(a.data)
+
+
+def _isinf(a: Any) -> bool:
+    return math.isinf(a.data)
+
+
+def _isnan(a: Any) -> bool:
+    return math.isnan(a.data)
+
 
 _RECIPES: Mapping[np.ufunc, Callable[..., Any]] = {
     **{op.array: op for op in OPS.values() if isinstance(op.array, np.ufunc)},
     np.float_power: OPS["pow"],
     np.fabs: OPS["abs"],
     np.logaddexp: OPS["logsumexp"],
-    np.square: lambda a: a * a,
-    np.reciprocal: lambda a: 1.0 / a,
-    np.equal: lambda a, b: a == b,
-    np.not_equal: lambda a, b: a != b,
-    np.less: lambda a, b: a < b,
-    np.less_equal: lambda a, b: a <= b,
-    np.greater: lambda a, b: a > b,
-    np.greater_equal: lambda a, b: a >= b,
-    np.isfinite: lambda a: bool(np.isfinite(a.data)),
-    np.isinf: lambda a: bool(np.isinf(a.data)),
-    np.isnan: lambda a: bool(np.isnan(a.data)),
+    np.square: _square,
+    np.reciprocal: _reciprocal,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.isfinite: _isfinite,
+    np.isinf: _isinf,
+    np.isnan: _isnan,
 }
 _GIVE_BOOLS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
 
 
-def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
+def array_ufunc(_: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
     """What NumPy calls. Raises TypeError for ufuncs without a derivative rule, and rather than losing the graph."""
     recipe = _RECIPES.get(ufunc)
     if recipe is None or method not in ("__call__", "outer"):
         call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
-        raise TypeError(f"{call} has no derivative rule for a Value: use autodiff's functions, or v.data for the number")
+        raise TypeError(f"{call} has no derivative rule for a Value: use autodiff's functions, or v.data for a number")
     if options:
         raise TypeError(f"np.{ufunc.__name__} of a Value takes no option {', '.join(map(repr, options))}")
     if any(array.dtype != object for array in out):
@@ -46,8 +70,8 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any 
             f"an array of {out[0].dtype} cannot hold Values without losing the graph: "
             "write a = a + v in place of a += v, or start from a.astype(object)"
         )
-    result = elementwise(recipe, inputs, method, **({"out": out} if out else {}))
-    return result.astype(bool) if ufunc in _GIVE_BOOLS and isinstance(result, np.ndarray) else result
+    result: Any = elementwise(recipe, inputs, method, **({"out": out} if out else {}))
+    return result.astype(bool) if ufunc in _GIVE_BOOLS and is_array(result) else result
 
 
 def elementwise(function: Callable[..., Any], operands: Sequence[Any], method: str = "__call__", **out: Any) -> Any:

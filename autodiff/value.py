@@ -7,6 +7,8 @@
 (0.5, -3.0, 2.0, 1.0)
 """
 
+# Value and the functions that record it share its slots:
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import math
@@ -14,11 +16,9 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from autodiff import copying, grad_mode, ufuncs
 from autodiff.backward import UNSWEPT, propagate, sweep, topological_order
-from autodiff.domains import number
+from autodiff.domains import is_array, number
 from autodiff.methods import Methods
 from autodiff.ops import OPS, Op
 
@@ -37,7 +37,7 @@ class Value(Methods):
 
     __slots__ = ("_data", "_label", "a", "b", "da", "db", "grad", "op")
 
-    op: Op | None
+    op: Any  # an Op, or None for a leaf
     a: Any
     b: Any
     da: float
@@ -49,7 +49,8 @@ class Value(Methods):
     def __init__(self, data: Any, label: str = "") -> None:
         self.label = label
         self._data = number(data)
-        self.op, self.a, self.b, self.da, self.db = None, 0.0, 0.0, 0.0, 0.0
+        self.op = None
+        self.a = self.b = self.da = self.db = 0.0
         self.grad = UNSWEPT
 
     @property
@@ -99,7 +100,7 @@ class Value(Methods):
 
         Raises ValueError when this node is infinite or NaN.
         """
-        if not abs(self._data) < np.inf:
+        if not abs(self._data) < math.inf:
             raise ValueError(
                 f"backward from {describe(self)} = {self._data}: every gradient would be infinite or NaN; "
                 "look for the first operand that is not finite"
@@ -140,6 +141,7 @@ class Value(Methods):
     def __bool__(self) -> bool: return self._data != 0.0
     __hash__ = object.__hash__
 
+    # Those that every network uses; the others are in Methods.
     def exp(self) -> Any: return unary(OPS["exp"], self)
     def log(self) -> Any: return unary(OPS["log"], self)
     def tanh(self) -> Any: return unary(OPS["tanh"], self)
@@ -177,14 +179,14 @@ class Recorded(Value):
     """A Value made by an operation. Skipping `Value.__init__` saves a tenth of the time of a node."""
 
     __slots__ = ()
-    __init__ = object.__init__  # type: ignore[assignment]
+    __init__ = object.__init__  # pyright: ignore[reportAssignmentType]
 
 
-def node(data: float, op: Op, a: Any, b: Any, da: float, db: Any) -> Value:
+def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
     """Record a node; or, inside `no_grad`, a leaf that knows nothing of its origin."""
-    new: Any = Recorded()
+    new: Any = Recorded()  # pyright: ignore[reportCallIssue] # it has no __init__ of its own
     if grad_mode.contexts and grad_mode.paused():
-        op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0  # type: ignore[assignment]
+        op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0
     new._data = data
     new._label = ""
     new.op = op
@@ -212,7 +214,7 @@ def mixed(op: Op, a: Any, b: Any) -> Any:
         x = a._data if isinstance(a, Value) else a if a.__class__ is float else number(a)
         y = b._data if isinstance(b, Value) else b if b.__class__ is float else number(b)
     except TypeError:
-        return record(op, (a, b)) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else NotImplemented
+        return record(op, (a, b)) if is_array(a) or is_array(b) else NotImplemented
     a, da = (a, op.partials[0]) if isinstance(a, Value) else (x, None)
     b, db = (b, op.partials[1]) if isinstance(b, Value) else (y, None)
     try:
@@ -224,7 +226,7 @@ def mixed(op: Op, a: Any, b: Any) -> Any:
 
 def record(op: Op, operands: Sequence[Any]) -> Any:
     """Record any operation: value and partials computed now, constants kept as floats, arrays element by element."""
-    if any(isinstance(x, np.ndarray) and x.ndim for x in operands):
+    if any(map(is_array, operands)):
         return ufuncs.elementwise(op, operands)
     operands = tuple([x if isinstance(x, Value) else number(x) for x in operands])
     data = [x._data if isinstance(x, Value) else x for x in operands]
@@ -236,9 +238,9 @@ def record(op: Op, operands: Sequence[Any]) -> Any:
     wanted = [isinstance(x, Value) and not grad_mode.paused() for x in operands]
     partials = op.partials_at(data, result, wanted, names)
     if op.arity == 1:
-        return node(result, op, *operands, 0.0, *partials, 0.0)
+        return node(result, op, operands[0], 0.0, partials[0], 0.0)
     if op.arity == 2:
-        return node(result, op, *operands, *partials)
+        return node(result, op, operands[0], operands[1], partials[0], partials[1])
     return node(result, op, 0.0, operands, 0.0, tuple(partials))
 
 
@@ -259,10 +261,12 @@ def partials_as_values(node: Value) -> Sequence[Any]:
 
 
 def plain(x: Any) -> float:
+    """The number in a Value or float."""
     return x._data if isinstance(x, Value) else x
 
 
 def as_value(x: Any) -> Value:
+    """A Value as it is, a float as a constant one."""
     return x if isinstance(x, Value) else Value(x)
 
 
@@ -288,6 +292,7 @@ def describe(x: Any) -> str:
 
 
 def cut(x: Value, what: str) -> TypeError:
+    """What is raised where a number would leave the graph unseen."""
     return TypeError(
         f"{what}({describe(x)}) would cut the graph without a word: use autodiff.sin(v), autodiff.exp(v), … in place "
         "of math's functions, or v.data where the plain number is meant"

@@ -1,9 +1,32 @@
-"""Hypothesis profiles: quick by default, `HYPOTHESIS_PROFILE=thorough` in continuous integration."""
+"""Hypothesis profiles (`HYPOTHESIS_PROFILE=thorough` in continuous integration), and `FAIL_ON_SKIP`."""
 
 import os
 
 from hypothesis import settings
 
 settings.register_profile("quick", max_examples=50, deadline=None)
-settings.register_profile("thorough", max_examples=500, deadline=None)
+settings.register_profile("thorough", max_examples=300, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+skipped = []
+
+
+def pytest_runtest_logreport(report):
+    if report.skipped:
+        skipped.append(report.nodeid)
+
+
+def pytest_collectreport(report):
+    if report.skipped:
+        skipped.append(report.nodeid)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Where everything is installed a skipped test is a test that did not run: with FAIL_ON_SKIP it fails the run."""
+    if os.environ.get("FAIL_ON_SKIP") and skipped and exitstatus == 0:
+        session.exitstatus = 1
+
+
+def pytest_terminal_summary(terminalreporter):
+    if os.environ.get("FAIL_ON_SKIP") and skipped:
+        terminalreporter.write_line(f"FAIL_ON_SKIP: {len(skipped)} skipped: {', '.join(skipped)}", red=True)

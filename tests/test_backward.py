@@ -39,7 +39,13 @@ def test_a_second_sweep_adds_exactly_the_same_again():
 
 @pytest.mark.parametrize(
     ("f", "slope"),
-    [(lambda y: y * y, 6.0), (lambda y: y + y, 2.0), (lambda y: y - y, 0.0), (lambda y: y / y, 0.0), (lambda y: y * y * y, 27.0)],
+    [
+        (lambda y: y * y, 6.0),
+        (lambda y: y + y, 2.0),
+        (lambda y: y - y, 0.0),
+        (lambda y: y / y, 0.0),
+        (lambda y: y * y * y, 27.0),
+    ],
 )
 def test_a_node_used_twice_is_counted_twice(f, slope):
     """Shared operands get the sum over their places."""

@@ -48,7 +48,9 @@ def train(number):
         losses = []
         for k in range(5):
             scores = [model(list(map(number, p))) for p in points]
-            data_loss = sum((1 + -s * score).relu() for s, score in zip(signs, scores, strict=True)) * (1.0 / len(points))
+            data_loss = sum((1 + -s * score).relu() for s, score in zip(signs, scores, strict=True)) * (
+                1.0 / len(points)
+            )
             loss = data_loss + 1e-4 * sum(p * p for p in model.parameters())
             model.zero_grad()
             loss.backward()
@@ -128,9 +130,9 @@ class TupleValue:
 def language_model(number):
     """One step of a tiny character model as microgpt writes them: rmsnorm, softmax, cross-entropy, Adam."""
     rng = random.Random(42)
-    make = lambda rows, columns: [[number(rng.gauss(0, 0.5)) for _ in range(columns)] for _ in range(rows)]  # noqa: E731
+    make = lambda rows, columns: [[number(rng.gauss(0, 0.5)) for _ in range(columns)] for _ in range(rows)]
     embedding, hidden, head = make(5, 4), make(8, 4), make(5, 8)
-    linear = lambda x, w: [sum(wi * xi for wi, xi in zip(row, x, strict=True)) for row in w]  # noqa: E731
+    linear = lambda x, w: [sum(wi * xi for wi, xi in zip(row, x, strict=True)) for row in w]
 
     def softmax(logits):
         top = max(v.data for v in logits)

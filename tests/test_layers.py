@@ -68,10 +68,14 @@ def test_no_module_is_named_like_a_public_function():
 
 
 def run(code):
-    return subprocess.run([sys.executable, "-I", "-W", "error", "-c", code], capture_output=True, text=True, check=False, cwd=ROOT.parent)
+    return subprocess.run(
+        [sys.executable, "-I", "-W", "error", "-c", code], capture_output=True, text=True, check=False, cwd=ROOT.parent
+    )
 
 
-@pytest.mark.parametrize("heavy", ["graphviz", "pygraphviz", "hypothesis", "matplotlib", "scipy", "torch", "sklearn", "tqdm"])
+@pytest.mark.parametrize(
+    "heavy", ["graphviz", "pygraphviz", "hypothesis", "matplotlib", "scipy", "torch", "sklearn", "tqdm"]
+)
 def test_importing_the_engine_and_the_models_is_light(heavy):
     """What only some need is loaded when they use it; imports give no warning."""
     done = run(f"import sys, autodiff, models; sys.exit({heavy!r} in sys.modules)")

@@ -55,7 +55,7 @@ def test_the_largest_stable_learning_rate(rate, stable):
 def test_the_gradient_of_the_mean_squared_error():
     """At w = b = 0 for (1,3), (2,5), (3,7), (4,9): ∂w = -35, ∂b = -12."""
     points = [(1, 3), (2, 5), (3, 7), (4, 9)]
-    error = lambda w, b: sum((y - (w * x + b)) ** 2 for x, y in points) / len(points)  # noqa: E731
+    error = lambda w, b: sum((y - (w * x + b)) ** 2 for x, y in points) / len(points)
     assert value_and_grad(error, (0, 1))(0.0, 0.0) == (41.0, (-35.0, -12.0))
 
 
@@ -78,7 +78,12 @@ def test_one_target_gives_a_vector_and_a_float():
         ([[1.0]], [1.0], {"learning_rate": 0}, r"learning_rate must be a number above 0, got 0"),
         ([[1.0]], [1.0], {"learning_rate": np.nan}, r"learning_rate must be a number above 0, got nan"),
         ([[1.0]], [1.0], {"epochs": -1}, r"epochs must be a whole number, 0 or more, got -1"),
-        ([[1e3], [2e3]], [1.0, 2.0], {"learning_rate": 1.0}, r"the loss is inf after \d+ steps: learning_rate=1\.0 is too large"),
+        (
+            [[1e3], [2e3]],
+            [1.0, 2.0],
+            {"learning_rate": 1.0},
+            r"the loss is inf after \d+ steps: learning_rate=1\.0 is too large",
+        ),
     ],
 )
 def test_bad_input_is_refused_and_a_fitted_model_keeps_what_it_had(X, y, options, message):

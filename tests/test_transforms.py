@@ -20,7 +20,7 @@ def rosenbrock(x):
 
 def test_first_to_fourth_derivative_of_a_polynomial():
     """d^k/dx^k x⁴ at 2: 32, 48, 48, 24."""
-    f = lambda x: x**4  # noqa: E731 # the point is a plain lambda
+    f = lambda x: x**4  # the point is a plain lambda
     found = []
     for _ in range(4):
         f = grad(f)
@@ -129,15 +129,15 @@ def test_forward_and_reverse_nest_without_confusion(outer, inner):
 
 def test_three_levels_deep():
     """d/dx x·d/dy y·d/dz (x·y·z) = d/dx (x · 2xy) at y: 4xy."""
-    inner = lambda x, y: y * grad(lambda z: x * y * z)(7.0)  # noqa: E731
-    middle = lambda x: x * grad(lambda y: inner(x, y))(5.0)  # noqa: E731
+    inner = lambda x, y: y * grad(lambda z: x * y * z)(7.0)
+    middle = lambda x: x * grad(lambda y: inner(x, y))(5.0)
     assert grad(middle)(3.0) == pytest.approx(4 * 3.0 * 5.0)
 
 
 def test_a_hessian_through_an_inner_gradient():
     """Gradient-norm penalties: hessian of |∇f|² for f = Σx⁴/12 is diag of d²/dx² (x³/3)² = 10x⁴/3."""
-    f = lambda x: (x**4).sum() / 12  # noqa: E731
-    norm = lambda x: (grad(f)(x) ** 2).sum()  # noqa: E731
+    f = lambda x: (x**4).sum() / 12
+    norm = lambda x: (grad(f)(x) ** 2).sum()
     x = np.array([1.0, 2.0])
     assert hessian(norm)(x) == pytest.approx(np.diag(10 * x**4 / 3), rel=1e-14)
 
@@ -198,25 +198,53 @@ def test_jvp_of_several_outputs():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: grad(lambda x: (x, x))(1.0), TypeError, r"must return one number here, and returned a tuple of shape \(2,\): use jacobian"),
+        (
+            lambda: grad(lambda x: (x, x))(1.0),
+            TypeError,
+            r"must return one number here, and returned a tuple of shape \(2,\): use jacobian",
+        ),
         (lambda: grad(lambda x: x)(np.ones(2)), TypeError, r"returned a ndarray of shape \(2,\): use jacobian"),
         (lambda: hessian(lambda x: [x])(1.0), TypeError, r"returned a list of shape \(1,\)"),
         (lambda: grad(lambda x: "a")(1.0), TypeError, "must return Values or numbers, and returned str"),
         (lambda: grad(lambda x: None)(1.0), TypeError, "must return Values or numbers, and returned NoneType"),
         (lambda: jacobian(lambda x: [x, [x, x]])(1.0), TypeError, "returned a ragged list"),
         (lambda: grad(3), TypeError, "first argument is the function to differentiate, got int"),
-        (lambda: grad(lambda x: x, "x"), TypeError, "argnums is the position of an argument, or a tuple of positions, got 'x'"),
+        (
+            lambda: grad(lambda x: x, "x"),
+            TypeError,
+            "argnums is the position of an argument, or a tuple of positions, got 'x'",
+        ),
         (lambda: grad(lambda x: x, True), TypeError, "argnums is the position"),
         (lambda: grad(lambda x: x, (0, 1.0)), TypeError, "argnums is the position"),
-        (lambda: grad(lambda x: x, 1)(1.0), ValueError, "argnums=1 asks for an argument that is not there: the call has 1 positional"),
+        (
+            lambda: grad(lambda x: x, 1)(1.0),
+            ValueError,
+            "argnums=1 asks for an argument that is not there: the call has 1 positional",
+        ),
         (lambda: grad(lambda x: x)(), ValueError, "the call has 0 positional"),
         (lambda: grad(lambda x, y: x, (0, -2))(1.0, 2.0), ValueError, "names an argument twice"),
         (lambda: grad(lambda x: x)("1"), TypeError, "cannot differentiate by x: a Value holds one real number"),
-        (lambda: grad(lambda x: x[0])([1.0, [2.0]]), ValueError, r"x is ragged: its entries have the shapes \[\(\), \(1,\)\]"),
-        (lambda: jvp(lambda x: x, 1.0, 1.0), TypeError, "jvp takes primals as a tuple with one entry per argument, got float"),
-        (lambda: jvp(lambda x: x, (1.0,), ([1.0],)), ValueError, r"must have the shapes of their arguments, \[\(\)\], and have \[\(1,\)\]"),
+        (
+            lambda: grad(lambda x: x[0])([1.0, [2.0]]),
+            ValueError,
+            r"x is ragged: its entries have the shapes \[\(\), \(1,\)\]",
+        ),
+        (
+            lambda: jvp(lambda x: x, 1.0, 1.0),
+            TypeError,
+            "jvp takes primals as a tuple with one entry per argument, got float",
+        ),
+        (
+            lambda: jvp(lambda x: x, (1.0,), ([1.0],)),
+            ValueError,
+            r"must have the shapes of their arguments, \[\(\)\], and have \[\(1,\)\]",
+        ),
         (lambda: hvp(lambda x: x[0])([1.0, 2.0], [1.0]), ValueError, r"must have the shapes of their arguments"),
-        (lambda: grad(lambda p: autodiff.log(p[1]))([1.0, -2.0]), autodiff.DomainError, r"log of -2\.0, outside \(0, ∞\), in 'p\[1\]'"),
+        (
+            lambda: grad(lambda p: autodiff.log(p[1]))([1.0, -2.0]),
+            autodiff.DomainError,
+            r"log of -2\.0, outside \(0, ∞\), in 'p\[1\]'",
+        ),
     ],
 )
 def test_bad_calls_say_what_is_wrong(call, error, message):
@@ -230,8 +258,12 @@ def test_scipy_minimises_rosenbrock():
     optimize = pytest.importorskip("scipy.optimize", reason="SciPy is a development dependency")
     start = [-1.2, 1.0, 2.0]
     quasi = optimize.minimize(value_and_grad(rosenbrock), start, jac=True, method="BFGS", tol=1e-10)
-    newton = optimize.minimize(value_and_grad(rosenbrock), start, jac=True, hess=hessian(rosenbrock), method="trust-exact", tol=1e-10)
-    free = optimize.minimize(value_and_grad(rosenbrock), start, jac=True, hessp=hvp(rosenbrock), method="trust-ncg", tol=1e-10)
+    newton = optimize.minimize(
+        value_and_grad(rosenbrock), start, jac=True, hess=hessian(rosenbrock), method="trust-exact", tol=1e-10
+    )
+    free = optimize.minimize(
+        value_and_grad(rosenbrock), start, jac=True, hessp=hvp(rosenbrock), method="trust-ncg", tol=1e-10
+    )
     for result in (quasi, newton, free):
         assert result.x == pytest.approx([1.0, 1.0, 1.0], abs=1e-6)
     x = np.array([0.3, -0.4, 1.2])
@@ -250,6 +282,8 @@ def test_scipy_fits_a_logistic_regression():
         z = features @ w
         return autodiff.mean(autodiff.softplus(z) - target * z) + 0.01 * (w @ w)
 
-    result = optimize.minimize(value_and_grad(loss), np.zeros(3), jac=True, hess=hessian(loss), method="trust-exact", tol=1e-10)
+    result = optimize.minimize(
+        value_and_grad(loss), np.zeros(3), jac=True, hess=hessian(loss), method="trust-exact", tol=1e-10
+    )
     p = 1 / (1 + np.exp(-features @ result.x))
     assert features.T @ (p - target) / 40 + 0.02 * result.x == pytest.approx(np.zeros(3), abs=1e-8)

@@ -47,7 +47,9 @@ def test_the_ufunc_of_an_array_of_values_goes_element_by_element(op):
         assert got == pytest.approx([c[i].grad for c in columns], rel=1e-15)
 
 
-@pytest.mark.parametrize("number", [np.float64(2), np.float32(2), np.int32(2), np.uint8(2), np.bool_(True)], ids=lambda n: type(n).__name__)
+@pytest.mark.parametrize(
+    "number", [np.float64(2), np.float32(2), np.int32(2), np.uint8(2), np.bool_(True)], ids=lambda n: type(n).__name__
+)
 def test_numpy_scalars_on_either_side(number):
     """Both orders of + - * / give a Value with the constant as a float."""
     v = Value(3.0)
@@ -60,11 +62,18 @@ def test_numpy_scalars_on_either_side(number):
         assert result.data == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("array", [np.array([1.0, 2.0]), np.array([1, 2]), np.array([[1.0], [2.0]]), np.array([True, False])], ids=repr)
+@pytest.mark.parametrize(
+    "array", [np.array([1.0, 2.0]), np.array([1, 2]), np.array([[1.0], [2.0]]), np.array([True, False])], ids=repr
+)
 def test_an_array_and_a_value_give_an_array_of_values(array):
     """Whichever is left, with the array's shape and each element's own derivative."""
     v = Value(3.0)
-    for result, expected in ((v * array, 3.0 * array), (array * v, 3.0 * array), (v - array, 3.0 - array * 1.0), (array - v, array * 1.0 - 3)):
+    for result, expected in (
+        (v * array, 3.0 * array),
+        (array * v, 3.0 * array),
+        (v - array, 3.0 - array * 1.0),
+        (array - v, array * 1.0 - 3),
+    ):
         assert result.dtype == object
         assert result.shape == array.shape
         assert [r.data for r in result.flat] == expected.ravel().tolist()
@@ -125,7 +134,10 @@ def test_ufuncs_that_are_compositions(function, expected):
         (lambda v: np.matmul(np.ones((2, 2)), v), r"np\.matmul has no derivative rule"),
         (lambda v: np.add.accumulate(v), r"np\.add\.accumulate has no derivative rule"),
         (lambda v: np.add(v, 1.0, where=False), r"np\.add of a Value takes no option 'where'"),
-        (lambda v: np.add(np.ones(2), v, out=np.ones(2)), r"array of float64 cannot hold Values.*a = a \+ v.*astype\(object\)"),
+        (
+            lambda v: np.add(np.ones(2), v, out=np.ones(2)),
+            r"array of float64 cannot hold Values.*a = a \+ v.*astype\(object\)",
+        ),
         (lambda v: v.clip(0.0, 1.0, out=np.ones(1)), r"clip of a Value cannot write into `out`"),
     ],
 )

@@ -15,7 +15,19 @@ from autodiff import DomainError, Op, Value, no_grad
 
 @pytest.mark.parametrize(
     "number",
-    [2, 2.0, True, np.float64(2), np.float32(2), np.int32(2), np.bool_(True), Fraction(5, 2), Decimal("2.5"), np.array(1.0), np.array(3)],
+    [
+        2,
+        2.0,
+        True,
+        np.float64(2),
+        np.float32(2),
+        np.int32(2),
+        np.bool_(True),
+        Fraction(5, 2),
+        Decimal("2.5"),
+        np.array(1.0),
+        np.array(3),
+    ],
     ids=repr,
 )
 def test_one_real_number_of_any_kind_is_taken_as_a_float(number):
@@ -134,8 +146,11 @@ def test_numpy_cannot_take_the_number_either():
         (lambda p: p / 0, r"^div of -0\.5 and 0\.0, operand 2 outside \(-∞, ∞\) without 0, in operand 1 'loss\.p'$"),
         (lambda p: 1 / (p + 0.5), r"operand 2 outside .* in operand 2 add\('loss\.p', 0\.5\)$"),
         (lambda p: p**0.5, r"^pow of -0\.5 and 0\.5, needs a base above 0.*in operand 1 'loss\.p'$"),
-        (lambda p: p ** Value(2.0), r"no derivative by operand 2, in .*; if that operand is meant to be constant, make it a"),
-        (lambda p: 0.0 ** p, r"^pow of 0\.0 and -0\.5, needs"),
+        (
+            lambda p: p ** Value(2.0),
+            r"no derivative by operand 2, in .*; if that operand is meant to be constant, make it a",
+        ),
+        (lambda p: 0.0**p, r"^pow of 0\.0 and -0\.5, needs"),
         (lambda p: autodiff.acosh(p), r"^acosh of -0\.5, outside \[1, ∞\)"),
         (lambda p: autodiff.sin(p * math.inf), r"^sin of -inf, outside \(-∞, ∞\), in mul\('loss\.p', inf\)"),
         (lambda p: autodiff.clip(p, 1.0, 0.0), r"^clip of -0\.5 and 1\.0 and 0\.0, needs low ≤ high"),
