@@ -56,9 +56,8 @@ class _Ancestors:
 
 def _fields(node: Any) -> tuple[Any, ...]:
     """All there is to a node. A grad that is itself a Value is kept as its number: it refers back to the graph."""
-    cls: Any = type(node)
     grad = getattr(node.grad, "data", node.grad) if node.swept else None
-    return cls, node._data, node._label, node.op, node.a, node.b, node.da, node.db, grad
+    return node.__class__, node._data, node._label, node.op, node.a, node.b, node.da, node.db, grad
 
 
 def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: float, db: Any, grad: Any) -> Any:

@@ -57,6 +57,7 @@ def number(x: Any) -> float:
     """Give `x` as a float, or raise a TypeError that says what to use instead."""
     if x.__class__ is float:
         return x
+    kind: Any = x.__class__
     x = x[()] if _is_scalar_array(x) else x  # a 0-d array is a number
     if _is_real(x):
         try:
@@ -68,10 +69,10 @@ def number(x: Any) -> float:
         advice += f"; for text use Value(float({x[:40]!r}))"
     elif isinstance(x, (complex, np.complexfloating)):
         advice += "; keep real and imaginary parts as two Values"
-    elif hasattr(type(x), "__iter__"):
+    elif hasattr(kind, "__iter__"):
         advice += "; make one Value per element, e.g. [Value(x) for x in data]"
     elif hasattr(x, "record_operation"):
         raise TypeError(f"{advice}, and this is a Value already: use it as it is, or its .data for a constant")
     elif hasattr(x, "item"):
         advice += "; take the number out first, with .item()"
-    raise TypeError(f"{advice} (got {type(x).__name__})")
+    raise TypeError(f"{advice} (got {kind.__name__})")

@@ -41,7 +41,7 @@ def leaky_relu(a: float, slope: float) -> float:
 
 
 def leaky_relu_array(a: Any, slope: Any) -> Any:
-    return np.where(np.greater(a, 0.0), a, a * slope)
+    return np.maximum(a, 0.0) + slope * np.minimum(a, 0.0)
 
 
 def clip(a: float, low: float, high: float) -> float:

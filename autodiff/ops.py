@@ -18,8 +18,8 @@ from __future__ import annotations
 # Rows serve floats, arrays and Values alike, so their lambdas have no types to give:
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import reduce
 from types import MappingProxyType
 from typing import Any
@@ -31,7 +31,6 @@ from autodiff.domains import Domain, DomainError, is_array, number
 
 Rule = Callable[..., Any]  # floats, Values or arrays in, the same kind out
 _OBJECT = np.dtype(object)
-Names = Callable[[], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -57,11 +56,10 @@ class Op:
     domains: tuple[Domain, ...] = ()
     kink: Rule | None = None
     condition: str = "operands inside its domain"  # what the operands must fulfil together, in words
+    arity: int | None = field(init=False)  # how many operands it takes; None for any number
 
-    @property
-    def arity(self) -> int | None:
-        """How many operands it takes; None for any number."""
-        return None if callable(self.partials) else len(self.partials)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arity", None if callable(self.partials) else len(self.partials))
 
     def __repr__(self) -> str:
         return f"<Op {self.name}>"
@@ -69,12 +67,17 @@ class Op:
     def __reduce__(self) -> Any:  # rows of the table stay themselves through pickle and copy
         if OPS.get(self.name) is self:
             return _row, (self.name,)
-        return Op, tuple(getattr(self, field.name) for field in fields(self))
+        return Op, tuple(getattr(self, each.name) for each in fields(self) if each.init)
 
     def __call__(self, *operands: Any) -> Any:
         """Compute, on whatever kind of operands these are."""
-        if self.arity not in (None, len(operands)):
+        if self.arity is not None and self.arity != len(operands):
             raise TypeError(f"{self.name} takes {self.arity} operands, got {len(operands)}")
+        for x in operands:
+            if x.__class__ is not float:
+                break
+        else:
+            return self.on_floats(*operands)
         for x in operands:
             if hasattr(x, "record_operation"):
                 return x.record_operation(self, operands)
@@ -89,8 +92,8 @@ class Op:
         with np.errstate(all="ignore"):
             return (self.array or self.forward)(*operands)
 
-    def on_floats(self, *operands: float, names: Names = tuple) -> float:
-        """The value at `operands`; `names()` is what a DomainError calls them."""
+    def on_floats(self, *operands: float, names: Sequence[str] = ()) -> float:
+        """The value at `operands`; `names` are what a DomainError calls them."""
         try:
             return self.forward(*operands)
         except OverflowError:  # Python raises where IEEE arithmetic gives an infinity
@@ -99,18 +102,20 @@ class Op:
             raise DomainError(self._complaint(operands, names)) from None
 
     def partials_at(
-        self, operands: Sequence[float], result: float, wanted: Sequence[bool], names: Names = tuple
+        self, operands: Sequence[float], result: float, wanted: Sequence[bool], names: Sequence[str] = ()
     ) -> Sequence[float]:
         """The wanted partials at a point, 0 for the others; infinite where the slope is.
 
         Raises DomainError where there is no derivative.
         """
         try:
-            return [float(p) for p in self.partials_of(operands, result, wanted)]
+            slopes = self.partials_of(operands, result, wanted)
+            return [float(p) if want else 0.0 for p, want in zip(slopes, wanted, strict=True)]
         except (ArithmeticError, ValueError):  # an edge: the arrays' IEEE arithmetic knows the limit
             point, at = [np.array([x]) for x in operands], np.array([result])
             with np.errstate(all="ignore"):
                 slopes = [float(np.ravel(p)[0]) for p in self.partials_of(point, at, wanted)]
+                slopes = [p if want else 0.0 for p, want in zip(slopes, wanted, strict=True)]
             if any(map(math.isnan, slopes)) and not any(map(math.isnan, [*operands, result])):
                 i = [math.isnan(p) for p in slopes].index(True)
                 raise DomainError(
@@ -119,20 +124,20 @@ class Op:
                 ) from None
             return slopes
 
-    def partials_of(self, operands: Sequence[Any], result: Any, wanted: Sequence[bool]) -> Sequence[Any]:
-        """The wanted partials, 0 for the others, in the operands' own arithmetic."""
-        if not callable(self.partials):
-            rules: tuple[Rule, ...] = self.partials
-            return [rule(*operands, result) if want else 0.0 for rule, want in zip(rules, wanted, strict=True)]
-        return [p if want else 0.0 for p, want in zip(self.partials(operands, result), wanted, strict=True)]
+    def partials_of(self, operands: Sequence[Any], result: Any, wanted: Sequence[bool] | None = None) -> Sequence[Any]:
+        """The wanted partials (all by default), 0 for the others, in the operands' own arithmetic."""
+        if self.arity is None:
+            return self.partials(operands, result)
+        wanted = wanted or [True] * self.arity
+        return [rule(*operands, result) if want else 0.0 for rule, want in zip(self.partials, wanted, strict=True)]
 
-    def _complaint(self, operands: Sequence[float], names: Names, problem: str = "") -> str:
+    def _complaint(self, operands: Sequence[float], names: Sequence[str], problem: str = "") -> str:
         """Such as: log of -0.5, outside (0, ∞), in 'loss.p'."""
         for i, (x, domain) in enumerate(zip(operands, self.domains, strict=False)):
             if not problem and x not in domain:
                 problem = f"{f'operand {i + 1} ' if len(operands) > 1 else ''}outside {domain}"
         shown = f"{self.name} of {' and '.join(map(repr, operands))}, {problem or 'needs ' + self.condition}"
-        named = [f"operand {i + 1} " * (len(operands) > 1) + name for i, name in enumerate(names()) if name]
+        named = [f"operand {i + 1} " * (len(operands) > 1) + name for i, name in enumerate(names) if name]
         return f"{shown}, in {', '.join(named)}" if named else shown
 
 
@@ -156,6 +161,10 @@ def _itself(a: Any) -> Any:
 
 def _atan2_kink(a: Any, b: Any) -> Any:  # the origin, and the jump across the negative axis
     return _pick(b > 0.0, hypot(a, b), a)
+
+
+def _softmax_at(xs: Sequence[Any], r: Any) -> Sequence[Any]:
+    return [exp(x - r) for x in xs]
 
 
 def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:
@@ -207,7 +216,7 @@ _ROWS = (
 
     Op("sigmoid",    "σ",     forwards.sigmoid,  forwards.sigmoid_array,  (lambda a, r: r * (1.0 - r),)),
     Op("softplus",   "softplus", forwards.softplus, forwards.softplus_array, (lambda a, r: sigmoid(a),)),
-    Op("relu",       "ReLU",  lambda a: 0.0 if a <= 0.0 else a, lambda a: np.maximum(a, 0.0), (lambda a, r: step(a),), kink=_itself),
+    Op("relu",       "ReLU",  lambda a: 0.0 if a <= 0.0 else a, lambda a: np.maximum(a, 0.0), (lambda a, r: _pick(a > 0.0, 1.0, 0.0),), kink=_itself),
     Op("leaky_relu", "leaky", forwards.leaky_relu, forwards.leaky_relu_array, (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
                                                          lambda a, slope, r: _pick(a > 0.0, 0.0, a)), kink=lambda a, slope: a),
     Op("step",       "step",  forwards.step, lambda a: np.heaviside(a, 0.0), (lambda a, r: 0.0,), kink=_itself),
@@ -228,7 +237,7 @@ _ROWS = (
 
     Op("total",        "Σ",    lambda *xs: sum(xs, 0.0), forwards.total_array, lambda xs, r: [1.0] * len(xs)),
     Op("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), forwards.mean_array, lambda xs, r: [1.0 / len(xs)] * len(xs)),
-    Op("logsumexp",    "lse",  forwards.logsumexp, lambda *xs: reduce(np.logaddexp, xs), lambda xs, r: [exp(x - r) for x in xs]),
+    Op("logsumexp",    "lse",  forwards.logsumexp, lambda *xs: reduce(np.logaddexp, xs), _softmax_at),
     Op("weighted_sum", "Σwx",  forwards.weighted_sum, forwards.weighted_sum, _weighted_sum_partials),
 )
 # fmt: on

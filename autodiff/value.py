@@ -118,16 +118,16 @@ class Value(Methods):
         self.grad = UNSWEPT
 
     # fmt: off
-    def __add__(self, other: Any) -> Any: return node(self._data + other._data, ADD, self, other, 1.0, 1.0) if isinstance(other, Value) else mixed(ADD, self, other)
-    def __sub__(self, other: Any) -> Any: return node(self._data - other._data, SUB, self, other, 1.0, -1.0) if isinstance(other, Value) else mixed(SUB, self, other)
-    def __mul__(self, other: Any) -> Any: return node(self._data * other._data, MUL, self, other, other._data, self._data) if isinstance(other, Value) else mixed(MUL, self, other)
-    def __truediv__(self, other: Any) -> Any: return mixed(OPS["div"], self, other)
-    def __pow__(self, other: Any) -> Any: return mixed(OPS["pow"], self, other)
-    def __radd__(self, other: Any) -> Any: return mixed(ADD, other, self)
-    def __rsub__(self, other: Any) -> Any: return mixed(SUB, other, self)
-    def __rmul__(self, other: Any) -> Any: return mixed(MUL, other, self)
-    def __rtruediv__(self, other: Any) -> Any: return mixed(OPS["div"], other, self)
-    def __rpow__(self, other: Any) -> Any: return mixed(OPS["pow"], other, self)
+    def __add__(self, other: Any) -> Any: return node(self._data + other._data, ADD, self, other, 1.0, 1.0) if isinstance(other, Value) else binary(ADD, self, other)
+    def __sub__(self, other: Any) -> Any: return node(self._data - other._data, SUB, self, other, 1.0, -1.0) if isinstance(other, Value) else binary(SUB, self, other)
+    def __mul__(self, other: Any) -> Any: return node(self._data * other._data, MUL, self, other, other._data, self._data) if isinstance(other, Value) else binary(MUL, self, other)
+    def __truediv__(self, other: Any) -> Any: return binary(OPS["div"], self, other)
+    def __pow__(self, other: Any) -> Any: return binary(OPS["pow"], self, other)
+    def __radd__(self, other: Any) -> Any: return binary(ADD, other, self)
+    def __rsub__(self, other: Any) -> Any: return binary(SUB, other, self)
+    def __rmul__(self, other: Any) -> Any: return binary(MUL, other, self)
+    def __rtruediv__(self, other: Any) -> Any: return binary(OPS["div"], other, self)
+    def __rpow__(self, other: Any) -> Any: return binary(OPS["pow"], other, self)
     def __neg__(self) -> Any: return node(-self._data, NEG, self, 0.0, -1.0, 0.0)
     def __pos__(self) -> Any: return unary(OPS["pos"], self)
     def __abs__(self) -> Any: return unary(OPS["abs"], self)
@@ -187,7 +187,7 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
     new: Any = Recorded()  # pyright: ignore[reportCallIssue] # it has no __init__ of its own
     if grad_mode.contexts and grad_mode.paused():
         op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0
-    new._data = data
+    new._data = data if data.__class__ is float else float(data)  # a user's operation may give another number
     new._label = ""
     new.op = op
     new.a = a
@@ -199,59 +199,73 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
 
 
 def unary(op: Op, a: Value) -> Any:
-    """Record a row of the table on one Value."""
+    """Record an operation on one Value."""
     data = a._data
     try:
         result = op.forward(data)
         return node(result, op, a, 0.0, op.partials[0](data, result), 0.0)
-    except (ArithmeticError, ValueError):  # an edge of the domain, or beyond it
-        return record(op, (a,))
+    except (ArithmeticError, ValueError):
+        return at_edge(op, (a,))
 
 
-def mixed(op: Op, a: Any, b: Any) -> Any:
-    """Record a row of the table on a Value and a number; NotImplemented for what is neither number nor array."""
+def binary(op: Op, a: Any, b: Any) -> Any:
+    """Record an operation on a Value and a Value, number or array; NotImplemented for anything else."""
     try:
         x = a._data if isinstance(a, Value) else a if a.__class__ is float else number(a)
         y = b._data if isinstance(b, Value) else b if b.__class__ is float else number(b)
     except TypeError:
-        return record(op, (a, b)) if is_array(a) or is_array(b) else NotImplemented
+        return ufuncs.elementwise(op, (a, b)) if is_array(a) or is_array(b) else NotImplemented
     a, da = (a, op.partials[0]) if isinstance(a, Value) else (x, None)
     b, db = (b, op.partials[1]) if isinstance(b, Value) else (y, None)
     try:
         result = op.forward(x, y)
         return node(result, op, a, b, da(x, y, result) if da else 0.0, db(x, y, result) if db else 0.0)
     except (ArithmeticError, ValueError):
-        return record(op, (a, b))
+        return at_edge(op, (a, b))
 
 
 def record(op: Op, operands: Sequence[Any]) -> Any:
     """Record any operation: value and partials computed now, constants kept as floats, arrays element by element."""
-    if any(map(is_array, operands)):
-        return ufuncs.elementwise(op, operands)
-    operands = tuple([x if isinstance(x, Value) else number(x) for x in operands])
-    data = [x._data if isinstance(x, Value) else x for x in operands]
+    if op.arity == 1:
+        return unary(op, operands[0])
+    if op.arity == 2 and (result := binary(op, *operands)) is not NotImplemented:
+        return result
+    try:
+        data = [x if x.__class__ is float else x._data for x in operands]
+    except AttributeError:  # something that is neither
+        if any(map(is_array, operands)):
+            return ufuncs.elementwise(op, operands)
+        return record(op, tuple([x if isinstance(x, Value) else number(x) for x in operands]))
+    try:
+        result = op.forward(*data)
+        partials = op.partials_of(data, result)
+    except (ArithmeticError, ValueError):
+        return at_edge(op, operands)
+    if float in set(map(type, operands)):
+        partials = [0.0 if x.__class__ is float else p for p, x in zip(partials, operands, strict=True)]
+    return node(result, op, 0.0, operands, 0.0, tuple(partials))
 
-    def names() -> list[str]:
-        return [describe(x) if isinstance(x, Value) and (x._label or x.op) else "" for x in operands]
 
-    result = float(op.on_floats(*data, names=names))
+def at_edge(op: Op, operands: Sequence[Any]) -> Any:
+    """Record at an edge of the domain, where a slope may be infinite, or raise a DomainError that names operands."""
+    data = [plain(x) for x in operands]
+    names = [describe(x) if isinstance(x, Value) and (x._label or x.op) else "" for x in operands]
+    result = op.on_floats(*data, names=names)
     wanted = [isinstance(x, Value) and not grad_mode.paused() for x in operands]
     partials = op.partials_at(data, result, wanted, names)
-    if op.arity == 1:
-        return node(result, op, operands[0], 0.0, partials[0], 0.0)
-    if op.arity == 2:
-        return node(result, op, operands[0], operands[1], partials[0], partials[1])
-    return node(result, op, 0.0, operands, 0.0, tuple(partials))
+    if len(operands) > 2 or op.arity is None:
+        return node(result, op, 0.0, tuple(operands), 0.0, tuple(partials))
+    return node(result, op, *(*operands, 0.0)[:2], *(*partials, 0.0)[:2])
 
 
 def partials_as_values(node: Value) -> Sequence[Any]:
     """The partials of a recorded node as Values, for derivatives of derivatives."""
     op, operands = node.op, node.operands
     wanted = [isinstance(x, Value) for x in operands]
-    fresh = op.partials_of(operands, node, wanted)
+    fresh = [p if want else 0.0 for p, want in zip(op.partials_of(operands, node, wanted), wanted, strict=True)]
     now = [op.on_floats(*map(plain, operands)), *map(plain, fresh)]
     for old, new in zip([node._data, *node.partials], now, strict=True):
-        if not (math.isclose(old, new, rel_tol=1e-12) or old != old):
+        if not (math.isclose(old, new, rel_tol=1e-12) or math.isnan(old)):
             changed = ", ".join(describe(x) for x in operands if isinstance(x, Value))
             raise RuntimeError(
                 f"the data of {changed} changed after {describe(node)} was recorded, so its second derivative is gone: "

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import autodiff
-from autodiff import DomainError, Op, Value, no_grad
+from autodiff import OPS, DomainError, Op, Value, no_grad
 
 
 @pytest.mark.parametrize(
@@ -174,6 +174,21 @@ def test_overflow_is_infinite_and_not_an_error():
     assert Value(1000.0).exp().data == math.inf
     assert autodiff.sinh(Value(-1000.0)).data == -math.inf
     assert (Value(10.0) ** 400).data == math.inf
+
+
+@pytest.mark.parametrize(
+    ("write", "row"),
+    [(operator.add, "add"), (operator.sub, "sub"), (operator.mul, "mul"), (operator.truediv, "div"), (operator.pow, "pow")],
+)
+def test_operators_are_the_rows_of_the_table(write, row):
+    """An operator, however it is written out for speed, records what its row would: value, operands, partials."""
+    x, y = Value(0.7), Value(-3.5 if row != "pow" else 3.5)
+    for a, b in ((x, y), (x, 2.5), (2.5, y), (x, x)):
+        quick, general = write(a, b), OPS[row](a, b)
+        assert (quick.op, quick.data, quick.partials) == (general.op, general.data, general.partials)
+        assert all(p is q or p == q for p, q in zip(quick.operands, general.operands, strict=True))
+    for quick, general in ((-x, OPS["neg"](x)), (+x, OPS["pos"](x)), (abs(y), OPS["abs"](y)), (x.tanh(), OPS["tanh"](x))):
+        assert (quick.op, quick.data, quick.partials, quick.operands) == (general.op, general.data, general.partials, general.operands)
 
 
 def test_unknown_operands_leave_python_its_say():
