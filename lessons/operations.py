@@ -1,0 +1,55 @@
+"""Write docs/operations.md, the table of operations, from the table itself: `python -m lessons.operations`."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+from autodiff import OPS, ops
+
+HEAD = """# Operations
+
+Made from `autodiff/ops.py` by `python -m lessons.operations`. `a`, `b`, … are the operands, `r` is the result; the
+partials are the text of the rows themselves. `_pick(condition, x, y)` is x where the condition holds, else y; `_share(a, r)`
+is a / r, and 0 where r is 0. Where a domain is given, the engine raises DomainError outside it; compiled batches and
+arrays follow IEEE 754. At a kink the derivative is what the partial says there.
+
+| operation | partial derivatives, one per operand | domain | kink where 0 |
+|---|---|---|---|
+"""
+
+
+def rows() -> dict[str, ast.Call]:
+    """The source of each row, by name."""
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(ops))) if isinstance(node, ast.Call)]
+    named = [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "Op" and len(c.args) > 3]
+    return {ast.literal_eval(c.args[0]): c for c in named}
+
+
+def text(rule: ast.expr) -> str:
+    """A rule as one reads it: the body of a lambda, or a function's name."""
+    return ast.unparse(rule.body if isinstance(rule, ast.Lambda) else rule).replace("|", "\\|")
+
+
+def table() -> str:
+    """The whole page."""
+    lines: list[str] = []
+    source = rows()
+    for op in OPS.values():
+        call = source[op.name]
+        rules = next((k.value for k in call.keywords if k.arg == "partials"), call.args[4] if len(call.args) > 4 else None)
+        if rules is None:
+            raise LookupError(f"the row {op.name} has no partials")
+        partials = [text(r) for r in rules.elts] if isinstance(rules, ast.Tuple) else [text(rules)]
+        domains = ", ".join(map(str, op.domains)) or (op.condition if "condition" in ast.unparse(call) else "")
+        kink = next((text(k.value) for k in call.keywords if k.arg == "kink"), "")
+        names = {"_itself": "a", "_atan2_kink": "hypot(a, b) for b > 0, else a"}
+        kink = names.get(kink, kink)
+        cells = (f"`{op.name}`", "; ".join(f"`{p}`" for p in partials), domains, f"`{kink}`" if kink else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return HEAD + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path("docs/operations.md").write_text(table(), encoding="utf-8")

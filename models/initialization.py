@@ -1,0 +1,106 @@
+"""How the weights of a layer start: by name, as the papers give it.
+
+Every rule balances the size of what flows through a layer of `n_inputs` and `n_outputs` neurons:
+
+- Xavier (Glorot & Bengio 2010): Var(w) = 2 / (n_inputs + n_outputs), equation 12; its uniform form is equation 16.
+- He (He et al. 2015): Var(w) = 2 / n_inputs, equation 10, for ReLU, which silences half of its inputs.
+- LeCun (LeCun et al. 1998, "Efficient BackProp"): Var(w) = 1 / n_inputs, equation 16.
+- uniform: U(-1, 1) whatever the sizes, times `scale`. zeros: all weights equal, so neurons of a layer stay equal.
+
+A short name is the distribution of its paper: "xavier" (also "glorot") is uniform, "he" and "lecun" are normal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rule = Callable[[np.random.Generator, int, int], NDArray[np.float64]]
+
+
+def _uniform(random: np.random.Generator, n: int, m: int, bound: float) -> NDArray[np.float64]:
+    return random.uniform(-bound, bound, (m, n))
+
+
+def _normal(random: np.random.Generator, n: int, m: int, deviation: float) -> NDArray[np.float64]:
+    return random.normal(0.0, deviation, (m, n))
+
+
+# Each rule takes the generator, n inputs and m outputs. A uniform bound is √3 times the deviation it stands for.
+_RULES: dict[str, Rule] = {
+    "xavier_uniform": lambda random, n, m: _uniform(random, n, m, math.sqrt(6.0 / (n + m))),
+    "xavier_normal": lambda random, n, m: _normal(random, n, m, math.sqrt(2.0 / (n + m))),
+    "he_uniform": lambda random, n, m: _uniform(random, n, m, math.sqrt(6.0 / n)),
+    "he_normal": lambda random, n, m: _normal(random, n, m, math.sqrt(2.0 / n)),
+    "lecun_uniform": lambda random, n, m: _uniform(random, n, m, math.sqrt(3.0 / n)),
+    "lecun_normal": lambda random, n, m: _normal(random, n, m, math.sqrt(1.0 / n)),
+    "uniform": lambda random, n, m: _uniform(random, n, m, 1.0),
+    "zeros": lambda random, n, m: np.zeros((m, n)),  # noqa: ARG005 # called as the others are
+}
+_OTHER_NAMES = {
+    "xavier": "xavier_uniform",
+    "glorot": "xavier_uniform",
+    "glorot_uniform": "xavier_uniform",
+    "glorot_normal": "xavier_normal",
+    "he": "he_normal",
+    "lecun": "lecun_normal",
+}
+
+INITIALIZATIONS: Mapping[str, Rule] = MappingProxyType(
+    _RULES | {name: _RULES[same] for name, same in _OTHER_NAMES.items()}
+)
+
+
+def initial_weights(
+    name: str, n_inputs: int, n_outputs: int, *, scale: float = 1.0, random_state: Any = None
+) -> NDArray[np.float64]:
+    """Draw the weights of a layer: shape (n_outputs, n_inputs).
+
+    `name` is a key of INITIALIZATIONS; `scale` multiplies every weight, so that "uniform" gives U(-scale, scale).
+    `random_state` is an int, a `numpy.random.Generator`, or None for new weights each time.
+
+    Raises ValueError for an unknown name and a scale that is not above 0; otherwise as `random_generator`.
+
+    >>> initial_weights("xavier", 3, 2, random_state=0).shape
+    (2, 3)
+    >>> abs(initial_weights("uniform", 50, 50, scale=0.3, random_state=0)).max() < 0.3
+    np.True_
+    """
+    rule = _checked_rule(name, scale)
+    return scale * rule(random_generator(random_state), n_inputs, n_outputs)
+
+
+def _checked_rule(name: str, scale: float) -> Rule:
+    rule = INITIALIZATIONS.get(name) if isinstance(name, str) else None  # pyright: ignore[reportUnnecessaryIsInstance]
+    if rule is None:
+        raise ValueError(f"unknown initialization: {name!r} (must be one of {sorted(INITIALIZATIONS)})")
+    if isinstance(scale, bool) or not isinstance(scale, (int, float, np.number)) or not 0.0 < scale < math.inf:
+        raise ValueError(f"scale must be a finite number above 0, got {scale!r}")
+    return rule
+
+
+def random_generator(random_state: Any) -> np.random.Generator:
+    """Give the generator that `random_state` stands for: an int ≥ 0, a Generator (used as it is), or None.
+
+    The same int gives the same numbers; NumPy's global random state is neither read nor changed. Raises TypeError for
+    anything else, ValueError for an int below 0.
+
+    >>> random_generator(7).random() == random_generator(7).random()
+    True
+    """
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if random_state is not None:
+        if isinstance(random_state, bool) or not isinstance(random_state, (int, np.integer)):
+            raise TypeError(
+                f"random_state must be an int, a numpy.random.Generator or None, got {type(random_state).__name__} "
+                f"{random_state!r}: numpy.random.default_rng(seed) makes a Generator"
+            )
+        if random_state < 0:
+            raise ValueError(f"random_state must be an int of 0 or more, got {random_state}")
+    return np.random.default_rng(random_state)
