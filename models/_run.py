@@ -1,0 +1,343 @@
+"""A run of training: where it stands, one epoch of it, and how it is saved and taken up again."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autodiff import DomainError, Value, mean, no_grad, topological_order, weighted_sum
+from models import checkpoints
+from models.checkpoints import CheckpointError
+from models.optimizers import Optimizer
+
+
+class TrainingError(ArithmeticError):
+    """Training stopped where arithmetic ends; the parameters are those after the last complete epoch.
+
+    `epoch` and `batch` count from 1 (batch 0: the validation samples); `node` names where the first infinite or NaN
+    number appeared (for an operand outside its domain the message names it); `history` is that of the complete epochs.
+    """
+
+    def __init__(
+        self, problem: str, *, node: str = "", epoch: int = 0, batch: int = 0, history: History | None = None
+    ) -> None:
+        super().__init__(problem)
+        self.node, self.epoch, self.batch, self.history = node, epoch, batch, history
+
+
+@dataclass
+class History:
+    """What a run of training has done.
+
+    `loss_curve`: the training loss of each epoch, the mean over its samples of the losses as they were computed, each
+    batch before its step, penalty included. `validation_curve`: the validation loss after each epoch, without
+    penalty; empty without validation samples. `best_epoch`: the epoch (from 1; 0 before the first) with the lowest
+    validation loss, or training loss where there is no validation. `stopped`: "epochs" (all were run), "patience" (no
+    improvement for so long), "callback", or "" while it goes on.
+    """
+
+    loss_curve: list[float] = field(default_factory=list)
+    validation_curve: list[float] = field(default_factory=list)
+    best_epoch: int = 0
+    stopped: str = ""
+
+    @property
+    def n_iter(self) -> int:
+        """How many epochs are complete."""
+        return len(self.loss_curve)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnd:
+    """What callbacks are given after each epoch (counted from 1); `validation_loss` is None without validation."""
+
+    epoch: int
+    loss: float
+    validation_loss: float | None
+    history: History
+    model: Any
+    optimizer: Optimizer
+
+
+def loss_and_gradients(
+    model: Any,
+    parameters: Sequence[Value],
+    loss: Callable[[Any, Any], Any],
+    inputs: Sequence[Any],
+    targets: Sequence[Any],
+    weights: Sequence[float] | None = None,
+    penalty: Callable[[list[Value]], Any] | None = None,
+) -> float:
+    """Give the loss of one batch and leave its gradients in the `grad` of the parameters, from one graph of Values.
+
+    This is all that training asks of the engine. Raises TrainingError that names the node where a loss or a gradient
+    stopped being finite, TypeError when nothing was recorded, DomainError.
+
+    >>> w = Value(0.0, "w")
+    >>> loss_and_gradients(lambda x: w * x, [w], lambda output, y: (y - output) ** 2, [1.0, 2.0], [2.0, 4.0]), w.grad
+    (10.0, -10.0)
+    """
+    for parameter in parameters:
+        parameter.zero_grad()
+    root = batch_loss(model, loss, inputs, targets, weights)
+    if penalty is not None:
+        root = root + penalty(list(parameters))
+    if not isinstance(root, Value) or root.op is None:
+        raise TypeError(
+            f"the loss is {root!r} and remembers no computation: compute it from the model's Values, not from their "
+            ".data, and outside no_grad"
+        )
+    if not math.isfinite(root.data):
+        node = next(node for node in reversed(topological_order(root)) if not math.isfinite(node.data))
+        raise TrainingError(f"the loss became {root.data}, first seen in {_name(node)} = {node.data}", node=_name(node))
+    root.backward()
+    if not all(math.isfinite(parameter.grad) for parameter in parameters):
+        node = next(node for node in topological_order(root) if not math.isfinite(node.grad))
+        raise TrainingError(f"the gradient became {node.grad}, first seen in δ of {_name(node)}", node=_name(node))
+    return root.data
+
+
+def batch_loss(
+    model: Any,
+    loss: Callable[[Any, Any], Any],
+    inputs: Sequence[Any],
+    targets: Sequence[Any],
+    weights: Sequence[float] | None = None,
+) -> Any:
+    """Give the mean loss of a batch, weighted if there are weights (not all of them 0), as one more node."""
+    losses = [loss(model(x), target) for x, target in zip(inputs, targets, strict=True)]
+    if weights is None:
+        return mean(losses)
+    scale = sum(weights)
+    return weighted_sum([w / scale for w in weights], losses)
+
+
+class Samples(NamedTuple):
+    inputs: list[Any]
+    targets: list[Any]
+    weights: list[float] | None
+    shapes: tuple[Any, ...]  # of one input and one target
+    digest: str
+
+    def batch(self, rows: Sequence[int]) -> tuple[list[Any], list[Any], list[float] | None]:
+        weights = None if self.weights is None else [self.weights[i] for i in rows]
+        return [self.inputs[i] for i in rows], [self.targets[i] for i in rows], weights
+
+
+@dataclass
+class Run:
+    """What a run is made of, and where it stands after the last complete epoch."""
+
+    model: Any
+    parameters: list[Value]
+    optimizer: Optimizer
+    generator: np.random.Generator
+    samples: Samples
+    held_out: Samples | None
+    loss: Callable[[Any, Any], Any]
+    penalty: Callable[[list[Value]], Any] | None
+    batch_size: int
+    shuffle: bool
+    patience: int | None
+    tol: float
+
+    def __post_init__(self) -> None:
+        self.history = History()
+        self.waited = 0
+        self.best_weights = [p.data for p in self.parameters]
+
+    def ended(self, epochs: int) -> bool:
+        """Whether there is nothing more to do; the history says why."""
+        if not self.history.stopped and self.patience is not None and self.waited >= self.patience:
+            self.history.stopped = "patience"
+        elif not self.history.stopped and self.history.n_iter >= epochs:
+            self.history.stopped = "epochs"
+        return bool(self.history.stopped)
+
+    def epoch(self) -> EpochEnd:
+        """Go once through the samples; whatever is raised, stand where the last complete epoch left off."""
+        before, done = self._position(), self.history.n_iter
+        batch = 0
+        try:
+            losses = weights = 0.0
+            for batch, rows in enumerate(self._batches(), 1):  # noqa: B007 # the error names it
+                inputs, targets, given = self.samples.batch(rows)
+                weight = len(rows) if given is None else sum(given)
+                if weight:  # a batch of samples of weight 0 says nothing
+                    losses += weight * self._step(inputs, targets, given)
+                    weights += weight
+            loss, batch = losses / weights, 0
+            held_out = None if self.held_out is None else self._validation_loss(self.held_out)
+        except BaseException as error:
+            self._return_to(before)
+            if isinstance(error, (TrainingError, DomainError)):
+                place = f"epoch {done + 1}, " + (f"batch {batch}" if batch else "validation")
+                raise TrainingError(
+                    f"training stopped in {place}: {error}; the parameters are those after epoch {done}: "
+                    "a smaller learning rate or inputs of smaller scale may keep it finite",
+                    node=getattr(error, "node", ""),
+                    epoch=done + 1,
+                    batch=batch,
+                    history=self.history,
+                ) from error
+            raise
+        self._judge(loss, held_out, before[0])
+        return EpochEnd(done + 1, loss, held_out, self.history, self.model, self.optimizer)
+
+    def _step(self, inputs: list[Any], targets: list[Any], weights: list[float] | None) -> float:
+        loss = loss_and_gradients(self.model, self.parameters, self.loss, inputs, targets, weights, self.penalty)
+        try:
+            self.optimizer.step()
+        except ValueError as error:  # it refuses a step to infinity, by the parameter's name
+            raise TrainingError(str(error)) from error
+        return loss
+
+    def _batches(self) -> Iterator[Sequence[int]]:
+        n = len(self.samples.inputs)
+        order = self.generator.permutation(n).tolist() if self.shuffle and self.batch_size < n else range(n)
+        for start in range(0, n, self.batch_size):
+            yield order[start : start + self.batch_size]
+
+    def _validation_loss(self, held_out: Samples) -> float:
+        with no_grad():
+            value = batch_loss(self.model, self.loss, held_out.inputs, held_out.targets, held_out.weights)
+        loss = value.data if isinstance(value, Value) else float(value)
+        if not math.isfinite(loss):
+            raise TrainingError(f"the validation loss became {loss}")
+        return loss
+
+    def _judge(self, loss: float, held_out: float | None, before: list[float]) -> None:
+        """Enter a complete epoch in the history, and keep the parameters if they are the best so far."""
+        history = self.history
+        history.loss_curve.append(loss)
+        if held_out is not None:
+            history.validation_curve.append(held_out)
+        monitored = loss if held_out is None else held_out
+        best = self._best_loss()
+        self.waited = 0 if monitored < best - self.tol else self.waited + 1
+        if monitored < best:
+            history.best_epoch = history.n_iter
+            of_one_batch = held_out is None and self.batch_size == len(self.samples.inputs)
+            self.best_weights = before if of_one_batch else [p.data for p in self.parameters]
+
+    def _best_loss(self) -> float:
+        curve = self.history.validation_curve if self.held_out is not None else self.history.loss_curve
+        return curve[self.history.best_epoch - 1] if self.history.best_epoch else math.inf
+
+    def _position(self) -> tuple[list[float], Mapping[str, Any], Any]:
+        return [p.data for p in self.parameters], self.optimizer.state(), self.generator.bit_generator.state
+
+    def _return_to(self, position: tuple[list[float], Mapping[str, Any], Any]) -> None:
+        weights, state, self.generator.bit_generator.state = position
+        assign(self.parameters, weights)
+        self.optimizer.load_state(state)
+
+    def identity(self, seed: Any) -> dict[str, Any]:
+        """What must not differ between the runs that share a checkpoint, in words that JSON can hold."""
+        settings = {
+            f"optimizer's {name}": setting if isinstance(setting, (int, float, str)) else _function_name(setting)
+            for name, setting in vars(self.optimizer).items()
+            if not name.startswith("_") and name not in {"parameters", "steps"}
+        }
+        return {
+            "optimizer": type(self.optimizer).__name__,
+            **settings,
+            "loss": _function_name(self.loss),
+            "penalty": _function_name(self.penalty),
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "random_state": seed,
+            "patience": self.patience,
+            "tol": self.tol,
+            "data (as a checksum)": self.samples.digest + (self.held_out.digest if self.held_out else ""),
+        }
+
+    def save(self, path: checkpoints.FilePath, identity: Mapping[str, Any]) -> None:
+        """Write where the run stands."""
+        state = self.optimizer.state()
+        arrays = self._arrays()
+        facts = {
+            "labels": [p.label for p in self.parameters],
+            "identity": identity,
+            "optimizer": {name: number for name, number in state.items() if f"optimizer.{name}" not in arrays},
+            "generator": self.generator.bit_generator.state,
+            "best_epoch": self.history.best_epoch,
+            "waited": self.waited,
+        }
+        checkpoints.write_container(path, "training run", facts, arrays)
+
+    def _arrays(self) -> dict[str, Any]:
+        state = self.optimizer.state()
+        return {
+            **{f"optimizer.{name}": array for name, array in state.items() if isinstance(array, np.ndarray)},
+            "weights": np.array([p.data for p in self.parameters]),
+            "best_weights": np.array(self.best_weights),
+            "loss_curve": np.array(self.history.loss_curve),
+            "validation_curve": np.array(self.history.validation_curve),
+        }
+
+    def open(self, path: checkpoints.FilePath, identity: Mapping[str, Any], epochs: int) -> None:
+        """Stand where the file says; write it where there is none. CheckpointError changes nothing."""
+        checkpoints.remove_leftovers(path)
+        if not Path(path).exists():
+            self.save(path, identity)
+            return
+
+        def verify(facts: Mapping[str, Any], shapes: checkpoints.Shapes) -> None:
+            checkpoints.check_labels(facts.get("labels"), [p.label for p in self.parameters])
+            _check_identity(facts.get("identity"), identity)
+            done = math.prod(shapes.get("loss_curve", ()))
+            if done > epochs:
+                raise CheckpointError(f"it has {done} epochs behind it, and epochs={epochs}: ask for as many or more")
+            curves = {"loss_curve": (done,), "validation_curve": (0 if self.held_out is None else done,)}
+            own = {name: np.shape(array) for name, array in self._arrays().items()}
+            checkpoints.check_shapes(shapes, {**own, **curves})
+
+        facts, arrays = checkpoints.read_container(path, "training run", verify)
+        before = self._position()
+        try:
+            state = {n.removeprefix("optimizer."): array for n, array in arrays.items() if n.startswith("optimizer.")}
+            history = History(arrays["loss_curve"].tolist(), arrays["validation_curve"].tolist(), facts["best_epoch"])
+            waited = operator.index(facts["waited"])
+            self._return_to((arrays["weights"].tolist(), {**facts["optimizer"], **state}, facts["generator"]))
+        except (ValueError, TypeError, KeyError) as error:
+            self._return_to(before)
+            raise CheckpointError(f"cannot use {os.fspath(path)!r}: {error}") from error
+        self.history, self.waited = history, waited
+        self.best_weights = arrays["best_weights"].tolist()
+
+
+def assign(parameters: Sequence[Value], weights: Sequence[float]) -> None:
+    """Set the parameters to these numbers."""
+    for parameter, weight in zip(parameters, weights, strict=True):
+        parameter.data = weight
+
+
+def _check_identity(found: Any, wanted: Mapping[str, Any]) -> None:
+    found = found if isinstance(found, dict) else {}
+    for what in (*wanted, *found):
+        there, here = found.get(what), wanted.get(what)
+        if there != here:
+            raise CheckpointError(
+                f"it belongs to another run: {what} was {there!r} and is {here!r}; go on as before, or use another file"
+            )
+
+
+def _function_name(function: Any) -> str | None:
+    """A function as a checkpoint names it: what is inside, such as the numbers of a schedule, it cannot compare."""
+    return None if function is None else getattr(function, "__qualname__", type(function).__name__)
+
+
+def _name(node: Value) -> str:
+    """A node by its label, else by what made it."""
+    if node.label or node.op is None:
+        return repr(node.label) if node.label else "a leaf without a label"
+    shown = [(x.label or f"{x.data:g}") if isinstance(x, Value) else f"{x:g}" for x in node.operands[:4]]
+    return f"{node.op.name}({', '.join(shown)}{', …' if len(node.operands) > 4 else ''})"

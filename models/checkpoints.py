@@ -1,0 +1,245 @@
+"""Weights and training runs in files: written whole or not at all, checked before anything is believed.
+
+One container, without pickle, so that reading a file never runs anything in it:
+
+| bytes | what |
+|---|---|
+| 8 | `89 44 41 44 0d 0a 1a 0a`, "DAD" framed as PNG does it: a transfer as text damages it visibly |
+| 4 + 4 | version of the format, length of the header: unsigned, little-endian |
+| 32 | SHA-256 of the header |
+| header | JSON, UTF-8: `kind`, `facts`, `arrays` (a list of name and shape), `sha256` of the payload |
+| payload | the arrays one after the other in C order: float64, little-endian |
+
+A file is written under a temporary name in the same folder, flushed to the disk, and renamed over the old one: whoever
+reads sees the old file or the new one. A process killed while it writes leaves `.NAME.xxxxxxxx.tmp` behind, which
+the next training run with that checkpoint removes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
+import stat
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FilePath = str | os.PathLike[str]
+Shapes = Mapping[str, tuple[int, ...]]
+Check = Callable[[Mapping[str, Any], Shapes], None]
+
+_MAGIC = b"\x89DAD\r\n\x1a\n"
+_VERSION = 1
+_PREFIX = struct.Struct("<8sII32s")
+_LONGEST_HEADER = 1 << 28  # labels of millions of parameters fit; a damaged length does not fill the memory
+
+
+class CheckpointError(Exception):
+    """A file of weights or of a training run that cannot be written or read, or belongs to something else."""
+
+
+def save_parameters(path: FilePath, model: Any) -> None:
+    """Write the parameters of `model`, anything with `parameters()`, to the file `path`: values and labels.
+
+    An older file is replaced, in one step, or stays as it is when writing fails: CheckpointError then says why.
+
+    >>> import tempfile, types, os
+    >>> from autodiff import Value
+    >>> w = Value(3.0, "w")
+    >>> model = types.SimpleNamespace(parameters=lambda: [w])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_parameters(os.path.join(folder, "line.weights"), model)
+    ...     w.data = 0.0
+    ...     load_parameters(os.path.join(folder, "line.weights"), model)
+    >>> w.data
+    3.0
+    """
+    parameters = list(model.parameters())
+    facts = {"labels": [p.label for p in parameters]}
+    write_container(path, "parameters", facts, {"weights": np.array([p.data for p in parameters], dtype=np.float64)})
+
+
+def load_parameters(path: FilePath, model: Any) -> None:
+    """Set the parameters of `model` to those that `save_parameters` wrote to `path`.
+
+    Raises CheckpointError, and changes nothing, when there is no such file, it is damaged or of another kind, a newer
+    version wrote it, or its parameters differ from the model's in number or labels.
+    """
+    parameters = list(model.parameters())
+
+    def check(facts: Mapping[str, Any], shapes: Shapes) -> None:
+        check_labels(facts.get("labels"), [p.label for p in parameters])
+        check_shapes(shapes, {"weights": (len(parameters),)})
+
+    _, arrays = read_container(path, "parameters", check)
+    for parameter, weight in zip(parameters, arrays["weights"].tolist(), strict=True):
+        parameter.data = weight
+
+
+def check_labels(found: Any, wanted: Sequence[str]) -> None:
+    """Raise CheckpointError unless a file's parameters are the model's, by number and labels."""
+    if not isinstance(found, list) or len(found) != len(wanted):
+        count = len(found) if isinstance(found, list) else "no"
+        raise CheckpointError(f"it holds {count} parameters, and the model has {len(wanted)}")
+    for i, (there, here) in enumerate(zip(found, wanted, strict=True)):
+        if there != here:
+            raise CheckpointError(f"its parameter {i} is {there!r}, and the model's is {here!r}")
+
+
+def check_shapes(found: Shapes, wanted: Shapes) -> None:
+    """Raise CheckpointError unless a file's arrays have the names and shapes that are wanted."""
+    for name in sorted({*found, *wanted}):
+        if found.get(name) != wanted.get(name):
+            there, here = (f"of shape {x[name]}" if name in x else "missing" for x in (found, wanted))
+            raise CheckpointError(f"its array {name!r} is {there}, where {here} is wanted")
+
+
+def write_container(path: FilePath, kind: str, facts: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    """Write `facts`, which JSON can hold, and named arrays of numbers; CheckpointError when that fails."""
+    blocks = {name: np.asarray(array, dtype="<f8") for name, array in arrays.items()}
+    payload = b"".join(block.tobytes() for block in blocks.values())
+    contents = {
+        "kind": kind,
+        "facts": facts,
+        "arrays": [[name, block.shape] for name, block in blocks.items()],
+        "sha256": hashlib.sha256(payload).hexdigest(),
+    }
+    header = json.dumps(contents, default=_as_json).encode()
+    _replace(path, _PREFIX.pack(_MAGIC, _VERSION, len(header), hashlib.sha256(header).digest()) + header + payload)
+
+
+def read_container(
+    path: FilePath, kind: str, check: Check | None = None
+) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+    """Read what `write_container` wrote: facts and arrays.
+
+    `check(facts, shapes)` is called before memory for the arrays is taken, and raises CheckpointError for what it does
+    not want. Raises CheckpointError for any other file, and names the path.
+    """
+    try:
+        return _read(Path(path), kind, check)
+    except CheckpointError as error:
+        raise CheckpointError(f"cannot use {os.fspath(path)!r}: {error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a path that no file can have
+        raise CheckpointError(f"cannot read {os.fspath(path)!r}: {_reason(error)}") from error
+
+
+def remove_leftovers(path: FilePath) -> None:
+    """Remove the temporary files that processes killed while writing `path` left in its folder."""
+    with suppress(OSError, ValueError):
+        target = Path(path).resolve()
+        leftover = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.tmp")
+        for entry in target.parent.iterdir():
+            if leftover.fullmatch(entry.name):
+                entry.unlink()
+
+
+def _read(path: Path, kind: str, check: Check | None) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+        raise CheckpointError("it is not a regular file")
+    with path.open("rb") as file:
+        header = _header(file.read(_PREFIX.size), file.read, os.fstat(file.fileno()).st_size)
+        if header["kind"] != kind:
+            raise CheckpointError(f"it holds {header['kind']}, where {kind} is wanted")
+        shapes: dict[str, tuple[int, ...]] = {name: tuple(shape) for name, shape in header["arrays"]}
+        if check is not None:
+            check(header["facts"], shapes)
+        payload = file.read(8 * sum(map(math.prod, shapes.values())))
+    if hashlib.sha256(payload).hexdigest() != header["sha256"]:
+        raise CheckpointError("it is damaged: the checksum of its numbers is wrong")
+    arrays: dict[str, NDArray[np.float64]] = {}
+    offset = 0
+    for name, shape in shapes.items():
+        count = math.prod(shape)
+        block = np.frombuffer(payload, dtype="<f8", count=count, offset=offset)
+        arrays[name] = block.reshape(shape).astype(np.float64)  # a copy, in this machine's byte order
+        offset += 8 * count
+    return header["facts"], arrays
+
+
+def _header(prefix: bytes, read: Callable[[int], bytes], size: int) -> dict[str, Any]:
+    """The header as it was written, once its length, checksum and promised sizes agree with the file's size."""
+    if not prefix.startswith(_MAGIC):
+        cut = len(prefix) < len(_MAGIC) and _MAGIC.startswith(prefix)
+        raise CheckpointError("it is cut short" if cut else "it is not a checkpoint of delta-autodiff")
+    if len(prefix) < _PREFIX.size:
+        raise CheckpointError("it is cut short")
+    _, version, length, digest = _PREFIX.unpack(prefix)
+    if version != _VERSION:
+        raise CheckpointError(
+            f"it is of format version {version}, and this delta-autodiff reads version {_VERSION}"
+            + (": a newer delta-autodiff wrote it" if version > _VERSION else "")
+        )
+    if length > min(size - _PREFIX.size, _LONGEST_HEADER):
+        raise CheckpointError(f"it is cut short or damaged: a header of {length} bytes in a file of {size}")
+    text = read(length)
+    if hashlib.sha256(text).digest() != digest:
+        raise CheckpointError("it is damaged: the checksum of its header is wrong")
+    try:
+        header = json.loads(text)
+        well_formed = (
+            isinstance(header["facts"], dict)
+            and isinstance(header["kind"], str)
+            and all(
+                isinstance(name, str) and all(type(n) is int and n >= 0 for n in shape)
+                for name, shape in header["arrays"]
+            )
+            and len({name for name, _ in header["arrays"]}) == len(header["arrays"])
+            and isinstance(header["sha256"], str)
+        )
+        promised = sum(8 * math.prod(shape) for _, shape in header["arrays"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        well_formed, header, promised = False, {}, 0
+    if not well_formed:
+        raise CheckpointError("its header does not say what it must")
+    if promised != size - _PREFIX.size - length:
+        there = size - _PREFIX.size - length
+        raise CheckpointError(f"it is cut short or too long: {there} bytes of numbers where {promised} belong")
+    return header
+
+
+def _replace(path: FilePath, contents: bytes) -> None:
+    """Put `contents` in the file `path`, wholly or not at all; CheckpointError leaves an older file as it was."""
+    try:
+        target = Path(path).resolve()  # a link stays a link
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        try:
+            with temporary.open("xb") as file:
+                file.write(contents)
+                file.flush()
+                os.fsync(file.fileno())  # the name must not point at data that a power cut can still lose
+            temporary.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"cannot write {os.fspath(path)!r}: {_reason(error)}; a file that was there is unchanged"
+        ) from error
+    with suppress(OSError):  # the rename itself reaches the disk, where the system lets folders be opened
+        handle = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def _as_json(x: Any) -> Any:
+    """NumPy's numbers and arrays among the facts, such as the state of a random generator."""
+    if isinstance(x, (np.ndarray, np.generic)):
+        return x.tolist()
+    raise TypeError(f"a checkpoint cannot hold {type(x).__name__} {x!r}: only numbers, text, lists and arrays")

@@ -1,0 +1,235 @@
+"""Training: mini-batches, history, early stopping, and runs that can be interrupted at any moment.
+
+>>> from autodiff import Value
+>>> class Line:
+...     def __init__(self):
+...         self.w, self.b = Value(0.0, "w"), Value(0.0, "b")
+...     def parameters(self):
+...         return [self.w, self.b]
+...     def __call__(self, x):
+...         return self.w * x + self.b
+>>> line = Line()
+>>> history = train(line, [1, 2, 3, 4], [3, 5, 7, 9], optimizer="gd", learning_rate=0.1, epochs=500)
+>>> round(line.w.data, 4), round(line.b.data, 4), history.loss_curve[0], history.n_iter
+(2.0, 1.0, 41.0, 500)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Self
+
+import numpy as np
+
+from autodiff import Value
+from models import _validation as check
+from models import checkpoints
+from models._run import EpochEnd, History, Run, Samples, TrainingError, assign, batch_loss, loss_and_gradients
+from models.losses import loss_by_name
+from models.optimizers import Optimizer, optimizer_by_name
+
+__all__ = ["EpochEnd", "History", "TrainingError", "batch_loss", "loss_and_gradients", "train"]
+
+Callback = Callable[[EpochEnd], Any]
+
+
+def train(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    loss: str | Callable[[Any, Any], Any] = "squared_error",
+    optimizer: str | Optimizer = "adam",
+    learning_rate: float | Callable[[int], float] | None = None,
+    epochs: int = 100,
+    batch_size: int | None = None,
+    shuffle: bool = True,
+    random_state: Any = None,
+    sample_weight: Any = None,
+    penalty: Callable[[list[Value]], Any] | None = None,
+    validation: Sequence[Any] | None = None,
+    patience: int | None = None,
+    tol: float = 0.0,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = False,
+    checkpoint: checkpoints.FilePath | None = None,
+    checkpoint_every: int = 1,
+) -> History:
+    """Train `model`, anything callable on one sample that has `parameters()`, on `X` and `y`; give the history.
+
+    `X` is (n_samples,) or (n_samples, n_features), `y` (n_samples,) or (n_samples, n_targets). `loss` is a name of
+    `models.losses.LOSSES` or a function of the output for one sample and its target. `optimizer` is a name of
+    `models.optimizers.OPTIMIZERS`, made with `learning_rate` (None: its own default), or an Optimizer of the model's
+    parameters. `sample_weight` (n_samples,) makes every mean a weighted one. `penalty(parameters)`, such as
+    `functools.partial(l2, strength=0.01)`, is added to the loss of each batch.
+
+    An epoch goes once through all samples in batches of `batch_size` (None: all at once, and then in their own
+    order), in an order drawn anew each time if `shuffle`, by the generator that `random_state` is or seeds.
+
+    With `patience`, training stops after so many epochs in a row that did not lower the best loss so far by more than
+    `tol`; whenever it ends, the parameters are set to those with the lowest loss. That is the loss of the
+    `validation` samples, `(X, y)` or `(X, y, sample_weight)`, after each epoch; without them the training loss. With
+    a single batch that was computed from the parameters before the epoch's step, so those are the ones kept; with
+    several batches, those after the epoch.
+
+    Each of `callbacks` is called with an EpochEnd after every epoch, and stops training by returning True.
+    `progress` shows a bar if tqdm is installed and standard error is a terminal.
+
+    `checkpoint` is a file, written before the first epoch, after every `checkpoint_every` epochs (their callbacks
+    included) and at the end. Where it exists already, training goes on from it: whenever the process was killed,
+    weights and history end up the same to the last bit as if it had not been. Only `epochs`, callbacks and progress
+    may differ between the runs; what your own callbacks remember is not in the file.
+
+    Whatever is raised, the parameters, the optimizer and the generator are those after the last complete epoch.
+
+    Raises ValueError or TypeError for bad arguments, before anything is trained; TrainingError when a loss, a
+    gradient or a parameter becomes infinite or NaN, or an operand leaves its domain; CheckpointError for a checkpoint
+    that cannot be written or read, or belongs to another run. What a callback raises, and KeyboardInterrupt, pass
+    through.
+    """
+    parameters = _parameters(model)
+    samples = _samples(X, y, sample_weight)
+    held_out = _held_out(validation, samples)
+    check.whole(epochs, "epochs", least=0)
+    check.whole(checkpoint_every, "checkpoint_every")
+    _check_counts(batch_size=batch_size, patience=patience)
+    check.not_negative(tol, "tol")
+    check.flag(shuffle, "shuffle")
+    check.flag(progress, "progress")
+    _check_functions(callbacks, penalty)
+    run = Run(
+        model=model,
+        parameters=parameters,
+        optimizer=_optimizer(optimizer, parameters, learning_rate),
+        generator=check.generator(random_state),
+        samples=samples,
+        held_out=held_out,
+        loss=loss_by_name(loss),
+        penalty=penalty,
+        batch_size=min(batch_size or len(samples.inputs), len(samples.inputs)),
+        shuffle=bool(shuffle),
+        patience=patience,
+        tol=float(tol),
+    )
+    seed = random_state if isinstance(random_state, (int, np.integer)) else type(run.generator.bit_generator).__name__
+    identity = run.identity(seed)
+    if checkpoint is not None:
+        run.open(checkpoint, identity, epochs)
+    with _bar(progress, epochs, run.history.n_iter) as bar:
+        while not run.ended(epochs):
+            end = run.epoch()
+            answers = [callback(end) for callback in callbacks]
+            if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
+                run.history.stopped = "callback"
+            if checkpoint is not None and end.epoch % checkpoint_every == 0:
+                run.save(checkpoint, identity)
+            bar.set_postfix(loss=end.loss if end.validation_loss is None else end.validation_loss, refresh=False)
+            bar.update()
+    if checkpoint is not None and run.history.n_iter % checkpoint_every:
+        run.save(checkpoint, identity)
+    if patience is not None:
+        assign(parameters, run.best_weights)
+    return run.history
+
+
+def _parameters(model: Any) -> list[Value]:
+    listing = getattr(model, "parameters", None)
+    if isinstance(model, type) or not callable(model) or not callable(listing):
+        raise TypeError(f"a model is callable on one sample and has parameters(), got {type(model).__name__} {model!r}")
+    parameters: list[Any] = list(listing())  # pyright: ignore[reportArgumentType]
+    if not parameters:
+        raise ValueError(f"{model!r} has no parameters: there is nothing to train")
+    for i, parameter in enumerate(parameters):
+        if not isinstance(parameter, Value):
+            raise TypeError(f"parameters are Values, got {type(parameter).__name__} {parameter!r} at {i}")
+    return parameters
+
+
+def _check_counts(**counts: int | None) -> None:
+    for name, count in counts.items():
+        if count is not None:
+            check.whole(count, name)
+
+
+def _check_functions(callbacks: Any, penalty: Any) -> None:
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(f"callbacks is a sequence of functions, got {type(callbacks).__name__} {callbacks!r}")
+    for function in (*callbacks, *([] if penalty is None else [penalty])):
+        if not callable(function):
+            raise TypeError(f"callbacks and penalty are functions, got {type(function).__name__} {function!r}")
+
+
+def _samples(X: Any, y: Any, sample_weight: Any) -> Samples:
+    inputs = check.numbers(X, "X")
+    if inputs.ndim not in (1, 2) or 0 in inputs.shape:
+        raise ValueError(
+            f"X must be (n_samples,) or (n_samples, n_features), at least one of each, and is {inputs.shape}"
+        )
+    targets = check.targets(y, len(inputs), "train")
+    weights = None if sample_weight is None else check.weights(sample_weight, len(inputs))
+    digest = hashlib.sha256()
+    for array in (inputs, targets, *([] if weights is None else [weights])):
+        digest.update(repr(array.shape).encode() + array.astype("<f8").tobytes())
+    return Samples(
+        inputs.tolist(),
+        targets.tolist(),
+        None if weights is None else weights.tolist(),
+        (inputs.shape[1:], targets.shape[1:]),
+        digest.hexdigest(),
+    )
+
+
+def _held_out(validation: Any, samples: Samples) -> Samples | None:
+    if validation is None:
+        return None
+    if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
+        raise ValueError("validation must be (X, y) or (X, y, sample_weight)")
+    try:
+        held_out = _samples(validation[0], validation[1], validation[2] if len(validation) == 3 else None)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"validation: {error}") from error
+    for name, here, there in zip("Xy", held_out.shapes, samples.shapes, strict=True):
+        if here != there:
+            raise ValueError(f"validation: one sample of {name} has shape {here}, and one to train on has {there}")
+    return held_out
+
+
+def _optimizer(optimizer: Any, parameters: list[Value], learning_rate: Any) -> Optimizer:
+    if not isinstance(optimizer, Optimizer):
+        if not isinstance(optimizer, str):
+            raise TypeError(f"an optimizer is a name or an Optimizer, got {type(optimizer).__name__} {optimizer!r}")
+        return optimizer_by_name(optimizer, parameters, learning_rate=learning_rate)
+    if learning_rate is not None:
+        raise ValueError(f"{optimizer!r} has its learning rate already: leave learning_rate out, or name the optimizer")
+    if [id(p) for p in optimizer.parameters] != [id(p) for p in parameters]:
+        raise ValueError(f"{optimizer!r} has other parameters than the model: make it with model.parameters()")
+    return optimizer
+
+
+class _NoBar:
+    """A progress bar that shows nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def set_postfix(self, **_: Any) -> None:
+        pass
+
+    def update(self) -> None:
+        pass
+
+
+def _bar(progress: bool, epochs: int, done: int) -> Any:
+    """A progress bar for people who watch; for pipes, log files and where tqdm is not installed, none."""
+    if progress and sys.stderr is not None and sys.stderr.isatty():
+        with suppress(ImportError):
+            from tqdm import tqdm  # optional, and slow to import
+
+            return tqdm(total=epochs, initial=done, unit="epoch")
+    return _NoBar()
