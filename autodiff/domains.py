@@ -58,8 +58,8 @@ def number(x: Any) -> float:
     if x.__class__ is float:
         return x
     kind: Any = x.__class__
-    x = x[()] if _is_scalar_array(x) else x  # a 0-d array is a number
-    if _is_real(x):
+    x = x if kind is int or not _is_scalar_array(x) else x[()]  # a 0-d array is a number
+    if kind is int or _is_real(x):  # asking for int first is quick, and most constants are
         try:
             return float(x)
         except OverflowError:
