@@ -1,14 +1,16 @@
-"""The main job, end to end: fit real data by gradient descent, then watch δ flow back through one neuron."""
+"""The main job, end to end: fit real data, train the course's models, watch δ flow back through one neuron."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from autodiff.pictures import render
 
 from autodiff import Value, draw
-from models import LinearRegression
+from autodiff.pictures import render
+from models import LinearRegression, MLPClassifier, Perceptron, datasets
 from models.datasets import apples_and_oranges
 
 
@@ -45,9 +47,62 @@ def neuron() -> Value:
     return cost
 
 
+def epic_night() -> None:
+    """Let Rosenblatt's rule learn the course's «epic night», an AND, from zeros."""
+    data = datasets.epic_night()
+    order = [0, 2, 1, 3]  # 00, 01, 10, 11
+    model = Perceptron(shuffle=False).fit(data.X[order], data.y[order])
+    print("\n«Noche épica»: Rosenblatt's rule from zeros")
+    weights = ", ".join(f"{w:g}" for w in model.coef_[0])
+    print(f"  {model.n_iter_} passes, w = ({weights}), b = {model.intercept_[0]:g}")
+    for x, z, y in zip(data.X, model.decision_function(data.X), model.predict(data.X), strict=True):
+        print(f"  {data.feature_names[0]} {x[0]:g}, {data.feature_names[1]} {x[1]:g}: z = {z:2g} -> {y:g}")
+    print(f"  accuracy {model.score(data.X, data.y):.3f}{beside('Perceptron', data, data, random_state=0)}")
+
+
+def moons_and_iris() -> None:
+    """Train a 2-16-16-1 network on moons and a 4-8-3 network on iris, and print accuracies on rows held out."""
+    moons = [datasets.moons(n_samples=n, noise=0.1, random_state=seed) for n, seed in ((100, 0), (200, 1))]
+    iris = datasets.iris()
+    held_out = np.arange(len(iris.X)) % 5 == 0
+    scaled = (iris.X - iris.X[~held_out].mean(axis=0)) / iris.X[~held_out].std(axis=0)
+    split = [iris._replace(X=scaled[rows], y=iris.y[rows]) for rows in (~held_out, held_out)]
+    print("\nNetworks, trained by backpropagation on Values (accuracy on data not seen)")
+    for name, (train, test), hidden, rate in (("moons", moons, (16, 16), 0.05), ("iris", split, (8,), 0.05)):
+        model = MLPClassifier(
+            hidden_layer_sizes=hidden, learning_rate=rate, batch_size=20, max_iter=200, tol=3e-3, random_state=0
+        ).fit(train.X, train.y)
+        sizes = "-".join(map(str, (train.X.shape[1], *hidden, model.n_outputs_)))
+        theirs = beside(
+            "MLPClassifier",
+            train,
+            test,
+            hidden_layer_sizes=hidden,
+            learning_rate_init=rate,
+            batch_size=20,
+            random_state=0,
+        )
+        print(f"  {name:6}{sizes:10} {model.n_iter_} epochs, accuracy {model.score(test.X, test.y):.3f}{theirs}")
+
+
+def beside(name: str, train: datasets.Dataset, test: datasets.Dataset, **options: Any) -> str:
+    """The accuracy of scikit-learn's namesake, where that is installed."""
+    try:
+        from sklearn import linear_model, neural_network
+    except ImportError:
+        return ""
+    make = getattr(linear_model, name, None) or getattr(neural_network, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that its default number of epochs is not enough here is no news
+        model = make(**options).fit(train.X, train.y)
+    return f" (scikit-learn {model.score(test.X, test.y):.3f})"
+
+
 def main() -> None:
-    """Run both, and say what was written and where."""
+    """Run everything, and say what was written and where."""
     apples()
+    epic_night()
+    moons_and_iris()
     picture = draw(neuron())
     out = Path("out")
     out.mkdir(exist_ok=True)

@@ -11,8 +11,8 @@ from autodiff import OPS, ops
 HEAD = """# Operations
 
 Made from `autodiff/ops.py` by `python -m lessons.operations`. `a`, `b`, … are the operands, `r` is the result; the
-partials are the text of the rows themselves. `_pick(condition, x, y)` is x where the condition holds, else y; `_share(a, r)`
-is a / r, and 0 where r is 0. Where a domain is given, the engine raises DomainError outside it; compiled batches and
+partials are the text of the rows themselves. `_pick(condition, x, y)` is x where the condition holds, else y;
+`_share(a, r)` is a / r, and 0 where r is 0. Where a domain is given, the engine raises DomainError outside it, and
 arrays follow IEEE 754. At a kink the derivative is what the partial says there.
 
 | operation | partial derivatives, one per operand | domain | kink where 0 |
@@ -38,7 +38,9 @@ def table() -> str:
     source = rows()
     for op in OPS.values():
         call = source[op.name]
-        rules = next((k.value for k in call.keywords if k.arg == "partials"), call.args[4] if len(call.args) > 4 else None)
+        rules = next(
+            (k.value for k in call.keywords if k.arg == "partials"), call.args[4] if len(call.args) > 4 else None
+        )
         if rules is None:
             raise LookupError(f"the row {op.name} has no partials")
         partials = [text(r) for r in rules.elts] if isinstance(rules, ast.Tuple) else [text(rules)]

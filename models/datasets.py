@@ -1,11 +1,33 @@
-"""The course's data, as NumPy arrays."""
+"""The course's data, as NumPy arrays: its exercises and truth tables, the 1986 paper's two tasks, moons and iris.
+
+Every function gives a `Dataset` with arrays of its own: changing them changes nothing here.
+
+>>> data = epic_night()
+>>> for (games, pizza), good in zip(data.X.tolist(), data.y.tolist()):
+...     print(games, pizza, good)
+0.0 0.0 0.0
+1.0 0.0 0.0
+0.0 1.0 0.0
+1.0 1.0 1.0
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import csv
+from importlib import resources
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models import _validation
+from models.initialization import random_generator
+
+RELATIONS = (
+    "father", "mother", "husband", "wife", "son", "daughter",
+    "uncle", "aunt", "brother", "sister", "nephew", "niece",
+)  # fmt: skip
 
 
 class Dataset(NamedTuple):
@@ -32,3 +54,220 @@ def apples_and_oranges() -> Dataset:
         ("temperature", "rainfall", "humidity"),
         ("apples", "oranges"),
     )
+
+
+def study_sleep_mark() -> Dataset:
+    """Give the course's second exercise: the mark of an exam from the hours studied and slept.
+
+    X is (3, 2): hours studied and slept, each divided by its largest value, 3 and 9; y is (3,): the mark / 100. The
+    question asked is a student of (4, 8) hours. The source divides that by its own maximum, which gives (0.5, 1);
+    divided like the other rows it is (1.333, 0.889).
+
+    >>> data = study_sleep_mark()
+    >>> (data.X * [3, 9]).tolist(), (data.y * 100).tolist()
+    ([[2.0, 9.0], [1.0, 5.0], [3.0, 6.0]], [92.0, 100.0, 89.0])
+    """
+    hours = np.array([[2, 9], [1, 5], [3, 6]], dtype=np.float64)
+    marks = np.array([92, 100, 89], dtype=np.float64)
+    return Dataset(hours / hours.max(axis=0), marks / 100, ("hours studied", "hours slept"), ("mark",))
+
+
+def line_points() -> Dataset:
+    """Give the four points (1, 3), (2, 5), (3, 7), (4, 9) of the line y = 2x + 1: X is (4, 1), y is (4,).
+
+    >>> line_points().y.tolist()
+    [3.0, 5.0, 7.0, 9.0]
+    """
+    return Dataset(np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([3.0, 5.0, 7.0, 9.0]), ("x",), ("y",))
+
+
+def epic_night() -> Dataset:
+    """Give the truth table of the course's «Noche épica»: it takes video games AND pizza.
+
+    X is (4, 2), rows 00, 10, 01, 11 as on the slide; y is (4,). With w = (4, 5) and b = -6 the weighted sums are
+    -6, -2, -1, 3.
+    """
+    X = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], dtype=np.float64)
+    return Dataset(X, X.min(axis=1), ("video games", "pizza"), ("epic night",))
+
+
+def xor() -> Dataset:
+    """Give the truth table of XOR, rows 00, 01, 10, 11: what no single neuron can decide. X is (4, 2), y is (4,).
+
+    >>> xor().y.tolist()
+    [0.0, 1.0, 1.0, 0.0]
+    """
+    X = _bits(2)
+    return Dataset(X, X.sum(axis=1) % 2, ("x1", "x2"), ("x1 xor x2",))
+
+
+def exam_monday() -> Dataset:
+    """Give the course's «Conocimiento jerarquizado» as a truth table: who gets a good mark in Monday's exam.
+
+    X is (32, 5), every combination of five facts about the weekend; y is (32,), 1 for a good mark. It takes somebody
+    prepared, who studied or attended class, and rested, who went to bed early and had no epic night (video games and
+    pizza). `models.hierarchy.MONDAY_EXAM` decides the same by neurons that feed neurons.
+
+    >>> int(exam_monday().y.sum())
+    9
+    """
+    X = _bits(5)
+    games, pizza, studied, attended, early = X.astype(bool).T
+    good_mark = (studied | attended) & (early & ~(games & pizza))
+    names = ("video games", "pizza", "studied", "attended class", "early to bed")
+    return Dataset(X, good_mark.astype(np.float64), names, ("good mark",))
+
+
+def moons(n_samples: int = 100, noise: float = 0.1, random_state: Any = None) -> Dataset:
+    """Draw two half circles of radius 1 that reach into each other, in random order: a task for curved borders.
+
+    X is (n_samples, 2); y is (n_samples,), 0 on the upper moon, about (0, 0), and 1 on the lower, about (1, 0.5), which
+    has the odd sample. `noise` is the standard deviation of what is added to each coordinate; 0 puts the points on
+    the half circles, evenly spaced from end to end. `random_state` is an int, a `numpy.random.Generator` or None.
+
+    Raises ValueError for fewer than 2 samples or noise below 0; TypeError or ValueError for another random_state.
+
+    >>> data = moons(200, noise=0.1, random_state=0)
+    >>> data.X.shape, np.bincount(data.y.astype(int)).tolist(), data.target_names
+    ((200, 2), [100, 100], ('upper', 'lower'))
+    """
+    _validation.whole(n_samples, "n_samples", least=2)
+    _validation.not_negative(noise, "noise")
+    random = random_generator(random_state)
+    y = np.repeat([0.0, 1.0], [n_samples // 2, n_samples - n_samples // 2])
+    angles = np.concatenate([np.linspace(0, np.pi, n_samples // 2), np.linspace(0, np.pi, n_samples - n_samples // 2)])
+    upper = np.column_stack([np.cos(angles), np.sin(angles)])
+    X = np.where(y[:, None] == 0, upper, [1.0, 0.5] - upper)
+    X = X + random.normal(0.0, noise, X.shape)
+    order = random.permutation(n_samples)
+    return Dataset(X[order], y[order], ("x1", "x2"), ("upper", "lower"))
+
+
+def iris() -> Dataset:
+    """Give Fisher's iris (1936): 150 flowers of three species, 50 each, in the order of his table.
+
+    X is (150, 4): length and width of sepal and petal, in cm; y is (150,), an index into `target_names`. The numbers
+    are those of Fisher's paper, of R and of scikit-learn; UCI's copy differs in samples 35 and 38 (counted from 1).
+
+    >>> data = iris()
+    >>> data.X[0].tolist(), data.target_names[int(data.y[0])]
+    ([5.1, 3.5, 1.4, 0.2], 'setosa')
+    """
+    text = resources.files("models").joinpath("data", "iris.csv").read_text(encoding="utf-8")
+    names, *rows = csv.reader(text.splitlines())
+    species = tuple(dict.fromkeys(row[-1] for row in rows))
+    X = np.array([[float(number) for number in row[:-1]] for row in rows])
+    y = np.array([float(species.index(row[-1])) for row in rows])
+    return Dataset(X, y, tuple(name.replace("_", " ") for name in names[:-1]), species)
+
+
+def mirror_symmetry() -> Dataset:
+    """Give the 1986 paper's first task (Fig. 1): to tell which rows of six bits are their own mirror image.
+
+    X is (64, 6), every pattern of zeros and ones; y is (64,), 1 for the eight that are symmetric about the middle.
+
+    >>> data = mirror_symmetry()
+    >>> data.X[data.y == 1][3].tolist()
+    [0.0, 1.0, 1.0, 1.0, 1.0, 0.0]
+    """
+    X = _bits(6)
+    mirrored = (X[:, ::-1] == X).all(axis=1)
+    return Dataset(X, mirrored.astype(np.float64), tuple(f"bit{i}" for i in range(1, 7)), ("mirror",))
+
+
+def family_trees() -> Dataset:
+    """Give the 1986 paper's second task (Figs 2-4): a person and a relation in, all persons so related out.
+
+    X is (104, 36), one case (person, relation) per row: 24 columns of which one is 1 for the person, 12 of which one
+    is 1 for the relation; y is (104, 24), 1 for each person who answers, 112 in all ("Colin has aunt" has two).
+    Columns are named in `feature_names` and `target_names`, the English family before the Italian one.
+
+    >>> data = family_trees()
+    >>> data.X.shape, int(data.y.sum())
+    ((104, 36), 112)
+    """
+    triples = family_triples()
+    people = tuple(dict.fromkeys(name for family in _FAMILIES for couple in family for name in couple.people()))
+    cases = list(dict.fromkeys((person, relation) for person, relation, _ in triples))
+    X, y = np.zeros((len(cases), len(people) + len(RELATIONS))), np.zeros((len(cases), len(people)))
+    for row, (person, relation) in enumerate(cases):
+        X[row, [people.index(person), len(people) + RELATIONS.index(relation)]] = 1.0
+    for person, relation, answer in triples:
+        y[cases.index((person, relation)), people.index(answer)] = 1.0
+    return Dataset(X, y, (*people, *RELATIONS), people)
+
+
+def family_triples() -> list[tuple[str, str, str]]:
+    """Give what the two families' marriages and children imply: (person, relation, answer), 112 of them.
+
+    ("Colin", "aunt", "Jennifer") reads "Colin has aunt Jennifer". Uncles and aunts include those by marriage.
+
+    >>> [answer for person, relation, answer in family_triples() if (person, relation) == ("Colin", "aunt")]
+    ['Jennifer', 'Margaret']
+    """
+    return [triple for family in _FAMILIES for triple in _triples(family)]
+
+
+class _Couple(NamedTuple):
+    husband: str
+    wife: str
+    sons: tuple[str, ...] = ()
+    daughters: tuple[str, ...] = ()
+
+    def people(self) -> tuple[str, ...]:
+        return self.husband, self.wife, *self.sons, *self.daughters
+
+
+_FAMILIES = (
+    (
+        _Couple("Christopher", "Penelope", ("Arthur",), ("Victoria",)),
+        _Couple("Andrew", "Christine", ("James",), ("Jennifer",)),
+        _Couple("Arthur", "Margaret"),
+        _Couple("James", "Victoria", ("Colin",), ("Charlotte",)),
+        _Couple("Charles", "Jennifer"),
+    ),
+    (
+        _Couple("Roberto", "Maria", ("Emilio",), ("Lucia",)),
+        _Couple("Pierro", "Francesca", ("Marco",), ("Angela",)),
+        _Couple("Emilio", "Gina"),
+        _Couple("Marco", "Lucia", ("Alfonso",), ("Sophia",)),
+        _Couple("Tomaso", "Angela"),
+    ),
+)
+
+
+def _triples(family: tuple[_Couple, ...]) -> list[tuple[str, str, str]]:
+    people = list(dict.fromkeys(name for couple in family for name in couple.people()))
+    men = {name for couple in family for name in (couple.husband, *couple.sons)}
+    spouse = {a: b for c in family for a, b in ((c.husband, c.wife), (c.wife, c.husband))}
+    parents = {child: (c.husband, c.wife) for c in family for child in (*c.sons, *c.daughters)}
+
+    def children(of: str) -> list[str]:
+        return [child for child, couple in parents.items() if of in couple]
+
+    def siblings(of: str) -> list[str]:
+        return [child for child, couple in parents.items() if child != of and couple == parents.get(of)]
+
+    def with_spouses(group: list[str]) -> list[str]:
+        return group + [spouse[name] for name in group if name in spouse]
+
+    triples: list[tuple[str, str, str]] = []
+    for person in people:
+        uncles_and_aunts = with_spouses([s for parent in parents.get(person, ()) for s in siblings(parent)])
+        in_law = siblings(spouse[person]) if person in spouse else []
+        for (man, woman), answers in {
+            ("father", "mother"): parents.get(person, ()),
+            ("husband", "wife"): [spouse[person]] if person in spouse else [],
+            ("son", "daughter"): children(person),
+            ("uncle", "aunt"): uncles_and_aunts,
+            ("brother", "sister"): siblings(person),
+            ("nephew", "niece"): [child for s in siblings(person) + in_law for child in children(s)],
+        }.items():
+            triples += [(person, man, answer) for answer in answers if answer in men]
+            triples += [(person, woman, answer) for answer in answers if answer not in men]
+    return triples
+
+
+def _bits(n: int) -> NDArray[np.float64]:
+    """Every row of n zeros and ones, counting up."""
+    return np.array(list(product((0.0, 1.0), repeat=n)))

@@ -7,17 +7,22 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff import Value, mean, weighted_sum
+from autodiff import Value, mean, total, weighted_sum
+from models import _validation as check
+from models._estimator import Regressor
 
 
-class LinearRegression:
+class LinearRegression(Regressor):
     """Fit y = Xw + b by gradient descent on the mean squared error (ECM) over all samples and targets.
 
     `learning_rate` is α in `w ← w − α·∂C/∂w`, `epochs` the number of steps, each over all samples; weights start at
-    zero. Too large an α diverges: for data as they come it is often far below 1 (standardised inputs take 0.1).
+    zero, or with `warm_start` where the last fit ended. Too large an α diverges: for data as they come it is often
+    far below 1 (standardised inputs take 0.1). Nothing is drawn at random.
 
     After `fit`: `coef_` of shape (n_features,), or (n_targets, n_features) for a 2-D y; `intercept_`, a float or
-    (n_targets,); `loss_curve_`, the loss before the first step and after each one.
+    (n_targets,); `loss_curve_`, the loss before the first step and after each one; `n_iter_`, the number of steps.
+
+    Source: course slides «Regresión lineal» and «Función de costo (ECM)».
 
     >>> model = LinearRegression(learning_rate=0.1, epochs=500).fit([[1], [2], [3], [4]], [3, 5, 7, 9])
     >>> model.coef_.round(6), round(model.intercept_, 5)
@@ -27,39 +32,70 @@ class LinearRegression:
     coef_: NDArray[np.float64]
     intercept_: Any
     loss_curve_: list[float]
+    n_iter_: int
 
-    def __init__(self, *, learning_rate: float = 0.01, epochs: int = 1000) -> None:
+    def __init__(self, *, learning_rate: float = 0.01, epochs: int = 1000, warm_start: bool = False) -> None:
         self.learning_rate = learning_rate
         self.epochs = epochs
+        self.warm_start = warm_start
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 # the field's name
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to `X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_targets); give `self`.
+
+        `sample_weight` (n_samples,) makes the loss Σ sᵢ·errorᵢ / Σ sᵢ: a weight of 2 is the sample twice.
 
         Raises ValueError for data of other shapes or that are not finite, a learning rate that is not above 0, and a
         loss that stops being finite; a model that was fitted before keeps what it had.
         """
-        inputs, targets = _checked(X, y, self.learning_rate, self.epochs)
-        names = [f"w{i}" for i in range(inputs.shape[1])]
-        several = targets.ndim == 2
+        check.whole(self.epochs, "epochs", least=0)
+        check.flag(self.warm_start, "warm_start")
+        resumed = self.warm_start and self.__sklearn_is_fitted__()
+        self._descend(X, y, sample_weight, self.epochs, resumed=resumed, curve=[])
+        return self
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Take one step on these samples, from where the model is; the first call starts from zero weights.
+
+        `loss_curve_` gains the loss of these samples after the step, and at the first call the loss before it too.
+        Raises as `fit`, and ValueError for another number of features or targets than before.
+        """
+        resumed = self.__sklearn_is_fitted__()
+        self._descend(X, y, sample_weight, 1, resumed=resumed, curve=list(self.loss_curve_) if resumed else [])
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predict for `X` (n_samples, n_features): (n_samples,), or (n_samples, n_targets) after a 2-D y."""
+        return self._inputs_as_fitted(X) @ self.coef_.T + self.intercept_
+
+    def _descend(self, X: Any, y: Any, sample_weight: Any, steps: int, *, resumed: bool, curve: list[float]) -> None:
+        """Check everything, take `steps` of gradient descent, and keep the outcome only when all went well."""
+        check.positive(self.learning_rate, "learning_rate")
+        inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
+        targets = check.targets(y, len(inputs), type(self).__name__)
+        importance = check.weights(sample_weight, len(inputs))
         columns = targets.reshape(len(targets), -1)
-        weights = [[Value(0.0, f"target{k}.{name}") for name in names] for k in range(columns.shape[1])]
-        biases = [Value(0.0, f"target{k}.b") for k in range(columns.shape[1])]
+        coef, intercept = np.zeros((columns.shape[1], inputs.shape[1])), np.zeros(columns.shape[1])
+        if resumed:
+            if targets.shape[1:] != self.coef_.shape[:-1]:
+                raise ValueError(
+                    f"y must be (n_samples, {str(self.coef_.shape[:-1])[1:]} as before, and is {targets.shape}"
+                )
+            coef, intercept = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
+        weights = [[Value(w, f"target{k}.w{i}") for i, w in enumerate(row)] for k, row in enumerate(coef.tolist())]
+        biases = [Value(b, f"target{k}.b") for k, b in enumerate(intercept.tolist())]
         parameters = [*(w for row in weights for w in row), *biases]
-        curve: list[float] = []
-        for epoch in range(self.epochs + 1):
-            errors = [
-                (weighted_sum(w, x, b) - t) ** 2
-                for x, row in zip(inputs.tolist(), columns.tolist(), strict=True)
-                for w, b, t in zip(weights, biases, row, strict=True)
-            ]
-            loss = mean(errors)
+        samples = list(zip(inputs.tolist(), columns.tolist(), strict=True))
+        shares = None if sample_weight is None else np.repeat(importance, columns.shape[1])
+        losses: list[float] = []
+        for step in range(steps + 1):
+            loss = _mean_squared_error(weights, biases, samples, shares)
             if not np.isfinite(loss.data):
                 raise ValueError(
-                    f"the loss is {loss.data} after {epoch} steps: learning_rate={self.learning_rate} is too large "
+                    f"the loss is {loss.data} after {step} steps: learning_rate={self.learning_rate} is too large "
                     "for these data; make it smaller, or standardise the inputs"
                 )
-            curve.append(loss.data)
-            if epoch < self.epochs:
+            losses.append(loss.data)
+            if step < steps:
                 for p in parameters:
                     p.grad = 0.0
                 loss.backward()
@@ -67,32 +103,17 @@ class LinearRegression:
                     p.data -= self.learning_rate * p.grad
         coef = np.array([[w.data for w in row] for row in weights])
         intercept = np.array([b.data for b in biases])
-        self.coef_, self.intercept_ = (coef, intercept) if several else (coef[0], intercept.tolist()[0])
-        self.loss_curve_ = curve
-        return self
-
-    def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803 # the field's name
-        """Predict for `X` (n_samples, n_features): (n_samples,), or (n_samples, n_targets) after a 2-D y."""
-        if not hasattr(self, "coef_"):
-            raise ValueError("this LinearRegression is not fitted yet: call fit(X, y) first")
-        inputs = np.asarray(X, dtype=np.float64)
-        if inputs.ndim != 2 or inputs.shape[1] != self.coef_.shape[-1]:
-            raise ValueError(f"X must be (n_samples, {self.coef_.shape[-1]}), as in fit, and is {inputs.shape}")
-        return inputs @ self.coef_.T + self.intercept_
+        self.coef_, self.intercept_ = (coef, intercept) if targets.ndim == 2 else (coef[0], intercept.tolist()[0])
+        self.n_iter_ = steps + (self.n_iter_ if curve else 0)
+        self.loss_curve_ = curve + (losses[1:] if curve else losses)
+        self._keep_features(X, inputs.shape[1])
 
 
-def _checked(X: Any, y: Any, learning_rate: float, epochs: int) -> tuple[Any, Any]:  # noqa: N803
-    if not learning_rate > 0 or not np.isfinite(learning_rate):
-        raise ValueError(f"learning_rate must be a number above 0, got {learning_rate!r}")
-    if not isinstance(epochs, int) or epochs < 0:
-        raise ValueError(f"epochs must be a whole number, 0 or more, got {epochs!r}")
-    inputs, targets = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    if inputs.ndim != 2 or 0 in inputs.shape:
-        raise ValueError(f"X must be (n_samples, n_features) with at least one of each, and is {inputs.shape}")
-    if targets.ndim not in (1, 2) or len(targets) != len(inputs):
-        raise ValueError(f"y must have one entry or row for each of the {len(inputs)} samples, and is {targets.shape}")
-    for name, array in (("X", inputs), ("y", targets)):
-        if not np.isfinite(array).all():
-            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise ValueError(f"{name} has {array[where]} at {where}: every entry must be a finite number")
-    return inputs, targets
+def _mean_squared_error(weights: Any, biases: Any, samples: Any, shares: Any) -> Any:
+    """The mean over samples and targets, weighted by `shares` (one per error) where they are given."""
+    errors = [
+        (weighted_sum(w, x, b) - t) ** 2 for x, row in samples for w, b, t in zip(weights, biases, row, strict=True)
+    ]
+    if shares is None:
+        return mean(errors)
+    return weighted_sum((shares / total(shares)).tolist(), errors)

@@ -70,11 +70,11 @@ def test_one_target_gives_a_vector_and_a_float():
 @pytest.mark.parametrize(
     ("X", "y", "options", "message"),
     [
-        ([[1.0], [np.nan]], [1, 2], {}, r"X has nan at \(1, 0\): every entry must be a finite number"),
-        ([[1.0], [2.0]], [1, np.inf], {}, r"y has inf at \(1,\)"),
+        ([[1.0], [np.nan]], [1, 2], {}, r"X contains NaN: nan at row 1, column 0; every entry must be a finite number"),
+        ([[1.0], [2.0]], [1, np.inf], {}, r"y contains infinity: inf at position 1"),
         ([1.0, 2.0], [1, 2], {}, r"X must be \(n_samples, n_features\).*is \(2,\)"),
-        (np.ones((0, 2)), [], {}, r"at least one of each, and is \(0, 2\)"),
-        ([[1.0], [2.0]], [1, 2, 3], {}, r"one entry or row for each of the 2 samples, and is \(3,\)"),
+        (np.ones((0, 2)), [], {}, r"X has 0 sample\(s\) \(shape=\(0, 2\)\) while a minimum of 1 is required"),
+        ([[1.0], [2.0]], [1, 2, 3], {}, r"X has 2 samples and y has 3: one entry or row of y for each sample"),
         ([[1.0]], [1.0], {"learning_rate": 0}, r"learning_rate must be a number above 0, got 0"),
         ([[1.0]], [1.0], {"learning_rate": np.nan}, r"learning_rate must be a number above 0, got nan"),
         ([[1.0]], [1.0], {"epochs": -1}, r"epochs must be a whole number, 0 or more, got -1"),
@@ -101,5 +101,36 @@ def test_prediction_needs_a_fit_and_the_same_width():
     """Both are ValueErrors that say what to do."""
     with pytest.raises(ValueError, match=r"not fitted yet: call fit\(X, y\) first"):
         LinearRegression().predict([[1.0]])
-    with pytest.raises(ValueError, match=r"X must be \(n_samples, 1\), as in fit, and is \(1, 2\)"):
+    with pytest.raises(ValueError, match=r"X has 2 features, but LinearRegression is expecting 1 features as input"):
         LinearRegression(epochs=1).fit([[1.0]], [1.0]).predict([[1.0, 2.0]])
+
+
+def test_a_weight_is_the_number_of_copies():
+    """Weights 0, 1, 2, … give what leaving out and repeating samples gives, and least squares its weighted fit."""
+    random = np.random.default_rng(3)
+    X, y, weight = random.normal(size=(12, 2)), random.normal(size=12), np.arange(12) % 4
+    weighted = LinearRegression(learning_rate=0.1, epochs=800).fit(X, y, sample_weight=weight)
+    repeated = LinearRegression(learning_rate=0.1, epochs=800).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    assert weighted.coef_ == pytest.approx(repeated.coef_, rel=1e-12)
+    assert weighted.loss_curve_ == pytest.approx(repeated.loss_curve_, rel=1e-12)
+    root = np.sqrt(weight)
+    solution = np.linalg.lstsq(np.column_stack([X, np.ones(12)]) * root[:, None], y * root, rcond=None)[0]
+    assert [*weighted.coef_, weighted.intercept_] == pytest.approx(solution, abs=1e-9)
+
+
+def test_going_on_is_the_same_as_going_further():
+    """Two warm fits of 20 epochs, one fit of 40, and forty partial fits end with the same weights and losses."""
+    X, y, *_ = apples_and_oranges()
+    whole = LinearRegression(learning_rate=1e-5, epochs=40).fit(X, y)
+    warm = LinearRegression(learning_rate=1e-5, epochs=20, warm_start=True).fit(X, y)
+    assert warm.loss_curve_ == whole.loss_curve_[:21]
+    warm.fit(X, y)
+    step_by_step = LinearRegression(learning_rate=1e-5)
+    for _ in range(40):
+        step_by_step.partial_fit(X, y)
+    for model in (warm, step_by_step):
+        assert (model.coef_ == whole.coef_).all()
+        assert (model.intercept_ == whole.intercept_).all()
+    assert warm.loss_curve_ == whole.loss_curve_[20:]
+    assert step_by_step.loss_curve_ == whole.loss_curve_
+    assert step_by_step.n_iter_ == whole.n_iter_ == 40

@@ -1,0 +1,191 @@
+"""The contract of scikit-learn's estimators, kept without importing scikit-learn.
+
+Hyperparameters are the keywords of `__init__`, stored unchanged; what `fit` learns ends in an underscore. Tags,
+errors and warnings are scikit-learn's own classes where the caller has it loaded.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import _validation as check
+
+
+class Estimator:
+    """What every estimator here shares: parameters by name, a repr that names them, and checks of X."""
+
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+
+    _kind = ""
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        return sorted(name for name in inspect.signature(cls.__init__).parameters if name != "self")
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # scikit-learn's signature
+        """Give the hyperparameters by name; with `deep` also those of parameters that have some of their own."""
+        params = {name: getattr(self, name) for name in self._get_param_names()}
+        if deep:
+            for name, value in list(params.items()):
+                if hasattr(value, "get_params") and not isinstance(value, type):
+                    params |= {f"{name}__{inner}": own for inner, own in value.get_params().items()}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set hyperparameters by name, which `fit` checks; ValueError for a name there is not, and nothing is set."""
+        names = self._get_param_names()
+        for key in params:
+            if key.partition("__")[0] not in names:
+                raise ValueError(f"Invalid parameter {key!r} for {type(self).__name__}. Valid parameters are: {names}")
+        for key, value in params.items():
+            name, nested, inner = key.partition("__")
+            if nested:
+                getattr(self, name).set_params(**{inner: value})
+            else:
+                setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        own = [(name, getattr(self, name)) for name in defaults if name != "self"]
+        shown = [f"{name}={value!r}" for name, value in own if not _same(value, defaults[name].default)]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_features_in_")
+
+    def __sklearn_tags__(self) -> Any:
+        """Give scikit-learn's description of what this takes: dense numbers, with a target."""
+        utils = sys.modules.get("sklearn.utils")
+        if utils is None:
+            raise RuntimeError("scikit-learn is not loaded, and its tags are made of its own classes: import sklearn")
+        classifier = self._kind == "classifier"
+        return utils.Tags(
+            estimator_type=self._kind,
+            target_tags=utils.TargetTags(required=True, multi_output=not classifier),
+            classifier_tags=utils.ClassifierTags() if classifier else None,
+            regressor_tags=None if classifier else utils.RegressorTags(),
+            input_tags=utils.InputTags(),
+        )
+
+    def _refuse_unfitted(self) -> None:
+        if not self.__sklearn_is_fitted__():
+            raise check.loaded(check.NotFittedError)(
+                f"this {type(self).__name__} is not fitted yet: call fit(X, y) first"
+            )
+
+    def _inputs_as_fitted(self, X: Any) -> NDArray[np.float64]:
+        """X of a method that comes after `fit`: fitted at all, and the same columns."""
+        self._refuse_unfitted()
+        inputs = check.rows(X, type(self).__name__)
+        check.same_features(self, X, inputs.shape[1])
+        return inputs
+
+    def _keep_features(self, X: Any, width: int) -> None:
+        """Note how wide X was and what its columns are called; the last step of a fit that went well."""
+        names = check.feature_names(X)
+        self.n_features_in_ = width
+        if names is not None:
+            self.feature_names_in_ = names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+
+class Regressor(Estimator):
+    """An estimator of numbers."""
+
+    _kind = _estimator_type = "regressor"
+
+    def predict(self, X: Any) -> NDArray[np.float64]:
+        """Predict the targets."""
+        raise NotImplementedError
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Give R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², the mean over the targets; 1 is best, 0 is what the mean would do.
+
+        A target that does not vary scores 1 where it is met exactly, else 0.
+        """
+        predicted = self.predict(X)
+        predicted = predicted.reshape(len(predicted), -1)
+        actual = check.targets(y, len(predicted), type(self).__name__).reshape(len(predicted), -1)
+        if actual.shape != predicted.shape:
+            raise ValueError(f"y has {actual.shape[1]} targets and the model predicts {predicted.shape[1]}")
+        weight = check.weights(sample_weight, len(predicted))[:, None]
+        residual = (weight * (actual - predicted) ** 2).sum(axis=0)
+        spread = (weight * (actual - np.average(actual, axis=0, weights=weight[:, 0])) ** 2).sum(axis=0)
+        flat = np.where(residual == 0, 1.0, 0.0)
+        return float(np.mean(np.where(spread > 0, 1 - residual / np.where(spread > 0, spread, 1), flat)))
+
+
+class Classifier(Estimator):
+    """An estimator of class labels; `classes_` has them sorted."""
+
+    _kind = _estimator_type = "classifier"
+    classes_: NDArray[Any]
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Give the scores the decision is made from."""
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict labels: of two classes the second where the score is above 0, at exactly 0 the first.
+
+        Of more, the one with the highest score.
+        """
+        self._refuse_unfitted()
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Give the accuracy, the (weighted) share of labels that are right."""
+        predicted = self.predict(X)
+        actual = check.labels(y, len(predicted), type(self).__name__)
+        return float(np.average(actual == predicted, weights=check.weights(sample_weight, len(predicted))))
+
+    def _indices(self, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
+        """The place of every label among the sorted `classes`; ValueError for a label that is not there."""
+        strangers = sorted(set(y.tolist()) - set(classes.tolist()))
+        if strangers:
+            raise ValueError(f"y has labels {strangers[:5]} that are not among the classes {classes.tolist()}")
+        return np.searchsorted(classes, y)
+
+    def _classes_of_partial_fit(self, classes: Any) -> NDArray[Any]:
+        """The classes a `partial_fit` works with: given at the first call, the same ever after."""
+        fitted = self.__sklearn_is_fitted__()
+        if classes is None:
+            if not fitted:
+                raise ValueError("classes must be passed on the first call to partial_fit: all labels there will be")
+            return self.classes_
+        wanted = np.unique(np.asarray(classes))
+        if fitted and not np.array_equal(wanted, self.classes_):
+            raise ValueError(f"classes={wanted.tolist()} is not the same as on the last call, {self.classes_.tolist()}")
+        return check.several_classes(wanted, type(self).__name__)
+
+
+def held_out(y: NDArray[Any], fraction: float, random: np.random.Generator, *, stratified: bool) -> NDArray[np.bool_]:
+    """Mark the samples held out for validation: drawn at random, of every class its share.
+
+    Raises ValueError when there are too few to hold one out and train on one.
+    """
+    n, wanted = len(y), int(np.ceil(fraction * len(y)))
+    if wanted >= n:
+        raise ValueError(f"early_stopping with validation_fraction={fraction} leaves none of {n} samples to train on")
+    order = random.permutation(n)
+    if stratified:
+        order = order[np.argsort(y[order], kind="stable")]
+    held = np.zeros(n, dtype=bool)
+    held[order[((np.arange(wanted) + 0.5) * n / wanted).astype(int)]] = True
+    return held
+
+
+def _same(value: Any, default: Any) -> bool:
+    try:
+        return value is default or bool(value == default)
+    except ValueError:  # arrays compare entry by entry
+        return False

@@ -1,0 +1,217 @@
+"""What the two multilayer perceptron estimators share: settings, the network's weights, and how it is trained."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import _validation as check
+from models._estimator import Estimator, held_out
+from models.losses import l2
+from models.mlp import MLP, activate
+from models.optimizers import OPTIMIZERS, Optimizer, optimizer_by_name
+from models.training import EpochEnd, History, TrainingError, train
+
+Array = NDArray[np.float64]
+
+
+class MLPEstimator(Estimator):
+    """What the two estimators share: settings, the network, and where its weights are kept between calls."""
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    loss_curve_: list[float]
+    validation_curve_: list[float]
+    best_loss_: float
+    n_iter_: int
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
+
+    _activations: list[Any]
+    _random: np.random.Generator
+    _optimizer: tuple[str, dict[str, Any]]
+
+    def __init__(
+        self,
+        *,
+        hidden_layer_sizes: int | Sequence[int] = (16,),
+        activation: Any = "relu",
+        initialization: str = "he",
+        solver: str = "adam",
+        learning_rate: float | Callable[[int], float] = 0.01,
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        shuffle: bool = True,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        verbose: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.initialization = initialization
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def network(self) -> MLP:
+        """Give the trained network as a `models.mlp.MLP` of Values, to draw, explain or train on; a copy.
+
+        Its outputs are the logits of a classifier, the predictions of a regressor. Raises NotFittedError before fit.
+        """
+        self._refuse_unfitted()
+        sizes = [len(b) for b in self.intercepts_]
+        mlp = MLP(self.n_features_in_, sizes, activation=self._activations, initialization="zeros")
+        return mlp.load_weights(self.coefs_, self.intercepts_, rows="inputs")
+
+    def _outputs(self, X: Any) -> Array:
+        """The network's outputs (n_samples, n_outputs), in NumPy."""
+        signal = self._inputs_as_fitted(X)
+        for weights, biases, activation in zip(self.coefs_, self.intercepts_, self._activations, strict=True):
+            signal = activate(activation, signal @ weights + biases)
+        return signal
+
+    def _check_settings(self) -> None:
+        check.known(self.solver, "solver", OPTIMIZERS)
+        check.not_negative(self.alpha, "alpha")
+        check.whole(self.max_iter, "max_iter")
+        check.not_negative(self.tol, "tol")
+        check.whole(self.n_iter_no_change, "n_iter_no_change")
+        check.fraction(self.validation_fraction, "validation_fraction")
+        for name in ("shuffle", "early_stopping", "warm_start", "verbose"):
+            check.flag(getattr(self, name), name)
+        if not callable(self.learning_rate):
+            check.positive(self.learning_rate, "learning_rate")
+        if self.batch_size != "auto":
+            check.whole(self.batch_size, "batch_size ('auto' for all samples, 200 at most)")
+
+    def _sizes(self) -> list[int]:
+        sizes = [self.hidden_layer_sizes] if np.ndim(self.hidden_layer_sizes) == 0 else list(self.hidden_layer_sizes)  # type: ignore[arg-type]
+        for size in sizes:
+            check.whole(size, "hidden_layer_sizes")
+        return [int(size) for size in sizes]  # type: ignore[arg-type]
+
+    def _new_network(self, n_inputs: int, n_outputs: int, random: np.random.Generator) -> MLP:
+        hidden = self._sizes()
+        activation = self.activation
+        if not isinstance(activation, (list, tuple)):
+            activation = [activation] * len(hidden)
+        elif len(activation) != len(hidden):
+            raise ValueError(
+                f"activation must have one entry per hidden layer, {len(hidden)}, and has {len(activation)}"
+            )
+        return MLP(
+            n_inputs,
+            [*hidden, n_outputs],
+            activation=[*activation, None],
+            initialization=self.initialization,
+            random_state=random,
+        )
+
+    def _refuse_other_network(self, network: MLP) -> None:
+        """ValueError when settings or targets ask for another network than the one whose training is to go on."""
+        asked = [(*w.shape, op) for w, op in zip(network.weights(), network.activations, strict=True)]
+        own = [(*w.T.shape, op) for w, op in zip(self.coefs_, self._activations, strict=True)]
+        if asked != own:
+            raise ValueError(
+                f"settings and y ask for {network!r}, and what was trained is {self.network()!r}: to go on, leave "
+                "hidden_layer_sizes, activation and the number of targets as they were, or fit anew without warm_start"
+            )
+
+    def _learn(
+        self, X: Any, inputs: Array, y: NDArray[Any], n_outputs: int, loss: Any, importance: Array, *, partial: bool
+    ) -> None:
+        """Train on checked data, and keep the outcome only when all went well."""
+        if partial and self.early_stopping:
+            raise ValueError(
+                "partial_fit sees its samples once and cannot stop early: set early_stopping=False, or call fit"
+            )
+        resumed = self.__sklearn_is_fitted__() and (partial or self.warm_start)
+        random = self._random if resumed else check.generator(self.random_state)
+        network = self._new_network(inputs.shape[1], n_outputs, np.random.default_rng(0) if resumed else random)
+        if resumed:
+            self._refuse_other_network(network)
+            network.load_weights(self.coefs_, self.intercepts_, rows="inputs")
+        optimizer = optimizer_by_name(self.solver, network.parameters(), learning_rate=self.learning_rate)
+        if resumed and partial and self._optimizer[0] == self.solver:
+            own = optimizer.state()
+            rate = {name: own[name] for name in own if name == "learning_rate"}  # as set now, not at the last call
+            kept = {name: value for name, value in self._optimizer[1].items() if name != "learning_rate"}
+            optimizer.load_state(kept | rate)
+        seen = importance > 0  # a weight of 0 is the sample left out
+        inputs, y, importance = inputs[seen], y[seen], importance[seen]
+        held = np.zeros(len(y), dtype=bool)
+        if self.early_stopping:
+            held = held_out(y, self.validation_fraction, random, stratified=self._kind == "classifier")
+        weights = [w for layer in network.layers for neuron in layer.neurons for w in neuron.weights]
+        latest: list[float] = []
+
+        def remember(_: EpochEnd) -> None:
+            latest[:] = [parameter.data for parameter in optimizer.parameters]
+
+        try:  # the one place where estimators train: another engine goes here
+            history = train(
+                network, inputs[~held], y[~held],
+                sample_weight=None if np.ptp(importance) == 0 else importance[~held],
+                validation=(inputs[held], y[held], importance[held]) if held.any() else None,
+                loss=loss, optimizer=optimizer,
+                penalty=(lambda _: l2(weights, self.alpha)) if self.alpha else None,
+                epochs=1 if partial else self.max_iter,
+                batch_size=200 if self.batch_size == "auto" else int(self.batch_size),
+                shuffle=bool(self.shuffle), random_state=random,
+                patience=None if partial else self.n_iter_no_change, tol=self.tol,
+                callbacks=[remember],
+                progress=bool(self.verbose),
+            )  # fmt: skip
+        except TrainingError as error:
+            raise ValueError(
+                f"training stopped in epoch {error.epoch}, batch {error.batch}, where {error.node or 'a parameter'} "
+                f"stopped being a finite number: make learning_rate={self.learning_rate} smaller, or standardise the "
+                f"inputs; this {type(self).__name__} is as it was"
+            ) from error
+        if not held.any():  # only held-out samples tell which weights are best: without them the last ones stay
+            for parameter, data in zip(optimizer.parameters, latest, strict=True):
+                parameter.data = data
+        if not partial and history.stopped != "patience":
+            warnings.warn(
+                f"{type(self).__name__} took all max_iter={self.max_iter} epochs and the loss still fell by more than "
+                f"tol={self.tol} within n_iter_no_change={self.n_iter_no_change}: raise max_iter or learning_rate",
+                check.loaded(check.ConvergenceWarning),
+                stacklevel=4,
+            )
+        self._keep(network, history, optimizer, random, resumed=resumed)
+        self._keep_features(X, inputs.shape[1])
+
+    def _keep(
+        self, network: MLP, history: History, optimizer: Optimizer, random: np.random.Generator, *, resumed: bool
+    ) -> None:
+        self.coefs_ = [w.T.copy() for w in network.weights()]
+        self.intercepts_ = network.biases()
+        self.loss_curve_ = (self.loss_curve_ if resumed else []) + history.loss_curve
+        self.validation_curve_ = (self.validation_curve_ if resumed else []) + history.validation_curve
+        self.best_loss_ = min(self.validation_curve_ or self.loss_curve_)
+        self.n_iter_ = len(self.loss_curve_)
+        self.n_layers_ = len(self.coefs_) + 1
+        self.n_outputs_ = len(self.intercepts_[-1])
+        self._activations = network.activations
+        self._random = random
+        self._optimizer = (self.solver, optimizer.state())

@@ -1,0 +1,243 @@
+"""The perceptron as scikit-learn's estimator: Rosenblatt's rule, one neuron for two classes, one per class for more."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import _validation as check
+from models._estimator import Classifier, held_out
+from models.perceptron_rule import one_pass, weighted_sums
+
+Array = NDArray[np.float64]
+
+
+class Perceptron(Classifier):
+    """Classify by the sign of WX + b, learnt by Rosenblatt's rule: only a mistake changes the weights.
+
+    `w ← w + α·(y − ŷ)·x`, `b ← b + α·(y − ŷ)` from zeros, row after row, until a pass over all rows is clean or
+    `max_iter` passes are done. At exactly the threshold the answer is the first class. Of more than two classes each
+    has a perceptron that tells it from the rest, and the largest weighted sum decides.
+
+    - `learning_rate`: α, a number above 0.
+    - `shuffle`: True mixes the rows before every pass, drawn from `random_state` (None, a seed or a generator). Their
+      order in X then does not matter, and equal rows count as one whose step is as many times larger. False takes
+      the rows as they come, as the course does, and stops early when the weights come round again.
+    - `early_stopping`: hold out a share `validation_fraction` of the rows, stop when `n_iter_no_change` passes
+      brought no fewer mistakes on them, and take the best weights back.
+    - `warm_start`: `fit` goes on from the weights of the last one.
+
+    After `fit`: `classes_`; `coef_` (1, n_features) for two classes, else (n_classes, n_features); `intercept_` and
+    `threshold_` = −`intercept_`, one per row of `coef_`; `loss_curve_`, the mistakes of each pass, added up over the
+    perceptrons; `validation_curve_`, the share of held-out rows that were wrong; `n_iter_`, the passes.
+
+    Gives a ConvergenceWarning when the last pass still made mistakes, as on XOR, which no line separates. Raises
+    ValueError, before anything is trained or changed, for settings and data that are none of these.
+
+    Source: Rosenblatt 1958; course slides «El perceptrón» and «Noche épica».
+
+    >>> model = Perceptron(shuffle=False).fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1])
+    >>> model.coef_, model.intercept_, model.threshold_, model.n_iter_
+    (array([[2., 1.]]), array([-2.]), array([2.]), 6)
+    """
+
+    coef_: Array
+    intercept_: Array
+    threshold_: Array
+    loss_curve_: list[int]
+    validation_curve_: list[float]
+    n_iter_: int
+
+    _random: np.random.Generator
+
+    def __init__(
+        self,
+        *,
+        learning_rate: float = 1.0,
+        max_iter: int = 1000,
+        shuffle: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        warm_start: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from `X` (n_samples, n_features) and labels `y` (n_samples,); give `self`.
+
+        `sample_weight` (n_samples,) multiplies the steps; a weight of 0 is the row left out.
+        """
+        resumed = self.warm_start and self.__sklearn_is_fitted__()
+        inputs, labels, importance = self._checked(X, y, sample_weight, resumed=resumed)
+        classes = check.several_classes(np.unique(labels[importance > 0]), type(self).__name__)
+        if resumed and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start needs the classes of the last fit, {self.classes_.tolist()}, got {classes.tolist()}"
+            )
+        outcome = self._learn(X, inputs, labels, importance, classes, resumed=resumed, passes=self.max_iter)
+        if self.loss_curve_[-1] and not outcome.stopped:
+            warnings.warn(self._problem(outcome), check.loaded(check.ConvergenceWarning), stacklevel=2)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Go once over these rows, from where the model is; `classes` names all labels at the first call.
+
+        Raises as `fit`, and ValueError for other features or classes than before and with `early_stopping`.
+        """
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit sees its rows once and cannot stop early: set early_stopping=False, or call fit"
+            )
+        resumed = self.__sklearn_is_fitted__()
+        inputs, labels, importance = self._checked(X, y, sample_weight, resumed=resumed)
+        classes = self._classes_of_partial_fit(classes)
+        self._learn(X, inputs, labels, importance, classes, resumed=resumed, passes=1)
+        return self
+
+    def decision_function(self, X: Any) -> Array:
+        """Give the weighted sums WX + b: (n_samples,) for two classes, else (n_samples, n_classes)."""
+        scores = _scores(self._inputs_as_fitted(X), self.coef_.tolist(), self.intercept_.tolist())
+        return scores[:, 0] if len(self.coef_) == 1 else scores
+
+    def _checked(self, X: Any, y: Any, sample_weight: Any, *, resumed: bool) -> tuple[Array, NDArray[Any], Array]:
+        check.positive(self.learning_rate, "learning_rate")
+        check.whole(self.max_iter, "max_iter")
+        check.whole(self.n_iter_no_change, "n_iter_no_change")
+        check.fraction(self.validation_fraction, "validation_fraction")
+        for name in ("shuffle", "early_stopping", "warm_start"):
+            check.flag(getattr(self, name), name)
+        inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
+        labels = check.labels(y, len(inputs), type(self).__name__)
+        return inputs, labels, check.weights(sample_weight, len(inputs))
+
+    def _learn(
+        self, X: Any, inputs: Array, labels: NDArray[Any], importance: Array, classes: NDArray[Any],
+        *, resumed: bool, passes: int,
+    ) -> _Outcome:  # fmt: skip
+        """Learn from checked data, and keep the outcome only when all went well."""
+        seen = importance > 0
+        inputs, importance, y = inputs[seen], importance[seen], self._indices(labels[seen], classes)
+        random = self._random if resumed else check.generator(self.random_state)
+        if self.shuffle:
+            inputs, y, importance = _merged(inputs, y, importance)
+        held = np.zeros(len(y), dtype=bool)
+        if self.early_stopping:
+            held = held_out(y, self.validation_fraction, random, stratified=True)
+        n_neurons = 1 if len(classes) == 2 else len(classes)
+        start = list(zip(self.coef_.tolist(), self.intercept_.tolist(), strict=True)) if resumed else None
+        outcome = self._repeat(
+            start or [([0.0] * inputs.shape[1], 0.0)] * n_neurons,
+            (inputs[~held], y[~held], importance[~held]),
+            (inputs[held], y[held], importance[held]) if held.any() else None,
+            random if self.shuffle else None,
+            passes,
+        )
+        self.coef_ = np.array([w for w, _ in outcome.neurons])
+        self.intercept_ = np.array([b for _, b in outcome.neurons])
+        self.threshold_ = -self.intercept_
+        self.loss_curve_ = (self.loss_curve_ if resumed else []) + outcome.mistakes
+        self.validation_curve_ = (self.validation_curve_ if resumed else []) + outcome.validation
+        self.n_iter_ = len(self.loss_curve_)
+        self.classes_ = classes
+        self._random = random
+        self._keep_features(X, inputs.shape[1])
+        return outcome
+
+    def _repeat(
+        self, neurons: list[Any], train: Any, validation: Any, random: np.random.Generator | None, passes: int
+    ) -> _Outcome:
+        """Pass over the rows until a pass is clean, the weights come round again, or validation stops improving."""
+        inputs, y, importance = train
+        answers = y[:, None] == ([1] if len(neurons) == 1 else range(len(neurons)))  # what each perceptron should say
+        rows, targets, steps = inputs.tolist(), answers.T.astype(float).tolist(), importance.tolist()
+        mistakes: list[int] = []
+        errors: list[float] = []
+        best, best_at, stopped, met = neurons, 0, False, {_state(neurons): 0}
+        for done in range(1, passes + 1):
+            if random is not None:
+                order = random.permutation(len(rows)).tolist()
+                rows, steps = [rows[i] for i in order], [steps[i] for i in order]
+                targets = [[each[i] for i in order] for each in targets]
+            moved = [
+                one_pass(rows, each, w, b, learning_rate=self.learning_rate, sample_weight=steps)
+                for (w, b), each in zip(neurons, targets, strict=True)
+            ]
+            neurons = [(w, b) for w, b, _ in moved]
+            mistakes.append(sum(wrong for *_, wrong in moved))
+            if not all(map(math.isfinite, _state(neurons))):
+                raise ValueError(
+                    f"the weights are no longer finite after {done} passes: learning_rate={self.learning_rate} is too "
+                    "large for these data; make it smaller, or standardise the inputs"
+                )
+            if validation is not None:
+                errors.append(_error(validation, neurons))
+                if errors[-1] <= min(errors):
+                    best = neurons
+                if errors[-1] < min(errors[:-1], default=np.inf):
+                    best_at = done
+                stopped = done - best_at >= self.n_iter_no_change
+            if stopped or not mistakes[-1]:
+                break
+            if random is None and validation is None:
+                state = _state(neurons)
+                if state in met:
+                    return _Outcome(neurons, mistakes, errors, cycle=done - met[state])
+                met[state] = done
+        return _Outcome(neurons if validation is None else best, mistakes, errors, stopped=stopped)
+
+    def _problem(self, outcome: _Outcome) -> str:
+        start = f"the last of {len(outcome.mistakes)} passes still made {outcome.mistakes[-1]} mistakes: "
+        if outcome.cycle:
+            return (
+                f"{start}the weights are again those of {outcome.cycle} passes before and the rule goes round in "
+                "circles, as no line (hyperplane) separates the classes; use MLPClassifier, or give it another feature"
+            )
+        return (
+            f"{start}either no line (hyperplane) separates the classes, and the rule never ends (use MLPClassifier, or "
+            f"give it another feature), or it needs more than max_iter={self.max_iter} passes"
+        )
+
+
+class _Outcome(NamedTuple):
+    neurons: list[tuple[list[float], float]]
+    mistakes: list[int]
+    validation: list[float]
+    cycle: int = 0  # after so many passes the weights came round again; 0 if they did not
+    stopped: bool = False  # by the rows held out
+
+
+def _scores(inputs: Array, weights: list[list[float]], biases: list[float]) -> Array:
+    return np.column_stack([weighted_sums(inputs, w, b) for w, b in zip(weights, biases, strict=True)])
+
+
+def _error(validation: Any, neurons: list[Any]) -> float:
+    """The weighted share of rows that are decided wrongly."""
+    inputs, y, importance = validation
+    scores = _scores(inputs, [w for w, _ in neurons], [b for _, b in neurons])
+    decided = scores[:, 0] > 0 if scores.shape[1] == 1 else scores.argmax(axis=1)
+    return float(np.average(decided != y, weights=importance))
+
+
+def _state(neurons: list[Any]) -> tuple[float, ...]:
+    return tuple(x for w, b in neurons for x in (*w, b))
+
+
+def _merged(inputs: Array, y: NDArray[Any], importance: Array) -> tuple[Array, NDArray[Any], Array]:
+    """Equal rows as one with the sum of their weights, in an order that does not depend on theirs."""
+    rows: Any = np.column_stack([inputs, y])
+    unique, place = np.unique(rows, axis=0, return_inverse=True)
+    steps: Any = np.bincount(place.ravel(), weights=importance)
+    return unique[:, :-1], unique[:, -1].astype(np.intp), steps

@@ -1,0 +1,273 @@
+"""The perceptron and Rosenblatt's rule, in plain arithmetic: no derivative, no library, exact for whole numbers.
+
+A perceptron fires (gives 1) when its weighted sum is above a threshold, `WX > threshold`; written with a bias it fires
+when `WX + b > 0`. With b = -threshold the two decide alike, and at exactly the threshold the answer is 0 (course slide
+«El perceptrón»). Rosenblatt's rule (1958) looks at one row after the other and changes the weights only where the
+answer was wrong: `w ← w + α·(y − ŷ)·x`, `b ← b + α·(y − ŷ)`.
+
+The convergence theorem (Novikoff 1962): if some w*, b* separate the classes with margin γ, and R is the length of the
+longest row, both measured with a constant input 1 added for the bias, then from zero weights the rule makes at most
+(R/γ)² mistakes, whatever the order of the rows. If nothing separates them, as in XOR, it never ends.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from operator import mul
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import _validation
+from models._validation import ConvergenceWarning
+
+__all__ = [
+    "ConvergenceWarning",
+    "Learned",
+    "OneVsRest",
+    "fires",
+    "fires_above",
+    "learn",
+    "one_pass",
+    "one_vs_rest",
+    "weighted_sums",
+]
+
+_RULE = "Rosenblatt's rule"
+
+
+class Learned(NamedTuple):
+    """What Rosenblatt's rule ends with: `weights` (n_features,), `bias`, and how it went.
+
+    `passes` counts passes over all rows, the last clean one included; `mistakes` the wrong answers in all of them,
+    `last_mistakes` those of the last. `cycle` is the number of passes after which the weights come round again, or 0
+    if they were not seen to; `converged` is True when the last pass was clean.
+    """
+
+    weights: NDArray[np.float64]
+    bias: float
+    passes: int
+    mistakes: int
+    last_mistakes: int
+    cycle: int
+
+    @property
+    def converged(self) -> bool:
+        """Whether the last pass made no mistake: then more passes change nothing."""
+        return self.last_mistakes == 0
+
+    @property
+    def problem(self) -> str:
+        """What went wrong and what to do about it, as a sentence; "" when the rule has converged."""
+        if self.converged:
+            return ""
+        if self.cycle:
+            before = f"{self.cycle} pass{'es' * (self.cycle > 1)} before"
+            return (
+                f"{_RULE} goes round in circles: after {self.passes} passes the weights are again those of {before}, "
+                f"and the last pass made {self.last_mistakes} mistakes. "
+                "No line (hyperplane) separates these two classes, as in XOR: use neurons that feed neurons "
+                "(models.mlp.MLP), or give it another feature, such as a product of two inputs"
+            )
+        return (
+            f"{_RULE} has not converged: pass {self.passes} still made {self.last_mistakes} mistakes. Either it needs "
+            "more passes (raise max_passes), or no line separates these two classes and it never will"
+        )
+
+
+class OneVsRest(NamedTuple):
+    """One perceptron per class, that class against the rest: `weights` (n_classes, n_features), `biases` (n_classes,).
+
+    `classes` holds the labels, sorted; `learned` what the rule gave for each.
+    """
+
+    classes: NDArray[Any]
+    weights: NDArray[np.float64]
+    biases: NDArray[np.float64]
+    learned: tuple[Learned, ...]
+
+    def scores(self, X: Any) -> NDArray[np.float64]:
+        """Give every class's weighted sum, of shape (n_samples, n_classes)."""
+        return np.column_stack([weighted_sums(X, w, b) for w, b in zip(self.weights, self.biases, strict=True)])
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Give for each row the class with the largest weighted sum; the first of them in a tie."""
+        return self.classes[self.scores(X).argmax(axis=1)]
+
+
+def weighted_sums(X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float = 0.0) -> NDArray[np.float64]:
+    """Give `WX + b` for every row of `X` (n_samples, n_features): the course's suma ponderada, of shape (n_samples,).
+
+    >>> weighted_sums([[0, 0], [1, 0], [0, 1], [1, 1]], [4, 5], -6)
+    array([-6., -2., -1.,  3.])
+    """
+    X, w = _rows_and_weights(X, weights)
+    return np.array([_weighted_sum(w, x) + bias for x in X.tolist()])
+
+
+def fires(X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float) -> NDArray[np.int64]:
+    """Decide for every row: 1 where `WX + b > 0`, else 0.
+
+    >>> fires([[0, 0], [1, 0], [0, 1], [1, 1]], [4, 5], -6)
+    array([0, 0, 0, 1])
+    """
+    return (weighted_sums(X, weights, bias) > 0).astype(np.int64)
+
+
+def fires_above(X: Any, weights: Sequence[float] | NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
+    """Decide for every row by a threshold: 1 where `WX > threshold`, else 0; the same as `fires` with -threshold.
+
+    >>> fires_above([[0, 0], [1, 0], [0, 1], [1, 1]], [4, 5], threshold=6)
+    array([0, 0, 0, 1])
+    >>> fires_above([[1, 0]], [4, 5], threshold=4)  # at exactly the threshold
+    array([0])
+    """
+    return (weighted_sums(X, weights) > threshold).astype(np.int64)
+
+
+def one_pass(
+    X: Sequence[Sequence[float]],
+    y: Sequence[float],
+    weights: list[float],
+    bias: float,
+    *,
+    learning_rate: float = 1.0,
+    sample_weight: Sequence[float] | None = None,
+) -> tuple[list[float], float, int]:
+    """Go once over the rows, in the order given, and give new weights, new bias and the number of mistakes.
+
+    Lists in and out, nothing checked and nothing changed in place: what `learn` repeats, for those who want to watch
+    or to shuffle. `y` is 0 or 1; a row's `sample_weight` multiplies its step, and a row of weight 0 counts for nothing.
+
+    >>> one_pass([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1], [0.0, 0.0], 0.0)
+    ([1.0, 1.0], 1.0, 1)
+    """
+    mistakes = 0
+    steps = [learning_rate] * len(y) if sample_weight is None else [learning_rate * s for s in sample_weight]
+    for x, target, step in zip(X, y, steps, strict=True):
+        error = target - (_weighted_sum(weights, x) + bias > 0)
+        if error and step:
+            mistakes += 1
+            weights = [w + step * error * each for w, each in zip(weights, x, strict=True)]
+            bias += step * error
+    return weights, bias, mistakes
+
+
+def learn(
+    X: Any,
+    y: Any,
+    *,
+    learning_rate: float = 1.0,
+    max_passes: int = 1000,
+    weights: Any = None,
+    bias: float = 0.0,
+    sample_weight: Any = None,
+    warn: bool = True,
+) -> Learned:
+    """Repeat Rosenblatt's rule over the rows until a pass is clean, the weights come round again, or max_passes.
+
+    `X` is (n_samples, n_features), `y` (n_samples,) of 0 and 1; it starts from `weights` and `bias`, zeros by default.
+    Unless it converged it gives a ConvergenceWarning, which says what to do; with `warn=False` read `.problem`.
+
+    Raises ValueError or TypeError for data of other shapes or kinds, and a learning rate that is not above 0.
+
+    >>> learned = learn([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1])
+    >>> learned.weights, learned.bias, learned.passes, learned.converged
+    (array([2., 1.]), -2.0, 6, True)
+    """
+    X, y = _checked(X, y, learning_rate, max_passes)
+    _two_classes(y)
+    learned = _repeat(X, y == 1, learning_rate, max_passes, weights, bias, sample_weight)
+    if warn and not learned.converged:
+        warnings.warn(learned.problem, ConvergenceWarning, stacklevel=2)
+    return learned
+
+
+def one_vs_rest(
+    X: Any, y: Any, *, learning_rate: float = 1.0, max_passes: int = 1000, sample_weight: Any = None, warn: bool = True
+) -> OneVsRest:
+    """Learn one perceptron per class of `y`, that class against all others; the rest is as in `learn`.
+
+    `y` holds labels of any kind that can be sorted, of two classes or more.
+
+    >>> three = one_vs_rest([[0, 0], [0, 4], [4, 0]], ["low", "up", "right"])
+    >>> three.predict([[0, 0], [1, 9], [9, 1]]).tolist()
+    ['low', 'up', 'right']
+    """
+    X, y = _checked(X, y, learning_rate, max_passes)
+    classes = _validation.several_classes(np.unique(_validation.labels(y, len(X), _RULE)), _RULE)
+    learned = tuple(_repeat(X, y == c, learning_rate, max_passes, None, 0.0, sample_weight) for c in classes)
+    unfinished = [(c, one) for c, one in zip(classes.tolist(), learned, strict=True) if not one.converged]
+    if warn and unfinished:
+        label, first = unfinished[0]
+        names = ", ".join(repr(c) for c, _ in unfinished)
+        message = f"against the rest, {len(unfinished)} of {len(classes)} classes did not converge ({names}). "
+        warnings.warn(f"{message}For {label!r}: {first.problem}", ConvergenceWarning, stacklevel=2)
+    weights, biases = np.array([one.weights for one in learned]), np.array([one.bias for one in learned])
+    return OneVsRest(classes, weights, biases, learned)
+
+
+def _repeat(
+    X: NDArray[np.float64],
+    on: NDArray[np.bool_],
+    learning_rate: float,
+    max_passes: int,
+    weights: Any,
+    bias: float,
+    sample_weight: Any,
+) -> Learned:
+    _, start = _rows_and_weights(X, np.zeros(X.shape[1]) if weights is None else weights)
+    steps = None if sample_weight is None else _validation.weights(sample_weight, len(X)).tolist()
+    rows, targets = X.tolist(), on.astype(float).tolist()
+    w, b = start, float(_validation.numbers(bias, "bias"))
+    rows, targets = X.tolist(), on.astype(float).tolist()
+    # Brent's way to see a cycle: compare with ONE state, remembered anew at passes 1, 2, 4, 8, … The rule knows
+    # nothing but its weights, so a state that comes back will come back for ever.
+    remembered, remembered_at = (w, b), 0
+    mistakes = passes = last = 0
+    for passes in range(1, max_passes + 1):
+        w, b, last = one_pass(rows, targets, w, b, learning_rate=learning_rate, sample_weight=steps)
+        mistakes += last
+        if not all(map(math.isfinite, (*w, b))):
+            raise ValueError(
+                f"the weights are no longer finite after {passes} passes: learning_rate={learning_rate} is too large "
+                "for these data; make it smaller, or standardise the inputs"
+            )
+        if not last:
+            break
+        if (w, b) == remembered:
+            return Learned(np.array(w), b, passes, mistakes, last, passes - remembered_at)
+        if passes & (passes - 1) == 0:
+            remembered, remembered_at = (w, b), passes
+    return Learned(np.array(w), b, passes, mistakes, last, 0)
+
+
+def _weighted_sum(weights: Sequence[float], x: Sequence[float]) -> float:
+    # One way to add up, for learning and deciding alike: a row that was right while learning stays right.
+    return sum(map(mul, weights, x))
+
+
+def _rows_and_weights(X: Any, weights: Any) -> tuple[NDArray[np.float64], list[float]]:
+    X, w = _validation.rows(X, "the perceptron"), _validation.numbers(weights, "weights")
+    if w.shape != X.shape[1:]:
+        raise ValueError(f"weights must be ({X.shape[1]},), one for each feature of X, and are {w.shape}")
+    return X, w.tolist()
+
+
+def _checked(X: Any, y: Any, learning_rate: float, max_passes: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    _validation.positive(learning_rate, "learning_rate")
+    _validation.whole(max_passes, "max_passes")
+    X = _validation.rows(X, _RULE)
+    return X, _validation.labels(y, len(X), _RULE)
+
+
+def _two_classes(y: NDArray[Any]) -> None:
+    wrong = [label for label in np.unique(y).tolist() if label not in (0, 1)]
+    if wrong:
+        raise ValueError(
+            f"y must be 0 or 1, what the perceptron should answer, and has {wrong[0]!r}: "
+            "one_vs_rest takes any labels, and more than two"
+        )
