@@ -38,11 +38,7 @@ def table() -> str:
     source = rows()
     for op in OPS.values():
         call = source[op.name]
-        rules = next(
-            (k.value for k in call.keywords if k.arg == "partials"), call.args[4] if len(call.args) > 4 else None
-        )
-        if rules is None:
-            raise LookupError(f"the row {op.name} has no partials")
+        rules = call.args[4]
         partials = [text(r) for r in rules.elts] if isinstance(rules, ast.Tuple) else [text(rules)]
         domains = ", ".join(map(str, op.domains)) or (op.condition if "condition" in ast.unparse(call) else "")
         kink = next((text(k.value) for k in call.keywords if k.arg == "kink"), "")
