@@ -1,0 +1,15 @@
+"""Pictures of a computation: `draw` makes one, `render` writes it to a file.
+
+>>> from autodiff import Value
+>>> x = Value(2.0, "x")
+>>> y = 3.0 * x
+>>> y.backward()
+>>> "δ 3" in draw(y).source
+True
+"""
+
+from autodiff.pictures.graph import draw
+from autodiff.pictures.picture import Picture
+from autodiff.pictures.rendering import RenderError, render
+
+__all__ = ["Picture", "RenderError", "draw", "render"]

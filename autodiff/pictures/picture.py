@@ -1,0 +1,111 @@
+"""Picture: a `graphviz.Digraph` that is drawn also where the system has no `dot`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import graphviz  # pyright: ignore[reportMissingTypeStubs] # it has none
+
+from autodiff.pictures import rendering
+from autodiff.pictures.rendering import RenderError
+
+NOTEBOOK_TIMEOUT = 20.0  # seconds that a cell may take to show a picture
+
+_FROM_MIME = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpeg"}
+
+
+class Picture(graphviz.Digraph):
+    """What `draw` gives: DOT text in `source`, shown in Jupyter, and everything a `graphviz.Digraph` can do.
+
+    `save_as(path)` writes one file. `pipe` and `render` work as graphviz's own, by whichever Graphviz there is; only
+    their options `renderer`, `formatter` and `neato_no_op` ask for the system's `dot`.
+
+    >>> from autodiff import Value, draw
+    >>> draw(Value(2.0, "x")).source[:7]
+    'digraph'
+    """
+
+    def save_as(self, path: str | os.PathLike[str], *, timeout: float = rendering.TIMEOUT) -> Path:
+        """Write the picture to `path`, and nothing else: see `autodiff.pictures.render`."""
+        return rendering.render(self, path, timeout=timeout)
+
+    def pipe(
+        self,
+        format: str | None = None,  # noqa: A002 # graphviz calls it so
+        *options: Any,
+        engine: str | None = None,
+        encoding: str | None = None,
+        **more: Any,
+    ) -> Any:
+        """Give the image as bytes, or as text in an `encoding`.
+
+        Raises ValueError for a format or engine that Graphviz does not know, RenderError when no image came out.
+        """
+        if _asks_for_dot(options, more):
+            return super().pipe(format, *options, engine=engine, encoding=encoding, **more)
+        form = _known(format or self.format, graphviz.FORMATS, "format")
+        image = rendering.image(self.source, form, engine=_known(engine or self.engine, graphviz.ENGINES, "engine"))
+        return image.decode(encoding) if encoding else image
+
+    def render(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        view: bool = False,
+        cleanup: bool = False,
+        format: str | None = None,  # noqa: A002 # graphviz calls it so
+        *options: Any,
+        outfile: str | os.PathLike[str] | None = None,
+        engine: str | None = None,
+        **more: Any,
+    ) -> str:
+        """Save the source and, beside it, the image; give the image's path: graphviz's own habit, kept.
+
+        Raises what `pipe` raises; the source is left then. `save_as` writes the image alone.
+        """
+        more |= zip(("renderer", "formatter", "neato_no_op", "quiet", "quiet_view"), options, strict=False)
+        if _asks_for_dot((), more):
+            more |= {"directory": directory, "view": view, "cleanup": cleanup, "format": format}
+            return cast("Any", super()).render(filename, outfile=outfile, engine=engine, **more)
+        target = None if outfile is None else Path(os.fsdecode(self.directory if directory is None else ""), outfile)
+        form = format or (target.suffix[1:] if target else "") or self.format
+        if target and filename is None:
+            filename = target.with_suffix(".gv")
+        source: str = cast("Any", self).save(filename, directory=directory)
+        target = target or Path(f"{source}.{form}")
+        rendering.write(target, self.pipe(form, engine=engine))
+        if cleanup:
+            Path(source).unlink()
+        if view:
+            cast("Any", graphviz).view(target)
+        return str(target)
+
+    def _repr_mimebundle_(
+        self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_: Any
+    ) -> dict[str, Any]:
+        """What Jupyter shows: SVG where there is a Graphviz, else the DOT source as text; never an exception."""
+        wanted = {"image/svg+xml"} if include is None else set(include)
+        hidden = set(exclude or ())
+        bundle: dict[str, Any] = {"text/plain": self.source} if "text/plain" in wanted else {}
+        for mime, form in _FROM_MIME.items():
+            if mime in wanted - hidden:
+                try:
+                    image = rendering.image(self.source, form, engine=self.engine, timeout=NOTEBOOK_TIMEOUT)
+                    bundle[mime] = image.decode() if form == "svg" else image
+                except RenderError as error:
+                    bundle["text/plain"] = f"// {' '.join(str(error).split())}\n{self.source}"
+        return {mime: shown for mime, shown in bundle.items() if mime not in hidden}
+
+
+def _asks_for_dot(options: tuple[Any, ...], more: dict[str, Any]) -> bool:
+    """Whether an option was given that the system's `dot` alone has; to be quiet is not one."""
+    return any(options) or any(value for name, value in more.items() if not name.startswith("quiet"))
+
+
+def _known(name: str, names: Iterable[str], what: str) -> str:
+    if name.lower() not in names:
+        raise ValueError(f"unknown {what} {name!r}: it must be one of {', '.join(sorted(names))}")
+    return name.lower()

@@ -1,0 +1,146 @@
+"""From DOT text to an image: the only place that runs a process or writes a file.
+
+The system's `dot` is asked first, then the Graphviz inside pygraphviz, in a process of its own: a layout that hangs
+or crashes takes nothing else with it. Where neither is there, RenderError says what to install.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+TIMEOUT = 60.0  # seconds for one layout
+FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
+
+_PYGRAPHVIZ = """
+import sys
+from pygraphviz import AGraph
+source = sys.stdin.buffer.read().decode()
+sys.stdout.buffer.write(AGraph(string=source).draw(format=sys.argv[1], prog=sys.argv[2]))
+"""
+
+
+class RenderError(RuntimeError):
+    """No image came out: there is no Graphviz, or it failed, or it took too long. The message says what to do."""
+
+
+class HasSource(Protocol):
+    """What `render` takes: anything with DOT text in `source`."""
+
+    @property
+    def source(self) -> str: ...  # noqa: D102 # the class says it
+
+
+def render(picture: HasSource, path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> Path:
+    """Write a picture to `path` and return it; the suffix says how: .svg, .png, .pdf, or .dot and .gv for the source.
+
+    The file appears whole or not at all, and nothing else is written. Raises ValueError for another suffix,
+    FileNotFoundError when the folder does not exist, and RenderError when no image could be made within `timeout`
+    seconds: then the DOT source is left beside `path`, in the file that the message names.
+
+    >>> import tempfile
+    >>> from autodiff import Value, draw
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = render(draw(Value(2.0, "x") * 3.0), f"{folder}/product.gv")
+    ...     (written.name, written.read_text()[:7])
+    ('product.gv', 'digraph')
+    """
+    source = getattr(picture, "source", None)
+    if not isinstance(source, str):
+        raise TypeError(f"render takes what draw gives, got {type(picture).__name__}: render(draw(value), path)")
+    path = Path(path)
+    form = FORMATS.get(path.suffix.lower())
+    if form is None:
+        raise ValueError(f"unknown suffix {path.suffix!r} of {str(path)!r}: it must be one of {', '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into: create it first")
+    if form == "dot":
+        write(path, source.encode())
+        return path
+    try:
+        write(path, image(source, form, timeout=timeout))
+    except RenderError as error:
+        kept = path.with_name(path.name + ".dot")
+        write(kept, source.encode())
+        raise RenderError(f"{error}. The DOT source is in {str(kept)!r}") from error
+    return path
+
+
+def image(source: str, form: str, *, engine: str = "dot", timeout: float = TIMEOUT) -> bytes:
+    """Lay DOT text out and give the image's bytes, by the first Graphviz that can; RenderError when none can."""
+    failures: list[str] = []
+    for name, command, environment in _commands(form, engine):
+        try:
+            code, out, complaint = _run(command, source.encode(), environment, timeout)
+        except subprocess.TimeoutExpired:
+            raise RenderError(
+                f"{name} took longer than {timeout:g} s: draw a smaller part, or give it a longer timeout"
+            ) from None
+        except OSError as error:
+            failures.append(f"{name}: {error}")
+            continue
+        if code == 0 and out:
+            return out
+        lines = complaint.decode(errors="replace").strip().splitlines()
+        failures.append(f"{name}: {lines[-1] if lines else f'no output, exit code {code}'}")
+    if failures:
+        raise RenderError(f"Graphviz could not make {form}: {'; '.join(failures)}")
+    raise RenderError(
+        "no Graphviz to draw with: install it inside Python with "
+        '`pip install "delta-autodiff[render]"`, or on the system (`apt install graphviz`, `brew install graphviz`)'
+    )
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a whole file: under a temporary name beside it, then renamed."""
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)  # noqa: PTH105 # tests stand in for this very call
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _commands(form: str, engine: str) -> Iterator[tuple[str, Sequence[str], Mapping[str, str] | None]]:
+    """Each Graphviz there is: what messages call it, its command line and its environment."""
+    system = shutil.which("dot")
+    if system:
+        yield "dot", [system, f"-K{engine}", f"-T{form}"], None
+    frozen = getattr(sys, "frozen", False)  # there sys.executable is the program itself, not Python
+    if sys.executable and not frozen and importlib.util.find_spec("pygraphviz"):
+        searched = os.pathsep.join(filter(None, sys.path))
+        command = [sys.executable, "-P", "-W", "ignore", "-c", _PYGRAPHVIZ, form, engine]
+        yield "pygraphviz", command, {**os.environ, "PYTHONPATH": searched}
+
+
+def _run(
+    command: Sequence[str], given: bytes, environment: Mapping[str, str] | None, timeout: float
+) -> tuple[int, bytes, bytes]:
+    """Run a command to its end, or kill it with all it started: exit code, output, complaints."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(  # noqa: S603 # dot as the system finds it, or this very Python; no shell
+        command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, start_new_session=True
+    ) as process:
+        try:
+            out, complaint = process.communicate(given, timeout)
+        except BaseException:
+            _kill(process)
+            raise
+        return process.returncode, out, complaint
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if sys.platform == "win32":
+        process.kill()
+    else:  # a `dot` that is a script has children, which would keep the pipes open
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
