@@ -160,9 +160,9 @@ class Value(Methods):
         return format(self._data, spec) if spec else repr(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from autodiff.pictures import draw  # drawing is above the core, and Jupyter alone asks for it here
+        from autodiff.pictures import notebook  # drawing is above the core, and Jupyter alone asks for it here
 
-        return draw(self)._repr_mimebundle_(include, exclude)
+        return notebook.bundle(self, include, exclude)
 
     @staticmethod
     def record_operation(op: Op, operands: Sequence[Any]) -> Any:

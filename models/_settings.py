@@ -43,6 +43,7 @@ def count(name: str, x: Any) -> int:
         raise ValueError(f"{name} must be a whole number above 0, got {x!r}")
     return int(x)
 
+
 def parameter_list(parameters: Iterable[Value]) -> list[Value]:
     if isinstance(parameters, Value):
         raise TypeError("parameters must be a list of Values, got one Value: put it in [ ]")

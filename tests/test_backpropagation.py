@@ -42,7 +42,10 @@ def networks(draw):
 
 def away_from_kinks(mlp, z):
     """Whether rounding, which differs between a sum and a matrix product, cannot decide on which side of a kink z is."""
-    return all(op is None or op.kink is None or (np.abs(each) > 1e-9).all() for op, each in zip(mlp.activations, z, strict=True))
+    return all(
+        op is None or op.kink is None or (np.abs(each) > 1e-9).all()
+        for op, each in zip(mlp.activations, z, strict=True)
+    )
 
 
 @given(networks())
@@ -132,7 +135,9 @@ def test_study_sleep_mark_by_the_formulas():
         curve.append(result.cost * 2 / 3)
         if len(curve) <= 1000:
             weights = [w - dw for w, dw in zip(weights, result.weight_gradients, strict=True)]
-    assert [curve[0], curve[1], curve[1000]] == pytest.approx([0.134787897465, 0.099436798016, 0.001784305295], abs=5e-13)
+    assert [curve[0], curve[1], curve[1000]] == pytest.approx(
+        [0.134787897465, 0.099436798016, 0.001784305295], abs=5e-13
+    )
     _, a = forward(weights, None, ["sigmoid", "sigmoid"], [[0.5, 1.0]])
     assert a[-1].item() == pytest.approx(0.939368027852, abs=5e-13)
 
@@ -181,7 +186,9 @@ def test_stacked_linear_layers_are_one_linear_map(n_inputs, sizes, bias, seed):
 def test_an_activation_breaks_the_collapse():
     """The error names layer and activation; and indeed three points of such a network are on no line."""
     mlp = MLP(1, [2, 1], activation="tanh", random_state=0)
-    with pytest.raises(ValueError, match="layer1 has the activation tanh, so these layers do not collapse into one linear map"):
+    with pytest.raises(
+        ValueError, match="layer1 has the activation tanh, so these layers do not collapse into one linear map"
+    ):
         collapse(mlp)
     low, middle, high = (mlp([x]).data for x in (0.0, 3.0, 6.0))
     assert abs(high - 2 * middle + low) > 0.1 * abs(high)
@@ -191,7 +198,13 @@ def test_an_activation_breaks_the_collapse():
 
 # Bad input
 
-W, B, A, X, Y = [np.ones((3, 2)), np.ones((1, 3))], [np.ones(3), np.ones(1)], ["tanh", None], np.ones((5, 2)), np.ones(5)
+W, B, A, X, Y = (
+    [np.ones((3, 2)), np.ones((1, 3))],
+    [np.ones(3), np.ones(1)],
+    ["tanh", None],
+    np.ones((5, 2)),
+    np.ones(5),
+)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +213,10 @@ W, B, A, X, Y = [np.ones((3, 2)), np.ones((1, 3))], [np.ones(3), np.ones(1)], ["
         ((W, B, A, np.ones(2), Y), r"X must be \(n_samples, n_inputs\), one row per sample, and is \(2,\)"),
         ((W, B, A, np.ones((5, 3)), Y), r"the weights of layer 1 must be \(n_outputs, 3\), and are \(3, 2\)"),
         (([W[0], W[1].T], B, A, X, Y), r"the weights of layer 2 must be \(n_outputs, 3\), and are \(3, 1\)"),
-        ((W, [np.ones(3), np.ones(2)], A, X, Y), r"the biases of layer 2 must be \(1,\), one per neuron, and are \(2,\)"),
+        (
+            (W, [np.ones(3), np.ones(2)], A, X, Y),
+            r"the biases of layer 2 must be \(1,\), one per neuron, and are \(2,\)",
+        ),
         ((W, B[:1], A, X, Y), "one entry per layer, and have 2, 1 and 2"),
         ((W, B, "tanh", X, Y), "one entry per layer, and have 2, 2 and tanh"),
         (([], [], [], X, Y), "one entry per layer, and have 0, 0 and 0"),

@@ -209,7 +209,11 @@ def test_create_graph_through_nodes_of_many_operands():
     """Constants among the operands of a weighted sum, a mean and a logsumexp are no obstacle."""
 
     def f(w):
-        return autodiff.weighted_sum([w, 2.0], [3.0, w], 1.0) ** 2 + autodiff.mean([w, 4.0]) ** 2 + autodiff.logsumexp([w, 0.5])
+        return (
+            autodiff.weighted_sum([w, 2.0], [3.0, w], 1.0) ** 2
+            + autodiff.mean([w, 4.0]) ** 2
+            + autodiff.logsumexp([w, 0.5])
+        )
 
     p = 1 / (1 + math.exp(0.5 - 0.3))
     assert autodiff.hessian(f)(0.3) == pytest.approx(2 * 25.0 + 0.5 + p * (1 - p), rel=1e-14)

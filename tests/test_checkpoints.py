@@ -84,7 +84,9 @@ def test_a_network_comes_back_bit_for_bit(path):
 
 @given(
     blocks=st.dictionaries(st.text(), st.lists(st.floats(), max_size=5), max_size=4),
-    facts=st.dictionaries(st.text(), st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text())),
+    facts=st.dictionaries(
+        st.text(), st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text())
+    ),
 )
 def test_whatever_is_written_is_read(tmp_path_factory, blocks, facts):
     """Any float64 (NaN, infinities, -0, subnormals), any name, integers of any size: the same bits again."""
@@ -92,7 +94,9 @@ def test_whatever_is_written_is_read(tmp_path_factory, blocks, facts):
     write_container(path, "test", facts, {name: np.array(block) for name, block in blocks.items()})
     found, arrays = read_container(path, "test")
     assert found == facts
-    assert {name: bits(array) for name, array in arrays.items()} == {name: bits(block) for name, block in blocks.items()}
+    assert {name: bits(array) for name, array in arrays.items()} == {
+        name: bits(block) for name, block in blocks.items()
+    }
 
 
 def test_shapes_come_back_and_numpy_facts_become_plain(path):
@@ -146,7 +150,9 @@ def test_every_damaged_byte_is_noticed(saved):
             refused(saved, "damaged|not a checkpoint|format version")
 
 
-@pytest.mark.parametrize("contents", [b"w = 3\n", b"PK\x03\x04" + bytes(100), b"\x80\x04N.", bytes(1000), MAGIC.replace(b"\r", b"") * 9])
+@pytest.mark.parametrize(
+    "contents", [b"w = 3\n", b"PK\x03\x04" + bytes(100), b"\x80\x04N.", bytes(1000), MAGIC.replace(b"\r", b"") * 9]
+)
 def test_a_foreign_file_is_refused(path, contents):
     """Text, zip, pickle, zeros, and our own magic mangled by a transfer as text."""
     path.write_bytes(contents)
@@ -204,7 +210,10 @@ def test_a_huge_file_of_another_shape_is_not_read(path):
 
 @pytest.mark.parametrize(
     ("labels", "match"),
-    [(("w",), "holds 2 parameters, and the model has 1"), (("w", "c"), "its parameter 1 is 'b', and the model's is 'c'")],
+    [
+        (("w",), "holds 2 parameters, and the model has 1"),
+        (("w", "c"), "its parameter 1 is 'b', and the model's is 'c'"),
+    ],
 )
 def test_weights_of_another_model_are_refused(saved, labels, match):
     """Another number of parameters, or other labels."""

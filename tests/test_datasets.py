@@ -51,7 +51,9 @@ def test_a_data_set_is_whole(make):
 
 def test_every_function_of_the_module_that_gives_data_is_tested_here():
     """A new data set must join the list above."""
-    public = {f for name, f in vars(models.datasets).items() if getattr(f, "__annotations__", {}).get("return") == "Dataset"}
+    public = {
+        f for name, f in vars(models.datasets).items() if getattr(f, "__annotations__", {}).get("return") == "Dataset"
+    }
     assert public == set(ALL)
 
 
@@ -124,7 +126,9 @@ def test_moons_without_noise_are_scikit_learns(n_samples):
     """The same points with the same labels as make_moons, in another order."""
     sklearn = pytest.importorskip("sklearn.datasets", reason="scikit-learn is a development dependency")
     data = moons(n_samples, noise=0, random_state=0)
-    np.testing.assert_allclose(ordered(data.X, data.y), ordered(*sklearn.make_moons(n_samples, shuffle=False)), atol=1e-12)
+    np.testing.assert_allclose(
+        ordered(data.X, data.y), ordered(*sklearn.make_moons(n_samples, shuffle=False)), atol=1e-12
+    )
 
 
 def test_moons_lie_on_two_half_circles():

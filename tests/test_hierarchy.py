@@ -104,7 +104,9 @@ def test_a_hierarchy_that_cannot_decide_says_why(units, facts, message):
         decide(units, facts)
 
 
-@pytest.mark.parametrize(("X", "message"), [([[1, 0, 1]], r"\(n_samples, 2\)"), ([1, 0], "and is"), ([[1, np.nan]], "nan")])
+@pytest.mark.parametrize(
+    ("X", "message"), [([[1, 0, 1]], r"\(n_samples, 2\)"), ([1, 0], "and is"), ([[1, np.nan]], "nan")]
+)
 def test_rows_that_do_not_fit_are_refused(X, message):
     """Rows need one finite column per fact."""
     with pytest.raises(ValueError, match=message):

@@ -208,10 +208,14 @@ def test_the_batch_loss_of_the_course():
 def test_the_courses_cost_has_the_error_as_its_slope(outputs):
     """∂C/∂a_j = a_j − y_j for C = ½ Σ (y_j − a_j)²."""
     target = [float(k) for k in range(len(outputs))]
-    assert value_and_slopes(half_squared_error, outputs, target)[1] == [a - y for a, y in zip(outputs, target, strict=True)]
+    assert value_and_slopes(half_squared_error, outputs, target)[1] == [
+        a - y for a, y in zip(outputs, target, strict=True)
+    ]
 
 
-@pytest.mark.parametrize(("delta", "error", "value", "slope"), [(0.5, 2.0, 0.875, 0.5), (3.0, 2.0, 2.0, 2.0), (2.0, -5.0, 8.0, -2.0)])
+@pytest.mark.parametrize(
+    ("delta", "error", "value", "slope"), [(0.5, 2.0, 0.875, 0.5), (3.0, 2.0, 2.0, 2.0), (2.0, -5.0, 8.0, -2.0)]
+)
 def test_hubers_delta(delta, error, value, slope):
     """e²/2 within delta, delta(|e| − delta/2) beyond."""
     assert value_and_slopes(huber, [error], 0.0, delta=delta) == (value, [slope])

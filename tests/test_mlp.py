@@ -54,7 +54,9 @@ def test_the_network_of_pytorch():
     (out[0] + out[1]).backward()
     assert [a.data for a in out] == pytest.approx(theirs.tolist(), rel=1e-12)
     for layer, linear in zip(mlp.layers, (first, last), strict=True):
-        assert [[w.grad for w in n.weights] for n in layer.neurons] == pytest.approx(linear.weight.grad.numpy(), rel=1e-12)
+        assert [[w.grad for w in n.weights] for n in layer.neurons] == pytest.approx(
+            linear.weight.grad.numpy(), rel=1e-12
+        )
         assert [n.bias.grad for n in layer.neurons] == pytest.approx(linear.bias.grad.numpy(), rel=1e-12)
 
 
@@ -73,7 +75,9 @@ def test_study_sleep_mark_on_values():
             C.backward()
             for w in mlp.parameters():
                 w.data -= w.grad
-    assert [curve[0], curve[1], curve[1000]] == pytest.approx([0.134787897465, 0.099436798016, 0.001784305295], abs=5e-13)
+    assert [curve[0], curve[1], curve[1000]] == pytest.approx(
+        [0.134787897465, 0.099436798016, 0.001784305295], abs=5e-13
+    )
     assert mlp([0.5, 1.0]).data == pytest.approx(0.939368027852, abs=5e-13)
 
 
@@ -215,7 +219,9 @@ def test_activations_per_layer():
     """A list names one per layer, the last included; otherwise one for the hidden layers and one for the last."""
     mlp = MLP(1, [1, 1, 1], activation=["tanh", GAUSSIAN, "sigmoid"])
     assert mlp.activations == [OPS["tanh"], GAUSSIAN, sigmoid_op]
-    assert MLP(1, [1, 1, 1], activation="tanh", output_activation="step").activations == [OPS["tanh"]] * 2 + [OPS["step"]]
+    assert MLP(1, [1, 1, 1], activation="tanh", output_activation="step").activations == [OPS["tanh"]] * 2 + [
+        OPS["step"]
+    ]
     assert MLP(1, [1, 1]).activations == [OPS["relu"], None]
     assert MLP(1, [1], activation="linear").activations == [None]
 
@@ -271,7 +277,12 @@ def test_uniform_weights_fill_their_interval(name):
 
 @pytest.mark.parametrize(
     ("name", "torch_name"),
-    [("xavier_uniform", "xavier_uniform_"), ("xavier_normal", "xavier_normal_"), ("he_uniform", "kaiming_uniform_"), ("he_normal", "kaiming_normal_")],
+    [
+        ("xavier_uniform", "xavier_uniform_"),
+        ("xavier_normal", "xavier_normal_"),
+        ("he_uniform", "kaiming_uniform_"),
+        ("he_normal", "kaiming_normal_"),
+    ],
 )
 def test_the_spread_is_pytorchs(name, torch_name):
     """The deviation over 60,000 weights is that of torch.nn.init for ReLU, to a few standard errors."""
@@ -294,7 +305,14 @@ def test_the_signal_through_relu_layers(name, factor):
 
 @pytest.mark.parametrize(
     ("short", "full"),
-    [("he", "he_normal"), ("xavier", "xavier_uniform"), ("glorot", "xavier_uniform"), ("glorot_uniform", "xavier_uniform"), ("glorot_normal", "xavier_normal"), ("lecun", "lecun_normal")],
+    [
+        ("he", "he_normal"),
+        ("xavier", "xavier_uniform"),
+        ("glorot", "xavier_uniform"),
+        ("glorot_uniform", "xavier_uniform"),
+        ("glorot_normal", "xavier_normal"),
+        ("lecun", "lecun_normal"),
+    ],
 )
 def test_short_names(short, full):
     """A short name draws the very numbers of the name it stands for."""
@@ -333,7 +351,12 @@ def test_random_state_decides_the_weights_and_numpys_own_is_left_alone():
 
 def test_known_weights_by_rows_of_outputs_or_of_inputs():
     """Both give the same network, which gives back what was loaded, transposed or not."""
-    w1, w2, b1, b2 = np.arange(6.0).reshape(3, 2), np.array([[7.0, 8.0, 9.0]]), np.array([1.0, 2.0, 3.0]), np.array([4.0])
+    w1, w2, b1, b2 = (
+        np.arange(6.0).reshape(3, 2),
+        np.array([[7.0, 8.0, 9.0]]),
+        np.array([1.0, 2.0, 3.0]),
+        np.array([4.0]),
+    )
     mlp, other = MLP(2, [3, 1]), MLP(2, [3, 1])
     assert mlp.load_weights([w1, w2], [b1, b2]) is mlp
     other.load_weights([w1.T.tolist(), w2.T.tolist()], [b1.tolist(), [4]], rows="inputs")
@@ -356,12 +379,37 @@ def test_biases_that_are_not_given_stay():
     [
         ([np.ones((3, 2))], None, "outputs", "weights must have one entry per layer, 2, and has 1"),
         ([np.ones((3, 2)), np.ones(3)], [np.ones(3)], "outputs", "biases must have one entry per layer, 2, and has 1"),
-        ([np.ones((2, 3)), np.ones(3)], None, "outputs", r'layer1 must be \(3, 2\), rows are outputs, and are \(2, 3\); if its rows are inputs, pass rows="inputs"'),
-        ([np.ones((3, 2)), np.ones((3, 1))], None, "inputs", r"layer1 must be \(2, 3\), rows are inputs, and are \(3, 2\); if its rows are outputs"),
+        (
+            [np.ones((2, 3)), np.ones(3)],
+            None,
+            "outputs",
+            r'layer1 must be \(3, 2\), rows are outputs, and are \(2, 3\); if its rows are inputs, pass rows="inputs"',
+        ),
+        (
+            [np.ones((3, 2)), np.ones((3, 1))],
+            None,
+            "inputs",
+            r"layer1 must be \(2, 3\), rows are inputs, and are \(3, 2\); if its rows are outputs",
+        ),
         ([np.ones((3, 2)), np.ones(4)], None, "outputs", r"layer2 must be \(1, 3\), rows are outputs, and are \(4,\)$"),
-        ([np.ones((3, 2)), [1, 2, math.nan]], None, "outputs", "weights of layer2 must be finite numbers, and one is nan"),
-        ([np.ones((3, 2)), np.ones(3)], [np.ones(3), [1, 2]], "outputs", r"biases of layer2 must be \(1,\), and are \(2,\)"),
-        ([np.ones((3, 2)), np.ones(3)], [np.ones(3), [math.inf]], "outputs", "biases of layer2 must be finite numbers, and one is inf"),
+        (
+            [np.ones((3, 2)), [1, 2, math.nan]],
+            None,
+            "outputs",
+            "weights of layer2 must be finite numbers, and one is nan",
+        ),
+        (
+            [np.ones((3, 2)), np.ones(3)],
+            [np.ones(3), [1, 2]],
+            "outputs",
+            r"biases of layer2 must be \(1,\), and are \(2,\)",
+        ),
+        (
+            [np.ones((3, 2)), np.ones(3)],
+            [np.ones(3), [math.inf]],
+            "outputs",
+            "biases of layer2 must be finite numbers, and one is inf",
+        ),
         ([np.ones((3, 2)), np.ones(3)], None, "columns", 'rows must be "outputs" or "inputs", got \'columns\''),
     ],
 )
@@ -399,19 +447,39 @@ def test_a_network_without_biases_takes_none():
         (lambda: MLP(2, "31"), TypeError, "sizes is a sequence"),
         (lambda: Layer(2, 0), ValueError, "n_outputs must be a whole number above 0, got 0"),
         (lambda: Neuron(-3), ValueError, "n_inputs must be a whole number above 0, got -3"),
-        (lambda: MLP(2, [1, 1], activation="reLU"), ValueError, r"unknown activation: 'reLU' \(must be one of \['linear', 'step', .*'softplus'\]"),
+        (
+            lambda: MLP(2, [1, 1], activation="reLU"),
+            ValueError,
+            r"unknown activation: 'reLU' \(must be one of \['linear', 'step', .*'softplus'\]",
+        ),
         (lambda: MLP(2, [1], output_activation="swish"), ValueError, "unknown activation: 'swish'"),
-        (lambda: MLP(2, [1, 1], activation=["tanh"]), ValueError, "activation must have one entry per layer, 2, and has 1"),
+        (
+            lambda: MLP(2, [1, 1], activation=["tanh"]),
+            ValueError,
+            "activation must have one entry per layer, 2, and has 1",
+        ),
         (lambda: MLP(2, [1], activation=["tanh"], output_activation="tanh"), ValueError, "give only one"),
         (lambda: Neuron(2, math.tanh), TypeError, "an Op of one operand or None, got <built-in function tanh>"),
         (lambda: Neuron(2, OPS["maximum"]), TypeError, "an Op of one operand or None, got <Op maximum>"),
         (lambda: Neuron(2, softmax), TypeError, "softmax belongs to the loss: cross_entropy"),
-        (lambda: MLP(2, [1], initialization="kaiming"), ValueError, r"unknown initialization: 'kaiming' \(must be one of .*'he_normal'.*'zeros'\]"),
+        (
+            lambda: MLP(2, [1], initialization="kaiming"),
+            ValueError,
+            r"unknown initialization: 'kaiming' \(must be one of .*'he_normal'.*'zeros'\]",
+        ),
         (lambda: MLP(2, [1], initialization=None), ValueError, "unknown initialization: None"),
-        (lambda: MLP(2, [1], initialization="uniform", scale=0.0), ValueError, "scale must be a finite number above 0, got 0.0"),
+        (
+            lambda: MLP(2, [1], initialization="uniform", scale=0.0),
+            ValueError,
+            "scale must be a finite number above 0, got 0.0",
+        ),
         (lambda: MLP(2, [1], scale=math.nan), ValueError, "scale must be a finite number above 0, got nan"),
         (lambda: MLP(2, [1], random_state=-1), ValueError, "random_state must be an int of 0 or more, got -1"),
-        (lambda: MLP(2, [1], random_state=0.5), TypeError, "random_state must be an int, a numpy.random.Generator or None, got float 0.5"),
+        (
+            lambda: MLP(2, [1], random_state=0.5),
+            TypeError,
+            "random_state must be an int, a numpy.random.Generator or None, got float 0.5",
+        ),
         (lambda: MLP(2, [1], bias=0.5), TypeError, "bias must be True or False, got 0.5"),
         (lambda: MLP(2, [1], label=3), TypeError, "label must be text, got 3"),
     ],
@@ -422,7 +490,11 @@ def test_bad_arguments_are_refused(make, error, message):
         make()
 
 
-@pytest.mark.parametrize("bad", [{"activation": ["tanh", "swish"]}, {"bias": None}, {"label": None}, {"scale": -1}, {"initialization": "none"}], ids=str)
+@pytest.mark.parametrize(
+    "bad",
+    [{"activation": ["tanh", "swish"]}, {"bias": None}, {"label": None}, {"scale": -1}, {"initialization": "none"}],
+    ids=str,
+)
 def test_a_refused_network_draws_no_random_numbers(bad):
     """The caller's generator is where it was."""
     random = np.random.default_rng(0)
@@ -437,7 +509,11 @@ def test_a_refused_network_draws_no_random_numbers(bad):
         ([1.0], ValueError, r"MLP\(2 → 1 linear, 3 parameters\) takes 2 inputs, got 1"),
         ([1.0, 2.0, 3.0], ValueError, "takes 2 inputs, got 3"),
         (5.0, ValueError, "takes 2 inputs, got 1"),
-        (np.ones((100, 2)), ValueError, r"takes one sample of shape \(2,\) per call, and x is \(100, 2\): call it for each row"),
+        (
+            np.ones((100, 2)),
+            ValueError,
+            r"takes one sample of shape \(2,\) per call, and x is \(100, 2\): call it for each row",
+        ),
         (["1", 2.0], TypeError, "one real number; for text"),
         ([[1.0, 2.0], [3.0, 4.0]], TypeError, "one real number; make one Value per element"),
         ([np.ones(3), np.ones(3)], TypeError, "entries of one sample are numbers and Values, and one is an array"),

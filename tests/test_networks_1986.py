@@ -169,7 +169,8 @@ def test_magnitudes_are_1_2_4_or_else_2_3_4(symmetry):
     magnitudes = np.sort(abs(networks.weights[0][then.reached][:, :, :3]), axis=2)
     ratios = magnitudes / magnitudes[:, :, :1]
     the_papers, other = (
-        np.isclose(ratios, np.broadcast_to(code, ratios.shape), rtol=0.05).all(axis=(1, 2)) for code in ([1, 2, 4], [1, 1.5, 2])
+        np.isclose(ratios, np.broadcast_to(code, ratios.shape), rtol=0.05).all(axis=(1, 2))
+        for code in ([1, 2, 4], [1, 1.5, 2])
     )
     assert (the_papers | other).all()
     assert the_papers.mean() >= 0.75
@@ -209,9 +210,7 @@ def xor_runs():
 
     for hidden in (4, 2):
         networks = Networks((2, hidden, 1), seeds=range(200), scale=1.0)
-        trained = networks.train(
-            data.X, data.y[:, None], learning_rate=0.5, momentum=0.9, sweeps=10_000, until=near
-        )
+        trained = networks.train(data.X, data.y[:, None], learning_rate=0.5, momentum=0.9, sweeps=10_000, until=near)
         runs[hidden] = trained, error(networks.outputs(data.X), data.y[:, None])
     return runs
 

@@ -118,7 +118,7 @@ def test_momentum_is_equation_9_of_the_1986_paper(gradients, rates, alpha):
 
 def test_momentum_differs_from_pytorchs_once_the_rate_changes():
     """Equal to 1e-12 while ε is constant; after ε doubles the paper keeps the old change, PyTorch doubles it too."""
-    halfway = lambda step: 0.01 if step < 25 else 0.02  # noqa: E731
+    halfway = lambda step: 0.01 if step < 25 else 0.02
     path = descend(GradientDescent(labelled(), learning_rate=halfway, momentum=0.9))
     theirs = torch_descend(
         lambda o, w: o.SGD(w, lr=0.01, momentum=0.9),
@@ -192,7 +192,10 @@ gradient_lists = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=6)
 def test_clipping_is_pytorchs_but_for_its_millionth(gradients, max_norm):
     """The norm before, and gradients scaled to max_norm exactly; PyTorch divides by norm + 1e-6."""
     torch = pytest.importorskip("torch", reason="PyTorch is a development dependency")
-    leaves, theirs = labelled([0.0] * len(gradients)), torch.zeros(len(gradients), dtype=torch.float64, requires_grad=True)
+    leaves, theirs = (
+        labelled([0.0] * len(gradients)),
+        torch.zeros(len(gradients), dtype=torch.float64, requires_grad=True),
+    )
     for leaf, g in zip(leaves, gradients, strict=True):
         leaf.grad = g
     theirs.grad = torch.tensor(gradients, dtype=torch.float64)
@@ -294,7 +297,10 @@ def test_a_gradient_that_is_not_finite_is_refused_by_name(name, bad):
 def test_a_step_that_overflows_is_refused_by_name():
     """Finite gradients whose step or whose square is not finite."""
     for optimizer, problem in (
-        (GradientDescent(labelled(), learning_rate=10.0), r"would make 'w2' -inf: learning_rate=10\.0 is too large; nothing"),
+        (
+            GradientDescent(labelled(), learning_rate=10.0),
+            r"would make 'w2' -inf: learning_rate=10\.0 is too large; nothing",
+        ),
         (GradientDescent(labelled(), learning_rate=10.0, momentum=0.9), r"would make 'w2' -inf"),
         (RMSProp(labelled()), "would make mean_square of 'w2' inf: clip the gradients; nothing was changed"),
         (Adam(labelled()), "would make second_moment of 'w2' inf: clip the gradients"),
@@ -348,7 +354,12 @@ def test_bad_learning_rates_are_refused(name, rate):
         ("gd", {"momentum": math.nan}, ValueError, "momentum must be 0 or more and below 1, got nan"),
         ("gd", {"nesterov": True}, ValueError, "nesterov needs a momentum above 0, such as 0.9, got 0"),
         ("gd", {"learning_rate": "0.1"}, TypeError, "learning_rate must be a number, got str '0.1'"),
-        ("gd", {"learning_rate": lambda step: math.nan}, ValueError, r"learning_rate\(0\) must be a finite number, 0 or more"),
+        (
+            "gd",
+            {"learning_rate": lambda step: math.nan},
+            ValueError,
+            r"learning_rate\(0\) must be a finite number, 0 or more",
+        ),
         ("gd", {"weight_decay": -0.1}, ValueError, "weight_decay must be a finite number, 0 or more, got -0.1"),
         ("adamw", {"weight_decay": math.nan}, ValueError, "weight_decay must be a finite number, 0 or more, got nan"),
         ("adam", {"shrinkage": 1.0}, ValueError, "shrinkage must be 0 or more and below 1, got 1.0"),
@@ -358,7 +369,12 @@ def test_bad_learning_rates_are_refused(name, rate):
         ("rmsprop", {"smoothing": 1}, ValueError, "smoothing must be 0 or more and below 1, got 1"),
         ("rmsprop", {"epsilon": math.nan}, ValueError, "epsilon must be a finite number above 0, got nan"),
         ("adam", {"momentum": 0.9}, TypeError, "momentum"),
-        ("sgd", {}, ValueError, r"unknown optimizer: 'sgd' \(must be one of gd, momentum, nesterov, rmsprop, adam, adamw\)"),
+        (
+            "sgd",
+            {},
+            ValueError,
+            r"unknown optimizer: 'sgd' \(must be one of gd, momentum, nesterov, rmsprop, adam, adamw\)",
+        ),
     ],
 )
 def test_bad_settings_are_refused(name, options, error, message):

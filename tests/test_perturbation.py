@@ -26,7 +26,9 @@ def evaluations_to_halve(n, seed, **options):
     return search.evaluations
 
 
-@pytest.mark.parametrize("options", [{"perturb": "one", "scale": lambda n: 0.5}, {"perturb": "all", "scale": lambda n: n**-0.5}])
+@pytest.mark.parametrize(
+    "options", [{"perturb": "one", "scale": lambda n: 0.5}, {"perturb": "all", "scale": lambda n: n**-0.5}]
+)
 def test_evaluations_grow_with_the_weights_and_backward_sweeps_do_not(options):
     """Four times the weights take about four times the evaluations to halve the cost; gradient descent takes ONE sweep."""
     medians = []
@@ -49,7 +51,9 @@ def test_evaluations_per_improvement_grow_with_the_weights_as_theory_says(n):
     random, trials, improved = np.random.default_rng(1986), 3000, 0
     for _ in range(trials):
         weights, cost = bowl(n)
-        improved += random_perturbation(weights, cost, steps=1, scale=0.5, perturb="all", random_state=random).improvements
+        improved += random_perturbation(
+            weights, cost, steps=1, scale=0.5, perturb="all", random_state=random
+        ).improvements
     chance = stats.ncx2.cdf(4 * n, n, 4 * n)  # |w − 1 + s ξ|² / s² below |w − 1|² / s²
     assert abs(improved / trials - chance) < 4 * math.sqrt(chance * (1 - chance) / trials)
 
@@ -59,7 +63,9 @@ def test_the_cost_never_rises_and_every_evaluation_is_counted(perturb):
     """The curve falls exactly at the improvements; the weights left behind have the cost it ends with."""
     weights, cost = bowl(5)
     calls = []
-    search = random_perturbation(weights, lambda: calls.append(1) or cost(), steps=200, scale=0.3, perturb=perturb, random_state=7)
+    search = random_perturbation(
+        weights, lambda: calls.append(1) or cost(), steps=200, scale=0.3, perturb=perturb, random_state=7
+    )
     curve = np.array(search.cost_curve)
     assert len(calls) == search.evaluations == len(curve) == 201
     assert curve[0] == 5.0
@@ -73,7 +79,13 @@ def test_one_perturbs_one_weight_and_all_perturbs_all():
     for perturb, expected in (("one", 1), ("all", 6)):
         weights, _ = bowl(6)
         seen = []
-        random_perturbation(weights, lambda w=weights, s=seen: s.append([v.data for v in w]) or 0.0, steps=20, perturb=perturb, random_state=0)
+        random_perturbation(
+            weights,
+            lambda w=weights, s=seen: s.append([v.data for v in w]) or 0.0,
+            steps=20,
+            perturb=perturb,
+            random_state=0,
+        )
         assert [sum(x != 0.0 for x in row) for row in seen] == [0] + [expected] * 20
         assert [w.data for w in weights] == [0.0] * 6  # 0 is not below 0: each was taken back
 
@@ -82,8 +94,8 @@ def test_it_learns_and_with_the_gradient_alone():
     """A sigmoid neuron learns AND («Noche épica») without a derivative; no gradient is written."""
     rows = [((0, 0), 0), ((1, 0), 0), ((0, 1), 0), ((1, 1), 1)]
     w, b = [Value(0.0, "w1"), Value(0.0, "w2")], Value(0.0, "b")
-    neuron = lambda x: sigmoid(weighted_sum(w, x, b))  # noqa: E731
-    cost = lambda: mean([squared_error(neuron(x), y) for x, y in rows])  # noqa: E731
+    neuron = lambda x: sigmoid(weighted_sum(w, x, b))
+    cost = lambda: mean([squared_error(neuron(x), y) for x, y in rows])
     search = random_perturbation([*w, b], cost, steps=600, scale=1.0, random_state=0)
     assert search.cost_curve[0] == 0.25
     assert search.cost_curve[-1] < 0.02
@@ -100,7 +112,9 @@ def test_the_same_seed_gives_the_same_search():
 def test_a_cost_that_is_nan_or_raises_leaves_the_best_weights():
     """NaN is no improvement; an error comes through after the trial was taken back."""
     weights, cost = bowl(2)
-    search = random_perturbation(weights, lambda: cost() if weights[0].data == 0.0 else math.nan, steps=50, random_state=0)
+    search = random_perturbation(
+        weights, lambda: cost() if weights[0].data == 0.0 else math.nan, steps=50, random_state=0
+    )
     assert weights[0].data == 0.0
     assert search.cost_curve[-1] == cost() < 2.0
 

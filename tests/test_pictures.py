@@ -517,9 +517,31 @@ class TestRenderingWithoutDot:
                 tanh(weighted_sum([Value(0.01 * (i - j), f"l{size}.n{j}.w{i}") for i in range(inputs)], xs, Value(0.1)))
                 for j in range(count)
             ]
-        start = time.monotonic()
-        svg_of(draw(swept(xs[0])))
-        assert time.monotonic() - start < 40
+        assert svg_of(draw(swept(xs[0])))  # within the timeout of rendering, or this is an error
+
+    def test_a_value_shows_itself_in_a_notebook_and_as_text_in_a_terminal(self, monkeypatch):
+        """IPython's own formatter asks for it; where only text is shown, nothing is rendered."""
+        pytest.importorskip("IPython", reason="IPython is a development dependency")
+        from IPython.core.interactiveshell import InteractiveShell
+
+        x = swept(neuron())
+        shell = InteractiveShell.instance()
+        try:
+            monkeypatch.setattr(shell.display_formatter, "active_types", ["text/plain", "image/svg+xml"])
+            shown, _ = shell.display_formatter.format(x)
+            assert set(shown) == {"text/plain", "image/svg+xml"}
+            assert shown["text/plain"] == repr(x)
+            monkeypatch.setattr(shell.display_formatter, "active_types", ["text/plain"])
+            assert shell.display_formatter.format(x)[0] == {"text/plain": repr(x)}
+        finally:
+            InteractiveShell.clear_instance()
+
+    def test_a_graph_too_large_to_draw_shows_as_text(self):
+        """A notebook never gets an exception."""
+        x = Value(1.0)
+        for _ in range(3000):
+            x = x * 1.0
+        assert x._repr_mimebundle_() == {"text/plain": repr(x)}
 
     def test_jupyter_gets_svg(self):
         """What a notebook asks for, it gets; include and exclude are heeded."""
@@ -527,7 +549,7 @@ class TestRenderingWithoutDot:
         bundle = draw(x)._repr_mimebundle_()
         assert list(bundle) == ["image/svg+xml"]
         ET.fromstring(bundle["image/svg+xml"])
-        assert bundle == x._repr_mimebundle_()
+        assert x._repr_mimebundle_() == {**bundle, "text/plain": repr(x)}
         assert draw(x)._repr_mimebundle_(exclude=["image/svg+xml"]) == {}
         assert draw(x)._repr_mimebundle_(include=["text/html"]) == {}
         assert set(draw(x)._repr_mimebundle_(include=["image/png", "text/plain"])) == {"image/png", "text/plain"}

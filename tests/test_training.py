@@ -67,7 +67,13 @@ def bits(numbers):
 
 def outcome(model, history):
     """All that a run leaves, to the last bit."""
-    return bits(weights(model)), bits(history.loss_curve), bits(history.validation_curve), history.best_epoch, history.stopped
+    return (
+        bits(weights(model)),
+        bits(history.loss_curve),
+        bits(history.validation_curve),
+        history.best_epoch,
+        history.stopped,
+    )
 
 
 def least_mean_squares(x, y, w, *, epochs, batch_size, rate, seed, sample_weight):
@@ -97,7 +103,14 @@ def test_mini_batches_are_those_of_plain_numpy(batch_size, weighted):
         sample_weight=sample_weight if weighted else None,
     )  # fmt: skip
     curve, fit = least_mean_squares(
-        x, Y, np.zeros(2), epochs=7, batch_size=min(batch_size or 12, 12), rate=0.05, seed=3, sample_weight=sample_weight
+        x,
+        Y,
+        np.zeros(2),
+        epochs=7,
+        batch_size=min(batch_size or 12, 12),
+        rate=0.05,
+        seed=3,
+        sample_weight=sample_weight,
     )
     assert history.loss_curve == pytest.approx(curve, rel=1e-12)
     assert weights(line) == pytest.approx(fit, rel=1e-12)
@@ -434,7 +447,9 @@ def test_divergence_names_epoch_batch_and_node_and_keeps_the_last_good_weights()
     """Too large a rate: the error says where; the weights are those after the last complete epoch."""
     line, kept = Line(), [[0.0, 0.0]]
     optimizer = GradientDescent(line.parameters(), learning_rate=1e60)
-    with pytest.raises(TrainingError, match=r"epoch \d+, batch [12]: .*; the parameters are those after epoch") as caught:
+    with pytest.raises(
+        TrainingError, match=r"epoch \d+, batch [12]: .*; the parameters are those after epoch"
+    ) as caught:
         train(
             line, X[:, 0], Y, optimizer=optimizer, batch_size=6, random_state=0,
             callbacks=[lambda end: kept.append(weights(end.model))],
@@ -525,7 +540,12 @@ def test_callbacks_see_every_epoch_and_can_stop():
 
     line = Line()
     history = train(
-        line, X[:, 0], Y, validation=(X_HELD[:, 0], Y_HELD), epochs=10, callbacks=[stop, lambda end: more.append(1) or 7]
+        line,
+        X[:, 0],
+        Y,
+        validation=(X_HELD[:, 0], Y_HELD),
+        epochs=10,
+        callbacks=[stop, lambda end: more.append(1) or 7],
     )
     assert (history.stopped, history.n_iter, len(more)) == ("callback", 3, 3)
     expected = zip(history.loss_curve, history.validation_curve, strict=True)

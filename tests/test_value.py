@@ -178,7 +178,13 @@ def test_overflow_is_infinite_and_not_an_error():
 
 @pytest.mark.parametrize(
     ("write", "row"),
-    [(operator.add, "add"), (operator.sub, "sub"), (operator.mul, "mul"), (operator.truediv, "div"), (operator.pow, "pow")],
+    [
+        (operator.add, "add"),
+        (operator.sub, "sub"),
+        (operator.mul, "mul"),
+        (operator.truediv, "div"),
+        (operator.pow, "pow"),
+    ],
 )
 def test_operators_are_the_rows_of_the_table(write, row):
     """An operator, however it is written out for speed, records what its row would: value, operands, partials."""
@@ -187,8 +193,18 @@ def test_operators_are_the_rows_of_the_table(write, row):
         quick, general = write(a, b), OPS[row](a, b)
         assert (quick.op, quick.data, quick.partials) == (general.op, general.data, general.partials)
         assert all(p is q or p == q for p, q in zip(quick.operands, general.operands, strict=True))
-    for quick, general in ((-x, OPS["neg"](x)), (+x, OPS["pos"](x)), (abs(y), OPS["abs"](y)), (x.tanh(), OPS["tanh"](x))):
-        assert (quick.op, quick.data, quick.partials, quick.operands) == (general.op, general.data, general.partials, general.operands)
+    for quick, general in (
+        (-x, OPS["neg"](x)),
+        (+x, OPS["pos"](x)),
+        (abs(y), OPS["abs"](y)),
+        (x.tanh(), OPS["tanh"](x)),
+    ):
+        assert (quick.op, quick.data, quick.partials, quick.operands) == (
+            general.op,
+            general.data,
+            general.partials,
+            general.operands,
+        )
 
 
 def test_unknown_operands_leave_python_its_say():
