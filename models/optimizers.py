@@ -233,8 +233,8 @@ class RMSProp(Optimizer):
 class Adam(Optimizer):
     """Step by running means of the gradient and of its square, both corrected for their start at 0.
 
-    w ← w − ε m̂ / (√v̂ + epsilon), with m ← beta1 · m + (1 − beta1) g, v ← beta2 · v + (1 − beta2) g², m̂ = m/(1 − beta1ᵗ),
-    v̂ = v/(1 − beta2ᵗ), t counting from 1; both betas in [0, 1) (Kingma & Ba 2015, algorithm 1).
+    w ← w − ε m̂ / (√v̂ + epsilon), with m ← beta1 · m + (1 − beta1) g, v ← beta2 · v + (1 − beta2) g²,
+    m̂ = m/(1 − beta1ᵗ), v̂ = v/(1 − beta2ᵗ), t counting from 1; both betas in [0, 1) (Kingma & Ba 2015, algorithm 1).
     """
 
     buffers = ("first_moment", "second_moment")

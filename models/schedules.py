@@ -31,6 +31,7 @@ class Schedule:
     options: tuple[tuple[str, Any], ...]
 
     def __call__(self, step: int) -> float:
+        """The learning rate after `step` steps."""
         return _SCHEDULES[self.name](step, **dict(self.options))
 
     def __repr__(self) -> str:

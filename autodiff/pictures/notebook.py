@@ -18,7 +18,7 @@ def bundle(value: Any, include: Iterable[str] | None = None, exclude: Iterable[s
     if not _shows_pictures():
         return text
     try:
-        return {**draw(value)._repr_mimebundle_(include, exclude), **text}
+        return {**draw(value)._repr_mimebundle_(include, exclude), **text}  # pyright: ignore[reportPrivateUsage]
     except ValueError:  # too many nodes
         return text
 
