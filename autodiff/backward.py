@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from operator import attrgetter
 from typing import Any, Protocol
 
 
@@ -27,6 +29,7 @@ class Node(Protocol):
     da: Any
     db: Any
     grad: Any
+    number: int  # larger than that of every operand
 
     @property
     def operands(self) -> tuple[Any, ...]: ...  # noqa: D102
@@ -37,6 +40,8 @@ class Node(Protocol):
 
 Partials = Callable[[Any], Sequence[Any]]
 
+next_number = count().__next__  # the order of creation
+_number = attrgetter("number")
 UNSWEPT = float("0")  # the grad of a node that no sweep has reached: equal to 0.0, yet an object of its own
 _one_sweep_at_a_time = threading.RLock()  # threads that share leaves get the right sums
 
@@ -44,55 +49,52 @@ _one_sweep_at_a_time = threading.RLock()  # threads that share leaves get the ri
 def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:
     """Every node that `root` depends on, root first, each one before its operands.
 
-    Iterative, so depth is no limit. Nodes in `stop` are listed, but not what they were computed from.
+    Operands exist before what is computed from them, so the order of creation, reversed, is such an order. Nodes in
+    `stop` are listed, but not what they were computed from.
 
     >>> from autodiff import Value
     >>> x = Value(2.0, "x")
     >>> [node.label for node in topological_order(x * x)]
     ['', 'x']
     """
-    seen: set[Any] = set()
     ends = set(stop)
-    order: list[Any] = []
-    stack: list[Any] = [root]
-    pop, push, see, append = stack.pop, stack.append, seen.add, order.append
-    while stack:
-        node = pop()
-        if node is None:  # all that hangs below the next one is listed
-            append(pop())
-            continue
-        if node in seen:
-            continue
-        see(node)
-        if node.op is None or node in ends:
-            append(node)
-            continue
-        push(node)
-        push(None)
-        operand = node.a
-        if operand.__class__ is not float and operand not in seen:
-            push(operand)
-        operand = node.b
-        if operand.__class__ is tuple:
-            stack += [x for x in operand if x.__class__ is not float and x not in seen]
-        elif operand.__class__ is not float and operand not in seen:
-            push(operand)
-    order.reverse()
+    seen: set[Any] = {root}
+    order: list[Any] = [root]
+    for node in order:  # it grows as we walk
+        if node not in ends:
+            new = {x for x in node.operands if x.__class__ is not float} - seen
+            seen |= new
+            order += new
+    order.sort(key=_number, reverse=True)
     return order
 
 
-def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the two ways operands are stored
+def sweep(root: Node) -> None:  # noqa: C901 # two loops, each unrolled over the two ways operands are stored
     """Propagate δ from `root`: inner nodes get δ of this sweep, leaves add it to the `grad` they have.
 
     A leaf's total is formed first and added once, so a second sweep adds exactly the same again. A δ or a partial
     that is exactly 0 is not propagated: 0 · ∞ never makes a NaN. Interrupted, it leaves every leaf as it was.
     """
-    order = topological_order(root)
+    zero = float("0")  # an object of this sweep's own: as a grad it marks the nodes that were met
+    leaves: list[tuple[Node, Any]] = []
+    order: list[Node] = []  # the inner nodes; it grows as we walk
     with _one_sweep_at_a_time:
-        leaves = [(node, node.grad) for node in order if node.op is None]
         try:
+            for operand in (root,):
+                leaves.append((operand, operand.grad)) if operand.op is None else order.append(operand)
+                operand.grad = zero
             for node in order:
-                node.grad = 0.0
+                operand = node.a
+                if operand.__class__ is not float and operand.grad is not zero:
+                    leaves.append((operand, operand.grad)) if operand.op is None else order.append(operand)
+                    operand.grad = zero
+                operand = node.b
+                if operand.__class__ is not float:
+                    for each in operand if operand.__class__ is tuple else (operand,):
+                        if each.__class__ is not float and each.grad is not zero:
+                            leaves.append((each, each.grad)) if each.op is None else order.append(each)
+                            each.grad = zero
+            order.sort(key=_number, reverse=True)
             root.grad = 1.0
             for node in order:
                 delta = node.grad
@@ -102,7 +104,7 @@ def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the two w
                         node.a.grad += delta * partial
                     partial = node.db
                     if partial.__class__ is tuple:
-                        for operand, each in zip(node.b, partial, strict=True):
+                        for operand, each in zip(node.b, partial):  # noqa: B905 # strict costs time on every node
                             if each:
                                 operand.grad += delta * each
                     elif partial:

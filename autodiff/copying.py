@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autodiff.backward import UNSWEPT, topological_order
+from autodiff.backward import UNSWEPT, next_number, topological_order
 
 _handing_over = threading.local()
 
@@ -57,13 +57,14 @@ class _Ancestors:
 def _fields(node: Any) -> tuple[Any, ...]:
     """All there is to a node. A grad that is itself a Value is kept as its number: it refers back to the graph."""
     grad = getattr(node.grad, "data", node.grad) if node.swept else None
-    return node.__class__, node._data, node._label, node.op, node.a, node.b, node.da, node.db, grad
+    return node.__class__, node._data, node.label, node.op, node.a, node.b, node.da, node.db, grad
 
 
 def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: float, db: Any, grad: Any) -> Any:
     node = object.__new__(cls)
-    node._data, node._label, node.op, node.a, node.b, node.da, node.db = data, label, op, a, b, da, db
+    node._data, node.label, node.op, node.a, node.b, node.da, node.db = data, label, op, a, b, da, db
     node.grad = UNSWEPT if grad is None else grad
+    node.number = next_number()  # operands are restored first
     return node
 
 

@@ -64,7 +64,9 @@ def mean_array(*xs: Any) -> Any:
 
 
 def weighted_sum(*operands: Any) -> Any:  # the weights, as many inputs, the bias
-    n = len(operands) // 2
+    n, odd = divmod(len(operands), 2)
+    if not odd:
+        raise ValueError
     return sum(map(mul, operands[:n], operands[n:-1]), operands[-1])
 
 

@@ -136,7 +136,7 @@ class Op:
         for i, (x, domain) in enumerate(zip(operands, self.domains, strict=False)):
             if not problem and x not in domain:
                 problem = f"{f'operand {i + 1} ' if len(operands) > 1 else ''}outside {domain}"
-        shown = f"{self.name} of {' and '.join(map(repr, operands))}, {problem or 'needs ' + self.condition}"
+        shown = f"{self.name} of {' and '.join(map(repr, operands)) or 'nothing'}, {problem or 'needs ' + self.condition}"
         named = [f"operand {i + 1} " * (len(operands) > 1) + name for i, name in enumerate(names) if name]
         return f"{shown}, in {', '.join(named)}" if named else shown
 
@@ -152,11 +152,15 @@ def _pick(condition: Any, a: Any, b: Any) -> Any:
 
 def _share(a: Any, r: Any) -> Any:
     """Divide |a| ≤ r by r, and give 0 where both are 0."""
-    return a / _pick(r == 0.0, 1.0, r)
+    return _pick(r == 0.0, 0.0, a / _pick(r == 0.0, 1.0, r))
 
 
 def _itself(a: Any) -> Any:
     return a
+
+
+def _hypot_kink(a: Any, b: Any) -> Any:
+    return hypot(a, b)
 
 
 def _atan2_kink(a: Any, b: Any) -> Any:  # the origin, and the jump across the negative axis
@@ -212,7 +216,7 @@ _ROWS = (
     Op("erf",   "erf",   math.erf,     forwards.erf_array,      (lambda a, r: _ERF * exp(-a * a),)),
     Op("atan2", "atan2", math.atan2,   np.arctan2,      (lambda a, b, r: _share(_share(b, hypot(a, b)), hypot(a, b)),
                                                          lambda a, b, r: _share(_share(-a, hypot(a, b)), hypot(a, b))), kink=_atan2_kink),
-    Op("hypot", "hypot", math.hypot,   np.hypot,        (lambda a, b, r: _share(a, r), lambda a, b, r: _share(b, r)), kink=math.hypot),
+    Op("hypot", "hypot", math.hypot,   np.hypot,        (lambda a, b, r: _share(a, r), lambda a, b, r: _share(b, r)), kink=_hypot_kink),
 
     Op("sigmoid",    "σ",     forwards.sigmoid,  forwards.sigmoid_array,  (lambda a, r: r * (1.0 - r),)),
     Op("softplus",   "softplus", forwards.softplus, forwards.softplus_array, (lambda a, r: sigmoid(a),)),
@@ -236,9 +240,9 @@ _ROWS = (
                                                          lambda c, a, b, r: _pick(c != 0.0, 0.0, 1.0)), kink=lambda c, a, b: c),
 
     Op("total",        "Σ",    lambda *xs: sum(xs, 0.0), forwards.total_array, lambda xs, r: [1.0] * len(xs)),
-    Op("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), forwards.mean_array, lambda xs, r: [1.0 / len(xs)] * len(xs)),
-    Op("logsumexp",    "lse",  forwards.logsumexp, lambda *xs: reduce(np.logaddexp, xs), _softmax_at),
-    Op("weighted_sum", "Σwx",  forwards.weighted_sum, forwards.weighted_sum, _weighted_sum_partials),
+    Op("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), forwards.mean_array, lambda xs, r: [1.0 / len(xs)] * len(xs), condition="at least one operand"),
+    Op("logsumexp",    "lse",  forwards.logsumexp, lambda *xs: reduce(np.logaddexp, xs), _softmax_at, condition="at least one operand"),
+    Op("weighted_sum", "Σwx",  forwards.weighted_sum, forwards.weighted_sum, _weighted_sum_partials, condition="as many inputs as weights, and a bias"),
 )
 # fmt: on
 

@@ -17,12 +17,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff import copying, grad_mode, ufuncs
-from autodiff.backward import UNSWEPT, propagate, sweep, topological_order
-from autodiff.domains import is_array, number
+from autodiff.backward import UNSWEPT, next_number, propagate, sweep, topological_order
+from autodiff.domains import DomainError, is_array, number
 from autodiff.methods import Methods
 from autodiff.ops import OPS, Op
 
-ADD, SUB, MUL, NEG = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"]
+ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
+NEG, POS, ABS, EXP, LOG = OPS["neg"], OPS["pos"], OPS["abs"], OPS["exp"], OPS["log"]
+TANH, RELU, SIGMOID = OPS["tanh"], OPS["relu"], OPS["sigmoid"]
 
 
 class Value(Methods):
@@ -35,7 +37,7 @@ class Value(Methods):
     Raises TypeError for anything that is not one real number, and for a label that is not text.
     """
 
-    __slots__ = ("_data", "_label", "a", "b", "da", "db", "grad", "op")
+    __slots__ = ("_data", "_label", "a", "b", "da", "db", "grad", "number", "op")
 
     op: Any  # an Op, or None for a leaf
     a: Any
@@ -43,6 +45,7 @@ class Value(Methods):
     da: float
     db: Any
     grad: Any
+    number: int
     _data: float
     _label: str
 
@@ -52,6 +55,7 @@ class Value(Methods):
         self.op = None
         self.a = self.b = self.da = self.db = 0.0
         self.grad = UNSWEPT
+        self.number = next_number()
 
     @property
     def data(self) -> float:
@@ -65,7 +69,10 @@ class Value(Methods):
     @property
     def label(self) -> str:
         """The name in pictures and errors; "" for none."""
-        return self._label
+        try:
+            return self._label
+        except AttributeError:  # recorded nodes are not given one: it would cost every node time
+            return ""
 
     @label.setter
     def label(self, label: str) -> None:
@@ -117,20 +124,60 @@ class Value(Methods):
         """Forget δ: back to 0, and to "not yet swept"."""
         self.grad = UNSWEPT
 
+    # The three operators that every computation is made of record their node themselves, which saves a call; what
+    # they do otherwise is `binary` for the row of the table.
+    def __add__(self, other: Any) -> Any:
+        if not isinstance(other, Value) or grad_mode.contexts:
+            return binary(ADD, self, other)
+        new = blank()
+        new._data = self._data + other._data
+        new.op = ADD
+        new.a = self
+        new.b = other
+        new.da = new.db = 1.0
+        new.grad = UNSWEPT
+        new.number = next_number()
+        return new
+
+    def __sub__(self, other: Any) -> Any:
+        if not isinstance(other, Value) or grad_mode.contexts:
+            return binary(SUB, self, other)
+        new = blank()
+        new._data = self._data - other._data
+        new.op = SUB
+        new.a = self
+        new.b = other
+        new.da = 1.0
+        new.db = -1.0
+        new.grad = UNSWEPT
+        new.number = next_number()
+        return new
+
+    def __mul__(self, other: Any) -> Any:
+        if not isinstance(other, Value) or grad_mode.contexts:
+            return binary(MUL, self, other)
+        new = blank()
+        x = new.db = self._data
+        y = new.da = other._data
+        new._data = x * y
+        new.op = MUL
+        new.a = self
+        new.b = other
+        new.grad = UNSWEPT
+        new.number = next_number()
+        return new
+
     # fmt: off
-    def __add__(self, other: Any) -> Any: return node(self._data + other._data, ADD, self, other, 1.0, 1.0) if isinstance(other, Value) else binary(ADD, self, other)
-    def __sub__(self, other: Any) -> Any: return node(self._data - other._data, SUB, self, other, 1.0, -1.0) if isinstance(other, Value) else binary(SUB, self, other)
-    def __mul__(self, other: Any) -> Any: return node(self._data * other._data, MUL, self, other, other._data, self._data) if isinstance(other, Value) else binary(MUL, self, other)
-    def __truediv__(self, other: Any) -> Any: return binary(OPS["div"], self, other)
-    def __pow__(self, other: Any) -> Any: return binary(OPS["pow"], self, other)
+    def __truediv__(self, other: Any) -> Any: return binary(DIV, self, other)
+    def __pow__(self, other: Any) -> Any: return binary(POW, self, other)
     def __radd__(self, other: Any) -> Any: return binary(ADD, other, self)
     def __rsub__(self, other: Any) -> Any: return binary(SUB, other, self)
     def __rmul__(self, other: Any) -> Any: return binary(MUL, other, self)
-    def __rtruediv__(self, other: Any) -> Any: return binary(OPS["div"], other, self)
-    def __rpow__(self, other: Any) -> Any: return binary(OPS["pow"], other, self)
+    def __rtruediv__(self, other: Any) -> Any: return binary(DIV, other, self)
+    def __rpow__(self, other: Any) -> Any: return binary(POW, other, self)
     def __neg__(self) -> Any: return node(-self._data, NEG, self, 0.0, -1.0, 0.0)
-    def __pos__(self) -> Any: return unary(OPS["pos"], self)
-    def __abs__(self) -> Any: return unary(OPS["abs"], self)
+    def __pos__(self) -> Any: return unary(POS, self)
+    def __abs__(self) -> Any: return unary(ABS, self)
 
     def __eq__(self, other: object) -> Any: return compare(self, other, operator.eq)
     def __ne__(self, other: object) -> Any: return compare(self, other, operator.ne)
@@ -142,11 +189,11 @@ class Value(Methods):
     __hash__ = object.__hash__
 
     # Those that every network uses; the others are in Methods.
-    def exp(self) -> Any: return unary(OPS["exp"], self)
-    def log(self) -> Any: return unary(OPS["log"], self)
-    def tanh(self) -> Any: return unary(OPS["tanh"], self)
-    def relu(self) -> Any: return unary(OPS["relu"], self)
-    def sigmoid(self) -> Any: return unary(OPS["sigmoid"], self)
+    def exp(self) -> Any: return unary(EXP, self)
+    def log(self) -> Any: return unary(LOG, self)
+    def tanh(self) -> Any: return unary(TANH, self)
+    def relu(self) -> Any: return unary(RELU, self)
+    def sigmoid(self) -> Any: return unary(SIGMOID, self)
 
     def __float__(self) -> float: raise cut(self, "float")
     def __int__(self) -> int: raise cut(self, "int")
@@ -154,7 +201,7 @@ class Value(Methods):
 
     def __repr__(self) -> str:
         grad = f", grad={self.grad!r}" if self.swept else ""
-        return f"Value({self._data!r}{f', label={self._label!r}' if self._label else ''}{grad})"
+        return f"Value({self._data!r}{f', label={self.label!r}' if self.label else ''}{grad})"
 
     def __format__(self, spec: str) -> str:
         return format(self._data, spec) if spec else repr(self)
@@ -182,19 +229,22 @@ class Recorded(Value):
     __init__ = object.__init__  # pyright: ignore[reportAssignmentType]
 
 
+blank: Any = Recorded  # called without arguments, and filled in
+
+
 def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
     """Record a node; or, inside `no_grad`, a leaf that knows nothing of its origin."""
-    new: Any = Recorded()  # pyright: ignore[reportCallIssue] # it has no __init__ of its own
     if grad_mode.contexts and grad_mode.paused():
         op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0
+    new = blank()
     new._data = data if data.__class__ is float else float(data)  # a user's operation may give another number
-    new._label = ""
     new.op = op
     new.a = a
     new.b = b
     new.da = da
     new.db = db
     new.grad = UNSWEPT
+    new.number = next_number()
     return new
 
 
@@ -249,7 +299,7 @@ def record(op: Op, operands: Sequence[Any]) -> Any:
 def at_edge(op: Op, operands: Sequence[Any]) -> Any:
     """Record at an edge of the domain, where a slope may be infinite, or raise a DomainError that names operands."""
     data = [plain(x) for x in operands]
-    names = [describe(x) if isinstance(x, Value) and (x._label or x.op) else "" for x in operands]
+    names = [describe(x) if isinstance(x, Value) and (x.label or x.op) else "" for x in operands]
     result = op.on_floats(*data, names=names)
     wanted = [isinstance(x, Value) and not grad_mode.paused() for x in operands]
     partials = op.partials_at(data, result, wanted, names)
@@ -262,7 +312,10 @@ def partials_as_values(node: Value) -> Sequence[Any]:
     """The partials of a recorded node as Values, for derivatives of derivatives."""
     op, operands = node.op, node.operands
     wanted = [isinstance(x, Value) for x in operands]
-    fresh = [p if want else 0.0 for p, want in zip(op.partials_of(operands, node, wanted), wanted, strict=True)]
+    try:
+        fresh = [p if want else 0.0 for p, want in zip(op.partials_of(operands, node, wanted), wanted, strict=True)]
+    except DomainError as error:
+        raise DomainError(f"{describe(node)} has no finite second derivative here: {error}") from None
     now = [op.on_floats(*map(plain, operands)), *map(plain, fresh)]
     for old, new in zip([node._data, *node.partials], now, strict=True):
         if not (math.isclose(old, new, rel_tol=1e-12) or math.isnan(old)):
@@ -299,9 +352,9 @@ def describe(x: Any) -> str:
     """A Value as messages name it: by label, else by what made it."""
     if not isinstance(x, Value):
         return repr(x)
-    if x._label or x.op is None:
-        return repr(x._label) if x._label else repr(x._data)
-    parts = [repr(y._label) if isinstance(y, Value) and y._label else repr(plain(y)) for y in x.operands[:4]]
+    if x.label or x.op is None:
+        return repr(x.label) if x.label else repr(x._data)
+    parts = [repr(y.label) if isinstance(y, Value) and y.label else repr(plain(y)) for y in x.operands[:4]]
     return f"{x.op.name}({', '.join(parts)}{', …' if len(x.operands) > 4 else ''})"
 
 

@@ -42,7 +42,7 @@ def table() -> str:
         partials = [text(r) for r in rules.elts] if isinstance(rules, ast.Tuple) else [text(rules)]
         domains = ", ".join(map(str, op.domains)) or (op.condition if "condition" in ast.unparse(call) else "")
         kink = next((text(k.value) for k in call.keywords if k.arg == "kink"), "")
-        names = {"_itself": "a", "_atan2_kink": "hypot(a, b) for b > 0, else a"}
+        names = {"_itself": "a", "_hypot_kink": "hypot(a, b)", "_atan2_kink": "hypot(a, b) for b > 0, else a"}
         kink = names.get(kink, kink)
         cells = (f"`{op.name}`", "; ".join(f"`{p}`" for p in partials), domains, f"`{kink}`" if kink else "")
         lines.append("| " + " | ".join(cells) + " |")

@@ -1,0 +1,38 @@
+"""Tests of derivatives, for your own code as for ours.
+
+>>> from autodiff import sin
+>>> from autodiff.testing import gradcheck
+>>> gradcheck(lambda x: x * sin(x), 2.0).oracle
+'complex step'
+
+`gradcheck(f, *points)` compares a derivative with an oracle and names the operation whose partial is wrong.
+`expressions()` and `numbers(op)` are Hypothesis strategies: random differentiable expressions with points where they
+are well conditioned, and operands for one operation. They need the extra `testing`; `gradcheck` does not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from autodiff.testing.checking import Report, gradcheck
+from autodiff.testing.sources import Expression
+
+if TYPE_CHECKING:
+    from autodiff.testing.strategies import expressions, numbers
+
+__all__ = ["Expression", "Report", "expressions", "gradcheck", "numbers"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the strategies when one is first asked for: checking a gradient does not need Hypothesis."""
+    if name not in ("expressions", "numbers"):
+        raise AttributeError(f"module 'autodiff.testing' has no attribute {name!r}")
+    try:
+        from autodiff.testing import strategies
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] != "hypothesis":
+            raise
+        raise ImportError(
+            f'autodiff.testing.{name} draws with Hypothesis: pip install "delta-autodiff[testing]"'
+        ) from error
+    return getattr(strategies, name)

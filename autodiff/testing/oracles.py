@@ -1,0 +1,144 @@
+"""Other ways to know a derivative, each with the error bound it claims.
+
+Complex step (Squire and Trapp, SIAM Review 40, 1998): Im f(x + ih) / h, exact to rounding, for what can be computed on
+complex numbers. Central differences, extrapolated by Richardson to h → 0: for everything else.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autodiff.backward import topological_order
+from autodiff.ops import Op
+from autodiff.testing.continuations import continuation
+
+EPSILON = sys.float_info.epsilon
+_UNDERFLOW = sys.float_info.min  # what a product beside the real axis may lose
+COMPLEX_STEP, DIFFERENCES = "complex step", "central differences"
+
+
+class NoDerivativeError(ValueError):
+    """No oracle can tell a derivative here: a kink, the edge of a domain, or noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A derivative, how far off it may be, and whose word that is."""
+
+    value: float
+    bound: float
+    oracle: str
+
+
+def complex_step(function: Callable[[complex], complex], x: float) -> Estimate:
+    """Give the derivative of a function of complex numbers at a real point.
+
+    >>> complex_step(lambda z: z * z, 3.0).value
+    6.0
+    """
+    h = math.ldexp(1.0, max(math.frexp(x)[1] - 133, -960))  # a power of two: dividing by it is exact
+    slope = function(complex(x, h)).imag / h
+    return Estimate(slope, 16.0 * EPSILON * abs(slope) + h + _UNDERFLOW / h, COMPLEX_STEP)
+
+
+def central_differences(function: Callable[[float], float], x: float, noise: float = 0.0) -> Estimate:
+    """Give the derivative at `x` by central differences at ever smaller steps, extrapolated to step 0.
+
+    `noise` is the absolute error of the function's values, where it is more than the rounding of the last operation.
+    The bound is twice the disagreement of neighbouring extrapolations plus the noise over the step.
+
+    Raises NoDerivativeError when the function is defined on one side of `x` only or has a kink there.
+
+    >>> estimate = central_differences(math.exp, 1.0)
+    >>> abs(estimate.value - math.e) <= estimate.bound < 1e-9
+    True
+    """
+    here = _attempt(function, x)
+    best: Estimate | None = None
+    best_step, one_sided = 0.0, True
+    slopes: list[float] = []  # at h, h/2, h/4; a gap starts them anew
+    previous = math.nan
+    h, last = max(abs(x), 1.0) / 8.0, 2.0**-26 * (min(abs(x), 1.0) or 1.0)
+    while h >= last:
+        low, high = _attempt(function, x - h), _attempt(function, x + h)
+        one_sided = one_sided and not math.isfinite(low + high)
+        slopes = [*slopes[-2:], (high - low) / ((x + h) - (x - h))] if math.isfinite(low + high) else []
+        if len(slopes) == 3:
+            once = [(4.0 * slopes[1] - slopes[0]) / 3.0, (4.0 * slopes[2] - slopes[1]) / 3.0]
+            twice = (16.0 * once[1] - once[0]) / 15.0
+            rounding = 4.0 * (noise + EPSILON * max(abs(low), abs(high))) / h
+            bound = 2.0 * max(abs(twice - previous), abs(twice - once[1])) + rounding  # NaN at first, as max keeps it
+            previous = twice
+            if best is None or bound < best.bound or math.isnan(best.bound):
+                best, best_step = Estimate(twice, bound, DIFFERENCES), h
+            elif rounding > best.bound:
+                break
+        h /= 2.0
+    if best is None or math.isnan(best.bound):
+        raise NoDerivativeError(
+            "defined on one side only: the edge of a domain" if one_sided else "defined too close around it"
+        )
+    uncertain = 1e3 * (noise + EPSILON * abs(here))
+    if all(_jumps(function, x, here, h, uncertain, abs(best.value)) for h in (best_step, 2.0**-16 * max(abs(x), 1.0))):
+        raise NoDerivativeError("the slopes on the left and on the right differ: a kink")
+    return best
+
+
+def partial_of(op: Op, operands: Sequence[float], i: int) -> Estimate:
+    """Give ∂op/∂operand `i` by the best oracle there is for it."""
+
+    def along(x: float) -> float:
+        return op.on_floats(*operands[:i], x, *operands[i + 1 :])
+
+    def along_complex(z: complex) -> complex:
+        return on_complex(*map(complex, operands[:i]), z, *map(complex, operands[i + 1 :]))
+
+    on_complex: Any = continuation(op)
+    if on_complex is not None:
+        estimate = complex_step(along_complex, operands[i])
+        if math.isfinite(estimate.value):
+            return estimate
+    return central_differences(along, operands[i])
+
+
+def derivative_of_graph(root: Any, leaf: Any) -> Estimate | None:
+    """Give ∂root/∂leaf by computing the recorded graph on complex numbers; None where an operation cannot."""
+    order = topological_order(root)[::-1]
+    functions: dict[Any, Any] = {node: continuation(node.op) for node in order if node.op is not None}
+    if None in functions.values():
+        return None
+
+    def along(z: complex) -> complex:
+        at: dict[Any, complex] = {}
+        for node in order:
+            if node in functions:
+                at[node] = functions[node](*[complex(x) if x.__class__ is float else at[x] for x in node.operands])
+            else:
+                at[node] = z if node is leaf else complex(node.data)
+        return at[root]
+
+    estimate = complex_step(along, leaf.data)
+    return estimate if math.isfinite(estimate.value) else None
+
+
+def _attempt(function: Callable[[float], float], x: float) -> float:
+    try:
+        return function(x)
+    except (ArithmeticError, ValueError):
+        return math.nan
+
+
+def _jumps(function: Callable[[float], float], x: float, here: float, h: float, noise: float, slope: float) -> bool:
+    """Whether right slope minus left slope stays as the step shrinks; where a function is smooth it shrinks too.
+
+    A kink does so at every scale; a narrow bend only at steps wider than itself.
+    """
+    jumps: list[float] = []
+    for step in (h, h / 8.0):
+        low, high = _attempt(function, x - step), _attempt(function, x + step)
+        jumps.append(abs((high - here) - (here - low)) / step)
+    return jumps[1] > 0.5 * jumps[0] and jumps[1] > 8.0 * noise / h + 1e-6 * slope

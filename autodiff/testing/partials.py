@@ -1,0 +1,173 @@
+"""The check of one recorded operation: each of its partials against an oracle, by name.
+
+A rule is taken as right when it agrees with the oracle to half of the digits of a float, √ε: a wrong formula is
+wrong by far more. Where rounding alone may cost more than that (1 - tanh² for a tanh near 1), the rule is
+computed again with its operands and result a few units in the last place away, and what that moves is allowed too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+from autodiff.backward import propagate
+from autodiff.ops import Op
+from autodiff.testing.oracles import EPSILON, Estimate, NoDerivativeError, central_differences, partial_of
+from autodiff.value import Value
+
+HALF_THE_DIGITS = math.sqrt(EPSILON)
+TINY = 1e-290  # below this, products of partials leave the normal floats
+
+
+def check_partials(node: Any, where: str) -> list[float]:
+    """Check every partial of a recorded node; give how far off each one may be while still right.
+
+    Raises AssertionError naming operation and operand of a wrong partial, and ValueError where there is none to check:
+    at a kink, at the edge of a domain. `where` ends the message.
+    """
+    op, operands = node.op, tuple(map(_plain, node.operands))
+    wanted = [isinstance(x, Value) for x in node.operands]
+    _refuse_edges(node, operands, wanted, where)
+    margins: list[float] = []
+    for i, (partial, want) in enumerate(zip(node.partials, wanted, strict=True)):
+        if not want:
+            margins.append(0.0)
+            continue
+        try:
+            truth = partial_of(op, operands, i)
+        except NoDerivativeError as error:
+            raise _no_derivative(node, operands, f"by operand {i + 1}: {error}", where) from None
+        margin = truth.bound + HALF_THE_DIGITS * abs(truth.value) + 2.0 * _rounding(op, operands, node.data, i) + TINY
+        if not abs(partial - truth.value) <= margin:
+            others = [] if op.arity == 1 else [_estimate(op, operands, j) for j in range(len(operands))]
+            hint = _hint(partial, truth, i, others)
+            raise AssertionError(
+                f"{op.name}: its partial by operand {i + 1} is wrong\n"
+                f"{comparison(_call(node, operands), partial, truth, 'the rule')}{hint}\n  {where}"
+            )
+        margins.append(margin)
+    return margins
+
+
+def check_second_partials(node: Any, where: str) -> None:
+    """Check that every partial of a recorded node, as a rule on Values, has the right derivative itself.
+
+    Raises AssertionError naming the operation, the partial and the operand it was differentiated by.
+    """
+    op, operands = node.op, tuple(map(_plain, node.operands))
+    wanted = [isinstance(x, Value) for x in node.operands]
+    for i, j in product(range(len(operands)), repeat=2):
+        if not (wanted[i] and wanted[j]):
+            continue
+        only = [k == i for k in range(len(operands))]
+
+        def rule(x: float, i: int = i, j: int = j, only: Sequence[bool] = only) -> float:
+            at = (*operands[:j], x, *operands[j + 1 :])
+            return op.partials_at(at, op.on_floats(*at), only)[i]
+
+        try:
+            noise = _rounding(op, operands, node.data, i)
+            truth = central_differences(rule, operands[j], noise)
+        except NoDerivativeError as error:
+            raise _no_derivative(node, operands, f"of second order by operand {j + 1}: {error}", where) from None
+        second = _second_partial(op, operands, wanted, i, j, where)
+        # The first partials are a condition of this check, and are themselves known to half of the digits only.
+        scale = abs(truth.value) + abs(node.partials[i])
+        if not abs(second - truth.value) <= truth.bound + HALF_THE_DIGITS * scale + TINY:
+            raise AssertionError(
+                f"{op.name}: its partial by operand {i + 1} is right, but not the derivative of that by operand {j + 1}"
+                f"\n{comparison(_call(node, operands), second, truth, 'the rule on Values')}"
+                f"\n  write the rule with operators and rows of the table, on operands and result\n  {where}"
+            )
+
+
+def comparison(at: str, found: float, truth: Estimate, source: str) -> str:
+    """Both numbers and their ratio, a line each."""
+    ratio = f"{found / truth.value:.12g}" if truth.value else "none, the right one is 0"
+    return (
+        f"  at {at}\n  {source} gives {found!r}\n"
+        f"  {truth.oracle} gives {truth.value!r} (± {truth.bound:.0e})\n  ratio {ratio}"
+    )
+
+
+def _second_partial(op: Op, operands: Sequence[float], wanted: Sequence[bool], i: int, j: int, where: str) -> float:
+    values = [Value(x) if want else x for x, want in zip(operands, wanted, strict=True)]
+    result: Any = op(*values)
+    only = [k == i for k in range(len(operands))]
+    try:
+        partial = op.partials_of(values, result, only)[i]
+    except TypeError as error:
+        raise AssertionError(
+            f"{op.name}: its partial by operand {i + 1} computes on floats but not on Values, so it has no derivative\n"
+            f"  {error}\n  write the rule with operators and rows of the table\n  {where}"
+        ) from error
+    return float(propagate(partial).get(values[j], 0.0)) if isinstance(partial, Value) else 0.0
+
+
+def _refuse_edges(node: Any, operands: Sequence[float], wanted: Sequence[bool], where: str) -> None:
+    op = node.op
+    for x, domain, want in zip(operands, op.domains, wanted, strict=False):
+        if want and x in domain.bounds:
+            raise _no_derivative(node, operands, f"at the edge of its domain {domain}", where)
+    if op.kink is None or op.kink(*operands) != 0.0:
+        return
+    for i, want in enumerate(wanted):  # a kink in a constant operand, such as where(0.0, …), is crossed by nobody
+        aside = (*operands[:i], operands[i] + max(1.0, abs(operands[i])), *operands[i + 1 :])
+        if want and op.kink(*aside) != 0.0:
+            raise _no_derivative(node, operands, "at a kink", where)
+
+
+def _no_derivative(node: Any, operands: Sequence[float], problem: str, where: str) -> ValueError:
+    return ValueError(
+        f"{_call(node, operands)} has no derivative to check {problem}; move the point a little\n  {where}"
+    )
+
+
+def _rounding(op: Op, operands: Sequence[float], result: float, i: int) -> float:
+    """How far partial `i` moves when operands and result move by four units in the last place.
+
+    Between four and eight units away from the point: a rule such as clip's asks whether operand and result are equal,
+    and its jump off that is no rounding.
+    """
+    only = [k == i for k in range(len(operands))]
+
+    def rule(*at: float) -> float:
+        try:
+            return op.partials_at(at[:-1], at[-1], only)[i]
+        except (ArithmeticError, ValueError):
+            return math.nan
+
+    at = (*operands, result)
+    moved = 0.0
+    for k, x in enumerate(at):
+        for ulps in (-4.0, 4.0):
+            near, far = (rule(*at[:k], x * (1.0 + n * ulps * EPSILON), *at[k + 1 :]) for n in (1.0, 2.0))
+            moved += abs(far - near) if math.isfinite(far - near) else 0.0
+    return moved
+
+
+def _estimate(op: Op, operands: Sequence[float], i: int) -> float:
+    try:
+        return partial_of(op, operands, i).value
+    except ValueError:
+        return math.nan
+
+
+def _hint(partial: float, truth: Estimate, i: int, others: Sequence[float]) -> str:
+    if truth.value and math.isclose(partial, -truth.value, rel_tol=1e-6):
+        return ": the sign is wrong"
+    for j, other in enumerate(others):
+        if j != i and other and math.isclose(partial, other, rel_tol=1e-6):
+            return f": this is the partial by operand {j + 1}, are they swapped?"
+    return ""
+
+
+def _call(node: Any, operands: Sequence[float]) -> str:
+    label = f", node {node.label!r}" if node.label else ""
+    return f"{node.op.name}({', '.join(map(repr, operands))}){label}"
+
+
+def _plain(x: Any) -> float:
+    return x.data if isinstance(x, Value) else x

@@ -1,0 +1,307 @@
+"""`gradcheck` names what is wrong, the strategies draw what they promise, and neither needs more than it says."""
+
+import ast
+import dataclasses
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+
+import autodiff
+from autodiff import OPS, Op, Value, exp, log, relu, sin, topological_order, total
+from autodiff.testing import Expression, expressions, gradcheck, numbers
+from autodiff.testing.oracles import NoDerivativeError, central_differences, complex_step
+
+FAULTS = {
+    "sign": lambda rules, i: lambda *at: -rules[i](*at),
+    "factor 1.001": lambda rules, i: lambda *at: rules[i](*at) * 1.001,
+    "swapped": lambda rules, i: rules[i - 1],
+}
+PLANTED = [  # one row of each arity, at a point where its partials differ
+    ("tanh", (0.4,)),
+    ("erf", (0.4,)),
+    ("atan2", (0.6, 1.3)),
+    ("pow", (0.6, 1.3)),
+    ("leaky_relu", (-0.5, 0.2)),
+    ("clip", (0.3, -1.0, 1.0)),
+    ("where", (1.0, 0.3, 0.7)),
+    ("logsumexp", (0.3, -0.2, 0.9)),
+    ("weighted_sum", (0.3, -0.2, 0.9)),
+]
+
+
+def planted(op, fault, i, n=1):
+    """The row, with a wrong partial by operand `i`; `n` is how many operands a row on any number of them will get."""
+    if op.arity is None:
+        right = op.partials
+        rules = [lambda xs, r, k=k: right(xs, r)[k] for k in range(n)]
+        wrong = FAULTS[fault](rules, i)
+        return dataclasses.replace(op, partials=lambda xs, r: [wrong(xs, r) if k == i else p for k, p in enumerate(right(xs, r))])
+    return dataclasses.replace(op, partials=tuple(FAULTS[fault](op.partials, i) if k == i else rule for k, rule in enumerate(op.partials)))
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(("name", "point"), PLANTED)
+def test_a_planted_wrong_partial_is_named(name, point, fault):
+    """Whatever operand it is planted in, deep in an expression too; a fault that changes nothing is no fault."""
+    op = OPS[name]
+    gradcheck(op, *point)
+    right = op.partials_at(point, op(*point), [True] * len(point))
+    for i in range(len(point)):
+        wrong = planted(op, fault, i, len(point))
+        if wrong.partials_at(point, op(*point), [True] * len(point)) == list(right) or (op.arity == 1 and fault == "swapped"):
+            continue
+        for f in (wrong, lambda *xs, wrong=wrong: sin(3.0 * exp(wrong(*xs)) + xs[0])):
+            with pytest.raises(AssertionError, match=rf"^{name}: its partial by operand {i + 1} is wrong"):
+                gradcheck(f, *point)
+
+
+@pytest.mark.parametrize("name", OPS)
+@given(data=st.data())
+@settings(max_examples=10)
+def test_a_wrong_factor_is_caught_in_every_row_that_has_a_slope(name, data):
+    """By a factor 1.001 in any partial that is not 0."""
+    op = OPS[name]
+    point = data.draw(numbers(op, max_operands=3))
+    right = op.partials_at(point, op(*point), [True] * len(point))
+    for i, partial in enumerate(right):
+        if abs(partial) > 1e-6:
+            with pytest.raises(AssertionError, match=rf"^{name}: its partial by operand {i + 1} is wrong"):
+                gradcheck(planted(op, "factor 1.001", i, len(point)), *point)
+
+
+def test_the_message_has_point_both_numbers_ratio_and_a_guess():
+    """Everything needed to mend the rule stands in the message."""
+    with pytest.raises(AssertionError) as caught:
+        gradcheck(planted(OPS["sin"], "sign", 0), 0.0)
+    message = str(caught.value)
+    assert "sin(0.0)" in message
+    assert "the rule gives -1.0" in message
+    assert "complex step gives 1.0 (± " in message
+    assert "ratio -1" in message
+    assert "the sign is wrong" in message
+    assert "in gradcheck of sin at the point (0.0,)" in message
+    with pytest.raises(AssertionError, match=r"this is the partial by operand 1, are they swapped\?"):
+        gradcheck(planted(OPS["hypot"], "swapped", 1), 3.0, 4.0)
+
+
+def test_a_node_is_named_by_its_label():
+    """The user's own name for the node stands beside the operation."""
+
+    def f(x):
+        z = planted(OPS["exp"], "sign", 0)(x)
+        z.label = "layer.z"
+        return z * 2.0
+
+    with pytest.raises(AssertionError, match=r"exp\(0\.5\), node 'layer\.z'"):
+        gradcheck(f, 0.5)
+
+
+def test_what_was_not_recorded_is_found():
+    """A function that uses the plain number on the way has a slope that the graph does not know."""
+    with pytest.raises(AssertionError, match="computes something that was not recorded"):
+        gradcheck(lambda x: x * x.data, 3.0)
+    with pytest.raises(AssertionError, match="input 1 of 1"):
+        gradcheck(lambda x: x.data**2, 3.0)
+    assert gradcheck(lambda x: 5.0, 3.0).error == 0.0
+
+
+@pytest.mark.parametrize(
+    ("partial", "said"),
+    [
+        (lambda a, r: math.exp(getattr(a, "data", a)), "is right, but not the derivative of that by operand 1"),
+        (lambda a, r: math.exp(a), "computes on floats but not on Values"),
+    ],
+)
+def test_a_rule_that_cannot_be_differentiated_is_named_in_second_order(partial, said):
+    """Right numbers that cut the graph pass first order and are caught in second."""
+    op = Op("grow", "g", math.exp, np.exp, (partial,))
+    gradcheck(op, 0.5)
+    with pytest.raises(AssertionError, match=f"^grow: its partial by operand 1 {said}"):
+        gradcheck(lambda x: x * op(x), 0.5, order=2)
+
+
+def test_right_functions_pass():
+    """Numbers, sequences, arrays, operations, constants; the report says who knew."""
+    assert gradcheck(OPS["tanh"], 0.3).oracle == "complex step"
+    assert gradcheck(OPS["erf"], 0.3).oracle == "central differences"
+    report = gradcheck(lambda w, x, b: sum(w @ x) + b[0] * b[1][0], np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.5, -0.5]), [2.0, [3.0]], order=2)
+    assert report.error <= 1e-9
+    assert report.bound < 1e-6
+    assert gradcheck(lambda xs: log(total([x * x for x in xs])), [1, 2.5, np.float32(3)]).error < 1e-15
+    cube = Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))
+    assert gradcheck(cube, -1.5, order=2).oracle == "central differences"
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-10, 18.0, -18.0, 40.0, -700.0])
+@pytest.mark.parametrize("name", ["tanh", "sigmoid", "softplus", "erf", "sin", "asinh", "atan"])
+def test_saturated_and_tiny_points_raise_no_false_alarm(name, x):
+    """Rules that cancel by rounding are not called wrong."""
+    gradcheck(OPS[name], x)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "said"),
+    [
+        (relu, 0.0, "at a kink"),
+        (abs, 0.0, "at a kink"),
+        (lambda x: autodiff.maximum(x, 2.0), 2.0, "at a kink"),
+        (autodiff.sqrt, 0.0, "at the edge of its domain"),
+        (lambda x: x**0.5, 0.0, "the edge of a domain"),
+        (Op("hinge", "h", lambda a: max(a, 0.0), partials=(lambda a, r: autodiff.step(a),)), 0.0, "a kink"),
+        (log, -1.0, "log of -1.0"),
+    ],
+)
+def test_where_there_is_no_derivative_it_says_so(f, x, said):
+    """A ValueError that names the operation: never a false alarm."""
+    with pytest.raises(ValueError, match=said):
+        gradcheck(f, x)
+
+
+def test_a_constant_condition_is_no_kink():
+    """`where(0.0, …)` with a plain number is crossed by nobody."""
+    gradcheck(lambda a, b: autodiff.where(0.0, a, b), 1.0, 2.0, order=2)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda: gradcheck(sin), TypeError, "needs the point"),
+        (lambda: gradcheck(sin, 1.0, order=3), ValueError, "order is 1 or 2, got 3"),
+        (lambda: gradcheck(lambda x: [x], 1.0), TypeError, "ONE number, got list"),
+        (lambda: gradcheck(sin, "1"), TypeError, "one real number"),
+        (lambda: expressions("exp"), TypeError, r"\['exp'\]"),
+        (lambda: expressions(["cbrt"]), ValueError, "unknown operation 'cbrt'"),
+        (lambda: expressions([3]), TypeError, "got int 3"),
+        (lambda: expressions([]), ValueError, "at least one"),
+        (lambda: expressions(max_leaves=0), ValueError, "max_leaves must be at least 1, got 0"),
+        (lambda: expressions(max_leaves=2.0), TypeError, "max_leaves is an int, got float"),
+        (lambda: expressions(inputs=0), ValueError, "inputs must be at least 1"),
+        (lambda: expressions(["add"], max_leaves=1), ValueError, "none of add takes 1 to 1 operands"),
+        (lambda: expressions(["exp"], inputs=2), ValueError, "none of exp takes 2 to 8 operands"),
+        (lambda: expressions([Op("a b", "?", abs, partials=(abs,))]), ValueError, "'a b' is no name"),
+        (lambda: numbers("cbrt"), ValueError, "unknown operation 'cbrt'"),
+        (lambda: numbers("total", max_operands=0), ValueError, "max_operands must be at least 1"),
+        (lambda: Expression("def f(x):\n    return x", (1.0,))(1.0, 2.0), TypeError, "takes 1 numbers, got 2"),
+    ],
+)
+def test_bad_arguments_are_refused_at_the_call(call, error, said):
+    """Each with a message that says what to give instead."""
+    with pytest.raises(error, match=said):
+        call()
+
+
+def rows_in(expression):
+    graph = topological_order(expression(*map(Value, expression.point)))
+    return [node.op.name for node in graph if node.op is not None]
+
+
+@given(expressions(max_leaves=6))
+def test_expressions_keep_what_they_promise(f):
+    """Finite and bounded, away from kinks, leaves counted, source that runs as it stands."""
+    values = [Value(x) for x in f.point]
+    for node in topological_order(f(*values)):
+        if node.op is None:
+            continue
+        operands = [getattr(x, "data", x) for x in node.operands]
+        assert abs(node.data) <= 1e3
+        assert all(abs(p) <= 1e3 for p in node.partials)
+        if node.op.kink is not None and any(node.partials):
+            assert node.op.kink(*operands) != 0.0 or node.op is OPS["where"]
+    names = {"x", "y", "z"}
+    leaves = [n for n in ast.walk(ast.parse(f.source)) if isinstance(n, ast.Constant) or (isinstance(n, ast.Name) and n.id in names)]
+    assert len(leaves) <= 6
+    scope = {}
+    exec(f"from autodiff import *\n{f.source}", scope)
+    assert scope["f"](*f.point) == f(*f.point)
+    assert repr(f) == f"{f.source}\nf({', '.join(map(repr, f.point))})"
+
+
+@given(expressions(["sin", OPS["mul"], Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))], inputs=2))
+def test_expressions_use_the_operations_and_inputs_asked_for(f):
+    """Operations of one's own too."""
+    assert set(rows_in(f)) <= {"sin", "mul", "cube"}
+    assert len(f.point) == 2
+
+
+def test_every_row_is_drawn():
+    """A thousand expressions leave no row out."""
+    seen = set()
+
+    @settings(max_examples=1000, database=None, phases=[Phase.generate], derandomize=True)
+    @given(expressions())
+    def draw(f):
+        seen.update(rows_in(f))
+
+    draw()
+    assert seen == set(OPS)
+
+
+@pytest.mark.parametrize("name", ["tanh", "log", "where", "logsumexp"])
+def test_the_least_expression_with_a_row_is_that_row(name):
+    """Shrinking takes everything else away."""
+    least = find(expressions(), lambda f: name in rows_in(f), settings=settings(max_examples=3000, database=None))
+    assert rows_in(least) in ([name], ["add", name])  # where x + 0.0 gives what the row's own start does not
+    assert len(least.source.splitlines()) <= 3
+
+
+def test_a_failure_shrinks_to_the_least_graph():
+    """A fault in tanh, met in large expressions, is shown in a tiny one."""
+    wrong = planted(OPS["tanh"], "factor 1.001", 0)
+
+    def fails(f):
+        try:
+            gradcheck(f, *f.point)
+        except AssertionError:
+            return True
+        return False
+
+    least = find(expressions(["add", "mul", "sin", wrong]), fails, settings=settings(max_examples=1000, database=None))
+    assert least.source == "def f(x):\n    return tanh(x)"
+
+
+def test_the_oracles_keep_their_bounds():
+    """The true error is within the claimed one, against derivatives known in closed form."""
+    for f, slope, x in [
+        (math.exp, math.exp, 1.0),
+        (math.log, lambda x: 1 / x, 1e-6),
+        (math.sin, math.cos, 100.0),
+        (math.atan, lambda x: 1 / (1 + x * x), 3.0),
+        (lambda x: x**9, lambda x: 9 * x**8, -2.0),
+    ]:
+        estimate = central_differences(f, x)
+        assert abs(estimate.value - slope(x)) <= estimate.bound <= 1e-6 * max(1.0, abs(slope(x)))
+    estimate = complex_step(lambda z: z**9, -2.0)
+    assert abs(estimate.value - 9 * 256) <= estimate.bound < 1e-10
+    narrow = central_differences(lambda x: 1.0 / math.hypot(x, 0.004), 0.0)  # even: every difference is 0
+    assert narrow.value == 0.0
+    with pytest.raises(NoDerivativeError, match="a kink"):
+        central_differences(abs, 0.0)
+
+
+def test_gradcheck_works_without_hypothesis_and_the_strategies_say_what_to_install():
+    """Hypothesis is an extra: its absence is met only by those who ask for strategies."""
+    code = """
+import sys
+sys.modules["hypothesis"] = None
+import autodiff
+from autodiff.testing import gradcheck
+gradcheck(autodiff.tanh, 0.5, order=2)
+try:
+    from autodiff.testing import expressions
+except ImportError as error:
+    print(error)
+"""
+    answer = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert 'pip install "delta-autodiff[testing]"' in answer.stdout
+
+
+def test_importing_the_engine_does_not_load_hypothesis():
+    """Nor does gradcheck."""
+    code = "import sys, autodiff.testing; print('hypothesis' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"
