@@ -69,31 +69,34 @@ def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:
     return order
 
 
-def sweep(root: Node) -> None:  # noqa: C901 # two loops, each unrolled over the two ways operands are stored
+def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # two loops, unrolled over the ways operands are stored
     """Propagate δ from `root`: inner nodes get δ of this sweep, leaves add it to the `grad` they have.
 
     A leaf's total is formed first and added once, so a second sweep adds exactly the same again. A δ or a partial
     that is exactly 0 is not propagated: 0 · ∞ never makes a NaN. Interrupted, it leaves every leaf as it was.
     """
     zero = float("0")  # an object of this sweep's own: as a grad it marks the nodes that were met
-    leaves: list[tuple[Node, Any]] = []
-    order: list[Node] = []  # the inner nodes; it grows as we walk
+    leaves: list[tuple[Any, Any]] = []  # with the grad they had
+    order: list[Any] = []  # the inner nodes; it grows as we walk
+    leaf, inner = leaves.append, order.append
     with _one_sweep_at_a_time:
         try:
-            for operand in (root,):
-                leaves.append((operand, operand.grad)) if operand.op is None else order.append(operand)
-                operand.grad = zero
+            leaf((root, root.grad)) if root.op is None else inner(root)
+            root.grad = zero
             for node in order:
                 operand = node.a
                 if operand.__class__ is not float and operand.grad is not zero:
-                    leaves.append((operand, operand.grad)) if operand.op is None else order.append(operand)
+                    leaf((operand, operand.grad)) if operand.op is None else inner(operand)
                     operand.grad = zero
                 operand = node.b
-                if operand.__class__ is not float:
-                    for each in operand if operand.__class__ is tuple else (operand,):
+                if operand.__class__ is tuple:
+                    for each in operand:
                         if each.__class__ is not float and each.grad is not zero:
-                            leaves.append((each, each.grad)) if each.op is None else order.append(each)
+                            leaf((each, each.grad)) if each.op is None else inner(each)
                             each.grad = zero
+                elif operand.__class__ is not float and operand.grad is not zero:
+                    leaf((operand, operand.grad)) if operand.op is None else inner(operand)
+                    operand.grad = zero
             order.sort(key=_number, reverse=True)
             root.grad = 1.0
             for node in order:
@@ -103,18 +106,19 @@ def sweep(root: Node) -> None:  # noqa: C901 # two loops, each unrolled over the
                     if partial:
                         node.a.grad += delta * partial
                     partial = node.db
-                    if partial.__class__ is tuple:
-                        for operand, each in zip(node.b, partial):  # noqa: B905 # strict costs time on every node
-                            if each:
-                                operand.grad += delta * each
-                    elif partial:
-                        node.b.grad += delta * partial
+                    if partial:
+                        if partial.__class__ is tuple:
+                            for operand, each in zip(node.b, partial):  # noqa: B905 # strict costs time on every node
+                                if each:
+                                    operand.grad += delta * each
+                        else:
+                            node.b.grad += delta * partial
         except BaseException:
-            for leaf, before in leaves:
-                leaf.grad = before
+            for node, before in leaves:
+                node.grad = before
             raise
-        for leaf, before in leaves:
-            leaf.grad = before + leaf.grad
+        for node, before in leaves:
+            node.grad = before + node.grad
 
 
 def _as_recorded(node: Any) -> Sequence[Any]:

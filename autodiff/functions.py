@@ -6,9 +6,13 @@ The others are rows of the table and are called as they stand: `autodiff.exp`, `
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter, mul
 from typing import Any
 
 from autodiff.ops import OPS, exp
+from autodiff.value import node
+
+_data_of = attrgetter("_data")
 
 
 def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
@@ -69,9 +73,18 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
     -2.0
     """
     weights, inputs = tuple(weights), tuple(inputs)
-    if len(weights) != len(inputs):
-        raise ValueError(f"weighted_sum takes one input per weight: got {len(weights)} weights, {len(inputs)} inputs")
-    return OPS["weighted_sum"](*weights, *inputs, bias)
+    n = len(weights)
+    if n != len(inputs):
+        raise ValueError(f"weighted_sum takes one input per weight: got {n} weights, {len(inputs)} inputs")
+    operands = (*weights, *inputs, bias)
+    try:  # the usual case, recorded in one go: weights and bias are Values, inputs are all Values or all floats
+        w, b = tuple(map(_data_of, weights)), _data_of(bias)
+        plain = n > 0 and inputs[0].__class__ is float and set(map(type, inputs)) == {float}
+        x = inputs if plain else tuple(map(_data_of, inputs))
+        z = sum(map(mul, w, x), b)
+    except (AttributeError, TypeError):
+        return OPS["weighted_sum"](*operands)
+    return node(z, OPS["weighted_sum"], 0.0, operands, 0.0, (*x, *((0.0,) * n if plain else w), 1.0))
 
 
 def _some(values: Iterable[Any], name: str) -> tuple[Any, ...]:

@@ -136,7 +136,9 @@ class Op:
         for i, (x, domain) in enumerate(zip(operands, self.domains, strict=False)):
             if not problem and x not in domain:
                 problem = f"{f'operand {i + 1} ' if len(operands) > 1 else ''}outside {domain}"
-        shown = f"{self.name} of {' and '.join(map(repr, operands)) or 'nothing'}, {problem or 'needs ' + self.condition}"
+        shown = (
+            f"{self.name} of {' and '.join(map(repr, operands)) or 'nothing'}, {problem or 'needs ' + self.condition}"
+        )
         named = [f"operand {i + 1} " * (len(operands) > 1) + name for i, name in enumerate(names) if name]
         return f"{shown}, in {', '.join(named)}" if named else shown
 

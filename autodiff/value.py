@@ -56,6 +56,8 @@ class Value(Methods):
         self.a = self.b = self.da = self.db = 0.0
         self.grad = UNSWEPT
         self.number = next_number()
+        if self.__class__ is Value:
+            self.__class__ = Recorded  # pyright: ignore[reportAttributeAccessIssue]
 
     @property
     def data(self) -> float:
@@ -127,7 +129,7 @@ class Value(Methods):
     # The three operators that every computation is made of record their node themselves, which saves a call; what
     # they do otherwise is `binary` for the row of the table.
     def __add__(self, other: Any) -> Any:
-        if not isinstance(other, Value) or grad_mode.contexts:
+        if other.__class__ is not Recorded or grad_mode.contexts:
             return binary(ADD, self, other)
         new = blank()
         new._data = self._data + other._data
@@ -140,7 +142,7 @@ class Value(Methods):
         return new
 
     def __sub__(self, other: Any) -> Any:
-        if not isinstance(other, Value) or grad_mode.contexts:
+        if other.__class__ is not Recorded or grad_mode.contexts:
             return binary(SUB, self, other)
         new = blank()
         new._data = self._data - other._data
@@ -154,7 +156,7 @@ class Value(Methods):
         return new
 
     def __mul__(self, other: Any) -> Any:
-        if not isinstance(other, Value) or grad_mode.contexts:
+        if other.__class__ is not Recorded or grad_mode.contexts:
             return binary(MUL, self, other)
         new = blank()
         x = new.db = self._data
@@ -223,7 +225,10 @@ class Value(Methods):
 
 
 class Recorded(Value):
-    """A Value made by an operation. Skipping `Value.__init__` saves a tenth of the time of a node."""
+    """The class that every Value has in truth, except of a subclass of yours.
+
+    Without an `__init__` of its own a new one costs half, and reading attributes is quick where all have one class.
+    """
 
     __slots__ = ()
     __init__ = object.__init__  # pyright: ignore[reportAssignmentType]
@@ -253,9 +258,20 @@ def unary(op: Op, a: Value) -> Any:
     data = a._data
     try:
         result = op.forward(data)
-        return node(result, op, a, 0.0, op.partials[0](data, result), 0.0)
+        partial = op.partials[0](data, result)
     except (ArithmeticError, ValueError):
         return at_edge(op, (a,))
+    if grad_mode.contexts or result.__class__ is not float:
+        return node(result, op, a, 0.0, partial, 0.0)
+    new = blank()
+    new._data = result
+    new.op = op
+    new.a = a
+    new.b = new.db = 0.0
+    new.da = partial
+    new.grad = UNSWEPT
+    new.number = next_number()
+    return new
 
 
 def binary(op: Op, a: Any, b: Any) -> Any:

@@ -40,7 +40,11 @@ def mpmath_functions(mp):
         return sum(w * x for w, x in zip(xs[:n], xs[n:-1], strict=True)) + xs[-1]
 
     def atan2(a, b):  # mpmath's own branches on signs; this is the same function, differentiable off the axis
-        return mp.atan(a / b) + (0 if b > 0 else mp.sign(a) * mp.pi) if abs(b) > abs(a) else mp.sign(a) * mp.pi / 2 - mp.atan(b / a)
+        return (
+            mp.atan(a / b) + (0 if b > 0 else mp.sign(a) * mp.pi)
+            if abs(b) > abs(a)
+            else mp.sign(a) * mp.pi / 2 - mp.atan(b / a)
+        )
 
     return {
         "add": lambda a, b: a + b,
@@ -69,7 +73,29 @@ def mpmath_functions(mp):
         "mean": lambda *xs: sum(xs) / len(xs),
         "logsumexp": lambda *xs: mp.log(sum(map(mp.exp, xs))),
         "weighted_sum": weighted_sum,
-        **{name: getattr(mp, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf")},
+        **{
+            name: getattr(mp, name)
+            for name in (
+                "exp",
+                "expm1",
+                "log",
+                "log1p",
+                "sqrt",
+                "sin",
+                "cos",
+                "tan",
+                "asin",
+                "acos",
+                "atan",
+                "sinh",
+                "cosh",
+                "tanh",
+                "asinh",
+                "acosh",
+                "atanh",
+                "erf",
+            )
+        },
     }
 
 
@@ -246,7 +272,11 @@ def test_outside_the_domain_is_an_error_that_names_operation_label_and_value(nam
         assert not np.isfinite(op(*[np.array([x]) for x in operands])).any()
 
 
-@pytest.mark.parametrize("op", [op for op in OPS.values() if any(d.interval != "(-∞, ∞)" or d.without is not None for d in op.domains)], ids=repr)
+@pytest.mark.parametrize(
+    "op",
+    [op for op in OPS.values() if any(d.interval != "(-∞, ∞)" or d.without is not None for d in op.domains)],
+    ids=repr,
+)
 def test_the_domain_in_the_row_is_where_the_forward_computes(op):
     """Each edge: what the row calls inside computes, what it calls outside raises."""
     for i, domain in enumerate(op.domains):
@@ -266,7 +296,9 @@ EXTREMES = [0.0, -0.0, 5e-324, 1e-300, 1.0, 36.0, 710.0, -745.0, 800.0, -800.0, 
 
 
 @pytest.mark.parametrize("x", EXTREMES)
-@pytest.mark.parametrize("name", ["sigmoid", "softplus", "tanh", "erf", "atan", "relu", "exp", "expm1", "abs", "step", "sign", "asinh"])
+@pytest.mark.parametrize(
+    "name", ["sigmoid", "softplus", "tanh", "erf", "atan", "relu", "exp", "expm1", "abs", "step", "sign", "asinh"]
+)
 def test_no_nan_comes_out_of_extremes(name, x):
     """Value and slope are numbers (perhaps infinite) on floats, arrays and Values, and the three agree."""
     op = OPS[name]
@@ -283,7 +315,18 @@ def test_no_nan_comes_out_of_extremes(name, x):
 
 
 @pytest.mark.parametrize(
-    "xs", [(1e308, 1e308), (-1e308, 1e308), (-1e308, -1e308), (1000.0, -1000.0), (-800.0, -800.0), (math.inf, 1.0), (-math.inf, 1.0), (-math.inf, -math.inf), (math.inf, math.inf)]
+    "xs",
+    [
+        (1e308, 1e308),
+        (-1e308, 1e308),
+        (-1e308, -1e308),
+        (1000.0, -1000.0),
+        (-800.0, -800.0),
+        (math.inf, 1.0),
+        (-math.inf, 1.0),
+        (-math.inf, -math.inf),
+        (math.inf, math.inf),
+    ],
 )
 def test_logsumexp_takes_any_numbers(xs):
     """As NumPy's logaddexp, without NaN; slopes are a softmax and add up to 1.

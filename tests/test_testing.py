@@ -40,8 +40,12 @@ def planted(op, fault, i, n=1):
         right = op.partials
         rules = [lambda xs, r, k=k: right(xs, r)[k] for k in range(n)]
         wrong = FAULTS[fault](rules, i)
-        return dataclasses.replace(op, partials=lambda xs, r: [wrong(xs, r) if k == i else p for k, p in enumerate(right(xs, r))])
-    return dataclasses.replace(op, partials=tuple(FAULTS[fault](op.partials, i) if k == i else rule for k, rule in enumerate(op.partials)))
+        return dataclasses.replace(
+            op, partials=lambda xs, r: [wrong(xs, r) if k == i else p for k, p in enumerate(right(xs, r))]
+        )
+    return dataclasses.replace(
+        op, partials=tuple(FAULTS[fault](op.partials, i) if k == i else rule for k, rule in enumerate(op.partials))
+    )
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -53,7 +57,9 @@ def test_a_planted_wrong_partial_is_named(name, point, fault):
     right = op.partials_at(point, op(*point), [True] * len(point))
     for i in range(len(point)):
         wrong = planted(op, fault, i, len(point))
-        if wrong.partials_at(point, op(*point), [True] * len(point)) == list(right) or (op.arity == 1 and fault == "swapped"):
+        if wrong.partials_at(point, op(*point), [True] * len(point)) == list(right) or (
+            op.arity == 1 and fault == "swapped"
+        ):
             continue
         for f in (wrong, lambda *xs, wrong=wrong: sin(3.0 * exp(wrong(*xs)) + xs[0])):
             with pytest.raises(AssertionError, match=rf"^{name}: its partial by operand {i + 1} is wrong"):
@@ -129,7 +135,13 @@ def test_right_functions_pass():
     """Numbers, sequences, arrays, operations, constants; the report says who knew."""
     assert gradcheck(OPS["tanh"], 0.3).oracle == "complex step"
     assert gradcheck(OPS["erf"], 0.3).oracle == "central differences"
-    report = gradcheck(lambda w, x, b: sum(w @ x) + b[0] * b[1][0], np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.5, -0.5]), [2.0, [3.0]], order=2)
+    report = gradcheck(
+        lambda w, x, b: sum(w @ x) + b[0] * b[1][0],
+        np.array([[1.0, 2.0], [3.0, 4.0]]),
+        np.array([0.5, -0.5]),
+        [2.0, [3.0]],
+        order=2,
+    )
     assert report.error <= 1e-9
     assert report.bound < 1e-6
     assert gradcheck(lambda xs: log(total([x * x for x in xs])), [1, 2.5, np.float32(3)]).error < 1e-15
@@ -213,7 +225,11 @@ def test_expressions_keep_what_they_promise(f):
         if node.op.kink is not None and any(node.partials):
             assert node.op.kink(*operands) != 0.0 or node.op is OPS["where"]
     names = {"x", "y", "z"}
-    leaves = [n for n in ast.walk(ast.parse(f.source)) if isinstance(n, ast.Constant) or (isinstance(n, ast.Name) and n.id in names)]
+    leaves = [
+        n
+        for n in ast.walk(ast.parse(f.source))
+        if isinstance(n, ast.Constant) or (isinstance(n, ast.Name) and n.id in names)
+    ]
     assert len(leaves) <= 6
     scope = {}
     exec(f"from autodiff import *\n{f.source}", scope)
@@ -221,7 +237,9 @@ def test_expressions_keep_what_they_promise(f):
     assert repr(f) == f"{f.source}\nf({', '.join(map(repr, f.point))})"
 
 
-@given(expressions(["sin", OPS["mul"], Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))], inputs=2))
+@given(
+    expressions(["sin", OPS["mul"], Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))], inputs=2)
+)
 def test_expressions_use_the_operations_and_inputs_asked_for(f):
     """Operations of one's own too."""
     assert set(rows_in(f)) <= {"sin", "mul", "cube"}

@@ -231,6 +231,8 @@ def test_the_wrong_number_of_operands_is_refused():
         (lambda: autodiff.mean([]), "mean of no values is undefined: give it at least one"),
         (lambda: autodiff.softmax([]), "softmax of no values is undefined"),
         (lambda: autodiff.logsumexp(iter([])), "logsumexp of no values is undefined"),
+        (lambda: OPS["weighted_sum"](Value(1.0), 2.0), "needs as many inputs as weights, and a bias"),
+        (lambda: OPS["mean"](), "mean of nothing, needs at least one operand"),
         (lambda: autodiff.weighted_sum([Value(1.0)], [1.0, 2.0]), "one input per weight: got 1 weights, 2 inputs"),
     ],
 )
@@ -252,8 +254,28 @@ def test_constants_stay_plain_floats_in_their_place():
     assert (3 - x).operands == (3.0, x)
     assert type((3 - x).operands[0]) is float
     assert (3 - x).partials == (0.0, -1.0)
-    assert [type(o) for o in autodiff.weighted_sum([x, 1], [2, x], 0).operands] == [Value, float, float, Value, float]
+    assert [isinstance(o, Value) or type(o) for o in autodiff.weighted_sum([x, 1], [2, x], 0).operands] == [
+        True,
+        float,
+        float,
+        True,
+        float,
+    ]
     assert x.operands == x.partials == ()
+
+
+def test_a_weighted_sum_is_its_row_of_the_table():
+    """Recorded in one go or by the row, of Values, floats or both, it is the same node."""
+    w, x, b = [Value(0.5), Value(-2.0)], [Value(3.0), Value(0.25)], Value(0.1)
+    for weights, inputs, bias in ((w, x, b), (w, [3.0, 0.25], b), (w, [3, x[1]], b), ([0.5, w[1]], x, 1), ([], [], b)):
+        quick = autodiff.weighted_sum(iter(weights), inputs, bias)
+        general = OPS["weighted_sum"](*weights, *inputs, bias)
+        assert (quick.op, quick.data, quick.partials) == (general.op, general.data, general.partials)
+        assert all(p is q or p == q for p, q in zip(quick.operands, general.operands, strict=True))
+        assert {type(p) for p in quick.operands} <= {float, type(b)}
+    assert autodiff.weighted_sum([0.5, 2.0], [1.0, 3.0], 1.0) == 7.5
+    with no_grad():
+        assert autodiff.weighted_sum(w, x, b).op is None
 
 
 def test_repr_tells_swept_from_unswept():
