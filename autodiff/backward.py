@@ -77,13 +77,16 @@ def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # two loops, unrolled over
     """
     zero = float("0")  # an object of this sweep's own: as a grad it marks the nodes that were met
     leaves: list[tuple[Any, Any]] = []  # with the grad they had
-    order: list[Any] = []  # the inner nodes; it grows as we walk
-    leaf, inner = leaves.append, order.append
+    order: list[Any] = []  # the inner nodes
+    stack: list[Any] = []  # those whose operands are still to be met
+    leaf, inner, pop, met = leaves.append, stack.append, stack.pop, order.append
     with _one_sweep_at_a_time:
         try:
             leaf((root, root.grad)) if root.op is None else inner(root)
             root.grad = zero
-            for node in order:
+            while stack:
+                node = pop()
+                met(node)
                 operand = node.a
                 if operand.__class__ is not float and operand.grad is not zero:
                     leaf((operand, operand.grad)) if operand.op is None else inner(operand)

@@ -1,0 +1,202 @@
+"""The eager engine beside its peers, in one table: `python -m benchmarks.eager [--quick] [--markdown]`."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.engines import ITERATIVE, MICROGPT, MICROGRAD, OURS, WEIGHTED, version
+from benchmarks.graphs import SHAPES
+from benchmarks.process import Team, UnavailableError
+from benchmarks.table import Table
+
+Times = Mapping[str, "list[float] | UnavailableError"]
+ON_OFF = {True: "on", False: "off"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured: rounds of each comparison, steps and nodes in a sample, sizes of graphs."""
+
+    rounds: int
+    demo_rounds: int
+    demo_steps: int
+    nodes_per_sample: int
+    sizes: tuple[int, ...]
+    growth: tuple[int, ...]
+
+
+FULL = Plan(
+    rounds=9,
+    demo_rounds=7,
+    demo_steps=3,
+    nodes_per_sample=100_000,
+    sizes=(10_000, 100_000),
+    growth=(1_000, 10_000, 100_000, 1_000_000),
+)
+QUICK = Plan(
+    rounds=1, demo_rounds=1, demo_steps=1, nodes_per_sample=10_000, sizes=(10_000,), growth=(1_000, 10_000, 100_000)
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """How many times faster than `peer` an engine must be, and would like to be."""
+
+    engine: str
+    peer: str
+    at_least: float
+    stretch: float | None = None
+
+    def __str__(self) -> str:
+        wish = f" (stretch {self.stretch:g}×)" if self.stretch else ""
+        return f"≥ {self.at_least:g}× {self.peer}{wish}"
+
+    def verdict(self, ratio: float) -> str:
+        """Judge a measured ratio."""
+        if ratio < self.at_least:
+            return "NO"
+        return "yes, stretch too" if self.stretch and ratio >= self.stretch else "yes"
+
+
+GRAPH_TARGETS = {
+    True: [Target(OURS, MICROGPT, 1.6, 2.3), Target(OURS, ITERATIVE, 1.0), Target(OURS, MICROGRAD, 5.0)],
+    False: [Target(OURS, MICROGPT, 1.6, 2.3), Target(OURS, ITERATIVE, 1.0), Target(OURS, MICROGRAD, 2.0)],
+}
+DEMO_TARGETS = {
+    True: [Target(OURS, MICROGRAD, 15.0), Target(WEIGHTED, MICROGRAD, 80.0)],
+    False: [Target(OURS, MICROGRAD, 2.0), Target(WEIGHTED, MICROGRAD, 9.0)],
+}
+
+
+def paired_ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
+    """Median of the ratios round by round: what slows the machine for a whole round cancels."""
+    return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
+
+
+def compare(  # one row of the plan
+    table: Table, work: str, collector: str, times: Times, show: tuple[float, int, str], targets: list[Target]
+) -> None:
+    """Add a row per engine with its median time, then a row per target with the paired ratio."""
+    unit, digits, name = show
+    for engine, measured in times.items():
+        if isinstance(measured, UnavailableError):
+            cell = str(measured)
+        else:
+            cell = f"{statistics.median(measured) / unit:,.{digits}f} {name}"
+        table.add(work, collector, engine, cell)
+    for target in targets:
+        fast, slow = times[target.engine], times[target.peer]
+        if isinstance(fast, UnavailableError) or isinstance(slow, UnavailableError):
+            table.add(work, collector, target.engine, "", "", str(target), "not measured")
+        else:
+            ratio = paired_ratio(slow, fast)
+            table.add(work, collector, target.engine, "", f"{ratio:.2f}×", str(target), target.verdict(ratio))
+
+
+def agree(answers: Mapping[str, list[float] | UnavailableError]) -> None:
+    """Check that all engines computed the same to 1e-9. AssertionError when one did not."""
+    expected = answers[OURS]
+    assert not isinstance(expected, UnavailableError), "the engine under test must take part"
+    for engine, numbers in answers.items():
+        if not isinstance(numbers, UnavailableError):
+            worst = max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(numbers, expected, strict=True))
+            if not worst <= 1e-9:  # the tolerance of the docstring; written so that NaN fails too
+                raise AssertionError(f"{engine} differs from {OURS} by {worst:.3g}: its times would mean nothing")
+
+
+def measure_graphs(table: Table, plan: Plan) -> None:
+    """Forward, backward and freeing, per node."""
+    for shape in SHAPES:
+        for nodes in plan.sizes:
+            with Team(OURS, MICROGPT, ITERATIVE, MICROGRAD) as team:
+                agree(team.ask("probe", shape=shape, nodes=nodes))
+                for collector, targets in GRAPH_TARGETS.items():
+                    job = {"shape": shape, "nodes": nodes, "times": max(1, plan.nodes_per_sample // nodes)}
+                    times = team.rounds(plan.rounds, "time", **job, collector=collector)
+                    compare(table, f"{shape}, {nodes:,} nodes", ON_OFF[collector], times, (1.0, 0, "ns/node"), targets)
+
+
+def measure_demo(table: Table, plan: Plan) -> None:
+    """One training step of micrograd's demo."""
+    with Team(OURS, WEIGHTED, MICROGPT, MICROGRAD) as team:
+        agree(team.ask("three_steps"))
+        for collector, targets in DEMO_TARGETS.items():
+            times = team.rounds(plan.demo_rounds, "demo", times=plan.demo_steps, collector=collector)
+            compare(table, "micrograd's demo, one step", ON_OFF[collector], times, (1e6, 1, "ms"), targets)
+
+
+def measure_growth(table: Table, plan: Plan) -> None:
+    """How the time per node grows with the graph: slowest size over fastest."""
+    for collector, bound in ((True, 2.0), (False, 1.3)):
+        with Team(OURS) as team:
+            by_size: dict[int, list[float]] = {nodes: [] for nodes in plan.growth}
+            for _ in range(plan.demo_rounds):
+                for nodes, measured in by_size.items():
+                    times = max(1, plan.nodes_per_sample // nodes)
+                    job = {"shape": "chain", "nodes": nodes, "times": times, "collector": collector}
+                    measured.append(team.workers[OURS].ask("time", **job))
+        work = f"chain, {plan.growth[0]:,} to {plan.growth[-1]:,} nodes"
+        for nodes, measured in by_size.items():
+            table.add(work, ON_OFF[collector], f"{OURS}, {nodes:,}", f"{statistics.median(measured):,.0f} ns/node")
+        spread = statistics.median(max(sizes) / min(sizes) for sizes in zip(*by_size.values(), strict=True))
+        met = "yes" if spread <= bound else "NO"
+        table.add(work, ON_OFF[collector], OURS, "", f"{spread:.2f}×", f"slowest ≤ {bound:g}× fastest", met)
+
+
+def measure_memory(table: Table) -> None:
+    """Bytes that a swept graph holds per node."""
+    with Team(OURS, MICROGPT, MICROGRAD) as team:
+        answers = team.ask("bytes", shape="chain", nodes=10_000)
+    ours, theirs = answers[OURS], answers[MICROGRAD]
+    for engine, held in answers.items():
+        cell = str(held) if isinstance(held, UnavailableError) else f"{held:.0f} B/node"
+        table.add("memory of a swept chain, 10,000 nodes", "on", engine, cell)
+    target = f"≤ ⅓ of {MICROGRAD}"
+    if isinstance(theirs, UnavailableError):
+        table.add("memory of a swept chain, 10,000 nodes", "on", OURS, "", "", target, "not measured")
+    else:
+        met = "yes" if 3.0 * ours <= theirs else "NO"
+        table.add("memory of a swept chain, 10,000 nodes", "on", OURS, "", f"{theirs / ours:.2f}×", target, met)
+
+
+def header() -> str:
+    """Say what ran, and on what."""
+    versions = ", ".join(f"{name} {version(name)}" for name in (OURS, MICROGRAD, "numpy"))
+    return f"{platform.python_implementation()} {platform.python_version()} · {cpu_model()} · {versions}"
+
+
+def cpu_model() -> str:
+    """The processor's name; Linux keeps it where `platform` does not look."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure everything, print the table. The exit status is 0 even where a target is missed: the table says so."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.eager", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round of each: a smoke test, not a measurement")
+    parser.add_argument("--markdown", action="store_true", help="a table to paste into benchmarks/README.md")
+    options = parser.parse_args(arguments)
+    plan, table = QUICK if options.quick else FULL, Table()
+    measure_graphs(table, plan)
+    measure_demo(table, plan)
+    measure_growth(table, plan)
+    measure_memory(table)
+    sys.stdout.write(f"{header()}\n\n{table.text(markdown=options.markdown)}\n\n")
+    note = " (--quick: one round each, the figures mean little)" if options.quick else ""
+    sys.stdout.write(f"{table.missed} targets missed{note}.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
