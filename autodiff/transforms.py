@@ -3,9 +3,9 @@
 A function takes numbers, sequences or arrays of numbers, and is called with Values in their place: a number becomes
 a Value, a list or tuple the same of Values, an array an array of Values. Answers are floats, or float64 arrays.
 
->>> from autodiff import sin
->>> grad(lambda x: x * sin(x))(2.0)
-0.07700375373139684
+>>> from autodiff import exp
+>>> grad(lambda x: x * exp(x))(0.0)
+1.0
 >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 5.0])
 array([[10.,  6.],
        [ 6.,  0.]])
