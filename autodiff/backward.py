@@ -116,12 +116,13 @@ def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # two loops, unrolled over
                                     operand.grad += delta * each
                         else:
                             node.b.grad += delta * partial
+            totals = [(0.0 if before is None else before) + node.grad for node, before in leaves]
         except BaseException:
             for node, before in leaves:
                 node.grad = before
             raise
-        for node, before in leaves:
-            node.grad = before + node.grad
+        for (node, _), total in zip(leaves, totals):  # noqa: B905 # one total per leaf
+            node.grad = total
 
 
 def _as_recorded(node: Any) -> Sequence[Any]:

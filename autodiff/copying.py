@@ -23,18 +23,19 @@ def shallow(node: Any) -> Any:
 
 def deep(node: Any, memo: dict[int, Any]) -> Any:
     """A copy of the whole graph below the node; what was shared is still shared."""
-    for old in reversed(topological_order(node)):
-        if id(old) not in memo:
-            cls, data, label, op, a, b, *rest = _fields(old)
-            new = _restore(cls, data, label, op, _copied(a, memo), _copied(b, memo), *rest)
-            memo[id(old)] = _with_attributes(new, old, lambda x: copy.deepcopy(x, memo))
+    nodes = [old for old in reversed(topological_order(node)) if id(old) not in memo]
+    for old in nodes:
+        cls, data, label, op, a, b, *rest = _fields(old)
+        memo[id(old)] = _restore(cls, data, label, op, _copied(a, memo), _copied(b, memo), *rest)
+    for old in nodes:  # once all nodes are there: an attribute may point back at them
+        _with_attributes(memo[id(old)], old, lambda x: copy.deepcopy(x, memo))
     return memo[id(node)]
 
 
 def reduce(node: Any, _protocol: Any) -> Any:
     """How pickle takes a node apart: its ancestors first, leaves before what was computed from them."""
     ancestors = None if node.op is None or getattr(_handing_over, "now", False) else _Ancestors(node)
-    return _restore_after, (ancestors, *_fields(node)), getattr(node, "__dict__", None)
+    return _restore_after, (ancestors, *_fields(node)), (getattr(node, "__dict__", None), _own_slots(node))
 
 
 class _Ancestors:
@@ -57,12 +58,12 @@ class _Ancestors:
 def _fields(node: Any) -> tuple[Any, ...]:
     """All there is to a node. A grad that is itself a Value is kept as its number: it refers back to the graph."""
     grad = getattr(node.grad, "data", node.grad) if node.swept else None
-    return node.__class__, node._data, node.label, node.op, node.a, node.b, node.da, node.db, grad
+    return node.__class__, node._number, node.label, node.op, node.a, node.b, node.da, node.db, grad
 
 
 def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: float, db: Any, grad: Any) -> Any:
     node = object.__new__(cls)
-    node._data, node.label, node.op, node.a, node.b, node.da, node.db = data, label, op, a, b, da, db
+    node._number, node.label, node.op, node.a, node.b, node.da, node.db = data, label, op, a, b, da, db
     node.grad = UNSWEPT if grad is None else grad
     node.number = next_number()  # operands are restored first
     return node
@@ -80,6 +81,17 @@ def _copied(operand: Any, memo: dict[int, Any]) -> Any:
 
 def _with_attributes(new: Any, old: Any, copied: Callable[[Any], Any]) -> Any:
     """What a user's subclass of Value adds."""
-    if hasattr(old, "__dict__"):
-        new.__dict__.update(copied(old.__dict__))
+    for name, attribute in {**getattr(old, "__dict__", {}), **_own_slots(old)}.items():
+        setattr(new, name, copied(attribute))
     return new
+
+
+def _own_slots(node: Any) -> dict[str, Any]:
+    """What a user's subclass of Value keeps in slots."""
+    names: list[str] = []
+    for cls in type(node).__mro__:
+        if "record_operation" in vars(cls):  # Value itself
+            break
+        slots = vars(cls).get("__slots__", ())
+        names += [slots] if isinstance(slots, str) else slots
+    return {name: getattr(node, name) for name in names if not name.startswith("__") and hasattr(node, name)}

@@ -45,7 +45,12 @@ def is_array(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.ndim > 0
 
 
-def _is_scalar_array(x: Any) -> bool:
+def unbox(x: Any) -> Any:
+    """What a 0-d array holds, anything else as it is: NumPy gives such arrays where a number is meant."""
+    return x.item() if _is_box(x) else x
+
+
+def _is_box(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.ndim == 0
 
 
@@ -58,7 +63,7 @@ def number(x: Any) -> float:
     if x.__class__ is float:
         return x
     kind: Any = x.__class__
-    x = x if kind is int or not _is_scalar_array(x) else x[()]  # a 0-d array is a number
+    x = x if kind is int else unbox(x)
     if kind is int or _is_real(x):  # asking for int first is quick, and most constants are
         try:
             return float(x)
@@ -69,7 +74,7 @@ def number(x: Any) -> float:
         advice += f"; for text use Value(float({x[:40]!r}))"
     elif isinstance(x, (complex, np.complexfloating)):
         advice += "; keep real and imaginary parts as two Values"
-    elif hasattr(kind, "__iter__"):
+    elif hasattr(kind, "__iter__") and getattr(x, "ndim", 1) > 0:
         advice += "; make one Value per element, e.g. [Value(x) for x in data]"
     elif hasattr(x, "record_operation"):
         raise TypeError(f"{advice}, and this is a Value already: use it as it is, or its .data for a constant")

@@ -47,7 +47,7 @@ def leaky_relu_array(a: Any, slope: Any) -> Any:
 def clip(a: float, low: float, high: float) -> float:
     if low > high:
         raise ValueError
-    return low if a < low else high if a > high else a
+    return (low if a < low else high if a > high else a) if low <= high else math.nan
 
 
 def logsumexp(*xs: float) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 from autodiff.ops import OPS, exp
 from autodiff.value import node
 
-_data_of = attrgetter("_data")
+_data_of = attrgetter("_number")
 
 
 def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
@@ -30,7 +30,7 @@ def total(values: Iterable[Any]) -> Any:
     >>> total([1.0, 2.0, 3.5])
     6.5
     """
-    return OPS["total"](*values)
+    return OPS["total"](*_all(values, "total"))
 
 
 def mean(values: Iterable[Any]) -> Any:
@@ -72,7 +72,7 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
     >>> weighted_sum([4.0, 5.0], [1.0, 0.0], bias=-6.0)
     -2.0
     """
-    weights, inputs = tuple(weights), tuple(inputs)
+    weights, inputs = _all(weights, "weighted_sum"), _all(inputs, "weighted_sum")
     n = len(weights)
     if n != len(inputs):
         raise ValueError(f"weighted_sum takes one input per weight: got {n} weights, {len(inputs)} inputs")
@@ -87,8 +87,14 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
     return node(z, OPS["weighted_sum"], 0.0, operands, 0.0, (*x, *((0.0,) * n if plain else w), 1.0))
 
 
+def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:
+    if not hasattr(type(values), "__iter__"):
+        raise TypeError(f"{name} takes a sequence of Values and numbers, got one {type(values).__name__}")
+    return tuple(values)
+
+
 def _some(values: Iterable[Any], name: str) -> tuple[Any, ...]:
-    values = tuple(values)
+    values = _all(values, name)
     if not values:
         raise ValueError(f"{name} of no values is undefined: give it at least one")
     return values

@@ -38,6 +38,12 @@ class Methods:
     def arctan2(self, x: Any) -> Any: return OPS["atan2"](self, x)
     def hypot(self, other: Any) -> Any: return OPS["hypot"](self, other)
     def leaky_relu(self, slope: Any = 0.01) -> Any: return OPS["leaky_relu"](self, slope)
+    def maximum(self, other: Any) -> Any: return OPS["maximum"](self, other)
+    def minimum(self, other: Any) -> Any: return OPS["minimum"](self, other)
+    def sign(self) -> Any: return OPS["sign"](self)
+    def fabs(self) -> Any: return OPS["abs"](self)
+    def conjugate(self) -> Any: return self
+    atan2 = arctan2
     asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
     # fmt: on
 

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import forwards
-from autodiff.domains import Domain, DomainError, is_array, number
+from autodiff.domains import Domain, DomainError, is_array, number, unbox
 
 Rule = Callable[..., Any]  # floats, Values or arrays in, the same kind out
 _OBJECT = np.dtype(object)
@@ -59,6 +59,8 @@ class Op:
     arity: int | None = field(init=False)  # how many operands it takes; None for any number
 
     def __post_init__(self) -> None:
+        if not callable(self.forward) or not self.partials:
+            raise TypeError(f"Op {self.name!r} needs a forward function, and partials: a tuple with a rule per operand")
         object.__setattr__(self, "arity", None if callable(self.partials) else len(self.partials))
 
     def __repr__(self) -> str:
@@ -81,6 +83,8 @@ class Op:
         for x in operands:
             if hasattr(x, "record_operation"):
                 return x.record_operation(self, operands)
+        if any(hasattr(unbox(x), "record_operation") for x in operands):
+            return self(*map(unbox, operands))
         if any(map(is_array, operands)):
             if any(getattr(x, "dtype", None) is _OBJECT for x in operands):  # arrays of Values
                 return np.frompyfunc(self, len(operands), 1)(*operands)
@@ -136,6 +140,8 @@ class Op:
         for i, (x, domain) in enumerate(zip(operands, self.domains, strict=False)):
             if not problem and x not in domain:
                 problem = f"{f'operand {i + 1} ' if len(operands) > 1 else ''}outside {domain}"
+                if any(name and j == i for j, name in enumerate(names)):  # else whatever helps to find the place
+                    names = [name if j == i else "" for j, name in enumerate(names)]
         shown = (
             f"{self.name} of {' and '.join(map(repr, operands)) or 'nothing'}, {problem or 'needs ' + self.condition}"
         )

@@ -20,28 +20,30 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from autodiff.backward import propagate, push_forward, topological_order
-from autodiff.domains import is_array, number
+from autodiff.domains import is_array, number, unbox
 from autodiff.grad_mode import recording
 from autodiff.value import Value, partials_as_values
 
 Function = Callable[..., Any]
 ArgNums = int | Sequence[int]
 
-_outer_variables: ContextVar[frozenset[Value]] = ContextVar("outer_variables", default=frozenset())
+_open: set[Value] = set()  # the variables of all derivatives that are now being taken, in all threads
+_open_lock = threading.Lock()
 
 
 def grad(f: Function, argnums: ArgNums = 0) -> Function:
     """Give the gradient of `f`, a function of numbers that returns one number.
 
     `argnums` says by which arguments: a position, or several (then the answer is a tuple). The gradient has the shape
-    of its argument: a float for a number, a float64 array for a sequence or array.
+    of its argument: a float for a number, a float64 array for a sequence or array. What `f` takes from elsewhere (a
+    Value of yours, a model's weights) is constant here: pass it as an argument, or pass Values to get Values back.
 
     Raises TypeError when `f` returns anything but one number, or `argnums` is no position; ValueError when a call has
     no argument there.
@@ -103,7 +105,7 @@ def hessian(f: Function, argnums: ArgNums = 0) -> Function:
     def matrix(*args: Any, **options: Any) -> Any:
         call = _Call(f, argnums, args, options)
         table = call.derivatives(call.gradient())
-        blocks = [call.by_argument(table[part].reshape(*shape, -1)) for part, shape in call.parts]
+        blocks = [call.by_argument(table[part].reshape(*shape, len(call.variables))) for part, shape in call.parts]
         return tuple(blocks) if call.several else blocks[0]
 
     return _named_after(f, matrix)
@@ -151,7 +153,6 @@ class _Call:
 
     def __init__(self, f: Function, argnums: ArgNums, args: Any, options: Any, alongside: Any = ()) -> None:
         names = _parameter_names(f, len(args))
-        outer = _outer_variables.get()
         lifted = list(args)
         self.several = not isinstance(argnums, int)
         self.variables: list[Value] = []
@@ -161,18 +162,21 @@ class _Call:
                 start = len(self.variables)
                 lifted[i], shape = _lift(args[i], names[i], self.variables)
                 self.parts.append((slice(start, len(self.variables)), shape))
-            token = _outer_variables.set(outer.union(self.variables))
+            with _open_lock:
+                _open.update(self.variables)
             try:
                 self.returned = f(*lifted, **options)
             finally:
-                _outer_variables.reset(token)
+                with _open_lock:
+                    for variable in self.variables:
+                        _open.discard(variable)
         self.outputs = _flatten(self.returned)
         # Someone goes on from here: a caller that passed Values, or an enclosing derivative.
         directions = _flatten(alongside, deep=True).flat
         self.goes_on = any(v.op for v in self.variables) or any(isinstance(x, Value) for x in directions)
-        if outer and not self.goes_on:
+        if _open and not self.goes_on:
             graphs = (topological_order(x) for x in self.outputs.flat if isinstance(x, Value))
-            self.goes_on = any(not outer.isdisjoint(graph) for graph in graphs)
+            self.goes_on = any(node in _open for graph in graphs for node in graph)
         self.partials: Any = partials_as_values if self.goes_on else operator.attrgetter("partials")
 
     def one_output(self) -> Any:
@@ -199,7 +203,7 @@ class _Call:
                 if isinstance(output, Value):
                     delta = propagate(output, self.variables, self.partials)
                     row[:] = [delta.get(v, 0.0) for v in self.variables]
-        return table.reshape(*outputs.shape, -1) if len(self.variables) else table.reshape(*outputs.shape, 0)
+        return table.reshape(*outputs.shape, len(self.variables))
 
     def tangents(self, given: Sequence[Any]) -> list[Any]:
         """One rate of change per variable, checked against the arguments' shapes."""
@@ -258,6 +262,7 @@ def _lift(x: Any, name: str, variables: list[Value]) -> tuple[Any, tuple[int, ..
 
 def _flatten(x: Any, *, deep: bool = False) -> Any:
     """What a function returned as an array of Values and floats; `deep` does not ask that shapes agree."""
+    x = unbox(x)
     if isinstance(x, Value):
         array = np.empty((), dtype=object)
         array[()] = x

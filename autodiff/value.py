@@ -18,7 +18,7 @@ from typing import Any
 
 from autodiff import copying, grad_mode, ufuncs
 from autodiff.backward import UNSWEPT, next_number, propagate, sweep, topological_order
-from autodiff.domains import DomainError, is_array, number
+from autodiff.domains import DomainError, is_array, number, unbox
 from autodiff.methods import Methods
 from autodiff.ops import OPS, Op
 
@@ -37,7 +37,7 @@ class Value(Methods):
     Raises TypeError for anything that is not one real number, and for a label that is not text.
     """
 
-    __slots__ = ("_data", "_label", "a", "b", "da", "db", "grad", "number", "op")
+    __slots__ = ("_label", "_number", "a", "b", "da", "db", "grad", "number", "op")
 
     op: Any  # an Op, or None for a leaf
     a: Any
@@ -46,12 +46,12 @@ class Value(Methods):
     db: Any
     grad: Any
     number: int
-    _data: float
+    _number: float
     _label: str
 
     def __init__(self, data: Any, label: str = "") -> None:
         self.label = label
-        self._data = number(data)
+        self._number = number(data)
         self.op = None
         self.a = self.b = self.da = self.db = 0.0
         self.grad = UNSWEPT
@@ -62,11 +62,11 @@ class Value(Methods):
     @property
     def data(self) -> float:
         """The number itself. Assigning it changes no derivative that was recorded before."""
-        return self._data
+        return self._number
 
     @data.setter
     def data(self, data: Any) -> None:
-        self._data = number(data)
+        self._number = number(data)
 
     @property
     def label(self) -> str:
@@ -99,7 +99,7 @@ class Value(Methods):
     @property
     def swept(self) -> bool:
         """Whether a sweep has reached this node, or its grad was assigned: what tells "δ is 0" from "not yet"."""
-        return self.grad is not UNSWEPT
+        return self.grad is not UNSWEPT and self.grad is not None
 
     def backward(self, *, create_graph: bool = False) -> None:
         """Set δ = ∂(this)/∂(node) in the `grad` of every node this one depends on; leaves add it to what they have.
@@ -109,9 +109,9 @@ class Value(Methods):
 
         Raises ValueError when this node is infinite or NaN.
         """
-        if not abs(self._data) < math.inf:
+        if not abs(self._number) < math.inf:
             raise ValueError(
-                f"backward from {describe(self)} = {self._data}: every gradient would be infinite or NaN; "
+                f"backward from {describe(self) if self.label or self.op else 'a Value'} = {self._number}: every gradient would be infinite or NaN; "
                 "look for the first operand that is not finite"
             )
         if not create_graph:
@@ -132,7 +132,7 @@ class Value(Methods):
         if other.__class__ is not Recorded or grad_mode.contexts:
             return binary(ADD, self, other)
         new = blank()
-        new._data = self._data + other._data
+        new._number = self._number + other._number
         new.op = ADD
         new.a = self
         new.b = other
@@ -145,7 +145,7 @@ class Value(Methods):
         if other.__class__ is not Recorded or grad_mode.contexts:
             return binary(SUB, self, other)
         new = blank()
-        new._data = self._data - other._data
+        new._number = self._number - other._number
         new.op = SUB
         new.a = self
         new.b = other
@@ -159,9 +159,9 @@ class Value(Methods):
         if other.__class__ is not Recorded or grad_mode.contexts:
             return binary(MUL, self, other)
         new = blank()
-        x = new.db = self._data
-        y = new.da = other._data
-        new._data = x * y
+        x = new.db = self._number
+        y = new.da = other._number
+        new._number = x * y
         new.op = MUL
         new.a = self
         new.b = other
@@ -177,7 +177,7 @@ class Value(Methods):
     def __rmul__(self, other: Any) -> Any: return binary(MUL, other, self)
     def __rtruediv__(self, other: Any) -> Any: return binary(DIV, other, self)
     def __rpow__(self, other: Any) -> Any: return binary(POW, other, self)
-    def __neg__(self) -> Any: return node(-self._data, NEG, self, 0.0, -1.0, 0.0)
+    def __neg__(self) -> Any: return node(-self._number, NEG, self, 0.0, -1.0, 0.0)
     def __pos__(self) -> Any: return unary(POS, self)
     def __abs__(self) -> Any: return unary(ABS, self)
 
@@ -187,7 +187,7 @@ class Value(Methods):
     def __le__(self, other: Any) -> Any: return compare(self, other, operator.le)
     def __gt__(self, other: Any) -> Any: return compare(self, other, operator.gt)
     def __ge__(self, other: Any) -> Any: return compare(self, other, operator.ge)
-    def __bool__(self) -> bool: return self._data != 0.0
+    def __bool__(self) -> bool: return self._number != 0.0
     __hash__ = object.__hash__
 
     # Those that every network uses; the others are in Methods.
@@ -203,10 +203,10 @@ class Value(Methods):
 
     def __repr__(self) -> str:
         grad = f", grad={self.grad!r}" if self.swept else ""
-        return f"Value({self._data!r}{f', label={self.label!r}' if self.label else ''}{grad})"
+        return f"Value({self._number!r}{f', label={self.label!r}' if self.label else ''}{grad})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else repr(self)
+        return format(self._number, spec) if spec else repr(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from autodiff.pictures import notebook  # drawing is above the core, and Jupyter alone asks for it here
@@ -234,6 +234,7 @@ class Recorded(Value):
     __init__ = object.__init__  # pyright: ignore[reportAssignmentType]
 
 
+Recorded.__name__ = Value.__name__  # what Python's own messages call it; pickle goes by __qualname__
 blank: Any = Recorded  # called without arguments, and filled in
 
 
@@ -242,12 +243,12 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
     if grad_mode.contexts and grad_mode.paused():
         op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0
     new = blank()
-    new._data = data if data.__class__ is float else float(data)  # a user's operation may give another number
+    new._number = data if data.__class__ is float else float(data)  # a user's operation may give another number
     new.op = op
     new.a = a
     new.b = b
-    new.da = da
-    new.db = db
+    new.da = da if da.__class__ is float else float(da)
+    new.db = db if db.__class__ is float or db.__class__ is tuple else float(db)
     new.grad = UNSWEPT
     new.number = next_number()
     return new
@@ -255,16 +256,16 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
 
 def unary(op: Op, a: Value) -> Any:
     """Record an operation on one Value."""
-    data = a._data
+    data = a._number
     try:
         result = op.forward(data)
         partial = op.partials[0](data, result)
     except (ArithmeticError, ValueError):
         return at_edge(op, (a,))
-    if grad_mode.contexts or result.__class__ is not float:
+    if grad_mode.contexts or result.__class__ is not float or partial.__class__ is not float:
         return node(result, op, a, 0.0, partial, 0.0)
     new = blank()
-    new._data = result
+    new._number = result
     new.op = op
     new.a = a
     new.b = new.db = 0.0
@@ -277,10 +278,13 @@ def unary(op: Op, a: Value) -> Any:
 def binary(op: Op, a: Any, b: Any) -> Any:
     """Record an operation on a Value and a Value, number or array; NotImplemented for anything else."""
     try:
-        x = a._data if isinstance(a, Value) else a if a.__class__ is float else number(a)
-        y = b._data if isinstance(b, Value) else b if b.__class__ is float else number(b)
+        x = a._number if isinstance(a, Value) else a if a.__class__ is float else number(a)
+        y = b._number if isinstance(b, Value) else b if b.__class__ is float else number(b)
     except TypeError:
-        return ufuncs.elementwise(op, (a, b)) if is_array(a) or is_array(b) else NotImplemented
+        if is_array(a) or is_array(b):
+            return ufuncs.elementwise(op, (a, b))
+        inner = unbox(a), unbox(b)
+        return NotImplemented if inner[0] is a and inner[1] is b else binary(op, *inner)
     a, da = (a, op.partials[0]) if isinstance(a, Value) else (x, None)
     b, db = (b, op.partials[1]) if isinstance(b, Value) else (y, None)
     try:
@@ -297,16 +301,20 @@ def record(op: Op, operands: Sequence[Any]) -> Any:
     if op.arity == 2 and (result := binary(op, *operands)) is not NotImplemented:
         return result
     try:
-        data = [x if x.__class__ is float else x._data for x in operands]
+        data = [x if x.__class__ is float else x._number for x in operands]
     except AttributeError:  # something that is neither
         if any(map(is_array, operands)):
             return ufuncs.elementwise(op, operands)
-        return record(op, tuple([x if isinstance(x, Value) else number(x) for x in operands]))
+        return record(op, tuple([x if isinstance(x, Value) else number(x) for x in map(unbox, operands)]))
     try:
         result = op.forward(*data)
         partials = op.partials_of(data, result)
     except (ArithmeticError, ValueError):
         return at_edge(op, operands)
+    if len(partials) != len(operands):
+        raise ValueError(f"the rule of {op.name} gave {len(partials)} partials for {len(operands)} operands")
+    if not set(map(type, partials)) <= {float}:
+        partials = [p if p.__class__ is float else float(p) for p in partials]
     if float in set(map(type, operands)):
         partials = [0.0 if x.__class__ is float else p for p, x in zip(partials, operands, strict=True)]
     return node(result, op, 0.0, operands, 0.0, tuple(partials))
@@ -333,7 +341,7 @@ def partials_as_values(node: Value) -> Sequence[Any]:
     except DomainError as error:
         raise DomainError(f"{describe(node)} has no finite second derivative here: {error}") from None
     now = [op.on_floats(*map(plain, operands)), *map(plain, fresh)]
-    for old, new in zip([node._data, *node.partials], now, strict=True):
+    for old, new in zip([node._number, *node.partials], now, strict=True):
         if not (math.isclose(old, new, rel_tol=1e-12) or math.isnan(old)):
             changed = ", ".join(describe(x) for x in operands if isinstance(x, Value))
             raise RuntimeError(
@@ -345,7 +353,7 @@ def partials_as_values(node: Value) -> Sequence[Any]:
 
 def plain(x: Any) -> float:
     """The number in a Value or float."""
-    return x._data if isinstance(x, Value) else x
+    return x._number if isinstance(x, Value) else x
 
 
 def as_value(x: Any) -> Value:
@@ -356,12 +364,12 @@ def as_value(x: Any) -> Value:
 def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
     """Compare data with a Value or a number; what is neither is for `b` to compare, or for Python to refuse."""
     if isinstance(b, Value):
-        return relation(a._data, b._data)
+        return relation(a._number, b._number)
     try:
         number(b)
     except TypeError:
         return NotImplemented
-    return bool(relation(a._data, b))
+    return bool(relation(a._number, b))
 
 
 def describe(x: Any) -> str:
@@ -369,7 +377,7 @@ def describe(x: Any) -> str:
     if not isinstance(x, Value):
         return repr(x)
     if x.label or x.op is None:
-        return repr(x.label) if x.label else repr(x._data)
+        return repr(x.label) if x.label else repr(x._number)
     parts = [repr(y.label) if isinstance(y, Value) and y.label else repr(plain(y)) for y in x.operands[:4]]
     return f"{x.op.name}({', '.join(parts)}{', …' if len(x.operands) > 4 else ''})"
 

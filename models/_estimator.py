@@ -6,6 +6,7 @@ errors and warnings are scikit-learn's own classes where the caller has it loade
 
 from __future__ import annotations
 
+import copy
 import inspect
 import sys
 from typing import Any, Self
@@ -33,22 +34,30 @@ class Estimator:
         params = {name: getattr(self, name) for name in self._get_param_names()}
         if deep:
             for name, value in list(params.items()):
-                if hasattr(value, "get_params") and not isinstance(value, type):
+                if _has_params(value):
                     params |= {f"{name}__{inner}": own for inner, own in value.get_params().items()}
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set hyperparameters by name, which `fit` checks; ValueError for a name there is not, and nothing is set."""
+        """Set hyperparameters by name, which `fit` checks; ValueError for a name there is not, and nothing is set.
+
+        `name__inner` sets `inner` of a hyperparameter that has some of its own.
+        """
         names = self._get_param_names()
-        for key in params:
-            if key.partition("__")[0] not in names:
-                raise ValueError(f"Invalid parameter {key!r} for {type(self).__name__}. Valid parameters are: {names}")
+        nested: dict[str, dict[str, Any]] = {}
         for key, value in params.items():
-            name, nested, inner = key.partition("__")
-            if nested:
-                getattr(self, name).set_params(**{inner: value})
-            else:
-                setattr(self, name, value)
+            name, dots, inner = key.partition("__")
+            owner: Any = params.get(name, getattr(self, name, None))
+            own = names if not dots else list(owner.get_params()) if _has_params(owner) else []
+            if name not in names or (inner if dots else name) not in own:
+                whose = f"{type(self).__name__}, whose {name} is {owner!r}" if name in names else type(self).__name__
+                raise ValueError(f"Invalid parameter {key!r} for {whose}. Valid parameters are: {own or names}")
+            if dots:
+                nested.setdefault(name, {})[inner] = value
+        for name in params.keys() & set(names):
+            setattr(self, name, params[name])
+        for name, values in nested.items():
+            getattr(self, name).set_params(**values)
         return self
 
     def __repr__(self) -> str:
@@ -117,6 +126,7 @@ class Regressor(Estimator):
         if actual.shape != predicted.shape:
             raise ValueError(f"y has {actual.shape[1]} targets and the model predicts {predicted.shape[1]}")
         weight = check.weights(sample_weight, len(predicted))[:, None]
+        weight /= weight.max()  # sums of large weights times large errors stay finite
         residual = (weight * (actual - predicted) ** 2).sum(axis=0)
         spread = (weight * (actual - np.average(actual, axis=0, weights=weight[:, 0])) ** 2).sum(axis=0)
         flat = np.where(residual == 0, 1.0, 0.0)
@@ -162,26 +172,78 @@ class Classifier(Estimator):
             if not fitted:
                 raise ValueError("classes must be passed on the first call to partial_fit: all labels there will be")
             return self.classes_
-        wanted = np.unique(np.asarray(classes))
+        wanted = np.unique(check.labels(classes, None, type(self).__name__, "classes"))
         if fitted and not np.array_equal(wanted, self.classes_):
             raise ValueError(f"classes={wanted.tolist()} is not the same as on the last call, {self.classes_.tolist()}")
         return check.several_classes(wanted, type(self).__name__)
 
 
-def held_out(y: NDArray[Any], fraction: float, random: np.random.Generator, *, stratified: bool) -> NDArray[np.bool_]:
-    """Mark the samples held out for validation: drawn at random, of every class its share.
+class Drawing(Estimator):
+    """An estimator that draws at random and may hold samples out: generators move only when a call went well."""
 
-    Raises ValueError when there are too few to hold one out and train on one.
+    early_stopping: bool
+    validation_fraction: float
+    random_state: Any
+
+    _random: np.random.Generator
+    _split: int | None  # the seed of what is held out
+
+    def _generator(self, *, resumed: bool) -> tuple[np.random.Generator, Any]:
+        """A generator for one call, and the copy of `random_state` that it draws from, for `_keep_generator`."""
+        if resumed:
+            return copy.deepcopy(self._random), None
+        source = copy.deepcopy(self.random_state)
+        return check.generator(source), source
+
+    def _hold_out(
+        self, y: NDArray[Any], random: np.random.Generator, *, resumed: bool
+    ) -> tuple[NDArray[np.bool_], int | None]:
+        """Which samples to hold out, and the seed that gives the same ones again when training goes on."""
+        split = self._split if resumed else None
+        if not self.early_stopping:
+            return np.zeros(len(y), dtype=bool), split
+        split = int(random.integers(2**63)) if split is None else split
+        draw, stratified = np.random.default_rng(split), self._kind == "classifier"
+        return held_out(y, self.validation_fraction, draw, stratified=stratified), split
+
+    def _keep_generator(self, random: np.random.Generator, source: Any, split: int | None) -> None:
+        """The last step of a call that went well; a generator that the user passed is brought to where its copy is."""
+        self._random, self._split = random, split
+        if isinstance(source, np.random.RandomState):
+            self.random_state.set_state(source.get_state())
+        elif isinstance(source, np.random.Generator):
+            self.random_state.bit_generator.state = source.bit_generator.state
+        elif isinstance(source, np.random.BitGenerator):
+            self.random_state.state = source.state
+
+
+def held_out(y: NDArray[Any], fraction: float, random: np.random.Generator, *, stratified: bool) -> NDArray[np.bool_]:
+    """Mark the samples held out for validation: drawn at random, of every class its share, to within one.
+
+    One sample of every class at least stays to train on. Raises ValueError when there are too few for that.
     """
     n, wanted = len(y), int(np.ceil(fraction * len(y)))
     if wanted >= n:
         raise ValueError(f"early_stopping with validation_fraction={fraction} leaves none of {n} samples to train on")
-    order = random.permutation(n)
-    if stratified:
-        order = order[np.argsort(y[order], kind="stable")]
+    classes, place, counts = np.unique(y if stratified else np.zeros(n), return_inverse=True, return_counts=True)
+    if wanted > n - len(classes):
+        raise ValueError(
+            f"early_stopping with validation_fraction={fraction} holds out {wanted} of {n} samples, and leaves none to "
+            f"train on of some of the {len(classes)} classes: make it smaller, or give more samples"
+        )
+    shares = wanted * counts / n
+    quota = shares.astype(int)
+    while quota.sum() < wanted:  # what rounding down left over goes to classes drawn by what they lack
+        lacking = np.where(quota < counts - 1, np.maximum(shares - quota, 1e-9), 0.0)
+        quota[random.choice(len(classes), p=lacking / lacking.sum())] += 1
     held = np.zeros(n, dtype=bool)
-    held[order[((np.arange(wanted) + 0.5) * n / wanted).astype(int)]] = True
+    for k, size in enumerate(quota):
+        held[random.permutation(np.flatnonzero(place.ravel() == k))[:size]] = True
     return held
+
+
+def _has_params(value: Any) -> bool:
+    return hasattr(value, "get_params") and not isinstance(value, type)
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autodiff import DomainError, Value
 from models import _validation as check
-from models._estimator import Estimator, held_out
+from models._estimator import Drawing
 from models.losses import l2
 from models.mlp import MLP, activate
 from models.optimizers import OPTIMIZERS, Optimizer, optimizer_by_name
@@ -19,7 +19,7 @@ from models.training import EpochEnd, History, TrainingError, train
 Array = NDArray[np.float64]
 
 
-class MLPEstimator(Estimator):
+class MLPEstimator(Drawing):
     """What the two estimators share: settings, the network, and where its weights are kept between calls."""
 
     coefs_: list[Array]
@@ -33,7 +33,6 @@ class MLPEstimator(Estimator):
     out_activation_: str
 
     _activations: list[Any]
-    _random: np.random.Generator
     _optimizer: tuple[str, dict[str, Any]]
 
     def __init__(
@@ -45,6 +44,7 @@ class MLPEstimator(Estimator):
         solver: str = "adam",
         learning_rate: float | Callable[[int], float] = 0.01,
         alpha: float = 0.0001,
+        max_norm: float | None = None,
         batch_size: int | str = "auto",
         max_iter: int = 200,
         shuffle: bool = True,
@@ -62,6 +62,7 @@ class MLPEstimator(Estimator):
         self.solver = solver
         self.learning_rate = learning_rate
         self.alpha = alpha
+        self.max_norm = max_norm
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.shuffle = shuffle
@@ -93,6 +94,8 @@ class MLPEstimator(Estimator):
     def _check_settings(self) -> None:
         check.known(self.solver, "solver", OPTIMIZERS)
         check.not_negative(self.alpha, "alpha")
+        if self.max_norm is not None:
+            check.positive(self.max_norm, "max_norm (None for gradients of any length)")
         check.whole(self.max_iter, "max_iter")
         check.not_negative(self.tol, "tol")
         check.whole(self.n_iter_no_change, "n_iter_no_change")
@@ -105,10 +108,12 @@ class MLPEstimator(Estimator):
             check.whole(self.batch_size, "batch_size ('auto' for all samples, 200 at most)")
 
     def _sizes(self) -> list[int]:
-        sizes = [self.hidden_layer_sizes] if np.ndim(self.hidden_layer_sizes) == 0 else list(self.hidden_layer_sizes)  # type: ignore[arg-type]
+        given: Any = self.hidden_layer_sizes
+        given = given.tolist() if isinstance(given, np.ndarray) else given
+        sizes = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
         for size in sizes:
-            check.whole(size, "hidden_layer_sizes")
-        return [int(size) for size in sizes]  # type: ignore[arg-type]
+            check.whole(size, "every entry of hidden_layer_sizes" if len(sizes) > 1 else "hidden_layer_sizes")
+        return [int(size) for size in sizes]
 
     def _new_network(self, n_inputs: int, n_outputs: int, random: np.random.Generator) -> MLP:
         hidden = self._sizes()
@@ -139,14 +144,14 @@ class MLPEstimator(Estimator):
 
     def _learn(
         self, X: Any, inputs: Array, y: NDArray[Any], n_outputs: int, loss: Any, importance: Array, *, partial: bool
-    ) -> None:
-        """Train on checked data, and keep the outcome only when all went well."""
+    ) -> str:
+        """Train on checked data, keep the outcome only when all went well, and give what there is to warn of."""
         if partial and self.early_stopping:
             raise ValueError(
                 "partial_fit sees its samples once and cannot stop early: set early_stopping=False, or call fit"
             )
         resumed = self.__sklearn_is_fitted__() and (partial or self.warm_start)
-        random = self._random if resumed else check.generator(self.random_state)
+        random, source = self._generator(resumed=resumed)
         network = self._new_network(inputs.shape[1], n_outputs, np.random.default_rng(0) if resumed else random)
         if resumed:
             self._refuse_other_network(network)
@@ -158,10 +163,10 @@ class MLPEstimator(Estimator):
             kept = {name: value for name, value in self._optimizer[1].items() if name != "learning_rate"}
             optimizer.load_state(kept | rate)
         seen = importance > 0  # a weight of 0 is the sample left out
-        inputs, y, importance = inputs[seen], y[seen], importance[seen]
-        held = np.zeros(len(y), dtype=bool)
-        if self.early_stopping:
-            held = held_out(y, self.validation_fraction, random, stratified=self._kind == "classifier")
+        inputs, y, importance = inputs[seen], y[seen], importance[seen] / importance.max()
+        held, split = self._hold_out(y, random, resumed=resumed)
+        if callable(getattr(self, "loss", None)):
+            _refuse_constant(network, loss, inputs, y)
         weights = [w for layer in network.layers for neuron in layer.neurons for w in neuron.weights]
         latest: list[float] = []
 
@@ -175,6 +180,7 @@ class MLPEstimator(Estimator):
                 validation=(inputs[held], y[held], importance[held]) if held.any() else None,
                 loss=loss, optimizer=optimizer,
                 penalty=(lambda _: l2(weights, self.alpha)) if self.alpha else None,
+                max_norm=self.max_norm,
                 epochs=1 if partial else self.max_iter,
                 batch_size=200 if self.batch_size == "auto" else int(self.batch_size),
                 shuffle=bool(self.shuffle), random_state=random,
@@ -183,27 +189,59 @@ class MLPEstimator(Estimator):
                 progress=bool(self.verbose),
             )  # fmt: skip
         except TrainingError as error:
-            raise ValueError(
-                f"training stopped in epoch {error.epoch}, batch {error.batch}, where {error.node or 'a parameter'} "
-                f"stopped being a finite number: make learning_rate={self.learning_rate} smaller, or standardise the "
-                f"inputs; this {type(self).__name__} is as it was"
-            ) from error
+            raise ValueError(self._failure(error)) from error
         if not held.any():  # only held-out samples tell which weights are best: without them the last ones stay
             for parameter, data in zip(optimizer.parameters, latest, strict=True):
                 parameter.data = data
-        if not partial and history.stopped != "patience":
-            warnings.warn(
-                f"{type(self).__name__} took all max_iter={self.max_iter} epochs and the loss still fell by more than "
-                f"tol={self.tol} within n_iter_no_change={self.n_iter_no_change}: raise max_iter or learning_rate",
-                check.loaded(check.ConvergenceWarning),
-                stacklevel=4,
-            )
-        self._keep(network, history, optimizer, random, resumed=resumed)
+        self._keep(network, history, optimizer, resumed=resumed)
+        self._keep_generator(random, source, split)
         self._keep_features(X, inputs.shape[1])
+        return "" if partial or history.stopped == "patience" else self._unfinished(history)
 
-    def _keep(
-        self, network: MLP, history: History, optimizer: Optimizer, random: np.random.Generator, *, resumed: bool
-    ) -> None:
+    def _failure(self, error: TrainingError) -> str:
+        """What made training stop, in the words of who saw it, and advice where a number grew too large."""
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        rate = (
+            "the learning rates of the schedule"
+            if callable(self.learning_rate)
+            else f"learning_rate={self.learning_rate}"
+        )
+        advice = f": make {rate} smaller, or standardise the inputs" if isinstance(cause, TrainingError) else ""
+        text = (
+            str(error) if cause is error else f"training stopped in epoch {error.epoch}, batch {error.batch}: {cause}"
+        )
+        return f"{text}{advice}; this {type(self).__name__} is as it was"
+
+    def _unfinished(self, history: History) -> str:
+        """Say that training took all epochs, where the loss was going, and so what to do."""
+        curve, name = history.loss_curve, "loss"
+        if history.validation_curve:
+            curve, name = history.validation_curve, "validation loss"
+        lowest, last = min(curve), curve[-1]
+        took = f"{type(self).__name__} took all max_iter={self.max_iter} epochs"
+        if last > lowest + self.tol:
+            at = curve.index(lowest) + 1
+            return (
+                f"{took}, and in the end the {name} had risen from {lowest:.4g} after epoch {at} to {last:.4g}: make "
+                "learning_rate smaller, or standardise the inputs"
+            )
+        if self.max_iter <= self.n_iter_no_change:
+            return (
+                f"{took}, too few to see whether the {name} has stopped falling, which takes "
+                f"n_iter_no_change={self.n_iter_no_change} more than the first: raise max_iter above that"
+            )
+        return (
+            f"{took} and the {name} still fell by more than tol={self.tol} within "
+            f"n_iter_no_change={self.n_iter_no_change}: raise max_iter or learning_rate"
+        )
+
+    def _warn(self, problem: str) -> None:
+        if problem:
+            check.warn(problem, check.loaded(check.ConvergenceWarning))
+
+    def _keep(self, network: MLP, history: History, optimizer: Optimizer, *, resumed: bool) -> None:
         self.coefs_ = [w.T.copy() for w in network.weights()]
         self.intercepts_ = network.biases()
         self.loss_curve_ = (self.loss_curve_ if resumed else []) + history.loss_curve
@@ -213,5 +251,20 @@ class MLPEstimator(Estimator):
         self.n_layers_ = len(self.coefs_) + 1
         self.n_outputs_ = len(self.intercepts_[-1])
         self._activations = network.activations
-        self._random = random
         self._optimizer = (self.solver, optimizer.state())
+
+
+def _refuse_constant(network: MLP, loss: Callable[[Any, Any], Any], inputs: Array, y: NDArray[Any]) -> None:
+    """TypeError for a loss that remembers no computation for any sample: only the penalty would be trained."""
+    value: Any = None
+    for x, target in zip(inputs.tolist(), y.tolist(), strict=True):
+        try:
+            value = loss(network(x), target)
+        except DomainError:  # training meets it too, and says where
+            return
+        if isinstance(value, Value) and value.op is not None:
+            return
+    raise TypeError(
+        f"loss={loss!r} gave {value!r}, which remembers no computation: compute it from the output's Values, not "
+        "from their .data"
+    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import operator
 import os
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,15 +16,17 @@ import numpy as np
 
 from autodiff import DomainError, Value, mean, no_grad, topological_order, weighted_sum
 from models import checkpoints
+from models._settings import parameter_name, refuse_not_finite
 from models.checkpoints import CheckpointError
-from models.optimizers import Optimizer
+from models.optimizers import Optimizer, clip_gradients
 
 
 class TrainingError(ArithmeticError):
     """Training stopped where arithmetic ends; the parameters are those after the last complete epoch.
 
-    `epoch` and `batch` count from 1 (batch 0: the validation samples); `node` names where the first infinite or NaN
-    number appeared (for an operand outside its domain the message names it); `history` is that of the complete epochs.
+    `epoch` and `batch` count from 1 (batch 0: the validation samples, or the epoch as a whole); `history` is that of
+    the complete epochs. `node` names where the first infinite or NaN number appeared, or the operand outside its
+    domain: by its label, else by operation and operands ("" if the loss was not computed from Values).
     """
 
     def __init__(
@@ -95,12 +99,12 @@ def loss_and_gradients(
             ".data, and outside no_grad"
         )
     if not math.isfinite(root.data):
-        node = next(node for node in reversed(topological_order(root)) if not math.isfinite(node.data))
-        raise TrainingError(f"the loss became {root.data}, first seen in {_name(node)} = {node.data}", node=_name(node))
+        raise _not_finite("loss", root, parameters)
     root.backward()
     if not all(math.isfinite(parameter.grad) for parameter in parameters):
         node = next(node for node in topological_order(root) if not math.isfinite(node.grad))
-        raise TrainingError(f"the gradient became {node.grad}, first seen in δ of {_name(node)}", node=_name(node))
+        name = _name(node, parameters)
+        raise TrainingError(f"the gradient became {node.grad}, first seen in δ of {name}", node=name)
     return root.data
 
 
@@ -115,6 +119,8 @@ def batch_loss(
     losses = [loss(model(x), target) for x, target in zip(inputs, targets, strict=True)]
     if weights is None:
         return mean(losses)
+    exponent = math.frexp(max(weights))[1]
+    weights = [math.ldexp(w, -exponent) for w in weights]  # a power of 2 changes no quotient, and the sum stays finite
     scale = sum(weights)
     return weighted_sum([w / scale for w in weights], losses)
 
@@ -143,6 +149,7 @@ class Run:
     held_out: Samples | None
     loss: Callable[[Any, Any], Any]
     penalty: Callable[[list[Value]], Any] | None
+    max_norm: float | None
     batch_size: int
     shuffle: bool
     patience: int | None
@@ -151,6 +158,7 @@ class Run:
     def __post_init__(self) -> None:
         self.history = History()
         self.waited = 0
+        self.began = False  # whether the checkpoint is this run's own, not one it went on from
         self.best_weights = [p.data for p in self.parameters]
 
     def ended(self, epochs: int) -> bool:
@@ -164,25 +172,28 @@ class Run:
     def epoch(self) -> EpochEnd:
         """Go once through the samples; whatever is raised, stand where the last complete epoch left off."""
         before, done = self._position(), self.history.n_iter
-        batch = 0
+        batch, part = 0, ""
         try:
-            losses = weights = 0.0
-            for batch, rows in enumerate(self._batches(), 1):  # noqa: B007 # the error names it
+            losses: list[float] = []
+            weights: list[float] = []
+            for batch, rows in enumerate(self._batches(), 1):
+                part = f"batch {batch}"
                 inputs, targets, given = self.samples.batch(rows)
                 weight = len(rows) if given is None else sum(given)
                 if weight:  # a batch of samples of weight 0 says nothing
-                    losses += weight * self._step(inputs, targets, given)
-                    weights += weight
-            loss, batch = losses / weights, 0
+                    losses.append(self._step(inputs, targets, given))
+                    weights.append(weight)
+            batch, part = 0, "all batches"
+            loss = _mean_loss(losses, weights)
+            part = "validation"
             held_out = None if self.held_out is None else self._validation_loss(self.held_out)
         except BaseException as error:
             self._return_to(before)
             if isinstance(error, (TrainingError, DomainError)):
-                place = f"epoch {done + 1}, " + (f"batch {batch}" if batch else "validation")
                 raise TrainingError(
-                    f"training stopped in {place}: {error}; the parameters are those after epoch {done}: "
-                    "a smaller learning rate or inputs of smaller scale may keep it finite",
-                    node=getattr(error, "node", ""),
+                    f"training stopped in epoch {done + 1}, {part}: {error}; the parameters are those after epoch "
+                    f"{done}: a smaller learning rate or inputs of smaller scale may keep it finite",
+                    node=error.node if isinstance(error, TrainingError) else _outside(error),
                     epoch=done + 1,
                     batch=batch,
                     history=self.history,
@@ -194,9 +205,16 @@ class Run:
     def _step(self, inputs: list[Any], targets: list[Any], weights: list[float] | None) -> float:
         loss = loss_and_gradients(self.model, self.parameters, self.loss, inputs, targets, weights, self.penalty)
         try:
+            if self.max_norm is not None:
+                clip_gradients(self.parameters, self.max_norm)
             self.optimizer.step()
-        except ValueError as error:  # it refuses a step to infinity, by the parameter's name
-            raise TrainingError(str(error)) from error
+        except ValueError as error:
+            *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+            if frame.f_code is not refuse_not_finite.__code__:  # not a step to infinity: a schedule's rate, say
+                raise
+            names = [parameter_name(self.parameters, i) for i in range(len(self.parameters))]
+            node = next((name for name in names if f" {name} " in str(error)), "")
+            raise TrainingError(str(error), node=node) from error
         return loss
 
     def _batches(self) -> Iterator[Sequence[int]]:
@@ -210,7 +228,8 @@ class Run:
             value = batch_loss(self.model, self.loss, held_out.inputs, held_out.targets, held_out.weights)
         loss = value.data if isinstance(value, Value) else float(value)
         if not math.isfinite(loss):
-            raise TrainingError(f"the validation loss became {loss}")
+            again = batch_loss(self.model, self.loss, held_out.inputs, held_out.targets, held_out.weights)
+            raise _not_finite("validation loss", again if isinstance(again, Value) else loss, self.parameters)
         return loss
 
     def _judge(self, loss: float, held_out: float | None, before: list[float]) -> None:
@@ -242,15 +261,17 @@ class Run:
     def identity(self, seed: Any) -> dict[str, Any]:
         """What must not differ between the runs that share a checkpoint, in words that JSON can hold."""
         settings = {
-            f"optimizer's {name}": setting if isinstance(setting, (int, float, str)) else _function_name(setting)
+            f"optimizer's {name}": checkpoints.describe(setting)
             for name, setting in vars(self.optimizer).items()
             if not name.startswith("_") and name not in {"parameters", "steps"}
         }
         return {
+            "model": checkpoints.describe_model(self.model),
             "optimizer": type(self.optimizer).__name__,
             **settings,
-            "loss": _function_name(self.loss),
-            "penalty": _function_name(self.penalty),
+            "loss": checkpoints.describe(self.loss),
+            "penalty": checkpoints.describe(self.penalty),
+            "max_norm": self.max_norm,
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
             "random_state": seed,
@@ -288,6 +309,7 @@ class Run:
         checkpoints.remove_leftovers(path)
         if not Path(path).exists():
             self.save(path, identity)
+            self.began = True
             return
 
         def verify(facts: Mapping[str, Any], shapes: checkpoints.Shapes) -> None:
@@ -313,6 +335,12 @@ class Run:
         self.history, self.waited = history, waited
         self.best_weights = arrays["best_weights"].tolist()
 
+    def abandon(self, path: checkpoints.FilePath) -> None:
+        """Remove the file this run began, if no epoch was completed: what failed must not bar the corrected call."""
+        if self.began and not self.history.n_iter:
+            with suppress(OSError):
+                Path(path).resolve().unlink(missing_ok=True)
+
 
 def assign(parameters: Sequence[Value], weights: Sequence[float]) -> None:
     """Set the parameters to these numbers."""
@@ -330,14 +358,38 @@ def _check_identity(found: Any, wanted: Mapping[str, Any]) -> None:
             )
 
 
-def _function_name(function: Any) -> str | None:
-    """A function as a checkpoint names it: what is inside, such as the numbers of a schedule, it cannot compare."""
-    return None if function is None else getattr(function, "__qualname__", type(function).__name__)
+def _mean_loss(losses: Sequence[float], weights: Sequence[float]) -> float:
+    """The loss of an epoch from those of its batches; a mean of finite numbers must not overflow on the way."""
+    every = sum(weights)
+    loss = sum(weight / every * loss for weight, loss in zip(weights, losses, strict=True))
+    if not math.isfinite(loss):
+        raise TrainingError(f"the mean loss became {loss}")
+    return loss
 
 
-def _name(node: Value) -> str:
-    """A node by its label, else by what made it."""
-    if node.label or node.op is None:
-        return repr(node.label) if node.label else "a leaf without a label"
+def _not_finite(what: str, loss: Value | float, parameters: Sequence[Value]) -> TrainingError:
+    """The error for a loss that is not finite, with the first node from the leaves up that is not."""
+    nodes = reversed(topological_order(loss)) if isinstance(loss, Value) else []
+    node = next((node for node in nodes if not math.isfinite(node.data)), None)
+    number = loss.data if isinstance(loss, Value) else loss
+    if node is None:
+        return TrainingError(f"the {what} became {number}")
+    name = _name(node, parameters)
+    return TrainingError(f"the {what} became {number}, first seen in {name} = {node.data}", node=name)
+
+
+def _outside(error: DomainError) -> str:
+    """The operand a DomainError names; where it has no name, the operation at its numbers."""
+    operation, _, operand = str(error).partition(";")[0].partition(", in ")
+    return operand or operation.partition(", ")[0]
+
+
+def _name(node: Value, parameters: Sequence[Value] = ()) -> str:
+    """A node by its label, else by what made it, a parameter without label by its number."""
+    if node.label:
+        return repr(node.label)
+    if node.op is None:
+        number = next((i for i, parameter in enumerate(parameters) if parameter is node), None)
+        return f"a leaf of {node.data:g} without a label" if number is None else f"parameter {number}"
     shown = [(x.label or f"{x.data:g}") if isinstance(x, Value) else f"{x:g}" for x in node.operands[:4]]
     return f"{node.op.name}({', '.join(shown)}{', …' if len(node.operands) > 4 else ''})"

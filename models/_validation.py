@@ -35,6 +35,15 @@ def loaded(own: type[Any]) -> type[Any]:
     return getattr(sys.modules.get("sklearn.exceptions"), own.__name__, own)
 
 
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line outside this package that led here: the user's, or that of a tool that called for them."""
+    frame, level = sys._getframe(), 1
+    package = __name__.partition(".")[0]
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
 def numbers(data: Any, name: str) -> NDArray[np.float64]:
     """Give `data` as an array of floats of any shape; TypeError or ValueError for what are not finite real numbers."""
     array = _array(data, name)
@@ -111,9 +120,9 @@ def same_features(estimator: Any, data: Any, width: int) -> None:
         expected = estimator.n_features_in_
         raise ValueError(f"X has {width} features, but {kind} is expecting {expected} features as input")
     if then is None and now is not None:
-        warnings.warn(f"X has feature names, but {kind} was fitted without feature names", stacklevel=4)
+        warn(f"X has feature names, but {kind} was fitted without feature names")
     if then is not None and now is None:
-        warnings.warn(f"X does not have valid feature names, but {kind} was fitted with feature names", stacklevel=4)
+        warn(f"X does not have valid feature names, but {kind} was fitted with feature names")
 
 
 def targets(y: Any, n_samples: int, estimator: str) -> NDArray[np.float64]:
@@ -126,37 +135,36 @@ def targets(y: Any, n_samples: int, estimator: str) -> NDArray[np.float64]:
     return array
 
 
-def labels(y: Any, n_samples: int, estimator: str) -> NDArray[Any]:
-    """Give the class labels (n_samples,) as they are: whole numbers, booleans or text.
+def labels(y: Any, n_samples: int | None, estimator: str, name: str = "y") -> NDArray[Any]:
+    """Give the class labels (n_samples,) as they are: whole numbers, booleans or text; of any length for None.
 
     A column (n_samples, 1) is flattened with a DataConversionWarning. Raises ValueError for other shapes, for
     numbers with fractions (a regression's target), for NaN, and for labels that do not compare with each other.
     """
     _refuse_none(y, estimator)
-    array = _array(y, "y")
+    array = _array(y, name)
+    if array.dtype.kind in "US" and not hasattr(y, "dtype"):
+        _unmixed(np.array(y, dtype=object).ravel(), name)  # NumPy has made text of the numbers in a list with text
     if array.ndim == 2 and array.shape[1] == 1:
-        warnings.warn(
-            "A column-vector y was passed when a 1d array was expected: it is flattened, pass y.ravel()",
+        warn(
+            f"A column-vector {name} was passed when a 1d array was expected: it is flattened, pass {name}.ravel()",
             loaded(DataConversionWarning),
-            stacklevel=4,
         )
         array = array.ravel()
     if array.ndim != 1:
-        raise ValueError(f"y should be a 1d array of class labels, got an array of shape {array.shape}")
-    _same_length(len(array), n_samples, "y")
+        raise ValueError(f"{name} should be a 1d array of class labels, got an array of shape {array.shape}")
+    if n_samples is not None:
+        _same_length(len(array), n_samples, name)
     if array.dtype.kind == "c":
-        raise ValueError("Complex data not supported: y is complex, and class labels are whole numbers or text")
-    if array.dtype.kind == "O" and len({isinstance(label, str) for label in array}) > 1:
-        raise ValueError("y mixes text and other labels: make all of them text, or all of them numbers")
-    if array.dtype.kind == "O" and not isinstance(array[0], str):
-        plain = all(isinstance(label, (bool, int)) for label in array)
-        array = np.array(array.tolist()) if plain else numbers(array, "y")
+        raise ValueError(f"Complex data not supported: {name} is complex, and class labels are whole numbers or text")
+    if array.dtype.kind == "O":
+        array = _unmixed(array, name)
     if array.dtype.kind == "f":
-        _refuse_not_finite(array, "y")
+        _refuse_not_finite(array, name)
         if (array != np.round(array)).any():
             fraction = array[array != np.round(array)][0]
             raise ValueError(
-                f"Unknown label type: continuous. y has {fraction!r}, and {estimator} takes class labels "
+                f"Unknown label type: continuous. {name} has {fraction!r}, and {estimator} takes class labels "
                 "(whole numbers or text); numbers with fractions are for a regressor"
             )
     return array
@@ -175,6 +183,9 @@ def weights(sample_weight: Any, n_samples: int) -> NDArray[np.float64]:
         raise ValueError(f"sample_weight has {array.min()} and no weight may be below zero")
     if not array.any():
         raise ValueError("Sample weights must contain at least one non-zero number: there is nothing to learn from")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(array.sum()):  # means divide by it
+            raise ValueError(f"sample_weight adds up to infinity: divide all weights by the largest, {array.max()}")
     return array
 
 
@@ -231,6 +242,18 @@ def generator(random_state: Any) -> np.random.Generator:
         raise ValueError(
             f"random_state must be None, a seed of 0 or more, or a generator, got {random_state!r}"
         ) from error
+
+
+def _unmixed(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Labels of dtype object: text as it is, all else as numbers; ValueError where they are mixed."""
+    kinds = {str if isinstance(label, str) else bytes if isinstance(label, bytes) else object for label in array}
+    if len(kinds) > 1:
+        raise ValueError(f"{name} mixes text and other labels: make all of them text, or all of them numbers")
+    if not kinds <= {object}:
+        return array
+    if all(isinstance(label, (bool, int)) for label in array):
+        return np.array(array.tolist())
+    return numbers(array, name)
 
 
 def _array(data: Any, name: str) -> NDArray[Any]:

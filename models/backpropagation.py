@@ -29,8 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Op, value_and_grad
+from models.activations import Activation, activate, activation_by_name, slope
 from models.losses import half_squared_error, loss_by_name
-from models.mlp import MLP, Activation, activate, activation_by_name, slope
+from models.mlp import MLP
 
 Array = NDArray[np.float64]
 

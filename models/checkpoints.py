@@ -13,11 +13,19 @@ One container, without pickle, so that reading a file never runs anything in it:
 A file is written under a temporary name in the same folder, flushed to the disk, and renamed over the old one: whoever
 reads sees the old file or the new one. A process killed while it writes leaves `.NAME.xxxxxxxx.tmp` behind, which
 the next training run with that checkpoint removes.
+
+Why not a format that others read? NumPy's npz is a zip: its reader walks a directory at the file's end, takes memory
+for what a member claims before it can know better, and has nowhere to keep facts such as a generator's state but in
+more arrays, or in pickles, which run what they hold. safetensors has a header of plain JSON as here, but no checksum:
+a flipped bit is another weight, silently; and it would be a dependency for some hundred lines. Here the header's
+checksum and the promised sizes are compared with the file's size, and the facts with the model, before memory for the
+numbers is taken. Weights leave for other programs as arrays: `MLP.weights()` and `numpy.savez`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -27,11 +35,15 @@ import stat
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from autodiff import Value
 
 FilePath = str | os.PathLike[str]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -41,6 +53,8 @@ _MAGIC = b"\x89DAD\r\n\x1a\n"
 _VERSION = 1
 _PREFIX = struct.Struct("<8sII32s")
 _LONGEST_HEADER = 1 << 28  # labels of millions of parameters fit; a damaged length does not fill the memory
+_ADDRESS = re.compile(r"(?: at)? ?0x[0-9A-Fa-f]{6,}")
+_FRACTION = re.compile(r"\d\.|\de[-+]?\d|\b(?:nan|inf)\b")  # as weights look in a repr, and counts do not
 
 
 class CheckpointError(Exception):
@@ -48,7 +62,7 @@ class CheckpointError(Exception):
 
 
 def save_parameters(path: FilePath, model: Any) -> None:
-    """Write the parameters of `model`, anything with `parameters()`, to the file `path`: values and labels.
+    """Write the parameters of `model`, anything with `parameters()`, to the file `path`: values, labels, whose.
 
     An older file is replaced, in one step, or stays as it is when writing fails: CheckpointError then says why.
 
@@ -64,7 +78,7 @@ def save_parameters(path: FilePath, model: Any) -> None:
     3.0
     """
     parameters = list(model.parameters())
-    facts = {"labels": [p.label for p in parameters]}
+    facts = {"labels": [p.label for p in parameters], "model": describe_model(model)}
     write_container(path, "parameters", facts, {"weights": np.array([p.data for p in parameters], dtype=np.float64)})
 
 
@@ -72,17 +86,77 @@ def load_parameters(path: FilePath, model: Any) -> None:
     """Set the parameters of `model` to those that `save_parameters` wrote to `path`.
 
     Raises CheckpointError, and changes nothing, when there is no such file, it is damaged or of another kind, a newer
-    version wrote it, or its parameters differ from the model's in number or labels.
+    version wrote it, or the model is another one: by the number or labels of its parameters, or by its repr, as a
+    network with another activation is. (To move weights on purpose, load them into a network like the one they came
+    from and hand them on: `other.load_weights(net.weights(), net.biases())`.)
     """
-    parameters = list(model.parameters())
+    parameters, here = list(model.parameters()), describe_model(model)
 
     def check(facts: Mapping[str, Any], shapes: Shapes) -> None:
         check_labels(facts.get("labels"), [p.label for p in parameters])
         check_shapes(shapes, {"weights": (len(parameters),)})
+        if facts.get("model") != here:
+            raise CheckpointError(f"its model is {facts.get('model')!r}, and this one is {here!r}")
 
     _, arrays = read_container(path, "parameters", check)
     for parameter, weight in zip(parameters, arrays["weights"].tolist(), strict=True):
         parameter.data = weight
+
+
+def describe(x: Any) -> Any:
+    """Give what `x` is in words that are the same in every process: a number or text as it is, all else as text.
+
+    A function is its name: what one of your own reads from around it is not seen. `functools.partial` is the function
+    and its arguments, an array its shape and checksum, a Value its label, any other object its repr without addresses.
+
+    >>> from models.losses import huber
+    >>> describe(0.5), describe(huber), describe(partial(huber, delta=2.0))
+    (0.5, 'huber', 'partial(huber, delta=2.0)')
+    """
+    if isinstance(x, np.generic):
+        x = x.item()
+    return x if x is None or isinstance(x, (bool, int, float, str)) else _words(x)
+
+
+def _words(x: Any) -> str:
+    if isinstance(x, partial):
+        named = [f"{name}={_words(value)}" for name, value in sorted(x.keywords.items())]
+        return f"partial({', '.join([_words(x.func), *map(_words, x.args), *named])})"
+    if isinstance(x, (np.ndarray, np.generic)):
+        if x.ndim == 0 or x.dtype == object:
+            return _words(x.tolist())
+        return f"array{x.shape} {x.dtype} {hashlib.sha256(x.tobytes()).hexdigest()[:16]}"  # a repr leaves out most
+    if isinstance(x, Value):
+        return repr(x.label) if x.label else "Value"  # its number changes in training
+    if isinstance(x, (list, tuple)):
+        return f"[{', '.join(map(_words, x))}]"
+    if isinstance(x, (set, frozenset)):
+        return f"{{{', '.join(sorted(map(_words, x)))}}}"  # their order differs from process to process
+    if isinstance(x, Mapping):
+        return f"{{{', '.join(f'{_words(key)}: {_words(value)}' for key, value in x.items())}}}"
+    if inspect.ismethod(x):
+        return f"{_words(x.__self__)}.{x.__name__}"
+    if hasattr(x, "__qualname__") or type(x).__repr__ is object.__repr__:
+        return getattr(x, "__qualname__", type(x).__qualname__)
+    return _ADDRESS.sub("", repr(x))
+
+
+def describe_model(model: Any) -> str:
+    """Give the model's repr as it is with all parameters 0, without addresses; where that cannot be had, its class."""
+    text = _words(model)
+    if not _FRACTION.search(text):
+        return text
+    try:  # a repr that may show weights is asked of a copy: the model itself may be in use in another thread
+        copy = deepcopy(model)
+        parameters = list(copy.parameters())
+    except Exception:  # noqa: BLE001 # whatever a model has that cannot be copied
+        return type(model).__qualname__
+    if {id(p) for p in parameters} & {id(p) for p in model.parameters()}:
+        return type(model).__qualname__
+    for parameter in parameters:
+        parameter.data = 0.0
+        parameter.zero_grad()
+    return _words(copy)
 
 
 def check_labels(found: Any, wanted: Sequence[str]) -> None:

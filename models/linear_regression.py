@@ -85,7 +85,7 @@ class LinearRegression(Regressor):
         biases = [Value(b, f"target{k}.b") for k, b in enumerate(intercept.tolist())]
         parameters = [*(w for row in weights for w in row), *biases]
         samples = list(zip(inputs.tolist(), columns.tolist(), strict=True))
-        shares = None if sample_weight is None else np.repeat(importance, columns.shape[1])
+        shares = None if sample_weight is None else np.repeat(importance / importance.max(), columns.shape[1])
         losses: list[float] = []
         for step in range(steps + 1):
             loss = _mean_squared_error(weights, biases, samples, shares)

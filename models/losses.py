@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Value, clip, logsumexp, mean, relu, softplus, total, weighted_sum
+from models._settings import not_negative, plain, positive
 
 Loss = Callable[[Any, Any], Any]
 
@@ -69,13 +70,12 @@ def huber(output: Any, target: Any, delta: float = 1.0) -> Any:
 
     With the error e = a − y: e²/2 while |e| ≤ delta, delta·(|e| − delta/2) beyond; the derivative is e held within
     ±delta and has no jump (Huber 1964, Robust Estimation of a Location Parameter). ValueError for a delta that is not
-    above 0, and as for `squared_error`.
+    above 0, TypeError for one that is not a number, and as for `squared_error`.
 
     >>> huber(0.5, 0.0), huber(3.0, 0.0), huber(3.0, 0.0, delta=2.0)
     (0.125, 2.5, 4.0)
     """
-    if not 0 < delta < math.inf:
-        raise ValueError(f"huber: delta must be a finite number above 0, got {delta!r}")
+    positive("huber: delta", plain(delta))
     terms = []
     for a, y in _pairs("huber", output, target):
         error = a - y
@@ -194,8 +194,8 @@ def loss_by_name(loss: str | Loss) -> Loss:
 def l1(parameters: Iterable[Any], strength: float) -> Any:
     """Give the penalty strength · Σ |w|, which pulls small weights to exactly 0; add it to the loss.
 
-    Its derivative at w = 0 is 0. Usually of weights alone, without biases. Raises TypeError for what is not a Value,
-    ValueError for no parameters and for a strength that is negative or not finite.
+    Its derivative at w = 0 is 0. Usually of weights alone, without biases. Raises TypeError for what is not a Value
+    and a strength that is no number, ValueError for no parameters and for a strength that is negative or not finite.
 
     >>> from autodiff import Value
     >>> l1([Value(3.0), Value(-4.0)], 0.5).data
@@ -277,6 +277,5 @@ def _penalised(penalty: str, parameters: Iterable[Any], strength: float) -> list
     for i, w in enumerate(weights):
         if not isinstance(w, Value):
             raise TypeError(f"{penalty}: parameters are Values, got {type(w).__name__} {w!r} at {i}")
-    if not 0 <= strength < math.inf:
-        raise ValueError(f"{penalty}: strength must be a finite number, 0 or more, got {strength!r}")
+    not_negative(f"{penalty}: strength", plain(strength))
     return weights

@@ -14,62 +14,28 @@ weighted sum `layer1.neuron2.z` and, where it has an activation, `layer1.neuron2
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff import OPS, Op, Value, leaky_relu, softmax, weighted_sum
+from autodiff import Op, Value, weighted_sum
+from models import _network_arguments as check
+from models.activations import (
+    ACTIVATIONS,
+    Activation,
+    activate,
+    activated,
+    activation_by_name,
+    activation_name,
+    activations_per_layer,
+)
 from models.initialization import initial_weights, random_generator
 
-Activation = str | Op | None  # as callers write it
+__all__ = ["ACTIVATIONS", "MLP", "Layer", "Module", "Neuron", "activate", "activation_by_name"]
+
 Array = NDArray[np.float64]
-
-ACTIVATIONS: Mapping[str, Op | None] = MappingProxyType(
-    {"linear": None, **{n: OPS[n] for n in ("step", "sigmoid", "tanh", "relu", "leaky_relu", "softplus")}}
-)
-_CONSTANTS: Mapping[Op, tuple[float, ...]] = {OPS["leaky_relu"]: (0.01,)}  # operands after z: the slope below 0
-
-
-def activation_by_name(activation: Any) -> Op | None:
-    """Give the operation a name stands for: a key of ACTIVATIONS, any Op of one operand, None for none.
-
-    Raises ValueError for an unknown name, TypeError for what is neither a name nor an Op of one operand.
-
-    >>> activation_by_name("tanh"), activation_by_name("linear")
-    (<Op tanh>, None)
-    """
-    if isinstance(activation, str):
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"unknown activation: {activation!r} (must be one of {list(ACTIVATIONS)}, an Op or None)")
-        return ACTIVATIONS[activation]
-    if activation is leaky_relu:
-        return OPS["leaky_relu"]
-    if activation is None or (isinstance(activation, Op) and (activation.arity == 1 or activation in _CONSTANTS)):
-        return activation
-    hint = "; softmax belongs to the loss: cross_entropy takes the outputs as they are" * (activation is softmax)
-    known = f"one of {list(ACTIVATIONS)}, an Op of one operand or None"
-    raise TypeError(f"an activation is {known}, got {activation!r}{hint}")
-
-
-def activate(activation: Op | None, z: Any) -> Any:
-    """Give a = σ(z), for a number, a Value or an array."""
-    return z if activation is None else activation(z, *_CONSTANTS.get(activation, ()))
-
-
-def slope(activation: Op | None, z: Any, a: Any) -> Any:
-    """Give σ'(z) by the operation's own rule, for a number, a Value or an array; `a` is σ(z).
-
-    >>> slope(activation_by_name("sigmoid"), 0.0, 0.5)
-    0.25
-    """
-    if activation is None:
-        return 1.0
-    constants = _CONSTANTS.get(activation, ())
-    return activation.partials_of((z, *constants), a, [True] + [False] * len(constants))[0]
 
 
 class Module:
@@ -112,9 +78,9 @@ class Neuron(Module):
         bias: bool = True,
         label: str = "",
     ) -> None:
-        n_inputs = _size(n_inputs, "n_inputs")
+        n_inputs = check.size(n_inputs, "n_inputs")
         self.activation: Op | None = activation_by_name(activation)
-        _check_options(bias, label)
+        check.options(bias, label)
         weights = initial_weights(initialization, n_inputs, 1, scale=scale, random_state=random_state)[0]
         path = f"{label}." if label else ""
         self.label = label
@@ -124,7 +90,7 @@ class Neuron(Module):
 
     def __call__(self, x: Any) -> Any:
         """Give a, a Value, for one sample: as many numbers or Values as there are weights."""
-        return self.fire(_inputs(x, self))
+        return self.fire(check.sample(x, self.n_inputs, self))
 
     def fire(self, inputs: Sequence[Any]) -> Any:
         """As calling it, for inputs that were checked already."""
@@ -132,13 +98,13 @@ class Neuron(Module):
         z.label = self._z
         if self.activation is None:
             return z
-        a = activate(self.activation, z)
+        a = activated(self.activation, z)
         a.label = self._a
         return a
 
     def parameters(self) -> list[Value]:
         """The weights, then the bias if there is one."""
-        return self.weights if self.bias is None else [*self.weights, self.bias]
+        return [*self.weights] if self.bias is None else [*self.weights, self.bias]
 
     @property
     def n_inputs(self) -> int:
@@ -146,7 +112,7 @@ class Neuron(Module):
         return len(self.weights)
 
     def __repr__(self) -> str:
-        return f"Neuron({self.n_inputs} → 1 {_name(self.activation)}, {_count(self)})"
+        return f"Neuron({self.n_inputs} → 1 {activation_name(self.activation)}, {_count(self)})"
 
 
 class Layer(Module):
@@ -171,9 +137,9 @@ class Layer(Module):
         bias: bool = True,
         label: str = "",
     ) -> None:
-        n_inputs, n_outputs = _size(n_inputs, "n_inputs"), _size(n_outputs, "n_outputs")
+        n_inputs, n_outputs = check.size(n_inputs, "n_inputs"), check.size(n_outputs, "n_outputs")
         op = activation_by_name(activation)
-        _check_options(bias, label)
+        check.options(bias, label)
         # Drawn for the layer as a whole: how large weights may be depends on its number of outputs too.
         random = random_generator(random_state)
         weights = initial_weights(initialization, n_inputs, n_outputs, scale=scale, random_state=random)
@@ -187,11 +153,12 @@ class Layer(Module):
 
     def __call__(self, x: Any) -> Any:
         """Give the output for one sample: a Value if there is one neuron, else a list of them."""
-        outputs = self.fire(_inputs(x, self))
+        outputs = self.fire(check.sample(x, self.n_inputs, self))
         return outputs if len(outputs) > 1 else outputs[0]
 
     def fire(self, inputs: Sequence[Any]) -> list[Any]:
         """Give the outputs as a list, for inputs that were checked already."""
+        inputs = tuple(inputs)  # a tuple is taken as it is by every neuron, a list is copied by every one
         return [neuron.fire(inputs) for neuron in self.neurons]
 
     def parameters(self) -> list[Value]:
@@ -207,7 +174,7 @@ class Layer(Module):
     def activation(self) -> Op | None:
         """The activation of its neurons; ValueError if somebody gave them different ones."""
         if len({neuron.activation for neuron in self.neurons}) > 1:
-            names = ", ".join(_name(neuron.activation) for neuron in self.neurons)
+            names = ", ".join(activation_name(neuron.activation) for neuron in self.neurons)
             raise ValueError(f"{self.label or 'this layer'} has no single activation: its neurons have {names}")
         return self.neurons[0].activation
 
@@ -258,9 +225,9 @@ class MLP(Module):
         bias: bool = True,
         label: str = "",
     ) -> None:
-        widths = [_size(n_inputs, "n_inputs"), *_sizes(sizes)]
-        activations = _activations(activation, output_activation, len(widths) - 1)
-        _check_options(bias, label)
+        widths = [check.size(n_inputs, "n_inputs"), *check.sizes(sizes)]
+        activations = activations_per_layer(activation, output_activation, len(widths) - 1)
+        check.options(bias, label)
         random = random_generator(random_state)
         path = f"{label}." if label else ""
         self.label = label
@@ -272,7 +239,7 @@ class MLP(Module):
 
     def __call__(self, x: Any) -> Any:
         """Give the output for one sample: a Value if the last layer has one neuron, else a list of them."""
-        signal = _inputs(x, self)
+        signal = check.sample(x, self.n_inputs, self)
         for layer in self.layers:
             signal = layer.fire(signal)
         return signal if len(signal) > 1 else signal[0]
@@ -319,13 +286,8 @@ class MLP(Module):
         >>> mlp([1.0, 1.0]).data
         3.0
         """
-        if rows not in ("outputs", "inputs"):
-            raise ValueError(f'rows must be "outputs" or "inputs", got {rows!r}')
-        for name, given in (("weights", weights), ("biases", biases)):
-            if given is not None and len(given) != len(self.layers):
-                raise ValueError(f"{name} must have one entry per layer, {len(self.layers)}, and has {len(given)}")
-        matrices = [_matrix(w, layer, rows) for w, layer in zip(weights, self.layers, strict=True)]
-        vectors = [None if biases is None else _vector(biases[i], layer) for i, layer in enumerate(self.layers)]
+        shapes = [(at.label, (len(at.neurons), at.n_inputs), at.neurons[0].bias is not None) for at in self.layers]
+        matrices, vectors = check.known_weights(weights, biases, rows, shapes)
         for layer, matrix, vector in zip(self.layers, matrices, vectors, strict=True):
             _assign(layer, matrix, vector)
         return self
@@ -344,93 +306,8 @@ def _assign(layer: Layer, weights: Array, biases: Array | None) -> None:
                 neuron.bias.data = b
 
 
-def _matrix(given: Any, layer: Layer, rows: str) -> Array:
-    array = np.asarray(given, dtype=np.float64)
-    shape = (len(layer.neurons), layer.n_inputs)
-    vector_will_do = shape[0] == 1 and array.shape == shape[1:]
-    matrix = array.reshape(shape) if vector_will_do else array.T if rows == "inputs" else array
-    if matrix.shape != shape:
-        wanted, other = (shape, "inputs") if rows == "outputs" else (shape[::-1], "outputs")
-        hint = f'; if its rows are {other}, pass rows="{other}"' * (array.shape == wanted[::-1])
-        raise ValueError(f"the weights of {layer.label} must be {wanted}, rows are {rows}, and are {array.shape}{hint}")
-    return _finite(matrix, f"the weights of {layer.label}")
-
-
-def _vector(given: Any, layer: Layer) -> Array:
-    vector = np.asarray(given, dtype=np.float64)
-    if vector.shape != (len(layer.neurons),):
-        raise ValueError(f"the biases of {layer.label} must be ({len(layer.neurons)},), and are {vector.shape}")
-    if layer.neurons[0].bias is None and vector.any():
-        raise ValueError(f"{layer.label} was made with bias=False and cannot take the biases {vector}")
-    return _finite(vector, f"the biases of {layer.label}")
-
-
-def _finite(array: Array, what: str) -> Array:
-    if not np.isfinite(array).all():
-        raise ValueError(f"{what} must be finite numbers, and one is {array[~np.isfinite(array)][0]}")
-    return array
-
-
-def _inputs(x: Any, module: Neuron | Layer | MLP) -> list[Any]:
-    """One sample as a list of numbers and Values, as many as the module takes."""
-    if isinstance(x, np.ndarray):
-        if x.ndim > 1:
-            one = f"one sample of shape ({module.n_inputs},) per call"
-            raise ValueError(f"{module!r} takes {one}, and x is {x.shape}: call it for each row")
-        x = x.tolist()  # plain floats: far faster than NumPy's one by one
-    try:
-        inputs = list(x)
-    except TypeError:
-        inputs = [x]  # a single number or Value, for those who take one input
-    if any(isinstance(entry, np.ndarray) and entry.ndim for entry in inputs):
-        raise TypeError(f"{module!r}: the entries of one sample are numbers and Values, and one is an array")
-    if len(inputs) != module.n_inputs:
-        raise ValueError(f"{module!r} takes {module.n_inputs} inputs, got {len(inputs)}")
-    return inputs
-
-
-def _size(n: Any, what: str) -> int:
-    try:
-        size = 0 if isinstance(n, bool) else operator.index(n)
-    except TypeError:
-        size = 0
-    if size < 1:
-        raise ValueError(f"{what} must be a whole number above 0, got {n!r}")
-    return size
-
-
-def _sizes(sizes: Any) -> list[int]:
-    if isinstance(sizes, (str, bytes)) or not hasattr(sizes, "__iter__"):
-        raise TypeError(f"sizes is a sequence, the number of neurons of each layer, such as [16, 16, 1], got {sizes!r}")
-    widths = [_size(n, f"sizes[{i}]") for i, n in enumerate(sizes)]
-    if not widths:
-        raise ValueError("sizes is empty: a network has at least one layer, such as [1]")
-    return widths
-
-
-def _activations(activation: Any, output_activation: Any, n_layers: int) -> list[Op | None]:
-    if not isinstance(activation, (list, tuple)):
-        return [activation_by_name(activation)] * (n_layers - 1) + [activation_by_name(output_activation)]
-    if output_activation is not None:
-        raise ValueError("output_activation is the last entry of activation when that has one per layer: give only one")
-    if len(activation) != n_layers:
-        raise ValueError(f"activation must have one entry per layer, {n_layers}, and has {len(activation)}")
-    return [activation_by_name(each) for each in activation]
-
-
-def _check_options(bias: Any, label: Any) -> None:
-    if not isinstance(bias, (bool, np.bool_)):
-        raise TypeError(f"bias must be True or False, got {bias!r}: load_weights sets biases to numbers")
-    if not isinstance(label, str):
-        raise TypeError(f"label must be text, got {label!r}")
-
-
-def _name(activation: Op | None) -> str:
-    return "linear" if activation is None else activation.name
-
-
 def _stage(layer: Layer) -> str:
-    names = dict.fromkeys(_name(neuron.activation) for neuron in layer.neurons)
+    names = dict.fromkeys(activation_name(neuron.activation) for neuron in layer.neurons)
     return f"{len(layer.neurons)} {'/'.join(names)}"
 
 

@@ -37,11 +37,13 @@ class MLPClassifier(MLPEstimator, Classifier):
       schedule, a function of the number of steps taken.
     - `alpha`: strength of the penalty alpha/2 Σ w² that is added to the mean loss, over weights without biases ("adamw"
       has a decay of its own besides, see `models.optimizers.AdamW`).
+    - `max_norm`: the largest length of a batch's gradient, scaled down to it where it is longer; None for any.
     - `batch_size`: samples per step; "auto" takes all, 200 at most. `shuffle` mixes them before every epoch.
     - `max_iter`: the most epochs. Training stops when the loss has not fallen by more than `tol` for
       `n_iter_no_change` epochs: the training loss, or with `early_stopping` that of a share `validation_fraction` of
       the samples which is held out; then the best weights are taken back. ConvergenceWarning if it never stops.
-    - `warm_start`: `fit` goes on from the weights of the last one. `verbose`: show a progress bar on a terminal.
+    - `warm_start`: `fit` goes on from the weights of the last one, and on the same data holds out the same samples.
+      `verbose`: show a progress bar on a terminal.
     - `random_state`: None, a seed or a generator, for first weights, order and what is held out.
 
     After `fit`: `classes_`, `coefs_` (per layer, (n_inputs, n_outputs)), `intercepts_`; `loss_curve_`, the mean loss of
@@ -71,7 +73,8 @@ class MLPClassifier(MLPEstimator, Classifier):
                 raise ValueError(
                     f"warm_start needs the classes of the last fit, {self.classes_.tolist()}, got {classes.tolist()}"
                 )
-        return self._fit_classes(X, inputs, y, classes, importance, partial=False)
+        self._warn(self._fit_classes(X, inputs, y, classes, importance, partial=False))
+        return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train one epoch on these samples, from where the model is; `classes` names all labels at the first call.
@@ -83,7 +86,8 @@ class MLPClassifier(MLPEstimator, Classifier):
         inputs = self._inputs_as_fitted(X) if self.__sklearn_is_fitted__() else check.rows(X, type(self).__name__)
         y = check.labels(y, len(inputs), type(self).__name__)
         importance = check.weights(sample_weight, len(inputs))
-        return self._fit_classes(X, inputs, y, self._classes_of_partial_fit(classes), importance, partial=True)
+        self._fit_classes(X, inputs, y, self._classes_of_partial_fit(classes), importance, partial=True)
+        return self
 
     def decision_function(self, X: Any) -> Array:
         """Give the logits: (n_samples,) for two classes, positive for the second; else (n_samples, n_classes)."""
@@ -103,21 +107,23 @@ class MLPClassifier(MLPEstimator, Classifier):
 
     def _fit_classes(
         self, X: Any, inputs: Array, y: NDArray[Any], classes: NDArray[Any], importance: Array, *, partial: bool
-    ) -> Self:
-        y = np.where(importance > 0, y, classes[0])  # labels of samples left out need not be among the classes
-        indices = self._indices(y, classes)
+    ) -> str:
+        """Learn classes, and give what there is to warn of."""
+        seen, indices = importance > 0, np.zeros(len(y), dtype=np.intp)
+        indices[seen] = self._indices(y[seen], classes)  # labels of samples left out need not be among the classes
         n_outputs, loss = (1, binary_cross_entropy) if len(classes) == 2 else (len(classes), cross_entropy)
-        self._learn(X, inputs, indices, n_outputs, loss, importance, partial=partial)
+        problem = self._learn(X, inputs, indices, n_outputs, loss, importance, partial=partial)
         self.classes_ = classes
         self.out_activation_ = "sigmoid" if n_outputs == 1 else "softmax"
-        return self
+        return problem
 
 
 class MLPRegressor(MLPEstimator, Regressor):
     """Predict numbers with a multilayer perceptron, trained by backpropagation; its outputs are linear.
 
     `loss` is "squared_error" (mean over the targets), "half_squared_error" (the course's C), "absolute_error" or
-    "huber"; a function of `(output, target)` for one sample will do too. All else as in MLPClassifier.
+    "huber"; a function of `(output, target)` for one sample will do too (TypeError if all it gives are plain numbers).
+    All else as in MLPClassifier.
 
     >>> model = MLPRegressor(hidden_layer_sizes=(), solver="gd", learning_rate=0.1, alpha=0, tol=1e-9, max_iter=900)
     >>> model.fit([[1], [2], [3], [4]], [3, 5, 7, 9]).predict([[10]]).round(2)
@@ -134,6 +140,7 @@ class MLPRegressor(MLPEstimator, Regressor):
         solver: str = "adam",
         learning_rate: float | Callable[[int], float] = 0.01,
         alpha: float = 0.0001,
+        max_norm: float | None = None,
         batch_size: int | str = "auto",
         max_iter: int = 200,
         shuffle: bool = True,
@@ -152,6 +159,7 @@ class MLPRegressor(MLPEstimator, Regressor):
             solver=solver,
             learning_rate=learning_rate,
             alpha=alpha,
+            max_norm=max_norm,
             batch_size=batch_size,
             max_iter=max_iter,
             shuffle=shuffle,
@@ -195,9 +203,11 @@ class MLPRegressor(MLPEstimator, Regressor):
         targets = check.targets(y, len(inputs), type(self).__name__)
         columns = targets.reshape(len(targets), -1)
         importance = check.weights(sample_weight, len(inputs))
-        self._learn(X, inputs, targets, columns.shape[1], loss_by_name(self.loss), importance, partial=partial)
+        loss = loss_by_name(self.loss)
+        problem = self._learn(X, inputs, targets, columns.shape[1], loss, importance, partial=partial)
         self._several = targets.ndim == 2
         self.out_activation_ = "identity"
+        self._warn(problem)
         return self
 
 

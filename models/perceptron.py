@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import _validation as check
-from models._estimator import Classifier, held_out
+from models._estimator import Classifier, Drawing
 from models.perceptron_rule import one_pass, weighted_sums
 
 Array = NDArray[np.float64]
 
 
-class Perceptron(Classifier):
+class Perceptron(Drawing, Classifier):
     """Classify by the sign of WX + b, learnt by Rosenblatt's rule: only a mistake changes the weights.
 
     `w ← w + α·(y − ŷ)·x`, `b ← b + α·(y − ŷ)` from zeros, row after row, until a pass over all rows is clean or
@@ -28,14 +27,16 @@ class Perceptron(Classifier):
       order in X then does not matter, and equal rows count as one whose step is as many times larger. False takes
       the rows as they come, as the course does, and stops early when the weights come round again.
     - `early_stopping`: hold out a share `validation_fraction` of the rows, stop when `n_iter_no_change` passes
-      brought no fewer mistakes on them, and take the best weights back.
+      brought no fewer mistakes on them, and take the best weights back, of equally good ones the latest. A warm start
+      on the same data holds out the same rows.
     - `warm_start`: `fit` goes on from the weights of the last one.
 
     After `fit`: `classes_`; `coef_` (1, n_features) for two classes, else (n_classes, n_features); `intercept_` and
     `threshold_` = −`intercept_`, one per row of `coef_`; `loss_curve_`, the mistakes of each pass, added up over the
     perceptrons; `validation_curve_`, the share of held-out rows that were wrong; `n_iter_`, the passes.
 
-    Gives a ConvergenceWarning when the last pass still made mistakes, as on XOR, which no line separates. Raises
+    Gives a ConvergenceWarning when the last pass still made mistakes, as on XOR, which no line separates, and with
+    `early_stopping` also when the weights taken back decide any row wrongly. Raises
     ValueError, before anything is trained or changed, for settings and data that are none of these.
 
     Source: Rosenblatt 1958; course slides «El perceptrón» and «Noche épica».
@@ -51,8 +52,6 @@ class Perceptron(Classifier):
     loss_curve_: list[int]
     validation_curve_: list[float]
     n_iter_: int
-
-    _random: np.random.Generator
 
     def __init__(
         self,
@@ -88,8 +87,8 @@ class Perceptron(Classifier):
                 f"warm_start needs the classes of the last fit, {self.classes_.tolist()}, got {classes.tolist()}"
             )
         outcome = self._learn(X, inputs, labels, importance, classes, resumed=resumed, passes=self.max_iter)
-        if self.loss_curve_[-1] and not outcome.stopped:
-            warnings.warn(self._problem(outcome), check.loaded(check.ConvergenceWarning), stacklevel=2)
+        if outcome.mistakes[-1] or outcome.wrong:
+            check.warn(self._problem(outcome), check.loaded(check.ConvergenceWarning))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -130,12 +129,10 @@ class Perceptron(Classifier):
         """Learn from checked data, and keep the outcome only when all went well."""
         seen = importance > 0
         inputs, importance, y = inputs[seen], importance[seen], self._indices(labels[seen], classes)
-        random = self._random if resumed else check.generator(self.random_state)
+        random, source = self._generator(resumed=resumed)
         if self.shuffle:
             inputs, y, importance = _merged(inputs, y, importance)
-        held = np.zeros(len(y), dtype=bool)
-        if self.early_stopping:
-            held = held_out(y, self.validation_fraction, random, stratified=True)
+        held, split = self._hold_out(y, random, resumed=resumed)
         n_neurons = 1 if len(classes) == 2 else len(classes)
         start = list(zip(self.coef_.tolist(), self.intercept_.tolist(), strict=True)) if resumed else None
         outcome = self._repeat(
@@ -145,6 +142,8 @@ class Perceptron(Classifier):
             random if self.shuffle else None,
             passes,
         )
+        if held.any():
+            outcome = outcome._replace(wrong=_error((inputs, y, importance), outcome.neurons))
         self.coef_ = np.array([w for w, _ in outcome.neurons])
         self.intercept_ = np.array([b for _, b in outcome.neurons])
         self.threshold_ = -self.intercept_
@@ -152,7 +151,7 @@ class Perceptron(Classifier):
         self.validation_curve_ = (self.validation_curve_ if resumed else []) + outcome.validation
         self.n_iter_ = len(self.loss_curve_)
         self.classes_ = classes
-        self._random = random
+        self._keep_generator(random, source, split)
         self._keep_features(X, inputs.shape[1])
         return outcome
 
@@ -165,7 +164,8 @@ class Perceptron(Classifier):
         rows, targets, steps = inputs.tolist(), answers.T.astype(float).tolist(), importance.tolist()
         mistakes: list[int] = []
         errors: list[float] = []
-        best, best_at, stopped, met = neurons, 0, False, {_state(neurons): 0}
+        best, best_at, stopped = neurons, 0, False
+        remembered, remembered_at = neurons, 0  # Brent's way to see a cycle, as in models.perceptron_rule
         for done in range(1, passes + 1):
             if random is not None:
                 order = random.permutation(len(rows)).tolist()
@@ -177,11 +177,7 @@ class Perceptron(Classifier):
             ]
             neurons = [(w, b) for w, b, _ in moved]
             mistakes.append(sum(wrong for *_, wrong in moved))
-            if not all(map(math.isfinite, _state(neurons))):
-                raise ValueError(
-                    f"the weights are no longer finite after {done} passes: learning_rate={self.learning_rate} is too "
-                    "large for these data; make it smaller, or standardise the inputs"
-                )
+            self._refuse_infinity(neurons, done)
             if validation is not None:
                 errors.append(_error(validation, neurons))
                 if errors[-1] <= min(errors):
@@ -192,18 +188,37 @@ class Perceptron(Classifier):
             if stopped or not mistakes[-1]:
                 break
             if random is None and validation is None:
-                state = _state(neurons)
-                if state in met:
-                    return _Outcome(neurons, mistakes, errors, cycle=done - met[state])
-                met[state] = done
+                if neurons == remembered:
+                    return _Outcome(neurons, mistakes, errors, cycle=done - remembered_at)
+                if done & (done - 1) == 0:
+                    remembered, remembered_at = neurons, done
         return _Outcome(neurons if validation is None else best, mistakes, errors, stopped=stopped)
 
+    def _refuse_infinity(self, neurons: list[Any], done: int) -> None:
+        if not all(math.isfinite(x) for w, b in neurons for x in (*w, b)):
+            raise ValueError(
+                f"the weights are no longer finite after {done} passes: learning_rate={self.learning_rate} is too "
+                "large for these data; make it smaller, or standardise the inputs"
+            )
+
     def _problem(self, outcome: _Outcome) -> str:
+        if not outcome.mistakes[-1]:
+            return (
+                f"the last of {len(outcome.mistakes)} passes was clean, but of all rows, with those held out, the "
+                f"weights taken back decide {outcome.wrong:.1%} wrongly: perhaps no line (hyperplane) separates the "
+                "classes (use MLPClassifier, or give it another feature), or too few rows are left to learn from"
+            )
         start = f"the last of {len(outcome.mistakes)} passes still made {outcome.mistakes[-1]} mistakes: "
         if outcome.cycle:
             return (
                 f"{start}the weights are again those of {outcome.cycle} passes before and the rule goes round in "
                 "circles, as no line (hyperplane) separates the classes; use MLPClassifier, or give it another feature"
+            )
+        if outcome.stopped:
+            return (
+                f"{start}early_stopping ended it, as {self.n_iter_no_change} passes brought no fewer on the rows held "
+                "out, and the best weights were taken back; perhaps no line (hyperplane) separates the classes (use "
+                "MLPClassifier, or give it another feature)"
             )
         return (
             f"{start}either no line (hyperplane) separates the classes, and the rule never ends (use MLPClassifier, or "
@@ -217,6 +232,7 @@ class _Outcome(NamedTuple):
     validation: list[float]
     cycle: int = 0  # after so many passes the weights came round again; 0 if they did not
     stopped: bool = False  # by the rows held out
+    wrong: float = 0.0  # with early_stopping, the share of all rows that the weights decide wrongly
 
 
 def _scores(inputs: Array, weights: list[list[float]], biases: list[float]) -> Array:
@@ -229,10 +245,6 @@ def _error(validation: Any, neurons: list[Any]) -> float:
     scores = _scores(inputs, [w for w, _ in neurons], [b for _, b in neurons])
     decided = scores[:, 0] > 0 if scores.shape[1] == 1 else scores.argmax(axis=1)
     return float(np.average(decided != y, weights=importance))
-
-
-def _state(neurons: list[Any]) -> tuple[float, ...]:
-    return tuple(x for w, b in neurons for x in (*w, b))
 
 
 def _merged(inputs: Array, y: NDArray[Any], importance: Array) -> tuple[Array, NDArray[Any], Array]:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import _validation
+from models._settings import within
 from models._validation import ConvergenceWarning
 
 __all__ = [
@@ -101,31 +102,39 @@ class OneVsRest(NamedTuple):
 def weighted_sums(X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float = 0.0) -> NDArray[np.float64]:
     """Give `WX + b` for every row of `X` (n_samples, n_features): the course's suma ponderada, of shape (n_samples,).
 
+    Raises ValueError or TypeError for rows, weights or a bias that are not finite numbers or do not fit together.
+
     >>> weighted_sums([[0, 0], [1, 0], [0, 1], [1, 1]], [4, 5], -6)
     array([-6., -2., -1.,  3.])
     """
     X, w = _rows_and_weights(X, weights)
-    return np.array([_weighted_sum(w, x) + bias for x in X.tolist()])
+    b = _finite("bias", bias)
+    return np.array([_weighted_sum(w, x) + b for x in X.tolist()])
 
 
 def fires(X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float) -> NDArray[np.int64]:
     """Decide for every row: 1 where `WX + b > 0`, else 0.
 
+    Raises as `weighted_sums`, and ValueError for a sum so large that it is NaN: that is neither above nor below.
+
     >>> fires([[0, 0], [1, 0], [0, 1], [1, 1]], [4, 5], -6)
     array([0, 0, 0, 1])
     """
-    return (weighted_sums(X, weights, bias) > 0).astype(np.int64)
+    return _above(weighted_sums(X, weights, bias), 0.0)
 
 
 def fires_above(X: Any, weights: Sequence[float] | NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
     """Decide for every row by a threshold: 1 where `WX > threshold`, else 0; the same as `fires` with -threshold.
+
+    Raises as `fires`.
 
     >>> fires_above([[0, 0], [1, 0], [0, 1], [1, 1]], [4, 5], threshold=6)
     array([0, 0, 0, 1])
     >>> fires_above([[1, 0]], [4, 5], threshold=4)  # at exactly the threshold
     array([0])
     """
-    return (weighted_sums(X, weights) > threshold).astype(np.int64)
+    limit = _finite("threshold", threshold)
+    return _above(weighted_sums(X, weights), limit)
 
 
 def one_pass(
@@ -221,8 +230,7 @@ def _repeat(
 ) -> Learned:
     _, start = _rows_and_weights(X, np.zeros(X.shape[1]) if weights is None else weights)
     steps = None if sample_weight is None else _validation.weights(sample_weight, len(X)).tolist()
-    rows, targets = X.tolist(), on.astype(float).tolist()
-    w, b = start, float(_validation.numbers(bias, "bias"))
+    w, b = start, _finite("bias", bias)
     rows, targets = X.tolist(), on.astype(float).tolist()
     # Brent's way to see a cycle: compare with ONE state, remembered anew at passes 1, 2, 4, 8, … The rule knows
     # nothing but its weights, so a state that comes back will come back for ever.
@@ -248,6 +256,17 @@ def _repeat(
 def _weighted_sum(weights: Sequence[float], x: Sequence[float]) -> float:
     # One way to add up, for learning and deciding alike: a row that was right while learning stays right.
     return sum(map(mul, weights, x))
+
+
+def _above(sums: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
+    if np.isnan(sums).any():
+        row = int(np.isnan(sums).argmax())
+        raise ValueError(f"the weighted sum of row {row} is NaN: weights times inputs are beyond the largest float")
+    return (sums > limit).astype(np.int64)
+
+
+def _finite(name: str, x: Any) -> float:
+    return within(name, x, "a finite number", -math.inf, math.inf, edges="()")
 
 
 def _rows_and_weights(X: Any, weights: Any) -> tuple[NDArray[np.float64], list[float]]:

@@ -26,10 +26,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
 from autodiff import Value, no_grad
-from models._settings import count, parameter_list, plain, positive
+from models._settings import count, parameter_list, plain, positive, within
+from models.initialization import random_generator
 
 
 class Search(NamedTuple):
@@ -55,17 +54,19 @@ def random_perturbation(
     `cost()` gives the cost, a Value or a number, for what the parameters hold at the moment; it is evaluated once at
     the start and once per trial, without recording. A perturbation is normal with deviation `scale`, of one weight
     picked at random ("one") or of every weight ("all"). Stops early once the cost is at most `until`. `random_state`
-    is a seed or a `numpy.random.Generator`.
+    is that of `models.initialization.random_generator`.
 
-    A cost that is NaN is no improvement. Raises ValueError when it is NaN at the start, and as an optimizer does for
-    bad parameters; when `cost` itself raises, the weights keep the best values so far.
+    A cost that is NaN is no improvement; when `cost` itself raises, the weights keep the best values so far. Raises
+    ValueError or TypeError, before any trial, for a cost that is NaN at the start, for settings out of range (NaN for
+    `until` among them), for a `random_state` of another kind, and as an optimizer does for bad parameters.
     """
     weights = parameter_list(parameters)
     count("steps", steps)
     positive("scale", scale)
     if perturb not in {"one", "all"}:
         raise ValueError(f"perturb must be one of one, all, got {perturb!r}")
-    random = np.random.default_rng(random_state)
+    within("until", until, "a number, not NaN", -math.inf, math.inf, edges="[]")
+    random = random_generator(random_state)
     best = _evaluate(cost)
     if math.isnan(best):
         raise ValueError("the cost is nan at the start: no change can be told to lower it")

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -50,6 +50,7 @@ def train(
     random_state: Any = None,
     sample_weight: Any = None,
     penalty: Callable[[list[Value]], Any] | None = None,
+    max_norm: float | None = None,
     validation: Sequence[Any] | None = None,
     patience: int | None = None,
     tol: float = 0.0,
@@ -64,7 +65,8 @@ def train(
     `models.losses.LOSSES` or a function of the output for one sample and its target. `optimizer` is a name of
     `models.optimizers.OPTIMIZERS`, made with `learning_rate` (None: its own default), or an Optimizer of the model's
     parameters. `sample_weight` (n_samples,) makes every mean a weighted one. `penalty(parameters)`, such as
-    `functools.partial(l2, strength=0.01)`, is added to the loss of each batch.
+    `functools.partial(l2, strength=0.01)`, is added to the loss of each batch. With `max_norm`, a batch's gradient
+    that is longer is scaled down to that length before the step, as `models.optimizers.clip_gradients` does.
 
     An epoch goes once through all samples in batches of `batch_size` (None: all at once, and then in their own
     order), in an order drawn anew each time if `shuffle`, by the generator that `random_state` is or seeds.
@@ -81,7 +83,10 @@ def train(
     `checkpoint` is a file, written before the first epoch, after every `checkpoint_every` epochs (their callbacks
     included) and at the end. Where it exists already, training goes on from it: whenever the process was killed,
     weights and history end up the same to the last bit as if it had not been. Only `epochs`, callbacks and progress
-    may differ between the runs; what your own callbacks remember is not in the file.
+    may differ between the runs; what your own callbacks remember is not in the file, nor is that one of them stopped
+    the run: called again, or killed after that and resumed, training goes on. Models, losses, penalties and schedules
+    are compared by name, arguments and repr, not by what their code does. When the first epoch of all fails, the file
+    is removed again.
 
     Whatever is raised, the parameters, the optimizer and the generator are those after the last complete epoch.
 
@@ -97,6 +102,8 @@ def train(
     check.whole(checkpoint_every, "checkpoint_every")
     _check_counts(batch_size=batch_size, patience=patience)
     check.not_negative(tol, "tol")
+    if max_norm is not None:
+        check.positive(max_norm, "max_norm")
     check.flag(shuffle, "shuffle")
     check.flag(progress, "progress")
     _check_functions(callbacks, penalty)
@@ -109,15 +116,36 @@ def train(
         held_out=held_out,
         loss=loss_by_name(loss),
         penalty=penalty,
+        max_norm=None if max_norm is None else float(max_norm),
         batch_size=min(batch_size or len(samples.inputs), len(samples.inputs)),
         shuffle=bool(shuffle),
         patience=patience,
         tol=float(tol),
     )
     seed = random_state if isinstance(random_state, (int, np.integer)) else type(run.generator.bit_generator).__name__
-    identity = run.identity(seed)
+    identity = {} if checkpoint is None else run.identity(seed)
     if checkpoint is not None:
         run.open(checkpoint, identity, epochs)
+    try:
+        _epochs(run, epochs, callbacks, progress, checkpoint, checkpoint_every, identity)
+    except Exception:  # not KeyboardInterrupt: that run may be meant to go on
+        if checkpoint is not None:
+            run.abandon(checkpoint)
+        raise
+    if patience is not None:
+        assign(parameters, run.best_weights)
+    return run.history
+
+
+def _epochs(
+    run: Run,
+    epochs: int,
+    callbacks: Sequence[Callback],
+    progress: bool,
+    checkpoint: checkpoints.FilePath | None,
+    checkpoint_every: int,
+    identity: Mapping[str, Any],
+) -> None:
     with _bar(progress, epochs, run.history.n_iter) as bar:
         while not run.ended(epochs):
             end = run.epoch()
@@ -130,9 +158,6 @@ def train(
             bar.update()
     if checkpoint is not None and run.history.n_iter % checkpoint_every:
         run.save(checkpoint, identity)
-    if patience is not None:
-        assign(parameters, run.best_weights)
-    return run.history
 
 
 def _parameters(model: Any) -> list[Value]:

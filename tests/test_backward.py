@@ -181,6 +181,29 @@ def test_an_interrupted_sweep_leaves_leaves_as_they_were():
     assert x.grad == 3.0
 
 
+def test_grad_set_to_none_counts_as_not_swept():
+    """The habit from PyTorch: `p.grad = None` before a sweep, which then starts from 0."""
+    a, b = Value(1.0), Value(2.0)
+    (a * b).backward()
+    a.grad = b.grad = None
+    assert not b.swept
+    (a * b).backward()
+    assert (a.grad, b.grad) == (2.0, 1.0)
+    b.grad = None
+    (a * b).backward(create_graph=True)
+    assert (a.grad.data, b.grad.data) == (4.0, 1.0)
+
+
+def test_a_grad_that_is_no_number_changes_no_other_leaf():
+    """Totals are formed before the first is written."""
+    a, b = Value(1.0), Value(2.0)
+    b.grad = "nonsense"
+    with pytest.raises(TypeError):
+        (a * b).backward()
+    assert not a.swept
+    assert b.grad == "nonsense"
+
+
 def test_create_graph_leaves_gradients_that_are_values():
     """f = x³y: ∂f/∂x = 3x²y can be swept again, ∂²f/∂x² = 6xy and ∂²f/∂x∂y = 3x²."""
     x, y = Value(2.0), Value(5.0)

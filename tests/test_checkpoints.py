@@ -5,10 +5,12 @@ import hashlib
 import json
 import os
 import signal
+import stat
 import struct
 import subprocess
 import sys
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import Value
-from models.checkpoints import CheckpointError, load_parameters, read_container, save_parameters, write_container
+from models.checkpoints import (
+    CheckpointError,
+    describe,
+    describe_model,
+    load_parameters,
+    read_container,
+    save_parameters,
+    write_container,
+)
+from models.losses import huber
 from models.mlp import MLP
+from models.schedules import warmup
 
 PREFIX = struct.Struct("<8sII32s")
 MAGIC = b"\x89DAD\r\n\x1a\n"
@@ -218,6 +230,91 @@ def test_a_huge_file_of_another_shape_is_not_read(path):
 def test_weights_of_another_model_are_refused(saved, labels, match):
     """Another number of parameters, or other labels."""
     refused(saved, match, Model(*labels))
+
+
+def test_weights_of_a_network_with_another_activation_are_refused(path):
+    """Same shapes and labels, another function: refused by the words of both."""
+    save_parameters(path, MLP(2, [3, 1], activation="tanh"))
+    refused(path, "its model is 'MLP.*3 tanh.*', and this one is 'MLP.*3 relu", Network(activation="relu"))
+    load_parameters(path, MLP(2, [3, 1], activation="tanh"))
+
+
+class Network(MLP):
+    """A network with the `data` that `refused` compares; to its repr it is an MLP."""
+
+    def __init__(self, activation):
+        super().__init__(2, [3, 1], activation=activation)
+
+    @property
+    def data(self):
+        return [p.data for p in self.parameters()]
+
+
+class Odd:
+    """What has no repr of its own, and a method."""
+
+    def method(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (None, None), (True, True), (np.float64(0.5), 0.5), ("text", "text"), (np.tanh, "tanh"), (Odd, "Odd"),
+        (Odd(), "Odd"), (Odd().method, "Odd.method"), (Value(3.0, "w"), "'w'"), (Value(3.0), "Value"),
+        (warmup(lambda step: 0.1, 3), "warmup(after=<function <lambda>>, steps=3)"),
+        (partial(huber, 1, b=[Value(2.0, "w")], a={8, 0}), "partial(huber, 1, a={0, 8}, b=['w'])"),
+        (partial(partial(huber, delta=np.float64(2)), x={1: np.array(3)}), "partial(huber, delta=2.0, x={1: 3})"),
+        (np.array([Value(1.0, "w"), None]), "['w', None]"),
+    ],
+)  # fmt: skip
+def test_descriptions_are_the_same_in_every_process(x, words):
+    """Names, arguments and reprs; no addresses, no order of a set, no number that training changes."""
+    assert describe(x) == words
+
+
+class Copied:
+    """A model whose repr shows its weight; copied as it is told."""
+
+    def __init__(self, copy):
+        self.w, self.copy = Value(2.5, "w"), copy
+
+    def parameters(self):
+        return [self.w]
+
+    def __repr__(self):
+        return f"Copied({self.w.data})"
+
+    def __deepcopy__(self, memo):
+        return self.copy(self)
+
+
+def test_a_model_that_cannot_be_copied_is_described_by_its_class():
+    """Its weights stay as they are, whether copying raises or gives the very same parameters."""
+    for copy, words in ((lambda _: Copied(None), "Copied(0.0)"), (lambda x: x, "Copied"), (lambda _: 1 / 0, "Copied")):
+        model = Copied(copy)
+        assert describe_model(model) == words
+        assert model.w.data == 2.5
+
+
+def test_the_data_are_on_the_disk_before_the_name_points_at_them(saved, monkeypatch):
+    """In this order: every byte handed to the system and synced, the renaming, the folder synced."""
+    events, fsync, rename = [], os.fsync, Path.replace
+
+    def record_fsync(handle):
+        status = os.fstat(handle)
+        events.append(("sync folder",) if stat.S_ISDIR(status.st_mode) else ("sync", status.st_size))
+        fsync(handle)
+
+    def record_rename(path, target):
+        events.append(("rename", path.stat().st_size))
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(Path, "replace", record_rename)
+    save_parameters(saved, Model("w", "b", "c"))
+    size = saved.stat().st_size
+    assert events == [("sync", size), ("rename", size), ("sync folder",)]
 
 
 def test_a_file_of_another_kind_is_refused(path):

@@ -109,6 +109,25 @@ def test_a_users_subclass_keeps_its_attributes():
     assert x.grad == 2.0
 
 
+class Slotted(Value):
+    __slots__ = ("unit",)
+
+
+def test_slots_and_attributes_that_point_back_survive():
+    """A subclass's slots are kept, and an attribute that refers to the graph refers to the copy."""
+    for way in (copy.deepcopy, through_pickle, copy.copy):
+        x = Slotted(2.0)
+        x.unit = "kg"
+        assert way(x).unit == "kg"
+    w = Named(1.0)
+    w.me = w
+    w.last = w * 2
+    again = copy.deepcopy(w)
+    assert again.me is again
+    assert again.last.operands[0] is again
+    assert copy.deepcopy(w.last).operands[0].last.data == 2.0
+
+
 def square(a):
     return a * a
 

@@ -9,6 +9,8 @@ import pytest
 
 from autodiff import OPS
 from models import MLPClassifier, MLPRegressor
+from models import _mlp_estimator as mlp_estimator
+from models._estimator import held_out
 from models._validation import ConvergenceWarning, NotFittedError, loaded
 from models.optimizers import constant
 
@@ -28,6 +30,17 @@ def wave(n=40, targets=1, seed=0):
     X = random.uniform(-2, 2, size=(n, 2))
     Y = np.column_stack([np.sin(X[:, 0]) + k * X[:, 1] for k in range(targets)])
     return X, Y[:, 0] if targets == 1 else Y
+
+
+def frozen(x):
+    """What can be compared to the last bit: arrays as lists, generators as their states, all the way down."""
+    if isinstance(x, np.random.Generator):
+        return frozen(x.bit_generator.state)
+    if isinstance(x, dict):
+        return {key: frozen(value) for key, value in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [frozen(each) for each in x]
+    return (x.dtype.str, x.tolist()) if isinstance(x, np.ndarray) else x
 
 
 def weights_of(model):
@@ -274,6 +287,7 @@ BAD = [
     (DATA[0], None, {}, "requires y to be passed, but the target y is None"),
     (DATA[0], [0, 1, np.nan], {}, "y contains NaN: nan at position 2"),
     (*DATA, {"hidden_layer_sizes": (4, 0)}, "hidden_layer_sizes must be a whole number, 1 or more, got 0"),
+    (*DATA, {"hidden_layer_sizes": ((1, 2), 3)}, r"hidden_layer_sizes must be a whole number, 1 or more, got \(1, 2\)"),
     (*DATA, {"hidden_layer_sizes": -1}, "hidden_layer_sizes must be a whole number, 1 or more, got -1"),
     (*DATA, {"activation": "swish"}, "unknown activation: 'swish' .*'relu'"),
     (*DATA, {"activation": ["relu", "tanh"]}, "activation must have one entry per hidden layer, 1, and has 2"),
@@ -310,6 +324,7 @@ def test_bad_input_is_refused_and_a_fitted_model_keeps_what_it_had(kind, X, y, o
     ("model", "y", "message"),
     [
         (MLPClassifier(), [1, 1, 1], r"needs samples of 2 classes or more, and y has one class: \[1\]"),
+        (MLPClassifier(), ["a", 1, 1], "y mixes text and other labels"),
         (MLPClassifier(), [0.5, 1.0, 2.0], "Unknown label type: continuous. y has .*0.5"),
         (MLPClassifier(), [[0, 1], [1, 0], [1, 1]], r"y should be a 1d array of class labels, got .* \(3, 2\)"),
         (MLPRegressor(), ["a", "b", "c"], r"y has text at position 0: .*'a'"),
@@ -330,6 +345,190 @@ def test_what_only_one_of_them_refuses(model, y, message):
     with pytest.raises(ValueError, match=message):
         model.fit(DATA[0], y)
     assert not [name for name in vars(model) if name.endswith("_")]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"activation": OPS["log"], "hidden_layer_sizes": (3,)}, r"epoch 1, batch 1: log of -.* outside \(0, ∞\)"),
+        ({"learning_rate": lambda step: 0.1 if step < 2 else -1}, r"learning_rate\(2\) must be .*got -1"),
+    ],
+    ids=["domain", "schedule"],
+)
+def test_what_stopped_training_is_said_and_not_guessed(options, message):
+    """An operand outside its domain and a schedule that gives nonsense are named; no smaller rate is advised."""
+    with pytest.raises(ValueError, match=message) as caught:
+        MLPRegressor(**options, random_state=0).fit(*wave())
+    assert "smaller" not in str(caught.value)
+    assert "finite number: make" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("default:.*took all max_iter")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"learning_rate": 0.55, "max_iter": 8},
+            r"the loss had risen from \S+ after epoch \d+ to \S+: make .* smaller",
+        ),
+        ({"max_iter": 10}, "too few to see whether the loss has stopped falling.*n_iter_no_change=10 more"),
+        ({"max_iter": 11, "tol": 0}, r"the loss still fell by more than tol=0 .*raise max_iter or learning_rate"),
+    ],
+    ids=["risen", "few", "fell"],
+)
+def test_the_warning_says_where_the_loss_was_going(options, message):
+    """A curve that rises asks for a smaller rate, one that falls for more epochs, a short one for enough of them."""
+    X, y = [[1.0], [2.0]], [1.0, 2.0]
+    settings = {"hidden_layer_sizes": (), "solver": "gd", "learning_rate": 0.01, "random_state": 0}
+    with pytest.warns(loaded(ConvergenceWarning), match=message) as caught:
+        model = MLPRegressor(**settings | options).fit(X, y)
+    assert (model.loss_curve_[-1] > min(model.loss_curve_)) is ("learning_rate" in options)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_warning_made_an_error_leaves_a_fitted_model(kind):
+    """Under -W error the ConvergenceWarning comes after everything is kept."""
+    quiet = kind(max_iter=2, random_state=0).fit(*DATA)
+    model = kind(max_iter=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(loaded(ConvergenceWarning)):
+            model.fit(*DATA)
+    assert set(vars(model)) == set(vars(quiet))
+    assert model.predict(DATA[0]).tolist() == quiet.predict(DATA[0]).tolist()
+
+
+@pytest.mark.parametrize("how", ["fit", "partial_fit"])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_call_that_fails_changes_nothing(kind, how):
+    """Learnt, hidden and given: after a warm call that diverges the model is what it was to the last bit."""
+    X, y = rings(30)
+    given = np.random.default_rng(3)
+    settings = {"warm_start": True, "max_iter": 3, "batch_size": 8, "early_stopping": how == "fit"}
+    model = kind(**settings, hidden_layer_sizes=(3,), random_state=given).fit(X, y)
+    assert model._random is not given
+    before = frozen(vars(model))
+    with pytest.raises(ValueError, match=r"training stopped in epoch 1.* is as it was"):
+        getattr(model, how)(X * 1e300, y)
+    assert frozen(vars(model)) == before
+    with pytest.raises(ValueError, match="training stopped in epoch 1"):
+        kind(**settings, random_state=given).fit(X * 1e300, y)
+    assert frozen(given) == before["random_state"]
+
+
+@pytest.mark.parametrize("make", [np.random.default_rng, np.random.RandomState, np.random.PCG64])
+def test_a_generator_that_was_passed_moves_on(make):
+    """Two fits with one generator differ from each other, and are the two of another that starts alike."""
+    X, y = rings(20)
+    one, two = make(4), make(4)
+    models = [MLPClassifier(max_iter=1, random_state=state).fit(X, y) for state in (one, one, two, two)]
+    assert_same_weights(models[0], models[2])
+    assert_same_weights(models[1], models[3])
+    assert not np.array_equal(models[0].coefs_[0], models[1].coefs_[0])
+
+
+def test_every_class_has_its_share_held_out_and_stays_to_train_on():
+    """Shares within one sample, exact where they are whole; the one sample of a class is never held out."""
+    y = np.array([0, 1, 2, 0, 0, 0, 1, 1, 1])
+    of_class = []
+    for seed in range(60):
+        held = held_out(y, 0.5, np.random.default_rng(seed), stratified=True)
+        assert held.sum() == 5
+        assert set(y[~held]) == {0, 1, 2}
+        of_class.append(np.bincount(y[held], minlength=3).tolist())
+    assert {tuple(each) for each in of_class} == {(2, 3, 0), (3, 2, 0)}  # no class is always favoured
+    labels = np.repeat([0, 1], [10, 90])
+    draws = [held_out(labels, 0.1, np.random.default_rng(s), stratified=True) for s in range(20)]
+    assert all(np.bincount(labels[held]).tolist() == [1, 9] for held in draws)
+    plain = [held_out(labels, 0.1, np.random.default_rng(s), stratified=False) for s in range(20)]
+    assert len({held[:10].sum() for held in plain}) > 1
+    one_each = np.sum([held_out(np.repeat([0, 1, 2], 2), 0.1, np.random.default_rng(s), stratified=True)
+                       for s in range(300)], axis=0)  # fmt: skip
+    assert (one_each > 25).all()  # each of the six 50 times of 300, give or take 6.5
+    with pytest.raises(ValueError, match="holds out 2 of 4 samples, and leaves none to train on of some of the 3 cl"):
+        held_out(np.array([0, 0, 1, 2]), 0.5, np.random.default_rng(0), stratified=True)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """What the estimators ask of `train`, call by call, the samples to train on as `X` and `y`."""
+    noted = []
+
+    def spy(network, X, y, **options):
+        noted.append({"X": X, "y": y, **options})
+        return train(network, X, y, **options)
+
+    train = mlp_estimator.train
+    monkeypatch.setattr(mlp_estimator, "train", spy)
+    return noted
+
+
+def test_classifiers_hold_out_by_class_and_regressors_do_not(calls):
+    """Of 3 + 27 labels a third held out is 1 + 9 with every seed for the one, and varies for the other."""
+    X, y = wave(30)[0], np.repeat([0, 1], [3, 27])
+    for kind in (MLPClassifier, MLPRegressor):
+        calls.clear()
+        for seed in range(8):
+            kind(early_stopping=True, validation_fraction=1 / 3, max_iter=1, random_state=seed).fit(X, y)
+        rare = [int((call["validation"][1] == 0).sum()) for call in calls]
+        assert (set(rare) == {1}) is (kind is MLPClassifier)
+
+
+def test_a_warm_start_holds_out_the_same_samples(calls):
+    """What was trained on is not validated on later; a new fit without warm_start draws anew."""
+    X, y = rings(40)
+    model = MLPClassifier(early_stopping=True, max_iter=2, warm_start=True).fit(X, y).fit(X, y)
+    model.set_params(warm_start=False).fit(X, y)
+    first, second, third = (call["validation"][0].tolist() for call in calls)
+    assert first == second != third
+
+
+def test_settings_reach_the_training(calls):
+    """verbose and max_norm are passed on as they are; by default neither a bar nor clipping."""
+    X, y = rings(20)
+    MLPClassifier(max_iter=1).fit(X, y)
+    MLPClassifier(max_iter=1, verbose=True, max_norm=0.5).fit(X, y)
+    assert [(call["progress"], call["max_norm"]) for call in calls] == [(False, None), (True, 0.5)]
+    with pytest.raises(ValueError, match=r"max_norm .*must be a number above 0, got 0"):
+        MLPClassifier(max_norm=0).fit(X, y)
+
+
+def test_without_shuffle_batches_come_in_the_samples_order():
+    """One epoch in batches of ten is a partial fit of ten after the other; with shuffle it is not."""
+    X, y = rings(40)
+    settings = {"hidden_layer_sizes": (3,), "solver": "momentum", "max_iter": 1, "random_state": 0}
+    steps = MLPClassifier(**settings)
+    for start in range(0, 40, 10):
+        steps.partial_fit(X[start : start + 10], y[start : start + 10], classes=[0, 1])
+    assert_same_weights(MLPClassifier(**settings, batch_size=10, shuffle=False).fit(X, y), steps)
+    assert not np.array_equal(MLPClassifier(**settings, batch_size=10).fit(X, y).coefs_[0], steps.coefs_[0])
+
+
+def test_labels_of_samples_left_out_are_not_looked_at():
+    """A label of weight 0 need not be among the classes; labels of another kind are refused all the same."""
+    X, y = DATA
+    some = MLPClassifier(random_state=0).partial_fit(X, [0, 1, 7], classes=[0, 1], sample_weight=[1, 1, 0])
+    assert_same_weights(some, MLPClassifier(random_state=0).partial_fit(X[:2], y[:2], classes=[0, 1]))
+    with pytest.raises(ValueError, match=r"labels \[0, 1\] that are not among the classes \['0', '1'\]"):
+        MLPClassifier().partial_fit(X, y, classes=["0", "1"], sample_weight=[1, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [([0, 1, np.nan], "classes contains NaN"), ([0, 1, 0.5], "classes has .*0.5"), ([0, "1"], "classes mixes text")],
+)
+def test_classes_are_checked_as_labels_are(classes, message):
+    """What could never be a label is not a class either."""
+    with pytest.raises(ValueError, match=message):
+        MLPClassifier().partial_fit(*DATA, classes=classes)
+
+
+def test_a_loss_that_remembers_nothing_is_refused():
+    """A plain number would leave the penalty alone to be trained; a Value for some samples is enough."""
+    with pytest.raises(TypeError, match=r"loss=<function .* gave 1.0, which remembers no computation"):
+        MLPRegressor(loss=lambda output, target: 1.0).fit(*DATA)
+    MLPRegressor(loss=lambda output, target: output**2 if target else 0.0, max_iter=2).fit(*DATA)
 
 
 def test_methods_after_fit_check_their_input():

@@ -118,6 +118,16 @@ def test_a_weight_is_the_number_of_copies():
     assert [*weighted.coef_, weighted.intercept_] == pytest.approx(solution, abs=1e-9)
 
 
+def test_weights_near_the_largest_number():
+    """Only their proportions count, also for two targets; a sum that is infinite is refused before anything."""
+    X, y, model = [[1.0], [2.0]], [[3.0, 1.0], [5.0, 0.0]], LinearRegression(learning_rate=0.1, epochs=100)
+    plain = model.fit(X, y, sample_weight=[1.0, 1.0]).coef_
+    assert (model.fit(X, y, sample_weight=[8e307] * 2).coef_ == plain).all()
+    assert model.score(X, [[9e9, 1.0], [5.0, 0.0]], [8e307] * 2) == model.score(X, [[9e9, 1.0], [5.0, 0.0]])
+    with pytest.raises(ValueError, match=r"sample_weight adds up to infinity: divide all weights by .* 1e\+308"):
+        model.fit(X, y, sample_weight=[1e308] * 2)
+
+
 def test_going_on_is_the_same_as_going_further():
     """Two warm fits of 20 epochs, one fit of 40, and forty partial fits end with the same weights and losses."""
     X, y, *_ = apples_and_oranges()

@@ -267,6 +267,16 @@ def test_hubers_delta_is_checked(delta):
         huber(1.0, 0.0, delta=delta)
 
 
+@pytest.mark.parametrize("delta", ["a", None, [1.0]])
+def test_hubers_delta_is_a_number(delta):
+    """What is no number is named, with its type; a Value is one."""
+    with pytest.raises(TypeError, match=f"^huber: delta must be a number, got {type(delta).__name__} "):
+        huber(1.0, 1, delta)
+    delta = Value(2.0)
+    huber(3.0, 0.0, delta).backward()
+    assert delta.grad == 1.0  # of delta (3 - delta/2)
+
+
 @given(weights=st.lists(numbers, min_size=1, max_size=6), strength=st.floats(0, 10))
 def test_penalties_have_their_closed_forms(weights, strength):
     """strength Σ|w| with slope strength · sign(w), 0 at 0; strength/2 Σw² with slope strength · w."""
@@ -305,4 +315,7 @@ def test_penalties_refuse_bad_input(penalty):
         penalty([Value(1.0), 2.0], 0.1)
     for strength in (-0.1, math.nan, math.inf):
         with pytest.raises(ValueError, match=f"^{name}: strength must be a finite number, 0 or more, got {strength}"):
+            penalty([Value(1.0)], strength)
+    for strength in ("a", None):
+        with pytest.raises(TypeError, match=f"^{name}: strength must be a number, got {type(strength).__name__} "):
             penalty([Value(1.0)], strength)

@@ -9,8 +9,9 @@ import pytest
 
 from autodiff import OPS, Op, Value, leaky_relu, no_grad, softmax, topological_order
 from autodiff import sigmoid as sigmoid_op
+from models.activations import ACTIVATIONS, activate, activation_by_name, slope
 from models.initialization import INITIALIZATIONS, initial_weights, random_generator
-from models.mlp import ACTIVATIONS, MLP, Layer, Neuron, activate, activation_by_name, slope
+from models.mlp import MLP, Layer, Neuron
 
 GAUSSIAN = Op("gaussian", "e^-z²", lambda z: math.exp(-z * z), lambda z: np.exp(-z * z), (lambda z, r: -2.0 * z * r,))
 
@@ -516,6 +517,12 @@ def test_a_refused_network_draws_no_random_numbers(bad):
         ),
         (["1", 2.0], TypeError, "one real number; for text"),
         ([[1.0, 2.0], [3.0, 4.0]], TypeError, "one real number; make one Value per element"),
+        ({"a": 1.0, "b": 2.0}, TypeError, "got a dict: give its values in the order of the inputs"),
+        ({0: 5.0, 1: 6.0}, TypeError, "got a dict: give its values"),
+        (b"12", TypeError, "a sequence of numbers and Values, got bytes b'12'"),
+        ("12", TypeError, "a sequence of numbers and Values, got str '12'"),
+        ({1.0, 2.0}, TypeError, "got a set: give a list, which has an order"),
+        ({0: 5.0, 1: 6.0}.keys(), TypeError, "got a dict_keys: give a list, which has an order"),
         ([np.ones(3), np.ones(3)], TypeError, "entries of one sample are numbers and Values, and one is an array"),
     ],
 )
@@ -523,6 +530,45 @@ def test_bad_samples_are_refused(x, error, message):
     """Another width says both numbers; a batch says that a call takes one sample."""
     with pytest.raises(error, match=message):
         MLP(2, [1])(x)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: MLP(2, [1]), lambda: Layer(2, 1), lambda: Neuron(2)], ids=["MLP", "Layer", "Neuron"]
+)
+def test_a_table_is_refused_and_its_rows_are_samples(make):
+    """The names of a data frame's columns, numbers by default, are never taken for inputs; a row of it, a Series, is one."""
+    pd = pytest.importorskip("pandas", reason="pandas is a development dependency")
+    model = make()
+    for frame in (
+        pd.DataFrame([[5.0, 6.0], [7.0, 8.0]]),
+        pd.DataFrame([[5.0, 6.0]]),
+        pd.DataFrame({"a": [5.0], "b": [6.0]}),
+    ):
+        with pytest.raises(
+            TypeError, match=r"one sample per call, got a DataFrame: call it for each row of x.to_numpy\(\)"
+        ):
+            model(frame)
+        assert model(frame.iloc[0]).data == model([5.0, 6.0]).data
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_list_of_parameters_is_the_callers_own(bias):
+    """Changing it changes no network, as `parameters() + …` or a filter in place would."""
+    for model in (Neuron(2, bias=bias), Layer(2, 1, bias=bias), MLP(2, [1], bias=bias)):
+        before = model([1.0, 2.0]).data
+        model.parameters().clear()
+        assert len(model.parameters()) == 2 + bias
+        assert model([1.0, 2.0]).data == before
+
+
+def test_whole_numbers_are_inputs_as_floats_are():
+    """Inputs and known outputs alike, in a list, a tuple or an array."""
+    mlp = MLP(2, [3, 1], activation="tanh", random_state=0)
+    expected = mlp([1.0, -2.0]).data
+    for x in ([1, -2], (1, -2), np.array([1, -2]), [np.int64(1), -2.0], [True, np.float32(-2)], range(1, -3, -3)):
+        assert mlp(x).data == expected
+    with pytest.raises(OverflowError, match="beyond the largest float"):
+        mlp([10**400, 1])
 
 
 def test_an_activation_is_found_by_name_op_or_none():

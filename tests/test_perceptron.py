@@ -1,11 +1,13 @@
 """The perceptron estimator against the course's figures, Rosenblatt's rule by hand, and scikit-learn's."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
 
 from models import Perceptron
+from models._estimator import held_out
 from models._validation import ConvergenceWarning, loaded
 
 TABLE = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
@@ -17,6 +19,17 @@ def three_corners(n=20):
     random = np.random.default_rng(5)
     corners = np.array([[0, 4], [4, -4], [-4, -4]])
     return np.vstack([corner + random.uniform(-1, 1, size=(n, 2)) for corner in corners]), np.repeat(["a", "b", "c"], n)
+
+
+def frozen(x):
+    """What can be compared to the last bit: arrays as lists, generators as their states, all the way down."""
+    if isinstance(x, np.random.Generator):
+        return frozen(x.bit_generator.state)
+    if isinstance(x, dict):
+        return {key: frozen(value) for key, value in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [frozen(each) for each in x]
+    return (x.dtype.str, x.tolist()) if isinstance(x, np.ndarray) else x
 
 
 def by_hand(X, y, passes):
@@ -126,10 +139,72 @@ def test_early_stopping_keeps_the_weights_that_erred_least_on_rows_held_out():
     random = np.random.default_rng(0)
     X = random.normal(size=(120, 2))
     y = (X[:, 0] + random.normal(scale=0.5, size=120) > 0).astype(int)
-    model = Perceptron(early_stopping=True, validation_fraction=0.25, random_state=0).fit(X, y)
-    assert model.n_iter_ == len(model.validation_curve_) == len(model.loss_curve_) < model.max_iter
-    assert int(np.argmin(model.validation_curve_)) == model.n_iter_ - 1 - model.n_iter_no_change
-    assert model.score(X, y) > 0.75
+    scores = []
+    for seed in range(10):
+        with pytest.warns(loaded(ConvergenceWarning), match=r"early_stopping ended it.*best weights were taken back"):
+            model = Perceptron(early_stopping=True, validation_fraction=0.25, random_state=seed).fit(X, y)
+        assert model.n_iter_ == len(model.validation_curve_) == len(model.loss_curve_) < model.max_iter
+        assert int(np.argmin(model.validation_curve_)) == model.n_iter_ - 1 - model.n_iter_no_change
+        scores.append(model.score(X, y))
+    assert np.mean(scores) > 0.75
+
+
+def test_of_equally_good_weights_the_latest_are_taken_back():
+    """Passes by hand over the rows that were not held out: the weights are those of the last of the best passes."""
+    random = np.random.default_rng(2)
+    X = random.integers(-4, 5, size=(40, 2)).astype(float)
+    y = (X[:, 0] + random.normal(scale=2, size=40) > 0).astype(int)
+    model = Perceptron(shuffle=False, early_stopping=True, validation_fraction=0.2, random_state=0)
+    with pytest.warns(loaded(ConvergenceWarning)):
+        model.fit(X, y)
+    held = held_out(y, 0.2, np.random.default_rng(model._split), stratified=True)
+    states = [by_hand(X[~held], y[~held], passes)[0] for passes in range(1, model.n_iter_ + 1)]
+    errors = [np.mean((X[held] @ w[:2] + w[2] > 0) != y[held]) for w in states]
+    assert model.validation_curve_ == errors
+    best = [w.tolist() for w, error in zip(states, errors, strict=True) if error == min(errors)]
+    assert best[0] != best[-1]  # else the data could not tell
+    assert [*model.coef_[0], *model.intercept_] == best[-1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_early_stopping_on_xor_gives_a_warning_too(seed):
+    """Three of the four rows can be learnt; the one held out then tells that something is amiss."""
+    with pytest.warns(loaded(ConvergenceWarning), match=r"held (out)?.*no line \(hyperplane\) separates"):
+        model = Perceptron(early_stopping=True, random_state=seed).fit(TABLE, XOR)
+    assert model.score(TABLE, XOR) < 1
+
+
+def test_a_long_run_in_the_rows_order_remembers_one_state_only():
+    """Weights that never come round again, rows of no common measure: 4,000 passes take no more memory than 400."""
+    X = np.random.default_rng(0).normal(size=(12, 2))
+    y = np.arange(12) % 2
+    peaks = []
+    for passes in (400, 4000):
+        tracemalloc.start()
+        with pytest.warns(loaded(ConvergenceWarning)):
+            outcome = Perceptron(shuffle=False, max_iter=passes).fit(X, y)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert outcome.n_iter_ == passes
+    assert max(outcome.loss_curve_) < 256  # numbers that Python has ready, so that the curve takes 8 bytes a pass
+    assert peaks[1] < peaks[0] + 4000 * 48
+
+
+@pytest.mark.parametrize("how", ["fit", "partial_fit"])
+def test_a_call_that_fails_changes_nothing(how):
+    """Learnt, hidden and given: after a warm call whose weights overflow the model is what it was to the last bit."""
+    X = TABLE + np.arange(2)
+    given = np.random.default_rng(3)
+    model = Perceptron(warm_start=True, random_state=given).fit(X, AND)
+    model.set_params(learning_rate=1e308)
+    before = frozen(vars(model))
+    with pytest.raises(ValueError, match="weights are no longer finite"):
+        getattr(model, how)(X * 1e300, OR if how == "partial_fit" else [1, 0, 0, 0])
+    assert frozen(vars(model)) == before
+    fresh = Perceptron(learning_rate=1e308, random_state=given)
+    with pytest.raises(ValueError, match="weights are no longer finite"):
+        fresh.fit(X * 1e300, AND)
+    assert frozen(given) == before["random_state"]
 
 
 def test_accuracy_beside_scikit_learn():

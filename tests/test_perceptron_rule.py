@@ -249,3 +249,33 @@ def test_weights_that_do_not_fit_the_rows_are_refused():
     """A weighted sum needs one weight per feature."""
     with pytest.raises(ValueError, match=r"weights must be \(2,\)"):
         weighted_sums([[1, 2]], [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("decide", "name"), [(fires, "bias"), (fires_above, "threshold"), (weighted_sums, "bias")], ids=lambda p: str(p)
+)
+def test_a_bias_or_threshold_is_one_finite_number(decide, name):
+    """NaN is neither above nor below: refused, and not answered with 0."""
+    with pytest.raises(ValueError, match=f"{name} must be a finite number, got nan"):
+        decide([[1, 0]], [4, 5], float("nan"))
+    for wrong, kind in (("a", "str"), ([6], "list")):
+        with pytest.raises(TypeError, match=f"{name} must be a number, got {kind}"):
+            decide([[1, 0]], [4, 5], wrong)
+    with pytest.raises(ValueError, match="weights contains NaN"):
+        decide([[1, 0]], [4, np.nan], 6)
+
+
+@pytest.mark.parametrize("decide", [fires, fires_above])
+def test_a_sum_beyond_the_largest_float_is_not_decided(decide):
+    """∞ − ∞ is NaN, and the row where it came up is named; an infinite sum alone is above every threshold."""
+    with pytest.raises(ValueError, match="the weighted sum of row 1 is NaN"):
+        decide([[1, 1], [1e308, 1e308]], [10, -10], 0)
+    assert decide([[1e308, 0.0]], [10, -10], 0).tolist() == [1]
+
+
+def test_learning_starts_from_a_bias_that_is_a_number():
+    """As the weights it starts from."""
+    with pytest.raises(TypeError, match="bias must be a number, got str 'a'"):
+        learn(*AND, bias="a")
+    with pytest.raises(ValueError, match="bias must be a finite number, got nan"):
+        learn(*AND, bias=float("nan"))

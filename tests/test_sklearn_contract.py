@@ -80,6 +80,34 @@ def test_hyperparameters_are_stored_unchanged_and_cloned(estimator):
         type(estimator)(0.1)
 
 
+def test_set_params_sets_all_or_nothing():
+    """A nested name that leads nowhere is refused like any other, before the names that are right are set."""
+    model = MLPRegressor(random_state=0)
+    for wrong in ({"solver__x": 1}, {"depth": 1}, {"loss__x": 1}):
+        with pytest.raises(ValueError, match=r"Invalid parameter '.*' for MLPRegressor"):
+            model.set_params(alpha=5, **wrong)
+        assert model.get_params() == MLPRegressor(random_state=0).get_params()
+    nested = MLPRegressor(activation=Perceptron())
+    with pytest.raises(ValueError, match=r"Invalid parameter 'activation__x' .*'learning_rate'"):
+        nested.set_params(alpha=5, activation__max_iter=3, activation__x=1)
+    assert (nested.alpha, nested.activation.max_iter) == (MLPRegressor().alpha, 1000)
+    assert nested.set_params(activation__max_iter=3, alpha=5).activation.max_iter == 3
+
+
+def test_warnings_point_at_the_users_line():
+    """However deep the check is: a column of labels, names of columns, training that ended unfinished."""
+    pandas = pytest.importorskip("pandas", reason="pandas is a development dependency")
+    frame = pandas.DataFrame({"a": [0.0, 1.0, 2.0, 3.0]})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for model in (Perceptron(max_iter=1), MLPClassifier(max_iter=1), MLPRegressor(max_iter=1)):
+            model.fit(frame, [[0], [1], [0], [1]])
+            model.predict(frame.to_numpy())
+            model.score(frame.to_numpy(), [[0], [1], [0], [1]])
+    assert len(caught) > 10
+    assert {warning.filename for warning in caught} == {__file__}
+
+
 def test_repr_shows_what_was_set():
     """Defaults are left out, as scikit-learn does."""
     assert repr(MLPClassifier()) == "MLPClassifier()"

@@ -323,3 +323,12 @@ def test_importing_the_engine_does_not_load_hypothesis():
     code = "import sys, autodiff.testing; print('hypothesis' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "f, point", [(lambda a: a * a, math.inf), (lambda a: a.exp(), 800.0), (lambda a: 1 / a.exp(), 800.0)]
+)
+def test_numbers_that_are_not_finite_are_refused(f, point):
+    """There is no derivative to check, and the message says which number it is."""
+    with pytest.raises(ValueError, match=r"there is no derivative to check: .* is inf in gradcheck of"):
+        gradcheck(f, point)

@@ -1,5 +1,6 @@
 """Training: the same numbers as plain NumPy, however often it is interrupted; and nothing lost when it fails."""
 
+import copy
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -15,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import Value, exp, log, no_grad, sqrt
+from models._run import Run, Samples
 from models.checkpoints import CheckpointError, load_parameters, write_container
-from models.losses import l2, squared_error
+from models.losses import l1, l2, squared_error
 from models.mlp import MLP
-from models.optimizers import Adam, GradientDescent, exponential_decay
-from models.training import TrainingError, train
+from models.optimizers import Adam, GradientDescent, cosine_decay, exponential_decay
+from models.training import TrainingError, batch_loss, train
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(12, 2))
@@ -51,6 +54,15 @@ class Custom:
 
     def __call__(self, x):
         return self.function(self.w, x)
+
+
+LINE = Line()
+RUN = {
+    "model": LINE, "parameters": LINE.parameters(), "optimizer": Adam(LINE.parameters()),
+    "generator": np.random.default_rng(0), "samples": Samples(X[:, 0].tolist(), Y.tolist(), None, ((), ()), ""),
+    "held_out": None, "loss": squared_error, "penalty": None, "max_norm": None, "batch_size": 12, "shuffle": True,
+    "patience": None, "tol": 0.0,
+}  # fmt: skip
 
 
 def names(folder):
@@ -353,7 +365,9 @@ def test_only_its_own_leftovers_are_cleared_away(tmp_path):
         ({"shuffle": False}, "shuffle was True and is False"),
         ({"tol": 0.1}, "tol was 0.0 and is 0.1"),
         ({"patience": 3}, "patience was None and is 3"),
-        ({"penalty": partial(l2, strength=0.1)}, "penalty was None and is 'partial'"),
+        ({"penalty": partial(l2, strength=0.1)}, r"penalty was None and is 'partial\(l2, strength=0.1\)'"),
+        ({"max_norm": 2.0}, "max_norm was None and is 2.0"),
+        ({"model": MLP(2, [1], output_activation="tanh")}, "model was 'MLP.* linear, .* and is 'MLP.* tanh, "),
         ({"y": Y + 1e-16 + np.eye(12)[0]}, "data .*was"),
         ({"model": MLP(2, [2, 1])}, "holds 4 parameters, and the model has 9|holds 3 parameters, and the model has 9"),
         ({"model": MLP(2, [1], label="other")}, "'layer1.neuron1.weight1', and the model's is 'other.layer1"),
@@ -382,6 +396,95 @@ def test_the_checkpoint_of_another_run_is_refused(tmp_path, change, match):
     assert path.read_bytes() == contents
     with pytest.raises(CheckpointError, match="holds training run, where parameters is wanted"):
         load_parameters(path, model)
+
+
+@pytest.mark.parametrize(
+    ("setting", "one", "other"),
+    [
+        ("learning_rate", cosine_decay(0.1, steps=10), exponential_decay(5.0, factor=0.9)),
+        ("learning_rate", exponential_decay(0.1, factor=0.9), exponential_decay(0.1, factor=0.8)),
+        ("penalty", partial(l2, strength=0.1), partial(l1, strength=0.1)),
+        ("penalty", partial(l2, strength=0.1), partial(l2, strength=9.0)),
+        ("penalty", partial(l2, strength=np.full(2000, 0.1)), partial(l2, strength=np.r_[np.full(2000, 0.1), 2])),
+        ("model", MLP(2, [3, 1], activation="tanh"), MLP(2, [3, 1], activation="relu")),
+    ],
+)
+def test_settings_of_one_kind_are_told_apart(setting, one, other):
+    """Two schedules, partials or networks that differ inside are two runs; the same ones made anew are one."""
+    run = Run(**RUN)
+    one, again, other = (replace(run, **changed(setting, x)).identity(0) for x in (one, copy.deepcopy(one), other))
+    assert one == again
+    assert one != other
+
+
+def changed(setting, x):
+    return {"optimizer": Adam(RUN["parameters"], learning_rate=x)} if setting == "learning_rate" else {setting: x}
+
+
+def test_a_checkpoint_with_another_activation_is_refused(tmp_path):
+    """Same shapes, same labels: only the model's own words tell that it is another function."""
+    run = partial(train, X=X, y=Y, checkpoint=tmp_path / "run")
+    run(MLP(2, [3, 1], activation="tanh", random_state=0), epochs=3)
+    other = MLP(2, [3, 1], activation="relu", random_state=0)
+    before = weights(other)
+    with pytest.raises(CheckpointError, match=r"model was .*3 tanh.* and is .*3 relu"):
+        run(other, epochs=6)
+    assert weights(other) == before
+
+
+def test_weights_in_a_repr_do_not_make_it_another_model(tmp_path):
+    """A dataclass shows its numbers and its settings: trained on in the same process it is the same model still."""
+    run = partial(train, X=X[:, 0], y=Y, learning_rate=0.1, checkpoint=tmp_path / "run")
+    line = Shown(Value(0.5, "w"), slope=0.25)
+    run(line, epochs=2)
+    assert run(line, epochs=4).n_iter == 4
+    assert run(Shown(Value(7.5, "w"), slope=0.25), epochs=4).n_iter == 4
+    with pytest.raises(CheckpointError, match=r"slope=0.25\)\" and is .*slope=0.75\)\""):
+        run(Shown(Value(0.5, "w"), slope=0.75), epochs=6)
+
+
+@dataclass
+class Shown:
+    """Its repr holds the weight as it is now."""
+
+    w: Value
+    slope: float
+
+    def parameters(self):
+        return [self.w]
+
+    def __call__(self, x):
+        return self.w * x * self.slope
+
+
+def test_a_first_epoch_that_fails_does_not_bar_the_corrected_call(tmp_path):
+    """Targets the loss refuses, and a diverging rate: the file of this call goes, as nothing was completed."""
+    net, path = MLP(2, [1], random_state=0), tmp_path / "run"
+    with pytest.raises(ValueError, match="target"):
+        train(net, X, Y * 3, loss="binary_cross_entropy", checkpoint=path)
+    with pytest.raises(TrainingError):
+        train(net, X, Y, penalty=lambda p: exp(p[0] * 0 + 1000.0), checkpoint=path)
+    assert names(tmp_path) == []
+    assert train(net, X, Y > 0, loss="binary_cross_entropy", checkpoint=path, epochs=2).n_iter == 2
+
+
+def test_what_an_earlier_call_wrote_or_completed_stays_when_an_epoch_fails(tmp_path):
+    """An error in epoch 2, an interrupt in epoch 1, and an error in the run that takes that up: the file stays."""
+
+    def loss(output, target):
+        nonlocal calls
+        calls += 1
+        if calls == limit:
+            raise error
+        return squared_error(output, target)
+
+    for i, errors in ((20, [RuntimeError]), (5, [KeyboardInterrupt, RuntimeError])):
+        limit = i
+        for error in errors:
+            calls = 0
+            with pytest.raises(error):
+                train(Line(), X[:, 0], Y, loss=loss, checkpoint=tmp_path / str(i))
+            assert (tmp_path / str(i)).exists()
 
 
 def test_a_damaged_checkpoint_changes_nothing(tmp_path):
@@ -492,6 +595,94 @@ def test_a_domain_error_stops_training_like_a_divergence():
     with pytest.raises(TrainingError, match=r"epoch 2, batch 1: log of -.*outside \(0, ∞\), in 'p'; .* after epoch 1"):
         train(model, [1.0], [-1.0], loss=lambda a, t: a, optimizer="gd", learning_rate=1.5)
     assert weights(model) == [-0.5], "after epoch 1"
+
+
+def test_a_domain_error_names_its_operand_or_operation():
+    """`node` is the operand's label, what made it, or the operation at its number."""
+    found = []
+    for operand in (lambda w: labelled(w - 5, "p"), lambda w: w - 5, lambda w: w, lambda w: labelled(w, "")):
+        with pytest.raises(TrainingError) as caught:
+            train(Custom(lambda w, x, operand=operand: log(operand(w)) * x, -1.0), [1.0], [1.0])
+        found.append(caught.value.node)
+    assert found == ["'p'", "sub('w', 5.0)", "'w'", "log of -1.0"]
+
+
+def test_a_refused_step_names_its_parameter():
+    """A finite gradient and a rate that makes too much of it: the label, or the parameter's number."""
+    for label, node in (("w", "'w'"), ("", "parameter 0")):
+        model = Custom(lambda w, x: w * x, 0.0)
+        model.w.label = label
+        with pytest.raises(TrainingError, match="epoch 1, batch 1: the step would make") as caught:
+            train(model, [1e100], [-1e10], loss=lambda a, t: a * t, optimizer="gd", learning_rate=1e300)
+        assert caught.value.node == node
+        assert weights(model) == [0.0]
+
+
+@pytest.mark.parametrize("rate", [-1.0, np.nan, np.inf])
+def test_a_schedule_that_gives_no_rate_is_not_called_a_divergence(rate):
+    """The optimizer's own message passes through, without advice on divergence; the last complete epoch stands."""
+    line, reached = Line(), []
+    with pytest.raises(ValueError, match=rf"learning_rate\(3\) must be .*got {rate}$") as caught:
+        train(
+            line, X[:, 0], Y, batch_size=6, random_state=0, learning_rate=lambda step: 0.1 if step < 3 else rate,
+            callbacks=[lambda end: reached.append(weights(end.model))],
+        )  # fmt: skip
+    assert not isinstance(caught.value, TrainingError)
+    assert [weights(line)] == reached
+
+
+def test_the_mean_loss_of_an_epoch_must_be_finite(monkeypatch):
+    """Whatever makes it NaN, it never enters the history; batches near the largest float have a finite mean."""
+    run = Run(**RUN | {"batch_size": 4})
+    monkeypatch.setattr(Run, "_step", lambda *_: 1.5e308)
+    assert run.epoch().loss == pytest.approx(1.5e308, rel=1e-12)
+    monkeypatch.setattr(Run, "_step", lambda *_: float("nan"))
+    with pytest.raises(TrainingError, match="epoch 2, all batches: the mean loss became nan"):
+        run.epoch()
+    assert run.history.n_iter == 1
+
+
+def test_weights_of_any_size_train_the_same():
+    """Only the ratio of weights counts: large ones, and those below the smallest normal float, train the same."""
+    ratio, results = np.array([4.0] * 11 + [1.0]), []
+    for scale in (1.0, 2.0**1017, 2.0**-1074):
+        line, weight = Line(), (ratio * scale).tolist()
+        validation = (X_HELD[:, 0], Y_HELD, weight[-5:])
+        history = train(line, X[:, 0], Y, sample_weight=weight, validation=validation, epochs=3, batch_size=5,
+            random_state=0)  # fmt: skip
+        results.append(outcome(line, history))
+    assert results[0] == results[1] == results[2]
+    assert np.isfinite(history.loss_curve).all()
+    assert batch_loss(lambda x: x, squared_error, [1.0, 2.0], [0.0, 0.0], [1e308, 1e308]) == 2.5
+
+
+@pytest.mark.parametrize("batch_size", [5, None])
+def test_max_norm_bounds_the_gradient_of_every_step(batch_size):
+    """As plain NumPy clips: gradients longer than max_norm are scaled to it, shorter ones stay."""
+    line, w, random, x, lengths = Line(3.0), np.array([3.0, 0.0]), np.random.default_rng(2), X[:, 0], []
+    train(line, x, Y, optimizer="gd", learning_rate=0.2, epochs=12, batch_size=batch_size, random_state=2, max_norm=1.5)
+    for _ in range(12):
+        order = random.permutation(12) if batch_size else np.arange(12)
+        for rows in np.split(order, range(batch_size or 12, 12, batch_size or 12)):
+            error = w[0] * x[rows] + w[1] - Y[rows]
+            g = 2 * np.array([error @ x[rows], error.sum()]) / len(rows)
+            lengths.append(np.hypot(*g))
+            w = w - 0.2 * g * min(1.0, 1.5 / lengths[-1])
+    assert min(lengths) < 1.5 < max(lengths)
+    assert weights(line) == pytest.approx(w, rel=1e-9)
+
+
+def test_the_first_infinite_node_of_the_validation_is_named():
+    """From the leaves up, as in training; a loss that is a plain number has no node."""
+    for function, node in (
+        (lambda w, x: labelled(exp(w * x), "top") * 2.0, "'top'"),
+        (lambda w, x: exp(w * x) * 2.0, "exp(1000)"),
+        (lambda w, x: w * x if x < 9 else float("inf"), ""),
+    ):
+        with pytest.raises(TrainingError, match="epoch 1, validation: the validation loss became inf") as caught:
+            train(Custom(function), [0.0, 1.0], [0.0, 1.0], validation=([1000.0], [0.0]), learning_rate=1e-9,
+                loss=lambda a, t: a - t)  # fmt: skip
+        assert caught.value.node == node
 
 
 def test_a_validation_loss_that_is_not_finite_undoes_the_epoch():
@@ -611,6 +802,9 @@ def test_the_bar_is_for_terminals(monkeypatch):
         ({"batch_size": 0}, "batch_size must be a whole number, 1 or more, got 0"),
         ({"batch_size": True}, "batch_size must be"),
         ({"patience": 0}, "patience must be"),
+        ({"max_norm": 0.0}, "max_norm must be a number above 0, got 0.0"),
+        ({"max_norm": np.inf}, "max_norm must be"),
+        ({"max_norm": "1"}, "max_norm must be"),
         ({"tol": -1.0}, "tol must be"),
         ({"tol": np.nan}, "tol must be"),
         ({"checkpoint_every": None}, "checkpoint_every must be"),
@@ -628,6 +822,7 @@ def test_the_bar_is_for_terminals(monkeypatch):
         ({"sample_weight": [1.0]}, "sample_weight must be"),
         ({"sample_weight": -np.ones(12)}, "no weight may be below zero"),
         ({"sample_weight": np.zeros(12)}, "non-zero"),
+        ({"sample_weight": [1e308] * 11 + [1e307]}, "sample_weight"),
         ({"validation": (X[:, 0], Y[:2])}, "validation: X has 12 samples and y has 2"),
         ({"validation": (X, Y)}, r"validation: one sample of X has shape \(2,\), and one to train on has \(\)"),
         ({"validation": 0.1}, r"validation must be \(X, y\)"),

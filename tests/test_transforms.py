@@ -2,6 +2,7 @@
 
 import math
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -146,6 +147,43 @@ def test_hessian_is_jacobian_of_gradient():
     """Two routes to the same matrix, rounding included."""
     x = np.array([0.3, -0.4, 1.2])
     assert np.array_equal(hessian(rosenbrock)(x), jacobian(grad(rosenbrock))(x))
+
+
+def test_a_nested_derivative_in_another_thread():
+    """The outer variable is known in every thread: d/dx x·d/dy (xy²) at y = 2 is d/dx 4x²."""
+
+    def f(x):
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: grad(lambda y: x * y * y)(2.0)).result() * x
+
+    assert grad(f)(3.0) == 24.0
+
+
+def test_empty_outputs_and_arguments_have_empty_derivatives():
+    """No outputs or no inputs: arrays of that shape."""
+    assert jacobian(lambda x: [])(np.ones(3)).shape == (0, 3)
+    assert jacobian(lambda x: [])(2.0).shape == (0,)
+    assert hessian(lambda x: x.sum() * 1.0)(np.ones(0)).shape == (0, 0)
+
+
+@pytest.mark.parametrize("argnums", [0, 1, -1, (0,), (1, 0)])
+def test_argnums_as_in_jax(argnums):
+    """The same gradients, Hessians and structures as JAX for the same argnums; jvp too."""
+    jax = pytest.importorskip("jax", reason="JAX is a development dependency")
+    jax.config.update("jax_enable_x64", True)
+
+    def f(x, y):
+        return (x * x * y).sum() * y[0] + x[1] ** 3
+
+    x, y = np.array([0.5, -1.5]), np.array([2.0, 0.25])
+    ours = [grad(f, argnums)(x, y), hessian(f, argnums)(x, y), jvp(f, (x, y), (y, x))]
+    theirs = [jax.grad(f, argnums)(x, y), jax.hessian(f, argnums)(x, y), jax.jvp(f, (x, y), (y, x))]
+    leaves, structure = jax.tree_util.tree_flatten(ours)
+    expected, wanted = jax.tree_util.tree_flatten(theirs)
+    assert structure == wanted
+    for a, b in zip(leaves, expected, strict=True):
+        assert np.shape(a) == b.shape
+        assert a == pytest.approx(np.asarray(b), rel=1e-13)
 
 
 def test_values_in_give_values_out():

@@ -332,6 +332,51 @@ def test_a_graph_leaves_nothing_to_the_collector():
         gc.enable()
 
 
+def test_a_rule_that_gives_too_few_partials_is_refused():
+    """A gradient must not be lost for a rule that is too short; numbers of other types become floats."""
+    x, y = Value(2.0), Value(3.0)
+    short = Op("short", "f", lambda *xs: sum(xs), partials=lambda xs, r: [1.0])
+    with pytest.raises(ValueError, match="the rule of short gave 1 partials for 2 operands"):
+        short(x, y)
+    for op in (
+        Op("one", "f", lambda a: np.float32(a), partials=(lambda a, r: np.float32(1),)),
+        Op("many", "f", lambda *xs: np.float32(sum(xs)), partials=lambda xs, r: [np.float32(1)] * len(xs)),
+    ):
+        z = op(x)
+        assert (type(z.data), type(z.partials[0])) == (float, float)
+    with pytest.raises(TypeError, match="Op 'f' needs a forward function, and partials"):
+        Op("f", "f", math.sin)
+
+
+def test_a_number_in_a_0d_array_is_that_number():
+    """NumPy gives 0-d arrays where a number is meant, of Values too: np.where, np.tensordot."""
+    v = Value(3.0)
+    box = np.array(v, dtype=object)
+    assert autodiff.exp(box).operands == (v,)
+    assert autodiff.maximum(v, box).data == autodiff.maximum(box, 1.0).data == 3.0
+    assert autodiff.mean([box, v, 3.0]).data == 3.0
+    assert (v * box).data == (box * v).data == 9.0
+    assert autodiff.grad(lambda x: np.where(x > 0, x * x, -x))(3.0) == 6.0
+    assert autodiff.grad(lambda x: np.tensordot(x, x, 1))(np.array([1.0, 2.0])).tolist() == [2.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    "call", [autodiff.mean, autodiff.total, autodiff.softmax, autodiff.logsumexp, lambda v: autodiff.weighted_sum(v, v)]
+)
+def test_one_value_where_several_are_meant_is_refused(call):
+    """The message says that a sequence is wanted."""
+    with pytest.raises(TypeError, match=r"takes a sequence of Values and numbers, got one (Value|float)"):
+        call(Value(3.0))
+
+
+def test_masked_arrays_do_not_cut_the_graph():
+    """NumPy's masked arrays give Values or an error, never plain numbers."""
+    with pytest.raises((TypeError, AttributeError)):
+        np.ma.exp(Value(2.0))
+    product = np.ma.array([1.0, 2.0]) * Value(2.0)
+    assert product.dtype == object
+
+
 def test_a_users_operation_works_like_a_built_in_one():
     """One Op(...) gives floats, arrays, Values and derivatives of any order."""
     cube = Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from autodiff.testing.oracles import (
     derivative_of_graph,
 )
 from autodiff.testing.partials import HALF_THE_DIGITS, TINY, check_partials, check_second_partials, comparison
-from autodiff.value import Value, partials_as_values
+from autodiff.value import Value, describe, partials_as_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,8 @@ def gradcheck(f: Callable[..., Any], *points: Any, order: int = 1) -> Report:
     used on the way.
 
     Raises AssertionError naming the operation and the operand whose partial is wrong, the point, both numbers and
-    their ratio; ValueError where there is no derivative to check (a kink, the edge of a domain); TypeError when `f`
-    returns anything but one number.
+    their ratio; ValueError where there is no derivative to check (a kink, the edge of a domain, a number that is not
+    finite); TypeError when `f` returns anything but one number.
 
     >>> from autodiff import Op, exp
     >>> gradcheck(lambda x, y: x * exp(-y), 2.0, 0.5, order=2).oracle
@@ -72,6 +73,9 @@ def gradcheck(f: Callable[..., Any], *points: Any, order: int = 1) -> Report:
     with recording(on=True):
         inputs: list[Value] = []
         root = _call(f, points, inputs)
+        for node in reversed(topological_order(root)):
+            if not math.isfinite(node.data):
+                raise ValueError(f"there is no derivative to check: {describe(node)} is {node.data} {where}")
         results = _check_first(f, points, root, inputs, where)
         if order == 2:
             results += _check_second(f, points, root, inputs, where)
