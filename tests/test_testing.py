@@ -326,7 +326,7 @@ def test_importing_the_engine_does_not_load_hypothesis():
 
 
 @pytest.mark.parametrize(
-    "f, point", [(lambda a: a * a, math.inf), (lambda a: a.exp(), 800.0), (lambda a: 1 / a.exp(), 800.0)]
+    ("f", "point"), [(lambda a: a * a, math.inf), (lambda a: a.exp(), 800.0), (lambda a: 1 / a.exp(), 800.0)]
 )
 def test_numbers_that_are_not_finite_are_refused(f, point):
     """There is no derivative to check, and the message says which number it is."""
