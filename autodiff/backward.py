@@ -29,7 +29,7 @@ class Node(Protocol):
     da: Any
     db: Any
     grad: Any
-    number: int  # larger than that of every operand
+    serial: int  # larger than that of every operand
 
     @property
     def operands(self) -> tuple[Any, ...]: ...  # noqa: D102
@@ -40,8 +40,8 @@ class Node(Protocol):
 
 Partials = Callable[[Any], Sequence[Any]]
 
-next_number = count().__next__  # the order of creation
-_number = attrgetter("number")
+next_serial = count().__next__  # the order of creation
+_serial = attrgetter("serial")
 UNSWEPT = float("0")  # the grad of a node that no sweep has reached: equal to 0.0, yet an object of its own
 _one_sweep_at_a_time = threading.RLock()  # threads that share leaves get the right sums
 
@@ -65,7 +65,7 @@ def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:
             new = {x for x in node.operands if x.__class__ is not float} - seen
             seen |= new
             order += new
-    order.sort(key=_number, reverse=True)
+    order.sort(key=_serial, reverse=True)
     return order
 
 
@@ -100,7 +100,7 @@ def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # two loops, unrolled over
                 elif operand.__class__ is not float and operand.grad is not zero:
                     leaf((operand, operand.grad)) if operand.op is None else inner(operand)
                     operand.grad = zero
-            order.sort(key=_number, reverse=True)
+            order.sort(key=_serial, reverse=True)
             root.grad = 1.0
             for node in order:
                 delta = node.grad

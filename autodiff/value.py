@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff import copying, grad_mode, ufuncs
-from autodiff.backward import UNSWEPT, next_number, propagate, sweep, topological_order
+from autodiff.backward import UNSWEPT, next_serial, propagate, sweep, topological_order
 from autodiff.domains import DomainError, is_array, number, unbox
 from autodiff.methods import Methods
 from autodiff.ops import OPS, Op
@@ -37,7 +37,7 @@ class Value(Methods):
     Raises TypeError for anything that is not one real number, and for a label that is not text.
     """
 
-    __slots__ = ("_label", "_number", "a", "b", "da", "db", "grad", "number", "op")
+    __slots__ = ("_label", "_number", "a", "b", "da", "db", "grad", "op", "serial")
 
     op: Any  # an Op, or None for a leaf
     a: Any
@@ -45,7 +45,7 @@ class Value(Methods):
     da: float
     db: Any
     grad: Any
-    number: int
+    serial: int
     _number: float
     _label: str
 
@@ -55,7 +55,7 @@ class Value(Methods):
         self.op = None
         self.a = self.b = self.da = self.db = 0.0
         self.grad = UNSWEPT
-        self.number = next_number()
+        self.serial = next_serial()
         if self.__class__ is Value:
             self.__class__ = Recorded  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -126,8 +126,7 @@ class Value(Methods):
         """Forget δ: back to 0, and to "not yet swept"."""
         self.grad = UNSWEPT
 
-    # The three operators that every computation is made of record their node themselves, which saves a call; what
-    # they do otherwise is `binary` for the row of the table.
+    # The two operators that every network is made of record their node themselves, which saves a call.
     def __add__(self, other: Any) -> Any:
         if other.__class__ is not Recorded or grad_mode.contexts:
             return binary(ADD, self, other)
@@ -138,21 +137,7 @@ class Value(Methods):
         new.b = other
         new.da = new.db = 1.0
         new.grad = UNSWEPT
-        new.number = next_number()
-        return new
-
-    def __sub__(self, other: Any) -> Any:
-        if other.__class__ is not Recorded or grad_mode.contexts:
-            return binary(SUB, self, other)
-        new = blank()
-        new._number = self._number - other._number
-        new.op = SUB
-        new.a = self
-        new.b = other
-        new.da = 1.0
-        new.db = -1.0
-        new.grad = UNSWEPT
-        new.number = next_number()
+        new.serial = next_serial()
         return new
 
     def __mul__(self, other: Any) -> Any:
@@ -166,10 +151,11 @@ class Value(Methods):
         new.a = self
         new.b = other
         new.grad = UNSWEPT
-        new.number = next_number()
+        new.serial = next_serial()
         return new
 
     # fmt: off
+    def __sub__(self, other: Any) -> Any: return binary(SUB, self, other)
     def __truediv__(self, other: Any) -> Any: return binary(DIV, self, other)
     def __pow__(self, other: Any) -> Any: return binary(POW, self, other)
     def __radd__(self, other: Any) -> Any: return binary(ADD, other, self)
@@ -250,7 +236,7 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
     new.da = da if da.__class__ is float else float(da)
     new.db = db if db.__class__ is float or db.__class__ is tuple else float(db)
     new.grad = UNSWEPT
-    new.number = next_number()
+    new.serial = next_serial()
     return new
 
 
@@ -259,20 +245,9 @@ def unary(op: Op, a: Value) -> Any:
     data = a._number
     try:
         result = op.forward(data)
-        partial = op.partials[0](data, result)
+        return node(result, op, a, 0.0, op.partials[0](data, result), 0.0)
     except (ArithmeticError, ValueError):
         return at_edge(op, (a,))
-    if grad_mode.contexts or result.__class__ is not float or partial.__class__ is not float:
-        return node(result, op, a, 0.0, partial, 0.0)
-    new = blank()
-    new._number = result
-    new.op = op
-    new.a = a
-    new.b = new.db = 0.0
-    new.da = partial
-    new.grad = UNSWEPT
-    new.number = next_number()
-    return new
 
 
 def binary(op: Op, a: Any, b: Any) -> Any:
