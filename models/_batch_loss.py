@@ -1,0 +1,108 @@
+"""The loss of a batch and its gradients on Values, and what is said when a loss is no number any more.
+
+Here, in `loss_and_gradients`, is where another engine than the Values' own would plug in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from autodiff import DomainError, Value, mean, topological_order, weighted_sum
+
+
+class TrainingError(ArithmeticError):
+    """Training stopped where arithmetic ends; the parameters are those after the last complete epoch.
+
+    `epoch` and `batch` count from 1 (batch 0: the validation samples, or the epoch as a whole); `history` is that of
+    the complete epochs. `node` names where the first infinite or NaN number appeared, or the operand outside its
+    domain: by its label, else by operation and operands ("" if the loss was not computed from Values).
+    """
+
+    def __init__(self, problem: str, *, node: str = "", epoch: int = 0, batch: int = 0, history: Any = None) -> None:
+        super().__init__(problem)
+        self.node, self.epoch, self.batch, self.history = node, epoch, batch, history
+
+
+def loss_and_gradients(
+    model: Any,
+    parameters: Sequence[Value],
+    loss: Callable[[Any, Any], Any],
+    inputs: Sequence[Any],
+    targets: Sequence[Any],
+    weights: Sequence[float] | None = None,
+    penalty: Callable[[list[Value]], Any] | None = None,
+) -> float:
+    """Give the loss of one batch and leave its gradients in the `grad` of the parameters, from one graph of Values.
+
+    This is all that training asks of the engine. Raises TrainingError that names the node where a loss or a gradient
+    stopped being finite, TypeError when nothing was recorded, DomainError.
+
+    >>> w = Value(0.0, "w")
+    >>> loss_and_gradients(lambda x: w * x, [w], lambda output, y: (y - output) ** 2, [1.0, 2.0], [2.0, 4.0]), w.grad
+    (10.0, -10.0)
+    """
+    for parameter in parameters:
+        parameter.zero_grad()
+    root = batch_loss(model, loss, inputs, targets, weights)
+    if penalty is not None:
+        root = root + penalty(list(parameters))
+    if not isinstance(root, Value) or root.op is None:
+        raise TypeError(
+            f"the loss is {root!r} and remembers no computation: compute it from the model's Values, not from their "
+            ".data, and outside no_grad"
+        )
+    if not math.isfinite(root.data):
+        raise not_finite("loss", root, parameters)
+    root.backward()
+    if not all(math.isfinite(parameter.grad) for parameter in parameters):
+        node = next(node for node in topological_order(root) if not math.isfinite(node.grad))
+        name = name_of(node, parameters)
+        raise TrainingError(f"the gradient became {node.grad}, first seen in δ of {name}", node=name)
+    return root.data
+
+
+def batch_loss(
+    model: Any,
+    loss: Callable[[Any, Any], Any],
+    inputs: Sequence[Any],
+    targets: Sequence[Any],
+    weights: Sequence[float] | None = None,
+) -> Any:
+    """Give the mean loss of a batch, weighted if there are weights (not all of them 0), as one more node."""
+    losses = [loss(model(x), target) for x, target in zip(inputs, targets, strict=True)]
+    if weights is None:
+        return mean(losses)
+    exponent = math.frexp(max(weights))[1]
+    weights = [math.ldexp(w, -exponent) for w in weights]  # a power of 2 changes no quotient, and the sum stays finite
+    scale = sum(weights)
+    return weighted_sum([w / scale for w in weights], losses)
+
+
+def not_finite(what: str, loss: Value | float, parameters: Sequence[Value]) -> TrainingError:
+    """The error for a loss that is not finite, with the first node from the leaves up that is not."""
+    nodes = reversed(topological_order(loss)) if isinstance(loss, Value) else []
+    node = next((node for node in nodes if not math.isfinite(node.data)), None)
+    number = loss.data if isinstance(loss, Value) else loss
+    if node is None:
+        return TrainingError(f"the {what} became {number}")
+    name = name_of(node, parameters)
+    return TrainingError(f"the {what} became {number}, first seen in {name} = {node.data}", node=name)
+
+
+def outside(error: DomainError) -> str:
+    """The operand a DomainError names; where it has no name, the operation at its numbers."""
+    operation, _, operand = str(error).partition(";")[0].partition(", in ")
+    return operand or operation.partition(", ")[0]
+
+
+def name_of(node: Value, parameters: Sequence[Value] = ()) -> str:
+    """A node by its label, else by what made it, a parameter without label by its number."""
+    if node.label:
+        return repr(node.label)
+    if node.op is None:
+        number = next((i for i, parameter in enumerate(parameters) if parameter is node), None)
+        return f"a leaf of {node.data:g} without a label" if number is None else f"parameter {number}"
+    shown = [(x.label or f"{x.data:g}") if isinstance(x, Value) else f"{x:g}" for x in node.operands[:4]]
+    return f"{node.op.name}({', '.join(shown)}{', …' if len(node.operands) > 4 else ''})"
