@@ -72,7 +72,10 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
     >>> weighted_sum([4.0, 5.0], [1.0, 0.0], bias=-6.0)
     -2.0
     """
-    weights, inputs = _all(weights, "weighted_sum"), _all(inputs, "weighted_sum")
+    try:
+        weights, inputs = tuple(weights), tuple(inputs)
+    except TypeError:
+        weights, inputs = _all(weights, "weighted_sum"), _all(inputs, "weighted_sum")
     n = len(weights)
     if n != len(inputs):
         raise ValueError(f"weighted_sum takes one input per weight: got {n} weights, {len(inputs)} inputs")

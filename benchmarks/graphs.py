@@ -39,7 +39,7 @@ def nanoseconds(work: Callable[[], object], *, times: int, collector: bool) -> f
     Processor time, since the work is one thread that never waits: what else runs on the machine is not counted.
 
     A mean of `times` calls, not a median: the collector's full passes are rare and long, and belong to the bill. Off,
-    what only the collector can free is freed between calls, outside the time: making cycles is not charged for.
+    what only the collector can free stays until the sample is over, as it does wherever the collector is off.
     """
     gc.collect()
     if not collector:
@@ -50,8 +50,6 @@ def nanoseconds(work: Callable[[], object], *, times: int, collector: bool) -> f
             start = process_time_ns()
             work()
             spent += process_time_ns() - start
-            if not collector:
-                gc.collect()
     finally:
         gc.enable()
     return spent / times
