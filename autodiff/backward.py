@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count
-from operator import attrgetter
 from typing import Any, Protocol
 
 
@@ -29,7 +27,6 @@ class Node(Protocol):
     da: Any
     db: Any
     grad: Any
-    serial: int  # larger than that of every operand
 
     @property
     def operands(self) -> tuple[Any, ...]: ...  # noqa: D102
@@ -40,8 +37,6 @@ class Node(Protocol):
 
 Partials = Callable[[Any], Sequence[Any]]
 
-next_serial = count().__next__  # the order of creation
-_serial = attrgetter("serial")
 UNSWEPT = float("0")  # the grad of a node that no sweep has reached: equal to 0.0, yet an object of its own
 _one_sweep_at_a_time = threading.RLock()  # threads that share leaves get the right sums
 
@@ -49,8 +44,7 @@ _one_sweep_at_a_time = threading.RLock()  # threads that share leaves get the ri
 def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:
     """Every node that `root` depends on, root first, each one before its operands.
 
-    Operands exist before what is computed from them, so the order of creation, reversed, is such an order. Nodes in
-    `stop` are listed, but not what they were computed from.
+    Iterative, so depth is no limit. Nodes in `stop` are listed, but not what they were computed from.
 
     >>> from autodiff import Value
     >>> x = Value(2.0, "x")
@@ -58,51 +52,34 @@ def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:
     ['', 'x']
     """
     ends = set(stop)
-    seen: set[Any] = {root}
-    order: list[Any] = [root]
-    for node in order:  # it grows as we walk
-        if node not in ends:
-            new = {x for x in node.operands if x.__class__ is not float} - seen
-            seen |= new
-            order += new
-    order.sort(key=_serial, reverse=True)
+    seen: set[Any] = set()
+    order: list[Any] = []
+    stack: list[Any] = [root]
+    while stack:
+        node = stack.pop()
+        if node is None:  # all that hangs below the next one is listed
+            order.append(stack.pop())
+        elif node not in seen:
+            seen.add(node)
+            stack += (node, None)
+            if node not in ends:
+                stack += [x for x in node.operands if x.__class__ is not float and x not in seen]
+    order.reverse()
     return order
 
 
-def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # two loops, unrolled over the ways operands are stored
+def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the ways operands are stored
     """Propagate δ from `root`: inner nodes get δ of this sweep, leaves add it to the `grad` they have.
 
     A leaf's total is formed first and added once, so a second sweep adds exactly the same again. A δ or a partial
     that is exactly 0 is not propagated: 0 · ∞ never makes a NaN. Interrupted, it leaves every leaf as it was.
     """
-    zero = float("0")  # an object of this sweep's own: as a grad it marks the nodes that were met
     leaves: list[tuple[Any, Any]] = []  # with the grad they had
-    order: list[Any] = []  # the inner nodes
-    stack: list[Any] = []  # those whose operands are still to be met
-    leaf, inner, pop, met = leaves.append, stack.append, stack.pop, order.append
     with _one_sweep_at_a_time:
         try:
-            leaf((root, root.grad)) if root.op is None else inner(root)
-            root.grad = zero
-            while stack:
-                node = pop()
-                met(node)
-                operand = node.a
-                if operand.__class__ is not float and operand.grad is not zero:
-                    leaf((operand, operand.grad)) if operand.op is None else inner(operand)
-                    operand.grad = zero
-                operand = node.b
-                if operand.__class__ is tuple:
-                    for each in operand:
-                        if each.__class__ is not float and each.grad is not zero:
-                            leaf((each, each.grad)) if each.op is None else inner(each)
-                            each.grad = zero
-                elif operand.__class__ is not float and operand.grad is not zero:
-                    leaf((operand, operand.grad)) if operand.op is None else inner(operand)
-                    operand.grad = zero
-            order.sort(key=_serial, reverse=True)
+            order = _zeroed(root, leaves)
             root.grad = 1.0
-            for node in order:
+            for node in reversed(order):
                 delta = node.grad
                 if delta:
                     partial = node.da
@@ -123,6 +100,54 @@ def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # two loops, unrolled over
             raise
         for (node, _), total in zip(leaves, totals):  # noqa: B905 # one total per leaf
             node.grad = total
+
+
+def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C901, PLR0912 # unrolled likewise
+    """Set every `grad` below `root` to 0; give the inner nodes, operands first, and leaves with the grad they had.
+
+    The 0.0 is an object of this sweep's own, so as a grad it also says "met": a mark on the node is cheaper than a set
+    of nodes. The walk goes down along first operands, and up again until a second operand turns up that is not met.
+    """
+    zero = float("0")
+    order: list[Any] = []
+    path: list[Any] = []  # from the root to where we are: nodes of which some operand is not met yet
+    unread: list[Any] = []  # for those on the path that have many operands: an iterator over the rest of them
+    done, down, up, leaf = order.append, path.append, path.pop, leaves.append
+    node = root
+    while True:
+        if node.op is None:
+            leaf((node, node.grad))
+            node.grad = zero
+        else:
+            node.grad = zero
+            down(node)
+            operand = node.b
+            if operand.__class__ is tuple:
+                unread.append(iter(operand))
+            else:
+                operand = node.a
+                if operand.__class__ is not float and operand.grad is not zero:
+                    node = operand
+                    continue
+        while path:  # the next operand to meet, of the lowest node on the path that has one
+            node = path[-1].b
+            if node.__class__ is tuple:
+                for node in unread[-1]:
+                    if node.__class__ is not float and node.grad is not zero:
+                        if node.op is not None:
+                            break
+                        leaf((node, node.grad))
+                        node.grad = zero
+                else:
+                    unread.pop()
+                    done(up())
+                    continue
+                break
+            if node.__class__ is not float and node.grad is not zero:
+                break
+            done(up())
+        else:
+            return order
 
 
 def _as_recorded(node: Any) -> Sequence[Any]:

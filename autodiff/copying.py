@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from autodiff.backward import UNSWEPT, next_serial, topological_order
+from autodiff.backward import UNSWEPT, topological_order
 
 _handing_over = threading.local()
 
@@ -65,7 +65,6 @@ def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: flo
     node = object.__new__(cls)
     node._number, node.label, node.op, node.a, node.b, node.da, node.db = data, label, op, a, b, da, db
     node.grad = UNSWEPT if grad is None else grad
-    node.serial = next_serial()  # operands are restored first
     return node
 
 

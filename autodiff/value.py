@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff import copying, grad_mode, ufuncs
-from autodiff.backward import UNSWEPT, next_serial, propagate, sweep, topological_order
+from autodiff.backward import UNSWEPT, propagate, sweep, topological_order
 from autodiff.domains import DomainError, is_array, number, unbox
 from autodiff.methods import Methods
 from autodiff.ops import OPS, Op
@@ -37,7 +37,7 @@ class Value(Methods):
     Raises TypeError for anything that is not one real number, and for a label that is not text.
     """
 
-    __slots__ = ("_label", "_number", "a", "b", "da", "db", "grad", "op", "serial")
+    __slots__ = ("_label", "_number", "a", "b", "da", "db", "grad", "op")
 
     op: Any  # an Op, or None for a leaf
     a: Any
@@ -45,7 +45,6 @@ class Value(Methods):
     da: float
     db: Any
     grad: Any
-    serial: int
     _number: float
     _label: str
 
@@ -55,7 +54,6 @@ class Value(Methods):
         self.op = None
         self.a = self.b = self.da = self.db = 0.0
         self.grad = UNSWEPT
-        self.serial = next_serial()
         if self.__class__ is Value:
             self.__class__ = Recorded  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -137,7 +135,6 @@ class Value(Methods):
         new.b = other
         new.da = new.db = 1.0
         new.grad = UNSWEPT
-        new.serial = next_serial()
         return new
 
     def __mul__(self, other: Any) -> Any:
@@ -151,7 +148,6 @@ class Value(Methods):
         new.a = self
         new.b = other
         new.grad = UNSWEPT
-        new.serial = next_serial()
         return new
 
     # fmt: off
@@ -236,7 +232,6 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
     new.da = da if da.__class__ is float else float(da)
     new.db = db if db.__class__ is float or db.__class__ is tuple else float(db)
     new.grad = UNSWEPT
-    new.serial = next_serial()
     return new
 
 
