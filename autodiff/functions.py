@@ -6,13 +6,11 @@ The others are rows of the table and are called as they stand: `autodiff.exp`, `
 from __future__ import annotations
 
 from collections.abc import Iterable
-from operator import attrgetter, mul
+from operator import mul
 from typing import Any
 
 from autodiff.ops import OPS, exp
 from autodiff.value import node
-
-_data_of = attrgetter("_number")
 
 
 def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
@@ -81,9 +79,9 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
         raise ValueError(f"weighted_sum takes one input per weight: got {n} weights, {len(inputs)} inputs")
     operands = (*weights, *inputs, bias)
     try:  # the usual case, recorded in one go: weights and bias are Values, inputs are all Values or all floats
-        w, b = tuple(map(_data_of, weights)), _data_of(bias)
+        w, b = [v._number for v in weights], bias._number
         plain = n > 0 and inputs[0].__class__ is float and set(map(type, inputs)) == {float}
-        x = inputs if plain else tuple(map(_data_of, inputs))
+        x = inputs if plain else [v._number for v in inputs]
         z = sum(map(mul, w, x), b)
     except (AttributeError, TypeError):
         return OPS["weighted_sum"](*operands)

@@ -332,3 +332,10 @@ def test_numbers_that_are_not_finite_are_refused(f, point):
     """There is no derivative to check, and the message says which number it is."""
     with pytest.raises(ValueError, match=r"there is no derivative to check: .* is inf in gradcheck of"):
         gradcheck(f, point)
+
+
+def test_a_kink_that_the_operand_moves_along_is_none():
+    """atan2(0, x) is π for every x below 0: constant there, though the jump lies along that very axis."""
+    assert gradcheck(lambda x: autodiff.atan2(0.0, x) + x, -0.335).error == 0.0
+    with pytest.raises(ValueError, match="at a kink"):
+        gradcheck(lambda y: autodiff.atan2(y, -0.335), 0.0)

@@ -114,8 +114,9 @@ def _refuse_edges(node: Any, operands: Sequence[float], wanted: Sequence[bool], 
     if op.kink is None or op.kink(*operands) != 0.0:
         return
     for i, want in enumerate(wanted):  # a kink in a constant operand, such as where(0.0, …), is crossed by nobody
-        aside = (*operands[:i], operands[i] + max(1.0, abs(operands[i])), *operands[i + 1 :])
-        if want and op.kink(*aside) != 0.0:
+        little = 2.0**-20 * max(1.0, abs(operands[i]))
+        beside = [(*operands[:i], operands[i] + step, *operands[i + 1 :]) for step in (-little, little)]
+        if want and any(op.kink(*aside) != 0.0 for aside in beside):
             raise _no_derivative(node, operands, "at a kink", where)
 
 
