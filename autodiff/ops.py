@@ -113,13 +113,11 @@ class Op:
         Raises DomainError where there is no derivative.
         """
         try:
-            slopes = self.partials_of(operands, result, wanted)
-            return [float(p) if want else 0.0 for p, want in zip(slopes, wanted, strict=True)]
+            return [float(p) for p in self.partials_of(operands, result, wanted)]
         except (ArithmeticError, ValueError):  # an edge: the arrays' IEEE arithmetic knows the limit
             point, at = [np.array([x]) for x in operands], np.array([result])
             with np.errstate(all="ignore"):
                 slopes = [float(np.ravel(p)[0]) for p in self.partials_of(point, at, wanted)]
-                slopes = [p if want else 0.0 for p, want in zip(slopes, wanted, strict=True)]
             if any(map(math.isnan, slopes)) and not any(map(math.isnan, [*operands, result])):
                 i = [math.isnan(p) for p in slopes].index(True)
                 raise DomainError(
@@ -131,7 +129,10 @@ class Op:
     def partials_of(self, operands: Sequence[Any], result: Any, wanted: Sequence[bool] | None = None) -> Sequence[Any]:
         """The wanted partials (all by default), 0 for the others, in the operands' own arithmetic."""
         if self.arity is None:
-            return self.partials(operands, result)
+            slopes = self.partials(operands, result)
+            if wanted is None:
+                return slopes
+            return [p if want else 0.0 for p, want in zip(slopes, wanted, strict=True)]
         wanted = wanted or [True] * self.arity
         return [rule(*operands, result) if want else 0.0 for rule, want in zip(self.partials, wanted, strict=True)]
 

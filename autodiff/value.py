@@ -307,7 +307,7 @@ def partials_as_values(node: Value) -> Sequence[Any]:
     op, operands = node.op, node.operands
     wanted = [isinstance(x, Value) for x in operands]
     try:
-        fresh = [p if want else 0.0 for p, want in zip(op.partials_of(operands, node, wanted), wanted, strict=True)]
+        fresh = op.partials_of(operands, node, wanted)
     except DomainError as error:
         raise DomainError(f"{describe(node)} has no finite second derivative here: {error}") from None
     now = [op.on_floats(*map(plain, operands)), *map(plain, fresh)]

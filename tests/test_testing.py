@@ -339,3 +339,16 @@ def test_a_kink_that_the_operand_moves_along_is_none():
     assert gradcheck(lambda x: autodiff.atan2(0.0, x) + x, -0.335).error == 0.0
     with pytest.raises(ValueError, match="at a kink"):
         gradcheck(lambda y: autodiff.atan2(y, -0.335), 0.0)
+
+
+@pytest.mark.parametrize("exponent", [1.0, 2, 3.0, -1, -2.0])
+@pytest.mark.parametrize("order", [1, 2])
+def test_whole_powers_of_negative_numbers_are_checked(exponent, order):
+    """Next to a whole exponent a negative base has no real power: the check does not stumble over it."""
+    assert gradcheck(lambda x: x**exponent, -1.5, order=order).error < 1e-6
+
+
+def test_an_operation_that_differs_on_complex_numbers_leaves_it_to_differences():
+    """0 ** x is 0 for every x above 0, and nothing of the kind on complex numbers."""
+    f = lambda x: autodiff.hypot(autodiff.sign(x + 0.0**x), autodiff.sign(x + 0.0**x)) * x
+    assert gradcheck(f, 4.0).oracle == "central differences"

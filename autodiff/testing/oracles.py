@@ -117,11 +117,16 @@ def derivative_of_graph(root: Any, leaf: Any) -> Estimate | None:
         for node in order:
             if node in functions:
                 at[node] = functions[node](*[complex(x) if x.__class__ is float else at[x] for x in node.operands])
+                if not math.isclose(at[node].real, node.data, rel_tol=1e-6, abs_tol=1e-9):  # 0 ** x, seen from afar
+                    raise ValueError(f"{node.op.name} is another function on complex numbers here")
             else:
                 at[node] = z if node is leaf else complex(node.data)
         return at[root]
 
-    estimate = complex_step(along, leaf.data)
+    try:
+        estimate = complex_step(along, leaf.data)
+    except (ArithmeticError, ValueError):
+        return None
     return estimate if math.isfinite(estimate.value) else None
 
 

@@ -137,7 +137,11 @@ def _rounding(op: Op, operands: Sequence[float], result: float, i: int) -> float
     def rule(*at: float) -> float:
         try:
             return op.partials_at(at[:-1], at[-1], only)[i]
-        except (ArithmeticError, ValueError):
+        except (
+            ArithmeticError,
+            ValueError,
+            TypeError,
+        ):  # off the real numbers: (-1.0) ** 1.0000000000000009 is complex
             return math.nan
 
     at = (*operands, result)
