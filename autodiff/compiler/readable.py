@@ -1,0 +1,3 @@
+"""stub for now"""
+class Readable:
+    def __init__(self, code, name, args): self.source=""
