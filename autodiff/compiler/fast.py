@@ -178,32 +178,31 @@ class Fast:
         gradient = self.code.gradient
         if gradient is None or gradient.__class__ is not Var or gradient.kind != ir.SCATTER or gradient.batched:
             return
-        sums = {}
-        for delta, place in zip(gradient.args, gradient.info, strict=True):
-            if delta.__class__ is Var and delta.kind == ir.SUM_ROWS:
-                sums[delta.args[0].number] = (delta, place)
-        for delta, (start, strides, units) in zip(gradient.args, gradient.info, strict=True):
-            if delta.__class__ is not Var or strides is None or self.layout.uses[delta.number] != 1:
+        places = [(d, place) for d, place in zip(gradient.args, gradient.info, strict=True)
+                  if d.__class__ is Var and place[1] is not None and self.layout.uses[d.number] == 1]  # fmt: skip
+        sums = {d.args[0].number: (d, place) for d, place in places if d.kind == ir.SUM_ROWS}
+        for delta, (start, _, units) in places:
+            if delta.kind == ir.OUTER and delta.info is None and delta.args[1].number in self.layout.ones:
+                self._plan_block(delta, start, units, *sums.get(delta.args[0].number, (None, None)))
+        for delta, (start, strides, units) in places:
+            if delta.number in self.layout.fused or delta.batched or delta.units != units:
                 continue
             region = _region(start, strides, units)
-            if self._written[region].any() or np.unique(region).size < region.size:
-                continue
-            if delta.kind == ir.OUTER and delta.info is None and delta.args[1].number in self.layout.ones:
-                rows, (bias, place) = delta.args[0], sums.get(delta.args[0].number, (None, None))
-                m, n = units
-                both = bias is not None and self.layout.uses[bias.number] == 1 and strides[0] in {n + 1, 1, n}
-                if both and place == (start + n, place[1], (m,)) and (m == 1 or (strides, place[1]) == ((n + 1, 1), (n + 1,))):
-                    block = np.arange(start, start + m * (n + 1))
-                    if not self._written[block].any():
-                        self._written[block] = True
-                        self.layout.fused[delta.number] = rows
-                        self.layout.fused[bias.number] = rows
-                        self._forwarded[delta.number] = (start, (n + 1, 1), (m, n + 1))
-                        continue
-            whole = strides == contiguous(units)
-            if whole and delta.kind in {ir.OUTER, ir.SUM_ROWS, ir.APPLY} and not delta.batched and delta.units == units:
+            in_place = delta.kind in {ir.OUTER, ir.SUM_ROWS, ir.APPLY} and strides == contiguous(units)
+            if in_place and not self._written[region].any():
                 self._written[region] = True
                 self._forwarded[delta.number] = (start, strides, units)
+
+    def _plan_block(self, outer: Var, start: int, units: Units, bias: Var | None, place: Any) -> None:
+        """Take the derivatives by weights and bias of a layer as one product, where they lie side by side."""
+        m, n = units
+        if bias is None or place[0] != start + n or place[2] != (m,) or (m > 1 and place[1] != (n + 1,)):
+            return
+        block = slice(start, start + m * (n + 1))
+        if not self._written[block].any():
+            self._written[block] = True
+            self.layout.fused[outer.number] = self.layout.fused[bias.number] = outer.args[0]
+            self._forwarded[outer.number] = (start, (n + 1, 1), (m, n + 1))
 
     # Text.
 

@@ -260,9 +260,7 @@ class Grouping:
         matrix = code.expand(self.ref(weights, (m, n)), (m, n))
         scale = code.const([t.coefficient for row in rows for t in row[:n]], (m, n))
         matrix = code.apply(_MUL, scale, matrix)
-        bias = () if used < 0 else (self.ref([row[used].left for row in rows], (m,)),)
-        if any(x.__class__ is float or x.units != (m,) for x in bias):
-            bias = tuple([code.expand(x, (m,)) for x in bias])
+        bias = () if used < 0 else (self._vector([row[used].left for row in rows]),)
         vector = code.expand(self.ref(inputs, (n,)), (n,))
         code.matrix_products += 1
         product = code.new(MATMUL, (matrix, vector, *bias), (m,), batched=True)
@@ -336,6 +334,13 @@ class Grouping:
         whole = self.code.new(CONCAT, pieces, (len(nodes),), batched=batched)
         return whole if len(units) == 1 else self.code.view(whole, 0, contiguous(units), units)
 
+    def _vector(self, nodes: Column) -> Any:
+        """These nodes as an array of one axis, even if they are all the same."""
+        array, place = self.where.get(nodes[0], (None, None))
+        if len(nodes) == 1 and array is not None and place is not None:
+            return self.code.view(array, place, (1,), (1,))
+        return self.code.expand(self.ref(nodes, (len(nodes),)), (len(nodes),))
+
     def _place(self, nodes: Column) -> None:
         """Give parameters that have none a place in the flat array, in this order."""
         for x in nodes:
@@ -359,7 +364,8 @@ def _strides(places: Sequence[int], units: Units) -> Units | None:
     """The strides with which these places lie in an array, if they are evenly spaced."""
     grid = np.array(places).reshape(units)
     strides = tuple(
-        int(np.moveaxis(grid, axis, 0)[1].flat[0] - grid.flat[0]) if size > 1 else 1 for axis, size in enumerate(units)
+        int(np.moveaxis(grid, axis, 0)[1].flat[0] - grid.flat[0]) if size > 1 else contiguous(units)[axis]
+        for axis, size in enumerate(units)
     )
     wanted = grid.flat[0] + sum(s * ix for s, ix in zip(strides, np.indices(units), strict=True))
     return strides if np.array_equal(grid, wanted) else None

@@ -135,7 +135,8 @@ class Program:
         self._traces: dict[Any, _Trace] = {}
         self._latest: _Trace | None = None
         self._training: _Trace | None = None
-        self._points: dict[Any, Any] = {}  # by argnums: the quick way for one point
+        self._quick: dict[Any, Any] = {}  # by what is asked: the short way for a call like the last one
+        self._names = _argument_names(f)
         self._pool: ThreadPoolExecutor | None = None
         functools.update_wrapper(self, f, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
 
@@ -180,8 +181,8 @@ class Program:
         Raises TypeError when f gives more than one number, ValueError for arguments of wrong rank or length; `check` as
         in a call.
         """
-        quick = self._points.get(argnums)
-        if quick is not None and weights is None and not check and reduce in {"mean", "sum"}:
+        quick = None if argnums.__class__ is list else self._quick.get((argnums, reduce))
+        if quick is not None and weights is None and not check:
             answer = quick(*args)
             if answer is not NotImplemented:
                 return answer
@@ -267,7 +268,8 @@ class _Call:
 
     def __init__(self, program: Program, args: Sequence[Any]) -> None:
         self.program = program
-        self.names = _argument_names(program.f, len(args))
+        names = program._names
+        self.names = [*names, *(f"argument{i}" for i in range(len(names), len(args)))]
         axes = program.in_axes
         if not isinstance(axes, (list, tuple)):
             axes = [axes] * len(args)
@@ -328,7 +330,7 @@ class _Call:
             while len(program._traces) >= _KEPT:
                 program._traces.pop(next(iter(program._traces)))
             program._traces[key] = found
-            program._points.clear()
+            program._quick.clear()
         if program._training is not None and found is not program._training:
             raise ValueError("the shapes differ from those of the training block: end it first, and begin another")
         program._latest = found
@@ -408,6 +410,8 @@ class _Call:
         self.read(check)
         want = _Want(gradient=True, argnums=by, per_row=reduce is None, seeded=seeds is not None)
         answer = self._derivatives(want, seeds)
+        if argnums is None and seeds is None and not check:
+            self._remember_batch(reduce)
         if not answer.finite():
             answer = self._derivatives(_Want(True, by, want.per_row, want.seeded, careful=True), seeds)
         return answer.finish(self, reduce, seeds, by, single=isinstance(argnums, int), asked=argnums is not None)
@@ -481,7 +485,7 @@ class _Call:
             answer = self._derivatives(_Want(True, by, careful=True), None)
             return answer.finish(self, "sum", None, by, single=single, asked=argnums is not None)
         if numbers and not self.program.static_argnums:
-            self._remember(argnums, function)
+            self._remember_point(argnums, reduce, function)
         by_arguments = rest if single else list(rest[0]) if rest else []
         answers = [np.array(g).reshape(self.args[i].shape) if self.args[i].ndim else g
                    for i, g in zip(by, by_arguments, strict=True)]  # fmt: skip
@@ -490,7 +494,7 @@ class _Call:
             gradient = gradient.reshape(1, -1)
         return (value, gradient, *([answers[0]] if single else [tuple(answers)] if argnums is not None else []))
 
-    def _remember(self, argnums: Any, function: Any) -> None:
+    def _remember_point(self, argnums: Any, reduce: Reduce, function: Any) -> None:
         """Take calls with floats alone the short way from now on."""
         parameters, count, program = self.trace.parameters, len(self.args), self.program
 
@@ -508,8 +512,52 @@ class _Call:
                 return NotImplemented
             return value, np.array(gradient), *rest
 
-        if not isinstance(argnums, list):
-            program._points[argnums] = quick
+        if reduce is not None and argnums.__class__ is not list:
+            program._quick[argnums, reduce] = quick
+
+    def _remember_batch(self, reduce: Reduce) -> None:
+        """Take calls with arrays of these shapes, for the parameters' gradient, the short way from now on."""
+        want = _Want(gradient=True)
+        version = self.trace.version(want)
+        static = self.program.static_argnums
+        if self.rows > version.block or static or not all(self.batched) or reduce is None:
+            return
+        instance = version.instance(self.rows)
+        (output,) = instance.fast.code.outputs
+        values = _fetch(instance, output)
+        if np.shape(values) != (self.rows,):
+            return
+        run, gradient, ones = instance.run, instance.gradient, np.ones(self.rows)
+        scale = 1.0 / self.rows if reduce == "mean" else 1.0
+        trace, program, dtype = self.trace, self.program, np.dtype(np.float64)
+        shapes = [x.shape for x in self.args]
+        flat = [x.ndim == 1 for x in self.args]
+        wide = [math.prod(x.shape[1:]) for x in self.args]
+        two = all(x.ndim <= 2 for x in self.args)
+
+        def quick(*args: Any) -> Any:
+            if len(args) != len(shapes):
+                return NotImplemented
+            for x, shape in zip(args, shapes):  # noqa: B905 # as many, as was just asked
+                if x.__class__ is not np.ndarray or x.shape != shape or x.dtype is not dtype:
+                    return NotImplemented
+            if program._training is not trace:
+                if program._training is not None:
+                    return NotImplemented
+                trace.read()
+            passed = [x.T for x in args] if two else [
+                x if one else x.reshape(-1, size).T for x, one, size in zip(args, flat, wide, strict=True)
+            ]
+            with np.errstate(all="ignore"):
+                run(*passed)
+                value = float(np.dot(values, ones)) * scale
+                answer = gradient * scale
+                if not math.isfinite(np.dot(answer, answer) + value):
+                    return NotImplemented
+            program._latest = trace
+            return value, answer
+
+        self.program._quick[None, reduce] = quick
 
 
 class _Answer:
@@ -603,13 +651,13 @@ def _name(f: Any) -> str:
     return getattr(f, "__name__", type(f).__name__)
 
 
-def _argument_names(f: Any, count: int = 0) -> list[str]:
+def _argument_names(f: Any) -> list[str]:
     try:
         parameters = inspect.signature(f).parameters.values()
         names = [p.name for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
     except (TypeError, ValueError):  # some callables have no signature
         names = []
-    return [*names, *(f"argument{i}" for i in range(len(names), count))][: count or None]
+    return names
 
 
 def compile(  # noqa: A001 # the builtin is for text

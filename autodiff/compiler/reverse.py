@@ -6,6 +6,7 @@ Values and arrays alike. Sums over rows appear where what is the same for all ro
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from autodiff.compiler.code import (
@@ -79,6 +80,12 @@ class Reverse:
             for delta, _ in handed[1:]:
                 total = self.code.apply(ADD, total, delta)
             return self.code.expand(total, var.units)
+        if len(handed) == 1 and var.kind != FLAT and handed[0][0].__class__ is Var:
+            delta, (start, strides, units) = handed[0]
+            if start.__class__ is int and start == 0 and math.prod(units) == var.size and strides == contiguous(units):
+                return self.code.expand(delta, var.units) if delta.units == () else self.code.view(
+                    self.code.expand(delta, units), 0, contiguous(var.units), var.units
+                )
         places = [(0, contiguous(var.units), var.units) if place is None else place for _, place in handed]
         deltas = [delta for delta, _ in handed]
         batched = any(d.__class__ is Var and d.batched for d in deltas)
