@@ -199,6 +199,8 @@ class Code:
         """Σ over the last axis of units, which is `n` long."""
         if x.__class__ is float:
             return x * n
+        if x.kind == EXPAND and x.args[0].__class__ is Var and x.args[0].units == x.units[:-1]:
+            return self.apply(MUL, float(n), x.args[0])
         return self.new(SUM, (x,), x.units[:-1], batched=x.batched)
 
     def sum_rows(self, x: Any) -> Any:

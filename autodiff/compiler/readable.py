@@ -269,7 +269,7 @@ class Readable:
         whole = f"gradient = {text}"
         for piece in left:
             delta, place = piece
-            everywhere = place == (0, (1,), (gradient.size,)) and delta.__class__ is Var and delta.units == place[2]
+            everywhere = place[1] is not None and place == (0, (1,), (gradient.size,)) and delta.__class__ is Var and delta.units == place[2]
             whole += f" + {self.text(delta, _ATOM)}.ravel()" if everywhere else f" + {self._spread([piece], gradient.size, '1')}[:, 0]"
         return [whole]
 
@@ -288,7 +288,7 @@ class Readable:
                 return block, [piece], start + size
             if len(units) == 2:
                 m, n = units
-                bias = next((p for p in pieces if p[1] in [(start + n, (n + 1,), (m,)), (start + n, (1,), (m,))]
+                bias = next((p for p in pieces if p[1][1] is not None and p[1] in [(start + n, (n + 1,), (m,)), (start + n, (1,), (m,))]
                              and (m == 1 or p[1][1] == (n + 1,)) and p[0].__class__ is Var and p[0].units == (m,)), None)  # fmt: skip
                 if bias is not None and (m == 1 or strides == (n + 1, 1)):
                     return f"xp.hstack([{text}, {self.text(bias[0])}]).ravel()", [piece, bias], start + m * (n + 1)
@@ -364,6 +364,8 @@ class Readable:
             return "rows"
         if x.number in self.inline:
             text, own = self.inline[x.number]
+            if self._is_matrix(x):
+                return f"({text})[..., None]"
             return f"({text})" if own < strength else text
         name = self.name(x)
         return f"{name}[..., None]" if self._is_matrix(x) else name
