@@ -8,6 +8,8 @@ contents nobody needs any more are used again.
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +26,7 @@ Array = Any
 
 _BINARY_KEYWORD = frozenset({"maximum", "minimum"})  # NumPy wants their `out` by name
 _POW, _MUL, _WHERE, _RELU = OPS["pow"], OPS["mul"], OPS["where"], OPS["relu"]
+_PLAIN = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*"}
 _GREATER = next(op for op in BOOLEAN if op.name == "greater")
 _NAMES: dict[str, Any] = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "negative": np.negative,
@@ -32,6 +35,14 @@ _NAMES: dict[str, Any] = {
     "copyto": np.copyto, "dot": np.dot, "take": np.take, "add_reduce": np.add.reduce, "isfinite": np.isfinite,
     "maximum_reduce": np.maximum.reduce, "guarded_dot": guarded_dot, "add_at": np.add.at, "einsum": np.einsum,
 }  # fmt: skip
+
+
+def dot_of(var: Var) -> list[Var] | None:
+    """The factors of a sum of products that are the same for all rows: a scalar product of two vectors."""
+    x = var.args[0] if var.kind == ir.SUM else None
+    if x.__class__ is not Var or x.op is not _MUL or x.batched or len(x.units) != 1:
+        return None
+    return list(x.args) if all(y.__class__ is Var and y.units == x.units for y in x.args) else None
 
 
 class Layout:
@@ -44,6 +55,8 @@ class Layout:
         self.kept = {self.base(x).number for x in results if x.__class__ is Var}
         live = self._live(results)
         self.order = [v for v in code.vars if v.number in live]
+        self.static = self._static()
+        self.scalars = self._scalars(results)
         self.fused: dict[int, Var] = {}  # OUTER and SUM_ROWS that are one product with a row of ones, by number
         self.ones = self._with_ones()
 
@@ -65,9 +78,39 @@ class Layout:
     @staticmethod
     def reads(var: Var) -> list[Var]:
         """The Vars that are read when this one is computed."""
+        if (factors := dot_of(var)) is not None:
+            return factors
         if var.op is _WHERE and isinstance(var.args[0], Var) and var.args[0].op in BOOLEAN:
             return [x for x in (*var.args[0].args, *var.args[1:]) if isinstance(x, Var)]
         return var.vars
+
+    def _static(self) -> set[int]:
+        """What does not change from call to call: made of constants and the number of rows."""
+        static: set[int] = set()
+        for var in self.order:
+            fixed = var.kind in {ir.CONST, ir.ROWS} or (var.kind in {ir.APPLY, ir.EXPAND} and not var.batched)
+            if fixed and all(x.number in static for x in var.vars):
+                static.add(var.number)
+        return static
+
+    def _scalars(self, results: list[Any]) -> set[int]:
+        """Single numbers that are the same for all rows and go into arithmetic alone: Python's floats are quicker."""
+        readers: dict[int, list[Var]] = {}
+        for var in self.order:
+            for x in self.reads(var):
+                readers.setdefault(x.number, []).append(var)
+        wanted = {x.number for x in results if x.__class__ is Var}
+        scalars: set[int] = set()
+        for var in self.order:
+            if var.units != () or var.batched or var.number in self.static or var.number in wanted:
+                continue
+            simple = dot_of(var) is not None or (
+                var.kind == ir.APPLY and var.op in _PLAIN and all(x.number in scalars for x in var.vars)
+            )
+            users = [u for r in readers.get(var.number, []) for u in (readers.get(r.number, []) if r.kind == ir.EXPAND else [r])]
+            if simple and all(u.kind == ir.APPLY and u.op is not _WHERE for u in users):
+                scalars.add(var.number)
+        return scalars
 
     @staticmethod
     def base(var: Var) -> Var:
@@ -113,6 +156,7 @@ class Fast:
         self.slot: dict[int, int] = {}  # by Var
         self.home: dict[int, Callable[[Instance], Array]] = {}  # Vars that live elsewhere: inputs, flat, gradient
         self.flops = 0  # per row
+        self._numbers: dict[str, str] = {}
         self._free: dict[tuple[Units, bool], list[int]] = {}
         self._written = np.zeros(len(code.parameters), dtype=bool)
         self._last = self._last_uses()
@@ -185,7 +229,7 @@ class Fast:
             if delta.kind == ir.OUTER and delta.info is None and delta.args[1].number in self.layout.ones:
                 self._plan_block(delta, start, units, *sums.get(delta.args[0].number, (None, None)))
         for delta, (start, strides, units) in places:
-            if delta.number in self.layout.fused or delta.batched or delta.units != units:
+            if {delta.number} & (self.layout.fused.keys() | self.layout.static) or delta.batched or delta.units != units:
                 continue
             region = _region(start, strides, units)
             in_place = delta.kind in {ir.OUTER, ir.SUM_ROWS, ir.APPLY} and strides == contiguous(units)
@@ -209,15 +253,28 @@ class Fast:
     def _name(self, x: Any) -> str:
         """What the text calls a Var or number."""
         if x.__class__ is not Var:
-            return "nan" if math.isnan(x) else repr(x) if math.isfinite(x) else ("inf" if x > 0 else "-inf")
+            return self._number(x)
         if x.kind == ir.INPUT and x.units == ():
             return f"x{x.info}"
-        if x.kind in {ir.ROWS, ir.SEED}:
-            return "rows" if x.kind == ir.ROWS else "seed"
+        if x.kind == ir.SEED:
+            return "seed"
         name = f"v{x.number}"
+        if x.number in self.layout.scalars:
+            return name
         if name not in self.bound:
             self.bound[name] = lambda instance: instance.array(x)
         return name
+
+    def _number(self, x: float) -> str:
+        """A constant as an array of no axes: a ufunc takes it twice as fast as a float."""
+        name = self._numbers.setdefault(repr(x), f"c{len(self._numbers)}")
+        return self._bind(name, lambda _: np.array(x))
+
+    def _operand(self, x: Any) -> str:
+        """What an elementwise operation is given for a Var or number: it broadcasts by itself."""
+        if x.__class__ is Var and x.kind == ir.EXPAND and (x.args[0].__class__ is float or x.args[0].units == ()):
+            return self._operand(x.args[0])
+        return self._name(x)
 
     def _bind(self, name: str, make: Callable[[Instance], Any]) -> str:
         self.bound[name] = make
@@ -240,14 +297,14 @@ class Fast:
                 self._call("copyto", self._name(var), name)
         elif kind == ir.SEED:
             self.arguments.append("seed")
-        elif kind == ir.ROWS:
-            self._bind("rows", lambda instance: float(instance.rows))
         elif kind == ir.EXPAND and var.args[0].__class__ is float:
             self._allocate(var, alone=True)
             value = var.args[0]
             self._bind(f"v{var.number}", lambda instance: instance.filled(var, value))
-        elif kind in {ir.FLAT, ir.CONST, ir.VIEW, ir.EXPAND}:
+        elif kind in {ir.FLAT, ir.CONST, ir.VIEW, ir.EXPAND} or var.number in self.layout.static:
             pass  # memory that is there
+        elif var.number in self.layout.scalars:
+            self._scalar(var)
         elif kind == ir.TAKE:
             self._allocate(var)
             index = self._bind(f"i{var.number}", lambda _: var.info)
@@ -276,6 +333,17 @@ class Fast:
             self._scatter(var)
         else:
             raise AssertionError(kind)
+
+    def _scalar(self, var: Var) -> None:
+        """One line of Python's own arithmetic."""
+        if (factors := dot_of(var)) is not None:
+            a, b = (self._bind(f"f{y.number}", lambda instance, y=y: instance.array(y)[:, 0]) for y in factors)
+            self.bound.setdefault("dot", lambda _: np.dot)
+            self.lines.append(f"v{var.number} = float(dot({a}, {b}))")
+            return
+        xs = [repr(x) if x.__class__ is float and math.isfinite(x) else self._name(x) for x in var.args]
+        assert var.op is not None  # as its kind says
+        self.lines.append(f"v{var.number} = {xs[0]} {_PLAIN[var.op]} {xs[1]}")
 
     def _dot(self, a: str, b: str, out: str, *, careful: bool) -> None:
         self._call("guarded_dot" if careful else "dot", a, b, out)
@@ -334,10 +402,8 @@ class Fast:
         if var.kind == ir.SUM and len(x.units) == 1 and x.batched and x.kind != ir.EXPAND:
             ones = self._bind(f"ones{x.units[0]}", lambda _: np.ones(x.units[0]))
             self._call("dot", ones, self._name(x), self._name(var))
-        elif var.kind == ir.SUM and x.kind == ir.APPLY and x.op is _MUL and not x.batched and len(x.units) == 1 and all(
-            y.__class__ is Var and y.units == x.units for y in x.args
-        ):
-            a, b = (self._bind(f"f{y.number}", lambda instance, y=y: instance.array(y)[:, 0]) for y in x.args)
+        elif (factors := dot_of(var)) is not None:
+            a, b = (self._bind(f"f{y.number}", lambda instance, y=y: instance.array(y)[:, 0]) for y in factors)
             self._call("dot", a, b, self._name(var))
         else:
             name = "add_reduce" if var.kind == ir.SUM else "maximum_reduce"
@@ -417,9 +483,9 @@ class Fast:
     def _apply(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912, PLR0915 # one case per operation
         op = var.op
         assert op is not None  # as its kind says
-        names = [self._name(x) for x in var.args] if op is not _WHERE else []
+        names = [self._operand(x) for x in var.args] if op is not _WHERE else []
         array = op.array
-        steps_alias = isinstance(array, np.ufunc) and not (op is _POW and names[1] == "3.0")
+        steps_alias = isinstance(array, np.ufunc) and not (op is _POW and var.args[1] is not None and _is_number(var.args[1], 3.0))
         if var.number not in self._forwarded:
             if (steps_alias or op.name in {"sigmoid", "relu"}) and var.number not in self.layout.ones:
                 reads = {self.layout.base(x).number for x in self.layout.reads(var)}
@@ -429,8 +495,11 @@ class Fast:
         v = self._name(var)
         if op is _POW and var.args[1].__class__ is float and (recipe := _POWERS.get(var.args[1])):
             recipe(self, names[0], v)
-        elif op is _GREATER and names[1] == "0.0" and (relu := self._relu_of(var.args[0], position)) is not None:
-            self._call("sign", self._name(relu), v)
+        elif op is _GREATER and _is_number(var.args[1], 0.0):
+            relu = self._relu_of(var.args[0], position)
+            if relu is None:
+                self._call("maximum", names[0], names[1], out=v)
+            self._call("sign", v if relu is None else self._name(relu), v)
         elif op is _WHERE:
             self._where(var, v)
         elif op is OPS["clip"]:
@@ -439,15 +508,15 @@ class Fast:
         elif op is OPS["sigmoid"]:
             self._call("negative", names[0], v)
             self._call("exp", v, v)
-            self._call("add", v, "1.0", v)
-            self._call("divide", "1.0", v, v)
+            self._call("add", v, self._number(1.0), v)
+            self._call("divide", self._number(1.0), v, v)
         elif op is OPS["relu"]:
-            self._call("maximum", names[0], "0.0", out=v)
+            self._call("maximum", names[0], self._number(0.0), out=v)
         elif op is OPS["leaky_relu"] and var.args[1].__class__ is float and 0.0 < var.args[1] < 1.0:
             self._call("multiply", names[0], names[1], v)
             self._call("maximum", names[0], v, out=v)
         elif op is OPS["step"]:
-            self._call("heaviside", names[0], "0.0", v)
+            self._call("heaviside", names[0], self._number(0.0), v)
         elif op is OPS["erf"]:
             erf = self._bind(f"erf{var.number}", lambda instance: Erf(instance.array(var).shape))
             self._call(erf, names[0], v)
@@ -476,10 +545,14 @@ class Fast:
             self.bound.setdefault(name, lambda _: condition.op.array)
             self._call(name, *map(self._name, condition.args), boolean)
         else:
-            self._call("not_equal", self._name(condition), "0.0", boolean)
+            self._call("not_equal", self._name(condition), self._number(0.0), boolean)
         self._call("copyto", v, self._name(b))
         self.bound.setdefault("copyto", lambda _: np.copyto)
         self.lines.append(f"copyto({v}, {self._name(a)}, where={boolean})")
+
+
+def _is_number(x: Any, number: float) -> bool:
+    return x.__class__ is float and x == number
 
 
 def _square(fast: Fast, a: str, v: str) -> None:
@@ -496,7 +569,7 @@ def _root(fast: Fast, a: str, v: str) -> None:
 
 
 def _inverse(fast: Fast, a: str, v: str) -> None:
-    fast._call("divide", "1.0", a, v)
+    fast._call("divide", fast._number(1.0), a, v)
 
 
 _POWERS: dict[float, Callable[[Fast, str, str], None]] = {2.0: _square, 3.0: _cube, 0.5: _root, -1.0: _inverse}
@@ -524,7 +597,8 @@ class Instance:
                       for units, batched in fast.slots]  # fmt: skip
         for number in fast.layout.ones:
             self.slots[fast.slot[number]][-1] = 1.0
-        self.run: Callable[..., None] = fast.make(**{name: make(self) for name, make in fast.bound.items()})
+        run = fast.make(**{name: make(self) for name, make in fast.bound.items()})
+        self.run: Callable[..., None] = _without_warnings(run)
 
     def array(self, var: Var) -> Array:
         """The memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
@@ -535,6 +609,10 @@ class Instance:
             return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
         if var.kind == ir.ROWS:
             return np.full((), float(self.rows))
+        if var.number in self.fast.layout.static and var.kind == ir.APPLY:
+            assert var.op is not None  # as its kind says
+            value = var.op.on_arrays(*[self.array(x) if x.__class__ is Var else x for x in var.args])
+            return np.broadcast_to(value, (*var.units, *(1,) * bool(var.units)))
         if var.kind == ir.FLAT:
             return self.flat.reshape(-1, 1)
         if var.kind == ir.CONST:
@@ -575,6 +653,19 @@ class Instance:
         step = of.strides[0]
         shape = (*units, of.shape[-1]) if var.batched or units else ()
         return as_strided(of[start:], shape, (*(s * step for s in strides), *of.strides[-1:])[: len(shape)])
+
+
+def _without_warnings(run: Callable[..., None]) -> Callable[..., None]:
+    """Run with IEEE arithmetic and no warnings.
+
+    NumPy keeps what it warns of in a context variable, so a context of the function's own costs a hundredth of
+    entering `errstate` every time.
+    """
+    context = contextvars.copy_context()
+    context.run(np.seterr, all="ignore")
+    if context.run(np.geterr) == np.geterr() or np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        return np.errstate(all="ignore")(run)  # NumPy 1 keeps it per thread
+    return functools.partial(context.run, run)
 
 
 def _strided(of: Array, start: int, strides: Units, units: Units) -> Array:
