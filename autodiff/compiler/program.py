@@ -578,7 +578,7 @@ class _Answer:
                        np.zeros((call.rows, *call.args[i].shape) if want.per_row else call.args[i].shape)
                        for i in want.argnums}  # fmt: skip
         self.batched = call.batched
-        self.finite = True  # squares that overflow count as not, which costs time and nothing else
+        self.finite = True  # a sum that overflows counts as not, which costs time and nothing else
 
     def store(self, instance: Instance, start: int, stop: int) -> None:
         """Take over what a block gave."""
@@ -607,7 +607,7 @@ class _Answer:
         """Look for what is not finite while the block is in the cache."""
         if self.finite:
             with np.errstate(all="ignore"):
-                self.finite = math.isfinite(np.vdot(part, part))
+                self.finite = math.isfinite(np.add.reduce(part, axis=None))
 
     def finish(
         self, call: _Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool
