@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -269,7 +270,7 @@ def _unmixed(array: NDArray[Any], name: str) -> NDArray[Any]:
 def _array(data: Any, name: str) -> NDArray[Any]:
     if hasattr(data, "toarray") and hasattr(data, "nnz"):
         raise TypeError(f"Sparse data was passed for {name}, but dense data is required: use {name}.toarray()")
-    if data is None or isinstance(data, (str, bytes, Mapping, Set, Iterator)):
+    if data is None or isinstance(data, (str, bytes, Mapping, AbstractSet, Iterator)):
         shown = repr(data) if data is None or isinstance(data, (str, bytes)) else f"a {type(data).__name__}"
         raise TypeError(f"{name} must be an array, a list of numbers or rows, or a data frame, got {shown:.60}")
     if np.ma.is_masked(data):
