@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from autodiff import value_and_grad
-from models import LinearRegression
-from models.datasets import apples_and_oranges
+from models import LinearRegression, Neuron
+from models.datasets import apples_and_oranges, line_points
+from models.training import train
 
 APPLES = [-0.3875742381, 0.8477568429, 0.6981781791, -1.6376129989]
 ORANGES = [-0.2851581309, 0.7940066372, 0.9249753216, -2.2182793922]
@@ -50,6 +51,36 @@ def test_the_largest_stable_learning_rate(rate, stable):
     X, y, *_ = apples_and_oranges()
     curve = LinearRegression(learning_rate=rate, epochs=400).fit(X, y).loss_curve_
     assert (curve[-1] < curve[-100]) is stable
+
+
+@pytest.mark.parametrize("rate", [1e-4, 0.1, 0.115, 0.13])
+def test_every_step_of_the_descent_has_its_closed_form(rate):
+    """Along each axis of the ECM's bowl the distance to its bottom shrinks by 1 − αλ a step: crawls, falls or grows.
+
+    λ are the eigenvalues of its second derivative, here 16.7 and 0.3, which makes 2/16.7 = 0.12 the largest α.
+    """
+    X, y, *_ = line_points()
+    A = np.column_stack([X, np.ones(4)])
+    curvature, axes = np.linalg.eigh(2 * A.T @ A / 4)
+    start = axes.T @ -np.array([2.0, 1.0])  # from w = b = 0 to w = 2, b = 1
+    steps = np.arange(61)[:, None]
+    expected = (curvature / 2 * (start * (1 - rate * curvature) ** steps) ** 2).sum(axis=1)
+    curve = LinearRegression(learning_rate=rate, epochs=60).fit(X, y).loss_curve_
+    assert curve == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert (curve[-1] > curve[0]) == (rate > 2 / curvature.max()) == (rate == 0.13)
+    assert (0.8 * curve[0] < curve[-1] < curve[0]) == (rate == 1e-4)
+
+
+def test_a_neuron_without_activation_is_a_linear_regression():
+    """Trained alike from zeros, the neuron's weights and bias are those of LinearRegression, step by step."""
+    X, y, *_ = apples_and_oranges()
+    neuron = Neuron(3, None, initialization="zeros")
+    for step in range(1, 6):
+        train(neuron, X, y[:, 0], optimizer="gd", learning_rate=1e-5, epochs=1)
+        line = LinearRegression(learning_rate=1e-5, epochs=step).fit(X, y[:, 0])
+        assert [w.data for w in neuron.weights] == pytest.approx(line.coef_, rel=1e-12)
+        assert neuron.bias.data == pytest.approx(line.intercept_, rel=1e-12)
+    assert [neuron(x).data for x in X] == pytest.approx(line.predict(X), rel=1e-12)
 
 
 def test_the_gradient_of_the_mean_squared_error():
