@@ -346,6 +346,14 @@ def test_networks_that_make_no_sense_are_refused(options, message):
         Networks(**{"sizes": (6, 2, 1), "seeds": [0], "scale": 0.3, **options})
 
 
+def test_seeds_are_a_sequence_and_runs_are_counted():
+    """A bare number of seeds, and a run that is not there, are refused with what would do."""
+    with pytest.raises(TypeError, match=r"seeds are whole numbers, one for each run, such as \[5\], got 5"):
+        symmetry_networks(seeds=5)
+    with pytest.raises(ValueError, match="run must be one of the 2 there are, counted from 0, got 2"):
+        symmetry_networks(seeds=[0, 1]).on_values(2)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
