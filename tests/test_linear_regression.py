@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autodiff import value_and_grad
+from autodiff import hessian, value_and_grad
 from models import LinearRegression, Neuron
 from models.datasets import apples_and_oranges, line_points
 from models.training import train
@@ -71,6 +71,29 @@ def test_every_step_of_the_descent_has_its_closed_form(rate):
     assert (0.8 * curve[0] < curve[-1] < curve[0]) == (rate == 1e-4)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shift", [0.0, 100.0, 1e6])
+def test_the_rate_that_fits_the_data_is_half_of_the_largest_stable_one(shift, weighted):
+    """It is 1/λ of the cost's own second derivative, by autodiff; every step lowers the loss, and 2.02/λ diverges."""
+    random = np.random.default_rng(0)
+    X, Y = random.normal(shift, 1.0, (20, 2)), random.normal(size=(20, 2))
+    weight = np.arange(20) % 3 if weighted else np.ones(20)
+
+    def cost(w):
+        return sum(
+            s * (w[3 * k] * x[0] + w[3 * k + 1] * x[1] + w[3 * k + 2] - y[k]) ** 2
+            for s, x, y in zip((weight / weight.sum()).tolist(), X.tolist(), Y.tolist(), strict=True)
+            for k in range(2)
+        ) / 2  # fmt: skip
+
+    steepest = np.linalg.eigvalsh(hessian(cost)(np.zeros(6))).max()
+    model = LinearRegression(epochs=30).fit(X, Y, sample_weight=weight)
+    assert model.learning_rate_ == pytest.approx(1 / steepest, rel=1e-9)
+    assert (np.diff(model.loss_curve_) <= 1e-12).all()
+    curve = LinearRegression(learning_rate=2.02 / steepest, epochs=600).fit(X, Y, sample_weight=weight).loss_curve_
+    assert curve[-1] > curve[-100]
+
+
 def test_a_neuron_without_activation_is_a_linear_regression():
     """Trained alike from zeros, the neuron's weights and bias are those of LinearRegression, step by step."""
     X, y, *_ = apples_and_oranges()
@@ -106,8 +129,16 @@ def test_one_target_gives_a_vector_and_a_float():
         ([1.0, 2.0], [1, 2], {}, r"X must be \(n_samples, n_features\).*is \(2,\)"),
         (np.ones((0, 2)), [], {}, r"X has 0 sample\(s\) \(shape=\(0, 2\)\) while a minimum of 1 is required"),
         ([[1.0], [2.0]], [1, 2, 3], {}, r"X has 2 samples and y has 3: one entry or row of y for each sample"),
-        ([[1.0]], [1.0], {"learning_rate": 0}, r"learning_rate must be a number above 0, got 0"),
-        ([[1.0]], [1.0], {"learning_rate": np.nan}, r"learning_rate must be a number above 0, got nan"),
+        (
+            [[1.0]],
+            [1.0],
+            {"learning_rate": 0},
+            r"learning_rate \('auto' for one that fits the data\) must be a number above 0, got 0",
+        ),
+        ([[1.0]], [1.0], {"learning_rate": np.nan}, r"learning_rate .*must be a number above 0, got nan"),
+        ([[1.0]], [1.0], {"learning_rate": "fast"}, r"learning_rate .*must be a number above 0, got 'fast'"),
+        ([[1e200], [2e200]], [1.0, 2.0], {}, r"X has numbers up to 2e\+200, whose squares are infinite: scale"),
+        ([[1.0], [2.0]], [1e200, 2e200], {}, r"the loss is inf after 0 steps: the numbers in y are too large; scale"),
         ([[1.0]], [1.0], {"epochs": -1}, r"epochs must be a whole number, 0 or more, got -1"),
         (
             [[1e3], [2e3]],

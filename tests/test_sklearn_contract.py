@@ -27,7 +27,7 @@ from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
 # Small settings: a check makes some 50 fits on up to 200 × 10 values, and some of its data are far from standardised.
 SMALL = {"hidden_layer_sizes": (4,), "learning_rate": 0.05, "batch_size": 50, "max_iter": 8}
 ESTIMATORS = [
-    LinearRegression(learning_rate=0.05, epochs=15),
+    LinearRegression(epochs=15),
     Perceptron(max_iter=30),
     MLPClassifier(**SMALL),
     MLPRegressor(**SMALL),
