@@ -501,15 +501,20 @@ def test_a_damaged_checkpoint_changes_nothing(tmp_path):
         facts | {"optimizer": {}},
         facts | {"optimizer": facts["optimizer"] | {"steps": -1}},
         facts | {"waited": "2"},
+        facts | {"waited": -1},
+        facts | {"best_epoch": 4},
+        facts | {"best_epoch": None},
         {name: fact for name, fact in facts.items() if name != "best_epoch"},
     ]
+    contents = [(each, arrays) for each in broken]
+    contents += [(facts, arrays | {name: arrays[name] * np.nan}) for name in ("weights", "best_weights", "loss_curve")]
     optimizer = Adam(line.parameters(), learning_rate=0.1)
     before = weights(line), repr(optimizer.state())
-    for i in range(len(broken) + 2):
-        if i < len(broken):
-            write_container(path, "training run", broken[i], arrays)
+    for i in range(len(contents) + 2):
+        if i < len(contents):
+            write_container(path, "training run", *contents[i])
         else:
-            path.write_bytes([data[:-9], data[:-9] + b"x" + data[-8:]][i - len(broken)])
+            path.write_bytes([data[:-9], data[:-9] + b"x" + data[-8:]][i - len(contents)])
         with pytest.raises(CheckpointError, match="cannot use"):
             run(line, optimizer=optimizer, learning_rate=None)
         assert (weights(line), repr(optimizer.state())) == before
