@@ -24,7 +24,7 @@ from autodiff.ops import OPS, Op
 
 ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
 NEG, POS, ABS, EXP, LOG = OPS["neg"], OPS["pos"], OPS["abs"], OPS["exp"], OPS["log"]
-TANH, RELU, SIGMOID = OPS["tanh"], OPS["relu"], OPS["sigmoid"]
+TANH, RELU, SIGMOID, WEIGHTED_SUM = OPS["tanh"], OPS["relu"], OPS["sigmoid"], OPS["weighted_sum"]
 
 
 class Value(Methods):
@@ -37,12 +37,13 @@ class Value(Methods):
     Raises TypeError for anything that is not one real number, and for a label that is not text.
     """
 
-    __slots__ = ("_label", "_number", "a", "b", "da", "db", "grad", "op")
+    __slots__ = ("_label", "_number", "a", "b", "c", "da", "db", "grad", "op")
 
     op: Any  # an Op, or None for a leaf
-    a: Any
+    a: Any  # these five: see Node in backward.py
     b: Any
-    da: float
+    c: Any
+    da: Any
     db: Any
     grad: Any
     _number: float
@@ -85,14 +86,20 @@ class Value(Methods):
         """What it was computed from, in order: Values, and plain floats for constants. Empty for a leaf."""
         if self.op is None:
             return ()
-        return self.b if self.b.__class__ is tuple else (self.a, self.b)[: self.op.arity]
+        if self.b.__class__ is not tuple:
+            return (self.a, self.b)[: self.op.arity]
+        return (*self.b, *self.a, self.c) if self.a.__class__ is tuple else self.b
 
     @property
     def partials(self) -> tuple[float, ...]:
         """∂(this)/∂(operand) for each operand, as they were when it was recorded; 0 beside a constant."""
         if self.op is None:
             return ()
-        return self.db if self.b.__class__ is tuple else (self.da, self.db)[: self.op.arity]
+        if self.b.__class__ is not tuple:
+            return (self.da, self.db)[: self.op.arity]
+        if self.a.__class__ is tuple:
+            return (*self.db, *(self.da or (0.0,) * len(self.a)), 0.0 if self.c.__class__ is float else 1.0)
+        return self.db
 
     @property
     def swept(self) -> bool:
@@ -243,6 +250,22 @@ def unary(op: Op, a: Value) -> Any:
         return node(result, op, a, 0.0, op.partials[0](data, result), 0.0)
     except (ArithmeticError, ValueError):
         return at_edge(op, (a,))
+
+
+def weighted(z: float, weights: tuple[Any, ...], inputs: tuple[Any, ...], bias: Value, x: Any, w: Any) -> Value:
+    """Record z = Σ wᵢxᵢ + b, keeping the tuples as they are; `x` and `w` are the partials: by weights, by inputs."""
+    if grad_mode.contexts and grad_mode.paused():
+        return node(z, None, 0.0, 0.0, 0.0, 0.0)
+    new = blank()
+    new._number = z
+    new.op = WEIGHTED_SUM
+    new.a = inputs
+    new.b = weights
+    new.c = bias
+    new.da = w
+    new.db = x
+    new.grad = UNSWEPT
+    return new
 
 
 def binary(op: Op, a: Any, b: Any) -> Any:
