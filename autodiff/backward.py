@@ -20,14 +20,13 @@ class Node(Protocol):
     be one more object for Python's collector to walk over. More operands are tuples in `b` and `db`. Constants
     are plain floats with partial 0, so "the partial is not 0" also says "there is a node to hand δ to".
 
-    A weighted sum keeps the tuples it was made from, which a layer's neurons share: the weights in `b`, the inputs in
-    `a` (`da` is 0 where all of them are constants), the bias in `c`, with a partial of 1.
+    A weighted sum keeps the tuples it was made from, which a layer's neurons share: the weights in `b`, and
+    (inputs, bias) in `a`. The bias is a node; `da` are the partials by the inputs, or 0 where all inputs are constants.
     """
 
     op: Any  # None for a leaf
     a: Any
     b: Any
-    c: Any
     da: Any
     db: Any
     grad: Any
@@ -93,12 +92,12 @@ def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the ways 
                                 if each:
                                     operand.grad += delta * each
                             if type(node.a) is tuple:
+                                inputs, bias = node.a
+                                bias.grad += delta
                                 if node.da:
-                                    for operand, each in zip(node.a, node.da):  # noqa: B905 # as above
+                                    for operand, each in zip(inputs, node.da):  # noqa: B905 # as above
                                         if each:
                                             operand.grad += delta * each
-                                if type(node.c) is not float:
-                                    node.c.grad += delta
                             continue
                         node.b.grad += delta * partial
                     partial = node.da
@@ -124,12 +123,25 @@ def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C90
     order: list[Any] = []
     path: list[Any] = []  # from the root to where we are: nodes met and not listed yet
     waiting: list[Any] = []  # inner nodes to walk down from, the last one first,
-    since: list[int] = []  # and how long the path is up to the node that each is an operand of
+    consumers: list[Any] = []  # and the node on the path that each is an operand of
     walked: set[int] = set()  # tuples of operands that are all met, by id: the neurons of a layer share their inputs
+
+    def meet(operands: tuple[Any, ...], node: Any) -> None:
+        before = len(waiting)
+        for operand in operands:
+            if type(operand) is not float and operand.grad is not zero:
+                if operand.op is None:
+                    leaves.append((operand, operand.grad))
+                    operand.grad = zero
+                else:
+                    waiting.append(operand)
+                    consumers.append(node)
+        if len(waiting) == before:
+            walked.add(id(operands))
+
     node = root
     if node.op is None:
-        leaves.append((node, node.grad))
-        node.grad = zero
+        meet((node,), None)
         return order
     while True:
         node.grad = zero
@@ -137,19 +149,13 @@ def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C90
         operand = node.b
         kind = type(operand)
         if kind is tuple:
-            for many in (operand, node.a, (node.c,)) if type(node.a) is tuple else (operand,):
-                if id(many) not in walked:
-                    before = len(waiting)
-                    for operand in many:
-                        if type(operand) is not float and operand.grad is not zero:
-                            if operand.op is None:
-                                leaves.append((operand, operand.grad))
-                                operand.grad = zero
-                            else:
-                                waiting.append(operand)
-                                since.append(len(path))
-                    if len(waiting) == before:
-                        walked.add(id(many))
+            if id(operand) not in walked:
+                meet(operand, node)
+            operand = node.a
+            if type(operand) is tuple:
+                inputs, operand = operand
+                if id(inputs) not in walked:
+                    meet(inputs, node)
         else:
             if kind is not float and operand.grad is not zero:
                 if operand.op is None:
@@ -157,20 +163,20 @@ def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C90
                     operand.grad = zero
                 else:
                     waiting.append(operand)
-                    since.append(len(path))
+                    consumers.append(node)
             operand = node.a
-            if type(operand) is not float and operand.grad is not zero:
-                if operand.op is not None:
-                    node = operand
-                    continue
-                leaves.append((operand, operand.grad))
-                operand.grad = zero
+        if type(operand) is not float and operand.grad is not zero:
+            if operand.op is not None:
+                node = operand
+                continue
+            leaves.append((operand, operand.grad))
+            operand.grad = zero
         while waiting:
             node = waiting.pop()
-            length = since.pop()
+            consumer = consumers.pop()
             if node.grad is not zero:
-                order += path[: length - 1 : -1]
-                del path[length:]
+                while path[-1] is not consumer:
+                    order.append(path.pop())
                 break
         else:
             order += reversed(path)

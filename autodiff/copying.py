@@ -25,8 +25,8 @@ def deep(node: Any, memo: dict[int, Any]) -> Any:
     """A copy of the whole graph below the node; what was shared is still shared."""
     nodes = [old for old in reversed(topological_order(node)) if id(old) not in memo]
     for old in nodes:
-        cls, data, label, op, a, b, c, *rest = _fields(old)
-        memo[id(old)] = _restore(cls, data, label, op, *(_copied(x, memo) for x in (a, b, c)), *rest)
+        cls, data, label, op, a, b, *rest = _fields(old)
+        memo[id(old)] = _restore(cls, data, label, op, _copied(a, memo), _copied(b, memo), *rest)
     for old in nodes:  # once all nodes are there: an attribute may point back at them
         _with_attributes(memo[id(old)], old, lambda x: copy.deepcopy(x, memo))
     return memo[id(node)]
@@ -58,13 +58,12 @@ class _Ancestors:
 def _fields(node: Any) -> tuple[Any, ...]:
     """All there is to a node. A grad that is itself a Value is kept as its number: it refers back to the graph."""
     grad = getattr(node.grad, "data", node.grad) if node.swept else None
-    third = getattr(node, "c", 0.0)  # only weighted sums have one
-    return node.__class__, node._number, node.label, node.op, node.a, node.b, third, node.da, node.db, grad
+    return node.__class__, node._number, node.label, node.op, node.a, node.b, node.da, node.db, grad
 
 
-def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, c: Any, da: Any, db: Any, grad: Any) -> Any:
+def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: float, db: Any, grad: Any) -> Any:
     node = object.__new__(cls)
-    node._number, node.label, node.op, node.a, node.b, node.c, node.da, node.db = data, label, op, a, b, c, da, db
+    node._number, node.label, node.op, node.a, node.b, node.da, node.db = data, label, op, a, b, da, db
     node.grad = UNSWEPT if grad is None else grad
     return node
 

@@ -37,12 +37,11 @@ class Value(Methods):
     Raises TypeError for anything that is not one real number, and for a label that is not text.
     """
 
-    __slots__ = ("_label", "_number", "a", "b", "c", "da", "db", "grad", "op")
+    __slots__ = ("_label", "_number", "a", "b", "da", "db", "grad", "op")
 
     op: Any  # an Op, or None for a leaf
-    a: Any  # these five: see Node in backward.py
+    a: Any  # these four: see Node in backward.py
     b: Any
-    c: Any
     da: Any
     db: Any
     grad: Any
@@ -88,7 +87,10 @@ class Value(Methods):
             return ()
         if self.b.__class__ is not tuple:
             return (self.a, self.b)[: self.op.arity]
-        return (*self.b, *self.a, self.c) if self.a.__class__ is tuple else self.b
+        if self.a.__class__ is not tuple:
+            return self.b
+        inputs, bias = self.a
+        return (*self.b, *inputs, bias)
 
     @property
     def partials(self) -> tuple[float, ...]:
@@ -97,9 +99,9 @@ class Value(Methods):
             return ()
         if self.b.__class__ is not tuple:
             return (self.da, self.db)[: self.op.arity]
-        if self.a.__class__ is tuple:
-            return (*self.db, *(self.da or (0.0,) * len(self.a)), 0.0 if self.c.__class__ is float else 1.0)
-        return self.db
+        if self.a.__class__ is not tuple:
+            return self.db
+        return (*self.db, *(self.da or (0.0,) * len(self.b)), 1.0)
 
     @property
     def swept(self) -> bool:
@@ -244,12 +246,22 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
 
 def unary(op: Op, a: Value) -> Any:
     """Record an operation on one Value."""
-    data = a._number
+    x = a._number
     try:
-        result = op.forward(data)
-        return node(result, op, a, 0.0, op.partials[0](data, result), 0.0)
+        result = op.forward(x)
+        partial = op.partials[0](x, result)
     except (ArithmeticError, ValueError):
         return at_edge(op, (a,))
+    if grad_mode.contexts or type(result) is not float or type(partial) is not float:
+        return node(result, op, a, 0.0, partial, 0.0)
+    new = blank()  # what `node` does, a call less
+    new._number = result
+    new.op = op
+    new.a = a
+    new.da = partial
+    new.b = new.db = 0.0
+    new.grad = UNSWEPT
+    return new
 
 
 def weighted(z: float, weights: tuple[Any, ...], inputs: tuple[Any, ...], bias: Value, x: Any, w: Any) -> Value:
@@ -259,9 +271,8 @@ def weighted(z: float, weights: tuple[Any, ...], inputs: tuple[Any, ...], bias: 
     new = blank()
     new._number = z
     new.op = WEIGHTED_SUM
-    new.a = inputs
+    new.a = inputs, bias
     new.b = weights
-    new.c = bias
     new.da = w
     new.db = x
     new.grad = UNSWEPT
