@@ -89,8 +89,7 @@ class Value(Methods):
             return (self.a, self.b)[: self.op.arity]
         if self.a.__class__ is not tuple:
             return self.b
-        inputs, bias = self.a
-        return (*self.b, *inputs, bias)
+        return (*self.b, *self.a, self.da)
 
     @property
     def partials(self) -> tuple[float, ...]:
@@ -101,7 +100,7 @@ class Value(Methods):
             return (self.da, self.db)[: self.op.arity]
         if self.a.__class__ is not tuple:
             return self.db
-        return (*self.db, *(self.da or (0.0,) * len(self.b)), 1.0)
+        return (*self.db, *(0.0,) * (2 * len(self.b) - len(self.db)), 1.0)
 
     @property
     def swept(self) -> bool:
@@ -264,17 +263,17 @@ def unary(op: Op, a: Value) -> Any:
     return new
 
 
-def weighted(z: float, weights: tuple[Any, ...], inputs: tuple[Any, ...], bias: Value, x: Any, w: Any) -> Value:
-    """Record z = Σ wᵢxᵢ + b, keeping the tuples as they are; `x` and `w` are the partials: by weights, by inputs."""
+def weighted(z: float, weights: tuple[Any, ...], inputs: tuple[Any, ...], bias: Value, partials: Any) -> Value:
+    """Record z = Σ wᵢxᵢ + b, keeping the tuples as they are; the partials are those by weights, then by inputs."""
     if grad_mode.contexts and grad_mode.paused():
         return node(z, None, 0.0, 0.0, 0.0, 0.0)
     new = blank()
     new._number = z
     new.op = WEIGHTED_SUM
-    new.a = inputs, bias
+    new.a = inputs
     new.b = weights
-    new.da = w
-    new.db = x
+    new.da = bias
+    new.db = partials
     new.grad = UNSWEPT
     return new
 
