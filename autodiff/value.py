@@ -265,8 +265,9 @@ def unary(op: Op, a: Value) -> Any:
 
 def weighted(z: float, weights: tuple[Any, ...], inputs: tuple[Any, ...], bias: Value, partials: Any) -> Value:
     """Record z = Σ wᵢxᵢ + b, keeping the tuples as they are; the partials are those by weights, then by inputs."""
-    if grad_mode.contexts and grad_mode.paused():
-        return node(z, None, 0.0, 0.0, 0.0, 0.0)
+    if grad_mode.contexts:
+        rest = (0.0,) * (2 * len(weights) - len(partials))
+        return node(z, WEIGHTED_SUM, 0.0, (*weights, *inputs, bias), 0.0, (*partials, *rest, 1.0))
     new = blank()
     new._number = z
     new.op = WEIGHTED_SUM
