@@ -88,12 +88,9 @@ class _Trace:
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
-        grouping = Grouping(self.graph, self.sizes, self.batched, parameters=True, arguments=frozenset())
-        grouping.run()
-        places = {node: place for node, (array, place) in grouping.where.items() if array is grouping.flat}
-        self.order = sorted(places, key=lambda node: places[node] or 0)
-        self.parameters: list[Value] = [self.graph.parameters[node] for node in self.order]
-        self.flat = np.zeros(len(self.parameters))
+        self.parameters: list[Value] = []
+        self.flat = np.zeros(len(self.graph.parameters))
+        self.version(_Want(gradient=self.graph.shape == ()))
 
     def code(self, want: _Want, *, grouped: bool = True) -> Code:
         """The array code of a version."""
@@ -106,6 +103,10 @@ class _Trace:
             grouped=grouped, careful=want.careful, placed=self.order,
         )  # fmt: skip
         code = grouping.run()
+        if not self.order:  # the first version made decides how parameters lie in the flat array
+            places = {node: place for node, (array, place) in grouping.where.items() if array is grouping.flat}
+            self.order = sorted(places, key=lambda node: places[node] or 0)
+            self.parameters = [self.graph.parameters[node] for node in self.order]
         if want.derivatives:
             backward(code, per_row=want.per_row or not grouped, seeded=want.seeded, careful=want.careful)
         return code, grouping
@@ -262,7 +263,10 @@ class Program:
         return self._latest
 
     def _threads(self) -> int:
-        return self.threads or os.cpu_count() or 1
+        if self.threads:
+            return self.threads
+        affinity = getattr(os, "sched_getaffinity", None)  # what this process may use, where the system tells
+        return len(affinity(0)) if affinity else os.cpu_count() or 1
 
     def pool(self) -> ThreadPoolExecutor:
         """The threads of this program."""
