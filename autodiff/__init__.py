@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from autodiff.backward import topological_order
 from autodiff.domains import Domain, DomainError
+from autodiff.explanations import anomalies, explain
 from autodiff.functions import leaky_relu, logsumexp, mean, softmax, total, weighted_sum
 from autodiff.grad_mode import no_grad
 from autodiff.ops import (
@@ -69,6 +70,7 @@ __all__ = [
     "Value",
     "acos",
     "acosh",
+    "anomalies",
     "asin",
     "asinh",
     "atan",
@@ -80,6 +82,7 @@ __all__ = [
     "draw",
     "erf",
     "exp",
+    "explain",
     "expm1",
     "grad",
     "hessian",
