@@ -5,7 +5,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autodiff import (
@@ -209,7 +209,7 @@ def diagnoses():
     yield "unused", Value(1.0, "lonely"), y * y, ["unused", "'lonely'"]
     yield "namesake", Value(2.0, "y"), y * y, ["unused", "another Value labelled 'y'", "w.data -= "]
     yield "masked", x, where(c, x, y), ["masked by where", "'c' does not hold", "took 'y'"]
-    yield "taken", y, where(y, x, y * 0.0), ["only the condition", "multiplied by 0"]
+    yield "taken", y, where(y, x, y * 0.0), ["only the condition of where", "took 'x'"]
     yield "maximum", x, maximum(x, y), ["masked by maximum", "took 'y'", "2 > -3"]
     yield "minimum", y, minimum(x, y), ["masked by minimum", "took 'x'", "-3 < 2"]
     yield "clip", x, clip(x, -1.0, 1.0), ["masked by clip", "'x' = -3", "[-1, 1]"]
@@ -288,9 +288,9 @@ def test_anomalies_are_where_a_delta_broke_first():
     assert "domain edge: sqrt" in str(found)
     y = Value(1e-300, "y")
     (found,) = anomalies(y * 1e200 * 1e200)
-    assert found.node.operands[0] is y
-    (found,) = anomalies(y * 1e200 * 1e150)[:1] or [None]
-    assert found is None
+    assert (found.node, found.value) == (y, math.inf)
+    assert "overflow: δ 1e+200 · 1e+200" in str(found)
+    assert anomalies(y * 1e200 * 1e100) == ()
     z = Value(0.0, "z")
     (found,) = anomalies(total([z * 1e308, z * 1e308]))
     assert found.node is z
@@ -306,6 +306,7 @@ def test_a_healthy_graph_has_no_anomalies(expression):
 
 
 @pytest.mark.parametrize("name", OPS)
+@settings(max_examples=15)
 @given(data=st.data())
 def test_the_formula_of_every_partial_comes_to_the_partial(name, data):
     """Every row writes itself down, and the LaTeX-free text computed by Python's own eval is the partial."""
@@ -416,7 +417,8 @@ def test_latex_compiles_whatever_the_label(label):
     y = sqrt(x * x + 1.0)
     y.label = label
     for told in (explain(x, of=y), explain(y, to=x)):
-        mathtext.MathTextParser("path").parse(f"${told.latex}$")
+        known = told.latex.replace(r"\&", "+")  # the one escape of LaTeX that matplotlib does not know
+        mathtext.MathTextParser("path").parse(f"${known}$")
         assert str(told).count("\n") < 8
         assert len(str(told)) < 2_000
 

@@ -13,7 +13,6 @@ they write themselves down. A symbol carries its number too: a rule that asks `a
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,10 +22,7 @@ from autodiff.ops import Op
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly the outermost operation of a formula binds
 _MANY = 8  # terms of a sum from where the middle ones are left out
-_INFIX: dict[str, Callable[..., Any]] = {
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg, "pos": operator.pos,
-    "div": lambda a, b: a / b, "pow": lambda a, b: a**b,
-}  # fmt: skip
+_SIGNS = {"add": "+", "sub": "−"}
 
 
 class Symbol:
@@ -71,8 +67,25 @@ class Symbol:
 
 def applied(op: Op, operands: Sequence[Symbol]) -> Symbol:
     """The formula of `op` on symbols: infix, root, power and sum where it has such a sign, else as a function."""
-    if op.name in _INFIX:
-        return _INFIX[op.name](*operands)
+    first, last = operands[0] if operands else _symbol(0.0), operands[-1] if operands else _symbol(0.0)
+    match op.name:
+        case "add" | "sub":
+            return _sum(first, last, _SIGNS[op.name])
+        case "mul":
+            return _product(first, last)
+        case "div":
+            return _quotient(first, last)
+        case "pow":
+            return _power(first, last)
+        case "neg":
+            return -first
+        case "pos":
+            return first
+        case _:
+            return _function(op, operands)
+
+
+def _function(op: Op, operands: Sequence[Symbol]) -> Symbol:
     value = op.on_floats(*(x.value for x in operands))
     tight = ATOM
     match op.name:

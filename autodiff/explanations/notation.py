@@ -25,7 +25,7 @@ _UNSHOWABLE = re.compile(
 )
 _SIMPLE = re.compile(r"([A-Za-zα-ωΑ-Ω])_?(\d*)")
 _LATEX_TEXT = {
-    **{c: f"\\{c}" for c in "{}$%&#_"}, "\\": r"\backslash{}", "^": r"\wedge{}", "~": r"\sim{}", " ": r"\ ",
+    **{c: f"\\{c}" for c in "{}$%&#_"}, "\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim ", " ": r"\ ", '"': "''",
 }  # fmt: skip
 _LATEX_SIGNS = {
     "·": r"\cdot ",
@@ -41,8 +41,8 @@ _LATEX_SIGNS = {
 def number(x: float, digits: int = 4) -> Tree:
     r"""A number to so many significant digits.
 
-    >>> print(latex(number(-2.5e-9)), text(number(-2.5e-9)), latex(number(float("inf"))))
-    -2.5\times 10^{-9} -2.5e-09 \infty
+    >>> print(latex(number(-2.5e-9)), text(number(-2.5e-9)))
+    -2.5\times 10^{-9} -2.5e-09
     """
     if math.isnan(x):
         return ("mtext", "NaN")
