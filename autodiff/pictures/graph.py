@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from autodiff.backward import topological_order
 from autodiff.pictures import style
+from autodiff.pictures.geometry import node_names
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.style import INK, LEAF_PAPER, LEAF_STROKE, MUTED, PAPER, STROKE, markup, quoted, shorten
 from autodiff.value import Value
@@ -83,7 +84,7 @@ class _Drawing:
 
     def __init__(self, nodes: list[Value], direction: Direction | None, rankdir: RankDir, digits: int) -> None:
         self.digits = digits
-        self.names = {node: f"n{i}" for i, node in enumerate(nodes)}
+        self.names = node_names(nodes[0])
         edges = [edge for node in nodes for edge in _edges(node)]
         if direction is None:
             direction = "both" if any(_delta(edge.consumer) is not None for edge in edges) else "forward"
@@ -132,11 +133,12 @@ class _Drawing:
             if x.__class__ is float:
                 ink = style.ALARM.ink if style.tone(x) is style.ALARM else MUTED
                 constant, kind = f"{name}c{place}", {"class": "constant"}
+                tie = f"c{name[1:]}_{place}"
                 self.dot.node(
                     constant, self.show(x), shape="plaintext", style="", fontsize="11", fontcolor=ink,
                     tooltip=quoted(f"constant: {x!r}"), margin="0.04", height="0.2", width="0.2", **kind,
                 )  # fmt: skip
-                self.dot.edge(constant, name, arrowsize="0.5", style="dotted", tooltip=" ", **kind)
+                self.dot.edge(constant, name, id=tie, arrowsize="0.5", style="dotted", tooltip=" ", **kind)
 
     def card(self, node: Value, delta: float | None) -> str:
         """The table inside a node: the operation's symbol, then label, value and δ below each other."""
@@ -178,6 +180,7 @@ class _Drawing:
     def edge(self, edge: Edge, label: str, tip: str, kind: str, **attributes: str) -> None:
         tip = quoted(tip)
         attributes |= {"tooltip": tip, "labeltooltip": tip, "class": kind}
+        attributes["id"] = f"{kind[0]}{self.names[edge.consumer][1:]}_{edge.place}"
         clear = f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{label}</TD></TR></TABLE>>'  # of its own stroke
         self.dot.edge(self.names[edge.operand], self.names[edge.consumer], clear, **attributes)
 
