@@ -58,7 +58,7 @@ from autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_gra
 from autodiff.value import Value
 
 if TYPE_CHECKING:
-    from autodiff.pictures import draw
+    from autodiff.pictures import draw, stepper
 
 __version__ = "0.1.0"
 
@@ -109,6 +109,7 @@ __all__ = [
     "softplus",
     "sqrt",
     "step",
+    "stepper",
     "tan",
     "tanh",
     "topological_order",
@@ -119,10 +120,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load `draw` when it is first asked for: importing the engine does not load graphviz."""
-    if name == "draw":
-        from autodiff.pictures import draw
+_PICTURES = ("draw", "stepper")
 
-        return draw
+
+def __getattr__(name: str) -> Any:
+    """Load what makes pictures when it is first asked for: importing the engine does not load graphviz."""
+    if name in _PICTURES:
+        from autodiff import pictures
+
+        return getattr(pictures, name)
     raise AttributeError(f"module 'autodiff' has no attribute {name!r}")
