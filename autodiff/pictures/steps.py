@@ -20,6 +20,7 @@ _PARAMETER = re.compile(r"(w|W|b|weight|bias|theta|θ|β)_?\d*")
 _CHARACTER, _HEIGHT = 7.6, 62.0  # points: width of a character, height of a node
 _TITLE_LENGTH = 18  # characters of a title on a node
 _ROWS = 60  # contributions that the panel lists; the others are one sum
+_LOCALS = 10  # local partials that it lists
 _TERMS = 4  # contributions that the formula above the graph writes out
 _FEW = 60  # edges, up to where labels beside them have room
 _MANY = 300  # edges, from where a layout that is nearly as good in half the time is the better one
@@ -48,9 +49,7 @@ class Steps:
         leaves = [node for node in flow.order if node.op is None]
         if parameters is None:
             named = [leaf for leaf in leaves if _PARAMETER.fullmatch(leaf.label.rsplit(".", 1)[-1])]
-            parameters = sorted(
-                named, key=lambda leaf: [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", leaf.label)]
-            )
+            parameters = sorted(named, key=_prefix)  # neuron by neuron, as evaluated within each
         self.parameters = dict.fromkeys(parameters)
         self.timeout = timeout
 
@@ -169,11 +168,11 @@ class Steps:
         rules = partial_formulas(node.op, symbols(node, self.names), Symbol(me, node.data), node.partials)
         lines: list[Tree] = []
         for x, rule, partial in zip(node.operands, rules, node.partials, strict=True):
-            if x.__class__ is not float and len(lines) < _ROWS:
+            if x.__class__ is not float:
                 comes_to = number(partial, self.digits)
                 sides = [by(me, self.names(x)), *([rule] if rule and rule != comes_to else []), comes_to]
                 lines.append(joined(sides, "="))
-        return lines
+        return lines if len(lines) <= _LOCALS else [*lines[: _LOCALS - 1], ("mo", "…")]
 
     def updated(self, node: Value) -> list[Tree] | None:
         """W ← w − α·∂C/∂w of a parameter, and the same with its numbers."""
@@ -324,6 +323,12 @@ def _clusters(
         else:  # deeper boxes would be all frames
             yield from (f"n{i}" for other in members if other[:depth] == path for i in members[other])
         yield "}"
+
+
+def _prefix(node: Value) -> list[str | int]:
+    """What stands before the last dot of a label, to sort by: layer2 before layer10."""
+    prefix = node.label.rpartition(".")[0]
+    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", prefix)]
 
 
 def typeset(tree: Tree) -> str:
