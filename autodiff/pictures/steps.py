@@ -313,7 +313,7 @@ def _clusters(
 ) -> Iterator[str]:
     """A box for every dotted prefix of labels, one inside the other; `groups` gets their names."""
     depth = len(prefix) + 1
-    for path in sorted({other[:depth] for other in members if other[: depth - 1] == prefix != other}):
+    for path in dict.fromkeys(other[:depth] for other in members if other[: depth - 1] == prefix != other):
         name = f"cluster_{len(groups)}"
         groups[name] = path[-1]
         yield f'subgraph {name} {{ margin=12; label="{"0" * min(len(path[-1]), 8)}"; labeljust=l;'

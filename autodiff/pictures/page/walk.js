@@ -139,6 +139,7 @@
       return { group, look: "", shown: false, full: false, detail: null };
     });
     svg.replaceChildren(...layers);
+    svg.classList.toggle("dense", !data.labelled);
   }
   function labels(k) {
     const drawn = wires[k];
