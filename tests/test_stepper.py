@@ -381,13 +381,15 @@ def test_it_is_readable_on_a_phone_in_light_and_in_dark(opened, scheme):
 
 
 def test_a_thousand_nodes_open_and_walk(opened):
-    """A page of over 1,000 nodes draws them all before it hands over, and the far end is a step away."""
+    """A page of over 1,000 nodes draws what is in sight, all of it when asked to, and the far end is a step away."""
     w = [Value(0.01 * i, f"w{i}") for i in range(260)]
     y = Value(1.0, "x")
     for each in w:
         y = (y * each + 0.5).tanh()
     y.backward()
     page = opened(y)
+    assert page.locator("[data-node]").count() < 50  # what is in sight
+    page.locator("#fit").click()
     assert page.locator("[data-node]").count() == len(topological_order(y)) > 1_000
     go(page, last(page) - 1)
     i = int(page.locator("[data-node][aria-current=step]").get_attribute("data-node"))
@@ -443,7 +445,7 @@ def test_nothing_is_swept_or_changed(tmp_path):
 
 
 def test_parameters_are_those_asked_for_or_named_so(tmp_path):
-    """By default w, b, weight, bias with numbers, also behind dots; else the given leaves in their order; or none."""
+    """By default w, b, weight, bias with numbers, also behind dots; else the given leaves; or none."""
     x, w1, bias, other = Value(1.0, "x"), Value(2.0, "w1"), Value(3.0, "layer1.bias"), Value(4.0, "wide")
     y = x * w1 + bias + other
     order = evaluated(y)
@@ -453,8 +455,19 @@ def test_parameters_are_those_asked_for_or_named_so(tmp_path):
         return update and [order[row["node"]] for row in update["rows"]]
 
     assert set(chosen()) == {w1, bias}
-    assert chosen(parameters=[other, x]) == [other, x]
+    assert set(chosen(parameters=[other, x])) == {other, x}
     assert chosen(parameters=[]) is None
+
+
+def test_the_callers_variables_name_what_has_no_label(tmp_path):
+    """With names=locals() titles, formulas and parameters go by the variables, as in draw."""
+    x, w = Value(2.0), Value(3.0)
+    z = w * x
+    y = z.tanh()
+    data = embedded(stepper(y, tmp_path / "walk.html", names=locals()))
+    assert {node["title"] for node in data["nodes"]} == {"w", "x", "z", "y"}
+    assert data["nodes"][-1]["forwardText"].startswith("y = tanh(z) = ")
+    assert [data["nodes"][row["node"]]["title"] for row in data["update"]["rows"]] == ["w"]
 
 
 def test_the_loss_after_the_update_is_left_out_where_it_cannot_be_known(tmp_path):

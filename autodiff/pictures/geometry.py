@@ -39,7 +39,8 @@ class Curve(NamedTuple):
 class Layout(NamedTuple):
     """A laid-out picture, in points; (0, 0) is its top left corner.
 
-    `nodes` and `clusters` are boxes by their names in the DOT text, `edges` curves by their `id` there.
+    `nodes` and `clusters` are boxes by their names in the DOT text, `edges` curves by their `id` there; `labels` says
+    where the label of each cluster is centred, and under "" that of the picture.
     """
 
     width: float
@@ -47,6 +48,7 @@ class Layout(NamedTuple):
     nodes: Mapping[str, Box]
     edges: Mapping[str, Curve]
     clusters: Mapping[str, Box]
+    labels: Mapping[str, Point]
 
 
 def layout(picture: HasSource, *, timeout: float = rendering.TIMEOUT) -> Layout:
@@ -79,7 +81,7 @@ def layout(picture: HasSource, *, timeout: float = rendering.TIMEOUT) -> Layout:
     }
     clusters: dict[str, Box] = {}
     for each in objects:
-        if "bb" in each and each["bb"]:
+        if each.get("bb"):
             x0, y0, x1, y1 = _numbers(each["bb"])
             clusters[each["name"]] = Box((x0 + x1) / 2 - left, top - (y0 + y1) / 2, x1 - x0, y1 - y0)
     edges: dict[str, Curve] = {}
@@ -94,7 +96,10 @@ def layout(picture: HasSource, *, timeout: float = rendering.TIMEOUT) -> Layout:
                     points.append(down(part))
             at = down(each["lp"]) if "lp" in each else None
             edges[each["id"]] = Curve(tuple(points), ends.get("s"), ends.get("e"), at)
-    return Layout(right - left, top - bottom, nodes, edges, clusters)
+    labels = {each["name"]: down(each["lp"]) for each in objects if each["name"] in clusters and "lp" in each}
+    if "lp" in graph:
+        labels[""] = down(graph["lp"])
+    return Layout(right - left, top - bottom, nodes, edges, clusters, labels)
 
 
 def node_names(root: Value) -> dict[Value, str]:

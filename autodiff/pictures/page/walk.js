@@ -429,7 +429,7 @@
   }
   function link(i) {
     const button = make("button", { type: "button", "aria-label": nodes[i].label.trim() || nodes[i].title }, inline(nodes[i].name));
-    button.addEventListener("click", () => choose(i));
+    button.addEventListener("click", () => choose(i, { travel: true }));
     return button;
   }
   const row = (cell, ...cells) => make("tr", {}, ...cells.map((each) => (each instanceof Element ? each : make(cell, {}, each))));
@@ -483,12 +483,12 @@
   }
 
   // Choosing nodes.
-  function choose(i, { focus = false } = {}) {
+  function choose(i, { travel = false } = {}) {
     chosen = i;
     go(now, { keep: true });
-    if (focus) cards[i].group.focus({ preventScroll: true });
-    if (focus && follow) fly(aim(i));
+    if (travel && follow) fly(aim(i));
   }
+  const focus = (i) => cards[i].group.focus({ preventScroll: true });
   function rove() {
     cards[stop].group.setAttribute("tabindex", -1);
     stop = chosen ?? steps[now].node ?? 0;
@@ -546,8 +546,10 @@
   svg.addEventListener("click", (event) => {
     if (moved >= 5) return;
     const i = nodeOf(event);
-    if (i !== null) choose(i, { focus: true });
-    else if (chosen !== null) choose(null);
+    if (i !== null) {
+      choose(i);
+      focus(i);
+    } else if (chosen !== null) choose(null);
   });
   svg.addEventListener("wheel", (event) => {
     event.preventDefault();
@@ -613,7 +615,10 @@
     else if (key === "Enter" && onNode) choose(Number(onNode.dataset.node));
     else if ((key === "ArrowUp" || key === "ArrowDown") && onNode) {
       const next = Number(onNode.dataset.node) + (key === "ArrowDown" ? 1 : -1);
-      if (next >= 0 && next < nodes.length) choose(next, { focus: true });
+      if (next >= 0 && next < nodes.length) {
+        choose(next, { travel: true });
+        focus(next);
+      }
     } else if (key === "Escape" && chosen !== null) choose(null);
     else if (key === "+" || key === "-") zoom(key === "+" ? 1.3 : 1 / 1.3);
     else if (key === "0") $("fit").click();
