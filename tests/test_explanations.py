@@ -205,6 +205,9 @@ def diagnoses():
     sigmoid.label = "a"
     yield "saturated sigmoid", y, sigmoid, ["tiny", "saturated sigmoid: 'a'", "2.06e-09"]
     yield "saturated tanh", big, big.tanh() * 3.0, ["saturated tanh", "'big' = 1000", "rounds to 0"]
+    yield "saturated, not tiny", y, (y * 4.0).sigmoid() * 100.0, []
+    eight = Value(8.0, "eight")
+    yield "saturated itself", eight, eight.sigmoid() * 100.0, ["saturated sigmoid", "'eight' = 8", "0.000335"]
     yield "step", y, step(y), ["step", "slope is 0 everywhere"]
     yield "unused", Value(1.0, "lonely"), y * y, ["unused", "'lonely'"]
     yield "namesake", Value(2.0, "y"), y * y, ["unused", "another Value labelled 'y'", "w.data -= "]

@@ -54,7 +54,7 @@ svg.addEventListener("pointermove", (event) => {
   }
 });
 for (const end of ["pointerup", "pointercancel"]) {
-  svg.addEventListener(end, (event) => {
+  document.addEventListener(end, (event) => { // wherever the finger is by then
     fingers.delete(event.pointerId);
     svg.classList.remove("dragged");
   });

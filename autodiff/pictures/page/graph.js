@@ -165,7 +165,7 @@ function fly(to) {
   cancelAnimationFrame(flight);
   const from = view;
   const start = performance.now();
-  if (quiet.matches || timer === 0) {
+  if (quiet.matches) {
     view = to;
     look();
     return;
