@@ -341,6 +341,17 @@ class TestNeurons:
             names = {tooltip(at)[0] for at in parse(draw(swept(g), detail=detail)).nodes.values() if "tooltip" in at}
             assert {"h", "g"} <= names
 
+    def test_outputs_of_different_labels_are_not_averaged(self):
+        """A cell with a gate and a state shows the state, the last that it computed, and one δ."""
+        x = Value(0.5, "x")
+        gate, state = weighted_sum([Value(2.0, "cell.w1")], [x], 0.0), weighted_sum([Value(-3.0, "cell.w2")], [x], 0.0)
+        gate.label, state.label = "cell.gate", "cell.state"
+        root = swept(gate * state)
+        root.label = "C"
+        (cell,) = [at for at in kind(draw(root, detail="neurons"), "unit") if tooltip(at)[0] == "cell"]
+        assert tooltip(cell)[1] in {"value: 1.0", "value: -1.5"}
+        assert delta_in(cell) == {"value: 1.0": -1.5, "value: -1.5": 1.0}[tooltip(cell)[1]]
+
     def test_neurons_written_by_hand_are_recognised_by_their_parameters(self):
         """micrograd's way: products, a sum and an activation without labels, around labelled weights."""
         x = [Value(1.0, "x1"), Value(-2.0, "x2")]

@@ -132,18 +132,15 @@ def _rank_by_node(units: Units) -> dict[Value, int]:
 def _captions(settled: Plan, states: Sequence[State]) -> Iterator[str]:
     labels, root = settled.look.labels, settled.nodes[0]
 
-    def name(node: Value) -> str:
-        return shorten(labels.full(node)) or (f"({node.op.name})" if node.op is not None else repr(node.data))
-
     goal = shorten(labels.full(root)) or "the result"
     yield "forward: every node has its value"
     yield f"the sweep begins: δ of {goal} by itself is 1"
     for state in states[2:-1]:
         active = [node for node in settled.nodes if node in state.active]
         if settled.units is None:
-            to = list(dict.fromkeys(name(x) for x in active[0].operands if isinstance(x, Value)))
+            to = list(dict.fromkeys(labels.call(x) for x in active[0].operands if isinstance(x, Value)))
             listed = ", ".join(to[:3]) + (f" and {len(to) - 3} more" if len(to) > 3 else "")
-            yield f"{name(active[0])} hands δ · ∂ to {listed}"
+            yield f"{labels.call(active[0])} hands δ · ∂ to {listed}"
         else:
             paths = dict.fromkeys(".".join(labels.path(n)[:-2] or labels.path(n)[:1]) for n in active if labels.path(n))
             yield f"{', '.join(list(paths)[:3]) or goal} hands δ back"

@@ -75,4 +75,4 @@ def _table(content: Any) -> str:
 
 def goal(labels: Labels, root: Value) -> str:
     """What δ is the derivative of, as words in a legend."""
-    return f"derivative of {markup(shorten(labels.full(root))) or 'the result'}"
+    return f"derivative of {markup(shorten(labels.full(root))) or 'the result, C,'}"
