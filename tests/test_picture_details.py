@@ -341,6 +341,17 @@ class TestNeurons:
             names = {tooltip(at)[0] for at in parse(draw(swept(g), detail=detail)).nodes.values() if "tooltip" in at}
             assert {"h", "g"} <= names
 
+    def test_outputs_of_different_labels_are_not_averaged(self):
+        """A cell with a gate and a state shows the state, the last that it computed, and one δ."""
+        x = Value(0.5, "x")
+        gate, state = weighted_sum([Value(2.0, "cell.w1")], [x], 0.0), weighted_sum([Value(-3.0, "cell.w2")], [x], 0.0)
+        gate.label, state.label = "cell.gate", "cell.state"
+        root = swept(gate * state)
+        root.label = "C"
+        (cell,) = [at for at in kind(draw(root, detail="neurons"), "unit") if tooltip(at)[0] == "cell"]
+        assert tooltip(cell)[1] in {"value: 1.0", "value: -1.5"}
+        assert delta_in(cell) == {"value: 1.0": -1.5, "value: -1.5": 1.0}[tooltip(cell)[1]]
+
     def test_neurons_written_by_hand_are_recognised_by_their_parameters(self):
         """micrograd's way: products, a sum and an activation without labels, around labelled weights."""
         x = [Value(1.0, "x1"), Value(-2.0, "x2")]
@@ -506,3 +517,30 @@ class TestRendered:
                 ).append(name)
         xs = {x: len(names) for group in column.values() for x, names in group.items()}
         assert [xs[x] for x in sorted(xs)] == [2, 3, 2, 1]
+
+
+class TestAlarm:
+    @pytest.mark.parametrize("detail", ["neurons", "layers"])
+    def test_infinite_and_nan_stand_out_at_every_distance(self, detail):
+        """Also where only δ of a parameter inside is infinite; the tooltip names it, and nothing else is crimson."""
+        w = Value(0.0, "layer1.neuron1.w")
+        a = w.sqrt()
+        a.label = "layer1.neuron1.a"
+        root = swept(a * 3.0 + Value(1.0, "x"))
+        root.label = "C"
+        crimson = [
+            at for at in parse(draw(root, detail=detail)).nodes.values() if at.get("color") == style.LIGHT.alarm.ink
+        ]
+        assert len(crimson) == 1
+        assert any(line.startswith("infinite or NaN: ") and line.endswith("w") for line in tooltip(crimson[0]))
+        assert "infinite or NaN" in "".join(texts(draw(root, detail=detail).source))
+        fine = MLP(2, [2, 1])([1.0, 2.0])
+        assert style.LIGHT.alarm.ink not in draw(swept(fine), detail=detail).source
+
+    def test_a_nan_among_the_numbers_is_not_averaged_away(self):
+        """A neuron that gave NaN for one sample of many is crimson."""
+        mlp = MLP(1, [1, 1], activation="tanh", random_state=0)
+        root = total([mlp([x]) for x in (0.5, math.nan, 1.0)])
+        units = {tooltip(at)[0]: at for at in kind(draw(root, detail="neurons"), "unit")}
+        assert units["layer1.neuron1"]["color"] == style.LIGHT.alarm.ink
+        assert units["x1"]["color"] == style.LIGHT.alarm.ink

@@ -104,7 +104,8 @@ class _Operations:
         rows = [f"<B>{markup(name)}</B>"] if name else []
         alarm = theme.tone(node.data) is theme.alarm
         rows.append(font(markup(self.show(node.data)), theme.alarm.ink if alarm else theme.ink))
-        rows.append(pill(theme, self.delta_text(node, delta), delta))
+        room = len(f"δ {self.show(self.state.finally_[node])}") if node in self.state.finally_ else 0
+        rows.append(pill(theme, self.delta_text(node, delta), delta, room=room))
         cells = [f"<TD>{row}</TD>" for row in rows]
         if node.op is not None:
             symbol = font(markup(style.symbol(node.op.symbol)), theme.muted, 17)
@@ -120,7 +121,7 @@ class _Operations:
     def forward(self, use: Use) -> None:
         alarm = self.theme.tone(use.partial) is self.theme.alarm
         ink = {"color": self.theme.alarm.ink, "fontcolor": self.theme.alarm.ink} if alarm else {}
-        tip = f"∂{self.call(use.consumer)}/∂{self.call(use.operand)} = {use.partial!r}"
+        tip = f"∂{self.look.labels.call(use.consumer)}/∂{self.look.labels.call(use.operand)} = {use.partial!r}"
         self.edge(use, f"∂ {self.show(use.partial)}", tip, "forward", **ink)
 
     def backward(self, use: Use) -> None:
@@ -128,7 +129,8 @@ class _Operations:
         gain = self.state.gain(use)
         tone = self.theme.tone(gain)
         label = "δ·∂ –" if gain is None else f"δ·∂ {self.show(gain)}"
-        tip = f"to δ of {self.call(use.operand)}: δ of {self.call(use.consumer)} × {use.partial!r}"
+        operand, consumer = map(self.look.labels.call, (use.operand, use.consumer))
+        tip = f"to δ of {operand}: δ of {consumer} × {use.partial!r}"
         self.edge(
             use, label, tip if gain is None else f"{tip} = {gain!r}", f"backward {tone.name}",
             dir="back", color=tone.ink, fontcolor=tone.ink, style=tone.stroke, penwidth=f"{style.width(gain):g}",
@@ -144,10 +146,6 @@ class _Operations:
         self.scene.edges.append(
             Edge(f"{kind[0]}{consumer[1:]}_{use.place}", self.names[use.operand], consumer, clear, attributes)
         )
-
-    def call(self, node: Value) -> str:
-        """A node as tooltips name it: by label, else by operation, else by value."""
-        return shorten(self.look.labels.full(node)) or (f"({node.op.name})" if node.op is not None else repr(node.data))
 
 
 def _groups(nodes: Sequence[Value], labels: Labels) -> dict[Value, tuple[str, ...]]:
