@@ -24,7 +24,7 @@ from autodiff.compiler.group import Grouping
 from autodiff.compiler.point import Point
 from autodiff.compiler.readable import Readable
 from autodiff.compiler.reverse import backward
-from autodiff.compiler.simplify import live, share, sums_of_products
+from autodiff.compiler.simplify import needed_nodes, share, sums_of_products
 from autodiff.compiler.trace import TraceError, trace
 from autodiff.value import Value
 
@@ -335,8 +335,8 @@ class _Call:
                 if i >= len(samples):
                     raise ValueError(f"static_argnums names argument {i}, and the call has {len(samples)}")
             graph = trace(program.f, samples, self.names, static)
-            shared = live(share(graph))
-            traced, after = len(graph.ops), len(shared.ops)
+            shared = share(graph)
+            traced, after = len(graph.ops), sum(needed_nodes(shared))
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
             found = _Trace(traced, after, sums_of_products(shared), self.names, shapes, self.batched)
             while len(program._traces) >= _KEPT:
