@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from autodiff.backward import topological_order
 from autodiff.domains import Domain, DomainError
+from autodiff.explanations import anomalies, explain
 from autodiff.functions import leaky_relu, logsumexp, mean, softmax, total, weighted_sum
 from autodiff.grad_mode import no_grad
 from autodiff.ops import (
@@ -59,7 +60,7 @@ from autodiff.value import Value
 
 if TYPE_CHECKING:
     from autodiff.compiler import Program, TraceError, compile  # noqa: A004 # the builtin is for text
-    from autodiff.pictures import draw
+    from autodiff.pictures import draw, stepper
 
 __version__ = "0.1.0"
 
@@ -73,6 +74,7 @@ __all__ = [
     "Value",
     "acos",
     "acosh",
+    "anomalies",
     "asin",
     "asinh",
     "atan",
@@ -85,6 +87,7 @@ __all__ = [
     "draw",
     "erf",
     "exp",
+    "explain",
     "expm1",
     "grad",
     "hessian",
@@ -111,6 +114,7 @@ __all__ = [
     "softplus",
     "sqrt",
     "step",
+    "stepper",
     "tan",
     "tanh",
     "topological_order",
@@ -126,6 +130,7 @@ _LOADED_WHEN_ASKED_FOR = {
     "TraceError": "autodiff.compiler",
     "compile": "autodiff.compiler",
     "draw": "autodiff.pictures",
+    "stepper": "autodiff.pictures",
 }
 
 
