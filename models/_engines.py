@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import autodiff
 from autodiff import DomainError, TraceError, Value, logsumexp, mean, no_grad, softplus, weighted_sum
+from models import _validation as check
 from models._batch_loss import TrainingError, batch_loss, loss_and_gradients, not_finite
 from models._settings import plain
 from models.losses import binary_cross_entropy, cross_entropy, hinge
@@ -170,8 +171,7 @@ class Compiled:
 
 def engine_by_name(name: str, task: Task) -> Engine:
     """Make the engine of that name; ValueError that lists the names."""
-    if name not in ENGINES:
-        raise ValueError(f"engine must be one of {', '.join(map(repr, ENGINES))}, got {name!r}")
+    check.known(name, "engine", ENGINES)
     return Compiled(task) if name == "compiled" else Eager(task)
 
 
