@@ -236,6 +236,15 @@ class TestOptions:
         assert kind(draw(large, detail="operations"), "leaf")
         assert kind(draw(large, detail="operations", max_nodes=100), "summary")
 
+    def test_in_a_crowd_numbers_of_edges_stand_in_tooltips(self):
+        """And the legend says so; up to 500 edges they stand beside them."""
+        for n, labelled in ((500, True), (501, False)):
+            root = total([Value(1.0) for _ in range(n)])
+            picture = draw(root)
+            assert all(("label" in at) == labelled for *_, at in parse(picture).edges)
+            assert ("point at an edge" in picture.source) == (not labelled)
+            assert all("= 1.0" in at["tooltip"] for *_, at in parse(picture).edges)
+
 
 class TestNeurons:
     def test_a_network_is_drawn_as_the_course_draws_it(self):
