@@ -78,9 +78,9 @@ def spans(film: Scene) -> list[tuple[int, int]]:
 
 
 def animated(svg: str, shown: Sequence[tuple[int, int]], seconds: Sequence[float]) -> str:
-    """Let an SVG of a film with the spans `shown` play for ever by CSS alone; who asks for less motion gets the last step.
+    """Let an SVG of a film with the spans `shown` play for ever, by CSS alone.
 
-    Viewers that know no CSS animation show the last step too.
+    Viewers that know no CSS animation show the last step, and so do those whose user asks for less motion.
     """
     scope = f"film-{hashlib.sha256(svg.encode()).hexdigest()[:12]}"  # several films may be in one page
     total, count = sum(seconds), len(seconds)
