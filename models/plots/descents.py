@@ -90,7 +90,7 @@ def descent_contour(
     path: Any,
     *,
     window: tuple[tuple[float, float], tuple[float, float]] | None = None,
-    levels: int = 12,
+    levels: int = 16,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a descent over the contours of a cost of two weights: steps down in blue, steps up in orange.

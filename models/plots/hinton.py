@@ -53,7 +53,7 @@ def hinton_diagram(
     largest = float(np.abs(w).max()) or 1.0
     for (row, column), weight in np.ndenumerate(w):
         if weight:
-            side = 0.94 * float(np.sqrt(abs(weight) / largest))
+            side = 0.9 * float(np.sqrt(abs(weight) / largest))
             corner = (float(column) - side / 2, float(row) - side / 2)
             ax.add_patch(Rectangle(corner, side, side, facecolor=above if weight > 0 else below))
     ax.set_aspect("equal")
@@ -62,7 +62,7 @@ def hinton_diagram(
     if paper:
         ax.set_facecolor(GREY)
     ax.set_xticks(
-        range(len(columns)), columns, fontsize="small", rotation=90 if max(map(len, columns), default=0) > 2 else 0
+        range(len(columns)), columns, fontsize="small", rotation=90 if max(map(len, columns), default=0) > 4 else 0
     )
     ax.set_yticks(range(len(rows)), rows, fontsize="small")
     ax.tick_params(length=0)

@@ -76,12 +76,13 @@ def activation_surface(
     bias: float = 0.0,
     *,
     window: tuple[float, float] = (-3.0, 3.0),
-    resolution: int = 41,
+    resolution: int = 61,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a neuron of two inputs as a surface: a = σ(w₁X₁ + w₂X₂ + b) over the plane (slide 8), z = 0 as a line.
 
-    `weights` is (2,); both inputs run over `window`. `ax` needs a third axis: `panels(2, projection="3d")` makes some.
+    Grey is a = 0, blue above, orange below. `weights` is (2,); both inputs run over `window`. `ax` needs a third axis:
+    `panels(2, projection="3d")` makes some.
 
     Raises ValueError for other weights and for Axes of two dimensions.
 
@@ -103,18 +104,33 @@ def activation_surface(
     colours = colours_on(surface)
     at = np.linspace(edges[0], edges[1], resolution)
     X1, X2 = np.meshgrid(at, at)
-    a = np.asarray(activate(op, w[0] * X1 + w[1] * X2 + b), dtype=np.float64)
-    surface.plot_surface(
-        X1, X2, a, cmap=_orange_to_blue(colours), rcount=resolution, ccount=resolution, linewidth=0, alpha=0.92
-    )
+    z = w[0] * X1 + w[1] * X2 + b
+    a = np.asarray(activate(op, z), dtype=np.float64)
+    low, high = float(a.min()), float(a.max())
+    largest = max(abs(low), abs(high)) or 1.0
+    below, middle, above = (float(activate(op, at)) for at in (-_BESIDE, 0.0, _BESIDE))
+    jumps = above - below > 1e-6
+    surface.computed_zorder = False  # else the line is hidden by patches that are reckoned nearer
+    shades: dict[str, Any] = {"cmap": _orange_to_blue(colours), "vmin": -largest, "vmax": largest, "linewidth": 0}
+    for piece in (z <= 0, z > 0) if jumps else (np.full(z.shape, fill_value=True),):
+        heights = np.where(piece, a, np.nan)
+        surface.plot_surface(
+            X1, X2, heights, rcount=resolution, ccount=resolution, antialiased=False, zorder=1, **shades
+        )
     line = _line_inside(w, b, edges)
     if line is not None:
-        floor = float(a.min()) - 0.02 * float(np.ptp(a) or 1.0)
-        surface.plot(*line.T, floor, color=colours.ink, linewidth=1.6, label="z = 0")
+        if jumps:
+            from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+
+            corners = [(*line[0], below), (*line[1], below), (*line[1], above), (*line[0], above)]
+            wall = blend(colours.positive, colours.paper, 0.35)
+            surface.add_collection3d(Poly3DCollection([corners], facecolor=wall, zorder=1.5))
+        surface.plot(*line.T, middle, color=colours.ink, linewidth=1.8, label="z = 0", zorder=2)
     surface.set_xlabel("X₁", labelpad=-6)
     surface.set_ylabel("X₂", labelpad=-6)
     surface.set_zlabel("a", labelpad=-8)
     surface.tick_params(pad=-3, labelsize="x-small")
+    surface.set_zlim(low, high if high > low else low + 1.0)
     surface.set_title(surface.get_title() or activation_name(op))
     surface.view_init(elev=26, azim=-125)
     surface.set_box_aspect(None, zoom=0.9)

@@ -65,9 +65,10 @@ def decision_regions(
     # The class that stands for «yes» is blue, as what is above 0 is.
     palette = colours.series[1::-1] if len(classes) == 2 else colours.series
     colour = [palette[i % len(palette)] for i in range(len(classes))]
-    index = np.searchsorted(classes, decided).reshape(resolution, resolution).astype(float)
+    heights, borders = _heights(model, places, np.searchsorted(classes, decided), len(classes))
+    heights = heights.reshape(resolution, resolution)
     paper = [blend(each, colours.paper, 0.2) for each in colour]
-    ax.contourf(x1, x2, index, levels=np.arange(-0.5, len(classes)), colors=paper, zorder=0)
+    ax.contourf(x1, x2, heights, levels=[-np.inf, *borders, np.inf], colors=paper, zorder=0)
     for i, name in enumerate(names or classes.tolist()):
         mine = answers == classes[i]
         ax.scatter(
@@ -79,8 +80,8 @@ def decision_regions(
     coef = np.asarray(getattr(model, "coef_", ()))
     if coef.shape == (1, 2):
         neuron_line(coef[0], float(np.ravel(model.intercept_)[0]), ax=ax)
-    elif len(np.unique(index)) > 1:
-        ax.contour(x1, x2, index, levels=np.arange(0.5, len(classes) - 1), colors=colours.ink, linewidths=1.2, zorder=2)
+    elif len(np.unique(decided)) > 1:
+        ax.contour(x1, x2, heights, levels=borders, colors=colours.ink, linewidths=1.2, zorder=2)
     label(ax, x="X₁", y="X₂")
     legend(ax)
     return ax
@@ -120,6 +121,16 @@ def neuron_line(weights: Any, bias: float, *, ax: Axes | None = None) -> Axes:
     if new:
         legend(ax)
     return ax
+
+
+def _heights(model: Any, places: Array, decided: NDArray[np.intp], n_classes: int) -> tuple[Array, list[float]]:
+    """A landscape whose contours at the borders part the classes: of two the score, which is smooth, else the index."""
+    score = getattr(model, "decision_function", None)
+    if n_classes == 2 and score is not None:
+        heights = np.asarray(score(places), dtype=np.float64)
+        if np.array_equal(heights > 0, decided == 1) and np.isfinite(heights).all():
+            return heights, [0.0]
+    return decided.astype(np.float64), [i + 0.5 for i in range(n_classes - 1)]
 
 
 def _term(number: float, name: str, *, first: bool = False) -> str:

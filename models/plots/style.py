@@ -117,16 +117,21 @@ def blend(colour: str, paper: str, share: float) -> tuple[float, ...]:
 
 
 def _dress(ax: Any, colours: Palette) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     ax.set_facecolor(colours.paper)
     ax.title.set_color(colours.ink)
     three = hasattr(ax, "zaxis")
     for axis in (ax.xaxis, ax.yaxis, *([ax.zaxis] if three else [])):
         axis.label.set_color(colours.ink)
-        axis.set_tick_params(colors=colours.muted, labelsize="small")
+        axis.set_tick_params(which="both", colors=colours.muted, labelsize="small")
+        axis.set_major_locator(MaxNLocator(3 if three else 6, steps=[1, 2, 2.5, 5, 10]))
         if three:
             axis.set_pane_color(colours.paper)
             axis.line.set_color(colours.muted)
-    if not three:
+    if three:
+        ax.grid(visible=False)
+    else:
         _bare(ax.spines.items(), colours)
 
 
