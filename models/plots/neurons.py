@@ -141,7 +141,7 @@ def _kinks(op: Op | None, z: Array) -> Array:
     """Where the operation's kinks are, between the ends of z."""
     if op is None or op.kink is None:
         return np.array([])
-    rule, constants = op.kink, [0.01] * (op.arity - 1)
+    rule, constants = op.kink, [0.01] * ((op.arity or 1) - 1)
 
     def kink(at: float) -> float:
         return float(rule(at, *constants))
