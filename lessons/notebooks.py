@@ -1,8 +1,7 @@
 """Run the lessons of the course and write them as notebooks beside their sources: `python -m lessons.notebooks`.
 
 A lesson is a Python file in the percent format: it runs as it is, and Jupyter with jupytext opens it as it is. The
-A lesson is a Python file in the percent format: it runs as it is, and Jupyter with jupytext opens it as it is. The
-notebooks are the same with what every cell shows. Without arguments all are written, else those whose names contain one.
+notebooks are the same with what every cell shows. Without arguments all are written, else those named.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def run(source: Path) -> Path:
 
 
 def main(wanted: Sequence[str]) -> Iterator[Path]:
-    """Write the lessons whose names contain one of `wanted`, or all."""
+    """Write the lessons whose file names contain one of `wanted`, or all."""
     return (run(source) for source in sources() if not wanted or any(part in source.name for part in wanted))
 
 

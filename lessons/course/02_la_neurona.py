@@ -95,6 +95,8 @@ learned.set_title(f"Rosenblatt, {night.passes} pasadas")
 learned.figure
 
 # %% [markdown]
+# La recta aprendida pasa justo por (1, 0): allí z = 0, y en el umbral la respuesta es 0, que es la correcta.
+#
 # La misma neurona con cuatro activaciones, como superficie sobre el plano (X₁, X₂). La línea es z = 0.
 
 # %%

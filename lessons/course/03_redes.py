@@ -47,10 +47,12 @@ from models import MLP
 from models.backpropagation import collapse
 
 deep = MLP(2, [4, 3, 1], activation="linear", random_state=0)
+deep.load_weights(deep.weights(), biases=[[0.5, 0.5, 0.5, 0.5], [-0.2, -0.2, -0.2], [1.0]])
 W, b = collapse(deep)
 x = np.array([0.3, -1.2])
-print("tres capas:", deep(x).data, "  una sola:", (W @ x + b)[0])
-print("W =", W.round(6), " b =", b)
+three_layers, one_layer = deep(x).data, (W @ x + b)[0]
+print("tres capas:", three_layers, "  una sola:", one_layer)
+print("W =", W.round(6), " b =", b.round(6))
 
 # %% [markdown]
 # Con una activación entre capas ya no hay tal W. La prueba: una función lineal cumple f(2x) − f(0) = 2·(f(x) − f(0)).

@@ -62,7 +62,7 @@ def hinton_diagram(
     if paper:
         ax.set_facecolor(GREY)
     ax.set_xticks(
-        range(len(columns)), columns, fontsize="small", rotation=90 if max(map(len, columns), default=0) > 4 else 0
+        range(len(columns)), columns, fontsize="small", rotation=90 if max(map(len, columns), default=0) > 5 else 0
     )
     ax.set_yticks(range(len(rows)), rows, fontsize="small")
     ax.tick_params(length=0)

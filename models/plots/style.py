@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DPI = 110  # of what a notebook shows
+DPI = 100  # of what a notebook shows
 
 
 class Palette(NamedTuple):
@@ -154,7 +154,7 @@ def _sheet() -> type[Figure]:
 
         def _repr_mimebundle_(self, **_: Any) -> dict[str, bytes | str]:
             image = io.BytesIO()
-            self.savefig(image, format="png", dpi=DPI)
+            self.savefig(image, format="png", dpi=DPI, pil_kwargs={"optimize": True})
             return {"image/png": image.getvalue(), "text/plain": repr(self)}
 
     return Sheet
