@@ -37,8 +37,8 @@ LIGHT = Palette(
     series=("#0b5fa5", "#b34700", "#00795c", "#8c4a86", "#6b5b00", "#4a5560"),
 )  # fmt: skip
 DARK = Palette(
-    paper="#10161d", ink="#e6edf3", muted="#a3b1bf", grid="#2a3440", positive="#6db3f2", negative="#f59a4a",
-    series=("#6db3f2", "#f59a4a", "#4fc9a4", "#d79bd1", "#d9c65c", "#b8c4cf"),
+    paper="#0f151c", ink="#eef3f8", muted="#a3b1bf", grid="#26303b", positive="#78bcff", negative="#ffab66",
+    series=("#78bcff", "#ffab66", "#4fc9a4", "#d79bd1", "#d9c65c", "#b8c4cf"),
 )  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P")  # one per class: never by colour alone
 
