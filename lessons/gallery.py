@@ -38,14 +38,15 @@ nav a:hover { color: var(--accent); }
 section { padding-top: 18px; margin: 40px 0; scroll-margin-top: 40px; }
 h2 { font-size: clamp(1.4rem, 3vw, 1.9rem); line-height: 1.2; letter-spacing: -.01em; margin: 0 0 .3em; }
 section > p { color: var(--muted); max-width: 48em; margin: 0 0 1.1em; }
-.cards { display: grid; gap: 22px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 470px), 1fr)); }
+.cards { display: grid; gap: 22px; grid-auto-flow: dense;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 470px), 1fr)); }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 14px; overflow: hidden;
   display: flex; flex-direction: column; }
 figure.wide { grid-column: 1 / -1; }
 .picture { padding: 18px; overflow-x: auto; flex: 1; display: grid; align-items: center;
   justify-items: safe center; }
 .picture img { max-width: 100%; height: auto; display: block; border-radius: 4px; }
-figure.scroll .picture img { max-width: none; max-height: 640px; }
+.picture a { display: block; }
 iframe { border: 0; width: 100%; height: min(86vh, 860px); display: block; background: var(--card); }
 figcaption { padding: 14px 18px 16px; border-top: 1px solid var(--line); font-size: .95rem; color: var(--muted); }
 figcaption strong { color: var(--ink); display: block; font-size: 1.02rem; }
@@ -111,7 +112,7 @@ def page(title: str, lead: str, sections: Sequence[Section]) -> str:
 <nav aria-label="On this page"><ul>{links}</ul></nav>
 <main>
 {"".join(map(_section, sections))}</main>
-<footer>Made by <code>make demo</code>. Everything on this page lies beside it; nothing is loaded from a network.</footer>
+<footer>Made by <code>make demo</code>. All that is shown lies beside this page; nothing comes from a network.</footer>
 </body>
 </html>
 """
@@ -135,7 +136,8 @@ def _figure(figure: Figure) -> str:
     else:
         dark = f'<source srcset="{escape(figure.dark)}" media="(prefers-color-scheme: dark)">' if figure.dark else ""
         image = f'<img src="{escape(figure.image)}" alt="{escape(f"{figure.title}. {figure.caption}")}" loading="lazy">'
-        shown = f'<div class="picture"><picture>{dark}{image}</picture></div>'
+        link = f'<a href="{escape(figure.image)}"><picture>{dark}{image}</picture></a>'
+        shown = f'<div class="picture">{link}</div>'
     files = "".join(f'<a href="{escape(name)}">{escape(name)}</a>' for name in (figure.files or (figure.image,)))
     return (
         f'<figure class="{kind}">{shown}<figcaption><strong>{escape(figure.title)}</strong>{escape(figure.caption)}'

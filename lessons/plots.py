@@ -37,6 +37,7 @@ class Plot(NamedTuple):
     caption: str
     draw: Callable[[bool], Any]
     suffix: str = ".svg"
+    wide: bool = False
 
 
 def cost(w: float, b: float = 1.0) -> float:
@@ -155,11 +156,13 @@ PLOTS: Mapping[str, Plot] = MappingProxyType({
         "El gradiente descendente",
         "w ← w − α·∂C/∂w on the cost of y = wx + 1, from the hollow point. Steps down are blue, steps up orange.",
         descents,
+        wide=True,
     ),
     "contours": Plot(
         "Down a valley",
         "The same with both weights of y = wx + b: contours of equal cost, steep across the valley, flat along it.",
         contours,
+        wide=True,
     ),
     "line": Plot(
         "Regresión lineal",
@@ -170,17 +173,20 @@ PLOTS: Mapping[str, Plot] = MappingProxyType({
         "Who decides what, where",
         "A neuron parts the plane by a line; its weights are the arrow. A network bends the border.",
         regions,
+        wide=True,
     ),
     "activations": Plot(
         "Funciones de activación",
         "Each with its derivative, found by autodiff. At a jump the filled point is the value.",
         activations,
+        wide=True,
     ),
     "surfaces": Plot(
         "The same over the plane",
         "The neuron of «noche épica», w = (4, 5), b = −6, with each activation. The line is z = 0.",
         surfaces,
         ".png",
+        wide=True,
     ),
     "losses": Plot("Training", "The loss on the samples it learns from, and on those held out.", losses),
     "symmetry": Plot(
@@ -193,6 +199,7 @@ PLOTS: Mapping[str, Plot] = MappingProxyType({
         "1986: family trees",
         "What six units see in 24 people. Nobody told them of two nationalities and three generations.",
         families,
+        wide=True,
     ),
 })  # fmt: skip
 
