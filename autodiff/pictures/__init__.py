@@ -8,8 +8,9 @@
 True
 """
 
+from autodiff.pictures.geometry import Box, Curve, Layout, layout, node_names
 from autodiff.pictures.graph import draw
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.rendering import RenderError, render
 
-__all__ = ["Picture", "RenderError", "draw", "render"]
+__all__ = ["Box", "Curve", "Layout", "Picture", "RenderError", "draw", "layout", "node_names", "render"]

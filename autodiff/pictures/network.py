@@ -1,0 +1,345 @@
+"""The network diagram of the course: a circle for each neuron, in columns, and their weights as strokes between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from autodiff.pictures import legends, style
+from autodiff.pictures.geometry import Box, Curve, Layout, Point
+from autodiff.pictures.operations import Look
+from autodiff.pictures.scene import Edge, Node, Scene
+from autodiff.pictures.style import font, markup, quoted, shorten
+from autodiff.pictures.sweeping import State
+from autodiff.pictures.units import Link, Unit, Units, ranks, sums_of
+from autodiff.value import Value
+
+_LABELLED = 24  # links, up to which there is room for their numbers and for two strokes each
+_MARGIN = 8.0
+_HEAD = 44.0  # points above the columns, for what they are called
+_ARROW = 7.0
+
+
+class Numbers(NamedTuple):
+    """What a unit shows."""
+
+    values: list[float]
+    delta: float | None
+    samples: int
+
+
+def network(units: Units, state: State, look: Look, max_neurons: int | None) -> Scene:
+    """Draw units in columns, as many of each column as `max_neurons` allows."""
+    return _Network(units, state, look, max_neurons).scene
+
+
+class _Network:
+    """The scene while it is made."""
+
+    def __init__(self, units: Units, state: State, look: Look, max_neurons: int | None) -> None:
+        self.state, self.look, self.theme = state, look, look.theme
+        self.outputs = units.outputs()
+        self.root = units.root.nodes[0]
+        self.rank = ranks(units)
+        self.scene = Scene(look.theme, {"splines": "true"})
+        columns: list[list[Unit]] = [[] for _ in range(max(self.rank.values()) + 1)]
+        for unit in units.units:
+            columns[self.rank[unit]].append(unit)
+        self.more = self.averaged = 0
+        self.columns = [self.shorten_column(column, max_neurons) for column in columns]
+        self.rows = max(map(len, self.columns))
+        self.size = 66.0 if self.rows <= 5 else 54.0 if self.rows <= 9 else 46.0 if self.rows <= 20 else 34.0
+        self.names = {unit: f"u{i}" for i, unit in enumerate(units.units)}
+        self.boxes: dict[str, Box] = {}
+        self.curves: dict[str, Curve] = {}
+        shown = {unit for column in self.columns for unit in column if unit is not None}
+        self.links = [link for link in units.links if {link.source, link.target} <= shown]
+        self.dense = len(self.links) > _LABELLED
+        self.width, self.height = self.place()
+        for i, column in enumerate(self.columns):
+            self.column(i, column, columns[i])
+        self.taken: list[Box] = []
+        for link in sorted(self.links, key=self.strength):
+            self.link(link)
+        self.scene.pins = Layout(self.width, self.height, self.boxes, self.curves, {}, {})
+        self.scene.legend = self.legend()
+
+    def shorten_column(self, column: list[Unit], most: int | None) -> list[Unit | None]:
+        """Leave out the middle of a long column; None stands for it."""
+        if most is None or len(column) <= most:
+            return list(column)
+        last = max(most // 3, 1)
+        first = max(most - last, 1)
+        self.more = max(self.more, len(column))
+        return [*column[:first], None, *column[len(column) - last :]]
+
+    def place(self) -> tuple[float, float]:
+        """Give every unit its place; return width and height of the whole."""
+        pitch = self.size * 1.28
+        height = self.rows * pitch
+        gap = (200.0 if not self.dense else min(max(150.0, height * 0.42), 330.0)) + self.size
+        down = self.look.rankdir == "TB"
+        for i, column in enumerate(self.columns):
+            along = self.size + i * gap
+            for j, unit in enumerate(column):
+                across = (j + 0.5 + (self.rows - len(column)) / 2) * pitch
+                name = f"more{i}" if unit is None else self.names[unit]
+                circle = unit is None or self.round(unit)
+                width, tall = (self.size, self.size) if circle else (max(self.size * 1.5, 80.0), max(self.size, 60.0))
+                x, y = (across + 130.0, along) if down else (along, across + _HEAD)
+                self.boxes[name] = Box(x, y, width, tall)
+        length = 2 * self.size + (len(self.columns) - 1) * gap
+        return (height + 130.0 + _MARGIN, length) if down else (length, height + _HEAD + _MARGIN)
+
+    def round(self, unit: Unit) -> bool:
+        """Whether a unit is drawn as a circle: neurons and inputs are, a loss is a card."""
+        return self.role(unit) == "input" or (bool(unit.path) and self.role(unit) == "operation")
+
+    def role(self, unit: Unit) -> style.Role:
+        """What a unit is drawn as."""
+        if not unit.nodes:
+            return "input"
+        return "operation" if unit.operations else self.look.labels.role(unit.nodes[0])
+
+    def numbers(self, unit: Unit) -> Numbers:
+        """Its output values; and its δ: of the weighted sum where it has one, as in the course, summed over samples."""
+        outputs = self.outputs[unit]
+        sums = sums_of(unit) or outputs
+        found = [self.state.deltas[node] for node in sums if node in self.state.deltas]
+        values = [node.data for node in outputs] if unit.nodes else unit.constants
+        values = values[:1] if len({*values}) == 1 else values
+        return Numbers(values, sum(found) if found else None, len(values) // (1 if unit.nodes else unit.readers))
+
+    def column(self, i: int, column: Sequence[Unit | None], whole: Sequence[Unit]) -> None:
+        """Draw the units of a column, and above them what they are."""
+        for unit in column:
+            if unit is not None:
+                self.unit(unit)
+        if None in column:
+            left = len(whole) - len(column) + 1
+            text = f"{font('⋮', self.theme.muted, 18)}<BR/>{font(f'{left} more', self.theme.muted, 10)}"
+            self.scene.nodes.append(Node(f"more{i}", f"<{text}>", {"shape": "plaintext", "class": "more", "tooltip": " "}))
+        title, subtitle = self.title(whole)
+        if title:
+            text = f"<B>{markup(title)}</B><BR/>{font(markup(subtitle), self.theme.muted, 11)}"
+            first = self.boxes[f"more{i}" if column[0] is None else self.names[column[0]]]
+            at = (58.0, first.y) if self.look.rankdir == "TB" else (first.x, 20.0)
+            self.boxes[f"column{i}"] = Box(*at, 100.0, 30.0)
+            self.scene.nodes.append(Node(f"column{i}", f"<{text}>", {"shape": "plaintext", "class": "column", "tooltip": " "}))
+
+    def title(self, column: Sequence[Unit]) -> tuple[str, str]:
+        """What the units of a column have in common, and how many they are."""
+        many = len(column)
+        if all(self.role(unit) == "input" for unit in column):
+            return ("inputs" if many > 1 else "input"), (f"{many}" if many > 1 else "")
+        above = {unit.path[:-1] for unit in column}
+        symbols = dict.fromkeys(
+            style.symbol(node.op.symbol) for unit in column for node in unit.operations if node.op.name != "weighted_sum"
+        )
+        kind = " / ".join(symbols) if 0 < len(symbols) <= 2 else "linear" if not symbols else ""
+        if len(above) == 1 and (path := above.pop()):
+            return ".".join(path), f"{many} × {kind}" if kind else f"{many} neurons"
+        return "", ""
+
+    def unit(self, unit: Unit) -> None:
+        theme, state = self.theme, self.state
+        numbers = self.numbers(unit)
+        delta, circle = numbers.delta, self.round(unit)
+        tone = theme.tone(delta)
+        leaf = not unit.operations
+        role = self.role(unit)
+        paper, ink = theme.card(role) if leaf else (tone.paper, tone.ink) if delta is not None else (theme.operation[0], tone.ink)
+        if theme.alarm in {*map(theme.tone, numbers.values), tone}:
+            paper, ink = theme.alarm.paper, theme.alarm.ink
+        active = any(node in state.active for node in unit.nodes)
+        name = self.name(unit)
+        small = self.size < 50
+        lines: list[str] = []
+        if name and (not small or not circle):
+            lines.append(font(f"<B>{markup(shorten(name, 12))}</B>", theme.muted if circle else theme.ink, 12 if not circle else 9 if len(name) <= 8 else 7))
+        size = 8 if small and circle else 11
+        lines.append(font(markup(self.value_text(numbers)), theme.ink, size))
+        if unit.nodes and self.look.direction != "forward":
+            growing = " +…" if any(node in state.growing for node in unit.nodes) and delta is not None else ""
+            lines.append(font(f"δ {'–' if delta is None else markup(self.look.brief(delta)) + growing}", tone.ink, size))
+        tip = [".".join(unit.path) or name or "result"]
+        if numbers.samples > 1:
+            tip += [f"{numbers.samples} samples", f"values from {min(numbers.values)!r} to {max(numbers.values)!r}"]
+        else:
+            tip += [f"value: {each!r}" for each in numbers.values]
+        tip += ["δ: not yet swept" if delta is None else f"δ: {delta!r}"] * bool(unit.nodes)
+        dashed = not leaf and delta is None
+        self.scene.nodes.append(Node(self.names[unit], f"<{'<BR/>'.join(lines)}>", {
+            "shape": "circle" if circle else "box", "style": f"{'' if circle or role == 'parameter' else 'rounded,'}filled{',dashed' if dashed else ''}",
+            "fixedsize": "true", "fillcolor": paper, "color": theme.active if active else ink, "tooltip": quoted(*tip),
+            "penwidth": "3.5" if active else "1.5", "class": f"unit {role} {tone.name}", "margin": "0",
+        }))  # fmt: skip
+
+    def name(self, unit: Unit) -> str:
+        if unit.path:
+            return unit.path[-1]
+        if unit.key[0] == "constants":
+            return f"x{unit.key[-1]}"
+        return self.look.labels.name(unit.nodes[0]) if unit.nodes else ""
+
+    def value_text(self, numbers: Numbers) -> str:
+        brief, values = self.look.brief, numbers.values
+        if len(values) <= 1:
+            return brief(values[0]) if values else ""
+        self.averaged = max(self.averaged, numbers.samples)
+        return f"⌀ {brief(sum(values) / len(values))}"
+
+    def strength(self, link: Link) -> float:
+        """How strong a stroke is: the strongest are drawn last, above the others."""
+        number = self.gain(link)
+        number = _one(link.weights) if number is None else number
+        return 0.0 if number is None else abs(number) if math.isfinite(number) else math.inf
+
+    def gain(self, link: Link) -> float | None:
+        found = [gain for use in link.uses if (gain := self.state.gain(use)) is not None]
+        return sum(found) if found else None
+
+    def link(self, link: Link) -> None:
+        """Draw what runs between two units: the weight forward, and δ·w backward in a second stroke."""
+        look, theme = self.look, self.theme
+        weight, gain = _one(link.weights), self.gain(link)
+        tip = [f"weight: {weight!r}" if weight is not None else f"{len(link.weights)} uses"]
+        grads = [delta for p in dict.fromkeys(link.parameters) if (delta := self.state.deltas.get(p)) is not None]
+        tip += [f"∂{self.look.labels.full(self.root) or 'C'}/∂w: {sum(grads)!r}"] * bool(grads) + ([] if gain is None else [f"δ·w: {gain!r}"])
+        flows = bool(link.uses) and look.direction != "forward"
+        if look.direction == "forward":
+            tone = theme.tone(weight) if weight is not None else theme.zero
+            self.stroke(link, "f", 0.0, weight, tone.ink, tip, width=style.width(weight))
+        elif self.dense:
+            tone = theme.tone(gain)
+            ink, width = (theme.stroke, 0.8) if gain is None else (tone.ink, style.width(gain))
+            self.stroke(link, "b" if flows else "f", 0.0, gain, ink, tip, width=width)
+        else:
+            if look.direction == "both" or not flows:
+                alarm = theme.tone(weight) is theme.alarm
+                self.stroke(link, "f", -3.5 * flows, weight, theme.alarm.ink if alarm else theme.stroke, tip, width=1.0)
+            if flows:
+                tone = theme.tone(gain)
+                shift = 3.5 * (look.direction == "both")
+                self.stroke(link, "b", shift, gain, tone.ink, tip, width=style.width(gain), dash=tone.stroke)
+
+    def stroke(
+        self, link: Link, kind: str, shift: float, number: float | None, ink: str, tip: list[str],
+        *, width: float, dash: str = "solid",
+    ) -> None:  # fmt: skip
+        source, target = self.names[link.source], self.names[link.target]
+        name = f"{kind}{target}_{source}"
+        width *= 0.5 if self.dense else 0.7
+        arrow = 0.0 if self.dense else _ARROW
+        ends = (0.0, arrow) if kind == "f" else (arrow, 0.0)
+        straight = abs(self.rank[link.target] - self.rank[link.source]) == 1
+        start, *bend, end = self.course(self.boxes[source], self.boxes[target], straight=straight, shift=shift)
+        if arrow:  # the stroke of an arrowhead sticks out of it
+            start, end = _towards(start, bend[0], 1.4 * width * (kind == "b")), _towards(end, bend[-1], 1.4 * width * (kind == "f"))
+        inner = _towards(start, bend[0], ends[0]), *bend, _towards(end, bend[-1], ends[1])
+        factor = "w" if self.weighted(link) else "∂"
+        what = factor if kind == "f" else f"δ·{factor}"
+        label, at = "", None
+        if not self.dense:
+            text = f"{what} {'–' if number is None else self.look.brief(number)}"
+            at = self.free_place(inner, len(text) * 5.6 + 6)
+            cell = f'<TD BGCOLOR="{self.theme.paper}">{font(markup(text), ink if kind == "b" or self.look.direction == "forward" else self.theme.muted, 10)}</TD>'
+            label = f'<<TABLE BORDER="0" CELLPADDING="1" CELLSPACING="0"><TR>{cell}</TR></TABLE>>'
+        self.curves[name] = Curve(inner, start if ends[0] else None, end if ends[1] else None, at)
+        self.scene.edges.append(Edge(name, source, target, label, {
+            "color": ink + ("c0" if self.dense else ""), "penwidth": f"{width:.2f}", "style": dash,
+            "dir": "none" if self.dense else "forward" if kind == "f" else "back", "tooltip": quoted(*tip),
+            "class": "forward" if kind == "f" else "backward",
+        }))  # fmt: skip
+
+    def weighted(self, link: Link) -> bool:
+        """Whether a link is a weight, not just a use."""
+        return all(use.consumer.op.name == "weighted_sum" for use in link.uses)
+
+    def course(self, a: Box, b: Box, *, straight: bool, shift: float) -> tuple[Point, Point, Point, Point]:
+        """Control points of the way between two units; past what lies between in a bow."""
+        dx, dy = b.x - a.x, b.y - a.y
+        length = math.hypot(dx, dy) or 1.0
+        bow = 0.0 if straight else 0.25 * length
+        ux, uy = -dy / length * bow, -abs(dx) / length * bow
+        one, two = (a.x + dx / 3 + ux, a.y + dy / 3 + uy), (b.x - dx / 3 + ux, b.y - dy / 3 + uy)
+        start, end = _edge_of(a, one), _edge_of(b, two)
+        if straight:
+            one, two = _towards(start, end, math.dist(start, end) / 3), _towards(end, start, math.dist(start, end) / 3)
+        side = -dy / length * shift, dx / length * shift
+        first, second, third, fourth = ((x + side[0], y + side[1]) for x, y in (start, one, two, end))
+        return first, second, third, fourth
+
+    def free_place(self, points: Sequence[Point], width: float) -> Point:
+        """A place on a curve for its number, as far as possible from the others."""
+        best: tuple[float, Box] | None = None
+        for t in (0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78):
+            x, y = _bezier(points, t)
+            box = Box(x, y, width, 14.0)
+            cost = sum(_overlap(box, other) for other in (*self.taken, *self.boxes.values()))
+            if best is None or cost < best[0]:
+                best = cost, box
+            if not cost:
+                break
+        assert best is not None  # there are candidates
+        self.taken.append(best[1])
+        return best[1].x, best[1].y
+
+    def legend(self) -> str:
+        theme, look = self.theme, self.look
+        roles = dict.fromkeys(self.role(unit) for unit in self.outputs if not unit.operations)
+        first = [legends.swatch(theme.card(role), role) for role in roles]
+        swept = bool(self.state.deltas)
+        weighted = any(map(self.weighted, self.links))
+        factor, meaning = ("w", "weight w") if weighted else ("∂", "local partial ∂")
+        if look.direction == "forward":
+            second = legends.strokes(theme, factor, backward=False)
+        else:
+            if swept:
+                first.append(legends.entry(font("<B>δ</B>", theme.positive.ink, 13), f"{legends.goal(self.look.labels, self.root)} by the neuron’s weighted sum z" if weighted else legends.goal(self.look.labels, self.root)))
+            plain = [legends.entry(font("<B>→</B>", theme.stroke, 15), meaning)] if not self.dense else []
+            second = [*plain, *(legends.strokes(theme, f"δ·{factor}") if swept else [])]
+        if self.averaged:
+            first.append(legends.entry(font("⌀", theme.ink, 12), f"mean of {self.averaged} samples; δ is their sum"))
+        message: list[str] = []
+        if self.more:
+            message = [f"<TD>⋮ stands for what is left out here: max_neurons={self.more} draws all of it</TD>"]
+        return legends.rows(theme, first, second, message)
+
+
+def _one(numbers: Iterable[float]) -> float | None:
+    """The number that all of them are; None where they differ."""
+    found = {*numbers}
+    return found.pop() if len(found) == 1 else None
+
+
+def _edge_of(box: Box, towards: Point) -> Point:
+    """Where the way from a unit's centre leaves it."""
+    dx, dy = towards[0] - box.x, towards[1] - box.y
+    if box.width == box.height:
+        reach = (box.width / 2 + 1) / (math.hypot(dx, dy) or 1.0)
+    else:
+        reach = min(each for each in (_ratio(box.width / 2 + 1, dx), _ratio(box.height / 2 + 1, dy)))
+    return box.x + dx * reach, box.y + dy * reach
+
+
+def _ratio(a: float, b: float) -> float:
+    return a / abs(b) if b else math.inf
+
+
+def _towards(a: Point, b: Point, by: float) -> Point:
+    length = math.hypot(b[0] - a[0], b[1] - a[1]) or 1.0
+    return a[0] + (b[0] - a[0]) / length * by, a[1] + (b[1] - a[1]) / length * by
+
+
+def _bezier(points: Sequence[Point], t: float) -> Point:
+    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+    x, y = (sum(w * p[i] for w, p in zip(weights, points, strict=True)) for i in (0, 1))
+    return x, y
+
+
+def _overlap(a: Box, b: Box) -> float:
+    x = (a.width + b.width) / 2 - abs(a.x - b.x)
+    y = (a.height + b.height) / 2 - abs(a.y - b.y)
+    return x * y if x > 0 and y > 0 else 0.0

@@ -1,0 +1,216 @@
+"""A graph seen from further off: units (neurons, layers, inputs) and what runs between them.
+
+A unit is, in this order: the nodes whose dotted labels share a path (`layer1.neuron2.z`, `layer1.neuron2.bias`), or
+those of one undotted label. An operation without a label joins the unit of its parameters, an activation that of
+what it is applied to, and all others join whatever uses them, if that is one unit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from autodiff.pictures.labels import Labels
+from autodiff.pictures.sweeping import Use, uses
+from autodiff.value import Value
+
+Key = tuple[Any, ...]  # ("path", "layer1", "neuron2"), ("label", "C"), ("constant", consumers' path, place), ("node", n)
+
+_ACTIVATIONS = frozenset({"relu", "leaky_relu", "tanh", "sigmoid", "softplus", "step"})
+
+
+@dataclass(eq=False)
+class Unit:
+    """Nodes that are drawn as one; for inputs that are plain numbers, the numbers."""
+
+    key: Key
+    nodes: list[Value] = field(default_factory=list[Value])
+    constants: list[float] = field(default_factory=list[float])
+    width: int = 0  # how many constants are read at once
+    readers: int = 0  # and by how many
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The dotted path that its nodes share, or ()."""
+        return self.key[1:] if self.key[0] == "path" else ()
+
+    @property
+    def operations(self) -> list[Value]:
+        """Its nodes that compute."""
+        return [node for node in self.nodes if node.op is not None]
+
+
+class Link(NamedTuple):
+    """What runs from one unit to another: uses of the operand's nodes, or weights of plain inputs."""
+
+    source: Unit
+    target: Unit
+    uses: list[Use]
+    weights: list[float]
+    parameters: list[Value]  # the Values among the weights, one for each use that has one
+
+
+class Units(NamedTuple):
+    """All units, in the order in which they stand in a column, all links, and the unit of the result."""
+
+    units: list[Unit]
+    links: list[Link]
+    root: Unit
+
+    def outputs(self) -> dict[Unit, list[Value]]:
+        """The nodes of each unit that others use; of the last unit, the root."""
+        used: dict[Unit, dict[Value, None]] = {unit: {} for unit in self.units}
+        for link in self.links:
+            used[link.source].update(dict.fromkeys(use.operand for use in link.uses))
+        return {unit: list(found) or unit.nodes[:1] for unit, found in used.items()}
+
+
+def neurons(nodes: Sequence[Value], labels: Labels) -> Units:
+    """Group nodes, which stand in topological order, into units of one path each."""
+    return _linked(nodes, labels, _keys(nodes, labels))
+
+
+def layers(nodes: Sequence[Value], labels: Labels) -> Units:
+    """Group nodes into layers: what shares a path but for its last step, and all inputs of a layer."""
+    fine = _keys(nodes, labels)
+    key_of: dict[Value, Key] = {}
+    for node, key in fine.items():
+        if key[0] == "path":
+            key_of[node] = key[:-1] if len(key) > 2 else key
+        elif node.op is None:
+            key_of[node] = ("inputs",)
+        else:
+            key_of[node] = key
+    return _linked(nodes, labels, key_of, together=True)
+
+
+def sums_of(unit: Unit) -> list[Value]:
+    """The weighted sums in a unit: where the course's δ is."""
+    return [node for node in unit.operations if node.op.name == "weighted_sum"]
+
+
+def _keys(nodes: Sequence[Value], labels: Labels) -> dict[Value, Key]:
+    keys: dict[Value, Key] = {}
+    for node in reversed(nodes):  # operands first
+        path = labels.path(node)
+        if len(path) > 1:
+            keys[node] = ("path", *path[:-1])
+        elif path:
+            keys[node] = ("label", path[0], labels.role(node))
+        elif node.op is not None:
+            found = {keys[use.operand] for use in uses(node) if use.operand.op is None and use.operand in keys}
+            owned = {key for key in found if key[0] == "path"}
+            inner = node.op.name in _ACTIVATIONS and isinstance(node.operands[0], Value)
+            if len(owned) == 1:
+                keys[node] = owned.pop()
+            elif inner and keys.get(node.operands[0], ("",))[0] == "path":
+                keys[node] = keys[node.operands[0]]
+    keys.setdefault(nodes[0], ("node", 0))
+    users: dict[Value, set[Key]] = {}
+    for i, node in enumerate(nodes):  # consumers first
+        if node not in keys:
+            found = users[node]
+            keys[node] = next(iter(found)) if len(found) == 1 and node.op is not None else ("node", i)
+        for use in uses(node):
+            users.setdefault(use.operand, set()).add(keys[node])
+    return keys
+
+
+def _linked(nodes: Sequence[Value], labels: Labels, key_of: dict[Value, Key], *, together: bool = False) -> Units:
+    units: dict[Key, Unit] = {}
+    links: dict[tuple[Key, Key], Link] = {}
+    readers: dict[Unit, set[Any]] = {}
+
+    def unit(key: Key) -> Unit:
+        return units.setdefault(key, Unit(key))
+
+    def link(source: Key, target: Key) -> Link:
+        if (source, target) not in links:
+            links[source, target] = Link(unit(source), unit(target), [], [], [])
+        return links[source, target]
+
+    for node in reversed(nodes):
+        key = key_of[node]
+        for use in uses(node):
+            other = key_of[use.operand]
+            if other != key:
+                there = link(other, key)
+                there.uses.append(use)
+                weight = _weight(node, use.place)
+                there.weights.append(use.partial)
+                if isinstance(weight, Value):
+                    there.parameters.append(weight)
+        for place, (weight, x) in enumerate(_plain_inputs(node), 1):
+            there = link(("constants", key[:-1] if len(key) > 2 else key, 0 if together else place), key)
+            there.source.constants.append(x)
+            there.source.width = max(there.source.width, place)
+            readers.setdefault(there.source, set()).add(labels.full(node) or node)
+            there.weights.append(weight.data if isinstance(weight, Value) else weight)
+            if isinstance(weight, Value):
+                there.parameters.append(weight)
+        unit(key).nodes.append(node)
+    for source, found in readers.items():
+        source.readers = len(found)
+    for each in units.values():
+        each.nodes.reverse()  # results first, as in the order they came
+    return Units(_ordered(units.values(), nodes, key_of), list(links.values()), units[key_of[nodes[0]]])
+
+
+def _weight(node: Value, place: int) -> Any:
+    """What a weighted sum multiplies its operand at `place` with; the partial for anything else."""
+    n = len(node.operands) // 2
+    if node.op is not None and node.op.name == "weighted_sum" and n <= place < 2 * n:
+        return node.operands[place - n]
+    return node.partials[place]
+
+
+def _plain_inputs(node: Value) -> Iterator[tuple[Any, float]]:
+    """The inputs of a weighted sum, if they are plain numbers, each with its weight."""
+    if node.op is not None and node.op.name == "weighted_sum":
+        n = len(node.operands) // 2
+        pairs = list(zip(node.operands[:n], node.operands[n : 2 * n], strict=True))
+        if all(x.__class__ is float for _, x in pairs):
+            yield from pairs
+
+
+def _ordered(units: Iterable[Unit], nodes: Sequence[Value], key_of: dict[Value, Key]) -> list[Unit]:
+    """Those with a path by name, the others in the order in which operations take them."""
+    met: dict[Key, int] = {}
+    for node in reversed(nodes):
+        for use in uses(node):
+            met.setdefault(key_of[use.operand], len(met))
+    return sorted(units, key=lambda unit: (not unit.path, [*map(_natural, unit.path)], met.get(unit.key, len(met))))
+
+
+def _natural(text: str) -> list[tuple[bool, Any]]:
+    """A key that sorts `neuron2` before `neuron10`."""
+    return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in re.split(r"(\d+)", text)]
+
+
+def ranks(units: Units) -> dict[Unit, int]:
+    """The column of each unit: one more than the furthest of those it depends on. A link that closes a circle, as in a
+    recurrent network, does not count.
+    """
+    sources: dict[Unit, list[Unit]] = {unit: [] for unit in units.units}
+    for link in units.links:
+        sources[link.target].append(link.source)
+    rank: dict[Unit, int] = {}
+    open_: set[Unit] = set()
+    for start in (units.root, *units.units):
+        stack: list[tuple[Unit, Iterator[Unit]]] = []
+        if start not in rank:
+            open_.add(start)
+            stack.append((start, iter(sources[start])))
+        while stack:
+            unit, rest = stack[-1]
+            for other in rest:
+                if other not in rank and other not in open_:
+                    open_.add(other)
+                    stack.append((other, iter(sources[other])))
+                    break
+            else:
+                stack.pop()
+                rank[unit] = 1 + max((rank[other] for other in sources[unit] if other in rank), default=-1)
+    return rank
