@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from autodiff.backward import topological_order
 from autodiff.domains import Domain, DomainError
+from autodiff.explanations import anomalies, explain
 from autodiff.functions import leaky_relu, logsumexp, mean, softmax, total, weighted_sum
 from autodiff.grad_mode import no_grad
 from autodiff.ops import (
@@ -57,7 +58,7 @@ from autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_gra
 from autodiff.value import Value
 
 if TYPE_CHECKING:
-    from autodiff.pictures import draw
+    from autodiff.pictures import draw, stepper
 
 __version__ = "0.1.0"
 
@@ -69,6 +70,7 @@ __all__ = [
     "Value",
     "acos",
     "acosh",
+    "anomalies",
     "asin",
     "asinh",
     "atan",
@@ -80,6 +82,7 @@ __all__ = [
     "draw",
     "erf",
     "exp",
+    "explain",
     "expm1",
     "grad",
     "hessian",
@@ -106,6 +109,7 @@ __all__ = [
     "softplus",
     "sqrt",
     "step",
+    "stepper",
     "tan",
     "tanh",
     "topological_order",
@@ -116,10 +120,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load `draw` when it is first asked for: importing the engine does not load graphviz."""
-    if name == "draw":
-        from autodiff.pictures import draw
+_PICTURES = ("draw", "stepper")
 
-        return draw
+
+def __getattr__(name: str) -> Any:
+    """Load what makes pictures when it is first asked for: importing the engine does not load graphviz."""
+    if name in _PICTURES:
+        from autodiff import pictures
+
+        return getattr(pictures, name)
     raise AttributeError(f"module 'autodiff' has no attribute {name!r}")

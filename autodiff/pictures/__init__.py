@@ -12,5 +12,6 @@ from autodiff.pictures.geometry import Box, Curve, Layout, layout, node_names
 from autodiff.pictures.graph import draw
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.rendering import RenderError, render
+from autodiff.pictures.walk import stepper
 
-__all__ = ["Box", "Curve", "Layout", "Picture", "RenderError", "draw", "layout", "node_names", "render"]
+__all__ = ["Box", "Curve", "Layout", "Picture", "RenderError", "draw", "layout", "node_names", "render", "stepper"]
