@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Value, draw, topological_order
-from autodiff.pictures import RenderError, animate, render, stepper
+from autodiff.pictures import RenderError, render, stepper
 from lessons.gallery import Figure, Section, page
 from lessons.plots import PLOTS, save
 from models import MLP, LinearRegression, MLPClassifier, Perceptron, datasets
@@ -184,6 +184,8 @@ class Gallery:
             ]
 
         def sweep() -> list[Figure]:
+            from autodiff.pictures import animate
+
             animate(neuron(), self.out / "delta.svg")
             animate(neuron(), self.out / "delta.gif")
             self.written += [self.out / "delta.svg", self.out / "delta.gif"]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1f2933; --muted: #52606d; --line: #dde3e9; --card: #fff;
-  --ground: #f5f7f9; --accent: #0b5fa5; --warm: #b34700; }
+  --ground: #f5f7f9; --accent: #0b5fa5; --warm: #ad4400; }
 @media (prefers-color-scheme: dark) { :root { --paper: #0b1016; --ink: #eef3f8; --muted: #a3b1bf; --line: #26303b;
   --card: #0f151c; --ground: #0b1016; --accent: #78bcff; --warm: #ffab66; } }
 * { box-sizing: border-box; }

@@ -132,7 +132,9 @@ def test_loss_curves_are_the_models_own():
     assert [line.get_label() for line in ax.lines] == ["a", "b"]
     assert np.isnan(ax.lines[1].get_ydata()[1])
     assert ax.get_yscale() == "log"
-    assert len(loss_curves([3.0, 2.0]).lines) == 1
+    assert loss_curves([3.0, 2.0]).lines[0].get_xdata().tolist() == [1, 2]
+    line = LinearRegression(learning_rate=0.1, epochs=2).fit([[1], [2]], [3, 5])
+    assert loss_curves(line).lines[0].get_xdata().tolist() == [0, 1, 2]  # before the first step, and after each
 
 
 CLOSED_FORMS = {
@@ -317,10 +319,11 @@ def test_bad_arguments_are_refused(call, message):
         call()
 
 
-def test_colours_are_those_of_the_graphs_pictures():
-    """δ is blue and orange everywhere."""
-    assert (LIGHT.positive, LIGHT.negative) == (pictures.POSITIVE.ink, pictures.NEGATIVE.ink)
-    assert (LIGHT.ink, LIGHT.muted, LIGHT.paper) == (pictures.INK, pictures.MUTED, pictures.PAPER)
+@pytest.mark.parametrize(("mine", "theirs"), [(LIGHT, pictures.LIGHT), (DARK, pictures.DARK)], ids=["light", "dark"])
+def test_colours_are_those_of_the_graphs_pictures(mine, theirs):
+    """δ is blue and orange everywhere, on the same paper."""
+    assert (mine.positive, mine.negative) == (theirs.positive.ink, theirs.negative.ink)
+    assert (mine.ink, mine.muted, mine.paper) == (theirs.ink, theirs.muted, theirs.paper)
 
 
 def linear(colour):

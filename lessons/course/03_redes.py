@@ -22,11 +22,12 @@ without_pizza = decide(MONDAY_EXAM, {**weekend, "pizza": 0})
 print("sin pizza:", without_pizza)
 
 # %% [markdown]
-# Con `Value` en lugar de números, la jerarquía es un grafo que se puede dibujar.
+# Con `Value` en lugar de números, la jerarquía es un grafo que se puede dibujar: aquí visto de lejos, por neuronas. Los
+# trazos son los pesos; como el escalón tiene derivada 0, no hay δ que fluya.
 
 # %%
 facts = {name: Value(float(x), name.replace(" ", "_")) for name, x in weekend.items()}
-draw(decide(MONDAY_EXAM, facts)["good mark"])
+draw(decide(MONDAY_EXAM, facts)["good mark"], detail="neurons")
 
 # %% [markdown]
 # Y lo que una neurona no puede decidir, lo deciden tres: XOR es «uno u otro, pero no los dos».

@@ -64,6 +64,21 @@ C.backward()
 draw(C)
 
 # %% [markdown]
+# `explain` escribe la suma de la regla de la cadena con sus números: lo que δ vale en cada consumidor, por la derivada
+# local.
+
+# %%
+from autodiff import explain
+
+print(explain(a, of=C))
+print()
+print(explain(w, of=C))
+
+# %% [markdown]
+# Para recorrerlo paso a paso en el navegador, primero hacia adelante y luego hacia atrás:
+# `from autodiff import stepper; stepper(C, "backprop.html")`.
+
+# %% [markdown]
 # ## 15. Backpropagation, las matemáticas
 #
 # $z^l = w^l a^{l-1} + b^l$, $a^l = \sigma(z^l)$, $C = \tfrac12\sum_j (y_j - a_j^L)^2$, y $\delta^l = \partial
@@ -105,6 +120,22 @@ node = {each.label: each for each in topological_order(cost)}
 from_graph = np.array([node[f"layer1.neuron{j}.z"].grad for j in (1, 2, 3)])
 print("δ¹ en el grafo:", from_graph)
 print("mayor diferencia:", np.abs(from_graph - delta1).max())
+
+# %% [markdown]
+# La misma red, vista de lejos: neuronas con su salida y su δ, y en los trazos lo que cada peso lleva hacia atrás.
+
+# %%
+cost.label = "C"
+draw(cost, detail="neurons")
+
+# %% [markdown]
+# Una entrada alimenta a tres neuronas, así que su δ es una suma de tres: aquí se ve repartida la responsabilidad.
+
+# %%
+x1, x2 = Value(0.5, "x1"), Value(1.0, "x2")
+C = half_squared_error(mlp([x1, x2]), target)
+C.label = "C"
+print(explain(x1, of=C))
 
 # %%
 by_parameter = np.array([parameter.grad for parameter in mlp.parameters()])

@@ -61,6 +61,9 @@ ax.figure
 # entre el máximo de su columna, calificaciones entre 100.
 
 # %%
+from autodiff import draw, total
+from models.losses import half_squared_error
+
 study = datasets.study_sleep_mark()
 W1 = [[0.5, -0.5, 0.25], [0.1, 0.2, -0.3]]  # los renglones son las entradas
 W2 = [0.4, -0.2, 0.3]
@@ -69,10 +72,6 @@ W2 = [0.4, -0.2, 0.3]
 def network():
     mlp = MLP(2, [3, 1], activation="sigmoid", output_activation="sigmoid", bias=False)
     return mlp.load_weights([W1, W2], rows="inputs")
-
-
-from autodiff import draw, total
-from models.losses import half_squared_error
 
 
 def cost(mlp):
@@ -108,7 +107,7 @@ print(f"(0.5, 1): {prediction:.12f}     (1.333, 0.889): {as_the_others:.4f}")
 C = half_squared_error(network()(study.X[0]), study.y[0])
 C.label = "C"
 C.backward()
-draw(C)
+draw(C, detail="neurons")
 
 # %% [markdown]
 # **Para pensar.** ¿Qué cambia si la red tiene sesgos? ¿Y si se entrena con `models.training.train` y

@@ -58,7 +58,8 @@ def loss_curves(curves: Any, *, log: bool = False, ax: Axes | None = None) -> Ax
 
     `curves` is an estimator after `fit` or the `History` of `models.training.train` (both have a loss curve, perhaps a
     validation curve), one sequence of numbers, or a mapping from names to sequences. An epoch's loss that is NaN or
-    infinite leaves a gap. `log` makes the vertical axis logarithmic.
+    infinite leaves a gap. Epochs count from 1, or from 0 for a LinearRegression, whose curve begins with the loss
+    before the first step. `log` makes the vertical axis logarithmic.
 
     Raises ValueError for curves without numbers, and for `log` with none above 0.
 
@@ -70,10 +71,11 @@ def loss_curves(curves: Any, *, log: bool = False, ax: Axes | None = None) -> Ax
     named = {name: _curve(curve, name) for name, curve in _named(curves).items()}
     if log and not any((curve > 0).any() for curve in named.values()):
         raise ValueError("log=True needs losses above 0, and there are none")
+    first = getattr(curves, "n_iter_", 0) - len(named["training"]) + 1 if hasattr(curves, "loss_curve_") else 1
     ax = axes_or_new(ax)
     colours = colours_on(ax)
     for i, (name, curve) in enumerate(named.items()):
-        epochs = np.arange(1, len(curve) + 1)
+        epochs = np.arange(first, first + len(curve))
         style, marker = ("-", "--", ":", "-.")[i % 4], "o" if len(curve) == 1 else ""
         ax.plot(
             epochs, curve, linestyle=style, marker=marker, color=colours.series[i % len(colours.series)], label=name
@@ -82,8 +84,8 @@ def loss_curves(curves: Any, *, log: bool = False, ax: Axes | None = None) -> Ax
     if held_out is not None and np.isfinite(held_out).any():
         best = int(np.nanargmin(held_out))
         mark: dict[str, Any] = {"marker": "o", "markersize": 7, "markerfacecolor": colours.paper, "linestyle": "none"}
-        text = f"best: epoch {best + 1}"
-        ax.plot([best + 1], [held_out[best]], color=colours.ink, label=text, zorder=4, **mark)
+        text = f"best: epoch {best + first}"
+        ax.plot([best + first], [held_out[best]], color=colours.ink, label=text, zorder=4, **mark)
     if log:
         ax.set_yscale("log")
     label(ax, x="epoch", y="loss")

@@ -33,8 +33,8 @@ class Palette(NamedTuple):
 
 
 LIGHT = Palette(
-    paper="#ffffff", ink="#1f2933", muted="#52606d", grid="#dde3e9", positive="#0b5fa5", negative="#b34700",
-    series=("#0b5fa5", "#b34700", "#00795c", "#8c4a86", "#6b5b00", "#4a5560"),
+    paper="#ffffff", ink="#1f2933", muted="#52606d", grid="#dde3e9", positive="#0b5fa5", negative="#ad4400",
+    series=("#0b5fa5", "#ad4400", "#00795c", "#8c4a86", "#6b5b00", "#4a5560"),
 )  # fmt: skip
 DARK = Palette(
     paper="#0f151c", ink="#eef3f8", muted="#a3b1bf", grid="#26303b", positive="#78bcff", negative="#ffab66",
