@@ -1,4 +1,4 @@
-"""Pictures of a computation: `draw` makes one, `render` writes it to a file.
+"""Pictures of a computation: `draw` makes one, `render` writes it to a file, `animate` lets δ flow.
 
 >>> from autodiff import Value
 >>> x = Value(2.0, "x")
@@ -8,10 +8,24 @@
 True
 """
 
+from autodiff.pictures.animation import animate, frames
 from autodiff.pictures.geometry import Box, Curve, Layout, layout, node_names
 from autodiff.pictures.graph import draw
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.rendering import RenderError, render
 from autodiff.pictures.walk import stepper
 
-__all__ = ["Box", "Curve", "Layout", "Picture", "RenderError", "draw", "layout", "node_names", "render", "stepper"]
+__all__ = [
+    "Box",
+    "Curve",
+    "Layout",
+    "Picture",
+    "RenderError",
+    "animate",
+    "draw",
+    "frames",
+    "layout",
+    "node_names",
+    "render",
+    "stepper",
+]

@@ -131,7 +131,7 @@ class _Layers:
             tone = self.tones(len(gained) > 1).tone(number)
             text = "δ·∂ –" if number is None else f"δ·∂ {look.show(number)}" if len(gained) == 1 else f"‖δ·∂‖ {look.show(number)}"
             self.stroke(f"b{target[1:]}_{source[1:]}", source, target, text, {
-                "class": "backward", "dir": "back", "color": tone.ink, "fontcolor": tone.ink, "style": tone.stroke,
+                "class": f"backward {tone.name}", "dir": "back", "color": tone.ink, "fontcolor": tone.ink, "style": tone.stroke,
                 "penwidth": f"{style.width(number):g}",
             })  # fmt: skip
 

@@ -10,6 +10,8 @@ from autodiff.pictures.style import Role, Theme, font, markup, shorten, width
 from autodiff.pictures.sweeping import State
 from autodiff.value import Value
 
+ROW = '<TR><TD ALIGN="CENTER">'  # how a line of a legend begins
+
 
 def of_operations(theme: Theme, direction: str, roles: Collection[Role], state: State, *, alarm: bool) -> str:
     """The legend of a picture of operations: only what is in it."""
@@ -59,7 +61,7 @@ def bar(ink: str, thickness: float) -> str:
 def rows(theme: Theme, *lines: list[str]) -> str:
     """Lines of entries; nothing where there are none."""
     filler = "<TD></TD>" * 12  # takes what room a row has too much: Graphviz spreads it over the cells
-    tables = [f"<TR><TD>{_table(f'<TR>{filler}{each}{filler}</TR>')}</TD></TR>" for each in map("".join, lines) if each]
+    tables = [f"{ROW}{_table(f'<TR>{filler}{each}{filler}</TR>')}</TD></TR>" for each in map("".join, lines) if each]
     return font(_table("".join(tables)), theme.muted, 11) if tables else ""
 
 

@@ -250,7 +250,7 @@ class _Network:
         self.scene.edges.append(Edge(name, source, target, label, {
             "color": ink + ("c0" if self.dense else ""), "penwidth": f"{width:.2f}", "style": dash,
             "dir": "none" if self.dense else "forward" if kind == "f" else "back", "tooltip": quoted(*tip),
-            "class": "forward" if kind == "f" else "backward",
+            "class": "forward" if kind == "f" else f"backward {'unswept' if dash == 'dashed' else 'swept'}",
         }))  # fmt: skip
 
     def weighted(self, link: Link) -> bool:

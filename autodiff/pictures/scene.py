@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from autodiff.pictures.geometry import Box, Curve, Layout, Point
+from autodiff.pictures.geometry import Layout, Point
 from autodiff.pictures.picture import Picture
+from autodiff.pictures.legends import ROW
 from autodiff.pictures.style import FONT, Theme, markup, shorten
 
 Attributes = Mapping[str, str]
@@ -35,14 +36,14 @@ class Edge(NamedTuple):
 
 @dataclass
 class Scene:
-    """Everything in a picture. `legend` is the label below it, `message` a line above."""
+    """Everything in a picture. `legend` is the label below it, `caption` a line above it where it is pinned."""
 
     theme: Theme
     graph: Attributes = field(default_factory=dict[str, str])
     nodes: list[Node] = field(default_factory=list[Node])
     edges: list[Edge] = field(default_factory=list[Edge])
     legend: str = ""
-    message: str = ""
+    caption: str = ""
     pins: Layout | None = None
 
     def picture(self) -> Picture:
@@ -64,14 +65,38 @@ class Scene:
             inside[node.path].append(node)
         self._fill(dot, (), inside, _children(inside), {path: f"cluster_{i}" for i, path in enumerate(inside)})
         for edge in self.edges:
-            at = {} if pins is None or edge.id not in pins.edges else _pinned_edge(pins.edges[edge.id], pins.height)
-            dot.edge(edge.tail, edge.head, edge.label or None, id=edge.id, **{**edge.attributes, **at})
-        if self.legend and pins is not None and "" not in pins.labels:
-            lower = f"{pins.width / 2:.2f},{-44 if self.legend.count('<TR>') > 5 else -30}"
-            dot.node("legend", f"<{self.legend}>", shape="plaintext", pos=lower, **{"class": "legend"})
-        elif self.legend:
+            attributes = {**edge.attributes, **self.pinned_edge(edge.id)}
+            dot.edge(edge.tail, edge.head, edge.label or None, id=edge.id, **attributes)
+        if pins is not None:
+            for name, label, pos in self.around(pins):
+                dot.node(name, label, shape="plaintext", pos=pos, tooltip=" ", **{"class": name})
+        if self.legend and (pins is None or "" in pins.labels):
             dot.attr(label=f"<{self.legend}>", labelloc="b", labeljust="c")
         return dot
+
+    def pinned_node(self, name: str) -> dict[str, str]:
+        """The attributes that hold a node in its place, if it has one."""
+        if self.pins is None or name not in self.pins.nodes:
+            return {}
+        box, height = self.pins.nodes[name], self.pins.height
+        size = {"width": f"{box.width / 72:.4f}", "height": f"{box.height / 72:.4f}"}
+        return {"pos": _at((box.x, box.y), height), **size}
+
+    def pinned_edge(self, name: str) -> dict[str, str]:
+        """The attributes that hold an edge in its place, if it has one."""
+        if self.pins is None or name not in self.pins.edges:
+            return {}
+        curve, height = self.pins.edges[name], self.pins.height
+        ends = [f"{end},{_at(tip, height)}" for end, tip in (("s", curve.tail), ("e", curve.head)) if tip is not None]
+        pos = " ".join([*ends, *(_at(point, height) for point in curve.points)])
+        return {"pos": pos} | ({} if curve.label is None else {"lp": _at(curve.label, height)})
+
+    def around(self, pins: Layout) -> Iterator[tuple[str, str, str]]:
+        """What stands above and below a pinned picture: name, label and place of each."""
+        if self.legend and "" not in pins.labels:
+            yield "legend", f"<{self.legend}>", f"{pins.width / 2:.2f},{-16 - 14 * self.legend.count(ROW)}"
+        if self.caption:
+            yield "caption", f"<{self.caption}>", f"{pins.width / 2:.2f},{pins.height + 20:.2f}"
 
     def _fill(
         self,
@@ -82,10 +107,7 @@ class Scene:
         names: Mapping[Path, str],
     ) -> None:
         for node in inside[path]:
-            at = {}
-            if self.pins is not None and node.name in self.pins.nodes:
-                at = _pinned_node(self.pins.nodes[node.name], self.pins.height)
-            dot.node(node.name, node.label, id=node.name, **{**node.attributes, **at})
+            dot.node(node.name, node.label, id=node.name, **{**node.attributes, **self.pinned_node(node.name)})
         for child in children.get(path, ()):
             name, theme = names[child], self.theme
             depth = min(len(child), len(theme.groups)) - 1
@@ -117,19 +139,8 @@ def _pinned_graph(pins: Layout) -> dict[str, str]:
     return graph | ({"lp": _at(pins.labels[""], pins.height)} if "" in pins.labels else {})
 
 
-def _pinned_node(box: Box, height: float) -> dict[str, str]:
-    size = {"width": f"{box.width / 72:.4f}", "height": f"{box.height / 72:.4f}"}
-    return {"pos": _at((box.x, box.y), height), **size}
-
-
 def _pinned_group(name: str, pins: Layout) -> dict[str, str]:
     box = pins.clusters[name]
     low = _at((box.x - box.width / 2, box.y + box.height / 2), pins.height)
     high = _at((box.x + box.width / 2, box.y - box.height / 2), pins.height)
     return {"bb": f"{low},{high}"} | ({"lp": _at(pins.labels[name], pins.height)} if name in pins.labels else {})
-
-
-def _pinned_edge(curve: Curve, height: float) -> dict[str, str]:
-    ends = [f"{end},{_at(tip, height)}" for end, tip in (("s", curve.tail), ("e", curve.head)) if tip is not None]
-    pos = " ".join([*ends, *(_at(point, height) for point in curve.points)])
-    return {"pos": pos} | ({} if curve.label is None else {"lp": _at(curve.label, height)})
