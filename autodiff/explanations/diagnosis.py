@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from autodiff.explanations.flow import Contribution, Flow
-from autodiff.explanations.paths import steepest_path
 from autodiff.explanations.reasons import saturated, why
 from autodiff.value import Value, describe
 
@@ -54,17 +53,19 @@ def _unused(flow: Flow, node: Value) -> str:
 
 def _size(flow: Flow, node: Value, delta: float) -> str:
     """Name the factors on the steepest path that make δ tiny or huge."""
-    path = steepest_path(flow.root, node)
+    path = flow.steepest_path(node)
     small = abs(delta) < TINY
-    uses = [use for use in path if (abs(use.partial) < 1 / _NOTABLE if small else abs(use.partial) > _NOTABLE)]
-    uses.sort(key=lambda use: abs(use.partial), reverse=not small)
     said = f"δ is {'tiny' if small else 'huge'}, {delta:.3g}: its largest path has {len(path)} factors"
-    if not uses:
+    sizes = [(abs(consumer.partials[place]), consumer, place) for consumer, place in path]
+    steep = [each for each in sizes if (each[0] < 1 / _NOTABLE if small else each[0] > _NOTABLE)]
+    if not steep:
         if small:
-            return f"{said}, {sum(abs(use.partial) < 1.0 for use in path)} of them below 1: it vanishes step by step"
-        return f"{said}, {sum(abs(use.partial) > 1.0 for use in path)} of them above 1: it explodes step by step"
-    reasons = Counter(why(use.consumer, use.place) for use in uses)
-    return f"{said}; {_list(reasons)}"
+            return f"{said}, {sum(size < 1.0 for size, _, _ in sizes)} of them below 1: it vanishes step by step"
+        return f"{said}, {sum(size > 1.0 for size, _, _ in sizes)} of them above 1: it explodes step by step"
+    steep.sort(key=lambda each: each[0], reverse=not small)
+    reasons = Counter(why(consumer, place) for _, consumer, place in steep[:_SHOWN])
+    more = f"; and {len(steep) - _SHOWN} more such factors" if len(steep) > _SHOWN else ""
+    return f"{said}; {_list(reasons)}{more}"
 
 
 def _origins(

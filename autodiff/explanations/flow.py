@@ -50,6 +50,34 @@ class Flow:
                     uses[operand].append((node, place))
         return uses
 
+    @cached_property
+    def steepest(self) -> dict[Value, tuple[float, Value, int]]:
+        """The last use on the path from the root with the largest |product| of partials, by node below the root.
+
+        With the logarithm of that product first. Nodes that δ does not reach on any path are missing.
+        """
+        best: dict[Value, tuple[float, Value, int]] = {}
+        for node in reversed(self.order):
+            if node is not self.root and node not in best:
+                continue
+            so_far = best[node][0] if node in best else 0.0
+            for place, partial in enumerate(node.partials):
+                if partial:
+                    operand = node.operands[place]
+                    here = so_far + (math.log(abs(partial)) if math.isfinite(partial) else math.inf)
+                    if operand not in best or here > best[operand][0]:
+                        best[operand] = (here, node, place)
+        return best
+
+    def steepest_path(self, node: Value) -> list[tuple[Value, int]]:
+        """The uses on that path, the root's first; empty where there is none."""
+        uses: list[tuple[Value, int]] = []
+        while node is not self.root and node in self.steepest:
+            _, node, place = self.steepest[node]
+            uses.append((node, place))
+        uses.reverse()
+        return uses
+
     def contributions(self, node: Value) -> tuple[Contribution, ...]:
         """The terms of the chain-rule sum at `node`; none at the root, whose δ is 1 by definition."""
         terms: list[Contribution] = []

@@ -23,6 +23,7 @@ LABEL_LENGTH = 24  # characters of a label that a formula shows
 _UNSHOWABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+_NEURON = re.compile(r"layer(\d+)\.neuron(\d+)\.(z|a|bias|weight)(\d*)")
 _SIMPLE = re.compile(r"([A-Za-zα-ωΑ-Ω])_?(\d*)")
 _LATEX_TEXT = {
     **{c: f"\\{c}" for c in "{}$%&#_"}, "\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim ", " ": r"\ ", '"': "''",
@@ -84,15 +85,27 @@ class Names:
         self._unnamed = {node: i for i, node in enumerate((node for node in order if not node.label.strip()), 1)}
 
     def __call__(self, node: Value) -> Tree:
-        """The name as a tree: w₁ for the label "w1", upright text for longer labels."""
+        """The name as a tree: w₁ for the label "w1", the course's w with indices in a neuron, upright text for others.
+
+        In plain text it is the label itself.
+        """
         if node in self._unnamed:
             return ("msub", ("mi", "v"), ("mn", str(self._unnamed[node])))
         label = shortened(node.label)
+        neuron = _NEURON.fullmatch(label)
+        if neuron:
+            return ("mname", label, _indexed(*neuron.groups()))
         simple = _SIMPLE.fullmatch(label)
         if not simple:
             return ("mtext", label)
         letter = ("mi", simple[1])
-        return ("msub", letter, ("mn", simple[2])) if simple[2] else letter
+        return ("mname", label, ("msub", letter, ("mn", simple[2]))) if simple[2] else letter
+
+
+def _indexed(layer: str, neuron: str, what: str, place: str) -> Tree:
+    """The course's notation: the layer above, the neuron and for a weight its input below."""
+    comma = "," if len(neuron + place) > 2 and place else ""
+    return ("msubsup", ("mi", what[0]), ("mn", f"{neuron}{comma}{place}"), ("mn", layer))
 
 
 def shortened(label: str, length: int = LABEL_LENGTH) -> str:
@@ -112,6 +125,8 @@ def latex(tree: Tree) -> str:
         return f"\\mathrm{{{''.join([_LATEX_TEXT.get(c) or c for c in word])}}}" if upright else word
     if kind == "msci":
         return f"{parts[0]}\\times 10^{{{parts[1]}}}"
+    if kind == "mname":
+        return latex(parts[1])
     inner = [latex(part) for part in parts]
     match kind:
         case "mfrac":
@@ -120,6 +135,8 @@ def latex(tree: Tree) -> str:
             return f"{{{inner[0]}}}^{{{inner[1]}}}"
         case "msub":
             return f"{inner[0]}_{{{inner[1]}}}"
+        case "msubsup":
+            return f"{inner[0]}_{{{inner[1]}}}^{{{inner[2]}}}"
         case "msqrt":
             return f"\\sqrt{{{inner[0]}}}"
         case _:
@@ -129,7 +146,7 @@ def latex(tree: Tree) -> str:
 def text(tree: Tree) -> str:
     """The tree on one line of plain text."""
     kind, *parts = tree
-    if kind in {"mi", "mn", "mtext"}:
+    if kind in {"mi", "mn", "mtext", "mname"}:
         return parts[0]
     if kind == "mo":
         sign = "-" if parts[0] == "−" else parts[0]

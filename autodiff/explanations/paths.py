@@ -67,11 +67,6 @@ class Paths:
         return _log(use.partial) + self._best[use.consumer.operands[use.place]]
 
 
-def steepest_path(top: Value, leaf: Value) -> tuple[Use, ...]:
-    """The path with the largest |product of partials|; empty when δ flows on none."""
-    return next(iter(Paths(top, leaf)), ())
-
-
 class _Chain(NamedTuple):
     use: Use
     above: _Chain | None

@@ -1,20 +1,19 @@
-"""What the stepper's page knows of a graph: nodes, edges, where they stand, and what each step has to say. Data only."""
+"""What the stepper's page knows of a graph: nodes, edges, where they stand, what each step has to say. Data only."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from autodiff.explanations.explaining import definition, explain_in, largest, symbols
-from autodiff.explanations.flow import Flow
+from autodiff.explanations.flow import Flow, handed_on
 from autodiff.explanations.formulas import Symbol, partial_formulas
 from autodiff.explanations.notation import Names, Tree, by, factor, joined, number, text
 from autodiff.pictures import style
-from autodiff.pictures.geometry import Curve, layout
+from autodiff.pictures.geometry import layout
 from autodiff.value import Value
 
 _PARAMETER = re.compile(r"(w|W|b|weight|bias|theta|θ|β)_?\d*")
@@ -24,8 +23,15 @@ _ROWS = 60  # contributions that the panel lists; the others are one sum
 _TERMS = 4  # contributions that the formula above the graph writes out
 _FEW = 60  # edges, up to where labels beside them have room
 _MANY = 300  # edges, from where a layout that is nearly as good in half the time is the better one
+_DEPTH = 3  # of boxes within boxes
 _CLUSTERED = 500  # nodes, up to where boxes around layers and neurons are laid out in good time
+_LOW, _HIGH = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"), str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_BADGES = {"**": "xⁿ", "Σwx": "Σ", "/": "÷"}
 _SENTENCE = 300  # characters of a diagnosis
+
+
+class _Text(NamedTuple):
+    source: str
 
 
 class Steps:
@@ -41,7 +47,10 @@ class Steps:
         self.names = Names(flow.order)
         leaves = [node for node in flow.order if node.op is None]
         if parameters is None:
-            parameters = [leaf for leaf in leaves if _PARAMETER.fullmatch(leaf.label.rsplit(".", 1)[-1])]
+            named = [leaf for leaf in leaves if _PARAMETER.fullmatch(leaf.label.rsplit(".", 1)[-1])]
+            parameters = sorted(
+                named, key=lambda leaf: [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", leaf.label)]
+            )
         self.parameters = dict.fromkeys(parameters)
         self.timeout = timeout
 
@@ -55,36 +64,37 @@ class Steps:
             for place, x in enumerate(node.operands)
             if x.__class__ is not float
         ]
-        placed = layout(SimpleNamespace(source=self.dot(shown, edges)), timeout=self.timeout)
-        for i, each in enumerate(shown):
-            each["box"] = [round(x, 1) for x in placed.nodes[f"n{i}"]]
-        partials = {(i, place): node.partials[place] for i, node in enumerate(self.flow.order) for place in range(len(node.operands))}
         return {
-            "size": [round(placed.width, 1), round(placed.height, 1)],
             "nodes": shown,
-            "edges": [self.edge(*edge, partials[edge[:2]], placed.edges.get(f"e{edge[0]}_{edge[1]}")) for edge in edges],
-            "groups": [
-                [round(x, 1) for x in placed.clusters[name]] + [style.shorten(label)]
-                for name, label in self.groups.items()
-                if name in placed.clusters
-            ],
+            "edges": [self._edge(*edge) for edge in edges],
+            "layouts": [self.placed(shown, edges, rankdir) for rankdir in ("LR", "TB")],
             "labelled": len(edges) <= _FEW,
-            "loss": {"name": self.names(self.flow.root), "title": titles[-1], "value": self.show(self.flow.root.data)},
+            "loss": {
+                "name": self.names(self.flow.root),
+                "title": self._called(self.flow.root),
+                "value": self._show(self.flow.root.data),
+            },
             "update": self.update(),
         }
 
-    def show(self, x: float) -> str:
+    def _show(self, x: float) -> str:
         return style.show(x, self.digits)
 
     def title(self, node: Value) -> str:
         """What a node is called on the graph: its label, else its formula, else its name in formulas."""
         if node.label.strip():
-            return style.shorten(node.label, _TITLE_LENGTH)
+            grouped = len(self.flow.order) <= _CLUSTERED  # then the boxes around it say the rest of a dotted label
+            last = node.label.rsplit(".", 1)[-1].strip()
+            return style.shorten(last if grouped and last else node.label, _TITLE_LENGTH)
         written = definition(node, self.names)
-        formula = text(written).replace(" - ", " − ") if written else ""
-        return formula if 0 < len(formula) <= _TITLE_LENGTH else text(self.names(node))
+        name = typeset(self.names(node))
+        formula = f"{name} = {typeset(written)}" if written else name
+        return formula if len(formula) <= _TITLE_LENGTH else name
 
-    def kind(self, node: Value) -> str:
+    def _called(self, node: Value) -> str:
+        return style.shorten(node.label, _TITLE_LENGTH) or typeset(self.names(node))
+
+    def _kind(self, node: Value) -> str:
         if node in self.parameters:
             return "parameter"
         return "input" if node.op is None else "operation"
@@ -102,13 +112,13 @@ class Steps:
             "title": title,
             "label": style.clean(node.label),
             "name": name,
-            "kind": self.kind(node),
+            "kind": self._kind(node),
             "op": "" if node.op is None else style.clean(node.op.name),
-            "symbol": "" if node.op is None else style.symbol(node.op.symbol),
-            "value": self.show(node.data),
+            "symbol": "" if node.op is None else _BADGES.get(node.op.symbol) or style.symbol(node.op.symbol),
+            "value": self._show(node.data),
             "exactValue": repr(node.data),
             "valueTone": style.tone(node.data).name if not math.isfinite(node.data) else "plain",
-            "delta": self.show(delta),
+            "delta": self._show(delta),
             "exactDelta": repr(delta),
             "tone": style.tone(delta).name,
             "forward": forward,
@@ -128,10 +138,10 @@ class Steps:
             {
                 "from": self.index[term.consumer],
                 "place": term.place,
-                "delta": self.show(term.delta),
-                "partial": self.show(term.partial),
-                "product": self.show(term.product),
-                "running": self.show(term.running),
+                "delta": self._show(term.delta),
+                "partial": self._show(term.partial),
+                "product": self._show(term.product),
+                "running": self._show(term.running),
                 "exactProduct": repr(term.product),
                 "exactRunning": repr(term.running),
                 "tone": style.tone(term.product).name,
@@ -141,7 +151,14 @@ class Steps:
         if len(kept) < len(contributions):
             listed = set(map(id, kept))
             rest = sum(term.product for term in contributions if id(term) not in listed)
-            rows.append({"from": -1, "count": len(contributions) - len(kept), "product": self.show(rest), "tone": style.tone(rest).name})
+            rows.append(
+                {
+                    "from": -1,
+                    "count": len(contributions) - len(kept),
+                    "product": self._show(rest),
+                    "tone": style.tone(rest).name,
+                }
+            )
         return rows
 
     def locals(self, node: Value) -> list[Tree]:
@@ -158,18 +175,20 @@ class Steps:
                 lines.append(joined(sides, "="))
         return lines
 
-    def updated(self, node: Value) -> Tree | None:
-        """W ← w − α·∂C/∂w, with its numbers, of a parameter."""
+    def updated(self, node: Value) -> list[Tree] | None:
+        """W ← w − α·∂C/∂w of a parameter, and the same with its numbers."""
         if node not in self.parameters:
             return None
-        name, gradient = self.names(node), self.flow.delta[node]
-        rule = joined([name, ("mrow", ("mi", "α"), ("mo", "·"), by(self.names(self.flow.root), name))], "−")
-        numbers = joined(
-            [number(node.data, self.digits), joined([number(self.rate, self.digits), factor(gradient, self.digits)], "·")], "−"
-        )
-        return ("mrow", name, ("mo", "←"), joined([rule, numbers, number(self.stepped(node), self.digits)], "="))
+        name, becomes = self.names(node), ("mo", "←")
+        step = joined([("mi", "α"), by(self.names(self.flow.root), name)], "·")
+        numbers = joined([number(self.rate, self.digits), factor(self.flow.delta[node], self.digits)], "·")
+        was, now = number(node.data, self.digits), number(self._stepped(node), self.digits)
+        return [
+            ("mrow", name, becomes, joined([name, step], "−")),
+            ("mrow", name, becomes, joined([joined([was, numbers], "−"), now], "=")),
+        ]
 
-    def stepped(self, node: Value) -> float:
+    def _stepped(self, node: Value) -> float:
         return node.data - self.rate * self.flow.delta[node]
 
     def update(self) -> dict[str, Any] | None:
@@ -179,20 +198,20 @@ class Steps:
         rows = [
             {
                 "node": self.index[node],
-                "old": self.show(node.data),
-                "delta": self.show(self.flow.delta[node]),
-                "new": self.show(self.stepped(node)),
-                "exactNew": repr(self.stepped(node)),
+                "old": self._show(node.data),
+                "delta": self._show(self.flow.delta[node]),
+                "new": self._show(self._stepped(node)),
+                "exactNew": repr(self._stepped(node)),
                 "tone": style.tone(self.flow.delta[node]).name,
             }
             for node in self.parameters
         ]
         after = self.loss_after()
         return {
-            "rate": self.show(self.rate),
+            "rate": self._show(self.rate),
             "rows": rows,
-            "before": self.show(self.flow.root.data),
-            "after": None if after is None else self.show(after),
+            "before": self._show(self.flow.root.data),
+            "after": None if after is None else self._show(after),
             "exactAfter": None if after is None else repr(after),
             "better": after is not None and after < self.flow.root.data,
         }
@@ -200,14 +219,14 @@ class Steps:
     def loss_after(self) -> float | None:
         """The root's value with the parameters updated; None where the same operations cannot be done again."""
         try:
-            again = self.replay({})
+            again = self._replay({})
             if not math.isclose(again, self.flow.root.data, rel_tol=1e-9):
                 return None  # data was changed since the graph was recorded
-            return self.replay({node: self.stepped(node) for node in self.parameters})
+            return self._replay({node: self._stepped(node) for node in self.parameters})
         except (ArithmeticError, ValueError):
             return None
 
-    def replay(self, changed: dict[Value, float]) -> float:
+    def _replay(self, changed: dict[Value, float]) -> float:
         value: dict[Any, float] = {}
         for node in self.flow.order:
             if node.op is None:
@@ -216,60 +235,108 @@ class Steps:
                 value[node] = node.op.on_floats(*[x if x.__class__ is float else value[x] for x in node.operands])
         return value[self.flow.root]
 
-    def edge(self, consumer: int, place: int, operand: int, partial: float, curve: Curve | None) -> dict[str, Any]:
-        delta = self.flow.delta[self.flow.order[consumer]]
-        product = delta * partial if delta and partial else 0.0
-        points = [[round(x, 1), round(y, 1)] for x, y in curve.points] if curve else []
-        ends = [curve.tail, curve.head, curve.label] if curve else [None] * 3
+    def _edge(self, consumer: int, place: int, operand: int) -> dict[str, Any]:
+        node = self.flow.order[consumer]
+        partial = node.partials[place]
+        product = handed_on(self.flow.delta[node], partial)
         return {
             "to": consumer,
-            "place": place,
             "from": operand,
-            "partial": self.show(partial),
-            "product": self.show(product),
+            "partial": self._show(partial),
+            "product": self._show(product),
             "tone": style.tone(product).name,
             "width": style.width(product),
-            "points": points,
-            "ends": [[round(end[0], 1), round(end[1], 1)] if end else None for end in ends],
         }
 
-    def dot(self, shown: list[dict[str, Any]], edges: list[tuple[int, int, int]]) -> str:
-        """The graph for Graphviz to place: boxes of the size of their cards, nothing else."""
-        lines = ["digraph {", "rankdir=LR", 'node [shape=box, fixedsize=true, label=""]', "edge [dir=both, arrowsize=0.8]"]
-        fan = max((len(node.operands) for node in self.flow.order), default=0)
-        lines.append(f"graph [nodesep=0.25, ranksep={min(0.55 + 0.05 * fan, 2.2):.2f}]")
-        if len(edges) > _MANY:
-            lines.append("graph [nslimit=2, nslimit1=2, mclimit=0.3]")
-        for i, each in enumerate(shown):
-            longest = max(len(each["title"]), len(each["value"]) + 1, len(each["delta"]) + 3)
-            width = max(72.0, longest * _CHARACTER + (44.0 if each["symbol"] else 22.0))
-            lines.append(f"n{i} [width={width / 72:.3f}, height={_HEIGHT / 72:.3f}]")
-        label = 'label="000000000\\n000000000", fontsize=11, ' if len(edges) <= _FEW else ""
-        lines += [f'n{x} -> n{i} [{label}id="e{i}_{place}"]' for i, place, x in edges]
-        self.groups: dict[str, str] = {}
-        if len(shown) <= _CLUSTERED:
-            lines += self.clusters()
-        return "\n".join([*lines, "}"])
+    def placed(self, shown: list[dict[str, Any]], edges: list[tuple[int, int, int]], rankdir: str) -> dict[str, Any]:
+        """Where everything stands, left to right or top down: the page takes what suits its window."""
+        source, groups = _dot(self.flow, shown, edges, rankdir)
+        at = layout(_Text(source), timeout=self.timeout)
+        curves = [at.edges.get(f"e{i}_{place}") for i, place, _ in edges]
+        return {
+            "size": _rounded([at.width, at.height]),
+            "boxes": [_rounded(at.nodes[f"n{i}"][:3]) for i in range(len(shown))],
+            "curves": [
+                {
+                    "points": [_rounded(point) for point in curve.points],
+                    "tail": _rounded(curve.tail or curve.points[0]),
+                    "head": _rounded(curve.head or curve.points[-1]),
+                    "label": curve.label and _rounded(curve.label),
+                }
+                if curve
+                else None
+                for curve in curves
+            ],
+            "groups": [
+                [*_rounded(at.clusters[name]), style.shorten(label)]
+                for name, label in groups.items()
+                if name in at.clusters
+            ],
+        }
 
-    def clusters(self) -> list[str]:
-        """A box for every dotted prefix that at least two nodes share, one inside the other."""
+
+def _rounded(numbers: Sequence[float]) -> list[float]:
+    return [round(x, 1) for x in numbers]
+
+
+def _dot(
+    flow: Flow, shown: list[dict[str, Any]], edges: list[tuple[int, int, int]], rankdir: str
+) -> tuple[str, dict[str, str]]:
+    """The graph for Graphviz to place, boxes of the size of their cards; and what each cluster is called."""
+    few = len(edges) <= _FEW
+    fan = max((len(node.operands) for node in flow.order), default=0)
+    ranksep = min((0.3 if few else 0.55) + 0.05 * fan, 2.2)
+    lines = [
+        "digraph {",
+        f"graph [rankdir={rankdir}, nodesep=0.25, ranksep={ranksep:.2f}, fontsize=12]",
+        'node [shape=box, fixedsize=true, label=""]',
+        "edge [dir=both, arrowsize=0.8]",
+    ]
+    if len(edges) > _MANY:
+        lines.append("graph [nslimit=2, nslimit1=2, mclimit=0.3]")
+    for i, each in enumerate(shown):
+        longest = max(len(each["title"]), len(each["value"]) + 1, len(each["delta"]) + 3)
+        width = max(72.0, longest * _CHARACTER + (44.0 if each["symbol"] else 22.0))
+        lines.append(f"n{i} [width={width / 72:.3f}, height={_HEIGHT / 72:.3f}]")
+    label = 'label="0000000000\\n0000000000", fontsize=13, ' if few else ""
+    lines += [f'n{x} -> n{i} [{label}id="e{i}_{place}"]' for i, place, x in edges]
+    groups: dict[str, str] = {}
+    if len(shown) <= _CLUSTERED:
         members: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
-        for i, node in enumerate(self.flow.order):
+        for i, node in enumerate(flow.order):
             members[tuple(style.clean(node.label).split(".")[:-1])].append(i)
-        return self._cluster((), members, [])
+        lines += _clusters((), members, groups)
+    return "\n".join([*lines, "}"]), groups
 
-    def _cluster(self, prefix: tuple[str, ...], members: dict[tuple[str, ...], list[int]], lines: list[str]) -> list[str]:
-        for path in sorted({other[: len(prefix) + 1] for other in members if other[: len(prefix)] == prefix != other}):
-            name = f"cluster_{len(self.groups)}"
-            self.groups[name] = path[-1]
-            lines.append(f"subgraph {name} {{ margin=14")
-            lines += [f"n{i}" for i in members.get(path, [])]
-            if len(path) < 2:  # layer and neuron: deeper boxes would be all frames
-                self._cluster(path, members, lines)
-            else:
-                lines += [f"n{i}" for deeper in members if deeper[: len(path)] == path != deeper for i in members[deeper]]
-            lines.append("}")
-        return lines
+
+def _clusters(
+    prefix: tuple[str, ...], members: dict[tuple[str, ...], list[int]], groups: dict[str, str]
+) -> Iterator[str]:
+    """A box for every dotted prefix of labels, one inside the other; `groups` gets their names."""
+    depth = len(prefix) + 1
+    for path in sorted({other[:depth] for other in members if other[: depth - 1] == prefix != other}):
+        name = f"cluster_{len(groups)}"
+        groups[name] = path[-1]
+        yield f'subgraph {name} {{ margin=12; label="{"0" * min(len(path[-1]), 8)}"; labeljust=l;'
+        if depth < _DEPTH:
+            yield from (f"n{i}" for i in members.get(path, []))
+            yield from _clusters(path, members, groups)
+        else:  # deeper boxes would be all frames
+            yield from (f"n{i}" for other in members if other[:depth] == path for i in members[other])
+        yield "}"
+
+
+def typeset(tree: Tree) -> str:
+    """A formula as one line of text that looks the part: v₃ = v₂²."""
+    kind, *parts = tree
+    if kind in {"msub", "msup"} and parts[1][0] == "mn" and parts[1][1].isdigit():
+        return typeset(parts[0]) + parts[1][1].translate(_LOW if kind == "msub" else _HIGH)
+    if kind == "mrow":
+        return "".join(
+            f" {part[1]} " if part[0] == "mo" and part[1] in "+−·=" and i else typeset(part)
+            for i, part in enumerate(parts)
+        )
+    return text(tree)
 
 
 def _cut(sentence: str) -> str:

@@ -78,7 +78,9 @@ def stepper(
         )
     chosen = None if parameters is None else _checked(parameters, flow)
     steps = Steps(flow, chosen, float(learning_rate), digits, timeout)
-    heading = style.clean(title if title is not None else f"Backpropagation: {style.shorten(root.label) or 'the result'}")
+    heading = style.clean(
+        title if title is not None else f"Backpropagation: {style.shorten(root.label) or 'the result'}"
+    )
     rendering.write(path, _page(heading, steps.data()).encode())
     return path
 

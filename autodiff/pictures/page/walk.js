@@ -4,7 +4,6 @@
   const { nodes, edges } = data;
   const $ = (id) => document.getElementById(id);
   const SVG = "http://www.w3.org/2000/svg";
-  const MATH = "http://www.w3.org/1998/Math/MathML";
   const HEIGHT = 62;
 
   // Every text of the graph comes in through here, as text.
@@ -16,29 +15,45 @@
     return element;
   }
 
-  // Formulas come as trees in the vocabulary of MathML; only these elements are made of them.
-  const FORMULA = new Set(["mi", "mo", "mn", "mtext", "mrow", "mfrac", "msup", "msub", "msqrt"]);
-  function math(tree) {
+  // Formulas come as trees in the vocabulary of MathML. Browsers without a mathematical font set MathML badly, so the
+  // page sets them itself, and says them aloud in words.
+  const LETTERS = new Set(["mi", "mo", "mn", "mtext"]);
+  const PARTS = new Set(["mrow", "mfrac", "msup", "msub", "msubsup", "msqrt"]);
+  function formed(tree) {
     const [kind, ...parts] = tree;
+    if (kind === "mname") return formed(parts[1]);
     if (kind === "msci") {
-      return math(["mrow", ["mn", parts[0]], ["mo", "×"], ["msup", ["mn", "10"], ["mn", parts[1].replace("-", "−")]]]);
+      return formed(["mrow", ["mn", parts[0]], ["mo", "×"], ["msup", ["mn", "10"], ["mn", parts[1].replace("-", "−")]]]);
     }
-    if (!FORMULA.has(kind)) throw new Error(`no such formula: ${kind}`);
-    const element = document.createElementNS(MATH, kind);
-    if (typeof parts[0] === "string") {
-      element.textContent = parts[0];
-      if (kind === "mi" && "∂δσαe".includes(parts[0])) element.setAttribute("mathvariant", "normal");
-    } else {
-      element.append(...parts.map(math));
+    if (LETTERS.has(kind)) {
+      const upright = kind === "mi" && (parts[0].length > 1 || "∂∞".includes(parts[0])) ? "mtext" : kind;
+      const sign = kind === "mo" && !"+−·=←×,".includes(parts[0]) ? "bracket" : upright;
+      return make("span", { class: sign, ...(kind === "mtext" ? { dir: "auto" } : {}) }, parts[0]);
     }
-    return element;
+    if (!PARTS.has(kind)) throw new Error(`no such formula: ${kind}`);
+    const inner = parts.map(formed);
+    if (kind === "msub") return make("span", { class: "script" }, inner[0], make("sub", {}, inner[1]));
+    if (kind === "msup") return make("span", { class: "script" }, inner[0], make("sup", {}, inner[1]));
+    if (kind === "msubsup") {
+      return make("span", { class: "script" }, inner[0], make("span", { class: "both" }, make("sup", {}, inner[2]), make("sub", {}, inner[1])));
+    }
+    const signed = kind === "mrow" && parts[0]?.[1] === "−" ? " signed" : "";
+    return make("span", { class: kind + signed }, ...inner);
   }
-  function equation(tree) {
-    const element = document.createElementNS(MATH, "math");
-    element.setAttribute("display", "block");
-    element.append(math(tree));
-    return element;
+  function read(tree) {
+    const [kind, ...parts] = tree;
+    if (LETTERS.has(kind)) return ` ${parts[0]} `;
+    if (kind === "mname") return ` ${parts[0]} `;
+    if (kind === "msci") return ` ${parts[0]} times 10 to the ${parts[1]} `;
+    const inner = parts.map(read);
+    if (kind === "mfrac") return ` ${inner[0]} over ${inner[1]} `;
+    if (kind === "msup") return ` ${inner[0]} to the ${inner[1]} `;
+    if (kind === "msqrt") return ` root of ${inner[0]} `;
+    return inner.join("");
   }
+  const inline = (tree) => make("span", { class: "math" }, formed(tree));
+  const equation = (tree) =>
+    make("div", { class: "math", role: "math", "aria-label": read(tree).replace(/\s+/g, " ").trim() }, formed(tree));
 
   // The steps, in order: leaves are there at the start; then each operation; then δ, as the sweep meets the nodes.
   const steps = [{ phase: "start" }];
@@ -70,75 +85,88 @@
   let timer = null;
   const quiet = matchMedia("(prefers-reduced-motion: reduce)");
 
-  // The graph.
+  // The graph, as Graphviz placed it: left to right or top down, whichever fills the window better.
   const svg = $("graph");
-  const layers = ["groups", "edges", "nodes"].map((name) => draw("g", { class: name }));
-  svg.append(...layers);
-  const ring = draw("rect", { class: "ring", rx: 14 });
-  layers[2].append(ring);
-
-  for (const [x, y, width, height, label] of data.groups) {
-    layers[0].append(
-      draw("g", { class: "group" },
-        draw("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: 12 }),
-        draw("text", { x: x - width / 2 + 10, y: y - height / 2 + 14 }, label)),
-    );
-  }
+  let plan = null;
+  let boxes, wires, cards, ring;
 
   const point = (p) => `${p[0]} ${p[1]}`;
-  const curve = (points) => `M${point(points[0])}C${points.slice(1).map(point).join(" ")}`;
+  const curve = (points) => `${point(points[0])}C${points.slice(1).map(point).join(" ")}`;
   function arrow(base, tip) {
     const [dx, dy] = [tip[0] - base[0], tip[1] - base[1]];
     const length = Math.hypot(dx, dy) || 1;
     const [nx, ny] = [(-dy / length) * 4.5, (dx / length) * 4.5];
     return `${tip[0]},${tip[1]} ${base[0] + nx},${base[1] + ny} ${base[0] - nx},${base[1] - ny}`;
   }
-  const wires = edges.map((edge) => {
-    const { points, ends } = edge;
-    const group = draw("g", { class: "edge" });
-    layers[1].append(group);
-    if (points.length < 4) return { group };
-    const last = points[points.length - 1];
-    const [tail, head] = [ends[0] || points[0], ends[1] || last];
-    const wire = draw("path");
-    const tip = draw("polygon");
-    group.append(wire, tip);
-    const middle = ends[2] || points[3 * Math.floor((points.length - 1) / 6)] || points[0];
-    return {
-      group, wire, tip, middle,
-      forward: [`M${point(tail)}L${curve(points).slice(1)}`, arrow(last, head)],
-      backward: [`${curve(points)}L${point(head)}`, arrow(points[0], tail)],
-    };
-  });
+  function middle(points) {
+    const k = 3 * Math.floor((points.length - 1) / 6);
+    const [a, b, c, d] = points.slice(k, k + 4);
+    return [0, 1].map((i) => (a[i] + 3 * b[i] + 3 * c[i] + d[i]) / 8);
+  }
+  function build(layout) {
+    plan = layout;
+    boxes = layout.boxes;
+    const layers = ["groups", "edges", "nodes"].map((name) => draw("g", { class: name }));
+    for (const [x, y, width, height, label] of layout.groups) {
+      layers[0].append(
+        draw("g", { class: "group" },
+          draw("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: 12 }),
+          draw("text", { x: x - width / 2 + 12, y: y - height / 2 + 17 }, label)),
+      );
+    }
+    wires = layout.curves.map((placed) => {
+      const group = draw("g", { class: "edge" });
+      layers[1].append(group);
+      if (!placed || placed.points.length < 4) return { group };
+      const { points, tail, head, label } = placed;
+      const wire = draw("path");
+      const tip = draw("polygon");
+      group.append(wire, tip);
+      return {
+        group, wire, tip, middle: label || middle(points),
+        forward: [`M${point(tail)}L${curve(points)}`, arrow(points[points.length - 1], head)],
+        backward: [`M${curve(points)}L${point(head)}`, arrow(points[0], tail)],
+      };
+    });
+    ring = draw("rect", { class: "ring", rx: 14 });
+    layers[2].append(ring);
+    cards = nodes.map((node, i) => {
+      const card = cardOf(node, i);
+      layers[2].append(card);
+      return { card, look: "" };
+    });
+    svg.replaceChildren(...layers);
+  }
   function labels(k) {
     const drawn = wires[k];
-    if (drawn.partial || !drawn.middle) return;
+    if (drawn.partial) return;
     const [x, y] = drawn.middle;
-    drawn.partial = draw("text", { class: "partial", x, y: y - 3 });
-    drawn.product = draw("text", { class: "product", x, y: y + 11 });
+    drawn.partial = draw("text", { class: "partial", x, y: y - 5 });
+    drawn.product = draw("text", { class: "product", x, y: y + 9 });
     drawn.group.append(drawn.partial, drawn.product);
   }
-
-  const cards = nodes.map((node, i) => {
-    const [x, y, width] = node.box;
+  function cardOf(node, i) {
+    const [x, y, width] = boxes[i];
     const [left, top] = [x - width / 2, y - HEIGHT / 2];
-    const middle = node.symbol ? x + 15 : x;
-    const value = draw("text", { class: `value ${node.valueTone}`, x: middle, y: y + 4 }, node.value);
-    const delta = draw("text", { class: "delta", x: middle, y: y + 22.5 }, `δ ${node.delta}`);
-    const pill = draw("rect", { class: "pill", x: middle - 6 - delta.textContent.length * 3.6, y: y + 10, width: 12 + delta.textContent.length * 7.2, height: 17, rx: 8.5 });
+    const centre = node.symbol ? x + 15 : x;
+    const half = (node.delta.length + 2) * 3.6 + 7;
     const card = draw("g", { role: "button", tabindex: -1, "data-node": i },
       draw("rect", { class: "frame", x: left, y: top, width, height: HEIGHT, rx: node.kind === "input" ? 24 : 11 }));
     if (node.symbol) {
+      const long = node.symbol.length > 2;
       card.append(
         draw("circle", { class: "badge", cx: left + 21, cy: y, r: 14 }),
-        draw("text", { class: node.symbol.length > 2 ? "symbol long" : "symbol", x: left + 21, y: y + (node.symbol.length > 2 ? 3.5 : 5) }, node.symbol));
+        draw("text", { class: long ? "symbol long" : "symbol", x: left + 21, y: y + (long ? 3.5 : 5) }, node.symbol));
     } else {
       card.append(draw("rect", { class: "stripe", x: x - 13, y: top - 1.5, width: 26, height: 4, rx: 2 }));
     }
-    card.append(draw("text", { class: "title", x: middle, y: y - 13 }, node.title), value, pill, delta);
-    layers[2].append(card);
-    return { card, look: "" };
-  });
+    card.append(
+      draw("text", { class: "title", x: centre, y: y - 13 }, node.title),
+      draw("text", { class: `value ${node.valueTone}`, x: centre, y: y + 4 }, node.value),
+      draw("rect", { class: "pill", x: centre - half, y: y + 10, width: 2 * half, height: 17, rx: 8.5 }),
+      draw("text", { class: "delta", x: centre, y: y + 22.5 }, `δ ${node.delta}`));
+    return card;
+  }
 
   // Where the view is, and where it goes.
   let view = { x: 0, y: 0, scale: 1 }; // the middle, and pixels per point
@@ -150,11 +178,11 @@
     const [w, h] = [width / view.scale, height / view.scale];
     svg.setAttribute("viewBox", `${view.x - w / 2} ${view.y - h / 2} ${w} ${h}`);
   }
-  function whole() {
+  function fits({ size }) {
     const { width, height } = pane();
-    const scale = Math.min((width - 24) / data.size[0], (height - 24) / data.size[1], 1.9);
-    return { x: data.size[0] / 2, y: data.size[1] / 2, scale };
+    return Math.min((width - 24) / size[0], (height - 24) / size[1], 1.9);
   }
+  const whole = () => ({ x: plan.size[0] / 2, y: plan.size[1] / 2, scale: fits(plan) });
   function fly(to) {
     cancelAnimationFrame(flight);
     const from = view;
@@ -176,13 +204,13 @@
   function aim(node) {
     const all = whole();
     if (all.scale >= 0.6 || node === null) return all;
-    const near = [node, ...involved(node)].map((i) => nodes[i].box);
+    const near = [node, ...involved(node)].map((i) => boxes[i]);
     const [left, right] = [Math.min(...near.map((b) => b[0] - b[2] / 2)), Math.max(...near.map((b) => b[0] + b[2] / 2))];
     const [top, bottom] = [Math.min(...near.map((b) => b[1] - HEIGHT / 2)), Math.max(...near.map((b) => b[1] + HEIGHT / 2))];
     const { width, height } = pane();
     const scale = Math.min((width - 60) / (right - left), (height - 60) / (bottom - top), 1.2);
     if (scale >= 0.55) return { x: (left + right) / 2, y: (top + bottom) / 2, scale };
-    return { x: nodes[node].box[0], y: nodes[node].box[1], scale: 0.7 };
+    return { x: boxes[node][0], y: boxes[node][1], scale: 0.7 };
   }
   function involved(node) {
     const { phase } = steps[now];
@@ -245,7 +273,6 @@
       const [path, tip] = back ? drawn.backward : drawn.forward;
       drawn.wire.setAttribute("d", path);
       drawn.tip.setAttribute("points", known || back ? tip : "");
-      if (back) drawn.wire.setAttribute("style-width", "");
       drawn.wire.style.strokeWidth = back ? `${edge.width + (current ? 1 : 0)}px` : "";
       if (shown) labels(k);
       if (drawn.partial) {
@@ -256,7 +283,7 @@
     if (node === null) {
       ring.setAttribute("visibility", "hidden");
     } else {
-      const [x, y, width] = nodes[node].box;
+      const [x, y, width] = boxes[node];
       const box = { x: x - width / 2 - 3, y: y - HEIGHT / 2 - 3, width: width + 6, height: HEIGHT + 6, visibility: "visible" };
       for (const [name, value] of Object.entries(box)) ring.setAttribute(name, value);
     }
@@ -286,7 +313,11 @@
     else words = `Update: each parameter goes a step against its gradient, α = ${data.update.rate}. ${outcome()}`;
     $("say").textContent = `Step ${now} of ${steps.length - 1}. ${words}`;
     if (node === null) box.replaceChildren(make("p", {}, words));
-    else box.replaceChildren(equation(phase === "forward" ? nodes[node].forward : nodes[node].backward));
+    else box.replaceChildren(inline(phase === "forward" ? nodes[node].forward : nodes[node].backward));
+    for (const size of ["", "small", "smaller"]) { // as large as the window allows
+      box.className = size;
+      if (box.scrollWidth <= box.clientWidth) break;
+    }
     box.scrollLeft = 0;
   }
   function outcome() {
@@ -317,6 +348,15 @@
   }
   const part = (title, ...content) => [make("h3", {}, title), ...content];
   const formula = (tree) => make("div", { class: "equation" }, equation(tree));
+  function sides(tree) { // a chain of equations, from the second sign on a line each
+    const lines = [[]];
+    let signs = 0;
+    for (const part of tree.slice(1)) {
+      if (part[0] === "mo" && part[1] === "=" && ++signs > 1) lines.push([]);
+      lines[lines.length - 1].push(part);
+    }
+    return lines.map((line) => formula(["mrow", ...line]));
+  }
   const soon = (text) => make("p", { class: "soon" }, text);
   function number(title, known, shown, exact, tone) {
     const value = make("dd", known ? { "data-exact": exact } : {}, known ? shown : "–");
@@ -329,27 +369,27 @@
     const root = i === nodes.length - 1;
     const kinds = { parameter: "parameter", input: "leaf: input or constant", operation: `operation: ${node.op}` };
     const content = [
-      make("h2", { dir: "auto" }, node.label.trim() || node.title),
+      make("h2", { dir: "auto" }, node.label.trim() || inline(node.name)),
       make("p", { class: "chips" }, make("b", { class: node.kind }, kinds[node.kind])),
       make("dl", { class: "numbers" },
-        number("value", known, node.value, node.exactValue, ""),
-        number(`δ = ∂${data.loss.title}/∂${node.title}`, swept, node.delta, node.exactDelta, node.tone)),
+        number(inline(node.name), known, node.value, node.exactValue, ""),
+        number(inline(["mrow", ["mi", "δ"], ["mo", "="], ["mfrac", ["mrow", ["mi", "∂"], data.loss.name], ["mrow", ["mi", "∂"], node.name]]]), swept, node.delta, node.exactDelta, node.tone)),
     ];
     if (node.kind === "operation") {
-      content.push(...part("Forward", known ? formula(node.forward) : soon("Not computed yet.")));
-      if (known) content.push(...part("Local derivatives", ...node.locals.map(formula)));
+      content.push(...part("Forward", ...(known ? sides(node.forward) : [soon("Not computed yet.")])));
+      if (known && node.locals.length) content.push(...part("Local derivatives", ...node.locals.map(formula)));
     }
     const rule = [];
     if (!swept) rule.push(soon("δ has not flowed back to here yet."));
     else if (root) rule.push(soon("The walk back begins here: the derivative of the result by itself is 1."), formula(node.backward));
-    else if (node.terms.length) rule.push(formula(node.backward), terms(node));
+    else if (node.terms.length) rule.push(...sides(node.backward), terms(node));
     content.push(...part("Chain rule", ...rule));
     if (swept && node.notes.length) content.push(make("ul", { class: "notes" }, ...node.notes.map((note) => make("li", { dir: "auto" }, note))));
-    if (swept && node.updated) content.push(...part("Update", formula(node.updated)));
+    if (swept && node.updated) content.push(...part("Update", ...node.updated.map(formula)));
     return content;
   }
   function link(i) {
-    const button = make("button", { type: "button", dir: "auto" }, nodes[i].title);
+    const button = make("button", { type: "button", "aria-label": nodes[i].label.trim() || nodes[i].title }, inline(nodes[i].name));
     button.addEventListener("click", () => choose(i));
     return button;
   }
@@ -387,7 +427,7 @@
     const rule = ["mrow", ["mi", "w"], ["mo", "←"], ["mi", "w"], ["mo", "−"], ["mi", "α"], ["mo", "·"],
       ["mfrac", ["mrow", ["mi", "∂"], data.loss.name], ["mrow", ["mi", "∂"], ["mi", "w"]]]];
     const lines = rows.slice(0, 400).map((each) => {
-      const changed = cell("sum", each.new);
+      const changed = cell("new", each.new);
       changed.dataset.exact = each.exactNew;
       return row("td", make("td", {}, link(each.node)), each.old, cell(each.tone, each.delta), changed);
     });
@@ -540,12 +580,19 @@
     event.preventDefault();
   });
   new ResizeObserver(() => {
+    const better = data.layouts.reduce((a, b) => (fits(b) > 1.15 * fits(a) ? b : a), plan);
+    if (better !== plan) arrange(better);
     if (follow) view = aim(steps[now].node ?? null);
     look();
   }).observe(svg);
+  function arrange(layout) {
+    build(layout);
+    view = whole();
+    go(now, { keep: true });
+    view = follow ? aim(steps[now].node ?? null) : whole();
+    look();
+  }
 
   $("slider").max = String(steps.length - 1);
-  view = whole();
-  look();
-  go(0);
+  arrange(data.layouts.reduce((a, b) => (fits(b) > 1.15 * fits(a) ? b : a)));
 })();
