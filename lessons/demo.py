@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from autodiff import Value, draw, topological_order
-from autodiff.pictures import RenderError, render, stepper
+from autodiff.pictures import RenderError, animate, render, stepper
+from lessons import pictures
 from lessons.gallery import Figure, Section, page
 from lessons.plots import PLOTS, save
-from models import MLP, LinearRegression, MLPClassifier, Perceptron, datasets
+from models import LinearRegression, MLPClassifier, Perceptron, datasets
 from models.datasets import apples_and_oranges
-from models.losses import half_squared_error
 
 TITLE = "Watch δ flow backward"
 LEAD = (
@@ -106,13 +106,7 @@ def beside(name: str, train: datasets.Dataset, test: datasets.Dataset, **options
 
 def neuron() -> Value:
     """Sweep δ back through the course's neuron with a squared error."""
-    x, w, b = Value(2.0, "x"), Value(-3.0, "w"), Value(6.5, "b")
-    z = w * x + b
-    z.label = "z"
-    a = z.sigmoid()
-    a.label = "a"
-    cost = (1.0 - a) ** 2 / 2
-    cost.label = "C"
+    cost = pictures.neuron()
     cost.backward()
     return cost
 
@@ -127,15 +121,11 @@ def one_neuron() -> str:
     )
 
 
-def network() -> tuple[MLP, Value]:
-    """Sweep δ back through a 2-3-1 network, the exercise of study, sleep and mark: the network and its cost."""
-    data = datasets.study_sleep_mark()
-    mlp = MLP(2, [3, 1], activation="sigmoid", output_activation="sigmoid", random_state=1)
-    inputs = [Value(x, name) for x, name in zip(data.X[0].tolist(), ("study", "sleep"), strict=True)]
-    cost = half_squared_error(mlp(inputs), float(data.y[0]))
-    cost.label = "C"
+def network() -> Value:
+    """Sweep δ back through a small network."""
+    cost = pictures.network()
     cost.backward()
-    return mlp, cost
+    return cost
 
 
 class Gallery:
@@ -146,12 +136,12 @@ class Gallery:
         self.problems: list[str] = []
         self.written: list[Path] = []
 
-    def graph(self, root: Value, name: str, title: str, caption: str, *, wide: bool = False, **look: Any) -> Figure:
+    def graph(self, root: Value, name: str, title: str, caption: str, **look: Any) -> Figure:
         """A graph, as SVG for both kinds of paper."""
         for dark in (False, True):
             theme = "dark" if dark else "light"
             self.written.append(render(draw(root, theme=theme, **look), self.out / f"{name}{'-dark' * dark}.svg"))
-        return Figure(title, caption, f"{name}.svg", f"{name}-dark.svg", wide=wide)
+        return Figure(title, caption, f"{name}.svg", f"{name}-dark.svg", wide=True)
 
     def plots(self) -> Iterator[Figure]:
         """Every plot of the course."""
@@ -171,48 +161,57 @@ class Gallery:
 
     def sections(self, printed: str) -> list[Section]:
         """Everything there is to see."""
-        mlp, cost = network()
-
-        def zooms() -> list[Figure]:
-            layers = "Shapes and norms: how much of δ arrives in each layer."
-            neurons = "The course's diagram: neurons with their outputs and δ, weights as strokes."
-            operations = "Every node and every partial, as the engine has them."
-            return [
-                self.graph(cost, "layers", 'detail="layers"', layers, wide=True, detail="layers"),
-                self.graph(cost, "neurons", 'detail="neurons"', neurons, wide=True, detail="neurons"),
-                self.graph(cost, "operations", 'detail="operations"', operations, wide=True, detail="operations"),
-            ]
-
-        def sweep() -> list[Figure]:
-            from autodiff.pictures import animate
-
-            animate(neuron(), self.out / "delta.svg")
-            animate(neuron(), self.out / "delta.gif")
-            self.written += [self.out / "delta.svg", self.out / "delta.gif"]
-            caption = "One sweep over the neuron, node by node, and again. The layout stays, so nothing jumps."
-            return [Figure("The sweep", caption, "delta.svg", files=("delta.svg", "delta.gif"), wide=True)]
-
-        def steps() -> list[Figure]:
-            self.written.append(
-                stepper(cost, self.out / "stepper.html", parameters=mlp.parameters(), learning_rate=1.0, title=TITLE)
-            )
-            caption = "Play, step, or use the arrow keys; click a node to see the chain-rule sum behind its δ."
-            return [Figure("Step by step through the network", caption, "stepper.html", wide=True)]
-
-        def one() -> list[Figure]:
-            caption = "z = wx + b, a = σ(z), C = (1 − a)²/2. Grey: the local derivative. In colour: what δ hands back."
-            return [self.graph(neuron(), "neuron", "draw(C)", caption, wide=True)]
-
         return [
-            self.section("A neuron", "What the engine records, drawn as it is.", one),
-            self.section(
-                "A network, three zooms", "The same cost of the same 2-3-1 network, seen closer and closer.", zooms
-            ),
-            self.section("The sweep", "δ starts at the cost with 1 and goes back in topological order.", sweep),
-            self.section("Step by step", "Forward, then backward, then the update w ← w − α·∂C/∂w.", steps),
+            self.section("A neuron", "What the engine records, drawn as it is.", self.one),
+            self.section("A network, three zooms", "One cost of a 2-3-1 network, seen closer and closer.", self.zooms),
+            self.section("The sweep", "δ starts as 1 at the cost and is handed back, consumers first.", self.sweeps),
+            self.section("Step by step", "Forward, then backward, then the update w ← w − α·∂C/∂w.", self.steps),
             self.section("Plots", "The course where people would rather look.", lambda: list(self.plots())),
             Section("Numbers", "What the models learnt, just now.", printed=printed),
         ]
+
+    def one(self) -> list[Figure]:
+        """The neuron."""
+        caption = "z = wx + b, a = σ(z), C = (1 − a)²/2. Grey: the local derivative. In colour: what δ hands back."
+        return [self.graph(neuron(), "neuron", "draw(C)", caption)]
+
+    def zooms(self) -> list[Figure]:
+        """The network from afar and from near, and a larger one."""
+        small, large = network(), pictures.moons()
+        large.backward()
+        captions = {
+            "layers": "Shapes and norms: how much of δ arrives in each layer.",
+            "neurons": "The course's diagram: neurons with their outputs and δ, weights as strokes.",
+            "operations": "Every node and every partial, as the engine has them.",
+        }
+        figures = [
+            self.graph(small, f"network-{detail}", f'draw(C, detail="{detail}")', caption, detail=detail)
+            for detail, caption in captions.items()
+        ]
+        caption = "Micrograd's 2-16-16-1 over twenty points of the two moons: thousands of nodes, one picture."
+        return [*figures, self.graph(large, "moons", "A larger network", caption, detail="neurons")]
+
+    def sweeps(self) -> list[Figure]:
+        """The same sweeps as they go."""
+        made: list[Figure] = []
+        for name, root, title, look in (
+            ("sweep", pictures.neuron(), "Through the neuron", {}),
+            ("sweep-network", pictures.network(), "Through the network, layer by layer", {"detail": "neurons"}),
+        ):
+            files = [f"{name}.svg", f"{name}-dark.svg", f"{name}.html", f"{name}.gif"]
+            for file in files:
+                theme = "dark" if "dark" in file else "light"
+                self.written.append(animate(root, self.out / file, theme=theme, **look))
+            caption = "Nothing jumps: every step has the same layout. The page beside it has buttons and keys."
+            made.append(Figure(title, caption, files[0], files[1], (files[0], *files[2:]), wide=True))
+        return made
+
+    def steps(self) -> list[Figure]:
+        """The walk through forward pass, backward pass and update."""
+        path = stepper(pictures.network(), self.out / "stepper.html", learning_rate=1.0, title="Backpropagation")
+        self.written.append(path)
+        caption = "Play, step, or use the arrow keys; click a node to see the chain-rule sum behind its δ."
+        return [Figure("Step by step through the network", caption, path.name, wide=True)]
 
 
 def main(out: Path = Path("out")) -> None:

@@ -66,10 +66,22 @@ def write_all(folder: Path) -> list[Path]:
     return written + [render(picture, folder / name) for name, picture in drawn.items()]
 
 
+def plots(folder: Path) -> list[Path]:
+    """Draw those plots that the README shows, light and dark, and return the paths."""
+    from lessons.plots import PLOTS, save  # matplotlib is an extra
+
+    shown = {name: PLOTS[name] for name in ("descents", "regions", "surfaces", "families")}
+    return [
+        save(plot, folder / f"{name}{'-dark' * dark}{plot.suffix}", dark=dark)
+        for name, plot in shown.items()
+        for dark in (False, True)
+    ]
+
+
 def main() -> None:
     """Draw everything, and say what came out."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
-    for path in write_all(folder):
+    for path in write_all(folder) + plots(folder):
         size = path.stat().st_size
         print(f"{path} {size / 1000:.1f} kB{' (too large for the README)' if size > MAX_BYTES else ''}")
 
