@@ -16,7 +16,7 @@ from autodiff import Value, draw, topological_order
 from autodiff.pictures import RenderError, animate, render, stepper
 from lessons import pictures
 from lessons.gallery import Figure, Section, page
-from lessons.plots import PLOTS, save
+from lessons.plots import FILMS, PLOTS, save, save_film
 from models import LinearRegression, MLPClassifier, Perceptron, datasets
 from models.datasets import apples_and_oranges
 
@@ -144,7 +144,12 @@ class Gallery:
         return Figure(title, caption, f"{name}.svg", f"{name}-dark.svg", wide=True)
 
     def plots(self) -> Iterator[Figure]:
-        """Every plot of the course."""
+        """Every plot of the course, first those that move."""
+        for name, film in FILMS.items():
+            for dark in (False, True):
+                self.written += save_film(film, self.out / f"{name}{'-dark' * dark}.gif", dark=dark)
+            light, night, still, still_night = (f"{name}{end}" for end in (".gif", "-dark.gif", ".png", "-dark.png"))
+            yield Figure(film.title, film.caption, light, night, (light,), still=still, still_dark=still_night)
         for name, plot in PLOTS.items():
             for dark in (False, True):
                 self.written.append(save(plot, self.out / f"{name}{'-dark' * dark}{plot.suffix}", dark=dark))

@@ -63,6 +63,8 @@ footer { color: var(--muted); font-size: .92rem; padding-top: 20px; padding-bott
 class Figure(NamedTuple):
     """A picture with its caption: files beside the page, `image` for light paper, `dark` for dark where there is one.
 
+    `still` and `still_dark` are in their place for those who asked their system for less motion.
+
     `files` are links below the caption. `wide` takes a row of its own, and a phone scrolls through it; with `fit` it
     is narrow enough for a phone. A page (`.html`) as image is shown in a frame.
     """
@@ -74,6 +76,8 @@ class Figure(NamedTuple):
     files: tuple[str, ...] = ()
     wide: bool = False
     fit: bool = False
+    still: str = ""
+    still_dark: str = ""
 
 
 class Section(NamedTuple):
@@ -134,9 +138,11 @@ def _figure(figure: Figure) -> str:
     if figure.image.endswith(".html"):
         shown = f'<iframe src="{escape(figure.image)}" title="{escape(figure.title)}" loading="lazy"></iframe>'
     else:
-        dark = f'<source srcset="{escape(figure.dark)}" media="(prefers-color-scheme: dark)">' if figure.dark else ""
+        night, calm = "(prefers-color-scheme: dark)", "(prefers-reduced-motion: reduce)"
+        sources = ((figure.still_dark, f"{calm} and {night}"), (figure.still, calm), (figure.dark, night))
+        others = "".join(f'<source srcset="{escape(name)}" media="{media}">' for name, media in sources if name)
         image = f'<img src="{escape(figure.image)}" alt="{escape(f"{figure.title}. {figure.caption}")}" loading="lazy">'
-        link = f'<a href="{escape(figure.image)}"><picture>{dark}{image}</picture></a>'
+        link = f'<a href="{escape(figure.image)}"><picture>{others}{image}</picture></a>'
         shown = f'<div class="picture">{link}</div>'
     files = "".join(f'<a href="{escape(name)}">{escape(name)}</a>' for name in (figure.files or (figure.image,)))
     return (

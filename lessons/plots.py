@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 
 from models import LinearRegression, MLPClassifier, Perceptron, datasets
 from models.networks_1986 import error, learn_family_trees, symmetry_networks
+from models.perceptron_rule import fires, one_pass
 from models.plots import (
     activation_curve,
     activation_surface,
@@ -22,10 +24,13 @@ from models.plots import (
     descent_path,
     hinton_diagram,
     loss_curves,
+    neuron_line,
     panels,
     regression_line,
+    write_gif,
 )
 
+DPI = 100
 POINTS = ((1.0, 3.0), (2.0, 5.0), (3.0, 7.0), (4.0, 9.0))
 ACTIVATIONS = ("step", "sigmoid", "tanh", "relu")
 
@@ -38,6 +43,15 @@ class Plot(NamedTuple):
     draw: Callable[[bool], Any]
     suffix: str = ".svg"
     wide: bool = False
+
+
+class Film(NamedTuple):
+    """Figures one after the other: `draw(dark)` yields them, each shown for so many `seconds`."""
+
+    title: str
+    caption: str
+    draw: Callable[[bool], Iterator[Any]]
+    seconds: float
 
 
 def cost(w: float, b: float = 1.0) -> float:
@@ -65,14 +79,21 @@ def contours(dark: bool) -> Any:
     return ax.figure
 
 
-def line(dark: bool) -> Any:
-    """A line while it learns."""
+@cache
+def descent_of_a_line() -> tuple[Any, Any, list[tuple[float, float]]]:
+    """Points about y = 2x + 1, and (w, b) before the first step of sixty and after each."""
     x = np.linspace(0.0, 5.0, 14)
     y = 2.0 * x + 1.0 + np.random.default_rng(0).normal(0.0, 1.2, x.size)
     model, lines = LinearRegression(learning_rate=0.02), [(0.0, 0.0)]
     for _ in range(60):
         model.partial_fit(x[:, None], y)
         lines.append((float(model.coef_[0]), model.intercept_))
+    return x, y, lines
+
+
+def line(dark: bool) -> Any:
+    """A line while it learns."""
+    x, y, lines = descent_of_a_line()
     shown = [lines[step] for step in (0, 1, 2, 3, 5, 8, 14, 60)]
     return regression_line(x, y, shown, ax=axes(dark=dark, size=(5.4, 3.6))).figure
 
@@ -86,6 +107,56 @@ def moons_network() -> tuple[datasets.Dataset, MLPClassifier]:
         random_state=0,
     )  # fmt: skip
     return data, model.fit(data.X, data.y)
+
+
+def learning_line(dark: bool) -> Iterator[Any]:
+    """The line of `line`: its first steps, then ever fewer."""
+    x, y, lines = descent_of_a_line()
+    for step in (*range(6), 8, 11, 15, 20, 30, 60):
+        ax = regression_line(x, y, lines[: step + 1][-6:], ax=axes(dark=dark, size=(5.4, 3.6)))
+        ax.set(ylim=(-0.6, 11.6), title=f"step {step}")
+        yield ax.figure
+
+
+def learning_neuron(dark: bool) -> Iterator[Any]:
+    """Rosenblatt's rule on «noche épica»: its line after every mistake."""
+    night = datasets.epic_night()
+    weights, bias = [0.0, 0.0], 0.0
+    rows = list(zip(night.X[[0, 2, 1, 3]].tolist(), night.y[[0, 2, 1, 3]].tolist(), strict=True))
+    mistakes = 0
+    for x, target in rows * 6:
+        weights, bias, wrong = one_pass([x], [target], weights, bias)
+        mistakes += wrong
+        if wrong and any(weights):
+            ax = axes(dark=dark, size=(4.4, 3.8))
+            now = partial(fires, weights=weights, bias=bias)
+            decision_regions(now, night.X, night.y, names=["no", "noche épica"], ax=ax)
+            neuron_line(weights, bias, ax=ax)
+            ax.set(xlabel="videojuegos", ylabel="pizza", title=f"mistake {mistakes}")
+            yield ax.figure
+
+
+@cache
+def bending() -> list[tuple[int, float, MLPClassifier]]:
+    """A network as it was after so many epochs on the two moons, and its share of right answers."""
+    data = datasets.moons(150, random_state=0)
+    model = MLPClassifier(hidden_layer_sizes=(8,), activation="tanh", learning_rate=0.05, random_state=3)
+    kept: list[tuple[int, float, MLPClassifier]] = []
+    for epoch in range(1, 81):
+        model.partial_fit(data.X, data.y, classes=[0.0, 1.0])
+        if epoch in {1, 4, 8, 12, 16, 20, 25, 30, 40, 50, 60, 80}:
+            kept.append((epoch, model.score(data.X, data.y), deepcopy(model)))
+    return kept
+
+
+def learning_network(dark: bool) -> Iterator[Any]:
+    """A border that bends while a network learns."""
+    data = datasets.moons(150, random_state=0)
+    for epoch, score, model in bending():
+        ax = axes(dark=dark, size=(4.4, 3.8))
+        decision_regions(model, data.X, data.y, names=data.target_names, resolution=100, ax=ax)
+        ax.set_title(f"epoch {epoch}: {score:.0%} right")
+        yield ax.figure
 
 
 def regions(dark: bool) -> Any:
@@ -203,6 +274,25 @@ PLOTS: Mapping[str, Plot] = MappingProxyType({
     ),
 })  # fmt: skip
 
+FILMS: Mapping[str, Film] = MappingProxyType({
+    "learning-line": Film("A line learns", "Gradient descent from w = b = 0, step by step.", learning_line, 0.4),
+    "learning-neuron": Film(
+        "A neuron learns", "Rosenblatt's rule on «noche épica»: the line moves at every mistake, ten times.",
+        learning_neuron, 1.0,
+    ),
+    "learning-network": Film(
+        "A network learns", "The border of a 2-8-1 network bends until it has the two moons.", learning_network, 0.4
+    ),
+})  # fmt: skip
+
+
+def save_film(film: Film, path: Path, *, dark: bool = False) -> tuple[Path, Path]:
+    """Write a film as GIF, and its last figure as PNG beside it for those who want no motion."""
+    figures = list(film.draw(dark))
+    still = path.with_suffix(".png")
+    figures[-1].savefig(still, dpi=DPI, pil_kwargs={"optimize": True})
+    return write_gif(figures, path, seconds=film.seconds), still
+
 
 def save(plot: Plot, path: Path, *, dark: bool = False) -> Path:
     """Write a plot, the same bytes each time for the same matplotlib."""
@@ -210,7 +300,9 @@ def save(plot: Plot, path: Path, *, dark: bool = False) -> Path:
 
     with rc_context({"svg.hashsalt": path.stem}):
         plain = (
-            {"metadata": {"Date": None}} if path.suffix == ".svg" else {"dpi": 150, "pil_kwargs": {"optimize": True}}
+            {"metadata": {"Date": None}}
+            if path.suffix == ".svg"
+            else {"dpi": 1.5 * DPI, "pil_kwargs": {"optimize": True}}
         )
         plot.draw(dark).savefig(path, **plain)
     return path

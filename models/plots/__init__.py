@@ -10,6 +10,7 @@ shows `ax.figure`. Axes on a dark background, such as those of `axes(dark=True)`
 
 from models.plots.descents import descent_contour, descent_curve, descent_path
 from models.plots.fits import loss_curves, regression_line
+from models.plots.gifs import write_gif
 from models.plots.hinton import hinton_diagram
 from models.plots.neurons import activation_curve, activation_surface
 from models.plots.regions import decision_regions, neuron_line
@@ -28,4 +29,5 @@ __all__ = [
     "neuron_line",
     "panels",
     "regression_line",
+    "write_gif",
 ]
