@@ -28,7 +28,7 @@ def neuron() -> Value:
 def network() -> Value:
     """The cost of a 2-3-1 network at one sample."""
     mlp = MLP(2, [3, 1], activation="sigmoid", random_state=1)
-    cost = half_squared_error(mlp([Value(0.5, "x1"), Value(1.0, "x2")]), 0.9)
+    cost = half_squared_error(mlp([0.5, 1.0]), 0.9)
     cost.label = "C"
     return cost
 

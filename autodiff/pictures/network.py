@@ -16,6 +16,7 @@ from autodiff.pictures.units import Link, Unit, Units, ranks, sums_of
 from autodiff.value import Value
 
 _LABELLED = 24  # links, up to which there is room for their numbers and for two strokes each
+_LABELLED_ROWS = 9
 _MARGIN = 8.0
 _HEAD = 44.0  # points above the columns, for what they are called
 _ARROW = 7.0
@@ -55,7 +56,7 @@ class _Network:
         self.curves: dict[str, Curve] = {}
         shown = {unit for column in self.columns for unit in column if unit is not None}
         self.links = [link for link in units.links if {link.source, link.target} <= shown]
-        self.dense = len(self.links) > _LABELLED
+        self.dense = len(self.links) > _LABELLED or self.rows > _LABELLED_ROWS
         self.width, self.height = self.place()
         for i, column in enumerate(self.columns):
             self.column(i, column, columns[i])
@@ -76,7 +77,7 @@ class _Network:
 
     def place(self) -> tuple[float, float]:
         """Give every unit its place; return width and height of the whole."""
-        pitch = self.size * 1.28
+        pitch = self.size * (1.28 if self.dense else 1.5)
         height = self.rows * pitch
         gap = (200.0 if not self.dense else min(max(150.0, height * 0.42), 330.0)) + self.size
         down = self.look.rankdir == "TB"
@@ -243,7 +244,7 @@ class _Network:
         label, at = "", None
         if not self.dense:
             text = f"{what} {'–' if number is None else self.look.brief(number)}"
-            at = self.free_place(inner, len(text) * 5.6 + 6)
+            at = self.free_place(inner, len(text) * 5.6 + 6, math.copysign(1.0, shift) if shift else 0.0)
             cell = f'<TD BGCOLOR="{self.theme.paper}">{font(markup(text), ink if kind == "b" or self.look.direction == "forward" else self.theme.muted, 10)}</TD>'
             label = f'<<TABLE BORDER="0" CELLPADDING="1" CELLSPACING="0"><TR>{cell}</TR></TABLE>>'
         self.curves[name] = Curve(inner, start if ends[0] else None, end if ends[1] else None, at)
@@ -271,12 +272,15 @@ class _Network:
         first, second, third, fourth = ((x + side[0], y + side[1]) for x, y in (start, one, two, end))
         return first, second, third, fourth
 
-    def free_place(self, points: Sequence[Point], width: float) -> Point:
-        """A place on a curve for its number, as far as possible from the others."""
+    def free_place(self, points: Sequence[Point], width: float, side: float) -> Point:
+        """A place on a curve for its number, or beside it, as far as possible from the others."""
+        (x0, y0), (x1, y1) = points[0], points[-1]
+        length = math.hypot(x1 - x0, y1 - y0) or 1.0
+        aside = -(y1 - y0) / length * side * (width / 2 - 1), (x1 - x0) / length * side * 6.0
         best: tuple[float, Box] | None = None
         for t in (0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78):
             x, y = _bezier(points, t)
-            box = Box(x, y, width, 14.0)
+            box = Box(x + aside[0], y + aside[1], width, 14.0)
             cost = sum(_overlap(box, other) for other in (*self.taken, *self.boxes.values()))
             if best is None or cost < best[0]:
                 best = cost, box

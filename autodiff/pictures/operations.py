@@ -138,7 +138,9 @@ class _Operations:
         tip = quoted(tip)
         attributes |= {"tooltip": tip, "labeltooltip": tip, "class": kind}
         clear = f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{markup(label)}</TD></TR></TABLE>>'  # of its own stroke
-        consumer = self.names[use.consumer]
+        consumer, group = self.names[use.consumer], self.paths[use.consumer]
+        if group and group != self.paths[use.operand]:  # so that groups stand beside each other, with their own leaves
+            attributes["minlen"] = "2"
         self.scene.edges.append(
             Edge(f"{kind[0]}{consumer[1:]}_{use.place}", self.names[use.operand], consumer, clear, attributes)
         )

@@ -87,7 +87,9 @@ def layers(nodes: Sequence[Value], labels: Labels) -> Units:
 
 
 def sums_of(unit: Unit) -> list[Value]:
-    """The weighted sums in a unit: where the course's δ is."""
+    """The weighted sums in a neuron or layer: where the course's δ is."""
+    if not unit.path:
+        return []
     return [node for node in unit.operations if node.op.name == "weighted_sum"]
 
 
