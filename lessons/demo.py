@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import Value, draw, topological_order
+from autodiff import Value, draw, explain, topological_order
 from autodiff.pictures import RenderError, animate, render, stepper
 from lessons import pictures
 from lessons.gallery import Figure, Section, page
 from lessons.plots import FILMS, PLOTS, save, save_film
 from models import LinearRegression, MLPClassifier, Perceptron, datasets
+from models.course_equations import equations
 from models.datasets import apples_and_oranges
 
 TITLE = "Watch δ flow backward"
@@ -121,6 +122,13 @@ def one_neuron() -> str:
     )
 
 
+def why() -> str:
+    """The chain-rule sum of each leaf of the neuron, in numbers."""
+    cost = neuron()
+    leaves = [node for node in topological_order(cost) if node.label in {"x", "w", "b"}]
+    return "\n".join(str(explain(leaf, of=cost)) for leaf in leaves)
+
+
 def network() -> Value:
     """Sweep δ back through a small network."""
     cost = pictures.network()
@@ -167,8 +175,13 @@ class Gallery:
     def sections(self, printed: str) -> list[Section]:
         """Everything there is to see."""
         return [
-            self.section("A neuron", "What the engine records, drawn as it is.", self.one),
+            self.section("A neuron", "What the engine records, drawn as it is.", self.one)._replace(printed=why()),
             self.section("A network, three zooms", "One cost of a 2-3-1 network, seen closer and closer.", self.zooms),
+            Section(
+                "The course's equations",
+                "The same network by the three formulas, with its numbers, each checked against the graph.",
+                printed=str(equations(pictures.small_mlp(), pictures.SAMPLE, pictures.TARGET)),
+            ),
             self.section("The sweep", "δ starts as 1 at the cost and is handed back, consumers first.", self.sweeps),
             self.section("Step by step", "Forward, then backward, then the update w ← w − α·∂C/∂w.", self.steps),
             self.section("Plots", "The course where people would rather look.", lambda: list(self.plots())),

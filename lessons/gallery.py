@@ -52,7 +52,7 @@ figcaption { padding: 14px 18px 16px; border-top: 1px solid var(--line); font-si
 figcaption strong { color: var(--ink); display: block; font-size: 1.02rem; }
 figcaption .files { display: flex; flex-wrap: wrap; gap: 2px 16px; margin-top: 6px; font-size: .87rem; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 14px; padding: 18px; overflow-x: auto;
-  font: .83rem/1.6 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; margin: 0; }
+  font: .83rem/1.6 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; margin: 22px 0 0; }
 .note { border-left: 4px solid var(--warm); padding: 4px 0 4px 14px; }
 footer { color: var(--muted); font-size: .92rem; padding-top: 20px; padding-bottom: 56px; }
 @media (max-width: 560px) { figure.wide:not(.fit) .picture img { max-width: none; width: max(100%, 620px); } }
@@ -129,7 +129,7 @@ def _section(section: Section) -> str:
     cards = f'<div class="cards">\n{"".join(map(_figure, section.figures))}</div>\n' if section.figures else ""
     return (
         f'<section id="{_anchor(section.title)}">\n<h2>{escape(section.title)}</h2>\n<p>{escape(section.text)}</p>\n'
-        f"{note}{printed}{cards}</section>\n"
+        f"{note}{cards}{printed}</section>\n"
     )
 
 

@@ -11,6 +11,7 @@ from models import MLP, datasets
 from models.losses import half_squared_error
 
 MAX_BYTES = 200_000
+SAMPLE, TARGET = (0.5, 1.0), 0.9
 
 
 def neuron() -> Value:
@@ -25,10 +26,14 @@ def neuron() -> Value:
     return cost
 
 
+def small_mlp() -> MLP:
+    """A 2-3-1 network."""
+    return MLP(2, [3, 1], activation="sigmoid", random_state=1)
+
+
 def network() -> Value:
-    """The cost of a 2-3-1 network at one sample."""
-    mlp = MLP(2, [3, 1], activation="sigmoid", random_state=1)
-    cost = half_squared_error(mlp([0.5, 1.0]), 0.9)
+    """The cost of the 2-3-1 network at one sample."""
+    cost = half_squared_error(small_mlp()(SAMPLE), TARGET)
     cost.label = "C"
     return cost
 

@@ -112,7 +112,7 @@ def moons_network() -> tuple[datasets.Dataset, MLPClassifier]:
 def learning_line(dark: bool) -> Iterator[Any]:
     """The line of `line`: its first steps, then ever fewer."""
     x, y, lines = descent_of_a_line()
-    for step in (*range(6), 8, 11, 15, 20, 30, 60):
+    for step in (*range(5), 7, 10, 20, 60):
         ax = regression_line(x, y, lines[: step + 1][-6:], ax=axes(dark=dark, size=(5.4, 3.6)))
         ax.set(ylim=(-0.6, 11.6), title=f"step {step}")
         yield ax.figure
@@ -144,7 +144,7 @@ def bending() -> list[tuple[int, float, MLPClassifier]]:
     kept: list[tuple[int, float, MLPClassifier]] = []
     for epoch in range(1, 81):
         model.partial_fit(data.X, data.y, classes=[0.0, 1.0])
-        if epoch in {1, 4, 8, 12, 16, 20, 25, 30, 40, 50, 60, 80}:
+        if epoch in {1, 8, 16, 20, 25, 30, 40, 50, 60, 80}:
             kept.append((epoch, model.score(data.X, data.y), deepcopy(model)))
     return kept
 

@@ -27,6 +27,7 @@ from models.plots import (
     neuron_line,
     panels,
     regression_line,
+    write_gif,
 )
 from models.plots.style import DARK, LIGHT
 from models.training import History
@@ -395,3 +396,37 @@ def test_without_matplotlib_the_extra_is_named():
     assert run(f"{code} assert descent_path(lambda w: w * w, 1.0, learning_rate=0.5, steps=1)[1] == 0").stderr == ""
     last = run(f"{code} activation_curve('relu')").stderr.strip().splitlines()[-1]
     assert last == 'ImportError: plots need matplotlib: pip install "delta-autodiff[plots]"'
+
+
+def test_a_gif_has_a_frame_for_every_figure(tmp_path):
+    """As many frames, of the figures' size, each for its time, the last for longer; nothing else is written."""
+    from PIL import Image
+
+    figures = [regression_line([1, 2], [1, 2], (w, 0)).figure for w in (0.0, 0.5, 1.0)]
+    path = write_gif(iter(figures), tmp_path / "line.gif", seconds=0.2, last=1.5)
+    assert list(tmp_path.iterdir()) == [path]
+    with Image.open(path) as film:
+        assert film.n_frames == 3
+        assert film.size == (520, 360)
+        assert film.info["loop"] == 0
+        waits = []
+        for i in range(3):
+            film.seek(i)
+            waits.append(film.info["duration"])
+    assert waits == [200, 200, 1500]
+
+
+@pytest.mark.parametrize(
+    ("figures", "name", "options", "message"),
+    [
+        ([], "a.gif", {}, "figures is empty"),
+        ([(2, 2), (3, 2)], "a.gif", {}, "must all have one size"),
+        ([(2, 2)], "a.mp4", {}, "it must be .gif"),
+        ([(2, 2)], "a.gif", {"seconds": 0}, "seconds"),
+    ],
+)
+def test_a_gif_that_cannot_be_is_refused(tmp_path, figures, name, options, message):
+    """And nothing is written."""
+    with pytest.raises(ValueError, match=message):
+        write_gif([axes(size=size).figure for size in figures], tmp_path / name, **options)
+    assert list(tmp_path.iterdir()) == []

@@ -144,12 +144,12 @@ largest_difference = np.abs(by_parameter - by_hand).max()
 print("∂C/∂w y ∂C/∂b, mayor diferencia:", largest_difference)
 
 # %% [markdown]
-# `backpropagate` son las mismas tres fórmulas para cualquier red:
+# `equations` escribe las tres fórmulas con los números de la red, y comprueba cada una contra el grafo:
 
 # %%
-from models.backpropagation import backpropagate
+from models.course_equations import equations
 
-print(backpropagate(mlp, inputs, target))
+equations(mlp, inputs, target)
 
 # %% [markdown]
 # El gradiente baja el costo. Cien pasos, y el costo en cada uno:
