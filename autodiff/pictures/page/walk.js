@@ -83,12 +83,13 @@
   let now = 0;
   let chosen = null; // a node that was clicked or focused; null to go with the steps
   let timer = null;
+  let stop = 0; // the node that the tabulator key comes to
   const quiet = matchMedia("(prefers-reduced-motion: reduce)");
 
   // The graph, as Graphviz placed it: left to right or top down, whichever fills the window better.
   const svg = $("graph");
   let plan = null;
-  let boxes, wires, cards, ring;
+  let boxes, layers, wires, cards, ring;
 
   const point = (p) => `${p[0]} ${p[1]}`;
   const curve = (points) => `${point(points[0])}C${points.slice(1).map(point).join(" ")}`;
@@ -106,7 +107,7 @@
   function build(layout) {
     plan = layout;
     boxes = layout.boxes;
-    const layers = ["groups", "edges", "nodes"].map((name) => draw("g", { class: name }));
+    layers = ["groups", "edges", "nodes"].map((name) => draw("g", { class: name }));
     for (const [x, y, width, height, label] of layout.groups) {
       layers[0].append(
         draw("g", { class: "group" },
@@ -116,14 +117,15 @@
     }
     wires = layout.curves.map((placed) => {
       const group = draw("g", { class: "edge" });
-      layers[1].append(group);
       if (!placed || placed.points.length < 4) return { group };
       const { points, tail, head, label } = placed;
       const wire = draw("path");
       const tip = draw("polygon");
       group.append(wire, tip);
+      const [xs, ys] = [0, 1].map((i) => points.map((p) => p[i]));
       return {
-        group, wire, tip, middle: label || middle(points),
+        group, wire, tip, shown: false, middle: label || middle(points),
+        reach: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)],
         forward: [`M${point(tail)}L${curve(points)}`, arrow(points[points.length - 1], head)],
         backward: [`M${curve(points)}L${point(head)}`, arrow(points[0], tail)],
       };
@@ -131,9 +133,10 @@
     ring = draw("rect", { class: "ring", rx: 14 });
     layers[2].append(ring);
     cards = nodes.map((node, i) => {
-      const card = cardOf(node, i);
-      layers[2].append(card);
-      return { card, look: "" };
+      const [x, y, width] = boxes[i];
+      const frame = { class: "frame", x: x - width / 2, y: y - HEIGHT / 2, width, height: HEIGHT, rx: node.kind === "input" ? 24 : 11 };
+      const group = draw("g", { role: "button", tabindex: -1, "data-node": i }, draw("rect", frame));
+      return { group, look: "", shown: false, full: false, detail: null };
     });
     svg.replaceChildren(...layers);
   }
@@ -145,27 +148,26 @@
     drawn.product = draw("text", { class: "product", x, y: y + 9 });
     drawn.group.append(drawn.partial, drawn.product);
   }
-  function cardOf(node, i) {
+  function detailOf(node, i) {
     const [x, y, width] = boxes[i];
     const [left, top] = [x - width / 2, y - HEIGHT / 2];
     const centre = node.symbol ? x + 15 : x;
     const half = (node.delta.length + 2) * 3.6 + 7;
-    const card = draw("g", { role: "button", tabindex: -1, "data-node": i },
-      draw("rect", { class: "frame", x: left, y: top, width, height: HEIGHT, rx: node.kind === "input" ? 24 : 11 }));
+    const detail = [];
     if (node.symbol) {
       const long = node.symbol.length > 2;
-      card.append(
+      detail.push(
         draw("circle", { class: "badge", cx: left + 21, cy: y, r: 14 }),
         draw("text", { class: long ? "symbol long" : "symbol", x: left + 21, y: y + (long ? 3.5 : 5) }, node.symbol));
     } else {
-      card.append(draw("rect", { class: "stripe", x: x - 13, y: top - 1.5, width: 26, height: 4, rx: 2 }));
+      detail.push(draw("rect", { class: "stripe", x: x - 13, y: top - 1.5, width: 26, height: 4, rx: 2 }));
     }
-    card.append(
+    detail.push(
       draw("text", { class: "title", x: centre, y: y - 13 }, node.title),
       draw("text", { class: `value ${node.valueTone}`, x: centre, y: y + 4 }, node.value),
       draw("rect", { class: "pill", x: centre - half, y: y + 10, width: 2 * half, height: 17, rx: 8.5 }),
       draw("text", { class: "delta", x: centre, y: y + 22.5 }, `δ ${node.delta}`));
-    return card;
+    return detail;
   }
 
   // Where the view is, and where it goes.
@@ -177,6 +179,30 @@
     const { width, height } = pane();
     const [w, h] = [width / view.scale, height / view.scale];
     svg.setAttribute("viewBox", `${view.x - w / 2} ${view.y - h / 2} ${w} ${h}`);
+    const far = view.scale < 0.22; // too small to read
+    // What is out of sight costs time to lay out, so it is taken out: a thousand nodes are as quick as twenty.
+    const [left, top, right, bottom] = [view.x - w * 0.6, view.y - h * 0.6, view.x + w * 0.6, view.y + h * 0.6];
+    const show = (drawn, layer, wanted) => {
+      if (wanted === drawn.shown) return;
+      drawn.shown = wanted;
+      if (wanted) layer.append(drawn.group);
+      else drawn.group.remove();
+    };
+    cards.forEach((drawn, i) => {
+      const [x, y, width] = boxes[i];
+      const out = x + width / 2 < left || x - width / 2 > right || y + HEIGHT < top || y - HEIGHT > bottom;
+      show(drawn, layers[2], !out || i === stop);
+      if (drawn.shown && far === drawn.full) {
+        drawn.full = !far;
+        drawn.detail ??= detailOf(nodes[i], i);
+        if (far) drawn.detail.forEach((each) => each.remove());
+        else drawn.group.append(...drawn.detail);
+      }
+    });
+    wires.forEach((drawn) => {
+      const { reach } = drawn;
+      if (reach) show(drawn, layers[1], reach[2] >= left && reach[0] <= right && reach[3] >= top && reach[1] <= bottom);
+    });
   }
   function fits({ size }) {
     const { width, height } = pane();
@@ -252,10 +278,10 @@
       ].filter(Boolean).join(" ");
       if (style === drawn.look) return;
       drawn.look = style;
-      drawn.card.setAttribute("class", style);
-      drawn.card.setAttribute("aria-label", spoken(i));
-      if (i === node) drawn.card.setAttribute("aria-current", "step");
-      else drawn.card.removeAttribute("aria-current");
+      drawn.group.setAttribute("class", style);
+      drawn.group.setAttribute("aria-label", spoken(i));
+      if (i === node) drawn.group.setAttribute("aria-current", "step");
+      else drawn.group.removeAttribute("aria-current");
     });
     let labelled = 0;
     edges.forEach((edge, k) => {
@@ -265,19 +291,19 @@
       const back = backwardAt[edge.from] <= now;
       const current = (phase === "forward" && edge.to === node) || (phase === "backward" && edge.from === node);
       const style = `edge ${back ? `back ${edge.tone}` : known ? "on" : "off"}${current ? " current" : ""}`;
-      const shown = data.labelled || (current && labelled++ < 12);
-      if (style === drawn.look && shown === drawn.shown) return;
+      const told = data.labelled || (current && labelled++ < 12);
+      if (style === drawn.look && told === drawn.told) return;
       drawn.look = style;
-      drawn.shown = shown;
+      drawn.told = told;
       drawn.group.setAttribute("class", style);
       const [path, tip] = back ? drawn.backward : drawn.forward;
       drawn.wire.setAttribute("d", path);
       drawn.tip.setAttribute("points", known || back ? tip : "");
       drawn.wire.style.strokeWidth = back ? `${edge.width + (current ? 1 : 0)}px` : "";
-      if (shown) labels(k);
+      if (told) labels(k);
       if (drawn.partial) {
-        drawn.partial.textContent = shown && known ? `∂ ${edge.partial}` : "";
-        drawn.product.textContent = shown && back ? `δ·∂ ${edge.product}` : "";
+        drawn.partial.textContent = told && known ? `∂ ${edge.partial}` : "";
+        drawn.product.textContent = told && back ? `δ·∂ ${edge.product}` : "";
       }
     });
     if (node === null) {
@@ -446,14 +472,16 @@
   // Choosing nodes.
   function choose(i, { focus = false } = {}) {
     chosen = i;
-    for (const k of cards.keys()) cards[k].look = "";
     go(now, { keep: true });
-    if (focus) cards[i].card.focus({ preventScroll: true });
+    if (focus) cards[i].group.focus({ preventScroll: true });
     if (focus && follow) fly(aim(i));
   }
   function rove() {
-    const stop = chosen ?? steps[now].node ?? 0;
-    cards.forEach((drawn, i) => drawn.card.setAttribute("tabindex", i === stop ? 0 : -1));
+    cards[stop].group.setAttribute("tabindex", -1);
+    stop = chosen ?? steps[now].node ?? 0;
+    cards[stop].group.setAttribute("tabindex", 0);
+    if (!cards[stop].shown) layers[2].append(cards[stop].group);
+    cards[stop].shown = true;
   }
   const nodeOf = (event) => {
     const card = event.target.closest?.("[data-node]");
