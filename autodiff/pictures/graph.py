@@ -26,7 +26,8 @@ Detail = Literal["operations", "neurons", "layers"]
 MAX_DIGITS = 17  # enough to tell any two floats apart
 
 _READABLE = 120  # nodes, beyond which a network is drawn by neurons unless told otherwise
-_MAX_STROKES = 20_000  # links between neurons, and 1,000 layers: more is no picture
+_AT_ONCE = 50_000  # nodes, beyond which grouping them takes seconds: then only who asks for it gets it
+_MAX_STROKES = 20_000  # links between neurons: more of them, or of layers, are no picture
 _MAX_LAYERS = 300
 
 
@@ -60,7 +61,8 @@ def draw(
     circle with its output and the δ of its weighted sum, in columns; its strokes are the weights, and δ·w backward;
     of columns longer than `max_neurons` the middle is left out (None: nothing is). "layers" shows one card per layer
     with shapes and norms. By default it is the closest that is still readable. A graph of more than `max_nodes` nodes,
-    constants included, that cannot be drawn from further off is summed up in one card which says how to see more.
+    constants included, that cannot be drawn from further off (and any of more than 50,000 unless `detail` is given) is
+    summed up in one card which says how to see more.
 
     `direction` chooses the edges: "forward", "backward" or "both" (by default both, once there is a δ to show);
     `rankdir` is "LR" or "TB", left to right or top down; `theme` "light" or "dark". Numbers have `digits` significant
@@ -179,13 +181,13 @@ def _choose(
     if detail == "operations" or (detail is None and not (grouped and size > _READABLE)):
         if size <= max_nodes:
             return "operations", None, ""
-    else:
+    elif detail is not None or size <= _AT_ONCE:
         for each, group in (("neurons", neurons), ("layers", layers)):
             units = group(nodes, labels)
             small = len(units.links) <= _MAX_STROKES if each == "neurons" else len(units.units) <= _MAX_LAYERS
             if small and detail in {each, None}:
                 return each, units, ""
-    zoom = 'detail="neurons" or "layers", which labels with dots make possible; ' if grouped else ""
+    zoom = 'detail="neurons" or "layers"; ' if grouped else ""
     return "summary", None, (
         f"{size:,} nodes are too many to draw. See more with\n{zoom}"
         f"a part of them, draw(node); or all of them, max_nodes={size}"

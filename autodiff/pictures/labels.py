@@ -24,6 +24,7 @@ class Labels:
         self, nodes: Iterable[Value], names: Mapping[str, Any] | None = None, parameters: Iterable[Value] | None = None
     ) -> None:
         self._found = {} if names is None else variable_names(set(nodes), names)
+        self._paths: dict[str, tuple[str, ...]] = {}  # many nodes share a label
         self._parameters = None if parameters is None else _values(parameters)
 
     def full(self, node: Value) -> str:
@@ -32,7 +33,11 @@ class Labels:
 
     def path(self, node: Value) -> tuple[str, ...]:
         """The steps of a dotted label, the last one the node's own name; empty for a node without a label."""
-        return split(self.full(node))
+        label = self.full(node)
+        found = self._paths.get(label)
+        if found is None:
+            found = self._paths[label] = split(label)
+        return found
 
     def name(self, node: Value) -> str:
         """The last step: what a node is called inside its groups."""

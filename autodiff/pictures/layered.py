@@ -88,7 +88,7 @@ class _Layers:
             return self.look.labels.name(node) or style.symbol(node.op.symbol), []
         sums = sums_of(unit)
         many = len(self.places(unit))
-        symbols = dict.fromkeys(style.symbol(node.op.symbol) for node in unit.operations if node not in set(sums))
+        symbols = dict.fromkeys(style.symbol(op.symbol) for op in {node.op: None for node in unit.operations} if op.name != "weighted_sum")
         kind = " / ".join(symbols) if len(symbols) <= 3 else f"{len(symbols)} kinds of operation"
         shape = f"{len(sums[0].operands) // 2} → {many} {kind or 'linear'}" if sums else f"{many} × {kind}"
         n = sum(map(len, self.parameters(unit).values()))

@@ -181,7 +181,7 @@ class _Network:
         if unit.path:
             return unit.path[-1]
         if unit.key[0] == "constants":
-            return f"x{unit.key[-1]}"
+            return f"x{unit.key[-1] + 1}"
         return self.look.labels.name(unit.nodes[0]) if unit.nodes else ""
 
     def value_text(self, numbers: Numbers) -> str:
@@ -206,7 +206,7 @@ class _Network:
         look, theme = self.look, self.theme
         weight, gain = _one(link.weights), self.gain(link)
         tip = [f"weight: {weight!r}" if weight is not None else f"{len(link.weights)} uses"]
-        grads = [delta for p in dict.fromkeys(link.parameters) if (delta := self.state.deltas.get(p)) is not None]
+        grads = [delta for p in link.parameters if (delta := self.state.deltas.get(p)) is not None]
         tip += [f"∂{self.look.labels.full(self.root) or 'C'}/∂w: {sum(grads)!r}"] * bool(grads) + ([] if gain is None else [f"δ·w: {gain!r}"])
         flows = bool(link.uses) and look.direction != "forward"
         if look.direction == "forward":

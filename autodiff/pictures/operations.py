@@ -115,7 +115,7 @@ class _Operations:
     def delta_text(self, node: Value, delta: float | None) -> str:
         if delta is None:
             return "δ –"
-        return f"δ {self.show(delta)}{' + …' if node in self.state.growing else ''}"
+        return f"δ {self.show(delta)}{' +…' if node in self.state.growing else ''}"
 
     def forward(self, use: Use) -> None:
         alarm = self.theme.tone(use.partial) is self.theme.alarm

@@ -49,7 +49,7 @@ class Link(NamedTuple):
     target: Unit
     uses: list[Use]
     weights: list[float]
-    parameters: list[Value]  # the Values among the weights, one for each use that has one
+    parameters: dict[Value, None]  # the Values among the weights
 
 
 class Units(NamedTuple):
@@ -102,8 +102,8 @@ def _keys(nodes: Sequence[Value], labels: Labels) -> dict[Value, Key]:
         elif path:
             keys[node] = ("label", path[0], labels.role(node))
         elif node.op is not None:
-            found = {keys[use.operand] for use in uses(node) if use.operand.op is None and use.operand in keys}
-            owned = {key for key in found if key[0] == "path"}
+            leaves = [keys.get(x, ("",)) for x in node.operands if x.__class__ is not float and x.op is None]
+            owned = {key for key in leaves if key[0] == "path"}
             inner = node.op.name in _ACTIVATIONS and isinstance(node.operands[0], Value)
             if len(owned) == 1:
                 keys[node] = owned.pop()
@@ -115,8 +115,9 @@ def _keys(nodes: Sequence[Value], labels: Labels) -> dict[Value, Key]:
         if node not in keys:
             found = users[node]
             keys[node] = next(iter(found)) if len(found) == 1 and node.op is not None else ("node", i)
-        for use in uses(node):
-            users.setdefault(use.operand, set()).add(keys[node])
+        for x in node.operands:
+            if x.__class__ is not float and x not in keys:
+                users.setdefault(x, set()).add(keys[node])
     return keys
 
 
@@ -130,28 +131,31 @@ def _linked(nodes: Sequence[Value], labels: Labels, key_of: dict[Value, Key], *,
 
     def link(source: Key, target: Key) -> Link:
         if (source, target) not in links:
-            links[source, target] = Link(unit(source), unit(target), [], [], [])
+            links[source, target] = Link(unit(source), unit(target), [], [], {})
         return links[source, target]
 
     for node in reversed(nodes):
-        key = key_of[node]
-        for use in uses(node):
-            other = key_of[use.operand]
-            if other != key:
-                there = link(other, key)
-                there.uses.append(use)
-                weight = _weight(node, use.place)
-                there.weights.append(use.partial)
-                if isinstance(weight, Value):
-                    there.parameters.append(weight)
-        for place, (weight, x) in enumerate(_plain_inputs(node), 1):
-            there = link(("constants", key[:-1] if len(key) > 2 else key, 0 if together else place), key)
-            there.source.constants.append(x)
-            there.source.width = max(there.source.width, place)
-            readers.setdefault(there.source, set()).add(labels.full(node) or node)
-            there.weights.append(weight.data if isinstance(weight, Value) else weight)
-            if isinstance(weight, Value):
-                there.parameters.append(weight)
+        key, operands = key_of[node], node.operands
+        half = len(operands) // 2 if node.op is not None and node.op.name == "weighted_sum" else 0
+        numbers = operands[half : 2 * half]
+        plain = bool(half) and all(x.__class__ is float for x in numbers)
+        for place, (x, partial) in enumerate(zip(operands, node.partials, strict=True)):
+            if x.__class__ is not float:
+                if key_of[x] != key:
+                    there = link(key_of[x], key)
+                    there.uses.append(Use(x, node, place, partial))
+                    there.weights.append(partial)
+                    if half <= place < 2 * half and operands[place - half].__class__ is not float:
+                        there.parameters[operands[place - half]] = None
+            elif plain and half <= place < 2 * half:
+                there = link(("constants", key[:-1] if len(key) > 2 else key, 0 if together else place - half), key)
+                weight = operands[place - half]
+                there.source.constants.append(x)
+                there.source.width = max(there.source.width, place - half + 1)
+                readers.setdefault(there.source, set()).add(labels.full(node) or node)
+                there.weights.append(weight if weight.__class__ is float else weight.data)
+                if weight.__class__ is not float:
+                    there.parameters[weight] = None
         unit(key).nodes.append(node)
     for source, found in readers.items():
         source.readers = len(found)
@@ -160,29 +164,13 @@ def _linked(nodes: Sequence[Value], labels: Labels, key_of: dict[Value, Key], *,
     return Units(_ordered(units.values(), nodes, key_of), list(links.values()), units[key_of[nodes[0]]])
 
 
-def _weight(node: Value, place: int) -> Any:
-    """What a weighted sum multiplies its operand at `place` with; the partial for anything else."""
-    n = len(node.operands) // 2
-    if node.op is not None and node.op.name == "weighted_sum" and n <= place < 2 * n:
-        return node.operands[place - n]
-    return node.partials[place]
-
-
-def _plain_inputs(node: Value) -> Iterator[tuple[Any, float]]:
-    """The inputs of a weighted sum, if they are plain numbers, each with its weight."""
-    if node.op is not None and node.op.name == "weighted_sum":
-        n = len(node.operands) // 2
-        pairs = list(zip(node.operands[:n], node.operands[n : 2 * n], strict=True))
-        if all(x.__class__ is float for _, x in pairs):
-            yield from pairs
-
-
 def _ordered(units: Iterable[Unit], nodes: Sequence[Value], key_of: dict[Value, Key]) -> list[Unit]:
     """Those with a path by name, the others in the order in which operations take them."""
     met: dict[Key, int] = {}
     for node in reversed(nodes):
-        for use in uses(node):
-            met.setdefault(key_of[use.operand], len(met))
+        for x in node.operands:
+            if x.__class__ is not float:
+                met.setdefault(key_of[x], len(met))
     return sorted(units, key=lambda unit: (not unit.path, [*map(_natural, unit.path)], met.get(unit.key, len(met))))
 
 
