@@ -206,7 +206,9 @@ class Gallery:
             self.graph(small, f"network-{detail}", f'draw(C, detail="{detail}")', caption, detail=detail)
             for detail, caption in captions.items()
         ]
-        caption = "Micrograd's 2-16-16-1 over twenty points of the two moons: thousands of nodes, one picture."
+        caption = (
+            f"Micrograd's 2-16-16-1 over 20 points of two moons: {len(topological_order(large)):,} nodes, one picture."
+        )
         return [*figures, self.graph(large, "moons", "A larger network", caption, detail="neurons")]
 
     def sweeps(self) -> list[Figure]:
