@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff import value_and_grad
+from autodiff import grad
 from models._validation import numbers, positive, whole
+from models.plots._arguments import interval
 from models.plots.style import Palette, axes_or_new, blend, colours_on, label
 
 if TYPE_CHECKING:
@@ -39,10 +40,10 @@ def descent_path(cost: Callable[..., Any], start: Any, *, learning_rate: float, 
     place = numbers(start, "start")
     if place.ndim > 1 or not place.size:
         raise ValueError(f"start must be one number, or one for each argument of the cost, and is {place.shape}")
-    slope = value_and_grad(cost, argnums=tuple(range(place.size)))
+    slope = grad(cost, argnums=tuple(range(place.size)))
     path = [place]
     for _ in range(steps):
-        gradient = np.reshape(slope(*np.atleast_1d(path[-1]).tolist())[1], place.shape)
+        gradient = np.reshape(slope(*np.atleast_1d(path[-1]).tolist()), place.shape)
         with np.errstate(over="ignore"):
             after = path[-1] - learning_rate * gradient
         if not np.isfinite(after).all():
@@ -70,7 +71,7 @@ def descent_curve(
     ('w', 'C')
     """
     places = _path(path, 1)
-    low, high = _window(places, window, "window")
+    low, high = _window(places, window)
     ax = axes_or_new(ax)
     colours = colours_on(ax)
     at = np.linspace(low, high, 241)
@@ -110,9 +111,7 @@ def descent_contour(
     given = (None, None) if window is None else window
     if len(given) != 2:
         raise ValueError(f"window must be ((low, high), (low, high)), got {window!r}")
-    (left, right), (bottom, top) = (
-        _window(column, each, "window") for column, each in zip(places.T, given, strict=True)
-    )
+    (left, right), (bottom, top) = (_window(column, each) for column, each in zip(places.T, given, strict=True))
     ax = axes_or_new(ax, size=(5.2, 4.2))
     colours = colours_on(ax)
     x, y = np.linspace(left, right, 81), np.linspace(bottom, top, 81)
@@ -148,12 +147,9 @@ def _path(path: Any, width: int) -> Array:
     return places
 
 
-def _window(places: Array, window: Any, name: str) -> tuple[float, float]:
+def _window(places: Array, window: Any) -> tuple[float, float]:
     if window is not None:
-        edges = numbers(window, name)
-        if edges.shape != (2,) or not edges[0] < edges[1]:
-            raise ValueError(f"{name} must be (low, high), the lower first, got {window!r}")
-        return float(edges[0]), float(edges[1])
+        return interval(window)
     low, high = float(places.min()), float(places.max())
     margin = _MARGIN * (high - low) or 1.0
     return low - margin, high + margin

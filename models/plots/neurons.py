@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from autodiff import Op, grad
 from models._validation import numbers, whole
-from models.activations import Activation, activate, activation_by_name, activation_name
+from models.activations import Activation, activate, activation_by_name, activation_name, kink
+from models.plots._arguments import interval
 from models.plots.style import Palette, axes_or_new, blend, colours_on, label, legend
 
 if TYPE_CHECKING:
@@ -36,35 +38,29 @@ def activation_curve(
     (['sigmoid', 'derivative'], 0.25)
     """
     op = activation_by_name(activation)
-    edges = numbers(window, "window")
-    if edges.shape != (2,) or not edges[0] < edges[1]:
-        raise ValueError(f"window must be (low, high), the lower first, got {window!r}")
+    low, high = interval(window)
 
     def forward(z: Any) -> Any:
         return activate(op, z)
 
     ax = axes_or_new(ax)
     colours = colours_on(ax)
-    z = np.linspace(edges[0], edges[1], 400)
+    z = np.linspace(low, high, 400)
     kinks = _kinks(op, z)
-    beside = [[k - _BESIDE, np.nan, k + _BESIDE] for k in kinks]
-    z = np.sort(np.concatenate([z[~np.isin(z, kinks)], *([each[0], each[2]] for each in beside)]))
+    z = np.union1d(z, [k + step for k in kinks for step in (-_BESIDE, 0.0, _BESIDE)])
+    apart = np.isin(z, kinks)  # a line must not join the two sides of a jump
     curves = (
         (forward, activation_name(op), colours.positive, "-"),
         (grad(forward), "derivative", colours.negative, "--"),
     )
     for function, name, colour, style in curves:
-        values = np.array([float(function(at)) for at in z.tolist()])
-        places, heights = z, values
-        for k in kinks:  # a line must not join the two sides of a jump
-            cut = int(np.searchsorted(places, k))
-            places, heights = np.insert(places, cut, k), np.insert(heights, cut, np.nan)
-        ax.plot(places, heights, style, color=colour, linewidth=2, label=name)
+        heights = np.where(apart, np.nan, [float(function(at)) for at in z.tolist()])
+        ax.plot(z, heights, style, color=colour, linewidth=2, label=name)
         for k in kinks:
             _jump(ax, function, k, colour, colours)
     ax.axhline(0.0, color=colours.grid, linewidth=0.8, zorder=0)
     ax.axvline(0.0, color=colours.grid, linewidth=0.8, zorder=0)
-    ax.set_xlim(*edges.tolist())
+    ax.set_xlim(low, high)
     label(ax, x="z", y="a = σ(z)", title=activation_name(op))
     legend(ax)
     return ax
@@ -91,25 +87,22 @@ def activation_surface(
     ('X₁', 'X₂', 'a')
     """
     op = activation_by_name(activation)
-    w, edges = numbers(weights, "weights"), numbers(window, "window")
-    b = float(numbers(bias, "bias"))
+    w, b, edges = numbers(weights, "weights"), float(numbers(bias, "bias")), interval(window)
     whole(resolution, "resolution", least=2)
     if w.shape != (2,):
         raise ValueError(f"weights must be (2,), one for each axis of the plane, and are {w.shape}")
-    if edges.shape != (2,) or not edges[0] < edges[1]:
-        raise ValueError(f"window must be (low, high), the lower first, got {window!r}")
     surface: Any = axes_or_new(ax, size=(4.2, 3.8), projection="3d")
     if not hasattr(surface, "plot_surface"):
         raise ValueError('ax has two dimensions and a surface needs three: make it with axes(projection="3d")')
     colours = colours_on(surface)
-    at = np.linspace(edges[0], edges[1], resolution)
+    at = np.linspace(*edges, resolution)
     X1, X2 = np.meshgrid(at, at)
     z = w[0] * X1 + w[1] * X2 + b
     a = np.asarray(activate(op, z), dtype=np.float64)
     low, high = float(a.min()), float(a.max())
     largest = max(abs(low), abs(high)) or 1.0
     below, middle, above = (float(activate(op, at)) for at in (-_BESIDE, 0.0, _BESIDE))
-    jumps = above - below > 1e-6
+    jumps = abs(above - below) > 1e-6
     surface.computed_zorder = False  # else the line is hidden by patches that are reckoned nearer
     shades: dict[str, Any] = {"cmap": _orange_to_blue(colours), "vmin": -largest, "vmax": largest, "linewidth": 0}
     for piece in (z <= 0, z > 0) if jumps else (np.full(z.shape, fill_value=True),):
@@ -137,17 +130,11 @@ def activation_surface(
     return surface
 
 
-def _kinks(op: Op | None, z: Array) -> Array:
+def _kinks(op: Op | None, z: Array) -> list[float]:
     """Where the operation's kinks are, between the ends of z."""
-    if op is None or op.kink is None:
-        return np.array([])
-    rule, constants = op.kink, [0.01] * ((op.arity or 1) - 1)
-
-    def kink(at: float) -> float:
-        return float(rule(at, *constants))
-
-    between = [_root(kink, low, high) for low, high in pairwise(z.tolist()) if kink(low) * kink(high) < 0.0]
-    return np.array([at for at in z.tolist() if kink(at) == 0.0] + between)
+    rule = partial(kink, op)
+    between = [_root(rule, low, high) for low, high in pairwise(z.tolist()) if rule(low) * rule(high) < 0.0]
+    return [at for at in z.tolist() if rule(at) == 0.0] + between
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
@@ -172,9 +159,9 @@ def _jump(ax: Axes, function: Any, k: float, colour: str, colours: Palette) -> N
     ax.scatter([k], [here], s=26, color=colour, zorder=5)
 
 
-def _line_inside(w: Array, b: float, edges: Array) -> Array | None:
+def _line_inside(w: Array, b: float, edges: tuple[float, float]) -> Array | None:
     """The piece of w·X + b = 0 inside the square, as its two ends; None where it does not cross."""
-    low, high = edges.tolist()
+    low, high = edges
     ends = [(x, -(w[0] * x + b) / w[1]) for x in (low, high) if w[1]]
     ends += [(-(w[1] * y + b) / w[0], y) for y in (low, high) if w[0]]
     inside = sorted({(x, y) for x, y in ends if low <= x <= high and low <= y <= high})
