@@ -101,3 +101,56 @@ def test_without_matplotlib_the_page_says_what_is_missing(tmp_path, monkeypatch)
     text = page("T", "L", [made.section("Plots", "text", lambda: list(made.plots()))])
     assert "plots need matplotlib: pip install &quot;delta-autodiff[plots]&quot;" in text
     assert made.problems == ['Plots: plots need matplotlib: pip install "delta-autodiff[plots]"']
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_browser_shows_every_picture_and_asks_for_nothing_else(gallery, chromium, scheme):
+    """Every image has pixels, of the sister for dark paper where it is dark; no complaint, no request elsewhere."""
+    made, text, _ = gallery
+    (made.out / "index.html").write_text(text, encoding="utf-8")
+    page = chromium.new_page(color_scheme=scheme)
+    trouble, asked = [], []
+    page.on("console", lambda message: trouble.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((made.out / "index.html").as_uri())
+    shown = page.evaluate(
+        """async () => {
+          const all = [...document.images];
+          all.forEach((image) => { image.loading = "eager"; });
+          await Promise.all(all.map((image) => image.decode().catch(() => null)));
+          return all.map((image) => [image.currentSrc.split("/").pop(), image.naturalWidth]);
+        }"""
+    )
+    page.locator("iframe").scroll_into_view_if_needed()
+    page.frame_locator("iframe").locator("button").first.wait_for()
+    (made.out / "index.html").unlink()
+    page.close()
+    assert len(shown) >= 15
+    assert all(width > 0 for _, width in shown), shown
+    assert all(("-dark." in name) == (scheme == "dark") for name, _ in shown), shown
+    assert trouble == []
+    assert all(url.startswith((made.out.as_uri(), "data:", "blob:")) for url in asked), asked
+
+
+@pytest.mark.parametrize("width", [320, 400, 800, 1400])
+def test_the_page_fits_every_screen(gallery, chromium, width):
+    """No sideways scrolling of the page itself; what is wide scrolls in its own frame, and keys reach it."""
+    _, text, _ = gallery
+    page = chromium.new_page(viewport={"width": width, "height": 800})
+    page.set_content(text)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+def test_who_wants_no_motion_gets_stills(gallery, chromium):
+    """Films are replaced by their last picture."""
+    made, text, _ = gallery
+    (made.out / "index.html").write_text(text, encoding="utf-8")
+    page = chromium.new_page(reduced_motion="reduce")
+    page.goto((made.out / "index.html").as_uri())
+    shown = page.evaluate("[...document.images].map((i) => { i.loading = 'eager'; return i.currentSrc; })")
+    page.close()
+    (made.out / "index.html").unlink()
+    assert shown
+    assert not any(name.endswith(".gif") for name in shown)
