@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from models._validation import positive
-from models.plots.style import DPI
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,8 +65,14 @@ def write_gif(
 
 
 def _frame(figure: Figure) -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image  # comes with matplotlib
 
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI)
-    return Image.open(drawn).convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    before = figure.canvas
+    try:
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()  # once, where savefig draws twice
+        drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    finally:
+        figure.set_canvas(before)
+    return drawn.quantize(_COLOURS, dither=Image.Dither.NONE)
