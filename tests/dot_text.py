@@ -30,7 +30,7 @@ def parse(picture):
             open_groups.append("")
         elif text == "}":
             open_groups.pop()
-        elif match := re.match(r'(\w+)(?: -> (\w+))? \[(.*)\]$', text):
+        elif match := re.match(r"(\w+)(?: -> (\w+))? \[(.*)\]$", text):
             attributes = {k: v.strip('"') for k, v in ATTRIBUTE.findall(match[3] + "]")}
             tail, head, _ = match.groups()
             if head:

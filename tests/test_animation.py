@@ -223,7 +223,9 @@ class TestGif:
             assert film.info["loop"] == 0
         assert times == [500, 500, 500, 500, 1000]
 
-    @pytest.mark.parametrize("data", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, b"GIF89a" + b"\x05\0\x05\0\0\0\0" + b";" * 12])
+    @pytest.mark.parametrize(
+        "data", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n" + b"\0" * 50, b"GIF89a" + b"\x05\0\x05\0\0\0\0" + b";" * 12]
+    )
     def test_what_is_no_gif_is_refused(self, data):
         """Not passed on as a broken film."""
         with pytest.raises(ValueError, match="GIF"):
@@ -284,7 +286,10 @@ class TestPage:
             (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
             assert f"'sha256-{b64encode(hashlib.sha256(content.encode()).digest()).decode()}'" in policy
         assert not re.search(r"\son\w+\s*=", page)
-        assert set(re.findall(r"https?://[^\s\"']+", page)) <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+        assert set(re.findall(r"https?://[^\s\"']+", page)) <= {
+            "http://www.w3.org/2000/svg",
+            "http://www.w3.org/1999/xlink",
+        }
 
     def test_a_browser_plays_it(self, tmp_path, chromium):
         """Buttons, keys and the slider step through what the frames show; no error, no request."""

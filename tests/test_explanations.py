@@ -403,6 +403,15 @@ def test_an_operation_of_ones_own_writes_itself_down():
     assert partial_formulas(cube, [x], Symbol(("mi", "y"), 8.0), [13.0]) == [None]  # not what was recorded
 
 
+def test_an_operation_of_ones_own_may_be_called_like_a_row():
+    """What is known of the rows of the table is not said of somebody's own `clip` on one operand."""
+    own = Op("clip", "c", lambda a: a * 0.0, partials=(lambda a, r: 0.0 * a,))
+    x = Value(3.0, "x")
+    told = explain(x, of=own(x) + 1.0)
+    assert told.diagnosis == ("δ is 0 on every path: clip is flat at 'x' = 3: its slope there is 0, in clip('x')",)
+    assert "v1 = clip(x)" in str(told)
+
+
 HOSTILE = [
     "", " ", "$", "\\", "{", "}", "^_#%&~", "w_1", "a b", "'\"", "</script><script>alert(1)</script>", "line\nbreak",
     "\u202eabc", "\u200f", "δ", "ñandú", "שלום", "x" * 10_000, "\\input{/etc/passwd}", "\ud800", "\x00", "w'", "w''", "a^b^c", "{{", "}}$$", "emoji 🙂",

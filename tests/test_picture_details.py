@@ -34,7 +34,11 @@ needs_graphviz = pytest.mark.skipif(not has_graphviz(), reason="neither pygraphv
 
 def roles(picture):
     """The role of every node, by its name in the picture."""
-    return {texts(at["label"])[0]: at["class"].split()[1] for at in parse(picture).nodes.values() if at["class"] != "constant"}
+    return {
+        texts(at["label"])[0]: at["class"].split()[1]
+        for at in parse(picture).nodes.values()
+        if at["class"] != "constant"
+    }
 
 
 def swept(root):
@@ -74,11 +78,26 @@ class TestLabels:
 
     def test_names_of_parameters_make_parameters(self):
         """The rule that draw states, on names that fulfil it and names that nearly do."""
-        parameters = ["w", "W1", "b", "b_2", "weight", "weights", "weight12", "bias", "theta0", "θ₁"[:1], "β1", "n.w[0, 1]"]
+        parameters = [
+            "w",
+            "W1",
+            "b",
+            "b_2",
+            "weight",
+            "weights",
+            "weight12",
+            "bias",
+            "theta0",
+            "θ₁"[:1],
+            "β1",
+            "n.w[0, 1]",
+        ]
         inputs = ["x", "weigh", "width", "bx", "wx", "basis", "a.z", "weight.x", "unbiased", "3", "b 1"]
         root = total([Value(1.0, label) for label in parameters + inputs])
         found = roles(draw(root))
-        assert {split(label)[-1] for label in parameters} == {label for label, role in found.items() if role == "parameter"}
+        assert {split(label)[-1] for label in parameters} == {
+            label for label, role in found.items() if role == "parameter"
+        }
         assert {split(label)[-1] for label in inputs} == {label for label, role in found.items() if role == "input"}
 
     def test_parameters_says_which_leaves_they_are(self):
@@ -87,7 +106,9 @@ class TestLabels:
         assert roles(draw(x * w, parameters=[x])) == {"x": "parameter", "w": "input", "×": "operation"}
         assert roles(draw(x * w, parameters=[])) == {"x": "input", "w": "input", "×": "operation"}
         mlp = MLP(2, [2])
-        picture = draw(total(mlp([Value(1.0, "weight"), Value(2.0, "b")])), detail="operations", parameters=mlp.parameters())
+        picture = draw(
+            total(mlp([Value(1.0, "weight"), Value(2.0, "b")])), detail="operations", parameters=mlp.parameters()
+        )
         assert Counter(roles(picture).values()) == {"parameter": 3, "input": 2, "operation": 2}
 
     @pytest.mark.parametrize("parameters", [Value(1.0), [1.0], 3, ["w"]])
@@ -115,7 +136,10 @@ class TestLabels:
         root = total([product, weights[0], weights[1][0], table["k"], array[0, 1], _hidden])
         shown = [text[0] for text, *_ in nodes(draw(root, names=locals())).values()]
         assert set(shown) == {"Σ", "×", "x", "mine", "weights[0]", "weights[1][0]", "table['k']", "array[0, 1]", "8"}
-        assert [text[1] for text, *_ in nodes(draw(root, names=locals())).values() if text[0] in "Σ×"] == ["root", "product"]
+        assert [text[1] for text, *_ in nodes(draw(root, names=locals())).values() if text[0] in "Σ×"] == [
+            "root",
+            "product",
+        ]
         assert (x.label, root.label) == ("", "")
         with pytest.raises(TypeError, match=r"names=locals\(\), got list"):
             draw(root, names=[x])
@@ -251,7 +275,9 @@ class TestNeurons:
         picture = draw(root, detail="neurons")
         assert len(kind(picture, "unit")) == 2 + 16 + 16 + 1 + 1
         assert len(parse(picture).edges) == 2 * 16 + 16 * 16 + 16 + 1
-        assert {"layer1", "layer2", "layer3", "16 × ReLU"} <= {t for at in kind(picture, "column") for t in texts(at["label"])}
+        assert {"layer1", "layer2", "layer3", "16 × ReLU"} <= {
+            t for at in kind(picture, "column") for t in texts(at["label"])
+        }
 
     def test_the_middle_of_a_long_column_is_left_out_and_said_so(self):
         """64-32-10: 16 of a column, how many more, and how to see them; all where that is asked for."""
@@ -284,9 +310,18 @@ class TestNeurons:
 
     def test_neurons_that_skip_a_layer_are_drawn(self):
         """Monday's exam: neurons named by what they decide, fed by facts and by each other."""
-        facts = {name: Value(1, name.replace(" ", "_")) for name in ("video games", "pizza", "studied", "attended class", "early to bed")}
+        facts = {
+            name: Value(1, name.replace(" ", "_"))
+            for name in ("video games", "pizza", "studied", "attended class", "early to bed")
+        }
         picture = draw(decide(MONDAY_EXAM, facts)["good mark"], detail="neurons")
-        assert {tooltip(at)[0] for at in kind(picture, "unit")} >= {"epic_night", "prepared", "rested", "good_mark", "pizza"}
+        assert {tooltip(at)[0] for at in kind(picture, "unit")} >= {
+            "epic_night",
+            "prepared",
+            "rested",
+            "good_mark",
+            "pizza",
+        }
         weights = sorted(float(tooltip(at)[0][8:]) for *_, at in parse(picture).edges)
         assert weights == sorted(w for unit in MONDAY_EXAM for w in unit.weights.values())
 
@@ -360,7 +395,9 @@ class TestLayers:
         assert cards["inputs"][1:3] == ["2 values", "7 samples"]
 
 
-@given(expressions(), st.booleans(), st.sampled_from(["forward", "backward", "both", None]), st.sampled_from(["LR", "TB"]))
+@given(
+    expressions(), st.booleans(), st.sampled_from(["forward", "backward", "both", None]), st.sampled_from(["LR", "TB"])
+)
 def test_every_node_and_edge_of_a_random_expression_is_drawn_once(f, sweep, direction, rankdir):
     """Drawing never fails, and leaves nothing out."""
     root = f(*[Value(x, name) for x, name in zip(f.point, "xyz", strict=False)])
@@ -372,7 +409,10 @@ def test_every_node_and_edge_of_a_random_expression_is_drawn_once(f, sweep, dire
     order = topological_order(root)
     assert sorted(nodes(picture)) == sorted(node_names(root).values()) == sorted(f"n{i}" for i in range(len(order)))
     uses = Counter(
-        (node_names(root)[x], name) for node, name in node_names(root).items() for x in node.operands if isinstance(x, Value)
+        (node_names(root)[x], name)
+        for node, name in node_names(root).items()
+        for x in node.operands
+        if isinstance(x, Value)
     )
     drawn = parse(picture).edges
     for flow in ("forward", "backward"):
@@ -382,7 +422,9 @@ def test_every_node_and_edge_of_a_random_expression_is_drawn_once(f, sweep, dire
     assert len({at["id"] for *_, at in drawn}) == len(drawn)
 
 
-LABELS = st.one_of(st.text(max_size=12), st.sampled_from(["", "a.w1", "a.b", "a.b.c", "b.z", "C", *HOSTILE.values(), *CLEANED]))
+LABELS = st.one_of(
+    st.text(max_size=12), st.sampled_from(["", "a.w1", "a.b", "a.b.c", "b.z", "C", *HOSTILE.values(), *CLEANED])
+)
 
 
 @given(expressions(), st.data(), st.sampled_from(["neurons", "layers"]), st.sampled_from(["light", "dark"]))
@@ -459,6 +501,8 @@ class TestRendered:
         column = {}
         for name, at in parse(picture).nodes.items():
             if at["class"].startswith("unit"):
-                column.setdefault(tooltip(at)[0].split(".")[0].rstrip("12") or "x", {}).setdefault(placed.nodes[name].x, []).append(name)
+                column.setdefault(tooltip(at)[0].split(".")[0].rstrip("12") or "x", {}).setdefault(
+                    placed.nodes[name].x, []
+                ).append(name)
         xs = {x: len(names) for group in column.values() for x, names in group.items()}
         assert [xs[x] for x in sorted(xs)] == [2, 3, 2, 1]

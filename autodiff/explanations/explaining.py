@@ -103,6 +103,9 @@ class Explanation:
 def explain(node: Value, *, of: Value | None = None, to: Value | None = None, limit: int = 10) -> Explanation:
     """Explain a gradient: its chain-rule sum, checked against `grad`, and in words what is remarkable about it.
 
+    Remarkable is a gradient that is 0, below 1e-6 or above 1e6, infinite or NaN, that comes through a saturated
+    activation, or that was never asked for since C was not computed from w.
+
     `explain(w, of=C)` gives ∂C/∂w by consumer: for each place where w is used, δ of the consumer times the local
     partial. `explain(C, to=w)` gives the same derivative by path, the `limit` largest first and the rest in one sum;
     `explain(z, of=C, to=w)` gives those paths from C to w that lead through z. Nothing is swept or changed: `C` need

@@ -18,11 +18,12 @@ from typing import Any
 
 from autodiff.explanations.flow import same
 from autodiff.explanations.notation import Tree, factor, in_brackets, joined, number
-from autodiff.ops import Op
+from autodiff.ops import OPS, Op
 
 SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly the outermost operation of a formula binds
 _MANY = 8  # terms of a sum from where the middle ones are left out
 _SIGNS = {"add": "+", "sub": "−"}
+_WORDS = {"sigmoid": "σ", "maximum": "max", "minimum": "min", "logsumexp": "lse"}
 
 
 class Symbol:
@@ -68,7 +69,7 @@ class Symbol:
 def applied(op: Op, operands: Sequence[Symbol]) -> Symbol:
     """The formula of `op` on symbols: infix, root, power and sum where it has such a sign, else as a function."""
     first, last = operands[0] if operands else _symbol(0.0), operands[-1] if operands else _symbol(0.0)
-    match op.name:
+    match row_name(op):
         case "add" | "sub":
             return _sum(first, last, _SIGNS[op.name])
         case "mul":
@@ -88,7 +89,7 @@ def applied(op: Op, operands: Sequence[Symbol]) -> Symbol:
 def _function(op: Op, operands: Sequence[Symbol]) -> Symbol:
     value = op.on_floats(*(x.value for x in operands))
     tight = ATOM
-    match op.name:
+    match row_name(op):
         case "total":
             tree, tight = _long_sum([x.within(PRODUCT) for x in operands]), SUM
         case "mean":
@@ -106,12 +107,17 @@ def _function(op: Op, operands: Sequence[Symbol]) -> Symbol:
         case "abs":
             tree = ("mrow", ("mo", "|"), operands[0].tree, ("mo", "|"))
         case _:
-            word = "σ" if op.name == "sigmoid" else op.symbol if op.symbol in {"max", "min", "lse"} else op.name
+            word = _WORDS.get(row_name(op), op.name)
             arguments = [x.tree for x in operands]
             if len(arguments) > _MANY:
                 arguments = [*arguments[:3], ("mo", "…"), arguments[-1]]
             tree = ("mrow", ("mi", word), in_brackets(joined(arguments, ",")))
     return Symbol(tree, value, tight)
+
+
+def row_name(op: Op) -> str:
+    """The name of a row of the table; "" for an operation of somebody's own, whatever it is called."""
+    return op.name if OPS.get(op.name) is op else ""
 
 
 def formula(op: Op, operands: Sequence[Symbol]) -> Tree | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from autodiff.value import Value
@@ -81,8 +81,9 @@ def by(top: Tree, bottom: Tree) -> Tree:
 class Names:
     """What formulas call the nodes of one graph: by label, and v₁, v₂, … in order of evaluation where there is none."""
 
-    def __init__(self, order: Iterable[Value]) -> None:
-        self._unnamed = {node: i for i, node in enumerate((node for node in order if not node.label.strip()), 1)}
+    def __init__(self, order: Iterable[Value], label: Callable[[Value], str] = lambda node: node.label) -> None:
+        self._label = label
+        self._unnamed = {node: i for i, node in enumerate((node for node in order if not label(node).strip()), 1)}
 
     def __call__(self, node: Value) -> Tree:
         """The name as a tree: w₁ for the label "w1", the course's w with indices in a neuron, upright text for others.
@@ -91,7 +92,7 @@ class Names:
         """
         if node in self._unnamed:
             return ("msub", ("mi", "v"), ("mn", str(self._unnamed[node])))
-        label = shortened(node.label)
+        label = shortened(self._label(node))
         neuron = _NEURON.fullmatch(label)
         if neuron:
             return ("mname", label, _indexed(*neuron.groups()))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from autodiff.explanations.formulas import row_name
 from autodiff.value import Value, describe, plain
 
 _FLAT = 1e-2  # of the steepest slope it can have: below that an activation counts as saturated
@@ -31,14 +32,13 @@ def why(consumer: Value, place: int) -> str:
 
 def saturated(node: Value) -> bool:
     """Whether a node is a sigmoid or the like, where it is nearly or quite flat."""
-    steepest = _STEEPEST.get(node.op.name) if node.op is not None else None
+    steepest = _STEEPEST.get(row_name(node.op)) if node.op is not None else None
     return steepest is not None and abs(node.partials[0]) < _FLAT * steepest
 
 
 def why_zero(consumer: Value, place: int) -> str:
     """Why the partial is exactly 0."""
-    name, operands = consumer.op.name, consumer.operands
-    x = operands[place]
+    name, x = row_name(consumer.op), consumer.operands[place]
     me, at = describe(consumer), f"{describe(x)} = {plain(x):.4g}"
     rule = _ZEROS.get(name)
     said = rule(consumer, place) if rule else None
@@ -46,7 +46,7 @@ def why_zero(consumer: Value, place: int) -> str:
         return said
     if name in _STEEPEST:
         return f"saturated {name}: {me} at {at}: {_ROUNDS_TO_ZERO}"
-    return f"{name} is flat at {at}: its slope there is 0, in {me}"
+    return f"{consumer.op.name} is flat at {at}: its slope there is 0, in {me}"
 
 
 def why_infinite(consumer: Value, place: int) -> str:
@@ -55,7 +55,7 @@ def why_infinite(consumer: Value, place: int) -> str:
     at = f"{describe(x)} = {plain(x):.4g}"
     if place < len(op.domains) and plain(x) in op.domains[place].bounds:
         return f"domain edge: {op.name} at {at}, the end of {op.domains[place]}, has an infinite slope"
-    if op.name == "pow" and plain(consumer.operands[0]) == 0.0:
+    if row_name(op) == "pow" and plain(consumer.operands[0]) == 0.0:
         return (
             f"domain edge: {op.name} with base 0 and exponent {plain(consumer.operands[1]):.4g} has an infinite slope"
         )
@@ -80,7 +80,7 @@ def _not_finite(node: Value) -> str:
 def _partner(consumer: Value, place: int) -> str:
     """The other factor of a product, the divisor of a quotient: where such a partial comes from."""
     operands = consumer.operands
-    match consumer.op.name:
+    match row_name(consumer.op):
         case "mul":
             other = operands[1 - place]
         case "weighted_sum" if place < len(operands) - 1:

@@ -1,4 +1,4 @@
-"""Pictures of a computation: `draw` makes one, `render` writes it to a file, `animate` lets δ flow.
+"""Pictures of a computation: `draw` makes one, `render` writes it; `animate` lets δ flow, `stepper` walks through.
 
 >>> from autodiff import Value
 >>> x = Value(2.0, "x")

@@ -24,7 +24,7 @@ SUFFIXES = (".gif", ".svg", ".html")
 
 
 def frames(root: Value, **options: Unpack[Options]) -> list[Picture]:
-    """Draw a sweep from `root` step by step: before it, with δ of the root, as each node hands δ on, and when it is over.
+    """Draw a sweep from `root` step by step: before it, its seed, as each node hands δ on, and when it is over.
 
     With `detail` "neurons" or "layers" a step is a whole layer, δ^l as the course computes it. Nodes stand in the same
     place in all pictures, which Graphviz chooses once. δ is computed here from the recorded partials: `grad` is

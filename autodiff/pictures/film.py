@@ -25,7 +25,9 @@ def merged(scenes: Sequence[Scene]) -> Scene:
             unique = name if len(looks) == 1 else f"{name}__{i}"
             first_of.setdefault(name, unique)
             at = last.pinned_node(name)
-            film.nodes.append(look._replace(name=unique, attributes={**look.attributes, **at, **_class(look, start, stop)}))
+            film.nodes.append(
+                look._replace(name=unique, attributes={**look.attributes, **at, **_class(look, start, stop)})
+            )
     for name, looks in _looks([{each.id: each for each in scene.edges} for scene in scenes]):
         for i, (look, start, stop) in enumerate(looks):
             unique = name if len(looks) == 1 else f"{name}__{i}"
@@ -40,7 +42,11 @@ def merged(scenes: Sequence[Scene]) -> Scene:
 def _caption(scene: Scene) -> list[Node]:
     if not scene.caption or scene.pins is None:
         return []
-    return [Node(name, label, {"shape": "plaintext", "pos": pos, "tooltip": " ", "class": name}) for name, label, pos in scene.around(scene.pins) if name == "caption"]
+    return [
+        Node(name, label, {"shape": "plaintext", "pos": pos, "tooltip": " ", "class": name})
+        for name, label, pos in scene.around(scene.pins)
+        if name == "caption"
+    ]
 
 
 def _class(look: Node | Edge, start: int, stop: int) -> dict[str, str]:

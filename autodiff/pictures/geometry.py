@@ -81,7 +81,7 @@ def layout(picture: HasSource, *, timeout: float = rendering.TIMEOUT) -> Layout:
     }
     clusters: dict[str, Box] = {}
     for each in objects:
-        if "bb" in each and each["bb"]:
+        if each.get("bb"):
             x0, y0, x1, y1 = _numbers(each["bb"])
             clusters[each["name"]] = Box((x0 + x1) / 2 - left, top - (y0 + y1) / 2, x1 - x0, y1 - y0)
     edges: dict[str, Curve] = {}

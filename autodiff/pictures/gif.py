@@ -1,4 +1,4 @@
-"""One animated GIF from single ones (GIF89a, W3C's copy of the specification): blocks are moved, no pixel is touched."""
+"""One animated GIF from single ones (GIF89a specification): blocks are moved, no pixel is touched."""
 
 from __future__ import annotations
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autodiff.pictures.style import Role
 from autodiff.value import Value
@@ -87,16 +88,18 @@ def _inside(content: Any, name: str, depth: int) -> Iterator[tuple[str, Value]]:
     if isinstance(content, Value):
         yield name, content
     elif depth and isinstance(content, (list, tuple, dict)):
-        pairs: Iterable[tuple[Any, Any]] = content.items() if isinstance(content, dict) else enumerate(content)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType, reportUnknownArgumentType]
-        for key, each in pairs:
+        held = cast("dict[Any, Any] | list[Any] | tuple[Any, ...]", content)
+        for key, each in held.items() if isinstance(held, dict) else enumerate(held):
             yield from _inside(each, f"{name}[{key!r}]", depth - 1)
-    elif isinstance(content, np.ndarray) and content.dtype == object:
-        for place in np.ndindex(content.shape):  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-            yield from _inside(content[place], f"{name}[{', '.join(map(str, place))}]", 0)
+    elif isinstance(content, np.ndarray):
+        array = cast("NDArray[Any]", content)
+        if array.dtype == object:
+            for place in np.ndindex(array.shape):
+                yield from _inside(array[place], f"{name}[{', '.join(map(str, place))}]", 0)
 
 
 def _values(parameters: Iterable[Any]) -> set[Value]:
-    given = [] if isinstance(parameters, Value) else list(parameters) if isinstance(parameters, Iterable) else [None]  # pyright: ignore[reportUnnecessaryIsInstance]
-    if isinstance(parameters, Value) or not all(isinstance(each, Value) for each in given):
+    given: list[Any] = list(parameters) if hasattr(parameters, "__iter__") else [None]
+    if not all(isinstance(each, Value) for each in given):
         raise TypeError("parameters takes the Values that are parameters, such as parameters=mlp.parameters()")
     return set(given)

@@ -42,21 +42,27 @@ class _Layers:
         values = [node.data for node in outputs] if unit.nodes else unit.constants
         sums = sums_of(unit) or outputs
         deltas = [self.state.deltas[node] for node in sums if node in self.state.deltas]
-        role: style.Role = "operation" if unit.operations else "input" if not unit.nodes else self.look.labels.role(unit.nodes[0])
+        role: style.Role = (
+            "operation" if unit.operations else "input" if not unit.nodes else self.look.labels.role(unit.nodes[0])
+        )
         self.roles[role] = None
         title, subtitle = self.title(unit)
         rows = [f"<B>{markup(shorten(title))}</B>"]
         rows += [font(markup(each), theme.muted, 12) for each in subtitle]
         single = len(values) == 1
         symbol = "" if single else "‖a‖ " if unit.operations else "‖x‖ "
-        size = values[0] if single else norm(values) / math.sqrt(1 if unit.nodes else unit.readers)  # each reads them all
+        size = (
+            values[0] if single else norm(values) / math.sqrt(1 if unit.nodes else unit.readers)
+        )  # each reads them all
         alarm = theme.tone(size) is theme.alarm
         rows.append(font(markup(f"{symbol}{show(size)}"), theme.alarm.ink if alarm else theme.ink))
         tip = [title, *subtitle, f"value {size!r}" if single else f"norm {size!r}"]
         for kind, nodes in self.parameters(unit).items():
             grads = [self.state.deltas[node] for node in nodes if node in self.state.deltas]
-            gradient = f", ‖∂{self.goal}/∂{kind}‖ {show(norm(grads))}" if grads and self.look.direction != "forward" else ""
-            rows.append(font(f"‖{kind}‖ {markup(show(norm(node.data for node in nodes)))}{markup(gradient)}", theme.parameter[1], 12))
+            text = f"‖{kind}‖ {show(norm(node.data for node in nodes))}"
+            if grads and self.look.direction != "forward":
+                text += f", ‖∂{self.goal}/∂{kind}‖ {show(norm(grads))}"
+            rows.append(font(markup(text), theme.parameter[1], 12))
         if unit.nodes and self.look.direction != "forward":
             delta = None if not deltas else deltas[0] if len(deltas) == 1 else norm(deltas)
             text = "δ –" if delta is None else f"δ {show(delta)}" if len(deltas) == 1 else f"‖δ‖ {show(delta)}"
@@ -66,17 +72,18 @@ class _Layers:
         paper, ink = (theme.alarm.paper, theme.alarm.ink) if alarm else theme.card(role)
         active = any(node in self.state.active for node in unit.nodes)
         table = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows)
-        self.scene.nodes.append(Node(
-            self.names[unit], f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{table}</TABLE>>', {
-                "shape": "box", "style": "rounded,filled", "margin": "0.12,0.06", "fillcolor": paper, "tooltip": quoted(*tip),
-                "color": theme.active if active else ink, "penwidth": "3.5" if active else "1.5", "class": f"layer {role}",
-            },
-        ))  # fmt: skip
+        label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{table}</TABLE>>'
+        self.scene.nodes.append(Node(self.names[unit], label, {
+            "shape": "box", "style": "rounded,filled", "margin": "0.12,0.06", "fillcolor": paper,
+            "color": theme.active if active else ink, "penwidth": "3.5" if active else "1.5",
+            "tooltip": quoted(*tip), "class": f"layer {role}",
+        }))  # fmt: skip
 
     def tones(self, neutral: bool) -> style.Theme:
         """A norm has no sign, so it has no hue either."""
         theme = self.theme
-        return theme._replace(positive=theme.positive._replace(ink=theme.ink, paper=theme.zero.paper)) if neutral else theme
+        plain = theme.positive._replace(ink=theme.ink, paper=theme.zero.paper)
+        return theme._replace(positive=plain) if neutral else theme
 
     def title(self, unit: Unit) -> tuple[str, list[str]]:
         """What a unit is called, and its shape: inputs → neurons, activation."""
@@ -88,7 +95,9 @@ class _Layers:
             return self.look.labels.name(node) or style.symbol(node.op.symbol), []
         sums = sums_of(unit)
         many = len(self.places(unit))
-        symbols = dict.fromkeys(style.symbol(op.symbol) for op in {node.op: None for node in unit.operations} if op.name != "weighted_sum")
+        symbols = dict.fromkeys(
+            style.symbol(op.symbol) for op in {node.op: None for node in unit.operations} if op.name != "weighted_sum"
+        )
         kind = " / ".join(symbols) if len(symbols) <= 3 else f"{len(symbols)} kinds of operation"
         shape = f"{len(sums[0].operands) // 2} → {many} {kind or 'linear'}" if sums else f"{many} × {kind}"
         n = sum(map(len, self.parameters(unit).values()))
@@ -102,7 +111,9 @@ class _Layers:
         return {self.look.labels.full(node) or node for node in self.outputs[unit]}
 
     def samples(self, unit: Unit, many: int) -> list[str]:
-        found = len(self.outputs[unit] if unit.nodes else unit.constants) // max(many * (1 if unit.nodes else unit.readers), 1)
+        found = len(self.outputs[unit] if unit.nodes else unit.constants) // max(
+            many * (1 if unit.nodes else unit.readers), 1
+        )
         return [f"{found:,} samples"] * (found > 1)
 
     def parameters(self, unit: Unit) -> dict[str, list[Value]]:
@@ -115,7 +126,7 @@ class _Layers:
         return {kind: found[kind] for kind in ("w", "b") if kind in found}
 
     def link(self, link: Link) -> None:
-        look, theme = self.look, self.theme
+        look = self.look
         source, target = self.names[link.source], self.names[link.target]
         width = len(self.places(link.source))
         if look.direction != "backward" or not link.uses:
@@ -129,10 +140,11 @@ class _Layers:
                     gained[use.operand] = gained.get(use.operand, 0.0) + gain
             number = None if not gained else next(iter(gained.values())) if len(gained) == 1 else norm(gained.values())
             tone = self.tones(len(gained) > 1).tone(number)
-            text = "δ·∂ –" if number is None else f"δ·∂ {look.show(number)}" if len(gained) == 1 else f"‖δ·∂‖ {look.show(number)}"
+            what = "‖δ·∂‖" if len(gained) > 1 else "δ·∂"
+            text = f"{what} {'–' if number is None else look.show(number)}"
             self.stroke(f"b{target[1:]}_{source[1:]}", source, target, text, {
-                "class": f"backward {tone.name}", "dir": "back", "color": tone.ink, "fontcolor": tone.ink, "style": tone.stroke,
-                "penwidth": f"{style.width(number):g}",
+                "class": f"backward {tone.name}", "dir": "back", "color": tone.ink, "fontcolor": tone.ink,
+                "style": tone.stroke, "penwidth": f"{style.width(number):g}",
             })  # fmt: skip
 
     def stroke(self, name: str, source: str, target: str, text: str, attributes: dict[str, str]) -> None:
@@ -143,7 +155,12 @@ class _Layers:
         theme = self.theme
         first = [legends.entry(font("<B>‖ ‖</B>", theme.ink, 12), "norm: √ of the sum of squares")]
         if self.state.deltas and self.look.direction != "forward":
-            first.append(legends.entry(font("<B>δ</B>", theme.ink, 13), f"{legends.goal(self.look.labels, self.root)} by the weighted sums z"))
+            first.append(
+                legends.entry(
+                    font("<B>δ</B>", theme.ink, 13),
+                    f"{legends.goal(self.look.labels, self.root)} by the weighted sums z",
+                )
+            )
             first.append(legends.entry(font("<B>←</B>", theme.ink, 15), "what δ hands back; wider: more"))
         return legends.rows(theme, first)
 

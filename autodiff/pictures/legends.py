@@ -55,7 +55,8 @@ def swatch(card: tuple[str, str], text: str) -> str:
 def bar(ink: str, thickness: float) -> str:
     """A stroke of a thickness, in points."""
     size = f'WIDTH="18" HEIGHT="{round(thickness)}" FIXEDSIZE="TRUE"'
-    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD {size} BGCOLOR="{ink}"></TD></TR></TABLE>'
+    cell = f'<TD {size} BGCOLOR="{ink}"></TD>'
+    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>{cell}</TR></TABLE>'
 
 
 def rows(theme: Theme, *lines: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""The network diagram of the course: a circle for each neuron, in columns, and their weights as strokes between them."""
+"""The network diagram of the course: a circle for each neuron, in columns, and weights as strokes between them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import font, markup, quoted, shorten
 from autodiff.pictures.sweeping import State
 from autodiff.pictures.units import Link, Unit, Units, ranks, sums_of
-from autodiff.value import Value
 
 _LABELLED = 24  # links, up to which there is room for their numbers and for two strokes each
 _LABELLED_ROWS = 9
@@ -120,14 +119,18 @@ class _Network:
         if None in column:
             left = len(whole) - len(column) + 1
             text = f"{font('⋮', self.theme.muted, 18)}<BR/>{font(f'{left} more', self.theme.muted, 10)}"
-            self.scene.nodes.append(Node(f"more{i}", f"<{text}>", {"shape": "plaintext", "class": "more", "tooltip": " "}))
+            self.scene.nodes.append(
+                Node(f"more{i}", f"<{text}>", {"shape": "plaintext", "class": "more", "tooltip": " "})
+            )
         title, subtitle = self.title(whole)
         if title:
             text = f"<B>{markup(title)}</B><BR/>{font(markup(subtitle), self.theme.muted, 11)}"
             first = self.boxes[f"more{i}" if column[0] is None else self.names[column[0]]]
             at = (58.0, first.y) if self.look.rankdir == "TB" else (first.x, 20.0)
             self.boxes[f"column{i}"] = Box(*at, 100.0, 30.0)
-            self.scene.nodes.append(Node(f"column{i}", f"<{text}>", {"shape": "plaintext", "class": "column", "tooltip": " "}))
+            self.scene.nodes.append(
+                Node(f"column{i}", f"<{text}>", {"shape": "plaintext", "class": "column", "tooltip": " "})
+            )
 
     def title(self, column: Sequence[Unit]) -> tuple[str, str]:
         """What the units of a column have in common, and how many they are."""
@@ -136,7 +139,10 @@ class _Network:
             return ("inputs" if many > 1 else "input"), (f"{many}" if many > 1 else "")
         above = {unit.path[:-1] for unit in column}
         symbols = dict.fromkeys(
-            style.symbol(node.op.symbol) for unit in column for node in unit.operations if node.op.name != "weighted_sum"
+            style.symbol(node.op.symbol)
+            for unit in column
+            for node in unit.operations
+            if node.op.name != "weighted_sum"
         )
         kind = " / ".join(symbols) if 0 < len(symbols) <= 2 else "linear" if not symbols else ""
         if len(above) == 1 and (path := above.pop()):
@@ -150,7 +156,13 @@ class _Network:
         tone = theme.tone(delta)
         leaf = not unit.operations
         role = self.role(unit)
-        paper, ink = theme.card(role) if leaf else (tone.paper, tone.ink) if delta is not None else (theme.operation[0], tone.ink)
+        paper, ink = (
+            theme.card(role)
+            if leaf
+            else (tone.paper, tone.ink)
+            if delta is not None
+            else (theme.operation[0], tone.ink)
+        )
         if theme.alarm in {*map(theme.tone, numbers.values), tone}:
             paper, ink = theme.alarm.paper, theme.alarm.ink
         active = any(node in state.active for node in unit.nodes)
@@ -158,21 +170,30 @@ class _Network:
         small = self.size < 50
         lines: list[str] = []
         if name and (not small or not circle):
-            lines.append(font(f"<B>{markup(shorten(name, 12))}</B>", theme.muted if circle else theme.ink, 12 if not circle else 9 if len(name) <= 8 else 7))
+            lines.append(
+                font(
+                    f"<B>{markup(shorten(name, 12))}</B>",
+                    theme.muted if circle else theme.ink,
+                    12 if not circle else 9 if len(name) <= 8 else 7,
+                )
+            )
         size = 8 if small and circle else 11
         lines.append(font(markup(self.value_text(numbers)), theme.ink, size))
         if unit.nodes and self.look.direction != "forward":
             growing = " +…" if any(node in state.growing for node in unit.nodes) and delta is not None else ""
-            lines.append(font(f"δ {'–' if delta is None else markup(self.look.brief(delta)) + growing}", tone.ink, size))
+            lines.append(
+                font(f"δ {'–' if delta is None else markup(self.look.brief(delta)) + growing}", tone.ink, size)
+            )
         tip = [".".join(unit.path) or name or "result"]
         if numbers.samples > 1:
             tip += [f"{numbers.samples} samples", f"values from {min(numbers.values)!r} to {max(numbers.values)!r}"]
         else:
             tip += [f"value: {each!r}" for each in numbers.values]
         tip += ["δ: not yet swept" if delta is None else f"δ: {delta!r}"] * bool(unit.nodes)
-        dashed = not leaf and delta is None
+        corners = "" if circle or role == "parameter" else "rounded,"
+        dashed = ",dashed" if not leaf and delta is None else ""
         self.scene.nodes.append(Node(self.names[unit], f"<{'<BR/>'.join(lines)}>", {
-            "shape": "circle" if circle else "box", "style": f"{'' if circle or role == 'parameter' else 'rounded,'}filled{',dashed' if dashed else ''}",
+            "shape": "circle" if circle else "box", "style": f"{corners}filled{dashed}",
             "fixedsize": "true", "fillcolor": paper, "color": theme.active if active else ink, "tooltip": quoted(*tip),
             "penwidth": "3.5" if active else "1.5", "class": f"unit {role} {tone.name}", "margin": "0",
         }))  # fmt: skip
@@ -207,7 +228,9 @@ class _Network:
         weight, gain = _one(link.weights), self.gain(link)
         tip = [f"weight: {weight!r}" if weight is not None else f"{len(link.weights)} uses"]
         grads = [delta for p in link.parameters if (delta := self.state.deltas.get(p)) is not None]
-        tip += [f"∂{self.look.labels.full(self.root) or 'C'}/∂w: {sum(grads)!r}"] * bool(grads) + ([] if gain is None else [f"δ·w: {gain!r}"])
+        tip += [f"∂{self.look.labels.full(self.root) or 'C'}/∂w: {sum(grads)!r}"] * bool(grads) + (
+            [] if gain is None else [f"δ·w: {gain!r}"]
+        )
         flows = bool(link.uses) and look.direction != "forward"
         if look.direction == "forward":
             tone = theme.tone(weight) if weight is not None else theme.zero
@@ -237,7 +260,10 @@ class _Network:
         straight = abs(self.rank[link.target] - self.rank[link.source]) == 1
         start, *bend, end = self.course(self.boxes[source], self.boxes[target], straight=straight, shift=shift)
         if arrow:  # the stroke of an arrowhead sticks out of it
-            start, end = _towards(start, bend[0], 1.4 * width * (kind == "b")), _towards(end, bend[-1], 1.4 * width * (kind == "f"))
+            start, end = (
+                _towards(start, bend[0], 1.4 * width * (kind == "b")),
+                _towards(end, bend[-1], 1.4 * width * (kind == "f")),
+            )
         inner = _towards(start, bend[0], ends[0]), *bend, _towards(end, bend[-1], ends[1])
         factor = "w" if self.weighted(link) else "∂"
         what = factor if kind == "f" else f"δ·{factor}"
@@ -245,7 +271,8 @@ class _Network:
         if not self.dense:
             text = f"{what} {'–' if number is None else self.look.brief(number)}"
             at = self.free_place(inner, len(text) * 5.6 + 6, math.copysign(1.0, shift) if shift else 0.0)
-            cell = f'<TD BGCOLOR="{self.theme.paper}">{font(markup(text), ink if kind == "b" or self.look.direction == "forward" else self.theme.muted, 10)}</TD>'
+            color = self.theme.muted if ink == self.theme.stroke else ink
+            cell = f'<TD BGCOLOR="{self.theme.paper}">{font(markup(text), color, 10)}</TD>'
             label = f'<<TABLE BORDER="0" CELLPADDING="1" CELLSPACING="0"><TR>{cell}</TR></TABLE>>'
         self.curves[name] = Curve(inner, start if ends[0] else None, end if ends[1] else None, at)
         self.scene.edges.append(Edge(name, source, target, label, {
@@ -292,7 +319,7 @@ class _Network:
 
     def legend(self) -> str:
         theme, look = self.theme, self.look
-        roles = dict.fromkeys(self.role(unit) for unit in self.outputs if not unit.operations)
+        roles: dict[style.Role, None] = dict.fromkeys(self.role(unit) for unit in self.outputs if not unit.operations)
         first = [legends.swatch(theme.card(role), role) for role in roles]
         swept = bool(self.state.deltas)
         weighted = any(map(self.weighted, self.links))
@@ -301,7 +328,14 @@ class _Network:
             second = legends.strokes(theme, factor, backward=False)
         else:
             if swept:
-                first.append(legends.entry(font("<B>δ</B>", theme.positive.ink, 13), f"{legends.goal(self.look.labels, self.root)} by the neuron’s weighted sum z" if weighted else legends.goal(self.look.labels, self.root)))
+                first.append(
+                    legends.entry(
+                        font("<B>δ</B>", theme.positive.ink, 13),
+                        f"{legends.goal(self.look.labels, self.root)} by the neuron’s weighted sum z"
+                        if weighted
+                        else legends.goal(self.look.labels, self.root),
+                    )
+                )
             plain = [legends.entry(font("<B>→</B>", theme.stroke, 15), meaning)] if not self.dense else []
             second = [*plain, *(legends.strokes(theme, f"δ·{factor}") if swept else [])]
         if self.averaged:

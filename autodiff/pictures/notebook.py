@@ -12,7 +12,8 @@ from autodiff.pictures.graph import draw
 def bundle(value: Any, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None) -> dict[str, Any]:
     """What Jupyter shows for a Value: its repr, and the picture of its graph where there is one to be had.
 
-    A terminal and a machine without Graphviz get the text alone, a graph too large to read a summary; never an exception.
+    A terminal and a machine without Graphviz get the text alone, a graph too large to read a
+    summary; never an exception.
     """
     text = {"text/plain": repr(value)}
     if not _shows_pictures():

@@ -17,7 +17,8 @@ main{max-width:1400px;margin:auto;padding:12px}
 svg{display:block;width:100%;height:auto;max-height:78vh}
 .off{visibility:hidden}
 .controls{display:flex;flex-wrap:wrap;gap:8px;align-items:center;margin:8px 0}
-button{font:inherit;min-width:44px;min-height:44px;border:1px solid var(--stroke);border-radius:8px;background:var(--card);color:var(--ink);cursor:pointer}
+button{font:inherit;min-width:44px;min-height:44px;border:1px solid var(--stroke);border-radius:8px}
+button{background:var(--card);color:var(--ink);cursor:pointer}
 button:hover{border-color:var(--active)}
 button:focus-visible,input:focus-visible{outline:3px solid var(--active);outline-offset:2px}
 input{flex:1;min-width:140px;min-height:44px;accent-color:var(--active)}
@@ -37,7 +38,8 @@ _SCRIPT = """
       if (span) parts.push([element, Number(span[1]), Number(span[2])]);
     }
   }
-  const slider = document.getElementById("step"), says = document.getElementById("says"), count = document.getElementById("count");
+  const slider = document.getElementById("step"), says = document.getElementById("says");
+  const count = document.getElementById("count");
   const play = document.getElementById("play"), wait = Number(slider.dataset.wait);
   let now = 0, timer = 0;
   const show = (step) => {
@@ -48,15 +50,21 @@ _SCRIPT = """
     count.textContent = `${now + 1} / ${last + 1}`;
     says.textContent = captions[now];
   };
-  const pause = () => { clearInterval(timer); timer = 0; play.textContent = "▶"; play.setAttribute("aria-label", "play"); };
+  const mark = (sign, name) => { play.textContent = sign; play.setAttribute("aria-label", name); };
+  const pause = () => { clearInterval(timer); timer = 0; mark("▶", "play"); };
   const run = () => {
     if (now === last) show(0);
     timer = setInterval(() => { if (now === last) pause(); else show(now + 1); }, wait);
-    play.textContent = "❚❚"; play.setAttribute("aria-label", "pause");
+    mark("❚❚", "pause");
   };
   const go = (step) => { pause(); show(step); };
-  const actions = { first: () => go(0), back: () => go(now - 1), play: () => (timer ? pause() : run()), next: () => go(now + 1), last: () => go(last) };
-  for (const [id, action] of Object.entries(actions)) document.getElementById(id).addEventListener("click", action);
+  const actions = {
+    first: () => go(0), back: () => go(now - 1), play: () => (timer ? pause() : run()),
+    next: () => go(now + 1), last: () => go(last),
+  };
+  for (const [id, action] of Object.entries(actions)) {
+    document.getElementById(id).addEventListener("click", action);
+  }
   slider.addEventListener("input", () => go(Number(slider.value)));
   document.addEventListener("keydown", (event) => {
     if (event.target === slider || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -76,13 +84,21 @@ def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> str
     """The whole page; `captions` say what happens at each step of the film in `svg`."""
     drawing = svg[svg.index("<svg") :]
     drawing = re.sub(r'(<svg\b[^>]*?) width="[^"]*" height="[^"]*"', r"\1", drawing, count=1)
-    colours = {"paper": theme.paper, "ink": theme.ink, "stroke": theme.stroke, "card": theme.operation[0], "active": theme.active}
+    colours = {
+        "paper": theme.paper,
+        "ink": theme.ink,
+        "stroke": theme.stroke,
+        "card": theme.operation[0],
+        "active": theme.active,
+    }
     style = f":root{{{';'.join(f'--{name}:{value}' for name, value in colours.items())}}}{_STYLE}"
     policy = (
         f"default-src 'none'; script-src 'sha256-{_digest(_SCRIPT)}'; style-src 'sha256-{_digest(style)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    buttons = "".join(f'<button type="button" id="{i}" aria-label="{text}">{sign}</button>' for i, sign, text in _BUTTONS)
+    buttons = "".join(
+        f'<button type="button" id="{i}" aria-label="{text}">{sign}</button>' for i, sign, text in _BUTTONS
+    )
     lines = "".join(f"<li>{html.escape(each)}</li>" for each in captions)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
@@ -93,7 +109,8 @@ def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> str
 {drawing}
 <output id="says" aria-live="polite"></output>
 <div class="controls" role="group" aria-label="steps of the sweep">{buttons}
-<input type="range" id="step" min="0" max="{len(captions) - 1}" value="0" aria-label="step" data-wait="{round(1000 * seconds)}">
+<input type="range" id="step" min="0" max="{len(captions) - 1}" value="0" aria-label="step"
+data-wait="{round(1000 * seconds)}">
 <span id="count" aria-hidden="true"></span></div>
 <ol id="captions" hidden>{lines}</ol>
 </main><script>{_SCRIPT}</script></body></html>

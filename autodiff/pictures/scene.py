@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from autodiff.pictures.geometry import Layout, Point
-from autodiff.pictures.picture import Picture
 from autodiff.pictures.legends import ROW
+from autodiff.pictures.picture import Picture
 from autodiff.pictures.style import FONT, Theme, markup, shorten
 
 Attributes = Mapping[str, str]

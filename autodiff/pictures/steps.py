@@ -14,20 +14,23 @@ from autodiff.explanations.formulas import Symbol, partial_formulas
 from autodiff.explanations.notation import Names, Tree, by, factor, joined, number, text
 from autodiff.pictures import style
 from autodiff.pictures.geometry import layout
+from autodiff.pictures.labels import Labels
 from autodiff.value import Value
 
-_PARAMETER = re.compile(r"(w|W|b|weight|bias|theta|θ|β)_?\d*")
 _CHARACTER, _HEIGHT = 7.6, 62.0  # points: width of a character, height of a node
 _TITLE_LENGTH = 18  # characters of a title on a node
 _ROWS = 60  # contributions that the panel lists; the others are one sum
+_LOCALS = 10  # local partials that it lists
 _TERMS = 4  # contributions that the formula above the graph writes out
 _FEW = 60  # edges, up to where labels beside them have room
 _MANY = 300  # edges, from where a layout that is nearly as good in half the time is the better one
 _DEPTH = 3  # of boxes within boxes
 _CLUSTERED = 500  # nodes, up to where boxes around layers and neurons are laid out in good time
 _LOW, _HIGH = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"), str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-_BADGES = {"**": "xⁿ", "Σwx": "Σ", "/": "÷"}
 _SENTENCE = 300  # characters of a diagnosis
+
+
+tone = style.LIGHT.tone  # its name alone is used: the page has the colours
 
 
 class _Text(NamedTuple):
@@ -37,22 +40,16 @@ class _Text(NamedTuple):
 class Steps:
     """The data of one page."""
 
-    def __init__(
-        self, flow: Flow, parameters: Sequence[Value] | None, learning_rate: float, digits: int, timeout: float
-    ) -> None:
+    def __init__(self, flow: Flow, labels: Labels, learning_rate: float, digits: int, timeout: float) -> None:
         self.flow = flow
+        self.labels = labels
         self.digits = digits
         self.rate = learning_rate
-        self.index = {node: i for i, node in enumerate(flow.order)}
-        self.names = Names(flow.order)
-        leaves = [node for node in flow.order if node.op is None]
-        if parameters is None:
-            named = [leaf for leaf in leaves if _PARAMETER.fullmatch(leaf.label.rsplit(".", 1)[-1])]
-            parameters = sorted(
-                named, key=lambda leaf: [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", leaf.label)]
-            )
-        self.parameters = dict.fromkeys(parameters)
         self.timeout = timeout
+        self.index = {node: i for i, node in enumerate(flow.order)}
+        self.names = Names(flow.order, labels.full)
+        chosen = [node for node in flow.order if labels.role(node) == "parameter"]
+        self.parameters = dict.fromkeys(sorted(chosen, key=self._group))  # by neuron, as evaluated within each
 
     def data(self) -> dict[str, Any]:
         """Everything, as JSON can hold it: numbers that are shown are text, so infinities and NaN are no exception."""
@@ -82,22 +79,23 @@ class Steps:
 
     def title(self, node: Value) -> str:
         """What a node is called on the graph: its label, else its formula, else its name in formulas."""
-        if node.label.strip():
+        if self.labels.full(node).strip():
             grouped = len(self.flow.order) <= _CLUSTERED  # then the boxes around it say the rest of a dotted label
-            last = node.label.rsplit(".", 1)[-1].strip()
-            return style.shorten(last if grouped and last else node.label, _TITLE_LENGTH)
+            return style.shorten(self.labels.name(node) if grouped else self.labels.full(node), _TITLE_LENGTH)
         written = definition(node, self.names)
         name = typeset(self.names(node))
         formula = f"{name} = {typeset(written)}" if written else name
         return formula if len(formula) <= _TITLE_LENGTH else name
 
     def _called(self, node: Value) -> str:
-        return style.shorten(node.label, _TITLE_LENGTH) or typeset(self.names(node))
+        return style.shorten(self.labels.full(node), _TITLE_LENGTH) or typeset(self.names(node))
 
-    def _kind(self, node: Value) -> str:
-        if node in self.parameters:
-            return "parameter"
-        return "input" if node.op is None else "operation"
+    def _group(self, node: Value) -> list[list[str | int]]:
+        """The boxes that a node stands in, to sort by: layer2 before layer10."""
+        return [
+            [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", step)]
+            for step in self.labels.path(node)[:-1]
+        ]
 
     def node(self, node: Value, title: str) -> dict[str, Any]:
         """One node: what its card shows, and what the panel says of it."""
@@ -110,17 +108,17 @@ class Steps:
         backward = told.tree()
         return {
             "title": title,
-            "label": style.clean(node.label),
+            "label": style.clean(self.labels.full(node)),
             "name": name,
-            "kind": self._kind(node),
+            "kind": self.labels.role(node),
             "op": "" if node.op is None else style.clean(node.op.name),
-            "symbol": "" if node.op is None else _BADGES.get(node.op.symbol) or style.symbol(node.op.symbol),
+            "symbol": "" if node.op is None else style.symbol(node.op.symbol),
             "value": self._show(node.data),
             "exactValue": repr(node.data),
-            "valueTone": style.tone(node.data).name if not math.isfinite(node.data) else "plain",
+            "valueTone": tone(node.data).name if not math.isfinite(node.data) else "plain",
             "delta": self._show(delta),
             "exactDelta": repr(delta),
-            "tone": style.tone(delta).name,
+            "tone": tone(delta).name,
             "forward": forward,
             "forwardText": text(forward),
             "backward": backward,
@@ -144,7 +142,7 @@ class Steps:
                 "running": self._show(term.running),
                 "exactProduct": repr(term.product),
                 "exactRunning": repr(term.running),
-                "tone": style.tone(term.product).name,
+                "tone": tone(term.product).name,
             }
             for term in kept
         ]
@@ -156,7 +154,7 @@ class Steps:
                     "from": -1,
                     "count": len(contributions) - len(kept),
                     "product": self._show(rest),
-                    "tone": style.tone(rest).name,
+                    "tone": tone(rest).name,
                 }
             )
         return rows
@@ -169,11 +167,11 @@ class Steps:
         rules = partial_formulas(node.op, symbols(node, self.names), Symbol(me, node.data), node.partials)
         lines: list[Tree] = []
         for x, rule, partial in zip(node.operands, rules, node.partials, strict=True):
-            if x.__class__ is not float and len(lines) < _ROWS:
+            if x.__class__ is not float:
                 comes_to = number(partial, self.digits)
                 sides = [by(me, self.names(x)), *([rule] if rule and rule != comes_to else []), comes_to]
                 lines.append(joined(sides, "="))
-        return lines
+        return lines if len(lines) <= _LOCALS else [*lines[: _LOCALS - 1], ("mo", "…")]
 
     def updated(self, node: Value) -> list[Tree] | None:
         """W ← w − α·∂C/∂w of a parameter, and the same with its numbers."""
@@ -202,7 +200,7 @@ class Steps:
                 "delta": self._show(self.flow.delta[node]),
                 "new": self._show(self._stepped(node)),
                 "exactNew": repr(self._stepped(node)),
-                "tone": style.tone(self.flow.delta[node]).name,
+                "tone": tone(self.flow.delta[node]).name,
             }
             for node in self.parameters
         ]
@@ -244,13 +242,13 @@ class Steps:
             "from": operand,
             "partial": self._show(partial),
             "product": self._show(product),
-            "tone": style.tone(product).name,
+            "tone": tone(product).name,
             "width": style.width(product),
         }
 
     def placed(self, shown: list[dict[str, Any]], edges: list[tuple[int, int, int]], rankdir: str) -> dict[str, Any]:
         """Where everything stands, left to right or top down: the page takes what suits its window."""
-        source, groups = _dot(self.flow, shown, edges, rankdir)
+        source, groups = _dot(self.flow, self.labels, shown, edges, rankdir)
         at = layout(_Text(source), timeout=self.timeout)
         curves = [at.edges.get(f"e{i}_{place}") for i, place, _ in edges]
         return {
@@ -280,7 +278,7 @@ def _rounded(numbers: Sequence[float]) -> list[float]:
 
 
 def _dot(
-    flow: Flow, shown: list[dict[str, Any]], edges: list[tuple[int, int, int]], rankdir: str
+    flow: Flow, labels: Labels, shown: list[dict[str, Any]], edges: list[tuple[int, int, int]], rankdir: str
 ) -> tuple[str, dict[str, str]]:
     """The graph for Graphviz to place, boxes of the size of their cards; and what each cluster is called."""
     few = len(edges) <= _FEW
@@ -304,7 +302,7 @@ def _dot(
     if len(shown) <= _CLUSTERED:
         members: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
         for i, node in enumerate(flow.order):
-            members[tuple(style.clean(node.label).split(".")[:-1])].append(i)
+            members[labels.path(node)[:-1]].append(i)
         lines += _clusters((), members, groups)
     return "\n".join([*lines, "}"]), groups
 
@@ -314,7 +312,7 @@ def _clusters(
 ) -> Iterator[str]:
     """A box for every dotted prefix of labels, one inside the other; `groups` gets their names."""
     depth = len(prefix) + 1
-    for path in sorted({other[:depth] for other in members if other[: depth - 1] == prefix != other}):
+    for path in dict.fromkeys(other[:depth] for other in members if other[: depth - 1] == prefix != other):
         name = f"cluster_{len(groups)}"
         groups[name] = path[-1]
         yield f'subgraph {name} {{ margin=12; label="{"0" * min(len(path[-1]), 8)}"; labeljust=l;'

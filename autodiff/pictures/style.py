@@ -134,7 +134,9 @@ def formatter(digits: int, number_format: NumberFormat | None) -> Callable[[floa
             format(1.0, number_format)
         except ValueError as error:
             raise ValueError(f"number_format {number_format!r} formats no float: {error}; such as '.3f'") from None
-        return lambda number: format(number, number_format).replace("-", "−") if math.isfinite(number) else show(number, 1)
+        return lambda number: (
+            format(number, number_format).replace("-", "−") if math.isfinite(number) else show(number, 1)
+        )
     if not callable(number_format):
         raise TypeError(f"number_format is a format such as '.3f' or a function of a float, got {number_format!r}")
     return lambda number: str(number_format(number)) if math.isfinite(number) else show(number, 1)

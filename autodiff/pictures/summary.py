@@ -1,4 +1,4 @@
-"""What can be said of a graph that is too large to draw: how large, of what, with which numbers, and how to see more."""
+"""What can be said of a graph that is too large to draw: its size, what is in it, and how to see more."""
 
 from __future__ import annotations
 
@@ -29,21 +29,32 @@ def summary(nodes: Sequence[Value], size: int, state: State, look: Look, message
     facts = [f"{size:,} nodes", f"{sum(counts.values()):,} operations", f"{_depth(nodes):,} deep"]
     leaves = [f"{n:,} {role}{'s' * (n != 1)}" for role, n in roles.items()]
     leaves += [f"{size - len(nodes):,} constants"] * (size > len(nodes))
-    rows += [f'<TD COLSPAN="3">{font(markup(" · ".join(each)), theme.muted, 12)}</TD>' for each in (facts, leaves) if each]
+    rows += [
+        f'<TD COLSPAN="3">{font(markup(" · ".join(each)), theme.muted, 12)}</TD>' for each in (facts, leaves) if each
+    ]
     most = max(counts.values(), default=1)
     for op, n in counts.most_common(_BARS):
         length = max(round(160 * n / most), 1)
-        bar = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR><TD FIXEDSIZE="TRUE" WIDTH="{length}" HEIGHT="9" BGCOLOR="{theme.stroke}"></TD><TD FIXEDSIZE="TRUE" WIDTH="{161 - length}" HEIGHT="9"></TD></TR></TABLE>'
-        symbol = style.symbol(symbols[op])
-        rows.append(
-            f'<TD ALIGN="RIGHT">{markup(symbol if symbol == op else f"{symbol}  {op}")}</TD><TD>{bar}</TD><TD ALIGN="LEFT">{n:,}</TD>'
+        cells = "".join(
+            f'<TD FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="9"{paint}></TD>'
+            for width, paint in ((length, f' BGCOLOR="{theme.stroke}"'), (161 - length, ""))
         )
+        bar = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>{cells}</TR></TABLE>'
+        symbol = style.symbol(symbols[op])
+        called = markup(symbol if symbol == op else f"{symbol}  {op}")
+        rows.append(f'<TD ALIGN="RIGHT">{called}</TD><TD>{bar}</TD><TD ALIGN="LEFT">{n:,}</TD>')
     if len(counts) > _BARS:
         rows.append(f'<TD COLSPAN="3">{font(f"and {len(counts) - _BARS} other kinds", theme.muted, 12)}</TD>')
     rows.append(f'<TD COLSPAN="3">{_range("values", (node.data for node in nodes), look)}</TD>')
     if state.deltas and look.direction != "forward":
-        rows.append(f'<TD COLSPAN="3">{_range("δ", state.deltas.values(), look, missing=len(nodes) - len(state.deltas))}</TD>')
-    names = [each for each in dict.fromkeys(look.labels.full(node) for node in nodes[1:] if node.op is not None) if each.strip()]
+        rows.append(
+            f'<TD COLSPAN="3">{_range("δ", state.deltas.values(), look, missing=len(nodes) - len(state.deltas))}</TD>'
+        )
+    names = [
+        each
+        for each in dict.fromkeys(look.labels.full(node) for node in nodes[1:] if node.op is not None)
+        if each.strip()
+    ]
     if names:
         listed = ", ".join(shorten(each) for each in names[:_NAMES]) + (", …" if len(names) > _NAMES else "")
         rows.append(f'<TD COLSPAN="3">{font(markup(f"labelled: {listed}"), theme.muted, 12)}</TD>')

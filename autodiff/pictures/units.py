@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from autodiff.pictures.labels import Labels
-from autodiff.pictures.sweeping import Use, uses
+from autodiff.pictures.sweeping import Use
 from autodiff.value import Value
 
-Key = tuple[Any, ...]  # ("path", "layer1", "neuron2"), ("label", "C"), ("constant", consumers' path, place), ("node", n)
+Key = tuple[
+    Any, ...
+]  # ("path", "layer1", "neuron2"), ("label", "C"), ("constant", consumers' path, place), ("node", n)
 
 _ACTIVATIONS = frozenset({"relu", "leaky_relu", "tanh", "sigmoid", "softplus", "step"})
 
@@ -94,21 +96,15 @@ def sums_of(unit: Unit) -> list[Value]:
 
 
 def _keys(nodes: Sequence[Value], labels: Labels) -> dict[Value, Key]:
+    """The unit of every node."""
     keys: dict[Value, Key] = {}
     for node in reversed(nodes):  # operands first
         path = labels.path(node)
-        if len(path) > 1:
-            keys[node] = ("path", *path[:-1])
+        key = _by_operands(node, keys) if not path else ("path", *path[:-1]) if len(path) > 1 else None
+        if key is not None:
+            keys[node] = key
         elif path:
             keys[node] = ("label", path[0], labels.role(node))
-        elif node.op is not None:
-            leaves = [keys.get(x, ("",)) for x in node.operands if x.__class__ is not float and x.op is None]
-            owned = {key for key in leaves if key[0] == "path"}
-            inner = node.op.name in _ACTIVATIONS and isinstance(node.operands[0], Value)
-            if len(owned) == 1:
-                keys[node] = owned.pop()
-            elif inner and keys.get(node.operands[0], ("",))[0] == "path":
-                keys[node] = keys[node.operands[0]]
     keys.setdefault(nodes[0], ("node", 0))
     users: dict[Value, set[Key]] = {}
     for i, node in enumerate(nodes):  # consumers first
@@ -121,47 +117,73 @@ def _keys(nodes: Sequence[Value], labels: Labels) -> dict[Value, Key]:
     return keys
 
 
-def _linked(nodes: Sequence[Value], labels: Labels, key_of: dict[Value, Key], *, together: bool = False) -> Units:
-    units: dict[Key, Unit] = {}
-    links: dict[tuple[Key, Key], Link] = {}
-    readers: dict[Unit, set[Any]] = {}
+def _by_operands(node: Value, keys: dict[Value, Key]) -> Key | None:
+    """The path that an operation without a label takes from its parameters, or as an activation from its operand."""
+    leaves = [keys[x] for x in node.operands if x.__class__ is not float and x.op is None and x in keys]
+    owned = {key for key in leaves if key[0] == "path"}
+    if len(owned) == 1:
+        return owned.pop()
+    if node.op is not None and node.op.name in _ACTIVATIONS:
+        key = keys.get(node.operands[0])
+        return key if key is not None and key[0] == "path" else None
+    return None
 
-    def unit(key: Key) -> Unit:
-        return units.setdefault(key, Unit(key))
 
-    def link(source: Key, target: Key) -> Link:
-        if (source, target) not in links:
-            links[source, target] = Link(unit(source), unit(target), [], [], {})
-        return links[source, target]
+class _Linking:
+    """Units and links while the nodes are met."""
 
-    for node in reversed(nodes):
-        key, operands = key_of[node], node.operands
+    def __init__(self, labels: Labels, key_of: dict[Value, Key], *, together: bool) -> None:
+        self.labels, self.key_of, self.together = labels, key_of, together
+        self.units: dict[Key, Unit] = {}
+        self.links: dict[tuple[Key, Key], Link] = {}
+        self.readers: dict[Unit, set[Any]] = {}
+
+    def unit(self, key: Key) -> Unit:
+        return self.units.setdefault(key, Unit(key))
+
+    def link(self, source: Key, target: Key) -> Link:
+        if (source, target) not in self.links:
+            self.links[source, target] = Link(self.unit(source), self.unit(target), [], [], {})
+        return self.links[source, target]
+
+    def meet(self, node: Value) -> None:
+        """Take a node in, with its uses of nodes in other units and of plain inputs."""
+        key, operands = self.key_of[node], node.operands
         half = len(operands) // 2 if node.op is not None and node.op.name == "weighted_sum" else 0
-        numbers = operands[half : 2 * half]
-        plain = bool(half) and all(x.__class__ is float for x in numbers)
         for place, (x, partial) in enumerate(zip(operands, node.partials, strict=True)):
-            if x.__class__ is not float:
-                if key_of[x] != key:
-                    there = link(key_of[x], key)
-                    there.uses.append(Use(x, node, place, partial))
-                    there.weights.append(partial)
-                    if half <= place < 2 * half and operands[place - half].__class__ is not float:
-                        there.parameters[operands[place - half]] = None
-            elif plain and half <= place < 2 * half:
-                there = link(("constants", key[:-1] if len(key) > 2 else key, 0 if together else place - half), key)
-                weight = operands[place - half]
-                there.source.constants.append(x)
-                there.source.width = max(there.source.width, place - half + 1)
-                readers.setdefault(there.source, set()).add(labels.full(node) or node)
-                there.weights.append(weight if weight.__class__ is float else weight.data)
-                if weight.__class__ is not float:
-                    there.parameters[weight] = None
-        unit(key).nodes.append(node)
-    for source, found in readers.items():
+            if x.__class__ is not float and self.key_of[x] != key:
+                there = self.link(self.key_of[x], key)
+                there.uses.append(Use(x, node, place, partial))
+                there.weights.append(partial)
+                if half <= place < 2 * half and operands[place - half].__class__ is not float:
+                    there.parameters[operands[place - half]] = None
+        if half and all(x.__class__ is float for x in operands[half : 2 * half]):
+            for place in range(half):
+                self.plain_input(node, place, operands[place], operands[half + place])
+        self.unit(key).nodes.append(node)
+
+    def plain_input(self, node: Value, place: int, weight: Any, x: float) -> None:
+        """Take in that a neuron weights a plain number; the same place in all neurons of a layer is one unit."""
+        key = self.key_of[node]
+        there = self.link(("constants", key[:-1] if len(key) > 2 else key, 0 if self.together else place), key)
+        there.source.constants.append(x)
+        there.source.width = max(there.source.width, place + 1)
+        self.readers.setdefault(there.source, set()).add(self.labels.full(node) or node)
+        there.weights.append(weight if weight.__class__ is float else weight.data)
+        if weight.__class__ is not float:
+            there.parameters[weight] = None
+
+
+def _linked(nodes: Sequence[Value], labels: Labels, key_of: dict[Value, Key], *, together: bool = False) -> Units:
+    linking = _Linking(labels, key_of, together=together)
+    for node in reversed(nodes):
+        linking.meet(node)
+    for source, found in linking.readers.items():
         source.readers = len(found)
+    units = linking.units
     for each in units.values():
         each.nodes.reverse()  # results first, as in the order they came
-    return Units(_ordered(units.values(), nodes, key_of), list(links.values()), units[key_of[nodes[0]]])
+    return Units(_ordered(units.values(), nodes, key_of), list(linking.links.values()), units[key_of[nodes[0]]])
 
 
 def _ordered(units: Iterable[Unit], nodes: Sequence[Value], key_of: dict[Value, Key]) -> list[Unit]:
@@ -180,8 +202,9 @@ def _natural(text: str) -> list[tuple[bool, Any]]:
 
 
 def ranks(units: Units) -> dict[Unit, int]:
-    """The column of each unit: one more than the furthest of those it depends on. A link that closes a circle, as in a
-    recurrent network, does not count.
+    """The column of each unit: one more than the furthest of those it depends on.
+
+    A link that closes a circle, as in a recurrent network, does not count.
     """
     sources: dict[Unit, list[Unit]] = {unit: [] for unit in units.units}
     for link in units.links:

@@ -12,13 +12,14 @@ import html
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from autodiff.explanations.flow import Flow
 from autodiff.pictures import rendering, style
+from autodiff.pictures.labels import Labels
 from autodiff.pictures.steps import Steps
 from autodiff.value import Value
 
@@ -32,6 +33,7 @@ def stepper(
     parameters: Iterable[Value] | None = None,
     learning_rate: float = 0.1,
     title: str | None = None,
+    names: Mapping[str, Any] | None = None,
     digits: int = 4,
     max_nodes: int = 2_000,
     timeout: float = rendering.TIMEOUT,
@@ -43,9 +45,9 @@ def stepper(
     `learning_rate`, and the loss that comes of it. A click on a node, or focus, shows its value, δ and chain-rule sum
     with numbers. The file is on its own: it opens without a network, on a phone too.
 
-    `parameters` are the leaves to update; by default those whose label ends in w, b, weight, bias or θ, numbered or
-    not. `title` is the page's, `digits` how many significant digits numbers have. Nothing is swept or changed: δ is
-    that of a sweep from `root` now.
+    `parameters` are the leaves to update, by default those labelled as `draw` expects of parameters; `names=locals()`
+    calls nodes without a label by your variables. `title` is the page's, `digits` how many significant digits numbers
+    have. Nothing is swept or changed: δ is that of a sweep from `root` now.
 
     Raises TypeError when `root` or a parameter is not a Value; ValueError for a suffix that is not .html or .htm, an
     option out of range, a parameter that `root` does not depend on, and a graph of more than `max_nodes` nodes;
@@ -76,10 +78,10 @@ def stepper(
             f"the graph has {len(flow.order):,} nodes, more than max_nodes={max_nodes:,}: step through a smaller part, "
             "such as one sample or one of the operands, or raise max_nodes"
         )
-    chosen = None if parameters is None else _checked(parameters, flow)
-    steps = Steps(flow, chosen, float(learning_rate), digits, timeout)
+    labels = Labels(flow.order, names, None if parameters is None else _checked(parameters, flow))
+    steps = Steps(flow, labels, float(learning_rate), digits, timeout)
     heading = style.clean(
-        title if title is not None else f"Backpropagation: {style.shorten(root.label) or 'the result'}"
+        title if title is not None else f"Backpropagation: {style.shorten(labels.full(root)) or 'the result'}"
     )
     rendering.write(path, _page(heading, steps.data()).encode())
     return path
@@ -98,7 +100,7 @@ def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:
 
 def _page(title: str, data: dict[str, Any]) -> str:
     """The template with everything put in."""
-    script, sheet = _asset("walk.js"), _asset("walk.css")
+    script, sheet = _asset("walk.js"), _colours() + _asset("walk.css")
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(sheet)}; base-uri 'none'; form-action 'none'"
     )
@@ -116,6 +118,17 @@ def _page(title: str, data: dict[str, Any]) -> str:
         name, after = piece.split("}}", 1)
         before += parts[name] + after
     return before
+
+
+def _colours() -> str:
+    """The colours of all pictures as the sheet's variables, light and dark."""
+    blocks: list[str] = []
+    for theme in (style.LIGHT, style.DARK):
+        tones = [theme.positive, theme.negative, theme.zero, theme.alarm]
+        inks = [f"--{tone.name}: {tone.ink}; --{tone.name}-paper: {tone.paper};" for tone in tones]
+        blocks.append(" ".join([*inks, f"--parameter: {theme.parameter[1]}; --input: {theme.input[1]};"]))
+    light, dark = blocks
+    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
 
 
 def _hash(text: str) -> str:

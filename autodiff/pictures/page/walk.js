@@ -124,7 +124,7 @@
       group.append(wire, tip);
       const [xs, ys] = [0, 1].map((i) => points.map((p) => p[i]));
       return {
-        group, wire, tip, shown: false, middle: label || middle(points),
+        group, wire, tip, shown: false, beside: Boolean(label), middle: label || middle(points),
         reach: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)],
         forward: [`M${point(tail)}L${curve(points)}`, arrow(points[points.length - 1], head)],
         backward: [`M${curve(points)}L${point(head)}`, arrow(points[0], tail)],
@@ -139,13 +139,15 @@
       return { group, look: "", shown: false, full: false, detail: null };
     });
     svg.replaceChildren(...layers);
+    svg.classList.toggle("dense", !data.labelled);
   }
   function labels(k) {
     const drawn = wires[k];
     if (drawn.partial) return;
     const [x, y] = drawn.middle;
-    drawn.partial = draw("text", { class: "partial", x, y: y - 5 });
-    drawn.product = draw("text", { class: "product", x, y: y + 9 });
+    const up = drawn.beside ? 0 : 12; // where no room was laid out beside the line, above it
+    drawn.partial = draw("text", { class: "partial", x, y: y - 5 - up });
+    drawn.product = draw("text", { class: "product", x, y: y + 9 - up });
     drawn.group.append(drawn.partial, drawn.product);
   }
   function detailOf(node, i) {
@@ -206,9 +208,16 @@
   }
   function fits({ size }) {
     const { width, height } = pane();
-    return Math.min((width - 24) / size[0], (height - 24) / size[1], 1.9);
+    return Math.min((width - 24) / size[0], (height - 64) / size[1], 1.9); // clear of the buttons below
   }
-  const whole = () => ({ x: plan.size[0] / 2, y: plan.size[1] / 2, scale: fits(plan) });
+  function whole() {
+    const scale = fits(plan);
+    return { x: plan.size[0] / 2, y: plan.size[1] / 2 + 18 / scale, scale };
+  }
+  function suited() {
+    const [across, down] = data.layouts.map(fits);
+    return data.layouts[down > 1.15 * across && down > 0.3 ? 1 : 0];
+  }
   function fly(to) {
     cancelAnimationFrame(flight);
     const from = view;
@@ -229,7 +238,11 @@
   }
   function aim(node) {
     const all = whole();
-    if (all.scale >= 0.6 || node === null) return all;
+    if (all.scale >= 0.6) return all;
+    if (node === null) {
+      if (all.scale >= 0.3) return all;
+      return aim(now === 0 && valuesKnown ? steps[1].node : nodes.length - 1);
+    }
     const near = [node, ...involved(node)].map((i) => boxes[i]);
     const [left, right] = [Math.min(...near.map((b) => b[0] - b[2] / 2)), Math.max(...near.map((b) => b[0] + b[2] / 2))];
     const [top, bottom] = [Math.min(...near.map((b) => b[1] - HEIGHT / 2)), Math.max(...near.map((b) => b[1] + HEIGHT / 2))];
@@ -416,7 +429,7 @@
   }
   function link(i) {
     const button = make("button", { type: "button", "aria-label": nodes[i].label.trim() || nodes[i].title }, inline(nodes[i].name));
-    button.addEventListener("click", () => choose(i));
+    button.addEventListener("click", () => choose(i, { travel: true }));
     return button;
   }
   const row = (cell, ...cells) => make("tr", {}, ...cells.map((each) => (each instanceof Element ? each : make(cell, {}, each))));
@@ -470,12 +483,12 @@
   }
 
   // Choosing nodes.
-  function choose(i, { focus = false } = {}) {
+  function choose(i, { travel = false } = {}) {
     chosen = i;
     go(now, { keep: true });
-    if (focus) cards[i].group.focus({ preventScroll: true });
-    if (focus && follow) fly(aim(i));
+    if (travel && follow) fly(aim(i));
   }
+  const focus = (i) => cards[i].group.focus({ preventScroll: true });
   function rove() {
     cards[stop].group.setAttribute("tabindex", -1);
     stop = chosen ?? steps[now].node ?? 0;
@@ -533,8 +546,10 @@
   svg.addEventListener("click", (event) => {
     if (moved >= 5) return;
     const i = nodeOf(event);
-    if (i !== null) choose(i, { focus: true });
-    else if (chosen !== null) choose(null);
+    if (i !== null) {
+      choose(i);
+      focus(i);
+    } else if (chosen !== null) choose(null);
   });
   svg.addEventListener("wheel", (event) => {
     event.preventDefault();
@@ -600,7 +615,10 @@
     else if (key === "Enter" && onNode) choose(Number(onNode.dataset.node));
     else if ((key === "ArrowUp" || key === "ArrowDown") && onNode) {
       const next = Number(onNode.dataset.node) + (key === "ArrowDown" ? 1 : -1);
-      if (next >= 0 && next < nodes.length) choose(next, { focus: true });
+      if (next >= 0 && next < nodes.length) {
+        choose(next, { travel: true });
+        focus(next);
+      }
     } else if (key === "Escape" && chosen !== null) choose(null);
     else if (key === "+" || key === "-") zoom(key === "+" ? 1.3 : 1 / 1.3);
     else if (key === "0") $("fit").click();
@@ -608,8 +626,7 @@
     event.preventDefault();
   });
   new ResizeObserver(() => {
-    const better = data.layouts.reduce((a, b) => (fits(b) > 1.15 * fits(a) ? b : a), plan);
-    if (better !== plan) arrange(better);
+    if (suited() !== plan) arrange(suited());
     if (follow) view = aim(steps[now].node ?? null);
     look();
   }).observe(svg);
@@ -622,5 +639,5 @@
   }
 
   $("slider").max = String(steps.length - 1);
-  arrange(data.layouts.reduce((a, b) => (fits(b) > 1.15 * fits(a) ? b : a)));
+  arrange(suited());
 })();
