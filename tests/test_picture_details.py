@@ -506,3 +506,30 @@ class TestRendered:
                 ).append(name)
         xs = {x: len(names) for group in column.values() for x, names in group.items()}
         assert [xs[x] for x in sorted(xs)] == [2, 3, 2, 1]
+
+
+class TestAlarm:
+    @pytest.mark.parametrize("detail", ["neurons", "layers"])
+    def test_infinite_and_nan_stand_out_at_every_distance(self, detail):
+        """Also where only δ of a parameter inside is infinite; the tooltip names it, and nothing else is crimson."""
+        w = Value(0.0, "layer1.neuron1.w")
+        a = w.sqrt()
+        a.label = "layer1.neuron1.a"
+        root = swept(a * 3.0 + Value(1.0, "x"))
+        root.label = "C"
+        crimson = [
+            at for at in parse(draw(root, detail=detail)).nodes.values() if at.get("color") == style.LIGHT.alarm.ink
+        ]
+        assert len(crimson) == 1
+        assert any(line.startswith("infinite or NaN: ") and line.endswith("w") for line in tooltip(crimson[0]))
+        assert "infinite or NaN" in "".join(texts(draw(root, detail=detail).source))
+        fine = MLP(2, [2, 1])([1.0, 2.0])
+        assert style.LIGHT.alarm.ink not in draw(swept(fine), detail=detail).source
+
+    def test_a_nan_among_the_numbers_is_not_averaged_away(self):
+        """A neuron that gave NaN for one sample of many is crimson."""
+        mlp = MLP(1, [1, 1], activation="tanh", random_state=0)
+        root = total([mlp([x]) for x in (0.5, math.nan, 1.0)])
+        units = {tooltip(at)[0]: at for at in kind(draw(root, detail="neurons"), "unit")}
+        assert units["layer1.neuron1"]["color"] == style.LIGHT.alarm.ink
+        assert units["x1"]["color"] == style.LIGHT.alarm.ink

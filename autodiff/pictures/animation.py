@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -89,6 +90,7 @@ def _scenes(root: Value, options: Options, timeout: float = rendering.TIMEOUT) -
             'or detail="neurons" or "layers", which labels with dots make possible'
         )
     states = list(steps(settled.nodes, batches))
+    states = [replace(state, finally_=states[-1].deltas) for state in states]
     scenes = [settled.scene(state) for state in states]
     last = scenes[-1]
     pins = layout(last.picture(), timeout=timeout) if last.pins is None else last.pins

@@ -28,7 +28,7 @@ class _Layers:
         self.goal = shorten(look.labels.full(self.root), 11) if len(look.labels.path(self.root)) == 1 else "C"
         self.names = {unit: f"u{i}" for i, unit in enumerate(units.units)}
         self.outputs = units.outputs()
-        self.roles: dict[style.Role, None] = {}
+        self.alarm = False
         self.scene = Scene(look.theme, {"rankdir": look.rankdir, "ranksep": "0.7", "nodesep": "0.4"})
         for unit in units.units:
             self.unit(unit)
@@ -45,7 +45,6 @@ class _Layers:
         role: style.Role = (
             "operation" if unit.operations else "input" if not unit.nodes else self.look.labels.role(unit.nodes[0])
         )
-        self.roles[role] = None
         title, subtitle = self.title(unit)
         rows = [f"<B>{markup(shorten(title))}</B>"]
         rows += [font(markup(each), theme.muted, 12) for each in subtitle]
@@ -55,6 +54,7 @@ class _Layers:
             values[0] if single else norm(values) / math.sqrt(1 if unit.nodes else unit.readers)
         )  # each reads them all
         alarm = theme.tone(size) is theme.alarm
+        wrong = self.state.wrong(unit.nodes)
         rows.append(font(markup(f"{symbol}{show(size)}"), theme.alarm.ink if alarm else theme.ink))
         tip = [title, *subtitle, f"value {size!r}" if single else f"norm {size!r}"]
         for kind, nodes in self.parameters(unit).items():
@@ -69,6 +69,11 @@ class _Layers:
             alarm = alarm or theme.tone(delta) is theme.alarm
             rows.append(pill(self.tones(len(deltas) > 1), text, delta))
             tip.append("δ: not yet swept" if delta is None else f"norm of δ: {norm(deltas)!r}")
+        tip += [
+            f"infinite or NaN: {', '.join(shorten(self.look.labels.full(x)) or 'unnamed' for x in wrong[:5])}"
+        ] * bool(wrong)
+        alarm = alarm or bool(wrong)
+        self.alarm = self.alarm or alarm
         paper, ink = (theme.alarm.paper, theme.alarm.ink) if alarm else theme.card(role)
         active = any(node in self.state.active for node in unit.nodes)
         table = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows)
@@ -162,7 +167,7 @@ class _Layers:
                 )
             )
             first.append(legends.entry(font("<B>←</B>", theme.ink, 15), "what δ hands back; wider: more"))
-        return legends.rows(theme, first)
+        return legends.rows(theme, first + (legends.alarm_entry(theme) if self.alarm else []))
 
 
 def norm(numbers: Iterable[float]) -> float:

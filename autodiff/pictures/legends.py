@@ -23,9 +23,12 @@ def of_operations(theme: Theme, direction: str, roles: Collection[Role], state: 
     second: list[str] = []
     if direction != "forward" and state.deltas:
         second = strokes(theme, "δ·∂")
-    if alarm:
-        second.append(entry(font("<B>■</B>", theme.alarm.ink, 12), "infinite or NaN"))
-    return rows(theme, first, second)
+    return rows(theme, first, second + (alarm_entry(theme) if alarm else []))
+
+
+def alarm_entry(theme: Theme) -> list[str]:
+    """What crimson says."""
+    return [entry(font("<B>■</B>", theme.alarm.ink, 12), "infinite or NaN")]
 
 
 def strokes(theme: Theme, what: str, *, backward: bool = True) -> list[str]:

@@ -47,6 +47,7 @@ class _Network:
         for unit in units.units:
             columns[self.rank[unit]].append(unit)
         self.more = self.averaged = 0
+        self.alarm = False
         self.columns = [self.shorten_column(column, max_neurons) for column in columns]
         self.rows = max(map(len, self.columns))
         self.size = 66.0 if self.rows <= 5 else 54.0 if self.rows <= 9 else 46.0 if self.rows <= 20 else 34.0
@@ -163,7 +164,9 @@ class _Network:
             if delta is not None
             else (theme.operation[0], tone.ink)
         )
-        if theme.alarm in {*map(theme.tone, numbers.values), tone}:
+        wrong = state.wrong(unit.nodes)
+        if wrong or theme.alarm in {*map(theme.tone, numbers.values), tone}:
+            self.alarm = True
             paper, ink = theme.alarm.paper, theme.alarm.ink
         active = any(node in state.active for node in unit.nodes)
         name = self.name(unit)
@@ -191,6 +194,9 @@ class _Network:
             tip += [f"value: {each!r}" for each in numbers.values]
         tip += ["δ: not yet swept" if delta is None else f"δ: {delta!r}"] * bool(unit.nodes)
         corners = "" if circle or role == "parameter" else "rounded,"
+        tip += [
+            f"infinite or NaN: {', '.join(shorten(self.look.labels.name(x)) or 'unnamed' for x in wrong[:5])}"
+        ] * bool(wrong)
         dashed = ",dashed" if not leaf and delta is None else ""
         self.scene.nodes.append(Node(self.names[unit], f"<{'<BR/>'.join(lines)}>", {
             "shape": "circle" if circle else "box", "style": f"{corners}filled{dashed}",
@@ -340,6 +346,7 @@ class _Network:
             second = [*plain, *(legends.strokes(theme, f"δ·{factor}") if swept else [])]
         if self.averaged:
             first.append(legends.entry(font("⌀", theme.ink, 12), f"mean of {self.averaged} samples; δ is their sum"))
+        second += legends.alarm_entry(theme) if self.alarm else []
         message: list[str] = []
         if self.more:
             message = [f"<TD>⋮ stands for what is left out here: max_neurons={self.more} draws all of it</TD>"]

@@ -185,10 +185,11 @@ def font(text: str, color: str, size: int = 13) -> str:
     return f'<FONT COLOR="{color}" POINT-SIZE="{size}">{text}</FONT>'
 
 
-def pill(theme: Theme, text: str, delta: float | None, size: int = 12) -> str:
-    """δ in a frame of its own accent."""
+def pill(theme: Theme, text: str, delta: float | None, size: int = 12, room: int = 0) -> str:
+    """δ in a frame of its own accent, with room for so many characters."""
     tone = theme.tone(delta)
+    width = f' WIDTH="{round(0.55 * size * room)}"' if room else ""
     return (
         f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" STYLE="rounded,{tone.stroke}" '
-        f'COLOR="{tone.ink}" BGCOLOR="{tone.paper}"><TR><TD>{font(markup(text), tone.ink, size)}</TD></TR></TABLE>'
+        f'COLOR="{tone.ink}" BGCOLOR="{tone.paper}"><TR><TD{width}>{font(markup(text), tone.ink, size)}</TD></TR></TABLE>'
     )

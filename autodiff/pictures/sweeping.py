@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any, NamedTuple
 
 from autodiff.value import Value
@@ -30,13 +31,18 @@ class State:
     """δ by node, as far as it has come.
 
     `handed` holds the nodes that have handed δ on, None when all that have one did; `growing` those whose δ is a
-    part of the sum still; `active` those that hand on just now.
+    part of the sum still; `active` those that hand on just now; `finally_` is what δ will be, for which room is left.
     """
 
     deltas: Mapping[Value, float]
     handed: Container[Value] | None = None
     growing: Container[Value] = ()
     active: Container[Value] = ()
+    finally_: Mapping[Value, float] = field(default_factory=dict[Value, float])
+
+    def wrong(self, nodes: Iterable[Value]) -> list[Value]:
+        """Those of the nodes whose value or δ is infinite or NaN."""
+        return [node for node in nodes if not (isfinite(node.data) and isfinite(self.deltas.get(node, 0.0)))]
 
     def gain(self, use: Use) -> float | None:
         """What δ of the operand gains by this use; None while nothing flows there."""
