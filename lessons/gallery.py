@@ -55,7 +55,7 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: 14p
   font: .83rem/1.6 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; margin: 22px 0 0; }
 .note { border-left: 4px solid var(--warm); padding: 4px 0 4px 14px; }
 footer { color: var(--muted); font-size: .92rem; padding-top: 20px; padding-bottom: 56px; }
-@media (max-width: 560px) { figure.wide:not(.fit) .picture img { max-width: none; width: max(100%, 620px); } }
+@media (max-width: 560px) { figure.wide .picture img { max-width: none; width: max(100%, 620px); } }
 @media print { nav { display: none; } figure { break-inside: avoid; } }
 """
 
@@ -65,8 +65,8 @@ class Figure(NamedTuple):
 
     `still` and `still_dark` are in their place for those who asked their system for less motion.
 
-    `files` are links below the caption. `wide` takes a row of its own, and a phone scrolls through it; with `fit` it
-    is narrow enough for a phone. A page (`.html`) as image is shown in a frame.
+    `files` are links below the caption. `wide` takes a row of its own, and a phone scrolls through it. A page
+    (`.html`) as image is shown in a frame.
     """
 
     title: str
@@ -75,13 +75,12 @@ class Figure(NamedTuple):
     dark: str = ""
     files: tuple[str, ...] = ()
     wide: bool = False
-    fit: bool = False
     still: str = ""
     still_dark: str = ""
 
 
 class Section(NamedTuple):
-    """A part of the page: figures, and before them perhaps text as the terminal shows it."""
+    """A part of the page: figures, and after them perhaps text as a terminal shows it."""
 
     title: str
     text: str
@@ -134,7 +133,7 @@ def _section(section: Section) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    kind = " ".join(name for name in ("wide", "fit") if getattr(figure, name))
+    kind = ' class="wide"' if figure.wide else ""
     if figure.image.endswith(".html"):
         shown = f'<iframe src="{escape(figure.image)}" title="{escape(figure.title)}" loading="lazy"></iframe>'
     else:
@@ -146,7 +145,7 @@ def _figure(figure: Figure) -> str:
         shown = f'<div class="picture">{link}</div>'
     files = "".join(f'<a href="{escape(name)}">{escape(name)}</a>' for name in (figure.files or (figure.image,)))
     return (
-        f'<figure class="{kind}">{shown}<figcaption><strong>{escape(figure.title)}</strong>{escape(figure.caption)}'
+        f"<figure{kind}>{shown}<figcaption><strong>{escape(figure.title)}</strong>{escape(figure.caption)}"
         f'<span class="files">{files}</span></figcaption></figure>\n'
     )
 

@@ -148,3 +148,11 @@ def test_a_notebook_is_its_lesson_run(source):
 def test_every_notebook_has_its_lesson():
     """None is left over."""
     assert {path.stem for path in COURSE.glob("*.ipynb")} == {path.stem for path in sources()}
+
+
+def test_the_index_leads_to_every_lesson():
+    """lessons/README.md links to each notebook, and to nothing that is not there."""
+    index = COURSE.parent / "README.md"
+    links = re.findall(r"\]\(([^)#]+)\)", index.read_text(encoding="utf-8"))
+    assert all((index.parent / link).exists() for link in links)
+    assert {path.name for path in COURSE.glob("*.ipynb")} <= {link.split("/")[-1] for link in links}
