@@ -190,13 +190,15 @@ class TestFiles:
         assert path == tmp_path / "out" / f"delta.{suffix}"
         assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == [path.name]
 
-    def test_a_failure_leaves_what_was_there(self, tmp_path, monkeypatch):
-        """An earlier film stays whole."""
+    @pytest.mark.parametrize("detail", ["operations", "neurons"])
+    def test_a_failure_leaves_what_was_there_and_the_source(self, tmp_path, monkeypatch, detail):
+        """An earlier film stays whole; the DOT text lies beside it."""
         (tmp_path / "a.svg").write_text("earlier")
         monkeypatch.setattr(rendering, "_commands", lambda *_: iter(()))
-        with pytest.raises(RenderError, match="no Graphviz to draw with"):
-            animate(network(), tmp_path / "a.svg", detail="neurons")
-        assert [p.name for p in tmp_path.iterdir()] == ["a.svg"]
+        with pytest.raises(RenderError, match=r"no Graphviz to draw with.*The DOT source is in .*a\.svg\.dot"):
+            animate(network(), tmp_path / "a.svg", detail=detail)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["a.svg", "a.svg.dot"]
+        assert "layer2" in (tmp_path / "a.svg.dot").read_text(encoding="utf-8")
         assert (tmp_path / "a.svg").read_text() == "earlier"
 
     @pytest.mark.skipif(not importlib.util.find_spec("pygraphviz"), reason="pygraphviz has no wheel here")
@@ -259,12 +261,16 @@ class TestSvg:
         style = ET.fromstring(svg).find(f"{SVG}style").text
         spans = {(int(a), int(b)) for a, b in SPAN.findall(re.sub(r"<style>.*?</style>", "", svg))}
         assert (2, 3) in spans
-        assert "@keyframes t2_3{0%{visibility:hidden}33.333%{visibility:visible}50.000%{visibility:hidden}}" in style
-        assert ".t2_3{visibility:hidden}" in style  # where nothing moves, the last step is shown
-        assert ".t2_3{animation:t2_3 12s step-end infinite}" in style
+        own = ET.fromstring(svg).get("id")  # two films in one page do not meddle with each other
+        rule = (
+            f"@keyframes {own}-t2_3{{0%{{visibility:hidden}}33.333%{{visibility:visible}}50.000%{{visibility:hidden}}}}"
+        )
+        assert rule in style
+        assert f"#{own} .t2_3{{visibility:hidden}}" in style  # where nothing moves, the last step is shown
+        assert f"#{own} .t2_3{{animation:{own}-t2_3 12s step-end infinite}}" in style
         assert "prefers-reduced-motion" in style
         for a, b in spans - {(0, 5)}:
-            assert f"@keyframes t{a}_{b}{{" in style
+            assert f"@keyframes {own}-t{a}_{b}{{" in style
         assert "<script" not in svg
 
     def test_one_layout_for_all_steps(self, tmp_path, monkeypatch):

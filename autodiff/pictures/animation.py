@@ -38,6 +38,7 @@ def frames(root: Value, **options: Unpack[Options]) -> list[Picture]:
     4
     """
     scenes, _ = _scenes(root, options)
+    _pin(scenes, rendering.TIMEOUT)
     return [scene.picture() for scene in scenes]
 
 
@@ -54,15 +55,18 @@ def animate(
     ".svg" plays by CSS alone, also as an image in a page; ".html" has buttons, a slider and keys, works offline and
     asks for nothing; ".gif" plays everywhere. Each step is shown for so many `seconds`, the last one longer.
 
-    The file appears whole or not at all, and nothing else is written. Raises what `frames` raises, and ValueError for
-    another suffix and for `seconds` that are not above 0; each run of Graphviz may take `timeout` seconds.
+    The file appears whole or not at all, and nothing else is written. Raises what `frames` raises, ValueError for
+    another suffix and for `seconds` that are no time, and RenderError when no film could be made, each run of Graphviz
+    taking at most `timeout` seconds: then the DOT source of the last step is left beside `path`, in the file that the
+    message names.
     """
     path, suffix = rendering.target(path, SUFFIXES)
     if not (isinstance(seconds, (int, float)) and 0.02 <= seconds <= 600):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"seconds is how long a step is shown, from 0.02 to 600, got {seconds!r}")
-    scenes, captions = _scenes(root, options, timeout)
+    scenes, captions = _scenes(root, options)
     waits = [seconds] * (len(scenes) - 1) + [2 * seconds]
     try:
+        _pin(scenes, timeout)
         if suffix == ".gif":
             stills = [rendering.image(scene.picture().source, "gif", timeout=timeout) for scene in scenes]
             content = gif.join(stills, waits)
@@ -73,13 +77,13 @@ def animate(
             else:
                 content = player.page(svg, captions, scenes[-1].theme, seconds).encode()
     except RenderError as error:
-        raise RenderError(f"{error}. `frames` gives the DOT source of each step") from error
+        raise rendering.kept(path, scenes[-1].picture().source, error) from error
     rendering.write(path, content)
     return path
 
 
-def _scenes(root: Value, options: Options, timeout: float = rendering.TIMEOUT) -> tuple[list[Scene], list[str]]:
-    """The scene of each step, pinned where the last one puts everything, and what happens there, in words."""
+def _scenes(root: Value, options: Options) -> tuple[list[Scene], list[str]]:
+    """The scene of each step, and what happens there in words."""
     settled = plan(root, direction="both", **options)
     if settled.detail == "summary":
         raise ValueError(f"{settled.message.replace(chr(10), ' ')}; a summary has no steps")
@@ -90,17 +94,21 @@ def _scenes(root: Value, options: Options, timeout: float = rendering.TIMEOUT) -
             'or detail="neurons" or "layers", which labels with dots make possible'
         )
     states = list(steps(settled.nodes, batches))
-    states = [replace(state, finally_=states[-1].deltas) for state in states]
-    scenes = [settled.scene(state) for state in states]
-    last = scenes[-1]
-    pins = layout(last.picture(), timeout=timeout) if last.pins is None else last.pins
+    scenes = [settled.scene(replace(state, finally_=states[-1].deltas)) for state in states]
     captions = list(_captions(settled, states))
     for scene, caption in zip(scenes, captions, strict=True):
+        scene.caption = f"<B>{font(markup(caption), scene.theme.ink, 14)}</B>"
+    return scenes, captions
+
+
+def _pin(scenes: Sequence[Scene], timeout: float) -> None:
+    """Hold everything where the last scene puts it; what δ has not reached yet is not there yet."""
+    last = scenes[-1]
+    pins = layout(last.picture(), timeout=timeout) if last.pins is None else last.pins
+    for scene in scenes:
         scene.pins = pins
         scene.legend = last.legend
-        scene.caption = f"<B>{font(markup(caption), scene.theme.ink, 14)}</B>"
         scene.edges = [edge for edge in scene.edges if "unswept" not in edge.attributes["class"]]
-    return scenes, captions
 
 
 def _batches(settled: Plan) -> Iterator[Sequence[Value]]:
@@ -124,18 +132,15 @@ def _rank_by_node(units: Units) -> dict[Value, int]:
 def _captions(settled: Plan, states: Sequence[State]) -> Iterator[str]:
     labels, root = settled.look.labels, settled.nodes[0]
 
-    def name(node: Value) -> str:
-        return shorten(labels.full(node)) or (f"({node.op.name})" if node.op is not None else repr(node.data))
-
     goal = shorten(labels.full(root)) or "the result"
     yield "forward: every node has its value"
     yield f"the sweep begins: δ of {goal} by itself is 1"
     for state in states[2:-1]:
         active = [node for node in settled.nodes if node in state.active]
         if settled.units is None:
-            to = list(dict.fromkeys(name(x) for x in active[0].operands if isinstance(x, Value)))
+            to = list(dict.fromkeys(labels.call(x) for x in active[0].operands if isinstance(x, Value)))
             listed = ", ".join(to[:3]) + (f" and {len(to) - 3} more" if len(to) > 3 else "")
-            yield f"{name(active[0])} hands δ · ∂ to {listed}"
+            yield f"{labels.call(active[0])} hands δ · ∂ to {listed}"
         else:
             paths = dict.fromkeys(".".join(labels.path(n)[:-2] or labels.path(n)[:1]) for n in active if labels.path(n))
             yield f"{', '.join(list(paths)[:3]) or goal} hands δ back"

@@ -6,6 +6,7 @@ of each other are told apart by a class, `t3_7` for the steps 3 to 6, which CSS 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
@@ -75,6 +76,7 @@ def animated(svg: str, seconds: Sequence[float]) -> str:
 
     Viewers that know no CSS animation show the last step too.
     """
+    scope = f"film-{hashlib.sha256(svg.encode()).hexdigest()[:12]}"  # several films may be in one page
     total, count = sum(seconds), len(seconds)
     starts = [100 * sum(seconds[:k]) / total for k in range(count)] + [100.0]
     rules: list[str] = []
@@ -85,13 +87,13 @@ def animated(svg: str, seconds: Sequence[float]) -> str:
         show = [f"{starts[a]:.3f}%{{visibility:visible}}"]
         before = ["0%{visibility:hidden}"] if a else []
         after = [f"{starts[b]:.3f}%{{visibility:hidden}}"] if b < count else []
-        rules.append(f"@keyframes {name}{{{''.join(before + show + after)}}}")
+        rules.append(f"@keyframes {scope}-{name}{{{''.join(before + show + after)}}}")
         if b < count:
-            rules.append(f".{name}{{visibility:hidden}}")
-        rules.append(f".{name}{{animation:{name} {total:g}s step-end infinite}}")
-    rules.append("@media (prefers-reduced-motion:reduce){g{animation:none!important}}")
+            rules.append(f"#{scope} .{name}{{visibility:hidden}}")
+        rules.append(f"#{scope} .{name}{{animation:{scope}-{name} {total:g}s step-end infinite}}")
+    rules.append(f"@media (prefers-reduced-motion:reduce){{#{scope} g{{animation:none!important}}}}")
     style = f"<style>{''.join(rules)}</style>"
-    head = re.search(r"<svg\b[^>]*>", svg)
+    head = re.search(r"<svg\b([^>]*)>", svg)
     if head is None:
         raise ValueError("no SVG to animate")
-    return svg[: head.end()] + style + svg[head.end() :]
+    return f'{svg[: head.start()]}<svg id="{scope}"{head[1]}>{style}{svg[head.end() :]}'

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff.pictures.style import Role
+from autodiff.pictures.style import Role, shorten
 from autodiff.value import Value
 
 MAX_DEPTH = 4  # groups inside groups; what dots remain are part of the name
@@ -44,6 +44,10 @@ class Labels:
         """The last step: what a node is called inside its groups."""
         path = self.path(node)
         return path[-1] if path else ""
+
+    def call(self, node: Value) -> str:
+        """A node as sentences name it: by label, else by operation, else by value."""
+        return shorten(self.full(node)) or (f"({node.op.name})" if node.op is not None else repr(node.data))
 
     def role(self, node: Value) -> Role:
         """Whether a node is an operation, a parameter or an input."""

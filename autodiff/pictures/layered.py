@@ -10,7 +10,7 @@ from autodiff.pictures.operations import Look
 from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import font, markup, pill, quoted, shorten
 from autodiff.pictures.sweeping import State
-from autodiff.pictures.units import Link, Unit, Units, sums_of
+from autodiff.pictures.units import Link, Unit, Units, role_of, sums_of
 from autodiff.value import Value
 
 
@@ -25,9 +25,9 @@ class _Layers:
     def __init__(self, units: Units, state: State, look: Look) -> None:
         self.state, self.look, self.theme = state, look, look.theme
         self.root = units.root.nodes[0]
-        self.goal = shorten(look.labels.full(self.root), 11) if len(look.labels.path(self.root)) == 1 else "C"
+        self.goal = shorten(look.labels.name(self.root), 11) or "C"
         self.names = {unit: f"u{i}" for i, unit in enumerate(units.units)}
-        self.outputs = units.outputs()
+        self.outputs = units.outputs(look.labels)
         self.alarm = False
         self.scene = Scene(look.theme, {"rankdir": look.rankdir, "ranksep": "0.7", "nodesep": "0.4"})
         for unit in units.units:
@@ -42,17 +42,13 @@ class _Layers:
         values = [node.data for node in outputs] if unit.nodes else unit.constants
         sums = sums_of(unit) or outputs
         deltas = [self.state.deltas[node] for node in sums if node in self.state.deltas]
-        role: style.Role = (
-            "operation" if unit.operations else "input" if not unit.nodes else self.look.labels.role(unit.nodes[0])
-        )
+        role = role_of(unit, self.look.labels)
         title, subtitle = self.title(unit)
         rows = [f"<B>{markup(shorten(title))}</B>"]
         rows += [font(markup(each), theme.muted, 12) for each in subtitle]
         single = len(values) == 1
         symbol = "" if single else "‖a‖ " if unit.operations else "‖x‖ "
-        size = (
-            values[0] if single else norm(values) / math.sqrt(1 if unit.nodes else unit.readers)
-        )  # each reads them all
+        size = values[0] if single else norm(values) / math.sqrt(unit.readers or 1)  # each reader has them all
         alarm = theme.tone(size) is theme.alarm
         wrong = self.state.wrong(unit.nodes)
         rows.append(font(markup(f"{symbol}{show(size)}"), theme.alarm.ink if alarm else theme.ink))
@@ -69,9 +65,7 @@ class _Layers:
             alarm = alarm or theme.tone(delta) is theme.alarm
             rows.append(pill(self.tones(len(deltas) > 1), text, delta))
             tip.append("δ: not yet swept" if delta is None else f"norm of δ: {norm(deltas)!r}")
-        tip += [
-            f"infinite or NaN: {', '.join(shorten(self.look.labels.full(x)) or 'unnamed' for x in wrong[:5])}"
-        ] * bool(wrong)
+        tip += [f"infinite or NaN: {', '.join(self.look.labels.call(x) for x in wrong[:5])}"] * bool(wrong)
         alarm = alarm or bool(wrong)
         self.alarm = self.alarm or alarm
         paper, ink = (theme.alarm.paper, theme.alarm.ink) if alarm else theme.card(role)
@@ -116,9 +110,7 @@ class _Layers:
         return {self.look.labels.full(node) or node for node in self.outputs[unit]}
 
     def samples(self, unit: Unit, many: int) -> list[str]:
-        found = len(self.outputs[unit] if unit.nodes else unit.constants) // max(
-            many * (1 if unit.nodes else unit.readers), 1
-        )
+        found = len(self.outputs[unit] if unit.nodes else unit.constants) // max(many * (unit.readers or 1), 1)
         return [f"{found:,} samples"] * (found > 1)
 
     def parameters(self, unit: Unit) -> dict[str, list[Value]]:
@@ -160,12 +152,8 @@ class _Layers:
         theme = self.theme
         first = [legends.entry(font("<B>‖ ‖</B>", theme.ink, 12), "norm: √ of the sum of squares")]
         if self.state.deltas and self.look.direction != "forward":
-            first.append(
-                legends.entry(
-                    font("<B>δ</B>", theme.ink, 13),
-                    f"{legends.goal(self.look.labels, self.root)} by the weighted sums z",
-                )
-            )
+            meaning = f"{legends.goal(self.look.labels, self.root)} by the weighted sums z"
+            first.append(legends.entry(font("<B>δ</B>", theme.ink, 13), meaning))
             first.append(legends.entry(font("<B>←</B>", theme.ink, 15), "what δ hands back; wider: more"))
         return legends.rows(theme, first + (legends.alarm_entry(theme) if self.alarm else []))
 

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from autodiff.pictures import legends, style
-from autodiff.pictures.geometry import Box, Curve, Layout, Point
+from autodiff.pictures import legends, strokes, style
+from autodiff.pictures.geometry import Box, Curve, Layout
 from autodiff.pictures.operations import Look
 from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import font, markup, quoted, shorten
 from autodiff.pictures.sweeping import State
-from autodiff.pictures.units import Link, Unit, Units, ranks, sums_of
+from autodiff.pictures.units import Link, Unit, Units, alike, ranks, role_of, sums_of
 
 _LABELLED = 24  # links, up to which there is room for their numbers and for two strokes each
 _LABELLED_ROWS = 9
@@ -39,7 +39,7 @@ class _Network:
 
     def __init__(self, units: Units, state: State, look: Look, max_neurons: int | None) -> None:
         self.state, self.look, self.theme = state, look, look.theme
-        self.outputs = units.outputs()
+        self.outputs = units.outputs(look.labels)
         self.root = units.root.nodes[0]
         self.rank = ranks(units)
         self.scene = Scene(look.theme, {"splines": "true"})
@@ -60,7 +60,7 @@ class _Network:
         self.width, self.height = self.place()
         for i, column in enumerate(self.columns):
             self.column(i, column, columns[i])
-        self.taken: list[Box] = []
+        self.places = strokes.Places(self.boxes.values())
         for link in sorted(self.links, key=self.strength):
             self.link(link)
         self.scene.pins = Layout(self.width, self.height, self.boxes, self.curves, {}, {})
@@ -95,22 +95,19 @@ class _Network:
 
     def round(self, unit: Unit) -> bool:
         """Whether a unit is drawn as a circle: neurons and inputs are, a loss is a card."""
-        return self.role(unit) == "input" or (bool(unit.path) and self.role(unit) == "operation")
-
-    def role(self, unit: Unit) -> style.Role:
-        """What a unit is drawn as."""
-        if not unit.nodes:
-            return "input"
-        return "operation" if unit.operations else self.look.labels.role(unit.nodes[0])
+        role = role_of(unit, self.look.labels)
+        return role == "input" or (role == "operation" and bool(unit.path))
 
     def numbers(self, unit: Unit) -> Numbers:
         """Its output values; and its δ: of the weighted sum where it has one, as in the course, summed over samples."""
         outputs = self.outputs[unit]
-        sums = sums_of(unit) or outputs
+        sums = sums_of(unit)
+        sums = alike(sums, self.look.labels) if sums else outputs
         found = [self.state.deltas[node] for node in sums if node in self.state.deltas]
         values = [node.data for node in outputs] if unit.nodes else unit.constants
+        samples = len(values) // (1 if unit.nodes else unit.readers)
         values = values[:1] if len({*values}) == 1 else values
-        return Numbers(values, sum(found) if found else None, len(values) // (1 if unit.nodes else unit.readers))
+        return Numbers(values, sum(found) if found else None, samples)
 
     def column(self, i: int, column: Sequence[Unit | None], whole: Sequence[Unit]) -> None:
         """Draw the units of a column, and above them what they are."""
@@ -136,7 +133,7 @@ class _Network:
     def title(self, column: Sequence[Unit]) -> tuple[str, str]:
         """What the units of a column have in common, and how many they are."""
         many = len(column)
-        if all(self.role(unit) == "input" for unit in column):
+        if all(role_of(unit, self.look.labels) == "input" for unit in column):
             return ("inputs" if many > 1 else "input"), (f"{many}" if many > 1 else "")
         above = {unit.path[:-1] for unit in column}
         symbols = dict.fromkeys(
@@ -145,10 +142,12 @@ class _Network:
             for node in unit.operations
             if node.op.name != "weighted_sum"
         )
-        kind = " / ".join(symbols) if 0 < len(symbols) <= 2 else "linear" if not symbols else ""
-        if len(above) == 1 and (path := above.pop()):
-            return ".".join(path), f"{many} × {kind}" if kind else f"{many} neurons"
-        return "", ""
+        if len(above) != 1 or not (path := above.pop()):
+            return "", ""
+        if not any(unit.operations for unit in column):
+            return ".".join(path), ""
+        kind = " / ".join(symbols) if symbols else "linear"
+        return ".".join(path), f"{many} × {kind}" if len(symbols) <= 2 else f"{many} neurons"
 
     def unit(self, unit: Unit) -> None:
         theme, state = self.theme, self.state
@@ -156,14 +155,10 @@ class _Network:
         delta, circle = numbers.delta, self.round(unit)
         tone = theme.tone(delta)
         leaf = not unit.operations
-        role = self.role(unit)
-        paper, ink = (
-            theme.card(role)
-            if leaf
-            else (tone.paper, tone.ink)
-            if delta is not None
-            else (theme.operation[0], tone.ink)
-        )
+        role = role_of(unit, self.look.labels)
+        paper, ink = theme.card(role)
+        if not leaf:
+            paper, ink = theme.operation[0] if delta is None else tone.paper, tone.ink
         wrong = state.wrong(unit.nodes)
         if wrong or theme.alarm in {*map(theme.tone, numbers.values), tone}:
             self.alarm = True
@@ -173,20 +168,14 @@ class _Network:
         small = self.size < 50
         lines: list[str] = []
         if name and (not small or not circle):
-            lines.append(
-                font(
-                    f"<B>{markup(shorten(name, 12))}</B>",
-                    theme.muted if circle else theme.ink,
-                    12 if not circle else 9 if len(name) <= 8 else 7,
-                )
-            )
+            color, size = (theme.muted, 9 if len(name) <= 8 else 7) if circle else (theme.ink, 12)
+            lines.append(font(f"<B>{markup(shorten(name, 12))}</B>", color, size))
         size = 8 if small and circle else 11
         lines.append(font(markup(self.value_text(numbers)), theme.ink, size))
         if unit.nodes and self.look.direction != "forward":
-            growing = " +…" if any(node in state.growing for node in unit.nodes) and delta is not None else ""
-            lines.append(
-                font(f"δ {'–' if delta is None else markup(self.look.brief(delta)) + growing}", tone.ink, size)
-            )
+            growing = " +…" if any(node in state.growing for node in unit.nodes) else ""
+            shown = "δ –" if delta is None else f"δ {self.look.brief(delta)}{growing}"
+            lines.append(font(markup(shown), tone.ink, size))
         tip = [".".join(unit.path) or name or "result"]
         if numbers.samples > 1:
             tip += [f"{numbers.samples} samples", f"values from {min(numbers.values)!r} to {max(numbers.values)!r}"]
@@ -194,9 +183,7 @@ class _Network:
             tip += [f"value: {each!r}" for each in numbers.values]
         tip += ["δ: not yet swept" if delta is None else f"δ: {delta!r}"] * bool(unit.nodes)
         corners = "" if circle or role == "parameter" else "rounded,"
-        tip += [
-            f"infinite or NaN: {', '.join(shorten(self.look.labels.name(x)) or 'unnamed' for x in wrong[:5])}"
-        ] * bool(wrong)
+        tip += [f"infinite or NaN: {', '.join(self.look.labels.call(x) for x in wrong[:5])}"] * bool(wrong)
         dashed = ",dashed" if not leaf and delta is None else ""
         self.scene.nodes.append(Node(self.names[unit], f"<{'<BR/>'.join(lines)}>", {
             "shape": "circle" if circle else "box", "style": f"{corners}filled{dashed}",
@@ -264,19 +251,19 @@ class _Network:
         arrow = 0.0 if self.dense else _ARROW
         ends = (0.0, arrow) if kind == "f" else (arrow, 0.0)
         straight = abs(self.rank[link.target] - self.rank[link.source]) == 1
-        start, *bend, end = self.course(self.boxes[source], self.boxes[target], straight=straight, shift=shift)
+        start, *bend, end = strokes.course(self.boxes[source], self.boxes[target], straight=straight, shift=shift)
         if arrow:  # the stroke of an arrowhead sticks out of it
             start, end = (
-                _towards(start, bend[0], 1.4 * width * (kind == "b")),
-                _towards(end, bend[-1], 1.4 * width * (kind == "f")),
+                strokes.towards(start, bend[0], 1.4 * width * (kind == "b")),
+                strokes.towards(end, bend[-1], 1.4 * width * (kind == "f")),
             )
-        inner = _towards(start, bend[0], ends[0]), *bend, _towards(end, bend[-1], ends[1])
+        inner = strokes.towards(start, bend[0], ends[0]), *bend, strokes.towards(end, bend[-1], ends[1])
         factor = "w" if self.weighted(link) else "∂"
         what = factor if kind == "f" else f"δ·{factor}"
         label, at = "", None
         if not self.dense:
             text = f"{what} {'–' if number is None else self.look.brief(number)}"
-            at = self.free_place(inner, len(text) * 5.6 + 6, math.copysign(1.0, shift) if shift else 0.0)
+            at = self.places.free(inner, len(text) * 5.6 + 6, math.copysign(1.0, shift) if shift else 0.0)
             color = self.theme.muted if ink == self.theme.stroke else ink
             cell = f'<TD BGCOLOR="{self.theme.paper}">{font(markup(text), color, 10)}</TD>'
             label = f'<<TABLE BORDER="0" CELLPADDING="1" CELLSPACING="0"><TR>{cell}</TR></TABLE>>'
@@ -291,41 +278,11 @@ class _Network:
         """Whether a link is a weight, not just a use."""
         return all(use.consumer.op.name == "weighted_sum" for use in link.uses)
 
-    def course(self, a: Box, b: Box, *, straight: bool, shift: float) -> tuple[Point, Point, Point, Point]:
-        """Control points of the way between two units; past what lies between in a bow."""
-        dx, dy = b.x - a.x, b.y - a.y
-        length = math.hypot(dx, dy) or 1.0
-        bow = 0.0 if straight else 0.25 * length
-        ux, uy = -dy / length * bow, -abs(dx) / length * bow
-        one, two = (a.x + dx / 3 + ux, a.y + dy / 3 + uy), (b.x - dx / 3 + ux, b.y - dy / 3 + uy)
-        start, end = _edge_of(a, one), _edge_of(b, two)
-        if straight:
-            one, two = _towards(start, end, math.dist(start, end) / 3), _towards(end, start, math.dist(start, end) / 3)
-        side = -dy / length * shift, dx / length * shift
-        first, second, third, fourth = ((x + side[0], y + side[1]) for x, y in (start, one, two, end))
-        return first, second, third, fourth
-
-    def free_place(self, points: Sequence[Point], width: float, side: float) -> Point:
-        """A place on a curve for its number, or beside it, as far as possible from the others."""
-        (x0, y0), (x1, y1) = points[0], points[-1]
-        length = math.hypot(x1 - x0, y1 - y0) or 1.0
-        aside = -(y1 - y0) / length * side * (width / 2 - 1), (x1 - x0) / length * side * 6.0
-        best: tuple[float, Box] | None = None
-        for t in (0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78):
-            x, y = _bezier(points, t)
-            box = Box(x + aside[0], y + aside[1], width, 14.0)
-            cost = sum(_overlap(box, other) for other in (*self.taken, *self.boxes.values()))
-            if best is None or cost < best[0]:
-                best = cost, box
-            if not cost:
-                break
-        assert best is not None  # there are candidates
-        self.taken.append(best[1])
-        return best[1].x, best[1].y
-
     def legend(self) -> str:
         theme, look = self.theme, self.look
-        roles: dict[style.Role, None] = dict.fromkeys(self.role(unit) for unit in self.outputs if not unit.operations)
+        roles: dict[style.Role, None] = dict.fromkeys(
+            role_of(unit, self.look.labels) for unit in self.outputs if not unit.operations
+        )
         first = [legends.swatch(theme.card(role), role) for role in roles]
         swept = bool(self.state.deltas)
         weighted = any(map(self.weighted, self.links))
@@ -334,14 +291,9 @@ class _Network:
             second = legends.strokes(theme, factor, backward=False)
         else:
             if swept:
-                first.append(
-                    legends.entry(
-                        font("<B>δ</B>", theme.positive.ink, 13),
-                        f"{legends.goal(self.look.labels, self.root)} by the neuron’s weighted sum z"
-                        if weighted
-                        else legends.goal(self.look.labels, self.root),
-                    )
-                )
+                by = " by the neuron’s weighted sum z" if weighted else ""
+                meaning_of_delta = f"{legends.goal(self.look.labels, self.root)}{by}"
+                first.append(legends.entry(font("<B>δ</B>", theme.positive.ink, 13), meaning_of_delta))
             plain = [legends.entry(font("<B>→</B>", theme.stroke, 15), meaning)] if not self.dense else []
             second = [*plain, *(legends.strokes(theme, f"δ·{factor}") if swept else [])]
         if self.averaged:
@@ -357,34 +309,3 @@ def _one(numbers: Iterable[float]) -> float | None:
     """The number that all of them are; None where they differ."""
     found = {*numbers}
     return found.pop() if len(found) == 1 else None
-
-
-def _edge_of(box: Box, towards: Point) -> Point:
-    """Where the way from a unit's centre leaves it."""
-    dx, dy = towards[0] - box.x, towards[1] - box.y
-    if box.width == box.height:
-        reach = (box.width / 2 + 1) / (math.hypot(dx, dy) or 1.0)
-    else:
-        reach = min(each for each in (_ratio(box.width / 2 + 1, dx), _ratio(box.height / 2 + 1, dy)))
-    return box.x + dx * reach, box.y + dy * reach
-
-
-def _ratio(a: float, b: float) -> float:
-    return a / abs(b) if b else math.inf
-
-
-def _towards(a: Point, b: Point, by: float) -> Point:
-    length = math.hypot(b[0] - a[0], b[1] - a[1]) or 1.0
-    return a[0] + (b[0] - a[0]) / length * by, a[1] + (b[1] - a[1]) / length * by
-
-
-def _bezier(points: Sequence[Point], t: float) -> Point:
-    weights = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
-    x, y = (sum(w * p[i] for w, p in zip(weights, points, strict=True)) for i in (0, 1))
-    return x, y
-
-
-def _overlap(a: Box, b: Box) -> float:
-    x = (a.width + b.width) / 2 - abs(a.x - b.x)
-    y = (a.height + b.height) / 2 - abs(a.y - b.y)
-    return x * y if x > 0 and y > 0 else 0.0

@@ -16,6 +16,7 @@ Direction = Literal["forward", "backward", "both"]
 RankDir = Literal["LR", "TB"]
 
 _MANY = 300  # edges, from where a layout that is nearly as good in half the time is the better one
+_CROWD = 500  # edges, from where their numbers stand in tooltips alone: a place for each costs most of the layout
 _HASTE = {"nslimit": "2", "nslimit1": "2", "mclimit": "0.3"}
 
 
@@ -44,6 +45,7 @@ class _Operations:
         self.paths = _groups(nodes, look.labels)
         self.roles: set[Role] = set()
         edges = [use for node in nodes for use in uses(node)]
+        self.crowded = len(edges) > _CROWD
         fan = max((len(node.operands) for node in nodes), default=0)  # many edges at one node need room to bend
         haste = _HASTE if len(edges) > _MANY else {}
         room = {"nodesep": "0.3", "ranksep": f"{min(0.4 + 0.06 * fan, 2.0):.2f}"}
@@ -60,7 +62,9 @@ class _Operations:
         alarm = any(self.theme.alarm.ink in edge.attributes.values() for edge in self.scene.edges) or any(
             self.theme.alarm.ink in node.attributes.values() for node in self.scene.nodes
         )
-        self.scene.legend = legends.of_operations(look.theme, look.direction, self.roles, state, alarm=alarm)
+        self.scene.legend = legends.of_operations(
+            look.theme, look.direction, self.roles, state, alarm=alarm, crowded=self.crowded
+        )
 
     def node(self, node: Value) -> None:
         """Draw a node, and the constants it takes: small, one for each use."""
@@ -121,7 +125,7 @@ class _Operations:
     def forward(self, use: Use) -> None:
         alarm = self.theme.tone(use.partial) is self.theme.alarm
         ink = {"color": self.theme.alarm.ink, "fontcolor": self.theme.alarm.ink} if alarm else {}
-        tip = f"∂{self.call(use.consumer)}/∂{self.call(use.operand)} = {use.partial!r}"
+        tip = f"∂{self.look.labels.call(use.consumer)}/∂{self.look.labels.call(use.operand)} = {use.partial!r}"
         self.edge(use, f"∂ {self.show(use.partial)}", tip, "forward", **ink)
 
     def backward(self, use: Use) -> None:
@@ -129,7 +133,8 @@ class _Operations:
         gain = self.state.gain(use)
         tone = self.theme.tone(gain)
         label = "δ·∂ –" if gain is None else f"δ·∂ {self.show(gain)}"
-        tip = f"to δ of {self.call(use.operand)}: δ of {self.call(use.consumer)} × {use.partial!r}"
+        operand, consumer = map(self.look.labels.call, (use.operand, use.consumer))
+        tip = f"to δ of {operand}: δ of {consumer} × {use.partial!r}"
         self.edge(
             use, label, tip if gain is None else f"{tip} = {gain!r}", f"backward {tone.name}",
             dir="back", color=tone.ink, fontcolor=tone.ink, style=tone.stroke, penwidth=f"{style.width(gain):g}",
@@ -138,17 +143,15 @@ class _Operations:
     def edge(self, use: Use, label: str, tip: str, kind: str, **attributes: str) -> None:
         tip = quoted(tip)
         attributes |= {"tooltip": tip, "labeltooltip": tip, "class": kind}
-        clear = f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{markup(label)}</TD></TR></TABLE>>'  # of its own stroke
+        clear = (
+            "" if self.crowded else f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{markup(label)}</TD></TR></TABLE>>'
+        )  # of its own stroke
         consumer, group = self.names[use.consumer], self.paths[use.consumer]
         if group and group != self.paths[use.operand]:  # so that groups stand beside each other, with their own leaves
             attributes["minlen"] = "2"
         self.scene.edges.append(
             Edge(f"{kind[0]}{consumer[1:]}_{use.place}", self.names[use.operand], consumer, clear, attributes)
         )
-
-    def call(self, node: Value) -> str:
-        """A node as tooltips name it: by label, else by operation, else by value."""
-        return shorten(self.look.labels.full(node)) or (f"({node.op.name})" if node.op is not None else repr(node.data))
 
 
 def _groups(nodes: Sequence[Value], labels: Labels) -> dict[Value, tuple[str, ...]]:

@@ -65,10 +65,15 @@ def render(picture: HasSource, path: str | os.PathLike[str], *, timeout: float =
     try:
         write(path, image(source, form, timeout=timeout))
     except RenderError as error:
-        kept = path.with_name(path.name + ".dot")
-        write(kept, source.encode())
-        raise RenderError(f"{error}. The DOT source is in {str(kept)!r}") from error
+        raise kept(path, source, error) from error
     return path
+
+
+def kept(path: Path, source: str, error: RenderError) -> RenderError:
+    """Leave the DOT source beside a path that could not be written; give the error that says so."""
+    beside = path.with_name(path.name + ".dot")
+    write(beside, source.encode())
+    return RenderError(f"{error}. The DOT source is in {str(beside)!r}")
 
 
 def target(path: str | os.PathLike[str], suffixes: Iterable[str]) -> tuple[Path, str]:

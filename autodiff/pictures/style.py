@@ -191,5 +191,6 @@ def pill(theme: Theme, text: str, delta: float | None, size: int = 12, room: int
     width = f' WIDTH="{round(0.55 * size * room)}"' if room else ""
     return (
         f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" STYLE="rounded,{tone.stroke}" '
-        f'COLOR="{tone.ink}" BGCOLOR="{tone.paper}"><TR><TD{width}>{font(markup(text), tone.ink, size)}</TD></TR></TABLE>'
+        f'COLOR="{tone.ink}" BGCOLOR="{tone.paper}"><TR><TD{width}>{font(markup(text), tone.ink, size)}</TD></TR>'
+        "</TABLE>"
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from autodiff.pictures.labels import Labels
+from autodiff.pictures.style import Role
 from autodiff.pictures.sweeping import Use
 from autodiff.value import Value
 
@@ -32,6 +33,7 @@ class Unit:
     constants: list[float] = field(default_factory=list[float])
     width: int = 0  # how many constants are read at once
     readers: int = 0  # and by how many
+    wide: bool = False  # whether it is a layer, which has many outputs at once
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -61,12 +63,21 @@ class Units(NamedTuple):
     links: list[Link]
     root: Unit
 
-    def outputs(self) -> dict[Unit, list[Value]]:
-        """The nodes of each unit that others use; of the last unit, the root."""
-        used: dict[Unit, dict[Value, None]] = {unit: {} for unit in self.units}
+    def outputs(self, labels: Labels) -> dict[Unit, list[Value]]:
+        """What each unit gives to others, or as the result: one node, or those of one label over many samples."""
+        used: dict[Unit, set[Value]] = {unit: set() for unit in self.units}
         for link in self.links:
-            used[link.source].update(dict.fromkeys(use.operand for use in link.uses))
-        return {unit: list(found) or unit.nodes[:1] for unit, found in used.items()}
+            used[link.source].update(use.operand for use in link.uses)
+        found: dict[Unit, list[Value]] = {}
+        for unit, nodes in used.items():
+            outputs = [node for node in unit.nodes if node in nodes] or unit.nodes[:1]
+            found[unit] = alike(outputs, labels) if unit.key[0] == "path" and not unit.wide else outputs
+        return found
+
+
+def alike(nodes: list[Value], labels: Labels) -> list[Value]:
+    """The first node and those that have its label."""
+    return [node for node in nodes if labels.full(node) == labels.full(nodes[0])]
 
 
 def neurons(nodes: Sequence[Value], labels: Labels) -> Units:
@@ -86,6 +97,13 @@ def layers(nodes: Sequence[Value], labels: Labels) -> Units:
         else:
             key_of[node] = key
     return _linked(nodes, labels, key_of, together=True)
+
+
+def role_of(unit: Unit, labels: Labels) -> Role:
+    """What a unit is drawn as."""
+    if not unit.nodes:
+        return "input"
+    return "operation" if unit.operations else labels.role(unit.nodes[0])
 
 
 def sums_of(unit: Unit) -> list[Value]:
@@ -182,6 +200,7 @@ def _linked(nodes: Sequence[Value], labels: Labels, key_of: dict[Value, Key], *,
         source.readers = len(found)
     units = linking.units
     for each in units.values():
+        each.wide = together
         each.nodes.reverse()  # results first, as in the order they came
     return Units(_ordered(units.values(), nodes, key_of), list(linking.links.values()), units[key_of[nodes[0]]])
 
