@@ -205,6 +205,9 @@ def diagnoses():
     sigmoid.label = "a"
     yield "saturated sigmoid", y, sigmoid, ["tiny", "saturated sigmoid: 'a'", "2.06e-09"]
     yield "saturated tanh", big, big.tanh() * 3.0, ["saturated tanh", "'big' = 1000", "rounds to 0"]
+    yield "saturated, not tiny", y, (y * 4.0).sigmoid() * 100.0, []
+    eight = Value(8.0, "eight")
+    yield "saturated itself", eight, eight.sigmoid() * 100.0, ["saturated sigmoid", "'eight' = 8", "0.000335"]
     yield "step", y, step(y), ["step", "slope is 0 everywhere"]
     yield "unused", Value(1.0, "lonely"), y * y, ["unused", "'lonely'"]
     yield "namesake", Value(2.0, "y"), y * y, ["unused", "another Value labelled 'y'", "w.data -= "]
@@ -453,3 +456,16 @@ def test_fractions_of_paths_are_exact_where_they_can_be():
     told = explain(y, to=x)
     assert sum(Fraction(p.product) for p in told.contributions) == Fraction(1, 2)
     assert [n.label for n in itertools.chain(*(p.nodes[-1:] for p in told.contributions))] == ["x", "x"]
+
+
+def test_the_way_from_a_node_to_itself_is_empty():
+    """∂C/∂C is 1 by one path of no steps; through a node, what is left is that node's δ."""
+    x = Value(3.0, "x")
+    y = x * x
+    z = y * 2.0
+    told = explain(z, to=z)
+    assert (told.delta, len(told.contributions), told.contributions[0].nodes) == (1.0, 1, (z,))
+    assert "∂v2/∂v2 = 1.0 by path (1 path), by definition" in str(told)
+    assert explain(y, of=z, to=y).delta == 2.0
+    assert explain(x, to=z).delta == 0.0
+    assert explain(x, to=z).contributions == ()

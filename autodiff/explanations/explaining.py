@@ -21,18 +21,16 @@ _LINE_LENGTH = 60  # characters of a consumer's formula; a longer one is left ou
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One way down from a node to what it depends on: `product` of δ at its start and the partials along `uses`."""
+    """One way down from a node to what it depends on.
 
+    `nodes` are those on the way, `uses` the steps between them; `product` is δ at the `start` (1 at the root) times the
+    partials of all uses.
+    """
+
+    nodes: tuple[Value, ...]
     uses: tuple[Use, ...]
+    start: float
     product: float
-
-    @property
-    def nodes(self) -> tuple[Value, ...]:
-        """The nodes on the way, from the first to the last."""
-        if not self.uses:
-            return ()
-        last = self.uses[-1]
-        return (*(use.consumer for use in self.uses), last.consumer.operands[last.place])
 
 
 @dataclass(frozen=True)
@@ -87,13 +85,14 @@ class Explanation:
             return ("mrow", delta_of(name(term.consumer)), ("mo", "·"), by(name(term.consumer), name(self.node)))
         start = [] if self.through is None or self.through is self.root else [delta_of(name(self.through))]
         pairs = itertools.pairwise(term.nodes)
-        return joined(_shortened([*start, *(by(name(a), name(b)) for a, b in pairs)]), "·")
+        factors = [*start, *(by(name(a), name(b)) for a, b in pairs)]
+        return joined(_shortened(factors) or [("mn", "1")], "·")
 
     def _numbers(self, term: Contribution | Path) -> Tree:
         if isinstance(term, Contribution):
             return joined([factor(term.delta), factor(term.partial)], "·")
-        start = [] if self.through is None or self.through is self.root else [_ratio(term)]
-        return joined(_shortened([factor(x) for x in [*start, *(use.partial for use in term.uses)]]), "·")
+        start = [] if self.through is None or self.through is self.root else [factor(term.start)]
+        return joined(_shortened([*start, *(factor(use.partial) for use in term.uses)]) or [("mn", "1")], "·")
 
     def _remainder(self, shown: Sequence[Any]) -> float:
         listed = {id(term) for term in shown}
@@ -170,7 +169,8 @@ def _by_path(through: Value, leaf: Value, root: Value, limit: int) -> Explanatio
         product = start
         for use in uses:
             product = handed_on(product, use.partial)
-        shown.append(Path(uses, product))
+        nodes = (*(use.consumer for use in uses), leaf)
+        shown.append(Path(nodes, uses, start, product))
     n_rest = (paths.count if paths else 0) - len(shown)
     rest = total - math.fsum(path.product for path in shown) if n_rest else 0.0
     names = Names(evaluation_order(root)) if leaf in flow.delta else Names([*flow.order, leaf])
@@ -183,12 +183,6 @@ def _by_path(through: Value, leaf: Value, root: Value, limit: int) -> Explanatio
 def _agrees(node: Value, delta: float, terms: Sequence[Contribution] | Sequence[Path]) -> bool | None:
     grad = grad_of(node)
     return None if grad is None else same(grad, delta, max((abs(term.product) for term in terms), default=0.0))
-
-
-def _ratio(path: Path) -> float:
-    """δ at the start of a path."""
-    rest = math.prod(use.partial for use in path.uses)
-    return path.product / rest if rest else 0.0
 
 
 def largest(terms: Sequence[Any], limit: int) -> list[Any]:

@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from autodiff.explanations.explaining import definition, explain_in, largest, symbols
 from autodiff.explanations.flow import Flow, handed_on
 from autodiff.explanations.formulas import Symbol, partial_formulas
 from autodiff.explanations.notation import Names, Tree, by, factor, joined, number, text
 from autodiff.pictures import style
-from autodiff.pictures.geometry import layout
 from autodiff.pictures.labels import Labels
+from autodiff.pictures.placing import CLUSTERED, FEW, placed
 from autodiff.value import Value
 
-_CHARACTER, _HEIGHT = 7.6, 62.0  # points: width of a character, height of a node
 _TITLE_LENGTH = 18  # characters of a title on a node
 _ROWS = 60  # contributions that the panel lists; the others are one sum
 _LOCALS = 10  # local partials that it lists
 _TERMS = 4  # contributions that the formula above the graph writes out
-_FEW = 60  # edges, up to where labels beside them have room
-_MANY = 300  # edges, from where a layout that is nearly as good in half the time is the better one
-_DEPTH = 3  # of boxes within boxes
-_CLUSTERED = 500  # nodes, up to where boxes around layers and neurons are laid out in good time
 _LOW, _HIGH = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"), str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SENTENCE = 300  # characters of a diagnosis
 
 
 tone = style.LIGHT.tone  # its name alone is used: the page has the colours
-
-
-class _Text(NamedTuple):
-    source: str
 
 
 class Steps:
@@ -64,8 +54,10 @@ class Steps:
         return {
             "nodes": shown,
             "edges": [self._edge(*edge) for edge in edges],
-            "layouts": [self.placed(shown, edges, rankdir) for rankdir in ("LR", "TB")],
-            "labelled": len(edges) <= _FEW,
+            "layouts": [
+                placed(self.flow.order, self.labels, shown, edges, rankdir, self.timeout) for rankdir in ("LR", "TB")
+            ],
+            "labelled": len(edges) <= FEW,
             "loss": {
                 "name": self.names(self.flow.root),
                 "title": self._called(self.flow.root),
@@ -80,7 +72,7 @@ class Steps:
     def title(self, node: Value) -> str:
         """What a node is called on the graph: its label, else its formula, else its name in formulas."""
         if self.labels.full(node).strip():
-            grouped = len(self.flow.order) <= _CLUSTERED  # then the boxes around it say the rest of a dotted label
+            grouped = len(self.flow.order) <= CLUSTERED  # then the boxes around it say the rest of a dotted label
             return style.shorten(self.labels.name(node) if grouped else self.labels.full(node), _TITLE_LENGTH)
         written = definition(node, self.names)
         name = typeset(self.names(node))
@@ -124,7 +116,7 @@ class Steps:
             "backward": backward,
             "backwardText": text(backward),
             "terms": self.terms(told.contributions),
-            "locals": self.locals(node),
+            "locals": self.local_partials(node),
             "notes": [_cut(sentence) for sentence in told.diagnosis],
             "updated": self.updated(node),
         }
@@ -159,7 +151,7 @@ class Steps:
             )
         return rows
 
-    def locals(self, node: Value) -> list[Tree]:
+    def local_partials(self, node: Value) -> list[Tree]:
         """The local partials by formula and number: ∂a/∂z = a·(1 − a) = 0.235. For an operand in two places, two."""
         if node.op is None:
             return []
@@ -174,7 +166,7 @@ class Steps:
         return lines if len(lines) <= _LOCALS else [*lines[: _LOCALS - 1], ("mo", "…")]
 
     def updated(self, node: Value) -> list[Tree] | None:
-        """W ← w − α·∂C/∂w of a parameter, and the same with its numbers."""
+        """The update of a parameter, w ← w − α·∂C/∂w, and the same with its numbers."""
         if node not in self.parameters:
             return None
         name, becomes = self.names(node), ("mo", "←")
@@ -245,83 +237,6 @@ class Steps:
             "tone": tone(product).name,
             "width": style.width(product),
         }
-
-    def placed(self, shown: list[dict[str, Any]], edges: list[tuple[int, int, int]], rankdir: str) -> dict[str, Any]:
-        """Where everything stands, left to right or top down: the page takes what suits its window."""
-        source, groups = _dot(self.flow, self.labels, shown, edges, rankdir)
-        at = layout(_Text(source), timeout=self.timeout)
-        curves = [at.edges.get(f"e{i}_{place}") for i, place, _ in edges]
-        return {
-            "size": _rounded([at.width, at.height]),
-            "boxes": [_rounded(at.nodes[f"n{i}"][:3]) for i in range(len(shown))],
-            "curves": [
-                {
-                    "points": [_rounded(point) for point in curve.points],
-                    "tail": _rounded(curve.tail or curve.points[0]),
-                    "head": _rounded(curve.head or curve.points[-1]),
-                    "label": curve.label and _rounded(curve.label),
-                }
-                if curve
-                else None
-                for curve in curves
-            ],
-            "groups": [
-                [*_rounded(at.clusters[name]), style.shorten(label)]
-                for name, label in groups.items()
-                if name in at.clusters
-            ],
-        }
-
-
-def _rounded(numbers: Sequence[float]) -> list[float]:
-    return [round(x, 1) for x in numbers]
-
-
-def _dot(
-    flow: Flow, labels: Labels, shown: list[dict[str, Any]], edges: list[tuple[int, int, int]], rankdir: str
-) -> tuple[str, dict[str, str]]:
-    """The graph for Graphviz to place, boxes of the size of their cards; and what each cluster is called."""
-    few = len(edges) <= _FEW
-    fan = max((len(node.operands) for node in flow.order), default=0)
-    ranksep = min((0.3 if few else 0.55) + 0.05 * fan, 2.2)
-    lines = [
-        "digraph {",
-        f"graph [rankdir={rankdir}, nodesep=0.25, ranksep={ranksep:.2f}, fontsize=12]",
-        'node [shape=box, fixedsize=true, label=""]',
-        "edge [dir=both, arrowsize=0.8]",
-    ]
-    if len(edges) > _MANY:
-        lines.append("graph [nslimit=2, nslimit1=2, mclimit=0.3]")
-    for i, each in enumerate(shown):
-        longest = max(len(each["title"]), len(each["value"]) + 1, len(each["delta"]) + 3)
-        width = max(72.0, longest * _CHARACTER + (44.0 if each["symbol"] else 22.0))
-        lines.append(f"n{i} [width={width / 72:.3f}, height={_HEIGHT / 72:.3f}]")
-    label = 'label="0000000000\\n0000000000", fontsize=13, ' if few else ""
-    lines += [f'n{x} -> n{i} [{label}id="e{i}_{place}"]' for i, place, x in edges]
-    groups: dict[str, str] = {}
-    if len(shown) <= _CLUSTERED:
-        members: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
-        for i, node in enumerate(flow.order):
-            members[labels.path(node)[:-1]].append(i)
-        lines += _clusters((), members, groups)
-    return "\n".join([*lines, "}"]), groups
-
-
-def _clusters(
-    prefix: tuple[str, ...], members: dict[tuple[str, ...], list[int]], groups: dict[str, str]
-) -> Iterator[str]:
-    """A box for every dotted prefix of labels, one inside the other; `groups` gets their names."""
-    depth = len(prefix) + 1
-    for path in dict.fromkeys(other[:depth] for other in members if other[: depth - 1] == prefix != other):
-        name = f"cluster_{len(groups)}"
-        groups[name] = path[-1]
-        yield f'subgraph {name} {{ margin=12; label="{"0" * min(len(path[-1]), 8)}"; labeljust=l;'
-        if depth < _DEPTH:
-            yield from (f"n{i}" for i in members.get(path, []))
-            yield from _clusters(path, members, groups)
-        else:  # deeper boxes would be all frames
-            yield from (f"n{i}" for other in members if other[:depth] == path for i in members[other])
-        yield "}"
 
 
 def typeset(tree: Tree) -> str:

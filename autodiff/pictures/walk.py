@@ -24,6 +24,7 @@ from autodiff.pictures.steps import Steps
 from autodiff.value import Value
 
 _DIGITS = range(1, 18)
+_SCRIPTS = ("elements.js", "graph.js", "walk.js", "panel.js", "control.js")  # one after the other, as one
 
 
 def stepper(
@@ -100,7 +101,8 @@ def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:
 
 def _page(title: str, data: dict[str, Any]) -> str:
     """The template with everything put in."""
-    script, sheet = _asset("walk.js"), _colours() + _asset("walk.css")
+    script = '"use strict";\n(() => {\n' + "".join(map(_asset, _SCRIPTS)) + "})();\n"
+    sheet = _colours() + _asset("walk.css")
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(sheet)}; base-uri 'none'; form-action 'none'"
     )
