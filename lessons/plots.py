@@ -215,7 +215,7 @@ def families(dark: bool) -> Any:
     """The weights of the second network, English family on the left, Italian on the right."""
     people = datasets.family_trees().target_names
     for ax, half, name in zip(
-        panels(2, dark=dark, size=(4.6, 3.7)), (slice(0, 12), slice(12, 24)), ("English", "Italian"), strict=True
+        panels(2, dark=dark, size=(4.6, 3.3)), (slice(0, 12), slice(12, 24)), ("English", "Italian"), strict=True
     ):
         rows = [f"unit {i}" for i in range(1, 7)]
         hinton_diagram(family_weights()[:, half], rows=rows, columns=people[half], ax=ax).set_title(name)
