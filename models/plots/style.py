@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 100  # of what a notebook shows
+_SMALL = 2.2  # inches: narrower Axes have room for a small legend only
 
 
 class Palette(NamedTuple):
@@ -101,12 +102,17 @@ def label(ax: Axes, *, x: str, y: str, title: str = "") -> None:
     ax.set_title(ax.get_title() or title)
 
 
-def legend(ax: Axes, **options: Any) -> None:
-    """Show the names of what is drawn, in the colours of the Axes."""
-    if ax.get_legend_handles_labels()[0]:
-        colours = colours_on(ax)
-        shown = ax.legend(frameon=True, framealpha=0.85, fontsize="small", labelcolor=colours.ink, **options)
-        shown.get_frame().set(facecolor=colours.paper, edgecolor=colours.grid)
+def legend(ax: Axes) -> None:
+    """Show the names of what is drawn, in the colours of the Axes, and small where these are small."""
+    if not ax.get_legend_handles_labels()[0]:
+        return
+    colours = colours_on(ax)
+    small = ax.bbox.width < _SMALL * ax.figure.dpi
+    look: dict[str, Any] = (
+        {"fontsize": "xx-small", "handlelength": 1.2, "borderpad": 0.3} if small else {"fontsize": "small"}
+    )
+    shown = ax.legend(frameon=True, framealpha=0.8, labelcolor=colours.ink, **look)
+    shown.get_frame().set(facecolor=colours.paper, edgecolor=colours.grid)
 
 
 def blend(colour: str, paper: str, share: float) -> tuple[float, ...]:
