@@ -435,6 +435,17 @@ def test_latex_compiles_whatever_the_label(label):
         assert len(str(told)) < 2_000
 
 
+def test_a_notebook_shows_the_formula_and_the_diagnosis_as_text():
+    """Markdown: the formula displayed, each sentence an item in which a label is text, not markup."""
+    x = Value(-1.0, "<b>$x$</b> [a](b)")
+    first, empty, item = explain(x, of=x.relu())._repr_markdown_().split("\n")
+    assert first.startswith("$$\\displaystyle \\frac")
+    assert first.endswith("$$")
+    assert empty == ""
+    assert item.startswith("- δ is 0 on every path: dead ReLU")
+    assert r"\<b\>\$x\$\</b\> \[a\]\(b\)" in item
+
+
 @pytest.mark.parametrize("name", OPS)
 def test_latex_compiles_for_every_row(name):
     """The formula of each operation and of its partials, infinities and NaN among them."""

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from autodiff import Value, exp, sqrt, stepper, topological_order, total, where
+from autodiff import OPS, Value, exp, sqrt, stepper, topological_order, total, where
 from autodiff.pictures import RenderError, rendering
 from models import MLP
 from models.losses import half_squared_error
@@ -191,6 +191,24 @@ def test_every_number_on_the_page_of_a_network_is_the_graphs(tmp_path):
     again = half_squared_error(mlp([0.5, -1.0]), [1.0, 0.0])
     assert float(data["update"]["exactAfter"]) == pytest.approx(again.data, rel=1e-12)
     assert again.data < C.data
+
+
+def test_every_operation_has_its_place(tmp_path):
+    """One graph with every row of the table: values, δ and local partials are the graph's, and each has its formula."""
+    results = []
+    for name, op in OPS.items():
+        at = 1.5 if name == "acosh" else 0.75
+        results.append(op(*[Value(at + 0.01 * i, f"{name}{i}") for i in range(op.arity or 5)]))
+    root = total(results)
+    root.backward()
+    data = embedded(stepper(root, tmp_path / "walk.html"))
+    order = evaluated(root)
+    assert [float(node["exactDelta"]) for node in data["nodes"]] == [node.grad for node in order]
+    for shown, node in zip(data["nodes"], order, strict=True):
+        assert shown["op"] == (node.op.name if node.op else "")
+        assert len(shown["locals"]) == min(len(node.operands), 10)
+        assert shown["forwardText"].endswith(f"{node.data:.4g}")
+        assert shown["forwardText"].count("=") >= (2 if node.op else 1)
 
 
 def test_buttons_slider_and_phases_go_where_they_say(opened):

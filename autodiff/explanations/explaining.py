@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from autodiff.explanations.paths import MANY, Paths, Use
 from autodiff.value import Value, describe
 
 _PATH_LENGTH = 12  # factors of a path that are written out
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+.!|$~&-]")  # what means something there
 _LINE_LENGTH = 60  # characters of a consumer's formula; a longer one is left out
 
 
@@ -65,6 +67,11 @@ class Explanation:
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex}$"
+
+    def _repr_markdown_(self) -> str:
+        """What Jupyter shows: the formula, and below it what is remarkable."""
+        remarks = [f"- {_MARKDOWN.sub(lambda sign: chr(92) + sign[0], sentence)}" for sentence in self.diagnosis]
+        return "\n".join([f"$$\\displaystyle {self.latex}$$", "", *remarks])
 
     def tree(self) -> Tree:
         """The sum as a formula: ∂root/∂node = Σ symbols = Σ numbers = δ."""
