@@ -108,7 +108,7 @@ class _Operations:
         rows = [f"<B>{markup(name)}</B>"] if name else []
         alarm = theme.tone(node.data) is theme.alarm
         rows.append(font(markup(self.show(node.data)), theme.alarm.ink if alarm else theme.ink))
-        room = len(f"δ {self.show(self.state.finally_[node])}") if node in self.state.finally_ else 0
+        room = len(f"δ {self.show(self.state.outcome[node])}") if node in self.state.outcome else 0
         rows.append(pill(theme, self.delta_text(node, delta), delta, room=room))
         cells = [f"<TD>{row}</TD>" for row in rows]
         if node.op is not None:
