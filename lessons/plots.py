@@ -268,7 +268,7 @@ PLOTS: Mapping[str, Plot] = MappingProxyType({
     ),
     "families": Plot(
         "1986: family trees",
-        "What six units see in 24 people. Nobody told them of two nationalities and three generations.",
+        "What six units have learnt to see in 24 people. Nobody told them that there are two families.",
         families,
         wide=True,
     ),

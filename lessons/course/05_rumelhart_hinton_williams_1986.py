@@ -84,10 +84,9 @@ print(f"aciertos: {training.mean():.1%} de las aprendidas, {held_out.mean():.0%}
 print("las cuatro nuevas, bien:", int((held_out == 1).sum()), "de", len(held_out), "redes")
 
 # %% [markdown]
-# El artículo dice que las cuatro salen bien. Eso es una corrida con suerte: con los valores que publica no se
-# aprende nada, y con una receta que sí funciona acierta poco más de la mitad. En cambio, lo que dibuja en su Fig. 4
-# es cierto: las seis unidades que ven a la persona **descubren** a qué familia y a qué generación pertenece, sin
-# que nadie se lo diga.
+# El artículo dice que las cuatro salen bien. Eso es una corrida con suerte: con los valores que publica no se aprende
+# nada, y con una receta que sí funciona acierta poco más de la mitad. En cambio, lo que dibuja en su Fig. 4 se ve: las
+# seis unidades que ven a la persona **descubren** algo que nadie les dijo, como a qué familia pertenece.
 
 # %%
 people = family_trees().target_names
