@@ -81,7 +81,8 @@ print(f"w = {model.coef_[0]:.6f}, b = {model.intercept_:.6f}")
 # %% [markdown]
 # ## 3. Función de costo (ECM)
 #
-# El **error cuadrático medio** es `ECM = 1/N Σ (yᵢ − ŷᵢ)²`. A mano, su gradiente es
+# El **error cuadrático medio** es `ECM = 1/N Σ (yᵢ − ŷᵢ)²` (en la diapositiva el 2 quedó como subíndice: es un
+# cuadrado). A mano, su gradiente es
 #
 # $$\frac{\partial\,ECM}{\partial w} = -\frac{2}{N}\sum x_i\,(y_i-\hat y_i) \qquad
 #   \frac{\partial\,ECM}{\partial b} = -\frac{2}{N}\sum (y_i-\hat y_i)$$

@@ -88,6 +88,9 @@ print(explain(w, of=C))
 # 2. una capa atrás: $\delta^{l-1} = (w^l)^{\mathsf T}\delta^l\odot\sigma'(z^{l-1})$
 # 3. los gradientes: $\partial C/\partial w^l = \delta^l (a^{l-1})^{\mathsf T}$, $\;\partial C/\partial b^l = \delta^l$
 #
+# (Dos diapositivas imprimen $\partial z^{L-1}/\partial a^{L-1}$ donde debe decir $\partial z^L/\partial a^{L-1}$, que
+# es $w^L$.)
+#
 # A mano, en NumPy, para una red 2-3-1 sigmoide:
 
 # %%
