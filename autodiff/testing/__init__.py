@@ -15,12 +15,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autodiff.testing.checking import Report, gradcheck
+from autodiff.testing.failures import WrongDerivativeError
 from autodiff.testing.sources import Expression
 
 if TYPE_CHECKING:
     from autodiff.testing.strategies import expressions, numbers
 
-__all__ = ["Expression", "Report", "expressions", "gradcheck", "numbers"]
+__all__ = ["Expression", "Report", "WrongDerivativeError", "expressions", "gradcheck", "numbers"]
 
 
 def __getattr__(name: str) -> Any:
