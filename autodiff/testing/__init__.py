@@ -16,17 +16,29 @@ from typing import TYPE_CHECKING, Any
 
 from autodiff.testing.checking import Report, gradcheck
 from autodiff.testing.failures import WrongDerivativeError
+from autodiff.testing.perceptrons import Network
 from autodiff.testing.sources import Expression
 
 if TYPE_CHECKING:
-    from autodiff.testing.strategies import expressions, numbers
+    from autodiff.testing.strategies import expressions, functions, networks, numbers, points
 
-__all__ = ["Expression", "Report", "WrongDerivativeError", "expressions", "gradcheck", "numbers"]
+__all__ = [
+    "Expression",
+    "Network",
+    "Report",
+    "WrongDerivativeError",
+    "expressions",
+    "functions",
+    "gradcheck",
+    "networks",
+    "numbers",
+    "points",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Load the strategies when one is first asked for: checking a gradient does not need Hypothesis."""
-    if name not in ("expressions", "numbers"):
+    if name not in ("expressions", "functions", "networks", "numbers", "points"):
         raise AttributeError(f"module 'autodiff.testing' has no attribute {name!r}")
     try:
         from autodiff.testing import strategies

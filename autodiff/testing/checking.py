@@ -97,7 +97,8 @@ def gradcheck(
     if gradient is not None and (order == 2) != (hessian is not None):
         raise TypeError("somebody else's second derivatives need both: gradcheck(f, x, gradient=g, hessian=h, order=2)")
     name = getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
-    where = f"in gradcheck of {name} at the point ({', '.join(map(repr, points))}{',' * (len(points) == 1)})"
+    shown = ", ".join(" ".join(repr(point).split()) for point in points)
+    where = f"in gradcheck of {name} at the point ({shown}{',' * (len(points) == 1)})"
     if gradient is not None:
         results = check_gradient(f, points, gradient, where)
         if hessian is not None:

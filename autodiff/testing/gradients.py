@@ -77,9 +77,14 @@ class _Function:
     def __init__(self, f: Callable[..., Any], points: Sequence[Any], where: str) -> None:
         self.f, self.points, self.where = f, points, where
         self.point = numbers_in(points)
-        result = _detached(f(*points))
+        self.on_values = False
         try:
-            self.here = float(getattr(result, "data", result))
+            result = _detached(f(*points))
+        except (AttributeError, TypeError):  # such as x.sin(): written for Values alone
+            self.on_values = True
+            result = _detached(self._at(0, self.point[0], np.float64))
+        try:
+            self.here = float(result)
         except (TypeError, ValueError):
             raise TypeError(
                 f"gradcheck checks functions that return ONE number, got {type(result).__name__}: "
@@ -117,7 +122,7 @@ class _Function:
         """Its value when input `i` is `x`; NaN where it has none."""
         try:
             result = _detached(self._at(i, x, np.float64))
-            return float(getattr(result, "data", result))
+            return float(result)
         except (ArithmeticError, ValueError):
             return math.nan
 
@@ -165,7 +170,10 @@ class _Function:
         return estimate if estimate.bound <= 1e-3 * (1.0 + abs(estimate.value)) else None
 
     def _at(self, i: int, x: Any, kind: type[np.generic]) -> Any:
-        return self.f(*self._arguments(i, x, kind))
+        arguments = self._arguments(i, x, kind)
+        if self.on_values and kind is np.float64:
+            return self.f(*(shaped(argument, Value) for argument in arguments))
+        return self.f(*arguments)
 
     def _arguments(self, i: int, x: Any, kind: type[np.generic]) -> list[Any]:
         """The points with `x` in place of input `i`; arrays of this kind."""
@@ -199,7 +207,9 @@ def _leaves(part: Any) -> list[float]:
 
 
 def _detached(x: Any) -> Any:
-    """A tensor of PyTorch without its graph, anything else as it is."""
+    """The number of a Value, a tensor of PyTorch without its graph, anything else as it is."""
+    if isinstance(x, Value):
+        return x.data
     return x.detach() if hasattr(x, "detach") else x
 
 

@@ -39,20 +39,23 @@ class Program:
     """
 
     def __init__(self) -> None:
-        self._imports: set[str] = set()
+        self._modules: set[str] = set()
+        self._imports: dict[str, list[str]] = {}
         self._definitions: list[str] = []
         self._names: dict[str, Any] = {}
 
     def written(self, last: str) -> str:
         """The whole program, with `last` as its last lines."""
-        blocks = ["\n".join(sorted(self._imports)), *self._definitions, last]
+        imports = sorted(self._modules)
+        imports += [f"from {module} import {', '.join(sorted(set(names)))}" for module, names in sorted(self._imports.items())]
+        blocks = ["\n".join(imports), *self._definitions, last]
         return "\n\n".join(block for block in blocks if block)
 
     def imported(self, module: str, name: str) -> str:
         """Have a name imported."""
         thing = getattr(sys.modules[module], name)
         alias = self._free(name, thing)
-        self._imports.add(f"from {module} import {name}" + (f" as {alias}" if alias != name else ""))
+        self._imports.setdefault(module, []).append(f"{name} as {alias}" if alias != name else name)
         self._names[alias] = thing
         return alias
 
@@ -71,7 +74,7 @@ class Program:
             inner = ", ".join(self.text(x, name) for x in items)
             return f"[{inner}]" if isinstance(thing, list) else f"({inner}{',' * (len(items) == 1)})"
         if isinstance(thing, np.ndarray):
-            self._imports.add("import numpy as np")
+            self._modules.add("import numpy as np")
             array: Any = thing
             return f"np.array({self.text(array.tolist())})"
         if isinstance(thing, types.ModuleType):
@@ -104,7 +107,7 @@ class Program:
 
     def _module(self, module: types.ModuleType, name: str) -> str:
         alias = self._free(name, module)
-        self._imports.add(f"import {module.__name__} as {alias}" if alias != module.__name__ else f"import {alias}")
+        self._modules.add(f"import {module.__name__} as {alias}" if alias != module.__name__ else f"import {alias}")
         self._names[alias] = module
         return alias
 
@@ -114,6 +117,11 @@ class Program:
         for module in list(sys.modules.values()):
             if module.__name__ != "__main__" and getattr(module, op.name, None) is op:
                 return self.imported(module.__name__, op.name)
+        row = OPS.get(op.name)
+        if row is not None and all(getattr(op, f.name) == getattr(row, f.name) for f in fields(Op) if f.name != "partials"):
+            replace, rules = self.imported("dataclasses", "replace"), self.text(op.partials, "rule")
+            name = self._free(op.name, op)
+            return self._defined(name, op, f'{name} = {replace}({self.text(row)}, partials={rules})')
         constructor = self.imported("autodiff", "Op")
         arguments = [repr(op.name), repr(op.symbol)]
         for field in fields(Op)[2:]:

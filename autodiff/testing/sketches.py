@@ -7,14 +7,15 @@ from typing import Any
 from autodiff.backward import propagate, topological_order
 from autodiff.value import Value
 
+_DRAWN = "\0"
 _MOST = 60  # lines; more than that nobody reads, and there is draw()
 
 
-def sketch(root: Value, mark: Any = None, names: dict[Value, str] | None = None) -> str:
+def sketch(root: Value, mark: Any = None) -> str:
     """Draw what `root` was computed from as a tree of text: values forward, δ backward, partials at the branches.
 
-    A node that is used twice is drawn once and has a name of its own. `mark` is pointed at. `names` are what leaves
-    are called that have no label.
+    A node that is used twice is drawn once and has a name of its own. Leaves without a label are called x1, x2, …
+    `mark` is pointed at.
 
     >>> from autodiff import sin
     >>> x = Value(0.0, "x")
@@ -31,7 +32,8 @@ def sketch(root: Value, mark: Any = None, names: dict[Value, str] | None = None)
     for node in topological_order(root):
         for x in node.operands:
             uses[x] = uses.get(x, 0) + 1
-    called: dict[Any, str] = dict(names or {})
+    called: dict[Any, str] = {}
+    leaves: dict[Any, str] = {}
     lines: list[str] = []
     # What is still to be drawn: the node, what stands before it on its line, and on the lines below it.
     stack: list[tuple[Any, str, str]] = [(root, "", "")]
@@ -46,7 +48,11 @@ def sketch(root: Value, mark: Any = None, names: dict[Value, str] | None = None)
         if node in called and called[node].endswith(_DRAWN):
             lines.append(f"{before}{called[node].removesuffix(_DRAWN)}, see above")
             continue
-        name = _name(node, called, shared=uses.get(node, 0) > 1)
+        if node.op is None:
+            name = leaves.setdefault(node, node.label or f"x{len(leaves) + 1}")
+        else:
+            own = node.label or (f"n{len(called) + 1}" if uses.get(node, 0) > 1 else "")
+            name = f"{own} = {node.op.name}" if own else node.op.name
         pointer = "   ← here" if node is mark else ""
         lines.append(f"{before}{name} = {node.data:.6g}   δ {float(delta.get(node, 0.0)):.6g}{pointer}")
         if uses.get(node, 0) > 1:
@@ -59,12 +65,3 @@ def sketch(root: Value, mark: Any = None, names: dict[Value, str] | None = None)
         stack += reversed(branches)
     return "\n".join(lines)
 
-
-_DRAWN = "\0"
-
-
-def _name(node: Any, called: dict[Any, str], *, shared: bool) -> str:
-    if node.op is None:
-        return called.get(node) or node.label or "leaf"
-    own = node.label or (f"n{len(called) + 1}" if shared else "")
-    return f"{own} = {node.op.name}" if own else node.op.name
