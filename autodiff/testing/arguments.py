@@ -23,9 +23,7 @@ def shaped(point: Any, element: Callable[[Any], Any]) -> Any:
     return element(point)
 
 
-def call(
-    f: Callable[..., Any], points: Sequence[Any], inputs: list[Value], at: Sequence[float] | None = None
-) -> Value:
+def call(f: Callable[..., Any], points: Sequence[Any], inputs: list[Value], at: Sequence[float] | None = None) -> Value:
     """Call `f` on Values shaped as the points, which are collected in `inputs`; `at` replaces their numbers."""
 
     def value(x: Any) -> Value:

@@ -30,7 +30,10 @@ def explanations(root: Value | None, inputs: Sequence[Value], found: Sequence[fl
         return ""
     nodes = [node for node in topological_order(root) if node.op is not None]
     told: list[str] = []
-    for wrong_in in ({}, *({node: None} for node in nodes[:_LARGE])):  # first in all nodes of an operation, then in a single one
+    for wrong_in in (
+        {},
+        *({node: None} for node in nodes[:_LARGE]),
+    ):  # first in all nodes of an operation, then in a single one
         places = {(node.op.name, k) for node in nodes if not wrong_in or node in wrong_in for k in _moving(node)}
         for name, k in sorted(places):
             for said, mistake in _MISTAKES.items():

@@ -156,7 +156,9 @@ class _Check:
                     raise self._wrong(f"the derivative by {self.which(i)} is wrong, {problem}", i, found, other)
                 truth = truth or other
             if truth is None:
-                raise ValueError(f"no oracle can tell the derivative by {self.which(i)}; move the point\n  {self.where}")
+                raise ValueError(
+                    f"no oracle can tell the derivative by {self.which(i)}; move the point\n  {self.where}"
+                )
             results.append((found, truth))
         return results
 
@@ -181,7 +183,9 @@ class _Check:
                 truth = known[pair] or _differences(lambda at, i=i: self.slope(at, i), j, self.inputs, noise)
                 both = f"{self.which(i)} and {self.which(j)}"
                 if truth is None:
-                    raise ValueError(f"no oracle can tell the second derivative by {both}; move the point\n  {self.where}")
+                    raise ValueError(
+                        f"no oracle can tell the second derivative by {both}; move the point\n  {self.where}"
+                    )
                 if not abs(found - truth.value) <= truth.bound + HALF_THE_DIGITS * paths.get(y, 0.0) + TINY:
                     raise self._wrong(f"the second derivative by {both} is wrong", i, found, truth)
                 results.append((found, truth))

@@ -21,6 +21,7 @@ def admissible(op: Op, operands: Sequence[float], moving: Sequence[bool] | None 
 
     Only the operands that are `moving` (all of them, by default) are tried around the point: the others are constants.
 
+    >>> from autodiff import OPS
     >>> admissible(OPS["log"], [1.0]), admissible(OPS["log"], [0.01]), admissible(OPS["abs"], [0.0])
     (True, False, False)
     """

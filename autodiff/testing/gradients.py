@@ -24,9 +24,7 @@ from autodiff.value import Value
 Results = list[tuple[float, Estimate]]
 
 
-def check_gradient(
-    f: Callable[..., Any], points: Sequence[Any], gradient: Callable[..., Any], where: str
-) -> Results:
+def check_gradient(f: Callable[..., Any], points: Sequence[Any], gradient: Callable[..., Any], where: str) -> Results:
     """Check every number that `gradient` gives; what it found and what is true.
 
     Raises WrongDerivativeError for the first that is wrong, with what the others suggest.
@@ -137,7 +135,9 @@ class _Function:
                 or differences
             )
         if truth is None:
-            raise ValueError(f"no oracle can tell the derivative by {place(i, self.points)}; move the point\n  {self.where}")
+            raise ValueError(
+                f"no oracle can tell the derivative by {place(i, self.points)}; move the point\n  {self.where}"
+            )
         return truth
 
     def second(self, i: int, j: int, gradient: Callable[..., Any]) -> Estimate:
@@ -186,13 +186,17 @@ def _flat(given: Any, points: Sequence[Any], gradient: Callable[..., Any]) -> li
     """All numbers of a gradient in the order of the inputs; TypeError where its shape is not that of the points."""
     parts: Any = (given,) if len(points) == 1 else given
     if not isinstance(parts, (tuple, list)) or len(parts) != len(points):  # pyright: ignore[reportUnknownArgumentType]
-        raise TypeError(f"{_name(gradient)} gave {type(given).__name__}: for {len(points)} points, give a tuple of as many")
+        raise TypeError(
+            f"{_name(gradient)} gave {type(given).__name__}: for {len(points)} points, give a tuple of as many"
+        )
     flat: list[float] = []
     for n, (part, point) in enumerate(zip(parts, points, strict=True)):  # pyright: ignore[reportUnknownArgumentType]
         numbers = _leaves(part)
         size = len(numbers_in([point]))
         if len(numbers) != size:
-            raise TypeError(f"{_name(gradient)} gave {len(numbers)} derivatives by argument {n + 1}, which has {size} numbers")
+            raise TypeError(
+                f"{_name(gradient)} gave {len(numbers)} derivatives by argument {n + 1}, which has {size} numbers"
+            )
         flat += numbers
     return flat
 

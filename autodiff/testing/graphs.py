@@ -78,7 +78,12 @@ class Graph:
         try:
             wide, narrow = (self._second(mp, x, y, mp.mpf(10) ** -15 / k) for k in (1, 2))
             value = float(narrow)
-            noise = 64 * mp.eps * abs(self._in(mp, {})) / (mp.mpf(10) ** -30 * (abs(mp.mpf(x.data)) or 1) * (abs(mp.mpf(y.data)) or 1))
+            noise = (
+                64
+                * mp.eps
+                * abs(self._in(mp, {}))
+                / (mp.mpf(10) ** -30 * (abs(mp.mpf(x.data)) or 1) * (abs(mp.mpf(y.data)) or 1))
+            )
             bound = float(2 * abs(wide - narrow) + noise) + EPSILON * abs(value) + _TINY
         except (ArithmeticError, ValueError, TypeError):
             return None

@@ -7,6 +7,7 @@ promised instead is written down here, once. `check_kinks` holds an operation to
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,15 +87,14 @@ def check_kinks(op: Op) -> None:
                         )
 
 
-def _three_ways(op: Op, kink: Kink) -> list[tuple[str, float, list[float]]]:
+def _three_ways(op: Op, kink: Kink) -> Iterator[tuple[str, float, list[float]]]:
     wanted = [decided is not None for decided in kink.partials]
     value = op.on_floats(*kink.operands)
-    ways = [("on floats", value, list(op.partials_at(kink.operands, value, wanted)))]
+    yield "on floats", value, list(op.partials_at(kink.operands, value, wanted))
     recorded: Any = op(*(Value(x) if want else x for x, want in zip(kink.operands, wanted, strict=True)))
-    ways.append(("recorded", recorded.data, list(recorded.partials)))
+    yield "recorded", recorded.data, list(recorded.partials)
     arrays = [np.array([x, x]) for x in kink.operands]
     values: Any = op(*arrays)
     with np.errstate(all="ignore"):
         slopes: Any = op.partials_of(arrays, values, wanted)
-    ways.append(("on arrays", float(values[0]), [float(np.ravel(slope)[0]) for slope in slopes]))
-    return ways
+    yield "on arrays", float(values[0]), [float(np.ravel(slope)[0]) for slope in slopes]

@@ -103,7 +103,9 @@ def symmetric_hessian(f: Function, at: tuple[Any, ...] | None = None) -> None:
         scale.append([paths.get(y, 0.0) for y in inputs])
     for i in range(len(inputs)):
         for j in range(i):
-            larger = 1e6 * max(scale[i][j], scale[j][i])  # rules such as 1 - tanh² cancel before they are differentiated
+            larger = 1e6 * max(
+                scale[i][j], scale[j][i]
+            )  # rules such as 1 - tanh² cancel before they are differentiated
             sides = (f"∂²/∂{i + 1}∂{j + 1}", [matrix[i][j]]), (f"∂²/∂{j + 1}∂{i + 1}", [matrix[j][i]])
             _equal("the symmetry of second derivatives", *sides, [larger * 1e-2])
 
@@ -163,7 +165,12 @@ def operand_order(f: Function, at: tuple[Any, ...] | None = None, seed: int = 0)
     # The values of sums differ by a rounding too, and slopes with them.
     larger = [1e3 * scale.get(x, 0.0) for x in inputs]
     _equal("invariance to the order of operands", ("as recorded", values[0]), ("shuffled", values[1]), larger)
-    _equal("invariance to the order of operands", ("value", [root.data]), ("shuffled", [rebuilt[root].data]), [1e3 * (1.0 + abs(root.data) + sum(scale.values()))])
+    _equal(
+        "invariance to the order of operands",
+        ("value", [root.data]),
+        ("shuffled", [rebuilt[root].data]),
+        [1e3 * (1.0 + abs(root.data) + sum(scale.values()))],
+    )
 
 
 def _shuffled(op: Op, operands: list[Any], draw: random.Random) -> list[Any]:

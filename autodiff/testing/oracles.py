@@ -103,7 +103,9 @@ def many_digits(function: Callable[[Any, Any], Any], x: float) -> Estimate:
     >>> many_digits(lambda mp, x: mp.exp(x), 0.0).value
     1.0
     """
-    scale = max(0, 1 - math.frexp(x)[1]) // 3 if x else 0  # digits more, where a relative step is an absolutely small one
+    scale = (
+        max(0, 1 - math.frexp(x)[1]) // 3 if x else 0
+    )  # digits more, where a relative step is an absolutely small one
     mp = context(2 * DIGITS + 8 * math.ceil(scale / 8))
     at, h = mp.mpf(x), mp.mpf(10) ** -20 * (abs(mp.mpf(x)) or 1)
     (high, low), (nearer, lower) = ((function(mp, at + s), function(mp, at - s)) for s in (h, h / 2))

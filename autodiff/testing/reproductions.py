@@ -47,7 +47,9 @@ class Program:
     def written(self, last: str) -> str:
         """The whole program, with `last` as its last lines."""
         imports = sorted(self._modules)
-        imports += [f"from {module} import {', '.join(sorted(set(names)))}" for module, names in sorted(self._imports.items())]
+        imports += [
+            f"from {module} import {', '.join(sorted(set(names)))}" for module, names in sorted(self._imports.items())
+        ]
         blocks = ["\n".join(imports), *self._definitions, last]
         return "\n\n".join(block for block in blocks if block)
 
@@ -118,10 +120,12 @@ class Program:
             if module.__name__ != "__main__" and getattr(module, op.name, None) is op:
                 return self.imported(module.__name__, op.name)
         row = OPS.get(op.name)
-        if row is not None and all(getattr(op, f.name) == getattr(row, f.name) for f in fields(Op) if f.name != "partials"):
+        if row is not None and all(
+            getattr(op, f.name) == getattr(row, f.name) for f in fields(Op) if f.name != "partials"
+        ):
             replace, rules = self.imported("dataclasses", "replace"), self.text(op.partials, "rule")
             name = self._free(op.name, op)
-            return self._defined(name, op, f'{name} = {replace}({self.text(row)}, partials={rules})')
+            return self._defined(name, op, f"{name} = {replace}({self.text(row)}, partials={rules})")
         constructor = self.imported("autodiff", "Op")
         arguments = [repr(op.name), repr(op.symbol)]
         for field in fields(Op)[2:]:

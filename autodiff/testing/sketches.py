@@ -64,4 +64,3 @@ def sketch(root: Value, mark: Any = None) -> str:
             branches.append((operand, f"{below}{'└' if last else '├'}─ {slope}", f"{below}{' ' if last else '│'}  "))
         stack += reversed(branches)
     return "\n".join(lines)
-

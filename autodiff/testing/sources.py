@@ -58,7 +58,7 @@ class Expression:
         printer.text(repr(self))
 
     def on(self, names: Mapping[str, Any] | None) -> Callable[..., Any]:
-        """Give the same as a plain function, its names bound to another library's: `{"sin": torch.sin, ...}`.
+        r"""Give the same as a plain function, its names bound to another library's: `{"sin": torch.sin, ...}`.
 
         With None they are autodiff's own.
 

@@ -173,9 +173,7 @@ def _points(draw: st.DrawFn, f: Callable[..., Any], like: Sequence[Any]) -> tupl
         except (ArithmeticError, ValueError):
             continue
         if not isinstance(result, Value) or well_conditioned(result):
-            return tuple(
-                point_.astype(float) if hasattr(point_, "astype") else point_ for point_ in point
-            )
+            return tuple(point_.astype(float) if hasattr(point_, "astype") else point_ for point_ in point)
     return reject()
 
 
