@@ -5,7 +5,6 @@ were then, and finds a derivative by walking every path from the root to a leaf,
 """
 
 import copy
-import gc
 import math
 import pickle
 from contextlib import nullcontext
@@ -212,10 +211,6 @@ class Engine(RuleBasedStateMachine):
             if not model.operands:
                 assert abs(value.grad - model.grad) <= 1e-12 * model.paths + 1e-15, (value, model.grad)
 
-    def teardown(self):
-        """Nothing is left for the collector: the graphs go when the last name goes."""
-        self.known.clear()
-
 
 Engine.TestCase.settings = settings(settings.default, stateful_step_count=25, deadline=None)
 TestEngine = Engine.TestCase
@@ -235,4 +230,3 @@ def test_a_machine_whose_engine_loses_a_path_finds_out(monkeypatch):
     options = settings(max_examples=200, stateful_step_count=20, deadline=None, database=None, phases=[Phase.generate])
     with pytest.raises(AssertionError):
         run_state_machine_as_test(Engine, settings=options)
-    gc.collect()

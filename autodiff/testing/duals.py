@@ -27,7 +27,6 @@ class Dual(Methods):
     """
 
     __slots__ = ("bound", "number", "slope")
-    __array_ufunc__ = None  # an array on the left leaves the operator to the elements
 
     def __init__(self, number: float, slope: float = 0.0, bound: float = 0.0) -> None:
         self.number, self.slope, self.bound = number, slope, bound

@@ -30,8 +30,8 @@ class WrongDerivativeError(AssertionError):
         self.root: Any = fields["root"]
         self.node: Any = fields["node"]
 
-    def __reduce__(self) -> Any:
-        return _restored, (self._message, self.reproduction, self._fields)
+    def __reduce__(self) -> Any:  # the graph stays behind: an operation of one's own need not be something pickle takes
+        return _restored, (self._message, self.reproduction, {**self._fields, "root": None, "node": None})
 
     def __str__(self) -> str:
         program = "".join(f"    {line}\n" if line else "\n" for line in self.reproduction.splitlines())
