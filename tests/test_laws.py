@@ -6,11 +6,11 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import OPS, DomainError, Value, clip, hypot, logsumexp, maximum, minimum, sign, softplus, sqrt, step
-from autodiff.backward import propagate, push_forward
+from autodiff.backward import propagate
 from autodiff.testing import expressions, gradcheck, laws, numbers
 from autodiff.testing.definitions import context, definition
 from autodiff.testing.kinks import DECIDED, check_kinks

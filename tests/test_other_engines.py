@@ -16,13 +16,13 @@ from autodiff import OPS
 from autodiff.testing import Expression, WrongDerivativeError, expressions, functions, gradcheck, networks
 from autodiff.testing.laws import chain_rule, linearity, product_rule
 
-UNARY = "exp expm1 log log1p log2 log10 sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf sigmoid sign".split()
+UNARY = ["exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "sigmoid", "sign"]  # fmt: skip
 
 
 class Torch:
     """float64 tensors, `backward`."""
 
-    operations = list(OPS)
+    operations = tuple(OPS)
 
     def __init__(self):
         torch = pytest.importorskip("torch", reason="PyTorch is installed in continuous integration")
@@ -67,7 +67,14 @@ class Numpy:
     """What JAX and HIPS autograd have in common: NumPy's names in a module of their own."""
 
     def names_of(self, np, special):
-        renamed = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh"}
+        renamed = {
+            "asin": "arcsin",
+            "acos": "arccos",
+            "atan": "arctan",
+            "asinh": "arcsinh",
+            "acosh": "arccosh",
+            "atanh": "arctanh",
+        }
         plain = [name for name in UNARY if name not in ("erf", "sigmoid")]
         return {
             **{name: getattr(np, renamed.get(name, name)) for name in plain},
@@ -93,13 +100,14 @@ class Numpy:
 class Jax(Numpy):
     """`jax.grad` in float64."""
 
-    operations = list(OPS)
+    operations = tuple(OPS)
 
     def __init__(self):
-        jax = pytest.importorskip("jax", reason="JAX is installed in continuous integration")
-        jax.config.update("jax_enable_x64", True)
+        pytest.importorskip("jax", reason="JAX is installed in continuous integration")
         import jax.numpy
         import jax.scipy.special
+
+        jax.config.update("jax_enable_x64", True)
 
         self.jax = jax
         self.names = self.names_of(jax.numpy, jax.scipy.special)
@@ -112,10 +120,10 @@ class Jax(Numpy):
 class Hips(Numpy):
     """`autograd.grad`, of the group that started it; its boxes have no unary plus."""
 
-    operations = [name for name in OPS if name != "pos"]
+    operations = tuple(name for name in OPS if name != "pos")
 
     def __init__(self):
-        autograd = pytest.importorskip("autograd", reason="HIPS autograd is installed in continuous integration")
+        pytest.importorskip("autograd", reason="HIPS autograd is installed in continuous integration")
         pytest.importorskip("scipy", reason="autograd's special functions wrap SciPy's")
         import autograd.numpy
         import autograd.scipy.special
@@ -192,8 +200,7 @@ def test_a_wrong_rule_of_theirs_is_caught_and_shrunk():
     def fails(f):
         try:
             gradcheck(f, *f.point, gradient=theirs(SimpleNamespace(names=names, gradient=engine.gradient), f))
-        except WrongDerivativeError as error:
-            assert "gives" in str(error)
+        except WrongDerivativeError:
             return True
         return False
 

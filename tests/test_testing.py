@@ -263,7 +263,11 @@ def test_every_row_is_drawn():
 @pytest.mark.parametrize("name", ["tanh", "log", "where", "logsumexp"])
 def test_the_least_expression_with_a_row_is_that_row(name):
     """Shrinking takes everything else away."""
-    least = find(expressions(), lambda f: name in rows_in(f), settings=settings(max_examples=3000, database=None, phases=[Phase.generate, Phase.shrink]))
+    least = find(
+        expressions(),
+        lambda f: name in rows_in(f),
+        settings=settings(max_examples=3000, database=None, phases=[Phase.generate, Phase.shrink]),
+    )
     assert rows_in(least) in ([name], ["add", name])  # where x + 0.0 gives what the row's own start does not
     assert len(least.source.splitlines()) <= 3
 
@@ -279,7 +283,11 @@ def test_a_failure_shrinks_to_the_least_graph():
             return True
         return False
 
-    least = find(expressions(["add", "mul", "sin", wrong]), fails, settings=settings(max_examples=1000, database=None, phases=[Phase.generate, Phase.shrink]))
+    least = find(
+        expressions(["add", "mul", "sin", wrong]),
+        fails,
+        settings=settings(max_examples=1000, database=None, phases=[Phase.generate, Phase.shrink]),
+    )
     assert least.source == "def f(x):\n    return tanh(x)"
 
 

@@ -59,11 +59,11 @@ def place(i: int, points: Sequence[Any]) -> str:
 
 
 def _paths(point: Any) -> Iterator[str]:
-    if isinstance(point, np.ndarray) and point.ndim:
-        array: Any = point
-        yield from (f"[{', '.join(map(str, index))}]" for index in np.ndindex(array.shape))
+    shape: tuple[int, ...] = getattr(point, "shape", ())
+    if shape:
+        yield from (f"[{', '.join(map(str, index))}]" for index in np.ndindex(shape))
     elif isinstance(point, (list, tuple)):
-        items: Sequence[Any] = point  # pyright: ignore[reportUnknownVariableType]
-        yield from (f"[{k}]{path}" for k, x in enumerate(items) for path in _paths(x))
+        for k, x in enumerate(point):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            yield from (f"[{k}]{path}" for path in _paths(x))
     else:
         yield ""

@@ -209,7 +209,7 @@ class _Check:
                 own = self.value([*point[:i], point[i] + h, *point[i + 1 :]])
             except (ArithmeticError, ValueError):
                 own = math.nan
-            if not abs(own - graph) <= noise + 1e-13 * (abs(own) + abs(graph)) and not own == graph:
+            if not abs(own - graph) <= noise + 1e-13 * (abs(own) + abs(graph)) and own != graph:
                 return False
         return True
 

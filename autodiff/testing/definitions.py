@@ -4,6 +4,8 @@ Written from the definitions and not from the rows: a sigmoid is 1 / (1 + eâ»áµ
 is optional; without it nothing here is asked.
 """
 
+# Functions of numbers of any kind, so their lambdas have no types to give:
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import importlib.util
@@ -69,7 +71,7 @@ def _definitions(mp: Any) -> dict[str, Callable[..., Any]]:
         "add": operator.add,
         "sub": operator.sub,
         "mul": operator.mul,
-        "div": operator.truediv,
+        "div": lambda a, b: a / b,
         "pow": mp.power,
         "pos": lambda a: a,
         "neg": operator.neg,

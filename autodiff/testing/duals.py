@@ -5,6 +5,7 @@ the oracles claim are carried along too. Branches and comparisons go by the numb
 graph does not know of is found.
 """
 
+# ruff: noqa: D102 # methods named after their operations
 from __future__ import annotations
 
 import operator

@@ -14,7 +14,8 @@ class WrongDerivativeError(AssertionError):
 
     `operation` and `operand` (counted from 1) name the rule at fault, or the function and its input; `point` is where,
     `found` and `expected` are the two numbers, `ratio` the first over the second (NaN where the right one is 0);
-    `oracle` and `bound` say who knew and to what error. `draw()` gives the picture of the graph, `sketch()` the same as text.
+    `oracle` and `bound` say who knew and to what error. `draw()` gives the picture of the graph, `sketch()` the same as
+    text.
     """
 
     def __init__(self, message: str, reproduction: Callable[[], str] | str, **fields: Any) -> None:

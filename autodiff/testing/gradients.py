@@ -126,11 +126,15 @@ class _Function:
 
     def derivative(self, i: int) -> Estimate:
         """∂f/∂input i from the first oracle that knows it."""
+
+        def on_complex(z: complex) -> Any:
+            return self._at(i, z, np.complex128)
+
         truth = self.graph.derivative(self.inputs[i]) if self.graph else None
         if truth is None:
             differences = self._differences(lambda x: self.value(i, x), i)
             truth = (
-                complex_step_of_code(lambda z: self._at(i, z, np.complex128), self.point[i], differences)
+                complex_step_of_code(on_complex, self.point[i], differences)
                 or through_duals(lambda z: self._at(i, z, np.object_), self.point[i])
                 or differences
             )
@@ -190,8 +194,8 @@ def _flat(given: Any, points: Sequence[Any], gradient: Callable[..., Any]) -> li
             f"{_name(gradient)} gave {type(given).__name__}: for {len(points)} points, give a tuple of as many"
         )
     flat: list[float] = []
-    for n, (part, point) in enumerate(zip(parts, points, strict=True)):  # pyright: ignore[reportUnknownArgumentType]
-        numbers = _leaves(part)
+    for n, point in enumerate(points):
+        numbers = _leaves(parts[n])
         size = len(numbers_in([point]))
         if len(numbers) != size:
             raise TypeError(
@@ -203,7 +207,7 @@ def _flat(given: Any, points: Sequence[Any], gradient: Callable[..., Any]) -> li
 
 def _leaves(part: Any) -> list[float]:
     if isinstance(part, (tuple, list)):
-        items: Sequence[Any] = part  # pyright: ignore[reportUnknownVariableType]
+        items: list[Any] = [*part]
         return [x for item in items for x in _leaves(item)]
     if isinstance(part, Value):
         return [part.data]
@@ -221,7 +225,7 @@ def _name(f: Any) -> str:
     return getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
 
 
-def _again(f: Any, points: Sequence[Any], gradient: Any, hessian: Any) -> str:
+def _again(f: Any, points: Sequence[Any], gradient: Any, hessian: Any) -> Callable[[], str]:
     def last(program: Program) -> str:
         program.imported("autodiff.testing", "gradcheck")
         arguments = [program.text(f, "f"), *map(program.text, points), f"gradient={program.text(gradient, 'g')}"]

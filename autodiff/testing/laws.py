@@ -127,7 +127,7 @@ def forward_equals_reverse(
 
 
 def relabelling(f: Function, at: tuple[Any, ...] | None = None, *, gradient: Gradient = gradient_of) -> None:
-    """Check that names mean nothing: labels on all nodes change no bit, and arguments in another order only their place.
+    """Check that names mean nothing: labels change no bit, and arguments in another order only their place.
 
     `f` is also called with its arguments reversed, as a function of them in that order.
     """
@@ -148,7 +148,7 @@ def relabelling(f: Function, at: tuple[Any, ...] | None = None, *, gradient: Gra
 
 
 def operand_order(f: Function, at: tuple[Any, ...] | None = None, seed: int = 0) -> None:
-    """Check that operands of sums, products, maxima, means, … can change places: the graph is rebuilt with them shuffled.
+    """Check that operands of sums, products, maxima, … can change places: the graph is rebuilt with them shuffled.
 
     The rows in question are `ORDERLESS`, and weighted_sum, whose products change places.
     """
@@ -197,7 +197,7 @@ def _path_sums(root: Value) -> dict[Any, float]:
 
 
 def _paths(f: Function, at: tuple[Any, ...]) -> list[float]:
-    """Σ |∏ partials| by every input; where `f` does not compute with Values, so large that half the digits must agree."""
+    """Σ |∏ partials| by every input; where `f` does not compute with Values, so large that half the digits agree."""
     inputs: list[Value] = []
     try:
         sums = _path_sums(call(f, at, inputs))

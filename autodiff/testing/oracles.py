@@ -150,8 +150,11 @@ def partial_of(op: Op, operands: Sequence[float], i: int) -> Estimate:
         if estimate is not None:
             return estimate
     differences = central_differences(along, operands[i])
-    direct = complex_step_of_code(lambda z: op.forward(*operands[:i], z, *operands[i + 1 :]), operands[i], differences)
-    return direct or differences
+
+    def forward(z: Any) -> Any:
+        return op.forward(*operands[:i], z, *operands[i + 1 :])
+
+    return complex_step_of_code(forward, operands[i], differences) or differences
 
 
 def partial_in_many_digits(op: Op, operands: Sequence[float], i: int) -> Estimate | None:

@@ -8,7 +8,7 @@ computed again with its operands and result a few units in the last place away, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
@@ -99,7 +99,8 @@ def check_second_partials(node: Any, where: str, root: Any) -> None:
         scale = abs(truth.value) + abs(node.partials[i])
         if not abs(second - truth.value) <= truth.bound + HALF_THE_DIGITS * scale + 2.0 * noise + TINY:
             raise wrong(
-                f"{op.name}: its partial by operand {i + 1} is right, but not the derivative of that by operand {j + 1}",
+                f"{op.name}: its partial by operand {i + 1} is right, but not the derivative of that by operand "
+                f"{j + 1}",
                 operation=op.name, operand=i + 1, at=_call(node, operands), point=operands, found=second, truth=truth,
                 source="the rule on Values", where=where, reproduction=_again(op, operands, wanted, 2),
                 advice=f"{advice}  write the rule with operators and rows of the table, on operands and result\n",
@@ -117,7 +118,7 @@ def _differences_of_the_rule(op: Op, operands: Sequence[float], i: int, j: int, 
     return central_differences(rule, operands[j], noise)
 
 
-def _again(op: Op, operands: Sequence[float], wanted: Sequence[bool], order: int) -> str:
+def _again(op: Op, operands: Sequence[float], wanted: Sequence[bool], order: int) -> Callable[[], str]:
     """The check of this operation alone; its constants stay constants."""
 
     def last(program: Program) -> str:

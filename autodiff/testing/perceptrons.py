@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from autodiff.testing.sources import Expression
 
@@ -49,9 +50,10 @@ def network(sizes: Sequence[int], activation: str, parameters: Sequence[float], 
 
 def _layers(sizes: Sequence[int], activation: str) -> Iterator[list[str]]:
     """The source of every unit, layer by layer."""
-    start = 0
-    for n, m in zip(sizes, sizes[1:], strict=False):
-        hidden = start + (n + 1) * m < sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+    pairs = list(pairwise(sizes))
+    size, start = sum((n + 1) * m for n, m in pairs), 0
+    for n, m in pairs:
+        hidden = start + (n + 1) * m < size
         units: list[str] = []
         for unit in range(start, start + (n + 1) * m, n + 1):
             z = f"weighted_sum(p[{unit}:{unit + n}], h, p[{unit + n}])"

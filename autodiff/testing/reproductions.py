@@ -27,15 +27,15 @@ Syntax = ast.Lambda | ast.FunctionDef
 
 
 class UnwritableError(Exception):
-    """This object cannot be written as source; the argument says which."""
+    """An object that cannot be written as source; the argument says which."""
 
 
 class Program:
-    """Source that grows: `text(thing)` gives what denotes it, after the imports and definitions it needs.
+    r"""Source that grows: `text(thing)` gives what denotes it, after the imports and definitions it needs.
 
     >>> program = Program()
     >>> program.written(f"print({program.text(OPS['sin'])}({program.text(0.0)}))")
-    'from autodiff import OPS\\n\\nprint(OPS["sin"](0.0))'
+    'from autodiff import OPS\n\nprint(OPS["sin"](0.0))'
     """
 
     def __init__(self) -> None:
@@ -69,16 +69,10 @@ class Program:
         for known, other in self._names.items():
             if other is thing:
                 return known
-        if thing is None or isinstance(thing, (bool, int, str, float, np.floating, np.integer)):
+        if thing is None or isinstance(thing, (int, str, float, np.generic)):
             return _number(thing)
-        if isinstance(thing, (list, tuple)):
-            items: Sequence[Any] = thing  # pyright: ignore[reportUnknownVariableType]
-            inner = ", ".join(self.text(x, name) for x in items)
-            return f"[{inner}]" if isinstance(thing, list) else f"({inner}{',' * (len(items) == 1)})"
-        if isinstance(thing, np.ndarray):
-            self._modules.add("import numpy as np")
-            array: Any = thing
-            return f"np.array({self.text(array.tolist())})"
+        if isinstance(thing, (list, tuple, np.ndarray)):
+            return self._sequence(thing, name)
         if isinstance(thing, types.ModuleType):
             return self._module(thing, name)
         if isinstance(thing, Domain):
@@ -86,13 +80,23 @@ class Program:
             return f'{self.imported("autodiff", "Domain")}("{thing.interval}"{without})'
         if isinstance(thing, Op):
             return self._operation(thing)
+        return self._code(thing, name)
+
+    def _sequence(self, thing: Any, name: str) -> str:
+        if isinstance(thing, np.ndarray):
+            self._modules.add("import numpy as np")
+            return f"np.array({self.text(thing.tolist())})"
+        inner = ", ".join(self.text(x, name) for x in thing)
+        return f"[{inner}]" if isinstance(thing, list) else f"({inner}{',' * (len(thing) == 1)})"
+
+    def _code(self, thing: Any, name: str) -> str:
         place = _importable(thing)
         if place:
             return self.imported(*place)
         if hasattr(thing, "source") and hasattr(thing, "names"):
             return self._expression(thing, name)
         if isinstance(thing, types.FunctionType):
-            return self._function(thing, name)
+            return self._function(thing)
         raise UnwritableError(f"{type(thing).__name__} {name}")
 
     def _free(self, name: str, thing: Any) -> str:
@@ -148,7 +152,7 @@ class Program:
         name = self._free(name, expression)
         return self._defined(name, expression, expression.source.replace("def f(", f"def {name}(", 1))
 
-    def _function(self, function: types.FunctionType, name: str) -> str:
+    def _function(self, function: types.FunctionType) -> str:
         syntax = syntax_of(function)
         if syntax is None:
             raise UnwritableError(f"function {function.__name__}")
@@ -209,7 +213,7 @@ class _Renamed(ast.NodeTransformer):
     def __init__(self, names: dict[str, str]) -> None:
         self.names = names
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802 # the name ast looks for
+    def visit_Name(self, node: ast.Name) -> ast.Name:  # the name ast looks for
         node.id = self.names.get(node.id, node.id)
         return node
 
@@ -241,8 +245,8 @@ def _importable(thing: Any) -> tuple[str, str] | None:
 
 
 def _number(x: Any) -> str:
-    x = x.item() if isinstance(x, np.generic) else x
-    return f'float("{x}")' if isinstance(x, float) and not math.isfinite(x) else repr(x)
+    plain: Any = getattr(x, "item", lambda: x)()
+    return f'float("{plain}")' if isinstance(plain, float) and not math.isfinite(plain) else repr(plain)
 
 
 def reproduction(last: Callable[[Program], str]) -> Callable[[], str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import keyword
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 from hypothesis import assume, note, reject
@@ -191,7 +192,7 @@ def _networks(draw: st.DrawFn, max_width: int, max_layers: int, max_samples: int
     sizes = [draw(width), *draw(st.lists(width, min_size=1, max_size=max_layers))]
     activation = draw(st.sampled_from(ACTIVATIONS))
     samples = draw(st.integers(1, max_samples))
-    count = sum((n + 1) * m for n, m in zip(sizes, sizes[1:], strict=False))
+    count = sum((n + 1) * m for n, m in pairwise(sizes))
     parameters = [draw(_NUMBERS) / 2.0 for _ in range(count)]
     data = [draw(_NUMBERS) / 2.0 for _ in range(samples * (sizes[0] + sizes[-1]))]
     drawn = network(sizes, activation, parameters, data)
