@@ -422,6 +422,14 @@ def test_forward_mode_that_differs_is_found(monkeypatch):
         laws.forward_equals_reverse(lambda x: x * x, (3.0,))
 
 
+def test_a_compiled_program_that_differs_is_found(monkeypatch):
+    """A compiler that compiles another function, a thousandth off."""
+    honest = autodiff.compile
+    monkeypatch.setattr(autodiff, "compile", lambda f: honest(lambda x: 1.001 * f(x)))
+    with pytest.raises(AssertionError, match="compiled = eager, a batch is broken"):
+        laws.compiled_equals_eager(lambda x: x * x, (3.0,))
+
+
 def test_laws_want_a_point():
     """The function's own, or one that is given; directions as long as it."""
     with pytest.raises(TypeError, match=r"at=\(2\.0,\)"):

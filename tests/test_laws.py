@@ -6,12 +6,12 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autodiff import OPS, DomainError, Value, clip, hypot, logsumexp, maximum, minimum, sign, softplus, sqrt, step
 from autodiff.backward import propagate
-from autodiff.testing import expressions, gradcheck, laws, numbers
+from autodiff.testing import expressions, gradcheck, laws, networks, numbers
 from autodiff.testing.definitions import context, definition
 from autodiff.testing.kinks import DECIDED, check_kinks
 from autodiff.value import partials_as_values
@@ -288,6 +288,20 @@ def test_the_chain_rule(f, name):
 def test_the_hessian_is_symmetric(f):
     """∂²f/∂x∂y = ∂²f/∂y∂x, to the rounding of the sum over all paths."""
     laws.symmetric_hessian(f)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(expressions())
+def test_compiled_expressions_are_the_eager_ones(f):
+    """In a batch and at one point."""
+    laws.compiled_equals_eager(f)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@given(networks())
+def test_compiled_networks_are_the_eager_ones(network):
+    """By every parameter, in a batch of parameters."""
+    laws.compiled_equals_eager(network)
 
 
 @given(expressions())

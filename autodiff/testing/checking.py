@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autodiff.backward import propagate, topological_order
+from autodiff.backward import propagate
 from autodiff.grad_mode import recording
-from autodiff.testing.arguments import call, place
+from autodiff.testing.allowances import allowance, noise_of, path_sums, second_allowance
+from autodiff.testing.arguments import call, place, shaped
 from autodiff.testing.duals import through_duals
 from autodiff.testing.failures import wrong
 from autodiff.testing.gradients import check_gradient, check_hessian
 from autodiff.testing.graphs import Graph
-from autodiff.testing.oracles import (
-    EPSILON,
-    ORACLES,
-    Estimate,
-    NoDerivativeError,
-    central_differences,
-)
+from autodiff.testing.oracles import ORACLES, Estimate, NoDerivativeError, central_differences
 from autodiff.testing.partials import HALF_THE_DIGITS, TINY, check_partials, check_second_partials
 from autodiff.testing.reproductions import Program, reproduction
 from autodiff.value import Value, describe, partials_as_values
@@ -133,8 +128,8 @@ class _Check:
         """Every operation's partials, then the sum over all paths."""
         margins = {node: check_partials(node, self.where, self.root) for node in reversed(self.graph.inner)}
         delta = propagate(self.root)
-        allowed = _allowance(self.root, delta, margins)
-        noise = _noise(delta)
+        allowed = allowance(self.root, delta, margins)
+        noise = noise_of(delta)
         results: Results = []
         for i, x in enumerate(self.inputs):
             found, margin = float(delta.get(x, 0.0)), allowed.get(x, 0.0) + TINY
@@ -168,13 +163,14 @@ class _Check:
             check_second_partials(node, self.where, self.root)
         results: Results = []
         gradient = propagate(self.root, partials=partials_as_values)
+        roundings = second_allowance(self.root, self.inputs)
         known: dict[tuple[int, int], Estimate | None] = {}
         for i, x in enumerate(self.inputs):
             first = gradient.get(x, 0.0)
             second = propagate(first) if isinstance(first, Value) else {}
             # Below: what the rounding of the first derivative's own operations may amount to, and half of the digits
             # of the sum of all its paths, taken without their signs.
-            noise, paths = (_noise(second), _paths(first)) if isinstance(first, Value) else (0.0, {})
+            noise, paths = (noise_of(second), path_sums(first)) if isinstance(first, Value) else (0.0, {})
             for j, y in enumerate(self.inputs):
                 found = float(second.get(y, 0.0))
                 pair = min(i, j), max(i, j)
@@ -186,7 +182,10 @@ class _Check:
                     raise ValueError(
                         f"no oracle can tell the second derivative by {both}; move the point\n  {self.where}"
                     )
-                if not abs(found - truth.value) <= truth.bound + HALF_THE_DIGITS * paths.get(y, 0.0) + TINY:
+                if (
+                    not abs(found - truth.value)
+                    <= truth.bound + HALF_THE_DIGITS * paths.get(y, 0.0) + roundings[i][j] + TINY
+                ):
                     raise self._wrong(f"the second derivative by {both} is wrong", i, found, truth)
                 results.append((found, truth))
         return results
@@ -220,8 +219,6 @@ class _Check:
         return dual or _differences(self.value, i, self.inputs, noise)
 
     def _on(self, at: Sequence[Any]) -> Any:
-        from autodiff.testing.arguments import shaped
-
         numbers = iter(at)
         return self.f(*(shaped(p, lambda _: next(numbers)) for p in self.points))
 
@@ -253,25 +250,3 @@ def _differences(
     except NoDerivativeError:
         return None
     return estimate if estimate.bound <= 1e-3 * (1.0 + abs(estimate.value)) else None
-
-
-def _allowance(root: Value, delta: Mapping[Any, float], margins: Mapping[Any, Sequence[float]]) -> dict[Any, float]:
-    """How far off δ may be at each node, when each partial may be off by its margin: the sweep, for errors."""
-    allowed: dict[Any, float] = {root: 0.0}
-    for node in topological_order(root):
-        if node in margins and node in allowed:
-            for operand, partial, margin in zip(node.operands, node.partials, margins[node], strict=True):
-                if isinstance(operand, Value):
-                    more = allowed[node] * (abs(partial) + margin) + abs(delta.get(node, 0.0)) * margin
-                    allowed[operand] = allowed.get(operand, 0.0) + more
-    return allowed
-
-
-def _paths(root: Value) -> dict[Any, float]:
-    """The sum over all paths of |∏ partials|."""
-    return propagate(root, partials=lambda node: [abs(p) for p in node.partials])
-
-
-def _noise(delta: Mapping[Any, float]) -> float:
-    """What the rounding of every recorded operation amounts to in the root, to first order."""
-    return 4.0 * EPSILON * sum(abs(node.data * d) for node, d in delta.items() if node.op is not None)

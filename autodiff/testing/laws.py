@@ -19,6 +19,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+import autodiff
 from autodiff.backward import propagate, push_forward, topological_order
 from autodiff.ops import OPS, Op
 from autodiff.testing.arguments import call, numbers_in
@@ -124,6 +127,30 @@ def forward_equals_reverse(
     swept = sum(d * v for d, v in zip(gradient_of(f, at), direction, strict=True))
     scale = sum(p * abs(v) for p, v in zip(_paths(f, at), direction, strict=True))
     _equal("forward mode = reverse mode", ("forward", [rate]), ("reverse", [swept]), [scale])
+
+
+def compiled_equals_eager(f: Function, at: tuple[Any, ...] | None = None, rows: int = 2) -> None:
+    """Check that `autodiff.compile(f)` gives the value and the derivatives of the eager engine, on every row of a batch.
+
+    The batch holds the point so many times. Where all arguments are numbers, it is also called with one point. What
+    cannot be compiled (a branch on a Value) raises autodiff.compiler.TraceError, as ever.
+    """
+    at = _point(f, at)
+    slopes, value = gradient_of(f, at), float(_number(f(*at)))
+    scale = [1e3 * (1.0 + p) for p in _paths(f, at)]
+    size = [1e3 * (1.0 + abs(value))]
+    program: Any = autodiff.compile(f)
+    where = tuple(range(len(at)))
+    batch = [np.array([x] * rows, dtype=np.float64) for x in at]
+    values, _, by = program.value_and_grad(*batch, reduce=None, argnums=where)
+    for k in range(rows):
+        compiled = [x for part in by for x in np.asarray(part)[k].ravel().tolist()]
+        _equal("compiled = eager, a batch", ("compiled", compiled), ("eager", slopes), scale)
+        _equal("compiled = eager, a batch", ("compiled", [float(values[k])]), ("eager", [value]), size)
+    if all(isinstance(x, (int, float)) for x in at):
+        alone, _, by = program.value_and_grad(*at, argnums=where)
+        _equal("compiled = eager, one point", ("compiled", list(by)), ("eager", slopes), scale)
+        _equal("compiled = eager, one point", ("compiled", [alone]), ("eager", [value]), size)
 
 
 def relabelling(f: Function, at: tuple[Any, ...] | None = None, *, gradient: Gradient = gradient_of) -> None:

@@ -67,6 +67,14 @@ def check_partials(node: Any, where: str, root: Any) -> list[float]:
     return margins
 
 
+def roundings(node: Any) -> list[float]:
+    """How far each partial of a recorded node may move by rounding; 0 beside a constant."""
+    operands = tuple(map(_plain, node.operands))
+    return [
+        _rounding(node.op, operands, node.data, i) if isinstance(x, Value) else 0.0 for i, x in enumerate(node.operands)
+    ]
+
+
 def check_second_partials(node: Any, where: str, root: Any) -> None:
     """Check that every partial of a recorded node, as a rule on Values, has the right derivative itself.
 

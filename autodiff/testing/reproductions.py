@@ -66,11 +66,11 @@ class Program:
 
         Raises UnwritableError for what has no source.
         """
+        if thing is None or isinstance(thing, (int, str, float, np.generic)):
+            return _number(thing)
         for known, other in self._names.items():
             if other is thing:
                 return known
-        if thing is None or isinstance(thing, (int, str, float, np.generic)):
-            return _number(thing)
         if isinstance(thing, (list, tuple, np.ndarray)):
             return self._sequence(thing, name)
         if isinstance(thing, types.ModuleType):
