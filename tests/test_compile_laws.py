@@ -97,14 +97,8 @@ def functions_of_vectors(draw):
     widths = draw(st.lists(st.integers(1, 10), min_size=1, max_size=3))
     seed = draw(st.integers(0, 2**16))
     features = draw(st.integers(1, 5))
-    kinds = draw(
-        st.lists(st.sampled_from(["tanh", "relu", "sigmoid", "softplus", "sin", "abs"]), min_size=3, max_size=3)
-    )
-    skip, shared, reduction = (
-        draw(st.booleans()),
-        draw(st.booleans()),
-        draw(st.sampled_from(["sum", "lse", "last", "max"])),
-    )
+    kinds = draw(st.lists(st.sampled_from(["tanh", "relu", "sigmoid", "softplus", "sin", "abs"]), min_size=3, max_size=3))
+    skip, shared, reduction = draw(st.booleans()), draw(st.booleans()), draw(st.sampled_from(["sum", "lse", "last", "max"]))
     return widths, seed, features, kinds, skip, shared, reduction
 
 
@@ -230,8 +224,7 @@ def test_quadratic_forms_agree_with_the_hessian():
     x = np.array([0.3, -0.2])
     step = 1e-6
     columns = [
-        (program.value_and_grad([x + e], argnums=0)[2][0] - program.value_and_grad([x - e], argnums=0)[2][0])
-        / (2 * step)
+        (program.value_and_grad([x + e], argnums=0)[2][0] - program.value_and_grad([x - e], argnums=0)[2][0]) / (2 * step)
         for e in step * np.eye(2)
     ]
     np.testing.assert_allclose(np.array(columns), hessian(f)(x), rtol=1e-8)

@@ -107,11 +107,7 @@ class Layout:
             simple = dot_of(var) is not None or (
                 var.kind == ir.APPLY and var.op in _PLAIN and all(x.number in scalars for x in var.vars)
             )
-            users = [
-                u
-                for r in readers.get(var.number, [])
-                for u in (readers.get(r.number, []) if r.kind == ir.EXPAND else [r])
-            ]
+            users = [u for r in readers.get(var.number, []) for u in (readers.get(r.number, []) if r.kind == ir.EXPAND else [r])]
             if simple and all(u.kind == ir.APPLY and u.op is not _WHERE for u in users):
                 scalars.add(var.number)
         return scalars
@@ -233,11 +229,7 @@ class Fast:
             if delta.kind == ir.OUTER and delta.info is None and delta.args[1].number in self.layout.ones:
                 self._plan_block(delta, start, units, *sums.get(delta.args[0].number, (None, None)))
         for delta, (start, strides, units) in places:
-            if (
-                {delta.number} & (self.layout.fused.keys() | self.layout.static)
-                or delta.batched
-                or delta.units != units
-            ):
+            if {delta.number} & (self.layout.fused.keys() | self.layout.static) or delta.batched or delta.units != units:
                 continue
             region = _region(start, strides, units)
             in_place = delta.kind in {ir.OUTER, ir.SUM_ROWS, ir.APPLY} and strides == contiguous(units)
@@ -365,9 +357,7 @@ class Fast:
             at = start
             if x.__class__ is Var or var.units == ():
                 units = x.units if x.__class__ is Var else ()
-                self._bind(
-                    piece, lambda instance, at=at, units=units: instance.strided(var, at, contiguous(units), units)
-                )
+                self._bind(piece, lambda instance, at=at, units=units: instance.strided(var, at, contiguous(units), units))
                 self._call("copyto", piece, self._name(x))
             else:
                 self._bind(piece, lambda instance, at=at, x=x: instance.strided(var, at, (), ()).fill(x))
@@ -495,9 +485,7 @@ class Fast:
         assert op is not None  # as its kind says
         names = [self._operand(x) for x in var.args] if op is not _WHERE else []
         array = op.array
-        steps_alias = isinstance(array, np.ufunc) and not (
-            op is _POW and var.args[1] is not None and _is_number(var.args[1], 3.0)
-        )
+        steps_alias = isinstance(array, np.ufunc) and not (op is _POW and var.args[1] is not None and _is_number(var.args[1], 3.0))
         if var.number not in self._forwarded:
             if (steps_alias or op.name in {"sigmoid", "relu"}) and var.number not in self.layout.ones:
                 reads = {self.layout.base(x).number for x in self.layout.reads(var)}
@@ -549,7 +537,9 @@ class Fast:
 
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args
-        boolean = self._bind(f"w{var.number}", lambda instance: np.empty(instance.array(var).shape, dtype=bool))
+        boolean = self._bind(
+            f"w{var.number}", lambda instance: np.empty(instance.array(var).shape, dtype=bool)
+        )
         if condition.__class__ is Var and condition.op in BOOLEAN:
             name = f"_{condition.op.array.__name__}"
             self.bound.setdefault(name, lambda _: condition.op.array)

@@ -217,9 +217,7 @@ class Program:
         if args:
             _Call(self, args)
         if self._latest is None:
-            raise TypeError(
-                "training needs the shapes of the arguments: give it a batch, or call the program once before"
-            )
+            raise TypeError("training needs the shapes of the arguments: give it a batch, or call the program once before")
         if self._training is not None:
             raise RuntimeError("this program is training already: end that block first")
         trace = self._latest
@@ -469,10 +467,7 @@ class _Call:
             parameters = self.trace.flat.tolist()
         else:
             parameters = [p.data for p in self.trace.parameters]
-        return [
-            parameters,
-            *(x.ravel().tolist() if x.ndim else float(x) for i, x in enumerate(self.args) if i not in static),
-        ]
+        return [parameters, *(x.ravel().tolist() if x.ndim else float(x) for i, x in enumerate(self.args) if i not in static)]
 
     def _point_function(self, by: tuple[int, ...], *, single: bool, gradient: bool) -> Any:
         key = "point", by, single, gradient
@@ -542,21 +537,17 @@ class _Call:
         trace, program = self.trace, self.program
         transposed = all(x.ndim <= 2 for x in self.args)
         names = [f"x{i}" for i in range(len(self.args))]
-        checks = " or ".join(
-            f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names
-        )
-        passed = [
-            f"{x}.T" if transposed or self.args[i].ndim < 2 else f"{x}.reshape(rows, -1).T" for i, x in enumerate(names)
-        ]
-        text = f"""def make(ndarray, dtype, program, trace, run, values, gradient, ones, dot, multiply, scale, isfinite, rows, {", ".join(f"s{x}" for x in names)}):
-    def quick({", ".join(f"{x}=None" for x in names)}):
+        checks = " or ".join(f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names)
+        passed = [f"{x}.T" if transposed or self.args[i].ndim < 2 else f"{x}.reshape(rows, -1).T" for i, x in enumerate(names)]
+        text = f"""def make(ndarray, dtype, program, trace, run, values, gradient, ones, dot, multiply, scale, isfinite, rows, {', '.join(f's{x}' for x in names)}):
+    def quick({', '.join(f'{x}=None' for x in names)}):
         if {checks}:
             return NotImplemented
         if program._training is not trace:
             if program._training is not None:
                 return NotImplemented
             trace.read()
-        run({", ".join(passed)})
+        run({', '.join(passed)})
         value = float(dot(values, ones)) * float_scale
         answer = multiply(gradient, scale)
         if not isfinite(dot(answer, answer) + value):
@@ -656,9 +647,7 @@ def _store(instance: Instance, out: Array) -> None:
 
 def _array(x: Any, name: str) -> Array:
     if isinstance(x, Value):
-        raise TypeError(
-            f"{name} is a Value, and a program takes plain numbers: pass its .data, or call the function itself"
-        )
+        raise TypeError(f"{name} is a Value, and a program takes plain numbers: pass its .data, or call the function itself")
     try:
         array = np.asarray(x)
     except ValueError as error:
@@ -713,9 +702,7 @@ def compile(  # noqa: A001 # the builtin is for text
         raise TypeError(f"static_argnums are positions of arguments, 0 or more, got {static_argnums!r}")
     for axis in in_axes if isinstance(in_axes, (list, tuple)) else [in_axes]:
         if axis is not None and axis != 0:
-            raise ValueError(
-                f"in_axes are 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}"
-            )
+            raise ValueError(f"in_axes are 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}")
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ValueError(f"threads is a whole number above 0, or None, got {threads!r}")
     return Program(f, in_axes if not isinstance(in_axes, list) else tuple(in_axes), static, threads)
