@@ -3,6 +3,8 @@
 import inspect
 import math
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -249,6 +251,23 @@ def test_the_complex_step_is_not_believed_where_code_is_not_analytic():
     assert complex_step_of_code(lambda z: z * z, 2.0, central_differences(lambda x: x * x, 2.0)).value == 4.0
     assert math.isnan(complex_step(lambda z: 1 / z, 1e-300).value)
     assert many_digits(lambda mp, x: mp.log(x), 1e-300).value == pytest.approx(1e300)
+
+
+def test_without_mpmath_the_others_know():
+    """An optional oracle: the same checks pass and fail without it, and the report says who knew instead."""
+    code = """
+import sys
+sys.modules["mpmath"] = None
+import autodiff
+from autodiff.testing import gradcheck
+print(gradcheck(autodiff.erf, 0.5).oracle, "|", gradcheck(autodiff.tanh, 0.5, order=2).oracle)
+try:
+    gradcheck(lambda x: autodiff.erf(x) * x, 0.5, gradient=lambda x: 0.5)
+except AssertionError as error:
+    print(error.oracle)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["dual numbers | central differences", "dual numbers"]
 
 
 # The strategies.

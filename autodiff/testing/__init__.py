@@ -5,9 +5,11 @@
 >>> gradcheck(lambda x: x * sin(x), 2.0).oracle
 'complex step'
 
-`gradcheck(f, *points)` compares a derivative with an oracle and names the operation whose partial is wrong.
-`expressions()` and `numbers(op)` are Hypothesis strategies: random differentiable expressions with points where they
-are well conditioned, and operands for one operation. They need the extra `testing`; `gradcheck` does not.
+`gradcheck(f, *points)` compares derivatives with the best oracle there is and names the operation whose partial is
+wrong; with `gradient=g` it checks somebody else's. `expressions()`, `functions()`, `networks()`, `numbers(op)` and
+`points(f)` are Hypothesis strategies: random differentiable code with points where it is well conditioned, and points
+for code of your own. They need the extra `testing`; `gradcheck` does not. `autodiff.testing.laws` holds laws that every
+derivative obeys, `autodiff.testing.faults` plants wrong partials to try a check with. See docs/gradient-testing.md.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def forward_equals_reverse(
 
 
 def compiled_equals_eager(f: Function, at: tuple[Any, ...] | None = None, rows: int = 2) -> None:
-    """Check that `autodiff.compile(f)` gives the value and the derivatives of the eager engine, on every row of a batch.
+    """Check that `autodiff.compile(f)` gives value and derivatives of the eager engine, on every row of a batch.
 
     The batch holds the point so many times. Where all arguments are numbers, it is also called with one point. What
     cannot be compiled (a branch on a Value) raises autodiff.compiler.TraceError, as ever.
