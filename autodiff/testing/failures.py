@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from autodiff.backward import topological_order
 from autodiff.testing.oracles import Estimate
 from autodiff.testing.sketches import sketch
 
@@ -63,14 +65,18 @@ class WrongDerivativeError(AssertionError):
 
         if self.root is None:
             raise ValueError(f"{self.operation} recorded no graph to draw: it does not compute with Values")
-        if self.node is None:
-            return draw(self.root)
-        label = self.node.label
-        self.node.label = f"{label} (wrong by operand {self.operand})".strip()
+        label = "" if self.node is None else self.node.label
+        if self.node is not None:
+            self.node.label = f"{label} (wrong by operand {self.operand})".strip()
         try:
-            return draw(self.root)
+            twin = copy.deepcopy(self.root)  # whose leaves can be swept into: yours may hold gradients
         finally:
-            self.node.label = label
+            if self.node is not None:
+                self.node.label = label
+        for node in topological_order(twin):
+            node.zero_grad()
+        twin.backward()
+        return draw(twin)
 
 
 def wrong(
