@@ -182,10 +182,8 @@ class _Check:
                     raise ValueError(
                         f"no oracle can tell the second derivative by {both}; move the point\n  {self.where}"
                     )
-                if (
-                    not abs(found - truth.value)
-                    <= truth.bound + HALF_THE_DIGITS * paths.get(y, 0.0) + roundings[i][j] + TINY
-                ):
+                margin = truth.bound + HALF_THE_DIGITS * paths.get(y, 0.0) + roundings[i][j] + TINY
+                if not abs(found - truth.value) <= margin:
                     raise self._wrong(f"the second derivative by {both} is wrong", i, found, truth)
                 results.append((found, truth))
         return results
@@ -208,7 +206,8 @@ class _Check:
                 own = self.value([*point[:i], point[i] + h, *point[i + 1 :]])
             except (ArithmeticError, ValueError):
                 own = math.nan
-            if not abs(own - graph) <= noise + 1e-13 * (abs(own) + abs(graph)) and own != graph:
+            same = own == graph or (math.isnan(own) and math.isnan(graph))
+            if not same and not abs(own - graph) <= noise + 1e-13 * (abs(own) + abs(graph)):
                 return False
         return True
 
