@@ -30,7 +30,14 @@ from autodiff.testing.conditioning import well_conditioned
 from autodiff.testing.duals import Dual, through_duals
 from autodiff.testing.faults import KINDS, caught, faults, survivors
 from autodiff.testing.graphs import Graph
-from autodiff.testing.oracles import central_differences, complex_step, complex_step_of_code, many_digits
+from autodiff.testing.oracles import (
+    central_differences,
+    complex_step,
+    complex_step_of_code,
+    many_digits,
+    partial_in_many_digits,
+    partial_of,
+)
 from autodiff.testing.sketches import sketch
 from lessons.gradient_faults import PAGE, page
 
@@ -112,17 +119,13 @@ def test_a_failure_has_fields_a_sketch_and_a_picture():
         (lambda x, y: (-y * math.cos(x * y), -x * math.cos(x * y)), "the sign is wrong"),
         (lambda x, y: (x * math.cos(x * y), y * math.cos(x * y)), "this is the derivative by input 2, are they swapped?"),
         (lambda x, y: (y, x), "the partial of sin by operand 1 is left out of the product"),
-        (lambda x, y: (2 * y * math.cos(x * y), 2 * x * math.cos(x * y)), "the partial of mul by operand 1 is doubled"),
+        (lambda x, y: (2 * y * math.cos(x * y), 2 * x * math.cos(x * y)), "the partial of sin by operand 1 is doubled"),
         (lambda x, y: (y * math.cos(x * y), 0.0), "the partial of mul by operand 2 is taken as 0"),
     ],
 )  # fmt: skip
 def test_a_student_s_mistake_is_named(gradient, said):
     """From the wrong numbers alone: what the chain rule gives with that one mistake is what was handed in."""
-    if "doubled" in said:
-        error = failure(lambda x, y: sin(x * y), 0.3, 0.5, gradient=gradient)
-        assert "the partial of sin by operand 1 is doubled" in str(error)
-    else:
-        assert said in str(failure(lambda x, y: sin(x * y), 0.3, 0.5, gradient=gradient))
+    assert said in str(failure(lambda x, y: sin(x * y), 0.3, 0.5, gradient=gradient))
 
 
 def test_an_unexplained_mistake_is_left_unexplained():
@@ -211,9 +214,7 @@ def test_dual_numbers_run_through_code_and_know_their_error():
 def test_the_complex_step_keeps_its_claim_on_rows(data, name):
     """Against 50 digits, at every point the strategy draws; where NumPy's complex functions lose digits it is 1e-13."""
     pytest.importorskip("mpmath")
-    from autodiff.testing.oracles import partial_in_many_digits, partial_of
-
-    op, i = OPS[name], 0
+    op = OPS[name]
     at = data.draw(numbers(op, max_operands=3))
     for i in range(len(at)):
         claimed, truth = partial_of(op, at, i), partial_in_many_digits(op, at, i)
@@ -236,10 +237,7 @@ def test_the_complex_step_keeps_its_claim_on_graphs(f):
 @given(x=st.floats(-3.0, 3.0), name=st.sampled_from(["sin", "exp", "atan", "erf", "sigmoid"]))
 def test_differences_keep_their_claim(x, name):
     """Against 50 digits."""
-    mp = pytest.importorskip("mpmath").mp
-    del mp
-    from autodiff.testing.oracles import partial_in_many_digits
-
+    pytest.importorskip("mpmath")
     estimate, truth = central_differences(OPS[name].on_floats, x), partial_in_many_digits(OPS[name], (x,), 0)
     assert abs(estimate.value - truth.value) <= estimate.bound + truth.bound
 
@@ -322,11 +320,11 @@ def test_points_suit_the_function(data):
     assert len(data.draw(points(Expression("def f(x, y):\n    return x * y", (1.0, 2.0))))) == 2
 
 
-@pytest.mark.parametrize("f", [print, lambda *xs: xs[0], len, lambda: 3.0])
+@pytest.mark.parametrize("f", [print, lambda *xs: xs[0], dict, lambda: 3.0])
 def test_points_ask_when_they_cannot_tell(f):
     """How many arguments, that is; an example of each helps."""
     with pytest.raises(TypeError, match="Give an example of each"):
-        points(f if f is not len else dict)
+        points(f)
 
 
 def test_conditioning_is_refused_near_kinks_and_for_steep_paths():
@@ -385,7 +383,7 @@ def test_a_network_with_a_planted_fault_shrinks_to_one_hidden_unit():
 def test_a_failing_test_shows_source_and_graph():
     """The note below the minimal example: the source, and the graph as text."""
 
-    @settings(database=None, max_examples=200, derandomize=True)
+    @settings(FIND, max_examples=200)
     @given(expressions(["tanh", "add"]))
     def test(f):
         assert "tanh" not in f.source
@@ -399,7 +397,8 @@ def test_a_failing_test_shows_source_and_graph():
 def test_an_expression_is_drawn_and_sketched():
     """Leaves are called as in the source."""
     f = Expression("def f(x, y):\n    n1 = sin(x)\n    return n1 * y + n1", (0.5, 2.0))
-    assert 'label="sin"' in f.draw().source or "sin" in f.draw().source
+    assert "sin" in f.draw().source
+    assert "δ 2.633" in f.draw().source
     assert f.sketch() == (
         "add = 1.43828   δ 1\n"
         "├─ 1 · mul = 0.958851   δ 1\n"

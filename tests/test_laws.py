@@ -67,7 +67,7 @@ def test_value_partials_and_second_partials_are_those_of_mpmath(op, data):
 @given(data=st.data())
 def test_gradcheck_finds_every_row_right_in_both_orders(op, data):
     """Complex step (or differences, for erf) knows the partials; differences know the second ones."""
-    report = gradcheck(op, *data.draw(numbers(op)), order=2)
+    report = gradcheck(op, *data.draw(numbers(op, max_operands=3)), order=2)
     assert report.error < 1e-6
 
 
