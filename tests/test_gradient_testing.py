@@ -50,6 +50,16 @@ def wrong_cube(slope):
     return Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: slope * a * a,))
 
 
+def down_and_up():
+    def down(x, n=3):
+        return up(x, n - 1) * HALF if n else x.data * x
+
+    def up(x, n):
+        return down(x + HALF, n)
+
+    return down
+
+
 def failure(*args, **options):
     with pytest.raises(WrongDerivativeError) as caught:
         gradcheck(*args, **options)
@@ -71,6 +81,7 @@ FAILING = {
     "what was not recorded": lambda: failure(lambda x: x * x.data * HALF, 3.0),
     "an expression": lambda: failure(Expression("def f(x, y):\n    return sin(x) * y", (0.5, 2.0)), 0.5, 2.0,
                                      gradient=lambda x, y: (x, y)),
+    "functions that call each other": lambda: failure(down_and_up(), 0.5),
     "an array": lambda: failure(lambda W, x: np.tanh(W @ x).sum(), np.eye(2), [1.0, 2.0],
                                 gradient=lambda W, x: (np.ones((2, 2)), x)),
     "a second derivative of somebody else's": lambda: failure(

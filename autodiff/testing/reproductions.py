@@ -156,26 +156,27 @@ class Program:
         syntax = syntax_of(function)
         if syntax is None:
             raise UnwritableError(f"function {function.__name__}")
+        if isinstance(syntax, ast.FunctionDef):  # named before its body is written, which may call it
+            syntax.name = self._free(function.__name__, function)
+            self._names[syntax.name] = function
         parameters = {a.arg for a in ast.walk(syntax.args) if isinstance(a, ast.arg)}
         renamed: dict[str, str] = {}
         around = surroundings(function)
         for used in {n.id: None for n in ast.walk(syntax) if isinstance(n, ast.Name)}:
             if used in around and used not in parameters:
-                if around[used] is function:
-                    renamed[used] = self._free(function.__name__, function)
-                    continue
                 written = self.text(around[used], used)
+                name = self._free(used, around[used])
                 if written.isidentifier():
-                    renamed[used] = written
-                else:
-                    renamed[used] = self._defined(self._free(used, around[used]), around[used], f"{used} = {written}")
+                    name = written
+                elif name not in self._names:
+                    self._defined(name, around[used], f"{name} = {written}")
+                renamed[used] = name
         syntax = _Renamed(renamed).visit(syntax)
         defaults = iter([*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()])
         for default in (syntax.args.defaults, syntax.args.kw_defaults):
             default[:] = [d and ast.parse(self.text(next(defaults)), mode="eval").body for d in default]
         if isinstance(syntax, ast.Lambda):
             return ast.unparse(syntax)
-        syntax.name = self._free(function.__name__, function)
         return self._defined(syntax.name, function, ast.unparse(syntax))
 
 
@@ -256,7 +257,7 @@ def reproduction(last: Callable[[Program], str]) -> Callable[[], str]:
         program = Program()
         try:
             return program.written(last(program))
-        except UnwritableError as error:
+        except (UnwritableError, RecursionError) as error:
             return f"# {error} has no source to show: run this where it is defined\n{last(_Named())}"
 
     return write
