@@ -24,7 +24,7 @@ from autodiff.compiler.group import Grouping
 from autodiff.compiler.point import Point
 from autodiff.compiler.readable import Readable
 from autodiff.compiler.reverse import backward
-from autodiff.compiler.simplify import live, share, sums_of_products
+from autodiff.compiler.simplify import needed_nodes, share, sums_of_products
 from autodiff.compiler.trace import TraceError, trace
 from autodiff.value import Value
 
@@ -88,12 +88,9 @@ class _Trace:
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
-        grouping = Grouping(self.graph, self.sizes, self.batched, parameters=True, arguments=frozenset())
-        grouping.run()
-        places = {node: place for node, (array, place) in grouping.where.items() if array is grouping.flat}
-        self.order = sorted(places, key=lambda node: places[node] or 0)
-        self.parameters: list[Value] = [self.graph.parameters[node] for node in self.order]
-        self.flat = np.zeros(len(self.parameters))
+        self.parameters: list[Value] = []
+        self.flat = np.zeros(len(self.graph.parameters))
+        self.version(_Want(gradient=self.graph.shape == ()))
 
     def code(self, want: _Want, *, grouped: bool = True) -> Code:
         """The array code of a version."""
@@ -106,6 +103,10 @@ class _Trace:
             grouped=grouped, careful=want.careful, placed=self.order,
         )  # fmt: skip
         code = grouping.run()
+        if not self.order:  # the first version made decides how parameters lie in the flat array
+            places = {node: place for node, (array, place) in grouping.where.items() if array is grouping.flat}
+            self.order = sorted(places, key=lambda node: places[node] or 0)
+            self.parameters = [self.graph.parameters[node] for node in self.order]
         if want.derivatives:
             backward(code, per_row=want.per_row or not grouped, seeded=want.seeded, careful=want.careful)
         return code, grouping
@@ -262,7 +263,10 @@ class Program:
         return self._latest
 
     def _threads(self) -> int:
-        return self.threads or os.cpu_count() or 1
+        if self.threads:
+            return self.threads
+        affinity = getattr(os, "sched_getaffinity", None)  # what this process may use, where the system tells
+        return len(affinity(0)) if affinity else os.cpu_count() or 1
 
     def pool(self) -> ThreadPoolExecutor:
         """The threads of this program."""
@@ -331,8 +335,8 @@ class _Call:
                 if i >= len(samples):
                     raise ValueError(f"static_argnums names argument {i}, and the call has {len(samples)}")
             graph = trace(program.f, samples, self.names, static)
-            shared = live(share(graph))
-            traced, after = len(graph.ops), len(shared.ops)
+            shared = share(graph)
+            traced, after = len(graph.ops), sum(needed_nodes(shared))
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
             found = _Trace(traced, after, sums_of_products(shared), self.names, shapes, self.batched)
             while len(program._traces) >= _KEPT:
@@ -578,7 +582,7 @@ class _Answer:
                        np.zeros((call.rows, *call.args[i].shape) if want.per_row else call.args[i].shape)
                        for i in want.argnums}  # fmt: skip
         self.batched = call.batched
-        self.finite = True  # squares that overflow count as not, which costs time and nothing else
+        self.finite = True  # a sum that overflows counts as not, which costs time and nothing else
 
     def store(self, instance: Instance, start: int, stop: int) -> None:
         """Take over what a block gave."""
@@ -607,7 +611,7 @@ class _Answer:
         """Look for what is not finite while the block is in the cache."""
         if self.finite:
             with np.errstate(all="ignore"):
-                self.finite = math.isfinite(np.vdot(part, part))
+                self.finite = math.isfinite(np.add.reduce(part, axis=None))
 
     def finish(
         self, call: _Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool
