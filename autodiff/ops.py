@@ -223,10 +223,12 @@ def _atan2_kink(a: Any, b: Any) -> Any:  # the origin, and the jump across the n
 
 
 def _softmax_at(xs: Sequence[Any], r: Any) -> Sequence[Any]:
+    """The slopes of r = logsumexp(xs), e^(x - r) for each x."""
     return [exp(x - r) for x in xs]
 
 
 def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:
+    """The inputs for the weights, the weights for the inputs, 1 for the bias."""
     n = len(operands) // 2
     return (*operands[n:-1], *operands[:n], 1.0)
 

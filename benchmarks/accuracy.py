@@ -272,8 +272,8 @@ with 60 digits; Python {python}, NumPy {numpy}, {machine}. Arrays are computed b
 depend on the processor.
 
 An entry is the largest error met, in ulps: units of the last place of the true number, rounded to a float. 0 is exact,
-and ½ is the best that rounding allows. Points come from the whole domain: every power of two that a float has, numbers of
-everyday size, and the last few floats before and after kinks, poles, edges and the places where a result over- or
+and ½ is the best that rounding allows. Points come from the whole domain: every power of two that a float has, numbers
+of everyday size, and the last few floats before and after kinks, poles, edges and the places where a result over- or
 underflows; at the kinks themselves the derivative is a decision (docs/operations.md). A number that overflows counts as
 right when it is ±∞ exactly where the true one rounds to that. The last column is for points where the result, or the
 partial itself, is subnormal or underflows to 0.

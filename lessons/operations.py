@@ -12,8 +12,9 @@ HEAD = """# Operations
 
 Made from `autodiff/ops.py` by `python -m lessons.operations`. `a`, `b`, … are the operands, `r` is the result; the
 partials are the text of the rows themselves. `_pick(condition, x, y)` is x where the condition holds, else y;
-`_share(a, r)` is a / r, and 0 where r is 0; the other named rules are written out below the table. Where a domain is given, the engine raises DomainError outside it, and
-arrays follow IEEE 754. At a kink the derivative is what the partial says there.
+`_share(a, r)` is a / r, and 0 where r is 0; the other named rules are
+explained below the table. Where a domain is given, the engine raises DomainError outside it, and arrays follow
+IEEE 754. At a kink the derivative is what the partial says there. How exact they are: docs/accuracy.md.
 
 | operation | partial derivatives, one per operand | domain | kink where 0 |
 |---|---|---|---|
@@ -46,7 +47,9 @@ def table() -> str:
         kink = names.get(kink, kink)
         cells = (f"`{op.name}`", "; ".join(f"`{p}`" for p in partials), domains, f"`{kink}`" if kink else "")
         lines.append("| " + " | ".join(cells) + " |")
-    return HEAD + "\n".join(lines) + "\n"
+    page = HEAD + "\n".join(lines) + "\n"
+    named = [(name, rule) for name, rule in vars(ops).items() if f"`{name}" in page and name not in {"_pick", "_share"}]
+    return page + "\n" + "".join(f"- `{name}`: {inspect.getdoc(rule)}\n" for name, rule in named)
 
 
 if __name__ == "__main__":
