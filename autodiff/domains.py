@@ -62,15 +62,18 @@ def number(x: Any) -> float:
     """Give `x` as a float, or raise a TypeError that says what to use instead."""
     if x.__class__ is float:
         return x
+    if x.__class__ is not int:
+        if _is_box(x) and np.ma.is_masked(x):
+            raise TypeError("a Value holds one real number, and this entry of an array is masked: leave it out")
+        x = unbox(x)
     kind: Any = x.__class__
-    x = x if kind is int else unbox(x)
     if kind is int or _is_real(x):  # asking for int first is quick, and most constants are
         try:
             return float(x)
         except OverflowError:
             raise OverflowError("this integer is beyond the largest float, 1.8e308: scale it down") from None
     advice = "a Value holds one real number"
-    if isinstance(x, str):
+    if isinstance(x, (str, bytes)):
         advice += f"; for text use Value(float({x[:40]!r}))"
     elif isinstance(x, (complex, np.complexfloating)):
         advice += "; keep real and imaginary parts as two Values"

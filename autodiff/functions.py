@@ -10,7 +10,7 @@ from operator import mul
 from typing import Any
 
 from autodiff.ops import OPS, exp
-from autodiff.value import node
+from autodiff.value import weighted
 
 
 def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
@@ -77,15 +77,14 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
     n = len(weights)
     if n != len(inputs):
         raise ValueError(f"weighted_sum takes one input per weight: got {n} weights, {len(inputs)} inputs")
-    operands = (*weights, *inputs, bias)
     try:  # the usual case, recorded in one go: weights and bias are Values, inputs are all Values or all floats
-        w, b = [v._number for v in weights], bias._number
-        plain = n > 0 and inputs[0].__class__ is float and set(map(type, inputs)) == {float}
-        x = inputs if plain else [v._number for v in inputs]
+        w, b = tuple([v._number for v in weights]), bias._number
+        plain = inputs[0].__class__ is float and set(map(type, inputs)) == {float}
+        x = inputs if plain else tuple([v._number for v in inputs])
         z = sum(map(mul, w, x), b)
-    except (AttributeError, TypeError):
-        return OPS["weighted_sum"](*operands)
-    return node(z, OPS["weighted_sum"], 0.0, operands, 0.0, (*x, *((0.0,) * n if plain else w), 1.0))
+    except (AttributeError, TypeError, IndexError):
+        return OPS["weighted_sum"](*weights, *inputs, bias)
+    return weighted(z, weights, inputs, bias, x, 0.0 if plain else w)
 
 
 def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:

@@ -2,8 +2,8 @@
 
 import asyncio
 import math
+import sys
 import threading
-import time
 
 import pytest
 
@@ -310,18 +310,65 @@ def test_no_grad_is_for_one_task():
     assert silent is None
 
 
-def test_time_grows_in_proportion_to_nodes():
-    """A graph ten times as large takes about ten times as long (a generous bound: no quadratic surprise)."""
+def instructions(work):
+    """How many bytecode instructions `work` runs, in whatever functions: the time it takes, without a clock."""
+    count = 0
 
-    def seconds(n):
-        best = math.inf
-        for _ in range(3):
-            start = time.perf_counter()
-            x = y = Value(0.5)
-            for _ in range(n):
-                y = (y * x + x).tanh()
-            y.backward()
-            best = min(best, time.perf_counter() - start)
-        return best
+    def trace(frame, event, _):
+        nonlocal count
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        count += event == "opcode"
+        return trace
 
-    assert seconds(30_000) < 40 * seconds(3_000)
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def growth(build, n):
+    """How much more work 40n nodes are than 4n, for what 4n are more than n: 12 where each costs the same."""
+    small, middle, large = (instructions(lambda n=n: build(n)) for n in (n, 4 * n, 40 * n))
+    return (large - middle) / (middle - small)
+
+
+def deep(n):
+    x = y = Value(1.0)
+    for _ in range(n):
+        y = -(y * x + x)  # δ stays ±1: one that shrank to 0 would not be handed on
+    return y
+
+
+def broad(n):
+    x, w = Value(0.5), Value(0.9)
+    return sum([(x * w).tanh() for _ in range(n)], Value(0.0))
+
+
+def shared(n):
+    """A ladder of diamonds: 2ⁿ paths from top to bottom over 2n nodes."""
+    y = Value(0.5)
+    for _ in range(n):
+        y = y * 0.5 + y * 0.25
+    return y
+
+
+def many_operands(n):
+    """One node with as many operands as all others together."""
+    x = Value(0.5)
+    return autodiff.total([x * 0.1 for _ in range(n)])
+
+
+@pytest.mark.parametrize("graph", [deep, broad, shared, many_operands])
+def test_work_grows_in_proportion_to_nodes(graph):
+    """Ten times the nodes are ten times the instructions, to record and to sweep: no quadratic surprise."""
+    assert growth(graph, 10) == pytest.approx(12.0, rel=0.01)
+    assert growth(lambda n: graph(n).backward(), 10) == pytest.approx(12.0, rel=0.01)
+    assert growth(lambda n: graph(n).backward(create_graph=True), 10) == pytest.approx(12.0, rel=0.01)
+
+
+def test_a_quadratic_surprise_would_be_seen():
+    """The measure is one: it tells n² from n."""
+    assert growth(lambda n: [i * j for i in range(n) for j in range(i)], 20) > 100

@@ -632,17 +632,14 @@ class TestRenderingWithDot:
 
     def test_a_layout_that_takes_too_long_is_stopped_with_all_it_started(self, fake_dot, out, tmp_path):
         """Even where dot is a script whose child holds the pipes open; the source is left."""
-        fake_dot(f"sleep 60 & echo $! > {tmp_path}/child; wait")
-        start = time.monotonic()
+        fake_dot(f"(sleep 60; touch {tmp_path}/finished) & echo $! > {tmp_path}/child; wait")
         with pytest.raises(RenderError, match=r"dot took longer than 0\.5 s: draw a smaller part.*a\.svg\.dot"):
             render(draw(neuron()), out / "a.svg", timeout=0.5)
-        assert time.monotonic() - start < 20
         assert files(out) == ["a.svg.dot"]
         child = int((tmp_path / "child").read_text())
-        deadline = time.monotonic() + 10
-        while alive(child) and time.monotonic() < deadline:
+        while alive(child):  # it dies now, or finishes what it was to be kept from
             time.sleep(0.05)
-        assert not alive(child)
+        assert not (tmp_path / "finished").exists()
 
     @needs_pygraphviz
     def test_pygraphviz_is_stopped_too(self, no_dot):
