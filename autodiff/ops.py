@@ -87,7 +87,8 @@ class Op:
             return self(*map(unbox, operands))
         if any(map(is_array, operands)):
             if any(getattr(x, "dtype", None) is _OBJECT for x in operands):  # arrays of Values
-                return np.frompyfunc(self, len(operands), 1)(*operands)
+                with np.errstate(all="ignore"):
+                    return np.frompyfunc(self, len(operands), 1)(*operands)
             return self.on_arrays(*(np.asarray(x, dtype=np.float64) for x in operands))
         return self.on_floats(*map(number, operands))
 

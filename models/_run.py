@@ -260,7 +260,7 @@ class Run:
             history = History(arrays["loss_curve"].tolist(), arrays["validation_curve"].tolist(), facts["best_epoch"])
             waited = operator.index(facts["waited"])
             self._return_to((arrays["weights"].tolist(), {**facts["optimizer"], **state}, facts["generator"]))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             self._return_to(before)
             raise CheckpointError(f"cannot use {os.fspath(path)!r}: {error}") from error
         self.history, self.waited = history, waited

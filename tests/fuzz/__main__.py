@@ -1,5 +1,7 @@
 """The long run: `python -m tests.fuzz --cases 1000000 --seed 1`; a failing case is shrunk and printed."""
 
+# ruff: noqa: T201 # a command: it prints
+
 from __future__ import annotations
 
 import argparse
@@ -7,6 +9,7 @@ import signal
 import sys
 import time
 import traceback
+import warnings
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -56,6 +59,7 @@ def main() -> None:
     parser.add_argument("--target", choices=TARGETS, help="this one alone")
     options = parser.parse_args()
     signal.signal(signal.SIGALRM, hung)
+    warnings.simplefilter("error")
     chosen = {name: TARGETS[name] for name in ([options.target] if options.target else TARGETS)}
     shares = sum(share for _, share in chosen.values())
     total, findings, began = 0, 0, time.perf_counter()
