@@ -104,12 +104,12 @@ def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the ways 
                     if partial:
                         node.a.grad += delta * partial
             totals = [(0.0 if before is None else before) + node.grad for node, before in leaves]
+            for (node, _), total in zip(leaves, totals):  # noqa: B905 # one total per leaf
+                node.grad = total
         except BaseException:
             for node, before in leaves:
                 node.grad = before
             raise
-        for (node, _), total in zip(leaves, totals):  # noqa: B905 # one total per leaf
-            node.grad = total
 
 
 def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C901, PLR0912 # unrolled likewise

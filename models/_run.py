@@ -17,7 +17,7 @@ import numpy as np
 from autodiff import DomainError, Value, no_grad
 from models import checkpoints
 from models._batch_loss import TrainingError, batch_loss, loss_and_gradients, not_finite, outside
-from models._settings import parameter_name, refuse_not_finite
+from models._settings import assign, parameter_name, refuse_not_finite
 from models.checkpoints import CheckpointError
 from models.optimizers import Optimizer, clip_gradients
 
@@ -271,12 +271,6 @@ class Run:
         if self.began and not self.history.n_iter:
             with suppress(OSError):
                 Path(path).resolve().unlink(missing_ok=True)
-
-
-def assign(parameters: Sequence[Value], weights: Sequence[float]) -> None:
-    """Set the parameters to these numbers."""
-    for parameter, weight in zip(parameters, weights, strict=True):
-        parameter.data = weight
 
 
 def _check_identity(found: Any, wanted: Mapping[str, Any]) -> None:

@@ -24,8 +24,11 @@ def hung(*_: object) -> None:
     raise TimeoutError(f"a case took longer than {SECONDS} s")
 
 
-def run(target: Target, cases: int, start: int) -> int:
-    """Run a target on so many cases and give how many there were; what it raises goes through, shrunk."""
+def run(target: Target, cases: int, start: int, *, several: bool = False) -> int:
+    """Run a target on so many cases and give how many there were; what it raises goes through, shrunk.
+
+    With `several`, all findings of a batch are reported, as an ExceptionGroup, else the first.
+    """
     done = 0
 
     def counted(data: bytes) -> None:
@@ -45,6 +48,7 @@ def run(target: Target, cases: int, start: int) -> int:
             max_examples=min(BATCH, cases - done),
             deadline=None,
             database=None,
+            report_multiple_bugs=several,
             phases=[Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         )(batch)
@@ -66,7 +70,7 @@ def main() -> None:
     for name, (target, share) in chosen.items():
         since = time.perf_counter()
         try:
-            done = run(target, round(options.cases * share / shares), options.seed * 1_000_000)
+            done = run(target, round(options.cases * share / shares), options.seed * 1_000_000, several=True)
             print(f"{name:16} {done:>9,} cases  no finding  {time.perf_counter() - since:7.0f} s", flush=True)
             total += done
         except Exception:  # noqa: BLE001 # whatever comes out is the finding
