@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autodiff.backward import topological_order
+from autodiff.compiler import Program, TraceError, compile  # noqa: A004 # the builtin is for text
 from autodiff.domains import Domain, DomainError
 from autodiff.functions import leaky_relu, logsumexp, mean, softmax, total, weighted_sum
 from autodiff.grad_mode import no_grad
@@ -66,6 +67,8 @@ __all__ = [
     "Domain",
     "DomainError",
     "Op",
+    "Program",
+    "TraceError",
     "Value",
     "acos",
     "acosh",
@@ -75,6 +78,7 @@ __all__ = [
     "atan2",
     "atanh",
     "clip",
+    "compile",
     "cos",
     "cosh",
     "draw",

@@ -20,8 +20,9 @@ class Node(Protocol):
     be one more object for Python's collector to walk over. More operands are tuples in `b` and `db`. Constants
     are plain floats with partial 0, so "the partial is not 0" also says "there is a node to hand δ to".
 
-    A weighted sum keeps the tuples it was made from, which a layer's neurons share: the weights in `b`, and
-    (inputs, bias) in `a`. The bias is a node; `da` are the partials by the inputs, or 0 where all inputs are constants.
+    A weighted sum keeps the tuples it was made from, which a layer's neurons share: the weights in `b`, the inputs in
+    `a`. Its `db` are the partials by the weights and, unless all inputs are constants, by the inputs; `da` is not a
+    partial but the bias, a node.
     """
 
     op: Any  # None for a leaf
@@ -88,16 +89,15 @@ def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the ways 
                     partial = node.db
                     if partial:
                         if type(partial) is tuple:
+                            partial = iter(partial)
                             for operand, each in zip(node.b, partial):  # noqa: B905 # strict costs time on every node
                                 if each:
                                     operand.grad += delta * each
                             if type(node.a) is tuple:
-                                inputs, bias = node.a
-                                bias.grad += delta
-                                if node.da:
-                                    for operand, each in zip(inputs, node.da):  # noqa: B905 # as above
-                                        if each:
-                                            operand.grad += delta * each
+                                for operand, each in zip(node.a, partial):  # noqa: B905 # goes on where that stopped
+                                    if each:
+                                        operand.grad += delta * each
+                                node.da.grad += delta
                             continue
                         node.b.grad += delta * partial
                     partial = node.da
@@ -153,9 +153,9 @@ def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C90
                 meet(operand, node)
             operand = node.a
             if type(operand) is tuple:
-                inputs, operand = operand
-                if id(inputs) not in walked:
-                    meet(inputs, node)
+                if id(operand) not in walked:
+                    meet(operand, node)
+                operand = node.da
         else:
             if kind is not float and operand.grad is not zero:
                 if operand.op is None:

@@ -70,21 +70,21 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
     >>> weighted_sum([4.0, 5.0], [1.0, 0.0], bias=-6.0)
     -2.0
     """
-    try:
-        weights, inputs = tuple(weights), tuple(inputs)
-    except TypeError:
-        weights, inputs = _all(weights, "weighted_sum"), _all(inputs, "weighted_sum")
+    if type(weights) is not tuple:
+        weights = _all(weights, "weighted_sum")
+    if type(inputs) is not tuple:
+        inputs = _all(inputs, "weighted_sum")
     n = len(weights)
     if n != len(inputs):
         raise ValueError(f"weighted_sum takes one input per weight: got {n} weights, {len(inputs)} inputs")
     try:  # the usual case, recorded in one go: weights and bias are Values, inputs are all Values or all floats
-        w, b = tuple([v._number for v in weights]), bias._number
-        plain = inputs[0].__class__ is float and set(map(type, inputs)) == {float}
-        x = inputs if plain else tuple([v._number for v in inputs])
+        w, b = [v._number for v in weights], bias._number
+        constant = inputs[0].__class__ is float and set(map(type, inputs)) == {float}
+        x = inputs if constant else [v._number for v in inputs]
         z = sum(map(mul, w, x), b)
     except (AttributeError, TypeError, IndexError):
         return OPS["weighted_sum"](*weights, *inputs, bias)
-    return weighted(z, weights, inputs, bias, x, 0.0 if plain else w)
+    return weighted(z, weights, inputs, bias, x if constant else (*x, *w))
 
 
 def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:

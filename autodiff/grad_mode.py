@@ -1,4 +1,7 @@
-"""The switch that turns recording off: per thread and per task, and almost free while nobody has used it."""
+"""What recording an operation does here and now: a node, nothing (`no_grad`), or a line of a program (`compile`).
+
+Per thread and per task, and almost free while nobody has asked for anything but nodes.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 _paused: ContextVar[bool] = ContextVar("paused", default=False)
+_tracer: ContextVar[Any] = ContextVar("tracer", default=None)
 contexts: int = 0  # how many are open in all threads: while it is 0 no operation needs to ask further
 _lock = threading.Lock()
 
@@ -15,6 +20,11 @@ _lock = threading.Lock()
 def paused() -> bool:
     """Whether recording is off, here and now."""
     return contexts > 0 and _paused.get()
+
+
+def tracer() -> Any:
+    """Who writes down the operations of this thread or task instead of the graph; None where nobody does."""
+    return _tracer.get() if contexts else None
 
 
 @contextmanager
@@ -46,5 +56,20 @@ def recording(*, on: bool) -> Generator[None]:
         yield
     finally:
         _paused.reset(token)
+        with _lock:
+            contexts -= 1
+
+
+@contextmanager
+def tracing(by: Any) -> Generator[None]:
+    """Let `by.record(op, operands)` take what this thread or task computes on Values."""
+    global contexts  # noqa: PLW0603 # as above
+    with _lock:
+        contexts += 1
+    token = _tracer.set(by)
+    try:
+        yield
+    finally:
+        _tracer.reset(token)
         with _lock:
             contexts -= 1

@@ -54,12 +54,16 @@ class Value(Methods):
         self.op = None
         self.a = self.b = self.da = self.db = 0.0
         self.grad = UNSWEPT
+        if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
+            tracer.born(self)
         if self.__class__ is Value:
             self.__class__ = Recorded  # pyright: ignore[reportAttributeAccessIssue]
 
     @property
     def data(self) -> float:
         """The number itself. Assigning it changes no derivative that was recorded before."""
+        if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
+            tracer.refuse(self, "reading .data of")
         return self._number
 
     @data.setter
@@ -89,8 +93,7 @@ class Value(Methods):
             return (self.a, self.b)[: self.op.arity]
         if self.a.__class__ is not tuple:
             return self.b
-        inputs, bias = self.a
-        return (*self.b, *inputs, bias)
+        return (*self.b, *self.a, self.da)
 
     @property
     def partials(self) -> tuple[float, ...]:
@@ -101,7 +104,7 @@ class Value(Methods):
             return (self.da, self.db)[: self.op.arity]
         if self.a.__class__ is not tuple:
             return self.db
-        return (*self.db, *(self.da or (0.0,) * len(self.b)), 1.0)
+        return (*self.db, *(0.0,) * (2 * len(self.b) - len(self.db)), 1.0)
 
     @property
     def swept(self) -> bool:
@@ -178,7 +181,7 @@ class Value(Methods):
     def __le__(self, other: Any) -> Any: return compare(self, other, operator.le)
     def __gt__(self, other: Any) -> Any: return compare(self, other, operator.gt)
     def __ge__(self, other: Any) -> Any: return compare(self, other, operator.ge)
-    def __bool__(self) -> bool: return self._number != 0.0
+    def __bool__(self) -> bool: return compare(self, 0.0, operator.ne)
     __hash__ = object.__hash__
 
     # Those that every network uses; the others are in Methods.
@@ -231,8 +234,11 @@ blank: Any = Recorded  # called without arguments, and filled in
 
 def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
     """Record a node; or, inside `no_grad`, a leaf that knows nothing of its origin."""
-    if grad_mode.contexts and grad_mode.paused():
-        op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0
+    if grad_mode.contexts:
+        if (tracer := grad_mode.tracer()) is not None:
+            return tracer.record(op, b if b.__class__ is tuple else (a, b)[: op.arity])
+        if grad_mode.paused():
+            op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0
     new = blank()
     new._number = data if data.__class__ is float else float(data)  # a user's operation may give another number
     new.op = op
@@ -264,17 +270,18 @@ def unary(op: Op, a: Value) -> Any:
     return new
 
 
-def weighted(z: float, weights: tuple[Any, ...], inputs: tuple[Any, ...], bias: Value, x: Any, w: Any) -> Value:
-    """Record z = Σ wᵢxᵢ + b, keeping the tuples as they are; `x` and `w` are the partials: by weights, by inputs."""
-    if grad_mode.contexts and grad_mode.paused():
-        return node(z, None, 0.0, 0.0, 0.0, 0.0)
+def weighted(z: float, weights: tuple[Any, ...], inputs: tuple[Any, ...], bias: Value, partials: Any) -> Value:
+    """Record z = Σ wᵢxᵢ + b, keeping the tuples as they are; the partials are those by weights, then by inputs."""
+    if grad_mode.contexts:
+        rest = (0.0,) * (2 * len(weights) - len(partials))
+        return node(z, WEIGHTED_SUM, 0.0, (*weights, *inputs, bias), 0.0, (*partials, *rest, 1.0))
     new = blank()
     new._number = z
     new.op = WEIGHTED_SUM
-    new.a = inputs, bias
+    new.a = inputs
     new.b = weights
-    new.da = w
-    new.db = x
+    new.da = bias
+    new.db = partials
     new.grad = UNSWEPT
     return new
 
@@ -284,7 +291,7 @@ def binary(op: Op, a: Any, b: Any) -> Any:
     try:
         x = a._number if isinstance(a, Value) else a if a.__class__ is float else number(a)
         y = b._number if isinstance(b, Value) else b if b.__class__ is float else number(b)
-    except TypeError:
+    except (TypeError, AttributeError):  # not a number, or one that is being traced
         if is_array(a) or is_array(b):
             return ufuncs.elementwise(op, (a, b))
         inner = unbox(a), unbox(b)
@@ -309,6 +316,8 @@ def record(op: Op, operands: Sequence[Any]) -> Any:
     except AttributeError:  # something that is neither
         if any(map(is_array, operands)):
             return ufuncs.elementwise(op, operands)
+        if (tracer := grad_mode.tracer()) is not None:
+            return tracer.record(op, operands)
         return record(op, tuple([x if isinstance(x, Value) else number(x) for x in map(unbox, operands)]))
     try:
         result = op.forward(*data)
@@ -326,6 +335,8 @@ def record(op: Op, operands: Sequence[Any]) -> Any:
 
 def at_edge(op: Op, operands: Sequence[Any]) -> Any:
     """Record at an edge of the domain, where a slope may be infinite, or raise a DomainError that names operands."""
+    if (tracer := grad_mode.tracer()) is not None:
+        return tracer.record(op, operands)
     data = [plain(x) for x in operands]
     names = [describe(x) if isinstance(x, Value) and (x.label or x.op) else "" for x in operands]
     result = op.on_floats(*data, names=names)
@@ -367,6 +378,8 @@ def as_value(x: Any) -> Value:
 
 def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
     """Compare data with a Value or a number; what is neither is for `b` to compare, or for Python to refuse."""
+    if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
+        return tracer.compare(a, b, relation)
     if isinstance(b, Value):
         return relation(a._number, b._number)
     try:

@@ -53,13 +53,14 @@ class WeightedNeuron(Neuron):
     """
 
     def __init__(self, value: Any, n_in: int, *, nonlinear: bool) -> None:
-        super().__init__(value, n_in, nonlinear=nonlinear)
-        self.w = tuple(self.w)
-
-    def __call__(self, x: Sequence[Any]) -> Any:
         from autodiff import weighted_sum
 
-        activation = weighted_sum(self.w, x, self.b)
+        super().__init__(value, n_in, nonlinear=nonlinear)
+        self.w = tuple(self.w)
+        self.weighted_sum = weighted_sum
+
+    def __call__(self, x: Sequence[Any]) -> Any:
+        activation = self.weighted_sum(self.w, x, self.b)
         return activation.relu() if self.nonlinear else activation
 
 

@@ -6,9 +6,12 @@ import sys
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import autodiff
 from autodiff import Value, no_grad, topological_order, where
+from autodiff.backward import propagate
 
 
 def test_the_course_neuron_has_the_courses_deltas():
@@ -310,6 +313,51 @@ def test_no_grad_is_for_one_task():
     assert silent is None
 
 
+@given(st.data())
+def test_sweeps_in_place_and_as_a_function_agree(data):
+    """δ written on the nodes of any graph is δ by `propagate`, which sorts by another algorithm.
+
+    Operands come in tuples that consumers share, some of them among each other's ancestors.
+    """
+    nodes = [Value(x) for x in (0.5, -0.25, 0.75)]
+    tuples = [tuple(nodes), (0.5, -1.0, 2.0)]
+    which = st.integers(0, 10**6)
+
+    def some(things):
+        return things[-1 - data.draw(which) % min(len(things), 3)]
+
+    for _ in range(data.draw(st.integers(1, 20))):
+        kind = data.draw(st.sampled_from("+*σΣw"))
+        if kind == "+":
+            new = some(nodes) + some(nodes)
+        elif kind == "*":
+            new = some(nodes) * data.draw(st.sampled_from([some(nodes), -0.5]))
+        elif kind == "σ":
+            new = some(nodes).sigmoid()
+        elif kind == "Σ":
+            new = autodiff.mean(some(tuples)) + some(nodes)
+        else:
+            new = autodiff.weighted_sum(some(tuples), some(tuples), data.draw(st.sampled_from([some(nodes), 1.0])))
+        if isinstance(new, Value):
+            nodes.append(new.tanh() if abs(new.data) > 1 else new)
+            tuples.append((nodes[-1], some(nodes), some(nodes)))
+    root = autodiff.total(nodes[-3:])
+    root.backward()
+    delta = propagate(root)
+    order = topological_order(root)
+    top = max(map(abs, delta.values()))
+    assert [n.grad for n in order] == pytest.approx([delta.get(n, 0.0) for n in order], rel=1e-9, abs=1e-12 * top)
+    assert all(n.swept for n in order)
+
+
+def test_a_bias_computed_from_the_inputs_it_is_added_to():
+    """z = w·x + (v·x) with one tuple x of inner nodes: δ at x waits for both, and reaches the leaf as w + v."""
+    leaf, w, v = Value(1.0), Value(2.0), Value(3.0)
+    inputs = (leaf * 1.0,)
+    autodiff.weighted_sum((w,), inputs, autodiff.weighted_sum((v,), inputs, Value(0.0))).backward()
+    assert (leaf.grad, w.grad, v.grad) == (5.0, 1.0, 1.0)
+
+
 def instructions(work):
     """How many bytecode instructions `work` runs, in whatever functions: the time it takes, without a clock."""
     count = 0
@@ -361,7 +409,15 @@ def many_operands(n):
     return autodiff.total([x * 0.1 for _ in range(n)])
 
 
-@pytest.mark.parametrize("graph", [deep, broad, shared, many_operands])
+def neurons(n):
+    """Layers of four neurons that share the tuple of their inputs."""
+    weights, layer = (Value(0.5), Value(0.25), Value(0.75), Value(-0.5)), (1.0, 2.0, 3.0, 4.0)
+    for _ in range(n):
+        layer = tuple([autodiff.weighted_sum(weights, layer, weights[0]) for _ in range(4)])
+    return autodiff.total(layer)
+
+
+@pytest.mark.parametrize("graph", [deep, broad, shared, many_operands, neurons])
 def test_work_grows_in_proportion_to_nodes(graph):
     """Ten times the nodes are ten times the instructions, to record and to sweep: no quadratic surprise."""
     assert growth(graph, 10) == pytest.approx(12.0, rel=0.01)

@@ -1,0 +1,117 @@
+"""`check=True`: find the first row in which the eager engine would refuse to compute, and say what it would say."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler import code as ir
+from autodiff.compiler.code import Code, Var
+from autodiff.domains import DomainError
+from autodiff.value import Value
+
+Array = Any
+
+
+def refuse_nan(x: Array, name: str, *, rows: bool) -> None:
+    """ValueError that names the first row of an argument with NaN."""
+    bad = np.isnan(x)
+    if not bad.any():
+        return
+    at = tuple(int(i) for i in np.argwhere(bad)[0])
+    where = f"row {at[0]} of {name}" if rows else name
+    inside = at[1:] if rows else at
+    raise ValueError(f"{where} is NaN{f' at {list(inside)}' if inside else ''}: leave such rows out, or fill them in")
+
+
+def refuse_domain(code: Code, call: Any) -> None:
+    """DomainError that names the first row with an operand outside its domain, the operation, the label.
+
+    `code` is the forward pass with one Var per node. It is computed a block of rows at a time, as plain arrays; the
+    first row that is in doubt is then computed by the eager engine, whose error says the rest.
+    """
+    call.trace.read()
+    for start in range(0, call.rows, 4096):
+        stop = min(start + 4096, call.rows)
+        row, problem = _first_bad_row(code, call, start, stop)
+        if row is None:
+            continue
+        where = f"row {row}: " if call.has_rows else ""
+        try:
+            call.program.f(*[_sample(call, i, row) for i in range(len(call.args))])
+        except DomainError as error:
+            raise DomainError(f"{where}{error}") from None
+        raise DomainError(f"{where}{problem}")
+
+
+def _sample(call: Any, i: int, row: int) -> Any:
+    """One row of an argument as Values, as the function would take them eagerly."""
+    x = call.args[i]
+    if i in call.program.static_argnums:
+        return x
+    one = x[row] if call.batched[i] else x
+    name = call.names[i]
+    if np.ndim(one) == 0:
+        return Value(float(one), name)
+    array = np.empty(one.shape, dtype=object)
+    for index in np.ndindex(one.shape):
+        array[index] = Value(float(one[index]), f"{name}[{', '.join(map(str, index))}]")
+    return array
+
+
+def _first_bad_row(code: Code, call: Any, start: int, stop: int) -> tuple[int | None, str]:
+    numbers: dict[int, Array] = {}
+    first, problem = math.inf, ""
+    with np.errstate(all="ignore"):
+        for var in code.vars:
+            numbers[var.number] = value = _value(var, numbers, call, start, stop)
+            if var.kind != ir.APPLY:
+                continue
+            bad = _outside(var, [_given(x, numbers) for x in var.args], value)
+            rows = np.flatnonzero(np.broadcast_to(bad, (stop - start,)))
+            if rows.size and rows[0] < first:
+                first = rows[0]
+                assert var.op is not None  # as its kind says
+                at = [float(np.broadcast_to(_given(x, numbers), (stop - start,))[first]) for x in var.args]
+                problem = f"{var.op.name} of {' and '.join(map(repr, at))} is not a real number"
+    return (None, "") if first == math.inf else (start + int(first), problem)
+
+
+def _given(x: Any, numbers: dict[int, Array]) -> Any:
+    return numbers[x.number] if isinstance(x, Var) else x
+
+
+def _value(var: Var, numbers: dict[int, Array], call: Any, start: int, stop: int) -> Any:
+    """What a Var holds for these rows: (rows,), (units, rows), or a number."""
+    if var.kind == ir.INPUT:
+        x = call.args[var.info]
+        part = x[start:stop] if call.batched[var.info] else x[None]
+        return part.reshape(len(part), -1).T if var.units else part
+    if var.kind == ir.FLAT:
+        return call.trace.flat[:, None]
+    if var.kind == ir.VIEW:
+        return numbers[var.args[0].number][var.info[0]]
+    if var.kind == ir.CONCAT:
+        return _given(var.args[0], numbers)
+    if var.kind == ir.APPLY:
+        assert var.op is not None  # as its kind says
+        return var.op.on_arrays(*[_given(x, numbers) for x in var.args])
+    raise AssertionError(var.kind)
+
+
+def _outside(var: Var, operands: list[Any], value: Any) -> Any:
+    """Where an operand is outside its domain, or NaN comes of numbers."""
+    assert var.op is not None  # as its kind says
+    bad: Any = np.isnan(value)
+    for x in operands:
+        bad = bad & ~np.isnan(x)
+    for x, domain in zip(operands, var.op.domains, strict=False):
+        low, high = domain.bounds
+        below = np.less(x, low) if domain.interval[0] == "[" else np.less_equal(x, low)
+        above = np.greater(x, high) if domain.interval[-1] == "]" else np.greater_equal(x, high)
+        infinite = np.isinf(x)
+        outside = (below & ~(infinite & (low == -math.inf))) | (above & ~(infinite & (high == math.inf)))
+        bad = bad | outside | (np.equal(x, domain.without) if domain.without is not None else False)
+    return bad

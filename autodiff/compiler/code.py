@@ -1,0 +1,287 @@
+"""Array code in single assignment: what the passes turn scalar nodes into, and both emitters write out.
+
+A `Var` is one array. Its `units` say how many scalars of one sample it holds: () for one number, (m,) for a group of m,
+(m, n) for a matrix. A batched Var has one more axis behind, the rows; the others are the same for all rows. A Var takes
+part in arithmetic, so the rules of the operation table can be called on Vars: that is how the backward pass is
+written.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler.trace import RELATIONS
+from autodiff.domains import DomainError
+from autodiff.ops import OPS, Op
+
+Units = tuple[int, ...]
+
+
+def _guarded(a: Any, b: Any) -> Any:
+    return 0.0 if a == 0.0 or b == 0.0 else a * b
+
+
+def _guarded_array(a: Any, b: Any) -> Any:
+    return np.where((np.equal(a, 0.0)) | (np.equal(b, 0.0)), 0.0, np.multiply(a, b))
+
+
+# δ · partial as the eager sweep has it: a factor that is exactly 0 is not handed on, so 0 · ∞ is 0. Slower than a
+# product, so only the careful version of a program has it, which runs when the fast one gave a number that is not finite.
+GUARDED = Op("guarded_mul", "·", _guarded, _guarded_array, (lambda a, b, r: b, lambda a, b, r: a))
+
+ADD, SUB, MUL, DIV, POW, NEG = (OPS[name] for name in ("add", "sub", "mul", "div", "pow", "neg"))
+MINIMUM, MAXIMUM, WHERE = OPS["minimum"], OPS["maximum"], OPS["where"]
+
+# Kinds of Var. What `args` and `info` hold:
+INPUT = "input"  # an argument of the program; info: its number
+FLAT = "flat"  # all parameters, (n,)
+CONST = "const"  # info: the array
+VIEW = "view"  # of args[0]; info: (start, strides)
+TAKE = "take"  # of args[0]; info: the positions, an array of this Var's units
+CONCAT = "concat"  # of args, one after another, scalars and vectors
+APPLY = "apply"  # `op` element by element; numbers and () go with everything
+MATMUL = "matmul"  # args[0] (m, n) @ args[1] (n,) batched, + args[2] (m,) if there is one
+MATMUL_T = "matmul_t"  # args[0].T (n, m) @ args[1] (m,) batched
+OUTER = "outer"  # args[0] (m,) @ args[1] (n,).T over the rows: (m, n); batched: for each row by itself
+SUM = "sum"  # over the last axis of units
+MAX = "max"  # likewise
+SUM_ROWS = "sum_rows"  # over the rows
+EXPAND = "expand"  # args[0] as it is, for each of these units
+ROWS = "rows"  # how many rows there are, a number
+SCATTER = "scatter"  # zeros, and each of args added at its own place; info: for each (start, strides) or positions
+SEED = "seed"  # the δ of the output that a call gives, one per row
+
+
+class Var:
+    """One array of the code; see the module."""
+
+    __slots__ = ("args", "batched", "code", "info", "kind", "name", "needs", "number", "op", "units")
+
+    def __init__(self, code: Code, kind: str, args: tuple[Any, ...], units: Units, batched: bool, info: Any) -> None:
+        self.code = code
+        self.kind = kind
+        self.args = args
+        self.units = units
+        self.batched = batched
+        self.info = info
+        self.op: Op | None = None
+        self.name = ""
+        self.needs = False  # whether a δ for it is of use
+        self.number = len(code.vars)
+
+    @property
+    def size(self) -> int:
+        """How many scalars of one sample it holds."""
+        return math.prod(self.units)
+
+    @property
+    def vars(self) -> list[Var]:
+        """Those of its operands that are Vars."""
+        return [x for x in self.args if isinstance(x, Var)]
+
+    def record_operation(self, op: Op, operands: Sequence[Any]) -> Any:
+        """What calling a row of the operation table on Vars gives."""
+        return self.code.apply(op, *operands)
+
+    # fmt: off
+    def __add__(self, other: Any) -> Any: return self.code.apply(ADD, self, other)
+    def __sub__(self, other: Any) -> Any: return self.code.apply(SUB, self, other)
+    def __mul__(self, other: Any) -> Any: return self.code.apply(MUL, self, other)
+    def __truediv__(self, other: Any) -> Any: return self.code.apply(DIV, self, other)
+    def __pow__(self, other: Any) -> Any: return self.code.apply(POW, self, other)
+    def __radd__(self, other: Any) -> Any: return self.code.apply(ADD, other, self)
+    def __rsub__(self, other: Any) -> Any: return self.code.apply(SUB, other, self)
+    def __rmul__(self, other: Any) -> Any: return self.code.apply(MUL, other, self)
+    def __rtruediv__(self, other: Any) -> Any: return self.code.apply(DIV, other, self)
+    def __rpow__(self, other: Any) -> Any: return self.code.apply(POW, other, self)
+    def __neg__(self) -> Any: return self.code.apply(NEG, self)
+    def __abs__(self) -> Any: return self.code.apply(OPS["abs"], self)
+    def __gt__(self, other: Any) -> Any: return self.code.apply(RELATIONS[operator.gt], self, other)
+    def __ge__(self, other: Any) -> Any: return self.code.apply(RELATIONS[operator.ge], self, other)
+    def __lt__(self, other: Any) -> Any: return self.code.apply(RELATIONS[operator.lt], self, other)
+    def __le__(self, other: Any) -> Any: return self.code.apply(RELATIONS[operator.le], self, other)
+    def __eq__(self, other: object) -> Any: return self.code.apply(RELATIONS[operator.eq], self, other)
+    def __ne__(self, other: object) -> Any: return self.code.apply(RELATIONS[operator.ne], self, other)
+    __hash__ = object.__hash__
+    # fmt: on
+
+    def __and__(self, other: Any) -> Any:
+        if isinstance(other, bool):
+            return self if other else False
+        return self.code.apply(MINIMUM, self, other)
+
+    __rand__ = __and__
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a rule of partials decides by a number with `if`: write it with autodiff.where, maximum or step, so that it "
+            "also works on arrays"
+        )
+
+
+class Code:
+    """A list of Vars, each made of earlier ones; equal ones are made once."""
+
+    def __init__(self) -> None:
+        self.vars: list[Var] = []
+        self.outputs: list[Any] = []  # Vars and numbers, what the function returns
+        self.gradient: Any = None  # of all parameters, (n,)
+        self.input_gradients: dict[int, Any] = {}  # by argument
+        self.deltas: dict[int, Any] = {}  # δ of a forward Var, by its number
+        self.forward = 0  # how many of `vars` are the forward pass
+        self.parameters: list[Any] = []  # the Values, in the order they have in the flat array
+        self.matrix_products = 0
+        self._known: dict[Any, Var] = {}
+
+    def new(
+        self, kind: str, args: Sequence[Any] = (), units: Units = (), *, batched: bool = False, info: Any = None,
+        op: Op | None = None, key: Any = None,
+    ) -> Var:  # fmt: skip
+        """A Var of this kind; the one that is there already, if it is equal."""
+        args = tuple(args)
+        key = (kind, op, tuple([x if x.__class__ is float else id(x) for x in args]), units, info if key is None else key)
+        known = self._known.get(key)
+        if known is None:
+            known = Var(self, kind, args, units, batched, info)
+            known.op = op
+            known.needs = any(x.needs for x in known.vars)
+            self.vars.append(known)
+            self._known[key] = known
+        return known
+
+    def apply(self, op: Op, *args: Any) -> Any:
+        """The operation element by element, or something shorter that is equal."""
+        args = tuple([float(x) if x.__class__ is not Var else x for x in args])
+        shorter = _shorter(self, op, args)
+        if shorter is not None:
+            return shorter
+        xs = [x for x in args if x.__class__ is Var]
+        units = max((x.units for x in xs), key=len)
+        if len(units) == 2:
+            units = tuple(max(sizes) for sizes in zip(*[x.units for x in xs if len(x.units) == 2], strict=True))
+        return self.new(APPLY, args, units, batched=any(x.batched for x in xs), op=op)
+
+    def const(self, values: Sequence[float], units: Units) -> Any:
+        """Numbers: one float if they are all the same."""
+        if len({repr(x) for x in values}) == 1:
+            return float(values[0])
+        array = np.array(values, dtype=np.float64).reshape(units)
+        return self.new(CONST, (), units, info=array, key=(array.tobytes(), units))
+
+    def view(self, of: Any, start: int, strides: Units, units: Units) -> Any:
+        """Some of the scalars of a Var, evenly spaced, without copying them."""
+        if of.__class__ is float:
+            return of
+        if units == of.units and start == 0 and strides == contiguous(units) and of.kind != FLAT:
+            return of
+        if of.kind == EXPAND and of.args[0].units == ():
+            return self.expand(of.args[0], units)
+        return self.new(VIEW, (of,), units, batched=of.batched, info=(start, strides))
+
+    def expand(self, x: Any, units: Units) -> Any:
+        """A number or Var as it is, for each of these units."""
+        if x.__class__ is float or x.units == units:
+            return x
+        return self.new(EXPAND, (x,), units, batched=x.batched)
+
+    def own(self, x: Any) -> Any:
+        """A result in memory of its own, where it would be an argument itself."""
+        if x.__class__ is Var and x.units == () and x.kind in {INPUT, SEED, ROWS}:
+            return self.new(CONCAT, (x,), batched=x.batched, key="own")
+        return x
+
+    def sum_units(self, x: Any, n: int) -> Any:
+        """Σ over the last axis of units, which is `n` long."""
+        if x.__class__ is float:
+            return x * n
+        return self.new(SUM, (x,), x.units[:-1], batched=x.batched)
+
+    def sum_rows(self, x: Any) -> Any:
+        """Σ over the rows."""
+        if x.__class__ is Var and x.batched:
+            return self.new(SUM_ROWS, (x,), x.units)
+        return self.apply(MUL, x, self.new(ROWS))
+
+
+def contiguous(units: Units) -> Units:
+    """The strides of units in C order."""
+    return tuple(math.prod(units[i + 1 :]) for i in range(len(units)))
+
+
+def _shorter(code: Code, op: Op, args: tuple[Any, ...]) -> Any:
+    """Something simpler that is equal to the operation, or None."""
+    if all(x.__class__ is float for x in args):
+        try:
+            return op.on_floats(*args)
+        except DomainError:
+            return math.nan
+    if len(args) == 2 and op.arity == 2:
+        return _shorter_binary(code, op, *args)
+    if op is WHERE:
+        condition, a, b = args
+        numbers = a.__class__ is float and b.__class__ is float and sorted((a, b)) == [0.0, 1.0]
+        if numbers and condition.__class__ is Var and condition.op in BOOLEAN:
+            return condition if a else code.apply(SUB, 1.0, condition)
+    if op is NEG and args[0].op is NEG:
+        return args[0].args[0]
+    if op is NEG and args[0].op is SUB:
+        return code.apply(SUB, args[0].args[1], args[0].args[0])
+    return None
+
+
+BOOLEAN = frozenset(RELATIONS.values())
+_NOT_EQUAL = RELATIONS[operator.ne]
+
+
+def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, PLR0912 # one line per identity
+    x, y = (a if a.__class__ is float else None), (b if b.__class__ is float else None)
+    if x is None and y is None:
+        return _shorter_of_vars(code, op, a, b)
+    if op is ADD:
+        if x == 0.0:
+            return b
+        if y == 0.0:
+            return a
+    elif op is SUB:
+        if y == 0.0:
+            return a
+        if x == 0.0:
+            return code.apply(NEG, b)
+    elif op is MUL or op is GUARDED:
+        if x == 0.0 or y == 0.0:  # a partial or δ that is exactly 0 is not handed on
+            return 0.0
+        if x == 1.0:
+            return b
+        if y == 1.0:
+            return a
+        if x == -1.0:
+            return code.apply(NEG, b)
+        if y == -1.0:
+            return code.apply(NEG, a)
+        if x is not None and b.op is op and b.args[0].__class__ is float:
+            return code.apply(op, x * b.args[0], b.args[1])
+    elif (op is DIV and y == 1.0) or (op is POW and y == 1.0):
+        return a
+    elif op is POW and y == 0.0:
+        return 1.0
+    elif op is _NOT_EQUAL and y == 0.0 and a.op in BOOLEAN:
+        return a
+    return None
+
+
+def _shorter_of_vars(code: Code, op: Op, a: Var, b: Var) -> Any:
+    if op is ADD:
+        if a is b:
+            return code.apply(MUL, 2.0, a)
+        if b.op is NEG:
+            return code.apply(SUB, a, b.args[0])
+        if a.op is NEG:
+            return code.apply(SUB, b, a.args[0])
+    if op is SUB and b.op is NEG:
+        return code.apply(ADD, a, b.args[0])
+    return None

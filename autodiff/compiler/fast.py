@@ -1,0 +1,573 @@
+"""The fast emitter: array code as NumPy calls into buffers that are allocated once, for a fixed number of rows.
+
+A group is stored units × rows, so that it is contiguous and a unit is a row of the array. All parameters are ONE flat
+array, all their derivatives another; weight matrices are views of them. A layer's bias is folded into its matrix
+product: its row of the flat array is [weights, bias], and the array of inputs has one more row, of ones. Buffers whose
+contents nobody needs any more are used again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from autodiff.compiler import code as ir
+from autodiff.compiler.code import BOOLEAN, GUARDED, Code, Units, Var, contiguous
+from autodiff.compiler.kernels import Erf, guarded_dot
+from autodiff.ops import OPS
+
+Array = Any
+
+_BINARY_KEYWORD = frozenset({"maximum", "minimum"})  # NumPy wants their `out` by name
+_POW, _MUL, _WHERE, _RELU = OPS["pow"], OPS["mul"], OPS["where"], OPS["relu"]
+_GREATER = next(op for op in BOOLEAN if op.name == "greater")
+_NAMES: dict[str, Any] = {
+    "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "negative": np.negative,
+    "maximum": np.maximum, "minimum": np.minimum, "exp": np.exp, "log1p": np.log1p, "absolute": np.absolute,
+    "sqrt": np.sqrt, "sign": np.sign, "heaviside": np.heaviside, "not_equal": np.not_equal, "greater": np.greater,
+    "copyto": np.copyto, "dot": np.dot, "take": np.take, "add_reduce": np.add.reduce, "isfinite": np.isfinite,
+    "maximum_reduce": np.maximum.reduce, "guarded_dot": guarded_dot, "add_at": np.add.at, "einsum": np.einsum,
+}  # fmt: skip
+
+
+class Layout:
+    """Which Var is where: buffers by slot, views of them, and the fused forms the emitter uses."""
+
+    def __init__(self, code: Code) -> None:
+        self.code = code
+        self.uses: dict[int, int] = {}
+        results = [*code.outputs, code.gradient, *code.input_gradients.values()]
+        self.kept = {self.base(x).number for x in results if x.__class__ is Var}
+        live = self._live(results)
+        self.order = [v for v in code.vars if v.number in live]
+        self.fused: dict[int, Var] = {}  # OUTER and SUM_ROWS that are one product with a row of ones, by number
+        self.ones = self._with_ones()
+
+    def _live(self, results: list[Any]) -> set[int]:
+        live: set[int] = set()
+        stack = [x for x in results if x.__class__ is Var]
+        for x in stack:
+            self.uses[x.number] = self.uses.get(x.number, 0) + 1
+        while stack:
+            var = stack.pop()
+            if var.number in live:
+                continue
+            live.add(var.number)
+            for x in self.reads(var):
+                self.uses[x.number] = self.uses.get(x.number, 0) + 1
+                stack.append(x)
+        return live | {v.number for v in self.code.vars if v.kind == ir.INPUT}
+
+    @staticmethod
+    def reads(var: Var) -> list[Var]:
+        """The Vars that are read when this one is computed."""
+        if var.op is _WHERE and isinstance(var.args[0], Var) and var.args[0].op in BOOLEAN:
+            return [x for x in (*var.args[0].args, *var.args[1:]) if isinstance(x, Var)]
+        return var.vars
+
+    @staticmethod
+    def base(var: Var) -> Var:
+        """The Var whose memory this one is in."""
+        while var.kind in {ir.VIEW, ir.EXPAND} and isinstance(var.args[0], Var):
+            var = var.args[0]
+        return var
+
+    def _with_ones(self) -> set[int]:
+        """The inputs of matrix products that get a row of ones, since weights and biases lie side by side."""
+        ones: set[int] = set()
+        for var in self.order:
+            if var.kind == ir.MATMUL and self.augmented(var):
+                ones.add(var.args[1].number)
+        return ones
+
+    @staticmethod
+    def augmented(var: Var) -> bool:
+        """Whether [weights, bias] are the rows of one block of the flat array."""
+        matrix, vector, *bias = var.args
+        if not bias or matrix.kind != ir.VIEW or bias[0].kind != ir.VIEW:
+            return False
+        if matrix.args[0].kind != ir.FLAT or bias[0].args[0].kind != ir.FLAT:
+            return False
+        m, n = matrix.units
+        start, strides = matrix.info
+        stride = (n + 1,) if m > 1 else bias[0].info[1]
+        rows = strides == (n + 1, 1) or (m == 1 and (strides[1] == 1 or n == 1))
+        owns = vector.kind in {ir.APPLY, ir.MATMUL, ir.CONCAT, ir.TAKE} or (vector.kind == ir.INPUT and vector.batched)
+        return rows and bias[0].info == (start + n, stride) and owns and vector.units == (n,) and vector.batched
+
+
+class Fast:
+    """The Python text of a program, and what it needs to be made for a number of rows."""
+
+    def __init__(self, code: Code) -> None:
+        self.code = code
+        self.layout = Layout(code)
+        self.lines: list[str] = []
+        self.arguments: list[str] = []
+        self.bound: dict[str, Callable[[Instance], Any]] = {}  # what a name of the text stands for
+        self.slots: list[tuple[Units, bool]] = []  # units and whether batched
+        self.slot: dict[int, int] = {}  # by Var
+        self.home: dict[int, Callable[[Instance], Array]] = {}  # Vars that live elsewhere: inputs, flat, gradient
+        self.flops = 0  # per row
+        self._free: dict[tuple[Units, bool], list[int]] = {}
+        self._written = np.zeros(len(code.parameters), dtype=bool)
+        self._last = self._last_uses()
+        self._forwarded: dict[int, tuple[int, Units, Units]] = {}
+        self._plan_gradient()
+        for position, var in enumerate(self.layout.order):
+            self._emit(var, position)
+            self._release(position)
+        names = ", ".join(self.bound)
+        body = "\n        ".join(self.lines) or "pass"
+        arguments = ", ".join(self.arguments)
+        self.text = f"def make({names}):\n    def run({arguments}):\n        {body}\n    return run\n"
+        scope: dict[str, Any] = {}
+        exec(compile(self.text, "<compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
+        self.make: Any = scope["make"]
+
+    def bytes_per_row(self) -> int:
+        """How much memory a row takes."""
+        return 8 * sum(math.prod(units) for units, batched in self.slots if batched)
+
+    # Memory.
+
+    def _last_uses(self) -> dict[int, int]:
+        last: dict[int, int] = {}
+        for position, var in enumerate(self.layout.order):
+            for x in (*self.layout.reads(var), var):
+                last[self.layout.base(x).number] = position
+        for number in self.layout.kept:
+            last[number] = len(self.layout.order)
+        return last
+
+    def _allocate(self, var: Var, *, alone: bool = False) -> None:
+        units = var.units
+        if var.number in self.layout.ones:
+            units, alone = (units[0] + 1,), True
+        key = (units, var.batched)
+        free = self._free.get(key)
+        if free and not alone:
+            self.slot[var.number] = free.pop()
+            return
+        self.slot[var.number] = len(self.slots)
+        self.slots.append(key)
+        if alone:
+            self._last[var.number] = len(self.layout.order)  # never given away
+
+    def _release(self, position: int, only: set[int] | None = None) -> None:
+        for number in [n for n, last in self._ending.get(position, ()) if only is None or n in only]:
+            if number in self.slot and self._last[number] == position:
+                self._free.setdefault(self.slots[self.slot[number]], []).append(self.slot[number])
+                self._last[number] = -1
+
+    @property
+    def _ending(self) -> dict[int, list[tuple[int, int]]]:
+        if not hasattr(self, "_ends"):
+            self._ends: dict[int, list[tuple[int, int]]] = {}
+            for number, last in self._last.items():
+                self._ends.setdefault(last, []).append((number, last))
+        return self._ends
+
+    # The gradient of the parameters: what can be, is written straight into its place.
+
+    def _plan_gradient(self) -> None:
+        gradient = self.code.gradient
+        if gradient is None or gradient.__class__ is not Var or gradient.kind != ir.SCATTER or gradient.batched:
+            return
+        places = [(d, place) for d, place in zip(gradient.args, gradient.info, strict=True)
+                  if d.__class__ is Var and place[1] is not None and self.layout.uses[d.number] == 1]  # fmt: skip
+        sums = {d.args[0].number: (d, place) for d, place in places if d.kind == ir.SUM_ROWS}
+        for delta, (start, _, units) in places:
+            if delta.kind == ir.OUTER and delta.info is None and delta.args[1].number in self.layout.ones:
+                self._plan_block(delta, start, units, *sums.get(delta.args[0].number, (None, None)))
+        for delta, (start, strides, units) in places:
+            if delta.number in self.layout.fused or delta.batched or delta.units != units:
+                continue
+            region = _region(start, strides, units)
+            in_place = delta.kind in {ir.OUTER, ir.SUM_ROWS, ir.APPLY} and strides == contiguous(units)
+            if in_place and not self._written[region].any():
+                self._written[region] = True
+                self._forwarded[delta.number] = (start, strides, units)
+
+    def _plan_block(self, outer: Var, start: int, units: Units, bias: Var | None, place: Any) -> None:
+        """Take the derivatives by weights and bias of a layer as one product, where they lie side by side."""
+        m, n = units
+        if bias is None or place[0] != start + n or place[2] != (m,) or (m > 1 and place[1] != (n + 1,)):
+            return
+        block = slice(start, start + m * (n + 1))
+        if not self._written[block].any():
+            self._written[block] = True
+            self.layout.fused[outer.number] = self.layout.fused[bias.number] = outer.args[0]
+            self._forwarded[outer.number] = (start, (n + 1, 1), (m, n + 1))
+
+    # Text.
+
+    def _name(self, x: Any) -> str:
+        """What the text calls a Var or number."""
+        if x.__class__ is not Var:
+            return "nan" if math.isnan(x) else repr(x) if math.isfinite(x) else ("inf" if x > 0 else "-inf")
+        if x.kind == ir.INPUT and x.units == ():
+            return f"x{x.info}"
+        if x.kind in {ir.ROWS, ir.SEED}:
+            return "rows" if x.kind == ir.ROWS else "seed"
+        name = f"v{x.number}"
+        if name not in self.bound:
+            self.bound[name] = lambda instance: instance.array(x)
+        return name
+
+    def _bind(self, name: str, make: Callable[[Instance], Any]) -> str:
+        self.bound[name] = make
+        return name
+
+    def _call(self, function: str, *arguments: str, out: str | None = None) -> None:
+        """One line: a NumPy function into a buffer."""
+        if function in _NAMES:
+            self.bound.setdefault(function, lambda _: _NAMES[function])
+        given = [*arguments, *([] if out is None else [f"out={out}" if function in _BINARY_KEYWORD else out])]
+        self.lines.append(f"{function}({', '.join(given)})")
+
+    def _emit(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per kind
+        kind, size = var.kind, var.size
+        if kind == ir.INPUT:
+            name = f"x{var.info}"
+            self.arguments.append(name)
+            if var.units:
+                self._allocate(var, alone=True)
+                self._call("copyto", self._name(var), name)
+        elif kind == ir.SEED:
+            self.arguments.append("seed")
+        elif kind == ir.ROWS:
+            self._bind("rows", lambda instance: float(instance.rows))
+        elif kind == ir.EXPAND and var.args[0].__class__ is float:
+            self._allocate(var, alone=True)
+            value = var.args[0]
+            self._bind(f"v{var.number}", lambda instance: instance.filled(var, value))
+        elif kind in {ir.FLAT, ir.CONST, ir.VIEW, ir.EXPAND}:
+            pass  # memory that is there
+        elif kind == ir.TAKE:
+            self._allocate(var)
+            index = self._bind(f"i{var.number}", lambda _: var.info)
+            self._call("take", self._name(var.args[0]), index, "0", self._name(var), "'clip'")
+        elif kind == ir.CONCAT:
+            self._concat(var)
+        elif kind == ir.APPLY:
+            self._apply(var, position)
+            self.flops += size * var.batched
+        elif kind == ir.MATMUL:
+            self._matmul(var)
+            self.flops += 2 * var.args[0].size
+        elif kind == ir.MATMUL_T:
+            self._allocate(var)
+            matrix = self._bind(f"t{var.number}", lambda instance: instance.matrix(var.args[0]).T)
+            self._dot(matrix, self._name(var.args[1]), self._name(var), careful=var.info is not None)
+            self.flops += 2 * var.args[0].size
+        elif kind == ir.OUTER:
+            self._outer(var)
+            self.flops += 2 * size
+        elif kind in {ir.SUM, ir.MAX}:
+            self._reduce(var)
+        elif kind == ir.SUM_ROWS:
+            self._sum_rows(var)
+        elif kind == ir.SCATTER:
+            self._scatter(var)
+        else:
+            raise AssertionError(kind)
+
+    def _dot(self, a: str, b: str, out: str, *, careful: bool) -> None:
+        self._call("guarded_dot" if careful else "dot", a, b, out)
+
+    def _concat(self, var: Var) -> None:
+        self._allocate(var, alone=True)
+        start = 0
+        for x in var.args:
+            size = x.size if x.__class__ is Var else 1
+            piece = f"p{var.number}_{start}"
+            at = start
+            if x.__class__ is Var or var.units == ():
+                units = x.units if x.__class__ is Var else ()
+                self._bind(piece, lambda instance, at=at, units=units: instance.strided(var, at, contiguous(units), units))
+                self._call("copyto", piece, self._name(x))
+            else:
+                self._bind(piece, lambda instance, at=at, x=x: instance.strided(var, at, (), ()).fill(x))
+            start += size
+
+    def _matmul(self, var: Var) -> None:
+        matrix, vector, *bias = var.args
+        self._allocate(var)
+        if vector.number in self.layout.ones and self.layout.augmented(var):
+            m, n = matrix.units
+            start = matrix.info[0]
+            block = self._bind(f"m{var.number}", lambda instance: instance.block(start, m, n + 1))
+            ones = self._bind(f"a{vector.number}", lambda instance: instance.slots[instance.fast.slot[vector.number]])
+            self._call("dot", block, ones, self._name(var))
+            return
+        name = self._bind(f"m{var.number}", lambda instance: instance.matrix(matrix))
+        self._call("dot", name, self._name(vector), self._name(var))
+        for b in bias:
+            self._call("add", self._name(var), self._name(b), self._name(var))
+
+    def _outer(self, var: Var) -> None:
+        rows, vector = var.args
+        if var.batched:
+            self._allocate(var)
+            a = self._bind(f"a{var.number}", lambda instance: instance.array(rows)[:, None])
+            self._call("multiply", a, self._name(vector), self._name(var))
+            return
+        forwarded = self._forwarded.get(var.number)
+        if forwarded is None:
+            self._allocate(var)
+        out = self._bind(f"o{var.number}", lambda instance: instance.matrix(var))
+        if var.number in self.layout.fused:
+            transposed = self._bind(f"b{vector.number}", lambda i: i.slots[i.fast.slot[vector.number]].T)
+        else:
+            transposed = self._bind(f"c{vector.number}", lambda instance: instance.array(vector).T)
+        self._dot(self._name(rows), transposed, out, careful=var.info is not None)
+
+    def _reduce(self, var: Var) -> None:
+        x = var.args[0]
+        self._allocate(var)
+        self.flops += x.size * x.batched
+        if var.kind == ir.SUM and len(x.units) == 1 and x.batched and x.kind != ir.EXPAND:
+            ones = self._bind(f"ones{x.units[0]}", lambda _: np.ones(x.units[0]))
+            self._call("dot", ones, self._name(x), self._name(var))
+        elif var.kind == ir.SUM and x.kind == ir.APPLY and x.op is _MUL and not x.batched and len(x.units) == 1 and all(
+            y.__class__ is Var and y.units == x.units for y in x.args
+        ):
+            a, b = (self._bind(f"f{y.number}", lambda instance, y=y: instance.array(y)[:, 0]) for y in x.args)
+            self._call("dot", a, b, self._name(var))
+        else:
+            name = "add_reduce" if var.kind == ir.SUM else "maximum_reduce"
+            self._call(name, self._name(x), str(len(x.units) - 1), "None", self._reduced(var, x))
+
+    def _reduced(self, var: Var, x: Var) -> str:
+        """The buffer of a reduction; what is the same for all rows has an axis of length 1 behind, () has none."""
+        if var.units == () and not x.batched:
+            return self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(1))
+        return self._name(var)
+
+    def _sum_rows(self, var: Var) -> None:
+        x = var.args[0]
+        if var.number in self.layout.fused:
+            return
+        if var.number not in self._forwarded:
+            self._allocate(var)
+        if len(x.units) <= 1 and x.kind != ir.EXPAND:
+            ones = self._bind("ones", lambda instance: np.ones(instance.rows))
+            out = self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(var.units))
+            self._call("dot", self._name(x), ones, out)
+        else:
+            out = self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(var.units))
+            self._call("add_reduce", self._name(x), "-1", "None", out)
+
+    def _scatter(self, var: Var) -> None:
+        flat = var is self.code.gradient and not var.batched
+        if flat:
+            self.home[var.number] = lambda instance: instance.gradient.reshape(-1, 1)
+        else:
+            self._allocate(var, alone=True)
+        places = list(zip(var.args, var.info, strict=True))
+        written = self._written if flat else np.zeros(max(var.size, 1), dtype=bool)
+        if not (flat and written.all()):
+            plain = [p for d, p in places if d.__class__ is not Var or d.number not in self._forwarded]
+            covered = np.concatenate([_region(*p) for p in plain]) if plain else np.zeros(0, dtype=np.intp)
+            rest = written.copy()
+            once = np.unique(covered).size == covered.size and not written[covered].any()
+            rest[covered] = True
+            if not (once and rest.all()):
+                self._zero(var, written)
+                written = np.ones_like(written)
+        for delta, place in places:
+            if delta.__class__ is Var and (delta.number in self._forwarded or delta.number in self.layout.fused):
+                continue
+            self._add_at(var, delta, place, fresh=not written[_region(*place)].any())
+
+    def _zero(self, var: Var, written: Array) -> None:
+        """Set to 0 what is not written yet."""
+        if not written.any():
+            self._call(f"{self._name(var)}.fill", "0.0")
+            return
+        rest = np.flatnonzero(~written)
+        name = self._bind(f"z{var.number}", lambda instance: instance.array(var))
+        index = self._bind(f"k{var.number}", lambda _: rest)
+        self.lines.append(f"{name}[{index}] = 0.0")
+
+    def _add_at(self, var: Var, delta: Any, place: Any, *, fresh: bool) -> None:
+        start, strides, units = place
+        value = self._name(delta)
+        if strides is None:  # any positions
+            index = self._bind(f"k{len(self.bound)}", lambda _: start)
+            if fresh and np.unique(start).size == start.size:
+                self.lines.append(f"{self._name(var)}[{index}] = {value}")
+            else:
+                self._call("add_at", self._name(var), index, value)
+            return
+        out = self._bind(f"s{len(self.bound)}", lambda instance: instance.strided(var, start, strides, units))
+        if fresh:
+            self._call("copyto", out, value)
+        else:
+            self._call("add", out, value, out)
+
+    def _apply(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912, PLR0915 # one case per operation
+        op = var.op
+        assert op is not None  # as its kind says
+        names = [self._name(x) for x in var.args] if op is not _WHERE else []
+        array = op.array
+        steps_alias = isinstance(array, np.ufunc) and not (op is _POW and names[1] == "3.0")
+        if var.number not in self._forwarded:
+            if (steps_alias or op.name in {"sigmoid", "relu"}) and var.number not in self.layout.ones:
+                reads = {self.layout.base(x).number for x in self.layout.reads(var)}
+                same = {n for n in reads if n in self.slot and self.slots[self.slot[n]] == (var.units, var.batched)}
+                self._release(position, same)
+            self._allocate(var)
+        v = self._name(var)
+        if op is _POW and var.args[1].__class__ is float and (recipe := _POWERS.get(var.args[1])):
+            recipe(self, names[0], v)
+        elif op is _GREATER and names[1] == "0.0" and (relu := self._relu_of(var.args[0], position)) is not None:
+            self._call("sign", self._name(relu), v)
+        elif op is _WHERE:
+            self._where(var, v)
+        elif op is OPS["clip"]:
+            self._call("maximum", names[0], names[1], out=v)
+            self._call("minimum", v, names[2], out=v)
+        elif op is OPS["sigmoid"]:
+            self._call("negative", names[0], v)
+            self._call("exp", v, v)
+            self._call("add", v, "1.0", v)
+            self._call("divide", "1.0", v, v)
+        elif op is OPS["relu"]:
+            self._call("maximum", names[0], "0.0", out=v)
+        elif op is OPS["step"]:
+            self._call("heaviside", names[0], "0.0", v)
+        elif op is OPS["erf"]:
+            erf = self._bind(f"erf{var.number}", lambda instance: Erf(instance.array(var).shape))
+            self._call(erf, names[0], v)
+        elif op is GUARDED or not isinstance(array, np.ufunc):
+            function = self._bind(f"op{len(self.bound)}", lambda _: op.on_arrays)
+            self._call("copyto", v, f"{function}({', '.join(names)})")
+        else:
+            self.bound.setdefault(f"_{array.__name__}", lambda _: array)
+            out = f"out={v}" if array.__name__ in _BINARY_KEYWORD else v
+            self._call(f"_{array.__name__}", *names, out)
+
+    def _relu_of(self, x: Any, position: int) -> Var | None:
+        """The ReLU of `x` where its buffer still holds it: its sign is where x > 0, and quicker to get."""
+        if x.__class__ is not Var:
+            return None
+        relus = (v for v in self.layout.order if v.op is _RELU and v.args[0] is x)
+        return next((v for v in relus if self._last.get(v.number, -1) >= position), None)
+
+    def _where(self, var: Var, v: str) -> None:
+        condition, a, b = var.args
+        boolean = self._bind(
+            f"w{var.number}", lambda instance: np.empty(instance.array(var).shape, dtype=bool)
+        )
+        if condition.__class__ is Var and condition.op in BOOLEAN:
+            name = f"_{condition.op.array.__name__}"
+            self.bound.setdefault(name, lambda _: condition.op.array)
+            self._call(name, *map(self._name, condition.args), boolean)
+        else:
+            self._call("not_equal", self._name(condition), "0.0", boolean)
+        self._call("copyto", v, self._name(b))
+        self.bound.setdefault("copyto", lambda _: np.copyto)
+        self.lines.append(f"copyto({v}, {self._name(a)}, where={boolean})")
+
+
+def _square(fast: Fast, a: str, v: str) -> None:
+    fast._call("multiply", a, a, v)
+
+
+def _cube(fast: Fast, a: str, v: str) -> None:
+    fast._call("multiply", a, a, v)
+    fast._call("multiply", v, a, v)
+
+
+def _root(fast: Fast, a: str, v: str) -> None:
+    fast._call("sqrt", a, v)
+
+
+def _inverse(fast: Fast, a: str, v: str) -> None:
+    fast._call("divide", "1.0", a, v)
+
+
+_POWERS: dict[float, Callable[[Fast, str, str], None]] = {2.0: _square, 3.0: _cube, 0.5: _root, -1.0: _inverse}
+
+
+def _region(start: Any, strides: Units | None, units: Units) -> Array:
+    """The places of a view in the array it is of."""
+    if strides is None:
+        return np.ravel(start)
+    at = np.full((), start)
+    for stride, size in zip(strides, units, strict=True):
+        at = at[..., None] + stride * np.arange(size)
+    return at.ravel()
+
+
+class Instance:
+    """A program made for a number of rows: its buffers, and `run`, which fills them."""
+
+    def __init__(self, fast: Fast, rows: int, flat: Array) -> None:
+        self.fast = fast
+        self.rows = rows
+        self.flat = flat
+        self.gradient = np.zeros(len(flat))
+        self.slots = [np.zeros((*units, rows) if batched else (*units, *(1,) * bool(units)))
+                      for units, batched in fast.slots]  # fmt: skip
+        for number in fast.layout.ones:
+            self.slots[fast.slot[number]][-1] = 1.0
+        self.run: Callable[..., None] = fast.make(**{name: make(self) for name, make in fast.bound.items()})
+
+    def array(self, var: Var) -> Array:
+        """The memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
+        if var.number in self.fast.home:
+            return self.fast.home[var.number](self)
+        if var.number in self.fast._forwarded:
+            start, strides, units = self.fast._forwarded[var.number]
+            return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
+        if var.kind == ir.FLAT:
+            return self.flat.reshape(-1, 1)
+        if var.kind == ir.CONST:
+            return var.info[..., None]
+        if var.kind == ir.VIEW:
+            return self.strided(var.args[0], *var.info, var.units)
+        if var.kind == ir.EXPAND and var.args[0].__class__ is Var:
+            inner = self.array(var.args[0])
+            rows = (self.rows,) if var.batched else (1,) * bool(var.units)
+            if not var.args[0].batched and var.args[0].units == ():
+                return np.broadcast_to(inner, (*var.units, *rows))
+            middle = (1,) * (len(var.units) - len(var.args[0].units))
+            return np.broadcast_to(inner.reshape(*var.args[0].units, *middle, inner.shape[-1]), (*var.units, *rows))
+        slot = self.slots[self.fast.slot[var.number]]
+        return slot[:-1] if var.number in self.fast.layout.ones else slot
+
+    def matrix(self, var: Var) -> Array:
+        """A Var of two axes that is the same for all rows, as a matrix."""
+        return self.array(var)[..., 0]
+
+    def block(self, start: int, m: int, n: int) -> Array:
+        """A matrix that lies contiguous in the flat array."""
+        return self.flat[start : start + m * n].reshape(m, n)
+
+    def filled(self, var: Var, value: float) -> Array:
+        """A buffer that holds one number throughout."""
+        array = self.slots[self.fast.slot[var.number]]
+        array.fill(value)
+        return array
+
+    def strided(self, var: Var, start: int, strides: Units, units: Units) -> Array:
+        """Some of the units of a Var, evenly spaced."""
+        of = self.array(var)
+        if len(var.units) > 1:
+            of = of.reshape(-1, of.shape[-1])
+        elif not var.units:
+            return of
+        step = of.strides[0]
+        shape = (*units, of.shape[-1]) if var.batched or units else ()
+        return as_strided(of[start:], shape, (*(s * step for s in strides), *of.strides[-1:])[: len(shape)])
+
+
+def _strided(of: Array, start: int, strides: Units, units: Units) -> Array:
+    return as_strided(of[start:], units, tuple(s * of.itemsize for s in strides))

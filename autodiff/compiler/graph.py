@@ -1,0 +1,55 @@
+"""A traced function as plain lists: which operation, on which earlier nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from autodiff.ops import Op
+
+
+class Term(NamedTuple):
+    """One term of a sum: coefficient · left · right, or coefficient · left where `right` is None."""
+
+    coefficient: float
+    left: int
+    right: int | None
+
+
+class Input(NamedTuple):
+    """Where a leaf comes from: which argument of the function, which of its numbers in C order."""
+
+    argument: int
+    index: int
+
+
+@dataclass
+class Graph:
+    """Nodes by number, operands always before what is made of them.
+
+    A leaf has `ops[i] is None` and stands in `constants`, `parameters` or `inputs`. A node in `sums` is Σ of its terms
+    and a constant, in place of an operation and operands; `stopped` nodes hand no δ on (they were made in `no_grad`).
+    """
+
+    ops: list[Op | None] = field(default_factory=list[Op | None])
+    operands: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])
+    constants: dict[int, float] = field(default_factory=dict[int, float])
+    parameters: dict[int, Any] = field(default_factory=dict[int, Any])  # node number → the Value, in the order met
+    inputs: dict[int, Input] = field(default_factory=dict[int, Input])
+    labels: dict[int, str] = field(default_factory=dict[int, str])
+    stopped: set[int] = field(default_factory=set[int])
+    sums: dict[int, tuple[list[Term], float]] = field(default_factory=dict[int, tuple[list[Term], float]])
+    outputs: list[int] = field(default_factory=list[int])
+    shape: tuple[int, ...] = ()  # of the output for one sample
+
+    def add(self, op: Op | None = None, operands: tuple[int, ...] = ()) -> int:
+        """Append a node and give its number."""
+        self.ops.append(op)
+        self.operands.append(operands)
+        return len(self.ops) - 1
+
+    def below(self, i: int) -> list[int]:
+        """What node `i` is made of, in order."""
+        if i not in self.sums:
+            return list(self.operands[i])
+        return [x for term in self.sums[i][0] for x in term[1:] if x is not None]

@@ -1,0 +1,382 @@
+"""From scalars to arrays: nodes of one shape at one level become one array, and layers become matrix products.
+
+Two nodes belong together when they are the same operation, at the same distance from the leaves, on the same kinds of
+operands. A group of sums Σ wᵢxᵢ whose weights are the same for all rows, and which all take the same inputs in the same
+order, is ONE matrix product. Parameters are laid out in the flat array as the products want them, row by row with the
+bias at the end, so that a weight matrix is a view and needs no copying.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler.code import (
+    CONCAT,
+    FLAT,
+    INPUT,
+    MATMUL,
+    MAX,
+    TAKE,
+    VIEW,
+    Code,
+    Units,
+    Var,
+    contiguous,
+)
+from autodiff.compiler.graph import Graph, Term
+from autodiff.ops import OPS, exp, log, where
+
+_ADD, _SUB, _MUL, _NEG, _LSE = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"], OPS["logsumexp"]
+_BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
+_GATHER = 8  # smaller groups whose operands lie scattered are not worth copying them together
+_REDUCE = 4  # from so many terms of one kind on, a sum is taken along an axis
+
+Column = Sequence[int]
+
+
+class Grouping:
+    """Writes the forward pass of a graph as array code."""
+
+    def __init__(
+        self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], *, parameters: bool,
+        arguments: frozenset[int], grouped: bool = True, careful: bool = False, placed: Column = (),
+    ) -> None:  # fmt: skip
+        """`sizes`: how many numbers each argument has, None for one number that is no array or is static; `batched`:
+        whether it has rows; `parameters`, `arguments`: by what derivatives are wanted; `grouped=False`: one Var a node;
+        `careful`: infinite operands count; `placed`: parameters in the order they have in the flat array already.
+        """  # noqa: D205
+        self.graph = graph
+        self.code = Code()
+        self.grouped = grouped
+        self.careful = careful
+        self.where: dict[int, tuple[Var, int | None]] = {}  # the array each node is in, and its place there
+        self.flat = self.code.new(FLAT, (), (len(graph.parameters),))
+        self.flat.needs = parameters
+        self.groups = 0
+        n = len(graph.ops)
+        self.batched = [False] * n
+        self.needs = [False] * n
+        for i, size in enumerate(sizes):
+            if i in {place.argument for place in graph.inputs.values()}:
+                var = self.code.new(INPUT, (), () if size is None else (size,), batched=batched[i], info=i)
+                var.needs = i in arguments
+        inputs = {var.info: var for var in self.code.vars if var.kind == INPUT}
+        for node, place in graph.inputs.items():
+            var = inputs[place.argument]
+            self.where[node] = var, None if sizes[place.argument] is None else place.index
+            self.batched[node], self.needs[node] = var.batched, var.needs
+        for node in graph.parameters:
+            self.needs[node] = parameters
+        self._place(placed)
+
+    def run(self) -> Code:
+        """Write the whole forward pass."""
+        for group in self._groups():
+            self.groups += 1
+            self._lower(group)
+        graph, code = self.graph, self.code
+        code.outputs = [self.single(x) for x in graph.outputs] if not self.grouped else [code.own(self._output())]
+        for node in graph.parameters:
+            self._place([node])
+        return code
+
+    def _output(self) -> Any:
+        outputs = self.graph.outputs
+        return self.single(outputs[0]) if self.graph.shape == () else self.ref(outputs, (len(outputs),))
+
+    def _groups(self) -> list[list[int]]:
+        """The computed nodes in groups of one shape, in an order in which they can be computed."""
+        graph = self.graph
+        level = [0] * len(graph.ops)
+        keys: list[Any] = [None] * len(graph.ops)
+        shared_inputs: Counter[Any] = Counter()
+        for i, op in enumerate(graph.ops):
+            if op is None:
+                continue
+            below = graph.below(i)
+            level[i] = 1 + max([level[x] for x in below], default=0)
+            self.batched[i] = any([self.batched[x] for x in below])
+            self.needs[i] = any([self.needs[x] for x in below]) and i not in graph.stopped
+            if i in graph.sums and self.grouped:
+                terms = self._arranged(i)
+                keys[i] = tuple([t.right for t in terms if self._is_linear(t)])
+                shared_inputs[level[i], keys[i]] += 1
+        buckets: dict[Any, list[int]] = {}
+        for i, op in enumerate(graph.ops):
+            if op is None:
+                continue
+            if not self.grouped:
+                key: Any = i
+            elif i in graph.sums:
+                inputs = keys[i]
+                product = len(inputs) >= 3 or (bool(inputs) and shared_inputs[level[i], inputs] > 1)
+                rest = [t for t in graph.sums[i][0] if not (product and self._is_linear(t))]
+                kinds = tuple([(self._kind(t.left), self._kind(t.right)) for t in rest])
+                scales = tuple([t.coefficient for t in rest]) if len(rest) < _REDUCE else ()
+                key = (level[i], "sum", inputs if product else None, kinds, scales, self.needs[i])
+            else:
+                operands = graph.operands[i]
+                kinds = tuple([graph.constants.get(x, "") if op in _BY_VALUE else "" for x in operands])
+                key = (level[i], op, tuple([self._kind(x) for x in operands]), kinds, self.needs[i], i in graph.stopped)
+            buckets.setdefault(key, []).append(i)
+        if not self.grouped:
+            return list(buckets.values())
+        return sorted(buckets.values(), key=lambda nodes: (level[nodes[0]], nodes[0]))
+
+    def _kind(self, x: int | None) -> str:
+        if x is None:
+            return ""
+        return "constant" if x in self.graph.constants else "batched" if self.batched[x] else "shared"
+
+    def _is_linear(self, term: Term) -> bool:
+        """Whether a term is weight × input: one factor the same for all rows, the other not."""
+        return term.right is not None and not self.batched[term.left] and self.batched[term.right]
+
+    def _arranged(self, i: int) -> list[Term]:
+        """The terms of a sum, weights first in each, weight × input terms before the others."""
+        terms, constant = self.graph.sums[i]
+        terms = [
+            Term(t.coefficient, t.right, t.left)
+            if t.right is not None and self.batched[t.left] and not self.batched[t.right]
+            else t
+            for t in terms
+        ]
+        terms.sort(key=lambda t: (0,) if self._is_linear(t) else (1, self._kind(t.left), self._kind(t.right)))
+        self.graph.sums[i] = terms, constant
+        return terms
+
+    def _lower(self, nodes: list[int]) -> None:
+        graph = self.graph
+        if len(nodes) > 1:
+            columns: list[list[int]] = []
+            if nodes[0] not in graph.sums:
+                columns = [list(column) for column in zip(*[graph.operands[i] for i in nodes], strict=False)]
+            if len({len(graph.operands[i]) for i in nodes}) > 1 or (
+                len(nodes) < _GATHER and not all(map(self._is_cheap, columns))
+            ):
+                for i in nodes:
+                    self._lower([i])
+                return
+        op = graph.ops[nodes[0]]
+        assert op is not None  # leaves are in no group
+        if nodes[0] in graph.sums:
+            result = self._sum(nodes)
+        elif op is _LSE and self.grouped:
+            result = self._logsumexp(nodes)
+        elif op.arity is None and len(nodes) > 1:
+            for i in nodes:
+                self._lower([i])
+            return
+        else:
+            result = self.code.apply(op, *[self.column([graph.operands[i][k] for i in nodes])
+                                           for k in range(len(graph.operands[nodes[0]]))])  # fmt: skip
+        self._settle(nodes, result)
+
+    def _settle(self, nodes: list[int], result: Any) -> None:
+        """Remember in which array these nodes are."""
+        one = len(nodes) == 1
+        if result.__class__ is float or result.units != (() if one else (len(nodes),)) or nodes[0] in self.graph.stopped:
+            # a number, a broadcast, or an array that stands for others too: take it as an array of its own
+            array = self.code.expand(result, (len(nodes),)) if not one else result
+            if array.__class__ is float:
+                array = self.code.new(CONCAT, (array,) * len(nodes), (len(nodes),) if not one else ())
+            if nodes[0] in self.graph.stopped:
+                array = self.code.new(CONCAT, (array,), array.units, batched=array.batched, key="stopped")
+                array.needs = False
+            result = array
+        for k, node in enumerate(nodes):
+            self.where[node] = result, None if one else k
+        label = self.graph.labels.get(nodes[0], "")
+        if result.kind == VIEW and result.args[0].size == 1:  # a layer of one neuron
+            result = result.args[0]
+        result.name = result.name or label
+
+    def _sum(self, nodes: list[int]) -> Any:
+        """Σ over the terms of each node: matrix product, sums along an axis, and what is left one by one."""
+        graph, code = self.graph, self.code
+        rows = [graph.sums[i][0] for i in nodes]
+        first = rows[0]
+        n = sum(map(self._is_linear, first)) if self.grouped else 0
+        alike = len({tuple([t.right for t in row[:n]]) for row in rows}) == 1
+        total: Any = 0.0
+        if n and alike and (n >= 3 or len(nodes) > 1):
+            total, used = self._product(rows, n)
+            rows = [[t for k, t in enumerate(row) if k >= n and k != used] for row in rows]
+        start = 0
+        while start < len(rows[0]):
+            kind = self._kinds(rows[0][start])
+            stop = start
+            while stop < len(rows[0]) and self._kinds(rows[0][stop]) == kind:
+                stop += 1
+            enough = stop - start >= _REDUCE or (stop - start > 1 and self._lie_together([r[start:stop] for r in rows]))
+            if enough and self.grouped:
+                total = total + self._along([row[start:stop] for row in rows])
+            else:
+                for k in range(start, stop):
+                    total = self._plus(total, [row[k] for row in rows])
+            start = stop
+        constants = [graph.sums[i][1] for i in nodes]
+        if any(constants):
+            total = total + code.const(constants, () if len(nodes) == 1 else (len(nodes),))
+        return total
+
+    def _lie_together(self, rows: list[list[Term]]) -> bool:
+        """Whether the factors of one sum are arrays already, so that summing along an axis copies nothing."""
+        if len(rows) > 1:
+            return False
+        columns = [[t.left for t in rows[0]], [t.right for t in rows[0] if t.right is not None]]
+        return all(len(set(c)) == len(c) and self._is_cheap(c) for c in columns if c)
+
+    def _kinds(self, term: Term) -> tuple[str, str]:
+        return self._kind(term.left), self._kind(term.right)
+
+    def _plus(self, total: Any, terms: Sequence[Term]) -> Any:
+        """The sum so far and one more term of each node."""
+        code = self.code
+        term = self.column([t.left for t in terms])
+        if terms[0].right is not None:
+            term = code.apply(_MUL, term, self.column([t.right for t in terms if t.right is not None]))
+        scale = code.const([t.coefficient for t in terms], () if len(terms) == 1 else (len(terms),))
+        if scale.__class__ is float and scale == -1.0:
+            return code.apply(_SUB, total, term)
+        return code.apply(_ADD, total, code.apply(_MUL, scale, term))
+
+    def _along(self, rows: list[list[Term]]) -> Any:
+        """Σ of many terms of one kind, along an axis."""
+        code, n = self.code, len(rows[0])
+        units = (n,) if len(rows) == 1 else (len(rows), n)
+        terms = [t for row in rows for t in row]
+        product = self.ref([t.left for t in terms], units)
+        if terms[0].right is not None:
+            product = code.apply(_MUL, product, self.ref([t.right for t in terms if t.right is not None], units))
+        scale = code.const([t.coefficient for t in terms], units)
+        if scale.__class__ is not float:
+            return code.sum_units(code.apply(_MUL, scale, product), n)
+        return code.apply(_MUL, scale, code.sum_units(code.expand(product, units), n))
+
+    def _product(self, rows: list[list[Term]], n: int) -> tuple[Any, int]:
+        """The matrix product of weights and inputs, and which further term of each row went in as its bias."""
+        code, m = self.code, len(rows)
+        weights = [t.left for row in rows for t in row[:n]]
+        inputs = [t.right for t in rows[0][:n] if t.right is not None]
+        used = next((k for k, t in enumerate(rows[0]) if k >= n and self._kinds(t) == ("shared", "")
+                     and all(row[k].coefficient == 1.0 for row in rows)), -1)  # fmt: skip
+        if used >= 0:
+            self._place([x for row in rows for x in (*[t.left for t in row[:n]], row[used].left)])
+        matrix = code.expand(self.ref(weights, (m, n)), (m, n))
+        scale = code.const([t.coefficient for row in rows for t in row[:n]], (m, n))
+        matrix = code.apply(_MUL, scale, matrix)
+        bias = () if used < 0 else (self._vector([row[used].left for row in rows]),)
+        vector = code.expand(self.ref(inputs, (n,)), (n,))
+        code.matrix_products += 1
+        product = code.new(MATMUL, (matrix, vector, *bias), (m,), batched=True)
+        return (product if m > 1 else code.view(product, 0, (), ())), used
+
+    def _logsumexp(self, nodes: list[int]) -> Any:
+        code, n = self.code, len(self.graph.operands[nodes[0]])
+        units = (n,) if len(nodes) == 1 else (len(nodes), n)
+        x = code.expand(self.ref([x for i in nodes for x in self.graph.operands[i]], units), units)
+        top = code.new(MAX, (x,), units[:-1], batched=x.batched)
+        if self.careful:  # exp(∞ − ∞) is no number, and the largest may be infinite
+            top = where(abs(top) == math.inf, 0.0, top)
+        if top.__class__ is Var:
+            top.needs = False  # it cancels
+        top_again = code.expand(top, (*top.units, 1)) if len(units) == 2 else top
+        return top + log(code.sum_units(exp(x - top_again), n))
+
+    # Where operands are.
+
+    def column(self, nodes: Column) -> Any:
+        """One operand of each node of a group."""
+        return self.single(nodes[0]) if len(nodes) == 1 else self.ref(nodes, (len(nodes),))
+
+    def single(self, node: int) -> Any:
+        """One node."""
+        if node in self.graph.constants:
+            return self.graph.constants[node]
+        if node in self.graph.parameters:
+            self._place([node])
+        array, place = self.where[node]
+        return array if place is None else self.code.view(array, place, (), ())
+
+    def ref(self, nodes: Column, units: Units) -> Any:
+        """These nodes as one array: a number, a view, or a copy."""
+        graph, code = self.graph, self.code
+        if all(x in graph.constants for x in nodes):
+            return code.const([graph.constants[x] for x in nodes], units)
+        if len(set(nodes)) == 1:
+            return self.single(nodes[0])
+        self._place(nodes)
+        homes = {id(self.where[x][0]) if x in self.where else None for x in nodes}
+        if len(homes) == 1 and self.where[nodes[0]][1] is not None:
+            array = self.where[nodes[0]][0]
+            places = [self.where[x][1] or 0 for x in nodes]
+            strides = _strides(places, units)
+            if strides is not None and min(strides) >= 0:
+                return code.view(array, places[0], strides, units)
+            positions = np.array(places).reshape(units)
+            return code.new(TAKE, (array,), units, batched=array.batched, info=positions, key=(tuple(places), units))
+        return self._concat(nodes, units)
+
+    def _concat(self, nodes: Column, units: Units) -> Any:
+        """Copy pieces together: runs of nodes that lie side by side in one array, numbers, single nodes."""
+        pieces: list[Any] = []
+        k = 0
+        while k < len(nodes):
+            array, place = self.where.get(nodes[k], (None, None))
+            if array is None or place is None:
+                pieces.append(self.single(nodes[k]))
+                k += 1
+                continue
+            run = 1
+            while k + run < len(nodes):
+                home, at = self.where.get(nodes[k + run], (None, None))
+                if home is not array or at != place + run:
+                    break
+                run += 1
+            pieces.append(self.code.view(array, place, (1,) if run > 1 else (), (run,) if run > 1 else ()))
+            k += run
+        batched = any(x.batched for x in pieces if x.__class__ is Var)
+        whole = self.code.new(CONCAT, pieces, (len(nodes),), batched=batched)
+        return whole if len(units) == 1 else self.code.view(whole, 0, contiguous(units), units)
+
+    def _vector(self, nodes: Column) -> Any:
+        """These nodes as an array of one axis, even if they are all the same."""
+        array, place = self.where.get(nodes[0], (None, None))
+        if len(nodes) == 1 and array is not None and place is not None:
+            return self.code.view(array, place, (1,), (1,))
+        return self.code.expand(self.ref(nodes, (len(nodes),)), (len(nodes),))
+
+    def _place(self, nodes: Column) -> None:
+        """Give parameters that have none a place in the flat array, in this order."""
+        for x in nodes:
+            if x in self.graph.parameters and x not in self.where:
+                self.where[x] = self.flat, len(self.code.parameters)
+                self.code.parameters.append(self.graph.parameters[x])
+
+    def _is_cheap(self, nodes: Column) -> bool:
+        """Whether these nodes are there as an array already."""
+        constants, parameters = self.graph.constants, self.graph.parameters
+        if len(set(nodes)) == 1 or all(x in constants for x in nodes) or all(x in parameters for x in nodes):
+            return True
+        homes = {id(self.where[x][0]) if x in self.where else None for x in nodes}
+        if len(homes) > 1 or None in homes or self.where[nodes[0]][1] is None:
+            return False
+        strides = _strides([self.where[x][1] or 0 for x in nodes], (len(nodes),))
+        return strides is not None and min(strides) >= 0
+
+
+def _strides(places: Sequence[int], units: Units) -> Units | None:
+    """The strides with which these places lie in an array, if they are evenly spaced."""
+    grid = np.array(places).reshape(units)
+    strides = tuple(
+        int(np.moveaxis(grid, axis, 0)[1].flat[0] - grid.flat[0]) if size > 1 else contiguous(units)[axis]
+        for axis, size in enumerate(units)
+    )
+    wanted = grid.flat[0] + sum(s * ix for s, ix in zip(strides, np.indices(units), strict=True))
+    return strides if np.array_equal(grid, wanted) else None

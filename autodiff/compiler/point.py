@@ -1,0 +1,148 @@
+"""One point on Python floats: straight-line code, where an array of one number would cost a hundred times as much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler import code as ir
+from autodiff.compiler.code import BOOLEAN, Code, Var
+from autodiff.ops import OPS
+
+_INFIX = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*", OPS["div"]: "/"}
+_SIGNS = {op: {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==",
+               "not_equal": "!="}[op.name] for op in BOOLEAN}  # fmt: skip
+_DEEP = 20  # so deep may brackets go before a name is given: Python's parser has a limit of its own
+
+
+class Point:
+    """The text of a function of floats that gives value and derivatives, and the function itself.
+
+    It gives `(value, [derivatives by the parameters], [derivatives by each argument])`, and raises ArithmeticError or
+    ValueError where plain float arithmetic ends, at an overflow or an edge: there arrays know the answer.
+    """
+
+    def __init__(self, code: Code, names: Sequence[str]) -> None:
+        self.code = code
+        self.bound: dict[str, Any] = {"isfinite": math.isfinite}
+        self.lines: list[str] = []
+        self._uses: dict[int, int] = {}
+        self._text: dict[int, str] = {}
+        self._depth: dict[int, int] = {}
+        results = [*code.outputs, code.gradient, *code.input_gradients.values()]
+        live = self._live([x for x in results if x.__class__ is Var])
+        for var in code.vars:
+            if var.number in live:
+                self._emit(var)
+        self.arguments = names
+
+    def _live(self, stack: list[Var]) -> set[int]:
+        live: set[int] = set()
+        for x in stack:
+            self._uses[x.number] = self._uses.get(x.number, 0) + 2
+        while stack:
+            var = stack.pop()
+            if var.number not in live:
+                live.add(var.number)
+                for x in var.vars:
+                    self._uses[x.number] = self._uses.get(x.number, 0) + 1
+                    stack.append(x)
+        return live
+
+    def name(self, x: Any) -> str:
+        """The text for a number or Var of one number."""
+        if x.__class__ is Var:
+            return self._text[x.number]
+        if math.isfinite(x):
+            return repr(x) if x >= 0 and not str(x).startswith("-") else f"({x!r})"
+        return self.bind("inf" if x > 0 else "ninf" if x < 0 else "nan", x)
+
+    def bind(self, name: str, value: Any) -> str:
+        """A name of the text for something outside it."""
+        self.bound[name] = value
+        return name
+
+    def _emit(self, var: Var) -> None:
+        kind = var.kind
+        if kind == ir.INPUT:
+            self._text[var.number] = f"x{var.info}"
+        elif kind == ir.FLAT:
+            self._text[var.number] = "p"
+        elif kind == ir.ROWS:
+            self._text[var.number] = "1.0"
+        elif kind == ir.VIEW:
+            self._text[var.number] = f"{self._text[var.args[0].number]}[{var.info[0]}]"
+        elif kind == ir.CONCAT:
+            self._text[var.number] = self.name(var.args[0])
+        elif kind == ir.SCATTER:
+            self._scatter(var)
+        elif kind == ir.APPLY:
+            depth = 1 + max((self._depth.get(x.number, 0) for x in var.vars), default=0)
+            text = self._expression(var)
+            if self._uses.get(var.number) == 1 and depth < _DEEP:
+                self._text[var.number], self._depth[var.number] = f"({text})", depth
+            else:
+                self._text[var.number] = f"v{var.number}"
+                self.lines.append(f"v{var.number} = {text}")
+        else:
+            raise AssertionError(kind)
+
+    def _scatter(self, var: Var) -> None:
+        terms: dict[int, list[str]] = {}
+        for delta, (start, _, _) in zip(var.args, var.info, strict=True):
+            terms.setdefault(int(start), []).append(self.name(delta))
+        sums = [" + ".join(terms.get(i, ["0.0"])) for i in range(max(var.size, 1))]
+        self._text[var.number] = f"v{var.number}"
+        self.lines.append(f"v{var.number} = [{', '.join(sums)}]")
+
+    def _expression(self, var: Var) -> str:
+        op = var.op
+        assert op is not None  # as its kind says
+        xs = [self.name(x) for x in var.args]
+        if op in _INFIX:
+            return f"{xs[0]} {_INFIX[op]} {xs[1]}"
+        if op in _SIGNS:
+            return f"1.0 if {xs[0]} {_SIGNS[op]} {xs[1]} else 0.0"
+        if op.name == "neg":
+            return f"-{xs[0]}"
+        if op.name == "pow" and var.args[1].__class__ is float and var.args[1] in {2.0, 3.0} and xs[0].isidentifier():
+            return " * ".join([xs[0]] * int(var.args[1]))
+        if op.name == "where":
+            return f"{xs[1]} if {xs[0]} else {xs[2]}"
+        if op.name == "relu" and xs[0].isidentifier():
+            return f"0.0 if {xs[0]} <= 0.0 else {xs[0]}"
+        return f"{self.bind(f'{op.name}_', op.forward)}({', '.join(xs)})"
+
+    def function(self, argnums: Sequence[int], *, single: bool, gradient: bool) -> Callable[..., Any]:
+        """A function of floats and the list of parameters `p`: value, derivatives by parameters, by arguments."""
+        code = self.code
+        by = [self._answer(code.input_gradients.get(i, 0.0)) for i in argnums]
+        lines = list(self.lines)
+        if len(code.outputs) == 1 and gradient:
+            value = self._answer(code.outputs[0])
+            flat = [f"sum({x})" if is_list else x for x, is_list in ((x, self._is_list(i)) for x, i in zip(by, argnums, strict=True))]
+            checked = " + ".join([value, *flat, *(["sum(gradient)"] if code.gradient is not None else [])])
+            lines.append(f"gradient = {'NONE' if code.gradient is None else self._answer(code.gradient)}")
+            lines.append(f"if not isfinite({checked}): raise ArithmeticError")
+            answer = by[0] if single else f"({', '.join(by)}{',' * (len(by) == 1)})"
+            lines.append(f"return {value}, gradient{', ' + answer if argnums else ''}")
+        else:
+            lines.append(f"return [{', '.join(map(self._answer, code.outputs))}]")
+        names = ", ".join(self.bound)
+        body = "\n        ".join(lines)
+        text = f"def make(NONE, {names}):\n    def run(p, {', '.join(self.arguments)}):\n        {body}\n    return run\n"
+        scope: dict[str, Any] = {}
+        exec(compile(text, "<compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
+        return scope["make"](np.zeros(0), **self.bound)
+
+    def _is_list(self, argument: int) -> bool:
+        x = self.code.input_gradients.get(argument, 0.0)
+        return x.__class__ is Var and x.kind == ir.SCATTER and bool(x.units)
+
+    def _answer(self, x: Any) -> str:
+        if x.__class__ is Var and x.kind == ir.SCATTER and not x.units:
+            return f"{self._text[x.number]}[0]"
+        return self.name(x)

@@ -1,0 +1,172 @@
+"""The backward pass as array code: δ of every array from the δ of those it went into.
+
+The rules of the operation table are called on Vars, so a derivative is written in one place, `ops.py`, for floats,
+Values and arrays alike. Sums over rows appear where what is the same for all rows meets what is not.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from autodiff.compiler.code import (
+    ADD,
+    APPLY,
+    CONCAT,
+    EXPAND,
+    FLAT,
+    GUARDED,
+    INPUT,
+    MATMUL,
+    MATMUL_T,
+    MUL,
+    OUTER,
+    SCATTER,
+    SEED,
+    SUM,
+    TAKE,
+    VIEW,
+    Code,
+    Var,
+    contiguous,
+)
+
+class Reverse:
+    """Appends the backward pass to a code."""
+
+    def __init__(self, code: Code, *, per_row: bool, seeded: bool, careful: bool) -> None:
+        """`per_row`: derivatives of each row by itself, not their sum; `seeded`: the δ of each row's output is given;
+        `careful`: 0 · ∞ is 0, as in the eager sweep.
+        """  # noqa: D205
+        self.code = code
+        self.times = GUARDED if careful else MUL
+        self.careful = "careful" if careful else None
+        self.per_row = per_row
+        self.seeded = seeded
+        self._handed: dict[int, list[tuple[Any, Any]]] = {}  # by Var: δ and the place it belongs to, None for all of it
+
+    def run(self) -> None:
+        """Write δ of every Var that needs one, and keep those of parameters and arguments as the code's results."""
+        code = self.code
+        forward = list(code.vars)
+        code.forward = len(forward)
+        (output,) = code.outputs
+        if output.__class__ is Var:
+            seed = code.new(SEED, (), (), batched=True) if self.seeded else 1.0
+            if not output.batched and not self.per_row:  # every row gives this same number
+                seed = code.sum_rows(seed)
+            self._hand(output, seed)
+        for var in reversed(forward):
+            if not var.needs or var.number not in self._handed:
+                continue
+            delta = self._delta(var)
+            if var.kind == FLAT:
+                code.gradient = delta
+            elif var.kind == INPUT:
+                code.input_gradients[var.info] = code.own(delta)
+            elif not (delta.__class__ is float and delta == 0.0):
+                code.deltas[var.number] = delta
+                self._spread(var, delta)
+
+    def _hand(self, to: Any, delta: Any, place: Any = None) -> None:
+        if to.__class__ is Var and to.needs and not (delta.__class__ is float and delta == 0.0):
+            self._handed.setdefault(to.number, []).append((delta, place))
+
+    def _delta(self, var: Var) -> Any:
+        """Add up what the consumers handed on."""
+        handed = self._handed.pop(var.number)
+        if all(place is None for _, place in handed):
+            total = handed[0][0]
+            for delta, _ in handed[1:]:
+                total = self.code.apply(ADD, total, delta)
+            return self.code.expand(total, var.units)
+        if len(handed) == 1 and var.kind != FLAT and handed[0][0].__class__ is Var:
+            delta, (start, strides, units) = handed[0]
+            if start.__class__ is int and start == 0 and math.prod(units) == var.size and strides == contiguous(units):
+                return self.code.expand(delta, var.units) if delta.units == () else self.code.view(
+                    self.code.expand(delta, units), 0, contiguous(var.units), var.units
+                )
+        places = [(0, contiguous(var.units), var.units) if place is None else place for _, place in handed]
+        deltas = [delta for delta, _ in handed]
+        batched = any(d.__class__ is Var and d.batched for d in deltas)
+        return self.code.new(SCATTER, deltas, var.units, batched=batched, info=places, key=id(places))
+
+    def _spread(self, var: Var, delta: Any) -> None:  # noqa: C901 # one case per kind
+        """Hand δ on to the operands of a Var."""
+        code, kind = self.code, var.kind
+        if kind == APPLY:
+            self._spread_operation(var, delta)
+        elif kind == VIEW:
+            self._hand(var.args[0], delta, (*var.info, var.units))
+        elif kind == TAKE:
+            self._hand(var.args[0], delta, (var.info, None, var.units))
+        elif kind == CONCAT:
+            start = 0
+            for x in var.args:
+                units = x.units if x.__class__ is Var else ()
+                part = delta if var.units == () else code.view(delta, start, contiguous(units), units)
+                self._hand(x, self._over_rows(part, x, var))
+                start += x.size if x.__class__ is Var else 1
+        elif kind == EXPAND:
+            self._hand(var.args[0], self._over_rows(self._unexpanded(delta, var), var.args[0], var))
+        elif kind == SUM:
+            x = var.args[0]
+            self._hand(x, code.expand(delta, x.units))
+        elif kind == MATMUL:
+            matrix, vector, *bias = var.args
+            whole = self._whole(delta, var)
+            if matrix.needs:
+                outer = code.new(OUTER, (whole, vector), matrix.units, batched=self.per_row, info=self.careful)
+                self._hand(matrix, outer)
+            if vector.needs:
+                self._hand(vector, code.new(MATMUL_T, (matrix, whole), vector.units, batched=True, info=self.careful))
+            for b in bias:
+                self._hand(b, self._over_rows(whole, b, var))
+        else:
+            raise AssertionError(kind)  # MAX cancels, CONST and the like need no δ
+
+    def _spread_operation(self, var: Var, delta: Any) -> None:
+        op = var.op
+        assert op is not None  # as its kind says
+        wanted = [x.__class__ is Var and x.needs for x in var.args]
+        for x, partial, want in zip(var.args, op.partials_of(var.args, var, wanted), wanted, strict=True):
+            if want:
+                self._hand(x, self._reduced(self.code.apply(self.times, delta, partial), x, var))
+
+    def _whole(self, delta: Any, var: Var) -> Var:
+        """δ as an array with all its rows, as matrix products want it."""
+        if delta.__class__ is Var and delta.units == var.units and delta.batched:
+            return delta
+        return self.code.new(EXPAND, (delta,), var.units, batched=True)
+
+    def _reduced(self, delta: Any, x: Any, var: Var) -> Any:
+        """What reaches an operand that is spread over more units or rows than it has itself."""
+        if x.__class__ is not Var or not x.needs:
+            return 0.0
+        if x.units != var.units:
+            delta = self.code.sum_units(self.code.expand(delta, var.units), var.units[-1])
+            if len(x.units) == 0 and len(var.units) == 2:
+                delta = self.code.sum_units(self.code.expand(delta, var.units[:1]), var.units[0])
+            elif len(x.units) == 2:
+                delta = self.code.expand(delta, x.units)
+        return self._over_rows(delta, x, var)
+
+    def _over_rows(self, delta: Any, x: Any, var: Var) -> Any:
+        """Σ over the rows for an operand that is the same for all of them."""
+        if x.__class__ is Var and not x.batched and var.batched and not self.per_row:
+            return self.code.sum_rows(delta)
+        return delta
+
+    def _unexpanded(self, delta: Any, var: Var) -> Any:
+        """Σ over the units that an expansion added."""
+        x = var.args[0]
+        if delta.__class__ is Var and delta.units != var.units:
+            delta = self.code.expand(delta, var.units)
+        for size in reversed(var.units[len(x.units) :]):
+            delta = self.code.sum_units(delta, size)
+        return delta
+
+
+def backward(code: Code, *, per_row: bool = False, seeded: bool = False, careful: bool = False) -> None:
+    """Append the backward pass of a code with one output."""
+    Reverse(code, per_row=per_row, seeded=seeded, careful=careful).run()

@@ -1,0 +1,315 @@
+"""Write down what a function does to one sample: it is called once with stand-ins, and no number is computed.
+
+A stand-in is a Value without a number. Whatever is computed from it, or from a parameter while the function runs, is
+one more line of the Graph. What would need the number (`if x > 0:`, `float(x)`, `.data`) raises TraceError, since the
+answer for one sample would be frozen into the program for all.
+"""
+
+# The stand-ins are Values, and share their slots:
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import itertools
+import linecache
+import operator
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autodiff import grad_mode, ufuncs
+from autodiff.backward import UNSWEPT
+from autodiff.compiler.graph import Graph, Input
+from autodiff.domains import is_array, number, unbox
+from autodiff.ops import OPS, Op
+from autodiff.value import Recorded, Value, describe
+
+
+class TraceError(TypeError):
+    """A function asked for the number of a stand-in while it was traced for `compile`."""
+
+
+def _never(*_: Any) -> float:
+    return 0.0
+
+
+def _relation(name: str, symbol: str, compare: Callable[[float, float], bool], array: Any) -> Op:
+    return Op(name, symbol, lambda a, b: float(compare(a, b)), array, (_never, _never), kink=lambda a, b: a - b)
+
+
+# What a comparison becomes while tracing: a number that is 1 where it holds and 0 elsewhere.
+RELATIONS = {
+    operator.gt: _relation("greater", ">", operator.gt, np.greater),
+    operator.ge: _relation("greater_equal", "≥", operator.ge, np.greater_equal),
+    operator.lt: _relation("less", "<", operator.lt, np.less),
+    operator.le: _relation("less_equal", "≤", operator.le, np.less_equal),
+    operator.eq: _relation("equal", "=", operator.eq, np.equal),
+    operator.ne: _relation("not_equal", "≠", operator.ne, np.not_equal),
+}
+
+ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
+
+
+class Traced(Recorded):
+    """A stand-in for the number at one place of the Graph; `a` holds the Tracer that writes it down."""
+
+    __slots__ = ("place",)
+
+    place: int
+
+    # fmt: off
+    def __add__(self, other: Any) -> Any: return self.a.infix(ADD, self, other)
+    def __sub__(self, other: Any) -> Any: return self.a.infix(SUB, self, other)
+    def __mul__(self, other: Any) -> Any: return self.a.infix(MUL, self, other)
+    def __truediv__(self, other: Any) -> Any: return self.a.infix(DIV, self, other)
+    def __pow__(self, other: Any) -> Any: return self.a.infix(POW, self, other)
+    def __radd__(self, other: Any) -> Any: return self.a.infix(ADD, other, self)
+    def __rsub__(self, other: Any) -> Any: return self.a.infix(SUB, other, self)
+    def __rmul__(self, other: Any) -> Any: return self.a.infix(MUL, other, self)
+    def __rtruediv__(self, other: Any) -> Any: return self.a.infix(DIV, other, self)
+    def __rpow__(self, other: Any) -> Any: return self.a.infix(POW, other, self)
+    def __neg__(self) -> Any: return self.a.record(OPS["neg"], (self,))
+    def __pos__(self) -> Any: return self.a.record(OPS["pos"], (self,))
+    def __abs__(self) -> Any: return self.a.record(OPS["abs"], (self,))
+    def __and__(self, other: Any) -> Any: return self.a.infix(OPS["minimum"], self, other)
+    def __or__(self, other: Any) -> Any: return self.a.infix(OPS["maximum"], self, other)
+    __rand__, __ror__ = __and__, __or__
+
+    def exp(self) -> Any: return self.a.record(OPS["exp"], (self,))
+    def log(self) -> Any: return self.a.record(OPS["log"], (self,))
+    def tanh(self) -> Any: return self.a.record(OPS["tanh"], (self,))
+    def relu(self) -> Any: return self.a.record(OPS["relu"], (self,))
+    def sigmoid(self) -> Any: return self.a.record(OPS["sigmoid"], (self,))
+
+    def __bool__(self) -> bool: raise self.a.error(self, "deciding (if, while, and, or, max, min, sorted) by")
+    def __float__(self) -> float: raise self.a.error(self, "float() of")
+    def __int__(self) -> int: raise self.a.error(self, "int() of")
+    def __index__(self) -> int: raise self.a.error(self, "indexing by")
+    def __round__(self, digits: int = 0) -> int: raise self.a.error(self, "rounding")
+    def __repr__(self) -> str: return f"<traced {self.label or 'number'}>"
+    __hash__ = object.__hash__
+    # fmt: on
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            raise self.a.error(self, "formatting")
+        return repr(self)
+
+    def __eq__(self, other: object) -> Any:
+        return self.a.compare(self, other, operator.eq)
+
+    def __ne__(self, other: object) -> Any:
+        return self.a.compare(self, other, operator.ne)
+
+    def backward(self, *, create_graph: bool = False) -> None:
+        raise self.a.error(self, f"backward({create_graph=}) from")
+
+    @property
+    def label(self) -> str:
+        return self.a.graph.labels.get(self.place, "")
+
+    @label.setter
+    def label(self, label: str) -> None:
+        if not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] # as Value.label
+            raise TypeError(f"a label is text, got {type(label).__name__} {label!r}: use str(...)")
+        self.a.graph.labels.setdefault(self.place, label)
+
+    @property
+    def data(self) -> float:
+        raise self.a.error(self, "reading .data of")
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        raise self.a.error(self, "assigning .data of")
+
+    @staticmethod
+    def record_operation(op: Op, operands: Sequence[Any]) -> Any:
+        """Write the operation down; an array among the operands gives an array of stand-ins."""
+        tracer = next(x for x in operands if x.__class__ is Traced).a
+        if any(map(is_array, operands)):
+            return ufuncs.elementwise(op, operands)
+        return tracer.record(op, operands)
+
+
+class Tracer:
+    """Takes what the function computes and writes it into `graph`."""
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.open = True
+        self._constant_at: dict[str, int] = {}
+        self._leaf_at: dict[int, int] = {}  # by identity, as Values may compare as they like
+        self._born: list[Value] = []  # kept, so that no later Value takes the identity of one of them
+
+    def record(self, op: Op, operands: Sequence[Any]) -> Traced:
+        """Write down one operation."""
+        places: list[int] = []
+        for x in operands:
+            kind = x.__class__
+            if kind is Traced:
+                if x.a is not self:
+                    raise TraceError(f"{x!r} belongs to another trace: it left the function it was made in")
+                places.append(x.place)
+            elif kind is float:
+                places.append(self.constant(x))
+            elif isinstance(x, Value):
+                known = self._leaf_at.get(id(x))
+                places.append(self._leaf(x) if known is None else known)
+            else:
+                places.append(self.constant(number(x)))
+        if not self.open:
+            raise TraceError("a stand-in left the function it was traced in: compute with what the program returns")
+        graph = self.graph
+        graph.ops.append(op)
+        graph.operands.append(tuple(places))
+        place = len(graph.ops) - 1
+        if grad_mode.paused():
+            graph.stopped.add(place)
+        return self.stand_in(place)
+
+    def infix(self, op: Op, a: Any, b: Any) -> Any:
+        """What an operator between two things gives."""
+        if is_array(a) or is_array(b):
+            return ufuncs.elementwise(op, (a, b))
+        try:
+            return self.record(op, (unbox(a), unbox(b)))
+        except TraceError:
+            raise
+        except TypeError:
+            return NotImplemented
+
+    def stand_in(self, place: int) -> Traced:
+        """A new stand-in for the number at `place`."""
+        new: Any = Traced()
+        new.op = None
+        new.a = self
+        new.b = new.da = new.db = 0.0
+        new.grad = UNSWEPT
+        new.place = place
+        return new
+
+    def constant(self, x: float) -> int:
+        """The place of a constant."""
+        key = repr(x)
+        if key not in self._constant_at:
+            self._constant_at[key] = place = self.graph.add()
+            self.graph.constants[place] = x
+        return self._constant_at[key]
+
+    def input(self, argument: int, index: int, label: str) -> Traced:
+        """A stand-in for a number of an argument."""
+        place = self.graph.add()
+        self.graph.inputs[place] = Input(argument, index)
+        self.graph.labels[place] = label
+        return self.stand_in(place)
+
+    def _leaf(self, x: Value) -> int:
+        if x.op is not None:
+            raise TraceError(
+                f"the function uses {describe(x)}, which was computed outside it: compute it inside, so that it is part "
+                "of the program, or pass its .data for a constant"
+            )
+        self._leaf_at[id(x)] = place = self.graph.add()
+        self.graph.parameters[place] = x
+        if x.label:
+            self.graph.labels[place] = x.label
+        return place
+
+    def born(self, x: Value) -> None:
+        """A Value made inside the function is a constant: nobody outside could train it."""
+        self._born.append(x)
+        self._leaf_at[id(x)] = self.constant(x._number)
+
+    def compare(self, a: Any, b: Any, relation: Any) -> Any:
+        """A comparison as a number, 1 or 0, to be used with `where`."""
+        if is_array(b):
+            return ufuncs.elementwise(RELATIONS[relation], (a, b))
+        try:
+            return self.record(RELATIONS[relation], (a, unbox(b)))
+        except TraceError:
+            raise
+        except TypeError:
+            return NotImplemented
+
+    def refuse(self, x: Value, what: str) -> None:
+        """Raise for a Value whose number is asked for."""
+        raise self.error(x, what)
+
+    def error(self, x: Value, what: str) -> TraceError:
+        """Say what was asked, of what, in which line of the user's code, and what to do instead."""
+        if not self.open:
+            return TraceError(f"{what} {x!r}: it left the function it was traced in, and has no number")
+        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+        while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] == "autodiff":
+            frame = frame.f_back
+        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+        name = f"{x.label!r}" if x.label else "a number"
+        return TraceError(
+            f"{what} {name} while it is traced, at {frame.f_code.co_filename}:{frame.f_lineno}"
+            f"{f': {line}' if line else ''}. The answer would be frozen into the program for every row: use "
+            "autodiff.where(condition, a, b), maximum, clip or step, mark an argument that only steers the function as "
+            "static (static_argnums), or call the function itself, eagerly"
+        )
+
+
+def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], static: frozenset[int]) -> Graph:
+    """Give what `f` computes of one sample as a Graph.
+
+    `samples` has the shape of one sample of each argument, or, where its number is in `static`, the argument itself.
+    A number becomes a stand-in, an array an array of them. Raises TraceError, and TypeError when `f` returns anything
+    but numbers in one shape.
+
+    >>> trace(lambda x: x * x + 1.0, [()], ["x"], frozenset()).operands
+    [(), (0, 0), (), (1, 2)]
+    """
+    tracer = Tracer()
+    arguments: list[Any] = []
+    for i, (sample, name) in enumerate(zip(samples, names, strict=True)):
+        if i in static:
+            arguments.append(sample)
+        elif sample == ():
+            arguments.append(tracer.input(i, 0, name))
+        else:
+            stand_ins = np.empty(sample, dtype=object)
+            for k, index in enumerate(itertools.product(*map(range, sample))):
+                stand_ins[index] = tracer.input(i, k, f"{name}[{', '.join(map(str, index))}]")
+            arguments.append(stand_ins)
+    with grad_mode.tracing(tracer):
+        try:
+            returned = f(*arguments)
+            flat, shape = _flat(returned)
+            graph = tracer.graph
+            graph.outputs = [
+                tracer.record(OPS["pos"], (x,)).place if x.__class__ is not Traced else x.place for x in flat
+            ]
+            graph.shape = shape
+        finally:
+            tracer.open = False
+    return graph
+
+
+def _flat(x: Any) -> tuple[list[Any], tuple[int, ...]]:
+    """What a function returned as a flat list, and its shape."""
+    x = unbox(x)
+    if isinstance(x, Value):
+        return [x], ()
+    if is_array(x):
+        return [_entry(e) for e in x.flat], x.shape
+    if isinstance(x, (list, tuple)):
+        parts = [_flat(entry) for entry in x]  # pyright: ignore[reportUnknownVariableType]
+        shapes = {shape for _, shape in parts}
+        if len(shapes) > 1:
+            raise TypeError(f"the function returned a ragged {type(x).__name__}: its entries must all have one shape")
+        return [e for part, _ in parts for e in part], (len(parts), *(shapes.pop() if shapes else ()))
+    return [_entry(x)], ()
+
+
+def _entry(x: Any) -> Any:
+    x = unbox(x)
+    try:
+        return x if isinstance(x, Value) else number(x)
+    except TypeError:
+        raise TypeError(f"the function must return Values or numbers, and returned {type(x).__name__}") from None
+
+
