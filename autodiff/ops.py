@@ -167,9 +167,11 @@ def _share(a: Any, r: Any) -> Any:
 
 def _power_slope(a: Any, b: Any, r: Any) -> Any:
     """b·aᵇ⁻¹, by way of r / a where b - 1 would be rounded; a⁰ has slope 0."""
-    at_zero = a == 0.0
-    power = a ** (b - _pick(at_zero & (b == 0.0), 0.0, 1.0))
-    return _pick(at_zero | ((b >= 0.5) & (b < 2.0**53)), b * power, b * r / _pick(at_zero, 1.0, a))
+    by_power = b * a ** (b - _pick((a == 0.0) & (b == 0.0), 0.0, 1.0))
+    exact = (b >= 0.5) & (b < 2.0**53)
+    if exact is True:
+        return by_power
+    return _pick(exact, by_power, _pick(a == 0.0, by_power, b * r / _pick(a == 0.0, 1.0, a)))
 
 
 def _sech_squared(a: Any, r: Any) -> Any:

@@ -144,7 +144,13 @@ class Code:
     ) -> Var:  # fmt: skip
         """A Var of this kind; the one that is there already, if it is equal."""
         args = tuple(args)
-        key = (kind, op, tuple([x if x.__class__ is float else id(x) for x in args]), units, info if key is None else key)
+        key = (
+            kind,
+            op,
+            tuple([x if x.__class__ is float else id(x) for x in args]),
+            units,
+            info if key is None else key,
+        )
         known = self._known.get(key)
         if known is None:
             known = Var(self, kind, args, units, batched, info)

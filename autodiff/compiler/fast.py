@@ -289,7 +289,9 @@ class Fast:
             at = start
             if x.__class__ is Var or var.units == ():
                 units = x.units if x.__class__ is Var else ()
-                self._bind(piece, lambda instance, at=at, units=units: instance.strided(var, at, contiguous(units), units))
+                self._bind(
+                    piece, lambda instance, at=at, units=units: instance.strided(var, at, contiguous(units), units)
+                )
                 self._call("copyto", piece, self._name(x))
             else:
                 self._bind(piece, lambda instance, at=at, x=x: instance.strided(var, at, (), ()).fill(x))
@@ -334,8 +336,13 @@ class Fast:
         if var.kind == ir.SUM and len(x.units) == 1 and x.batched and x.kind != ir.EXPAND:
             ones = self._bind(f"ones{x.units[0]}", lambda _: np.ones(x.units[0]))
             self._call("dot", ones, self._name(x), self._name(var))
-        elif var.kind == ir.SUM and x.kind == ir.APPLY and x.op is _MUL and not x.batched and len(x.units) == 1 and all(
-            y.__class__ is Var and y.units == x.units for y in x.args
+        elif (
+            var.kind == ir.SUM
+            and x.kind == ir.APPLY
+            and x.op is _MUL
+            and not x.batched
+            and len(x.units) == 1
+            and all(y.__class__ is Var and y.units == x.units for y in x.args)
         ):
             a, b = (self._bind(f"f{y.number}", lambda instance, y=y: instance.array(y)[:, 0]) for y in x.args)
             self._call("dot", a, b, self._name(var))
@@ -462,9 +469,7 @@ class Fast:
 
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args
-        boolean = self._bind(
-            f"w{var.number}", lambda instance: np.empty(instance.array(var).shape, dtype=bool)
-        )
+        boolean = self._bind(f"w{var.number}", lambda instance: np.empty(instance.array(var).shape, dtype=bool))
         if condition.__class__ is Var and condition.op in BOOLEAN:
             name = f"_{condition.op.array.__name__}"
             self.bound.setdefault(name, lambda _: condition.op.array)

@@ -180,7 +180,11 @@ class Grouping:
     def _settle(self, nodes: list[int], result: Any) -> None:
         """Remember in which array these nodes are."""
         one = len(nodes) == 1
-        if result.__class__ is float or result.units != (() if one else (len(nodes),)) or nodes[0] in self.graph.stopped:
+        if (
+            result.__class__ is float
+            or result.units != (() if one else (len(nodes),))
+            or nodes[0] in self.graph.stopped
+        ):
             # a number, a broadcast, or an array that stands for others too: take it as an array of its own
             array = self.code.expand(result, (len(nodes),)) if not one else result
             if array.__class__ is float:

@@ -212,7 +212,9 @@ class Program:
         if args:
             _Call(self, args)
         if self._latest is None:
-            raise TypeError("training needs the shapes of the arguments: give it a batch, or call the program once before")
+            raise TypeError(
+                "training needs the shapes of the arguments: give it a batch, or call the program once before"
+            )
         if self._training is not None:
             raise RuntimeError("this program is training already: end that block first")
         trace = self._latest
@@ -463,7 +465,10 @@ class _Call:
             parameters = self.trace.flat.tolist()
         else:
             parameters = [p.data for p in self.trace.parameters]
-        return [parameters, *(x.ravel().tolist() if x.ndim else float(x) for i, x in enumerate(self.args) if i not in static)]
+        return [
+            parameters,
+            *(x.ravel().tolist() if x.ndim else float(x) for i, x in enumerate(self.args) if i not in static),
+        ]
 
     def _point_function(self, by: tuple[int, ...], *, single: bool, gradient: bool) -> Any:
         key = "point", by, single, gradient
@@ -548,9 +553,11 @@ class _Call:
                 if program._training is not None:
                     return NotImplemented
                 trace.read()
-            passed = [x.T for x in args] if two else [
-                x if one else x.reshape(-1, size).T for x, one, size in zip(args, flat, wide, strict=True)
-            ]
+            passed = (
+                [x.T for x in args]
+                if two
+                else [x if one else x.reshape(-1, size).T for x, one, size in zip(args, flat, wide, strict=True)]
+            )
             with np.errstate(all="ignore"):
                 run(*passed)
                 value = float(np.dot(values, ones)) * scale
@@ -639,7 +646,9 @@ def _store(instance: Instance, out: Array) -> None:
 
 def _array(x: Any, name: str) -> Array:
     if isinstance(x, Value):
-        raise TypeError(f"{name} is a Value, and a program takes plain numbers: pass its .data, or call the function itself")
+        raise TypeError(
+            f"{name} is a Value, and a program takes plain numbers: pass its .data, or call the function itself"
+        )
     try:
         array = np.asarray(x)
     except ValueError as error:
@@ -694,7 +703,9 @@ def compile(  # noqa: A001 # the builtin is for text
         raise TypeError(f"static_argnums are positions of arguments, 0 or more, got {static_argnums!r}")
     for axis in in_axes if isinstance(in_axes, (list, tuple)) else [in_axes]:
         if axis is not None and axis != 0:
-            raise ValueError(f"in_axes are 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}")
+            raise ValueError(
+                f"in_axes are 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}"
+            )
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ValueError(f"threads is a whole number above 0, or None, got {threads!r}")
     return Program(f, in_axes if not isinstance(in_axes, list) else tuple(in_axes), static, threads)

@@ -255,7 +255,10 @@ class Readable:
         gradient = self.code.gradient
         if gradient is None:
             return ["gradient = 0.0 * flat"]
-        pieces = sorted(zip(gradient.args, gradient.info, strict=True), key=lambda piece: (np.min(piece[1][0]), math.prod(piece[1][2])))
+        pieces = sorted(
+            zip(gradient.args, gradient.info, strict=True),
+            key=lambda piece: (np.min(piece[1][0]), math.prod(piece[1][2])),
+        )
         blocks: list[str] = []
         end = 0
         left = list(pieces)
@@ -270,7 +273,11 @@ class Readable:
         for piece in left:
             delta, place = piece
             everywhere = place == (0, (1,), (gradient.size,)) and delta.__class__ is Var and delta.units == place[2]
-            whole += f" + {self.text(delta, _ATOM)}.ravel()" if everywhere else f" + {self._spread([piece], gradient.size, '1')}[:, 0]"
+            whole += (
+                f" + {self.text(delta, _ATOM)}.ravel()"
+                if everywhere
+                else f" + {self._spread([piece], gradient.size, '1')}[:, 0]"
+            )
         return [whole]
 
     def _next_block(self, pieces: Sequence[Any], start: int) -> tuple[str, list[Any], int] | None:
@@ -307,14 +314,18 @@ class Readable:
                 counted = True
             if var.units and var.number in self.live:
                 flat = f"{name}.reshape(rows, -1)" if len(self.shapes[var.info]) > 1 else name
-                lines.append(f"{self.name(var)} = {flat}.T" if var.batched else f"{self.name(var)} = {name}.reshape(-1, 1)")
+                lines.append(
+                    f"{self.name(var)} = {flat}.T" if var.batched else f"{self.name(var)} = {name}.reshape(-1, 1)"
+                )
         return lines if counted else ["rows = 1", *lines]
 
     def name(self, var: Var) -> str:
         """The name of a Var that has a statement of its own."""
         if var.number not in self.names:
             if var.kind == ir.INPUT:
-                self.names[var.number] = self.arguments[var.info] if not var.units else self._take(f"{self.arguments[var.info]}T")
+                self.names[var.number] = (
+                    self.arguments[var.info] if not var.units else self._take(f"{self.arguments[var.info]}T")
+                )
             else:
                 self.names[var.number] = self._take(f"t{var.number}")
         return self.names[var.number]
@@ -371,7 +382,11 @@ class Readable:
     @staticmethod
     def _is_matrix(x: Var) -> bool:
         """Whether a named Var is kept as a matrix, without the axis for rows."""
-        return len(x.units) == 2 and not x.batched and (x.kind == ir.OUTER or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT))
+        return (
+            len(x.units) == 2
+            and not x.batched
+            and (x.kind == ir.OUTER or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT))
+        )
 
     def matrix(self, x: Var, strength: float = _ATOM) -> str:
         """The text of what is the same for all rows and has two axes, as a matrix."""
@@ -413,7 +428,10 @@ class Readable:
             return f"{self.text(xs[0], _ATOM)} @ {self.text(xs[1], _ATOM)}.T", _PRODUCT
         if kind in {ir.SUM, ir.MAX}:
             function = "sum" if kind == ir.SUM else "max"
-            return f"{self.text(xs[0], _ATOM)}.{function}(axis={len(xs[0].units) - 1}{'' if var.batched or var.units else ')[0]'}{')' if var.batched or var.units else ''}", _ATOM
+            return (
+                f"{self.text(xs[0], _ATOM)}.{function}(axis={len(xs[0].units) - 1}{'' if var.batched or var.units else ')[0]'}{')' if var.batched or var.units else ''}",
+                _ATOM,
+            )
         if kind == ir.SUM_ROWS:
             keep = "axis=-1, keepdims=True" if var.units else ""
             return f"{self.text(xs[0], _ATOM)}.sum({keep})", _ATOM
@@ -480,7 +498,10 @@ class Readable:
         if op in _INFIX:
             sign, strength = _INFIX[op]
             right = strength + (op.name in {"sub", "div"})
-            return f"{self.text(xs[0], strength)} {sign} {self.text(xs[1], max(right, 2 if sign in '*/' else right))}", strength
+            return (
+                f"{self.text(xs[0], strength)} {sign} {self.text(xs[1], max(right, 2 if sign in '*/' else right))}",
+                strength,
+            )
         if op in BOOLEAN:
             return f"({self.text(xs[0], 1)} {_SIGNS[op.name]} {self.text(xs[1], 1)})", _ATOM
         if op.name == "neg":

@@ -311,5 +311,3 @@ def _entry(x: Any) -> Any:
         return x if isinstance(x, Value) else number(x)
     except TypeError:
         raise TypeError(f"the function must return Values or numbers, and returned {type(x).__name__}") from None
-
-
