@@ -1,7 +1,7 @@
 """How large a graph may grow, and what importing costs: run `python -m benchmarks.limits`.
 
-Each size is measured in a process of its own: bytes per node from the peak of the process, seconds for building, sweeping
-and freeing. Imports are the median of several processes, beside NumPy's own.
+Each size is measured in a process of its own: bytes per node from the peak of the process, processor time for building,
+sweeping and freeing. Imports are the median of several processes, beside NumPy's own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ gc.disable()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 before = peak()
 x = Value(1.0)
-start = time.perf_counter()
+start = time.process_time()
 if wide:
     from autodiff import total
     y = total([x * 0.5 for _ in range(nodes)])
@@ -29,18 +29,25 @@ else:
     y = x
     for _ in range(nodes // 2):
         y = y * 0.5 + x
-built = time.perf_counter()
+built = time.process_time()
 y.backward()
-swept = time.perf_counter()
+swept = time.process_time()
 slope = x.grad
-end = time.perf_counter()
+end = time.process_time()
 del y
-freed = time.perf_counter()
+freed = time.process_time()
 assert abs(slope - (nodes / 2 if wide else 2.0)) < 1e-6, slope
 print(json.dumps({"bytes": peak() - before, "build": built - start, "sweep": swept - built, "free": freed - end}))
 """
 
-IMPORT = "import time; start = time.perf_counter(); import numpy; middle = time.perf_counter(); import autodiff; print(middle - start, time.perf_counter() - middle)"
+IMPORT = """
+import time
+start = time.process_time()
+import numpy
+middle = time.process_time()
+import autodiff
+print(middle - start, time.process_time() - middle)
+"""
 
 
 def python(code: str, *arguments: Any) -> str:
