@@ -168,7 +168,8 @@ def killed(module: str, code: Any) -> bool:
             import pytest
 
             tests = [f"tests/test_{name}.py" for name in KILLERS[module]]
-            status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-k", SLOW, *tests]))
+            rewriting = "ignore::pytest.PytestAssertRewriteWarning"  # Hypothesis is there already
+            status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-W", rewriting, "-k", SLOW, *tests]))
         finally:
             os._exit(min(status, 100))
     _, status = os.waitpid(child, 0)

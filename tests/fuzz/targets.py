@@ -16,13 +16,14 @@ import pickle
 import re
 import tempfile
 from collections.abc import Callable
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from autodiff import OPS, DomainError, Value, draw, grad, no_grad, topological_order
+from autodiff import OPS, DomainError, Value, draw, grad, no_grad, pictures, topological_order
 from models import MLP
 from models.checkpoints import CheckpointError, load_parameters, save_parameters
 from models.training import train
@@ -268,6 +269,41 @@ def dot(data: bytes) -> None:
         ET.fromstring(draw(root, **options).pipe("svg"))
 
 
+class Tags(HTMLParser):
+    """The elements of a page and their attributes' names, in order; and the text of its scripts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[Any] = []
+        self.scripts: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[Any]) -> None:
+        self.tags.append((tag, [name for name, _ in attrs]))
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1][0] == "script":
+            self.scripts.append(data)
+
+
+def page(root: Value, title: str | None = None) -> Tags:
+    return Tags(pictures.stepper(root, FOLDER / "page.html", title=title).read_text(encoding="utf-8"))
+
+
+def html(data: bytes) -> None:
+    """A page has the elements of its template and no other, whatever labels say; what it carries is JSON."""
+    source = Source(data)
+    root = program(source, labels=True)[-1]
+    try:
+        found = page(root, source.choice((None, source.text())))
+    except ValueError:
+        assert not math.isfinite(root.data)
+        return
+    assert found.tags == page(Value(1.0)).tags
+    json.loads(found.scripts[0])
+
+
 FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-", dir=next(filter(os.path.isdir, ["/dev/shm"]), None)))
 PREFIX = 48
 
@@ -399,3 +435,5 @@ TARGETS: dict[str, tuple[Target, float]] = {
     "checkpoint": (checkpoint, 0.15),
     "run_checkpoint": (run_checkpoint, 0.05),
 }
+if hasattr(pictures, "stepper"):  # each case is laid out by Graphviz, which takes a hundred times as long as the others
+    TARGETS["html"] = (html, 0.002)
