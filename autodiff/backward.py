@@ -72,7 +72,7 @@ def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:
     return order
 
 
-def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the ways operands are stored
+def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # one loop, unrolled over the ways operands are stored
     """Propagate δ from `root`: inner nodes get δ of this sweep, leaves add it to the `grad` they have.
 
     A leaf's total is formed first and added once, so a second sweep adds exactly the same again. A δ or a partial
@@ -88,12 +88,12 @@ def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the ways 
                 if delta:
                     partial = node.db
                     if partial:
-                        if type(partial) is tuple:
+                        if partial.__class__ is tuple:
                             partial = iter(partial)
                             for operand, each in zip(node.b, partial):  # noqa: B905 # strict costs time on every node
                                 if each:
                                     operand.grad += delta * each
-                            if type(node.a) is tuple:
+                            if node.a.__class__ is tuple:
                                 for operand, each in zip(node.a, partial):  # noqa: B905 # goes on where that stopped
                                     if each:
                                         operand.grad += delta * each
@@ -112,7 +112,7 @@ def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the ways 
             raise
 
 
-def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C901, PLR0912 # unrolled likewise
+def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C901, PLR0912, PLR0915 # unrolled likewise
     """Set every `grad` below `root` to 0; give the inner nodes, operands first, and leaves with the grad they had.
 
     The 0.0 is an object of this sweep's own, so as a grad it also says "met": a mark on the node is cheaper than a set
@@ -147,12 +147,12 @@ def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C90
         node.grad = zero
         path.append(node)
         operand = node.b
-        kind = type(operand)
+        kind: Any = type(operand)  # pyright: ignore[reportUnknownVariableType] # type() is quicker than .__class__ here
         if kind is tuple:
             if id(operand) not in walked:
                 meet(operand, node)
             operand = node.a
-            if type(operand) is tuple:
+            if operand.__class__ is tuple:
                 if id(operand) not in walked:
                     meet(operand, node)
                 operand = node.da

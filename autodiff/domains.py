@@ -72,15 +72,18 @@ def number(x: Any) -> float:
             return float(x)
         except OverflowError:
             raise OverflowError("this integer is beyond the largest float, 1.8e308: scale it down") from None
-    advice = "a Value holds one real number"
+    raise TypeError(f"a Value holds one real number{_advice(x)} (got {kind.__name__})")
+
+
+def _advice(x: Any) -> str:
+    """What to use in place of something that is no real number."""
+    kind: Any = x.__class__
     if isinstance(x, (str, bytes)):
-        advice += f"; for text use Value(float({x[:40]!r}))"
-    elif isinstance(x, (complex, np.complexfloating)):
-        advice += "; keep real and imaginary parts as two Values"
-    elif hasattr(kind, "__iter__") and getattr(x, "ndim", 1) > 0:
-        advice += "; make one Value per element, e.g. [Value(x) for x in data]"
-    elif hasattr(x, "record_operation"):
-        raise TypeError(f"{advice}, and this is a Value already: use it as it is, or its .data for a constant")
-    elif hasattr(x, "item"):
-        advice += "; take the number out first, with .item()"
-    raise TypeError(f"{advice} (got {kind.__name__})")
+        return f"; for text use Value(float({x[:40]!r}))"
+    if isinstance(x, (complex, np.complexfloating)):
+        return "; keep real and imaginary parts as two Values"
+    if hasattr(kind, "__iter__") and getattr(x, "ndim", 1) > 0:
+        return "; make one Value per element, e.g. [Value(x) for x in data]"
+    if hasattr(x, "record_operation"):
+        return ", and this is a Value already: use it as it is, or its .data for a constant"
+    return "; take the number out first, with .item()" if hasattr(x, "item") else ""

@@ -70,21 +70,18 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
     >>> weighted_sum([4.0, 5.0], [1.0, 0.0], bias=-6.0)
     -2.0
     """
-    if type(weights) is not tuple:
-        weights = _all(weights, "weighted_sum")
-    if type(inputs) is not tuple:
-        inputs = _all(inputs, "weighted_sum")
-    n = len(weights)
-    if n != len(inputs):
-        raise ValueError(f"weighted_sum takes one input per weight: got {n} weights, {len(inputs)} inputs")
+    ws: Any = weights if weights.__class__ is tuple else _all(weights, "weighted_sum")  # tuples are kept as they are
+    xs: Any = inputs if inputs.__class__ is tuple else _all(inputs, "weighted_sum")
+    if len(ws) != len(xs):
+        raise ValueError(f"weighted_sum takes one input per weight: got {len(ws)} weights, {len(xs)} inputs")
     try:  # the usual case, recorded in one go: weights and bias are Values, inputs are all Values or all floats
-        w, b = [v._number for v in weights], bias._number
-        constant = inputs[0].__class__ is float and set(map(type, inputs)) == {float}
-        x = inputs if constant else [v._number for v in inputs]
+        w, b = [v._number for v in ws], bias._number
+        constant = xs[0].__class__ is float and set(map(type, xs)) == {float}
+        x = xs if constant else [v._number for v in xs]
         z = sum(map(mul, w, x), b)
     except (AttributeError, TypeError, IndexError):
-        return OPS["weighted_sum"](*weights, *inputs, bias)
-    return weighted(z, weights, inputs, bias, x if constant else (*x, *w))
+        return OPS["weighted_sum"](*ws, *xs, bias)
+    return weighted(z, ws, xs, bias, x if constant else (*x, *w))
 
 
 def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:
