@@ -428,10 +428,10 @@ SAVED, RUN = _saved(), _run()
 # With the share of the cases that each one gets.
 TARGETS: dict[str, tuple[Target, float]] = {
     "constructor": (constructor, 0.2),
-    "operators": (operators, 0.25),
+    "operators": (operators, 0.3),
     "transforms": (transforms, 0.1),
     "labels": (labels, 0.15),
-    "dot": (dot, 0.1),
+    "dot": (dot, 0.05),
     "checkpoint": (checkpoint, 0.15),
     "run_checkpoint": (run_checkpoint, 0.05),
 }
