@@ -408,3 +408,12 @@ def test_an_operation_of_three_operands_at_an_edge_keeps_all_three():
     result = op(a, 2.0, c)
     assert result.operands == (a, 2.0, c)
     assert result.partials == (math.inf, 0.0, 2.0)
+
+
+def test_a_domain_error_names_the_operand_that_is_outside_and_no_other():
+    """Where both have labels, only the one that broke the rule; where it has none, whatever helps to find the place."""
+    with pytest.raises(DomainError, match="in operand 2 'low'$") as caught:
+        Value(1.5, "high") / Value(0.0, "low")
+    assert "high" not in str(caught.value)
+    with pytest.raises(DomainError, match="in operand 1 'high'$"):
+        Value(1.5, "high") / 0.0
