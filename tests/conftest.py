@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("quick", max_examples=50, deadline=None)
+settings.register_profile("brief", max_examples=8, deadline=None, derandomize=True, database=None)  # tests.mutation
 settings.register_profile("thorough", max_examples=300, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
