@@ -354,7 +354,7 @@ class Fast:
 
     def _number(self, x: float) -> str:
         """A constant as an array of no axes: a ufunc takes it twice as fast as a float."""
-        name = self._numbers.setdefault(repr(x), f"c{len(self._numbers)}")
+        name = self._numbers.setdefault(repr(x), f"k{len(self._numbers)}")
         return self._bind(name, lambda _: np.array(x))
 
     def _operand(self, x: Any) -> str:
@@ -497,7 +497,7 @@ class Fast:
         if var.number in self.layout.fused:
             transposed = self._bind(f"b{vector.number}", lambda i: i.slots[i.fast.slot[vector.number]].T)
         else:
-            transposed = self._bind(f"c{vector.number}", lambda instance: instance.array(vector).T)
+            transposed = self._bind(f"t{vector.number}", lambda instance: instance.array(vector).T)
         self._dot(self._name(rows), transposed, out, careful=var.info is not None)
 
     def _reduce(self, var: Var) -> None:
