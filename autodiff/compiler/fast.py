@@ -622,7 +622,9 @@ class Fast:
         if x.__class__ is not Var:
             return None
         relu = self.layout.relus.get(x.number)
-        return relu if relu is not None and self._last.get(relu.number, -1) >= position else None
+        if relu is None or relu.number > self.layout.order[position].number:  # it is yet to be computed
+            return None
+        return relu if self._last.get(relu.number, -1) >= position else None
 
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args
