@@ -482,7 +482,7 @@ class Fast:
         if var.number in self.layout.fused:
             transposed = self._bind(f"b{vector.number}", lambda i: i.slots[i.fast.slot[vector.number]].T)
         else:
-            transposed = self._bind(f"c{vector.number}", lambda instance: instance.array(vector).T)
+            transposed = self._bind(f"d{vector.number}", lambda instance: instance.array(vector).T)
         self._dot(self._name(rows), transposed, out, careful=var.info is not None)
 
     def _reduce(self, var: Var) -> None:
@@ -548,7 +548,7 @@ class Fast:
             return
         rest = np.flatnonzero(~written)
         name = self._bind(f"z{var.number}", lambda instance: instance.array(var))
-        index = self._bind(f"k{var.number}", lambda _: rest)
+        index = self._bind(f"l{var.number}", lambda _: rest)
         self._call("assign", name, index, self._number(0.0))
 
     def _add_at(self, var: Var, delta: Any, place: Any, *, fresh: bool) -> None:
