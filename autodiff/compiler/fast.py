@@ -497,7 +497,7 @@ class Fast:
         if var.number in self.layout.fused:
             transposed = self._bind(f"b{vector.number}", lambda i: i.slots[i.fast.slot[vector.number]].T)
         else:
-            transposed = self._bind(f"t{vector.number}", lambda instance: instance.array(vector).T)
+            transposed = self._bind(f"d{vector.number}", lambda instance: instance.array(vector).T)
         self._dot(self._name(rows), transposed, out, careful=var.info is not None)
 
     def _reduce(self, var: Var) -> None:
@@ -563,7 +563,7 @@ class Fast:
             return
         rest = np.flatnonzero(~written)
         name = self._bind(f"z{var.number}", lambda instance: instance.array(var))
-        index = self._bind(f"k{var.number}", lambda _: rest)
+        index = self._bind(f"l{var.number}", lambda _: rest)
         self._call("assign", name, index, self._number(0.0))
 
     def _add_at(self, var: Var, delta: Any, place: Any, *, fresh: bool) -> None:
@@ -637,7 +637,9 @@ class Fast:
         if x.__class__ is not Var:
             return None
         relu = self.layout.relus.get(x.number)
-        return relu if relu is not None and self._last.get(relu.number, -1) >= position else None
+        if relu is None or relu.number > self.layout.order[position].number:  # it is yet to be computed
+            return None
+        return relu if self._last.get(relu.number, -1) >= position else None
 
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args
