@@ -354,7 +354,7 @@ class Fast:
 
     def _number(self, x: float) -> str:
         """A constant as an array of no axes: a ufunc takes it twice as fast as a float."""
-        name = self._numbers.setdefault(repr(x), f"k{len(self._numbers)}")
+        name = self._numbers.setdefault(repr(x), f"number{len(self._numbers)}")
         return self._bind(name, lambda _: np.array(x))
 
     def _operand(self, x: Any) -> str:
@@ -483,7 +483,7 @@ class Fast:
         rows, vector = var.args
         if var.batched:
             self._allocate(var)
-            a = self._bind(f"a{var.number}", lambda instance: instance.array(rows)[:, None])
+            a = self._bind(f"column{var.number}", lambda instance: instance.array(rows)[:, None])
             self._call("multiply", a, self._name(vector), self._name(var))
             return
         forwarded = self._forwarded.get(var.number)
@@ -573,7 +573,7 @@ class Fast:
         once = np.unique(region).size == region.size
         if strides is None or not once:  # any positions
             positions = region.reshape(units)
-            index = self._bind(f"k{len(self.bound)}", lambda _: positions)
+            index = self._bind(f"at{len(self.bound)}", lambda _: positions)
             if fresh and once:
                 self._call("assign", self._name(var), index, value)
             else:
