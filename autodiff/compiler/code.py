@@ -255,7 +255,7 @@ def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, P
         if x == 0.0:
             return code.apply(NEG, b)
     elif op is MUL or op is GUARDED:
-        if x == 0.0 or y == 0.0:  # a partial or δ that is exactly 0 is not handed on
+        if (x == 0.0 or y == 0.0) and code.forward:  # a partial or δ that is exactly 0 is not handed on
             return 0.0
         if x == 1.0:
             return b

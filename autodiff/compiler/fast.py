@@ -77,6 +77,7 @@ class Layout:
         self.order = [v for v in code.vars if v.number in live]
         self.long = len(self.order) > _LONG
         self.wide = set() if self.long else self._wide()
+        self.boxed = set() if self.long else self._boxed(results)
         self.relus = {v.args[0].number: v for v in self.order if v.op is _RELU and v.args[0].__class__ is Var}
         self.static = self._static()
         self.scalars = set() if self.long else self._scalars(results)
@@ -120,6 +121,14 @@ class Layout:
                     or (u.kind == ir.OUTER and u.args[1] is v and not u.batched and u.info is None)
                     for u in readers[v.number])
         }  # fmt: skip
+
+    def _boxed(self, results: list[Any]) -> set[int]:
+        """Arguments of one number that are wanted as arrays of more: those get a buffer, as all the others do."""
+        spread = {v.number: v.args[0].number for v in self.order
+                  if v.kind in {ir.EXPAND, ir.VIEW} and v.args[0].__class__ is Var
+                  and v.args[0].kind in {ir.INPUT, ir.SEED} and v.args[0].units == ()}  # fmt: skip
+        read = [x for v in self.order for x in self.reads(v) if v.kind != ir.APPLY or v.op is _WHERE]
+        return {spread[x.number] for x in (*read, *results) if x.__class__ is Var and x.number in spread}
 
     def _static(self) -> set[int]:
         """What does not change from call to call: made of constants and the number of rows."""
@@ -327,9 +336,10 @@ class Fast:
         """What the text calls a Var or number."""
         if x.__class__ is not Var:
             return self._number(x)
-        if x.kind == ir.INPUT and (x.units == () or x.number in self.layout.wide) and not self.layout.long:
+        copied = self.layout.long or x.number in self.layout.boxed
+        if x.kind == ir.INPUT and (x.units == () or x.number in self.layout.wide) and not copied:
             return f"x{x.info}"
-        if x.kind == ir.SEED and not self.layout.long:
+        if x.kind == ir.SEED and not copied:
             return "seed"
         name = f"v{x.number}"
         if x.number in self.layout.scalars:
@@ -364,12 +374,13 @@ class Fast:
         if kind == ir.INPUT:
             name = f"x{var.info}"
             self.arguments.append(name)
-            if (var.units or self.layout.long) and var.number not in self.layout.wide:
+            boxed = self.layout.long or var.number in self.layout.boxed
+            if (var.units or boxed) and var.number not in self.layout.wide:
                 self._allocate(var, alone=True)
                 self._call("copyto", self._name(var), name)
         elif kind == ir.SEED:
             self.arguments.append("seed")
-            if self.layout.long:
+            if self.layout.long or var.number in self.layout.boxed:
                 self._allocate(var, alone=True)
                 self._call("copyto", self._name(var), "seed")
         elif kind == ir.EXPAND and var.args[0].__class__ is float:
