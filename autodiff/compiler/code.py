@@ -127,7 +127,8 @@ class Var:
 class Code:
     """A list of Vars, each made of earlier ones; equal ones are made once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, careful: bool = False) -> None:
+        self.careful = careful  # whether NaN and infinities are as in the eager engine, whatever it costs
         self.vars: list[Var] = []
         self.outputs: list[Any] = []  # Vars and numbers, what the function returns
         self.gradient: Any = None  # of all parameters, (n,)

@@ -596,7 +596,7 @@ class Fast:
         v = self._name(var)
         if op is _POW and var.args[1].__class__ is float and (recipe := _POWERS.get(var.args[1])):
             recipe(self, names[0], v)
-        elif op is _GREATER and _is_number(var.args[1], 0.0):
+        elif op is _GREATER and _is_number(var.args[1], 0.0) and not self.code.careful:  # the sign of NaN is NaN
             relu = self._relu_of(var.args[0], position)
             if relu is None:
                 self._call("maximum", names[0], names[1], out=v)

@@ -52,7 +52,7 @@ class Grouping:
         `careful`: infinite operands count; `placed`: parameters in the order they have in the flat array already.
         """  # noqa: D205
         self.graph = graph
-        self.code = Code()
+        self.code = Code(careful=careful)
         self.grouped = grouped
         self.careful = careful
         self.where: dict[int, tuple[Var, int | None]] = {}  # the array each node is in, and its place there
