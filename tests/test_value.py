@@ -482,3 +482,20 @@ def test_an_operation_on_any_number_of_operands_at_an_edge_has_one_partial_each(
         xs = [Value(float(i)) for i in range(n)]
         assert op(*xs).operands == tuple(xs)
         assert op(*xs).partials == (2.0,) * n
+
+
+def test_operations_take_numbers_of_any_kind_without_a_value_among_them():
+    """Integers, fractions and NumPy scalars give a float."""
+    for answer, wanted in [
+        (OPS["exp"](1), math.e),
+        (OPS["hypot"](3, np.float32(4.0)), 5.0),
+        (OPS["add"](Fraction(1, 2), True), 1.5),
+    ]:
+        assert answer == pytest.approx(wanted)
+        assert type(answer) is float
+
+
+def test_a_notebook_is_given_the_text_beside_the_picture():
+    """What Jupyter asks for."""
+    x = Value(1.5, "x")
+    assert x._repr_mimebundle_()["text/plain"] == repr(x)
