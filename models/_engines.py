@@ -19,7 +19,7 @@ import autodiff
 from autodiff import DomainError, TraceError, Value, logsumexp, mean, no_grad, softplus, weighted_sum
 from models import _validation as check
 from models._batch_loss import TrainingError, batch_loss, loss_and_gradients, not_finite
-from models._settings import plain
+from models._settings import assign, plain
 from models.losses import binary_cross_entropy, cross_entropy, hinge
 
 Array = NDArray[np.float64]
@@ -113,7 +113,7 @@ class Eager:
         return loss
 
     def write(self) -> None:
-        assign(self.task.parameters, self.weights)
+        assign(self.task.parameters, self.weights.tolist())
 
     def read(self) -> None:
         self.weights[:] = [p.data for p in self.task.parameters]
@@ -163,7 +163,7 @@ class Compiled:
         return self._eager.validation_loss()
 
     def write(self) -> None:
-        assign(self.task.parameters, self.weights)
+        assign(self.task.parameters, self.weights.tolist())
 
     def read(self) -> None:
         self.weights[:] = [p.data for p in self.task.parameters]
@@ -238,12 +238,6 @@ class _Compiled:
             return inputs, targets
         weights = np.ldexp(weights, -math.frexp(weights.max())[1])  # a power of 2 changes no quotient, and the
         return inputs, targets, weights * (len(weights) / weights.sum())  # sum stays finite
-
-
-def assign(parameters: Sequence[Value], weights: Array) -> None:
-    """Set the parameters to these numbers."""
-    for parameter, weight in zip(parameters, weights.tolist(), strict=True):
-        parameter.data = weight
 
 
 def _lists(samples: Samples) -> tuple[list[Any], list[Any], list[float] | None]:

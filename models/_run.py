@@ -246,7 +246,7 @@ class Run:
             best, waited = (_epochs_until(facts, name, len(curves[0])) for name in ("best_epoch", "waited"))
             history = History(*curves, best)
             self._return_to((arrays["weights"], {**facts["optimizer"], **state}, facts["generator"]))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             self._return_to(before)
             raise CheckpointError(f"cannot use {os.fspath(path)!r}: {error}") from error
         self.history, self.waited = history, waited

@@ -391,3 +391,111 @@ def test_a_users_operation_works_like_a_built_in_one():
     assert cube(np.array([1.0, 2.0])).tolist() == [1.0, 8.0]
     assert autodiff.grad(autodiff.grad(autodiff.grad(cube)))(5.0) == 6.0
     assert repr(cube) == "<Op cube>"
+
+
+def test_an_operation_of_three_operands_at_an_edge_keeps_all_three():
+    """Where a rule divides by 0 the arrays' arithmetic gives the slope; operands and partials stay in their places."""
+    op = Op(
+        "ratio",
+        "ratio",
+        lambda a, b, c: a + b * c,
+        partials=(lambda a, b, c, r: 1.0 / (c - c), lambda a, b, c, r: c, lambda a, b, c, r: b),
+    )
+    a, b, c = Value(1.0), Value(2.0), Value(3.0)
+    result = op(a, b, c)
+    assert result.operands == (a, b, c)
+    assert result.partials == (math.inf, 3.0, 2.0)
+    result = op(a, 2.0, c)
+    assert result.operands == (a, 2.0, c)
+    assert result.partials == (math.inf, 0.0, 2.0)
+
+
+def test_a_domain_error_names_the_operand_that_is_outside_and_no_other():
+    """Where both have labels, only the one that broke the rule; where it has none, whatever helps to find the place."""
+    with pytest.raises(DomainError, match=r"in operand 2 'low'$") as caught:
+        Value(1.5, "high") / Value(0.0, "low")
+    assert "high" not in str(caught.value)
+    with pytest.raises(DomainError, match=r"in operand 1 'high'$"):
+        Value(1.5, "high") / 0.0
+
+
+def test_partials_are_floats_whatever_a_rule_gives():
+    """Integers and NumPy scalars from a user's rule become floats, in either place."""
+    op = Op(
+        "twist", "twist", lambda a, b: int(a) + int(b), partials=(lambda a, b, r: np.float64(2.0), lambda a, b, r: 3)
+    )
+    result = op(Value(1.0), Value(2.0))
+    assert result.partials == (2.0, 3.0)
+    assert [type(x) for x in (result.data, *result.partials)] == [float, float, float]
+
+
+def test_a_weighted_sum_recorded_while_recording_is_off_elsewhere_has_all_its_partials():
+    """grad records inside no_grad; inputs that are numbers have partial 0."""
+    kept = []
+
+    def f(w):
+        kept.append(autodiff.weighted_sum([w, w], [2.0, 3.0], w))
+        return kept[-1]
+
+    with no_grad():
+        assert autodiff.grad(f)(5.0) == 6.0
+    assert kept[0].partials == (2.0, 3.0, 0.0, 0.0, 1.0)
+    assert kept[0].operands[2:4] == (2.0, 3.0)
+
+
+@pytest.mark.parametrize("exponent", [2.0**53 - 2.0, 2.0**53, 2.0**53 + 2.0, 2.0**60])
+def test_even_powers_of_minus_one_fall_however_large_they_are(exponent):
+    """d/da aᵇ = b·aᵇ⁻¹ = -b at a = -1 for even b, also where b - 1 is no float."""
+    assert list(OPS["pow"].partials_at((-1.0, exponent), 1.0, [True, False])) == [-exponent, 0.0]
+
+
+def test_a_constant_among_many_operands_has_partial_0():
+    """Of a sum, a clip, a choice: what is a plain number takes no δ."""
+    x = Value(0.5)
+    for made, partials in [
+        (autodiff.total([x, 2.0, x]), (1.0, 0.0, 1.0)),
+        (autodiff.clip(x, 0.75, 1.0), (0.0, 0.0, 0.0)),
+        (autodiff.where(1.0, 3.0, x), (0.0, 0.0, 0.0)),
+    ]:
+        assert made.partials == partials
+        made.backward()
+
+
+def test_one_operand_whose_rule_gives_an_integer_has_a_float_as_partial():
+    """As for two operands; the value too."""
+    result = Op("next", "next", lambda a: int(a) + 1, partials=(lambda a, r: 1,))(Value(1.0))
+    assert [(x, type(x)) for x in (result.data, *result.partials)] == [(2.0, float), (1.0, float)]
+    result = Op("next", "next", lambda a: a + 1.0, partials=(lambda a, r: np.float64(1.0),))(Value(1.0))
+    assert [(x, type(x)) for x in (result.data, *result.partials)] == [(2.0, float), (1.0, float)]
+
+
+def test_an_operation_on_any_number_of_operands_at_an_edge_has_one_partial_each():
+    """With one operand, with two, with three."""
+
+    def rule(xs, r):
+        if type(xs[0]) is float:
+            raise ZeroDivisionError
+        return [x * 0.0 + 2.0 for x in xs]
+
+    op = Op("edgy", "edgy", lambda *xs: sum(xs), partials=rule)
+    for n in (1, 2, 3):
+        xs = [Value(float(i)) for i in range(n)]
+        assert op(*xs).operands == tuple(xs)
+        assert op(*xs).partials == (2.0,) * n
+
+
+def test_operations_take_numbers_of_any_kind_without_a_value_among_them():
+    """Integers, fractions and NumPy scalars give a float."""
+    for answer, wanted in [
+        (OPS["exp"](1), math.e),
+        (OPS["hypot"](3, np.float32(4.0)), 5.0),
+        (OPS["add"](Fraction(1, 2), True), 1.5),
+    ]:
+        assert answer == pytest.approx(wanted)
+        assert type(answer) is float
+
+
+def test_a_notebook_is_given_the_text_beside_the_picture():
+    """What Jupyter asks for."""
+    x = Value(1.5, "x")
+    assert x._repr_mimebundle_()["text/plain"] == repr(x)

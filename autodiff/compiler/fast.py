@@ -77,6 +77,7 @@ class Layout:
         self.order = [v for v in code.vars if v.number in live]
         self.long = len(self.order) > _LONG
         self.wide = set() if self.long else self._wide()
+        self.boxed = set() if self.long else self._boxed(results)
         self.relus = {v.args[0].number: v for v in self.order if v.op is _RELU and v.args[0].__class__ is Var}
         self.static = self._static()
         self.scalars = set() if self.long else self._scalars(results)
@@ -120,6 +121,14 @@ class Layout:
                     or (u.kind == ir.OUTER and u.args[1] is v and not u.batched and u.info is None)
                     for u in readers[v.number])
         }  # fmt: skip
+
+    def _boxed(self, results: list[Any]) -> set[int]:
+        """Arguments of one number that are wanted as arrays of more: those get a buffer, as all the others do."""
+        spread = {v.number: v.args[0].number for v in self.order
+                  if v.kind in {ir.EXPAND, ir.VIEW} and v.args[0].__class__ is Var
+                  and v.args[0].kind in {ir.INPUT, ir.SEED} and v.args[0].units == ()}  # fmt: skip
+        read = [x for v in self.order for x in self.reads(v) if v.kind != ir.APPLY or v.op is _WHERE]
+        return {spread[x.number] for x in (*read, *results) if x.__class__ is Var and x.number in spread}
 
     def _static(self) -> set[int]:
         """What does not change from call to call: made of constants and the number of rows."""
@@ -327,9 +336,10 @@ class Fast:
         """What the text calls a Var or number."""
         if x.__class__ is not Var:
             return self._number(x)
-        if x.kind == ir.INPUT and (x.units == () or x.number in self.layout.wide) and not self.layout.long:
+        copied = self.layout.long or x.number in self.layout.boxed
+        if x.kind == ir.INPUT and (x.units == () or x.number in self.layout.wide) and not copied:
             return f"x{x.info}"
-        if x.kind == ir.SEED and not self.layout.long:
+        if x.kind == ir.SEED and not copied:
             return "seed"
         name = f"v{x.number}"
         if x.number in self.layout.scalars:
@@ -340,7 +350,7 @@ class Fast:
 
     def _number(self, x: float) -> str:
         """A constant as an array of no axes: a ufunc takes it twice as fast as a float."""
-        name = self._numbers.setdefault(repr(x), f"k{len(self._numbers)}")
+        name = self._numbers.setdefault(repr(x), f"number{len(self._numbers)}")
         return self._bind(name, lambda _: np.array(x))
 
     def _operand(self, x: Any) -> str:
@@ -364,12 +374,13 @@ class Fast:
         if kind == ir.INPUT:
             name = f"x{var.info}"
             self.arguments.append(name)
-            if (var.units or self.layout.long) and var.number not in self.layout.wide:
+            boxed = self.layout.long or var.number in self.layout.boxed
+            if (var.units or boxed) and var.number not in self.layout.wide:
                 self._allocate(var, alone=True)
                 self._call("copyto", self._name(var), name)
         elif kind == ir.SEED:
             self.arguments.append("seed")
-            if self.layout.long:
+            if self.layout.long or var.number in self.layout.boxed:
                 self._allocate(var, alone=True)
                 self._call("copyto", self._name(var), "seed")
         elif kind == ir.EXPAND and var.args[0].__class__ is float:
@@ -468,7 +479,7 @@ class Fast:
         rows, vector = var.args
         if var.batched:
             self._allocate(var)
-            a = self._bind(f"a{var.number}", lambda instance: instance.array(rows)[:, None])
+            a = self._bind(f"column{var.number}", lambda instance: instance.array(rows)[:, None])
             self._call("multiply", a, self._name(vector), self._name(var))
             return
         forwarded = self._forwarded.get(var.number)
@@ -482,7 +493,7 @@ class Fast:
         if var.number in self.layout.fused:
             transposed = self._bind(f"b{vector.number}", lambda i: i.slots[i.fast.slot[vector.number]].T)
         else:
-            transposed = self._bind(f"t{vector.number}", lambda instance: instance.array(vector).T)
+            transposed = self._bind(f"d{vector.number}", lambda instance: instance.array(vector).T)
         self._dot(self._name(rows), transposed, out, careful=var.info is not None)
 
     def _reduce(self, var: Var) -> None:
@@ -548,7 +559,7 @@ class Fast:
             return
         rest = np.flatnonzero(~written)
         name = self._bind(f"z{var.number}", lambda instance: instance.array(var))
-        index = self._bind(f"k{var.number}", lambda _: rest)
+        index = self._bind(f"l{var.number}", lambda _: rest)
         self._call("assign", name, index, self._number(0.0))
 
     def _add_at(self, var: Var, delta: Any, place: Any, *, fresh: bool) -> None:
@@ -558,7 +569,7 @@ class Fast:
         once = np.unique(region).size == region.size
         if strides is None or not once:  # any positions
             positions = region.reshape(units)
-            index = self._bind(f"k{len(self.bound)}", lambda _: positions)
+            index = self._bind(f"at{len(self.bound)}", lambda _: positions)
             if fresh and once:
                 self._call("assign", self._name(var), index, value)
             else:
@@ -585,7 +596,7 @@ class Fast:
         v = self._name(var)
         if op is _POW and var.args[1].__class__ is float and (recipe := _POWERS.get(var.args[1])):
             recipe(self, names[0], v)
-        elif op is _GREATER and _is_number(var.args[1], 0.0):
+        elif op is _GREATER and _is_number(var.args[1], 0.0) and not self.code.careful:  # the sign of NaN is NaN
             relu = self._relu_of(var.args[0], position)
             if relu is None:
                 self._call("maximum", names[0], names[1], out=v)
@@ -622,7 +633,9 @@ class Fast:
         if x.__class__ is not Var:
             return None
         relu = self.layout.relus.get(x.number)
-        return relu if relu is not None and self._last.get(relu.number, -1) >= position else None
+        if relu is None or relu.number > self.layout.order[position].number:  # it is yet to be computed
+            return None
+        return relu if self._last.get(relu.number, -1) >= position else None
 
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args
