@@ -100,19 +100,20 @@ class Optimizer(ABC):
         The Values are neither asked nor changed. Raises ValueError as `step` does, and nothing is changed then.
         """
         rate = self._rate()
-        refuse_not_finite(self.parameters, g, "the gradient of {name} is {value}: look at what the loss made of it")
-        new, before = w.copy(), {name: array.copy() for name, array in self._kept.items()}
-        try:
-            with np.errstate(all="ignore"):  # what is not finite is refused right below, by name
+        with np.errstate(all="ignore"):  # what is not finite is refused by name
+            refuse_not_finite(self.parameters, g, "the gradient of {name} is {value}: look at what the loss made of it")
+            new, before = w.copy(), {name: array.copy() for name, array in self._kept.items()}
+            try:
                 self._rule(new, self._with_decay(new, g, rate), rate)
-                new *= 1.0 - self.shrinkage
-            for what, array in {"": new, **self._kept}.items():
-                problem = f"the step would make {what + ' of ' if what else ''}{{name}} {{value}}"
-                cure = "clip the gradients" if what else f"learning_rate={rate} is too large"
-                refuse_not_finite(self.parameters, array, f"{problem}: {cure}")
-        except BaseException:
-            self._kept = before
-            raise
+                if self.shrinkage:
+                    new *= 1.0 - self.shrinkage
+                for what, array in {"": new, **self._kept}.items():
+                    problem = f"the step would make {what + ' of ' if what else ''}{{name}} {{value}}"
+                    cure = "clip the gradients" if what else f"learning_rate={rate} is too large"
+                    refuse_not_finite(self.parameters, array, f"{problem}: {cure}")
+            except BaseException:
+                self._kept = before
+                raise
         w[:] = new
         self.steps += 1
 

@@ -47,12 +47,16 @@ def _assign(out: Array, index: Array, value: Any) -> None:
     out[index] = value
 
 
+def _add_once(out: Array, index: Array, value: Array) -> None:
+    out[index] += value  # no place twice: what add.at would do, ten times as fast
+
+
 _FUNCTIONS: dict[str, Any] = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "negative": np.negative,
     "maximum": np.maximum, "minimum": np.minimum, "exp": np.exp, "sqrt": np.sqrt, "sign": np.sign,
     "heaviside": np.heaviside, "not_equal": np.not_equal, "copyto": np.copyto, "dot": np.dot, "take": np.take,
     "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "guarded_dot": guarded_dot, "add_at": np.add.at,
-    "copy_where": _copy_where, "assign": _assign,
+    "copy_where": _copy_where, "assign": _assign, "add_once": _add_once,
 }  # fmt: skip
 _OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy wants their `out` by name
 
@@ -573,7 +577,7 @@ class Fast:
             if fresh and once:
                 self._call("assign", self._name(var), index, value)
             else:
-                self._call("add_at", self._name(var), index, value)
+                self._call("add_once" if once else "add_at", self._name(var), index, value)
             return
         out = self._bind(f"s{len(self.bound)}", lambda instance: instance.strided(var, start, strides, units))
         if fresh:
