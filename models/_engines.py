@@ -262,9 +262,7 @@ def _as_on_values(x: Any) -> Any:
 def _once_on_values(task: Task) -> None:
     inputs, targets, weights = _lists(task.samples.batch(slice(0, 1)))
     with suppress(DomainError, TrainingError):  # training meets them too, and says where
-        loss_and_gradients(
-            task.model, task.parameters, task.loss, inputs, targets, weights and [1.0], task.penalty
-        )
+        loss_and_gradients(task.model, task.parameters, task.loss, inputs, targets, weights and [1.0], task.penalty)
     for parameter in task.parameters:
         parameter.zero_grad()
 
@@ -305,7 +303,7 @@ def _count_outputs(task: Task) -> int:
 
 
 def _cross_entropy_of_class(logits: Sequence[Any], chosen: list[Any]) -> Any:
-    """log Σ_j exp(z_j − z_k) with the class k as a one-hot row."""
+    """Log Σ_j exp(z_j − z_k) with the class k as a one-hot row."""
     z = weighted_sum(chosen, list(logits))
     return logsumexp([logit - z for logit in logits])
 
