@@ -97,7 +97,8 @@ class Optimizer(ABC):
     def update(self, w: Array, g: Array) -> None:
         """Change the weights `w` in place by the gradients `g`, both (n_parameters,), in the order of `parameters`.
 
-        It is a step on arrays: the Values are neither asked nor changed. Raises ValueError as `step` does, and nothing is changed then.
+        It is a step on arrays: the Values are neither asked nor changed. Raises ValueError as `step` does, and nothing
+        is changed then.
         """
         rate = self._rate()
         with np.errstate(all="ignore"):  # what is not finite is refused by name
