@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autodiff import Value, compile, sigmoid, total, weighted_sum  # noqa: A004 # the builtin is for text
+from autodiff import Value, compile, sigmoid, total, weighted_sum  # the builtin is for text
 from models.datasets import family_trees, mirror_symmetry, xor
 from models.losses import half_squared_error
 from models.networks_1986 import (
