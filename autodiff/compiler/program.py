@@ -308,7 +308,7 @@ class _Call:
     def __init__(self, program: Program, args: Sequence[Any]) -> None:
         self.program = program
         names = program._names
-        self.names = [*names, *(f"argument{i}" for i in range(len(names), len(args)))]
+        self.names = [*names, *(f"argument{i}" for i in range(len(names), len(args)))][: len(args)]  # some have defaults
         axes = program.in_axes
         if not isinstance(axes, (list, tuple)):
             axes = [axes] * len(args)
