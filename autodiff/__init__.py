@@ -12,10 +12,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from autodiff.backward import topological_order
-from autodiff.compiler import Program, TraceError, compile  # noqa: A004 # the builtin is for text
 from autodiff.domains import Domain, DomainError
 from autodiff.functions import leaky_relu, logsumexp, mean, softmax, total, weighted_sum
 from autodiff.grad_mode import no_grad
@@ -58,6 +58,7 @@ from autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_gra
 from autodiff.value import Value
 
 if TYPE_CHECKING:
+    from autodiff.compiler import Program, TraceError, compile  # noqa: A004 # the builtin is for text
     from autodiff.pictures import draw
 
 __version__ = "0.1.0"
@@ -120,10 +121,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load `draw` when it is first asked for: importing the engine does not load graphviz."""
-    if name == "draw":
-        from autodiff.pictures import draw
+_LOADED_WHEN_ASKED_FOR = {
+    "Program": "autodiff.compiler",
+    "TraceError": "autodiff.compiler",
+    "compile": "autodiff.compiler",
+    "draw": "autodiff.pictures",
+}
 
-        return draw
+
+def __getattr__(name: str) -> Any:
+    """Load the compiler and the pictures when they are first asked for: the engine alone is light."""
+    if name in _LOADED_WHEN_ASKED_FOR:
+        return getattr(import_module(_LOADED_WHEN_ASKED_FOR[name]), name)
     raise AttributeError(f"module 'autodiff' has no attribute {name!r}")

@@ -9,8 +9,12 @@ from collections.abc import Iterable
 from operator import mul
 from typing import Any
 
+from autodiff import grad_mode
+from autodiff.backward import UNSWEPT
 from autodiff.ops import OPS, exp
-from autodiff.value import weighted
+from autodiff.value import blank, node
+
+WEIGHTED_SUM = OPS["weighted_sum"]
 
 
 def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
@@ -80,8 +84,19 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
         x = xs if constant else [v._number for v in xs]
         z = sum(map(mul, w, x), b)
     except (AttributeError, TypeError, IndexError):
-        return OPS["weighted_sum"](*ws, *xs, bias)
-    return weighted(z, ws, xs, bias, x if constant else (*x, *w))
+        return WEIGHTED_SUM(*ws, *xs, bias)
+    if grad_mode.contexts:
+        partials = (*x, *((0.0,) * len(w) if constant else w), 1.0)
+        return node(z, WEIGHTED_SUM, 0.0, (*ws, *xs, bias), 0.0, partials)
+    new = blank()  # what `node` does, with the tuples as they came in: see Node in backward.py
+    new._number = z
+    new.op = WEIGHTED_SUM
+    new.a = xs
+    new.b = ws
+    new.da = bias
+    new.db = x if constant else (*x, *w)
+    new.grad = UNSWEPT
+    return new
 
 
 def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ from autodiff.ops import OPS, Op
 
 ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
 NEG, POS, ABS, EXP, LOG = OPS["neg"], OPS["pos"], OPS["abs"], OPS["exp"], OPS["log"]
-TANH, RELU, SIGMOID, WEIGHTED_SUM = OPS["tanh"], OPS["relu"], OPS["sigmoid"], OPS["weighted_sum"]
+TANH, RELU, SIGMOID = OPS["tanh"], OPS["relu"], OPS["sigmoid"]
 
 
 class Value(Methods):
@@ -266,22 +266,6 @@ def unary(op: Op, a: Value) -> Any:
     new.a = a
     new.da = partial
     new.b = new.db = 0.0
-    new.grad = UNSWEPT
-    return new
-
-
-def weighted(z: float, weights: tuple[Any, ...], inputs: tuple[Any, ...], bias: Value, partials: Any) -> Value:
-    """Record z = Σ wᵢxᵢ + b, keeping the tuples as they are; the partials are those by weights, then by inputs."""
-    if grad_mode.contexts:
-        rest = (0.0,) * (2 * len(weights) - len(partials))
-        return node(z, WEIGHTED_SUM, 0.0, (*weights, *inputs, bias), 0.0, (*partials, *rest, 1.0))
-    new = blank()
-    new._number = z
-    new.op = WEIGHTED_SUM
-    new.a = inputs
-    new.b = weights
-    new.da = bias
-    new.db = partials
     new.grad = UNSWEPT
     return new
 
