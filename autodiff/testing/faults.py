@@ -219,16 +219,13 @@ def _instead(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     elif isinstance(node, ast.Call):
         for argument in node.args:
             yield "missing term", argument
-    elif isinstance(node, ast.Compare) and not isinstance(
-        node.ops[0], (ast.Is, ast.IsNot)
-    ):  # that asks for the arithmetic
+    elif isinstance(node, ast.Compare) and not isinstance(node.ops[0], (ast.Is, ast.IsNot)):  # these ask for a type
         neighbours: dict[type[ast.cmpop], ast.cmpop] = {
-            ast.Gt: ast.GtE(), ast.GtE: ast.Gt(), ast.Lt: ast.LtE(), ast.LtE: ast.Lt(), ast.Eq: ast.NotEq(), ast.NotEq: ast.Eq(),
+            ast.Gt: ast.GtE(), ast.GtE: ast.Gt(), ast.Lt: ast.LtE(), ast.LtE: ast.Lt(),
+            ast.Eq: ast.NotEq(), ast.NotEq: ast.Eq(),
         }  # fmt: skip
-        yield (
-            "wrong kink",
-            ast.Compare(node.left, [neighbours.get(type(node.ops[0]), node.ops[0]), *node.ops[1:]], node.comparators),
-        )
+        first, *others = node.ops
+        yield "wrong kink", ast.Compare(node.left, [neighbours.get(type(first), first), *others], node.comparators)
         moved = ast.BinOp(node.left, ast.Add(), ast.Constant(_SHIFT))
         yield "wrong kink", ast.Compare(moved, node.ops, node.comparators)
 
