@@ -662,6 +662,22 @@ def test_edges_at_one_point_are_those_of_arrays():
             np.testing.assert_array_equal(one[2], row[2][0])
 
 
+def test_no_warnings_whatever_the_numbers():
+    """Infinities, overflows and underflows are IEEE's, and silent: also where the caller has NumPy raise."""
+    w = Value(2.0)
+    linear, steep = compile(lambda x: x * w), compile(lambda x: exp(x) * w)
+    with np.errstate(all="raise"):
+        for _ in range(2):
+            for x, value, slope in (([np.inf, -np.inf], np.nan, np.nan), ([1e200, 1e200], 4e200, 2e200)):
+                got = linear.value_and_grad(np.array(x), reduce="sum")
+                np.testing.assert_array_equal([got[0], got[1][0]], [value, slope])
+            np.testing.assert_array_equal(steep([1000.0, -1000.0]), [np.inf, 0.0])
+            assert steep.value_and_grad([1000.0])[0] == np.inf
+            assert steep.value_and_grad([-1000.0, -745.0], weights=[1.0, 0.0])[0] == 0.0
+    value, gradient, slope = steep.value_and_grad(1000.0, reduce=None, argnums=0)
+    assert (value, gradient.tolist(), slope) == (np.inf, [[np.inf]], np.inf)
+
+
 def test_check_names_the_row():
     """check=True: NaN among the arguments, and operands outside their domain, by row and label."""
     w = Value(1.0, "w")

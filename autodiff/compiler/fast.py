@@ -712,7 +712,8 @@ class Instance:
                       for units, batched in fast.slots]  # fmt: skip
         for number in fast.layout.ones:
             self.slots[fast.slot[number]][-1] = 1.0
-        self.run: Callable[..., None] = _without_warnings(fast.make(self))
+        self.steps = fast.make(self)
+        self.run: Callable[..., None] = without_warnings(self.steps)
 
     def array(self, var: Var) -> Array:
         """The memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
@@ -775,7 +776,7 @@ class Instance:
         return as_strided(of[start:], shape, (*(s * step for s in strides), *of.strides[-1:])[: len(shape)])
 
 
-def _without_warnings(run: Callable[..., None]) -> Callable[..., None]:
+def without_warnings(run: Callable[..., Any]) -> Callable[..., Any]:
     """Run with IEEE arithmetic and no warnings.
 
     NumPy keeps what it warns of in a context variable, so a context of the function's own costs a hundredth of

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from autodiff.compiler.checking import refuse_domain, refuse_nan
 from autodiff.compiler.code import Code
-from autodiff.compiler.fast import Fast, Instance
+from autodiff.compiler.fast import Fast, Instance, without_warnings
 from autodiff.compiler.graph import Graph
 from autodiff.compiler.group import Grouping
 from autodiff.compiler.point import Point
@@ -527,7 +527,8 @@ class _Call:
         except (ArithmeticError, ValueError):
             self.read(check=False)
             answer = self._derivatives(_Want(True, by, careful=True), None)
-            return answer.finish(self, "sum", None, by, single=single, asked=argnums is not None)
+            value, gradient, *rest = answer.finish(self, "sum", None, by, single=single, asked=argnums is not None)
+            return (value, gradient.reshape(1, -1) if reduce is None else gradient, *rest)
         if numbers and not self.program.static_argnums:
             self._remember_point(argnums, reduce, function)
         by_arguments = rest if single else list(rest[0]) if rest else []
@@ -580,7 +581,13 @@ class _Call:
         names = [f"x{i}" for i in range(len(self.args))]
         checks = " or ".join(f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names)
         passed = [f"{x}.T" if transposed or self.args[i].ndim < 2 else f"{x}.reshape(rows, -1).T" for i, x in enumerate(names)]
-        text = f"""def make(lock, ndarray, dtype, program, trace, run, values, gradient, ones, dot, multiply, scale, isfinite, rows, {', '.join(f's{x}' for x in names)}):
+        text = f"""def make(lock, quietly, ndarray, dtype, program, trace, run, values, gradient, ones, dot, multiply, scale, isfinite, rows, {', '.join(f's{x}' for x in names)}):
+    def compute({', '.join(names)}):
+        run({', '.join(passed)})
+        value = float(dot(values, ones)) * float_scale
+        answer = multiply(gradient, scale)
+        return value, answer, isfinite(dot(answer, answer) + value)
+    compute = quietly(compute)
     def quick({', '.join(f'{x}=None' for x in names)}):
         if {checks}:
             return NotImplemented
@@ -589,10 +596,8 @@ class _Call:
                 if program._training is not None:
                     return NotImplemented
                 trace.read()
-            run({', '.join(passed)})
-            value = float(dot(values, ones)) * float_scale
-            answer = multiply(gradient, scale)
-        if not isfinite(dot(answer, answer) + value):
+            value, answer, finite = compute({', '.join(names)})
+        if not finite:
             return NotImplemented
         program._latest = trace
         return value, answer
@@ -602,7 +607,7 @@ class _Call:
         exec(_compile(text, "<a call compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
         scale = np.array(1.0 / self.rows if reduce == "mean" else 1.0)
         quick = scope["make"](
-            program._lock, np.ndarray, np.dtype(np.float64), program, trace, instance.run, values, instance.gradient, np.ones(self.rows),
+            program._lock, without_warnings, np.ndarray, np.dtype(np.float64), program, trace, instance.steps, values, instance.gradient, np.ones(self.rows),
             np.dot, np.multiply, scale, math.isfinite, self.rows, *[x.shape for x in self.args],
         )  # fmt: skip
         self.program._quick[key] = quick
@@ -658,6 +663,12 @@ class _Answer:
         self, call: _Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool
     ) -> Any:
         """Value, gradient and, where asked for, the derivatives by arguments."""
+        with np.errstate(all="ignore"):
+            return self._finish(call, reduce, seeds, by, single=single, asked=asked)
+
+    def _finish(
+        self, call: _Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool
+    ) -> Any:
         value: Any = self.values
         scale = 1.0
         if seeds is not None:
