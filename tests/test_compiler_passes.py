@@ -62,7 +62,7 @@ def computed(graph, *arguments):
         elif i in graph.parameters:
             value[i] = graph.parameters[i].data
         elif i in graph.inputs:
-            value[i] = arguments[graph.inputs[i].argument][graph.inputs[i].index]
+            value[i] = arguments[graph.inputs[i].argument][graph.inputs[i].entry]
         elif i in graph.sums:
             terms, constant = graph.sums[i]
             value[i] = constant + math.fsum(c * value[a] * (1.0 if b is None else value[b]) for c, a, b in terms)
