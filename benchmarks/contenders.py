@@ -1,0 +1,30 @@
+"""What a contest needs of those who take part: work to be timed, and numbers that prove it is the same work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+OURS = "autodiff.compile"
+
+
+@dataclass
+class Contender:
+    """`work()` is what is timed; `answers()` starts from the beginning and gives what all must agree on."""
+
+    work: Callable[[], Any]
+    answers: Callable[[], list[float]]
+    facts: dict[str, Any] | None = None
+
+
+def trained(work: Callable[[], Any], read: Callable[[], Iterable[float]], reset: Callable[[], None]) -> Contender:
+    """A contender that trains: three losses and the parameters after them are its answers; then it starts anew."""
+
+    def answers() -> list[float]:
+        reset()
+        numbers = [float(work()) for _ in range(3)] + [float(x) for x in read()]
+        reset()
+        return numbers
+
+    return Contender(work, answers)
