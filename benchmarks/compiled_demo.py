@@ -6,16 +6,13 @@ Parameters lie in micrograd's order, neuron by neuron: its weights, then its bia
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from benchmarks import demo
-from benchmarks.contenders import OURS, Contender, trained
+from benchmarks.contenders import ALIVE, OURS, Contender, blocks, trained
 from benchmarks.demo import ALPHA, LEARNING_RATE, SIZES
-
-ALIVE = ExitStack()  # training blocks that last as long as the process
 
 MLP = f"{OURS}, models.MLP"
 SUMS = f"{OURS}, sums of products"
@@ -24,21 +21,10 @@ TORCH = "PyTorch nn + SGD"
 JAX_FLAT, JAX_TREE = "jax.jit, flat parameters", "jax.jit, pytree"
 MICROGRAD = "micrograd"
 
-LAYERS = list(zip(SIZES[:-1], SIZES[1:], strict=True))
-ENDS = np.cumsum([n_out * (n_in + 1) for n_in, n_out in LAYERS])
-STARTS = [0, *ENDS[:-1].tolist()]
-
-
 def data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points (100, 2), classes (100,) of -1 and 1, parameters (337,)."""
     points, classes = demo.moons()
     return np.array(points), np.array(classes), np.array(demo.initial_parameters())
-
-
-def blocks(flat: Any) -> list[Any]:
-    """Each layer's part of a flat array, as (units, inputs + 1): its rows are [weights, bias]."""
-    return [flat[start:end].reshape(n_out, n_in + 1)
-            for start, end, (n_in, n_out) in zip(STARTS, ENDS, LAYERS, strict=True)]  # fmt: skip
 
 
 def ours(*, models: bool) -> Contender:
@@ -87,7 +73,7 @@ def by_hand() -> Contender:
     X, Y, start = data()
     n = len(X)
     flat, gradient, scratch = np.empty(len(start)), np.empty(len(start)), np.empty(len(start))
-    (W1, W2, W3), (G1, G2, G3) = blocks(flat), blocks(gradient)
+    (W1, W2, W3), (G1, G2, G3) = blocks(flat, SIZES), blocks(gradient, SIZES)
     X1 = np.vstack([X.T, np.ones(n)])
     A1, A2 = np.ones((SIZES[1] + 1, n)), np.ones((SIZES[2] + 1, n))
     a1, a2 = A1[:-1], A2[:-1]
@@ -100,18 +86,18 @@ def by_hand() -> Contender:
 
     def work() -> float:
         dot(W1, X1, a1)
-        maximum(a1, zero, a1)
+        maximum(a1, zero, out=a1)
         dot(W2, A1, a2)
-        maximum(a2, zero, a2)
+        maximum(a2, zero, out=a2)
         dot(W3, A2, score)
         multiply(score, minus_y, delta)
         add(delta, one, delta)
-        maximum(delta, zero, delta)
+        maximum(delta, zero, out=delta)
         loss = float(dot(delta[0], ones)) / n + ALPHA * float(dot(flat, flat))
         sign(delta, delta)
         multiply(delta, minus_y_n, delta)
         dot(delta, A2T, G3)
-        multiply(w3, delta, D2)
+        dot(w3, delta, D2)
         sign(a2, S)
         multiply(D2, S, D2)
         dot(D2, A1T, G2)
@@ -156,8 +142,8 @@ def naive() -> Contender:
         return loss
 
     def reset() -> None:
-        W[:] = [block[:, :-1].copy() for block in blocks(start)]
-        b[:] = [block[:, -1].copy() for block in blocks(start)]
+        W[:] = [block[:, :-1].copy() for block in blocks(start, SIZES)]
+        b[:] = [block[:, -1].copy() for block in blocks(start, SIZES)]
 
     def read() -> Any:
         return np.concatenate([np.column_stack([w, c]).ravel() for w, c in zip(W, b, strict=True)])
@@ -174,7 +160,7 @@ def torch_nn() -> Contender:
     X, Y = torch.tensor(X), torch.tensor(Y)
     nn = torch.nn
     network = nn.Sequential(
-        nn.Linear(*LAYERS[0]), nn.ReLU(), nn.Linear(*LAYERS[1]), nn.ReLU(), nn.Linear(*LAYERS[2])
+        nn.Linear(SIZES[0], SIZES[1]), nn.ReLU(), nn.Linear(SIZES[1], SIZES[2]), nn.ReLU(), nn.Linear(SIZES[2], SIZES[3])
     ).double()  # fmt: skip
     optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
 
@@ -190,7 +176,7 @@ def torch_nn() -> Contender:
 
     def reset() -> None:
         with torch.no_grad():
-            for layer, block in zip(linear, blocks(start), strict=True):
+            for layer, block in zip(linear, blocks(start, SIZES), strict=True):
                 layer.weight.copy_(torch.tensor(block[:, :-1]))
                 layer.bias.copy_(torch.tensor(block[:, -1]))
 
@@ -218,7 +204,7 @@ def jax_jit(*, flat: bool) -> Contender:
         return (a @ W.T + b)[:, 0]
 
     def loss(parameters: Any) -> Any:
-        layers = [(block[:, :-1], block[:, -1]) for block in blocks(parameters)] if flat else parameters
+        layers = [(block[:, :-1], block[:, -1]) for block in blocks(parameters, SIZES)] if flat else parameters
         squares = (parameters * parameters).sum() if flat else sum((p * p).sum() for p in jax.tree.leaves(parameters))
         return jnp.maximum(0.0, 1.0 - Y * score(layers, X)).mean() + ALPHA * squares
 
@@ -236,7 +222,7 @@ def jax_jit(*, flat: bool) -> Contender:
 
     def reset() -> None:
         nonlocal now
-        tree = [(jnp.asarray(block[:, :-1]), jnp.asarray(block[:, -1])) for block in blocks(start)]
+        tree = [(jnp.asarray(block[:, :-1]), jnp.asarray(block[:, -1])) for block in blocks(start, SIZES)]
         now = jnp.asarray(start) if flat else tree
 
     def read() -> Any:

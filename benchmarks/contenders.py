@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 OURS = "autodiff.compile"
+ALIVE = ExitStack()  # training blocks that last as long as the process
 
 
 @dataclass
@@ -28,3 +31,14 @@ def trained(work: Callable[[], Any], read: Callable[[], Iterable[float]], reset:
         return numbers
 
     return Contender(work, answers)
+
+
+def blocks(flat: Any, sizes: Sequence[int]) -> list[Any]:
+    """Each layer's part of a flat array, as (units, inputs + 1): its rows are [weights, bias]."""
+    parts: list[Any] = []
+    start = 0
+    for n_in, n_out in pairwise(sizes):
+        stop = start + n_out * (n_in + 1)
+        parts.append(flat[start:stop].reshape(n_out, n_in + 1))
+        start = stop
+    return parts
