@@ -1,18 +1,19 @@
 """One step of micrograd's demo (2-16-16-1, ReLU, 100 moons, hinge loss and L2, full batch, gradient descent), done by all.
 
-Parameters lie in micrograd's order, neuron by neuron: its weights, then its bias.
+Some can do it for other widths of the hidden layers and other numbers of moons too. Parameters lie in micrograd's order, neuron by neuron: its weights, then its bias.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from benchmarks import demo
 from benchmarks.contenders import ALIVE, OURS, Contender, blocks, trained
-from benchmarks.demo import ALPHA, LEARNING_RATE, SIZES
+from benchmarks.demo import ALPHA, LEARNING_RATE
 
 MLP = f"{OURS}, models.MLP"
 SUMS = f"{OURS}, sums of products"
@@ -21,27 +22,29 @@ TORCH = "PyTorch nn + SGD"
 JAX_FLAT, JAX_TREE = "jax.jit, flat parameters", "jax.jit, pytree"
 MICROGRAD = "micrograd"
 
-def data() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points (100, 2), classes (100,) of -1 and 1, parameters (337,)."""
-    points, classes = demo.moons()
-    return np.array(points), np.array(classes), np.array(demo.initial_parameters())
+def data(sizes: list[int], rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points (rows, 2), classes (rows,) of -1 and 1, parameters: smaller ones for wider layers, as training needs."""
+    points, classes = demo.moons(rows)
+    start = np.array(demo.initial_parameters(sizes=sizes))
+    return np.array(points), np.array(classes), start / np.sqrt(max(1.0, sizes[1] / 16.0))
 
 
-def ours(*, models: bool) -> Contender:
+def ours(hidden: int = 16, rows: int = 100, *, models: bool = False) -> Contender:
     """The step as a user of `compile` writes it."""
     from autodiff import Value, compile
 
-    X, Y, start = data()
+    sizes = [2, hidden, hidden, 1]
+    X, Y, start = data(sizes, rows)
     if models:
         from models import MLP as Network
         from models.losses import hinge
 
-        network: Any = Network(SIZES[0], SIZES[1:])
+        network: Any = Network(sizes[0], sizes[1:])
 
         def loss(x: Any, y: Any) -> Any:
             return hinge(network(x), y) + ALPHA * sum(p * p for p in network.parameters())
     else:
-        network = demo.MLP(Value, demo.Neuron)
+        network = demo.MLP(Value, demo.Neuron, sizes)
 
         def loss(x: Any, y: Any) -> Any:
             return (1 + -y * network(x)).relu() + ALPHA * sum(p * p for p in network.parameters())
@@ -64,18 +67,19 @@ def ours(*, models: bool) -> Contender:
     return trained(work, lambda: flat[order], reset)
 
 
-def by_hand() -> Contender:
+def by_hand(hidden: int = 16, rows: int = 100) -> Contender:
     """NumPy as one writes it who wants this very step fast: the floor.
 
     Units × batch, so that what one unit gives is contiguous; every result into a buffer that is there; parameters and
     their derivatives in one flat array each; biases folded into the products through a row of ones.
     """
-    X, Y, start = data()
+    sizes = [2, hidden, hidden, 1]
+    X, Y, start = data(sizes, rows)
     n = len(X)
     flat, gradient, scratch = np.empty(len(start)), np.empty(len(start)), np.empty(len(start))
-    (W1, W2, W3), (G1, G2, G3) = blocks(flat, SIZES), blocks(gradient, SIZES)
+    (W1, W2, W3), (G1, G2, G3) = blocks(flat, sizes), blocks(gradient, sizes)
     X1 = np.vstack([X.T, np.ones(n)])
-    A1, A2 = np.ones((SIZES[1] + 1, n)), np.ones((SIZES[2] + 1, n))
+    A1, A2 = np.ones((sizes[1] + 1, n)), np.ones((sizes[2] + 1, n))
     a1, a2 = A1[:-1], A2[:-1]
     X1T, A1T, A2T, W2T, w3 = X1.T, A1.T, A2.T, W2[:, :-1].T, W3[0, :-1].reshape(-1, 1)
     S, D1, D2 = np.empty(a1.shape), np.empty(a1.shape), np.empty(a2.shape)
@@ -118,9 +122,10 @@ def by_hand() -> Contender:
     return trained(work, lambda: flat, reset)
 
 
-def naive() -> Contender:
+def naive(hidden: int = 16, rows: int = 100) -> Contender:
     """NumPy as one writes it at first: expressions, one array per matrix and per bias."""
-    X, Y, start = data()
+    sizes = [2, hidden, hidden, 1]
+    X, Y, start = data(sizes, rows)
     n = len(X)
     W: list[Any] = []
     b: list[Any] = []
@@ -142,8 +147,8 @@ def naive() -> Contender:
         return loss
 
     def reset() -> None:
-        W[:] = [block[:, :-1].copy() for block in blocks(start, SIZES)]
-        b[:] = [block[:, -1].copy() for block in blocks(start, SIZES)]
+        W[:] = [block[:, :-1].copy() for block in blocks(start, sizes)]
+        b[:] = [block[:, -1].copy() for block in blocks(start, sizes)]
 
     def read() -> Any:
         return np.concatenate([np.column_stack([w, c]).ravel() for w, c in zip(W, b, strict=True)])
@@ -152,15 +157,16 @@ def naive() -> Contender:
     return trained(work, read, reset)
 
 
-def torch_nn() -> Contender:
+def torch_nn(hidden: int = 16, rows: int = 100) -> Contender:
     """PyTorch's modules and optimizer, its L2 as weight decay."""
     import torch
 
-    X, Y, start = data()
+    sizes = [2, hidden, hidden, 1]
+    X, Y, start = data(sizes, rows)
     X, Y = torch.tensor(X), torch.tensor(Y)
     nn = torch.nn
     network = nn.Sequential(
-        nn.Linear(SIZES[0], SIZES[1]), nn.ReLU(), nn.Linear(SIZES[1], SIZES[2]), nn.ReLU(), nn.Linear(SIZES[2], SIZES[3])
+        nn.Linear(sizes[0], sizes[1]), nn.ReLU(), nn.Linear(sizes[1], sizes[2]), nn.ReLU(), nn.Linear(sizes[2], sizes[3])
     ).double()  # fmt: skip
     optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
 
@@ -176,7 +182,7 @@ def torch_nn() -> Contender:
 
     def reset() -> None:
         with torch.no_grad():
-            for layer, block in zip(linear, blocks(start, SIZES), strict=True):
+            for layer, block in zip(linear, blocks(start, sizes), strict=True):
                 layer.weight.copy_(torch.tensor(block[:, :-1]))
                 layer.bias.copy_(torch.tensor(block[:, -1]))
 
@@ -188,13 +194,14 @@ def torch_nn() -> Contender:
     return trained(work, read, reset)
 
 
-def jax_jit(*, flat: bool) -> Contender:
+def jax_jit(hidden: int = 16, rows: int = 100, *, flat: bool) -> Contender:
     """The whole step in one `jax.jit`; parameters as one array, or as the usual tree of matrices and biases."""
     import jax
     import jax.numpy as jnp
 
     jax.config.update("jax_enable_x64", True)
-    X, Y, start = data()
+    sizes = [2, hidden, hidden, 1]
+    X, Y, start = data(sizes, rows)
     X, Y = jnp.asarray(X), jnp.asarray(Y)
 
     def score(layers: Any, a: Any) -> Any:
@@ -204,7 +211,7 @@ def jax_jit(*, flat: bool) -> Contender:
         return (a @ W.T + b)[:, 0]
 
     def loss(parameters: Any) -> Any:
-        layers = [(block[:, :-1], block[:, -1]) for block in blocks(parameters, SIZES)] if flat else parameters
+        layers = [(block[:, :-1], block[:, -1]) for block in blocks(parameters, sizes)] if flat else parameters
         squares = (parameters * parameters).sum() if flat else sum((p * p).sum() for p in jax.tree.leaves(parameters))
         return jnp.maximum(0.0, 1.0 - Y * score(layers, X)).mean() + ALPHA * squares
 
@@ -222,7 +229,7 @@ def jax_jit(*, flat: bool) -> Contender:
 
     def reset() -> None:
         nonlocal now
-        tree = [(jnp.asarray(block[:, :-1]), jnp.asarray(block[:, -1])) for block in blocks(start, SIZES)]
+        tree = [(jnp.asarray(block[:, :-1]), jnp.asarray(block[:, -1])) for block in blocks(start, sizes)]
         now = jnp.asarray(start) if flat else tree
 
     def read() -> Any:
@@ -237,13 +244,13 @@ def micrograd() -> Contender:
     return trained(*demo.training(demo.MICROGRAD))
 
 
-CONTENDERS: dict[str, Callable[[], Contender]] = {
-    MLP: lambda: ours(models=True),
-    SUMS: lambda: ours(models=False),
+CONTENDERS: dict[str, Callable[..., Contender]] = {
+    SUMS: ours,
+    MLP: partial(ours, models=True),
     HAND: by_hand,
     NAIVE: naive,
     TORCH: torch_nn,
-    JAX_FLAT: lambda: jax_jit(flat=True),
-    JAX_TREE: lambda: jax_jit(flat=False),
+    JAX_FLAT: partial(jax_jit, flat=True),
+    JAX_TREE: partial(jax_jit, flat=False),
     MICROGRAD: micrograd,
 }

@@ -6,6 +6,7 @@ Every step takes the next batch. Parameters lie neuron by neuron: its weights, t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from typing import Any
 
@@ -275,12 +276,12 @@ def sklearn() -> Contender:
     return trained(work, lambda: _joined([W.T for W in network.coefs_], network.intercepts_), reset)
 
 
-CONTENDERS: dict[str, Callable[[], Contender]] = {
+CONTENDERS: dict[str, Callable[..., Contender]] = {
     OURS: ours,
     HAND: by_hand,
     NAIVE: naive,
     TORCH: torch_nn,
-    JAX_FLAT: lambda: jax_jit(flat=True),
-    JAX_TREE: lambda: jax_jit(flat=False),
+    JAX_FLAT: partial(jax_jit, flat=True),
+    JAX_TREE: partial(jax_jit, flat=False),
     SKLEARN: sklearn,
 }

@@ -18,7 +18,6 @@ class Contender:
 
     work: Callable[[], Any]
     answers: Callable[[], list[float]]
-    facts: dict[str, Any] | None = None
 
 
 def trained(work: Callable[[], Any], read: Callable[[], Iterable[float]], reset: Callable[[], None]) -> Contender:
