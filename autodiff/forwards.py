@@ -41,7 +41,7 @@ def leaky_relu(a: float, slope: float) -> float:
 
 
 def leaky_relu_array(a: Any, slope: Any) -> Any:
-    return np.maximum(a, 0.0) + slope * np.minimum(a, 0.0)
+    return np.where(a > 0.0, a, slope * a)
 
 
 def clip(a: float, low: float, high: float) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -132,6 +132,8 @@ class Code:
         self.outputs: list[Any] = []  # Vars and numbers, what the function returns
         self.gradient: Any = None  # of all parameters, (n,)
         self.input_gradients: dict[int, Any] = {}  # by argument
+        self.deltas: dict[int, Any] = {}  # δ of a forward Var, by its number
+        self.forward = 0  # how many of `vars` are the forward pass
         self.parameters: list[Any] = []  # the Values, in the order they have in the flat array
         self.matrix_products = 0
         self._known: dict[Any, Var] = {}
@@ -197,6 +199,8 @@ class Code:
         """Σ over the last axis of units, which is `n` long."""
         if x.__class__ is float:
             return x * n
+        if x.kind == EXPAND and x.args[0].__class__ is Var and x.args[0].units == x.units[:-1]:
+            return self.apply(MUL, float(n), x.args[0])
         return self.new(SUM, (x,), x.units[:-1], batched=x.batched)
 
     def sum_rows(self, x: Any) -> Any:
@@ -225,8 +229,10 @@ def _shorter(code: Code, op: Op, args: tuple[Any, ...]) -> Any:
         numbers = a.__class__ is float and b.__class__ is float and sorted((a, b)) == [0.0, 1.0]
         if numbers and condition.__class__ is Var and condition.op in BOOLEAN:
             return condition if a else code.apply(SUB, 1.0, condition)
-    if op is NEG and args[0].kind == APPLY and args[0].op is NEG:
+    if op is NEG and args[0].op is NEG:
         return args[0].args[0]
+    if op is NEG and args[0].op is SUB:
+        return code.apply(SUB, args[0].args[1], args[0].args[0])
     return None
 
 
@@ -237,7 +243,7 @@ _NOT_EQUAL = RELATIONS[operator.ne]
 def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, PLR0912 # one line per identity
     x, y = (a if a.__class__ is float else None), (b if b.__class__ is float else None)
     if x is None and y is None:
-        return None
+        return _shorter_of_vars(code, op, a, b)
     if op is ADD:
         if x == 0.0:
             return b
@@ -259,6 +265,8 @@ def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, P
             return code.apply(NEG, b)
         if y == -1.0:
             return code.apply(NEG, a)
+        if x is not None and b.op is op and b.args[0].__class__ is float:
+            return code.apply(op, x * b.args[0], b.args[1])
     elif (op is DIV and y == 1.0) or (op is POW and y == 1.0):
         return a
     elif op is POW and y == 0.0:
@@ -268,4 +276,14 @@ def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, P
     return None
 
 
-Rule = Callable[..., Any]
+def _shorter_of_vars(code: Code, op: Op, a: Var, b: Var) -> Any:
+    if op is ADD:
+        if a is b:
+            return code.apply(MUL, 2.0, a)
+        if b.op is NEG:
+            return code.apply(SUB, a, b.args[0])
+        if a.op is NEG:
+            return code.apply(SUB, b, a.args[0])
+    if op is SUB and b.op is NEG:
+        return code.apply(ADD, a, b.args[0])
+    return None

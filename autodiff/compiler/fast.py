@@ -398,9 +398,12 @@ class Fast:
     def _add_at(self, var: Var, delta: Any, place: Any, *, fresh: bool) -> None:
         start, strides, units = place
         value = self._name(delta)
-        if strides is None:  # any positions
-            index = self._bind(f"k{len(self.bound)}", lambda _: start)
-            if fresh and np.unique(start).size == start.size:
+        region = _region(*place)
+        once = np.unique(region).size == region.size
+        if strides is None or not once:  # any positions
+            positions = region.reshape(units)
+            index = self._bind(f"k{len(self.bound)}", lambda _: positions)
+            if fresh and once:
                 self.lines.append(f"{self._name(var)}[{index}] = {value}")
             else:
                 self._call("add_at", self._name(var), index, value)
@@ -440,6 +443,9 @@ class Fast:
             self._call("divide", "1.0", v, v)
         elif op is OPS["relu"]:
             self._call("maximum", names[0], "0.0", out=v)
+        elif op is OPS["leaky_relu"] and var.args[1].__class__ is float and 0.0 < var.args[1] < 1.0:
+            self._call("multiply", names[0], names[1], v)
+            self._call("maximum", names[0], v, out=v)
         elif op is OPS["step"]:
             self._call("heaviside", names[0], "0.0", v)
         elif op is OPS["erf"]:
@@ -527,6 +533,8 @@ class Instance:
         if var.number in self.fast._forwarded:
             start, strides, units = self.fast._forwarded[var.number]
             return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
+        if var.kind == ir.ROWS:
+            return np.full((), float(self.rows))
         if var.kind == ir.FLAT:
             return self.flat.reshape(-1, 1)
         if var.kind == ir.CONST:

@@ -22,6 +22,7 @@ from autodiff.compiler.code import (
     MATMUL,
     MAX,
     TAKE,
+    VIEW,
     Code,
     Units,
     Var,
@@ -190,8 +191,10 @@ class Grouping:
             result = array
         for k, node in enumerate(nodes):
             self.where[node] = result, None if one else k
-        if not result.name and (label := _common(self.graph.labels.get(i, "") for i in nodes)):
-            result.name = label
+        label = self.graph.labels.get(nodes[0], "")
+        if result.kind == VIEW and result.args[0].size == 1:  # a layer of one neuron
+            result = result.args[0]
+        result.name = result.name or label
 
     def _sum(self, nodes: list[int]) -> Any:
         """Σ over the terms of each node: matrix product, sums along an axis, and what is left one by one."""
@@ -210,7 +213,8 @@ class Grouping:
             stop = start
             while stop < len(rows[0]) and self._kinds(rows[0][stop]) == kind:
                 stop += 1
-            if stop - start >= _REDUCE and self.grouped:
+            enough = stop - start >= _REDUCE or (stop - start > 1 and self._lie_together([r[start:stop] for r in rows]))
+            if enough and self.grouped:
                 total = total + self._along([row[start:stop] for row in rows])
             else:
                 for k in range(start, stop):
@@ -220,6 +224,13 @@ class Grouping:
         if any(constants):
             total = total + code.const(constants, () if len(nodes) == 1 else (len(nodes),))
         return total
+
+    def _lie_together(self, rows: list[list[Term]]) -> bool:
+        """Whether the factors of one sum are arrays already, so that summing along an axis copies nothing."""
+        if len(rows) > 1:
+            return False
+        columns = [[t.left for t in rows[0]], [t.right for t in rows[0] if t.right is not None]]
+        return all(len(set(c)) == len(c) and self._is_cheap(c) for c in columns if c)
 
     def _kinds(self, term: Term) -> tuple[str, str]:
         return self._kind(term.left), self._kind(term.right)
@@ -369,8 +380,3 @@ def _strides(places: Sequence[int], units: Units) -> Units | None:
     )
     wanted = grid.flat[0] + sum(s * ix for s, ix in zip(strides, np.indices(units), strict=True))
     return strides if np.array_equal(grid, wanted) else None
-
-
-def _common(labels: Any) -> str:
-    """A label that speaks for a whole group."""
-    return next(iter(labels), "")

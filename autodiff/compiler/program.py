@@ -78,12 +78,14 @@ class _Trace:
     traced: int  # nodes, before any pass
     shared: int  # after constants, common subexpressions and dead code
     graph: Graph
-    sizes: list[int | None]
+    names: list[str]  # of the arguments
+    shapes: list[Any]  # of one sample of each; None for a static one
     batched: list[bool]
     order: list[int] = field(default_factory=list[int])  # the parameters' nodes, as they lie in the flat array
     versions: dict[_Want, _Version] = field(default_factory=dict[_Want, _Version])
 
     def __post_init__(self) -> None:
+        self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
         grouping = Grouping(self.graph, self.sizes, self.batched, parameters=True, arguments=frozenset())
         grouping.run()
         places = {node: place for node, (array, place) in grouping.where.items() if array is grouping.flat}
@@ -233,7 +235,8 @@ class Program:
     @property
     def source(self) -> str:
         """Forward and backward pass as Python that a person could have written; it runs with NumPy alone."""
-        return Readable(self._known().code(_Want(gradient=True)), _name(self.f), _argument_names(self.f)).source
+        trace = self._known()
+        return Readable(trace.code(_Want(gradient=True)), _name(self.f), trace.names, trace.shapes).source
 
     def explain(self) -> str:
         """What each pass did: nodes, groups, matrix products, and what one row costs."""
@@ -325,8 +328,8 @@ class _Call:
             graph = trace(program.f, samples, self.names, static)
             shared = live(share(graph))
             traced, after = len(graph.ops), len(shared.ops)
-            sizes = [None if i in static or not x else math.prod(x) for i, x in enumerate(samples)]
-            found = _Trace(traced, after, sums_of_products(shared), sizes, self.batched)
+            shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
+            found = _Trace(traced, after, sums_of_products(shared), self.names, shapes, self.batched)
             while len(program._traces) >= _KEPT:
                 program._traces.pop(next(iter(program._traces)))
             program._traces[key] = found
@@ -648,7 +651,8 @@ def _array(x: Any, name: str) -> Array:
 
 
 def _name(f: Any) -> str:
-    return getattr(f, "__name__", type(f).__name__)
+    name = getattr(f, "__name__", type(f).__name__)
+    return "f" if name == "<lambda>" else name
 
 
 def _argument_names(f: Any) -> list[str]:

@@ -1,3 +1,520 @@
-"""stub for now"""
+"""The readable emitter: the program as a module of Python that a person could have written.
+
+Pure expressions on arrays, one statement a line, names from labels. The array library is bound in one place, the name
+`xp`, so the same text runs on NumPy and, unchanged, on `jax.numpy`. Arrays are units × rows, as in the course:
+`z1 = W1 @ a0 + b1`, `delta1 = (W2.T @ delta2) * …`, `dW1 = delta1 @ a0.T`.
+
+It follows IEEE arithmetic throughout: where the eager sweep takes 0 · ∞ as 0, this text gives NaN.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler import code as ir
+from autodiff.compiler.code import BOOLEAN, Code, Var, contiguous
+from autodiff.ops import OPS
+
+_INFIX = {OPS["add"]: ("+", 1), OPS["sub"]: ("-", 1), OPS["mul"]: ("*", 2), OPS["div"]: ("/", 2)}
+_SIGNS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!="}
+_ATOM, _POWER, _UNARY, _PRODUCT = 9, 4, 3, 1.5  # how tightly texts bind; `@` is put in brackets beside `*`
+_SHORT = 24  # a view this short stands where it is used
+_LONG = 88  # an expression longer than this is taken apart
+
+# Operations that are not functions of every array library, as short definitions of what they mean.
+_HELPERS = {
+    "sigmoid": """
+def sigmoid(z):
+    return 1.0 / (1.0 + xp.exp(-z))
+""",
+    "softplus": """
+def softplus(z):
+    return xp.maximum(z, 0.0) + xp.log1p(xp.exp(-xp.abs(z)))
+""",
+    "relu": """
+def relu(z):
+    return xp.maximum(z, 0.0)
+""",
+    "leaky_relu": """
+def leaky_relu(z, slope):
+    return xp.maximum(z, 0.0) + slope * xp.minimum(z, 0.0)
+""",
+    "step": """
+def step(z):
+    return xp.heaviside(z, 0.0)
+""",
+    "clip": """
+def clip(z, low, high):
+    return xp.minimum(xp.maximum(z, low), high)
+""",
+    "where": """
+def where(condition, a, b):
+    return xp.where(condition != 0.0, a, b)
+""",
+    "erf": '''
+def erf(z):
+    """Taylor series (Abramowitz and Stegun 7.1.5) near 0, continued fraction (7.1.14) far from it."""
+    near, far = xp.minimum(xp.abs(z), 2.0), xp.maximum(xp.abs(z), 2.0)
+    term = series = near
+    for n in range(1, 50):
+        term = -term * near * near / n
+        series = series + term / (2 * n + 1)
+    fraction = far
+    for n in range(100, 0, -1):
+        fraction = far + 0.5 * n / fraction
+    tail = 1.0 - xp.exp(-far * far) / (fraction * math.sqrt(math.pi))
+    return xp.sign(z) * xp.where(xp.abs(z) < 2.0, 2.0 / math.sqrt(math.pi) * series, tail)
+''',
+    "stack": '''
+def stack(rows, *pieces):
+    """Put numbers, rows and groups of rows under one another."""
+    pieces = [xp.atleast_2d(xp.asarray(piece)) for piece in pieces]
+    return xp.concatenate([xp.broadcast_to(piece, (len(piece), rows)) for piece in pieces])
+''',
+    "spread": '''
+def spread(size, rows, *pieces):
+    """Add arrays up in an array of `size` units, each at its own positions."""
+    total = xp.zeros((size, rows))
+    for array, positions in pieces:
+        positions = np.ravel(positions)
+        if np.shape(array)[-1:] not in {(), (rows,)}:  # the same for all rows
+            array = xp.broadcast_to(array, (*np.shape(array)[:-1], rows))
+        array = xp.broadcast_to(xp.reshape(array, (-1, rows)) if np.shape(array) else array, (len(positions), rows))
+        if len(set(positions.tolist())) < len(positions):  # several for one place
+            total = total + xp.asarray(positions == np.arange(size)[:, None], dtype=float) @ array
+            continue
+        source = np.full(size, len(positions))  # the row of zeros, where nothing is added
+        source[positions] = np.arange(len(positions))
+        total = total + xp.concatenate([array, xp.zeros((1, rows))])[source]
+    return total
+''',
+    "at": '''
+def at(start, strides, shape):
+    """The positions of a block in the flat array."""
+    return start + sum(s * i for s, i in zip(strides, np.indices(shape), strict=True))
+''',
+}
+
+
 class Readable:
-    def __init__(self, code, name, args): self.source=""
+    """Writes a code with its backward pass as the text of a module."""
+
+    def __init__(self, code: Code, function: str, arguments: Sequence[str], shapes: Sequence[Any]) -> None:
+        """`shapes`: the shape of one sample of each argument; None for a static one, which is not passed."""
+        self.code = code
+        self.function = function
+        self.arguments = [_identifier(x) for x in arguments]
+        self.shapes = shapes
+        self.names: dict[int, str] = {}
+        self.taken = {*self.arguments, "xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", *_HELPERS}
+        self.helpers: list[str] = []
+        self.constants: list[str] = []
+        self.operations: dict[str, Any] = {}
+        self.uses: dict[int, int] = {}
+        self.inline: dict[int, tuple[str, float]] = {}
+        self.layer = 0
+        self._costs = False
+        results = [*code.outputs, code.gradient]
+        self.live = self._live([x for x in results if x.__class__ is Var])
+        self._choose_names()
+        self.source = self._module()
+
+    def _live(self, stack: list[Var]) -> set[int]:
+        live: set[int] = set()
+        for x in stack:
+            self.uses[x.number] = self.uses.get(x.number, 0) + 1
+        while stack:
+            var = stack.pop()
+            if var.number not in live:
+                live.add(var.number)
+                for x in var.vars:
+                    self.uses[x.number] = self.uses.get(x.number, 0) + 1
+                    stack.append(x)
+        return live
+
+    # Names.
+
+    def _take(self, name: str) -> str:
+        """This name, or the next one like it that is free."""
+        name = _identifier(name)
+        free, k = name, 2
+        while free in self.taken:
+            free, k = f"{name}_{k}", k + 1
+        self.taken.add(free)
+        return free
+
+    def _choose_names(self) -> None:
+        """Name what a reader looks for: weights, biases, weighted sums, activations, and their δ."""
+        code = self.code
+        layer = 0
+        forward = [v for v in code.vars[: code.forward] if v.number in self.live]
+        for var in forward:
+            if var.kind != ir.MATMUL:
+                continue
+            layer += 1
+            matrix, vector, *bias = var.args
+            for x, base in ((matrix, "W"), *((b, "b") for b in bias)):
+                if self._is_parameter(x) and x.number not in self.names:
+                    self.names[x.number] = self._take(self._label_of(x) or f"{base}{layer}")
+            if vector.kind == ir.INPUT and vector.number not in self.names:
+                self.names[vector.number] = self._take("a0")
+            self.names[var.number] = self._take(_from_label(var.name) if var.name else f"z{layer}")
+        for var in forward:
+            if var.number in self.names:
+                continue
+            if self._is_parameter(var):
+                self.names[var.number] = self._take(self._label_of(var) or f"p{var.info[0]}")
+            elif var.name and var.kind not in {ir.INPUT, ir.VIEW}:
+                self.names[var.number] = self._take(_from_label(var.name))
+            elif var.kind == ir.APPLY and len(var.vars) == 1 and var.op is not None and var.op.arity == 1:
+                z = self.names.get(self._whole(var.vars[0]).number, "")
+                if re.fullmatch(r"z\d*", z):
+                    self.names[var.number] = self._take(f"a{z[1:]}")
+        (output,) = code.outputs
+        if output.__class__ is Var and output.number not in self.names and output.kind != ir.VIEW:
+            self.names[output.number] = self._take("C")
+        for number, delta in code.deltas.items():
+            name = self.names.get(number, "")
+            new = delta.__class__ is Var and delta.number in self.live and delta.number not in self.names
+            if not (new and name) or delta.number < code.forward or delta.kind == ir.VIEW:
+                continue
+            if re.fullmatch(r"z\d*", name):
+                self.names[delta.number] = self._take(f"delta{name[1:]}")
+            elif self.uses[delta.number] > 1 or self._is_parameter(code.vars[number]):
+                self.names[delta.number] = self._take(f"d{name}")
+
+    @staticmethod
+    def _is_parameter(x: Var) -> bool:
+        return x.kind == ir.VIEW and x.args[0].kind == ir.FLAT
+
+    @staticmethod
+    def _whole(x: Var) -> Var:
+        """The weighted sum of a layer of one neuron, for a view of its only unit."""
+        return x.args[0] if x.kind == ir.VIEW and x.args[0].kind == ir.MATMUL and x.args[0].size == 1 else x
+
+    def _label_of(self, view: Var) -> str:
+        """A name for parameters, from the labels of the first and the last of them."""
+        (start, strides), units, parameters = view.info, view.units, self.code.parameters
+        if units == (len(parameters),):
+            return "p"
+        last = start + sum(s * (n - 1) for s, n in zip(strides, units, strict=True))
+        first, final = (_from_label(parameters[i].label) for i in (start, last))
+        name = re.sub(r"^w(?=\d*$)", "W", first) if len(units) == 2 else first
+        return name if units == () or _stem(first) == _stem(final) else ""
+
+    # Text.
+
+    def _module(self) -> str:
+        code = self.code
+        (output,) = code.outputs
+        views = [v for v in code.vars[: code.forward] if v.number in self.live and self._is_parameter(v)]
+        opening = [*self._opening(), *(f"{self.name(v)} = {self._view(v)}" for v in views if v.number in self.names)]
+        forward = self._block(code.vars[: code.forward], first=True)
+        backward = self._block(code.vars[code.forward :], first=False)
+        gradient = self._gradient()
+        value = self.text(output, _ATOM)
+        given = zip(self.arguments, self.shapes, strict=True)
+        arguments = ", ".join(["flat", *(x for x, shape in given if shape is not None)])
+        batched = output.__class__ is Var and output.batched
+        shape = "rows," if output.__class__ is not Var or output.units == () else f"{output.size}, rows"
+        helpers = [_HELPERS[name].strip() for name in self.helpers]
+        body = [*opening, "", *forward]
+        lines = [
+            f'"""{self.function} and its gradient for a batch of samples; arrays are units × rows."""',
+            "",
+            *(["import math"] if any("math." in text for text in helpers) else []),
+            *(["from functools import reduce", ""] if any("reduce(" in text for text in helpers) else []),
+            "import numpy as np",
+            "",
+            "xp = np  # the array library: jax.numpy does as well",
+            *self.constants,
+            "",
+            "",
+            *(line for text in helpers for line in (*text.splitlines(), "", "")),
+            f"def forward({arguments}):",
+            f'    """The value of {self.function} for each row, from the flat array of all parameters."""',
+            *(f"    {line}" if line else "" for line in body),
+            f"    return xp.broadcast_to({value}, ({shape}))",
+            "",
+            "",
+            f"def value_and_grad({arguments}):",
+            '    """The mean over the rows, and its derivatives by the flat array of all parameters."""',
+            *(f"    {line}" if line else "" for line in (*body, "", *backward, "", *gradient)),
+            f"    return {f'{value}.mean()' if batched else value}, gradient / rows",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _gradient(self) -> list[str]:
+        """Put the derivatives by weights and biases together, as the parameters lie in the flat array."""
+        gradient = self.code.gradient
+        if gradient is None:
+            return ["gradient = 0.0 * flat"]
+        pieces = sorted(zip(gradient.args, gradient.info, strict=True), key=lambda piece: (np.min(piece[1][0]), math.prod(piece[1][2])))
+        blocks: list[str] = []
+        end = 0
+        left = list(pieces)
+        while (found := self._next_block(left, end)) is not None:
+            text, used, end = found
+            blocks.append(text)
+            left = [piece for piece in left if not any(piece is other for other in used)]
+        if end < gradient.size:
+            return [f"gradient = {self._spread(pieces, gradient.size, '1')}[:, 0]"]
+        text = blocks[0] if len(blocks) == 1 else f"xp.concatenate([{', '.join(blocks)}])"
+        whole = f"gradient = {text}"
+        for piece in left:
+            delta, place = piece
+            everywhere = place[1] is not None and place == (0, (1,), (gradient.size,)) and delta.__class__ is Var and delta.units == place[2]
+            whole += f" + {self.text(delta, _ATOM)}.ravel()" if everywhere else f" + {self._spread([piece], gradient.size, '1')}[:, 0]"
+        return [whole]
+
+    def _next_block(self, pieces: Sequence[Any], start: int) -> tuple[str, list[Any], int] | None:
+        """The text for the derivatives that come next in the flat array, the pieces it takes, and where it ends."""
+        for piece in pieces:
+            delta, (at, strides, units) = piece
+            if strides is None or at != start or (delta.__class__ is Var and delta.units != units):
+                continue
+            size = math.prod(units)
+            text = self.matrix(delta, 0) if len(units) == 2 else self.text(delta)
+            if strides == contiguous(units) and len(units) <= 1:
+                block = f"xp.reshape({text}, (1,))" if units == () else f"xp.broadcast_to({text}, ({size}, 1)).ravel()"
+                if units and delta.__class__ is Var:
+                    block = f"{self.text(delta, _ATOM)}.ravel()"
+                return block, [piece], start + size
+            if len(units) == 2:
+                m, n = units
+                bias = next((p for p in pieces if p[1][1] is not None and p[1] in [(start + n, (n + 1,), (m,)), (start + n, (1,), (m,))]
+                             and (m == 1 or p[1][1] == (n + 1,)) and p[0].__class__ is Var and p[0].units == (m,)), None)  # fmt: skip
+                if bias is not None and (m == 1 or strides == (n + 1, 1)):
+                    return f"xp.hstack([{text}, {self.text(bias[0])}]).ravel()", [piece, bias], start + m * (n + 1)
+                if strides == contiguous(units):
+                    return f"{self.matrix(delta)}.ravel()", [piece], start + size
+        return None
+
+    def _opening(self) -> list[str]:
+        """What turns the arguments into units × rows."""
+        lines: list[str] = []
+        counted = False
+        for var in (v for v in self.code.vars if v.kind == ir.INPUT):
+            name = self.arguments[var.info]
+            if var.batched and not counted:
+                lines.append(f"rows = {name}.shape[0]")
+                counted = True
+            if var.units and var.number in self.live:
+                flat = f"{name}.reshape(rows, -1)" if len(self.shapes[var.info]) > 1 else name
+                lines.append(f"{self.name(var)} = {flat}.T" if var.batched else f"{self.name(var)} = {name}.reshape(-1, 1)")
+        return lines if counted else ["rows = 1", *lines]
+
+    def name(self, var: Var) -> str:
+        """The name of a Var that has a statement of its own."""
+        if var.number not in self.names:
+            if var.kind == ir.INPUT:
+                self.names[var.number] = self.arguments[var.info] if not var.units else self._take(f"{self.arguments[var.info]}T")
+            else:
+                self.names[var.number] = self._take(f"t{var.number}")
+        return self.names[var.number]
+
+    def _block(self, variables: list[Var], *, first: bool) -> list[str]:
+        lines: list[str] = []
+        for var in variables:
+            if var.number not in self.live or var.kind in {ir.INPUT, ir.FLAT, ir.ROWS} or var is self.code.gradient:
+                continue
+            if self._is_parameter(var) and var.number in self.names:
+                continue
+            if var.kind == ir.CONST:
+                self.constants.append(f"{self.name(var)} = xp.array({var.info.tolist()})[..., None]")
+                continue
+            text, strength = self._expression(var)
+            free = var.kind in {ir.VIEW, ir.EXPAND} or (var.kind == ir.CONCAT and var.units == ())
+            alone = self.uses[var.number] == 1 or (free and len(text) < _SHORT)
+            if var.number not in self.names and alone and len(text) <= _LONG:
+                self.inline[var.number] = text, strength
+                continue
+            comment = self._comment(var, lines, first=first)
+            lines += [*([""] if lines and comment else []), *comment, f"{self.name(var)} = {text}"]
+        return lines
+
+    def _comment(self, var: Var, lines: Sequence[str], *, first: bool) -> list[str]:
+        name = self.names.get(var.number, "")
+        if first and var.kind == ir.MATMUL:
+            self.layer += 1
+            return [f"# layer {self.layer}"]
+        if first and self.layer and var.kind != ir.MATMUL and not re.fullmatch(r"a\d*", name) and not self._costs:
+            self._costs = all(v.kind != ir.MATMUL for v in self.code.vars[var.number : self.code.forward])
+            return ["# from the outputs to the cost"] if self._costs else []
+        if not first and re.fullmatch(r"delta\d*", name):
+            return [f"# δ of layer {name[5:]}, and what follows for its weights and biases" if name[5:] else "# δ"]
+        return [] if lines else ["# backward" if not first else "# forward"]
+
+    def text(self, x: Any, strength: float = 0) -> str:
+        """The text of an operand, in brackets where it binds less than `strength`."""
+        if x.__class__ is not Var:
+            number = repr(float(x)) if math.isfinite(x) else f'float("{x}")'
+            return f"({number})" if x < 0 and strength > 1 else number
+        if x.kind == ir.INPUT:
+            return self.name(x)
+        if x.kind == ir.FLAT:
+            return "flat[:, None]"
+        if x.kind == ir.ROWS:
+            return "rows"
+        if x.number in self.inline:
+            text, own = self.inline[x.number]
+            if self._is_matrix(x):
+                return f"({text})[..., None]"
+            return f"({text})" if own < strength else text
+        name = self.name(x)
+        return f"{name}[..., None]" if self._is_matrix(x) else name
+
+    @staticmethod
+    def _is_matrix(x: Var) -> bool:
+        """Whether a named Var is kept as a matrix, without the axis for rows."""
+        return len(x.units) == 2 and not x.batched and (x.kind == ir.OUTER or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT))
+
+    def matrix(self, x: Var, strength: float = _ATOM) -> str:
+        """The text of what is the same for all rows and has two axes, as a matrix."""
+        if self._is_matrix(x):
+            if x.number in self.inline:
+                text, own = self.inline[x.number]
+                return f"({text})" if own < strength else text
+            return self.name(x)
+        return f"{self.text(x, _ATOM)}[..., 0]"
+
+    def _help(self, name: str) -> str:
+        if name not in self.helpers:
+            self.helpers.append(name)
+        return name
+
+    def _expression(self, var: Var) -> tuple[str, float]:  # noqa: C901, PLR0912 # one case per kind
+        """The text of a Var, and how tightly it binds."""
+        kind = var.kind
+        xs = var.args
+        rows = "rows" if var.batched else "1"
+        if kind == ir.APPLY:
+            return self._operation(var)
+        if kind == ir.VIEW:
+            return self._view(var), _ATOM
+        if kind == ir.TAKE:
+            return f"{self.text(xs[0], _ATOM)}[np.array({var.info.tolist()})]", _ATOM
+        if kind == ir.CONCAT:
+            if var.units == ():
+                return self.text(xs[0], _ATOM), _ATOM
+            return f"{self._help('stack')}({rows}, {', '.join(self.text(x) for x in xs)})", _ATOM
+        if kind == ir.EXPAND:
+            return self._expand(var, rows), _ATOM
+        if kind == ir.MATMUL:
+            text = f"{self.matrix(xs[0])} @ {self.text(xs[1], _ATOM)}"
+            return (f"{text} + {self.text(xs[2], 2)}", 1) if len(xs) > 2 else (text, _PRODUCT)
+        if kind == ir.MATMUL_T:
+            return f"{self.matrix(xs[0])}.T @ {self.text(xs[1], _ATOM)}", _PRODUCT
+        if kind == ir.OUTER:
+            return f"{self.text(xs[0], _ATOM)} @ {self.text(xs[1], _ATOM)}.T", _PRODUCT
+        if kind in {ir.SUM, ir.MAX}:
+            function = "sum" if kind == ir.SUM else "max"
+            return f"{self.text(xs[0], _ATOM)}.{function}(axis={len(xs[0].units) - 1}{'' if var.batched or var.units else ')[0]'}{')' if var.batched or var.units else ''}", _ATOM
+        if kind == ir.SUM_ROWS:
+            keep = "axis=-1, keepdims=True" if var.units else ""
+            return f"{self.text(xs[0], _ATOM)}.sum({keep})", _ATOM
+        if kind == ir.SCATTER:
+            pieces = list(zip(xs, var.info, strict=True))
+            return f"{self._spread(pieces, max(var.size, 1), rows)}{'[0]' if not var.units else ''}", _ATOM
+        raise AssertionError(kind)
+
+    def _view(self, var: Var) -> str:
+        (of,), (start, strides), units = var.args, var.info, var.units
+        source = "flat" if of.kind == ir.FLAT else self.text(of, _ATOM)
+        if len(of.units) > 1:
+            source = f"{source}.reshape({of.size}, {'-1' if of.batched else '1'})"
+        if not of.units:
+            return source
+        if not units:
+            return f"{source}[{start}]" if of.kind == ir.FLAT or of.batched else f"{source}[{start}, 0]"
+        if len(units) == 1:
+            last = start + strides[0] * (units[0] - 1) + 1
+            step = f":{strides[0]}" if strides[0] != 1 else ""
+            piece = f"{source}[{start}:{last}{step}]" if strides[0] else f"{source}[np.full({units[0]}, {start})]"
+            return f"{piece}[:, None]" if of.kind == ir.FLAT else piece
+        (m, n), (outer, inner) = units, strides
+        if inner == 1 and outer >= n and (start + m * outer <= of.size or outer == n):
+            block = f"{source}[{start}:{start + m * outer}].reshape({m}, {outer}{'' if of.kind == ir.FLAT else ', -1'})"
+            return block if outer == n else f"{block}[:, :{n}]"
+        return f"{source}[{self._help('at')}({start}, {strides}, {units})]"
+
+    def _expand(self, var: Var, rows: str) -> str:
+        x = var.args[0]
+        if x.__class__ is not Var or x.units == ():
+            shape = ", ".join(map(str, (*var.units, rows)))
+            if var.units == (1,) and x.__class__ is Var and x.batched:
+                return f"{self.text(x, _ATOM)}[None]"
+            shape = shape if var.units else "rows,"
+            return f"xp.broadcast_to({self.text(x)}, ({shape}))"
+        if var.units == (*x.units, 1):
+            return f"{self.text(x, _ATOM)}[:, None]"
+        if len(var.units) == len(x.units):
+            return f"xp.broadcast_to({self.text(x)}, ({', '.join(map(str, (*var.units, rows)))}))"
+        return f"xp.broadcast_to({self.text(x, _ATOM)}[:, None], ({', '.join(map(str, (*var.units, rows)))}))"
+
+    def _spread(self, places: Sequence[Any], size: int, rows: str) -> str:
+        pieces: list[str] = []
+        for delta, (start, strides, units) in places:
+            text = self.matrix(delta, 0) if delta.__class__ is Var and self._is_matrix(delta) else self.text(delta)
+            if rows == "1" and delta.__class__ is Var and self._is_matrix(delta):
+                text = f"{self.matrix(delta)}.ravel()[:, None]"
+            if strides is None:
+                where = f"{np.ravel(start).tolist()}"
+            elif units == ():
+                where = f"[{start}]"
+            elif len(units) == 1 and strides == (1,):
+                where = f"np.arange({start}, {start + units[0]})"
+            else:
+                where = f"{self._help('at')}({start}, {strides}, {units})"
+            pieces.append(f"({text}, {where})")
+        return f"{self._help('spread')}({size}, {rows}, {', '.join(pieces)})"
+
+    def _operation(self, var: Var) -> tuple[str, float]:  # noqa: C901 # one case per way of writing
+        op = var.op
+        assert op is not None  # as its kind says
+        xs = var.args
+        if op in _INFIX:
+            sign, strength = _INFIX[op]
+            right = strength + (op.name in {"sub", "div"})
+            return f"{self.text(xs[0], strength)} {sign} {self.text(xs[1], max(right, 2 if sign in '*/' else right))}", strength
+        if op in BOOLEAN:
+            return f"({self.text(xs[0], 1)} {_SIGNS[op.name]} {self.text(xs[1], 1)})", _ATOM
+        if op.name == "neg":
+            return f"-{self.text(xs[0], _UNARY)}", _UNARY
+        if op.name == "pow":
+            exponent = self.text(xs[1], _ATOM)
+            return f"{self.text(xs[0], _ATOM)} ** {exponent.removesuffix('.0')}", _POWER
+        names = ", ".join(self.text(x) for x in xs)
+        if op.name in _HELPERS and OPS.get(op.name) is op:
+            return f"{self._help(op.name)}({names})", _ATOM
+        if isinstance(op.array, np.ufunc) and OPS.get(op.name) is op:
+            return f"xp.{op.array.__name__}({names})", _ATOM
+        raise TypeError(
+            f"{op!r} is an operation of your own, which a text that runs on its own does not know: use the program itself"
+        )
+
+
+def _from_label(label: str) -> str:
+    """layer1.neuron2.weight3 → W1, layer2.neuron1.z → z2, loss.p → loss_p."""
+    *path, last = label.split(".")
+    base = {"weight": "W", "bias": "b"}.get(last.rstrip("0123456789"), "")
+    layer = next((m.group(1) for part in path if (m := re.fullmatch(r"layer(\d+)", part))), "")
+    if layer:
+        return (base or last.rstrip("0123456789") or last) + layer
+    return base + "".join(re.findall(r"\d+$", path[-1])) if base and path else label
+
+
+def _identifier(name: str) -> str:
+    name = re.sub(r"\W", "_", name) or "x"
+    name = f"_{name}" if name[0].isdigit() else name
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def _stem(name: str) -> str:
+    return name.rstrip("0123456789")

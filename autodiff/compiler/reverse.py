@@ -49,6 +49,7 @@ class Reverse:
         """Write δ of every Var that needs one, and keep those of parameters and arguments as the code's results."""
         code = self.code
         forward = list(code.vars)
+        code.forward = len(forward)
         (output,) = code.outputs
         if output.__class__ is Var:
             seed = code.new(SEED, (), (), batched=True) if self.seeded else 1.0
@@ -64,8 +65,7 @@ class Reverse:
             elif var.kind == INPUT:
                 code.input_gradients[var.info] = code.own(delta)
             elif not (delta.__class__ is float and delta == 0.0):
-                if delta.__class__ is Var and not delta.name:
-                    delta.name = f"δ {var.name}" if var.name else ""
+                code.deltas[var.number] = delta
                 self._spread(var, delta)
 
     def _hand(self, to: Any, delta: Any, place: Any = None) -> None:

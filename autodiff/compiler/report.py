@@ -1,0 +1,31 @@
+"""What each pass did, in numbers: the text of `program.explain()`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from autodiff.compiler import code as ir
+
+
+def report(trace: Any, want: Any) -> str:
+    """Count nodes, groups, matrix products, calls, floating-point operations and bytes."""
+    graph = trace.graph
+    code, grouping = trace.grouping(want)
+    version = trace.version(want)
+    fast = version.fast
+    computed = sum(op is not None for op in graph.ops)
+    kinds = Counter(v.kind for v in fast.layout.order)
+    products = sum(kinds[kind] for kind in (ir.MATMUL, ir.MATMUL_T, ir.OUTER))
+    shared = 8 * (2 * len(trace.parameters) + sum(v.size for v in fast.layout.order if v.kind == ir.CONST))
+    rows = [
+        ("trace", f"{trace.traced:,} nodes: {len(graph.inputs):,} inputs, {len(graph.parameters):,} parameters"),
+        ("simplify", f"{trace.shared:,} after constants, common subexpressions and dead code"),
+        ("", f"{len(graph.ops):,} after sums of products, {computed:,} of them computed"),
+        ("group", f"{grouping.groups:,} groups, {code.matrix_products:,} matrix product{'s' * (code.matrix_products != 1)} forward"),
+        ("reverse", f"{products:,} matrix products in all, {len(fast.layout.order):,} arrays"),
+        ("emit", f"{len(fast.lines):,} NumPy calls, in blocks of {version.block:,} rows"),
+        ("one row", f"about {fast.flops:,} floating-point operations, {fast.bytes_per_row():,} bytes"),
+        ("all rows", f"{shared:,} bytes for parameters, their derivatives and constants"),
+    ]
+    return "\n".join(f"{name:<9} {text}" for name, text in rows)
