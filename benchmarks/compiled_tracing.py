@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import demo, graphs
+from benchmarks import demo
 from benchmarks.compiled_digits import SIZES, data, one_hot
-from benchmarks.contenders import OURS
 
 Job = Callable[..., Any]
-NETWORK, CHAIN, WIDE, DIGITS = "network", "chain", "wide", "digits"
+NETWORK, CHAIN, THICKET, DIGITS, MEMORY = "network", "chain", "thicket", "digits", "memory"
 
 
 def network(nodes: int) -> tuple[Any, list[Any]]:
@@ -31,12 +30,35 @@ def network(nodes: int) -> tuple[Any, list[Any]]:
     return mlp, [np.array(points)]
 
 
-def unstructured(shape: str, nodes: int) -> tuple[Any, list[Any]]:
-    """A chain, or many terms side by side, of parameters that all differ from row to row by one argument."""
+def chain(nodes: int) -> tuple[Any, list[Any]]:
+    """One path through all nodes, x ← tanh(x * w + b) over and over, from one number per row."""
     from autodiff import Value
 
+    w, b = Value(0.9), Value(0.1)
+
     def f(x: Any) -> Any:
-        return x * graphs.SHAPES[shape](Value, nodes)
+        for _ in range(nodes // 3):
+            x = (x * w + b).tanh()
+        return x
+
+    return f, [np.linspace(0.5, 1.0, 4)]
+
+
+def thicket(nodes: int) -> tuple[Any, list[Any]]:
+    """No structure at all: every node combines two of the latest twenty, drawn at random."""
+    from autodiff import Value
+
+    rng = np.random.default_rng(0)
+    choices = rng.integers(0, 20, (nodes, 2)).tolist()
+    kinds = rng.integers(0, 4, nodes).tolist()
+    w = [Value(x) for x in rng.uniform(-1.0, 1.0, 19)]
+
+    def f(x: Any) -> Any:
+        latest = [x, *w]
+        for k, ((i, j), kind) in enumerate(zip(choices, kinds, strict=True)):
+            a, b = latest[i], latest[j]
+            latest[k % 20] = a + b if kind == 0 else a * b if kind == 1 else a - b if kind == 2 else (a * 0.7).sin()
+        return sum(z.tanh() for z in latest)
 
     return f, [np.linspace(0.5, 1.0, 4)]
 
@@ -115,8 +137,8 @@ def memory(hidden: int, rows: int) -> dict[str, Job]:
 
 CONTENDERS: dict[str, Callable[..., dict[str, Job]]] = {
     NETWORK: lambda nodes: tracing(*network(nodes)),
-    CHAIN: lambda nodes: tracing(*unstructured(CHAIN, nodes)),
-    WIDE: lambda nodes: tracing(*unstructured(WIDE, nodes)),
+    CHAIN: lambda nodes: tracing(*chain(nodes)),
+    THICKET: lambda nodes: tracing(*thicket(nodes)),
     DIGITS: lambda: tracing(*digits()),
-    f"{OURS}, memory": memory,
+    MEMORY: memory,
 }

@@ -524,7 +524,7 @@ class Instance:
                       for units, batched in fast.slots]  # fmt: skip
         for number in fast.layout.ones:
             self.slots[fast.slot[number]][-1] = 1.0
-        self.run: Callable[..., None] = fast.make(**{name: make(self) for name, make in fast.bound.items()})
+        self.run: Callable[..., None] = fast.make(*[make(self) for make in fast.bound.values()])
 
     def array(self, var: Var) -> Array:
         """The memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
