@@ -12,11 +12,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from autodiff.backward import topological_order
-from autodiff.compiler import Program, TraceError, compile  # noqa: A004 # the builtin is for text
 from autodiff.domains import Domain, DomainError
+from autodiff.explanations import anomalies, explain
 from autodiff.functions import leaky_relu, logsumexp, mean, softmax, total, weighted_sum
 from autodiff.grad_mode import no_grad
 from autodiff.ops import (
@@ -58,7 +59,8 @@ from autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_gra
 from autodiff.value import Value
 
 if TYPE_CHECKING:
-    from autodiff.pictures import draw
+    from autodiff.compiler import Program, TraceError, compile  # noqa: A004 # the builtin is for text
+    from autodiff.pictures import draw, stepper
 
 __version__ = "0.1.0"
 
@@ -72,6 +74,7 @@ __all__ = [
     "Value",
     "acos",
     "acosh",
+    "anomalies",
     "asin",
     "asinh",
     "atan",
@@ -84,6 +87,7 @@ __all__ = [
     "draw",
     "erf",
     "exp",
+    "explain",
     "expm1",
     "grad",
     "hessian",
@@ -110,6 +114,7 @@ __all__ = [
     "softplus",
     "sqrt",
     "step",
+    "stepper",
     "tan",
     "tanh",
     "topological_order",
@@ -120,10 +125,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load `draw` when it is first asked for: importing the engine does not load graphviz."""
-    if name == "draw":
-        from autodiff.pictures import draw
+_LOADED_WHEN_ASKED_FOR = {
+    "Program": "autodiff.compiler",
+    "TraceError": "autodiff.compiler",
+    "compile": "autodiff.compiler",
+    "draw": "autodiff.pictures",
+    "stepper": "autodiff.pictures",
+}
 
-        return draw
+
+def __getattr__(name: str) -> Any:
+    """Load the compiler and the pictures when they are first asked for: the engine alone is light."""
+    if name in _LOADED_WHEN_ASKED_FOR:
+        return getattr(import_module(_LOADED_WHEN_ASKED_FOR[name]), name)
     raise AttributeError(f"module 'autodiff' has no attribute {name!r}")

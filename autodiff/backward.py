@@ -19,6 +19,10 @@ class Node(Protocol):
     One or two operands lie flat in `a` and `b`, with their partials in `da` and `db`, since a tuple per node would
     be one more object for Python's collector to walk over. More operands are tuples in `b` and `db`. Constants
     are plain floats with partial 0, so "the partial is not 0" also says "there is a node to hand δ to".
+
+    A weighted sum keeps the tuples it was made from, which a layer's neurons share: the weights in `b`, the inputs in
+    `a`. Its `db` are the partials by the weights and, unless all inputs are constants, by the inputs; `da` is not a
+    partial but the bias, a node.
     """
 
     op: Any  # None for a leaf
@@ -68,7 +72,7 @@ def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:
     return order
 
 
-def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the ways operands are stored
+def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # one loop, unrolled over the ways operands are stored
     """Propagate δ from `root`: inner nodes get δ of this sweep, leaves add it to the `grad` they have.
 
     A leaf's total is formed first and added once, so a second sweep adds exactly the same again. A δ or a partial
@@ -82,71 +86,100 @@ def sweep(root: Node) -> None:  # noqa: C901 # one loop, unrolled over the ways 
             for node in reversed(order):
                 delta = node.grad
                 if delta:
-                    partial = node.da
-                    if partial:
-                        node.a.grad += delta * partial
                     partial = node.db
                     if partial:
                         if partial.__class__ is tuple:
+                            partial = iter(partial)
                             for operand, each in zip(node.b, partial):  # noqa: B905 # strict costs time on every node
                                 if each:
                                     operand.grad += delta * each
-                        else:
-                            node.b.grad += delta * partial
+                            if node.a.__class__ is tuple:
+                                for operand, each in zip(node.a, partial):  # noqa: B905 # goes on where that stopped
+                                    if each:
+                                        operand.grad += delta * each
+                                node.da.grad += delta
+                            continue
+                        node.b.grad += delta * partial
+                    partial = node.da
+                    if partial:
+                        node.a.grad += delta * partial
             totals = [(0.0 if before is None else before) + node.grad for node, before in leaves]
+            for (node, _), total in zip(leaves, totals):  # noqa: B905 # one total per leaf
+                node.grad = total
         except BaseException:
             for node, before in leaves:
                 node.grad = before
             raise
-        for (node, _), total in zip(leaves, totals):  # noqa: B905 # one total per leaf
-            node.grad = total
 
 
-def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C901, PLR0912 # unrolled likewise
+def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C901, PLR0912, PLR0915 # unrolled likewise
     """Set every `grad` below `root` to 0; give the inner nodes, operands first, and leaves with the grad they had.
 
     The 0.0 is an object of this sweep's own, so as a grad it also says "met": a mark on the node is cheaper than a set
-    of nodes. The walk goes down along first operands, and up again until a second operand turns up that is not met.
+    of nodes. The walk goes down along first operands, and remembers the others for later. What it met below one that
+    is still waiting is complete when that one's turn comes, and is listed in one go.
     """
     zero = float("0")
     order: list[Any] = []
-    path: list[Any] = []  # from the root to where we are: nodes of which some operand is not met yet
-    unread: list[Any] = []  # for those on the path that have many operands: an iterator over the rest of them
-    done, down, up, leaf = order.append, path.append, path.pop, leaves.append
-    node = root
-    while True:
-        if node.op is None:
-            leaf((node, node.grad))
-            node.grad = zero
-        else:
-            node.grad = zero
-            down(node)
-            operand = node.b
-            if operand.__class__ is tuple:
-                unread.append(iter(operand))
-            else:
-                operand = node.a
-                if operand.__class__ is not float and operand.grad is not zero:
-                    node = operand
-                    continue
-        while path:  # the next operand to meet, of the lowest node on the path that has one
-            node = path[-1].b
-            if node.__class__ is tuple:
-                for node in unread[-1]:
-                    if node.__class__ is not float and node.grad is not zero:
-                        if node.op is not None:
-                            break
-                        leaf((node, node.grad))
-                        node.grad = zero
+    path: list[Any] = []  # from the root to where we are: nodes met and not listed yet
+    waiting: list[Any] = []  # inner nodes to walk down from, the last one first,
+    consumers: list[Any] = []  # and the node on the path that each is an operand of
+    walked: set[int] = set()  # tuples of operands that are all met, by id: the neurons of a layer share their inputs
+
+    def meet(operands: tuple[Any, ...], node: Any) -> None:
+        before = len(waiting)
+        for operand in operands:
+            if type(operand) is not float and operand.grad is not zero:
+                if operand.op is None:
+                    leaves.append((operand, operand.grad))
+                    operand.grad = zero
                 else:
-                    unread.pop()
-                    done(up())
-                    continue
-                break
-            if node.__class__ is not float and node.grad is not zero:
-                break
-            done(up())
+                    waiting.append(operand)
+                    consumers.append(node)
+        if len(waiting) == before:
+            walked.add(id(operands))
+
+    node = root
+    if node.op is None:
+        meet((node,), None)
+        return order
+    while True:
+        node.grad = zero
+        path.append(node)
+        operand = node.b
+        kind: Any = type(operand)  # pyright: ignore[reportUnknownVariableType] # type() is quicker than .__class__ here
+        if kind is tuple:
+            if id(operand) not in walked:
+                meet(operand, node)
+            operand = node.a
+            if operand.__class__ is tuple:
+                if id(operand) not in walked:
+                    meet(operand, node)
+                operand = node.da
         else:
+            if kind is not float and operand.grad is not zero:
+                if operand.op is None:
+                    leaves.append((operand, operand.grad))
+                    operand.grad = zero
+                else:
+                    waiting.append(operand)
+                    consumers.append(node)
+            operand = node.a
+        if type(operand) is not float and operand.grad is not zero:
+            if operand.op is not None:
+                node = operand
+                continue
+            leaves.append((operand, operand.grad))
+            operand.grad = zero
+        while waiting:
+            node = waiting.pop()
+            consumer = consumers.pop()
+            if node.grad is not zero:
+                while path[-1] is not consumer:
+                    order.append(path.pop())
+                break
+        else:
+            order += reversed(path)
             return order
 
 

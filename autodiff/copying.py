@@ -25,8 +25,8 @@ def deep(node: Any, memo: dict[int, Any]) -> Any:
     """A copy of the whole graph below the node; what was shared is still shared."""
     nodes = [old for old in reversed(topological_order(node)) if id(old) not in memo]
     for old in nodes:
-        cls, data, label, op, a, b, *rest = _fields(old)
-        memo[id(old)] = _restore(cls, data, label, op, _copied(a, memo), _copied(b, memo), *rest)
+        cls, data, label, op, a, b, da, *rest = _fields(old)
+        memo[id(old)] = _restore(cls, data, label, op, *(_copied(x, memo) for x in (a, b, da)), *rest)
     for old in nodes:  # once all nodes are there: an attribute may point back at them
         _with_attributes(memo[id(old)], old, lambda x: copy.deepcopy(x, memo))
     return memo[id(node)]
@@ -61,7 +61,7 @@ def _fields(node: Any) -> tuple[Any, ...]:
     return node.__class__, node._number, node.label, node.op, node.a, node.b, node.da, node.db, grad
 
 
-def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: float, db: Any, grad: Any) -> Any:
+def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: Any, db: Any, grad: Any) -> Any:
     node = object.__new__(cls)
     node._number, node.label, node.op, node.a, node.b, node.da, node.db = data, label, op, a, b, da, db
     node.grad = UNSWEPT if grad is None else grad

@@ -62,22 +62,28 @@ def number(x: Any) -> float:
     """Give `x` as a float, or raise a TypeError that says what to use instead."""
     if x.__class__ is float:
         return x
+    if x.__class__ is not int:
+        if _is_box(x) and np.ma.is_masked(x):
+            raise TypeError("a Value holds one real number, and this entry of an array is masked: leave it out")
+        x = unbox(x)
     kind: Any = x.__class__
-    x = x if kind is int else unbox(x)
     if kind is int or _is_real(x):  # asking for int first is quick, and most constants are
         try:
             return float(x)
         except OverflowError:
             raise OverflowError("this integer is beyond the largest float, 1.8e308: scale it down") from None
-    advice = "a Value holds one real number"
-    if isinstance(x, str):
-        advice += f"; for text use Value(float({x[:40]!r}))"
-    elif isinstance(x, (complex, np.complexfloating)):
-        advice += "; keep real and imaginary parts as two Values"
-    elif hasattr(kind, "__iter__") and getattr(x, "ndim", 1) > 0:
-        advice += "; make one Value per element, e.g. [Value(x) for x in data]"
-    elif hasattr(x, "record_operation"):
-        raise TypeError(f"{advice}, and this is a Value already: use it as it is, or its .data for a constant")
-    elif hasattr(x, "item"):
-        advice += "; take the number out first, with .item()"
-    raise TypeError(f"{advice} (got {kind.__name__})")
+    raise TypeError(f"a Value holds one real number{_advice(x)} (got {kind.__name__})")
+
+
+def _advice(x: Any) -> str:
+    """What to use in place of something that is no real number."""
+    kind: Any = x.__class__
+    if isinstance(x, (str, bytes)):
+        return f"; for text use Value(float({x[:40]!r}))"
+    if isinstance(x, (complex, np.complexfloating)):
+        return "; keep real and imaginary parts as two Values"
+    if hasattr(kind, "__iter__") and getattr(x, "ndim", 1) > 0:
+        return "; make one Value per element, e.g. [Value(x) for x in data]"
+    if hasattr(x, "record_operation"):
+        return ", and this is a Value already: use it as it is, or its .data for a constant"
+    return "; take the number out first, with .item()" if hasattr(x, "item") else ""

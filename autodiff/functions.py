@@ -9,8 +9,12 @@ from collections.abc import Iterable
 from operator import mul
 from typing import Any
 
+from autodiff import grad_mode
+from autodiff.backward import UNSWEPT
 from autodiff.ops import OPS, exp
-from autodiff.value import node
+from autodiff.value import blank, node
+
+WEIGHTED_SUM = OPS["weighted_sum"]
 
 
 def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
@@ -70,22 +74,29 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
     >>> weighted_sum([4.0, 5.0], [1.0, 0.0], bias=-6.0)
     -2.0
     """
-    try:
-        weights, inputs = tuple(weights), tuple(inputs)
-    except TypeError:
-        weights, inputs = _all(weights, "weighted_sum"), _all(inputs, "weighted_sum")
-    n = len(weights)
-    if n != len(inputs):
-        raise ValueError(f"weighted_sum takes one input per weight: got {n} weights, {len(inputs)} inputs")
-    operands = (*weights, *inputs, bias)
+    ws: Any = weights if weights.__class__ is tuple else _all(weights, "weighted_sum")  # tuples are kept as they are
+    xs: Any = inputs if inputs.__class__ is tuple else _all(inputs, "weighted_sum")
+    if len(ws) != len(xs):
+        raise ValueError(f"weighted_sum takes one input per weight: got {len(ws)} weights, {len(xs)} inputs")
     try:  # the usual case, recorded in one go: weights and bias are Values, inputs are all Values or all floats
-        w, b = [v._number for v in weights], bias._number
-        plain = n > 0 and inputs[0].__class__ is float and set(map(type, inputs)) == {float}
-        x = inputs if plain else [v._number for v in inputs]
+        w, b = [v._number for v in ws], bias._number
+        constant = xs[0].__class__ is float and set(map(type, xs)) == {float}
+        x = xs if constant else [v._number for v in xs]
         z = sum(map(mul, w, x), b)
-    except (AttributeError, TypeError):
-        return OPS["weighted_sum"](*operands)
-    return node(z, OPS["weighted_sum"], 0.0, operands, 0.0, (*x, *((0.0,) * n if plain else w), 1.0))
+    except (AttributeError, TypeError, IndexError):
+        return WEIGHTED_SUM(*ws, *xs, bias)
+    if grad_mode.contexts:
+        partials = (*x, *((0.0,) * len(w) if constant else w), 1.0)
+        return node(z, WEIGHTED_SUM, 0.0, (*ws, *xs, bias), 0.0, partials)
+    new = blank()  # what `node` does, with the tuples as they came in: see Node in backward.py
+    new._number = z
+    new.op = WEIGHTED_SUM
+    new.a = xs
+    new.b = ws
+    new.da = bias
+    new.db = x if constant else (*x, *w)
+    new.grad = UNSWEPT
+    return new
 
 
 def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:

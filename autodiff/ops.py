@@ -156,7 +156,7 @@ def _row(name: str) -> Op:
 
 def _pick(condition: Any, a: Any, b: Any) -> Any:
     """`a` where the condition holds, else `b`: Python's own choice for one number, `where` for arrays."""
-    return (a if condition else b) if isinstance(condition, bool) else where(condition, a, b)
+    return (a if condition else b) if type(condition) is bool else where(condition, a, b)
 
 
 def _share(a: Any, r: Any) -> Any:

@@ -37,6 +37,19 @@ def _isnan(a: Any) -> bool:
     return math.isnan(a.data)
 
 
+def _compared(relation: Callable[[Any, Any], Any], mirrored: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Ask the Value: a NumPy scalar of a type that Python does not have would ask NumPy, which asks again here."""
+    return lambda a, b: relation(a, b) if hasattr(a, "record_operation") else mirrored(b, a)
+
+
+_COMPARISONS: Mapping[np.ufunc, Callable[..., Any]] = {
+    np.equal: _compared(operator.eq, operator.eq),
+    np.not_equal: _compared(operator.ne, operator.ne),
+    np.less: _compared(operator.lt, operator.gt),
+    np.less_equal: _compared(operator.le, operator.ge),
+    np.greater: _compared(operator.gt, operator.lt),
+    np.greater_equal: _compared(operator.ge, operator.le),
+}
 _RECIPES: Mapping[np.ufunc, Callable[..., Any]] = {
     **{op.array: op for op in OPS.values() if isinstance(op.array, np.ufunc)},
     np.float_power: OPS["pow"],
@@ -44,17 +57,11 @@ _RECIPES: Mapping[np.ufunc, Callable[..., Any]] = {
     np.logaddexp: OPS["logsumexp"],
     np.square: _square,
     np.reciprocal: _reciprocal,
-    np.equal: operator.eq,
-    np.not_equal: operator.ne,
-    np.less: operator.lt,
-    np.less_equal: operator.le,
-    np.greater: operator.gt,
-    np.greater_equal: operator.ge,
+    **_COMPARISONS,
     np.isfinite: _isfinite,
     np.isinf: _isinf,
     np.isnan: _isnan,
 }
-_GIVE_BOOLS = (np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal)
 
 
 def array_ufunc(_: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
@@ -71,7 +78,7 @@ def array_ufunc(_: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (
             "write a = a + v in place of a += v, or start from a.astype(object)"
         )
     result: Any = elementwise(recipe, inputs, method, **({"out": out} if out else {}))
-    return result.astype(bool) if ufunc in _GIVE_BOOLS and is_array(result) else result
+    return result.astype(bool) if ufunc in _COMPARISONS and is_array(result) else result
 
 
 def elementwise(function: Callable[..., Any], operands: Sequence[Any], method: str = "__call__", **out: Any) -> Any:

@@ -40,9 +40,9 @@ class Value(Methods):
     __slots__ = ("_label", "_number", "a", "b", "da", "db", "grad", "op")
 
     op: Any  # an Op, or None for a leaf
-    a: Any
+    a: Any  # these four: see Node in backward.py
     b: Any
-    da: float
+    da: Any
     db: Any
     grad: Any
     _number: float
@@ -89,14 +89,22 @@ class Value(Methods):
         """What it was computed from, in order: Values, and plain floats for constants. Empty for a leaf."""
         if self.op is None:
             return ()
-        return self.b if self.b.__class__ is tuple else (self.a, self.b)[: self.op.arity]
+        if self.b.__class__ is not tuple:
+            return (self.a, self.b)[: self.op.arity]
+        if self.a.__class__ is not tuple:
+            return self.b
+        return (*self.b, *self.a, self.da)
 
     @property
     def partials(self) -> tuple[float, ...]:
         """∂(this)/∂(operand) for each operand, as they were when it was recorded; 0 beside a constant."""
         if self.op is None:
             return ()
-        return self.db if self.b.__class__ is tuple else (self.da, self.db)[: self.op.arity]
+        if self.b.__class__ is not tuple:
+            return (self.da, self.db)[: self.op.arity]
+        if self.a.__class__ is not tuple:
+            return self.db
+        return (*self.db, *(0.0,) * (2 * len(self.b) - len(self.db)), 1.0)
 
     @property
     def swept(self) -> bool:
@@ -244,12 +252,22 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
 
 def unary(op: Op, a: Value) -> Any:
     """Record an operation on one Value."""
-    data = a._number
+    x = a._number
     try:
-        result = op.forward(data)
-        return node(result, op, a, 0.0, op.partials[0](data, result), 0.0)
+        result = op.forward(x)
+        partial = op.partials[0](x, result)
     except (ArithmeticError, ValueError):
         return at_edge(op, (a,))
+    if grad_mode.contexts or type(result) is not float or type(partial) is not float:
+        return node(result, op, a, 0.0, partial, 0.0)
+    new = blank()  # what `node` does, a call less
+    new._number = result
+    new.op = op
+    new.a = a
+    new.da = partial
+    new.b = new.db = 0.0
+    new.grad = UNSWEPT
+    return new
 
 
 def binary(op: Op, a: Any, b: Any) -> Any:

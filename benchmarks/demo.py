@@ -37,7 +37,7 @@ class Neuron:
     """A neuron as micrograd writes it: a sum of products, one node for each + and each *."""
 
     def __init__(self, value: Any, n_in: int, *, nonlinear: bool) -> None:
-        self.w = [value(0.0) for _ in range(n_in)]
+        self.w: Sequence[Any] = [value(0.0) for _ in range(n_in)]
         self.b = value(0.0)
         self.nonlinear = nonlinear
 
@@ -47,12 +47,20 @@ class Neuron:
 
 
 class WeightedNeuron(Neuron):
-    """A neuron as this package can write it: its weighted sum is one node."""
+    """A neuron as this package can write it: its weighted sum is one node.
 
-    def __call__(self, x: Sequence[Any]) -> Any:
+    Weights and inputs are tuples, which `weighted_sum` keeps as they are; lists it would have to copy.
+    """
+
+    def __init__(self, value: Any, n_in: int, *, nonlinear: bool) -> None:
         from autodiff import weighted_sum
 
-        activation = weighted_sum(self.w, x, self.b)
+        super().__init__(value, n_in, nonlinear=nonlinear)
+        self.w = tuple(self.w)
+        self.weighted_sum = weighted_sum
+
+    def __call__(self, x: Sequence[Any]) -> Any:
+        activation = self.weighted_sum(self.w, x, self.b)
         return activation.relu() if self.nonlinear else activation
 
 
@@ -67,7 +75,7 @@ class MLP:
 
     def __call__(self, x: Sequence[Any]) -> Any:
         for layer in self.layers:
-            x = [neuron(x) for neuron in layer]
+            x = tuple([neuron(x) for neuron in layer])
         return x[0]
 
     def parameters(self) -> list[Any]:
@@ -93,7 +101,7 @@ def training(engine: str) -> tuple[Callable[[], float], Callable[[], list[float]
     start = initial_parameters()
 
     def step() -> float:
-        inputs = [list(map(value, point)) for point in points]
+        inputs = [tuple(map(value, point)) for point in points]
         scores = list(map(model, inputs))
         losses = [(1 + -y * score).relu() for y, score in zip(classes, scores, strict=True)]
         data_loss = sum(losses) * (1.0 / len(losses))

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import _validation as check
+from models._metadata_routing import Routed
 
 
-class Estimator:
+class Estimator(Routed):
     """What every estimator here shares: parameters by name, a repr that names them, and checks of X."""
 
     n_features_in_: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -95,8 +95,11 @@ def known_weights(
     if rows not in ("outputs", "inputs"):
         raise ValueError(f'rows must be "outputs" or "inputs", got {rows!r}')
     for name, given in (("weights", weights), ("biases", biases)):
-        if given is not None and len(given) != len(layers):
-            raise ValueError(f"{name} must have one entry per layer, {len(layers)}, and has {len(given)}")
+        if given is None and name == "biases":
+            continue
+        n = len(given) if isinstance(given, Sized) else repr(given)
+        if n != len(layers):
+            raise ValueError(f"{name} must have one entry per layer, {len(layers)}, and has {n}")
     matrices = [_matrix(w, shape, rows, label) for w, (label, shape, _) in zip(weights, layers, strict=True)]
     if biases is None:
         return matrices, [None] * len(layers)

@@ -257,8 +257,11 @@ class Run:
         before = self._position()
         try:
             state = {n.removeprefix("optimizer."): array for n, array in arrays.items() if n.startswith("optimizer.")}
-            history = History(arrays["loss_curve"].tolist(), arrays["validation_curve"].tolist(), facts["best_epoch"])
-            waited = operator.index(facts["waited"])
+            if not all(np.isfinite(array).all() for array in arrays.values()):
+                raise ValueError("it holds numbers that are not finite")  # noqa: TRY301 # told below, with the path
+            curves = arrays["loss_curve"].tolist(), arrays["validation_curve"].tolist()
+            best, waited = (_epochs_until(facts, name, len(curves[0])) for name in ("best_epoch", "waited"))
+            history = History(*curves, best)
             self._return_to((arrays["weights"].tolist(), {**facts["optimizer"], **state}, facts["generator"]))
         except (ValueError, TypeError, KeyError) as error:
             self._return_to(before)
@@ -277,6 +280,13 @@ def assign(parameters: Sequence[Value], weights: Sequence[float]) -> None:
     """Set the parameters to these numbers."""
     for parameter, weight in zip(parameters, weights, strict=True):
         parameter.data = weight
+
+
+def _epochs_until(facts: Mapping[str, Any], name: str, done: int) -> int:
+    n = operator.index(facts[name])
+    if not 0 <= n <= done:
+        raise ValueError(f"its {name} is {n}, of {done} epochs")
+    return n
 
 
 def _check_identity(found: Any, wanted: Mapping[str, Any]) -> None:

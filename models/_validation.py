@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -55,12 +56,19 @@ def numbers(data: Any, name: str) -> NDArray[np.float64]:
         for at, entry in np.ndenumerate(array):
             if isinstance(entry, (str, bytes)):
                 raise ValueError(  # noqa: TRY004 # scikit-learn's choice for text
-                    f"{name} has text at {_place(at)}: {entry!r}; every entry must be a number, encode text first"
+                    f"{name} has text at {_place(at)}: {_plain(entry)!r}; every entry must be a number, encode text "
+                    "first"
+                )
+            if _is_missing(entry):
+                raise ValueError(
+                    f"Input {name} contains NaN: {entry!r} at {_place(at)}; every entry must be a finite number"
                 )
     try:
         array = array.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{name} has entries that are not numbers: {error}") from error
+    except OverflowError as error:
+        raise ValueError(f"{name} has a whole number beyond the largest float, 1.8e308: scale it down") from error
     _refuse_not_finite(array, name)
     return array
 
@@ -162,7 +170,7 @@ def labels(y: Any, n_samples: int | None, estimator: str, name: str = "y") -> ND
     if array.dtype.kind == "f":
         _refuse_not_finite(array, name)
         if (array != np.round(array)).any():
-            fraction = array[array != np.round(array)][0]
+            fraction = _plain(array[array != np.round(array)][0])
             raise ValueError(
                 f"Unknown label type: continuous. {name} has {fraction!r}, and {estimator} takes class labels "
                 "(whole numbers or text); numbers with fractions are for a regressor"
@@ -246,6 +254,9 @@ def generator(random_state: Any) -> np.random.Generator:
 
 def _unmixed(array: NDArray[Any], name: str) -> NDArray[Any]:
     """Labels of dtype object: text as it is, all else as numbers; ValueError where they are mixed."""
+    missing = next((i for i, label in enumerate(array) if _is_missing(label)), None)
+    if missing is not None:
+        raise ValueError(f"Input {name} contains NaN: {array[missing]!r} at position {missing}; leave out such samples")
     kinds = {str if isinstance(label, str) else bytes if isinstance(label, bytes) else object for label in array}
     if len(kinds) > 1:
         raise ValueError(f"{name} mixes text and other labels: make all of them text, or all of them numbers")
@@ -259,6 +270,11 @@ def _unmixed(array: NDArray[Any], name: str) -> NDArray[Any]:
 def _array(data: Any, name: str) -> NDArray[Any]:
     if hasattr(data, "toarray") and hasattr(data, "nnz"):
         raise TypeError(f"Sparse data was passed for {name}, but dense data is required: use {name}.toarray()")
+    if data is None or isinstance(data, (str, bytes, Mapping, AbstractSet, Iterator)):
+        shown = repr(data) if data is None or isinstance(data, (str, bytes)) else f"a {type(data).__name__}"
+        raise TypeError(f"{name} must be an array, a list of numbers or rows, or a data frame, got {shown:.60}")
+    if np.ma.is_masked(data):
+        raise ValueError(f"{name} has masked entries: fill them, {name}.filled(...), or leave out such samples")
     try:
         return np.asarray(data)
     except ValueError as error:
@@ -285,6 +301,17 @@ def _same_length(length: int, n_samples: int, name: str) -> None:
         raise ValueError(
             f"X has {n_samples} samples and {name} has {length}: one entry or row of {name} for each sample"
         )
+
+
+def _is_missing(entry: Any) -> bool:
+    if isinstance(entry, float):
+        return entry != entry  # noqa: PLR0124 # NaN is what differs from itself
+    return entry is None or type(entry).__name__ in {"NAType", "NaTType"}  # pandas' own, which need not be loaded
+
+
+def _plain(scalar: Any) -> Any:
+    """A scalar of NumPy as Python shows it."""
+    return scalar.item() if isinstance(scalar, np.generic) else scalar
 
 
 def _place(at: tuple[int, ...]) -> str:

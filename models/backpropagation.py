@@ -78,6 +78,11 @@ def backpropagate(
     (np.True_, [(3, 2), (1, 3)])
     """
     X = np.asarray(x, dtype=np.float64)
+    if X.ndim not in (1, 2) or X.shape[-1] != mlp.n_inputs:
+        raise ValueError(
+            f"{mlp!r} takes one sample, x of shape ({mlp.n_inputs},), or a batch, (n_samples, {mlp.n_inputs}), and x "
+            f"is {X.shape}"
+        )
     parts = mlp.weights(), mlp.biases(), mlp.activations
     if X.ndim != 1:
         return gradients(*parts, X, y, loss=loss)
@@ -181,6 +186,8 @@ def _cost_and_slope(outputs: Array, y: Any, loss: str | Callable[..., Any]) -> t
     """C summed over the samples, and ∂C/∂a^L of shape (n_samples, n_outputs)."""
     function = loss_by_name(loss)
     targets = np.asarray(y)
+    if targets.dtype.kind not in "biuf":
+        raise TypeError(f"y must be numbers, one target for each sample, and is {y!r:.60}")
     if len(targets.shape) == 0 or len(targets) != len(outputs):
         raise ValueError(f"y must have one target for each of the {len(outputs)} samples, and is {targets.shape}")
     one = outputs.shape[1] == 1

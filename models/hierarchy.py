@@ -14,6 +14,7 @@ good mark: 2·prepared + 2·rested − 3 = 2·1 + 2·0 − 3 = −1, not above 0
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Value, step, weighted_sum
+from models._validation import numbers
 
 
 class Unit(NamedTuple):
@@ -88,7 +90,8 @@ def decide(units: Iterable[Unit], facts: Mapping[str, Any]) -> dict[str, Any]:
     `facts` gives a number or Value for every name of `facts_of(units)`, and may give others. With a Value among them
     the answers are Values labelled `<name>.z` and `<name>.a` (spaces become underscores), which `autodiff.draw` draws.
 
-    Raises ValueError for a fact that is missing, or that a unit of the hierarchy decides; otherwise as `facts_of`.
+    Raises ValueError for a fact that is missing or no finite number, or that a unit of the hierarchy decides;
+    otherwise as `facts_of`.
 
     >>> decide([EPIC_NIGHT], {"video games": 1, "pizza": 0})
     {'epic night': 0.0}
@@ -104,12 +107,11 @@ def decide_all(units: Iterable[Unit], X: Any) -> NDArray[np.float64]:
     """
     units = tuple(units)
     facts = facts_of(units)
-    X = np.asarray(X, dtype=np.float64)
+    X = numbers(X, "X")
     if X.ndim != 2 or X.shape[1] != len(facts):
         raise ValueError(f"X must be (n_samples, {len(facts)}), one column for each of {facts}, and is {X.shape}")
-    if not np.isfinite(X).all():
-        raise ValueError(f"X has {X[~np.isfinite(X)][0]}: every fact must be a finite number, such as 0 or 1")
-    return np.array([list(decide(units, dict(zip(facts, row, strict=True))).values()) for row in X.tolist()])
+    answers = [list(decide(units, dict(zip(facts, row, strict=True))).values()) for row in X.tolist()]
+    return np.array(answers).reshape(len(X), len(units))
 
 
 def explain(units: Iterable[Unit], facts: Mapping[str, Any]) -> list[str]:
@@ -137,6 +139,10 @@ def _run(units: Sequence[Unit], facts: Mapping[str, Any]) -> dict[str, tuple[Any
     decided = [unit.name for unit in units if unit.name in facts]
     if decided:
         raise ValueError(f"facts give {decided}, which the hierarchy decides itself: leave out the fact, or the unit")
+    for name in needed:
+        x = facts[name]
+        if not hasattr(x, "__float__") or not math.isfinite(_number(x)):
+            raise ValueError(f"the fact {name!r} must be a finite number, such as 0 or 1, or a Value, got {x!r}")
     signals = dict(facts)
     answers: dict[str, tuple[Any, Any]] = {}
     for unit in units:

@@ -17,10 +17,12 @@ class LinearRegression(Regressor):
 
     `learning_rate` is α in `w ← w − α·∂C/∂w`, `epochs` the number of steps, each over all samples; weights start at
     zero, or with `warm_start` where the last fit ended. Too large an α diverges: for data as they come it is often
-    far below 1 (standardised inputs take 0.1). Nothing is drawn at random.
+    far below 1 (standardised inputs take 0.1). "auto" takes half of the largest that does not, 1/λ of the steepest
+    curvature λ of the cost: every step lowers it, whatever the data. Nothing is drawn at random.
 
     After `fit`: `coef_` of shape (n_features,), or (n_targets, n_features) for a 2-D y; `intercept_`, a float or
-    (n_targets,); `loss_curve_`, the loss before the first step and after each one; `n_iter_`, the number of steps.
+    (n_targets,); `loss_curve_`, the loss before the first step and after each one; `n_iter_`, the number of steps;
+    `learning_rate_`, the α of the last one.
 
     Source: course slides «Regresión lineal» and «Función de costo (ECM)».
 
@@ -33,8 +35,9 @@ class LinearRegression(Regressor):
     intercept_: Any
     loss_curve_: list[float]
     n_iter_: int
+    learning_rate_: float
 
-    def __init__(self, *, learning_rate: float = 0.01, epochs: int = 1000, warm_start: bool = False) -> None:
+    def __init__(self, *, learning_rate: float | str = "auto", epochs: int = 1000, warm_start: bool = False) -> None:
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.warm_start = warm_start
@@ -69,11 +72,14 @@ class LinearRegression(Regressor):
 
     def _descend(self, X: Any, y: Any, sample_weight: Any, steps: int, *, resumed: bool, curve: list[float]) -> None:
         """Check everything, take `steps` of gradient descent, and keep the outcome only when all went well."""
-        check.positive(self.learning_rate, "learning_rate")
+        auto = isinstance(self.learning_rate, str) and self.learning_rate == "auto"
+        if not auto:
+            check.positive(self.learning_rate, "learning_rate ('auto' for one that fits the data)")
         inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
         targets = check.targets(y, len(inputs), type(self).__name__)
         importance = check.weights(sample_weight, len(inputs))
         columns = targets.reshape(len(targets), -1)
+        rate = _steady_rate(inputs, importance, columns.shape[1]) if auto else self.learning_rate
         coef, intercept = np.zeros((columns.shape[1], inputs.shape[1])), np.zeros(columns.shape[1])
         if resumed:
             if targets.shape[1:] != self.coef_.shape[:-1]:
@@ -90,23 +96,33 @@ class LinearRegression(Regressor):
         for step in range(steps + 1):
             loss = _mean_squared_error(weights, biases, samples, shares)
             if not np.isfinite(loss.data):
-                raise ValueError(
-                    f"the loss is {loss.data} after {step} steps: learning_rate={self.learning_rate} is too large "
-                    "for these data; make it smaller, or standardise the inputs"
-                )
+                cause = f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
+                cause = "the numbers in y are too large; scale them down" if auto else cause
+                raise ValueError(f"the loss is {loss.data} after {step} steps: {cause}")
             losses.append(loss.data)
             if step < steps:
                 for p in parameters:
                     p.grad = 0.0
                 loss.backward()
                 for p in parameters:
-                    p.data -= self.learning_rate * p.grad
+                    p.data -= rate * p.grad
         coef = np.array([[w.data for w in row] for row in weights])
         intercept = np.array([b.data for b in biases])
         self.coef_, self.intercept_ = (coef, intercept) if targets.ndim == 2 else (coef[0], intercept.tolist()[0])
+        self.learning_rate_ = float(rate)
         self.n_iter_ = steps + (self.n_iter_ if curve else 0)
         self.loss_curve_ = curve + (losses[1:] if curve else losses)
         self._keep_features(X, inputs.shape[1])
+
+
+def _steady_rate(inputs: NDArray[np.float64], importance: NDArray[np.float64], n_targets: int) -> float:
+    """1/λ, where λ is the largest eigenvalue of the second derivative of the mean squared error."""
+    shares = np.sqrt(importance / importance.max())
+    steepest = np.linalg.norm(np.column_stack([inputs, np.ones(len(inputs))]) * shares[:, None], 2)
+    rate = float(n_targets * (shares @ shares) / 2 / steepest / steepest)
+    if not rate > 0:
+        raise ValueError(f"X has numbers up to {abs(inputs).max():.3g}, whose squares are infinite: scale them down")
+    return rate
 
 
 def _mean_squared_error(weights: Any, biases: Any, samples: Any, shares: Any) -> Any:

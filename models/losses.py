@@ -142,6 +142,7 @@ def cross_entropy(output: Any, target: Any) -> Any:
             "cross_entropy: takes a sequence of two logits or more, one per class; for a single one use "
             "binary_cross_entropy"
         )
+    _refuse_no_numbers("cross_entropy", logits)
     if not _is_sequence(target):
         k = _class_index(target, len(logits))
         return logsumexp([0.0 if j == k else z - logits[k] for j, z in enumerate(logits)])
@@ -224,7 +225,15 @@ def _pairs(loss: str, output: Any, target: Any) -> list[tuple[Any, Any]]:
     outputs, targets = _listed(output), _listed(target)
     if len(outputs) != len(targets) or not outputs:
         raise ValueError(f"{loss}: takes one target per output, got {len(outputs)} outputs and {len(targets)} targets")
+    _refuse_no_numbers(loss, outputs)
     return [(a, y if isinstance(y, Value) else _finite(loss, y)) for a, y in zip(outputs, targets, strict=True)]
+
+
+def _refuse_no_numbers(loss: str, outputs: list[Any]) -> None:
+    for a in outputs:
+        if not hasattr(a, "__float__"):
+            hint = ": does the model return anything?" if a is None else ""
+            raise TypeError(f"{loss}: an output is a Value or a number, got {type(a).__name__} {a!r:.60}{hint}")
 
 
 def _listed(x: Any) -> list[Any]:

@@ -7,7 +7,8 @@ beside what the paper claims, with our figures: docs/networks-1986.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +84,8 @@ class Networks:
             _validation.whole(size, "every one of sizes")
         _validation.positive(scale, "scale")
         _validation.flag(zero_biases, "zero_biases")
+        if not isinstance(seeds, Iterable):
+            raise TypeError(f"seeds are whole numbers, one for each run, such as [{seeds!r}], got {seeds!r}")
         self.seeds = tuple(seeds)
         if not self.seeds:
             raise ValueError("seeds is empty: give one whole number for each run")
@@ -131,7 +134,7 @@ class Networks:
         _validation.positive(learning_rate, "learning_rate")
         _validation.whole(sweeps, "sweeps")
         for name, value, above in (("momentum", momentum, 1.0), ("decay", decay, 1.0), ("tolerance", tolerance, 0.5)):
-            if not 0.0 <= value < above:
+            if not isinstance(value, Real) or not 0.0 <= value < above:
                 raise ValueError(f"{name} must be 0 or more and less than {above:g}, got {value!r}")
         running = np.arange(len(self.seeds))
         done, reached = np.full(len(running), sweeps), np.zeros(len(running), dtype=bool)
@@ -162,6 +165,8 @@ class Networks:
         >>> float(network.outputs([[1, 0, 0, 0, 0, 1]])[0, 0, 0]) - network.on_values()([1, 0, 0, 0, 0, 1]).data < 1e-12
         True
         """
+        if not -len(self.seeds) <= run < len(self.seeds):
+            raise ValueError(f"run must be one of the {len(self.seeds)} there are, counted from 0, got {run}")
         n_inputs, *sizes = self.sizes
         mlp = MLP(n_inputs, sizes, activation=["sigmoid"] * len(sizes), initialization="zeros")
         return mlp.load_weights([w[run, :, :-1] for w in self.weights], [w[run, :, -1] for w in self.weights])

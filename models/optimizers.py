@@ -182,7 +182,7 @@ def optimizer_by_name(
     >>> optimizer_by_name("momentum", [Value(1.0, "w"), Value(0.0, "b")], learning_rate=0.1)
     GradientDescent(learning_rate=0.1, momentum=0.9, nesterov=False) of 2 parameters
     """
-    if name not in OPTIMIZERS:
+    if not isinstance(name, str) or name not in OPTIMIZERS:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"unknown optimizer: {name!r} (must be one of {', '.join(OPTIMIZERS)})")
     if learning_rate is not None:
         options["learning_rate"] = learning_rate

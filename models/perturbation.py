@@ -61,6 +61,8 @@ def random_perturbation(
     `until` among them), for a `random_state` of another kind, and as an optimizer does for bad parameters.
     """
     weights = parameter_list(parameters)
+    if not callable(cost):
+        raise TypeError(f"cost must be a function that gives the cost, got {type(cost).__name__} {cost!r}")
     count("steps", steps)
     positive("scale", scale)
     if perturb not in {"one", "all"}:
@@ -93,4 +95,7 @@ def random_perturbation(
 
 def _evaluate(cost: Callable[[], Any]) -> float:
     with no_grad():
-        return float(plain(cost()))
+        result = plain(cost())
+    if isinstance(result, str) or not hasattr(result, "__float__"):
+        raise TypeError(f"cost() must give a Value or a number, got {type(result).__name__} {result!r:.60}")
+    return float(result)

@@ -242,3 +242,14 @@ def test_one_target_vector_must_have_one_entry_per_output():
     """For one sample too."""
     with pytest.raises(ValueError, match=r"y must be \(1, 2\), like the outputs, and is \(1, 3\)"):
         backpropagate(MLP(2, [2]), [1.0, 2.0], [1.0, 2.0, 3.0])
+    with pytest.raises(TypeError, match=r"y must be numbers, one target for each sample, and is \[None\]"):
+        backpropagate(MLP(2, [1]), [1.0, 2.0], None)
+
+
+@pytest.mark.parametrize("x", [[1.0], 1.0, [], [[1.0, 2.0, 3.0]], np.ones((1, 1, 2))])
+def test_a_sample_of_another_width_is_the_samples_fault(x):
+    """The error says what the network takes and what x is, and nothing of weights."""
+    with pytest.raises(
+        ValueError, match=r"takes one sample, x of shape \(2,\), or a batch, \(n_samples, 2\), and x is \("
+    ):
+        backpropagate(MLP(2, [1]), x, 1.0)

@@ -2,13 +2,16 @@
 
 import asyncio
 import math
+import sys
 import threading
-import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import autodiff
 from autodiff import Value, no_grad, topological_order, where
+from autodiff.backward import propagate
 
 
 def test_the_course_neuron_has_the_courses_deltas():
@@ -310,18 +313,118 @@ def test_no_grad_is_for_one_task():
     assert silent is None
 
 
-def test_time_grows_in_proportion_to_nodes():
-    """A graph ten times as large takes about ten times as long (a generous bound: no quadratic surprise)."""
+@given(st.data())
+def test_sweeps_in_place_and_as_a_function_agree(data):
+    """δ written on the nodes of any graph is δ by `propagate`, which sorts by another algorithm.
 
-    def seconds(n):
-        best = math.inf
-        for _ in range(3):
-            start = time.perf_counter()
-            x = y = Value(0.5)
-            for _ in range(n):
-                y = (y * x + x).tanh()
-            y.backward()
-            best = min(best, time.perf_counter() - start)
-        return best
+    Operands come in tuples that consumers share, some of them among each other's ancestors.
+    """
+    nodes = [Value(x) for x in (0.5, -0.25, 0.75)]
+    tuples = [tuple(nodes), (0.5, -1.0, 2.0)]
+    which = st.integers(0, 10**6)
 
-    assert seconds(30_000) < 40 * seconds(3_000)
+    def some(things):
+        return things[-1 - data.draw(which) % min(len(things), 3)]
+
+    for _ in range(data.draw(st.integers(1, 20))):
+        kind = data.draw(st.sampled_from("+*σΣw"))
+        if kind == "+":
+            new = some(nodes) + some(nodes)
+        elif kind == "*":
+            new = some(nodes) * data.draw(st.sampled_from([some(nodes), -0.5]))
+        elif kind == "σ":
+            new = some(nodes).sigmoid()
+        elif kind == "Σ":
+            new = autodiff.mean(some(tuples)) + some(nodes)
+        else:
+            new = autodiff.weighted_sum(some(tuples), some(tuples), data.draw(st.sampled_from([some(nodes), 1.0])))
+        if isinstance(new, Value):
+            nodes.append(new.tanh() if abs(new.data) > 1 else new)
+            tuples.append((nodes[-1], some(nodes), some(nodes)))
+    root = autodiff.total(nodes[-3:])
+    root.backward()
+    delta = propagate(root)
+    order = topological_order(root)
+    top = max(map(abs, delta.values()))
+    assert [n.grad for n in order] == pytest.approx([delta.get(n, 0.0) for n in order], rel=1e-9, abs=1e-12 * top)
+    assert all(n.swept for n in order)
+
+
+def test_a_bias_computed_from_the_inputs_it_is_added_to():
+    """z = w·x + (v·x) with one tuple x of inner nodes: δ at x waits for both, and reaches the leaf as w + v."""
+    leaf, w, v = Value(1.0), Value(2.0), Value(3.0)
+    inputs = (leaf * 1.0,)
+    autodiff.weighted_sum((w,), inputs, autodiff.weighted_sum((v,), inputs, Value(0.0))).backward()
+    assert (leaf.grad, w.grad, v.grad) == (5.0, 1.0, 1.0)
+
+
+def instructions(work):
+    """How many bytecode instructions `work` runs, in whatever functions: the time it takes, without a clock."""
+    count = 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        frame.f_trace_lines, frame.f_trace_opcodes = False, True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def growth(build, n):
+    """How much more work 40n nodes are than 4n, for what 4n are more than n: 12 where each costs the same."""
+    small, middle, large = (instructions(lambda n=n: build(n)) for n in (n, 4 * n, 40 * n))
+    return (large - middle) / (middle - small)
+
+
+def deep(n):
+    x = y = Value(1.0)
+    for _ in range(n):
+        y = -(y * x + x)  # δ stays ±1: one that shrank to 0 would not be handed on
+    return y
+
+
+def broad(n):
+    x, w = Value(0.5), Value(0.9)
+    return sum([(x * w).tanh() for _ in range(n)], Value(0.0))
+
+
+def shared(n):
+    """A ladder of diamonds: 2ⁿ paths from top to bottom over 2n nodes."""
+    y = Value(0.5)
+    for _ in range(n):
+        y = y * 0.5 + y * 0.25
+    return y
+
+
+def many_operands(n):
+    """One node with as many operands as all others together."""
+    x = Value(0.5)
+    return autodiff.total([x * 0.1 for _ in range(n)])
+
+
+def neurons(n):
+    """Layers of four neurons that share the tuple of their inputs."""
+    weights, layer = (Value(0.5), Value(0.25), Value(0.75), Value(-0.5)), (1.0, 2.0, 3.0, 4.0)
+    for _ in range(n):
+        layer = tuple([autodiff.weighted_sum(weights, layer, weights[0]) for _ in range(4)])
+    return autodiff.total(layer)
+
+
+@pytest.mark.parametrize("graph", [deep, broad, shared, many_operands, neurons])
+def test_work_grows_in_proportion_to_nodes(graph):
+    """Ten times the nodes are ten times the instructions, to record and to sweep: no quadratic surprise."""
+    assert growth(graph, 10) == pytest.approx(12.0, rel=0.01)
+    assert growth(lambda n: graph(n).backward(), 10) == pytest.approx(12.0, rel=0.01)
+    assert growth(lambda n: graph(n).backward(create_graph=True), 10) == pytest.approx(12.0, rel=0.01)
+
+
+def test_a_quadratic_surprise_would_be_seen():
+    """The measure is one: it tells n² from n."""
+    assert growth(lambda n: [i * j for i in range(n) for j in range(i)], 20) > 100

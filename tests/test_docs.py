@@ -6,6 +6,7 @@ from pathlib import Path
 from autodiff import OPS, draw
 from lessons.demo import neuron
 from lessons.operations import table
+from lessons.reference_figures import ESTIMATOR_CHECKS, ROWS, line
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,3 +24,19 @@ def test_the_picture_in_the_readme_is_the_one_its_code_draws():
     drawn = draw(neuron()).pipe("svg").decode()
     texts = re.compile(r"<text[^>]*>([^<]*)</text>")
     assert sorted(texts.findall(committed)) == sorted(texts.findall(drawn))
+
+
+def test_the_reference_figures_are_what_comes_out_today():
+    """In docs/reference-figures.md: a line for every figure, the quick ones computed anew, and tests that exist."""
+    page = (ROOT / "docs" / "reference-figures.md").read_text(encoding="utf-8").splitlines()
+    assert len([text for text in page if re.match(r"\| [^|]", text)]) == len(ROWS) + len(ESTIMATOR_CHECKS) + 5, (
+        "headings"
+    )
+    for row in ROWS:
+        before, after = line(row, "OURS").split("OURS")
+        assert [text for text in page if text.startswith(before) and text.endswith(after)], f"not in the page: {before}"
+        if not row.slow:
+            assert line(row, row.ours()) in page, "run: python -m lessons.reference_figures"
+    for name in {test for row in ROWS for test in row.tests}:
+        file, _, test = name.partition("::")
+        assert f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), name

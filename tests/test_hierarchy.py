@@ -96,6 +96,10 @@ A, B = Unit("a", {"x": 1.0}, 0.0), Unit("b", {"a": 1.0}, 0.0)
         ([Unit("a", {"a": 1.0}, 0.0)], {"a": 1}, "decided by itself"),
         ([A, A], {"x": 1}, "two units are called 'a'"),
         ([A, B], {"x": 1, "a": 0}, r"facts give \['a'\]"),
+        ([A, B], {"x": "1"}, "the fact 'x' must be a finite number, such as 0 or 1, or a Value, got '1'"),
+        ([A, B], {"x": None}, "the fact 'x' must be .* got None"),
+        ([A, B], {"x": np.nan}, "the fact 'x' must be .* got nan"),
+        ([A, B], {"x": Value(np.inf)}, "the fact 'x' must be .* got Value"),
     ],
 )
 def test_a_hierarchy_that_cannot_decide_says_why(units, facts, message):
@@ -105,9 +109,20 @@ def test_a_hierarchy_that_cannot_decide_says_why(units, facts, message):
 
 
 @pytest.mark.parametrize(
-    ("X", "message"), [([[1, 0, 1]], r"\(n_samples, 2\)"), ([1, 0], "and is"), ([[1, np.nan]], "nan")]
+    ("X", "message"),
+    [
+        ([[1, 0, 1]], r"\(n_samples, 2\)"),
+        ([1, 0], "and is"),
+        ([[1, np.nan]], "nan at row 0, column 1"),
+        ([["1", 0]], "text"),
+    ],
 )
 def test_rows_that_do_not_fit_are_refused(X, message):
     """Rows need one finite column per fact."""
     with pytest.raises(ValueError, match=message):
         decide_all(XOR, X)
+
+
+def test_no_rows_are_no_answers():
+    """Zero samples give an array of the shape that any other number would."""
+    assert decide_all(XOR, np.zeros((0, 2))).shape == (0, 3)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from autodiff import value_and_grad
-from models import LinearRegression
-from models.datasets import apples_and_oranges
+from autodiff import hessian, value_and_grad
+from models import LinearRegression, Neuron
+from models.datasets import apples_and_oranges, line_points
+from models.training import train
 
 APPLES = [-0.3875742381, 0.8477568429, 0.6981781791, -1.6376129989]
 ORANGES = [-0.2851581309, 0.7940066372, 0.9249753216, -2.2182793922]
@@ -52,6 +53,59 @@ def test_the_largest_stable_learning_rate(rate, stable):
     assert (curve[-1] < curve[-100]) is stable
 
 
+@pytest.mark.parametrize("rate", [1e-4, 0.1, 0.115, 0.13])
+def test_every_step_of_the_descent_has_its_closed_form(rate):
+    """Along each axis of the ECM's bowl the distance to its bottom shrinks by 1 − αλ a step: crawls, falls or grows.
+
+    λ are the eigenvalues of its second derivative, here 16.7 and 0.3, which makes 2/16.7 = 0.12 the largest α.
+    """
+    X, y, *_ = line_points()
+    A = np.column_stack([X, np.ones(4)])
+    curvature, axes = np.linalg.eigh(2 * A.T @ A / 4)
+    start = axes.T @ -np.array([2.0, 1.0])  # from w = b = 0 to w = 2, b = 1
+    steps = np.arange(61)[:, None]
+    expected = (curvature / 2 * (start * (1 - rate * curvature) ** steps) ** 2).sum(axis=1)
+    curve = LinearRegression(learning_rate=rate, epochs=60).fit(X, y).loss_curve_
+    assert curve == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert (curve[-1] > curve[0]) == (rate > 2 / curvature.max()) == (rate == 0.13)
+    assert (0.8 * curve[0] < curve[-1] < curve[0]) == (rate == 1e-4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shift", [0.0, 100.0, 1e6])
+def test_the_rate_that_fits_the_data_is_half_of_the_largest_stable_one(shift, weighted):
+    """It is 1/λ of the cost's own second derivative, by autodiff; every step lowers the loss, and 2.02/λ diverges."""
+    random = np.random.default_rng(0)
+    X, Y = random.normal(shift, 1.0, (20, 2)), random.normal(size=(20, 2))
+    weight = np.arange(20) % 3 if weighted else np.ones(20)
+
+    def cost(w):
+        return sum(
+            s * (w[3 * k] * x[0] + w[3 * k + 1] * x[1] + w[3 * k + 2] - y[k]) ** 2
+            for s, x, y in zip((weight / weight.sum()).tolist(), X.tolist(), Y.tolist(), strict=True)
+            for k in range(2)
+        ) / 2  # fmt: skip
+
+    steepest = np.linalg.eigvalsh(hessian(cost)(np.zeros(6))).max()
+    model = LinearRegression(epochs=30).fit(X, Y, sample_weight=weight)
+    assert model.learning_rate_ == pytest.approx(1 / steepest, rel=1e-9)
+    assert (np.diff(model.loss_curve_) <= 1e-12).all()
+    curve = LinearRegression(learning_rate=2.02 / steepest, epochs=600).fit(X, Y, sample_weight=weight).loss_curve_
+    assert curve[-1] > curve[-100]
+
+
+def test_a_neuron_without_activation_is_a_linear_regression():
+    """Trained alike from zeros, the neuron's weights and bias are those of LinearRegression, step by step."""
+    X, y, *_ = apples_and_oranges()
+    neuron = Neuron(3, None, initialization="zeros")
+    for step in range(1, 6):
+        train(neuron, X, y[:, 0], optimizer="gd", learning_rate=1e-5, epochs=1)
+        line = LinearRegression(learning_rate=1e-5, epochs=step).fit(X, y[:, 0])
+        assert [w.data for w in neuron.weights] == pytest.approx(line.coef_, rel=1e-12)
+        assert neuron.bias.data == pytest.approx(line.intercept_, rel=1e-12)
+    assert [neuron(x).data for x in X] == pytest.approx(line.predict(X), rel=1e-12)
+
+
 def test_the_gradient_of_the_mean_squared_error():
     """At w = b = 0 for (1,3), (2,5), (3,7), (4,9): ∂w = -35, ∂b = -12."""
     points = [(1, 3), (2, 5), (3, 7), (4, 9)]
@@ -75,8 +129,16 @@ def test_one_target_gives_a_vector_and_a_float():
         ([1.0, 2.0], [1, 2], {}, r"X must be \(n_samples, n_features\).*is \(2,\)"),
         (np.ones((0, 2)), [], {}, r"X has 0 sample\(s\) \(shape=\(0, 2\)\) while a minimum of 1 is required"),
         ([[1.0], [2.0]], [1, 2, 3], {}, r"X has 2 samples and y has 3: one entry or row of y for each sample"),
-        ([[1.0]], [1.0], {"learning_rate": 0}, r"learning_rate must be a number above 0, got 0"),
-        ([[1.0]], [1.0], {"learning_rate": np.nan}, r"learning_rate must be a number above 0, got nan"),
+        (
+            [[1.0]],
+            [1.0],
+            {"learning_rate": 0},
+            r"learning_rate \('auto' for one that fits the data\) must be a number above 0, got 0",
+        ),
+        ([[1.0]], [1.0], {"learning_rate": np.nan}, r"learning_rate .*must be a number above 0, got nan"),
+        ([[1.0]], [1.0], {"learning_rate": "fast"}, r"learning_rate .*must be a number above 0, got 'fast'"),
+        ([[1e200], [2e200]], [1.0, 2.0], {}, r"X has numbers up to 2e\+200, whose squares are infinite: scale"),
+        ([[1.0], [2.0]], [1e200, 2e200], {}, r"the loss is inf after 0 steps: the numbers in y are too large; scale"),
         ([[1.0]], [1.0], {"epochs": -1}, r"epochs must be a whole number, 0 or more, got -1"),
         (
             [[1e3], [2e3]],

@@ -379,6 +379,8 @@ def test_biases_that_are_not_given_stay():
     ("weights", "biases", "rows", "message"),
     [
         ([np.ones((3, 2))], None, "outputs", "weights must have one entry per layer, 2, and has 1"),
+        (None, None, "outputs", "weights must have one entry per layer, 2, and has None"),
+        (3.0, None, "outputs", r"weights must have one entry per layer, 2, and has 3\.0"),
         ([np.ones((3, 2)), np.ones(3)], [np.ones(3)], "outputs", "biases must have one entry per layer, 2, and has 1"),
         (
             [np.ones((2, 3)), np.ones(3)],

@@ -137,33 +137,41 @@ def test_errors_within_the_tolerance_count_as_none():
 
 @pytest.fixture(scope="module")
 def symmetry():
-    """Twenty fixed seeds at ε 0.03, α 0.9, U(−0.3, 0.3): solved first, then on until E < 0.1."""
-    networks = symmetry_networks(seeds=range(20))
+    """Two hundred fixed seeds at ε 0.03, α 0.9, U(−0.3, 0.3): solved first, then on until E < 0.1."""
+    networks = symmetry_networks(seeds=range(200))
     first = networks.train(X, D, learning_rate=0.03, momentum=0.9, sweeps=30_000, until=solved)
     then = networks.train(X, D, learning_rate=0.03, momentum=0.9, sweeps=30_000, until=below(0.1))
     return networks, first, then
 
 
 def test_mirror_symmetry_is_solved(symmetry):
-    """At least 19 of 20 seeds have all 64 patterns right within 30,000 sweeps; 677-1,556 sweeps in the reference."""
+    """199 of 200 seeds in the reference, allowing two more, have all 64 patterns right: after 861 sweeps, 677-1,556.
+
+    Of the first 20 seeds at least 19. The median is within 10 %: that of 200 runs has a standard error of some 15.
+    """
     _, first, then = symmetry
-    assert first.reached.sum() >= 19
-    assert 600 <= np.median(first.sweeps[first.reached]) <= 1300
+    assert first.reached[:20].sum() >= 19
+    assert first.reached.sum() >= 197
+    sweeps = first.sweeps[first.reached]
+    assert np.median(sweeps) == pytest.approx(861, rel=0.1)
+    assert sweeps.min() > 500
+    assert sweeps.max() < 2_000
     assert then.reached[first.reached].all()
 
 
 def test_the_weights_come_out_mirrored(symmetry):
-    """Of solved runs: weights are equal and opposite about the middle, to 1 % of the largest."""
+    """Of solved runs: weights are equal and opposite about the middle, to 0.2 % of the largest."""
     networks, _, then = symmetry
     hidden = networks.weights[0][then.reached][:, :, :6]
     largest = abs(hidden).max(axis=2, keepdims=True)
-    assert (abs(hidden + hidden[:, :, ::-1]) <= 0.01 * largest).all()
+    assert (abs(hidden + hidden[:, :, ::-1]) <= 0.002 * largest).all()
 
 
 def test_magnitudes_are_1_2_4_or_else_2_3_4(symmetry):
-    """Of solved runs three in four or more have the paper's 1 : 2 : 4, to 5 %; the others another code, 2 : 3 : 4.
+    """Of solved runs seven in ten or more have the paper's 1 : 2 : 4, to 5 %; the others another code, 2 : 3 : 4.
 
-    Both tell all patterns apart: no sum of them, with signs, is 0. The paper mentions the first alone.
+    Both tell all patterns apart: no sum of them, with signs, is 0. The paper mentions the first alone. The median
+    ratios are the reference's, 1 : 2.00 : 3.98, to 2 %.
     """
     networks, _, then = symmetry
     magnitudes = np.sort(abs(networks.weights[0][then.reached][:, :, :3]), axis=2)
@@ -173,7 +181,8 @@ def test_magnitudes_are_1_2_4_or_else_2_3_4(symmetry):
         for code in ([1, 2, 4], [1, 1.5, 2])
     )
     assert (the_papers | other).all()
-    assert the_papers.mean() >= 0.75
+    assert the_papers.mean() >= 0.7
+    assert np.median(ratios, axis=(0, 1)) == pytest.approx([1.0, 2.0, 3.98], rel=0.02)
 
 
 def test_the_hidden_units_are_sign_flipped_copies(symmetry):
@@ -181,18 +190,24 @@ def test_the_hidden_units_are_sign_flipped_copies(symmetry):
     networks, _, then = symmetry
     hidden, output = (w[then.reached] for w in networks.weights)
     largest = abs(hidden[:, :, :6]).max(axis=(1, 2))
-    assert (abs(hidden[:, 0, :6] + hidden[:, 1, :6]).max(axis=1) <= 0.02 * largest).all()
+    apart = abs(hidden[:, 0, :6] + hidden[:, 1, :6]).max(axis=1) / largest
+    assert np.median(apart) < 0.01
+    assert apart.max() < 0.03
     assert (hidden[:, :, 6] < 0).all()
-    np.testing.assert_allclose(hidden[:, 0, 6], hidden[:, 1, 6], rtol=0.02)
+    np.testing.assert_allclose(hidden[:, 0, 6], hidden[:, 1, 6], rtol=0.03)
     assert (output[:, 0, 2] > 0).all()
     assert (output[:, 0, :2] < 0).all()
 
 
 def test_the_papers_own_settings_for_symmetry_are_slower_and_may_get_stuck():
-    """ε 0.1: few of 20 seeds fail (6 of 200 in the reference), and those sit at E = 4 with 56 of 64 right."""
-    networks = symmetry_networks(seeds=range(20))
+    """ε 0.1: 194 of 200 seeds in the reference, median 3,278 sweeps; the others sit at E = 4 with 56 of 64 right.
+
+    As many as 185 at least: four standard deviations of a count of 200 with a chance of 0.97 are ten.
+    """
+    networks = symmetry_networks(seeds=range(200))
     trained = networks.train(X, D, learning_rate=0.1, momentum=0.9, sweeps=30_000, until=solved)
-    assert trained.reached.sum() >= 16
+    assert 185 <= trained.reached.sum() < 200
+    assert np.median(trained.sweeps[trained.reached]) == pytest.approx(3278, rel=0.1)
     stuck = ~trained.reached
     outputs = networks.outputs(X)
     np.testing.assert_allclose(error(outputs, D)[stuck], 4.0, atol=0.1)
@@ -209,17 +224,16 @@ def test_biases_that_start_at_0():
 
 
 def test_with_biases_that_start_at_0_the_papers_settings_always_solve_symmetry():
-    """ε 0.1: all of 20 seeds are solved, median within 20 % of the reference's 2,786 sweeps.
+    """ε 0.1: all of 200 seeds, median within 10 % of the reference's 2,786 sweeps; 1,152-5,402 there.
 
-    The band is that of chance: of 20 runs drawn from the 200 of docs/networks-1986.md, 99.9 % of medians lie within
-    2,300 and 3,340. With drawn biases runs get stuck, of these very seeds too (the test above).
+    With drawn biases runs get stuck, of these very seeds too (the test above).
     """
-    networks = symmetry_networks(seeds=range(20), zero_biases=True)
+    networks = symmetry_networks(seeds=range(200), zero_biases=True)
     trained = networks.train(X, D, learning_rate=0.1, momentum=0.9, sweeps=30_000, until=solved)
     assert trained.reached.all()
-    assert np.median(trained.sweeps) == pytest.approx(2786, rel=0.2)
-    assert trained.sweeps.min() > 1_000
-    assert trained.sweeps.max() < 6_000
+    assert np.median(trained.sweeps) == pytest.approx(2786, rel=0.1)
+    assert trained.sweeps.min() > 900
+    assert trained.sweeps.max() < 6_500
 
 
 @pytest.fixture(scope="module")
@@ -246,9 +260,13 @@ def test_four_hidden_units_solve_xor(xor_runs):
 
 
 def test_two_hidden_units_solve_xor_most_of_the_time(xor_runs):
-    """2-2-1 solves most of 200 seeds but not all (153 in the reference), and the others sit at E = 0.25 or 0.33."""
+    """2-2-1 solves most of 200 seeds but not all, and the others sit at E = 0.25 or 0.33.
+
+    The reference has 153 and no limit of sweeps; that many are solved here within 300 sweeps, and some 20 more later.
+    """
     trained, E = xor_runs[2]
-    assert 140 <= trained.reached.sum() <= 190
+    assert 140 <= (trained.sweeps[trained.reached] <= 300).sum() <= 166
+    assert 150 <= trained.reached.sum() <= 190
     stuck = E[~trained.reached]
     assert (np.minimum(abs(stuck - 1 / 4), abs(stuck - 1 / 3)) < 0.01).all()
 
@@ -326,6 +344,14 @@ def test_networks_that_make_no_sense_are_refused(options, message):
     """The message names what is wrong and its value."""
     with pytest.raises(ValueError, match=message):
         Networks(**{"sizes": (6, 2, 1), "seeds": [0], "scale": 0.3, **options})
+
+
+def test_seeds_are_a_sequence_and_runs_are_counted():
+    """A bare number of seeds, and a run that is not there, are refused with what would do."""
+    with pytest.raises(TypeError, match=r"seeds are whole numbers, one for each run, such as \[5\], got 5"):
+        symmetry_networks(seeds=5)
+    with pytest.raises(ValueError, match="run must be one of the 2 there are, counted from 0, got 2"):
+        symmetry_networks(seeds=[0, 1]).on_values(2)
 
 
 @pytest.mark.parametrize(

@@ -416,6 +416,11 @@ def test_names_make_what_they_say():
     assert optimizer_by_name("momentum", labelled(), momentum=0.5).momentum == 0.5
     with pytest.raises(TypeError, match="abstract"):
         Optimizer(labelled(), learning_rate=0.1)
+    for unknown in ("sgd", None, ["adam"]):
+        with pytest.raises(
+            ValueError, match=r"unknown optimizer: .*must be one of gd, momentum, nesterov, rmsprop, adam"
+        ):
+            optimizer_by_name(unknown, labelled())
 
 
 def test_gradients_that_are_values_and_parameters_no_sweep_reached():

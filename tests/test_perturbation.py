@@ -151,6 +151,9 @@ def test_a_cost_that_is_nan_or_raises_leaves_the_best_weights():
         ({"parameters": []}, ValueError, "parameters is empty"),
         ({"parameters": [1.0]}, TypeError, "parameters must be Values, got float 1.0 at 0"),
         ({"cost": lambda: math.nan}, ValueError, "the cost is nan at the start"),
+        ({"cost": lambda: "1"}, TypeError, r"cost\(\) must give a Value or a number, got str '1'"),
+        ({"cost": lambda: [1.0]}, TypeError, r"cost\(\) must give a Value or a number, got list"),
+        ({"cost": 1.0}, TypeError, "cost must be a function that gives the cost, got float 1.0"),
     ],
 )
 def test_bad_input_is_refused_before_any_trial(options, error, message):

@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from lessons.reference_figures import ESTIMATOR_CHECKS
 from models import LinearRegression, MLPClassifier, MLPRegressor, Perceptron
 from models._validation import NotFittedError
 
@@ -26,7 +27,7 @@ from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
 # Small settings: a check makes some 50 fits on up to 200 × 10 values, and some of its data are far from standardised.
 SMALL = {"hidden_layer_sizes": (4,), "learning_rate": 0.05, "batch_size": 50, "max_iter": 8}
 ESTIMATORS = [
-    LinearRegression(learning_rate=0.05, epochs=15),
+    LinearRegression(epochs=15),
     Perceptron(max_iter=30),
     MLPClassifier(**SMALL),
     MLPRegressor(**SMALL),
@@ -40,7 +41,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 def test_no_check_of_scikit_learn_fails(estimator):
-    """check_estimator runs more than fifty checks: none fails, none is expected to fail, and only its own skip."""
+    """check_estimator runs more than fifty checks: none fails, none is expected to fail, and only its own skip.
+
+    Their numbers are those of docs/reference-figures.md, where it has this version of scikit-learn.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the checks provoke warnings and judge themselves which are right
         results = check_estimator(estimator, on_skip=None, on_fail=None)
@@ -49,6 +53,10 @@ def test_no_check_of_scikit_learn_fails(estimator):
     assert failed == {}
     assert {r["check_name"] for r in results if r["status"] == "skipped"} <= SKIPPED_BY_SKLEARN
     assert counts["passed"] > 50
+    name, version = type(estimator).__name__, sklearn.__version__
+    run = len(results), len(failed), counts["skipped"]
+    print(f"| {name} | {version} | {' | '.join(map(str, run))} |")  # noqa: T201 # what the page says, with -s
+    assert ESTIMATOR_CHECKS.get((name, version), run) == run
 
 
 def test_a_failure_would_be_seen():
@@ -157,6 +165,42 @@ def test_data_frames(estimator):
     assert not hasattr(model.fit(frame.to_numpy(), y), "feature_names_in_")
 
 
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_metadata_routing(estimator):
+    """Weights reach `fit` and `score` of the clones of a search in which they were requested, under any name; else not."""
+    seen = []
+
+    class Spy(type(estimator)):
+        __init__ = type(estimator).__init__
+
+        def fit(self, X, y, sample_weight=None):
+            seen.append(("fit", None if sample_weight is None else sorted(set(sample_weight))))
+            return super().fit(X, y, sample_weight)
+
+        def score(self, X, y, sample_weight=None):
+            seen.append(("score", None if sample_weight is None else sorted(set(sample_weight))))
+            return super().score(X, y, sample_weight)
+
+    X, y = np.arange(12.0)[:, None] % 4, np.arange(12) % 2
+    grid = {"epochs": [2]} if "epochs" in estimator.get_params() else {"max_iter": [2]}
+    with sklearn.config_context(enable_metadata_routing=True):
+        spy = Spy(**estimator.get_params()).set_fit_request(sample_weight="importance")
+        for wanted, given in (("importance", [3.0]), (False, None)):
+            seen.clear()
+            spy.set_score_request(sample_weight=wanted)
+            GridSearchCV(spy, grid, cv=2).fit(X, y, importance=np.full(12, 3.0))
+            assert all(each == (("fit", [3.0]) if each[0] == "fit" else ("score", given)) for each in seen)
+            assert {name for name, _ in seen} == {"fit", "score"}
+        make_pipeline(StandardScaler(), spy).fit(X, y, importance=np.full(12, 5.0))
+        assert seen[-1] == ("fit", [5.0])
+        with pytest.raises((TypeError, ValueError), match=r"sample_weight.*not (explicitly )?set as requested"):
+            GridSearchCV(Spy(), grid, cv=2).fit(X, y, sample_weight=np.ones(12))
+        assert clone(spy).get_metadata_routing().fit.requests == {"sample_weight": "importance"}
+        assert Spy().get_metadata_routing().score.requests == {"sample_weight": None}
+        with pytest.raises(TypeError, match=r"fit of Spy takes no 'weight' to request, only \['sample_weight'\]"):
+            spy.set_fit_request(weight=True)
+
+
 def test_text_labels_and_columns_of_labels():
     """pandas' text comes back as text; a column is flattened, with scikit-learn's own warning."""
     pandas = pytest.importorskip("pandas", reason="pandas is a development dependency")
@@ -196,6 +240,12 @@ try:
     model.__sklearn_tags__()
 except RuntimeError as error:
     assert "import sklearn" in str(error)
+try:
+    model.set_fit_request(sample_weight=True)
+except RuntimeError as error:
+    assert "import sklearn" in str(error)
+else:
+    sys.exit("requests are scikit-learn's")
 sys.exit("sklearn" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -302,46 +302,51 @@ def test_more_epochs_go_on_from_a_finished_run(tmp_path):
 
 
 SCRIPT = """
-import json, sys
+import json, sys, time
 import numpy as np
 from models.mlp import MLP
 from models.training import train
+path, limit = sys.argv[1], int(sys.argv[2])
 random = np.random.default_rng(0)
 X = random.normal(size=(40, 2)); y = np.sin(2 * X[:, 0]) * X[:, 1]
 net = MLP(2, [4, 1], activation="tanh", random_state=3)
-print("ready", flush=True)
+lived = 0
+def report(end):
+    global lived
+    lived += 1
+    print("epoch", flush=True)
+    while lived == limit:  # no further in this life: it waits to be killed
+        time.sleep(1)
 history = train(net, X, y, optimizer="adam", learning_rate=0.03, epochs=60, batch_size=8, random_state=4,
-    validation=(X[:10], y[:10] + 0.1), patience=50, checkpoint=sys.argv[1] or None)
+    validation=(X[:10], y[:10] + 0.1), patience=50, checkpoint=path or None, callbacks=[report])
 print(json.dumps([[p.data.hex() for p in net.parameters()], [x.hex() for x in history.loss_curve],
     [x.hex() for x in history.validation_curve], history.best_epoch, history.stopped]))
 """
 
 
-def start(path):
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, path], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "ready\n"
-    return process
+def start(path, limit=0):
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, path, str(limit)], stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="SIGKILL is POSIX's")
 def test_killed_at_random_moments_and_resumed_is_the_same_run(tmp_path):
-    """A process killed with SIGKILL again and again, wherever it is, ends with the bits of one that lived."""
-    process = start("")
-    begun = time.perf_counter()
-    whole = json.loads(process.communicate()[0])
-    duration = time.perf_counter() - begun
-    random, kills, path = np.random.default_rng(), 0, tmp_path / "run"
-    for _ in range(60):
-        process = start(str(path))
-        try:
-            out = process.communicate(timeout=random.uniform(0.0, duration / 3) if kills < 8 else None)[0]
-            break
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            kills += 1
-    assert json.loads(out) == whole
-    assert kills >= 3, "too few to say anything"
+    """A process killed with SIGKILL again and again, wherever it is, ends with the bits of one that lived.
+
+    A life that may be cut short is at most 15 of the 60 epochs long, so there are at least three such lives.
+    """
+    *epochs, last = start("").communicate()[0].splitlines()
+    whole = json.loads(last)
+    assert len(epochs) == 60
+    random, path = np.random.default_rng(), tmp_path / "run"
+    for _ in range(6):
+        process = start(str(path), limit=15)
+        for _ in range(random.integers(1, 16)):
+            assert process.stdout.readline() in ("epoch\n", "")
+        time.sleep(random.uniform(0.0, 0.01))  # into the middle of whatever comes next
+        process.kill()
+        process.communicate()
+    out = start(str(path)).communicate()[0]
+    assert json.loads(out.splitlines()[-1]) == whole
     assert names(tmp_path) == ["run"], "what killed processes left is cleared away"
 
 
@@ -501,15 +506,20 @@ def test_a_damaged_checkpoint_changes_nothing(tmp_path):
         facts | {"optimizer": {}},
         facts | {"optimizer": facts["optimizer"] | {"steps": -1}},
         facts | {"waited": "2"},
+        facts | {"waited": -1},
+        facts | {"best_epoch": 4},
+        facts | {"best_epoch": None},
         {name: fact for name, fact in facts.items() if name != "best_epoch"},
     ]
+    contents = [(each, arrays) for each in broken]
+    contents += [(facts, arrays | {name: arrays[name] * np.nan}) for name in ("weights", "best_weights", "loss_curve")]
     optimizer = Adam(line.parameters(), learning_rate=0.1)
     before = weights(line), repr(optimizer.state())
-    for i in range(len(broken) + 2):
-        if i < len(broken):
-            write_container(path, "training run", broken[i], arrays)
+    for i in range(len(contents) + 2):
+        if i < len(contents):
+            write_container(path, "training run", *contents[i])
         else:
-            path.write_bytes([data[:-9], data[:-9] + b"x" + data[-8:]][i - len(broken)])
+            path.write_bytes([data[:-9], data[:-9] + b"x" + data[-8:]][i - len(contents)])
         with pytest.raises(CheckpointError, match="cannot use"):
             run(line, optimizer=optimizer, learning_rate=None)
         assert (weights(line), repr(optimizer.state())) == before

@@ -1,5 +1,7 @@
 """NumPy on both sides of a Value (DESIGN.md, section 4)."""
 
+import operator
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,15 @@ def test_numpy_scalars_on_either_side(number):
         assert result.data == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("kind", [np.float64, np.float16, np.longdouble, np.int8, np.uint64])
+@pytest.mark.parametrize("relation", [operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne])
+def test_comparisons_with_numpy_scalars(kind, relation):
+    """As between the plain numbers, whichever is left: NumPy's own wide types too, which Python does not have."""
+    for x in (1, 2, 3):
+        assert relation(kind(x), Value(2.0)) == relation(x, 2.0)
+        assert relation(Value(2.0), kind(x)) == relation(2.0, x)
+
+
 @pytest.mark.parametrize(
     "array", [np.array([1.0, 2.0]), np.array([1, 2]), np.array([[1.0], [2.0]]), np.array([True, False])], ids=repr
 )
@@ -114,6 +125,7 @@ def test_comparisons_with_arrays_give_arrays_of_bools():
     assert (v < np.array([1.0, 2.0])).tolist() == [False, True]
     assert (v < np.array([1.0, 2.0])).dtype == bool
     assert (v == np.array([1.5, 2.0])).tolist() == [True, False]
+    assert (np.array([1.0, 2.0], dtype=np.longdouble) <= v).tolist() == [True, False]
     assert np.isnan(Value(float("nan")))
     assert np.isfinite(v)
 

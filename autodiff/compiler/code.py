@@ -267,6 +267,10 @@ def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, P
             return code.apply(NEG, a)
         if x is not None and b.op is op and b.args[0].__class__ is float:
             return code.apply(op, x * b.args[0], b.args[1])
+        if x is not None and b.op is op and b.args[0].kind in {ROWS, EXPAND} and not b.args[0].batched:
+            return code.apply(op, code.apply(op, x, b.args[0]), b.args[1])
+        if x is not None and b.kind == EXPAND and b.args[0].__class__ is Var:
+            return code.expand(code.apply(op, x, b.args[0]), b.units)
     elif (op is DIV and y == 1.0) or (op is POW and y == 1.0):
         return a
     elif op is POW and y == 0.0:

@@ -8,6 +8,8 @@ contents nobody needs any more are used again.
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -22,16 +24,45 @@ from autodiff.ops import OPS
 
 Array = Any
 
-_BINARY_KEYWORD = frozenset({"maximum", "minimum"})  # NumPy wants their `out` by name
+_LONG = 1000  # more steps than this are run from a list: Python's own compiler takes longer than they do
+_WIDE = 16  # from so many inputs on, the first layer reads the rows as they come, and copies nothing
 _POW, _MUL, _WHERE, _RELU = OPS["pow"], OPS["mul"], OPS["where"], OPS["relu"]
+_PLAIN = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*"}
 _GREATER = next(op for op in BOOLEAN if op.name == "greater")
-_NAMES: dict[str, Any] = {
+
+
+def _maximum(a: Array, b: Array, out: Array) -> None:
+    np.maximum(a, b, out=out)
+
+
+def _minimum(a: Array, b: Array, out: Array) -> None:
+    np.minimum(a, b, out=out)
+
+
+def _copy_where(out: Array, a: Array, where: Array) -> None:
+    np.copyto(out, a, where=where)
+
+
+def _assign(out: Array, index: Array, value: Any) -> None:
+    out[index] = value
+
+
+_FUNCTIONS: dict[str, Any] = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "negative": np.negative,
-    "maximum": np.maximum, "minimum": np.minimum, "exp": np.exp, "log1p": np.log1p, "absolute": np.absolute,
-    "sqrt": np.sqrt, "sign": np.sign, "heaviside": np.heaviside, "not_equal": np.not_equal, "greater": np.greater,
-    "copyto": np.copyto, "dot": np.dot, "take": np.take, "add_reduce": np.add.reduce, "isfinite": np.isfinite,
-    "maximum_reduce": np.maximum.reduce, "guarded_dot": guarded_dot, "add_at": np.add.at, "einsum": np.einsum,
+    "maximum": np.maximum, "minimum": np.minimum, "exp": np.exp, "sqrt": np.sqrt, "sign": np.sign,
+    "heaviside": np.heaviside, "not_equal": np.not_equal, "copyto": np.copyto, "dot": np.dot, "take": np.take,
+    "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "guarded_dot": guarded_dot, "add_at": np.add.at,
+    "copy_where": _copy_where, "assign": _assign,
 }  # fmt: skip
+_OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy wants their `out` by name
+
+
+def dot_of(var: Var) -> list[Var] | None:
+    """The factors of a sum of products that are the same for all rows: a scalar product of two vectors."""
+    x = var.args[0] if var.kind == ir.SUM else None
+    if x.__class__ is not Var or x.op is not _MUL or x.batched or len(x.units) != 1:
+        return None
+    return list(x.args) if all(y.__class__ is Var and y.units == x.units for y in x.args) else None
 
 
 class Layout:
@@ -44,6 +75,11 @@ class Layout:
         self.kept = {self.base(x).number for x in results if x.__class__ is Var}
         live = self._live(results)
         self.order = [v for v in code.vars if v.number in live]
+        self.long = len(self.order) > _LONG
+        self.wide = set() if self.long else self._wide()
+        self.relus = {v.args[0].number: v for v in self.order if v.op is _RELU and v.args[0].__class__ is Var}
+        self.static = self._static()
+        self.scalars = set() if self.long else self._scalars(results)
         self.fused: dict[int, Var] = {}  # OUTER and SUM_ROWS that are one product with a row of ones, by number
         self.ones = self._with_ones()
 
@@ -65,9 +101,53 @@ class Layout:
     @staticmethod
     def reads(var: Var) -> list[Var]:
         """The Vars that are read when this one is computed."""
+        if (factors := dot_of(var)) is not None:
+            return factors
         if var.op is _WHERE and isinstance(var.args[0], Var) and var.args[0].op in BOOLEAN:
             return [x for x in (*var.args[0].args, *var.args[1:]) if isinstance(x, Var)]
         return var.vars
+
+    def _wide(self) -> set[int]:
+        """Arguments of many numbers that go into matrix products alone: those take the rows as they come."""
+        readers: dict[int, list[Var]] = {}
+        for var in self.order:
+            for x in var.vars:
+                readers.setdefault(x.number, []).append(var)
+        return {
+            v.number for v in self.order
+            if v.kind == ir.INPUT and v.batched and v.size >= _WIDE and readers.get(v.number) and v.number not in self.kept
+            and all((u.kind == ir.MATMUL and u.args[1] is v and u.size > 1)
+                    or (u.kind == ir.OUTER and u.args[1] is v and not u.batched and u.info is None)
+                    for u in readers[v.number])
+        }  # fmt: skip
+
+    def _static(self) -> set[int]:
+        """What does not change from call to call: made of constants and the number of rows."""
+        static: set[int] = set()
+        for var in self.order:
+            fixed = var.kind in {ir.CONST, ir.ROWS} or (var.kind in {ir.APPLY, ir.EXPAND} and not var.batched)
+            if fixed and all(x.number in static for x in var.vars):
+                static.add(var.number)
+        return static
+
+    def _scalars(self, results: list[Any]) -> set[int]:
+        """Single numbers that are the same for all rows and go into arithmetic alone: Python's floats are quicker."""
+        readers: dict[int, list[Var]] = {}
+        for var in self.order:
+            for x in self.reads(var):
+                readers.setdefault(x.number, []).append(var)
+        wanted = {x.number for x in results if x.__class__ is Var}
+        scalars: set[int] = set()
+        for var in self.order:
+            if var.units != () or var.batched or var.number in self.static or var.number in wanted:
+                continue
+            simple = dot_of(var) is not None or (
+                var.kind == ir.APPLY and var.op in _PLAIN and all(x.number in scalars for x in var.vars)
+            )
+            users = [u for r in readers.get(var.number, []) for u in (readers.get(r.number, []) if r.kind == ir.EXPAND else [r])]
+            if simple and all(u.kind == ir.APPLY and u.op is not _WHERE for u in users):
+                scalars.add(var.number)
+        return scalars
 
     @staticmethod
     def base(var: Var) -> Var:
@@ -80,7 +160,7 @@ class Layout:
         """The inputs of matrix products that get a row of ones, since weights and biases lie side by side."""
         ones: set[int] = set()
         for var in self.order:
-            if var.kind == ir.MATMUL and self.augmented(var):
+            if var.kind == ir.MATMUL and var.args[1].number not in self.wide and self.augmented(var):
                 ones.add(var.args[1].number)
         return ones
 
@@ -106,13 +186,14 @@ class Fast:
     def __init__(self, code: Code) -> None:
         self.code = code
         self.layout = Layout(code)
-        self.lines: list[str] = []
+        self.steps: list[tuple[str, ...]] = []  # a function and what it is given, by name
         self.arguments: list[str] = []
         self.bound: dict[str, Callable[[Instance], Any]] = {}  # what a name of the text stands for
         self.slots: list[tuple[Units, bool]] = []  # units and whether batched
         self.slot: dict[int, int] = {}  # by Var
         self.home: dict[int, Callable[[Instance], Array]] = {}  # Vars that live elsewhere: inputs, flat, gradient
         self.flops = 0  # per row
+        self._numbers: dict[str, str] = {}
         self._free: dict[tuple[Units, bool], list[int]] = {}
         self._written = np.zeros(len(code.parameters), dtype=bool)
         self._last = self._last_uses()
@@ -121,13 +202,49 @@ class Fast:
         for position, var in enumerate(self.layout.order):
             self._emit(var, position)
             self._release(position)
-        names = ", ".join(self.bound)
-        body = "\n        ".join(self.lines) or "pass"
-        arguments = ", ".join(self.arguments)
-        self.text = f"def make({names}):\n    def run({arguments}):\n        {body}\n    return run\n"
-        scope: dict[str, Any] = {}
-        exec(compile(self.text, "<compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
-        self.make: Any = scope["make"]
+        self._make: Any = None
+
+    @property
+    def text(self) -> str:
+        """The steps as Python."""
+        lines = [_line(*step) for step in self.steps] or ["pass"]
+        body = "\n        ".join(lines)
+        return f"def make({', '.join(self.bound)}):\n    def run({', '.join(self.arguments)}):\n        {body}\n    return run\n"
+
+    def make(self, instance: Instance) -> Callable[..., None]:
+        """The steps as a function on the buffers of an instance."""
+        bound = [make(instance) for make in self.bound.values()]
+        if self.layout.long:
+            return self._from_list(dict(zip(self.bound, bound, strict=True)))
+        if self._make is None:
+            scope: dict[str, Any] = {}
+            exec(compile(self.text, "<compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
+            self._make = scope["make"]
+        return self._make(*bound)
+
+    def _from_list(self, bound: dict[str, Any]) -> Callable[..., None]:
+        given = set(self.arguments)
+        literals = {"None": None, "'clip'": "clip"}
+
+        def value(name: str) -> Any:
+            return bound[name] if name in bound else literals[name] if name in literals else int(name)
+
+        opening: list[tuple[Any, int]] = []
+        steps: list[tuple[Any, tuple[Any, ...]]] = []
+        for function, *names in self.steps:
+            if len(names) == 2 and names[1] in given:  # copies an argument into its buffer
+                opening.append((value(names[0]), self.arguments.index(names[1])))
+            else:
+                steps.append((_OUT_BY_NAME.get(function) or bound[function], tuple([value(x) for x in names])))
+        copy = np.copyto
+
+        def run(*args: Any) -> None:
+            for buffer, i in opening:
+                copy(buffer, args[i])
+            for function, names in steps:
+                function(*names)
+
+        return run
 
     def bytes_per_row(self) -> int:
         """How much memory a row takes."""
@@ -185,7 +302,7 @@ class Fast:
             if delta.kind == ir.OUTER and delta.info is None and delta.args[1].number in self.layout.ones:
                 self._plan_block(delta, start, units, *sums.get(delta.args[0].number, (None, None)))
         for delta, (start, strides, units) in places:
-            if delta.number in self.layout.fused or delta.batched or delta.units != units:
+            if delta.number in self.layout.fused or delta.number in self.layout.static or delta.batched or delta.units != units:
                 continue
             region = _region(start, strides, units)
             in_place = delta.kind in {ir.OUTER, ir.SUM_ROWS, ir.APPLY} and strides == contiguous(units)
@@ -209,45 +326,60 @@ class Fast:
     def _name(self, x: Any) -> str:
         """What the text calls a Var or number."""
         if x.__class__ is not Var:
-            return "nan" if math.isnan(x) else repr(x) if math.isfinite(x) else ("inf" if x > 0 else "-inf")
-        if x.kind == ir.INPUT and x.units == ():
+            return self._number(x)
+        if x.kind == ir.INPUT and (x.units == () or x.number in self.layout.wide) and not self.layout.long:
             return f"x{x.info}"
-        if x.kind in {ir.ROWS, ir.SEED}:
-            return "rows" if x.kind == ir.ROWS else "seed"
+        if x.kind == ir.SEED and not self.layout.long:
+            return "seed"
         name = f"v{x.number}"
+        if x.number in self.layout.scalars:
+            return name
         if name not in self.bound:
             self.bound[name] = lambda instance: instance.array(x)
         return name
+
+    def _number(self, x: float) -> str:
+        """A constant as an array of no axes: a ufunc takes it twice as fast as a float."""
+        name = self._numbers.setdefault(repr(x), f"c{len(self._numbers)}")
+        return self._bind(name, lambda _: np.array(x))
+
+    def _operand(self, x: Any) -> str:
+        """What an elementwise operation is given for a Var or number: it broadcasts by itself."""
+        if x.__class__ is Var and x.kind == ir.EXPAND and (x.args[0].__class__ is float or x.args[0].units == ()):
+            return self._operand(x.args[0])
+        return self._name(x)
 
     def _bind(self, name: str, make: Callable[[Instance], Any]) -> str:
         self.bound[name] = make
         return name
 
     def _call(self, function: str, *arguments: str, out: str | None = None) -> None:
-        """One line: a NumPy function into a buffer."""
-        if function in _NAMES:
-            self.bound.setdefault(function, lambda _: _NAMES[function])
-        given = [*arguments, *([] if out is None else [f"out={out}" if function in _BINARY_KEYWORD else out])]
-        self.lines.append(f"{function}({', '.join(given)})")
+        """One step: a function of NumPy's, or one that is bound, and what it is given."""
+        if function in _FUNCTIONS:
+            self.bound.setdefault(function, lambda _: _FUNCTIONS[function])
+        self.steps.append((function, *arguments, *([] if out is None else [out])))
 
     def _emit(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per kind
         kind, size = var.kind, var.size
         if kind == ir.INPUT:
             name = f"x{var.info}"
             self.arguments.append(name)
-            if var.units:
+            if (var.units or self.layout.long) and var.number not in self.layout.wide:
                 self._allocate(var, alone=True)
                 self._call("copyto", self._name(var), name)
         elif kind == ir.SEED:
             self.arguments.append("seed")
-        elif kind == ir.ROWS:
-            self._bind("rows", lambda instance: float(instance.rows))
+            if self.layout.long:
+                self._allocate(var, alone=True)
+                self._call("copyto", self._name(var), "seed")
         elif kind == ir.EXPAND and var.args[0].__class__ is float:
             self._allocate(var, alone=True)
             value = var.args[0]
             self._bind(f"v{var.number}", lambda instance: instance.filled(var, value))
-        elif kind in {ir.FLAT, ir.CONST, ir.VIEW, ir.EXPAND}:
+        elif kind in {ir.FLAT, ir.CONST, ir.VIEW, ir.EXPAND} or var.number in self.layout.static:
             pass  # memory that is there
+        elif var.number in self.layout.scalars:
+            self._scalar(var)
         elif kind == ir.TAKE:
             self._allocate(var)
             index = self._bind(f"i{var.number}", lambda _: var.info)
@@ -276,6 +408,17 @@ class Fast:
             self._scatter(var)
         else:
             raise AssertionError(kind)
+
+    def _scalar(self, var: Var) -> None:
+        """One line of Python's own arithmetic."""
+        if (factors := dot_of(var)) is not None:
+            a, b = (self._bind(f"f{y.number}", lambda instance, y=y: instance.array(y)[:, 0]) for y in factors)
+            self.bound.setdefault("dot", lambda _: np.dot)
+            self.steps.append(("=", f"v{var.number}", f"float(dot({a}, {b}))"))
+            return
+        xs = [repr(x) if x.__class__ is float and math.isfinite(x) else self._name(x) for x in var.args]
+        assert var.op is not None  # as its kind says
+        self.steps.append(("=", f"v{var.number}", f"{xs[0]} {_PLAIN[var.op]} {xs[1]}"))
 
     def _dot(self, a: str, b: str, out: str, *, careful: bool) -> None:
         self._call("guarded_dot" if careful else "dot", a, b, out)
@@ -306,6 +449,17 @@ class Fast:
             self._call("dot", block, ones, self._name(var))
             return
         name = self._bind(f"m{var.number}", lambda instance: instance.matrix(matrix))
+        if vector.number in self.layout.wide:  # rows @ W.T, and from there to units × rows together with the bias
+            turned = self._bind(f"q{var.number}", lambda instance: instance.scratch(var.number, (instance.rows, var.size)))
+            self._bind(name, lambda instance: instance.matrix(matrix).T)
+            self.steps.append(("dot", f"{self._name(vector)}.T", name, turned))
+            back = self._bind(f"u{var.number}", lambda instance: instance.scratch(var.number, (instance.rows, var.size)).T)
+            self.bound.setdefault("dot", lambda _: np.dot)
+            if bias:
+                self._call("add", back, self._name(bias[0]), self._name(var))
+            else:
+                self._call("copyto", self._name(var), back)
+            return
         self._call("dot", name, self._name(vector), self._name(var))
         for b in bias:
             self._call("add", self._name(var), self._name(b), self._name(var))
@@ -321,6 +475,10 @@ class Fast:
         if forwarded is None:
             self._allocate(var)
         out = self._bind(f"o{var.number}", lambda instance: instance.matrix(var))
+        if vector.number in self.layout.wide:
+            self.bound.setdefault("dot", lambda _: np.dot)
+            self.steps.append(("dot", self._name(rows), f"{self._name(vector)}.T", out))
+            return
         if var.number in self.layout.fused:
             transposed = self._bind(f"b{vector.number}", lambda i: i.slots[i.fast.slot[vector.number]].T)
         else:
@@ -334,10 +492,8 @@ class Fast:
         if var.kind == ir.SUM and len(x.units) == 1 and x.batched and x.kind != ir.EXPAND:
             ones = self._bind(f"ones{x.units[0]}", lambda _: np.ones(x.units[0]))
             self._call("dot", ones, self._name(x), self._name(var))
-        elif var.kind == ir.SUM and x.kind == ir.APPLY and x.op is _MUL and not x.batched and len(x.units) == 1 and all(
-            y.__class__ is Var and y.units == x.units for y in x.args
-        ):
-            a, b = (self._bind(f"f{y.number}", lambda instance, y=y: instance.array(y)[:, 0]) for y in x.args)
+        elif (factors := dot_of(var)) is not None:
+            a, b = (self._bind(f"f{y.number}", lambda instance, y=y: instance.array(y)[:, 0]) for y in factors)
             self._call("dot", a, b, self._name(var))
         else:
             name = "add_reduce" if var.kind == ir.SUM else "maximum_reduce"
@@ -388,12 +544,12 @@ class Fast:
     def _zero(self, var: Var, written: Array) -> None:
         """Set to 0 what is not written yet."""
         if not written.any():
-            self._call(f"{self._name(var)}.fill", "0.0")
+            self._call("copyto", self._name(var), self._number(0.0))
             return
         rest = np.flatnonzero(~written)
         name = self._bind(f"z{var.number}", lambda instance: instance.array(var))
         index = self._bind(f"k{var.number}", lambda _: rest)
-        self.lines.append(f"{name}[{index}] = 0.0")
+        self._call("assign", name, index, self._number(0.0))
 
     def _add_at(self, var: Var, delta: Any, place: Any, *, fresh: bool) -> None:
         start, strides, units = place
@@ -404,7 +560,7 @@ class Fast:
             positions = region.reshape(units)
             index = self._bind(f"k{len(self.bound)}", lambda _: positions)
             if fresh and once:
-                self.lines.append(f"{self._name(var)}[{index}] = {value}")
+                self._call("assign", self._name(var), index, value)
             else:
                 self._call("add_at", self._name(var), index, value)
             return
@@ -417,9 +573,9 @@ class Fast:
     def _apply(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912, PLR0915 # one case per operation
         op = var.op
         assert op is not None  # as its kind says
-        names = [self._name(x) for x in var.args] if op is not _WHERE else []
+        names = [self._operand(x) for x in var.args] if op is not _WHERE else []
         array = op.array
-        steps_alias = isinstance(array, np.ufunc) and not (op is _POW and names[1] == "3.0")
+        steps_alias = isinstance(array, np.ufunc) and not (op is _POW and var.args[1] is not None and _is_number(var.args[1], 3.0))
         if var.number not in self._forwarded:
             if (steps_alias or op.name in {"sigmoid", "relu"}) and var.number not in self.layout.ones:
                 reads = {self.layout.base(x).number for x in self.layout.reads(var)}
@@ -429,8 +585,11 @@ class Fast:
         v = self._name(var)
         if op is _POW and var.args[1].__class__ is float and (recipe := _POWERS.get(var.args[1])):
             recipe(self, names[0], v)
-        elif op is _GREATER and names[1] == "0.0" and (relu := self._relu_of(var.args[0], position)) is not None:
-            self._call("sign", self._name(relu), v)
+        elif op is _GREATER and _is_number(var.args[1], 0.0):
+            relu = self._relu_of(var.args[0], position)
+            if relu is None:
+                self._call("maximum", names[0], names[1], out=v)
+            self._call("sign", v if relu is None else self._name(relu), v)
         elif op is _WHERE:
             self._where(var, v)
         elif op is OPS["clip"]:
@@ -439,32 +598,31 @@ class Fast:
         elif op is OPS["sigmoid"]:
             self._call("negative", names[0], v)
             self._call("exp", v, v)
-            self._call("add", v, "1.0", v)
-            self._call("divide", "1.0", v, v)
+            self._call("add", v, self._number(1.0), v)
+            self._call("divide", self._number(1.0), v, v)
         elif op is OPS["relu"]:
-            self._call("maximum", names[0], "0.0", out=v)
+            self._call("maximum", names[0], self._number(0.0), out=v)
         elif op is OPS["leaky_relu"] and var.args[1].__class__ is float and 0.0 < var.args[1] < 1.0:
             self._call("multiply", names[0], names[1], v)
             self._call("maximum", names[0], v, out=v)
         elif op is OPS["step"]:
-            self._call("heaviside", names[0], "0.0", v)
+            self._call("heaviside", names[0], self._number(0.0), v)
         elif op is OPS["erf"]:
             erf = self._bind(f"erf{var.number}", lambda instance: Erf(instance.array(var).shape))
             self._call(erf, names[0], v)
         elif op is GUARDED or not isinstance(array, np.ufunc):
-            function = self._bind(f"op{len(self.bound)}", lambda _: op.on_arrays)
-            self._call("copyto", v, f"{function}({', '.join(names)})")
+            self._call(self._bind(f"op{len(self.bound)}", lambda _: functools.partial(_into, op)), *names, out=v)
         else:
-            self.bound.setdefault(f"_{array.__name__}", lambda _: array)
-            out = f"out={v}" if array.__name__ in _BINARY_KEYWORD else v
-            self._call(f"_{array.__name__}", *names, out)
+            function = array.__name__ if array.__name__ in _OUT_BY_NAME else f"_{array.__name__}"
+            self.bound.setdefault(function, lambda _: array)
+            self._call(function, *names, out=v)
 
     def _relu_of(self, x: Any, position: int) -> Var | None:
         """The ReLU of `x` where its buffer still holds it: its sign is where x > 0, and quicker to get."""
         if x.__class__ is not Var:
             return None
-        relus = (v for v in self.layout.order if v.op is _RELU and v.args[0] is x)
-        return next((v for v in relus if self._last.get(v.number, -1) >= position), None)
+        relu = self.layout.relus.get(x.number)
+        return relu if relu is not None and self._last.get(relu.number, -1) >= position else None
 
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args
@@ -476,10 +634,26 @@ class Fast:
             self.bound.setdefault(name, lambda _: condition.op.array)
             self._call(name, *map(self._name, condition.args), boolean)
         else:
-            self._call("not_equal", self._name(condition), "0.0", boolean)
+            self._call("not_equal", self._name(condition), self._number(0.0), boolean)
         self._call("copyto", v, self._name(b))
-        self.bound.setdefault("copyto", lambda _: np.copyto)
-        self.lines.append(f"copyto({v}, {self._name(a)}, where={boolean})")
+        self._call("copy_where", v, self._name(a), boolean)
+
+
+def _into(op: Any, *operands: Array) -> None:
+    """An operation that is no ufunc, into a buffer: the last of the operands."""
+    np.copyto(operands[-1], op.on_arrays(*operands[:-1]))
+
+
+def _line(function: str, *names: str) -> str:
+    """A step as a line of Python."""
+    if function == "=":
+        return f"{names[0]} = {names[1]}"
+    names = (*names[:-1], f"out={names[-1]}") if function in _OUT_BY_NAME else names
+    return f"{function}({', '.join(names)})"
+
+
+def _is_number(x: Any, number: float) -> bool:
+    return x.__class__ is float and x == number
 
 
 def _square(fast: Fast, a: str, v: str) -> None:
@@ -496,7 +670,7 @@ def _root(fast: Fast, a: str, v: str) -> None:
 
 
 def _inverse(fast: Fast, a: str, v: str) -> None:
-    fast._call("divide", "1.0", a, v)
+    fast._call("divide", fast._number(1.0), a, v)
 
 
 _POWERS: dict[float, Callable[[Fast, str, str], None]] = {2.0: _square, 3.0: _cube, 0.5: _root, -1.0: _inverse}
@@ -520,11 +694,12 @@ class Instance:
         self.rows = rows
         self.flat = flat
         self.gradient = np.zeros(len(flat))
+        self._scratch: dict[int, Array] = {}
         self.slots = [np.zeros((*units, rows) if batched else (*units, *(1,) * bool(units)))
                       for units, batched in fast.slots]  # fmt: skip
         for number in fast.layout.ones:
             self.slots[fast.slot[number]][-1] = 1.0
-        self.run: Callable[..., None] = fast.make(*[make(self) for make in fast.bound.values()])
+        self.run: Callable[..., None] = _without_warnings(fast.make(self))
 
     def array(self, var: Var) -> Array:
         """The memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
@@ -535,6 +710,10 @@ class Instance:
             return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
         if var.kind == ir.ROWS:
             return np.full((), float(self.rows))
+        if var.number in self.fast.layout.static and var.kind == ir.APPLY:
+            assert var.op is not None  # as its kind says
+            value = var.op.on_arrays(*[self.array(x) if x.__class__ is Var else x for x in var.args])
+            return np.broadcast_to(value, (*var.units, *(1,) * bool(var.units)))
         if var.kind == ir.FLAT:
             return self.flat.reshape(-1, 1)
         if var.kind == ir.CONST:
@@ -550,6 +729,12 @@ class Instance:
             return np.broadcast_to(inner.reshape(*var.args[0].units, *middle, inner.shape[-1]), (*var.units, *rows))
         slot = self.slots[self.fast.slot[var.number]]
         return slot[:-1] if var.number in self.fast.layout.ones else slot
+
+    def scratch(self, number: int, shape: Units) -> Array:
+        """An array of the emitter's own, by number."""
+        if number not in self._scratch:
+            self._scratch[number] = np.empty(shape)
+        return self._scratch[number]
 
     def matrix(self, var: Var) -> Array:
         """A Var of two axes that is the same for all rows, as a matrix."""
@@ -575,6 +760,19 @@ class Instance:
         step = of.strides[0]
         shape = (*units, of.shape[-1]) if var.batched or units else ()
         return as_strided(of[start:], shape, (*(s * step for s in strides), *of.strides[-1:])[: len(shape)])
+
+
+def _without_warnings(run: Callable[..., None]) -> Callable[..., None]:
+    """Run with IEEE arithmetic and no warnings.
+
+    NumPy keeps what it warns of in a context variable, so a context of the function's own costs a hundredth of
+    entering `errstate` every time.
+    """
+    context = contextvars.copy_context()
+    context.run(np.seterr, all="ignore")
+    if context.run(np.geterr) == np.geterr() or np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        return np.errstate(all="ignore")(run)  # NumPy 1 keeps it per thread
+    return functools.partial(context.run, run)
 
 
 def _strided(of: Array, start: int, strides: Units, units: Units) -> Array:

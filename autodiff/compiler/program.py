@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import inspect
 import math
@@ -23,13 +24,14 @@ from autodiff.compiler.group import Grouping
 from autodiff.compiler.point import Point
 from autodiff.compiler.readable import Readable
 from autodiff.compiler.reverse import backward
-from autodiff.compiler.simplify import live, share, sums_of_products
+from autodiff.compiler.simplify import needed_nodes, share, sums_of_products
 from autodiff.compiler.trace import TraceError, trace
 from autodiff.value import Value
 
 Array = NDArray[np.float64]
 Reduce = Literal["mean", "sum"] | None
 
+_compile = builtins.compile
 _KEPT = 8  # programs for so many shapes, and buffers for so many numbers of rows, are kept
 
 
@@ -86,12 +88,9 @@ class _Trace:
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
-        grouping = Grouping(self.graph, self.sizes, self.batched, parameters=True, arguments=frozenset())
-        grouping.run()
-        places = {node: place for node, (array, place) in grouping.where.items() if array is grouping.flat}
-        self.order = sorted(places, key=lambda node: places[node] or 0)
-        self.parameters: list[Value] = [self.graph.parameters[node] for node in self.order]
-        self.flat = np.zeros(len(self.parameters))
+        self.parameters: list[Value] = []
+        self.flat = np.zeros(len(self.graph.parameters))
+        self.version(_Want(gradient=self.graph.shape == ()))
 
     def code(self, want: _Want, *, grouped: bool = True) -> Code:
         """The array code of a version."""
@@ -104,8 +103,12 @@ class _Trace:
             grouped=grouped, careful=want.careful, placed=self.order,
         )  # fmt: skip
         code = grouping.run()
+        if not self.order:  # the first version made decides how parameters lie in the flat array
+            places = {node: place for node, (array, place) in grouping.where.items() if array is grouping.flat}
+            self.order = sorted(places, key=lambda node: places[node] or 0)
+            self.parameters = [self.graph.parameters[node] for node in self.order]
         if want.derivatives:
-            backward(code, per_row=want.per_row, seeded=want.seeded, careful=want.careful)
+            backward(code, per_row=want.per_row or not grouped, seeded=want.seeded, careful=want.careful)
         return code, grouping
 
     def version(self, want: _Want) -> _Version:
@@ -185,7 +188,10 @@ class Program:
         """
         quick = None if argnums.__class__ is list else self._quick.get((argnums, reduce))
         if quick is not None and weights is None and not check:
-            answer = quick(*args)
+            try:
+                answer = quick(*args)
+            except TypeError:  # another number of arguments: let the long way say what is wrong
+                answer = NotImplemented
             if answer is not NotImplemented:
                 return answer
         call = _Call(self, args)
@@ -257,7 +263,10 @@ class Program:
         return self._latest
 
     def _threads(self) -> int:
-        return self.threads or os.cpu_count() or 1
+        if self.threads:
+            return self.threads
+        affinity = getattr(os, "sched_getaffinity", None)  # what this process may use, where the system tells
+        return len(affinity(0)) if affinity else os.cpu_count() or 1
 
     def pool(self) -> ThreadPoolExecutor:
         """The threads of this program."""
@@ -326,8 +335,8 @@ class _Call:
                 if i >= len(samples):
                     raise ValueError(f"static_argnums names argument {i}, and the call has {len(samples)}")
             graph = trace(program.f, samples, self.names, static)
-            shared = live(share(graph))
-            traced, after = len(graph.ops), len(shared.ops)
+            shared = share(graph)
+            traced, after = len(graph.ops), sum(needed_nodes(shared))
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
             found = _Trace(traced, after, sums_of_products(shared), self.names, shapes, self.batched)
             while len(program._traces) >= _KEPT:
@@ -378,15 +387,14 @@ class _Call:
         rows, block = self.rows, version.block
 
         def go(starts: Sequence[int], thread: int) -> None:
-            with np.errstate(all="ignore"):
-                for start in starts:
-                    stop = min(start + block, rows)
-                    instance = version.instance(stop - start, thread)
-                    passed = self.blocks(start, stop)
-                    if seeds is not None:
-                        passed.append(seeds[start:stop])
-                    instance.run(*passed)
-                    store(instance, start, stop)
+            for start in starts:
+                stop = min(start + block, rows)
+                instance = version.instance(stop - start, thread)
+                passed = self.blocks(start, stop)
+                if seeds is not None:
+                    passed.append(seeds[start:stop])
+                instance.run(*passed)
+                store(instance, start, stop)
 
         starts = range(0, rows, block)
         adds_up = (want.gradient and bool(self.trace.parameters)) or not all(self.batched[i] for i in want.argnums)
@@ -415,7 +423,7 @@ class _Call:
         answer = self._derivatives(want, seeds)
         if argnums is None and seeds is None and not check:
             self._remember_batch(reduce)
-        if not answer.finite():
+        if not answer.finite:
             answer = self._derivatives(_Want(True, by, want.per_row, want.seeded, careful=True), seeds)
         return answer.finish(self, reduce, seeds, by, single=isinstance(argnums, int), asked=argnums is not None)
 
@@ -530,36 +538,35 @@ class _Call:
         values = _fetch(instance, output)
         if np.shape(values) != (self.rows,):
             return
-        run, gradient, ones = instance.run, instance.gradient, np.ones(self.rows)
-        scale = 1.0 / self.rows if reduce == "mean" else 1.0
-        trace, program, dtype = self.trace, self.program, np.dtype(np.float64)
-        shapes = [x.shape for x in self.args]
-        flat = [x.ndim == 1 for x in self.args]
-        wide = [math.prod(x.shape[1:]) for x in self.args]
-        two = all(x.ndim <= 2 for x in self.args)
-
-        def quick(*args: Any) -> Any:
-            if len(args) != len(shapes):
+        trace, program = self.trace, self.program
+        transposed = all(x.ndim <= 2 for x in self.args)
+        names = [f"x{i}" for i in range(len(self.args))]
+        checks = " or ".join(f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names)
+        passed = [f"{x}.T" if transposed or self.args[i].ndim < 2 else f"{x}.reshape(rows, -1).T" for i, x in enumerate(names)]
+        text = f"""def make(ndarray, dtype, program, trace, run, values, gradient, ones, dot, multiply, scale, isfinite, rows, {', '.join(f's{x}' for x in names)}):
+    def quick({', '.join(f'{x}=None' for x in names)}):
+        if {checks}:
+            return NotImplemented
+        if program._training is not trace:
+            if program._training is not None:
                 return NotImplemented
-            for x, shape in zip(args, shapes):  # noqa: B905 # as many, as was just asked
-                if x.__class__ is not np.ndarray or x.shape != shape or x.dtype is not dtype:
-                    return NotImplemented
-            if program._training is not trace:
-                if program._training is not None:
-                    return NotImplemented
-                trace.read()
-            passed = [x.T for x in args] if two else [
-                x if one else x.reshape(-1, size).T for x, one, size in zip(args, flat, wide, strict=True)
-            ]
-            with np.errstate(all="ignore"):
-                run(*passed)
-                value = float(np.dot(values, ones)) * scale
-                answer = gradient * scale
-                if not math.isfinite(np.dot(answer, answer) + value):
-                    return NotImplemented
-            program._latest = trace
-            return value, answer
-
+            trace.read()
+        run({', '.join(passed)})
+        value = float(dot(values, ones)) * float_scale
+        answer = multiply(gradient, scale)
+        if not isfinite(dot(answer, answer) + value):
+            return NotImplemented
+        program._latest = trace
+        return value, answer
+    return quick"""
+        text = text.replace("float_scale", repr(1.0 / self.rows if reduce == "mean" else 1.0))
+        scope: dict[str, Any] = {}
+        exec(_compile(text, "<a call compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
+        scale = np.array(1.0 / self.rows if reduce == "mean" else 1.0)
+        quick = scope["make"](
+            np.ndarray, np.dtype(np.float64), program, trace, instance.run, values, instance.gradient, np.ones(self.rows),
+            np.dot, np.multiply, scale, math.isfinite, self.rows, *[x.shape for x in self.args],
+        )  # fmt: skip
         self.program._quick[None, reduce] = quick
 
 
@@ -575,31 +582,36 @@ class _Answer:
                        np.zeros((call.rows, *call.args[i].shape) if want.per_row else call.args[i].shape)
                        for i in want.argnums}  # fmt: skip
         self.batched = call.batched
+        self.finite = True  # a sum that overflows counts as not, which costs time and nothing else
 
     def store(self, instance: Instance, start: int, stop: int) -> None:
         """Take over what a block gave."""
         code = instance.fast.code
         _store(instance, self.values[start:stop])
+        self._check(self.values[start:stop])
         gradient = code.gradient
         if gradient is not None:
             if self.want.per_row:
                 self.gradient[start:stop] = _fetch(instance, gradient).T
+                self._check(self.gradient[start:stop])
             else:
                 self.gradient += instance.gradient
+                self._check(instance.gradient)
         for i, out in self.inputs.items():
             delta = _fetch(instance, code.input_gradients.get(i, 0.0))
             if self.batched[i] or self.want.per_row:
                 part = out[start:stop]
                 size = max(1, math.prod(part.shape[1:]))
                 part[...] = np.broadcast_to(delta, (size, stop - start)).T.reshape(part.shape)
+                self._check(part)
             else:
                 out += np.broadcast_to(delta, (max(1, out.size), 1)).reshape(out.shape)
 
-    def finite(self) -> bool:
-        """Whether all of it is finite; squares that overflow count as not, which costs time and nothing else."""
-        with np.errstate(all="ignore"):
-            parts = [self.values, self.gradient, *self.inputs.values()]
-            return all(math.isfinite(np.vdot(x, x)) for x in parts)
+    def _check(self, part: Array) -> None:
+        """Look for what is not finite while the block is in the cache."""
+        if self.finite:
+            with np.errstate(all="ignore"):
+                self.finite = math.isfinite(np.add.reduce(part, axis=None))
 
     def finish(
         self, call: _Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool

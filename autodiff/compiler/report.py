@@ -24,7 +24,7 @@ def report(trace: Any, want: Any) -> str:
         ("", f"{len(graph.ops):,} after sums of products, {computed:,} of them computed"),
         ("group", f"{grouping.groups:,} groups, {code.matrix_products:,} matrix product{'s' * (code.matrix_products != 1)} forward"),
         ("reverse", f"{products:,} matrix products in all, {len(fast.layout.order):,} arrays"),
-        ("emit", f"{len(fast.lines):,} NumPy calls, in blocks of {version.block:,} rows"),
+        ("emit", f"{len(fast.steps):,} NumPy calls, in blocks of {version.block:,} rows"),
         ("one row", f"about {fast.flops:,} floating-point operations, {fast.bytes_per_row():,} bytes"),
         ("all rows", f"{shared:,} bytes for parameters, their derivatives and constants"),
     ]

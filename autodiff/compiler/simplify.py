@@ -28,7 +28,7 @@ def simplify(graph: Graph) -> Graph:
     >>> [len(terms) for terms, _ in graph.sums.values()]
     [3]
     """
-    return sums_of_products(live(share(graph)))
+    return sums_of_products(share(graph))
 
 
 def share(graph: Graph) -> Graph:
@@ -77,7 +77,9 @@ def _shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant:
     """The place of something simpler that is equal, if there is one."""
     if op is _POS:
         return xs[0]
-    if len(xs) == 2 and (xs[0] in constants or xs[1] in constants):
+    if len(xs) == 2 and xs[0] not in constants and xs[1] not in constants:  # nearly all of them
+        return None
+    if len(xs) == 2:
         a, b = constants.get(xs[0]), constants.get(xs[1])
         if (op is _ADD and a == 0.0) or (op is _MUL and a == 1.0):
             return xs[1]
@@ -91,15 +93,22 @@ def _shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant:
     return None
 
 
-def live(graph: Graph) -> Graph:
-    """Leave out what no output needs; arguments stay, used or not."""
+def needed_nodes(graph: Graph) -> list[bool]:
+    """Which nodes an output needs; arguments are, used or not."""
     needed = [False] * len(graph.ops)
     for x in (*graph.outputs, *graph.inputs):
         needed[x] = True
+    operands, sums = graph.operands, graph.sums
     for i in range(len(graph.ops) - 1, -1, -1):
         if needed[i]:
-            for x in graph.below(i):
+            for x in graph.below(i) if i in sums else operands[i]:
                 needed[x] = True
+    return needed
+
+
+def live(graph: Graph) -> Graph:
+    """Leave out what no output needs."""
+    needed = needed_nodes(graph)
     new = Graph(shape=graph.shape)
     at = [-1] * len(graph.ops)
     for i, wanted in enumerate(needed):
@@ -126,10 +135,12 @@ def live(graph: Graph) -> Graph:
 
 def sums_of_products(graph: Graph) -> Graph:
     """Take trees of additions, whose inner nodes nobody else uses, as one sum of products each."""
+    needed = needed_nodes(graph)
     uses = [0] * len(graph.ops)
-    for i in range(len(graph.ops)):
-        for x in graph.operands[i]:
-            uses[x] += 1
+    for operands, wanted in zip(graph.operands, needed, strict=True):
+        if wanted:
+            for x in operands:
+                uses[x] += 1
     for x in graph.outputs:
         uses[x] += 2  # an output is wanted for itself
     for x in graph.labels:
@@ -149,7 +160,7 @@ def sums_of_products(graph: Graph) -> Graph:
         return [Term(scale, x, None)], 0.0
 
     for i, op in enumerate(graph.ops):
-        if op not in _SUMS or i in graph.stopped:
+        if op not in _SUMS or not needed[i] or i in graph.stopped:
             continue
         xs = graph.operands[i]
         if op is _WEIGHTED:

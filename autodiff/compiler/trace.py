@@ -132,6 +132,9 @@ class Traced(Recorded):
         return tracer.record(op, operands)
 
 
+_KNOWN = frozenset({Traced, Recorded, float})  # what needs no looking at
+
+
 class Tracer:
     """Takes what the function computes and writes it into `graph`."""
 
@@ -170,6 +173,8 @@ class Tracer:
 
     def infix(self, op: Op, a: Any, b: Any) -> Any:
         """What an operator between two things gives."""
+        if a.__class__ in _KNOWN and b.__class__ in _KNOWN:
+            return self.record(op, (a, b))
         if is_array(a) or is_array(b):
             return ufuncs.elementwise(op, (a, b))
         try:

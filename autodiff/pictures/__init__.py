@@ -1,4 +1,4 @@
-"""Pictures of a computation: `draw` makes one, `render` writes it to a file.
+"""Pictures of a computation: `draw` makes one, `render` writes it; `animate` lets δ flow, `stepper` walks through.
 
 >>> from autodiff import Value
 >>> x = Value(2.0, "x")
@@ -8,8 +8,24 @@
 True
 """
 
+from autodiff.pictures.animation import animate, frames
+from autodiff.pictures.geometry import Box, Curve, Layout, layout, node_names
 from autodiff.pictures.graph import draw
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.rendering import RenderError, render
+from autodiff.pictures.walk import stepper
 
-__all__ = ["Picture", "RenderError", "draw", "render"]
+__all__ = [
+    "Box",
+    "Curve",
+    "Layout",
+    "Picture",
+    "RenderError",
+    "animate",
+    "draw",
+    "frames",
+    "layout",
+    "node_names",
+    "render",
+    "stepper",
+]

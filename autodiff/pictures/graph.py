@@ -1,56 +1,76 @@
-"""The graph of a Value as a picture: nodes with value and δ, edges with local partials, and δ flowing back.
+"""The graph of a Value as a picture: `draw` checks what it is asked for and chooses how close to look.
 
 Nothing here draws pixels: the result is DOT text, the same for the same graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypedDict, get_args
 
 from autodiff.backward import topological_order
 from autodiff.pictures import style
+from autodiff.pictures.labels import Labels
+from autodiff.pictures.layered import layered
+from autodiff.pictures.network import network
+from autodiff.pictures.operations import Direction, Look, RankDir, operations
 from autodiff.pictures.picture import Picture
-from autodiff.pictures.style import INK, LEAF_PAPER, LEAF_STROKE, MUTED, PAPER, STROKE, markup, quoted, shorten
+from autodiff.pictures.scene import Scene
+from autodiff.pictures.style import NumberFormat, ThemeName
+from autodiff.pictures.summary import summary
+from autodiff.pictures.sweeping import State, recorded, uses
+from autodiff.pictures.units import Units, layers, neurons
 from autodiff.value import Value
 
-Direction = Literal["forward", "backward", "both"]
-RankDir = Literal["LR", "TB"]
+Detail = Literal["operations", "neurons", "layers"]
 MAX_DIGITS = 17  # enough to tell any two floats apart
 
-_MANY = 300  # edges, from where a layout that is nearly as good in half the time is the better one
-_HASTE = {"nslimit": "2", "nslimit1": "2", "mclimit": "0.3"}
-
-
-class Edge(NamedTuple):
-    """One use of a node: `consumer.operands[place]`, with the local partial there."""
-
-    operand: Value
-    consumer: Value
-    place: int
-    partial: float
+_READABLE = 120  # nodes, beyond which a network is drawn by neurons unless told otherwise
+_AT_ONCE = 50_000  # nodes, beyond which grouping them takes seconds: then only who asks for it gets it
+_MAX_STROKES = 20_000  # links between neurons: more of them, or of layers, are no picture
+_MAX_LAYERS = 300
 
 
 def draw(
     root: Value,
     *,
+    detail: Detail | None = None,
     direction: Direction | None = None,
     rankdir: RankDir = "LR",
+    theme: ThemeName = "light",
     digits: int = 4,
+    number_format: NumberFormat | None = None,
+    names: Mapping[str, Any] | None = None,
+    parameters: Iterable[Value] | None = None,
     max_nodes: int = 2_000,
+    max_neurons: int | None = 16,
+    legend: bool = True,
 ) -> Picture:
     """Draw what `root` was computed from, and how δ flows back through it: a `graphviz.Digraph`.
 
     A node shows its label, operation, value and δ (`grad`; "δ –" in a dashed frame while no sweep has reached it).
     Grey edges lead forward, from operand to result, with the local partial ∂result/∂operand. Coloured edges lead
-    backward with what δ gains there, δ·∂: blue above 0, orange below, wider the larger it is. Constants are small
-    and grey; what is infinite or NaN is crimson.
+    backward with what δ gains there, δ·∂: blue above 0, orange below, wider the larger it is (by powers of ten, on the
+    same scale in every picture). What is infinite or NaN is crimson. Dots in labels make groups inside groups.
+
+    Leaves are parameters (square corners) if the last step of their label is weight, bias, w, b, theta or beta, with
+    or without a number, else inputs (round); `parameters`, such as `mlp.parameters()`, says so instead. Constants are
+    small and grey.
+
+    `detail` is how close to look. "operations" shows every node. "neurons" draws what shares a dotted path as one
+    circle with its output and the δ of its weighted sum, in columns; its strokes are the weights, and δ·w backward;
+    of columns longer than `max_neurons` the middle is left out (None: nothing is). "layers" shows one card per layer
+    with shapes and norms. By default it is the closest that is still readable. A graph of more than `max_nodes` nodes,
+    constants included, that cannot be drawn from further off (and any of more than 50,000 unless `detail` is given) is
+    summed up in one card which says how to see more.
 
     `direction` chooses the edges: "forward", "backward" or "both" (by default both, once there is a δ to show);
-    `rankdir` is "LR" or "TB", left to right or top down; `digits` is how many significant digits numbers have.
+    `rankdir` is "LR" or "TB", left to right or top down; `theme` "light" or "dark". Numbers have `digits` significant
+    digits, or are written by `number_format`: a specification such as ".3f" or a function from a float to text.
+    `names=locals()` calls nodes that have no label by the variables that hold them, also in lists and dicts.
+    `legend=False` leaves the legend out.
 
-    Raises TypeError when `root` is not a Value, ValueError for an unknown option and for a graph of more than
-    `max_nodes` nodes, constants included.
+    Raises TypeError when `root` is not a Value, ValueError for an unknown option.
 
     >>> x = Value(3.0, "x")
     >>> y = x * x
@@ -59,171 +79,126 @@ def draw(
     >>> picture.source.count("->")  # x is used twice, and δ flows back twice
     4
     """
+    settled = plan(
+        root, detail=detail, direction=direction, rankdir=rankdir, theme=theme, digits=digits,
+        number_format=number_format, names=names, parameters=parameters, max_nodes=max_nodes, max_neurons=max_neurons,
+        legend=legend,
+    )  # fmt: skip
+    return settled.scene().picture()
+
+
+class Options(TypedDict, total=False):
+    """The options of `draw`, as `frames` and `animate` take them."""
+
+    detail: Detail | None
+    rankdir: RankDir
+    theme: ThemeName
+    digits: int
+    number_format: NumberFormat | None
+    names: Mapping[str, Any] | None
+    parameters: Iterable[Value] | None
+    max_nodes: int
+    max_neurons: int | None
+    legend: bool
+
+
+class Plan(NamedTuple):
+    """What is to be drawn, settled: the scene for any state of the sweep."""
+
+    nodes: Sequence[Value]
+    look: Look
+    state: State
+    units: Units | None
+    detail: Literal["operations", "neurons", "layers", "summary"]
+    size: int
+    message: str
+    max_neurons: int | None
+    legend: bool
+
+    def scene(self, state: State | None = None) -> Scene:
+        """The scene for a state of the sweep; by default for what `grad` holds."""
+        state = self.state if state is None else state
+        if self.detail == "operations":
+            scene = operations(self.nodes, state, self.look)
+        elif self.units is None:
+            return summary(self.nodes, self.size, state, self.look, self.message)
+        elif self.detail == "neurons":
+            scene = network(self.units, state, self.look, self.max_neurons)
+        else:
+            scene = layered(self.units, state, self.look)
+        if not self.legend:
+            scene.legend = ""
+        return scene
+
+
+def plan(
+    root: Value,
+    *,
+    detail: Detail | None = None,
+    direction: Direction | None = None,
+    rankdir: RankDir = "LR",
+    theme: ThemeName = "light",
+    digits: int = 4,
+    number_format: NumberFormat | None = None,
+    names: Mapping[str, Any] | None = None,
+    parameters: Iterable[Value] | None = None,
+    max_nodes: int = 2_000,
+    max_neurons: int | None = 16,
+    legend: bool = True,
+) -> Plan:
+    """Check the arguments of `draw` and choose the detail."""
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(
             f"draw takes the Value at the end of a computation, got {type(root).__name__}: "
             "several results can be drawn through their total(...), or one by one"
         )
-    if direction is not None:
-        _check("direction", direction, get_args(Direction))
-    _check("rankdir", rankdir, get_args(RankDir))
+    known = {"detail": Detail, "direction": Direction, "rankdir": RankDir, "theme": ThemeName}
+    given = {"detail": detail, "direction": direction, "rankdir": rankdir, "theme": theme}
+    for option, value in given.items():
+        if not (value is None and option in {"detail", "direction"}):
+            _check(option, value, get_args(known[option]))
     _check("digits", digits, range(1, MAX_DIGITS + 1))
-    nodes = topological_order(root)
+    _at_least("max_nodes", max_nodes, 1)
+    if max_neurons is not None:
+        _at_least("max_neurons", max_neurons, 2)
+    show, brief = style.formatter(digits, number_format), style.brief_formatter(digits, number_format)
+    nodes: list[Value] = topological_order(root)
+    labels = Labels(nodes, names, parameters)
+    state = recorded(nodes)
     size = len(nodes) + sum(x.__class__ is float for node in nodes for x in node.operands)
-    if size > max_nodes:
-        raise ValueError(
-            f"the graph has {size:,} nodes, more than max_nodes={max_nodes:,}: "
-            "draw a smaller part, such as one of the operands, or raise max_nodes"
-        )
-    return _Drawing(nodes, direction, rankdir, digits).picture
+    if direction is None:
+        direction = "both" if any(use.consumer in state.deltas for node in nodes for use in uses(node)) else "forward"
+    look = Look(style.THEMES[theme], show, brief, direction, rankdir, labels)
+    chosen, units, message = _choose(nodes, labels, detail, size, max_nodes)
+    return Plan(nodes, look, state, units, chosen, size, message, max_neurons, legend)
 
 
-class _Drawing:
-    """One picture while it is made."""
-
-    def __init__(self, nodes: list[Value], direction: Direction | None, rankdir: RankDir, digits: int) -> None:
-        self.digits = digits
-        self.names = {node: f"n{i}" for i, node in enumerate(nodes)}
-        edges = [edge for node in nodes for edge in _edges(node)]
-        if direction is None:
-            direction = "both" if any(_delta(edge.consumer) is not None for edge in edges) else "forward"
-        self.direction: Direction = direction
-        fan = max((len(node.operands) for node in nodes), default=0)  # many edges at one node need room to bend
-        self.picture = Picture(
-            graph_attr={"rankdir": rankdir, "bgcolor": PAPER, "fontname": style.FONT, "fontsize": "11",
-                        "fontcolor": MUTED, "pad": "0.2", "nodesep": "0.3", "tooltip": " ",
-                        "ranksep": f"{min(0.4 + 0.06 * fan, 2.0):.2f}", **(_HASTE if len(edges) > _MANY else {})},
-            node_attr={"shape": "box", "style": "rounded,filled", "fontname": style.FONT, "fontsize": "13",
-                       "fontcolor": INK, "margin": "0.08,0.04", "height": "0.3", "width": "0.3"},
-            edge_attr={"fontname": style.FONT, "fontsize": "11", "fontcolor": MUTED, "color": STROKE,
-                       "arrowsize": "0.7"},
-        )  # fmt: skip
-        self.dot: Any = self.picture  # graphviz has no types of its own
-        for node in nodes:
-            self.node(node)
-        for edge in edges:
-            if direction != "backward":
-                self.forward(edge)
-            if direction != "forward":
-                self.backward(edge)
-        if direction != "forward" and any(node.swept for node in nodes):
-            self.legend()
-
-    def show(self, number: float) -> str:
-        return style.show(number, self.digits)
-
-    def node(self, node: Value) -> None:
-        """Draw a node, and the constants it takes: small, one for each use."""
-        name, delta = self.names[node], _delta(node)
-        leaf = node.op is None
-        wrong = style.tone(node.data) is style.ALARM or style.tone(delta) is style.ALARM
-        color = style.ALARM.ink if wrong else LEAF_STROKE if leaf else MUTED
-        fill = style.ALARM.paper if wrong else LEAF_PAPER if leaf else PAPER
-        tip = [node.label] * bool(node.label.strip()) + ([] if node.op is None else [f"operation: {node.op.name}"])
-        tip += [f"value: {node.data!r}", "δ: not yet swept" if delta is None else f"δ: {delta!r}"]
-        kind = f"{'leaf' if leaf else 'operation'} {style.tone(delta).name}"
-        self.dot.node(
-            name, f"<{self.card(node, delta)}>", color=color, fillcolor=fill, tooltip=quoted(*tip),
-            penwidth="2" if wrong else "1.2", **{"class": kind},
-        )  # fmt: skip
-        if self.direction == "backward":
-            return  # δ does not flow to constants
-        for place, x in enumerate(node.operands):
-            if x.__class__ is float:
-                ink = style.ALARM.ink if style.tone(x) is style.ALARM else MUTED
-                constant, kind = f"{name}c{place}", {"class": "constant"}
-                self.dot.node(
-                    constant, self.show(x), shape="plaintext", style="", fontsize="11", fontcolor=ink,
-                    tooltip=quoted(f"constant: {x!r}"), margin="0.04", height="0.2", width="0.2", **kind,
-                )  # fmt: skip
-                self.dot.edge(constant, name, arrowsize="0.5", style="dotted", tooltip=" ", **kind)
-
-    def card(self, node: Value, delta: float | None) -> str:
-        """The table inside a node: the operation's symbol, then label, value and δ below each other."""
-        label = shorten(node.label)
-        rows = [f"<B>{markup(label)}</B>"] if label else []
-        alarm = style.tone(node.data) is style.ALARM
-        rows.append(_font(self.show(node.data), style.ALARM.ink if alarm else INK))
-        tone = style.tone(delta)
-        rows.append(
-            f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" STYLE="rounded,{tone.stroke}" '
-            f'COLOR="{tone.ink}" BGCOLOR="{tone.paper}"><TR><TD>'
-            f"{_font('δ –' if delta is None else f'δ {self.show(delta)}', tone.ink, 12)}</TD></TR></TABLE>"
-        )
-        cells = [f"<TD>{row}</TD>" for row in rows]
-        if node.op is not None:
-            symbol = _font(markup(style.symbol(node.op.symbol)), MUTED, 17)
-            cells[0] = f'<TD ROWSPAN="{len(rows)}" CELLPADDING="5">{symbol}</TD>{cells[0]}'
-        table = "".join(f"<TR>{cell}</TR>" for cell in cells)
-        return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{table}</TABLE>'
-
-    def forward(self, edge: Edge) -> None:
-        wrong = style.tone(edge.partial) is style.ALARM
-        ink = {"color": style.ALARM.ink, "fontcolor": style.ALARM.ink} if wrong else {}
-        tip = f"∂{_call(edge.consumer)}/∂{_call(edge.operand)} = {edge.partial!r}"
-        self.edge(edge, f"∂ {self.show(edge.partial)}", tip, "forward", **ink)
-
-    def backward(self, edge: Edge) -> None:
-        """Draw what δ of the operand gains through this edge, in a second stroke against the first."""
-        delta = _delta(edge.consumer)
-        gain = None if delta is None else delta * edge.partial if delta and edge.partial else 0.0
-        tone = style.tone(gain)
-        label = "δ·∂ –" if gain is None else f"δ·∂ {self.show(gain)}"
-        tip = f"to δ of {_call(edge.operand)}: δ of {_call(edge.consumer)} × {edge.partial!r}"
-        self.edge(
-            edge, label, tip if gain is None else f"{tip} = {gain!r}", f"backward {tone.name}",
-            dir="back", color=tone.ink, fontcolor=tone.ink, style=tone.stroke, penwidth=f"{style.width(gain):g}",
-        )  # fmt: skip
-
-    def edge(self, edge: Edge, label: str, tip: str, kind: str, **attributes: str) -> None:
-        tip = quoted(tip)
-        attributes |= {"tooltip": tip, "labeltooltip": tip, "class": kind}
-        clear = f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{label}</TD></TR></TABLE>>'  # of its own stroke
-        self.dot.edge(self.names[edge.operand], self.names[edge.consumer], clear, **attributes)
-
-    def legend(self) -> None:
-        """Say what the strokes mean, below the picture."""
-        entries = {
-            STROKE: ("→", "value, with ∂result/∂operand"),
-            style.POSITIVE.ink: ("←", "δ·∂ above 0"),
-            style.NEGATIVE.ink: ("←", "δ·∂ below 0"),
-        }
-        cells = "".join(
-            f"<TD>{_font(f'<B>{arrow}</B>', ink, 15)}</TD><TD>{text}   </TD>"
-            for ink, (arrow, text) in entries.items()
-            if arrow == "←" or self.direction == "both"
-        )
-        row = f"<TR>{cells}<TD>wider: larger |δ·∂|</TD></TR>"
-        table = f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="2" CELLPADDING="1">{row}</TABLE>'
-        self.dot.attr(label=f"<{table}>", labelloc="b", labeljust="c")
-
-
-def _edges(node: Value) -> Iterator[Edge]:
-    for place, (x, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
-        if x.__class__ is not float:
-            yield Edge(x, node, place, partial)
-
-
-def _delta(node: Value) -> float | None:
-    """δ as a number, also where it is a Value itself; None when not yet swept (None is how PyTorch says that)."""
-    delta = node.grad.data if isinstance(node.grad, Value) else node.grad
-    if not node.swept or delta is None:
-        return None
-    try:
-        return float(delta)
-    except (TypeError, ValueError):
-        raise TypeError(f"grad of {_call(node)} is {delta!r}, not a number: assign 0.0, or call zero_grad()") from None
-
-
-def _call(node: Value) -> str:
-    """A node as tooltips name it: by label, else by operation, else by value."""
-    return shorten(node.label) or (f"({node.op.name})" if node.op is not None else repr(node.data))
-
-
-def _font(text: str, color: str, size: int = 13) -> str:
-    return f'<FONT COLOR="{color}" POINT-SIZE="{size}">{text}</FONT>'
+def _choose(
+    nodes: Sequence[Value], labels: Labels, detail: Detail | None, size: int, max_nodes: int
+) -> tuple[Any, Units | None, str]:
+    """The detail to draw, its units, and what to say where it is not the one that was asked for."""
+    grouped = any(len(labels.path(node)) > 1 for node in nodes if node.op is not None)
+    if detail == "operations" or (detail is None and not (grouped and size > _READABLE)):
+        if size <= max_nodes:
+            return "operations", None, ""
+    elif detail is not None or size <= _AT_ONCE:
+        for each, group in (("neurons", neurons), ("layers", layers)):
+            units = group(nodes, labels)
+            small = len(units.links) <= _MAX_STROKES if each == "neurons" else len(units.units) <= _MAX_LAYERS
+            if small and detail in {each, None}:
+                return each, units, ""
+    zoom = 'detail="neurons" or "layers"; ' if grouped else ""
+    return "summary", None, (
+        f"{size:,} nodes are too many to draw. See more with\n{zoom}"
+        f"a part of them, draw(node); or all of them, max_nodes={size}"
+    )  # fmt: skip
 
 
 def _check(option: str, value: Any, known: Any) -> None:
     if value not in [each for each in known if each.__class__ is value.__class__]:  # 4.0 and True are no digits
         raise ValueError(f"unknown {option} {value!r}: it must be one of {', '.join(map(repr, known))}")
+
+
+def _at_least(option: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{option} must be a whole number of at least {least}, got {value!r}")

@@ -12,15 +12,13 @@ from autodiff.pictures.graph import draw
 def bundle(value: Any, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None) -> dict[str, Any]:
     """What Jupyter shows for a Value: its repr, and the picture of its graph where there is one to be had.
 
-    A terminal, a graph too large to read and a machine without Graphviz get the text alone; never an exception.
+    A terminal and a machine without Graphviz get the text alone, a graph too large to read a
+    summary; never an exception.
     """
     text = {"text/plain": repr(value)}
     if not _shows_pictures():
         return text
-    try:
-        return {**draw(value)._repr_mimebundle_(include, exclude), **text}  # pyright: ignore[reportPrivateUsage]
-    except ValueError:  # too many nodes
-        return text
+    return {**draw(value)._repr_mimebundle_(include, exclude), **text}  # pyright: ignore[reportPrivateUsage]
 
 
 def _shows_pictures() -> bool:

@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -57,22 +57,34 @@ def render(picture: HasSource, path: str | os.PathLike[str], *, timeout: float =
     source = getattr(picture, "source", None)
     if not isinstance(source, str):
         raise TypeError(f"render takes what draw gives, got {type(picture).__name__}: render(draw(value), path)")
-    path = Path(path)
-    form = FORMATS.get(path.suffix.lower())
-    if form is None:
-        raise ValueError(f"unknown suffix {path.suffix!r} of {str(path)!r}: it must be one of {', '.join(FORMATS)}")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into: create it first")
+    path, suffix = target(path, FORMATS)
+    form = FORMATS[suffix]
     if form == "dot":
         write(path, source.encode())
         return path
     try:
         write(path, image(source, form, timeout=timeout))
     except RenderError as error:
-        kept = path.with_name(path.name + ".dot")
-        write(kept, source.encode())
-        raise RenderError(f"{error}. The DOT source is in {str(kept)!r}") from error
+        raise kept(path, source, error) from error
     return path
+
+
+def kept(path: Path, source: str, error: RenderError) -> RenderError:
+    """Leave the DOT source beside a path that could not be written; give the error that says so."""
+    beside = path.with_name(path.name + ".dot")
+    write(beside, source.encode())
+    return RenderError(f"{error}. The DOT source is in {str(beside)!r}")
+
+
+def target(path: str | os.PathLike[str], suffixes: Iterable[str]) -> tuple[Path, str]:
+    """The path to write to and its suffix, refused before any work is done."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        raise ValueError(f"unknown suffix {path.suffix!r} of {str(path)!r}: it must be one of {', '.join(suffixes)}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into: create it first")
+    return path, suffix
 
 
 def image(source: str, form: str, *, engine: str = "dot", timeout: float = TIMEOUT) -> bytes:

@@ -1,7 +1,7 @@
-"""How pictures look: colours, strokes, numbers and text. Pure functions, nothing of graphs or files.
+"""How pictures look: themes, strokes, numbers and text. Pure functions, nothing of graphs or files.
 
-δ alone is in colour: blue where it is positive, orange where it is negative (told apart in every common kind of
-colour blindness), with more width the larger it is. Crimson is kept for what is infinite or NaN.
+Hue says the sign: blue above 0, orange below (told apart in every common kind of colour blindness); width says the
+order of magnitude. Crimson is kept for what is infinite or NaN.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import html
 import math
 import re
-from typing import NamedTuple
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 FONT = "Helvetica,Arial,DejaVu Sans,sans-serif"
 LABEL_LENGTH = 24  # characters of a label that a node shows; the tooltip has them all
 
-INK, MUTED, STROKE, PAPER = "#1f2933", "#52606d", "#8291a1", "#ffffff"
-LEAF_PAPER, LEAF_STROKE = "#edf2f7", "#9fb3c8"
+ThemeName = Literal["light", "dark"]
+Role = Literal["operation", "parameter", "input", "constant"]
+NumberFormat = str | Callable[[float], str]
 
 
 class Tone(NamedTuple):
@@ -27,16 +30,60 @@ class Tone(NamedTuple):
     stroke: str = "solid"
 
 
-POSITIVE = Tone("positive", "#0b5fa5", "#e3effa")
-NEGATIVE = Tone("negative", "#b34700", "#fdeee0")
-ZERO = Tone("zero", "#52606d", "#e9edf1")
-UNSWEPT = Tone("unswept", "#697586", PAPER, "dashed")
-ALARM = Tone("alarm", "#b0003a", "#fde7ee")
+class Theme(NamedTuple):
+    """The colours of a picture."""
 
-_THIN, _THICK = 1.0, 5.0
-_SMALL, _LARGE = -3.0, 3.0  # the powers of ten that are drawn thinnest and thickest
+    paper: str
+    ink: str
+    muted: str
+    stroke: str
+    operation: tuple[str, str]  # paper and stroke of each kind of node
+    parameter: tuple[str, str]
+    input: tuple[str, str]
+    groups: tuple[str, ...]  # papers of clusters, outermost first
+    group_stroke: str
+    active: str
+    positive: Tone
+    negative: Tone
+    zero: Tone
+    unswept: Tone
+    alarm: Tone
 
-_SYMBOLS = {"*": "×", "-": "−"}
+    def tone(self, number: float | None) -> Tone:
+        """The tone of a number; None for a δ that is not yet swept."""
+        if number is None:
+            return self.unswept
+        if not math.isfinite(number):
+            return self.alarm
+        return self.positive if number > 0.0 else self.negative if number < 0.0 else self.zero
+
+    def card(self, role: Role) -> tuple[str, str]:
+        """Paper and stroke of a node."""
+        return {"parameter": self.parameter, "input": self.input}.get(role, self.operation)
+
+
+LIGHT = Theme(
+    paper="#ffffff", ink="#1f2933", muted="#52606d", stroke="#8291a1",
+    operation=("#ffffff", "#52606d"), parameter=("#f2edfb", "#7d5bbe"), input=("#e4f4ef", "#2f8273"),
+    groups=("#f6f8fa", "#eceff3", "#e3e8ed"), group_stroke="#cbd5df", active="#e0a800",
+    positive=Tone("positive", "#0b5fa5", "#e3effa"), negative=Tone("negative", "#ad4400", "#fdeee0"),
+    zero=Tone("zero", "#52606d", "#e9edf1"), unswept=Tone("unswept", "#56616f", "#ffffff", "dashed"),
+    alarm=Tone("alarm", "#b0003a", "#fde7ee"),
+)  # fmt: skip
+DARK = Theme(
+    paper="#0f151c", ink="#eef3f8", muted="#a3b1bf", stroke="#6f7f90",
+    operation=("#18212b", "#7d8b9a"), parameter=("#2a2142", "#ab8fe3"), input=("#11312b", "#59b8a5"),
+    groups=("#141c25", "#1a242f", "#212d3a"), group_stroke="#34424f", active="#ffd24d",
+    positive=Tone("positive", "#78bcff", "#12304d"), negative=Tone("negative", "#ffab66", "#43280f"),
+    zero=Tone("zero", "#a3b1bf", "#26303b"), unswept=Tone("unswept", "#93a1af", "#0f151c", "dashed"),
+    alarm=Tone("alarm", "#ff86a8", "#4d1128"),
+)  # fmt: skip
+THEMES = MappingProxyType({"light": LIGHT, "dark": DARK})
+
+_THIN, _THICK = 1.0, 6.0
+_SMALL, _LARGE = -4.0, 2.0  # the powers of ten that are drawn thinnest and thickest
+
+_SYMBOLS = {"*": "×", "-": "−", "/": "÷", "**": "xⁿ", "abs": "|x|", "Σwx": "Σ wx"}
 _NEWLINE = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
 _SPACE = re.compile("[\t\xa0]")
 # Illegal in XML, or turning the direction of all text around them: controls, surrogates, noncharacters, overrides.
@@ -46,20 +93,11 @@ _UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uf
 _JOINER = "\u2060"
 
 
-def tone(number: float | None) -> Tone:
-    """The tone of a δ; None for one that is not yet swept."""
-    if number is None:
-        return UNSWEPT
-    if not math.isfinite(number):
-        return ALARM
-    return POSITIVE if number > 0.0 else NEGATIVE if number < 0.0 else ZERO
-
-
 def width(number: float | None) -> float:
-    """The stroke's width for a δ, in points: by its order of magnitude, the same in every picture.
+    """The stroke's width for a number, in points: by its order of magnitude, the same in every picture.
 
-    >>> width(0.0), width(0.001), width(-1.0), width(1000.0)
-    (1.0, 1.0, 3.0, 5.0)
+    >>> width(0.0), width(0.0001), width(-0.01), width(1.0), width(1000.0)
+    (1.0, 1.0, 2.67, 4.33, 6.0)
     """
     if not number:
         return _THIN
@@ -81,6 +119,39 @@ def show(number: float, digits: int) -> str:
         return "∞" if number > 0.0 else "−∞"
     mantissa, e, power = f"{number or 0.0:.{digits}g}".partition("e")
     return (mantissa + (e and f"e{int(power)}")).replace("-", "−")
+
+
+def formatter(digits: int, number_format: NumberFormat | None) -> Callable[[float], str]:
+    """How numbers are written: to so many digits, by a format specification, or by a function of yours.
+
+    >>> formatter(4, ".2f")(-0.125), formatter(4, lambda x: f"{x:.0%}")(0.5)
+    ('−0.12', '50%')
+    """
+    if number_format is None:
+        return lambda number: show(number, digits)
+    if isinstance(number_format, str):
+        try:
+            format(1.0, number_format)
+        except ValueError as error:
+            raise ValueError(f"number_format {number_format!r} formats no float: {error}; such as '.3f'") from None
+        return lambda number: (
+            format(number, number_format).replace("-", "−") if math.isfinite(number) else show(number, 1)
+        )
+    if not callable(number_format):
+        raise TypeError(f"number_format is a format such as '.3f' or a function of a float, got {number_format!r}")
+    return lambda number: str(number_format(number)) if math.isfinite(number) else show(number, 1)
+
+
+def brief_formatter(digits: int, number_format: NumberFormat | None) -> Callable[[float], str]:
+    """The same where room is scarce: two digits, and one where that is still long.
+
+    >>> brief_formatter(4, None)(-0.001234), brief_formatter(4, None)(123.4), brief_formatter(4, ".3f")(0.5)
+    ('−0.001', '1.2e2', '0.500')
+    """
+    if number_format is not None:
+        return formatter(digits, number_format)
+    two, one = formatter(min(digits, 2), None), formatter(1, None)
+    return lambda number: text if len(text := two(number)) <= 6 else one(number)
 
 
 def clean(text: str) -> str:
@@ -107,3 +178,19 @@ def markup(text: str) -> str:
 def quoted(*lines: str) -> str:
     """Lines of text for a quoted attribute such as a tooltip: entities and backslashes in them mean themselves."""
     return "\\n".join(clean(line).replace("&", "&amp;").replace("\\", "\\\\" + _JOINER) for line in lines)
+
+
+def font(text: str, color: str, size: int = 13) -> str:
+    """Text in a colour and a size, inside an HTML-like label."""
+    return f'<FONT COLOR="{color}" POINT-SIZE="{size}">{text}</FONT>'
+
+
+def pill(theme: Theme, text: str, delta: float | None, size: int = 12, room: int = 0) -> str:
+    """δ in a frame of its own accent, with room for so many characters."""
+    tone = theme.tone(delta)
+    width = f' WIDTH="{round(0.55 * size * room)}"' if room else ""
+    return (
+        f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2" STYLE="rounded,{tone.stroke}" '
+        f'COLOR="{tone.ink}" BGCOLOR="{tone.paper}"><TR><TD{width}>{font(markup(text), tone.ink, size)}</TD></TR>'
+        "</TABLE>"
+    )

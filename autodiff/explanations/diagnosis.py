@@ -1,0 +1,133 @@
+"""What is the matter with a gradient, in words: 0, tiny, huge, infinite, NaN, or never asked for."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from autodiff.explanations.flow import Contribution, Flow
+from autodiff.explanations.reasons import saturated, why
+from autodiff.value import Value, describe
+
+TINY, HUGE = 1e-6, 1e6  # |δ| below and above which it is remarkable
+_SHOWN = 4  # causes that are told one by one
+_NOTABLE = 10.0  # a factor that shrinks or stretches δ at least so much is named
+
+
+def diagnose(flow: Flow, node: Value) -> tuple[str, ...]:
+    """Sentences about δ of a node; none where there is nothing remarkable."""
+    if node not in flow.delta:
+        return (_unused(flow, node),)
+    delta = flow.delta[node]
+    if node is flow.root:
+        return ()
+    if not math.isfinite(delta):
+        return (f"δ is {delta}: " + _list(_origins(flow, node, _is_broken, _broken)),)
+    if delta == 0.0:
+        terms = [term for term in flow.contributions(node) if term.product]
+        if terms:
+            shown = " + ".join(f"{term.product:.4g}" for term in terms[:_SHOWN])
+            return (f"δ is 0 because {len(terms)} contributions cancel: {shown}{' + …' * (len(terms) > _SHOWN)} = 0",)
+        return ("δ is 0 on every path: " + _list(_origins(flow, node, _is_zero, _blocked)),)
+    said: list[str] = []
+    if abs(delta) < TINY or abs(delta) > HUGE:
+        said.append(_size(flow, node, delta))
+    elif any(saturated(term.consumer) for term in flow.contributions(node)):
+        flat = [why(term.consumer, term.place) for term in flow.contributions(node) if saturated(term.consumer)]
+        said.append(_list(Counter(flat)))
+    return tuple(said)
+
+
+def _unused(flow: Flow, node: Value) -> str:
+    root = describe(flow.root)
+    said = f"unused: {root} was not computed from {describe(node)}, so ∂{root}/∂{describe(node)} is 0"
+    namesakes = [other for other in flow.order if node.label and other.label == node.label]
+    if namesakes:
+        said += (
+            f"; there is another Value labelled {node.label!r} in the graph: assigning w = w - … makes a new Value, "
+            "while w.data -= … keeps it"
+        )
+    return said
+
+
+def _size(flow: Flow, node: Value, delta: float) -> str:
+    """Name the factors on the steepest path that make δ tiny or huge."""
+    path = flow.steepest_path(node)
+    small = abs(delta) < TINY
+    said = f"δ is {'tiny' if small else 'huge'}, {delta:.3g}: its largest path has {len(path)} factors"
+    sizes = [(abs(consumer.partials[place]), consumer, place) for consumer, place in path]
+    steep = [each for each in sizes if (each[0] < 1 / _NOTABLE if small else each[0] > _NOTABLE)]
+    if not steep:
+        if small:
+            return f"{said}, {sum(size < 1.0 for size, _, _ in sizes)} of them below 1: it vanishes step by step"
+        return f"{said}, {sum(size > 1.0 for size, _, _ in sizes)} of them above 1: it explodes step by step"
+    steep.sort(key=lambda each: each[0], reverse=not small)
+    reasons = Counter(why(consumer, place) for _, consumer, place in steep[:_SHOWN])
+    more = f"; and {len(steep) - _SHOWN} more such factors" if len(steep) > _SHOWN else ""
+    return f"{said}; {_list(reasons)}{more}"
+
+
+def _origins(
+    flow: Flow, node: Value, spread: Callable[[float], bool], cause: Callable[[Flow, Contribution], str | None]
+) -> Counter[str]:
+    """Climb from a node through consumers whose δ is of the same kind, to the uses where it began."""
+    found: Counter[str] = Counter()
+    seen, stack = {node}, [node]
+    while stack:
+        below = stack.pop()
+        for term in flow.contributions(below):
+            said = cause(flow, term)
+            if said:
+                found[said] += 1
+            elif spread(term.delta) and term.consumer not in seen:
+                seen.add(term.consumer)
+                stack.append(term.consumer)
+    if not found:
+        found.update(_sums(flow, seen))
+    return found
+
+
+def _is_zero(delta: float) -> bool:
+    return delta == 0.0
+
+
+def _is_broken(delta: float) -> bool:
+    return not math.isfinite(delta)
+
+
+def _blocked(flow: Flow, term: Contribution) -> str | None:
+    """Why a use hands on 0 although δ arrives there."""
+    if term.delta == 0.0:
+        if any(each.product for each in flow.contributions(term.consumer)):
+            return f"the contributions to δ of {describe(term.consumer)} cancel"
+        return None
+    if term.partial == 0.0:
+        return why(term.consumer, term.place)
+    if term.product == 0.0:
+        return f"underflow: {term.delta:.3g} · {term.partial:.3g} rounds to 0, at {describe(term.consumer)}"
+    return None
+
+
+def _broken(_flow: Flow, term: Contribution) -> str | None:
+    """Why a use hands on an infinity or NaN although a finite δ arrives there."""
+    if not math.isfinite(term.delta) or math.isfinite(term.product):
+        return None
+    if not math.isfinite(term.partial):
+        return why(term.consumer, term.place)
+    return (
+        f"overflow: δ {term.delta:.3g} · {term.partial:.3g} is beyond the largest float, at {describe(term.consumer)}"
+    )
+
+
+def _sums(flow: Flow, nodes: set[Value]) -> Iterator[str]:
+    for node in nodes:
+        terms = flow.contributions(node)
+        if terms and all(math.isfinite(term.product) for term in terms) and not math.isfinite(flow.delta[node]):
+            yield f"overflow: the contributions to δ of {describe(node)} add up to more than the largest float"
+
+
+def _list(reasons: Counter[str]) -> str:
+    shown = [f"{said} ({times} times)" if times > 1 else said for said, times in list(reasons.items())[:_SHOWN]]
+    more = len(reasons) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more such places" if more > 0 else "")

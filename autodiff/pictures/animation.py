@@ -1,0 +1,147 @@
+"""The sweep in motion: one picture for each step, or all of them in one file that plays."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Unpack
+
+from autodiff.pictures import film, gif, player, rendering
+from autodiff.pictures.geometry import layout
+from autodiff.pictures.graph import Options, Plan, plan
+from autodiff.pictures.picture import Picture
+from autodiff.pictures.rendering import RenderError
+from autodiff.pictures.scene import Scene
+from autodiff.pictures.style import font, markup, shorten
+from autodiff.pictures.sweeping import State, steps
+from autodiff.pictures.units import Units, ranks
+from autodiff.value import Value
+
+MAX_STEPS = 500
+SUFFIXES = (".gif", ".svg", ".html")
+
+
+def frames(root: Value, **options: Unpack[Options]) -> list[Picture]:
+    """Draw a sweep from `root` step by step: before it, its seed, as each node hands δ on, and when it is over.
+
+    With `detail` "neurons" or "layers" a step is a whole layer, δ^l as the course computes it. Nodes stand in the same
+    place in all pictures, which Graphviz chooses once. δ is computed here from the recorded partials: `grad` is
+    neither read nor changed. The options are those of `draw`, without `direction`.
+
+    Raises what `draw` raises, ValueError for more than 500 steps, and RenderError when there is no Graphviz.
+
+    >>> x = Value(3.0, "x")
+    >>> len(frames(x * x))  # before, δ of the product, what it hands to x, after
+    4
+    """
+    scenes, _ = _scenes(root, options)
+    _pin(scenes, rendering.TIMEOUT)
+    return [scene.picture() for scene in scenes]
+
+
+def animate(
+    root: Value,
+    path: str | os.PathLike[str],
+    *,
+    seconds: float = 1.5,
+    timeout: float = rendering.TIMEOUT,
+    **options: Unpack[Options],
+) -> Path:
+    """Write the steps of `frames` as one file that plays, and return its path; the suffix says how.
+
+    ".svg" plays by CSS alone, also as an image in a page; ".html" has buttons, a slider and keys, works offline and
+    asks for nothing; ".gif" plays everywhere. Each step is shown for so many `seconds`, the last one longer.
+
+    The file appears whole or not at all, and nothing else is written. Raises what `frames` raises, ValueError for
+    another suffix and for `seconds` that are no time, and RenderError when no film could be made, each run of Graphviz
+    taking at most `timeout` seconds: then the DOT source of the last step is left beside `path`, in the file that the
+    message names.
+    """
+    path, suffix = rendering.target(path, SUFFIXES)
+    if not (isinstance(seconds, (int, float)) and 0.02 <= seconds <= 600):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"seconds is how long a step is shown, from 0.02 to 600, got {seconds!r}")
+    scenes, captions = _scenes(root, options)
+    waits = [seconds] * (len(scenes) - 1) + [2 * seconds]
+    try:
+        _pin(scenes, timeout)
+        if suffix == ".gif":
+            stills = [rendering.image(scene.picture().source, "gif", timeout=timeout) for scene in scenes]
+            content = gif.join(stills, waits)
+        else:
+            svg = rendering.image(film.merged(scenes).picture().source, "svg", timeout=timeout).decode()
+            if suffix == ".svg":
+                content = film.animated(svg, waits).encode()
+            else:
+                content = player.page(svg, captions, scenes[-1].theme, seconds).encode()
+    except RenderError as error:
+        raise rendering.kept(path, scenes[-1].picture().source, error) from error
+    rendering.write(path, content)
+    return path
+
+
+def _scenes(root: Value, options: Options) -> tuple[list[Scene], list[str]]:
+    """The scene of each step, and what happens there in words."""
+    settled = plan(root, direction="both", **options)
+    if settled.detail == "summary":
+        raise ValueError(f"{settled.message.replace(chr(10), ' ')}; a summary has no steps")
+    batches = list(_batches(settled))
+    if len(batches) + 3 > MAX_STEPS:
+        raise ValueError(
+            f"the sweep has {len(batches):,} steps, more than {MAX_STEPS} pictures: take a part of it, "
+            'or detail="neurons" or "layers", which labels with dots make possible'
+        )
+    states = list(steps(settled.nodes, batches))
+    scenes = [settled.scene(replace(state, finally_=states[-1].deltas)) for state in states]
+    captions = list(_captions(settled, states))
+    for scene, caption in zip(scenes, captions, strict=True):
+        scene.caption = f"<B>{font(markup(caption), scene.theme.ink, 14)}</B>"
+    return scenes, captions
+
+
+def _pin(scenes: Sequence[Scene], timeout: float) -> None:
+    """Hold everything where the last scene puts it; what δ has not reached yet is not there yet."""
+    last = scenes[-1]
+    pins = layout(last.picture(), timeout=timeout) if last.pins is None else last.pins
+    for scene in scenes:
+        scene.pins = pins
+        scene.legend = last.legend
+        scene.edges = [edge for edge in scene.edges if "unswept" not in edge.attributes["class"]]
+
+
+def _batches(settled: Plan) -> Iterator[Sequence[Value]]:
+    """What hands δ on in one step: a node, or a layer."""
+    nodes = [node for node in settled.nodes if node.op is not None]
+    if settled.units is None:
+        yield from ([node] for node in nodes)
+        return
+    rank = _rank_by_node(settled.units)
+    downhill = all(rank[x] <= rank[node] for node in nodes for x in node.operands if isinstance(x, Value))
+    if downhill:
+        nodes.sort(key=rank.__getitem__, reverse=True)
+    for _, batch in itertools.groupby(nodes, key=rank.__getitem__):
+        yield list(batch)
+
+
+def _rank_by_node(units: Units) -> dict[Value, int]:
+    return {node: rank for unit, rank in ranks(units).items() for node in unit.nodes}
+
+
+def _captions(settled: Plan, states: Sequence[State]) -> Iterator[str]:
+    labels, root = settled.look.labels, settled.nodes[0]
+
+    goal = shorten(labels.full(root)) or "the result"
+    yield "forward: every node has its value"
+    yield f"the sweep begins: δ of {goal} by itself is 1"
+    for state in states[2:-1]:
+        active = [node for node in settled.nodes if node in state.active]
+        if settled.units is None:
+            to = list(dict.fromkeys(labels.call(x) for x in active[0].operands if isinstance(x, Value)))
+            listed = ", ".join(to[:3]) + (f" and {len(to) - 3} more" if len(to) > 3 else "")
+            yield f"{labels.call(active[0])} hands δ · ∂ to {listed}"
+        else:
+            paths = dict.fromkeys(".".join(labels.path(n)[:-2] or labels.path(n)[:1]) for n in active if labels.path(n))
+            yield f"{', '.join(list(paths)[:3]) or goal} hands δ back"
+    yield "every node has its δ"

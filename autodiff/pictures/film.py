@@ -1,0 +1,99 @@
+"""A sweep as ONE scene: what changes is there once for each look it has, with the steps at which it has it.
+
+Graphviz lays nothing out and runs once, however many steps there are: everything is pinned, and looks that lie on top
+of each other are told apart by a class, `t3_7` for the steps 3 to 6, which CSS or a script shows and hides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+from autodiff.pictures.scene import Edge, Node, Scene
+
+_SPAN = re.compile(r"\bt(\d+)_(\d+)\b")
+
+
+def merged(scenes: Sequence[Scene]) -> Scene:
+    """All steps in one scene. Every step has the pins, groups and legend of the last."""
+    last = scenes[-1]
+    film = Scene(last.theme, last.graph, legend=last.legend, pins=last.pins)
+    first_of: dict[str, str] = {}
+    for name, looks in _looks([{each.name: each for each in [*scene.nodes, *_caption(scene)]} for scene in scenes]):
+        for i, (look, start, stop) in enumerate(looks):
+            unique = name if len(looks) == 1 else f"{name}__{i}"
+            first_of.setdefault(name, unique)
+            at = last.pinned_node(name)
+            film.nodes.append(
+                look._replace(name=unique, attributes={**look.attributes, **at, **_class(look, start, stop)})
+            )
+    for name, looks in _looks([{each.id: each for each in scene.edges} for scene in scenes]):
+        for i, (look, start, stop) in enumerate(looks):
+            unique = name if len(looks) == 1 else f"{name}__{i}"
+            at = last.pinned_edge(name)
+            film.edges.append(look._replace(
+                id=unique, tail=first_of[look.tail], head=first_of[look.head],
+                attributes={**look.attributes, **at, **_class(look, start, stop)},
+            ))  # fmt: skip
+    return film
+
+
+def _caption(scene: Scene) -> list[Node]:
+    if not scene.caption or scene.pins is None:
+        return []
+    return [
+        Node(name, label, {"shape": "plaintext", "pos": pos, "tooltip": " ", "class": name})
+        for name, label, pos in scene.around(scene.pins)
+        if name == "caption"
+    ]
+
+
+def _class(look: Node | Edge, start: int, stop: int) -> dict[str, str]:
+    return {"class": f"{look.attributes['class']} t{start}_{stop}"}
+
+
+def _looks(steps: Sequence[dict[str, Any]]) -> Iterable[tuple[str, list[tuple[Any, int, int]]]]:
+    """For each thing its looks, one after the other, each from a step to before another one."""
+    found: dict[str, list[tuple[Any, int, int]]] = {}
+    for k, things in enumerate(steps):
+        for name, thing in things.items():
+            looks = found.setdefault(name, [])
+            if looks and looks[-1][2] == k and _same(looks[-1][0]) == _same(thing):
+                looks[-1] = looks[-1][0], looks[-1][1], k + 1
+            else:
+                looks.append((thing, k, k + 1))
+    return found.items()
+
+
+def _same(thing: Node | Edge) -> Hashable:
+    return thing.label, tuple(thing.attributes.items())
+
+
+def animated(svg: str, seconds: Sequence[float]) -> str:
+    """Let an SVG of a film play for ever by CSS alone; who asks for less motion gets the last step.
+
+    Viewers that know no CSS animation show the last step too.
+    """
+    scope = f"film-{hashlib.sha256(svg.encode()).hexdigest()[:12]}"  # several films may be in one page
+    total, count = sum(seconds), len(seconds)
+    starts = [100 * sum(seconds[:k]) / total for k in range(count)] + [100.0]
+    rules: list[str] = []
+    for a, b in sorted({(int(a), int(b)) for a, b in _SPAN.findall(svg)}):
+        name = f"t{a}_{b}"
+        if (a, b) == (0, count):
+            continue
+        show = [f"{starts[a]:.3f}%{{visibility:visible}}"]
+        before = ["0%{visibility:hidden}"] if a else []
+        after = [f"{starts[b]:.3f}%{{visibility:hidden}}"] if b < count else []
+        rules.append(f"@keyframes {scope}-{name}{{{''.join(before + show + after)}}}")
+        if b < count:
+            rules.append(f"#{scope} .{name}{{visibility:hidden}}")
+        rules.append(f"#{scope} .{name}{{animation:{scope}-{name} {total:g}s step-end infinite}}")
+    rules.append(f"@media (prefers-reduced-motion:reduce){{#{scope} g{{animation:none!important}}}}")
+    style = f"<style>{''.join(rules)}</style>"
+    head = re.search(r"<svg\b([^>]*)>", svg)
+    if head is None:
+        raise ValueError("no SVG to animate")
+    return f'{svg[: head.start()]}<svg id="{scope}"{head[1]}>{style}{svg[head.end() :]}'

@@ -1,0 +1,119 @@
+"""Where Graphviz puts things: the laid-out picture as numbers, for whatever draws it by other means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from autodiff.backward import topological_order
+from autodiff.pictures import rendering
+from autodiff.pictures.rendering import HasSource
+from autodiff.value import Value
+
+Point = tuple[float, float]
+_INCH = 72.0  # points
+
+
+class Box(NamedTuple):
+    """A rectangle by its centre, in points; y runs downward, as in SVG."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Curve(NamedTuple):
+    """An edge: control points of cubic Béziers (1 + 3n of them), from tail to head, and where its label is centred.
+
+    `tail` and `head` are the tips of the arrowheads there, None where there is none.
+    """
+
+    points: tuple[Point, ...]
+    tail: Point | None = None
+    head: Point | None = None
+    label: Point | None = None
+
+
+class Layout(NamedTuple):
+    """A laid-out picture, in points; (0, 0) is its top left corner.
+
+    `nodes` and `clusters` are boxes by their names in the DOT text, `edges` curves by their `id` there; `labels` says
+    where the label of each cluster is centred, and under "" that of the picture.
+    """
+
+    width: float
+    height: float
+    nodes: Mapping[str, Box]
+    edges: Mapping[str, Curve]
+    clusters: Mapping[str, Box]
+    labels: Mapping[str, Point]
+
+
+def layout(picture: HasSource, *, timeout: float = rendering.TIMEOUT) -> Layout:
+    """Have Graphviz place what `draw` gives, by the same chain as `render`, and return the positions.
+
+    Edges without an `id` are left out. Raises RenderError when there is no Graphviz, or no layout within `timeout`
+    seconds.
+
+    >>> from autodiff import draw
+    >>> x = Value(2.0, "x")
+    >>> y = 3.0 * x
+    >>> placed = layout(draw(y))
+    >>> sorted(placed.nodes), sorted(placed.edges)
+    (['n0', 'n0c0', 'n1'], ['c0_0', 'f0_1'])
+    >>> placed.nodes["n1"].x < placed.nodes["n0"].x  # operands stand left of results
+    True
+    """
+    graph: dict[str, Any] = json.loads(rendering.image(picture.source, "json0", timeout=timeout))
+    left, bottom, right, top = _numbers(graph["bb"])
+
+    def down(text: str) -> Point:
+        x, y = _numbers(text)
+        return x - left, top - y
+
+    objects: list[dict[str, Any]] = graph.get("objects", [])
+    nodes = {
+        each["name"]: Box(*down(each["pos"]), float(each["width"]) * _INCH, float(each["height"]) * _INCH)
+        for each in objects
+        if "pos" in each
+    }
+    clusters: dict[str, Box] = {}
+    for each in objects:
+        if each.get("bb"):
+            x0, y0, x1, y1 = _numbers(each["bb"])
+            clusters[each["name"]] = Box((x0 + x1) / 2 - left, top - (y0 + y1) / 2, x1 - x0, y1 - y0)
+    edges: dict[str, Curve] = {}
+    for each in graph.get("edges", []):
+        if each.get("id") and each.get("pos"):
+            ends: dict[str, Point] = {}
+            points: list[Point] = []
+            for part in each["pos"].split():
+                if part[:2] in {"s,", "e,"}:
+                    ends[part[0]] = down(part[2:])
+                else:
+                    points.append(down(part))
+            at = down(each["lp"]) if "lp" in each else None
+            edges[each["id"]] = Curve(tuple(points), ends.get("s"), ends.get("e"), at)
+    labels = {each["name"]: down(each["lp"]) for each in objects if each["name"] in clusters and "lp" in each}
+    if "lp" in graph:
+        labels[""] = down(graph["lp"])
+    return Layout(right - left, top - bottom, nodes, edges, clusters, labels)
+
+
+def node_names(root: Value) -> dict[Value, str]:
+    """What `draw` with `detail="operations"` calls the nodes: "n0" is the root, the others follow in topological order.
+
+    The constant at place 1 of n4 is "n4c1". The edges there have the ids "c4_1" (from the constant), "f4_1" (forward,
+    from the operand at place 1) and "b4_1" (the δ that flows back to it).
+
+    >>> x = Value(2.0, "x")
+    >>> [(name, node.label) for node, name in node_names(x * x).items()]
+    [('n0', ''), ('n1', 'x')]
+    """
+    return {node: f"n{i}" for i, node in enumerate(topological_order(root))}
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]

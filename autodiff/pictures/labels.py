@@ -1,0 +1,109 @@
+"""What a picture calls its nodes, where their dotted labels put them, and which leaves are parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodiff.pictures.style import Role, shorten
+from autodiff.value import Value
+
+MAX_DEPTH = 4  # groups inside groups; what dots remain are part of the name
+
+_STEP = re.compile(r"[^\W\d]\w*(\[[^\[\].]*\])*")  # of a path: like a Python name, so that "x=0.5" is none
+_PARAMETER = re.compile(r"(weights?|bias(es)?|w|b|θ|theta|β|beta)[_\d]*(\[[^\[\].]*\])*", re.IGNORECASE)
+
+
+class Labels:
+    """How the nodes of a graph are called and grouped."""
+
+    def __init__(
+        self, nodes: Iterable[Value], names: Mapping[str, Any] | None = None, parameters: Iterable[Value] | None = None
+    ) -> None:
+        self._found = {} if names is None else variable_names(set(nodes), names)
+        self._paths: dict[str, tuple[str, ...]] = {}  # many nodes share a label
+        self._parameters = None if parameters is None else _values(parameters)
+
+    def full(self, node: Value) -> str:
+        """The whole label, else the name of the caller's variable, else ""."""
+        return node.label if node.label.strip() else self._found.get(node, "")
+
+    def path(self, node: Value) -> tuple[str, ...]:
+        """The steps of a dotted label, the last one the node's own name; empty for a node without a label."""
+        label = self.full(node)
+        found = self._paths.get(label)
+        if found is None:
+            found = self._paths[label] = split(label)
+        return found
+
+    def name(self, node: Value) -> str:
+        """The last step: what a node is called inside its groups."""
+        path = self.path(node)
+        return path[-1] if path else ""
+
+    def call(self, node: Value) -> str:
+        """A node as sentences name it: by label, else by operation, else by value."""
+        return shorten(self.full(node)) or (f"({node.op.name})" if node.op is not None else repr(node.data))
+
+    def role(self, node: Value) -> Role:
+        """Whether a node is an operation, a parameter or an input."""
+        if node.op is not None:
+            return "operation"
+        if self._parameters is not None:
+            return "parameter" if node in self._parameters else "input"
+        return "parameter" if _PARAMETER.fullmatch(self.name(node)) else "input"
+
+
+def split(label: str) -> tuple[str, ...]:
+    """A dotted label as a path; a text that is none is one step.
+
+    >>> split("layer1.neuron2.z"), split("x = 0.5"), split("a.b.c.d.e.f"), split(" ")
+    (('layer1', 'neuron2', 'z'), ('x = 0.5',), ('a', 'b', 'c', 'd', 'e.f'), ())
+    """
+    if not label.strip():
+        return ()
+    if "." not in label:
+        return (label,)
+    steps = label.split(".", MAX_DEPTH)
+    return tuple(steps) if all(map(_STEP.fullmatch, label.split("."))) else (label,)
+
+
+def variable_names(nodes: set[Value], names: Mapping[str, Any]) -> dict[Value, str]:
+    """The variables that hold the nodes: `w`, and `w[1]` inside lists, tuples, dicts and object arrays.
+
+    The first of several names counts; names with a leading underscore do not.
+    """
+    if not isinstance(names, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
+        raise TypeError(f"names takes variables by their names, such as names=locals(), got {type(names).__name__}")
+    found: dict[Value, str] = {}
+    for name, content in names.items():
+        if isinstance(name, str) and not name.startswith("_"):  # pyright: ignore[reportUnnecessaryIsInstance]
+            for key, value in _inside(content, name, 3):
+                if value in nodes:
+                    found.setdefault(value, key)
+    return found
+
+
+def _inside(content: Any, name: str, depth: int) -> Iterator[tuple[str, Value]]:
+    if isinstance(content, Value):
+        yield name, content
+    elif depth and isinstance(content, (list, tuple, dict)):
+        held = cast("dict[Any, Any] | list[Any] | tuple[Any, ...]", content)
+        for key, each in held.items() if isinstance(held, dict) else enumerate(held):
+            yield from _inside(each, f"{name}[{key!r}]", depth - 1)
+    elif isinstance(content, np.ndarray):
+        array = cast("NDArray[Any]", content)
+        if array.dtype == object:
+            for place in np.ndindex(array.shape):
+                yield from _inside(array[place], f"{name}[{', '.join(map(str, place))}]", 0)
+
+
+def _values(parameters: Iterable[Any]) -> set[Value]:
+    given: list[Any] = list(parameters) if hasattr(parameters, "__iter__") else [None]
+    if not all(isinstance(each, Value) for each in given):
+        raise TypeError("parameters takes the Values that are parameters, such as parameters=mlp.parameters()")
+    return set(given)

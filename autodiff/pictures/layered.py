@@ -1,0 +1,163 @@
+"""The picture by layers: a card for each with its shapes, and the norms of what it holds and hands back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from autodiff.pictures import legends, style
+from autodiff.pictures.operations import Look
+from autodiff.pictures.scene import Edge, Node, Scene
+from autodiff.pictures.style import font, markup, pill, quoted, shorten
+from autodiff.pictures.sweeping import State
+from autodiff.pictures.units import Link, Unit, Units, role_of, sums_of
+from autodiff.value import Value
+
+
+def layered(units: Units, state: State, look: Look) -> Scene:
+    """Draw every unit as a card."""
+    return _Layers(units, state, look).scene
+
+
+class _Layers:
+    """The scene while it is made."""
+
+    def __init__(self, units: Units, state: State, look: Look) -> None:
+        self.state, self.look, self.theme = state, look, look.theme
+        self.root = units.root.nodes[0]
+        self.goal = shorten(look.labels.name(self.root), 11) or "C"
+        self.names = {unit: f"u{i}" for i, unit in enumerate(units.units)}
+        self.outputs = units.outputs(look.labels)
+        self.alarm = False
+        self.scene = Scene(look.theme, {"rankdir": look.rankdir, "ranksep": "0.7", "nodesep": "0.4"})
+        for unit in units.units:
+            self.unit(unit)
+        for link in units.links:
+            self.link(link)
+        self.scene.legend = self.legend()
+
+    def unit(self, unit: Unit) -> None:
+        theme, show = self.theme, self.look.show
+        outputs = self.outputs[unit]
+        values = [node.data for node in outputs] if unit.nodes else unit.constants
+        sums = sums_of(unit) or outputs
+        deltas = [self.state.deltas[node] for node in sums if node in self.state.deltas]
+        role = role_of(unit, self.look.labels)
+        title, subtitle = self.title(unit)
+        rows = [f"<B>{markup(shorten(title))}</B>"]
+        rows += [font(markup(each), theme.muted, 12) for each in subtitle]
+        single = len(values) == 1
+        symbol = "" if single else "‖a‖ " if unit.operations else "‖x‖ "
+        size = values[0] if single else norm(values) / math.sqrt(unit.readers or 1)  # each reader has them all
+        alarm = theme.tone(size) is theme.alarm
+        wrong = self.state.wrong(unit.nodes)
+        rows.append(font(markup(f"{symbol}{show(size)}"), theme.alarm.ink if alarm else theme.ink))
+        tip = [title, *subtitle, f"value {size!r}" if single else f"norm {size!r}"]
+        for kind, nodes in self.parameters(unit).items():
+            grads = [self.state.deltas[node] for node in nodes if node in self.state.deltas]
+            text = f"‖{kind}‖ {show(norm(node.data for node in nodes))}"
+            if grads and self.look.direction != "forward":
+                text += f", ‖∂{self.goal}/∂{kind}‖ {show(norm(grads))}"
+            rows.append(font(markup(text), theme.parameter[1], 12))
+        if unit.nodes and self.look.direction != "forward":
+            delta = None if not deltas else deltas[0] if len(deltas) == 1 else norm(deltas)
+            text = "δ –" if delta is None else f"δ {show(delta)}" if len(deltas) == 1 else f"‖δ‖ {show(delta)}"
+            alarm = alarm or theme.tone(delta) is theme.alarm
+            rows.append(pill(self.tones(len(deltas) > 1), text, delta))
+            tip.append("δ: not yet swept" if delta is None else f"norm of δ: {norm(deltas)!r}")
+        tip += [f"infinite or NaN: {', '.join(self.look.labels.call(x) for x in wrong[:5])}"] * bool(wrong)
+        alarm = alarm or bool(wrong)
+        self.alarm = self.alarm or alarm
+        paper, ink = (theme.alarm.paper, theme.alarm.ink) if alarm else theme.card(role)
+        active = any(node in self.state.active for node in unit.nodes)
+        table = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows)
+        label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{table}</TABLE>>'
+        self.scene.nodes.append(Node(self.names[unit], label, {
+            "shape": "box", "style": "rounded,filled", "margin": "0.12,0.06", "fillcolor": paper,
+            "color": theme.active if active else ink, "penwidth": "3.5" if active else "1.5",
+            "tooltip": quoted(*tip), "class": f"layer {role}",
+        }))  # fmt: skip
+
+    def tones(self, neutral: bool) -> style.Theme:
+        """A norm has no sign, so it has no hue either."""
+        theme = self.theme
+        plain = theme.positive._replace(ink=theme.ink, paper=theme.zero.paper)
+        return theme._replace(positive=plain) if neutral else theme
+
+    def title(self, unit: Unit) -> tuple[str, list[str]]:
+        """What a unit is called, and its shape: inputs → neurons, activation."""
+        if not unit.operations:
+            many = len(self.places(unit))
+            return ("inputs" if many > 1 else "input"), [f"{many} value{'s' * (many != 1)}", *self.samples(unit, many)]
+        if not unit.path:
+            node = unit.nodes[0]
+            return self.look.labels.name(node) or style.symbol(node.op.symbol), []
+        sums = sums_of(unit)
+        many = len(self.places(unit))
+        symbols = dict.fromkeys(
+            style.symbol(op.symbol) for op in {node.op: None for node in unit.operations} if op.name != "weighted_sum"
+        )
+        kind = " / ".join(symbols) if len(symbols) <= 3 else f"{len(symbols)} kinds of operation"
+        shape = f"{len(sums[0].operands) // 2} → {many} {kind or 'linear'}" if sums else f"{many} × {kind}"
+        n = sum(map(len, self.parameters(unit).values()))
+        parameters = [f"{n:,} parameter{'s' * (n != 1)}"] * bool(n)
+        return ".".join(unit.path), [shape.strip(), *parameters, *self.samples(unit, many)]
+
+    def places(self, unit: Unit) -> set[object]:
+        """Its outputs, those of the same label over many samples counted once."""
+        if not unit.nodes:
+            return set(range(unit.width))
+        return {self.look.labels.full(node) or node for node in self.outputs[unit]}
+
+    def samples(self, unit: Unit, many: int) -> list[str]:
+        found = len(self.outputs[unit] if unit.nodes else unit.constants) // max(many * (unit.readers or 1), 1)
+        return [f"{found:,} samples"] * (found > 1)
+
+    def parameters(self, unit: Unit) -> dict[str, list[Value]]:
+        """The weights and the biases of a unit."""
+        found: dict[str, list[Value]] = {}
+        for node in unit.nodes:
+            if self.look.labels.role(node) == "parameter" and unit.operations:
+                kind = "b" if self.look.labels.name(node).lower().startswith("b") else "w"
+                found.setdefault(kind, []).append(node)
+        return {kind: found[kind] for kind in ("w", "b") if kind in found}
+
+    def link(self, link: Link) -> None:
+        look = self.look
+        source, target = self.names[link.source], self.names[link.target]
+        width = len(self.places(link.source))
+        if look.direction != "backward" or not link.uses:
+            text = f"{width} value{'s' * (width != 1)}"
+            self.stroke(f"f{target[1:]}_{source[1:]}", source, target, text, {"class": "forward"})
+        if look.direction != "forward" and link.uses:
+            gained: dict[Value, float] = {}
+            for use in link.uses:
+                gain = self.state.gain(use)
+                if gain is not None:
+                    gained[use.operand] = gained.get(use.operand, 0.0) + gain
+            number = None if not gained else next(iter(gained.values())) if len(gained) == 1 else norm(gained.values())
+            tone = self.tones(len(gained) > 1).tone(number)
+            what = "‖δ·∂‖" if len(gained) > 1 else "δ·∂"
+            text = f"{what} {'–' if number is None else look.show(number)}"
+            self.stroke(f"b{target[1:]}_{source[1:]}", source, target, text, {
+                "class": f"backward {tone.name}", "dir": "back", "color": tone.ink, "fontcolor": tone.ink,
+                "style": tone.stroke, "penwidth": f"{style.width(number):g}",
+            })  # fmt: skip
+
+    def stroke(self, name: str, source: str, target: str, text: str, attributes: dict[str, str]) -> None:
+        label = f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{markup(text)}</TD></TR></TABLE>>'
+        self.scene.edges.append(Edge(name, source, target, label, {"tooltip": quoted(text), **attributes}))
+
+    def legend(self) -> str:
+        theme = self.theme
+        first = [legends.entry(font("<B>‖ ‖</B>", theme.ink, 12), "norm: √ of the sum of squares")]
+        if self.state.deltas and self.look.direction != "forward":
+            meaning = f"{legends.goal(self.look.labels, self.root)} by the weighted sums z"
+            first.append(legends.entry(font("<B>δ</B>", theme.ink, 13), meaning))
+            first.append(legends.entry(font("<B>←</B>", theme.ink, 15), "what δ hands back; wider: more"))
+        return legends.rows(theme, first + (legends.alarm_entry(theme) if self.alarm else []))
+
+
+def norm(numbers: Iterable[float]) -> float:
+    """The Euclidean norm."""
+    return math.hypot(*numbers)

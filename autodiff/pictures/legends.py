@@ -1,0 +1,78 @@
+"""What stands below a picture and says how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from autodiff.pictures.labels import Labels
+from autodiff.pictures.style import Role, Theme, font, markup, shorten, width
+from autodiff.pictures.sweeping import State
+from autodiff.value import Value
+
+ROW = '<TR><TD ALIGN="CENTER">'  # how a line of a legend begins
+
+
+def of_operations(theme: Theme, direction: str, roles: Collection[Role], state: State, *, alarm: bool) -> str:
+    """The legend of a picture of operations: only what is in it."""
+    first = [swatch(theme.card(role), role) for role in ("input", "parameter") if role in roles]
+    if "constant" in roles and direction != "backward":
+        first.append(entry(font("3", theme.muted, 12), "constant"))
+    if direction != "backward":
+        first.append(entry(font("<B>→</B>", theme.stroke, 15), "value, with its local partial ∂"))
+    second: list[str] = []
+    if direction != "forward" and state.deltas:
+        second = strokes(theme, "δ·∂")
+    return rows(theme, first, second + (alarm_entry(theme) if alarm else []))
+
+
+def alarm_entry(theme: Theme) -> list[str]:
+    """What crimson says."""
+    return [entry(font("<B>■</B>", theme.alarm.ink, 12), "infinite or NaN")]
+
+
+def strokes(theme: Theme, what: str, *, backward: bool = True) -> list[str]:
+    """What hue and width say of δ·∂, or of whatever the strokes show."""
+    arrow = "<B>←</B>" if backward else "<B>—</B>"
+    bars = [bar(theme.muted, width(x)) for x in (0.001, 0.1, 10.0)]
+    return [
+        entry(font(arrow, theme.positive.ink, 15), f"{what} above 0"),
+        entry(font(arrow, theme.negative.ink, 15), f"{what} below 0"),
+        entry("".join(f"<TD>{each}</TD>" for each in bars), f"|{what}| = 0.001, 0.1, 10", cell=False),
+    ]
+
+
+def entry(sign: str, text: str, *, cell: bool = True) -> str:
+    """A sign and what it means."""
+    return f"{f'<TD>{sign}</TD>' if cell else sign}<TD>{text}   </TD>"
+
+
+def swatch(card: tuple[str, str], text: str) -> str:
+    """A small box in the colours of a kind of node."""
+    paper, stroke = card
+    style = ' STYLE="rounded"' if text != "parameter" else ""
+    box = f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" COLOR="{stroke}" BGCOLOR="{paper}"{style}>'
+    return entry(f'{box}<TR><TD WIDTH="16" HEIGHT="10" FIXEDSIZE="TRUE"></TD></TR></TABLE>', text)
+
+
+def bar(ink: str, thickness: float) -> str:
+    """A stroke of a thickness, in points."""
+    size = f'WIDTH="18" HEIGHT="{round(thickness)}" FIXEDSIZE="TRUE"'
+    cell = f'<TD {size} BGCOLOR="{ink}"></TD>'
+    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>{cell}</TR></TABLE>'
+
+
+def rows(theme: Theme, *lines: list[str]) -> str:
+    """Lines of entries; nothing where there are none."""
+    filler = "<TD></TD>" * 12  # takes what room a row has too much: Graphviz spreads it over the cells
+    tables = [f"{ROW}{_table(f'<TR>{filler}{each}{filler}</TR>')}</TD></TR>" for each in map("".join, lines) if each]
+    return font(_table("".join(tables)), theme.muted, 11) if tables else ""
+
+
+def _table(content: Any) -> str:
+    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{content}</TABLE>'
+
+
+def goal(labels: Labels, root: Value) -> str:
+    """What δ is the derivative of, as words in a legend."""
+    return f"derivative of {markup(shorten(labels.full(root))) or 'the result, C,'}"

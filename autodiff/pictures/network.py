@@ -1,0 +1,311 @@
+"""The network diagram of the course: a circle for each neuron, in columns, and weights as strokes between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from autodiff.pictures import legends, strokes, style
+from autodiff.pictures.geometry import Box, Curve, Layout
+from autodiff.pictures.operations import Look
+from autodiff.pictures.scene import Edge, Node, Scene
+from autodiff.pictures.style import font, markup, quoted, shorten
+from autodiff.pictures.sweeping import State
+from autodiff.pictures.units import Link, Unit, Units, alike, ranks, role_of, sums_of
+
+_LABELLED = 24  # links, up to which there is room for their numbers and for two strokes each
+_LABELLED_ROWS = 9
+_MARGIN = 8.0
+_HEAD = 44.0  # points above the columns, for what they are called
+_ARROW = 7.0
+
+
+class Numbers(NamedTuple):
+    """What a unit shows."""
+
+    values: list[float]
+    delta: float | None
+    samples: int
+
+
+def network(units: Units, state: State, look: Look, max_neurons: int | None) -> Scene:
+    """Draw units in columns, as many of each column as `max_neurons` allows."""
+    return _Network(units, state, look, max_neurons).scene
+
+
+class _Network:
+    """The scene while it is made."""
+
+    def __init__(self, units: Units, state: State, look: Look, max_neurons: int | None) -> None:
+        self.state, self.look, self.theme = state, look, look.theme
+        self.outputs = units.outputs(look.labels)
+        self.root = units.root.nodes[0]
+        self.rank = ranks(units)
+        self.scene = Scene(look.theme, {"splines": "true"})
+        columns: list[list[Unit]] = [[] for _ in range(max(self.rank.values()) + 1)]
+        for unit in units.units:
+            columns[self.rank[unit]].append(unit)
+        self.more = self.averaged = 0
+        self.alarm = False
+        self.columns = [self.shorten_column(column, max_neurons) for column in columns]
+        self.rows = max(map(len, self.columns))
+        self.size = 66.0 if self.rows <= 5 else 54.0 if self.rows <= 9 else 46.0 if self.rows <= 20 else 34.0
+        self.names = {unit: f"u{i}" for i, unit in enumerate(units.units)}
+        self.boxes: dict[str, Box] = {}
+        self.curves: dict[str, Curve] = {}
+        shown = {unit for column in self.columns for unit in column if unit is not None}
+        self.links = [link for link in units.links if {link.source, link.target} <= shown]
+        self.dense = len(self.links) > _LABELLED or self.rows > _LABELLED_ROWS
+        self.width, self.height = self.place()
+        for i, column in enumerate(self.columns):
+            self.column(i, column, columns[i])
+        self.places = strokes.Places(self.boxes.values())
+        for link in sorted(self.links, key=self.strength):
+            self.link(link)
+        self.scene.pins = Layout(self.width, self.height, self.boxes, self.curves, {}, {})
+        self.scene.legend = self.legend()
+
+    def shorten_column(self, column: list[Unit], most: int | None) -> list[Unit | None]:
+        """Leave out the middle of a long column; None stands for it."""
+        if most is None or len(column) <= most:
+            return list(column)
+        last = max(most // 3, 1)
+        first = max(most - last, 1)
+        self.more = max(self.more, len(column))
+        return [*column[:first], None, *column[len(column) - last :]]
+
+    def place(self) -> tuple[float, float]:
+        """Give every unit its place; return width and height of the whole."""
+        pitch = self.size * (1.28 if self.dense else 1.5)
+        height = self.rows * pitch
+        gap = (200.0 if not self.dense else min(max(150.0, height * 0.42), 330.0)) + self.size
+        down = self.look.rankdir == "TB"
+        for i, column in enumerate(self.columns):
+            along = self.size + i * gap
+            for j, unit in enumerate(column):
+                across = (j + 0.5 + (self.rows - len(column)) / 2) * pitch
+                name = f"more{i}" if unit is None else self.names[unit]
+                circle = unit is None or self.round(unit)
+                width, tall = (self.size, self.size) if circle else (max(self.size * 1.5, 80.0), max(self.size, 60.0))
+                x, y = (across + 130.0, along) if down else (along, across + _HEAD)
+                self.boxes[name] = Box(x, y, width, tall)
+        length = 2 * self.size + (len(self.columns) - 1) * gap
+        return (height + 130.0 + _MARGIN, length) if down else (length, height + _HEAD + _MARGIN)
+
+    def round(self, unit: Unit) -> bool:
+        """Whether a unit is drawn as a circle: neurons and inputs are, a loss is a card."""
+        role = role_of(unit, self.look.labels)
+        return role == "input" or (role == "operation" and bool(unit.path))
+
+    def numbers(self, unit: Unit) -> Numbers:
+        """Its output values; and its δ: of the weighted sum where it has one, as in the course, summed over samples."""
+        outputs = self.outputs[unit]
+        sums = sums_of(unit)
+        sums = alike(sums, self.look.labels) if sums else outputs
+        found = [self.state.deltas[node] for node in sums if node in self.state.deltas]
+        values = [node.data for node in outputs] if unit.nodes else unit.constants
+        samples = len(values) // (1 if unit.nodes else unit.readers)
+        values = values[:1] if len({*values}) == 1 else values
+        return Numbers(values, sum(found) if found else None, samples)
+
+    def column(self, i: int, column: Sequence[Unit | None], whole: Sequence[Unit]) -> None:
+        """Draw the units of a column, and above them what they are."""
+        for unit in column:
+            if unit is not None:
+                self.unit(unit)
+        if None in column:
+            left = len(whole) - len(column) + 1
+            text = f"{font('⋮', self.theme.muted, 18)}<BR/>{font(f'{left} more', self.theme.muted, 10)}"
+            self.scene.nodes.append(
+                Node(f"more{i}", f"<{text}>", {"shape": "plaintext", "class": "more", "tooltip": " "})
+            )
+        title, subtitle = self.title(whole)
+        if title:
+            text = f"<B>{markup(title)}</B><BR/>{font(markup(subtitle), self.theme.muted, 11)}"
+            first = self.boxes[f"more{i}" if column[0] is None else self.names[column[0]]]
+            at = (58.0, first.y) if self.look.rankdir == "TB" else (first.x, 20.0)
+            self.boxes[f"column{i}"] = Box(*at, 100.0, 30.0)
+            self.scene.nodes.append(
+                Node(f"column{i}", f"<{text}>", {"shape": "plaintext", "class": "column", "tooltip": " "})
+            )
+
+    def title(self, column: Sequence[Unit]) -> tuple[str, str]:
+        """What the units of a column have in common, and how many they are."""
+        many = len(column)
+        if all(role_of(unit, self.look.labels) == "input" for unit in column):
+            return ("inputs" if many > 1 else "input"), (f"{many}" if many > 1 else "")
+        above = {unit.path[:-1] for unit in column}
+        symbols = dict.fromkeys(
+            style.symbol(node.op.symbol)
+            for unit in column
+            for node in unit.operations
+            if node.op.name != "weighted_sum"
+        )
+        if len(above) != 1 or not (path := above.pop()):
+            return "", ""
+        if not any(unit.operations for unit in column):
+            return ".".join(path), ""
+        kind = " / ".join(symbols) if symbols else "linear"
+        return ".".join(path), f"{many} × {kind}" if len(symbols) <= 2 else f"{many} neurons"
+
+    def unit(self, unit: Unit) -> None:
+        theme, state = self.theme, self.state
+        numbers = self.numbers(unit)
+        delta, circle = numbers.delta, self.round(unit)
+        tone = theme.tone(delta)
+        leaf = not unit.operations
+        role = role_of(unit, self.look.labels)
+        paper, ink = theme.card(role)
+        if not leaf:
+            paper, ink = theme.operation[0] if delta is None else tone.paper, tone.ink
+        wrong = state.wrong(unit.nodes)
+        if wrong or theme.alarm in {*map(theme.tone, numbers.values), tone}:
+            self.alarm = True
+            paper, ink = theme.alarm.paper, theme.alarm.ink
+        active = any(node in state.active for node in unit.nodes)
+        name = self.name(unit)
+        small = self.size < 50
+        lines: list[str] = []
+        if name and (not small or not circle):
+            color, size = (theme.muted, 9 if len(name) <= 8 else 7) if circle else (theme.ink, 12)
+            lines.append(font(f"<B>{markup(shorten(name, 12))}</B>", color, size))
+        size = 8 if small and circle else 11
+        lines.append(font(markup(self.value_text(numbers)), theme.ink, size))
+        if unit.nodes and self.look.direction != "forward":
+            growing = " +…" if any(node in state.growing for node in unit.nodes) else ""
+            shown = "δ –" if delta is None else f"δ {self.look.brief(delta)}{growing}"
+            lines.append(font(markup(shown), tone.ink, size))
+        tip = [".".join(unit.path) or name or "result"]
+        if numbers.samples > 1:
+            tip += [f"{numbers.samples} samples", f"values from {min(numbers.values)!r} to {max(numbers.values)!r}"]
+        else:
+            tip += [f"value: {each!r}" for each in numbers.values]
+        tip += ["δ: not yet swept" if delta is None else f"δ: {delta!r}"] * bool(unit.nodes)
+        corners = "" if circle or role == "parameter" else "rounded,"
+        tip += [f"infinite or NaN: {', '.join(self.look.labels.call(x) for x in wrong[:5])}"] * bool(wrong)
+        dashed = ",dashed" if not leaf and delta is None else ""
+        self.scene.nodes.append(Node(self.names[unit], f"<{'<BR/>'.join(lines)}>", {
+            "shape": "circle" if circle else "box", "style": f"{corners}filled{dashed}",
+            "fixedsize": "true", "fillcolor": paper, "color": theme.active if active else ink, "tooltip": quoted(*tip),
+            "penwidth": "3.5" if active else "1.5", "class": f"unit {role} {tone.name}", "margin": "0",
+        }))  # fmt: skip
+
+    def name(self, unit: Unit) -> str:
+        if unit.path:
+            return unit.path[-1]
+        if unit.key[0] == "constants":
+            return f"x{unit.key[-1] + 1}"
+        return self.look.labels.name(unit.nodes[0]) if unit.nodes else ""
+
+    def value_text(self, numbers: Numbers) -> str:
+        brief, values = self.look.brief, numbers.values
+        if len(values) <= 1:
+            return brief(values[0]) if values else ""
+        self.averaged = max(self.averaged, numbers.samples)
+        return f"⌀ {brief(sum(values) / len(values))}"
+
+    def strength(self, link: Link) -> float:
+        """How strong a stroke is: the strongest are drawn last, above the others."""
+        number = self.gain(link)
+        number = _one(link.weights) if number is None else number
+        return 0.0 if number is None else abs(number) if math.isfinite(number) else math.inf
+
+    def gain(self, link: Link) -> float | None:
+        found = [gain for use in link.uses if (gain := self.state.gain(use)) is not None]
+        return sum(found) if found else None
+
+    def link(self, link: Link) -> None:
+        """Draw what runs between two units: the weight forward, and δ·w backward in a second stroke."""
+        look, theme = self.look, self.theme
+        weight, gain = _one(link.weights), self.gain(link)
+        tip = [f"weight: {weight!r}" if weight is not None else f"{len(link.weights)} uses"]
+        grads = [delta for p in link.parameters if (delta := self.state.deltas.get(p)) is not None]
+        tip += [f"∂{self.look.labels.full(self.root) or 'C'}/∂w: {sum(grads)!r}"] * bool(grads) + (
+            [] if gain is None else [f"δ·w: {gain!r}"]
+        )
+        flows = bool(link.uses) and look.direction != "forward"
+        if look.direction == "forward":
+            tone = theme.tone(weight) if weight is not None else theme.zero
+            self.stroke(link, "f", 0.0, weight, tone.ink, tip, width=style.width(weight))
+        elif self.dense:
+            tone = theme.tone(gain)
+            ink, width = (theme.stroke, 0.8) if gain is None else (tone.ink, style.width(gain))
+            self.stroke(link, "b" if flows else "f", 0.0, gain, ink, tip, width=width)
+        else:
+            if look.direction == "both" or not flows:
+                alarm = theme.tone(weight) is theme.alarm
+                self.stroke(link, "f", -3.5 * flows, weight, theme.alarm.ink if alarm else theme.stroke, tip, width=1.0)
+            if flows:
+                tone = theme.tone(gain)
+                shift = 3.5 * (look.direction == "both")
+                self.stroke(link, "b", shift, gain, tone.ink, tip, width=style.width(gain), dash=tone.stroke)
+
+    def stroke(
+        self, link: Link, kind: str, shift: float, number: float | None, ink: str, tip: list[str],
+        *, width: float, dash: str = "solid",
+    ) -> None:  # fmt: skip
+        source, target = self.names[link.source], self.names[link.target]
+        name = f"{kind}{target}_{source}"
+        width *= 0.5 if self.dense else 0.7
+        arrow = 0.0 if self.dense else _ARROW
+        ends = (0.0, arrow) if kind == "f" else (arrow, 0.0)
+        straight = abs(self.rank[link.target] - self.rank[link.source]) == 1
+        start, *bend, end = strokes.course(self.boxes[source], self.boxes[target], straight=straight, shift=shift)
+        if arrow:  # the stroke of an arrowhead sticks out of it
+            start, end = (
+                strokes.towards(start, bend[0], 1.4 * width * (kind == "b")),
+                strokes.towards(end, bend[-1], 1.4 * width * (kind == "f")),
+            )
+        inner = strokes.towards(start, bend[0], ends[0]), *bend, strokes.towards(end, bend[-1], ends[1])
+        factor = "w" if self.weighted(link) else "∂"
+        what = factor if kind == "f" else f"δ·{factor}"
+        label, at = "", None
+        if not self.dense:
+            text = f"{what} {'–' if number is None else self.look.brief(number)}"
+            at = self.places.free(inner, len(text) * 5.6 + 6, math.copysign(1.0, shift) if shift else 0.0)
+            color = self.theme.muted if ink == self.theme.stroke else ink
+            cell = f'<TD BGCOLOR="{self.theme.paper}">{font(markup(text), color, 10)}</TD>'
+            label = f'<<TABLE BORDER="0" CELLPADDING="1" CELLSPACING="0"><TR>{cell}</TR></TABLE>>'
+        self.curves[name] = Curve(inner, start if ends[0] else None, end if ends[1] else None, at)
+        self.scene.edges.append(Edge(name, source, target, label, {
+            "color": ink + ("c0" if self.dense else ""), "penwidth": f"{width:.2f}", "style": dash,
+            "dir": "none" if self.dense else "forward" if kind == "f" else "back", "tooltip": quoted(*tip),
+            "class": "forward" if kind == "f" else f"backward {'unswept' if dash == 'dashed' else 'swept'}",
+        }))  # fmt: skip
+
+    def weighted(self, link: Link) -> bool:
+        """Whether a link is a weight, not just a use."""
+        return all(use.consumer.op.name == "weighted_sum" for use in link.uses)
+
+    def legend(self) -> str:
+        theme, look = self.theme, self.look
+        roles: dict[style.Role, None] = dict.fromkeys(
+            role_of(unit, self.look.labels) for unit in self.outputs if not unit.operations
+        )
+        first = [legends.swatch(theme.card(role), role) for role in roles]
+        swept = bool(self.state.deltas)
+        weighted = any(map(self.weighted, self.links))
+        factor, meaning = ("w", "weight w") if weighted else ("∂", "local partial ∂")
+        if look.direction == "forward":
+            second = legends.strokes(theme, factor, backward=False)
+        else:
+            if swept:
+                by = " by the neuron’s weighted sum z" if weighted else ""
+                meaning_of_delta = f"{legends.goal(self.look.labels, self.root)}{by}"
+                first.append(legends.entry(font("<B>δ</B>", theme.positive.ink, 13), meaning_of_delta))
+            plain = [legends.entry(font("<B>→</B>", theme.stroke, 15), meaning)] if not self.dense else []
+            second = [*plain, *(legends.strokes(theme, f"δ·{factor}") if swept else [])]
+        if self.averaged:
+            first.append(legends.entry(font("⌀", theme.ink, 12), f"mean of {self.averaged} samples; δ is their sum"))
+        second += legends.alarm_entry(theme) if self.alarm else []
+        message: list[str] = []
+        if self.more:
+            message = [f"<TD>⋮ stands for what is left out here: max_neurons={self.more} draws all of it</TD>"]
+        return legends.rows(theme, first, second, message)
+
+
+def _one(numbers: Iterable[float]) -> float | None:
+    """The number that all of them are; None where they differ."""
+    found = {*numbers}
+    return found.pop() if len(found) == 1 else None

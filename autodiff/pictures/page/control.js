@@ -1,0 +1,158 @@
+// Choosing nodes.
+function choose(i, { travel = false } = {}) {
+  chosen = i;
+  go(now, { keep: true });
+  if (travel && follow) fly(aim(i));
+}
+const focus = (i) => cards[i].group.focus({ preventScroll: true });
+function rove() {
+  cards[stop].group.setAttribute("tabindex", -1);
+  stop = chosen ?? steps[now].node ?? 0;
+  cards[stop].group.setAttribute("tabindex", 0);
+  if (!cards[stop].shown) layers[2].append(cards[stop].group);
+  cards[stop].shown = true;
+}
+const nodeOf = (event) => {
+  const card = event.target.closest?.("[data-node]");
+  return card ? Number(card.dataset.node) : null;
+};
+svg.addEventListener("focusin", (event) => {
+  const i = nodeOf(event);
+  if (i !== null && i !== chosen && event.target.matches(":focus-visible")) choose(i);
+});
+
+// Dragging, pinching, wheel.
+const fingers = new Map();
+let moved = 0;
+const place = (event) => {
+  const frame = svg.getBoundingClientRect();
+  return { x: event.clientX - frame.left, y: event.clientY - frame.top };
+};
+svg.addEventListener("pointerdown", (event) => {
+  if (event.button !== 0) return;
+  if (!fingers.size) moved = 0;
+  fingers.set(event.pointerId, place(event));
+});
+svg.addEventListener("pointermove", (event) => {
+  const before = fingers.get(event.pointerId);
+  if (!before) return;
+  const after = place(event);
+  const others = [...fingers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
+  moved += Math.hypot(after.x - before.x, after.y - before.y);
+  if (moved < 5) return;
+  if (!svg.hasPointerCapture(event.pointerId)) svg.setPointerCapture(event.pointerId);
+  svg.classList.add("dragged");
+  fingers.set(event.pointerId, after);
+  cancelAnimationFrame(flight);
+  if (follow) setFollow(false);
+  if (others.length) {
+    const apart = (at) => Math.hypot(at.x - others[0].x, at.y - others[0].y) || 1;
+    zoom(apart(after) / apart(before), { x: (after.x + others[0].x) / 2, y: (after.y + others[0].y) / 2 });
+  } else {
+    view = { ...view, x: view.x - (after.x - before.x) / view.scale, y: view.y - (after.y - before.y) / view.scale };
+    look();
+  }
+});
+for (const end of ["pointerup", "pointercancel"]) {
+  document.addEventListener(end, (event) => { // wherever the finger is by then
+    fingers.delete(event.pointerId);
+    svg.classList.remove("dragged");
+  });
+}
+svg.addEventListener("click", (event) => {
+  if (moved >= 5) return;
+  const i = nodeOf(event);
+  if (i !== null) {
+    choose(i);
+    focus(i);
+  } else if (chosen !== null) choose(null);
+});
+svg.addEventListener("wheel", (event) => {
+  event.preventDefault();
+  zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), place(event));
+}, { passive: false });
+
+// Playing.
+function pause() {
+  clearTimeout(timer);
+  timer = null;
+  $("play").classList.remove("playing");
+  $("play").setAttribute("aria-label", "Play");
+}
+function tick() {
+  timer = setTimeout(() => {
+    go(now + 1);
+    if (now < steps.length - 1) tick();
+    else pause();
+  }, 1400 / Number($("speed").value));
+}
+function play() {
+  if (timer !== null) {
+    pause();
+    return;
+  }
+  $("play").classList.add("playing");
+  $("play").setAttribute("aria-label", "Pause");
+  go(now === steps.length - 1 ? 0 : now + 1);
+  tick();
+}
+function walk(step) {
+  pause();
+  go(step);
+}
+$("play").addEventListener("click", play);
+$("first").addEventListener("click", () => walk(0));
+$("back").addEventListener("click", () => walk(now - 1));
+$("next").addEventListener("click", () => walk(now + 1));
+$("last").addEventListener("click", () => walk(steps.length - 1));
+$("slider").addEventListener("input", () => walk(Number($("slider").value)));
+$("follow").addEventListener("click", () => setFollow(!follow));
+$("fit").addEventListener("click", () => {
+  setFollow(false);
+  fly(whole());
+});
+$("larger").addEventListener("click", () => zoom(1.3));
+$("smaller").addEventListener("click", () => zoom(1 / 1.3));
+for (const item of document.querySelectorAll("#phases li")) {
+  if (item.dataset.phase === "update" && !data.update) item.remove();
+  else item.firstElementChild.addEventListener("click", () => walk(first[item.dataset.phase]));
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const { target, key } = event;
+  const onNode = target.closest?.("[data-node]");
+  if (target.closest?.("select") || (target === $("slider") && key !== " ")) return; // they have keys of their own
+  if (key === "ArrowRight") walk(now + 1);
+  else if (key === "ArrowLeft") walk(now - 1);
+  else if (key === "Home") walk(0);
+  else if (key === "End") walk(steps.length - 1);
+  else if (key === " " && !target.closest?.("button")) play();
+  else if (key === "Enter" && onNode) choose(Number(onNode.dataset.node));
+  else if ((key === "ArrowUp" || key === "ArrowDown") && onNode) {
+    const next = Number(onNode.dataset.node) + (key === "ArrowDown" ? 1 : -1);
+    if (next >= 0 && next < nodes.length) {
+      choose(next, { travel: true });
+      focus(next);
+    }
+  } else if (key === "Escape" && chosen !== null) choose(null);
+  else if (key === "+" || key === "-") zoom(key === "+" ? 1.3 : 1 / 1.3);
+  else if (key === "0") $("fit").click();
+  else return;
+  event.preventDefault();
+});
+new ResizeObserver(() => {
+  if (suited() !== plan) arrange(suited());
+  if (follow) view = aim(steps[now].node ?? null);
+  look();
+}).observe(svg);
+function arrange(layout) {
+  build(layout);
+  view = whole();
+  go(now, { keep: true });
+  view = follow ? aim(steps[now].node ?? null) : whole();
+  look();
+}
+
+$("slider").max = String(steps.length - 1);
+arrange(suited());

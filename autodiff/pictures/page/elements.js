@@ -1,0 +1,54 @@
+const data = JSON.parse(document.getElementById("data").textContent);
+const { nodes, edges } = data;
+const $ = (id) => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
+const HEIGHT = 62;
+
+// Every text of the graph comes in through here, as text.
+const make = (name, attributes = {}, ...children) => fill(document.createElement(name), attributes, children);
+const draw = (name, attributes = {}, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
+function fill(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+// Formulas come as trees in the vocabulary of MathML. Browsers without a mathematical font set MathML badly, so the
+// page sets them itself, and says them aloud in words.
+const LETTERS = new Set(["mi", "mo", "mn", "mtext"]);
+const PARTS = new Set(["mrow", "mfrac", "msup", "msub", "msubsup", "msqrt"]);
+function formed(tree) {
+  const [kind, ...parts] = tree;
+  if (kind === "mname") return formed(parts[1]);
+  if (kind === "msci") {
+    return formed(["mrow", ["mn", parts[0]], ["mo", "×"], ["msup", ["mn", "10"], ["mn", parts[1].replace("-", "−")]]]);
+  }
+  if (LETTERS.has(kind)) {
+    const upright = kind === "mi" && (parts[0].length > 1 || "∂∞".includes(parts[0])) ? "mtext" : kind;
+    const sign = kind === "mo" && !"+−·=←×,".includes(parts[0]) ? "bracket" : upright;
+    return make("span", { class: sign, ...(kind === "mtext" ? { dir: "auto" } : {}) }, parts[0]);
+  }
+  if (!PARTS.has(kind)) throw new Error(`no such formula: ${kind}`);
+  const inner = parts.map(formed);
+  if (kind === "msub") return make("span", { class: "script" }, inner[0], make("sub", {}, inner[1]));
+  if (kind === "msup") return make("span", { class: "script" }, inner[0], make("sup", {}, inner[1]));
+  if (kind === "msubsup") {
+    return make("span", { class: "script" }, inner[0], make("span", { class: "both" }, make("sup", {}, inner[2]), make("sub", {}, inner[1])));
+  }
+  const signed = kind === "mrow" && parts[0]?.[1] === "−" ? " signed" : "";
+  return make("span", { class: kind + signed }, ...inner);
+}
+function read(tree) {
+  const [kind, ...parts] = tree;
+  if (LETTERS.has(kind)) return ` ${parts[0]} `;
+  if (kind === "mname") return ` ${parts[0]} `;
+  if (kind === "msci") return ` ${parts[0]} times 10 to the ${parts[1]} `;
+  const inner = parts.map(read);
+  if (kind === "mfrac") return ` ${inner[0]} over ${inner[1]} `;
+  if (kind === "msup") return ` ${inner[0]} to the ${inner[1]} `;
+  if (kind === "msqrt") return ` root of ${inner[0]} `;
+  return inner.join("");
+}
+const inline = (tree) => make("span", { class: "math" }, formed(tree));
+const equation = (tree) =>
+  make("div", { class: "math", role: "math", "aria-label": read(tree).replace(/\s+/g, " ").trim() }, formed(tree));

@@ -1,0 +1,218 @@
+// The steps, in order: leaves are there at the start; then each operation; then δ, as the sweep meets the nodes.
+const steps = [{ phase: "start" }];
+const forwardAt = nodes.map(() => 0);
+const backwardAt = nodes.map(() => 0);
+nodes.forEach((node, i) => {
+  if (node.kind === "operation") {
+    forwardAt[i] = steps.length;
+    steps.push({ phase: "forward", node: i });
+  }
+});
+const valuesKnown = steps.length - 1;
+for (let i = nodes.length - 1; i >= 0; i--) {
+  backwardAt[i] = steps.length;
+  steps.push({ phase: "backward", node: i });
+}
+if (data.update) steps.push({ phase: "update" });
+const first = { forward: 0, backward: backwardAt[nodes.length - 1], update: steps.length - 1 };
+
+const into = nodes.map(() => []); // edges by consumer
+const outOf = nodes.map(() => []); // edges by operand
+edges.forEach((edge, k) => {
+  into[edge.to].push(k);
+  outOf[edge.from].push(k);
+});
+
+let now = 0;
+let chosen = null; // a node that was clicked or focused; null to go with the steps
+let timer = null;
+let stop = 0; // the node that the tabulator key comes to
+const quiet = matchMedia("(prefers-reduced-motion: reduce)");
+
+// The graph, as Graphviz placed it: left to right or top down, whichever fills the window better.
+const svg = $("graph");
+let plan = null;
+let boxes, layers, wires, cards, ring;
+
+const point = (p) => `${p[0]} ${p[1]}`;
+const curve = (points) => `${point(points[0])}C${points.slice(1).map(point).join(" ")}`;
+function arrow(base, tip) {
+  const [dx, dy] = [tip[0] - base[0], tip[1] - base[1]];
+  const length = Math.hypot(dx, dy) || 1;
+  const [nx, ny] = [(-dy / length) * 4.5, (dx / length) * 4.5];
+  return `${tip[0]},${tip[1]} ${base[0] + nx},${base[1] + ny} ${base[0] - nx},${base[1] - ny}`;
+}
+function middle(points) {
+  const k = 3 * Math.floor((points.length - 1) / 6);
+  const [a, b, c, d] = points.slice(k, k + 4);
+  return [0, 1].map((i) => (a[i] + 3 * b[i] + 3 * c[i] + d[i]) / 8);
+}
+function build(layout) {
+  plan = layout;
+  boxes = layout.boxes;
+  layers = ["groups", "edges", "nodes"].map((name) => draw("g", { class: name }));
+  for (const [x, y, width, height, label] of layout.groups) {
+    layers[0].append(
+      draw("g", { class: "group" },
+        draw("rect", { x: x - width / 2, y: y - height / 2, width, height, rx: 12 }),
+        draw("text", { x: x - width / 2 + 12, y: y - height / 2 + 17 }, label)),
+    );
+  }
+  wires = layout.curves.map((placed) => {
+    const group = draw("g", { class: "edge" });
+    if (!placed || placed.points.length < 4) return { group };
+    const { points, tail, head, label } = placed;
+    const wire = draw("path");
+    const tip = draw("polygon");
+    group.append(wire, tip);
+    const [xs, ys] = [0, 1].map((i) => points.map((p) => p[i]));
+    return {
+      group, wire, tip, shown: false, beside: Boolean(label), middle: label || middle(points),
+      reach: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)],
+      forward: [`M${point(tail)}L${curve(points)}`, arrow(points[points.length - 1], head)],
+      backward: [`M${curve(points)}L${point(head)}`, arrow(points[0], tail)],
+    };
+  });
+  ring = draw("rect", { class: "ring", rx: 14 });
+  layers[2].append(ring);
+  cards = nodes.map((node, i) => {
+    const [x, y, width] = boxes[i];
+    const frame = { class: "frame", x: x - width / 2, y: y - HEIGHT / 2, width, height: HEIGHT, rx: node.kind === "input" ? 24 : 11 };
+    const group = draw("g", { role: "button", tabindex: -1, "data-node": i }, draw("rect", frame));
+    return { group, look: "", shown: false, full: false, detail: null };
+  });
+  svg.replaceChildren(...layers);
+  svg.classList.toggle("dense", !data.labelled);
+}
+function labels(k) {
+  const drawn = wires[k];
+  if (drawn.partial) return;
+  const [x, y] = drawn.middle;
+  const up = drawn.beside ? 0 : 12; // where no room was laid out beside the line, above it
+  drawn.partial = draw("text", { class: "partial", x, y: y - 5 - up });
+  drawn.product = draw("text", { class: "product", x, y: y + 9 - up });
+  drawn.group.append(drawn.partial, drawn.product);
+}
+function detailOf(node, i) {
+  const [x, y, width] = boxes[i];
+  const [left, top] = [x - width / 2, y - HEIGHT / 2];
+  const centre = node.symbol ? x + 15 : x;
+  const half = (node.delta.length + 2) * 3.6 + 7;
+  const detail = [];
+  if (node.symbol) {
+    const long = node.symbol.length > 2;
+    detail.push(
+      draw("circle", { class: "badge", cx: left + 21, cy: y, r: 14 }),
+      draw("text", { class: long ? "symbol long" : "symbol", x: left + 21, y: y + (long ? 3.5 : 5) }, node.symbol));
+  } else {
+    detail.push(draw("rect", { class: "stripe", x: x - 13, y: top - 1.5, width: 26, height: 4, rx: 2 }));
+  }
+  detail.push(
+    draw("text", { class: "title", x: centre, y: y - 13 }, node.title),
+    draw("text", { class: `value ${node.valueTone}`, x: centre, y: y + 4 }, node.value),
+    draw("rect", { class: "pill", x: centre - half, y: y + 10, width: 2 * half, height: 17, rx: 8.5 }),
+    draw("text", { class: "delta", x: centre, y: y + 22.5 }, `δ ${node.delta}`));
+  return detail;
+}
+
+// Where the view is, and where it goes.
+let view = { x: 0, y: 0, scale: 1 }; // the middle, and pixels per point
+let flight = 0;
+let follow = true;
+const pane = () => ({ width: svg.clientWidth || 800, height: svg.clientHeight || 500 });
+function look() {
+  const { width, height } = pane();
+  const [w, h] = [width / view.scale, height / view.scale];
+  svg.setAttribute("viewBox", `${view.x - w / 2} ${view.y - h / 2} ${w} ${h}`);
+  const far = view.scale < 0.22; // too small to read
+  // What is out of sight costs time to lay out, so it is taken out: a thousand nodes are as quick as twenty.
+  const [left, top, right, bottom] = [view.x - w * 0.6, view.y - h * 0.6, view.x + w * 0.6, view.y + h * 0.6];
+  const show = (drawn, layer, wanted) => {
+    if (wanted === drawn.shown) return;
+    drawn.shown = wanted;
+    if (wanted) layer.append(drawn.group);
+    else drawn.group.remove();
+  };
+  cards.forEach((drawn, i) => {
+    const [x, y, width] = boxes[i];
+    const out = x + width / 2 < left || x - width / 2 > right || y + HEIGHT < top || y - HEIGHT > bottom;
+    show(drawn, layers[2], !out || i === stop);
+    if (drawn.shown && far === drawn.full) {
+      drawn.full = !far;
+      drawn.detail ??= detailOf(nodes[i], i);
+      if (far) drawn.detail.forEach((each) => each.remove());
+      else drawn.group.append(...drawn.detail);
+    }
+  });
+  wires.forEach((drawn) => {
+    const { reach } = drawn;
+    if (reach) show(drawn, layers[1], reach[2] >= left && reach[0] <= right && reach[3] >= top && reach[1] <= bottom);
+  });
+}
+function fits({ size }) {
+  const { width, height } = pane();
+  return Math.min((width - 24) / size[0], (height - 64) / size[1], 1.9); // clear of the buttons below
+}
+function whole() {
+  const scale = fits(plan);
+  return { x: plan.size[0] / 2, y: plan.size[1] / 2 + 18 / scale, scale };
+}
+function suited() {
+  const [across, down] = data.layouts.map(fits);
+  return data.layouts[down > 1.15 * across && down > 0.3 ? 1 : 0];
+}
+function fly(to) {
+  cancelAnimationFrame(flight);
+  const from = view;
+  const start = performance.now();
+  if (quiet.matches) {
+    view = to;
+    look();
+    return;
+  }
+  const glide = (time) => {
+    const t = Math.min(1, Math.max(0, (time - start) / 320));
+    const e = 1 - (1 - t) ** 3;
+    view = { x: from.x + (to.x - from.x) * e, y: from.y + (to.y - from.y) * e, scale: from.scale + (to.scale - from.scale) * e };
+    look();
+    if (t < 1) flight = requestAnimationFrame(glide);
+  };
+  flight = requestAnimationFrame(glide);
+}
+function aim(node) {
+  const all = whole();
+  if (all.scale >= 0.6) return all;
+  if (node === null) {
+    if (all.scale >= 0.3) return all;
+    return aim(now === 0 && valuesKnown ? steps[1].node : nodes.length - 1);
+  }
+  const near = [node, ...involved(node)].map((i) => boxes[i]);
+  const [left, right] = [Math.min(...near.map((b) => b[0] - b[2] / 2)), Math.max(...near.map((b) => b[0] + b[2] / 2))];
+  const [top, bottom] = [Math.min(...near.map((b) => b[1] - HEIGHT / 2)), Math.max(...near.map((b) => b[1] + HEIGHT / 2))];
+  const { width, height } = pane();
+  const scale = Math.min((width - 60) / (right - left), (height - 60) / (bottom - top), 1.2);
+  if (scale >= 0.55) return { x: (left + right) / 2, y: (top + bottom) / 2, scale };
+  return { x: boxes[node][0], y: boxes[node][1], scale: 0.7 };
+}
+function involved(node) {
+  const { phase } = steps[now];
+  return phase === "backward" ? outOf[node].map((k) => edges[k].to) : into[node].map((k) => edges[k].from);
+}
+function setFollow(on) {
+  follow = on;
+  $("follow").setAttribute("aria-pressed", String(on));
+  if (on) fly(aim(steps[now].node ?? null));
+}
+function zoom(factor, at) {
+  setFollow(false);
+  cancelAnimationFrame(flight);
+  const scale = Math.min(4, Math.max(0.02, view.scale * factor));
+  if (at) {
+    const { width, height } = pane();
+    const [dx, dy] = [at.x - width / 2, at.y - height / 2];
+    view = { x: view.x + dx / view.scale - dx / scale, y: view.y + dy / view.scale - dy / scale, scale };
+  } else {
+    view = { ...view, scale };
+  }
+  look();
+}

@@ -1,0 +1,107 @@
+"""Where the stepper's cards and wires stand: Graphviz places boxes of their size, and boxes around dotted labels."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from autodiff.pictures import style
+from autodiff.pictures.geometry import layout
+from autodiff.pictures.labels import Labels
+from autodiff.value import Value
+
+FEW = 60  # edges, up to where labels beside them have room
+CLUSTERED = 500  # nodes, up to where boxes around layers and neurons are laid out in good time
+_MANY = 300  # edges, from where a layout that is nearly as good in half the time is the better one
+_DEPTH = 3  # of boxes within boxes
+_CHARACTER, _HEIGHT = 7.6, 62.0  # points: width of a character, height of a node
+
+Wires = Sequence[tuple[int, int, int]]  # consumer, place, operand
+
+
+class _Text(NamedTuple):
+    source: str
+
+
+def placed(
+    order: Sequence[Value], labels: Labels, shown: list[dict[str, Any]], edges: Wires, rankdir: str, timeout: float
+) -> dict[str, Any]:
+    """Place everything, left to right or top down, for JSON: the page takes what suits its window.
+
+    Raises RenderError when there is no Graphviz, or no layout within `timeout` seconds.
+    """
+    source, groups = _dot(order, labels, shown, edges, rankdir)
+    at = layout(_Text(source), timeout=timeout)
+    curves = [at.edges.get(f"e{i}_{place}") for i, place, _ in edges]
+    return {
+        "size": _rounded([at.width, at.height]),
+        "boxes": [_rounded(at.nodes[f"n{i}"][:3]) for i in range(len(shown))],
+        "curves": [
+            {
+                "points": [_rounded(point) for point in curve.points],
+                "tail": _rounded(curve.tail or curve.points[0]),
+                "head": _rounded(curve.head or curve.points[-1]),
+                "label": curve.label and _rounded(curve.label),
+            }
+            if curve
+            else None
+            for curve in curves
+        ],
+        "groups": [
+            [*_rounded(at.clusters[name]), style.shorten(label)]
+            for name, label in groups.items()
+            if name in at.clusters
+        ],
+    }
+
+
+def _rounded(numbers: Sequence[float]) -> list[float]:
+    return [round(x, 1) for x in numbers]
+
+
+def _dot(
+    order: Sequence[Value], labels: Labels, shown: list[dict[str, Any]], edges: Wires, rankdir: str
+) -> tuple[str, dict[str, str]]:
+    """The graph for Graphviz to place, boxes of the size of their cards; and what each cluster is called."""
+    few = len(edges) <= FEW
+    fan = max((len(node.operands) for node in order), default=0)
+    ranksep = min((0.3 if few else 0.55) + 0.05 * fan, 2.2)
+    lines = [
+        "digraph {",
+        f"graph [rankdir={rankdir}, nodesep=0.25, ranksep={ranksep:.2f}, fontsize=12]",
+        'node [shape=box, fixedsize=true, label=""]',
+        "edge [dir=both, arrowsize=0.8]",
+    ]
+    if len(edges) > _MANY:
+        lines.append("graph [nslimit=2, nslimit1=2, mclimit=0.3]")
+    for i, each in enumerate(shown):
+        longest = max(len(each["title"]), len(each["value"]) + 1, len(each["delta"]) + 3)
+        width = max(72.0, longest * _CHARACTER + (44.0 if each["symbol"] else 22.0))
+        lines.append(f"n{i} [width={width / 72:.3f}, height={_HEIGHT / 72:.3f}]")
+    label = 'label="0000000000\\n0000000000", fontsize=13, ' if few else ""
+    lines += [f'n{x} -> n{i} [{label}id="e{i}_{place}"]' for i, place, x in edges]
+    groups: dict[str, str] = {}
+    if len(shown) <= CLUSTERED:
+        members: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
+        for i, node in enumerate(order):
+            members[labels.path(node)[:-1]].append(i)
+        lines += _clusters((), members, groups)
+    return "\n".join([*lines, "}"]), groups
+
+
+def _clusters(
+    prefix: tuple[str, ...], members: dict[tuple[str, ...], list[int]], groups: dict[str, str]
+) -> Iterator[str]:
+    """A box for every dotted prefix of labels, one inside the other; `groups` gets their names."""
+    depth = len(prefix) + 1
+    for path in dict.fromkeys(other[:depth] for other in members if other[: depth - 1] == prefix != other):
+        name = f"cluster_{len(groups)}"
+        groups[name] = path[-1]
+        yield f'subgraph {name} {{ margin=12; label="{"0" * min(len(path[-1]), 8)}"; labeljust=l;'
+        if depth < _DEPTH:
+            yield from (f"n{i}" for i in members.get(path, []))
+            yield from _clusters(path, members, groups)
+        else:  # deeper boxes would be all frames
+            yield from (f"n{i}" for other in members if other[:depth] == path for i in members[other])
+        yield "}"

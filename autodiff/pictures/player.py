@@ -1,0 +1,121 @@
+"""A page that plays a film: offline, nothing asked for, nothing that a label could break out of."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Sequence
+
+from autodiff.pictures.style import Theme
+
+_STYLE = """
+:root{color-scheme:light dark}
+body{margin:0;font:16px/1.4 system-ui,sans-serif;background:var(--paper);color:var(--ink)}
+main{max-width:1400px;margin:auto;padding:12px}
+svg{display:block;width:100%;height:auto;max-height:78vh}
+.off{visibility:hidden}
+.controls{display:flex;flex-wrap:wrap;gap:8px;align-items:center;margin:8px 0}
+button{font:inherit;min-width:44px;min-height:44px;border:1px solid var(--stroke);border-radius:8px}
+button{background:var(--card);color:var(--ink);cursor:pointer}
+button:hover{border-color:var(--active)}
+button:focus-visible,input:focus-visible{outline:3px solid var(--active);outline-offset:2px}
+input{flex:1;min-width:140px;min-height:44px;accent-color:var(--active)}
+output{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+#count{min-width:5ch;text-align:right;font-variant-numeric:tabular-nums}
+"""
+
+_SCRIPT = """
+"use strict";
+(() => {
+  const captions = [...document.querySelectorAll("#captions li")].map((li) => li.textContent);
+  const last = captions.length - 1;
+  const parts = [];
+  for (const element of document.querySelectorAll("svg g")) {
+    for (const name of element.classList) {
+      const span = /^t(\\d+)_(\\d+)$/.exec(name);
+      if (span) parts.push([element, Number(span[1]), Number(span[2])]);
+    }
+  }
+  const slider = document.getElementById("step"), says = document.getElementById("says");
+  const count = document.getElementById("count");
+  const play = document.getElementById("play"), wait = Number(slider.dataset.wait);
+  let now = 0, timer = 0;
+  const show = (step) => {
+    now = Math.min(Math.max(step, 0), last);
+    for (const [element, from, to] of parts) element.classList.toggle("off", now < from || now >= to);
+    slider.value = now;
+    slider.setAttribute("aria-valuetext", `${now + 1} / ${last + 1}: ${captions[now]}`);
+    count.textContent = `${now + 1} / ${last + 1}`;
+    says.textContent = captions[now];
+  };
+  const mark = (sign, name) => { play.textContent = sign; play.setAttribute("aria-label", name); };
+  const pause = () => { clearInterval(timer); timer = 0; mark("▶", "play"); };
+  const run = () => {
+    if (now === last) show(0);
+    timer = setInterval(() => { if (now === last) pause(); else show(now + 1); }, wait);
+    mark("❚❚", "pause");
+  };
+  const go = (step) => { pause(); show(step); };
+  const actions = {
+    first: () => go(0), back: () => go(now - 1), play: () => (timer ? pause() : run()),
+    next: () => go(now + 1), last: () => go(last),
+  };
+  for (const [id, action] of Object.entries(actions)) {
+    document.getElementById(id).addEventListener("click", action);
+  }
+  slider.addEventListener("input", () => go(Number(slider.value)));
+  document.addEventListener("keydown", (event) => {
+    if (event.target === slider || event.ctrlKey || event.metaKey || event.altKey) return;
+    const action = { ArrowRight: "next", ArrowLeft: "back", Home: "first", End: "last" }[event.key];
+    if (action) { event.preventDefault(); actions[action](); }
+    if (event.key === " " && event.target.tagName !== "BUTTON") { event.preventDefault(); actions.play(); }
+  });
+  show(0);
+})();
+"""
+
+_BUTTONS = (("first", "⇤", "to the beginning"), ("back", "←", "one step back"), ("play", "▶", "play"),
+            ("next", "→", "one step on"), ("last", "⇥", "to the end"))  # fmt: skip
+
+
+def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> str:
+    """The whole page; `captions` say what happens at each step of the film in `svg`."""
+    drawing = svg[svg.index("<svg") :]
+    drawing = re.sub(r'(<svg\b[^>]*?) width="[^"]*" height="[^"]*"', r"\1", drawing, count=1)
+    colours = {
+        "paper": theme.paper,
+        "ink": theme.ink,
+        "stroke": theme.stroke,
+        "card": theme.operation[0],
+        "active": theme.active,
+    }
+    style = f":root{{{';'.join(f'--{name}:{value}' for name, value in colours.items())}}}{_STYLE}"
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{_digest(_SCRIPT)}'; style-src 'sha256-{_digest(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    buttons = "".join(
+        f'<button type="button" id="{i}" aria-label="{text}">{sign}</button>' for i, sign, text in _BUTTONS
+    )
+    lines = "".join(f"<li>{html.escape(each)}</li>" for each in captions)
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>δ flowing backward</title><style>{style}</style></head>
+<body><main>
+{drawing}
+<output id="says" aria-live="polite"></output>
+<div class="controls" role="group" aria-label="steps of the sweep">{buttons}
+<input type="range" id="step" min="0" max="{len(captions) - 1}" value="0" aria-label="step"
+data-wait="{round(1000 * seconds)}">
+<span id="count" aria-hidden="true"></span></div>
+<ol id="captions" hidden>{lines}</ol>
+</main><script>{_SCRIPT}</script></body></html>
+"""
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,142 @@
+"""stepper: one HTML file in which a computation is walked through, first forward, then δ backward, node by node.
+
+The page needs no network and loads nothing: a strict content-security policy allows its own script and style, by hash,
+and nothing else. All that comes from the graph is data, put on the page as text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from autodiff.explanations.flow import Flow
+from autodiff.pictures import rendering, style
+from autodiff.pictures.labels import Labels
+from autodiff.pictures.steps import Steps
+from autodiff.value import Value
+
+_DIGITS = range(1, 18)
+_SCRIPTS = ("elements.js", "graph.js", "walk.js", "panel.js", "control.js")  # one after the other, as one
+
+
+def stepper(
+    root: Value,
+    path: str | os.PathLike[str],
+    *,
+    parameters: Iterable[Value] | None = None,
+    learning_rate: float = 0.1,
+    title: str | None = None,
+    names: Mapping[str, Any] | None = None,
+    digits: int = 4,
+    max_nodes: int = 2_000,
+    timeout: float = rendering.TIMEOUT,
+) -> Path:
+    """Write a page that walks through the computation of `root`, and return its path.
+
+    Buttons, a slider and the arrow keys go step by step: forward, a value at a time; then backward, at each node the δ
+    contributions that arrive and their sum; then the update w ← w − α·∂root/∂w of the `parameters`, with α the
+    `learning_rate`, and the loss that comes of it. A click on a node, or focus, shows its value, δ and chain-rule sum
+    with numbers. The file is on its own: it opens without a network, on a phone too.
+
+    `parameters` are the leaves to update, by default those labelled as `draw` expects of parameters; `names=locals()`
+    calls nodes without a label by your variables. `title` is the page's, `digits` how many significant digits numbers
+    have. Nothing is swept or changed: δ is that of a sweep from `root` now.
+
+    Raises TypeError when `root` or a parameter is not a Value; ValueError for a suffix that is not .html or .htm, an
+    option out of range, a parameter that `root` does not depend on, and a graph of more than `max_nodes` nodes;
+    FileNotFoundError when the folder does not exist; RenderError when there is no Graphviz to place the nodes, or not
+    within `timeout` seconds.
+
+    >>> import tempfile
+    >>> x, w = Value(2.0, "x"), Value(-3.0, "w")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = stepper((w * x - 1.0) ** 2, f"{folder}/backprop.html")
+    ...     page.name, page.read_text()[:15]
+    ('backprop.html', '<!doctype html>')
+    """
+    if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
+        raise TypeError(f"stepper takes the Value at the end of a computation, got {type(root).__name__} {root!r}")
+    path = Path(path)
+    if path.suffix.lower() not in {".html", ".htm"}:
+        raise ValueError(f"unknown suffix {path.suffix!r} of {str(path)!r}: a stepper is a page, .html")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into: create it first")
+    if not (isinstance(learning_rate, (int, float)) and 0.0 < learning_rate < math.inf):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"learning_rate is a finite number above 0, got {learning_rate!r}")
+    if digits.__class__ is not int or digits not in _DIGITS:
+        raise ValueError(f"digits is a whole number from 1 to 17, got {digits!r}")
+    flow = Flow(root)
+    if len(flow.order) > max_nodes:
+        raise ValueError(
+            f"the graph has {len(flow.order):,} nodes, more than max_nodes={max_nodes:,}: step through a smaller part, "
+            "such as one sample or one of the operands, or raise max_nodes"
+        )
+    labels = Labels(flow.order, names, None if parameters is None else _checked(parameters, flow))
+    steps = Steps(flow, labels, float(learning_rate), digits, timeout)
+    heading = style.clean(
+        title if title is not None else f"Backpropagation: {style.shorten(labels.full(root)) or 'the result'}"
+    )
+    rendering.write(path, _page(heading, steps.data()).encode())
+    return path
+
+
+def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:
+    chosen = list(parameters)
+    for i, each in enumerate(chosen):
+        if not isinstance(each, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
+            raise TypeError(f"parameters are Values, got {type(each).__name__} {each!r} at {i}")
+        if each not in flow.delta or each.op is not None:
+            what = "was computed" if each.op is not None else "is not among what the root was computed from"
+            raise ValueError(f"parameters are leaves of the graph: {each.label or repr(each)!r} {what}")
+    return chosen
+
+
+def _page(title: str, data: dict[str, Any]) -> str:
+    """The template with everything put in."""
+    script = '"use strict";\n(() => {\n' + "".join(map(_asset, _SCRIPTS)) + "})();\n"
+    sheet = _colours() + _asset("walk.css")
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(sheet)}; base-uri 'none'; form-action 'none'"
+    )
+    parts = {
+        "policy": policy,
+        "title": html.escape(title),
+        "style": sheet,
+        # As text inside a script element: without "<" nothing can end the element or open a comment in it.
+        "data": json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        "script": script,
+    }
+    page = _asset("walk.html")
+    before, *rest = page.split("{{")
+    for piece in rest:
+        name, after = piece.split("}}", 1)
+        before += parts[name] + after
+    return before
+
+
+def _colours() -> str:
+    """The colours of all pictures as the sheet's variables, light and dark."""
+    blocks: list[str] = []
+    for theme in (style.LIGHT, style.DARK):
+        tones = [theme.positive, theme.negative, theme.zero, theme.alarm]
+        inks = [f"--{tone.name}: {tone.ink}; --{tone.name}-paper: {tone.paper};" for tone in tones]
+        blocks.append(" ".join([*inks, f"--parameter: {theme.parameter[1]}; --input: {theme.input[1]};"]))
+    light, dark = blocks
+    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+
+
+def _hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def _asset(name: str) -> str:
+    return resources.files("autodiff.pictures").joinpath("page", name).read_text(encoding="utf-8").replace("\r\n", "\n")

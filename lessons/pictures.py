@@ -1,0 +1,78 @@
+"""Draw the pictures of the README and the docs anew: `python -m lessons.pictures [folder]`, by default into docs/."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from autodiff import Value, draw, total
+from autodiff.pictures import animate, render
+from models import MLP, datasets
+from models.losses import half_squared_error
+
+MAX_BYTES = 200_000
+
+
+def neuron() -> Value:
+    """The course's neuron with a squared error: z = wx + b, a = σ(z), C = (1 - a)²/2."""
+    x, w, b = Value(2.0, "x"), Value(-3.0, "w"), Value(6.5, "b")
+    z = w * x + b
+    z.label = "z"
+    a = z.sigmoid()
+    a.label = "a"
+    cost = (1.0 - a) ** 2 / 2
+    cost.label = "C"
+    return cost
+
+
+def network() -> Value:
+    """The cost of a 2-3-1 network at one sample."""
+    mlp = MLP(2, [3, 1], activation="sigmoid", random_state=1)
+    cost = half_squared_error(mlp([0.5, 1.0]), 0.9)
+    cost.label = "C"
+    return cost
+
+
+def moons(n_samples: int = 20) -> Value:
+    """The cost of a 2-16-16-1 network, micrograd's, over two half moons."""
+    mlp = MLP(2, [16, 16, 1], random_state=0)
+    data = datasets.moons(n_samples, random_state=0)
+    rows = zip(data.X.tolist(), data.y.tolist(), strict=True)
+    cost = total([half_squared_error(mlp(x), 2 * y - 1) for x, y in rows]) / n_samples
+    cost.label = "C"
+    return cost
+
+
+def write_all(folder: Path) -> list[Path]:
+    """Draw everything into `folder` and return the paths."""
+    one, small, large = neuron(), network(), moons()
+    written = [
+        animate(one, folder / "sweep.svg"),
+        animate(small, folder / "sweep-network.svg", detail="neurons"),
+        render(draw(small, detail="neurons"), folder / "network-forward.svg"),
+    ]
+    for root in (one, small, large):
+        root.backward()
+    drawn = {
+        "neuron.svg": draw(one),
+        "neuron-dark.svg": draw(one, theme="dark"),
+        "network-operations.svg": draw(small, detail="operations"),
+        "network-neurons.svg": draw(small, detail="neurons"),
+        "network-neurons-dark.svg": draw(small, detail="neurons", theme="dark"),
+        "network-layers.svg": draw(small, detail="layers"),
+        "moons-neurons.svg": draw(large, detail="neurons"),
+        "moons-layers.svg": draw(large, detail="layers"),
+    }
+    return written + [render(picture, folder / name) for name, picture in drawn.items()]
+
+
+def main() -> None:
+    """Draw everything, and say what came out."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
+    for path in write_all(folder):
+        size = path.stat().st_size
+        print(f"{path} {size / 1000:.1f} kB{' (too large for the README)' if size > MAX_BYTES else ''}")
+
+
+if __name__ == "__main__":
+    main()

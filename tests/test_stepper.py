@@ -1,0 +1,544 @@
+"""The stepper's page in a real browser: its steps, its numbers against `.grad`, its keys, and what it never does."""
+
+import json
+import math
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from autodiff import OPS, Value, exp, sqrt, stepper, topological_order, total, where
+from autodiff.pictures import RenderError, rendering
+from models import MLP
+from models.losses import half_squared_error
+
+HOSTILE = [
+    "</script><script>document.title='pwned'</script>", "<!--<script>", "<img src=x onerror=\"document.title='pwned'\">",
+    '"\'`${1}\\', "line\nbreak\r\n\u2028", "\u202eright to left\u202c", "שלום עולם", "x" * 10_000, "", " ", "{{data}} {{title}}",
+    "javascript:alert(1)", "&lt;b&gt;&amp;", "\ud800", "\x00\x1b", "a.b.c.d", "..", "digraph { a -> b }", "🙂", "]]>",
+]  # fmt: skip
+
+ARGUMENTS = [
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-gpu",
+]  # fmt: skip
+
+
+def neuron():
+    """The neuron of the README, swept."""
+    x, w, b = Value(2.0, "x"), Value(-3.0, "w"), Value(6.5, "b")
+    z = w * x + b
+    z.label = "z"
+    a = z.sigmoid()
+    a.label = "a"
+    C = (1.0 - a) ** 2 / 2
+    C.label = "C"
+    C.backward()
+    return C, x, w, b, z, a
+
+
+def evaluated(root):
+    """Nodes with operands first, first operands first: the order in which the page numbers them."""
+    order, stack = {}, [root]
+    while stack:
+        node = stack[-1]
+        waiting = [x for x in node.operands if isinstance(x, Value) and x not in order]
+        if waiting:
+            stack.append(waiting[0])
+        else:
+            order.setdefault(stack.pop(), len(order))
+    return list(order)
+
+
+def place(root, node):
+    """The number that a node has on the page."""
+    return next(i for i, each in enumerate(evaluated(root)) if each is node)
+
+
+def embedded(path):
+    """The data in the page."""
+    page = path.read_text(encoding="utf-8")
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(data)
+
+
+@pytest.fixture(scope="module")
+def tab():
+    """One tab for the whole module: starting a browser takes longer than all the tests."""
+    sync = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on this machine to open the page in")
+    with sync.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        page = browser.new_page(reduced_motion="reduce")
+        page.complaints, page.requests = [], []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda request: page.requests.append(request.url))
+        yield page
+        browser.close()
+
+
+@pytest.fixture
+def opened(tab, tmp_path):
+    """Open a stepper's page; afterwards: nothing in the console, nothing asked of any network."""
+    tab.complaints.clear()
+    tab.requests.clear()
+
+    def open_page(root, *, width=1280, height=800, scheme="light", **options):
+        path = stepper(root, tmp_path / "walk.html", **options)
+        tab.set_viewport_size({"width": width, "height": height})
+        tab.emulate_media(color_scheme=scheme)
+        tab.goto(path.as_uri())
+        return tab
+
+    yield open_page
+    assert tab.complaints == []
+    assert set(tab.requests) == {(tmp_path / "walk.html").as_uri()}
+
+
+def at(page):
+    return int(page.locator("#slider").input_value())
+
+
+def last(page):
+    return int(page.locator("#slider").get_attribute("max"))
+
+
+def go(page, step):
+    page.locator("#slider").evaluate(
+        "(slider, step) => { slider.value = step; slider.dispatchEvent(new Event('input')); }", step
+    )
+
+
+def exact(page, name):
+    """The exact numbers in the panel: value and δ, None for one that is not known yet."""
+    shown = page.locator("#panel .numbers dd:nth-of-type(1)").evaluate_all(
+        "all => all.map(e => e.dataset.exact ?? null)"
+    )
+    return [None if each is None else float(each) for each in shown][("value", "δ").index(name)]
+
+
+def test_the_walk_goes_forward_through_every_operation_and_back_through_every_node(opened):
+    """Steps: the start, each operation after its operands, δ from the root to its operands, the update."""
+    C, *_ = neuron()
+    page = opened(C)
+    order = evaluated(C)
+    operations = [i for i, node in enumerate(order) if node.op is not None]
+    assert last(page) == len(operations) + len(order) + 1
+    assert page.locator("[aria-current=step][data-node]").count() == 0
+    met = []
+    for _ in range(last(page) - 1):
+        page.keyboard.press("ArrowRight")
+        met.append(int(page.locator("[data-node][aria-current=step]").get_attribute("data-node")))
+    assert met == operations + list(reversed(range(len(order))))
+    page.keyboard.press("ArrowRight")
+    assert page.locator("[data-node][aria-current=step]").count() == 0
+    assert page.locator("#panel h2").inner_text() == "Update"
+
+
+def test_values_and_deltas_are_the_graphs_and_appear_when_their_step_comes(opened):
+    """At every step the panel shows that node's data and grad, to the last bit; before it δ is not shown."""
+    C, *_ = neuron()
+    page = opened(C)
+    order = evaluated(C)
+    for step in range(1, last(page)):
+        go(page, step)
+        i = int(page.locator("[data-node][aria-current=step]").get_attribute("data-node"))
+        assert exact(page, "value") == order[i].data
+        assert exact(page, "δ") == (order[i].grad if step > sum(node.op is not None for node in order) else None)
+
+
+def test_contributions_and_their_running_sum_are_those_of_the_sweep(opened):
+    """A node used three times lists three products; their sums run to grad bit for bit."""
+    x = Value(1.7, "x")
+    y = x * x + x.sin() * 3.0
+    y.backward()
+    page = opened(y)
+    go(page, last(page))
+    page.locator("[data-node='0']").focus()
+    rows = page.locator("#panel .terms tbody tr")
+    assert rows.count() == 3
+    products = [float(p) for p in page.locator("#panel .product").evaluate_all("all => all.map(e => e.dataset.exact)")]
+    sums = [float(p) for p in page.locator("#panel .sum").evaluate_all("all => all.map(e => e.dataset.exact)")]
+    running = 0.0
+    for product, told in zip(products, sums, strict=True):
+        running += product
+        assert told == running
+    assert sums[-1] == x.grad
+    assert sorted(products) == sorted([1.7, 1.7, 3.0 * math.cos(1.7)])
+
+
+def test_every_number_on_the_page_of_a_network_is_the_graphs(tmp_path):
+    """Without a browser, in the data: value, δ, terms and update of each node of a 2-3-2 network."""
+    mlp = MLP(2, [3, 2], activation="tanh", random_state=0)
+    C = half_squared_error(mlp([0.5, -1.0]), [1.0, 0.0])
+    C.backward()
+    data = embedded(stepper(C, tmp_path / "walk.html", learning_rate=0.05))
+    order = evaluated(C)
+    assert [float(node["exactValue"]) for node in data["nodes"]] == [node.data for node in order]
+    assert [float(node["exactDelta"]) for node in data["nodes"]] == [node.grad for node in order]
+    for shown in data["nodes"][:-1]:
+        assert shown["terms"][-1]["exactRunning"] == shown["exactDelta"]
+    parameters = mlp.parameters()
+    assert {order[row["node"]] for row in data["update"]["rows"]} == set(parameters)
+    for row in data["update"]["rows"]:
+        p = order[row["node"]]
+        assert float(row["exactNew"]) == p.data - 0.05 * p.grad
+        p.data = float(row["exactNew"])
+    again = half_squared_error(mlp([0.5, -1.0]), [1.0, 0.0])
+    assert float(data["update"]["exactAfter"]) == pytest.approx(again.data, rel=1e-12)
+    assert again.data < C.data
+
+
+def test_every_operation_has_its_place(tmp_path):
+    """One graph with every row of the table: values, δ and local partials are the graph's, and each has its formula."""
+    results = []
+    for name, op in OPS.items():
+        at = 1.5 if name == "acosh" else 0.75
+        results.append(op(*[Value(at + 0.01 * i, f"{name}{i}") for i in range(op.arity or 5)]))
+    root = total(results)
+    root.backward()
+    data = embedded(stepper(root, tmp_path / "walk.html"))
+    order = evaluated(root)
+    assert [float(node["exactDelta"]) for node in data["nodes"]] == [node.grad for node in order]
+    for shown, node in zip(data["nodes"], order, strict=True):
+        assert shown["op"] == (node.op.name if node.op else "")
+        assert len(shown["locals"]) == min(len(node.operands), 10)
+        assert shown["forwardText"].endswith(f"{node.data:.4g}")
+        assert shown["forwardText"].count("=") >= (2 if node.op else 1)
+
+
+def test_buttons_slider_and_phases_go_where_they_say(opened):
+    """First, back, next, last, the slider and the three phases; at the ends the buttons are off."""
+    C, *_ = neuron()
+    page = opened(C)
+    end = last(page)
+    assert page.locator("#back").is_disabled()
+    page.locator("#next").click()
+    page.locator("#next").click()
+    assert at(page) == 2
+    page.locator("#back").click()
+    assert at(page) == 1
+    page.locator("#last").click()
+    assert at(page) == end
+    assert page.locator("#next").is_disabled()
+    page.locator("#first").click()
+    assert at(page) == 0
+    page.locator("#phases button", has_text="Backward").click()
+    assert "δ 1" in page.locator("[data-node][aria-current=step]").text_content()
+    page.locator("#phases button", has_text="Update").click()
+    assert at(page) == end
+    page.locator("#phases button", has_text="Forward").click()
+    assert at(page) == 0
+    page.locator("#slider").focus()
+    page.keyboard.press("ArrowRight")
+    assert at(page) == 1
+
+
+def test_play_walks_to_the_end_and_stops(opened):
+    """Space plays, space pauses; at the end the button says Play again."""
+    C, *_ = neuron()
+    page = opened(C)
+    page.locator("#speed").select_option("16")
+    page.locator("#panel").focus()
+    page.keyboard.press(" ")
+    assert page.locator("#play").get_attribute("aria-label") == "Pause"
+    page.keyboard.press(" ")
+    assert page.locator("#play").get_attribute("aria-label") == "Play"
+    page.locator("#play").click()
+    page.wait_for_function("() => slider.value === slider.max")
+    page.wait_for_function("() => play.getAttribute('aria-label') === 'Play'")
+
+
+def test_the_keyboard_alone_reaches_everything(opened):
+    """Tab comes to one node of the graph; up and down go on from there; left and right still step; Escape lets go."""
+    C, *_ = neuron()
+    page = opened(C)
+    go(page, last(page) - 1)
+    assert page.locator("[data-node][tabindex='0']").count() == 1
+    page.locator("#phases button").last.focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowUp")
+    focused = "() => document.activeElement.dataset.node"
+    start = int(page.evaluate(focused))
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert int(page.evaluate(focused)) == start + 2
+    assert page.locator(".node.selected").get_attribute("data-node") == str(start + 2)
+    assert exact(page, "value") == evaluated(C)[start + 2].data
+    step = at(page)
+    page.keyboard.press("ArrowLeft")
+    assert at(page) == step - 1
+    page.keyboard.press("Home")
+    assert at(page) == 0
+    page.keyboard.press("End")
+    assert at(page) == last(page)
+
+
+def test_a_click_shows_a_node_and_its_formulas(opened):
+    """The panel has the label, the formula with symbols and numbers, the local derivative and the update."""
+    C, _, w, _, _, a = neuron()
+    page = opened(C, learning_rate=0.5)
+    go(page, last(page))
+    page.locator(f"[data-node='{place(C, a)}']").click()
+    panel = page.locator("#panel")
+    assert panel.locator("h2").inner_text() == "a"
+    spoken = panel.locator("[role=math]").evaluate_all("all => all.map(e => e.getAttribute('aria-label'))")
+    assert "a = σ ( z )" in spoken
+    assert "∂ a over ∂ z = a · ( 1 − a ) = 0.235" in spoken
+    page.locator(f"[data-node='{place(C, w)}']").click()
+    spoken = panel.locator("[role=math]").evaluate_all("all => all.map(e => e.getAttribute('aria-label'))")
+    assert "w ← w − α · ∂ C over ∂ w" in spoken
+    assert f"w ← − 3 − 0.5 · ( − 0.1774 ) = − {abs(-3 + 0.5 * 0.17744691734927373):.4g}" in spoken
+    panel.locator(".terms button").first.click()
+    assert panel.locator("h2").inner_text() != "w"
+
+
+def test_what_happens_is_said_to_a_screen_reader(opened):
+    """A polite live region tells each step; nodes have names that say what is known so far; the slider says its step."""
+    C, *_ = neuron()
+    page = opened(C)
+    say = page.locator("#say")
+    assert say.get_attribute("aria-live") == "polite"
+    page.keyboard.press("ArrowRight")
+    assert say.inner_text().startswith(f"Step 1 of {last(page)}. Forward: v1 = w · x = ")
+    go(page, last(page) - 1)
+    assert "Backward: ∂C/∂w" in say.inner_text() or "Backward: ∂C/∂x" in say.inner_text()
+    assert "0.07127" in page.locator("#loss").inner_text()
+    unnamed = page.locator("button:not([aria-label])").evaluate_all(
+        "all => all.filter(e => !e.textContent.trim()).length"
+    )
+    assert unnamed == 0
+    names = page.locator("[data-node]").evaluate_all("all => all.map(e => e.getAttribute('aria-label'))")
+    assert "w, parameter, value −3, δ −0.1774" in names
+    go(page, 0)
+    names = page.locator("[data-node]").evaluate_all("all => all.map(e => e.getAttribute('aria-label'))")
+    assert "z, add, value not computed yet, δ not known yet" in names
+
+
+def test_a_hostile_label_is_text(opened):
+    """Whatever labels say, the page walks, and shows them as text: no element, no script, no request of theirs."""
+    leaves = [Value(1.0 + i, label) for i, label in enumerate(HOSTILE)]
+    y = total([leaf.tanh() for leaf in leaves])
+    y.backward()
+    page = opened(y, parameters=leaves)
+    for step in range(last(page) + 1):
+        go(page, step)
+    for leaf in leaves:
+        node = page.locator(f"[data-node='{place(y, leaf)}']")
+        node.focus()
+        assert exact(page, "δ") == leaf.grad
+        heading = page.locator("#panel h2").text_content()
+        assert all(word in heading for word in re.findall(r"\w+", leaf.label))
+        assert len(node.text_content()) < 60
+    assert page.title() == "Backpropagation: the result"
+    assert page.locator("script").count() == 2
+    assert page.locator("img, iframe, link, b b").count() == 0
+
+
+@pytest.mark.parametrize("label", [HOSTILE[i] for i in (0, 1, 3, 5, 7, 8, 10)], ids=lambda label: ascii(label[:16]))
+def test_a_hostile_title_is_text_and_breaks_nothing(opened, label):
+    """As the page's title and as the label of the result, on a phone's width too."""
+    y = Value(2.0, "x") * 3.0
+    y.label = label
+    page = opened(y, title=label, width=390, height=844)
+    go(page, 1)
+    heading = page.locator("h1").text_content()
+    assert all(word in heading for word in re.findall(r"\w+", label))
+    assert page.title() != "pwned"
+    assert page.locator("script").count() == 2
+    assert page.locator("img, iframe, link, b b").count() == 0
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_what_is_infinite_or_not_a_number_is_shown_so(opened):
+    """∞ and NaN reach the page as text, in the alarm's colour, with the diagnosis."""
+    zero, big = Value(0.0, "zero"), Value(1000.0, "big")
+    y = sqrt(zero) + where(Value(0.0, "condition"), exp(big), Value(1.0))
+    page = opened(y)
+    go(page, last(page))
+    page.locator(f"[data-node='{place(y, zero)}']").focus()
+    assert exact(page, "δ") == math.inf
+    assert "domain edge" in page.locator("#panel .notes").inner_text()
+    page.locator(f"[data-node='{place(y, big)}']").focus()
+    assert "masked by where" in page.locator("#panel .notes").inner_text()
+    assert page.locator(".node.alarm").count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_is_readable_on_a_phone_in_light_and_in_dark(opened, scheme):
+    """At 390 × 844 nothing is cut off to the side, the controls are in reach, text and paper contrast by 4.5 : 1."""
+    mlp = MLP(2, [2, 1], activation="sigmoid", random_state=0)
+    page = opened(half_squared_error(mlp([0.5, 1.0]), 0.9), width=390, height=844, scheme=scheme)
+    go(page, last(page) - 2)
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    for control in ["#play", "#slider", "#next", "#panel", "#graph", "#speed"]:
+        box = page.locator(control).bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        assert box["y"] + box["height"] <= 844
+        assert box["height"] >= 24
+    contrast = page.evaluate(
+        """() => {
+          const rgb = (text) => text.match(/[\\d.]+/g).slice(0, 3).map(Number);
+          const light = (text) => rgb(text).map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+          const ratio = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
+          const probe = document.body.appendChild(document.createElement("i"));
+          const color = (name) => { probe.style.color = `var(--${name})`; return getComputedStyle(probe).color; };
+          const pairs = [["ink", "page"], ["ink", "card"], ["muted", "card"], ["muted", "page"], ["positive", "positive-paper"],
+            ["negative", "negative-paper"], ["zero", "zero-paper"], ["alarm", "alarm-paper"], ["card", "accent"], ["parameter", "card"],
+            ["input", "card"]];
+          return pairs.map(([a, b]) => [a, b, ratio(color(a), color(b))]);
+        }"""
+    )
+    assert [pair for pair in contrast if pair[2] < 4.5] == []
+
+
+def test_a_thousand_nodes_open_and_walk(opened):
+    """A page of over 1,000 nodes draws what is in sight, all of it when asked to, and the far end is a step away."""
+    w = [Value(0.01 * i, f"w{i}") for i in range(260)]
+    y = Value(1.0, "x")
+    for each in w:
+        y = (y * each + 0.5).tanh()
+    y.backward()
+    page = opened(y)
+    assert page.locator("[data-node]").count() < 50  # what is in sight
+    page.locator("#fit").click()
+    assert page.locator("[data-node]").count() == len(topological_order(y)) > 1_000
+    go(page, last(page) - 1)
+    i = int(page.locator("[data-node][aria-current=step]").get_attribute("data-node"))
+    assert exact(page, "δ") == evaluated(y)[i].grad
+
+
+def test_the_page_forbids_itself_everything_but_its_own_script_and_style(tmp_path):
+    """Policy: default-src 'none', script and style by hash; no handler, no address, no style attribute in the text."""
+    C, *_ = neuron()
+    page = stepper(C, tmp_path / "walk.html").read_text(encoding="utf-8")
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe" not in policy
+    assert "*" not in policy
+    assert re.search(r"\son\w+=", page.split("<script>")[0]) is None
+    assert re.search(r"\sstyle=", page) is None
+    assert re.findall(r"https?://[^\"\s]+", page) == ["http://www.w3.org/2000/svg"] * 2  # a name, not an address
+    assert "innerHTML" not in page
+    assert "eval(" not in page
+
+
+def test_the_policy_holds(opened):
+    """A script that did find its way in would not run."""
+    C, *_ = neuron()
+    page = opened(C)
+    ran = page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "window.ran = true";
+          const blocked = new Promise((done) => document.addEventListener("securitypolicyviolation", () => done(window.ran === undefined)));
+          document.body.append(script);
+          return blocked;
+        }"""
+    )
+    assert ran
+    assert all("Content Security Policy" in complaint for complaint in page.complaints)
+    page.complaints.clear()
+
+
+def test_nothing_is_swept_or_changed(tmp_path):
+    """Data, δ and labels are as before; the page's δ does not depend on them."""
+    C, *_ = neuron()
+    mlp = MLP(2, [2, 1], random_state=0)
+    loss = half_squared_error(mlp([1.0, 2.0]), 0.0)
+    stepper(loss, tmp_path / "unswept.html")
+    assert not any(node.swept for node in topological_order(loss))
+    for node in topological_order(C):
+        node.grad = 7.0
+    data = embedded(stepper(C, tmp_path / "walk.html"))
+    assert float(data["nodes"][-1]["exactDelta"]) == 1.0
+    assert all(node.grad == 7.0 for node in topological_order(C))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["unswept.html", "walk.html"]
+
+
+def test_parameters_are_those_asked_for_or_named_so(tmp_path):
+    """By default w, b, weight, bias with numbers, also behind dots; else the given leaves; or none."""
+    x, w1, bias, other = Value(1.0, "x"), Value(2.0, "w1"), Value(3.0, "layer1.bias"), Value(4.0, "wide")
+    y = x * w1 + bias + other
+    order = evaluated(y)
+
+    def chosen(**options):
+        update = embedded(stepper(y, tmp_path / "walk.html", **options))["update"]
+        return update and [order[row["node"]] for row in update["rows"]]
+
+    assert set(chosen()) == {w1, bias}
+    assert set(chosen(parameters=[other, x])) == {other, x}
+    assert chosen(parameters=[]) is None
+
+
+def test_the_callers_variables_name_what_has_no_label(tmp_path):
+    """With names=locals() titles, formulas and parameters go by the variables, as in draw."""
+    x, w = Value(2.0), Value(3.0)
+    z = w * x
+    y = z.tanh()
+    data = embedded(stepper(y, tmp_path / "walk.html", names=locals()))
+    assert {node["title"] for node in data["nodes"]} == {"w", "x", "z", "y"}
+    assert data["nodes"][-1]["forwardText"].startswith("y = tanh(z) = ")
+    assert [data["nodes"][row["node"]]["title"] for row in data["update"]["rows"]] == ["w"]
+
+
+def test_the_loss_after_the_update_is_left_out_where_it_cannot_be_known(tmp_path):
+    """When data was changed since, or the step leaves a domain, there is no number rather than a wrong one."""
+    w = Value(0.01, "w")
+    y = w.log() * -1.0
+    data = embedded(stepper(-y, tmp_path / "walk.html", learning_rate=1.0))
+    assert data["update"]["after"] is None
+    v = Value(2.0, "w")
+    z = v * v
+    v.data = 5.0
+    assert embedded(stepper(z, tmp_path / "walk.html"))["update"]["after"] is None
+
+
+def test_many_consumers_are_listed_up_to_a_limit(opened):
+    """Of 500 contributions the panel lists the largest and sums the rest; the page stays small."""
+    x = Value(1.0, "x")
+    y = total([x * float(k) for k in range(1, 501)])
+    page = opened(y)
+    go(page, last(page))
+    page.locator("[data-node='0']").focus()
+    assert page.locator("#panel .terms tbody tr").count() == 61
+    assert "440 more" in page.locator("#panel .terms").inner_text()
+    assert exact(page, "δ") == 125250.0
+
+
+def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, monkeypatch):
+    """Each error names the value, the rule and the way out; no file is left."""
+    C, *_ = neuron()
+    page = tmp_path / "walk.html"
+    for error, match, call in [
+        (TypeError, "takes the Value at the end", lambda: stepper(3.0, page)),
+        (ValueError, r"unknown suffix '\.svg'", lambda: stepper(C, tmp_path / "walk.svg")),
+        (FileNotFoundError, "create it first", lambda: stepper(C, tmp_path / "no" / "walk.html")),
+        (ValueError, "learning_rate is a finite number above 0, got -1", lambda: stepper(C, page, learning_rate=-1)),
+        (ValueError, "learning_rate", lambda: stepper(C, page, learning_rate=math.nan)),
+        (ValueError, "digits is a whole number from 1 to 17", lambda: stepper(C, page, digits=0)),
+        (ValueError, "more than max_nodes=3", lambda: stepper(C, page, max_nodes=3)),
+        (TypeError, "parameters are Values, got float", lambda: stepper(C, page, parameters=[1.0])),
+        (ValueError, "'lonely' is not among", lambda: stepper(C, page, parameters=[Value(1.0, "lonely")])),
+        (ValueError, "'C' was computed", lambda: stepper(C, page, parameters=[C])),
+    ]:
+        with pytest.raises(error, match=match):
+            call()
+    monkeypatch.setattr(rendering, "_commands", lambda form, engine: iter(()))
+    with pytest.raises(RenderError, match="no Graphviz"):
+        stepper(C, page)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_leaf_alone_is_a_walk_too(opened):
+    """The smallest graph: nothing to compute, δ = 1."""
+    page = opened(Value(np.float64(2.5), "x"))
+    page.keyboard.press("ArrowRight")
+    assert exact(page, "value") == 2.5
+    assert exact(page, "δ") == 1.0
