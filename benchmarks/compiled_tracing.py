@@ -45,20 +45,20 @@ def chain(nodes: int) -> tuple[Any, list[Any]]:
 
 
 def thicket(nodes: int) -> tuple[Any, list[Any]]:
-    """No structure at all: every node combines two of the latest twenty, drawn at random."""
+    """No structure at all: sin of a sum, difference or product of two of the latest twenty, drawn at random."""
     from autodiff import Value
 
     rng = np.random.default_rng(0)
-    choices = rng.integers(0, 20, (nodes, 2)).tolist()
-    kinds = rng.integers(0, 4, nodes).tolist()
+    choices = rng.integers(0, 20, (nodes // 2, 2)).tolist()
+    kinds = rng.integers(0, 3, nodes // 2).tolist()
     w = [Value(x) for x in rng.uniform(-1.0, 1.0, 19)]
 
     def f(x: Any) -> Any:
         latest = [x, *w]
         for k, ((i, j), kind) in enumerate(zip(choices, kinds, strict=True)):
             a, b = latest[i], latest[j]
-            latest[k % 20] = a + b if kind == 0 else a * b if kind == 1 else a - b if kind == 2 else (a * 0.7).sin()
-        return sum(z.tanh() for z in latest)
+            latest[k % 20] = (a + b if kind == 0 else a - b if kind == 1 else a * b).sin()
+        return sum(latest)
 
     return f, [np.linspace(0.5, 1.0, 4)]
 
