@@ -1,6 +1,7 @@
-"""One step of micrograd's demo (2-16-16-1, ReLU, 100 moons, hinge loss and L2, full batch, gradient descent), done by all.
+"""One step of micrograd's demo, done by all: 2-16-16-1, ReLU, 100 moons in one batch, hinge loss and L2, descent.
 
-Some can do it for other widths of the hidden layers and other numbers of moons too. Parameters lie in micrograd's order, neuron by neuron: its weights, then its bias.
+Some can do it for other widths of the hidden layers and other numbers of moons too. Parameters lie in micrograd's
+order, neuron by neuron: its weights, then its bias.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ TORCH = "PyTorch nn + SGD"
 JAX_FLAT, JAX_TREE = "jax.jit, flat parameters", "jax.jit, pytree"
 MICROGRAD = "micrograd"
 
+
 def data(sizes: list[int], rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points (rows, 2), classes (rows,) of -1 and 1, parameters: smaller ones for wider layers, as training needs."""
     points, classes = demo.moons(rows)
@@ -29,17 +31,18 @@ def data(sizes: list[int], rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return np.array(points), np.array(classes), start / np.sqrt(max(1.0, sizes[1] / 16.0))
 
 
-def ours(hidden: int = 16, rows: int = 100, *, models: bool = False) -> Contender:
+def ours(hidden: int = 16, rows: int = 100, *, with_models: bool = False) -> Contender:
     """The step as a user of `compile` writes it."""
-    from autodiff import Value, compile
+    import autodiff
+    from autodiff import Value
 
     sizes = [2, hidden, hidden, 1]
     X, Y, start = data(sizes, rows)
-    if models:
-        from models import MLP as Network
+    if with_models:
+        import models
         from models.losses import hinge
 
-        network: Any = Network(sizes[0], sizes[1:])
+        network: Any = models.MLP(sizes[0], sizes[1:])
 
         def loss(x: Any, y: Any) -> Any:
             return hinge(network(x), y) + ALPHA * sum(p * p for p in network.parameters())
@@ -49,7 +52,7 @@ def ours(hidden: int = 16, rows: int = 100, *, models: bool = False) -> Contende
         def loss(x: Any, y: Any) -> Any:
             return (1 + -y * network(x)).relu() + ALPHA * sum(p * p for p in network.parameters())
 
-    program = compile(loss)
+    program = autodiff.compile(loss)
     flat = ALIVE.enter_context(program.training(X, Y))
     place = {id(p): i for i, p in enumerate(program.parameters)}
     order = [place[id(p)] for p in network.parameters()]
@@ -137,7 +140,7 @@ def naive(hidden: int = 16, rows: int = 100) -> Contender:
         a2 = np.maximum(z2, 0.0)
         score = (a2 @ W[2].T + b[2])[:, 0]
         margin = 1.0 - Y * score
-        loss = np.maximum(margin, 0.0).mean() + ALPHA * sum((w * w).sum() + (c * c).sum() for w, c in zip(W, b, strict=True))
+        loss = np.maximum(margin, 0.0).mean() + ALPHA * sum((p * p).sum() for p in (*W, *b))
         d3 = (np.where(margin > 0.0, -Y, 0.0) / n)[:, None]
         d2 = (d3 @ W[2]) * (z2 > 0.0)
         d1 = (d2 @ W[1]) * (z1 > 0.0)
@@ -166,7 +169,7 @@ def torch_nn(hidden: int = 16, rows: int = 100) -> Contender:
     X, Y = torch.tensor(X), torch.tensor(Y)
     nn = torch.nn
     network = nn.Sequential(
-        nn.Linear(sizes[0], sizes[1]), nn.ReLU(), nn.Linear(sizes[1], sizes[2]), nn.ReLU(), nn.Linear(sizes[2], sizes[3])
+        nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1)
     ).double()  # fmt: skip
     optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
 
@@ -246,7 +249,7 @@ def micrograd() -> Contender:
 
 CONTENDERS: dict[str, Callable[..., Contender]] = {
     SUMS: ours,
-    MLP: partial(ours, models=True),
+    MLP: partial(ours, with_models=True),
     HAND: by_hand,
     NAIVE: naive,
     TORCH: torch_nn,

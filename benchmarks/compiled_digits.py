@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from itertools import cycle
+from itertools import cycle, pairwise
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,7 @@ def data() -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
     X = [images[stop - BATCH : stop] / 16.0 for stop in stops]
     Y = [classes[stop - BATCH : stop] for stop in stops]
     rng = np.random.default_rng(1)
-    scales = [1.0 / np.sqrt(n_in) for n_in in SIZES[:-1]]
-    parts = [s * rng.uniform(-1.0, 1.0, n_out * (n_in + 1)) for s, n_in, n_out in zip(scales, SIZES, SIZES[1:], strict=False)]
+    parts = [rng.uniform(-1.0, 1.0, n_out * (n_in + 1)) / np.sqrt(n_in) for n_in, n_out in pairwise(SIZES)]
     return X, Y, np.concatenate(parts)
 
 
@@ -49,7 +48,8 @@ def one_hot(classes: np.ndarray) -> np.ndarray:
 
 def ours() -> Contender:
     """The step as a user of `compile` writes it: one sample, on Values."""
-    from autodiff import compile, logsumexp
+    import autodiff
+    from autodiff import logsumexp
     from models import MLP
 
     X, Y, start = data()
@@ -60,7 +60,7 @@ def ours() -> Contender:
         z = network(x)
         return logsumexp(z) - sum(t * zi for t, zi in zip(target, z, strict=True))
 
-    program = compile(loss)
+    program = autodiff.compile(loss)
     flat = ALIVE.enter_context(program.training(X[0], T[0]))
     place = {id(p): i for i, p in enumerate(program.parameters)}
     order = [place[id(p)] for p in network.parameters()]
@@ -93,7 +93,7 @@ def by_hand() -> Contender:
     rows = [np.column_stack([x, np.ones(BATCH)]) for x in X]
     inputs = [np.ascontiguousarray(x.T) for x in rows]
     targets = [np.ascontiguousarray(one_hot(y).T) for y in Y]
-    n_in, hidden, classes = SIZES
+    _, hidden, classes = SIZES
     flat, gradient = np.empty(len(start)), np.empty(len(start))
     (W1, W2), (G1, G2) = blocks(flat, SIZES), blocks(gradient, SIZES)
     A = np.ones((hidden + 1, BATCH))
@@ -102,8 +102,8 @@ def by_hand() -> Contender:
     D, S = np.empty((hidden, BATCH)), np.empty((hidden, BATCH))
     row, ones, ones_classes = np.empty(BATCH), np.ones(BATCH), np.ones(classes)
     one, inverse, rate = np.array(1.0), np.array(1.0 / BATCH), np.array(LEARNING_RATE)
-    dot, tanh, exp, log, multiply, subtract, divide = np.dot, np.tanh, np.exp, np.log, np.multiply, np.subtract, np.divide
-    maximum = np.maximum.reduce
+    dot, tanh, exp, log, maximum = np.dot, np.tanh, np.exp, np.log, np.maximum.reduce
+    multiply, subtract, divide = np.multiply, np.subtract, np.divide
     batches: Any = None
 
     def work() -> float:

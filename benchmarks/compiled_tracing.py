@@ -88,11 +88,11 @@ def recorded(f: Any, batch: list[Any]) -> int:
 
 def tracing(f: Any, batch: list[Any]) -> dict[str, Job]:
     """Jobs: count the nodes; time the first call less a later one, in ns; count the traces of two calls."""
-    from autodiff import compile
+    import autodiff
 
     def first() -> float:
         gc.collect()
-        program = compile(f)
+        program = autodiff.compile(f)
         start = process_time_ns()
         program.value_and_grad(*batch)
         middle = process_time_ns()
@@ -107,7 +107,7 @@ def tracing(f: Any, batch: list[Any]) -> dict[str, Job]:
             calls += 1
             return f(*args)
 
-        program = compile(counted)
+        program = autodiff.compile(counted)
         program.value_and_grad(*batch)
         before = calls
         program.value_and_grad(*batch)
@@ -118,7 +118,8 @@ def tracing(f: Any, batch: list[Any]) -> dict[str, Job]:
 
 def memory(hidden: int, rows: int) -> dict[str, Job]:
     """Jobs: the most memory that making and running the program takes, beyond its arguments, in bytes; its nodes."""
-    from autodiff import Value, compile
+    import autodiff
+    from autodiff import Value
 
     mlp = demo.MLP(Value, demo.Neuron, [2, hidden, hidden, 1])
     points, _ = demo.moons(rows)
@@ -127,7 +128,7 @@ def memory(hidden: int, rows: int) -> dict[str, Job]:
 
     def peak() -> int:
         tracemalloc.start()
-        compile(mlp).value_and_grad(batch)
+        autodiff.compile(mlp).value_and_grad(batch)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most

@@ -21,11 +21,11 @@ class Contender:
 
 
 def trained(work: Callable[[], Any], read: Callable[[], Iterable[float]], reset: Callable[[], None]) -> Contender:
-    """A contender that trains: three losses and the parameters after them are its answers; then it starts anew."""
+    """A contender that trains: two losses and the parameters after them are its answers; then it starts anew."""
 
     def answers() -> list[float]:
         reset()
-        numbers = [float(work()) for _ in range(3)] + [float(x) for x in read()]
+        numbers = [float(work()) for _ in range(2)] + [float(x) for x in read()]
         reset()
         return numbers
 
