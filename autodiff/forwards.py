@@ -28,6 +28,11 @@ def sigmoid_array(a: Any) -> Any:
     return np.where(a >= 0.0, 1.0, e) / (1.0 + e)
 
 
+def sech_squared(a: float) -> float:
+    e = math.exp(-2.0 * abs(a))
+    return 4.0 * e / ((1.0 + e) * (1.0 + e))
+
+
 def softplus(a: float) -> float:
     return (0.0 if a <= 0.0 else a) + math.log1p(math.exp(-abs(a)))
 
@@ -51,8 +56,10 @@ def clip(a: float, low: float, high: float) -> float:
 
 
 def logsumexp(*xs: float) -> float:
-    top = max(xs)
-    return top if math.isinf(top) else top + math.log(sum(math.exp(x - top) for x in xs))
+    *others, top = sorted(xs)
+    if math.isinf(top):
+        return top if not any(map(math.isnan, others)) else math.nan
+    return top + math.log1p(sum(math.exp(x - top) for x in others))  # 1 + the others: log1p keeps what is small
 
 
 def total_array(*xs: Any) -> Any:

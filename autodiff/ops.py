@@ -87,7 +87,8 @@ class Op:
             return self(*map(unbox, operands))
         if any(map(is_array, operands)):
             if any(getattr(x, "dtype", None) is _OBJECT for x in operands):  # arrays of Values
-                return np.frompyfunc(self, len(operands), 1)(*operands)
+                with np.errstate(all="ignore"):
+                    return np.frompyfunc(self, len(operands), 1)(*operands)
             return self.on_arrays(*(np.asarray(x, dtype=np.float64) for x in operands))
         return self.on_floats(*map(number, operands))
 
@@ -164,6 +165,54 @@ def _share(a: Any, r: Any) -> Any:
     return _pick(r == 0.0, 0.0, a / _pick(r == 0.0, 1.0, r))
 
 
+def _power_slope(a: Any, b: Any, r: Any) -> Any:
+    """b·aᵇ⁻¹, by way of r / a where b - 1 would be rounded; a⁰ has slope 0."""
+    by_power = b * a ** (b - _pick((a == 0.0) & (b == 0.0), 0.0, 1.0))
+    exact = (b >= 0.5) & (b < 2.0**53)
+    if exact is True:
+        return by_power
+    return _pick(exact, by_power, _pick(a == 0.0, by_power, b * r / _pick(a == 0.0, 1.0, a)))
+
+
+def _sech_squared(a: Any, r: Any) -> Any:
+    """1 - tanh², which keeps no digits where tanh is close to 1: there by 1 / cosh²."""
+    if r.__class__ is float:
+        return 1.0 - r * r if -0.7 < r < 0.7 else forwards.sech_squared(a)
+    return 1.0 / cosh(a) / cosh(a)
+
+
+def _complement(a: Any, r: Any) -> Any:
+    """1 - σ(a), which keeps no digits where σ is close to 1: there by σ(-a)."""
+    if r.__class__ is float:
+        return 1.0 - r if r < 0.7 else forwards.sigmoid(-a)
+    return sigmoid(-a)
+
+
+def _bell(a: Any) -> Any:
+    """exp(-a²), with all digits of a² = h² + (a - h)(a + h): h is half of a's digits, so that h² is exact."""
+    a = clip(a, -30.0, 30.0)  # beyond it is 0
+    shifted = 134217729.0 * a  # 2²⁷ + 1 (Veltkamp's splitting)
+    h = shifted - (shifted - a)
+    return exp(-h * h) * exp((h - a) * (h + a))
+
+
+def _power_of_two(r: Any) -> Any:
+    """A factor that keeps what is of the size of r, and its square, clear of the ends of the floats."""
+    return _pick(r < 1e-290, 2.0**600, _pick(r > 1e290, 2.0**-600, 1.0))
+
+
+def _cosine(a: Any, b: Any) -> Any:
+    """The cosine of the angle between (a, b) and its first axis, a / hypot(a, b); 0 at the origin."""
+    k = _power_of_two(hypot(a, b))
+    return _share(a * k, hypot(a * k, b * k))
+
+
+def _turning(a: Any, b: Any) -> Any:
+    """How fast the angle turns, a / (a² + b²); 0 at the origin."""
+    k = _power_of_two(hypot(a, b))
+    return _share(k * _cosine(a, b), hypot(a * k, b * k))
+
+
 def _itself(a: Any) -> Any:
     return a
 
@@ -177,15 +226,17 @@ def _atan2_kink(a: Any, b: Any) -> Any:  # the origin, and the jump across the n
 
 
 def _softmax_at(xs: Sequence[Any], r: Any) -> Sequence[Any]:
+    """The slopes of r = logsumexp(xs), e^(x - r) for each x."""
     return [exp(x - r) for x in xs]
 
 
 def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:
+    """The inputs for the weights, the weights for the inputs, 1 for the bias."""
     n = len(operands) // 2
     return (*operands[n:-1], *operands[:n], 1.0)
 
 
-_LN2, _LN10, _ERF = math.log(2.0), math.log(10.0), 2.0 / math.sqrt(math.pi)
+_LOG2_E, _LOG10_E, _ERF = math.log2(math.e), math.log10(math.e), 2.0 / math.sqrt(math.pi)
 _REAL, _NOT_ZERO, _POSITIVE = Domain("(-∞, ∞)"), Domain("(-∞, ∞)", without=0.0), Domain("(0, ∞)")
 _POWERS = "a base above 0, a base 0 with an exponent ≥ 0, or an exponent that is an integer"
 
@@ -196,7 +247,7 @@ _ROWS = (
     Op("sub", "-", lambda a, b: a - b, np.subtract,     (lambda a, b, r: 1.0, lambda a, b, r: -1.0)),
     Op("mul", "*", lambda a, b: a * b, np.multiply,     (lambda a, b, r: b, lambda a, b, r: a)),
     Op("div", "/", lambda a, b: a / b, np.divide,       (lambda a, b, r: 1.0 / b, lambda a, b, r: -r / b), (_REAL, _NOT_ZERO)),
-    Op("pow", "**", math.pow, np.power,                 (lambda a, b, r: b * a ** (b - _pick((a == 0.0) & (b == 0.0), 0.0, 1.0)),
+    Op("pow", "**", math.pow, np.power,                 (_power_slope,
                                                          lambda a, b, r: r * log(_pick(r == 0.0, 1.0, a))), condition=_POWERS),
 
     Op("pos",   "+",     lambda a: a,  np.positive,     (lambda a, r: 1.0,)),
@@ -207,27 +258,26 @@ _ROWS = (
     Op("expm1", "expm1", math.expm1,   np.expm1,        (lambda a, r: exp(a),)),
     Op("log",   "log",   math.log,     np.log,          (lambda a, r: 1.0 / a,), (_POSITIVE,)),
     Op("log1p", "log1p", math.log1p,   np.log1p,        (lambda a, r: 1.0 / (1.0 + a),), (Domain("(-1, ∞)"),)),
-    Op("log2",  "log2",  math.log2,    np.log2,         (lambda a, r: 1.0 / a / _LN2,), (_POSITIVE,)),
-    Op("log10", "log10", math.log10,   np.log10,        (lambda a, r: 1.0 / a / _LN10,), (_POSITIVE,)),
+    Op("log2",  "log2",  math.log2,    np.log2,         (lambda a, r: _LOG2_E / a,), (_POSITIVE,)),
+    Op("log10", "log10", math.log10,   np.log10,        (lambda a, r: _LOG10_E / a,), (_POSITIVE,)),
     Op("sqrt",  "√",     math.sqrt,    np.sqrt,         (lambda a, r: 0.5 / r,), (Domain("[0, ∞)"),)),
     Op("sin",   "sin",   math.sin,     np.sin,          (lambda a, r: cos(a),), (_REAL,)),
     Op("cos",   "cos",   math.cos,     np.cos,          (lambda a, r: -sin(a),), (_REAL,)),
     Op("tan",   "tan",   math.tan,     np.tan,          (lambda a, r: 1.0 + r * r,), (_REAL,)),
     Op("asin",  "asin",  math.asin,    np.arcsin,       (lambda a, r: 1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),)),
     Op("acos",  "acos",  math.acos,    np.arccos,       (lambda a, r: -1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),)),
-    Op("atan",  "atan",  math.atan,    np.arctan,       (lambda a, r: 1.0 / (1.0 + a * a),)),
+    Op("atan",  "atan",  math.atan,    np.arctan,       (lambda a, r: 1.0 / hypot(a, 1.0) / hypot(a, 1.0),)),
     Op("sinh",  "sinh",  math.sinh,    np.sinh,         (lambda a, r: cosh(a),)),
     Op("cosh",  "cosh",  math.cosh,    np.cosh,         (lambda a, r: sinh(a),)),
-    Op("tanh",  "tanh",  math.tanh,    np.tanh,         (lambda a, r: 1.0 - r * r,)),
+    Op("tanh",  "tanh",  math.tanh,    np.tanh,         (_sech_squared,)),
     Op("asinh", "asinh", math.asinh,   np.arcsinh,      (lambda a, r: 1.0 / hypot(a, 1.0),)),
     Op("acosh", "acosh", math.acosh,   np.arccosh,      (lambda a, r: 1.0 / sqrt(a - 1.0) / sqrt(a + 1.0),), (Domain("[1, ∞)"),)),
     Op("atanh", "atanh", math.atanh,   np.arctanh,      (lambda a, r: 1.0 / ((1.0 - a) * (1.0 + a)),), (Domain("(-1, 1)"),)),
-    Op("erf",   "erf",   math.erf,     forwards.erf_array,      (lambda a, r: _ERF * exp(-a * a),)),
-    Op("atan2", "atan2", math.atan2,   np.arctan2,      (lambda a, b, r: _share(_share(b, hypot(a, b)), hypot(a, b)),
-                                                         lambda a, b, r: _share(_share(-a, hypot(a, b)), hypot(a, b))), kink=_atan2_kink),
-    Op("hypot", "hypot", math.hypot,   np.hypot,        (lambda a, b, r: _share(a, r), lambda a, b, r: _share(b, r)), kink=_hypot_kink),
+    Op("erf",   "erf",   math.erf,     forwards.erf_array,      (lambda a, r: _ERF * _bell(a),)),
+    Op("atan2", "atan2", math.atan2,   np.arctan2,      (lambda a, b, r: _turning(b, a), lambda a, b, r: -_turning(a, b)), kink=_atan2_kink),
+    Op("hypot", "hypot", math.hypot,   np.hypot,        (lambda a, b, r: _cosine(a, b), lambda a, b, r: _cosine(b, a)), kink=_hypot_kink),
 
-    Op("sigmoid",    "σ",     forwards.sigmoid,  forwards.sigmoid_array,  (lambda a, r: r * (1.0 - r),)),
+    Op("sigmoid",    "σ",     forwards.sigmoid,  forwards.sigmoid_array,  (lambda a, r: r * _complement(a, r),)),
     Op("softplus",   "softplus", forwards.softplus, forwards.softplus_array, (lambda a, r: sigmoid(a),)),
     Op("relu",       "ReLU",  lambda a: 0.0 if a <= 0.0 else a, lambda a: np.maximum(a, 0.0), (lambda a, r: _pick(a > 0.0, 1.0, 0.0),), kink=_itself),
     Op("leaky_relu", "leaky", forwards.leaky_relu, forwards.leaky_relu_array, (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),

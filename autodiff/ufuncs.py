@@ -84,7 +84,8 @@ def array_ufunc(_: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (
 def elementwise(function: Callable[..., Any], operands: Sequence[Any], method: str = "__call__", **out: Any) -> Any:
     """Apply a function of scalars over operands that broadcast, giving an array of objects (or one, for 0-d)."""
     boxed = [_box(x) if hasattr(x, "record_operation") else x for x in operands]
-    return getattr(np.frompyfunc(function, len(operands), 1), method)(*boxed, **out)
+    with np.errstate(all="ignore"):  # an infinite or NaN element is an answer, and says so itself
+        return getattr(np.frompyfunc(function, len(operands), 1), method)(*boxed, **out)
 
 
 def _box(x: Any) -> Any:

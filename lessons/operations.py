@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 from autodiff import OPS, ops
@@ -12,12 +13,16 @@ HEAD = """# Operations
 
 Made from `autodiff/ops.py` by `python -m lessons.operations`. `a`, `b`, … are the operands, `r` is the result; the
 partials are the text of the rows themselves. `_pick(condition, x, y)` is x where the condition holds, else y;
-`_share(a, r)` is a / r, and 0 where r is 0. Where a domain is given, the engine raises DomainError outside it, and
-arrays follow IEEE 754. At a kink the derivative is what the partial says there.
+`_share(a, r)` is a / r, and 0 where r is 0; the other named rules are explained below the table. Where a domain is
+given, the engine raises DomainError outside it, and arrays follow IEEE 754. At a kink the derivative is what the
+partial says there. How exact they are: docs/accuracy.md.
 
 | operation | partial derivatives, one per operand | domain | kink where 0 |
 |---|---|---|---|
 """
+
+
+INLINE = {"_pick", "_share"}  # explained above the table
 
 
 def rows() -> dict[str, ast.Call]:
@@ -46,7 +51,14 @@ def table() -> str:
         kink = names.get(kink, kink)
         cells = (f"`{op.name}`", "; ".join(f"`{p}`" for p in partials), domains, f"`{kink}`" if kink else "")
         lines.append("| " + " | ".join(cells) + " |")
-    return HEAD + "\n".join(lines) + "\n"
+    page = HEAD + "\n".join(lines) + "\n"
+    named = {name: rule for name, rule in vars(ops).items() if inspect.isfunction(rule) and name not in INLINE}
+    shown = [name for name in named if re.search(rf"[`( ]{name}\b", page)]
+    return (
+        page
+        + "\n"
+        + "".join(f"- `{name}`: {' '.join((inspect.getdoc(named[name]) or '').split())}\n" for name in shown)
+    )
 
 
 if __name__ == "__main__":

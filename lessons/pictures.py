@@ -11,6 +11,7 @@ from models import MLP, datasets
 from models.losses import half_squared_error
 
 MAX_BYTES = 200_000
+SAMPLE, TARGET = (0.5, 1.0), 0.9
 
 
 def neuron() -> Value:
@@ -25,10 +26,14 @@ def neuron() -> Value:
     return cost
 
 
+def small_mlp() -> MLP:
+    """A 2-3-1 network."""
+    return MLP(2, [3, 1], activation="sigmoid", random_state=1)
+
+
 def network() -> Value:
-    """The cost of a 2-3-1 network at one sample."""
-    mlp = MLP(2, [3, 1], activation="sigmoid", random_state=1)
-    cost = half_squared_error(mlp([0.5, 1.0]), 0.9)
+    """The cost of the 2-3-1 network at one sample."""
+    cost = half_squared_error(small_mlp()(SAMPLE), TARGET)
     cost.label = "C"
     return cost
 
@@ -66,10 +71,22 @@ def write_all(folder: Path) -> list[Path]:
     return written + [render(picture, folder / name) for name, picture in drawn.items()]
 
 
+def plots(folder: Path) -> list[Path]:
+    """Draw those plots that the README shows, light and dark, and return the paths."""
+    from lessons.plots import PLOTS, save  # matplotlib is an extra
+
+    shown = {name: PLOTS[name] for name in ("descents", "regions", "surfaces", "families")}
+    return [
+        save(plot, folder / f"{name}{'-dark' * dark}{plot.suffix}", dark=dark)
+        for name, plot in shown.items()
+        for dark in (False, True)
+    ]
+
+
 def main() -> None:
     """Draw everything, and say what came out."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
-    for path in write_all(folder):
+    for path in write_all(folder) + plots(folder):
         size = path.stat().st_size
         print(f"{path} {size / 1000:.1f} kB{' (too large for the README)' if size > MAX_BYTES else ''}")
 

@@ -17,7 +17,7 @@ import numpy as np
 from autodiff import DomainError, Value, no_grad
 from models import checkpoints
 from models._batch_loss import TrainingError, batch_loss, loss_and_gradients, not_finite, outside
-from models._settings import parameter_name, refuse_not_finite
+from models._settings import assign, parameter_name, refuse_not_finite
 from models.checkpoints import CheckpointError
 from models.optimizers import Optimizer, clip_gradients
 
@@ -263,7 +263,7 @@ class Run:
             best, waited = (_epochs_until(facts, name, len(curves[0])) for name in ("best_epoch", "waited"))
             history = History(*curves, best)
             self._return_to((arrays["weights"].tolist(), {**facts["optimizer"], **state}, facts["generator"]))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             self._return_to(before)
             raise CheckpointError(f"cannot use {os.fspath(path)!r}: {error}") from error
         self.history, self.waited = history, waited
@@ -274,12 +274,6 @@ class Run:
         if self.began and not self.history.n_iter:
             with suppress(OSError):
                 Path(path).resolve().unlink(missing_ok=True)
-
-
-def assign(parameters: Sequence[Value], weights: Sequence[float]) -> None:
-    """Set the parameters to these numbers."""
-    for parameter, weight in zip(parameters, weights, strict=True):
-        parameter.data = weight
 
 
 def _epochs_until(facts: Mapping[str, Any], name: str, done: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -75,3 +75,15 @@ def refuse_not_finite(parameters: list[Value], array: NDArray[np.float64], probl
 
 def plain(grad: Any) -> float:
     return grad.data if isinstance(grad, Value) else grad  # a Value after backward(create_graph=True)
+
+
+def assign(parameters: Sequence[Value], numbers: Sequence[float]) -> None:
+    """Set all parameters to these numbers, or, interrupted, none of them."""
+    before = [p.data for p in parameters]
+    try:
+        for parameter, number in zip(parameters, numbers, strict=True):
+            parameter.data = number
+    except BaseException:
+        for parameter, number in zip(parameters, before, strict=True):
+            parameter.data = number
+        raise

@@ -87,6 +87,17 @@ def slope(activation: Op | None, z: Any, a: Any) -> Any:
     return activation.partials_of((z, *constants), a, [True] + [False] * len(constants))[0]
 
 
+def kink(activation: Op | None, z: float) -> float:
+    """Give what changes its sign, or is 0, where σ has its kink, as the operation's row says; 1 if it has none.
+
+    >>> kink(activation_by_name("relu"), -0.5), kink(activation_by_name("tanh"), -0.5)
+    (-0.5, 1.0)
+    """
+    if activation is None or activation.kink is None:
+        return 1.0
+    return float(activation.kink(z, *_CONSTANTS.get(activation, ())))
+
+
 def activation_name(activation: Op | None) -> str:
     """Give the name it is shown by; "linear" for None."""
     return "linear" if activation is None else activation.name

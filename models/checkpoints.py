@@ -44,6 +44,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Value
+from models._settings import assign
 
 FilePath = str | os.PathLike[str]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -99,8 +100,7 @@ def load_parameters(path: FilePath, model: Any) -> None:
             raise CheckpointError(f"its model is {facts.get('model')!r}, and this one is {here!r}")
 
     _, arrays = read_container(path, "parameters", check)
-    for parameter, weight in zip(parameters, arrays["weights"].tolist(), strict=True):
-        parameter.data = weight
+    assign(parameters, arrays["weights"].tolist())
 
 
 def describe(x: Any) -> Any:

@@ -134,7 +134,7 @@ def cross_entropy(output: Any, target: Any) -> Any:
     >>> cross_entropy([0.0, 0.0], 1), cross_entropy([1e308, 1e308, -1e4], 0)
     (0.6931471805599453, 0.6931471805599453)
     >>> cross_entropy([2.0, 0.0], [0.5, 0.5])
-    1.1269280110429727
+    1.1269280110429725
     """
     logits = _listed(output)
     if len(logits) < 2:

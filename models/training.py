@@ -28,7 +28,8 @@ from autodiff import Value
 from models import _validation as check
 from models import checkpoints
 from models._batch_loss import TrainingError, batch_loss, loss_and_gradients
-from models._run import EpochEnd, History, Run, Samples, assign
+from models._run import EpochEnd, History, Run, Samples
+from models._settings import assign
 from models.losses import loss_by_name
 from models.optimizers import Optimizer, optimizer_by_name
 

@@ -1,10 +1,13 @@
 """Hypothesis profiles (`HYPOTHESIS_PROFILE=thorough` in continuous integration), and `FAIL_ON_SKIP`."""
 
 import os
+import shutil
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("quick", max_examples=50, deadline=None)
+settings.register_profile("brief", max_examples=8, deadline=None, derandomize=True, database=None)  # tests.mutation
 settings.register_profile("thorough", max_examples=300, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
@@ -30,3 +33,20 @@ def pytest_sessionfinish(session, exitstatus):
 def pytest_terminal_summary(terminalreporter):
     if os.environ.get("FAIL_ON_SKIP") and skipped:
         terminalreporter.write_line(f"FAIL_ON_SKIP: {len(skipped)} skipped: {', '.join(skipped)}", red=True)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real browser, driven by Playwright."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright drives the browser")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no Chromium here")
+    arguments = [
+        "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync",
+    ]  # fmt: skip
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        yield browser
+        browser.close()

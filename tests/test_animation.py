@@ -259,7 +259,7 @@ class TestSvg:
         """Shown from its first step to its last, in the time of the whole."""
         svg = animate(product(), tmp_path / "a.svg", seconds=2).read_text(encoding="utf-8")
         style = ET.fromstring(svg).find(f"{SVG}style").text
-        spans = {(int(a), int(b)) for a, b in SPAN.findall(re.sub(r"<style>.*?</style>", "", svg))}
+        spans = {(int(a), int(b)) for at in re.findall(r'class="([^"]*)"', svg) for a, b in SPAN.findall(at)}
         assert (2, 3) in spans
         own = ET.fromstring(svg).get("id")  # two films in one page do not meddle with each other
         rule = (
@@ -272,6 +272,12 @@ class TestSvg:
         for a, b in spans - {(0, 5)}:
             assert f"@keyframes {own}-t{a}_{b}{{" in style
         assert "<script" not in svg
+
+    def test_a_label_like_a_span_is_text(self, tmp_path):
+        """What steps there are is read from the film, not from what it says."""
+        plain = animate(Value(1.0, "x") * 2.0, tmp_path / "a.svg").read_text(encoding="utf-8")
+        odd = animate(Value(1.0, 't98_99 class="t0_99"') * 2.0, tmp_path / "b.svg").read_text(encoding="utf-8")
+        assert odd.count("@keyframes") == plain.count("@keyframes")
 
     def test_one_layout_for_all_steps(self, tmp_path, monkeypatch):
         """Graphviz runs twice, whatever the number of steps: to place, and to draw."""

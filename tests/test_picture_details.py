@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from dot_text import CLEANED, HOSTILE, nodes, parse, texts
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autodiff import Value, draw, exp, softmax, tanh, topological_order, total, weighted_sum
@@ -236,6 +236,15 @@ class TestOptions:
         assert kind(draw(large, detail="operations"), "leaf")
         assert kind(draw(large, detail="operations", max_nodes=100), "summary")
 
+    def test_in_a_crowd_numbers_of_edges_stand_in_tooltips(self):
+        """And the legend says so; up to 500 edges they stand beside them."""
+        for n, labelled in ((500, True), (501, False)):
+            root = total([Value(1.0) for _ in range(n)])
+            picture = draw(root)
+            assert all(("label" in at) == labelled for *_, at in parse(picture).edges)
+            assert ("point at an edge" in picture.source) == (not labelled)
+            assert all("= 1.0" in at["tooltip"] for *_, at in parse(picture).edges)
+
 
 class TestNeurons:
     def test_a_network_is_drawn_as_the_course_draws_it(self):
@@ -450,6 +459,24 @@ def test_random_expressions_with_any_labels_are_drawn_at_any_distance(f, data, d
     picture = parse(draw(root, detail=detail, theme=theme))
     assert {end for tail, head, _ in picture.edges for end in (tail, head)} <= set(picture.nodes)
     assert len(picture.nodes) >= 1
+
+
+@needs_graphviz
+@settings(max_examples=20)
+@given(expressions(), st.data(), st.sampled_from(DETAILS))
+def test_graphviz_reads_what_is_written(f, data, detail):
+    """Graphviz itself, as the outside reader: it finds the nodes, edges and groups that are meant, whatever the labels."""
+    root = f(*map(Value, f.point))
+    if not isinstance(root, Value):
+        return
+    for node in topological_order(root):
+        node.label = data.draw(LABELS)
+    root.backward()
+    picture = draw(root, detail=detail)
+    placed, meant = layout(picture), parse(picture)
+    assert set(placed.nodes) == set(meant.nodes)
+    assert set(placed.edges) == {at["id"] for *_, at in meant.edges}
+    assert len(placed.clusters) == len({path[: i + 1] for path in meant.groups.values() for i in range(len(path))})
 
 
 @needs_graphviz

@@ -120,7 +120,7 @@ def test_what_was_not_recorded_is_found():
     ("partial", "said"),
     [
         (lambda a, r: math.exp(getattr(a, "data", a)), "is right, but not the derivative of that by operand 1"),
-        (lambda a, r: math.exp(a), "computes on floats but not on Values"),
+        (lambda a, r: math.exp(a), r"is right, but not the derivative(.|\n)*computes on floats but not on Values"),
     ],
 )
 def test_a_rule_that_cannot_be_differentiated_is_named_in_second_order(partial, said):
@@ -134,7 +134,7 @@ def test_a_rule_that_cannot_be_differentiated_is_named_in_second_order(partial, 
 def test_right_functions_pass():
     """Numbers, sequences, arrays, operations, constants; the report says who knew."""
     assert gradcheck(OPS["tanh"], 0.3).oracle == "complex step"
-    assert gradcheck(OPS["erf"], 0.3).oracle == "central differences"
+    assert gradcheck(OPS["erf"], 0.3).oracle == "mpmath"
     report = gradcheck(
         lambda w, x, b: sum(w @ x) + b[0] * b[1][0],
         np.array([[1.0, 2.0], [3.0, 4.0]]),
@@ -146,6 +146,7 @@ def test_right_functions_pass():
     assert report.bound < 1e-6
     assert gradcheck(lambda xs: log(total([x * x for x in xs])), [1, 2.5, np.float32(3)]).error < 1e-15
     cube = Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))
+    assert gradcheck(cube, -1.5).oracle == "dual numbers"
     assert gradcheck(cube, -1.5, order=2).oracle == "central differences"
 
 
@@ -262,7 +263,11 @@ def test_every_row_is_drawn():
 @pytest.mark.parametrize("name", ["tanh", "log", "where", "logsumexp"])
 def test_the_least_expression_with_a_row_is_that_row(name):
     """Shrinking takes everything else away."""
-    least = find(expressions(), lambda f: name in rows_in(f), settings=settings(max_examples=3000, database=None))
+    least = find(
+        expressions(),
+        lambda f: name in rows_in(f),
+        settings=settings(max_examples=3000, database=None, phases=[Phase.generate, Phase.shrink]),
+    )
     assert rows_in(least) in ([name], ["add", name])  # where x + 0.0 gives what the row's own start does not
     assert len(least.source.splitlines()) <= 3
 
@@ -278,7 +283,11 @@ def test_a_failure_shrinks_to_the_least_graph():
             return True
         return False
 
-    least = find(expressions(["add", "mul", "sin", wrong]), fails, settings=settings(max_examples=1000, database=None))
+    least = find(
+        expressions(["add", "mul", "sin", wrong]),
+        fails,
+        settings=settings(max_examples=1000, database=None, phases=[Phase.generate, Phase.shrink]),
+    )
     assert least.source == "def f(x):\n    return tanh(x)"
 
 
@@ -348,7 +357,7 @@ def test_whole_powers_of_negative_numbers_are_checked(exponent, order):
     assert gradcheck(lambda x: x**exponent, -1.5, order=order).error < 1e-6
 
 
-def test_an_operation_that_differs_on_complex_numbers_leaves_it_to_differences():
+def test_an_operation_that_differs_on_complex_numbers_leaves_it_to_others():
     """0 ** x is 0 for every x above 0, and nothing of the kind on complex numbers."""
     f = lambda x: autodiff.hypot(autodiff.sign(x + 0.0**x), autodiff.sign(x + 0.0**x)) * x
-    assert gradcheck(f, 4.0).oracle == "central differences"
+    assert gradcheck(f, 4.0).oracle == "mpmath"

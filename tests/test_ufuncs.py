@@ -1,5 +1,6 @@
 """NumPy on both sides of a Value (DESIGN.md, section 4)."""
 
+import math
 import operator
 
 import numpy as np
@@ -170,3 +171,12 @@ def test_in_place_on_arrays():
     objects += v
     assert [x.data for x in objects] == [3.0, 3.0]
     assert np.multiply.outer(np.array([1.0, 2.0]), v)[1].data == 4.0
+
+
+def test_infinities_in_arrays_of_values_are_answers_without_warnings():
+    """Python's floats leave the processor's flags up, and NumPy would warn of them after the whole array."""
+    values = np.array([Value(1e300), Value(math.inf)], dtype=object)
+    assert [v.data for v in np.multiply(Value(1e300), np.array([1e300, 2.0]))] == [math.inf, 2e300]
+    assert all(math.isnan(v.data) for v in Value(math.inf) - np.array([math.inf, math.inf]))
+    assert [v.data for v in OPS["hypot"](values, 1e308)] == [pytest.approx(1e308), math.inf]
+    assert [v.data for v in OPS["sinh"](values)] == [math.inf, math.inf]

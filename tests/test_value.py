@@ -391,3 +391,29 @@ def test_a_users_operation_works_like_a_built_in_one():
     assert cube(np.array([1.0, 2.0])).tolist() == [1.0, 8.0]
     assert autodiff.grad(autodiff.grad(autodiff.grad(cube)))(5.0) == 6.0
     assert repr(cube) == "<Op cube>"
+
+
+def test_an_operation_of_three_operands_at_an_edge_keeps_all_three():
+    """Where a rule divides by 0 the arrays' arithmetic gives the slope; operands and partials stay in their places."""
+    op = Op(
+        "ratio",
+        "ratio",
+        lambda a, b, c: a + b * c,
+        partials=(lambda a, b, c, r: 1.0 / (c - c), lambda a, b, c, r: c, lambda a, b, c, r: b),
+    )
+    a, b, c = Value(1.0), Value(2.0), Value(3.0)
+    result = op(a, b, c)
+    assert result.operands == (a, b, c)
+    assert result.partials == (math.inf, 3.0, 2.0)
+    result = op(a, 2.0, c)
+    assert result.operands == (a, 2.0, c)
+    assert result.partials == (math.inf, 0.0, 2.0)
+
+
+def test_a_domain_error_names_the_operand_that_is_outside_and_no_other():
+    """Where both have labels, only the one that broke the rule; where it has none, whatever helps to find the place."""
+    with pytest.raises(DomainError, match="in operand 2 'low'$") as caught:
+        Value(1.5, "high") / Value(0.0, "low")
+    assert "high" not in str(caught.value)
+    with pytest.raises(DomainError, match="in operand 1 'high'$"):
+        Value(1.5, "high") / 0.0

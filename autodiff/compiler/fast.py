@@ -77,6 +77,7 @@ class Layout:
         self.order = [v for v in code.vars if v.number in live]
         self.long = len(self.order) > _LONG
         self.wide = set() if self.long else self._wide()
+        self.copied = self._kept_inputs()
         self.relus = {v.args[0].number: v for v in self.order if v.op is _RELU and v.args[0].__class__ is Var}
         self.static = self._static()
         self.scalars = set() if self.long else self._scalars(results)
@@ -120,6 +121,18 @@ class Layout:
                     or (u.kind == ir.OUTER and u.args[1] is v and not u.batched and u.info is None)
                     for u in readers[v.number])
         }  # fmt: skip
+
+    def _kept_inputs(self) -> set[int]:
+        """Single numbers of a call that are read as arrays of several units: those are copied into a buffer first."""
+        spread = {v.number: v.args[0] for v in self.order if v.kind == ir.EXPAND and v.args[0].__class__ is Var}
+        kept: set[int] = set()
+        for var in self.order:
+            if var.kind != ir.APPLY:
+                for x in var.vars:
+                    of = spread.get(x.number)
+                    if of is not None and of.kind in {ir.INPUT, ir.SEED} and of.units == ():
+                        kept.add(of.number)
+        return kept
 
     def _static(self) -> set[int]:
         """What does not change from call to call: made of constants and the number of rows."""
@@ -327,9 +340,10 @@ class Fast:
         """What the text calls a Var or number."""
         if x.__class__ is not Var:
             return self._number(x)
-        if x.kind == ir.INPUT and (x.units == () or x.number in self.layout.wide) and not self.layout.long:
+        as_given = not self.layout.long and x.number not in self.layout.copied
+        if x.kind == ir.INPUT and (x.units == () or x.number in self.layout.wide) and as_given:
             return f"x{x.info}"
-        if x.kind == ir.SEED and not self.layout.long:
+        if x.kind == ir.SEED and as_given:
             return "seed"
         name = f"v{x.number}"
         if x.number in self.layout.scalars:
@@ -364,12 +378,13 @@ class Fast:
         if kind == ir.INPUT:
             name = f"x{var.info}"
             self.arguments.append(name)
-            if (var.units or self.layout.long) and var.number not in self.layout.wide:
+            copied = var.units or self.layout.long or var.number in self.layout.copied
+            if copied and var.number not in self.layout.wide:
                 self._allocate(var, alone=True)
                 self._call("copyto", self._name(var), name)
         elif kind == ir.SEED:
             self.arguments.append("seed")
-            if self.layout.long:
+            if self.layout.long or var.number in self.layout.copied:
                 self._allocate(var, alone=True)
                 self._call("copyto", self._name(var), "seed")
         elif kind == ir.EXPAND and var.args[0].__class__ is float:

@@ -186,8 +186,11 @@ class Program:
         Raises TypeError when f gives more than one number, ValueError for arguments of wrong rank or length; `check` as
         in a call.
         """
-        quick = None if argnums.__class__ is list else self._quick.get((argnums, reduce))
-        if quick is not None and weights is None and not check:
+        quick = None
+        if weights is None and not check and argnums.__class__ is not list:
+            rows = len(args[0]) if argnums is None and args and args[0].__class__ is np.ndarray and args[0].ndim else 0
+            quick = self._quick.get((argnums, reduce, rows))
+        if quick is not None:
             try:
                 answer = quick(*args)
             except TypeError:  # another number of arguments: let the long way say what is wrong
@@ -281,7 +284,7 @@ class _Call:
     def __init__(self, program: Program, args: Sequence[Any]) -> None:
         self.program = program
         names = program._names
-        self.names = [*names, *(f"argument{i}" for i in range(len(names), len(args)))]
+        self.names = [*names[: len(args)], *(f"argument{i}" for i in range(len(names), len(args)))]
         axes = program.in_axes
         if not isinstance(axes, (list, tuple)):
             axes = [axes] * len(args)
@@ -524,13 +527,15 @@ class _Call:
             return value, np.array(gradient), *rest
 
         if reduce is not None and argnums.__class__ is not list:
-            program._quick[argnums, reduce] = quick
+            program._quick[argnums, reduce, 0] = quick
 
     def _remember_batch(self, reduce: Reduce) -> None:
         """Take calls with arrays of these shapes, for the parameters' gradient, the short way from now on."""
-        want = _Want(gradient=True)
-        version = self.trace.version(want)
+        key = None, reduce, self.rows
+        version = self.trace.version(_Want(gradient=True))
         static = self.program.static_argnums
+        if key in self.program._quick or len(self.program._quick) >= _KEPT:
+            return
         if self.rows > version.block or static or not all(self.batched) or reduce is None:
             return
         instance = version.instance(self.rows)
@@ -567,7 +572,7 @@ class _Call:
             np.ndarray, np.dtype(np.float64), program, trace, instance.run, values, instance.gradient, np.ones(self.rows),
             np.dot, np.multiply, scale, math.isfinite, self.rows, *[x.shape for x in self.args],
         )  # fmt: skip
-        self.program._quick[None, reduce] = quick
+        self.program._quick[key] = quick
 
 
 class _Answer:

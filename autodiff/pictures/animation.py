@@ -71,9 +71,10 @@ def animate(
             stills = [rendering.image(scene.picture().source, "gif", timeout=timeout) for scene in scenes]
             content = gif.join(stills, waits)
         else:
-            svg = rendering.image(film.merged(scenes).picture().source, "svg", timeout=timeout).decode()
+            merged = film.merged(scenes)
+            svg = rendering.image(merged.picture().source, "svg", timeout=timeout).decode()
             if suffix == ".svg":
-                content = film.animated(svg, waits).encode()
+                content = film.animated(svg, film.spans(merged), waits).encode()
             else:
                 content = player.page(svg, captions, scenes[-1].theme, seconds).encode()
     except RenderError as error:
@@ -94,7 +95,7 @@ def _scenes(root: Value, options: Options) -> tuple[list[Scene], list[str]]:
             'or detail="neurons" or "layers", which labels with dots make possible'
         )
     states = list(steps(settled.nodes, batches))
-    scenes = [settled.scene(replace(state, finally_=states[-1].deltas)) for state in states]
+    scenes = [settled.scene(replace(state, outcome=states[-1].deltas)) for state in states]
     captions = list(_captions(settled, states))
     for scene, caption in zip(scenes, captions, strict=True):
         scene.caption = f"<B>{font(markup(caption), scene.theme.ink, 14)}</B>"

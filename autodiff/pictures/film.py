@@ -13,7 +13,7 @@ from typing import Any
 
 from autodiff.pictures.scene import Edge, Node, Scene
 
-_SPAN = re.compile(r"\bt(\d+)_(\d+)\b")
+_SPAN = re.compile(r"t(\d+)_(\d+)$")
 
 
 def merged(scenes: Sequence[Scene]) -> Scene:
@@ -71,16 +71,22 @@ def _same(thing: Node | Edge) -> Hashable:
     return thing.label, tuple(thing.attributes.items())
 
 
-def animated(svg: str, seconds: Sequence[float]) -> str:
-    """Let an SVG of a film play for ever by CSS alone; who asks for less motion gets the last step.
+def spans(film: Scene) -> list[tuple[int, int]]:
+    """The steps from which and before which something is shown: all there are."""
+    classes = (look.attributes["class"] for look in (*film.nodes, *film.edges))
+    return sorted({(int(a), int(b)) for each in classes for a, b in _SPAN.findall(each)})
 
-    Viewers that know no CSS animation show the last step too.
+
+def animated(svg: str, shown: Sequence[tuple[int, int]], seconds: Sequence[float]) -> str:
+    """Let an SVG of a film with the spans `shown` play for ever, by CSS alone.
+
+    Viewers that know no CSS animation show the last step, and so do those whose user asks for less motion.
     """
     scope = f"film-{hashlib.sha256(svg.encode()).hexdigest()[:12]}"  # several films may be in one page
     total, count = sum(seconds), len(seconds)
     starts = [100 * sum(seconds[:k]) / total for k in range(count)] + [100.0]
     rules: list[str] = []
-    for a, b in sorted({(int(a), int(b)) for a, b in _SPAN.findall(svg)}):
+    for a, b in shown:
         name = f"t{a}_{b}"
         if (a, b) == (0, count):
             continue

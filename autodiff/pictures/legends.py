@@ -13,13 +13,17 @@ from autodiff.value import Value
 ROW = '<TR><TD ALIGN="CENTER">'  # how a line of a legend begins
 
 
-def of_operations(theme: Theme, direction: str, roles: Collection[Role], state: State, *, alarm: bool) -> str:
+def of_operations(
+    theme: Theme, direction: str, roles: Collection[Role], state: State, *, alarm: bool, crowded: bool
+) -> str:
     """The legend of a picture of operations: only what is in it."""
     first = [swatch(theme.card(role), role) for role in ("input", "parameter") if role in roles]
     if "constant" in roles and direction != "backward":
         first.append(entry(font("3", theme.muted, 12), "constant"))
     if direction != "backward":
-        first.append(entry(font("<B>→</B>", theme.stroke, 15), "value, with its local partial ∂"))
+        with_partial = "value" if crowded else "value, with its local partial ∂"
+        first.append(entry(font("<B>→</B>", theme.stroke, 15), with_partial))
+    first += ["<TD>point at an edge for its numbers</TD>"] * crowded
     second: list[str] = []
     if direction != "forward" and state.deltas:
         second = strokes(theme, "δ·∂")

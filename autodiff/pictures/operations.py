@@ -16,6 +16,7 @@ Direction = Literal["forward", "backward", "both"]
 RankDir = Literal["LR", "TB"]
 
 _MANY = 300  # edges, from where a layout that is nearly as good in half the time is the better one
+_CROWD = 500  # edges, from where their numbers stand in tooltips alone: a place for each costs most of the layout
 _HASTE = {"nslimit": "2", "nslimit1": "2", "mclimit": "0.3"}
 
 
@@ -44,6 +45,7 @@ class _Operations:
         self.paths = _groups(nodes, look.labels)
         self.roles: set[Role] = set()
         edges = [use for node in nodes for use in uses(node)]
+        self.crowded = len(edges) > _CROWD
         fan = max((len(node.operands) for node in nodes), default=0)  # many edges at one node need room to bend
         haste = _HASTE if len(edges) > _MANY else {}
         room = {"nodesep": "0.3", "ranksep": f"{min(0.4 + 0.06 * fan, 2.0):.2f}"}
@@ -60,7 +62,9 @@ class _Operations:
         alarm = any(self.theme.alarm.ink in edge.attributes.values() for edge in self.scene.edges) or any(
             self.theme.alarm.ink in node.attributes.values() for node in self.scene.nodes
         )
-        self.scene.legend = legends.of_operations(look.theme, look.direction, self.roles, state, alarm=alarm)
+        self.scene.legend = legends.of_operations(
+            look.theme, look.direction, self.roles, state, alarm=alarm, crowded=self.crowded
+        )
 
     def node(self, node: Value) -> None:
         """Draw a node, and the constants it takes: small, one for each use."""
@@ -104,7 +108,7 @@ class _Operations:
         rows = [f"<B>{markup(name)}</B>"] if name else []
         alarm = theme.tone(node.data) is theme.alarm
         rows.append(font(markup(self.show(node.data)), theme.alarm.ink if alarm else theme.ink))
-        room = len(f"δ {self.show(self.state.finally_[node])}") if node in self.state.finally_ else 0
+        room = len(f"δ {self.show(self.state.outcome[node])}") if node in self.state.outcome else 0
         rows.append(pill(theme, self.delta_text(node, delta), delta, room=room))
         cells = [f"<TD>{row}</TD>" for row in rows]
         if node.op is not None:
@@ -139,7 +143,9 @@ class _Operations:
     def edge(self, use: Use, label: str, tip: str, kind: str, **attributes: str) -> None:
         tip = quoted(tip)
         attributes |= {"tooltip": tip, "labeltooltip": tip, "class": kind}
-        clear = f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{markup(label)}</TD></TR></TABLE>>'  # of its own stroke
+        clear = (
+            "" if self.crowded else f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{markup(label)}</TD></TR></TABLE>>'
+        )  # of its own stroke
         consumer, group = self.names[use.consumer], self.paths[use.consumer]
         if group and group != self.paths[use.operand]:  # so that groups stand beside each other, with their own leaves
             attributes["minlen"] = "2"

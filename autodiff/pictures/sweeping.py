@@ -31,14 +31,14 @@ class State:
     """δ by node, as far as it has come.
 
     `handed` holds the nodes that have handed δ on, None when all that have one did; `growing` those whose δ is a
-    part of the sum still; `active` those that hand on just now; `finally_` is what δ will be, for which room is left.
+    part of the sum still; `active` those that hand on just now; `outcome` is what δ will be, for which room is left.
     """
 
     deltas: Mapping[Value, float]
     handed: Container[Value] | None = None
     growing: Container[Value] = ()
     active: Container[Value] = ()
-    finally_: Mapping[Value, float] = field(default_factory=dict[Value, float])
+    outcome: Mapping[Value, float] = field(default_factory=dict[Value, float])
 
     def wrong(self, nodes: Iterable[Value]) -> list[Value]:
         """Those of the nodes whose value or δ is infinite or NaN."""

@@ -5,9 +5,11 @@
 >>> gradcheck(lambda x: x * sin(x), 2.0).oracle
 'complex step'
 
-`gradcheck(f, *points)` compares a derivative with an oracle and names the operation whose partial is wrong.
-`expressions()` and `numbers(op)` are Hypothesis strategies: random differentiable expressions with points where they
-are well conditioned, and operands for one operation. They need the extra `testing`; `gradcheck` does not.
+`gradcheck(f, *points)` compares derivatives with the best oracle there is and names the operation whose partial is
+wrong; with `gradient=g` it checks somebody else's. `expressions()`, `functions()`, `networks()`, `numbers(op)` and
+`points(f)` are Hypothesis strategies: random differentiable code with points where it is well conditioned, and points
+for code of your own. They need the extra `testing`; `gradcheck` does not. `autodiff.testing.laws` holds laws that every
+derivative obeys, `autodiff.testing.faults` plants wrong partials to try a check with. See docs/gradient-testing.md.
 """
 
 from __future__ import annotations
@@ -15,17 +17,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autodiff.testing.checking import Report, gradcheck
+from autodiff.testing.failures import WrongDerivativeError
+from autodiff.testing.perceptrons import Network
 from autodiff.testing.sources import Expression
 
 if TYPE_CHECKING:
-    from autodiff.testing.strategies import expressions, numbers
+    from autodiff.testing.strategies import expressions, functions, networks, numbers, points
 
-__all__ = ["Expression", "Report", "expressions", "gradcheck", "numbers"]
+__all__ = [
+    "Expression",
+    "Network",
+    "Report",
+    "WrongDerivativeError",
+    "expressions",
+    "functions",
+    "gradcheck",
+    "networks",
+    "numbers",
+    "points",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Load the strategies when one is first asked for: checking a gradient does not need Hypothesis."""
-    if name not in ("expressions", "numbers"):
+    if name not in ("expressions", "functions", "networks", "numbers", "points"):
         raise AttributeError(f"module 'autodiff.testing' has no attribute {name!r}")
     try:
         from autodiff.testing import strategies

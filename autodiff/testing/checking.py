@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from autodiff.backward import propagate, topological_order
+from autodiff.backward import propagate
 from autodiff.grad_mode import recording
-from autodiff.testing.oracles import (
-    COMPLEX_STEP,
-    DIFFERENCES,
-    EPSILON,
-    Estimate,
-    NoDerivativeError,
-    central_differences,
-    derivative_of_graph,
-)
-from autodiff.testing.partials import HALF_THE_DIGITS, TINY, check_partials, check_second_partials, comparison
+from autodiff.testing.allowances import allowance, noise_of, path_sums, second_allowance
+from autodiff.testing.arguments import call, place, shaped
+from autodiff.testing.duals import through_duals
+from autodiff.testing.failures import wrong
+from autodiff.testing.gradients import check_gradient, check_hessian
+from autodiff.testing.graphs import Graph
+from autodiff.testing.oracles import ORACLES, Estimate, NoDerivativeError, central_differences
+from autodiff.testing.partials import HALF_THE_DIGITS, TINY, check_partials, check_second_partials
+from autodiff.testing.reproductions import Program, reproduction
 from autodiff.value import Value, describe, partials_as_values
+
+Results = list[tuple[float, Estimate]]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a check that passed has to say.
 
-    `oracle` is who knew the derivative; `bound` the largest error that oracle claims for itself, and `error` the
-    largest difference found: relative for derivatives above 1 in size, absolute below.
+    `oracle` is who knew the derivative (the weakest, where several were asked); `bound` the largest error that it
+    claims for itself, and `error` the largest difference found: relative for derivatives above 1 in size, absolute
+    below.
     """
 
     oracle: str
@@ -37,148 +37,206 @@ class Report:
     error: float
 
 
-def gradcheck(f: Callable[..., Any], *points: Any, order: int = 1) -> Report:
+def gradcheck(
+    f: Callable[..., Any],
+    *points: Any,
+    order: int = 1,
+    gradient: Callable[..., Any] | None = None,
+    hessian: Callable[..., Any] | None = None,
+) -> Report:
     """Check the derivative of `f` at a point, and with `order=2` the second derivative too.
 
     `f` takes Values, one per point, and returns ONE; an `Op` will do. A point is a number, or a sequence or array of
-    numbers: then `f` gets a list, or an object array, of Values. Every operation that `f` records is checked by itself,
-    the sum over all paths is checked against the recorded graph on complex numbers where its operations allow it, and
-    against central differences of `f` itself, which also finds what the graph does not know of, such as `v.data`
-    used on the way.
+    numbers: then `f` gets a list, or an object array, of Values. Every operation that `f` records is checked by itself;
+    the sum over all paths is checked too, and that `f` follows the graph it recorded, which finds what the graph does
+    not know of, such as `v.data` used on the way.
 
-    Raises AssertionError naming the operation and the operand whose partial is wrong, the point, both numbers and
-    their ratio; ValueError where there is no derivative to check (a kink, the edge of a domain, a number that is not
-    finite); TypeError when `f` returns anything but one number.
+    With `gradient=g` it is somebody else's gradient that is checked: `g(*points)` gives the derivatives of `f` in the
+    shape of the point, or for several points a tuple of them. `f` may then be any code, on floats and arrays. With
+    `hessian=h` as well, `h` gives the second derivatives as a square matrix over all numbers of all points, in order.
+
+    The oracle is the first of these that knows: the complex step, mpmath with 50 digits (if installed), dual numbers,
+    central differences extrapolated to step 0. See docs/gradient-testing.md for what each claims.
+
+    Raises WrongDerivativeError, an AssertionError, naming the operation and the operand whose partial is wrong, the
+    point, both numbers and their ratio, with a program that reproduces it; ValueError where there is no derivative to
+    check (a kink, the edge of a domain, a number that is not finite); TypeError when `f` returns anything but one
+    number, or a gradient has another shape than the point.
 
     >>> from autodiff import Op, exp
-    >>> gradcheck(lambda x, y: x * exp(-y), 2.0, 0.5, order=2).oracle
-    'central differences'
+    >>> gradcheck(lambda x, y: x * exp(-y), 2.0, 0.5, order=2).error < 1e-12
+    True
+    >>> gradcheck(lambda x: x ** 3, 2.0, gradient=lambda x: 3 * x ** 2).oracle
+    'complex step'
     >>> cube = Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 2 * a * a,))
-    >>> gradcheck(cube, 2.0)
+    >>> gradcheck(cube, 2.0)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
       ...
-    AssertionError: cube: its partial by operand 1 is wrong
+    autodiff.testing.failures.WrongDerivativeError: cube: its partial by operand 1 is wrong
       at cube(2.0)
       the rule gives 8.0
-      central differences gives 12.0 (± 2e-13)
+      complex step gives 12.0 (± ...)
       ratio 0.666666666667
       in gradcheck of cube at the point (2.0,)
+      reproduce it with
+        from autodiff import Op
+        from autodiff.testing import gradcheck
+    ...
     """
     if order not in (1, 2):
         raise ValueError(f"order is 1 or 2, got {order!r}: gradcheck knows first and second derivatives")
     if not points:
         raise TypeError("gradcheck needs the point as well: gradcheck(f, 2.0) for a function of one number")
+    if gradient is None and hessian is not None:
+        raise TypeError("hessian= comes with gradient=: to check autodiff's own second derivatives, use order=2")
+    if gradient is not None and (order == 2) != (hessian is not None):
+        raise TypeError("somebody else's second derivatives need both: gradcheck(f, x, gradient=g, hessian=h, order=2)")
     name = getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
-    where = f"in gradcheck of {name} at the point ({', '.join(map(repr, points))}{',' * (len(points) == 1)})"
-    with recording(on=True):
-        inputs: list[Value] = []
-        root = _call(f, points, inputs)
-        for node in reversed(topological_order(root)):
-            if not math.isfinite(node.data):
-                raise ValueError(f"there is no derivative to check: {describe(node)} is {node.data} {where}")
-        results = _check_first(f, points, root, inputs, where)
-        if order == 2:
-            results += _check_second(f, points, root, inputs, where)
+    shown = ", ".join(" ".join(repr(point).split()) for point in points)
+    where = f"in gradcheck of {name} at the point ({shown}{',' * (len(points) == 1)})"
+    if gradient is not None:
+        results = check_gradient(f, points, gradient, where)
+        if hessian is not None:
+            results += check_hessian(f, points, gradient, hessian, where)
+    else:
+        with recording(on=True):
+            results = _Check(f, points, order, where).results()
     return Report(
-        oracle=DIFFERENCES if any(truth.oracle == DIFFERENCES for _, truth in results) else COMPLEX_STEP,
+        oracle=max((truth.oracle for _, truth in results), key=ORACLES.index, default=ORACLES[0]),
         bound=max((truth.bound / max(1.0, abs(truth.value)) for _, truth in results), default=0.0),
         error=max((abs(found - truth.value) / max(1.0, abs(truth.value)) for found, truth in results), default=0.0),
     )
 
 
-def _check_first(
-    f: Callable[..., Any], points: Sequence[Any], root: Value, inputs: Sequence[Value], where: str
-) -> list[tuple[float, Estimate]]:
-    margins = {node: check_partials(node, where) for node in topological_order(root) if node.op is not None}
-    delta = propagate(root)
-    allowed = _allowance(root, delta, margins)
-    noise = _noise(delta)
-    results: list[tuple[float, Estimate]] = []
-    for i, x in enumerate(inputs):
-        found, margin = float(delta.get(x, 0.0)), allowed.get(x, 0.0) + TINY
-        truth = derivative_of_graph(root, x)
-        if truth is not None and not abs(found - truth.value) <= truth.bound + margin:
-            raise AssertionError(
-                f"the derivative by {_which(i, inputs)} is wrong, though every operation's partial is right: "
-                f"the sweep lost or doubled a path\n{comparison(_at(inputs), found, truth, 'the sweep')}\n  {where}"
-            )
-        differences = _differences(lambda at: _call(f, points, [], at).data, i, inputs, noise)
-        if differences is not None and not abs(found - differences.value) <= differences.bound + margin:
-            raise AssertionError(
-                f"the derivative by {_which(i, inputs)} is wrong, though every recorded operation's partial is right: "
-                "the function computes something that was not recorded (v.data, float, a branch)\n"
-                f"{comparison(_at(inputs), found, differences, 'the sweep')}\n  {where}"
-            )
-        truth = truth or differences
-        if truth is None:
-            raise ValueError(f"no oracle can tell the derivative by {_which(i, inputs)}; move the point\n  {where}")
-        results.append((found, truth))
-    return results
+class _Check:
+    """One check of a function that records its operations."""
 
+    def __init__(self, f: Callable[..., Any], points: Sequence[Any], order: int, where: str) -> None:
+        self.f, self.points, self.order, self.where = f, points, order, where
+        self.inputs: list[Value] = []
+        self.root = call(f, points, self.inputs)
+        self.graph = Graph(self.root)
 
-def _check_second(
-    f: Callable[..., Any], points: Sequence[Any], root: Value, inputs: Sequence[Value], where: str
-) -> list[tuple[float, Estimate]]:
-    for node in topological_order(root):
-        if node.op is not None:
-            check_second_partials(node, where)
-    results: list[tuple[float, Estimate]] = []
-    gradient = propagate(root, partials=partials_as_values)
-    for i, x in enumerate(inputs):
-        first = gradient.get(x, 0.0)
-        second = propagate(first) if isinstance(first, Value) else {}
+    def results(self) -> Results:
+        """Found and true derivatives, first and second."""
+        for node in self.graph.order:
+            if not math.isfinite(node.data):
+                raise ValueError(f"there is no derivative to check: {describe(node)} is {node.data} {self.where}")
+        return self.first() + (self.second() if self.order == 2 else [])
 
-        def derivative(at: Sequence[float], i: int = i) -> float:
-            again: list[Value] = []
-            return float(propagate(_call(f, points, again, at)).get(again[i], 0.0))
-
-        # Below: what the rounding of the first derivative's own operations may amount to, and half of the digits of
-        # the sum of all its paths, taken without their signs.
-        noise, paths = (_noise(second), _paths(first)) if isinstance(first, Value) else (0.0, {})
-        for j, y in enumerate(inputs):
-            found = float(second.get(y, 0.0))
-            truth = _differences(derivative, j, inputs, noise)
+    def first(self) -> Results:
+        """Every operation's partials, then the sum over all paths."""
+        margins = {node: check_partials(node, self.where, self.root) for node in reversed(self.graph.inner)}
+        delta = propagate(self.root)
+        allowed = allowance(self.root, delta, margins)
+        noise = noise_of(delta)
+        results: Results = []
+        for i, x in enumerate(self.inputs):
+            found, margin = float(delta.get(x, 0.0)), allowed.get(x, 0.0) + TINY
+            truth = self.graph.derivative(x)
+            if truth is not None and not abs(found - truth.value) <= truth.bound + margin:
+                judge = self.graph.in_many_digits(x)  # the last word has whoever knows best
+                if judge is None or not abs(found - judge.value) <= judge.bound + margin:
+                    problem = "though every operation's partial is right: the sweep lost or doubled a path"
+                    raise self._wrong(f"the derivative by {self.which(i)} is wrong, {problem}", i, found, truth)
+                truth = judge
+            if truth is None or not self.follows(i, 2.0**-8, noise):
+                other = self.from_the_function(i, noise)
+                right = other is None or abs(found - other.value) <= other.bound + margin
+                if other is not None and not right and not self.follows(i, 2.0**-26, noise):
+                    problem = (
+                        "though every recorded operation's partial is right: the function computes something that was "
+                        "not recorded (v.data, float, a branch)"
+                    )
+                    raise self._wrong(f"the derivative by {self.which(i)} is wrong, {problem}", i, found, other)
+                truth = truth or other
             if truth is None:
                 raise ValueError(
-                    f"no oracle can tell the second derivative by {_which(i, inputs)} and {_which(j, inputs)}; "
-                    f"move the point\n  {where}"
-                )
-            if not abs(found - truth.value) <= truth.bound + HALF_THE_DIGITS * paths.get(y, 0.0) + TINY:
-                raise AssertionError(
-                    f"the second derivative by {_which(i, inputs)} and {_which(j, inputs)} is wrong\n"
-                    f"{comparison(_at(inputs), found, truth, 'the sweep')}\n  {where}"
+                    f"no oracle can tell the derivative by {self.which(i)}; move the point\n  {self.where}"
                 )
             results.append((found, truth))
-    return results
+        return results
 
+    def second(self) -> Results:
+        """Every operation's second partials, then the whole matrix."""
+        for node in reversed(self.graph.inner):
+            check_second_partials(node, self.where, self.root)
+        results: Results = []
+        gradient = propagate(self.root, partials=partials_as_values)
+        roundings = second_allowance(self.root, self.inputs)
+        known: dict[tuple[int, int], Estimate | None] = {}
+        for i, x in enumerate(self.inputs):
+            first = gradient.get(x, 0.0)
+            second = propagate(first) if isinstance(first, Value) else {}
+            # Below: what the rounding of the first derivative's own operations may amount to, and half of the digits
+            # of the sum of all its paths, taken without their signs.
+            noise, paths = (noise_of(second), path_sums(first)) if isinstance(first, Value) else (0.0, {})
+            for j, y in enumerate(self.inputs):
+                found = float(second.get(y, 0.0))
+                pair = min(i, j), max(i, j)
+                if pair not in known:
+                    known[pair] = self.graph.second_in_many_digits(x, y)
+                truth = known[pair] or _differences(lambda at, i=i: self.slope(at, i), j, self.inputs, noise)
+                both = f"{self.which(i)} and {self.which(j)}"
+                if truth is None:
+                    raise ValueError(
+                        f"no oracle can tell the second derivative by {both}; move the point\n  {self.where}"
+                    )
+                margin = truth.bound + HALF_THE_DIGITS * paths.get(y, 0.0) + roundings[i][j] + TINY
+                if not abs(found - truth.value) <= margin:
+                    raise self._wrong(f"the second derivative by {both} is wrong", i, found, truth)
+                results.append((found, truth))
+        return results
 
-def _call(
-    f: Callable[..., Any], points: Sequence[Any], inputs: list[Value], at: Sequence[float] | None = None
-) -> Value:
-    """Call `f` on Values shaped as the points, which are collected in `inputs`; `at` replaces their numbers."""
+    def value(self, at: Sequence[float]) -> float:
+        """`f` at other inputs."""
+        return call(self.f, self.points, [], at).data
 
-    def values(point: Any) -> Any:
-        if isinstance(point, (list, tuple)):
-            return [values(x) for x in point]  # pyright: ignore[reportUnknownVariableType]
-        shape: tuple[int, ...] = getattr(point, "shape", ())
-        if isinstance(point, np.ndarray) and shape:
-            array = np.empty(shape, dtype=object)
-            for index in np.ndindex(shape):
-                array[index] = values(point[index])
-            return array
-        inputs.append(Value(point if at is None else at[len(inputs)]))
-        return inputs[-1]
+    def slope(self, at: Sequence[float], i: int) -> float:
+        """∂f/∂input i at other inputs."""
+        again: list[Value] = []
+        return float(propagate(call(self.f, self.points, again, at)).get(again[i], 0.0))
 
-    result = f(*map(values, points))
-    if isinstance(result, Value):
-        return result
-    try:
-        return Value(result)  # a constant: its derivative is 0, and differences will tell whether that is true
-    except TypeError:
-        raise TypeError(
-            f"gradcheck checks functions that return ONE number, got {type(result).__name__}: "
-            "return one of its elements, or their total"
-        ) from None
+    def follows(self, i: int, step: float, noise: float) -> bool:
+        """Whether `f` computes what its recorded graph does when input `i` moves; outside a domain both must be."""
+        point = [x.data for x in self.inputs]
+        for h in (-step * max(1.0, abs(point[i])), step * max(1.0, abs(point[i]))):
+            graph = self.graph.at({self.inputs[i]: point[i] + h})
+            try:
+                own = self.value([*point[:i], point[i] + h, *point[i + 1 :]])
+            except (ArithmeticError, ValueError):
+                own = math.nan
+            same = own == graph or (math.isnan(own) and math.isnan(graph))
+            if not same and not abs(own - graph) <= noise + 1e-13 * (abs(own) + abs(graph)):
+                return False
+        return True
+
+    def from_the_function(self, i: int, noise: float) -> Estimate | None:
+        """What dual numbers or differences tell of `f` itself, whatever it recorded."""
+        point = [x.data for x in self.inputs]
+        dual = through_duals(lambda z: self._on([*point[:i], z, *point[i + 1 :]]), point[i])
+        return dual or _differences(self.value, i, self.inputs, noise)
+
+    def _on(self, at: Sequence[Any]) -> Any:
+        numbers = iter(at)
+        return self.f(*(shaped(p, lambda _: next(numbers)) for p in self.points))
+
+    def which(self, i: int) -> str:
+        """Such as: input 2 of 3."""
+        return place(i, self.points)
+
+    def _wrong(self, sentence: str, i: int, found: float, truth: Estimate) -> AssertionError:
+        def last(program: Program) -> str:
+            program.imported("autodiff.testing", "gradcheck")
+            arguments = [program.text(self.f), *map(program.text, self.points)]
+            return f"gradcheck({', '.join(arguments)}{', order=2' * (self.order == 2)})"
+
+        at = f"({', '.join(repr(x.data) for x in self.inputs)})"
+        return wrong(
+            sentence, operation=getattr(self.f, "name", None) or getattr(self.f, "__name__", type(self.f).__name__),
+            operand=i + 1, at=at, point=[x.data for x in self.inputs], found=found, truth=truth, source="the sweep",
+            where=self.where, reproduction=reproduction(last), root=self.root,
+        )  # fmt: skip
 
 
 def _differences(
@@ -191,33 +249,3 @@ def _differences(
     except NoDerivativeError:
         return None
     return estimate if estimate.bound <= 1e-3 * (1.0 + abs(estimate.value)) else None
-
-
-def _allowance(root: Value, delta: Mapping[Any, float], margins: Mapping[Any, Sequence[float]]) -> dict[Any, float]:
-    """How far off δ may be at each node, when each partial may be off by its margin: the sweep, for errors."""
-    allowed: dict[Any, float] = {root: 0.0}
-    for node in topological_order(root):
-        if node in margins and node in allowed:
-            for operand, partial, margin in zip(node.operands, node.partials, margins[node], strict=True):
-                if isinstance(operand, Value):
-                    more = allowed[node] * (abs(partial) + margin) + abs(delta.get(node, 0.0)) * margin
-                    allowed[operand] = allowed.get(operand, 0.0) + more
-    return allowed
-
-
-def _paths(root: Value) -> dict[Any, float]:
-    """The sum over all paths of |∏ partials|."""
-    return propagate(root, partials=lambda node: [abs(p) for p in node.partials])
-
-
-def _noise(delta: Mapping[Any, float]) -> float:
-    """What the rounding of every recorded operation amounts to in the root, to first order."""
-    return 4.0 * EPSILON * sum(abs(node.data * d) for node, d in delta.items() if node.op is not None)
-
-
-def _which(i: int, inputs: Sequence[Value]) -> str:
-    return f"input {i + 1} of {len(inputs)}"
-
-
-def _at(inputs: Sequence[Value]) -> str:
-    return f"({', '.join(repr(x.data) for x in inputs)})"

@@ -1,24 +1,28 @@
 """Other ways to know a derivative, each with the error bound it claims.
 
 Complex step (Squire and Trapp, SIAM Review 40, 1998): Im f(x + ih) / h, exact to rounding, for what can be computed on
-complex numbers. Central differences, extrapolated by Richardson to h → 0: for everything else.
+complex numbers. mpmath, if it is installed: the definition in 50 digits. Central differences, extrapolated by
+Richardson to h → 0: for everything else. Dual numbers, which take the slopes of operations from these, are in
+`duals.py`, and what is known of whole recorded graphs in `graphs.py`.
 """
 
 from __future__ import annotations
 
 import math
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autodiff.backward import topological_order
-from autodiff.ops import Op
+from autodiff.ops import OPS, Op
 from autodiff.testing.continuations import continuation
+from autodiff.testing.definitions import DIGITS, context, definition, installed
 
 EPSILON = sys.float_info.epsilon
 _UNDERFLOW = sys.float_info.min  # what a product beside the real axis may lose
-COMPLEX_STEP, DIFFERENCES = "complex step", "central differences"
+COMPLEX_STEP, MANY_DIGITS, DUAL, DIFFERENCES = "complex step", "mpmath", "dual numbers", "central differences"
+ORACLES = (COMPLEX_STEP, MANY_DIGITS, DUAL, DIFFERENCES)  # the order in which they are asked
 
 
 class NoDerivativeError(ValueError):
@@ -41,6 +45,8 @@ def complex_step(function: Callable[[complex], complex], x: float) -> Estimate:
     6.0
     """
     h = math.ldexp(1.0, max(math.frexp(x)[1] - 133, -960))  # a power of two: dividing by it is exact
+    if x and abs(x) < 2.0**60 * h:
+        return Estimate(math.nan, math.inf, COMPLEX_STEP)  # no step is small beside this number
     slope = function(complex(x, h)).imag / h
     return Estimate(slope, 16.0 * EPSILON * abs(slope) + h + _UNDERFLOW / h, COMPLEX_STEP)
 
@@ -88,6 +94,43 @@ def central_differences(function: Callable[[float], float], x: float, noise: flo
     return best
 
 
+def many_digits(function: Callable[[Any, Any], Any], x: float) -> Estimate:
+    """Give the derivative at `x` of `function(mp, x)`, which computes with the numbers of an mpmath context.
+
+    Central differences too, but with a step of 1e-20 and so many digits that 50 are left: what the differences of two
+    steps disagree by is far below a float's last place, which is what the bound amounts to.
+
+    >>> many_digits(lambda mp, x: mp.exp(x), 0.0).value
+    1.0
+    """
+    scale = (
+        max(0, 1 - math.frexp(x)[1]) // 3 if x else 0
+    )  # digits more, where a relative step is an absolutely small one
+    mp = context(2 * DIGITS + 8 * math.ceil(scale / 8))
+    at, h = mp.mpf(x), mp.mpf(10) ** -20 * (abs(mp.mpf(x)) or 1)
+    (high, low), (nearer, lower) = ((function(mp, at + s), function(mp, at - s)) for s in (h, h / 2))
+    wide, narrow = (high - low) / (2 * h), (nearer - lower) / h
+    value, noise = float(narrow), 8 * mp.eps * abs(mp.mpf(high)) / h
+    return Estimate(value, float(2 * abs(wide - narrow) + noise) + EPSILON * abs(value) + _UNDERFLOW, MANY_DIGITS)
+
+
+def complex_step_of_code(function: Callable[..., Any], x: float, differences: Estimate | None) -> Estimate | None:
+    """The complex step through code that may not be analytic (a branch, abs, a number taken apart on the way).
+
+    It is believed where `differences` agrees with it; None elsewhere.
+    """
+    if differences is None:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns where it drops the imaginary part
+            estimate = complex_step(lambda z: complex(function(z)), x)
+    except Exception:  # noqa: BLE001 # code of any kind may raise anything when a number is complex
+        return None
+    agree = abs(estimate.value - differences.value) <= estimate.bound + differences.bound + 1e-12 * abs(estimate.value)
+    return estimate if agree else None
+
+
 def partial_of(op: Op, operands: Sequence[float], i: int) -> Estimate:
     """Give ∂op/∂operand `i` by the best oracle there is for it."""
 
@@ -102,32 +145,31 @@ def partial_of(op: Op, operands: Sequence[float], i: int) -> Estimate:
         estimate = complex_step(along_complex, operands[i])
         if math.isfinite(estimate.value):
             return estimate
-    return central_differences(along, operands[i])
+    if OPS.get(op.name) is not None:
+        estimate = partial_in_many_digits(op, operands, i)
+        if estimate is not None:
+            return estimate
+    differences = central_differences(along, operands[i])
+
+    def forward(z: Any) -> Any:
+        return op.forward(*operands[:i], z, *operands[i + 1 :])
+
+    return complex_step_of_code(forward, operands[i], differences) or differences
 
 
-def derivative_of_graph(root: Any, leaf: Any) -> Estimate | None:
-    """Give ∂root/∂leaf by computing the recorded graph on complex numbers; None where an operation cannot."""
-    order = topological_order(root)[::-1]
-    functions: dict[Any, Any] = {node: continuation(node.op) for node in order if node.op is not None}
-    if None in functions.values():
+def partial_in_many_digits(op: Op, operands: Sequence[float], i: int) -> Estimate | None:
+    """∂op/∂operand `i` of a row of the table with 50 digits; None without mpmath, or for another operation."""
+    if not installed() or definition(op, context(2 * DIGITS)) is None:
         return None
 
-    def along(z: complex) -> complex:
-        at: dict[Any, complex] = {}
-        for node in order:
-            if node in functions:
-                at[node] = functions[node](*[complex(x) if x.__class__ is float else at[x] for x in node.operands])
-                if not math.isclose(at[node].real, node.data, rel_tol=1e-6, abs_tol=1e-9):  # 0 ** x, seen from afar
-                    raise ValueError(f"{node.op.name} is another function on complex numbers here")
-            else:
-                at[node] = z if node is leaf else complex(node.data)
-        return at[root]
+    def along(mp: Any, x: Any) -> Any:
+        row: Any = definition(op, mp)
+        return row(*map(mp.mpf, operands[:i]), x, *map(mp.mpf, operands[i + 1 :]))
 
     try:
-        estimate = complex_step(along, leaf.data)
-    except (ArithmeticError, ValueError):
+        return many_digits(along, operands[i])
+    except (ArithmeticError, ValueError, TypeError):  # TypeError: beside the real numbers, where it cannot be a float
         return None
-    return estimate if math.isfinite(estimate.value) else None
 
 
 def _attempt(function: Callable[[float], float], x: float) -> float:

@@ -6,23 +6,25 @@ only an operation that is admissible on those numbers. So none has to be thrown 
 
 from __future__ import annotations
 
-import math
+import linecache
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import permutations
+from itertools import count, permutations
 from typing import Any
 
 import autodiff
 from autodiff.ops import OPS, Op
+from autodiff.testing.arguments import shaped
+from autodiff.testing.conditioning import STEEPEST, admissible, repairs
+from autodiff.testing.sketches import sketch
+from autodiff.value import Value
 
-LIMIT = 1e3  # how large values and partials get, at the point and around it
-ROOM = 2.0**-6  # how far around it, relative to operands above 1
-_STEEPEST = 1e4  # how large the sum of all paths from an input to a node gets
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
 _PREFIX = {"neg": "-", "pos": "+"}
 _ON_SEQUENCES = ("total", "mean", "logsumexp")
+_NO_OPERATIONS = ("draw", "compile")  # the one loads graphviz, the other is Python's own name
 _NAMES = "xyzuvwpqrst"
 
 
@@ -41,7 +43,7 @@ class Expression:
     """
 
     source: str
-    point: tuple[float, ...]
+    point: tuple[Any, ...]
     names: Mapping[str, Op] = field(default_factory=dict[str, Op])
 
     def __call__(self, *values: Any) -> Any:
@@ -52,6 +54,40 @@ class Expression:
 
     def __repr__(self) -> str:
         return f"{self.source}\nf({', '.join(map(repr, self.point))})"
+
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # what Hypothesis and IPython print
+        printer.text(repr(self))
+
+    def on(self, names: Mapping[str, Any] | None) -> Callable[..., Any]:
+        r"""Give the same as a plain function, its names bound to another library's: `{"sin": torch.sin, ...}`.
+
+        With None they are autodiff's own.
+
+        >>> f = Expression("def f(x):\n    return sin(x) * 2.0", (0.0,))
+        >>> f.on({"sin": lambda x: x + 1.0})(3.0)
+        8.0
+        """
+        return _defined(self.source, _own(tuple(self.names.items())) if names is None else names)
+
+    def recorded(self) -> Any:
+        """Its value at the point as a Value, swept: the graph to look at. Leaves are labelled as in the source."""
+        arguments = self.source[self.source.index("(") + 1 : self.source.index(")")].split(", ")
+
+        values = [_labelled(name, x) for name, x in zip(arguments, self.point, strict=True)]
+        root: Any = self(*values)
+        root = root if isinstance(root, Value) else Value(root)
+        root.backward()
+        return root
+
+    def sketch(self) -> str:
+        """Its graph at the point as text."""
+        return sketch(self.recorded())
+
+    def draw(self) -> Any:
+        """Its graph at the point as a picture, a graphviz.Digraph."""
+        from autodiff.pictures import draw
+
+        return draw(self.recorded())
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,29 +129,23 @@ def grow(ops: Sequence[Op], numbers: Sequence[float], steps: Sequence[Step], lea
     return Expression(_written(inputs, inner), point, names)
 
 
-def admissible(op: Op, operands: Sequence[float], moving: Sequence[bool] | None = None) -> bool:
-    """Whether value and partials of `op` are bounded at `operands` and a little around them, on one side of any kink.
+def wrapped(f: Expression, around: str, loops: int, *, branch: bool) -> Expression:
+    """The expression with Python's own control flow around it.
 
-    Only the operands that are `moving` (all of them, by default) are tried around the point: the others are constants.
-
-    >>> admissible(OPS["log"], [1.0]), admissible(OPS["log"], [0.01]), admissible(OPS["abs"], [0.0])
-    (True, False, False)
+    A loop that applies `around` (an operation defined everywhere, and steep nowhere) so many times, and a branch on
+    the first input that the point is well away from.
     """
-    moving = [True] * len(operands) if moving is None else moving
-    kink = _kink(op, operands)
-    for at in _around(operands, moving):
-        other = _kink(op, at)
-        # A kink such as hypot's is never negative: there its distance counts.
-        if other != kink and (other * kink <= 0.0 or abs(kink) < ROOM):
-            return False
-        try:
-            value = op.on_floats(*at)
-            partials = op.partials_at(at, value, moving)
-        except (ArithmeticError, ValueError):
-            return False
-        if not max(map(abs, (value, *partials))) <= LIMIT:
-            return False
-    return True
+    head, body = f.source.split("\n", 1)
+    *lines, last = body.split("\n")
+    if not loops and not branch:
+        return f
+    first = head[head.index("(") + 1 : head.index(")")].split(", ")[0]
+    lines.append(last.replace("    return ", "    result = ", 1))
+    if loops:
+        lines += [f"    for _ in range({loops}):", f"        result = {around}(result)"]
+    if branch:
+        lines += [f"    if {first} > {f.point[0] - 1.0!r}:", "        result = 2.0 * result"]
+    return Expression("\n".join([head, *lines, "    return result"]), f.point, f.names)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,17 +165,7 @@ def _outcome(op: Op, operands: Sequence[Any]) -> tuple[float, float] | None:
     value = op.on_floats(*at)
     partials = op.partials_at(at, value, moving)
     steepness = sum(abs(p) * x.steepness for p, x in zip(partials, operands, strict=True) if isinstance(x, _Node))
-    return (value, steepness) if steepness <= _STEEPEST else None
-
-
-def repairs(op: Op, operands: Sequence[float]) -> Iterator[tuple[float, ...]]:
-    """Give the operands, then what may help where they are not admissible: into the domains, apart, in order."""
-    yield tuple(operands)
-    inside = tuple(_into(x, *op.domains[i].bounds) if i < len(op.domains) else x for i, x in enumerate(operands))
-    apart = tuple(x + 0.25 * (i + 1) for i, x in enumerate(inside))
-    positive = tuple(abs(x) + 0.25 * (i + 1) for i, x in enumerate(operands))
-    for tried in (inside, apart, positive, tuple(x / 8.0 for x in positive)):
-        yield from permutations(tried) if len(tried) <= 3 else (tried, tuple(sorted(tried)))
+    return (value, steepness) if steepness <= STEEPEST else None
 
 
 def _begin(ops: Sequence[Op], numbers: Sequence[float], step: Step, leaves: int) -> tuple[list[_Node], list[_Node]]:
@@ -176,27 +196,6 @@ def _next_node(ops: Sequence[Op], step: Step, picked: Sequence[Any], leaves: int
             if outcome:
                 return _Node(op, tuple(ordered), *outcome), cost
     return None, 0
-
-
-def _into(x: float, low: float, high: float) -> float:
-    """`x` itself where it is inside, else some number that is."""
-    if low < x < high:
-        return x
-    if math.isfinite(high - low):
-        return low + (high - low) * (0.5 + math.atan(x) / math.pi)
-    return low + abs(x) + 0.25 if math.isfinite(low) else high - abs(x) - 0.25
-
-
-def _around(operands: Sequence[float], moving: Sequence[bool]) -> Iterator[tuple[float, ...]]:
-    yield tuple(operands)
-    for i, x in enumerate(operands):
-        if moving[i]:
-            for step in (-ROOM, ROOM):
-                yield (*operands[:i], x + step * max(1.0, abs(x)), *operands[i + 1 :])
-
-
-def _kink(op: Op, operands: Sequence[float]) -> float:
-    return 0.0 if op.kink is None else op.kink(*operands)
 
 
 def _written(inputs: Sequence[_Node], inner: Sequence[_Node]) -> str:
@@ -237,9 +236,25 @@ def _call(node: _Node, text: Mapping[_Node, str]) -> str:
     return f"{op.name}({', '.join(operands)})"
 
 
+def _labelled(name: str, point: Any) -> Any:
+    """Values in the shape of an argument, labelled as one writes them: x, or p[3]."""
+    places = count()
+    return shaped(point, lambda x: Value(x, name if point is x else f"{name}[{next(places)}]"))
+
+
 @cache
 def _compiled(source: str, names: tuple[tuple[str, Op], ...]) -> Callable[..., Any]:
-    scope: dict[str, Any] = {name: getattr(autodiff, name) for name in autodiff.__all__ if name != "draw"}
-    scope |= dict(names)
-    exec(compile(source, "<expression>", "exec"), scope)  # noqa: S102 # text this module has just written
+    return _defined(source, _own(names))
+
+
+def _own(names: tuple[tuple[str, Op], ...]) -> dict[str, Any]:
+    return {name: getattr(autodiff, name) for name in autodiff.__all__ if name not in _NO_OPERATIONS} | dict(names)
+
+
+def _defined(source: str, names: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function `f` of this source, which Python's tools can show: `inspect.getsource` finds it."""
+    file = f"<expression {hash(source):x}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    scope: dict[str, Any] = dict(names)
+    exec(compile(source, file, "exec"), scope)  # noqa: S102 # text this module has just written
     return scope["f"]

@@ -1,16 +1,25 @@
-"""What Hypothesis draws: random expressions with a point, and operands for one operation."""
+"""What Hypothesis draws: random expressions, functions and networks with a point, and points for what one has.
+
+When a test fails, the graph of what was drawn for the minimal example is noted as text below its source.
+"""
 
 from __future__ import annotations
 
+import inspect
 import keyword
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
-from hypothesis import assume, reject
+from hypothesis import assume, note, reject
 from hypothesis import strategies as st
 
 from autodiff.ops import OPS, Op
-from autodiff.testing.sources import Expression, Step, admissible, grow, repairs
+from autodiff.testing.arguments import numbers_in, shaped
+from autodiff.testing.conditioning import admissible, repairs, well_conditioned
+from autodiff.testing.perceptrons import ACTIVATIONS, Network, network
+from autodiff.testing.sources import Expression, Step, grow, wrapped
+from autodiff.value import Value
 
 # Wide enough for every row, narrow enough for exp(exp(x)); what is nearly 0 is 0, or derivatives would underflow.
 _NUMBERS = st.floats(-4.0, 4.0).map(lambda x: x if abs(x) >= 1e-6 else 0.0)
@@ -65,6 +74,71 @@ def numbers(op: Op | str, max_operands: int = 5) -> st.SearchStrategy[tuple[floa
     return _operands(op, counts)
 
 
+def functions(
+    operations: Iterable[Op | str] | None = None, max_leaves: int = 8, inputs: int | None = None
+) -> st.SearchStrategy[Callable[..., Any]]:
+    """Give a strategy of plain Python functions, with loops and branches around an expression.
+
+    What tools take that want a function and no object: `inspect.getsource` shows it, and it has attributes `point`,
+    a tuple of arguments where it is well conditioned, and `source`. Arguments and errors as of `expressions`.
+
+    >>> functions(["exp", "mul"], max_leaves=0)
+    Traceback (most recent call last):
+      ...
+    ValueError: max_leaves must be at least 1, got 0
+    """
+    return _functions(expressions(operations, max_leaves, inputs))
+
+
+def points(f: Callable[..., Any], *like: Any) -> st.SearchStrategy[tuple[Any, ...]]:
+    """Give a strategy of points (argument tuples) at which a function of Values is well conditioned.
+
+    For your own functions: away from the kinks of what they record there, inside all domains, values and partials
+    bounded. `like` says what the arguments look like, as examples of their shapes (numbers, sequences, arrays); by
+    default each is one number. Points where `f` raises ArithmeticError or ValueError are not drawn.
+
+    Raises TypeError, at the call, when it cannot tell how many arguments `f` takes.
+
+    >>> points(print)
+    Traceback (most recent call last):
+      ...
+    TypeError: how many arguments does print take? Give an example of each: points(print, 1.0, [0.0, 0.0])
+    """
+    if not like:
+        like = _examples(f)
+    return _points(f, like)
+
+
+def networks(max_width: int = 3, max_layers: int = 3, max_samples: int = 3) -> st.SearchStrategy[Network]:
+    """Give a strategy of small multilayer perceptrons with weights and data, each a loss of its parameters.
+
+    A network is an expression with one argument, the list of all parameters: `gradcheck(network, *network.point)`.
+    Hidden layers, inputs and outputs have up to `max_width` units, of tanh, sigmoid, softplus or ReLU, none of them at
+    its kink; the loss is half the mean squared error over up to `max_samples` samples. They shrink to one unit.
+
+    >>> networks(max_width=0)
+    Traceback (most recent call last):
+      ...
+    ValueError: max_width must be at least 1, got 0
+    """
+    for name, number in (("max_width", max_width), ("max_layers", max_layers), ("max_samples", max_samples)):
+        _at_least_one(name, number)
+    return _networks(max_width, max_layers, max_samples)
+
+
+class _Noted:
+    """Written only if the note is shown: drawing a graph costs more than drawing an example."""
+
+    def __init__(self, expression: Expression) -> None:
+        self.expression = expression
+
+    def __repr__(self) -> str:
+        try:
+            return f"{self.expression}\n{self.expression.sketch()}"
+        except Exception as error:  # noqa: BLE001 # an engine under test may fail in any way, and that is shown elsewhere
+            return f"{self.expression}\n(its graph cannot be drawn: {type(error).__name__}: {error})"
+
+
 @st.composite
 def _expressions(draw: st.DrawFn, ops: Sequence[Op], max_leaves: int, most: int, inputs: int | None) -> Expression:
     # Steps first: shrinking deletes some of them, and what is left must keep its meaning.
@@ -72,9 +146,59 @@ def _expressions(draw: st.DrawFn, ops: Sequence[Op], max_leaves: int, most: int,
     drawn = draw(st.lists(step, min_size=1, max_size=2 * max_leaves))
     steps = [Step(op, tuple(digits // 16**i % 16 for i in range(4)), constant) for op, digits, constant in drawn]
     count = draw(st.integers(1, min(3, most))) if inputs is None else inputs
-    expression = grow(ops, [draw(_NUMBERS) for _ in range(count)], steps, max_leaves)
+    expression = grow(ops, [_generic(draw(_NUMBERS), i) for i in range(count)], steps, max_leaves)
     assume(expression is not None)
+    note(_Noted(cast("Expression", expression)))
     return cast("Expression", expression)
+
+
+def _generic(x: float, i: int) -> float:
+    """Number `i` as drawn, but 0 and i + 1 change places: inputs shrink to 1, 2, 3.
+
+    At 0, and where all are the same, too many faults make no difference, and graphs would stay large to show them.
+    """
+    return i + 1.0 if x == 0.0 else 0.0 if x == i + 1.0 else x
+
+
+@st.composite
+def _functions(draw: st.DrawFn, inner: st.SearchStrategy[Expression]) -> Callable[..., Any]:
+    loops = draw(st.integers(0, 3))
+    branch = draw(st.booleans())
+    around = draw(st.sampled_from(("sin", "tanh", "atan", "asinh")))
+    expression = wrapped(draw(inner), around, loops, branch=branch)
+    function: Any = expression.on(None)
+    function.point, function.source = expression.point, expression.source
+    return function
+
+
+@st.composite
+def _points(draw: st.DrawFn, f: Callable[..., Any], like: Sequence[Any]) -> tuple[Any, ...]:
+    drawn = [draw(_NUMBERS) for _ in numbers_in(like)]
+    for numbers in _moved(drawn):
+        count = iter(numbers)
+        point = tuple(shaped(example, lambda _, count=count: next(count)) for example in like)
+        try:
+            result = f(*(shaped(argument, Value) for argument in point))
+        except (ArithmeticError, ValueError):
+            continue
+        if not isinstance(result, Value) or well_conditioned(result):
+            return tuple(point_.astype(float) if hasattr(point_, "astype") else point_ for point_ in point)
+    return reject()
+
+
+@st.composite
+def _networks(draw: st.DrawFn, max_width: int, max_layers: int, max_samples: int) -> Network:
+    width = st.integers(1, max_width)
+    sizes = [draw(width), *draw(st.lists(width, min_size=1, max_size=max_layers))]
+    activation = draw(st.sampled_from(ACTIVATIONS))
+    samples = draw(st.integers(1, max_samples))
+    count = sum((n + 1) * m for n, m in pairwise(sizes))
+    parameters = [draw(_NUMBERS) / 2.0 for _ in range(count)]
+    data = [draw(_NUMBERS) / 2.0 for _ in range(samples * (sizes[0] + sizes[-1]))]
+    drawn = network(sizes, activation, parameters, data)
+    assume(well_conditioned(drawn.recorded()))
+    note(_Noted(drawn))
+    return drawn
 
 
 @st.composite
@@ -84,6 +208,34 @@ def _operands(draw: st.DrawFn, op: Op, counts: Sequence[int]) -> tuple[float, ..
         if admissible(op, repaired):
             return repaired
     return reject()
+
+
+def _moved(numbers: Sequence[float]) -> Iterator[list[float]]:
+    """The numbers, then what may help where they are not admissible: apart, above 0, near it."""
+    yield list(numbers)
+    yield [x + 0.25 * (i + 1) for i, x in enumerate(numbers)]
+    yield [abs(x) + 0.25 * (i + 1) for i, x in enumerate(numbers)]
+    yield [(abs(x) + 0.25 * (i + 1)) / 8.0 for i, x in enumerate(numbers)]
+
+
+def _examples(f: Callable[..., Any]) -> tuple[Any, ...]:
+    """An example of every argument of `f`: those that it is known to take, else one number each."""
+    known = getattr(f, "point", None)
+    if known is not None:
+        return tuple(known)
+    if isinstance(f, Op):
+        return (0.0,) * (f.arity or 3)
+    name = getattr(f, "__name__", type(f).__name__)
+    unknown = f"how many arguments does {name} take? Give an example of each: points({name}, 1.0, [0.0, 0.0])"
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except (TypeError, ValueError):
+        raise TypeError(unknown) from None
+    kinds = inspect.Parameter
+    taken = [p for p in parameters if p.default is p.empty and p.kind not in (kinds.VAR_KEYWORD, kinds.KEYWORD_ONLY)]
+    if not taken or any(p.kind is kinds.VAR_POSITIONAL for p in taken):
+        raise TypeError(unknown)
+    return (0.0,) * len(taken)
 
 
 def _operations(operations: Any) -> list[Op]:

@@ -1,0 +1,136 @@
+"""What can be told of a recorded graph as a whole: its value at other inputs, and its derivatives by other arithmetics.
+
+The nodes say which operations were computed on what; their partials, which are under test, are never looked at.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping
+from itertools import product
+from typing import Any
+
+from autodiff.backward import topological_order
+from autodiff.testing.continuations import continuation
+from autodiff.testing.definitions import DIGITS, context, definition, installed
+from autodiff.testing.oracles import EPSILON, MANY_DIGITS, Estimate, complex_step, many_digits
+
+_JITTERS = 3
+_TINY = 1e-300
+
+
+class Graph:
+    """A recorded computation that can be repeated in any arithmetic."""
+
+    def __init__(self, root: Any) -> None:
+        self.root = root
+        self.order = topological_order(root)[::-1]
+        self.inner = [node for node in self.order if node.op is not None]
+
+    def at(self, changed: Mapping[Any, float]) -> float:
+        """The root's value when these leaves have other numbers; NaN where it is not defined."""
+        try:
+            return self._replayed({node: node.op.on_floats for node in self.inner}, lambda x: x, changed)
+        except (ArithmeticError, ValueError):
+            return math.nan
+
+    def derivative(self, leaf: Any) -> Estimate | None:
+        """∂root/∂leaf by the complex step, or else with 50 digits; None where some operation knows neither."""
+        return self.by_complex_step(leaf) or self.in_many_digits(leaf)
+
+    def by_complex_step(self, leaf: Any) -> Estimate | None:
+        """∂root/∂leaf by the complex step.
+
+        Its claim has two parts: the rounding of the last operations, and what came of all others, which is found
+        by repeating the computation with every result moved by a few units in the last place.
+        """
+        functions: dict[Any, Any] = {node: continuation(node.op) for node in self.inner}
+        if None in functions.values():
+            return None
+
+        def step(check: Callable[[Any, Any], Any]) -> Estimate:
+            return complex_step(lambda z: self._replayed(functions, complex, {leaf: z}, check), leaf.data)
+
+        try:
+            estimate = step(self._as_recorded)
+            moved = max(abs(step(_nudged(seed)).value - estimate.value) for seed in range(_JITTERS))
+        except (ArithmeticError, ValueError):
+            return None
+        bound = estimate.bound + 4.0 * moved
+        return Estimate(estimate.value, bound, estimate.oracle) if math.isfinite(bound) else None
+
+    def in_many_digits(self, leaf: Any) -> Estimate | None:
+        """∂root/∂leaf with 50 digits; None without mpmath, and where the graph holds other than rows of the table."""
+        if not self._defined():
+            return None
+        try:
+            return many_digits(lambda mp, x: self._in(mp, {leaf: x}), leaf.data)
+        except (ArithmeticError, ValueError, TypeError):
+            return None
+
+    def second_in_many_digits(self, x: Any, y: Any) -> Estimate | None:
+        """∂²root/∂x∂y with 50 digits, by differences of differences; None as above."""
+        if not self._defined():
+            return None
+        tiny = max(0, *(1 - math.frexp(leaf.data)[1] for leaf in (x, y) if leaf.data)) if x.data or y.data else 0
+        mp = context(2 * DIGITS + 16 * math.ceil(tiny * 2 / 3 / 16))
+        try:
+            wide, narrow = (self._second(mp, x, y, mp.mpf(10) ** -15 / k) for k in (1, 2))
+            value = float(narrow)
+            noise = (
+                64
+                * mp.eps
+                * abs(self._in(mp, {}))
+                / (mp.mpf(10) ** -30 * (abs(mp.mpf(x.data)) or 1) * (abs(mp.mpf(y.data)) or 1))
+            )
+            bound = float(2 * abs(wide - narrow) + noise) + EPSILON * abs(value) + _TINY
+        except (ArithmeticError, ValueError, TypeError):
+            return None
+        return Estimate(value, bound, MANY_DIGITS)
+
+    def _second(self, mp: Any, x: Any, y: Any, step: Any) -> Any:
+        a, b = mp.mpf(x.data), mp.mpf(y.data)
+        h, k = step * (abs(a) or 1), step * (abs(b) or 1)
+        if x is y:
+            return (self._in(mp, {x: a + h}) - 2 * self._in(mp, {x: a}) + self._in(mp, {x: a - h})) / (h * h)
+        corners = (s * t * self._in(mp, {x: a + s * h, y: b + t * k}) for s, t in product((1, -1), repeat=2))
+        return sum(corners) / (4 * h * k)
+
+    def _defined(self) -> bool:
+        return installed() and all(definition(node.op, context(2 * DIGITS)) is not None for node in self.inner)
+
+    def _in(self, mp: Any, changed: Mapping[Any, Any]) -> Any:
+        functions = {node: definition(node.op, mp) for node in self.inner}
+        return self._replayed(functions, mp.mpf, changed, self._as_recorded)
+
+    @staticmethod
+    def _as_recorded(node: Any, result: Any) -> Any:
+        """The result, if it is the node's number: 0 ** x, seen from afar, is another function on complex numbers."""
+        if not math.isclose(float(result.real), node.data, rel_tol=1e-6, abs_tol=1e-9):
+            raise ValueError(f"{node.op.name} is another function in this arithmetic")
+        return result
+
+    def _replayed(
+        self,
+        functions: Mapping[Any, Any],
+        lift: Callable[[float], Any],
+        changed: Mapping[Any, Any],
+        check: Callable[[Any, Any], Any] = lambda _, result: result,
+    ) -> Any:
+        at: dict[Any, Any] = {}
+        for node in self.order:
+            if node in changed:
+                at[node] = changed[node]
+            elif node in functions:
+                operands = [lift(x) if x.__class__ is float else at[x] for x in node.operands]
+                at[node] = check(node, functions[node](*operands))
+            else:
+                at[node] = lift(node.data)
+        return at[self.root]
+
+
+def _nudged(seed: int) -> Callable[[Any, Any], Any]:
+    """Every result a little up or down, by two units in the last place."""
+    draw = random.Random(seed)  # noqa: S311 # signs of roundings, no secrets
+    return lambda _, result: result * (1.0 + draw.choice((-2.0, 2.0)) * EPSILON)

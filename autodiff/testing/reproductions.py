@@ -1,0 +1,270 @@
+"""A failure as a program of its own: the source of functions, operations and points, as far as Python can tell it.
+
+What can be imported is imported; a row of the table is looked up there; any other function is written out, with what
+it uses from around it, and so is an operation, rule by rule.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import linecache
+import math
+import sys
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+import autodiff
+from autodiff.domains import Domain
+from autodiff.ops import OPS, Op
+
+Syntax = ast.Lambda | ast.FunctionDef
+
+
+class UnwritableError(Exception):
+    """An object that cannot be written as source; the argument says which."""
+
+
+class Program:
+    r"""Source that grows: `text(thing)` gives what denotes it, after the imports and definitions it needs.
+
+    >>> program = Program()
+    >>> program.written(f"print({program.text(OPS['sin'])}({program.text(0.0)}))")
+    'from autodiff import OPS\n\nprint(OPS["sin"](0.0))'
+    """
+
+    def __init__(self) -> None:
+        self._modules: set[str] = set()
+        self._imports: dict[str, list[str]] = {}
+        self._definitions: list[str] = []
+        self._names: dict[str, Any] = {}
+
+    def written(self, last: str) -> str:
+        """The whole program, with `last` as its last lines."""
+        imports = sorted(self._modules)
+        imports += [
+            f"from {module} import {', '.join(sorted(set(names)))}" for module, names in sorted(self._imports.items())
+        ]
+        blocks = ["\n".join(imports), *self._definitions, last]
+        return "\n\n".join(block for block in blocks if block)
+
+    def imported(self, module: str, name: str) -> str:
+        """Have a name imported."""
+        thing = getattr(sys.modules[module], name)
+        alias = self._free(name, thing)
+        self._imports.setdefault(module, []).append(f"{name} as {alias}" if alias != name else name)
+        self._names[alias] = thing
+        return alias
+
+    def text(self, thing: Any, name: str = "f") -> str:
+        """What denotes a thing; `name` is what it is called if it needs a definition.
+
+        Raises UnwritableError for what has no source.
+        """
+        if thing is None or isinstance(thing, (int, str, float, np.generic)):
+            return _number(thing)
+        for known, other in self._names.items():
+            if other is thing:
+                return known
+        if isinstance(thing, (list, tuple, np.ndarray)):
+            return self._sequence(thing, name)
+        if isinstance(thing, types.ModuleType):
+            return self._module(thing, name)
+        if isinstance(thing, Domain):
+            without = "" if thing.without is None else f", without={thing.without!r}"
+            return f'{self.imported("autodiff", "Domain")}("{thing.interval}"{without})'
+        if isinstance(thing, Op):
+            return self._operation(thing)
+        return self._code(thing, name)
+
+    def _sequence(self, thing: Any, name: str) -> str:
+        if isinstance(thing, np.ndarray):
+            self._modules.add("import numpy as np")
+            return f"np.array({self.text(thing.tolist())})"
+        inner = ", ".join(self.text(x, name) for x in thing)
+        return f"[{inner}]" if isinstance(thing, list) else f"({inner}{',' * (len(thing) == 1)})"
+
+    def _code(self, thing: Any, name: str) -> str:
+        place = _importable(thing)
+        if place:
+            return self.imported(*place)
+        if hasattr(thing, "source") and hasattr(thing, "names"):
+            return self._expression(thing, name)
+        if isinstance(thing, types.FunctionType):
+            return self._function(thing)
+        raise UnwritableError(f"{type(thing).__name__} {name}")
+
+    def _free(self, name: str, thing: Any) -> str:
+        """A name that nothing else has here, and that is no builtin."""
+        name = name if name.isidentifier() else "f"
+        while (name in self._names and self._names[name] is not thing) or hasattr(builtins, name):
+            name += "_"
+        return name
+
+    def _defined(self, name: str, thing: Any, source: str) -> str:
+        self._names[name] = thing
+        self._definitions.append(source)
+        return name
+
+    def _module(self, module: types.ModuleType, name: str) -> str:
+        alias = self._free(name, module)
+        self._modules.add(f"import {module.__name__} as {alias}" if alias != module.__name__ else f"import {alias}")
+        self._names[alias] = module
+        return alias
+
+    def _operation(self, op: Op) -> str:
+        if OPS.get(op.name) is op:
+            return f'{self.imported("autodiff", "OPS")}["{op.name}"]'
+        for module in list(sys.modules.values()):
+            if module.__name__ != "__main__" and getattr(module, op.name, None) is op:
+                return self.imported(module.__name__, op.name)
+        row = OPS.get(op.name)
+        if row is not None and all(
+            getattr(op, f.name) == getattr(row, f.name) for f in fields(Op) if f.name != "partials"
+        ):
+            replace, rules = self.imported("dataclasses", "replace"), self.text(op.partials, "rule")
+            name = self._free(op.name, op)
+            return self._defined(name, op, f"{name} = {replace}({self.text(row)}, partials={rules})")
+        constructor = self.imported("autodiff", "Op")
+        arguments = [repr(op.name), repr(op.symbol)]
+        for field in fields(Op)[2:]:
+            given = getattr(op, field.name)
+            if field.init and field.name != "condition" and given is not None and given != ():
+                arguments.append(f"{field.name}={self.text(given, field.name)}")
+        name = self._free(op.name, op)
+        inner = "".join(f"    {argument},\n" for argument in arguments)
+        return self._defined(name, op, f"{name} = {constructor}(\n{inner})")
+
+    def _expression(self, expression: Any, name: str) -> str:
+        used = {node.id for node in ast.walk(ast.parse(expression.source)) if isinstance(node, ast.Name)}
+        for each in sorted(used):
+            if each in expression.names:
+                written = self.text(expression.names[each], each)
+                if written != each:
+                    self._defined(each, expression.names[each], f"{each} = {written}")
+            elif each in autodiff.__all__:
+                self.imported("autodiff", each)
+        name = self._free(name, expression)
+        return self._defined(name, expression, expression.source.replace("def f(", f"def {name}(", 1))
+
+    def _function(self, function: types.FunctionType) -> str:
+        syntax = syntax_of(function)
+        if syntax is None:
+            raise UnwritableError(f"function {function.__name__}")
+        if isinstance(syntax, ast.FunctionDef):  # named before its body is written, which may call it
+            syntax.name = self._free(function.__name__, function)
+            self._names[syntax.name] = function
+        parameters = {a.arg for a in ast.walk(syntax.args) if isinstance(a, ast.arg)}
+        renamed: dict[str, str] = {}
+        around = surroundings(function)
+        for used in {n.id: None for n in ast.walk(syntax) if isinstance(n, ast.Name)}:
+            if used in around and used not in parameters:
+                written = self.text(around[used], used)
+                name = self._free(used, around[used])
+                if written.isidentifier():
+                    name = written
+                elif name not in self._names:
+                    self._defined(name, around[used], f"{name} = {written}")
+                renamed[used] = name
+        syntax = _Renamed(renamed).visit(syntax)
+        defaults = iter([*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()])
+        for default in (syntax.args.defaults, syntax.args.kw_defaults):
+            default[:] = [d and ast.parse(self.text(next(defaults)), mode="eval").body for d in default]
+        if isinstance(syntax, ast.Lambda):
+            return ast.unparse(syntax)
+        return self._defined(syntax.name, function, ast.unparse(syntax))
+
+
+def syntax_of(function: types.FunctionType) -> Syntax | None:
+    """The syntax tree of a function, a fresh one without annotations and decorators; None where there is no source.
+
+    Of several lambdas in a line it is the one whose code stands at the same columns.
+    """
+    code = function.__code__
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    # What has no width belongs to the call and not to the text.
+    places = [(line, column) for line, last, column, end in code.co_positions() if (line, column) != (last, end)]
+    places = [(line, column) for line, column in places if line and column is not None]
+    found = [node for node in _functions("".join(lines)) if _is_of(node, code, places)]
+    if not found:
+        return None
+    best = max(found, key=lambda node: (node.lineno, node.col_offset))  # the innermost that holds them all
+    again: Any = ast.parse(ast.unparse(best)).body[0]
+    syntax: Any = again.value if isinstance(best, ast.Lambda) else again
+    for argument in ast.walk(syntax.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    if isinstance(syntax, ast.FunctionDef):
+        syntax.decorator_list, syntax.returns = [], None
+    return syntax
+
+
+def surroundings(function: types.FunctionType) -> dict[str, Any]:
+    """What a function sees by name around it: its module's globals, and over them its closure."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return {**function.__globals__, **{name: cell.cell_contents for name, cell in cells}}
+
+
+class _Renamed(ast.NodeTransformer):
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:  # the name ast looks for
+        node.id = self.names.get(node.id, node.id)
+        return node
+
+
+@lru_cache(maxsize=8)
+def _functions(source: str) -> Sequence[Syntax]:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ()
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.Lambda, ast.FunctionDef))]
+
+
+def _is_of(node: Syntax, code: types.CodeType, places: Sequence[tuple[int, int]]) -> bool:
+    names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+    if names != list(code.co_varnames[: code.co_argcount]) or getattr(node, "name", "<lambda>") != code.co_name:
+        return False
+    start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
+    return node.lineno <= code.co_firstlineno <= end[0] and all(start <= place <= end for place in places)
+
+
+def _importable(thing: Any) -> tuple[str, str] | None:
+    """Module and name under which a function or class is found."""
+    module = getattr(thing, "__module__", None)
+    name = getattr(thing, "__qualname__", None)
+    if module in (None, "__main__") or module not in sys.modules or not isinstance(name, str):
+        return None
+    return (module, name) if getattr(sys.modules[module], name, None) is thing else None
+
+
+def _number(x: Any) -> str:
+    plain: Any = getattr(x, "item", lambda: x)()
+    return f'float("{plain}")' if isinstance(plain, float) and not math.isfinite(plain) else repr(plain)
+
+
+def reproduction(last: Callable[[Program], str]) -> Callable[[], str]:
+    """Give a function that writes the program that ends in `last(program)`: few failures are ever read."""
+
+    def write() -> str:
+        program = Program()
+        try:
+            return program.written(last(program))
+        except (UnwritableError, RecursionError) as error:
+            return f"# {error} has no source to show: run this where it is defined\n{last(_Named())}"
+
+    return write
+
+
+class _Named(Program):
+    """Calls everything by its name, for a reader who has it."""
+
+    def text(self, thing: Any, name: str = "f") -> str:
+        return str(getattr(thing, "__name__", name)) if callable(thing) else repr(thing)

@@ -1,0 +1,128 @@
+"""Every operation is right to a few ulps over the whole of its domain, and extremes never make a NaN."""
+
+import math
+import re
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("mpmath", reason="mpmath is the oracle here")
+
+from autodiff import OPS, Op, Value, hypot, logsumexp, softmax
+from benchmarks.accuracy import COLUMNS, GOAL, TRUTH, measure, mp, points, ulps
+from models.losses import binary_cross_entropy, cross_entropy
+
+PAGE = (Path(__file__).parent.parent / "docs" / "accuracy.md").read_text(encoding="utf-8")
+EDGES = {"asin", "acos", "acosh"}  # at 1 their slope is infinite
+every_row = pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+
+
+@every_row
+def test_value_and_partials_are_right_to_four_ulps(op):
+    """On floats and arrays, at points other than those of the page; where numbers are subnormal see the page."""
+    for column, worst in measure(op, 120, seed=1847).items():
+        assert worst.normal <= GOAL, (column, worst.where)
+
+
+@every_row
+def test_the_page_has_a_row_for_every_operation_and_all_figures_reach_the_goal(op):
+    """docs/accuracy.md is what the command writes when it finds nothing above the goal."""
+    (row,) = re.findall(rf"^\| `{op.name}` \|(.*)\|$", PAGE, re.MULTILINE)
+    figures = [float(cell) for cell in row.split("|")]
+    assert len(figures) == len(COLUMNS) + 1
+    assert max(figures[:-1]) <= GOAL
+    assert f"at most {GOAL:g} ulps, is met for every operation" in PAGE
+
+
+@every_row
+def test_the_truths_partials_are_the_derivatives_of_its_values(op):
+    """The oracle's closed forms, differentiated by mpmath: two independent ways to the same 15 digits."""
+    value, *partials = TRUTH[op.name]
+    ordinary = (p for p in points(op, 400, seed=2) if all(1e-3 < abs(x) < 20.0 for x in p))
+    for _, point in zip(range(4), ordinary, strict=False):
+        at = [mp.mpf(x) for x in point]
+        for i, partial in enumerate(partials):
+            if (op.name == "pow" and i and point[0] < 0.0) or (op.name in EDGES and abs(point[0]) == 1.0):
+                continue  # there is no derivative, or an infinite one
+            order = tuple(int(j == i) for j in range(len(point)))
+            numerical, closed = mp.diff(value, tuple(at), order, h=mp.mpf(10) ** -40), partial(*at)
+            assert abs(numerical - closed) <= mp.mpf(10) ** -12 * max(1, abs(closed)), (point, i)
+
+
+def test_a_slope_that_loses_its_digits_is_caught():
+    """1 - tanh² is the textbook's, and is wrong by more than a million ulps where tanh is close to 1."""
+    textbook = Op("tanh", "tanh", math.tanh, np.tanh, (lambda a, r: 1.0 - r * r,))
+    worst = measure(textbook, 200)
+    assert worst["partials, floats"].normal > 1e6
+    assert worst["partials, arrays"].normal > 1e6
+    assert worst["value, floats"].normal <= GOAL
+
+
+@pytest.mark.parametrize(
+    ("got", "exact", "error"),
+    [
+        (1.0, "1", 0.0),
+        (1.0 + 2.0**-52, "1", 1.0),
+        (math.inf, "1e309", 0.0),
+        (math.inf, "1.7e308", pytest.approx(2.0**53 - 1.7e308 / 2.0**971, rel=1e-9)),
+        (-math.inf, "1e309", math.inf),
+        (math.nan, "1", math.inf),
+        (0.0, "5e-324", pytest.approx(1.012, rel=1e-3)),
+        (0.0, "0", 0.0),
+    ],
+)
+def test_what_an_ulp_is(got, exact, error):
+    """The unit of the last place of the exact number; overflow is right only where rounding gives infinity."""
+    measured = ulps(got, mp.mpf(exact))
+    assert measured == error or (error == math.inf and measured > 2.0**52)
+
+
+HUGE = 1.7976931348623157e308
+EXTREMES = [0.0, -0.0, 5e-324, -5e-324, 1e-308, 1.0, -1.0, 37.0, -37.0, 709.8, -745.2, 1e17, 1e154, -1e154, HUGE, -HUGE]
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softplus", "tanh", "erf", "atan", "asinh", "exp", "expm1"])
+def test_rows_of_one_operand_make_no_nan_of_any_finite_number(name):
+    """Value and slope on floats, on arrays and recorded: numbers, perhaps infinite where the truth overflows."""
+    op = OPS[name]
+    with np.errstate(all="ignore"):
+        arrays = op(np.array(EXTREMES))
+        (slopes,) = op.partials_of([np.array(EXTREMES)], arrays)
+    assert not np.isnan(arrays).any()
+    assert not np.isnan(slopes).any()
+    for x in EXTREMES:
+        recorded = op(Value(x))
+        assert not math.isnan(recorded.data)
+        assert not math.isnan(recorded.partials[0])
+    if name in {"sigmoid", "softplus", "tanh"}:
+        assert ((slopes >= 0.0) & (slopes <= 1.0)).all()
+
+
+@pytest.mark.parametrize("pair", list(product(EXTREMES, repeat=2)), ids=str)
+def test_rows_of_two_operands_make_no_nan_of_finite_numbers(pair):
+    """hypot, logsumexp, softmax, cross-entropy: numbers with slopes of at most 1, on floats and arrays; pow if defined."""
+    for f in (hypot, lambda a, b: logsumexp([a, b]), lambda a, b: cross_entropy([a, b], 0)):
+        a, b = Value(pair[0]), Value(pair[1])
+        result = f(a, b)
+        if abs(pair[0] - pair[1]) == math.inf and f is not hypot and result.data == math.inf:
+            continue  # logits further apart than the largest float: documented
+        assert not math.isnan(result.data)
+        if math.isfinite(result.data):
+            result.backward()
+            assert abs(a.grad) <= 1.0 + 1e-12
+            assert abs(b.grad) <= 1.0 + 1e-12
+    assert all(0.0 <= p <= 1.0 for p in softmax(pair))
+    for y in (0, 1):
+        assert 0.0 <= binary_cross_entropy(pair[0], y) <= HUGE
+    columns = [np.array([x]) for x in pair]
+    for name in ("hypot", "logsumexp"):
+        assert not np.isnan(OPS[name](*columns)).any()
+    a, b = pair
+    if a >= 0.0 and not (a == 0.0 and b < 0.0):  # where a power is defined for any exponent
+        powers = OPS["pow"](*columns)
+        assert not np.isnan(powers).any()
+        assert powers[0] == pytest.approx(OPS["pow"](a, b), rel=1e-15)
+        slopes = OPS["pow"].partials_at(pair, OPS["pow"](a, b), [True, a > 0.0])
+        assert not any(map(math.isnan, slopes))

@@ -1,0 +1,76 @@
+"""The fuzzing targets, each for a moment; `python -m tests.fuzz` runs them at length (docs/trust.md)."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autodiff import Value
+from models import checkpoints
+from tests.fuzz.__main__ import run
+from tests.fuzz.source import Source
+from tests.fuzz.targets import TARGETS
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@given(data=st.binary(min_size=48, max_size=128))
+def test_nothing_undocumented_comes_out(name, data):
+    """Whatever the bytes make of it: an answer, or an exception that the documentation names."""
+    target, _ = TARGETS[name]
+    target(data)
+
+
+def test_a_source_that_is_empty_makes_the_first_choice_every_time():
+    """So that shrinking to fewer and smaller bytes shrinks what is tried."""
+    source = Source(b"")
+    assert (source.below(7), source.choice("abc"), source.text(), source.bytes(9)) == (0, "a", "", b"")
+
+
+def shorter(self, label):
+    self._label = label[:9]
+
+
+def test_a_planted_fault_is_found(monkeypatch):
+    """A label cut after nine characters breaks the promise that it comes back."""
+    monkeypatch.setattr(Value, "label", property(Value.label.fget, shorter))
+    with pytest.raises(AssertionError):
+        run(TARGETS["labels"][0], 500, 0)
+
+
+def test_a_file_whose_checksum_nobody_checks_is_found(monkeypatch):
+    """Without checksums a damaged file loads as something else, and the target sees it."""
+
+    class Digest:
+        def __init__(self, contents=b""):
+            self.contents = contents
+
+        def digest(self):
+            return Anything()
+
+        def hexdigest(self):
+            return Anything()
+
+    class Anything:
+        def __ne__(self, other):
+            return False
+
+    monkeypatch.setattr(checkpoints, "hashlib", SimpleNamespace(sha256=Digest))
+    with pytest.raises(AssertionError):
+        run(TARGETS["checkpoint"][0], 500, 0)
+
+
+def test_the_command_runs_and_counts_its_cases():
+    """Exit code 0 and "0 findings" where nothing is found."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz", "--cases", "300", "--target", "labels"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "300 cases" in done.stdout
+    assert "0 findings" in done.stdout

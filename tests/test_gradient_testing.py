@@ -1,0 +1,495 @@
+"""What `autodiff.testing` offers for other people's code: blame, reproductions, strategies, laws and planted faults."""
+
+import inspect
+import math
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import Phase, find, given, settings
+from hypothesis import strategies as st
+
+import autodiff
+from autodiff import OPS, Op, Value, exp, log, sin
+from autodiff.testing import (
+    Expression,
+    WrongDerivativeError,
+    expressions,
+    functions,
+    gradcheck,
+    laws,
+    networks,
+    numbers,
+    points,
+)
+from autodiff.testing.conditioning import well_conditioned
+from autodiff.testing.duals import Dual, through_duals
+from autodiff.testing.faults import KINDS, caught, faults, survivors
+from autodiff.testing.graphs import Graph
+from autodiff.testing.oracles import (
+    central_differences,
+    complex_step,
+    complex_step_of_code,
+    many_digits,
+    partial_in_many_digits,
+    partial_of,
+)
+from autodiff.testing.sketches import sketch
+from lessons.gradient_faults import PAGE, page
+
+WRONG_TANH = replace(OPS["tanh"], partials=(lambda a, r: 1.0 - r,))
+HALF = 0.5
+FIND = settings(max_examples=300, database=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
+
+
+def wrong_cube(slope):
+    return Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: slope * a * a,))
+
+
+def down_and_up():
+    def down(x, n=3):
+        return up(x, n - 1) * HALF if n else x.data * x
+
+    def up(x, n):
+        return down(x + HALF, n)
+
+    return down
+
+
+def failure(*args, **options):
+    with pytest.raises(WrongDerivativeError) as caught:
+        gradcheck(*args, **options)
+    return caught.value
+
+
+FAILING = {
+    "an operation of a module": lambda: failure(WRONG_TANH, 0.5),
+    "an operation with a closure": lambda: failure(wrong_cube(2.0), 2.0),
+    "a row with a wrong rule, constants beside it": lambda: failure(
+        lambda x: sin(replace(OPS["pow"], partials=(lambda a, b, r: a, OPS["pow"].partials[1]))(x, 2.5)), 3.0
+    ),
+    "any number of operands": lambda: failure(
+        replace(OPS["mean"], partials=lambda xs, r: [1.0] * len(xs)), 1.0, 2.0, 4.0
+    ),
+    "a second derivative": lambda: failure(
+        Op("grow", "g", math.exp, np.exp, (lambda a, r: math.exp(getattr(a, "data", a)),)), 0.5, order=2
+    ),
+    "what was not recorded": lambda: failure(lambda x: x * x.data * HALF, 3.0),
+    "an expression": lambda: failure(Expression("def f(x, y):\n    return sin(x) * y", (0.5, 2.0)), 0.5, 2.0,
+                                     gradient=lambda x, y: (x, y)),
+    "functions that call each other": lambda: failure(down_and_up(), 0.5),
+    "an array": lambda: failure(lambda W, x: np.tanh(W @ x).sum(), np.eye(2), [1.0, 2.0],
+                                gradient=lambda W, x: (np.ones((2, 2)), x)),
+    "a second derivative of somebody else's": lambda: failure(
+        lambda x: x**3, 2.0, gradient=lambda x: 3 * x**2, hessian=lambda x: 6 * x + 1, order=2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_a_failure_comes_with_a_program_that_fails_the_same_way(case):
+    """As it stands, in an empty namespace: same sentence, same numbers."""
+    error = FAILING[case]()
+    assert error.reproduction in "\n".join(line.removeprefix("    ") for line in str(error).splitlines())
+    with pytest.raises(WrongDerivativeError) as again:
+        exec(error.reproduction, {})
+    assert str(again.value).split("\n  in gradcheck of")[0] == str(error).split("\n  in gradcheck of")[0]
+    assert again.value.ratio == pytest.approx(error.ratio, nan_ok=True)
+
+
+def test_a_function_without_source_is_named_in_the_program():
+    """What cannot be written out is not made up."""
+    scope = {}
+    exec("f = lambda x: x * x.data", scope)
+    error = failure(scope["f"], 3.0)
+    assert error.reproduction.startswith("# function <lambda> has no source to show")
+
+
+def test_a_failure_has_fields_a_sketch_and_a_picture():
+    """For tools and for eyes; and it survives a pickle, as parallel test runners need."""
+    error = failure(lambda x, y: OPS["add"](WRONG_TANH(x), y), 0.5, 1.0)
+    assert (error.operation, error.operand, error.point) == ("tanh", 1, (0.5,))
+    assert error.found == 1.0 - math.tanh(0.5)
+    assert error.expected == pytest.approx(1.0 - math.tanh(0.5) ** 2)
+    assert error.ratio == error.found / error.expected
+    assert error.oracle == "complex step"
+    assert "tanh = 0.462117   δ 1   ← here" in error.sketch()
+    assert "wrong by operand 1" in error.draw().source
+    assert "wrong by operand 1" not in autodiff.draw(error.root).source
+    again = pickle.loads(pickle.dumps(failure(wrong_cube(2.0), 2.0)))
+    assert again.ratio == pytest.approx(2 / 3)
+    assert "gradcheck(cube, 2.0)" in str(again)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "said"),
+    [
+        (lambda x, y: (-y * math.cos(x * y), -x * math.cos(x * y)), "the sign is wrong"),
+        (lambda x, y: (x * math.cos(x * y), y * math.cos(x * y)), "this is the derivative by input 2, are they swapped?"),
+        (lambda x, y: (y, x), "the partial of sin by operand 1 is left out of the product"),
+        (lambda x, y: (2 * y * math.cos(x * y), 2 * x * math.cos(x * y)), "the partial of sin by operand 1 is doubled"),
+        (lambda x, y: (y * math.cos(x * y), 0.0), "the partial of mul by operand 2 is taken as 0"),
+    ],
+)  # fmt: skip
+def test_a_student_s_mistake_is_named(gradient, said):
+    """From the wrong numbers alone: what the chain rule gives with that one mistake is what was handed in."""
+    assert said in str(failure(lambda x, y: sin(x * y), 0.3, 0.5, gradient=gradient))
+
+
+def test_an_unexplained_mistake_is_left_unexplained():
+    """No guess is better than a wrong one."""
+    assert "come out when" not in str(failure(lambda x: sin(x) * x, 0.7, gradient=lambda x: 17.0))
+
+
+@pytest.mark.parametrize(
+    ("f", "point", "gradient", "oracle"),
+    [
+        (lambda x: x**3 + exp(x), (2.0,), lambda x: 3 * x**2 + math.exp(x), "complex step"),
+        (lambda x: np.sin(x) * x, (2.0,), lambda x: math.cos(x) * x + math.sin(x), "complex step"),
+        (lambda x: autodiff.erf(x), (0.5,), lambda x: 2 / math.sqrt(math.pi) * math.exp(-x * x), "mpmath"),
+        (lambda x: math.gamma(x), (3.0,), lambda x: 2 * (1.5 - 0.5772156649015329), "central differences"),
+        (lambda x: float(np.real(np.exp(1j * x))), (0.5,), lambda x: -math.sin(0.5), "central differences"),
+        (lambda xs: np.linalg.det(xs), (np.array([[2.0, 1.0], [0.5, 3.0]]),),
+         lambda xs: np.array([[3.0, -0.5], [-1.0, 2.0]]), "complex step"),
+        (lambda xs: sum(x * x for x in xs), ([1.0, 2.0, 3.0],), lambda xs: [2.0, 4.0, 6.0], "complex step"),
+        (lambda x: np.float32(x) ** 2, (3.0,), lambda x: 6.0, "central differences"),
+    ],
+)  # fmt: skip
+def test_somebody_else_s_gradient_is_checked_by_the_best_oracle(f, point, gradient, oracle):
+    """autodiff's functions, NumPy's, math's, LAPACK's; a fault of 1 in 100 is found in each."""
+    assert gradcheck(f, *point, gradient=gradient).oracle == oracle
+
+    def wrong(*xs):
+        return np.multiply(1.01, gradient(*xs))
+
+    assert "ratio 1.01" in str(failure(f, *point, gradient=wrong))
+
+
+def test_somebody_else_s_hessian_is_checked():
+    """Of one argument and of several, from the graph or from the gradient."""
+    report = gradcheck(
+        lambda x, y: x * x * y, 2.0, 3.0, order=2,
+        gradient=lambda x, y: (2 * x * y, x * x), hessian=lambda x, y: [[2 * y, 2 * x], [2 * x, 0.0]],
+    )  # fmt: skip
+    assert report.oracle == "mpmath"
+    gamma = gradcheck(
+        lambda x: math.lgamma(x), 1.0, order=2, gradient=lambda x: central_differences(math.lgamma, x).value,
+        hessian=lambda x: math.pi**2 / 6,
+    )  # fmt: skip
+    assert gamma.oracle == "central differences"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"hessian": abs}, TypeError, "hessian= comes with gradient="),
+        ({"gradient": abs, "order": 2}, TypeError, "need both"),
+        ({"gradient": lambda x: [1.0, 2.0]}, TypeError, "gave 2 derivatives by argument 1, which has 1 numbers"),
+        ({"gradient": abs, "hessian": lambda x: [1.0, 2.0], "order": 2}, TypeError, "gave 2 numbers where 1 inputs have 1 × 1"),
+    ],
+)  # fmt: skip
+def test_bad_gradients_are_refused(options, error, said):
+    """By shape, before anything is compared."""
+    with pytest.raises(error, match=said):
+        gradcheck(lambda x: 0.5 * x * x, 1.0, **options)
+    with pytest.raises(TypeError, match="for 2 points, give a tuple of as many"):
+        gradcheck(lambda x, y: x * y, 1.0, 2.0, gradient=lambda x, y: 3.0)
+    with pytest.raises(TypeError, match="ONE number, got list"):
+        gradcheck(lambda x: [x], 1.0, gradient=abs)
+    with pytest.raises(ValueError, match="the function is inf"):
+        gradcheck(lambda x: math.inf, 1.0, gradient=abs)
+
+
+def test_dual_numbers_run_through_code_and_know_their_error():
+    """Branches, comparisons, methods, NumPy's functions, operations of one's own; never the rules under test."""
+
+    def f(x):
+        y = np.tanh(x) if x > 0 else -x
+        return abs(y - 2) ** 2 / (1 + x.exp()) + wrong_cube(17.0)(x) - (+x)
+
+    estimate = through_duals(f, 0.7)
+    truth = gradcheck(lambda x: abs(x.tanh() - 2) ** 2 / (1 + x.exp()) + x * x * x - x, 0.7)
+    slope = autodiff.grad(lambda x: abs(x.tanh() - 2) ** 2 / (1 + x.exp()) + x * x * x - x)(0.7)
+    assert abs(estimate.value - slope) <= estimate.bound + 1e-13
+    assert estimate.bound < 1e-8
+    assert truth.error < 1e-12
+    assert through_duals(math.sin, 0.5) is None
+    assert through_duals(lambda x: 3.0, 0.5).value == 0.0
+    assert (Dual(2.0) == 2.0, Dual(2.0) < 3.0, Dual(2.0) >= Dual(3.0), bool(Dual(0.0))) == (True, True, False, False)
+
+
+@given(data=st.data(), name=st.sampled_from(sorted(set(OPS) - {"erf"})))
+def test_the_complex_step_keeps_its_claim_on_rows(data, name):
+    """Against 50 digits, at every point the strategy draws; where NumPy's complex functions lose digits it is 1e-13."""
+    pytest.importorskip("mpmath")
+    op = OPS[name]
+    at = data.draw(numbers(op, max_operands=3))
+    for i in range(len(at)):
+        claimed, truth = partial_of(op, at, i), partial_in_many_digits(op, at, i)
+        scale = max(1.0, abs(truth.value))
+        assert abs(claimed.value - truth.value) <= claimed.bound + truth.bound + 1e-13 * scale
+
+
+@given(f=expressions())
+def test_the_complex_step_keeps_its_claim_on_graphs(f):
+    """The rounding of all operations is in the bound, found by moving each of them a little."""
+    pytest.importorskip("mpmath")
+    inputs = [Value(x) for x in f.point]
+    graph = Graph(f(*inputs) + 0.0)
+    for x in inputs:
+        claimed, truth = graph.by_complex_step(x), graph.in_many_digits(x)
+        if claimed is not None and truth is not None:
+            assert abs(claimed.value - truth.value) <= 4.0 * claimed.bound + truth.bound + 1e-13
+
+
+@given(x=st.floats(-3.0, 3.0), name=st.sampled_from(["sin", "exp", "atan", "erf", "sigmoid"]))
+def test_differences_keep_their_claim(x, name):
+    """Against 50 digits."""
+    pytest.importorskip("mpmath")
+    estimate, truth = central_differences(OPS[name].on_floats, x), partial_in_many_digits(OPS[name], (x,), 0)
+    assert abs(estimate.value - truth.value) <= estimate.bound + truth.bound
+
+
+def test_the_complex_step_is_not_believed_where_code_is_not_analytic():
+    """Its answer must be that of the differences; where no step is small enough it claims nothing."""
+    differences = central_differences(abs, 2.0)
+    assert complex_step_of_code(abs, 2.0, differences) is None
+    assert complex_step_of_code(lambda z: z * z, 2.0, central_differences(lambda x: x * x, 2.0)).value == 4.0
+    assert math.isnan(complex_step(lambda z: 1 / z, 1e-300).value)
+    assert many_digits(lambda mp, x: mp.log(x), 1e-300).value == pytest.approx(1e300)
+
+
+def test_without_mpmath_the_others_know():
+    """An optional oracle: the same checks pass and fail without it, and the report says who knew instead."""
+    code = """
+import sys
+sys.modules["mpmath"] = None
+import autodiff
+from autodiff.testing import gradcheck
+print(gradcheck(autodiff.erf, 0.5).oracle, "|", gradcheck(autodiff.tanh, 0.5, order=2).oracle)
+try:
+    gradcheck(lambda x: autodiff.erf(x) * x, 0.5, gradient=lambda x: 0.5)
+except AssertionError as error:
+    print(error.oracle)
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["dual numbers | central differences", "dual numbers"]
+
+
+# The strategies.
+
+
+@given(f=functions())
+def test_functions_are_plain_python_with_source_and_point(f):
+    """What inspect sees runs as it stands, and the graph of it is well conditioned, loops and branches included."""
+    assert inspect.isfunction(f)
+    assert inspect.getsource(f) == f.source
+    scope = {}
+    exec(f"from autodiff import *\n{f.source}", scope)
+    assert scope["f"](*f.point) == f(*f.point)
+    gradcheck(f, *f.point)
+
+
+@given(network=networks())
+def test_networks_are_losses_of_their_parameters(network):
+    """The same number as the network computed layer by layer in NumPy, and a gradient that is right."""
+    (parameters,) = network.point
+    forward = {"tanh": np.tanh, "sigmoid": lambda z: 1 / (1 + np.exp(-z)), "softplus": lambda z: np.log1p(np.exp(z)),
+               "relu": lambda z: np.maximum(z, 0.0)}[network.activation]  # fmt: skip
+    H, start = np.array(network.X), 0
+    for k, (n, m) in enumerate(zip(network.sizes, network.sizes[1:], strict=False)):
+        layer = np.array(parameters[start : start + (n + 1) * m]).reshape(m, n + 1)
+        start += layer.size
+        H = H @ layer[:, :-1].T + layer[:, -1]
+        H = forward(H) if k < len(network.sizes) - 2 else H
+    assert start == len(parameters)
+    assert network(parameters) == pytest.approx(((H - np.array(network.Y)) ** 2).sum() / 2 / len(H), abs=1e-12)
+    gradcheck(network, parameters)
+
+
+def domain(x, y):
+    return log(x - 1.0) * autodiff.sqrt(y) / x
+
+
+@given(data=st.data())
+def test_points_suit_the_function(data):
+    """Inside domains, away from kinks, in the shapes asked for."""
+    x, y = data.draw(points(domain))
+    assert x > 1.0
+    assert y > 0.0
+    gradcheck(domain, x, y, order=2)
+    weights, bias = data.draw(points(lambda w, b: sum(autodiff.relu(v) for v in w) + b[0], np.zeros(3), [0.0]))
+    assert weights.dtype == np.float64
+    assert weights.shape == (3,)
+    assert np.abs(weights).min() > 1e-3
+    assert isinstance(bias, list)
+    (a,) = data.draw(points(OPS["log"]))
+    assert a > 0.0
+    assert len(data.draw(points(Expression("def f(x, y):\n    return x * y", (1.0, 2.0))))) == 2
+
+
+@pytest.mark.parametrize("f", [print, lambda *xs: xs[0], dict, lambda: 3.0])
+def test_points_ask_when_they_cannot_tell(f):
+    """How many arguments, that is; an example of each helps."""
+    with pytest.raises(TypeError, match="Give an example of each"):
+        points(f)
+
+
+def test_conditioning_is_refused_near_kinks_and_for_steep_paths():
+    """What the strategies promise, as a predicate on graphs."""
+    x = Value(0.001)
+    assert not well_conditioned(x.relu())
+    assert well_conditioned(Value(0.5).relu())
+    y = Value(1.0)
+    for _ in range(4):
+        y = y * 30.0 - 29.0
+    assert not well_conditioned(y)
+
+
+@pytest.mark.parametrize(
+    ("name", "rules", "least"),
+    [
+        ("tanh", (lambda a, r: 1.0 + r,), "def f(x):\n    return tanh(x)"),
+        ("exp", (lambda a, r: a,), "def f(x):\n    return exp(x)"),
+        ("sub", (lambda a, b, r: 1.0, lambda a, b, r: 1.0), "def f(x, y):\n    return sub(x, y)"),
+        ("mul", (lambda a, b, r: a, lambda a, b, r: b), "def f(x, y):\n    return mul(x, y)"),
+    ],
+)  # fmt: skip
+def test_a_planted_fault_shrinks_to_its_operation_alone(name, rules, least):
+    """One node, its operands inputs, each number the simplest one that fails."""
+    wrong = replace(OPS[name], partials=rules)
+
+    def fails(f):
+        try:
+            gradcheck(f, *f.point)
+        except WrongDerivativeError as error:
+            return error.operation == name
+        return False
+
+    # Two inputs are asked for where the operation takes two: x - 1.0 would be smaller, and its fault another one.
+    drawn = expressions(["add", "sin", "cos", wrong], inputs=len(rules))
+    found = find(drawn, fails, settings=FIND)
+    assert found.source == least
+    assert all(x == int(x) and abs(x) <= 2.0 for x in found.point)
+
+
+def test_a_network_with_a_planted_fault_shrinks_to_one_hidden_unit():
+    """The least network with a hidden layer: one input, one unit, one output, one sample."""
+
+    def fails(network):
+        try:
+            gradcheck(network, *network.point, gradient=lambda p: [0.0] * len(p))
+        except WrongDerivativeError:
+            return len(network.sizes) > 2
+        return False
+
+    least = find(networks(), fails, settings=FIND)
+    assert least.sizes == (1, 1, 1)
+    assert len(least.X) == 1
+
+
+def test_a_failing_test_shows_source_and_graph():
+    """The note below the minimal example: the source, and the graph as text."""
+
+    @settings(FIND, max_examples=200)
+    @given(expressions(["tanh", "add"]))
+    def test(f):
+        assert "tanh" not in f.source
+
+    with pytest.raises(AssertionError) as caught:
+        test()
+    shown = "\n".join(caught.value.__notes__)
+    assert "def f(x):\n    return tanh(x)\nf(1.0)\ntanh = 0.761594   δ 1\n└─ 0.42 · x = 1   δ 0.419974" in shown
+
+
+def test_an_expression_is_drawn_and_sketched():
+    """Leaves are called as in the source."""
+    f = Expression("def f(x, y):\n    n1 = sin(x)\n    return n1 * y + n1", (0.5, 2.0))
+    assert "sin" in f.draw().source
+    assert "δ 2.633" in f.draw().source
+    assert f.sketch() == (
+        "add = 1.43828   δ 1\n"
+        "├─ 1 · mul = 0.958851   δ 1\n"
+        "│  ├─ 2 · n1 = sin = 0.479426   δ 3\n"
+        "│  │  └─ 0.8776 · x = 0.5   δ 2.63275\n"
+        "│  └─ 0.4794 · y = 2   δ 0.479426\n"
+        "└─ 1 · n1, see above"
+    )
+    long = Value(1.0)
+    for _ in range(100):
+        long = long * 1.0
+    assert sketch(long).endswith("… and more: 102 nodes in all")
+
+
+# Laws and faults.
+
+
+@pytest.mark.parametrize(
+    ("law", "said"),
+    [
+        (lambda: laws.linearity(sin, exp, (1.0,), (2.0,), gradient=lambda f, p: [abs(g) for g in laws.gradient_of(f, p)]), "linearity"),
+        (lambda: laws.product_rule(sin, exp, (1.0,), (2.0,), gradient=lambda f, p: [1.0] * len(p)), "the product rule"),
+        (lambda: laws.chain_rule(exp, sin, (1.0,), gradient=lambda f, p: [f(*p)]), "the chain rule"),
+        (lambda: laws.relabelling(lambda x, y: x * y, (1.0, 2.0), gradient=lambda f, p: [p[0]] * 2), "the order of arguments"),
+        (lambda: laws.operand_order(lambda x, y: replace(OPS["add"], partials=(lambda a, b, r: 1.0, lambda a, b, r: a))(x, y), (3.0, 2.0), seed=0), "the order of operands"),
+        (lambda: laws.symmetric_hessian(lambda x, y: replace(OPS["mul"], partials=(lambda a, b, r: b, lambda a, b, r: 2.0 * a))(x, y), (3.0, 2.0)), "the symmetry of second derivatives"),
+    ],
+)  # fmt: skip
+def test_a_broken_law_is_reported_with_both_numbers(law, said):
+    """An implementation that breaks it is planted for each."""
+    with pytest.raises(AssertionError, match=rf"{said} is broken at input \d+ of \d+\n  .* gives .*\n  .* gives "):
+        law()
+
+
+def test_forward_mode_that_differs_is_found(monkeypatch):
+    """A push forward that forgets a path."""
+    monkeypatch.setattr(laws, "push_forward", lambda root, tangents: 1.0)
+    with pytest.raises(AssertionError, match="forward mode = reverse mode is broken"):
+        laws.forward_equals_reverse(lambda x: x * x, (3.0,))
+
+
+def test_a_compiled_program_that_differs_is_found(monkeypatch):
+    """A compiler that compiles another function, a thousandth off."""
+    honest = autodiff.compile
+    monkeypatch.setattr(autodiff, "compile", lambda f: honest(lambda x: 1.001 * f(x)))
+    with pytest.raises(AssertionError, match="compiled = eager, a batch is broken"):
+        laws.compiled_equals_eager(lambda x: x * x, (3.0,))
+
+
+def test_laws_want_a_point():
+    """The function's own, or one that is given; directions as long as it."""
+    with pytest.raises(TypeError, match=r"at=\(2\.0,\)"):
+        laws.symmetric_hessian(sin)
+    with pytest.raises(ValueError, match="the direction has 2 numbers"):
+        laws.forward_equals_reverse(sin, (1.0,), [1.0, 2.0])
+
+
+def test_every_planted_fault_in_every_partial_of_every_row_is_caught():
+    """No survivor, and the page has the table as it is: docs/gradient-testing.md."""
+    planted = [fault for op in OPS.values() for fault in faults(op)]
+    assert [fault for fault in planted if not caught(fault)] == []
+    partials = {(fault.op.name, fault.operand) for fault in planted}
+    assert partials == {(op.name, i) for op in OPS.values() for i in range(1, (op.arity or 3) + 1)}
+    assert {fault.kind for fault in planted} == set(KINDS)
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == page(text), "run: python -m lessons.gradient_faults"
+
+
+def test_a_check_that_checks_nothing_lets_faults_survive():
+    """What the mutation proof is worth: it fails for a check that is none."""
+    left = survivors(OPS["sin"], check=lambda op, x: None)
+    assert len(left) == len(faults(OPS["sin"])) > 3
+    with pytest.raises(WrongDerivativeError):
+        survivors(WRONG_TANH)
+
+
+def test_the_page_runs():
+    """docs/gradient-testing.md, every example in it."""
+    import doctest
+
+    results = doctest.testfile(str(Path(PAGE)), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert results.attempted > 10
+    assert results.failed == 0

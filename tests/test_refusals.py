@@ -1,0 +1,135 @@
+"""Bad input that few people give, each refused by name and before anything changes; and answers that few people ask for."""
+
+import math
+import operator
+import pickle
+
+import numpy as np
+import pytest
+
+from autodiff import OPS, DomainError, Value, draw, exp, grad, jacobian, weighted_sum
+from models import LinearRegression, MLPClassifier, MLPRegressor, Perceptron
+from models.training import TrainingError, train
+
+X, Y = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]), np.array([0, 1, 1, 0])
+
+
+def test_a_ragged_answer_has_no_jacobian():
+    """Rows of different lengths are no array of numbers."""
+    with pytest.raises(TypeError, match="ragged list: its entries must all have one shape"):
+        jacobian(lambda x: [[x[0], x[1]], [x[0]]])([1.0, 2.0])
+
+
+def test_variables_of_a_function_without_signature_are_numbered_in_errors():
+    """Some functions written in C, as operator.attrgetter's, do not say what they call their arguments."""
+
+    class Silent:
+        __signature__ = "nonsense"
+
+        def __call__(self, x):
+            return OPS["log"](x)
+
+    with pytest.raises(DomainError, match="in 'argument0'"):
+        grad(Silent())(-1.0)
+
+
+def test_numpy_asks_a_value_whether_it_is_infinite():
+    """np.isinf, isnan and isfinite answer with a bool."""
+    assert [np.isinf(Value(x)) for x in (math.inf, -math.inf, 1.0, math.nan)] == [True, True, False, False]
+
+
+def test_rows_of_the_table_stay_themselves_through_pickle():
+    """A pickled graph refers to the rows by name."""
+    assert all(pickle.loads(pickle.dumps(op)) is op for op in OPS.values())
+
+
+@pytest.mark.parametrize("model", [LinearRegression(), MLPRegressor(), Perceptron(), MLPClassifier()], ids=repr)
+@pytest.mark.parametrize(
+    ("X", "y", "error", "message"),
+    [
+        (X.astype("datetime64[s]"), Y, TypeError, "dates or durations"),
+        (X[None], Y, ValueError, "2 dimensions, not 3"),
+        (X, Y[:3], ValueError, "3"),
+        (X * 1j, Y, ValueError, "Complex data not supported"),
+        (X, Y * 1j, ValueError, "Complex data not supported"),
+        (X, None, ValueError, "y"),
+    ],
+    ids=["dates", "cube", "short", "complex X", "complex y", "no y"],
+)
+def test_data_that_are_none_are_refused_and_nothing_is_fitted(model, X, y, error, message):
+    """By every estimator, with a message that names what is wrong."""
+    with pytest.raises(error, match=message):
+        model.fit(X, y)
+    assert not model.__sklearn_is_fitted__()
+
+
+def test_targets_of_another_shape_than_before_are_refused():
+    """In score, and when a fit goes on from an earlier one."""
+    line = LinearRegression(warm_start=True, epochs=2).fit(X, Y)
+    with pytest.raises(ValueError, match="y has 2 targets and the model predicts 1"):
+        line.score(X, np.column_stack([Y, Y]))
+    with pytest.raises(ValueError, match=r"y must be \(n_samples, ?\) as before, and is \(4, 2\)"):
+        line.fit(X, np.column_stack([Y, Y]))
+    with pytest.raises(ValueError, match="y must be"):
+        LinearRegression().fit(X, np.zeros((4, 0)))
+
+
+@pytest.mark.filterwarnings("ignore::models._validation.ConvergenceWarning")
+@pytest.mark.parametrize("model", [Perceptron(warm_start=True), MLPClassifier(warm_start=True, max_iter=1)], ids=repr)
+def test_a_fit_that_goes_on_keeps_its_classes(model):
+    """With warm_start, labels that were not there before are refused and the model stays as it was."""
+    model.fit(X, Y)
+    before = model.predict(X).tolist()
+    with pytest.raises(ValueError, match=r"warm_start needs the classes of the last fit, \[0, 1\], got \[0, 2\]"):
+        model.fit(X, Y * 2)
+    assert model.predict(X).tolist() == before
+
+
+def test_one_weight_for_all_samples_changes_nothing():
+    """A number in place of an array of weights is that weight for every sample."""
+    fitted = [LinearRegression(epochs=50).fit(X, Y, sample_weight=w).coef_.tolist() for w in (None, 2.0)]
+    assert fitted[0] == pytest.approx(fitted[1], rel=1e-12)
+
+
+class Callable:
+    def __init__(self, parameters):
+        self.listed = parameters
+
+    def parameters(self):
+        return self.listed
+
+    def __call__(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ([], ValueError, "has no parameters"),
+        ([Value(1.0), 2.0], TypeError, "parameters are Values, got float 2.0 at 1"),
+    ],
+)
+def test_a_model_with_nothing_to_train_is_refused(parameters, error, message):
+    """No parameters, or something among them that is not a Value."""
+    with pytest.raises(error, match=message):
+        train(Callable(parameters), [1.0], [1.0])
+
+
+def test_a_parameter_without_label_is_named_by_its_number():
+    """And a constant leaf by its value."""
+    w, far = Value(0.0), Value(800.0)
+    model = Callable([w])
+    model.__class__ = type(
+        "Model", (Callable,), {"__call__": lambda self, x: weighted_sum([self.listed[0]], [x], 0.0) + exp(far)}
+    )
+    with pytest.raises(TrainingError, match=r"exp\(800\)"):
+        train(model, [1.0], [1.0], epochs=1)
+
+
+def test_a_picture_can_be_shown_at_once(tmp_path, monkeypatch):
+    """view=True hands the image to graphviz's own viewer."""
+    shown = []
+    monkeypatch.setattr("graphviz.view", shown.append)
+    path = draw(Value(1.0) * 2.0).render(outfile=tmp_path / "picture.svg", view=True)
+    assert [str(x) for x in shown] == [path]
+    assert operator.contains((tmp_path / "picture.svg").read_text(), "<svg")

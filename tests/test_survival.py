@@ -1,0 +1,503 @@
+"""The engine survives its users: threads, tasks, interrupts, long runs, full disks, hostile files, bare installs."""
+
+import asyncio
+import gc
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from autodiff import Value, grad, hessian, no_grad, sin, weighted_sum
+from models import MLP
+from models.checkpoints import load_parameters, save_parameters
+from models.training import train
+
+ROOT = Path(__file__).parent.parent
+
+
+# Threads and tasks
+
+
+def training(seed):
+    """A graph of its own, swept and stepped: what it gives is bits that only the seed decides."""
+    net = MLP(2, [3, 1], activation="tanh", random_state=seed)
+    for step in range(20):
+        loss = (net([0.1 * step, seed]) - 0.5) ** 2
+        net.zero_grad()
+        loss.backward()
+        for p in net.parameters():
+            p.data -= 0.1 * p.grad
+    return [p.data.hex() for p in net.parameters()]
+
+
+def test_eight_threads_with_graphs_of_their_own_give_the_numbers_of_one():
+    """Bit for bit, however they are interleaved."""
+    alone = [training(seed) for seed in range(8)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            together = list(pool.map(training, range(8)))
+    finally:
+        sys.setswitchinterval(before)
+    assert together == alone
+
+
+def test_derivatives_of_functions_taken_in_eight_threads_do_not_mix():
+    """grad and hessian mark their variables as open: those of another thread are none of theirs."""
+
+    def work(k):
+        return [grad(grad(lambda x: sin(k * x)))(0.3), hessian(lambda x: x[0] ** k * x[1])([1.5, 2.0]).tolist()]
+
+    def expected(k):
+        mixed = k * 1.5 ** (k - 1)
+        return [-k * k * math.sin(0.3 * k), [[k * (k - 1) * 1.5 ** (k - 2) * 2.0, mixed], [mixed, 0.0]]]
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(work, [*range(2, 10)] * 10))
+    finally:
+        sys.setswitchinterval(before)
+    for k, (second, matrix) in zip([*range(2, 10)] * 10, answers, strict=True):
+        assert second == pytest.approx(expected(k)[0], rel=1e-12)
+        for row, wanted in zip(matrix, expected(k)[1], strict=True):
+            assert row == pytest.approx(wanted, rel=1e-12)
+
+
+def test_threads_that_pause_recording_do_not_pause_others():
+    """Half of them inside no_grad, half outside, all entering and leaving at once: each sees its own switch."""
+    wrong = []
+
+    def work(paused):
+        for _ in range(300):
+            if paused:
+                with no_grad():
+                    if (Value(2.0) * 3.0).op is not None:
+                        wrong.append("recorded inside no_grad")
+            elif (Value(2.0) * 3.0).op is None:
+                wrong.append("not recorded")
+
+    threads = [threading.Thread(target=work, args=(i % 2 == 0,)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert (Value(2.0) * 3.0).op is not None
+
+
+def test_tasks_that_share_a_leaf_and_pause_recording():
+    """asyncio tasks interleave between building, pausing and sweeping; a thread they start inherits their switch."""
+    x = Value(3.0)
+
+    async def learn(k):
+        for _ in range(20):
+            y = x * k
+            await asyncio.sleep(0)
+            with no_grad():
+                await asyncio.sleep(0)
+                assert (x * k).op is None
+                assert await asyncio.to_thread(lambda: (x * k).op) is None
+            await asyncio.sleep(0)
+            y.backward()
+
+    async def main():
+        await asyncio.gather(*map(learn, range(1, 6)))
+
+    asyncio.run(main())
+    assert x.grad == 20 * (1 + 2 + 3 + 4 + 5)
+
+
+# Interrupts
+
+
+HARNESS = """
+import json, sys
+from pathlib import Path
+path = Path(sys.argv[1])
+{prepare}
+print("ready", flush=True)
+try:
+    while True:
+{work}
+except KeyboardInterrupt:
+    print(json.dumps({report}), flush=True)
+"""
+
+SWEEPING = {
+    "prepare": """
+from autodiff import Value
+leaves = [Value(1.0) for _ in range(200)]
+chain = leaves[0] * 1.0
+for x in leaves[1:]:
+    chain = chain + x
+""",
+    "work": "        chain.backward()",
+    "report": "[x.grad for x in leaves]",
+}
+
+FITTING = {
+    "prepare": """
+import numpy as np
+from models import MLP
+from models.training import train
+def run(epochs, **more):
+    net = MLP(2, [3, 1], activation="tanh", random_state=0)
+    X = np.random.default_rng(0).normal(size=(8, 2))
+    seen = [[p.data for p in net.parameters()]]
+    def remember(end):
+        seen.append([p.data for p in net.parameters()])
+    def go():
+        train(net, X, X[:, 0], epochs=epochs, batch_size=3, random_state=1, callbacks=[remember], **more)
+    return net, seen, go
+net, seen, go = run(100_000, checkpoint=path)
+""",
+    "work": "        go()",
+    "report": "[[p.data for p in net.parameters()], len(seen), seen[-1]]",
+}
+
+DRAWING = {
+    "prepare": """
+from autodiff import Value, draw
+from autodiff.pictures import render
+x = Value(2.0, "x")
+y = x * x + 1.0
+y.backward()
+picture = draw(y)
+render(picture, path)
+""",
+    "work": "        render(picture, path)",
+    "report": "path.read_text()",
+}
+
+interrupts = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to one process")
+
+
+def interrupted(scenario, path, after):
+    """What a process reports that was sent Ctrl-C a moment after it began to work."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HARNESS.format(**scenario), str(path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+    ) as process:  # fmt: skip
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        out, complaint = process.communicate(timeout=60)
+    assert out, complaint
+    return json.loads(out)
+
+
+@interrupts
+@pytest.mark.parametrize("after", [0.003, 0.02, 0.051])
+def test_ctrl_c_while_sweeping_leaves_every_leaf_with_whole_sweeps(tmp_path, after):
+    """All leaves have been handed the same number of sweeps: none has half a gradient."""
+    assert len(set(interrupted(SWEEPING, tmp_path / "unused", after))) == 1
+
+
+@interrupts
+@pytest.mark.parametrize("after", [0.01, 0.2])
+def test_ctrl_c_while_fitting_leaves_the_last_complete_epoch_and_a_whole_file(tmp_path, after):
+    """Weights are those after an epoch, to the bit; the file is a run that goes on as if nothing had been."""
+    path = tmp_path / "run"
+    weights, epochs, last = interrupted(FITTING, path, after)
+    scope = {"path": None}
+    names = FITTING["prepare"].replace("run(100_000, checkpoint=path)", "run(0)")
+    exec(names, scope)  # the same start, here
+    _, trajectory, go = scope["run"](epochs + 1)
+    go()
+    assert last == trajectory[epochs - 1]
+    assert weights in trajectory[epochs - 1 : epochs + 1]
+    assert [p.name for p in tmp_path.iterdir()] in ([["run"]] if epochs > 1 else [["run"], []])
+    net, _, resume = scope["run"](epochs + 1, checkpoint=path)
+    resume()
+    assert [p.data for p in net.parameters()] == trajectory[epochs + 1]
+
+
+@interrupts
+@pytest.mark.parametrize("suffix", [".gv", ".svg"])
+def test_ctrl_c_while_drawing_leaves_a_whole_picture_and_no_other_file(tmp_path, suffix):
+    """The old picture or the new one; Graphviz is not left running with our file open."""
+    if suffix == ".svg":
+        pytest.importorskip("pygraphviz", reason="needs a Graphviz to draw with")
+    path = tmp_path / f"picture{suffix}"
+    text = interrupted(DRAWING, path, 0.05)
+    assert text.rstrip().endswith("}" if suffix == ".gv" else "</svg>")
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+class Alarm:
+    """Raises KeyboardInterrupt wherever the main thread is, after so many seconds."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def __enter__(self):
+        self.before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.setitimer(signal.ITIMER_REAL, self.seconds)
+
+    def __exit__(self, *_):
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, self.before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timers that send signals")
+def test_a_sweep_is_all_or_nothing_wherever_it_is_interrupted():
+    """A hundred real interrupts, most of them while totals are written: leaves have the sweeps that were finished."""
+    leaves = [Value(float(i % 7)) for i in range(3000)]
+    root = weighted_sum([1.0] * len(leaves), leaves)
+    moments = random.Random(1986)
+    hits = 0
+    gc.disable()  # what interrupts the collector's callbacks, of which Hypothesis has one, Python swallows
+    try:
+        for _ in range(100):
+            try:
+                with Alarm(moments.uniform(1e-4, 3e-3)):
+                    while True:
+                        root.backward()
+            except KeyboardInterrupt:
+                hits += 1
+            assert len({x.grad for x in leaves}) == 1
+    finally:
+        gc.enable()
+    assert hits == 100
+
+
+# Between open() and `with` no code can close the file: Python does, and warns of it.
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timers that send signals")
+def test_loading_weights_is_all_or_nothing_wherever_it_is_interrupted(tmp_path):
+    """The file's numbers or those from before, never some of each."""
+
+    class Model:
+        def __init__(self):
+            self.values = [Value(0.0) for _ in range(3000)]
+
+        def parameters(self):
+            return self.values
+
+    model, other, path = Model(), Model(), tmp_path / "weights"
+    for p in other.values:
+        p.data = 1.0
+    save_parameters(path, other)
+    moments = random.Random(1)
+    for _ in range(40):
+        for p in model.values:
+            p.data = 0.0
+        try:
+            with Alarm(moments.uniform(1e-4, 4e-3)):
+                load_parameters(path, model)
+                time.sleep(1)
+        except KeyboardInterrupt:
+            pass
+        assert len({p.data for p in model.values}) == 1
+
+
+# Memory
+
+
+def test_ten_thousand_steps_of_training_do_not_grow():
+    """After a step everything but the parameters is gone, without the collector."""
+    w, b = Value(0.5), Value(0.1)
+
+    def steps(n):
+        for i in range(n):
+            loss = (w * (0.1 * (i % 10)) + b - 1.0) ** 2 + (w * b).tanh()
+            w.zero_grad()
+            b.zero_grad()
+            loss.backward()
+            w.data -= 0.01 * w.grad
+            b.data -= 0.01 * b.grad
+
+    gc.disable()
+    tracemalloc.start()
+    try:
+        steps(100)
+        before = tracemalloc.get_traced_memory()[0]
+        steps(10_000)
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert grown < 2_000
+
+
+@pytest.mark.parametrize("epochs", [500])
+def test_a_training_loop_keeps_its_history_and_nothing_else(epochs):
+    """train() grows by the loss of each epoch, a float in a list."""
+    net = MLP(1, [2, 1], random_state=0)
+    gc.disable()
+    tracemalloc.start()
+    try:
+        train(net, [[0.0], [1.0]], [0.0, 1.0], epochs=20)
+        before = tracemalloc.get_traced_memory()[0]
+        history = train(net, [[0.0], [1.0]], [0.0, 1.0], epochs=epochs)
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert history.n_iter == epochs
+    assert grown < 100 * epochs + 10_000
+
+
+@pytest.mark.parametrize("nodes", [10_000, 100_000])
+def test_a_graph_takes_a_fixed_number_of_bytes_per_node_and_gives_them_back(nodes):
+    """At most 300 bytes with δ, whatever the size; dropping the last name frees all, without the collector."""
+    gc.disable()
+    tracemalloc.start()
+    try:
+        x = Value(1.0)
+        before = tracemalloc.get_traced_memory()[0]
+        y = x
+        for _ in range(nodes // 2):
+            y = y * 0.5 + x
+        y.backward()
+        held = tracemalloc.get_traced_memory()[0] - before
+        del y
+        left = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert held / nodes < 300
+    assert left < 10_000
+
+
+# Files
+
+
+LIMITED = """
+import resource, sys
+from autodiff import Value, draw
+from autodiff.pictures import render
+y = Value(2.0, "x")
+for _ in range(50):
+    y = y * 2.0
+picture = draw(y)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+try:
+    render(picture, sys.argv[1])
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sets no limits to a process")
+def test_a_picture_that_finds_no_room_keeps_the_old_one(tmp_path):
+    """The system refuses to write more: its own error comes out, the old file stays, nothing lies beside it."""
+    path = tmp_path / "picture.gv"
+    path.write_text("old")
+    done = subprocess.run(
+        [sys.executable, "-c", "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n" + LIMITED, str(path)],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert "File too large" in done.stdout, done.stderr
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["picture.gv"]
+
+
+AUDITED = """
+import sys
+events = []
+watching = True
+BAD = ("exec", "compile", "import", "pickle", "marshal", "subprocess", "os.system", "os.exec", "os.posix_spawn", "socket",
+       "ctypes", "code")
+def hook(event, args):
+    if watching and event.startswith(BAD):
+        events.append((event, repr(args)[:80]))
+import pickle, hashlib, json
+from pathlib import Path
+from autodiff import Value
+from models import MLP
+from models.checkpoints import CheckpointError, load_parameters, save_parameters
+path = Path(sys.argv[1])
+net = MLP(1, [2, 1], random_state=0)
+save_parameters(path, net)
+load_parameters(path, net)  # what is imported when first used is imported
+good = path.read_bytes()
+class Bomb:
+    def __reduce__(self):
+        return eval, ("open('/tmp/never', 'w')",)
+bomb = pickle.dumps(Bomb())
+header = b'{"__reduce__": ["eval", "1"], "kind": "parameters", "facts": {"$ref": "file:///etc/passwd"}, "arrays": [], "sha256": ""}'
+signed = good[:8] + (1).to_bytes(4, "little") + len(header).to_bytes(4, "little") + hashlib.sha256(header).digest() + header
+sys.addaudithook(hook)
+refused = 0
+for contents in (bomb, good[:48] + bomb, good + bomb, signed, b"\\x93NUMPY" + bomb, b"PK\\x03\\x04" + bomb):
+    path.write_bytes(contents)
+    try:
+        load_parameters(path, net)
+    except CheckpointError:
+        refused += 1
+path.write_bytes(good)
+load_parameters(path, net)
+watching = False
+print(refused, events)
+"""
+
+
+def test_loading_executes_and_imports_nothing(tmp_path):
+    """The interpreter's own audit of a good file and of files made to be run: no code, no import, no process."""
+    done = subprocess.run(
+        [sys.executable, "-c", AUDITED, str(tmp_path / "weights")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.stdout == "6 []\n", done.stdout + done.stderr
+
+
+# Imports
+
+
+IMPORT = """
+import sys
+seen = []
+def hook(event, args):
+    if event.startswith(("socket.", "urllib", "http", "ftplib", "smtplib", "subprocess", "os.system", "os.exec",
+                         "os.posix_spawn", "os.fork", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link",
+                         "os.symlink", "os.truncate", "os.chmod", "shutil", "tempfile")):
+        seen.append((event, repr(args)[:100]))
+    if event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
+        seen.append((event, repr(args)[:100]))
+    if event == "open" and isinstance(args[2], int) and args[2] & 3 and not isinstance(args[1], str):
+        seen.append((event, repr(args)[:100]))
+sys.path.insert(0, sys.argv[1])
+import numpy, graphviz  # what NumPy does is NumPy's
+sys.addaudithook(hook)
+import autodiff, models
+import autodiff.pictures, models.training, models.checkpoints
+print(seen)
+"""
+
+
+def test_importing_neither_writes_nor_asks_the_network():
+    """Seen by the interpreter's audit hook; -B since bytecode caches are Python's own."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-B", "-W", "error", "-c", IMPORT, str(ROOT)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "[]\n", done.stdout + done.stderr
+
+
+def test_importing_the_engine_costs_few_modules_beyond_numpys():
+    """What makes an import slow is what it pulls in: our own core and a handful of the standard library's."""
+    count = "import sys, numpy; before = set(sys.modules); import autodiff; print(sorted(set(sys.modules) - before))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", count], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    others = [name for name in eval(done.stdout) if name.partition(".")[0] != "autodiff"]
+    assert len(others) < 15, others
