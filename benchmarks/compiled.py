@@ -22,7 +22,7 @@ from benchmarks.compiled_demo import TORCH as TORCH_NN
 from benchmarks.compiled_digits import SKLEARN
 from benchmarks.compiled_worker import ONE_CORE
 from benchmarks.contenders import OURS
-from benchmarks.eager import cpu_model, paired_ratio
+from benchmarks.eager import agree, cpu_model, paired_ratio
 from benchmarks.process import Team, UnavailableError
 from benchmarks.table import Table
 
@@ -91,20 +91,9 @@ def demo(threads: str) -> Contest:
 def options(n: int, threads: str) -> Contest:
     """Black–Scholes for many options; on one core numba's parallel loop is left out, it would be its other one."""
     several = threads == DEFAULT
-    contenders = [
-        OURS,
-        black_scholes.TORCH,
-        black_scholes.JAX,
-        black_scholes.NUMBA_PARALLEL if several else black_scholes.NUMBA,
-        black_scholes.NAIVE,
-    ]
-    targets = {
-        black_scholes.TORCH: 1.5,
-        black_scholes.JAX: 1.5,
-        black_scholes.NUMBA: 1.0,
-        black_scholes.NUMBA_PARALLEL: 1.0,
-    }
-    assert set(contenders) <= set(black_scholes.MANY), "contenders of another work"
+    of = black_scholes
+    contenders = [OURS, of.TORCH, of.JAX, of.NUMBA_PARALLEL if several else of.NUMBA, of.NAIVE]
+    targets = {of.TORCH: 1.5, of.JAX: 1.5, of.NUMBA: 1.0, of.NUMBA_PARALLEL: 1.0}
     return Contest("options", f"Black–Scholes, {n:,} options, each", contenders, targets, {"n": n}, n)
 
 
@@ -121,18 +110,6 @@ def shown(nanoseconds: float) -> str:
     size, name = next(((s, n) for s, n in UNITS if nanoseconds >= s), UNITS[-1])
     x = nanoseconds / size
     return f"{x:,.{0 if x >= 100 else 1 if x >= 10 else 2}f} {name}"
-
-
-def agree(answers: Mapping[str, Any]) -> None:
-    """Check that all contenders computed the same to 1e-9, relative to numbers above 1. AssertionError if not."""
-    first, expected = next(iter(answers.items()))
-    if isinstance(expected, UnavailableError):
-        raise AssertionError(f"{first} must take part: {expected}")  # noqa: TRY004 # no matter of types
-    for name, numbers in answers.items():
-        if not isinstance(numbers, UnavailableError):
-            worst = max(abs(a - b) / max(1.0, abs(b)) for a, b in zip(numbers, expected, strict=True))
-            if not worst <= 1e-9:  # written so that NaN fails too
-                raise AssertionError(f"{name} differs from {first} by {worst:.3g}: its times would mean nothing")
 
 
 def hold(contest: Contest, threads: str, plan: Plan, table: Table) -> dict[str, list[float]]:
@@ -165,10 +142,8 @@ def hold(contest: Contest, threads: str, plan: Plan, table: Table) -> dict[str, 
 
 def measure_threads(table: Table, plan: Plan) -> None:
     """Many options with one thread and with two."""
-    contest = Contest(
-        "options", f"Black–Scholes, {plan.options:,} options, each", (black_scholes.TWO_THREADS, black_scholes.ONE_THREAD), {black_scholes.ONE_THREAD: 1.7},
-        {"n": plan.options}, plan.options,
-    )  # fmt: skip
+    n, one, two = plan.options, black_scholes.ONE_THREAD, black_scholes.TWO_THREADS
+    contest = Contest("options", f"Black–Scholes, {n:,} options, each", (two, one), {one: 1.7}, {"n": n}, n)
     hold(contest, DEFAULT, plan, table)
 
 
