@@ -23,7 +23,7 @@ from benchmarks.compiled_digits import SKLEARN
 from benchmarks.compiled_worker import ONE_CORE
 from benchmarks.contenders import OURS
 from benchmarks.eager import agree, cpu_model, paired_ratio
-from benchmarks.process import Team, UnavailableError
+from benchmarks.process import Team
 from benchmarks.table import Table
 
 DEFAULT = "default"
