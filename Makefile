@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench lessons clean
 
 demo: .venv/demo
 	@$(BIN)/python -m lessons.demo
@@ -18,6 +18,11 @@ lint: .venv/lint
 
 bench: .venv/test
 	$(BIN)/python -m benchmarks.eager $(ARGS)
+	$(BIN)/python -m benchmarks.compiled $(ARGS)
+
+lessons: .venv/test
+	@$(BIN)/pip install --quiet --disable-pip-version-check --group lessons
+	$(BIN)/python -m lessons.notebooks $(ARGS)
 
 clean:
 	rm -rf .venv out
@@ -30,7 +35,7 @@ $(BIN)/pip:
 .venv/demo: $(BIN)/pip pyproject.toml
 	@echo "Setting up .venv (once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[render]"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[render,plots]"
 	@touch $@
 
 .venv/test: $(BIN)/pip pyproject.toml

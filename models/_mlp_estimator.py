@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from autodiff import DomainError, Value
 from models import _validation as check
+from models._engines import ENGINES
 from models._estimator import Drawing
 from models.losses import l2
 from models.mlp import MLP, activate
 from models.optimizers import OPTIMIZERS, Optimizer, optimizer_by_name
-from models.training import EpochEnd, History, TrainingError, train
+from models.training import History, TrainingError, train
 
 Array = NDArray[np.float64]
 
@@ -55,6 +56,7 @@ class MLPEstimator(Drawing):
         warm_start: bool = False,
         verbose: bool = False,
         random_state: Any = None,
+        engine: str = "compiled",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -73,6 +75,7 @@ class MLPEstimator(Drawing):
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
+        self.engine = engine
 
     def network(self) -> MLP:
         """Give the trained network as a `models.mlp.MLP` of Values, to draw, explain or train on; a copy.
@@ -93,6 +96,7 @@ class MLPEstimator(Drawing):
 
     def _check_settings(self) -> None:
         check.known(self.solver, "solver", OPTIMIZERS)
+        check.known(self.engine, "engine", ENGINES)
         check.not_negative(self.alpha, "alpha")
         if self.max_norm is not None:
             check.positive(self.max_norm, "max_norm (None for gradients of any length)")
@@ -168,12 +172,7 @@ class MLPEstimator(Drawing):
         if callable(getattr(self, "loss", None)):
             _refuse_constant(network, loss, inputs, y)
         weights = [w for layer in network.layers for neuron in layer.neurons for w in neuron.weights]
-        latest: list[float] = []
-
-        def remember(_: EpochEnd) -> None:
-            latest[:] = [parameter.data for parameter in optimizer.parameters]
-
-        try:  # the one place where estimators train: another engine goes here
+        try:
             history = train(
                 network, inputs[~held], y[~held],
                 sample_weight=None if np.ptp(importance) == 0 else importance[~held],
@@ -185,14 +184,12 @@ class MLPEstimator(Drawing):
                 batch_size=200 if self.batch_size == "auto" else int(self.batch_size),
                 shuffle=bool(self.shuffle), random_state=random,
                 patience=None if partial else self.n_iter_no_change, tol=self.tol,
-                callbacks=[remember],
+                restore_best=bool(held.any()),  # without samples held out nothing tells which weights are best
+                engine=self.engine,
                 progress=bool(self.verbose),
             )  # fmt: skip
         except TrainingError as error:
             raise ValueError(self._failure(error)) from error
-        if not held.any():  # only held-out samples tell which weights are best: without them the last ones stay
-            for parameter, data in zip(optimizer.parameters, latest, strict=True):
-                parameter.data = data
         self._keep(network, history, optimizer, resumed=resumed)
         self._keep_generator(random, source, split)
         self._keep_features(X, inputs.shape[1])

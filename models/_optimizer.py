@@ -51,7 +51,7 @@ class Optimizer(ABC):
         """
         w = np.array([p.data for p in self.parameters])
         g = np.array([plain(p.grad) for p in self.parameters])
-        self._update(w, g)
+        self.update(w, g)
         for p, data in zip(self.parameters, w.tolist(), strict=True):
             p.data = data
 
@@ -94,8 +94,11 @@ class Optimizer(ABC):
         self.steps = int(steps)
         self._kept = arrays
 
-    def _update(self, w: Array, g: Array) -> None:
-        """Change the weights `w` in place by the gradients `g`, both (n_parameters,) and in their order."""
+    def update(self, w: Array, g: Array) -> None:
+        """Change the weights `w` in place by the gradients `g`, both (n_parameters,) and in their order: a step on arrays.
+
+        The Values are neither asked nor changed. Raises ValueError as `step` does, and nothing is changed then.
+        """
         rate = self._rate()
         refuse_not_finite(self.parameters, g, "the gradient of {name} is {value}: look at what the loss made of it")
         new, before = w.copy(), {name: array.copy() for name, array in self._kept.items()}

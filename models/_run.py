@@ -6,20 +6,21 @@ import math
 import operator
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from autodiff import DomainError, Value, no_grad
+from autodiff import DomainError
 from models import checkpoints
-from models._batch_loss import TrainingError, batch_loss, loss_and_gradients, not_finite, outside
-from models._settings import assign, parameter_name, refuse_not_finite
+from models._batch_loss import TrainingError, outside
+from models._engines import Array, Engine, Rows, Task
+from models._settings import parameter_name, refuse_not_finite
 from models.checkpoints import CheckpointError
-from models.optimizers import Optimizer, clip_gradients
+from models.optimizers import Optimizer, clipped
 
 
 @dataclass
@@ -56,30 +57,14 @@ class EpochEnd:
     optimizer: Optimizer
 
 
-class Samples(NamedTuple):
-    inputs: list[Any]
-    targets: list[Any]
-    weights: list[float] | None
-    shapes: tuple[Any, ...]  # of one input and one target
-    digest: str
-
-    def batch(self, rows: Sequence[int]) -> tuple[list[Any], list[Any], list[float] | None]:
-        weights = None if self.weights is None else [self.weights[i] for i in rows]
-        return [self.inputs[i] for i in rows], [self.targets[i] for i in rows], weights
-
-
 @dataclass
 class Run:
     """What a run is made of, and where it stands after the last complete epoch."""
 
-    model: Any
-    parameters: list[Value]
+    task: Task
+    engine: Engine
     optimizer: Optimizer
     generator: np.random.Generator
-    samples: Samples
-    held_out: Samples | None
-    loss: Callable[[Any, Any], Any]
-    penalty: Callable[[list[Value]], Any] | None
     max_norm: float | None
     batch_size: int
     shuffle: bool
@@ -90,7 +75,7 @@ class Run:
         self.history = History()
         self.waited = 0
         self.began = False  # whether the checkpoint is this run's own, not one it went on from
-        self.best_weights = [p.data for p in self.parameters]
+        self.best_weights = self.engine.weights.copy()
 
     def ended(self, epochs: int) -> bool:
         """Whether there is nothing more to do; the history says why."""
@@ -109,15 +94,14 @@ class Run:
             weights: list[float] = []
             for batch, rows in enumerate(self._batches(), 1):
                 part = f"batch {batch}"
-                inputs, targets, given = self.samples.batch(rows)
-                weight = len(rows) if given is None else sum(given)
+                weight = self._weight(rows)
                 if weight:  # a batch of samples of weight 0 says nothing
-                    losses.append(self._step(inputs, targets, given))
+                    losses.append(self._step(rows))
                     weights.append(weight)
             batch, part = 0, "all batches"
             loss = _mean_loss(losses, weights)
             part = "validation"
-            held_out = None if self.held_out is None else self._validation_loss(self.held_out)
+            held_out = None if self.task.held_out is None else self.engine.validation_loss()
         except BaseException as error:
             self._return_to(before)
             if isinstance(error, (TrainingError, DomainError)):
@@ -131,39 +115,37 @@ class Run:
                 ) from error
             raise
         self._judge(loss, held_out, before[0])
-        return EpochEnd(done + 1, loss, held_out, self.history, self.model, self.optimizer)
+        return EpochEnd(done + 1, loss, held_out, self.history, self.task.model, self.optimizer)
 
-    def _step(self, inputs: list[Any], targets: list[Any], weights: list[float] | None) -> float:
-        loss = loss_and_gradients(self.model, self.parameters, self.loss, inputs, targets, weights, self.penalty)
+    def _step(self, rows: Rows) -> float:
+        loss, gradient = self.engine.loss_and_gradient(rows)
         try:
             if self.max_norm is not None:
-                clip_gradients(self.parameters, self.max_norm)
-            self.optimizer.step()
+                gradient, _ = clipped(self.task.parameters, gradient, self.max_norm)
+            self.optimizer.update(self.engine.weights, gradient)
         except ValueError as error:
             *_, (frame, _) = traceback.walk_tb(error.__traceback__)
             if frame.f_code is not refuse_not_finite.__code__:  # not a step to infinity: a schedule's rate, say
                 raise
-            names = [parameter_name(self.parameters, i) for i in range(len(self.parameters))]
+            names = [parameter_name(self.task.parameters, i) for i in range(len(self.task.parameters))]
             node = next((name for name in names if f" {name} " in str(error)), "")
             raise TrainingError(str(error), node=node) from error
         return loss
 
-    def _batches(self) -> Iterator[Sequence[int]]:
-        n = len(self.samples.inputs)
-        order = self.generator.permutation(n).tolist() if self.shuffle and self.batch_size < n else range(n)
+    def _batches(self) -> Iterator[Rows]:
+        n = len(self.task.samples.inputs)
+        order = self.generator.permutation(n) if self.shuffle and self.batch_size < n else None
         for start in range(0, n, self.batch_size):
-            yield order[start : start + self.batch_size]
+            rows = slice(start, min(start + self.batch_size, n))
+            yield rows if order is None else order[rows]
 
-    def _validation_loss(self, held_out: Samples) -> float:
-        with no_grad():
-            value = batch_loss(self.model, self.loss, held_out.inputs, held_out.targets, held_out.weights)
-        loss = value.data if isinstance(value, Value) else float(value)
-        if not math.isfinite(loss):
-            again = batch_loss(self.model, self.loss, held_out.inputs, held_out.targets, held_out.weights)
-            raise not_finite("validation loss", again if isinstance(again, Value) else loss, self.parameters)
-        return loss
+    def _weight(self, rows: Rows) -> float:
+        weights = self.task.samples.weights
+        if weights is None:
+            return rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        return sum(weights[rows].tolist())
 
-    def _judge(self, loss: float, held_out: float | None, before: list[float]) -> None:
+    def _judge(self, loss: float, held_out: float | None, before: Array) -> None:
         """Enter a complete epoch in the history, and keep the parameters if they are the best so far."""
         history = self.history
         history.loss_curve.append(loss)
@@ -174,41 +156,42 @@ class Run:
         self.waited = 0 if monitored < best - self.tol else self.waited + 1
         if monitored < best:
             history.best_epoch = history.n_iter
-            of_one_batch = held_out is None and self.batch_size == len(self.samples.inputs)
-            self.best_weights = before if of_one_batch else [p.data for p in self.parameters]
+            of_one_batch = held_out is None and self.batch_size == len(self.task.samples.inputs)
+            self.best_weights = before if of_one_batch else self.engine.weights.copy()
 
     def _best_loss(self) -> float:
-        curve = self.history.validation_curve if self.held_out is not None else self.history.loss_curve
+        curve = self.history.validation_curve if self.task.held_out is not None else self.history.loss_curve
         return curve[self.history.best_epoch - 1] if self.history.best_epoch else math.inf
 
-    def _position(self) -> tuple[list[float], Mapping[str, Any], Any]:
-        return [p.data for p in self.parameters], self.optimizer.state(), self.generator.bit_generator.state
+    def _position(self) -> tuple[Array, Mapping[str, Any], Any]:
+        return self.engine.weights.copy(), self.optimizer.state(), self.generator.bit_generator.state
 
-    def _return_to(self, position: tuple[list[float], Mapping[str, Any], Any]) -> None:
-        weights, state, self.generator.bit_generator.state = position
-        assign(self.parameters, weights)
+    def _return_to(self, position: tuple[Array, Mapping[str, Any], Any]) -> None:
+        self.engine.weights[:], state, self.generator.bit_generator.state = position
         self.optimizer.load_state(state)
 
     def identity(self, seed: Any) -> dict[str, Any]:
         """What must not differ between the runs that share a checkpoint, in words that JSON can hold."""
+        task = self.task
         settings = {
             f"optimizer's {name}": checkpoints.describe(setting)
             for name, setting in vars(self.optimizer).items()
             if not name.startswith("_") and name not in {"parameters", "steps"}
         }
         return {
-            "model": checkpoints.describe_model(self.model),
+            "model": checkpoints.describe_model(task.model),
+            "engine": type(self.engine).__name__.lower(),
             "optimizer": type(self.optimizer).__name__,
             **settings,
-            "loss": checkpoints.describe(self.loss),
-            "penalty": checkpoints.describe(self.penalty),
+            "loss": checkpoints.describe(task.loss),
+            "penalty": checkpoints.describe(task.penalty),
             "max_norm": self.max_norm,
             "batch_size": self.batch_size,
             "shuffle": self.shuffle,
             "random_state": seed,
             "patience": self.patience,
             "tol": self.tol,
-            "data (as a checksum)": self.samples.digest + (self.held_out.digest if self.held_out else ""),
+            "data (as a checksum)": task.samples.digest + (task.held_out.digest if task.held_out else ""),
         }
 
     def save(self, path: checkpoints.FilePath, identity: Mapping[str, Any]) -> None:
@@ -216,7 +199,7 @@ class Run:
         state = self.optimizer.state()
         arrays = self._arrays()
         facts = {
-            "labels": [p.label for p in self.parameters],
+            "labels": [p.label for p in self.task.parameters],
             "identity": identity,
             "optimizer": {name: number for name, number in state.items() if f"optimizer.{name}" not in arrays},
             "generator": self.generator.bit_generator.state,
@@ -229,8 +212,8 @@ class Run:
         state = self.optimizer.state()
         return {
             **{f"optimizer.{name}": array for name, array in state.items() if isinstance(array, np.ndarray)},
-            "weights": np.array([p.data for p in self.parameters]),
-            "best_weights": np.array(self.best_weights),
+            "weights": self.engine.weights,
+            "best_weights": self.best_weights,
             "loss_curve": np.array(self.history.loss_curve),
             "validation_curve": np.array(self.history.validation_curve),
         }
@@ -244,12 +227,12 @@ class Run:
             return
 
         def verify(facts: Mapping[str, Any], shapes: checkpoints.Shapes) -> None:
-            checkpoints.check_labels(facts.get("labels"), [p.label for p in self.parameters])
+            checkpoints.check_labels(facts.get("labels"), [p.label for p in self.task.parameters])
             _check_identity(facts.get("identity"), identity)
             done = math.prod(shapes.get("loss_curve", ()))
             if done > epochs:
                 raise CheckpointError(f"it has {done} epochs behind it, and epochs={epochs}: ask for as many or more")
-            curves = {"loss_curve": (done,), "validation_curve": (0 if self.held_out is None else done,)}
+            curves = {"loss_curve": (done,), "validation_curve": (0 if self.task.held_out is None else done,)}
             own = {name: np.shape(array) for name, array in self._arrays().items()}
             checkpoints.check_shapes(shapes, {**own, **curves})
 
@@ -262,12 +245,12 @@ class Run:
             curves = arrays["loss_curve"].tolist(), arrays["validation_curve"].tolist()
             best, waited = (_epochs_until(facts, name, len(curves[0])) for name in ("best_epoch", "waited"))
             history = History(*curves, best)
-            self._return_to((arrays["weights"].tolist(), {**facts["optimizer"], **state}, facts["generator"]))
+            self._return_to((arrays["weights"], {**facts["optimizer"], **state}, facts["generator"]))
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             self._return_to(before)
             raise CheckpointError(f"cannot use {os.fspath(path)!r}: {error}") from error
         self.history, self.waited = history, waited
-        self.best_weights = arrays["best_weights"].tolist()
+        self.best_weights = arrays["best_weights"]
 
     def abandon(self, path: checkpoints.FilePath) -> None:
         """Remove the file this run began, if no epoch was completed: what failed must not bar the corrected call."""

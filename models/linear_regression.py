@@ -7,9 +7,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff import Value, mean, total, weighted_sum
+from autodiff import Value, weighted_sum
 from models import _validation as check
+from models._batch_loss import TrainingError
+from models._engines import ENGINES, EVERY, Samples, Task, engine_by_name
 from models._estimator import Regressor
+from models.losses import squared_error
 
 
 class LinearRegression(Regressor):
@@ -18,7 +21,9 @@ class LinearRegression(Regressor):
     `learning_rate` is α in `w ← w − α·∂C/∂w`, `epochs` the number of steps, each over all samples; weights start at
     zero, or with `warm_start` where the last fit ended. Too large an α diverges: for data as they come it is often
     far below 1 (standardised inputs take 0.1). "auto" takes half of the largest that does not, 1/λ of the steepest
-    curvature λ of the cost: every step lowers it, whatever the data. Nothing is drawn at random.
+    curvature λ of the cost: every step lowers it, whatever the data. Nothing is drawn at random. `engine` is
+    "compiled", array code of the traced loss, or "eager", a graph of Values at every step: the same numbers but for
+    the last digits, slower.
 
     After `fit`: `coef_` of shape (n_features,), or (n_targets, n_features) for a 2-D y; `intercept_`, a float or
     (n_targets,); `loss_curve_`, the loss before the first step and after each one; `n_iter_`, the number of steps;
@@ -37,10 +42,14 @@ class LinearRegression(Regressor):
     n_iter_: int
     learning_rate_: float
 
-    def __init__(self, *, learning_rate: float | str = "auto", epochs: int = 1000, warm_start: bool = False) -> None:
+    def __init__(
+        self, *, learning_rate: float | str = "auto", epochs: int = 1000, warm_start: bool = False,
+        engine: str = "compiled",
+    ) -> None:  # fmt: skip
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.warm_start = warm_start
+        self.engine = engine
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to `X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_targets); give `self`.
@@ -72,6 +81,7 @@ class LinearRegression(Regressor):
 
     def _descend(self, X: Any, y: Any, sample_weight: Any, steps: int, *, resumed: bool, curve: list[float]) -> None:
         """Check everything, take `steps` of gradient descent, and keep the outcome only when all went well."""
+        check.known(self.engine, "engine", ENGINES)
         auto = isinstance(self.learning_rate, str) and self.learning_rate == "auto"
         if not auto:
             check.positive(self.learning_rate, "learning_rate ('auto' for one that fits the data)")
@@ -90,22 +100,23 @@ class LinearRegression(Regressor):
         weights = [[Value(w, f"target{k}.w{i}") for i, w in enumerate(row)] for k, row in enumerate(coef.tolist())]
         biases = [Value(b, f"target{k}.b") for k, b in enumerate(intercept.tolist())]
         parameters = [*(w for row in weights for w in row), *biases]
-        samples = list(zip(inputs.tolist(), columns.tolist(), strict=True))
-        shares = None if sample_weight is None else np.repeat(importance / importance.max(), columns.shape[1])
+        importance = None if sample_weight is None else importance / importance.max()
+        task = Task(
+            lambda x: [weighted_sum(w, x, b) for w, b in zip(weights, biases, strict=True)],
+            parameters, squared_error, Samples(inputs, columns, importance),
+        )  # fmt: skip
         losses: list[float] = []
-        for step in range(steps + 1):
-            loss = _mean_squared_error(weights, biases, samples, shares)
-            if not np.isfinite(loss.data):
-                cause = f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
-                cause = "the numbers in y are too large; scale them down" if auto else cause
-                raise ValueError(f"the loss is {loss.data} after {step} steps: {cause}")
-            losses.append(loss.data)
-            if step < steps:
-                for p in parameters:
-                    p.grad = 0.0
-                loss.backward()
-                for p in parameters:
-                    p.data -= rate * p.grad
+        with engine_by_name(self.engine, task) as engine:
+            for step in range(steps + 1):
+                try:
+                    loss, gradient = engine.loss_and_gradient(EVERY)
+                except TrainingError as error:
+                    cause = f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
+                    cause = "the numbers in y are too large; scale them down" if auto else cause
+                    raise ValueError(f"{error}, after {step} steps: {cause}") from error
+                losses.append(loss)
+                if step < steps:
+                    engine.weights -= rate * gradient
         coef = np.array([[w.data for w in row] for row in weights])
         intercept = np.array([b.data for b in biases])
         self.coef_, self.intercept_ = (coef, intercept) if targets.ndim == 2 else (coef[0], intercept.tolist()[0])
@@ -123,13 +134,3 @@ def _steady_rate(inputs: NDArray[np.float64], importance: NDArray[np.float64], n
     if not rate > 0:
         raise ValueError(f"X has numbers up to {abs(inputs).max():.3g}, whose squares are infinite: scale them down")
     return rate
-
-
-def _mean_squared_error(weights: Any, biases: Any, samples: Any, shares: Any) -> Any:
-    """The mean over samples and targets, weighted by `shares` (one per error) where they are given."""
-    errors = [
-        (weighted_sum(w, x, b) - t) ** 2 for x, row in samples for w, b, t in zip(weights, biases, row, strict=True)
-    ]
-    if shares is None:
-        return mean(errors)
-    return weighted_sum((shares / total(shares)).tolist(), errors)

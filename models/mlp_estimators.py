@@ -1,4 +1,4 @@
-"""Multilayer perceptrons as scikit-learn's estimators: `fit` trains a `models.mlp.MLP` on Values.
+"""Multilayer perceptrons as scikit-learn's estimators: `fit` trains a `models.mlp.MLP`, compiled.
 
 >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], ["no", "yes", "yes", "no"]
 >>> settings = dict(hidden_layer_sizes=(4,), activation="tanh", learning_rate=0.1, max_iter=100, random_state=0)
@@ -45,6 +45,9 @@ class MLPClassifier(MLPEstimator, Classifier):
     - `warm_start`: `fit` goes on from the weights of the last one, and on the same data holds out the same samples.
       `verbose`: show a progress bar on a terminal.
     - `random_state`: None, a seed or a generator, for first weights, order and what is held out.
+    - `engine`: "compiled" traces the network and its loss once and trains on array code; "eager" makes and sweeps a
+      graph of Values for every batch: the same numbers but for the last digits, far slower, and at every step open to
+      look at.
 
     After `fit`: `classes_`, `coefs_` (per layer, (n_inputs, n_outputs)), `intercepts_`; `loss_curve_`, the mean loss of
     each epoch with the penalty, and with `early_stopping` `validation_curve_`, without it; `best_loss_`, the lowest of
@@ -122,8 +125,8 @@ class MLPRegressor(MLPEstimator, Regressor):
     """Predict numbers with a multilayer perceptron, trained by backpropagation; its outputs are linear.
 
     `loss` is "squared_error" (mean over the targets), "half_squared_error" (the course's C), "absolute_error" or
-    "huber"; a function of `(output, target)` for one sample will do too (TypeError if all it gives are plain numbers).
-    All else as in MLPClassifier.
+    "huber"; a function of `(output, target)` for one sample will do too (TypeError if all it gives are plain numbers; with
+    `engine="compiled"` it is called once, with stand-ins, and may not branch on numbers). All else as in MLPClassifier.
 
     >>> model = MLPRegressor(hidden_layer_sizes=(), solver="gd", learning_rate=0.1, alpha=0, tol=1e-9, max_iter=900)
     >>> model.fit([[1], [2], [3], [4]], [3, 5, 7, 9]).predict([[10]]).round(2)
@@ -151,6 +154,7 @@ class MLPRegressor(MLPEstimator, Regressor):
         warm_start: bool = False,
         verbose: bool = False,
         random_state: Any = None,
+        engine: str = "compiled",
     ) -> None:
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -170,6 +174,7 @@ class MLPRegressor(MLPEstimator, Regressor):
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
+            engine=engine,
         )
         self.loss = loss
 

@@ -204,15 +204,20 @@ def clip_gradients(parameters: Iterable[Value], max_norm: float) -> float:
     """
     parameters = parameter_list(parameters)
     positive("max_norm", max_norm)
-    g = np.array([plain(p.grad) for p in parameters])
+    g, length = clipped(parameters, np.array([plain(p.grad) for p in parameters]), max_norm)
+    if length > max_norm:
+        for p, scaled in zip(parameters, g.tolist(), strict=True):
+            if p.swept:
+                p.grad = scaled
+    return length
+
+
+def clipped(parameters: list[Value], g: Array, max_norm: float) -> tuple[Array, float]:
+    """Give gradients in an array no longer than `max_norm`, and how long they were: what `clip_gradients` does."""
     refuse_not_finite(parameters, g, "the gradient of {name} is {value}: no scale makes it finite")
     largest = float(np.abs(g).max())
     if largest == 0.0:
-        return 0.0
+        return g, 0.0
     direction = g / largest  # squares of these cannot overflow
     length = math.sqrt(direction @ direction)
-    if largest * length > max_norm:
-        for p, scaled in zip(parameters, (direction * (max_norm / length)).tolist(), strict=True):
-            if p.swept:
-                p.grad = scaled
-    return largest * length
+    return (direction * (max_norm / length) if largest * length > max_norm else g), largest * length

@@ -28,8 +28,8 @@ from autodiff import Value
 from models import _validation as check
 from models import checkpoints
 from models._batch_loss import TrainingError, batch_loss, loss_and_gradients
-from models._run import EpochEnd, History, Run, Samples
-from models._settings import assign
+from models._engines import Engine, Samples, Task, engine_by_name
+from models._run import EpochEnd, History, Run
 from models.losses import loss_by_name
 from models.optimizers import Optimizer, optimizer_by_name
 
@@ -56,6 +56,8 @@ def train(
     validation: Sequence[Any] | None = None,
     patience: int | None = None,
     tol: float = 0.0,
+    restore_best: bool = True,
+    engine: str = "compiled",
     callbacks: Sequence[Callback] = (),
     progress: bool = False,
     checkpoint: checkpoints.FilePath | None = None,
@@ -107,35 +109,36 @@ def train(
     if max_norm is not None:
         check.positive(max_norm, "max_norm")
     check.flag(shuffle, "shuffle")
+    check.flag(restore_best, "restore_best")
     check.flag(progress, "progress")
     _check_functions(callbacks, penalty)
-    run = Run(
-        model=model,
-        parameters=parameters,
-        optimizer=_optimizer(optimizer, parameters, learning_rate),
-        generator=check.generator(random_state),
-        samples=samples,
-        held_out=held_out,
-        loss=loss_by_name(loss),
-        penalty=penalty,
-        max_norm=None if max_norm is None else float(max_norm),
-        batch_size=min(batch_size or len(samples.inputs), len(samples.inputs)),
-        shuffle=bool(shuffle),
-        patience=patience,
-        tol=float(tol),
-    )
-    seed = random_state if isinstance(random_state, (int, np.integer)) else type(run.generator.bit_generator).__name__
-    identity = {} if checkpoint is None else run.identity(seed)
-    if checkpoint is not None:
-        run.open(checkpoint, identity, epochs)
-    try:
-        _epochs(run, epochs, callbacks, progress, checkpoint, checkpoint_every, identity)
-    except Exception:  # not KeyboardInterrupt: that run may be meant to go on
+    task = Task(model, parameters, loss_by_name(loss), samples, held_out, penalty)
+    own_optimizer = _optimizer(optimizer, parameters, learning_rate)
+    generator = check.generator(random_state)
+    seed = random_state if isinstance(random_state, (int, np.integer)) else type(generator.bit_generator).__name__
+    with engine_by_name(engine, task) as own_engine:
+        run = Run(
+            task=task,
+            engine=own_engine,
+            optimizer=own_optimizer,
+            generator=generator,
+            max_norm=None if max_norm is None else float(max_norm),
+            batch_size=min(batch_size or len(samples.inputs), len(samples.inputs)),
+            shuffle=bool(shuffle),
+            patience=patience,
+            tol=float(tol),
+        )
+        identity = {} if checkpoint is None else run.identity(seed)
         if checkpoint is not None:
-            run.abandon(checkpoint)
-        raise
-    if patience is not None:
-        assign(parameters, run.best_weights)
+            run.open(checkpoint, identity, epochs)
+        try:
+            _epochs(run, epochs, callbacks, progress, checkpoint, checkpoint_every, identity)
+        except Exception:  # not KeyboardInterrupt: that run may be meant to go on
+            if checkpoint is not None:
+                run.abandon(checkpoint)
+            raise
+        if patience is not None and restore_best:
+            own_engine.weights[:] = run.best_weights
     return run.history
 
 
@@ -151,7 +154,7 @@ def _epochs(
     with _bar(progress, epochs, run.history.n_iter) as bar:
         while not run.ended(epochs):
             end = run.epoch()
-            answers = [callback(end) for callback in callbacks]
+            answers = _called(callbacks, end, run.engine) if callbacks else []
             if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
                 run.history.stopped = "callback"
             if checkpoint is not None and end.epoch % checkpoint_every == 0:
@@ -160,6 +163,15 @@ def _epochs(
             bar.update()
     if checkpoint is not None and run.history.n_iter % checkpoint_every:
         run.save(checkpoint, identity)
+
+
+def _called(callbacks: Sequence[Callback], end: EpochEnd, engine: Engine) -> list[Any]:
+    """What the callbacks answer; they see the model as it is, and may set its parameters."""
+    engine.write()
+    try:
+        return [callback(end) for callback in callbacks]
+    finally:
+        engine.read()
 
 
 def _parameters(model: Any) -> list[Value]:
@@ -190,23 +202,17 @@ def _check_functions(callbacks: Any, penalty: Any) -> None:
 
 
 def _samples(X: Any, y: Any, sample_weight: Any) -> Samples:
-    inputs = check.numbers(X, "X")
+    inputs = np.ascontiguousarray(check.numbers(X, "X"))
     if inputs.ndim not in (1, 2) or 0 in inputs.shape:
         raise ValueError(
             f"X must be (n_samples,) or (n_samples, n_features), at least one of each, and is {inputs.shape}"
         )
-    targets = check.targets(y, len(inputs), "train")
+    targets = np.ascontiguousarray(check.targets(y, len(inputs), "train"))
     weights = None if sample_weight is None else check.weights(sample_weight, len(inputs))
     digest = hashlib.sha256()
     for array in (inputs, targets, *([] if weights is None else [weights])):
         digest.update(repr(array.shape).encode() + array.astype("<f8").tobytes())
-    return Samples(
-        inputs.tolist(),
-        targets.tolist(),
-        None if weights is None else weights.tolist(),
-        (inputs.shape[1:], targets.shape[1:]),
-        digest.hexdigest(),
-    )
+    return Samples(inputs, targets, weights, digest.hexdigest())
 
 
 def _held_out(validation: Any, samples: Samples) -> Samples | None:
@@ -218,9 +224,12 @@ def _held_out(validation: Any, samples: Samples) -> Samples | None:
         held_out = _samples(validation[0], validation[1], validation[2] if len(validation) == 3 else None)
     except (ValueError, TypeError) as error:
         raise type(error)(f"validation: {error}") from error
-    for name, here, there in zip("Xy", held_out.shapes, samples.shapes, strict=True):
-        if here != there:
-            raise ValueError(f"validation: one sample of {name} has shape {here}, and one to train on has {there}")
+    for name, here, there in zip("Xy", held_out[:2], samples[:2], strict=True):
+        if here.shape[1:] != there.shape[1:]:
+            raise ValueError(
+                f"validation: one sample of {name} has shape {here.shape[1:]}, and one to train on has "
+                f"{there.shape[1:]}"
+            )
     return held_out
 
 

@@ -29,8 +29,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ("ops", "value", "backward")
 KILLERS = {  # quickest first; survival and copying are left out, being slow
-    "ops": ("value", "laws", "accuracy", "ufuncs", "backward", "transforms"),
-    "value": ("value", "ufuncs", "backward", "laws", "transforms", "dropin"),
+    "ops": ("value", "laws", "accuracy", "ufuncs", "backward", "transforms", "refusals"),
+    "value": ("value", "ufuncs", "backward", "laws", "transforms", "dropin", "refusals"),
     "backward": ("backward", "value", "laws", "transforms"),
 }
 SLOW = "not (million or hundred_thousand or torch or scipy or argnums_as_in_jax or copies or quadratic)"

@@ -86,3 +86,18 @@ def test_draw_is_there_when_asked_for():
     """The lazy name is found, others are an AttributeError."""
     done = run("import autodiff; assert callable(autodiff.draw); autodiff.nothing")
     assert "module 'autodiff' has no attribute 'nothing'" in done.stderr
+
+
+def test_compiler_and_pictures_are_loaded_when_asked_for():
+    """`import autodiff` brings the engine alone; the lazy names are the real ones."""
+    code = """if True:
+        import sys, autodiff
+        assert not {"autodiff.compiler", "autodiff.pictures"} & set(sys.modules)
+        from autodiff import compile, draw
+        from autodiff.compiler import compile as real
+        assert compile is real
+        from autodiff.pictures import draw as real
+        assert draw is real
+    """
+    done = run(code)
+    assert done.returncode == 0, done.stderr

@@ -436,12 +436,12 @@ def test_gradients_that_are_values_and_parameters_no_sweep_reached():
 
 
 def test_the_rule_runs_on_arrays():
-    """`_update` is the same step on a flat array of weights, in place: what a compiled program calls."""
+    """`update` is the same step on a flat array of weights, in place: what a compiled program calls."""
     eager, flat = Adam(labelled(), learning_rate=0.05), Adam(labelled(), learning_rate=0.05)
     w = np.array(START)
     for _ in range(5):
         eager.zero_grad()
         cost(eager.parameters, tanh, mean).backward()
-        flat._update(w, np.array([p.grad for p in eager.parameters]))
+        flat.update(w, np.array([p.grad for p in eager.parameters]))
         eager.step()
         assert w.tolist() == [p.data for p in eager.parameters]

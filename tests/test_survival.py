@@ -124,8 +124,9 @@ def test_tasks_that_share_a_leaf_and_pause_recording():
 
 
 HARNESS = """
-import json, sys
+import json, signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background of a shell ignores it
 path = Path(sys.argv[1])
 {prepare}
 print("ready", flush=True)
@@ -194,7 +195,10 @@ def interrupted(scenario, path, after):
         assert process.stdout.readline() == "ready\n", process.stderr.read()
         time.sleep(after)
         process.send_signal(signal.SIGINT)
-        out, complaint = process.communicate(timeout=60)
+        try:
+            out, complaint = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert out, complaint
     return json.loads(out)
 

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import Value, exp, log, no_grad, sqrt
-from models._run import Run, Samples
+from models._engines import Eager, Samples, Task
+from models._run import Run
 from models.checkpoints import CheckpointError, load_parameters, write_container
 from models.losses import l1, l2, squared_error
 from models.mlp import MLP
@@ -57,11 +58,10 @@ class Custom:
 
 
 LINE = Line()
+TASK = Task(LINE, LINE.parameters(), squared_error, Samples(X[:, 0], Y))
 RUN = {
-    "model": LINE, "parameters": LINE.parameters(), "optimizer": Adam(LINE.parameters()),
-    "generator": np.random.default_rng(0), "samples": Samples(X[:, 0].tolist(), Y.tolist(), None, ((), ()), ""),
-    "held_out": None, "loss": squared_error, "penalty": None, "max_norm": None, "batch_size": 12, "shuffle": True,
-    "patience": None, "tol": 0.0,
+    "task": TASK, "engine": Eager(TASK), "optimizer": Adam(LINE.parameters()), "generator": np.random.default_rng(0),
+    "max_norm": None, "batch_size": 12, "shuffle": True, "patience": None, "tol": 0.0,
 }  # fmt: skip
 
 
@@ -423,7 +423,9 @@ def test_settings_of_one_kind_are_told_apart(setting, one, other):
 
 
 def changed(setting, x):
-    return {"optimizer": Adam(RUN["parameters"], learning_rate=x)} if setting == "learning_rate" else {setting: x}
+    if setting == "learning_rate":
+        return {"optimizer": Adam(TASK.parameters, learning_rate=x)}
+    return {"task": TASK._replace(**{setting: x})}
 
 
 def test_a_checkpoint_with_another_activation_is_refused(tmp_path):

@@ -412,8 +412,38 @@ def test_an_operation_of_three_operands_at_an_edge_keeps_all_three():
 
 def test_a_domain_error_names_the_operand_that_is_outside_and_no_other():
     """Where both have labels, only the one that broke the rule; where it has none, whatever helps to find the place."""
-    with pytest.raises(DomainError, match="in operand 2 'low'$") as caught:
+    with pytest.raises(DomainError, match=r"in operand 2 'low'$") as caught:
         Value(1.5, "high") / Value(0.0, "low")
     assert "high" not in str(caught.value)
-    with pytest.raises(DomainError, match="in operand 1 'high'$"):
+    with pytest.raises(DomainError, match=r"in operand 1 'high'$"):
         Value(1.5, "high") / 0.0
+
+
+def test_partials_are_floats_whatever_a_rule_gives():
+    """Integers and NumPy scalars from a user's rule become floats, in either place."""
+    op = Op(
+        "twist", "twist", lambda a, b: int(a) + int(b), partials=(lambda a, b, r: np.float64(2.0), lambda a, b, r: 3)
+    )
+    result = op(Value(1.0), Value(2.0))
+    assert result.partials == (2.0, 3.0)
+    assert [type(x) for x in (result.data, *result.partials)] == [float, float, float]
+
+
+def test_a_weighted_sum_recorded_while_recording_is_off_elsewhere_has_all_its_partials():
+    """grad records inside no_grad; inputs that are numbers have partial 0."""
+    kept = []
+
+    def f(w):
+        kept.append(autodiff.weighted_sum([w, w], [2.0, 3.0], w))
+        return kept[-1]
+
+    with no_grad():
+        assert autodiff.grad(f)(5.0) == 6.0
+    assert kept[0].partials == (2.0, 3.0, 0.0, 0.0, 1.0)
+    assert kept[0].operands[2:4] == (2.0, 3.0)
+
+
+@pytest.mark.parametrize("exponent", [2.0**53 - 2.0, 2.0**53, 2.0**53 + 2.0, 2.0**60])
+def test_even_powers_of_minus_one_fall_however_large_they_are(exponent):
+    """d/da aᵇ = b·aᵇ⁻¹ = -b at a = -1 for even b, also where b - 1 is no float."""
+    assert list(OPS["pow"].partials_at((-1.0, exponent), 1.0, [True, False])) == [-exponent, 0.0]

@@ -354,7 +354,7 @@ class Fast:
 
     def _number(self, x: float) -> str:
         """A constant as an array of no axes: a ufunc takes it twice as fast as a float."""
-        name = self._numbers.setdefault(repr(x), f"c{len(self._numbers)}")
+        name = self._numbers.setdefault(repr(x), f"number{len(self._numbers)}")
         return self._bind(name, lambda _: np.array(x))
 
     def _operand(self, x: Any) -> str:
@@ -483,7 +483,7 @@ class Fast:
         rows, vector = var.args
         if var.batched:
             self._allocate(var)
-            a = self._bind(f"a{var.number}", lambda instance: instance.array(rows)[:, None])
+            a = self._bind(f"column{var.number}", lambda instance: instance.array(rows)[:, None])
             self._call("multiply", a, self._name(vector), self._name(var))
             return
         forwarded = self._forwarded.get(var.number)
@@ -497,7 +497,7 @@ class Fast:
         if var.number in self.layout.fused:
             transposed = self._bind(f"b{vector.number}", lambda i: i.slots[i.fast.slot[vector.number]].T)
         else:
-            transposed = self._bind(f"c{vector.number}", lambda instance: instance.array(vector).T)
+            transposed = self._bind(f"d{vector.number}", lambda instance: instance.array(vector).T)
         self._dot(self._name(rows), transposed, out, careful=var.info is not None)
 
     def _reduce(self, var: Var) -> None:
@@ -563,7 +563,7 @@ class Fast:
             return
         rest = np.flatnonzero(~written)
         name = self._bind(f"z{var.number}", lambda instance: instance.array(var))
-        index = self._bind(f"k{var.number}", lambda _: rest)
+        index = self._bind(f"l{var.number}", lambda _: rest)
         self._call("assign", name, index, self._number(0.0))
 
     def _add_at(self, var: Var, delta: Any, place: Any, *, fresh: bool) -> None:
@@ -573,7 +573,7 @@ class Fast:
         once = np.unique(region).size == region.size
         if strides is None or not once:  # any positions
             positions = region.reshape(units)
-            index = self._bind(f"k{len(self.bound)}", lambda _: positions)
+            index = self._bind(f"at{len(self.bound)}", lambda _: positions)
             if fresh and once:
                 self._call("assign", self._name(var), index, value)
             else:
@@ -637,7 +637,9 @@ class Fast:
         if x.__class__ is not Var:
             return None
         relu = self.layout.relus.get(x.number)
-        return relu if relu is not None and self._last.get(relu.number, -1) >= position else None
+        if relu is None or relu.number > self.layout.order[position].number:  # it is yet to be computed
+            return None
+        return relu if self._last.get(relu.number, -1) >= position else None
 
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args

@@ -79,6 +79,9 @@ class Point:
             self._text[var.number] = self.name(var.args[0])
         elif kind == ir.SCATTER:
             self._scatter(var)
+        elif kind == ir.EXPAND:  # δ of an array argument
+            self._text[var.number] = f"v{var.number}"
+            self.lines.append(f"v{var.number} = [{self.name(var.args[0])}] * {var.size}")
         elif kind == ir.APPLY:
             depth = 1 + max((self._depth.get(x.number, 0) for x in var.vars), default=0)
             text = self._expression(var)
@@ -125,7 +128,7 @@ class Point:
             value = self._answer(code.outputs[0])
             flat = [f"sum({x})" if is_list else x for x, is_list in ((x, self._is_list(i)) for x, i in zip(by, argnums, strict=True))]
             checked = " + ".join([value, *flat, *(["sum(gradient)"] if code.gradient is not None else [])])
-            lines.append(f"gradient = {'NONE' if code.gradient is None else self._answer(code.gradient)}")
+            lines.append(f"gradient = {self._answer(code.gradient) if code.gradient is not None else f'[0.0] * {n}' if (n := len(code.parameters)) else 'NONE'}")
             lines.append(f"if not isfinite({checked}): raise ArithmeticError")
             answer = by[0] if single else f"({', '.join(by)}{',' * (len(by) == 1)})"
             lines.append(f"return {value}, gradient{', ' + answer if argnums else ''}")
@@ -140,7 +143,7 @@ class Point:
 
     def _is_list(self, argument: int) -> bool:
         x = self.code.input_gradients.get(argument, 0.0)
-        return x.__class__ is Var and x.kind == ir.SCATTER and bool(x.units)
+        return x.__class__ is Var and x.kind in {ir.SCATTER, ir.EXPAND} and bool(x.units)
 
     def _answer(self, x: Any) -> str:
         if x.__class__ is Var and x.kind == ir.SCATTER and not x.units:

@@ -394,7 +394,7 @@ class _Call:
                 stop = min(start + block, rows)
                 instance = version.instance(stop - start, thread)
                 passed = self.blocks(start, stop)
-                if seeds is not None:
+                if seeds is not None and "seed" in version.fast.arguments:  # else nothing depends on it
                     passed.append(seeds[start:stop])
                 instance.run(*passed)
                 store(instance, start, stop)
@@ -501,7 +501,7 @@ class _Call:
         if numbers and not self.program.static_argnums:
             self._remember_point(argnums, reduce, function)
         by_arguments = rest if single else list(rest[0]) if rest else []
-        answers = [np.array(g).reshape(self.args[i].shape) if self.args[i].ndim else g
+        answers = [_filled(g, self.args[i].shape) if self.args[i].ndim else g
                    for i, g in zip(by, by_arguments, strict=True)]  # fmt: skip
         gradient = np.array(gradient) if isinstance(gradient, list) else gradient
         if reduce is None:
@@ -642,6 +642,11 @@ class _Answer:
 def _fetch(instance: Instance, x: Any) -> Any:
     """The numbers of a result: units × rows."""
     return x if isinstance(x, float) else instance.array(x)
+
+
+def _filled(x: Any, shape: tuple[int, ...]) -> Array:
+    """An array of this shape from a list of its numbers, or from one number for all of them."""
+    return np.array(x).reshape(shape) if isinstance(x, list) else np.full(shape, x)
 
 
 def _store(instance: Instance, out: Array) -> None:

@@ -1,0 +1,302 @@
+"""The two engines of training: the Values' own loop, and the same loss compiled into array code.
+
+Both keep the parameters as one flat array, `weights`, in the optimizer's order, and tell the loss of a batch and its
+gradient in that order. While an engine is entered, `weights` is what counts: changing it in place is a step, `write`
+copies it to the Values (as leaving does, however it is left) and `read` takes over what somebody set those to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from typing import Any, NamedTuple, NoReturn, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+import autodiff
+from autodiff import DomainError, TraceError, Value, logsumexp, mean, no_grad, softplus, weighted_sum
+from models._batch_loss import TrainingError, batch_loss, loss_and_gradients, not_finite
+from models._settings import assign, plain
+from models.losses import binary_cross_entropy, cross_entropy, hinge
+
+Array = NDArray[np.float64]
+Rows = slice | NDArray[np.intp]
+
+ENGINES = ("compiled", "eager")
+EVERY = slice(None)
+
+
+class Samples(NamedTuple):
+    """Rows of data: inputs and targets (n_samples, …), weights (n_samples,) or None, and a checksum of all."""
+
+    inputs: Array
+    targets: Array
+    weights: Array | None = None
+    digest: str = ""
+
+    def batch(self, rows: Rows) -> Samples:
+        weights = None if self.weights is None else self.weights[rows]
+        return Samples(self.inputs[rows], self.targets[rows], weights)
+
+
+class Task(NamedTuple):
+    """What is trained, and on what."""
+
+    model: Callable[[Any], Any]
+    parameters: list[Value]
+    loss: Callable[[Any, Any], Any]
+    samples: Samples
+    held_out: Samples | None = None
+    penalty: Callable[[list[Value]], Any] | None = None
+
+
+class Engine(Protocol):
+    """What training asks of an engine."""
+
+    weights: Array
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def loss_and_gradient(self, rows: Rows) -> tuple[float, Array]:
+        """The mean loss of these samples with the penalty, and its gradient; TrainingError or DomainError."""
+        ...
+
+    def validation_loss(self) -> float:
+        """The mean loss of the samples held out, without penalty; TrainingError or DomainError."""
+        ...
+
+    def write(self) -> None:
+        """Set the Values to the weights."""
+        ...
+
+    def read(self) -> None:
+        """Take over what the Values were set to."""
+        ...
+
+
+class Eager:
+    """Every batch is a graph of Values, made anew and swept."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.weights = np.array([p.data for p in task.parameters])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.write()
+
+    def loss_and_gradient(self, rows: Rows) -> tuple[float, Array]:
+        task = self.task
+        self.write()
+        inputs, targets, weights = _lists(task.samples.batch(rows))
+        loss = loss_and_gradients(task.model, task.parameters, task.loss, inputs, targets, weights, task.penalty)
+        return loss, np.array([plain(p.grad) for p in task.parameters])
+
+    def validation_loss(self) -> float:
+        task = self.task
+        assert task.held_out is not None  # or nobody asks
+        self.write()
+        inputs, targets, weights = _lists(task.held_out)
+        with no_grad():
+            value = batch_loss(task.model, task.loss, inputs, targets, weights)
+        loss = value.data if isinstance(value, Value) else float(value)
+        if not math.isfinite(loss):
+            again = batch_loss(task.model, task.loss, inputs, targets, weights)
+            raise not_finite("validation loss", again if isinstance(again, Value) else loss, task.parameters)
+        return loss
+
+    def write(self) -> None:
+        assign(self.task.parameters, self.weights.tolist())
+
+    def read(self) -> None:
+        self.weights[:] = [p.data for p in self.task.parameters]
+
+
+class Compiled:
+    """The loss of one sample is traced once, and every batch is array code.
+
+    Where a loss or gradient is not finite, the Values compute the batch once more, to name the node where that began.
+
+    Raises TraceError, a TypeError, for a model, loss or penalty that works on Values but cannot be traced; what these
+    raise on Values too passes through.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._eager = Eager(task)
+        self.weights = self._eager.weights
+        self._batches = _Compiled(task, task.samples, task.penalty)
+        self._held_out = None if task.held_out is None else _Compiled(task, task.held_out, None)
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        flat = self._open.enter_context(self._batches)
+        self.weights = flat if self._batches.in_order else self._eager.weights.copy()
+        if self._held_out is not None:
+            self._open.enter_context(self._held_out)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+        self.write()
+
+    def loss_and_gradient(self, rows: Rows) -> tuple[float, Array]:
+        loss, gradient = self._batches.loss_and_gradient(rows, self.weights)
+        if math.isfinite(loss) and np.isfinite(gradient).all():
+            return loss, gradient
+        self._eager.weights[:] = self.weights
+        return self._eager.loss_and_gradient(rows)
+
+    def validation_loss(self) -> float:
+        assert self._held_out is not None  # or nobody asks
+        loss = self._held_out.mean_loss(self.weights)
+        if math.isfinite(loss):
+            return loss
+        self._eager.weights[:] = self.weights
+        return self._eager.validation_loss()
+
+    def write(self) -> None:
+        assign(self.task.parameters, self.weights.tolist())
+
+    def read(self) -> None:
+        self.weights[:] = [p.data for p in self.task.parameters]
+
+
+def engine_by_name(name: str, task: Task) -> Engine:
+    """Make the engine of that name; ValueError that lists the names."""
+    if name not in ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(map(repr, ENGINES))}, got {name!r}")
+    return Compiled(task) if name == "compiled" else Eager(task)
+
+
+class _Compiled:
+    """The program of one set of samples, with its own flat array, and where the model's parameters lie in that."""
+
+    def __init__(self, task: Task, samples: Samples, penalty: Callable[[list[Value]], Any] | None) -> None:
+        loss, targets = _for_arrays(task, samples)
+        self._samples = samples._replace(targets=targets)
+
+        def of_one_sample(x: Any, y: Any, weight: Any = None) -> Any:
+            value = loss(task.model(_as_on_values(x)), _as_on_values(y))
+            value = value if weight is None else value * weight
+            return value if penalty is None else value + penalty(list(task.parameters))
+
+        self.program = autodiff.compile(of_one_sample)
+        self._first = self._arguments(slice(0, 1))
+        try:
+            self.program.trace(*self._first)
+        except Exception as error:  # noqa: BLE001 # whatever the user's functions raise
+            _explain(task, error)
+        place = {id(p): i for i, p in enumerate(task.parameters)}
+        met = np.array([place.get(id(p), -1) for p in self.program.parameters], dtype=int)
+        self._at = np.flatnonzero(met >= 0)  # of the others nobody asked for the gradient
+        self._of = met[self._at]
+        self._n = len(task.parameters)
+        self.in_order = met.tolist() == list(range(self._n))
+        if not len(self._at):
+            _once_on_values(task)  # where nothing was recorded, it says so
+        self._training = ExitStack()
+
+    def __enter__(self) -> Array:
+        self._flat = self._training.enter_context(self.program.training(*self._first))
+        return self._flat
+
+    def __exit__(self, *_: object) -> None:
+        self._training.close()
+
+    def loss_and_gradient(self, rows: Rows, weights: Array) -> tuple[float, Array]:
+        self._take(weights)
+        loss, gradient = self.program.value_and_grad(*self._arguments(rows))
+        if self.in_order:
+            return loss, gradient
+        ordered = np.zeros(self._n)
+        ordered[self._of] = gradient[self._at]
+        return loss, ordered
+
+    def mean_loss(self, weights: Array) -> float:
+        self._take(weights)
+        with np.errstate(all="ignore"):
+            return float(self.program(*self._arguments(EVERY)).mean())
+
+    def _take(self, weights: Array) -> None:
+        if weights is not self._flat:
+            self._flat[self._at] = weights[self._of]
+
+    def _arguments(self, rows: Rows) -> tuple[Array, ...]:
+        inputs, targets, weights, _ = self._samples.batch(rows)
+        if weights is None:
+            return inputs, targets
+        weights = np.ldexp(weights, -math.frexp(weights.max())[1])  # a power of 2 changes no quotient, and the
+        return inputs, targets, weights * (len(weights) / weights.sum())  # sum stays finite
+
+
+def _lists(samples: Samples) -> tuple[list[Any], list[Any], list[float] | None]:
+    weights = None if samples.weights is None else samples.weights.tolist()
+    return samples.inputs.tolist(), samples.targets.tolist(), weights
+
+
+def _as_on_values(x: Any) -> Any:
+    return x.tolist() if isinstance(x, np.ndarray) else x  # an array of stand-ins would add where a list joins
+
+
+def _once_on_values(task: Task) -> None:
+    inputs, targets, weights = _lists(task.samples.batch(slice(0, 1)))
+    with suppress(DomainError, TrainingError):  # training meets them too, and says where
+        loss_and_gradients(
+            task.model, task.parameters, task.loss, inputs, targets, weights and [1.0], task.penalty
+        )
+
+
+def _explain(task: Task, error: Exception) -> NoReturn:
+    """Raise what the Values raise, if they do; else say that the engine is what they differ by."""
+    if not isinstance(error, TraceError):
+        _once_on_values(task)
+    told = str(error) if isinstance(error, TraceError) else f"{type(error).__name__}: {error}"
+    raise TraceError(
+        f'{told}; this model, loss or penalty cannot be compiled: engine="eager" trains it as it is, on Values, slower'
+    ) from error
+
+
+def _for_arrays(task: Task, samples: Samples) -> tuple[Callable[[Any, Any], Any], Array]:
+    """The loss and the targets as arrays take them, the loss the same to the last bits.
+
+    The losses that ask what a target is are asked here, once, about all targets; a program cannot ask.
+    """
+    loss, targets = task.loss, samples.targets
+    if loss not in (hinge, binary_cross_entropy, cross_entropy):
+        return loss, targets
+    outputs = _count_outputs(task)
+    for target in np.unique(targets, axis=0).tolist():
+        loss([0.0] * outputs, target)
+    if loss is cross_entropy and targets.ndim == 1:
+        return _cross_entropy_of_class, np.eye(outputs)[targets.astype(int)]
+    if loss is binary_cross_entropy and np.isin(targets, (0.0, 1.0)).all():
+        return _binary_cross_entropy_of_class, 1.0 - 2.0 * targets
+    return loss, targets
+
+
+def _count_outputs(task: Task) -> int:
+    for x in task.samples.inputs.tolist():
+        with suppress(DomainError), no_grad():
+            output = task.model(x)
+            return len(output) if isinstance(output, Sequence) else int(np.size(output))
+    return 1
+
+
+def _cross_entropy_of_class(logits: Sequence[Any], chosen: list[Any]) -> Any:
+    """log Σ_j exp(z_j − z_k) with the class k as a one-hot row."""
+    z = weighted_sum(chosen, list(logits))
+    return logsumexp([logit - z for logit in logits])
+
+
+def _binary_cross_entropy_of_class(output: Any, sign: Any) -> Any:
+    """softplus(−z) for class 1, softplus(z) for class 0, mean over the outputs; `sign` is −1 or 1."""
+    outputs = list(output) if isinstance(output, (Sequence, np.ndarray)) else [output]
+    signs = sign if isinstance(sign, list) else [sign]
+    return mean([softplus(s * z) for s, z in zip(signs, outputs, strict=True)])
