@@ -59,7 +59,7 @@ from autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_gra
 from autodiff.value import Value
 
 if TYPE_CHECKING:
-    from autodiff.compiler import Program, TraceError, compile  # noqa: A004 # the builtin is for text
+    from autodiff.compiler import Program, TraceError, compile
     from autodiff.pictures import draw, stepper
 
 __version__ = "0.1.0"

@@ -68,6 +68,8 @@ class Value(Methods):
 
     @data.setter
     def data(self, data: Any) -> None:
+        if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
+            tracer.refuse(self, "assigning .data of")
         self._number = number(data)
 
     @property
@@ -181,7 +183,7 @@ class Value(Methods):
     def __le__(self, other: Any) -> Any: return compare(self, other, operator.le)
     def __gt__(self, other: Any) -> Any: return compare(self, other, operator.gt)
     def __ge__(self, other: Any) -> Any: return compare(self, other, operator.ge)
-    def __bool__(self) -> bool: return compare(self, 0.0, operator.ne)
+    def __bool__(self) -> bool: return bool(compare(self, 0.0, operator.ne))  # which a stand-in refuses
     __hash__ = object.__hash__
 
     # Those that every network uses; the others are in Methods.

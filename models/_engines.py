@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import autodiff
 from autodiff import DomainError, TraceError, Value, logsumexp, mean, no_grad, softplus, weighted_sum
+from models import _validation as check
 from models._batch_loss import TrainingError, batch_loss, loss_and_gradients, not_finite
 from models._settings import assign, plain
 from models.losses import binary_cross_entropy, cross_entropy, hinge
@@ -170,8 +171,7 @@ class Compiled:
 
 def engine_by_name(name: str, task: Task) -> Engine:
     """Make the engine of that name; ValueError that lists the names."""
-    if name not in ENGINES:
-        raise ValueError(f"engine must be one of {', '.join(map(repr, ENGINES))}, got {name!r}")
+    check.known(name, "engine", ENGINES)
     return Compiled(task) if name == "compiled" else Eager(task)
 
 
@@ -188,7 +188,10 @@ class _Compiled:
             return value if penalty is None else value + penalty(list(task.parameters))
 
         self.program = autodiff.compile(of_one_sample)
-        self._first = self._arguments(slice(0, 1))
+        inputs, targets, weights, _ = self._samples.batch(slice(0, 1))
+        self._first = (inputs, targets) if weights is None else (inputs, targets, np.ones(1))
+        if (task.parameters[0] + 0.0).op is None:  # within no_grad
+            _once_on_values(task)
         try:
             self.program.trace(*self._first)
         except Exception as error:  # noqa: BLE001 # whatever the user's functions raise
@@ -212,7 +215,8 @@ class _Compiled:
 
     def loss_and_gradient(self, rows: Rows, weights: Array) -> tuple[float, Array]:
         self._take(weights)
-        loss, gradient = self.program.value_and_grad(*self._arguments(rows))
+        with np.errstate(all="ignore"):  # what is not finite is looked at by name
+            loss, gradient = self.program.value_and_grad(*self._arguments(rows))
         if self.in_order:
             return loss, gradient
         ordered = np.zeros(self._n)
@@ -251,12 +255,13 @@ def _once_on_values(task: Task) -> None:
         loss_and_gradients(
             task.model, task.parameters, task.loss, inputs, targets, weights and [1.0], task.penalty
         )
+    for parameter in task.parameters:
+        parameter.zero_grad()
 
 
 def _explain(task: Task, error: Exception) -> NoReturn:
     """Raise what the Values raise, if they do; else say that the engine is what they differ by."""
-    if not isinstance(error, TraceError):
-        _once_on_values(task)
+    _once_on_values(task)
     told = str(error) if isinstance(error, TraceError) else f"{type(error).__name__}: {error}"
     raise TraceError(
         f'{told}; this model, loss or penalty cannot be compiled: engine="eager" trains it as it is, on Values, slower'

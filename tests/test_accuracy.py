@@ -126,3 +126,18 @@ def test_rows_of_two_operands_make_no_nan_of_finite_numbers(pair):
         assert powers[0] == pytest.approx(OPS["pow"](a, b), rel=1e-15)
         slopes = OPS["pow"].partials_at(pair, OPS["pow"](a, b), [True, a > 0.0])
         assert not any(map(math.isnan, slopes))
+
+
+@pytest.mark.parametrize("scale", [2.0**-1074, 2.0**-1060, 2.0**-1000, 1.0, 2.0**1020])
+def test_the_slopes_of_hypot_and_atan2_do_not_depend_on_the_size_of_the_numbers(scale):
+    """(3, 4) has a hypotenuse of 5 from the smallest floats to the largest; the angle's slope is 4/25 over the scale."""
+    a, b = 3.0 * scale, 4.0 * scale
+    assert list(OPS["hypot"].partials_at((a, b), 5.0 * scale, [True, True])) == pytest.approx([0.6, 0.8], rel=1e-15)
+    diagonal = OPS["hypot"].partials_at((scale, -scale), math.hypot(scale, scale), [True, True])
+    assert list(diagonal) == pytest.approx([math.sqrt(0.5), -math.sqrt(0.5)], rel=1e-15)
+    turning = OPS["atan2"].partials_at((a, b), math.atan2(a, b), [True, True])
+    exact = [
+        4.0 / 25.0 / scale if scale > 2.0**-1024 else math.inf,
+        -3.0 / 25.0 / scale if scale > 2.0**-1024 else -math.inf,
+    ]
+    assert list(turning) == pytest.approx(exact, rel=1e-15)

@@ -1,5 +1,7 @@
 """Compiled = eager, on random expressions over the whole table of operations and on random networks."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -97,8 +99,14 @@ def functions_of_vectors(draw):
     widths = draw(st.lists(st.integers(1, 10), min_size=1, max_size=3))
     seed = draw(st.integers(0, 2**16))
     features = draw(st.integers(1, 5))
-    kinds = draw(st.lists(st.sampled_from(["tanh", "relu", "sigmoid", "softplus", "sin", "abs"]), min_size=3, max_size=3))
-    skip, shared, reduction = draw(st.booleans()), draw(st.booleans()), draw(st.sampled_from(["sum", "lse", "last", "max"]))
+    kinds = draw(
+        st.lists(st.sampled_from(["tanh", "relu", "sigmoid", "softplus", "sin", "abs"]), min_size=3, max_size=3)
+    )
+    skip, shared, reduction = (
+        draw(st.booleans()),
+        draw(st.booleans()),
+        draw(st.sampled_from(["sum", "lse", "last", "max"])),
+    )
     return widths, seed, features, kinds, skip, shared, reduction
 
 
@@ -108,8 +116,7 @@ def layered(widths, seed, features, kinds, skip, shared, reduction):
     rng = np.random.default_rng(seed)
     sizes = [features, *widths]
     layers = [
-        [([Value(w) for w in rng.normal(size=n)], Value(rng.normal())) for _ in range(m)]
-        for n, m in zip(sizes, sizes[1:], strict=False)
+        [([Value(w) for w in rng.normal(size=n)], Value(rng.normal())) for _ in range(m)] for n, m in pairwise(sizes)
     ]
     if shared and len(layers) > 1:
         layers[1] = [(ws if len(ws) != len(layers[0][0][0]) else layers[0][0][0], b) for ws, b in layers[1]]
@@ -224,7 +231,8 @@ def test_quadratic_forms_agree_with_the_hessian():
     x = np.array([0.3, -0.2])
     step = 1e-6
     columns = [
-        (program.value_and_grad([x + e], argnums=0)[2][0] - program.value_and_grad([x - e], argnums=0)[2][0]) / (2 * step)
+        (program.value_and_grad([x + e], argnums=0)[2][0] - program.value_and_grad([x - e], argnums=0)[2][0])
+        / (2 * step)
         for e in step * np.eye(2)
     ]
     np.testing.assert_allclose(np.array(columns), hessian(f)(x), rtol=1e-8)

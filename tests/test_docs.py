@@ -55,8 +55,8 @@ def test_every_test_that_the_page_on_trust_names_exists():
 def test_the_page_on_trust_has_its_figures():
     """Nothing is left to fill in, and what was measured reaches what was promised."""
     page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
-    assert not re.search(r"^[A-Z_]{4,}$|LIMITS|IMPORTS|COVERAGE", page, re.MULTILINE)
-    cases, findings = re.search(r"^([\d,]+) cases in [\d,]+ s, (\d+) findings$", page, re.MULTILINE).groups()
+    assert not re.search(r"^[A-Z_]{4,}|LIMITS|IMPORTS|COVERAGE", page, re.MULTILINE)
+    cases, findings = re.search(r"^([\d,]+) cases, (\d+) findings\b", page, re.MULTILINE).groups()
     assert int(cases.replace(",", "")) >= 1_000_000
     assert findings == "0"
     assert float(re.search(r"killed \(([\d.]+)%\)", page).group(1)) >= 95.0

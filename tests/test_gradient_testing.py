@@ -140,7 +140,11 @@ def test_a_student_s_mistake_is_named(gradient, said):
 
 
 def test_an_unexplained_mistake_is_left_unexplained():
-    """No guess is better than a wrong one."""
+    """No guess is better than a wrong one; and where nothing was recorded there is nothing to draw."""
+    error = failure(math.gamma, 3.0, gradient=lambda x: 0.0)
+    assert error.sketch() == ""
+    with pytest.raises(ValueError, match="recorded no graph to draw"):
+        error.draw()
     assert "come out when" not in str(failure(lambda x: sin(x) * x, 0.7, gradient=lambda x: 17.0))
 
 
@@ -223,14 +227,13 @@ def test_dual_numbers_run_through_code_and_know_their_error():
 
 @given(data=st.data(), name=st.sampled_from(sorted(set(OPS) - {"erf"})))
 def test_the_complex_step_keeps_its_claim_on_rows(data, name):
-    """Against 50 digits, at every point the strategy draws; where NumPy's complex functions lose digits it is 1e-13."""
+    """Against 50 digits, at every point the strategy draws."""
     pytest.importorskip("mpmath")
     op = OPS[name]
     at = data.draw(numbers(op, max_operands=3))
     for i in range(len(at)):
         claimed, truth = partial_of(op, at, i), partial_in_many_digits(op, at, i)
-        scale = max(1.0, abs(truth.value))
-        assert abs(claimed.value - truth.value) <= claimed.bound + truth.bound + 1e-13 * scale
+        assert abs(claimed.value - truth.value) <= claimed.bound + truth.bound
 
 
 @given(f=expressions())
@@ -242,7 +245,7 @@ def test_the_complex_step_keeps_its_claim_on_graphs(f):
     for x in inputs:
         claimed, truth = graph.by_complex_step(x), graph.in_many_digits(x)
         if claimed is not None and truth is not None:
-            assert abs(claimed.value - truth.value) <= 4.0 * claimed.bound + truth.bound + 1e-13
+            assert abs(claimed.value - truth.value) <= claimed.bound + truth.bound
 
 
 @given(x=st.floats(-3.0, 3.0), name=st.sampled_from(["sin", "exp", "atan", "erf", "sigmoid"]))

@@ -174,7 +174,9 @@ def test_names_come_from_labels_and_never_collide(tmp_path):
     x = np.array([0.5, -1.5])
     value, gradient = program.value_and_grad(x)
     assert "import os" not in program.source
-    text_value, text_gradient = loaded(program.source, tmp_path).value_and_grad(np.array([p.data for p in program.parameters]), x)
+    text_value, text_gradient = loaded(program.source, tmp_path).value_and_grad(
+        np.array([p.data for p in program.parameters]), x
+    )
     np.testing.assert_allclose(text_value, value, rtol=1e-14)
     np.testing.assert_allclose(text_gradient, gradient, rtol=1e-14)
 

@@ -241,6 +241,13 @@ def test_ctrl_c_while_drawing_leaves_a_whole_picture_and_no_other_file(tmp_path,
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+# Coverage's tracer takes a lock of its own, in which an interrupt leaves it locked.
+timers = pytest.mark.skipif(
+    not hasattr(signal, "setitimer") or "coverage" in sys.modules,
+    reason="the system has no timers that send signals, or coverage is being measured",
+)
+
+
 class Alarm:
     """Raises KeyboardInterrupt wherever the main thread is, after so many seconds."""
 
@@ -256,7 +263,7 @@ class Alarm:
         signal.signal(signal.SIGALRM, self.before)
 
 
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timers that send signals")
+@timers
 def test_a_sweep_is_all_or_nothing_wherever_it_is_interrupted():
     """A hundred real interrupts, most of them while totals are written: leaves have the sweeps that were finished."""
     leaves = [Value(float(i % 7)) for i in range(3000)]
@@ -280,7 +287,7 @@ def test_a_sweep_is_all_or_nothing_wherever_it_is_interrupted():
 
 # Between open() and `with` no code can close the file: Python does, and warns of it.
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no timers that send signals")
+@timers
 def test_loading_weights_is_all_or_nothing_wherever_it_is_interrupted(tmp_path):
     """The file's numbers or those from before, never some of each."""
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import Value, exp, log, no_grad, sqrt
-from models._engines import Eager, Samples, Task
+from models._engines import ENGINES, Compiled, Eager, Samples, Task
 from models._run import Run
 from models.checkpoints import CheckpointError, load_parameters, write_container
 from models.losses import l1, l2, squared_error
@@ -255,23 +255,34 @@ def started(path, settings, function=squared_error, **more):
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: s["optimizer"])
 @pytest.mark.parametrize("every", [1, 4])
-def test_interrupted_anywhere_and_resumed_is_the_same_run(tmp_path, settings, every):
-    """Stopped at any sample of any epoch, once or again and again, and resumed: the same bits as a run in one go."""
+@pytest.mark.parametrize("engine", ENGINES)
+def test_interrupted_anywhere_and_resumed_is_the_same_run(tmp_path, monkeypatch, settings, every, engine):
+    """Stopped at any sample (compiled: batch) of any epoch, once or often, and resumed: the bits of a run in one go."""
+    settings = settings | {"engine": engine}
     net, run = started(None, settings)
     whole = outcome(net, run())
+    batch, calls, limit = Compiled.loss_and_gradient, 0, 0
 
-    for step in (1, 13, 29, 47):
-        path, interruptions, calls = tmp_path / str(step), 0, 0
+    def count():
+        nonlocal calls
+        calls += 1
+        if calls == limit:
+            raise KeyboardInterrupt
 
-        def loss(output, target):
-            nonlocal calls
-            calls += 1
-            if calls == limit:
-                raise KeyboardInterrupt
-            return squared_error(output, target)
+    def loss(output, target):
+        if engine == "eager":
+            count()
+        return squared_error(output, target)
 
-        loss.__qualname__ = squared_error.__qualname__
-        limit = step
+    def counted_batch(self, rows):
+        answer = batch(self, rows)
+        count()
+        return answer
+
+    loss.__qualname__ = squared_error.__qualname__
+    monkeypatch.setattr(Compiled, "loss_and_gradient", counted_batch)
+    for step in (1, 13, 29, 47) if engine == "eager" else (1, 2, 5, 8):
+        path, interruptions, calls, limit = tmp_path / str(step), 0, 0, step
         while True:
             net, run = started(path, settings, loss, checkpoint_every=every)
             try:
@@ -279,7 +290,7 @@ def test_interrupted_anywhere_and_resumed_is_the_same_run(tmp_path, settings, ev
                 break
             except KeyboardInterrupt:
                 interruptions += 1
-                calls, limit = 0, limit + 60  # at last far enough to finish
+                calls, limit = 0, limit + (60 if engine == "eager" else 9)  # at last far enough to finish
         assert interruptions >= 1
         assert outcome(net, history) == whole
         assert names(tmp_path) == [path.name]
@@ -368,6 +379,7 @@ def test_only_its_own_leftovers_are_cleared_away(tmp_path):
         ({"loss": "huber"}, "loss was 'squared_error' and is 'huber'"),
         ({"random_state": 1}, "random_state was 0 and is 1"),
         ({"shuffle": False}, "shuffle was True and is False"),
+        ({"engine": "eager"}, "engine was 'compiled' and is 'eager'"),
         ({"tol": 0.1}, "tol was 0.0 and is 0.1"),
         ({"patience": 3}, "patience was None and is 3"),
         ({"penalty": partial(l2, strength=0.1)}, r"penalty was None and is 'partial\(l2, strength=0.1\)'"),
@@ -490,7 +502,7 @@ def test_what_an_earlier_call_wrote_or_completed_stays_when_an_epoch_fails(tmp_p
         for error in errors:
             calls = 0
             with pytest.raises(error):
-                train(Line(), X[:, 0], Y, loss=loss, checkpoint=tmp_path / str(i))
+                train(Line(), X[:, 0], Y, loss=loss, checkpoint=tmp_path / str(i), engine="eager")
             assert (tmp_path / str(i)).exists()
 
 
@@ -693,7 +705,7 @@ def test_the_first_infinite_node_of_the_validation_is_named():
     ):
         with pytest.raises(TrainingError, match="epoch 1, validation: the validation loss became inf") as caught:
             train(Custom(function), [0.0, 1.0], [0.0, 1.0], validation=([1000.0], [0.0]), learning_rate=1e-9,
-                loss=lambda a, t: a - t)  # fmt: skip
+                loss=lambda a, t: a - t, engine="compiled" if node else "eager")  # fmt: skip
         assert caught.value.node == node
 
 
@@ -722,7 +734,8 @@ def test_an_interrupt_puts_everything_back_to_the_last_complete_epoch(error):
         optimizer = Adam(line.parameters(), learning_rate=0.1)
         stopped = False
         try:
-            train(line, X[:, 0], Y, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=5, random_state=random)
+            train(line, X[:, 0], Y, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=5, random_state=random,
+                engine="eager")  # fmt: skip # the loss is called for every sample
         except error:
             stopped = True
         return stopped, weights(line), repr(optimizer.state()), random.bit_generator.state

@@ -447,3 +447,55 @@ def test_a_weighted_sum_recorded_while_recording_is_off_elsewhere_has_all_its_pa
 def test_even_powers_of_minus_one_fall_however_large_they_are(exponent):
     """d/da aᵇ = b·aᵇ⁻¹ = -b at a = -1 for even b, also where b - 1 is no float."""
     assert list(OPS["pow"].partials_at((-1.0, exponent), 1.0, [True, False])) == [-exponent, 0.0]
+
+
+def test_a_constant_among_many_operands_has_partial_0():
+    """Of a sum, a clip, a choice: what is a plain number takes no δ."""
+    x = Value(0.5)
+    for made, partials in [
+        (autodiff.total([x, 2.0, x]), (1.0, 0.0, 1.0)),
+        (autodiff.clip(x, 0.75, 1.0), (0.0, 0.0, 0.0)),
+        (autodiff.where(1.0, 3.0, x), (0.0, 0.0, 0.0)),
+    ]:
+        assert made.partials == partials
+        made.backward()
+
+
+def test_one_operand_whose_rule_gives_an_integer_has_a_float_as_partial():
+    """As for two operands; the value too."""
+    result = Op("next", "next", lambda a: int(a) + 1, partials=(lambda a, r: 1,))(Value(1.0))
+    assert [(x, type(x)) for x in (result.data, *result.partials)] == [(2.0, float), (1.0, float)]
+    result = Op("next", "next", lambda a: a + 1.0, partials=(lambda a, r: np.float64(1.0),))(Value(1.0))
+    assert [(x, type(x)) for x in (result.data, *result.partials)] == [(2.0, float), (1.0, float)]
+
+
+def test_an_operation_on_any_number_of_operands_at_an_edge_has_one_partial_each():
+    """With one operand, with two, with three."""
+
+    def rule(xs, r):
+        if type(xs[0]) is float:
+            raise ZeroDivisionError
+        return [x * 0.0 + 2.0 for x in xs]
+
+    op = Op("edgy", "edgy", lambda *xs: sum(xs), partials=rule)
+    for n in (1, 2, 3):
+        xs = [Value(float(i)) for i in range(n)]
+        assert op(*xs).operands == tuple(xs)
+        assert op(*xs).partials == (2.0,) * n
+
+
+def test_operations_take_numbers_of_any_kind_without_a_value_among_them():
+    """Integers, fractions and NumPy scalars give a float."""
+    for answer, wanted in [
+        (OPS["exp"](1), math.e),
+        (OPS["hypot"](3, np.float32(4.0)), 5.0),
+        (OPS["add"](Fraction(1, 2), True), 1.5),
+    ]:
+        assert answer == pytest.approx(wanted)
+        assert type(answer) is float
+
+
+def test_a_notebook_is_given_the_text_beside_the_picture():
+    """What Jupyter asks for."""
+    x = Value(1.5, "x")
+    assert x._repr_mimebundle_()["text/plain"] == repr(x)

@@ -127,7 +127,8 @@ class Var:
 class Code:
     """A list of Vars, each made of earlier ones; equal ones are made once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, careful: bool = False) -> None:
+        self.careful = careful  # whether NaN and infinities are as in the eager engine, whatever it costs
         self.vars: list[Var] = []
         self.outputs: list[Any] = []  # Vars and numbers, what the function returns
         self.gradient: Any = None  # of all parameters, (n,)
@@ -255,7 +256,7 @@ def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, P
         if x == 0.0:
             return code.apply(NEG, b)
     elif op is MUL or op is GUARDED:
-        if x == 0.0 or y == 0.0:  # a partial or δ that is exactly 0 is not handed on
+        if (x == 0.0 or y == 0.0) and code.forward:  # a partial or δ that is exactly 0 is not handed on
             return 0.0
         if x == 1.0:
             return b

@@ -77,7 +77,7 @@ class Layout:
         self.order = [v for v in code.vars if v.number in live]
         self.long = len(self.order) > _LONG
         self.wide = set() if self.long else self._wide()
-        self.copied = self._kept_inputs()
+        self.boxed = set() if self.long else self._boxed(results)
         self.relus = {v.args[0].number: v for v in self.order if v.op is _RELU and v.args[0].__class__ is Var}
         self.static = self._static()
         self.scalars = set() if self.long else self._scalars(results)
@@ -122,17 +122,13 @@ class Layout:
                     for u in readers[v.number])
         }  # fmt: skip
 
-    def _kept_inputs(self) -> set[int]:
-        """Single numbers of a call that are read as arrays of several units: those are copied into a buffer first."""
-        spread = {v.number: v.args[0] for v in self.order if v.kind == ir.EXPAND and v.args[0].__class__ is Var}
-        kept: set[int] = set()
-        for var in self.order:
-            if var.kind != ir.APPLY:
-                for x in var.vars:
-                    of = spread.get(x.number)
-                    if of is not None and of.kind in {ir.INPUT, ir.SEED} and of.units == ():
-                        kept.add(of.number)
-        return kept
+    def _boxed(self, results: list[Any]) -> set[int]:
+        """Arguments of one number that are wanted as arrays of more: those get a buffer, as all the others do."""
+        spread = {v.number: v.args[0].number for v in self.order
+                  if v.kind in {ir.EXPAND, ir.VIEW} and v.args[0].__class__ is Var
+                  and v.args[0].kind in {ir.INPUT, ir.SEED} and v.args[0].units == ()}  # fmt: skip
+        read = [x for v in self.order for x in self.reads(v) if v.kind != ir.APPLY or v.op is _WHERE]
+        return {spread[x.number] for x in (*read, *results) if x.__class__ is Var and x.number in spread}
 
     def _static(self) -> set[int]:
         """What does not change from call to call: made of constants and the number of rows."""
@@ -340,10 +336,10 @@ class Fast:
         """What the text calls a Var or number."""
         if x.__class__ is not Var:
             return self._number(x)
-        as_given = not self.layout.long and x.number not in self.layout.copied
-        if x.kind == ir.INPUT and (x.units == () or x.number in self.layout.wide) and as_given:
+        copied = self.layout.long or x.number in self.layout.boxed
+        if x.kind == ir.INPUT and (x.units == () or x.number in self.layout.wide) and not copied:
             return f"x{x.info}"
-        if x.kind == ir.SEED and as_given:
+        if x.kind == ir.SEED and not copied:
             return "seed"
         name = f"v{x.number}"
         if x.number in self.layout.scalars:
@@ -378,13 +374,13 @@ class Fast:
         if kind == ir.INPUT:
             name = f"x{var.info}"
             self.arguments.append(name)
-            copied = var.units or self.layout.long or var.number in self.layout.copied
-            if copied and var.number not in self.layout.wide:
+            boxed = self.layout.long or var.number in self.layout.boxed
+            if (var.units or boxed) and var.number not in self.layout.wide:
                 self._allocate(var, alone=True)
                 self._call("copyto", self._name(var), name)
         elif kind == ir.SEED:
             self.arguments.append("seed")
-            if self.layout.long or var.number in self.layout.copied:
+            if self.layout.long or var.number in self.layout.boxed:
                 self._allocate(var, alone=True)
                 self._call("copyto", self._name(var), "seed")
         elif kind == ir.EXPAND and var.args[0].__class__ is float:
@@ -600,7 +596,7 @@ class Fast:
         v = self._name(var)
         if op is _POW and var.args[1].__class__ is float and (recipe := _POWERS.get(var.args[1])):
             recipe(self, names[0], v)
-        elif op is _GREATER and _is_number(var.args[1], 0.0):
+        elif op is _GREATER and _is_number(var.args[1], 0.0) and not self.code.careful:  # the sign of NaN is NaN
             relu = self._relu_of(var.args[0], position)
             if relu is None:
                 self._call("maximum", names[0], names[1], out=v)

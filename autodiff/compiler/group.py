@@ -17,6 +17,7 @@ import numpy as np
 
 from autodiff.compiler.code import (
     CONCAT,
+    EXPAND,
     FLAT,
     INPUT,
     MATMUL,
@@ -51,7 +52,7 @@ class Grouping:
         `careful`: infinite operands count; `placed`: parameters in the order they have in the flat array already.
         """  # noqa: D205
         self.graph = graph
-        self.code = Code()
+        self.code = Code(careful=careful)
         self.grouped = grouped
         self.careful = careful
         self.where: dict[int, tuple[Var, int | None]] = {}  # the array each node is in, and its place there
@@ -273,6 +274,8 @@ class Grouping:
         matrix = code.apply(_MUL, scale, matrix)
         bias = () if used < 0 else (self._vector([row[used].left for row in rows]),)
         vector = code.expand(self.ref(inputs, (n,)), (n,))
+        if not vector.batched:  # what depends on the rows by name alone, such as x ** 0
+            vector = code.new(EXPAND, (vector,), (n,), batched=True)
         code.matrix_products += 1
         product = code.new(MATMUL, (matrix, vector, *bias), (m,), batched=True)
         return (product if m > 1 else code.view(product, 0, (), ())), used

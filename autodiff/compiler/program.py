@@ -150,6 +150,15 @@ class Program:
             return f"<Program {_name(self.f)}, not traced yet>"
         return f"<Program {_name(self.f)}, {len(self._latest.parameters)} parameters>"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled or copied: the function and how it is called. The new program traces anew."""
+        if self._training is not None:
+            raise RuntimeError("a program is copied after its training block, when the parameters have their numbers")
+        return {"f": self.f, "in_axes": self.in_axes, "static_argnums": self.static_argnums, "threads": self.threads}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["f"], state["in_axes"], tuple(state["static_argnums"]), state["threads"])
+
     # Calls.
 
     def __call__(self, *args: Any, check: bool = False) -> Any:
@@ -201,10 +210,18 @@ class Program:
         return call.value_and_grad(reduce, argnums, weights, check)
 
     def backward(self, *args: Any, reduce: Reduce = "mean", weights: Any = None) -> float:
-        """Add the derivatives to the `grad` of the parameters, as `backward()` of the mean would; give the value."""
+        """Add the derivatives to the `grad` of the parameters, as `backward()` of the mean would; give the value.
+
+        Raises ValueError, and changes nothing, when the value is infinite or NaN.
+        """
         if reduce is None:
             raise ValueError("backward adds up the rows: reduce must be 'mean' or 'sum'")
         value, gradient = self.value_and_grad(*args, reduce=reduce, weights=weights)
+        if not math.isfinite(value):
+            raise ValueError(
+                f"backward from {value}: every gradient would be infinite or NaN; look for the row with check=True in "
+                "value_and_grad"
+            )
         assert self._latest is not None  # it was just called
         for p, g in zip(self._latest.parameters, gradient.tolist(), strict=True):
             p.grad = (p.grad if p.swept else 0.0) + g
@@ -326,7 +343,8 @@ class _Call:
     def _traced(self, samples: list[Any]) -> _Trace:
         program = self.program
         static = program.static_argnums
-        key = tuple([(x if i in static else tuple(x)) for i, x in enumerate(samples)]), tuple(self.batched)
+        # 1, 1.0 and True are equal, and may steer the function differently.
+        key = tuple([((x.__class__, x) if i in static else tuple(x)) for i, x in enumerate(samples)]), tuple(self.batched)
         try:
             found = program._traces.get(key)
         except TypeError as error:
@@ -438,8 +456,10 @@ class _Call:
     def _argnums(self, argnums: int | Sequence[int] | None) -> tuple[int, ...]:
         if argnums is None:
             return ()
-        given = [argnums] if isinstance(argnums, int) else list(argnums)
+        given = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
         for i in given:
+            if type(i) is not int:
+                raise TypeError(f"argnums is the position of an argument, or a tuple of positions, got {argnums!r}")
             if not -len(self.args) <= i < len(self.args) or i % len(self.args) in self.program.static_argnums:
                 raise ValueError(f"argnums={argnums!r} asks for an argument that is not there, or is static")
         return tuple(i % len(self.args) for i in given)
@@ -510,7 +530,8 @@ class _Call:
 
     def _remember_point(self, argnums: Any, reduce: Reduce, function: Any) -> None:
         """Take calls with floats alone the short way from now on."""
-        parameters, count, program = self.trace.parameters, len(self.args), self.program
+        trace, count, program = self.trace, len(self.args), self.program
+        parameters = trace.parameters
 
         def quick(*args: Any) -> Any:
             for x in args:
@@ -524,6 +545,7 @@ class _Call:
                 value, gradient, *rest = function([p.data for p in parameters], *args)
             except (ArithmeticError, ValueError):
                 return NotImplemented
+            program._latest = trace  # whose order the gradient has
             return value, np.array(gradient), *rest
 
         if reduce is not None and argnums.__class__ is not list:
@@ -604,13 +626,16 @@ class _Answer:
                 self._check(instance.gradient)
         for i, out in self.inputs.items():
             delta = _fetch(instance, code.input_gradients.get(i, 0.0))
+            if not out.size:
+                continue
             if self.batched[i] or self.want.per_row:
                 part = out[start:stop]
                 size = max(1, math.prod(part.shape[1:]))
                 part[...] = np.broadcast_to(delta, (size, stop - start)).T.reshape(part.shape)
                 self._check(part)
             else:
-                out += np.broadcast_to(delta, (max(1, out.size), 1)).reshape(out.shape)
+                out += np.broadcast_to(delta, (max(1, out.size), 1))[: out.size].reshape(out.shape)
+                self._check(out)
 
     def _check(self, part: Array) -> None:
         """Look for what is not finite while the block is in the cache."""
@@ -662,12 +687,17 @@ def _store(instance: Instance, out: Array) -> None:
 def _array(x: Any, name: str) -> Array:
     if isinstance(x, Value):
         raise TypeError(f"{name} is a Value, and a program takes plain numbers: pass its .data, or call the function itself")
+    if np.ma.is_masked(x):
+        raise ValueError(f"{name} is masked in places: leave such rows out, or fill them in")
     try:
         array = np.asarray(x)
     except ValueError as error:
         raise ValueError(f"{name} is ragged: {error}") from None
     if array.dtype.kind not in "fiub":
-        kind = "Values" if array.dtype == object else f"{array.dtype} entries"
+        kind = f"{array.dtype} entries"
+        if array.dtype == object:
+            kinds = {("Value" if isinstance(entry, Value) else type(entry).__name__) for entry in array.flat}
+            kind = f"entries of type {', '.join(sorted(kinds))}"
         raise TypeError(f"{name} must be numbers, and has {kind}")
     return array.astype(np.float64, copy=False)
 

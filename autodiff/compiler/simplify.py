@@ -152,12 +152,16 @@ def sums_of_products(graph: Graph) -> Graph:
         """What a summand is made of; the list is the caller's own, and a long one is taken over, never copied."""
         if x in constants:
             return [], scale * constants[x]
-        if x in sums and uses[x] == 1 and (owner or len(sums[x][0]) <= _SHORT):
+        if x in sums and uses[x] == 1 and (owner or len(sums[x][0]) <= _SHORT) and (scale == 1.0 or few_products(x)):
             terms, constant = sums.pop(x)
             return (terms if scale == 1.0 else [Term(scale * c, a, b) for c, a, b in terms]), scale * constant
         if graph.ops[x] is _MUL and uses[x] == 1 and x not in graph.stopped:
             return [_product(scale, *graph.operands[x], constants)], 0.0
         return [Term(scale, x, None)], 0.0
+
+    def few_products(x: int) -> bool:
+        """Whether a sum can be scaled term by term; many weights times inputs are better left one matrix product."""
+        return sum(b is not None for _, _, b in sums[x][0]) < 2
 
     for i, op in enumerate(graph.ops):
         if op not in _SUMS or not needed[i] or i in graph.stopped:

@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 
 from autodiff import grad_mode, ufuncs
-from autodiff.backward import UNSWEPT
 from autodiff.compiler.graph import Graph, Input
 from autodiff.domains import is_array, number, unbox
 from autodiff.ops import OPS, Op
 from autodiff.value import Recorded, Value, describe
+
+
+_PASSED_OVER = {"autodiff", "copy", "numpy"}  # an error names the line that called into these
 
 
 class TraceError(TypeError):
@@ -74,7 +76,8 @@ class Traced(Recorded):
     def __abs__(self) -> Any: return self.a.record(OPS["abs"], (self,))
     def __and__(self, other: Any) -> Any: return self.a.infix(OPS["minimum"], self, other)
     def __or__(self, other: Any) -> Any: return self.a.infix(OPS["maximum"], self, other)
-    __rand__, __ror__ = __and__, __or__
+    def __xor__(self, other: Any) -> Any: return self.a.compare(self, other, operator.ne)
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
     def exp(self) -> Any: return self.a.record(OPS["exp"], (self,))
     def log(self) -> Any: return self.a.record(OPS["log"], (self,))
@@ -87,6 +90,10 @@ class Traced(Recorded):
     def __int__(self) -> int: raise self.a.error(self, "int() of")
     def __index__(self) -> int: raise self.a.error(self, "indexing by")
     def __round__(self, digits: int = 0) -> int: raise self.a.error(self, "rounding")
+    def __copy__(self) -> Any: raise self.a.error(self, "copying")
+    def __deepcopy__(self, memo: Any) -> Any: raise self.a.error(self, "copying")
+    def __reduce_ex__(self, protocol: Any) -> Any: raise self.a.error(self, "pickling")
+    def zero_grad(self) -> None: raise self.a.error(self, "zero_grad() of")
     def __repr__(self) -> str: return f"<traced {self.label or 'number'}>"
     __hash__ = object.__hash__
     # fmt: on
@@ -122,6 +129,22 @@ class Traced(Recorded):
     @data.setter
     def data(self, data: Any) -> None:
         raise self.a.error(self, "assigning .data of")
+
+    @property
+    def grad(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride] # a slot that a stand-in has no use for
+        raise self.a.error(self, "reading .grad of")
+
+    @grad.setter
+    def grad(self, grad: Any) -> None:
+        raise self.a.error(self, "assigning .grad of")
+
+    @property
+    def operands(self) -> tuple[Any, ...]:
+        raise self.a.error(self, "reading .operands of")
+
+    @property
+    def partials(self) -> tuple[float, ...]:
+        raise self.a.error(self, "reading .partials of")
 
     @staticmethod
     def record_operation(op: Op, operands: Sequence[Any]) -> Any:
@@ -190,7 +213,6 @@ class Tracer:
         new.op = None
         new.a = self
         new.b = new.da = new.db = 0.0
-        new.grad = UNSWEPT
         new.place = place
         return new
 
@@ -246,7 +268,7 @@ class Tracer:
         if not self.open:
             return TraceError(f"{what} {x!r}: it left the function it was traced in, and has no number")
         frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-        while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] == "autodiff":
+        while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] in _PASSED_OVER:
             frame = frame.f_back
         line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
         name = f"{x.label!r}" if x.label else "a number"
@@ -284,6 +306,8 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
         try:
             returned = f(*arguments)
             flat, shape = _flat(returned)
+            if not flat:
+                raise TypeError(f"the function must return at least one number, and returned {returned!r}")
             graph = tracer.graph
             graph.outputs = [
                 tracer.record(OPS["pos"], (x,)).place if x.__class__ is not Traced else x.place for x in flat

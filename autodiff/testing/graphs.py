@@ -57,7 +57,7 @@ class Graph:
             moved = max(abs(step(_nudged(seed)).value - estimate.value) for seed in range(_JITTERS))
         except (ArithmeticError, ValueError):
             return None
-        bound = estimate.bound + 4.0 * moved
+        bound = estimate.bound + 8.0 * moved + EPSILON
         return Estimate(estimate.value, bound, estimate.oracle) if math.isfinite(bound) else None
 
     def in_many_digits(self, leaf: Any) -> Estimate | None:

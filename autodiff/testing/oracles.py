@@ -48,7 +48,7 @@ def complex_step(function: Callable[[complex], complex], x: float) -> Estimate:
     if x and abs(x) < 2.0**60 * h:
         return Estimate(math.nan, math.inf, COMPLEX_STEP)  # no step is small beside this number
     slope = function(complex(x, h)).imag / h
-    return Estimate(slope, 16.0 * EPSILON * abs(slope) + h + _UNDERFLOW / h, COMPLEX_STEP)
+    return Estimate(slope, 32.0 * EPSILON * abs(slope) + h + _UNDERFLOW / h, COMPLEX_STEP)
 
 
 def central_differences(function: Callable[[float], float], x: float, noise: float = 0.0) -> Estimate:
