@@ -122,7 +122,7 @@ def hold(contest: Contest, threads: str, plan: Plan, table: Table) -> dict[str, 
     ours = took_part[contest.contenders[0]]
     for name in contest.contenders:
         target = contest.targets.get(name)
-        goal = "" if target is None else f"≥ {target:,.3g}×" if target >= 1.0 else f"ours ≤ {1 / target:.2g}× this"
+        goal = "" if target is None else f"≥ {target:,g}×" if target >= 1.0 else f"ours ≤ {1 / target:.2g}× this"
         times = took_part.get(name)
         if times is None:
             table.add(contest.title, threads, name, str(measured[name]), "", goal, "not measured" if goal else "")
