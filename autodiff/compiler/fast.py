@@ -539,7 +539,8 @@ class Fast:
         places = list(zip(var.args, var.info, strict=True))
         written = self._written if flat else np.zeros(max(var.size, 1), dtype=bool)
         if not (flat and written.all()):
-            plain = [p for d, p in places if d.__class__ is not Var or d.number not in self._forwarded]
+            there = self._forwarded.keys() | self.layout.fused.keys()
+            plain = [p for d, p in places if d.__class__ is not Var or d.number not in there]
             covered = np.concatenate([_region(*p) for p in plain]) if plain else np.zeros(0, dtype=np.intp)
             rest = written.copy()
             once = np.unique(covered).size == covered.size and not written[covered].any()
