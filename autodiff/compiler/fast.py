@@ -266,6 +266,8 @@ class Fast:
         for position, var in enumerate(self.layout.order):
             for x in (*self.layout.reads(var), var):
                 last[self.layout.base(x).number] = position
+            if var.op is _GREATER and (relu := self._relu_before(var)) is not None:
+                last[relu.number] = position  # kept until its sign is taken
         for number in self.layout.kept:
             last[number] = len(self.layout.order)
         return last
@@ -597,8 +599,8 @@ class Fast:
         v = self._name(var)
         if op is _POW and var.args[1].__class__ is float and (recipe := _POWERS.get(var.args[1])):
             recipe(self, names[0], v)
-        elif op is _GREATER and _is_number(var.args[1], 0.0) and not self.code.careful:  # the sign of NaN is NaN
-            relu = self._relu_of(var.args[0], position)
+        elif op is _GREATER and _is_number(var.args[1], 0.0) and not self.code.careful:
+            relu = self._relu_before(var)
             if relu is None:
                 self._call("maximum", names[0], names[1], out=v)
             self._call("sign", v if relu is None else self._name(relu), v)
@@ -629,14 +631,13 @@ class Fast:
             self.bound.setdefault(function, lambda _: array)
             self._call(function, *names, out=v)
 
-    def _relu_of(self, x: Any, position: int) -> Var | None:
-        """The ReLU of `x` where its buffer still holds it: its sign is where x > 0, and quicker to get."""
-        if x.__class__ is not Var:
+    def _relu_before(self, greater: Var) -> Var | None:
+        """For x > 0 the ReLU of x, if it is computed before: its sign is where x > 0, and quicker to get."""
+        x, bound = greater.args
+        if x.__class__ is not Var or not _is_number(bound, 0.0) or self.code.careful:  # the sign of NaN is NaN
             return None
         relu = self.layout.relus.get(x.number)
-        if relu is None or relu.number > self.layout.order[position].number:  # it is yet to be computed
-            return None
-        return relu if self._last.get(relu.number, -1) >= position else None
+        return relu if relu is not None and relu.number < greater.number else None
 
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args
