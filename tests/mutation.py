@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CORE = ("ops", "value", "backward")
 KILLERS = {  # quickest first; survival and copying are left out, being slow
     "ops": ("value", "laws", "accuracy", "ufuncs", "backward", "transforms", "refusals"),
-    "value": ("value", "ufuncs", "backward", "laws", "transforms", "dropin", "refusals"),
+    "value": ("value", "ufuncs", "backward", "laws", "transforms", "dropin", "refusals", "traceable_rules"),
     "backward": ("backward", "value", "laws", "transforms"),
 }
 SLOW = "not (million or hundred_thousand or torch or scipy or argnums_as_in_jax or copies or quadratic)"

@@ -168,8 +168,8 @@ def test_the_estimators_agree(estimator, y, weighted):
     ("function", "node", "problem"),
     [
         (lambda w, x: exp(w * x), "exp(1001)", r"the loss became inf, first seen in exp\(1001\)"),
-        (lambda w, x: log(5.0 - w * x), "log of -996.0", "log of -996.0"),
-        (lambda w, x: sqrt(w * x - 1001.0), "sqrt(0)", r"the gradient became inf, first seen in δ of"),
+        (lambda w, x: log(5.0 - w * x), "sub(5.0, 1001.0)", r"log of -996\.0, outside"),
+        (lambda w, x: sqrt(w * x - 1001.0), "sub(1001, 1001)", r"the gradient became inf, first seen in δ of"),
     ],
     ids=["loss", "domain", "gradient"],
 )
@@ -184,12 +184,12 @@ def test_what_is_not_finite_is_named_alike(engine, function, node, problem):
         def __call__(self, x):
             return function(w, x)
 
-    start = 1002.0 if "sqrt" in node else 0.1
+    start = 1002.0 if "gradient" in problem else 0.1
     with pytest.raises(TrainingError, match=f"epoch 1, batch 2: .*{problem}") as caught:
         train(Model(), [start, 1001.0], [0.0, 0.0], batch_size=1, shuffle=False, epochs=3, loss=lambda a, y: a - y,
             learning_rate=1e-300, optimizer="gd", engine=engine)  # fmt: skip
     assert (caught.value.epoch, caught.value.batch) == (1, 2)
-    assert node in caught.value.node or node == "sqrt(0)"
+    assert caught.value.node == node
     assert w.data == 1.0
 
 

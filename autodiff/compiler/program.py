@@ -7,6 +7,7 @@ import functools
 import inspect
 import math
 import os
+import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -126,7 +127,8 @@ class Program:
     """A function of one sample as array code for many; made by `compile`.
 
     Calls take the same arguments with one more axis in front, the rows. Called with plain numbers alone, it computes
-    one point on Python floats, and answers with floats. A program keeps buffers and is for one thread at a time.
+    one point on Python floats, and answers with floats. A program keeps buffers, so calls from several threads wait
+    for each other: give each thread a program of its own to have them run side by side.
     """
 
     def __init__(
@@ -143,6 +145,7 @@ class Program:
         self._quick: dict[Any, Any] = {}  # by what is asked: the short way for a call like the last one
         self._names = _argument_names(f)
         self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.RLock()  # two threads may call a program, whose buffers serve one call at a time
         functools.update_wrapper(self, f, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
 
     def __repr__(self) -> str:
@@ -167,6 +170,10 @@ class Program:
         With `check`, DomainError names the first row where an operand leaves its operation's domain, and ValueError the
         first row with NaN.
         """
+        with self._lock:
+            return self._compute(args, check)
+
+    def _compute(self, args: Sequence[Any], check: bool) -> Any:
         call = _Call(self, args)
         shape = call.trace.graph.shape
         if call.point:
@@ -206,8 +213,9 @@ class Program:
                 answer = NotImplemented
             if answer is not NotImplemented:
                 return answer
-        call = _Call(self, args)
-        return call.value_and_grad(reduce, argnums, weights, check)
+        with self._lock:
+            call = _Call(self, args)
+            return call.value_and_grad(reduce, argnums, weights, check)
 
     def backward(self, *args: Any, reduce: Reduce = "mean", weights: Any = None) -> float:
         """Add the derivatives to the `grad` of the parameters, as `backward()` of the mean would; give the value.
@@ -216,14 +224,15 @@ class Program:
         """
         if reduce is None:
             raise ValueError("backward adds up the rows: reduce must be 'mean' or 'sum'")
-        value, gradient = self.value_and_grad(*args, reduce=reduce, weights=weights)
+        with self._lock:
+            value, gradient = self.value_and_grad(*args, reduce=reduce, weights=weights)
+            parameters = self.parameters
         if not math.isfinite(value):
             raise ValueError(
                 f"backward from {value}: every gradient would be infinite or NaN; look for the row with check=True in "
                 "value_and_grad"
             )
-        assert self._latest is not None  # it was just called
-        for p, g in zip(self._latest.parameters, gradient.tolist(), strict=True):
+        for p, g in zip(parameters, gradient.tolist(), strict=True):
             p.grad = (p.grad if p.swept else 0.0) + g
         return value
 
@@ -236,7 +245,7 @@ class Program:
         learns the shapes; it may be left out if the program was called before.
         """
         if args:
-            _Call(self, args)
+            self.trace(*args)
         if self._latest is None:
             raise TypeError("training needs the shapes of the arguments: give it a batch, or call the program once before")
         if self._training is not None:
@@ -272,7 +281,8 @@ class Program:
 
     def trace(self, *args: Any) -> Program:
         """Trace for arguments of these shapes, without computing anything; give the program itself."""
-        _Call(self, args)
+        with self._lock:
+            _Call(self, args)
         return self
 
     def _known(self) -> _Trace:
@@ -570,17 +580,18 @@ class _Call:
         names = [f"x{i}" for i in range(len(self.args))]
         checks = " or ".join(f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names)
         passed = [f"{x}.T" if transposed or self.args[i].ndim < 2 else f"{x}.reshape(rows, -1).T" for i, x in enumerate(names)]
-        text = f"""def make(ndarray, dtype, program, trace, run, values, gradient, ones, dot, multiply, scale, isfinite, rows, {', '.join(f's{x}' for x in names)}):
+        text = f"""def make(lock, ndarray, dtype, program, trace, run, values, gradient, ones, dot, multiply, scale, isfinite, rows, {', '.join(f's{x}' for x in names)}):
     def quick({', '.join(f'{x}=None' for x in names)}):
         if {checks}:
             return NotImplemented
-        if program._training is not trace:
-            if program._training is not None:
-                return NotImplemented
-            trace.read()
-        run({', '.join(passed)})
-        value = float(dot(values, ones)) * float_scale
-        answer = multiply(gradient, scale)
+        with lock:
+            if program._training is not trace:
+                if program._training is not None:
+                    return NotImplemented
+                trace.read()
+            run({', '.join(passed)})
+            value = float(dot(values, ones)) * float_scale
+            answer = multiply(gradient, scale)
         if not isfinite(dot(answer, answer) + value):
             return NotImplemented
         program._latest = trace
@@ -591,7 +602,7 @@ class _Call:
         exec(_compile(text, "<a call compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
         scale = np.array(1.0 / self.rows if reduce == "mean" else 1.0)
         quick = scope["make"](
-            np.ndarray, np.dtype(np.float64), program, trace, instance.run, values, instance.gradient, np.ones(self.rows),
+            program._lock, np.ndarray, np.dtype(np.float64), program, trace, instance.run, values, instance.gradient, np.ones(self.rows),
             np.dot, np.multiply, scale, math.isfinite, self.rows, *[x.shape for x in self.args],
         )  # fmt: skip
         self.program._quick[key] = quick

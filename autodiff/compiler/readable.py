@@ -384,6 +384,12 @@ class Readable:
             return self.name(x)
         return f"{self.text(x, _ATOM)}[..., 0]"
 
+    def _number(self, x: Any, strength: float = 0) -> str:
+        """The text of an operand that must be a number, where a comparison would be a truth value."""
+        if x.__class__ is Var and x.op in BOOLEAN:
+            return f"(1.0 * {self.text(x)})"
+        return self.text(x, strength)
+
     def _help(self, name: str) -> str:
         if name not in self.helpers:
             self.helpers.append(name)
@@ -482,15 +488,17 @@ class Readable:
         if op in _INFIX:
             sign, strength = _INFIX[op]
             right = strength + (op.name in {"sub", "div"})
-            return f"{self.text(xs[0], strength)} {sign} {self.text(xs[1], max(right, 2 if sign in '*/' else right))}", strength
+            booleans = [x.__class__ is Var and x.op in BOOLEAN for x in xs]
+            text = self.text if sign == "*" and not all(booleans) else self._number  # True * 2.0 is 2.0, -True is refused
+            return f"{text(xs[0], strength)} {sign} {text(xs[1], max(right, 2 if sign in '*/' else right))}", strength
         if op in BOOLEAN:
             return f"({self.text(xs[0], 1)} {_SIGNS[op.name]} {self.text(xs[1], 1)})", _ATOM
         if op.name == "neg":
-            return f"-{self.text(xs[0], _UNARY)}", _UNARY
+            return f"-{self._number(xs[0], _UNARY)}", _UNARY
         if op.name == "pow":
             exponent = self.text(xs[1], _ATOM)
-            return f"{self.text(xs[0], _ATOM)} ** {exponent.removesuffix('.0')}", _POWER
-        names = ", ".join(self.text(x) for x in xs)
+            return f"{self._number(xs[0], _ATOM)} ** {exponent.removesuffix('.0')}", _POWER
+        names = ", ".join(self._number(x) for x in xs)
         if op.name in _HELPERS and OPS.get(op.name) is op:
             return f"{self._help(op.name)}({names})", _ATOM
         if isinstance(op.array, np.ufunc) and OPS.get(op.name) is op:
