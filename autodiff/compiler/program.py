@@ -665,7 +665,7 @@ class _Answer:
             value = self.values * seeds if reduce is None else float(np.dot(self.values, seeds))
         elif reduce is not None:
             scale = 1.0 / call.rows if reduce == "mean" else 1.0
-            value = float(self.values.sum()) * scale
+            value = float(np.dot(self.values, np.ones(call.rows))) * scale  # as the short way does, to the last bit
         if scale != 1.0:
             self.gradient *= scale
             for x in self.inputs.values():
