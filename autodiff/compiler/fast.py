@@ -206,6 +206,9 @@ class Fast:
         self._free: dict[tuple[Units, bool], list[int]] = {}
         self._written = np.zeros(len(code.parameters), dtype=bool)
         self._last = self._last_uses()
+        self._ending: dict[int, list[int]] = {}  # whose last use is at a position
+        for number, position in self._last.items():
+            self._ending.setdefault(position, []).append(number)
         self._forwarded: dict[int, tuple[int, Units, Units]] = {}
         self._plan_gradient()
         for position, var in enumerate(self.layout.order):
@@ -287,18 +290,10 @@ class Fast:
             self._last[var.number] = len(self.layout.order)  # never given away
 
     def _release(self, position: int, only: set[int] | None = None) -> None:
-        for number in [n for n, last in self._ending.get(position, ()) if only is None or n in only]:
-            if number in self.slot and self._last[number] == position:
+        for number in self._ending.get(position, ()):
+            if (only is None or number in only) and self._last[number] == position and number in self.slot:
                 self._free.setdefault(self.slots[self.slot[number]], []).append(self.slot[number])
                 self._last[number] = -1
-
-    @property
-    def _ending(self) -> dict[int, list[tuple[int, int]]]:
-        if not hasattr(self, "_ends"):
-            self._ends: dict[int, list[tuple[int, int]]] = {}
-            for number, last in self._last.items():
-                self._ends.setdefault(last, []).append((number, last))
-        return self._ends
 
     # The gradient of the parameters: what can be, is written straight into its place.
 
