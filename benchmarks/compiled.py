@@ -137,6 +137,8 @@ def hold(contest: Contest, threads: str, plan: Plan, table: Table) -> dict[str, 
             goal = f"≤ {shown(contest.limit)}"
             met = "yes" if statistics.median(times) <= contest.limit else "NO"
         table.add(contest.title, threads, name, cell, ratio, goal, met)
+    for row in table.rows[-len(contest.contenders) :]:
+        sys.stderr.write("  ".join(row[2:]).rstrip() + "\n")
     return took_part
 
 
