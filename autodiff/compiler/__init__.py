@@ -1,8 +1,8 @@
 """`compile`: from scalars back to matrices.
 
-A function written for one sample is traced once, on stand-ins, and becomes a program for whole batches. The passes, each
-a module: `trace` → `simplify` → `group` (with matrix products) → `reverse` → `fast` for NumPy, `point` for one sample on
-floats, `readable` for people and other array libraries. `code` is the form they share.
+A function written for one sample is traced once, on stand-ins, and becomes a program for whole batches. The passes,
+each a module: `trace` → `simplify` → `group` (with matrix products) → `reverse` → `fast` for NumPy, `point` for one
+sample on floats, `readable` for people and other array libraries. `code` is the form they share.
 """
 
 from autodiff.compiler.program import Program, compile

@@ -6,6 +6,8 @@ part in arithmetic, so the rules of the operation table can be called on Vars: t
 written.
 """
 
+# Rules serve Vars, arrays and floats alike, so their lambdas have no types to give:
+# pyright: reportUnknownLambdaType=false
 from __future__ import annotations
 
 import math
@@ -31,8 +33,9 @@ def _guarded_array(a: Any, b: Any) -> Any:
 
 
 # δ · partial as the eager sweep has it: a factor that is exactly 0 is not handed on, so 0 · ∞ is 0. Slower than a
-# product, so only the careful version of a program has it, which runs when the fast one gave a number that is not finite.
-GUARDED = Op("guarded_mul", "·", _guarded, _guarded_array, (lambda a, b, r: b, lambda a, b, r: a))
+# product, so only the careful version of a program has it, which runs when the fast one gave a number that is not
+# finite.
+GUARDED = Op("guarded_mul", "·", _guarded, _guarded_array, (lambda _, b, __: b, lambda a, _, __: a))
 
 ADD, SUB, MUL, DIV, POW, NEG = (OPS[name] for name in ("add", "sub", "mul", "div", "pow", "neg"))
 MINIMUM, MAXIMUM, WHERE = OPS["minimum"], OPS["maximum"], OPS["where"]
@@ -119,8 +122,8 @@ class Var:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            "a rule of partials decides by a number with `if`: write it with autodiff.where, maximum or step, so that it "
-            "also works on arrays"
+            "a rule of partials decides by a number with `if`: write it with autodiff.where, maximum or step, so that "
+            "it also works on arrays"
         )
 
 
@@ -145,7 +148,13 @@ class Code:
     ) -> Var:  # fmt: skip
         """A Var of this kind; the one that is there already, if it is equal."""
         args = tuple(args)
-        key = (kind, op, tuple([x if x.__class__ is float else id(x) for x in args]), units, info if key is None else key)
+        key = (
+            kind,
+            op,
+            tuple([x if x.__class__ is float else id(x) for x in args]),
+            units,
+            info if key is None else key,
+        )
         known = self._known.get(key)
         if known is None:
             known = Var(self, kind, args, units, batched, info)
@@ -216,7 +225,7 @@ def contiguous(units: Units) -> Units:
     return tuple(math.prod(units[i + 1 :]) for i in range(len(units)))
 
 
-def _shorter(code: Code, op: Op, args: tuple[Any, ...]) -> Any:
+def _shorter(code: Code, op: Op, args: Sequence[Any]) -> Any:
     """Something simpler that is equal to the operation, or None."""
     if all(x.__class__ is float for x in args):
         try:

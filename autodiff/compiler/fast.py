@@ -6,6 +6,8 @@ product: its row of the flat array is [weights, bias], and the array of inputs h
 contents nobody needs any more are used again.
 """
 
+# Fast, its recipes and its instances are one thing in several classes:
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import contextvars
@@ -47,19 +49,23 @@ def _assign(out: Array, index: Array, value: Any) -> None:
     out[index] = value
 
 
+def _add_once(out: Array, index: Array, value: Array) -> None:
+    out[index] += value  # no place twice: what add.at would do, ten times as fast
+
+
 _FUNCTIONS: dict[str, Any] = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "negative": np.negative,
     "maximum": np.maximum, "minimum": np.minimum, "exp": np.exp, "sqrt": np.sqrt, "sign": np.sign,
     "heaviside": np.heaviside, "not_equal": np.not_equal, "copyto": np.copyto, "dot": np.dot, "take": np.take,
     "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "guarded_dot": guarded_dot, "add_at": np.add.at,
-    "copy_where": _copy_where, "assign": _assign,
+    "copy_where": _copy_where, "assign": _assign, "add_once": _add_once,
 }  # fmt: skip
 _OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy wants their `out` by name
 
 
 def dot_of(var: Var) -> list[Var] | None:
     """The factors of a sum of products that are the same for all rows: a scalar product of two vectors."""
-    x = var.args[0] if var.kind == ir.SUM else None
+    x: Any = var.args[0] if var.kind == ir.SUM else None
     if x.__class__ is not Var or x.op is not _MUL or x.batched or len(x.units) != 1:
         return None
     return list(x.args) if all(y.__class__ is Var and y.units == x.units for y in x.args) else None
@@ -76,11 +82,11 @@ class Layout:
         live = self._live(results)
         self.order = [v for v in code.vars if v.number in live]
         self.long = len(self.order) > _LONG
-        self.wide = set() if self.long else self._wide()
-        self.boxed = set() if self.long else self._boxed(results)
+        self.wide: set[int] = set() if self.long else self._wide()
+        self.boxed: set[int] = set() if self.long else self._boxed(results)
         self.relus = {v.args[0].number: v for v in self.order if v.op is _RELU and v.args[0].__class__ is Var}
         self.static = self._static()
-        self.scalars = set() if self.long else self._scalars(results)
+        self.scalars: set[int] = set() if self.long else self._scalars(results)
         self.fused: dict[int, Var] = {}  # OUTER and SUM_ROWS that are one product with a row of ones, by number
         self.ones = self._with_ones()
 
@@ -116,7 +122,8 @@ class Layout:
                 readers.setdefault(x.number, []).append(var)
         return {
             v.number for v in self.order
-            if v.kind == ir.INPUT and v.batched and v.size >= _WIDE and readers.get(v.number) and v.number not in self.kept
+            if v.kind == ir.INPUT and v.batched and v.size >= _WIDE
+            and readers.get(v.number) and v.number not in self.kept
             and all((u.kind == ir.MATMUL and u.args[1] is v and u.size > 1)
                     or (u.kind == ir.OUTER and u.args[1] is v and not u.batched and u.info is None)
                     for u in readers[v.number])
@@ -153,7 +160,11 @@ class Layout:
             simple = dot_of(var) is not None or (
                 var.kind == ir.APPLY and var.op in _PLAIN and all(x.number in scalars for x in var.vars)
             )
-            users = [u for r in readers.get(var.number, []) for u in (readers.get(r.number, []) if r.kind == ir.EXPAND else [r])]
+            users = [
+                u
+                for r in readers.get(var.number, [])
+                for u in (readers.get(r.number, []) if r.kind == ir.EXPAND else [r])
+            ]
             if simple and all(u.kind == ir.APPLY and u.op is not _WHERE for u in users):
                 scalars.add(var.number)
         return scalars
@@ -221,7 +232,8 @@ class Fast:
         """The steps as Python."""
         lines = [_line(*step) for step in self.steps] or ["pass"]
         body = "\n        ".join(lines)
-        return f"def make({', '.join(self.bound)}):\n    def run({', '.join(self.arguments)}):\n        {body}\n    return run\n"
+        given = ", ".join(self.arguments)
+        return f"def make({', '.join(self.bound)}):\n    def run({given}):\n        {body}\n    return run\n"
 
     def make(self, instance: Instance) -> Callable[..., None]:
         """The steps as a function on the buffers of an instance."""
@@ -290,8 +302,8 @@ class Fast:
             self._last[var.number] = len(self.layout.order)  # never given away
 
     def _release(self, position: int, only: set[int] | None = None) -> None:
-        for number in self._ending.get(position, ()):
-            if (only is None or number in only) and self._last[number] == position and number in self.slot:
+        for number in [n for n in self._ending.get(position, ()) if only is None or n in only]:
+            if number in self.slot and self._last[number] == position:
                 self._free.setdefault(self.slots[self.slot[number]], []).append(self.slot[number])
                 self._last[number] = -1
 
@@ -308,7 +320,12 @@ class Fast:
             if delta.kind == ir.OUTER and delta.info is None and delta.args[1].number in self.layout.ones:
                 self._plan_block(delta, start, units, *sums.get(delta.args[0].number, (None, None)))
         for delta, (start, strides, units) in places:
-            if delta.number in self.layout.fused or delta.number in self.layout.static or delta.batched or delta.units != units:
+            if (
+                delta.number in self.layout.fused
+                or delta.number in self.layout.static
+                or delta.batched
+                or delta.units != units
+            ):
                 continue
             region = _region(start, strides, units)
             in_place = delta.kind in {ir.OUTER, ir.SUM_ROWS, ir.APPLY} and strides == contiguous(units)
@@ -440,7 +457,9 @@ class Fast:
             at = start
             if x.__class__ is Var or var.units == ():
                 units = x.units if x.__class__ is Var else ()
-                self._bind(piece, lambda instance, at=at, units=units: instance.strided(var, at, contiguous(units), units))
+                self._bind(
+                    piece, lambda instance, at=at, units=units: instance.strided(var, at, contiguous(units), units)
+                )
                 self._call("copyto", piece, self._name(x))
             else:
                 self._bind(piece, lambda instance, at=at, x=x: instance.strided(var, at, (), ()).fill(x))
@@ -458,10 +477,14 @@ class Fast:
             return
         name = self._bind(f"m{var.number}", lambda instance: instance.matrix(matrix))
         if vector.number in self.layout.wide:  # rows @ W.T, and from there to units × rows together with the bias
-            turned = self._bind(f"q{var.number}", lambda instance: instance.scratch(var.number, (instance.rows, var.size)))
+            turned = self._bind(
+                f"q{var.number}", lambda instance: instance.scratch(var.number, (instance.rows, var.size))
+            )
             self._bind(name, lambda instance: instance.matrix(matrix).T)
             self.steps.append(("dot", f"{self._name(vector)}.T", name, turned))
-            back = self._bind(f"u{var.number}", lambda instance: instance.scratch(var.number, (instance.rows, var.size)).T)
+            back = self._bind(
+                f"u{var.number}", lambda instance: instance.scratch(var.number, (instance.rows, var.size)).T
+            )
             self.bound.setdefault("dot", lambda _: np.dot)
             if bias:
                 self._call("add", back, self._name(bias[0]), self._name(var))
@@ -571,7 +594,7 @@ class Fast:
             if fresh and once:
                 self._call("assign", self._name(var), index, value)
             else:
-                self._call("add_at", self._name(var), index, value)
+                self._call("add_once" if once else "add_at", self._name(var), index, value)
             return
         out = self._bind(f"s{len(self.bound)}", lambda instance: instance.strided(var, start, strides, units))
         if fresh:
@@ -579,12 +602,14 @@ class Fast:
         else:
             self._call("add", out, value, out)
 
-    def _apply(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912, PLR0915 # one case per operation
+    def _apply(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per operation
         op = var.op
         assert op is not None  # as its kind says
         names = [self._operand(x) for x in var.args] if op is not _WHERE else []
         array = op.array
-        steps_alias = isinstance(array, np.ufunc) and not (op is _POW and var.args[1] is not None and _is_number(var.args[1], 3.0))
+        steps_alias = isinstance(array, np.ufunc) and not (
+            op is _POW and var.args[1] is not None and _is_number(var.args[1], 3.0)
+        )
         if var.number not in self._forwarded:
             if (steps_alias or op.name in {"sigmoid", "relu"}) and var.number not in self.layout.ones:
                 reads = {self.layout.base(x).number for x in self.layout.reads(var)}
@@ -592,7 +617,8 @@ class Fast:
                 self._release(position, same)
             self._allocate(var)
         v = self._name(var)
-        if op is _POW and var.args[1].__class__ is float and (recipe := _POWERS.get(var.args[1])):
+        second: Any = var.args[-1]  # the exponent of a power, the slope of a leaky ReLU
+        if op is _POW and second.__class__ is float and (recipe := _POWERS.get(second)):
             recipe(self, names[0], v)
         elif op is _GREATER and _is_number(var.args[1], 0.0) and not self.code.careful:
             relu = self._relu_before(var)
@@ -611,7 +637,7 @@ class Fast:
             self._call("divide", self._number(1.0), v, v)
         elif op is OPS["relu"]:
             self._call("maximum", names[0], self._number(0.0), out=v)
-        elif op is OPS["leaky_relu"] and var.args[1].__class__ is float and 0.0 < var.args[1] < 1.0:
+        elif op is OPS["leaky_relu"] and second.__class__ is float and 0.0 < second < 1.0:
             self._call("multiply", names[0], names[1], v)
             self._call("maximum", names[0], v, out=v)
         elif op is OPS["step"]:
@@ -636,9 +662,7 @@ class Fast:
 
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args
-        boolean = self._bind(
-            f"w{var.number}", lambda instance: np.empty(instance.array(var).shape, dtype=bool)
-        )
+        boolean = self._bind(f"w{var.number}", lambda instance: np.empty(instance.array(var).shape, dtype=bool))
         if condition.__class__ is Var and condition.op in BOOLEAN:
             name = f"_{condition.op.array.__name__}"
             self.bound.setdefault(name, lambda _: condition.op.array)
@@ -709,7 +733,8 @@ class Instance:
                       for units, batched in fast.slots]  # fmt: skip
         for number in fast.layout.ones:
             self.slots[fast.slot[number]][-1] = 1.0
-        self.run: Callable[..., None] = _without_warnings(fast.make(self))
+        self.steps = fast.make(self)
+        self.run: Callable[..., None] = without_warnings(self.steps)
 
     def array(self, var: Var) -> Array:
         """The memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
@@ -729,7 +754,8 @@ class Instance:
         if var.kind == ir.CONST:
             return var.info[..., None]
         if var.kind == ir.VIEW:
-            return self.strided(var.args[0], *var.info, var.units)
+            start, strides = var.info
+            return self.strided(var.args[0], start, strides, var.units)
         if var.kind == ir.EXPAND and var.args[0].__class__ is Var:
             inner = self.array(var.args[0])
             rows = (self.rows,) if var.batched else (1,) * bool(var.units)
@@ -772,7 +798,7 @@ class Instance:
         return as_strided(of[start:], shape, (*(s * step for s in strides), *of.strides[-1:])[: len(shape)])
 
 
-def _without_warnings(run: Callable[..., None]) -> Callable[..., None]:
+def without_warnings(run: Callable[..., Any]) -> Callable[..., Any]:
     """Run with IEEE arithmetic and no warnings.
 
     NumPy keeps what it warns of in a context variable, so a context of the function's own costs a hundredth of

@@ -20,7 +20,7 @@ class Input(NamedTuple):
     """Where a leaf comes from: which argument of the function, which of its numbers in C order."""
 
     argument: int
-    index: int
+    entry: int
 
 
 @dataclass

@@ -69,7 +69,7 @@ class Grouping:
         inputs = {var.info: var for var in self.code.vars if var.kind == INPUT}
         for node, place in graph.inputs.items():
             var = inputs[place.argument]
-            self.where[node] = var, None if sizes[place.argument] is None else place.index
+            self.where[node] = var, None if sizes[place.argument] is None else place.entry
             self.batched[node], self.needs[node] = var.batched, var.needs
         for node in graph.parameters:
             self.needs[node] = parameters
@@ -101,8 +101,8 @@ class Grouping:
                 continue
             below = graph.below(i)
             level[i] = 1 + max([level[x] for x in below], default=0)
-            self.batched[i] = any([self.batched[x] for x in below])
-            self.needs[i] = any([self.needs[x] for x in below]) and i not in graph.stopped
+            self.batched[i] = any(self.batched[x] for x in below)
+            self.needs[i] = any(self.needs[x] for x in below) and i not in graph.stopped
             if i in graph.sums and self.grouped:
                 terms = self._arranged(i)
                 keys[i] = tuple([t.right for t in terms if self._is_linear(t)])
@@ -181,7 +181,11 @@ class Grouping:
     def _settle(self, nodes: list[int], result: Any) -> None:
         """Remember in which array these nodes are."""
         one = len(nodes) == 1
-        if result.__class__ is float or result.units != (() if one else (len(nodes),)) or nodes[0] in self.graph.stopped:
+        if (
+            result.__class__ is float
+            or result.units != (() if one else (len(nodes),))
+            or nodes[0] in self.graph.stopped
+        ):
             # a number, a broadcast, or an array that stands for others too: take it as an array of its own
             array = self.code.expand(result, (len(nodes),)) if not one else result
             if array.__class__ is float:

@@ -126,9 +126,13 @@ class Point:
         lines = list(self.lines)
         if len(code.outputs) == 1 and gradient:
             value = self._answer(code.outputs[0])
-            flat = [f"sum({x})" if is_list else x for x, is_list in ((x, self._is_list(i)) for x, i in zip(by, argnums, strict=True))]
+            flat = [
+                f"sum({x})" if is_list else x
+                for x, is_list in ((x, self._is_list(i)) for x, i in zip(by, argnums, strict=True))
+            ]
             checked = " + ".join([value, *flat, *(["sum(gradient)"] if code.gradient is not None else [])])
-            lines.append(f"gradient = {self._answer(code.gradient) if code.gradient is not None else f'[0.0] * {n}' if (n := len(code.parameters)) else 'NONE'}")
+            zeros = f"[0.0] * {len(code.parameters)}" if code.parameters else "NONE"
+            lines.append(f"gradient = {zeros if code.gradient is None else self._answer(code.gradient)}")
             lines.append(f"if not isfinite({checked}): raise ArithmeticError")
             answer = by[0] if single else f"({', '.join(by)}{',' * (len(by) == 1)})"
             lines.append(f"return {value}, gradient{', ' + answer if argnums else ''}")
@@ -136,7 +140,9 @@ class Point:
             lines.append(f"return [{', '.join(map(self._answer, code.outputs))}]")
         names = ", ".join(self.bound)
         body = "\n        ".join(lines)
-        text = f"def make(NONE, {names}):\n    def run(p, {', '.join(self.arguments)}):\n        {body}\n    return run\n"
+        text = (
+            f"def make(NONE, {names}):\n    def run(p, {', '.join(self.arguments)}):\n        {body}\n    return run\n"
+        )
         scope: dict[str, Any] = {}
         exec(compile(text, "<compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
         return scope["make"](np.zeros(0), **self.bound)

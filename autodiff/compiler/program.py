@@ -1,5 +1,7 @@
 """`compile`: a function written for one sample, traced once and run on whole batches."""
 
+# A program, its calls and their answers are one thing in several classes:
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import builtins
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 
 from autodiff.compiler.checking import refuse_domain, refuse_nan
 from autodiff.compiler.code import Code
-from autodiff.compiler.fast import Fast, Instance
+from autodiff.compiler.fast import Fast, Instance, without_warnings
 from autodiff.compiler.graph import Graph
 from autodiff.compiler.group import Grouping
 from autodiff.compiler.point import Point
@@ -132,7 +134,7 @@ class Program:
     """
 
     def __init__(
-        self, f: Callable[..., Any], in_axes: int | None | Sequence[int | None], static_argnums: Sequence[int],
+        self, f: Callable[..., Any], in_axes: int | Sequence[int | None] | None, static_argnums: Sequence[int],
         threads: int | None,
     ) -> None:  # fmt: skip
         self.f = f
@@ -241,13 +243,15 @@ class Program:
         """Keep the parameters in one flat array, in the order of `parameters`, while the block lasts; give it.
 
         Calls within the block compute with what the array holds, so changing it in place is a step of training. When
-        the block ends, however it ends, the numbers are written back to the Values. `args` is a batch (or one row), from which the program
-        learns the shapes; it may be left out if the program was called before.
+        the block ends, however it ends, the numbers are written back to the Values. `args` is a batch (or one row),
+        from which the program learns the shapes; it may be left out if the program was called before.
         """
         if args:
             self.trace(*args)
         if self._latest is None:
-            raise TypeError("training needs the shapes of the arguments: give it a batch, or call the program once before")
+            raise TypeError(
+                "training needs the shapes of the arguments: give it a batch, or call the program once before"
+            )
         if self._training is not None:
             raise RuntimeError("this program is training already: end that block first")
         trace = self._latest
@@ -288,7 +292,8 @@ class Program:
     def _known(self) -> _Trace:
         if self._latest is None:
             raise TypeError(
-                "this program has not seen its arguments yet, and knows no shapes: call it, or trace(...) it, once before"
+                "this program has not seen its arguments yet, and knows no shapes: call it, or trace(...) it, once "
+                "before"
             )
         return self._latest
 
@@ -340,8 +345,8 @@ class _Call:
                 continue
             if x.ndim == 0:
                 raise ValueError(
-                    f"{name} is one number, and other arguments have rows: give it one entry per row, or say that it is "
-                    "the same for all with in_axes=None at its place"
+                    f"{name} is one number, and other arguments have rows: give it one entry per row, or say that it "
+                    "is the same for all with in_axes=None at its place"
                 )
             if first and len(x) != rows:
                 raise ValueError(f"{name} has {len(x)} rows, and {first} has {rows}: all must have as many")
@@ -354,7 +359,10 @@ class _Call:
         program = self.program
         static = program.static_argnums
         # 1, 1.0 and True are equal, and may steer the function differently.
-        key = tuple([((x.__class__, x) if i in static else tuple(x)) for i, x in enumerate(samples)]), tuple(self.batched)
+        key = (
+            tuple([((x.__class__, x) if i in static else tuple(x)) for i, x in enumerate(samples)]),
+            tuple(self.batched),
+        )
         try:
             found = program._traces.get(key)
         except TypeError as error:
@@ -466,7 +474,7 @@ class _Call:
     def _argnums(self, argnums: int | Sequence[int] | None) -> tuple[int, ...]:
         if argnums is None:
             return ()
-        given = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
+        given: list[Any] = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
         for i in given:
             if type(i) is not int:
                 raise TypeError(f"argnums is the position of an argument, or a tuple of positions, got {argnums!r}")
@@ -488,7 +496,7 @@ class _Call:
     # One point.
 
     def point_values(self) -> list[float]:
-        """f at one point: all its outputs."""
+        """Give all outputs of f at one point."""
         found = self._point_function((), single=False, gradient=False)
         try:
             return found(*self._point_arguments())
@@ -504,7 +512,10 @@ class _Call:
             parameters = self.trace.flat.tolist()
         else:
             parameters = [p.data for p in self.trace.parameters]
-        return [parameters, *(x.ravel().tolist() if x.ndim else float(x) for i, x in enumerate(self.args) if i not in static)]
+        return [
+            parameters,
+            *(x.ravel().tolist() if x.ndim else float(x) for i, x in enumerate(self.args) if i not in static),
+        ]
 
     def _point_function(self, by: tuple[int, ...], *, single: bool, gradient: bool) -> Any:
         key = "point", by, single, gradient
@@ -527,13 +538,14 @@ class _Call:
         except (ArithmeticError, ValueError):
             self.read(check=False)
             answer = self._derivatives(_Want(True, by, careful=True), None)
-            return answer.finish(self, "sum", None, by, single=single, asked=argnums is not None)
+            value, gradient, *rest = answer.finish(self, "sum", None, by, single=single, asked=argnums is not None)
+            return (value, gradient.reshape(1, -1) if reduce is None else gradient, *rest)
         if numbers and not self.program.static_argnums:
             self._remember_point(argnums, reduce, function)
-        by_arguments = rest if single else list(rest[0]) if rest else []
+        by_arguments: list[Any] = rest if single else list(rest[0]) if rest else []
         answers = [_filled(g, self.args[i].shape) if self.args[i].ndim else g
                    for i, g in zip(by, by_arguments, strict=True)]  # fmt: skip
-        gradient = np.array(gradient) if isinstance(gradient, list) else gradient
+        gradient: Array = np.asarray(gradient)
         if reduce is None:
             gradient = gradient.reshape(1, -1)
         return (value, gradient, *([answers[0]] if single else [tuple(answers)] if argnums is not None else []))
@@ -578,10 +590,27 @@ class _Call:
         trace, program = self.trace, self.program
         transposed = all(x.ndim <= 2 for x in self.args)
         names = [f"x{i}" for i in range(len(self.args))]
-        checks = " or ".join(f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names)
-        passed = [f"{x}.T" if transposed or self.args[i].ndim < 2 else f"{x}.reshape(rows, -1).T" for i, x in enumerate(names)]
-        text = f"""def make(lock, ndarray, dtype, program, trace, run, values, gradient, ones, dot, multiply, scale, isfinite, rows, {', '.join(f's{x}' for x in names)}):
-    def quick({', '.join(f'{x}=None' for x in names)}):
+        checks = " or ".join(
+            f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names
+        )
+        passed = [
+            f"{x}.T" if transposed or self.args[i].ndim < 2 else f"{x}.reshape(rows, -1).T" for i, x in enumerate(names)
+        ]
+        bound: dict[str, Any] = {
+            "lock": program._lock, "quietly": without_warnings, "ndarray": np.ndarray, "dtype": np.dtype(np.float64),
+            "program": program, "trace": trace, "run": instance.steps, "values": values,
+            "gradient": instance.gradient, "ones": np.ones(self.rows), "dot": np.dot, "multiply": np.multiply,
+            "scale": np.array(1.0 / self.rows if reduce == "mean" else 1.0), "isfinite": math.isfinite,
+            "rows": self.rows, **{f"s{x}": given.shape for x, given in zip(names, self.args, strict=True)},
+        }  # fmt: skip
+        text = f"""def make({", ".join(bound)}):
+    def compute({", ".join(names)}):
+        run({", ".join(passed)})
+        value = float(dot(values, ones)) * float_scale
+        answer = multiply(gradient, scale)
+        return value, answer, isfinite(dot(answer, answer) + value)
+    compute = quietly(compute)
+    def quick({", ".join(f"{x}=None" for x in names)}):
         if {checks}:
             return NotImplemented
         with lock:
@@ -589,10 +618,8 @@ class _Call:
                 if program._training is not None:
                     return NotImplemented
                 trace.read()
-            run({', '.join(passed)})
-            value = float(dot(values, ones)) * float_scale
-            answer = multiply(gradient, scale)
-        if not isfinite(dot(answer, answer) + value):
+            value, answer, finite = compute({", ".join(names)})
+        if not finite:
             return NotImplemented
         program._latest = trace
         return value, answer
@@ -600,12 +627,7 @@ class _Call:
         text = text.replace("float_scale", repr(1.0 / self.rows if reduce == "mean" else 1.0))
         scope: dict[str, Any] = {}
         exec(_compile(text, "<a call compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
-        scale = np.array(1.0 / self.rows if reduce == "mean" else 1.0)
-        quick = scope["make"](
-            program._lock, np.ndarray, np.dtype(np.float64), program, trace, instance.run, values, instance.gradient, np.ones(self.rows),
-            np.dot, np.multiply, scale, math.isfinite, self.rows, *[x.shape for x in self.args],
-        )  # fmt: skip
-        self.program._quick[key] = quick
+        program._quick[key] = scope["make"](**bound)
 
 
 class _Answer:
@@ -645,7 +667,7 @@ class _Answer:
                 part[...] = np.broadcast_to(delta, (size, stop - start)).T.reshape(part.shape)
                 self._check(part)
             else:
-                out += np.broadcast_to(delta, (max(1, out.size), 1))[: out.size].reshape(out.shape)
+                out[...] += np.broadcast_to(delta, (max(1, out.size), 1))[: out.size].reshape(out.shape)
                 self._check(out)
 
     def _check(self, part: Array) -> None:
@@ -659,6 +681,12 @@ class _Answer:
         self, call: _Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool
     ) -> Any:
         """Value, gradient and, where asked for, the derivatives by arguments."""
+        with np.errstate(all="ignore"):
+            return self._finish(call, reduce, seeds, by, single=single, asked=asked)
+
+    def _finish(
+        self, call: _Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool
+    ) -> Any:
         value: Any = self.values
         scale = 1.0
         if seeds is not None:
@@ -669,7 +697,7 @@ class _Answer:
         if scale != 1.0:
             self.gradient *= scale
             for x in self.inputs.values():
-                x *= scale
+                np.multiply(x, scale, out=x)
         inputs = tuple([self.inputs[i] if self.inputs[i].ndim else float(self.inputs[i]) for i in by])
         if call.point and reduce is not None:
             value = float(value)
@@ -683,7 +711,7 @@ def _fetch(instance: Instance, x: Any) -> Any:
 
 def _filled(x: Any, shape: tuple[int, ...]) -> Array:
     """An array of this shape from a list of its numbers, or from one number for all of them."""
-    return np.array(x).reshape(shape) if isinstance(x, list) else np.full(shape, x)
+    return np.full(shape, x) if isinstance(x, float) else np.array(x).reshape(shape)
 
 
 def _store(instance: Instance, out: Array) -> None:
@@ -698,7 +726,9 @@ def _store(instance: Instance, out: Array) -> None:
 
 def _array(x: Any, name: str) -> Array:
     if isinstance(x, Value):
-        raise TypeError(f"{name} is a Value, and a program takes plain numbers: pass its .data, or call the function itself")
+        raise TypeError(
+            f"{name} is a Value, and a program takes plain numbers: pass its .data, or call the function itself"
+        )
     if np.ma.is_masked(x):
         raise ValueError(f"{name} is masked in places: leave such rows out, or fill them in")
     try:
@@ -728,8 +758,8 @@ def _argument_names(f: Any) -> list[str]:
     return names
 
 
-def compile(  # noqa: A001 # the builtin is for text
-    f: Callable[..., Any], *, in_axes: int | None | Sequence[int | None] = 0, static_argnums: int | Sequence[int] = (),
+def compile(  # the builtin is for text
+    f: Callable[..., Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
     threads: int | None = None,
 ) -> Program:  # fmt: skip
     """Make a program of `f`, a function written for ONE sample: it runs on whole batches, as array code.
@@ -740,8 +770,9 @@ def compile(  # noqa: A001 # the builtin is for text
     they are and may steer `f`; another one traces anew. `threads`: how many may share the blocks of a large batch
     (None: as many as there are processors).
 
-    `f` must do the same whatever its numbers are. Deciding by a number raises TraceError: use `where`. What else it does
-    on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is frozen.
+    `f` must do the same whatever its numbers are. Deciding by a number raises TraceError: use `where`. What else it
+    does on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is
+    frozen.
 
     >>> from autodiff import Value, compile
     >>> w, b = Value(2.0, "w"), Value(1.0, "b")
@@ -758,7 +789,9 @@ def compile(  # noqa: A001 # the builtin is for text
         raise TypeError(f"static_argnums are positions of arguments, 0 or more, got {static_argnums!r}")
     for axis in in_axes if isinstance(in_axes, (list, tuple)) else [in_axes]:
         if axis is not None and axis != 0:
-            raise ValueError(f"in_axes are 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}")
+            raise ValueError(
+                f"in_axes are 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}"
+            )
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ValueError(f"threads is a whole number above 0, or None, got {threads!r}")
     return Program(f, in_axes if not isinstance(in_axes, list) else tuple(in_axes), static, threads)

@@ -109,7 +109,7 @@ class Readable:
         """`shapes`: the shape of one sample of each argument; None for a static one, which is not passed."""
         self.code = code
         self.function = function
-        self.arguments = [_identifier(x) for x in arguments]
+        self.arguments: list[str] = [_identifier(x) for x in arguments]
         self.shapes = shapes
         self.names: dict[int, str] = {}
         self.taken = {*self.arguments, "xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", *_HELPERS}
@@ -141,7 +141,7 @@ class Readable:
     # Names.
 
     def _take(self, name: str) -> str:
-        """This name, or the next one like it that is free."""
+        """Take this name, or the next one like it that is free."""
         name = _identifier(name)
         free, k = name, 2
         while free in self.taken:
@@ -149,7 +149,7 @@ class Readable:
         self.taken.add(free)
         return free
 
-    def _choose_names(self) -> None:
+    def _choose_names(self) -> None:  # noqa: C901, PLR0912 # one case per kind of name
         """Name what a reader looks for: weights, biases, weighted sums, activations, and their δ."""
         code = self.code
         layer = 0
@@ -255,7 +255,10 @@ class Readable:
         gradient = self.code.gradient
         if gradient is None:
             return ["gradient = 0.0 * flat"]
-        pieces = sorted(zip(gradient.args, gradient.info, strict=True), key=lambda piece: (np.min(piece[1][0]), math.prod(piece[1][2])))
+        pieces = sorted(
+            zip(gradient.args, gradient.info, strict=True),
+            key=lambda piece: (np.min(piece[1][0]), math.prod(piece[1][2])),
+        )
         blocks: list[str] = []
         end = 0
         left = list(pieces)
@@ -269,8 +272,17 @@ class Readable:
         whole = f"gradient = {text}"
         for piece in left:
             delta, place = piece
-            everywhere = place[1] is not None and place == (0, (1,), (gradient.size,)) and delta.__class__ is Var and delta.units == place[2]
-            whole += f" + {self.text(delta, _ATOM)}.ravel()" if everywhere else f" + {self._spread([piece], gradient.size, '1')}[:, 0]"
+            everywhere = (
+                place[1] is not None
+                and place == (0, (1,), (gradient.size,))
+                and delta.__class__ is Var
+                and delta.units == place[2]
+            )
+            whole += (
+                f" + {self.text(delta, _ATOM)}.ravel()"
+                if everywhere
+                else f" + {self._spread([piece], gradient.size, '1')}[:, 0]"
+            )
         return [whole]
 
     def _next_block(self, pieces: Sequence[Any], start: int) -> tuple[str, list[Any], int] | None:
@@ -288,8 +300,9 @@ class Readable:
                 return block, [piece], start + size
             if len(units) == 2:
                 m, n = units
-                bias = next((p for p in pieces if p[1][1] is not None and p[1] in [(start + n, (n + 1,), (m,)), (start + n, (1,), (m,))]
-                             and (m == 1 or p[1][1] == (n + 1,)) and p[0].__class__ is Var and p[0].units == (m,)), None)  # fmt: skip
+                beside = [(start + n, (n + 1,), (m,)), *([(start + n, (1,), (m,))] if m == 1 else [])]
+                bias = next((p for p in pieces if p[1][1] is not None and p[1] in beside
+                             and p[0].__class__ is Var and p[0].units == (m,)), None)  # fmt: skip
                 if bias is not None and (m == 1 or strides == (n + 1, 1)):
                     return f"xp.hstack([{text}, {self.text(bias[0])}]).ravel()", [piece, bias], start + m * (n + 1)
                 if strides == contiguous(units):
@@ -301,20 +314,25 @@ class Readable:
         lines: list[str] = []
         counted = False
         for var in (v for v in self.code.vars if v.kind == ir.INPUT):
-            name = self.arguments[var.info]
+            number: int = var.info
+            name = self.arguments[number]
             if var.batched and not counted:
                 lines.append(f"rows = {name}.shape[0]")
                 counted = True
             if var.units and var.number in self.live:
-                flat = f"{name}.reshape(rows, -1)" if len(self.shapes[var.info]) > 1 else name
-                lines.append(f"{self.name(var)} = {flat}.T" if var.batched else f"{self.name(var)} = {name}.reshape(-1, 1)")
+                flat = f"{name}.reshape(rows, -1)" if len(self.shapes[number]) > 1 else name
+                lines.append(
+                    f"{self.name(var)} = {flat}.T" if var.batched else f"{self.name(var)} = {name}.reshape(-1, 1)"
+                )
         return lines if counted else ["rows = 1", *lines]
 
     def name(self, var: Var) -> str:
         """The name of a Var that has a statement of its own."""
         if var.number not in self.names:
             if var.kind == ir.INPUT:
-                self.names[var.number] = self.arguments[var.info] if not var.units else self._take(f"{self.arguments[var.info]}T")
+                self.names[var.number] = (
+                    self.arguments[var.info] if not var.units else self._take(f"{self.arguments[var.info]}T")
+                )
             else:
                 self.names[var.number] = self._take(f"t{var.number}")
         return self.names[var.number]
@@ -373,7 +391,11 @@ class Readable:
     @staticmethod
     def _is_matrix(x: Var) -> bool:
         """Whether a named Var is kept as a matrix, without the axis for rows."""
-        return len(x.units) == 2 and not x.batched and (x.kind == ir.OUTER or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT))
+        return (
+            len(x.units) == 2
+            and not x.batched
+            and (x.kind == ir.OUTER or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT))
+        )
 
     def matrix(self, x: Var, strength: float = _ATOM) -> str:
         """The text of what is the same for all rows and has two axes, as a matrix."""
@@ -395,7 +417,7 @@ class Readable:
             self.helpers.append(name)
         return name
 
-    def _expression(self, var: Var) -> tuple[str, float]:  # noqa: C901, PLR0912 # one case per kind
+    def _expression(self, var: Var) -> tuple[str, float]:  # noqa: C901 # one case per kind
         """The text of a Var, and how tightly it binds."""
         kind = var.kind
         xs = var.args
@@ -421,7 +443,8 @@ class Readable:
             return f"{self.text(xs[0], _ATOM)} @ {self.text(xs[1], _ATOM)}.T", _PRODUCT
         if kind in {ir.SUM, ir.MAX}:
             function = "sum" if kind == ir.SUM else "max"
-            return f"{self.text(xs[0], _ATOM)}.{function}(axis={len(xs[0].units) - 1}{'' if var.batched or var.units else ')[0]'}{')' if var.batched or var.units else ''}", _ATOM
+            whole = f"{self.text(xs[0], _ATOM)}.{function}(axis={len(xs[0].units) - 1})"
+            return whole if var.batched or var.units else f"{whole}[0]", _ATOM
         if kind == ir.SUM_ROWS:
             keep = "axis=-1, keepdims=True" if var.units else ""
             return f"{self.text(xs[0], _ATOM)}.sum({keep})", _ATOM
@@ -481,7 +504,7 @@ class Readable:
             pieces.append(f"({text}, {where})")
         return f"{self._help('spread')}({size}, {rows}, {', '.join(pieces)})"
 
-    def _operation(self, var: Var) -> tuple[str, float]:  # noqa: C901 # one case per way of writing
+    def _operation(self, var: Var) -> tuple[str, float]:  # one case per way of writing
         op = var.op
         assert op is not None  # as its kind says
         xs = var.args
@@ -489,7 +512,9 @@ class Readable:
             sign, strength = _INFIX[op]
             right = strength + (op.name in {"sub", "div"})
             booleans = [x.__class__ is Var and x.op in BOOLEAN for x in xs]
-            text = self.text if sign == "*" and not all(booleans) else self._number  # True * 2.0 is 2.0, -True is refused
+            text = (
+                self.text if sign == "*" and not all(booleans) else self._number
+            )  # True * 2.0 is 2.0, -True is refused
             return f"{text(xs[0], strength)} {sign} {text(xs[1], max(right, 2 if sign in '*/' else right))}", strength
         if op in BOOLEAN:
             return f"({self.text(xs[0], 1)} {_SIGNS[op.name]} {self.text(xs[1], 1)})", _ATOM
@@ -504,7 +529,8 @@ class Readable:
         if isinstance(op.array, np.ufunc) and OPS.get(op.name) is op:
             return f"xp.{op.array.__name__}({names})", _ATOM
         raise TypeError(
-            f"{op!r} is an operation of your own, which a text that runs on its own does not know: use the program itself"
+            f"{op!r} is an operation of your own, which a text that runs on its own does not know: use the program "
+            "itself"
         )
 
 

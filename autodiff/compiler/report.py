@@ -18,11 +18,12 @@ def report(trace: Any, want: Any) -> str:
     kinds = Counter(v.kind for v in fast.layout.order)
     products = sum(kinds[kind] for kind in (ir.MATMUL, ir.MATMUL_T, ir.OUTER))
     shared = 8 * (2 * len(trace.parameters) + sum(v.size for v in fast.layout.order if v.kind == ir.CONST))
+    plural = "s" * (code.matrix_products != 1)
     rows = [
         ("trace", f"{trace.traced:,} nodes: {len(graph.inputs):,} inputs, {len(graph.parameters):,} parameters"),
         ("simplify", f"{trace.shared:,} after constants, common subexpressions and dead code"),
         ("", f"{len(graph.ops):,} after sums of products, {computed:,} of them computed"),
-        ("group", f"{grouping.groups:,} groups, {code.matrix_products:,} matrix product{'s' * (code.matrix_products != 1)} forward"),
+        ("group", f"{grouping.groups:,} groups, {code.matrix_products:,} matrix product{plural} forward"),
         ("reverse", f"{products:,} matrix products in all, {len(fast.layout.order):,} arrays"),
         ("emit", f"{len(fast.steps):,} NumPy calls, in blocks of {version.block:,} rows"),
         ("one row", f"about {fast.flops:,} floating-point operations, {fast.bytes_per_row():,} bytes"),

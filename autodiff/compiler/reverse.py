@@ -95,8 +95,10 @@ class Reverse:
         if len(handed) == 1 and var.kind != FLAT and handed[0][0].__class__ is Var:
             delta, (start, strides, units) = handed[0]
             if start.__class__ is int and start == 0 and math.prod(units) == var.size and strides == contiguous(units):
-                return self.code.expand(delta, var.units) if delta.units == () else self.code.view(
-                    self.code.expand(delta, units), 0, contiguous(var.units), var.units
+                return (
+                    self.code.expand(delta, var.units)
+                    if delta.units == ()
+                    else self.code.view(self.code.expand(delta, units), 0, contiguous(var.units), var.units)
                 )
         places = [(0, contiguous(var.units), var.units) if place is None else place for _, place in handed]
         deltas = [delta for delta, _ in handed]

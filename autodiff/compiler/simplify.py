@@ -31,7 +31,7 @@ def simplify(graph: Graph) -> Graph:
     return sums_of_products(share(graph))
 
 
-def share(graph: Graph) -> Graph:
+def share(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of node
     """Fold constants, share equal computations, drop what does nothing."""
     new = Graph(shape=graph.shape)
     at: list[int] = []  # the new number of each old node
@@ -133,7 +133,7 @@ def live(graph: Graph) -> Graph:
     return new
 
 
-def sums_of_products(graph: Graph) -> Graph:
+def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of summand
     """Take trees of additions, whose inner nodes nobody else uses, as one sum of products each."""
     needed = needed_nodes(graph)
     uses = [0] * len(graph.ops)
@@ -156,7 +156,8 @@ def sums_of_products(graph: Graph) -> Graph:
             terms, constant = sums.pop(x)
             return (terms if scale == 1.0 else [Term(scale * c, a, b) for c, a, b in terms]), scale * constant
         if graph.ops[x] is _MUL and uses[x] == 1 and x not in graph.stopped:
-            return [_product(scale, *graph.operands[x], constants)], 0.0
+            a, b = graph.operands[x]
+            return [_product(scale, a, b, constants)], 0.0
         return [Term(scale, x, None)], 0.0
 
     def few_products(x: int) -> bool:

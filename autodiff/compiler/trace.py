@@ -6,7 +6,9 @@ answer for one sample would be frozen into the program for all.
 """
 
 # The stand-ins are Values, and share their slots:
-# pyright: reportPrivateUsage=false
+# pyright: reportPrivateUsage=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# and its methods, whose docstrings are there:
+# ruff: noqa: D102
 from __future__ import annotations
 
 import itertools
@@ -23,7 +25,6 @@ from autodiff.compiler.graph import Graph, Input
 from autodiff.domains import is_array, number, unbox
 from autodiff.ops import OPS, Op
 from autodiff.value import Recorded, Value, describe
-
 
 _PASSED_OVER = {"autodiff", "copy", "numpy"}  # an error names the line that called into these
 
@@ -127,7 +128,7 @@ class Traced(Recorded):
         raise self.a.error(self, "reading .data of")
 
     @data.setter
-    def data(self, data: Any) -> None:
+    def data(self, data: Any) -> None:  # noqa: ARG002 # its name is Value's
         raise self.a.error(self, "assigning .data of")
 
     @property
@@ -135,7 +136,7 @@ class Traced(Recorded):
         raise self.a.error(self, "reading .grad of")
 
     @grad.setter
-    def grad(self, grad: Any) -> None:
+    def grad(self, _: Any) -> None:
         raise self.a.error(self, "assigning .grad of")
 
     @property
@@ -209,7 +210,8 @@ class Tracer:
 
     def stand_in(self, place: int) -> Traced:
         """A new stand-in for the number at `place`."""
-        new: Any = Traced()
+        kind: Any = Traced  # called without arguments, and filled in
+        new = kind()
         new.op = None
         new.a = self
         new.b = new.da = new.db = 0.0
@@ -234,8 +236,8 @@ class Tracer:
     def _leaf(self, x: Value) -> int:
         if x.op is not None:
             raise TraceError(
-                f"the function uses {describe(x)}, which was computed outside it: compute it inside, so that it is part "
-                "of the program, or pass its .data for a constant"
+                f"the function uses {describe(x)}, which was computed outside it: compute it inside, so that it is "
+                "part of the program, or pass its .data for a constant"
             )
         self._leaf_at[id(x)] = place = self.graph.add()
         self.graph.parameters[place] = x
@@ -340,5 +342,3 @@ def _entry(x: Any) -> Any:
         return x if isinstance(x, Value) else number(x)
     except TypeError:
         raise TypeError(f"the function must return Values or numbers, and returned {type(x).__name__}") from None
-
-
