@@ -139,10 +139,23 @@ def partial_formulas(
         rules = _tried(lambda: op.partials(operands, result)) or [None] * len(operands)
     else:
         rules = [_tried(lambda rule=rule: rule(*operands, result)) for rule in op.partials]
+        textbook = _textbook(op, result)
+        if textbook is not None and same(textbook.value, partials[0], 0.0):
+            rules = [textbook]
     return [
         written.tree if written and same(written.value, partial, 0.0) else None
         for written, partial in zip(map(_symbol_or_none, rules), partials, strict=True)
     ]
+
+
+def _textbook(op: Op, result: Symbol) -> Symbol | None:
+    """The slope of an activation as the course writes it, from its value.
+
+    The table's own rule is equal, and keeps more digits where the activation saturates: there it is what is shown.
+    """
+    if op is OPS["sigmoid"]:
+        return result * (1.0 - result)
+    return 1.0 - result**2 if op is OPS["tanh"] else None
 
 
 def _tried(rule: Callable[[], Any]) -> Any:
