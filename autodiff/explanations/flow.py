@@ -26,6 +26,12 @@ class Contribution:
     running: float
 
 
+def places(node: Value) -> range:
+    """The places of the operands in the order in which the sweep hands δ to them: of two, the second comes first."""
+    n = len(node.operands)
+    return range(1, -1, -1) if n == 2 and node.op is not None and node.op.arity == 2 else range(n)
+
+
 class Flow:
     """One sweep from `root`: `order` (operands first, first operands first, as `backward()` goes) and `delta`."""
 
@@ -36,18 +42,20 @@ class Flow:
         self.delta[root] = 1.0
         for node in reversed(self.order):
             if delta := self.delta[node]:
-                for operand, partial in zip(node.operands, node.partials, strict=True):
-                    if partial:
-                        self.delta[operand] += delta * partial
+                operands, partials = node.operands, node.partials
+                for place in places(node):
+                    if partials[place]:
+                        self.delta[operands[place]] += delta * partials[place]
 
     @cached_property
     def consumers(self) -> dict[Value, list[tuple[Value, int]]]:
         """Where each node is used, in the order in which the sweep comes by: the consumer and the operand's place."""
         uses: dict[Value, list[tuple[Value, int]]] = {node: [] for node in self.order}
         for node in reversed(self.order):
-            for place, operand in enumerate(node.operands):
-                if operand.__class__ is not float:
-                    uses[operand].append((node, place))
+            operands = node.operands
+            for place in places(node):
+                if operands[place].__class__ is not float:
+                    uses[operands[place]].append((node, place))
         return uses
 
     @cached_property
