@@ -216,7 +216,7 @@ def diagnoses():
     yield "maximum", x, maximum(x, y), ["masked by maximum", "took 'y'", "2 > -3"]
     yield "minimum", y, minimum(x, y), ["masked by minimum", "took 'x'", "-3 < 2"]
     yield "clip", x, clip(x, -1.0, 1.0), ["masked by clip", "'x' = -3", "[-1, 1]"]
-    yield "cancel", y, y - y, ["2 contributions cancel", "1 + -1 = 0"]
+    yield "cancel", y, y - y, ["2 contributions cancel", "-1 + 1 = 0"]
     yield "times zero", y, y * zero, ["'y' is multiplied by 'zero' = 0"]
     yield "domain edge", zero, sqrt(zero), ["domain edge: sqrt at 'zero' = 0", "[0, ∞)"]
     yield "edge of acosh", one, acosh(one), ["domain edge: acosh at 'one' = 1"]
