@@ -46,7 +46,8 @@ def leaky_relu(a: float, slope: float) -> float:
 
 
 def leaky_relu_array(a: Any, slope: Any) -> Any:
-    return np.where(a > 0.0, a, slope * a)
+    larger: Any = np.where(a > 0.0, a, slope * a)
+    return larger
 
 
 def clip(a: float, low: float, high: float) -> float:

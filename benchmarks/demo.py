@@ -26,10 +26,10 @@ def moons(n: int = 100, noise: float = 0.1, seed: int = 1337) -> tuple[list[list
     return points.tolist(), (2.0 * lower - 1.0).tolist()
 
 
-def initial_parameters(seed: int = 1337) -> list[float]:
+def initial_parameters(seed: int = 1337, sizes: Sequence[int] = SIZES) -> list[float]:
     """Weights uniform in (-1, 1) and biases 0, neuron by neuron in the order of `parameters()`."""
     rng = np.random.default_rng(seed)
-    layers = pairwise(SIZES)
+    layers = pairwise(sizes)
     return [x for n_in, n_out in layers for _ in range(n_out) for x in (*rng.uniform(-1.0, 1.0, n_in).tolist(), 0.0)]
 
 
@@ -67,10 +67,10 @@ class WeightedNeuron(Neuron):
 class MLP:
     """Layers of neurons, for the engines that bring none of their own."""
 
-    def __init__(self, value: Any, neuron: type[Neuron]) -> None:
-        last = len(SIZES) - 2
+    def __init__(self, value: Any, neuron: type[Neuron], sizes: Sequence[int] = SIZES) -> None:
+        last = len(sizes) - 2
         self.layers = [
-            [neuron(value, SIZES[i], nonlinear=i != last) for _ in range(SIZES[i + 1])] for i in range(last + 1)
+            [neuron(value, sizes[i], nonlinear=i != last) for _ in range(sizes[i + 1])] for i in range(last + 1)
         ]
 
     def __call__(self, x: Sequence[Any]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,10 +19,10 @@ class UnavailableError(Exception):
 class Worker:
     """One engine in its own process, which lives as long as the measurements that compare it."""
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, *, module: str = "benchmarks.worker", arguments: Sequence[str] = ()) -> None:
         self.engine = engine
         self._process = subprocess.Popen(  # our own interpreter and our own module
-            [sys.executable, "-m", "benchmarks.worker", engine],
+            [sys.executable, "-m", module, engine, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -60,8 +61,8 @@ class Worker:
 class Team:
     """Workers that are asked in turn, A B C A B C, so that a slow moment of the machine hits all alike."""
 
-    def __init__(self, *engines: str) -> None:
-        self.workers = {engine: Worker(engine) for engine in engines}
+    def __init__(self, *engines: str, **worker: Any) -> None:
+        self.workers = {engine: Worker(engine, **worker) for engine in engines}
 
     def __enter__(self) -> Self:
         return self

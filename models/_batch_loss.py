@@ -1,7 +1,4 @@
-"""The loss of a batch and its gradients on Values, and what is said when a loss is no number any more.
-
-Here, in `loss_and_gradients`, is where another engine than the Values' own would plug in.
-"""
+"""The loss of a batch and its gradients on Values, and what is said when a loss is no number any more."""
 
 from __future__ import annotations
 
@@ -36,8 +33,8 @@ def loss_and_gradients(
 ) -> float:
     """Give the loss of one batch and leave its gradients in the `grad` of the parameters, from one graph of Values.
 
-    This is all that training asks of the engine. Raises TrainingError that names the node where a loss or a gradient
-    stopped being finite, TypeError when nothing was recorded, DomainError.
+    This is a batch as `engine="eager"` trains on it. Raises TrainingError that names the node where a loss or a
+    gradient stopped being finite, TypeError when nothing was recorded, DomainError.
 
     >>> w = Value(0.0, "w")
     >>> loss_and_gradients(lambda x: w * x, [w], lambda output, y: (y - output) ** 2, [1.0, 2.0], [2.0, 4.0]), w.grad

@@ -38,8 +38,11 @@ class Samples(NamedTuple):
     digest: str = ""
 
     def batch(self, rows: Rows) -> Samples:
-        weights = None if self.weights is None else self.weights[rows]
-        return Samples(self.inputs[rows], self.targets[rows], weights)
+        if isinstance(rows, slice):
+            weights = None if self.weights is None else self.weights[rows]
+            return Samples(self.inputs[rows], self.targets[rows], weights)
+        weights = None if self.weights is None else self.weights.take(rows)
+        return Samples(self.inputs.take(rows, axis=0), self.targets.take(rows, axis=0), weights)
 
 
 class Task(NamedTuple):
@@ -198,10 +201,11 @@ class _Compiled:
             _explain(task, error)
         place = {id(p): i for i, p in enumerate(task.parameters)}
         met = np.array([place.get(id(p), -1) for p in self.program.parameters], dtype=int)
-        self._at = np.flatnonzero(met >= 0)  # of the others nobody asked for the gradient
-        self._of = met[self._at]
         self._n = len(task.parameters)
         self.in_order = met.tolist() == list(range(self._n))
+        self._at = np.flatnonzero(met >= 0)  # of the others nobody asked for the gradient
+        self._of = met[self._at]
+        self._all_of = np.argsort(met) if sorted(met.tolist()) == list(range(self._n)) else None
         if not len(self._at):
             _once_on_values(task)  # where nothing was recorded, it says so
         self._training = ExitStack()
@@ -219,6 +223,8 @@ class _Compiled:
             loss, gradient = self.program.value_and_grad(*self._arguments(rows))
         if self.in_order:
             return loss, gradient
+        if self._all_of is not None:
+            return loss, gradient.take(self._all_of)
         ordered = np.zeros(self._n)
         ordered[self._of] = gradient[self._at]
         return loss, ordered
@@ -229,7 +235,11 @@ class _Compiled:
             return float(self.program(*self._arguments(EVERY)).mean())
 
     def _take(self, weights: Array) -> None:
-        if weights is not self._flat:
+        if weights is self._flat:
+            return
+        if self._all_of is not None:
+            weights.take(self._of, out=self._flat, mode="clip")
+        else:
             self._flat[self._at] = weights[self._of]
 
     def _arguments(self, rows: Rows) -> tuple[Array, ...]:
@@ -252,9 +262,7 @@ def _as_on_values(x: Any) -> Any:
 def _once_on_values(task: Task) -> None:
     inputs, targets, weights = _lists(task.samples.batch(slice(0, 1)))
     with suppress(DomainError, TrainingError):  # training meets them too, and says where
-        loss_and_gradients(
-            task.model, task.parameters, task.loss, inputs, targets, weights and [1.0], task.penalty
-        )
+        loss_and_gradients(task.model, task.parameters, task.loss, inputs, targets, weights and [1.0], task.penalty)
     for parameter in task.parameters:
         parameter.zero_grad()
 
@@ -295,7 +303,7 @@ def _count_outputs(task: Task) -> int:
 
 
 def _cross_entropy_of_class(logits: Sequence[Any], chosen: list[Any]) -> Any:
-    """log Σ_j exp(z_j − z_k) with the class k as a one-hot row."""
+    """Log Σ_j exp(z_j − z_k) with the class k as a one-hot row."""
     z = weighted_sum(chosen, list(logits))
     return logsumexp([logit - z for logit in logits])
 

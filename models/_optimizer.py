@@ -95,24 +95,26 @@ class Optimizer(ABC):
         self._kept = arrays
 
     def update(self, w: Array, g: Array) -> None:
-        """Change the weights `w` in place by the gradients `g`, both (n_parameters,) and in their order: a step on arrays.
+        """Change the weights `w` in place by the gradients `g`, both (n_parameters,), in the order of `parameters`.
 
-        The Values are neither asked nor changed. Raises ValueError as `step` does, and nothing is changed then.
+        It is a step on arrays: the Values are neither asked nor changed. Raises ValueError as `step` does, and nothing
+        is changed then.
         """
         rate = self._rate()
-        refuse_not_finite(self.parameters, g, "the gradient of {name} is {value}: look at what the loss made of it")
-        new, before = w.copy(), {name: array.copy() for name, array in self._kept.items()}
-        try:
-            with np.errstate(all="ignore"):  # what is not finite is refused right below, by name
+        with np.errstate(all="ignore"):  # what is not finite is refused by name
+            refuse_not_finite(self.parameters, g, "the gradient of {name} is {value}: look at what the loss made of it")
+            new, before = w.copy(), {name: array.copy() for name, array in self._kept.items()}
+            try:
                 self._rule(new, self._with_decay(new, g, rate), rate)
-                new *= 1.0 - self.shrinkage
-            for what, array in {"": new, **self._kept}.items():
-                problem = f"the step would make {what + ' of ' if what else ''}{{name}} {{value}}"
-                cure = "clip the gradients" if what else f"learning_rate={rate} is too large"
-                refuse_not_finite(self.parameters, array, f"{problem}: {cure}")
-        except BaseException:
-            self._kept = before
-            raise
+                if self.shrinkage:
+                    new *= 1.0 - self.shrinkage
+                for what, array in {"": new, **self._kept}.items():
+                    problem = f"the step would make {what + ' of ' if what else ''}{{name}} {{value}}"
+                    cure = "clip the gradients" if what else f"learning_rate={rate} is too large"
+                    refuse_not_finite(self.parameters, array, f"{problem}: {cure}")
+            except BaseException:
+                self._kept = before
+                raise
         w[:] = new
         self.steps += 1
 

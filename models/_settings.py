@@ -68,7 +68,7 @@ def parameter_name(parameters: list[Value], i: int) -> str:
 
 
 def refuse_not_finite(parameters: list[Value], array: NDArray[np.float64], problem: str) -> None:
-    if not np.isfinite(array).all():
+    if not math.isfinite(array @ array) and not np.isfinite(array).all():  # squares that overflow are finite still
         i = int(np.flatnonzero(~np.isfinite(array))[0])
         raise ValueError(problem.format(name=parameter_name(parameters, i), value=array[i]) + "; nothing was changed")
 

@@ -89,7 +89,7 @@ class LinearRegression(Regressor):
         targets = check.targets(y, len(inputs), type(self).__name__)
         importance = check.weights(sample_weight, len(inputs))
         columns = targets.reshape(len(targets), -1)
-        rate = _steady_rate(inputs, importance, columns.shape[1]) if auto else self.learning_rate
+        rate: Any = _steady_rate(inputs, importance, columns.shape[1]) if auto else self.learning_rate
         coef, intercept = np.zeros((columns.shape[1], inputs.shape[1])), np.zeros(columns.shape[1])
         if resumed:
             if targets.shape[1:] != self.coef_.shape[:-1]:
@@ -111,7 +111,9 @@ class LinearRegression(Regressor):
                 try:
                     loss, gradient = engine.loss_and_gradient(EVERY)
                 except TrainingError as error:
-                    cause = f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
+                    cause = (
+                        f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
+                    )
                     cause = "the numbers in y are too large; scale them down" if auto else cause
                     raise ValueError(f"{error}, after {step} steps: {cause}") from error
                 losses.append(loss)

@@ -125,8 +125,8 @@ class MLPRegressor(MLPEstimator, Regressor):
     """Predict numbers with a multilayer perceptron, trained by backpropagation; its outputs are linear.
 
     `loss` is "squared_error" (mean over the targets), "half_squared_error" (the course's C), "absolute_error" or
-    "huber"; a function of `(output, target)` for one sample will do too (TypeError if all it gives are plain numbers; with
-    `engine="compiled"` it is called once, with stand-ins, and may not branch on numbers). All else as in MLPClassifier.
+    "huber"; a function of `(output, target)` for one sample will do too (TypeError if all it gives are plain numbers,
+    and, unless `engine="eager"`, if it branches on numbers). All else as in MLPClassifier.
 
     >>> model = MLPRegressor(hidden_layer_sizes=(), solver="gd", learning_rate=0.1, alpha=0, tol=1e-9, max_iter=900)
     >>> model.fit([[1], [2], [3], [4]], [3, 5, 7, 9]).predict([[10]]).round(2)

@@ -214,7 +214,8 @@ def clip_gradients(parameters: Iterable[Value], max_norm: float) -> float:
 
 def clipped(parameters: list[Value], g: Array, max_norm: float) -> tuple[Array, float]:
     """Give gradients in an array no longer than `max_norm`, and how long they were: what `clip_gradients` does."""
-    refuse_not_finite(parameters, g, "the gradient of {name} is {value}: no scale makes it finite")
+    with np.errstate(all="ignore"):
+        refuse_not_finite(parameters, g, "the gradient of {name} is {value}: no scale makes it finite")
     largest = float(np.abs(g).max())
     if largest == 0.0:
         return g, 0.0

@@ -39,6 +39,8 @@ class Perceptron(Drawing, Classifier):
     `early_stopping` also when the weights taken back decide any row wrongly. Raises
     ValueError, before anything is trained or changed, for settings and data that are none of these.
 
+    There is no `engine` to choose: the rule follows no gradient, so there is nothing to compile.
+
     Source: Rosenblatt 1958; course slides «El perceptrón» and «Noche épica».
 
     >>> model = Perceptron(shuffle=False).fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1])

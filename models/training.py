@@ -76,10 +76,17 @@ def train(
     order), in an order drawn anew each time if `shuffle`, by the generator that `random_state` is or seeds.
 
     With `patience`, training stops after so many epochs in a row that did not lower the best loss so far by more than
-    `tol`; whenever it ends, the parameters are set to those with the lowest loss. That is the loss of the
-    `validation` samples, `(X, y)` or `(X, y, sample_weight)`, after each epoch; without them the training loss. With
-    a single batch that was computed from the parameters before the epoch's step, so those are the ones kept; with
-    several batches, those after the epoch.
+    `tol`; whenever it ends, the parameters are set to those with the lowest loss, or with `restore_best=False` stay
+    those of the last epoch. What counts is the loss of the `validation` samples, `(X, y)` or `(X, y, sample_weight)`,
+    after each epoch; without them the training loss. With a single batch that was computed from the parameters before
+    the epoch's step, so those are the ones kept; with several batches, those after the epoch.
+
+    `engine="compiled"` traces the model, the loss and the penalty once, on stand-ins for one sample, with
+    `autodiff.compile`, and trains on array code: far faster, for the same numbers but for the last digits. What they do
+    with plain Python in between is frozen then: random numbers that a model draws stay those of the trace, checks of
+    targets inside your own loss see stand-ins, and an operand outside its domain is noticed only where it makes the
+    loss or a gradient infinite or NaN. `engine="eager"` makes a graph of Values for every batch and sweeps it: it takes
+    any model, and leaves the last batch's gradients in `grad`.
 
     Each of `callbacks` is called with an EpochEnd after every epoch, and stops training by returning True.
     `progress` shows a bar if tqdm is installed and standard error is a terminal.
@@ -94,7 +101,8 @@ def train(
 
     Whatever is raised, the parameters, the optimizer and the generator are those after the last complete epoch.
 
-    Raises ValueError or TypeError for bad arguments, before anything is trained; TrainingError when a loss, a
+    Raises ValueError or TypeError for bad arguments, before anything is trained, and TraceError, a TypeError, for
+    functions that cannot be compiled because they branch on numbers or read `.data`; TrainingError when a loss, a
     gradient or a parameter becomes infinite or NaN, or an operand leaves its domain; CheckpointError for a checkpoint
     that cannot be written or read, or belongs to another run. What a callback raises, and KeyboardInterrupt, pass
     through.

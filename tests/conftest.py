@@ -35,9 +35,12 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(f"FAIL_ON_SKIP: {len(skipped)} skipped: {', '.join(skipped)}", red=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """A real browser, driven by Playwright."""
+    """A real browser, driven by Playwright.
+
+    For one module at a time: while Playwright is open its event loop counts as running, and no other could be started.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright drives the browser")
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not found:

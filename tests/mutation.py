@@ -29,9 +29,12 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ("ops", "value", "backward")
 KILLERS = {  # quickest first; survival and copying are left out, being slow
-    "ops": ("value", "laws", "accuracy", "ufuncs", "backward", "transforms", "refusals"),
-    "value": ("value", "ufuncs", "backward", "laws", "transforms", "dropin", "refusals", "traceable_rules"),
-    "backward": ("backward", "value", "laws", "transforms"),
+    "ops": ("value", "accuracy", "refusals", "ufuncs", "transforms", "traceable_rules", "laws"),
+    "value": (
+        *("value", "ufuncs", "refusals", "transforms", "dropin", "traceable_rules", "compile", "compile_laws"),
+        *("backward", "laws"),
+    ),
+    "backward": ("backward", "value", "transforms", "laws", "compile"),
 }
 SLOW = "not (million or hundred_thousand or torch or scipy or argnums_as_in_jax or copies or quadratic)"
 SECONDS = 120  # of the processor's time: a busy machine kills nobody
@@ -169,9 +172,12 @@ def killed(module: str, code: Any) -> bool:
             os.environ["HYPOTHESIS_PROFILE"] = "brief"
             import pytest
 
-            tests = [f"tests/test_{name}.py" for name in KILLERS[module]]
             rewriting = "ignore::pytest.PytestAssertRewriteWarning"  # Hypothesis is there already
-            status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-W", rewriting, "-k", SLOW, *tests]))
+            options = ["-x", "-q", "-p", "no:cacheprovider", "-W", rewriting, "-k", SLOW]
+            for name in KILLERS[module]:  # one at a time: most mutants die before the last ones are imported
+                status = int(pytest.main([*options, f"tests/test_{name}.py"]))
+                if status:
+                    break
         finally:
             os._exit(min(status, 100))
     _, status = os.waitpid(child, 0)

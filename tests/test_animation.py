@@ -356,20 +356,6 @@ class TestPage:
         assert trouble == []
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """Chromium, by Playwright."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright drives the browser")
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not found:
-        pytest.skip("no Chromium here")
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-        browser = playwright.chromium.launch(executable_path=found, args=arguments)
-        yield browser
-        browser.close()
-
-
 def open_page(chromium, path):
     """A page, and a list of everything that should not have happened on it."""
     page = chromium.new_page()

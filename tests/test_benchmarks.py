@@ -4,6 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from benchmarks.compiled import HEADINGS, QUICK, Contest, hold
+from benchmarks.compiled_black_scholes import XAD
+from benchmarks.compiled_worker import ONE_CORE
+from benchmarks.contenders import OURS
+from benchmarks.eager import agree
+from benchmarks.process import UnavailableError
+from benchmarks.table import Table
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -18,3 +28,45 @@ def test_the_quick_benchmark_prints_its_table():
     assert "B/node" in done.stdout
     assert "targets missed" in done.stdout
     assert "not installed" not in done.stdout
+
+
+def test_the_quick_benchmark_of_compile_prints_its_table():
+    """Every contender has its row, installed or not, and the run stops unless all agree on values and derivatives."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.compiled", "--quick"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    contenders = ("sums of products", "models.MLP", "by hand, buffers", "NumPy, naive", "PyTorch", "flat parameters",
+                  "pytree", "micrograd", "scikit-learn", "XAD", "numba", "straight-line")  # fmt: skip
+    for contender in contenders:
+        assert contender in done.stdout
+    for work in (
+        "demo, a step",
+        "digits 64-32-10",
+        "one option",
+        "options, each",
+        "rows, each",
+        "nodes: trace",
+        "memory at most",
+    ):
+        assert work in done.stdout
+    assert "targets missed" in done.stdout
+
+
+def test_contenders_that_differ_stop_the_benchmark():
+    """A wrong gradient in one contender, or a number that is not one, is an error that names it."""
+    agree({"ours": [1.0, 2000.0], "theirs": [1.0, 2000.0 + 1e-7], "absent": UnavailableError("not installed")})
+    for wrong in (2.0, float("nan")):  # max() would lose the NaN
+        with pytest.raises(AssertionError, match="theirs differs from ours"):
+            agree({"ours": [1.0, 1.0], "theirs": [1.0, wrong]})
+
+
+def test_what_is_not_installed_has_a_row_that_says_so(tmp_path, monkeypatch):
+    """An absent peer neither stops the others nor counts as beaten."""
+    (tmp_path / "xad.py").write_text("raise ImportError('as if it were not there')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    table = Table(HEADINGS)
+    contest = Contest("one option", "one option", (OURS, XAD), {XAD: 10.0})
+    assert list(hold(contest, ONE_CORE, QUICK, table)) == [OURS]
+    _, theirs = table.rows
+    assert theirs[2:] == (XAD, "not installed", "", "≥ 10×", "not measured")

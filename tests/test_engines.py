@@ -67,7 +67,7 @@ def test_the_losses_agree(loss, weighted):
     elif loss == "of shares":
         loss, y = cross_entropy, SHARES
     elif loss == "custom":
-        loss = lambda output, target: where(output[0] > target[0], (output[0] - target[0]) ** 2, relu(target[1]))  # noqa: E731
+        loss = lambda output, target: where(output[0] > target[0], (output[0] - target[0]) ** 2, relu(target[1]))
     held_out = (X[:9], y[:9], WEIGHTS[9:18]) if weighted else (X[:9], y[:9])
     history = in_both(
         y, loss=loss, batch_size=5, sample_weight=WEIGHTS if weighted else None, validation=held_out,
@@ -238,18 +238,18 @@ def test_bad_targets_are_refused_by_both(engine, loss, y, match, held_out):
 def test_what_cannot_be_traced_says_how_to_train_it():
     """Branches on numbers, .data, and a loss that asks what its target is: TraceError that names the other engine."""
     line = MLP(3, [1], random_state=0)
-    branch = lambda a, y: a - y if a > y else y - a  # noqa: E731
-    frozen = lambda a, y: (a - y) ** 2 * a.data  # noqa: E731
-    penalty = lambda p: p[0] * p[0].data  # noqa: E731
+    branch = lambda a, y: a - y if a > y else y - a
+    frozen = lambda a, y: (a - y) ** 2 * a.data
+    penalty = lambda p: p[0] * p[0].data
     for settings in ({"loss": branch}, {"loss": frozen}, {"penalty": penalty}):
         before = weights(line)
-        with pytest.raises(TraceError, match='engine="eager" trains it as it is'):
+        with pytest.raises(TraceError, match=r'engine="eager" trains it as it is'):
             train(line, X, NUMBERS[:, 0], **settings)
         assert weights(line) == before
         assert train(line, X, NUMBERS[:, 0], **settings, engine="eager", epochs=1).n_iter == 1
-    with pytest.raises(TraceError, match='TypeError: cross_entropy: a class index .*engine="eager"'):
+    with pytest.raises(TraceError, match=r'TypeError: cross_entropy: a class index .*engine="eager"'):
         train(MLP(3, [3]), X, CLASSES, loss=lambda a, y: cross_entropy(a, y))
-    with pytest.raises(TraceError, match='engine="eager"'):
+    with pytest.raises(TraceError, match=r'engine="eager"'):
         MLPRegressor(loss=branch).fit(X, NUMBERS[:, 0])
 
 
@@ -261,7 +261,7 @@ def test_what_the_functions_raise_on_values_passes_through():
 
     with pytest.raises(LookupError, match="no such thing"):
         train(MLP(3, [1]), X, NUMBERS[:, 0], loss=broken)
-    with pytest.raises(TypeError, match="the loss is .* and remembers no computation"):
+    with pytest.raises(TypeError, match=r"the loss is .* and remembers no computation"):
         train(MLP(3, [1]), X, NUMBERS[:, 0], loss=lambda output, target: 1.0)
 
 
@@ -270,9 +270,9 @@ def test_an_unknown_engine_is_refused_by_fit(make):
     """As every hyperparameter: stored as it is, checked by fit."""
     model = make(engine="warp")
     assert model.engine == "warp"
-    with pytest.raises(ValueError, match="unknown engine: 'warp' .must be one of .*compiled.*eager"):
+    with pytest.raises(ValueError, match=r"unknown engine: 'warp' .must be one of .*compiled.*eager"):
         model.fit(X, CLASSES)
-    with pytest.raises(ValueError, match="unknown engine: 'warp' .must be one of .*compiled.*eager"):
+    with pytest.raises(ValueError, match=r"unknown engine: 'warp' .must be one of .*compiled.*eager"):
         train(MLP(3, [1]), X, NUMBERS[:, 0], engine="warp")
 
 
@@ -359,7 +359,9 @@ def test_the_best_weights_or_the_last():
     last = []
     net = MLP(3, [8, 1], random_state=0)
     settings = {"learning_rate": 0.3, "validation": (X[:4], -NUMBERS[:4, 0]), "patience": 3, "random_state": 0}
-    history = train(net, X, NUMBERS[:, 0], restore_best=False, callbacks=[lambda e: last.append(weights(e.model))], **settings)
+    history = train(
+        net, X, NUMBERS[:, 0], restore_best=False, callbacks=[lambda e: last.append(weights(e.model))], **settings
+    )
     assert weights(net) == last[-1]
     best = MLP(3, [8, 1], random_state=0)
     train(best, X, NUMBERS[:, 0], **settings)

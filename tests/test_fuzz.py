@@ -1,5 +1,6 @@
 """The fuzzing targets, each for a moment; `python -m tests.fuzz` runs them at length (docs/trust.md)."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import Value
+from autodiff.pictures import placing, walk
 from models import checkpoints
 from tests.fuzz.__main__ import run
 from tests.fuzz.source import Source
@@ -41,6 +43,29 @@ def test_a_planted_fault_is_found(monkeypatch):
     monkeypatch.setattr(Value, "label", property(Value.label.fget, shorter))
     with pytest.raises(AssertionError):
         run(TARGETS["labels"][0], 500, 0)
+
+
+@pytest.mark.parametrize(
+    ("module", "planted"),
+    [
+        (walk, {"html": SimpleNamespace(escape=str)}),  # the title
+        (walk, {"json": SimpleNamespace(dumps=lambda data, **_: Unescaped(json.dumps(data)))}),  # the labels
+        (placing, {"_dot": lambda order, labels, *_: ("".join(map(labels.full, order)), {})}),
+    ],
+)
+def test_a_page_that_does_not_escape_is_found(monkeypatch, module, planted):
+    """Where text gets into the page as it is, or into what Graphviz is given, the target sees it."""
+    for name, fault in planted.items():
+        monkeypatch.setattr(module, name, fault)
+    with pytest.raises((AssertionError, ValueError)):
+        run(TARGETS["html"][0], 500, 0)
+
+
+class Unescaped(str):  # noqa: SLOT000
+    """JSON that nobody makes harmless."""
+
+    def replace(self, *_):
+        return self
 
 
 def test_a_file_whose_checksum_nobody_checks_is_found(monkeypatch):

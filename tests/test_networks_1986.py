@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from autodiff import Value, sigmoid, total, weighted_sum
+from autodiff import Value, compile, sigmoid, total, weighted_sum  # the builtin is for text
 from models.datasets import family_trees, mirror_symmetry, xor
+from models.losses import half_squared_error
 from models.networks_1986 import (
     PAPER,
     RECIPE,
@@ -46,6 +47,22 @@ def test_the_gradients_are_those_of_a_graph_of_values():
         np.testing.assert_allclose(E.data, error(networks.outputs(X), D)[run], rtol=1e-13)
         for values, slope in zip(weights, slopes, strict=True):
             np.testing.assert_allclose([[w.grad for w in unit] for unit in values], slope[run], rtol=1e-10, atol=1e-14)
+
+
+def test_the_equations_are_what_compile_makes_of_the_network_on_values():
+    """(4) to (7) by hand, and the program that `compile` traces from Values: one gradient for the family trees."""
+    networks, data = family_networks(seeds=[1, 2]), family_trees()
+    slopes = networks.gradients(data.X, data.y)
+    for run in range(2):
+        mlp = networks.on_values(run)
+        program = compile(lambda x, d, mlp=mlp: half_squared_error(mlp(x), d))
+        E, gradient = program.value_and_grad(data.X, data.y, reduce="sum")
+        by = dict(zip(map(id, program.parameters), gradient.tolist(), strict=True))
+        assert pytest.approx(error(networks.outputs(data.X), data.y)[run], rel=1e-12) == E
+        for layer, slope in zip(mlp.layers, slopes, strict=True):
+            there = slope[run] != 0  # the MLP has weights of 0 where the network has no connection
+            compiled = np.array([[by[id(p)] for p in neuron.parameters()] for neuron in layer.neurons])
+            np.testing.assert_allclose(compiled[there], slope[run][there], rtol=1e-9, atol=1e-13)
 
 
 def test_the_ready_made_network_on_values_is_the_same_network():

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from autodiff import Value, draw, exp, softmax, tanh, topological_order, total, weighted_sum
 from autodiff.pictures import layout, node_names, style
+from autodiff.pictures.effort import ranks_crossed
 from autodiff.pictures.labels import split
+from autodiff.pictures.sweeping import uses
 from autodiff.testing import expressions
 from models import MLP
 from models.hierarchy import MONDAY_EXAM, decide
@@ -244,6 +246,38 @@ class TestOptions:
             assert all(("label" in at) == labelled for *_, at in parse(picture).edges)
             assert ("point at an edge" in picture.source) == (not labelled)
             assert all("= 1.0" in at["tooltip"] for *_, at in parse(picture).edges)
+
+    @pytest.mark.parametrize("steps", [1, 7, 50])
+    def test_ranks_that_edges_cross_are_counted(self, steps):
+        """In w·… + w, n times over, the n-th sum stands 2n ranks behind w: the edges cross 1 + 3 + 5 + … = n² ranks."""
+        nodes = topological_order(recurrence(steps))
+        assert ranks_crossed([use for node in nodes for use in uses(node)]) == steps**2
+
+    def test_one_weight_along_a_chain_is_laid_out(self):
+        """Its numbers stand in tooltips; beside its long edges Graphviz would look for places for minutes."""
+        root = swept(recurrence(50))
+        picture = draw(root)
+        assert not any("label" in at for *_, at in parse(picture).edges)
+        assert "point at an edge" in picture.source
+        if has_graphviz():
+            assert (
+                len(layout(picture).edges) == 50 * 7
+            )  # three uses of Values, there and back, and a constant
+
+    def test_edges_that_lead_too_far_are_summed_up(self):
+        """Unless told to draw all the same: the card says how."""
+        root = swept(recurrence(100))
+        assert kind(draw(root), "summary")
+        assert 'detail="operations"' in draw(root).source.replace("&quot;", '"')
+        assert kind(draw(root, detail="operations"), "leaf")
+
+
+def recurrence(steps):
+    """A weight that serves every step of a chain."""
+    w = y = Value(1.0, "w")
+    for _ in range(steps):
+        y = 1.01 * y + w
+    return y
 
 
 class TestNeurons:

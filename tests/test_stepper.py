@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -17,11 +16,6 @@ HOSTILE = [
     "</script><script>document.title='pwned'</script>", "<!--<script>", "<img src=x onerror=\"document.title='pwned'\">",
     '"\'`${1}\\', "line\nbreak\r\n\u2028", "\u202eright to left\u202c", "שלום עולם", "x" * 10_000, "", " ", "{{data}} {{title}}",
     "javascript:alert(1)", "&lt;b&gt;&amp;", "\ud800", "\x00\x1b", "a.b.c.d", "..", "digraph { a -> b }", "🙂", "]]>",
-]  # fmt: skip
-
-ARGUMENTS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-gpu",
 ]  # fmt: skip
 
 
@@ -64,21 +58,14 @@ def embedded(path):
 
 
 @pytest.fixture(scope="module")
-def tab():
-    """One tab for the whole module: starting a browser takes longer than all the tests."""
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium on this machine to open the page in")
-    with sync.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        page = browser.new_page(reduced_motion="reduce")
-        page.complaints, page.requests = [], []
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("request", lambda request: page.requests.append(request.url))
-        yield page
-        browser.close()
+def tab(chromium):
+    """One tab for the whole module."""
+    page = chromium.new_page(reduced_motion="reduce")
+    page.complaints, page.requests = [], []
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("request", lambda request: page.requests.append(request.url))
+    return page
 
 
 @pytest.fixture

@@ -344,16 +344,21 @@ def test_ten_thousand_steps_of_training_do_not_grow():
     assert grown < 2_000
 
 
+@pytest.mark.parametrize("engine", ["compiled", "eager"])
 @pytest.mark.parametrize("epochs", [500])
-def test_a_training_loop_keeps_its_history_and_nothing_else(epochs):
-    """train() grows by the loss of each epoch, a float in a list."""
+def test_a_training_loop_keeps_its_history_and_nothing_else(epochs, engine):
+    """train() grows by the loss of each epoch, a float in a list; a compiled program refers to itself until collected."""
     net = MLP(1, [2, 1], random_state=0)
     gc.disable()
     tracemalloc.start()
     try:
-        train(net, [[0.0], [1.0]], [0.0, 1.0], epochs=20)
+        train(net, [[0.0], [1.0]], [0.0, 1.0], epochs=20, engine=engine)
+        if engine == "compiled":
+            gc.collect()
         before = tracemalloc.get_traced_memory()[0]
-        history = train(net, [[0.0], [1.0]], [0.0, 1.0], epochs=epochs)
+        history = train(net, [[0.0], [1.0]], [0.0, 1.0], epochs=epochs, engine=engine)
+        if engine == "compiled":
+            gc.collect()
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()

@@ -674,7 +674,8 @@ class _Answer:
         """Look for what is not finite while the block is in the cache."""
         if self.finite:
             with np.errstate(all="ignore"):
-                self.finite = math.isfinite(np.add.reduce(part, axis=None))
+                if not math.isfinite(np.add.reduce(part, axis=None)):
+                    self.finite = False  # and never True again: threads share it
 
     def finish(
         self, call: _Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool

@@ -34,11 +34,12 @@ from autodiff.compiler.code import (
 from autodiff.ops import OPS, Op
 
 # The slopes of the two activations that every network has, from the value alone, as the course has them: a(1 − a) and
-# 1 − a². The table's rules spend another cosh or exp to keep all digits where the slope is next to nothing; here it is
-# right to a rounding of 1.
+# 1 − a²; and the bell of erf. The table's rules spend another cosh or exp to keep all digits where the slope is next to
+# nothing; here it is right to a rounding of 1.
 _SLOPES: dict[Op, Callable[[Any], list[Any]]] = {
     OPS["sigmoid"]: lambda a: [a * (1.0 - a)],
     OPS["tanh"]: lambda a: [1.0 - a * a],
+    OPS["erf"]: lambda a: [2.0 / math.sqrt(math.pi) * OPS["exp"](-(a.args[0] * a.args[0]))],
 }
 
 

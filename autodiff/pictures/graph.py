@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, get_args
 
 from autodiff.backward import topological_order
 from autodiff.pictures import style
+from autodiff.pictures.effort import TOO_FAR, ranks_crossed
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.layered import layered
 from autodiff.pictures.network import network
@@ -61,8 +62,9 @@ def draw(
     circle with its output and the δ of its weighted sum, in columns; its strokes are the weights, and δ·w backward;
     of columns longer than `max_neurons` the middle is left out (None: nothing is). "layers" shows one card per layer
     with shapes and norms. By default it is the closest that is still readable. A graph of more than `max_nodes` nodes,
-    constants included, that cannot be drawn from further off (and any of more than 50,000 unless `detail` is given) is
-    summed up in one card which says how to see more.
+    constants included, that cannot be drawn from further off (and unless `detail` is given, any of more than 50,000, or
+    whose edges lead far, as where one weight serves a hundred steps) is summed up in one card which says how to see
+    more.
 
     `direction` chooses the edges: "forward", "backward" or "both" (by default both, once there is a δ to show);
     `rankdir` is "LR" or "TB", left to right or top down; `theme` "light" or "dark". Numbers have `digits` significant
@@ -180,7 +182,16 @@ def _choose(
     grouped = any(len(labels.path(node)) > 1 for node in nodes if node.op is not None)
     if detail == "operations" or (detail is None and not (grouped and size > _READABLE)):
         if size <= max_nodes:
-            return "operations", None, ""
+            if detail or ranks_crossed([use for node in nodes for use in uses(node)]) <= TOO_FAR:
+                return "operations", None, ""
+            return (
+                "summary",
+                None,
+                (
+                    "Its edges lead so far that their layout may take minutes. See more with\n"
+                    'a part of it, draw(node); or all of it, detail="operations"'
+                ),
+            )
     elif detail is not None or size <= _AT_ONCE:
         for each, group in (("neurons", neurons), ("layers", layers)):
             units = group(nodes, labels)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from autodiff.pictures import legends, style
+from autodiff.pictures.effort import FAR, haste, ranks_crossed
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import Role, Theme, font, markup, pill, quoted, shorten
@@ -15,9 +16,7 @@ from autodiff.value import Value
 Direction = Literal["forward", "backward", "both"]
 RankDir = Literal["LR", "TB"]
 
-_MANY = 300  # edges, from where a layout that is nearly as good in half the time is the better one
 _CROWD = 500  # edges, from where their numbers stand in tooltips alone: a place for each costs most of the layout
-_HASTE = {"nslimit": "2", "nslimit1": "2", "mclimit": "0.3"}
 
 
 class Look(NamedTuple):
@@ -45,11 +44,10 @@ class _Operations:
         self.paths = _groups(nodes, look.labels)
         self.roles: set[Role] = set()
         edges = [use for node in nodes for use in uses(node)]
-        self.crowded = len(edges) > _CROWD
+        self.crowded = len(edges) > _CROWD or ranks_crossed(edges) > FAR
         fan = max((len(node.operands) for node in nodes), default=0)  # many edges at one node need room to bend
-        haste = _HASTE if len(edges) > _MANY else {}
         room = {"nodesep": "0.3", "ranksep": f"{min(0.4 + 0.06 * fan, 2.0):.2f}"}
-        self.scene = Scene(look.theme, {"rankdir": look.rankdir, **room, **haste})
+        self.scene = Scene(look.theme, {"rankdir": look.rankdir, **room, **haste(edges)})
         for node in nodes:
             self.node(node)
         for use in edges:

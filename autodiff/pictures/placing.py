@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from autodiff.pictures import style
+from autodiff.pictures.effort import haste
 from autodiff.pictures.geometry import layout
 from autodiff.pictures.labels import Labels
+from autodiff.pictures.sweeping import uses
 from autodiff.value import Value
 
 FEW = 60  # edges, up to where labels beside them have room
 CLUSTERED = 500  # nodes, up to where boxes around layers and neurons are laid out in good time
-_MANY = 300  # edges, from where a layout that is nearly as good in half the time is the better one
 _DEPTH = 3  # of boxes within boxes
 _CHARACTER, _HEIGHT = 7.6, 62.0  # points: width of a character, height of a node
 
@@ -73,8 +74,9 @@ def _dot(
         'node [shape=box, fixedsize=true, label=""]',
         "edge [dir=both, arrowsize=0.8]",
     ]
-    if len(edges) > _MANY:
-        lines.append("graph [nslimit=2, nslimit1=2, mclimit=0.3]")
+    hurry = haste([use for node in reversed(order) for use in uses(node)])
+    if hurry:
+        lines.append(f"graph [{', '.join(f'{option}={much}' for option, much in hurry.items())}]")
     for i, each in enumerate(shown):
         longest = max(len(each["title"]), len(each["value"]) + 1, len(each["delta"]) + 3)
         width = max(72.0, longest * _CHARACTER + (44.0 if each["symbol"] else 22.0))

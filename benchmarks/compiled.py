@@ -1,0 +1,255 @@
+"""`compile` beside its peers, in one table: `python -m benchmarks.compiled [--quick] [--markdown] [--only WORD]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from typing import Any
+
+from benchmarks import compiled_black_scholes as black_scholes
+from benchmarks import compiled_tracing as before
+from benchmarks.compiled_demo import HAND, JAX_FLAT, JAX_TREE, MICROGRAD, MLP, SUMS
+from benchmarks.compiled_demo import TORCH as TORCH_NN
+from benchmarks.compiled_digits import SKLEARN
+from benchmarks.compiled_worker import ONE_CORE
+from benchmarks.contenders import OURS
+from benchmarks.eager import agree, cpu_model, paired_ratio
+from benchmarks.process import Team
+from benchmarks.table import Table
+
+DEFAULT = "default"
+HEADINGS = ("work", "threads", "contender", "time", "ratio", "target", "met")
+PEERS = ("numpy", "torch", "jax", "scikit-learn", "scipy", "numba", "xad", "micrograd")
+UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured: rounds, samples in each, options, sizes of networks and of graphs."""
+
+    rounds: int
+    samples: int
+    options: int
+    growth: Mapping[int, Sequence[int]]
+    nodes: Sequence[int]
+
+
+FULL = Plan(
+    rounds=15,
+    samples=7,
+    options=1_000_000,
+    growth={16: (100, 1_000, 10_000, 100_000, 1_000_000), 64: (100, 1_000, 10_000, 100_000, 1_000_000),
+            256: (100, 1_000, 10_000, 100_000)},  # jax.jit would take ten GB for a million rows of the widest
+    nodes=(1_000, 10_000, 100_000, 200_000),
+)  # fmt: skip
+QUICK = Plan(rounds=1, samples=1, options=2_000, growth={16: (100, 2_000)}, nodes=(500,))
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One piece of work, those who do it, ours first, and how many times slower than ours each other must be."""
+
+    work: str
+    title: str
+    contenders: Sequence[str]
+    targets: Mapping[str, float] = field(default_factory=dict[str, float])
+    size: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    per: int = 1  # times are shown per so many
+    limit: float = float("inf")  # ns, ours
+
+
+DIGITS = Contest(
+    "digits", "digits 64-32-10, a batch of 128", (OURS, HAND, "NumPy, naive", TORCH_NN, JAX_FLAT, JAX_TREE, SKLEARN),
+    {HAND: 1 / 1.3, TORCH_NN: 5.0, JAX_FLAT: 1.2, JAX_TREE: 1.2, SKLEARN: 15.0},
+)  # fmt: skip
+ONE_OPTION = Contest(
+    "one option",
+    "Black–Scholes, one option",
+    tuple(black_scholes.ONE),
+    {black_scholes.XAD: 10.0, black_scholes.JAX: 10.0},
+    limit=2_000.0,
+)
+
+
+def demo(threads: str) -> Contest:
+    """micrograd's demo; micrograd itself on one core only, since it is as slow on two."""
+    contenders = (SUMS, MLP, HAND, "NumPy, naive", TORCH_NN, JAX_FLAT, JAX_TREE, MICROGRAD)
+    targets = {HAND: 1 / 1.2, TORCH_NN: 15.0, JAX_FLAT: 1.4, JAX_TREE: 2.0, MICROGRAD: 10_000.0}
+    taking_part = contenders if threads == ONE_CORE else contenders[:-1]
+    return Contest("demo", "micrograd's demo, a step", taking_part, targets)
+
+
+def options(n: int, threads: str) -> Contest:
+    """Black–Scholes for many options; on one core numba's parallel loop is left out, it would be its other one."""
+    several = threads == DEFAULT
+    of = black_scholes
+    contenders = [OURS, of.TORCH, of.JAX, of.NUMBA_PARALLEL if several else of.NUMBA, of.NAIVE]
+    targets = {of.TORCH: 1.5, of.JAX: 1.5, of.NUMBA: 1.0, of.NUMBA_PARALLEL: 1.0}
+    return Contest("options", f"Black–Scholes, {n:,} options, each", contenders, targets, {"n": n}, n)
+
+
+@contextmanager
+def team(contest: Contest, threads: str) -> Iterator[Team]:
+    """The processes of a contest."""
+    arguments = [contest.work, threads, json.dumps(dict(contest.size))]
+    with Team(*contest.contenders, module="benchmarks.compiled_worker", arguments=arguments) as workers:
+        yield workers
+
+
+def shown(nanoseconds: float) -> str:
+    """A time with its unit, three digits or more."""
+    size, name = next(((s, n) for s, n in UNITS if nanoseconds >= s), UNITS[-1])
+    x = nanoseconds / size
+    return f"{x:,.{0 if x >= 100 else 1 if x >= 10 else 2}f} {name}"
+
+
+def hold(contest: Contest, threads: str, plan: Plan, table: Table) -> dict[str, list[float]]:
+    """Check, time and tabulate one contest; give the times, ns per piece, round by round, of those who took part."""
+    sys.stderr.write(f"{contest.title}, {threads}\n")  # so that one sees how far it is
+    with team(contest, threads) as workers:
+        agree(workers.ask("answers"))
+        measured = workers.rounds(plan.rounds, "time", samples=plan.samples)
+    took_part = {n: [t / contest.per for t in times] for n, times in measured.items() if isinstance(times, list)}
+    ours = took_part[contest.contenders[0]]
+    for name in contest.contenders:
+        target = contest.targets.get(name)
+        goal = "" if target is None else f"≥ {target:,g}×" if target >= 1.0 else f"ours ≤ {1 / target:.2g}× this"
+        times = took_part.get(name)
+        if times is None:
+            table.add(contest.title, threads, name, str(measured[name]), "", goal, "not measured" if goal else "")
+            continue
+        cell = f"{shown(statistics.median(times))} (min {shown(min(times))})"
+        ratio, met = "", ""
+        if times is not ours:
+            value = paired_ratio(times, ours)
+            ratio = f"{value:,.0f}×" if value >= 1000 else f"{value:.2f}×"
+            met = "" if target is None else "yes" if value >= target else "NO"
+        elif contest.limit < float("inf"):
+            goal = f"≤ {shown(contest.limit)}"
+            met = "yes" if statistics.median(times) <= contest.limit else "NO"
+        table.add(contest.title, threads, name, cell, ratio, goal, met)
+    for row in table.rows[-len(contest.contenders) :]:
+        sys.stderr.write("  ".join(row[2:]).rstrip() + "\n")
+    return took_part
+
+
+def measure_threads(table: Table, plan: Plan) -> None:
+    """Many options with one thread and with two."""
+    n, one, two = plan.options, black_scholes.ONE_THREAD, black_scholes.TWO_THREADS
+    contest = Contest("options", f"Black–Scholes, {n:,} options, each", (two, one), {one: 1.7}, {"n": n}, n)
+    hold(contest, DEFAULT, plan, table)
+
+
+def measure_growth(table: Table, plan: Plan, threads: str) -> None:
+    """Time per sample of training steps, by width and rows; it must not grow with the rows."""
+    for hidden, sizes in plan.growth.items():
+        best: list[float] = []
+        for rows in sizes:
+            few = Plan(max(1, plan.rounds // 4), 1 if rows >= 100_000 else plan.samples, 0, {}, ())
+            title = f"2-{hidden}-{hidden}-1, {rows:,} rows, each"
+            target = {JAX_FLAT: 1 / 1.2} if hidden >= 64 else {}
+            contest = Contest("demo", title, (SUMS, JAX_FLAT), target, {"hidden": hidden, "rows": rows}, rows)
+            times = hold(contest, threads, few, table)[SUMS]
+            if best:
+                ratio = statistics.median(times) / min(best)
+                met = "yes" if ratio <= 1.1 else "NO"
+                table.add(title, threads, f"{SUMS}, against fewer rows", "", f"{ratio:.2f}×", "≤ 1.1×", met)
+            best.append(statistics.median(times))
+
+
+def measure_tracing(table: Table, plan: Plan) -> None:
+    """What the first call takes beyond a later one, per node."""
+    with team(Contest("tracing", "", (before.DIGITS,)), ONE_CORE) as workers:
+        worker = workers.workers[before.DIGITS]
+        spent = statistics.median(worker.ask("time") for _ in range(min(plan.rounds, 5)))
+        met = "yes" if spent <= 50e6 else "NO"
+        table.add("digits: trace and compile", ONE_CORE, OURS, shown(spent), "", "≤ 50 ms", met)
+        again = worker.ask("retraces")
+        met = "yes" if again == 0 else "NO"
+        table.add("digits: traces in a second call", ONE_CORE, OURS, str(again), "", "0", met)
+    for shape in (before.NETWORK, before.CHAIN, before.THICKET):
+        smallest = 0.0
+        for nodes in plan.nodes:
+            with team(Contest("tracing", "", (shape,), size={"nodes": nodes}), ONE_CORE) as workers:
+                worker = workers.workers[shape]
+                count = worker.ask("nodes")
+                times = 1 if nodes >= 100_000 else min(plan.rounds, 5)
+                spent = statistics.median(worker.ask("time") for _ in range(times)) / count
+            met = "yes" if spent <= 5_000 else "NO"
+            smallest = smallest or spent
+            work = f"{shape}, {count:,} nodes: trace and compile, each"
+            table.add(work, ONE_CORE, OURS, shown(spent), f"{spent / smallest:.2f}×", "≤ 5 µs", met)
+
+
+def measure_memory(table: Table, plan: Plan) -> None:
+    """The most memory that a program takes beyond its arguments, from few rows to many."""
+    hidden, sizes = next(iter(plan.growth.items()))
+    for rows in sizes:
+        contest = Contest("tracing", "", (before.MEMORY,), size={"hidden": hidden, "rows": rows})
+        with team(contest, ONE_CORE) as workers:
+            worker = workers.workers[before.MEMORY]
+            peak, nodes = worker.ask("bytes"), worker.ask("nodes")
+        everything = 8 * nodes * rows
+        work = f"2-{hidden}-{hidden}-1, {rows:,} rows: memory at most"
+        met = ("yes" if peak <= everything / 10 else "NO") if rows >= 10_000 else ""
+        goal = "≤ a tenth of nodes × rows" if met else ""
+        table.add(work, ONE_CORE, OURS, f"{peak / 1e6:,.1f} MB", f"{everything / peak:.2f}×", goal, met)
+
+
+def header() -> str:
+    """Say what ran, and on what."""
+    versions = ", ".join(f"{name} {_version(name)}" for name in ("delta-autodiff", *PEERS))
+    load = f"load average {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    cores = f"{os.cpu_count()} cores"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{python} · {cpu_model()} · {cores} · {versions} · float64 · {load}"
+
+
+def _version(name: str) -> str:
+    try:
+        return installed(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure everything, print the table. The exit status is 0 even where a target is missed: the table says so."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.compiled", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round of each: a smoke test, not a measurement")
+    parser.add_argument("--markdown", action="store_true", help="a table to paste into benchmarks/README.md")
+    parts = ("demo", "digits", "options", "tracing", "growth")
+    parser.add_argument("--only", choices=parts, action="append", help="this part alone; may be repeated")
+    given = parser.parse_args(arguments)
+    plan, table, wanted, first = QUICK if given.quick else FULL, Table(HEADINGS), given.only or parts, header()
+    for threads in (ONE_CORE,) if given.quick else (ONE_CORE, DEFAULT):
+        if "demo" in wanted:
+            hold(demo(threads), threads, plan, table)
+        if "digits" in wanted:
+            hold(DIGITS, threads, plan, table)
+        if "options" in wanted:
+            hold(ONE_OPTION, threads, plan, table)
+            hold(options(plan.options, threads), threads, plan, table)
+    if "growth" in wanted:
+        measure_growth(table, plan, ONE_CORE)
+    if "options" in wanted and not given.quick:
+        measure_threads(table, plan)
+    if "tracing" in wanted:
+        measure_tracing(table, plan)
+        measure_memory(table, plan)
+    sys.stdout.write(f"{first}\n\n{table.text(markdown=given.markdown)}\n\n")
+    note = " (--quick: one round each, the figures mean little)" if given.quick else ""
+    sys.stdout.write(f"{table.missed} targets missed{note}.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
