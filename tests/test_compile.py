@@ -669,6 +669,10 @@ def test_zero_times_infinity_hands_nothing_on():
     shared = compile(lambda x, s: where(s > 0.0, sqrt(s), 0.0) * x, in_axes=(0, None))
     assert shared.value_and_grad([1.0, 2.0], 0.0, argnums=1)[2] == 0.0
     assert compile(lambda s: where(s > 0.0, sqrt(s), 0.0)).value_and_grad(0.0, argnums=0)[2] == 0.0
+    V = np.array([[np.inf, 1.0], [1.0, 1.0]])
+    layer = compile(lambda x: where(weighted_sum(w, x) > 5.0, 1.0, weighted_sum(w, x)))
+    np.testing.assert_array_equal(layer.value_and_grad(V, reduce=None)[1], [[0.0, 0.0], [1.0, 1.0]])
+    np.testing.assert_array_equal(layer.value_and_grad(V, reduce="sum")[1], [1.0, 1.0])
 
 
 def test_edges_at_one_point_are_those_of_arrays():

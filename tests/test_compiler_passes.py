@@ -474,6 +474,39 @@ def test_versions_of_the_reverse_pass_agree(per_row, seeded, careful):
         np.testing.assert_allclose(instance.array(code.input_gradients[0]).T, by * scale[:, None], **CLOSE)
 
 
+def test_sums_of_what_lies_scattered():
+    """Sums along an axis of numbers copied together: their δ is spread over all of them, on every call anew."""
+
+    def f(x, y):
+        one = tanh(x) + exp(x) + OPS["sin"](x) + OPS["cos"](x)
+        two = tanh(y) + exp(y) + OPS["sin"](y) + OPS["cos"](y)
+        return OPS["sin"](one) * two
+
+    code, _ = grouped(f, (), (), arguments={0, 1})
+    assert any(v.kind == ir.SUM and len(v.units) == 1 for v in code.vars)
+    backward(code)
+    x, y = np.array([0.3, -0.4, 1.0]), np.array([0.1, 0.2, -0.3])
+    s, t = (np.tanh(a) + np.exp(a) + np.sin(a) + np.cos(a) for a in (x, y))
+    ds, dt = (1 - np.tanh(a) ** 2 + np.exp(a) + np.cos(a) - np.sin(a) for a in (x, y))
+    values, _, by = run(code, [], x, y)
+    np.testing.assert_allclose(values, np.sin(s) * t, **CLOSE)
+    np.testing.assert_allclose(by[0], np.cos(s) * ds * t, **CLOSE)
+    np.testing.assert_allclose(by[1], np.sin(s) * dt, **CLOSE)
+
+
+def test_views_of_what_is_spread():
+    """A view of an expansion looks at what it expands: at the same numbers, and with no memory of its own."""
+    code = Code()
+    x = code.new(ir.INPUT, (), (3,), batched=True, info=0)
+    spread = code.expand(x, (3, 4))
+    flat = code.view(spread, 0, (1,), (12,))
+    assert flat.kind == ir.TAKE
+    np.testing.assert_array_equal(flat.info, np.repeat([0, 1, 2], 4))
+    one = code.view(spread, 7, (), ())
+    assert (one.kind, one.args, one.info) == (ir.VIEW, (x,), (1, ()))
+    np.testing.assert_array_equal(code.view(spread, 1, (4,), (3,)).info, [0, 1, 2])
+
+
 STEPS = {
     "clip": lambda x: clip(x, -0.5, 0.5), "sigmoid": sigmoid, "relu": relu, "leaky": lambda x: leaky_relu(x, 0.1),
     "leaky 1": lambda x: leaky_relu(x, 1.0), "leaky -": lambda x: leaky_relu(x, -0.5), "step": step, "erf": erf, "square": lambda x: x**2, "cube": lambda x: x**3,

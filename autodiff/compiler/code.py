@@ -191,6 +191,17 @@ class Code:
             return of
         if of.kind == EXPAND and of.args[0].units == ():
             return self.expand(of.args[0], units)
+        if of.kind == EXPAND and of.args[0].units != of.units:  # it lies nowhere: look at what it spreads
+            inner = of.args[0]
+            places = sum(
+                (step * at for step, at in zip(strides, np.indices(units), strict=True)), np.full(units, start)
+            )
+            positions = places // (of.size // inner.size)
+            if units == ():
+                return self.view(inner, int(positions), (), ())
+            return self.new(
+                TAKE, (inner,), units, batched=inner.batched, info=positions, key=(positions.tobytes(), units)
+            )
         return self.new(VIEW, (of,), units, batched=of.batched, info=(start, strides))
 
     def expand(self, x: Any, units: Units) -> Any:

@@ -500,7 +500,11 @@ class Fast:
         if var.batched:
             self._allocate(var)
             a = self._bind(f"column{var.number}", lambda instance: instance.array(rows)[:, None])
-            self._call("multiply", a, self._name(vector), self._name(var))
+            if var.info is None:
+                self._call("multiply", a, self._name(vector), self._name(var))
+            else:
+                product = self._bind(f"g{var.number}", lambda _: functools.partial(_into, GUARDED))
+                self._call(product, a, self._name(vector), out=self._name(var))
             return
         forwarded = self._forwarded.get(var.number)
         if forwarded is None:
@@ -790,7 +794,8 @@ class Instance:
         """Some of the units of a Var, evenly spaced."""
         of = self.array(var)
         if len(var.units) > 1:
-            of = of.reshape(-1, of.shape[-1])
+            whole, of = of, of.reshape(-1, of.shape[-1])
+            assert np.may_share_memory(whole, of), "a view of what does not lie in one piece"
         elif not var.units:
             return of
         step = of.strides[0]

@@ -63,16 +63,16 @@ class _Version:
         per_row = max(self.fast.bytes_per_row(), 8)
         # As many rows as fit the cache; products want enough of them, plain arithmetic as many as a call is worth.
         self.block = min(1024, max(256, 2**22 // per_row)) if self.products else min(16384, max(512, 2**22 // per_row))
-        self._instances: dict[tuple[int, int], Instance] = {}
+        self._instances: dict[int, dict[int, Instance]] = {}  # by thread and rows
 
     def instance(self, rows: int, thread: int = 0) -> Instance:
         """The buffers for so many rows, of one thread."""
-        key = rows, thread
-        found = self._instances.get(key)
+        instances = self._instances.setdefault(thread, {})  # a thread's own: no other one changes it meanwhile
+        found = instances.get(rows)
         if found is None:
-            while len(self._instances) >= _KEPT:
-                self._instances.pop(next(iter(self._instances)))
-            found = self._instances[key] = Instance(self.fast, rows, self.flat)
+            while len(instances) >= _KEPT:
+                instances.pop(next(iter(instances)))
+            found = instances[rows] = Instance(self.fast, rows, self.flat)
         return found
 
 
