@@ -97,14 +97,15 @@ class Estimator(Routed):
         check.same_features(self, X, inputs.shape[1])
         return inputs
 
-    def _keep_features(self, X: Any, width: int) -> None:
-        """Note how wide X was and what its columns are called; the last step of a fit that went well."""
+    def _keep(self, X: Any, width: int, **learned: Any) -> None:
+        """The last step of a fit that went well: what was learned, how wide X was and what its columns are called.
+
+        All of it or, when interrupted, nothing: it is one assignment.
+        """
+        kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
         names = check.feature_names(X)
-        self.n_features_in_ = width
-        if names is not None:
-            self.feature_names_in_ = names
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        columns = {"n_features_in_": width} if names is None else {"n_features_in_": width, "feature_names_in_": names}
+        self.__dict__ = kept | learned | columns
 
 
 class Regressor(Estimator):
@@ -190,7 +191,7 @@ class Drawing(Estimator):
     _split: int | None  # the seed of what is held out
 
     def _generator(self, *, resumed: bool) -> tuple[np.random.Generator, Any]:
-        """A generator for one call, and the copy of `random_state` that it draws from, for `_keep_generator`."""
+        """A generator for one call, and the copy of `random_state` that it draws from, for `_bring_up`."""
         if resumed:
             return copy.deepcopy(self._random), None
         source = copy.deepcopy(self.random_state)
@@ -207,9 +208,8 @@ class Drawing(Estimator):
         draw, stratified = np.random.default_rng(split), self._kind == "classifier"
         return held_out(y, self.validation_fraction, draw, stratified=stratified), split
 
-    def _keep_generator(self, random: np.random.Generator, source: Any, split: int | None) -> None:
-        """The last step of a call that went well; a generator that the user passed is brought to where its copy is."""
-        self._random, self._split = random, split
+    def _bring_up(self, source: Any) -> None:
+        """After a call that went well: a generator that the user passed is brought to where its copy is."""
         if isinstance(source, np.random.RandomState):
             self.random_state.set_state(source.get_state())
         elif isinstance(source, np.random.Generator):

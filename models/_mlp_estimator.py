@@ -147,9 +147,13 @@ class MLPEstimator(Drawing):
             )
 
     def _learn(
-        self, X: Any, inputs: Array, y: NDArray[Any], n_outputs: int, loss: Any, importance: Array, *, partial: bool
-    ) -> str:
-        """Train on checked data, keep the outcome only when all went well, and give what there is to warn of."""
+        self, X: Any, inputs: Array, y: NDArray[Any], n_outputs: int, loss: Any, importance: Array, *, partial: bool,
+        **learned: Any,
+    ) -> str:  # fmt: skip
+        """Train on checked data, keep the outcome only when all went well, and give what there is to warn of.
+
+        `learned` is kept with it.
+        """
         if partial and self.early_stopping:
             raise ValueError(
                 "partial_fit sees its samples once and cannot stop early: set early_stopping=False, or call fit"
@@ -190,9 +194,9 @@ class MLPEstimator(Drawing):
             )  # fmt: skip
         except TrainingError as error:
             raise ValueError(self._failure(error)) from error
-        self._keep(network, history, optimizer, resumed=resumed)
-        self._keep_generator(random, source, split)
-        self._keep_features(X, inputs.shape[1])
+        learned |= self._outcome(network, history, optimizer, resumed=resumed)
+        self._keep(X, inputs.shape[1], _random=random, _split=split, **learned)
+        self._bring_up(source)
         return "" if partial or history.stopped == "patience" else self._unfinished(history)
 
     def _failure(self, error: TrainingError) -> str:
@@ -238,17 +242,22 @@ class MLPEstimator(Drawing):
         if problem:
             check.warn(problem, check.loaded(check.ConvergenceWarning))
 
-    def _keep(self, network: MLP, history: History, optimizer: Optimizer, *, resumed: bool) -> None:
-        self.coefs_ = [w.T.copy() for w in network.weights()]
-        self.intercepts_ = network.biases()
-        self.loss_curve_ = (self.loss_curve_ if resumed else []) + history.loss_curve
-        self.validation_curve_ = (self.validation_curve_ if resumed else []) + history.validation_curve
-        self.best_loss_ = min(self.validation_curve_ or self.loss_curve_)
-        self.n_iter_ = len(self.loss_curve_)
-        self.n_layers_ = len(self.coefs_) + 1
-        self.n_outputs_ = len(self.intercepts_[-1])
-        self._activations = network.activations
-        self._optimizer = (self.solver, optimizer.state())
+    def _outcome(self, network: MLP, history: History, optimizer: Optimizer, *, resumed: bool) -> dict[str, Any]:
+        curve = (self.loss_curve_ if resumed else []) + history.loss_curve
+        validation = (self.validation_curve_ if resumed else []) + history.validation_curve
+        intercepts = network.biases()
+        return {
+            "coefs_": [w.T.copy() for w in network.weights()],
+            "intercepts_": intercepts,
+            "loss_curve_": curve,
+            "validation_curve_": validation,
+            "best_loss_": min(validation or curve),
+            "n_iter_": len(curve),
+            "n_layers_": len(intercepts) + 1,
+            "n_outputs_": len(intercepts[-1]),
+            "_activations": network.activations,
+            "_optimizer": (self.solver, optimizer.state()),
+        }
 
 
 def _refuse_constant(network: MLP, loss: Callable[[Any, Any], Any], inputs: Array, y: NDArray[Any]) -> None:

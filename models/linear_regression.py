@@ -121,11 +121,15 @@ class LinearRegression(Regressor):
                     engine.weights -= rate * gradient
         coef = np.array([[w.data for w in row] for row in weights])
         intercept = np.array([b.data for b in biases])
-        self.coef_, self.intercept_ = (coef, intercept) if targets.ndim == 2 else (coef[0], intercept.tolist()[0])
-        self.learning_rate_ = float(rate)
-        self.n_iter_ = steps + (self.n_iter_ if curve else 0)
-        self.loss_curve_ = curve + (losses[1:] if curve else losses)
-        self._keep_features(X, inputs.shape[1])
+        several = targets.ndim == 2
+        self._keep(
+            X, inputs.shape[1],
+            coef_=coef if several else coef[0],
+            intercept_=intercept if several else intercept.tolist()[0],
+            learning_rate_=float(rate),
+            n_iter_=steps + (self.n_iter_ if curve else 0),
+            loss_curve_=curve + (losses[1:] if curve else losses),
+        )  # fmt: skip
 
 
 def _steady_rate(inputs: NDArray[np.float64], importance: NDArray[np.float64], n_targets: int) -> float:

@@ -115,10 +115,10 @@ class MLPClassifier(MLPEstimator, Classifier):
         seen, indices = importance > 0, np.zeros(len(y), dtype=np.intp)
         indices[seen] = self._indices(y[seen], classes)  # labels of samples left out need not be among the classes
         n_outputs, loss = (1, binary_cross_entropy) if len(classes) == 2 else (len(classes), cross_entropy)
-        problem = self._learn(X, inputs, indices, n_outputs, loss, importance, partial=partial)
-        self.classes_ = classes
-        self.out_activation_ = "sigmoid" if n_outputs == 1 else "softmax"
-        return problem
+        return self._learn(
+            X, inputs, indices, n_outputs, loss, importance,
+            partial=partial, classes_=classes, out_activation_="sigmoid" if n_outputs == 1 else "softmax",
+        )  # fmt: skip
 
 
 class MLPRegressor(MLPEstimator, Regressor):
@@ -209,9 +209,10 @@ class MLPRegressor(MLPEstimator, Regressor):
         columns = targets.reshape(len(targets), -1)
         importance = check.weights(sample_weight, len(inputs))
         loss = loss_by_name(self.loss)
-        problem = self._learn(X, inputs, targets, columns.shape[1], loss, importance, partial=partial)
-        self._several = targets.ndim == 2
-        self.out_activation_ = "identity"
+        problem = self._learn(
+            X, inputs, targets, columns.shape[1], loss, importance,
+            partial=partial, _several=targets.ndim == 2, out_activation_="identity",
+        )  # fmt: skip
         self._warn(problem)
         return self
 

@@ -146,15 +146,21 @@ class Perceptron(Drawing, Classifier):
         )
         if held.any():
             outcome = outcome._replace(wrong=_error((inputs, y, importance), outcome.neurons))
-        self.coef_ = np.array([w for w, _ in outcome.neurons])
-        self.intercept_ = np.array([b for _, b in outcome.neurons])
-        self.threshold_ = -self.intercept_
-        self.loss_curve_ = (self.loss_curve_ if resumed else []) + outcome.mistakes
-        self.validation_curve_ = (self.validation_curve_ if resumed else []) + outcome.validation
-        self.n_iter_ = len(self.loss_curve_)
-        self.classes_ = classes
-        self._keep_generator(random, source, split)
-        self._keep_features(X, inputs.shape[1])
+        intercept = np.array([b for _, b in outcome.neurons])
+        curve = (self.loss_curve_ if resumed else []) + outcome.mistakes
+        self._keep(
+            X, inputs.shape[1],
+            coef_=np.array([w for w, _ in outcome.neurons]),
+            intercept_=intercept,
+            threshold_=-intercept,
+            loss_curve_=curve,
+            validation_curve_=(self.validation_curve_ if resumed else []) + outcome.validation,
+            n_iter_=len(curve),
+            classes_=classes,
+            _random=random,
+            _split=split,
+        )  # fmt: skip
+        self._bring_up(source)
         return outcome
 
     def _repeat(

@@ -14,17 +14,27 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import copy
+import gc
 import importlib.abc
 import importlib.machinery
+import inspect
 import json
 import os
 import random
 import resource
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import Any
+
+Job = tuple[str, Any]  # a description, and what of the code is changed
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ("ops", "value", "backward")
@@ -32,12 +42,13 @@ KILLERS = {  # quickest first; survival and copying are left out, being slow
     "ops": ("value", "accuracy", "refusals", "ufuncs", "transforms", "traceable_rules", "laws"),
     "value": (
         *("value", "ufuncs", "refusals", "transforms", "dropin", "traceable_rules", "compile", "compile_laws"),
-        *("backward", "laws"),
+        *("copying", "backward", "laws"),
     ),
     "backward": ("backward", "value", "transforms", "laws", "compile"),
 }
 SLOW = "not (million or hundred_thousand or torch or scipy or argnums_as_in_jax or copies or quadratic)"
-SECONDS = 120  # of the processor's time: a busy machine kills nobody
+OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-k", SLOW, "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+SECONDS = 60  # of the processor's time: a busy machine kills nobody
 
 SWAPS: dict[type[Any], type[Any]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Pow: ast.Mult, ast.FloorDiv: ast.Div,
@@ -158,8 +169,39 @@ class Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(self.code, vars(module))  # the mutant is our own code
 
 
-def killed(module: str, code: Any) -> bool:
-    """Whether a test fails, in a forked process."""
+def spot(code: CodeType) -> tuple[Any, ...]:
+    """What tells one function's code from another's in the same file."""
+    return code.co_name, code.co_firstlineno, tuple(code.co_positions())
+
+
+def changed(original: CodeType, mutant: CodeType) -> list[tuple[CodeType, CodeType]] | None:
+    """The functions whose code differs; None where it is what a module or class does when it is imported."""
+    if original == mutant:
+        return []
+    inner = [[x for x in code.co_consts if inspect.iscode(x)] for code in (original, mutant)]
+    if len(inner[0]) != len(inner[1]):
+        return None
+    found = []
+    if original.co_flags & inspect.CO_NEWLOCALS:
+        if original.co_freevars != mutant.co_freevars:
+            return None
+        found.append((original, mutant))
+    elif own(original) != own(mutant):
+        return None
+    for one, other in zip(*inner, strict=True):
+        more = changed(one, other)
+        if more is None:
+            return None
+        found += more
+    return found
+
+
+def own(code: CodeType) -> str:
+    return repr((code.co_code, code.co_names, [x for x in code.co_consts if not inspect.iscode(x)]))
+
+
+def forked(check: Callable[[], int], seconds: int) -> bool:
+    """Whether `check`, in a process of its own, gives something other than 0, raises, or takes too long."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -167,84 +209,159 @@ def killed(module: str, code: Any) -> bool:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, 1)
             os.dup2(null, 2)
-            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-            sys.meta_path.insert(0, Planted(module, code))
-            os.environ["HYPOTHESIS_PROFILE"] = "brief"
-            import pytest
-
-            rewriting = "ignore::pytest.PytestAssertRewriteWarning"  # Hypothesis is there already
-            options = ["-x", "-q", "-p", "no:cacheprovider", "-W", rewriting, "-k", SLOW]
-            for name in KILLERS[module]:  # one at a time: most mutants die before the last ones are imported
-                status = int(pytest.main([*options, f"tests/test_{name}.py"]))
-                if status:
-                    break
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+            status = check()
         finally:
             os._exit(min(status, 100))
     _, status = os.waitpid(child, 0)
     return status != 0
 
 
-def work(jobs: list[tuple[str, str, Any]], out: Path, share: int, shares: int) -> None:
-    for i, (description, module, code) in enumerate(jobs):
-        if i % shares == share:
-            verdict = killed(module, code)
-            with out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([description, verdict]) + "\n")
+def shared(jobs: Sequence[Any], workers: int, work: Callable[[Any], None]) -> None:
+    """Do the work in so many processes."""
+    children = []
+    for share in range(workers):
+        child = os.fork()
+        if child == 0:
+            os.setsid()  # a share of the machine of its own, where sessions share it
+            try:
+                for job in jobs[share::workers]:
+                    work(job)
+            finally:
+                os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def import_and_test(module: str, code: CodeType | None) -> int:
+    """For faults in what a module does when it is imported: pytest's verdict where it is imported so."""
+    import pytest
+
+    if code is not None:
+        sys.meta_path.insert(0, Planted(module, code))
+    for name in KILLERS[module]:  # one at a time: most mutants die before the last ones are imported
+        if status := int(pytest.main([*OPTIONS, f"tests/test_{name}.py"])):
+            return status
+    return 0
+
+
+class Server:
+    """A pytest plugin: when all tests are collected, faults in functions are planted in place, each in a fork.
+
+    Each test runs once before, without a fault, to learn how long it takes and which lines of the core it reaches; a
+    fault is then tried on the tests that reach its function, quickest first.
+    """
+
+    def __init__(self, module: str, jobs: Sequence[Job], workers: int, note: Callable[[str, bool], None]) -> None:
+        self.jobs, self.workers, self.note = jobs, workers, note
+        self.path = str(ROOT / "autodiff" / f"{module}.py")
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        live: defaultdict[Any, list[FunctionType]] = defaultdict(list)
+        for x in gc.get_objects():
+            if isinstance(x, FunctionType) and x.__code__.co_filename == self.path:
+                live[spot(x.__code__)].append(x)
+        with tempfile.TemporaryDirectory() as folder:
+            notes = Path(folder) / "notes.json"
+            if forked(partial(self.plain, session, notes), 600):
+                raise SystemExit(f"the tests of {self.path} fail without any fault")
+            took, reached = json.loads(notes.read_text(encoding="utf-8"))
+
+        def work(job: Job) -> None:
+            description, pairs = job
+            lines = {str(line) for original, _ in pairs for _, _, line in original.co_lines() if line}
+            chosen = set().union(*(reached.get(line, ()) for line in lines))
+            items = sorted((x for x in session.items if x.nodeid in chosen), key=lambda x: took[x.nodeid])
+            limit = 20 + round(3 * sum(took[x.nodeid] for x in items))
+            self.note(description, forked(partial(self.faulty, session, items, pairs, live), limit))
+
+        shared(self.jobs, self.workers, work)
+        return True
+
+    def plain(self, session: Any, notes: Path) -> int:
+        import coverage
+
+        watch, took = coverage.Coverage(data_file=None, config_file=False, include=[self.path]), {}
+        watch.start()
+        for item in session.items:
+            watch.switch_context(item.nodeid)
+            before = time.process_time()
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            took[item.nodeid] = time.process_time() - before
+        watch.stop()
+        notes.write_text(json.dumps([took, watch.get_data().contexts_by_lineno(self.path)]), encoding="utf-8")
+        return int(session.testsfailed)
+
+    def faulty(self, session: Any, items: Sequence[Any], pairs: Any, live: Mapping[Any, Any]) -> int:
+        for original, mutant in pairs:
+            for function in live[spot(original)]:
+                function.__code__ = mutant
+        for item in items:
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            if session.testsfailed:
+                return 1
+        return 0
+
+
+def try_all(module: str, jobs: Sequence[tuple[str, CodeType]], workers: int, note: Callable[[str, bool], None]) -> int:
+    """Try each of the faults of a module, and note what came of it; 0 if that could be done."""
+    import pytest
+
+    path = ROOT / "autodiff" / f"{module}.py"
+    plain = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    split = [(description, code, changed(plain, code)) for description, code in jobs]
+    shared(
+        [(description, code) for description, code, pairs in split if pairs is None],
+        workers,
+        lambda job: note(job[0], forked(partial(import_and_test, module, job[1]), SECONDS)),
+    )
+    server = Server(module, [(d, pairs) for d, _, pairs in split if pairs is not None], workers, note)
+    return int(pytest.main([*OPTIONS, *(f"tests/test_{name}.py" for name in KILLERS[module])], plugins=[server]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], prog="python -m tests.mutation")
     parser.add_argument("--modules", nargs="+", default=CORE, choices=CORE)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default: 2)")
     parser.add_argument("--out", type=Path, default=ROOT / "out" / "mutation.jsonl")
     parser.add_argument("--every", type=int, default=1, help="only every n-th mutant")
     parser.add_argument("--go-on", action="store_true", help="keep what --out holds already, and do the rest")
     parser.add_argument("--again", type=Path, help="only the survivors in this file")
     options = parser.parse_args()
-    jobs: list[tuple[str, str, Any]] = []
-    for module in options.modules:
-        for description, tree in mutants(module):
-            try:
-                code = compile(tree, f"{module}.py", "exec")
-            except (SyntaxError, ValueError, TypeError):  # `continue` outside a loop
-                continue
-            jobs.append((description, module, code))
-    jobs = jobs[:: options.every]
-    if options.again:
-        lines = [json.loads(line) for line in options.again.read_text(encoding="utf-8").splitlines()]
-        survived = {description for description, verdict in lines if not verdict}
-        jobs = [job for job in jobs if job[0] in survived]
     options.out.parent.mkdir(exist_ok=True)
-    if options.go_on:
-        done = {json.loads(line)[0] for line in options.out.read_text(encoding="utf-8").splitlines()}
-        jobs = [job for job in jobs if job[0] not in done]
-    else:
+    if not options.go_on:
         options.out.unlink(missing_ok=True)
+    done = {description for description, _ in read(options.out)}
+    wanted = {description for description, dead in read(options.again) if not dead} if options.again else None
     os.chdir(ROOT)
+    os.environ["HYPOTHESIS_PROFILE"] = "brief"
     import hypothesis  # noqa: F401 # once, before forking, what every process needs
     import mpmath  # noqa: F401
     import numpy as np  # noqa: F401
-    import pytest  # noqa: F401
 
-    for module in [] if options.go_on else options.modules:
-        if killed(module, compile((ROOT / "autodiff" / f"{module}.py").read_text(encoding="utf-8"), module, "exec")):
+    def note(description: str, dead: bool) -> None:
+        with options.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([description, dead]) + "\n")
+
+    for module in options.modules:
+        jobs = []
+        for description, tree in mutants(module):
+            with contextlib.suppress(SyntaxError, ValueError, TypeError):  # `continue` outside a loop
+                jobs.append((description, compile(tree, str(ROOT / "autodiff" / f"{module}.py"), "exec")))
+        jobs = [job for job in jobs[:: options.every] if job[0] not in done and (not wanted or job[0] in wanted)]
+        random.Random(1986).shuffle(jobs)
+        if forked(partial(try_all, module, jobs, options.jobs, note), 3600):
             raise SystemExit(f"the tests of {module}.py fail without any fault")
-    random.Random(1986).shuffle(jobs)  # so that a run cut short is a fair sample
-    workers = []
-    for share in range(options.jobs):
-        worker = os.fork()
-        if worker == 0:
-            os.setsid()
-            work(jobs, options.out, share, options.jobs)
-            os._exit(0)
-        workers.append(worker)
-    for worker in workers:
-        os.waitpid(worker, 0)
-    found = [json.loads(line) for line in options.out.read_text(encoding="utf-8").splitlines()]
-    survivors = sorted(description for description, verdict in found if not verdict)
+    found = read(options.out)
+    survivors = sorted(description for description, dead in found if not dead)
     print(*survivors, sep="\n")
     dead = len(found) - len(survivors)
     print(f"{len(found)} mutants, {dead} killed ({dead / max(len(found), 1):.1%}), {len(survivors)} survived")
+
+
+def read(path: Path) -> list[tuple[str, bool]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """The engine survives its users: threads, tasks, interrupts, long runs, full disks, hostile files, bare installs."""
 
 import asyncio
+import copy
 import gc
 import json
 import math
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -20,6 +22,9 @@ import pytest
 from autodiff import Value, grad, hessian, no_grad, sin, weighted_sum
 from models import MLP
 from models.checkpoints import load_parameters, save_parameters
+from models.linear_regression import LinearRegression
+from models.mlp_estimators import MLPClassifier, MLPRegressor
+from models.perceptron import Perceptron
 from models.training import train
 
 ROOT = Path(__file__).parent.parent
@@ -313,6 +318,72 @@ def test_loading_weights_is_all_or_nothing_wherever_it_is_interrupted(tmp_path):
         except KeyboardInterrupt:
             pass
         assert len({p.data for p in model.values}) == 1
+
+
+def kept(model):
+    """All that an estimator holds, comparable."""
+    return {name: pickle.dumps(value) for name, value in vars(model).items()}
+
+
+class Stop:
+    """Interrupts at the n-th line that the estimators' own code runs, learning left out."""
+
+    files = "_estimator.py", "_mlp_estimator.py", "mlp_estimators.py", "perceptron.py", "linear_regression.py"
+    steps = "fit", "_fit_classes", "_fit_targets", "_learn", "_outcome", "_keep", "_bring_up"
+
+    def __init__(self, after):
+        self.left = after
+
+    def __call__(self, frame, event, _):
+        code = frame.f_code
+        if not (code.co_filename.endswith(self.files) and code.co_name in self.steps):
+            return None
+        if event == "line":
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        return self
+
+
+def fit_interrupted(model, X, y, after):
+    """Whether it came to an interrupt before the end."""
+    before = sys.gettrace()
+    sys.settrace(Stop(after))
+    try:
+        model.fit(X, y)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: MLPClassifier(hidden_layer_sizes=(2,), max_iter=3, tol=1e9, n_iter_no_change=1, random_state=0),
+        lambda: MLPRegressor(hidden_layer_sizes=(2,), max_iter=3, tol=1e9, n_iter_no_change=1, random_state=0),
+        lambda: Perceptron(random_state=0),
+        LinearRegression,
+    ],
+)
+def test_fitting_again_is_all_or_nothing_at_every_line(make):
+    """An interrupt leaves the estimator as it was or as it becomes; here even the number of features changes."""
+    first = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1]
+    second = [[2.0], [1.0], [-1.0], [-2.0]], [1, 1, 0, 0]
+    old = make().fit(*first)
+    new = copy.deepcopy(old).fit(*second)
+    seen, after, going = [], 0, True
+    while going:
+        model = copy.deepcopy(old)
+        going = fit_interrupted(model, *second, after)
+        seen.append(kept(model))
+        after += 1
+    was, becomes = kept(copy.deepcopy(old)), kept(new)
+    assert was != becomes
+    switched = seen.index(becomes)
+    assert switched > 5
+    assert seen == [was] * switched + [becomes] * (len(seen) - switched)
 
 
 # Memory
