@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import reduce
 from operator import mul
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -46,8 +46,7 @@ def leaky_relu(a: float, slope: float) -> float:
 
 
 def leaky_relu_array(a: Any, slope: Any) -> Any:
-    larger: Any = np.where(a > 0.0, a, slope * a)
-    return larger
+    return cast("Any", np.where(a > 0.0, a, slope * a))
 
 
 def clip(a: float, low: float, high: float) -> float:

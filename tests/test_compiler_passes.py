@@ -34,9 +34,10 @@ from autodiff import (
 )
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import Code, Var, contiguous
-from autodiff.compiler.fast import Fast, Instance
+from autodiff.compiler.fast import Fast
 from autodiff.compiler.graph import Graph, Term
 from autodiff.compiler.group import Grouping
+from autodiff.compiler.instance import Instance
 from autodiff.compiler.kernels import Erf, guarded_dot
 from autodiff.compiler.point import Point
 from autodiff.compiler.reverse import backward

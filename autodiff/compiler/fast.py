@@ -7,29 +7,28 @@ contents nobody needs any more are used again.
 """
 
 # Fast, its recipes and its instances are one thing in several classes:
+
+# The recipes of powers are part of the emitter:
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
-import contextvars
 import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import BOOLEAN, GUARDED, Code, Units, Var, contiguous
+from autodiff.compiler.instance import Instance
 from autodiff.compiler.kernels import Erf, guarded_dot
+from autodiff.compiler.layout import PLAIN, WHERE, Layout, dot_of
 from autodiff.ops import OPS
 
 Array = Any
 
-_LONG = 1000  # more steps than this are run from a list: Python's own compiler takes longer than they do
-_WIDE = 16  # from so many inputs on, the first layer reads the rows as they come, and copies nothing
-_POW, _MUL, _WHERE, _RELU = OPS["pow"], OPS["mul"], OPS["where"], OPS["relu"]
-_PLAIN = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*"}
+_POW = OPS["pow"]
 _GREATER = next(op for op in BOOLEAN if op.name == "greater")
 
 
@@ -61,143 +60,6 @@ _FUNCTIONS: dict[str, Any] = {
     "copy_where": _copy_where, "assign": _assign, "add_once": _add_once,
 }  # fmt: skip
 _OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy wants their `out` by name
-
-
-def dot_of(var: Var) -> list[Var] | None:
-    """The factors of a sum of products that are the same for all rows: a scalar product of two vectors."""
-    x: Any = var.args[0] if var.kind == ir.SUM else None
-    if x.__class__ is not Var or x.op is not _MUL or x.batched or len(x.units) != 1:
-        return None
-    return list(x.args) if all(y.__class__ is Var and y.units == x.units for y in x.args) else None
-
-
-class Layout:
-    """Which Var is where: buffers by slot, views of them, and the fused forms the emitter uses."""
-
-    def __init__(self, code: Code) -> None:
-        self.code = code
-        self.uses: dict[int, int] = {}
-        results = [*code.outputs, code.gradient, *code.input_gradients.values()]
-        self.kept = {self.base(x).number for x in results if x.__class__ is Var}
-        live = self._live(results)
-        self.order = [v for v in code.vars if v.number in live]
-        self.long = len(self.order) > _LONG
-        self.wide: set[int] = set() if self.long else self._wide()
-        self.boxed: set[int] = set() if self.long else self._boxed(results)
-        self.relus = {v.args[0].number: v for v in self.order if v.op is _RELU and v.args[0].__class__ is Var}
-        self.static = self._static()
-        self.scalars: set[int] = set() if self.long else self._scalars(results)
-        self.fused: dict[int, Var] = {}  # OUTER and SUM_ROWS that are one product with a row of ones, by number
-        self.ones = self._with_ones()
-
-    def _live(self, results: list[Any]) -> set[int]:
-        live: set[int] = set()
-        stack = [x for x in results if x.__class__ is Var]
-        for x in stack:
-            self.uses[x.number] = self.uses.get(x.number, 0) + 1
-        while stack:
-            var = stack.pop()
-            if var.number in live:
-                continue
-            live.add(var.number)
-            for x in self.reads(var):
-                self.uses[x.number] = self.uses.get(x.number, 0) + 1
-                stack.append(x)
-        return live | {v.number for v in self.code.vars if v.kind == ir.INPUT}
-
-    @staticmethod
-    def reads(var: Var) -> list[Var]:
-        """The Vars that are read when this one is computed."""
-        if (factors := dot_of(var)) is not None:
-            return factors
-        if var.op is _WHERE and isinstance(var.args[0], Var) and var.args[0].op in BOOLEAN:
-            return [x for x in (*var.args[0].args, *var.args[1:]) if isinstance(x, Var)]
-        return var.vars
-
-    def _wide(self) -> set[int]:
-        """Arguments of many numbers that go into matrix products alone: those take the rows as they come."""
-        readers: dict[int, list[Var]] = {}
-        for var in self.order:
-            for x in var.vars:
-                readers.setdefault(x.number, []).append(var)
-        return {
-            v.number for v in self.order
-            if v.kind == ir.INPUT and v.batched and v.size >= _WIDE
-            and readers.get(v.number) and v.number not in self.kept
-            and all((u.kind == ir.MATMUL and u.args[1] is v and u.size > 1)
-                    or (u.kind == ir.OUTER and u.args[1] is v and not u.batched and u.info is None)
-                    for u in readers[v.number])
-        }  # fmt: skip
-
-    def _boxed(self, results: list[Any]) -> set[int]:
-        """Arguments of one number that are wanted as arrays of more: those get a buffer, as all the others do."""
-        spread = {v.number: v.args[0].number for v in self.order
-                  if v.kind in {ir.EXPAND, ir.VIEW} and v.args[0].__class__ is Var
-                  and v.args[0].kind in {ir.INPUT, ir.SEED} and v.args[0].units == ()}  # fmt: skip
-        read = [x for v in self.order for x in self.reads(v) if v.kind != ir.APPLY or v.op is _WHERE]
-        return {spread[x.number] for x in (*read, *results) if x.__class__ is Var and x.number in spread}
-
-    def _static(self) -> set[int]:
-        """What does not change from call to call: made of constants and the number of rows."""
-        static: set[int] = set()
-        for var in self.order:
-            fixed = var.kind in {ir.CONST, ir.ROWS} or (var.kind in {ir.APPLY, ir.EXPAND} and not var.batched)
-            if fixed and all(x.number in static for x in var.vars):
-                static.add(var.number)
-        return static
-
-    def _scalars(self, results: list[Any]) -> set[int]:
-        """Single numbers that are the same for all rows and go into arithmetic alone: Python's floats are quicker."""
-        readers: dict[int, list[Var]] = {}
-        for var in self.order:
-            for x in self.reads(var):
-                readers.setdefault(x.number, []).append(var)
-        wanted = {x.number for x in results if x.__class__ is Var}
-        scalars: set[int] = set()
-        for var in self.order:
-            if var.units != () or var.batched or var.number in self.static or var.number in wanted:
-                continue
-            simple = dot_of(var) is not None or (
-                var.kind == ir.APPLY and var.op in _PLAIN and all(x.number in scalars for x in var.vars)
-            )
-            users = [
-                u
-                for r in readers.get(var.number, [])
-                for u in (readers.get(r.number, []) if r.kind == ir.EXPAND else [r])
-            ]
-            if simple and all(u.kind == ir.APPLY and u.op is not _WHERE for u in users):
-                scalars.add(var.number)
-        return scalars
-
-    @staticmethod
-    def base(var: Var) -> Var:
-        """The Var whose memory this one is in."""
-        while var.kind in {ir.VIEW, ir.EXPAND} and isinstance(var.args[0], Var):
-            var = var.args[0]
-        return var
-
-    def _with_ones(self) -> set[int]:
-        """The inputs of matrix products that get a row of ones, since weights and biases lie side by side."""
-        ones: set[int] = set()
-        for var in self.order:
-            if var.kind == ir.MATMUL and var.args[1].number not in self.wide and self.augmented(var):
-                ones.add(var.args[1].number)
-        return ones
-
-    @staticmethod
-    def augmented(var: Var) -> bool:
-        """Whether [weights, bias] are the rows of one block of the flat array."""
-        matrix, vector, *bias = var.args
-        if not bias or matrix.kind != ir.VIEW or bias[0].kind != ir.VIEW:
-            return False
-        if matrix.args[0].kind != ir.FLAT or bias[0].args[0].kind != ir.FLAT:
-            return False
-        m, n = matrix.units
-        start, strides = matrix.info
-        stride = (n + 1,) if m > 1 else bias[0].info[1]
-        rows = strides == (n + 1, 1) or (m == 1 and (strides[1] == 1 or n == 1))
-        owns = vector.kind in {ir.APPLY, ir.MATMUL, ir.CONCAT, ir.TAKE} or (vector.kind == ir.INPUT and vector.batched)
-        return rows and bias[0].info == (start + n, stride) and owns and vector.units == (n,) and vector.batched
 
 
 class Fast:
@@ -443,7 +305,7 @@ class Fast:
             return
         xs = [repr(x) if x.__class__ is float and math.isfinite(x) else self._name(x) for x in var.args]
         assert var.op is not None  # as its kind says
-        self.steps.append(("=", f"v{var.number}", f"{xs[0]} {_PLAIN[var.op]} {xs[1]}"))
+        self.steps.append(("=", f"v{var.number}", f"{xs[0]} {PLAIN[var.op]} {xs[1]}"))
 
     def _dot(self, a: str, b: str, out: str, *, careful: bool) -> None:
         self._call("guarded_dot" if careful else "dot", a, b, out)
@@ -609,7 +471,7 @@ class Fast:
     def _apply(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per operation
         op = var.op
         assert op is not None  # as its kind says
-        names = [self._operand(x) for x in var.args] if op is not _WHERE else []
+        names = [self._operand(x) for x in var.args] if op is not WHERE else []
         array = op.array
         steps_alias = isinstance(array, np.ufunc) and not (
             op is _POW and var.args[1] is not None and _is_number(var.args[1], 3.0)
@@ -629,7 +491,7 @@ class Fast:
             if relu is None:
                 self._call("maximum", names[0], names[1], out=v)
             self._call("sign", v if relu is None else self._name(relu), v)
-        elif op is _WHERE:
+        elif op is WHERE:
             self._where(var, v)
         elif op is OPS["clip"]:
             self._call("maximum", names[0], names[1], out=v)
@@ -722,99 +584,3 @@ def _region(start: Any, strides: Units | None, units: Units) -> Array:
     for stride, size in zip(strides, units, strict=True):
         at = at[..., None] + stride * np.arange(size)
     return at.ravel()
-
-
-class Instance:
-    """A program made for a number of rows: its buffers, and `run`, which fills them."""
-
-    def __init__(self, fast: Fast, rows: int, flat: Array) -> None:
-        self.fast = fast
-        self.rows = rows
-        self.flat = flat
-        self.gradient = np.zeros(len(flat))
-        self._scratch: dict[int, Array] = {}
-        self.slots = [np.zeros((*units, rows) if batched else (*units, *(1,) * bool(units)))
-                      for units, batched in fast.slots]  # fmt: skip
-        for number in fast.layout.ones:
-            self.slots[fast.slot[number]][-1] = 1.0
-        self.steps = fast.make(self)
-        self.run: Callable[..., None] = without_warnings(self.steps)
-
-    def array(self, var: Var) -> Array:
-        """The memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
-        if var.number in self.fast.home:
-            return self.fast.home[var.number](self)
-        if var.number in self.fast._forwarded:
-            start, strides, units = self.fast._forwarded[var.number]
-            return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
-        if var.kind == ir.ROWS:
-            return np.full((), float(self.rows))
-        if var.number in self.fast.layout.static and var.kind == ir.APPLY:
-            assert var.op is not None  # as its kind says
-            value = var.op.on_arrays(*[self.array(x) if x.__class__ is Var else x for x in var.args])
-            return np.broadcast_to(value, (*var.units, *(1,) * bool(var.units)))
-        if var.kind == ir.FLAT:
-            return self.flat.reshape(-1, 1)
-        if var.kind == ir.CONST:
-            return var.info[..., None]
-        if var.kind == ir.VIEW:
-            start, strides = var.info
-            return self.strided(var.args[0], start, strides, var.units)
-        if var.kind == ir.EXPAND and var.args[0].__class__ is Var:
-            inner = self.array(var.args[0])
-            rows = (self.rows,) if var.batched else (1,) * bool(var.units)
-            if not var.args[0].batched and var.args[0].units == ():
-                return np.broadcast_to(inner, (*var.units, *rows))
-            middle = (1,) * (len(var.units) - len(var.args[0].units))
-            return np.broadcast_to(inner.reshape(*var.args[0].units, *middle, inner.shape[-1]), (*var.units, *rows))
-        slot = self.slots[self.fast.slot[var.number]]
-        return slot[:-1] if var.number in self.fast.layout.ones else slot
-
-    def scratch(self, number: int, shape: Units) -> Array:
-        """An array of the emitter's own, by number."""
-        if number not in self._scratch:
-            self._scratch[number] = np.empty(shape)
-        return self._scratch[number]
-
-    def matrix(self, var: Var) -> Array:
-        """A Var of two axes that is the same for all rows, as a matrix."""
-        return self.array(var)[..., 0]
-
-    def block(self, start: int, m: int, n: int) -> Array:
-        """A matrix that lies contiguous in the flat array."""
-        return self.flat[start : start + m * n].reshape(m, n)
-
-    def filled(self, var: Var, value: float) -> Array:
-        """A buffer that holds one number throughout."""
-        array = self.slots[self.fast.slot[var.number]]
-        array.fill(value)
-        return array
-
-    def strided(self, var: Var, start: int, strides: Units, units: Units) -> Array:
-        """Some of the units of a Var, evenly spaced."""
-        of = self.array(var)
-        if len(var.units) > 1:
-            whole, of = of, of.reshape(-1, of.shape[-1])
-            assert np.may_share_memory(whole, of), "a view of what does not lie in one piece"
-        elif not var.units:
-            return of
-        step = of.strides[0]
-        shape = (*units, of.shape[-1]) if var.batched or units else ()
-        return as_strided(of[start:], shape, (*(s * step for s in strides), *of.strides[-1:])[: len(shape)])
-
-
-def without_warnings(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Run with IEEE arithmetic and no warnings.
-
-    NumPy keeps what it warns of in a context variable, so a context of the function's own costs a hundredth of
-    entering `errstate` every time.
-    """
-    context = contextvars.copy_context()
-    context.run(np.seterr, all="ignore")
-    if context.run(np.geterr) == np.geterr() or np.lib.NumpyVersion(np.__version__) < "2.0.0":
-        return np.errstate(all="ignore")(run)  # NumPy 1 keeps it per thread
-    return functools.partial(context.run, run)
-
-
-def _strided(of: Array, start: int, strides: Units, units: Units) -> Array:
-    return as_strided(of[start:], units, tuple(s * of.itemsize for s in strides))

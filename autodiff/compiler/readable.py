@@ -19,6 +19,7 @@ import numpy as np
 
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import BOOLEAN, Code, Var, contiguous
+from autodiff.compiler.readable_helpers import HELPERS
 from autodiff.ops import OPS
 
 _INFIX = {OPS["add"]: ("+", 1), OPS["sub"]: ("-", 1), OPS["mul"]: ("*", 2), OPS["div"]: ("/", 2)}
@@ -26,80 +27,6 @@ _SIGNS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<="
 _ATOM, _POWER, _UNARY, _PRODUCT = 9, 4, 3, 1.5  # how tightly texts bind; `@` is put in brackets beside `*`
 _SHORT = 24  # a view this short stands where it is used
 _LONG = 88  # an expression longer than this is taken apart
-
-# Operations that are not functions of every array library, as short definitions of what they mean.
-_HELPERS = {
-    "sigmoid": """
-def sigmoid(z):
-    return 1.0 / (1.0 + xp.exp(-z))
-""",
-    "softplus": """
-def softplus(z):
-    return xp.maximum(z, 0.0) + xp.log1p(xp.exp(-xp.abs(z)))
-""",
-    "relu": """
-def relu(z):
-    return xp.maximum(z, 0.0)
-""",
-    "leaky_relu": """
-def leaky_relu(z, slope):
-    return xp.maximum(z, 0.0) + slope * xp.minimum(z, 0.0)
-""",
-    "step": """
-def step(z):
-    return xp.heaviside(z, 0.0)
-""",
-    "clip": """
-def clip(z, low, high):
-    return xp.minimum(xp.maximum(z, low), high)
-""",
-    "where": """
-def where(condition, a, b):
-    return xp.where(condition != 0.0, a, b)
-""",
-    "erf": '''
-def erf(z):
-    """Taylor series (Abramowitz and Stegun 7.1.5) near 0, continued fraction (7.1.14) far from it."""
-    near, far = xp.minimum(xp.abs(z), 2.0), xp.maximum(xp.abs(z), 2.0)
-    term = series = near
-    for n in range(1, 50):
-        term = -term * near * near / n
-        series = series + term / (2 * n + 1)
-    fraction = far
-    for n in range(100, 0, -1):
-        fraction = far + 0.5 * n / fraction
-    tail = 1.0 - xp.exp(-far * far) / (fraction * math.sqrt(math.pi))
-    return xp.sign(z) * xp.where(xp.abs(z) < 2.0, 2.0 / math.sqrt(math.pi) * series, tail)
-''',
-    "stack": '''
-def stack(rows, *pieces):
-    """Put numbers, rows and groups of rows under one another."""
-    pieces = [xp.atleast_2d(xp.asarray(piece)) for piece in pieces]
-    return xp.concatenate([xp.broadcast_to(piece, (len(piece), rows)) for piece in pieces])
-''',
-    "spread": '''
-def spread(size, rows, *pieces):
-    """Add arrays up in an array of `size` units, each at its own positions."""
-    total = xp.zeros((size, rows))
-    for array, positions in pieces:
-        positions = np.ravel(positions)
-        if np.shape(array)[-1:] not in {(), (rows,)}:  # the same for all rows
-            array = xp.broadcast_to(array, (*np.shape(array)[:-1], rows))
-        array = xp.broadcast_to(xp.reshape(array, (-1, rows)) if np.shape(array) else array, (len(positions), rows))
-        if len(set(positions.tolist())) < len(positions):  # several for one place
-            total = total + xp.asarray(positions == np.arange(size)[:, None], dtype=float) @ array
-            continue
-        source = np.full(size, len(positions))  # the row of zeros, where nothing is added
-        source[positions] = np.arange(len(positions))
-        total = total + xp.concatenate([array, xp.zeros((1, rows))])[source]
-    return total
-''',
-    "at": '''
-def at(start, strides, shape):
-    """The positions of a block in the flat array."""
-    return start + sum(s * i for s, i in zip(strides, np.indices(shape), strict=True))
-''',
-}
 
 
 class Readable:
@@ -112,7 +39,7 @@ class Readable:
         self.arguments: list[str] = [_identifier(x) for x in arguments]
         self.shapes = shapes
         self.names: dict[int, str] = {}
-        self.taken = {*self.arguments, "xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", *_HELPERS}
+        self.taken = {*self.arguments, "xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", *HELPERS}
         self.helpers: list[str] = []
         self.constants: list[str] = []
         self.operations: dict[str, Any] = {}
@@ -223,7 +150,7 @@ class Readable:
         arguments = ", ".join(["flat", *(x for x, shape in given if shape is not None)])
         batched = output.__class__ is Var and output.batched
         shape = "rows," if output.__class__ is not Var or output.units == () else f"{output.size}, rows"
-        helpers = [_HELPERS[name].strip() for name in self.helpers]
+        helpers = [HELPERS[name].strip() for name in self.helpers]
         body = [*opening, "", *forward]
         lines = [
             f'"""{self.function} and its gradient for a batch of samples; arrays are units × rows."""',
@@ -524,7 +451,7 @@ class Readable:
             exponent = self.text(xs[1], _ATOM)
             return f"{self._number(xs[0], _ATOM)} ** {exponent.removesuffix('.0')}", _POWER
         names = ", ".join(self._number(x) for x in xs)
-        if op.name in _HELPERS and OPS.get(op.name) is op:
+        if op.name in HELPERS and OPS.get(op.name) is op:
             return f"{self._help(op.name)}({names})", _ATOM
         if isinstance(op.array, np.ufunc) and OPS.get(op.name) is op:
             return f"xp.{op.array.__name__}({names})", _ATOM

@@ -1,0 +1,460 @@
+"""One call of a program: its arguments checked, the rows sent through in blocks, what comes out gathered."""
+
+# A call works on the program it is a call of:
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodiff.compiler.checking import refuse_domain, refuse_nan
+from autodiff.compiler.instance import Instance, without_warnings
+from autodiff.compiler.point import Point
+from autodiff.compiler.simplify import needed_nodes, share, sums_of_products
+from autodiff.compiler.trace import trace
+from autodiff.compiler.versions import KEPT, Trace, Want
+from autodiff.value import Value
+
+if TYPE_CHECKING:
+    from autodiff.compiler.program import Program
+
+Array = NDArray[np.float64]
+Reduce = Literal["mean", "sum"] | None
+
+
+class Call:
+    """One call: its arguments checked, the program for their shapes, and how the rows go through it."""
+
+    def __init__(self, program: Program, args: Sequence[Any]) -> None:
+        self.program = program
+        names = program._names
+        self.names = [*names[: len(args)], *(f"argument{i}" for i in range(len(names), len(args)))]
+        axes = program.in_axes
+        if not isinstance(axes, (list, tuple)):
+            axes = [axes] * len(args)
+        if len(axes) != len(args):
+            raise ValueError(f"in_axes has {len(axes)} entries, and the call {len(args)} arguments")
+        self.args: list[Any] = []
+        self.batched: list[bool] = []
+        static = program.static_argnums
+        for i, (x, axis) in enumerate(zip(args, axes, strict=True)):
+            self.args.append(x if i in static else _array(x, self.names[i]))
+            self.batched.append(axis is not None and i not in static)
+        plain = [i for i in range(len(args)) if i not in static]
+        self.point = all(self.args[i].ndim == 0 or not self.batched[i] for i in plain)
+        if self.point:
+            self.batched = [False] * len(args)
+        self.has_rows = any(self.batched)
+        self.rows = self._count_rows()
+        samples = [x if i in static else x.shape[self.batched[i] :] for i, x in enumerate(self.args)]
+        self.trace = self._traced(samples)
+
+    def _count_rows(self) -> int:
+        rows = 0 if self.has_rows else 1
+        first = ""
+        for x, batched, name in zip(self.args, self.batched, self.names, strict=True):
+            if not batched:
+                continue
+            if x.ndim == 0:
+                raise ValueError(
+                    f"{name} is one number, and other arguments have rows: give it one entry per row, or say that it "
+                    "is the same for all with in_axes=None at its place"
+                )
+            if first and len(x) != rows:
+                raise ValueError(f"{name} has {len(x)} rows, and {first} has {rows}: all must have as many")
+            first, rows = first or name, len(x)
+            if rows == 0:
+                raise ValueError(f"{name} has no rows: give at least one")
+        return rows
+
+    def _traced(self, samples: list[Any]) -> Trace:
+        program = self.program
+        static = program.static_argnums
+        # 1, 1.0 and True are equal, and may steer the function differently.
+        key = (
+            tuple([((x.__class__, x) if i in static else tuple(x)) for i, x in enumerate(samples)]),
+            tuple(self.batched),
+        )
+        try:
+            found = program._traces.get(key)
+        except TypeError as error:
+            raise TypeError(f"a static argument must be hashable: {error}") from None
+        if found is None:
+            if program._training is not None:
+                raise ValueError("the shapes changed within a training block: end it first, and begin another")
+            for i in static:
+                if i >= len(samples):
+                    raise ValueError(f"static_argnums names argument {i}, and the call has {len(samples)}")
+            graph = trace(program.f, samples, self.names, static)
+            shared = share(graph)
+            traced, after = len(graph.ops), sum(needed_nodes(shared))
+            shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
+            found = Trace(traced, after, sums_of_products(shared), self.names, shapes, self.batched)
+            while len(program._traces) >= KEPT:
+                program._traces.pop(next(iter(program._traces)))
+            program._traces[key] = found
+            program._quick.clear()
+        if program._training is not None and found is not program._training:
+            raise ValueError("the shapes differ from those of the training block: end it first, and begin another")
+        program._latest = found
+        return found
+
+    def check(self) -> None:
+        """Refuse NaN among the arguments, and operands outside their domain."""
+        static = self.program.static_argnums
+        for i, x in enumerate(self.args):
+            if i not in static:
+                refuse_nan(x, self.names[i], rows=self.batched[i])
+        code = self.trace.code(Want(), grouped=False)
+        refuse_domain(code, self)
+
+    def read(self, check: bool) -> None:
+        """Take over the parameters' numbers, except while training, when the flat array has them."""
+        if self.program._training is None:
+            self.trace.read()
+        if check:
+            self.check()
+
+    def blocks(self, start: int, stop: int) -> list[Any]:
+        """The arguments of these rows as the program takes them: units × rows."""
+        passed: list[Any] = []
+        for i, x in enumerate(self.args):
+            if i in self.program.static_argnums or not self._is_used(i):
+                continue
+            if not self.batched[i]:
+                passed.append(x.reshape(-1, 1) if x.ndim else float(x))
+            elif x.ndim == 1:
+                passed.append(x[start:stop])
+            else:
+                passed.append(x[start:stop].reshape(stop - start, -1).T)
+        return passed
+
+    def _is_used(self, i: int) -> bool:
+        return self.args[i].size > 0
+
+    def run(self, want: Want, store: Callable[[Instance, int, int], None], seeds: Array | None = None) -> None:
+        """Send the rows through a version of the program, block by block, and hand each block's buffers to `store`."""
+        version = self.trace.version(want)
+        rows, block = self.rows, version.block
+
+        def go(starts: Sequence[int], thread: int) -> None:
+            for start in starts:
+                stop = min(start + block, rows)
+                instance = version.instance(stop - start, thread)
+                passed = self.blocks(start, stop)
+                if seeds is not None and "seed" in version.fast.arguments:  # else nothing depends on it
+                    passed.append(seeds[start:stop])
+                instance.run(*passed)
+                store(instance, start, stop)
+
+        starts = range(0, rows, block)
+        adds_up = (want.gradient and bool(self.trace.parameters)) or not all(self.batched[i] for i in want.argnums)
+        threads = 1 if version.products or adds_up else self.program._threads()
+        if threads > 1 and len(starts) >= 2 * threads:
+            parts = [starts[t::threads] for t in range(threads)]
+            list(self.program.pool().map(go, parts, range(threads)))
+        else:
+            go(starts, 0)
+
+    def value_and_grad(self, reduce: Reduce, argnums: int | Sequence[int] | None, weights: Any, check: bool) -> Any:
+        """See Program."""
+        if reduce not in {"mean", "sum", None}:
+            raise ValueError(f"reduce must be 'mean', 'sum' or None, got {reduce!r}")
+        if self.trace.graph.shape != ():
+            raise TypeError(
+                f"derivatives are of one number, and the function gives an array of shape {self.trace.graph.shape}: "
+                "let it return one entry, or their sum"
+            )
+        by = self._argnums(argnums)
+        if self.point and weights is None:
+            return self._at_point(reduce, argnums, by, check)
+        seeds = None if weights is None else self._seeds(reduce, weights)
+        self.read(check)
+        want = Want(gradient=True, argnums=by, per_row=reduce is None, seeded=seeds is not None)
+        answer = self._derivatives(want, seeds)
+        if argnums is None and seeds is None and not check:
+            self._remember_batch(reduce)
+        if not answer.finite:
+            answer = self._derivatives(Want(True, by, want.per_row, want.seeded, careful=True), seeds)
+        return answer.finish(self, reduce, seeds, by, single=isinstance(argnums, int), asked=argnums is not None)
+
+    def _derivatives(self, want: Want, seeds: Array | None) -> _Answer:
+        answer = _Answer(self, want)
+        self.run(want, answer.store, seeds)
+        return answer
+
+    def _argnums(self, argnums: int | Sequence[int] | None) -> tuple[int, ...]:
+        if argnums is None:
+            return ()
+        given: list[Any] = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
+        for i in given:
+            if type(i) is not int:
+                raise TypeError(f"argnums is the position of an argument, or a tuple of positions, got {argnums!r}")
+            if not -len(self.args) <= i < len(self.args) or i % len(self.args) in self.program.static_argnums:
+                raise ValueError(f"argnums={argnums!r} asks for an argument that is not there, or is static")
+        return tuple(i % len(self.args) for i in given)
+
+    def _seeds(self, reduce: Reduce, weights: Any) -> Array:
+        seeds = _array(weights, "weights")
+        if seeds.shape != (self.rows,):
+            raise ValueError(f"weights must be ({self.rows},), one per row, and is {seeds.shape}")
+        if reduce != "mean":
+            return seeds
+        total = seeds.sum()
+        if not total > 0.0 or not np.isfinite(total):
+            raise ValueError(f"the weights of a mean must add up to more than 0, and add up to {total}")
+        return seeds / total
+
+    # One point.
+
+    def point_values(self) -> list[float]:
+        """Give all outputs of f at one point."""
+        found = self._point_function((), single=False, gradient=False)
+        try:
+            return found(*self._point_arguments())
+        except (ArithmeticError, ValueError):
+            self.read(check=False)
+            out = np.empty((1, max(1, math.prod(self.trace.graph.shape))))
+            self.run(Want(careful=True), lambda instance, _, __: store(instance, out))
+            return out[0].tolist()
+
+    def _point_arguments(self) -> list[Any]:
+        static = self.program.static_argnums
+        if self.program._training is not None:
+            parameters = self.trace.flat.tolist()
+        else:
+            parameters = [p.data for p in self.trace.parameters]
+        return [
+            parameters,
+            *(x.ravel().tolist() if x.ndim else float(x) for i, x in enumerate(self.args) if i not in static),
+        ]
+
+    def _point_function(self, by: tuple[int, ...], *, single: bool, gradient: bool) -> Any:
+        key = "point", by, single, gradient
+        found = self.trace.versions.get(key)  # type: ignore[call-overload]
+        if found is None:
+            code = self.trace.code(Want(gradient=gradient, argnums=by), grouped=False)
+            names = [f"x{i}" for i in range(len(self.args)) if i not in self.program.static_argnums]
+            found = Point(code, names).function(by, single=single, gradient=gradient)
+            self.trace.versions[key] = found  # type: ignore[index]
+        return found
+
+    def _at_point(self, reduce: Reduce, argnums: Any, by: tuple[int, ...], check: bool) -> Any:
+        if check:
+            self.read(check=True)
+        single = isinstance(argnums, int)
+        function = self._point_function(by, single=single, gradient=True)
+        numbers = all(x.ndim == 0 for i, x in enumerate(self.args) if i not in self.program.static_argnums)
+        try:
+            value, gradient, *rest = function(*self._point_arguments())
+        except (ArithmeticError, ValueError):
+            self.read(check=False)
+            answer = self._derivatives(Want(True, by, careful=True), None)
+            value, gradient, *rest = answer.finish(self, "sum", None, by, single=single, asked=argnums is not None)
+            return (value, gradient.reshape(1, -1) if reduce is None else gradient, *rest)
+        if numbers and not self.program.static_argnums:
+            self._remember_point(argnums, reduce, function)
+        by_arguments: list[Any] = rest if single else list(rest[0]) if rest else []
+        answers = [_filled(g, self.args[i].shape) if self.args[i].ndim else g
+                   for i, g in zip(by, by_arguments, strict=True)]  # fmt: skip
+        gradient: Array = np.asarray(gradient)
+        if reduce is None:
+            gradient = gradient.reshape(1, -1)
+        return (value, gradient, *([answers[0]] if single else [tuple(answers)] if argnums is not None else []))
+
+    def _remember_point(self, argnums: Any, reduce: Reduce, function: Any) -> None:
+        """Take calls with floats alone the short way from now on."""
+        trace, count, program = self.trace, len(self.args), self.program
+        parameters = trace.parameters
+
+        def quick(*args: Any) -> Any:
+            for x in args:
+                if x.__class__ is not float:
+                    return NotImplemented
+            if len(args) != count or program._training is not None:
+                return NotImplemented
+            try:
+                if not parameters:
+                    return function(None, *args)
+                value, gradient, *rest = function([p.data for p in parameters], *args)
+            except (ArithmeticError, ValueError):
+                return NotImplemented
+            program._latest = trace  # whose order the gradient has
+            return value, np.array(gradient), *rest
+
+        if reduce is not None and argnums.__class__ is not list:
+            program._quick[argnums, reduce, 0] = quick
+
+    def _remember_batch(self, reduce: Reduce) -> None:
+        """Take calls with arrays of these shapes, for the parameters' gradient, the short way from now on."""
+        key = None, reduce, self.rows
+        version = self.trace.version(Want(gradient=True))
+        static = self.program.static_argnums
+        if key in self.program._quick or len(self.program._quick) >= KEPT:
+            return
+        if self.rows > version.block or static or not all(self.batched) or reduce is None:
+            return
+        instance = version.instance(self.rows)
+        (output,) = instance.fast.code.outputs
+        values = _fetch(instance, output)
+        if np.shape(values) != (self.rows,):
+            return
+        trace, program = self.trace, self.program
+        transposed = all(x.ndim <= 2 for x in self.args)
+        names = [f"x{i}" for i in range(len(self.args))]
+        checks = " or ".join(
+            f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names
+        )
+        passed = [
+            f"{x}.T" if transposed or self.args[i].ndim < 2 else f"{x}.reshape(rows, -1).T" for i, x in enumerate(names)
+        ]
+        bound: dict[str, Any] = {
+            "lock": program._lock, "quietly": without_warnings, "ndarray": np.ndarray, "dtype": np.dtype(np.float64),
+            "program": program, "trace": trace, "run": instance.steps, "values": values,
+            "gradient": instance.gradient, "ones": np.ones(self.rows), "dot": np.dot, "multiply": np.multiply,
+            "scale": np.array(1.0 / self.rows if reduce == "mean" else 1.0), "isfinite": math.isfinite,
+            "rows": self.rows, **{f"s{x}": given.shape for x, given in zip(names, self.args, strict=True)},
+        }  # fmt: skip
+        text = f"""def make({", ".join(bound)}):
+    def compute({", ".join(names)}):
+        run({", ".join(passed)})
+        value = float(dot(values, ones)) * float_scale
+        answer = multiply(gradient, scale)
+        return value, answer, isfinite(dot(answer, answer) + value)
+    compute = quietly(compute)
+    def quick({", ".join(f"{x}=None" for x in names)}):
+        if {checks}:
+            return NotImplemented
+        with lock:
+            if program._training is not trace:
+                if program._training is not None:
+                    return NotImplemented
+                trace.read()
+            value, answer, finite = compute({", ".join(names)})
+        if not finite:
+            return NotImplemented
+        program._latest = trace
+        return value, answer
+    return quick"""
+        text = text.replace("float_scale", repr(1.0 / self.rows if reduce == "mean" else 1.0))
+        scope: dict[str, Any] = {}
+        exec(compile(text, "<a call compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
+        program._quick[key] = scope["make"](**bound)
+
+
+class _Answer:
+    """Value and derivatives, gathered from the blocks."""
+
+    def __init__(self, call: Call, want: Want) -> None:
+        self.want = want
+        self.values = np.empty(call.rows)
+        n = len(call.trace.parameters)
+        self.gradient = np.zeros((call.rows, n) if want.per_row else n)
+        self.inputs = {i: np.empty_like(call.args[i], dtype=np.float64) if call.batched[i] else
+                       np.zeros((call.rows, *call.args[i].shape) if want.per_row else call.args[i].shape)
+                       for i in want.argnums}  # fmt: skip
+        self.batched = call.batched
+        self.finite = True  # a sum that overflows counts as not, which costs time and nothing else
+
+    def store(self, instance: Instance, start: int, stop: int) -> None:
+        """Take over what a block gave."""
+        code = instance.fast.code
+        store(instance, self.values[start:stop])
+        self._check(self.values[start:stop])
+        gradient = code.gradient
+        if gradient is not None:
+            if self.want.per_row:
+                self.gradient[start:stop] = _fetch(instance, gradient).T
+                self._check(self.gradient[start:stop])
+            else:
+                self.gradient += instance.gradient
+                self._check(instance.gradient)
+        for i, out in self.inputs.items():
+            delta = _fetch(instance, code.input_gradients.get(i, 0.0))
+            if not out.size:
+                continue
+            if self.batched[i] or self.want.per_row:
+                part = out[start:stop]
+                size = max(1, math.prod(part.shape[1:]))
+                part[...] = np.broadcast_to(delta, (size, stop - start)).T.reshape(part.shape)
+                self._check(part)
+            else:
+                out[...] += np.broadcast_to(delta, (max(1, out.size), 1))[: out.size].reshape(out.shape)
+                self._check(out)
+
+    def _check(self, part: Array) -> None:
+        """Look for what is not finite while the block is in the cache."""
+        if self.finite:
+            with np.errstate(all="ignore"):
+                if not math.isfinite(np.add.reduce(part, axis=None)):
+                    self.finite = False  # and never True again: threads share it
+
+    def finish(
+        self, call: Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool
+    ) -> Any:
+        """Value, gradient and, where asked for, the derivatives by arguments."""
+        with np.errstate(all="ignore"):
+            return self._finish(call, reduce, seeds, by, single=single, asked=asked)
+
+    def _finish(
+        self, call: Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool
+    ) -> Any:
+        value: Any = self.values
+        scale = 1.0
+        if seeds is not None:
+            value = self.values * seeds if reduce is None else float(np.dot(self.values, seeds))
+        elif reduce is not None:
+            scale = 1.0 / call.rows if reduce == "mean" else 1.0
+            value = float(np.dot(self.values, np.ones(call.rows))) * scale  # as the short way does, to the last bit
+        if scale != 1.0:
+            self.gradient *= scale
+            for x in self.inputs.values():
+                np.multiply(x, scale, out=x)
+        inputs = tuple([self.inputs[i] if self.inputs[i].ndim else float(self.inputs[i]) for i in by])
+        if call.point and reduce is not None:
+            value = float(value)
+        return (value, self.gradient, *([inputs[0]] if single else [inputs] if asked else []))
+
+
+def _fetch(instance: Instance, x: Any) -> Any:
+    """The numbers of a result: units × rows."""
+    return x if isinstance(x, float) else instance.array(x)
+
+
+def _filled(x: Any, shape: tuple[int, ...]) -> Array:
+    """An array of this shape from a list of its numbers, or from one number for all of them."""
+    return np.full(shape, x) if isinstance(x, float) else np.array(x).reshape(shape)
+
+
+def store(instance: Instance, out: Array) -> None:
+    """Write the outputs of a block, rows first."""
+    (output,) = instance.fast.code.outputs
+    value = _fetch(instance, output)
+    if out.ndim == 1:
+        out[:] = value
+    else:
+        out[:] = np.broadcast_to(value, (out.shape[1], len(out))).T
+
+
+def _array(x: Any, name: str) -> Array:
+    if isinstance(x, Value):
+        raise TypeError(
+            f"{name} is a Value, and a program takes plain numbers: pass its .data, or call the function itself"
+        )
+    if np.ma.is_masked(x):
+        raise ValueError(f"{name} is masked in places: leave such rows out, or fill them in")
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"{name} is ragged: {error}") from None
+    if array.dtype.kind not in "fiub":
+        kind = f"{array.dtype} entries"
+        if array.dtype == object:
+            kinds = {("Value" if isinstance(entry, Value) else type(entry).__name__) for entry in array.flat}
+            kind = f"entries of type {', '.join(sorted(kinds))}"
+        raise TypeError(f"{name} must be numbers, and has {kind}")
+    return array.astype(np.float64, copy=False)

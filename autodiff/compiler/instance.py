@@ -1,0 +1,117 @@
+"""A program made for a number of rows: its buffers, and the function that fills them."""
+
+# An instance is read off the emitter that made it:
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import contextvars
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from autodiff.compiler import code as ir
+from autodiff.compiler.code import Units, Var
+
+if TYPE_CHECKING:
+    from autodiff.compiler.fast import Fast
+
+Array = Any
+
+
+class Instance:
+    """A program made for a number of rows: its buffers, and `run`, which fills them."""
+
+    def __init__(self, fast: Fast, rows: int, flat: Array) -> None:
+        self.fast = fast
+        self.rows = rows
+        self.flat = flat
+        self.gradient = np.zeros(len(flat))
+        self._scratch: dict[int, Array] = {}
+        self.slots = [np.zeros((*units, rows) if batched else (*units, *(1,) * bool(units)))
+                      for units, batched in fast.slots]  # fmt: skip
+        for number in fast.layout.ones:
+            self.slots[fast.slot[number]][-1] = 1.0
+        self.steps = fast.make(self)
+        self.run: Callable[..., None] = without_warnings(self.steps)
+
+    def array(self, var: Var) -> Array:
+        """The memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
+        if var.number in self.fast.home:
+            return self.fast.home[var.number](self)
+        if var.number in self.fast._forwarded:
+            start, strides, units = self.fast._forwarded[var.number]
+            return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
+        if var.kind == ir.ROWS:
+            return np.full((), float(self.rows))
+        if var.number in self.fast.layout.static and var.kind == ir.APPLY:
+            assert var.op is not None  # as its kind says
+            value = var.op.on_arrays(*[self.array(x) if x.__class__ is Var else x for x in var.args])
+            return np.broadcast_to(value, (*var.units, *(1,) * bool(var.units)))
+        if var.kind == ir.FLAT:
+            return self.flat.reshape(-1, 1)
+        if var.kind == ir.CONST:
+            return var.info[..., None]
+        if var.kind == ir.VIEW:
+            start, strides = var.info
+            return self.strided(var.args[0], start, strides, var.units)
+        if var.kind == ir.EXPAND and var.args[0].__class__ is Var:
+            inner = self.array(var.args[0])
+            rows = (self.rows,) if var.batched else (1,) * bool(var.units)
+            if not var.args[0].batched and var.args[0].units == ():
+                return np.broadcast_to(inner, (*var.units, *rows))
+            middle = (1,) * (len(var.units) - len(var.args[0].units))
+            return np.broadcast_to(inner.reshape(*var.args[0].units, *middle, inner.shape[-1]), (*var.units, *rows))
+        slot = self.slots[self.fast.slot[var.number]]
+        return slot[:-1] if var.number in self.fast.layout.ones else slot
+
+    def scratch(self, number: int, shape: Units) -> Array:
+        """An array of the emitter's own, by number."""
+        if number not in self._scratch:
+            self._scratch[number] = np.empty(shape)
+        return self._scratch[number]
+
+    def matrix(self, var: Var) -> Array:
+        """A Var of two axes that is the same for all rows, as a matrix."""
+        return self.array(var)[..., 0]
+
+    def block(self, start: int, m: int, n: int) -> Array:
+        """A matrix that lies contiguous in the flat array."""
+        return self.flat[start : start + m * n].reshape(m, n)
+
+    def filled(self, var: Var, value: float) -> Array:
+        """A buffer that holds one number throughout."""
+        array = self.slots[self.fast.slot[var.number]]
+        array.fill(value)
+        return array
+
+    def strided(self, var: Var, start: int, strides: Units, units: Units) -> Array:
+        """Some of the units of a Var, evenly spaced."""
+        of = self.array(var)
+        if len(var.units) > 1:
+            whole, of = of, of.reshape(-1, of.shape[-1])
+            assert np.may_share_memory(whole, of), "a view of what does not lie in one piece"
+        elif not var.units:
+            return of
+        step = of.strides[0]
+        shape = (*units, of.shape[-1]) if var.batched or units else ()
+        return as_strided(of[start:], shape, (*(s * step for s in strides), *of.strides[-1:])[: len(shape)])
+
+
+def without_warnings(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Run with IEEE arithmetic and no warnings.
+
+    NumPy keeps what it warns of in a context variable, so a context of the function's own costs a hundredth of
+    entering `errstate` every time.
+    """
+    context = contextvars.copy_context()
+    context.run(np.seterr, all="ignore")
+    if context.run(np.geterr) == np.geterr() or np.lib.NumpyVersion(np.__version__) < "2.0.0":
+        return np.errstate(all="ignore")(run)  # NumPy 1 keeps it per thread
+    return functools.partial(context.run, run)
+
+
+def _strided(of: Array, start: int, strides: Units, units: Units) -> Array:
+    return as_strided(of[start:], units, tuple(s * of.itemsize for s in strides))

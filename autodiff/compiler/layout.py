@@ -1,0 +1,151 @@
+"""Where the arrays of a program lie: what can be shared, fused, kept as one number, or left as it is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autodiff.compiler import code as ir
+from autodiff.compiler.code import BOOLEAN, Code, Var
+from autodiff.ops import OPS
+
+LONG = 1000  # more steps than this are run from a list: Python's own compiler takes longer than they do
+WIDE = 16  # from so many inputs on, the first layer reads the rows as they come, and copies nothing
+PLAIN = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*"}  # what single numbers do in Python's own arithmetic
+MUL, WHERE, RELU = OPS["mul"], OPS["where"], OPS["relu"]
+
+
+def dot_of(var: Var) -> list[Var] | None:
+    """The factors of a sum of products that are the same for all rows: a scalar product of two vectors."""
+    x: Any = var.args[0] if var.kind == ir.SUM else None
+    if x.__class__ is not Var or x.op is not MUL or x.batched or len(x.units) != 1:
+        return None
+    return list(x.args) if all(y.__class__ is Var and y.units == x.units for y in x.args) else None
+
+
+class Layout:
+    """Which Var is where: buffers by slot, views of them, and the fused forms the emitter uses."""
+
+    def __init__(self, code: Code) -> None:
+        self.code = code
+        self.uses: dict[int, int] = {}
+        results = [*code.outputs, code.gradient, *code.input_gradients.values()]
+        self.kept = {self.base(x).number for x in results if x.__class__ is Var}
+        live = self._live(results)
+        self.order = [v for v in code.vars if v.number in live]
+        self.long = len(self.order) > LONG
+        self.wide: set[int] = set() if self.long else self._wide()
+        self.boxed: set[int] = set() if self.long else self._boxed(results)
+        self.relus = {v.args[0].number: v for v in self.order if v.op is RELU and v.args[0].__class__ is Var}
+        self.static = self._static()
+        self.scalars: set[int] = set() if self.long else self._scalars(results)
+        self.fused: dict[int, Var] = {}  # OUTER and SUM_ROWS that are one product with a row of ones, by number
+        self.ones = self._with_ones()
+
+    def _live(self, results: list[Any]) -> set[int]:
+        live: set[int] = set()
+        stack = [x for x in results if x.__class__ is Var]
+        for x in stack:
+            self.uses[x.number] = self.uses.get(x.number, 0) + 1
+        while stack:
+            var = stack.pop()
+            if var.number in live:
+                continue
+            live.add(var.number)
+            for x in self.reads(var):
+                self.uses[x.number] = self.uses.get(x.number, 0) + 1
+                stack.append(x)
+        return live | {v.number for v in self.code.vars if v.kind == ir.INPUT}
+
+    @staticmethod
+    def reads(var: Var) -> list[Var]:
+        """The Vars that are read when this one is computed."""
+        if (factors := dot_of(var)) is not None:
+            return factors
+        if var.op is WHERE and isinstance(var.args[0], Var) and var.args[0].op in BOOLEAN:
+            return [x for x in (*var.args[0].args, *var.args[1:]) if isinstance(x, Var)]
+        return var.vars
+
+    def _wide(self) -> set[int]:
+        """Arguments of many numbers that go into matrix products alone: those take the rows as they come."""
+        readers: dict[int, list[Var]] = {}
+        for var in self.order:
+            for x in var.vars:
+                readers.setdefault(x.number, []).append(var)
+        return {
+            v.number for v in self.order
+            if v.kind == ir.INPUT and v.batched and v.size >= WIDE
+            and readers.get(v.number) and v.number not in self.kept
+            and all((u.kind == ir.MATMUL and u.args[1] is v and u.size > 1)
+                    or (u.kind == ir.OUTER and u.args[1] is v and not u.batched and u.info is None)
+                    for u in readers[v.number])
+        }  # fmt: skip
+
+    def _boxed(self, results: list[Any]) -> set[int]:
+        """Arguments of one number that are wanted as arrays of more: those get a buffer, as all the others do."""
+        spread = {v.number: v.args[0].number for v in self.order
+                  if v.kind in {ir.EXPAND, ir.VIEW} and v.args[0].__class__ is Var
+                  and v.args[0].kind in {ir.INPUT, ir.SEED} and v.args[0].units == ()}  # fmt: skip
+        read = [x for v in self.order for x in self.reads(v) if v.kind != ir.APPLY or v.op is WHERE]
+        return {spread[x.number] for x in (*read, *results) if x.__class__ is Var and x.number in spread}
+
+    def _static(self) -> set[int]:
+        """What does not change from call to call: made of constants and the number of rows."""
+        static: set[int] = set()
+        for var in self.order:
+            fixed = var.kind in {ir.CONST, ir.ROWS} or (var.kind in {ir.APPLY, ir.EXPAND} and not var.batched)
+            if fixed and all(x.number in static for x in var.vars):
+                static.add(var.number)
+        return static
+
+    def _scalars(self, results: list[Any]) -> set[int]:
+        """Single numbers that are the same for all rows and go into arithmetic alone: Python's floats are quicker."""
+        readers: dict[int, list[Var]] = {}
+        for var in self.order:
+            for x in self.reads(var):
+                readers.setdefault(x.number, []).append(var)
+        wanted = {x.number for x in results if x.__class__ is Var}
+        scalars: set[int] = set()
+        for var in self.order:
+            if var.units != () or var.batched or var.number in self.static or var.number in wanted:
+                continue
+            simple = dot_of(var) is not None or (
+                var.kind == ir.APPLY and var.op in PLAIN and all(x.number in scalars for x in var.vars)
+            )
+            users = [
+                u
+                for r in readers.get(var.number, [])
+                for u in (readers.get(r.number, []) if r.kind == ir.EXPAND else [r])
+            ]
+            if simple and all(u.kind == ir.APPLY and u.op is not WHERE for u in users):
+                scalars.add(var.number)
+        return scalars
+
+    @staticmethod
+    def base(var: Var) -> Var:
+        """The Var whose memory this one is in."""
+        while var.kind in {ir.VIEW, ir.EXPAND} and isinstance(var.args[0], Var):
+            var = var.args[0]
+        return var
+
+    def _with_ones(self) -> set[int]:
+        """The inputs of matrix products that get a row of ones, since weights and biases lie side by side."""
+        ones: set[int] = set()
+        for var in self.order:
+            if var.kind == ir.MATMUL and var.args[1].number not in self.wide and self.augmented(var):
+                ones.add(var.args[1].number)
+        return ones
+
+    @staticmethod
+    def augmented(var: Var) -> bool:
+        """Whether [weights, bias] are the rows of one block of the flat array."""
+        matrix, vector, *bias = var.args
+        if not bias or matrix.kind != ir.VIEW or bias[0].kind != ir.VIEW:
+            return False
+        if matrix.args[0].kind != ir.FLAT or bias[0].args[0].kind != ir.FLAT:
+            return False
+        m, n = matrix.units
+        start, strides = matrix.info
+        stride = (n + 1,) if m > 1 else bias[0].info[1]
+        rows = strides == (n + 1, 1) or (m == 1 and (strides[1] == 1 or n == 1))
+        owns = vector.kind in {ir.APPLY, ir.MATMUL, ir.CONCAT, ir.TAKE} or (vector.kind == ir.INPUT and vector.batched)
+        return rows and bias[0].info == (start + n, stride) and owns and vector.units == (n,) and vector.batched

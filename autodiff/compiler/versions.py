@@ -1,0 +1,112 @@
+"""A function as it was traced for one shape of its arguments, and the versions of it that were made for arrays."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodiff.compiler.code import Code
+from autodiff.compiler.fast import Fast
+from autodiff.compiler.graph import Graph
+from autodiff.compiler.group import Grouping
+from autodiff.compiler.instance import Instance
+from autodiff.compiler.reverse import backward
+from autodiff.value import Value
+
+Array = NDArray[np.float64]
+
+KEPT = 8  # programs for so many shapes, and buffers for so many numbers of rows, are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a version of the program computes."""
+
+    gradient: bool = False  # by the parameters
+    argnums: tuple[int, ...] = ()  # by these arguments
+    per_row: bool = False
+    seeded: bool = False
+    careful: bool = False
+
+    @property
+    def derivatives(self) -> bool:
+        """Whether it computes any derivative."""
+        return self.gradient or bool(self.argnums)
+
+
+class Version:
+    """One version of a traced function, made for arrays, with its buffers for each number of rows."""
+
+    def __init__(self, code: Code, flat: Array) -> None:
+        self.fast = Fast(code)
+        self.flat = flat
+        self.products = code.matrix_products > 0
+        per_row = max(self.fast.bytes_per_row(), 8)
+        # As many rows as fit the cache; products want enough of them, plain arithmetic as many as a call is worth.
+        self.block = min(1024, max(256, 2**22 // per_row)) if self.products else min(16384, max(512, 2**22 // per_row))
+        self._instances: dict[int, dict[int, Instance]] = {}  # by thread and rows
+
+    def instance(self, rows: int, thread: int = 0) -> Instance:
+        """The buffers for so many rows, of one thread."""
+        instances = self._instances.setdefault(thread, {})  # a thread's own: no other one changes it meanwhile
+        found = instances.get(rows)
+        if found is None:
+            while len(instances) >= KEPT:
+                instances.pop(next(iter(instances)))
+            found = instances[rows] = Instance(self.fast, rows, self.flat)
+        return found
+
+
+@dataclass
+class Trace:
+    """A function as it was traced for one shape of its arguments."""
+
+    traced: int  # nodes, before any pass
+    shared: int  # after constants, common subexpressions and dead code
+    graph: Graph
+    names: list[str]  # of the arguments
+    shapes: list[Any]  # of one sample of each; None for a static one
+    batched: list[bool]
+    order: list[int] = field(default_factory=list[int])  # the parameters' nodes, as they lie in the flat array
+    versions: dict[Want, Version] = field(default_factory=dict[Want, Version])
+
+    def __post_init__(self) -> None:
+        self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
+        self.parameters: list[Value] = []
+        self.flat = np.zeros(len(self.graph.parameters))
+        self.version(Want(gradient=self.graph.shape == ()))
+
+    def code(self, want: Want, *, grouped: bool = True) -> Code:
+        """The array code of a version."""
+        code, _ = self.grouping(want, grouped=grouped)
+        return code
+
+    def grouping(self, want: Want, *, grouped: bool = True) -> tuple[Code, Grouping]:
+        """Array code, and how it came about."""
+        grouping = Grouping(
+            self.graph, self.sizes, self.batched, parameters=want.gradient, arguments=frozenset(want.argnums),
+            grouped=grouped, careful=want.careful, placed=self.order,
+        )  # fmt: skip
+        code = grouping.run()
+        if not self.order:  # the first version made decides how parameters lie in the flat array
+            places = {node: place for node, (array, place) in grouping.where.items() if array is grouping.flat}
+            self.order = sorted(places, key=lambda node: places[node] or 0)
+            self.parameters = [self.graph.parameters[node] for node in self.order]
+        if want.derivatives:
+            backward(code, per_row=want.per_row or not grouped, seeded=want.seeded, careful=want.careful)
+        return code, grouping
+
+    def version(self, want: Want) -> Version:
+        """The version that computes this, made when it is first asked for."""
+        found = self.versions.get(want)
+        if found is None:
+            found = self.versions[want] = Version(self.code(want), self.flat)
+        return found
+
+    def read(self) -> None:
+        """Take the parameters' numbers as they are now."""
+        self.flat[:] = [p.data for p in self.parameters]
