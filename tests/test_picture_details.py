@@ -260,9 +260,7 @@ class TestOptions:
         assert not any("label" in at for *_, at in parse(picture).edges)
         assert "point at an edge" in picture.source
         if has_graphviz():
-            assert (
-                len(layout(picture).edges) == 50 * 7
-            )  # three uses of Values, there and back, and a constant
+            assert len(layout(picture).edges) == 50 * 7  # three uses of Values, there and back, and a constant
 
     def test_edges_that_lead_too_far_are_summed_up(self):
         """Unless told to draw all the same: the card says how."""
