@@ -228,7 +228,7 @@ class Gallery:
 
     def steps(self) -> list[Figure]:
         """The walk through forward pass, backward pass and update."""
-        path = stepper(pictures.network(), self.out / "stepper.html", learning_rate=1.0, title="Backpropagation")
+        path = stepper(pictures.network(), self.out / "stepper.html", learning_rate=0.5, title="Backpropagation")
         self.written.append(path)
         caption = "Play, step, or use the arrow keys; click a node to see the chain-rule sum behind its δ."
         return [Figure("Step by step through the network", caption, path.name, wide=True)]

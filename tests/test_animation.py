@@ -175,6 +175,14 @@ class TestFiles:
         with pytest.raises(ValueError, match=r"seconds is how long a step is shown, from 0\.02 to 600"):
             animate(product(), tmp_path / "a.svg", seconds=seconds)
 
+    @pytest.mark.parametrize("option", ["direction", "fps"])
+    def test_an_option_that_a_sweep_has_not_is_refused(self, tmp_path, option):
+        """With those it has."""
+        for call in (frames, lambda root, **options: animate(root, tmp_path / "a.svg", **options)):
+            with pytest.raises(TypeError, match=f"a sweep has no option '{option}': it must be one of detail, rankdir"):
+                call(product(), **{option: "forward"})
+        assert list(tmp_path.iterdir()) == []
+
     def test_a_missing_folder_is_named(self, tmp_path):
         """Folders are the caller's to make."""
         with pytest.raises(FileNotFoundError, match=r"no folder .*missing"):

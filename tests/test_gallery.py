@@ -154,3 +154,11 @@ def test_who_wants_no_motion_gets_stills(gallery, chromium):
     (made.out / "index.html").unlink()
     assert shown
     assert not any(name.endswith(".gif") for name in shown)
+
+
+def test_the_update_that_the_stepper_shows_makes_the_loss_smaller(gallery):
+    """A step too long would teach that descent goes up."""
+    made, _, _ = gallery
+    walk = (made.out / "stepper.html").read_text(encoding="utf-8")
+    ((before, after),) = re.findall(r'"before":"([^"]*)","after":"([^"]*)"', walk)
+    assert float(after) < float(before)

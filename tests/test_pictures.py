@@ -1,5 +1,6 @@
 """Pictures: what the DOT text says, that every label stays text, and that an image comes out wherever one can."""
 
+import errno
 import importlib.util
 import os
 import re
@@ -673,9 +674,35 @@ class TestWriting:
     def test_a_path_that_is_a_folder_is_an_error_without_remains(self, out):
         """Nothing temporary stays behind."""
         (out / "a.gv").mkdir()
-        with pytest.raises(OSError):
+        with pytest.raises(IsADirectoryError, match=r"a\.gv' is a folder"):
             render(draw(neuron()), out / "a.gv")
         assert files(out) == ["a.gv"]
+
+    def test_what_the_system_refuses_is_said_of_the_path_that_was_given(self, out, monkeypatch):
+        """Not of a temporary file, which nobody has heard of."""
+        monkeypatch.setattr(rendering.os, "replace", refused)
+        with pytest.raises(PermissionError, match=r"Permission denied: '[^']*/a\.gv'"):
+            render(draw(neuron()), out / "a.gv")
+        assert files(out) == []
+
+    def test_no_graphviz_is_still_said_where_nothing_can_be_written(self, out, monkeypatch):
+        """The source that would lie beside the picture must not hide why there is none."""
+        monkeypatch.setattr(rendering, "_commands", lambda *_: iter(()))
+        monkeypatch.setattr(rendering.os, "replace", refused)
+        with pytest.raises(RenderError, match=r"no Graphviz.*could not be left in .*a\.svg\.dot.*Permission denied"):
+            render(draw(neuron()), out / "a.svg")
+        assert files(out) == []
+
+    @pytest.mark.parametrize("timeout", [0, -1, "1", None, float("nan"), float("inf")])
+    def test_a_timeout_has_to_be_a_time(self, out, timeout):
+        """Else it would look as if Graphviz had been slow."""
+        with pytest.raises(ValueError, match="timeout is a number of seconds above 0"):
+            render(draw(neuron()), out / "a.svg", timeout=timeout)
+        assert files(out) == []
+
+
+def refused(*_):
+    raise PermissionError(errno.EACCES, "Permission denied", "temporary")
 
 
 def test_importing_the_engine_does_not_import_graphviz():

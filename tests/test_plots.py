@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="matplotlib is the extra `plots`")
 
 from matplotlib.colors import to_hex, to_rgb
+from matplotlib.contour import QuadContourSet
 
 from autodiff.pictures import style as pictures
 from models import LinearRegression, MLPClassifier, Perceptron, datasets
@@ -102,6 +103,28 @@ def test_a_flat_cost_has_no_contours_and_is_drawn():
     """A path that does not move on a cost that does not change."""
     ax = descent_contour(lambda u, v: 0.0 * u * v, [[1.0, 1.0]])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("u", "v")
+
+
+def test_a_cost_without_slope_is_drawn_as_a_line():
+    """With room above and below it."""
+    low, high = descent_curve(lambda w: 0.0 * w + 3.0, [1.0, 1.0]).get_ylim()
+    assert low < 3.0 < high
+
+
+def test_a_cost_is_drawn_of_what_the_descent_takes_it_of():
+    """Values: their methods work, and beyond the largest float there is a gap, as out of the domain, and no error."""
+    ax = descent_curve(lambda w: w.log() ** 2, [3.0, 2.0], window=(-1.0, 4.0))
+    at, curve = ax.lines[0].get_data()
+    assert np.isnan(curve[at <= 0.0]).all()
+    assert curve[at > 0.0] == pytest.approx(np.log(at[at > 0.0]) ** 2)
+    steep = descent_path(lambda w: w**4, 10.0, learning_rate=10.0, steps=20)
+    assert abs(steep[-1]) > 1e80  # to the fourth it is more than a float holds
+    assert descent_curve(lambda w: w**4, steep, window=(-20, 20)).get_ylim()[1] == pytest.approx(20**4, rel=0.1)
+    contours = descent_contour(lambda w, b: w.log() ** 2 + b**2, [[2.0, 1.0], [1.5, 0.5]], window=((-1, 3), (-1, 1)))
+    assert contours.collections
+    for draw, path in ((descent_curve, [1.0]), (descent_contour, [[1.0, 1.0]])):
+        with pytest.raises(ValueError, match="finite number somewhere in the window"):
+            draw(lambda w, *_: w * np.inf, path, window=None)
 
 
 def test_residuals_reach_from_the_line_to_the_points():
@@ -233,6 +256,14 @@ def test_regions_of_three_classes_and_of_a_function():
     one = decision_regions(lambda rows: fires(rows, [4, 5], -6), [[0, 0], [1, 1]], [0, 1])
     border = np.concatenate([path.vertices for path in one.collections[-1].get_paths()])
     assert border @ [4, 5] == pytest.approx(6, abs=9 * 2 / 160)
+
+
+@pytest.mark.parametrize("X", [[[0.0, 0.0]], [[0.0, 0.0], [1.0, 2.0]]])
+def test_one_class_is_decided_everywhere(X):
+    """No border, and nothing to warn of."""
+    ax = decision_regions(lambda rows: np.zeros(len(rows)), X, [0.0] * len(X))
+    (everywhere,) = [each for each in ax.collections if isinstance(each, QuadContourSet)]
+    assert len(everywhere.get_facecolor()) == 1
 
 
 def test_a_hinton_diagram_has_areas_in_proportion_to_weights():
@@ -430,3 +461,13 @@ def test_a_gif_that_cannot_be_is_refused(tmp_path, figures, name, options, messa
     with pytest.raises(ValueError, match=message):
         write_gif([axes(size=size).figure for size in figures], tmp_path / name, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_figure_and_a_folder_are_refused(tmp_path):
+    """Each is named, and nothing is written."""
+    (tmp_path / "a.gif").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"a\.gif' is a folder"):
+        write_gif([axes().figure], tmp_path / "a.gif")
+    with pytest.raises(TypeError, match=r"figures are matplotlib Figures, got Axes: .* ax\.figure"):
+        write_gif([axes()], tmp_path / "b.gif")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]

@@ -503,12 +503,20 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, monkeypa
     """Each error names the value, the rule and the way out; no file is left."""
     C, *_ = neuron()
     page = tmp_path / "walk.html"
+    (tmp_path / "folder.html").mkdir()
     for error, match, call in [
         (TypeError, "takes the Value at the end", lambda: stepper(3.0, page)),
         (ValueError, r"unknown suffix '\.svg'", lambda: stepper(C, tmp_path / "walk.svg")),
         (FileNotFoundError, "create it first", lambda: stepper(C, tmp_path / "no" / "walk.html")),
         (ValueError, "learning_rate is a finite number above 0, got -1", lambda: stepper(C, page, learning_rate=-1)),
         (ValueError, "learning_rate", lambda: stepper(C, page, learning_rate=math.nan)),
+        (ValueError, "learning_rate .* got True", lambda: stepper(C, page, learning_rate=True)),
+        (ValueError, "max_nodes is a whole number .* got 2.5", lambda: stepper(C, page, max_nodes=2.5)),
+        (ValueError, "max_nodes is a whole number .* got 0", lambda: stepper(C, page, max_nodes=0)),
+        (ValueError, "timeout is a number of seconds above 0", lambda: stepper(C, page, timeout=0)),
+        (TypeError, "title is text, got int 3", lambda: stepper(C, page, title=3)),
+        (TypeError, "parameters are several Values", lambda: stepper(C, page, parameters=C)),
+        (IsADirectoryError, "is a folder", lambda: stepper(C, tmp_path / "folder.html")),
         (ValueError, "digits is a whole number from 1 to 17", lambda: stepper(C, page, digits=0)),
         (ValueError, "more than max_nodes=3", lambda: stepper(C, page, max_nodes=3)),
         (TypeError, "parameters are Values, got float", lambda: stepper(C, page, parameters=[1.0])),
@@ -520,7 +528,15 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, monkeypa
     monkeypatch.setattr(rendering, "_commands", lambda form, engine: iter(()))
     with pytest.raises(RenderError, match="no Graphviz"):
         stepper(C, page)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "folder.html"]
+
+
+def test_a_learning_rate_may_be_any_real_number(opened):
+    """A NumPy scalar of any width is one."""
+    w = Value(1.0, "w")
+    page = opened(w * w, learning_rate=np.float32(0.25))
+    go(page, last(page))
+    assert "0.25" in page.locator("#panel").inner_text()
 
 
 def test_one_leaf_alone_is_a_walk_too(opened):

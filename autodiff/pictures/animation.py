@@ -85,6 +85,9 @@ def animate(
 
 def _scenes(root: Value, options: Options) -> tuple[list[Scene], list[str]]:
     """The scene of each step, and what happens there in words."""
+    unknown = [option for option in options if option not in Options.__annotations__]
+    if unknown:
+        raise TypeError(f"a sweep has no option {unknown[0]!r}: it must be one of {', '.join(Options.__annotations__)}")
     settled = plan(root, direction="both", **options)
     if settled.detail == "summary":
         raise ValueError(f"{settled.message.replace(chr(10), ' ')}; a summary has no steps")

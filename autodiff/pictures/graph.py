@@ -26,6 +26,7 @@ from autodiff.value import Value
 Detail = Literal["operations", "neurons", "layers"]
 MAX_DIGITS = 17  # enough to tell any two floats apart
 
+_MAX_NODES = 2_000  # unless told otherwise; who raises it wants to see all, however long that takes
 _READABLE = 120  # nodes, beyond which a network is drawn by neurons unless told otherwise
 _AT_ONCE = 50_000  # nodes, beyond which grouping them takes seconds: then only who asks for it gets it
 _MAX_STROKES = 20_000  # links between neurons: more of them, or of layers, are no picture
@@ -43,7 +44,7 @@ def draw(
     number_format: NumberFormat | None = None,
     names: Mapping[str, Any] | None = None,
     parameters: Iterable[Value] | None = None,
-    max_nodes: int = 2_000,
+    max_nodes: int = _MAX_NODES,
     max_neurons: int | None = 16,
     legend: bool = True,
 ) -> Picture:
@@ -144,7 +145,7 @@ def plan(
     number_format: NumberFormat | None = None,
     names: Mapping[str, Any] | None = None,
     parameters: Iterable[Value] | None = None,
-    max_nodes: int = 2_000,
+    max_nodes: int = _MAX_NODES,
     max_neurons: int | None = 16,
     legend: bool = True,
 ) -> Plan:
@@ -182,7 +183,11 @@ def _choose(
     grouped = any(len(labels.path(node)) > 1 for node in nodes if node.op is not None)
     if detail == "operations" or (detail is None and not (grouped and size > _READABLE)):
         if size <= max_nodes:
-            if detail or ranks_crossed([use for node in nodes for use in uses(node)]) <= TOO_FAR:
+            if (
+                detail
+                or max_nodes > _MAX_NODES
+                or ranks_crossed([use for node in nodes for use in uses(node)]) <= TOO_FAR
+            ):
                 return "operations", None, ""
             return (
                 "summary",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 TIMEOUT = 60.0  # seconds for one layout
+_DAY = 86_400.0  # longer waits overflow in some systems
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 
 _PYGRAPHVIZ = """
@@ -72,7 +73,10 @@ def render(picture: HasSource, path: str | os.PathLike[str], *, timeout: float =
 def kept(path: Path, source: str, error: RenderError) -> RenderError:
     """Leave the DOT source beside a path that could not be written; give the error that says so."""
     beside = path.with_name(path.name + ".dot")
-    write(beside, source.encode())
+    try:
+        write(beside, source.encode())
+    except OSError as refused:
+        return RenderError(f"{error}. The DOT source could not be left in {str(beside)!r}: {refused.strerror}")
     return RenderError(f"{error}. The DOT source is in {str(beside)!r}")
 
 
@@ -84,11 +88,15 @@ def target(path: str | os.PathLike[str], suffixes: Iterable[str]) -> tuple[Path,
         raise ValueError(f"unknown suffix {path.suffix!r} of {str(path)!r}: it must be one of {', '.join(suffixes)}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into: create it first")
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder: give the path of a file, inside it or elsewhere")
     return path, suffix
 
 
 def image(source: str, form: str, *, engine: str = "dot", timeout: float = TIMEOUT) -> bytes:
     """Lay DOT text out and give the image's bytes, by the first Graphviz that can; RenderError when none can."""
+    if not (isinstance(timeout, (int, float)) and 0 < timeout <= _DAY):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"timeout is a number of seconds above 0, at most a day, got {timeout!r}")
     failures: list[str] = []
     for name, command, environment in _commands(form, engine):
         try:
@@ -118,6 +126,8 @@ def write(path: Path, content: bytes) -> None:
     try:
         temporary.write_bytes(content)
         os.replace(temporary, path)  # noqa: PTH105 # tests stand in for this very call
+    except OSError as error:  # which names the temporary file
+        raise type(error)(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

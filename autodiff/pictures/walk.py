@@ -11,6 +11,7 @@ import hashlib
 import html
 import json
 import math
+import numbers
 import os
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -64,15 +65,16 @@ def stepper(
     """
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(f"stepper takes the Value at the end of a computation, got {type(root).__name__} {root!r}")
-    path = Path(path)
-    if path.suffix.lower() not in {".html", ".htm"}:
-        raise ValueError(f"unknown suffix {path.suffix!r} of {str(path)!r}: a stepper is a page, .html")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into: create it first")
-    if not (isinstance(learning_rate, (int, float)) and 0.0 < learning_rate < math.inf):  # pyright: ignore[reportUnnecessaryIsInstance]
+    path, _ = rendering.target(path, (".html", ".htm"))
+    real = isinstance(learning_rate, numbers.Real) and learning_rate.__class__ is not bool  # pyright: ignore[reportUnnecessaryComparison]
+    if not (real and 0.0 < learning_rate < math.inf):
         raise ValueError(f"learning_rate is a finite number above 0, got {learning_rate!r}")
     if digits.__class__ is not int or digits not in _DIGITS:
         raise ValueError(f"digits is a whole number from 1 to 17, got {digits!r}")
+    if max_nodes.__class__ is not int or max_nodes < 1:
+        raise ValueError(f"max_nodes is a whole number of at least 1, got {max_nodes!r}")
+    if not (title is None or isinstance(title, str)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"title is text, got {type(title).__name__} {title!r}")
     flow = Flow(root)
     if len(flow.order) > max_nodes:
         raise ValueError(
@@ -89,6 +91,10 @@ def stepper(
 
 
 def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:
+    if not isinstance(parameters, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] # nor is a single Value
+        raise TypeError(
+            f"parameters are several Values, got {type(parameters).__name__} {parameters!r}: put it in [...]"
+        )
     chosen = list(parameters)
     for i, each in enumerate(chosen):
         if not isinstance(each, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff import grad
+from autodiff import DomainError, Value, grad, no_grad
 from models._validation import numbers, positive, whole
 from models.plots._arguments import interval
 from models.plots.style import Palette, axes_or_new, blend, colours_on, label
@@ -64,7 +64,8 @@ def descent_curve(
     `path` (n,) is where the descent has been, as `descent_path` gives it. It starts at the hollow point. `window` is
     what is shown of w; by default all of the path.
 
-    Raises ValueError for a path or window of another shape.
+    Where the cost is not a finite number there is a gap. Raises ValueError for a path or window of another shape, and
+    for a cost that is finite nowhere.
 
     >>> ax = descent_curve(lambda w: w ** 2, [4.0, 2.0, 1.0])
     >>> ax.get_xlabel(), ax.get_ylabel()
@@ -75,12 +76,11 @@ def descent_curve(
     ax = axes_or_new(ax)
     colours = colours_on(ax)
     at = np.linspace(low, high, 241)
-    curve = np.array([float(cost(w)) for w in at.tolist()])
-    heights = np.array([float(cost(w)) for w in places.tolist()])
+    curve, heights = (np.array([_cost_at(cost, w) for w in each.tolist()]) for each in (at, places))
     ax.plot(at, curve, color=colours.muted, linewidth=1.5, zorder=1)
     _draw_path(ax, np.column_stack([places, heights]), heights, colours)
     ax.set_xlim(low, high)
-    bottom, top = curve.min(), curve.max()
+    bottom, top = _range(curve)
     ax.set_ylim(bottom - 0.06 * (top - bottom), top + 0.04 * (top - bottom))
     label(ax, x=_names(cost, 1)[0], y="C")
     return ax
@@ -100,7 +100,8 @@ def descent_contour(
     is what is shown, ((low, high), (low, high)); by default all of the path. The levels lie closer where the cost is
     low.
 
-    Raises ValueError for a path or window of another shape.
+    Where the cost is not a finite number there is a gap. Raises ValueError for a path or window of another shape, and
+    for a cost that is finite nowhere.
 
     >>> ax = descent_contour(lambda w, b: w ** 2 + 3 * b ** 2, [[2.0, 1.0], [1.0, -0.5]])
     >>> ax.get_xlabel(), ax.get_ylabel()
@@ -115,18 +116,38 @@ def descent_contour(
     ax = axes_or_new(ax, size=(5.2, 4.2))
     colours = colours_on(ax)
     x, y = np.linspace(left, right, 81), np.linspace(bottom, top, 81)
-    z = np.array([[float(cost(w, b)) for w in x.tolist()] for b in y.tolist()])
+    z = np.array([[_cost_at(cost, w, b) for w in x.tolist()] for b in y.tolist()])
+    lowest, highest = _range(z)
     # Equal steps of the root: for a bowl, contours at equal distances from its lowest point.
-    heights = z.min() + (z.max() - z.min()) * np.linspace(0.02, 1.0, levels) ** 2
-    if z.max() > z.min():
+    heights = lowest + (highest - lowest) * np.linspace(0.02, 1.0, levels) ** 2
+    if np.nanmax(z) > np.nanmin(z):
         shades = [blend(colours.muted, colours.paper, share) for share in np.linspace(1.0, 0.35, levels)]
         ax.contour(x, y, z, levels=heights, colors=shades, linewidths=0.9, zorder=1)
-    _draw_path(ax, places, np.array([float(cost(w, b)) for w, b in places.tolist()]), colours)
+    _draw_path(ax, places, np.array([_cost_at(cost, *place) for place in places.tolist()]), colours)
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
     names = _names(cost, 2)
     label(ax, x=names[0], y=names[1])
     return ax
+
+
+def _cost_at(cost: Callable[..., Any], *place: float) -> float:
+    """The cost there, of Values as `descent_path` has it; NaN where it is not finite or not defined."""
+    try:
+        with no_grad():
+            found = cost(*map(Value, place))
+    except DomainError:
+        return np.nan
+    height = found.data if isinstance(found, Value) else float(found)
+    return height if np.isfinite(height) else np.nan
+
+
+def _range(costs: Array) -> tuple[float, float]:
+    """The lowest and the highest; around a flat cost there is room too."""
+    if np.isnan(costs).all():
+        raise ValueError("cost must be a finite number somewhere in the window, and is so nowhere: give window=")
+    low, high = float(np.nanmin(costs)), float(np.nanmax(costs))
+    return (low, high) if low < high else (low - 1.0, high + 1.0)
 
 
 def _draw_path(ax: Axes, points: Array, heights: Array, colours: Palette) -> None:

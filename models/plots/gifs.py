@@ -46,6 +46,8 @@ def write_gif(
     positive(last, "last")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into: create it first")
+    if path.is_dir():
+        raise IsADirectoryError(f"{str(path)!r} is a folder: give the path of a file")
     frames = [_frame(figure) for figure in figures]
     if not frames:
         raise ValueError("figures is empty: a film needs one frame at least")
@@ -66,8 +68,11 @@ def write_gif(
 
 def _frame(figure: Figure) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
     from PIL import Image  # comes with matplotlib
 
+    if not isinstance(figure, Figure):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
+        raise TypeError(f"figures are matplotlib Figures, got {type(figure).__name__}: Axes have theirs in ax.figure")
     before = figure.canvas
     try:
         canvas = FigureCanvasAgg(figure)

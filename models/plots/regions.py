@@ -68,7 +68,8 @@ def decision_regions(
     heights, borders = _heights(model, places, np.searchsorted(classes, decided), len(classes))
     heights = heights.reshape(resolution, resolution)
     paper = [blend(each, colours.paper, 0.2) for each in colour]
-    ax.contourf(x1, x2, heights, levels=[-np.inf, *borders, np.inf], colors=paper, zorder=0)
+    ends = (-np.inf, np.inf) if len(borders) else (heights.min() - 1.0, heights.max() + 1.0)  # one class is everywhere
+    ax.contourf(x1, x2, heights, levels=[ends[0], *borders, ends[1]], colors=paper, zorder=0)
     for i, name in enumerate(names or classes.tolist()):
         mine = answers == classes[i]
         ax.scatter(
