@@ -124,9 +124,7 @@ def assert_like_eager(f, parameters, *columns, close=CLOSE):
     point = compile(f, in_axes=None)
     value, gradient, by = point.value_and_grad(*[x[0] for x in columns], argnums=every)
     np.testing.assert_allclose(value, values[0], **close)
-    np.testing.assert_allclose(
-        gradient, gradients[0][np.argsort(in_order(program, parameters))][in_order(point, parameters)], **close
-    )
+    np.testing.assert_allclose(gradient, gradients[0][np.argsort(in_order(program, parameters))][in_order(point, parameters)], **close)
     for got, wanted in zip(by, inputs, strict=True):
         np.testing.assert_allclose(got, wanted[0], **close)
 
@@ -179,9 +177,7 @@ def test_a_small_convolution(rng):
 
     def f(image):
         windows = [(i, j) for i in range(3) for j in range(3)]
-        return mean(
-            [relu(sum(K[k][m] * image[i + k, j + m] for k in range(2) for m in range(2)) + b) for i, j in windows]
-        )
+        return mean([relu(sum(K[k][m] * image[i + k, j + m] for k in range(2) for m in range(2)) + b) for i, j in windows])
 
     images = rng.normal(size=(3, 4, 4))
     assert_like_eager(f, [K, [b]], images)
@@ -229,9 +225,7 @@ def test_softmax_cross_entropy(rng, style):
 def test_losses_with_cases(rng, loss):
     """Losses that decide by `where`, `maximum` and `clip`, with rows on either side."""
     W, b = leaves(rng, 2), leaves(rng)
-    assert_like_eager(
-        lambda x, y: loss(weighted_sum(W, x, b), y), [W, [b]], rng.normal(size=(40, 2)), rng.normal(size=40) * 2
-    )
+    assert_like_eager(lambda x, y: loss(weighted_sum(W, x, b), y), [W, [b]], rng.normal(size=(40, 2)), rng.normal(size=40) * 2)
 
 
 def test_polynomials(rng):
@@ -278,13 +272,7 @@ def greeks(S, K, r, v, T):
 def test_black_scholes_and_all_greeks(rng):
     """Price, delta, strike, rho, vega, theta: closed forms, for a batch and for one option on floats."""
     n = 64
-    book = [
-        rng.uniform(80, 120, n),
-        rng.uniform(80, 120, n),
-        rng.uniform(0.0, 0.08, n),
-        rng.uniform(0.1, 0.6, n),
-        rng.uniform(0.1, 3.0, n),
-    ]
+    book = [rng.uniform(80, 120, n), rng.uniform(80, 120, n), rng.uniform(0.0, 0.08, n), rng.uniform(0.1, 0.6, n), rng.uniform(0.1, 3.0, n)]
     program = compile(black_scholes)
     price, _, by = program.value_and_grad(*book, reduce=None, argnums=(0, 1, 2, 3, 4))
     wanted, sensitivities = greeks(*book)
@@ -360,12 +348,7 @@ def test_functions_that_give_constants_or_arguments():
     """A constant, an argument, a parameter as the whole function."""
     X = np.array([1.0, -2.0])
     w = Value(4.0)
-    for f, values, slope in (
-        (lambda x: 3, [3.0, 3.0], 0.0),
-        (lambda x: x, X, 1.0),
-        (lambda x: w, [4.0, 4.0], 0.0),
-        (lambda x: True, [1, 1], 0.0),
-    ):
+    for f, values, slope in ((lambda x: 3, [3.0, 3.0], 0.0), (lambda x: x, X, 1.0), (lambda x: w, [4.0, 4.0], 0.0), (lambda x: True, [1, 1], 0.0)):
         program = compile(f)
         np.testing.assert_array_equal(program(X), values)
         value, gradient, dx = program.value_and_grad(X, reduce="sum", argnums=0, weights=[1.0, 2.0])
@@ -462,9 +445,7 @@ def test_a_pandas_frame():
 def test_wide_inputs(rng, width, bias):
     """Around the width from which rows are read as they come; one layer or two readers of the same input."""
     W, b, v = leaves(rng, 3, width), leaves(rng, 3), leaves(rng, 3)
-    f = lambda x, y: (
-        (sum(c * tanh(weighted_sum(w, x, d if bias else 0.0)) for c, w, d in zip(v, W, b, strict=True)) - y) ** 2
-    )
+    f = lambda x, y: (sum(c * tanh(weighted_sum(w, x, d if bias else 0.0)) for c, w, d in zip(v, W, b, strict=True)) - y) ** 2
     X, y = rng.normal(size=(6, width)), rng.normal(size=6)
     assert_like_eager(f, [W, b, v] if bias else [W, v], X, y)
     program = compile(f)
@@ -532,9 +513,7 @@ def test_many_outputs():
     """A sequence gives one more axis, nested ones two; constants and parameters among them."""
     w = Value(2.0)
     X = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
-    np.testing.assert_array_equal(
-        compile(lambda x: [x[0] + x[1], w, 7, x[0]])(X), [[3, 2, 7, 1], [7, 2, 7, 3], [11, 2, 7, 5]]
-    )
+    np.testing.assert_array_equal(compile(lambda x: [x[0] + x[1], w, 7, x[0]])(X), [[3, 2, 7, 1], [7, 2, 7, 3], [11, 2, 7, 5]])
     nested = compile(lambda x: [[x[0], x[1]], (x[0] * w, x[1] * w)])(X)
     np.testing.assert_array_equal(nested, np.stack([X, 2 * X], axis=1))
     np.testing.assert_array_equal(compile(lambda x: x * x)(X), X * X)
@@ -668,19 +647,12 @@ def test_zero_times_infinity_hands_nothing_on():
     np.testing.assert_array_equal(ds, [1.0, 2.5])
     shared = compile(lambda x, s: where(s > 0.0, sqrt(s), 0.0) * x, in_axes=(0, None))
     assert shared.value_and_grad([1.0, 2.0], 0.0, argnums=1)[2] == 0.0
-    assert compile(lambda s: where(s > 0.0, sqrt(s), 0.0)).value_and_grad(0.0, argnums=0)[2] == 0.0
+    assert compile(lambda s: where(s > 0.0, sqrt(s), 0.0)).value_and_grad(0.0, argnums=0) [2] == 0.0
 
 
 def test_edges_at_one_point_are_those_of_arrays():
     """Where float arithmetic raises, one point gives what a row gives: infinity and NaN."""
-    for f, x in (
-        (log, 0.0),
-        (log, -1.0),
-        (exp, 1000.0),
-        (lambda x: 1.0 / x, 0.0),
-        (sqrt, -1.0),
-        (lambda x: x**0.5, 0.0),
-    ):
+    for f, x in ((log, 0.0), (log, -1.0), (exp, 1000.0), (lambda x: 1.0 / x, 0.0), (sqrt, -1.0), (lambda x: x**0.5, 0.0)):
         program = compile(f)
         for _ in range(2):
             np.testing.assert_array_equal(program(x), program([x])[0])
@@ -1001,11 +973,7 @@ def test_parameters_are_no_numbers_either():
         scale.data = 5.0
         return scale * x
 
-    for f, what in (
-        (lambda x: x * w.data, "reading .data of 'w'"),
-        (assign, "assigning .data of 'w'"),
-        (assign_own, "assigning .data of 'scale'"),
-    ):
+    for f, what in ((lambda x: x * w.data, "reading .data of 'w'"), (assign, "assigning .data of 'w'"), (assign_own, "assigning .data of 'scale'")):
         with pytest.raises(TraceError, match=what):
             compile(f)([1.0])
     for f in (lambda x: x if w > 0 else -x, lambda x: x if w else -x, lambda x: x if w == 2.0 else -x):
@@ -1262,10 +1230,6 @@ def test_a_program_is_described():
     assert repr(program) == "<Program price, not traced yet>"
     program.trace([1.0])
     assert repr(program) == "<Program price, 1 parameters>"
-    assert (program.__name__, program.__doc__, list(inspect.signature(program).parameters)) == (
-        "price",
-        "A price.",
-        ["x"],
-    )
+    assert (program.__name__, program.__doc__, list(inspect.signature(program).parameters)) == ("price", "A price.", ["x"])
     assert sigmoid(0.0) == 0.5
     assert total([program(2.0)]) == 2.0

@@ -359,9 +359,7 @@ def test_the_best_weights_or_the_last():
     last = []
     net = MLP(3, [8, 1], random_state=0)
     settings = {"learning_rate": 0.3, "validation": (X[:4], -NUMBERS[:4, 0]), "patience": 3, "random_state": 0}
-    history = train(
-        net, X, NUMBERS[:, 0], restore_best=False, callbacks=[lambda e: last.append(weights(e.model))], **settings
-    )
+    history = train(net, X, NUMBERS[:, 0], restore_best=False, callbacks=[lambda e: last.append(weights(e.model))], **settings)
     assert weights(net) == last[-1]
     best = MLP(3, [8, 1], random_state=0)
     train(best, X, NUMBERS[:, 0], **settings)

@@ -138,12 +138,7 @@ def test_one_target_gives_a_vector_and_a_float():
         ([[1.0]], [1.0], {"learning_rate": np.nan}, r"learning_rate .*must be a number above 0, got nan"),
         ([[1.0]], [1.0], {"learning_rate": "fast"}, r"learning_rate .*must be a number above 0, got 'fast'"),
         ([[1e200], [2e200]], [1.0, 2.0], {}, r"X has numbers up to 2e\+200, whose squares are infinite: scale"),
-        (
-            [[1.0], [2.0]],
-            [1e200, 2e200],
-            {},
-            r"the loss became inf, .* after 0 steps: the numbers in y are too large; scale",
-        ),
+        ([[1.0], [2.0]], [1e200, 2e200], {}, r"the loss became inf, .* after 0 steps: the numbers in y are too large; scale"),
         ([[1.0]], [1.0], {"epochs": -1}, r"epochs must be a whole number, 0 or more, got -1"),
         (
             [[1e3], [2e3]],
