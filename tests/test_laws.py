@@ -379,6 +379,10 @@ def test_a_kink_is_0_where_the_pieces_meet_and_nowhere_else(a):
     assert OPS["clip"].kink(low, low, high) == OPS["clip"].kink(high, low, high) == 0.0
     assert OPS["clip"].kink(-low, low, high) != 0.0
     assert OPS["clip"].kink(-high, low, high) != 0.0
+    turn = OPS["atan2"].kink  # jumps by 2π across the negative axis, and has no angle at the origin
+    assert turn(0.0, -a) == turn(0.0, 0.0) == 0.0
+    assert turn(0.0, a) != 0.0
+    assert turn(a, 0.0) != 0.0
 
 
 @pytest.mark.parametrize("k", [1.0, 1e-300, 1e300, 5e-324])

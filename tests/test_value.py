@@ -522,3 +522,19 @@ def test_messages_name_numbers_labels_and_what_was_computed():
     assert describe(a * b) == "mul('a', 3.0)"
     assert describe(autodiff.total([a, b, a, b])) == "total('a', 3.0, 'a', 3.0)"
     assert describe(autodiff.total([a, b, a, b, a])) == "total('a', 3.0, 'a', 3.0, …)"
+
+
+def test_operations_of_three_operands_go_element_by_element():
+    """An array among the operands of clip gives an array of Values, in any place, each with its slope."""
+    x = Value(1.0)
+    clipped = OPS["clip"](x, np.array([0.0, 2.0]), 3.0)
+    assert [y.data for y in clipped] == [1.0, 2.0]
+    autodiff.total(clipped).backward()
+    assert x.grad == 1.0
+
+
+def test_a_second_derivative_that_is_infinite_is_refused_by_name():
+    """√x at 0: the slope is infinite, and its slope is no number at all."""
+    y = autodiff.sqrt(Value(0.0, "x"))
+    with pytest.raises(DomainError, match=r"^sqrt\('x'\) has no finite second derivative here: "):
+        y.backward(create_graph=True)
