@@ -39,7 +39,7 @@ Job = tuple[str, Any]  # a description, and what of the code is changed
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ("ops", "value", "backward")
 KILLERS = {  # quickest first; survival and copying are left out, being slow
-    "ops": ("value", "accuracy", "refusals", "ufuncs", "transforms", "traceable_rules", "laws"),
+    "ops": ("value", "accuracy", "refusals", "ufuncs", "transforms", "traceable_rules", "copying", "laws"),
     "value": (
         *("value", "ufuncs", "refusals", "transforms", "dropin", "traceable_rules", "compile", "compile_laws"),
         *("copying", "backward", "laws"),
@@ -273,7 +273,7 @@ class Server:
             lines = {str(line) for original, _ in pairs for _, _, line in original.co_lines() if line}
             chosen = set().union(*(reached.get(line, ()) for line in lines))
             items = sorted((x for x in session.items if x.nodeid in chosen), key=lambda x: took[x.nodeid])
-            limit = 20 + round(3 * sum(took[x.nodeid] for x in items))
+            limit = 10 + round(2 * sum(took[x.nodeid] for x in items))
             self.note(description, forked(partial(self.faulty, session, items, pairs, live), limit))
 
         shared(self.jobs, self.workers, work)

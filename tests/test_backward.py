@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff
-from autodiff import Value, no_grad, topological_order, where
-from autodiff.backward import propagate
+from autodiff import Value, grad, jvp, no_grad, sqrt, topological_order, where
+from autodiff.backward import propagate, push_forward
 
 
 def test_the_course_neuron_has_the_courses_deltas():
@@ -428,3 +428,21 @@ def test_work_grows_in_proportion_to_nodes(graph):
 def test_a_quadratic_surprise_would_be_seen():
     """The measure is one: it tells n² from n."""
     assert growth(lambda n: [i * j for i in range(n) for j in range(i)], 20) > 100
+
+
+def test_what_is_constant_meets_no_infinite_slope_in_either_mode():
+    """√ has an infinite slope at 0, and what is multiplied by a constant 0 hands nothing on, backward or forward."""
+
+    def f(x):
+        return 0.0 * sqrt(x) + x
+
+    x = Value(0.0)
+    assert propagate(f(x))[x] == grad(f)(0.0) == 1.0
+    assert jvp(f, [0.0], [1.0]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("still", [0.0, Value(0.0)])
+def test_what_does_not_change_changes_nothing_through_an_infinite_slope(still):
+    """A tangent of 0 times the infinite slope of √ at 0 is 0, also where the tangent is itself a Value."""
+    x = Value(0.0)
+    assert push_forward(sqrt(x), {x: still}) == 0.0

@@ -145,3 +145,13 @@ def test_a_users_operation_is_pickled_by_its_functions():
     assert again.operands[0].grad == 6.0
     assert through_pickle(OPS["exp"]) is OPS["exp"]
     assert copy.deepcopy(OPS["exp"]) is OPS["exp"]
+
+
+def test_a_chain_deeper_than_pythons_stack_is_copied():
+    """Ten thousand nodes down, as deepcopy alone could not."""
+    root = x = Value(1.0, "x")
+    for _ in range(10_000):
+        root = root + 1.0
+    twin = copy.deepcopy(root)
+    twin.backward()
+    assert (twin.data, x.grad, root.swept) == (10_001.0, 0.0, False)

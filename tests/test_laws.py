@@ -367,3 +367,31 @@ def test_expressions_compute_the_same_on_floats_values_and_arrays(f, n):
     value = f(*f.point)
     assert f(*map(Value, f.point)).data == pytest.approx(value, rel=1e-9, abs=1e-9)
     assert np.broadcast_to(f(*[np.full(n, x) for x in f.point]), n) == pytest.approx([value] * n, rel=1e-9, abs=1e-9)
+
+
+@given(a=st.floats(1e-3, 1e6))
+def test_a_kink_is_0_where_the_pieces_meet_and_nowhere_else(a):
+    """maximum and minimum at a = b, clip at either bound: the rows say so, and gradcheck keeps away from there."""
+    for name in ("maximum", "minimum"):
+        assert OPS[name].kink(a, a) == 0.0
+        assert OPS[name].kink(a, -a) != 0.0
+    low, high = -a, 2.0 * a
+    assert OPS["clip"].kink(low, low, high) == OPS["clip"].kink(high, low, high) == 0.0
+    assert OPS["clip"].kink(-low, low, high) != 0.0
+    assert OPS["clip"].kink(-high, low, high) != 0.0
+    turn = OPS["atan2"].kink  # jumps by 2π across the negative axis, and has no angle at the origin
+    assert turn(0.0, -a) == turn(0.0, 0.0) == 0.0
+    assert turn(0.0, a) != 0.0
+    assert turn(a, 0.0) != 0.0
+
+
+@pytest.mark.parametrize("k", [1.0, 1e-300, 1e300, 5e-324])
+def test_hypots_slopes_are_the_direction_and_0_at_the_origin(k):
+    """(1, 0) along the first axis, whatever the distance; 0 at the origin, where there is none."""
+    slope = OPS["hypot"].partials
+    for a, b in [(k, 0.0), (0.0, k), (-k, 0.0), (0.0, 0.0)]:
+        direction = np.sign([a, b])
+        r = abs(a) + abs(b)
+        assert [rule(a, b, r) for rule in slope] == direction.tolist()
+        ends = np.array([a]), np.array([b]), np.array([r])
+        np.testing.assert_array_equal([rule(*ends)[0] for rule in slope], direction)

@@ -11,6 +11,7 @@ import pytest
 
 import autodiff
 from autodiff import OPS, DomainError, Op, Value, no_grad
+from autodiff.value import describe
 
 
 @pytest.mark.parametrize(
@@ -499,3 +500,41 @@ def test_a_notebook_is_given_the_text_beside_the_picture():
     """What Jupyter asks for."""
     x = Value(1.5, "x")
     assert x._repr_mimebundle_()["text/plain"] == repr(x)
+
+
+@pytest.mark.parametrize(("forward", "slope"), [(lambda x: 1, lambda x, r: 0.0), (lambda x: 1.0, lambda x, r: 0)])
+def test_a_users_operation_may_give_integers_and_the_graph_has_floats(forward, slope):
+    """Result and slope are floats in the graph, whichever of the two was none."""
+    y = Op("one", "1", forward, None, (slope,))(Value(2.0))
+    assert (type(y.data), type(y.partials[0])) == (float, float)
+
+
+def test_all_values_are_of_one_class():
+    """What is written by hand and what is computed: attributes are read twice as quickly so."""
+    x = Value(2.0)
+    assert type(x) is type(x * x) is type(-x) is type(autodiff.total([x, x, x]))
+
+
+def test_messages_name_numbers_labels_and_what_was_computed():
+    """A number as Python writes it, a Value by its label or number, a result by its first four operands."""
+    a, b = Value(2.0, "a"), Value(3.0)
+    assert [describe(x) for x in (2.5, a, b)] == ["2.5", "'a'", "3.0"]
+    assert describe(a * b) == "mul('a', 3.0)"
+    assert describe(autodiff.total([a, b, a, b])) == "total('a', 3.0, 'a', 3.0)"
+    assert describe(autodiff.total([a, b, a, b, a])) == "total('a', 3.0, 'a', 3.0, …)"
+
+
+def test_operations_of_three_operands_go_element_by_element():
+    """An array among the operands of clip gives an array of Values, in any place, each with its slope."""
+    x = Value(1.0)
+    clipped = OPS["clip"](x, np.array([0.0, 2.0]), 3.0)
+    assert [y.data for y in clipped] == [1.0, 2.0]
+    autodiff.total(clipped).backward()
+    assert x.grad == 1.0
+
+
+def test_a_second_derivative_that_is_infinite_is_refused_by_name():
+    """√x at 0: the slope is infinite, and its slope is no number at all."""
+    y = autodiff.sqrt(Value(0.0, "x"))
+    with pytest.raises(DomainError, match=r"^sqrt\('x'\) has no finite second derivative here: "):
+        y.backward(create_graph=True)
