@@ -36,7 +36,8 @@ def share(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of node
     new = Graph(shape=graph.shape)
     at: list[int] = []  # the new number of each old node
     known: dict[Any, int] = {}
-    constants = new.constants
+    constants, ops, made_of, given = new.constants, new.ops, new.operands, graph.operands
+    stopped_nodes, labels = graph.stopped, graph.labels
 
     def constant(x: float) -> int:
         key = repr(x)
@@ -56,19 +57,20 @@ def share(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of node
             else:
                 new.inputs[place] = graph.inputs[i]
         else:
-            operands = tuple([at[x] for x in graph.operands[i]])
-            stopped = i in graph.stopped
+            operands = tuple([at[x] for x in given[i]])
+            stopped = i in stopped_nodes
             place = None if stopped else _shorter(op, operands, constants, constant)
             if place is None:
                 key = (op, operands, stopped)
-                place = known.get(key)
-                if place is None:
-                    known[key] = place = new.add(op, operands)
+                place = known.setdefault(key, len(ops))
+                if place == len(ops):  # written out, as it is done for every node there is
+                    ops.append(op)
+                    made_of.append(operands)
                     if stopped:
                         new.stopped.add(place)
         at.append(place)
-        if i in graph.labels:
-            new.labels.setdefault(place, graph.labels[i])
+        if i in labels:
+            new.labels.setdefault(place, labels[i])
     new.outputs = [at[x] for x in graph.outputs]
     return new
 
@@ -193,6 +195,7 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
 
 
 def _product(scale: float, a: int, b: int, constants: dict[int, float]) -> Term:
+    """One product as a term, a constant factor in its coefficient."""
     if a in constants:
         return Term(scale * constants[a], b, None)
     if b in constants:

@@ -191,7 +191,7 @@ class Tracer:
         graph.ops.append(op)
         graph.operands.append(tuple(places))
         place = len(graph.ops) - 1
-        if grad_mode.paused():
+        if grad_mode.contexts > 1 and grad_mode.paused():  # the one that is always open is this trace
             graph.stopped.add(place)
         return self.stand_in(place)
 
