@@ -533,6 +533,12 @@ def test_operations_of_three_operands_go_element_by_element():
     assert x.grad == 1.0
 
 
+def test_constants_among_many_operands_have_no_slope():
+    """Nothing flows to a plain number, however many operands there are."""
+    x = Value(2.0)
+    assert autodiff.total([x, 3.0, x]).partials == (1.0, 0.0, 1.0)
+
+
 def test_a_second_derivative_that_is_infinite_is_refused_by_name():
     """√x at 0: the slope is infinite, and its slope is no number at all."""
     y = autodiff.sqrt(Value(0.0, "x"))
