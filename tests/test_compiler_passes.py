@@ -726,7 +726,7 @@ def test_deep_expressions_do_not_exhaust_the_parser():
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow], derandomize=True)  # rounding might one day decide a maximum
 def test_random_programs_agree_with_the_eager_engine(seed):
     """Layers of both styles, conditions, reductions, repeats, no_grad: forward and reverse, row by row."""
     rng = np.random.default_rng(seed)
