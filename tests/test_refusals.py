@@ -74,7 +74,7 @@ def test_targets_of_another_shape_than_before_are_refused():
         LinearRegression().fit(X, np.zeros((4, 0)))
 
 
-@pytest.mark.filterwarnings("ignore::models._validation.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:MLPClassifier took all")
 @pytest.mark.parametrize("model", [Perceptron(warm_start=True), MLPClassifier(warm_start=True, max_iter=1)], ids=repr)
 def test_a_fit_that_goes_on_keeps_its_classes(model):
     """With warm_start, labels that were not there before are refused and the model stays as it was."""

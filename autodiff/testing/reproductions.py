@@ -121,7 +121,7 @@ class Program:
         if OPS.get(op.name) is op:
             return f'{self.imported("autodiff", "OPS")}["{op.name}"]'
         for module in list(sys.modules.values()):
-            if module.__name__ != "__main__" and getattr(module, op.name, None) is op:
+            if module.__name__ != "__main__" and vars(module).get(op.name) is op:  # getattr would wake lazy modules
                 return self.imported(module.__name__, op.name)
         row = OPS.get(op.name)
         if row is not None and all(
