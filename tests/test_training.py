@@ -352,7 +352,8 @@ def test_killed_at_random_moments_and_resumed_is_the_same_run(tmp_path):
     for _ in range(6):
         process = start(str(path), limit=15)
         for _ in range(random.integers(1, 16)):
-            assert process.stdout.readline() in ("epoch\n", "")
+            if process.stdout.readline() != "epoch\n":  # the run is complete, and said so
+                break
         time.sleep(random.uniform(0.0, 0.01))  # into the middle of whatever comes next
         process.kill()
         process.communicate()
