@@ -545,3 +545,13 @@ def test_one_leaf_alone_is_a_walk_too(opened):
     page.keyboard.press("ArrowRight")
     assert exact(page, "value") == 2.5
     assert exact(page, "δ") == 1.0
+
+
+def test_a_graph_that_could_not_be_placed_in_time_is_refused_at_once(tmp_path):
+    """One parameter along a chain of 300 steps: placing its edges takes Graphviz more than a minute, so it says so first."""
+    y, w = Value(0.5, "x"), Value(1.0, "w")
+    for _ in range(300):
+        y = (y * w).tanh()
+    with pytest.raises(ValueError, match="may take minutes: step through a smaller part"):
+        stepper(y, tmp_path / "page.html")
+    assert list(tmp_path.iterdir()) == []

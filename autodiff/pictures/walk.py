@@ -20,11 +20,14 @@ from typing import Any
 
 from autodiff.explanations.flow import Flow
 from autodiff.pictures import rendering, style
+from autodiff.pictures.effort import TOO_FAR, ranks_crossed
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.steps import Steps
+from autodiff.pictures.sweeping import uses
 from autodiff.value import Value
 
 _DIGITS = range(1, 18)
+_MAX_NODES = 2_000
 _SCRIPTS = ("elements.js", "graph.js", "walk.js", "panel.js", "control.js")  # one after the other, as one
 
 
@@ -37,7 +40,7 @@ def stepper(
     title: str | None = None,
     names: Mapping[str, Any] | None = None,
     digits: int = 4,
-    max_nodes: int = 2_000,
+    max_nodes: int = _MAX_NODES,
     timeout: float = rendering.TIMEOUT,
 ) -> Path:
     """Write a page that walks through the computation of `root`, and return its path.
@@ -80,6 +83,15 @@ def stepper(
         raise ValueError(
             f"the graph has {len(flow.order):,} nodes, more than max_nodes={max_nodes:,}: step through a smaller part, "
             "such as one sample or one of the operands, or raise max_nodes"
+        )
+    if (
+        max_nodes <= _MAX_NODES
+        and ranks_crossed([use for node in reversed(flow.order) for use in uses(node)]) > TOO_FAR
+    ):
+        raise ValueError(
+            "the edges of this graph lead so far, as where one parameter serves a long chain, that placing them may take "
+            f"minutes: step through a smaller part, or try all the same with max_nodes={_MAX_NODES + 1} or more and a "
+            "longer timeout"
         )
     labels = Labels(flow.order, names, None if parameters is None else _checked(parameters, flow))
     steps = Steps(flow, labels, float(learning_rate), digits, timeout)
