@@ -84,14 +84,12 @@ def stepper(
             f"the graph has {len(flow.order):,} nodes, more than max_nodes={max_nodes:,}: step through a smaller part, "
             "such as one sample or one of the operands, or raise max_nodes"
         )
-    if (
-        max_nodes <= _MAX_NODES
-        and ranks_crossed([use for node in reversed(flow.order) for use in uses(node)]) > TOO_FAR
-    ):
+    edges = [use for node in reversed(flow.order) for use in uses(node)]
+    if max_nodes <= _MAX_NODES and ranks_crossed(edges) > TOO_FAR:
         raise ValueError(
-            "the edges of this graph lead so far, as where one parameter serves a long chain, that placing them may take "
-            f"minutes: step through a smaller part, or try all the same with max_nodes={_MAX_NODES + 1} or more and a "
-            "longer timeout"
+            "the edges of this graph lead so far, as where one parameter serves a long chain, that placing them may "
+            f"take minutes: step through a smaller part, or try all the same with max_nodes={_MAX_NODES + 1} or more "
+            "and a longer timeout"
         )
     labels = Labels(flow.order, names, None if parameters is None else _checked(parameters, flow))
     steps = Steps(flow, labels, float(learning_rate), digits, timeout)
