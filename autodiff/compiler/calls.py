@@ -234,13 +234,13 @@ class Call:
         ]
 
     def _point_function(self, by: tuple[int, ...], *, single: bool, gradient: bool) -> Any:
-        key = "point", by, single, gradient
-        found = self.trace.versions.get(key)  # type: ignore[call-overload]
+        key = by, single, gradient
+        found = self.trace.points.get(key)
         if found is None:
             code = self.trace.code(Want(gradient=gradient, argnums=by), grouped=False)
             names = [f"x{i}" for i in range(len(self.args)) if i not in self.program.static_argnums]
             found = Point(code, names).function(by, single=single, gradient=gradient)
-            self.trace.versions[key] = found  # type: ignore[index]
+            self.trace.points[key] = found
         return found
 
     def _at_point(self, reduce: Reduce, argnums: Any, by: tuple[int, ...], check: bool) -> Any:

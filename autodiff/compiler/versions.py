@@ -73,6 +73,7 @@ class Trace:
     batched: list[bool]
     order: list[int] = field(default_factory=list[int])  # the parameters' nodes, as they lie in the flat array
     versions: dict[Want, Version] = field(default_factory=dict[Want, Version])
+    points: dict[Any, Any] = field(default_factory=dict[Any, Any])  # functions of floats, by what they give
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
