@@ -38,21 +38,27 @@ def nanoseconds(work: Callable[[], object], *, times: int, collector: bool) -> f
 
     Processor time, since the work is one thread that never waits: what else runs on the machine is not counted.
 
-    A mean of `times` calls, not a median: the collector's full passes are rare and long, and belong to the bill. Off,
-    what only the collector can free stays until the sample is over, as it does wherever the collector is off.
+    A mean of `times` calls, not a median: the collector's full passes are rare and long, and belong to the bill. So
+    does freeing what only the collector can free: a collection ends the sample, less the time that one takes when
+    there is nothing to free. Whoever switches the collector off has to ask for it, sooner or later.
     """
     gc.collect()
+    spent = -_billed(gc.collect)
     if not collector:
         gc.disable()
-    spent = 0
     try:
         for _ in range(times):
-            start = process_time_ns()
-            work()
-            spent += process_time_ns() - start
+            spent += _billed(work)
+        spent += _billed(gc.collect)
     finally:
         gc.enable()
     return spent / times
+
+
+def _billed(work: Callable[[], object]) -> int:
+    start = process_time_ns()
+    work()
+    return process_time_ns() - start
 
 
 def time_per_node(value: Any, shape: str, nodes: int, *, times: int, collector: bool) -> float:
