@@ -7,9 +7,8 @@ partials; nothing here knows what a Value can do.
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 
@@ -38,8 +37,6 @@ class Node(Protocol):
     @property
     def partials(self) -> tuple[float, ...]: ...  # noqa: D102
 
-
-Partials = Callable[[Any], Sequence[Any]]
 
 UNSWEPT = float("0")  # the grad of a node that no sweep has reached: equal to 0.0, yet an object of its own
 _one_sweep_at_a_time = threading.RLock()  # threads that share leaves get the right sums
@@ -181,51 +178,3 @@ def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C90
         else:
             order += reversed(path)
             return order
-
-
-def _as_recorded(node: Any) -> Sequence[Any]:
-    return node.partials
-
-
-def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_recorded) -> dict[Any, Any]:
-    """The same sweep as a function: δ by node, nothing written anywhere, nothing below the nodes in `stop`.
-
-    `partials(node)` says in which arithmetic: floats by default; Values make derivatives that can be
-    differentiated again. Nodes that δ does not reach are missing from the answer.
-    """
-    ends = set(stop)
-    delta: dict[Any, Any] = {root: 1.0}
-    for node in topological_order(root, ends):
-        if node in delta and node.op is not None and node not in ends:
-            for operand, partial in zip(node.operands, partials(node), strict=True):
-                if operand.__class__ is not float and _flows(delta[node], partial):
-                    step = delta[node] * partial
-                    delta[operand] = delta[operand] + step if operand in delta else step
-    return delta
-
-
-def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_recorded) -> Any:
-    """Forward mode over the same graph: how fast `root` changes when the given nodes change at `tangents`."""
-    rate = dict(tangents)
-    for node in reversed(topological_order(root, tangents)):
-        if node not in rate and node.op is not None:
-            for operand, partial in zip(node.operands, partials(node), strict=True):
-                if operand.__class__ is not float and operand in rate and _flows(rate[operand], partial):
-                    step = rate[operand] * partial
-                    rate[node] = rate[node] + step if node in rate else step
-    return rate.get(root, 0.0)
-
-
-def _flows(delta: Any, partial: Any) -> bool:
-    """Whether `delta * partial` is worth handing on: neither is the constant 0, and it is not 0 · ∞.
-
-    A Value that happens to be 0 does flow: its own derivative need not be 0.
-    """
-    for factor, other in ((delta, partial), (partial, delta)):
-        if not factor and (factor.__class__ is float or abs(_plain(other)) == math.inf):
-            return False
-    return True
-
-
-def _plain(x: Any) -> float:
-    return x if x.__class__ is float else getattr(x, "data", x)

@@ -26,10 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.backward import propagate, push_forward, topological_order
+from autodiff.backward import topological_order
 from autodiff.domains import is_array, number, unbox
 from autodiff.grad_mode import recording
-from autodiff.value import Value, partials_as_values
+from autodiff.propagation import partials_as_values, propagate, push_forward
+from autodiff.value import Value
 
 Function = Callable[..., Any]
 ArgNums = int | Sequence[int]

@@ -17,10 +17,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff import copying, grad_mode, ufuncs
-from autodiff.backward import UNSWEPT, propagate, sweep, topological_order
-from autodiff.domains import DomainError, is_array, number, unbox
+from autodiff.backward import UNSWEPT, sweep, topological_order
+from autodiff.domains import is_array, number, unbox
 from autodiff.methods import Methods
+from autodiff.naming import cut, describe, plain
 from autodiff.ops import OPS, Op
+from autodiff.propagation import partials_as_values, propagate
 
 ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
 NEG, POS, ABS, EXP, LOG = OPS["neg"], OPS["pos"], OPS["abs"], OPS["exp"], OPS["log"]
@@ -333,30 +335,6 @@ def at_edge(op: Op, operands: Sequence[Any]) -> Any:
     return node(result, op, *(*operands, 0.0)[:2], *(*partials, 0.0)[:2])
 
 
-def partials_as_values(node: Value) -> Sequence[Any]:
-    """The partials of a recorded node as Values, for derivatives of derivatives."""
-    op, operands = node.op, node.operands
-    wanted = [isinstance(x, Value) for x in operands]
-    try:
-        fresh = op.partials_of(operands, node, wanted)
-    except DomainError as error:
-        raise DomainError(f"{describe(node)} has no finite second derivative here: {error}") from None
-    now = [op.on_floats(*map(plain, operands)), *map(plain, fresh)]
-    for old, new in zip([node._number, *node.partials], now, strict=True):
-        if not (math.isclose(old, new, rel_tol=1e-12) or math.isnan(old)):
-            changed = ", ".join(describe(x) for x in operands if isinstance(x, Value))
-            raise RuntimeError(
-                f"the data of {changed} changed after {describe(node)} was recorded, so its second derivative is gone: "
-                "compute the function again before create_graph"
-            )
-    return fresh
-
-
-def plain(x: Any) -> float:
-    """The number in a Value or float."""
-    return x._number if isinstance(x, Value) else x
-
-
 def as_value(x: Any) -> Value:
     """A Value as it is, a float as a constant one."""
     return x if isinstance(x, Value) else Value(x)
@@ -373,21 +351,3 @@ def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
     except TypeError:
         return NotImplemented
     return bool(relation(a._number, b))
-
-
-def describe(x: Any) -> str:
-    """A Value as messages name it: by label, else by what made it."""
-    if not isinstance(x, Value):
-        return repr(x)
-    if x.label or x.op is None:
-        return repr(x.label) if x.label else repr(x._number)
-    parts = [repr(y.label) if isinstance(y, Value) and y.label else repr(plain(y)) for y in x.operands[:4]]
-    return f"{x.op.name}({', '.join(parts)}{', …' if len(x.operands) > 4 else ''})"
-
-
-def cut(x: Value, what: str) -> TypeError:
-    """What is raised where a number would leave the graph unseen."""
-    return TypeError(
-        f"{what}({describe(x)}) would cut the graph without a word: use autodiff.sin(v), autodiff.exp(v), … in place "
-        "of math's functions, or v.data where the plain number is meant"
-    )

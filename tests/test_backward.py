@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import autodiff
 from autodiff import Value, grad, jvp, no_grad, sqrt, topological_order, where
-from autodiff.backward import propagate, push_forward
+from autodiff.propagation import propagate, push_forward
 
 
 def test_the_course_neuron_has_the_courses_deltas():

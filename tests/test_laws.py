@@ -10,11 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autodiff import OPS, DomainError, Value, clip, hypot, logsumexp, maximum, minimum, sign, softplus, sqrt, step
-from autodiff.backward import propagate
+from autodiff.propagation import partials_as_values, propagate
 from autodiff.testing import expressions, gradcheck, laws, networks, numbers
 from autodiff.testing.definitions import context, definition
 from autodiff.testing.kinks import DECIDED, check_kinks
-from autodiff.value import partials_as_values
 
 EPSILON = float(np.finfo(float).eps)
 every_row = pytest.mark.parametrize("op", OPS.values(), ids=OPS)

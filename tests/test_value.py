@@ -11,7 +11,7 @@ import pytest
 
 import autodiff
 from autodiff import OPS, DomainError, Op, Value, no_grad
-from autodiff.value import describe
+from autodiff.naming import describe
 
 
 @pytest.mark.parametrize(

@@ -23,8 +23,9 @@ import numpy as np
 from autodiff import grad_mode, ufuncs
 from autodiff.compiler.graph import Graph, Input
 from autodiff.domains import is_array, number, unbox
+from autodiff.naming import describe
 from autodiff.ops import OPS, Op
-from autodiff.value import Recorded, Value, describe
+from autodiff.value import Recorded, Value
 
 _PASSED_OVER = {"autodiff", "copy", "numpy"}  # an error names the line that called into these
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 from autodiff.explanations.flow import Contribution, Flow
 from autodiff.explanations.reasons import saturated, why
-from autodiff.value import Value, describe
+from autodiff.naming import describe
+from autodiff.value import Value
 
 TINY, HUGE = 1e-6, 1e6  # |δ| below and above which it is remarkable
 _SHOWN = 4  # causes that are told one by one

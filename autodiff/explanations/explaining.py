@@ -14,7 +14,8 @@ from autodiff.explanations.flow import Contribution, Flow, evaluation_order, gra
 from autodiff.explanations.formulas import Symbol, formula, number_symbol
 from autodiff.explanations.notation import Names, Tree, by, factor, joined, latex, number, text
 from autodiff.explanations.paths import MANY, Paths, Use
-from autodiff.value import Value, describe
+from autodiff.naming import describe
+from autodiff.value import Value
 
 _PATH_LENGTH = 12  # factors of a path that are written out
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+.!|$~&-]")  # what means something there

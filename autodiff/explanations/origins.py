@@ -8,7 +8,8 @@ from typing import Literal
 
 from autodiff.explanations.flow import Flow, handed_on
 from autodiff.explanations.reasons import why
-from autodiff.value import Value, describe, plain
+from autodiff.naming import describe, plain
+from autodiff.value import Value
 
 
 @dataclass(frozen=True, slots=True)

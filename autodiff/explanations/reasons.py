@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from autodiff.explanations.formulas import row_name
-from autodiff.value import Value, describe, plain
+from autodiff.naming import describe, plain
+from autodiff.value import Value
 
 _FLAT = 1e-2  # of the steepest slope it can have: below that an activation counts as saturated
 _STEEPEST = {"sigmoid": 0.25, "tanh": 1.0, "erf": 2.0 / math.sqrt(math.pi), "atan": 1.0, "softplus": 1.0}

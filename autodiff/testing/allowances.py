@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autodiff.backward import propagate, topological_order
+from autodiff.backward import topological_order
+from autodiff.propagation import propagate
 from autodiff.testing.oracles import EPSILON
 from autodiff.testing.partials import roundings
 from autodiff.value import Value

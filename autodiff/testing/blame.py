@@ -9,8 +9,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autodiff.backward import propagate, topological_order
-from autodiff.value import Value, describe
+from autodiff.backward import topological_order
+from autodiff.naming import describe
+from autodiff.propagation import propagate
+from autodiff.value import Value
 
 _MOST = 3  # explanations that are told
 _LARGE = 200  # nodes, above which no single one is tried

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autodiff.backward import propagate
 from autodiff.grad_mode import recording
+from autodiff.naming import describe
+from autodiff.propagation import partials_as_values, propagate
 from autodiff.testing.allowances import allowance, noise_of, path_sums, second_allowance
 from autodiff.testing.arguments import call, place, shaped
 from autodiff.testing.duals import through_duals
@@ -18,7 +19,7 @@ from autodiff.testing.graphs import Graph
 from autodiff.testing.oracles import ORACLES, Estimate, NoDerivativeError, central_differences
 from autodiff.testing.partials import HALF_THE_DIGITS, TINY, check_partials, check_second_partials
 from autodiff.testing.reproductions import Program, reproduction
-from autodiff.value import Value, describe, partials_as_values
+from autodiff.value import Value
 
 Results = list[tuple[float, Estimate]]
 

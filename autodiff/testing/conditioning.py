@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import Any
 
-from autodiff.backward import propagate, topological_order
+from autodiff.backward import topological_order
 from autodiff.ops import Op
+from autodiff.propagation import propagate
 from autodiff.value import Value
 
 LIMIT = 1e3  # how large values and partials get, at the point and around it

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.backward import propagate
 from autodiff.domains import DomainError
 from autodiff.grad_mode import recording
+from autodiff.propagation import propagate
 from autodiff.testing.arguments import call, numbers_in, place, shaped
 from autodiff.testing.blame import explanations
 from autodiff.testing.duals import through_duals

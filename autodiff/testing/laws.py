@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 
 import autodiff
-from autodiff.backward import propagate, push_forward, topological_order
+from autodiff.backward import topological_order
 from autodiff.ops import OPS, Op
+from autodiff.propagation import partials_as_values, propagate, push_forward
 from autodiff.testing.arguments import call, numbers_in
 from autodiff.testing.oracles import EPSILON
-from autodiff.value import Value, partials_as_values
+from autodiff.value import Value
 
 Function = Callable[..., Any]
 Gradient = Callable[[Function, tuple[Any, ...]], Sequence[float]]

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
-from autodiff.backward import propagate
 from autodiff.ops import Op
+from autodiff.propagation import propagate
 from autodiff.testing.failures import wrong
 from autodiff.testing.graphs import Graph
 from autodiff.testing.oracles import (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autodiff.backward import propagate, topological_order
+from autodiff.backward import topological_order
+from autodiff.propagation import propagate
 from autodiff.value import Value
 
 _DRAWN = "\0"

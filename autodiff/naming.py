@@ -1,0 +1,28 @@
+"""What messages call a node, and the number in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def plain(x: Any) -> float:
+    """The number in a Value or float."""
+    return x if x.__class__ is float else getattr(x, "_number", x)
+
+
+def describe(x: Any) -> str:
+    """A Value as messages name it: by label, else by what made it."""
+    if getattr(x, "label", ""):
+        return repr(x.label)
+    if getattr(x, "op", None) is None:
+        return repr(plain(x))
+    parts = [repr(getattr(y, "label", "") or plain(y)) for y in x.operands[:4]]
+    return f"{x.op.name}({', '.join(parts)}{', …' if len(x.operands) > 4 else ''})"
+
+
+def cut(x: Any, what: str) -> TypeError:
+    """What is raised where a number would leave the graph unseen."""
+    return TypeError(
+        f"{what}({describe(x)}) would cut the graph without a word: use autodiff.sin(v), autodiff.exp(v), … in place "
+        "of math's functions, or v.data where the plain number is meant"
+    )
