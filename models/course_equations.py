@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +97,7 @@ def equations(
     Numbers have so many significant `digits`; of matrices larger than `max_size` either way the middle is left out.
     The network and its gradients stay as they are.
 
-    Raises ValueError for a batch, and for shapes and losses as `backpropagate` does; ArithmeticError when a formula and
+    Raises TypeError for an `x` that is no sequence of numbers; ValueError for a batch, and for shapes and losses as `backpropagate` does; ArithmeticError when a formula and
     the graph disagree, as they do for an operation of your own whose array arithmetic is not that of its floats.
 
     >>> mlp = MLP(2, [3, 1], activation="sigmoid", random_state=0)
@@ -109,6 +109,8 @@ def equations(
     for name, given, least in (("digits", digits, 1), ("max_size", max_size, 3)):
         if given.__class__ is not int or given < least:
             raise ValueError(f"{name} is a whole number, {least} or more, got {given!r}")
+    if isinstance(x, (str, bytes)) or not isinstance(x, Iterable):
+        raise TypeError(f"x is one sample, a sequence of its {mlp.n_inputs} numbers, got {type(x).__name__} {x!r}")
     sample = np.array([plain(each) for each in x]) if not isinstance(x, np.ndarray) else x
     if sample.ndim != 1:
         raise ValueError(f"equations show ONE sample, and x has the shape {sample.shape}: give one row, x[0]")

@@ -37,7 +37,7 @@ from typing import Any
 Job = tuple[str, Any]  # a description, and what of the code is changed
 
 ROOT = Path(__file__).resolve().parent.parent
-CORE = ("ops", "value", "backward")
+CORE = ("ops", "value", "backward", "propagation", "naming")
 KILLERS = {  # quickest first; survival and copying are left out, being slow
     "ops": ("value", "accuracy", "refusals", "ufuncs", "transforms", "traceable_rules", "copying", "laws"),
     "value": (
@@ -45,6 +45,8 @@ KILLERS = {  # quickest first; survival and copying are left out, being slow
         *("copying", "backward", "laws"),
     ),
     "backward": ("backward", "value", "transforms", "laws", "compile"),
+    "propagation": ("backward", "value", "transforms", "laws"),
+    "naming": ("value", "refusals", "explanations", "backward"),
 }
 SLOW = "not (million or hundred_thousand or torch or scipy or argnums_as_in_jax or copies or quadratic)"
 OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-k", SLOW, "-W", "ignore::pytest.PytestAssertRewriteWarning"]

@@ -124,10 +124,13 @@ def test_a_formula_that_disagrees_with_the_graph_is_not_shown():
 
 
 def test_bad_arguments_are_refused():
-    """A batch, something that is not a network, numbers of digits that are none."""
+    """A batch, no sample at all, something that is not a network, numbers of digits that are none."""
     mlp = MLP(2, [1], random_state=0)
     with pytest.raises(ValueError, match="ONE sample"):
         equations(mlp, np.zeros((3, 2)), np.zeros(3))
+    for no_sample in ("ab", None, 3.0):
+        with pytest.raises(TypeError, match="x is one sample, a sequence of its 2 numbers"):
+            equations(mlp, no_sample, 1.0)
     with pytest.raises(TypeError, match="those of an MLP"):
         equations(mlp.layers[0], [0.0, 0.0], 1.0)
     with pytest.raises(ValueError, match="digits is a whole number"):
