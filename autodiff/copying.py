@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from autodiff.backward import UNSWEPT, topological_order
 
 _handing_over = threading.local()
-
-
-def shallow(node: Any) -> Any:
-    """A node of the same origin, with a grad of its own to sweep into."""
-    return _with_attributes(_restore(*_fields(node)), node, lambda x: x)
 
 
 def deep(node: Any, memo: dict[int, Any]) -> Any:
@@ -27,13 +22,14 @@ def deep(node: Any, memo: dict[int, Any]) -> Any:
     for old in nodes:
         cls, data, label, op, a, b, da, *rest = _fields(old)
         memo[id(old)] = _restore(cls, data, label, op, *(_copied(x, memo) for x in (a, b, da)), *rest)
-    for old in nodes:  # once all nodes are there: an attribute may point back at them
-        _with_attributes(memo[id(old)], old, lambda x: copy.deepcopy(x, memo))
+    for old in nodes:  # once all nodes are there: what a user's subclass adds may point back at them
+        for name, attribute in {**getattr(old, "__dict__", {}), **_own_slots(old)}.items():
+            setattr(memo[id(old)], name, copy.deepcopy(attribute, memo))
     return memo[id(node)]
 
 
 def reduce(node: Any, _protocol: Any) -> Any:
-    """How pickle takes a node apart: its ancestors first, leaves before what was computed from them."""
+    """How pickle and `copy.copy` take a node apart: its ancestors first, leaves before what was computed from them."""
     ancestors = None if node.op is None or getattr(_handing_over, "now", False) else _Ancestors(node)
     return _restore_after, (ancestors, *_fields(node)), (getattr(node, "__dict__", None), _own_slots(node))
 
@@ -76,13 +72,6 @@ def _copied(operand: Any, memo: dict[int, Any]) -> Any:
     if operand.__class__ is tuple:
         return tuple(_copied(x, memo) for x in operand)
     return operand if operand.__class__ is float else memo[id(operand)]
-
-
-def _with_attributes(new: Any, old: Any, copied: Callable[[Any], Any]) -> Any:
-    """What a user's subclass of Value adds."""
-    for name, attribute in {**getattr(old, "__dict__", {}), **_own_slots(old)}.items():
-        setattr(new, name, copied(attribute))
-    return new
 
 
 def _own_slots(node: Any) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _pick(condition: Any, a: Any, b: Any) -> Any:
 
 def _share(a: Any, r: Any) -> Any:
     """Divide |a| ≤ r by r, and give 0 where both are 0."""
-    return _pick(r == 0.0, 0.0, a / _pick(r == 0.0, 1.0, r))
+    return a / _pick(r == 0.0, 1.0, r)
 
 
 def _power_slope(a: Any, b: Any, r: Any) -> Any:

@@ -55,10 +55,11 @@ def _flows(delta: Any, partial: Any) -> bool:
 
     A Value that happens to be 0 does flow: its own derivative need not be 0.
     """
-    for factor, other in ((delta, partial), (partial, delta)):
-        if not factor and (factor.__class__ is float or abs(plain(other)) == math.inf):
-            return False
-    return True
+    return not (_stops(delta, partial) or _stops(partial, delta))
+
+
+def _stops(factor: Any, other: Any) -> bool:
+    return not factor and (factor.__class__ is float or abs(plain(other)) == math.inf)
 
 
 def partials_as_values(node: Any) -> Sequence[Any]:

@@ -217,7 +217,6 @@ class Value(Methods):
         return record(op, operands)
 
     __array_ufunc__ = ufuncs.array_ufunc
-    __copy__ = copying.shallow
     __deepcopy__ = copying.deep
     __reduce_ex__ = copying.reduce
 
@@ -314,7 +313,7 @@ def record(op: Op, operands: Sequence[Any]) -> Any:
         return at_edge(op, operands)
     if len(partials) != len(operands):
         raise ValueError(f"the rule of {op.name} gave {len(partials)} partials for {len(operands)} operands")
-    if not set(map(type, partials)) <= {float}:
+    if set(map(type, partials)) != {float}:
         partials = [p if p.__class__ is float else float(p) for p in partials]
     if float in set(map(type, operands)):
         partials = [0.0 if x.__class__ is float else p for p, x in zip(partials, operands, strict=True)]

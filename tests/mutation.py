@@ -2,7 +2,8 @@
 
 Faults are made in the syntax tree: operators and comparisons exchanged, conditions negated, numbers off by one, statements
 and `else` branches dropped, returned values lost, arguments and pairs exchanged, exceptions not caught. Left alone are
-docstrings, annotations, names and the wording of messages. Each mutant is tested in a forked process of its own, the
+docstrings, annotations, names, the wording of messages, and order where it has no meaning: of exceptions to catch, of slots,
+of what a symmetric function takes. Each mutant is tested in a forked process of its own, the
 quickest tests first, up to the first failure; one that takes a minute hangs and counts as killed.
 
 Survivors are listed with what was changed; docs/trust.md argues for each.
@@ -58,6 +59,7 @@ SWAPS: dict[type[Any], type[Any]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
+SYMMETRIC = {"hypot", "isclose", "_flows"}
 
 
 def variants(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -82,7 +84,8 @@ def variants(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         case ast.Constant(value=bool(x)):
             yield f"{x} → {not x}", ast.Constant(not x)
         case ast.Constant(value=int(x) | float(x)):
-            yield f"{x} → {x + 1}", ast.Constant(x + 1)
+            other = x + 1 if x + 1 != x else 2 * x
+            yield f"{x} → {other}", ast.Constant(other)
         case ast.Break():
             yield "break → continue", ast.Continue()
         case ast.Continue():
@@ -90,7 +93,8 @@ def variants(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
             yield "returns None", ast.Return(ast.Constant(None))
         case ast.Call(args=[first, second, *rest]) if ast.dump(first) != ast.dump(second):
-            if not any(isinstance(x, ast.Starred) for x in (first, second)):
+            symmetric = ast.unparse(node.func).rpartition(".")[2] in SYMMETRIC
+            if not symmetric and not any(isinstance(x, ast.Starred) for x in (first, second)):
                 yield "arguments exchanged", swapped(args=[second, first, *rest])
         case ast.Tuple(elts=[first, second, *rest], ctx=ast.Load()) if ast.dump(first) != ast.dump(second):
             yield "pair exchanged", swapped(elts=[second, first, *rest])
@@ -124,6 +128,10 @@ def places(tree: ast.Module) -> Iterator[tuple[ast.AST, str, int | None]]:
                 if isinstance(child, ast.ClassDef) and any(ast.unparse(b) == "Protocol" for b in child.bases):
                     continue
                 if isinstance(child, ast.Assign) and "Callable" in ast.unparse(child.value):  # the name of a type
+                    continue
+                if isinstance(parent, ast.ExceptHandler) and field == "type":
+                    continue
+                if isinstance(child, ast.Assign) and ast.unparse(child.targets) == "__slots__":
                     continue
                 yield parent, field, i
                 if isinstance(child, ast.Raise) and isinstance(child.exc, ast.Call):

@@ -446,3 +446,25 @@ def test_what_does_not_change_changes_nothing_through_an_infinite_slope(still):
     """A tangent of 0 times the infinite slope of √ at 0 is 0, also where the tangent is itself a Value."""
     x = Value(0.0)
     assert push_forward(sqrt(x), {x: still}) == 0.0
+
+
+@pytest.mark.parametrize("too_few", [lambda node: node.partials[:1], lambda node: (*node.partials, 1.0)])
+def test_a_rule_with_a_partial_too_few_or_too_many_is_refused(too_few):
+    """In both directions: an operand without a partial is no operand with the partial 0."""
+    x = Value(2.0)
+    y = x * x
+    with pytest.raises(ValueError, match="zip"):
+        propagate(y, partials=too_few)
+    with pytest.raises(ValueError, match="zip"):
+        push_forward(y, {x: 1.0}, too_few)
+
+
+def test_a_tuple_of_inputs_that_neurons_share_is_walked_over_once():
+    """Sweeping over neurons that share the tuple takes less work than where each has its own of the same inputs."""
+    inputs, weights, bias = [Value(1.0) for _ in range(20)], (Value(0.5),) * 20, Value(0.0)
+
+    def work(tuples):
+        root = autodiff.total([autodiff.weighted_sum(weights, each, bias) for each in tuples])
+        return instructions(root.backward)
+
+    assert work([tuple(inputs)] * 10) < work([tuple(inputs) for _ in range(10)])

@@ -515,6 +515,25 @@ def test_all_values_are_of_one_class():
     assert type(x) is type(x * x) is type(-x) is type(autodiff.total([x, x, x]))
 
 
+def test_slots_that_an_operation_leaves_empty_hold_the_constant_0():
+    """What Node in backward.py promises: one operand or two lie flat, and beside no operand the partial is 0."""
+    x, edge = Value(4.0, "x"), Value(0.0)
+    zero = 0.0
+    with autodiff.no_grad():
+        unrecorded = x * x
+    for leaf in (x, unrecorded):
+        assert (leaf.op, leaf.a, leaf.b, leaf.da, leaf.db) == (None, zero, zero, zero, zero)
+    for one in (-x, x.exp(), edge.sqrt()):
+        assert (one.b, one.db) == (zero, zero)
+    assert ((x**2.0).db, (2.0**x).da, (edge**0.5).db) == (zero, zero, zero)
+    for two in (x * x, x / x, edge ** Value(0.5)):
+        assert isinstance(two.a, Value)
+        assert isinstance(two.b, Value)
+    for many in (autodiff.total([x]), autodiff.total([x, x]), OPS["clip"](x, 1.0, 5.0), autodiff.logsumexp([x, x])):
+        assert (many.a, many.da) == (zero, zero)
+        assert many.b.__class__ is many.db.__class__ is tuple
+
+
 def test_messages_name_numbers_labels_and_what_was_computed():
     """A number as Python writes it, a Value by its label or number, a result by its first four operands."""
     a, b = Value(2.0, "a"), Value(3.0)
@@ -544,3 +563,12 @@ def test_a_second_derivative_that_is_infinite_is_refused_by_name():
     y = autodiff.sqrt(Value(0.0, "x"))
     with pytest.raises(DomainError, match=r"^sqrt\('x'\) has no finite second derivative here: "):
         y.backward(create_graph=True)
+
+
+@pytest.mark.parametrize(("name", "operands"), [("mul", (2.0, 3.0)), ("total", (2.0, 3.0))])
+def test_partials_are_wanted_or_not_for_every_operand(name, operands):
+    """One answer too few is refused, not taken for a partial that nobody wants."""
+    op = OPS[name]
+    assert op.partials_of(operands, op(*operands), [True, False])[1] == 0.0
+    with pytest.raises(ValueError, match="zip"):
+        op.partials_of(operands, op(*operands), [True])
