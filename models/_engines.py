@@ -21,6 +21,7 @@ from models import _validation as check
 from models._batch_loss import TrainingError, batch_loss, loss_and_gradients, not_finite
 from models._settings import assign, plain
 from models.losses import binary_cross_entropy, cross_entropy, hinge
+from models.mlp import MLP
 
 Array = NDArray[np.float64]
 Rows = slice | NDArray[np.intp]
@@ -179,7 +180,10 @@ def engine_by_name(name: str, task: Task) -> Engine:
 
 
 class _Compiled:
-    """The program of one set of samples, with its own flat array, and where the model's parameters lie in that."""
+    """The program of one set of samples, with its own flat array, and where the model's parameters lie in that.
+
+    An MLP whose `programs` is a dict keeps there what was traced, for the next run with the same loss and penalty.
+    """
 
     def __init__(self, task: Task, samples: Samples, penalty: Callable[[list[Value]], Any] | None) -> None:
         loss, targets = _for_arrays(task, samples)
@@ -190,7 +194,11 @@ class _Compiled:
             value = value if weight is None else value * weight
             return value if penalty is None else value + penalty(list(task.parameters))
 
-        self.program = autodiff.compile(of_one_sample)
+        kept = task.model.programs if isinstance(task.model, MLP) and task.model.programs is not None else {}
+        what = id(loss), id(penalty), samples.weights is None  # the program holds both
+        if what not in kept:
+            kept[what] = autodiff.compile(of_one_sample)
+        self.program = kept[what]
         inputs, targets, weights, _ = self._samples.batch(slice(0, 1))
         self._first = (inputs, targets) if weights is None else (inputs, targets, np.ones(1))
         if (task.parameters[0] + 0.0).op is None:  # within no_grad

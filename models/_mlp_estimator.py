@@ -35,6 +35,7 @@ class MLPEstimator(Drawing):
 
     _activations: list[Any]
     _optimizer: tuple[str, dict[str, Any]]
+    _traced: tuple[Any, MLP, Any] | None = None  # by partial_fit: settings, network and penalty of what is compiled
 
     def __init__(
         self,
@@ -76,6 +77,10 @@ class MLPEstimator(Drawing):
         self.verbose = verbose
         self.random_state = random_state
         self.engine = engine
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled or copied: not what is compiled."""
+        return {name: value for name, value in vars(self).items() if name != "_traced"}
 
     def network(self) -> MLP:
         """Give the trained network as a `models.mlp.MLP` of Values, to draw, explain or train on; a copy.
@@ -160,10 +165,19 @@ class MLPEstimator(Drawing):
             )
         resumed = self.__sklearn_is_fitted__() and (partial or self.warm_start)
         random, source = self._generator(resumed=resumed)
-        network = self._new_network(inputs.shape[1], n_outputs, np.random.default_rng(0) if resumed else random)
+        activation = tuple(self.activation) if isinstance(self.activation, list) else self.activation
+        settings = inputs.shape[1], self._sizes(), n_outputs, activation, self.alpha
+        if resumed and partial and self._traced is not None and self._traced[0] == settings:
+            _, network, penalty = self._traced
+        else:
+            network = self._new_network(inputs.shape[1], n_outputs, np.random.default_rng(0) if resumed else random)
+            penalty = _penalty(network, self.alpha)
         if resumed:
             self._refuse_other_network(network)
             network.load_weights(self.coefs_, self.intercepts_, rows="inputs")
+        own_loss = callable(getattr(self, "loss", None))  # it may depend on what its author changes between the calls
+        if partial and not own_loss and network.programs is None:
+            network.programs = {}
         optimizer = optimizer_by_name(self.solver, network.parameters(), learning_rate=self.learning_rate)
         if resumed and partial and self._optimizer[0] == self.solver:
             own = optimizer.state()
@@ -173,16 +187,15 @@ class MLPEstimator(Drawing):
         seen = importance > 0  # a weight of 0 is the sample left out
         inputs, y, importance = inputs[seen], y[seen], importance[seen] / importance.max()
         held, split = self._hold_out(y, random, resumed=resumed)
-        if callable(getattr(self, "loss", None)):
+        if own_loss:
             _refuse_constant(network, loss, inputs, y)
-        weights = [w for layer in network.layers for neuron in layer.neurons for w in neuron.weights]
         try:
             history = train(
                 network, inputs[~held], y[~held],
                 sample_weight=None if np.ptp(importance) == 0 else importance[~held],
                 validation=(inputs[held], y[held], importance[held]) if held.any() else None,
                 loss=loss, optimizer=optimizer,
-                penalty=(lambda _: l2(weights, self.alpha)) if self.alpha else None,
+                penalty=penalty,
                 max_norm=self.max_norm,
                 epochs=1 if partial else self.max_iter,
                 batch_size=200 if self.batch_size == "auto" else int(self.batch_size),
@@ -195,7 +208,8 @@ class MLPEstimator(Drawing):
         except TrainingError as error:
             raise ValueError(self._failure(error)) from error
         learned |= self._outcome(network, history, optimizer, resumed=resumed)
-        self._keep(X, inputs.shape[1], _random=random, _split=split, **learned)
+        traced = None if network.programs is None else (settings, network, penalty)
+        self._keep(X, inputs.shape[1], _random=random, _split=split, _traced=traced, **learned)
         self._bring_up(source)
         return "" if partial or history.stopped == "patience" else self._unfinished(history)
 
@@ -258,6 +272,12 @@ class MLPEstimator(Drawing):
             "_activations": network.activations,
             "_optimizer": (self.solver, optimizer.state()),
         }
+
+
+def _penalty(network: MLP, strength: float) -> Callable[[list[Value]], Any] | None:
+    """The penalty on all weights, not on biases."""
+    weights = [w for layer in network.layers for neuron in layer.neurons for w in neuron.weights]
+    return (lambda _: l2(weights, strength)) if strength else None
 
 
 def _refuse_constant(network: MLP, loss: Callable[[Any, Any], Any], inputs: Array, y: NDArray[Any]) -> None:

@@ -212,6 +212,8 @@ class MLP(Module):
     [(3, 2), (2, 3)]
     """
 
+    programs: dict[Any, Any] | None = None  # what training traced, where somebody trains the same network often
+
     def __init__(
         self,
         n_inputs: int,

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
+import autodiff
 from autodiff import OPS
 from models import MLPClassifier, MLPRegressor
 from models import _mlp_estimator as mlp_estimator
@@ -151,6 +152,47 @@ def test_partial_fits_are_the_epochs_of_a_fit(solver):
     assert_same_weights(whole, steps)
     assert steps.loss_curve_ == whole.loss_curve_
     assert steps.n_iter_ == whole.n_iter_ == 10
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    """How often something was compiled."""
+    made = []
+    monkeypatch.setattr(autodiff, "compile", lambda f, own=autodiff.compile: made.append(f) or own(f))
+    return made
+
+
+def test_partial_fits_compile_once(traces):
+    """What was traced serves the next call, until a setting that is part of it changes; a copy begins anew."""
+    X, y = rings(40)
+    model = MLPClassifier(hidden_layer_sizes=4, random_state=0)
+    plain = MLPClassifier(hidden_layer_sizes=4, random_state=0, engine="eager")
+    for counted, settings in ((1, {}), (1, {"learning_rate": 0.1}), (2, {"alpha": 0.5}), (2, {}), (3, {"alpha": 0.0})):
+        for each in (model, plain):
+            each.set_params(**settings).partial_fit(X, y, classes=[0, 1])
+        assert len(traces) == counted
+    assert_same_weights(model, plain, 1e-9)
+    twin = copy.deepcopy(model).partial_fit(X, y)
+    assert len(traces) == 4
+    assert_same_weights(twin, model.partial_fit(X, y))
+    model.fit(X, y).partial_fit(X, y)
+    assert len(traces) == 6
+    model.partial_fit(X, y, sample_weight=y + 1.0)
+    assert len(traces) == 7
+
+
+def test_a_loss_of_ones_own_is_traced_at_every_partial_fit():
+    """What it reads may have changed since."""
+    X, y = wave()
+    factor = [1.0]
+    model = MLPRegressor(
+        hidden_layer_sizes=3, loss=lambda output, target: factor[0] * (output - target) ** 2, solver="gd"
+    )
+    model.partial_fit(X, y)
+    before, factor[0] = weights_of(model), 0.0
+    model.set_params(alpha=0.0).partial_fit(X, y)
+    assert_same_weights(model, copy.deepcopy(model).partial_fit(X, y))
+    assert all(np.array_equal(a, b) for a, b in zip(before, weights_of(model), strict=True))
 
 
 def test_a_warm_start_goes_on_from_the_last_weights():
