@@ -42,6 +42,7 @@ from autodiff.compiler.kernels import Erf, guarded_dot
 from autodiff.compiler.point import Point
 from autodiff.compiler.reverse import backward
 from autodiff.compiler.simplify import live, needed_nodes, share, simplify, sums_of_products
+from autodiff.compiler.tape import Tape
 from autodiff.compiler.trace import TraceError, trace
 from autodiff.testing import expressions
 
@@ -770,24 +771,28 @@ def test_random_programs_agree_with_the_eager_engine(seed):
 
     code, _ = grouped(f, (n,), (), arguments={0, 1})
     backward(code, per_row=True)
+    graph = live(share(traced(f, (n,), ())))
+    tape = Tape(
+        graph, [n, None], [True, True], gradient=True, argnums=(0, 1), per_row=True, seeded=False, careful=False
+    )
     X, Y = rng.uniform(-1, 1, size=(3, n)), rng.uniform(-1, 1, size=3)
-    fast = Fast(code)
-    instance = Instance(fast, 3, np.array([p.data for p in code.parameters]))
-    for _ in range(2):
-        instance.run(X.T, Y)
-    for i in range(3):
-        x, y = [Value(v) for v in X[i]], Value(Y[i])
-        for w in weights:
-            w.zero_grad()
-        out = f(x, y)
-        out.backward()
-        np.testing.assert_allclose(result(instance, code.outputs[0], 3)[i], out.data, **CLOSE)
-        by = code.input_gradients
-        np.testing.assert_allclose(result(instance, by.get(0, 0.0), (n, 3))[:, i], [v.grad for v in x], **CLOSE)
-        np.testing.assert_allclose(result(instance, by.get(1, 0.0), 3)[i], y.grad, **CLOSE)
-        gradient = 0.0 if code.gradient is None else code.gradient
-        wanted = [p.grad for p in code.parameters]
-        np.testing.assert_allclose(result(instance, gradient, (len(wanted), 3))[:, i], wanted, **CLOSE)
+    for fast, parameters in ((Fast(code), code.parameters), (tape, list(graph.parameters.values()))):
+        instance = fast.instance(3, np.array([p.data for p in parameters]))
+        for _ in range(2):
+            instance.run(X.T, Y)
+        by = fast.code.input_gradients
+        for i in range(3):
+            x, y = [Value(v) for v in X[i]], Value(Y[i])
+            for w in weights:
+                w.zero_grad()
+            out = f(x, y)
+            out.backward()
+            np.testing.assert_allclose(result(instance, fast.code.outputs[0], 3)[i], out.data, **CLOSE)
+            np.testing.assert_allclose(result(instance, by.get(0, 0.0), (n, 3))[:, i], [v.grad for v in x], **CLOSE)
+            np.testing.assert_allclose(result(instance, by.get(1, 0.0), 3)[i], y.grad, **CLOSE)
+            gradient = 0.0 if fast.code.gradient is None else fast.code.gradient
+            wanted = [p.grad for p in parameters]
+            np.testing.assert_allclose(result(instance, gradient, (len(wanted), 3))[:, i], wanted, **CLOSE)
 
 
 def test_graphs_by_hand():

@@ -111,6 +111,8 @@ def needed_nodes(graph: Graph) -> list[bool]:
 def live(graph: Graph) -> Graph:
     """Leave out what no output needs."""
     needed = needed_nodes(graph)
+    if all(needed):
+        return graph
     new = Graph(shape=graph.shape)
     at = [-1] * len(graph.ops)
     for i, wanted in enumerate(needed):

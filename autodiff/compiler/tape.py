@@ -1,0 +1,420 @@
+"""Code without structure: every node by itself, its steps copied from a pattern of its operation.
+
+Where hardly any two nodes belong together, arrays of nodes are of no use, and thinking about each node costs more than
+running it. Here the steps of an operation, and of its δ, are made once for each kind of operands, by the passes that
+all other code goes through; for a node they are written down with its own places filled in.
+"""
+
+# A tape and its instances are one thing in two classes:
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autodiff.compiler.code import APPLY, GUARDED, INPUT, MUL, SEED, Code, Units, Var
+from autodiff.compiler.fast import OUT_BY_NAME, Fast
+from autodiff.compiler.graph import Graph
+from autodiff.compiler.instance import Instance, without_warnings
+from autodiff.compiler.reverse import SLOPES
+from autodiff.ops import OPS, Op
+
+Array = Any
+
+_ADDED, _MUL, _RELU = frozenset(OPS[name] for name in ("add", "sub", "neg")), OPS["mul"], OPS["relu"]
+_ANY_NUMBER = frozenset(OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum"))
+_FEW = 500  # nodes, for which arrays are made quickly enough
+_ALIKE = 4  # so many nodes of one kind at one level, on average, are worth making arrays of them
+# What is known of an operand: 0 for a constant, else _KNOWN and what applies.
+_BATCHED, _NEEDS, _KNOWN = 1, 2, 4
+
+
+def is_unstructured(graph: Graph) -> bool:
+    """Whether arrays of nodes of one kind at one level would hold hardly more than one each."""
+    ops = graph.ops
+    if len(ops) < _FEW:
+        return False
+    uses = Counter(chain.from_iterable(graph.operands))
+    level = [0] * len(ops)
+    kinds: set[Any] = set()
+    computed = 0
+    for i, op in enumerate(ops):
+        if op is None:
+            continue
+        computed += 1
+        own = 0
+        added = op in _ADDED
+        for x in graph.operands[i]:  # a tree of additions is one sum, at one level
+            at = level[x] + 1 - (added and uses[x] == 1 and (ops[x] in _ADDED or ops[x] is _MUL))
+            own = max(own, at)
+        level[i] = own
+        kinds.add((own, op))
+    return computed < _ALIKE * len(kinds)
+
+
+class Recipe(NamedTuple):
+    """Steps with places for what they work on: those that are the same for every node, operands, results."""
+
+    steps: list[Callable[[tuple[int, ...]], tuple[int, ...]]]  # each picks its function and what it is given
+    fixed: list[Callable[[Any], Any]]  # what makes functions and numbers for an instance
+    temporaries: list[bool]  # whether each has rows
+    results: list[bool]  # likewise
+    hands: list[tuple[int, int]]  # which operand gets which result, −1 for δ itself
+    reads: frozenset[int]  # the operands that are read, by position
+
+
+@functools.lru_cache(maxsize=1024)
+def _forward(op: Op, kinds: tuple[Any, ...], careful: bool) -> tuple[Recipe, int]:
+    """The steps of an operation, and what is known of its result."""
+    code = Code(careful=careful)
+    operands = _operands(code, kinds)
+    result = code.apply(op, *operands)
+    known = functools.reduce(operator.or_, [kind for kind in kinds if kind.__class__ is int], _KNOWN)
+    if result.__class__ is float:
+        number, copied = np.array(result), operator.itemgetter(0, 2 + len(kinds), 1)
+        return Recipe([copied], [lambda _: np.copyto, lambda _: number], [], [], [], frozenset()), known
+    if result.kind == INPUT:
+        result = code.new(APPLY, (result,), batched=result.batched, op=OPS["pos"])
+    return _recipe(code, operands, [result]), known
+
+
+@functools.lru_cache(maxsize=1024)
+def _reverse(op: Op, kinds: tuple[Any, ...], rows: bool, careful: bool) -> Recipe:
+    """The steps that make δ of the operands from δ of the result; `rows`: whether it has one per row."""
+    code = Code(careful=careful)
+    operands = _operands(code, kinds)
+    batched = any(x.__class__ is Var and x.batched for x in operands)
+    result = code.new(INPUT, batched=batched, info=len(operands))
+    delta = code.new(SEED, batched=rows)
+    code.forward = len(code.vars)
+    wanted = [x.__class__ is Var and x.needs for x in operands]
+    if careful or op not in _SLOPES:
+        partials = op.partials_of(operands, result, wanted)
+    else:
+        partials = _SLOPES[op](operands[0], result)
+    handed = [code.apply(GUARDED if careful else MUL, delta, p) if want else 0.0
+              for p, want in zip(partials, wanted, strict=True)]  # fmt: skip
+    return _recipe(code, [*operands, result, delta], handed)
+
+
+_SLOPES: dict[Op, Any] = {**SLOPES, _RELU: lambda _, r: [OPS["sign"](r)]}
+
+
+def _operands(code: Code, kinds: Sequence[Any]) -> list[Any]:
+    operands: list[Any] = []
+    for i, kind in enumerate(kinds):
+        if kind.__class__ is tuple:  # a constant, by its value
+            operands.append(kind[0])
+        else:
+            operands.append(code.new(INPUT, batched=bool(kind & _BATCHED), info=i))
+            operands[-1].needs = bool(kind & _NEEDS)
+    return operands
+
+
+def _recipe(code: Code, given: Sequence[Any], results: Sequence[Any]) -> Recipe:
+    code.outputs = [x for x in results if x.__class__ is Var]
+    fast = Fast(code, long=True)
+    opened = {name for function, *names in fast.steps for name in names[1:] if name in fast.arguments}
+    steps = [step for step in fast.steps if opened.isdisjoint(step)]
+    slot = {f"v{number}": place for number, place in fast.slot.items()}
+    place: dict[Any, int] = {}  # by slot, or by name
+    own = [fast.slot.get(x.number) if x.__class__ is Var else None for x in given]
+    made = list(dict.fromkeys(fast.slot[x.number] for x in code.outputs if fast.slot[x.number] not in own))
+    names = dict.fromkeys(chain.from_iterable(steps))
+    fixed = [name for name in names if name not in slot]
+    temporaries = [s for s in dict.fromkeys(slot[n] for n in names if n in slot) if s not in own and s not in made]
+    for key in [*fixed, *temporaries, *[k if s is None else s for k, s in enumerate(own, -len(own))], *made]:
+        place[key] = len(place)
+    pick = [operator.itemgetter(*[place[slot.get(name, name)] for name in step]) for step in steps]
+    read = {slot[name] for step in steps for name in step if name in slot}
+    return Recipe(
+        pick,
+        [fast.bound[name] if name not in OUT_BY_NAME else lambda _, f=OUT_BY_NAME[name]: f for name in fixed],
+        [fast.slots[s][1] for s in temporaries],
+        [fast.slots[s][1] for s in made],
+        [(k, made.index(s) if (s := fast.slot[x.number]) in made else -1)
+         for k, x in enumerate(results) if x.__class__ is Var],
+        frozenset(k for k, s in enumerate(own) if s in read),
+    )  # fmt: skip
+
+
+class _Form:
+    """An operation on operands of some kinds, with the places of what all its nodes share."""
+
+    def __init__(self, tape: Tape, op: Op, kinds: tuple[Any, ...]) -> None:
+        forward, self.kind = _forward(op, kinds, tape.careful)
+        self.wide = bool(self.kind & _BATCHED)
+        self.forward, self.fixed = forward.steps, tape.shared(forward)
+        self.reads: list[int] = []
+        if self.kind & _NEEDS:
+            reverse = _reverse(op, kinds, self.wide or tape.per_row, tape.careful)
+            self.reverse, self.reverse_fixed = reverse.steps, tape.shared(reverse)
+            self.results, self.hands = reverse.results, reverse.hands
+            self.reads = [k for k in reverse.reads if k <= len(kinds)]  # the operands, and the result itself
+            results = [j for _, j in self.hands]
+            self.again = [j for k, j in enumerate(results) if j < 0 or j in results[:k]]  # δ has an owner before
+
+
+class Tape:
+    """A graph as steps on numbered places, and what it takes to make them for a number of rows."""
+
+    def __init__(
+        self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], *, gradient: bool,
+        argnums: Sequence[int], per_row: bool, seeded: bool, careful: bool,
+    ) -> None:  # fmt: skip
+        """The arguments are those of Grouping and of `backward`."""
+        self.graph, self.sizes = graph, sizes
+        self.per_row, self.careful = per_row, careful
+        self.steps: list[tuple[int, ...]] = []  # the places of a function and of what it is given
+        self.fixed: list[Callable[[Any], Any]] = []  # what makes the things at places −1, −2, …
+        self.rows: list[bool] = []  # whether each array of one number has rows; they lie behind the blocks
+        self.blocks: list[tuple[Units, bool]] = []
+        self.arguments: list[str] = []
+        self.opening: list[tuple[int, int]] = []  # a block, and the argument that it takes over
+        self._free: tuple[list[int], list[int]] = [], []
+        self._owners: dict[int, int] = {}  # how many hold a row
+        self._start = 0  # of the rows
+        n = len(graph.ops)
+        self._kind, self._at = [0] * n, [0] * n
+        self._forms: list[Any] = [None] * n
+        self._kept: set[int] = set()  # what the reverse pass reads
+        self._copy, self._add, self._dot = (self._fix(lambda _, f=f: f) for f in (np.copyto, np.add, np.dot))
+        self._one = self._fix(lambda shapes: np.ones(shapes.rows))
+        self._place_leaves(sizes, batched, argnums, gradient=gradient)
+        seed = self._argument("seed", (), batched=True) if seeded else self._one
+        self._write_forward()
+        self.code = Code(careful=careful)  # its results alone, as places
+        self.code.outputs = [self._at[graph.outputs[0]] if graph.shape == () else [self._at[x] for x in graph.outputs]]
+        if gradient or argnums:
+            self._write_reverse(seed, gradient=gradient, argnums=argnums)
+
+    def instance(self, rows: int, flat: Array) -> TapeInstance:
+        """The tape made for a number of rows."""
+        return TapeInstance(self, rows, flat)
+
+    def bytes_per_row(self) -> int:
+        """How much memory a row takes."""
+        return 8 * (sum(self.rows) + sum(math.prod(units) for units, batched in self.blocks if batched))
+
+    @property
+    def flops(self) -> int:
+        """How many numbers are computed per row."""
+        return sum(row >= self._start and self.rows[row - self._start] for *_, row in self.steps)
+
+    def shared(self, recipe: Recipe) -> tuple[int, ...]:
+        """The places of what all nodes share that have this recipe."""
+        return (*map(self._fix, recipe.fixed), *map(self._row, recipe.temporaries))
+
+    # Places.
+
+    def _fix(self, make: Callable[[Any], Any]) -> int:
+        self.fixed.append(make)
+        return -len(self.fixed)
+
+    def _block(self, units: Units, *, batched: bool) -> int:
+        start = self._start
+        self.blocks.append((units, batched))
+        self._start += math.prod(units)
+        return start
+
+    def _argument(self, name: str, units: Units, *, batched: bool) -> int:
+        self.opening.append((len(self.blocks), len(self.arguments)))
+        self.arguments.append(name)
+        return self._block(units, batched=batched)
+
+    def _row(self, wide: bool) -> int:
+        free = self._free[wide]
+        if free:
+            row = free.pop()
+        else:
+            row = self._start + len(self.rows)
+            self.rows.append(wide)
+        self._owners[row] = 1
+        return row
+
+    def _drop(self, row: int) -> None:
+        """One owner less; a row that has none is free."""
+        if row >= self._start:
+            self._owners[row] -= 1
+            if not self._owners[row]:
+                self._free[self.rows[row - self._start]].append(row)
+
+    def _place_leaves(self, sizes: Sequence[int | None], batched: Sequence[bool], argnums: Sequence[int], *, gradient: bool) -> None:
+        graph, at, kind = self.graph, self._at, self._kind
+        for leaves in (graph.parameters, graph.parameters, graph.constants):  # the second one is their gradient
+            start = self._block((len(leaves),), batched=False)
+            for k, node in enumerate(leaves):
+                at[node] = start + k
+        for node in graph.parameters:
+            at[node] -= len(graph.parameters)
+            kind[node] = _KNOWN | _NEEDS * gradient
+        starts: dict[int, int] = {}
+        used = {place.argument for place in graph.inputs.values()}
+        for i in sorted(used):
+            size = sizes[i]
+            starts[i] = self._argument(f"x{i}", () if size is None else (size,), batched=batched[i])
+        for node, place in graph.inputs.items():
+            at[node] = starts[place.argument] + place.entry
+            kind[node] = _KNOWN | _BATCHED * batched[place.argument] | _NEEDS * (place.argument in argnums)
+
+    # Steps.
+
+    def _write_forward(self) -> None:
+        graph, kind, at = self.graph, self._kind, self._at
+        operands, constants, stopped = graph.operands, graph.constants, graph.stopped
+        left = Counter(chain.from_iterable(operands))  # who has still to read a node
+        left.update(graph.outputs)
+        kept = self._kept
+        forms: dict[Any, _Form] = {}
+        write = self.steps.append
+        for i, op in enumerate(graph.ops):
+            if op is None:
+                continue
+            xs = operands[i]
+            if op in _ANY_NUMBER:
+                key = (op, *[kind[x] for x in xs])
+            else:
+                key = (op, *[kind[x] or (constants[x],) for x in xs])
+            form = forms.get(key)
+            if form is None:
+                form = forms[key] = _Form(self, op, key[1:])
+            row = at[i] = self._row(form.wide)
+            places = (*form.fixed, *[at[x] for x in xs], row)
+            for pick in form.forward:
+                write(pick(places))
+            kind[i] = form.kind
+            if form.kind & _NEEDS:
+                if i in stopped:
+                    kind[i] -= _NEEDS
+                else:
+                    self._forms[i] = form
+                    for k in form.reads:
+                        kept.add(xs[k] if k < len(xs) else i)
+            for x in xs:
+                left[x] -= 1
+                if not left[x] and x not in kept:
+                    self._drop(at[x])
+
+    def _write_reverse(self, seed: int, *, gradient: bool, argnums: Sequence[int]) -> None:
+        graph, kind, at, start, write = self.graph, self._kind, self._at, self._start, self.steps.append
+        into = {x: at[x] + len(graph.parameters) for x in graph.parameters} if gradient and not self.per_row else {}
+        narrow: list[Any] = [None] * len(at)  # the row with δ of each node, as far as it is the same for all rows
+        wide: list[Any] = [None] * len(at)  # as far as it is not
+        (output,) = graph.outputs
+        wide[output] = seed
+        self._owners[at[output]] = 2  # it is the answer
+        for i in range(len(at) - 1, -1, -1):
+            if not kind[i] & _NEEDS:
+                continue
+            deltas = wide if kind[i] & _BATCHED or self.per_row else narrow
+            if deltas is narrow:
+                narrow[i], wide[i] = self._summed(wide[i], narrow[i], into.get(i)), None
+            form, delta = self._forms[i], deltas[i]
+            if form is None or delta is None:
+                continue
+            xs = graph.operands[i]
+            made = [self._row(deltas is wide) for _ in form.results]
+            places = (*form.reverse_fixed, *[at[x] for x in xs], at[i], delta, *made)
+            for pick in form.reverse:
+                write(pick(places))
+            made.append(delta)
+            for j in form.again:
+                if made[j] >= start:
+                    self._owners[made[j]] += 1
+            for k, j in form.hands:
+                x, row = xs[k], made[j]
+                deltas[x] = row if deltas[x] is None else self._sum(deltas[x], row, wide=deltas is wide)
+            self._drop(delta)
+            if i in self._kept:
+                self._drop(at[i])
+        zero = self._fix(lambda _: np.zeros(()))
+        found = [zero if (d := w if w is not None else n) is None else d for w, n in zip(wide, narrow, strict=True)]
+        if gradient and graph.parameters:
+            self.code.gradient = [into[x] if into else found[x] for x in graph.parameters]
+        for i in argnums:
+            entries = [found[x] for x, place in graph.inputs.items() if place.argument == i]
+            if entries:
+                self.code.input_gradients[i] = entries if self.sizes[i] is not None else entries[0]
+
+    def _summed(self, wide: int | None, narrow: int | None, into: int | None) -> int | None:
+        """What is to be summed over the rows, and what is not, together."""
+        if wide is None:
+            if into is not None and narrow is not None:
+                self.steps.append((self._copy, into, narrow))
+            return narrow
+        row = self._row(False) if into is None else into
+        self.steps.append((self._dot, wide, self._one, row))
+        self._drop(wide)
+        if narrow is not None:
+            self.steps.append((self._add, row, narrow, row))
+            self._drop(narrow)
+        return row
+
+    def _sum(self, a: int, b: int, *, wide: bool) -> int:
+        """Both rows added up, in the first one if nobody else has it."""
+        row = a if self._owners.get(a) == 1 else self._row(wide)
+        self.steps.append((self._add, a, b, row))
+        if row != a:
+            self._drop(a)
+        self._drop(b)
+        return row
+
+
+class TapeInstance:
+    """A tape made for a number of rows: its buffers, and `run`, which fills them."""
+
+    def __init__(self, tape: Tape, rows: int, flat: Array) -> None:
+        self.fast = tape
+        self.rows = rows
+        self.gradient = np.zeros(len(flat))
+        shapes = _Shapes(rows)
+        constants = np.array(list(tape.graph.constants.values()))
+        blocks = [flat[:, None], self.gradient[:, None], constants[:, None],
+                  *[shapes.new(*block) for block in tape.blocks[3:]]]  # fmt: skip
+        things: list[Any] = []
+        for block, (units, batched) in zip(blocks, tape.blocks, strict=True):
+            things.extend([block] if not units else block if batched else [x[0, ...] for x in block])
+        wide = iter(shapes.new((sum(tape.rows),), batched=True))
+        narrow = np.zeros(len(tape.rows) - sum(tape.rows))
+        alone = (narrow[k, ...] for k in range(len(narrow)))
+        things += [next(wide if batched else alone) for batched in tape.rows]
+        things += [make(shapes) for make in reversed(tape.fixed)]
+        self._things = things
+        opening = [(blocks[block], i) for block, i in tape.opening]
+        steps = [(things[function], tuple([things[x] for x in given])) for function, *given in tape.steps]
+        copy = np.copyto
+
+        def run(*args: Any) -> None:
+            for buffer, i in opening:
+                copy(buffer, args[i])
+            for function, given in steps:
+                function(*given)
+
+        self.steps: Callable[..., None] = run
+        self.run: Callable[..., None] = without_warnings(run)
+
+    def array(self, places: int | list[int]) -> Array:
+        """The numbers at a place, or at several: units × rows, or units × 1 where they are the same for all rows."""
+        if isinstance(places, int):
+            return self._things[places]
+        found = np.stack(np.broadcast_arrays(*[self._things[x] for x in places]))
+        return found if found.ndim == 2 else found[:, None]
+
+
+class _Shapes(NamedTuple):
+    """What a recipe asks of an instance: arrays of the shape of a Var."""
+
+    rows: int
+
+    def new(self, units: Units, batched: bool) -> Array:
+        return np.zeros((*units, self.rows) if batched else (*units, *(1,) * bool(units)))
+
+    def array(self, var: Var) -> Array:
+        return self.new(var.units, var.batched)
