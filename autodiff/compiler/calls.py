@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from autodiff.compiler.checking import refuse_domain, refuse_nan
 from autodiff.compiler.instance import Instance, without_warnings
 from autodiff.compiler.point import Point
-from autodiff.compiler.simplify import live, share
+from autodiff.compiler.simplify import live
 from autodiff.compiler.trace import trace
 from autodiff.compiler.versions import KEPT, Trace, Want
 from autodiff.value import Value
@@ -91,7 +91,7 @@ class Call:
                     raise ValueError(f"static_argnums names argument {i}, and the call has {len(samples)}")
             graph = trace(program.f, samples, self.names, static)
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
-            found = Trace(len(graph.ops), live(share(graph)), self.names, shapes, self.batched)
+            found = Trace(len(graph.ops) + graph.repeated, live(graph), self.names, shapes, self.batched)
             while len(program._traces) >= KEPT:
                 program._traces.pop(next(iter(program._traces)))
             program._traces[key] = found

@@ -41,6 +41,7 @@ class Graph:
     sums: dict[int, tuple[list[Term], float]] = field(default_factory=dict[int, tuple[list[Term], float]])
     outputs: list[int] = field(default_factory=list[int])
     shape: tuple[int, ...] = ()  # of the output for one sample
+    repeated: int = 0  # operations that were traced and gave a node that was there
 
     def add(self, op: Op | None = None, operands: tuple[int, ...] = ()) -> int:
         """Append a node and give its number."""

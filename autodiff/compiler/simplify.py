@@ -1,8 +1,8 @@
 """Make a traced graph smaller without changing what it computes.
 
-In one walk: constants are folded, equal computations shared, operations that do nothing dropped. Then what no output
-needs is left out, and trees of additions become sums of products, so that a neuron written `w1 * x1 + w2 * x2 + b`
-is the same one node as `weighted_sum`. Sums add their terms in another order than the code did: equal to rounding.
+While tracing, constants are folded and operations that do nothing dropped. Then what no output needs is left out, and
+trees of additions become sums of products, so that a neuron written `w1 * x1 + w2 * x2 + b` is the same one node as
+`weighted_sum`. Sums add their terms in another order than the code did: equal to rounding.
 """
 
 from __future__ import annotations
@@ -28,59 +28,13 @@ def simplify(graph: Graph) -> Graph:
     >>> [len(terms) for terms, _ in graph.sums.values()]
     [3]
     """
-    return sums_of_products(share(graph))
+    return sums_of_products(live(graph))
 
 
-def share(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of node
-    """Fold constants, share equal computations, drop what does nothing."""
-    new = Graph(shape=graph.shape)
-    at: list[int] = []  # the new number of each old node
-    known: dict[Any, int] = {}
-    constants, ops, made_of, given = new.constants, new.ops, new.operands, graph.operands
-    stopped_nodes, labels = graph.stopped, graph.labels
-
-    def constant(x: float) -> int:
-        key = repr(x)
-        if key not in known:
-            known[key] = place = new.add()
-            constants[place] = x
-        return known[key]
-
-    for i, op in enumerate(graph.ops):
-        if op is None:
-            if i in graph.constants:
-                at.append(constant(graph.constants[i]))
-                continue
-            place = new.add()
-            if i in graph.parameters:
-                new.parameters[place] = graph.parameters[i]
-            else:
-                new.inputs[place] = graph.inputs[i]
-        else:
-            operands = tuple([at[x] for x in given[i]])
-            stopped = i in stopped_nodes
-            place = None if stopped else _shorter(op, operands, constants, constant)
-            if place is None:
-                key = (op, operands, stopped)
-                place = known.setdefault(key, len(ops))
-                if place == len(ops):  # written out, as it is done for every node there is
-                    ops.append(op)
-                    made_of.append(operands)
-                    if stopped:
-                        new.stopped.add(place)
-        at.append(place)
-        if i in labels:
-            new.labels.setdefault(place, labels[i])
-    new.outputs = [at[x] for x in graph.outputs]
-    return new
-
-
-def _shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant: Callable[[float], int]) -> int | None:
+def shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant: Callable[[float], int]) -> int | None:
     """The place of something simpler that is equal, if there is one."""
     if op is _POS:
         return xs[0]
-    if len(xs) == 2 and xs[0] not in constants and xs[1] not in constants:  # nearly all of them
-        return None
     if len(xs) == 2:
         a, b = constants.get(xs[0]), constants.get(xs[1])
         if (op is _ADD and a == 0.0) or (op is _MUL and a == 1.0):

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, starmap
+from operator import call, itemgetter, or_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,9 +76,9 @@ def _forward(op: Op, kinds: tuple[Any, ...], careful: bool) -> tuple[Recipe, int
     code = Code(careful=careful)
     operands = _operands(code, kinds)
     result = code.apply(op, *operands)
-    known = functools.reduce(operator.or_, [kind for kind in kinds if kind.__class__ is int], _KNOWN)
+    known = functools.reduce(or_, [kind for kind in kinds if kind.__class__ is int], _KNOWN)
     if result.__class__ is float:
-        number, copied = np.array(result), operator.itemgetter(0, 2 + len(kinds), 1)
+        number, copied = np.array(result), itemgetter(0, 2 + len(kinds), 1)
         return Recipe([copied], [lambda _: np.copyto, lambda _: number], [], [], [], frozenset()), known
     if result.kind == INPUT:
         result = code.new(APPLY, (result,), batched=result.batched, op=OPS["pos"])
@@ -132,7 +132,7 @@ def _recipe(code: Code, given: Sequence[Any], results: Sequence[Any]) -> Recipe:
     temporaries = [s for s in dict.fromkeys(slot[n] for n in names if n in slot) if s not in own and s not in made]
     for key in [*fixed, *temporaries, *[k if s is None else s for k, s in enumerate(own, -len(own))], *made]:
         place[key] = len(place)
-    pick = [operator.itemgetter(*[place[slot.get(name, name)] for name in step]) for step in steps]
+    pick = [itemgetter(*[place[slot.get(name, name)] for name in step]) for step in steps]
     read = {slot[name] for step in steps for name in step if name in slot}
     return Recipe(
         pick,
@@ -388,14 +388,14 @@ class TapeInstance:
         things += [make(shapes) for make in reversed(tape.fixed)]
         self._things = things
         opening = [(blocks[block], i) for block, i in tape.opening]
-        steps = [(things[function], tuple([things[x] for x in given])) for function, *given in tape.steps]
+        thing = things.__getitem__
+        steps = [tuple(map(thing, step)) for step in tape.steps]
         copy = np.copyto
 
         def run(*args: Any) -> None:
             for buffer, i in opening:
                 copy(buffer, args[i])
-            for function, given in steps:
-                function(*given)
+            deque(starmap(call, steps), maxlen=0)  # function(*given), without a line of Python in between
 
         self.steps: Callable[..., None] = run
         self.run: Callable[..., None] = without_warnings(run)

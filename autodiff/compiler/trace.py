@@ -22,6 +22,7 @@ import numpy as np
 
 from autodiff import grad_mode, ufuncs
 from autodiff.compiler.graph import Graph, Input
+from autodiff.compiler.simplify import shorter
 from autodiff.domains import is_array, number, unbox
 from autodiff.ops import OPS, Op
 from autodiff.value import Recorded, Value, describe
@@ -51,6 +52,7 @@ RELATIONS = {
     operator.ne: _relation("not_equal", "≠", operator.ne, np.not_equal),
 }
 
+_POS = OPS["pos"]
 ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
 
 
@@ -166,11 +168,12 @@ class Tracer:
         self.graph = Graph()
         self.open = True
         self._constant_at: dict[str, int] = {}
+        self._known: dict[Any, int] = {}  # the place of every operation there is
         self._leaf_at: dict[int, int] = {}  # by identity, as Values may compare as they like
         self._born: list[Value] = []  # kept, so that no later Value takes the identity of one of them
 
     def record(self, op: Op, operands: Sequence[Any]) -> Traced:
-        """Write down one operation."""
+        """Write down one operation, unless it is there already or something shorter is equal."""
         places: list[int] = []
         for x in operands:
             kind = x.__class__
@@ -188,11 +191,24 @@ class Tracer:
         if not self.open:
             raise TraceError("a stand-in left the function it was traced in: compute with what the program returns")
         graph = self.graph
-        graph.ops.append(op)
-        graph.operands.append(tuple(places))
-        place = len(graph.ops) - 1
-        if grad_mode.contexts > 1 and grad_mode.paused():  # the one that is always open is this trace
-            graph.stopped.add(place)
+        stopped = grad_mode.contexts > 1 and grad_mode.paused()  # the one that is always open is this trace
+        xs = tuple(places)
+        key = (op, xs, stopped)
+        place = self._known.get(key)
+        if place is None:
+            if not stopped and (op is _POS or not graph.constants.keys().isdisjoint(xs)):
+                place = shorter(op, xs, graph.constants, self.constant)
+            if place is None:
+                place = len(graph.ops)
+                graph.ops.append(op)
+                graph.operands.append(xs)
+                if stopped:
+                    graph.stopped.add(place)
+            else:
+                graph.repeated += 1
+            self._known[key] = place
+        else:
+            graph.repeated += 1
         return self.stand_in(place)
 
     def infix(self, op: Op, a: Any, b: Any) -> Any:
@@ -312,7 +328,7 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
                 raise TypeError(f"the function must return at least one number, and returned {returned!r}")
             graph = tracer.graph
             graph.outputs = [
-                tracer.record(OPS["pos"], (x,)).place if x.__class__ is not Traced else x.place for x in flat
+                tracer.record(_POS, (x,)).place if x.__class__ is not Traced else x.place for x in flat
             ]
             graph.shape = shape
         finally:
