@@ -7,7 +7,9 @@ trees of additions become sums of products, so that a neuron written `w1 * x1 + 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from autodiff.compiler.graph import Graph, Term
@@ -18,6 +20,7 @@ _ADD, _SUB, _MUL, _DIV, _POW = (OPS[name] for name in ("add", "sub", "mul", "div
 _NEG, _POS, _TOTAL, _MEAN, _WEIGHTED = (OPS[name] for name in ("neg", "pos", "total", "mean", "weighted_sum"))
 _SHORT = 256  # sums longer than this are copied into no other sum: nested ones would take quadratic time
 _SUMS = frozenset({_ADD, _SUB, _NEG, _TOTAL, _MEAN, _WEIGHTED})
+_SCALES = {_ADD: (1.0, 1.0), _SUB: (1.0, -1.0), _NEG: (-1.0,)}
 
 
 def simplify(graph: Graph) -> Graph:
@@ -91,60 +94,50 @@ def live(graph: Graph) -> Graph:
     return new
 
 
-def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of summand
+def sums_of_products(graph: Graph) -> Graph:
     """Take trees of additions, whose inner nodes nobody else uses, as one sum of products each."""
-    needed = needed_nodes(graph)
-    uses = [0] * len(graph.ops)
-    for operands, wanted in zip(graph.operands, needed, strict=True):
-        if wanted:
-            for x in operands:
-                uses[x] += 1
-    for x in graph.outputs:
-        uses[x] += 2  # an output is wanted for itself
-    for x in graph.labels:
-        uses[x] += 2  # so is what somebody gave a name
-    constants = graph.constants
+    ops, operands, constants, stopped = graph.ops, graph.operands, graph.constants, graph.stopped
+    uses = Counter(chain.from_iterable(operands))
+    for x in chain(graph.outputs, graph.labels):  # an output is wanted for itself; so is what somebody gave a name
+        uses[x] += 2
     sums: dict[int, tuple[list[Term], float]] = {}
 
-    def taken(x: int, scale: float, *, owner: bool = False) -> tuple[list[Term], float]:
-        """What a summand is made of; the list is the caller's own, and a long one is taken over, never copied."""
+    def add(terms: list[Term], x: int, scale: float) -> float:
+        """Append what a summand is made of, and give the constant in it."""
         if x in constants:
-            return [], scale * constants[x]
-        if x in sums and uses[x] == 1 and (owner or len(sums[x][0]) <= _SHORT) and (scale == 1.0 or few_products(x)):
-            terms, constant = sums.pop(x)
-            return (terms if scale == 1.0 else [Term(scale * c, a, b) for c, a, b in terms]), scale * constant
-        if graph.ops[x] is _MUL and uses[x] == 1 and x not in graph.stopped:
-            a, b = graph.operands[x]
-            return [_product(scale, a, b, constants)], 0.0
-        return [Term(scale, x, None)], 0.0
+            return scale * constants[x]
+        if uses[x] == 1 and ops[x] is _MUL and x not in stopped:
+            terms.append(_product(scale, *operands[x], constants))
+            return 0.0
+        inner, constant = sums[x] if uses[x] == 1 and x in sums else ([], 0.0)
+        # Many weights times inputs are not scaled term by term: they are better left one matrix product.
+        if 0 < len(inner) <= _SHORT and (scale == 1.0 or sum(b is not None for _, _, b in inner) < 2):
+            del sums[x]
+            terms += inner if scale == 1.0 else [Term(scale * c, a, b) for c, a, b in inner]
+            return scale * constant
+        terms.append(Term(scale, x, None))
+        return 0.0
 
-    def few_products(x: int) -> bool:
-        """Whether a sum can be scaled term by term; many weights times inputs are better left one matrix product."""
-        return sum(b is not None for _, _, b in sums[x][0]) < 2
-
-    for i, op in enumerate(graph.ops):
-        if op not in _SUMS or not needed[i] or i in graph.stopped:
+    for i, op in enumerate(ops):
+        if op not in _SUMS or i in stopped:
             continue
-        xs = graph.operands[i]
+        xs = operands[i]
+        terms, constant = [], 0.0
         if op is _WEIGHTED:
             n = len(xs) // 2
-            terms = [
-                _product(1.0, w, x, constants)
-                for w, x in zip(xs[:n], xs[n:-1], strict=True)
-                if not (w in constants and x in constants)
-            ]
-            constant = sum(constants[w] * constants[x] for w, x in zip(xs[:n], xs[n:-1], strict=True)
-                           if w in constants and x in constants)  # fmt: skip
-            more, shift = taken(xs[-1], 1.0)
-            terms += more
-            sums[i] = terms, constant + shift
-            continue
-        scales = {_SUB: (1.0, -1.0), _NEG: (-1.0,)}.get(op, (1.0 if op is not _MEAN else 1.0 / len(xs),) * len(xs))
-        terms, constant = taken(xs[0], scales[0], owner=scales[0] == 1.0) if xs else ([], 0.0)
-        for x, scale in zip(xs[1:], scales[1:], strict=True):
-            more, shift = taken(x, scale)
-            terms += more
-            constant += shift
+            for w, x in zip(xs[:n], xs[n:-1], strict=True):
+                if w in constants and x in constants:
+                    constant += constants[w] * constants[x]
+                else:
+                    terms.append(_product(1.0, w, x, constants))
+            scales, xs = (1.0,), xs[-1:]
+        else:
+            scales = _SCALES.get(op) or (1.0 if op is _TOTAL else 1.0 / len(xs),) * len(xs)
+            if xs and scales[0] == 1.0 and uses[xs[0]] == 1 and xs[0] in sums:  # however long it is: it is continued
+                terms, constant = sums.pop(xs[0])
+                scales, xs = scales[1:], xs[1:]
+        for x, scale in zip(xs, scales, strict=True):
+            constant += add(terms, x, scale)
         sums[i] = terms, constant
     graph.sums = sums
     return live(graph)

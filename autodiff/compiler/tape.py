@@ -28,12 +28,15 @@ from autodiff.ops import OPS, Op
 
 Array = Any
 
-_ADDED, _MUL, _RELU = frozenset(OPS[name] for name in ("add", "sub", "neg")), OPS["mul"], OPS["relu"]
+_ADDED = frozenset(OPS[name] for name in ("add", "sub", "neg"))
+_SUMMED = _ADDED | {OPS["mul"]}
+_RELU = OPS["relu"]
 _ANY_NUMBER = frozenset(OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum"))
 _FEW = 500  # nodes, for which arrays are made quickly enough
-_ALIKE = 4  # so many nodes of one kind at one level, on average, are worth making arrays of them
+_ALIKE = 5  # operands; so many at one level, of one kind of node, are on average worth making arrays of
 # What is known of an operand: 0 for a constant, else _KNOWN and what applies.
 _BATCHED, _NEEDS, _KNOWN = 1, 2, 4
+_KEPT = 1 << 40  # more than can read a node
 
 
 def is_unstructured(graph: Graph) -> bool:
@@ -42,21 +45,26 @@ def is_unstructured(graph: Graph) -> bool:
     if len(ops) < _FEW:
         return False
     uses = Counter(chain.from_iterable(graph.operands))
-    level = [0] * len(ops)
-    kinds: set[Any] = set()
-    computed = 0
-    for i, op in enumerate(ops):
-        if op is None:
-            continue
-        computed += 1
+    number = {op: k for k, op in enumerate(dict.fromkeys(ops))}
+    operations = len(number)
+    summed = [op in _SUMMED for op in ops]
+    level: list[int] = []
+    kinds: set[int] = set()  # levels and operations
+    for op, xs in zip(ops, graph.operands, strict=True):
         own = 0
-        added = op in _ADDED
-        for x in graph.operands[i]:  # a tree of additions is one sum, at one level
-            at = level[x] + 1 - (added and uses[x] == 1 and (ops[x] in _ADDED or ops[x] is _MUL))
-            own = max(own, at)
-        level[i] = own
-        kinds.add((own, op))
-    return computed < _ALIKE * len(kinds)
+        if op in _ADDED:  # a tree of additions is one sum, at one level
+            for x in xs:
+                at = level[x] if summed[x] and uses[x] == 1 else level[x] + 1
+                if at > own:  # noqa: PLR1730 # a call less
+                    own = at
+        elif op is not None:
+            for x in xs:
+                if level[x] > own:  # noqa: PLR1730
+                    own = level[x]
+            own += 1
+        level.append(own)
+        kinds.add(own * operations + number[op])
+    return uses.total() < _ALIKE * len(kinds)
 
 
 class Recipe(NamedTuple):
@@ -157,7 +165,8 @@ class _Form:
             reverse = _reverse(op, kinds, self.wide or tape.per_row, tape.careful)
             self.reverse, self.reverse_fixed = reverse.steps, tape.shared(reverse)
             self.results, self.hands = reverse.results, reverse.hands
-            self.reads = [k for k in reverse.reads if k <= len(kinds)]  # the operands, and the result itself
+            self.reads = [k for k in reverse.reads if k < len(kinds)]
+            self.keeps = len(kinds) in reverse.reads
             results = [j for _, j in self.hands]
             self.again = [j for k, j in enumerate(results) if j < 0 or j in results[:k]]  # δ has an owner before
 
@@ -179,12 +188,12 @@ class Tape:
         self.arguments: list[str] = []
         self.opening: list[tuple[int, int]] = []  # a block, and the argument that it takes over
         self._free: tuple[list[int], list[int]] = [], []
-        self._owners: dict[int, int] = {}  # how many hold a row
+        self._owners: dict[int, int] = {}  # how many hold a row, if it is not one
         self._start = 0  # of the rows
         n = len(graph.ops)
         self._kind, self._at = [0] * n, [0] * n
         self._forms: list[Any] = [None] * n
-        self._kept: set[int] = set()  # what the reverse pass reads
+        self._left = [0] * n  # who has still to read a node; _KEPT if the reverse pass has
         self._copy, self._add, self._dot = (self._fix(lambda _, f=f: f) for f in (np.copyto, np.add, np.dot))
         self._one = self._fix(lambda shapes: np.ones(shapes.rows))
         self._place_leaves(sizes, batched, argnums, gradient=gradient)
@@ -232,19 +241,18 @@ class Tape:
     def _row(self, wide: bool) -> int:
         free = self._free[wide]
         if free:
-            row = free.pop()
-        else:
-            row = self._start + len(self.rows)
-            self.rows.append(wide)
-        self._owners[row] = 1
-        return row
+            return free.pop()
+        self.rows.append(wide)
+        return self._start + len(self.rows) - 1
 
     def _drop(self, row: int) -> None:
         """One owner less; a row that has none is free."""
-        if row >= self._start:
+        if row in self._owners:
             self._owners[row] -= 1
-            if not self._owners[row]:
-                self._free[self.rows[row - self._start]].append(row)
+            if self._owners[row] == 1:
+                del self._owners[row]
+        elif row >= self._start:
+            self._free[self.rows[row - self._start]].append(row)
 
     def _place_leaves(self, sizes: Sequence[int | None], batched: Sequence[bool], argnums: Sequence[int], *, gradient: bool) -> None:
         graph, at, kind = self.graph, self._at, self._kind
@@ -267,17 +275,14 @@ class Tape:
     # Steps.
 
     def _write_forward(self) -> None:
-        graph, kind, at = self.graph, self._kind, self._at
-        operands, constants, stopped = graph.operands, graph.constants, graph.stopped
-        left = Counter(chain.from_iterable(operands))  # who has still to read a node
-        left.update(graph.outputs)
-        kept = self._kept
+        graph, kind, at, left, free = self.graph, self._kind, self._at, self._left, self._free
+        constants, start, write = graph.constants, self._start, self.steps.append
+        for x in chain(chain.from_iterable(graph.operands), graph.outputs):
+            left[x] += 1
         forms: dict[Any, _Form] = {}
-        write = self.steps.append
-        for i, op in enumerate(graph.ops):
+        for i, (op, xs) in enumerate(zip(graph.ops, graph.operands, strict=True)):
             if op is None:
                 continue
-            xs = operands[i]
             if op in _ANY_NUMBER:
                 key = (op, *[kind[x] for x in xs])
             else:
@@ -285,55 +290,60 @@ class Tape:
             form = forms.get(key)
             if form is None:
                 form = forms[key] = _Form(self, op, key[1:])
-            row = at[i] = self._row(form.wide)
+            row = at[i] = free[form.wide].pop() if free[form.wide] else self._row(form.wide)
             places = (*form.fixed, *[at[x] for x in xs], row)
             for pick in form.forward:
                 write(pick(places))
             kind[i] = form.kind
             if form.kind & _NEEDS:
-                if i in stopped:
+                if i in graph.stopped:
                     kind[i] -= _NEEDS
                 else:
                     self._forms[i] = form
+                    if form.keeps:
+                        left[i] += _KEPT
                     for k in form.reads:
-                        kept.add(xs[k] if k < len(xs) else i)
+                        left[xs[k]] |= _KEPT
             for x in xs:
                 left[x] -= 1
-                if not left[x] and x not in kept:
-                    self._drop(at[x])
+                if not left[x] and at[x] >= start:
+                    free[kind[x] & _BATCHED].append(at[x])
 
     def _write_reverse(self, seed: int, *, gradient: bool, argnums: Sequence[int]) -> None:
-        graph, kind, at, start, write = self.graph, self._kind, self._at, self._start, self.steps.append
+        graph, kind, at, left, free = self.graph, self._kind, self._at, self._left, self._free
+        owners, write = self._owners, self.steps.append
         into = {x: at[x] + len(graph.parameters) for x in graph.parameters} if gradient and not self.per_row else {}
         narrow: list[Any] = [None] * len(at)  # the row with δ of each node, as far as it is the same for all rows
         wide: list[Any] = [None] * len(at)  # as far as it is not
         (output,) = graph.outputs
         wide[output] = seed
-        self._owners[at[output]] = 2  # it is the answer
         for i in range(len(at) - 1, -1, -1):
             if not kind[i] & _NEEDS:
                 continue
-            deltas = wide if kind[i] & _BATCHED or self.per_row else narrow
-            if deltas is narrow:
+            side = self.per_row or kind[i] & _BATCHED
+            if not side:
                 narrow[i], wide[i] = self._summed(wide[i], narrow[i], into.get(i)), None
+            deltas = wide if side else narrow
             form, delta = self._forms[i], deltas[i]
             if form is None or delta is None:
                 continue
-            xs = graph.operands[i]
-            made = [self._row(deltas is wide) for _ in form.results]
+            xs, pool = graph.operands[i], free[side]
+            made = [pool.pop() if pool else self._row(side) for _ in form.results]
+            made.append(delta)
             places = (*form.reverse_fixed, *[at[x] for x in xs], at[i], delta, *made)
             for pick in form.reverse:
                 write(pick(places))
-            made.append(delta)
             for j in form.again:
-                if made[j] >= start:
-                    self._owners[made[j]] += 1
+                owners[made[j]] = owners.get(made[j], 1) + 1
             for k, j in form.hands:
                 x, row = xs[k], made[j]
-                deltas[x] = row if deltas[x] is None else self._sum(deltas[x], row, wide=deltas is wide)
+                if deltas[x] is None:
+                    deltas[x] = row
+                else:
+                    deltas[x] = self._sum(deltas[x], row, wide=side)
             self._drop(delta)
-            if i in self._kept:
-                self._drop(at[i])
+            if left[i] >= _KEPT and i != output:
+                free[kind[i] & _BATCHED].append(at[i])
         zero = self._fix(lambda _: np.zeros(()))
         found = [zero if (d := w if w is not None else n) is None else d for w, n in zip(wide, narrow, strict=True)]
         if gradient and graph.parameters:
@@ -359,7 +369,7 @@ class Tape:
 
     def _sum(self, a: int, b: int, *, wide: bool) -> int:
         """Both rows added up, in the first one if nobody else has it."""
-        row = a if self._owners.get(a) == 1 else self._row(wide)
+        row = a if a >= self._start and a not in self._owners else self._row(wide)
         self.steps.append((self._add, a, b, row))
         if row != a:
             self._drop(a)
