@@ -35,7 +35,7 @@ from autodiff import (
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import Code, Var, contiguous
 from autodiff.compiler.fast import Fast
-from autodiff.compiler.graph import Graph, Term
+from autodiff.compiler.graph import Graph
 from autodiff.compiler.group import Grouping
 from autodiff.compiler.instance import Instance
 from autodiff.compiler.kernels import Erf, guarded_dot
@@ -230,7 +230,7 @@ def test_sums_of_products_whoever_wrote_them():
         (top,) = graph.outputs
         terms, constant = graph.sums[top]
         assert constant == 0.0
-        found = {(t.coefficient, frozenset({t.left} if t.right is None else {t.left, t.right})) for t in terms}
+        found = {(c, frozenset({left, right} - {None})) for c, left, right in terms}
         places = {id(v): i for i, v in graph.parameters.items()}
         x = list(graph.inputs)
         assert found == {(1.0, frozenset({places[id(v)], i})) for v, i in zip(w, x, strict=True)} | {
@@ -244,7 +244,7 @@ def test_sums_keep_coefficients_and_constants():
     (top,) = graph.outputs
     terms, constant = graph.sums[top]
     assert constant == -3.5
-    assert sorted(t.coefficient for t in terms) == [0.5, 0.75, 1.0, 1.0]
+    assert sorted(c for c, _, _ in terms) == [0.5, 0.75, 1.0, 1.0]
     np.testing.assert_allclose(
         computed(graph, 0.3, -0.7), [(0.6 - 2.1 + 4 * 0.3 * -0.7 + 6) / 4 - (5 - 0.3)], rtol=1e-14
     )
@@ -800,5 +800,5 @@ def test_graphs_by_hand():
     a, b = graph.add(), graph.add()
     node = graph.add(OPS["add"], (a, b))
     assert graph.below(node) == [a, b]
-    graph.sums[node] = [Term(2.0, a, None), Term(1.0, b, a)], 0.5
+    graph.sums[node] = [(2.0, a, None), (1.0, b, a)], 0.5
     assert graph.below(node) == [a, b, a]

@@ -8,12 +8,9 @@ from typing import Any, NamedTuple
 from autodiff.ops import Op
 
 
-class Term(NamedTuple):
-    """One term of a sum: coefficient · left · right, or coefficient · left where `right` is None."""
-
-    coefficient: float
-    left: int
-    right: int | None
+# One term of a sum: coefficient · left · right, or coefficient · left where right is None. There are very many: plain
+# tuples of numbers cost a fifth of named ones, and the garbage collector forgets them.
+Term = tuple[float, int, int | None]
 
 
 class Input(NamedTuple):
@@ -53,4 +50,4 @@ class Graph:
         """What node `i` is made of, in order."""
         if i not in self.sums:
             return list(self.operands[i])
-        return [x for term in self.sums[i][0] for x in term[1:] if x is not None]
+        return [x for _, a, b in self.sums[i][0] for x in (a, b) if x is not None]

@@ -78,7 +78,7 @@ def live(graph: Graph) -> Graph:
         at[i] = place = new.add(graph.ops[i])
         if i in graph.sums:
             terms, constant = graph.sums[i]
-            new.sums[place] = [Term(c, at[a], None if b is None else at[b]) for c, a, b in terms], constant
+            new.sums[place] = [(c, at[a], None if b is None else at[b]) for c, a, b in terms], constant
         else:
             new.operands[place] = tuple([at[x] for x in graph.operands[i]])
         if i in graph.stopped:
@@ -113,9 +113,9 @@ def sums_of_products(graph: Graph) -> Graph:
         # Many weights times inputs are not scaled term by term: they are better left one matrix product.
         if 0 < len(inner) <= _SHORT and (scale == 1.0 or sum(b is not None for _, _, b in inner) < 2):
             del sums[x]
-            terms += inner if scale == 1.0 else [Term(scale * c, a, b) for c, a, b in inner]
+            terms += inner if scale == 1.0 else [(scale * c, a, b) for c, a, b in inner]
             return scale * constant
-        terms.append(Term(scale, x, None))
+        terms.append((scale, x, None))
         return 0.0
 
     for i, op in enumerate(ops):
@@ -146,7 +146,7 @@ def sums_of_products(graph: Graph) -> Graph:
 def _product(scale: float, a: int, b: int, constants: dict[int, float]) -> Term:
     """One product as a term, a constant factor in its coefficient."""
     if a in constants:
-        return Term(scale * constants[a], b, None)
+        return scale * constants[a], b, None
     if b in constants:
-        return Term(scale * constants[b], a, None)
-    return Term(scale, a, b)
+        return scale * constants[b], a, None
+    return scale, a, b
