@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import chain, starmap
-from operator import call, itemgetter, or_
+from itertools import chain
+from operator import itemgetter, or_
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,11 +67,14 @@ def is_unstructured(graph: Graph) -> bool:
     return uses.total() < _ALIKE * len(kinds)
 
 
+_Maker = Callable[[Any], Any]  # what makes a thing for an instance
+
+
 class Recipe(NamedTuple):
     """Steps with places for what they work on: those that are the same for every node, operands, results."""
 
-    steps: list[Callable[[tuple[int, ...]], tuple[int, ...]]]  # each picks its function and what it is given
-    fixed: list[Callable[[Any], Any]]  # what makes functions and numbers for an instance
+    steps: list[tuple[_Maker, Callable[[tuple[Any, ...]], tuple[Any, ...]]]]  # a function; what picks its arguments
+    fixed: list[_Maker]  # numbers, and memory that only a step needs
     temporaries: list[bool]  # whether each has rows
     results: list[bool]  # likewise
     hands: list[tuple[int, int]]  # which operand gets which result, −1 for δ itself
@@ -86,8 +89,8 @@ def _forward(op: Op, kinds: tuple[Any, ...], careful: bool) -> tuple[Recipe, int
     result = code.apply(op, *operands)
     known = functools.reduce(or_, [kind for kind in kinds if kind.__class__ is int], _KNOWN)
     if result.__class__ is float:
-        number, copied = np.array(result), itemgetter(0, 2 + len(kinds), 1)
-        return Recipe([copied], [lambda _: np.copyto, lambda _: number], [], [], [], frozenset()), known
+        number, copied = np.array(result), (lambda _: np.copyto, itemgetter(1 + len(kinds), 0))
+        return Recipe([copied], [lambda _: number], [], [], [], frozenset()), known
     if result.kind == INPUT:
         result = code.new(APPLY, (result,), batched=result.batched, op=OPS["pos"])
     return _recipe(code, operands, [result]), known
@@ -135,16 +138,17 @@ def _recipe(code: Code, given: Sequence[Any], results: Sequence[Any]) -> Recipe:
     place: dict[Any, int] = {}  # by slot, or by name
     own = [fast.slot.get(x.number) if x.__class__ is Var else None for x in given]
     made = list(dict.fromkeys(fast.slot[x.number] for x in code.outputs if fast.slot[x.number] not in own))
-    names = dict.fromkeys(chain.from_iterable(steps))
+    names = dict.fromkeys(chain.from_iterable(given for _, *given in steps))
     fixed = [name for name in names if name not in slot]
     temporaries = [s for s in dict.fromkeys(slot[n] for n in names if n in slot) if s not in own and s not in made]
     for key in [*fixed, *temporaries, *[k if s is None else s for k, s in enumerate(own, -len(own))], *made]:
         place[key] = len(place)
-    pick = [itemgetter(*[place[slot.get(name, name)] for name in step]) for step in steps]
-    read = {slot[name] for step in steps for name in step if name in slot}
+    makers: dict[str, Any] = {**fast.bound, **{name: lambda _, f=f: f for name, f in OUT_BY_NAME.items()}}
+    pick = [(makers[function], itemgetter(*[place[slot.get(name, name)] for name in given])) for function, *given in steps]
+    read = {slot[name] for name in names if name in slot}
     return Recipe(
         pick,
-        [fast.bound[name] if name not in OUT_BY_NAME else lambda _, f=OUT_BY_NAME[name]: f for name in fixed],
+        [makers[name] for name in fixed],
         [fast.slots[s][1] for s in temporaries],
         [fast.slots[s][1] for s in made],
         [(k, made.index(s) if (s := fast.slot[x.number]) in made else -1)
@@ -159,11 +163,11 @@ class _Form:
     def __init__(self, tape: Tape, op: Op, kinds: tuple[Any, ...]) -> None:
         forward, self.kind = _forward(op, kinds, tape.careful)
         self.wide = bool(self.kind & _BATCHED)
-        self.forward, self.fixed = forward.steps, tape.shared(forward)
+        self.forward = tape.use(forward)
         self.reads: list[int] = []
         if self.kind & _NEEDS:
             reverse = _reverse(op, kinds, self.wide or tape.per_row, tape.careful)
-            self.reverse, self.reverse_fixed = reverse.steps, tape.shared(reverse)
+            self.reverse = tape.use(reverse)
             self.results, self.hands = reverse.results, reverse.hands
             self.reads = [k for k in reverse.reads if k < len(kinds)]
             self.keeps = len(kinds) in reverse.reads
@@ -181,8 +185,9 @@ class Tape:
         """The arguments are those of Grouping and of `backward`."""
         self.graph, self.sizes = graph, sizes
         self.per_row, self.careful = per_row, careful
-        self.steps: list[tuple[int, ...]] = []  # the places of a function and of what it is given
-        self.fixed: list[Callable[[Any], Any]] = []  # what makes the things at places −1, −2, …
+        self.recipes: list[tuple[Recipe, list[int]]] = []  # and the rows of their temporaries
+        self.which: list[int] = []  # recipe after recipe,
+        self.where: list[tuple[int, ...]] = []  # and the places that it works on
         self.rows: list[bool] = []  # whether each array of one number has rows; they lie behind the blocks
         self.blocks: list[tuple[Units, bool]] = []
         self.arguments: list[str] = []
@@ -194,10 +199,12 @@ class Tape:
         self._kind, self._at = [0] * n, [0] * n
         self._forms: list[Any] = [None] * n
         self._left = [0] * n  # who has still to read a node; _KEPT if the reverse pass has
-        self._copy, self._add, self._dot = (self._fix(lambda _, f=f: f) for f in (np.copyto, np.add, np.dot))
-        self._one = self._fix(lambda shapes: np.ones(shapes.rows))
+        self._copy, self._add, self._dot = (
+            self.use(Recipe([(lambda _, f=f: f, tuple)], [], [], [], [], frozenset())) for f in (np.copyto, np.add, np.dot)
+        )
         self._place_leaves(sizes, batched, argnums, gradient=gradient)
-        seed = self._argument("seed", (), batched=True) if seeded else self._one
+        self.zero, self.one = self._block((), batched=False), self._block((), batched=True)
+        seed = self._argument("seed", (), batched=True) if seeded else self.one
         self._write_forward()
         self.code = Code(careful=careful)  # its results alone, as places
         self.code.outputs = [self._at[graph.outputs[0]] if graph.shape == () else [self._at[x] for x in graph.outputs]]
@@ -213,19 +220,22 @@ class Tape:
         return 8 * (sum(self.rows) + sum(math.prod(units) for units, batched in self.blocks if batched))
 
     @property
+    def steps(self) -> list[bool]:
+        """Whether each call gives a number per row."""
+        return [row >= self._start and self.rows[row - self._start] for which, (*_, row) in zip(self.which, self.where)
+                for _ in self.recipes[which][0].steps]
+
+    @property
     def flops(self) -> int:
         """How many numbers are computed per row."""
-        return sum(row >= self._start and self.rows[row - self._start] for *_, row in self.steps)
+        return sum(self.steps)
 
-    def shared(self, recipe: Recipe) -> tuple[int, ...]:
-        """The places of what all nodes share that have this recipe."""
-        return (*map(self._fix, recipe.fixed), *map(self._row, recipe.temporaries))
+    def use(self, recipe: Recipe) -> int:
+        """Take a recipe up, with temporaries that all its nodes share."""
+        self.recipes.append((recipe, list(map(self._row, recipe.temporaries))))
+        return len(self.recipes) - 1
 
     # Places.
-
-    def _fix(self, make: Callable[[Any], Any]) -> int:
-        self.fixed.append(make)
-        return -len(self.fixed)
 
     def _block(self, units: Units, *, batched: bool) -> int:
         start = self._start
@@ -274,9 +284,13 @@ class Tape:
 
     # Steps.
 
+    def _write(self, recipe: int, *places: int) -> None:
+        self.which.append(recipe)
+        self.where.append(places)
+
     def _write_forward(self) -> None:
         graph, kind, at, left, free = self.graph, self._kind, self._at, self._left, self._free
-        constants, start, write = graph.constants, self._start, self.steps.append
+        constants, start, which, where = graph.constants, self._start, self.which.append, self.where.append
         for x in chain(chain.from_iterable(graph.operands), graph.outputs):
             left[x] += 1
         forms: dict[Any, _Form] = {}
@@ -291,9 +305,8 @@ class Tape:
             if form is None:
                 form = forms[key] = _Form(self, op, key[1:])
             row = at[i] = free[form.wide].pop() if free[form.wide] else self._row(form.wide)
-            places = (*form.fixed, *[at[x] for x in xs], row)
-            for pick in form.forward:
-                write(pick(places))
+            which(form.forward)
+            where((*[at[x] for x in xs], row))
             kind[i] = form.kind
             if form.kind & _NEEDS:
                 if i in graph.stopped:
@@ -311,7 +324,7 @@ class Tape:
 
     def _write_reverse(self, seed: int, *, gradient: bool, argnums: Sequence[int]) -> None:
         graph, kind, at, left, free = self.graph, self._kind, self._at, self._left, self._free
-        owners, write = self._owners, self.steps.append
+        owners, which, where = self._owners, self.which.append, self.where.append
         into = {x: at[x] + len(graph.parameters) for x in graph.parameters} if gradient and not self.per_row else {}
         narrow: list[Any] = [None] * len(at)  # the row with δ of each node, as far as it is the same for all rows
         wide: list[Any] = [None] * len(at)  # as far as it is not
@@ -329,10 +342,9 @@ class Tape:
                 continue
             xs, pool = graph.operands[i], free[side]
             made = [pool.pop() if pool else self._row(side) for _ in form.results]
+            which(form.reverse)
+            where((*[at[x] for x in xs], at[i], delta, *made))
             made.append(delta)
-            places = (*form.reverse_fixed, *[at[x] for x in xs], at[i], delta, *made)
-            for pick in form.reverse:
-                write(pick(places))
             for j in form.again:
                 owners[made[j]] = owners.get(made[j], 1) + 1
             for k, j in form.hands:
@@ -344,8 +356,7 @@ class Tape:
             self._drop(delta)
             if left[i] >= _KEPT and i != output:
                 free[kind[i] & _BATCHED].append(at[i])
-        zero = self._fix(lambda _: np.zeros(()))
-        found = [zero if (d := w if w is not None else n) is None else d for w, n in zip(wide, narrow, strict=True)]
+        found = [self.zero if (d := w if w is not None else n) is None else d for w, n in zip(wide, narrow, strict=True)]
         if gradient and graph.parameters:
             self.code.gradient = [into[x] if into else found[x] for x in graph.parameters]
         for i in argnums:
@@ -357,20 +368,20 @@ class Tape:
         """What is to be summed over the rows, and what is not, together."""
         if wide is None:
             if into is not None and narrow is not None:
-                self.steps.append((self._copy, into, narrow))
+                self._write(self._copy, into, narrow)
             return narrow
         row = self._row(False) if into is None else into
-        self.steps.append((self._dot, wide, self._one, row))
+        self._write(self._dot, wide, self.one, row)
         self._drop(wide)
         if narrow is not None:
-            self.steps.append((self._add, row, narrow, row))
+            self._write(self._add, row, narrow, row)
             self._drop(narrow)
         return row
 
     def _sum(self, a: int, b: int, *, wide: bool) -> int:
         """Both rows added up, in the first one if nobody else has it."""
         row = a if a >= self._start and a not in self._owners else self._row(wide)
-        self.steps.append((self._add, a, b, row))
+        self._write(self._add, a, b, row)
         if row != a:
             self._drop(a)
         self._drop(b)
@@ -385,27 +396,39 @@ class TapeInstance:
         self.rows = rows
         self.gradient = np.zeros(len(flat))
         shapes = _Shapes(rows)
-        constants = np.array(list(tape.graph.constants.values()))
-        blocks = [flat[:, None], self.gradient[:, None], constants[:, None],
-                  *[shapes.new(*block) for block in tape.blocks[3:]]]  # fmt: skip
+        blocks = [shapes.new(*block) for block in tape.blocks]
+        blocks[:2] = flat[:, None], self.gradient[:, None]
+        blocks[2][:, 0] = list(tape.graph.constants.values())
         things: list[Any] = []
         for block, (units, batched) in zip(blocks, tape.blocks, strict=True):
             things.extend([block] if not units else block if batched else [x[0, ...] for x in block])
+        things[tape.one].fill(1.0)
         wide = iter(shapes.new((sum(tape.rows),), batched=True))
         narrow = np.zeros(len(tape.rows) - sum(tape.rows))
         alone = (narrow[k, ...] for k in range(len(narrow)))
         things += [next(wide if batched else alone) for batched in tape.rows]
-        things += [make(shapes) for make in reversed(tape.fixed)]
-        self._things = things
+        self._things, thing = things, things.__getitem__
         opening = [(blocks[block], i) for block, i in tape.opening]
-        thing = things.__getitem__
-        steps = [tuple(map(thing, step)) for step in tape.steps]
+        recipes = [
+            ([(make(shapes), pick) for make, pick in recipe.steps],
+             (*[make(shapes) for make in recipe.fixed], *map(thing, temporaries)))
+            for recipe, temporaries in tape.recipes
+        ]  # fmt: skip
+        functions: list[Any] = []
+        given: list[tuple[Any, ...]] = []  # apart, since tuples of arrays alone are nothing to the garbage collector
+        for which, where in zip(tape.which, tape.where, strict=True):
+            steps, shared = recipes[which]
+            things_there = (*shared, *map(thing, where))
+            for function, pick in steps:
+                functions.append(function)
+                given.append(pick(things_there))
         copy = np.copyto
 
         def run(*args: Any) -> None:
             for buffer, i in opening:
                 copy(buffer, args[i])
-            deque(starmap(call, steps), maxlen=0)  # function(*given), without a line of Python in between
+            for function, arguments in zip(functions, given, strict=True):
+                function(*arguments)
 
         self.steps: Callable[..., None] = run
         self.run: Callable[..., None] = without_warnings(run)
