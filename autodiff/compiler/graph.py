@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from autodiff.ops import Op
 
-
 # One term of a sum: coefficient · left · right, or coefficient · left where right is None. There are very many: plain
 # tuples of numbers cost a fifth of named ones, and the garbage collector forgets them.
 Term = tuple[float, int, int | None]

@@ -35,6 +35,9 @@ def report(trace: Any, want: Any) -> str:
         *arrays,
         ("emit", f"{len(fast.steps):,} NumPy calls, in blocks of {version.block:,} rows"),
         ("one row", f"about {fast.flops:,} floating-point operations, {fast.bytes_per_row():,} bytes"),
-        ("all rows", f"{8 * (2 * len(trace.parameters) + numbers):,} bytes for parameters, their derivatives and constants"),
+        (
+            "all rows",
+            f"{8 * (2 * len(trace.parameters) + numbers):,} bytes for parameters, their derivatives and constants",
+        ),
     ]
     return "\n".join(f"{name:<9} {text}" for name, text in rows)

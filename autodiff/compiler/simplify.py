@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from itertools import chain
-from typing import Any
 
 from autodiff.compiler.graph import Graph, Term
 from autodiff.domains import DomainError
@@ -94,7 +93,7 @@ def live(graph: Graph) -> Graph:
     return new
 
 
-def sums_of_products(graph: Graph) -> Graph:
+def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of summand
     """Take trees of additions, whose inner nodes nobody else uses, as one sum of products each."""
     ops, operands, constants, stopped = graph.ops, graph.operands, graph.constants, graph.stopped
     uses = Counter(chain.from_iterable(operands))
@@ -107,7 +106,8 @@ def sums_of_products(graph: Graph) -> Graph:
         if x in constants:
             return scale * constants[x]
         if uses[x] == 1 and ops[x] is _MUL and x not in stopped:
-            terms.append(_product(scale, *operands[x], constants))
+            a, b = operands[x]
+            terms.append(_product(scale, a, b, constants))
             return 0.0
         inner, constant = sums[x] if uses[x] == 1 and x in sums else ([], 0.0)
         # Many weights times inputs are not scaled term by term: they are better left one matrix product.
@@ -122,7 +122,8 @@ def sums_of_products(graph: Graph) -> Graph:
         if op not in _SUMS or i in stopped:
             continue
         xs = operands[i]
-        terms, constant = [], 0.0
+        terms: list[Term] = []
+        constant = 0.0
         if op is _WEIGHTED:
             n = len(xs) // 2
             for w, x in zip(xs[:n], xs[n:-1], strict=True):

@@ -1,41 +1,33 @@
-"""Code without structure: every node by itself, its steps copied from a pattern of its operation.
+"""Code without structure: every node by itself, its steps copied from a recipe of its operation.
 
 Where hardly any two nodes belong together, arrays of nodes are of no use, and thinking about each node costs more than
-running it. Here the steps of an operation, and of its δ, are made once for each kind of operands, by the passes that
-all other code goes through; for a node they are written down with its own places filled in.
+running it. A node is then a recipe and the places it works on, each an array of one number per row.
 """
 
-# A tape and its instances are one thing in two classes:
-# pyright: reportPrivateUsage=false
+# A tape is made and read by what stands beside it here:
+# pyright: reportPrivateUsage=false, reportUnknownLambdaType=false
 from __future__ import annotations
 
-import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import chain
-from operator import itemgetter, or_
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.code import APPLY, GUARDED, INPUT, MUL, SEED, Code, Units, Var
-from autodiff.compiler.fast import OUT_BY_NAME, Fast
+from autodiff.compiler.code import Code, Units, Var
 from autodiff.compiler.graph import Graph
-from autodiff.compiler.instance import Instance, without_warnings
-from autodiff.compiler.reverse import SLOPES
+from autodiff.compiler.instance import without_warnings
+from autodiff.compiler.recipes import BATCHED, BY_VALUE, KNOWN, NEEDS, Recipe, forward_recipe, reverse_recipe
 from autodiff.ops import OPS, Op
 
 Array = Any
 
 _ADDED = frozenset(OPS[name] for name in ("add", "sub", "neg"))
 _SUMMED = _ADDED | {OPS["mul"]}
-_RELU = OPS["relu"]
-_ANY_NUMBER = frozenset(OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum"))
 _FEW = 500  # nodes, for which arrays are made quickly enough
 _ALIKE = 5  # operands; so many at one level, of one kind of node, are on average worth making arrays of
-# What is known of an operand: 0 for a constant, else _KNOWN and what applies.
-_BATCHED, _NEEDS, _KNOWN = 1, 2, 4
 _KEPT = 1 << 40  # more than can read a node
 
 
@@ -67,112 +59,28 @@ def is_unstructured(graph: Graph) -> bool:
     return uses.total() < _ALIKE * len(kinds)
 
 
-_Maker = Callable[[Any], Any]  # what makes a thing for an instance
-
-
-class Recipe(NamedTuple):
-    """Steps with places for what they work on: those that are the same for every node, operands, results."""
-
-    steps: list[tuple[_Maker, Callable[[tuple[Any, ...]], tuple[Any, ...]]]]  # a function; what picks its arguments
-    fixed: list[_Maker]  # numbers, and memory that only a step needs
-    temporaries: list[bool]  # whether each has rows
-    results: list[bool]  # likewise
-    hands: list[tuple[int, int]]  # which operand gets which result, −1 for δ itself
-    reads: frozenset[int]  # the operands that are read, by position
-
-
-@functools.lru_cache(maxsize=1024)
-def _forward(op: Op, kinds: tuple[Any, ...], careful: bool) -> tuple[Recipe, int]:
-    """The steps of an operation, and what is known of its result."""
-    code = Code(careful=careful)
-    operands = _operands(code, kinds)
-    result = code.apply(op, *operands)
-    known = functools.reduce(or_, [kind for kind in kinds if kind.__class__ is int], _KNOWN)
-    if result.__class__ is float:
-        number, copied = np.array(result), (lambda _: np.copyto, itemgetter(1 + len(kinds), 0))
-        return Recipe([copied], [lambda _: number], [], [], [], frozenset()), known
-    if result.kind == INPUT:
-        result = code.new(APPLY, (result,), batched=result.batched, op=OPS["pos"])
-    return _recipe(code, operands, [result]), known
-
-
-@functools.lru_cache(maxsize=1024)
-def _reverse(op: Op, kinds: tuple[Any, ...], rows: bool, careful: bool) -> Recipe:
-    """The steps that make δ of the operands from δ of the result; `rows`: whether it has one per row."""
-    code = Code(careful=careful)
-    operands = _operands(code, kinds)
-    batched = any(x.__class__ is Var and x.batched for x in operands)
-    result = code.new(INPUT, batched=batched, info=len(operands))
-    delta = code.new(SEED, batched=rows)
-    code.forward = len(code.vars)
-    wanted = [x.__class__ is Var and x.needs for x in operands]
-    if careful or op not in _SLOPES:
-        partials = op.partials_of(operands, result, wanted)
-    else:
-        partials = _SLOPES[op](operands[0], result)
-    handed = [code.apply(GUARDED if careful else MUL, delta, p) if want else 0.0
-              for p, want in zip(partials, wanted, strict=True)]  # fmt: skip
-    return _recipe(code, [*operands, result, delta], handed)
-
-
-_SLOPES: dict[Op, Any] = {**SLOPES, _RELU: lambda _, r: [OPS["sign"](r)]}
-
-
-def _operands(code: Code, kinds: Sequence[Any]) -> list[Any]:
-    operands: list[Any] = []
-    for i, kind in enumerate(kinds):
-        if kind.__class__ is tuple:  # a constant, by its value
-            operands.append(kind[0])
-        else:
-            operands.append(code.new(INPUT, batched=bool(kind & _BATCHED), info=i))
-            operands[-1].needs = bool(kind & _NEEDS)
-    return operands
-
-
-def _recipe(code: Code, given: Sequence[Any], results: Sequence[Any]) -> Recipe:
-    code.outputs = [x for x in results if x.__class__ is Var]
-    fast = Fast(code, long=True)
-    opened = {name for function, *names in fast.steps for name in names[1:] if name in fast.arguments}
-    steps = [step for step in fast.steps if opened.isdisjoint(step)]
-    slot = {f"v{number}": place for number, place in fast.slot.items()}
-    place: dict[Any, int] = {}  # by slot, or by name
-    own = [fast.slot.get(x.number) if x.__class__ is Var else None for x in given]
-    made = list(dict.fromkeys(fast.slot[x.number] for x in code.outputs if fast.slot[x.number] not in own))
-    names = dict.fromkeys(chain.from_iterable(given for _, *given in steps))
-    fixed = [name for name in names if name not in slot]
-    temporaries = [s for s in dict.fromkeys(slot[n] for n in names if n in slot) if s not in own and s not in made]
-    for key in [*fixed, *temporaries, *[k if s is None else s for k, s in enumerate(own, -len(own))], *made]:
-        place[key] = len(place)
-    makers: dict[str, Any] = {**fast.bound, **{name: lambda _, f=f: f for name, f in OUT_BY_NAME.items()}}
-    pick = [(makers[function], itemgetter(*[place[slot.get(name, name)] for name in given])) for function, *given in steps]
-    read = {slot[name] for name in names if name in slot}
-    return Recipe(
-        pick,
-        [makers[name] for name in fixed],
-        [fast.slots[s][1] for s in temporaries],
-        [fast.slots[s][1] for s in made],
-        [(k, made.index(s) if (s := fast.slot[x.number]) in made else -1)
-         for k, x in enumerate(results) if x.__class__ is Var],
-        frozenset(k for k, s in enumerate(own) if s in read),
-    )  # fmt: skip
-
-
 class _Form:
-    """An operation on operands of some kinds, with the places of what all its nodes share."""
+    """What all nodes share that are the same operation on operands of the same kinds."""
 
     def __init__(self, tape: Tape, op: Op, kinds: tuple[Any, ...]) -> None:
-        forward, self.kind = _forward(op, kinds, tape.careful)
-        self.wide = bool(self.kind & _BATCHED)
+        forward, self.kind = forward_recipe(op, kinds, tape.careful)
+        self.wide = bool(self.kind & BATCHED)
         self.forward = tape.use(forward)
+        self.results: Sequence[bool] = ()
+        self.hands: Sequence[tuple[int, int]] = ()
+        self.again: list[int] = []
         self.reads: list[int] = []
-        if self.kind & _NEEDS:
-            reverse = _reverse(op, kinds, self.wide or tape.per_row, tape.careful)
+        self.keeps = False
+        self.reverse = -1
+        if self.kind & NEEDS:
+            reverse = reverse_recipe(op, kinds, self.wide or tape.per_row, tape.careful)
             self.reverse = tape.use(reverse)
             self.results, self.hands = reverse.results, reverse.hands
             self.reads = [k for k in reverse.reads if k < len(kinds)]
             self.keeps = len(kinds) in reverse.reads
-            results = [j for _, j in self.hands]
-            self.again = [j for k, j in enumerate(results) if j < 0 or j in results[:k]]  # δ has an owner before
+            results = [result for _, result in self.hands]
+            # One owner more than those that a row has by itself: δ was this node's, a result is handed on twice.
+            self.again = [j for k, j in enumerate(results) if j < 0 or j in results[:k]]
 
 
 class Tape:
@@ -197,10 +105,10 @@ class Tape:
         self._start = 0  # of the rows
         n = len(graph.ops)
         self._kind, self._at = [0] * n, [0] * n
-        self._forms: list[Any] = [None] * n
+        self._forms: list[_Form | None] = [None] * n
         self._left = [0] * n  # who has still to read a node; _KEPT if the reverse pass has
         self._copy, self._add, self._dot = (
-            self.use(Recipe([(lambda _, f=f: f, tuple)], [], [], [], [], frozenset())) for f in (np.copyto, np.add, np.dot)
+            self.use(Recipe([(lambda _, f=f: f, tuple)])) for f in (np.copyto, np.add, np.dot)
         )
         self._place_leaves(sizes, batched, argnums, gradient=gradient)
         self.zero, self.one = self._block((), batched=False), self._block((), batched=True)
@@ -222,8 +130,11 @@ class Tape:
     @property
     def steps(self) -> list[bool]:
         """Whether each call gives a number per row."""
-        return [row >= self._start and self.rows[row - self._start] for which, (*_, row) in zip(self.which, self.where)
-                for _ in self.recipes[which][0].steps]
+        return [
+            row >= self._start and self.rows[row - self._start]
+            for which, (*_, row) in zip(self.which, self.where, strict=True)
+            for _ in self.recipes[which][0].steps
+        ]
 
     @property
     def flops(self) -> int:
@@ -264,7 +175,9 @@ class Tape:
         elif row >= self._start:
             self._free[self.rows[row - self._start]].append(row)
 
-    def _place_leaves(self, sizes: Sequence[int | None], batched: Sequence[bool], argnums: Sequence[int], *, gradient: bool) -> None:
+    def _place_leaves(
+        self, sizes: Sequence[int | None], batched: Sequence[bool], argnums: Sequence[int], *, gradient: bool
+    ) -> None:
         graph, at, kind = self.graph, self._at, self._kind
         for leaves in (graph.parameters, graph.parameters, graph.constants):  # the second one is their gradient
             start = self._block((len(leaves),), batched=False)
@@ -272,7 +185,7 @@ class Tape:
                 at[node] = start + k
         for node in graph.parameters:
             at[node] -= len(graph.parameters)
-            kind[node] = _KNOWN | _NEEDS * gradient
+            kind[node] = KNOWN | NEEDS * gradient
         starts: dict[int, int] = {}
         used = {place.argument for place in graph.inputs.values()}
         for i in sorted(used):
@@ -280,7 +193,7 @@ class Tape:
             starts[i] = self._argument(f"x{i}", () if size is None else (size,), batched=batched[i])
         for node, place in graph.inputs.items():
             at[node] = starts[place.argument] + place.entry
-            kind[node] = _KNOWN | _BATCHED * batched[place.argument] | _NEEDS * (place.argument in argnums)
+            kind[node] = KNOWN | BATCHED * batched[place.argument] | NEEDS * (place.argument in argnums)
 
     # Steps.
 
@@ -288,7 +201,7 @@ class Tape:
         self.which.append(recipe)
         self.where.append(places)
 
-    def _write_forward(self) -> None:
+    def _write_forward(self) -> None:  # noqa: C901 # written out, as it is done for every node there is
         graph, kind, at, left, free = self.graph, self._kind, self._at, self._left, self._free
         constants, start, which, where = graph.constants, self._start, self.which.append, self.where.append
         for x in chain(chain.from_iterable(graph.operands), graph.outputs):
@@ -297,10 +210,10 @@ class Tape:
         for i, (op, xs) in enumerate(zip(graph.ops, graph.operands, strict=True)):
             if op is None:
                 continue
-            if op in _ANY_NUMBER:
-                key = (op, *[kind[x] for x in xs])
-            else:
-                key = (op, *[kind[x] or (constants[x],) for x in xs])
+            kinds = [kind[x] for x in xs]
+            if 0 in kinds and op in BY_VALUE:  # by its text too, since 0 and −0 are equal
+                kinds = [known or (constants[x], repr(constants[x])) for known, x in zip(kinds, xs, strict=True)]
+            key = (op, *kinds)
             form = forms.get(key)
             if form is None:
                 form = forms[key] = _Form(self, op, key[1:])
@@ -308,9 +221,9 @@ class Tape:
             which(form.forward)
             where((*[at[x] for x in xs], row))
             kind[i] = form.kind
-            if form.kind & _NEEDS:
+            if form.kind & NEEDS:
                 if i in graph.stopped:
-                    kind[i] -= _NEEDS
+                    kind[i] -= NEEDS
                 else:
                     self._forms[i] = form
                     if form.keeps:
@@ -320,9 +233,11 @@ class Tape:
             for x in xs:
                 left[x] -= 1
                 if not left[x] and at[x] >= start:
-                    free[kind[x] & _BATCHED].append(at[x])
+                    free[kind[x] & BATCHED].append(at[x])
 
-    def _write_reverse(self, seed: int, *, gradient: bool, argnums: Sequence[int]) -> None:
+    def _write_reverse(  # noqa: C901 # likewise
+        self, seed: int, *, gradient: bool, argnums: Sequence[int]
+    ) -> None:
         graph, kind, at, left, free = self.graph, self._kind, self._at, self._left, self._free
         owners, which, where = self._owners, self.which.append, self.where.append
         into = {x: at[x] + len(graph.parameters) for x in graph.parameters} if gradient and not self.per_row else {}
@@ -331,9 +246,9 @@ class Tape:
         (output,) = graph.outputs
         wide[output] = seed
         for i in range(len(at) - 1, -1, -1):
-            if not kind[i] & _NEEDS:
+            if not kind[i] & NEEDS:
                 continue
-            side = self.per_row or kind[i] & _BATCHED
+            side = self.per_row or bool(kind[i] & BATCHED)
             if not side:
                 narrow[i], wide[i] = self._summed(wide[i], narrow[i], into.get(i)), None
             deltas = wide if side else narrow
@@ -355,8 +270,10 @@ class Tape:
                     deltas[x] = self._sum(deltas[x], row, wide=side)
             self._drop(delta)
             if left[i] >= _KEPT and i != output:
-                free[kind[i] & _BATCHED].append(at[i])
-        found = [self.zero if (d := w if w is not None else n) is None else d for w, n in zip(wide, narrow, strict=True)]
+                free[kind[i] & BATCHED].append(at[i])
+        found = [
+            self.zero if (d := w if w is not None else n) is None else d for w, n in zip(wide, narrow, strict=True)
+        ]
         if gradient and graph.parameters:
             self.code.gradient = [into[x] if into else found[x] for x in graph.parameters]
         for i in argnums:

@@ -192,15 +192,14 @@ class Tracer:
             raise TraceError("a stand-in left the function it was traced in: compute with what the program returns")
         graph = self.graph
         stopped = grad_mode.contexts > 1 and grad_mode.paused()  # the one that is always open is this trace
-        xs = tuple(places)
-        key = (~id(op) if stopped else id(op), *xs)  # numbers alone: nothing for the garbage collector to follow
+        key = (~id(op) if stopped else id(op), *places)  # numbers alone: nothing for the garbage collector to follow
         place = self._known.get(key)
-        if place is None and not stopped and (op is _POS or not graph.constants.keys().isdisjoint(xs)):
-            place = shorter(op, xs, graph.constants, self.constant)
+        if place is None and not stopped and (op is _POS or not graph.constants.keys().isdisjoint(places)):
+            place = shorter(op, key[1:], graph.constants, self.constant)
         if place is None:
             self._known[key] = place = len(graph.ops)
             graph.ops.append(op)
-            graph.operands.append(xs)
+            graph.operands.append(key[1:])
             if stopped:
                 graph.stopped.add(place)
         else:
@@ -226,7 +225,6 @@ class Tracer:
         new = kind()
         new.op = None
         new.a = self
-        new.b = new.da = new.db = 0.0
         new.place = place
         return new
 
@@ -323,9 +321,7 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
             if not flat:
                 raise TypeError(f"the function must return at least one number, and returned {returned!r}")
             graph = tracer.graph
-            graph.outputs = [
-                tracer.record(_POS, (x,)).place if x.__class__ is not Traced else x.place for x in flat
-            ]
+            graph.outputs = [tracer.record(_POS, (x,)).place if x.__class__ is not Traced else x.place for x in flat]
             graph.shape = shape
         finally:
             tracer.open = False

@@ -14,10 +14,9 @@ from autodiff.compiler.code import Code
 from autodiff.compiler.fast import Fast
 from autodiff.compiler.graph import Graph
 from autodiff.compiler.group import Grouping
-from autodiff.compiler.instance import Instance
 from autodiff.compiler.reverse import backward
 from autodiff.compiler.simplify import sums_of_products
-from autodiff.compiler.tape import Tape, TapeInstance, is_unstructured
+from autodiff.compiler.tape import Tape, is_unstructured
 from autodiff.value import Value
 
 Array = NDArray[np.float64]
@@ -51,9 +50,9 @@ class Version:
         per_row = max(self.fast.bytes_per_row(), 8)
         # As many rows as fit the cache; products want enough of them, plain arithmetic as many as a call is worth.
         self.block = min(1024, max(256, 2**22 // per_row)) if self.products else min(16384, max(512, 2**22 // per_row))
-        self._instances: dict[int, dict[int, Instance | TapeInstance]] = {}  # by thread and rows
+        self._instances: dict[int, dict[int, Any]] = {}  # by thread and rows
 
-    def instance(self, rows: int, thread: int = 0) -> Instance | TapeInstance:
+    def instance(self, rows: int, thread: int = 0) -> Any:
         """The buffers for so many rows, of one thread."""
         instances = self._instances.setdefault(thread, {})  # a thread's own: no other one changes it meanwhile
         found = instances.get(rows)
@@ -102,9 +101,10 @@ class Trace:
 
     def grouping(self, want: Want, *, grouped: bool = True) -> tuple[Code, Grouping]:
         """Array code, and how it came about."""
+        placed = list(self.graph.parameters) if self.unstructured else self.order
         grouping = Grouping(
             self.graph, self.sizes, self.batched, parameters=want.gradient, arguments=frozenset(want.argnums),
-            grouped=grouped, careful=want.careful, placed=self.graph.parameters if self.unstructured else self.order,
+            grouped=grouped, careful=want.careful, placed=placed,
         )  # fmt: skip
         code = grouping.run()
         if not self.order:  # the first version made decides how parameters lie in the flat array
