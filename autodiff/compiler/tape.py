@@ -204,22 +204,22 @@ class Tape:
     def _write_forward(self) -> None:  # noqa: C901 # written out, as it is done for every node there is
         graph, kind, at, left, free = self.graph, self._kind, self._at, self._left, self._free
         constants, start, which, where = graph.constants, self._start, self.which.append, self.where.append
+        kind_of, place_of = kind.__getitem__, at.__getitem__
         for x in chain(chain.from_iterable(graph.operands), graph.outputs):
             left[x] += 1
         forms: dict[Any, _Form] = {}
         for i, (op, xs) in enumerate(zip(graph.ops, graph.operands, strict=True)):
             if op is None:
                 continue
-            kinds = [kind[x] for x in xs]
-            if 0 in kinds and op in BY_VALUE:  # by its text too, since 0 and −0 are equal
-                kinds = [known or (constants[x], repr(constants[x])) for known, x in zip(kinds, xs, strict=True)]
-            key = (op, *kinds)
+            key = (op, *map(kind_of, xs))
+            if 0 in key and op in BY_VALUE:  # by its text too, since 0 and −0 are equal
+                key = (op, *[kind[x] or (constants[x], repr(constants[x])) for x in xs])
             form = forms.get(key)
             if form is None:
                 form = forms[key] = _Form(self, op, key[1:])
             row = at[i] = free[form.wide].pop() if free[form.wide] else self._row(form.wide)
             which(form.forward)
-            where((*[at[x] for x in xs], row))
+            where((*map(place_of, xs), row))
             kind[i] = form.kind
             if form.kind & NEEDS:
                 if i in graph.stopped:
@@ -240,6 +240,7 @@ class Tape:
     ) -> None:
         graph, kind, at, left, free = self.graph, self._kind, self._at, self._left, self._free
         owners, which, where = self._owners, self.which.append, self.where.append
+        place_of = at.__getitem__
         into = {x: at[x] + len(graph.parameters) for x in graph.parameters} if gradient and not self.per_row else {}
         narrow: list[Any] = [None] * len(at)  # the row with δ of each node, as far as it is the same for all rows
         wide: list[Any] = [None] * len(at)  # as far as it is not
@@ -258,7 +259,7 @@ class Tape:
             xs, pool = graph.operands[i], free[side]
             made = [pool.pop() if pool else self._row(side) for _ in form.results]
             which(form.reverse)
-            where((*[at[x] for x in xs], at[i], delta, *made))
+            where((*map(place_of, xs), at[i], delta, *made))
             made.append(delta)
             for j in form.again:
                 owners[made[j]] = owners.get(made[j], 1) + 1
