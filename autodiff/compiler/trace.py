@@ -168,7 +168,7 @@ class Tracer:
         self.graph = Graph()
         self.open = True
         self._constant_at: dict[str, int] = {}
-        self._known: dict[tuple[int, ...], int] = {}  # the place of every operation there is
+        self._known: dict[tuple[int, tuple[int, ...]], int] = {}  # the place of every operation there is
         self._leaf_at: dict[int, int] = {}  # by identity, as Values may compare as they like
         self._born: list[Value] = []  # kept, so that no later Value takes the identity of one of them
 
@@ -192,14 +192,15 @@ class Tracer:
             raise TraceError("a stand-in left the function it was traced in: compute with what the program returns")
         graph = self.graph
         stopped = grad_mode.contexts > 1 and grad_mode.paused()  # the one that is always open is this trace
-        key = (~id(op) if stopped else id(op), *places)  # numbers alone: nothing for the garbage collector to follow
+        xs = tuple(places)
+        key = (~id(op) if stopped else id(op), xs)  # numbers alone: nothing for the garbage collector to follow
         place = self._known.get(key)
-        if place is None and not stopped and (op is _POS or not graph.constants.keys().isdisjoint(places)):
-            place = shorter(op, key[1:], graph.constants, self.constant)
+        if place is None and not stopped and (op is _POS or not graph.constants.keys().isdisjoint(xs)):
+            place = shorter(op, xs, graph.constants, self.constant)
         if place is None:
             self._known[key] = place = len(graph.ops)
             graph.ops.append(op)
-            graph.operands.append(key[1:])
+            graph.operands.append(xs)
             if stopped:
                 graph.stopped.add(place)
         else:
