@@ -5,7 +5,24 @@ import math
 import numpy as np
 import pytest
 
-from autodiff import Value, atan2, clip, compile, exp, log, logsumexp, maximum, no_grad, relu, sin, sqrt, tanh, where
+from autodiff import (
+    Value,
+    atan2,
+    clip,
+    compile,
+    exp,
+    log,
+    logsumexp,
+    maximum,
+    mean,
+    no_grad,
+    relu,
+    sin,
+    sqrt,
+    tanh,
+    weighted_sum,
+    where,
+)
 from autodiff.compiler.fast import Fast
 from autodiff.compiler.group import Grouping
 from autodiff.compiler.reverse import backward
@@ -29,6 +46,7 @@ def mixed(x, y):
         stopped = sin(x[0] + u)
     h = relu(x[0] * u - 3.0 / (2.0 + y * y)) ** 2 + shared
     h = where(y > 0.0, h * h, clip(h, -0.5, 2.0)) + stopped * h
+    h = weighted_sum([u, 0.5, x[1]], [h, x[0], w], v) - mean([y, u, 2.0 * h])
     h = maximum(h, logsumexp([x[1], h, shared])) - (x[1] + 0.0) * (-h) + (y**0.0) * v
     return h + h + atan2(-0.0, y - 3.0) - atan2(0.0, y - 3.0) + sqrt(abs(shared) + 1.0)
 

@@ -23,7 +23,8 @@ from autodiff.ops import OPS, Op
 
 # The kind of an operand: KNOWN and what applies; for a constant 0, or, where a recipe is made for its value, a tuple.
 BATCHED, NEEDS, KNOWN = 1, 2, 4
-BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
+BY_VALUE = frozenset({OPS["pow"], OPS["leaky_relu"]})  # a constant exponent or slope makes them something simpler
+_SUMS = frozenset(OPS[name] for name in ("total", "mean", "weighted_sum"))  # what they do on floats, Vars do as well
 
 Maker = Callable[[Any], Any]  # what makes a thing for a number of rows
 # The sign of a ReLU is its slope, and here it costs a step less than asking its operand.
@@ -46,7 +47,7 @@ def forward_recipe(op: Op, kinds: tuple[Any, ...], careful: bool) -> tuple[Recip
     """Give the steps of an operation, and the kind of its result."""
     code = Code(careful=careful)
     operands = _operands(code, kinds)
-    result = code.apply(op, *operands)
+    result: Any = op.forward(*operands) if op in _SUMS and operands else code.apply(op, *operands)
     kind = KNOWN
     for known in kinds:
         kind |= 0 if known.__class__ is tuple else known
