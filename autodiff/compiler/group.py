@@ -149,7 +149,7 @@ class Grouping:
         inputs: list[int] = []
         for term in terms:
             scale, a, b = term
-            if b is None or batched[a] is batched[b]:
+            if b is None or batched[a] == batched[b]:
                 rest.append(term)
             else:
                 linear.append(term if batched[b] else (scale, b, a))

@@ -1,8 +1,8 @@
 """Write down what a function does to one sample: it is called once with stand-ins, and no number is computed.
 
 A stand-in is a Value without a number. Whatever is computed from it, or from a parameter while the function runs, is
-one more line of the Graph. What would need the number (`if x > 0:`, `float(x)`, `.data`) raises TraceError, since the
-answer for one sample would be frozen into the program for all.
+one more line of the Graph, unless it is there already. What would need the number (`if x > 0:`, `float(x)`, `.data`)
+raises TraceError, since the answer for one sample would be frozen into the program for all.
 """
 
 # The stand-ins are Values, and share their slots:
