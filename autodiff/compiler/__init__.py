@@ -2,7 +2,8 @@
 
 A function written for one sample is traced once, on stand-ins, and becomes a program for whole batches. The passes,
 each a module: `trace` → `simplify` → `group` (with matrix products) → `reverse` → `fast` for NumPy, `point` for one
-sample on floats, `readable` for people and other array libraries. `code` is the form they share.
+sample on floats, `readable` for people and other array libraries. `code` is the form they share. What has no structure
+goes from `trace` straight to a `tape`, which is written from `recipes`.
 """
 
 from autodiff.compiler.program import Program, compile

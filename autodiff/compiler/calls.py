@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from autodiff.compiler.checking import refuse_domain, refuse_nan
 from autodiff.compiler.instance import Instance, without_warnings
 from autodiff.compiler.point import Point
-from autodiff.compiler.simplify import needed_nodes, share, sums_of_products
+from autodiff.compiler.simplify import live
 from autodiff.compiler.trace import trace
 from autodiff.compiler.versions import KEPT, Trace, Want
 from autodiff.value import Value
@@ -90,10 +90,8 @@ class Call:
                 if i >= len(samples):
                     raise ValueError(f"static_argnums names argument {i}, and the call has {len(samples)}")
             graph = trace(program.f, samples, self.names, static)
-            shared = share(graph)
-            traced, after = len(graph.ops), sum(needed_nodes(shared))
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
-            found = Trace(traced, after, sums_of_products(shared), self.names, shapes, self.batched)
+            found = Trace(len(graph.ops) + graph.repeated, live(graph), self.names, shapes, self.batched)
             while len(program._traces) >= KEPT:
                 program._traces.pop(next(iter(program._traces)))
             program._traces[key] = found
@@ -164,9 +162,9 @@ class Call:
         """See Program."""
         if reduce not in {"mean", "sum", None}:
             raise ValueError(f"reduce must be 'mean', 'sum' or None, got {reduce!r}")
-        if self.trace.graph.shape != ():
+        if self.trace.shared.shape != ():
             raise TypeError(
-                f"derivatives are of one number, and the function gives an array of shape {self.trace.graph.shape}: "
+                f"derivatives are of one number, and the function gives an array of shape {self.trace.shared.shape}: "
                 "let it return one entry, or their sum"
             )
         by = self._argnums(argnums)
@@ -218,7 +216,7 @@ class Call:
             return found(*self._point_arguments())
         except (ArithmeticError, ValueError):
             self.read(check=False)
-            out = np.empty((1, max(1, math.prod(self.trace.graph.shape))))
+            out = np.empty((1, max(1, math.prod(self.trace.shared.shape))))
             self.run(Want(careful=True), lambda instance, _, __: store(instance, out))
             return out[0].tolist()
 

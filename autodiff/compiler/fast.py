@@ -59,15 +59,15 @@ _FUNCTIONS: dict[str, Any] = {
     "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "guarded_dot": guarded_dot, "add_at": np.add.at,
     "copy_where": _copy_where, "assign": _assign, "add_once": _add_once,
 }  # fmt: skip
-_OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy wants their `out` by name
+OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy wants their `out` by name
 
 
 class Fast:
     """The Python text of a program, and what it needs to be made for a number of rows."""
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, *, long: bool = False) -> None:
         self.code = code
-        self.layout = Layout(code)
+        self.layout = Layout(code, long=long)
         self.steps: list[tuple[str, ...]] = []  # a function and what it is given, by name
         self.arguments: list[str] = []
         self.bound: dict[str, Callable[[Instance], Any]] = {}  # what a name of the text stands for
@@ -121,7 +121,7 @@ class Fast:
             if len(names) == 2 and names[1] in given:  # copies an argument into its buffer
                 opening.append((value(names[0]), self.arguments.index(names[1])))
             else:
-                steps.append((_OUT_BY_NAME.get(function) or bound[function], tuple([value(x) for x in names])))
+                steps.append((OUT_BY_NAME.get(function) or bound[function], tuple([value(x) for x in names])))
         copy = np.copyto
 
         def run(*args: Any) -> None:
@@ -131,6 +131,10 @@ class Fast:
                 function(*names)
 
         return run
+
+    def instance(self, rows: int, flat: Array) -> Instance:
+        """The program made for a number of rows."""
+        return Instance(self, rows, flat)
 
     def bytes_per_row(self) -> int:
         """How much memory a row takes."""
@@ -514,7 +518,7 @@ class Fast:
         elif op is GUARDED or not isinstance(array, np.ufunc):
             self._call(self._bind(f"op{len(self.bound)}", lambda _: functools.partial(_into, op)), *names, out=v)
         else:
-            function = array.__name__ if array.__name__ in _OUT_BY_NAME else f"_{array.__name__}"
+            function = array.__name__ if array.__name__ in OUT_BY_NAME else f"_{array.__name__}"
             self.bound.setdefault(function, lambda _: array)
             self._call(function, *names, out=v)
 
@@ -548,7 +552,7 @@ def _line(function: str, *names: str) -> str:
     """A step as a line of Python."""
     if function == "=":
         return f"{names[0]} = {names[1]}"
-    names = (*names[:-1], f"out={names[-1]}") if function in _OUT_BY_NAME else names
+    names = (*names[:-1], f"out={names[-1]}") if function in OUT_BY_NAME else names
     return f"{function}({', '.join(names)})"
 
 

@@ -7,13 +7,9 @@ from typing import Any, NamedTuple
 
 from autodiff.ops import Op
 
-
-class Term(NamedTuple):
-    """One term of a sum: coefficient · left · right, or coefficient · left where `right` is None."""
-
-    coefficient: float
-    left: int
-    right: int | None
+# One term of a sum: coefficient · left · right, or coefficient · left where right is None. There are very many: plain
+# tuples of numbers cost a fifth of named ones, and the garbage collector forgets them.
+Term = tuple[float, int, int | None]
 
 
 class Input(NamedTuple):
@@ -41,6 +37,7 @@ class Graph:
     sums: dict[int, tuple[list[Term], float]] = field(default_factory=dict[int, tuple[list[Term], float]])
     outputs: list[int] = field(default_factory=list[int])
     shape: tuple[int, ...] = ()  # of the output for one sample
+    repeated: int = 0  # operations that were traced and gave a node that was there
 
     def add(self, op: Op | None = None, operands: tuple[int, ...] = ()) -> int:
         """Append a node and give its number."""
@@ -52,4 +49,4 @@ class Graph:
         """What node `i` is made of, in order."""
         if i not in self.sums:
             return list(self.operands[i])
-        return [x for term in self.sums[i][0] for x in term[1:] if x is not None]
+        return [x for _, a, b in self.sums[i][0] for x in (a, b) if x is not None]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -94,18 +95,18 @@ class Grouping:
         """The computed nodes in groups of one shape, in an order in which they can be computed."""
         graph = self.graph
         level = [0] * len(graph.ops)
+        batched, needs = self.batched, self.needs
         keys: list[Any] = [None] * len(graph.ops)
         shared_inputs: Counter[Any] = Counter()
         for i, op in enumerate(graph.ops):
             if op is None:
                 continue
             below = graph.below(i)
-            level[i] = 1 + max([level[x] for x in below], default=0)
-            self.batched[i] = any(self.batched[x] for x in below)
-            self.needs[i] = any(self.needs[x] for x in below) and i not in graph.stopped
+            level[i] = 1 + max(map(level.__getitem__, below), default=0)
+            batched[i] = any(map(batched.__getitem__, below))
+            needs[i] = any(map(needs.__getitem__, below)) and i not in graph.stopped
             if i in graph.sums and self.grouped:
-                terms = self._arranged(i)
-                keys[i] = tuple([t.right for t in terms if self._is_linear(t)])
+                keys[i] = self._arrange(i)
                 shared_inputs[level[i], keys[i]] += 1
         buckets: dict[Any, list[int]] = {}
         for i, op in enumerate(graph.ops):
@@ -116,9 +117,9 @@ class Grouping:
             elif i in graph.sums:
                 inputs = keys[i]
                 product = len(inputs) >= 3 or (bool(inputs) and shared_inputs[level[i], inputs] > 1)
-                rest = [t for t in graph.sums[i][0] if not (product and self._is_linear(t))]
-                kinds = tuple([(self._kind(t.left), self._kind(t.right)) for t in rest])
-                scales = tuple([t.coefficient for t in rest]) if len(rest) < _REDUCE else ()
+                rest = graph.sums[i][0][len(inputs) if product else 0 :]
+                kinds = tuple(map(self._kinds, rest))
+                scales = tuple([c for c, _, _ in rest]) if len(rest) < _REDUCE else ()
                 key = (level[i], "sum", inputs if product else None, kinds, scales, self.needs[i])
             else:
                 operands = graph.operands[i]
@@ -136,20 +137,26 @@ class Grouping:
 
     def _is_linear(self, term: Term) -> bool:
         """Whether a term is weight × input: one factor the same for all rows, the other not."""
-        return term.right is not None and not self.batched[term.left] and self.batched[term.right]
+        _, left, right = term
+        return right is not None and not self.batched[left] and self.batched[right]
 
-    def _arranged(self, i: int) -> list[Term]:
-        """The terms of a sum, weights first in each, weight × input terms before the others."""
+    def _arrange(self, i: int) -> tuple[int, ...]:
+        """Put the terms weight × input first in a sum, weights first in each; give their inputs."""
         terms, constant = self.graph.sums[i]
-        terms = [
-            Term(t.coefficient, t.right, t.left)
-            if t.right is not None and self.batched[t.left] and not self.batched[t.right]
-            else t
-            for t in terms
-        ]
-        terms.sort(key=lambda t: (0,) if self._is_linear(t) else (1, self._kind(t.left), self._kind(t.right)))
-        self.graph.sums[i] = terms, constant
-        return terms
+        batched = self.batched
+        linear: list[Term] = []
+        rest: list[Term] = []
+        inputs: list[int] = []
+        for term in terms:
+            scale, a, b = term
+            if b is None or batched[a] == batched[b]:
+                rest.append(term)
+            else:
+                linear.append(term if batched[b] else (scale, b, a))
+                inputs.append(b if batched[b] else a)
+        rest.sort(key=self._kinds)
+        self.graph.sums[i] = linear + rest, constant
+        return tuple(inputs)
 
     def _lower(self, nodes: list[int]) -> None:
         graph = self.graph
@@ -207,11 +214,11 @@ class Grouping:
         rows = [graph.sums[i][0] for i in nodes]
         first = rows[0]
         n = sum(map(self._is_linear, first)) if self.grouped else 0
-        alike = len({tuple([t.right for t in row[:n]]) for row in rows}) == 1
+        alike = len({tuple([x for _, _, x in row[:n]]) for row in rows}) == 1
         total: Any = 0.0
         if n and alike and (n >= 3 or len(nodes) > 1):
             total, used = self._product(rows, n)
-            rows = [[t for k, t in enumerate(row) if k >= n and k != used] for row in rows]
+            rows = [[t for k, t in enumerate(row[n:], n) if k != used] for row in rows]
         start = 0
         while start < len(rows[0]):
             kind = self._kinds(rows[0][start])
@@ -234,19 +241,21 @@ class Grouping:
         """Whether the factors of one sum are arrays already, so that summing along an axis copies nothing."""
         if len(rows) > 1:
             return False
-        columns = [[t.left for t in rows[0]], [t.right for t in rows[0] if t.right is not None]]
+        columns = [[a for _, a, _ in rows[0]], [b for _, _, b in rows[0] if b is not None]]
         return all(len(set(c)) == len(c) and self._is_cheap(c) for c in columns if c)
 
     def _kinds(self, term: Term) -> tuple[str, str]:
-        return self._kind(term.left), self._kind(term.right)
+        _, left, right = term
+        return self._kind(left), self._kind(right)
 
     def _plus(self, total: Any, terms: Sequence[Term]) -> Any:
         """The sum so far and one more term of each node."""
         code = self.code
-        term = self.column([t.left for t in terms])
-        if terms[0].right is not None:
-            term = code.apply(_MUL, term, self.column([t.right for t in terms if t.right is not None]))
-        scale = code.const([t.coefficient for t in terms], () if len(terms) == 1 else (len(terms),))
+        scales, lefts, rights = zip(*terms, strict=True)
+        term = self.column(lefts)
+        if rights[0] is not None:
+            term = code.apply(_MUL, term, self.column(rights))
+        scale = code.const(scales, () if len(terms) == 1 else (len(terms),))
         if scale.__class__ is float and scale == -1.0:
             return code.apply(_SUB, total, term)
         return code.apply(_ADD, total, code.apply(_MUL, scale, term))
@@ -255,11 +264,11 @@ class Grouping:
         """Σ of many terms of one kind, along an axis."""
         code, n = self.code, len(rows[0])
         units = (n,) if len(rows) == 1 else (len(rows), n)
-        terms = [t for row in rows for t in row]
-        product = self.ref([t.left for t in terms], units)
-        if terms[0].right is not None:
-            product = code.apply(_MUL, product, self.ref([t.right for t in terms if t.right is not None], units))
-        scale = code.const([t.coefficient for t in terms], units)
+        scales, lefts, rights = zip(*chain.from_iterable(rows), strict=True)
+        product = self.ref(lefts, units)
+        if rights[0] is not None:
+            product = code.apply(_MUL, product, self.ref(rights, units))
+        scale = code.const(scales, units)
         if scale.__class__ is not float:
             return code.sum_units(code.apply(_MUL, scale, product), n)
         return code.apply(_MUL, scale, code.sum_units(code.expand(product, units), n))
@@ -267,16 +276,16 @@ class Grouping:
     def _product(self, rows: list[list[Term]], n: int) -> tuple[Any, int]:
         """The matrix product of weights and inputs, and which further term of each row went in as its bias."""
         code, m = self.code, len(rows)
-        weights = [t.left for row in rows for t in row[:n]]
-        inputs = [t.right for t in rows[0][:n] if t.right is not None]
+        scales, weights, _ = zip(*[t for row in rows for t in row[:n]], strict=True)
+        inputs = [x for _, _, x in rows[0][:n] if x is not None]
         used = next((k for k, t in enumerate(rows[0]) if k >= n and self._kinds(t) == ("shared", "")
-                     and all(row[k].coefficient == 1.0 for row in rows)), -1)  # fmt: skip
+                     and all(row[k][0] == 1.0 for row in rows)), -1)  # fmt: skip
         if used >= 0:
-            self._place([x for row in rows for x in (*[t.left for t in row[:n]], row[used].left)])
+            self._place([x for row in rows for _, x, _ in (*row[:n], row[used])])
         matrix = code.expand(self.ref(weights, (m, n)), (m, n))
-        scale = code.const([t.coefficient for row in rows for t in row[:n]], (m, n))
+        scale = code.const(scales, (m, n))
         matrix = code.apply(_MUL, scale, matrix)
-        bias = () if used < 0 else (self._vector([row[used].left for row in rows]),)
+        bias = () if used < 0 else (self._vector([row[used][1] for row in rows]),)
         vector = code.expand(self.ref(inputs, (n,)), (n,))
         if not vector.batched:  # what depends on the rows by name alone, such as x ** 0
             vector = code.new(EXPAND, (vector,), (n,), batched=True)

@@ -25,14 +25,14 @@ def dot_of(var: Var) -> list[Var] | None:
 class Layout:
     """Which Var is where: buffers by slot, views of them, and the fused forms the emitter uses."""
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, code: Code, *, long: bool = False) -> None:
         self.code = code
         self.uses: dict[int, int] = {}
         results = [*code.outputs, code.gradient, *code.input_gradients.values()]
         self.kept = {self.base(x).number for x in results if x.__class__ is Var}
         live = self._live(results)
         self.order = [v for v in code.vars if v.number in live]
-        self.long = len(self.order) > LONG
+        self.long = long or len(self.order) > LONG
         self.wide: set[int] = set() if self.long else self._wide()
         self.boxed: set[int] = set() if self.long else self._boxed(results)
         self.relus = {v.args[0].number: v for v in self.order if v.op is RELU and v.args[0].__class__ is Var}

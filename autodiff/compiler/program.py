@@ -79,7 +79,7 @@ class Program:
 
     def _compute(self, args: Sequence[Any], check: bool) -> Any:
         call = Call(self, args)
-        shape = call.trace.graph.shape
+        shape = call.trace.shared.shape
         if call.point:
             if check:
                 call.check()

@@ -6,27 +6,38 @@ from collections import Counter
 from typing import Any
 
 from autodiff.compiler import code as ir
+from autodiff.compiler.tape import Tape
 
 
 def report(trace: Any, want: Any) -> str:
     """Count nodes, groups, matrix products, calls, floating-point operations and bytes."""
     graph = trace.graph
-    code, grouping = trace.grouping(want)
     version = trace.version(want)
     fast = version.fast
     computed = sum(op is not None for op in graph.ops)
-    kinds = Counter(v.kind for v in fast.layout.order)
-    products = sum(kinds[kind] for kind in (ir.MATMUL, ir.MATMUL_T, ir.OUTER))
-    shared = 8 * (2 * len(trace.parameters) + sum(v.size for v in fast.layout.order if v.kind == ir.CONST))
-    plural = "s" * (code.matrix_products != 1)
+    if isinstance(fast, Tape):
+        numbers = len(graph.constants)
+        arrays = [("group", f"{computed:,} nodes, each by itself: hardly any two belong together")]
+    else:
+        code, grouping = trace.grouping(want)
+        kinds = Counter(v.kind for v in fast.layout.order)
+        products = sum(kinds[kind] for kind in (ir.MATMUL, ir.MATMUL_T, ir.OUTER))
+        numbers = sum(v.size for v in fast.layout.order if v.kind == ir.CONST)
+        plural = "s" * (code.matrix_products != 1)
+        arrays = [
+            ("group", f"{grouping.groups:,} groups, {code.matrix_products:,} matrix product{plural} forward"),
+            ("reverse", f"{products:,} matrix products in all, {len(fast.layout.order):,} arrays"),
+        ]
     rows = [
         ("trace", f"{trace.traced:,} nodes: {len(graph.inputs):,} inputs, {len(graph.parameters):,} parameters"),
-        ("simplify", f"{trace.shared:,} after constants, common subexpressions and dead code"),
+        ("simplify", f"{len(trace.shared.ops):,} after constants, common subexpressions and dead code"),
         ("", f"{len(graph.ops):,} after sums of products, {computed:,} of them computed"),
-        ("group", f"{grouping.groups:,} groups, {code.matrix_products:,} matrix product{plural} forward"),
-        ("reverse", f"{products:,} matrix products in all, {len(fast.layout.order):,} arrays"),
+        *arrays,
         ("emit", f"{len(fast.steps):,} NumPy calls, in blocks of {version.block:,} rows"),
         ("one row", f"about {fast.flops:,} floating-point operations, {fast.bytes_per_row():,} bytes"),
-        ("all rows", f"{shared:,} bytes for parameters, their derivatives and constants"),
+        (
+            "all rows",
+            f"{8 * (2 * len(trace.parameters) + numbers):,} bytes for parameters, their derivatives and constants",
+        ),
     ]
     return "\n".join(f"{name:<9} {text}" for name, text in rows)

@@ -33,13 +33,13 @@ from autodiff.compiler.code import (
 )
 from autodiff.ops import OPS, Op
 
-# The slopes of the two activations that every network has, from the value alone, as the course has them: a(1 − a) and
-# 1 − a²; and the bell of erf. The table's rules spend another cosh or exp to keep all digits where the slope is next to
-# nothing; here it is right to a rounding of 1.
-_SLOPES: dict[Op, Callable[[Any], list[Any]]] = {
-    OPS["sigmoid"]: lambda a: [a * (1.0 - a)],
-    OPS["tanh"]: lambda a: [1.0 - a * a],
-    OPS["erf"]: lambda a: [2.0 / math.sqrt(math.pi) * OPS["exp"](-(a.args[0] * a.args[0]))],
+# The slopes of the two activations that every network has, from the value `a` alone, as the course has them: a(1 − a)
+# and 1 − a²; and the bell of erf. The table's rules spend another cosh or exp to keep all digits where the slope is
+# next to nothing; here it is right to a rounding of 1.
+SLOPES: dict[Op, Callable[[Any, Any], list[Any]]] = {
+    OPS["sigmoid"]: lambda _, a: [a * (1.0 - a)],
+    OPS["tanh"]: lambda _, a: [1.0 - a * a],
+    OPS["erf"]: lambda x, _: [2.0 / math.sqrt(math.pi) * OPS["exp"](-(x * x))],
 }
 
 
@@ -143,7 +143,10 @@ class Reverse:
         op = var.op
         assert op is not None  # as its kind says
         wanted = [x.__class__ is Var and x.needs for x in var.args]
-        slopes = _SLOPES[op](var) if op in _SLOPES and self.careful is None else op.partials_of(var.args, var, wanted)
+        if op in SLOPES and self.careful is None:
+            slopes = SLOPES[op](var.args[0], var)
+        else:
+            slopes = op.partials_of(var.args, var, wanted)
         for x, partial, want in zip(var.args, slopes, wanted, strict=True):
             if want:
                 self._hand(x, self._reduced(self.code.apply(self.times, delta, partial), x, var))

@@ -1,14 +1,15 @@
 """Make a traced graph smaller without changing what it computes.
 
-In one walk: constants are folded, equal computations shared, operations that do nothing dropped. Then what no output
-needs is left out, and trees of additions become sums of products, so that a neuron written `w1 * x1 + w2 * x2 + b`
-is the same one node as `weighted_sum`. Sums add their terms in another order than the code did: equal to rounding.
+While tracing, constants are folded and operations that do nothing dropped. Then what no output needs is left out, and
+trees of additions become sums of products, so that a neuron written `w1 * x1 + w2 * x2 + b` is the same one node as
+`weighted_sum`. Sums add their terms in another order than the code did: equal to rounding.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from itertools import chain
 
 from autodiff.compiler.graph import Graph, Term
 from autodiff.domains import DomainError
@@ -18,6 +19,7 @@ _ADD, _SUB, _MUL, _DIV, _POW = (OPS[name] for name in ("add", "sub", "mul", "div
 _NEG, _POS, _TOTAL, _MEAN, _WEIGHTED = (OPS[name] for name in ("neg", "pos", "total", "mean", "weighted_sum"))
 _SHORT = 256  # sums longer than this are copied into no other sum: nested ones would take quadratic time
 _SUMS = frozenset({_ADD, _SUB, _NEG, _TOTAL, _MEAN, _WEIGHTED})
+_SCALES = {_ADD: (1.0, 1.0), _SUB: (1.0, -1.0), _NEG: (-1.0,)}
 
 
 def simplify(graph: Graph) -> Graph:
@@ -28,59 +30,13 @@ def simplify(graph: Graph) -> Graph:
     >>> [len(terms) for terms, _ in graph.sums.values()]
     [3]
     """
-    return sums_of_products(share(graph))
+    return sums_of_products(live(graph))
 
 
-def share(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of node
-    """Fold constants, share equal computations, drop what does nothing."""
-    new = Graph(shape=graph.shape)
-    at: list[int] = []  # the new number of each old node
-    known: dict[Any, int] = {}
-    constants, ops, made_of, given = new.constants, new.ops, new.operands, graph.operands
-    stopped_nodes, labels = graph.stopped, graph.labels
-
-    def constant(x: float) -> int:
-        key = repr(x)
-        if key not in known:
-            known[key] = place = new.add()
-            constants[place] = x
-        return known[key]
-
-    for i, op in enumerate(graph.ops):
-        if op is None:
-            if i in graph.constants:
-                at.append(constant(graph.constants[i]))
-                continue
-            place = new.add()
-            if i in graph.parameters:
-                new.parameters[place] = graph.parameters[i]
-            else:
-                new.inputs[place] = graph.inputs[i]
-        else:
-            operands = tuple([at[x] for x in given[i]])
-            stopped = i in stopped_nodes
-            place = None if stopped else _shorter(op, operands, constants, constant)
-            if place is None:
-                key = (op, operands, stopped)
-                place = known.setdefault(key, len(ops))
-                if place == len(ops):  # written out, as it is done for every node there is
-                    ops.append(op)
-                    made_of.append(operands)
-                    if stopped:
-                        new.stopped.add(place)
-        at.append(place)
-        if i in labels:
-            new.labels.setdefault(place, labels[i])
-    new.outputs = [at[x] for x in graph.outputs]
-    return new
-
-
-def _shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant: Callable[[float], int]) -> int | None:
+def shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant: Callable[[float], int]) -> int | None:
     """The place of something simpler that is equal, if there is one."""
     if op is _POS:
         return xs[0]
-    if len(xs) == 2 and xs[0] not in constants and xs[1] not in constants:  # nearly all of them
-        return None
     if len(xs) == 2:
         a, b = constants.get(xs[0]), constants.get(xs[1])
         if (op is _ADD and a == 0.0) or (op is _MUL and a == 1.0):
@@ -111,6 +67,8 @@ def needed_nodes(graph: Graph) -> list[bool]:
 def live(graph: Graph) -> Graph:
     """Leave out what no output needs."""
     needed = needed_nodes(graph)
+    if all(needed):
+        return graph
     new = Graph(shape=graph.shape)
     at = [-1] * len(graph.ops)
     for i, wanted in enumerate(needed):
@@ -119,7 +77,7 @@ def live(graph: Graph) -> Graph:
         at[i] = place = new.add(graph.ops[i])
         if i in graph.sums:
             terms, constant = graph.sums[i]
-            new.sums[place] = [Term(c, at[a], None if b is None else at[b]) for c, a, b in terms], constant
+            new.sums[place] = [(c, at[a], None if b is None else at[b]) for c, a, b in terms], constant
         else:
             new.operands[place] = tuple([at[x] for x in graph.operands[i]])
         if i in graph.stopped:
@@ -137,58 +95,50 @@ def live(graph: Graph) -> Graph:
 
 def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of summand
     """Take trees of additions, whose inner nodes nobody else uses, as one sum of products each."""
-    needed = needed_nodes(graph)
-    uses = [0] * len(graph.ops)
-    for operands, wanted in zip(graph.operands, needed, strict=True):
-        if wanted:
-            for x in operands:
-                uses[x] += 1
-    for x in graph.outputs:
-        uses[x] += 2  # an output is wanted for itself
-    for x in graph.labels:
-        uses[x] += 2  # so is what somebody gave a name
-    constants = graph.constants
+    ops, operands, constants, stopped = graph.ops, graph.operands, graph.constants, graph.stopped
+    uses = Counter(chain.from_iterable(operands))
+    for x in chain(graph.outputs, graph.labels):  # an output is wanted for itself; so is what somebody gave a name
+        uses[x] += 2
     sums: dict[int, tuple[list[Term], float]] = {}
 
-    def taken(x: int, scale: float, *, owner: bool = False) -> tuple[list[Term], float]:
-        """What a summand is made of; the list is the caller's own, and a long one is taken over, never copied."""
+    def add(terms: list[Term], x: int, scale: float) -> float:
+        """Append what a summand is made of, and give the constant in it."""
         if x in constants:
-            return [], scale * constants[x]
-        if x in sums and uses[x] == 1 and (owner or len(sums[x][0]) <= _SHORT) and (scale == 1.0 or few_products(x)):
-            terms, constant = sums.pop(x)
-            return (terms if scale == 1.0 else [Term(scale * c, a, b) for c, a, b in terms]), scale * constant
-        if graph.ops[x] is _MUL and uses[x] == 1 and x not in graph.stopped:
-            a, b = graph.operands[x]
-            return [_product(scale, a, b, constants)], 0.0
-        return [Term(scale, x, None)], 0.0
+            return scale * constants[x]
+        if uses[x] == 1 and ops[x] is _MUL and x not in stopped:
+            a, b = operands[x]
+            terms.append(_product(scale, a, b, constants))
+            return 0.0
+        inner, constant = sums[x] if uses[x] == 1 and x in sums else ([], 0.0)
+        # Many weights times inputs are not scaled term by term: they are better left one matrix product.
+        if 0 < len(inner) <= _SHORT and (scale == 1.0 or sum(b is not None for _, _, b in inner) < 2):
+            del sums[x]
+            terms += inner if scale == 1.0 else [(scale * c, a, b) for c, a, b in inner]
+            return scale * constant
+        terms.append((scale, x, None))
+        return 0.0
 
-    def few_products(x: int) -> bool:
-        """Whether a sum can be scaled term by term; many weights times inputs are better left one matrix product."""
-        return sum(b is not None for _, _, b in sums[x][0]) < 2
-
-    for i, op in enumerate(graph.ops):
-        if op not in _SUMS or not needed[i] or i in graph.stopped:
+    for i, op in enumerate(ops):
+        if op not in _SUMS or i in stopped:
             continue
-        xs = graph.operands[i]
+        xs = operands[i]
+        terms: list[Term] = []
+        constant = 0.0
         if op is _WEIGHTED:
             n = len(xs) // 2
-            terms = [
-                _product(1.0, w, x, constants)
-                for w, x in zip(xs[:n], xs[n:-1], strict=True)
-                if not (w in constants and x in constants)
-            ]
-            constant = sum(constants[w] * constants[x] for w, x in zip(xs[:n], xs[n:-1], strict=True)
-                           if w in constants and x in constants)  # fmt: skip
-            more, shift = taken(xs[-1], 1.0)
-            terms += more
-            sums[i] = terms, constant + shift
-            continue
-        scales = {_SUB: (1.0, -1.0), _NEG: (-1.0,)}.get(op, (1.0 if op is not _MEAN else 1.0 / len(xs),) * len(xs))
-        terms, constant = taken(xs[0], scales[0], owner=scales[0] == 1.0) if xs else ([], 0.0)
-        for x, scale in zip(xs[1:], scales[1:], strict=True):
-            more, shift = taken(x, scale)
-            terms += more
-            constant += shift
+            for w, x in zip(xs[:n], xs[n:-1], strict=True):
+                if w in constants and x in constants:
+                    constant += constants[w] * constants[x]
+                else:
+                    terms.append(_product(1.0, w, x, constants))
+            scales, xs = (1.0,), xs[-1:]
+        else:
+            scales = _SCALES.get(op) or (1.0 if op is _TOTAL else 1.0 / len(xs),) * len(xs)
+            if xs and scales[0] == 1.0 and uses[xs[0]] == 1 and xs[0] in sums:  # however long it is: it is continued
+                terms, constant = sums.pop(xs[0])
+                scales, xs = scales[1:], xs[1:]
+        for x, scale in zip(xs, scales, strict=True):
+            constant += add(terms, x, scale)
         sums[i] = terms, constant
     graph.sums = sums
     return live(graph)
@@ -197,7 +147,7 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
 def _product(scale: float, a: int, b: int, constants: dict[int, float]) -> Term:
     """One product as a term, a constant factor in its coefficient."""
     if a in constants:
-        return Term(scale * constants[a], b, None)
+        return scale * constants[a], b, None
     if b in constants:
-        return Term(scale * constants[b], a, None)
-    return Term(scale, a, b)
+        return scale * constants[b], a, None
+    return scale, a, b

@@ -1,8 +1,8 @@
 """Write down what a function does to one sample: it is called once with stand-ins, and no number is computed.
 
 A stand-in is a Value without a number. Whatever is computed from it, or from a parameter while the function runs, is
-one more line of the Graph. What would need the number (`if x > 0:`, `float(x)`, `.data`) raises TraceError, since the
-answer for one sample would be frozen into the program for all.
+one more line of the Graph, unless it is there already. What would need the number (`if x > 0:`, `float(x)`, `.data`)
+raises TraceError, since the answer for one sample would be frozen into the program for all.
 """
 
 # The stand-ins are Values, and share their slots:
@@ -22,6 +22,7 @@ import numpy as np
 
 from autodiff import grad_mode, ufuncs
 from autodiff.compiler.graph import Graph, Input
+from autodiff.compiler.simplify import shorter
 from autodiff.domains import is_array, number, unbox
 from autodiff.naming import describe
 from autodiff.ops import OPS, Op
@@ -52,6 +53,7 @@ RELATIONS = {
     operator.ne: _relation("not_equal", "≠", operator.ne, np.not_equal),
 }
 
+_POS = OPS["pos"]
 ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
 
 
@@ -167,11 +169,12 @@ class Tracer:
         self.graph = Graph()
         self.open = True
         self._constant_at: dict[str, int] = {}
+        self._known: dict[tuple[int, tuple[int, ...]], int] = {}  # the place of every operation there is
         self._leaf_at: dict[int, int] = {}  # by identity, as Values may compare as they like
         self._born: list[Value] = []  # kept, so that no later Value takes the identity of one of them
 
     def record(self, op: Op, operands: Sequence[Any]) -> Traced:
-        """Write down one operation."""
+        """Write down one operation, unless it is there already or something shorter is equal."""
         places: list[int] = []
         for x in operands:
             kind = x.__class__
@@ -189,11 +192,20 @@ class Tracer:
         if not self.open:
             raise TraceError("a stand-in left the function it was traced in: compute with what the program returns")
         graph = self.graph
-        graph.ops.append(op)
-        graph.operands.append(tuple(places))
-        place = len(graph.ops) - 1
-        if grad_mode.contexts > 1 and grad_mode.paused():  # the one that is always open is this trace
-            graph.stopped.add(place)
+        stopped = grad_mode.contexts > 1 and grad_mode.paused()  # the one that is always open is this trace
+        xs = tuple(places)
+        key = (~id(op) if stopped else id(op), xs)  # numbers alone: nothing for the garbage collector to follow
+        place = self._known.get(key)
+        if place is None and not stopped and (op is _POS or not graph.constants.keys().isdisjoint(xs)):
+            place = shorter(op, xs, graph.constants, self.constant)
+        if place is None:
+            self._known[key] = place = len(graph.ops)
+            graph.ops.append(op)
+            graph.operands.append(xs)
+            if stopped:
+                graph.stopped.add(place)
+        else:
+            graph.repeated += 1
         return self.stand_in(place)
 
     def infix(self, op: Op, a: Any, b: Any) -> Any:
@@ -215,7 +227,6 @@ class Tracer:
         new = kind()
         new.op = None
         new.a = self
-        new.b = new.da = new.db = 0.0
         new.place = place
         return new
 
@@ -312,9 +323,7 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
             if not flat:
                 raise TypeError(f"the function must return at least one number, and returned {returned!r}")
             graph = tracer.graph
-            graph.outputs = [
-                tracer.record(OPS["pos"], (x,)).place if x.__class__ is not Traced else x.place for x in flat
-            ]
+            graph.outputs = [tracer.record(_POS, (x,)).place if x.__class__ is not Traced else x.place for x in flat]
             graph.shape = shape
         finally:
             tracer.open = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,8 +14,9 @@ from autodiff.compiler.code import Code
 from autodiff.compiler.fast import Fast
 from autodiff.compiler.graph import Graph
 from autodiff.compiler.group import Grouping
-from autodiff.compiler.instance import Instance
 from autodiff.compiler.reverse import backward
+from autodiff.compiler.simplify import sums_of_products
+from autodiff.compiler.tape import Tape, is_unstructured
 from autodiff.value import Value
 
 Array = NDArray[np.float64]
@@ -41,23 +43,23 @@ class Want:
 class Version:
     """One version of a traced function, made for arrays, with its buffers for each number of rows."""
 
-    def __init__(self, code: Code, flat: Array) -> None:
-        self.fast = Fast(code)
+    def __init__(self, fast: Fast | Tape, flat: Array) -> None:
+        self.fast = fast
         self.flat = flat
-        self.products = code.matrix_products > 0
+        self.products = fast.code.matrix_products > 0
         per_row = max(self.fast.bytes_per_row(), 8)
         # As many rows as fit the cache; products want enough of them, plain arithmetic as many as a call is worth.
         self.block = min(1024, max(256, 2**22 // per_row)) if self.products else min(16384, max(512, 2**22 // per_row))
-        self._instances: dict[int, dict[int, Instance]] = {}  # by thread and rows
+        self._instances: dict[int, dict[int, Any]] = {}  # by thread and rows
 
-    def instance(self, rows: int, thread: int = 0) -> Instance:
+    def instance(self, rows: int, thread: int = 0) -> Any:
         """The buffers for so many rows, of one thread."""
         instances = self._instances.setdefault(thread, {})  # a thread's own: no other one changes it meanwhile
         found = instances.get(rows)
         if found is None:
             while len(instances) >= KEPT:
                 instances.pop(next(iter(instances)))
-            found = instances[rows] = Instance(self.fast, rows, self.flat)
+            found = instances[rows] = self.fast.instance(rows, self.flat)
         return found
 
 
@@ -66,8 +68,7 @@ class Trace:
     """A function as it was traced for one shape of its arguments."""
 
     traced: int  # nodes, before any pass
-    shared: int  # after constants, common subexpressions and dead code
-    graph: Graph
+    shared: Graph  # after constants, common subexpressions and dead code
     names: list[str]  # of the arguments
     shapes: list[Any]  # of one sample of each; None for a static one
     batched: list[bool]
@@ -77,20 +78,33 @@ class Trace:
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
-        self.parameters: list[Value] = []
-        self.flat = np.zeros(len(self.graph.parameters))
-        self.version(Want(gradient=self.graph.shape == ()))
+        self.unstructured = is_unstructured(self.shared)
+        self.parameters: list[Value] = list(self.shared.parameters.values())
+        self.flat = np.zeros(len(self.parameters))
+        self.version(Want(gradient=self.shared.shape == ()))
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """The nodes with their sums of products."""
+        return sums_of_products(self.shared)
 
     def code(self, want: Want, *, grouped: bool = True) -> Code:
         """The array code of a version."""
         code, _ = self.grouping(want, grouped=grouped)
         return code
 
+    def _tape(self, want: Want) -> Tape:
+        return Tape(
+            self.shared, self.sizes, self.batched, gradient=want.gradient, argnums=want.argnums,
+            per_row=want.per_row, seeded=want.seeded, careful=want.careful,
+        )  # fmt: skip
+
     def grouping(self, want: Want, *, grouped: bool = True) -> tuple[Code, Grouping]:
         """Array code, and how it came about."""
+        placed = list(self.graph.parameters) if self.unstructured else self.order
         grouping = Grouping(
             self.graph, self.sizes, self.batched, parameters=want.gradient, arguments=frozenset(want.argnums),
-            grouped=grouped, careful=want.careful, placed=self.order,
+            grouped=grouped, careful=want.careful, placed=placed,
         )  # fmt: skip
         code = grouping.run()
         if not self.order:  # the first version made decides how parameters lie in the flat array
@@ -105,7 +119,8 @@ class Trace:
         """The version that computes this, made when it is first asked for."""
         found = self.versions.get(want)
         if found is None:
-            found = self.versions[want] = Version(self.code(want), self.flat)
+            made = self._tape(want) if self.unstructured else Fast(self.code(want))
+            found = self.versions[want] = Version(made, self.flat)
         return found
 
     def read(self) -> None:

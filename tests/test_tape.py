@@ -1,0 +1,183 @@
+"""Code without structure: what becomes a tape, and that it gives what arrays give, and the eager engine."""
+
+import math
+
+import numpy as np
+import pytest
+
+from autodiff import (
+    Value,
+    atan2,
+    clip,
+    compile,
+    exp,
+    log,
+    logsumexp,
+    maximum,
+    mean,
+    no_grad,
+    relu,
+    sin,
+    sqrt,
+    tanh,
+    weighted_sum,
+    where,
+)
+from autodiff.compiler.fast import Fast
+from autodiff.compiler.group import Grouping
+from autodiff.compiler.reverse import backward
+from autodiff.compiler.simplify import live, simplify
+from autodiff.compiler.tape import Tape, is_unstructured
+from autodiff.compiler.trace import trace
+
+CLOSE = {"rtol": 1e-11, "atol": 1e-11}
+W = [Value(0.4, "u"), Value(-0.7, "v"), Value(0.2)]
+
+
+def traced(f, *shapes):
+    return live(trace(f, list(shapes), [f"x{i}" for i in range(len(shapes))], frozenset()))
+
+
+def mixed(x, y):
+    """What is batched and what is not, constants by value and not, results used twice, nodes without δ, kinks."""
+    u, v, w = W
+    shared = tanh(u * v) + exp(w) * 2.0
+    with no_grad():
+        stopped = sin(x[0] + u)
+    h = relu(x[0] * u - 3.0 / (2.0 + y * y)) ** 2 + shared
+    h = where(y > 0.0, h * h, clip(h, -0.5, 2.0)) + stopped * h
+    h = weighted_sum([u, 0.5, x[1]], [h, x[0], w], v) - mean([y, u, 2.0 * h])
+    h = maximum(h, logsumexp([x[1], h, shared])) - (x[1] + 0.0) * (-h) + (y**0.0) * v
+    return h + h + atan2(-0.0, y - 3.0) - atan2(0.0, y - 3.0) + sqrt(abs(shared) + 1.0)
+
+
+def deep(x, y, times=30):
+    for _ in range(times):
+        y = tanh(mixed(x, y))
+    return y
+
+
+def programs(f, sizes, batched, options):
+    """The same version of a function as a tape and as arrays; both with their parameters in the order they were met."""
+    shapes = [() if size is None else (size,) for size in sizes]
+    graph = simplify(traced(f, *shapes))
+    by = options["argnums"]
+    code = Grouping(
+        graph, sizes, batched, parameters=options["gradient"], arguments=frozenset(by), careful=options["careful"],
+        placed=list(graph.parameters),
+    ).run()  # fmt: skip
+    backward(code, **{name: options[name] for name in ("per_row", "seeded", "careful")})
+    return Tape(traced(f, *shapes), sizes, batched, **options), Fast(code)
+
+
+def spread(instance, x, shape):
+    return np.broadcast_to(x if isinstance(x, float) else instance.array(x), shape).copy()
+
+
+@pytest.mark.parametrize("batched", [[True, True], [False, True], [True, False], [False, False]])
+@pytest.mark.parametrize("per_row", [False, True])
+@pytest.mark.parametrize("seeded", [False, True])
+@pytest.mark.parametrize("careful", [False, True])
+def test_a_tape_gives_what_arrays_give(batched, per_row, seeded, careful):
+    """Every version, whatever has rows: values, δ by parameters and by arguments, in a second run as in the first."""
+    options = {"gradient": True, "argnums": (0, 1), "per_row": per_row, "seeded": seeded, "careful": careful}
+    rng = np.random.default_rng(5)
+    n = 3
+    x = rng.normal(size=(2, n if batched[0] else 1))
+    y = rng.normal(size=n) if batched[1] else 0.3
+    seeds = [np.array([1.0, -2.0, 0.5])] if seeded else []
+    answers = []
+    for program in programs(deep, [2, None], batched, options):
+        instance = program.instance(n, np.array([w.data for w in W]))
+        code = program.code
+        for _ in range(2):
+            instance.run(x, y, *(seeds if "seed" in program.arguments else []))
+        rows = n if per_row else 1
+        answers.append([
+            spread(instance, code.outputs[0], n),
+            spread(instance, code.gradient, (3, n)) if per_row else instance.gradient.copy(),
+            spread(instance, code.input_gradients[0], (2, n if batched[0] else rows)),
+            spread(instance, code.input_gradients[1], n if batched[1] else rows),
+        ])  # fmt: skip
+    for ours, theirs in zip(*answers, strict=True):
+        np.testing.assert_allclose(ours, theirs, **CLOSE)
+
+
+def test_what_has_structure_is_no_tape():
+    """Layers, sums of many terms and short code become arrays; a recurrence and a tangle of operations do not."""
+    w = [Value(0.1 * k) for k in range(40)]
+    layer = lambda x, n: [tanh(sum((a * b for a, b in zip(w, x, strict=False)), w[k])) for k in range(n)]
+    assert not is_unstructured(traced(lambda x: layer(layer(x, 20), 20)[0], (20,)))
+    assert not is_unstructured(traced(lambda x: sum(w[k % 40] * sin(v) for k, v in enumerate(x)), (600,)))
+    assert not is_unstructured(traced(lambda x, y: deep(x, y, 5), (2,), ()))
+    assert is_unstructured(traced(lambda x, y: deep(x, y, 50), (2,), ()))
+
+    def sums_alone(x):
+        a, b = x, x * 2.0
+        for _ in range(400):  # each is wanted twice, so no tree of additions
+            a, b = b, a + b * 0.5
+        return b
+
+    assert is_unstructured(traced(sums_alone, ()))
+
+
+def test_a_program_that_is_a_tape():
+    """As the eager engine, sample by sample; its text and its counts are there as for any other."""
+    program = compile(deep)
+    X, Y = np.random.default_rng(6).normal(size=(4, 2)), np.array([0.3, -0.2, 1.0, -1.0])
+    value, gradient, (dX, dY) = program.value_and_grad(X, Y, argnums=(0, 1))
+    values, gradients, at_x, at_y = [], [], [], []
+    for row, y in zip(X, Y, strict=True):
+        for p in W:
+            p.zero_grad()
+        x, y = [Value(v) for v in row], Value(y)
+        out = deep(x, y)
+        out.backward()
+        values.append(out.data)
+        gradients.append([p.grad for p in program.parameters])
+        at_x.append([v.grad for v in x])
+        at_y.append(y.grad)
+    np.testing.assert_allclose(program(X, Y), values, **CLOSE)
+    np.testing.assert_allclose(value, np.mean(values), **CLOSE)
+    np.testing.assert_allclose(gradient, np.mean(gradients, axis=0), **CLOSE)
+    np.testing.assert_allclose(dX * 4.0, at_x, **CLOSE)
+    np.testing.assert_allclose(dY * 4.0, at_y, **CLOSE)
+    assert "each by itself" in program.explain()
+    scope = {}
+    exec(program.source, scope)
+    flat = np.array([p.data for p in program.parameters])
+    np.testing.assert_allclose(scope["value_and_grad"](flat, X, Y)[1], gradient, rtol=1e-9, atol=1e-11)
+
+
+def test_zero_times_infinity_is_zero_on_a_tape():
+    """√ has slope ∞ at 0, and a δ that is 0 is not handed on: the careful version runs, as it does for arrays."""
+
+    def f(x):
+        h = sqrt(x) * 0.0
+        for _ in range(300):
+            h = tanh(h + 1.0) * 0.5
+        return h * 0.0 + sqrt(x)
+
+    program = compile(lambda x: f(x) * f(x * 0.0))
+    _, _, by = program.value_and_grad([0.0, 4.0], argnums=0, reduce="sum")
+    leaf = Value(4.0)
+    (f(leaf) * f(leaf * 0.0)).backward()
+    assert by[1] == leaf.grad
+    assert math.isfinite(by[1])
+
+
+def test_rows_of_a_tape_are_used_again():
+    """A chain whose δ needs no more than the latest values takes as many rows however long it is."""
+
+    def sines(n):
+        def f(x):
+            for _ in range(n):
+                x = x + 0.5 - 0.25
+            return log(x)
+
+        return traced(f, ())
+
+    options = {"gradient": True, "argnums": (0,), "per_row": False, "seeded": False, "careful": False}
+    short, long = (Tape(sines(n), [None], [True], **options) for n in (300, 600))
+    assert long.bytes_per_row() == short.bytes_per_row()
+    assert len(long.steps) > len(short.steps)
