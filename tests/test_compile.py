@@ -621,6 +621,16 @@ def test_rows_about_the_size_of_a_block(kind):
         np.testing.assert_allclose(dX, by_x * weights[:, None], **CLOSE)
 
 
+def test_constants_of_slopes_meet_only_where_their_product_is_a_float():
+    """1e-200 · 1e-200 is 0, and what it scales may be large: f = 1e-200·eˣ · 1e-200·eʸ is its own derivative."""
+    program = compile(lambda x, y: (1e-200 * exp(x)) * (1e-200 * exp(y)))
+    x = np.array([690.0, 680.0, 670.0])
+    value, _, (dx, dy) = program.value_and_grad(x, x, argnums=(0, 1), reduce=None)
+    wanted = np.exp(2.0 * (x - 200.0 * math.log(10.0)))
+    for got in (value, dx, dy):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 20])
 def test_threads_share_the_blocks(threads):
     """However many threads there are, each row gets its own numbers, and the sums are right."""

@@ -616,6 +616,19 @@ def test_names_of_the_text_never_meet():
     np.testing.assert_allclose(gradient, ((0.5 * (1 - z**2)) @ X)[order], **CLOSE)
 
 
+def test_a_quotient_takes_one_more_division_for_both_its_derivatives():
+    """∂(a/b) is δ/b and −δ/b · a/b: two divisions in all."""
+    code, _ = grouped(lambda a, b: a / b, (), (), arguments=(0, 1))
+    backward(code, per_row=True)
+    assert sum(v.op is OPS["div"] for v in code.vars) == 2
+    a, b = np.array([1.0, -3.0, 0.5]), np.array([2.0, 0.25, -4.0])
+    _, _, by = run(code, [], a, b)
+    np.testing.assert_allclose(by[0], 1 / b, rtol=1e-15)
+    np.testing.assert_allclose(by[1], -a / b**2, rtol=1e-15)
+
+
+
+
 # Kernels.
 
 
