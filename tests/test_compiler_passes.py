@@ -43,6 +43,7 @@ from autodiff.compiler.point import Point
 from autodiff.compiler.reverse import backward
 from autodiff.compiler.simplify import live, needed_nodes, share, simplify, sums_of_products
 from autodiff.compiler.trace import TraceError, trace
+from autodiff.compiler.versions import Version
 from autodiff.testing import expressions
 
 CLOSE = {"rtol": 1e-11, "atol": 1e-11}  # a few dozen roundings of numbers about one
@@ -627,6 +628,17 @@ def test_a_quotient_takes_one_more_division_for_both_its_derivatives():
     np.testing.assert_allclose(by[1], -a / b**2, rtol=1e-15)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_blocks_are_alike(threads):
+    """They go evenly on threads, none is much larger than the most, and rows of units do not lie pages apart."""
+    code, _ = grouped(exp, ())
+    version = Version(code, np.zeros(0))
+    version.block = 1500
+    for rows in (1, 511, 512, 1500, 1501, 3000, 10_000, 100_003, 2**20):
+        each = version.rows_at_once(rows, threads)
+        blocks = -(-rows // each)
+        assert each <= version.block + 8
+        assert blocks == 1 or (each % 512 and blocks % threads == 0)
 
 
 # Kernels.
