@@ -645,7 +645,7 @@ def test_blocks_are_alike(threads):
 
 
 def test_erf_is_good_to_two_ulps():
-    """The table with its polynomial against the C library, from denormals to infinity, on both sides."""
+    """The table with its fraction against the C library, from denormals to infinity, on both sides."""
     x = np.concatenate([np.linspace(-7.0, 7.0, 20011), np.logspace(-320, 1, 500), [0.0, -0.0, np.inf, -np.inf, 1e300]])
     out = np.empty_like(x)
     with np.errstate(all="ignore"):

@@ -63,6 +63,7 @@ class Answer:
                 self.direct[f"v{x.number}"] = place
             elif size:
                 self._copied.append((x, place))
+        self._sums = [place for _, place in self._added] + [self.gradient] * (not want.per_row)
         self._inputs = dict(zip(argnums, places, strict=False))
         self.values = places[-1] if not summed else np.empty(0)
 
@@ -86,10 +87,13 @@ class Answer:
             self._check(self.gradient[start:stop])
         elif self.gradient.size:
             self.gradient += instance.gradient
-            self._check(instance.gradient)
         for x, place in self._added:
             delta = np.broadcast_to(fetch(instance, x), (max(1, place.size), 1))[: place.size]
             np.add(place, delta.reshape(place.shape), out=place)
+
+    def end(self) -> None:
+        """Look at what was added up: what is not finite has stayed so."""
+        for place in self._sums:
             self._check(place)
 
     def _check(self, part: Array) -> None:
@@ -119,4 +123,8 @@ class Answer:
 
 def fetch(instance: Instance, x: Any) -> Any:
     """The numbers of a result: units × rows."""
-    return x if isinstance(x, float) else instance.array(x)
+    if isinstance(x, float):
+        return x
+    if x.number not in instance.results:
+        instance.results[x.number] = instance.array(x)
+    return instance.results[x.number]

@@ -160,6 +160,7 @@ class Call:
                     given.append(weights)
                 instance.run(*given, **{name: x[start:stop] for name, x in answer.direct.items()})
                 answer.store(instance, start, stop, weights)
+            answer.end()
 
         starts = range(0, rows, block)
         if threads > 1:

@@ -31,6 +31,7 @@ class Instance:
         self.rows = rows
         self.flat = flat
         self.gradient = np.zeros(len(flat))
+        self.results: dict[int, Array] = {}  # those that calls have asked for, by Var
         self._scratch: dict[int, Array] = {}
         self.slots = [np.zeros((*units, rows) if batched else (*units, *(1,) * bool(units)))
                       for units, batched in fast.slots]  # fmt: skip
