@@ -1,7 +1,5 @@
 """What a call gives: values and derivatives, gathered from the blocks of rows."""
 
-# An answer is read off the instances of a program:
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import math
