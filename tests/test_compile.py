@@ -621,6 +621,27 @@ def test_rows_about_the_size_of_a_block(kind):
         np.testing.assert_allclose(dX, by_x * weights[:, None], **CLOSE)
 
 
+def test_constants_of_slopes_meet_only_where_their_product_is_a_float():
+    """1e-200 · 1e-200 is 0, and what it scales may be large: f = 1e-200·eˣ · 1e-200·eʸ is its own derivative."""
+    program = compile(lambda x, y: (1e-200 * exp(x)) * (1e-200 * exp(y)))
+    x = np.array([690.0, 680.0, 670.0])
+    value, _, (dx, dy) = program.value_and_grad(x, x, argnums=(0, 1), reduce=None)
+    wanted = np.exp(2.0 * (x - 200.0 * math.log(10.0)))
+    for got in (value, dx, dy):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+
+
+def test_an_answer_is_the_callers_own():
+    """A later call writes into other memory; a derivative that is asked for twice is given twice."""
+    program = compile(lambda x, y: tanh(x) * y)
+    x, y = np.array([0.5, 1.0, 2.0]), np.array([1.0, 2.0, 3.0])
+    value, _, given = program.value_and_grad(x, y, argnums=(0, 1, 0), reduce=None)
+    wanted = np.tanh(x) * y, ((1 - np.tanh(x) ** 2) * y, np.tanh(x), (1 - np.tanh(x) ** 2) * y)
+    program.value_and_grad(y, x, argnums=(0, 1, 0), reduce=None)
+    np.testing.assert_allclose(value, wanted[0], **CLOSE)
+    np.testing.assert_allclose(given, wanted[1], **CLOSE)
+
+
 @pytest.mark.parametrize("threads", [1, 2, 20])
 def test_threads_share_the_blocks(threads):
     """However many threads there are, each row gets its own numbers, and the sums are right."""

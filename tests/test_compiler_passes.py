@@ -44,6 +44,7 @@ from autodiff.compiler.reverse import backward
 from autodiff.compiler.simplify import live, needed_nodes, simplify, sums_of_products
 from autodiff.compiler.tape import Tape
 from autodiff.compiler.trace import TraceError, trace
+from autodiff.compiler.versions import Version
 from autodiff.testing import expressions
 
 CLOSE = {"rtol": 1e-11, "atol": 1e-11}  # a few dozen roundings of numbers about one
@@ -616,11 +617,35 @@ def test_names_of_the_text_never_meet():
     np.testing.assert_allclose(gradient, ((0.5 * (1 - z**2)) @ X)[order], **CLOSE)
 
 
+def test_a_quotient_takes_one_more_division_for_both_its_derivatives():
+    """∂(a/b) is δ/b and −δ/b · a/b: two divisions in all."""
+    code, _ = grouped(lambda a, b: a / b, (), (), arguments=(0, 1))
+    backward(code, per_row=True)
+    assert sum(v.op is OPS["div"] for v in code.vars) == 2
+    a, b = np.array([1.0, -3.0, 0.5]), np.array([2.0, 0.25, -4.0])
+    _, _, by = run(code, [], a, b)
+    np.testing.assert_allclose(by[0], 1 / b, rtol=1e-15)
+    np.testing.assert_allclose(by[1], -a / b**2, rtol=1e-15)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_blocks_are_alike(threads):
+    """They go evenly on threads, none is much larger than the most, and rows of units do not lie pages apart."""
+    code, _ = grouped(exp, ())
+    version = Version(Fast(code), np.zeros(0))
+    version.block = 1500
+    for rows in (1, 511, 512, 1500, 1501, 3000, 10_000, 100_003, 2**20):
+        each = version.rows_at_once(rows, threads)
+        blocks = -(-rows // each)
+        assert each <= version.block + 8
+        assert blocks == 1 or (each % 512 and blocks % threads == 0)
+
+
 # Kernels.
 
 
 def test_erf_is_good_to_two_ulps():
-    """The table with its polynomial against the C library, from denormals to infinity, on both sides."""
+    """The table with its fraction against the C library, from denormals to infinity, on both sides."""
     x = np.concatenate([np.linspace(-7.0, 7.0, 20011), np.logspace(-320, 1, 500), [0.0, -0.0, np.inf, -np.inf, 1e300]])
     out = np.empty_like(x)
     with np.errstate(all="ignore"):

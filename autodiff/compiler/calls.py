@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autodiff.compiler.answers import Answer, Reduce, fetch
 from autodiff.compiler.checking import refuse_domain, refuse_nan
-from autodiff.compiler.instance import Instance, without_warnings
+from autodiff.compiler.instance import without_warnings
 from autodiff.compiler.point import Point
 from autodiff.compiler.simplify import live
 from autodiff.compiler.trace import trace
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from autodiff.compiler.program import Program
 
 Array = NDArray[np.float64]
-Reduce = Literal["mean", "sum"] | None
 
 
 class Call:
@@ -134,29 +135,39 @@ class Call:
     def _is_used(self, i: int) -> bool:
         return self.args[i].size > 0
 
-    def run(self, want: Want, store: Callable[[Instance, int, int], None], seeds: Array | None = None) -> None:
-        """Send the rows through a version of the program, block by block, and hand each block's buffers to `store`."""
+    def run(self, want: Want, reduce: Reduce = None, seeds: Array | None = None) -> Answer:
+        """Send the rows through a version of the program, block by block, and gather what comes out."""
         version = self.trace.version(want)
-        rows, block = self.rows, version.block
+        answer = Answer(self, want, version.fast, summed=reduce is not None)
+        adds_up = (want.gradient and bool(self.trace.parameters)) or not all(self.batched[i] for i in want.argnums)
+        threads = 1 if version.products or adds_up else self.program._threads()
+        rows = self.rows
+        if rows < 2 * threads * version.block:
+            threads = 1
+        block = version.rows_at_once(rows, threads)
+        seeded = "seed" in version.fast.arguments  # else nothing depends on it
+        ones = np.ones(block)
 
         def go(starts: Sequence[int], thread: int) -> None:
             for start in starts:
                 stop = min(start + block, rows)
                 instance = version.instance(stop - start, thread)
-                passed = self.blocks(start, stop)
-                if seeds is not None and "seed" in version.fast.arguments:  # else nothing depends on it
-                    passed.append(seeds[start:stop])
-                instance.run(*passed)
-                store(instance, start, stop)
+                weights = ones[: stop - start] if seeds is None else seeds[start:stop]
+                given = self.blocks(start, stop)
+                if seeded:
+                    given.append(weights)
+                instance.run(*given, **{name: x[start:stop] for name, x in answer.direct.items()})
+                answer.store(instance, start, stop, weights)
+            answer.end()
 
         starts = range(0, rows, block)
-        adds_up = (want.gradient and bool(self.trace.parameters)) or not all(self.batched[i] for i in want.argnums)
-        threads = 1 if version.products or adds_up else self.program._threads()
-        if threads > 1 and len(starts) >= 2 * threads:
-            parts = [starts[t::threads] for t in range(threads)]
-            list(self.program.pool().map(go, parts, range(threads)))
+        if threads > 1:
+            pool = self.program.pool()
+            for part in [pool.submit(without_warnings(go), starts[t::threads], t) for t in range(threads)]:
+                part.result()
         else:
-            go(starts, 0)
+            without_warnings(go)(starts, 0)
+        return answer
 
     def value_and_grad(self, reduce: Reduce, argnums: int | Sequence[int] | None, weights: Any, check: bool) -> Any:
         """See Program."""
@@ -173,17 +184,12 @@ class Call:
         seeds = None if weights is None else self._seeds(reduce, weights)
         self.read(check)
         want = Want(gradient=True, argnums=by, per_row=reduce is None, seeded=seeds is not None)
-        answer = self._derivatives(want, seeds)
+        answer = self.run(want, reduce, seeds)
         if argnums is None and seeds is None and not check:
             self._remember_batch(reduce)
         if not answer.finite:
-            answer = self._derivatives(Want(True, by, want.per_row, want.seeded, careful=True), seeds)
-        return answer.finish(self, reduce, seeds, by, single=isinstance(argnums, int), asked=argnums is not None)
-
-    def _derivatives(self, want: Want, seeds: Array | None) -> _Answer:
-        answer = _Answer(self, want)
-        self.run(want, answer.store, seeds)
-        return answer
+            answer = self.run(replace(want, careful=True), reduce, seeds)
+        return answer.finish(self, reduce, seeds, single=isinstance(argnums, int), asked=argnums is not None)
 
     def _argnums(self, argnums: int | Sequence[int] | None) -> tuple[int, ...]:
         if argnums is None:
@@ -216,9 +222,7 @@ class Call:
             return found(*self._point_arguments())
         except (ArithmeticError, ValueError):
             self.read(check=False)
-            out = np.empty((1, max(1, math.prod(self.trace.shared.shape))))
-            self.run(Want(careful=True), lambda instance, _, __: store(instance, out))
-            return out[0].tolist()
+            return self.run(Want(careful=True)).values.ravel().tolist()
 
     def _point_arguments(self) -> list[Any]:
         static = self.program.static_argnums
@@ -251,8 +255,8 @@ class Call:
             value, gradient, *rest = function(*self._point_arguments())
         except (ArithmeticError, ValueError):
             self.read(check=False)
-            answer = self._derivatives(Want(True, by, careful=True), None)
-            value, gradient, *rest = answer.finish(self, "sum", None, by, single=single, asked=argnums is not None)
+            answer = self.run(Want(True, by, careful=True), "sum")
+            value, gradient, *rest = answer.finish(self, "sum", None, single=single, asked=argnums is not None)
             return (value, gradient.reshape(1, -1) if reduce is None else gradient, *rest)
         if numbers and not self.program.static_argnums:
             self._remember_point(argnums, reduce, function)
@@ -298,7 +302,7 @@ class Call:
             return
         instance = version.instance(self.rows)
         (output,) = instance.fast.code.outputs
-        values = _fetch(instance, output)
+        values = fetch(instance, output)
         if np.shape(values) != (self.rows,):
             return
         trace, program = self.trace, self.program
@@ -312,17 +316,17 @@ class Call:
         ]
         bound: dict[str, Any] = {
             "lock": program._lock, "quietly": without_warnings, "ndarray": np.ndarray, "dtype": np.dtype(np.float64),
-            "program": program, "trace": trace, "run": instance.steps, "values": values,
-            "gradient": instance.gradient, "ones": np.ones(self.rows), "dot": np.dot, "multiply": np.multiply,
+            "program": program, "trace": trace, "run": instance.run, "values": values,
+            "gradient": instance.gradient, "ones": np.ones(self.rows), "multiply": np.multiply,
             "scale": np.array(1.0 / self.rows if reduce == "mean" else 1.0), "isfinite": math.isfinite,
             "rows": self.rows, **{f"s{x}": given.shape for x, given in zip(names, self.args, strict=True)},
         }  # fmt: skip
         text = f"""def make({", ".join(bound)}):
     def compute({", ".join(names)}):
         run({", ".join(passed)})
-        value = float(dot(values, ones)) * float_scale
+        value = float(values.dot(ones)) * float_scale
         answer = multiply(gradient, scale)
-        return value, answer, isfinite(dot(answer, answer) + value)
+        return value, answer, isfinite(answer.dot(answer) + value)
     compute = quietly(compute)
     def quick({", ".join(f"{x}=None" for x in names)}):
         if {checks}:
@@ -344,98 +348,9 @@ class Call:
         program._quick[key] = scope["make"](**bound)
 
 
-class _Answer:
-    """Value and derivatives, gathered from the blocks."""
-
-    def __init__(self, call: Call, want: Want) -> None:
-        self.want = want
-        self.values = np.empty(call.rows)
-        n = len(call.trace.parameters)
-        self.gradient = np.zeros((call.rows, n) if want.per_row else n)
-        self.inputs = {i: np.empty_like(call.args[i], dtype=np.float64) if call.batched[i] else
-                       np.zeros((call.rows, *call.args[i].shape) if want.per_row else call.args[i].shape)
-                       for i in want.argnums}  # fmt: skip
-        self.batched = call.batched
-        self.finite = True  # a sum that overflows counts as not, which costs time and nothing else
-
-    def store(self, instance: Instance, start: int, stop: int) -> None:
-        """Take over what a block gave."""
-        code = instance.fast.code
-        store(instance, self.values[start:stop])
-        self._check(self.values[start:stop])
-        gradient = code.gradient
-        if gradient is not None:
-            if self.want.per_row:
-                self.gradient[start:stop] = _fetch(instance, gradient).T
-                self._check(self.gradient[start:stop])
-            else:
-                self.gradient += instance.gradient
-                self._check(instance.gradient)
-        for i, out in self.inputs.items():
-            delta = _fetch(instance, code.input_gradients.get(i, 0.0))
-            if not out.size:
-                continue
-            if self.batched[i] or self.want.per_row:
-                part = out[start:stop]
-                size = max(1, math.prod(part.shape[1:]))
-                part[...] = np.broadcast_to(delta, (size, stop - start)).T.reshape(part.shape)
-                self._check(part)
-            else:
-                out[...] += np.broadcast_to(delta, (max(1, out.size), 1))[: out.size].reshape(out.shape)
-                self._check(out)
-
-    def _check(self, part: Array) -> None:
-        """Look for what is not finite while the block is in the cache."""
-        if self.finite:
-            with np.errstate(all="ignore"):
-                if not math.isfinite(np.add.reduce(part, axis=None)):
-                    self.finite = False  # and never True again: threads share it
-
-    def finish(
-        self, call: Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool
-    ) -> Any:
-        """Value, gradient and, where asked for, the derivatives by arguments."""
-        with np.errstate(all="ignore"):
-            return self._finish(call, reduce, seeds, by, single=single, asked=asked)
-
-    def _finish(
-        self, call: Call, reduce: Reduce, seeds: Array | None, by: Sequence[int], *, single: bool, asked: bool
-    ) -> Any:
-        value: Any = self.values
-        scale = 1.0
-        if seeds is not None:
-            value = self.values * seeds if reduce is None else float(np.dot(self.values, seeds))
-        elif reduce is not None:
-            scale = 1.0 / call.rows if reduce == "mean" else 1.0
-            value = float(np.dot(self.values, np.ones(call.rows))) * scale  # as the short way does, to the last bit
-        if scale != 1.0:
-            self.gradient *= scale
-            for x in self.inputs.values():
-                np.multiply(x, scale, out=x)
-        inputs = tuple([self.inputs[i] if self.inputs[i].ndim else float(self.inputs[i]) for i in by])
-        if call.point and reduce is not None:
-            value = float(value)
-        return (value, self.gradient, *([inputs[0]] if single else [inputs] if asked else []))
-
-
-def _fetch(instance: Instance, x: Any) -> Any:
-    """The numbers of a result: units × rows."""
-    return x if isinstance(x, float) else instance.array(x)
-
-
 def _filled(x: Any, shape: tuple[int, ...]) -> Array:
     """An array of this shape from a list of its numbers, or from one number for all of them."""
     return np.full(shape, x) if isinstance(x, float) else np.array(x).reshape(shape)
-
-
-def store(instance: Instance, out: Array) -> None:
-    """Write the outputs of a block, rows first."""
-    (output,) = instance.fast.code.outputs
-    value = _fetch(instance, output)
-    if out.ndim == 1:
-        out[:] = value
-    else:
-        out[:] = np.broadcast_to(value, (out.shape[1], len(out))).T
 
 
 def _array(x: Any, name: str) -> Array:

@@ -290,6 +290,11 @@ def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, P
             return code.apply(op, x * b.args[0], b.args[1])
         if x is not None and b.op is op and b.args[0].kind in {ROWS, EXPAND} and not b.args[0].batched:
             return code.apply(op, code.apply(op, x, b.args[0]), b.args[1])
+        if op is MUL and code.forward:
+            constant, other = (a, b) if y is None else (b, a)
+            scale, inner = _scaled(other)
+            if scale != 1.0 and _is_ordinary(constant * scale):
+                return code.apply(MUL, constant * scale, inner)
         if x is not None and b.kind == EXPAND and b.args[0].__class__ is Var:
             return code.expand(code.apply(op, x, b.args[0]), b.units)
     elif (op is DIV and y == 1.0) or (op is POW and y == 1.0):
@@ -311,4 +316,30 @@ def _shorter_of_vars(code: Code, op: Op, a: Var, b: Var) -> Any:
             return code.apply(SUB, b, a.args[0])
     if op is SUB and b.op is NEG:
         return code.apply(ADD, a, b.args[0])
+    if op is MUL and code.forward:
+        if a.op in _SCALES and b.op in _SCALES:  # the constants of a chain of slopes meet
+            (p, x), (q, y) = _scaled(a), _scaled(b)
+            if p != 1.0 and q != 1.0 and _is_ordinary(p * q):
+                return code.apply(MUL, p * q, code.apply(MUL, x, y))
+        if b.op is DIV and b.args[0].__class__ is float and b.args[0] == 1.0:
+            return code.apply(DIV, a, b.args[1])
     return None
+
+
+def _is_ordinary(x: float) -> bool:
+    """Whether a product of constants is far from where floats end."""
+    return 1e-100 < abs(x) < 1e100
+
+
+_SCALES = (MUL, NEG)
+
+
+def _scaled(x: Var) -> tuple[float, Any]:
+    """A Var as a constant times another one."""
+    if x.op is NEG:
+        return -1.0, x.args[0]
+    if x.op is MUL and x.args[0].__class__ is float:
+        return x.args[0], x.args[1]
+    if x.op is MUL and x.args[1].__class__ is float:
+        return x.args[1], x.args[0]
+    return 1.0, x

@@ -76,6 +76,7 @@ class Fast:
         self.home: dict[int, Callable[[Instance], Array]] = {}  # Vars that live elsewhere: inputs, flat, gradient
         self.flops = 0  # per row
         self._numbers: dict[str, str] = {}
+        self.direct = [] if self.layout.long else self._direct()  # results that are written where the caller wants them
         self._free: dict[tuple[Units, bool], list[int]] = {}
         self._written = np.zeros(len(code.parameters), dtype=bool)
         self._last = self._last_uses()
@@ -94,7 +95,7 @@ class Fast:
         """The steps as Python."""
         lines = [_line(*step) for step in self.steps] or ["pass"]
         body = "\n        ".join(lines)
-        given = ", ".join(self.arguments)
+        given = ", ".join([*self.arguments, *(f"v{x.number}=v{x.number}" for x in self.direct)])
         return f"def make({', '.join(self.bound)}):\n    def run({given}):\n        {body}\n    return run\n"
 
     def make(self, instance: Instance) -> Callable[..., None]:
@@ -141,6 +142,18 @@ class Fast:
         return 8 * sum(math.prod(units) for units, batched in self.slots if batched)
 
     # Memory.
+
+    def _direct(self) -> list[Var]:
+        """Results of one number per row that an operation gives, and that nothing but operations reads."""
+        code = self.code
+        results = [x for x in (*code.outputs, *code.input_gradients.values()) if x.__class__ is Var]
+        numbers = [x.number for x in results]
+        elsewhere = {x.number for v in self.layout.order if v.kind != ir.APPLY or v.op is WHERE for x in v.vars}
+        return [
+            x for x in results
+            if x.kind == ir.APPLY and x.batched and x.units == () and x.number not in elsewhere
+            and numbers.count(x.number) == 1
+        ]  # fmt: skip
 
     def _last_uses(self) -> dict[int, int]:
         last: dict[int, int] = {}
@@ -305,7 +318,7 @@ class Fast:
         if (factors := dot_of(var)) is not None:
             a, b = (self._bind(f"f{y.number}", lambda instance, y=y: instance.array(y)[:, 0]) for y in factors)
             self.bound.setdefault("dot", lambda _: np.dot)
-            self.steps.append(("=", f"v{var.number}", f"float(dot({a}, {b}))"))
+            self.steps.append(("=", f"v{var.number}", f"float({a}.dot({b}))"))
             return
         xs = [repr(x) if x.__class__ is float and math.isfinite(x) else self._name(x) for x in var.args]
         assert var.op is not None  # as its kind says
@@ -513,7 +526,8 @@ class Fast:
         elif op is OPS["step"]:
             self._call("heaviside", names[0], self._number(0.0), v)
         elif op is OPS["erf"]:
-            erf = self._bind(f"erf{var.number}", lambda instance: Erf(instance.array(var).shape))
+            shape = "_".join(map(str, var.units)) + "_rows" * var.batched  # one scratch for all that have it
+            erf = self._bind(f"erf{shape}", lambda instance: Erf(instance.array(var).shape))
             self._call(erf, names[0], v)
         elif op is GUARDED or not isinstance(array, np.ufunc):
             self._call(self._bind(f"op{len(self.bound)}", lambda _: functools.partial(_into, op)), *names, out=v)
@@ -552,6 +566,10 @@ def _line(function: str, *names: str) -> str:
     """A step as a line of Python."""
     if function == "=":
         return f"{names[0]} = {names[1]}"
+    if function == "copyto":
+        return f"{names[0]}[...] = {names[1]}"  # half the price of np.copyto, as the method's is of np.dot
+    if function == "dot":
+        return f"{names[0]}.dot({', '.join(names[1:])})"
     names = (*names[:-1], f"out={names[-1]}") if function in OUT_BY_NAME else names
     return f"{function}({', '.join(names)})"
 

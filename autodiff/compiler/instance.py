@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Array = Any
 
+_PER_THREAD = np.lib.NumpyVersion(np.__version__) < "2.0.0"  # how NumPy 1 keeps what it warns of
+
 
 class Instance:
     """A program made for a number of rows: its buffers, and `run`, which fills them."""
@@ -29,13 +31,13 @@ class Instance:
         self.rows = rows
         self.flat = flat
         self.gradient = np.zeros(len(flat))
+        self.results: dict[int, Array] = {}  # those that calls have asked for, by Var
         self._scratch: dict[int, Array] = {}
         self.slots = [np.zeros((*units, rows) if batched else (*units, *(1,) * bool(units)))
                       for units, batched in fast.slots]  # fmt: skip
         for number in fast.layout.ones:
             self.slots[fast.slot[number]][-1] = 1.0
-        self.steps = fast.make(self)
-        self.run: Callable[..., None] = without_warnings(self.steps)
+        self.run: Callable[..., None] = fast.make(self)  # warns as NumPy does: see without_warnings
 
     def array(self, var: Var) -> Array:
         """The memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
@@ -108,8 +110,8 @@ def without_warnings(run: Callable[..., Any]) -> Callable[..., Any]:
     """
     context = contextvars.copy_context()
     context.run(np.seterr, all="ignore")
-    if context.run(np.geterr) == np.geterr() or np.lib.NumpyVersion(np.__version__) < "2.0.0":
-        return np.errstate(all="ignore")(run)  # NumPy 1 keeps it per thread
+    if _PER_THREAD or context.run(np.geterr) == np.geterr():
+        return np.errstate(all="ignore")(run)
     return functools.partial(context.run, run)
 
 

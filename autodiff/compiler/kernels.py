@@ -2,66 +2,64 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import absolute, add, copysign, copyto, divide, minimum, multiply, rint, subtract
 
 Array = Any
 
-_CELLS = 512.0  # per unit
-_END = 6.0  # erf is 1 from here on, to the last bit
-_AT = np.arange(_END * _CELLS + 1) / _CELLS
-_ERF = np.array([math.erf(x) for x in _AT])
-_SLOPE = 2.0 / math.sqrt(math.pi) * np.exp(-_AT * _AT)
+_CELLS = 4096  # per unit
+_END = 6  # erf is 1 from here on, to the last bit
+# Numbers as arrays of no axes: a ufunc takes them faster than floats, so that threads hold the lock for less time.
+_PER_UNIT, _WIDTH, _LAST, _ONE, _THIRD = (np.array(x) for x in (float(_CELLS), 1 / _CELLS, float(_END), 1.0, 1 / 3))
+
+
+@functools.cache
+def _tables() -> tuple[Array, Array]:
+    """Give erf and its slope at the ends of the cells."""
+    at = [k / _CELLS for k in range(_END * _CELLS + 1)]
+    return np.array([math.erf(x) for x in at]), np.array([2.0 / math.sqrt(math.pi) * math.exp(-x * x) for x in at])
 
 
 class Erf:
-    """erf of arrays: the value at the nearest of 3,073 points, and from there a Taylor polynomial of degree 5.
+    """erf of arrays: the value at the nearest of 24,577 points, and from there a fraction, as near as a cubic.
 
-    With x = t + h, |h| ≤ 1/1024: erf(x) = erf(t) + erf′(t) · h · Σ Hₙ(t) (−h)ⁿ / (n+1)! for n to 4, Hₙ the physicists'
-    Hermite polynomials. The next term is below 1e-18.
+    With x = t + h, |h| ≤ 2⁻¹³: erf(x) = erf(t) + erf′(t) · h / (1 + t·h + (t² + 1)/3 · h²). What the fraction leaves
+    out begins with −erf′(t) · t/6 · h⁴, below 4e-17 · erf(x).
     """
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self._t, self._h, self._s, self._u = (np.empty(shape) for _ in range(4))
+        self._erf, self._slope = _tables()
+        self._t, self._h, self._s = (np.empty(shape) for _ in range(3))
         self._k = np.empty(shape, dtype=np.intp)
 
     def __call__(self, x: Array, out: Array) -> None:
         """Write erf(x) into `out`, another array than `x`."""
-        t, h, s, tt, k = self._t, self._h, self._s, self._u, self._k
-        np.abs(x, h)
-        np.minimum(h, _END, out=h)  # NaN stays NaN
-        np.multiply(h, _CELLS, t)
-        np.rint(t, t)
-        np.copyto(k, t, casting="unsafe")
-        np.multiply(t, 1.0 / _CELLS, t)
-        np.subtract(h, t, h)
-        np.multiply(t, t, tt)
-        np.multiply(tt, 16.0 / 120.0, out)
-        np.subtract(out, 48.0 / 120.0, out)
-        np.multiply(out, tt, out)
-        np.add(out, 12.0 / 120.0, out)  # H₄/5!
-        np.multiply(out, h, out)
-        np.multiply(tt, -8.0 / 24.0, s)
-        np.add(s, 12.0 / 24.0, s)
-        np.multiply(s, t, s)
-        np.add(out, s, out)  # −H₃/4!
-        np.multiply(out, h, out)
-        np.multiply(tt, 4.0 / 6.0, s)
-        np.add(out, s, out)
-        np.subtract(out, 2.0 / 6.0, out)  # H₂/3!
-        np.multiply(out, h, out)
-        np.subtract(out, t, out)  # −H₁/2!
-        np.multiply(out, h, out)
-        np.add(out, 1.0, out)
-        np.multiply(out, h, out)
-        np.take(_SLOPE, k, out=s, mode="clip")
-        np.multiply(out, s, out)
-        np.take(_ERF, k, out=s, mode="clip")
-        np.add(out, s, out)
-        np.copysign(out, x, out)
+        t, h, s, k = self._t, self._h, self._s, self._k
+        absolute(x, h)
+        minimum(h, _LAST, out=h)  # NaN stays NaN
+        multiply(h, _PER_UNIT, t)
+        rint(t, t)
+        copyto(k, t, casting="unsafe")
+        multiply(t, _WIDTH, t)
+        subtract(h, t, h)
+        multiply(t, t, out)
+        add(out, _ONE, out)
+        multiply(out, _THIRD, out)
+        multiply(out, h, out)
+        add(out, t, out)
+        multiply(out, h, out)
+        add(out, _ONE, out)
+        self._slope.take(k, out=s, mode="clip")
+        multiply(s, h, s)
+        divide(s, out, out)
+        self._erf.take(k, out=s, mode="clip")
+        add(out, s, out)
+        copysign(out, x, out)
 
 
 def guarded_dot(a: Array, b: Array, out: Array) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff.compiler.calls import Call, Reduce, store
+from autodiff.compiler.calls import Call, Reduce
 from autodiff.compiler.readable import Readable
 from autodiff.compiler.trace import TraceError
 from autodiff.compiler.versions import Trace, Want
@@ -86,10 +86,10 @@ class Program:
             answer = call.point_values()
             return answer[0] if shape == () else np.array(answer).reshape(shape)
         call.read(check)
-        out = np.empty((call.rows, max(1, math.prod(shape)))) if shape else np.empty(call.rows)
-        call.run(Want(), lambda instance, start, stop: store(instance, out[start:stop]))
-        if not np.isfinite(out).all():
-            call.run(Want(careful=True), lambda instance, start, stop: store(instance, out[start:stop]))
+        answer = call.run(Want())
+        if not answer.finite:
+            answer = call.run(Want(careful=True))
+        out = answer.values
         return out.reshape(call.rows, *shape) if call.has_rows else out.reshape(shape)
 
     def value_and_grad(

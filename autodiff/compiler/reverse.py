@@ -14,6 +14,7 @@ from autodiff.compiler.code import (
     ADD,
     APPLY,
     CONCAT,
+    DIV,
     EXPAND,
     FLAT,
     GUARDED,
@@ -142,6 +143,12 @@ class Reverse:
     def _spread_operation(self, var: Var, delta: Any) -> None:
         op = var.op
         assert op is not None  # as its kind says
+        if self.careful is None and op is MUL and var.args[0] is var.args[1]:  # once 2δx, not twice δx
+            self._hand(var.args[0], self.code.apply(MUL, self.code.apply(MUL, 2.0, delta), var.args[0]))
+            return
+        if self.careful is None and op is DIV and var.args[1].__class__ is Var:
+            self._spread_quotient(var, delta)
+            return
         wanted = [x.__class__ is Var and x.needs for x in var.args]
         if op in SLOPES and self.careful is None:
             slopes = SLOPES[op](var.args[0], var)
@@ -150,6 +157,13 @@ class Reverse:
         for x, partial, want in zip(var.args, slopes, wanted, strict=True):
             if want:
                 self._hand(x, self._reduced(self.code.apply(self.times, delta, partial), x, var))
+
+    def _spread_quotient(self, var: Var, delta: Any) -> None:
+        """δ/b for a, and −δ/b · a/b for b: one division, where the two partials by themselves take one each."""
+        a, b = var.args
+        share = self.code.apply(DIV, delta, b)
+        self._hand(a, self._reduced(share, a, var))
+        self._hand(b, self._reduced(-self.code.apply(MUL, share, var), b, var))
 
     def _whole(self, delta: Any, var: Var) -> Var:
         """δ as an array with all its rows, as matrix products want it."""

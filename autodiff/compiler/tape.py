@@ -18,7 +18,6 @@ import numpy as np
 
 from autodiff.compiler.code import Code, Units, Var
 from autodiff.compiler.graph import Graph
-from autodiff.compiler.instance import without_warnings
 from autodiff.compiler.recipes import BATCHED, BY_VALUE, KNOWN, NEEDS, Recipe, forward_recipe, reverse_recipe
 from autodiff.ops import OPS, Op
 
@@ -85,6 +84,8 @@ class _Form:
 
 class Tape:
     """A graph as steps on numbered places, and what it takes to make them for a number of rows."""
+
+    direct: Sequence[Var] = ()  # what Fast has: results that are written where the caller wants them
 
     def __init__(
         self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], *, gradient: bool,
@@ -348,8 +349,7 @@ class TapeInstance:
             for function, arguments in zip(functions, given, strict=True):
                 function(*arguments)
 
-        self.steps: Callable[..., None] = run
-        self.run: Callable[..., None] = without_warnings(run)
+        self.run: Callable[..., None] = run  # warns as NumPy does: see without_warnings
 
     def array(self, places: int | list[int]) -> Array:
         """The numbers at a place, or at several: units × rows, or units × 1 where they are the same for all rows."""

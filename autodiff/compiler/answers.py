@@ -1,0 +1,130 @@
+"""What a call gives: values and derivatives, gathered from the blocks of rows."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodiff.compiler.code import Var
+from autodiff.compiler.fast import Fast
+from autodiff.compiler.tape import Tape
+from autodiff.compiler.versions import Want
+
+if TYPE_CHECKING:
+    from autodiff.compiler.calls import Call
+
+Array = NDArray[np.float64]
+Reduce = Literal["mean", "sum"] | None
+
+
+class Answer:
+    """Values and derivatives, gathered from the blocks.
+
+    What has one number per row, and is the result of an operation, the program writes into its place itself.
+    """
+
+    def __init__(self, call: Call, want: Want, fast: Fast | Tape, *, summed: bool) -> None:
+        """`summed`: the sum of the values is wanted, not each of them."""
+        rows, code, n = call.rows, fast.code, len(call.trace.parameters)
+        self.direct: dict[str, Array] = {}  # where the program itself writes, by its name there
+        self.finite = True  # a sum that overflows counts as not, which costs time and nothing else
+        self.gradient = np.zeros((rows, n) if want.per_row else n)
+        self._gradient_per_row = code.gradient if want.per_row else None
+        self._summed = code.outputs[0] if summed else None
+        self._totals: dict[int, float] = {}  # by block: threads may not be done in order
+        self._copied: list[tuple[Any, Array]] = []
+        self._added: list[tuple[Any, Array]] = []
+        self._argnums = want.argnums
+        argnums = list(dict.fromkeys(want.argnums))
+        results = [code.input_gradients.get(i, 0.0) for i in argnums]
+        by_row = [call.batched[i] or want.per_row for i in argnums]
+        shapes = [(rows,) * (want.per_row and not call.batched[i]) + call.args[i].shape for i in argnums]
+        if not summed:
+            results.append(code.outputs[0])
+            by_row.append(True)
+            shapes.append((rows, *call.trace.shared.shape))
+        # One piece of memory for all: the system hands it out in larger pages, in half the time.
+        memory = np.empty(sum(map(math.prod, shapes)))
+        direct = {x.number for x in fast.direct}
+        places: list[Array] = []
+        for x, each, shape in zip(results, by_row, shapes, strict=True):
+            size = math.prod(shape)
+            place, memory = memory[:size].reshape(shape), memory[size:]
+            places.append(place)
+            if not each:
+                place[...] = 0.0
+                self._added.append((x, place))
+            elif x.__class__ is Var and x.number in direct:
+                self.direct[f"v{x.number}"] = place
+            elif size:
+                self._copied.append((x, place))
+        self._sums = [place for _, place in self._added] + [self.gradient] * (not want.per_row)
+        self._inputs = dict(zip(argnums, places, strict=False))
+        self.values = places[-1] if not summed else np.empty(0)
+
+    def store(self, instance: Any, start: int, stop: int, weights: Array) -> None:
+        """Take over what a block gave."""
+        if self._summed is not None:
+            values = fetch(instance, self._summed)
+            if np.shape(values) != weights.shape:
+                values = np.broadcast_to(values, weights.shape)
+            self._totals[start] = total = float(values.dot(weights))
+            self._note(total)
+        for x, place in self._copied:
+            part = place[start:stop]
+            size = math.prod(part.shape[1:])
+            part[...] = np.broadcast_to(fetch(instance, x), (size, stop - start)).T.reshape(part.shape)
+            self._check(part)
+        for place in self.direct.values():
+            self._check(place[start:stop])
+        if self._gradient_per_row is not None:
+            self.gradient[start:stop] = fetch(instance, self._gradient_per_row).T
+            self._check(self.gradient[start:stop])
+        elif self.gradient.size:
+            self.gradient += instance.gradient
+        for x, place in self._added:
+            delta = np.broadcast_to(fetch(instance, x), (max(1, place.size), 1))[: place.size]
+            np.add(place, delta.reshape(place.shape), out=place)
+
+    def end(self) -> None:
+        """Look at what was added up: what is not finite has stayed so."""
+        for place in self._sums:
+            self._check(place)
+
+    def _check(self, part: Array) -> None:
+        """Look for what is not finite while the block is in the cache."""
+        self._note(np.add.reduce(part, axis=None))
+
+    def _note(self, total: float) -> None:
+        if not math.isfinite(total):
+            self.finite = False  # and never True again: threads share it
+
+    def finish(self, call: Call, reduce: Reduce, seeds: Array | None, *, single: bool, asked: bool) -> Any:
+        """Value, gradient and, where asked for, the derivatives by arguments."""
+        with np.errstate(all="ignore"):
+            scale = 1.0 / call.rows if reduce == "mean" and seeds is None else 1.0
+            value: Any = self.values
+            if reduce is not None:
+                value = sum(self._totals[start] for start in sorted(self._totals)) * scale
+            elif seeds is not None:
+                value = self.values * seeds
+            if scale != 1.0:
+                self.gradient *= scale
+                for x in self._inputs.values():
+                    np.multiply(x, scale, out=x)
+        inputs = tuple([x if x.ndim else float(x) for x in (self._inputs[i] for i in self._argnums)])
+        return (value, self.gradient, *([inputs[0]] if single else [inputs] if asked else []))
+
+
+def fetch(instance: Any, x: Any) -> Any:
+    """The numbers of a result: units × rows."""
+    if isinstance(x, float):
+        return x
+    if x.__class__ is not Var:  # places of a tape
+        return instance.array(x)
+    if x.number not in instance.results:
+        instance.results[x.number] = instance.array(x)
+    return instance.results[x.number]
