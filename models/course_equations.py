@@ -97,8 +97,9 @@ def equations(
     Numbers have so many significant `digits`; of matrices larger than `max_size` either way the middle is left out.
     The network and its gradients stay as they are.
 
-    Raises TypeError for an `x` that is no sequence of numbers; ValueError for a batch, and for shapes and losses as `backpropagate` does; ArithmeticError when a formula and
-    the graph disagree, as they do for an operation of your own whose array arithmetic is not that of its floats.
+    Raises TypeError for an `x` that is no sequence of numbers; ValueError for a batch, and for shapes and losses as
+    `backpropagate` does; ArithmeticError when a formula and the graph disagree, as they do for an operation of your own
+    whose array arithmetic is not that of its floats.
 
     >>> mlp = MLP(2, [3, 1], activation="sigmoid", random_state=0)
     >>> [(line.name, line.layer) for line in equations(mlp, [0.5, 1.0], 0.9).lines]
@@ -166,7 +167,7 @@ class _Graph:
 
 
 def _check(line: Equation) -> None:
-    scale = float(np.max(np.abs(line.graph), initial=0.0))
+    scale = float(np.max(np.abs(line.graph), initial=0.0, where=np.isfinite(line.graph)))
     if not np.allclose(line.value, line.graph, rtol=_AGREES, atol=_AGREES * scale, equal_nan=True):
         raise ArithmeticError(
             f"{line.name} of layer {line.layer} is {line.value.tolist()} by the course's formula and "

@@ -235,7 +235,12 @@ def diagnoses():
     yield "cancel above", y, twice - twice, ["0 on every path: the contributions to δ of 'twice' cancel"]
     odd = Op("odd", "o", lambda a: a, partials=(lambda a, r: math.nan,))
     yield "a rule that gives NaN", y, odd(y), ["δ is nan: the rule of odd gave NaN by operand 1 of "]
-    yield "a large factor", y, weighted_sum([Value(1e8, "vast"), y], [y, c], 1.0), ["huge", "the other factor being 'vast'"]
+    yield (
+        "a large factor",
+        y,
+        weighted_sum([Value(1e8, "vast"), y], [y, c], 1.0),
+        ["huge", "the other factor being 'vast'"],
+    )
     was_zero, was_dead = Value(0.0, "was zero"), Value(-1.0, "was dead")
     changed, alive = y * was_zero, was_dead.relu()
     changed.label, alive.label = "p", "r"

@@ -282,7 +282,9 @@ class TestOptions:
         root = swept(MLP(2, [2, 1])([1.0, 2.0]) * 2.0)
         count = {"neurons": {"inputs": 4, "inner": 3}, "layers": {"inputs": 1, "inner": 2}}[detail]
         for direction in ("forward", "backward", "both"):
-            strokes = Counter(at["class"].split()[0] for *_, at in parse(draw(root, detail=detail, direction=direction)).edges)
+            strokes = Counter(
+                at["class"].split()[0] for *_, at in parse(draw(root, detail=detail, direction=direction)).edges
+            )
             forward = count["inputs"] + count["inner"] * (direction != "backward")
             assert strokes == Counter(forward=forward, backward=count["inner"] * (direction != "forward"))
 

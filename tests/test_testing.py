@@ -166,7 +166,9 @@ def test_a_sweep_that_doubles_a_path_is_found(monkeypatch):
     monkeypatch.setattr(
         checking, "propagate", lambda root, **options: {x: 2.0 * d for x, d in honest(root, **options).items()}
     )
-    with pytest.raises(AssertionError, match=r"^the derivative by input 1 of 2 is wrong, .* lost or doubled a path(.|\n)*ratio 2"):
+    with pytest.raises(
+        AssertionError, match=r"^the derivative by input 1 of 2 is wrong, .* lost or doubled a path(.|\n)*ratio 2"
+    ):
         gradcheck(lambda x, y: x * sin(y), 3.0, 2.0)
 
 
@@ -387,7 +389,7 @@ def test_only_hypothesis_is_asked_for_where_it_is_missing(monkeypatch, gone, err
         without.setitem(sys.modules, gone, None)
         with pytest.raises(error, match=said):
             _ = autodiff.testing.points
-    with pytest.raises(AttributeError, match="module 'autodiff.testing' has no attribute 'point'"):
+    with pytest.raises(AttributeError, match=r"module 'autodiff\.testing' has no attribute 'point'"):
         _ = autodiff.testing.point
 
 
