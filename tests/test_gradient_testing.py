@@ -90,6 +90,9 @@ FAILING = {
     "an expression with an operation of one's own": lambda: failure(
         Expression("def f(x):\n    return cube(x) * 2.0", (2.0,), {"cube": wrong_cube(3.0)}), 2.0,
         gradient=lambda x: 13.0 * x),
+    "an expression that calls it otherwise": lambda: failure(
+        Expression("def f(x):\n    return c(x) * 2.0", (2.0,), {"c": wrong_cube(3.0)}), 2.0,
+        gradient=lambda x: 13.0 * x),
     "an operation with a domain of its own": lambda: failure(
         Op("own", "o", math.sqrt, partials=(lambda a, r: r,), domains=(Domain("(0, ∞)", without=7.0),)), 4.0),
     "a wrong partial beside one that is not there": lambda: failure(
