@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from itertools import takewhile
 from typing import Any
 
 from autodiff.backward import UNSWEPT, topological_order
@@ -77,9 +78,7 @@ def _copied(operand: Any, memo: dict[int, Any]) -> Any:
 def _own_slots(node: Any) -> dict[str, Any]:
     """What a user's subclass of Value keeps in slots."""
     names: list[str] = []
-    for cls in type(node).__mro__:
-        if "record_operation" in vars(cls):  # Value itself
-            break
+    for cls in takewhile(lambda cls: "record_operation" not in vars(cls), type(node).__mro__):  # up to Value itself
         slots = vars(cls).get("__slots__", ())
         names += [slots] if isinstance(slots, str) else slots
     return {name: getattr(node, name) for name in names if not name.startswith("__") and hasattr(node, name)}

@@ -167,7 +167,7 @@ class _Graph:
 
 
 def _check(line: Equation) -> None:
-    scale = float(np.max(np.abs(line.graph), initial=0.0))
+    scale = float(np.max(np.abs(line.graph), initial=0.0, where=np.isfinite(line.graph)))
     if not np.allclose(line.value, line.graph, rtol=_AGREES, atol=_AGREES * scale, equal_nan=True):
         raise ArithmeticError(
             f"{line.name} of layer {line.layer} is {line.value.tolist()} by the course's formula and "

@@ -139,7 +139,8 @@ class Networks:
         running = np.arange(len(self.seeds))
         done, reached = np.full(len(running), sweeps), np.zeros(len(running), dtype=bool)
         weights, changes = self.weights, self.changes
-        for sweep in range(sweeps + 1):
+        sweep = 0
+        while True:
             activities = _forward(weights, X)
             if until is not None:
                 there = until(activities[-1][..., :-1], d)
@@ -155,6 +156,7 @@ class Networks:
             slopes = _backward(weights, activities, d, tolerance, self._masks)
             changes = [momentum * c - learning_rate * slope for c, slope in zip(changes, slopes, strict=True)]
             weights = [(w + change) * (1.0 - decay) for w, change in zip(weights, changes, strict=True)]
+            sweep += 1
         self._store(running, weights, changes, np.ones(len(running), dtype=bool))
         return Trained(done, reached)
 

@@ -113,6 +113,26 @@ def test_any_loss_will_do():
     assert told.result.cost == pytest.approx(cross_entropy(z, 2))
 
 
+def test_a_loss_that_does_not_ask_the_network_has_no_slopes():
+    """A constant: every derivative is 0, by the formulas and by the graph."""
+    told = equations(
+        MLP(2, [2, 1], activation="tanh", random_state=0), [1.0, 2.0], 0.0, loss=lambda output, target: 3.0
+    )
+    assert told.result.cost == 3.0
+    for line in told.lines:
+        assert not np.any(line.value)
+        assert not np.any(line.graph)
+
+
+def test_infinite_derivatives_are_written_as_such():
+    """√ of a loss of 0 has an infinite slope: ∞ in LaTeX, and 0 · ∞ = 0 where nothing is handed on."""
+    mlp = MLP(1, [1], output_activation="linear", random_state=0).load_weights([[[0.0]]], [[0.0]])
+    for sign, shown in ((1.0, r"\infty"), (-1.0, r"-\infty")):
+        told = equations(mlp, [1.0], 0.0, loss=lambda output, target, sign=sign: sign * output**0.5)
+        assert told.lines[0].value.tolist() == [sign * np.inf]
+        assert rf"\begin{{pmatrix}} {shown} \end{{pmatrix}}" in told.lines[0].latex
+
+
 def test_a_formula_that_disagrees_with_the_graph_is_not_shown():
     """An operation whose partial differs between floats and arrays is caught, and named by layer."""
     wrong = Op(

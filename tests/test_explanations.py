@@ -23,10 +23,11 @@ from autodiff import (
     sqrt,
     step,
     total,
+    weighted_sum,
     where,
 )
 from autodiff.explanations.formulas import Symbol, formula, partial_formulas
-from autodiff.explanations.notation import text
+from autodiff.explanations.notation import latex, text
 from autodiff.testing import expressions, numbers
 from models import MLP
 from models.losses import half_squared_error
@@ -221,7 +222,31 @@ def diagnoses():
     yield "domain edge", zero, sqrt(zero), ["domain edge: sqrt at 'zero' = 0", "[0, ∞)"]
     yield "edge of acosh", one, acosh(one), ["domain edge: acosh at 'one' = 1"]
     yield "power", zero, zero**0.5, ["domain edge: pow with base 0 and exponent 0.5"]
-    yield "overflow", y, y * 1e200 * 1e200 * 0.0 + 1.0, None
+    yield "underflow", y, (y * 1e-200) * 1e-200, ["0 on every path: underflow: 1e-200 · 1e-200 rounds to 0, at "]
+    yield "base of a power", tiny, (tiny**200.0) * 2.0, ["pow is flat at 'tiny' = 1e-09"]
+    z = Value(0.0, "z")
+    yield "overflow of a sum", z, total([z * 1e308, z * 1e308]), ["contributions to δ of 'z' add up to more than"]
+    once = z * 1.0
+    once.label = "once"
+    yield "overflow of a sum above", z, total([once * 1e308, once * 1e308]), ["contributions to δ of 'once' add up to"]
+    yield "overflow of a product", y, (y * 1e200) * 1e200, ["inf: overflow: δ 1e+200 · 1e+200 is beyond the largest"]
+    twice = y * 2.0
+    twice.label = "twice"
+    yield "cancel above", y, twice - twice, ["0 on every path: the contributions to δ of 'twice' cancel"]
+    odd = Op("odd", "o", lambda a: a, partials=(lambda a, r: math.nan,))
+    yield "a rule that gives NaN", y, odd(y), ["δ is nan: the rule of odd gave NaN by operand 1 of "]
+    yield (
+        "a large factor",
+        y,
+        weighted_sum([Value(1e8, "vast"), y], [y, c], 1.0),
+        ["huge", "the other factor being 'vast'"],
+    )
+    was_zero, was_dead = Value(0.0, "was zero"), Value(-1.0, "was dead")
+    changed, alive = y * was_zero, was_dead.relu()
+    changed.label, alive.label = "p", "r"
+    was_zero.data = was_dead.data = 7.0
+    yield "a factor changed since", y, changed, ["'p' was recorded with a slope of 0 by 'y', and data of its operands"]
+    yield "a ReLU changed since", was_dead, alive, ["'r' was recorded with a slope of 0 by 'was dead', and data of"]
     yield "huge", tiny, log(tiny), ["huge, 1e+09", "'tiny'"]
     yield "nan", big, exp(big) - exp(big), ["nan"]
     chain = y
@@ -397,6 +422,39 @@ def test_partials_read_as_in_a_textbook(name, operands, written):
     assert [text(tree) for tree in trees] == written
 
 
+@pytest.mark.parametrize(
+    ("name", "operands", "written"),
+    [
+        ("logsumexp", range(10), "lse(x0, x1, x2, …, x9)"),
+        ("total", range(10), "x0 + x1 + x2 + … + x8 + x9"),
+        ("mean", range(3), "(x0 + x1 + x2)/3"),
+        ("weighted_sum", range(5), "x0 · x2 + x1 · x3 + x4"),
+    ],
+)
+def test_long_formulas_leave_the_middle_out(name, operands, written):
+    """As one writes sums by hand; a sum of no products and no bias is 0."""
+    symbols = [Symbol(("mi", f"x{i}"), float(i)) for i in operands]
+    assert text(formula(OPS[name], symbols)) == written
+    assert text(formula(OPS["weighted_sum"], [Symbol(("mn", "0"), 0.0)])) == "0"
+
+
+@pytest.mark.parametrize(
+    ("rule", "written"),
+    [
+        (lambda a, r: 2.0**a, "2^x"),
+        (lambda a, r: +a, "x"),
+        (lambda a, r: a if a <= 3.0 else 3.0, "x"),
+        (lambda a, r: 3.0 if a <= 1.0 else a**2 / 4.0, "x^2/4"),
+    ],
+)
+def test_rules_of_ones_own_write_down_every_operator_they_use(rule, written):
+    """A number on the left of a power, a plus sign, the branch that is taken at the point."""
+    (tree,) = partial_formulas(
+        Op("own", "o", abs, partials=(rule,)), [Symbol(("mi", "x"), 3.0)], Symbol(("mi", "r"), 3.0), [rule(3.0, 3.0)]
+    )
+    assert text(tree) == written
+
+
 def test_an_operation_of_ones_own_writes_itself_down():
     """A row that somebody adds needs nothing more for its formulas."""
     cube = Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))
@@ -458,6 +516,20 @@ def test_latex_compiles_for_every_row(name):
     for x in values:
         told = explain(x, of=node * -1e-30)
         mathtext.MathTextParser("path").parse(f"${told.latex}$")
+    symbols = [Symbol(("mi", x.label), x.data) for x in values]
+    for tree in (formula(op, symbols), *partial_formulas(op, symbols, Symbol(("mi", "r"), node.data), node.partials)):
+        mathtext.MathTextParser("path").parse(f"${latex(tree)}$")
+
+
+def test_a_neuron_is_written_with_the_courses_indices():
+    """The weight by which neuron 2 of layer 1 takes input 3 is w with 23 below and 1 above; a root and a power in LaTeX."""
+    mlp = MLP(3, [2, 1], random_state=0)
+    root = mlp([1.0, 2.0, 3.0])
+    told = explain(mlp.layers[0].neurons[1].weights[2], of=root)
+    assert r"{\partial w_{23}^{1}}" in told.latex
+    assert r"{\partial z_{2}^{1}}" in told.latex
+    x = Symbol(("mi", "x"), 2.0)
+    assert latex(formula(OPS["sqrt"], [x**2 + 1.0])) == r"\sqrt{{x}^{2}+1}"
 
 
 def test_fractions_of_paths_are_exact_where_they_can_be():

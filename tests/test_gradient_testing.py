@@ -1,10 +1,12 @@
 """What `autodiff.testing` offers for other people's code: blame, reproductions, strategies, laws and planted faults."""
 
 import inspect
+import linecache
 import math
+import operator
 import pickle
-import subprocess
 import sys
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
 
 import autodiff
-from autodiff import OPS, Op, Value, exp, log, sin
+from autodiff import OPS, Domain, Op, Value, exp, log, sin
 from autodiff.testing import (
     Expression,
     WrongDerivativeError,
@@ -24,13 +27,16 @@ from autodiff.testing import (
     laws,
     networks,
     numbers,
+    partials,
     points,
 )
 from autodiff.testing.conditioning import well_conditioned
+from autodiff.testing.definitions import installed
 from autodiff.testing.duals import Dual, through_duals
 from autodiff.testing.faults import KINDS, caught, faults, survivors
 from autodiff.testing.graphs import Graph
 from autodiff.testing.oracles import (
+    Estimate,
     central_differences,
     complex_step,
     complex_step_of_code,
@@ -81,6 +87,16 @@ FAILING = {
     "what was not recorded": lambda: failure(lambda x: x * x.data * HALF, 3.0),
     "an expression": lambda: failure(Expression("def f(x, y):\n    return sin(x) * y", (0.5, 2.0)), 0.5, 2.0,
                                      gradient=lambda x, y: (x, y)),
+    "an expression with an operation of one's own": lambda: failure(
+        Expression("def f(x):\n    return cube(x) * 2.0", (2.0,), {"cube": wrong_cube(3.0)}), 2.0,
+        gradient=lambda x: 13.0 * x),
+    "an expression that calls it otherwise": lambda: failure(
+        Expression("def f(x):\n    return c(x) * 2.0", (2.0,), {"c": wrong_cube(3.0)}), 2.0,
+        gradient=lambda x: 13.0 * x),
+    "an operation with a domain of its own": lambda: failure(
+        Op("own", "o", math.sqrt, partials=(lambda a, r: r,), domains=(Domain("(0, ∞)", without=7.0),)), 4.0),
+    "a wrong partial beside one that is not there": lambda: failure(
+        Op("gate", "g", lambda a, b: a * max(b, 0.0), partials=(lambda a, b, r: 1.0, lambda a, b, r: a)), 3.0, 0.0),
     "functions that call each other": lambda: failure(down_and_up(), 0.5),
     "an array": lambda: failure(lambda W, x: np.tanh(W @ x).sum(), np.eye(2), [1.0, 2.0],
                                 gradient=lambda W, x: (np.ones((2, 2)), x)),
@@ -108,6 +124,38 @@ def test_a_function_without_source_is_named_in_the_program():
     assert error.reproduction.startswith("# function <lambda> has no source to show")
 
 
+def test_a_function_below_a_notebook_s_magic_is_named_too(monkeypatch):
+    """Text that Python cannot parse is no source, though the function in it ran."""
+    cell = ["%matplotlib inline\n", "f = lambda x: x * x.data\n"]
+    monkeypatch.setitem(linecache.cache, "<cell 1>", (sum(map(len, cell)), None, cell, "<cell 1>"))
+    scope = {}
+    exec(compile("\n" + cell[1], "<cell 1>", "exec"), scope)
+    assert failure(scope["f"], 3.0).reproduction.startswith("# function <lambda> has no source to show")
+
+
+def test_an_object_that_is_called_is_named_in_the_program():
+    """An instance has no source of its own; the program says whose it is, and how it was called."""
+
+    class Cut:
+        def __call__(self, x):
+            return x * x.data
+
+    shown = failure(Cut(), 3.0).reproduction
+    assert shown.startswith("# Cut f has no source to show: run this where it is defined\n")
+    assert shown.endswith("gradcheck(f, 3.0)")
+
+
+def test_an_operation_of_a_module_is_imported_from_there(monkeypatch):
+    """Where a row is found under its own name, the program takes it from there."""
+    module = types.ModuleType("students_operations")
+    module.cube = wrong_cube(2.0)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    shown = failure(module.cube, 2.0).reproduction
+    assert shown == (
+        "from autodiff.testing import gradcheck\nfrom students_operations import cube\n\ngradcheck(cube, 2.0)"
+    )
+
+
 def test_a_failure_has_fields_a_sketch_and_a_picture():
     """For tools and for eyes; and it survives a pickle, as parallel test runners need."""
     error = failure(lambda x, y: OPS["add"](WRONG_TANH(x), y), 0.5, 1.0)
@@ -119,6 +167,9 @@ def test_a_failure_has_fields_a_sketch_and_a_picture():
     assert "tanh = 0.462117   δ 1   ← here" in error.sketch()
     assert "wrong by operand 1" in error.draw().source
     assert "wrong by operand 1" not in autodiff.draw(error.root).source
+    unrecorded = failure(lambda x: x * x.data, 3.0).draw().source  # no node is at fault: all of them are shown
+    assert "δ 3" in unrecorded
+    assert "wrong by operand" not in unrecorded
     again = pickle.loads(pickle.dumps(failure(wrong_cube(2.0), 2.0)))
     assert again.ratio == pytest.approx(2 / 3)
     assert "gradcheck(cube, 2.0)" in str(again)
@@ -170,6 +221,48 @@ def test_somebody_else_s_gradient_is_checked_by_the_best_oracle(f, point, gradie
         return np.multiply(1.01, gradient(*xs))
 
     assert "ratio 1.01" in str(failure(f, *point, gradient=wrong))
+
+
+def masked_log(xs):
+    return autodiff.where(xs > 0.0, log(xs), 0.0).sum()
+
+
+@pytest.mark.parametrize(
+    ("f", "point", "gradient", "oracle"),
+    [
+        (masked_log, np.array([-1.0, 2.0]), lambda xs: np.array([0.0, 0.5]), "central differences"),
+        (lambda x: x * getattr(x, "data", x), 3.0, lambda x: 2.0 * x, "complex step"),
+        (math.log, 0.0005, lambda x: 1.0 / x, "central differences"),
+        (lambda x: wrong_cube(17.0)(autodiff.hypot(x, np.array([3.0, 0.0])).sum()), 4.0,
+         lambda x: 3.0 * 9.0**2 * (4.0 / 5.0 + 1.0), "central differences"),
+    ],
+    ids=["outside a domain where it is masked", "what a Value takes for a constant", "near an edge", "beside an array"],
+)  # fmt: skip
+def test_code_that_is_another_function_on_values_is_taken_as_it_is_on_numbers(f, point, gradient, oracle):
+    """Its graph is not believed, and the others tell; a gradient may come as Values, and a wrong one is found."""
+    assert gradcheck(f, point, gradient=gradient).oracle == oracle
+    if isinstance(point, float):
+        assert gradcheck(f, point, gradient=lambda x: Value(gradient(x))).oracle == oracle
+    assert failure(f, point, gradient=lambda x: 1.01 * gradient(x)).ratio == pytest.approx(1.01)
+
+
+def test_somebody_else_s_gradient_at_a_kink_is_neither_right_nor_wrong():
+    """No oracle can tell, of first order or of second, and the message says by which input or operation."""
+    for f, x, said in (
+        (abs, 0.0, r"^abs\(0\.0\) has no derivative to check at a kink"),
+        (autodiff.relu, 0.0, r"^relu\(0\.0\) has no derivative to check at a kink"),
+        (autodiff.sqrt, 0.0, r"^sqrt\(0\.0\) has no derivative to check at the edge of its domain"),
+        (lambda x: abs(x) * getattr(x, "data", 1.0), 0.0, "no oracle can tell the derivative by input 1 of 1"),
+    ):
+        for slope in (-1.0, 0.0, 1.0):
+            with pytest.raises(ValueError, match=said):
+                gradcheck(f, x, gradient=lambda _, slope=slope: slope)
+    with pytest.raises(ValueError, match=r"no oracle can tell the derivative by input 1 of 1; move the point"):
+        gradcheck(math.fabs, 0.0, gradient=lambda x: 0.0)
+    with pytest.raises(ValueError, match=r"the second derivative by input 1 of 1 and input 1 of 1; move the point"):
+        gradcheck(
+            lambda x: math.fabs(x) * x, 0.0, gradient=lambda x: 2.0 * math.fabs(x), hessian=lambda x: 0.0, order=2
+        )
 
 
 def test_somebody_else_s_hessian_is_checked():
@@ -225,6 +318,33 @@ def test_dual_numbers_run_through_code_and_know_their_error():
     assert (Dual(2.0) == 2.0, Dual(2.0) < 3.0, Dual(2.0) >= Dual(3.0), bool(Dual(0.0))) == (True, True, False, False)
 
 
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        (lambda x: 3.0 - x, lambda x: -1.0),
+        (lambda x: 3.0 / x, lambda x: -3.0 / x**2),
+        (lambda x: 2.0**x, lambda x: math.log(2.0) * 2.0**x),
+        (lambda x: -x * x.log(), lambda x: -math.log(x) - 1.0),
+        (lambda x: (x - 1.0).relu() + x.relu(), lambda x: 1.0 + (x > 1.0)),
+        (lambda x: x.sigmoid(), lambda x: math.exp(-x) / (1.0 + math.exp(-x)) ** 2),
+        (lambda x: x if x <= 1.0 else x * x, lambda x: 1.0 if x <= 1.0 else 2.0 * x),
+        (lambda x: (x * np.array([1.0, 2.0]) - np.ones(2) / x).sum(), lambda x: 3.0 + 2.0 / x**2),
+    ],
+    ids=["minus", "over", "base", "log", "relu", "sigmoid", "branch", "arrays"],
+)  # fmt: skip
+@pytest.mark.parametrize("x", [0.7, 1.0 + HALF])
+def test_dual_numbers_know_every_operator_on_either_side(f, slope, x):
+    """Against the closed form of the derivative, within the error that is claimed."""
+    estimate = through_duals(f, x)
+    assert abs(estimate.value - slope(x)) <= estimate.bound + 1e-14
+
+
+def test_dual_numbers_leave_kinks_and_whole_arrays_to_others():
+    """Where an operation has no derivative there is none to carry along, and operations take them one by one."""
+    assert through_duals(abs, 0.0) is None
+    assert through_duals(lambda x: autodiff.hypot(x, np.array([3.0, 4.0])).sum(), 1.0) is None
+
+
 @given(data=st.data(), name=st.sampled_from(sorted(set(OPS) - {"erf"})))
 def test_the_complex_step_keeps_its_claim_on_rows(data, name):
     """Against 50 digits, at every point the strategy draws."""
@@ -265,21 +385,37 @@ def test_the_complex_step_is_not_believed_where_code_is_not_analytic():
     assert many_digits(lambda mp, x: mp.log(x), 1e-300).value == pytest.approx(1e300)
 
 
-def test_without_mpmath_the_others_know():
+@pytest.mark.parametrize("stand_in", [None, types.ModuleType("mpmath")], ids=["missing", "a stand-in"])
+def test_without_mpmath_the_others_know(monkeypatch, stand_in):
     """An optional oracle: the same checks pass and fail without it, and the report says who knew instead."""
-    code = """
-import sys
-sys.modules["mpmath"] = None
-import autodiff
-from autodiff.testing import gradcheck
-print(gradcheck(autodiff.erf, 0.5).oracle, "|", gradcheck(autodiff.tanh, 0.5, order=2).oracle)
-try:
-    gradcheck(lambda x: autodiff.erf(x) * x, 0.5, gradient=lambda x: 0.5)
-except AssertionError as error:
-    print(error.oracle)
-"""
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["dual numbers | central differences", "dual numbers"]
+    with monkeypatch.context() as missing:
+        missing.setitem(sys.modules, "mpmath", stand_in)
+        installed.cache_clear()
+        try:
+            assert gradcheck(autodiff.erf, 0.5).oracle == "dual numbers"
+            assert gradcheck(autodiff.tanh, 0.5, order=2).oracle == "central differences"
+            assert failure(lambda x: autodiff.erf(x) * x, 0.5, gradient=lambda x: 0.5).oracle == "dual numbers"
+        finally:
+            installed.cache_clear()
+
+
+def test_the_last_word_has_who_knows_best(monkeypatch):
+    """A complex step that errs beyond its claim makes nothing wrong: 50 digits decide."""
+    pytest.importorskip("mpmath")
+    wrong = Estimate(17.0, 1e-16, "complex step")
+    monkeypatch.setattr(partials, "partial_of", lambda op, operands, i: wrong)
+    monkeypatch.setattr(Graph, "by_complex_step", lambda self, leaf: wrong)
+    report = gradcheck(lambda x: sin(x) * x, 0.5)
+    assert report.oracle == "mpmath"
+    assert report.error < 1e-15
+
+
+def test_a_computation_that_is_another_one_in_50_digits_is_left_to_others():
+    """Rounding takes x away from x + 10¹⁶, 50 digits do not: of either order, they do not speak for the floats."""
+    pytest.importorskip("mpmath")
+    report = gradcheck(lambda x: autodiff.erf(x) + ((x + 1e16) - 1e16), 0.5, order=2)
+    assert report.oracle == "central differences"
+    assert report.error < 1e-8
 
 
 # The strategies.
@@ -408,6 +544,32 @@ def test_a_failing_test_shows_source_and_graph():
     assert "def f(x):\n    return tanh(x)\nf(1.0)\ntanh = 0.761594   δ 1\n└─ 0.42 · x = 1   δ 0.419974" in shown
 
 
+def test_a_graph_that_cannot_be_drawn_hides_no_failure(monkeypatch):
+    """The note gives the source all the same, and says what went wrong below it."""
+
+    def broken(self):
+        raise RuntimeError("no ink")
+
+    monkeypatch.setattr(Expression, "sketch", broken)
+
+    @settings(FIND)
+    @given(expressions(["tanh"]))
+    def test(f):
+        assert "tanh" not in f.source
+
+    with pytest.raises(AssertionError) as caught:
+        test()
+    assert "f(1.0)\n(its graph cannot be drawn: RuntimeError: no ink)" in "\n".join(caught.value.__notes__)
+
+
+def test_an_operation_that_is_well_conditioned_nowhere_is_never_drawn():
+    """Larger than the strategies' limit at every point: Hypothesis says that there is no example."""
+    vast = Op("vast", "V", lambda a: 1e9 + a, partials=(lambda a, r: 1.0,))
+    for drawn in (numbers(vast), expressions([vast])):
+        with pytest.raises(Unsatisfiable):
+            find(drawn, lambda _: True, settings=settings(FIND, max_examples=20))
+
+
 def test_an_expression_is_drawn_and_sketched():
     """Leaves are called as in the source."""
     f = Expression("def f(x, y):\n    n1 = sin(x)\n    return n1 * y + n1", (0.5, 2.0))
@@ -462,6 +624,12 @@ def test_a_compiled_program_that_differs_is_found(monkeypatch):
         laws.compiled_equals_eager(lambda x: x * x, (3.0,))
 
 
+def test_a_gradient_of_another_length_breaks_a_law():
+    """The message says how many derivatives each side has."""
+    with pytest.raises(AssertionError, match=r"linearity is broken: .* has 3 derivatives, .* 2$"):
+        laws.linearity(sin, exp, (1.0,), (2.0,), gradient=lambda f, p: [1.0] * (2 * len(p) - 1))
+
+
 def test_laws_want_a_point():
     """The function's own, or one that is given; directions as long as it."""
     with pytest.raises(TypeError, match=r"at=\(2\.0,\)"):
@@ -479,6 +647,17 @@ def test_every_planted_fault_in_every_partial_of_every_row_is_caught():
     assert {fault.kind for fault in planted} == set(KINDS)
     text = PAGE.read_text(encoding="utf-8")
     assert text == page(text), "run: python -m lessons.gradient_faults"
+
+
+def test_faults_are_planted_around_a_rule_without_source():
+    """d√(a² + 1)/da is a over the result, a function of Python's own: its sign and its size can be spoilt."""
+    arm = Op("arm", "⌐", lambda a: math.hypot(a, 1.0), partials=(operator.truediv,))
+    planted = faults(arm)
+    assert {(fault.kind, str(fault)) for fault in planted if fault.kind == "sign"} == {
+        ("sign", "arm, partial by operand 1, sign: -(truediv)")
+    }
+    assert not {"swapped operands", "wrong kink"} & {fault.kind for fault in planted}  # these are found in the source
+    assert all(map(caught, planted))
 
 
 def test_a_check_that_checks_nothing_lets_faults_survive():

@@ -76,6 +76,7 @@ def test_explanations_carry_the_numbers():
     assert explain([Unit("not", {"x": -1.0}, 0.5)], {"x": Value(1.0)}) == [
         "not: −1·x + 0.5 = −1·1 + 0.5 = −0.5, not above 0 → 0"
     ]
+    assert explain([Unit("is", {"x": 2.0}, 0.0)], {"x": 1}) == ["is: 2·x = 2·1 = 2, above 0 → 1"]
     assert explain([Unit("never", {}, 0.0)], {}) == ["never: 0 = 0 = 0, not above 0 → 0"]
 
 

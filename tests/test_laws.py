@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,12 @@ def test_rows_on_any_number_of_operands_agree_on_arrays(name, data):
 def test_kinks_are_what_was_decided_in_all_three_arithmetics(op):
     """The same value and the same slope on floats, on arrays, and recorded."""
     check_kinks(op)
+
+
+def test_another_value_at_a_kink_is_found():
+    """The message has the point, the number, and what was decided."""
+    with pytest.raises(AssertionError, match=r"^relu\(0\.0\) is 1\.0 on floats, and 0\.0 was decided$"):
+        check_kinks(replace(OPS["relu"], forward=lambda a: max(a, 0.0) + 1.0))
 
 
 def test_every_row_with_a_kink_has_a_decision():

@@ -6,6 +6,7 @@ import shutil
 import xml.etree.ElementTree as ET
 from collections import Counter
 
+import graphviz
 import numpy as np
 import pytest
 from dot_text import CLEANED, HOSTILE, nodes, parse, texts
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 from autodiff import Value, draw, exp, softmax, tanh, topological_order, total, weighted_sum
 from autodiff.pictures import layout, node_names, style
 from autodiff.pictures.effort import ranks_crossed
+from autodiff.pictures.geometry import Box
 from autodiff.pictures.labels import split
+from autodiff.pictures.strokes import Places
 from autodiff.pictures.sweeping import uses
 from autodiff.testing import expressions
 from models import MLP
@@ -134,6 +137,7 @@ class TestLabels:
         table = {"k": Value(5.0)}
         array = np.array([[Value(6.0), Value(7.0)]], dtype=object)
         _hidden = Value(8.0)
+        data, nothing = np.ones(3), None  # arrays of numbers and other things are passed over
         product = x * y
         root = total([product, weights[0], weights[1][0], table["k"], array[0, 1], _hidden])
         shown = [text[0] for text, *_ in nodes(draw(root, names=locals())).values()]
@@ -261,6 +265,28 @@ class TestOptions:
         assert "point at an edge" in picture.source
         if has_graphviz():
             assert len(layout(picture).edges) == 50 * 7  # three uses of Values, there and back, and a constant
+
+    def test_a_network_too_large_for_a_detail_is_summed_up(self):
+        """More than 20,000 strokes between neurons are no picture; beyond 50,000 nodes nothing is grouped unasked."""
+        wide = total(MLP(201, [100])([0.1] * 201))
+        assert kind(draw(wide), "layer")
+        assert kind(draw(wide, detail="neurons"), "summary")
+        assert 'detail="neurons" or "layers"' in draw(wide, detail="neurons").source.replace("&quot;", '"')
+        wider = total(MLP(101, [250])([0.1] * 101))
+        assert kind(draw(wider), "summary")
+        assert kind(draw(wider, detail="layers"), "layer")
+
+    @pytest.mark.parametrize("detail", ["neurons", "layers"])
+    def test_direction_chooses_the_strokes_between_units(self, detail):
+        """Numbers forward, δ backward or both; plain inputs, which no δ reaches, keep their strokes."""
+        root = swept(MLP(2, [2, 1])([1.0, 2.0]) * 2.0)
+        count = {"neurons": {"inputs": 4, "inner": 3}, "layers": {"inputs": 1, "inner": 2}}[detail]
+        for direction in ("forward", "backward", "both"):
+            strokes = Counter(
+                at["class"].split()[0] for *_, at in parse(draw(root, detail=detail, direction=direction)).edges
+            )
+            forward = count["inputs"] + count["inner"] * (direction != "backward")
+            assert strokes == Counter(forward=forward, backward=count["inner"] * (direction != "forward"))
 
     def test_edges_that_lead_too_far_are_summed_up(self):
         """Unless told to draw all the same: the card says how."""
@@ -393,6 +419,22 @@ class TestNeurons:
         assert tooltip(cell)[1] in {"value: 1.0", "value: -1.5"}
         assert delta_in(cell) == {"value: 1.0": -1.5, "value: -1.5": 1.0}[tooltip(cell)[1]]
 
+    def test_a_column_of_parameters_is_headed_by_what_they_share(self):
+        """Two rows of a table of weights that two neurons read: the table's name, and no operation below it."""
+        rows = [Value(0.5, "table.row1.w"), Value(0.2, "table.row2.w")]
+        sums = [weighted_sum([Value(0.1, f"l.n{j}.w1"), Value(0.3, f"l.n{j}.w2")], rows, 0.0) for j in (1, 2)]
+        for j, z in enumerate(sums, 1):
+            z.label = f"l.n{j}.z"
+        heads = [texts(at["label"]) for at in kind(draw(total(sums), detail="neurons"), "column")]
+        assert [[word for word in head if word] for head in heads] == [["table"], ["l", "2 × linear"]]
+
+    def test_a_weight_that_is_a_number_is_shown_and_has_no_gradient(self):
+        """Only the bias is learnt: the stroke says the weight, and no ∂C/∂w."""
+        z = weighted_sum([2.5], [3.0], Value(1.0, "n.b"))
+        z.label = "n.z"
+        ((*_, stroke),) = parse(draw(swept(z), detail="neurons")).edges
+        assert tooltip(stroke) == ["weight: 2.5"]
+
     def test_neurons_written_by_hand_are_recognised_by_their_parameters(self):
         """micrograd's way: products, a sum and an activation without labels, around labelled weights."""
         x = [Value(1.0, "x1"), Value(-2.0, "x2")]
@@ -512,6 +554,18 @@ def test_graphviz_reads_what_is_written(f, data, detail):
 
 
 @needs_graphviz
+def test_a_number_stands_where_it_covers_least():
+    """Along the straight way from 0 to 100 the middle is taken and both ends by less: it goes there; else to free room."""
+    way = [(0.0, 0.0), (100 / 3, 0.0), (200 / 3, 0.0), (100.0, 0.0)]
+    crowd = [Box(50.0, 6.0, 200.0, 20.0), Box(30.0, 6.0, 40.0, 20.0)]
+    x, _ = Places(crowd).free(way, 10.0, 1.0)
+    assert x > 50.0 + 5.0  # what is right of the middle is covered once, what is left of it twice
+    x, _ = Places(crowd[1:]).free(way, 10.0, 1.0)
+    assert x > 50.0 + 5.0
+    x, _ = Places([]).free(way, 10.0, 1.0)
+    assert x == pytest.approx(50.0)
+
+
 class TestRendered:
     @pytest.mark.parametrize("detail", ["neurons", "layers"])
     def test_hostile_labels_are_text_at_every_distance(self, detail):
@@ -562,6 +616,15 @@ class TestRendered:
             assert (curve.tail is None) == (at.get("dir") != "back")
         (group,) = placed.clusters.values()
         assert abs(placed.nodes[names[y]].x - group.x) < group.width / 2
+
+    def test_layout_of_any_graph_has_the_edges_that_have_names(self):
+        """Yours may have others: places are given by name, which an edge has as its id."""
+        mine = graphviz.Digraph()
+        mine.edge("a", "b", id="named")
+        mine.edge("b", "c")
+        placed = layout(mine)
+        assert sorted(placed.nodes) == ["a", "b", "c"]
+        assert list(placed.edges) == ["named"]
 
     def test_columns_stand_where_they_are_pinned(self):
         """Layers of a network are columns: equal x in a column, growing with depth."""

@@ -15,6 +15,7 @@ import graphviz
 import pytest
 from dot_text import CLEANED, HOSTILE, constants, edges, nodes, parse, texts
 
+import autodiff
 from autodiff import Op, Value, draw, relu, tanh, total, weighted_sum
 from autodiff.pictures import RenderError, render, rendering, style
 
@@ -279,6 +280,16 @@ class TestGraph:
         part = total([root, bad, Value(1.0)])
         part.grad = 1.0
         assert "δ from 0 to 1 · 1 are 0 · 3 not yet swept" in texts(parse(draw(part, max_nodes=1)).nodes["n0"]["label"])
+
+    def test_a_summary_lists_the_commonest_operations(self):
+        """Eight kinds, and how many others there are; they are counted all the same."""
+        x = Value(0.5, "x")
+        kinds = ("sin", "cos", "tan", "exp", "log", "tanh", "sqrt", "erf", "sinh", "cosh")
+        root = total([getattr(autodiff, name)(x) for name in kinds])
+        shown = texts(parse(draw(root, max_nodes=1)).nodes["n0"]["label"])
+        assert "12 nodes · 11 operations · 2 deep" in shown
+        assert "and 3 other kinds" in shown
+        assert sum(name in " ".join(shown).split() for name in (*kinds, "total")) == 8
 
     def test_a_raised_limit_draws_a_graph_of_any_depth(self):
         """With max_nodes raised, the DOT text of a deep graph comes without recursion."""

@@ -28,6 +28,7 @@ from models.plots import (
     neuron_line,
     panels,
     regression_line,
+    style,
     write_gif,
 )
 from models.plots.style import DARK, LIGHT
@@ -327,6 +328,10 @@ BAD = [
     (lambda: descent_curve(ecm, [[0.0, 1.0]]), r"path must be \(n,\)"),
     (lambda: descent_contour(ecm, [0.0, 1.0]), r"path must be \(n, 2\)"),
     (lambda: descent_curve(ecm, [0.0], window=(2, 1)), "the lower first"),
+    (
+        lambda: descent_contour(ecm, [[0.0, 1.0]], window=((0, 1),)),
+        r"window must be \(\(low, high\), \(low, high\)\), got",
+    ),
     (lambda: regression_line([1, 2], [1], (1, 0)), "X must be"),
     (lambda: regression_line([1, 2], [1, 2], (1, 0, 2)), "lines must be"),
     (lambda: loss_curves({}), "curves is empty"),
@@ -338,10 +343,28 @@ BAD = [
     (lambda: neuron_line([0.0, 0.0], 1.0), "not both 0"),
     (lambda: decision_regions(ecm, [[1.0]], [1]), r"X must be \(n_samples, 2\)"),
     (lambda: decision_regions(lambda rows: [1], [[0, 0], [1, 1]], [0, 1]), "one label for each"),
+    (
+        lambda: decision_regions(lambda rows: rows[:, 0] > 0, [[0, 0], [1, 1]], [0, 1], names=["no"]),
+        "one entry for each of the 2",
+    ),
     (lambda: hinton_diagram(np.zeros((2, 2, 2))), "weights must be"),
     (lambda: hinton_diagram([[1, 2]], rows=["a", "b"]), "rows must have one name"),
     (lambda: panels(0), "count"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: loss_curves(3.0), "loss: a curve is a sequence of numbers, got float: give an estimator after fit"),
+        (lambda: loss_curves({"held out": ["high"]}), "held out: a curve is a sequence of numbers, got list"),
+        (lambda: decision_regions(3, [[0, 0], [1, 1]], [0, 1]), "must have predict, or be a function of rows, got int"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(call, message):
+    """With what would do."""
+    with pytest.raises(TypeError, match=message):
+        call()
 
 
 @pytest.mark.parametrize(("call", "message"), BAD, ids=[message for _, message in BAD])
@@ -429,6 +452,57 @@ def test_without_matplotlib_the_extra_is_named():
     assert last == 'ImportError: plots need matplotlib: pip install "delta-autodiff[plots]"'
 
 
+def test_without_matplotlib_new_axes_name_the_extra(monkeypatch):
+    """The same in a process that has drawn nothing yet."""
+    style._sheet.cache_clear()
+    with monkeypatch.context() as missing:
+        missing.setitem(sys.modules, "matplotlib.figure", None)
+        with pytest.raises(ImportError, match=r'^plots need matplotlib: pip install "delta-autodiff\[plots\]"$'):
+            axes()
+    assert axes().figure is not None
+
+
+def test_a_plot_without_names_has_no_legend():
+    """An empty box would say nothing."""
+    ax = axes()
+    ax.plot([0.0, 1.0], [0.0, 1.0])
+    style.legend(ax)
+    assert ax.get_legend() is None
+    ax.plot([0.0, 1.0], [1.0, 0.0], label="down")
+    style.legend(ax)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["down"]
+
+
+def test_a_cost_that_hides_its_arguments_is_drawn_with_the_usual_names():
+    """Some functions written in C do not say what they call them: w and b, as in the course."""
+
+    class Silent:
+        __signature__ = "nonsense"
+
+        def __call__(self, u, v):
+            return u * u + v * v
+
+    ax = descent_contour(Silent(), [[2.0, 1.0], [1.0, 0.5]])
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("w", "b")
+
+
+def test_a_score_that_says_otherwise_than_the_labels_is_not_drawn():
+    """Two classes whose score has its 0 elsewhere: the border is where the labels change, at X₁ = 0.5."""
+
+    class Odd:
+        def predict(self, rows):
+            return (rows[:, 0] > 0.5).astype(int)
+
+        def decision_function(self, rows):
+            return rows[:, 0] - 100.0
+
+    ax = decision_regions(Odd(), [[0.0, 0.0], [1.0, 1.0]], [0, 1], resolution=41)
+    (border,) = [each for each in ax.collections if isinstance(each, QuadContourSet) and not each.filled]
+    places = np.concatenate([path.vertices for path in border.get_paths()])
+    step = np.ptp(ax.get_xlim()) / 40
+    assert np.abs(places[:, 0] - 0.5).max() <= step
+
+
 def test_a_gif_has_a_frame_for_every_figure(tmp_path):
     """As many frames, of the figures' size, each for its time, the last for longer; nothing else is written."""
     from PIL import Image
@@ -470,4 +544,6 @@ def test_what_is_no_figure_and_a_folder_are_refused(tmp_path):
         write_gif([axes().figure], tmp_path / "a.gif")
     with pytest.raises(TypeError, match=r"figures are matplotlib Figures, got Axes: .* ax\.figure"):
         write_gif([axes()], tmp_path / "b.gif")
+    with pytest.raises(FileNotFoundError, match=r"no folder '.*missing' to write 'b\.gif' into: create it first"):
+        write_gif([axes().figure], tmp_path / "missing" / "b.gif")
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]

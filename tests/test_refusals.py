@@ -3,12 +3,16 @@
 import math
 import operator
 import pickle
+import sys
 
 import numpy as np
 import pytest
 
 from autodiff import OPS, DomainError, Value, draw, exp, grad, jacobian, weighted_sum
 from models import LinearRegression, MLPClassifier, MLPRegressor, Perceptron
+from models._batch_loss import loss_and_gradients
+from models._settings import assign
+from models.losses import squared_error
 from models.training import TrainingError, train
 
 X, Y = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]), np.array([0, 1, 1, 0])
@@ -124,6 +128,56 @@ def test_a_parameter_without_label_is_named_by_its_number():
     )
     with pytest.raises(TrainingError, match=r"exp\(800\)"):
         train(model, [1.0], [1.0], epochs=1)
+    far.data = math.inf
+    model.__class__ = type("Model", (Callable,), {"__call__": lambda self, x: self.listed[0] * x + far})
+    with pytest.raises(TrainingError, match=r"first seen in a leaf of inf without a label = inf"):
+        train(model, [1.0], [1.0], epochs=1)
+    model.listed.append(far)
+    with pytest.raises(TrainingError, match=r"first seen in parameter 1 = inf"):
+        batch = [1.0], [1.0]
+        loss_and_gradients(model, model.listed, squared_error, *batch)
+
+
+def test_numbers_that_cannot_all_be_set_set_none():
+    """One that is no number, or one too few: every parameter has what it had."""
+    parameters = [Value(1.0), Value(2.0)]
+    for numbers, error in (([7.0, "8"], TypeError), ([7.0], ValueError)):
+        with pytest.raises(error):
+            assign(parameters, numbers)
+        assert [p.data for p in parameters] == [1.0, 2.0]
+
+
+def test_a_domain_left_by_every_sample_is_named():
+    """By the model, whose outputs nobody can then count, or by a loss of one's own."""
+    model = Callable([Value(1.0, "w")])
+    model.__class__ = type("Model", (Callable,), {"__call__": lambda self, x: OPS["log"](self.listed[0] * x)})
+    with pytest.raises(TrainingError, match=r"log of -2"):
+        train(model, [-2.0, -3.0], [1.0, -1.0], loss="hinge")
+    with pytest.raises(ValueError, match=r"log of .*; this MLPRegressor is as it was$"):
+        MLPRegressor(loss=lambda output, target: OPS["log"](output - 1e9)).fit(X, Y)
+
+
+def test_one_pass_cannot_stop_early():
+    """partial_fit of a perceptron sees its rows once, and says what to call instead."""
+    with pytest.raises(ValueError, match=r"cannot stop early: set early_stopping=False, or call fit"):
+        Perceptron(early_stopping=True).partial_fit(X, Y, classes=[0, 1])
+
+
+def test_hyperparameters_of_hyperparameters_are_told_when_asked_for():
+    """As scikit-learn has it: `name__inner`, unless deep=False; set the same way."""
+    model = Perceptron(random_state=Perceptron(max_iter=7))
+    assert model.get_params()["random_state__max_iter"] == 7
+    assert not any("__" in name for name in model.get_params(deep=False))
+    assert model.set_params(random_state__max_iter=8).random_state.max_iter == 8
+
+
+def test_what_scikit_learn_alone_can_say_asks_for_it(monkeypatch):
+    """Its tags and requests are made of its own classes, which are not imported for them."""
+    for module in ("sklearn.utils", "sklearn.utils.metadata_routing"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    for call in (Perceptron().__sklearn_tags__, Perceptron().get_metadata_routing):
+        with pytest.raises(RuntimeError, match=r"scikit-learn is not loaded.*: import sklearn"):
+            call()
 
 
 def test_a_picture_can_be_shown_at_once(tmp_path, monkeypatch):

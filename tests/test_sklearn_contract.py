@@ -190,6 +190,9 @@ def test_metadata_routing(estimator):
             GridSearchCV(Spy(), grid, cv=2).fit(X, y, sample_weight=np.ones(12))
         assert clone(spy).get_metadata_routing().fit.requests == {"sample_weight": "importance"}
         assert Spy().get_metadata_routing().score.requests == {"sample_weight": None}
+        asked = Spy().set_partial_fit_request(sample_weight="importance").get_metadata_routing()
+        assert asked.partial_fit.requests["sample_weight"] == "importance"
+        assert asked.fit.requests == {"sample_weight": None}
         with pytest.raises(TypeError, match=r"fit of Spy takes no 'weight' to request, only \['sample_weight'\]"):
             spy.set_fit_request(weight=True)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import autodiff
 from autodiff import OPS, Op, Value, exp, log, relu, sin, topological_order, total
-from autodiff.testing import Expression, expressions, gradcheck, numbers
+from autodiff.testing import Expression, checking, expressions, gradcheck, numbers
 from autodiff.testing.oracles import NoDerivativeError, central_differences, complex_step
 
 FAULTS = {
@@ -155,6 +155,53 @@ def test_right_functions_pass():
 def test_saturated_and_tiny_points_raise_no_false_alarm(name, x):
     """Rules that cancel by rounding are not called wrong."""
     gradcheck(OPS[name], x)
+
+
+SAME = Op("same", "≡", lambda a: a, partials=(lambda a, r: 1.0,))  # no row: 50 digits do not know it
+
+
+def test_a_sweep_that_doubles_a_path_is_found(monkeypatch):
+    """Right partials, added up wrongly: that is said, and no operation is blamed."""
+    honest = checking.propagate
+    monkeypatch.setattr(
+        checking, "propagate", lambda root, **options: {x: 2.0 * d for x, d in honest(root, **options).items()}
+    )
+    with pytest.raises(
+        AssertionError, match=r"^the derivative by input 1 of 2 is wrong, .* lost or doubled a path(.|\n)*ratio 2"
+    ):
+        gradcheck(lambda x, y: x * sin(y), 3.0, 2.0)
+
+
+def test_what_was_not_recorded_is_found_in_second_order():
+    """x² - 2x with a factor cut has the right slope at 2, by chance, and loses its second derivative."""
+    cut = lambda x: SAME(x) * x.data - 2.0 * x.data
+    gradcheck(cut, 2.0)
+    with pytest.raises(AssertionError, match=r"^the second derivative by input 1 of 1 and input 1 of 1 is wrong"):
+        gradcheck(cut, 2.0, order=2)
+
+
+def test_a_function_may_leave_its_domain_next_to_the_point():
+    """Then its graph must leave it too: there is no false alarm."""
+    report = gradcheck(log, 0.003)
+    assert report.oracle == "complex step"
+    assert report.error < 1e-13
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "order", "said"),
+    [
+        (Op("bend", "b", lambda a: a * abs(a), partials=(lambda a, r: 2.0 * abs(a),)), 0.0, 2,
+         r"^bend\(0\.0\) has no derivative to check of second order by operand 1: .*a kink"),
+        (lambda x: SAME(x) * x if x > 2.0 else 4.0 * SAME(x) - 4.0, 2.0, 2,
+         r"^no oracle can tell the second derivative by input 1 of 1 and input 1 of 1; move the point"),
+        (lambda x: SAME(x) + abs(x.data - 2.0), 2.0, 1, r"^no oracle can tell the derivative by input 1 of 1; move the point"),
+    ],
+    ids=["an operation", "a branch", "what was not recorded"],
+)  # fmt: skip
+def test_where_no_oracle_can_tell_it_says_so(f, x, order, said):
+    """A kink of the function, or of its slope: a ValueError, not a verdict."""
+    with pytest.raises(ValueError, match=said):
+        gradcheck(f, x, order=order)
 
 
 @pytest.mark.parametrize(
@@ -325,6 +372,25 @@ except ImportError as error:
 """
     answer = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert 'pip install "delta-autodiff[testing]"' in answer.stdout
+
+
+@pytest.mark.parametrize(
+    ("gone", "error", "said"),
+    [
+        ("hypothesis", ImportError, r'^autodiff\.testing\.points draws with Hypothesis: pip install "delta-autodiff\[testing\]"'),
+        ("autodiff.testing.perceptrons", ModuleNotFoundError, r"autodiff\.testing\.perceptrons"),
+    ],
+)  # fmt: skip
+def test_only_hypothesis_is_asked_for_where_it_is_missing(monkeypatch, gone, error, said):
+    """Anything else that cannot be imported is named as it is."""
+    with monkeypatch.context() as without:
+        without.delitem(sys.modules, "autodiff.testing.strategies")
+        without.delattr(autodiff.testing, "strategies")
+        without.setitem(sys.modules, gone, None)
+        with pytest.raises(error, match=said):
+            _ = autodiff.testing.points
+    with pytest.raises(AttributeError, match=r"module 'autodiff\.testing' has no attribute 'point'"):
+        _ = autodiff.testing.point
 
 
 def test_importing_the_engine_does_not_load_hypothesis():

@@ -83,6 +83,13 @@ def test_argnums_choose_arguments():
     assert table == ((0.0, 6.0), (6.0, 4.0))
 
 
+def test_directions_may_have_the_shapes_of_several_arguments():
+    """A number and a list side by side: the rate is Σ ∂f · direction; a Value among them makes it one."""
+    f = lambda x, ys: x * (ys[0] + ys[1])
+    assert jvp(f, (2.0, [1.0, 3.0]), (1.0, [0.5, 0.0])) == (8.0, 5.0)
+    assert grad(lambda v: jvp(f, (2.0, [1.0, 3.0]), (1.0, [v * v, 0.0]))[1])(3.0) == 12.0
+
+
 def test_a_function_that_ignores_its_argument_has_gradient_zero():
     """A plain number is a constant."""
     assert grad(lambda x: 5.0)(1.0) == 0.0

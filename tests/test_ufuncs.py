@@ -139,6 +139,33 @@ def test_ufuncs_that_are_compositions(function, expected):
     assert np.clip(Value(3.0), 0.0, 1.0).data == 1.0
 
 
+METHODS = {  # the functions of NumPy and of Python that an operation's method must agree with
+    "expm1": np.expm1, "log1p": np.log1p, "log2": np.log2, "log10": np.log10, "sqrt": np.sqrt, "sin": np.sin,
+    "cos": np.cos, "tan": np.tan, "arcsin": np.arcsin, "asin": np.arcsin, "arccos": np.arccos, "acos": np.arccos,
+    "arctan": np.arctan, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "arcsinh": np.arcsinh,
+    "asinh": np.arcsinh, "arccosh": lambda x: np.arccosh(x + 1.0), "acosh": lambda x: np.arccosh(x + 1.0),
+    "arctanh": np.arctanh, "atanh": np.arctanh, "erf": math.erf, "softplus": lambda x: np.logaddexp(x, 0.0),
+    "step": lambda x: np.heaviside(x, 0.0), "sign": np.sign, "fabs": np.fabs, "conjugate": np.conjugate,
+    "leaky_relu": lambda x: x if x > 0.0 else 0.01 * x, "arctan2": np.arctan2, "atan2": math.atan2, "hypot": np.hypot,
+    "maximum": np.maximum, "minimum": np.minimum, "clip": np.clip,
+}  # fmt: skip
+TWO, THREE = {"arctan2", "atan2", "hypot", "maximum", "minimum"}, {"clip"}
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("x", [0.3, 0.7])
+def test_an_operations_method_is_the_function_of_that_name(name, x):
+    """`v.arctan2(0.6)` is what NumPy or Python computes, and its slope is their difference quotient."""
+    others = (0.6,) if name in TWO else (0.2, 0.6) if name in THREE else ()
+    shift = 1.0 if "acosh" in name or "arccosh" in name else 0.0
+    v = Value(x)
+    result = getattr(v + shift, name)(*others)
+    result.backward()
+    assert result.data == pytest.approx(METHODS[name](x, *others), rel=1e-14)
+    difference = METHODS[name](x + 1e-6, *others) - METHODS[name](x - 1e-6, *others)
+    assert v.grad == pytest.approx(difference / 2e-6, rel=1e-8, abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

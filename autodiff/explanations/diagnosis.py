@@ -105,9 +105,7 @@ def _blocked(flow: Flow, term: Contribution) -> str | None:
         return None
     if term.partial == 0.0:
         return why(term.consumer, term.place)
-    if term.product == 0.0:
-        return f"underflow: {term.delta:.3g} · {term.partial:.3g} rounds to 0, at {describe(term.consumer)}"
-    return None
+    return f"underflow: {term.delta:.3g} · {term.partial:.3g} rounds to 0, at {describe(term.consumer)}"
 
 
 def _broken(_flow: Flow, term: Contribution) -> str | None:

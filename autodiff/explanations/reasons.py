@@ -93,12 +93,17 @@ def _partner(consumer: Value, place: int) -> str:
     return f", the other factor being {describe(other)}" if isinstance(other, Value) else ""
 
 
-def _zero_factor(consumer: Value, place: int) -> str | None:
+def _changed(consumer: Value, place: int) -> str:
+    me, x = describe(consumer), describe(consumer.operands[place])
+    return f"{me} was recorded with a slope of 0 by {x}, and data of its operands was changed since"
+
+
+def _zero_factor(consumer: Value, place: int) -> str:
     operands = consumer.operands
     n = len(operands) // 2
-    other = operands[1 - place] if consumer.op.name == "mul" else operands[(place + n) % (2 * n)] if n else None
-    if other is None or plain(other) != 0.0:
-        return None  # its data was changed since
+    other = operands[1 - place] if consumer.op.name == "mul" else operands[(place + n) % (2 * n)]
+    if plain(other) != 0.0:
+        return _changed(consumer, place)
     what = f"{describe(other)} = 0" if isinstance(other, Value) and (other.label or other.op) else "0"
     return f"{describe(consumer.operands[place])} is multiplied by {what}, in {describe(consumer)}"
 
@@ -129,10 +134,10 @@ def _clip(consumer: Value, place: int) -> str:
     return f"{describe(consumer.operands[place])} is a bound of clip that does not hold {describe(x)} back"
 
 
-def _relu(consumer: Value, place: int) -> str | None:
+def _relu(consumer: Value, place: int) -> str:
     x = consumer.operands[place]
     if plain(x) > 0.0:
-        return None
+        return _changed(consumer, place)
     return f"dead ReLU: {describe(consumer)} at {describe(x)} = {plain(x):.4g} ≤ 0 has slope 0"
 
 

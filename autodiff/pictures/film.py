@@ -41,11 +41,10 @@ def merged(scenes: Sequence[Scene]) -> Scene:
 
 
 def _caption(scene: Scene) -> list[Node]:
-    if not scene.caption or scene.pins is None:
-        return []
+    around = () if scene.pins is None else scene.around(scene.pins)
     return [
         Node(name, label, {"shape": "plaintext", "pos": pos, "tooltip": " ", "class": name})
-        for name, label, pos in scene.around(scene.pins)
+        for name, label, pos in around
         if name == "caption"
     ]
 
@@ -99,7 +98,4 @@ def animated(svg: str, shown: Sequence[tuple[int, int]], seconds: Sequence[float
         rules.append(f"#{scope} .{name}{{animation:{scope}-{name} {total:g}s step-end infinite}}")
     rules.append(f"@media (prefers-reduced-motion:reduce){{#{scope} g{{animation:none!important}}}}")
     style = f"<style>{''.join(rules)}</style>"
-    head = re.search(r"<svg\b([^>]*)>", svg)
-    if head is None:
-        raise ValueError("no SVG to animate")
-    return f'{svg[: head.start()]}<svg id="{scope}"{head[1]}>{style}{svg[head.end() :]}'
+    return re.sub(r"<svg\b[^>]*>", lambda head: f'<svg id="{scope}"{head[0][4:]}{style}', svg, count=1)

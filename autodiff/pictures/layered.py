@@ -116,8 +116,8 @@ class _Layers:
     def parameters(self, unit: Unit) -> dict[str, list[Value]]:
         """The weights and the biases of a unit."""
         found: dict[str, list[Value]] = {}
-        for node in unit.nodes:
-            if self.look.labels.role(node) == "parameter" and unit.operations:
+        for node in unit.nodes if unit.operations else ():
+            if self.look.labels.role(node) == "parameter":
                 kind = "b" if self.look.labels.name(node).lower().startswith("b") else "w"
                 found.setdefault(kind, []).append(node)
         return {kind: found[kind] for kind in ("w", "b") if kind in found}

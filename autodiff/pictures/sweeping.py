@@ -49,7 +49,11 @@ class State:
         delta = self.deltas.get(use.consumer)
         if delta is None or (self.handed is not None and use.consumer not in self.handed):
             return None
-        return delta * use.partial if delta and use.partial else 0.0  # exactly 0 is not handed on: no 0 · ∞
+        return _handed_on(delta, use.partial)
+
+
+def _handed_on(delta: float, partial: float) -> float:
+    return delta * partial if delta and partial else 0.0  # exactly 0 is not handed on: no 0 · ∞
 
 
 def recorded(nodes: Iterable[Value]) -> State:
@@ -75,9 +79,7 @@ def steps(nodes: Sequence[Value], batches: Iterable[Sequence[Value]]) -> Iterato
             handed.add(node)
             for use in uses(node):
                 waiting[use.operand] -= 1
-                gain = State(deltas, handed).gain(use)
-                if gain is not None:
-                    deltas[use.operand] = deltas.get(use.operand, 0.0) + gain
+                deltas[use.operand] = deltas.get(use.operand, 0.0) + _handed_on(deltas[node], use.partial)
         growing = {node for node in deltas if waiting[node]}
         yield State(dict(deltas), set(handed), growing, set(batch))
     yield State(dict(deltas), set(handed))

@@ -29,7 +29,7 @@ def installed() -> bool:
     """Whether mpmath can be imported."""
     try:
         return importlib.util.find_spec("mpmath") is not None
-    except ValueError:  # somebody has put None in its place
+    except ValueError:  # a stand-in that nobody can import from
         return False
 
 

@@ -131,8 +131,24 @@ def complex_step_of_code(function: Callable[..., Any], x: float, differences: Es
     return estimate if agree else None
 
 
+def refuse_edges(op: Op, operands: Sequence[float], i: int) -> None:
+    """Raise NoDerivativeError where operand `i` is at the edge of its domain, or crosses a kink.
+
+    It may move along one, as x does in atan2(0, x).
+    """
+    if i < len(op.domains) and operands[i] in op.domains[i].bounds:
+        raise NoDerivativeError(f"at the edge of its domain {op.domains[i]}")
+    if op.kink is None or op.kink(*operands) != 0.0:
+        return
+    little = 2.0**-20 * max(1.0, abs(operands[i]))
+    beside = [(*operands[:i], operands[i] + step, *operands[i + 1 :]) for step in (-little, little)]
+    if any(op.kink(*aside) != 0.0 for aside in beside):
+        raise NoDerivativeError("at a kink")
+
+
 def partial_of(op: Op, operands: Sequence[float], i: int) -> Estimate:
-    """Give ∂op/∂operand `i` by the best oracle there is for it."""
+    """Give ∂op/∂operand `i` by the best oracle there is for it; raises NoDerivativeError at a kink or an edge."""
+    refuse_edges(op, operands, i)
 
     def along(x: float) -> float:
         return op.on_floats(*operands[:i], x, *operands[i + 1 :])

@@ -23,6 +23,7 @@ from autodiff.testing.oracles import (
     central_differences,
     partial_in_many_digits,
     partial_of,
+    refuse_edges,
 )
 from autodiff.testing.reproductions import Program, reproduction
 from autodiff.value import Value
@@ -39,7 +40,7 @@ def check_partials(node: Any, where: str, root: Any) -> list[float]:
     """
     op, operands = node.op, tuple(map(_plain, node.operands))
     wanted = [isinstance(x, Value) for x in node.operands]
-    _refuse_edges(node, operands, wanted, where)
+    refuse_edges_of(node, where)
     margins: list[float] = []
     for i, (partial, want) in enumerate(zip(node.partials, wanted, strict=True)):
         if not want:
@@ -151,18 +152,18 @@ def _second_partial(op: Op, operands: Sequence[float], wanted: Sequence[bool], i
     return float(propagate(partial).get(values[j], 0.0)) if isinstance(partial, Value) else 0.0
 
 
-def _refuse_edges(node: Any, operands: Sequence[float], wanted: Sequence[bool], where: str) -> None:
-    op = node.op
-    for x, domain, want in zip(operands, op.domains, wanted, strict=False):
-        if want and x in domain.bounds:
-            raise _no_derivative(node, operands, f"at the edge of its domain {domain}", where)
-    if op.kink is None or op.kink(*operands) != 0.0:
-        return
-    for i, want in enumerate(wanted):  # a kink in a constant operand, such as where(0.0, …), is crossed by nobody
-        little = 2.0**-20 * max(1.0, abs(operands[i]))
-        beside = [(*operands[:i], operands[i] + step, *operands[i + 1 :]) for step in (-little, little)]
-        if want and any(op.kink(*aside) != 0.0 for aside in beside):
-            raise _no_derivative(node, operands, "at a kink", where)
+def refuse_edges_of(node: Any, where: str) -> None:
+    """Raise ValueError, ending in `where`, for a recorded node at a kink or at the edge of its domain.
+
+    A kink in a constant operand, such as where(0.0, …), is crossed by nobody.
+    """
+    operands = tuple(map(_plain, node.operands))
+    for i, x in enumerate(node.operands):
+        if isinstance(x, Value):
+            try:
+                refuse_edges(node.op, operands, i)
+            except NoDerivativeError as error:
+                raise _no_derivative(node, operands, str(error), where) from None
 
 
 def _no_derivative(node: Any, operands: Sequence[float], problem: str, where: str) -> ValueError:
