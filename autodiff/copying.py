@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Container, Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 from typing import Any
 
-from autodiff.backward import UNSWEPT, topological_order
+from autodiff.backward import UNSWEPT
 
-_handing_over = threading.local()
+_thread = threading.local()  # `pickling`: a weak reference to the _Pickling that goes on
 
 
 def deep(node: Any, memo: dict[int, Any]) -> Any:
     """A copy of the whole graph below the node; what was shared is still shared."""
-    nodes = [old for old in reversed(topological_order(node)) if id(old) not in memo]
+    nodes = _below(node, lambda x: id(x) in memo)
     for old in nodes:
         cls, data, label, op, a, b, da, *rest = _fields(old)
         memo[id(old)] = _restore(cls, data, label, op, *(_copied(x, memo) for x in (a, b, da)), *rest)
@@ -31,25 +32,54 @@ def deep(node: Any, memo: dict[int, Any]) -> Any:
 
 def reduce(node: Any, _protocol: Any) -> Any:
     """How pickle and `copy.copy` take a node apart: its ancestors first, leaves before what was computed from them."""
-    ancestors = None if node.op is None or getattr(_handing_over, "now", False) else _Ancestors(node)
+    known = getattr(_thread, "pickling", lambda: None)() or _Pickling()
+    _thread.pickling = weakref.ref(known)
+    ancestors = None if node.op is None or node in known.nodes else _Ancestors(node, known)
     return _restore_after, (ancestors, *_fields(node)), (getattr(node, "__dict__", None), _own_slots(node))
+
+
+class _Pickling:
+    """The nodes that one pickle holds already, or will before they are referred to.
+
+    Several nodes of one graph are so handed over once. It lives as long as the pickler, which remembers all it has
+    seen, and with it the ancestors that refer to this.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: set[Any] = set()
 
 
 class _Ancestors:
     """Stands in a pickle for the list of a node's ancestors."""
 
-    def __init__(self, node: Any) -> None:
-        self.node = node
+    def __init__(self, node: Any, known: _Pickling) -> None:
+        self.node, self.known = node, known
 
     def __reduce__(self) -> Any:
         return list, (), None, self._hand_over()
 
     def _hand_over(self) -> Iterator[Any]:
-        _handing_over.now = True  # each one's operands were pickled before it: no need to look further down
-        try:
-            yield from topological_order(self.node)[:0:-1]
-        finally:
-            _handing_over.now = False
+        known = self.known.nodes
+        for ancestor in _below(self.node, known.__contains__):
+            known.add(ancestor)
+            if ancestor is not self.node:
+                yield ancestor
+
+
+def _below(node: Any, known: Callable[[Any], bool]) -> list[Any]:
+    """The node and what it was computed from, operands first, down to what is known."""
+    order: list[Any] = []
+    seen: set[Any] = set()
+    stack: list[Any] = [node]
+    while stack:
+        x = stack.pop()
+        if x is None:  # all that hangs below the next one is listed
+            order.append(stack.pop())
+        elif x not in seen and not known(x):
+            seen.add(x)
+            stack += (x, None)
+            stack += [y for y in x.operands if y.__class__ is not float]
+    return order
 
 
 def _fields(node: Any) -> tuple[Any, ...]:

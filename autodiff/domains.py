@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
@@ -69,19 +70,37 @@ def number(x: Any) -> float:
     kind: Any = x.__class__
     if kind is int or _is_real(x):  # asking for int first is quick, and most constants are
         try:
-            return float(x)
+            result = float(x)
         except OverflowError:
-            raise OverflowError("this integer is beyond the largest float, 1.8e308: scale it down") from None
+            result = math.inf
+        except (TypeError, ValueError):  # a span of time, a NaN that signals
+            raise TypeError(f"a Value holds one real number, and {x!r} is none") from None
+        if math.isinf(result) and abs(x) != result:
+            raise OverflowError("this number is beyond the largest float, 1.8e308: scale it down")
+        return result
     raise TypeError(f"a Value holds one real number{_advice(x)} (got {kind.__name__})")
+
+
+def real_array(x: Any) -> Any:
+    """Give an array or number as float64; TypeError for text, complex numbers and dates, which NumPy would convert."""
+    if not is_array(x):
+        return np.asarray(number(x))
+    if x.dtype.kind not in "biuf":
+        raise TypeError(f"operations take arrays of real numbers, and this one holds {x.dtype}: convert it first")
+    return np.asarray(x, dtype=np.float64)
 
 
 def _advice(x: Any) -> str:
     """What to use in place of something that is no real number."""
     kind: Any = x.__class__
+    if x is None:
+        return ": is a `return` missing in the function that gave it?"
     if isinstance(x, (str, bytes)):
         return f"; for text use Value(float({x[:40]!r}))"
     if isinstance(x, (complex, np.complexfloating)):
         return "; keep real and imaginary parts as two Values"
+    if kind in (list, tuple) and any(hasattr(entry, "record_operation") for entry in x):
+        return "; these are Values already: take them one by one, [exp(x) for x in data], or as an array"
     if hasattr(kind, "__iter__") and getattr(x, "ndim", 1) > 0:
         return "; make one Value per element, e.g. [Value(x) for x in data]"
     if hasattr(x, "record_operation"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autodiff.naming import cut
 from autodiff.ops import OPS
 
 
@@ -14,6 +15,9 @@ class Methods:
     """The operations that are written as methods; those used in every network are in Value itself."""
 
     __slots__ = ()
+
+    op: Any
+    operands: Any
 
     # fmt: off
     def expm1(self) -> Any: return OPS["expm1"](self)
@@ -43,9 +47,23 @@ class Methods:
     def sign(self) -> Any: return OPS["sign"](self)
     def fabs(self) -> Any: return OPS["abs"](self)
     def conjugate(self) -> Any: return self
+    def __round__(self, digits: int | None = None) -> Any: raise cut(self, "round")
+    def __trunc__(self) -> Any: raise cut(self, "math.trunc")
+    def __floor__(self) -> Any: raise cut(self, "math.floor")
+    def __ceil__(self) -> Any: raise cut(self, "math.ceil")
     atan2 = arctan2
     asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
     # fmt: on
+
+    @property
+    def _prev(self) -> set[Any]:
+        """The nodes it was computed from, as micrograd calls them: for scripts that draw its graphs."""
+        return {x for x in self.operands if x.__class__ is not float}
+
+    @property
+    def _op(self) -> str:
+        """The symbol of what made it, as micrograd calls it; "" for a leaf."""
+        return self.op.symbol if self.op else ""
 
     def clip(self, low: Any, high: Any, out: None = None) -> Any:
         """The Value kept between `low` and `high`; NumPy passes `out`, which a Value cannot fill."""

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import forwards
-from autodiff.domains import Domain, DomainError, is_array, number, unbox
+from autodiff.domains import Domain, DomainError, is_array, number, real_array, unbox
 
 Rule = Callable[..., Any]  # floats, Values or arrays in, the same kind out
 _OBJECT = np.dtype(object)
@@ -59,7 +59,8 @@ class Op:
     arity: int | None = field(init=False)  # how many operands it takes; None for any number
 
     def __post_init__(self) -> None:
-        if not callable(self.forward) or not self.partials:
+        rules = (self.partials,) if callable(self.partials) else self.partials
+        if not callable(self.forward) or not rules or not all(map(callable, rules)):
             raise TypeError(f"Op {self.name!r} needs a forward function, and partials: a tuple with a rule per operand")
         object.__setattr__(self, "arity", None if callable(self.partials) else len(self.partials))
 
@@ -89,7 +90,7 @@ class Op:
             if any(getattr(x, "dtype", None) is _OBJECT for x in operands):  # arrays of Values
                 with np.errstate(all="ignore"):
                     return np.frompyfunc(self, len(operands), 1)(*operands)
-            return self.on_arrays(*(np.asarray(x, dtype=np.float64) for x in operands))
+            return self.on_arrays(*map(real_array, operands))
         return self.on_floats(*map(number, operands))
 
     def on_arrays(self, *operands: Any) -> Any:
@@ -103,8 +104,9 @@ class Op:
             return self.forward(*operands)
         except OverflowError:  # Python raises where IEEE arithmetic gives an infinity
             return float(self.on_arrays(*map(np.float64, operands)))
-        except (ValueError, ZeroDivisionError):
-            raise DomainError(self._complaint(operands, names)) from None
+        except (ValueError, ZeroDivisionError) as error:
+            own = None if OPS.get(self.name) is self else error  # in a user's operation it may be another mistake
+            raise DomainError(self._complaint(operands, names)) from own
 
     def partials_at(
         self, operands: Sequence[float], result: float, wanted: Sequence[bool], names: Sequence[str] = ()
@@ -167,6 +169,8 @@ def _share(a: Any, r: Any) -> Any:
 
 def _power_slope(a: Any, b: Any, r: Any) -> Any:
     """b·aᵇ⁻¹, by way of r / a where b - 1 would be rounded; a⁰ has slope 0."""
+    if b.__class__ is float and b == 0.0:
+        return 0.0  # also of NaN, whose power is 1
     by_power = b * a ** (b - _pick((a == 0.0) & (b == 0.0), 0.0, 1.0))
     exact = (b >= 0.5) & (b < 2.0**53)
     if exact is True:
@@ -238,7 +242,7 @@ def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:
 
 _LOG2_E, _LOG10_E, _ERF = math.log2(math.e), math.log10(math.e), 2.0 / math.sqrt(math.pi)
 _REAL, _NOT_ZERO, _POSITIVE = Domain("(-∞, ∞)"), Domain("(-∞, ∞)", without=0.0), Domain("(0, ∞)")
-_POWERS = "a base above 0, a base 0 with an exponent ≥ 0, or an exponent that is an integer"
+_POWERS = "a base above 0, a base 0 with an exponent ≥ 0, or a base below 0 with an integer as exponent"
 
 # Columns: name, symbol, forward on floats, forward on arrays; partials, one per operand; then domains, kink, condition.
 # fmt: off

@@ -73,7 +73,7 @@ def partials_as_values(node: Any) -> Sequence[Any]:
     now = [op.on_floats(*map(plain, operands)), *map(plain, fresh)]
     for old, new in zip([plain(node), *node.partials], now, strict=True):
         if not (math.isclose(old, new, rel_tol=1e-12) or math.isnan(old)):
-            changed = ", ".join(describe(x) for x in operands if x.__class__ is not float)
+            changed = ", ".join(dict.fromkeys(describe(x) for x in operands if x.__class__ is not float))
             raise RuntimeError(
                 f"the data of {changed} changed after {describe(node)} was recorded, so its second derivative is gone: "
                 "compute the function again before create_graph"

@@ -30,7 +30,7 @@ from autodiff.backward import topological_order
 from autodiff.domains import is_array, number, unbox
 from autodiff.grad_mode import recording
 from autodiff.propagation import partials_as_values, propagate, push_forward
-from autodiff.value import Value
+from autodiff.value import Value, as_value
 
 Function = Callable[..., Any]
 ArgNums = int | Sequence[int]
@@ -171,10 +171,11 @@ class _Call:
                 with _open_lock:
                     for variable in self.variables:
                         _open.discard(variable)
-        self.outputs = _flatten(self.returned)
+        self.outputs = _outputs(self.returned)
         # Someone goes on from here: a caller that passed Values, or an enclosing derivative.
-        directions = _flatten(alongside, deep=True).flat
-        self.goes_on = any(v.op for v in self.variables) or any(isinstance(x, Value) for x in directions)
+        directions = _directions(alongside).flat
+        self.given_values = any(v.op for v in self.variables) or any(isinstance(x, Value) for x in directions)
+        self.goes_on = self.given_values
         if _open and not self.goes_on:
             graphs = (topological_order(x) for x in self.outputs.flat if isinstance(x, Value))
             self.goes_on = any(node in _open for graph in graphs for node in graph)
@@ -208,7 +209,7 @@ class _Call:
 
     def tangents(self, given: Sequence[Any]) -> list[Any]:
         """One rate of change per variable, checked against the arguments' shapes."""
-        arrays = [_flatten(x, deep=True) for x in given]
+        arrays = [_directions(x) for x in given]
         shapes, wanted = [x.shape for x in arrays], [shape for _, shape in self.parts]
         if shapes != wanted:
             raise ValueError(f"the tangents must have the shapes of their arguments, {wanted}, and have {shapes}")
@@ -221,6 +222,8 @@ class _Call:
 
     def finish(self, answer: Any) -> Any:
         """Values where someone goes on from them, else floats."""
+        if self.given_values:
+            answer = _objects(map(as_value, answer.flat)).reshape(answer.shape)
         if not (self.goes_on and any(isinstance(x, Value) for x in answer.flat)):
             plain = [x.data if isinstance(x, Value) else x for x in answer.flat]
             answer = np.array(plain, dtype=np.float64).reshape(answer.shape)
@@ -286,20 +289,46 @@ def is_sequence(x: Any) -> bool:
     return isinstance(x, (list, tuple))
 
 
+def _outputs(returned: Any) -> Any:
+    """What the function returned, as `_flatten` gives it."""
+    try:
+        return _flatten(returned)
+    except TypeError as error:
+        if is_sequence(returned):
+            raise TypeError(
+                f"the function returned a {type(returned).__name__}, and a derivative is of one number, or with "
+                f"jacobian of numbers in one shape: {error}"
+            ) from None
+        raise
+
+
+def _directions(given: Any) -> Any:
+    """Tangents, of any shapes, as one array."""
+    try:
+        return _flatten(given, deep=True)
+    except TypeError:
+        raise TypeError(f"tangents are numbers, in the shapes of the arguments they belong to, got {given!r}") from None
+
+
 def _entry(x: Any) -> Any:
     try:
         return x if isinstance(x, Value) else number(x)
     except TypeError:
-        raise TypeError(f"the function must return Values or numbers, and returned {type(x).__name__}") from None
+        kind = "None: is a `return` missing?" if x is None else type(x).__name__
+        raise TypeError(f"the function must return Values or numbers, and returned {kind}") from None
 
 
 def _checked(f: Any, argnums: Any) -> ArgNums:
     if not callable(f):
         raise TypeError(f"the first argument is the function to differentiate, got {type(f).__name__}")
-    given: Any = [argnums] if isinstance(argnums, int) else argnums
-    if not is_sequence(given) or not all(type(i) is int for i in given):
+    given: Any = argnums if is_sequence(argnums) else [argnums]
+    try:
+        positions = [operator.index(i) for i in given]
+    except TypeError:
+        positions = []
+    if len(positions) < len(given) or any(isinstance(i, (bool, np.bool_)) for i in given):
         raise TypeError(f"argnums is the position of an argument, or a tuple of positions, got {argnums!r}")
-    return argnums if isinstance(argnums, int) else tuple(argnums)
+    return tuple(positions) if is_sequence(argnums) else positions[0]
 
 
 def _positions(argnums: ArgNums, count: int) -> list[int]:

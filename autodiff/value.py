@@ -119,7 +119,7 @@ class Value(Methods):
         """Set δ = ∂(this)/∂(node) in the `grad` of every node this one depends on; leaves add it to what they have.
 
         With `create_graph` the gradients are Values, which can be differentiated again. They refer to the graph
-        and the graph to them, so set `grad` back to 0.0 when you are done, or memory waits for the collector.
+        and the graph to them, so call `zero_grad` of every node of `topological_order(root)` when you are done, or memory waits for the collector.
 
         Raises ValueError when this node is infinite or NaN.
         """
@@ -282,7 +282,12 @@ def binary(op: Op, a: Any, b: Any) -> Any:
         if is_array(a) or is_array(b):
             return ufuncs.elementwise(op, (a, b))
         inner = unbox(a), unbox(b)
-        return NotImplemented if inner[0] is a and inner[1] is b else binary(op, *inner)
+        if inner[0] is not a or inner[1] is not b:
+            return binary(op, *inner)
+        for x in inner:
+            if x.__class__.__module__ == "builtins":
+                number(x)  # which says what to use in place of text, None, a list
+        return NotImplemented
     a, da = (a, op.partials[0]) if isinstance(a, Value) else (x, None)
     b, db = (b, op.partials[1]) if isinstance(b, Value) else (y, None)
     try:
@@ -347,6 +352,8 @@ def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
         return relation(a._number, b._number)
     try:
         number(b)
+    except OverflowError:
+        pass  # Python compares floats with integers of any size
     except TypeError:
         return NotImplemented
     return bool(relation(a._number, b))

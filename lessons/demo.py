@@ -191,7 +191,9 @@ class Gallery:
     def one(self) -> list[Figure]:
         """The neuron."""
         caption = "z = wx + b, a = σ(z), C = (1 − a)²/2. Grey: the local derivative. In colour: what δ hands back."
-        return [self.graph(neuron(), "neuron", "draw(C)", caption)]
+        figure = self.graph(neuron(), "neuron", "draw(C)", caption)
+        self.written.append(render(draw(neuron()), self.out / "neuron.png"))
+        return [figure._replace(files=("neuron.svg", "neuron.png"))]
 
     def zooms(self) -> list[Figure]:
         """The network from afar and from near, and a larger one."""
@@ -249,7 +251,7 @@ def main(out: Path = Path("out")) -> None:
         print(f"not drawn: {problem}")
     size = sum(path.stat().st_size for path in gallery.written)
     print(f"δ flowing backward, drawn: {len(gallery.written)} files of {size / 1e6:.1f} MB in {out}/")
-    print(f"  open {index}")
+    print(f"  open {index}, or the neuron alone: {out / 'neuron.svg'}, {out / 'neuron.png'}")
 
 
 if __name__ == "__main__":

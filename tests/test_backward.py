@@ -2,12 +2,12 @@
 
 import asyncio
 import math
-import sys
 import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from work import instructions
 
 import autodiff
 from autodiff import Value, grad, jvp, no_grad, sqrt, topological_order, where
@@ -356,25 +356,6 @@ def test_a_bias_computed_from_the_inputs_it_is_added_to():
     inputs = (leaf * 1.0,)
     autodiff.weighted_sum((w,), inputs, autodiff.weighted_sum((v,), inputs, Value(0.0))).backward()
     assert (leaf.grad, w.grad, v.grad) == (5.0, 1.0, 1.0)
-
-
-def instructions(work):
-    """How many bytecode instructions `work` runs, in whatever functions: the time it takes, without a clock."""
-    count = 0
-
-    def trace(frame, event, _):
-        nonlocal count
-        frame.f_trace_lines, frame.f_trace_opcodes = False, True
-        count += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def growth(build, n):

@@ -251,7 +251,11 @@ def test_jvp_of_several_outputs():
         (lambda: grad(lambda x: x)(np.ones(2)), TypeError, r"returned a ndarray of shape \(2,\): use jacobian"),
         (lambda: hessian(lambda x: [x])(1.0), TypeError, r"returned a list of shape \(1,\)"),
         (lambda: grad(lambda x: "a")(1.0), TypeError, "must return Values or numbers, and returned str"),
-        (lambda: grad(lambda x: None)(1.0), TypeError, "must return Values or numbers, and returned NoneType"),
+        (
+            lambda: grad(lambda x: None)(1.0),
+            TypeError,
+            "must return Values or numbers, and returned None: is a `return` missing",
+        ),
         (lambda: jacobian(lambda x: [x, [x, x]])(1.0), TypeError, "returned a ragged list"),
         (lambda: grad(3), TypeError, "first argument is the function to differentiate, got int"),
         (
@@ -332,3 +336,37 @@ def test_scipy_fits_a_logistic_regression():
     )
     p = 1 / (1 + np.exp(-features @ result.x))
     assert features.T @ (p - target) / 40 + 0.02 * result.x == pytest.approx(np.zeros(3), abs=1e-8)
+
+
+def test_positions_may_be_any_integers():
+    """As NumPy gives them; a bool is none."""
+    f = lambda x, y: x * y
+    assert grad(f, argnums=np.int64(1))(2.0, 3.0) == 2.0
+    assert grad(f, argnums=(np.int64(1), 0))(2.0, 3.0) == (2.0, 3.0)
+    for wrong in (True, 1.0, "0", None, (0, True)):
+        with pytest.raises(TypeError, match="argnums is the position of an argument"):
+            grad(f, argnums=wrong)
+
+
+def test_derivatives_of_values_are_values_also_where_they_are_constant():
+    """A caller that passed Values can go on from what comes back."""
+    one = grad(lambda x: x)(Value(2.0))
+    assert isinstance(one, Value)
+    assert one.data == 1.0
+    table = jacobian(lambda x: [3.0 * x, 2.0])(Value(1.0))
+    assert [type(x) for x in table] == [type(one)] * 2
+    assert grad(grad(lambda x: x))(2.0) == 0.0
+
+
+@pytest.mark.parametrize("returned", [lambda x: (x * x, "aux"), lambda x: (x, (x, x)), lambda x: [None]])
+def test_a_tuple_that_is_no_answer_is_told_as_one(returned):
+    """Not as what its entries happen to be."""
+    with pytest.raises(TypeError, match=r"the function returned a (tuple|list), and a derivative is of one number"):
+        grad(returned)(1.0)
+
+
+@pytest.mark.parametrize("call", [lambda f: hvp(f)(1.0, "a"), lambda f: jvp(f, (1.0,), (None,))])
+def test_tangents_that_are_no_numbers_are_told_as_tangents(call):
+    """Not as what the function returned."""
+    with pytest.raises(TypeError, match="tangents are numbers, in the shapes of the arguments"):
+        call(lambda x: x * x)

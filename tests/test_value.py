@@ -50,8 +50,11 @@ def test_one_real_number_of_any_kind_is_taken_as_a_float(number):
         ({1: 2}, r"one Value per element.*\(got dict\)"),
         (1j, r"real and imaginary parts as two Values \(got complex\)"),
         (np.complex128(1j), r"real and imaginary parts as two Values \(got complex128\)"),
-        (None, r"one real number \(got NoneType\)"),
-        (np.array(None), r"one real number \(got NoneType\)"),
+        (None, r"one real number: is a `return` missing in the function that gave it\? \(got NoneType\)"),
+        (np.array(None), r"one real number: is a `return` missing .* \(got NoneType\)"),
+        ([Value(1.0)], r"these are Values already: take them one by one, .* \(got list\)"),
+        (Decimal("sNaN"), r"one real number, and Decimal\('sNaN'\) is none"),
+        (np.timedelta64(1, "D"), r"one real number, and .* is none"),
         (b"3", r"for text use Value\(float\(b'3'\)\) \(got bytes\)"),
         (np.ma.masked, r"one real number, and this entry of an array is masked: leave it out"),
         (Value(1.0), r"this is a Value already: use it as it is, or its \.data for a constant"),
@@ -220,7 +223,18 @@ def test_unknown_operands_leave_python_its_say():
 
     assert Value(1.0) + Other() == "mine"
     with pytest.raises(TypeError, match="unsupported operand type"):
-        _ = Value(1.0) + "1"
+        _ = Value(1.0) + object.__new__(type("Thing", (), {}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "advice"), [("1", "for text"), (1j, "two Values"), ([1], "one Value per"), (None, "return")]
+)
+def test_operators_say_what_to_use_in_place_of_what_is_no_number(wrong, advice):
+    """Python's own kinds of things that are no numbers, on either side."""
+    v = Value(1.0)
+    for operation in (lambda: v + wrong, lambda: wrong - v, lambda: v**wrong):
+        with pytest.raises(TypeError, match=f"a Value holds one real number.*{advice}"):
+            operation()
 
 
 def test_the_wrong_number_of_operands_is_refused():
@@ -572,3 +586,67 @@ def test_partials_are_wanted_or_not_for_every_operand(name, operands):
     assert op.partials_of(operands, op(*operands), [True, False])[1] == 0.0
     with pytest.raises(ValueError, match="zip"):
         op.partials_of(operands, op(*operands), [True])
+
+
+def test_integers_of_any_size_can_be_compared_with():
+    """As Python does with floats: what is larger than every float is larger."""
+    v = Value(1.0)
+    assert v < 10**400
+    assert v > -(10**400)
+    assert v != 10**400
+    assert v not in [10**400, -(10**400)]
+
+
+@pytest.mark.parametrize("number", [10**400, Fraction(-(10**400)), Decimal("1e400"), np.longdouble("1e4000")])
+def test_numbers_beyond_the_floats_are_refused_whatever_they_are(number):
+    """An infinity is a number that was meant to be one; this was not."""
+    with pytest.raises(OverflowError, match="beyond the largest float"):
+        Value(number)
+    assert Value(Decimal("-Infinity")).data == -math.inf
+
+
+@pytest.mark.parametrize("take", [round, math.trunc, math.floor, math.ceil])
+def test_rounding_would_cut_the_graph(take):
+    """So would taking the integer below or above."""
+    with pytest.raises(TypeError, match=r"\('x'\) would cut the graph without a word"):
+        take(Value(1.5, "x"))
+
+
+def test_micrograds_names_for_operands_and_operation():
+    """What scripts that draw its graphs look at."""
+    a, b = Value(2.0), Value(3.0)
+    assert ((a * b)._prev, (a * b)._op) == ({a, b}, "*")
+    assert ((a + 1.0)._prev, (a + a)._prev, a._prev, a._op) == ({a}, {a}, set(), "")
+
+
+def test_a_mistake_in_a_users_operation_is_shown():
+    """The DomainError says where, and what was raised is its cause; a row of the table has no other cause to tell."""
+    mine = Op("mine", "m", lambda a: float(int("x")), partials=(lambda a, r: 1.0,))
+    with pytest.raises(DomainError, match=r"mine of 1\.0") as caught:
+        mine(Value(1.0))
+    assert "invalid literal" in str(caught.value.__cause__)
+    with pytest.raises(DomainError) as caught:
+        autodiff.log(-1.0)
+    assert caught.value.__cause__ is None
+    with pytest.raises(TypeError, match="a rule per operand"):
+        Op("mine", "m", math.sin, partials=(1.0,))
+
+
+def test_arrays_of_what_are_no_numbers_are_refused():
+    """NumPy would turn text, complex numbers and dates into floats, some of them with a warning."""
+    for wrong in (["1"], [b"1"], [1j], np.array(["2020-01-01"], dtype="M8[D]")):
+        with pytest.raises(TypeError, match="operations take arrays of real numbers, and this one holds"):
+            autodiff.exp(np.asarray(wrong))
+        with pytest.raises(TypeError, match="operations take arrays of real numbers"):
+            autodiff.maximum(1.0, np.asarray(wrong))
+    np.testing.assert_array_equal(autodiff.maximum(np.array([1, 2]), Fraction(3, 2)), [1.5, 2.0])
+    np.testing.assert_array_equal(autodiff.relu(np.array([True, False])), [1.0, 0.0])
+
+
+def test_the_power_0_has_slope_0_of_nan_too():
+    """Its value is 1 whatever the base, on floats, on arrays and recorded."""
+    v = Value(math.nan)
+    y = v**0
+    y.backward()
+    assert (y.data, v.grad) == (1.0, 0.0)
+    assert OPS["pow"].partials_of([np.array([math.nan, 2.0]), 0.0], np.ones(2))[0] == 0.0

@@ -93,7 +93,9 @@ class Traced(Recorded):
     def __float__(self) -> float: raise self.a.error(self, "float() of")
     def __int__(self) -> int: raise self.a.error(self, "int() of")
     def __index__(self) -> int: raise self.a.error(self, "indexing by")
-    def __round__(self, digits: int = 0) -> int: raise self.a.error(self, "rounding")
+    def __round__(self, digits: int | None = None) -> int: raise self.a.error(self, "rounding")
+    def __trunc__(self) -> int: raise self.a.error(self, "rounding")
+    __floor__ = __ceil__ = __trunc__
     def __copy__(self) -> Any: raise self.a.error(self, "copying")
     def __deepcopy__(self, memo: Any) -> Any: raise self.a.error(self, "copying")
     def __reduce_ex__(self, protocol: Any) -> Any: raise self.a.error(self, "pickling")
