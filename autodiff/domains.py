@@ -75,7 +75,7 @@ def number(x: Any) -> float:
             result = math.inf
         except (TypeError, ValueError):  # a span of time, a NaN that signals
             raise TypeError(f"a Value holds one real number, and {x!r} is none") from None
-        if math.isinf(result) and abs(x) != result:
+        if math.isinf(result) and x != result:
             raise OverflowError("this number is beyond the largest float, 1.8e308: scale it down")
         return result
     raise TypeError(f"a Value holds one real number{_advice(x)} (got {kind.__name__})")
