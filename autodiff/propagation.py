@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from autodiff import grad_mode
 from autodiff.backward import topological_order
 from autodiff.domains import DomainError
 from autodiff.naming import describe, plain
@@ -25,8 +26,11 @@ def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_reco
     """The same sweep as a function: δ by node, nothing written anywhere, nothing below the nodes in `stop`.
 
     `partials(node)` says in which arithmetic: floats by default; Values make derivatives that can be
-    differentiated again. Nodes that δ does not reach are missing from the answer.
+    differentiated again. Nodes that δ does not reach are missing from the answer. While a function is traced for
+    `compile`, the derivatives become part of the program.
     """
+    if (tracer := grad_mode.tracer()) is not None:
+        return tracer.propagate(root, stop)
     ends = set(stop)
     delta: dict[Any, Any] = {root: 1.0}
     for node in topological_order(root, ends):
@@ -40,6 +44,8 @@ def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_reco
 
 def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_recorded) -> Any:
     """Forward mode over the same graph: how fast `root` changes when the given nodes change at `tangents`."""
+    if (tracer := grad_mode.tracer()) is not None:
+        return tracer.push_forward(root, tangents)
     rate = dict(tangents)
     for node in reversed(topological_order(root, tangents)):
         if node not in rate and node.op is not None:

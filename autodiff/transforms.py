@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff import grad_mode
 from autodiff.backward import topological_order
 from autodiff.domains import is_array, number, unbox
 from autodiff.grad_mode import recording
@@ -175,7 +176,7 @@ class _Call:
         # Someone goes on from here: a caller that passed Values, or an enclosing derivative.
         directions = _directions(alongside).flat
         self.given_values = any(v.op for v in self.variables) or any(isinstance(x, Value) for x in directions)
-        self.goes_on = self.given_values
+        self.goes_on = self.given_values or grad_mode.tracer() is not None
         if _open and not self.goes_on:
             graphs = (topological_order(x) for x in self.outputs.flat if isinstance(x, Value))
             self.goes_on = any(node in _open for graph in graphs for node in graph)
@@ -252,7 +253,9 @@ def _lift(x: Any, name: str, variables: list[Value]) -> tuple[Any, tuple[int, ..
         lifted = [entry for entry, _ in pieces]
         same = type(x)(*lifted) if hasattr(x, "_fields") else type(x)(lifted)  # a namedtuple takes its fields
         return same, (len(x), *(shapes.pop() if shapes else ()))
-    if isinstance(x, Value):
+    if (tracer := grad_mode.tracer()) is not None:
+        variable = tracer.variable(x, name)
+    elif isinstance(x, Value):
         variable = +x  # a node of its own, so that this derivative stops here and an outer one goes on
         variable.label = x.label or name
     else:

@@ -66,7 +66,7 @@ _RECIPES: Mapping[np.ufunc, Callable[..., Any]] = {
 
 def array_ufunc(_: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
     """What NumPy calls. Raises TypeError for ufuncs without a derivative rule, and rather than losing the graph."""
-    recipe = _RECIPES.get(ufunc)
+    recipe = OPS["clip"] if ufunc.__name__ == "clip" else _RECIPES.get(ufunc)  # NumPy keeps that one to itself
     if recipe is None or method not in ("__call__", "outer"):
         call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
         raise TypeError(f"{call} has no derivative rule for a Value: use autodiff's functions, or v.data for a number")

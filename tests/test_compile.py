@@ -1009,7 +1009,6 @@ HONEST = {
     "deepcopy": lambda x: copy.deepcopy([x]),
     "pickle": lambda x: pickle.dumps(x),
     "np.sort": lambda x: np.sort(np.array([x, x * 2]))[0],
-    "grad of": lambda x: autodiff.grad(lambda y: y * y)(x),
 }
 
 

@@ -34,9 +34,7 @@ class Call:
         self.program = program
         names = program._names
         self.names = [*names[: len(args)], *(f"argument{i}" for i in range(len(names), len(args)))]
-        axes = program.in_axes
-        if not isinstance(axes, (list, tuple)):
-            axes = [axes] * len(args)
+        axes = program._axes(len(args))
         if len(axes) != len(args):
             raise ValueError(f"in_axes has {len(axes)} entries, and the call {len(args)} arguments")
         self.args: list[Any] = []

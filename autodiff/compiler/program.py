@@ -22,6 +22,9 @@ from autodiff.compiler.calls import Call, Reduce
 from autodiff.compiler.readable import Readable
 from autodiff.compiler.trace import TraceError
 from autodiff.compiler.versions import Trace, Want
+from autodiff.domains import unbox
+from autodiff.propagation import propagate
+from autodiff.transforms import jvp
 from autodiff.value import Value
 
 Array = NDArray[np.float64]
@@ -46,6 +49,7 @@ class Program:
         self._traces: dict[Any, Trace] = {}
         self._latest: Trace | None = None
         self._training: Trace | None = None
+        self._derived: dict[Any, Program] = {}  # programs of its derivatives
         self._quick: dict[Any, Any] = {}  # by what is asked: the short way for a call like the last one
         self._names = _argument_names(f)
         self._pool: ThreadPoolExecutor | None = None
@@ -140,6 +144,68 @@ class Program:
             p.grad = (p.grad if p.swept else 0.0) + g
         return value
 
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        """Give f of every row, and how fast it changes when the arguments change at `tangents` (forward mode).
+
+        One tangent per argument, of its shape. Raises ValueError where shapes differ, TypeError for a program with
+        static arguments.
+
+        >>> compile(lambda x, y: x * y).jvp(([1.0, 2.0], [3.0, 4.0]), ([1.0, 1.0], [0.0, 0.5]))
+        (array([3., 8.]), array([3., 5.]))
+        """
+        if self.static_argnums:
+            raise TypeError("jvp of a program with static arguments: compile a function of the others alone")
+        if len(primals) != len(tangents):
+            raise ValueError(f"jvp takes one tangent per argument: got {len(primals)} and {len(tangents)}")
+        with self._lock:
+            n = len(primals)
+            own = self._derived.get(n)
+            if own is None:
+                axes = self._axes(n)
+                own = Program(lambda *args: list(jvp(self.f, args[:n], args[n:])), (*axes, *axes), (), self.threads)
+                names = [*self._names, *(f"argument{i}" for i in range(len(self._names), n))][:n]
+                own._names = [*names, *(f"the tangent of {name}" for name in names)]
+                self._derived[n] = own
+            if self._training is not None:
+                self._training.write()
+            both = own(*primals, *tangents)
+            batch = both.ndim > len(own._known().shared.shape)
+        values, rates = (both[:, 0], both[:, 1]) if batch else both
+        return (values, rates) if values.shape else (float(values), float(rates))
+
+    def hvp(self, *args: Any, vector: Any, reduce: Reduce = "mean", weights: Any = None) -> Array:
+        """Give H·v: the Hessian by the parameters of what `value_and_grad` gives, times a vector.
+
+        `vector` has one entry per parameter, in the order of `parameters`, and so has the answer; with `reduce=None` it
+        is that of each row, (n, parameters). Raises ValueError for another length, and what `value_and_grad` raises.
+
+        >>> w = Value(3.0)
+        >>> compile(lambda x: x * w**3).hvp([1.0, 2.0], vector=[1.0])   # the mean of x · 6w
+        array([27.])
+        """
+        with self._lock:
+            parameters = self.trace(*args).parameters
+            v = np.asarray(vector, dtype=np.float64)
+            if v.shape != (len(parameters),):
+                raise ValueError(f"the vector must be ({len(parameters)},), one entry per parameter, and is {v.shape}")
+            kind = len(args), *map(id, parameters)
+            own = self._derived.get(kind)
+            if own is None:
+
+                def along(*args: Any) -> Any:
+                    delta = propagate(unbox(self.f(*args[:-1])), parameters)
+                    return sum([delta[p] * x for p, x in zip(parameters, args[-1], strict=True) if p in delta], 0.0)
+
+                axes = (*self._axes(len(args)), None)
+                own = self._derived[kind] = Program(along, axes, tuple(self.static_argnums), self.threads)
+            if self._training is not None:
+                self._training.write()
+            _, gradient = own.value_and_grad(*args, v, reduce=reduce, weights=weights)
+            place = {id(p): i for i, p in enumerate(parameters)}
+            product = np.zeros((*gradient.shape[:-1], len(parameters)))
+            product[..., [place[id(p)] for p in own.parameters]] = gradient
+        return product
+
     @contextmanager
     def training(self, *args: Any) -> Generator[Array]:
         """Keep the parameters in one flat array, in the order of `parameters`, while the block lasts; give it.
@@ -163,8 +229,11 @@ class Program:
             yield trace.flat
         finally:
             self._training = None
-            for p, x in zip(trace.parameters, trace.flat.tolist(), strict=True):
-                p.data = x
+            trace.write()
+
+    def _axes(self, count: int) -> tuple[int | None, ...]:
+        """`in_axes`, one entry for each of so many arguments."""
+        return (self.in_axes,) * count if self.in_axes is None or isinstance(self.in_axes, int) else tuple(self.in_axes)
 
     # What it is.
 

@@ -15,7 +15,7 @@ import itertools
 import linecache
 import operator
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -174,6 +174,7 @@ class Tracer:
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}  # the place of every operation there is
         self._leaf_at: dict[int, int] = {}  # by identity, as Values may compare as they like
         self._born: list[Value] = []  # kept, so that no later Value takes the identity of one of them
+        self._copies: list[int] = []  # places that are equal to another, so as to be differentiated by
 
     def record(self, op: Op, operands: Sequence[Any]) -> Traced:
         """Write down one operation, unless it is there already or something shorter is equal."""
@@ -275,6 +276,80 @@ class Tracer:
         except TypeError:
             return NotImplemented
 
+    # Derivatives taken inside the function, by `grad` and its like.
+
+    def variable(self, x: Any, name: str) -> Traced:
+        """A number of its own that is equal to x, to be differentiated by."""
+        try:
+            place = self.graph.add(_POS, (self.place_of(x if isinstance(x, Value) else number(x)),))
+        except TraceError:
+            raise
+        except TypeError as error:
+            raise TypeError(f"cannot differentiate by {name}: {error}") from None
+        self._copies.append(place)
+        return self.stand_in(place)
+
+    def place_of(self, x: Any) -> int:
+        """Where a number is written down, as it is."""
+        if x.__class__ is Traced:
+            return x.place
+        if x.__class__ is float:
+            return self.constant(x)
+        known = self._leaf_at.get(id(x))
+        return self._leaf(x) if known is None else known
+
+    def propagate(self, root: Any, stop: Iterable[Any]) -> dict[Any, Any]:
+        """δ of the nodes in `stop`, written down as the rules of the table say."""
+        graph, ends = self.graph, {self.place_of(x): x for x in stop}
+        delta: dict[int, Any] = {self.place_of(root): 1.0}
+        depends = self._depend(ends, self.place_of(root))
+        for place in range(self.place_of(root), -1, -1):
+            op = graph.ops[place]
+            if place not in delta or place in ends or op is None or place in graph.stopped:
+                continue
+            for x, partial in zip(graph.operands[place], self._partials(op, place, depends), strict=True):
+                step = _product(delta[place], partial) if x in depends else 0.0
+                if step.__class__ is not float or step:
+                    delta[x] = delta[x] + step if x in delta else step
+        return {x: delta[place] for place, x in ends.items() if place in delta}
+
+    def push_forward(self, root: Any, tangents: Mapping[Any, Any]) -> Any:
+        """How fast `root` changes when the given nodes change at `tangents`."""
+        graph, rate = self.graph, {self.place_of(x): tangent for x, tangent in tangents.items()}
+        depends = self._depend(rate, self.place_of(root))
+        for place in range(min(rate, default=0), self.place_of(root) + 1):
+            op = graph.ops[place]
+            if place not in depends or place in rate or op is None or place in graph.stopped:
+                continue
+            for x, partial in zip(graph.operands[place], self._partials(op, place, depends), strict=True):
+                step = _product(rate.get(x, 0.0), partial)
+                if step.__class__ is not float or step:
+                    rate[place] = rate[place] + step if place in rate else step
+        return rate.get(self.place_of(root), 0.0)
+
+    def _depend(self, ends: Container[int], last: int) -> set[int]:
+        found: set[int] = set()
+        for place in range(last + 1):
+            if place in ends or not found.isdisjoint(self.graph.operands[place]):
+                found.add(place)
+        return found
+
+    def _partials(self, op: Op, place: int, depends: set[int]) -> Sequence[Any]:
+        constants, xs = self.graph.constants, self.graph.operands[place]
+        operands = [constants[x] if x in constants else self.stand_in(x) for x in xs]
+        return op.partials_of(operands, self.stand_in(place), [x in depends for x in xs])
+
+    def without_copies(self) -> Graph:
+        """The graph once nothing is differentiated any more."""
+        graph = self.graph
+        if self._copies:
+            source = list(range(len(graph.ops)))
+            for place in self._copies:
+                source[place] = source[graph.operands[place][0]]
+            graph.operands = [tuple([source[x] for x in xs]) for xs in graph.operands]
+            graph.outputs = [source[x] for x in graph.outputs]
+        return graph
+
     def refuse(self, x: Value, what: str) -> None:
         """Raise for a Value whose number is asked for."""
         raise self.error(x, what)
@@ -329,7 +404,12 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
             graph.shape = shape
         finally:
             tracer.open = False
-    return graph
+    return tracer.without_copies()
+
+
+def _product(a: Any, b: Any) -> Any:
+    """A product in which a constant 0 makes a constant 0."""
+    return 0.0 if 0.0 in [x for x in (a, b) if x.__class__ is float] else a * b
 
 
 def _flat(x: Any) -> tuple[list[Any], tuple[int, ...]]:

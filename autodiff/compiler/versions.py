@@ -135,3 +135,8 @@ class Trace:
     def read(self) -> None:
         """Take the parameters' numbers as they are now."""
         self.flat[:] = [p.data for p in self.parameters]
+
+    def write(self) -> None:
+        """Set the parameters to the numbers in the flat array."""
+        for p, x in zip(self.parameters, self.flat.tolist(), strict=True):
+            p.data = x

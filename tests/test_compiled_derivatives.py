@@ -1,0 +1,200 @@
+"""Derivatives inside compiled functions, and derivatives of programs, against the eager engine and closed forms."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import autodiff
+from autodiff import OPS, Value, compile, exp, grad, hessian, hvp, jacobian, jvp, no_grad, sin, tanh
+from autodiff.testing import numbers
+from models import MLP
+
+ROWS = np.random.default_rng(0).uniform(0.2, 1.5, size=(6, 3))
+
+
+def tangle(x):
+    return x[0] ** 2 * x[1] + sin(x[0] * x[2]) / x[1] + exp(-x[1] * x[2]) + 2.0
+
+
+def several(x):
+    return [x[0] * x[1], tanh(x[2]), 7.0]
+
+
+DERIVATIVES = {
+    "grad": grad(tangle),
+    "hessian": hessian(tangle),
+    "jacobian": jacobian(several),
+    "jacobian of grad": jacobian(grad(tangle)),
+    "grad of a sum of grad": grad(lambda x: grad(tangle)(x).sum()),
+}
+
+
+@pytest.mark.parametrize("derivative", DERIVATIVES.values(), ids=DERIVATIVES)
+def test_derivatives_of_functions_compile(derivative):
+    """compile(grad(f)) gives for all rows what grad(f) gives for each."""
+    np.testing.assert_allclose(compile(derivative)(ROWS), [derivative(x) for x in ROWS], rtol=1e-12, atol=1e-14)
+
+
+def test_products_with_directions_compile():
+    """Forward mode, and Hessians times vectors, with a direction of its own for each row."""
+    directions = ROWS[::-1].copy()
+    pairs = list(zip(ROWS, directions, strict=True))
+    products = compile(hvp(tangle))(ROWS, directions)
+    np.testing.assert_allclose(products, [hvp(tangle)(x, v) for x, v in pairs], rtol=1e-12)
+    rates = compile(lambda x, v: jvp(tangle, (x,), (v,))[1])(ROWS, directions)
+    np.testing.assert_allclose(rates, [jvp(tangle, (x,), (v,))[1] for x, v in pairs], rtol=1e-12)
+
+
+@given(data=st.data(), name=st.sampled_from([name for name, op in OPS.items() if op.arity]))
+def test_the_rules_of_all_operations_compile(data, name):
+    """The partial by each operand of every row, at points inside its domain and away from its kinks."""
+    op = OPS[name]
+    points = [data.draw(numbers(op)) for _ in range(2)]
+    for i in range(op.arity):
+        slope = grad(op, argnums=i)
+        with np.errstate(all="ignore"):
+            compiled = compile(slope)(*map(np.array, zip(*points, strict=True)))
+        np.testing.assert_allclose(compiled, [slope(*x) for x in points], rtol=1e-12, atol=1e-300)
+
+
+def test_variables_are_not_confused():
+    """Each derivative is by its own variable, though they stand for the same number."""
+    x = np.linspace(-1.0, 2.0, 5)
+    one = np.ones(5)
+    for f, expected in (
+        (lambda x: grad(lambda y: x * y)(x), x),
+        (grad(lambda x: x * grad(lambda y: x + y)(1.0)), one),
+        (grad(lambda x: x * grad(lambda y: x * y)(2.0)), 2.0 * x),
+        (grad(lambda x: grad(lambda y: y * y)(x) * x), 4.0 * x),
+        (lambda x: grad(lambda y: y * y)(3.0) * x, 6.0 * x),
+        (lambda x: grad(lambda y: 1.0)(x) + x, x),
+    ):
+        np.testing.assert_allclose(compile(f)(x), expected, rtol=1e-15)
+
+
+def test_what_no_grad_computes_is_constant():
+    """As it is eagerly."""
+
+    def f(x):
+        with no_grad():
+            still = x * x
+        return still * x
+
+    x = np.array([2.0, 3.0])
+    np.testing.assert_allclose(compile(grad(f))(x), x**2)
+
+
+def test_a_loss_of_a_derivative_trains():
+    """As for a differential equation: (u' + u)² of u = tanh(wt + b), its gradient by w and b in closed form."""
+    w, b = Value(0.7, "w"), Value(0.1, "b")
+    t = np.linspace(0.0, 1.0, 7)
+
+    def u(t):
+        return tanh(w * t + b)
+
+    program = compile(lambda t: (grad(u)(t) + u(t)) ** 2)
+    loss, gradient = program.value_and_grad(t)
+    a = np.tanh(0.7 * t + 0.1)
+    s = 1.0 - a * a
+    r = 0.7 * s + a
+    by_b = 2.0 * r * (s - 0.7 * 2.0 * a * s)
+    by_w = by_b * t + 2.0 * r * s
+    assert loss == pytest.approx(np.mean(r**2), rel=1e-14)
+    expected = {"w": by_w.mean(), "b": by_b.mean()}
+    assert dict(zip([p.label for p in program.parameters], gradient, strict=True)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_number_that_is_none_cannot_be_differentiated_by():
+    """The same message as eagerly."""
+    with pytest.raises(TypeError, match="cannot differentiate by y: a Value holds one real number"):
+        compile(lambda x: x * grad(lambda y: y)("3"))(1.0)
+
+
+def network():
+    mlp = MLP(2, [4, 1], activation="tanh", output_activation="sigmoid", random_state=0)
+    random = np.random.default_rng(1)
+    return mlp, random.normal(size=(9, 2)), random.uniform(size=9), random.normal(size=17)
+
+
+def test_hvp_is_the_hessian_times_the_vector():
+    """Against second derivatives of the mean taken on Values; sum, rows and weights are the mean of the rows' own."""
+    mlp, X, Y, v = network()
+    program = compile(lambda x, y: (mlp(x) - y) ** 2)
+    product = program.hvp(X, Y, vector=v)
+    parameters = program.parameters
+    loss = autodiff.mean([(mlp(x) - y) ** 2 for x, y in zip(X.tolist(), Y.tolist(), strict=True)])
+    loss.backward(create_graph=True)
+    slope = sum(p.grad * d for p, d in zip(parameters, v, strict=True))
+    for node in autodiff.topological_order(loss):
+        node.zero_grad()
+    slope.backward()
+    expected = [p.grad for p in parameters]
+    for node in autodiff.topological_order(slope):
+        node.zero_grad()
+    np.testing.assert_allclose(product, expected, rtol=1e-10, atol=1e-14)
+    rows = program.hvp(X, Y, vector=v, reduce=None)
+    assert rows.shape == (9, 17)
+    np.testing.assert_allclose(rows.mean(axis=0), product, rtol=1e-12)
+    np.testing.assert_allclose(program.hvp(X, Y, vector=v, reduce="sum"), rows.sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(program.hvp(X, Y, vector=v, weights=Y), Y @ rows / Y.sum(), rtol=1e-12)
+
+
+def test_hvp_of_a_quadratic_is_its_matrix():
+    """Least squares: H = 2XᵀX/n; what is linear in the parameters has none, nor has what has no parameters."""
+    X = ROWS
+    w = [Value(x) for x in (0.5, -1.0, 2.0)]
+    program = compile(lambda x, y: (sum(wi * xi for wi, xi in zip(w, x, strict=True)) - y) ** 2)
+    H = np.array([program.hvp(X, X[:, 0], vector=v) for v in np.eye(3)])
+    assert [p.data for p in program.parameters] == [0.5, -1.0, 2.0]
+    np.testing.assert_allclose(H, 2.0 * X.T @ X / len(X), rtol=1e-13)
+    assert compile(lambda x: 3.0 * w[0] * x).hvp([1.0, 2.0], vector=[1.0]).tolist() == [0.0]
+    assert compile(lambda x: x * x).hvp([1.0, 2.0], vector=[]).shape == (0,)
+
+
+def test_jvp_is_the_rate_of_every_row():
+    """Against forward mode on Values, for one output, for several, with shared arguments and for one point."""
+    mlp, X, Y, _ = network()
+    f = lambda x, y: (mlp(x) - y) ** 2
+    dX, dY = np.cos(X), np.sin(Y)
+    values, rates = compile(f).jvp((X, Y), (dX, dY))
+    expected = [jvp(f, (x, y), (dx, dy)) for x, y, dx, dy in zip(X, Y, dX, dY, strict=True)]
+    np.testing.assert_allclose(np.column_stack([values, rates]), expected, rtol=1e-12)
+    values, rates = compile(several).jvp((ROWS,), (np.ones((6, 3)),))
+    np.testing.assert_allclose(values, [several(x) for x in ROWS], rtol=1e-15)
+    np.testing.assert_allclose(rates, [jvp(several, (x,), (np.ones(3),))[1] for x in ROWS], rtol=1e-13)
+    _, rates = compile(lambda x, s: x * s, in_axes=(0, None)).jvp((Y, 3.0), (np.zeros(9), 2.0))
+    np.testing.assert_allclose(rates, 2.0 * Y, rtol=1e-15)
+    assert compile(lambda x: x * x + 1.0).jvp((3.0,), (2.0,)) == (10.0, 12.0)
+
+
+def test_derivatives_of_programs_see_what_training_has_reached():
+    """In a training block the flat array counts, for them too."""
+    w = Value(1.0)
+    program = compile(lambda x: x * w**3)
+    x = np.array([1.0, 3.0])
+    with program.training(x) as flat:
+        flat[:] = 2.0
+        assert program.hvp(x, vector=[1.0]).tolist() == [2.0 * 6.0 * 2.0]
+        assert program.jvp((x,), (np.ones(2),))[1].tolist() == [8.0, 8.0]
+    w.data = -1.0
+    assert program.hvp(x, vector=[1.0]).tolist() == [-12.0]
+
+
+def test_directions_that_do_not_fit_are_refused():
+    """By length, by rows, by shape; and static arguments have none."""
+    mlp, X, Y, v = network()
+    program = compile(lambda x, y: (mlp(x) - y) ** 2)
+    with pytest.raises(ValueError, match=r"the vector must be \(17,\), one entry per parameter, and is \(1,\)"):
+        program.hvp(X, Y, vector=[1.0])
+    with pytest.raises(ValueError, match="one tangent per argument: got 2 and 1"):
+        program.jvp((X, Y), (X,))
+    with pytest.raises(ValueError, match="the tangent of x has 3 rows, and x has 9"):
+        program.jvp((X, Y), (X[:3], Y))
+    with pytest.raises(ValueError, match="tangents must have the shapes of their arguments"):
+        program.jvp((X, Y), (X[:, :1], Y))
+    with pytest.raises(TypeError, match="static arguments"):
+        compile(lambda x, k: x**k, static_argnums=1).jvp((1.0, 2), (1.0, 0))
+    assert math.isfinite(program.hvp(X, Y, vector=v).sum())
