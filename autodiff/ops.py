@@ -82,7 +82,7 @@ class Op:
         else:
             return self.on_floats(*operands)
         for x in operands:
-            if hasattr(x, "record_operation"):
+            if hasattr(x, "record_operation"):  # a Value, or another kind of number that computes in its own way
                 return x.record_operation(self, operands)
         if any(hasattr(unbox(x), "record_operation") for x in operands):
             return self(*map(unbox, operands))
@@ -158,7 +158,7 @@ def _row(name: str) -> Op:
 
 
 def _pick(condition: Any, a: Any, b: Any) -> Any:
-    """`a` where the condition holds, else `b`: Python's own choice for one number, `where` for arrays."""
+    """`a` where the condition holds, else `b`: Python's own choice for one number, `where` for arrays and Values."""
     return (a if condition else b) if type(condition) is bool else where(condition, a, b)
 
 
@@ -221,7 +221,7 @@ def _itself(a: Any) -> Any:
     return a
 
 
-def _hypot_kink(a: Any, b: Any) -> Any:
+def _hypot_kink(a: Any, b: Any) -> Any:  # the row itself, which has its name only below the table
     return hypot(a, b)
 
 
@@ -245,6 +245,7 @@ _REAL, _NOT_ZERO, _POSITIVE = Domain("(-∞, ∞)"), Domain("(-∞, ∞)", witho
 _POWERS = "a base above 0, a base 0 with an exponent ≥ 0, or a base below 0 with an integer as exponent"
 
 # Columns: name, symbol, forward on floats, forward on arrays; partials, one per operand; then domains, kink, condition.
+# Comparisons are turned so that NaN, which no comparison holds for, comes out as NaN.
 # fmt: off
 _ROWS = (
     Op("add", "+", lambda a, b: a + b, np.add,          (lambda a, b, r: 1.0, lambda a, b, r: 1.0)),

@@ -58,8 +58,8 @@ class Value(Methods):
         self.grad = UNSWEPT
         if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
             tracer.born(self)
-        if self.__class__ is Value:
-            self.__class__ = Recorded  # pyright: ignore[reportAttributeAccessIssue]
+        if self.__class__ is Value:  # and no subclass of yours
+            self.__class__ = Recorded  # which says below why  # pyright: ignore[reportAttributeAccessIssue]
 
     @property
     def data(self) -> float:
@@ -336,7 +336,8 @@ def at_edge(op: Op, operands: Sequence[Any]) -> Any:
     partials = op.partials_at(data, result, wanted, names)
     if len(operands) > 2 or op.arity is None:
         return node(result, op, 0.0, tuple(operands), 0.0, tuple(partials))
-    return node(result, op, *(*operands, 0.0)[:2], *(*partials, 0.0)[:2])
+    a, b, da, db = *(*operands, 0.0)[:2], *(*partials, 0.0)[:2]  # the second of each is 0 where there is one operand
+    return node(result, op, a, b, da, db)
 
 
 def as_value(x: Any) -> Value:
