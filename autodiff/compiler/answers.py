@@ -57,8 +57,8 @@ class Answer:
             if not each:
                 place[...] = 0.0
                 self._added.append((x, place))
-            elif x.__class__ is Var and x.number in direct:
-                self.direct[f"v{x.number}"] = place
+            elif x.__class__ is Var and x.number in direct and size == rows:
+                self.direct[f"v{x.number}"] = place.reshape(rows)  # which is no copy
             elif size:
                 self._copied.append((x, place))
         self._sums = [place for _, place in self._added] + [self.gradient] * (not want.per_row)

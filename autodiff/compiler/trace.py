@@ -393,9 +393,9 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
             for k, index in enumerate(itertools.product(*map(range, sample))):
                 stand_ins[index] = tracer.input(i, k, f"{name}[{', '.join(map(str, index))}]")
             arguments.append(stand_ins)
-    with grad_mode.tracing(tracer):
+    with grad_mode.tracing(tracer), grad_mode.recording(on=True):  # a no_grad around the call is not part of f
         try:
-            returned = f(*arguments)
+            returned = _called(f, arguments, names)
             flat, shape = _flat(returned)
             if not flat:
                 raise TypeError(f"the function must return at least one number, and returned {returned!r}")
@@ -405,6 +405,19 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
         finally:
             tracer.open = False
     return tracer.without_copies()
+
+
+def _called(f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str]) -> Any:
+    try:
+        return f(*arguments)
+    except TypeError as error:
+        numbers = [name for name, x in zip(names, arguments, strict=True) if x.__class__ is Traced]
+        if "Traced" not in str(error) or not numbers:
+            raise
+        raise TypeError(
+            f"{error}: one row of {' and of '.join(numbers)} is ONE number in this call; a program's arguments have one "
+            "more axis in front than the function's, the rows"
+        ) from error
 
 
 def _product(a: Any, b: Any) -> Any:
