@@ -713,6 +713,8 @@ def test_one_argument_or_several_arrays_or_numbers():
         assert (answer[2] if wanted is not None else None) == wanted
     made, _ = point(lambda v: v[0] * 3.0, (1,), arguments={0})
     assert made.function((0,), single=True, gradient=True)([], [2.0])[2] == [3.0]
+    made, _ = point(lambda v: v[0] * v[0], (1,), arguments={0})
+    assert made.function((0,), single=True, gradient=True)([], [2.0])[2] == [4.0]
 
 
 def test_points_beyond_floats_are_handed_back():

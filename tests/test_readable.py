@@ -149,7 +149,30 @@ def pixels():
     return f, (RNG.normal(size=(4, 3, 3)),)
 
 
-FUNCTIONS = {f.__name__: f for f in (recurrent, black_scholes, classifier, branches, pixels)}
+def tied():
+    """An autoencoder: the same weights forward and transposed."""
+    weights = [[Value(v) for v in row] for row in RNG.normal(size=(3, 4))]
+    biases = [Value(v) for v in RNG.normal(size=3)]
+
+    def f(x):
+        hidden = [tanh(weighted_sum(w, x, b)) for w, b in zip(weights, biases, strict=True)]
+        back = [weighted_sum(column, hidden) for column in zip(*weights, strict=True)]
+        return sum((a - b) ** 2 for a, b in zip(x, back, strict=True))
+
+    return f, (RNG.normal(size=(5, 4)),)
+
+
+def grid():
+    """Sums along one axis of products, and the logarithms of sums of exponentials along it."""
+
+    def f(x):
+        products = [[tanh(each) * exp(each) for each in row] for row in x]
+        return sum(tanh(sum(row)) + logsumexp(list(entries)) ** 2 for row, entries in zip(products, x, strict=True))
+
+    return f, (RNG.normal(size=(6, 3, 4)),)
+
+
+FUNCTIONS = {f.__name__: f for f in (recurrent, black_scholes, classifier, branches, pixels, tied, grid)}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -300,8 +300,7 @@ class Grouping:
         top = code.new(MAX, (x,), units[:-1], batched=x.batched)
         if self.careful:  # exp(∞ − ∞) is no number, and the largest may be infinite
             top = where(abs(top) == math.inf, 0.0, top)
-        if top.__class__ is Var:
-            top.needs = False  # it cancels
+        top.needs = False  # it cancels
         top_again = code.expand(top, (*top.units, 1)) if len(units) == 2 else top
         return top + log(code.sum_units(exp(x - top_again), n))
 
