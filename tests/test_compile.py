@@ -414,7 +414,7 @@ def test_a_function_without_arguments():
 
 def test_tied_weights_and_rows_used_again(rng):
     """A matrix forward and transposed, rows of a layer again as another layer, a penalty on biases, biases computed."""
-    W, b, c = leaves(rng, 4, 4), leaves(rng, 4), leaves(rng, 2)
+    W, b, c = leaves(rng, 4, 4), leaves(rng, 4), leaves(rng, 4)
     hidden = lambda x: [tanh(weighted_sum(w, x, bias)) for w, bias in zip(W, b, strict=True)]
 
     def tied(x):
@@ -428,13 +428,17 @@ def test_tied_weights_and_rows_used_again(rng):
         return sum(hidden(x)) + 0.1 * sum(bias * bias for bias in b)
 
     def computed_biases(x):
-        return sum(tanh(weighted_sum(w, x) + OPS["sin"](bias)) for w, bias in zip(W[:2], c, strict=True))
+        biases = [OPS["sin"](bias) for bias in c]
+        inner = [tanh(weighted_sum(w, x) + bias) for w, bias in zip(W[:2], biases, strict=False)]
+        return sum(
+            tanh(weighted_sum(w, inner) + bias) for w, bias in zip((W[2][:2], W[3][:2]), biases[2:], strict=True)
+        )
 
     X = rng.normal(size=(5, 4))
     assert_like_eager(tied, [W, b], X)
     assert_like_eager(again, [W, b], X)
     assert_like_eager(penalized, [W, b], X)
-    assert_like_eager(computed_biases, [*W[:2], c], X)
+    assert_like_eager(computed_biases, [*W[:2], W[2][:2], W[3][:2], c], X)
 
 
 def test_weights_that_are_an_argument(rng):
@@ -524,6 +528,8 @@ def test_what_depends_on_a_row_in_name_alone():
     w = [[Value(float(i + 3 * j)) for i in range(3)] for j in range(2)]
     f = lambda x: sum(tanh(weighted_sum(row, [x**0, 0.0 * x, x])) for row in w)
     assert_like_eager(f, w, np.array([0.3, -0.2]))
+    ones = lambda x: weighted_sum(w[0], [each**0 for each in x])
+    assert_like_eager(ones, w[0], np.array([[0.3, -0.2, 0.0], [1.0, 0.0, 2.0]]))
 
 
 # Arguments.
@@ -1040,13 +1046,14 @@ def test_other_things_beside_a_stand_in(rng):
         (lambda x: x > many, np.greater.outer(x, many)),
         (lambda x: x == many, np.equal.outer(x, many)),
         (lambda x: x + np.array(2.0), x + 2.0),
+        (lambda x: 2.0**x - x**2.0, 2.0**x - x**2),
         (lambda x: np.array(2.0) * x, 2.0 * x),
         (lambda x: (x < np.array(1.0)) + np.float32(1.0), (x < 1.0) + 1.0),
         (lambda x: x.relu() + x.sigmoid() + x.tanh() + x.exp(), np.maximum(x, 0) + 1 / (1 + np.exp(-x)) + np.tanh(x) + np.exp(x)),
     ):  # fmt: skip
         np.testing.assert_allclose(compile(f)(x), wanted, rtol=1e-14)
     for f in (lambda x: x + "text", lambda x: "text" * x, lambda x: x < "text", lambda x: x**None):
-        for call in (lambda: compile(f)(x), lambda: f(Value(1.0))):  # noqa: B023 # called at once
+        for call in (lambda: compile(f)(x), lambda: f(Value(1.0))):
             with pytest.raises(TypeError):
                 call()
     assert compile(lambda x: x * ((x == "text") + 1.0))([3.0]) == [3.0]

@@ -326,7 +326,9 @@ class Readable:
 
     def matrix(self, x: Var) -> str:
         """The text of what is the same for all rows and has two axes, as a matrix."""
-        return self.name(x) if self._is_matrix(x) else f"{self.text(x, _ATOM)}[..., 0]"
+        if not self._is_matrix(x):
+            return f"{self.text(x, _ATOM)}[..., 0]"
+        return f"({self.inline[x.number][0]})" if x.number in self.inline else self.name(x)
 
     def _number(self, x: Any, strength: float = 0) -> str:
         """The text of an operand that must be a number, where a comparison would be a truth value."""
