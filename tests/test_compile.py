@@ -945,8 +945,29 @@ def test_returned_arrays_are_the_callers_own(rng):
             np.testing.assert_array_equal(a, b)
 
 
-def test_a_point_after_a_batch_has_its_own_order():
-    """`parameters`, and so `backward`, follow the last call, also where that took the short way."""
+def test_points_and_batches_have_one_order(rng):
+    """Whoever holds `parameters` from a call of the other kind pairs the derivatives as they belong, whichever came first."""
+    a, b, c = (Value(x, name) for x, name in ((2.0, "a"), (3.0, "b"), (5.0, "c")))
+    W = leaves(rng, 3, 4)
+    layer = lambda x, y: sum(tanh(weighted_sum(w[:2], [x, y], w[2]) + exp(w[3]) * x) for w in W)
+    for f in (lambda x, y: (b * x + a) * c * y + a, layer, lambda x, y: (a + b) * c * x - y / a):
+        x, y = rng.normal(size=2)
+        out = f(Value(x), Value(y))
+        out.backward()
+        calls = [lambda p, x=x, y=y: p.value_and_grad(x, y)[1], lambda p, x=x, y=y: p.value_and_grad([x], [y])[1]]
+        for first, second in (calls, calls[::-1]):
+            program = compile(f)
+            first(program)
+            held = program.parameters
+            gradient = second(program)
+            assert [id(p) for p in program.parameters] == [id(p) for p in held]
+            np.testing.assert_allclose(gradient, [p.grad for p in held], **CLOSE)
+        for p in (a, b, c, *flat(W)):
+            p.zero_grad()
+
+
+def test_a_point_after_a_batch_and_a_batch_after_a_point():
+    """`backward` adds what belongs to each, also where a call took the short way."""
     W = [[Value(float(i * 3 + j), f"w{i}{j}") for j in range(3)] for i in range(2)]
     v = [Value(1.0 + i, f"v{i}") for i in range(3)]
     f = lambda x, y: sum(tanh(weighted_sum(row, [v[0] * x, v[1] * y, v[2] * x * y]) / 9) for row in W)
