@@ -383,6 +383,8 @@ def test_equal_vars_are_made_once_and_identities_are_used():
     assert OPS["neg"](-x) is x
     assert (x * -1.0).op is OPS["neg"]
     assert (x + (-y)).op is OPS["sub"]
+    assert ((-x) + y).args == (y, x)
+    assert x - (-y) is x + y
     assert x**1.0 is x
     assert x**0.0 == 1.0
     assert (0.0 * x).__class__ is Var

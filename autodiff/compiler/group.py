@@ -24,6 +24,7 @@ from autodiff.compiler.code import (
     MATMUL,
     MAX,
     TAKE,
+    TOTALS,
     VIEW,
     Code,
     Units,
@@ -34,7 +35,6 @@ from autodiff.compiler.graph import Graph, Term
 from autodiff.ops import OPS, exp, log, where
 
 _ADD, _SUB, _MUL, _NEG, _LSE = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"], OPS["logsumexp"]
-_TOTALS = frozenset(OPS[name] for name in ("total", "mean", "weighted_sum"))
 _BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
 _GATHER = 8  # smaller groups whose operands lie scattered are not worth copying them together
 _REDUCE = 4  # from so many terms of one kind on, a sum is taken along an axis
@@ -185,8 +185,8 @@ class Grouping:
             operands = [
                 self.column([graph.operands[i][k] for i in nodes]) for k in range(len(graph.operands[nodes[0]]))
             ]
-            # A sum in `no_grad` is no sum of products: what it does on floats, Vars do as well.
-            result = op.forward(*operands) if op in _TOTALS else self.code.apply(op, *operands)
+            # A sum in `no_grad` is no sum of products.
+            result = op.forward(*operands) if op in TOTALS else self.code.apply(op, *operands)
         self._settle(nodes, result)
 
     def _settle(self, nodes: list[int], result: Any) -> None:
