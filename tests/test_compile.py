@@ -7,6 +7,7 @@ test_compiler_passes.py.
 import copy
 import inspect
 import math
+import operator
 import pickle
 import sys
 import threading
@@ -28,6 +29,7 @@ from autodiff import (
     logsumexp,
     maximum,
     mean,
+    minimum,
     no_grad,
     relu,
     sigmoid,
@@ -336,6 +338,22 @@ def test_operations_of_the_users_own(rng):
     assert_like_eager(f, W, rng.normal(size=(4, 2)))
 
 
+def test_rules_of_the_users_own_may_use_every_operator(rng):
+    """A rule of partials is written with plain operators on either side, and comparisons; one for any number too."""
+    odd = Op(
+        "odd", "odd", lambda a: 2.0**a + a * abs(a), lambda a: 2.0**a + a * np.abs(a),
+        (lambda a, r: math.log(2.0) * 2.0**a + 2.0 * where(a <= 0.0, -a, a) + 0.0 * (1.0 - r),),
+    )  # fmt: skip
+    norm = Op(
+        "norm", "‖·‖", lambda *xs: math.hypot(*xs), lambda *xs: np.sqrt(sum(np.square(x) for x in xs)),
+        lambda xs, r: [x / r for x in xs],
+    )  # fmt: skip
+    w = leaves(rng, 2)
+    X = rng.normal(size=(4, 3, 9))
+    assert_like_eager(lambda x: odd(w[0] * x), w[:1], X[:, 0, 0])
+    assert_like_eager(lambda x: sum((k + 1.0) * norm(*column, w[1]) for k, column in enumerate(x.T)), w[1:], X)
+
+
 def test_no_grad_inside_is_a_constant(rng):
     """What is computed in no_grad hands no δ on, as in the eager engine."""
     w = leaves(rng, 3)
@@ -372,6 +390,10 @@ def test_functions_that_give_constants_or_arguments():
         assert value == np.dot(values, [1.0, 2.0])
         np.testing.assert_array_equal(dx, [slope, 2 * slope])
         np.testing.assert_array_equal(gradient, [3.0] * len(program.parameters))
+        for _ in range(2):  # a second call of the same shape goes a shorter way, if there is one
+            value, gradient = program.value_and_grad(X)
+            assert value == np.mean(values)
+            np.testing.assert_array_equal(gradient, [1.0] * len(program.parameters))
         value, gradient, dx = program.value_and_grad(-2.0, argnums=0)
         assert (value, dx) == (values[1], slope)
         np.testing.assert_array_equal(gradient, [1.0] * len(program.parameters))
@@ -388,6 +410,96 @@ def test_a_function_without_arguments():
     value, gradient = program.value_and_grad()
     assert value == 10.0
     assert dict(zip([p.label for p in program.parameters], gradient, strict=True)) == {"a": 5.0, "b": 2.0}
+
+
+def test_tied_weights_and_rows_used_again(rng):
+    """A matrix forward and transposed, rows of a layer again as another layer, a penalty on biases, biases computed."""
+    W, b, c = leaves(rng, 4, 4), leaves(rng, 4), leaves(rng, 4)
+    hidden = lambda x: [tanh(weighted_sum(w, x, bias)) for w, bias in zip(W, b, strict=True)]
+
+    def tied(x):
+        back = [weighted_sum(column, hidden(x)) for column in zip(*W, strict=True)]
+        return sum((a - z) ** 2 for a, z in zip(x, back, strict=True))
+
+    def again(x):
+        return sum(weighted_sum(w, hidden(x), bias) ** 2 for w, bias in zip(W[:2], b[:2], strict=True))
+
+    def penalized(x):
+        return sum(hidden(x)) + 0.1 * sum(bias * bias for bias in b)
+
+    def computed_biases(x):
+        biases = [OPS["sin"](bias) for bias in c]
+        inner = [tanh(weighted_sum(w, x) + bias) for w, bias in zip(W[:2], biases, strict=False)]
+        return sum(
+            tanh(weighted_sum(w, inner) + bias) for w, bias in zip((W[2][:2], W[3][:2]), biases[2:], strict=True)
+        )
+
+    X = rng.normal(size=(5, 4))
+    assert_like_eager(tied, [W, b], X)
+    assert_like_eager(again, [W, b], X)
+    assert_like_eager(penalized, [W, b], X)
+    assert_like_eager(computed_biases, [*W[:2], W[2][:2], W[3][:2], c], X)
+
+
+def test_weights_that_are_an_argument(rng):
+    """The rows share a matrix that is given: δ reaches it, and, where only that is asked for, the inputs alone."""
+    f = lambda W, x: sum(tanh(weighted_sum(w, x)) for w in W)
+    program = compile(f, in_axes=(None, 0))
+    W, X = rng.normal(size=(2, 3)), rng.normal(size=(5, 3))
+    slopes = 1.0 - np.tanh(X @ W.T) ** 2
+    _, _, dx = program.value_and_grad(W, X, argnums=1, reduce="sum")
+    np.testing.assert_allclose(dx, slopes @ W, **CLOSE)
+    _, _, dW = program.value_and_grad(W, X, argnums=0, reduce="sum")
+    np.testing.assert_allclose(dW, slopes.T @ X, **CLOSE)
+
+
+def test_a_number_times_every_entry_of_several_sums(rng):
+    """s · t₁ + … + s · t₄, three times: δ of s is the sum over the terms and over the sums."""
+    V = leaves(rng, 3, 4)
+
+    def f(s, x):
+        exponentials = [[exp(v * each) for v, each in zip(row, x, strict=True)] for row in V]
+        return sum(OPS["sin"](sum(s * t for t in row)) for row in exponentials)
+
+    assert_like_eager(f, V, rng.normal(size=5), rng.normal(size=(5, 4)))
+
+
+def test_a_permutation_is_taken_back_in_the_reverse_pass(rng):
+    """Numbers read in another order: each δ returns to where its number came from."""
+    order = [3, 0, 6, 1, 7, 2, 5, 4]
+
+    def f(x):
+        u = [tanh(each) for each in x]
+        return sum((k + 1.0) * OPS["sin"](u[i]) for k, i in enumerate(order))
+
+    X = rng.normal(size=(3, 8))
+    _, _, dx = compile(f).value_and_grad(X, argnums=0, reduce="sum")
+    factors = 1.0 + np.argsort(order)
+    np.testing.assert_allclose(dx, factors * np.cos(np.tanh(X)) * (1.0 - np.tanh(X) ** 2), **CLOSE)
+    assert_like_eager(f, [], X)
+
+
+def test_named_sums_stay_arrays_of_their_own(rng):
+    """Labels keep a layer's weighted sums and a shifted vector: summed up, they have the derivatives of the whole."""
+    W, X = leaves(rng, 3, 4), rng.normal(size=(5, 4))
+
+    def labelled(x, name):
+        x.label = name
+        return x
+
+    def layer(x):
+        return total([labelled(weighted_sum(w, x), f"z{i}") for i, w in enumerate(W)])
+
+    value, gradient = compile(layer).value_and_grad(X)
+    np.testing.assert_allclose(value, (X @ numbers(W).reshape(3, 4).T).sum(axis=1).mean(), **CLOSE)
+    np.testing.assert_allclose(gradient, np.tile(X.mean(axis=0), 3), **CLOSE)
+
+    def shifted(s, x):
+        return OPS["sin"](total([labelled(s + tanh(each), f"y{i}") for i, each in enumerate(x)]))
+
+    s = rng.normal(size=5)
+    _, _, ds = compile(shifted).value_and_grad(s, X, argnums=0, reduce="sum")
+    np.testing.assert_allclose(ds, 4.0 * np.cos(4.0 * s + np.tanh(X).sum(axis=1)), **CLOSE)
 
 
 def test_a_number_spread_over_a_product():
@@ -416,6 +528,8 @@ def test_what_depends_on_a_row_in_name_alone():
     w = [[Value(float(i + 3 * j)) for i in range(3)] for j in range(2)]
     f = lambda x: sum(tanh(weighted_sum(row, [x**0, 0.0 * x, x])) for row in w)
     assert_like_eager(f, w, np.array([0.3, -0.2]))
+    ones = lambda x: weighted_sum(w[0], [each**0 for each in x])
+    assert_like_eager(ones, w[0], np.array([[0.3, -0.2, 0.0], [1.0, 0.0, 2.0]]))
 
 
 # Arguments.
@@ -755,6 +869,26 @@ def test_check_names_the_row():
 # The short ways, and whose numbers are whose.
 
 
+def test_check_of_static_arguments_and_of_what_is_stopped():
+    """Only numbers are looked at, `no_grad` changes nothing, and what no domain forbids is named all the same."""
+
+    def f(kind, x):
+        with no_grad():
+            shift = log(x) if kind == "log" else x
+        return sqrt(x) + shift
+
+    program = compile(f, static_argnums=0)
+    np.testing.assert_allclose(program("log", [1.0, 4.0], check=True), [1.0, 2.0 + math.log(4.0)], **CLOSE)
+    with pytest.raises(DomainError, match=r"row 1: log of -4.0"):
+        program("log", [1.0, -4.0], check=True)
+    with pytest.raises(DomainError, match=r"row 1: sqrt of -4.0"):
+        program("plain", [1.0, -4.0], check=True)
+    with pytest.raises(ValueError, match="row 1 of x is NaN"):
+        program("plain", [1.0, math.nan], check=True)
+    with pytest.raises(DomainError, match=r"row 1: sub of inf and inf is not a real number"):
+        compile(lambda x: (x + 1.0) - x)([1.0, math.inf], check=True)
+
+
 def test_calls_of_every_kind_in_any_order(rng):
     """A program remembers its last call; other shapes, kinds of numbers, orders of calls get their own answers."""
     w = leaves(rng, 2)
@@ -811,8 +945,29 @@ def test_returned_arrays_are_the_callers_own(rng):
             np.testing.assert_array_equal(a, b)
 
 
-def test_a_point_after_a_batch_has_its_own_order():
-    """`parameters`, and so `backward`, follow the last call, also where that took the short way."""
+def test_points_and_batches_have_one_order(rng):
+    """Whoever holds `parameters` from a call of the other kind pairs the derivatives as they belong, whichever came first."""
+    a, b, c = (Value(x, name) for x, name in ((2.0, "a"), (3.0, "b"), (5.0, "c")))
+    W = leaves(rng, 3, 4)
+    layer = lambda x, y: sum(tanh(weighted_sum(w[:2], [x, y], w[2]) + exp(w[3]) * x) for w in W)
+    for f in (lambda x, y: (b * x + a) * c * y + a, layer, lambda x, y: (a + b) * c * x - y / a):
+        x, y = rng.normal(size=2)
+        out = f(Value(x), Value(y))
+        out.backward()
+        calls = [lambda p, x=x, y=y: p.value_and_grad(x, y)[1], lambda p, x=x, y=y: p.value_and_grad([x], [y])[1]]
+        for first, second in (calls, calls[::-1]):
+            program = compile(f)
+            first(program)
+            held = program.parameters
+            gradient = second(program)
+            assert [id(p) for p in program.parameters] == [id(p) for p in held]
+            np.testing.assert_allclose(gradient, [p.grad for p in held], **CLOSE)
+        for p in (a, b, c, *flat(W)):
+            p.zero_grad()
+
+
+def test_a_point_after_a_batch_and_a_batch_after_a_point():
+    """`backward` adds what belongs to each, also where a call took the short way."""
     W = [[Value(float(i * 3 + j), f"w{i}{j}") for j in range(3)] for i in range(2)]
     v = [Value(1.0 + i, f"v{i}") for i in range(3)]
     f = lambda x, y: sum(tanh(weighted_sum(row, [v[0] * x, v[1] * y, v[2] * x * y]) / 9) for row in W)
@@ -830,6 +985,132 @@ def test_a_point_after_a_batch_has_its_own_order():
         program.backward(0.1, 0.3)
         np.testing.assert_allclose([p.grad for p in everything], wanted, **CLOSE)
         program(x, x)
+
+
+def test_a_point_takes_the_short_way_only_where_it_leads():
+    """After a call with floats: integers, an overflow, a training block, a row by itself give what is right for each."""
+    w = Value(2.0, "w")
+    program = compile(lambda x, y: w * exp(x) + y)
+    once = lambda x, y: (w.data * math.exp(x) + y, math.exp(x))
+    for x, y in ((0.5, 1.0), (0.25, 2.0), (1, 2), (0.5, -1.0)):
+        value, gradient = program.value_and_grad(x, y)
+        np.testing.assert_allclose([value, *gradient], once(x, y), rtol=1e-15)
+    assert program.value_and_grad(1000.0, 1.0)[0] == math.inf
+    with pytest.raises(TypeError, match="argument"):
+        program.value_and_grad(0.5)
+    with program.training(0.5, 1.0) as parameters:
+        parameters[:] = 3.0
+        assert program.value_and_grad(0.5, 1.0)[0] == pytest.approx(3.0 * math.exp(0.5) + 1.0)
+        assert program(0.5, 1.0) == pytest.approx(3.0 * math.exp(0.5) + 1.0)
+    assert w.data == 3.0
+    value, gradient, by = program.value_and_grad(0.5, 1.0, reduce=None, argnums=[0, 1])
+    assert gradient.shape == (1, 1)
+    np.testing.assert_allclose([*gradient[0], *by], [math.exp(0.5), 3.0 * math.exp(0.5), 1.0], rtol=1e-15)
+
+
+def test_another_number_of_arguments_after_the_short_way(rng):
+    """A call like the last one but for an argument too many is refused by the function itself."""
+    program = compile(lambda x: x * x)
+    x = rng.normal(size=4)
+    for _ in range(2):
+        assert program.value_and_grad(x)[0] == pytest.approx((x * x).mean())
+    with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given"):
+        program.value_and_grad(x, x)
+    assert program.value_and_grad(x)[0] == pytest.approx((x * x).mean())
+
+
+def test_weights_without_a_sum_scale_each_row(rng):
+    """With `reduce=None` and weights: weight · value and weight · slope of each row."""
+    w = Value(1.5)
+    x, weights = rng.normal(size=4), np.array([0.0, 1.0, -2.0, 3.0])
+    value, gradient, dx = compile(lambda x: w * x * x).value_and_grad(x, reduce=None, weights=weights, argnums=0)
+    np.testing.assert_allclose(value, weights * 1.5 * x * x, **CLOSE)
+    np.testing.assert_allclose(gradient[:, 0], weights * x * x, **CLOSE)
+    np.testing.assert_allclose(dx, weights * 3.0 * x, **CLOSE)
+
+
+def test_shapes_and_rows_without_end(rng):
+    """Programs for a few shapes, and buffers for a few numbers of rows, are kept; with more of them the numbers stay right."""
+    traces = []
+    program = compile(lambda x: traces.append(len(x)) or sum(tanh(each) for each in x))
+    widths = [*range(1, 13), 12, 1]
+    for width in widths:
+        X = rng.normal(size=(3, width))
+        np.testing.assert_allclose(program(X), np.tanh(X).sum(axis=1), **CLOSE)
+    assert traces == [*range(1, 13), 1]  # the last is still there, the first was let go
+    for rows in (*range(1, 13), 1):
+        X = rng.normal(size=(rows, 1))
+        np.testing.assert_allclose(program(X), np.tanh(X[:, 0]), **CLOSE)
+    (trace,) = [t for t in program._traces.values() if t.shapes == [(1,)]]
+    for version in trace.versions.values():
+        assert all(len(instances) <= 8 for instances in version._instances.values())
+
+
+def test_callables_without_a_signature():
+    """Built-in callables tell no names: errors call their arguments by number."""
+    program = compile(operator.methodcaller("log"))
+    x = np.array([1.0, 2.0])
+    np.testing.assert_allclose(program(x), np.log(x), rtol=1e-15)
+    with pytest.raises(ValueError, match="row 1 of argument0 is NaN"):
+        program([1.0, math.nan], check=True)
+
+
+def test_other_things_beside_a_stand_in(rng):
+    """Arrays on either side give arrays, boxes what they hold, a subclass of float a number; text is refused as by Values."""
+    x, many = np.array([-1.5, 0.5, 2.0]), np.array([-1.0, 0.5, 3.0])
+    for f, wanted in (
+        (lambda x: x * many, np.multiply.outer(x, many)),
+        (lambda x: many - x, many - x[:, None]),
+        (lambda x: maximum(x, many), np.maximum.outer(x, many)),
+        (lambda x: OPS["atan2"](x, many), np.arctan2.outer(x, many)),
+        (lambda x: x > many, np.greater.outer(x, many)),
+        (lambda x: x == many, np.equal.outer(x, many)),
+        (lambda x: x + np.array(2.0), x + 2.0),
+        (lambda x: 2.0**x - x**2.0, 2.0**x - x**2),
+        (lambda x: np.array(2.0) * x, 2.0 * x),
+        (lambda x: (x < np.array(1.0)) + np.float32(1.0), (x < 1.0) + 1.0),
+        (lambda x: x.relu() + x.sigmoid() + x.tanh() + x.exp(), np.maximum(x, 0) + 1 / (1 + np.exp(-x)) + np.tanh(x) + np.exp(x)),
+    ):  # fmt: skip
+        np.testing.assert_allclose(compile(f)(x), wanted, rtol=1e-14)
+    for f in (lambda x: x + "text", lambda x: "text" * x, lambda x: x < "text", lambda x: x**None):
+        for call in (lambda: compile(f)(x), lambda: f(Value(1.0))):
+            with pytest.raises(TypeError):
+                call()
+    assert compile(lambda x: x * ((x == "text") + 1.0))([3.0]) == [3.0]
+    outside = Value(2.0) * 3.0
+    for f in (lambda x: x + np.array(outside), lambda x: x > outside, lambda x: x == np.array(outside)):
+        with pytest.raises(TraceError, match="computed outside it"):
+            compile(f)(x)
+
+
+def test_a_stand_in_can_be_printed():
+    """Debugging prints show a name, and nothing that looks like a number."""
+    shown = []
+    compile(lambda speed: shown.append(f"{speed} {speed * 2.0!r}") or speed)([1.0])
+    assert shown == ["<traced speed> <traced number>"]
+
+
+def test_constants_beyond_a_domain_are_nan_in_their_branch():
+    """log(−1) of constants is NaN, as NumPy has it, where it is chosen, and disturbs no other row."""
+    program = compile(lambda x: where(x > 0.0, x * x, log(Value(-1.0))))
+    value, _, dx = program.value_and_grad([3.0, -1.0], reduce=None, argnums=0)
+    np.testing.assert_array_equal(value, [9.0, math.nan])
+    assert dx[0] == 6.0
+
+
+def test_infinite_constants_at_one_point():
+    """Bounds that are no bounds: infinities among the constants."""
+    f = lambda x: clip(x, -math.inf, math.inf) + minimum(exp(x), math.inf) + maximum(x, -math.inf)
+    assert compile(f).value_and_grad(0.5, argnums=0)[2] == pytest.approx(2.0 + math.exp(0.5))
+    assert math.isnan(compile(lambda x: where(x > 0.0, math.nan, x))(1.0))
+
+
+def test_a_slope_that_cancels():
+    """Where the δ of two uses is together 0, nothing is handed on."""
+    program = compile(lambda x: exp(x) - exp(x) + 3.0 * x)
+    value, _, dx = program.value_and_grad([1.0, 2.0], argnums=0, reduce="sum")
+    assert value == pytest.approx(9.0)
+    np.testing.assert_array_equal(dx, [3.0, 3.0])
 
 
 def test_tracing_happens_once_per_shape():

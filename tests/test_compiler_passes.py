@@ -383,6 +383,8 @@ def test_equal_vars_are_made_once_and_identities_are_used():
     assert OPS["neg"](-x) is x
     assert (x * -1.0).op is OPS["neg"]
     assert (x + (-y)).op is OPS["sub"]
+    assert ((-x) + y).args == (y, x)
+    assert x - (-y) is x + y
     assert x**1.0 is x
     assert x**0.0 == 1.0
     assert (0.0 * x).__class__ is Var
@@ -713,6 +715,8 @@ def test_one_argument_or_several_arrays_or_numbers():
         assert (answer[2] if wanted is not None else None) == wanted
     made, _ = point(lambda v: v[0] * 3.0, (1,), arguments={0})
     assert made.function((0,), single=True, gradient=True)([], [2.0])[2] == [3.0]
+    made, _ = point(lambda v: v[0] * v[0], (1,), arguments={0})
+    assert made.function((0,), single=True, gradient=True)([], [2.0])[2] == [4.0]
 
 
 def test_points_beyond_floats_are_handed_back():

@@ -1,13 +1,30 @@
 """The readable text of a program, and what `explain` says of it."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from autodiff import Op, Value, compile, erf, exp, log, logsumexp, mean, sqrt, tanh, where
+from autodiff import (
+    OPS,
+    Op,
+    Value,
+    compile,
+    erf,
+    exp,
+    log,
+    logsumexp,
+    mean,
+    no_grad,
+    sqrt,
+    tanh,
+    total,
+    weighted_sum,
+    where,
+)
 from models import MLP
 from models.losses import cross_entropy, half_squared_error, l2
 
@@ -149,7 +166,48 @@ def pixels():
     return f, (RNG.normal(size=(4, 3, 3)),)
 
 
-FUNCTIONS = {f.__name__: f for f in (recurrent, black_scholes, classifier, branches, pixels)}
+def tied():
+    """An autoencoder: the same weights forward and transposed."""
+    weights = [[Value(v) for v in row] for row in RNG.normal(size=(3, 4))]
+    biases = [Value(v) for v in RNG.normal(size=3)]
+
+    def f(x):
+        hidden = [tanh(weighted_sum(w, x, b)) for w, b in zip(weights, biases, strict=True)]
+        back = [weighted_sum(column, hidden) for column in zip(*weights, strict=True)]
+        return sum((a - b) ** 2 for a, b in zip(x, back, strict=True))
+
+    return f, (RNG.normal(size=(5, 4)),)
+
+
+def grid():
+    """Sums along one axis of products, and the logarithms of sums of exponentials along it."""
+    weights = [[Value(v) for v in row] for row in RNG.normal(size=(3, 4))]
+
+    def f(x):
+        scaled = [
+            [w * each for w, each in zip(row, entries, strict=True)] for row, entries in zip(weights, x, strict=True)
+        ]
+        products = [sum(tanh(z) * exp(z) for z in row) for row in scaled]
+        return sum(tanh(product) + logsumexp(row) ** 2 for product, row in zip(products, scaled, strict=True))
+
+    return f, (RNG.normal(size=(6, 3, 4)),)
+
+
+def stopped():
+    """What `no_grad` keeps constant: sums of every kind among it."""
+    w = [Value(v) for v in RNG.normal(size=4)]
+
+    def f(x):
+        with no_grad():
+            centred = [each - mean(list(x)) for each in x]
+            scale = 1.0 + abs(weighted_sum(w, centred, w[0])) + logsumexp(list(x)) ** 2
+            offset = total([scale, *w])
+        return weighted_sum(w, centred, offset * w[1]) / scale
+
+    return f, (RNG.normal(size=(5, 4)),)
+
+
+FUNCTIONS = {f.__name__: f for f in (recurrent, black_scholes, classifier, branches, pixels, tied, grid, stopped)}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -168,12 +226,17 @@ def test_any_function_as_text(name, tmp_path):
 
 def test_names_come_from_labels_and_never_collide(tmp_path):
     """Labels that are no identifiers, keywords, or the text's own names are bent, not trusted."""
-    labels = ["lambda", "xp", "rows", "flat", "2nd", "a b", "np", "x", 'q"""; import os', "σ"]
+    labels = ["lambda", "xp", "rows", "flat", "2nd", "a b", "a_b", "np", "x", 'q"""; import os', "σ"]
+    names = ["exp", "log", "tanh", "sqrt", "sin", "cos", "sigmoid", "atan", "relu", "softplus", "erf"]
     leaves = [Value(1.0 + i, label) for i, label in enumerate(labels)]
-    program = compile(lambda x: sum(v * x ** (i % 3 + 1) for i, v in enumerate(leaves)))
+    program = compile(
+        lambda x: sum(OPS[name](v) * x ** (1 + i) for i, (name, v) in enumerate(zip(names, leaves, strict=True)))
+    )
     x = np.array([0.5, -1.5])
     value, gradient = program.value_and_grad(x)
     assert "import os" not in program.source
+    for name in ("lambda_", "_2nd", "a_b", "a_b_2", "x_2", "σ"):
+        assert re.search(rf"^    {name} = flat\[\d+\]$", program.source, re.MULTILINE), name
     text_value, text_gradient = loaded(program.source, tmp_path).value_and_grad(
         np.array([p.data for p in program.parameters]), x
     )

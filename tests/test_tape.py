@@ -20,6 +20,7 @@ from autodiff import (
     sin,
     sqrt,
     tanh,
+    total,
     weighted_sum,
     where,
 )
@@ -43,7 +44,7 @@ def mixed(x, y):
     u, v, w = W
     shared = tanh(u * v) + exp(w) * 2.0
     with no_grad():
-        stopped = sin(x[0] + u)
+        stopped = sin(total([x[0] + u])) ** 1.0
     h = relu(x[0] * u - 3.0 / (2.0 + y * y)) ** 2 + shared
     h = where(y > 0.0, h * h, clip(h, -0.5, 2.0)) + stopped * h
     h = weighted_sum([u, 0.5, x[1]], [h, x[0], w], v) - mean([y, u, 2.0 * h])
@@ -123,9 +124,10 @@ def test_what_has_structure_is_no_tape():
 
 def test_a_program_that_is_a_tape():
     """As the eager engine, sample by sample; its text and its counts are there as for any other."""
-    program = compile(deep)
+    program = compile(lambda x, y, nothing: deep(x, y))
+    nothing = np.zeros((4, 0))
     X, Y = np.random.default_rng(6).normal(size=(4, 2)), np.array([0.3, -0.2, 1.0, -1.0])
-    value, gradient, (dX, dY) = program.value_and_grad(X, Y, argnums=(0, 1))
+    value, gradient, (dX, dY, dN) = program.value_and_grad(X, Y, nothing, argnums=(0, 1, 2))
     values, gradients, at_x, at_y = [], [], [], []
     for row, y in zip(X, Y, strict=True):
         for p in W:
@@ -137,16 +139,17 @@ def test_a_program_that_is_a_tape():
         gradients.append([p.grad for p in program.parameters])
         at_x.append([v.grad for v in x])
         at_y.append(y.grad)
-    np.testing.assert_allclose(program(X, Y), values, **CLOSE)
+    np.testing.assert_allclose(program(X, Y, nothing), values, **CLOSE)
     np.testing.assert_allclose(value, np.mean(values), **CLOSE)
     np.testing.assert_allclose(gradient, np.mean(gradients, axis=0), **CLOSE)
     np.testing.assert_allclose(dX * 4.0, at_x, **CLOSE)
     np.testing.assert_allclose(dY * 4.0, at_y, **CLOSE)
+    assert dN.shape == (4, 0)
     assert "each by itself" in program.explain()
     scope = {}
     exec(program.source, scope)
     flat = np.array([p.data for p in program.parameters])
-    np.testing.assert_allclose(scope["value_and_grad"](flat, X, Y)[1], gradient, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(scope["value_and_grad"](flat, X, Y, nothing)[1], gradient, rtol=1e-9, atol=1e-11)
 
 
 def test_zero_times_infinity_is_zero_on_a_tape():

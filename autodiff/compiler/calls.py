@@ -45,12 +45,13 @@ class Call:
             self.batched.append(axis is not None and i not in static)
         plain = [i for i in range(len(args)) if i not in static]
         self.point = all(self.args[i].ndim == 0 or not self.batched[i] for i in plain)
+        rows = self.batched
         if self.point:
             self.batched = [False] * len(args)
         self.has_rows = any(self.batched)
         self.rows = self._count_rows()
         samples = [x if i in static else x.shape[self.batched[i] :] for i, x in enumerate(self.args)]
-        self.trace = self._traced(samples)
+        self.trace = self._traced(samples, rows)
 
     def _count_rows(self) -> int:
         rows = 0 if self.has_rows else 1
@@ -70,7 +71,7 @@ class Call:
                 raise ValueError(f"{name} has no rows: give at least one")
         return rows
 
-    def _traced(self, samples: list[Any]) -> Trace:
+    def _traced(self, samples: list[Any], rows: list[bool]) -> Trace:
         program = self.program
         static = program.static_argnums
         # 1, 1.0 and True are equal, and may steer the function differently.
@@ -90,7 +91,7 @@ class Call:
                     raise ValueError(f"static_argnums names argument {i}, and the call has {len(samples)}")
             graph = trace(program.f, samples, self.names, static)
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
-            found = Trace(len(graph.ops) + graph.repeated, live(graph), self.names, shapes, self.batched)
+            found = Trace(len(graph.ops) + graph.repeated, live(graph), self.names, shapes, self.batched, rows)
             while len(program._traces) >= KEPT:
                 program._traces.pop(next(iter(program._traces)))
             program._traces[key] = found

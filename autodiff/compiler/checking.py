@@ -95,10 +95,8 @@ def _value(var: Var, numbers: dict[int, Array], call: Any, start: int, stop: int
         return numbers[var.args[0].number][var.info[0]]
     if var.kind == ir.CONCAT:
         return _given(var.args[0], numbers)
-    if var.kind == ir.APPLY:
-        assert var.op is not None  # as its kind says
-        return var.op.on_arrays(*[_given(x, numbers) for x in var.args])
-    raise AssertionError(var.kind)
+    assert var.op is not None  # with one Var per node, there are no other kinds
+    return var.op.on_arrays(*[_given(x, numbers) for x in var.args])
 
 
 def _outside(var: Var, operands: list[Any], value: Any) -> Any:

@@ -39,6 +39,7 @@ GUARDED = Op("guarded_mul", "·", _guarded, _guarded_array, (lambda _, b, __: b,
 
 ADD, SUB, MUL, DIV, POW, NEG = (OPS[name] for name in ("add", "sub", "mul", "div", "pow", "neg"))
 MINIMUM, MAXIMUM, WHERE = OPS["minimum"], OPS["maximum"], OPS["where"]
+TOTALS = frozenset(OPS[name] for name in ("total", "mean", "weighted_sum"))  # what they do on floats, Vars do as well
 
 # Kinds of Var. What `args` and `info` hold:
 INPUT = "input"  # an argument of the program; info: its number

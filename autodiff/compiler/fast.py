@@ -308,10 +308,9 @@ class Fast:
             self._reduce(var)
         elif kind == ir.SUM_ROWS:
             self._sum_rows(var)
-        elif kind == ir.SCATTER:
-            self._scatter(var)
         else:
-            raise AssertionError(kind)
+            assert kind == ir.SCATTER  # the last there is
+            self._scatter(var)
 
     def _scalar(self, var: Var) -> None:
         """One line of Python's own arithmetic."""

@@ -24,6 +24,7 @@ from autodiff.compiler.code import (
     MATMUL,
     MAX,
     TAKE,
+    TOTALS,
     VIEW,
     Code,
     Units,
@@ -181,8 +182,11 @@ class Grouping:
                 self._lower([i])
             return
         else:
-            result = self.code.apply(op, *[self.column([graph.operands[i][k] for i in nodes])
-                                           for k in range(len(graph.operands[nodes[0]]))])  # fmt: skip
+            operands = [
+                self.column([graph.operands[i][k] for i in nodes]) for k in range(len(graph.operands[nodes[0]]))
+            ]
+            # A sum in `no_grad` is no sum of products.
+            result = op.forward(*operands) if op in TOTALS else self.code.apply(op, *operands)
         self._settle(nodes, result)
 
     def _settle(self, nodes: list[int], result: Any) -> None:
@@ -300,8 +304,7 @@ class Grouping:
         top = code.new(MAX, (x,), units[:-1], batched=x.batched)
         if self.careful:  # exp(∞ − ∞) is no number, and the largest may be infinite
             top = where(abs(top) == math.inf, 0.0, top)
-        if top.__class__ is Var:
-            top.needs = False  # it cancels
+        top.needs = False  # it cancels
         top_again = code.expand(top, (*top.units, 1)) if len(units) == 2 else top
         return top + log(code.sum_units(exp(x - top_again), n))
 

@@ -71,8 +71,6 @@ class Point:
             self._text[var.number] = f"x{var.info}"
         elif kind == ir.FLAT:
             self._text[var.number] = "p"
-        elif kind == ir.ROWS:
-            self._text[var.number] = "1.0"
         elif kind == ir.VIEW:
             self._text[var.number] = f"{self._text[var.args[0].number]}[{var.info[0]}]"
         elif kind == ir.CONCAT:
@@ -82,7 +80,7 @@ class Point:
         elif kind == ir.EXPAND:  # δ of an array argument
             self._text[var.number] = f"v{var.number}"
             self.lines.append(f"v{var.number} = [{self.name(var.args[0])}] * {var.size}")
-        elif kind == ir.APPLY:
+        else:  # one node after another, so there are no other kinds
             depth = 1 + max((self._depth.get(x.number, 0) for x in var.vars), default=0)
             text = self._expression(var)
             if self._uses.get(var.number) == 1 and depth < _DEEP:
@@ -90,14 +88,12 @@ class Point:
             else:
                 self._text[var.number] = f"v{var.number}"
                 self.lines.append(f"v{var.number} = {text}")
-        else:
-            raise AssertionError(kind)
 
     def _scatter(self, var: Var) -> None:
         terms: dict[int, list[str]] = {}
         for delta, (start, _, _) in zip(var.args, var.info, strict=True):
             terms.setdefault(int(start), []).append(self.name(delta))
-        sums = [" + ".join(terms.get(i, ["0.0"])) for i in range(max(var.size, 1))]
+        sums = [" + ".join(terms.get(i, ["0.0"])) for i in range(var.size)]
         self._text[var.number] = f"v{var.number}"
         self.lines.append(f"v{var.number} = [{', '.join(sums)}]")
 
@@ -122,22 +118,22 @@ class Point:
     def function(self, argnums: Sequence[int], *, single: bool, gradient: bool) -> Callable[..., Any]:
         """A function of floats and the list of parameters `p`: value, derivatives by parameters, by arguments."""
         code = self.code
-        by = [self._answer(code.input_gradients.get(i, 0.0)) for i in argnums]
+        by = [self.name(code.input_gradients.get(i, 0.0)) for i in argnums]
         lines = list(self.lines)
         if len(code.outputs) == 1 and gradient:
-            value = self._answer(code.outputs[0])
+            value = self.name(code.outputs[0])
             flat = [
                 f"sum({x})" if is_list else x
                 for x, is_list in ((x, self._is_list(i)) for x, i in zip(by, argnums, strict=True))
             ]
             checked = " + ".join([value, *flat, *(["sum(gradient)"] if code.gradient is not None else [])])
             zeros = f"[0.0] * {len(code.parameters)}" if code.parameters else "NONE"
-            lines.append(f"gradient = {zeros if code.gradient is None else self._answer(code.gradient)}")
+            lines.append(f"gradient = {zeros if code.gradient is None else self.name(code.gradient)}")
             lines.append(f"if not isfinite({checked}): raise ArithmeticError")
             answer = by[0] if single else f"({', '.join(by)}{',' * (len(by) == 1)})"
             lines.append(f"return {value}, gradient{', ' + answer if argnums else ''}")
         else:
-            lines.append(f"return [{', '.join(map(self._answer, code.outputs))}]")
+            lines.append(f"return [{', '.join(map(self.name, code.outputs))}]")
         names = ", ".join(self.bound)
         body = "\n        ".join(lines)
         text = (
@@ -150,8 +146,3 @@ class Point:
     def _is_list(self, argument: int) -> bool:
         x = self.code.input_gradients.get(argument, 0.0)
         return x.__class__ is Var and x.kind in {ir.SCATTER, ir.EXPAND} and bool(x.units)
-
-    def _answer(self, x: Any) -> str:
-        if x.__class__ is Var and x.kind == ir.SCATTER and not x.units:
-            return f"{self._text[x.number]}[0]"
-        return self.name(x)

@@ -239,7 +239,11 @@ class Program:
 
     @property
     def parameters(self) -> list[Value]:
-        """The Values the function met, in the order of the flat array and of gradients."""
+        """The Values the function met, in the order of the flat array and of gradients.
+
+        The order is the same for one point and for batches of any size. It is that of the latest call: arguments of
+        another shape, or other static ones, may have another.
+        """
         return list(self._known().parameters)
 
     @property

@@ -219,7 +219,7 @@ class Readable:
             if strides is None or at != start or (delta.__class__ is Var and delta.units != units):
                 continue
             size = math.prod(units)
-            text = self.matrix(delta, 0) if len(units) == 2 else self.text(delta)
+            text = self.matrix(delta) if len(units) == 2 else self.text(delta)
             if strides == contiguous(units) and len(units) <= 1:
                 block = f"xp.reshape({text}, (1,))" if units == () else f"xp.broadcast_to({text}, ({size}, 1)).ravel()"
                 if units and delta.__class__ is Var:
@@ -324,14 +324,11 @@ class Readable:
             and (x.kind == ir.OUTER or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT))
         )
 
-    def matrix(self, x: Var, strength: float = _ATOM) -> str:
+    def matrix(self, x: Var) -> str:
         """The text of what is the same for all rows and has two axes, as a matrix."""
-        if self._is_matrix(x):
-            if x.number in self.inline:
-                text, own = self.inline[x.number]
-                return f"({text})" if own < strength else text
-            return self.name(x)
-        return f"{self.text(x, _ATOM)}[..., 0]"
+        if not self._is_matrix(x):
+            return f"{self.text(x, _ATOM)}[..., 0]"
+        return f"({self.inline[x.number][0]})" if x.number in self.inline else self.name(x)
 
     def _number(self, x: Any, strength: float = 0) -> str:
         """The text of an operand that must be a number, where a comparison would be a truth value."""
@@ -375,18 +372,15 @@ class Readable:
         if kind == ir.SUM_ROWS:
             keep = "axis=-1, keepdims=True" if var.units else ""
             return f"{self.text(xs[0], _ATOM)}.sum({keep})", _ATOM
-        if kind == ir.SCATTER:
-            pieces = list(zip(xs, var.info, strict=True))
-            return f"{self._spread(pieces, max(var.size, 1), rows)}{'[0]' if not var.units else ''}", _ATOM
-        raise AssertionError(kind)
+        assert kind == ir.SCATTER  # the last there is
+        pieces = list(zip(xs, var.info, strict=True))
+        return f"{self._spread(pieces, max(var.size, 1), rows)}{'[0]' if not var.units else ''}", _ATOM
 
     def _view(self, var: Var) -> str:
         (of,), (start, strides), units = var.args, var.info, var.units
         source = "flat" if of.kind == ir.FLAT else self.text(of, _ATOM)
         if len(of.units) > 1:
             source = f"{source}.reshape({of.size}, {'-1' if of.batched else '1'})"
-        if not of.units:
-            return source
         if not units:
             return f"{source}[{start}]" if of.kind == ir.FLAT or of.batched else f"{source}[{start}, 0]"
         if len(units) == 1:
@@ -417,7 +411,7 @@ class Readable:
     def _spread(self, places: Sequence[Any], size: int, rows: str) -> str:
         pieces: list[str] = []
         for delta, (start, strides, units) in places:
-            text = self.matrix(delta, 0) if delta.__class__ is Var and self._is_matrix(delta) else self.text(delta)
+            text = self.matrix(delta) if delta.__class__ is Var and self._is_matrix(delta) else self.text(delta)
             if rows == "1" and delta.__class__ is Var and self._is_matrix(delta):
                 text = f"{self.matrix(delta)}.ravel()[:, None]"
             if strides is None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.code import APPLY, GUARDED, INPUT, MUL, SEED, Code, Var
+from autodiff.compiler.code import APPLY, GUARDED, INPUT, MUL, SEED, TOTALS, Code, Var
 from autodiff.compiler.fast import OUT_BY_NAME, Fast
 from autodiff.compiler.reverse import SLOPES
 from autodiff.ops import OPS, Op
@@ -24,7 +24,6 @@ from autodiff.ops import OPS, Op
 # The kind of an operand: KNOWN and what applies; for a constant 0, or, where a recipe is made for its value, a tuple.
 BATCHED, NEEDS, KNOWN = 1, 2, 4
 BY_VALUE = frozenset({OPS["pow"], OPS["leaky_relu"]})  # a constant exponent or slope makes them something simpler
-_SUMS = frozenset(OPS[name] for name in ("total", "mean", "weighted_sum"))  # what they do on floats, Vars do as well
 
 Maker = Callable[[Any], Any]  # what makes a thing for a number of rows
 # The sign of a ReLU is its slope, and here it costs a step less than asking its operand.
@@ -47,7 +46,7 @@ def forward_recipe(op: Op, kinds: tuple[Any, ...], careful: bool) -> tuple[Recip
     """Give the steps of an operation, and the kind of its result."""
     code = Code(careful=careful)
     operands = _operands(code, kinds)
-    result: Any = op.forward(*operands) if op in _SUMS and operands else code.apply(op, *operands)
+    result: Any = op.forward(*operands) if op in TOTALS and operands else code.apply(op, *operands)
     kind = KNOWN
     for known in kinds:
         kind |= 0 if known.__class__ is tuple else known

@@ -77,7 +77,7 @@ class Reverse:
                 code.gradient = delta
             elif var.kind == INPUT:
                 code.input_gradients[var.info] = code.own(delta)
-            elif not (delta.__class__ is float and delta == 0.0):
+            elif not (delta.__class__ is float and delta == 0.0):  # it may have cancelled
                 code.deltas[var.number] = delta
                 self._spread(var, delta)
 
@@ -127,7 +127,8 @@ class Reverse:
         elif kind == SUM:
             x = var.args[0]
             self._hand(x, code.expand(delta, x.units))
-        elif kind == MATMUL:
+        else:
+            assert kind == MATMUL  # MAX cancels, CONST and the like need no δ
             matrix, vector, *bias = var.args
             whole = self._whole(delta, var)
             if matrix.needs:
@@ -137,8 +138,6 @@ class Reverse:
                 self._hand(vector, code.new(MATMUL_T, (matrix, whole), vector.units, batched=True, info=self.careful))
             for b in bias:
                 self._hand(b, self._over_rows(whole, b, var))
-        else:
-            raise AssertionError(kind)  # MAX cancels, CONST and the like need no δ
 
     def _spread_operation(self, var: Var, delta: Any) -> None:
         op = var.op
@@ -179,8 +178,6 @@ class Reverse:
             delta = self.code.sum_units(self.code.expand(delta, var.units), var.units[-1])
             if len(x.units) == 0 and len(var.units) == 2:
                 delta = self.code.sum_units(self.code.expand(delta, var.units[:1]), var.units[0])
-            elif len(x.units) == 2:
-                delta = self.code.expand(delta, x.units)
         return self._over_rows(delta, x, var)
 
     def _over_rows(self, delta: Any, x: Any, var: Var) -> Any:
@@ -192,8 +189,6 @@ class Reverse:
     def _unexpanded(self, delta: Any, var: Var) -> Any:
         """Σ over the units that an expansion added."""
         x = var.args[0]
-        if delta.__class__ is Var and delta.units != var.units:
-            delta = self.code.expand(delta, var.units)
         for size in reversed(var.units[len(x.units) :]):
             delta = self.code.sum_units(delta, size)
         return delta

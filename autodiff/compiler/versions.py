@@ -81,6 +81,7 @@ class Trace:
     names: list[str]  # of the arguments
     shapes: list[Any]  # of one sample of each; None for a static one
     batched: list[bool]
+    rows: list[bool]  # which have rows when it is called for a batch: at one point, none is batched
     order: list[int] = field(default_factory=list[int])  # the parameters' nodes, as they lie in the flat array
     versions: dict[Want, Version] = field(default_factory=dict[Want, Version])
     points: dict[Any, Any] = field(default_factory=dict[Any, Any])  # functions of floats, by what they give
@@ -90,7 +91,11 @@ class Trace:
         self.unstructured = is_unstructured(self.shared)
         self.parameters: list[Value] = list(self.shared.parameters.values())
         self.flat = np.zeros(len(self.parameters))
-        self.version(Want(gradient=self.shared.shape == ()))
+        want = Want(gradient=self.shared.shape == ())
+        if self.rows == self.batched or self.unstructured:
+            self.version(want)
+        else:  # one point: the order is that of a batch
+            self._settle(self._forward(want, self.rows))
 
     @functools.cached_property
     def graph(self) -> Graph:
@@ -110,19 +115,28 @@ class Trace:
 
     def grouping(self, want: Want, *, grouped: bool = True) -> tuple[Code, Grouping]:
         """Array code, and how it came about."""
-        placed = list(self.graph.parameters) if self.unstructured else self.order
-        grouping = Grouping(
-            self.graph, self.sizes, self.batched, parameters=want.gradient, arguments=frozenset(want.argnums),
-            grouped=grouped, careful=want.careful, placed=placed,
-        )  # fmt: skip
-        code = grouping.run()
-        if not self.order:  # the first version made decides how parameters lie in the flat array
-            places = {node: place for node, (array, place) in grouping.where.items() if array is grouping.flat}
-            self.order = sorted(places, key=lambda node: places[node] or 0)
-            self.parameters = [self.graph.parameters[node] for node in self.order]
+        grouping = self._forward(want, self.batched, grouped=grouped)
+        code = grouping.code
+        if not self.order:
+            self._settle(grouping)
         if want.derivatives:
             backward(code, per_row=want.per_row or not grouped, seeded=want.seeded, careful=want.careful)
         return code, grouping
+
+    def _forward(self, want: Want, batched: list[bool], *, grouped: bool = True) -> Grouping:
+        grouping = Grouping(
+            self.graph, self.sizes, batched, parameters=want.gradient, arguments=frozenset(want.argnums),
+            grouped=grouped, careful=want.careful,
+            placed=list(self.graph.parameters) if self.unstructured else self.order,
+        )  # fmt: skip
+        grouping.run()
+        return grouping
+
+    def _settle(self, grouping: Grouping) -> None:
+        """Take over how parameters lie in the flat array: the first code made decides."""
+        places = {node: place for node, (array, place) in grouping.where.items() if array is grouping.flat}
+        self.order = sorted(places, key=lambda node: places[node] or 0)
+        self.parameters = [self.graph.parameters[node] for node in self.order]
 
     def version(self, want: Want) -> Version:
         """The version that computes this, made when it is first asked for."""
