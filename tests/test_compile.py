@@ -1590,3 +1590,96 @@ def test_a_program_is_described():
     )
     assert sigmoid(0.0) == 0.5
     assert total([program(2.0)]) == 2.0
+
+
+ALIKE = {
+    "pair": lambda x: [x * x, x * x],
+    "three": lambda x: [autodiff.erf(x)] * 3,
+    "softmax of equals": lambda x: [s * x for s in autodiff.softmax([x, x])],
+    "square of equals": lambda x: [[x * x, x * x], [x * x, x * x]],
+    "one": lambda x: [x * x],
+    "one in one": lambda x: [[autodiff.exp(x)]],
+    "softmax of one": lambda x: autodiff.softmax([x]),
+}
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5000])
+@pytest.mark.parametrize("f", ALIKE.values(), ids=ALIKE)
+def test_outputs_that_are_one_number(f, rows):
+    """Entries that share one node, and arrays of one entry: each row has its own, whatever the number of rows."""
+    x = np.linspace(0.5, 2.0, rows)
+    expected = np.array([[f(v)] for v in map(Value, x[:5])], dtype=object)[:, 0]
+    plain = np.vectorize(lambda v: v.data, otypes=[float])(expected)
+    got = compile(f)(x)
+    assert got.shape == (rows, *plain.shape[1:])
+    np.testing.assert_allclose(got[:5], plain, rtol=1e-14)
+
+
+def test_a_column_for_a_number_is_one():
+    """An argument of shape (rows, 1) where the function takes one number computes as one, derivatives included."""
+    x, y = np.arange(4.0), np.ones((4, 1))
+    program = compile(lambda x, y: (x - y[0]) ** 2)
+    value, _, by = program.value_and_grad(x, y, argnums=(0, 1), reduce="sum")
+    assert value == np.sum((x - 1.0) ** 2)
+    np.testing.assert_array_equal(by[0], 2.0 * (x - 1.0))
+    np.testing.assert_array_equal(by[1], -2.0 * (x[:, None] - 1.0))
+    np.testing.assert_array_equal(compile(lambda x, y: (x - y) ** 2)(x, y), (x[:, None] - 1.0) ** 2)
+
+
+def test_no_grad_around_a_call_is_not_part_of_the_function():
+    """A program that was first called to evaluate has its gradient all the same."""
+    w = Value(2.0, "w")
+    program = compile(lambda x: w * x)
+    with no_grad():
+        assert program([1.0, 2.0]).tolist() == [2.0, 4.0]
+    assert program.value_and_grad([1.0, 2.0])[1].tolist() == [1.5]
+
+
+def test_a_check_while_training_sees_the_weights_of_the_training():
+    """And leaves them as they are; its errors are those of the engine with the same weights."""
+    w = Value(2.0, "w")
+    program = compile(lambda x: autodiff.log(w * x))
+    with program.training([1.0, 2.0]) as flat:
+        flat[:] = 10.0
+        assert program([1.0, 2.0], check=True).tolist() == pytest.approx([math.log(10.0), math.log(20.0)])
+        assert program.value_and_grad([1.0, 2.0], check=True)[1].tolist() == [0.1]
+        assert flat.tolist() == [10.0]
+        flat[:] = -3.0
+        with pytest.raises(DomainError, match=r"row 0: log of -3\.0"):
+            program([1.0, 2.0], check=True)
+        assert flat.tolist() == [-3.0]
+    assert w.data == -3.0
+
+
+def test_static_arguments_that_are_equal_and_not_the_same():
+    """Inside tuples too; and a zero has a sign."""
+    power = compile(lambda x, n: x * 100.0 if n[0] is True else x * n[0], static_argnums=1)
+    assert [power([1.0], n).tolist() for n in ((1,), (True,), (1,))] == [[1.0], [100.0], [1.0]]
+    sign = compile(lambda x, n: x * math.copysign(1.0, n), static_argnums=1)
+    assert [sign([1.0], n).tolist() for n in (0.0, -0.0)] == [[1.0], [-1.0]]
+
+
+@pytest.mark.parametrize("f", [lambda x: x[0] * x[1], lambda x: len(x) * x[0], lambda x: sum(x)])
+def test_a_row_that_is_one_number_is_told_so(f):
+    """Where the function takes several, an axis is missing."""
+    with pytest.raises(TypeError, match=r"one row of x is ONE number in this call; .* one more axis in front"):
+        compile(f)(np.zeros(4))
+
+
+@pytest.mark.parametrize("argnums", [{0}, np.array([0]), True, 0.0, [0, "y"]])
+@pytest.mark.parametrize("args", [([1.0, 2.0], [3.0, 4.0]), (1.0, 3.0)])
+def test_positions_that_are_none_are_refused(argnums, args):
+    """For rows and for one point, whether they can be hashed or not; NumPy's integers are positions."""
+    program = compile(lambda x, y: x * y)
+    with pytest.raises(TypeError, match="argnums is the position of an argument"):
+        program.value_and_grad(*args, argnums=argnums)
+    with pytest.raises(ValueError, match="reduce must be"):
+        program.value_and_grad(*args, reduce=["mean"])
+    np.testing.assert_array_equal(program.value_and_grad(*args, argnums=np.int64(0), reduce="sum")[2], args[1])
+
+
+def test_one_point_by_rows_is_one_row():
+    """With reduce=None values and gradients have a row axis, of one point too."""
+    w = Value(2.0)
+    value, gradient = compile(lambda x: w * x).value_and_grad(3.0, reduce=None)
+    assert (value.tolist(), gradient.tolist()) == ([6.0], [[3.0]])

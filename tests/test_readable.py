@@ -290,3 +290,52 @@ def test_micrograds_way_gains_as_much_as_weighted_sum():
     one, other = compile(by_hand).trace([[1.0, 2.0]]), compile(mlp).trace([[1.0, 2.0]])
     counts = [p.explain().split("group")[1].split("one row")[0] for p in (one, other)]
     assert counts[0] == counts[1]
+
+
+def ran(program):
+    names = {}
+    exec(program.source, names)
+    return names
+
+
+def test_labels_that_python_reads_as_one_name_are_two():
+    """Python normalises names (NFKC); digits that no name may hold are spelled out."""
+    q, x = Value(0.3), np.array([0.3, -1.2, 2.0])
+    for one, other in (("xₐ", "xa"), ("µ", "μ"), ("ﬁ", "fi"), ("ſ", "s"), ("x²", "x2"), ("½", "①"), ("w₁", "w1")):
+
+        def f(x, one=one, other=other):
+            z, y = tanh(q * x), exp(q * x * x)
+            z.label, y.label = one, other
+            return z * y + tanh(y) * z
+
+        program = compile(f)
+        value, gradient = program.value_and_grad(x)
+        again, slope = ran(program)["value_and_grad"](np.array([0.3]), x)
+        assert again == pytest.approx(value, rel=1e-14)
+        assert slope == pytest.approx(gradient, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["flat", "rows", "xp", "np", "erf", "value", "gradient", "math", "lambda_", "xₐ"])
+def test_arguments_may_be_called_anything(name):
+    """The text has names of its own, which an argument does not hide."""
+    f = eval(f"lambda {name}: {name}[0] * 2.0 + bell({name}[1])", {"bell": erf})
+    program, x = compile(f), np.array([[1.0, 0.5], [2.0, 0.25]])
+    np.testing.assert_allclose(program(x), ran(program)["forward"](np.zeros(0), x), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: [[x, exp(x)], [x * x, 3.0 * x]], lambda x: [x * x], lambda x: [x * x, x * x],
+        lambda x: [tanh(x), 1.0], lambda x: [1.0, 2.0],
+    ],
+)  # fmt: skip
+def test_the_text_of_several_outputs_has_their_shape_and_no_gradient(f):
+    """As the program, which refuses a gradient of several numbers."""
+    program, x = compile(f), np.array([0.5, 1.5, 2.5])
+    expected = program(x)
+    names = ran(program)
+    assert "value_and_grad" not in names
+    got = names["forward"](np.zeros(0), x)
+    assert got.shape == expected.shape
+    np.testing.assert_allclose(got, expected, rtol=1e-14)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+PLAIN = {int, str, tuple, type(None)}  # kinds of arguments that the short ways are looked up by
+
 
 class Call:
     """One call: its arguments checked, the program for their shapes, and how the rows go through it."""
@@ -74,9 +76,8 @@ class Call:
     def _traced(self, samples: list[Any], rows: list[bool]) -> Trace:
         program = self.program
         static = program.static_argnums
-        # 1, 1.0 and True are equal, and may steer the function differently.
         key = (
-            tuple([((x.__class__, x) if i in static else tuple(x)) for i, x in enumerate(samples)]),
+            tuple([(_exact(x) if i in static else tuple(x)) for i, x in enumerate(samples)]),
             tuple(self.batched),
         )
         try:
@@ -170,7 +171,7 @@ class Call:
 
     def value_and_grad(self, reduce: Reduce, argnums: int | Sequence[int] | None, weights: Any, check: bool) -> Any:
         """See Program."""
-        if reduce not in {"mean", "sum", None}:
+        if reduce not in ("mean", "sum", None):  # what cannot be hashed is refused as well
             raise ValueError(f"reduce must be 'mean', 'sum' or None, got {reduce!r}")
         if self.trace.shared.shape != ():
             raise TypeError(
@@ -188,18 +189,18 @@ class Call:
             self._remember_batch(reduce)
         if not answer.finite:
             answer = self.run(replace(want, careful=True), reduce, seeds)
-        return answer.finish(self, reduce, seeds, single=isinstance(argnums, int), asked=argnums is not None)
+        return answer.finish(self, reduce, seeds, single=_is_one(argnums), asked=argnums is not None)
 
     def _argnums(self, argnums: int | Sequence[int] | None) -> tuple[int, ...]:
         if argnums is None:
             return ()
         given: list[Any] = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
         for i in given:
-            if type(i) is not int:
+            if isinstance(i, (bool, np.bool_, np.ndarray)) or not hasattr(i, "__index__"):
                 raise TypeError(f"argnums is the position of an argument, or a tuple of positions, got {argnums!r}")
             if not -len(self.args) <= i < len(self.args) or i % len(self.args) in self.program.static_argnums:
                 raise ValueError(f"argnums={argnums!r} asks for an argument that is not there, or is static")
-        return tuple(i % len(self.args) for i in given)
+        return tuple(int(i) % len(self.args) for i in given)
 
     def _seeds(self, reduce: Reduce, weights: Any) -> Array:
         seeds = _array(weights, "weights")
@@ -247,7 +248,7 @@ class Call:
     def _at_point(self, reduce: Reduce, argnums: Any, by: tuple[int, ...], check: bool) -> Any:
         if check:
             self.read(check=True)
-        single = isinstance(argnums, int)
+        single = _is_one(argnums)
         function = self._point_function(by, single=single, gradient=True)
         numbers = all(x.ndim == 0 for i, x in enumerate(self.args) if i not in self.program.static_argnums)
         try:
@@ -256,16 +257,14 @@ class Call:
             self.read(check=False)
             answer = self.run(Want(True, by, careful=True), "sum")
             value, gradient, *rest = answer.finish(self, "sum", None, single=single, asked=argnums is not None)
-            return (value, gradient.reshape(1, -1) if reduce is None else gradient, *rest)
+            return (*_as_rows(value, gradient, reduce), *rest)
         if numbers and not self.program.static_argnums:
             self._remember_point(argnums, reduce, function)
         by_arguments: list[Any] = rest if single else list(rest[0]) if rest else []
         answers = [_filled(g, self.args[i].shape) if self.args[i].ndim else g
                    for i, g in zip(by, by_arguments, strict=True)]  # fmt: skip
-        gradient: Array = np.asarray(gradient)
-        if reduce is None:
-            gradient = gradient.reshape(1, -1)
-        return (value, gradient, *([answers[0]] if single else [tuple(answers)] if argnums is not None else []))
+        asked: tuple[Any, ...] = () if argnums is None else (answers[0],) if single else (tuple(answers),)
+        return (*_as_rows(value, np.asarray(gradient), reduce), *asked)
 
     def _remember_point(self, argnums: Any, reduce: Reduce, function: Any) -> None:
         """Take calls with floats alone the short way from now on."""
@@ -287,7 +286,7 @@ class Call:
             program._latest = trace  # whose order the gradient has
             return value, np.array(gradient), *rest
 
-        if reduce is not None and argnums.__class__ is not list:
+        if reduce is not None and argnums.__class__ in PLAIN:
             program._quick[argnums, reduce, 0] = quick
 
     def _remember_batch(self, reduce: Reduce) -> None:
@@ -345,6 +344,23 @@ class Call:
         scope: dict[str, Any] = {}
         exec(compile(text, "<a call compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
         program._quick[key] = scope["make"](**bound)
+
+
+def _is_one(argnums: Any) -> bool:
+    """Whether derivatives by one argument were asked for, not by several."""
+    return argnums is not None and not isinstance(argnums, (tuple, list))
+
+
+def _exact(x: Any) -> Any:
+    """A key for a static argument: 1, 1.0 and True are equal, as 0.0 and −0.0 are, and may steer differently."""
+    if isinstance(x, tuple):
+        return tuple, *map(_exact, x)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    return x.__class__, x, repr(x) if x.__class__ is float else ""
+
+
+def _as_rows(value: float, gradient: Array, reduce: Reduce) -> tuple[Any, Array]:
+    """Value and gradient at one point; with `reduce=None` as those of each of one row."""
+    return (np.array([value]), gradient.reshape(1, -1)) if reduce is None else (value, gradient)
 
 
 def _filled(x: Any, shape: tuple[int, ...]) -> Array:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff.compiler.calls import Call, Reduce
+from autodiff.compiler.calls import PLAIN, Call, Reduce
 from autodiff.compiler.readable import Readable
 from autodiff.compiler.trace import TraceError
 from autodiff.compiler.versions import Trace, Want
@@ -111,7 +111,7 @@ class Program:
         in a call.
         """
         quick = None
-        if weights is None and not check and argnums.__class__ is not list:
+        if weights is None and not check and argnums.__class__ in PLAIN and reduce.__class__ in PLAIN:
             rows = len(args[0]) if argnums is None and args and args[0].__class__ is np.ndarray and args[0].ndim else 0
             quick = self._quick.get((argnums, reduce, rows))
         if quick is not None:
@@ -250,7 +250,9 @@ class Program:
     def source(self) -> str:
         """Forward and backward pass as Python that a person could have written; it runs with NumPy alone."""
         trace = self._known()
-        return Readable(trace.code(Want(gradient=True)), _name(self.f), trace.names, trace.shapes).source
+        shape = trace.shared.shape
+        code = trace.code(Want(gradient=shape == ()))
+        return Readable(code, _name(self.f), trace.names, trace.shapes, shape).source
 
     def explain(self) -> str:
         """What each pass did: nodes, groups, matrix products, and what one row costs."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import keyword
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,14 +33,22 @@ _LONG = 88  # an expression longer than this is taken apart
 class Readable:
     """Writes a code with its backward pass as the text of a module."""
 
-    def __init__(self, code: Code, function: str, arguments: Sequence[str], shapes: Sequence[Any]) -> None:
-        """`shapes`: the shape of one sample of each argument; None for a static one, which is not passed."""
+    def __init__(
+        self, code: Code, function: str, arguments: Sequence[str], shapes: Sequence[Any], outputs: tuple[int, ...] = ()
+    ) -> None:
+        """`shapes`: the shape of one sample of each argument; None for a static one, which is not passed.
+
+        `outputs`: the shape of what the function gives. Only of one number there is a gradient to write.
+        """
         self.code = code
+        if outputs:
+            code.forward = len(code.vars)  # that is all there is
         self.function = function
-        self.arguments: list[str] = [_identifier(x) for x in arguments]
         self.shapes = shapes
+        self.outputs = outputs
         self.names: dict[int, str] = {}
-        self.taken = {*self.arguments, "xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", *HELPERS}
+        self.taken = {"xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", *HELPERS}
+        self.arguments: list[str] = [self._take(x) for x in arguments]
         self.helpers: list[str] = []
         self.constants: list[str] = []
         self.operations: dict[str, Any] = {}
@@ -149,11 +158,17 @@ class Readable:
         given = zip(self.arguments, self.shapes, strict=True)
         arguments = ", ".join(["flat", *(x for x, shape in given if shape is not None)])
         batched = output.__class__ is Var and output.batched
-        shape = "rows," if output.__class__ is not Var or output.units == () else f"{output.size}, rows"
+        entries = math.prod(self.outputs)
+        answer = (
+            f"xp.broadcast_to({value}, ({f'{entries}, ' if self.outputs else ''}rows{'' if self.outputs else ','}))"
+        )
+        if self.outputs:
+            answer += f".T.reshape(rows, {', '.join(map(str, self.outputs))})"
         helpers = [HELPERS[name].strip() for name in self.helpers]
         body = [*opening, "", *forward]
+        title = self.function if self.outputs else f"{self.function} and its gradient"
         lines = [
-            f'"""{self.function} and its gradient for a batch of samples; arrays are units × rows."""',
+            f'"""{title} for a batch of samples; arrays are units × rows."""',
             "",
             *(["import math"] if any("math." in text for text in helpers) else []),
             *(["from functools import reduce", ""] if any("reduce(" in text for text in helpers) else []),
@@ -167,7 +182,11 @@ class Readable:
             f"def forward({arguments}):",
             f'    """The value of {self.function} for each row, from the flat array of all parameters."""',
             *(f"    {line}" if line else "" for line in body),
-            f"    return xp.broadcast_to({value}, ({shape}))",
+            f"    return {answer}",
+        ]
+        if self.outputs:
+            return "\n".join(lines) + "\n"
+        lines += [
             "",
             "",
             f"def value_and_grad({arguments}):",
@@ -466,8 +485,9 @@ def _from_label(label: str) -> str:
 
 
 def _identifier(name: str) -> str:
-    name = re.sub(r"\W", "_", name) or "x"
-    name = f"_{name}" if name[0].isdigit() else name
+    name = unicodedata.normalize("NFKC", name) or "x"  # as Python reads it: ﬁ and fi are one name, x² is x2
+    name = "".join([c if f"_{c}".isidentifier() else "_" for c in name])
+    name = name if name.isidentifier() else f"_{name}"
     return f"{name}_" if keyword.iskeyword(name) else name
 
 

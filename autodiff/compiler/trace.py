@@ -415,8 +415,8 @@ def _called(f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str
         if "Traced" not in str(error) or not numbers:
             raise
         raise TypeError(
-            f"{error}: one row of {' and of '.join(numbers)} is ONE number in this call; a program's arguments have one "
-            "more axis in front than the function's, the rows"
+            f"{error}: one row of {' and of '.join(numbers)} is ONE number in this call; a program's arguments have "
+            "one more axis in front than the function's, the rows"
         ) from error
 
 
