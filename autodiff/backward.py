@@ -176,5 +176,5 @@ def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C90
                     order.append(path.pop())
                 break
         else:
-            order += reversed(path)
-            return order
+            path.reverse()
+            return order + path if order else path
