@@ -183,8 +183,7 @@ class _Function:
         """
         if self.graph:
             leaf = self.inputs[i]
-            known = self.graph.by_complex_step(leaf)
-            yield known
+            yield self.graph.by_complex_step(leaf)
             exact = self.graph.in_many_digits(leaf)
             yield exact
             if exact:
@@ -193,11 +192,14 @@ class _Function:
         def along(x: float) -> float:
             return self.value(i, x)
 
+        def on_complex(z: complex) -> Any:
+            return self._at(i, z, np.complex128)
+
         if not self.graph and sides_differ(along, self.point[i], self.noise, self.epsilon):
             return
         differences = self._differences(along, i, self.noise)
         if not self.graph:
-            yield complex_step_of_code(lambda z: self._at(i, z, np.complex128), self.point[i], differences)
+            yield complex_step_of_code(on_complex, self.point[i], differences)
         dual = through_duals(lambda z: self._at(i, z, np.object_), self.point[i])
         yield dual if dual and dual.bound <= 1e-3 * abs(dual.value) + self.noise else None
         yield differences
@@ -284,7 +286,7 @@ def _of_numpy(point: Any) -> Any:
     if isinstance(point, (list, tuple)):
         return [_of_numpy(x) for x in point]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(point, (np.ndarray, np.generic, Value)) or not hasattr(point, "shape"):
-        return point
+        return point  # pyright: ignore[reportUnknownVariableType]
     try:
         array = np.asarray(_detached(point), dtype=np.float64)
     except Exception as error:  # noqa: BLE001 # another library's object may raise anything

@@ -107,9 +107,10 @@ def sides_differ(function: Callable[[float], float], x: float, noise: float = 0.
         sizes = {h: noise + epsilon * (max(abs(values[h]), abs(here)) + abs(x * s)) for h, s in slopes.items()}
         finest = list(slopes)[-3:]
         if len(finest) == 3:
-            gaps = [abs(values[h] - here) for h in finest]
-            if min(gaps) > 0.9 * max(gaps) and min(gaps) > 1e3 * max(sizes[h] for h in finest):
-                return True  # it stays as the step shrinks: a jump
+            gaps = [abs(values[h] - here) for h in slopes]
+            least = 1e3 * max(sizes[h] for h in finest) + 1e-6 * max(gaps)  # a jump by less may be rounding
+            if min(gaps[-3:]) > max(0.9 * max(gaps[-3:]), least):
+                return True  # it stays as the step shrinks
         best, _ = _agreed(slopes, sizes, 1)
         if best is not None:
             found.append(best)
