@@ -140,7 +140,7 @@ class _Function:
             with np.errstate(all="ignore"):
                 result = _detached(self._at(i, x, np.float64))
             return math.nan if np.iscomplexobj(result) else float(result)
-        except (ArithmeticError, ValueError):
+        except (ArithmeticError, ValueError, TypeError):  # TypeError: of code that met a complex number
             return math.nan
 
     def derivative(self, i: int, found: float) -> Estimate:
