@@ -734,8 +734,9 @@ def test_what_cancels_in_a_right_gradient_is_no_mistake(f, gradient):
         (lambda x: np.sum(np.maximum(x, 0.0)), [0.0, 1.0]),
         (np.max, [1.0, 1.0]),
         (lambda x: 1.0 * (x[0] > 0) + x[1], [0.0, 1.0]),
+        (lambda x: x[0] + x[1] if x[0] >= 0 else math.nan, [0.0, 1.0]),
     ],
-    ids=["where >", "where >=", "maximum", "a tie", "a jump"],
+    ids=["where >", "where >=", "maximum", "a tie", "a jump", "an edge"],
 )  # fmt: skip
 def test_a_branch_at_the_point_is_not_judged_by_one_side(f, point, scale):
     """Whatever the gradient claims there, and however small the function is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -284,7 +285,9 @@ def _leaves(part: Any) -> list[float]:
 def _of_numpy(point: Any) -> Any:
     """A point of another library as an array of NumPy; any other as it is."""
     if isinstance(point, (list, tuple)):
-        return [_of_numpy(x) for x in point]  # pyright: ignore[reportUnknownVariableType]
+        items: list[Any] = [*point]
+        arrays = [_of_numpy(x) for x in items]
+        return point if all(map(operator.is_, items, arrays)) else arrays  # pyright: ignore[reportUnknownVariableType]
     if isinstance(point, (np.ndarray, np.generic, Value)) or not hasattr(point, "shape"):
         return point  # pyright: ignore[reportUnknownVariableType]
     try:

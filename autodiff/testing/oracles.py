@@ -94,17 +94,21 @@ def central_differences(
 
 
 def sides_differ(function: Callable[[float], float], x: float, noise: float = 0.0, epsilon: float = EPSILON) -> bool:
-    """Whether the slopes left and right of `x` differ by much more than their errors, or the function jumps at `x`.
+    """Whether the slopes left and right of `x` differ by much more than their errors.
+
+    Or the function jumps at `x`, or is defined on one side only.
 
     >>> sides_differ(abs, 0.0), sides_differ(math.sin, 0.0)
     (True, False)
     """
     here = _attempt(function, x)
     found: list[Estimate] = []
+    defined: list[bool] = []
     for side in (-1.0, 1.0):
         values = {h: _attempt(function, x + side * h) for h in _steps(x, epsilon)}
         slopes = {h: (y - here) / ((x + side * h) - x) for h, y in values.items() if math.isfinite(y - here)}
         sizes = {h: noise + epsilon * (max(abs(values[h]), abs(here)) + abs(x * s)) for h, s in slopes.items()}
+        defined.append(bool(slopes))
         finest = list(slopes)[-3:]
         if len(finest) == 3:
             gaps = [abs(values[h] - here) for h in slopes]
@@ -115,7 +119,7 @@ def sides_differ(function: Callable[[float], float], x: float, noise: float = 0.
         if best is not None:
             found.append(best)
     if len(found) < 2:
-        return False
+        return any(defined) and not all(defined)
     left, right = found
     apart = abs(left.value - right.value)
     return apart > 4.0 * (left.bound + right.bound) + 1e-6 * (abs(left.value) + abs(right.value))
