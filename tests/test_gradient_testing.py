@@ -898,3 +898,15 @@ def test_a_range_without_numbers_is_refused(around):
         points(sin, around=around)
     with pytest.raises(ValueError, match=r"around is \(low, high\)"):
         numbers("sin", around=around)
+
+
+def test_single_precision_inside_is_noticed_by_the_values():
+    """JAX computes in it by default, whatever type the result is handed on as."""
+    weights = np.array([1.0, 2.0, 3.0], dtype=np.float32)
+
+    def f(x):
+        return float(np.sum(np.tanh(x.astype(np.float32)) * weights))
+
+    for point in np.random.default_rng(0).normal(size=(20, 3)):
+        gradcheck(f, point, gradient=lambda x: weights / np.cosh(x) ** 2)
+        failure(f, point, gradient=lambda x: 1.02 * weights / np.cosh(x) ** 2)
