@@ -43,6 +43,7 @@ from autodiff.testing.oracles import (
     many_digits,
     partial_in_many_digits,
     partial_of,
+    sides_differ,
 )
 from autodiff.testing.sketches import sketch
 from lessons.gradient_faults import PAGE, page
@@ -675,3 +676,237 @@ def test_the_page_runs():
     results = doctest.testfile(str(Path(PAGE)), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert results.attempted > 10
     assert results.failed == 0
+
+
+# Somebody else's gradient, at every scale and at every kind of point.
+
+
+def single(x):
+    jnp = pytest.importorskip("jax.numpy", reason="JAX is installed in continuous integration")
+    return jnp.mean(jnp.tanh(jnp.asarray(x, dtype=jnp.float32)) * 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("f", "point", "gradient"),
+    [
+        (lambda x: 1e-14 * x**2, 1.0, lambda x: 2e-14 * x),
+        (lambda x: 1e-20 * np.sum(x**2), np.array([1.0, 2.0]), lambda x: 2e-20 * x),
+        (lambda x: 1e-15 * math.pow(x, 3.0), 1.0, lambda x: 3e-15 * x * x),
+        (single, np.array([0.3, 0.7, -1.2]), lambda x: 1e-3 / 3 / np.cosh(x) ** 2),
+    ],
+    ids=["a graph", "an array", "differences", "single precision"],
+)  # fmt: skip
+@pytest.mark.parametrize("factor", [-1.0, 0.0, 1.01, 2.5])
+def test_a_small_gradient_is_checked_as_a_large_one(f, point, gradient, factor):
+    """The tolerance is relative to the derivative, not to 1."""
+    gradcheck(f, point, gradient=gradient)
+    failure(f, point, gradient=lambda x: factor * gradient(x))
+
+
+@pytest.mark.parametrize("cube", [lambda x: x**3, lambda x: math.pow(x, 3.0)], ids=["a graph", "differences"])
+def test_a_small_hessian_is_checked_as_a_large_one(cube):
+    """Of the graph, and as differences of the gradient."""
+    options = {"gradient": lambda x: 3e-15 * x * x, "order": 2}
+    gradcheck(lambda x: 1e-15 * cube(x), 1.0, hessian=lambda x: 6e-15 * x, **options)
+    failure(lambda x: 1e-15 * cube(x), 1.0, hessian=lambda x: -6e-15 * x, **options)
+
+
+@pytest.mark.parametrize(
+    ("f", "gradient"),
+    [
+        (lambda x: 1 / (1 + np.exp(-x)), lambda x: (1 - 1 / (1 + np.exp(-x))) / (1 + np.exp(-x))),
+        (lambda x: -log(autodiff.sigmoid(x)), lambda x: 1 / (1 + math.exp(-x)) - 1.0),
+    ],
+)  # fmt: skip
+def test_what_cancels_in_a_right_gradient_is_no_mistake(f, gradient):
+    """1 - a where a is nearly 1: the rounding of the function's own terms."""
+    for x in (20.0, 30.0):
+        gradcheck(f, x, gradient=gradient)
+        failure(f, x, gradient=lambda x: -gradient(x))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-12])
+@pytest.mark.parametrize(
+    ("f", "point"),
+    [
+        (lambda x: np.sum(np.where(x > 0, x, 0.0)), [0.0, 1.0]),
+        (lambda x: np.sum(np.where(x >= 0, x, 0.0)), [0.0, 1.0]),
+        (lambda x: np.sum(np.maximum(x, 0.0)), [0.0, 1.0]),
+        (np.max, [1.0, 1.0]),
+        (lambda x: 1.0 * (x[0] > 0) + x[1], [0.0, 1.0]),
+        (lambda x: x[0] + x[1] if x[0] >= 0 else math.nan, [0.0, 1.0]),
+    ],
+    ids=["where >", "where >=", "maximum", "a tie", "a jump", "an edge"],
+)  # fmt: skip
+def test_a_branch_at_the_point_is_not_judged_by_one_side(f, point, scale):
+    """Whatever the gradient claims there, and however small the function is."""
+    for slopes in ([0.0, 1.0], [1.0, 1.0], [0.5, 1.0]):
+        with pytest.raises(ValueError, match="no oracle can tell the derivative by input 1 of 2"):
+            gradcheck(lambda x: scale * f(x), np.array(point), gradient=lambda x, s=slopes: scale * np.array(s))
+
+
+def test_sides_differ_at_kinks_alone():
+    """Not where a function merely bends, nor where its values are noisy."""
+    smooth = (math.sin, lambda x: x * abs(x), lambda x: (math.sin(x) + 1e4) - 1e4, lambda x: math.sin(1e5 * x))
+    for x in np.linspace(-2.0, 2.0, 81):
+        assert not any(sides_differ(f, float(x)) for f in smooth)
+        assert sides_differ(lambda z, x=x: 1e-12 * max(z, x), float(x))
+
+
+def test_a_power_near_the_edge_of_its_domain_is_checked():
+    """A negative base gives a complex number, which is no value of the function."""
+    for f in (lambda x: x**0.5, lambda x: float(x) ** 0.5, lambda x: float(float(x) ** 0.5)):
+        gradcheck(f, 1e-4, gradient=lambda x: 0.5 * x**-0.5)
+        failure(f, 1e-4, gradient=lambda x: 0.51 * x**-0.5)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "gradient"),
+    [
+        (lambda x: np.log(np.exp(-(x**2) / 2)), 37.0, lambda x: -x),
+        (lambda x: np.log(np.exp(-(float(x) ** 2) / 2)), 37.0, lambda x: -x),
+        (lambda x: -log(autodiff.sigmoid(x)), -690.0, lambda x: -1 / (1 + math.exp(x))),
+    ],
+)  # fmt: skip
+def test_a_slope_that_underflows_beside_the_real_axis_is_not_taken_for_0(f, x, gradient):
+    """Neither in a graph nor in code."""
+    gradcheck(f, x, gradient=gradient)
+    failure(f, x, gradient=lambda x: 0.0)
+
+
+def test_an_oracle_that_errs_makes_no_right_gradient_wrong(monkeypatch):
+    """Another one is asked first, and believed where it contradicts both."""
+    monkeypatch.setattr(Graph, "by_complex_step", lambda self, leaf: Estimate(17.0, 1e-16, "complex step"))
+    monkeypatch.setattr(Graph, "in_many_digits", lambda self, leaf: None)
+    assert gradcheck(lambda x: sin(x) * x, 0.5, gradient=lambda x: math.cos(x) * x + math.sin(x)).error < 1e-9
+    assert failure(lambda x: sin(x) * x, 0.5, gradient=lambda x: 3.0).expected == 17.0
+
+
+def bump(a):
+    return math.exp(-(((a - 1) / 1e-4) ** 2))
+
+
+FAMILY = {
+    "sin(50 x)": (lambda x: math.sin(50 * x), lambda x: 50 * math.cos(50 * x), -3.0, 3.0),
+    "sin(1/x)": (lambda x: math.sin(1 / x), lambda x: -math.cos(1 / x) / x**2, 0.003, 1.0),
+    "a period of 1/64": (lambda x: math.cos(128 * math.pi * x) + x,
+                         lambda x: 1 - 128 * math.pi * math.sin(128 * math.pi * x), -1.0, 1.0),
+    "a narrow bump": (bump, lambda x: -2e8 * (x - 1) * bump(x), 0.9997, 1.0003),
+    "noise": (lambda x: (math.sin(x) + 1e4) - 1e4, math.cos, -3.0, 3.0),
+    "1e-20 sin(3 x)": (lambda x: 1e-20 * math.sin(3 * x), lambda x: 3e-20 * math.cos(3 * x), -2.0, 2.0),
+    "x sin(30/x)": (lambda x: x * math.sin(30 / x), lambda x: math.sin(30 / x) - 30 / x * math.cos(30 / x), 0.05, 2.0),
+    "a root near 0": (math.sqrt, lambda x: 0.5 / math.sqrt(x), 1e-6, 1e-3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FAMILY)
+def test_differences_keep_their_claim_where_functions_are_not_tame(case):
+    """Periods, narrow features and noise at 400 points each, against the closed form; and the claim is worth something."""
+    f, slope, low, high = FAMILY[case]
+    at = np.random.default_rng(0).uniform(low, high, 400).tolist()
+    found = [(central_differences(f, x), slope(x)) for x in at]
+    assert [(estimate, truth) for estimate, truth in found if not abs(estimate.value - truth) <= estimate.bound] == []
+    assert np.median([estimate.bound / (abs(truth) + 1e-300) for estimate, truth in found]) < 1e-7
+
+
+def test_a_feature_narrower_than_the_first_steps_is_seen():
+    """Flat from afar, steep at the point: a rule that says 0 is wrong there, and the right one is right."""
+    right = Op("n", "n", bump, partials=(lambda a, r: -2e8 * (a - 1) * r,))
+    gradcheck(right, 1.00005)
+    assert failure(replace(right, partials=(lambda a, r: 0.0,)), 1.00005).expected == pytest.approx(-7788.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("x", [1e31, 1e-31, 1e300, 3.0, 0.0])
+def test_many_digits_have_a_step_within_the_period(x):
+    """At 10³¹ a relative step would be many periods of the sine."""
+    pytest.importorskip("mpmath")
+    estimate = many_digits(lambda mp, at: mp.sin(at), x)
+    assert abs(estimate.value - math.cos(x)) <= estimate.bound + 1e-16
+    if x < 1e100:
+        leaf = Value(x)
+        second = Graph(sin(leaf)).second_in_many_digits(leaf, leaf)
+        assert abs(second.value + math.sin(x)) <= second.bound + 1e-16 * abs(math.sin(x))
+
+
+def test_the_point_stays_as_it_was():
+    """A function, a gradient and a Hessian that compute in place get copies."""
+
+    def f(x):
+        x -= 1.0
+        return np.sum(x**2)
+
+    def gradient(x):
+        x -= 1.0
+        return 2.0 * x
+
+    def hessian(x):
+        x *= 0.0
+        return 2.0 * np.eye(2)
+
+    point, inside = np.array([3.0, 4.0]), [np.array([3.0, 4.0])]
+    gradcheck(f, point, gradient=gradient, hessian=hessian, order=2)
+    gradcheck(lambda xs: f(xs[0]), inside, gradient=lambda xs: [gradient(xs[0])])
+    assert [*point, *inside[0]] == [3.0, 4.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("library", ["torch", "jax.numpy"])
+def test_points_of_other_libraries_become_arrays(library):
+    """One number or many, with a gradient of their own or without."""
+    made = pytest.importorskip(library, reason=f"{library} is installed in continuous integration")
+    array = getattr(made, "tensor", None) or made.array
+    options = {"requires_grad": True} if library == "torch" else {}
+    for point in (array([1.0, 2.0], **options), array(0.5, **options), [array(0.5, **options)]):
+        gradcheck(lambda x: np.sum(np.sin(x)), point, gradient=np.cos)
+        failure(lambda x: np.sum(np.sin(x)), point, gradient=np.sin)
+
+
+def test_a_point_that_is_no_array_is_refused():
+    """With the way out."""
+
+    class Odd:
+        shape = (2,)
+
+    with pytest.raises(TypeError, match=r"a point cannot be a Odd .*: give a NumPy array"):
+        gradcheck(np.sum, Odd(), gradient=lambda x: x)
+
+
+def test_a_gradient_of_none_is_said_to_be_none():
+    """A forgotten return, of the gradient, of a part of it or of the Hessian."""
+    with pytest.raises(TypeError, match="the gradient returned None"):
+        gradcheck(lambda x: x * x, 2.0, gradient=lambda x: None)
+    with pytest.raises(TypeError, match="the gradient returned None"):
+        gradcheck(lambda x, y: x * y, 2.0, 3.0, gradient=lambda x, y: (None, x))
+    with pytest.raises(TypeError, match="the gradient returned None"):
+        gradcheck(lambda x: x[0] * x[1], [2.0, 3.0], gradient=lambda x: [None, 2.0])
+    with pytest.raises(TypeError, match="returned None: give the second derivatives"):
+        gradcheck(lambda x: x * x, 2.0, gradient=lambda x: 2 * x, hessian=lambda x: None, order=2)
+
+
+@given(data=st.data())
+def test_points_and_operands_are_drawn_where_they_are_asked_for(data):
+    """A domain far from 0, which the numbers around 0 never reach."""
+    (x,) = data.draw(points(lambda x: log(x - 100.0), around=(101.0, 110.0)))
+    assert 101.0 <= x <= 110.0
+    a, b = data.draw(numbers("mul", around=(20.0, 30.0)))
+    assert 20.0 <= min(a, b) <= max(a, b) <= 30.0
+
+
+@pytest.mark.parametrize("around", [(2.0, 1.0), (0.0, math.inf), (math.nan, 1.0)])
+def test_a_range_without_numbers_is_refused(around):
+    """At the call."""
+    with pytest.raises(ValueError, match=r"around is \(low, high\)"):
+        points(sin, around=around)
+    with pytest.raises(ValueError, match=r"around is \(low, high\)"):
+        numbers("sin", around=around)
+
+
+def test_single_precision_inside_is_noticed_by_the_values():
+    """JAX computes in it by default, whatever type the result is handed on as."""
+    weights = np.array([1.0, 2.0, 3.0], dtype=np.float32)
+
+    def f(x):
+        return float(np.sum(np.tanh(x.astype(np.float32)) * weights))
+
+    for point in np.random.default_rng(0).normal(size=(20, 3)):
+        gradcheck(f, point, gradient=lambda x: weights / np.cosh(x) ** 2)
+        failure(f, point, gradient=lambda x: 1.02 * weights / np.cosh(x) ** 2)

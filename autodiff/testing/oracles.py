@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from autodiff.ops import OPS, Op
@@ -20,6 +21,7 @@ from autodiff.testing.continuations import continuation
 from autodiff.testing.definitions import DIGITS, context, definition, installed
 
 EPSILON = sys.float_info.epsilon
+_RATIO = 1.6  # of one step to the next
 _UNDERFLOW = sys.float_info.min  # what a product beside the real axis may lose
 COMPLEX_STEP, MANY_DIGITS, DUAL, DIFFERENCES = "complex step", "mpmath", "dual numbers", "central differences"
 ORACLES = (COMPLEX_STEP, MANY_DIGITS, DUAL, DIFFERENCES)  # the order in which they are asked
@@ -44,18 +46,31 @@ def complex_step(function: Callable[[complex], complex], x: float) -> Estimate:
     >>> complex_step(lambda z: z * z, 3.0).value
     6.0
     """
-    h = math.ldexp(1.0, max(math.frexp(x)[1] - 133, -960))  # a power of two: dividing by it is exact
+    # A power of two: dividing by it is exact. At 0 nothing but the error of the step itself limits it.
+    h = math.ldexp(1.0, max(math.frexp(x)[1] - 133, -960)) if x else 2.0**-400
     if x and abs(x) < 2.0**60 * h:
         return Estimate(math.nan, math.inf, COMPLEX_STEP)  # no step is small beside this number
-    slope = function(complex(x, h)).imag / h
-    return Estimate(slope, 32.0 * EPSILON * abs(slope) + h + _UNDERFLOW / h, COMPLEX_STEP)
+    result = function(complex(x, h))
+    if underflows(result):
+        return Estimate(math.nan, math.inf, COMPLEX_STEP)
+    slope = result.imag / h
+    truncated = min(h, h * (abs(slope) + abs(result.real)) + 4.0 * h * h) if x else h
+    return Estimate(slope, 32.0 * EPSILON * abs(slope) + truncated + _UNDERFLOW / h, COMPLEX_STEP)
 
 
-def central_differences(function: Callable[[float], float], x: float, noise: float = 0.0) -> Estimate:
+def underflows(result: complex) -> bool:
+    """Whether a result is so small that the slope beside it, times the step, may have been lost."""
+    return 0.0 < abs(result.real) < 2.0**-600 and abs(result.imag) < 2.0**50 * _UNDERFLOW
+
+
+def central_differences(
+    function: Callable[[float], float], x: float, noise: float = 0.0, epsilon: float = EPSILON
+) -> Estimate:
     """Give the derivative at `x` by central differences at ever smaller steps, extrapolated to step 0.
 
-    `noise` is the absolute error of the function's values, where it is more than the rounding of the last operation.
-    The bound is twice the disagreement of neighbouring extrapolations plus the noise over the step.
+    `noise` is the absolute error of the function's values, where it is more than the rounding of the last operation,
+    and `epsilon` the precision it computes in. The bound is three times the disagreement of neighbouring
+    extrapolations, or twice what any smaller step disagrees by, plus the rounding of the values over the step.
 
     Raises NoDerivativeError when the function is defined on one side of `x` only or has a kink there.
 
@@ -64,50 +79,122 @@ def central_differences(function: Callable[[float], float], x: float, noise: flo
     True
     """
     here = _attempt(function, x)
-    best: Estimate | None = None
-    best_step, one_sided = 0.0, True
-    slopes: list[float] = []  # at h, h/2, h/4; a gap starts them anew
-    previous = math.nan
-    h, last = max(abs(x), 1.0) / 8.0, 2.0**-26 * (min(abs(x), 1.0) or 1.0)
-    while h >= last:
-        low, high = _attempt(function, x - h), _attempt(function, x + h)
-        one_sided = one_sided and not math.isfinite(low + high)
-        slopes = [*slopes[-2:], (high - low) / ((x + h) - (x - h))] if math.isfinite(low + high) else []
-        if len(slopes) == 3:
-            once = [(4.0 * slopes[1] - slopes[0]) / 3.0, (4.0 * slopes[2] - slopes[1]) / 3.0]
-            twice = (16.0 * once[1] - once[0]) / 15.0
-            rounding = 4.0 * (noise + EPSILON * max(abs(low), abs(high))) / h
-            bound = 2.0 * max(abs(twice - previous), abs(twice - once[1])) + rounding  # NaN at first, as max keeps it
-            previous = twice
-            if best is None or bound < best.bound or math.isnan(best.bound):
-                best, best_step = Estimate(twice, bound, DIFFERENCES), h
-            elif rounding > best.bound:
-                break
-        h /= 2.0
-    if best is None or math.isnan(best.bound):
-        raise NoDerivativeError(
-            "defined on one side only: the edge of a domain" if one_sided else "defined too close around it"
-        )
-    uncertain = 1e3 * (noise + EPSILON * abs(here))
+    sides = {h: (_attempt(function, x - h), _attempt(function, x + h)) for h in _steps(x, epsilon)}
+    slopes = {h: (high - low) / ((x + h) - (x - h)) for h, (low, high) in sides.items() if math.isfinite(high - low)}
+    if not slopes:
+        raise NoDerivativeError("defined on one side only: the edge of a domain")
+    sizes = {h: noise + epsilon * (max(map(abs, sides[h])) + abs(x * slope)) for h, slope in slopes.items()}
+    best, best_step = _agreed(slopes, sizes, 2)
+    if best is None:
+        raise NoDerivativeError("defined too close around it")
+    uncertain = 1e3 * (noise + epsilon * abs(here))
     if all(_jumps(function, x, here, h, uncertain, abs(best.value)) for h in (best_step, 2.0**-16 * max(abs(x), 1.0))):
         raise NoDerivativeError("the slopes on the left and on the right differ: a kink")
     return best
 
 
+def sides_differ(function: Callable[[float], float], x: float, noise: float = 0.0, epsilon: float = EPSILON) -> bool:
+    """Whether the slopes left and right of `x` differ by much more than their errors.
+
+    Or the function jumps at `x`, or is defined on one side only.
+
+    >>> sides_differ(abs, 0.0), sides_differ(math.sin, 0.0)
+    (True, False)
+    """
+    here = _attempt(function, x)
+    found: list[Estimate] = []
+    defined: list[bool] = []
+    for side in (-1.0, 1.0):
+        values = {h: _attempt(function, x + side * h) for h in _steps(x, epsilon)}
+        slopes = {h: (y - here) / ((x + side * h) - x) for h, y in values.items() if math.isfinite(y - here)}
+        sizes = {h: noise + epsilon * (max(abs(values[h]), abs(here)) + abs(x * s)) for h, s in slopes.items()}
+        defined.append(bool(slopes))
+        finest = list(slopes)[-3:]
+        if len(finest) == 3:
+            gaps = [abs(values[h] - here) for h in slopes]
+            least = 1e3 * max(sizes[h] for h in finest) + 1e-6 * max(gaps)  # a jump by less may be rounding
+            if min(gaps[-3:]) > max(0.9 * max(gaps[-3:]), least):
+                return True  # it stays as the step shrinks
+        best, _ = _agreed(slopes, sizes, 1)
+        if best is not None:
+            found.append(best)
+    if len(found) < 2:
+        return any(defined) and not all(defined)
+    left, right = found
+    apart = abs(left.value - right.value)
+    return apart > 4.0 * (left.bound + right.bound) + 1e-6 * (abs(left.value) + abs(right.value))
+
+
+def _steps(x: float, epsilon: float) -> list[float]:
+    """From large to small, in a ratio that is no power of two: a function with a period fools few of them."""
+    h, last = max(abs(x), 1.0) / (5.0 * math.sqrt(2.0)), math.sqrt(epsilon) * (min(abs(x), 1.0) or 1.0)
+    steps: list[float] = []
+    while h >= last and x + h != x:
+        fraction, exponent = math.frexp(h)
+        steps.append(math.ldexp(round(1024.0 * fraction), exponent - 10))  # few bits: x + h is exact, in float32 too
+        h /= _RATIO
+    return steps
+
+
+def _agreed(slopes: dict[float, float], sizes: dict[float, float], power: int) -> tuple[Estimate | None, float]:
+    """The extrapolation to step 0 with the least bound, and its step; errors go by powers of step ** `power`.
+
+    No step is believed alone: five in a row make an estimate, and its bound is at least what any smaller step
+    disagrees by beyond its own rounding.
+    """
+    steps = list(slopes)
+    once: dict[int, float] = {}
+    twice: dict[int, float] = {}
+    for k in range(1, len(steps)):
+        left = (steps[k] / steps[k - 1]) ** power  # of the error
+        once[k] = (slopes[steps[k]] - left * slopes[steps[k - 1]]) / (1.0 - left)
+        if k > 1:
+            left = (steps[k] / steps[k - 2]) ** power
+            twice[k] = (once[k] - left * once[k - 1]) / (1.0 - left)
+    noise = _noise([slopes[h] for h in steps], steps)
+    first, second = _RATIO**power, _RATIO ** (2 * power)
+    grown = (first + 1.0) * (second + 1.0) / ((first - 1.0) * (second - 1.0))  # by extrapolating
+    roundings = [grown * (sizes[h] + 2.0 * noise) / h for h in steps]
+    best, best_step = None, 0.0
+    least, most = math.inf, -math.inf  # where all smaller steps are, to their rounding
+    for k in range(len(steps) - 1, 3, -1):
+        neighbours = [once[k], once[k - 1], twice[k - 1], twice[k - 2]]
+        spread = 3.0 * max(abs(twice[k] - other) for other in neighbours)
+        contradicted = max(0.0, twice[k] - least, most - twice[k])
+        bound = max(spread, 2.0 * contradicted) + roundings[k]
+        if math.isfinite(bound) and (best is None or bound < best.bound):
+            best, best_step = Estimate(twice[k], bound, DIFFERENCES), steps[k]
+        if math.isfinite(twice[k]):
+            least, most = min(least, twice[k] + roundings[k]), max(most, twice[k] - roundings[k])
+    return best, best_step
+
+
+def _noise(slopes: Sequence[float], steps: Sequence[float]) -> float:
+    """How far off the values are, judged by the smallest steps, where a smooth function has one slope.
+
+    What changes in one direction only is no noise but a bend, or a kink beside the point.
+    """
+    changes = [b - a for a, b in pairwise(slopes[-8:])]
+    if all(c >= 0.0 for c in changes) or all(c <= 0.0 for c in changes):
+        return 0.0
+    return max(abs(c) * h for c, h in zip(changes, steps[-len(changes) :], strict=True))
+
+
 def many_digits(function: Callable[[Any, Any], Any], x: float) -> Estimate:
     """Give the derivative at `x` of `function(mp, x)`, which computes with the numbers of an mpmath context.
 
-    Central differences too, but with a step of 1e-20 and so many digits that 50 are left: what the differences of two
-    steps disagree by is far below a float's last place, which is what the bound amounts to.
+    Central differences too, but with a step of 1e-20 (relative below 1, absolute above, where sin has its period all
+    the same) and so many digits that 50 are left: what the differences of two steps disagree by is far below a float's
+    last place, which is what the bound amounts to.
 
     >>> many_digits(lambda mp, x: mp.exp(x), 0.0).value
     1.0
     """
-    scale = (
-        max(0, 1 - math.frexp(x)[1]) // 3 if x else 0
-    )  # digits more, where a relative step is an absolutely small one
-    mp = context(2 * DIGITS + 8 * math.ceil(scale / 8))
-    at, h = mp.mpf(x), mp.mpf(10) ** -20 * (abs(mp.mpf(x)) or 1)
+    exponent = math.frexp(x)[1] if x else 0
+    digits = max(0, 1 - exponent, exponent) // 3  # more, for a step far below 1 or far below x
+    mp = context(2 * DIGITS + 8 * math.ceil(digits / 8))
+    at = mp.mpf(x)
+    h = mp.mpf(10) ** -20 * min(abs(at) or 1, 1)
     (high, low), (nearer, lower) = ((function(mp, at + s), function(mp, at - s)) for s in (h, h / 2))
     wide, narrow = (high - low) / (2 * h), (nearer - lower) / h
     value, noise = float(narrow), 8 * mp.eps * abs(mp.mpf(high)) / h

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import keyword
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, cast
@@ -58,10 +59,13 @@ def expressions(
     return _expressions(ops, max_leaves, most, inputs)
 
 
-def numbers(op: Op | str, max_operands: int = 5) -> st.SearchStrategy[tuple[float, ...]]:
+def numbers(
+    op: Op | str, max_operands: int = 5, around: tuple[float, float] | None = None
+) -> st.SearchStrategy[tuple[float, ...]]:
     """Give a strategy of operand tuples for `op`: inside its domain, away from kinks, value and partials bounded.
 
-    An operation that takes any number of operands gets 1, 3 or 5 of them, at most `max_operands`.
+    An operation that takes any number of operands gets 1, 3 or 5 of them, at most `max_operands`. They are drawn from
+    -4 to 4 (and moved from there into a domain beyond), or from `around`, the least and the largest one.
 
     >>> numbers("cbrt")
     Traceback (most recent call last):
@@ -71,7 +75,7 @@ def numbers(op: Op | str, max_operands: int = 5) -> st.SearchStrategy[tuple[floa
     (op,) = _operations([op])
     _at_least_one("max_operands", max_operands)
     counts = [n for n in _ANY_NUMBER if n <= max_operands] if op.arity is None else [op.arity]
-    return _operands(op, counts)
+    return _operands(op, counts, _drawn_from(around), around)
 
 
 def functions(
@@ -90,14 +94,19 @@ def functions(
     return _functions(expressions(operations, max_leaves, inputs))
 
 
-def points(f: Callable[..., Any], *like: Any) -> st.SearchStrategy[tuple[Any, ...]]:
+def points(
+    f: Callable[..., Any], *like: Any, around: tuple[float, float] | None = None
+) -> st.SearchStrategy[tuple[Any, ...]]:
     """Give a strategy of points (argument tuples) at which a function of Values is well conditioned.
 
     For your own functions: away from the kinks of what they record there, inside all domains, values and partials
     bounded. `like` says what the arguments look like, as examples of their shapes (numbers, sequences, arrays); by
-    default each is one number. Points where `f` raises ArithmeticError or ValueError are not drawn.
+    default each is one number. Points where `f` raises ArithmeticError or ValueError are not drawn. The numbers are
+    from -4 to 4, moved up a little where that helps, or all from `around`, the least and the largest one:
+    `points(lambda x: log(x - 100.0), around=(101.0, 110.0))`.
 
-    Raises TypeError, at the call, when it cannot tell how many arguments `f` takes.
+    Raises TypeError, at the call, when it cannot tell how many arguments `f` takes, and ValueError for an `around` that
+    holds no number.
 
     >>> points(print)
     Traceback (most recent call last):
@@ -106,7 +115,7 @@ def points(f: Callable[..., Any], *like: Any) -> st.SearchStrategy[tuple[Any, ..
     """
     if not like:
         like = _examples(f)
-    return _points(f, like)
+    return _points(f, like, _drawn_from(around), around)
 
 
 def networks(max_width: int = 3, max_layers: int = 3, max_samples: int = 3) -> st.SearchStrategy[Network]:
@@ -172,9 +181,17 @@ def _functions(draw: st.DrawFn, inner: st.SearchStrategy[Expression]) -> Callabl
 
 
 @st.composite
-def _points(draw: st.DrawFn, f: Callable[..., Any], like: Sequence[Any]) -> tuple[Any, ...]:
-    drawn = [draw(_NUMBERS) for _ in numbers_in(like)]
+def _points(
+    draw: st.DrawFn,
+    f: Callable[..., Any],
+    like: Sequence[Any],
+    drawn_from: st.SearchStrategy[float],
+    around: tuple[float, float] | None,
+) -> tuple[Any, ...]:
+    drawn = [draw(drawn_from) for _ in numbers_in(like)]
     for numbers in _moved(drawn):
+        if not _all_in(around, numbers):
+            continue
         count = iter(numbers)
         point = tuple(shaped(example, lambda _, count=count: next(count)) for example in like)
         try:
@@ -202,12 +219,31 @@ def _networks(draw: st.DrawFn, max_width: int, max_layers: int, max_samples: int
 
 
 @st.composite
-def _operands(draw: st.DrawFn, op: Op, counts: Sequence[int]) -> tuple[float, ...]:
-    operands = tuple(draw(_NUMBERS) for _ in range(draw(st.sampled_from(counts))))
+def _operands(
+    draw: st.DrawFn,
+    op: Op,
+    counts: Sequence[int],
+    drawn_from: st.SearchStrategy[float],
+    around: tuple[float, float] | None,
+) -> tuple[float, ...]:
+    operands = tuple(draw(drawn_from) for _ in range(draw(st.sampled_from(counts))))
     for repaired in repairs(op, operands):
-        if admissible(op, repaired):
+        if _all_in(around, repaired) and admissible(op, repaired):
             return repaired
     return reject()
+
+
+def _drawn_from(around: tuple[float, float] | None) -> st.SearchStrategy[float]:
+    if around is None:
+        return _NUMBERS
+    low, high = map(float, around)
+    if not -math.inf < low <= high < math.inf:
+        raise ValueError(f"around is (low, high), the least and the largest number to draw, got {around!r}")
+    return st.floats(low, high)
+
+
+def _all_in(around: tuple[float, float] | None, numbers: Iterable[float]) -> bool:
+    return around is None or all(around[0] <= x <= around[1] for x in numbers)
 
 
 def _moved(numbers: Sequence[float]) -> Iterator[list[float]]:
