@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import math
+import re
 import subprocess
 import sys
 
@@ -427,3 +428,106 @@ def test_an_operation_that_differs_on_complex_numbers_leaves_it_to_others():
     """0 ** x is 0 for every x above 0, and nothing of the kind on complex numbers."""
     f = lambda x: autodiff.hypot(autodiff.sign(x + 0.0**x), autodiff.sign(x + 0.0**x)) * x
     assert gradcheck(f, 4.0).oracle == "mpmath"
+
+
+@pytest.mark.parametrize(
+    ("f", "truth"),
+    [
+        (lambda a: a * a + Value(1e6 + 5.0 * a.data), 9.0),
+        (lambda a: a * a + Value(1e8 + 500.0 * a.data), 504.0),
+        (lambda a: a * a + Value(1000.0 + 0.005 * a.data), 4.005),
+        (lambda a: 0.0 * a if a == 2.0 else a * a - 4.0, 4.0),
+    ],
+    ids=["5 in a million", "500 in 1e8", "0.005 in a thousand", "decided at the very point"],
+)
+def test_a_cut_is_found_beside_a_large_value(f, truth):
+    """At steps so small that a value's roundings are larger, nothing shows; at large ones it does."""
+    with pytest.raises(AssertionError, match="computes something that was not recorded") as caught:
+        gradcheck(f, 2.0)
+    assert math.isclose(caught.value.expected, truth, rel_tol=1e-6)
+    assert abs(caught.value.expected - truth) <= caught.value.bound
+
+
+def shifted_logsumexp(*xs):
+    top = max(x.data for x in xs)
+    return log(total([exp(x - top) for x in xs])) + top
+
+
+@pytest.mark.parametrize(
+    ("f", "point"),
+    [
+        (shifted_logsumexp, (1.0, 2.0, 2.0)),
+        (lambda x: sin(x) / x if x != 0.0 else 0.0 * x + 1.0, (0.0,)),
+        (lambda x: x * x if x > 2.0 else 4.0 * x - 4.0, (2.0,)),
+        (lambda x: x if x > 30.0 else log(1.0 + exp(x)), (30.0,)),
+        (lambda x: 1e8 * x if x > 1.0 + 2.0**-9 else 3.0 * x, (1.0,)),
+        (lambda x: 1e8 * x if x > 1.00001 else 3.0 * x, (1.0,)),
+    ],
+    ids=["a shift that cancels", "a hole filled", "smooth", "equal to rounding", "a branch near", "a branch nearer"],
+)
+def test_a_branch_or_a_number_that_changes_no_slope_passes(f, point):
+    """What leaves the recorded graph without changing the derivative at the point is no fault."""
+    assert gradcheck(f, *point).error < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("f", "point", "said"),
+    [
+        (lambda x: x if x > 0.0 else -x, (0.0,), "by input 1 of 1: .*, and its slope jumps at 0.0"),
+        (lambda x: x * 0.0 + 1.0 if x >= 1.0 else x * 0.0, (1.0,), "by input 1 of 1: .*, and its value jumps at 1.0"),
+        (max, (1.0, 1.0), "by input 1 of 2: .*, and its slope jumps at 1.0"),
+        (lambda x, y: x * 2.0 + (y if y > 3.0 else 0.5 * y + 1.5), (1.0, 3.0), "by input 2 of 2: .*its slope jumps at 3.0"),
+        (lambda x: x * 0.0 if x == 1.0 else x, (1.0,), "its value jumps at 1.0"),
+    ],
+    ids=["kink", "jump", "max", "second input", "a point taken out"],
+)  # fmt: skip
+def test_a_branch_decided_at_the_point_has_no_derivative(f, point, said):
+    """Python's own `if` makes a kink as `abs` does, and is refused as that is."""
+    with pytest.raises(
+        ValueError, match=r"there is no derivative to check .*the function decides by its number there"
+    ) as caught:
+        gradcheck(f, *point)
+    assert re.search(said, str(caught.value))
+
+
+def test_a_function_that_changes_its_input_is_told_so():
+    """The row that met the old number is not blamed."""
+
+    def f(w, x):
+        y = w * x
+        w.data = w.data - 0.1
+        return y * w
+
+    with pytest.raises(ValueError, match=r"^the function changes the data of input 1 of 2 from 2\.0 to 1\.9: "):
+        gradcheck(f, 2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "order", "said"),
+    [
+        (lambda x: 1.0 / x, 1e-300, 1, r"^div\(1\.0, 1e-300\) has no derivative to check by operand 2: it overflows there"),
+        (lambda x: 1.0 / x, 1e-150, 2, r"^div\(1\.0, 1e-150\) has .* of second order by operand 2: it overflows there"),
+        (lambda x: (1.0 / x) * (1.0 / x), 1e-120, 1, "^the derivative by input 1 of 1 overflows there"),
+        (lambda x: (1.0 / x) * (1.0 / x), 1e-80, 2, "^the second derivative by input 1 of 1 and input 1 of 1 overflows there"),
+    ],
+)  # fmt: skip
+def test_a_derivative_beyond_the_floats_is_no_verdict(f, x, order, said):
+    """Infinite by the rule and by the oracle: neither right nor wrong."""
+    pytest.importorskip("mpmath")
+    with pytest.raises(ValueError, match=said):
+        gradcheck(f, x, order=order)
+
+
+@pytest.mark.parametrize("exponent", range(1, 12))
+def test_cancellation_is_not_called_a_wrong_derivative(exponent):
+    """(1 - cos x) / x² loses all digits of its second derivative near 0, though every rule is right."""
+    x = 10.0**-exponent
+    for f in (lambda x: (1.0 - autodiff.cos(x)) / x**2, lambda x: log(1.0 + x) / x):
+        gradcheck(f, x)
+        try:
+            gradcheck(f, x, order=2)
+        except ValueError:
+            assert exponent >= 5
+    if exponent == 5:
+        with pytest.raises(ValueError, match=r"the second derivative .* is ill-conditioned there: by cancellation"):
+            gradcheck(lambda x: (1.0 - autodiff.cos(x)) / x**2, x, order=2)
