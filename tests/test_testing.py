@@ -2,6 +2,8 @@
 
 import ast
 import dataclasses
+import enum
+import functools
 import math
 import re
 import subprocess
@@ -531,3 +533,126 @@ def test_cancellation_is_not_called_a_wrong_derivative(exponent):
     if exponent == 5:
         with pytest.raises(ValueError, match=r"the second derivative .* is ill-conditioned there: by cancellation"):
             gradcheck(lambda x: (1.0 - autodiff.cos(x)) / x**2, x, order=2)
+
+
+FACTORS = {"k": 2.0, "all": [1.0, math.inf]}
+WEIGHT = Value(2.0, "w")
+
+
+class Colour(enum.IntEnum):
+    RED = 3
+
+
+class Model:
+    """Holds numbers alone, and reads the global dict."""
+
+    def __init__(self, k):
+        self.k, self.name = k, "model"
+
+    def loss(self, x):
+        return x * x.data * self.k * FACTORS["k"]
+
+    __call__ = loss
+
+
+def decorated(f):
+    @functools.wraps(f)
+    def wrapper(*args):
+        return f(*args)
+
+    return wrapper
+
+
+@decorated
+def cut(x):
+    return x * x.data
+
+
+def scaled(k, x):
+    return k * x * x.data
+
+
+MODEL = Model(np.float64(3.0))
+TWISTED = []
+TWISTED.append(TWISTED)
+
+
+def by_exec(source):
+    scope = {}
+    exec(source, scope)
+    return scope["f"]
+
+
+WRITTEN = {
+    "a dict": lambda x: x * x.data * FACTORS["k"],
+    "a Value": lambda x: x * x.data * WEIGHT,
+    "a number of a kind of its own": lambda x: x * x.data * Colour.RED,
+    "a bound method": MODEL.loss,
+    "an instance in a lambda": lambda x: MODEL.loss(x),
+    "an object that is called": MODEL,
+    "a partial": functools.partial(scaled, 2.0),
+    "a wrapped function": cut,
+    "an operation named by a keyword": Op("lambda", "λ", lambda a: a * a, partials=(lambda a, r: a,)),
+    "an operation whose name is none": Op("a-1 b", "λ", lambda a: a * a, partials=(lambda a, r: a,)),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_what_a_function_uses_is_written_out(case):
+    """The program fails the same way in an empty namespace."""
+    with pytest.raises(AssertionError) as caught:
+        gradcheck(WRITTEN[case], 3.0)
+    program = caught.value.reproduction
+    assert "no source" not in program
+    with pytest.raises(AssertionError) as again:
+        exec(program, {})
+    assert (again.value.found, again.value.expected) == (caught.value.found, caught.value.expected)
+
+
+class Held:
+    """Not numbers alone."""
+
+    def __init__(self):
+        self.other = MODEL
+
+    def loss(self, x):
+        return x * x.data * self.other.k
+
+
+HELD = Held()
+PLACES = {
+    "a lambda made by exec": (by_exec("f = lambda x: x * x.data"), 3.0, {}),
+    "a function made by exec": (by_exec("def f(x): return x * x.data"), 3.0, {}),
+    "an instance that holds another": (lambda x: HELD.loss(x), 3.0, {}),
+    "a method of it": (HELD.loss, 3.0, {}),
+    "a list that holds itself": (lambda x: x * x.data * len(TWISTED), 3.0, {}),
+    "gradients, and an array": (
+        by_exec("f = lambda x: (x * x).sum()"), np.array([1.0, 2.0], np.float32), {"gradient": by_exec("f = lambda x: x")},
+    ),
+    "an operation": (Op("cube", "³", by_exec("f = lambda a: a ** 3"), partials=(by_exec("f = lambda a, r: a"),)), 2.0, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_what_has_no_source_gets_a_place_in_a_program_that_python_can_read(case):
+    """With every import it needs: it runs up to where the missing part is used."""
+    f, point, more = PLACES[case]
+    with pytest.raises(AssertionError) as caught:
+        gradcheck(f, point, **more)
+    program = caught.value.reproduction
+    ast.parse(program)
+    assert "has no source to show: put it in its place below\n" in program
+    assert "...  # put yours here: " in program
+    with pytest.raises((TypeError, AttributeError)):  # not a NameError
+        exec(program, {})
+
+
+def test_functions_of_other_libraries_get_a_place():
+    """A module of PyTorch, a function that JAX compiled."""
+    torch, jax = pytest.importorskip("torch"), pytest.importorskip("jax")
+    linear = torch.nn.Linear(2, 1).double()
+    compiled = jax.jit(lambda x: (x * x).sum())
+    for f in (lambda x: linear(torch.as_tensor(x)).sum(), lambda x: float(compiled(x)), compiled):
+        with pytest.raises(AssertionError) as caught:
+            gradcheck(f, np.array([1.0, 2.0]), gradient=lambda x: 7.0 * x)
+        ast.parse(caught.value.reproduction)
