@@ -464,8 +464,17 @@ def shifted_logsumexp(*xs):
         (lambda x: x if x > 30.0 else log(1.0 + exp(x)), (30.0,)),
         (lambda x: 1e8 * x if x > 1.0 + 2.0**-9 else 3.0 * x, (1.0,)),
         (lambda x: 1e8 * x if x > 1.00001 else 3.0 * x, (1.0,)),
+        (lambda x: x * x * int(x.data * 1000.0) / 1000.0, (2.0005,)),
     ],
-    ids=["a shift that cancels", "a hole filled", "smooth", "equal to rounding", "a branch near", "a branch nearer"],
+    ids=[
+        "a shift that cancels",
+        "a hole filled",
+        "smooth",
+        "equal to rounding",
+        "a branch near",
+        "a branch nearer",
+        "stairs",
+    ],
 )
 def test_a_branch_or_a_number_that_changes_no_slope_passes(f, point):
     """What leaves the recorded graph without changing the derivative at the point is no fault."""
@@ -563,9 +572,23 @@ def decorated(f):
     return wrapper
 
 
-@decorated
-def cut(x):
-    return x * x.data
+def of_no_module():
+    """A class and a wrapped function that cannot be imported."""
+
+    class Local:
+        factor = 2.0
+
+        def __init__(self, k):
+            self.k = k
+
+        def __call__(self, x: Value) -> Value:
+            return x * x.data * self.k * FACTORS["k"]
+
+    @decorated
+    def cut(x):
+        return x * x.data
+
+    return cut, Local(np.array([3.0, 1.0])[0])
 
 
 def scaled(k, x):
@@ -591,7 +614,8 @@ WRITTEN = {
     "an instance in a lambda": lambda x: MODEL.loss(x),
     "an object that is called": MODEL,
     "a partial": functools.partial(scaled, 2.0),
-    "a wrapped function": cut,
+    "a wrapped function": of_no_module()[0],
+    "an object of a local class": of_no_module()[1],
     "an operation named by a keyword": Op("lambda", "λ", lambda a: a * a, partials=(lambda a, r: a,)),
     "an operation whose name is none": Op("a-1 b", "λ", lambda a: a * a, partials=(lambda a, r: a,)),
 }
