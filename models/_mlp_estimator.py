@@ -151,13 +151,22 @@ class MLPEstimator(Drawing):
                 "hidden_layer_sizes, activation and the number of targets as they were, or fit anew without warm_start"
             )
 
+    def _new_optimizer(self, network: MLP, *, goes_on: bool) -> Optimizer:
+        optimizer = optimizer_by_name(self.solver, network.parameters(), learning_rate=self.learning_rate)
+        if goes_on and self._optimizer[0] == self.solver:
+            own = optimizer.state()
+            rate = {name: own[name] for name in own if name == "learning_rate"}  # as set now, not at the last call
+            kept = {name: value for name, value in self._optimizer[1].items() if name != "learning_rate"}
+            optimizer.load_state(kept | rate)
+        return optimizer
+
     def _learn(
         self, X: Any, inputs: Array, y: NDArray[Any], n_outputs: int, loss: Any, importance: Array, *, partial: bool,
         **learned: Any,
     ) -> str:  # fmt: skip
         """Train on checked data, keep the outcome only when all went well, and give what there is to warn of.
 
-        `learned` is kept with it.
+        `learned` is kept with it. KeyboardInterrupt keeps that of the complete epochs, if there are any.
         """
         if partial and self.early_stopping:
             raise ValueError(
@@ -178,17 +187,19 @@ class MLPEstimator(Drawing):
         own_loss = callable(getattr(self, "loss", None))  # it may depend on what its author changes between the calls
         if partial and not own_loss and network.programs is None:
             network.programs = {}
-        optimizer = optimizer_by_name(self.solver, network.parameters(), learning_rate=self.learning_rate)
-        if resumed and partial and self._optimizer[0] == self.solver:
-            own = optimizer.state()
-            rate = {name: own[name] for name in own if name == "learning_rate"}  # as set now, not at the last call
-            kept = {name: value for name, value in self._optimizer[1].items() if name != "learning_rate"}
-            optimizer.load_state(kept | rate)
+        optimizer = self._new_optimizer(network, goes_on=resumed and partial)
         seen = importance > 0  # a weight of 0 is the sample left out
         inputs, y, importance = inputs[seen], y[seen], importance[seen] / importance.max()
         held, split = self._hold_out(y, random, resumed=resumed)
         if own_loss:
             _refuse_constant(network, loss, inputs, y)
+
+        def keep(history: History) -> None:
+            outcome = learned | self._outcome(network, history, optimizer, resumed=resumed)
+            traced = None if network.programs is None else (settings, network, penalty)
+            self._keep(X, inputs.shape[1], _random=random, _split=split, _traced=traced, **outcome)
+            self._bring_up(source)
+
         try:
             history = train(
                 network, inputs[~held], y[~held],
@@ -207,10 +218,12 @@ class MLPEstimator(Drawing):
             )  # fmt: skip
         except TrainingError as error:
             raise ValueError(self._failure(error)) from error
-        learned |= self._outcome(network, history, optimizer, resumed=resumed)
-        traced = None if network.programs is None else (settings, network, penalty)
-        self._keep(X, inputs.shape[1], _random=random, _split=split, _traced=traced, **learned)
-        self._bring_up(source)
+        except KeyboardInterrupt as interrupt:
+            done = getattr(interrupt, "history", None)  # None: before training began, or after it ended
+            if done is not None and done.n_iter:
+                keep(done)
+            raise
+        keep(history)
         return "" if partial or history.stopped == "patience" else self._unfinished(history)
 
     def _failure(self, error: TrainingError) -> str:

@@ -65,7 +65,8 @@ class CheckpointError(Exception):
 def save_parameters(path: FilePath, model: Any) -> None:
     """Write the parameters of `model`, anything with `parameters()`, to the file `path`: values, labels, whose.
 
-    An older file is replaced, in one step, or stays as it is when writing fails: CheckpointError then says why.
+    An older file is replaced, in one step and with its permissions, or stays as it is when writing fails, as for
+    anything but a regular file: CheckpointError then says why.
 
     >>> import tempfile, types, os
     >>> from autodiff import Value
@@ -286,8 +287,11 @@ def _replace(path: FilePath, contents: bytes) -> None:
     try:
         target = Path(path).resolve()  # a link stays a link
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+        mode = _mode(target)
         try:
             with temporary.open("xb") as file:
+                if mode is not None and mode != stat.S_IMODE(os.fstat(file.fileno()).st_mode):
+                    temporary.chmod(mode)  # while it is empty: nobody reads what the old file kept from them
                 file.write(contents)
                 file.flush()
                 os.fsync(file.fileno())  # the name must not point at data that a power cut can still lose
@@ -306,6 +310,17 @@ def _replace(path: FilePath, contents: bytes) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _mode(target: Path) -> int | None:
+    """The permissions of the file to be replaced; None where there is none, OSError for what is no file of data."""
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        raise OSError("it is a folder, a device or a pipe, not a regular file")
+    return stat.S_IMODE(mode)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -80,7 +80,10 @@ class LinearRegression(Regressor):
         return self._inputs_as_fitted(X) @ self.coef_.T + self.intercept_
 
     def _descend(self, X: Any, y: Any, sample_weight: Any, steps: int, *, resumed: bool, curve: list[float]) -> None:
-        """Check everything, take `steps` of gradient descent, and keep the outcome only when all went well."""
+        """Check everything, take `steps` of gradient descent, and keep the outcome only when all went well.
+
+        KeyboardInterrupt keeps that of the complete steps, if there are any.
+        """
         check.known(self.engine, "engine", ENGINES)
         auto = isinstance(self.learning_rate, str) and self.learning_rate == "auto"
         if not auto:
@@ -105,31 +108,38 @@ class LinearRegression(Regressor):
             lambda x: [weighted_sum(w, x, b) for w, b in zip(weights, biases, strict=True)],
             parameters, squared_error, Samples(inputs, columns, importance),
         )  # fmt: skip
+
+        def keep(reached: NDArray[np.float64], losses: list[float]) -> None:
+            coef, intercept = reached[: -columns.shape[1]].reshape(columns.shape[1], -1), reached[-columns.shape[1] :]
+            several = targets.ndim == 2
+            self._keep(
+                X, inputs.shape[1],
+                coef_=coef if several else coef[0],
+                intercept_=intercept if several else intercept.tolist()[0],
+                learning_rate_=float(rate),
+                n_iter_=len(losses) - 1 + (self.n_iter_ if curve else 0),
+                loss_curve_=curve + (losses[1:] if curve else losses),
+            )  # fmt: skip
+
         losses: list[float] = []
         with engine_by_name(self.engine, task) as engine:
-            for step in range(steps + 1):
-                try:
+            reached = engine.weights.copy(), 0  # the latest whose loss is known, and how many losses that makes
+            try:
+                for step in range(steps + 1):
                     loss, gradient = engine.loss_and_gradient(EVERY)
-                except TrainingError as error:
-                    cause = (
-                        f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
-                    )
-                    cause = "the numbers in y are too large; scale them down" if auto else cause
-                    raise ValueError(f"{error}, after {step} steps: {cause}") from error
-                losses.append(loss)
-                if step < steps:
-                    engine.weights -= rate * gradient
-        coef = np.array([[w.data for w in row] for row in weights])
-        intercept = np.array([b.data for b in biases])
-        several = targets.ndim == 2
-        self._keep(
-            X, inputs.shape[1],
-            coef_=coef if several else coef[0],
-            intercept_=intercept if several else intercept.tolist()[0],
-            learning_rate_=float(rate),
-            n_iter_=steps + (self.n_iter_ if curve else 0),
-            loss_curve_=curve + (losses[1:] if curve else losses),
-        )  # fmt: skip
+                    losses.append(loss)
+                    reached = engine.weights.copy(), len(losses)
+                    if step < steps:
+                        engine.weights -= rate * gradient
+            except TrainingError as error:
+                cause = f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
+                cause = "the numbers in y are too large; scale them down" if auto else cause
+                raise ValueError(f"{error}, after {len(losses)} steps: {cause}") from error
+            except KeyboardInterrupt:
+                if reached[1] > 1:
+                    keep(reached[0], losses[: reached[1]])
+                raise
+        keep(reached[0], losses)
 
 
 def _steady_rate(inputs: NDArray[np.float64], importance: NDArray[np.float64], n_targets: int) -> float:

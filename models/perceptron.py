@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -128,7 +129,10 @@ class Perceptron(Drawing, Classifier):
         self, X: Any, inputs: Array, labels: NDArray[Any], importance: Array, classes: NDArray[Any],
         *, resumed: bool, passes: int,
     ) -> _Outcome:  # fmt: skip
-        """Learn from checked data, and keep the outcome only when all went well."""
+        """Learn from checked data, and keep the outcome only when all went well.
+
+        KeyboardInterrupt keeps that of the complete passes, if there are any.
+        """
         seen = importance > 0
         inputs, importance, y = inputs[seen], importance[seen], self._indices(labels[seen], classes)
         random, source = self._generator(resumed=resumed)
@@ -137,42 +141,59 @@ class Perceptron(Drawing, Classifier):
         held, split = self._hold_out(y, random, resumed=resumed)
         n_neurons = 1 if len(classes) == 2 else len(classes)
         start = list(zip(self.coef_.tolist(), self.intercept_.tolist(), strict=True)) if resumed else None
-        outcome = self._repeat(
+        passed = self._repeat(
             start or [([0.0] * inputs.shape[1], 0.0)] * n_neurons,
             (inputs[~held], y[~held], importance[~held]),
             (inputs[held], y[held], importance[held]) if held.any() else None,
             random if self.shuffle else None,
             passes,
         )
-        if held.any():
-            outcome = outcome._replace(wrong=_error((inputs, y, importance), outcome.neurons))
-        intercept = np.array([b for _, b in outcome.neurons])
-        curve = (self.loss_curve_ if resumed else []) + outcome.mistakes
-        self._keep(
-            X, inputs.shape[1],
-            coef_=np.array([w for w, _ in outcome.neurons]),
-            intercept_=intercept,
-            threshold_=-intercept,
-            loss_curve_=curve,
-            validation_curve_=(self.validation_curve_ if resumed else []) + outcome.validation,
-            n_iter_=len(curve),
-            classes_=classes,
-            _random=random,
-            _split=split,
-        )  # fmt: skip
-        self._bring_up(source)
+        earlier = (self.loss_curve_, self.validation_curve_) if resumed else ([], [])
+
+        def keep(outcome: _Outcome) -> None:
+            intercept = np.array([b for _, b in outcome.neurons])
+            curve = earlier[0] + outcome.mistakes
+            self._keep(
+                X, inputs.shape[1],
+                coef_=np.array([w for w, _ in outcome.neurons]),
+                intercept_=intercept,
+                threshold_=-intercept,
+                loss_curve_=curve,
+                validation_curve_=earlier[1] + outcome.validation,
+                n_iter_=len(curve),
+                classes_=classes,
+                _random=random,
+                _split=split,
+            )  # fmt: skip
+            self._bring_up(source)
+
+        outcome = _Outcome([], [], [])
+        try:
+            for outcome in passed:  # noqa: B007 # the latest is wanted, wherever this is interrupted
+                pass
+            if held.any():
+                outcome = outcome._replace(wrong=_error((inputs, y, importance), outcome.neurons))
+            keep(outcome)
+        except KeyboardInterrupt:
+            if outcome.mistakes:
+                random.bit_generator.state = outcome.position or random.bit_generator.state
+                keep(outcome)
+            raise
         return outcome
 
     def _repeat(
         self, neurons: list[Any], train: Any, validation: Any, random: np.random.Generator | None, passes: int
-    ) -> _Outcome:
-        """Pass over the rows until a pass is clean, the weights come round again, or validation stops improving."""
+    ) -> Iterator[_Outcome]:
+        """Pass over the rows until a pass is clean, the weights come round again, or validation stops improving.
+
+        Gives the outcome after each pass, and in the end the one to keep.
+        """
         inputs, y, importance = train
         answers = y[:, None] == ([1] if len(neurons) == 1 else range(len(neurons)))  # what each perceptron should say
         rows, targets, steps = inputs.tolist(), answers.T.astype(float).tolist(), importance.tolist()
         mistakes: list[int] = []
         errors: list[float] = []
-        best, best_at, stopped = neurons, 0, False
+        best, best_at, stopped, position = neurons, 0, False, None
         remembered, remembered_at = neurons, 0  # Brent's way to see a cycle, as in models.perceptron_rule
         for done in range(1, passes + 1):
             if random is not None:
@@ -184,23 +205,26 @@ class Perceptron(Drawing, Classifier):
                 for (w, b), each in zip(neurons, targets, strict=True)
             ]
             neurons = [(w, b) for w, b, _ in moved]
-            mistakes.append(sum(wrong for *_, wrong in moved))
+            mistakes = [*mistakes, sum(wrong for *_, wrong in moved)]
             self._refuse_infinity(neurons, done)
             if validation is not None:
-                errors.append(_error(validation, neurons))
+                errors = [*errors, _error(validation, neurons)]
                 if errors[-1] <= min(errors):
                     best = neurons
                 if errors[-1] < min(errors[:-1], default=np.inf):
                     best_at = done
                 stopped = done - best_at >= self.n_iter_no_change
+            position = random and random.bit_generator.state
+            yield _Outcome(neurons, mistakes, errors, position)
             if stopped or not mistakes[-1]:
                 break
             if random is None and validation is None:
                 if neurons == remembered:
-                    return _Outcome(neurons, mistakes, errors, cycle=done - remembered_at)
+                    yield _Outcome(neurons, mistakes, errors, position, cycle=done - remembered_at)
+                    return
                 if done & (done - 1) == 0:
                     remembered, remembered_at = neurons, done
-        return _Outcome(neurons if validation is None else best, mistakes, errors, stopped=stopped)
+        yield _Outcome(neurons if validation is None else best, mistakes, errors, position, stopped=stopped)
 
     def _refuse_infinity(self, neurons: list[Any], done: int) -> None:
         if not all(math.isfinite(x) for w, b in neurons for x in (*w, b)):
@@ -238,6 +262,7 @@ class _Outcome(NamedTuple):
     neurons: list[tuple[list[float], float]]
     mistakes: list[int]
     validation: list[float]
+    position: Any = None  # of the generator after the last pass; None where nothing is shuffled
     cycle: int = 0  # after so many passes the weights came round again; 0 if they did not
     stopped: bool = False  # by the rows held out
     wrong: float = 0.0  # with early_stopping, the share of all rows that the weights decide wrongly

@@ -104,8 +104,8 @@ def train(
     Raises ValueError or TypeError for bad arguments, before anything is trained, and TraceError, a TypeError, for
     functions that cannot be compiled because they branch on numbers or read `.data`; TrainingError when a loss, a
     gradient or a parameter becomes infinite or NaN, or an operand leaves its domain; CheckpointError for a checkpoint
-    that cannot be written or read, or belongs to another run. What a callback raises, and KeyboardInterrupt, pass
-    through.
+    that cannot be written or read, or belongs to another run. What a callback raises passes through, and so does
+    KeyboardInterrupt, with the history of the complete epochs as its `history`.
     """
     parameters = _parameters(model)
     samples = _samples(X, y, sample_weight)
@@ -141,7 +141,11 @@ def train(
             run.open(checkpoint, identity, epochs)
         try:
             _epochs(run, epochs, callbacks, progress, checkpoint, checkpoint_every, identity)
-        except Exception:  # not KeyboardInterrupt: that run may be meant to go on
+        except KeyboardInterrupt as error:  # the file stays: that run may be meant to go on
+            interrupt: Any = error
+            interrupt.history = run.history
+            raise
+        except Exception:
             if checkpoint is not None:
                 run.abandon(checkpoint)
             raise

@@ -427,3 +427,25 @@ def test_a_link_stays_a_link(tmp_path):
         save_parameters(tmp_path / "link", Model(label))
     assert (tmp_path / "link").is_symlink()
     load_parameters(tmp_path / "there" / "file", Model("b"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in folders are POSIX's")
+@pytest.mark.parametrize("through", ["pipe", "link"])
+def test_what_is_no_regular_file_is_not_replaced(tmp_path, through):
+    """A pipe, as a device would: refused by name, and still there; a link to one too."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    with pytest.raises(CheckpointError, match=f"cannot write .*{through}.*not a regular file"):
+        save_parameters(tmp_path / through, Model("w"))
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert sorted(names(tmp_path)) == ["link", "pipe"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_a_file_that_is_replaced_keeps_its_permissions(saved, mode):
+    """What others may not read they may not read after the next save either."""
+    saved.chmod(mode)
+    save_parameters(saved, Model("w", "c"))
+    assert stat.S_IMODE(saved.stat().st_mode) == mode
+    load_parameters(saved, Model("w", "c"))

@@ -6,6 +6,7 @@ import math
 import operator
 import pickle
 import sys
+import threading
 import types
 from dataclasses import replace
 from pathlib import Path
@@ -135,14 +136,18 @@ def test_a_function_below_a_notebook_s_magic_is_named_too(monkeypatch):
 
 
 def test_an_object_that_is_called_is_named_in_the_program():
-    """An instance has no source of its own; the program says whose it is, and how it was called."""
+    """One that holds more than numbers and text gets a place; the program says whose it is, and how it was called."""
 
     class Cut:
+        def __init__(self):
+            self.lock = threading.Lock()
+
         def __call__(self, x):
             return x * x.data
 
     shown = failure(Cut(), 3.0).reproduction
-    assert shown.startswith("# Cut f has no source to show: run this where it is defined\n")
+    assert shown.startswith("# Cut f has no source to show: put it in its place below\n")
+    assert "\ndef f(x): ...  # put yours here: <" in shown
     assert shown.endswith("gradcheck(f, 3.0)")
 
 

@@ -367,8 +367,12 @@ def fit_interrupted(model, X, y, after):
         LinearRegression,
     ],
 )
-def test_fitting_again_is_all_or_nothing_at_every_line(make):
-    """An interrupt leaves the estimator as it was or as it becomes; here even the number of features changes."""
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_fitting_again_is_whole_at_every_line(make):
+    """An interrupt leaves the estimator as it was, as it is after some complete epoch, or as it becomes.
+
+    Here even the number of features changes.
+    """
     first = [[0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1]
     second = [[2.0], [1.0], [-1.0], [-2.0]], [1, 1, 0, 0]
     old = make().fit(*first)
@@ -379,11 +383,108 @@ def test_fitting_again_is_all_or_nothing_at_every_line(make):
         going = fit_interrupted(model, *second, after)
         seen.append(kept(model))
         after += 1
-    was, becomes = kept(copy.deepcopy(old)), kept(new)
-    assert was != becomes
-    switched = seen.index(becomes)
-    assert switched > 5
-    assert seen == [was] * switched + [becomes] * (len(seen) - switched)
+    stages = [kept(copy.deepcopy(old))]
+    if isinstance(old, Perceptron):  # its passes are of those lines
+        for passes in range(1, new.n_iter_):
+            model = copy.deepcopy(old).set_params(max_iter=passes).fit(*second)
+            stages.append(kept(model.set_params(max_iter=old.max_iter)))
+    stages.append(kept(new))
+    assert stages[0] != stages[-1]
+    places = [stages.index(each) for each in seen]
+    assert places.count(0) > 5
+    assert places == sorted(places)
+    assert places[-1] == len(stages) - 1
+
+
+class StopAt:
+    """Interrupts at the n-th call of a function of this name."""
+
+    def __init__(self, name, after):
+        self.name, self.left = name, after
+
+    def __call__(self, frame, event, _):
+        if event == "call" and frame.f_code.co_name == self.name and "models" in frame.f_code.co_filename:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+
+
+def fit_interrupted_at(model, X, y, name, after):
+    """Fit up to the n-th call of a function, where Ctrl-C is pressed."""
+    before = sys.gettrace()
+    sys.settrace(StopAt(name, after))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, y)
+    finally:
+        sys.settrace(before)
+    return model
+
+
+XOR = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
+LINE = [[1.0], [2.0], [3.0], [4.0]], [3.0, 5.0, 7.0, 9.5]
+SHORT = {"hidden_layer_sizes": (3,), "batch_size": 2, "random_state": 0}
+FITS = {
+    "MLPClassifier": (lambda n: MLPClassifier(max_iter=n, **SHORT), XOR, "_step", 2),
+    "MLPClassifier, held out": (
+        lambda n: MLPClassifier(max_iter=n, early_stopping=True, validation_fraction=0.4, tol=0.0, **SHORT),
+        ([*XOR[0], *XOR[0]], [*XOR[1], *XOR[1]]), "validation_loss", 1,
+    ),
+    "MLPRegressor": (lambda n: MLPRegressor(max_iter=n, engine="eager", **SHORT), LINE, "_step", 2),
+    "Perceptron": (lambda n: Perceptron(max_iter=n, random_state=0), XOR, "one_pass", 1),
+    "LinearRegression": (lambda n: LinearRegression(epochs=n), LINE, "loss_and_gradient", 2),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", FITS)
+def test_ctrl_c_in_a_fit_keeps_the_last_complete_epoch(name):
+    """The first fit, a later one or a warm start: what is kept is what a fit of so many epochs learns, whole."""
+    make, (X, y), function, calls = FITS[name]
+    learned = {"coef_", "coefs_", "intercept_", "intercepts_", "loss_curve_", "n_iter_", "n_features_in_"}
+    extra = name == "LinearRegression"  # the loss after a step is known one call later
+    for epochs in (1, 2, 3):
+        model = fit_interrupted_at(make(9), X, y, function, calls * (epochs + extra))
+        if "held out" in name:  # the latest weights, where a fit that ends takes the best ones
+            assert model.n_iter_ == epochs == len(model.validation_curve_)
+            continue
+        whole = make(epochs).fit(X, y)
+        there = learned & set(vars(whole))
+        assert len(there) == 5
+        for each in there:
+            assert pickle.dumps(getattr(model, each)) == pickle.dumps(getattr(whole, each)), each
+        assert len(model.predict(X)) == len(X)
+    again = copy.deepcopy(make(2).fit(X[:-1], y[:-1]))
+    assert kept(fit_interrupted_at(copy.deepcopy(again), X, y, function, 0)) == kept(again)
+    more = fit_interrupted_at(again.set_params(warm_start=True), X, y, function, calls * (1 + extra))
+    assert more.n_iter_ == (1 if extra else 3)
+    fresh = make(9)
+    assert kept(fit_interrupted_at(make(9), X, y, function, 0)) == kept(fresh)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", ["MLPClassifier", "Perceptron"])
+def test_a_fit_that_was_interrupted_goes_on_as_one_that_ended_there(name):
+    """The generator stands where the last complete epoch left it."""
+    make, (X, y), function, calls = FITS[name]
+    whole = make(2).fit(X, y)
+    model = fit_interrupted_at(make(9), X, y, function, calls * 2)
+    for each in (whole, model):
+        each.set_params(warm_start=True, max_iter=4).fit(X, y)
+    assert model.loss_curve_ == whole.loss_curve_
+
+
+def test_an_interrupt_carries_the_history_of_the_complete_epochs():
+    """`train` has nobody to give it to but who catches the interrupt."""
+
+    def stop(end):
+        if end.epoch == 3:
+            raise KeyboardInterrupt
+
+    whole = train(MLP(2, [2, 1], random_state=0), *XOR, epochs=3)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        train(MLP(2, [2, 1], random_state=0), *XOR, epochs=9, callbacks=[stop])
+    assert caught.value.history.loss_curve == whole.loss_curve
 
 
 # Memory

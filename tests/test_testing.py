@@ -2,7 +2,10 @@
 
 import ast
 import dataclasses
+import enum
+import functools
 import math
+import re
 import subprocess
 import sys
 
@@ -427,3 +430,253 @@ def test_an_operation_that_differs_on_complex_numbers_leaves_it_to_others():
     """0 ** x is 0 for every x above 0, and nothing of the kind on complex numbers."""
     f = lambda x: autodiff.hypot(autodiff.sign(x + 0.0**x), autodiff.sign(x + 0.0**x)) * x
     assert gradcheck(f, 4.0).oracle == "mpmath"
+
+
+@pytest.mark.parametrize(
+    ("f", "truth"),
+    [
+        (lambda a: a * a + Value(1e6 + 5.0 * a.data), 9.0),
+        (lambda a: a * a + Value(1e8 + 500.0 * a.data), 504.0),
+        (lambda a: a * a + Value(1000.0 + 0.005 * a.data), 4.005),
+        (lambda a: 0.0 * a if a == 2.0 else a * a - 4.0, 4.0),
+    ],
+    ids=["5 in a million", "500 in 1e8", "0.005 in a thousand", "decided at the very point"],
+)
+def test_a_cut_is_found_beside_a_large_value(f, truth):
+    """At steps so small that a value's roundings are larger, nothing shows; at large ones it does."""
+    with pytest.raises(AssertionError, match="computes something that was not recorded") as caught:
+        gradcheck(f, 2.0)
+    assert math.isclose(caught.value.expected, truth, rel_tol=1e-6)
+    assert abs(caught.value.expected - truth) <= caught.value.bound
+
+
+def shifted_logsumexp(*xs):
+    top = max(x.data for x in xs)
+    return log(total([exp(x - top) for x in xs])) + top
+
+
+@pytest.mark.parametrize(
+    ("f", "point"),
+    [
+        (shifted_logsumexp, (1.0, 2.0, 2.0)),
+        (lambda x: sin(x) / x if x != 0.0 else 0.0 * x + 1.0, (0.0,)),
+        (lambda x: x * x if x > 2.0 else 4.0 * x - 4.0, (2.0,)),
+        (lambda x: x if x > 30.0 else log(1.0 + exp(x)), (30.0,)),
+        (lambda x: 1e8 * x if x > 1.0 + 2.0**-9 else 3.0 * x, (1.0,)),
+        (lambda x: 1e8 * x if x > 1.00001 else 3.0 * x, (1.0,)),
+        (lambda x: x * x * int(x.data * 1000.0) / 1000.0, (2.0005,)),
+    ],
+    ids=[
+        "a shift that cancels",
+        "a hole filled",
+        "smooth",
+        "equal to rounding",
+        "a branch near",
+        "a branch nearer",
+        "stairs",
+    ],
+)
+def test_a_branch_or_a_number_that_changes_no_slope_passes(f, point):
+    """What leaves the recorded graph without changing the derivative at the point is no fault."""
+    assert gradcheck(f, *point).error < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("f", "point", "said"),
+    [
+        (lambda x: x if x > 0.0 else -x, (0.0,), "by input 1 of 1: .*, and its slope jumps at 0.0"),
+        (lambda x: x * 0.0 + 1.0 if x >= 1.0 else x * 0.0, (1.0,), "by input 1 of 1: .*, and its value jumps at 1.0"),
+        (max, (1.0, 1.0), "by input 1 of 2: .*, and its slope jumps at 1.0"),
+        (lambda x, y: x * 2.0 + (y if y > 3.0 else 0.5 * y + 1.5), (1.0, 3.0), "by input 2 of 2: .*its slope jumps at 3.0"),
+        (lambda x: x * 0.0 if x == 1.0 else x, (1.0,), "its value jumps at 1.0"),
+    ],
+    ids=["kink", "jump", "max", "second input", "a point taken out"],
+)  # fmt: skip
+def test_a_branch_decided_at_the_point_has_no_derivative(f, point, said):
+    """Python's own `if` makes a kink as `abs` does, and is refused as that is."""
+    with pytest.raises(
+        ValueError, match=r"there is no derivative to check .*the function decides by its number there"
+    ) as caught:
+        gradcheck(f, *point)
+    assert re.search(said, str(caught.value))
+
+
+def test_a_function_that_changes_its_input_is_told_so():
+    """The row that met the old number is not blamed."""
+
+    def f(w, x):
+        y = w * x
+        w.data = w.data - 0.1
+        return y * w
+
+    with pytest.raises(ValueError, match=r"^the function changes the data of input 1 of 2 from 2\.0 to 1\.9: "):
+        gradcheck(f, 2.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "order", "said"),
+    [
+        (lambda x: 1.0 / x, 1e-300, 1, r"^div\(1\.0, 1e-300\) has no derivative to check by operand 2: it overflows there"),
+        (lambda x: 1.0 / x, 1e-150, 2, r"^div\(1\.0, 1e-150\) has .* of second order by operand 2: it overflows there"),
+        (lambda x: (1.0 / x) * (1.0 / x), 1e-120, 1, "^the derivative by input 1 of 1 overflows there"),
+        (lambda x: (1.0 / x) * (1.0 / x), 1e-80, 2, "^the second derivative by input 1 of 1 and input 1 of 1 overflows there"),
+    ],
+)  # fmt: skip
+def test_a_derivative_beyond_the_floats_is_no_verdict(f, x, order, said):
+    """Infinite by the rule and by the oracle: neither right nor wrong."""
+    pytest.importorskip("mpmath")
+    with pytest.raises(ValueError, match=said):
+        gradcheck(f, x, order=order)
+
+
+@pytest.mark.parametrize("exponent", range(1, 12))
+def test_cancellation_is_not_called_a_wrong_derivative(exponent):
+    """(1 - cos x) / x² loses all digits of its second derivative near 0, though every rule is right."""
+    x = 10.0**-exponent
+    for f in (lambda x: (1.0 - autodiff.cos(x)) / x**2, lambda x: log(1.0 + x) / x):
+        gradcheck(f, x)
+        try:
+            gradcheck(f, x, order=2)
+        except ValueError:
+            assert exponent >= 5
+    if exponent == 5:
+        with pytest.raises(ValueError, match=r"the second derivative .* is ill-conditioned there: by cancellation"):
+            gradcheck(lambda x: (1.0 - autodiff.cos(x)) / x**2, x, order=2)
+
+
+FACTORS = {"k": 2.0, "all": [1.0, math.inf]}
+WEIGHT = Value(2.0, "w")
+
+
+class Colour(enum.IntEnum):
+    RED = 3
+
+
+class Model:
+    """Holds numbers alone, and reads the global dict."""
+
+    def __init__(self, k):
+        self.k, self.name = k, "model"
+
+    def loss(self, x):
+        return x * x.data * self.k * FACTORS["k"]
+
+    __call__ = loss
+
+
+def decorated(f):
+    @functools.wraps(f)
+    def wrapper(*args):
+        return f(*args)
+
+    return wrapper
+
+
+def of_no_module():
+    """A class and a wrapped function that cannot be imported."""
+
+    class Local:
+        factor = 2.0
+
+        def __init__(self, k):
+            self.k = k
+
+        def __call__(self, x: Value) -> Value:
+            return x * x.data * self.k * FACTORS["k"]
+
+    @decorated
+    def cut(x):
+        return x * x.data
+
+    return cut, Local(np.array([3.0, 1.0])[0])
+
+
+def scaled(k, x):
+    return k * x * x.data
+
+
+MODEL = Model(np.float64(3.0))
+TWISTED = []
+TWISTED.append(TWISTED)
+
+
+def by_exec(source):
+    scope = {}
+    exec(source, scope)
+    return scope["f"]
+
+
+WRITTEN = {
+    "a dict": lambda x: x * x.data * FACTORS["k"],
+    "a Value": lambda x: x * x.data * WEIGHT,
+    "a number of a kind of its own": lambda x: x * x.data * Colour.RED,
+    "a bound method": MODEL.loss,
+    "an instance in a lambda": lambda x: MODEL.loss(x),
+    "an object that is called": MODEL,
+    "a partial": functools.partial(scaled, 2.0),
+    "a wrapped function": of_no_module()[0],
+    "an object of a local class": of_no_module()[1],
+    "an operation named by a keyword": Op("lambda", "λ", lambda a: a * a, partials=(lambda a, r: a,)),
+    "an operation whose name is none": Op("a-1 b", "λ", lambda a: a * a, partials=(lambda a, r: a,)),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_what_a_function_uses_is_written_out(case):
+    """The program fails the same way in an empty namespace."""
+    with pytest.raises(AssertionError) as caught:
+        gradcheck(WRITTEN[case], 3.0)
+    program = caught.value.reproduction
+    assert "no source" not in program
+    with pytest.raises(AssertionError) as again:
+        exec(program, {})
+    assert (again.value.found, again.value.expected) == (caught.value.found, caught.value.expected)
+
+
+class Held:
+    """Not numbers alone."""
+
+    def __init__(self):
+        self.other = MODEL
+
+    def loss(self, x):
+        return x * x.data * self.other.k
+
+
+HELD = Held()
+PLACES = {
+    "a lambda made by exec": (by_exec("f = lambda x: x * x.data"), 3.0, {}),
+    "a function made by exec": (by_exec("def f(x): return x * x.data"), 3.0, {}),
+    "an instance that holds another": (lambda x: HELD.loss(x), 3.0, {}),
+    "a method of it": (HELD.loss, 3.0, {}),
+    "a list that holds itself": (lambda x: x * x.data * len(TWISTED), 3.0, {}),
+    "gradients, and an array": (
+        by_exec("f = lambda x: (x * x).sum()"), np.array([1.0, 2.0], np.float32), {"gradient": by_exec("f = lambda x: x")},
+    ),
+    "an operation": (Op("cube", "³", by_exec("f = lambda a: a ** 3"), partials=(by_exec("f = lambda a, r: a"),)), 2.0, {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PLACES)
+def test_what_has_no_source_gets_a_place_in_a_program_that_python_can_read(case):
+    """With every import it needs: it runs up to where the missing part is used."""
+    f, point, more = PLACES[case]
+    with pytest.raises(AssertionError) as caught:
+        gradcheck(f, point, **more)
+    program = caught.value.reproduction
+    ast.parse(program)
+    assert "has no source to show: put it in its place below\n" in program
+    assert "...  # put yours here: " in program
+    with pytest.raises((TypeError, AttributeError)):  # not a NameError
+        exec(program, {})
+
+
+def test_functions_of_other_libraries_get_a_place():
+    """A module of PyTorch, a function that JAX compiled."""
+    torch, jax = pytest.importorskip("torch"), pytest.importorskip("jax")
+    linear = torch.nn.Linear(2, 1).double()
+    compiled = jax.jit(lambda x: (x * x).sum())
+    for f in (lambda x: linear(torch.as_tensor(x)).sum(), lambda x: float(compiled(x)), compiled):
+        with pytest.raises(AssertionError) as caught:
+            gradcheck(f, np.array([1.0, 2.0]), gradient=lambda x: 7.0 * x)
+        ast.parse(caught.value.reproduction)

@@ -27,7 +27,7 @@ from autodiff.ops import Op
 from autodiff.testing.checking import gradcheck
 from autodiff.testing.conditioning import admissible, repairs
 from autodiff.testing.kinks import DECIDED, check_kinks
-from autodiff.testing.reproductions import surroundings, syntax_of
+from autodiff.testing.syntax import surroundings, syntax_of
 
 KINDS = ("sign", "factor 1.001", "swapped operands", "missing term", "added term", "wrong kink")
 OPERANDS = 3  # that a row on any number of operands is given

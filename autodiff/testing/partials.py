@@ -50,6 +50,8 @@ def check_partials(node: Any, where: str, root: Any) -> list[float]:
             truth = partial_of(op, operands, i)
         except NoDerivativeError as error:
             raise _no_derivative(node, operands, f"by operand {i + 1}: {error}", where) from None
+        if math.isinf(truth.value) and not math.isfinite(partial):
+            raise _no_derivative(node, operands, f"by operand {i + 1}: it overflows there", where)
         rounding = 2.0 * _rounding(op, operands, node.data, i) + TINY
         margin = truth.bound + HALF_THE_DIGITS * abs(truth.value) + rounding
         if not abs(partial - truth.value) <= margin:
@@ -104,6 +106,8 @@ def check_second_partials(node: Any, where: str, root: Any) -> None:
             advice = ""
         except TypeError as error:
             second, advice = math.nan, f"  it computes on floats but not on Values: {error}\n"
+        if math.isinf(truth.value) and not math.isfinite(second):
+            raise _no_derivative(node, operands, f"of second order by operand {j + 1}: it overflows there", where)
         # The first partials are a condition of this check, and are themselves known to half of the digits only.
         scale = abs(truth.value) + abs(node.partials[i])
         if not abs(second - truth.value) <= truth.bound + HALF_THE_DIGITS * scale + 2.0 * noise + TINY:

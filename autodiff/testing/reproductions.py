@@ -1,20 +1,24 @@
 """A failure as a program of its own: the source of functions, operations and points, as far as Python can tell it.
 
 What can be imported is imported; a row of the table is looked up there; any other function is written out, with what
-it uses from around it, and so is an operation, rule by rule.
+it uses from around it, and so is an operation, rule by rule. What has no source gets a place to put it in: the program
+is always one that Python can read.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-import linecache
+import inspect
+import keyword
 import math
+import re
 import sys
+import textwrap
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,12 +26,8 @@ import numpy as np
 import autodiff
 from autodiff.domains import Domain
 from autodiff.ops import OPS, Op
-
-Syntax = ast.Lambda | ast.FunctionDef
-
-
-class UnwritableError(Exception):
-    """An object that cannot be written as source; the argument says which."""
+from autodiff.testing.syntax import surroundings, syntax_of
+from autodiff.value import Value
 
 
 class Program:
@@ -43,6 +43,7 @@ class Program:
         self._imports: dict[str, list[str]] = {}
         self._definitions: list[str] = []
         self._names: dict[str, Any] = {}
+        self._missing: list[str] = []
 
     def written(self, last: str) -> str:
         """The whole program, with `last` as its last lines."""
@@ -50,7 +51,8 @@ class Program:
         imports += [
             f"from {module} import {', '.join(sorted(set(names)))}" for module, names in sorted(self._imports.items())
         ]
-        blocks = ["\n".join(imports), *self._definitions, last]
+        missing = "\n".join(f"# {each} has no source to show: put it in its place below" for each in self._missing)
+        blocks = ["\n".join(line for line in (missing, *imports) if line), *self._definitions, last]
         return "\n\n".join(block for block in blocks if block)
 
     def imported(self, module: str, name: str) -> str:
@@ -62,17 +64,16 @@ class Program:
         return alias
 
     def text(self, thing: Any, name: str = "f") -> str:
-        """What denotes a thing; `name` is what it is called if it needs a definition.
-
-        Raises UnwritableError for what has no source.
-        """
-        if thing is None or isinstance(thing, (int, str, float, np.generic)):
+        """What denotes a thing; `name` is what it is called if it needs a definition."""
+        if thing is None or isinstance(thing, (int, str, float, complex, np.generic)):
             return _number(thing)
         for known, other in self._names.items():
             if other is thing:
                 return known
         if isinstance(thing, (list, tuple, np.ndarray)):
             return self._sequence(thing, name)
+        if type(thing) is dict:
+            return self._mapping(thing, name)
         if isinstance(thing, types.ModuleType):
             return self._module(thing, name)
         if isinstance(thing, Domain):
@@ -82,12 +83,19 @@ class Program:
             return self._operation(thing)
         return self._code(thing, name)
 
+    def _mapping(self, thing: Any, name: str) -> str:
+        return f"{{{', '.join(f'{self.text(key)}: {self.text(value, name)}' for key, value in thing.items())}}}"
+
     def _sequence(self, thing: Any, name: str) -> str:
         if isinstance(thing, np.ndarray):
-            self._modules.add("import numpy as np")
-            return f"np.array({self.text(thing.tolist())})"
+            return self._array(thing)
         inner = ", ".join(self.text(x, name) for x in thing)
         return f"[{inner}]" if isinstance(thing, list) else f"({inner}{',' * (len(thing) == 1)})"
+
+    def _array(self, thing: Any) -> str:
+        self._modules.add("import numpy as np")
+        usual = str(thing.dtype) in {"bool", "object", "float64", "int64"}
+        return f"np.array({self.text(thing.tolist())}{'' if usual else f', dtype={str(thing.dtype)!r}'})"
 
     def _code(self, thing: Any, name: str) -> str:
         place = _importable(thing)
@@ -96,19 +104,86 @@ class Program:
         if hasattr(thing, "source") and hasattr(thing, "names"):
             return self._expression(thing, name)
         if isinstance(thing, types.FunctionType):
-            return self._function(thing)
-        raise UnwritableError(f"{type(thing).__name__} {name}")
+            return self._function(thing, name)
+        if isinstance(thing, partial):
+            return self._partial(thing)
+        if isinstance(thing, types.MethodType) and not isinstance(thing.__self__, type):
+            return f"{self.text(thing.__self__, 'model')}.{thing.__name__}"
+        if isinstance(thing, Value) and thing.op is None:
+            label = f", {thing.label!r}" if thing.label else ""
+            return f"{self.imported('autodiff', 'Value')}({self.text(thing.data)}{label})"
+        if isinstance(thing, type) and thing.__module__ != "builtins":
+            return self._class(thing, name)
+        if _is_plain_object(thing):
+            return self._object(thing, name)
+        return self._place(thing, name)
+
+    def _partial(self, thing: Any) -> str:
+        named = [f"{key}={self.text(value, key)}" for key, value in thing.keywords.items()]
+        arguments = [self.text(thing.func), *map(self.text, thing.args), *named]
+        return f"{self.imported('functools', 'partial')}({', '.join(arguments)})"
+
+    def _object(self, thing: Any, name: str) -> str:
+        """An instance without its `__init__`: its class, and what it holds."""
+        kind = self.text(type(thing), type(thing).__name__)
+        name = self._free(name, thing)
+        self._defined(name, thing, "")
+        held = [f"{name}.{key} = {self.text(value, key)}" for key, value in thing.__dict__.items()]
+        self._definitions.append("\n".join([f"{name} = {kind}.__new__({kind})", *held]))
+        return name
+
+    def _class(self, kind: type, name: str) -> str:
+        try:
+            syntax: Any = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+        except (OSError, TypeError, SyntaxError):
+            return self._place(kind, name)
+        methods = [each for each in vars(kind).values() if isinstance(each, types.FunctionType)]
+        around = dict(vars(sys.modules[kind.__module__])) if kind.__module__ in sys.modules else {}
+        around |= {name: each for method in methods for name, each in surroundings(method).items()}
+        syntax.name = self._free(kind.__name__, kind)
+        self._names[syntax.name] = kind
+        inside = {a.arg for a in ast.walk(syntax) if isinstance(a, ast.arg)} | {kind.__name__}
+        syntax = self._resolved(syntax, {name: each for name, each in around.items() if name not in inside})
+        return self._defined(syntax.name, kind, ast.unparse(syntax))
+
+    def _resolved(self, syntax: Any, around: Mapping[str, Any]) -> Any:
+        """The syntax with what it uses from around it written before, under the names that has there."""
+        renamed: dict[str, str] = {}
+        for used in {n.id: None for n in ast.walk(syntax) if isinstance(n, ast.Name)}:
+            if used in around:
+                written = self.text(around[used], used)
+                name = self._free(used, around[used])
+                if written.isidentifier():
+                    name = written
+                elif name not in self._names:
+                    self._defined(name, around[used], f"{name} = {written}")
+                renamed[used] = name
+        return _Renamed(renamed).visit(syntax)
+
+    def _place(self, thing: Any, name: str) -> str:
+        """A place to put what has no source: a function that does nothing, or a name for anything else."""
+        own = getattr(thing, "__name__", None)
+        own = own if isinstance(own, str) else ""
+        name = self._free(own if own.isidentifier() else name, thing)
+        self._missing.append(f"{type(thing).__name__} {own or name}")
+        what = f"put yours here: {' '.join(repr(thing).split())[:80]}"
+        if isinstance(thing, type):
+            return self._defined(name, thing, f"class {name}: ...  # {what}")
+        if callable(thing):
+            return self._defined(name, thing, f"def {name}({_parameters(thing)}): ...  # {what}")
+        return self._defined(name, thing, f"{name} = ...  # {what}")
 
     def _free(self, name: str, thing: Any) -> str:
-        """A name that nothing else has here, and that is no builtin."""
-        name = name if name.isidentifier() else "f"
+        """A name that nothing else has here, and that is no builtin or keyword."""
+        name = re.sub(r"\W", "_", name)
+        name = f"{name}_" if keyword.iskeyword(name) else name if name.isidentifier() else f"_{name}"
         while (name in self._names and self._names[name] is not thing) or hasattr(builtins, name):
             name += "_"
         return name
 
     def _defined(self, name: str, thing: Any, source: str) -> str:
         self._names[name] = thing
-        self._definitions.append(source)
+        self._definitions.extend([source] if source else [])
         return name
 
     def _module(self, module: types.ModuleType, name: str) -> str:
@@ -152,62 +227,22 @@ class Program:
         name = self._free(name, expression)
         return self._defined(name, expression, expression.source.replace("def f(", f"def {name}(", 1))
 
-    def _function(self, function: types.FunctionType) -> str:
+    def _function(self, function: types.FunctionType, name: str) -> str:
         syntax = syntax_of(function)
         if syntax is None:
-            raise UnwritableError(f"function {function.__name__}")
+            return self._place(function, name)
         if isinstance(syntax, ast.FunctionDef):  # named before its body is written, which may call it
             syntax.name = self._free(function.__name__, function)
             self._names[syntax.name] = function
         parameters = {a.arg for a in ast.walk(syntax.args) if isinstance(a, ast.arg)}
-        renamed: dict[str, str] = {}
         around = surroundings(function)
-        for used in {n.id: None for n in ast.walk(syntax) if isinstance(n, ast.Name)}:
-            if used in around and used not in parameters:
-                written = self.text(around[used], used)
-                name = self._free(used, around[used])
-                if written.isidentifier():
-                    name = written
-                elif name not in self._names:
-                    self._defined(name, around[used], f"{name} = {written}")
-                renamed[used] = name
-        syntax = _Renamed(renamed).visit(syntax)
+        syntax = self._resolved(syntax, {name: each for name, each in around.items() if name not in parameters})
         defaults = iter([*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()])
         for default in (syntax.args.defaults, syntax.args.kw_defaults):
             default[:] = [d and ast.parse(self.text(next(defaults)), mode="eval").body for d in default]
         if isinstance(syntax, ast.Lambda):
             return ast.unparse(syntax)
         return self._defined(syntax.name, function, ast.unparse(syntax))
-
-
-def syntax_of(function: types.FunctionType) -> Syntax | None:
-    """The syntax tree of a function, a fresh one without annotations and decorators; None where there is no source.
-
-    Of several lambdas in a line it is the one whose code stands at the same columns.
-    """
-    code = function.__code__
-    lines = linecache.getlines(code.co_filename, function.__globals__)
-    # What has no width belongs to the call and not to the text.
-    places = [(line, column) for line, last, column, end in code.co_positions() if (line, column) != (last, end)]
-    places = [(line, column) for line, column in places if line and column is not None]
-    found = [node for node in _functions("".join(lines)) if _is_of(node, code, places)]
-    if not found:
-        return None
-    best = max(found, key=lambda node: (node.lineno, node.col_offset))  # the innermost that holds them all
-    again: Any = ast.parse(ast.unparse(best)).body[0]
-    syntax: Any = again.value if isinstance(best, ast.Lambda) else again
-    for argument in ast.walk(syntax.args):
-        if isinstance(argument, ast.arg):
-            argument.annotation = None
-    if isinstance(syntax, ast.FunctionDef):
-        syntax.decorator_list, syntax.returns = [], None
-    return syntax
-
-
-def surroundings(function: types.FunctionType) -> dict[str, Any]:
-    """What a function sees by name around it: its module's globals, and over them its closure."""
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    return {**function.__globals__, **{name: cell.cell_contents for name, cell in cells}}
 
 
 class _Renamed(ast.NodeTransformer):
@@ -217,23 +252,6 @@ class _Renamed(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.Name:  # the name ast looks for
         node.id = self.names.get(node.id, node.id)
         return node
-
-
-@lru_cache(maxsize=8)
-def _functions(source: str) -> Sequence[Syntax]:
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return ()
-    return [node for node in ast.walk(tree) if isinstance(node, (ast.Lambda, ast.FunctionDef))]
-
-
-def _is_of(node: Syntax, code: types.CodeType, places: Sequence[tuple[int, int]]) -> bool:
-    names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
-    if names != list(code.co_varnames[: code.co_argcount]) or getattr(node, "name", "<lambda>") != code.co_name:
-        return False
-    start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
-    return node.lineno <= code.co_firstlineno <= end[0] and all(start <= place <= end for place in places)
 
 
 def _importable(thing: Any) -> tuple[str, str] | None:
@@ -247,7 +265,39 @@ def _importable(thing: Any) -> tuple[str, str] | None:
 
 def _number(x: Any) -> str:
     plain: Any = getattr(x, "item", lambda: x)()
+    for kind in (bool, int, float, str):
+        if isinstance(plain, kind):
+            plain = kind(plain)  # of a kind of its own, such as an enumeration's, it may show otherwise
+            break
     return f'float("{plain}")' if isinstance(plain, float) and not math.isfinite(plain) else repr(plain)
+
+
+def _parameters(function: Any) -> str:
+    try:
+        names = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return "*arguments"
+    simple = all(p.kind is p.POSITIONAL_OR_KEYWORD and p.name.isidentifier() for p in names)
+    return ", ".join(p.name for p in names) if simple else "*arguments"
+
+
+def _is_plain_object(thing: Any) -> bool:
+    """Whether an instance of a class of one's own holds nothing but numbers, text, arrays, Values and lists of them."""
+    kind = thing.__class__
+    simple = kind.__module__ != "builtins" and kind.__new__ is object.__new__ and "__slots__" not in vars(kind)
+    if kind is type or kind is Value or not simple or not hasattr(thing, "__dict__"):
+        return False
+    left: list[Any] = [*thing.__dict__.values()]
+    seen = 0
+    while left:
+        each, seen = left.pop(), seen + 1
+        if type(each) is dict:
+            left += [*each, *each.values()]
+        elif type(each) in {list, tuple}:
+            left += each
+        elif not (each is None or isinstance(each, (int, float, str, np.generic, np.ndarray, Value))) or seen > 200:
+            return False
+    return "__setattr__" not in vars(kind)
 
 
 def reproduction(last: Callable[[Program], str]) -> Callable[[], str]:
@@ -257,14 +307,17 @@ def reproduction(last: Callable[[Program], str]) -> Callable[[], str]:
         program = Program()
         try:
             return program.written(last(program))
-        except (UnwritableError, RecursionError) as error:
-            return f"# {error} has no source to show: run this where it is defined\n{last(_Named())}"
+        except RecursionError:  # what holds itself, or is nested too deeply to write
+            program = _Places()
+            return program.written(last(program))
 
     return write
 
 
-class _Named(Program):
-    """Calls everything by its name, for a reader who has it."""
+class _Places(Program):
+    """Leaves a place for everything but plain numbers."""
 
     def text(self, thing: Any, name: str = "f") -> str:
-        return str(getattr(thing, "__name__", name)) if callable(thing) else repr(thing)
+        known = next((each for each, other in self._names.items() if other is thing), None)
+        plain = thing is None or isinstance(thing, (int, str, float, complex, np.generic))
+        return known or (_number(thing) if plain else self._place(thing, name))

@@ -1,0 +1,60 @@
+"""The syntax tree of a function that was met at run time, and what it sees around it."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import types
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+Syntax = ast.Lambda | ast.FunctionDef
+
+
+def syntax_of(function: types.FunctionType) -> Syntax | None:
+    """The syntax tree of a function, a fresh one without annotations and decorators; None where there is no source.
+
+    Of several lambdas in a line it is the one whose code stands at the same columns.
+    """
+    code = function.__code__
+    lines = linecache.getlines(code.co_filename, function.__globals__)
+    # What has no width belongs to the call and not to the text.
+    places = [(line, column) for line, last, column, end in code.co_positions() if (line, column) != (last, end)]
+    places = [(line, column) for line, column in places if line and column is not None]
+    found = [node for node in _functions("".join(lines)) if _is_of(node, code, places)]
+    if not found:
+        return None
+    best = max(found, key=lambda node: (node.lineno, node.col_offset))  # the innermost that holds them all
+    again: Any = ast.parse(ast.unparse(best)).body[0]
+    syntax: Any = again.value if isinstance(best, ast.Lambda) else again
+    for argument in ast.walk(syntax.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    if isinstance(syntax, ast.FunctionDef):
+        syntax.decorator_list, syntax.returns = [], None
+    return syntax
+
+
+def surroundings(function: types.FunctionType) -> dict[str, Any]:
+    """What a function sees by name around it: its module's globals, and over them its closure."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return {**function.__globals__, **{name: cell.cell_contents for name, cell in cells}}
+
+
+@lru_cache(maxsize=8)
+def _functions(source: str) -> Sequence[Syntax]:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ()
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.Lambda, ast.FunctionDef))]
+
+
+def _is_of(node: Syntax, code: types.CodeType, places: Sequence[tuple[int, int]]) -> bool:
+    names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+    if names != list(code.co_varnames[: code.co_argcount]) or getattr(node, "name", "<lambda>") != code.co_name:
+        return False
+    start, end = (node.lineno, node.col_offset), (node.end_lineno or 0, node.end_col_offset or 0)
+    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
+    return first <= code.co_firstlineno <= end[0] and all(start <= place <= end for place in places)
