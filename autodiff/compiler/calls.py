@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-PLAIN = {int, str, tuple, type(None)}  # kinds of arguments that the short ways are looked up by
-
 
 class Call:
     """One call: its arguments checked, the program for their shapes, and how the rows go through it."""
@@ -286,7 +284,7 @@ class Call:
             program._latest = trace  # whose order the gradient has
             return value, np.array(gradient), *rest
 
-        if reduce is not None and argnums.__class__ in PLAIN:
+        if reduce is not None and argnums.__class__ in {int, tuple, type(None)}:
             program._quick[argnums, reduce, 0] = quick
 
     def _remember_batch(self, reduce: Reduce) -> None:

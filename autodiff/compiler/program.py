@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff.compiler.calls import PLAIN, Call, Reduce
+from autodiff.compiler.calls import Call, Reduce
 from autodiff.compiler.readable import Readable
 from autodiff.compiler.trace import TraceError
 from autodiff.compiler.versions import Trace, Want
@@ -111,9 +111,12 @@ class Program:
         in a call.
         """
         quick = None
-        if weights is None and not check and argnums.__class__ in PLAIN and reduce.__class__ in PLAIN:
+        if weights is None and not check:
             rows = len(args[0]) if argnums is None and args and args[0].__class__ is np.ndarray and args[0].ndim else 0
-            quick = self._quick.get((argnums, reduce, rows))
+            try:
+                quick = self._quick.get((argnums, reduce, rows))
+            except TypeError:  # what cannot be hashed: let the long way say what is wrong
+                quick = None
         if quick is not None:
             try:
                 answer = quick(*args)
