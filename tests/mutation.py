@@ -46,7 +46,7 @@ KILLERS = {  # quickest first; survival and copying are left out, being slow
         *("copying", "backward", "laws"),
     ),
     "backward": ("backward", "value", "transforms", "laws", "compile"),
-    "propagation": ("backward", "value", "transforms", "laws"),
+    "propagation": ("backward", "value", "transforms", "compiled_derivatives", "laws"),
     "naming": ("value", "refusals", "explanations", "backward"),
 }
 SLOW = "not (million or hundred_thousand or torch or scipy or argnums_as_in_jax or copies or quadratic)"
