@@ -8,7 +8,7 @@ partials; nothing here knows what a Value can do.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 
@@ -52,7 +52,11 @@ def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:
     >>> [node.label for node in topological_order(x * x)]
     ['', 'x']
     """
-    ends = set(stop)
+    return walk(root, set(stop).__contains__)
+
+
+def walk(root: Any, is_end: Callable[[Any], bool]) -> list[Any]:
+    """The order of `topological_order`, down to the nodes that `is_end` says it of."""
     seen: set[Any] = set()
     order: list[Any] = []
     stack: list[Any] = [root]
@@ -63,7 +67,7 @@ def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:
         elif node not in seen:
             seen.add(node)
             stack += (node, None)
-            if node not in ends:
+            if not is_end(node):
                 stack += [x for x in node.operands if x.__class__ is not float and x not in seen]
     order.reverse()
     return order

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from itertools import takewhile
 from typing import Any
 
-from autodiff.backward import UNSWEPT
+from autodiff.backward import UNSWEPT, walk
 
 _thread = threading.local()  # `pickling`: a weak reference to the _Pickling that goes on
 
@@ -67,19 +67,8 @@ class _Ancestors:
 
 
 def _below(node: Any, known: Callable[[Any], bool]) -> list[Any]:
-    """The node and what it was computed from, operands first, down to what is known."""
-    order: list[Any] = []
-    seen: set[Any] = set()
-    stack: list[Any] = [node]
-    while stack:
-        x = stack.pop()
-        if x is None:  # all that hangs below the next one is listed
-            order.append(stack.pop())
-        elif x not in seen and not known(x):
-            seen.add(x)
-            stack += (x, None)
-            stack += [y for y in x.operands if y.__class__ is not float]
-    return order
+    """The node and what it was computed from, operands first, without what is known."""
+    return [x for x in reversed(walk(node, known)) if not known(x)]
 
 
 def _fields(node: Any) -> tuple[Any, ...]:

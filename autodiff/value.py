@@ -119,7 +119,8 @@ class Value(Methods):
         """Set δ = ∂(this)/∂(node) in the `grad` of every node this one depends on; leaves add it to what they have.
 
         With `create_graph` the gradients are Values, which can be differentiated again. They refer to the graph
-        and the graph to them, so call `zero_grad` of every node of `topological_order(root)` when you are done, or memory waits for the collector.
+        and the graph to them, so call `zero_grad` of every node of `topological_order(root)` when you are done, or
+        memory waits for the collector.
 
         Raises ValueError when this node is infinite or NaN.
         """

@@ -245,9 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if "tracing" in wanted:
         measure_tracing(table, plan)
         measure_memory(table, plan)
-    sys.stdout.write(f"{first}\n\n{table.text(markdown=given.markdown)}\n\n")
-    note = " (--quick: one round each, the figures mean little)" if given.quick else ""
-    sys.stdout.write(f"{table.missed} targets missed{note}.\n")
+    table.report(first, markdown=given.markdown, quick=given.quick)
     return 0
 
 

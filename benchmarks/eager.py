@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,9 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measure_demo(table, plan)
     measure_growth(table, plan)
     measure_memory(table)
-    sys.stdout.write(f"{header()}\n\n{table.text(markdown=options.markdown)}\n\n")
-    note = " (--quick: one round each, the figures mean little)" if options.quick else ""
-    sys.stdout.write(f"{table.missed} targets missed{note}.\n")
+    table.report(header(), markdown=options.markdown, quick=options.quick)
     return 0
 
 

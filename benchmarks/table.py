@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +32,11 @@ class Table:
         cells = [cell.rjust(w) if h in RIGHT else cell.ljust(w)
                  for h, cell, w in zip(self.headings, row, widths, strict=True)]  # fmt: skip
         return f"| {' | '.join(cells)} |" if markdown else "  ".join(cells).rstrip()
+
+    def report(self, header: str, *, markdown: bool, quick: bool) -> None:
+        """Print what ran on what, the table, and how many targets were missed."""
+        note = " (--quick: one round each, the figures mean little)" if quick else ""
+        sys.stdout.write(f"{header}\n\n{self.text(markdown=markdown)}\n\n{self.missed} targets missed{note}.\n")
 
     @property
     def missed(self) -> int:

@@ -32,8 +32,7 @@ class Call:
 
     def __init__(self, program: Program, args: Sequence[Any]) -> None:
         self.program = program
-        names = program._names
-        self.names = [*names[: len(args)], *(f"argument{i}" for i in range(len(names), len(args)))]
+        self.names = program._names_of(len(args))
         axes = program._axes(len(args))
         if len(axes) != len(args):
             raise ValueError(f"in_axes has {len(axes)} entries, and the call {len(args)} arguments")

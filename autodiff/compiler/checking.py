@@ -33,9 +33,7 @@ def refuse_domain(code: Code, call: Any) -> None:
     first row that is in doubt is then computed by the eager engine, whose error says the rest.
     """
     call.read(check=False)
-    training = call.program._training
-    if training is not None:
-        training.write()  # for the eager engine, which says what is wrong
+    call.program.write_back()  # for the eager engine, which says what is wrong
     for start in range(0, call.rows, 4096):
         stop = min(start + 4096, call.rows)
         row, problem = _first_bad_row(code, call, start, stop)

@@ -164,13 +164,11 @@ class Program:
             n = len(primals)
             own = self._derived.get(n)
             if own is None:
-                axes = self._axes(n)
+                axes, names = self._axes(n), self._names_of(n)
                 own = Program(lambda *args: list(jvp(self.f, args[:n], args[n:])), (*axes, *axes), (), self.threads)
-                names = [*self._names, *(f"argument{i}" for i in range(len(self._names), n))][:n]
                 own._names = [*names, *(f"the tangent of {name}" for name in names)]
                 self._derived[n] = own
-            if self._training is not None:
-                self._training.write()
+            self.write_back()
             both = own(*primals, *tangents)
             batch = both.ndim > len(own._known().shared.shape)
         values, rates = (both[:, 0], both[:, 1]) if batch else both
@@ -201,8 +199,7 @@ class Program:
 
                 axes = (*self._axes(len(args)), None)
                 own = self._derived[kind] = Program(along, axes, tuple(self.static_argnums), self.threads)
-            if self._training is not None:
-                self._training.write()
+            self.write_back()
             _, gradient = own.value_and_grad(*args, v, reduce=reduce, weights=weights)
             place = {id(p): i for i, p in enumerate(parameters)}
             product = np.zeros((*gradient.shape[:-1], len(parameters)))
@@ -237,6 +234,15 @@ class Program:
     def _axes(self, count: int) -> tuple[int | None, ...]:
         """`in_axes`, one entry for each of so many arguments."""
         return (self.in_axes,) * count if self.in_axes is None or isinstance(self.in_axes, int) else tuple(self.in_axes)
+
+    def _names_of(self, count: int) -> list[str]:
+        """The names of so many arguments."""
+        return [*self._names[:count], *(f"argument{i}" for i in range(len(self._names), count))]
+
+    def write_back(self) -> None:
+        """Set the parameters to what a training block, if there is one, has reached."""
+        if self._training is not None:
+            self._training.write()
 
     # What it is.
 
