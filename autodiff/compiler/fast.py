@@ -93,7 +93,7 @@ class Fast:
     @property
     def text(self) -> str:
         """The steps as Python."""
-        lines = [_line(*step) for step in self.steps] or ["pass"]
+        lines = [line(*step) for step in self.steps] or ["pass"]
         body = "\n        ".join(lines)
         given = ", ".join([*self.arguments, *(f"v{x.number}=v{x.number}" for x in self.direct)])
         return f"def make({', '.join(self.bound)}):\n    def run({given}):\n        {body}\n    return run\n"
@@ -104,9 +104,7 @@ class Fast:
         if self.layout.long:
             return self._from_list(dict(zip(self.bound, bound, strict=True)))
         if self._make is None:
-            scope: dict[str, Any] = {}
-            exec(compile(self.text, "<compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
-            self._make = scope["make"]
+            self._make = made_from(self.text)
         return self._make(*bound)
 
     def _from_list(self, bound: dict[str, Any]) -> Callable[..., None]:
@@ -561,7 +559,14 @@ def _into(op: Any, *operands: Array) -> None:
     np.copyto(operands[-1], op.on_arrays(*operands[:-1]))
 
 
-def _line(function: str, *names: str) -> str:
+def made_from(*lines: str) -> Any:
+    """The function `make` that a text defines."""
+    scope: dict[str, Any] = {}
+    exec(compile("\n".join(lines), "<compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
+    return scope["make"]
+
+
+def line(function: str, *names: str) -> str:
     """A step as a line of Python."""
     if function == "=":
         return f"{names[0]} = {names[1]}"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from autodiff.ops import Op
 
@@ -50,3 +53,9 @@ class Graph:
         if i not in self.sums:
             return list(self.operands[i])
         return [x for _, a, b in self.sums[i][0] for x in (a, b) if x is not None]
+
+    def uses(self) -> list[int]:
+        """How many times each node is an operand."""
+        total = sum(map(len, self.operands))
+        found = np.fromiter(chain.from_iterable(self.operands), dtype=np.intp, count=total)
+        return np.bincount(found, minlength=len(self.ops)).tolist()

@@ -10,6 +10,7 @@ import numpy as np
 
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import BOOLEAN, Code, Var
+from autodiff.compiler.fast import made_from
 from autodiff.ops import OPS
 
 _INFIX = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*", OPS["div"]: "/"}
@@ -139,9 +140,7 @@ class Point:
         text = (
             f"def make(NONE, {names}):\n    def run(p, {', '.join(self.arguments)}):\n        {body}\n    return run\n"
         )
-        scope: dict[str, Any] = {}
-        exec(compile(text, "<compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
-        return scope["make"](np.zeros(0), **self.bound)
+        return made_from(text)(np.zeros(0), **self.bound)
 
     def _is_list(self, argument: int) -> bool:
         x = self.code.input_gradients.get(argument, 0.0)

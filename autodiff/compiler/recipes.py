@@ -1,6 +1,6 @@
-"""The steps of one operation, and of its δ, with places in them: made once for operands of some kinds.
+"""One operation, or its δ, as one function of the places it works on: made once for operands of some kinds.
 
-They are made by what makes all array code, from a code of this one operation alone, so a power becomes products here as
+It is made by what makes all array code, from a code of this one operation alone, so a power becomes products here as
 it does there, and the rules are those of the table.
 """
 
@@ -11,13 +11,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from itertools import chain
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from autodiff.compiler.code import APPLY, GUARDED, INPUT, MUL, SEED, TOTALS, Code, Var
-from autodiff.compiler.fast import OUT_BY_NAME, Fast
+from autodiff.compiler.fast import Fast, line, made_from
 from autodiff.compiler.reverse import SLOPES
 from autodiff.ops import OPS, Op
 
@@ -31,36 +30,43 @@ _SLOPES: dict[Op, Any] = {**SLOPES, OPS["relu"]: lambda _, r: [OPS["sign"](r)]}
 
 
 class Recipe(NamedTuple):
-    """Steps on the things at some places: what is fixed, temporaries, operands, results, in this order."""
+    """A function of things at some places: what it reads, its results, and each sum as it was and as it will be."""
 
-    steps: list[tuple[Maker, Callable[[Any], Any]]]  # a function, and what picks its arguments
-    fixed: Sequence[Maker] = ()  # numbers, and memory that only a step needs
+    make: Callable[..., Callable[..., None]]  # gives the function for what is fixed, and for temporaries
+    fixed: Sequence[Maker]  # functions, numbers, and memory that only this recipe needs
     temporaries: Sequence[bool] = ()  # whether each has rows
-    results: Sequence[bool] = ()  # likewise
-    hands: Sequence[tuple[int, int]] = ()  # which operand gets which result; −1 is δ itself
-    reads: frozenset[int] = frozenset()  # the operands that are read, by position
+    reads: Sequence[int] = ()  # operands by position; what comes after them is the operation's result, then δ
+    results: Sequence[bool] = ()  # whether each has rows
+    hands: Sequence[tuple[int, int]] = ()  # which operand gets which result as its δ; −1 is δ itself
+    sums: Sequence[int] = ()  # to the δ of which operands something is added
+    steps: int = 1  # how often it calls NumPy
+
+    @property
+    def size(self) -> int:
+        """How many places it is given."""
+        return len(self.reads) + len(self.results) + 2 * len(self.sums)
 
 
 @functools.lru_cache(maxsize=1024)
 def forward_recipe(op: Op, kinds: tuple[Any, ...], careful: bool) -> tuple[Recipe, int]:
-    """Give the steps of an operation, and the kind of its result."""
+    """Give an operation, which is handed all its operands and the place of its result; and the kind of that."""
     code = Code(careful=careful)
     operands = _operands(code, kinds)
     result: Any = op.forward(*operands) if op in TOTALS and operands else code.apply(op, *operands)
     kind = KNOWN
     for known in kinds:
         kind |= 0 if known.__class__ is tuple else known
-    if result.__class__ is float:
-        number = np.array(result)
-        return Recipe([(lambda _: np.copyto, itemgetter(1 + len(kinds), 0))], [lambda _: number]), kind
-    if result.kind == INPUT:
-        result = code.new(APPLY, (result,), batched=result.batched, op=OPS["pos"])
-    return _recipe(code, operands, [result]), kind
+    if result.__class__ is float or result.kind == INPUT:  # written anew each time
+        result = code.new(APPLY, (result,), batched=True, op=OPS["pos"])
+    return _recipe(code, operands, {0: result}, reads=range(len(kinds))), kind
 
 
 @functools.lru_cache(maxsize=1024)
-def reverse_recipe(op: Op, kinds: tuple[Any, ...], rows: bool, careful: bool) -> Recipe:
-    """Give the steps from operands, result and its δ to δ of the operands; `rows`: whether there is one per row."""
+def reverse_recipe(op: Op, kinds: tuple[Any, ...], rows: bool, careful: bool, sums: int = 0) -> Recipe:
+    """Give what hands δ on to the operands; `rows`: whether there is one per row.
+
+    `sums`: the operands that have a δ already, to which theirs is added: bit k for operand k.
+    """
     code = Code(careful=careful)
     operands = _operands(code, kinds)
     result = code.new(INPUT, batched=any(x.__class__ is Var and x.batched for x in operands), info=len(operands))
@@ -72,8 +78,12 @@ def reverse_recipe(op: Op, kinds: tuple[Any, ...], rows: bool, careful: bool) ->
     else:
         partials = op.partials_of(operands, result, wanted)
     times = GUARDED if careful else MUL
-    handed = [code.apply(times, delta, p) if want else 0.0 for p, want in zip(partials, wanted, strict=True)]
-    return _recipe(code, [*operands, result, delta], handed)
+    handed: dict[int, Any] = {
+        k: step
+        for k, (p, want) in enumerate(zip(partials, wanted, strict=True))
+        if want and (step := code.apply(times, delta, p)).__class__ is Var
+    }
+    return _recipe(code, [*operands, result, delta], handed, sums=[k for k in handed if sums >> k & 1])
 
 
 def _operands(code: Code, kinds: Sequence[Any]) -> list[Any]:
@@ -87,29 +97,45 @@ def _operands(code: Code, kinds: Sequence[Any]) -> list[Any]:
     return operands
 
 
-def _recipe(code: Code, given: Sequence[Any], results: Sequence[Any]) -> Recipe:
-    """Take the steps of a code apart: which of its buffers are the given ones, which the results."""
-    code.outputs = [x for x in results if x.__class__ is Var]
+def _recipe(
+    code: Code, given: Sequence[Any], results: dict[int, Any], *, sums: Sequence[int] = (), reads: Sequence[int] | None = None
+) -> Recipe:
+    """Write a code as one function: which of its buffers are the given ones, which are results, which its own."""
+    code.outputs = list(results.values())
     fast = Fast(code, long=True)
+    slots = {f"v{number}": f"s{slot}" for number, slot in fast.slot.items()}
     opening = {step for step in fast.steps if step[-1] in fast.arguments}  # the given ones are where they are
-    steps = [step for step in fast.steps if step not in opening]
-    slots = {f"v{number}": slot for number, slot in fast.slot.items()}
-    own = [fast.slot.get(x.number) if x.__class__ is Var else None for x in given]
-    made = list(dict.fromkeys(fast.slot[x.number] for x in code.outputs if fast.slot[x.number] not in own))
-    names = list(dict.fromkeys(chain.from_iterable(arguments for _, *arguments in steps)))
-    fixed = [name for name in names if name not in slots]
-    used = dict.fromkeys(slots[name] for name in names if name in slots)
-    temporaries = [slot for slot in used if slot not in own and slot not in made]
-    order: list[Any] = [*fixed, *temporaries, *own, *made]
-    place = {key: k for k, key in enumerate(order)}
-    makers: dict[str, Maker] = {**fast.bound, **{name: lambda _, f=f: f for name, f in OUT_BY_NAME.items()}}
+    steps = [[slots.get(name, name) for name in step] for step in fast.steps if step not in opening]
+    place = {k: slots[f"v{x.number}"] for k, x in results.items()}
+    steps += [["add", place[k], f"before{k}", f"after{k}"] for k in sums]
+    own = [slots.get(f"v{x.number}") if x.__class__ is Var else None for x in given]
+    used = set(chain.from_iterable(steps))
+    if reads is None:
+        reads = [k for k, name in enumerate(own) if name in used]
+    hands = [(k, name) for k, name in place.items() if k not in sums]
+    made = [name for name in dict.fromkeys(name for _, name in hands) if name not in own]
+    temporaries = [name for name in slots.values() if name in used and name not in own and name not in made]
+    temporaries = list(dict.fromkeys(temporaries))
+    arguments = [own[k] or f"unused{k}" for k in reads] + made
+    arguments += [name for k in sums for name in (f"before{k}", f"after{k}")]
+    bound: dict[str, Maker] = {**fast.bound, "add": lambda _: np.add}
+    fixed = [name for name in bound if name in used and name not in slots]
+    text = [line(*step) for step in steps]
+    if len(steps) == 1 and text[0] == f"{steps[0][0]}({', '.join(arguments)})":
+        make: Any = _itself
+    else:
+        make = made_from(
+            f"def make({', '.join([*fixed, *temporaries])}):",
+            f"    def step({', '.join(arguments)}):",
+            *[f"        {each}" for each in text or ["pass"]],
+            "    return step",
+        )
+    rows = {f"s{slot}": batched for slot, (_, batched) in enumerate(fast.slots)}
     return Recipe(
-        [(makers[function], itemgetter(*[place[slots.get(name, name)] for name in arguments]))
-         for function, *arguments in steps],
-        [makers[name] for name in fixed],
-        [fast.slots[slot][1] for slot in temporaries],
-        [fast.slots[slot][1] for slot in made],
-        [(k, made.index(slot) if (slot := fast.slot[x.number]) in made else -1)
-         for k, x in enumerate(results) if x.__class__ is Var],
-        frozenset(k for k, slot in enumerate(own) if slot in used),
+        make, [bound[name] for name in fixed], [rows[x] for x in temporaries], reads, [rows[x] for x in made],
+        [(k, made.index(name) if name in made else -1) for k, name in hands], sums, len(steps),
     )  # fmt: skip
+
+
+def _itself(function: Any, *_: Any) -> Any:
+    return function

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ _SUMMED = _ADDED | {OPS["mul"]}
 _FEW = 500  # nodes, for which arrays are made quickly enough
 _ALIKE = 5  # operands; so many at one level, of one kind of node, are on average worth making arrays of
 _KEPT = 1 << 40  # more than can read a node
+_PENDING = -1  # a δ that the next step writes
 
 
 def is_unstructured(graph: Graph) -> bool:
@@ -62,24 +63,38 @@ class _Form:
     """What all nodes share that are the same operation on operands of the same kinds."""
 
     def __init__(self, tape: Tape, op: Op, kinds: tuple[Any, ...]) -> None:
+        self.op, self.kinds = op, kinds
         forward, self.kind = forward_recipe(op, kinds, tape.careful)
         self.wide = bool(self.kind & BATCHED)
         self.forward = tape.use(forward)
-        self.results: Sequence[bool] = ()
-        self.hands: Sequence[tuple[int, int]] = ()
-        self.again: list[int] = []
-        self.reads: list[int] = []
-        self.keeps = False
-        self.reverse = -1
+        self.hands: Sequence[tuple[int, int]] = ()  # each operand that gets a δ, and its bit
+        self.reads: Sequence[int] = ()  # the operands that are read again on the way back
+        self.keeps = False  # whether the result is
+        self.backs: dict[int, _Back] = {}
         if self.kind & NEEDS:
-            reverse = reverse_recipe(op, kinds, self.wide or tape.per_row, tape.careful)
-            self.reverse = tape.use(reverse)
-            self.results, self.hands = reverse.results, reverse.hands
-            self.reads = [k for k in reverse.reads if k < len(kinds)]
-            self.keeps = len(kinds) in reverse.reads
-            results = [result for _, result in self.hands]
-            # One owner more than those that a row has by itself: δ was this node's, a result is handed on twice.
-            self.again = [j for k, j in enumerate(results) if j < 0 or j in results[:k]]
+            first = self.back(tape, 0)
+            self.hands = [(k, 1 << k) for k, _ in first.hands]
+            self.reads, self.keeps = first.operands, first.result
+
+    def back(self, tape: Tape, sums: int) -> _Back:
+        """How δ is handed on where those operands have one already."""
+        recipe = reverse_recipe(self.op, self.kinds, self.wide or tape.per_row, tape.careful, sums)
+        found = self.backs[sums] = _Back(tape, recipe, len(self.kinds))
+        return found
+
+
+class _Back:
+    """The reverse recipe of a form, taken apart for writing it many times."""
+
+    def __init__(self, tape: Tape, recipe: Recipe, arity: int) -> None:
+        self.which = tape.use(recipe) if recipe.steps else -1
+        self.operands = [k for k in recipe.reads if k < arity]
+        self.result = arity in recipe.reads
+        self.delta = arity + 1 in recipe.reads
+        self.results, self.hands, self.sums = recipe.results, recipe.hands, recipe.sums
+        handed = [j for _, j in self.hands]
+        # One owner more than those that a row has by itself: δ was this node's, a result is handed on twice.
+        self.again = [j for k, j in enumerate(handed) if j < 0 or j in handed[:k]]
 
 
 class Tape:
@@ -96,12 +111,13 @@ class Tape:
         self.per_row, self.careful = per_row, careful
         self.recipes: list[tuple[Recipe, list[int]]] = []  # and the rows of their temporaries
         self.which: list[int] = []  # recipe after recipe,
-        self.where: list[tuple[int, ...]] = []  # and the places that it works on
+        self.where: list[int] = []  # and the places that it works on, one after another
         self.rows: list[bool] = []  # whether each array of one number has rows; they lie behind the blocks
         self.blocks: list[tuple[Units, bool]] = []
         self.arguments: list[str] = []
         self.opening: list[tuple[int, int]] = []  # a block, and the argument that it takes over
         self._free: tuple[list[int], list[int]] = [], []
+        self._temporaries: tuple[list[int], list[int]] = [], []
         self._owners: dict[int, int] = {}  # how many hold a row, if it is not one
         self._start = 0  # of the rows
         n = len(graph.ops)
@@ -109,7 +125,8 @@ class Tape:
         self._forms: list[_Form | None] = [None] * n
         self._left = [0] * n  # who has still to read a node; _KEPT if the reverse pass has
         self._copy, self._add, self._dot = (
-            self.use(Recipe([(lambda _, f=f: f, tuple)])) for f in (np.copyto, np.add, np.dot)
+            self.use(Recipe(lambda f: f, [lambda _, f=f: f], results=[False] * n))
+            for f, n in ((np.copyto, 2), (np.add, 3), (np.dot, 3))
         )
         self._place_leaves(sizes, batched, argnums, gradient=gradient)
         self.zero, self.one = self._block((), batched=False), self._block((), batched=True)
@@ -131,10 +148,12 @@ class Tape:
     @property
     def steps(self) -> list[bool]:
         """Whether each call gives a number per row."""
+        ends = accumulate([self.recipes[which][0].size for which in self.which])
+        last = [self.where[end - 1] - self._start for end in ends]
         return [
-            row >= self._start and self.rows[row - self._start]
-            for which, (*_, row) in zip(self.which, self.where, strict=True)
-            for _ in self.recipes[which][0].steps
+            row >= 0 and self.rows[row]
+            for row, which in zip(last, self.which, strict=True)
+            for _ in range(self.recipes[which][0].steps)
         ]
 
     @property
@@ -143,8 +162,15 @@ class Tape:
         return sum(self.steps)
 
     def use(self, recipe: Recipe) -> int:
-        """Take a recipe up, with temporaries that all its nodes share."""
-        self.recipes.append((recipe, list(map(self._row, recipe.temporaries))))
+        """Take a recipe up, with temporaries that all share: they are done with when it is."""
+        mine: list[int] = []
+        for wide in recipe.temporaries:
+            pool = self._temporaries[wide]
+            k = sum(self.rows[row - self._start] == wide for row in mine)
+            if k == len(pool):
+                pool.append(self._row(wide))
+            mine.append(pool[k])
+        self.recipes.append((recipe, mine))
         return len(self.recipes) - 1
 
     # Places.
@@ -200,33 +226,36 @@ class Tape:
 
     def _write(self, recipe: int, *places: int) -> None:
         self.which.append(recipe)
-        self.where.append(places)
+        self.where += places
 
     def _write_forward(self) -> None:  # noqa: C901 # written out, as it is done for every node there is
-        graph, kind, at, left, free = self.graph, self._kind, self._at, self._left, self._free
-        constants, start, which, where = graph.constants, self._start, self.which.append, self.where.append
-        kind_of, place_of = kind.__getitem__, at.__getitem__
-        for x in chain(chain.from_iterable(graph.operands), graph.outputs):
+        graph, kind, at, free = self.graph, self._kind, self._at, self._free
+        constants, stopped, start = graph.constants, graph.stopped, self._start
+        forms, which, where = self._forms, self.which.append, self.where.extend
+        left = self._left = graph.uses()
+        for x in graph.outputs:
             left[x] += 1
-        forms: dict[Any, _Form] = {}
+        known: dict[Any, _Form] = {}
         for i, (op, xs) in enumerate(zip(graph.ops, graph.operands, strict=True)):
             if op is None:
                 continue
-            key = (op, *map(kind_of, xs))
-            if 0 in key and op in BY_VALUE:  # by its text too, since 0 and −0 are equal
+            key = (op, *[kind[x] for x in xs])
+            if op in BY_VALUE and 0 in key:  # by its text too, since 0 and −0 are equal
                 key = (op, *[kind[x] or (constants[x], repr(constants[x])) for x in xs])
-            form = forms.get(key)
+            form = known.get(key)
             if form is None:
-                form = forms[key] = _Form(self, op, key[1:])
-            row = at[i] = free[form.wide].pop() if free[form.wide] else self._row(form.wide)
+                form = known[key] = _Form(self, op, key[1:])
+            pool = free[form.wide]
+            row = at[i] = pool.pop() if pool else self._row(form.wide)
             which(form.forward)
-            where((*map(place_of, xs), row))
+            where([at[x] for x in xs])
+            self.where.append(row)
             kind[i] = form.kind
             if form.kind & NEEDS:
-                if i in graph.stopped:
+                if i in stopped:
                     kind[i] -= NEEDS
                 else:
-                    self._forms[i] = form
+                    forms[i] = form
                     if form.keeps:
                         left[i] += _KEPT
                     for k in form.reads:
@@ -236,12 +265,11 @@ class Tape:
                 if not left[x] and at[x] >= start:
                     free[kind[x] & BATCHED].append(at[x])
 
-    def _write_reverse(  # noqa: C901 # likewise
+    def _write_reverse(  # noqa: C901, PLR0912 # likewise
         self, seed: int, *, gradient: bool, argnums: Sequence[int]
     ) -> None:
-        graph, kind, at, left, free = self.graph, self._kind, self._at, self._left, self._free
-        owners, which, where = self._owners, self.which.append, self.where.append
-        place_of = at.__getitem__
+        graph, kind, at, left, free, start = self.graph, self._kind, self._at, self._left, self._free, self._start
+        forms, owners, which, where = self._forms, self._owners, self.which.append, self.where.append
         into = {x: at[x] + len(graph.parameters) for x in graph.parameters} if gradient and not self.per_row else {}
         narrow: list[Any] = [None] * len(at)  # the row with δ of each node, as far as it is the same for all rows
         wide: list[Any] = [None] * len(at)  # as far as it is not
@@ -254,23 +282,46 @@ class Tape:
             if not side:
                 narrow[i], wide[i] = self._summed(wide[i], narrow[i], into.get(i)), None
             deltas = wide if side else narrow
-            form, delta = self._forms[i], deltas[i]
+            form, delta = forms[i], deltas[i]
             if form is None or delta is None:
                 continue
             xs, pool = graph.operands[i], free[side]
-            made = [pool.pop() if pool else self._row(side) for _ in form.results]
-            which(form.reverse)
-            where((*map(place_of, xs), at[i], delta, *made))
-            made.append(delta)
-            for j in form.again:
-                owners[made[j]] = owners.get(made[j], 1) + 1
-            for k, j in form.hands:
-                x, row = xs[k], made[j]
-                if deltas[x] is None:
-                    deltas[x] = row
+            sums = 0
+            for k, bit in form.hands:
+                if deltas[xs[k]] is None:
+                    deltas[xs[k]] = _PENDING  # so that an operand that stands here twice gets a sum
                 else:
-                    deltas[x] = self._sum(deltas[x], row, wide=side)
-            self._drop(delta)
+                    sums |= bit
+            back = form.backs.get(sums) or form.back(self, sums)
+            if back.which >= 0:
+                which(back.which)
+                for k in back.operands:
+                    where(at[xs[k]])
+                if back.result:
+                    where(at[i])
+                if back.delta:
+                    where(delta)
+            made: list[int] = []
+            for _ in back.results:
+                row = pool.pop() if pool else self._row(side)
+                where(row)
+                made.append(row)
+            made.append(delta)
+            for j in back.again:
+                owners[made[j]] = owners.get(made[j], 1) + 1
+            for k, j in back.hands:
+                deltas[xs[k]] = made[j]
+            for k in back.sums:  # in the row that is there, if nobody else has it
+                before = after = deltas[xs[k]]
+                if before < start or before in owners:
+                    after = deltas[xs[k]] = pool.pop() if pool else self._row(side)
+                    self._drop(before)
+                where(before)
+                where(after)
+            if delta in owners:
+                self._drop(delta)
+            elif delta >= start:
+                pool.append(delta)
             if left[i] >= _KEPT and i != output:
                 free[kind[i] & BATCHED].append(at[i])
         found = [
@@ -297,15 +348,6 @@ class Tape:
             self._drop(narrow)
         return row
 
-    def _sum(self, a: int, b: int, *, wide: bool) -> int:
-        """Both rows added up, in the first one if nobody else has it."""
-        row = a if a >= self._start and a not in self._owners else self._row(wide)
-        self._write(self._add, a, b, row)
-        if row != a:
-            self._drop(a)
-        self._drop(b)
-        return row
-
 
 class TapeInstance:
     """A tape made for a number of rows: its buffers, and `run`, which fills them."""
@@ -328,19 +370,15 @@ class TapeInstance:
         things += [next(wide if batched else alone) for batched in tape.rows]
         self._things, thing = things, things.__getitem__
         opening = [(blocks[block], i) for block, i in tape.opening]
-        recipes = [
-            ([(make(shapes), pick) for make, pick in recipe.steps],
-             (*[make(shapes) for make in recipe.fixed], *map(thing, temporaries)))
+        made = [
+            recipe.make(*[make(shapes) for make in recipe.fixed], *map(thing, temporaries))
             for recipe, temporaries in tape.recipes
-        ]  # fmt: skip
-        functions: list[Any] = []
-        given: list[tuple[Any, ...]] = []  # apart, since tuples of arrays alone are nothing to the garbage collector
-        for which, where in zip(tape.which, tape.where, strict=True):
-            steps, shared = recipes[which]
-            things_there = (*shared, *map(thing, where))
-            for function, pick in steps:
-                functions.append(function)
-                given.append(pick(things_there))
+        ]
+        functions = [made[which] for which in tape.which]
+        everything = tuple(map(thing, tape.where))
+        sizes = [recipe.size for recipe, _ in tape.recipes]
+        ends = accumulate([sizes[which] for which in tape.which], initial=0)
+        given = [everything[start:end] for start, end in pairwise(ends)]
         copy = np.copyto
 
         def run(*args: Any) -> None:

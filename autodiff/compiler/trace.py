@@ -15,6 +15,7 @@ import itertools
 import linecache
 import operator
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -55,6 +56,8 @@ RELATIONS = {
 
 _POS = OPS["pos"]
 ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
+NEG, ABS, EXP, LOG = OPS["neg"], OPS["abs"], OPS["exp"], OPS["log"]
+TANH, RELU, SIGMOID = OPS["tanh"], OPS["relu"], OPS["sigmoid"]
 
 
 class Traced(Recorded):
@@ -62,6 +65,7 @@ class Traced(Recorded):
 
     __slots__ = ("place",)
 
+    op: None = None  # in place of Value's slot: no operation made it
     place: int
 
     # fmt: off
@@ -75,19 +79,19 @@ class Traced(Recorded):
     def __rmul__(self, other: Any) -> Any: return self.a.infix(MUL, other, self)
     def __rtruediv__(self, other: Any) -> Any: return self.a.infix(DIV, other, self)
     def __rpow__(self, other: Any) -> Any: return self.a.infix(POW, other, self)
-    def __neg__(self) -> Any: return self.a.record(OPS["neg"], (self,))
-    def __pos__(self) -> Any: return self.a.record(OPS["pos"], (self,))
-    def __abs__(self) -> Any: return self.a.record(OPS["abs"], (self,))
+    def __neg__(self) -> Any: return self.a.unary(NEG, self)
+    def __pos__(self) -> Any: return self.a.unary(_POS, self)
+    def __abs__(self) -> Any: return self.a.unary(ABS, self)
     def __and__(self, other: Any) -> Any: return self.a.infix(OPS["minimum"], self, other)
     def __or__(self, other: Any) -> Any: return self.a.infix(OPS["maximum"], self, other)
     def __xor__(self, other: Any) -> Any: return self.a.compare(self, other, operator.ne)
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
-    def exp(self) -> Any: return self.a.record(OPS["exp"], (self,))
-    def log(self) -> Any: return self.a.record(OPS["log"], (self,))
-    def tanh(self) -> Any: return self.a.record(OPS["tanh"], (self,))
-    def relu(self) -> Any: return self.a.record(OPS["relu"], (self,))
-    def sigmoid(self) -> Any: return self.a.record(OPS["sigmoid"], (self,))
+    def exp(self) -> Any: return self.a.unary(EXP, self)
+    def log(self) -> Any: return self.a.unary(LOG, self)
+    def tanh(self) -> Any: return self.a.unary(TANH, self)
+    def relu(self) -> Any: return self.a.unary(RELU, self)
+    def sigmoid(self) -> Any: return self.a.unary(SIGMOID, self)
 
     def __bool__(self) -> bool: raise self.a.error(self, "deciding (if, while, and, or, max, min, sorted) by")
     def __float__(self) -> float: raise self.a.error(self, "float() of")
@@ -152,16 +156,16 @@ class Traced(Recorded):
     def partials(self) -> tuple[float, ...]:
         raise self.a.error(self, "reading .partials of")
 
-    @staticmethod
-    def record_operation(op: Op, operands: Sequence[Any]) -> Any:
+    def record_operation(self, op: Op, operands: Sequence[Any]) -> Any:  # whoever is asked first, Value's needs no self
         """Write the operation down; an array among the operands gives an array of stand-ins."""
-        tracer = next(x for x in operands if x.__class__ is Traced).a
+        if len(operands) == 1:
+            return self.a.unary(op, self)
         if any(map(is_array, operands)):
             return ufuncs.elementwise(op, operands)
-        return tracer.record(op, operands)
+        return self.a.record(op, operands)
 
 
-_KNOWN = frozenset({Traced, Recorded, float})  # what needs no looking at
+_blank: Any = Traced  # called without arguments, and filled in
 
 
 class Tracer:
@@ -171,10 +175,43 @@ class Tracer:
         self.graph = Graph()
         self.open = True
         self._constant_at: dict[str, int] = {}
-        self._known: dict[tuple[int, tuple[int, ...]], int] = {}  # the place of every operation there is
+        # The place of every operation there is: numbers alone, nothing for the garbage collector to follow.
+        self._known: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
+        self._known_stopped: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
         self._leaf_at: dict[int, int] = {}  # by identity, as Values may compare as they like
         self._born: list[Value] = []  # kept, so that no later Value takes the identity of one of them
         self._copies: list[int] = []  # places that are equal to another, so as to be differentiated by
+
+    # What networks are full of stands here once more, without the loop over operands.
+
+    def infix(self, op: Op, a: Any, b: Any) -> Any:
+        """What an operator between two things gives."""
+        if self.open:
+            kind = a.__class__
+            x = y = None
+            if kind is Traced and a.a is self:
+                x = a.place
+            elif kind is Recorded and (x := self._leaf_at.get(id(a))) is None:
+                x = self._leaf(a)
+            kind = b.__class__
+            if kind is Traced and b.a is self:
+                y = b.place
+            elif kind is Recorded and (y := self._leaf_at.get(id(b))) is None:
+                y = self._leaf(b)
+            if x is not None and y is not None:
+                return self._written(op, (x, y))
+        if is_array(a) or is_array(b):
+            return ufuncs.elementwise(op, (a, b))
+        try:
+            return self.record(op, (unbox(a), unbox(b)))
+        except TraceError:
+            raise
+        except TypeError:
+            return NotImplemented
+
+    def unary(self, op: Op, a: Traced) -> Traced:
+        """What an operation on one number gives."""
+        return self._written(op, (a.place,)) if self.open else self.record(op, (a,))
 
     def record(self, op: Op, operands: Sequence[Any]) -> Traced:
         """Write down one operation, unless it is there already or something shorter is equal."""
@@ -194,41 +231,31 @@ class Tracer:
                 places.append(self.constant(number(x)))
         if not self.open:
             raise TraceError("a stand-in left the function it was traced in: compute with what the program returns")
+        return self._written(op, tuple(places))
+
+    def _written(self, op: Op, xs: tuple[int, ...]) -> Traced:
         graph = self.graph
         stopped = grad_mode.contexts > 1 and grad_mode.paused()  # the one that is always open is this trace
-        xs = tuple(places)
-        key = (~id(op) if stopped else id(op), xs)  # numbers alone: nothing for the garbage collector to follow
-        place = self._known.get(key)
+        known = self._known_stopped[op] if stopped else self._known[op]
+        place = known.get(xs)
         if place is None and not stopped and (op is _POS or not graph.constants.keys().isdisjoint(xs)):
             place = shorter(op, xs, graph.constants, self.constant)
         if place is None:
-            self._known[key] = place = len(graph.ops)
+            known[xs] = place = len(graph.ops)
             graph.ops.append(op)
             graph.operands.append(xs)
             if stopped:
                 graph.stopped.add(place)
         else:
             graph.repeated += 1
-        return self.stand_in(place)
-
-    def infix(self, op: Op, a: Any, b: Any) -> Any:
-        """What an operator between two things gives."""
-        if a.__class__ in _KNOWN and b.__class__ in _KNOWN:
-            return self.record(op, (a, b))
-        if is_array(a) or is_array(b):
-            return ufuncs.elementwise(op, (a, b))
-        try:
-            return self.record(op, (unbox(a), unbox(b)))
-        except TraceError:
-            raise
-        except TypeError:
-            return NotImplemented
+        new = _blank()
+        new.a = self
+        new.place = place
+        return new
 
     def stand_in(self, place: int) -> Traced:
         """A new stand-in for the number at `place`."""
-        kind: Any = Traced  # called without arguments, and filled in
-        new = kind()
-        new.op = None
+        new = _blank()
         new.a = self
         new.place = place
         return new
