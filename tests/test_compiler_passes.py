@@ -69,7 +69,7 @@ def computed(graph, *arguments):
         elif i in graph.sums:
             terms, constant = graph.sums[i]
             value[i] = constant + math.fsum(c * value[a] * (1.0 if b is None else value[b]) for c, a, b in terms)
-        else:
+        elif op is not None:
             value[i] = op.on_floats(*[value[x] for x in graph.operands[i]])
     return [value[x] for x in graph.outputs]
 
@@ -79,12 +79,17 @@ def nodes(graph, op):
 
 
 def well_formed(graph):
-    """Operands before what is made of them; leaves in exactly one table."""
+    """Operands before what is made of them, and not left out; leaves in exactly one table."""
+    there = set()
     for i, op in enumerate(graph.ops):
-        assert all(x < i for x in graph.below(i))
-        assert (op is None) == (i in graph.constants or i in graph.parameters or i in graph.inputs)
-        assert (i in graph.constants) + (i in graph.parameters) + (i in graph.inputs) <= 1
-    assert all(0 <= x < len(graph.ops) for x in graph.outputs)
+        tables = (i in graph.constants) + (i in graph.parameters) + (i in graph.inputs)
+        assert tables <= (op is None)
+        if tables or op is not None:
+            assert all(x < i and x in there for x in graph.below(i))
+            there.add(i)
+    assert there.issuperset(graph.outputs)
+    assert there.issuperset(graph.labels)
+    assert len(there) == graph.size
     return True
 
 
@@ -167,7 +172,7 @@ def test_passes_keep_the_meaning(f):
     assert computed(graph, *f.point)[0] == wanted
     alive = live(graph)
     assert well_formed(alive)
-    assert len(alive.ops) <= len(graph.ops)
+    assert alive.size <= graph.size
     assert computed(alive, *f.point)[0] == wanted
     sums = sums_of_products(alive)
     assert well_formed(sums)
@@ -212,7 +217,7 @@ def test_dead_code_goes_and_arguments_stay():
     graph = live(traced(lambda x, y: (exp(x) * 3.0, x + 1.0)[1], (), ()))
     assert len(graph.inputs) == 2
     assert [op.name for op in graph.ops if op] == ["add"]
-    assert all(needed_nodes(graph))
+    assert sum(needed_nodes(graph)) == graph.size
 
 
 def test_sums_of_products_whoever_wrote_them():

@@ -4,6 +4,7 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from autodiff.compiler.answers import Answer, Reduce, fetch
 from autodiff.compiler.checking import refuse_domain, refuse_nan
+from autodiff.compiler.fast import made_from
 from autodiff.compiler.instance import without_warnings
 from autodiff.compiler.point import Point
 from autodiff.compiler.simplify import live
@@ -309,12 +311,13 @@ class Call:
         passed = [
             f"{x}.T" if transposed or self.args[i].ndim < 2 else f"{x}.reshape(rows, -1).T" for i, x in enumerate(names)
         ]
+        scale = 1.0 / self.rows if reduce == "mean" else 1.0
         bound: dict[str, Any] = {
             "lock": program._lock, "quietly": without_warnings, "ndarray": np.ndarray, "dtype": np.dtype(np.float64),
             "program": program, "trace": trace, "run": instance.run, "values": values,
             "gradient": instance.gradient, "ones": np.ones(self.rows), "multiply": np.multiply,
-            "scale": np.array(1.0 / self.rows if reduce == "mean" else 1.0), "isfinite": math.isfinite,
-            "rows": self.rows, **{f"s{x}": given.shape for x, given in zip(names, self.args, strict=True)},
+            "scale": np.array(scale), "float_scale": scale, "isfinite": math.isfinite, "rows": self.rows,
+            **{f"s{x}": given.shape for x, given in zip(names, self.args, strict=True)},
         }  # fmt: skip
         text = f"""def make({", ".join(bound)}):
     def compute({", ".join(names)}):
@@ -337,10 +340,10 @@ class Call:
         program._latest = trace
         return value, answer
     return quick"""
-        text = text.replace("float_scale", repr(1.0 / self.rows if reduce == "mean" else 1.0))
-        scope: dict[str, Any] = {}
-        exec(compile(text, "<a call compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
-        program._quick[key] = scope["make"](**bound)
+        program._quick[key] = _made_once(text)(**bound)
+
+
+_made_once = functools.lru_cache(maxsize=64)(made_from)  # most programs' short ways are the same text
 
 
 def _is_one(argnums: Any) -> bool:

@@ -26,8 +26,9 @@ class Input(NamedTuple):
 class Graph:
     """Nodes by number, operands always before what is made of them.
 
-    A leaf has `ops[i] is None` and stands in `constants`, `parameters` or `inputs`. A node in `sums` is Σ of its terms
-    and a constant, in place of an operation and operands; `stopped` nodes hand no δ on (they were made in `no_grad`).
+    A leaf has `ops[i] is None` and stands in `constants`, `parameters` or `inputs`; a place that is in none of them was
+    left out. A node in `sums` is Σ of its terms and a constant, in place of an operation and operands; `stopped` nodes
+    hand no δ on (they were made in `no_grad`).
     """
 
     ops: list[Op | None] = field(default_factory=list[Op | None])
@@ -53,6 +54,12 @@ class Graph:
         if i not in self.sums:
             return list(self.operands[i])
         return [x for _, a, b in self.sums[i][0] for x in (a, b) if x is not None]
+
+    @property
+    def size(self) -> int:
+        """How many nodes there are."""
+        computed = len(self.ops) - self.ops.count(None)
+        return computed + len(self.constants) + len(self.parameters) + len(self.inputs)
 
     def uses(self) -> list[int]:
         """How many times each node is an operand."""

@@ -84,8 +84,7 @@ class Grouping:
             self._lower(group)
         graph, code = self.graph, self.code
         code.outputs = [self.single(x) for x in graph.outputs] if not self.grouped else [code.own(self._output())]
-        for node in graph.parameters:
-            self._place([node])
+        self._place(list(graph.parameters))
         return code
 
     def _output(self) -> Any:
@@ -373,10 +372,11 @@ class Grouping:
 
     def _place(self, nodes: Column) -> None:
         """Give parameters that have none a place in the flat array, in this order."""
+        where, parameters, placed = self.where, self.graph.parameters, self.code.parameters
         for x in nodes:
-            if x in self.graph.parameters and x not in self.where:
-                self.where[x] = self.flat, len(self.code.parameters)
-                self.code.parameters.append(self.graph.parameters[x])
+            if x in parameters and x not in where:
+                where[x] = self.flat, len(placed)
+                placed.append(parameters[x])
 
     def _is_cheap(self, nodes: Column) -> bool:
         """Whether these nodes are there as an array already."""

@@ -30,8 +30,8 @@ def report(trace: Any, want: Any) -> str:
         ]
     rows = [
         ("trace", f"{trace.traced:,} nodes: {len(graph.inputs):,} inputs, {len(graph.parameters):,} parameters"),
-        ("simplify", f"{len(trace.shared.ops):,} after constants, common subexpressions and dead code"),
-        ("", f"{len(graph.ops):,} after sums of products, {computed:,} of them computed"),
+        ("simplify", f"{trace.shared.size:,} after constants, common subexpressions and dead code"),
+        ("", f"{graph.size:,} after sums of products, {computed:,} of them computed"),
         *arrays,
         ("emit", f"{len(fast.steps):,} NumPy calls, in blocks of {version.block:,} rows"),
         ("one row", f"about {fast.flops:,} floating-point operations, {fast.bytes_per_row():,} bytes"),

@@ -7,9 +7,10 @@ trees of additions become sums of products, so that a neuron written `w1 * x1 + 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 from autodiff.compiler.graph import Graph, Term
 from autodiff.domains import DomainError
@@ -65,41 +66,31 @@ def needed_nodes(graph: Graph) -> list[bool]:
 
 
 def live(graph: Graph) -> Graph:
-    """Leave out what no output needs."""
+    """Leave out what no output needs: its place stays, with nothing there."""
     needed = needed_nodes(graph)
     if all(needed):
         return graph
-    new = Graph(shape=graph.shape)
-    at = [-1] * len(graph.ops)
-    for i, wanted in enumerate(needed):
-        if not wanted:
-            continue
-        at[i] = place = new.add(graph.ops[i])
-        if i in graph.sums:
-            terms, constant = graph.sums[i]
-            new.sums[place] = [(c, at[a], None if b is None else at[b]) for c, a, b in terms], constant
-        else:
-            new.operands[place] = tuple([at[x] for x in graph.operands[i]])
-        if i in graph.stopped:
-            new.stopped.add(place)
-    for table, source in (
-        (new.constants, graph.constants),
-        (new.parameters, graph.parameters),
-        (new.inputs, graph.inputs),
-        (new.labels, graph.labels),
-    ):
-        table.update({at[i]: x for i, x in source.items() if at[i] >= 0})  # type: ignore[arg-type]
-    new.outputs = [at[x] for x in graph.outputs]
-    return new
+
+    def those(table: dict[int, Any]) -> dict[int, Any]:
+        return {i: x for i, x in table.items() if needed[i]}
+
+    return Graph(
+        ops=[op if wanted else None for op, wanted in zip(graph.ops, needed, strict=True)],
+        operands=[xs if wanted else () for xs, wanted in zip(graph.operands, needed, strict=True)],
+        constants=those(graph.constants), parameters=those(graph.parameters), inputs=graph.inputs,
+        labels=those(graph.labels), stopped={i for i in graph.stopped if needed[i]}, sums=those(graph.sums),
+        outputs=graph.outputs, shape=graph.shape,
+    )  # fmt: skip
 
 
 def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of summand
     """Take trees of additions, whose inner nodes nobody else uses, as one sum of products each."""
     ops, operands, constants, stopped = graph.ops, graph.operands, graph.constants, graph.stopped
-    uses = Counter(chain.from_iterable(operands))
+    uses = graph.uses()
     for x in chain(graph.outputs, graph.labels):  # an output is wanted for itself; so is what somebody gave a name
         uses[x] += 2
     sums: dict[int, tuple[list[Term], float]] = {}
+    left = list(ops)  # but not what has become part of a sum
 
     def add(terms: list[Term], x: int, scale: float) -> float:
         """Append what a summand is made of, and give the constant in it."""
@@ -108,11 +99,13 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
         if uses[x] == 1 and ops[x] is _MUL and x not in stopped:
             a, b = operands[x]
             terms.append(_product(scale, a, b, constants))
+            left[x] = None
             return 0.0
         inner, constant = sums[x] if uses[x] == 1 and x in sums else ([], 0.0)
         # Many weights times inputs are not scaled term by term: they are better left one matrix product.
         if 0 < len(inner) <= _SHORT and (scale == 1.0 or sum(b is not None for _, _, b in inner) < 2):
             del sums[x]
+            left[x] = None
             terms += inner if scale == 1.0 else [(scale * c, a, b) for c, a, b in inner]
             return scale * constant
         terms.append((scale, x, None))
@@ -122,6 +115,13 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
         if op not in _SUMS or i in stopped:
             continue
         xs = operands[i]
+        if op is _ADD and uses[a := xs[0]] == 1 and a in sums:  # one more product: most of a network is this
+            b = xs[1]
+            if uses[b] == 1 and ops[b] is _MUL and b not in stopped and constants.keys().isdisjoint(operands[b]):
+                sums[i] = sums.pop(a)
+                sums[i][0].append((1.0, *operands[b]))
+                left[a] = left[b] = None
+                continue
         terms: list[Term] = []
         constant = 0.0
         if op is _WEIGHTED:
@@ -136,12 +136,12 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
             scales = _SCALES.get(op) or (1.0 if op is _TOTAL else 1.0 / len(xs),) * len(xs)
             if xs and scales[0] == 1.0 and uses[xs[0]] == 1 and xs[0] in sums:  # however long it is: it is continued
                 terms, constant = sums.pop(xs[0])
+                left[xs[0]] = None
                 scales, xs = scales[1:], xs[1:]
         for x, scale in zip(xs, scales, strict=True):
             constant += add(terms, x, scale)
         sums[i] = terms, constant
-    graph.sums = sums
-    return live(graph)
+    return live(replace(graph, ops=left, sums=sums)) if constants else replace(graph, ops=left, sums=sums)
 
 
 def _product(scale: float, a: int, b: int, constants: dict[int, float]) -> Term:

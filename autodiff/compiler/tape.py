@@ -9,9 +9,8 @@ running it. A node is then a recipe and the places it works on, each an array of
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,30 +32,37 @@ _PENDING = -1  # a δ that the next step writes
 
 def is_unstructured(graph: Graph) -> bool:
     """Whether arrays of nodes of one kind at one level would hold hardly more than one each."""
-    ops = graph.ops
-    if len(ops) < _FEW:
+    ops, operands, n = graph.ops, graph.operands, len(graph.ops)
+    if n < _FEW:
         return False
-    uses = Counter(chain.from_iterable(graph.operands))
-    number = {op: k for k, op in enumerate(dict.fromkeys(ops))}
-    operations = len(number)
-    summed = [op in _SUMMED for op in ops]
+    levels: dict[Any, set[int]] = {op: set() for op in ops}  # of the nodes of each operation: so many kinds there are
+    put = {op: found.add for op, found in levels.items()}
+    inner = [op in _SUMMED and uses == 1 for op, uses in zip(ops, graph.uses(), strict=True)]
+    most = sum(map(len, operands)) / _ALIKE
     level: list[int] = []
-    kinds: set[int] = set()  # levels and operations
-    for op, xs in zip(ops, graph.operands, strict=True):
-        own = 0
-        if op in _ADDED:  # a tree of additions is one sum, at one level
-            for x in xs:
-                at = level[x] if summed[x] and uses[x] == 1 else level[x] + 1
-                if at > own:  # noqa: PLR1730 # a call less
-                    own = at
-        elif op is not None:
-            for x in xs:
-                if level[x] > own:  # noqa: PLR1730
-                    own = level[x]
-            own += 1
-        level.append(own)
-        kinds.add(own * operations + number[op])
-    return uses.total() < _ALIKE * len(kinds)
+    kinds = 0
+    for start in range(0, n, _FEW):
+        for op, xs in zip(ops[start : start + _FEW], operands[start : start + _FEW], strict=True):
+            own = 0
+            if op is None:
+                level.append(0)
+                continue
+            if op in _ADDED:  # a tree of additions is one sum, at one level
+                for x in xs:
+                    at = level[x] if inner[x] else level[x] + 1
+                    if at > own:  # noqa: PLR1730 # a call less
+                        own = at
+            else:
+                for x in xs:
+                    if level[x] > own:  # noqa: PLR1730
+                        own = level[x]
+                own += 1
+            level.append(own)
+            put[op](own)
+        kinds = sum(map(len, levels.values()))
+        if kinds > most or kinds + n - len(level) <= most:  # whatever is still to come
+            break
+    return kinds > most
 
 
 class _Form:

@@ -238,8 +238,10 @@ class Tracer:
         stopped = grad_mode.contexts > 1 and grad_mode.paused()  # the one that is always open is this trace
         known = self._known_stopped[op] if stopped else self._known[op]
         place = known.get(xs)
-        if place is None and not stopped and (op is _POS or not graph.constants.keys().isdisjoint(xs)):
-            place = shorter(op, xs, graph.constants, self.constant)
+        if place is None and not stopped:
+            constants = graph.constants
+            if op is _POS or (xs and (xs[0] in constants or xs[-1] in constants)):  # else it is as short as can be
+                place = shorter(op, xs, constants, self.constant)
         if place is None:
             known[xs] = place = len(graph.ops)
             graph.ops.append(op)
@@ -281,10 +283,11 @@ class Tracer:
                 f"the function uses {describe(x)}, which was computed outside it: compute it inside, so that it is "
                 "part of the program, or pass its .data for a constant"
             )
-        self._leaf_at[id(x)] = place = self.graph.add()
-        self.graph.parameters[place] = x
-        if x.label:
-            self.graph.labels[place] = x.label
+        graph = self.graph
+        self._leaf_at[id(x)] = place = graph.add()
+        graph.parameters[place] = x
+        if label := x.label:
+            graph.labels[place] = label
         return place
 
     def born(self, x: Value) -> None:
