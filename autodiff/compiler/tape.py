@@ -25,6 +25,7 @@ Array = Any
 _ADDED = frozenset(OPS[name] for name in ("add", "sub", "neg"))
 _SUMMED = _ADDED | {OPS["mul"]}
 _FEW = 500  # nodes, for which arrays are made quickly enough
+_PART = 100  # nodes, after which to look whether the answer is clear
 _ALIKE = 5  # operands; so many at one level, of one kind of node, are on average worth making arrays of
 _KEPT = 1 << 40  # more than can read a node
 _PENDING = -1  # a δ that the next step writes
@@ -35,14 +36,15 @@ def is_unstructured(graph: Graph) -> bool:
     ops, operands, n = graph.ops, graph.operands, len(graph.ops)
     if n < _FEW:
         return False
-    levels: dict[Any, set[int]] = {op: set() for op in ops}  # of the nodes of each operation: so many kinds there are
+    levels: dict[Any, set[int]] = {op: set() for op in dict.fromkeys(ops)}  # of the nodes of each operation: so many kinds there are
     put = {op: found.add for op, found in levels.items()}
     inner = [op in _SUMMED and uses == 1 for op, uses in zip(ops, graph.uses(), strict=True)]
     most = sum(map(len, operands)) / _ALIKE
     level: list[int] = []
-    kinds = 0
-    for start in range(0, n, _FEW):
-        for op, xs in zip(ops[start : start + _FEW], operands[start : start + _FEW], strict=True):
+    kinds, still = 0, n - ops.count(None)
+    for start in range(0, n, _PART):
+        part = ops[start : start + _PART]
+        for op, xs in zip(part, operands[start : start + _PART], strict=True):
             own = 0
             if op is None:
                 level.append(0)
@@ -60,7 +62,8 @@ def is_unstructured(graph: Graph) -> bool:
             level.append(own)
             put[op](own)
         kinds = sum(map(len, levels.values()))
-        if kinds > most or kinds + n - len(level) <= most:  # whatever is still to come
+        still -= len(part) - part.count(None)
+        if kinds > most or kinds + still <= most:  # whatever is still to come
             break
     return kinds > most
 
@@ -237,7 +240,7 @@ class Tape:
     def _write_forward(self) -> None:  # noqa: C901 # written out, as it is done for every node there is
         graph, kind, at, free = self.graph, self._kind, self._at, self._free
         constants, stopped, start = graph.constants, graph.stopped, self._start
-        forms, which, where = self._forms, self.which.append, self.where.extend
+        forms, which, where = self._forms, self.which.append, self.where.append
         left = self._left = graph.uses()
         for x in graph.outputs:
             left[x] += 1
@@ -245,7 +248,7 @@ class Tape:
         for i, (op, xs) in enumerate(zip(graph.ops, graph.operands, strict=True)):
             if op is None:
                 continue
-            key = (op, *[kind[x] for x in xs])
+            key = (op, kind[xs[0]], kind[xs[1]]) if len(xs) == 2 else (op, *[kind[x] for x in xs])
             if op in BY_VALUE and 0 in key:  # by its text too, since 0 and −0 are equal
                 key = (op, *[kind[x] or (constants[x], repr(constants[x])) for x in xs])
             form = known.get(key)
@@ -254,8 +257,9 @@ class Tape:
             pool = free[form.wide]
             row = at[i] = pool.pop() if pool else self._row(form.wide)
             which(form.forward)
-            where([at[x] for x in xs])
-            self.where.append(row)
+            for x in xs:
+                where(at[x])
+            where(row)
             kind[i] = form.kind
             if form.kind & NEEDS:
                 if i in stopped:

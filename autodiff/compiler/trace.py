@@ -56,8 +56,8 @@ RELATIONS = {
 
 _POS = OPS["pos"]
 ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
-NEG, ABS, EXP, LOG = OPS["neg"], OPS["abs"], OPS["exp"], OPS["log"]
-TANH, RELU, SIGMOID = OPS["tanh"], OPS["relu"], OPS["sigmoid"]
+NEG, ABS, EXP, LOG, SQRT = OPS["neg"], OPS["abs"], OPS["exp"], OPS["log"], OPS["sqrt"]
+SIN, COS, TANH, RELU, SIGMOID = OPS["sin"], OPS["cos"], OPS["tanh"], OPS["relu"], OPS["sigmoid"]
 
 
 class Traced(Recorded):
@@ -89,6 +89,9 @@ class Traced(Recorded):
 
     def exp(self) -> Any: return self.a.unary(EXP, self)
     def log(self) -> Any: return self.a.unary(LOG, self)
+    def sqrt(self) -> Any: return self.a.unary(SQRT, self)
+    def sin(self) -> Any: return self.a.unary(SIN, self)
+    def cos(self) -> Any: return self.a.unary(COS, self)
     def tanh(self) -> Any: return self.a.unary(TANH, self)
     def relu(self) -> Any: return self.a.unary(RELU, self)
     def sigmoid(self) -> Any: return self.a.unary(SIGMOID, self)
