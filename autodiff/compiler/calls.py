@@ -267,26 +267,24 @@ class Call:
 
     def _remember_point(self, argnums: Any, reduce: Reduce, function: Any) -> None:
         """Take calls with floats alone the short way from now on."""
-        trace, count, program = self.trace, len(self.args), self.program
-        parameters = trace.parameters
-
-        def quick(*args: Any) -> Any:
-            for x in args:
-                if x.__class__ is not float:
-                    return NotImplemented
-            if len(args) != count or program._training is not None:
-                return NotImplemented
-            try:
-                if not parameters:
-                    return function(None, *args)
-                value, gradient, *rest = function([p.data for p in parameters], *args)
-            except (ArithmeticError, ValueError):
-                return NotImplemented
-            program._latest = trace  # whose order the gradient has
-            return value, np.array(gradient), *rest
-
-        if reduce is not None and argnums.__class__ in {int, tuple, type(None)}:
-            program._quick[argnums, reduce, 0] = quick
+        if reduce is None or argnums.__class__ not in {int, tuple, type(None)}:
+            return
+        names = [f"x{i}" for i in range(len(self.args))]
+        text = f"""def make(program, trace, parameters, function, array):
+    def quick({", ".join(names)}):
+        if not ({" is ".join([*(f"{x}.__class__" for x in names), "float"])}) or program._training is not None:
+            return NotImplemented
+        try:
+            if not parameters:
+                return function(None, {", ".join(names)})
+            value, gradient, *rest = function([p.data for p in parameters], {", ".join(names)})
+        except (ArithmeticError, ValueError):
+            return NotImplemented
+        program._latest = trace  # whose order the gradient has
+        return value, array(gradient), *rest
+    return quick"""
+        program, trace = self.program, self.trace
+        program._quick[argnums, reduce, 0] = _made_once(text)(program, trace, trace.parameters, function, np.array)
 
     def _remember_batch(self, reduce: Reduce) -> None:
         """Take calls with arrays of these shapes, for the parameters' gradient, the short way from now on."""

@@ -232,9 +232,13 @@ class Fast:
             return f"x{x.info}"
         if x.kind == ir.SEED and not copied:
             return "seed"
-        name = f"v{x.number}"
-        if x.number in self.layout.scalars:
+        if x.number in self.layout.scalars:  # an array of no axes: a ufunc takes it in half the time of a float
+            name = f"c{x.number}"
+            if name not in self.bound:
+                self._bind(name, lambda _: np.empty(()))
+                self.steps.append(("=", f"{name}[()]", f"v{x.number}"))
             return name
+        name = f"v{x.number}"
         if name not in self.bound:
             self.bound[name] = lambda instance: instance.array(x)
         return name
@@ -317,7 +321,9 @@ class Fast:
             self.bound.setdefault("dot", lambda _: np.dot)
             self.steps.append(("=", f"v{var.number}", f"float({a}.dot({b}))"))
             return
-        xs = [repr(x) if x.__class__ is float and math.isfinite(x) else self._name(x) for x in var.args]
+        xs = [
+            f"v{x.number}" if x.__class__ is Var else repr(x) if math.isfinite(x) else self._number(x) for x in var.args
+        ]
         assert var.op is not None  # as its kind says
         self.steps.append(("=", f"v{var.number}", f"{xs[0]} {PLAIN[var.op]} {xs[1]}"))
 
