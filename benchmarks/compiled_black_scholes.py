@@ -7,7 +7,9 @@ number come from the engine that is asked.
 from __future__ import annotations
 
 import math
+import multiprocessing
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -19,6 +21,7 @@ NAIVE, TORCH, JAX, XAD = "NumPy, straight-line", "PyTorch", "jax.jit", "XAD"
 NUMBA = "numba, derivatives by hand"
 NUMBA_PARALLEL = "numba, by hand, parallel"
 ONE_THREAD, TWO_THREADS = f"{OURS}, threads=1", f"{OURS}, threads=2"
+TWO_PROCESSES = "two processes, half each"
 ARGUMENTS = (0, 1, 2, 3, 4)
 ONE_OPTION = (100.0, 110.0, 0.03, 0.2, 1.5)
 SHOWN = 1000  # of many options, so many are compared number by number, and all of them by their sums
@@ -76,17 +79,45 @@ def contender(work: Callable[[], Any], flat: Callable[[Any], Any] = lambda answe
     return Contender(work, lambda: _flat(flat(work())))
 
 
-def ours(n: int = 1, threads: int | None = None) -> Contender:
+def ours(n: int = 1, threads: int | None = None, part: slice = slice(None)) -> Contender:
     """The program of the price of one option."""
     import autodiff
 
     program = autodiff.compile(partial(price, of=autodiff), threads=threads)
     if n == 1:
         return contender(lambda: program.value_and_grad(*ONE_OPTION, argnums=ARGUMENTS), lambda x: (x[0], *x[2]))
-    S, K, r, sigma, T = options(n)
+    S, K, r, sigma, T = (x[part] for x in options(n))
     return contender(
         lambda: program.value_and_grad(S, K, r, sigma, T, argnums=ARGUMENTS, reduce=None), lambda x: (x[0], *x[2])
     )
+
+
+def two_processes(n: int) -> Contender:
+    """What two cores of this machine give: a thread alone in each of two processes, with half of the options each."""
+    half = n // 2
+    context = multiprocessing.get_context("spawn")  # the first process has threads of libraries by now
+    here, there = context.Pipe()
+    context.Process(target=_answer, args=(there, n, slice(half, None)), daemon=True).start()
+    first = ours(n, 1, slice(half))
+
+    def work(*, whole: bool = False) -> Any:
+        here.send(whole)
+        value, _, derivatives = first.work()
+        second = here.recv()
+        if whole:
+            return [np.concatenate(pair) for pair in zip((value, *derivatives), second, strict=True)]
+        return None
+
+    return Contender(work, lambda: _flat(work(whole=True)))
+
+
+def _answer(asked: Any, n: int, part: slice) -> None:
+    own = ours(n, 1, part)
+    with suppress(EOFError):  # until nobody asks any more
+        while True:
+            whole = asked.recv()
+            value, _, derivatives = own.work()
+            asked.send((value, *derivatives) if whole else None)
 
 
 class _Array:
@@ -179,5 +210,5 @@ def numba(n: int = 1, *, parallel: bool = False) -> Contender:
 ONE: dict[str, Callable[..., Contender]] = {OURS: ours, XAD: xad, JAX: jax, TORCH: torch, NUMBA: numba}
 MANY: dict[str, Callable[..., Contender]] = {
     OURS: ours, TORCH: torch, JAX: jax, NUMBA: numba, NUMBA_PARALLEL: partial(numba, parallel=True), NAIVE: naive,
-    ONE_THREAD: partial(ours, threads=1), TWO_THREADS: partial(ours, threads=2),
+    ONE_THREAD: partial(ours, threads=1), TWO_THREADS: partial(ours, threads=2), TWO_PROCESSES: two_processes,
 }  # fmt: skip

@@ -8,6 +8,7 @@ import copy
 import inspect
 import math
 import operator
+import os
 import pickle
 import sys
 import threading
@@ -769,6 +770,40 @@ def test_threads_share_the_blocks(threads):
     np.testing.assert_allclose(value, (np.exp(-x * x) * y).sum(), rtol=1e-12)
     np.testing.assert_allclose(dx, -2 * x * np.exp(-x * x) * y, **CLOSE)
     np.testing.assert_allclose(dy, np.exp(-x * x), **CLOSE)
+
+
+def test_threads_keep_to_cores_of_their_own():
+    """No two of them on one core, all of them on the cores this process may use, and the caller where it was."""
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("a system that keeps it to itself")
+    allowed = os.sched_getaffinity(0)
+    together = threading.Barrier(2)
+
+    def cores():
+        together.wait()
+        return os.sched_getaffinity(0)
+
+    pool = compile(exp, threads=2).pool()
+    first, second = (job.result() for job in [pool.submit(cores) for _ in range(2)])
+    assert first | second == allowed
+    assert not first & second or len(allowed) == 1
+    assert os.sched_getaffinity(0) == allowed
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_threads_without_cores_of_their_own(monkeypatch, refused):
+    """Where the system refuses, or knows of no such thing, they compute the same."""
+    if refused:
+
+        def refuse(*_):
+            raise PermissionError
+
+        monkeypatch.setattr(os, "sched_setaffinity", refuse, raising=False)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    else:
+        monkeypatch.delattr(os, "sched_setaffinity", raising=False)
+    x = np.linspace(-2.0, 2.0, 200_000)
+    np.testing.assert_allclose(compile(exp, threads=2)(x), np.exp(x), **CLOSE)
 
 
 # Edges.

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
+def _parts(starts: Sequence[int], threads: int) -> list[Sequence[int]]:
+    """As many neighbouring blocks for each thread: two that fill one page of fresh memory get in each other's way."""
+    each = -(-len(starts) // threads)
+    return [starts[k : k + each] for k in range(0, len(starts), each)]
+
+
 class Call:
     """One call: its arguments checked, the program for their shapes, and how the rows go through it."""
 
@@ -162,7 +168,7 @@ class Call:
         starts = range(0, rows, block)
         if threads > 1:
             pool = self.program.pool()
-            for part in [pool.submit(without_warnings(go), starts[t::threads], t) for t in range(threads)]:
+            for part in [pool.submit(without_warnings(go), part, t) for t, part in enumerate(_parts(starts, threads))]:
                 part.result()
         else:
             without_warnings(go)(starts, 0)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import math
 import os
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -292,8 +293,26 @@ class Program:
     def pool(self) -> ThreadPoolExecutor:
         """The threads of this program."""
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads(), thread_name_prefix="autodiff")
+            threads = self._threads()
+            self._pool = ThreadPoolExecutor(threads, thread_name_prefix="autodiff", initializer=_cores_apart(threads))
         return self._pool
+
+
+def _cores_apart(threads: int) -> Callable[[], None]:
+    """What each of so many threads does at first: keep to cores of its own.
+
+    They hand the interpreter's lock to and fro, and a system that starts a thread where it was woken, as Linux does,
+    would have all of them on one core.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return lambda: None
+    cores, turn = sorted(os.sched_getaffinity(0)), itertools.count()
+
+    def settle() -> None:
+        with suppress(OSError):  # where it is not allowed, it is only slower
+            os.sched_setaffinity(0, cores[next(turn) :: threads] or cores)  # 0: this thread alone
+
+    return settle
 
 
 def _name(f: Any) -> str:

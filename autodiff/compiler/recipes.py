@@ -98,32 +98,31 @@ def _operands(code: Code, kinds: Sequence[Any]) -> list[Any]:
 
 
 def _recipe(
-    code: Code, given: Sequence[Any], results: dict[int, Any], *, sums: Sequence[int] = (), reads: Sequence[int] | None = None
-) -> Recipe:
-    """Write a code as one function: which of its buffers are the given ones, which are results, which its own."""
-    code.outputs = list(results.values())
+    code: Code, given: Sequence[Any], handed: dict[int, Any], *, sums: Sequence[int] = (),
+    reads: Sequence[int] | None = None,
+) -> Recipe:  # fmt: skip
+    """Write a code as one function: which of its buffers are the given ones, which the results, which its own."""
+    code.outputs = list(handed.values())
     fast = Fast(code, long=True)
-    slots = {f"v{number}": f"s{slot}" for number, slot in fast.slot.items()}
-    opening = {step for step in fast.steps if step[-1] in fast.arguments}  # the given ones are where they are
-    steps = [[slots.get(name, name) for name in step] for step in fast.steps if step not in opening]
-    place = {k: slots[f"v{x.number}"] for k, x in results.items()}
+    buffer = {f"v{number}": f"s{slot}" for number, slot in fast.slot.items()}
+    own = [buffer.get(f"v{x.number}") if x.__class__ is Var else None for x in given]
+    place = {k: buffer[f"v{x.number}"] for k, x in handed.items()}
+    # The given ones are where they are: nothing copies them.
+    steps = [[buffer.get(x, x) for x in step] for step in fast.steps if step[-1] not in fast.arguments]
     steps += [["add", place[k], f"before{k}", f"after{k}"] for k in sums]
-    own = [slots.get(f"v{x.number}") if x.__class__ is Var else None for x in given]
     used = set(chain.from_iterable(steps))
     if reads is None:
         reads = [k for k, name in enumerate(own) if name in used]
-    hands = [(k, name) for k, name in place.items() if k not in sums]
-    made = [name for name in dict.fromkeys(name for _, name in hands) if name not in own]
-    temporaries = [name for name in slots.values() if name in used and name not in own and name not in made]
-    temporaries = list(dict.fromkeys(temporaries))
+    hands = {k: name for k, name in place.items() if k not in sums}
+    made = [name for name in dict.fromkeys(hands.values()) if name not in own]
+    temporaries = [name for name in dict.fromkeys(buffer.values()) if name in used and name not in {*own, *made}]
     arguments = [own[k] or f"unused{k}" for k in reads] + made
-    arguments += [name for k in sums for name in (f"before{k}", f"after{k}")]
-    bound: dict[str, Maker] = {**fast.bound, "add": lambda _: np.add}
-    fixed = [name for name in bound if name in used and name not in slots]
+    arguments += [f"{when}{k}" for k in sums for when in ("before", "after")]
+    makers: dict[str, Maker] = {**fast.bound, "add": lambda _: np.add}
+    fixed = [name for name in makers if name in used and name not in buffer]
     text = [line(*step) for step in steps]
-    if len(steps) == 1 and text[0] == f"{steps[0][0]}({', '.join(arguments)})":
-        make: Any = _itself
-    else:
+    make: Any = _itself
+    if len(steps) != 1 or text[0] != f"{steps[0][0]}({', '.join(arguments)})":  # it is more than one call of NumPy
         make = made_from(
             f"def make({', '.join([*fixed, *temporaries])}):",
             f"    def step({', '.join(arguments)}):",
@@ -132,8 +131,8 @@ def _recipe(
         )
     rows = {f"s{slot}": batched for slot, (_, batched) in enumerate(fast.slots)}
     return Recipe(
-        make, [bound[name] for name in fixed], [rows[x] for x in temporaries], reads, [rows[x] for x in made],
-        [(k, made.index(name) if name in made else -1) for k, name in hands], sums, len(steps),
+        make, [makers[name] for name in fixed], [rows[x] for x in temporaries], reads, [rows[x] for x in made],
+        [(k, made.index(name) if name in made else -1) for k, name in hands.items()], sums, len(steps),
     )  # fmt: skip
 
 

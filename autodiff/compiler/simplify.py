@@ -118,8 +118,9 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
         if op is _ADD and uses[a := xs[0]] == 1 and a in sums:  # one more product: most of a network is this
             b = xs[1]
             if uses[b] == 1 and ops[b] is _MUL and b not in stopped and constants.keys().isdisjoint(operands[b]):
+                factor, other = operands[b]
                 sums[i] = sums.pop(a)
-                sums[i][0].append((1.0, *operands[b]))
+                sums[i][0].append((1.0, factor, other))
                 left[a] = left[b] = None
                 continue
         terms: list[Term] = []

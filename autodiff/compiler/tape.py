@@ -1,4 +1,4 @@
-"""Code without structure: every node by itself, its steps copied from a recipe of its operation.
+"""Code without structure: every node by itself, as the recipe of its operation says.
 
 Where hardly any two nodes belong together, arrays of nodes are of no use, and thinking about each node costs more than
 running it. A node is then a recipe and the places it works on, each an array of one number per row.
@@ -31,12 +31,12 @@ _KEPT = 1 << 40  # more than can read a node
 _PENDING = -1  # a δ that the next step writes
 
 
-def is_unstructured(graph: Graph) -> bool:
+def is_unstructured(graph: Graph) -> bool:  # noqa: C901 # written out, as it is done for every node there is
     """Whether arrays of nodes of one kind at one level would hold hardly more than one each."""
     ops, operands, n = graph.ops, graph.operands, len(graph.ops)
     if n < _FEW:
         return False
-    levels: dict[Any, set[int]] = {op: set() for op in dict.fromkeys(ops)}  # of the nodes of each operation: so many kinds there are
+    levels: dict[Any, set[int]] = {op: set() for op in dict.fromkeys(ops)}  # at which there is each operation
     put = {op: found.add for op, found in levels.items()}
     inner = [op in _SUMMED and uses == 1 for op, uses in zip(ops, graph.uses(), strict=True)]
     most = sum(map(len, operands)) / _ALIKE
@@ -237,7 +237,7 @@ class Tape:
         self.which.append(recipe)
         self.where += places
 
-    def _write_forward(self) -> None:  # noqa: C901 # written out, as it is done for every node there is
+    def _write_forward(self) -> None:  # noqa: C901, PLR0912 # likewise
         graph, kind, at, free = self.graph, self._kind, self._at, self._free
         constants, stopped, start = graph.constants, graph.stopped, self._start
         forms, which, where = self._forms, self.which.append, self.where.append
@@ -275,7 +275,7 @@ class Tape:
                 if not left[x] and at[x] >= start:
                     free[kind[x] & BATCHED].append(at[x])
 
-    def _write_reverse(  # noqa: C901, PLR0912 # likewise
+    def _write_reverse(  # noqa: C901, PLR0912, PLR0915 # likewise
         self, seed: int, *, gradient: bool, argnums: Sequence[int]
     ) -> None:
         graph, kind, at, left, free, start = self.graph, self._kind, self._at, self._left, self._free, self._start

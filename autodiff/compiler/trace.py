@@ -159,7 +159,9 @@ class Traced(Recorded):
     def partials(self) -> tuple[float, ...]:
         raise self.a.error(self, "reading .partials of")
 
-    def record_operation(self, op: Op, operands: Sequence[Any]) -> Any:  # whoever is asked first, Value's needs no self
+    def record_operation(  # pyright: ignore[reportIncompatibleMethodOverride] # called on an operand, as Value's is
+        self, op: Op, operands: Sequence[Any]
+    ) -> Any:
         """Write the operation down; an array among the operands gives an array of stand-ins."""
         if len(operands) == 1:
             return self.a.unary(op, self)
