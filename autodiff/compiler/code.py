@@ -179,7 +179,7 @@ class Code:
 
     def const(self, values: Sequence[float], units: Units) -> Any:
         """Numbers: one float if they are all the same."""
-        if len({repr(x) for x in values}) == 1:
+        if len(set(values)) == 1 and (values[0] != 0.0 or len(set(map(repr, values))) == 1):  # 0 and −0 are equal
             return float(values[0])
         array = np.array(values, dtype=np.float64).reshape(units)
         return self.new(CONST, (), units, info=array, key=(array.tobytes(), units))

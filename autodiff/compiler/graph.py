@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -61,8 +62,9 @@ class Graph:
         computed = len(self.ops) - self.ops.count(None)
         return computed + len(self.constants) + len(self.parameters) + len(self.inputs)
 
+    @cached_property
     def uses(self) -> list[int]:
-        """How many times each node is an operand."""
+        """How many times each node is an operand; asked for when nothing is added any more."""
         total = sum(map(len, self.operands))
         found = np.fromiter(chain.from_iterable(self.operands), dtype=np.intp, count=total)
         return np.bincount(found, minlength=len(self.ops)).tolist()

@@ -217,7 +217,7 @@ class Grouping:
         rows = [graph.sums[i][0] for i in nodes]
         first = rows[0]
         n = sum(map(self._is_linear, first)) if self.grouped else 0
-        alike = len({tuple([x for _, _, x in row[:n]]) for row in rows}) == 1
+        alike = n >= 3 or len({tuple([x for _, _, x in row[:n]]) for row in rows}) == 1  # else in no group together
         total: Any = 0.0
         if n and alike and (n >= 3 or len(nodes) > 1):
             total, used = self._product(rows, n)
@@ -330,10 +330,10 @@ class Grouping:
         if len(set(nodes)) == 1:
             return self.single(nodes[0])
         self._place(nodes)
-        homes = {id(self.where[x][0]) if x in self.where else None for x in nodes}
-        if len(homes) == 1 and self.where[nodes[0]][1] is not None:
-            array = self.where[nodes[0]][0]
-            places = [self.where[x][1] or 0 for x in nodes]
+        found = [self.where.get(x, (None, None)) for x in nodes]
+        array, place = found[0]
+        if array is not None and place is not None and all(home is array for home, _ in found):
+            places = [at or 0 for _, at in found]
             strides = _strides(places, units)
             if strides is not None and min(strides) >= 0:
                 return code.view(array, places[0], strides, units)

@@ -86,7 +86,7 @@ def live(graph: Graph) -> Graph:
 def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of summand
     """Take trees of additions, whose inner nodes nobody else uses, as one sum of products each."""
     ops, operands, constants, stopped = graph.ops, graph.operands, graph.constants, graph.stopped
-    uses = graph.uses()
+    uses = list(graph.uses)
     for x in chain(graph.outputs, graph.labels):  # an output is wanted for itself; so is what somebody gave a name
         uses[x] += 2
     sums: dict[int, tuple[list[Term], float]] = {}

@@ -38,7 +38,7 @@ def is_unstructured(graph: Graph) -> bool:  # noqa: C901 # written out, as it is
         return False
     levels: dict[Any, set[int]] = {op: set() for op in dict.fromkeys(ops)}  # at which there is each operation
     put = {op: found.add for op, found in levels.items()}
-    inner = [op in _SUMMED and uses == 1 for op, uses in zip(ops, graph.uses(), strict=True)]
+    inner = [op in _SUMMED and uses == 1 for op, uses in zip(ops, graph.uses, strict=True)]
     most = sum(map(len, operands)) / _ALIKE
     level: list[int] = []
     kinds, still = 0, n - ops.count(None)
@@ -241,7 +241,7 @@ class Tape:
         graph, kind, at, free = self.graph, self._kind, self._at, self._free
         constants, stopped, start = graph.constants, graph.stopped, self._start
         forms, which, where = self._forms, self.which.append, self.where.append
-        left = self._left = graph.uses()
+        left = self._left = list(graph.uses)
         for x in graph.outputs:
             left[x] += 1
         known: dict[Any, _Form] = {}
@@ -374,10 +374,13 @@ class TapeInstance:
         for block, (units, batched) in zip(blocks, tape.blocks, strict=True):
             things.extend([block] if not units else block if batched else [x[0, ...] for x in block])
         things[tape.one].fill(1.0)
-        wide = iter(shapes.new((sum(tape.rows),), batched=True))
-        narrow = np.zeros(len(tape.rows) - sum(tape.rows))
-        alone = (narrow[k, ...] for k in range(len(narrow)))
-        things += [next(wide if batched else alone) for batched in tape.rows]
+        wide = list(shapes.new((sum(tape.rows),), batched=True))
+        if all(tape.rows):
+            things += wide
+        else:
+            narrow = np.zeros(len(tape.rows) - len(wide))
+            both = iter(wide), (narrow[k, ...] for k in range(len(narrow)))
+            things += [next(both[not batched]) for batched in tape.rows]
         self._things, thing = things, things.__getitem__
         opening = [(blocks[block], i) for block, i in tape.opening]
         made = [

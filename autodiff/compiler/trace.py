@@ -179,7 +179,7 @@ class Tracer:
     def __init__(self) -> None:
         self.graph = Graph()
         self.open = True
-        self._constant_at: dict[str, int] = {}
+        self._constant_at: dict[float | str, int] = {}
         # The place of every operation there is: numbers alone, nothing for the garbage collector to follow.
         self._known: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
         self._known_stopped: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
@@ -269,11 +269,12 @@ class Tracer:
 
     def constant(self, x: float) -> int:
         """The place of a constant."""
-        key = repr(x)
-        if key not in self._constant_at:
+        key = x or repr(x)  # 0 and −0 are equal
+        place = self._constant_at.get(key)
+        if place is None:
             self._constant_at[key] = place = self.graph.add()
             self.graph.constants[place] = x
-        return self._constant_at[key]
+        return place
 
     def input(self, argument: int, index: int, label: str) -> Traced:
         """A stand-in for a number of an argument."""
