@@ -121,7 +121,7 @@ def _recipe(
     makers: dict[str, Maker] = {**fast.bound, "add": lambda _: np.add}
     fixed = [name for name in makers if name in used and name not in buffer]
     text = [line(*step) for step in steps]
-    make: Any = _itself
+    make: Any = itself
     if len(steps) != 1 or text[0] != f"{steps[0][0]}({', '.join(arguments)})":  # it is more than one call of NumPy
         make = made_from(
             f"def make({', '.join([*fixed, *temporaries])}):",
@@ -136,5 +136,6 @@ def _recipe(
     )  # fmt: skip
 
 
-def _itself(function: Any, *_: Any) -> Any:
+def itself(function: Any) -> Any:
+    """Give a function of NumPy's as it is, where the recipe is nothing more."""
     return function

@@ -142,7 +142,8 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
         for x, scale in zip(xs, scales, strict=True):
             constant += add(terms, x, scale)
         sums[i] = terms, constant
-    return live(replace(graph, ops=left, sums=sums)) if constants else replace(graph, ops=left, sums=sums)
+    made = replace(graph, ops=left, sums=sums)
+    return live(made) if constants else made  # constants went into coefficients: nothing else can be left without use
 
 
 def _product(scale: float, a: int, b: int, constants: dict[int, float]) -> Term:

@@ -255,7 +255,7 @@ class Tracer:
                 graph.stopped.add(place)
         else:
             graph.repeated += 1
-        new = _blank()
+        new = _blank()  # what `stand_in` does, a call less
         new.a = self
         new.place = place
         return new
