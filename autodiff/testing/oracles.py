@@ -128,6 +128,7 @@ def sides_differ(function: Callable[[float], float], x: float, noise: float = 0.
 def _steps(x: float, epsilon: float) -> list[float]:
     """From large to small, in a ratio that is no power of two: a function with a period fools few of them."""
     h, last = max(abs(x), 1.0) / (5.0 * math.sqrt(2.0)), math.sqrt(epsilon) * (min(abs(x), 1.0) or 1.0)
+    last = max(last, sys.float_info.min)  # below it a smaller step may be the same one
     steps: list[float] = []
     while h >= last and x + h != x:
         fraction, exponent = math.frexp(h)
