@@ -956,6 +956,47 @@ def test_calls_of_every_kind_in_any_order(rng):
     check(*batches[0], "mean")
 
 
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+def test_the_short_way_through_several_blocks(rng, reduce):
+    """Batches of more rows than fit the cache: each call as the first one, which goes the long way, to the bit."""
+    W, v = leaves(rng, 8, 3), leaves(rng, 9)
+
+    def f(x, y):
+        return (weighted_sum(v[:8], [tanh(weighted_sum(w, x)) for w in W], v[8]) - y) ** 2
+
+    program = compile(f)
+    X, y = rng.normal(size=(4_003, 3)), rng.normal(size=4_003)
+
+    def same(X, y):
+        value, gradient = program.value_and_grad(X, y, reduce=reduce)
+        again = compile(f).value_and_grad(X, y, reduce=reduce)
+        assert value == again[0]
+        np.testing.assert_array_equal(gradient, again[1])
+        hidden = np.tanh(X @ numbers(W).reshape(8, 3).T)
+        error = hidden @ numbers(v)[:8] + numbers(v)[8] - y
+        scale = 1 / len(y) if reduce == "mean" else 1.0
+        np.testing.assert_allclose(value, np.sum(error**2) * scale, **CLOSE)
+        place = [p is v[8] for p in program.parameters].index(True)
+        np.testing.assert_allclose(gradient[place], np.sum(2 * error) * scale, **CLOSE)
+
+    for _ in range(2):
+        same(X, y)
+        same(X[::-1], np.repeat(y, 2)[::2])
+        same(np.asfortranarray(X), y)
+        v[8].data += 0.5
+    with program.training(X, y) as numbers_of:
+        place = [p is v[8] for p in program.parameters].index(True)
+        before = program.value_and_grad(X, y, reduce=reduce)[1][place]
+        numbers_of[place] += 1.0
+        scale = 1.0 if reduce == "mean" else len(y)
+        assert program.value_and_grad(X, y, reduce=reduce)[1][place] == pytest.approx(before + 2.0 * scale)
+    far = X.copy()
+    far[3_999], y[3_999] = 0.0, 1e200
+    value, gradient = program.value_and_grad(far, y, reduce=reduce)
+    assert value == math.inf
+    assert math.isfinite(gradient[place])
+
+
 def test_returned_arrays_are_the_callers_own(rng):
     """A later call overwrites nothing that an earlier one gave; writing into an answer changes no later one."""
     w = leaves(rng, 3)

@@ -299,35 +299,54 @@ class Call:
         static = self.program.static_argnums
         if key in self.program._quick or len(self.program._quick) >= KEPT:
             return
-        if self.rows > version.block or static or not all(self.batched) or reduce is None:
+        if static or not all(self.batched) or reduce is None:
             return
-        instance = version.instance(self.rows)
-        (output,) = instance.fast.code.outputs
-        values = fetch(instance, output)
-        if np.shape(values) != (self.rows,):
+        block = version.rows_at_once(self.rows, 1)
+        if block < self.rows and not self.trace.parameters:  # several threads may share the blocks
             return
+        blocks: list[tuple[Any, ...]] = []
+        for start in range(0, self.rows, block):
+            stop = min(start + block, self.rows)
+            instance = version.instance(stop - start)
+            (output,) = instance.fast.code.outputs
+            values = fetch(instance, output)
+            if np.shape(values) != (stop - start,):
+                return
+            blocks.append((slice(start, stop), instance.run, values, np.ones(stop - start), instance.gradient))
         trace, program = self.trace, self.program
-        transposed = all(x.ndim <= 2 for x in self.args)
         names = [f"x{i}" for i in range(len(self.args))]
         checks = " or ".join(
             f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names
         )
-        passed = [
-            f"{x}.T" if transposed or self.args[i].ndim < 2 else f"{x}.reshape(rows, -1).T" for i, x in enumerate(names)
-        ]
+        several = len(blocks) > 1
+        transposed = all(x.ndim <= 2 for x in self.args)
+        passed = ", ".join([
+            f"{x}{'[part]' * several}" + (".T" if transposed or given.ndim < 2 else ".reshape(len(ones), -1).T")
+            for x, given in zip(names, self.args, strict=True)
+        ])  # fmt: skip
         scale = 1.0 / self.rows if reduce == "mean" else 1.0
         bound: dict[str, Any] = {
             "lock": program._lock, "quietly": without_warnings, "ndarray": np.ndarray, "dtype": np.dtype(np.float64),
-            "program": program, "trace": trace, "run": instance.run, "values": values,
-            "gradient": instance.gradient, "ones": np.ones(self.rows), "multiply": np.multiply,
-            "scale": np.array(scale), "float_scale": scale, "isfinite": math.isfinite, "rows": self.rows,
+            "program": program, "trace": trace, "blocks": blocks, "multiply": np.multiply,
+            "scale": np.array(scale), "float_scale": scale, "isfinite": math.isfinite,
             **{f"s{x}": given.shape for x, given in zip(names, self.args, strict=True)},
         }  # fmt: skip
+        compute = (
+            f"""
+        value, total = 0.0, 0.0
+        for part, run, values, ones, gradient in blocks:
+            run({passed})
+            value += float(values.dot(ones))
+            total += gradient
+        value, answer = value * float_scale, multiply(total, scale)"""
+            if several
+            else f"""
+        run({passed})
+        value, answer = float(values.dot(ones)) * float_scale, multiply(gradient, scale)"""
+        )
         text = f"""def make({", ".join(bound)}):
-    def compute({", ".join(names)}):
-        run({", ".join(passed)})
-        value = float(values.dot(ones)) * float_scale
-        answer = multiply(gradient, scale)
+    _, run, values, ones, gradient = blocks[0]
+    def compute({", ".join(names)}):{compute}
         return value, answer, isfinite(answer.dot(answer) + value)
     compute = quietly(compute)
     def quick({", ".join(f"{x}=None" for x in names)}):

@@ -24,6 +24,17 @@ Array = NDArray[np.float64]
 KEPT = 8  # programs for so many shapes, and buffers for so many numbers of rows, are kept
 
 
+@functools.cache
+def _cache_of_a_core() -> int:
+    """Bytes of the second-level cache where Linux tells: 1 MiB to 2 MiB, what blocks were measured with."""
+    try:
+        with open("/sys/devices/system/cpu/cpu0/cache/index2/size", encoding="ascii") as file:
+            found = int(file.read().strip().removesuffix("K")) << 10
+    except (OSError, ValueError):
+        found = 0
+    return min(max(found, 2**20), 2**21)
+
+
 @dataclass(frozen=True, slots=True)
 class Want:
     """What a version of the program computes."""
@@ -50,7 +61,8 @@ class Version:
         per_row = max(self.fast.bytes_per_row(), 8)
         # As many rows as fit the cache. Products want enough of them; plain arithmetic as many as a call is worth, and
         # threads, which hand on the interpreter's lock at each call, more.
-        most, least, cache = (1500, 400, 3 * 2**20) if self.products else (32768, 512, 2**22)
+        core = _cache_of_a_core()
+        most, least, cache = (1500, 400, 3 * 2**20) if self.products else (core // 32, 512, 4 * core)
         self.block = min(most, max(least, cache // per_row))
         self._instances: dict[int, dict[int, Any]] = {}  # by thread and rows
 
