@@ -358,22 +358,19 @@ class Fast:
             self._call("dot", block, ones, self._name(var))
             return
         name = self._bind(f"m{var.number}", lambda instance: instance.matrix(matrix))
-        if vector.number in self.layout.wide:  # rows @ W.T, and from there to units × rows together with the bias
-            turned = self._bind(
-                f"q{var.number}", lambda instance: instance.scratch(var.number, (instance.rows, var.size))
-            )
+        if vector.number in self.layout.wide:  # rows @ W.T, and from there to units × rows
+
+            def scratch(instance: Instance) -> Array:
+                return instance.scratch(var.number, (instance.rows, var.size))
+
+            turned = self._bind(f"q{var.number}", scratch)
+            back = self._bind(f"u{var.number}", lambda instance: scratch(instance).T)
             self._bind(name, lambda instance: instance.matrix(matrix).T)
             self.steps.append(("dot", f"{self._name(vector)}.T", name, turned))
-            back = self._bind(
-                f"u{var.number}", lambda instance: instance.scratch(var.number, (instance.rows, var.size)).T
-            )
             self.bound.setdefault("dot", lambda _: np.dot)
-            if bias:
-                self._call("add", back, self._name(bias[0]), self._name(var))
-            else:
-                self._call("copyto", self._name(var), back)
-            return
-        self._call("dot", name, self._name(vector), self._name(var))
+            self._call("copyto", self._name(var), back)  # quicker than to add the bias on the way
+        else:
+            self._call("dot", name, self._name(vector), self._name(var))
         for b in bias:
             self._call("add", self._name(var), self._name(b), self._name(var))
 
