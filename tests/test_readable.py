@@ -4,6 +4,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,19 +13,27 @@ from autodiff import (
     OPS,
     Op,
     Value,
+    clip,
     compile,
     erf,
     exp,
+    leaky_relu,
     log,
     logsumexp,
+    maximum,
     mean,
     no_grad,
+    relu,
+    sigmoid,
+    softplus,
     sqrt,
+    step,
     tanh,
     total,
     weighted_sum,
     where,
 )
+from autodiff.compiler.versions import Want
 from models import MLP
 from models.losses import cross_entropy, half_squared_error, l2
 
@@ -339,3 +348,200 @@ def test_the_text_of_several_outputs_has_their_shape_and_no_gradient(f):
     got = names["forward"](np.zeros(0), x)
     assert got.shape == expected.shape
     np.testing.assert_allclose(got, expected, rtol=1e-14)
+
+
+def assert_the_text_is_the_program(f, *args, close=1e-12):
+    """Values and gradient of the text on NumPy, as numbers of double precision, are those of the program."""
+    program = compile(f)
+    value, gradient = program.value_and_grad(*args)
+    names = ran(program)
+    flat = np.array([p.data for p in program.parameters])
+    rows = names["forward"](flat, *args)
+    assert rows.dtype == np.float64
+    np.testing.assert_allclose(rows, program(*args), rtol=close)
+    text_value, text_gradient = names["value_and_grad"](flat, *args)
+    np.testing.assert_allclose(text_value, value, rtol=close)
+    np.testing.assert_allclose(text_gradient, gradient, rtol=close, atol=1e-15)
+    return program
+
+
+W = [[Value(1.5 + i - j, f"w{i}{j}") for j in (1, 2)] for i in (1, 2)]
+P, Q = Value(0.5, "p"), Value(-0.3, "q")
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: sum(relu(sum(u * where(v > 0, 1.0, 0.0) for u, v in zip(r, x, strict=False))) for r in W),
+        lambda x: sum(clip(sum(u * (v > 0) for u, v in zip(r, x, strict=False)), -1.0, 1.0) for r in W),
+        lambda x: sum(relu(tanh(P * x[0]) - x[j]) + relu(exp(Q * x[1]) - x[j]) for j in range(4)),
+        lambda x: sum(relu(tanh(P * x[i]) - tanh(Q * x[j])) for i in range(3) for j in range(3)),
+        lambda x: P * ((x[0] > 0) + (x[1] > 0)) * ((x[2] > 0) + (x[1] > 0.3)),
+        lambda x: P * ((x[0] > 0) - (x[1] > 0)) * ((x[2] > 0) - (x[1] > 0.3)),
+        lambda x: P * sum(tanh(1.0 * ((x[i] > 0) + (x[j] > 0))) for i in range(3) for j in range(3)),
+        lambda x: P * (exp(x[0] > 0) + tanh(x[1] > 0)),
+        lambda x: P * sigmoid(x[0] > 0) + exp(x[1] > 0),
+        lambda x: (x[0] > 0) * (x[1] > 0) * P,
+        lambda x: where((x[0] > 0) * (x[1] > 0), P, x[2] > 0),
+        lambda x: where(x[0] > 0, x[1] > 0, x[2] > 0) + 0.0 * P,
+        lambda x: -(x[0] > 0) + P * ((x[0] > 0) == (x[1] > 0)),
+        lambda x: P * maximum(x[0] > 0, x[1] > 0) ** 2,
+        lambda x: x[0] < P,
+    ],
+)  # fmt: skip
+def test_comparisons_are_numbers_in_the_text(f):
+    """True + True is True, half precision is what functions of truth values are computed in: neither is meant."""
+    assert_the_text_is_the_program(f, np.random.default_rng(3).normal(size=(9, 4)))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: clip(P * x[0], -0.2, 0.4) + clip(x[1], P, 1.0), lambda x: leaky_relu(P * x[0], 0.1) * x[1],
+        lambda x: softplus(1e3 * P * x[0]) + softplus(-1e3 * P * x[0]), lambda x: step(P * x[0]) + P * relu(x[1]),
+        lambda x: erf(P * x[0]) * erf(7.0 * Q * x[1]), lambda x: logsumexp([1e3 * x[0], 1e3 * x[1] + P, Q]),
+        lambda x: mean([P * x[0], sigmoid(Q * x[1])]) + sqrt(abs(P * x[2])),
+    ],
+)  # fmt: skip
+def test_what_the_text_defines_itself(f):
+    """The functions that array libraries do not have, on both sides of where they change, and far out."""
+    assert_the_text_is_the_program(f, np.random.default_rng(5).normal(size=(40, 3)), close=1e-11)
+
+
+def test_users_brackets_stay_in_the_text():
+    """Floats do not associate: what fits in the order that was written must not overflow in another."""
+    big, small = np.array([1e200, 2.0]), np.array([1e-200, 2.0])
+    for f, args in (
+        (lambda x, y, z: P * (x * (y / z)), (big, big, big)), (lambda x, y, z: P * (x * (y * z)), (small, small, big)),
+        (lambda x, y, z: P * (x - (y - z)), (big, big, small)), (lambda x, y, z: P * (x / (y / z)), (big, big, big)),
+    ):  # fmt: skip
+        program = compile(f)
+        expected = program(*args)
+        assert np.isfinite(expected).all()
+        np.testing.assert_allclose(ran(program)["forward"](np.array([0.5]), *args), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("sizes", [(2, 1), (1,), (3, 2, 1), (1, 1, 1), (1, 2)])
+def test_narrow_layers_read_like_wide_ones(sizes):
+    """XOR's network and its like: a neuron with two inputs is a matrix product too, one with one input a product."""
+    program, X, y = cost_program(*sizes)
+    text = program.source.split("def value_and_grad")[1]
+    last = len(sizes)
+    into = dict(enumerate((2, *sizes[:-1]), 1))
+    for k in range(1, last + 1):
+        times = "*" if into[k] == sizes[k - 1] == 1 else "@"
+        below = f"a{k - 1}" if into[k] > 1 or times == "*" else f"a{k - 1}[None]"
+        assert f"    # layer {k}\n    z{k} = W{k} {times} {below} + b{k}\n" in text
+        assert f"# δ of layer {k}, and what follows for its weights and biases\n    delta{k} = " in text
+    assert text.count("# layer") == text.count("# δ of layer") == last
+    assert_the_text_is_the_program(program.f, X, y)
+
+
+def test_the_xor_network_reads_as_the_courses_formulas():
+    """2-2-1 with sigmoid and half squared error."""
+    program, _, _ = cost_program(2, 1)
+    lines = [line.strip() for line in program.source.split("def value_and_grad")[1].splitlines()]
+    for formula in (
+        "z2 = W2 @ a1 + b2", "a2 = sigmoid(z2[0])", "C = (y - a2) ** 2 / 2.0",
+        "delta2 = ((a2 - y) * a2 * (1.0 - a2))[None]", "dW2 = delta2 @ a1.T",
+        "delta1 = (W2.T @ delta2) * a1 * (1.0 - a1)", "dW1 = delta1 @ a0.T",
+    ):  # fmt: skip
+        assert formula in lines
+    assert "2 matrix products forward" in program.explain()
+
+
+def test_whole_numbers_do_not_wrap_round_in_the_text():
+    """Small integers and lists are converted, as the program does it."""
+    X = np.random.default_rng(1).integers(0, 255, (3, 4), dtype=np.uint8)
+    f = lambda x, y: half_squared_error(P * sum(v * v for v in x), y)
+    program = assert_the_text_is_the_program(f, X, np.array([1, 2, 3]))
+    names = ran(program)
+    np.testing.assert_allclose(
+        names["forward"](np.array([0.5]), X.tolist(), [1, 2, 3]), program(X, [1.0, 2.0, 3.0]), rtol=1e-13
+    )
+
+
+def test_names_of_groups_are_what_their_labels_share():
+    """w1, w2, w3 are W; two sums with names of their own lend the name of neither to both."""
+    weights = [Value(0.1 * i, f"w{i}") for i in (1, 2, 3)]
+    text = compile(lambda x: weighted_sum(weights, x) ** 2).trace(np.ones((2, 3))).source
+    assert "    W = flat[0:3].reshape(1, 3)\n" in text
+    assert "    dW = delta1 @ a0.T\n" in text
+
+    def f(x):
+        alpha, beta = weighted_sum(weights, x), weighted_sum(weights[::-1], x)
+        alpha.label, beta.label = "alpha", "beta"
+        return sigmoid(alpha) * sigmoid(beta)
+
+    assert not {"alpha", "beta"} & set(re.findall(r"\w+", compile(f).trace(np.ones((2, 3))).source))
+
+
+def test_a_functions_name_cannot_become_code():
+    """It stands in the text's own descriptions, whatever it is."""
+
+    def f(x):
+        return P * x
+
+    f.__name__ = '"""\nimport nothing_of_the_kind\n"""'
+    program = compile(f).trace(np.ones(2))
+    assert ran(program)["forward"](np.array([0.5]), np.ones(2)).tolist() == [0.5, 0.5]
+    debug = Value(2.0, "__debug__")
+    assert ran(compile(lambda x: debug * x).trace(np.ones(2)))["forward"](np.array([2.0]), np.ones(2)).tolist() == [
+        2,
+        2,
+    ]
+
+
+def figures(program):
+    """The numbers of `explain`: calls, floating-point operations, bytes of a row, bytes for all rows."""
+    pattern = r"emit +([\d,]+) .*\n.* ([\d,]+) floating-point operations, ([\d,]+) bytes\nall rows +([\d,]+) bytes"
+    return [int(x.replace(",", "")) for x in re.search(pattern, program.explain()).groups()]
+
+
+def test_explains_figures_counted_by_hand():
+    """2-3-2 with sigmoid and half squared error."""
+    program, _, _ = cost_program(3, 2)
+    calls, operations, _, everything = figures(program)
+    forward = 2 * 6 + 3 + 3 + 2 * 6 + 2 + 2 + (2 + 2 + 2 + 1)  # products, biases, sigmoids; y − a, its square, Σ, half
+    deltas = (2 + 2 * (2 + 1)) + (2 * 6 + 3 * (2 + 2))  # a − y, and a(1 − a) times that; W₂ᵀδ₂ likewise
+    weights = 2 * 6 + 2 + 2 * 6 + 3  # δaᵀ over the rows, and the biases' sums
+    assert operations == pytest.approx(
+        forward + deltas + weights, abs=6
+    )  # a row's mean, powers: by the way they are written
+    assert everything == 8 * 2 * 17
+    steps = program._latest.version(Want(gradient=True)).fast.text.split("def run")[1].splitlines()[1:-1]
+    assert calls == len(steps)
+    bell = compile(lambda x: P * erf(x)).trace(np.ones(2))
+    assert figures(bell)[0] == figures(compile(lambda x: P * exp(x)).trace(np.ones(2)))[0] + 19  # erf takes twenty
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: P * erf(x[0]) + erf(Q * x[1]), lambda x: where(x[0] > 0, P * x[0], x[1]), lambda x: softplus(P * x[0]),
+        lambda x: sum(tanh(weighted_sum([*r, P, Q], x)) for r in W * 8), lambda x: [P * x[0], x[1] * x[2]],
+    ],
+)  # fmt: skip
+def test_explains_bytes_are_those_that_are_taken(f):
+    """What 4,000 more rows take, by tracemalloc."""
+    program = compile(f).trace(np.ones((3, 4)))
+    trace = program._latest
+    fast = trace.version(Want(gradient=trace.shared.shape == ())).fast
+
+    def taken(rows):
+        tracemalloc.start()
+        instance = fast.instance(rows, trace.flat)
+        size = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert instance.rows == rows
+        return size
+
+    taken(100)
+    assert figures(program)[2] == pytest.approx((taken(5_000) - taken(1_000)) / 4_000, rel=0.01)
+
+
+def test_explain_of_several_outputs_has_no_backward_pass():
+    """There is none: derivatives are of one number."""
+    text = compile(network(3, 2)).trace(np.ones((2, 2))).explain()
+    assert "reverse" not in text
+    assert "2 matrix products forward" in text

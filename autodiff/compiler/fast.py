@@ -74,7 +74,8 @@ class Fast:
         self.slots: list[tuple[Units, bool]] = []  # units and whether batched
         self.slot: dict[int, int] = {}  # by Var
         self.home: dict[int, Callable[[Instance], Array]] = {}  # Vars that live elsewhere: inputs, flat, gradient
-        self.flops = 0  # per row
+        self.flops = 0  # per row; an exponential, a logarithm and the like count as one
+        self.scratch: dict[str, int] = {}  # bytes per row beside the slots, by the name of what has them
         self._numbers: dict[str, str] = {}
         self.direct = [] if self.layout.long else self._direct()  # results that are written where the caller wants them
         self._free: dict[tuple[Units, bool], list[int]] = {}
@@ -137,7 +138,12 @@ class Fast:
 
     def bytes_per_row(self) -> int:
         """How much memory a row takes."""
-        return 8 * sum(math.prod(units) for units, batched in self.slots if batched)
+        return 8 * sum(math.prod(units) for units, batched in self.slots if batched) + sum(self.scratch.values())
+
+    @property
+    def calls(self) -> int:
+        """How many NumPy calls a block takes."""
+        return sum(Erf.CALLS if function.startswith("erf") else 1 for function, *_ in self.steps)
 
     # Memory.
 
@@ -297,7 +303,7 @@ class Fast:
             self.flops += size * var.batched
         elif kind == ir.MATMUL:
             self._matmul(var)
-            self.flops += 2 * var.args[0].size
+            self.flops += 2 * var.args[0].size + sum(b.size for b in var.args[2:])
         elif kind == ir.MATMUL_T:
             self._allocate(var)
             matrix = self._bind(f"t{var.number}", lambda instance: instance.matrix(var.args[0]).T)
@@ -364,6 +370,7 @@ class Fast:
                 return instance.scratch(var.number, (instance.rows, var.size))
 
             turned = self._bind(f"q{var.number}", scratch)
+            self.scratch[turned] = 8 * var.size
             back = self._bind(f"u{var.number}", lambda instance: scratch(instance).T)
             self._bind(name, lambda instance: instance.matrix(matrix).T)
             self.steps.append(("dot", f"{self._name(vector)}.T", name, turned))
@@ -421,12 +428,14 @@ class Fast:
 
     def _sum_rows(self, var: Var) -> None:
         x = var.args[0]
+        self.flops += x.size
         if var.number in self.layout.fused:
             return
         if var.number not in self._forwarded:
             self._allocate(var)
         if len(x.units) <= 1 and x.kind != ir.EXPAND:
             ones = self._bind("ones", lambda instance: np.ones(instance.rows))
+            self.scratch[ones] = 8
             out = self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(var.units))
             self._call("dot", self._name(x), ones, out)
         else:
@@ -528,6 +537,7 @@ class Fast:
         elif op is OPS["erf"]:
             shape = "_".join(map(str, var.units)) + "_rows" * var.batched  # one scratch for all that have it
             erf = self._bind(f"erf{shape}", lambda instance: Erf(instance.array(var).shape))
+            self.scratch[erf] = Erf.BYTES * var.size * var.batched
             self._call(erf, names[0], v)
         elif op is GUARDED or not isinstance(array, np.ufunc):
             self._call(self._bind(f"op{len(self.bound)}", lambda _: functools.partial(_into, op)), *names, out=v)
@@ -547,6 +557,7 @@ class Fast:
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args
         boolean = self._bind(f"w{var.number}", lambda instance: np.empty(instance.array(var).shape, dtype=bool))
+        self.scratch[boolean] = var.size * var.batched
         if condition.__class__ is Var and condition.op in BOOLEAN:
             name = f"_{condition.op.array.__name__}"
             self.bound.setdefault(name, lambda _: condition.op.array)

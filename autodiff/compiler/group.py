@@ -9,6 +9,7 @@ bias at the end, so that a weight matrix is a view and needs no copying.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -62,6 +63,7 @@ class Grouping:
         self.flat.needs = parameters
         self.groups = 0
         n = len(graph.ops)
+        self.level = [0] * n  # the distance from the leaves
         self.batched = [False] * n
         self.needs = [False] * n
         for i, size in enumerate(sizes):
@@ -94,7 +96,7 @@ class Grouping:
     def _groups(self) -> list[list[int]]:
         """The computed nodes in groups of one shape, in an order in which they can be computed."""
         graph = self.graph
-        level = [0] * len(graph.ops)
+        level = self.level
         batched, needs = self.batched, self.needs
         keys: list[Any] = [None] * len(graph.ops)
         shared_inputs: Counter[Any] = Counter()
@@ -116,7 +118,8 @@ class Grouping:
                 key: Any = i
             elif i in graph.sums:
                 inputs = keys[i]
-                product = len(inputs) >= 3 or (bool(inputs) and shared_inputs[level[i], inputs] > 1)
+                shared = bool(inputs) and shared_inputs[level[i], inputs] > 1
+                product = shared or self._are_a_layer(inputs)
                 rest = graph.sums[i][0][len(inputs) if product else 0 :]
                 kinds = tuple(map(self._kinds, rest))
                 scales = tuple([c for c, _, _ in rest]) if len(rest) < _REDUCE else ()
@@ -129,6 +132,16 @@ class Grouping:
         if not self.grouped:
             return list(buckets.values())
         return sorted(buckets.values(), key=lambda nodes: (level[nodes[0]], nodes[0]))
+
+    def _are_a_layer(self, inputs: Column) -> bool:
+        """Whether one sum over these is worth a matrix product: three of them, or two that are one array anyway."""
+        if len(inputs) != 2 or inputs[0] == inputs[1]:
+            return len(inputs) >= 3
+        ops, level, entries = self.graph.ops, self.level, self.graph.inputs
+        a, b = inputs
+        if a in entries and b in entries:
+            return entries[a].argument == entries[b].argument
+        return ops[a] is not None and ops[a] is ops[b] and level[a] == level[b]
 
     def _kind(self, x: int | None) -> str:
         if x is None:
@@ -206,7 +219,8 @@ class Grouping:
             result = array
         for k, node in enumerate(nodes):
             self.where[node] = result, None if one else k
-        label = self.graph.labels.get(nodes[0], "")
+        first, last = (self.graph.labels.get(i, "") for i in (nodes[0], nodes[-1]))
+        label = first if re.sub(r"\d", "", first) == re.sub(r"\d", "", last) else ""
         if result.kind == VIEW and result.args[0].size == 1:  # a layer of one neuron
             result = result.args[0]
         result.name = result.name or label
@@ -219,7 +233,7 @@ class Grouping:
         n = sum(map(self._is_linear, first)) if self.grouped else 0
         alike = n >= 3 or len({tuple([x for _, _, x in row[:n]]) for row in rows}) == 1  # else in no group together
         total: Any = 0.0
-        if n and alike and (n >= 3 or len(nodes) > 1):
+        if n and alike and (len(nodes) > 1 or self._are_a_layer([x for _, _, x in rows[0][:n] if x is not None])):
             total, used = self._product(rows, n)
             rows = [[t for k, t in enumerate(row[n:], n) if k != used] for row in rows]
         start = 0

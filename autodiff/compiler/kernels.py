@@ -32,6 +32,8 @@ class Erf:
     out begins with −erf′(t) · t/6 · h⁴, below 4e-17 · erf(x).
     """
 
+    CALLS, BYTES = 20, 32  # of NumPy; of scratch for each number
+
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._erf, self._slope = _tables()
         self._t, self._h, self._s = (np.empty(shape) for _ in range(3))

@@ -268,7 +268,7 @@ class Program:
         """What each pass did: nodes, groups, matrix products, and what one row costs."""
         from autodiff.compiler.report import report
 
-        return report(self._known(), Want(gradient=True))
+        return report(self._known())
 
     def trace(self, *args: Any) -> Program:
         """Trace for arguments of these shapes, without computing anything; give the program itself."""

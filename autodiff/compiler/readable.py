@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler import code as ir
-from autodiff.compiler.code import BOOLEAN, Code, Var, contiguous
+from autodiff.compiler.code import BOOLEAN, MUL, WHERE, Code, Var, contiguous
 from autodiff.compiler.readable_helpers import HELPERS
 from autodiff.ops import OPS
 
 _INFIX = {OPS["add"]: ("+", 1), OPS["sub"]: ("-", 1), OPS["mul"]: ("*", 2), OPS["div"]: ("/", 2)}
 _SIGNS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!="}
 _ATOM, _POWER, _UNARY, _PRODUCT = 9, 4, 3, 1.5  # how tightly texts bind; `@` is put in brackets beside `*`
+_SUM_OF = re.compile(r"z(\d*)(_\d+)?")  # weighted sums, of a layer, and what tells one of two from the other
 _SHORT = 24  # a view this short stands where it is used
 _LONG = 88  # an expression longer than this is taken apart
 
@@ -43,11 +44,11 @@ class Readable:
         self.code = code
         if outputs:
             code.forward = len(code.vars)  # that is all there is
-        self.function = function
+        self.function = _identifier(function)  # it stands in the texts that say what is what
         self.shapes = shapes
         self.outputs = outputs
         self.names: dict[int, str] = {}
-        self.taken = {"xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", *HELPERS}
+        self.taken = {"xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", "len", "float", *HELPERS}
         self.arguments: list[str] = [self._take(x) for x in arguments]
         self.helpers: list[str] = []
         self.constants: list[str] = []
@@ -58,6 +59,7 @@ class Readable:
         self._costs = False
         results = [*code.outputs, code.gradient]
         self.live = self._live([x for x in results if x.__class__ is Var])
+        self.truths = self._truths(results)
         self._choose_names()
         self.source = self._module()
 
@@ -73,6 +75,20 @@ class Readable:
                     self.uses[x.number] = self.uses.get(x.number, 0) + 1
                     stack.append(x)
         return live
+
+    def _truths(self, results: Sequence[Any]) -> set[int]:
+        """The comparisons that may stay truth values: True * 2.0 is 2.0, but True + True is True."""
+        comparisons = {v.number for v in self.code.vars if v.number in self.live and v.op in BOOLEAN}
+        counted = {x.number for x in results if x.__class__ is Var}
+        for var in (v for v in self.code.vars if v.number in self.live):
+            if var.op is WHERE:
+                numbers = var.args[1:]
+            elif var.op in BOOLEAN or (var.op is MUL and not {x.number for x in var.vars} <= comparisons):
+                numbers = ()
+            else:
+                numbers = var.args
+            counted |= {x.number for x in numbers if x.__class__ is Var}
+        return comparisons - counted
 
     # Names.
 
@@ -100,27 +116,27 @@ class Readable:
                     self.names[x.number] = self._take(self._label_of(x) or f"{base}{layer}")
             if vector.kind == ir.INPUT and vector.number not in self.names:
                 self.names[vector.number] = self._take("a0")
-            self.names[var.number] = self._take(_from_label(var.name) if var.name else f"z{layer}")
+            self.names[var.number] = self._take(_name_of(var) or f"z{layer}")
         for var in forward:
             if var.number in self.names:
                 continue
             if self._is_parameter(var):
                 self.names[var.number] = self._take(self._label_of(var) or f"p{var.info[0]}")
             elif var.name and var.kind not in {ir.INPUT, ir.VIEW}:
-                self.names[var.number] = self._take(_from_label(var.name))
+                self.names[var.number] = self._take(_name_of(var))
             elif var.kind == ir.APPLY and len(var.vars) == 1 and var.op is not None and var.op.arity == 1:
                 z = self.names.get(self._whole(var.vars[0]).number, "")
-                if re.fullmatch(r"z\d*", z):
+                if _SUM_OF.fullmatch(z):
                     self.names[var.number] = self._take(f"a{z[1:]}")
         (output,) = code.outputs
         if output.__class__ is Var and output.number not in self.names and output.kind != ir.VIEW:
-            self.names[output.number] = self._take("C")
+            self.names[output.number] = self._take("outputs" if self.outputs else "C")
         for number, delta in code.deltas.items():
             name = self.names.get(number, "")
             new = delta.__class__ is Var and delta.number in self.live and delta.number not in self.names
             if not (new and name) or delta.number < code.forward or delta.kind == ir.VIEW:
                 continue
-            if re.fullmatch(r"z\d*", name):
+            if _SUM_OF.fullmatch(name):
                 self.names[delta.number] = self._take(f"delta{name[1:]}")
             elif self.uses[delta.number] > 1 or self._is_parameter(code.vars[number]):
                 self.names[delta.number] = self._take(f"d{name}")
@@ -141,8 +157,10 @@ class Readable:
             return "p"
         last = start + sum(s * (n - 1) for s, n in zip(strides, units, strict=True))
         first, final = (_from_label(parameters[i].label) for i in (start, last))
-        name = re.sub(r"^w(?=\d*$)", "W", first) if len(units) == 2 else first
-        return name if units == () or _stem(first) == _stem(final) else ""
+        if _stem(first) != _stem(final):
+            return ""
+        name = first if first == final else _stem(first) or first
+        return re.sub(r"^w(?=\d*$)", "W", name) if len(units) == 2 else name
 
     # Text.
 
@@ -191,7 +209,7 @@ class Readable:
             "",
             f"def value_and_grad({arguments}):",
             '    """The mean over the rows, and its derivatives by the flat array of all parameters."""',
-            *(f"    {line}" if line else "" for line in (*body, "", *backward, "", *gradient)),
+            *(f"    {line}" if line else "" for line in (*body, *([""] if backward else []), *backward, "", *gradient)),
             f"    return {f'{value}.mean()' if batched else value}, gradient / rows",
         ]
         return "\n".join(lines) + "\n"
@@ -215,6 +233,8 @@ class Readable:
         if end < gradient.size:
             return [f"gradient = {self._spread(pieces, gradient.size, '1')}[:, 0]"]
         text = blocks[0] if len(blocks) == 1 else f"xp.concatenate([{', '.join(blocks)}])"
+        if len(text) > _LONG and len(blocks) > 1:
+            text = "\n".join(["xp.concatenate([", *(f"    {block}," for block in blocks), "])"])
         whole = f"gradient = {text}"
         for piece in left:
             delta, place = piece
@@ -229,7 +249,7 @@ class Readable:
                 if everywhere
                 else f" + {self._spread([piece], gradient.size, '1')}[:, 0]"
             )
-        return [whole]
+        return whole.split("\n")
 
     def _next_block(self, pieces: Sequence[Any], start: int) -> tuple[str, list[Any], int] | None:
         """The text for the derivatives that come next in the flat array, the pieces it takes, and where it ends."""
@@ -263,13 +283,15 @@ class Readable:
             number: int = var.info
             name = self.arguments[number]
             if var.batched and not counted:
-                lines.append(f"rows = {name}.shape[0]")
+                lines.append(f"rows = len({name})")
                 counted = True
-            if var.units and var.number in self.live:
-                flat = f"{name}.reshape(rows, -1)" if len(self.shapes[number]) > 1 else name
-                lines.append(
-                    f"{self.name(var)} = {flat}.T" if var.batched else f"{self.name(var)} = {name}.reshape(-1, 1)"
-                )
+            if var.number in self.live:
+                flat = f"xp.asarray({name}, dtype=float)"  # products of small integers would wrap round
+                if var.units and not var.batched:
+                    flat += ".reshape(-1, 1)"
+                elif var.units:
+                    flat += f"{'.reshape(rows, -1)' * (len(self.shapes[number]) > 1)}.T"
+                lines.append(f"{self.name(var)} = {flat}")
         return lines if counted else ["rows = 1", *lines]
 
     def name(self, var: Var) -> str:
@@ -305,15 +327,23 @@ class Readable:
 
     def _comment(self, var: Var, lines: Sequence[str], *, first: bool) -> list[str]:
         name = self.names.get(var.number, "")
-        if first and var.kind == ir.MATMUL:
+        if first and self._is_layer(var):
             self.layer += 1
-            return [f"# layer {self.layer}"]
-        if first and self.layer and var.kind != ir.MATMUL and not re.fullmatch(r"a\d*", name) and not self._costs:
-            self._costs = all(v.kind != ir.MATMUL for v in self.code.vars[var.number : self.code.forward])
+            found = _SUM_OF.fullmatch(name)
+            return [f"# layer {found[1] if found else self.layer}{', again' * bool(found and found[2])}"]
+        if first and self.layer and not self.outputs and not re.fullmatch(r"a\d*(_\d+)?", name) and not self._costs:
+            self._costs = not any(map(self._is_layer, self.code.vars[var.number : self.code.forward]))
             return ["# from the outputs to the cost"] if self._costs else []
-        if not first and re.fullmatch(r"delta\d*", name):
-            return [f"# δ of layer {name[5:]}, and what follows for its weights and biases" if name[5:] else "# δ"]
+        found = re.fullmatch(r"delta(\d*)(_\d+)?", name)
+        if found and not first:
+            if not found[1]:
+                return ["# δ"]
+            return [f"# δ of layer {found[1]}{', again' * bool(found[2])}, and what follows for its weights and biases"]
         return [] if lines else ["# backward" if not first else "# forward"]
+
+    def _is_layer(self, var: Var) -> bool:
+        """Whether it is the weighted sums of a layer: a matrix product, or one neuron's sum that has their name."""
+        return var.kind == ir.MATMUL or bool(re.fullmatch(r"z\d+(_\d+)?", self.names.get(var.number, "")))
 
     def text(self, x: Any, strength: float = 0) -> str:
         """The text of an operand, in brackets where it binds less than `strength`."""
@@ -348,12 +378,6 @@ class Readable:
         if not self._is_matrix(x):
             return f"{self.text(x, _ATOM)}[..., 0]"
         return f"({self.inline[x.number][0]})" if x.number in self.inline else self.name(x)
-
-    def _number(self, x: Any, strength: float = 0) -> str:
-        """The text of an operand that must be a number, where a comparison would be a truth value."""
-        if x.__class__ is Var and x.op in BOOLEAN:
-            return f"(1.0 * {self.text(x)})"
-        return self.text(x, strength)
 
     def _help(self, name: str) -> str:
         if name not in self.helpers:
@@ -450,20 +474,19 @@ class Readable:
         xs = var.args
         if op in _INFIX:
             sign, strength = _INFIX[op]
-            right = strength + (op.name in {"sub", "div"})
-            booleans = [x.__class__ is Var and x.op in BOOLEAN for x in xs]
-            text = (
-                self.text if sign == "*" and not all(booleans) else self._number
-            )  # True * 2.0 is 2.0, -True is refused
-            return f"{text(xs[0], strength)} {sign} {text(xs[1], max(right, 2 if sign in '*/' else right))}", strength
+            # Floats do not associate, so brackets of the user's stay; those between δ and its slopes may go.
+            keep = sign in "-/" or var.number < self.code.forward or (xs[1].__class__ is Var and xs[1].op is OPS["div"])
+            right = {1: _PRODUCT, 2: _UNARY}[strength] if keep else strength
+            return f"{self.text(xs[0], strength)} {sign} {self.text(xs[1], right)}", strength
         if op in BOOLEAN:
-            return f"({self.text(xs[0], 1)} {_SIGNS[op.name]} {self.text(xs[1], 1)})", _ATOM
+            truth = f"({self.text(xs[0], 1)} {_SIGNS[op.name]} {self.text(xs[1], 1)})"
+            return (truth, _ATOM) if var.number in self.truths else (f"1.0 * {truth}", 2)
         if op.name == "neg":
-            return f"-{self._number(xs[0], _UNARY)}", _UNARY
+            return f"-{self.text(xs[0], _UNARY)}", _UNARY
         if op.name == "pow":
             exponent = self.text(xs[1], _ATOM)
-            return f"{self._number(xs[0], _ATOM)} ** {exponent.removesuffix('.0')}", _POWER
-        names = ", ".join(self._number(x) for x in xs)
+            return f"{self.text(xs[0], _ATOM)} ** {exponent.removesuffix('.0')}", _POWER
+        names = ", ".join(self.text(x) for x in xs)
         if op.name in HELPERS and OPS.get(op.name) is op:
             return f"{self._help(op.name)}({names})", _ATOM
         if isinstance(op.array, np.ufunc) and OPS.get(op.name) is op:
@@ -484,12 +507,18 @@ def _from_label(label: str) -> str:
     return base + "".join(re.findall(r"\d+$", path[-1])) if base and path else label
 
 
+def _name_of(var: Var) -> str:
+    """The name of an array, from the label of its first entry."""
+    name = _from_label(var.name)
+    return name if var.size == 1 or "." in var.name else _stem(name) or name
+
+
 def _identifier(name: str) -> str:
     name = unicodedata.normalize("NFKC", name) or "x"  # as Python reads it: ﬁ and fi are one name, x² is x2
     name = "".join([c if f"_{c}".isidentifier() else "_" for c in name])
     name = name if name.isidentifier() else f"_{name}"
-    return f"{name}_" if keyword.iskeyword(name) else name
+    return f"{name}_" if keyword.iskeyword(name) or name == "__debug__" else name
 
 
 def _stem(name: str) -> str:
-    return name.rstrip("0123456789")
+    return name.rstrip("0123456789").rstrip("_")

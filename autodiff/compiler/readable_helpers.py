@@ -4,10 +4,12 @@ from __future__ import annotations
 
 # Operations that are not functions of every array library, as short definitions of what they mean.
 HELPERS = {
-    "sigmoid": """
+    "sigmoid": '''
 def sigmoid(z):
-    return 1.0 / (1.0 + xp.exp(-z))
-""",
+    """1 / (1 + exp(-z)), and no overflow where z is far below 0."""
+    e = xp.exp(-xp.abs(z))
+    return xp.where(z < 0.0, e, 1.0) / (1.0 + e)
+''',
     "softplus": """
 def softplus(z):
     return xp.maximum(z, 0.0) + xp.log1p(xp.exp(-xp.abs(z)))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from autodiff.compiler import code as ir
 from autodiff.compiler.tape import Tape
+from autodiff.compiler.versions import Trace, Want
 
 
-def report(trace: Any, want: Any) -> str:
-    """Count nodes, groups, matrix products, calls, floating-point operations and bytes."""
+def report(trace: Trace) -> str:
+    """Count nodes, groups, matrix products, calls, floating-point operations and bytes.
+
+    With the backward pass, if the function gives one number.
+    """
     graph = trace.graph
+    want = Want(gradient=trace.shared.shape == ())
     version = trace.version(want)
     fast = version.fast
     computed = sum(op is not None for op in graph.ops)
@@ -24,16 +28,15 @@ def report(trace: Any, want: Any) -> str:
         products = sum(kinds[kind] for kind in (ir.MATMUL, ir.MATMUL_T, ir.OUTER))
         numbers = sum(v.size for v in fast.layout.order if v.kind == ir.CONST)
         plural = "s" * (code.matrix_products != 1)
-        arrays = [
-            ("group", f"{grouping.groups:,} groups, {code.matrix_products:,} matrix product{plural} forward"),
-            ("reverse", f"{products:,} matrix products in all, {len(fast.layout.order):,} arrays"),
-        ]
+        arrays = [("group", f"{grouping.groups:,} groups, {code.matrix_products:,} matrix product{plural} forward")]
+        if want.gradient:
+            arrays.append(("reverse", f"{products:,} matrix products in all, {len(fast.layout.order):,} arrays"))
     rows = [
         ("trace", f"{trace.traced:,} nodes: {len(graph.inputs):,} inputs, {len(graph.parameters):,} parameters"),
         ("simplify", f"{trace.shared.size:,} after constants, common subexpressions and dead code"),
         ("", f"{graph.size:,} after sums of products, {computed:,} of them computed"),
         *arrays,
-        ("emit", f"{len(fast.steps):,} NumPy calls, in blocks of {version.block:,} rows"),
+        ("emit", f"{fast.calls:,} NumPy calls, in blocks of {version.block:,} rows"),
         ("one row", f"about {fast.flops:,} floating-point operations, {fast.bytes_per_row():,} bytes"),
         (
             "all rows",

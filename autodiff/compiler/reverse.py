@@ -93,9 +93,11 @@ class Reverse:
             for delta, _ in handed[1:]:
                 total = self.code.apply(ADD, total, delta)
             return self.code.expand(total, var.units)
-        if len(handed) == 1 and var.kind != FLAT and handed[0][0].__class__ is Var:
+        if len(handed) == 1 and var.kind != FLAT and (handed[0][0].__class__ is Var or var.kind != INPUT):
             delta, (start, strides, units) = handed[0]
             if start.__class__ is int and start == 0 and math.prod(units) == var.size and strides == contiguous(units):
+                if delta.__class__ is not Var:
+                    return delta
                 return (
                     self.code.expand(delta, var.units)
                     if delta.units == ()
@@ -130,7 +132,7 @@ class Reverse:
         else:
             assert kind == MATMUL  # MAX cancels, CONST and the like need no δ
             matrix, vector, *bias = var.args
-            whole = self._whole(delta, var)
+            code.deltas[var.number] = whole = self._whole(delta, var)
             if matrix.needs:
                 outer = code.new(OUTER, (whole, vector), matrix.units, batched=self.per_row, info=self.careful)
                 self._hand(matrix, outer)

@@ -166,6 +166,11 @@ class Tape:
         ]
 
     @property
+    def calls(self) -> int:
+        """How many NumPy calls a block takes."""
+        return len(self.steps)
+
+    @property
     def flops(self) -> int:
         """How many numbers are computed per row."""
         return sum(self.steps)

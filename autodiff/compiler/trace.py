@@ -246,7 +246,10 @@ class Tracer:
         if place is None and not stopped:
             constants = graph.constants
             if op is _POS or (xs and (xs[0] in constants or xs[-1] in constants)):  # else it is as short as can be
+                n = len(graph.ops)
                 place = shorter(op, xs, constants, self.constant)
+                if place is not None:
+                    graph.repeated -= len(graph.ops) - n  # a constant that came of it is a node by itself
         if place is None:
             known[xs] = place = len(graph.ops)
             graph.ops.append(op)

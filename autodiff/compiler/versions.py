@@ -63,7 +63,7 @@ class Version:
         # As many rows as fit the cache. Products want enough of them; plain arithmetic as many as a call is worth, and
         # threads, which hand on the interpreter's lock at each call, more.
         core = _cache_of_a_core()
-        most, least, cache = (1500, 400, 3 * 2**20) if self.products else (core // 32, 512, 4 * core)
+        most, least, cache = (1500, 400, 3 * 2**20) if self.products else (core // 32, 512, 6 * core)
         self.block = min(most, max(least, cache // per_row))
         self._instances: dict[int, dict[int, Any]] = {}  # by thread and rows
 
