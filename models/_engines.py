@@ -211,7 +211,9 @@ class _Compiled:
         met = np.array([place.get(id(p), -1) for p in self.program.parameters], dtype=int)
         self._n = len(task.parameters)
         self.in_order = met.tolist() == list(range(self._n))
-        self._at = np.flatnonzero(met >= 0)  # of the others nobody asked for the gradient
+        self._at = np.flatnonzero(met >= 0)  # the others are not trained, but somebody else may change them
+        self._others = np.flatnonzero(met < 0)
+        self._other_values = [self.program.parameters[i] for i in self._others]
         self._of = met[self._at]
         self._all_of = np.argsort(met) if sorted(met.tolist()) == list(range(self._n)) else None
         if not len(self._at):
@@ -223,6 +225,7 @@ class _Compiled:
         return self._flat
 
     def __exit__(self, *_: object) -> None:
+        self._read_others()
         self._training.close()
 
     def loss_and_gradient(self, rows: Rows, weights: Array) -> tuple[float, Array]:
@@ -245,10 +248,15 @@ class _Compiled:
     def _take(self, weights: Array) -> None:
         if weights is self._flat:
             return
+        self._read_others()
         if self._all_of is not None:
             weights.take(self._of, out=self._flat, mode="clip")
         else:
             self._flat[self._at] = weights[self._of]
+
+    def _read_others(self) -> None:
+        if self._other_values:
+            self._flat[self._others] = [p.data for p in self._other_values]
 
     def _arguments(self, rows: Rows) -> tuple[Array, ...]:
         inputs, targets, weights, _ = self._samples.batch(rows)

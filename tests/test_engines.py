@@ -6,12 +6,15 @@ from functools import partial
 import numpy as np
 import pytest
 
+import autodiff
 from autodiff import TraceError, Value, exp, log, relu, sqrt, where
 from models import LinearRegression, MLPClassifier, MLPRegressor
+from models.activations import ACTIVATIONS
 from models.checkpoints import CheckpointError
 from models.losses import LOSSES, binary_cross_entropy, cross_entropy, hinge, l1, l2, squared_error
 from models.mlp import MLP
 from models.optimizers import OPTIMIZERS, GradientDescent
+from models.schedules import cosine_decay
 from models.training import TrainingError, train
 
 RANDOM = np.random.default_rng(0)
@@ -131,6 +134,14 @@ ESTIMATORS = [
     (MLPRegressor(loss="absolute_error", activation="sigmoid", solver="rmsprop"), NUMBERS),
     (MLPRegressor(loss="huber", hidden_layer_sizes=()), NUMBERS),
     (MLPRegressor(loss=lambda output, target: (output - target) ** 4), NUMBERS[:, 0]),
+    *(
+        (
+            MLPRegressor(hidden_layer_sizes=(4, 3), activation=name, shuffle=False, solver="gd", learning_rate=0.05),
+            NUMBERS,
+        )
+        for name in sorted(ACTIVATIONS)
+    ),
+    (MLPRegressor(learning_rate=cosine_decay(0.02, steps=20), solver="momentum", warm_start=True), NUMBERS[:, 0]),
     (LinearRegression(), NUMBERS),
     (LinearRegression(learning_rate=0.05), NUMBERS[:, 0]),
 ]
@@ -158,6 +169,47 @@ def test_the_estimators_agree(estimator, y, weighted):
     agree(compiled.loss_curve_, eager.loss_curve_)
     agree(np.ravel(compiled.predict(X)), np.ravel(eager.predict(X)))
     assert compiled.engine == "compiled", "stored unchanged"
+
+
+@pytest.mark.parametrize("make", [MLPClassifier, MLPRegressor, LinearRegression])
+def test_estimators_compile_unless_told_otherwise(make, monkeypatch):
+    """The default makes a program; with `engine="eager"` none is made, though the curve is the same."""
+    made = []
+    compile = autodiff.compile
+    monkeypatch.setattr(autodiff, "compile", lambda f, **options: made.append(f) or compile(f, **options))
+    few = {"epochs": 2} if make is LinearRegression else {"max_iter": 2, "tol": 0.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # two epochs are few
+        make(engine="eager", **few).fit(X, CLASSES > 0)
+        assert not made
+        make(**few).fit(X, CLASSES > 0)
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("engine", ["compiled", "eager"])
+def test_what_is_not_among_the_parameters_is_the_users(engine):
+    """A Value that the model uses and does not list is read anew for every batch, and never written."""
+
+    class Model:
+        def __init__(self):
+            self.w, self.temperature = Value(0.1, "w"), Value(1.0, "t")
+
+        def parameters(self):
+            return [self.w]
+
+        def __call__(self, x):
+            return self.w * x * self.temperature
+
+    model = Model()
+
+    def cool(_):
+        model.temperature.data /= 2
+
+    history = train(model, [1.0, 2.0], [1.0, 2.0], validation=([1.0], [1.0]), epochs=3, optimizer="gd",
+        learning_rate=1e-300, callbacks=[cool], engine=engine)  # fmt: skip
+    agree(history.validation_curve, [(1 - 0.1 * t) ** 2 for t in (1.0, 0.5, 0.25)])
+    agree(history.loss_curve, [2.5 * (1 - 0.1 * t) ** 2 for t in (1.0, 0.5, 0.25)])
+    assert model.temperature.data == 0.125
 
 
 # Where the numbers end
