@@ -997,6 +997,83 @@ def test_the_short_way_through_several_blocks(rng, reduce):
     assert math.isfinite(gradient[place])
 
 
+def test_large_and_infinite_terms_of_logsumexp(rng):
+    """The largest is taken out of the exponent; infinite ones are as in the eager engine, in groups and alone."""
+    W = leaves(rng, 3, 4)
+    for f, p in (
+        (lambda x: logsumexp(list(x)), []),
+        (lambda x: logsumexp([weighted_sum(w, x) for w in W]), flat(W)),
+        (lambda x: sum(logsumexp([x[i], x[j], 1.0]) for i in range(4) for j in range(4)), []),
+    ):
+        X = np.array([[1000.0, 1001.0, -999.0, 0.0], [-1e4, -2e4, -1e4, -1e4], [0.0, 1.0, 2.0, 3.0]])
+        assert_like_eager(f, p, X)
+        program = compile(f)
+        for x in ([math.inf, 1.0, 0.0, 2.0], [-math.inf] * 4, [-math.inf, 1.0, 2.0, 3.0]):
+            X[1] = x
+            got = program(X)
+            np.testing.assert_allclose(got, [f(row).data for row in X.tolist()] if p else [
+                float(f([Value(e) for e in row]).data) for row in X.tolist()], rtol=1e-13)  # fmt: skip
+
+
+def test_zero_times_infinity_in_matrix_products(rng):
+    """δ that is 0 meets an infinite weight or input in a layer: nothing is handed on, by either product."""
+    W, v = leaves(rng, 4, 3), leaves(rng, 4)
+    f = lambda x: sum(v_i * relu(weighted_sum(w, x)) for v_i, w in zip(v, W, strict=True))
+    program = compile(f)
+    X = np.array([[1.0, 2.0, 3.0], [math.inf, 1.0, 0.0], [-1.0, 0.5, 2.0]])
+    for p, number in zip(flat(W), [1.0, 2.0, 1.0, -1.0, -1.0, -1.0, 0.5, 1.0, 0.25, -2.0, -1.0, -3.0], strict=True):
+        p.data = number
+    _, gradient, by = program.value_and_grad(X, reduce=None, argnums=0)
+    W[3][0].data = -math.inf  # its neuron is off for the first two rows, and δ of it 0
+    for first_rows in (X[:1], X[:2]):
+        _, gradient, by = program.value_and_grad(first_rows, reduce=None, argnums=0)
+        for row, of_parameters, of_inputs in zip(first_rows.tolist(), gradient, by, strict=True):
+            for p in (*v, *flat(W)):
+                p.zero_grad()
+            inputs = [Value(x) for x in row]
+            out = f(inputs)
+            if math.isfinite(out.data):
+                out.backward()
+                np.testing.assert_allclose(of_parameters, [p.grad for p in program.parameters], **CLOSE)
+                np.testing.assert_allclose(of_inputs, [x.grad for x in inputs], **CLOSE)
+        summed = program.value_and_grad(first_rows, reduce="sum")[1]
+        np.testing.assert_allclose(summed, gradient.sum(axis=0), **CLOSE)
+        assert np.isfinite(program.value_and_grad(first_rows, reduce="sum", argnums=0)[2][:1]).all()
+
+
+def test_the_short_way_is_left_where_the_call_is_another(rng):
+    """What is not finite, another kind of numbers, another shape while training: as the long way has it."""
+    w = Value(0.5, "w")
+    program = compile(lambda x: where(x > 0.0, w * log(x), w * w))
+    x = np.array([-1.0, 0.0])
+    for _ in range(3):
+        value, gradient = program.value_and_grad(x)
+        assert (value, gradient.tolist()) == (0.25, [1.0])
+    for bad, kind in ((x.astype(complex), "complex"), (np.array(["a", "b"]), "U1"), (x.astype(object), "float")):
+        with pytest.raises(TypeError, match=f"x must be numbers, and has .*{kind}"):
+            program.value_and_grad(bad)
+    a, b = Value(2.0, "a"), Value(3.0, "b")
+    program = compile(lambda x: (a * x[0] + b * x[1]) * (b if len(x) == 2 else a))
+    two, three = np.ones((4, 2)), np.ones((4, 3))
+    for _ in range(3):  # each shape has its own order
+        for X in (two, three):
+            gradient = program.value_and_grad(X)[1]
+            by = {p.label: g for p, g in zip(program.parameters, gradient, strict=True)}
+            assert by == ({"a": 3.0, "b": 8.0} if X is two else {"a": 7.0, "b": 2.0})
+    with program.training(two):
+        with pytest.raises(ValueError, match="the shapes"):
+            program.value_and_grad(three)
+        program.value_and_grad(two)
+
+
+def test_infinite_ends_of_domains_are_inside():
+    """log of ∞ is ∞, no error, also with check=True; an end that is no infinity stays outside."""
+    assert compile(log)([1.0, math.inf], check=True).tolist() == [0.0, math.inf]
+    assert compile(exp)([-math.inf], check=True).tolist() == [0.0]
+    with pytest.raises(DomainError, match=r"row 0: log of -inf, outside"):
+        compile(log)([-math.inf], check=True)
+
+
 def test_returned_arrays_are_the_callers_own(rng):
     """A later call overwrites nothing that an earlier one gave; writing into an answer changes no later one."""
     w = leaves(rng, 3)

@@ -176,6 +176,8 @@ def test_derivatives_of_programs_see_what_training_has_reached():
     program = compile(lambda x: x * w**3)
     x = np.array([1.0, 3.0])
     with program.training(x) as flat:
+        flat[:] = 4.0
+        assert program.jvp((x,), (np.ones(2),))[1].tolist() == [64.0, 64.0]
         flat[:] = 2.0
         assert program.hvp(x, vector=[1.0]).tolist() == [2.0 * 6.0 * 2.0]
         assert program.jvp((x,), (np.ones(2),))[1].tolist() == [8.0, 8.0]
