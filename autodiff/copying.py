@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from itertools import takewhile
 from typing import Any
 
+from autodiff import grad_mode
 from autodiff.backward import UNSWEPT, walk
 
 _thread = threading.local()  # `pickling`: a weak reference to the _Pickling that goes on
@@ -81,6 +82,8 @@ def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: Any
     node = object.__new__(cls)
     node._number, node.label, node.op, node.a, node.b, node.da, node.db = data, label, op, a, b, da, db
     node.grad = UNSWEPT if grad is None else grad
+    if op is None and (tracer := grad_mode.tracer()) is not None:
+        tracer.born(node)
     return node
 
 

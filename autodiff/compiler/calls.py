@@ -4,23 +4,24 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
+from decimal import Decimal
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff.compiler.answers import Answer, Reduce, fetch
+from autodiff.compiler.answers import Answer, Reduce
 from autodiff.compiler.checking import refuse_domain, refuse_nan
-from autodiff.compiler.fast import made_from
 from autodiff.compiler.instance import without_warnings
 from autodiff.compiler.point import Point
+from autodiff.compiler.short import remember_batch, remember_point
 from autodiff.compiler.simplify import live
 from autodiff.compiler.trace import trace
 from autodiff.compiler.versions import KEPT, Trace, Want
+from autodiff.domains import number
 from autodiff.value import Value
 
 if TYPE_CHECKING:
@@ -178,11 +179,7 @@ class Call:
         """See Program."""
         if reduce not in ("mean", "sum", None):  # what cannot be hashed is refused as well
             raise ValueError(f"reduce must be 'mean', 'sum' or None, got {reduce!r}")
-        if self.trace.shared.shape != ():
-            raise TypeError(
-                f"derivatives are of one number, and the function gives an array of shape {self.trace.shared.shape}: "
-                "let it return one entry, or their sum"
-            )
+        self.one_number()
         by = self._argnums(argnums)
         if self.point and weights is None:
             return self._at_point(reduce, argnums, by, check)
@@ -191,10 +188,18 @@ class Call:
         want = Want(gradient=True, argnums=by, per_row=reduce is None, seeded=seeds is not None)
         answer = self.run(want, reduce, seeds)
         if argnums is None and seeds is None and not check:
-            self._remember_batch(reduce)
+            remember_batch(self, reduce)
         if not answer.finite:
             answer = self.run(replace(want, careful=True), reduce, seeds)
         return answer.finish(self, reduce, seeds, single=_is_one(argnums), asked=argnums is not None)
+
+    def one_number(self) -> None:
+        """Raise TypeError for a function of several outputs, which has no derivative to give."""
+        if self.trace.shared.shape != ():
+            raise TypeError(
+                f"derivatives are of one number, and the function gives an array of shape {self.trace.shared.shape}: "
+                "let it return one entry, or their sum"
+            )
 
     def _argnums(self, argnums: int | Sequence[int] | None) -> tuple[int, ...]:
         if argnums is None:
@@ -213,7 +218,8 @@ class Call:
             raise ValueError(f"weights must be ({self.rows},), one per row, and is {seeds.shape}")
         if reduce != "mean":
             return seeds
-        total = seeds.sum()
+        with np.errstate(over="ignore"):
+            total = seeds.sum()
         if not total > 0.0 or not np.isfinite(total):
             raise ValueError(f"the weights of a mean must add up to more than 0, and add up to {total}")
         return seeds / total
@@ -264,109 +270,12 @@ class Call:
             value, gradient, *rest = answer.finish(self, "sum", None, single=single, asked=argnums is not None)
             return (*_as_rows(value, gradient, reduce), *rest)
         if numbers and not self.program.static_argnums:
-            self._remember_point(argnums, reduce, function)
+            remember_point(self, argnums, reduce, function)
         by_arguments: list[Any] = rest if single else list(rest[0]) if rest else []
         answers = [_filled(g, self.args[i].shape) if self.args[i].ndim else g
                    for i, g in zip(by, by_arguments, strict=True)]  # fmt: skip
         asked: tuple[Any, ...] = () if argnums is None else (answers[0],) if single else (tuple(answers),)
         return (*_as_rows(value, np.asarray(gradient), reduce), *asked)
-
-    def _remember_point(self, argnums: Any, reduce: Reduce, function: Any) -> None:
-        """Take calls with floats alone the short way from now on."""
-        if reduce is None or argnums.__class__ not in {int, tuple, type(None)}:
-            return
-        names = [f"x{i}" for i in range(len(self.args))]
-        text = f"""def make(program, trace, parameters, function, array):
-    def quick({", ".join(names)}):
-        if not ({" is ".join([*(f"{x}.__class__" for x in names), "float"])}) or program._training is not None:
-            return NotImplemented
-        try:
-            if not parameters:
-                return function(None, {", ".join(names)})
-            value, gradient, *rest = function([p.data for p in parameters], {", ".join(names)})
-        except (ArithmeticError, ValueError):
-            return NotImplemented
-        program._latest = trace  # whose order the gradient has
-        return value, array(gradient), *rest
-    return quick"""
-        program, trace = self.program, self.trace
-        program._quick[argnums, reduce, 0] = _made_once(text)(program, trace, trace.parameters, function, np.array)
-
-    def _remember_batch(self, reduce: Reduce) -> None:
-        """Take calls with arrays of these shapes, for the parameters' gradient, the short way from now on."""
-        key = None, reduce, self.rows
-        version = self.trace.version(Want(gradient=True))
-        static = self.program.static_argnums
-        if key in self.program._quick or len(self.program._quick) >= KEPT:
-            return
-        if static or not all(self.batched) or reduce is None:
-            return
-        block = version.rows_at_once(self.rows, 1)
-        if block < self.rows and not self.trace.parameters:  # several threads may share the blocks
-            return
-        blocks: list[tuple[Any, ...]] = []
-        for start in range(0, self.rows, block):
-            stop = min(start + block, self.rows)
-            instance = version.instance(stop - start)
-            (output,) = instance.fast.code.outputs
-            values = fetch(instance, output)
-            if np.shape(values) != (stop - start,):
-                return
-            blocks.append((slice(start, stop), instance.run, values, np.ones(stop - start), instance.gradient))
-        trace, program = self.trace, self.program
-        names = [f"x{i}" for i in range(len(self.args))]
-        checks = " or ".join(
-            f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names
-        )
-        several = len(blocks) > 1
-        transposed = all(x.ndim <= 2 for x in self.args)
-        passed = ", ".join([
-            f"{x}{'[part]' * several}" + (".T" if transposed or given.ndim < 2 else ".reshape(len(ones), -1).T")
-            for x, given in zip(names, self.args, strict=True)
-        ])  # fmt: skip
-        scale = 1.0 / self.rows if reduce == "mean" else 1.0
-        bound: dict[str, Any] = {
-            "lock": program._lock, "quietly": without_warnings, "ndarray": np.ndarray, "dtype": np.dtype(np.float64),
-            "program": program, "trace": trace, "blocks": blocks, "multiply": np.multiply,
-            "scale": np.array(scale), "float_scale": scale, "isfinite": math.isfinite,
-            **{f"s{x}": given.shape for x, given in zip(names, self.args, strict=True)},
-        }  # fmt: skip
-        compute = (
-            f"""
-        value, total = 0.0, 0.0
-        for part, run, values, ones, gradient in blocks:
-            run({passed})
-            value += float(values.dot(ones))
-            total += gradient
-        value, answer = value * float_scale, multiply(total, scale)"""
-            if several
-            else f"""
-        run({passed})
-        value, answer = float(values.dot(ones)) * float_scale, multiply(gradient, scale)"""
-        )
-        text = f"""def make({", ".join(bound)}):
-    _, run, values, ones, gradient = blocks[0]
-    def compute({", ".join(names)}):{compute}
-        return value, answer, isfinite(answer.dot(answer) + value)
-    compute = quietly(compute)
-    def quick({", ".join(f"{x}=None" for x in names)}):
-        if {checks}:
-            return NotImplemented
-        with lock:
-            if program._training is not trace:
-                if program._training is not None:
-                    return NotImplemented
-                trace.read()
-            value, answer, finite = compute({", ".join(names)})
-        if not finite:
-            return NotImplemented
-        program._latest = trace
-        return value, answer
-    return quick"""
-        program._quick[key] = _made_once(text)(**bound)
-
-
-_made_once = functools.lru_cache(maxsize=64)(made_from)  # most programs' short ways are the same text
 
 
 def _is_one(argnums: Any) -> bool:
@@ -376,9 +285,14 @@ def _is_one(argnums: Any) -> bool:
 
 def _exact(x: Any) -> Any:
     """A key for a static argument: 1, 1.0 and True are equal, as 0.0 and −0.0 are, and may steer differently."""
-    if isinstance(x, tuple):
-        return tuple, *map(_exact, x)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return x.__class__, x, repr(x) if x.__class__ is float else ""
+    inner: Any = ""
+    if isinstance(x, (tuple, frozenset)):
+        inner = (tuple if isinstance(x, tuple) else frozenset)(map(_exact, x))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    elif is_dataclass(x):
+        inner = tuple([_exact(getattr(x, field.name)) for field in fields(x)])
+    elif isinstance(x, (float, np.floating)):
+        inner = repr(float(x))  # pyright: ignore[reportUnknownArgumentType]
+    return type(x), x, inner  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
 def _as_rows(value: float, gradient: Array, reduce: Reduce) -> tuple[Any, Array]:
@@ -402,10 +316,13 @@ def _array(x: Any, name: str) -> Array:
         array = np.asarray(x)
     except ValueError as error:
         raise ValueError(f"{name} is ragged: {error}") from None
+    if array.dtype == object and array.size and all(isinstance(e, (Real, Decimal)) for e in array.flat):
+        array = np.array([number(e) for e in array.flat]).reshape(array.shape)  # integers of any size, fractions
     if array.dtype.kind not in "fiub":
         kind = f"{array.dtype} entries"
         if array.dtype == object:
             kinds = {("Value" if isinstance(entry, Value) else type(entry).__name__) for entry in array.flat}
             kind = f"entries of type {', '.join(sorted(kinds))}"
         raise TypeError(f"{name} must be numbers, and has {kind}")
-    return array.astype(np.float64, copy=False)
+    with np.errstate(over="ignore"):  # of longer floats
+        return array.astype(np.float64, copy=False)

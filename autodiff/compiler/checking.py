@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler import code as ir
-from autodiff.compiler.code import Code, Var
+from autodiff.compiler.code import BOOLEAN, Code, Var
 from autodiff.domains import DomainError
+from autodiff.ops import OPS
 from autodiff.value import Value
 
 Array = Any
+CLIP = OPS["clip"]
 
 
 def refuse_nan(x: Array, name: str, *, rows: bool) -> None:
@@ -34,17 +36,27 @@ def refuse_domain(code: Code, call: Any) -> None:
     """
     call.read(check=False)
     call.program.write_back()  # for the eager engine, which says what is wrong
+    if any(x.__class__ is float and math.isnan(x) for var in code.vars for x in var.args):
+        _compute_eagerly(call, 0)  # which refuses a constant that is NaN for lying outside a domain
     for start in range(0, call.rows, 4096):
         stop = min(start + 4096, call.rows)
         row, problem = _first_bad_row(code, call, start, stop)
         if row is None:
             continue
-        where = f"row {row}: " if call.has_rows else ""
-        try:
-            call.program.f(*[_sample(call, i, row) for i in range(len(call.args))])
-        except DomainError as error:
-            raise DomainError(f"{where}{error}") from None
-        raise DomainError(f"{where}{problem}")
+        _compute_eagerly(call, row)
+        raise DomainError(f"{_where(call, row)}{problem}")
+
+
+def _where(call: Any, row: int) -> str:
+    return f"row {row}: " if call.has_rows else ""
+
+
+def _compute_eagerly(call: Any, row: int) -> None:
+    """Have the eager engine compute a row, and say which it was if that refuses."""
+    try:
+        call.program.f(*[_sample(call, i, row) for i in range(len(call.args))])
+    except DomainError as error:
+        raise DomainError(f"{_where(call, row)}{error}") from None
 
 
 def _sample(call: Any, i: int, row: int) -> Any:
@@ -70,14 +82,40 @@ def _first_bad_row(code: Code, call: Any, start: int, stop: int) -> tuple[int | 
             numbers[var.number] = value = _value(var, numbers, call, start, stop)
             if var.kind != ir.APPLY:
                 continue
-            bad = _outside(var, [_given(x, numbers) for x in var.args], value)
-            rows = np.flatnonzero(np.broadcast_to(bad, (stop - start,)))
+            operands = [np.broadcast_to(_given(x, numbers), (stop - start,)) for x in var.args]
+            bad = _outside(var, operands, value) | _refused(var, operands, np.broadcast_to(value, (stop - start,)))
+            rows = np.flatnonzero(bad)
             if rows.size and rows[0] < first:
                 first = rows[0]
                 assert var.op is not None  # as its kind says
-                at = [float(np.broadcast_to(_given(x, numbers), (stop - start,))[first]) for x in var.args]
+                at = [float(x[first]) for x in operands]
                 problem = f"{var.op.name} of {' and '.join(map(repr, at))} is not a real number"
     return (None, "") if first == math.inf else (start + int(first), problem)
+
+
+def _refused(var: Var, operands: list[Array], value: Array) -> Array:
+    """Where the operation on floats raises, or its slope: asked one by one, wherever that may be."""
+    op = var.op
+    assert op is not None  # as its kind says
+    bad = np.zeros(value.shape, dtype=bool)
+    if op.arity is None or op in BOOLEAN:  # sums and comparisons refuse nothing
+        return bad
+    wanted = [x.__class__ is Var for x in var.args]
+    doubt = ~np.isfinite(value)
+    for slope in op.partials_of(operands, value, wanted):
+        doubt = doubt | np.isnan(slope)
+    if op is CLIP:
+        doubt = doubt | (operands[1] > operands[2])
+    for x in operands:
+        doubt &= ~np.isnan(x)
+    for row in np.flatnonzero(doubt):
+        at = [float(x[row]) for x in operands]
+        try:
+            op.partials_at(at, op.on_floats(*at), wanted)
+        except DomainError:
+            bad[row] = True
+            break  # later ones do not matter
+    return bad
 
 
 def _given(x: Any, numbers: dict[int, Array]) -> Any:

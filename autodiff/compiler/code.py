@@ -152,7 +152,7 @@ class Code:
         key = (
             kind,
             op,
-            tuple([x if x.__class__ is float else id(x) for x in args]),
+            tuple([x or repr(x) if x.__class__ is float else id(x) for x in args]),  # 0 and −0 are equal
             units,
             info if key is None else key,
         )
@@ -287,9 +287,15 @@ def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, P
             return code.apply(NEG, b)
         if y == -1.0:
             return code.apply(NEG, a)
-        if x is not None and b.op is op and b.args[0].__class__ is float:
+        if x is not None and b.op is op and b.args[0].__class__ is float and _is_ordinary(x * b.args[0]):
             return code.apply(op, x * b.args[0], b.args[1])
-        if x is not None and b.op is op and b.args[0].kind in {ROWS, EXPAND} and not b.args[0].batched:
+        if (
+            x is not None
+            and b.op is op
+            and b.args[0].__class__ is Var
+            and b.args[0].kind in {ROWS, EXPAND}
+            and not b.args[0].batched
+        ):
             return code.apply(op, code.apply(op, x, b.args[0]), b.args[1])
         if op is MUL and code.forward:
             constant, other = (a, b) if y is None else (b, a)

@@ -512,7 +512,7 @@ class Fast:
         second: Any = var.args[-1]  # the exponent of a power, the slope of a leaky ReLU
         if op is _POW and second.__class__ is float and (recipe := _POWERS.get(second)):
             recipe(self, names[0], v)
-        elif op is _GREATER and _is_number(var.args[1], 0.0) and not self.code.careful:
+        elif op is _GREATER and self._by_sign(var):
             relu = self._relu_before(var)
             if relu is None:
                 self._call("maximum", names[0], names[1], out=v)
@@ -546,10 +546,14 @@ class Fast:
             self.bound.setdefault(function, lambda _: array)
             self._call(function, *names, out=v)
 
+    def _by_sign(self, greater: Var) -> bool:
+        """Whether x > 0 is taken as a sign, which is quicker: that of NaN is NaN, so not where it would decide."""
+        return _is_number(greater.args[1], 0.0) and not self.code.careful and greater.number not in self.layout.decides
+
     def _relu_before(self, greater: Var) -> Var | None:
         """For x > 0 the ReLU of x, if it is computed before: its sign is where x > 0, and quicker to get."""
-        x, bound = greater.args
-        if x.__class__ is not Var or not _is_number(bound, 0.0) or self.code.careful:  # the sign of NaN is NaN
+        x = greater.args[0]
+        if x.__class__ is not Var or not self._by_sign(greater):
             return None
         relu = self.layout.relus.get(x.number)
         return relu if relu is not None and relu.number < greater.number else None

@@ -33,6 +33,7 @@ class Layout:
         live = self._live(results)
         self.order = [v for v in code.vars if v.number in live]
         self.long = long or len(self.order) > LONG
+        self.decides = {v.number for v in self.order} if long else self._decides()
         self.wide: set[int] = set() if self.long else self._wide()
         self.boxed: set[int] = set() if self.long else self._boxed(results)
         self.relus = {v.args[0].number: v for v in self.order if v.op is RELU and v.args[0].__class__ is Var}
@@ -64,6 +65,18 @@ class Layout:
         if var.op is WHERE and isinstance(var.args[0], Var) and var.args[0].op in BOOLEAN:
             return [x for x in (*var.args[0].args, *var.args[1:]) if isinstance(x, Var)]
         return var.vars
+
+    def _decides(self) -> set[int]:
+        """What a comparison or a `where` depends on: NaN would not show in the answer there."""
+        found: set[int] = set()
+        for var in reversed(self.order):
+            if var.number in found or var.op in BOOLEAN:
+                found |= {x.number for x in self.reads(var)}
+            elif var.op is WHERE:
+                condition = var.args[0]
+                direct = condition.__class__ is Var and condition.op in BOOLEAN  # it is compared anew
+                found |= {x.number for x in (condition.args if direct else [condition]) if x.__class__ is Var}
+        return found
 
     def _wide(self) -> set[int]:
         """Arguments of many numbers that go into matrix products alone: those take the rows as they come."""

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import itertools
 import math
+import operator
 import os
+import sys
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +57,7 @@ class Program:
         self._quick: dict[Any, Any] = {}  # by what is asked: the short way for a call like the last one
         self._names = _argument_names(f)
         self._pool: ThreadPoolExecutor | None = None
+        self._pool_of = 0  # the process whose threads they are: a fork has none of them
         self._lock = threading.RLock()  # two threads may call a program, whose buffers serve one call at a time
         functools.update_wrapper(self, f, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
 
@@ -67,6 +71,22 @@ class Program:
         if self._training is not None:
             raise RuntimeError("a program is copied after its training block, when the parameters have their numbers")
         return {"f": self.f, "in_axes": self.in_axes, "static_argnums": self.static_argnums, "threads": self.threads}
+
+    def __reduce__(self) -> Any:
+        """By its name, where it has taken the place of its function, as a decorator's does."""
+        if _stands_for_its_function(self):
+            return self.f.__qualname__
+        return _new, (type(self),), self.__getstate__()
+
+    def __copy__(self) -> Program:
+        new = _new(type(self))
+        new.__setstate__(self.__getstate__())
+        return new
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Program:
+        memo[id(self)] = new = _new(type(self))
+        new.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return new
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["f"], state["in_axes"], tuple(state["static_argnums"]), state["threads"])
@@ -115,7 +135,7 @@ class Program:
         if weights is None and not check:
             rows = len(args[0]) if argnums is None and args and args[0].__class__ is np.ndarray and args[0].ndim else 0
             try:
-                quick = self._quick.get((argnums, reduce, rows))
+                quick = self._quick.get((argnums.__class__, argnums, reduce, rows))  # True is no 1
             except TypeError:  # what cannot be hashed: let the long way say what is wrong
                 quick = None
         if quick is not None:
@@ -159,6 +179,8 @@ class Program:
         """
         if self.static_argnums:
             raise TypeError("jvp of a program with static arguments: compile a function of the others alone")
+        if not (hasattr(primals, "__len__") and hasattr(tangents, "__len__")):
+            raise TypeError("jvp takes a sequence of arguments, and one of their tangents: jvp((x,), (dx,))")
         if len(primals) != len(tangents):
             raise ValueError(f"jvp takes one tangent per argument: got {len(primals)} and {len(tangents)}")
         with self._lock:
@@ -186,7 +208,8 @@ class Program:
         array([27.])
         """
         with self._lock:
-            parameters = self.trace(*args).parameters
+            Call(self, args).one_number()
+            parameters = self.parameters
             v = np.asarray(vector, dtype=np.float64)
             if v.shape != (len(parameters),):
                 raise ValueError(f"the vector must be ({len(parameters)},), one entry per parameter, and is {v.shape}")
@@ -292,8 +315,9 @@ class Program:
 
     def pool(self) -> ThreadPoolExecutor:
         """The threads of this program."""
-        if self._pool is None:
+        if self._pool is None or self._pool_of != os.getpid():
             threads = self._threads()
+            self._pool_of = os.getpid()
             self._pool = ThreadPoolExecutor(threads, thread_name_prefix="autodiff", initializer=_cores_apart(threads))
         return self._pool
 
@@ -313,6 +337,18 @@ def _cores_apart(threads: int) -> Callable[[], None]:
             os.sched_setaffinity(0, cores[next(turn) :: threads] or cores)  # 0: this thread alone
 
     return settle
+
+
+def _new(cls: type[Program]) -> Program:
+    return cls.__new__(cls)
+
+
+def _stands_for_its_function(program: Program) -> bool:
+    name = getattr(program.f, "__qualname__", "")
+    try:
+        return operator.attrgetter(name)(sys.modules[program.f.__module__]) is program
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def _name(f: Any) -> str:
@@ -355,8 +391,9 @@ def compile(  # the builtin is for text
     """
     if not callable(f):
         raise TypeError(f"compile takes a function of one sample, got {type(f).__name__}")
-    static = [static_argnums] if isinstance(static_argnums, int) else list(static_argnums)
-    if any(type(i) is not int or i < 0 for i in static):
+    many = isinstance(static_argnums, (tuple, list, set, frozenset, range))
+    static: list[Any] = list(static_argnums) if many else [static_argnums]
+    if any(isinstance(i, bool) or not isinstance(i, (int, np.integer)) or i < 0 for i in static):
         raise TypeError(f"static_argnums are positions of arguments, 0 or more, got {static_argnums!r}")
     for axis in in_axes if isinstance(in_axes, (list, tuple)) else [in_axes]:
         if axis is not None and axis != 0:
@@ -365,7 +402,7 @@ def compile(  # the builtin is for text
             )
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ValueError(f"threads is a whole number above 0, or None, got {threads!r}")
-    return Program(f, in_axes if not isinstance(in_axes, list) else tuple(in_axes), static, threads)
+    return Program(f, in_axes if not isinstance(in_axes, list) else tuple(in_axes), list(map(int, static)), threads)
 
 
 __all__ = ["Program", "TraceError", "compile"]

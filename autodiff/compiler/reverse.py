@@ -32,6 +32,7 @@ from autodiff.compiler.code import (
     Var,
     contiguous,
 )
+from autodiff.compiler.trace import partials_of
 from autodiff.ops import OPS, Op
 
 # The slopes of the two activations that every network has, from the value `a` alone, as the course has them: a(1 − a)
@@ -154,7 +155,7 @@ class Reverse:
         if op in SLOPES and self.careful is None:
             slopes = SLOPES[op](var.args[0], var)
         else:
-            slopes = op.partials_of(var.args, var, wanted)
+            slopes = partials_of(op, var.args, var, wanted)
         for x, partial, want in zip(var.args, slopes, wanted, strict=True):
             if want:
                 self._hand(x, self._reduced(self.code.apply(self.times, delta, partial), x, var))

@@ -326,13 +326,19 @@ class Tape:
                 owners[made[j]] = owners.get(made[j], 1) + 1
             for k, j in back.hands:
                 deltas[xs[k]] = made[j]
+            late: list[int] = []  # rows of this step: further sums read them, though nobody has them
             for k in back.sums:  # in the row that is there, if nobody else has it
                 before = after = deltas[xs[k]]
-                if before < start or before in owners:
+                if before in made:
+                    after = deltas[xs[k]] = pool.pop() if pool else self._row(side)
+                    late.append(before)
+                elif before < start or before in owners:
                     after = deltas[xs[k]] = pool.pop() if pool else self._row(side)
                     self._drop(before)
                 where(before)
                 where(after)
+            for row in late:
+                self._drop(row)
             if delta in owners:  # what _drop does, a call less for most
                 self._drop(delta)
             elif delta >= start:

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import math
 import operator
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -82,8 +84,8 @@ class Traced(Recorded):
     def __neg__(self) -> Any: return self.a.unary(NEG, self)
     def __pos__(self) -> Any: return self.a.unary(_POS, self)
     def __abs__(self) -> Any: return self.a.unary(ABS, self)
-    def __and__(self, other: Any) -> Any: return self.a.infix(OPS["minimum"], self, other)
-    def __or__(self, other: Any) -> Any: return self.a.infix(OPS["maximum"], self, other)
+    def __and__(self, other: Any) -> Any: return self.a.both(OPS["minimum"], self, other)
+    def __or__(self, other: Any) -> Any: return self.a.both(OPS["maximum"], self, other)
     def __xor__(self, other: Any) -> Any: return self.a.compare(self, other, operator.ne)
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
@@ -142,6 +144,12 @@ class Traced(Recorded):
     @data.setter
     def data(self, data: Any) -> None:  # noqa: ARG002 # its name is Value's
         raise self.a.error(self, "assigning .data of")
+
+    @property
+    def _number(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
+        if not self.a.open:
+            raise self.a.error(self, "using")
+        raise AttributeError  # which asks the tracer instead
 
     @property
     def grad(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride] # a slot that a stand-in has no use for
@@ -213,6 +221,12 @@ class Tracer:
             raise
         except TypeError:
             return NotImplemented
+
+    def both(self, op: Op, a: Any, b: Any) -> Any:
+        """What `&` and `|` of two conditions give; of other numbers they mean nothing."""
+        if b.__class__ is bool or isinstance(b, (Value, np.bool_)) or is_array(b):
+            return self.infix(op, a, b)
+        return NotImplemented
 
     def unary(self, op: Op, a: Traced) -> Traced:
         """What an operation on one number gives."""
@@ -376,7 +390,7 @@ class Tracer:
     def _partials(self, op: Op, place: int, depends: set[int]) -> Sequence[Any]:
         constants, xs = self.graph.constants, self.graph.operands[place]
         operands = [constants[x] if x in constants else self.stand_in(x) for x in xs]
-        return op.partials_of(operands, self.stand_in(place), [x in depends for x in xs])
+        return partials_of(op, operands, self.stand_in(place), [x in depends for x in xs])
 
     def without_copies(self) -> Graph:
         """The graph once nothing is differentiated any more."""
@@ -405,8 +419,8 @@ class Tracer:
         return TraceError(
             f"{what} {name} while it is traced, at {frame.f_code.co_filename}:{frame.f_lineno}"
             f"{f': {line}' if line else ''}. The answer would be frozen into the program for every row: use "
-            "autodiff.where(condition, a, b), maximum, clip or step, mark an argument that only steers the function as "
-            "static (static_argnums), or call the function itself, eagerly"
+            "autodiff.where(condition, a, b), maximum, clip or step, autodiff's functions in place of math's, mark an "
+            "argument that only steers the function as static (static_argnums), or call the function itself, eagerly"
         )
 
 
@@ -451,12 +465,19 @@ def _called(f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str
         return f(*arguments)
     except TypeError as error:
         numbers = [name for name, x in zip(names, arguments, strict=True) if x.__class__ is Traced]
-        if "Traced" not in str(error) or not numbers:
+        if not numbers or not re.search(r"'Traced'.* (not (iterable|subscriptable)|has no len)", str(error)):
             raise
         raise TypeError(
             f"{error}: one row of {' and of '.join(numbers)} is ONE number in this call; a program's arguments have "
             "one more axis in front than the function's, the rows"
         ) from error
+
+
+def partials_of(op: Op, operands: Sequence[Any], result: Any, wanted: Sequence[bool]) -> Sequence[Any]:
+    """The partials by the rules of the table, where constants follow IEEE arithmetic too: 1/0 is infinite."""
+    if op is DIV and operands[1].__class__ is float and operands[1] == 0.0:
+        return [math.copysign(math.inf, operands[1]), 0.0]
+    return op.partials_of(operands, result, wanted)
 
 
 def _product(a: Any, b: Any) -> Any:

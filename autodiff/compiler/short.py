@@ -1,0 +1,117 @@
+"""The short ways: a call like the last one, without what every call has to find out first.
+
+Each is a function `quick(*args)` that answers, or gives NotImplemented where the call is not like the last one.
+"""
+
+# A short way is read off the call that it is like:
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+import functools
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autodiff.compiler.answers import Reduce, fetch
+from autodiff.compiler.fast import made_from
+from autodiff.compiler.instance import without_warnings
+from autodiff.compiler.versions import KEPT, Want
+
+if TYPE_CHECKING:
+    from autodiff.compiler.calls import Call
+
+_made_once = functools.lru_cache(maxsize=64)(made_from)  # most programs' short ways are the same text
+
+
+def remember_point(call: Call, argnums: Any, reduce: Reduce, function: Any) -> None:
+    """Take calls with floats alone the short way from now on; `function` is the one of floats."""
+    if reduce is None or argnums.__class__ not in {int, tuple, type(None)} or argnums == ():
+        return
+    names = [f"x{i}" for i in range(len(call.args))]
+    text = f"""def make(program, trace, parameters, function, array):
+    def quick({", ".join(names)}):
+        if not ({" is ".join([*(f"{x}.__class__" for x in names), "float"])}) or program._training is not None:
+            return NotImplemented
+        try:
+            if not parameters:
+                return function(None, {", ".join(names)})
+            value, gradient, *rest = function([p.data for p in parameters], {", ".join(names)})
+        except (ArithmeticError, ValueError):
+            return NotImplemented
+        program._latest = trace  # whose order the gradient has
+        return value, array(gradient), *rest
+    return quick"""
+    program, trace = call.program, call.trace
+    program._quick[argnums.__class__, argnums, reduce, 0] = _made_once(text)(
+        program, trace, trace.parameters, function, np.array
+    )
+
+
+def remember_batch(call: Call, reduce: Reduce) -> None:
+    """Take calls with arrays of these shapes, for the parameters' gradient, the short way from now on."""
+    trace, program, rows = call.trace, call.program, call.rows
+    key = type(None), None, reduce, rows
+    if key in program._quick or len(program._quick) >= KEPT:
+        return
+    if program.static_argnums or not all(call.batched) or reduce is None:
+        return
+    version = trace.version(Want(gradient=True))
+    block = version.rows_at_once(rows, 1)
+    if block < rows and not trace.parameters:  # several threads may share the blocks
+        return
+    (output,) = version.fast.code.outputs
+    blocks: list[tuple[Any, ...]] = []
+    for start in range(0, rows, block):
+        n = min(block, rows - start)
+        instance = version.instance(n)
+        values = fetch(instance, output)
+        if np.shape(values) != (n,):
+            return
+        blocks.append((slice(start, start + n), instance.run, values, np.ones(n), instance.gradient))
+    names = [f"x{i}" for i in range(len(call.args))]
+    checks = " or ".join(f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names)
+    several = len(blocks) > 1
+    transposed = all(x.ndim <= 2 for x in call.args)
+    passed = ", ".join([
+        f"{x}{'[part]' * several}" + (".T" if transposed or given.ndim < 2 else ".reshape(len(ones), -1).T")
+        for x, given in zip(names, call.args, strict=True)
+        if given.size
+    ])  # fmt: skip
+    scale = 1.0 / rows if reduce == "mean" else 1.0
+    bound: dict[str, Any] = {
+        "lock": program._lock, "quietly": without_warnings, "ndarray": np.ndarray, "dtype": np.dtype(np.float64),
+        "program": program, "trace": trace, "blocks": blocks, "multiply": np.multiply, "scale": np.array(scale),
+        "float_scale": scale, "isfinite": math.isfinite,
+        **{f"s{x}": given.shape for x, given in zip(names, call.args, strict=True)},
+    }  # fmt: skip
+    one = f"""
+        run({passed})
+        value, answer = float(values.dot(ones)) * float_scale, multiply(gradient, scale)"""
+    more = f"""
+        value, answer = 0.0, 0.0
+        for part, run, values, ones, gradient in blocks:
+            run({passed})
+            value += float(values.dot(ones))
+            answer += gradient
+        value, answer = value * float_scale, multiply(answer, scale)"""
+    text = f"""def make({", ".join(bound)}):
+    _, run, values, ones, gradient = blocks[0]
+    def compute({", ".join(names)}):{more if several else one}
+        return value, answer, isfinite(answer.dot(answer) + value)
+    compute = quietly(compute)
+    def quick({", ".join(f"{x}=None" for x in names)}):
+        if {checks}:
+            return NotImplemented
+        with lock:
+            if program._training is not trace:
+                if program._training is not None:
+                    return NotImplemented
+                trace.read()
+            value, answer, finite = compute({", ".join(names)})
+        if not finite:
+            return NotImplemented
+        program._latest = trace
+        return value, answer
+    return quick"""
+    program._quick[key] = _made_once(text)(**bound)

@@ -1,0 +1,267 @@
+"""Programs at their edges: operands that stand several times, NaN that decides, what check finds, kinds of arguments."""
+
+import collections
+import copy
+import dataclasses
+import math
+import os
+import pickle
+import signal
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from autodiff import (
+    DomainError,
+    TraceError,
+    Value,
+    atan2,
+    clip,
+    compile,
+    exp,
+    grad,
+    log,
+    logsumexp,
+    maximum,
+    mean,
+    relu,
+    sin,
+    sqrt,
+    total,
+    weighted_sum,
+    where,
+)
+
+# The functions nest 300 steps of slope 1 + 0.01 cos h: an ulp each, some 1e-13 in all.
+CLOSE = {"rtol": 1e-12, "atol": 1e-13}
+
+
+def held_h(steps):
+    """More than 500 nodes of which no two belong together, so that a batch runs from a tape."""
+
+    def f(x, w):
+        h = x * w
+        for _ in range(steps):
+            h = h + 0.01 * sin(h)
+        return h
+
+    return f
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda h, w: mean([h, h, h]), lambda h, w: mean([h, w, h, w, h]) * w, lambda h, w: total([h, h, h, h]) * h,
+        lambda h, w: weighted_sum([h, h, h], [w, w, w]), lambda h, w: mean([h, h * w, h, h * w, h, w]) + h,
+        lambda h, w: where(h > 0.0, h, h) * mean([w, w, w, h, h, h]), lambda h, w: logsumexp([h, h, w, w, h]),
+    ],
+)  # fmt: skip
+def test_operands_that_stand_several_times_in_a_tape(last):
+    """δ of one operand adds up in place while the step that hands it on still reads the share of the others."""
+    long = held_h(300)
+    w = Value(1.2, "w")
+    f = lambda x: last(long(x, w), w)
+    program = compile(f)
+    x = np.array([0.5, -0.25, 1.5])
+    _, gradient, by = program.value_and_grad(x, argnums=0)
+    inputs = [Value(row) for row in x.tolist()]
+    mean([f(row) for row in inputs]).backward()
+    np.testing.assert_allclose(by, [row.grad for row in inputs], **CLOSE)
+    np.testing.assert_allclose(gradient, [w.grad], **CLOSE)
+    for row, slope in zip(x.tolist(), by.tolist(), strict=True):
+        assert program.value_and_grad(row, argnums=0)[2] == pytest.approx(3.0 * slope, rel=1e-12)
+    assert program.value_and_grad(x, reduce=None)[1].mean(axis=0) == pytest.approx(gradient, rel=1e-12)
+
+
+@pytest.mark.parametrize("steps", [0, 300])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda s, k: where((s > 0) & (k > 0), 2.0, 5.0), lambda s, k: where((s > 0) * (k < 1), 2.0, 5.0),
+        lambda s, k: where((s > 0) == 0, 2.0, 5.0),
+        lambda s, k: where(maximum(s > 0, k < 0), 2.0, 5.0), lambda s, k: where(1.0 - (s > 0), 2.0, 5.0) * k,
+        lambda s, k: where(relu(s) + (s > 0) > 0, 2.0, 5.0) * k,
+    ],
+)  # fmt: skip
+def test_comparisons_with_nan_that_decide(f, steps):
+    """NaN is not above 0: the branch of a batch is that of a point, whatever stands between comparison and `where`."""
+    long, w = held_h(steps), Value(0.7, "w")
+    g = lambda s, k: f(s, k) * long(k, w)
+    s, k = np.array([math.nan, 1.0, -1.0, math.nan, 0.0]), np.array([1.0, 1.0, 2.0, -1.0, 0.5])
+    program = compile(g)
+    batch, gradient = program.value_and_grad(s, k, reduce=None)
+    points = [program.value_and_grad(*row) for row in zip(s.tolist(), k.tolist(), strict=True)]
+    np.testing.assert_allclose(batch, [value for value, _ in points], **CLOSE)
+    np.testing.assert_allclose(gradient, [slope for _, slope in points], **CLOSE)
+    eager_rows = [g(Value(a), Value(b)).data for a, b in zip(s.tolist(), k.tolist(), strict=True)]
+    np.testing.assert_allclose(batch, eager_rows, **CLOSE)
+
+
+def test_arguments_without_entries_in_the_short_way():
+    """The second call is as the first."""
+    w = Value(2.0, "w")
+    program = compile(lambda e, x: w * x + len(e))
+    for rows in (5, 5, 4_000, 4_000):
+        value, gradient = program.value_and_grad(np.ones((rows, 0)), np.ones(rows))
+        assert (value, gradient.tolist()) == (2.0, [1.0])
+
+
+def test_check_says_all_that_the_eager_engine_says():
+    """Poles, bounds in the wrong order, slopes that do not exist, constants outside a domain; not infinite slopes."""
+    w = Value(2.0, "w")
+    for f, args, told in (
+        (lambda x: x**-1, [[1.0, 0.0]], r"^row 1: pow of 0\.0 and -1\.0, needs a base above 0"),
+        (lambda x, low, high: clip(x, low, high), [[1.0], [3.0], [2.0]], r"^row 0: clip of .*low ≤ high"),
+        (lambda x: x**w, [[4.0, -2.0]], r"^row 1: pow of -2\.0 and 2\.0, no derivative by operand 2"),
+        (lambda x: log(Value(-1.0)) * x, [[1.0]], r"^row 0: log of -1\.0, outside"),
+        (lambda x: w * x / 0.0, [[1.0]], r"^row 0: div of 2\.0 and 0\.0, operand 2 outside"),
+    ):
+        program = compile(f)
+        with pytest.raises(DomainError, match=told):
+            program(*args, check=True)
+        with pytest.raises(DomainError, match=told):
+            program.value_and_grad(*args, check=True)
+        with pytest.raises(DomainError, match=told.replace(r"row 0: ", "").replace("row 1: ", "")):
+            program(*[column[-1] for column in args], check=True)
+    assert compile(lambda x: sqrt(x) + exp(x))([0.0, 1000.0], check=True).tolist() == [1.0, math.inf]
+
+
+def test_division_by_a_constant_0_is_ieee_arithmetic():
+    """Forward, backward, where the branch is not taken, and in a derivative taken inside."""
+    w = Value(2.0, "w")
+    assert compile(lambda x: w * x / 0.0)([1.0, -2.0]).tolist() == [math.inf, -math.inf]
+    assert compile(lambda x: x / -0.0).value_and_grad([1.0], argnums=0)[2].tolist() == [-math.inf]
+    value, gradient = compile(lambda x: where(x > 0, w * x / 0.0, w * x)).value_and_grad([-1.0, -2.0])
+    assert (value, gradient.tolist()) == (-3.0, [-1.5])
+    assert compile(lambda x: grad(lambda t: t / 0.0)(x))([1.0]).tolist() == [math.inf]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (collections.namedtuple("A", "a b")(2, 1), collections.namedtuple("B", "a b")(2, 1)),
+        (collections.namedtuple("A", "a b")(2, 1), (2, 1)), (np.float64(0.0), np.float64(-0.0)),
+        (frozenset([1]), frozenset([True])), (dataclasses.make_dataclass("C", ["n"], frozen=True)(1),) * 2,
+        (((1,),), ((True,),)), (1, 1.0), (1, True),
+    ],
+)  # fmt: skip
+def test_static_arguments_of_one_key_are_told_apart(one, other):
+    """Each has its own trace: the function may ask which it is."""
+    if one is other:
+        other = dataclasses.replace(one, n=True)
+    program = compile(
+        lambda x, c: x * (3.0 if repr(c) == repr(one) and type(c) is type(one) else 5.0), static_argnums=1
+    )
+    for _ in range(2):
+        assert program([1.0], one).tolist() == [3.0]
+        assert program([1.0], other).tolist() == [5.0]
+
+
+def test_constants_of_nested_products_do_not_overflow():
+    """They are multiplied together only where that is far from where floats end."""
+    program = compile(lambda a: 1.0 - 1e200 * (1e200 * a))
+    assert program([1e-300]).tolist() == [-1e100]
+    assert program(1e-300) == -1e100
+    assert compile(lambda a: 1e-200 * (1e-200 * a))([1e300]) == pytest.approx(1e-100)
+    assert compile(lambda a: atan2(0.0, a) - atan2(-0.0, a))(-1.0) == pytest.approx(2 * math.pi)
+
+
+def test_copies_made_inside_are_constants():
+    """As all Values made inside: copied, copied with their model, unpickled."""
+    w = Value(3.0, "w")
+    program = compile(lambda x: w * x * (copy.copy(w) + copy.deepcopy([w])[0] + pickle.loads(pickle.dumps(w))))
+    value, gradient = program.value_and_grad([1.0])
+    assert program.parameters == [w]
+    assert (value, gradient.tolist()) == (27.0, [9.0])
+    w.data = 1.0
+    assert program([1.0]).tolist() == [9.0]
+
+
+def test_stand_ins_that_got_away_say_so():
+    """Whatever is done with them, alone or beside a Value."""
+    kept, w = [], Value(1.0)
+    compile(lambda x: kept.append(x) or x)([1.0])
+    (x,) = kept
+    for use in (
+        lambda: x > 0, lambda: w >= x, lambda: sorted([x, x]), lambda: max(x, 1.0), lambda: total([w, x]),
+        lambda: mean([w, x]), lambda: weighted_sum([w], [x], 0.0), lambda: where(w, x, 1.0), lambda: logsumexp([w, x]),
+        lambda: clip(w, x, 1.0), lambda: x + 1.0, lambda: w * x, lambda: exp(x),
+    ):  # fmt: skip
+        with pytest.raises(TraceError, match="left the function it was traced in"):
+            use()
+
+
+def test_advice_fits_the_mistake():
+    """What has nothing to do with rows is not explained by them; `&` of numbers is no operation."""
+    for f in (
+        lambda x: x % 2,
+        lambda x: ~x,
+        lambda x: x + "a",
+        lambda x: x & 3,
+        lambda x: x | 2.0,
+        lambda x: pow(x, 2, 3),
+    ):
+        with pytest.raises(TypeError) as caught:
+            compile(f)([1.0])
+        assert "one more axis" not in str(caught.value)
+    for f in (lambda x: x[0], len, list):
+        with pytest.raises(TypeError, match="ONE number in this call; a program's arguments have one more axis"):
+            compile(f)([1.0])
+    with pytest.raises(TraceError, match="autodiff's functions in place of math's"):
+        compile(lambda x: math.sin(x))([1.0])
+    assert compile(lambda x: where((x > 0) & True, x, 0.0) + where((x > 0) | np.False_, x, 0.0))([1.0]).tolist() == [
+        2.0
+    ]
+
+
+def test_kinds_of_arguments_that_are_easily_mistaken():
+    """The first call and later ones say the same; whole numbers of any size and fractions are numbers."""
+    product = compile(lambda x, y: x * y)
+    for _ in range(3):
+        assert product.value_and_grad(2.0, 3.0, argnums=())[2] == ()
+        assert product.value_and_grad(2.0, 3.0, argnums=1)[2] == 2.0
+        for wrong in (True, 1.0):
+            with pytest.raises(TypeError, match="argnums is the position of an argument"):
+                product.value_and_grad(2.0, 3.0, argnums=wrong)
+    double = compile(lambda x: 2.0 * x)
+    assert double([10**30, Fraction(1, 4), Decimal("0.5")]).tolist() == [2e30, 0.5, 1.0]
+    with pytest.raises(TypeError, match=r"jvp\(\(x,\), \(dx,\)\)"):
+        double.jvp(3.0, 1.0)
+    with pytest.raises(TypeError, match="derivatives are of one number"):
+        compile(lambda x: [x, x]).hvp([1.0], vector=[])
+    with pytest.raises(TypeError, match="static_argnums are positions"):
+        compile(exp, static_argnums=None)
+    assert compile(lambda x, n: x**n, static_argnums=np.int64(1))([2.0], 3).tolist() == [8.0]
+    assert math.isnan(compile(exp).value_and_grad([1.0] * 4, weights=[0.0, 1.0, 1.0, 1.0], reduce="sum")[0]) is False
+    with pytest.raises(ValueError, match="must add up to more than 0"):
+        compile(exp).value_and_grad([1.0] * 4, weights=[1e308] * 4)
+
+
+@compile
+def decorated(x):
+    """A program under its function's own name."""
+    return 2.0 * x
+
+
+def test_a_decorated_function_is_pickled_by_its_name():
+    """The name stands for the program; a copy is a program of its own."""
+    assert pickle.loads(pickle.dumps(decorated)) is decorated
+    for other in (copy.copy(decorated), copy.deepcopy(decorated)):
+        assert other is not decorated
+        assert other([1.0]).tolist() == [2.0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_has_threads_of_its_own():
+    """A child has none of its parent's; it makes its own instead of waiting for theirs."""
+    program = compile(lambda x: sin(x) * x, threads=2)
+    x = np.linspace(0.0, 1.0, 400_000)
+    expected = program(x)
+    child = os.fork()
+    if not child:
+        signal.alarm(60)  # it would wait for ever
+        os._exit(0 if np.array_equal(program(x), expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0
