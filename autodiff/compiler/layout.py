@@ -33,7 +33,7 @@ class Layout:
         live = self._live(results)
         self.order = [v for v in code.vars if v.number in live]
         self.long = long or len(self.order) > LONG
-        self.decides = {v.number for v in self.order} if long else self._decides()
+        self.decides = self._decides()
         self.wide: set[int] = set() if self.long else self._wide()
         self.boxed: set[int] = set() if self.long else self._boxed(results)
         self.relus = {v.args[0].number: v for v in self.order if v.op is RELU and v.args[0].__class__ is Var}
