@@ -20,6 +20,7 @@ MLP = f"{OURS}, models.MLP"
 SUMS = f"{OURS}, sums of products"
 HAND, NAIVE = "NumPy by hand, buffers", "NumPy, naive"
 TORCH = "PyTorch nn + SGD"
+TORCH_DECAY = "PyTorch nn + SGD, weight_decay"
 JAX_FLAT, JAX_TREE = "jax.jit, flat parameters", "jax.jit, pytree"
 MICROGRAD = "micrograd"
 
@@ -88,30 +89,30 @@ def by_hand(hidden: int = 16, rows: int = 100) -> Contender:
     S, D1, D2 = np.empty(a1.shape), np.empty(a1.shape), np.empty(a2.shape)
     score, delta, minus_y, minus_y_n = np.empty((1, n)), np.empty((1, n)), -Y.reshape(1, n), -Y.reshape(1, n) / n
     ones = np.ones(n)
-    dot, maximum, multiply, add, subtract, sign = np.dot, np.maximum, np.multiply, np.add, np.subtract, np.sign
+    maximum, multiply, add, subtract, sign = np.maximum, np.multiply, np.add, np.subtract, np.sign
     zero, one, two_alpha, rate = (np.array(x) for x in (0.0, 1.0, 2.0 * ALPHA, LEARNING_RATE))
 
     def work() -> float:
-        dot(W1, X1, a1)
+        W1.dot(X1, a1)  # the method is half the price of np.dot
         maximum(a1, zero, out=a1)
-        dot(W2, A1, a2)
+        W2.dot(A1, a2)
         maximum(a2, zero, out=a2)
-        dot(W3, A2, score)
+        W3.dot(A2, score)
         multiply(score, minus_y, delta)
         add(delta, one, delta)
         maximum(delta, zero, out=delta)
-        loss = float(dot(delta[0], ones)) / n + ALPHA * float(dot(flat, flat))
+        loss = float(delta[0].dot(ones)) / n + ALPHA * float(flat.dot(flat))
         sign(delta, delta)
         multiply(delta, minus_y_n, delta)
-        dot(delta, A2T, G3)
-        dot(w3, delta, D2)
+        delta.dot(A2T, G3)
+        w3.dot(delta, D2)
         sign(a2, S)
         multiply(D2, S, D2)
-        dot(D2, A1T, G2)
-        dot(W2T, D2, D1)
+        D2.dot(A1T, G2)
+        W2T.dot(D2, D1)
         sign(a1, S)
         multiply(D1, S, D1)
-        dot(D1, X1T, G1)
+        D1.dot(X1T, G1)
         multiply(flat, two_alpha, scratch)
         add(gradient, scratch, gradient)
         multiply(gradient, rate, scratch)
@@ -160,8 +161,8 @@ def naive(hidden: int = 16, rows: int = 100) -> Contender:
     return trained(work, read, reset)
 
 
-def torch_nn(hidden: int = 16, rows: int = 100) -> Contender:
-    """PyTorch's modules and optimizer, its L2 as weight decay."""
+def torch_nn(hidden: int = 16, rows: int = 100, *, weight_decay: bool = False) -> Contender:
+    """PyTorch's modules and optimizer; L2 in the loss, or left to the optimizer, and so out of the loss it gives."""
     import torch
 
     sizes = [2, hidden, hidden, 1]
@@ -171,11 +172,14 @@ def torch_nn(hidden: int = 16, rows: int = 100) -> Contender:
     network = nn.Sequential(
         nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1)
     ).double()  # fmt: skip
-    optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE)
+    decay = 2.0 * ALPHA if weight_decay else 0.0
+    optimizer = torch.optim.SGD(network.parameters(), lr=LEARNING_RATE, weight_decay=decay)
 
     def work() -> float:
         score = network(X)[:, 0]
-        loss = torch.relu(1.0 - Y * score).mean() + ALPHA * sum((p * p).sum() for p in network.parameters())
+        loss = torch.relu(1.0 - Y * score).mean()
+        if not weight_decay:
+            loss = loss + ALPHA * sum((p * p).sum() for p in network.parameters())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -193,8 +197,12 @@ def torch_nn(hidden: int = 16, rows: int = 100) -> Contender:
         with torch.no_grad():
             return torch.cat([torch.cat([x.weight, x.bias[:, None]], 1).ravel() for x in linear]).numpy()
 
+    def whole() -> float:
+        penalty = ALPHA * float(read() @ read()) if weight_decay else 0.0
+        return penalty + work()
+
     reset()
-    return trained(work, read, reset)
+    return Contender(work, trained(whole, read, reset).answers)
 
 
 def jax_jit(hidden: int = 16, rows: int = 100, *, flat: bool) -> Contender:
@@ -253,6 +261,7 @@ CONTENDERS: dict[str, Callable[..., Contender]] = {
     HAND: by_hand,
     NAIVE: naive,
     TORCH: torch_nn,
+    TORCH_DECAY: partial(torch_nn, weight_decay=True),
     JAX_FLAT: partial(jax_jit, flat=True),
     JAX_TREE: partial(jax_jit, flat=False),
     MICROGRAD: micrograd,

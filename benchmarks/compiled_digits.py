@@ -102,30 +102,30 @@ def by_hand() -> Contender:
     D, S = np.empty((hidden, BATCH)), np.empty((hidden, BATCH))
     row, ones, ones_classes = np.empty(BATCH), np.ones(BATCH), np.ones(classes)
     one, inverse, rate = np.array(1.0), np.array(1.0 / BATCH), np.array(LEARNING_RATE)
-    dot, tanh, exp, log, maximum = np.dot, np.tanh, np.exp, np.log, np.maximum.reduce
+    tanh, exp, log, maximum = np.tanh, np.exp, np.log, np.maximum.reduce
     multiply, subtract, divide = np.multiply, np.subtract, np.divide
     batches: Any = None
 
     def work() -> float:
         X1, X1T, target = next(batches)
-        dot(W1, X1, a)
+        W1.dot(X1, a)  # the method is half the price of np.dot
         tanh(a, a)
-        dot(W2, A, Z)
+        W2.dot(A, Z)
         maximum(Z, 0, None, row)
         subtract(Z, row, Z)
         exp(Z, P)
-        dot(ones_classes, P, row)
+        ones_classes.dot(P, row)
         divide(P, row, P)
         log(row, row)
-        loss = (float(dot(row, ones)) - float(np.vdot(Z, target))) / BATCH
+        loss = (float(row.dot(ones)) - float(np.vdot(Z, target))) / BATCH
         subtract(P, target, P)
         multiply(P, inverse, P)
-        dot(P, AT, G2)
-        dot(W2T, P, D)
+        P.dot(AT, G2)
+        W2T.dot(P, D)
         multiply(a, a, S)
         subtract(one, S, S)
         multiply(D, S, D)
-        dot(D, X1T, G1)
+        D.dot(X1T, G1)
         multiply(gradient, rate, gradient)
         subtract(flat, gradient, flat)
         return loss
