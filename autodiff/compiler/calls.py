@@ -324,5 +324,7 @@ def _array(x: Any, name: str) -> Array:
             kinds = {("Value" if isinstance(entry, Value) else type(entry).__name__) for entry in array.flat}
             kind = f"entries of type {', '.join(sorted(kinds))}"
         raise TypeError(f"{name} must be numbers, and has {kind}")
+    if array.dtype == np.float64:
+        return array
     with np.errstate(over="ignore"):  # of longer floats
-        return array.astype(np.float64, copy=False)
+        return array.astype(np.float64)
