@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,9 +27,10 @@ KEPT = 8  # programs for so many shapes, and buffers for so many numbers of rows
 @functools.cache
 def _cache_of_a_core() -> int:
     """Bytes of the second-level cache where Linux tells: 1 MiB to 2 MiB, what blocks were measured with."""
-    try:
-        size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text(encoding="ascii")
-        found = int(size.strip().removesuffix("K")) << 10
+    size = "/sys/devices/system/cpu/cpu0/cache/index2/size"
+    try:  # pathlib would be half a megabyte of modules that nothing else here asks for
+        with open(size, encoding="ascii") as file:  # noqa: PTH123
+            found = int(file.read().strip().removesuffix("K")) << 10
     except (OSError, ValueError):
         found = 0
     return min(max(found, 2**20), 2**21)
