@@ -74,6 +74,8 @@ def _below(node: Any, known: Callable[[Any], bool]) -> list[Any]:
 
 def _fields(node: Any) -> tuple[Any, ...]:
     """All there is to a node. A grad that is itself a Value is kept as its number: it refers back to the graph."""
+    if (tracer := grad_mode.tracer()) is not None:
+        tracer.refuse(node, "copying")
     grad = getattr(node.grad, "data", node.grad) if node.swept else None
     return node.__class__, node._number, node.label, node.op, node.a, node.b, node.da, node.db, grad
 

@@ -6,7 +6,8 @@ import dataclasses
 import math
 import os
 import pickle
-import signal
+import subprocess
+import sys
 from decimal import Decimal
 from fractions import Fraction
 
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from autodiff import (
+    OPS,
     DomainError,
     TraceError,
     Value,
@@ -26,9 +28,12 @@ from autodiff import (
     logsumexp,
     maximum,
     mean,
+    no_grad,
     relu,
     sin,
+    softplus,
     sqrt,
+    tanh,
     total,
     weighted_sum,
     where,
@@ -168,15 +173,17 @@ def test_constants_of_nested_products_do_not_overflow():
     assert compile(lambda a: atan2(0.0, a) - atan2(-0.0, a))(-1.0) == pytest.approx(2 * math.pi)
 
 
-def test_copies_made_inside_are_constants():
-    """As all Values made inside: copied, copied with their model, unpickled."""
+def test_copies_made_inside():
+    """A copy would freeze the number, as reading `.data` would; what is unpickled is a constant, as all made inside."""
     w = Value(3.0, "w")
-    program = compile(lambda x: w * x * (copy.copy(w) + copy.deepcopy([w])[0] + pickle.loads(pickle.dumps(w))))
+    kept = pickle.dumps(w)
+    program = compile(lambda x: w * x * pickle.loads(kept))
     value, gradient = program.value_and_grad([1.0])
     assert program.parameters == [w]
-    assert (value, gradient.tolist()) == (27.0, [9.0])
-    w.data = 1.0
-    assert program([1.0]).tolist() == [9.0]
+    assert (value, gradient.tolist()) == (9.0, [3.0])
+    for copied in (copy.copy, copy.deepcopy, lambda v: copy.deepcopy([v])[0], pickle.dumps):
+        with pytest.raises(TraceError, match=r"copying 'w' while it is traced, at .*frozen into the program"):
+            compile(lambda x, copied=copied: x * copied(w))([1.0])
 
 
 def test_stand_ins_that_got_away_say_so():
@@ -253,15 +260,110 @@ def test_a_decorated_function_is_pickled_by_its_name():
         assert other([1.0]).tolist() == [2.0]
 
 
+FORK = """
+import os, signal
+import numpy as np
+from autodiff import compile, sin
+program, x = compile(lambda x: sin(x) * x, threads=2), np.linspace(0.0, 1.0, 400_000)
+expected = program(x)
+child = os.fork()
+if not child:
+    signal.alarm(60)  # it would wait for ever
+    os._exit(0 if np.array_equal(program(x), expected) else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_fork_has_threads_of_its_own():
-    """A child has none of its parent's; it makes its own instead of waiting for theirs."""
-    program = compile(lambda x: sin(x) * x, threads=2)
-    x = np.linspace(0.0, 1.0, 400_000)
-    expected = program(x)
-    child = os.fork()
-    if not child:
-        signal.alarm(60)  # it would wait for ever
-        os._exit(0 if np.array_equal(program(x), expected) else 1)
-    assert os.waitpid(child, 0)[1] == 0
+    """A child has none of its parent's; it makes its own instead of waiting for theirs. Other libraries mind forks."""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True)
+
+
+def test_check_takes_comparisons_as_numbers():
+    """No alarm and no miss where they are added up, negated, or go through a function; slopes only where asked for."""
+    x, y = np.array([1.0, 1.0]), np.array([1.0, -1.0])
+    for f in (
+        lambda x, y: where((x > 0.0) & (y > 0.0), x, y), lambda x, y: -(x > 0) + x, lambda x, y: (x > 0.0) - (y > 0.0),
+        lambda x, y: maximum(x > 0.0, y > 0.0) * x, lambda x, y: softplus(x > 0) * y, lambda x, y: tanh(x > 0) * y,
+        lambda x, y: 1.0 - where(x > 0, y > 3, y > 0.5), lambda x, y: log((x > 0.0) + (y > 0.0) - 0.5) + x,
+        lambda x, y: -x ** where(x > 0.0, 2.0, 3.0), lambda x, y: (y - 3.0) ** ((y > 0.0) + 2.0),
+    ):  # fmt: skip
+        program = compile(f)
+        eager = [f(Value(a), Value(b)) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+        expected = [v.data if isinstance(v, Value) else float(v) for v in eager]
+        np.testing.assert_allclose(program(x, y, check=True), expected, **CLOSE)
+        np.testing.assert_allclose(program.value_and_grad(x, y, check=True)[0], np.mean(expected), **CLOSE)
+    with pytest.raises(DomainError, match=r"row 0: div of 1\.0 and 0\.0"):
+        compile(lambda x, y: x / ((x > 0.0) + (y > 0.0) - 2.0))(x, y, check=True)
+
+    def stopped(x):
+        with no_grad():
+            k = (-2.0) ** x
+        return k * x
+
+    assert compile(stopped)([2.0], check=True).tolist() == [8.0]
+
+
+def test_check_asks_about_each_point_once(monkeypatch):
+    """However many rows have an infinity, where that is legitimate."""
+    asked = []
+    on_floats = type(OPS["pow"]).on_floats
+    monkeypatch.setattr(
+        type(OPS["pow"]), "on_floats", lambda *args, **names: asked.append(1) or on_floats(*args, **names)
+    )
+    program = compile(lambda x: total([tanh(exp(x * k) ** 2) for k in range(1, 9)]))
+    assert program(np.full(20_000, 900.0), check=True).tolist() == [8.0] * 20_000
+    assert len(asked) < 100
+
+
+@pytest.mark.parametrize("n", [2, 3, 12])
+def test_infinities_in_what_decides(n):
+    """logsumexp and powers of ½ are exact there, since nothing would show that they are not."""
+    wide = np.full((4, n), 0.5)
+    wide[0, 0], wide[1], wide[2, 1] = math.inf, -math.inf, -math.inf
+    for f in (
+        lambda x: where(logsumexp(list(x)) > 1.0, x[0] * 2.0, 3.0), lambda x: where(logsumexp(list(x)) < 1.0, 1.0, 2.0),
+        lambda x: where(x[0] ** 0.5 > 1.0, 1.0, 2.0), lambda x: 1.0 / x[1] ** 0.5,
+        lambda x: total([where(logsumexp([e, 1.0]) > 1.5, 1.0, 2.0) for e in x]),
+    ):  # fmt: skip
+        batch = compile(f)(wide)
+        np.testing.assert_array_equal(batch, [compile(f, in_axes=None)(row) for row in wide])
+        for row, value in zip(wide.tolist(), batch.tolist(), strict=True):
+            eager = f([Value(e) for e in row])
+            assert value == (eager.data if isinstance(eager, Value) else eager)
+
+
+def test_static_arguments_of_all_hashable_kinds():
+    """What hashes may be static, whatever is in it; the key looks into what compares by its parts."""
+
+    @dataclasses.dataclass(eq=False)
+    class ByIdentity:
+        parts: list
+
+    @dataclasses.dataclass(frozen=True)
+    class WithCache:
+        n: int
+        cache: dict = dataclasses.field(default_factory=dict, compare=False, hash=False)
+        late: int = dataclasses.field(init=False, compare=False)
+
+    loop = ByIdentity([])
+    loop.parts.append(loop)
+    program = compile(lambda x, c: 2.0 * x, static_argnums=1)
+    for c in (ByIdentity([1]), loop, WithCache(1), WithCache, None, "text", 1j):
+        assert program([1.0, 2.0], c).tolist() == [2.0, 4.0]
+    sign = compile(lambda x, c: x * math.copysign(1.0, c.imag), static_argnums=1)
+    assert [sign([1.0], complex(0.0, s)).tolist() for s in (0.0, -0.0)] == [[1.0], [-1.0]]
+
+
+def test_derivatives_by_one_number_that_all_rows_share():
+    """An argument of one entry, as a plain number would be."""
+    v = [Value(0.1), Value(0.2)]
+    f = lambda x, y: x + sum(tanh((y[0] if np.ndim(y) else y) * a) for a in v)
+    program = compile(f, in_axes=(0, None))
+    x = np.ones(3)
+    for reduce in ("mean", "sum", None):
+        array = program.value_and_grad(x, np.array([0.5]), argnums=1, reduce=reduce)
+        plain = program.value_and_grad(x, 0.5, argnums=1, reduce=reduce)
+        np.testing.assert_allclose(np.ravel(array[2]), np.ravel(plain[2]), rtol=1e-14)
+    assert program.value_and_grad(x, np.array([0.5]), argnums=1)[2] == pytest.approx([0.29776], rel=1e-4)

@@ -476,6 +476,67 @@ def test_names_of_groups_are_what_their_labels_share():
     assert not {"alpha", "beta"} & set(re.findall(r"\w+", compile(f).trace(np.ones((2, 3))).source))
 
 
+@pytest.mark.parametrize(
+    ("labels", "lines"),
+    [
+        (("hidden.z0", "hidden.z1"), ["hidden_z = W @ a0", "# layer 1"]),
+        (("layer1.neuron1.z", "layer2.neuron1.z"), ["z1 = W @ a0", "a1 = xp.tanh(z1)"]),
+        (("z1", "z2"), ["z = W @ a0", "a = xp.tanh(z)", "# δ of layer 1, and what follows for its weights and biases"]),
+        (("neuron1.z", "neuron2.z"), ["z = W @ a0", "a = xp.tanh(z)"]),
+        (("h1", "speed"), ["z1 = W @ a0"]), (("2020", "2021"), ["z1 = W @ a0"]),
+    ],
+)  # fmt: skip
+def test_names_of_weighted_sums(labels, lines):
+    """What all members of the group share, and no name where they share none."""
+    weights = [[Value(0.1 * i + 0.3 * j, f"w{i}{j}") for j in (1, 2)] for i in (1, 2)]
+
+    def f(x):
+        sums = [weighted_sum(w, x) for w in weights]
+        for z, label in zip(sums, labels, strict=True):
+            z.label = label
+        return sum(tanh(z) ** 2 for z in sums)
+
+    program = assert_the_text_is_the_program(f, np.random.default_rng(0).normal(size=(4, 2)))
+    text = [line.strip() for line in program.source.splitlines()]
+    assert [line for line in lines if line in text] == lines
+    assert "# layer" not in text
+    assert "# δ" not in text
+
+
+def test_a_network_that_is_applied_twice():
+    """Both times the three formulas, the second one said to be again; derivatives of shared weights are sums."""
+    mlp = network(2, 2)
+    f = lambda x, y: sum((a - b) ** 2 for a, b in zip(mlp(x), mlp(y), strict=True))
+    program = assert_the_text_is_the_program(f, RNG.normal(size=(5, 2)), RNG.normal(size=(5, 2)))
+    lines = [line.strip() for line in program.source.split("def value_and_grad")[1].splitlines()]
+    for line in (
+        "# layer 1", "z1 = W1 @ a0 + b1", "# layer 1, again", "z1_2 = W1 @ a0_2 + b1", "a1 = sigmoid(z1)",
+        "a1_2 = sigmoid(z1_2)", "z2_2 = W2 @ a1_2 + b2", "# δ of layer 1, again, and what follows for its weights and biases",
+        "delta1 = (W2.T @ delta2) * a1 * (1.0 - a1)", "delta1_2 = (W2.T @ delta2_2) * a1_2 * (1.0 - a1_2)",
+        "dW1 = (delta1_2 @ a0_2.T) + (delta1 @ a0.T)",
+    ):  # fmt: skip
+        assert line in lines
+
+
+def test_one_activation_per_neuron_belongs_to_its_layer():
+    """The cost begins after them."""
+    last = [Value(0.1 * i, f"w{i}") for i in range(4)]
+    f = lambda x: tanh(weighted_sum(last[:2], x)) * sigmoid(weighted_sum(last[2:], x))
+    text = assert_the_text_is_the_program(f, RNG.normal(size=(5, 2))).source.split("def value_and_grad")[1]
+    assert text.index("xp.tanh(z1[0])") < text.index("sigmoid(z1[1])") < text.index("# from the outputs to the cost")
+
+
+def test_the_text_after_a_point_is_that_of_a_batch():
+    """Whichever call came last, or first."""
+    f = lambda x, y: (tanh(P * x) * Q - y) ** 2
+    program, alone = compile(f).trace([1.0], [2.0]), compile(f)
+    source = program.source
+    program.value_and_grad(0.5, 2.0)
+    alone(0.5, 2.0)
+    assert program.source == alone.source == source
+    assert "rows = len(x)" in source
+
+
 def test_a_functions_name_cannot_become_code():
     """It stands in the text's own descriptions, whatever it is."""
 
@@ -494,7 +555,9 @@ def test_a_functions_name_cannot_become_code():
 
 def figures(program):
     """The numbers of `explain`: calls, floating-point operations, bytes of a row, bytes for all rows."""
-    pattern = r"emit +([\d,]+) .*\n.* ([\d,]+) floating-point operations, ([\d,]+) bytes\nall rows +([\d,]+) bytes"
+    pattern = (
+        r"emit +about ([\d,]+) .*\n.* ([\d,]+) floating-point operations, ([\d,]+) bytes\nall rows +([\d,]+) bytes"
+    )
     return [int(x.replace(",", "")) for x in re.search(pattern, program.explain()).groups()]
 
 

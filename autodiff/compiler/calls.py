@@ -288,10 +288,10 @@ def _exact(x: Any) -> Any:
     inner: Any = ""
     if isinstance(x, (tuple, frozenset)):
         inner = (tuple if isinstance(x, tuple) else frozenset)(map(_exact, x))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    elif is_dataclass(x):
-        inner = tuple([_exact(getattr(x, field.name)) for field in fields(x)])
-    elif isinstance(x, (float, np.floating)):
-        inner = repr(float(x))  # pyright: ignore[reportUnknownArgumentType]
+    elif is_dataclass(x) and not isinstance(x, type) and x.__dataclass_params__.eq:  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        inner = tuple([_exact(getattr(x, field.name, None)) for field in fields(x) if field.compare])
+    elif isinstance(x, (float, complex, np.inexact)):
+        inner = repr(complex(x))  # pyright: ignore[reportUnknownArgumentType]
     return type(x), x, inner  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 

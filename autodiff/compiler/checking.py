@@ -14,7 +14,7 @@ from autodiff.ops import OPS
 from autodiff.value import Value
 
 Array = Any
-CLIP = OPS["clip"]
+CLIP, POW = OPS["clip"], OPS["pow"]
 
 
 def refuse_nan(x: Array, name: str, *, rows: bool) -> None:
@@ -76,14 +76,20 @@ def _sample(call: Any, i: int, row: int) -> Any:
 
 def _first_bad_row(code: Code, call: Any, start: int, stop: int) -> tuple[int | None, str]:
     numbers: dict[int, Array] = {}
+    plain: set[int] = set()  # what the eager engine has as plain numbers, and asks for no slope by
+    unasked = {x.number for var in code.vars if var.kind == ir.CONCAT for x in var.vars}  # within no_grad
     first, problem = math.inf, ""
     with np.errstate(all="ignore"):
         for var in code.vars:
             numbers[var.number] = value = _value(var, numbers, call, start, stop)
             if var.kind != ir.APPLY:
                 continue
+            if var.op in BOOLEAN or all(x.number in plain for x in var.vars):
+                plain.add(var.number)
+            wanted = [x.__class__ is Var and x.number not in plain and var.number not in unasked for x in var.args]
             operands = [np.broadcast_to(_given(x, numbers), (stop - start,)) for x in var.args]
-            bad = _outside(var, operands, value) | _refused(var, operands, np.broadcast_to(value, (stop - start,)))
+            value = np.broadcast_to(value, (stop - start,))
+            bad = _outside(var, operands, value) | _refused(var, operands, value, wanted)
             rows = np.flatnonzero(bad)
             if rows.size and rows[0] < first:
                 first = rows[0]
@@ -93,28 +99,31 @@ def _first_bad_row(code: Code, call: Any, start: int, stop: int) -> tuple[int | 
     return (None, "") if first == math.inf else (start + int(first), problem)
 
 
-def _refused(var: Var, operands: list[Array], value: Array) -> Array:
+def _refused(var: Var, operands: list[Array], value: Array, wanted: list[bool]) -> Array:
     """Where the operation on floats raises, or its slope: asked one by one, wherever that may be."""
     op = var.op
     assert op is not None  # as its kind says
     bad = np.zeros(value.shape, dtype=bool)
     if op.arity is None or op in BOOLEAN:  # sums and comparisons refuse nothing
         return bad
-    wanted = [x.__class__ is Var for x in var.args]
-    doubt = ~np.isfinite(value)
+    doubt = bad
     for slope in op.partials_of(operands, value, wanted):
         doubt = doubt | np.isnan(slope)
+    if op is POW or OPS.get(op.name) is not op:  # the others' domains are intervals
+        doubt = doubt | ~np.isfinite(value)
     if op is CLIP:
         doubt = doubt | (operands[1] > operands[2])
     for x in operands:
-        doubt &= ~np.isnan(x)
-    for row in np.flatnonzero(doubt):
-        at = [float(x[row]) for x in operands]
+        doubt = doubt & ~np.isnan(x)
+    rows = np.flatnonzero(doubt)
+    if not len(rows):
+        return bad
+    points, which = np.unique([x[rows] for x in operands], axis=1, return_inverse=True)
+    for k, at in enumerate(points.T.tolist()):
         try:
             op.partials_at(at, op.on_floats(*at), wanted)
         except DomainError:
-            bad[row] = True
-            break  # later ones do not matter
+            bad[rows[which.ravel() == k]] = True
     return bad
 
 
@@ -135,7 +144,8 @@ def _value(var: Var, numbers: dict[int, Array], call: Any, start: int, stop: int
     if var.kind == ir.CONCAT:
         return _given(var.args[0], numbers)
     assert var.op is not None  # with one Var per node, there are no other kinds
-    return var.op.on_arrays(*[_given(x, numbers) for x in var.args])
+    value = var.op.on_arrays(*[_given(x, numbers) for x in var.args])
+    return 1.0 * value if var.op in BOOLEAN else value  # a truth value is no number
 
 
 def _outside(var: Var, operands: list[Any], value: Any) -> Any:

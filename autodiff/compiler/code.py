@@ -259,6 +259,7 @@ def _shorter(code: Code, op: Op, args: Sequence[Any]) -> Any:
 
 
 BOOLEAN = frozenset(RELATIONS.values())
+DECIDE = BOOLEAN | {WHERE}  # what NaN among the operands may leave without a trace
 _NOT_EQUAL = RELATIONS[operator.ne]
 
 

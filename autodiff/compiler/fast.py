@@ -22,7 +22,7 @@ import numpy as np
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import BOOLEAN, GUARDED, Code, Units, Var, contiguous
 from autodiff.compiler.instance import Instance
-from autodiff.compiler.kernels import Erf, guarded_dot
+from autodiff.compiler.kernels import Erf, guarded_dot, power_half
 from autodiff.compiler.layout import PLAIN, WHERE, Layout, dot_of
 from autodiff.ops import OPS
 
@@ -57,7 +57,7 @@ _FUNCTIONS: dict[str, Any] = {
     "maximum": np.maximum, "minimum": np.minimum, "exp": np.exp, "sqrt": np.sqrt, "sign": np.sign,
     "heaviside": np.heaviside, "not_equal": np.not_equal, "copyto": np.copyto, "dot": np.dot, "take": np.take,
     "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "guarded_dot": guarded_dot, "add_at": np.add.at,
-    "copy_where": _copy_where, "assign": _assign, "add_once": _add_once,
+    "copy_where": _copy_where, "power_half": power_half, "assign": _assign, "add_once": _add_once,
 }  # fmt: skip
 OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy wants their `out` by name
 
@@ -142,8 +142,9 @@ class Fast:
 
     @property
     def calls(self) -> int:
-        """How many NumPy calls a block takes."""
-        return sum(Erf.CALLS if function.startswith("erf") else 1 for function, *_ in self.steps)
+        """How many NumPy calls a block takes, operations of several steps but erf counted as one."""
+        arithmetic = [step for step in self.steps if not (step[0] == "=" and ".dot(" not in step[2])]  # of Python's own
+        return sum(Erf.CALLS if function.startswith("erf") else 1 for function, *_ in arithmetic)
 
     # Memory.
 
@@ -511,7 +512,8 @@ class Fast:
         v = self._name(var)
         second: Any = var.args[-1]  # the exponent of a power, the slope of a leaky ReLU
         if op is _POW and second.__class__ is float and (recipe := _POWERS.get(second)):
-            recipe(self, names[0], v)
+            careful = second == 0.5 and (self.code.careful or var.number in self.layout.decides)
+            (_careful_root if careful else recipe)(self, names[0], v)
         elif op is _GREATER and self._by_sign(var):
             relu = self._relu_before(var)
             if relu is None:
@@ -611,6 +613,10 @@ def _cube(fast: Fast, a: str, v: str) -> None:
 
 def _root(fast: Fast, a: str, v: str) -> None:
     fast._call("sqrt", a, v)
+
+
+def _careful_root(fast: Fast, a: str, v: str) -> None:
+    fast._call("power_half", a, v)
 
 
 def _inverse(fast: Fast, a: str, v: str) -> None:

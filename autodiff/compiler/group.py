@@ -9,7 +9,6 @@ bias at the end, so that a weight matrix is a view and needs no copying.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.code import (
+    BOOLEAN,
     CONCAT,
     EXPAND,
     FLAT,
@@ -33,9 +33,11 @@ from autodiff.compiler.code import (
     contiguous,
 )
 from autodiff.compiler.graph import Graph, Term
+from autodiff.compiler.labels import common_label
 from autodiff.ops import OPS, exp, log, where
 
 _ADD, _SUB, _MUL, _NEG, _LSE = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"], OPS["logsumexp"]
+_WHERE = OPS["where"]
 _BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
 _GATHER = 8  # smaller groups whose operands lie scattered are not worth copying them together
 _REDUCE = 4  # from so many terms of one kind on, a sum is taken along an axis
@@ -62,6 +64,7 @@ class Grouping:
         self.flat = self.code.new(FLAT, (), (len(graph.parameters),))
         self.flat.needs = parameters
         self.groups = 0
+        self.decides = self._decides() if _LSE in graph.ops else set[int]()
         n = len(graph.ops)
         self.level = [0] * n  # the distance from the leaves
         self.batched = [False] * n
@@ -88,6 +91,17 @@ class Grouping:
         code.outputs = [self.single(x) for x in graph.outputs] if not self.grouped else [code.own(self._output())]
         self._place(list(graph.parameters))
         return code
+
+    def _decides(self) -> set[int]:
+        """The nodes that a comparison or a `where` depends on: NaN would not show in the answer there."""
+        graph, found = self.graph, set[int]()
+        for i in range(len(graph.ops) - 1, -1, -1):
+            op = graph.ops[i]
+            if op is not None and (i in found or op in BOOLEAN):
+                found.update(graph.below(i))
+            elif op is _WHERE:
+                found.add(graph.operands[i][0])
+        return found
 
     def _output(self) -> Any:
         outputs = self.graph.outputs
@@ -180,8 +194,12 @@ class Grouping:
             if len({len(graph.operands[i]) for i in nodes}) > 1 or (
                 len(nodes) < _GATHER and not all(map(self._is_cheap, columns))
             ):
+                apart: dict[Any, list[int]] = {}  # by the arrays their operands are in
                 for i in nodes:
-                    self._lower([i])
+                    homes = tuple([id(self.where[x][0]) if x in self.where else None for x in graph.operands[i]])
+                    apart.setdefault(homes, []).append(i)
+                for part in apart.values() if 1 < len(apart) < len(nodes) else [[i] for i in nodes]:
+                    self._lower(part)
                 return
         op = graph.ops[nodes[0]]
         assert op is not None  # leaves are in no group
@@ -219,8 +237,8 @@ class Grouping:
             result = array
         for k, node in enumerate(nodes):
             self.where[node] = result, None if one else k
-        first, last = (self.graph.labels.get(i, "") for i in (nodes[0], nodes[-1]))
-        label = first if re.sub(r"\d", "", first) == re.sub(r"\d", "", last) else ""
+        labels = self.graph.labels
+        label = common_label([labels.get(i, "") for i in nodes]) if nodes[0] in labels else ""
         if result.kind == VIEW and result.args[0].size == 1:  # a layer of one neuron
             result = result.args[0]
         result.name = result.name or label
@@ -315,7 +333,7 @@ class Grouping:
         units = (n,) if len(nodes) == 1 else (len(nodes), n)
         x = code.expand(self.ref([x for i in nodes for x in self.graph.operands[i]], units), units)
         top = code.new(MAX, (x,), units[:-1], batched=x.batched)
-        if self.careful:  # exp(∞ − ∞) is no number, and the largest may be infinite
+        if self.careful or not self.decides.isdisjoint(nodes):  # exp(∞ − ∞) is no number, and one may be infinite
             top = where(abs(top) == math.inf, 0.0, top)
         top.needs = False  # it cancels
         top_again = code.expand(top, (*top.units, 1)) if len(units) == 2 else top

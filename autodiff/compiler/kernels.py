@@ -72,4 +72,12 @@ def guarded_dot(a: Array, b: Array, out: Array) -> None:
         out[i, j] = a[i][used] @ b[used, j]
 
 
+def power_half(x: Array, out: Array) -> None:
+    """Write x ** 0.5, which is √x but for −∞, where it is ∞, and −0, where it is 0."""
+    infinite = np.equal(x, -math.inf)
+    np.sqrt(x, out)
+    add(out, 0.0, out)
+    copyto(out, math.inf, where=infinite)
+
+
 Kernel = Callable[..., None]

@@ -116,7 +116,7 @@ class Layout:
         for var in self.order:
             for x in self.reads(var):
                 readers.setdefault(x.number, []).append(var)
-        wanted = {x.number for x in results if x.__class__ is Var}
+        wanted = self.kept | {x.number for x in results if x.__class__ is Var}
         scalars: set[int] = set()
         for var in self.order:
             if var.units != () or var.batched or var.number in self.static or var.number in wanted:

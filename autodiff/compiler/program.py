@@ -284,7 +284,7 @@ class Program:
         """Forward and backward pass as Python that a person could have written; it runs with NumPy alone."""
         trace = self._known()
         shape = trace.shared.shape
-        code = trace.code(Want(gradient=shape == ()))
+        code = trace.code(Want(gradient=shape == ()), rows=True)
         return Readable(code, _name(self.f), trace.names, trace.shapes, shape).source
 
     def explain(self) -> str:

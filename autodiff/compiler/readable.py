@@ -20,6 +20,7 @@ import numpy as np
 
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import BOOLEAN, MUL, WHERE, Code, Var, contiguous
+from autodiff.compiler.labels import common_label, name_from
 from autodiff.compiler.readable_helpers import HELPERS
 from autodiff.ops import OPS
 
@@ -56,6 +57,8 @@ class Readable:
         self.uses: dict[int, int] = {}
         self.inline: dict[int, tuple[str, float]] = {}
         self.layer = 0
+        self.layers: dict[str, str] = {}  # what the comments call a layer, by what follows the z of its name
+        self.shown: set[int] = set()  # the matrices whose layer has been
         self._costs = False
         results = [*code.outputs, code.gradient]
         self.live = self._live([x for x in results if x.__class__ is Var])
@@ -116,14 +119,14 @@ class Readable:
                     self.names[x.number] = self._take(self._label_of(x) or f"{base}{layer}")
             if vector.kind == ir.INPUT and vector.number not in self.names:
                 self.names[vector.number] = self._take("a0")
-            self.names[var.number] = self._take(_name_of(var) or f"z{layer}")
+            self.names[var.number] = self._take(name_from(var.name) or f"z{layer}")
         for var in forward:
             if var.number in self.names:
                 continue
             if self._is_parameter(var):
                 self.names[var.number] = self._take(self._label_of(var) or f"p{var.info[0]}")
             elif var.name and var.kind not in {ir.INPUT, ir.VIEW}:
-                self.names[var.number] = self._take(_name_of(var))
+                self.names[var.number] = self._take(name_from(var.name))
             elif var.kind == ir.APPLY and len(var.vars) == 1 and var.op is not None and var.op.arity == 1:
                 z = self.names.get(self._whole(var.vars[0]).number, "")
                 if _SUM_OF.fullmatch(z):
@@ -151,15 +154,12 @@ class Readable:
         return x.args[0] if x.kind == ir.VIEW and x.args[0].kind == ir.MATMUL and x.args[0].size == 1 else x
 
     def _label_of(self, view: Var) -> str:
-        """A name for parameters, from the labels of the first and the last of them."""
+        """A name for parameters, from what their labels share."""
         (start, strides), units, parameters = view.info, view.units, self.code.parameters
         if units == (len(parameters),):
             return "p"
-        last = start + sum(s * (n - 1) for s, n in zip(strides, units, strict=True))
-        first, final = (_from_label(parameters[i].label) for i in (start, last))
-        if _stem(first) != _stem(final):
-            return ""
-        name = first if first == final else _stem(first) or first
+        places = start + sum(s * i for s, i in zip(strides, np.indices(units), strict=True))
+        name = name_from(common_label([parameters[i].label for i in np.ravel(places)]))
         return re.sub(r"^w(?=\d*$)", "W", name) if len(units) == 2 else name
 
     # Text.
@@ -330,16 +330,23 @@ class Readable:
         if first and self._is_layer(var):
             self.layer += 1
             found = _SUM_OF.fullmatch(name)
-            return [f"# layer {found[1] if found else self.layer}{', again' * bool(found and found[2])}"]
-        if first and self.layer and not self.outputs and not re.fullmatch(r"a\d*(_\d+)?", name) and not self._costs:
+            again = var.kind == ir.MATMUL and var.args[0].number in self.shown
+            self.shown.add(var.args[0].number if var.kind == ir.MATMUL else var.number)
+            if found:
+                self.layers[name[1:]] = f"{found[1] or self.layer}{', again' * again}"
+            return [f"# layer {self.layers[name[1:]] if found else self.layer}"]
+        if first and self.layer and not self.outputs and not self._is_activation(var) and not self._costs:
             self._costs = not any(map(self._is_layer, self.code.vars[var.number : self.code.forward]))
             return ["# from the outputs to the cost"] if self._costs else []
-        found = re.fullmatch(r"delta(\d*)(_\d+)?", name)
-        if found and not first:
-            if not found[1]:
-                return ["# δ"]
-            return [f"# δ of layer {found[1]}{', again' * bool(found[2])}, and what follows for its weights and biases"]
+        if not first and re.fullmatch(r"delta\d*(_\d+)?", name):
+            return [f"# δ of layer {self.layers.get(name[5:], '')}, and what follows for its weights and biases"]
         return [] if lines else ["# backward" if not first else "# forward"]
+
+    def _is_activation(self, var: Var) -> bool:
+        """Whether it is one operation on a layer's weighted sums, or a part of them."""
+        of = var.vars[0] if len(var.vars) == 1 else var
+        whole = of.args[0] if of.kind == ir.VIEW else of
+        return var.kind in {ir.APPLY, ir.VIEW} and whole.__class__ is Var and whole is not var and self._is_layer(whole)
 
     def _is_layer(self, var: Var) -> bool:
         """Whether it is the weighted sums of a layer: a matrix product, or one neuron's sum that has their name."""
@@ -364,14 +371,13 @@ class Readable:
         name = self.name(x)
         return f"{name}[..., None]" if self._is_matrix(x) else name
 
-    @staticmethod
-    def _is_matrix(x: Var) -> bool:
+    def _is_matrix(self, x: Any) -> bool:
         """Whether a named Var is kept as a matrix, without the axis for rows."""
-        return (
-            len(x.units) == 2
-            and not x.batched
-            and (x.kind == ir.OUTER or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT))
-        )
+        if x.__class__ is not Var or len(x.units) != 2 or x.batched:
+            return False
+        if x.op is OPS["add"]:
+            return all(map(self._is_matrix, x.args))
+        return x.kind == ir.OUTER or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT)
 
     def matrix(self, x: Var) -> str:
         """The text of what is the same for all rows and has two axes, as a matrix."""
@@ -472,6 +478,8 @@ class Readable:
         op = var.op
         assert op is not None  # as its kind says
         xs = var.args
+        if self._is_matrix(var):
+            return f"{self.matrix(xs[0])} + {self.matrix(xs[1])}", 1
         if op in _INFIX:
             sign, strength = _INFIX[op]
             # Floats do not associate, so brackets of the user's stay; those between δ and its slopes may go.
@@ -497,28 +505,8 @@ class Readable:
         )
 
 
-def _from_label(label: str) -> str:
-    """layer1.neuron2.weight3 → W1, layer2.neuron1.z → z2, loss.p → loss_p."""
-    *path, last = label.split(".")
-    base = {"weight": "W", "bias": "b"}.get(last.rstrip("0123456789"), "")
-    layer = next((m.group(1) for part in path if (m := re.fullmatch(r"layer(\d+)", part))), "")
-    if layer:
-        return (base or last.rstrip("0123456789") or last) + layer
-    return base + "".join(re.findall(r"\d+$", path[-1])) if base and path else label
-
-
-def _name_of(var: Var) -> str:
-    """The name of an array, from the label of its first entry."""
-    name = _from_label(var.name)
-    return name if var.size == 1 or "." in var.name else _stem(name) or name
-
-
 def _identifier(name: str) -> str:
     name = unicodedata.normalize("NFKC", name) or "x"  # as Python reads it: ﬁ and fi are one name, x² is x2
     name = "".join([c if f"_{c}".isidentifier() else "_" for c in name])
     name = name if name.isidentifier() else f"_{name}"
     return f"{name}_" if keyword.iskeyword(name) or name == "__debug__" else name
-
-
-def _stem(name: str) -> str:
-    return name.rstrip("0123456789").rstrip("_")

@@ -20,7 +20,7 @@ def relu(z):
 """,
     "leaky_relu": """
 def leaky_relu(z, slope):
-    return xp.maximum(z, 0.0) + slope * xp.minimum(z, 0.0)
+    return xp.where(z > 0.0, z, slope * z)
 """,
     "step": """
 def step(z):

@@ -36,7 +36,7 @@ def report(trace: Trace) -> str:
         ("simplify", f"{trace.shared.size:,} after constants, common subexpressions and dead code"),
         ("", f"{graph.size:,} after sums of products, {computed:,} of them computed"),
         *arrays,
-        ("emit", f"{fast.calls:,} NumPy calls, in blocks of {version.block:,} rows"),
+        ("emit", f"about {fast.calls:,} NumPy calls, in blocks of {version.block:,} rows"),
         ("one row", f"about {fast.flops:,} floating-point operations, {fast.bytes_per_row():,} bytes"),
         (
             "all rows",

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.code import Code, Units, Var
+from autodiff.compiler.code import DECIDE, POW, Code, Units, Var
 from autodiff.compiler.graph import Graph
 from autodiff.compiler.recipes import BATCHED, BY_VALUE, KNOWN, NEEDS, Recipe, forward_recipe, itself, reverse_recipe
 from autodiff.ops import OPS, Op
@@ -73,7 +73,7 @@ class _Form:
 
     def __init__(self, tape: Tape, op: Op, kinds: tuple[Any, ...]) -> None:
         self.op, self.kinds = op, kinds
-        forward, self.kind = forward_recipe(op, kinds, tape.careful)
+        forward, self.kind = forward_recipe(op, kinds, tape.careful or (tape.decides and op is POW))
         self.wide = bool(self.kind & BATCHED)
         self.forward = tape.use(forward)
         self.hands: Sequence[tuple[int, int]] = ()  # each operand that gets a δ, and its bit
@@ -118,6 +118,7 @@ class Tape:
         """The arguments are those of Grouping and of `backward`."""
         self.graph, self.sizes = graph, sizes
         self.per_row, self.careful = per_row, careful
+        self.decides = not DECIDE.isdisjoint(graph.ops)  # whether NaN might not show in the answer
         self.recipes: list[tuple[Recipe, list[int]]] = []  # and the rows of their temporaries
         self.which: list[int] = []  # recipe after recipe,
         self.where: list[int] = []  # and the places that it works on, one after another
@@ -168,12 +169,12 @@ class Tape:
     @property
     def calls(self) -> int:
         """How many NumPy calls a block takes."""
-        return len(self.steps)
+        return len(self.opening) + len(self.steps)
 
     @property
     def flops(self) -> int:
-        """How many numbers are computed per row."""
-        return sum(self.steps)
+        """How many numbers are computed per row, sums over the rows included."""
+        return sum(self.steps) + self.which.count(self._dot)
 
     def use(self, recipe: Recipe) -> int:
         """Take a recipe up, with temporaries that all share: they are done with when it is."""

@@ -115,9 +115,9 @@ class Trace:
         """The nodes with their sums of products."""
         return sums_of_products(self.shared)
 
-    def code(self, want: Want, *, grouped: bool = True) -> Code:
-        """The array code of a version."""
-        code, _ = self.grouping(want, grouped=grouped)
+    def code(self, want: Want, *, grouped: bool = True, rows: bool = False) -> Code:
+        """The array code of a version; with `rows`, that for a batch, though it was traced for one point."""
+        code, _ = self.grouping(want, grouped=grouped, batched=self.rows if rows else None)
         return code
 
     def _tape(self, want: Want) -> Tape:
@@ -126,9 +126,9 @@ class Trace:
             per_row=want.per_row, seeded=want.seeded, careful=want.careful,
         )  # fmt: skip
 
-    def grouping(self, want: Want, *, grouped: bool = True) -> tuple[Code, Grouping]:
+    def grouping(self, want: Want, *, grouped: bool = True, batched: list[bool] | None = None) -> tuple[Code, Grouping]:
         """Array code, and how it came about."""
-        grouping = self._forward(want, self.batched, grouped=grouped)
+        grouping = self._forward(want, self.batched if batched is None else batched, grouped=grouped)
         code = grouping.code
         if not self.order:
             self._settle(grouping)

@@ -1,0 +1,43 @@
+"""Names of arrays, from the labels of the nodes in them: what a reader of the text looks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+
+def common_label(labels: Sequence[str]) -> str:
+    """What the labels of a group share, whose members are told apart by numbers; "" where they are of different things.
+
+    >>> [common_label(x) for x in (["layer1.neuron1.z", "layer1.neuron2.z"], ["w1", "w2"], ["alpha", "beta"])]
+    ['layer1.neuron.z', 'w', '']
+    >>> common_label(["layer1.neuron1.z", "layer2.neuron1.z"])  # no layer has both
+    ''
+    """
+    columns = list(zip(*[label.split(".") for label in labels], strict=False))
+    shared: list[str] = []
+    for column in columns:
+        stems = {stem(part) for part in column}
+        alike = len(set(column)) == 1
+        if len(stems) > 1 or (not alike and (stems == {"layer"} or not stems - {""})):
+            return ""
+        shared.append(column[0] if alike else stems.pop())
+    return "" if any(a.count(".") != b.count(".") for a, b in pairwise(labels)) else ".".join(shared)
+
+
+def name_from(label: str) -> str:
+    """layer1.neuron2.weight3 → W1, layer2.neuron1.z → z2, neuron1.z → z1, loss.p → loss_p (once it is a name)."""
+    *path, last = label.split(".")
+    base = {"weight": "W", "bias": "b"}.get(stem(last), "")
+    layer = next((m[1] for part in path if (m := re.fullmatch(r"layer(\d+)", part))), "")
+    if layer:
+        return (base or stem(last) or last) + layer
+    if path and (base or stem(path[-1]) == "neuron"):
+        return (base or last) + path[-1][len(path[-1].rstrip("0123456789")) :]
+    return label
+
+
+def stem(name: str) -> str:
+    """The name without the number behind it."""
+    return name.rstrip("0123456789").rstrip("_")
