@@ -103,6 +103,7 @@ class Call:
                 program._traces.pop(next(iter(program._traces)))
             program._traces[key] = found
             program._quick.clear()
+            program._recent = object(), None
         if program._training is not None and found is not program._training:
             raise ValueError("the shapes differ from those of the training block: end it first, and begin another")
         program._latest = found

@@ -55,6 +55,7 @@ class Program:
         self._training: Trace | None = None
         self._derived: dict[Any, Program] = {}  # programs of its derivatives
         self._quick: dict[Any, Any] = {}  # by what is asked: the short way for a call like the last one
+        self._recent: tuple[Any, Any] = (object(), None)  # how rows are reduced, and the short way that was taken last
         self._names = _argument_names(f)
         self._pool: ThreadPoolExecutor | None = None
         self._pool_of = 0  # the process whose threads they are: a fork has none of them
@@ -131,7 +132,14 @@ class Program:
         Raises TypeError when f gives more than one number, ValueError for arguments of wrong rank or length; `check` as
         in a call.
         """
-        quick = None
+        quick, recent = None, self._recent
+        if argnums is None and reduce is recent[0] and weights is None and not check:  # as most calls of training
+            try:
+                answer = recent[1](*args)
+            except TypeError:  # another number of arguments
+                answer = NotImplemented
+            if answer is not NotImplemented:
+                return answer
         if weights is None and not check:
             rows = len(args[0]) if argnums is None and args and args[0].__class__ is np.ndarray and args[0].ndim else 0
             try:
@@ -144,6 +152,7 @@ class Program:
             except TypeError:  # another number of arguments: let the long way say what is wrong
                 answer = NotImplemented
             if answer is not NotImplemented:
+                self._recent = (reduce, quick) if argnums is None else self._recent
                 return answer
         with self._lock:
             call = Call(self, args)
