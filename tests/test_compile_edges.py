@@ -302,7 +302,21 @@ def test_check_takes_comparisons_as_numbers():
             k = (-2.0) ** x
         return k * x
 
+    def plain_inside(x):
+        with no_grad():
+            z = 1.0 * (x < 5.0)
+        return x**z
+
+    def on_both_sides(x):
+        with no_grad():
+            z = x**2.0 + (-2.0) ** (x * x)
+        return z + (-2.0) ** (x * x)
+
     assert compile(stopped)([2.0], check=True).tolist() == [8.0]
+    assert compile(plain_inside)([-1.2], check=True).tolist() == [-1.2]
+    assert compile(lambda x: abs(x) ** 0.5 + x**0.5)([4.0, -math.inf], check=True).tolist() == [4.0, math.inf]
+    with pytest.raises(DomainError, match=r"row 0: pow of -2\.0 and 4\.0, no derivative by operand 2"):
+        compile(on_both_sides)([2.0], check=True)
 
 
 def test_check_asks_about_each_point_once(monkeypatch):
@@ -347,13 +361,25 @@ def test_static_arguments_of_all_hashable_kinds():
         cache: dict = dataclasses.field(default_factory=dict, compare=False, hash=False)
         late: int = dataclasses.field(init=False, compare=False)
 
-    loop = ByIdentity([])
-    loop.parts.append(loop)
+    @dataclasses.dataclass(eq=False)
+    class Linked:
+        next: object = None
+
+    loop = Linked()
+    loop.next = loop
     program = compile(lambda x, c: 2.0 * x, static_argnums=1)
     for c in (ByIdentity([1]), loop, WithCache(1), WithCache, None, "text", 1j):
         assert program([1.0, 2.0], c).tolist() == [2.0, 4.0]
     sign = compile(lambda x, c: x * math.copysign(1.0, c.imag), static_argnums=1)
     assert [sign([1.0], complex(0.0, s)).tolist() for s in (0.0, -0.0)] == [[1.0], [-1.0]]
+
+    @dataclasses.dataclass(frozen=True)
+    class Tagged:
+        n: int
+        tag: int = dataclasses.field(default=0, compare=False)
+
+    scaled = compile(lambda x, c: x * (1.0 if c.tag == 0 else 2.0), static_argnums=1)
+    assert [scaled([1.0], Tagged(1, tag)).tolist() for tag in (0, 1, 0)] == [[1.0], [2.0], [1.0]]
 
 
 def test_derivatives_by_one_number_that_all_rows_share():

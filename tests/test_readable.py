@@ -33,6 +33,7 @@ from autodiff import (
     weighted_sum,
     where,
 )
+from autodiff.compiler.labels import name_from
 from autodiff.compiler.versions import Want
 from models import MLP
 from models.losses import cross_entropy, half_squared_error, l2
@@ -501,6 +502,26 @@ def test_names_of_weighted_sums(labels, lines):
     assert [line for line in lines if line in text] == lines
     assert "# layer" not in text
     assert "# δ" not in text
+
+
+def test_labelled_layers_beside_others():
+    """A layer without a label takes a number that no label has; labels of other kinds stay what they are."""
+    W1, W2 = ([[Value(0.1 * i + 0.2 * j) for j in range(2)] for i in range(2)] for _ in range(2))
+
+    def f(x):
+        first = [weighted_sum(w, x) for w in W1]
+        for i, z in enumerate(first, 1):
+            z.label = f"layer1.neuron{i}.z"
+        return sum(weighted_sum(w, [tanh(z) for z in first]) ** 2 for w in W2)
+
+    text = assert_the_text_is_the_program(f, RNG.normal(size=(4, 2))).source
+    assert "# layer 1\n    z1 = W1 @ a0\n" in text
+    assert "# layer 2\n    z2 = W2 @ a1\n" in text
+    for label, name in (
+        ("encoder.weight", "encoder.weight"), ("layer1.neuron3.1", "layer1.neuron3.1"), ("layer2.neuron3.weight1", "W2"),
+        ("neuron3.bias", "b3"), ("neuron1.1", "neuron1.1"), ("layer٣.z", "layer٣.z"), ("", ""), (".", "."), ("w1", "w1"),
+    ):  # fmt: skip
+        assert name_from(label) == name
 
 
 def test_a_network_that_is_applied_twice():

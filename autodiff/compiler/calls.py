@@ -284,16 +284,28 @@ def _is_one(argnums: Any) -> bool:
     return argnums is not None and not isinstance(argnums, (tuple, list))
 
 
-def _exact(x: Any) -> Any:
-    """A key for a static argument: 1, 1.0 and True are equal, as 0.0 and −0.0 are, and may steer differently."""
+def _exact(x: Any, depth: int = 8) -> Any:
+    """A key for a static argument: 1, 1.0 and True are equal, as 0.0 and −0.0 are, and may steer differently.
+
+    So what it is made of counts, as far as that can be hashed, and a few levels down: things may hold each other.
+    """
     inner: Any = ""
-    if isinstance(x, (tuple, frozenset)):
-        inner = (tuple if isinstance(x, tuple) else frozenset)(map(_exact, x))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    elif is_dataclass(x) and not isinstance(x, type) and x.__dataclass_params__.eq:  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-        inner = tuple([_exact(getattr(x, field.name, None)) for field in fields(x) if field.compare])
+    if depth and isinstance(x, (tuple, frozenset)):
+        inner = (tuple if isinstance(x, tuple) else frozenset)([_exact(part, depth - 1) for part in x])  # pyright: ignore[reportUnknownVariableType]
+    elif depth and is_dataclass(x) and not isinstance(x, type):
+        parts = [getattr(x, field.name, None) for field in fields(x)]
+        inner = tuple([_exact(part, depth - 1) if _can_be_hashed(part) else "" for part in parts])
     elif isinstance(x, (float, complex, np.inexact)):
         inner = repr(complex(x))  # pyright: ignore[reportUnknownArgumentType]
     return type(x), x, inner  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def _can_be_hashed(x: Any) -> bool:
+    try:
+        hash(x)
+    except TypeError:
+        return False
+    return True
 
 
 def _as_rows(value: float, gradient: Array, reduce: Reduce) -> tuple[Any, Array]:

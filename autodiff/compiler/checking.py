@@ -77,15 +77,17 @@ def _sample(call: Any, i: int, row: int) -> Any:
 def _first_bad_row(code: Code, call: Any, start: int, stop: int) -> tuple[int | None, str]:
     numbers: dict[int, Array] = {}
     plain: set[int] = set()  # what the eager engine has as plain numbers, and asks for no slope by
-    unasked = {x.number for var in code.vars if var.kind == ir.CONCAT for x in var.vars}  # within no_grad
+    unasked = {x.number for var in code.vars if var.kind == ir.CONCAT for x in var.vars}  # within no_grad alone
+    unasked -= {x.number for var in code.vars if var.kind != ir.CONCAT for x in var.vars}
+    unasked -= {x.number for x in code.outputs if x.__class__ is Var}
     first, problem = math.inf, ""
     with np.errstate(all="ignore"):
         for var in code.vars:
             numbers[var.number] = value = _value(var, numbers, call, start, stop)
+            if var.op in BOOLEAN or (var.vars and all(x.number in plain for x in var.vars)):
+                plain.add(var.number)
             if var.kind != ir.APPLY:
                 continue
-            if var.op in BOOLEAN or all(x.number in plain for x in var.vars):
-                plain.add(var.number)
             wanted = [x.__class__ is Var and x.number not in plain and var.number not in unasked for x in var.args]
             operands = [np.broadcast_to(_given(x, numbers), (stop - start,)) for x in var.args]
             value = np.broadcast_to(value, (stop - start,))
@@ -151,7 +153,7 @@ def _value(var: Var, numbers: dict[int, Array], call: Any, start: int, stop: int
 def _outside(var: Var, operands: list[Any], value: Any) -> Any:
     """Where an operand is outside its domain, or NaN comes of numbers."""
     assert var.op is not None  # as its kind says
-    bad: Any = np.isnan(value)
+    bad: Any = np.isnan(value) & (var.op is not POW)  # which is asked in any case: NumPy has NaN for (−∞)^½
     for x in operands:
         bad = bad & ~np.isnan(x)
     for x, domain in zip(operands, var.op.domains, strict=False):

@@ -30,11 +30,12 @@ def name_from(label: str) -> str:
     """layer1.neuron2.weight3 → W1, layer2.neuron1.z → z2, neuron1.z → z1, loss.p → loss_p (once it is a name)."""
     *path, last = label.split(".")
     base = {"weight": "W", "bias": "b"}.get(stem(last), "")
-    layer = next((m[1] for part in path if (m := re.fullmatch(r"layer(\d+)", part))), "")
-    if layer:
-        return (base or stem(last) or last) + layer
-    if path and (base or stem(path[-1]) == "neuron"):
-        return (base or last) + path[-1][len(path[-1].rstrip("0123456789")) :]
+    layer = next((m[1] for part in path if (m := re.fullmatch(r"layer([0-9]+)", part))), "")
+    if layer and stem(last):
+        return (base or stem(last)) + layer
+    number = path[-1][len(path[-1].rstrip("0123456789")) :] if path else ""
+    if path and stem(last) and (stem(path[-1]) == "neuron" or (base and number)):
+        return (base or last) + number
     return label
 
 

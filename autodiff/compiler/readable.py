@@ -9,6 +9,7 @@ It follows IEEE arithmetic throughout: where the eager sweep takes 0 · ∞ as 0
 
 from __future__ import annotations
 
+import itertools
 import keyword
 import math
 import re
@@ -107,12 +108,12 @@ class Readable:
     def _choose_names(self) -> None:  # noqa: C901, PLR0912 # one case per kind of name
         """Name what a reader looks for: weights, biases, weighted sums, activations, and their δ."""
         code = self.code
-        layer = 0
         forward = [v for v in code.vars[: code.forward] if v.number in self.live]
-        for var in forward:
-            if var.kind != ir.MATMUL:
-                continue
-            layer += 1
+        sums = [v for v in forward if v.kind == ir.MATMUL]
+        given = [_SUM_OF.fullmatch(name_from(v.name)) for v in sums]
+        free = (k for k in itertools.count(1) if not any(found and found[1] == str(k) for found in given))
+        for var, found in zip(sums, given, strict=True):
+            layer = found[1] if found and found[1] else next(free)
             matrix, vector, *bias = var.args
             for x, base in ((matrix, "W"), *((b, "b") for b in bias)):
                 if self._is_parameter(x) and x.number not in self.names:
