@@ -524,6 +524,26 @@ def test_labelled_layers_beside_others():
         assert name_from(label) == name
 
 
+def test_a_neuron_with_one_input():
+    """The course's first one: z = wx + b, a = σ(z), δ."""
+    w, b = Value(0.6, "w"), Value(0.9, "b")
+
+    def f(x, y):
+        z = w * x + b
+        z.label = "z"
+        return half_squared_error(sigmoid(z), y)
+
+    program = assert_the_text_is_the_program(f, np.array([1.0, 2.0]), np.array([0.0, 1.0]))
+    text = program.source.split("def value_and_grad")[1]
+    for line in (
+        "z = w * x + b\n",
+        "a = sigmoid(z)\n",
+        "# δ\n    delta = (a - y) * a * (1.0 - a)\n",
+        "dw = (delta * x).sum()\n",
+    ):
+        assert f"    {line}" in text
+
+
 def test_a_network_that_is_applied_twice():
     """Both times the three formulas, the second one said to be again; derivatives of shared weights are sums."""
     mlp = network(2, 2)

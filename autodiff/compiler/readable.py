@@ -340,7 +340,8 @@ class Readable:
             self._costs = not any(map(self._is_layer, self.code.vars[var.number : self.code.forward]))
             return ["# from the outputs to the cost"] if self._costs else []
         if not first and re.fullmatch(r"delta\d*(_\d+)?", name):
-            return [f"# δ of layer {self.layers.get(name[5:], '')}, and what follows for its weights and biases"]
+            layer = self.layers.get(name[5:], "")
+            return [f"# δ of layer {layer}, and what follows for its weights and biases" if layer else "# δ"]
         return [] if lines else ["# backward" if not first else "# forward"]
 
     def _is_activation(self, var: Var) -> bool:
