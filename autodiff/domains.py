@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+REALS = (Real, Decimal)  # Python's own kinds of real numbers
+
 
 class DomainError(ValueError):
     """An operand lies where the operation, or its derivative, is not a real number."""
@@ -56,7 +58,7 @@ def _is_box(x: Any) -> bool:
 
 
 def _is_real(x: Any) -> bool:
-    return isinstance(x, (Real, Decimal, np.bool_))
+    return isinstance(x, (*REALS, np.bool_))
 
 
 def number(x: Any) -> float:

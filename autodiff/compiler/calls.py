@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
-from decimal import Decimal
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from autodiff.compiler.short import remember_batch, remember_point
 from autodiff.compiler.simplify import live
 from autodiff.compiler.trace import trace
 from autodiff.compiler.versions import KEPT, Trace, Want
-from autodiff.domains import number
+from autodiff.domains import REALS, number
 from autodiff.value import Value
 
 if TYPE_CHECKING:
@@ -329,7 +327,7 @@ def _array(x: Any, name: str) -> Array:
         array = np.asarray(x)
     except ValueError as error:
         raise ValueError(f"{name} is ragged: {error}") from None
-    if array.dtype == object and array.size and all(isinstance(e, (Real, Decimal)) for e in array.flat):
+    if array.dtype == object and array.size and all(isinstance(e, REALS) for e in array.flat):
         array = np.array([number(e) for e in array.flat]).reshape(array.shape)  # integers of any size, fractions
     if array.dtype.kind not in "fiub":
         kind = f"{array.dtype} entries"

@@ -38,9 +38,10 @@ def refuse_domain(code: Code, call: Any) -> None:
     call.program.write_back()  # for the eager engine, which says what is wrong
     if any(x.__class__ is float and math.isnan(x) for var in code.vars for x in var.args):
         _compute_eagerly(call, 0)  # which refuses a constant that is NaN for lying outside a domain
+    wanted = _wanted_slopes(code)
     for start in range(0, call.rows, 4096):
         stop = min(start + 4096, call.rows)
-        row, problem = _first_bad_row(code, call, start, stop)
+        row, problem = _first_bad_row(code, wanted, call, start, stop)
         if row is None:
             continue
         _compute_eagerly(call, row)
@@ -74,24 +75,34 @@ def _sample(call: Any, i: int, row: int) -> Any:
     return array
 
 
-def _first_bad_row(code: Code, call: Any, start: int, stop: int) -> tuple[int | None, str]:
+def _wanted_slopes(code: Code) -> dict[int, list[bool]]:
+    """By which operands of each Var the eager engine asks for a slope: not by plain numbers, nor within no_grad."""
+    stopped = {x.number for var in code.vars if var.kind == ir.CONCAT for x in var.vars}  # within no_grad alone
+    stopped -= {x.number for var in code.vars if var.kind != ir.CONCAT for x in var.vars}
+    stopped -= {x.number for x in code.outputs if x.__class__ is Var}
+    plain: set[int] = set()
+    wanted: dict[int, list[bool]] = {}
+    for var in code.vars:
+        if var.op in BOOLEAN or (var.vars and all(x.number in plain for x in var.vars)):
+            plain.add(var.number)
+        asked = var.number not in stopped
+        wanted[var.number] = [asked and x.__class__ is Var and x.number not in plain for x in var.args]
+    return wanted
+
+
+def _first_bad_row(
+    code: Code, wanted: dict[int, list[bool]], call: Any, start: int, stop: int
+) -> tuple[int | None, str]:
     numbers: dict[int, Array] = {}
-    plain: set[int] = set()  # what the eager engine has as plain numbers, and asks for no slope by
-    unasked = {x.number for var in code.vars if var.kind == ir.CONCAT for x in var.vars}  # within no_grad alone
-    unasked -= {x.number for var in code.vars if var.kind != ir.CONCAT for x in var.vars}
-    unasked -= {x.number for x in code.outputs if x.__class__ is Var}
     first, problem = math.inf, ""
     with np.errstate(all="ignore"):
         for var in code.vars:
             numbers[var.number] = value = _value(var, numbers, call, start, stop)
-            if var.op in BOOLEAN or (var.vars and all(x.number in plain for x in var.vars)):
-                plain.add(var.number)
             if var.kind != ir.APPLY:
                 continue
-            wanted = [x.__class__ is Var and x.number not in plain and var.number not in unasked for x in var.args]
             operands = [np.broadcast_to(_given(x, numbers), (stop - start,)) for x in var.args]
             value = np.broadcast_to(value, (stop - start,))
-            bad = _outside(var, operands, value) | _refused(var, operands, value, wanted)
+            bad = _outside(var, operands, value) | _refused(var, operands, value, wanted[var.number])
             rows = np.flatnonzero(bad)
             if rows.size and rows[0] < first:
                 first = rows[0]
@@ -121,11 +132,13 @@ def _refused(var: Var, operands: list[Array], value: Array, wanted: list[bool]) 
     if not len(rows):
         return bad
     points, which = np.unique([x[rows] for x in operands], axis=1, return_inverse=True)
+    refused = np.zeros(points.shape[1], dtype=bool)
     for k, at in enumerate(points.T.tolist()):
         try:
             op.partials_at(at, op.on_floats(*at), wanted)
         except DomainError:
-            bad[rows[which.ravel() == k]] = True
+            refused[k] = True
+    bad[rows] = refused[which.ravel()]
     return bad
 
 

@@ -75,7 +75,7 @@ class Fast:
         self.slot: dict[int, int] = {}  # by Var
         self.home: dict[int, Callable[[Instance], Array]] = {}  # Vars that live elsewhere: inputs, flat, gradient
         self.flops = 0  # per row; an exponential, a logarithm and the like count as one
-        self.scratch: dict[str, int] = {}  # bytes per row beside the slots, by the name of what has them
+        self.scratch_bytes: dict[str, int] = {}  # bytes per row beside the slots, by the name of what has them
         self._numbers: dict[str, str] = {}
         self.direct = [] if self.layout.long else self._direct()  # results that are written where the caller wants them
         self._free: dict[tuple[Units, bool], list[int]] = {}
@@ -138,13 +138,13 @@ class Fast:
 
     def bytes_per_row(self) -> int:
         """How much memory a row takes."""
-        return 8 * sum(math.prod(units) for units, batched in self.slots if batched) + sum(self.scratch.values())
+        return 8 * sum(math.prod(units) for units, batched in self.slots if batched) + sum(self.scratch_bytes.values())
 
     @property
     def calls(self) -> int:
         """How many NumPy calls a block takes, operations of several steps but erf counted as one."""
-        arithmetic = [step for step in self.steps if not (step[0] == "=" and ".dot(" not in step[2])]  # of Python's own
-        return sum(Erf.CALLS if function.startswith("erf") else 1 for function, *_ in arithmetic)
+        of_numpy = [step[0] for step in self.steps if step[0] != "=" or ".dot(" in step[2]]  # not Python's arithmetic
+        return sum(Erf.CALLS if function.startswith("erf") else 1 for function in of_numpy)
 
     # Memory.
 
@@ -371,7 +371,7 @@ class Fast:
                 return instance.scratch(var.number, (instance.rows, var.size))
 
             turned = self._bind(f"q{var.number}", scratch)
-            self.scratch[turned] = 8 * var.size
+            self.scratch_bytes[turned] = 8 * var.size
             back = self._bind(f"u{var.number}", lambda instance: scratch(instance).T)
             self._bind(name, lambda instance: instance.matrix(matrix).T)
             self.steps.append(("dot", f"{self._name(vector)}.T", name, turned))
@@ -436,7 +436,7 @@ class Fast:
             self._allocate(var)
         if len(x.units) <= 1 and x.kind != ir.EXPAND:
             ones = self._bind("ones", lambda instance: np.ones(instance.rows))
-            self.scratch[ones] = 8
+            self.scratch_bytes[ones] = 8
             out = self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(var.units))
             self._call("dot", self._name(x), ones, out)
         else:
@@ -539,7 +539,7 @@ class Fast:
         elif op is OPS["erf"]:
             shape = "_".join(map(str, var.units)) + "_rows" * var.batched  # one scratch for all that have it
             erf = self._bind(f"erf{shape}", lambda instance: Erf(instance.array(var).shape))
-            self.scratch[erf] = Erf.BYTES * var.size * var.batched
+            self.scratch_bytes[erf] = Erf.BYTES * var.size * var.batched
             self._call(erf, names[0], v)
         elif op is GUARDED or not isinstance(array, np.ufunc):
             self._call(self._bind(f"op{len(self.bound)}", lambda _: functools.partial(_into, op)), *names, out=v)
@@ -563,7 +563,7 @@ class Fast:
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args
         boolean = self._bind(f"w{var.number}", lambda instance: np.empty(instance.array(var).shape, dtype=bool))
-        self.scratch[boolean] = var.size * var.batched
+        self.scratch_bytes[boolean] = var.size * var.batched
         if condition.__class__ is Var and condition.op in BOOLEAN:
             name = f"_{condition.op.array.__name__}"
             self.bound.setdefault(name, lambda _: condition.op.array)

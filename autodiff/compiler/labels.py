@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
 
 def common_label(labels: Sequence[str]) -> str:
@@ -15,15 +14,17 @@ def common_label(labels: Sequence[str]) -> str:
     >>> common_label(["layer1.neuron1.z", "layer2.neuron1.z"])  # no layer has both
     ''
     """
-    columns = list(zip(*[label.split(".") for label in labels], strict=False))
+    paths = [label.split(".") for label in labels]
+    if len(set(map(len, paths))) > 1:
+        return ""
     shared: list[str] = []
-    for column in columns:
+    for column in zip(*paths, strict=True):
         stems = {stem(part) for part in column}
         alike = len(set(column)) == 1
         if len(stems) > 1 or (not alike and (stems == {"layer"} or not stems - {""})):
             return ""
         shared.append(column[0] if alike else stems.pop())
-    return "" if any(a.count(".") != b.count(".") for a, b in pairwise(labels)) else ".".join(shared)
+    return ".".join(shared)
 
 
 def name_from(label: str) -> str:
@@ -33,7 +34,7 @@ def name_from(label: str) -> str:
     layer = next((m[1] for part in path if (m := re.fullmatch(r"layer([0-9]+)", part))), "")
     if layer and stem(last):
         return (base or stem(last)) + layer
-    number = path[-1][len(path[-1].rstrip("0123456789")) :] if path else ""
+    number = re.findall(r"[0-9]*$", path[-1])[0] if path else ""
     if path and stem(last) and (stem(path[-1]) == "neuron" or (base and number)):
         return (base or last) + number
     return label

@@ -152,7 +152,8 @@ class Program:
             except TypeError:  # another number of arguments: let the long way say what is wrong
                 answer = NotImplemented
             if answer is not NotImplemented:
-                self._recent = (reduce, quick) if argnums is None else self._recent
+                if argnums is None:
+                    self._recent = reduce, quick
                 return answer
         with self._lock:
             call = Call(self, args)

@@ -352,7 +352,8 @@ class Readable:
 
     def _is_layer(self, var: Var) -> bool:
         """Whether it is the weighted sums of a layer: a matrix product, or one neuron's sum that has their name."""
-        return var.kind == ir.MATMUL or bool(re.fullmatch(r"z\d+(_\d+)?", self.names.get(var.number, "")))
+        found = _SUM_OF.fullmatch(self.names.get(var.number, ""))
+        return var.kind == ir.MATMUL or bool(found and found[1])
 
     def text(self, x: Any, strength: float = 0) -> str:
         """The text of an operand, in brackets where it binds less than `strength`."""

@@ -97,11 +97,9 @@ class Reverse:
         if len(handed) == 1 and var.kind != FLAT and (handed[0][0].__class__ is Var or var.kind != INPUT):
             delta, (start, strides, units) = handed[0]
             if start.__class__ is int and start == 0 and math.prod(units) == var.size and strides == contiguous(units):
-                if delta.__class__ is not Var:
-                    return delta
                 return (
                     self.code.expand(delta, var.units)
-                    if delta.units == ()
+                    if delta.__class__ is float or delta.units == ()
                     else self.code.view(self.code.expand(delta, units), 0, contiguous(var.units), var.units)
                 )
         places = [(0, contiguous(var.units), var.units) if place is None else place for _, place in handed]

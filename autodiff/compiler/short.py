@@ -61,17 +61,15 @@ def remember_batch(call: Call, reduce: Reduce) -> None:
     if block < rows and not trace.parameters:  # several threads may share the blocks
         return
     (output,) = version.fast.code.outputs
-    ones: dict[int, Any] = {}  # one of each length
-    blocks: list[tuple[Any, ...]] = []
-    for start in range(0, rows, block):
-        n = min(block, rows - start)
+    parts = [slice(start, min(start + block, rows)) for start in range(0, rows, block)]
+    made: dict[int, tuple[Any, ...]] = {}  # what blocks of one length share
+    for n in {part.stop - part.start for part in parts}:
         instance = version.instance(n)
         values = fetch(instance, output)
         if np.shape(values) != (n,):
             return
-        blocks.append(
-            (slice(start, start + n), instance.run, values, ones.setdefault(n, np.ones(n)), instance.gradient)
-        )
+        made[n] = instance.run, values, np.ones(n), instance.gradient
+    blocks = [(part, *made[part.stop - part.start]) for part in parts]
     names = [f"x{i}" for i in range(len(call.args))]
     checks = " or ".join(f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names)
     several = len(blocks) > 1
