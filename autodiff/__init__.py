@@ -16,7 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from autodiff.backward import topological_order
-from autodiff.domains import Domain, DomainError
+from autodiff.domains import Domain
+from autodiff.errors import DomainError, NoDerivativeError, RenderError, TraceError, WrongDerivativeError
 from autodiff.explanations import anomalies, explain
 from autodiff.functions import leaky_relu, logsumexp, mean, softmax, total, weighted_sum
 from autodiff.grad_mode import no_grad
@@ -59,7 +60,7 @@ from autodiff.transforms import grad, hessian, hvp, jacobian, jvp, value_and_gra
 from autodiff.value import Value
 
 if TYPE_CHECKING:
-    from autodiff.compiler import Program, TraceError, compile
+    from autodiff.compiler import Program, compile
     from autodiff.pictures import draw, stepper
 
 __version__ = "0.1.0"
@@ -68,10 +69,13 @@ __all__ = [
     "OPS",
     "Domain",
     "DomainError",
+    "NoDerivativeError",
     "Op",
     "Program",
+    "RenderError",
     "TraceError",
     "Value",
+    "WrongDerivativeError",
     "acos",
     "acosh",
     "anomalies",
@@ -127,7 +131,6 @@ __all__ = [
 
 _LOADED_WHEN_ASKED_FOR = {
     "Program": "autodiff.compiler",
-    "TraceError": "autodiff.compiler",
     "compile": "autodiff.compiler",
     "draw": "autodiff.pictures",
     "stepper": "autodiff.pictures",

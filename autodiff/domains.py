@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.errors import DomainError as DomainError  # noqa: PLC0414 # it lived here, and is imported from here
+
 REALS = (Real, Decimal)  # Python's own kinds of real numbers
-
-
-class DomainError(ValueError):
-    """An operand lies where the operation, or its derivative, is not a real number."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 
 from autodiff import forwards
-from autodiff.domains import Domain, DomainError, is_array, number, real_array, unbox
+from autodiff.domains import Domain, is_array, number, real_array, unbox
+from autodiff.errors import DomainError
 
 Rule = Callable[..., Any]  # floats, Values or arrays in, the same kind out
 _OBJECT = np.dtype(object)

@@ -12,7 +12,7 @@ from typing import Any
 
 from autodiff import grad_mode
 from autodiff.backward import topological_order
-from autodiff.domains import DomainError
+from autodiff.errors import DomainError
 from autodiff.naming import describe, plain
 
 Partials = Callable[[Any], Sequence[Any]]

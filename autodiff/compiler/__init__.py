@@ -7,6 +7,6 @@ goes from `trace` straight to a `tape`, which is written from `recipes`.
 """
 
 from autodiff.compiler.program import Program, compile
-from autodiff.compiler.trace import TraceError
+from autodiff.errors import TraceError
 
 __all__ = ["Program", "TraceError", "compile"]

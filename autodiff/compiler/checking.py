@@ -9,7 +9,7 @@ import numpy as np
 
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import BOOLEAN, Code, Var
-from autodiff.domains import DomainError
+from autodiff.errors import DomainError
 from autodiff.ops import OPS
 from autodiff.value import Value
 

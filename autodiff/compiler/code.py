@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.trace import RELATIONS
-from autodiff.domains import DomainError
+from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
 
 Units = tuple[int, ...]

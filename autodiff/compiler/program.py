@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from autodiff.compiler.calls import Call, Reduce
 from autodiff.compiler.readable import Readable
-from autodiff.compiler.trace import TraceError
 from autodiff.compiler.versions import Trace, Want
 from autodiff.domains import unbox
+from autodiff.errors import TraceError
 from autodiff.propagation import propagate
 from autodiff.transforms import jvp
 from autodiff.value import Value

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from autodiff.compiler.graph import Graph, Term
-from autodiff.domains import DomainError
+from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
 
 _ADD, _SUB, _MUL, _DIV, _POW = (OPS[name] for name in ("add", "sub", "mul", "div", "pow"))

@@ -27,15 +27,12 @@ from autodiff import grad_mode, ufuncs
 from autodiff.compiler.graph import Graph, Input
 from autodiff.compiler.simplify import shorter
 from autodiff.domains import is_array, number, unbox
+from autodiff.errors import TraceError
 from autodiff.naming import describe
 from autodiff.ops import OPS, Op
 from autodiff.value import Recorded, Value
 
 _PASSED_OVER = {"autodiff", "copy", "numpy"}  # an error names the line that called into these
-
-
-class TraceError(TypeError):
-    """A function asked for the number of a stand-in while it was traced for `compile`."""
 
 
 def _never(*_: Any) -> float:

@@ -8,11 +8,12 @@
 True
 """
 
+from autodiff.errors import RenderError
 from autodiff.pictures.animation import animate, frames
 from autodiff.pictures.geometry import Box, Curve, Layout, layout, node_names
 from autodiff.pictures.graph import draw
 from autodiff.pictures.picture import Picture
-from autodiff.pictures.rendering import RenderError, render
+from autodiff.pictures.rendering import render
 from autodiff.pictures.walk import stepper
 
 __all__ = [

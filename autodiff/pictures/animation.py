@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
+from autodiff.errors import RenderError
 from autodiff.pictures import film, gif, player, rendering
 from autodiff.pictures.geometry import layout
 from autodiff.pictures.graph import Options, Plan, plan
 from autodiff.pictures.picture import Picture
-from autodiff.pictures.rendering import RenderError
 from autodiff.pictures.scene import Scene
 from autodiff.pictures.style import font, markup, shorten
 from autodiff.pictures.sweeping import State, steps

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import graphviz  # pyright: ignore[reportMissingTypeStubs] # it has none
 
+from autodiff.errors import RenderError
 from autodiff.pictures import rendering
-from autodiff.pictures.rendering import RenderError
 
 NOTEBOOK_TIMEOUT = 20.0  # seconds that a cell may take to show a picture
 

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from autodiff.errors import RenderError
+
 TIMEOUT = 60.0  # seconds for one layout
 _DAY = 86_400.0  # longer waits overflow in some systems
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
@@ -28,10 +30,6 @@ from pygraphviz import AGraph
 source = sys.stdin.buffer.read().decode()
 sys.stdout.buffer.write(AGraph(string=source).draw(format=sys.argv[1], prog=sys.argv[2]))
 """
-
-
-class RenderError(RuntimeError):
-    """No image came out: there is no Graphviz, or it failed, or it took too long. The message says what to do."""
 
 
 class HasSource(Protocol):

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from autodiff.errors import WrongDerivativeError
 from autodiff.testing.checking import Report, gradcheck
-from autodiff.testing.failures import WrongDerivativeError
 from autodiff.testing.perceptrons import Network
 from autodiff.testing.sources import Expression
 

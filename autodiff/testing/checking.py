@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from autodiff.errors import NoDerivativeError
 from autodiff.grad_mode import recording
 from autodiff.naming import describe
 from autodiff.propagation import partials_as_values, propagate
@@ -16,7 +17,7 @@ from autodiff.testing.duals import through_duals
 from autodiff.testing.failures import wrong
 from autodiff.testing.gradients import check_gradient, check_hessian
 from autodiff.testing.graphs import Graph
-from autodiff.testing.oracles import EPSILON, ORACLES, Estimate, NoDerivativeError, central_differences
+from autodiff.testing.oracles import EPSILON, ORACLES, Estimate, central_differences
 from autodiff.testing.partials import HALF_THE_DIGITS, TINY, check_partials, check_second_partials
 from autodiff.testing.reproductions import Program, reproduction
 from autodiff.value import Value
@@ -74,7 +75,7 @@ def gradcheck(
     >>> gradcheck(cube, 2.0)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
       ...
-    autodiff.testing.failures.WrongDerivativeError: cube: its partial by operand 1 is wrong
+    autodiff.errors.WrongDerivativeError: cube: its partial by operand 1 is wrong
       at cube(2.0)
       the rule gives 8.0
       complex step gives 12.0 (± ...)

@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff.domains import is_array, number, unbox
+from autodiff.errors import NoDerivativeError
 from autodiff.methods import Methods
 from autodiff.ops import OPS, Op
-from autodiff.testing.oracles import DUAL, EPSILON, Estimate, NoDerivativeError, partial_of
+from autodiff.testing.oracles import DUAL, EPSILON, Estimate, partial_of
 
 
 class Dual(Methods):

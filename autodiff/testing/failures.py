@@ -7,76 +7,36 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff.backward import topological_order
+from autodiff.errors import WrongDerivativeError, restored
 from autodiff.testing.oracles import Estimate
 from autodiff.testing.sketches import sketch
 
+_restored = restored  # pickles written before 0.2 call it here
 
-class WrongDerivativeError(AssertionError):
-    """A derivative that an oracle contradicts.
 
-    `operation` and `operand` (counted from 1) name the rule at fault, or the function and its input; `point` is where,
-    `found` and `expected` are the two numbers, `ratio` the first over the second (NaN where the right one is 0);
-    `oracle` and `bound` say who knew and to what error. `draw()` gives the picture of the graph, `sketch()` the same as
-    text.
-    """
+def sketched(error: WrongDerivativeError) -> str:
+    """Return the graph that an error recorded as text, the node at fault marked."""
+    return "" if error.root is None else sketch(error.root, mark=error.node)
 
-    def __init__(self, message: str, reproduction: Callable[[], str] | str, **fields: Any) -> None:
-        super().__init__(message)
-        self._message, self._reproduction, self._fields = message, reproduction, fields
-        self.operation: str = fields["operation"]
-        self.operand: int = fields["operand"]
-        self.point: tuple[float, ...] = fields["point"]
-        self.found: float = fields["found"]
-        self.expected: float = fields["expected"]
-        self.oracle: str = fields["oracle"]
-        self.bound: float = fields["bound"]
-        self.root: Any = fields["root"]
-        self.node: Any = fields["node"]
 
-    def __reduce__(self) -> Any:  # the graph stays behind: an operation of one's own need not be something pickle takes
-        return _restored, (self._message, self.reproduction, {**self._fields, "root": None, "node": None})
+def drawn(error: WrongDerivativeError) -> Any:
+    """Return the graph that an error recorded as a picture, the node at fault labelled as such."""
+    from autodiff.pictures import draw
 
-    def __str__(self) -> str:
-        program = "".join(f"    {line}\n" if line else "\n" for line in self.reproduction.splitlines())
-        return f"{self._message}\n  reproduce it with\n{program}".rstrip("\n")
-
-    @property
-    def reproduction(self) -> str:
-        """A program that fails the same way; written when it is first read."""
-        if not isinstance(self._reproduction, str):
-            self._reproduction = self._reproduction()
-        return self._reproduction
-
-    @property
-    def ratio(self) -> float:
-        """Found over expected."""
-        return self.found / self.expected if self.expected else float("nan")
-
-    def sketch(self) -> str:
-        """The recorded graph as text, the node at fault marked; "" where nothing was recorded."""
-        return "" if self.root is None else sketch(self.root, mark=self.node)
-
-    def draw(self) -> Any:
-        """The recorded graph as a picture, a graphviz.Digraph, the node at fault labelled as such.
-
-        Raises ValueError where nothing was recorded.
-        """
-        from autodiff.pictures import draw
-
-        if self.root is None:
-            raise ValueError(f"{self.operation} recorded no graph to draw: it does not compute with Values")
-        label = "" if self.node is None else self.node.label
-        if self.node is not None:
-            self.node.label = f"{label} (wrong by operand {self.operand})".strip()
-        try:
-            twin = copy.deepcopy(self.root)  # whose leaves can be swept into: yours may hold gradients
-        finally:
-            if self.node is not None:
-                self.node.label = label
-        for node in topological_order(twin):
-            node.zero_grad()
-        twin.backward()
-        return draw(twin)
+    if error.root is None:
+        raise ValueError(f"{error.operation} recorded no graph to draw: it does not compute with Values")
+    label = "" if error.node is None else error.node.label
+    if error.node is not None:
+        error.node.label = f"{label} (wrong by operand {error.operand})".strip()
+    try:
+        twin = copy.deepcopy(error.root)  # whose leaves can be swept into: yours may hold gradients
+    finally:
+        if error.node is not None:
+            error.node.label = label
+    for node in topological_order(twin):
+        node.zero_grad()
+    twin.backward()
+    return draw(twin)
 
 
 def wrong(
@@ -104,7 +64,3 @@ def wrong(
         reproduction, operation=operation, operand=operand, point=tuple(point), found=found, expected=truth.value,
         oracle=truth.oracle, bound=truth.bound, root=root, node=node,
     )  # fmt: skip
-
-
-def _restored(message: str, reproduction: str, fields: dict[str, Any]) -> WrongDerivativeError:
-    return WrongDerivativeError(message, reproduction, **fields)

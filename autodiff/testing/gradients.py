@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.errors import NoDerivativeError
 from autodiff.grad_mode import recording
 from autodiff.propagation import propagate
 from autodiff.testing.arguments import call, numbers_in, place, shaped
@@ -20,7 +21,6 @@ from autodiff.testing.graphs import Graph
 from autodiff.testing.oracles import (
     EPSILON,
     Estimate,
-    NoDerivativeError,
     central_differences,
     complex_step_of_code,
     sides_differ,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from autodiff.errors import NoDerivativeError
 from autodiff.ops import OPS, Op
 from autodiff.testing.continuations import continuation
 from autodiff.testing.definitions import DIGITS, context, definition, installed
@@ -25,10 +26,6 @@ _RATIO = 1.6  # of one step to the next
 _UNDERFLOW = sys.float_info.min  # what a product beside the real axis may lose
 COMPLEX_STEP, MANY_DIGITS, DUAL, DIFFERENCES = "complex step", "mpmath", "dual numbers", "central differences"
 ORACLES = (COMPLEX_STEP, MANY_DIGITS, DUAL, DIFFERENCES)  # the order in which they are asked
-
-
-class NoDerivativeError(ValueError):
-    """No oracle can tell a derivative here: a kink, the edge of a domain, or noise."""
 
 
 @dataclass(frozen=True, slots=True)

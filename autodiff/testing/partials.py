@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
+from autodiff.errors import NoDerivativeError
 from autodiff.ops import Op
 from autodiff.propagation import propagate
 from autodiff.testing.failures import wrong
@@ -19,7 +20,6 @@ from autodiff.testing.graphs import Graph
 from autodiff.testing.oracles import (
     EPSILON,
     Estimate,
-    NoDerivativeError,
     central_differences,
     partial_in_many_digits,
     partial_of,

@@ -1,0 +1,108 @@
+"""Every exception class of the package, and which to catch for what.
+
+    Exception
+    ├── ValueError
+    │   ├── DomainError            an operand lies outside an operation's domain, or where it has no derivative
+    │   └── NoDerivativeError      a test oracle finds a kink, the edge of a domain, or noise
+    ├── TypeError
+    │   └── TraceError             a function that `compile` traces asks for a number it does not have yet
+    ├── RuntimeError
+    │   └── RenderError            Graphviz is missing, failed or took too long; DOT text still works
+    └── AssertionError
+        └── WrongDerivativeError   `gradcheck` contradicts a derivative
+
+There is no common base: each class is a kind of the built-in exception that callers already catch. Arguments of the
+wrong kind raise a plain TypeError, those with a wrong value a plain ValueError, before anything has changed; numbers
+beyond the largest float raise OverflowError. All five names can be imported from `autodiff`. Training has classes of
+its own, drawn in the same way in `models`.
+
+>>> from autodiff import DomainError, Value
+>>> try:
+...     Value(-0.5, "p").log()
+... except DomainError as error:
+...     print(error)
+log of -0.5, outside (0, ∞), in 'p'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class DomainError(ValueError):
+    """An operand lies where the operation, or its derivative, is not a real number."""
+
+
+class TraceError(TypeError):
+    """A function asked for the number of a stand-in while it was traced for `compile`."""
+
+
+class RenderError(RuntimeError):
+    """No image came out: there is no Graphviz, or it failed, or it took too long. The message says what to do."""
+
+
+class NoDerivativeError(ValueError):
+    """No oracle can tell a derivative here: a kink, the edge of a domain, or noise."""
+
+
+class WrongDerivativeError(AssertionError):
+    """A derivative that an oracle contradicts.
+
+    `operation` and `operand` (counted from 1) name the rule at fault, or the function and its input; `point` is where,
+    `found` and `expected` are the two numbers, `ratio` the first over the second (NaN where the right one is 0);
+    `oracle` and `bound` say who knew and to what error. `draw()` gives the picture of the graph, `sketch()` the same as
+    text.
+    """
+
+    def __init__(self, message: str, reproduction: Callable[[], str] | str, **fields: Any) -> None:
+        super().__init__(message)
+        self._message, self._reproduction, self._fields = message, reproduction, fields
+        self.operation: str = fields["operation"]
+        self.operand: int = fields["operand"]
+        self.point: tuple[float, ...] = fields["point"]
+        self.found: float = fields["found"]
+        self.expected: float = fields["expected"]
+        self.oracle: str = fields["oracle"]
+        self.bound: float = fields["bound"]
+        self.root: Any = fields["root"]
+        self.node: Any = fields["node"]
+
+    def __reduce__(self) -> Any:  # the graph stays behind: an operation of one's own need not be something pickle takes
+        return restored, (self._message, self.reproduction, {**self._fields, "root": None, "node": None})
+
+    def __str__(self) -> str:
+        program = "".join(f"    {line}\n" if line else "\n" for line in self.reproduction.splitlines())
+        return f"{self._message}\n  reproduce it with\n{program}".rstrip("\n")
+
+    @property
+    def reproduction(self) -> str:
+        """A program that fails the same way; written when it is first read."""
+        if not isinstance(self._reproduction, str):
+            self._reproduction = self._reproduction()
+        return self._reproduction
+
+    @property
+    def ratio(self) -> float:
+        """Found over expected."""
+        return self.found / self.expected if self.expected else float("nan")
+
+    def sketch(self) -> str:
+        """Return the recorded graph as text, the node at fault marked; "" where nothing was recorded."""
+        from autodiff.testing import failures  # far above this module, and only needed when somebody looks
+
+        return failures.sketched(self)
+
+    def draw(self) -> Any:
+        """Return a picture of the recorded graph, a graphviz.Digraph, the node at fault labelled as such.
+
+        Raises ValueError where nothing was recorded.
+        """
+        from autodiff.testing import failures
+
+        return failures.drawn(self)
+
+
+def restored(message: str, reproduction: str, fields: dict[str, Any]) -> WrongDerivativeError:
+    """Return the error that a pickle describes."""
+    return WrongDerivativeError(message, reproduction, **fields)
