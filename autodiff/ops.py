@@ -2,8 +2,8 @@
 
 A row says everything the rest of the package knows of an operation: how it computes on floats and on
 arrays, the partial derivative by each operand, where it is defined and where it has a kink. The engine,
-`gradcheck`, the property tests, the pictures and the documentation all read these rows, so a new
-operation is one more `Op(...)`:
+`gradcheck`, the property tests, the pictures and the documentation all read these rows. An operation of your own
+is one more `Op(...)`:
 
 >>> cube = Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))
 >>> cube(2.0)
@@ -11,6 +11,9 @@ operation is one more `Op(...)`:
 
 Partials take the operands and then the result. They are written with plain operators and with other
 rows, so the same text serves floats, arrays, and Values: the derivative of a derivative comes for free.
+
+A built-in operation is one more `row(...)`, which enters `OPS`. Bound to its own name it is a function of the package,
+`autodiff.exp`; operators, and rows that are called by a function with a signature of its own, are bound in capitals.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import reduce
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -154,10 +157,6 @@ class Op:
         return f"{shown}, in {', '.join(named)}" if named else shown
 
 
-def _row(name: str) -> Op:
-    return OPS[name]
-
-
 def _pick(condition: Any, a: Any, b: Any) -> Any:
     """`a` where the condition holds, else `b`: Python's own choice for one number, `where` for arrays and Values."""
     return (a if condition else b) if type(condition) is bool else where(condition, a, b)
@@ -222,14 +221,6 @@ def _itself(a: Any) -> Any:
     return a
 
 
-def _hypot_kink(a: Any, b: Any) -> Any:  # the row itself, which has its name only below the table
-    return hypot(a, b)
-
-
-def _atan2_kink(a: Any, b: Any) -> Any:  # the origin, and the jump across the negative axis
-    return _pick(b > 0.0, hypot(a, b), a)
-
-
 def _softmax_at(xs: Sequence[Any], r: Any) -> Sequence[Any]:
     """The slopes of r = logsumexp(xs), e^(x - r) for each x."""
     return [exp(x - r) for x in xs]
@@ -245,102 +236,84 @@ _LOG2_E, _LOG10_E, _ERF = math.log2(math.e), math.log10(math.e), 2.0 / math.sqrt
 _REAL, _NOT_ZERO, _POSITIVE = Domain("(-∞, ∞)"), Domain("(-∞, ∞)", without=0.0), Domain("(0, ∞)")
 _POWERS = "a base above 0, a base 0 with an exponent ≥ 0, or a base below 0 with an integer as exponent"
 
+_table: dict[str, Op] = {}
+OPS: Mapping[str, Op] = MappingProxyType(_table)
+
+
+def row(name: str, *columns: Any, **more: Any) -> Op:
+    """Enter an operation into the table and return it; the arguments are those of `Op`."""
+    op = _table[name] = Op(name, *columns, **more)
+    return op
+
+
+def _row(name: str) -> Op:  # how a pickle finds it again
+    return OPS[name]
+
+
 # Columns: name, symbol, forward on floats, forward on arrays; partials, one per operand; then domains, kink, condition.
 # Comparisons are turned so that NaN, which no comparison holds for, comes out as NaN.
 # fmt: off
-_ROWS = (
-    Op("add", "+", lambda a, b: a + b, np.add,          (lambda a, b, r: 1.0, lambda a, b, r: 1.0)),
-    Op("sub", "-", lambda a, b: a - b, np.subtract,     (lambda a, b, r: 1.0, lambda a, b, r: -1.0)),
-    Op("mul", "*", lambda a, b: a * b, np.multiply,     (lambda a, b, r: b, lambda a, b, r: a)),
-    Op("div", "/", lambda a, b: a / b, np.divide,       (lambda a, b, r: 1.0 / b, lambda a, b, r: -r / b), (_REAL, _NOT_ZERO)),
-    Op("pow", "**", math.pow, np.power,                 (_power_slope,
-                                                         lambda a, b, r: r * log(_pick(r == 0.0, 1.0, a))), condition=_POWERS),
+ADD = row("add", "+", lambda a, b: a + b, np.add,          (lambda a, b, r: 1.0, lambda a, b, r: 1.0))
+SUB = row("sub", "-", lambda a, b: a - b, np.subtract,     (lambda a, b, r: 1.0, lambda a, b, r: -1.0))
+MUL = row("mul", "*", lambda a, b: a * b, np.multiply,     (lambda a, b, r: b, lambda a, b, r: a))
+DIV = row("div", "/", lambda a, b: a / b, np.divide,       (lambda a, b, r: 1.0 / b, lambda a, b, r: -r / b), (_REAL, _NOT_ZERO))
+POW = row("pow", "**", math.pow, np.power,                 (_power_slope,
+                                                         lambda a, b, r: r * log(_pick(r == 0.0, 1.0, a))), condition=_POWERS)
 
-    Op("pos",   "+",     lambda a: a,  np.positive,     (lambda a, r: 1.0,)),
-    Op("neg",   "-",     lambda a: -a, np.negative,     (lambda a, r: -1.0,)),
-    Op("abs",   "abs",   math.fabs,        np.abs,          (lambda a, r: sign(a),), kink=_itself),
-    Op("sign",  "sign",  forwards.sign,        np.sign,         (lambda a, r: 0.0,), kink=_itself),
-    Op("exp",   "exp",   math.exp,     np.exp,          (lambda a, r: r,)),
-    Op("expm1", "expm1", math.expm1,   np.expm1,        (lambda a, r: exp(a),)),
-    Op("log",   "log",   math.log,     np.log,          (lambda a, r: 1.0 / a,), (_POSITIVE,)),
-    Op("log1p", "log1p", math.log1p,   np.log1p,        (lambda a, r: 1.0 / (1.0 + a),), (Domain("(-1, ∞)"),)),
-    Op("log2",  "log2",  math.log2,    np.log2,         (lambda a, r: _LOG2_E / a,), (_POSITIVE,)),
-    Op("log10", "log10", math.log10,   np.log10,        (lambda a, r: _LOG10_E / a,), (_POSITIVE,)),
-    Op("sqrt",  "√",     math.sqrt,    np.sqrt,         (lambda a, r: 0.5 / r,), (Domain("[0, ∞)"),)),
-    Op("sin",   "sin",   math.sin,     np.sin,          (lambda a, r: cos(a),), (_REAL,)),
-    Op("cos",   "cos",   math.cos,     np.cos,          (lambda a, r: -sin(a),), (_REAL,)),
-    Op("tan",   "tan",   math.tan,     np.tan,          (lambda a, r: 1.0 + r * r,), (_REAL,)),
-    Op("asin",  "asin",  math.asin,    np.arcsin,       (lambda a, r: 1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),)),
-    Op("acos",  "acos",  math.acos,    np.arccos,       (lambda a, r: -1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),)),
-    Op("atan",  "atan",  math.atan,    np.arctan,       (lambda a, r: 1.0 / hypot(a, 1.0) / hypot(a, 1.0),)),
-    Op("sinh",  "sinh",  math.sinh,    np.sinh,         (lambda a, r: cosh(a),)),
-    Op("cosh",  "cosh",  math.cosh,    np.cosh,         (lambda a, r: sinh(a),)),
-    Op("tanh",  "tanh",  math.tanh,    np.tanh,         (_sech_squared,)),
-    Op("asinh", "asinh", math.asinh,   np.arcsinh,      (lambda a, r: 1.0 / hypot(a, 1.0),)),
-    Op("acosh", "acosh", math.acosh,   np.arccosh,      (lambda a, r: 1.0 / sqrt(a - 1.0) / sqrt(a + 1.0),), (Domain("[1, ∞)"),)),
-    Op("atanh", "atanh", math.atanh,   np.arctanh,      (lambda a, r: 1.0 / ((1.0 - a) * (1.0 + a)),), (Domain("(-1, 1)"),)),
-    Op("erf",   "erf",   math.erf,     forwards.erf_array,      (lambda a, r: _ERF * _bell(a),)),
-    Op("atan2", "atan2", math.atan2,   np.arctan2,      (lambda a, b, r: _turning(b, a), lambda a, b, r: -_turning(a, b)), kink=_atan2_kink),
-    Op("hypot", "hypot", math.hypot,   np.hypot,        (lambda a, b, r: _cosine(a, b), lambda a, b, r: _cosine(b, a)), kink=_hypot_kink),
+POS   = row("pos",   "+",     lambda a: a,  np.positive,     (lambda a, r: 1.0,))
+NEG   = row("neg",   "-",     lambda a: -a, np.negative,     (lambda a, r: -1.0,))
+ABS   = row("abs",   "abs",   math.fabs,        np.abs,          (lambda a, r: sign(a),), kink=_itself)
+sign  = row("sign",  "sign",  forwards.sign,        np.sign,         (lambda a, r: 0.0,), kink=_itself)
+exp   = row("exp",   "exp",   math.exp,     np.exp,          (lambda a, r: r,))
+expm1 = row("expm1", "expm1", math.expm1,   np.expm1,        (lambda a, r: exp(a),))
+log   = row("log",   "log",   math.log,     np.log,          (lambda a, r: 1.0 / a,), (_POSITIVE,))
+log1p = row("log1p", "log1p", math.log1p,   np.log1p,        (lambda a, r: 1.0 / (1.0 + a),), (Domain("(-1, ∞)"),))
+log2  = row("log2",  "log2",  math.log2,    np.log2,         (lambda a, r: _LOG2_E / a,), (_POSITIVE,))
+log10 = row("log10", "log10", math.log10,   np.log10,        (lambda a, r: _LOG10_E / a,), (_POSITIVE,))
+sqrt  = row("sqrt",  "√",     math.sqrt,    np.sqrt,         (lambda a, r: 0.5 / r,), (Domain("[0, ∞)"),))
+sin   = row("sin",   "sin",   math.sin,     np.sin,          (lambda a, r: cos(a),), (_REAL,))
+cos   = row("cos",   "cos",   math.cos,     np.cos,          (lambda a, r: -sin(a),), (_REAL,))
+tan   = row("tan",   "tan",   math.tan,     np.tan,          (lambda a, r: 1.0 + r * r,), (_REAL,))
+asin  = row("asin",  "asin",  math.asin,    np.arcsin,       (lambda a, r: 1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),))
+acos  = row("acos",  "acos",  math.acos,    np.arccos,       (lambda a, r: -1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),))
+atan  = row("atan",  "atan",  math.atan,    np.arctan,       (lambda a, r: 1.0 / hypot(a, 1.0) / hypot(a, 1.0),))
+sinh  = row("sinh",  "sinh",  math.sinh,    np.sinh,         (lambda a, r: cosh(a),))
+cosh  = row("cosh",  "cosh",  math.cosh,    np.cosh,         (lambda a, r: sinh(a),))
+tanh  = row("tanh",  "tanh",  math.tanh,    np.tanh,         (_sech_squared,))
+asinh = row("asinh", "asinh", math.asinh,   np.arcsinh,      (lambda a, r: 1.0 / hypot(a, 1.0),))
+acosh = row("acosh", "acosh", math.acosh,   np.arccosh,      (lambda a, r: 1.0 / sqrt(a - 1.0) / sqrt(a + 1.0),), (Domain("[1, ∞)"),))
+atanh = row("atanh", "atanh", math.atanh,   np.arctanh,      (lambda a, r: 1.0 / ((1.0 - a) * (1.0 + a)),), (Domain("(-1, 1)"),))
+erf   = row("erf",   "erf",   math.erf,     forwards.erf_array,      (lambda a, r: _ERF * _bell(a),))
+atan2 = row("atan2", "atan2", math.atan2,   np.arctan2,      (lambda a, b, r: _turning(b, a), lambda a, b, r: -_turning(a, b)), kink=lambda a, b: _pick(b > 0.0, hypot(a, b), a))
+hypot = row("hypot", "hypot", math.hypot,   np.hypot,        (lambda a, b, r: _cosine(a, b), lambda a, b, r: _cosine(b, a)), kink=lambda a, b: hypot(a, b))
 
-    Op("sigmoid",    "σ",     forwards.sigmoid,  forwards.sigmoid_array,  (lambda a, r: r * _complement(a, r),)),
-    Op("softplus",   "softplus", forwards.softplus, forwards.softplus_array, (lambda a, r: sigmoid(a),)),
-    Op("relu",       "ReLU",  lambda a: 0.0 if a <= 0.0 else a, lambda a: np.maximum(a, 0.0), (lambda a, r: _pick(a > 0.0, 1.0, 0.0),), kink=_itself),
-    Op("leaky_relu", "leaky", forwards.leaky_relu, forwards.leaky_relu_array, (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
-                                                         lambda a, slope, r: _pick(a > 0.0, 0.0, a)), kink=lambda a, slope: a),
-    Op("step",       "step",  forwards.step, lambda a: np.heaviside(a, 0.0), (lambda a, r: 0.0,), kink=_itself),
-    Op("maximum",    "max",   lambda a, b: a if a >= b or a != a else b, np.maximum,
+sigmoid    = row("sigmoid",    "σ",     forwards.sigmoid,  forwards.sigmoid_array,  (lambda a, r: r * _complement(a, r),))
+softplus   = row("softplus",   "softplus", forwards.softplus, forwards.softplus_array, (lambda a, r: sigmoid(a),))
+relu       = row("relu",       "ReLU",  lambda a: 0.0 if a <= 0.0 else a, lambda a: np.maximum(a, 0.0), (lambda a, r: _pick(a > 0.0, 1.0, 0.0),), kink=_itself)
+LEAKY_RELU = row("leaky_relu", "leaky", forwards.leaky_relu, forwards.leaky_relu_array, (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
+                                                         lambda a, slope, r: _pick(a > 0.0, 0.0, a)), kink=lambda a, slope: a)
+step       = row("step",       "step",  forwards.step, lambda a: np.heaviside(a, 0.0), (lambda a, r: 0.0,), kink=_itself)
+maximum    = row("maximum",    "max",   lambda a, b: a if a >= b or a != a else b, np.maximum,
                                                         (lambda a, b, r: _pick(a == b, 0.5, step(a - b)),
-                                                         lambda a, b, r: _pick(a == b, 0.5, step(b - a))), kink=lambda a, b: a - b),
-    Op("minimum",    "min",   lambda a, b: a if a <= b or a != a else b, np.minimum,
+                                                         lambda a, b, r: _pick(a == b, 0.5, step(b - a))), kink=lambda a, b: a - b)
+minimum    = row("minimum",    "min",   lambda a, b: a if a <= b or a != a else b, np.minimum,
                                                         (lambda a, b, r: _pick(a == b, 0.5, step(b - a)),
-                                                         lambda a, b, r: _pick(a == b, 0.5, step(a - b))), kink=lambda a, b: a - b),
-    Op("clip",       "clip",  forwards.clip, np.clip,           (lambda a, low, high, r: _pick(a == r, 1.0, 0.0),
+                                                         lambda a, b, r: _pick(a == b, 0.5, step(a - b))), kink=lambda a, b: a - b)
+clip       = row("clip",       "clip",  forwards.clip, np.clip,           (lambda a, low, high, r: _pick(a == r, 1.0, 0.0),
                                                          lambda a, low, high, r: _pick(a < low, 1.0, 0.0),
                                                          lambda a, low, high, r: _pick(a > high, 1.0, 0.0)),
-       kink=lambda a, low, high: (a - low) * (a - high), condition="low ≤ high"),
-    Op("where",      "where", lambda c, a, b: a if c else b, np.where,
+       kink=lambda a, low, high: (a - low) * (a - high), condition="low ≤ high")
+where      = row("where",      "where", lambda c, a, b: a if c else b, np.where,
                                                         (lambda c, a, b, r: 0.0,
                                                          lambda c, a, b, r: _pick(c != 0.0, 1.0, 0.0),
-                                                         lambda c, a, b, r: _pick(c != 0.0, 0.0, 1.0)), kink=lambda c, a, b: c),
+                                                         lambda c, a, b, r: _pick(c != 0.0, 0.0, 1.0)), kink=lambda c, a, b: c)
 
-    Op("total",        "Σ",    lambda *xs: sum(xs, 0.0), forwards.total_array, lambda xs, r: [1.0] * len(xs)),
-    Op("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), forwards.mean_array, lambda xs, r: [1.0 / len(xs)] * len(xs), condition="at least one operand"),
-    Op("logsumexp",    "lse",  forwards.logsumexp, lambda *xs: reduce(np.logaddexp, xs), _softmax_at, condition="at least one operand"),
-    Op("weighted_sum", "Σwx",  forwards.weighted_sum, forwards.weighted_sum, _weighted_sum_partials, condition="as many inputs as weights, and a bias"),
-)
+TOTAL        = row("total",        "Σ",    lambda *xs: sum(xs, 0.0), forwards.total_array, lambda xs, r: [1.0] * len(xs))
+MEAN         = row("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), forwards.mean_array, lambda xs, r: [1.0 / len(xs)] * len(xs), condition="at least one operand")
+LOGSUMEXP    = row("logsumexp",    "lse",  forwards.logsumexp, lambda *xs: reduce(np.logaddexp, xs), _softmax_at, condition="at least one operand")
+WEIGHTED_SUM = row("weighted_sum", "Σwx",  forwards.weighted_sum, forwards.weighted_sum, _weighted_sum_partials, condition="as many inputs as weights, and a bias")
 # fmt: on
 
-OPS: Mapping[str, Op] = MappingProxyType({op.name: op for op in _ROWS})
-
-sign = OPS["sign"]
-exp = OPS["exp"]
-expm1 = OPS["expm1"]
-log = OPS["log"]
-log1p = OPS["log1p"]
-log2 = OPS["log2"]
-log10 = OPS["log10"]
-sqrt = OPS["sqrt"]
-sin = OPS["sin"]
-cos = OPS["cos"]
-tan = OPS["tan"]
-asin = OPS["asin"]
-acos = OPS["acos"]
-atan = OPS["atan"]
-sinh = OPS["sinh"]
-cosh = OPS["cosh"]
-tanh = OPS["tanh"]
-asinh = OPS["asinh"]
-acosh = OPS["acosh"]
-atanh = OPS["atanh"]
-erf = OPS["erf"]
-atan2 = OPS["atan2"]
-hypot = OPS["hypot"]
-sigmoid = OPS["sigmoid"]
-softplus = OPS["softplus"]
-relu = OPS["relu"]
-step = OPS["step"]
-maximum = OPS["maximum"]
-minimum = OPS["minimum"]
-clip = OPS["clip"]
-where = OPS["where"]
+if not TYPE_CHECKING:  # type checkers export every name without an underscore, so the rows need no second list
+    __all__ = ["OPS", "Op"]
+    __all__ += [name for name, op in _table.items() if globals().get(name) is op]

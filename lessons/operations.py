@@ -28,8 +28,7 @@ INLINE = {"_pick", "_share"}  # explained above the table
 def rows() -> dict[str, ast.Call]:
     """The source of each row, by name."""
     calls = [node for node in ast.walk(ast.parse(inspect.getsource(ops))) if isinstance(node, ast.Call)]
-    named = [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "Op" and len(c.args) > 3]
-    return {ast.literal_eval(c.args[0]): c for c in named}
+    return {ast.literal_eval(c.args[0]): c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "row"}
 
 
 def text(rule: ast.expr) -> str:
@@ -47,8 +46,7 @@ def table() -> str:
         partials = [text(r) for r in rules.elts] if isinstance(rules, ast.Tuple) else [text(rules)]
         domains = ", ".join(map(str, op.domains)) or (op.condition if "condition" in ast.unparse(call) else "")
         kink = next((text(k.value) for k in call.keywords if k.arg == "kink"), "")
-        names = {"_itself": "a", "_hypot_kink": "hypot(a, b)", "_atan2_kink": "hypot(a, b) for b > 0, else a"}
-        kink = names.get(kink, kink)
+        kink = {"_itself": "a"}.get(kink, kink)
         cells = (f"`{op.name}`", "; ".join(f"`{p}`" for p in partials), domains, f"`{kink}`" if kink else "")
         lines.append("| " + " | ".join(cells) + " |")
     page = HEAD + "\n".join(lines) + "\n"

@@ -222,7 +222,7 @@ class Program:
                 written = self.text(expression.names[each], each)
                 if written != each:
                     self._defined(each, expression.names[each], f"{each} = {written}")
-            elif each in autodiff.__all__:
+            elif each in OPS and hasattr(autodiff, each):
                 self.imported("autodiff", each)
         name = self._free(name, expression)
         return self._defined(name, expression, expression.source.replace("def f(", f"def {name}(", 1))

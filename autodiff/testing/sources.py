@@ -24,7 +24,6 @@ from autodiff.value import Value
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
 _PREFIX = {"neg": "-", "pos": "+"}
 _ON_SEQUENCES = ("total", "mean", "logsumexp")
-_NO_OPERATIONS = ("draw", "compile")  # the one loads graphviz, the other is Python's own name
 _NAMES = "xyzuvwpqrst"
 
 
@@ -248,7 +247,7 @@ def _compiled(source: str, names: tuple[tuple[str, Op], ...]) -> Callable[..., A
 
 
 def _own(names: tuple[tuple[str, Op], ...]) -> dict[str, Any]:
-    return {name: getattr(autodiff, name) for name in autodiff.__all__ if name not in _NO_OPERATIONS} | dict(names)
+    return {name: getattr(autodiff, name) for name in OPS if hasattr(autodiff, name)} | dict(names)
 
 
 def _defined(source: str, names: Mapping[str, Any]) -> Callable[..., Any]:
