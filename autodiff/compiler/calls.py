@@ -251,7 +251,7 @@ class Call:
         if found is None:
             code = self.trace.code(Want(gradient=gradient, argnums=by), grouped=False)
             names = [f"x{i}" for i in range(len(self.args)) if i not in self.program.static_argnums]
-            found = Point(code, names).function(by, single=single, gradient=gradient)
+            found = Point(code, names).function(by, single=single, gradient=gradient, checked=self.trace.guards)
             self.trace.points[key] = found
         return found
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler import code as ir
-from autodiff.compiler.code import BOOLEAN, Code, Var
+from autodiff.compiler.code import Code, Var
+from autodiff.compiler.operations import BOOLEAN
 from autodiff.errors import DomainError
 from autodiff.ops import OPS
 from autodiff.value import Value

@@ -17,25 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.trace import RELATIONS
+from autodiff.compiler.operations import BOOLEAN, GUARDED, RELATIONS
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
 
 Units = tuple[int, ...]
-
-
-def _guarded(a: Any, b: Any) -> Any:
-    return 0.0 if a == 0.0 or b == 0.0 else a * b
-
-
-def _guarded_array(a: Any, b: Any) -> Any:
-    return np.where((np.equal(a, 0.0)) | (np.equal(b, 0.0)), 0.0, np.multiply(a, b))
-
-
-# δ · partial as the eager sweep has it: a factor that is exactly 0 is not handed on, so 0 · ∞ is 0. Slower than a
-# product, so only the careful version of a program has it, which runs when the fast one gave a number that is not
-# finite.
-GUARDED = Op("guarded_mul", "·", _guarded, _guarded_array, (lambda _, b, __: b, lambda a, _, __: a))
 
 ADD, SUB, MUL, DIV, POW, NEG = (OPS[name] for name in ("add", "sub", "mul", "div", "pow", "neg"))
 MINIMUM, MAXIMUM, WHERE = OPS["minimum"], OPS["maximum"], OPS["where"]
@@ -258,8 +244,6 @@ def _shorter(code: Code, op: Op, args: Sequence[Any]) -> Any:
     return None
 
 
-BOOLEAN = frozenset(RELATIONS.values())
-DECIDE = BOOLEAN | {WHERE}  # what NaN among the operands may leave without a trace
 _NOT_EQUAL = RELATIONS[operator.ne]
 
 

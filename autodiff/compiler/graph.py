@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.ops import Op
+from autodiff.compiler.operations import BOOLEAN
+from autodiff.ops import OPS, Op
+
+_WHERE = OPS["where"]
 
 # One term of a sum: coefficient · left · right, or coefficient · left where right is None. There are very many: plain
 # tuples of numbers cost a fifth of named ones, and the garbage collector forgets them.
@@ -55,6 +58,17 @@ class Graph:
         if i not in self.sums:
             return list(self.operands[i])
         return [x for _, a, b in self.sums[i][0] for x in (a, b) if x is not None]
+
+    def deciding(self) -> set[int]:
+        """Return the nodes that a comparison or the condition of a `where` depends on: NaN may not show there."""
+        found: set[int] = set()
+        for i in range(len(self.ops) - 1, -1, -1):
+            op = self.ops[i]
+            if op is not None and (i in found or op in BOOLEAN):
+                found.update(self.below(i))
+            elif op is _WHERE:
+                found.add(self.operands[i][0])
+        return found
 
     @property
     def size(self) -> int:

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.code import (
-    BOOLEAN,
     CONCAT,
     EXPAND,
     FLAT,
@@ -37,7 +36,6 @@ from autodiff.compiler.labels import common_label
 from autodiff.ops import OPS, exp, log, where
 
 _ADD, _SUB, _MUL, _NEG, _LSE = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"], OPS["logsumexp"]
-_WHERE = OPS["where"]
 _BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
 _GATHER = 8  # smaller groups whose operands lie scattered are not worth copying them together
 _REDUCE = 4  # from so many terms of one kind on, a sum is taken along an axis
@@ -64,7 +62,7 @@ class Grouping:
         self.flat = self.code.new(FLAT, (), (len(graph.parameters),))
         self.flat.needs = parameters
         self.groups = 0
-        self.decides = self._decides() if _LSE in graph.ops else set[int]()
+        self.decides = graph.deciding() if _LSE in graph.ops else set[int]()
         n = len(graph.ops)
         self.level = [0] * n  # the distance from the leaves
         self.batched = [False] * n
@@ -91,17 +89,6 @@ class Grouping:
         code.outputs = [self.single(x) for x in graph.outputs] if not self.grouped else [code.own(self._output())]
         self._place(list(graph.parameters))
         return code
-
-    def _decides(self) -> set[int]:
-        """The nodes that a comparison or a `where` depends on: NaN would not show in the answer there."""
-        graph, found = self.graph, set[int]()
-        for i in range(len(graph.ops) - 1, -1, -1):
-            op = graph.ops[i]
-            if op is not None and (i in found or op in BOOLEAN):
-                found.update(graph.below(i))
-            elif op is _WHERE:
-                found.add(graph.operands[i][0])
-        return found
 
     def _output(self) -> Any:
         outputs = self.graph.outputs

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from autodiff.compiler import code as ir
-from autodiff.compiler.code import BOOLEAN, Code, Var
+from autodiff.compiler.code import Code, Var
+from autodiff.compiler.operations import BOOLEAN
 from autodiff.ops import OPS
 
 LONG = 1000  # more steps than this are run from a list: Python's own compiler takes longer than they do

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler import code as ir
-from autodiff.compiler.code import BOOLEAN, Code, Var
+from autodiff.compiler.code import Code, Var
 from autodiff.compiler.fast import made_from
+from autodiff.compiler.operations import BOOLEAN
 from autodiff.ops import OPS
 
 _INFIX = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*", OPS["div"]: "/"}
@@ -116,8 +117,13 @@ class Point:
             return f"0.0 if {xs[0]} <= 0.0 else {xs[0]}"
         return f"{self.bind(f'{op.name}_', op.forward)}({', '.join(xs)})"
 
-    def function(self, argnums: Sequence[int], *, single: bool, gradient: bool) -> Callable[..., Any]:
-        """A function of floats and the list of parameters `p`: value, derivatives by parameters, by arguments."""
+    def function(
+        self, argnums: Sequence[int], *, single: bool, gradient: bool, checked: bool = False
+    ) -> Callable[..., Any]:
+        """A function of floats and the list of parameters `p`: value, derivatives by parameters, by arguments.
+
+        With `checked`, values alone are refused too where they are not finite.
+        """
         code = self.code
         by = [self.name(code.input_gradients.get(i, 0.0)) for i in argnums]
         lines = list(self.lines)
@@ -127,14 +133,17 @@ class Point:
                 f"sum({x})" if is_list else x
                 for x, is_list in ((x, self._is_list(i)) for x, i in zip(by, argnums, strict=True))
             ]
-            checked = " + ".join([value, *flat, *(["sum(gradient)"] if code.gradient is not None else [])])
+            everything = " + ".join([value, *flat, *(["sum(gradient)"] if code.gradient is not None else [])])
             zeros = f"[0.0] * {len(code.parameters)}" if code.parameters else "NONE"
             lines.append(f"gradient = {zeros if code.gradient is None else self.name(code.gradient)}")
-            lines.append(f"if not isfinite({checked}): raise ArithmeticError")
+            lines.append(f"if not isfinite({everything}): raise ArithmeticError")
             answer = by[0] if single else f"({', '.join(by)}{',' * (len(by) == 1)})"
             lines.append(f"return {value}, gradient{', ' + answer if argnums else ''}")
         else:
-            lines.append(f"return [{', '.join(map(self.name, code.outputs))}]")
+            values = list(map(self.name, code.outputs))
+            if checked:
+                lines.append(f"if not isfinite({' + '.join(values)}): raise ArithmeticError")
+            lines.append(f"return [{', '.join(values)}]")
         names = ", ".join(self.bound)
         body = "\n        ".join(lines)
         text = (

@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler import code as ir
-from autodiff.compiler.code import BOOLEAN, MUL, WHERE, Code, Var, contiguous
+from autodiff.compiler.code import MUL, WHERE, Code, Var, contiguous
 from autodiff.compiler.labels import common_label, name_from
+from autodiff.compiler.operations import BOOLEAN, GUARDED, KEPT
 from autodiff.compiler.readable_helpers import HELPERS
 from autodiff.ops import OPS
 
@@ -498,7 +499,7 @@ class Readable:
             exponent = self.text(xs[1], _ATOM)
             return f"{self.text(xs[0], _ATOM)} ** {exponent.removesuffix('.0')}", _POWER
         names = ", ".join(self.text(x) for x in xs)
-        if op.name in HELPERS and OPS.get(op.name) is op:
+        if op.name in HELPERS and (op in {GUARDED, KEPT} or OPS.get(op.name) is op):
             return f"{self._help(op.name)}({names})", _ATOM
         if isinstance(op.array, np.ufunc) and OPS.get(op.name) is op:
             return f"xp.{op.array.__name__}({names})", _ATOM

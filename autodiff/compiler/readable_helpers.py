@@ -34,6 +34,16 @@ def clip(z, low, high):
 def where(condition, a, b):
     return xp.where(condition != 0.0, a, b)
 """,
+    "guarded_mul": '''
+def guarded_mul(a, b):
+    """a * b, where a factor that is 0 makes 0, whatever the other one is."""
+    return xp.where((a == 0.0) | (b == 0.0), 0.0, a * b)
+''',
+    "kept": '''
+def kept(a, b, x):
+    """x, and 0 where guarded_mul(a, b) drops 0 * inf."""
+    return xp.where(((a == 0.0) | (b == 0.0)) & xp.isnan(a * b), 0.0, x)
+''',
     "erf": '''
 def erf(z):
     """Taylor series (Abramowitz and Stegun 7.1.5) near 0, continued fraction (7.1.14) far from it."""

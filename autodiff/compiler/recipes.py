@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.code import APPLY, GUARDED, INPUT, MUL, SEED, TOTALS, Code, Var
+from autodiff.compiler.code import APPLY, INPUT, MUL, SEED, TOTALS, Code, Var
 from autodiff.compiler.fast import Fast, line, made_from
+from autodiff.compiler.operations import GUARDED
 from autodiff.compiler.reverse import SLOPES
 from autodiff.ops import OPS, Op
 

@@ -17,7 +17,6 @@ from autodiff.compiler.code import (
     DIV,
     EXPAND,
     FLAT,
-    GUARDED,
     INPUT,
     MATMUL,
     MATMUL_T,
@@ -32,6 +31,7 @@ from autodiff.compiler.code import (
     Var,
     contiguous,
 )
+from autodiff.compiler.operations import GUARDED
 from autodiff.compiler.trace import partials_of
 from autodiff.ops import OPS, Op
 

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any
 
 from autodiff.compiler.graph import Graph, Term
+from autodiff.compiler.operations import GUARDED, KEPT
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
 
@@ -20,6 +21,7 @@ _ADD, _SUB, _MUL, _DIV, _POW = (OPS[name] for name in ("add", "sub", "mul", "div
 _NEG, _POS, _TOTAL, _MEAN, _WEIGHTED = (OPS[name] for name in ("neg", "pos", "total", "mean", "weighted_sum"))
 _SHORT = 256  # sums longer than this are copied into no other sum: nested ones would take quadratic time
 _SUMS = frozenset({_ADD, _SUB, _NEG, _TOTAL, _MEAN, _WEIGHTED})
+_PRODUCTS = frozenset({_MUL, GUARDED})
 _SCALES = {_ADD: (1.0, 1.0), _SUB: (1.0, -1.0), _NEG: (-1.0,)}
 
 
@@ -40,9 +42,9 @@ def shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant: 
         return xs[0]
     if len(xs) == 2:
         a, b = constants.get(xs[0]), constants.get(xs[1])
-        if (op is _ADD and a == 0.0) or (op is _MUL and a == 1.0):
+        if (op is _ADD and a == 0.0) or (op in _PRODUCTS and a == 1.0):
             return xs[1]
-        if (op in {_ADD, _SUB} and b == 0.0) or (op in {_MUL, _DIV, _POW} and b == 1.0):
+        if (op in {_ADD, _SUB} and b == 0.0) or (op in {*_PRODUCTS, _DIV, _POW} and b == 1.0):
             return xs[0]
     if xs and all(x in constants for x in xs):
         try:
@@ -81,6 +83,33 @@ def live(graph: Graph) -> Graph:
         labels=those(graph.labels), stopped={i for i in graph.stopped if needed[i]}, sums=those(graph.sums),
         outputs=graph.outputs, shape=graph.shape,
     )  # fmt: skip
+
+
+def plain(graph: Graph) -> Graph:
+    """Return the same computation with plain products in the chain rule, where 0 · ∞ is NaN.
+
+    A NaN shows in the answer, and the careful version is computed then; so what a comparison depends on stays as it
+    is. Equal nodes are one again: a product of the chain rule is often one that the function has too.
+    """
+    if GUARDED not in graph.ops:
+        return graph
+    deciding = graph.deciding()
+    ops, operands, labels = list(graph.ops), list(graph.operands), dict(graph.labels)
+    source = list(range(len(ops)))  # where the number of each node is
+    known: dict[Any, int] = {}
+    for i, op in enumerate(ops):
+        if op is None:
+            continue
+        operands[i] = xs = tuple([source[x] for x in operands[i]])
+        if op is GUARDED and i not in deciding:
+            ops[i] = _MUL
+        if op is KEPT and i not in deciding:
+            source[i] = xs[2]
+        elif i not in graph.stopped:
+            source[i] = known.setdefault((ops[i], xs), i)
+        if source[i] != i and i in labels:
+            labels.setdefault(source[i], labels[i])
+    return live(replace(graph, ops=ops, operands=operands, labels=labels, outputs=[source[x] for x in graph.outputs]))
 
 
 def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of summand

@@ -25,6 +25,7 @@ import numpy as np
 
 from autodiff import grad_mode, ufuncs
 from autodiff.compiler.graph import Graph, Input
+from autodiff.compiler.operations import GUARDED, RELATIONS
 from autodiff.compiler.simplify import shorter
 from autodiff.domains import is_array, number, unbox
 from autodiff.errors import TraceError
@@ -33,25 +34,6 @@ from autodiff.ops import OPS, Op
 from autodiff.value import Recorded, Value
 
 _PASSED_OVER = {"autodiff", "copy", "numpy"}  # an error names the line that called into these
-
-
-def _never(*_: Any) -> float:
-    return 0.0
-
-
-def _relation(name: str, symbol: str, compare: Callable[[float, float], bool], array: Any) -> Op:
-    return Op(name, symbol, lambda a, b: float(compare(a, b)), array, (_never, _never), kink=lambda a, b: a - b)
-
-
-# What a comparison becomes while tracing: a number that is 1 where it holds and 0 elsewhere.
-RELATIONS = {
-    operator.gt: _relation("greater", ">", operator.gt, np.greater),
-    operator.ge: _relation("greater_equal", "≥", operator.ge, np.greater_equal),
-    operator.lt: _relation("less", "<", operator.lt, np.less),
-    operator.le: _relation("less_equal", "≤", operator.le, np.less_equal),
-    operator.eq: _relation("equal", "=", operator.eq, np.equal),
-    operator.ne: _relation("not_equal", "≠", operator.ne, np.not_equal),
-}
 
 _POS = OPS["pos"]
 ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
@@ -358,7 +340,7 @@ class Tracer:
             if place not in delta or place in ends or op is None or place in graph.stopped:
                 continue
             for x, partial in zip(graph.operands[place], self._partials(op, place, depends), strict=True):
-                step = _product(delta[place], partial) if x in depends else 0.0
+                step = self._product(delta[place], partial) if x in depends else 0.0
                 if step.__class__ is not float or step:
                     delta[x] = delta[x] + step if x in delta else step
         return {x: delta[place] for place, x in ends.items() if place in delta}
@@ -372,7 +354,7 @@ class Tracer:
             if place not in depends or place in rate or op is None or place in graph.stopped:
                 continue
             for x, partial in zip(graph.operands[place], self._partials(op, place, depends), strict=True):
-                step = _product(rate.get(x, 0.0), partial)
+                step = self._product(rate.get(x, 0.0), partial)
                 if step.__class__ is not float or step:
                     rate[place] = rate[place] + step if place in rate else step
         return rate.get(self.place_of(root), 0.0)
@@ -388,6 +370,13 @@ class Tracer:
         constants, xs = self.graph.constants, self.graph.operands[place]
         operands = [constants[x] if x in constants else self.stand_in(x) for x in xs]
         return partials_of(op, operands, self.stand_in(place), [x in depends for x in xs])
+
+    def _product(self, delta: Any, partial: Any) -> Any:
+        """Write down a product of the chain rule; a constant 0 makes a constant 0."""
+        numbers = [x for x in (delta, partial) if x.__class__ is float]
+        if 0.0 in numbers:
+            return 0.0
+        return delta * partial if len(numbers) == 2 else self.record(GUARDED, (delta, partial))
 
     def without_copies(self) -> Graph:
         """The graph once nothing is differentiated any more."""
@@ -475,11 +464,6 @@ def partials_of(op: Op, operands: Sequence[Any], result: Any, wanted: Sequence[b
     if op is DIV and operands[1].__class__ is float and operands[1] == 0.0:
         return [math.copysign(math.inf, operands[1]), 0.0]
     return op.partials_of(operands, result, wanted)
-
-
-def _product(a: Any, b: Any) -> Any:
-    """A product in which a constant 0 makes a constant 0."""
-    return 0.0 if 0.0 in [x for x in (a, b) if x.__class__ is float] else a * b
 
 
 def _flat(x: Any) -> tuple[list[Any], tuple[int, ...]]:

@@ -15,7 +15,7 @@ from autodiff.compiler.fast import Fast
 from autodiff.compiler.graph import Graph
 from autodiff.compiler.group import Grouping
 from autodiff.compiler.reverse import backward
-from autodiff.compiler.simplify import sums_of_products
+from autodiff.compiler.simplify import plain, sums_of_products
 from autodiff.compiler.tape import Tape, is_unstructured
 from autodiff.value import Value
 
@@ -90,7 +90,7 @@ class Trace:
     """A function as it was traced for one shape of its arguments."""
 
     traced: int  # nodes, before any pass
-    shared: Graph  # after constants, common subexpressions and dead code
+    careful: Graph  # after constants, common subexpressions and dead code, with the chain rule's products guarded
     names: list[str]  # of the arguments
     shapes: list[Any]  # of one sample of each; None for a static one
     batched: list[bool]
@@ -101,6 +101,8 @@ class Trace:
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
+        self.shared = plain(self.careful)
+        self.guards = self.shared is not self.careful  # whether derivatives are among what it computes
         self.unstructured = is_unstructured(self.shared)
         self.parameters: list[Value] = list(self.shared.parameters.values())
         self.flat = np.zeros(len(self.parameters))
@@ -115,6 +117,10 @@ class Trace:
         """The nodes with their sums of products."""
         return sums_of_products(self.shared)
 
+    @functools.cached_property
+    def _careful_graph(self) -> Graph:
+        return sums_of_products(self.careful) if self.guards else self.graph
+
     def code(self, want: Want, *, grouped: bool = True, rows: bool = False) -> Code:
         """The array code of a version; with `rows`, that for a batch, though it was traced for one point."""
         code, _ = self.grouping(want, grouped=grouped, batched=self.rows if rows else None)
@@ -122,7 +128,8 @@ class Trace:
 
     def _tape(self, want: Want) -> Tape:
         return Tape(
-            self.shared, self.sizes, self.batched, gradient=want.gradient, argnums=want.argnums,
+            self.careful if want.careful else self.shared, self.sizes, self.batched,
+            gradient=want.gradient, argnums=want.argnums,
             per_row=want.per_row, seeded=want.seeded, careful=want.careful,
         )  # fmt: skip
 
@@ -138,8 +145,8 @@ class Trace:
 
     def _forward(self, want: Want, batched: list[bool], *, grouped: bool = True) -> Grouping:
         grouping = Grouping(
-            self.graph, self.sizes, batched, parameters=want.gradient, arguments=frozenset(want.argnums),
-            grouped=grouped, careful=want.careful,
+            self._careful_graph if want.careful else self.graph, self.sizes, batched,
+            parameters=want.gradient, arguments=frozenset(want.argnums), grouped=grouped, careful=want.careful,
             placed=list(self.graph.parameters) if self.unstructured else self.order,
         )  # fmt: skip
         grouping.run()

@@ -1,0 +1,63 @@
+"""Operations that only compiled programs have: comparisons as numbers, and products of the chain rule."""
+
+# Rules serve floats, arrays and Vars alike, so their lambdas have no types to give:
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autodiff.ops import OPS, Op
+
+
+def _relation(name: str, symbol: str, compare: Callable[[float, float], bool], array: Any) -> Op:
+    def never(*_: Any) -> float:
+        return 0.0
+
+    return Op(name, symbol, lambda a, b: float(compare(a, b)), array, (never, never), kink=lambda a, b: a - b)
+
+
+# What a comparison becomes while tracing: a number that is 1 where it holds and 0 elsewhere.
+RELATIONS = {
+    operator.gt: _relation("greater", ">", operator.gt, np.greater),
+    operator.ge: _relation("greater_equal", "≥", operator.ge, np.greater_equal),
+    operator.lt: _relation("less", "<", operator.lt, np.less),
+    operator.le: _relation("less_equal", "≤", operator.le, np.less_equal),
+    operator.eq: _relation("equal", "=", operator.eq, np.equal),
+    operator.ne: _relation("not_equal", "≠", operator.ne, np.not_equal),
+}
+BOOLEAN = frozenset(RELATIONS.values())
+DECIDE = BOOLEAN | {OPS["where"]}  # a NaN among their operands may leave no trace in the result
+
+
+def _guarded(a: float, b: float) -> float:
+    return 0.0 if a == 0.0 or b == 0.0 else a * b
+
+
+def _guarded_array(a: Any, b: Any) -> Any:
+    return np.where(np.equal(a, 0.0) | np.equal(b, 0.0), 0.0, np.multiply(a, b))
+
+
+def _kept(a: float, b: float, x: float) -> float:
+    return 0.0 if (a == 0.0 or b == 0.0) and math.isnan(a * b) else x
+
+
+def _kept_array(a: Any, b: Any, x: Any) -> Any:
+    return np.where((np.equal(a, 0.0) | np.equal(b, 0.0)) & np.isnan(np.multiply(a, b)), 0.0, x)
+
+
+# δ · partial as the eager sweep has it: a factor that is exactly 0 hands nothing on, so 0 · ∞ is 0, with derivative 0.
+# It costs more than a product, so only the careful version of a program computes it, which runs when the fast one gave
+# a number that is not finite: `simplify.plain` makes the fast one.
+GUARDED = Op(
+    "guarded_mul", "·", _guarded, _guarded_array, (lambda a, b, _: KEPT(a, b, b), lambda a, b, _: KEPT(a, b, a))
+)
+# x, but 0 where the guarded product of a and b drops 0 · ∞.
+KEPT = Op(
+    "kept", "kept", _kept, _kept_array,
+    (lambda *_: 0.0, lambda *_: 0.0, lambda a, b, *_: KEPT(a, b, 1.0)),
+)  # fmt: skip
