@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
 from typing import Any
-
-import numpy as np
 
 from autodiff.errors import DomainError as DomainError  # noqa: PLC0414 # it lived here, and is imported from here
 
@@ -43,7 +42,8 @@ class Domain:
 
 def is_array(x: Any) -> bool:
     """Whether `x` is an array of more than one number's worth of axes (a 0-d array is a number)."""
-    return isinstance(x, np.ndarray) and x.ndim > 0
+    numpy = sys.modules.get("numpy")  # until somebody has loaded it there are no arrays
+    return numpy is not None and isinstance(x, numpy.ndarray) and x.ndim > 0
 
 
 def unbox(x: Any) -> Any:
@@ -52,11 +52,18 @@ def unbox(x: Any) -> Any:
 
 
 def _is_box(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.ndim == 0
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(x, numpy.ndarray) and x.ndim == 0
 
 
 def _is_real(x: Any) -> bool:
-    return isinstance(x, (*REALS, np.bool_))
+    return isinstance(x, REALS) or _is_numpys(x, "bool_")
+
+
+def _is_numpys(x: Any, kind: str) -> bool:
+    """Whether `x` is of a class of NumPy's, which need not be loaded."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(x, getattr(numpy, kind))
 
 
 def number(x: Any) -> float:
@@ -64,7 +71,7 @@ def number(x: Any) -> float:
     if x.__class__ is float:
         return x
     if x.__class__ is not int:
-        if _is_box(x) and np.ma.is_masked(x):
+        if _is_box(x) and sys.modules["numpy"].ma.is_masked(x):
             raise TypeError("a Value holds one real number, and this entry of an array is masked: leave it out")
         x = unbox(x)
     kind: Any = x.__class__
@@ -83,6 +90,8 @@ def number(x: Any) -> float:
 
 def real_array(x: Any) -> Any:
     """Give an array or number as float64; TypeError for text, complex numbers and dates, which NumPy would convert."""
+    import numpy as np
+
     if not is_array(x):
         return np.asarray(number(x))
     if x.dtype.kind not in "biuf":
@@ -97,7 +106,7 @@ def _advice(x: Any) -> str:
         return ": is a `return` missing in the function that gave it?"
     if isinstance(x, (str, bytes)):
         return f"; for text use Value(float({x[:40]!r}))"
-    if isinstance(x, (complex, np.complexfloating)):
+    if isinstance(x, complex) or _is_numpys(x, "complexfloating"):
         return "; keep real and imaginary parts as two Values"
     if kind in (list, tuple) and any(hasattr(entry, "record_operation") for entry in x):
         return "; these are Values already: take them one by one, [exp(x) for x in data], or as an array"

@@ -1,13 +1,16 @@
-"""How the operations compute for which one call of `math` or NumPy will not do, on floats and on arrays."""
+"""How the operations compute on floats for which one function of `math` will not do, and what IEEE 754 has at edges.
+
+Python's functions raise at an edge; arrays, and compiled programs, have an infinity or NaN there. `Ieee` is a float
+that computes as they do, so that the slopes at an edge come of the same rules.
+"""
 
 from __future__ import annotations
 
 import math
-from functools import reduce
+from collections.abc import Callable, Mapping, Sequence
 from operator import mul
-from typing import Any, cast
-
-import numpy as np
+from types import BuiltinFunctionType
+from typing import Any
 
 
 def sign(a: float) -> float:
@@ -23,11 +26,6 @@ def sigmoid(a: float) -> float:
     return (1.0 if a >= 0.0 else e) / (1.0 + e)
 
 
-def sigmoid_array(a: Any) -> Any:
-    e = np.exp(-np.abs(a))
-    return np.where(a >= 0.0, 1.0, e) / (1.0 + e)
-
-
 def sech_squared(a: float) -> float:
     e = math.exp(-2.0 * abs(a))
     return 4.0 * e / ((1.0 + e) * (1.0 + e))
@@ -37,16 +35,8 @@ def softplus(a: float) -> float:
     return (0.0 if a <= 0.0 else a) + math.log1p(math.exp(-abs(a)))
 
 
-def softplus_array(a: Any) -> Any:
-    return np.maximum(a, 0.0) + np.log1p(np.exp(-np.abs(a)))
-
-
 def leaky_relu(a: float, slope: float) -> float:
     return a if a > 0.0 else a * slope
-
-
-def leaky_relu_array(a: Any, slope: Any) -> Any:
-    return cast("Any", np.where(a > 0.0, a, slope * a))
 
 
 def clip(a: float, low: float, high: float) -> float:
@@ -62,14 +52,6 @@ def logsumexp(*xs: float) -> float:
     return top + math.log1p(sum(math.exp(x - top) for x in others))  # 1 + the others: log1p keeps what is small
 
 
-def total_array(*xs: Any) -> Any:
-    return reduce(np.add, xs, 0.0)
-
-
-def mean_array(*xs: Any) -> Any:
-    return reduce(np.add, xs, 0.0) / len(xs)
-
-
 def weighted_sum(*operands: Any) -> Any:  # the weights, as many inputs, the bias
     n, odd = divmod(len(operands), 2)
     if not odd:
@@ -77,4 +59,79 @@ def weighted_sum(*operands: Any) -> Any:  # the weights, as many inputs, the bia
     return sum(map(mul, operands[:n], operands[n:-1]), operands[-1])
 
 
-erf_array = np.vectorize(math.erf, otypes=[float])
+def _infinite(*_: float) -> float:
+    return math.inf
+
+
+def _as_sinh(a: float) -> float:
+    return math.copysign(math.inf, a)
+
+
+def _as_log(a: float) -> float:
+    return -math.inf if a == 0.0 else math.nan
+
+
+def _as_log1p(a: float) -> float:
+    return _as_log(1.0 + a)
+
+
+def _as_atanh(a: float) -> float:
+    return math.copysign(math.inf, a) if abs(a) == 1.0 else math.nan
+
+
+def _as_pow(a: float, b: float) -> float:
+    if a < 0.0 and b % 1.0:
+        return math.nan
+    return math.copysign(math.inf, a) if b % 2.0 == 1.0 else math.inf
+
+
+# What arrays have where these raise; the other functions of `math` raise where arrays have NaN.
+_LIMITS: Mapping[Any, Callable[..., float]] = {
+    math.exp: _infinite, math.expm1: _infinite, math.cosh: _infinite, math.sinh: _as_sinh, math.log: _as_log,
+    math.log2: _as_log, math.log10: _as_log, math.log1p: _as_log1p, math.atanh: _as_atanh, math.pow: _as_pow,
+}  # fmt: skip
+
+
+def ieee(forward: Callable[..., float], *operands: float) -> float:
+    """Return what `forward` has here after IEEE 754: an infinity or NaN in place of an error."""
+    try:
+        return forward(*operands)
+    except (ArithmeticError, ValueError):
+        if isinstance(forward, BuiltinFunctionType):
+            limit = _LIMITS.get(forward)
+            return limit(*operands) if limit else math.nan
+        return float(forward(*map(Ieee, operands)))
+
+
+class Ieee(float):
+    """A float whose arithmetic never raises: 1/0 is ∞, 0/0 NaN, 10²⁰⁰ squared ∞."""
+
+    __slots__ = ()
+
+    # fmt: off
+    def __add__(self, other: Any) -> Any: return Ieee(float(self) + other)
+    def __sub__(self, other: Any) -> Any: return Ieee(float(self) - other)
+    def __mul__(self, other: Any) -> Any: return Ieee(float(self) * other)
+    def __radd__(self, other: Any) -> Any: return Ieee(other + float(self))
+    def __rsub__(self, other: Any) -> Any: return Ieee(other - float(self))
+    def __rmul__(self, other: Any) -> Any: return Ieee(other * float(self))
+    def __truediv__(self, other: Any) -> Any: return Ieee(_quotient(float(self), float(other)))
+    def __rtruediv__(self, other: Any) -> Any: return Ieee(_quotient(float(other), float(self)))
+    def __pow__(self, other: Any) -> Any: return Ieee(ieee(math.pow, float(self), float(other)))  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __rpow__(self, other: Any) -> Any: return Ieee(ieee(math.pow, float(other), float(self)))  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __neg__(self) -> Any: return Ieee(-float(self))
+    def __pos__(self) -> Any: return self
+    def __abs__(self) -> Any: return Ieee(abs(float(self)))
+    # fmt: on
+
+    @staticmethod
+    def record_operation(op: Any, operands: Sequence[Any]) -> Any:
+        """What calling a row on such numbers gives."""
+        return Ieee(op.on_ieee(*map(float, operands)))
+
+
+def _quotient(a: float, b: float) -> float:
+    try:
+        return a / b
+    except ZeroDivisionError:
+        return math.nan if a == 0.0 or a != a else math.copysign(math.inf, a) * math.copysign(1.0, b)

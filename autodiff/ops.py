@@ -23,18 +23,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import reduce
+from functools import cache
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from autodiff import forwards
 from autodiff.domains import Domain, is_array, number, real_array, unbox
 from autodiff.errors import DomainError
+from autodiff.forwards import Ieee, ieee
 
 Rule = Callable[..., Any]  # floats, Values or arrays in, the same kind out
-_OBJECT = np.dtype(object)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -42,12 +41,14 @@ class Op:
     """An operation: a row of the table, callable on numbers, arrays and Values alike.
 
     `partials` holds one rule per operand, `rule(*operands, result)`; an operation on any number of
-    operands has ONE rule instead, `rule(operands, result)`, that gives all of them. `array` defaults to
-    `forward`; `kink` is a function of the operands that is 0 exactly where a derivative jumps.
+    operands has ONE rule instead, `rule(operands, result)`, that gives all of them. `array` is the function of arrays,
+    or where to find it, `"numpy.exp"`, which is then loaded when the first array comes; by default it is `forward`.
+    `kink` is a function of the operands that is 0 exactly where a derivative jumps.
 
     Called on floats it raises DomainError outside its domain; on arrays it follows IEEE 754 and gives
     NaN or infinity; with a Value among its operands it records a node.
 
+    >>> import numpy as np
     >>> OPS["log"](1.0), OPS["log"](np.array([1.0, 0.0]))
     (0.0, array([  0., -inf]))
     """
@@ -55,7 +56,7 @@ class Op:
     name: str
     symbol: str
     forward: Callable[..., float]
-    array: Rule | None = None
+    array: Rule | str | None = None
     partials: Any = ()  # a tuple of rules, or one Rule for any number of operands
     domains: tuple[Domain, ...] = ()
     kink: Rule | None = None
@@ -91,7 +92,9 @@ class Op:
         if any(hasattr(unbox(x), "record_operation") for x in operands):
             return self(*map(unbox, operands))
         if any(map(is_array, operands)):
-            if any(getattr(x, "dtype", None) is _OBJECT for x in operands):  # arrays of Values
+            import numpy as np
+
+            if any(is_array(x) and x.dtype.kind == "O" for x in operands):  # arrays of Values
                 with np.errstate(all="ignore"):
                     return np.frompyfunc(self, len(operands), 1)(*operands)
             return self.on_arrays(*map(real_array, operands))
@@ -99,15 +102,28 @@ class Op:
 
     def on_arrays(self, *operands: Any) -> Any:
         """The value at arrays of operands, after IEEE 754: NaN and infinities, no errors."""
+        import numpy as np
+
         with np.errstate(all="ignore"):
-            return (self.array or self.forward)(*operands)
+            return self.function_of_arrays(*operands)
+
+    def on_ieee(self, *operands: float) -> float:
+        """Return the value after IEEE 754, as arrays have it."""
+        if callable(self.array):
+            return float(self.on_arrays(*(real_array(x)[()] for x in operands)))
+        return ieee(self.forward, *operands)
+
+    @property
+    def function_of_arrays(self) -> Rule:
+        """The function that `array` is or names."""
+        return _found(self.array) if isinstance(self.array, str) else self.array or self.forward
 
     def on_floats(self, *operands: float, names: Sequence[str] = ()) -> float:
         """The value at `operands`; `names` are what a DomainError calls them."""
         try:
             return self.forward(*operands)
         except OverflowError:  # Python raises where IEEE arithmetic gives an infinity
-            return float(self.on_arrays(*map(np.float64, operands)))
+            return self.on_ieee(*operands)
         except (ValueError, ZeroDivisionError) as error:
             own = None if OPS.get(self.name) is self else error  # in a user's operation it may be another mistake
             raise DomainError(self._complaint(operands, names)) from own
@@ -121,10 +137,8 @@ class Op:
         """
         try:
             return [float(p) for p in self.partials_of(operands, result, wanted)]
-        except (ArithmeticError, ValueError):  # an edge: the arrays' IEEE arithmetic knows the limit
-            point, at = [np.array([x]) for x in operands], np.array([result])
-            with np.errstate(all="ignore"):
-                slopes = [float(np.ravel(p)[0]) for p in self.partials_of(point, at, wanted)]
+        except (ArithmeticError, ValueError):  # an edge: IEEE arithmetic knows the limit
+            slopes = [float(p) for p in self.partials_of([*map(Ieee, operands)], Ieee(result), wanted)]
             if any(map(math.isnan, slopes)) and not any(map(math.isnan, [*operands, result])):
                 i = [math.isnan(p) for p in slopes].index(True)
                 raise DomainError(
@@ -236,6 +250,13 @@ _LOG2_E, _LOG10_E, _ERF = math.log2(math.e), math.log10(math.e), 2.0 / math.sqrt
 _REAL, _NOT_ZERO, _POSITIVE = Domain("(-∞, ∞)"), Domain("(-∞, ∞)", without=0.0), Domain("(0, ∞)")
 _POWERS = "a base above 0, a base 0 with an exponent ≥ 0, or a base below 0 with an integer as exponent"
 
+
+@cache
+def _found(name: str) -> Rule:
+    module, _, function = name.rpartition(".")
+    return getattr(import_module(module), function)
+
+
 _table: dict[str, Op] = {}
 OPS: Mapping[str, Op] = MappingProxyType(_table)
 
@@ -250,68 +271,68 @@ def _row(name: str) -> Op:  # how a pickle finds it again
     return OPS[name]
 
 
-# Columns: name, symbol, forward on floats, forward on arrays; partials, one per operand; then domains, kink, condition.
+# Columns: name, symbol, forward on floats, the function of arrays; partials, one per operand; then domains, kink, condition.
 # Comparisons are turned so that NaN, which no comparison holds for, comes out as NaN.
 # fmt: off
-ADD = row("add", "+", lambda a, b: a + b, np.add,          (lambda a, b, r: 1.0, lambda a, b, r: 1.0))
-SUB = row("sub", "-", lambda a, b: a - b, np.subtract,     (lambda a, b, r: 1.0, lambda a, b, r: -1.0))
-MUL = row("mul", "*", lambda a, b: a * b, np.multiply,     (lambda a, b, r: b, lambda a, b, r: a))
-DIV = row("div", "/", lambda a, b: a / b, np.divide,       (lambda a, b, r: 1.0 / b, lambda a, b, r: -r / b), (_REAL, _NOT_ZERO))
-POW = row("pow", "**", math.pow, np.power,                 (_power_slope,
+ADD = row("add", "+", lambda a, b: a + b, "numpy.add",          (lambda a, b, r: 1.0, lambda a, b, r: 1.0))
+SUB = row("sub", "-", lambda a, b: a - b, "numpy.subtract",     (lambda a, b, r: 1.0, lambda a, b, r: -1.0))
+MUL = row("mul", "*", lambda a, b: a * b, "numpy.multiply",     (lambda a, b, r: b, lambda a, b, r: a))
+DIV = row("div", "/", lambda a, b: a / b, "numpy.divide",       (lambda a, b, r: 1.0 / b, lambda a, b, r: -r / b), (_REAL, _NOT_ZERO))
+POW = row("pow", "**", math.pow, "numpy.power",                 (_power_slope,
                                                          lambda a, b, r: r * log(_pick(r == 0.0, 1.0, a))), condition=_POWERS)
 
-POS   = row("pos",   "+",     lambda a: a,  np.positive,     (lambda a, r: 1.0,))
-NEG   = row("neg",   "-",     lambda a: -a, np.negative,     (lambda a, r: -1.0,))
-ABS   = row("abs",   "abs",   math.fabs,        np.abs,          (lambda a, r: sign(a),), kink=_itself)
-sign  = row("sign",  "sign",  forwards.sign,        np.sign,         (lambda a, r: 0.0,), kink=_itself)
-exp   = row("exp",   "exp",   math.exp,     np.exp,          (lambda a, r: r,))
-expm1 = row("expm1", "expm1", math.expm1,   np.expm1,        (lambda a, r: exp(a),))
-log   = row("log",   "log",   math.log,     np.log,          (lambda a, r: 1.0 / a,), (_POSITIVE,))
-log1p = row("log1p", "log1p", math.log1p,   np.log1p,        (lambda a, r: 1.0 / (1.0 + a),), (Domain("(-1, ∞)"),))
-log2  = row("log2",  "log2",  math.log2,    np.log2,         (lambda a, r: _LOG2_E / a,), (_POSITIVE,))
-log10 = row("log10", "log10", math.log10,   np.log10,        (lambda a, r: _LOG10_E / a,), (_POSITIVE,))
-sqrt  = row("sqrt",  "√",     math.sqrt,    np.sqrt,         (lambda a, r: 0.5 / r,), (Domain("[0, ∞)"),))
-sin   = row("sin",   "sin",   math.sin,     np.sin,          (lambda a, r: cos(a),), (_REAL,))
-cos   = row("cos",   "cos",   math.cos,     np.cos,          (lambda a, r: -sin(a),), (_REAL,))
-tan   = row("tan",   "tan",   math.tan,     np.tan,          (lambda a, r: 1.0 + r * r,), (_REAL,))
-asin  = row("asin",  "asin",  math.asin,    np.arcsin,       (lambda a, r: 1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),))
-acos  = row("acos",  "acos",  math.acos,    np.arccos,       (lambda a, r: -1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),))
-atan  = row("atan",  "atan",  math.atan,    np.arctan,       (lambda a, r: 1.0 / hypot(a, 1.0) / hypot(a, 1.0),))
-sinh  = row("sinh",  "sinh",  math.sinh,    np.sinh,         (lambda a, r: cosh(a),))
-cosh  = row("cosh",  "cosh",  math.cosh,    np.cosh,         (lambda a, r: sinh(a),))
-tanh  = row("tanh",  "tanh",  math.tanh,    np.tanh,         (_sech_squared,))
-asinh = row("asinh", "asinh", math.asinh,   np.arcsinh,      (lambda a, r: 1.0 / hypot(a, 1.0),))
-acosh = row("acosh", "acosh", math.acosh,   np.arccosh,      (lambda a, r: 1.0 / sqrt(a - 1.0) / sqrt(a + 1.0),), (Domain("[1, ∞)"),))
-atanh = row("atanh", "atanh", math.atanh,   np.arctanh,      (lambda a, r: 1.0 / ((1.0 - a) * (1.0 + a)),), (Domain("(-1, 1)"),))
-erf   = row("erf",   "erf",   math.erf,     forwards.erf_array,      (lambda a, r: _ERF * _bell(a),))
-atan2 = row("atan2", "atan2", math.atan2,   np.arctan2,      (lambda a, b, r: _turning(b, a), lambda a, b, r: -_turning(a, b)), kink=lambda a, b: _pick(b > 0.0, hypot(a, b), a))
-hypot = row("hypot", "hypot", math.hypot,   np.hypot,        (lambda a, b, r: _cosine(a, b), lambda a, b, r: _cosine(b, a)), kink=lambda a, b: hypot(a, b))
+POS   = row("pos",   "+",     lambda a: a,  "numpy.positive",     (lambda a, r: 1.0,))
+NEG   = row("neg",   "-",     lambda a: -a, "numpy.negative",     (lambda a, r: -1.0,))
+ABS   = row("abs",   "abs",   math.fabs,        "numpy.abs",          (lambda a, r: sign(a),), kink=_itself)
+sign  = row("sign",  "sign",  forwards.sign,        "numpy.sign",         (lambda a, r: 0.0,), kink=_itself)
+exp   = row("exp",   "exp",   math.exp,     "numpy.exp",          (lambda a, r: r,))
+expm1 = row("expm1", "expm1", math.expm1,   "numpy.expm1",        (lambda a, r: exp(a),))
+log   = row("log",   "log",   math.log,     "numpy.log",          (lambda a, r: 1.0 / a,), (_POSITIVE,))
+log1p = row("log1p", "log1p", math.log1p,   "numpy.log1p",        (lambda a, r: 1.0 / (1.0 + a),), (Domain("(-1, ∞)"),))
+log2  = row("log2",  "log2",  math.log2,    "numpy.log2",         (lambda a, r: _LOG2_E / a,), (_POSITIVE,))
+log10 = row("log10", "log10", math.log10,   "numpy.log10",        (lambda a, r: _LOG10_E / a,), (_POSITIVE,))
+sqrt  = row("sqrt",  "√",     math.sqrt,    "numpy.sqrt",         (lambda a, r: 0.5 / r,), (Domain("[0, ∞)"),))
+sin   = row("sin",   "sin",   math.sin,     "numpy.sin",          (lambda a, r: cos(a),), (_REAL,))
+cos   = row("cos",   "cos",   math.cos,     "numpy.cos",          (lambda a, r: -sin(a),), (_REAL,))
+tan   = row("tan",   "tan",   math.tan,     "numpy.tan",          (lambda a, r: 1.0 + r * r,), (_REAL,))
+asin  = row("asin",  "asin",  math.asin,    "numpy.arcsin",       (lambda a, r: 1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),))
+acos  = row("acos",  "acos",  math.acos,    "numpy.arccos",       (lambda a, r: -1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),))
+atan  = row("atan",  "atan",  math.atan,    "numpy.arctan",       (lambda a, r: 1.0 / hypot(a, 1.0) / hypot(a, 1.0),))
+sinh  = row("sinh",  "sinh",  math.sinh,    "numpy.sinh",         (lambda a, r: cosh(a),))
+cosh  = row("cosh",  "cosh",  math.cosh,    "numpy.cosh",         (lambda a, r: sinh(a),))
+tanh  = row("tanh",  "tanh",  math.tanh,    "numpy.tanh",         (_sech_squared,))
+asinh = row("asinh", "asinh", math.asinh,   "numpy.arcsinh",      (lambda a, r: 1.0 / hypot(a, 1.0),))
+acosh = row("acosh", "acosh", math.acosh,   "numpy.arccosh",      (lambda a, r: 1.0 / sqrt(a - 1.0) / sqrt(a + 1.0),), (Domain("[1, ∞)"),))
+atanh = row("atanh", "atanh", math.atanh,   "numpy.arctanh",      (lambda a, r: 1.0 / ((1.0 - a) * (1.0 + a)),), (Domain("(-1, 1)"),))
+erf   = row("erf",   "erf",   math.erf,     "autodiff.arrays.erf",      (lambda a, r: _ERF * _bell(a),))
+atan2 = row("atan2", "atan2", math.atan2,   "numpy.arctan2",      (lambda a, b, r: _turning(b, a), lambda a, b, r: -_turning(a, b)), kink=lambda a, b: _pick(b > 0.0, hypot(a, b), a))
+hypot = row("hypot", "hypot", math.hypot,   "numpy.hypot",        (lambda a, b, r: _cosine(a, b), lambda a, b, r: _cosine(b, a)), kink=lambda a, b: hypot(a, b))
 
-sigmoid    = row("sigmoid",    "σ",     forwards.sigmoid,  forwards.sigmoid_array,  (lambda a, r: r * _complement(a, r),))
-softplus   = row("softplus",   "softplus", forwards.softplus, forwards.softplus_array, (lambda a, r: sigmoid(a),))
-relu       = row("relu",       "ReLU",  lambda a: 0.0 if a <= 0.0 else a, lambda a: np.maximum(a, 0.0), (lambda a, r: _pick(a > 0.0, 1.0, 0.0),), kink=_itself)
-LEAKY_RELU = row("leaky_relu", "leaky", forwards.leaky_relu, forwards.leaky_relu_array, (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
+sigmoid    = row("sigmoid",    "σ",     forwards.sigmoid,  "autodiff.arrays.sigmoid",  (lambda a, r: r * _complement(a, r),))
+softplus   = row("softplus",   "softplus", forwards.softplus, "autodiff.arrays.softplus", (lambda a, r: sigmoid(a),))
+relu       = row("relu",       "ReLU",  lambda a: 0.0 if a <= 0.0 else a, "autodiff.arrays.relu", (lambda a, r: _pick(a > 0.0, 1.0, 0.0),), kink=_itself)
+LEAKY_RELU = row("leaky_relu", "leaky", forwards.leaky_relu, "autodiff.arrays.leaky_relu", (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
                                                          lambda a, slope, r: _pick(a > 0.0, 0.0, a)), kink=lambda a, slope: a)
-step       = row("step",       "step",  forwards.step, lambda a: np.heaviside(a, 0.0), (lambda a, r: 0.0,), kink=_itself)
-maximum    = row("maximum",    "max",   lambda a, b: a if a >= b or a != a else b, np.maximum,
+step       = row("step",       "step",  forwards.step, "autodiff.arrays.step", (lambda a, r: 0.0,), kink=_itself)
+maximum    = row("maximum",    "max",   lambda a, b: a if a >= b or a != a else b, "numpy.maximum",
                                                         (lambda a, b, r: _pick(a == b, 0.5, step(a - b)),
                                                          lambda a, b, r: _pick(a == b, 0.5, step(b - a))), kink=lambda a, b: a - b)
-minimum    = row("minimum",    "min",   lambda a, b: a if a <= b or a != a else b, np.minimum,
+minimum    = row("minimum",    "min",   lambda a, b: a if a <= b or a != a else b, "numpy.minimum",
                                                         (lambda a, b, r: _pick(a == b, 0.5, step(b - a)),
                                                          lambda a, b, r: _pick(a == b, 0.5, step(a - b))), kink=lambda a, b: a - b)
-clip       = row("clip",       "clip",  forwards.clip, np.clip,           (lambda a, low, high, r: _pick(a == r, 1.0, 0.0),
+clip       = row("clip",       "clip",  forwards.clip, "numpy.clip",           (lambda a, low, high, r: _pick(a == r, 1.0, 0.0),
                                                          lambda a, low, high, r: _pick(a < low, 1.0, 0.0),
                                                          lambda a, low, high, r: _pick(a > high, 1.0, 0.0)),
        kink=lambda a, low, high: (a - low) * (a - high), condition="low ≤ high")
-where      = row("where",      "where", lambda c, a, b: a if c else b, np.where,
+where      = row("where",      "where", lambda c, a, b: a if c else b, "numpy.where",
                                                         (lambda c, a, b, r: 0.0,
                                                          lambda c, a, b, r: _pick(c != 0.0, 1.0, 0.0),
                                                          lambda c, a, b, r: _pick(c != 0.0, 0.0, 1.0)), kink=lambda c, a, b: c)
 
-TOTAL        = row("total",        "Σ",    lambda *xs: sum(xs, 0.0), forwards.total_array, lambda xs, r: [1.0] * len(xs))
-MEAN         = row("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), forwards.mean_array, lambda xs, r: [1.0 / len(xs)] * len(xs), condition="at least one operand")
-LOGSUMEXP    = row("logsumexp",    "lse",  forwards.logsumexp, lambda *xs: reduce(np.logaddexp, xs), _softmax_at, condition="at least one operand")
-WEIGHTED_SUM = row("weighted_sum", "Σwx",  forwards.weighted_sum, forwards.weighted_sum, _weighted_sum_partials, condition="as many inputs as weights, and a bias")
+TOTAL        = row("total",        "Σ",    lambda *xs: sum(xs, 0.0), "autodiff.arrays.total", lambda xs, r: [1.0] * len(xs))
+MEAN         = row("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), "autodiff.arrays.mean", lambda xs, r: [1.0 / len(xs)] * len(xs), condition="at least one operand")
+LOGSUMEXP    = row("logsumexp",    "lse",  forwards.logsumexp, "autodiff.arrays.logsumexp", _softmax_at, condition="at least one operand")
+WEIGHTED_SUM = row("weighted_sum", "Σwx",  forwards.weighted_sum, None, _weighted_sum_partials, condition="as many inputs as weights, and a bias")
 # fmt: on
 
 if not TYPE_CHECKING:  # type checkers export every name without an underscore, so the rows need no second list

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
-
-import numpy as np
 
 from autodiff.domains import is_array
 from autodiff.ops import OPS
@@ -42,31 +41,38 @@ def _compared(relation: Callable[[Any, Any], Any], mirrored: Callable[[Any, Any]
     return lambda a, b: relation(a, b) if hasattr(a, "record_operation") else mirrored(b, a)
 
 
-_COMPARISONS: Mapping[np.ufunc, Callable[..., Any]] = {
-    np.equal: _compared(operator.eq, operator.eq),
-    np.not_equal: _compared(operator.ne, operator.ne),
-    np.less: _compared(operator.lt, operator.gt),
-    np.less_equal: _compared(operator.le, operator.ge),
-    np.greater: _compared(operator.gt, operator.lt),
-    np.greater_equal: _compared(operator.ge, operator.le),
-}
-_RECIPES: Mapping[np.ufunc, Callable[..., Any]] = {
-    **{op.array: op for op in OPS.values() if isinstance(op.array, np.ufunc)},
-    np.float_power: OPS["pow"],
-    np.fabs: OPS["abs"],
-    np.logaddexp: OPS["logsumexp"],
-    np.square: _square,
-    np.reciprocal: _reciprocal,
-    **_COMPARISONS,
-    np.isfinite: _isfinite,
-    np.isinf: _isinf,
-    np.isnan: _isnan,
+_COMPARISONS: Mapping[str, Callable[..., Any]] = {
+    "equal": _compared(operator.eq, operator.eq),
+    "not_equal": _compared(operator.ne, operator.ne),
+    "less": _compared(operator.lt, operator.gt),
+    "less_equal": _compared(operator.le, operator.ge),
+    "greater": _compared(operator.gt, operator.lt),
+    "greater_equal": _compared(operator.ge, operator.le),
 }
 
 
-def array_ufunc(_: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
+@cache
+def _recipes() -> Mapping[Any, Callable[..., Any]]:
+    """Return what to do for each ufunc of NumPy's: here it is known to be loaded, and not before."""
+    import numpy as np
+
+    by_name = {
+        "float_power": OPS["pow"],
+        "fabs": OPS["abs"],
+        "logaddexp": OPS["logsumexp"],
+        "square": _square,
+        "reciprocal": _reciprocal,
+        "isfinite": _isfinite,
+        "isinf": _isinf,
+        "isnan": _isnan,
+        **_COMPARISONS,
+    }
+    return {op.function_of_arrays: op for op in OPS.values()} | {getattr(np, name): f for name, f in by_name.items()}
+
+
+def array_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
     """What NumPy calls. Raises TypeError for ufuncs without a derivative rule, and rather than losing the graph."""
-    recipe = OPS["clip"] if ufunc.__name__ == "clip" else _RECIPES.get(ufunc)  # NumPy keeps that one to itself
+    recipe = OPS["clip"] if ufunc.__name__ == "clip" else _recipes().get(ufunc)  # NumPy keeps that one to itself
     if recipe is None or method not in ("__call__", "outer"):
         call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
         raise TypeError(f"{call} has no derivative rule for a Value: use autodiff's functions, or v.data for a number")
@@ -78,11 +84,13 @@ def array_ufunc(_: Any, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = (
             "write a = a + v in place of a += v, or start from a.astype(object)"
         )
     result: Any = elementwise(recipe, inputs, method, **({"out": out} if out else {}))
-    return result.astype(bool) if ufunc in _COMPARISONS and is_array(result) else result
+    return result.astype(bool) if ufunc.__name__ in _COMPARISONS and is_array(result) else result
 
 
 def elementwise(function: Callable[..., Any], operands: Sequence[Any], method: str = "__call__", **out: Any) -> Any:
     """Apply a function of scalars over operands that broadcast, giving an array of objects (or one, for 0-d)."""
+    import numpy as np
+
     boxed = [_box(x) if hasattr(x, "record_operation") else x for x in operands]
     with np.errstate(all="ignore"):  # an infinite or NaN element is an answer, and says so itself
         return getattr(np.frompyfunc(function, len(operands), 1), method)(*boxed, **out)
@@ -90,6 +98,8 @@ def elementwise(function: Callable[..., Any], operands: Sequence[Any], method: s
 
 def _box(x: Any) -> Any:
     """A Value in a 0-d array, which NumPy does not hand back to the Value."""
+    import numpy as np
+
     box = np.empty((), dtype=object)
     box[()] = x
     return box

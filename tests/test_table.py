@@ -93,8 +93,8 @@ def test_a_row_has_its_truth(op):
 @every_row
 def test_numpys_function_is_the_row(op):
     """The ufunc of a row's arrays, called with Values, records that row."""
-    if isinstance(op.array, np.ufunc):
-        assert op.array(*operands(op)).op is op
+    if isinstance(op.function_of_arrays, np.ufunc):
+        assert op.function_of_arrays(*operands(op)).op is op
 
 
 @every_row

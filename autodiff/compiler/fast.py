@@ -500,7 +500,7 @@ class Fast:
         op = var.op
         assert op is not None  # as its kind says
         names = [self._operand(x) for x in var.args] if op is not WHERE else []
-        array = op.array
+        array: Any = op.function_of_arrays
         steps_alias = isinstance(array, np.ufunc) and not (
             op is _POW and var.args[1] is not None and _is_number(var.args[1], 3.0)
         )
@@ -566,8 +566,9 @@ class Fast:
         boolean = self._bind(f"w{var.number}", lambda instance: np.empty(instance.array(var).shape, dtype=bool))
         self.scratch_bytes[boolean] = var.size * var.batched
         if condition.__class__ is Var and condition.op in BOOLEAN:
-            name = f"_{condition.op.array.__name__}"
-            self.bound.setdefault(name, lambda _: condition.op.array)
+            relation: Any = condition.op.function_of_arrays
+            name = f"_{relation.__name__}"
+            self.bound.setdefault(name, lambda _: relation)
             self._call(name, *map(self._name, condition.args), boolean)
         else:
             self._call("not_equal", self._name(condition), self._number(0.0), boolean)

@@ -501,8 +501,8 @@ class Readable:
         names = ", ".join(self.text(x) for x in xs)
         if op.name in HELPERS and (op in {GUARDED, KEPT} or OPS.get(op.name) is op):
             return f"{self._help(op.name)}({names})", _ATOM
-        if isinstance(op.array, np.ufunc) and OPS.get(op.name) is op:
-            return f"xp.{op.array.__name__}({names})", _ATOM
+        if isinstance(op.function_of_arrays, np.ufunc) and OPS.get(op.name) is op:
+            return f"xp.{op.function_of_arrays.__name__}({names})", _ATOM
         raise TypeError(
             f"{op!r} is an operation of your own, which a text that runs on its own does not know: use the program "
             "itself"

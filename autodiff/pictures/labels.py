@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
+from autodiff.domains import is_array, unbox
 from autodiff.pictures.style import Role, shorten
 from autodiff.value import Value
 
@@ -89,17 +88,16 @@ def variable_names(nodes: set[Value], names: Mapping[str, Any]) -> dict[Value, s
 
 
 def _inside(content: Any, name: str, depth: int) -> Iterator[tuple[str, Value]]:
+    content = unbox(content)
     if isinstance(content, Value):
         yield name, content
     elif depth and isinstance(content, (list, tuple, dict)):
         held = cast("dict[Any, Any] | list[Any] | tuple[Any, ...]", content)
         for key, each in held.items() if isinstance(held, dict) else enumerate(held):
             yield from _inside(each, f"{name}[{key!r}]", depth - 1)
-    elif isinstance(content, np.ndarray):
-        array = cast("NDArray[Any]", content)
-        if array.dtype == object:
-            for place in np.ndindex(array.shape):
-                yield from _inside(array[place], f"{name}[{', '.join(map(str, place))}]", 0)
+    elif is_array(content) and content.dtype.kind == "O":
+        for place in product(*map(range, content.shape)):
+            yield from _inside(content[place], f"{name}[{', '.join(map(str, place))}]", 0)
 
 
 def _values(parameters: Iterable[Any]) -> set[Value]:
