@@ -49,7 +49,10 @@ def logsumexp(*xs: float) -> float:
     *others, top = sorted(xs)
     if math.isinf(top):
         return top if not any(map(math.isnan, others)) else math.nan
-    return top + math.log1p(sum(math.exp(x - top) for x in others))  # 1 + the others: log1p keeps what is small
+    try:
+        return top + math.log1p(sum(math.exp(x - top) for x in others))  # 1 + the others: log1p keeps what is small
+    except OverflowError:  # NaN has no place in an order, so top is not the largest
+        return math.nan
 
 
 def weighted_sum(*operands: Any) -> Any:  # the weights, as many inputs, the bias
@@ -85,10 +88,15 @@ def _as_pow(a: float, b: float) -> float:
     return math.copysign(math.inf, a) if b % 2.0 == 1.0 else math.inf
 
 
+def _as_clip(a: float, _: float, high: float) -> float:
+    return a if a != a else high
+
+
 # What arrays have where these raise; the other functions of `math` raise where arrays have NaN.
 _LIMITS: Mapping[Any, Callable[..., float]] = {
     math.exp: _infinite, math.expm1: _infinite, math.cosh: _infinite, math.sinh: _as_sinh, math.log: _as_log,
     math.log2: _as_log, math.log10: _as_log, math.log1p: _as_log1p, math.atanh: _as_atanh, math.pow: _as_pow,
+    clip: _as_clip,
 }  # fmt: skip
 
 
@@ -97,10 +105,9 @@ def ieee(forward: Callable[..., float], *operands: float) -> float:
     try:
         return forward(*operands)
     except (ArithmeticError, ValueError):
-        if isinstance(forward, BuiltinFunctionType):
-            limit = _LIMITS.get(forward)
-            return limit(*operands) if limit else math.nan
-        return float(forward(*map(Ieee, operands)))
+        if forward in _LIMITS:
+            return _LIMITS[forward](*operands)
+        return math.nan if isinstance(forward, BuiltinFunctionType) else float(forward(*map(Ieee, operands)))
 
 
 class Ieee(float):

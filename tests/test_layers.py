@@ -100,3 +100,77 @@ def test_compiler_and_pictures_are_loaded_when_asked_for():
     """
     done = run(code)
     assert done.returncode == 0, done.stderr
+
+
+WITHOUT_NUMPY = """if True:
+    import math, sys
+
+    class Refuse:
+        def find_spec(self, name, path=None, target=None):
+            if name.split(".")[0] == "numpy":
+                raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
+
+    sys.meta_path.insert(0, Refuse())
+    from autodiff import OPS, DomainError, Value, anomalies, draw, exp, explain, no_grad, softmax, weighted_sum
+"""
+
+
+def test_the_engine_works_in_an_interpreter_without_numpy():
+    """Values, `backward` of both orders, `explain` and `draw`: the chain rule by hand is the oracle."""
+    done = run(
+        WITHOUT_NUMPY
+        + """
+    x, w = Value(2.0, "x"), Value(-3.0, "w")
+    z = weighted_sum([w], [x], bias=7.0) * exp(x)
+    z.label = "z"
+    z.backward(create_graph=True)
+    assert math.isclose(x.grad.data, math.exp(2.0) * (1.0 - 3.0)), x.grad
+    slope = x.grad
+    x.zero_grad()
+    slope.backward()
+    assert math.isclose(x.grad, math.exp(2.0) * (1.0 - 2 * 3.0)), x.grad
+    assert "z" in draw(z).source
+    assert "∂z/∂w" in str(explain(w, of=z))
+    assert anomalies(z) == ()
+    assert [p.data for p in softmax([Value(0.0), Value(0.0)])] == [0.5, 0.5]
+    """
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_operation_has_its_limits_without_numpy():
+    """At edges, where Python's functions raise, values and slopes are those of IEEE 754 all the same."""
+    done = run(
+        WITHOUT_NUMPY
+        + """
+    assert exp(1000.0) == math.inf
+    root = Value(0.0).sqrt()
+    assert root.partials == (math.inf,)
+    for op in OPS.values():
+        for edge in (0.0, 1.0, -1.0, 1000.0, math.inf, math.nan):
+            try:
+                assert op(*[Value(edge)] * (op.arity or 3)).op is op
+            except DomainError:
+                pass
+    assert "numpy" not in sys.modules
+    """
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_numpy_is_loaded_with_the_first_array():
+    """`import autodiff` and what needs no array leave it alone; with an array everything is as ever."""
+    done = run("""if True:
+        import sys
+        from autodiff import Value, draw, exp, explain
+        (Value(2.0) * exp(1.0)).backward()
+        assert "numpy" not in sys.modules
+        import numpy as np
+        v = Value(3.0)
+        assert (np.array([1.0, 2.0]) * v)[1].data == 6.0
+        assert (v * np.array([1.0, 2.0]))[1].data == 6.0
+        assert exp(np.array([0.0, 1.0]))[0] == 1.0
+        assert np.exp(v).operands == (v,)
+        assert Value(np.array(2.0)).data == Value(np.float32(2.0)).data == Value(np.int64(2)).data == 2.0
+    """)
+    assert done.returncode == 0, done.stderr

@@ -1,7 +1,9 @@
 """One row is all that an operation is: everything else that knows of operations follows from the table."""
 
 import ast
+import math
 import re
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import Phase, find, settings
 
 import autodiff
 from autodiff import OPS, Value, draw, topological_order
+from autodiff.forwards import Ieee
 from autodiff.testing import definitions, expressions
 from benchmarks.accuracy import TRUTH
 from lessons.operations import rows
@@ -120,3 +123,19 @@ def test_a_row_is_drawn(op):
     node = op(*operands(op))
     assert SHOWN.get(op.symbol, op.symbol) in draw(node).source
     assert topological_order(node)[0].op is op
+
+
+EDGES = (0.0, -0.0, 0.5, 1.0, -1.0, 3.0, -3.5, math.inf, -math.inf, math.nan, 1e3, -1e3, 1e308, -1e308, 5e-324)
+
+
+@every_row
+def test_floats_have_numpys_limits_at_edges(op):
+    """The IEEE arithmetic that floats have at edges gives what NumPy gives on arrays: values and slopes, NaN included."""
+    for xs in product(EDGES if op.arity in {1, 2} else EDGES[:2] + EDGES[4:10], repeat=op.arity or 3):
+        value, arrays = op.on_ieee(*xs), [np.array([x]) for x in xs]
+        expected = op.on_arrays(*arrays)
+        with np.errstate(all="ignore"):
+            slopes = op.partials_of(arrays, expected)
+        found = [value, *op.partials_of([Ieee(x) for x in xs], Ieee(value))]
+        for one, other in zip(found, [expected, *slopes], strict=True):
+            assert float(one) == pytest.approx(float(np.ravel(other)[0]), rel=1e-12, abs=0.0, nan_ok=True), xs
