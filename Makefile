@@ -1,50 +1,53 @@
-# Two commands: `make demo` and `make test`. Everything they need goes into .venv, nothing anywhere else.
+# Two commands: `make demo` and `make test`. Everything they need goes into $(VENV), nothing anywhere else.
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The first pip that knows dependency groups is 25.1.
+INSTALL := $(PIP) install --upgrade "pip>=25.1" && $(PIP) install
+# As many processes as there are cores; `make test WORKERS=` runs the tests in one.
+WORKERS ?= --numprocesses=logical --maxprocesses=8 --dist=loadgroup
 
 .PHONY: demo test lint bench lessons clean
 
-demo: .venv/demo
+demo: $(VENV)/demo
 	@$(BIN)/python -m lessons.demo
 
-test: .venv/test
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/test
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
-lint: .venv/lint
+lint: $(VENV)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: .venv/test
+bench: $(VENV)/test
 	$(BIN)/python -m benchmarks.eager $(ARGS)
 	$(BIN)/python -m benchmarks.compiled $(ARGS)
 
-lessons: .venv/test
-	@$(BIN)/pip install --quiet --disable-pip-version-check --group lessons
+lessons: $(VENV)/test
+	@$(INSTALL) --group lessons
 	$(BIN)/python -m lessons.notebooks $(ARGS)
 
 clean:
-	rm -rf .venv out
+	rm -rf $(VENV) out
 
-$(BIN)/pip:
+$(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python's venv module is missing: on Debian and Ubuntu it is the package python3-venv."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing: on Debian and Ubuntu it is the package python3-venv."; exit 1; }
 
-# The stamps: a second run installs nothing, a change of pyproject.toml installs again. Groups need pip 25.1.
-.venv/demo: $(BIN)/pip pyproject.toml
-	@echo "Setting up .venv (once) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[render,plots]"
+# The stamps: a second run installs nothing, a change of pyproject.toml installs again.
+$(VENV)/demo: $(VENV)/pyvenv.cfg pyproject.toml
+	@echo "Setting up $(VENV) (once) ..."
+	@$(INSTALL) --editable ".[render,plots]"
 	@touch $@
 
-.venv/test: $(BIN)/pip pyproject.toml
-	@echo "Setting up .venv for the tests (once) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[all]" --group test
+$(VENV)/test: $(VENV)/pyvenv.cfg pyproject.toml
+	@echo "Setting up $(VENV) for the tests (once) ..."
+	@$(INSTALL) --editable ".[all]" --group test
 	@touch $@
 
-.venv/lint: $(BIN)/pip pyproject.toml
-	@$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[all]" --group test --group lint
+$(VENV)/lint: $(VENV)/pyvenv.cfg pyproject.toml
+	@$(INSTALL) --editable ".[all]" --group test --group lint
 	@touch $@

@@ -1,22 +1,63 @@
-"""Hypothesis profiles (`HYPOTHESIS_PROFILE=thorough` in continuous integration), and `FAIL_ON_SKIP`."""
+"""What holds for every run: Hypothesis profiles, ids that never change, no test left out, none slow without a reason."""
 
 import os
 import shutil
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
-settings.register_profile("quick", max_examples=50, deadline=None)
-settings.register_profile("brief", max_examples=8, deadline=None, derandomize=True, database=None)  # tests.mutation
-settings.register_profile("thorough", max_examples=150, deadline=None, derandomize=True, database=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+# A law that fails is reported once, as its least example: a fault that every drawn program meets at another place would
+# be shrunk at each of them, and `explain` runs a failing law hundreds of times more. There is no deadline: on a busy
+# machine it fails laws that hold, and the limit on processor time below covers the law as a whole.
+ONCE = {"report_multiple_bugs": False, "phases": set(Phase) - {Phase.explain}, "deadline": None}
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
+settings.register_profile("quick", max_examples=50, **ONCE)
+settings.register_profile("brief", max_examples=8, derandomize=True, database=None, **ONCE)  # tests.mutation
+settings.register_profile("thorough", max_examples=150, derandomize=True, database=None, **ONCE)
+settings.load_profile(PROFILE)
 
-skipped = []
+LIMIT = 10.0  # seconds of processor time for a test, the fixtures it sets up and the processes it waits for
+
+started = pytest.StashKey[float]()
+skipped, slow = [], []
+
+
+def processor_time():
+    """Seconds of this process and of the children it waited for: unlike a clock, the same on a busy machine."""
+    return sum(os.times()[:4])
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", f"slow(reason): takes more than {LIMIT:g} s of processor time, and why it must")
+
+
+def pytest_collection_modifyitems(items):
+    """An address in an id differs between the workers, who then run nothing; `slow` without a reason is no argument."""
+    for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"a test's id must hold no address, got {item.nodeid}; pass ids to parametrize")
+        if any(not mark.kwargs.get("reason") for mark in item.iter_markers("slow")):
+            raise pytest.UsageError(f'slow must have a reason, got none for {item.nodeid}; write slow(reason="...")')
+
+
+def pytest_runtest_setup(item):
+    item.stash.setdefault(started, processor_time())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call" and not item.get_closest_marker("slow"):
+        report.user_properties.append(("processor time", processor_time() - item.stash[started]))
+    return report
 
 
 def pytest_runtest_logreport(report):
     if report.skipped:
         skipped.append(report.nodeid)
+    seconds = dict(report.user_properties).get("processor time", 0.0) if report.when == "call" else 0.0
+    if seconds > LIMIT:
+        slow.append(f"{report.nodeid} ({seconds:.1f} s)")
 
 
 def pytest_collectreport(report):
@@ -24,15 +65,23 @@ def pytest_collectreport(report):
         skipped.append(report.nodeid)
 
 
+def broken():
+    """The rules that this run breaks: both hold where everything is installed, and the second not for longer laws."""
+    if os.environ.get("FAIL_ON_SKIP") and skipped:
+        yield f"FAIL_ON_SKIP: {len(skipped)} skipped: {', '.join(skipped)}"
+    if os.environ.get("CI") and PROFILE == "quick" and slow:
+        yield f"slower than {LIMIT:g} s without a slow(reason=...): {', '.join(slow)}"
+
+
 def pytest_sessionfinish(session, exitstatus):
-    """Where everything is installed a skipped test is a test that did not run: with FAIL_ON_SKIP it fails the run."""
-    if os.environ.get("FAIL_ON_SKIP") and skipped and exitstatus == 0:
+    """A skipped test is a test that did not run, and a slow one is run less often: either fails a run that passed."""
+    if exitstatus == 0 and any(broken()):
         session.exitstatus = 1
 
 
 def pytest_terminal_summary(terminalreporter):
-    if os.environ.get("FAIL_ON_SKIP") and skipped:
-        terminalreporter.write_line(f"FAIL_ON_SKIP: {len(skipped)} skipped: {', '.join(skipped)}", red=True)
+    for rule in broken():
+        terminalreporter.write_line(rule, red=True)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from work import instructions
+from work import steps
 
 import autodiff
 from autodiff import Value, grad, jvp, no_grad, sqrt, topological_order, where
@@ -360,7 +360,7 @@ def test_a_bias_computed_from_the_inputs_it_is_added_to():
 
 def growth(build, n):
     """How much more work 40n nodes are than 4n, for what 4n are more than n: 12 where each costs the same."""
-    small, middle, large = (instructions(lambda n=n: build(n)) for n in (n, 4 * n, 40 * n))
+    small, middle, large = (steps(lambda n=n: build(n)) for n in (n, 4 * n, 40 * n))
     return (large - middle) / (middle - small)
 
 
@@ -400,7 +400,7 @@ def neurons(n):
 
 @pytest.mark.parametrize("graph", [deep, broad, shared, many_operands, neurons])
 def test_work_grows_in_proportion_to_nodes(graph):
-    """Ten times the nodes are ten times the instructions, to record and to sweep: no quadratic surprise."""
+    """Ten times the nodes are ten times the steps, to record and to sweep: no quadratic surprise."""
     assert growth(graph, 10) == pytest.approx(12.0, rel=0.01)
     assert growth(lambda n: graph(n).backward(), 10) == pytest.approx(12.0, rel=0.01)
     assert growth(lambda n: graph(n).backward(create_graph=True), 10) == pytest.approx(12.0, rel=0.01)
@@ -446,6 +446,6 @@ def test_a_tuple_of_inputs_that_neurons_share_is_walked_over_once():
 
     def work(tuples):
         root = autodiff.total([autodiff.weighted_sum(weights, each, bias) for each in tuples])
-        return instructions(root.backward)
+        return steps(root.backward)
 
     assert work([tuple(inputs)] * 10) < work([tuple(inputs) for _ in range(10)])

@@ -1630,7 +1630,9 @@ def test_bad_options_are_refused_early(options, error):
         compile("x + 1")
 
 
-@pytest.mark.parametrize("returned", [None, "text", {}, [], [[], []], [1.0, [2.0]], object()], ids=repr)
+@pytest.mark.parametrize(
+    "returned", [None, "text", {}, [], [[], []], [1.0, [2.0]], pytest.param(object(), id="an object")], ids=repr
+)
 def test_functions_that_return_no_numbers(returned):
     """They are named, and what they returned too."""
     with pytest.raises(TypeError, match="return"):

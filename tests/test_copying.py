@@ -6,7 +6,7 @@ import itertools
 import pickle
 
 import pytest
-from work import instructions
+from work import steps
 
 import autodiff
 from autodiff import OPS, Op, Value
@@ -175,13 +175,13 @@ def test_several_nodes_of_one_graph_are_pickled_once():
 def test_a_list_of_nodes_is_copied_in_time_that_grows_with_its_length():
     """The nodes that were copied already are not walked over again."""
 
-    def steps(n):
+    def work(n):
         states = [Value(0.5)]
         for _ in range(n):
             states.append(states[-1].tanh())
-        return instructions(lambda: copy.deepcopy(states)), instructions(lambda: pickle.dumps(states))
+        return steps(lambda: copy.deepcopy(states)), steps(lambda: pickle.dumps(states))
 
-    for small, large in zip(steps(20), steps(200), strict=True):
+    for small, large in zip(work(20), work(200), strict=True):
         assert large < 15 * small
 
 

@@ -251,9 +251,7 @@ def test_weights_that_do_not_fit_the_rows_are_refused():
         weighted_sums([[1, 2]], [1, 2, 3])
 
 
-@pytest.mark.parametrize(
-    ("decide", "name"), [(fires, "bias"), (fires_above, "threshold"), (weighted_sums, "bias")], ids=lambda p: str(p)
-)
+@pytest.mark.parametrize(("decide", "name"), [(fires, "bias"), (fires_above, "threshold"), (weighted_sums, "bias")])
 def test_a_bias_or_threshold_is_one_finite_number(decide, name):
     """NaN is neither above nor below: refused, and not answered with 0."""
     with pytest.raises(ValueError, match=f"{name} must be a finite number, got nan"):

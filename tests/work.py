@@ -3,14 +3,16 @@
 import sys
 
 
-def instructions(work):
-    """How many bytecode instructions `work` runs, in whatever functions: the time it takes, without a clock."""
+def steps(work):
+    """Count the lines that `work` runs and the functions that it calls, in Python; a loop on one line counts each time.
+
+    Unlike seconds they are the same on every machine, and unlike bytecode instructions they grow alike on every Python.
+    """
     count = 0
 
     def trace(frame, event, _):
         nonlocal count
-        frame.f_trace_lines, frame.f_trace_opcodes = False, True
-        count += event == "opcode"
+        count += event in {"line", "call"}
         return trace
 
     before = sys.gettrace()
