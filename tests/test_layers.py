@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent
 
 # What a module of `autodiff` may import, lowest first: only what stands above it in this list.
 ORDER = [
-    "errors", "domains", "forwards", "arrays", "ops", "grad_mode", "backward", "naming", "propagation", "copying", "ufuncs", "methods", "value", "functions",
-    "transforms", "compiler", "explanations", "pictures", "testing",
+    "errors", "domains", "nests", "forwards", "arrays", "ops", "grad_mode", "backward", "naming", "propagation", "copying", "ufuncs", "methods",
+    "value", "functions", "variables", "transforms", "compiler", "explanations", "pictures", "testing",
 ]  # fmt: skip
 
 

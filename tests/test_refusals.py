@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from autodiff import OPS, DomainError, Value, draw, exp, grad, jacobian, weighted_sum
+from autodiff import OPS, DomainError, Value, draw, exp, grad, weighted_sum
 from models import LinearRegression, MLPClassifier, MLPRegressor, Perceptron
 from models._batch_loss import loss_and_gradients
 from models._settings import assign
@@ -16,12 +16,6 @@ from models.losses import squared_error
 from models.training import TrainingError, train
 
 X, Y = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]), np.array([0, 1, 1, 0])
-
-
-def test_a_ragged_answer_has_no_jacobian():
-    """Rows of different lengths are no array of numbers."""
-    with pytest.raises(TypeError, match="ragged list: its entries must all have one shape"):
-        jacobian(lambda x: [[x[0], x[1]], [x[0]]])([1.0, 2.0])
 
 
 def test_variables_of_a_function_without_signature_are_numbered_in_errors():

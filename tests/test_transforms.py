@@ -66,7 +66,7 @@ def test_sequences_arrive_as_what_they_were():
         return a[0] + 2 * b[0] + 3 * c.y + 4 * d[1]
 
     gradients = grad(f, argnums=(0, 1, 2, 3))([1.0], (1.0,), Point(1.0, 2.0), np.ones(2), marker, flag="kept")
-    assert [g.tolist() for g in gradients] == [[1.0], [2.0], [0.0, 3.0], [0.0, 4.0]]
+    assert [np.asarray(g).tolist() for g in gradients] == [[1.0], [2.0], [0.0, 3.0], [0.0, 4.0]]
 
 
 def test_argnums_choose_arguments():
@@ -166,11 +166,10 @@ def test_a_nested_derivative_in_another_thread():
     assert grad(f)(3.0) == 24.0
 
 
-def test_empty_outputs_and_arguments_have_empty_derivatives():
-    """No outputs or no inputs: arrays of that shape."""
+def test_empty_outputs_have_empty_derivatives():
+    """No outputs: an array of that shape."""
     assert jacobian(lambda x: [])(np.ones(3)).shape == (0, 3)
     assert jacobian(lambda x: [])(2.0).shape == (0,)
-    assert hessian(lambda x: x.sum() * 1.0)(np.ones(0)).shape == (0, 0)
 
 
 @pytest.mark.parametrize("argnums", [0, 1, -1, (0,), (1, 0)])
@@ -246,49 +245,57 @@ def test_jvp_of_several_outputs():
         (
             lambda: grad(lambda x: (x, x))(1.0),
             TypeError,
-            r"must return one number here, and returned a tuple of shape \(2,\): use jacobian",
+            r"must return one number here, got tuple of shape \(2,\): use jacobian, .*; with has_aux=True, f returns",
         ),
-        (lambda: grad(lambda x: x)(np.ones(2)), TypeError, r"returned a ndarray of shape \(2,\): use jacobian"),
-        (lambda: hessian(lambda x: [x])(1.0), TypeError, r"returned a list of shape \(1,\)"),
-        (lambda: grad(lambda x: "a")(1.0), TypeError, "must return Values or numbers, and returned str"),
+        (lambda: grad(lambda x: x)(np.ones(2)), TypeError, r"got ndarray of shape \(2,\): use jacobian, or .* entry$"),
+        (lambda: hessian(lambda x: [x])(1.0), TypeError, r"got list of shape \(1,\)"),
+        (lambda: grad(lambda x: {"a": x})(1.0), TypeError, "must return one number here, got dict: use jacobian"),
+        (lambda: grad(lambda x: "a")(1.0), TypeError, "must return Values or numbers, got str in the answer$"),
         (
             lambda: grad(lambda x: None)(1.0),
             TypeError,
-            "must return Values or numbers, and returned None: is a `return` missing",
+            "must return Values or numbers, got None; is a `return` missing",
         ),
-        (lambda: jacobian(lambda x: [x, [x, x]])(1.0), TypeError, "returned a ragged list"),
-        (lambda: grad(3), TypeError, "first argument is the function to differentiate, got int"),
+        (lambda: jacobian(lambda x: [x, {"b": "c"}])(1.0), TypeError, r"numbers, got str in the answer\[1\]\['b'\]$"),
+        (lambda: grad(3), TypeError, "first argument must be the function to differentiate, got int"),
         (
             lambda: grad(lambda x: x, "x"),
             TypeError,
-            "argnums is the position of an argument, or a tuple of positions, got 'x'",
+            "argnums must be the position of an argument, or a tuple of positions, got 'x'",
         ),
-        (lambda: grad(lambda x: x, True), TypeError, "argnums is the position"),
-        (lambda: grad(lambda x: x, (0, 1.0)), TypeError, "argnums is the position"),
+        (lambda: grad(lambda x: x, True), TypeError, "argnums must be the position"),
+        (lambda: grad(lambda x: x, (0, 1.0)), TypeError, "argnums must be the position"),
+        (lambda: grad(lambda x: x, ()), ValueError, r"there must be an argument to differentiate by, got \(\)"),
         (
             lambda: grad(lambda x: x, 1)(1.0),
             ValueError,
-            "argnums=1 asks for an argument that is not there: the call has 1 positional",
+            "argnums must be positions in the call, got 1 for 1 positional arguments; choose one passed by keyword with",
         ),
-        (lambda: grad(lambda x: x)(), ValueError, "the call has 0 positional"),
-        (lambda: grad(lambda x, y: x, (0, -2))(1.0, 2.0), ValueError, "names an argument twice"),
-        (lambda: grad(lambda x: x)("1"), TypeError, "cannot differentiate by x: a Value holds one real number"),
+        (lambda: grad(lambda x: x)(), ValueError, "got 0 for 0 positional"),
+        (lambda: grad(lambda x: x)(x=1.0), ValueError, "got 0 for 0 positional arguments; choose .* with argnames"),
+        (lambda: grad(lambda x, y: x, (0, -2))(1.0, 2.0), ValueError, r"must be named once, got \(0, -2\)"),
+        (lambda: grad(lambda x: x, argnames=0), TypeError, "argnames must be the name of an argument, .*, got 0"),
+        (lambda: grad(lambda x: x, argnames=("x", 1)), TypeError, r"argnames must be .*, got \('x', 1\)"),
+        (lambda: grad(lambda x: x, 0, "x"), ValueError, "argnums and argnames must not be given both"),
         (
-            lambda: grad(lambda x: x[0])([1.0, [2.0]]),
+            lambda: grad(lambda x, y=1.0, *, z=2.0: x, argnames="y")(1.0, z=3.0),
             ValueError,
-            r"x is ragged: its entries have the shapes \[\(\), \(1,\)\]",
+            "argnames must name arguments that the call passes, got 'y'; it passes x, z",
         ),
+        (lambda: grad(lambda x, y: x, argnames=("x", "x"))(1.0, 2.0), ValueError, "must be named once"),
+        (lambda: grad(lambda x: x)("1"), TypeError, "cannot differentiate by x: a Value .* one real number"),
         (
             lambda: jvp(lambda x: x, 1.0, 1.0),
             TypeError,
-            "jvp takes primals as a tuple with one entry per argument, got float",
+            "primals must be a tuple with one entry per argument, got float",
         ),
-        (
-            lambda: jvp(lambda x: x, (1.0,), ([1.0],)),
-            ValueError,
-            r"must have the shapes of their arguments, \[\(\)\], and have \[\(1,\)\]",
-        ),
-        (lambda: hvp(lambda x: x[0])([1.0, 2.0], [1.0]), ValueError, r"must have the shapes of their arguments"),
+        (lambda: jvp(lambda x: x, (), ()), ValueError, r"there must be an argument to differentiate by, got \(\)"),
+        (lambda: jvp(lambda x: x, (1.0,), ([1.0],)), ValueError, r"of x must have its shape, \(\), got \(1,\)"),
+        (lambda: jvp(lambda x: x, (1.0,), (1.0, 2.0)), ValueError, "must be one tangent per argument, 1, got 2"),
+        (lambda: hvp(lambda x: x[0])([1.0, 2.0], [1.0]), ValueError, r"of x must have its shape, \(2,\), got \(1,\)"),
+        (lambda: hvp(lambda x, y: x * y, (0, 1))(1.0, 2.0, 3.0), TypeError, "v must be a tuple .*, got float"),
+        (lambda: grad(lambda x: x, has_aux=True)(1.0), TypeError, r"must return \(answer, aux\), got Value"),
+        (lambda: grad(lambda x: (x, x, x), has_aux=True)(1.0), TypeError, r"return \(answer, aux\), got tuple"),
         (
             lambda: grad(lambda p: autodiff.log(p[1]))([1.0, -2.0]),
             autodiff.DomainError,
@@ -343,8 +350,8 @@ def test_positions_may_be_any_integers():
     f = lambda x, y: x * y
     assert grad(f, argnums=np.int64(1))(2.0, 3.0) == 2.0
     assert grad(f, argnums=(np.int64(1), 0))(2.0, 3.0) == (2.0, 3.0)
-    for wrong in (True, 1.0, "0", None, (0, True)):
-        with pytest.raises(TypeError, match="argnums is the position of an argument"):
+    for wrong in (True, 1.0, "0", (0, True)):
+        with pytest.raises(TypeError, match="argnums must be the position of an argument"):
             grad(f, argnums=wrong)
 
 
@@ -358,15 +365,21 @@ def test_derivatives_of_values_are_values_also_where_they_are_constant():
     assert grad(grad(lambda x: x))(2.0) == 0.0
 
 
-@pytest.mark.parametrize("returned", [lambda x: (x * x, "aux"), lambda x: (x, (x, x)), lambda x: [None]])
-def test_a_tuple_that_is_no_answer_is_told_as_one(returned):
-    """Not as what its entries happen to be."""
-    with pytest.raises(TypeError, match=r"the function returned a (tuple|list), and a derivative is of one number"):
-        grad(returned)(1.0)
+def test_what_stands_beside_the_answer_is_told_where_it_stands():
+    """An entry that is no number is named, with the way to return it all the same."""
+    with pytest.raises(TypeError, match=r"must return Values or numbers, got str in the answer\[1\]"):
+        grad(lambda x: (x * x, "aux"))(1.0)
+    with pytest.raises(
+        TypeError, match=r"one number here, got tuple: .*; with has_aux=True, f returns \(number, aux\)"
+    ):
+        grad(lambda x: (x, (x, x)))(1.0)
+    with pytest.raises(TypeError, match="one number here, got list"):
+        grad(lambda x: [None])(1.0)
 
 
-@pytest.mark.parametrize("call", [lambda f: hvp(f)(1.0, "a"), lambda f: jvp(f, (1.0,), (None,))])
-def test_tangents_that_are_no_numbers_are_told_as_tangents(call):
+@pytest.mark.parametrize("given", ["a", None, {1.0}])
+@pytest.mark.parametrize("call", [lambda f, v: hvp(f)(1.0, v), lambda f, v: jvp(f, (1.0,), (v,))])
+def test_tangents_that_are_no_numbers_are_told_as_tangents(call, given):
     """Not as what the function returned."""
-    with pytest.raises(TypeError, match="tangents are numbers, in the shapes of the arguments"):
-        call(lambda x: x * x)
+    with pytest.raises((TypeError, ValueError), match=r"tangent (must be made of numbers|of x must have its shape), "):
+        call(lambda x: x * x, given)

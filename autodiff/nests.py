@@ -1,0 +1,100 @@
+"""Arguments as people hold them: numbers and arrays inside dicts, dataclasses, named tuples, lists and tuples.
+
+Whatever is none of these is a leaf. None holds nothing and stays None. A dataclass field marked
+`field(metadata={"static": True})` is no part of the nest: it keeps what it has.
+
+>>> params = {"w": [1.0, 2.0], "b": 0.5}
+>>> leaves(params, "params")
+[("params['w'][0]", 1.0), ("params['w'][1]", 2.0), ("params['b']", 0.5)]
+>>> replace(params, iter([10.0, 20.0, 5.0]))
+{'w': [10.0, 20.0], 'b': 5.0}
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from autodiff.domains import is_array
+
+Leaf = Callable[[Any, str], Any]
+
+
+def is_sequence(x: Any) -> bool:  # Any: callers pass whatever a user gave
+    """Tell whether `x` is a list or tuple, as arguments, entries and positions come."""
+    return isinstance(x, (list, tuple))
+
+
+def entries(x: Any) -> list[tuple[str, Any]] | None:  # Any: what a user holds
+    """Return what a container holds, each with how Python reaches it (`['w']`, `[2]`, `.b`); None for a leaf."""
+    if x is None:
+        return []
+    if isinstance(x, dict):
+        return [(f"[{key!r}]", entry) for key, entry in x.items()]  # pyright: ignore[reportUnknownVariableType]
+    if is_dataclass(x):
+        return None if isinstance(x, type) else [(f".{name}", getattr(x, name)) for name in _moving(x)]
+    if is_sequence(x):
+        names = getattr(x, "_fields", None)
+        steps = [f".{name}" for name in names] if names else [f"[{i}]" for i in range(len(x))]
+        return list(zip(steps, x, strict=True))
+    return None
+
+
+def mapped(leaf: Leaf, x: Any, path: str = "") -> Any:  # Any: what a user holds, and the same again
+    """Return the same nest with `leaf(entry, path)` in place of each leaf; a leaf's path begins with `path`.
+
+    Containers are copied, never changed, and their constructors are not run, but for those of lists and tuples.
+    """
+    try:
+        return _mapped(leaf, x, path)
+    except RecursionError:
+        raise ValueError(f"{path or 'the nest'} must be nested less deeply, and must not hold itself") from None
+
+
+def leaves(x: Any, path: str) -> list[tuple[str, Any]]:  # Any: what a user holds
+    """Return the leaves in order, each after its path."""
+    found: list[tuple[str, Any]] = []
+    mapped(lambda entry, at: found.append((at, entry)), x, path)
+    return found
+
+
+def replace(x: Any, new: Iterator[Any]) -> Any:  # Any: what a user holds, and the same again
+    """Return the same nest with the leaves that `new` gives."""
+    return mapped(lambda _, __: next(new), x)
+
+
+def shape(x: Any) -> tuple[int, ...] | None:  # Any: what a user holds
+    """Return the shape of a number, an array, or a list or tuple of such in one shape; None for any other nest.
+
+    >>> shape([[1.0, 2.0], (3.0, 4.0)]), shape([[1.0], [2.0, 3.0]]), shape({"w": 1.0})
+    ((2, 2), None, None)
+    """
+    if is_array(x):
+        return x.shape
+    if not is_sequence(x) or hasattr(x, "_fields"):
+        return () if entries(x) is None else None
+    shapes = {shape(entry) for entry in x} if len(x) else {()}
+    inner = shapes.pop()
+    return None if shapes or inner is None else (len(x), *inner)
+
+
+def _moving(x: Any) -> list[str]:
+    return [field.name for field in fields(x) if not field.metadata.get("static")]
+
+
+def _mapped(leaf: Leaf, x: Any, path: str) -> Any:
+    held = entries(x)
+    if held is None:
+        return leaf(x, path)
+    new = [_mapped(leaf, entry, path + step) for step, entry in held]
+    if is_sequence(x):
+        return x._make(new) if hasattr(x, "_make") else type(x)(new)
+    twin = copy.copy(x)
+    if isinstance(x, dict):
+        twin.update(zip(list(x), new, strict=True))  # pyright: ignore[reportUnknownArgumentType]
+    elif x is not None:
+        for name, entry in zip(_moving(x), new, strict=True):
+            object.__setattr__(twin, name, entry)  # a frozen one as well
+    return twin
