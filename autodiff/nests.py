@@ -29,17 +29,18 @@ def is_sequence(x: Any) -> bool:  # Any: callers pass whatever a user gave
 
 def entries(x: Any) -> list[tuple[str, Any]] | None:  # Any: what a user holds
     """Return what a container holds, each with how Python reaches it (`['w']`, `[2]`, `.b`); None for a leaf."""
-    if x is None:
-        return []
-    if isinstance(x, dict):
-        return [(f"[{key!r}]", entry) for key, entry in x.items()]  # pyright: ignore[reportUnknownVariableType]
-    if is_dataclass(x):
-        return None if isinstance(x, type) else [(f".{name}", getattr(x, name)) for name in _moving(x)]
+    if x.__class__ is float:  # as most are
+        return None
     if is_sequence(x):
         names = getattr(x, "_fields", None)
-        steps = [f".{name}" for name in names] if names else [f"[{i}]" for i in range(len(x))]
-        return list(zip(steps, x, strict=True))
-    return None
+        return (
+            [(f".{name}", x[i]) for i, name in enumerate(names)] if names else [(f"[{i}]", e) for i, e in enumerate(x)]
+        )
+    if isinstance(x, dict):
+        return [(f"[{key!r}]", entry) for key, entry in x.items()]  # pyright: ignore[reportUnknownVariableType]
+    if is_dataclass(x) and not isinstance(x, type):
+        return [(f".{name}", getattr(x, name)) for name in _moving(x)]
+    return [] if x is None else None
 
 
 def mapped(leaf: Leaf, x: Any, path: str = "") -> Any:  # Any: what a user holds, and the same again
@@ -73,6 +74,8 @@ def shape(x: Any) -> tuple[int, ...] | None:  # Any: what a user holds
     """
     if is_array(x):
         return x.shape
+    if x.__class__ is float:
+        return ()
     if not is_sequence(x) or hasattr(x, "_fields"):
         return () if entries(x) is None else None
     shapes = {shape(entry) for entry in x} if len(x) else {()}

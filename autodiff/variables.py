@@ -7,7 +7,7 @@ import operator
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class Request:
     by: tuple[int | str, ...]  # positions, or names
     several: bool
     has_aux: bool
+    parameters: list[str]
 
     @classmethod
     def of(cls, f: Any, argnums: Any, argnames: Any, has_aux: bool) -> Request:
@@ -50,11 +51,11 @@ class Request:
             given = list(map(operator.index, given))
         elif not all(isinstance(name, str) for name in given):
             raise TypeError(f"argnames must be the name of an argument, or a tuple of names, got {asked!r}")
-        return cls(f, tuple(given), several, has_aux)
+        return cls(f, tuple(given), several, has_aux, parameter_names(f))
 
     def places(self, count: int, options: dict[str, Any]) -> list[tuple[int | str, str]]:
         """Return where the arguments are in a call, by position or keyword, and what messages call them."""
-        names = parameter_names(self.f)[:count]
+        names = self.parameters[:count]
         places: list[int | str] = []
         for which in self.by:
             if isinstance(which, int):
@@ -79,8 +80,7 @@ class Request:
         return [(place, place if isinstance(place, str) else names[place]) for place in places]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A leaf of a nest among all its numbers: how a message reaches it, which are its own, and their shape."""
 
     path: str
@@ -111,11 +111,12 @@ class Form:
 
     def filled(self, finish: Callable[[Any], Any], table: Any) -> Any:
         """Return the same nest, each leaf the `finish` of its numbers of those along the last axis."""
-        return nests.replace(self.like, iter([finish(part.of(table)) for part in self.parts]))
+        answers = [finish(part.of(table)) for part in self.parts]
+        return answers[0] if self.like.__class__ is float else nests.replace(self.like, iter(answers))
 
     def rates(self, tangent: Any) -> list[Any]:
         """Return one rate of change for each number, from a tangent that must have this form."""
-        whole = nests.entries(self.like) is None
+        whole = self.like.__class__ is float
         held: dict[str, Any] = {self.name: tangent} if whole else dict(nests.leaves(tangent, self.name))
         rates: list[Any] = []
         for part in self.parts:
@@ -166,7 +167,7 @@ class Call:
         self.returned = returned
         self.output, self.outputs = _outputs(returned)
         # Someone goes on from here: a caller that passed Values, or an enclosing derivative.
-        self.given_values = any(v.op for v in self.variables) or bool(_values(alongside))
+        self.given_values = any(v.op for v in self.variables) or (len(alongside) > 0 and _values(alongside) != [])
         self.goes_on = self.given_values or grad_mode.tracer() is not None
         if _open and not self.goes_on:
             graphs = (topological_order(x) for x in [*self.outputs, *_values(self.aux)] if isinstance(x, Value))
