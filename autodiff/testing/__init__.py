@@ -6,10 +6,11 @@
 'complex step'
 
 `gradcheck(f, *points)` compares derivatives with the best oracle there is and names the operation whose partial is
-wrong; with `gradient=g` it checks somebody else's. `expressions()`, `functions()`, `networks()`, `numbers(op)` and
-`points(f)` are Hypothesis strategies: random differentiable code with points where it is well conditioned, and points
-for code of your own. They need the extra `testing`; `gradcheck` does not. `autodiff.testing.laws` holds laws that every
-derivative obeys, `autodiff.testing.faults` plants wrong partials to try a check with. See docs/gradient-testing.md.
+wrong; with `gradient=g` it checks somebody else's. `expressions()`, `functions()`, `matrices()`, `networks()`,
+`numbers(op)` and `points(f)` are Hypothesis strategies: random differentiable code with points where it is well
+conditioned, and points for code of your own. They need the extra `testing`; `gradcheck` does not. `check_kinks` holds
+an engine to what was decided where there is no derivative. `autodiff.testing.laws` holds laws that every derivative
+obeys, `autodiff.testing.faults` plants wrong partials to try a check with. See docs/gradient-testing.md.
 """
 
 from __future__ import annotations
@@ -18,20 +19,25 @@ from typing import TYPE_CHECKING, Any
 
 from autodiff.errors import WrongDerivativeError
 from autodiff.testing.checking import Report, gradcheck
+from autodiff.testing.kinks import Kink, check_kinks, kink_points
 from autodiff.testing.perceptrons import Network
 from autodiff.testing.sources import Expression
 
 if TYPE_CHECKING:
-    from autodiff.testing.strategies import expressions, functions, networks, numbers, points
+    from autodiff.testing.strategies import expressions, functions, matrices, networks, numbers, points
 
 __all__ = [
     "Expression",
+    "Kink",
     "Network",
     "Report",
     "WrongDerivativeError",
+    "check_kinks",
     "expressions",
     "functions",
     "gradcheck",
+    "kink_points",
+    "matrices",
     "networks",
     "numbers",
     "points",
@@ -40,7 +46,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load the strategies when one is first asked for: checking a gradient does not need Hypothesis."""
-    if name not in ("expressions", "functions", "networks", "numbers", "points"):
+    if name not in ("expressions", "functions", "matrices", "networks", "numbers", "points"):
         raise AttributeError(f"module 'autodiff.testing' has no attribute {name!r}")
     try:
         from autodiff.testing import strategies

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import permutations
+import random
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise, permutations
 from typing import Any
+
+import numpy as np
 
 from autodiff.backward import topological_order
 from autodiff.ops import Op
 from autodiff.propagation import propagate
+from autodiff.testing.oracles import EPSILON
 from autodiff.value import Value
 
 LIMIT = 1e3  # how large values and partials get, at the point and around it
 ROOM = 2.0**-6  # how far around it, relative to operands above 1
+_AXES, _GRID = 8, 5  # how many directions, and steps on each side, a function that cannot be recorded is tried along
 STEEPEST = 1e4  # how large the sum of all paths from an input to a node gets
 
 
@@ -56,6 +61,46 @@ def well_conditioned(root: Any) -> bool:
                 return False
     paths = propagate(root, partials=lambda node: [abs(p) for p in node.partials])
     return all(steepness <= STEEPEST for steepness in paths.values())
+
+
+def smooth(function: Callable[[list[float]], Any], point: Sequence[float]) -> bool:
+    """Whether a function of which nothing but its numbers is known looks smooth and bounded at `point` and around it.
+
+    Along every axis, or along eight random directions where there are more, the function is computed on two grids, one
+    four times as fine. Second differences of what is smooth shrink by 16, of a kink by 4 on the whole (8 where it lies
+    well between the finer steps), of a jump not at all.
+
+    >>> smooth(lambda x: abs(x[0]), [1.0]), smooth(lambda x: abs(x[0]), [0.01])
+    (True, False)
+    """
+    draw = random.Random(len(point))  # noqa: S311 # directions, no secret
+    axes = [[float(i == j) for j in range(len(point))] for i in range(len(point))]
+    if len(axes) > _AXES:
+        axes = [[draw.uniform(-1.0, 1.0) for _ in point] for _ in range(_AXES)]
+    room = ROOM * max(1.0, *map(abs, point)) if point else 0.0
+    return all(
+        _smooth_along(lambda t, axis=axis: function([x + t * a for x, a in zip(point, axis, strict=True)]), room)
+        for axis in axes
+    )
+
+
+def _smooth_along(f: Callable[[float], Any], room: float) -> bool:
+    bends: list[float] = []
+    values: list[float] = []
+    epsilon = EPSILON
+    for n in (_GRID, 4 * _GRID):
+        try:
+            results = [f(room * k / n) for k in range(-n, n + 1)]
+            values = [float(y) for y in results]
+        except (ArithmeticError, ValueError):
+            return False
+        epsilon = float(np.finfo(getattr(results[0], "dtype", np.float64)).eps)
+        steepest = max(abs(b - a) for a, b in pairwise(values)) * n / room
+        if not max(steepest, *map(abs, values)) <= LIMIT:  # NaN is not
+            return False
+        bends.append(max(abs(a - 2.0 * b + c) for a, b, c in zip(values, values[1:], values[2:], strict=False)))
+    rounding = 64.0 * epsilon * (1.0 + max(map(abs, values)))
+    return bends[1] <= max(bends[0] / 10.0, rounding)
 
 
 def repairs(op: Op, operands: Sequence[float]) -> Iterator[tuple[float, ...]]:

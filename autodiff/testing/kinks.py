@@ -7,12 +7,12 @@ promised instead is written down here, once. `check_kinks` holds an operation to
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from autodiff.ops import Op
+from autodiff.ops import OPS, Op
 from autodiff.value import Value
 
 
@@ -60,41 +60,100 @@ DECIDED = (
 )
 
 
-def check_kinks(op: Op) -> None:
+def kink_points(op: Op | str) -> tuple[Kink, ...]:
+    """Return the kinks, ties and edges decided for an operation of the table, by itself or by name.
+
+    >>> kink_points("relu")[0]
+    Kink(name='relu', operands=(0.0,), value=0.0, partials=(0.0,))
+    """
+    name = op if isinstance(op, str) else op.name
+    if isinstance(op, str) and op not in OPS:
+        raise ValueError(f"op must be an Op or the name of a row, got {op!r}; the rows are {', '.join(OPS)}")
+    return tuple(kink for kink in DECIDED if kink.name == name)
+
+
+def check_kinks(
+    op: Op | str,
+    function: Callable[..., Any] | None = None,
+    gradient: Callable[[Callable[..., Any], tuple[float, ...]], Sequence[float]] | None = None,
+    *,
+    policy: Literal["decided", "any slope between"] = "decided",
+) -> None:
     """Check that an operation does what was decided for the row of its name, on floats, arrays and Values.
+
+    With `function` and `gradient` it checks that operation of another engine: `gradient(f, point)` returns the
+    derivatives of `f`, a function of that engine's numbers, as a flat list. Under the policy "any slope between" each
+    may be anything from the slope on the left to that on the right, as mathematics allows.
 
     Raises AssertionError naming operation, operand, point and both numbers.
 
     >>> from dataclasses import replace
     >>> from autodiff import OPS
-    >>> check_kinks(OPS["relu"])
+    >>> check_kinks("relu")
     >>> check_kinks(replace(OPS["relu"], partials=(lambda a, r: 1.0 if a >= 0.0 else 0.0,)))
     Traceback (most recent call last):
       ...
     AssertionError: relu: its partial by operand 1 at relu(0.0) is 1.0 on floats, and 0.0 was decided
     """
-    for kink in DECIDED:
-        if kink.name == op.name:
-            for arithmetic, value, partials in _three_ways(op, kink):
-                at = f"{op.name}({', '.join(map(repr, kink.operands))})"
-                if not math.isclose(value, kink.value, rel_tol=1e-12):
-                    raise AssertionError(f"{at} is {value!r} {arithmetic}, and {kink.value!r} was decided")
-                for i, (found, decided) in enumerate(zip(partials, kink.partials, strict=True)):
-                    if decided is not None and not math.isclose(found, decided, rel_tol=1e-12, abs_tol=1e-12):
-                        raise AssertionError(
-                            f"{op.name}: its partial by operand {i + 1} at {at} is {found!r} {arithmetic}, "
-                            f"and {decided!r} was decided"
-                        )
+    if (function is None) != (gradient is None):
+        raise TypeError(
+            "another engine's kinks need both its function and its gradient: check_kinks(op, function, gradient)"
+        )
+    if policy not in ("decided", "any slope between"):
+        raise ValueError(f"policy must be 'decided' or 'any slope between', got {policy!r}")
+    kinks = kink_points(op)
+    row: Any = OPS[op] if isinstance(op, str) else op
+    for kink in kinks:
+        foreign = None if function is None or gradient is None else _theirs(function, gradient, kink)
+        for arithmetic, value, partials in _three_ways(row, kink) if foreign is None else [foreign]:
+            at = f"{row.name}({', '.join(map(repr, kink.operands))})"
+            if not math.isclose(value, kink.value, rel_tol=1e-12):
+                raise AssertionError(f"{at} is {value!r}{arithmetic}, and {kink.value!r} was decided")
+            for i, (found, decided) in enumerate(zip(partials, kink.partials, strict=True)):
+                if decided is None or math.isclose(found, decided, rel_tol=1e-12, abs_tol=1e-12):
+                    continue
+                least, most = (decided, decided) if policy == "decided" else _slopes_beside(row, kink, i)
+                if not least <= found <= most:
+                    allowed = repr(decided) if policy == "decided" else f"a slope from {least:.6g} to {most:.6g}"
+                    raise AssertionError(
+                        f"{row.name}: its partial by operand {i + 1} at {at} is {found!r}{arithmetic}, "
+                        f"and {allowed} was decided"
+                    )
+
+
+def _theirs(function: Any, gradient: Any, kink: Kink) -> tuple[str, float, list[float]]:
+    """Another engine's partials by the operands that may move; the others are constants."""
+    moving = [i for i, decided in enumerate(kink.partials) if decided is not None]
+
+    def f(*numbers: Any) -> Any:
+        at = dict(zip(moving, numbers, strict=True))
+        return function(*(at.get(i, x) for i, x in enumerate(kink.operands)))
+
+    slopes = dict(zip(moving, gradient(f, tuple(kink.operands[i] for i in moving)), strict=True))
+    return "", kink.value, [float(slopes.get(i, 0.0)) for i in range(len(kink.partials))]
+
+
+def _slopes_beside(row: Op, kink: Kink, i: int) -> tuple[float, float]:
+    """The least and the largest slope by operand `i` among those close by on both sides and the one decided."""
+    slopes = [kink.partials[i] or 0.0]
+    for step in (-(2.0**-20), 2.0**-20):
+        at = [*kink.operands[:i], kink.operands[i] + step, *kink.operands[i + 1 :]]
+        try:
+            slopes.append(row.partials_at(at, row.on_floats(*at), [j == i for j in range(len(at))])[i])
+        except (ArithmeticError, ValueError):  # a side without the function: the edge of its domain
+            continue
+    margin = 1e-4 * max(1.0, *(abs(slope) for slope in slopes if math.isfinite(slope)))  # curvature over the step
+    return min(slopes) - margin, max(slopes) + margin
 
 
 def _three_ways(op: Op, kink: Kink) -> Iterator[tuple[str, float, list[float]]]:
     wanted = [decided is not None for decided in kink.partials]
     value = op.on_floats(*kink.operands)
-    yield "on floats", value, list(op.partials_at(kink.operands, value, wanted))
+    yield " on floats", value, list(op.partials_at(kink.operands, value, wanted))
     recorded: Any = op(*(Value(x) if want else x for x, want in zip(kink.operands, wanted, strict=True)))
-    yield "recorded", recorded.data, list(recorded.partials)
+    yield " recorded", recorded.data, list(recorded.partials)
     arrays = [np.array([x, x]) for x in kink.operands]
     values: Any = op(*arrays)
     with np.errstate(all="ignore"):
         slopes: Any = op.partials_of(arrays, values, wanted)
-    yield "on arrays", float(values[0]), [float(np.ravel(slope)[0]) for slope in slopes]
+    yield " on arrays", float(values[0]), [float(np.ravel(slope)[0]) for slope in slopes]

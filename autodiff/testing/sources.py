@@ -10,11 +10,11 @@ import linecache
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, wraps
 from itertools import count, permutations
 from typing import Any
 
-import autodiff
+from autodiff import functions
 from autodiff.ops import OPS, Op
 from autodiff.testing.arguments import shaped
 from autodiff.testing.conditioning import STEEPEST, admissible, repairs
@@ -23,7 +23,7 @@ from autodiff.value import Value
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
 _PREFIX = {"neg": "-", "pos": "+"}
-_ON_SEQUENCES = ("total", "mean", "logsumexp")
+_ON_SEQUENCES = ("total", "mean", "logsumexp", "weighted_sum")
 _NAMES = "xyzuvwpqrst"
 
 
@@ -46,7 +46,7 @@ class Expression:
     names: Mapping[str, Op] = field(default_factory=dict[str, Op])
 
     def __call__(self, *values: Any) -> Any:
-        """Compute it, on as many numbers as it has inputs."""
+        """Run the source on as many numbers as it has inputs."""
         if len(values) != len(self.point):
             raise TypeError(f"this expression takes {len(self.point)} numbers, got {len(values)}:\n{self.source}")
         return _compiled(self.source, tuple(self.names.items()))(*values)
@@ -93,19 +93,28 @@ class Expression:
 class Step:
     """One draw: which operation on which operands; numbers wrap around. A step that is not admissible is left out.
 
-    The newest node is always an operand; the others are chosen among the nodes, newest first, inputs and `constant`.
+    The newest node is always an operand; the others are chosen among the nodes, newest first, inputs and `constant`, by
+    four numbers below 16. The last of `operands` says whether they change places.
     """
 
     op: int
     operands: tuple[int, ...]
     constant: float
 
+    @property
+    def exponent(self) -> float:
+        """A small one, as people write them: most powers are squares, and only whole ones take negative bases."""
+        return (2.0, 3.0, 2.0, -1.0, 2.0, -2.0, 4.0, self.constant)[self.operands[0] % 8]
 
-def grow(ops: Sequence[Op], numbers: Sequence[float], steps: Sequence[Step], leaves: int) -> Expression | None:
-    """Give the expression that takes as many of the steps as are admissible; None when there is no first one.
+
+def grow(
+    ops: Sequence[Op], numbers: Sequence[float], steps: Sequence[Step], leaves: int, kept: int
+) -> Expression | None:
+    """Return the expression that takes as many of the steps as are admissible; None when there is no first one.
 
     It begins with an operation on inputs at `numbers`, which are repaired to suit it. Inputs and constants are read
-    at most `leaves` times.
+    at most `leaves` times. Only the last `kept` operations stay, on inputs at the numbers the others have led to, where
+    that leaves as many inputs: so a fault that shows at some odd number shrinks to one operation there.
     """
     inner: list[_Node] = []
     inputs: list[_Node] = []
@@ -115,17 +124,30 @@ def grow(ops: Sequence[Op], numbers: Sequence[float], steps: Sequence[Step], lea
             leaves -= len(inner[0].operands) if inner else 0
             continue
         choices: list[Any] = [*reversed(inner), *inputs, step.constant]
-        # The newest node is always among the operands: nothing is left unused.
-        picked = [inner[-1], *(choices[i % len(choices)] for i in step.operands)]
+        # The newest node is always among the operands: nothing is left unused. A quarter of the others are constants.
+        picked = [inner[-1], *(step.constant if i >= 12 else choices[i % len(choices)] for i in step.operands[:4])]
         node, cost = _next_node(ops, step, picked, leaves)
         if node is not None:
             inner.append(node)
             leaves -= cost
     if not inner:
         return None
+    inputs, inner = _cut(inputs, inner, kept)
     point = tuple(x.value for x in inputs)
     names = {op.name: op for op in (node.op for node in inner) if op is not None and OPS.get(op.name) is not op}
     return Expression(_written(inputs, inner), point, names)
+
+
+def _cut(inputs: list[_Node], inner: list[_Node], kept: int) -> tuple[list[_Node], list[_Node]]:
+    """The last `kept` nodes, what they were computed from made inputs; all of them where it is not as many inputs."""
+    last = inner[-kept:]
+    below = dict.fromkeys(x for node in last for x in node.operands if isinstance(x, _Node) and x not in last)
+    if kept >= len(inner) or len(below) != len(inputs):
+        return inputs, inner
+    now: dict[Any, _Node] = {old: _Node(None, (), old.value, 1.0) for old in below}
+    for node in last:
+        now[node] = _Node(node.op, tuple(now.get(x, x) for x in node.operands), node.value, node.steepness)
+    return [now[old] for old in below], [now[node] for node in last]
 
 
 def wrapped(f: Expression, around: str, loops: int, *, branch: bool) -> Expression:
@@ -168,18 +190,31 @@ def _outcome(op: Op, operands: Sequence[Any]) -> tuple[float, float] | None:
 
 
 def _begin(ops: Sequence[Op], numbers: Sequence[float], step: Step, leaves: int) -> tuple[list[_Node], list[_Node]]:
-    """The inputs, repaired to suit the step's operation, and that; nothing where it does not take so many."""
+    """Return the inputs, repaired to suit the step's operation, and its node; nothing where it does not take so many.
+
+    Operands beyond the inputs are constants or an input once more: x * x, x ** 2.0.
+    """
     op = ops[step.op % len(ops)]
     n = op.arity or max(1 if leaves < 3 else 3, len(numbers) + 1 - len(numbers) % 2)
     if not len(numbers) <= n <= leaves:
         return [], []
-    operands = [*numbers, *(step.constant + 0.25 * i for i in range(n))][:n]
-    for repaired in repairs(op, operands):
-        inputs = [_Node(None, (), x, 1.0) for x in repaired[: len(numbers)]]
-        taken = (*inputs, *repaired[len(numbers) :])
-        outcome = _outcome(op, taken)
-        if outcome:
-            return inputs, [_Node(op, taken, *outcome)]
+    more = [step.operands[i % 4] for i in range(n - len(numbers))]
+    places = [*range(len(numbers)), *(k // 4 % len(numbers) if k % 4 == 1 else None for k in more)]  # None: a constant
+    if step.operands[-1]:
+        places.reverse()
+    drawn = [step.constant + 0.25 * i if place is None else numbers[place] for i, place in enumerate(places)]
+    if op is OPS["pow"] and places == [0, None]:
+        drawn[1] = step.exponent
+    repaired = list(repairs(op, drawn))
+    as_written = [tuple(y if p is None else x for p, x, y in zip(places, r, drawn, strict=True)) for r in repaired]
+    for numbers_there in (*as_written, *repaired):  # constants change only where nothing else helps
+        at = {place: x for place, x in zip(places, numbers_there, strict=True) if place is not None}
+        if all(place is None or at[place] == x for place, x in zip(places, numbers_there, strict=True)):
+            inputs = [_Node(None, (), at[i], 1.0) for i in range(len(numbers))]
+            taken = tuple(x if place is None else inputs[place] for place, x in zip(places, numbers_there, strict=True))
+            outcome = _outcome(op, taken)
+            if outcome:
+                return inputs, [_Node(op, taken, *outcome)]
     return [], []
 
 
@@ -187,7 +222,10 @@ def _next_node(ops: Sequence[Op], step: Step, picked: Sequence[Any], leaves: int
     """One more node on the operands picked, and how often it reads an input or a constant."""
     op = ops[step.op % len(ops)]
     n = op.arity or (3 if step.operands[0] % 3 else 5)  # the rows on any number of operands take odd numbers
-    taken = picked[:n][:: 1 if step.operands[-1] % 2 else -1]
+    if op is OPS["pow"] and step.operands[1] % 4 != 3:
+        taken = [picked[0], step.exponent]
+    else:
+        taken = picked[:n][:: -1 if step.operands[-1] else 1]
     cost = sum(not isinstance(x, _Node) or x.op is None for x in taken)
     if n <= len(picked) and cost <= leaves:
         for ordered in permutations(taken) if n == 3 else (taken,):
@@ -226,12 +264,12 @@ def _call(node: _Node, text: Mapping[_Node, str]) -> str:
             for x, y in zip(node.operands, operands, strict=True)
         ]
         return f" {_INFIX[op.name]} ".join(bracketed) if op.name in _INFIX else _PREFIX[op.name] + bracketed[0]
-    if OPS.get(op.name) is op and op.name in _ON_SEQUENCES:
-        return f"{op.name}([{', '.join(operands)}])"
     if op is OPS["weighted_sum"]:
         n = len(operands) // 2
         weights, values = ", ".join(operands[:n]), ", ".join(operands[n:-1])
         return f"weighted_sum([{weights}], [{values}], {operands[-1]})"
+    if OPS.get(op.name) is op and op.name in _ON_SEQUENCES:
+        return f"{op.name}([{', '.join(operands)}])"
     return f"{op.name}({', '.join(operands)})"
 
 
@@ -247,13 +285,32 @@ def _compiled(source: str, names: tuple[tuple[str, Op], ...]) -> Callable[..., A
 
 
 def _own(names: tuple[tuple[str, Op], ...]) -> dict[str, Any]:
-    return {name: getattr(autodiff, name) for name in OPS if hasattr(autodiff, name)} | dict(names)
+    return {**OPS, **{name: getattr(functions, name) for name in _ON_SEQUENCES}, **dict(names)}
 
 
 def _defined(source: str, names: Mapping[str, Any]) -> Callable[..., Any]:
-    """The function `f` of this source, which Python's tools can show: `inspect.getsource` finds it."""
+    """Return the function `f` of this source, which Python's tools can show: `inspect.getsource` finds it.
+
+    What the source itself raises (a name that is not there) comes from one place, whatever was drawn: Hypothesis takes
+    errors from two places for two failures, and would shrink each of thousands.
+    """
     file = f"<expression {hash(source):x}>"
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
     scope: dict[str, Any] = dict(names)
     exec(compile(source, file, "exec"), scope)  # noqa: S102 # text this module has just written
-    return scope["f"]
+    drawn: Any = scope["f"]
+
+    @wraps(drawn)
+    def f(*arguments: Any) -> Any:
+        try:
+            return drawn(*arguments)
+        except Exception as error:
+            innermost: Any = error.__traceback__
+            while innermost.tb_next is not None:
+                innermost = innermost.tb_next
+            if innermost.tb_frame.f_code is not drawn.__code__:
+                raise
+            error.add_note(f"in line {innermost.tb_lineno} of\n{source}")
+            raise error.with_traceback(None)  # noqa: B904 # the same error, and from here
+
+    return f

@@ -8,22 +8,32 @@ from __future__ import annotations
 import inspect
 import keyword
 import math
+import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from hypothesis import assume, note, reject
 from hypothesis import strategies as st
 
+from autodiff.errors import RenderError
 from autodiff.ops import OPS, Op
+from autodiff.pictures import render
 from autodiff.testing.arguments import numbers_in, shaped
-from autodiff.testing.conditioning import admissible, repairs, well_conditioned
+from autodiff.testing.conditioning import admissible, repairs, smooth, well_conditioned
+from autodiff.testing.matrices import matrix_expression
 from autodiff.testing.perceptrons import ACTIVATIONS, Network, network
 from autodiff.testing.sources import Expression, Step, grow, wrapped
 from autodiff.value import Value
 
 # Wide enough for every row, narrow enough for exp(exp(x)); what is nearly 0 is 0, or derivatives would underflow.
 _NUMBERS = st.floats(-4.0, 4.0).map(lambda x: x if abs(x) >= 1e-6 else 0.0)
+_SIGNS = st.sampled_from((1.0, -1.0))  # Hypothesis draws many small positive numbers, and few negative ones
+# As people write them, and such that they matter: x ** 2, 1 - x, but not x + 0.
+_CONSTANTS = st.one_of(st.sampled_from((2.0, 3.0, -1.0, 0.5, 1.0, -2.0, 4.0)), _NUMBERS.map(lambda x: x or 0.75))
 _ANY_NUMBER = (3, 1, 5)  # operands of a row that takes any number; weighted_sum takes odd ones
 
 
@@ -100,9 +110,11 @@ def points(
     """Give a strategy of points (argument tuples) at which a function of Values is well conditioned.
 
     For your own functions: away from the kinks of what they record there, inside all domains, values and partials
-    bounded. `like` says what the arguments look like, as examples of their shapes (numbers, sequences, arrays); by
-    default each is one number. Points where `f` raises ArithmeticError or ValueError are not drawn. The numbers are
-    from -4 to 4, moved up a little where that helps, or all from `around`, the least and the largest one:
+    bounded. A function that does not compute with Values is tried around the point instead, 52 times along each input
+    (along eight directions, where there are more): a kink, a jump, the edge of a domain or a slope above 1,000 there
+    rules the point out. `like` says what the arguments look like, as examples of their shapes (numbers, sequences,
+    arrays); by default each is one number. Points where `f` raises ArithmeticError or ValueError are not drawn. The
+    numbers are from -4 to 4, moved up a little where that helps, or all from `around`, the least and the largest one:
     `points(lambda x: log(x - 100.0), around=(101.0, 110.0))`.
 
     Raises TypeError, at the call, when it cannot tell how many arguments `f` takes, and ValueError for an `around` that
@@ -135,27 +147,61 @@ def networks(max_width: int = 3, max_layers: int = 3, max_samples: int = 3) -> s
     return _networks(max_width, max_layers, max_samples)
 
 
+def matrices(max_size: int = 3, max_steps: int = 4) -> st.SearchStrategy[Expression]:
+    """Return a strategy of functions of a matrix and two vectors, written as with NumPy, each with a point.
+
+    `f(W, x, b)` takes W of shape (m, n), x of shape (n,) and b of shape (m,), m and n at most `max_size`; up to
+    `max_steps` operations follow on a product of W and x, before one number is made of them. At the point every
+    operation is well conditioned. They run on arrays of Values as on any library with NumPy's operators.
+
+    >>> matrices(max_size=0)
+    Traceback (most recent call last):
+      ...
+    ValueError: max_size must be at least 1, got 0
+    """
+    _at_least_one("max_size", max_size)
+    _at_least_one("max_steps", max_steps)
+    return _matrices(max_size, max_steps)
+
+
 class _Noted:
-    """Written only if the note is shown: drawing a graph costs more than drawing an example."""
+    """What is noted of an example: source, graph as text, and where its picture lies.
+
+    Written only if the note is shown, that is of the least example that fails.
+    """
 
     def __init__(self, expression: Expression) -> None:
         self.expression = expression
 
     def __repr__(self) -> str:
         try:
-            return f"{self.expression}\n{self.expression.sketch()}"
+            return f"{self.expression}\n{self.expression.sketch()}\nits picture: {_pictured(self.expression)}"
         except Exception as error:  # noqa: BLE001 # an engine under test may fail in any way, and that is shown elsewhere
             return f"{self.expression}\n(its graph cannot be drawn: {type(error).__name__}: {error})"
+
+
+def _pictured(expression: Expression) -> Path:
+    """Write the graph as a picture into the folder for temporary files; as DOT where nothing can draw it."""
+    folder = Path(tempfile.gettempdir()) / "autodiff-examples"
+    folder.mkdir(exist_ok=True)
+    file = folder / f"{zlib.crc32(repr(expression).encode()):08x}.svg"
+    picture = expression.draw()
+    try:
+        return render(picture, file)
+    except RenderError:
+        return render(picture, file.with_suffix(".gv"))
 
 
 @st.composite
 def _expressions(draw: st.DrawFn, ops: Sequence[Op], max_leaves: int, most: int, inputs: int | None) -> Expression:
     # Steps first: shrinking deletes some of them, and what is left must keep its meaning.
-    step = st.tuples(st.integers(0, len(ops) - 1), st.integers(0, 16**4 - 1), _NUMBERS)
+    step = st.tuples(st.integers(0, len(ops) - 1), st.integers(0, 2**17 - 1), _CONSTANTS)
     drawn = draw(st.lists(step, min_size=1, max_size=2 * max_leaves))
-    steps = [Step(op, tuple(digits // 16**i % 16 for i in range(4)), constant) for op, digits, constant in drawn]
+    steps = [Step(op, (*(bits >> 4 * i + 1 & 15 for i in range(4)), bits & 1), c) for op, bits, c in drawn]
     count = draw(st.integers(1, min(3, most))) if inputs is None else inputs
-    expression = grow(ops, [_generic(draw(_NUMBERS), i) for i in range(count)], steps, max_leaves)
+    kept = draw(st.integers(1, 2 * max_leaves))
+    numbers = [draw(_SIGNS) * _generic(draw(_NUMBERS), i) for i in range(count)]
+    expression = grow(ops, numbers, steps, max_leaves, kept)
     assume(expression is not None)
     note(_Noted(cast("Expression", expression)))
     return cast("Expression", expression)
@@ -192,15 +238,28 @@ def _points(
     for numbers in _moved(drawn):
         if not _all_in(around, numbers):
             continue
-        count = iter(numbers)
-        point = tuple(shaped(example, lambda _, count=count: next(count)) for example in like)
+        point = _point(like, numbers)
         try:
             result = f(*(shaped(argument, Value) for argument in point))
         except (ArithmeticError, ValueError):
             continue
-        if not isinstance(result, Value) or well_conditioned(result):
-            return tuple(point_.astype(float) if hasattr(point_, "astype") else point_ for point_ in point)
+        except (AttributeError, TypeError):  # code that does not compute with Values
+            result = None
+        if isinstance(result, Value):
+            if well_conditioned(result):
+                return point
+        else:
+            with np.errstate(all="ignore"):
+                if smooth(lambda at: f(*_point(like, at)), numbers):
+                    return point
     return reject()
+
+
+def _point(like: Sequence[Any], numbers: Iterable[float]) -> tuple[Any, ...]:
+    """The numbers in the shape of the examples."""
+    count = iter(numbers)
+    point = [shaped(example, lambda _: next(count)) for example in like]
+    return tuple(x.astype(float) if hasattr(x, "astype") else x for x in point)
 
 
 @st.composite
@@ -216,6 +275,18 @@ def _networks(draw: st.DrawFn, max_width: int, max_layers: int, max_samples: int
     assume(well_conditioned(drawn.recorded()))
     note(_Noted(drawn))
     return drawn
+
+
+@st.composite
+def _matrices(draw: st.DrawFn, max_size: int, max_steps: int) -> Expression:
+    steps = draw(st.lists(st.integers(0, 2**16 - 1), min_size=2, max_size=max_steps + 2))
+    m, n = draw(st.integers(1, max_size)), draw(st.integers(1, max_size))
+    numbers = iter([draw(_SIGNS) * _generic(draw(_NUMBERS), i) / 2.0 for i in range(m * n + n + m)])
+    W, x, b = (np.array([next(numbers) for _ in range(size)]) for size in (m * n, n, m))
+    expression = matrix_expression(W.reshape(m, n), x, b, steps)
+    assume(expression is not None)
+    note(_Noted(cast("Expression", expression)))
+    return cast("Expression", expression)
 
 
 @st.composite
