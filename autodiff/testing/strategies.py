@@ -24,7 +24,7 @@ from autodiff.ops import OPS, Op
 from autodiff.pictures import render
 from autodiff.testing.arguments import numbers_in, shaped
 from autodiff.testing.conditioning import admissible, repairs, smooth, well_conditioned
-from autodiff.testing.matrices import matrix_expression
+from autodiff.testing.matrix_code import matrix_expression
 from autodiff.testing.perceptrons import ACTIVATIONS, Network, network
 from autodiff.testing.sources import Expression, Step, grow, wrapped
 from autodiff.value import Value
