@@ -15,6 +15,7 @@ from typing import Any
 
 from autodiff import grad_mode
 from autodiff.backward import UNSWEPT, walk
+from autodiff.naming import plain
 
 _thread = threading.local()  # `pickling`: a weak reference to the _Pickling that goes on
 
@@ -77,7 +78,7 @@ def _fields(node: Any) -> tuple[Any, ...]:
     if (tracer := grad_mode.tracer()) is not None:
         tracer.refuse(node, "copying")
     grad = getattr(node.grad, "data", node.grad) if node.swept else None
-    return node.__class__, node._number, node.label, node.op, node.a, node.b, node.da, node.db, grad
+    return node.__class__, plain(node), node.label, node.op, node.a, node.b, node.da, node.db, grad
 
 
 def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: Any, db: Any, grad: Any) -> Any:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from autodiff import held
+
 
 def plain(x: Any) -> float:
     """The number in a Value or float."""
-    return x if x.__class__ is float else getattr(x, "_number", x)
+    if x.__class__ is float:
+        return x
+    try:
+        return x._number
+    except AttributeError:  # a training block holds it; or it has none
+        try:
+            return held.current(x)
+        except AttributeError:
+            return x
 
 
 def describe(x: Any) -> str:

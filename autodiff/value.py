@@ -16,7 +16,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autodiff import copying, grad_mode, ufuncs
+from autodiff import copying, grad_mode, held, ufuncs
 from autodiff.backward import UNSWEPT, sweep, topological_order
 from autodiff.domains import is_array, number, unbox
 from autodiff.methods import Methods
@@ -66,13 +66,19 @@ class Value(Methods):
         """The number itself. Assigning it changes no derivative that was recorded before."""
         if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
             tracer.refuse(self, "reading .data of")
-        return self._number
+        try:
+            return self._number
+        except AttributeError:  # a training block holds it
+            return held.current(self)
 
     @data.setter
     def data(self, data: Any) -> None:
         if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
             tracer.refuse(self, "assigning .data of")
-        self._number = number(data)
+        if held.places:
+            held.assign(self, number(data))
+        else:
+            self._number = number(data)
 
     @property
     def label(self) -> str:
@@ -124,9 +130,9 @@ class Value(Methods):
 
         Raises ValueError when this node is infinite or NaN.
         """
-        if not abs(self._number) < math.inf:
+        if not abs(self.data) < math.inf:
             raise ValueError(
-                f"backward from {describe(self) if self.label or self.op else 'a Value'} = {self._number}: every gradient would be infinite or NaN; "
+                f"backward from {describe(self) if self.label or self.op else 'a Value'} = {self.data}: every gradient would be infinite or NaN; "
                 "look for the first operand that is not finite"
             )
         if not create_graph:
@@ -145,8 +151,12 @@ class Value(Methods):
     def __add__(self, other: Any) -> Any:
         if other.__class__ is not Recorded or grad_mode.contexts:
             return binary(ADD, self, other)
+        try:
+            z = self._number + other._number
+        except AttributeError:  # a training block holds one of them
+            return binary(ADD, self, other)
         new = blank()
-        new._number = self._number + other._number
+        new._number = z
         new.op = ADD
         new.a = self
         new.b = other
@@ -157,15 +167,24 @@ class Value(Methods):
     def __mul__(self, other: Any) -> Any:
         if other.__class__ is not Recorded or grad_mode.contexts:
             return binary(MUL, self, other)
+        try:
+            x, y = self._number, other._number
+        except AttributeError:
+            return binary(MUL, self, other)
         new = blank()
-        x = new.db = self._number
-        y = new.da = other._number
+        new.db, new.da = x, y
         new._number = x * y
         new.op = MUL
         new.a = self
         new.b = other
         new.grad = UNSWEPT
         return new
+
+    def __neg__(self) -> Any:
+        try:
+            return node(-self._number, NEG, self, 0.0, -1.0, 0.0)
+        except AttributeError:
+            return unary(NEG, self)
 
     # fmt: off
     def __sub__(self, other: Any) -> Any: return binary(SUB, self, other)
@@ -176,7 +195,6 @@ class Value(Methods):
     def __rmul__(self, other: Any) -> Any: return binary(MUL, other, self)
     def __rtruediv__(self, other: Any) -> Any: return binary(DIV, other, self)
     def __rpow__(self, other: Any) -> Any: return binary(POW, other, self)
-    def __neg__(self) -> Any: return node(-self._number, NEG, self, 0.0, -1.0, 0.0)
     def __pos__(self) -> Any: return unary(POS, self)
     def __abs__(self) -> Any: return unary(ABS, self)
 
@@ -202,10 +220,10 @@ class Value(Methods):
 
     def __repr__(self) -> str:
         grad = f", grad={self.grad!r}" if self.swept else ""
-        return f"Value({self._number!r}{f', label={self.label!r}' if self.label else ''}{grad})"
+        return f"Value({plain(self)!r}{f', label={self.label!r}' if self.label else ''}{grad})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._number, spec) if spec else repr(self)
+        return format(plain(self), spec) if spec else repr(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         from autodiff.pictures import notebook  # drawing is above the core, and Jupyter alone asks for it here
@@ -256,7 +274,10 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
 
 def unary(op: Op, a: Value) -> Any:
     """Record an operation on one Value."""
-    x = a._number
+    try:
+        x = a._number
+    except AttributeError:  # a training block holds it
+        x = held.current(a)
     try:
         result = op.forward(x)
         partial = op.partials[0](x, result)
@@ -279,16 +300,19 @@ def binary(op: Op, a: Any, b: Any) -> Any:
     try:
         x = a._number if isinstance(a, Value) else a if a.__class__ is float else number(a)
         y = b._number if isinstance(b, Value) else b if b.__class__ is float else number(b)
-    except (TypeError, AttributeError):  # not a number, or one that is being traced
+    except (TypeError, AttributeError):  # not a number, one that is being traced, or one that a training block holds
         if is_array(a) or is_array(b):
             return ufuncs.elementwise(op, (a, b))
         inner = unbox(a), unbox(b)
         if inner[0] is not a or inner[1] is not b:
             return binary(op, *inner)
-        for x in inner:
-            if x.__class__.__module__ == "builtins":
-                number(x)  # which says what to use in place of text, None, a list
-        return NotImplemented
+        try:
+            x, y = [held.current(x) if isinstance(x, Value) else number(x) for x in inner]
+        except (TypeError, AttributeError):
+            for x in inner:
+                if x.__class__.__module__ == "builtins":
+                    number(x)  # which says what to use in place of text, None, a list
+            return NotImplemented
     a, da = (a, op.partials[0]) if isinstance(a, Value) else (x, None)
     b, db = (b, op.partials[1]) if isinstance(b, Value) else (y, None)
     try:
@@ -306,12 +330,13 @@ def record(op: Op, operands: Sequence[Any]) -> Any:
         return result
     try:
         data = [x if x.__class__ is float else x._number for x in operands]
-    except AttributeError:  # something that is neither
+    except AttributeError:  # something that is neither, or one that a training block holds
         if any(map(is_array, operands)):
             return ufuncs.elementwise(op, operands)
         if (tracer := grad_mode.tracer()) is not None:
             return tracer.record(op, operands)
-        return record(op, tuple([x if isinstance(x, Value) else number(x) for x in map(unbox, operands)]))
+        operands = tuple([x if isinstance(x, Value) else number(x) for x in map(unbox, operands)])
+        data = list(map(plain, operands))
     try:
         result = op.forward(*data)
         partials = op.partials_of(data, result)
@@ -351,11 +376,14 @@ def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
     if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
         return tracer.compare(a, b, relation)
     if isinstance(b, Value):
-        return relation(a._number, b._number)
+        try:
+            return relation(a._number, b._number)
+        except AttributeError:  # a training block holds one of them
+            return relation(plain(a), plain(b))
     try:
         number(b)
     except OverflowError:
         pass  # Python compares floats with integers of any size
     except TypeError:
         return NotImplemented
-    return bool(relation(a._number, b))
+    return bool(relation(plain(a), b))

@@ -143,8 +143,6 @@ class Compiled:
     def __enter__(self) -> Self:
         flat = self._open.enter_context(self._batches)
         self.weights = flat if self._batches.in_order else self._eager.weights.copy()
-        if self._held_out is not None:
-            self._open.enter_context(self._held_out)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -160,7 +158,8 @@ class Compiled:
 
     def validation_loss(self) -> float:
         assert self._held_out is not None  # or nobody asks
-        loss = self._held_out.mean_loss(self.weights)
+        self._batches.take(self.weights)  # where the other program reads them
+        loss = self._held_out.mean_loss()
         if math.isfinite(loss):
             return loss
         self._eager.weights[:] = self.weights
@@ -211,9 +210,7 @@ class _Compiled:
         met = np.array([place.get(id(p), -1) for p in self.program.parameters], dtype=int)
         self._n = len(task.parameters)
         self.in_order = met.tolist() == list(range(self._n))
-        self._at = np.flatnonzero(met >= 0)  # the others are not trained, but somebody else may change them
-        self._others = np.flatnonzero(met < 0)
-        self._other_values = [self.program.parameters[i] for i in self._others]
+        self._at = np.flatnonzero(met >= 0)  # the others are not trained
         self._of = met[self._at]
         self._all_of = np.argsort(met) if sorted(met.tolist()) == list(range(self._n)) else None
         if not len(self._at):
@@ -225,11 +222,10 @@ class _Compiled:
         return self._flat
 
     def __exit__(self, *_: object) -> None:
-        self._read_others()
         self._training.close()
 
     def loss_and_gradient(self, rows: Rows, weights: Array) -> tuple[float, Array]:
-        self._take(weights)
+        self.take(weights)
         with np.errstate(all="ignore"):  # what is not finite is looked at by name
             loss, gradient = self.program.value_and_grad(*self._arguments(rows))
         if self.in_order:
@@ -240,23 +236,17 @@ class _Compiled:
         ordered[self._of] = gradient[self._at]
         return loss, ordered
 
-    def mean_loss(self, weights: Array) -> float:
-        self._take(weights)
+    def mean_loss(self) -> float:
         with np.errstate(all="ignore"):
             return float(self.program(*self._arguments(EVERY)).mean())
 
-    def _take(self, weights: Array) -> None:
+    def take(self, weights: Array) -> None:
         if weights is self._flat:
             return
-        self._read_others()
         if self._all_of is not None:
             weights.take(self._of, out=self._flat, mode="clip")
         else:
             self._flat[self._at] = weights[self._of]
-
-    def _read_others(self) -> None:
-        if self._other_values:
-            self._flat[self._others] = [p.data for p in self._other_values]
 
     def _arguments(self, rows: Rows) -> tuple[Array, ...]:
         inputs, targets, weights, _ = self._samples.batch(rows)

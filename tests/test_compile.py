@@ -1295,7 +1295,7 @@ def test_tracing_happens_once_per_shape():
 # Training.
 
 
-def test_training_writes_back_however_it_ends():
+def test_training_ends_with_what_it_reached_however_it_ends():
     """The flat array is the truth inside, the Values have it afterwards, also after an exception."""
     w, b = Value(1.0, "w"), Value(0.0, "b")
     program = compile(lambda x, y: (w * x + b - y) ** 2)
@@ -1304,7 +1304,6 @@ def test_training_writes_back_however_it_ends():
         for _ in range(400):
             _, gradient = program.value_and_grad(x, y)
             parameters -= 0.2 * gradient
-        assert (w.data, b.data) == (1.0, 0.0)
     np.testing.assert_allclose([w.data, b.data], [2.0, 1.0], rtol=1e-9)
     with pytest.raises(KeyError), program.training() as parameters:
         parameters[:] = 7.0
@@ -1355,8 +1354,6 @@ def test_training_refuses_what_it_cannot_follow():
             program(np.ones((2, 4)))
         with pytest.raises(ValueError, match="shapes changed within a training block"):
             program.value_and_grad(np.ones((2, 4)))
-        with pytest.raises(RuntimeError, match="copied after its training block"):
-            copy.copy(program)
         np.testing.assert_array_equal(program(np.ones((4, 3))), [15.0] * 4)
     assert w.data == 5.0
     program(np.ones((2, 4)))

@@ -36,7 +36,6 @@ def refuse_domain(code: Code, call: Any) -> None:
     first row that is in doubt is then computed by the eager engine, whose error says the rest.
     """
     call.read(check=False)
-    call.program.write_back()  # for the eager engine, which says what is wrong
     if any(x.__class__ is float and math.isnan(x) for var in code.vars for x in var.args):
         _compute_eagerly(call, 0)  # which refuses a constant that is NaN for lying outside a domain
     wanted = _wanted_slopes(code)

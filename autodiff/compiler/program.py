@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autodiff import held
 from autodiff.compiler.calls import Call, Reduce
 from autodiff.compiler.readable import Readable
 from autodiff.compiler.versions import Trace, Want
@@ -69,8 +70,6 @@ class Program:
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled or copied: the function and how it is called. The new program traces anew."""
-        if self._training is not None:
-            raise RuntimeError("a program is copied after its training block, when the parameters have their numbers")
         return {"f": self.f, "in_axes": self.in_axes, "static_argnums": self.static_argnums, "threads": self.threads}
 
     def __reduce__(self) -> Any:
@@ -201,7 +200,6 @@ class Program:
                 own = Program(lambda *args: list(jvp(self.f, args[:n], args[n:])), (*axes, *axes), (), self.threads)
                 own._names = [*names, *(f"the tangent of {name}" for name in names)]
                 self._derived[n] = own
-            self.write_back()
             both = own(*primals, *tangents)
             batch = both.ndim > len(own._known().shared.shape)
         values, rates = (both[:, 0], both[:, 1]) if batch else both
@@ -233,7 +231,6 @@ class Program:
 
                 axes = (*self._axes(len(args)), None)
                 own = self._derived[kind] = Program(along, axes, tuple(self.static_argnums), self.threads)
-            self.write_back()
             _, gradient = own.value_and_grad(*args, v, reduce=reduce, weights=weights)
             place = {id(p): i for i, p in enumerate(parameters)}
             product = np.zeros((*gradient.shape[:-1], len(parameters)))
@@ -242,11 +239,14 @@ class Program:
 
     @contextmanager
     def training(self, *args: Any) -> Generator[Array]:
-        """Keep the parameters in one flat array, in the order of `parameters`, while the block lasts; give it.
+        """Keep the parameters in one flat array, in the order of `parameters`, while the block lasts; return it.
 
-        Calls within the block compute with what the array holds, so changing it in place is a step of training. When
-        the block ends, however it ends, the numbers are written back to the Values. `args` is a batch (or one row),
-        from which the program learns the shapes; it may be left out if the program was called before.
+        Changing the array in place is a step of training. Whoever reads a parameter meanwhile, by `data`, in an
+        expression or in another program, reads the array, and assigning `data` writes into it. When the block ends,
+        however it ends, the Values have their numbers to themselves again. `args` is a batch (or one row), from which
+        the program learns the shapes; it may be left out if the program was called before.
+
+        Raises TypeError where no shapes are known, RuntimeError where a parameter is in another block already.
         """
         if args:
             self.trace(*args)
@@ -257,13 +257,20 @@ class Program:
         if self._training is not None:
             raise RuntimeError("this program is training already: end that block first")
         trace = self._latest
-        trace.read()
-        self._training = trace
         try:
+            held.hold(trace.parameters, trace.flat)
+            self._training = trace
             yield trace.flat
         finally:
-            self._training = None
-            trace.write()
+            try:
+                self._release(trace)
+            except BaseException:  # interrupted: what is left has to be done all the same
+                self._release(trace)
+                raise
+
+    def _release(self, trace: Trace) -> None:
+        held.release(trace.parameters, trace.flat)
+        self._training = None
 
     def _axes(self, count: int) -> tuple[int | None, ...]:
         """`in_axes`, one entry for each of so many arguments."""
@@ -274,9 +281,7 @@ class Program:
         return [*self._names[:count], *(f"argument{i}" for i in range(len(self._names), count))]
 
     def write_back(self) -> None:
-        """Set the parameters to what a training block, if there is one, has reached."""
-        if self._training is not None:
-            self._training.write()
+        """Do nothing: parameters show what a training block has reached by themselves."""
 
     # What it is.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autodiff import held
 from autodiff.compiler.code import Code
 from autodiff.compiler.fast import Fast
 from autodiff.compiler.graph import Graph
@@ -106,6 +107,8 @@ class Trace:
         self.unstructured = is_unstructured(self.shared)
         self.parameters: list[Value] = list(self.shared.parameters.values())
         self.flat = np.zeros(len(self.parameters))
+        self._source: tuple[Array, list[int]] | None = None  # the training block, another program's, that has them all
+        self._looked_for = -1  # as of which change of what blocks hold
         want = Want(gradient=self.shared.shape == ())
         if self.rows == self.batched or self.unstructured:
             self.version(want)
@@ -168,9 +171,10 @@ class Trace:
 
     def read(self) -> None:
         """Take the parameters' numbers as they are now."""
-        self.flat[:] = [p.data for p in self.parameters]
-
-    def write(self) -> None:
-        """Set the parameters to the numbers in the flat array."""
-        for p, x in zip(self.parameters, self.flat.tolist(), strict=True):
-            p.data = x
+        if self._looked_for != held.changes:
+            self._looked_for, self._source = held.changes, held.source(self.parameters)
+        if self._source is None:
+            self.flat[:] = [p.data for p in self.parameters]
+        else:
+            array, places = self._source
+            array.take(places, out=self.flat, mode="clip")
