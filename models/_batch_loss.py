@@ -1,4 +1,4 @@
-"""The loss of a batch and its gradients on Values, and what is said when a loss is no number any more."""
+"""The loss of a batch and its gradients on Values, and the error for one that stopped being a finite number."""
 
 from __future__ import annotations
 
@@ -7,19 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff import DomainError, Value, mean, topological_order, weighted_sum
-
-
-class TrainingError(ArithmeticError):
-    """Training stopped where arithmetic ends; the parameters are those after the last complete epoch.
-
-    `epoch` and `batch` count from 1 (batch 0: the validation samples, or the epoch as a whole); `history` is that of
-    the complete epochs. `node` names where the first infinite or NaN number appeared, or the operand outside its
-    domain: by its label, else by operation and operands ("" if the loss was not computed from Values).
-    """
-
-    def __init__(self, problem: str, *, node: str = "", epoch: int = 0, batch: int = 0, history: Any = None) -> None:
-        super().__init__(problem)
-        self.node, self.epoch, self.batch, self.history = node, epoch, batch, history
+from models._values import name_of
+from models.errors import TrainingError
 
 
 def loss_and_gradients(
@@ -31,10 +20,10 @@ def loss_and_gradients(
     weights: Sequence[float] | None = None,
     penalty: Callable[[list[Value]], Any] | None = None,
 ) -> float:
-    """Give the loss of one batch and leave its gradients in the `grad` of the parameters, from one graph of Values.
+    """Return the loss of one batch and leave its gradients in the `grad` of the parameters, from one graph of Values.
 
-    This is a batch as `engine="eager"` trains on it. Raises TrainingError that names the node where a loss or a
-    gradient stopped being finite, TypeError when nothing was recorded, DomainError.
+    This is a batch as `engine="eager"` trains on it. Raises TrainingError, naming the node where a loss or a gradient
+    stopped being finite, TypeError when nothing was recorded, and DomainError.
 
     >>> w = Value(0.0, "w")
     >>> loss_and_gradients(lambda x: w * x, [w], lambda output, y: (y - output) ** 2, [1.0, 2.0], [2.0, 4.0]), w.grad
@@ -47,8 +36,8 @@ def loss_and_gradients(
         root = root + penalty(list(parameters))
     if not isinstance(root, Value) or root.op is None:
         raise TypeError(
-            f"the loss is {root!r} and remembers no computation: compute it from the model's Values, not from their "
-            ".data, and outside no_grad"
+            f"the loss must be computed from the model's Values, got {root!r}, which remembers no computation; do not "
+            "read .data, and stay outside no_grad"
         )
     if not math.isfinite(root.data):
         raise not_finite("loss", root, parameters)
@@ -67,7 +56,7 @@ def batch_loss(
     targets: Sequence[Any],
     weights: Sequence[float] | None = None,
 ) -> Any:
-    """Give the mean loss of a batch, weighted if there are weights (not all of them 0), as one more node."""
+    """Return the mean loss of a batch, weighted if there are weights (not all of them 0), as one more node."""
     losses = [loss(model(x), target) for x, target in zip(inputs, targets, strict=True)]
     if weights is None:
         return mean(losses)
@@ -78,7 +67,7 @@ def batch_loss(
 
 
 def not_finite(what: str, loss: Value | float, parameters: Sequence[Value]) -> TrainingError:
-    """The error for a loss that is not finite, with the first node from the leaves up that is not."""
+    """Return the error for a loss that is not finite, naming the first node from the leaves up that is not."""
     nodes = reversed(topological_order(loss)) if isinstance(loss, Value) else []
     node = next((node for node in nodes if not math.isfinite(node.data)), None)
     number = loss.data if isinstance(loss, Value) else loss
@@ -89,17 +78,6 @@ def not_finite(what: str, loss: Value | float, parameters: Sequence[Value]) -> T
 
 
 def outside(error: DomainError) -> str:
-    """The operand a DomainError names; where it has no name, the operation at its numbers."""
+    """Return the operand a DomainError names, or for one without a name the operation at its numbers."""
     operation, _, operand = str(error).partition(";")[0].partition(", in ")
     return operand or operation.partition(", ")[0]
-
-
-def name_of(node: Value, parameters: Sequence[Value] = ()) -> str:
-    """A node by its label, else by what made it, a parameter without label by its number."""
-    if node.label:
-        return repr(node.label)
-    if node.op is None:
-        number = next((i for i, parameter in enumerate(parameters) if parameter is node), None)
-        return f"a leaf of {node.data:g} without a label" if number is None else f"parameter {number}"
-    shown = [(x.label or f"{x.data:g}") if isinstance(x, Value) else f"{x:g}" for x in node.operands[:4]]
-    return f"{node.op.name}({', '.join(shown)}{', …' if len(node.operands) > 4 else ''})"

@@ -1,8 +1,8 @@
 """The two engines of training: the Values' own loop, and the same loss compiled into array code.
 
-Both keep the parameters as one flat array, `weights`, in the optimizer's order, and tell the loss of a batch and its
-gradient in that order. While an engine is entered, `weights` is what counts: changing it in place is a step, `write`
-copies it to the Values (as leaving does, however it is left) and `read` takes over what somebody set those to.
+Both keep the parameters as one flat array, `weights`, in the optimizer's order, and return the loss of a batch and its
+gradient in that order. While an engine is entered, `weights` counts: changing it in place is a step, `write` copies it
+to the Values (as leaving does, however it is left) and `read` copies back numbers that somebody set there.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 import autodiff
 from autodiff import DomainError, TraceError, Value, logsumexp, mean, no_grad, softplus, weighted_sum
-from models import _validation as check
-from models._batch_loss import TrainingError, batch_loss, loss_and_gradients, not_finite
-from models._settings import assign, plain
+from models import _checks as check
+from models._batch_loss import batch_loss, loss_and_gradients, not_finite
+from models._values import assign, plain
+from models.errors import TrainingError
 from models.losses import binary_cross_entropy, cross_entropy, hinge
 from models.mlp import MLP
 
@@ -47,7 +48,7 @@ class Samples(NamedTuple):
 
 
 class Task(NamedTuple):
-    """What is trained, and on what."""
+    """A model, its parameters and loss, and the samples to train on."""
 
     model: Callable[[Any], Any]
     parameters: list[Value]
@@ -58,7 +59,7 @@ class Task(NamedTuple):
 
 
 class Engine(Protocol):
-    """What training asks of an engine."""
+    """The interface that training uses."""
 
     weights: Array
 
@@ -67,11 +68,11 @@ class Engine(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def loss_and_gradient(self, rows: Rows) -> tuple[float, Array]:
-        """The mean loss of these samples with the penalty, and its gradient; TrainingError or DomainError."""
+        """Return the mean loss of these samples with the penalty, and its gradient; TrainingError or DomainError."""
         ...
 
     def validation_loss(self) -> float:
-        """The mean loss of the samples held out, without penalty; TrainingError or DomainError."""
+        """Return the mean loss of the samples held out, without penalty; TrainingError or DomainError."""
         ...
 
     def write(self) -> None:
@@ -79,12 +80,12 @@ class Engine(Protocol):
         ...
 
     def read(self) -> None:
-        """Take over what the Values were set to."""
+        """Read the numbers that the Values were set to."""
         ...
 
 
 class Eager:
-    """Every batch is a graph of Values, made anew and swept."""
+    """The engine in which every batch is a graph of Values, made anew and swept."""
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -124,12 +125,13 @@ class Eager:
 
 
 class Compiled:
-    """The loss of one sample is traced once, and every batch is array code.
+    """The engine in which the loss of one sample is traced once, and every batch is array code.
 
-    Where a loss or gradient is not finite, the Values compute the batch once more, to name the node where that began.
+    Where a loss or gradient is not finite, the batch is computed once more on Values, to name the node where that
+    began.
 
-    Raises TraceError, a TypeError, for a model, loss or penalty that works on Values but cannot be traced; what these
-    raise on Values too passes through.
+    Raises TraceError, a TypeError, for a model, loss or penalty that works on Values but cannot be traced; exceptions
+    that these raise on Values too pass through.
     """
 
     def __init__(self, task: Task) -> None:
@@ -174,7 +176,7 @@ class Compiled:
 
 def engine_by_name(name: str, task: Task) -> Engine:
     """Make the engine of that name; ValueError that lists the names."""
-    check.known(name, "engine", ENGINES)
+    check.known("engine", name, ENGINES)
     return Compiled(task) if name == "compiled" else Eager(task)
 
 
@@ -274,18 +276,18 @@ def _once_on_values(task: Task) -> None:
 
 
 def _explain(task: Task, error: Exception) -> NoReturn:
-    """Raise what the Values raise, if they do; else say that the engine is what they differ by."""
+    """Raise the error that the Values raise, if they do; else say that only the engine differs."""
     _once_on_values(task)
     told = str(error) if isinstance(error, TraceError) else f"{type(error).__name__}: {error}"
     raise TraceError(
-        f'{told}; this model, loss or penalty cannot be compiled: engine="eager" trains it as it is, on Values, slower'
+        f'{told}; this model, loss or penalty cannot be compiled; engine="eager" trains it as it is, on Values, slower'
     ) from error
 
 
 def _for_arrays(task: Task, samples: Samples) -> tuple[Callable[[Any, Any], Any], Array]:
-    """The loss and the targets as arrays take them, the loss the same to the last bits.
+    """Return the loss and the targets in a form for arrays; the loss is the same to the last bits.
 
-    The losses that ask what a target is are asked here, once, about all targets; a program cannot ask.
+    Losses that branch on a target are asked here, once, about all targets; a program cannot branch.
     """
     loss, targets = task.loss, samples.targets
     if loss not in (hinge, binary_cross_entropy, cross_entropy):

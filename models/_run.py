@@ -1,11 +1,10 @@
-"""A run of training: where it stands, one epoch of it, and how it is saved and taken up again."""
+"""A run of training: its state, one epoch of it, and how it is saved and resumed."""
 
 from __future__ import annotations
 
 import math
 import operator
 import os
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,16 +15,15 @@ import numpy as np
 
 from autodiff import DomainError
 from models import checkpoints
-from models._batch_loss import TrainingError, outside
+from models._batch_loss import outside
 from models._engines import Array, Engine, Rows, Task
-from models._settings import parameter_name, refuse_not_finite
-from models.checkpoints import CheckpointError
+from models.errors import CheckpointError, NotFiniteError, TrainingError
 from models.optimizers import Optimizer, clipped
 
 
 @dataclass
 class History:
-    """What a run of training has done.
+    """The record of a run of training.
 
     `loss_curve`: the training loss of each epoch, the mean over its samples of the losses as they were computed, each
     batch before its step, penalty included. `validation_curve`: the validation loss after each epoch, without
@@ -41,13 +39,13 @@ class History:
 
     @property
     def n_iter(self) -> int:
-        """How many epochs are complete."""
+        """Return how many epochs are complete."""
         return len(self.loss_curve)
 
 
 @dataclass(frozen=True, slots=True)
 class EpochEnd:
-    """What callbacks are given after each epoch (counted from 1); `validation_loss` is None without validation."""
+    """The argument of callbacks after each epoch (counted from 1); `validation_loss` is None without validation."""
 
     epoch: int
     loss: float
@@ -59,7 +57,7 @@ class EpochEnd:
 
 @dataclass
 class Run:
-    """What a run is made of, and where it stands after the last complete epoch."""
+    """The parts of a run, and its state after the last complete epoch."""
 
     task: Task
     engine: Engine
@@ -78,7 +76,7 @@ class Run:
         self.best_weights = self.engine.weights.copy()
 
     def ended(self, epochs: int) -> bool:
-        """Whether there is nothing more to do; the history says why."""
+        """Return whether the run is over; the history says why."""
         if not self.history.stopped and self.patience is not None and self.waited >= self.patience:
             self.history.stopped = "patience"
         elif not self.history.stopped and self.history.n_iter >= epochs:
@@ -86,7 +84,7 @@ class Run:
         return bool(self.history.stopped)
 
     def epoch(self) -> EpochEnd:
-        """Go once through the samples; whatever is raised, stand where the last complete epoch left off."""
+        """Go once through the samples; whatever is raised, return to the state after the last complete epoch."""
         before, done = self._position(), self.history.n_iter
         batch, part = 0, ""
         try:
@@ -123,13 +121,8 @@ class Run:
             if self.max_norm is not None:
                 gradient, _ = clipped(self.task.parameters, gradient, self.max_norm)
             self.optimizer.update(self.engine.weights, gradient)
-        except ValueError as error:
-            *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-            if frame.f_code is not refuse_not_finite.__code__:  # not a step to infinity: a schedule's rate, say
-                raise
-            names = [parameter_name(self.task.parameters, i) for i in range(len(self.task.parameters))]
-            node = next((name for name in names if f" {name} " in str(error)), "")
-            raise TrainingError(str(error), node=node) from error
+        except NotFiniteError as error:
+            raise TrainingError(str(error), node=error.node) from error
         return loss
 
     def _batches(self) -> Iterator[Rows]:
@@ -146,7 +139,7 @@ class Run:
         return sum(weights[rows].tolist())
 
     def _judge(self, loss: float, held_out: float | None, before: Array) -> None:
-        """Enter a complete epoch in the history, and keep the parameters if they are the best so far."""
+        """Record a complete epoch in the history, and keep the parameters if they are the best so far."""
         history = self.history
         history.loss_curve.append(loss)
         if held_out is not None:
@@ -171,7 +164,7 @@ class Run:
         self.optimizer.load_state(state)
 
     def identity(self, seed: Any) -> dict[str, Any]:
-        """What must not differ between the runs that share a checkpoint, in words that JSON can hold."""
+        """Describe, in words that JSON can hold, everything in which runs that share a checkpoint must not differ."""
         task = self.task
         settings = {
             f"optimizer's {name}": checkpoints.describe(setting)
@@ -195,7 +188,7 @@ class Run:
         }
 
     def save(self, path: checkpoints.FilePath, identity: Mapping[str, Any]) -> None:
-        """Write where the run stands."""
+        """Write the state of the run."""
         state = self.optimizer.state()
         arrays = self._arrays()
         facts = {
@@ -219,7 +212,7 @@ class Run:
         }
 
     def open(self, path: checkpoints.FilePath, identity: Mapping[str, Any], epochs: int) -> None:
-        """Stand where the file says; write it where there is none. CheckpointError changes nothing."""
+        """Resume from the checkpoint, or create it; CheckpointError changes nothing."""
         checkpoints.remove_leftovers(path)
         if not Path(path).exists():
             self.save(path, identity)
@@ -231,7 +224,7 @@ class Run:
             _check_identity(facts.get("identity"), identity)
             done = math.prod(shapes.get("loss_curve", ()))
             if done > epochs:
-                raise CheckpointError(f"it has {done} epochs behind it, and epochs={epochs}: ask for as many or more")
+                raise CheckpointError(f"epochs must be at least the {done} that it has behind it, got {epochs}")
             curves = {"loss_curve": (done,), "validation_curve": (0 if self.task.held_out is None else done,)}
             own = {name: np.shape(array) for name, array in self._arrays().items()}
             checkpoints.check_shapes(shapes, {**own, **curves})
@@ -253,7 +246,7 @@ class Run:
         self.best_weights = arrays["best_weights"]
 
     def abandon(self, path: checkpoints.FilePath) -> None:
-        """Remove the file this run began, if no epoch was completed: what failed must not bar the corrected call."""
+        """Remove the file this run created if no epoch was completed: a failure must not bar the corrected call."""
         if self.began and not self.history.n_iter:
             with suppress(OSError):
                 Path(path).resolve().unlink(missing_ok=True)
@@ -272,12 +265,13 @@ def _check_identity(found: Any, wanted: Mapping[str, Any]) -> None:
         there, here = found.get(what), wanted.get(what)
         if there != here:
             raise CheckpointError(
-                f"it belongs to another run: {what} was {there!r} and is {here!r}; go on as before, or use another file"
+                f"it belongs to another run: {what} was {there!r} and is {here!r}; keep the settings, or use another "
+                "file"
             )
 
 
 def _mean_loss(losses: Sequence[float], weights: Sequence[float]) -> float:
-    """The loss of an epoch from those of its batches; a mean of finite numbers must not overflow on the way."""
+    """Return the loss of an epoch from those of its batches, without overflow while the losses are finite."""
     every = sum(weights)
     loss = sum(weight / every * loss for weight, loss in zip(weights, losses, strict=True))
     if not math.isfinite(loss):

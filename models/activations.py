@@ -1,6 +1,6 @@
 """Activations of neurons: their names, a = σ(z), and the slope σ'(z).
 
-An activation is a row of `autodiff.OPS`, or any Op of one operand that you write, or None for none.
+An activation is a row of `autodiff.OPS`, any Op of one operand that you write, or None for no activation.
 
 >>> activation_by_name("sigmoid"), activation_by_name("linear")
 (<Op sigmoid>, None)
@@ -23,7 +23,7 @@ _CONSTANTS: Mapping[Op, tuple[float, ...]] = {OPS["leaky_relu"]: (0.01,)}  # ope
 
 
 def activation_by_name(activation: Any) -> Op | None:
-    """Give the operation a name stands for: a key of ACTIVATIONS, any Op of one operand, None for none.
+    """Return the operation a name stands for: a key of ACTIVATIONS, any Op of one operand, None for none.
 
     Raises ValueError for an unknown name, TypeError for what is neither a name nor an Op of one operand.
 
@@ -32,19 +32,21 @@ def activation_by_name(activation: Any) -> Op | None:
     """
     if isinstance(activation, str):
         if activation not in ACTIVATIONS:
-            raise ValueError(f"unknown activation: {activation!r} (must be one of {list(ACTIVATIONS)}, an Op or None)")
+            raise ValueError(
+                f"unknown activation: {activation!r} (must be one of {', '.join(ACTIVATIONS)}, an Op or None)"
+            )
         return ACTIVATIONS[activation]
     if activation is leaky_relu:
         return OPS["leaky_relu"]
     if activation is None or (isinstance(activation, Op) and (activation.arity == 1 or activation in _CONSTANTS)):
         return activation
     hint = "; softmax belongs to the loss: cross_entropy takes the outputs as they are" * (activation is softmax)
-    known = f"one of {list(ACTIVATIONS)}, an Op of one operand or None"
-    raise TypeError(f"an activation is {known}, got {activation!r}{hint}")
+    known = f"one of {', '.join(ACTIVATIONS)}, an Op of one operand or None"
+    raise TypeError(f"an activation must be {known}, got {activation!r}{hint}")
 
 
 def activations_per_layer(activation: Any, output_activation: Any, n_layers: int) -> list[Op | None]:
-    """Give one operation per layer: `activation` for the hidden layers, or a sequence of one for each and the last.
+    """Return one operation per layer: `activation` for the hidden layers, or a sequence of one for each and the last.
 
     Raises ValueError for a sequence of another length and for one beside an `output_activation`; otherwise as
     `activation_by_name`.
@@ -55,14 +57,16 @@ def activations_per_layer(activation: Any, output_activation: Any, n_layers: int
     if not isinstance(activation, (list, tuple)):
         return [activation_by_name(activation)] * (n_layers - 1) + [activation_by_name(output_activation)]
     if output_activation is not None:
-        raise ValueError("output_activation is the last entry of activation when that has one per layer: give only one")
+        raise ValueError(
+            "output_activation must be left out when activation has one entry per layer, the last for the output"
+        )
     if len(activation) != n_layers:
-        raise ValueError(f"activation must have one entry per layer, {n_layers}, and has {len(activation)}")
+        raise ValueError(f"activation must have one entry per layer, {n_layers}, got {len(activation)}")
     return [activation_by_name(each) for each in activation]
 
 
 def activate(activation: Op | None, z: Any) -> Any:
-    """Give a = σ(z), for a number, a Value or an array.
+    """Return a = σ(z), for a number, a Value or an array.
 
     >>> activate(activation_by_name("leaky_relu"), -2.0)
     -0.02
@@ -71,12 +75,12 @@ def activate(activation: Op | None, z: Any) -> Any:
 
 
 def activated(activation: Op, z: Any) -> Any:
-    """Give a = σ(z) as `activate` does, for a Value alone: recorded at once, without asking what kind of thing z is."""
+    """Return a = σ(z) for a Value only: recorded at once, without asking what kind of thing z is."""
     return z.record_operation(activation, (z, *_CONSTANTS[activation]) if activation in _CONSTANTS else (z,))
 
 
 def slope(activation: Op | None, z: Any, a: Any) -> Any:
-    """Give σ'(z) by the operation's own rule, for a number, a Value or an array; `a` is σ(z).
+    """Return σ'(z) by the operation's own rule, for a number, a Value or an array; `a` is σ(z).
 
     >>> slope(activation_by_name("sigmoid"), 0.0, 0.5)
     0.25
@@ -88,7 +92,7 @@ def slope(activation: Op | None, z: Any, a: Any) -> Any:
 
 
 def kink(activation: Op | None, z: float) -> float:
-    """Give what changes its sign, or is 0, where σ has its kink, as the operation's row says; 1 if it has none.
+    """Return a number that changes sign, or is 0, at the kink of σ, as the row of the operation has it; 1 without one.
 
     >>> kink(activation_by_name("relu"), -0.5), kink(activation_by_name("tanh"), -0.5)
     (-0.5, 1.0)
@@ -99,5 +103,5 @@ def kink(activation: Op | None, z: float) -> float:
 
 
 def activation_name(activation: Op | None) -> str:
-    """Give the name it is shown by; "linear" for None."""
+    """Return the name to show; "linear" for None."""
     return "linear" if activation is None else activation.name

@@ -38,11 +38,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Backpropagation:
-    """What one forward and one backward pass give. In each tuple entry 0 belongs to layer 1, entry -1 to layer L.
+    """The results of one forward and one backward pass. In each tuple entry 0 is layer 1, entry -1 layer L.
 
     `z`, `a` and `delta` have shape (n_outputs,) for one sample, (n_samples, n_outputs) for a batch; `cost` is C, summed
     over the batch; `weight_gradients` (n_outputs, n_inputs) and `bias_gradients` (n_outputs,) are the derivatives of
-    that sum, so divide by n_samples for those of the mean. A network without biases has ∂C/∂b too: what one would get.
+    that sum, so divide by n_samples for those of the mean. A network without biases has ∂C/∂b too: that of a bias of 0.
     """
 
     cost: float
@@ -80,8 +80,8 @@ def backpropagate(
     X = np.asarray(x, dtype=np.float64)
     if X.ndim not in (1, 2) or X.shape[-1] != mlp.n_inputs:
         raise ValueError(
-            f"{mlp!r} takes one sample, x of shape ({mlp.n_inputs},), or a batch, (n_samples, {mlp.n_inputs}), and x "
-            f"is {X.shape}"
+            f"{mlp!r} takes one sample, x of shape ({mlp.n_inputs},), or a batch, (n_samples, {mlp.n_inputs}), got "
+            f"{X.shape}"
         )
     parts = mlp.weights(), mlp.biases(), mlp.activations
     if X.ndim != 1:
@@ -94,7 +94,7 @@ def backpropagate(
 def forward(
     weights: Sequence[Any], biases: Sequence[Any] | None, activations: Sequence[Activation], X: Any
 ) -> tuple[list[Array], list[Array]]:
-    """Give z^l and a^l for every layer, all samples at once: two lists of arrays (n_samples, n_outputs).
+    """Return z^l and a^l for every layer, all samples at once: two lists of arrays (n_samples, n_outputs).
 
     One entry per layer in `weights` (n_outputs, n_inputs), in `biases` (n_outputs,), and in `activations`: a name, an
     Op or None. `biases` None means none. `X` is (n_samples, n_inputs).
@@ -146,7 +146,7 @@ def gradients(
 
 
 def collapse(mlp: MLP) -> tuple[Array, Array]:
-    """Give the ONE linear regression (W, b) that stacked linear layers amount to (course slide 11).
+    """Return the ONE linear regression (W, b) that equals a stack of linear layers (course slide 11).
 
     W = w^L ⋯ w² w¹ has shape (n_outputs, n_inputs), b (n_outputs,); `W @ x + b` equals `mlp(x)` for every x.
 
@@ -159,8 +159,8 @@ def collapse(mlp: MLP) -> tuple[Array, Array]:
     for layer in mlp.layers:
         if layer.activation is not None:
             raise ValueError(
-                f"{layer.label} has the activation {layer.activation.name}, so these layers do not collapse into one "
-                'linear map: only layers with activation="linear" do'
+                f'only layers with activation="linear" collapse into one linear map, got {layer.activation.name} in '
+                f"{layer.label}"
             )
     W, b = np.eye(mlp.n_inputs), np.zeros(mlp.n_inputs)
     for w, c in zip(mlp.weights(), mlp.biases(), strict=True):
@@ -183,17 +183,17 @@ def _forward(
 
 
 def _cost_and_slope(outputs: Array, y: Any, loss: str | Callable[..., Any]) -> tuple[float, Array]:
-    """C summed over the samples, and ∂C/∂a^L of shape (n_samples, n_outputs)."""
+    """Return C summed over the samples, and ∂C/∂a^L of shape (n_samples, n_outputs)."""
     function = loss_by_name(loss)
     targets = np.asarray(y)
     if targets.dtype.kind not in "biuf":
-        raise TypeError(f"y must be numbers, one target for each sample, and is {y!r:.60}")
+        raise TypeError(f"y must be numbers, one target for each sample, got {y!r:.60}")
     if len(targets.shape) == 0 or len(targets) != len(outputs):
-        raise ValueError(f"y must have one target for each of the {len(outputs)} samples, and is {targets.shape}")
+        raise ValueError(f"y must have one target for each of the {len(outputs)} samples, got {targets.shape}")
     one = outputs.shape[1] == 1
     if function is half_squared_error:
         if targets.shape != outputs.shape and not (one and targets.ndim == 1):
-            raise ValueError(f"y must be {outputs.shape}, like the outputs, and is {targets.shape}")
+            raise ValueError(f"y must be {outputs.shape}, like the outputs, got {targets.shape}")
         errors = outputs - targets.reshape(outputs.shape)
         return 0.5 * float(np.vdot(errors, errors)), errors
     cost, slopes = 0.0, []
@@ -215,17 +215,17 @@ def _checked(
         vectors = [np.asarray(b, dtype=np.float64) for b in biases]
     if isinstance(activations, (str, Op)) or not len(activations) == len(vectors) == len(matrices) > 0:
         raise ValueError(
-            f"weights, biases and activations must have one entry per layer, and have {len(matrices)}, {len(vectors)} "
+            f"weights, biases and activations must have one entry per layer, got {len(matrices)}, {len(vectors)} "
             f"and {activations if isinstance(activations, (str, Op)) else len(activations)}"
         )
     inputs = np.asarray(X, dtype=np.float64)
     if inputs.ndim != 2:
-        raise ValueError(f"X must be (n_samples, n_inputs), one row per sample, and is {inputs.shape}")
+        raise ValueError(f"X must be (n_samples, n_inputs), one row per sample, got {inputs.shape}")
     below = inputs.shape[1]
     for i, (w, b) in enumerate(zip(matrices, vectors, strict=True), 1):
         if w.ndim != 2 or w.shape[1] != below:
-            raise ValueError(f"the weights of layer {i} must be (n_outputs, {below}), and are {w.shape}")
+            raise ValueError(f"the weights of layer {i} must be (n_outputs, {below}), got {w.shape}")
         below = w.shape[0]
         if b is not None and b.shape != (below,):
-            raise ValueError(f"the biases of layer {i} must be ({below},), one per neuron, and are {b.shape}")
+            raise ValueError(f"the biases of layer {i} must be ({below},), one per neuron, got {b.shape}")
     return matrices, vectors, [activation_by_name(each) for each in activations], inputs

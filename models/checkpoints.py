@@ -1,8 +1,8 @@
-"""Weights and training runs in files: written whole or not at all, checked before anything is believed.
+"""Weights and training runs in files: written whole or not at all, checked before anything is used.
 
-One container, without pickle, so that reading a file never runs anything in it:
+One container, without pickle, so that reading a file never runs code from it:
 
-| bytes | what |
+| bytes | content |
 |---|---|
 | 8 | `89 44 41 44 0d 0a 1a 0a`, "DAD" framed as PNG does it: a transfer as text damages it visibly |
 | 4 + 4 | version of the format, length of the header: unsigned, little-endian |
@@ -10,16 +10,16 @@ One container, without pickle, so that reading a file never runs anything in it:
 | header | JSON, UTF-8: `kind`, `facts`, `arrays` (a list of name and shape), `sha256` of the payload |
 | payload | the arrays one after the other in C order: float64, little-endian |
 
-A file is written under a temporary name in the same folder, flushed to the disk, and renamed over the old one: whoever
-reads sees the old file or the new one. A process killed while it writes leaves `.NAME.xxxxxxxx.tmp` behind, which
+A file is written under a temporary name in the same folder, flushed to the disk, and renamed over the old one, so a
+reader sees the old file or the new one. A process killed while it writes leaves `.NAME.xxxxxxxx.tmp` behind, which
 the next training run with that checkpoint removes.
 
-Why not a format that others read? NumPy's npz is a zip: its reader walks a directory at the file's end, takes memory
-for what a member claims before it can know better, and has nowhere to keep facts such as a generator's state but in
-more arrays, or in pickles, which run what they hold. safetensors has a header of plain JSON as here, but no checksum:
-a flipped bit is another weight, silently; and it would be a dependency for some hundred lines. Here the header's
-checksum and the promised sizes are compared with the file's size, and the facts with the model, before memory for the
-numbers is taken. Weights leave for other programs as arrays: `MLP.weights()` and `numpy.savez`.
+Why not a format that others read? NumPy's npz is a zip: its reader walks a directory at the file's end, allocates what
+a member claims before checking it, and can hold facts such as a generator's state only as more arrays or as pickles,
+which run code. safetensors has a plain JSON header as here, but no checksum, so a flipped bit is silently another
+weight; and it would be a dependency in place of some hundred lines. Here the header's checksum and the promised sizes
+are compared with the file's size, and the facts with the model, before memory for the numbers is allocated. Weights go
+to other programs as arrays: `MLP.weights()` and `numpy.savez`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Value
-from models._settings import assign
+from models._values import assign
+from models.errors import CheckpointError
 
 FilePath = str | os.PathLike[str]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -58,15 +59,11 @@ _ADDRESS = re.compile(r"(?: at)? ?0x[0-9A-Fa-f]{6,}")
 _FRACTION = re.compile(r"\d\.|\de[-+]?\d|\b(?:nan|inf)\b")  # as weights look in a repr, and counts do not
 
 
-class CheckpointError(Exception):
-    """A file of weights or of a training run that cannot be written or read, or belongs to something else."""
-
-
 def save_parameters(path: FilePath, model: Any) -> None:
-    """Write the parameters of `model`, anything with `parameters()`, to the file `path`: values, labels, whose.
+    """Write the parameters of `model`, anything with `parameters()`, to the file `path`, with their labels.
 
-    An older file is replaced, in one step and with its permissions, or stays as it is when writing fails, as for
-    anything but a regular file: CheckpointError then says why.
+    An older file is replaced in one step, keeping its permissions. When writing fails, as it does for anything but a
+    regular file, CheckpointError says why and the older file is unchanged.
 
     >>> import tempfile, types, os
     >>> from autodiff import Value
@@ -88,9 +85,9 @@ def load_parameters(path: FilePath, model: Any) -> None:
     """Set the parameters of `model` to those that `save_parameters` wrote to `path`.
 
     Raises CheckpointError, and changes nothing, when there is no such file, it is damaged or of another kind, a newer
-    version wrote it, or the model is another one: by the number or labels of its parameters, or by its repr, as a
-    network with another activation is. (To move weights on purpose, load them into a network like the one they came
-    from and hand them on: `other.load_weights(net.weights(), net.biases())`.)
+    version wrote it, or it belongs to another model, one with another number of parameters, other labels or another
+    repr (a network with another activation, say). To move weights on purpose, load them into a network like the one
+    they came from and pass them on: `other.load_weights(net.weights(), net.biases())`.
     """
     parameters, here = list(model.parameters()), describe_model(model)
 
@@ -105,10 +102,10 @@ def load_parameters(path: FilePath, model: Any) -> None:
 
 
 def describe(x: Any) -> Any:
-    """Give what `x` is in words that are the same in every process: a number or text as it is, all else as text.
+    """Describe `x` in the same words in every process: a number or text as it is, anything else as text.
 
-    A function is its name: what one of your own reads from around it is not seen. `functools.partial` is the function
-    and its arguments, an array its shape and checksum, a Value its label, any other object its repr without addresses.
+    A function becomes its name (variables it closes over are not seen), `functools.partial` the function and its
+    arguments, an array its shape and checksum, a Value its label, any other object its repr without addresses.
 
     >>> from models.losses import huber
     >>> describe(0.5), describe(huber), describe(partial(huber, delta=2.0))
@@ -143,7 +140,7 @@ def _words(x: Any) -> str:
 
 
 def describe_model(model: Any) -> str:
-    """Give the model's repr as it is with all parameters 0, without addresses; where that cannot be had, its class."""
+    """Return the model's repr with all parameters set to 0 and no addresses, or its class where that fails."""
     text = _words(model)
     if not _FRACTION.search(text):
         return text
@@ -197,8 +194,8 @@ def read_container(
 ) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
     """Read what `write_container` wrote: facts and arrays.
 
-    `check(facts, shapes)` is called before memory for the arrays is taken, and raises CheckpointError for what it does
-    not want. Raises CheckpointError for any other file, and names the path.
+    `check(facts, shapes)` is called before memory for the arrays is allocated, and raises CheckpointError to refuse
+    them. Raises CheckpointError, naming the path, for any other file.
     """
     try:
         return _read(Path(path), kind, check)
@@ -209,7 +206,7 @@ def read_container(
 
 
 def remove_leftovers(path: FilePath) -> None:
-    """Remove the temporary files that processes killed while writing `path` left in its folder."""
+    """Remove temporary files left beside `path` by processes that were killed while writing it."""
     with suppress(OSError, ValueError):
         target = Path(path).resolve()
         leftover = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.tmp")
@@ -242,7 +239,7 @@ def _read(path: Path, kind: str, check: Check | None) -> tuple[dict[str, Any], d
 
 
 def _header(prefix: bytes, read: Callable[[int], bytes], size: int) -> dict[str, Any]:
-    """The header as it was written, once its length, checksum and promised sizes agree with the file's size."""
+    """Return the header, once its length, checksum and promised sizes agree with the size of the file."""
     if not prefix.startswith(_MAGIC):
         cut = len(prefix) < len(_MAGIC) and _MAGIC.startswith(prefix)
         raise CheckpointError("it is cut short" if cut else "it is not a checkpoint of delta-autodiff")
@@ -283,7 +280,7 @@ def _header(prefix: bytes, read: Callable[[int], bytes], size: int) -> dict[str,
 
 
 def _replace(path: FilePath, contents: bytes) -> None:
-    """Put `contents` in the file `path`, wholly or not at all; CheckpointError leaves an older file as it was."""
+    """Write `contents` to the file `path`, all or nothing; CheckpointError leaves an older file as it was."""
     try:
         target = Path(path).resolve()  # a link stays a link
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
@@ -313,7 +310,7 @@ def _replace(path: FilePath, contents: bytes) -> None:
 
 
 def _mode(target: Path) -> int | None:
-    """The permissions of the file to be replaced; None where there is none, OSError for what is no file of data."""
+    """Return the permissions of the file to be replaced, None if there is none; OSError unless it is a regular file."""
     try:
         mode = target.stat().st_mode
     except FileNotFoundError:
@@ -328,7 +325,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def _as_json(x: Any) -> Any:
-    """NumPy's numbers and arrays among the facts, such as the state of a random generator."""
+    """Return NumPy's numbers and arrays, such as a random generator's state, as JSON holds them."""
     if isinstance(x, (np.ndarray, np.generic)):
         return x.tolist()
-    raise TypeError(f"a checkpoint cannot hold {type(x).__name__} {x!r}: only numbers, text, lists and arrays")
+    raise TypeError(f"a checkpoint holds only numbers, text, lists and arrays, got {type(x).__name__} {x!r}")

@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Value, topological_order
-from models._settings import plain
+from models._values import plain
 from models.activations import slope
 from models.backpropagation import Backpropagation, backpropagate
 from models.losses import loss_by_name
@@ -42,10 +42,10 @@ _AGREES = 1e-9  # of the largest entry: what rounding may make of two orders of 
 
 @dataclass(frozen=True)
 class Equation:
-    """One equation: `name` is what it is of ("δ", "∂C/∂w", "∂C/∂b"), `layer` counts from 1.
+    """One equation, of `name` ("δ", "∂C/∂w", "∂C/∂b") in a `layer` counted from 1.
 
-    `value` is what the course's formula gives, `graph` the same from the graph of Values, both of shape (n_outputs,),
-    for weights (n_outputs, n_inputs). Printed it is text, `latex` is for math mode.
+    `value` comes from the course's formula, `graph` from the graph of Values, both of shape (n_outputs,), for
+    weights (n_outputs, n_inputs). Printed it is text, `latex` is for math mode.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Equations:
 
     @property
     def latex(self) -> str:
-        """The equations below each other, their first equals signs aligned."""
+        """Return the equations below each other, their first equals signs aligned."""
         rows = [line.latex.replace(" = ", " &= ", 1) for line in self.lines]
         return "\\begin{aligned}\n" + " \\\\[4pt]\n".join(rows) + "\n\\end{aligned}"
 
@@ -91,30 +91,30 @@ def equations(
     digits: int = 4,
     max_size: int = 6,
 ) -> Equations:
-    """Give the course's equations for a network and one sample, with their numbers, checked against the graph.
+    """Return the course's equations for a network and one sample, with their numbers, checked against the graph.
 
     `x` has n_inputs numbers, `y` is what the loss takes as the target of one sample; `loss` is a name or a function.
-    Numbers have so many significant `digits`; of matrices larger than `max_size` either way the middle is left out.
+    Numbers have `digits` significant digits; the middle of matrices larger than `max_size` either way is left out.
     The network and its gradients stay as they are.
 
-    Raises TypeError for an `x` that is no sequence of numbers; ValueError for a batch, and for shapes and losses as
+    Raises TypeError for an `x` that is not a sequence of numbers; ValueError for a batch, and for shapes and losses as
     `backpropagate` does; ArithmeticError when a formula and the graph disagree, as they do for an operation of your own
-    whose array arithmetic is not that of its floats.
+    whose array arithmetic differs from that of its floats.
 
     >>> mlp = MLP(2, [3, 1], activation="sigmoid", random_state=0)
     >>> [(line.name, line.layer) for line in equations(mlp, [0.5, 1.0], 0.9).lines]
     [('δ', 2), ('∂C/∂w', 2), ('∂C/∂b', 2), ('δ', 1), ('∂C/∂w', 1), ('∂C/∂b', 1)]
     """
     if not isinstance(mlp, MLP):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
-        raise TypeError(f"equations are those of an MLP, got {type(mlp).__name__}")
+        raise TypeError(f"equations takes an MLP, got {type(mlp).__name__}")
     for name, given, least in (("digits", digits, 1), ("max_size", max_size, 3)):
         if given.__class__ is not int or given < least:
-            raise ValueError(f"{name} is a whole number, {least} or more, got {given!r}")
+            raise ValueError(f"{name} must be a whole number, {least} or more, got {given!r}")
     if isinstance(x, (str, bytes)) or not isinstance(x, Iterable):
-        raise TypeError(f"x is one sample, a sequence of its {mlp.n_inputs} numbers, got {type(x).__name__} {x!r}")
+        raise TypeError(f"x must be one sample, a sequence of {mlp.n_inputs} numbers, got {type(x).__name__} {x!r}")
     sample = np.array([plain(each) for each in x]) if not isinstance(x, np.ndarray) else x
     if sample.ndim != 1:
-        raise ValueError(f"equations show ONE sample, and x has the shape {sample.shape}: give one row, x[0]")
+        raise ValueError(f"x must be ONE sample, got shape {sample.shape}; pass one row, x[0]")
     result = backpropagate(mlp, sample, y, loss=loss)
     graph = _Graph(mlp, sample, y, loss)
     show = _Show(digits, max_size)
@@ -145,7 +145,7 @@ def equations(
 
 
 class _Graph:
-    """The same derivatives from a graph of Values: of a copy of the network, so that nothing of yours is swept."""
+    """The same derivatives from a graph of Values, made of a copy of the network so that nothing of yours is swept."""
 
     def __init__(self, mlp: MLP, sample: Array, y: Any, loss: str | Callable[..., Any]) -> None:
         twin = copy.deepcopy(mlp)
@@ -171,7 +171,7 @@ def _check(line: Equation) -> None:
     if not np.allclose(line.value, line.graph, rtol=_AGREES, atol=_AGREES * scale, equal_nan=True):
         raise ArithmeticError(
             f"{line.name} of layer {line.layer} is {line.value.tolist()} by the course's formula and "
-            f"{line.graph.tolist()} by the graph: an operation computes otherwise on arrays than on floats"
+            f"{line.graph.tolist()} by the graph; some operation computes differently on arrays than on floats"
         )
 
 
@@ -191,7 +191,7 @@ class _Show:
         return Equation(name, layer, value, graph, " = ".join(said), " = ".join(written))
 
     def text(self, array: Array) -> str:
-        """A vector as [1 2], a matrix as [1 2; 3 4]."""
+        """Write a vector as [1 2], a matrix as [1 2; 3 4]."""
         rows = [array] if array.ndim == 1 else list(array)
         chosen = [rows[i] if i is not None else None for i in self._some(len(rows))]
         shown = [
@@ -203,7 +203,7 @@ class _Show:
         return f"[{'; '.join(shown)}]"
 
     def latex(self, array: Array) -> str:
-        """A vector stands upright, as a column."""
+        """Return a vector stands upright, as a column."""
         matrix = array[:, np.newaxis] if array.ndim == 1 else array
         rows, columns = (self._some(n) for n in matrix.shape)
         lines: list[str] = []
@@ -224,5 +224,5 @@ class _Show:
         return mantissa + (rf" \times 10^{{{int(power)}}}" if e else "")
 
     def _some(self, n: int) -> list[int | None]:
-        """Which rows are shown: all, or the first ones, a gap and the last."""
+        """Return the rows to show: all, or the first ones, a gap (None) and the last."""
         return list(range(n)) if n <= self.max_size else [*range(self.max_size - 2), None, n - 1]

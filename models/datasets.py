@@ -1,6 +1,6 @@
 """The course's data, as NumPy arrays: its exercises and truth tables, the 1986 paper's two tasks, moons and iris.
 
-Every function gives a `Dataset` with arrays of its own: changing them changes nothing here.
+Every function returns a `Dataset` with arrays of its own: changing them changes nothing here.
 
 >>> data = epic_night()
 >>> for (games, pizza), good in zip(data.X.tolist(), data.y.tolist()):
@@ -21,8 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import _validation
-from models.initialization import random_generator
+from models import _checks as check
 
 RELATIONS = (
     "father", "mother", "husband", "wife", "son", "daughter",
@@ -40,7 +39,7 @@ class Dataset(NamedTuple):
 
 
 def apples_and_oranges() -> Dataset:
-    """Give the course's first exercise: yields of two fruits from the weather of five regions.
+    """Return the course's first exercise: yields of two fruits from the weather of five regions.
 
     X is (5, 3): temperature (°F), rainfall (mm), humidity (%); y is (5, 2): apples, oranges (tons per hectare).
 
@@ -57,7 +56,7 @@ def apples_and_oranges() -> Dataset:
 
 
 def study_sleep_mark() -> Dataset:
-    """Give the course's second exercise: the mark of an exam from the hours studied and slept.
+    """Return the course's second exercise: the mark of an exam from the hours studied and slept.
 
     X is (3, 2): hours studied and slept, each divided by its largest value, 3 and 9; y is (3,): the mark / 100. The
     question asked is a student of (4, 8) hours. The source divides that by its own maximum, which gives (0.5, 1);
@@ -73,7 +72,7 @@ def study_sleep_mark() -> Dataset:
 
 
 def line_points() -> Dataset:
-    """Give the four points (1, 3), (2, 5), (3, 7), (4, 9) of the line y = 2x + 1: X is (4, 1), y is (4,).
+    """Return the four points (1, 3), (2, 5), (3, 7), (4, 9) of the line y = 2x + 1: X is (4, 1), y is (4,).
 
     >>> line_points().y.tolist()
     [3.0, 5.0, 7.0, 9.0]
@@ -82,7 +81,7 @@ def line_points() -> Dataset:
 
 
 def epic_night() -> Dataset:
-    """Give the truth table of the course's «Noche épica»: it takes video games AND pizza.
+    """Return the truth table of the course's «Noche épica»: it takes video games AND pizza.
 
     X is (4, 2), rows 00, 10, 01, 11 as on the slide; y is (4,). With w = (4, 5) and b = -6 the weighted sums are
     -6, -2, -1, 3.
@@ -92,7 +91,7 @@ def epic_night() -> Dataset:
 
 
 def xor() -> Dataset:
-    """Give the truth table of XOR, rows 00, 01, 10, 11: what no single neuron can decide. X is (4, 2), y is (4,).
+    """Return the truth table of XOR, rows 00, 01, 10, 11: what no single neuron can decide. X is (4, 2), y is (4,).
 
     >>> xor().y.tolist()
     [0.0, 1.0, 1.0, 0.0]
@@ -102,7 +101,7 @@ def xor() -> Dataset:
 
 
 def exam_monday() -> Dataset:
-    """Give the course's «Conocimiento jerarquizado» as a truth table: who gets a good mark in Monday's exam.
+    """Return the course's «Conocimiento jerarquizado» as a truth table: who gets a good mark in Monday's exam.
 
     X is (32, 5), every combination of five facts about the weekend; y is (32,), 1 for a good mark. It takes somebody
     prepared, who studied or attended class, and rested, who went to bed early and had no epic night (video games and
@@ -131,9 +130,9 @@ def moons(n_samples: int = 100, noise: float = 0.1, random_state: Any = None) ->
     >>> data.X.shape, np.bincount(data.y.astype(int)).tolist(), data.target_names
     ((200, 2), [100, 100], ('upper', 'lower'))
     """
-    _validation.whole(n_samples, "n_samples", least=2)
-    _validation.not_negative(noise, "noise")
-    random = random_generator(random_state)
+    check.whole("n_samples", n_samples, least=2)
+    check.not_negative("noise", noise)
+    random = check.random_generator(random_state)
     y = np.repeat([0.0, 1.0], [n_samples // 2, n_samples - n_samples // 2])
     angles = np.concatenate([np.linspace(0, np.pi, n_samples // 2), np.linspace(0, np.pi, n_samples - n_samples // 2)])
     upper = np.column_stack([np.cos(angles), np.sin(angles)])
@@ -144,7 +143,7 @@ def moons(n_samples: int = 100, noise: float = 0.1, random_state: Any = None) ->
 
 
 def iris() -> Dataset:
-    """Give Fisher's iris (1936): 150 flowers of three species, 50 each, in the order of his table.
+    """Return Fisher's iris (1936): 150 flowers of three species, 50 each, in the order of his table.
 
     X is (150, 4): length and width of sepal and petal, in cm; y is (150,), an index into `target_names`. The numbers
     are those of Fisher's paper, of R and of scikit-learn; UCI's copy differs in samples 35 and 38 (counted from 1).
@@ -162,7 +161,7 @@ def iris() -> Dataset:
 
 
 def mirror_symmetry() -> Dataset:
-    """Give the 1986 paper's first task (Fig. 1): to tell which rows of six bits are their own mirror image.
+    """Return the 1986 paper's first task (Fig. 1): to tell which rows of six bits are their own mirror image.
 
     X is (64, 6), every pattern of zeros and ones; y is (64,), 1 for the eight that are symmetric about the middle.
 
@@ -176,7 +175,7 @@ def mirror_symmetry() -> Dataset:
 
 
 def family_trees() -> Dataset:
-    """Give the 1986 paper's second task (Figs 2-4): a person and a relation in, all persons so related out.
+    """Return the 1986 paper's second task (Figs 2-4): a person and a relation in, all persons so related out.
 
     X is (104, 36), one case (person, relation) per row: 24 columns of which one is 1 for the person, 12 of which one
     is 1 for the relation; y is (104, 24), 1 for each person who answers, 112 in all ("Colin has aunt" has two).
@@ -198,7 +197,7 @@ def family_trees() -> Dataset:
 
 
 def family_triples() -> list[tuple[str, str, str]]:
-    """Give what the two families' marriages and children imply: (person, relation, answer), 112 of them.
+    """Return what the two families' marriages and children imply: (person, relation, answer), 112 of them.
 
     ("Colin", "aunt", "Jennifer") reads "Colin has aunt Jennifer". Uncles and aunts include those by marriage.
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Value, step, weighted_sum
-from models._validation import numbers
+from models._checks import numbers
 
 
 class Unit(NamedTuple):
@@ -56,7 +56,7 @@ XOR: tuple[Unit, ...] = (
 
 
 def facts_of(units: Iterable[Unit]) -> tuple[str, ...]:
-    """Give the names a hierarchy needs to be told, in the order in which they are first met.
+    """Return the names of the facts that a hierarchy needs, in the order in which they are first met.
 
     Raises ValueError for two units of one name, and for a unit that listens to itself or to a later one.
 
@@ -67,7 +67,7 @@ def facts_of(units: Iterable[Unit]) -> tuple[str, ...]:
     later = [unit.name for unit in units]
     twice = sorted({name for name in later if later.count(name) > 1})
     if twice:
-        raise ValueError(f"two units are called {twice[0]!r}: give each a name of its own")
+        raise ValueError(f"every unit must have a name of its own, got two called {twice[0]!r}")
     facts: dict[str, None] = {}
     known: set[str] = set()
     for unit in units:
@@ -85,10 +85,10 @@ def facts_of(units: Iterable[Unit]) -> tuple[str, ...]:
 
 
 def decide(units: Iterable[Unit], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what every unit answers, by name: 1.0 where its weighted sum is above 0, else 0.0.
+    """Return the answer of every unit by name: 1.0 where its weighted sum is above 0, else 0.0.
 
-    `facts` gives a number or Value for every name of `facts_of(units)`, and may give others. With a Value among them
-    the answers are Values labelled `<name>.z` and `<name>.a` (spaces become underscores), which `autodiff.draw` draws.
+    `facts` maps every name of `facts_of(units)`, perhaps others too, to a number or Value. With a Value among them the
+    answers are Values labelled `<name>.z` and `<name>.a` (spaces become underscores), which `autodiff.draw` draws.
 
     Raises ValueError for a fact that is missing or no finite number, or that a unit of the hierarchy decides;
     otherwise as `facts_of`.
@@ -107,15 +107,15 @@ def decide_all(units: Iterable[Unit], X: Any) -> NDArray[np.float64]:
     """
     units = tuple(units)
     facts = facts_of(units)
-    X = numbers(X, "X")
+    X = numbers("X", X)
     if X.ndim != 2 or X.shape[1] != len(facts):
-        raise ValueError(f"X must be (n_samples, {len(facts)}), one column for each of {facts}, and is {X.shape}")
+        raise ValueError(f"X must be (n_samples, {len(facts)}), one column for each of {facts}, got {X.shape}")
     answers = [list(decide(units, dict(zip(facts, row, strict=True))).values()) for row in X.tolist()]
     return np.array(answers).reshape(len(X), len(units))
 
 
 def explain(units: Iterable[Unit], facts: Mapping[str, Any]) -> list[str]:
-    """Say for every unit how it came to its answer, one line each: formula, numbers, weighted sum, decision.
+    """Explain every answer in one line each: formula, numbers, weighted sum, decision.
 
     >>> explain([EPIC_NIGHT], {"video games": 1, "pizza": 0})
     ['epic night: 4·video games + 5·pizza − 6 = 4·1 + 5·0 − 6 = −2, not above 0 → 0']
@@ -135,10 +135,12 @@ def _run(units: Sequence[Unit], facts: Mapping[str, Any]) -> dict[str, tuple[Any
     needed = facts_of(units)
     missing = [name for name in needed if name not in facts]
     if missing:
-        raise ValueError(f"facts lack {missing}: they must say 0 or 1 for each of {list(needed)}")
+        raise ValueError(f"facts must say 0 or 1 for each of {list(needed)}, got none for {missing}")
     decided = [unit.name for unit in units if unit.name in facts]
     if decided:
-        raise ValueError(f"facts give {decided}, which the hierarchy decides itself: leave out the fact, or the unit")
+        raise ValueError(
+            f"facts must not say what the hierarchy decides, got {decided}; leave out the fact, or the unit"
+        )
     for name in needed:
         x = facts[name]
         if not hasattr(x, "__float__") or not math.isfinite(_number(x)):

@@ -20,6 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models import _checks as check
+from models._checks import random_generator
+
+__all__ = ["INITIALIZATIONS", "initial_weights", "random_generator"]
+
 Rule = Callable[[np.random.Generator, int, int], NDArray[np.float64]]
 
 
@@ -62,7 +67,7 @@ def initial_weights(
     """Draw the weights of a layer: shape (n_outputs, n_inputs).
 
     `name` is a key of INITIALIZATIONS; `scale` multiplies every weight, so that "uniform" gives U(-scale, scale).
-    `random_state` is an int, a `numpy.random.Generator`, or None for new weights each time.
+    `random_state` is a seed, a `numpy.random.Generator`, or None for new weights each time.
 
     Raises ValueError for an unknown name and a scale that is not above 0; otherwise as `random_generator`.
 
@@ -71,36 +76,6 @@ def initial_weights(
     >>> abs(initial_weights("uniform", 50, 50, scale=0.3, random_state=0)).max() < 0.3
     np.True_
     """
-    rule = _checked_rule(name, scale)
-    return scale * rule(random_generator(random_state), n_inputs, n_outputs)
-
-
-def _checked_rule(name: str, scale: float) -> Rule:
-    rule = INITIALIZATIONS.get(name) if isinstance(name, str) else None  # pyright: ignore[reportUnnecessaryIsInstance]
-    if rule is None:
-        raise ValueError(f"unknown initialization: {name!r} (must be one of {sorted(INITIALIZATIONS)})")
-    if isinstance(scale, bool) or not isinstance(scale, (int, float, np.number)) or not 0.0 < scale < math.inf:
-        raise ValueError(f"scale must be a finite number above 0, got {scale!r}")
-    return rule
-
-
-def random_generator(random_state: Any) -> np.random.Generator:
-    """Give the generator that `random_state` stands for: an int ≥ 0, a Generator (used as it is), or None.
-
-    The same int gives the same numbers; NumPy's global random state is neither read nor changed. Raises TypeError for
-    anything else, ValueError for an int below 0.
-
-    >>> random_generator(7).random() == random_generator(7).random()
-    True
-    """
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    if random_state is not None:
-        if isinstance(random_state, bool) or not isinstance(random_state, (int, np.integer)):
-            raise TypeError(
-                f"random_state must be an int, a numpy.random.Generator or None, got {type(random_state).__name__} "
-                f"{random_state!r}: numpy.random.default_rng(seed) makes a Generator"
-            )
-        if random_state < 0:
-            raise ValueError(f"random_state must be an int of 0 or more, got {random_state}")
-    return np.random.default_rng(random_state)
+    check.known("initialization", name, INITIALIZATIONS)
+    check.positive("scale", scale)
+    return scale * INITIALIZATIONS[name](check.random_generator(random_state), n_inputs, n_outputs)

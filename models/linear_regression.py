@@ -8,14 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Value, weighted_sum
-from models import _validation as check
-from models._batch_loss import TrainingError
+from models import _checks as check
 from models._engines import ENGINES, EVERY, Samples, Task, engine_by_name
-from models._estimator import Regressor
+from models._sklearn_contract import Regressor, hyperparameters
+from models.errors import TrainingError
 from models.losses import squared_error
 
 
-class LinearRegression(Regressor):
+class _Learned:
+    """The attributes that `fit` leaves."""
+
+    coef_: NDArray[np.float64]
+    intercept_: Any
+    loss_curve_: list[float]
+    n_iter_: int
+    learning_rate_: float
+
+
+@hyperparameters
+class LinearRegression(_Learned, Regressor):
     """Fit y = Xw + b by gradient descent on the mean squared error (ECM) over all samples and targets.
 
     `learning_rate` is α in `w ← w − α·∂C/∂w`, `epochs` the number of steps, each over all samples; weights start at
@@ -36,31 +47,21 @@ class LinearRegression(Regressor):
     (array([2.]), 1.0)
     """
 
-    coef_: NDArray[np.float64]
-    intercept_: Any
-    loss_curve_: list[float]
-    n_iter_: int
-    learning_rate_: float
-
-    def __init__(
-        self, *, learning_rate: float | str = "auto", epochs: int = 1000, warm_start: bool = False,
-        engine: str = "compiled",
-    ) -> None:  # fmt: skip
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.warm_start = warm_start
-        self.engine = engine
+    learning_rate: float | str = "auto"
+    epochs: int = 1000
+    warm_start: bool = False
+    engine: str = "compiled"
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit to `X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_targets); give `self`.
+        """Fit to `X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_targets); return `self`.
 
         `sample_weight` (n_samples,) makes the loss Σ sᵢ·errorᵢ / Σ sᵢ: a weight of 2 is the sample twice.
 
         Raises ValueError for data of other shapes or that are not finite, a learning rate that is not above 0, and a
         loss that stops being finite; a model that was fitted before keeps what it had.
         """
-        check.whole(self.epochs, "epochs", least=0)
-        check.flag(self.warm_start, "warm_start")
+        check.whole("epochs", self.epochs, least=0)
+        check.flag("warm_start", self.warm_start)
         resumed = self.warm_start and self.__sklearn_is_fitted__()
         self._descend(X, y, sample_weight, self.epochs, resumed=resumed, curve=[])
         return self
@@ -84,10 +85,10 @@ class LinearRegression(Regressor):
 
         KeyboardInterrupt keeps that of the complete steps, if there are any.
         """
-        check.known(self.engine, "engine", ENGINES)
+        check.known("engine", self.engine, ENGINES)
         auto = isinstance(self.learning_rate, str) and self.learning_rate == "auto"
         if not auto:
-            check.positive(self.learning_rate, "learning_rate ('auto' for one that fits the data)")
+            check.positive("learning_rate ('auto' for one that fits the data)", self.learning_rate)
         inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
         targets = check.targets(y, len(inputs), type(self).__name__)
         importance = check.weights(sample_weight, len(inputs))
@@ -97,7 +98,7 @@ class LinearRegression(Regressor):
         if resumed:
             if targets.shape[1:] != self.coef_.shape[:-1]:
                 raise ValueError(
-                    f"y must be (n_samples, {str(self.coef_.shape[:-1])[1:]} as before, and is {targets.shape}"
+                    f"y must be (n_samples, {str(self.coef_.shape[:-1])[1:]} as before, got {targets.shape}"
                 )
             coef, intercept = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
         weights = [[Value(w, f"target{k}.w{i}") for i, w in enumerate(row)] for k, row in enumerate(coef.tolist())]
@@ -148,5 +149,5 @@ def _steady_rate(inputs: NDArray[np.float64], importance: NDArray[np.float64], n
     steepest = np.linalg.norm(np.column_stack([inputs, np.ones(len(inputs))]) * shares[:, None], 2)
     rate = float(n_targets * (shares @ shares) / 2 / steepest / steepest)
     if not rate > 0:
-        raise ValueError(f"X has numbers up to {abs(inputs).max():.3g}, whose squares are infinite: scale them down")
+        raise ValueError(f"the squares of X must be finite, got numbers up to {abs(inputs).max():.3g}; scale them down")
     return rate

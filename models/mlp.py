@@ -1,4 +1,4 @@
-"""Neurons, layers of them, and multilayer perceptrons, on Values: each neuron can be looked at, drawn and explained.
+"""Neurons, layers and multilayer perceptrons on Values: each neuron can be inspected, drawn and explained.
 
 >>> mlp = MLP(2, [16, 16, 1], random_state=0)
 >>> mlp
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Op, Value, weighted_sum
-from models import _network_arguments as check
+from models import _checks as check
 from models.activations import (
     ACTIVATIONS,
     Activation,
@@ -31,7 +31,8 @@ from models.activations import (
     activation_name,
     activations_per_layer,
 )
-from models.initialization import initial_weights, random_generator
+from models.errors import SettingError
+from models.initialization import initial_weights
 
 __all__ = ["ACTIVATIONS", "MLP", "Layer", "Module", "Neuron", "activate", "activation_by_name"]
 
@@ -39,10 +40,10 @@ Array = NDArray[np.float64]
 
 
 class Module:
-    """What neurons, layers and networks have in common: parameters, and forgetting their δ."""
+    """The base of neurons, layers and networks: parameters, and resetting their gradients."""
 
     def parameters(self) -> list[Value]:
-        """The Values that training changes: layer by layer, neuron by neuron, the weights and then the bias."""
+        """Return the Values that training changes: layer by layer, neuron by neuron, the weights and then the bias."""
         raise NotImplementedError
 
     def zero_grad(self) -> None:
@@ -54,11 +55,11 @@ class Module:
 class Neuron(Module):
     """A neuron: z = Σ wᵢxᵢ + b as one node, a = σ(z) as another (course slides 5 and 12).
 
-    `activation` is a name, any Op of one operand, or None (or "linear") for no activation: then it is a linear
+    `activation` is a name, any Op of one operand, or None (or "linear") for no activation, which makes it a linear
     regression. `initialization`, `scale` and `random_state` are those of `initial_weights`; the bias starts at 0, and
-    with `bias=False` there is none. `label` is put before the labels of all it makes.
+    with `bias=False` there is none. `label` is the prefix of all labels.
 
-    Raises ValueError or TypeError, before anything is made, for what is none of these.
+    Raises ValueError or TypeError for any other argument, before anything is made.
 
     >>> neuron = Neuron(2, "sigmoid", initialization="zeros")
     >>> neuron
@@ -78,9 +79,9 @@ class Neuron(Module):
         bias: bool = True,
         label: str = "",
     ) -> None:
-        n_inputs = check.size(n_inputs, "n_inputs")
+        n_inputs = check.whole("n_inputs", n_inputs)
         self.activation: Op | None = activation_by_name(activation)
-        check.options(bias, label)
+        _check_options(bias, label)
         weights = initial_weights(initialization, n_inputs, 1, scale=scale, random_state=random_state)[0]
         path = f"{label}." if label else ""
         self.label = label
@@ -89,11 +90,11 @@ class Neuron(Module):
         self._z, self._a = f"{path}z", f"{path}a"
 
     def __call__(self, x: Any) -> Any:
-        """Give a, a Value, for one sample: as many numbers or Values as there are weights."""
+        """Return a, a Value, for one sample of as many numbers or Values as there are weights."""
         return self.fire(check.sample(x, self.n_inputs, self))
 
     def fire(self, inputs: Sequence[Any]) -> Any:
-        """As calling it, for inputs that were checked already."""
+        """Return a for inputs that have been checked."""
         z = weighted_sum(self.weights, inputs, 0.0 if self.bias is None else self.bias)
         z.label = self._z
         if self.activation is None:
@@ -103,12 +104,12 @@ class Neuron(Module):
         return a
 
     def parameters(self) -> list[Value]:
-        """The weights, then the bias if there is one."""
+        """Return the weights, then the bias if there is one."""
         return [*self.weights] if self.bias is None else [*self.weights, self.bias]
 
     @property
     def n_inputs(self) -> int:
-        """How many inputs it takes."""
+        """Return the number of inputs."""
         return len(self.weights)
 
     def __repr__(self) -> str:
@@ -116,7 +117,7 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """A layer: `n_outputs` neurons that all see the same `n_inputs` inputs. Otherwise as Neuron.
+    """A layer of `n_outputs` neurons that all see the same `n_inputs` inputs; the rest is as in Neuron.
 
     >>> layer = Layer(3, 2, "tanh", bias=False, random_state=0)
     >>> layer
@@ -137,11 +138,11 @@ class Layer(Module):
         bias: bool = True,
         label: str = "",
     ) -> None:
-        n_inputs, n_outputs = check.size(n_inputs, "n_inputs"), check.size(n_outputs, "n_outputs")
+        n_inputs, n_outputs = check.whole("n_inputs", n_inputs), check.whole("n_outputs", n_outputs)
         op = activation_by_name(activation)
-        check.options(bias, label)
+        _check_options(bias, label)
         # Drawn for the layer as a whole: how large weights may be depends on its number of outputs too.
-        random = random_generator(random_state)
+        random = check.random_generator(random_state)
         weights = initial_weights(initialization, n_inputs, n_outputs, scale=scale, random_state=random)
         path = f"{label}." if label else ""
         self.label = label
@@ -152,38 +153,38 @@ class Layer(Module):
         _assign(self, weights, None)
 
     def __call__(self, x: Any) -> Any:
-        """Give the output for one sample: a Value if there is one neuron, else a list of them."""
+        """Return the output for one sample: a Value if there is one neuron, else a list of them."""
         outputs = self.fire(check.sample(x, self.n_inputs, self))
         return outputs if len(outputs) > 1 else outputs[0]
 
     def fire(self, inputs: Sequence[Any]) -> list[Any]:
-        """Give the outputs as a list, for inputs that were checked already."""
+        """Return the outputs as a list, for inputs that have been checked."""
         inputs = tuple(inputs)  # a tuple is taken as it is by every neuron, a list is copied by every one
         return [neuron.fire(inputs) for neuron in self.neurons]
 
     def parameters(self) -> list[Value]:
-        """Neuron by neuron: the weights, then the bias."""
+        """Return the parameters neuron by neuron: the weights, then the bias."""
         return [p for neuron in self.neurons for p in neuron.parameters()]
 
     @property
     def n_inputs(self) -> int:
-        """How many inputs it takes."""
+        """Return the number of inputs."""
         return self.neurons[0].n_inputs
 
     @property
     def activation(self) -> Op | None:
-        """The activation of its neurons; ValueError if somebody gave them different ones."""
+        """Return the activation of the neurons; ValueError if they were given different ones."""
         if len({neuron.activation for neuron in self.neurons}) > 1:
             names = ", ".join(activation_name(neuron.activation) for neuron in self.neurons)
-            raise ValueError(f"{self.label or 'this layer'} has no single activation: its neurons have {names}")
+            raise ValueError(f"{self.label or 'this layer'} must have one activation for this, got {names}")
         return self.neurons[0].activation
 
     def weights(self) -> Array:
-        """The weights now, as an array of shape (n_outputs, n_inputs): a copy."""
+        """Return a copy of the weights as an array of shape (n_outputs, n_inputs)."""
         return np.array([[w.data for w in neuron.weights] for neuron in self.neurons])
 
     def biases(self) -> Array:
-        """The biases now, as an array of shape (n_outputs,): a copy. Zeros where there are none."""
+        """Return a copy of the biases as an array of shape (n_outputs,); zeros where there are none."""
         return np.array([0.0 if neuron.bias is None else neuron.bias.data for neuron in self.neurons])
 
     def __repr__(self) -> str:
@@ -197,11 +198,11 @@ class MLP(Module):
     micrograd); or `activation` is a sequence with one entry per layer, the last included. The other arguments are
     those of Neuron.
 
-    Called on one sample (a sequence or array of numbers and Values) it gives a Value if the last layer has one
+    Called on one sample (a sequence or array of numbers and Values) it returns a Value if the last layer has one
     neuron, else a list of them.
 
-    Raises ValueError or TypeError, before anything is made, for sizes that are not whole numbers above 0 and names
-    that are not known.
+    Raises ValueError or TypeError, before anything is made, for sizes that are not whole numbers above 0 and for
+    unknown names.
 
     >>> mlp = MLP(2, [3, 2], activation="tanh", output_activation="sigmoid", random_state=0)
     >>> mlp
@@ -212,7 +213,7 @@ class MLP(Module):
     [(3, 2), (2, 3)]
     """
 
-    programs: dict[Any, Any] | None = None  # what training traced, where somebody trains the same network often
+    programs: dict[Any, Any] | None = None  # traced by training, kept where the same network is trained often
 
     def __init__(
         self,
@@ -227,10 +228,10 @@ class MLP(Module):
         bias: bool = True,
         label: str = "",
     ) -> None:
-        widths = [check.size(n_inputs, "n_inputs"), *check.sizes(sizes)]
+        widths = [check.whole("n_inputs", n_inputs), *check.sizes(sizes)]
         activations = activations_per_layer(activation, output_activation, len(widths) - 1)
-        check.options(bias, label)
-        random = random_generator(random_state)
+        _check_options(bias, label)
+        random = check.random_generator(random_state)
         path = f"{label}." if label else ""
         self.label = label
         start: dict[str, Any] = {"initialization": initialization, "scale": scale, "random_state": random}
@@ -240,32 +241,32 @@ class MLP(Module):
         ]
 
     def __call__(self, x: Any) -> Any:
-        """Give the output for one sample: a Value if the last layer has one neuron, else a list of them."""
+        """Return the output for one sample: a Value if the last layer has one neuron, else a list of them."""
         signal = check.sample(x, self.n_inputs, self)
         for layer in self.layers:
             signal = layer.fire(signal)
         return signal if len(signal) > 1 else signal[0]
 
     def parameters(self) -> list[Value]:
-        """Layer by layer, neuron by neuron: the weights, then the bias."""
+        """Return the parameters layer by layer, neuron by neuron: the weights, then the bias."""
         return [p for layer in self.layers for p in layer.parameters()]
 
     @property
     def n_inputs(self) -> int:
-        """How many inputs it takes."""
+        """Return the number of inputs."""
         return self.layers[0].n_inputs
 
     @property
     def activations(self) -> list[Op | None]:
-        """The activation of each layer; None for linear."""
+        """Return the activation of each layer; None for linear."""
         return [layer.activation for layer in self.layers]
 
     def weights(self) -> list[Array]:
-        """The weights now: for each layer an array of shape (n_outputs, n_inputs), the course's w^l. Copies."""
+        """Return copies of the weights, an array of shape (n_outputs, n_inputs) per layer, the course's w^l."""
         return [layer.weights() for layer in self.layers]
 
     def biases(self) -> list[Array]:
-        """The biases now: for each layer an array of shape (n_outputs,). Copies; zeros where there are none."""
+        """Return copies of the biases, an array of shape (n_outputs,) per layer; zeros where there are none."""
         return [layer.biases() for layer in self.layers]
 
     def load_weights(
@@ -275,7 +276,7 @@ class MLP(Module):
         *,
         rows: Literal["outputs", "inputs"] = "outputs",
     ) -> Self:
-        """Set the weights and, if given, the biases of every layer to known numbers; give the network itself.
+        """Set the weights and, if given, the biases of every layer to known numbers; return the network itself.
 
         `weights` has one matrix per layer, of shape (n_outputs, n_inputs) as in the course's z = w a + b, or
         (n_inputs, n_outputs) with `rows="inputs"`; for a layer of one neuron a vector will do. `biases` has one
@@ -306,6 +307,13 @@ def _assign(layer: Layer, weights: Array, biases: Array | None) -> None:
         for neuron, b in zip(layer.neurons, biases.tolist(), strict=True):
             if neuron.bias is not None:
                 neuron.bias.data = b
+
+
+def _check_options(bias: Any, label: Any) -> None:
+    if not isinstance(bias, (bool, np.bool_)):
+        raise SettingError(f"bias must be True or False, got {bias!r}; load_weights sets biases to numbers")
+    if not isinstance(label, str):
+        raise SettingError(f"label must be text, got {label!r}")
 
 
 def _stage(layer: Layer) -> str:

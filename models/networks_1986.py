@@ -8,13 +8,12 @@ beside what the paper claims, with our figures: docs/networks-1986.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models import _validation
+from models import _checks as check
 from models.datasets import RELATIONS, family_trees
 from models.mlp import MLP
 
@@ -23,12 +22,12 @@ Stop = Callable[[Array, Array], NDArray[np.bool_]]
 
 
 def error(outputs: Array, targets: Array) -> Array:
-    """Give E = ½ ΣΣ (y − d)², equation (3), over all cases and outputs of each run: shape (runs,)."""
+    """Return E = ½ ΣΣ (y − d)², equation (3), over all cases and outputs of each run: shape (runs,)."""
     return 0.5 * ((outputs - targets) ** 2).sum(axis=(-2, -1))
 
 
 def right(outputs: Array, targets: Array, *, margin: float = 0.0) -> NDArray[np.bool_]:
-    """Tell which cases are right, all their outputs together: shape (runs, n_cases).
+    """Return which cases are right in all their outputs: shape (runs, n_cases).
 
     An output is right above 0.5 + margin where its target is on, below 0.5 - margin where it is off. The paper's
     criterion for family trees, above 0.8 and below 0.2, is a margin of 0.3.
@@ -41,12 +40,12 @@ def right(outputs: Array, targets: Array, *, margin: float = 0.0) -> NDArray[np.
 
 
 def solved(outputs: Array, targets: Array) -> NDArray[np.bool_]:
-    """Tell which runs have every case on the right side of 0.5: shape (runs,)."""
+    """Return which runs have every case on the right side of 0.5: shape (runs,)."""
     return np.asarray(np.all(right(outputs, targets), axis=-1))
 
 
 class Trained(NamedTuple):
-    """How a training ended, for each run: after how many `sweeps`, and whether its condition was `reached`."""
+    """The end of a training, for each run: after how many `sweeps`, and whether its condition was `reached`."""
 
     sweeps: NDArray[np.int64]
     reached: NDArray[np.bool_]
@@ -81,30 +80,30 @@ class Networks:
         if len(self.sizes) < 2:
             raise ValueError(f"sizes must name inputs and outputs at least, such as (6, 2, 1), got {sizes!r}")
         for size in self.sizes:
-            _validation.whole(size, "every one of sizes")
-        _validation.positive(scale, "scale")
-        _validation.flag(zero_biases, "zero_biases")
+            check.whole("every one of sizes", size)
+        check.positive("scale", scale)
+        check.flag("zero_biases", zero_biases)
         if not isinstance(seeds, Iterable):
             raise TypeError(f"seeds are whole numbers, one for each run, such as [{seeds!r}], got {seeds!r}")
         self.seeds = tuple(seeds)
         if not self.seeds:
-            raise ValueError("seeds is empty: give one whole number for each run")
+            raise ValueError("seeds must have one whole number for each run, got none")
         shapes = [(m, n + 1) for n, m in zip(self.sizes, self.sizes[1:], strict=False)]
         self._masks = _masks(shapes, connections)
         self.weights = [np.empty((len(self.seeds), *shape)) for shape in shapes]
         for run, seed in enumerate(self.seeds):
-            random = _validation.generator(seed)
+            random = check.random_generator(seed)
             for weights, mask in zip(self.weights, self._masks, strict=True):
                 weights[run] = random.uniform(-scale, scale, weights.shape[1:]) * mask
                 weights[run, :, -1] *= not zero_biases
         self.changes = [np.zeros_like(weights) for weights in self.weights]
 
     def outputs(self, X: Any) -> Array:
-        """Give the outputs for `X` (n_cases, n_inputs), or (runs, n_cases, n_inputs): (runs, n_cases, n_outputs)."""
+        """Return the outputs for `X` (n_cases, n_inputs), or (runs, n_cases, n_inputs): (runs, n_cases, n_outputs)."""
         return _forward(self.weights, self._inputs(X))[-1][..., :-1]
 
     def gradients(self, X: Any, d: Any) -> list[Array]:
-        """Give ∂E/∂w accumulated over all cases, equations (4) to (7): shapes as `weights`."""
+        """Return ∂E/∂w accumulated over all cases, equations (4) to (7): shapes as `weights`."""
         X = self._inputs(X)
         return _backward(self.weights, _forward(self.weights, X), self._targets(d, X), 0.0, self._masks)
 
@@ -131,11 +130,10 @@ class Networks:
         """
         X = self._inputs(X)
         d = self._targets(d, X)
-        _validation.positive(learning_rate, "learning_rate")
-        _validation.whole(sweeps, "sweeps")
+        check.positive("learning_rate", learning_rate)
+        check.whole("sweeps", sweeps)
         for name, value, above in (("momentum", momentum, 1.0), ("decay", decay, 1.0), ("tolerance", tolerance, 0.5)):
-            if not isinstance(value, Real) or not 0.0 <= value < above:
-                raise ValueError(f"{name} must be 0 or more and less than {above:g}, got {value!r}")
+            check.within(name, value, f"0 or more and below {above:g}", 0.0, above)
         running = np.arange(len(self.seeds))
         done, reached = np.full(len(running), sweeps), np.zeros(len(running), dtype=bool)
         weights, changes = self.weights, self.changes
@@ -161,7 +159,7 @@ class Networks:
         return Trained(done, reached)
 
     def on_values(self, run: int = 0) -> MLP:
-        """Give one run as an MLP on Values, to look at and to draw; absent connections become weights of 0.
+        """Return one run as an MLP on Values, to inspect and draw; absent connections become weights of 0.
 
         >>> network = symmetry_networks(seeds=[0])
         >>> float(network.outputs([[1, 0, 0, 0, 0, 1]])[0, 0, 0]) - network.on_values()([1, 0, 0, 0, 0, 1]).data < 1e-12
@@ -183,15 +181,15 @@ class Networks:
     def _targets(self, d: Any, X: Array) -> Array:
         d = self._cases(d, "d", self.sizes[-1], "outputs")
         if d.shape[-2] != X.shape[-2]:
-            raise ValueError(f"d must have one row for each of the {X.shape[-2]} cases of X, and has {d.shape[-2]}")
+            raise ValueError(f"d must have one row for each of the {X.shape[-2]} cases of X, got {d.shape[-2]}")
         return d
 
     def _cases(self, data: Any, name: str, width: int, what: str) -> Array:
-        array = _validation.numbers(data, name)
+        array = check.numbers(name, data)
         if array.ndim not in (2, 3) or array.shape[-1] != width or (array.ndim == 3 and len(array) != len(self.seeds)):
             raise ValueError(
                 f"{name} must be (n_cases, {width}), one column for each of the {what}, or "
-                f"({len(self.seeds)}, n_cases, {width}) with cases for each run, and is {array.shape}"
+                f"({len(self.seeds)}, n_cases, {width}) with cases for each run, got {array.shape}"
             )
         return array
 
@@ -220,13 +218,13 @@ class FamilyRuns(NamedTuple):
     held_out: NDArray[np.int64]
 
     def fraction_right(self, cases: NDArray[np.int64], *, margin: float = 0.0) -> Array:
-        """Give for each run the fraction of `cases`, `training` or `held_out`, that is `right`: shape (runs,)."""
+        """Return for each run the fraction of `cases`, `training` or `held_out`, that is `right`: shape (runs,)."""
         data = family_trees()
         return right(self.networks.outputs(data.X[cases]), data.y[cases], margin=margin).mean(axis=1)
 
 
 def symmetry_networks(*, seeds: Sequence[int], scale: float = 0.3, zero_biases: bool = False) -> Networks:
-    """Give untrained networks for mirror symmetry: 6 inputs, 2 hidden units, 1 output; the rest is as in Networks.
+    """Return untrained networks for mirror symmetry: 6 inputs, 2 hidden units, 1 output; the rest is as in Networks.
 
     >>> from models.datasets import mirror_symmetry
     >>> data, networks = mirror_symmetry(), symmetry_networks(seeds=[0])
@@ -238,7 +236,7 @@ def symmetry_networks(*, seeds: Sequence[int], scale: float = 0.3, zero_biases: 
 
 
 def family_networks(*, seeds: Sequence[int], scale: float = 1.0) -> Networks:
-    """Give untrained networks for the family trees: 24 + 12 inputs, 6 + 6 units, then 12, 6 and 24 outputs.
+    """Return untrained networks for the family trees: 24 + 12 inputs, 6 + 6 units, then 12, 6 and 24 outputs.
 
     Six units see the person alone and six the relation alone.
 
@@ -281,19 +279,19 @@ def learn_family_trees(*, seeds: Sequence[int], recipe: Recipe = RECIPE) -> Fami
 
 
 def _masks(shapes: list[tuple[int, int]], connections: Sequence[Any] | None) -> list[Any]:
-    """For each layer 1.0, or a matrix with 0 where there is no weight; biases always exist."""
+    """Return for each layer 1.0, or a matrix with 0 where there is no weight; biases always exist."""
     masks: list[Any] = []
     if connections is not None and len(connections) != len(shapes):
-        raise ValueError(f"connections must have one entry per layer, {len(shapes)}, and has {len(connections)}")
+        raise ValueError(f"connections must have one entry per layer, {len(shapes)}, got {len(connections)}")
     for shape, given in zip(shapes, connections or [None] * len(shapes), strict=True):
         if given is not None and np.shape(given) != (shape[0], shape[1] - 1):
-            raise ValueError(f"connections must be {(shape[0], shape[1] - 1)} here, and are {np.shape(given)}")
+            raise ValueError(f"connections must be {(shape[0], shape[1] - 1)} here, got {np.shape(given)}")
         masks.append(1.0 if given is None else np.column_stack([np.asarray(given, dtype=bool), np.ones(shape[0])]))
     return masks
 
 
 def _forward(weights: list[Array], X: Array) -> list[Array]:
-    """Give the activities of every layer, equations (1) and (2), each with the unit that is always 1 as last column."""
+    """Return the activities of every layer, equations (1) and (2), with the unit that is always 1 as last column."""
     activities = [np.concatenate([X, np.ones((*X.shape[:-1], 1))], axis=-1)]
     for w in weights:
         x = activities[-1] @ w.swapaxes(1, 2)
@@ -308,7 +306,7 @@ def _forward(weights: list[Array], X: Array) -> list[Array]:
 def _backward(
     weights: list[Array], activities: list[Array], d: Array, tolerance: float, masks: list[Any]
 ) -> list[Array]:
-    """Give ∂E/∂w for every layer, equations (4) to (7)."""
+    """Return ∂E/∂w for every layer, equations (4) to (7)."""
     slopes: list[Array] = []
     by_output = activities[-1][..., :-1] - d  # (4): ∂E/∂y
     if tolerance:

@@ -9,14 +9,27 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from models import _validation as check
-from models._estimator import Classifier, Drawing
+from models import _checks as check
+from models._sklearn_contract import Classifier, Drawing, hyperparameters
+from models.errors import ConvergenceWarning, shared, warn
 from models.perceptron_rule import one_pass, weighted_sums
 
 Array = NDArray[np.float64]
 
 
-class Perceptron(Drawing, Classifier):
+class _Learned:
+    """The attributes that `fit` leaves."""
+
+    coef_: Array
+    intercept_: Array
+    threshold_: Array
+    loss_curve_: list[int]
+    validation_curve_: list[float]
+    n_iter_: int
+
+
+@hyperparameters
+class Perceptron(_Learned, Drawing, Classifier):
     """Classify by the sign of WX + b, learnt by Rosenblatt's rule: only a mistake changes the weights.
 
     `w ← w + α·(y − ŷ)·x`, `b ← b + α·(y − ŷ)` from zeros, row after row, until a pass over all rows is clean or
@@ -49,36 +62,17 @@ class Perceptron(Drawing, Classifier):
     (array([[2., 1.]]), array([-2.]), array([2.]), 6)
     """
 
-    coef_: Array
-    intercept_: Array
-    threshold_: Array
-    loss_curve_: list[int]
-    validation_curve_: list[float]
-    n_iter_: int
-
-    def __init__(
-        self,
-        *,
-        learning_rate: float = 1.0,
-        max_iter: int = 1000,
-        shuffle: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 5,
-        warm_start: bool = False,
-        random_state: Any = None,
-    ) -> None:
-        self.learning_rate = learning_rate
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.random_state = random_state
+    learning_rate: float = 1.0
+    max_iter: int = 1000
+    shuffle: bool = True
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 5
+    warm_start: bool = False
+    random_state: Any = None
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn from `X` (n_samples, n_features) and labels `y` (n_samples,); give `self`.
+        """Learn from `X` (n_samples, n_features) and labels `y` (n_samples,); return `self`.
 
         `sample_weight` (n_samples,) multiplies the steps; a weight of 0 is the row left out.
         """
@@ -91,7 +85,7 @@ class Perceptron(Drawing, Classifier):
             )
         outcome = self._learn(X, inputs, labels, importance, classes, resumed=resumed, passes=self.max_iter)
         if outcome.mistakes[-1] or outcome.wrong:
-            check.warn(self._problem(outcome), check.loaded(check.ConvergenceWarning))
+            warn(self._problem(outcome), shared(ConvergenceWarning))
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -110,17 +104,17 @@ class Perceptron(Drawing, Classifier):
         return self
 
     def decision_function(self, X: Any) -> Array:
-        """Give the weighted sums WX + b: (n_samples,) for two classes, else (n_samples, n_classes)."""
+        """Return the weighted sums WX + b: (n_samples,) for two classes, else (n_samples, n_classes)."""
         scores = _scores(self._inputs_as_fitted(X), self.coef_.tolist(), self.intercept_.tolist())
         return scores[:, 0] if len(self.coef_) == 1 else scores
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, *, resumed: bool) -> tuple[Array, NDArray[Any], Array]:
-        check.positive(self.learning_rate, "learning_rate")
-        check.whole(self.max_iter, "max_iter")
-        check.whole(self.n_iter_no_change, "n_iter_no_change")
-        check.fraction(self.validation_fraction, "validation_fraction")
+        check.positive("learning_rate", self.learning_rate)
+        check.whole("max_iter", self.max_iter)
+        check.whole("n_iter_no_change", self.n_iter_no_change)
+        check.share("validation_fraction", self.validation_fraction)
         for name in ("shuffle", "early_stopping", "warm_start"):
-            check.flag(getattr(self, name), name)
+            check.flag(name, getattr(self, name))
         inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
         labels = check.labels(y, len(inputs), type(self).__name__)
         return inputs, labels, check.weights(sample_weight, len(inputs))
@@ -273,7 +267,7 @@ def _scores(inputs: Array, weights: list[list[float]], biases: list[float]) -> A
 
 
 def _error(validation: Any, neurons: list[Any]) -> float:
-    """The weighted share of rows that are decided wrongly."""
+    """Return the weighted share of rows that are decided wrongly."""
     inputs, y, importance = validation
     scores = _scores(inputs, [w for w, _ in neurons], [b for _, b in neurons])
     decided = scores[:, 0] > 0 if scores.shape[1] == 1 else scores.argmax(axis=1)

@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models import _validation
-from models._settings import within
-from models._validation import ConvergenceWarning
+from models import _checks as check
+from models.errors import ConvergenceWarning
 
 __all__ = [
     "ConvergenceWarning",
@@ -41,11 +40,11 @@ _RULE = "Rosenblatt's rule"
 
 
 class Learned(NamedTuple):
-    """What Rosenblatt's rule ends with: `weights` (n_features,), `bias`, and how it went.
+    """The end of Rosenblatt's rule: `weights` (n_features,), `bias`, and a record of the passes.
 
     `passes` counts passes over all rows, the last clean one included; `mistakes` the wrong answers in all of them,
     `last_mistakes` those of the last. `cycle` is the number of passes after which the weights come round again, or 0
-    if they were not seen to; `converged` is True when the last pass was clean.
+    if that was not seen; `converged` is True when the last pass was clean.
     """
 
     weights: NDArray[np.float64]
@@ -57,12 +56,12 @@ class Learned(NamedTuple):
 
     @property
     def converged(self) -> bool:
-        """Whether the last pass made no mistake: then more passes change nothing."""
+        """Return whether the last pass made no mistake, so that more passes change nothing."""
         return self.last_mistakes == 0
 
     @property
     def problem(self) -> str:
-        """What went wrong and what to do about it, as a sentence; "" when the rule has converged."""
+        """Return what went wrong and what to do about it, as a sentence; "" when the rule has converged."""
         if self.converged:
             return ""
         if self.cycle:
@@ -91,16 +90,16 @@ class OneVsRest(NamedTuple):
     learned: tuple[Learned, ...]
 
     def scores(self, X: Any) -> NDArray[np.float64]:
-        """Give every class's weighted sum, of shape (n_samples, n_classes)."""
+        """Return the weighted sum of every class, of shape (n_samples, n_classes)."""
         return np.column_stack([weighted_sums(X, w, b) for w, b in zip(self.weights, self.biases, strict=True)])
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Give for each row the class with the largest weighted sum; the first of them in a tie."""
+        """Return the class with the largest weighted sum for each row; the first of them in a tie."""
         return self.classes[self.scores(X).argmax(axis=1)]
 
 
 def weighted_sums(X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float = 0.0) -> NDArray[np.float64]:
-    """Give `WX + b` for every row of `X` (n_samples, n_features): the course's suma ponderada, of shape (n_samples,).
+    """Return `WX + b` for every row of `X` (n_samples, n_features): the course's suma ponderada, of shape (n_samples,).
 
     Raises ValueError or TypeError for rows, weights or a bias that are not finite numbers or do not fit together.
 
@@ -146,10 +145,11 @@ def one_pass(
     learning_rate: float = 1.0,
     sample_weight: Sequence[float] | None = None,
 ) -> tuple[list[float], float, int]:
-    """Go once over the rows, in the order given, and give new weights, new bias and the number of mistakes.
+    """Go once over the rows in their order; return new weights, new bias and the number of mistakes.
 
-    Lists in and out, nothing checked and nothing changed in place: what `learn` repeats, for those who want to watch
-    or to shuffle. `y` is 0 or 1; a row's `sample_weight` multiplies its step, and a row of weight 0 counts for nothing.
+    Lists in and out, nothing checked and nothing changed in place: the step that `learn` repeats, to watch it or to
+    shuffle between passes. `y` is 0 or 1; a row's `sample_weight` multiplies its step,
+    and a row of weight 0 counts for nothing.
 
     >>> one_pass([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1], [0.0, 0.0], 0.0)
     ([1.0, 1.0], 1.0, 1)
@@ -179,7 +179,7 @@ def learn(
     """Repeat Rosenblatt's rule over the rows until a pass is clean, the weights come round again, or max_passes.
 
     `X` is (n_samples, n_features), `y` (n_samples,) of 0 and 1; it starts from `weights` and `bias`, zeros by default.
-    Unless it converged it gives a ConvergenceWarning, which says what to do; with `warn=False` read `.problem`.
+    Unless it converged, a ConvergenceWarning says what to do; with `warn=False` read `.problem` instead.
 
     Raises ValueError or TypeError for data of other shapes or kinds, and a learning rate that is not above 0.
 
@@ -207,7 +207,7 @@ def one_vs_rest(
     ['low', 'up', 'right']
     """
     X, y = _checked(X, y, learning_rate, max_passes)
-    classes = _validation.several_classes(np.unique(_validation.labels(y, len(X), _RULE)), _RULE)
+    classes = check.several_classes(np.unique(check.labels(y, len(X), _RULE)), _RULE)
     learned = tuple(_repeat(X, y == c, learning_rate, max_passes, None, 0.0, sample_weight) for c in classes)
     unfinished = [(c, one) for c, one in zip(classes.tolist(), learned, strict=True) if not one.converged]
     if warn and unfinished:
@@ -229,7 +229,7 @@ def _repeat(
     sample_weight: Any,
 ) -> Learned:
     _, start = _rows_and_weights(X, np.zeros(X.shape[1]) if weights is None else weights)
-    steps = None if sample_weight is None else _validation.weights(sample_weight, len(X)).tolist()
+    steps = None if sample_weight is None else check.weights(sample_weight, len(X)).tolist()
     w, b = start, _finite("bias", bias)
     rows, targets = X.tolist(), on.astype(float).tolist()
     # Brent's way to see a cycle: compare with ONE state, remembered anew at passes 1, 2, 4, 8, … The rule knows
@@ -266,27 +266,27 @@ def _above(sums: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
 
 
 def _finite(name: str, x: Any) -> float:
-    return within(name, x, "a finite number", -math.inf, math.inf, edges="()")
+    return check.within(name, x, "a finite number", -math.inf, math.inf, edges="()")
 
 
 def _rows_and_weights(X: Any, weights: Any) -> tuple[NDArray[np.float64], list[float]]:
-    X, w = _validation.rows(X, "the perceptron"), _validation.numbers(weights, "weights")
+    X, w = check.rows(X, "the perceptron"), check.numbers("weights", weights)
     if w.shape != X.shape[1:]:
-        raise ValueError(f"weights must be ({X.shape[1]},), one for each feature of X, and are {w.shape}")
+        raise ValueError(f"weights must be ({X.shape[1]},), one for each feature of X, got {w.shape}")
     return X, w.tolist()
 
 
 def _checked(X: Any, y: Any, learning_rate: float, max_passes: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    _validation.positive(learning_rate, "learning_rate")
-    _validation.whole(max_passes, "max_passes")
-    X = _validation.rows(X, _RULE)
-    return X, _validation.labels(y, len(X), _RULE)
+    check.positive("learning_rate", learning_rate)
+    check.whole("max_passes", max_passes)
+    X = check.rows(X, _RULE)
+    return X, check.labels(y, len(X), _RULE)
 
 
 def _two_classes(y: NDArray[Any]) -> None:
     wrong = [label for label in np.unique(y).tolist() if label not in (0, 1)]
     if wrong:
         raise ValueError(
-            f"y must be 0 or 1, what the perceptron should answer, and has {wrong[0]!r}: "
+            f"y must be 0 or 1, the answer of the perceptron, got {wrong[0]!r}; "
             "one_vs_rest takes any labels, and more than two"
         )

@@ -27,12 +27,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
 from autodiff import Value, no_grad
-from models._settings import count, parameter_list, plain, positive, within
-from models.initialization import random_generator
+from models._checks import parameter_list, positive, random_generator, whole, within
+from models._values import plain
 
 
 class Search(NamedTuple):
-    """What a random search did: the cost kept after each trial, and how many evaluations and improvements it took."""
+    """The record of a random search: the cost after each trial, and the numbers of evaluations and improvements."""
 
     cost_curve: list[float]  # the first is the cost before any trial
     evaluations: int
@@ -51,19 +51,19 @@ def random_perturbation(
 ) -> Search:
     """Perturb one weight (or all), keep the change if the cost falls, otherwise take it back; `steps` times.
 
-    `cost()` gives the cost, a Value or a number, for what the parameters hold at the moment; it is evaluated once at
-    the start and once per trial, without recording. A perturbation is normal with deviation `scale`, of one weight
+    `cost()` returns the cost, a Value or a number, of the parameters at the moment; it is evaluated once at the start
+    and once per trial, without recording. A perturbation is normal with deviation `scale`, of one weight
     picked at random ("one") or of every weight ("all"). Stops early once the cost is at most `until`. `random_state`
     is that of `models.initialization.random_generator`.
 
-    A cost that is NaN is no improvement; when `cost` itself raises, the weights keep the best values so far. Raises
-    ValueError or TypeError, before any trial, for a cost that is NaN at the start, for settings out of range (NaN for
-    `until` among them), for a `random_state` of another kind, and as an optimizer does for bad parameters.
+    A cost of NaN is no improvement; when `cost` itself raises, the weights keep the best values so far. Raises
+    ValueError or TypeError, before any trial, for a cost of NaN at the start, for settings out of range, for a
+    `random_state` of another kind, and for bad parameters as an optimizer does.
     """
     weights = parameter_list(parameters)
     if not callable(cost):
-        raise TypeError(f"cost must be a function that gives the cost, got {type(cost).__name__} {cost!r}")
-    count("steps", steps)
+        raise TypeError(f"cost must be a function that returns the cost, got {type(cost).__name__} {cost!r}")
+    whole("steps", steps)
     positive("scale", scale)
     if perturb not in {"one", "all"}:
         raise ValueError(f"perturb must be one of one, all, got {perturb!r}")
@@ -71,7 +71,7 @@ def random_perturbation(
     random = random_generator(random_state)
     best = _evaluate(cost)
     if math.isnan(best):
-        raise ValueError("the cost is nan at the start: no change can be told to lower it")
+        raise ValueError("the cost must be a number at the start, got nan; no change could be seen to lower it")
     curve, improvements = [best], 0
     while len(curve) <= steps and best > until:
         changed = weights if perturb == "all" else [weights[random.integers(len(weights))]]
@@ -97,5 +97,5 @@ def _evaluate(cost: Callable[[], Any]) -> float:
     with no_grad():
         result = plain(cost())
     if isinstance(result, str) or not hasattr(result, "__float__"):
-        raise TypeError(f"cost() must give a Value or a number, got {type(result).__name__} {result!r:.60}")
+        raise TypeError(f"cost() must return a Value or a number, got {type(result).__name__} {result!r:.60}")
     return float(result)

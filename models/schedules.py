@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models._settings import count, positive, within
+from models._checks import positive, whole, within
 
 Rate = float | Callable[[int], float]  # a number, or a schedule: steps taken so far → rate
 
@@ -31,7 +31,7 @@ class Schedule:
     options: tuple[tuple[str, Any], ...]
 
     def __call__(self, step: int) -> float:
-        """The learning rate after `step` steps."""
+        """Return the learning rate after `step` steps."""
         return _SCHEDULES[self.name](step, **dict(self.options))
 
     def __repr__(self) -> str:
@@ -39,7 +39,7 @@ class Schedule:
 
 
 def constant(rate: float) -> Schedule:
-    """Give the same rate at every step."""
+    """Return the schedule of one rate for every step."""
     return Schedule("constant", (("rate", positive("rate", rate)),))
 
 
@@ -49,7 +49,7 @@ def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
     >>> [step_decay(1.0, every=2, factor=0.5)(step) for step in range(5)]
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
-    options = (("rate", positive("rate", rate)), ("every", count("every", every)), ("factor", _factor(factor)))
+    options = (("rate", positive("rate", rate)), ("every", whole("every", every)), ("factor", _factor(factor)))
     return Schedule("step_decay", options)
 
 
@@ -70,7 +70,7 @@ def cosine_decay(rate: float, steps: int, final: float = 0.0) -> Schedule:
     """
     rate = positive("rate", rate)
     final = within("final", final, f"from 0 to the rate, {rate}", 0.0, rate, edges="[]")
-    return Schedule("cosine_decay", (("rate", rate), ("steps", count("steps", steps)), ("final", final)))
+    return Schedule("cosine_decay", (("rate", rate), ("steps", whole("steps", steps)), ("final", final)))
 
 
 def warmup(after: Rate, steps: int) -> Schedule:
@@ -81,7 +81,7 @@ def warmup(after: Rate, steps: int) -> Schedule:
     """
     if not callable(after):
         after = constant(after)
-    return Schedule("warmup", (("after", after), ("steps", count("steps", steps))))
+    return Schedule("warmup", (("after", after), ("steps", whole("steps", steps))))
 
 
 def _cosine(step: int, rate: float, steps: int, final: float) -> float:

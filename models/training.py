@@ -25,11 +25,12 @@ from typing import Any, Self
 import numpy as np
 
 from autodiff import Value
-from models import _validation as check
+from models import _checks as check
 from models import checkpoints
-from models._batch_loss import TrainingError, batch_loss, loss_and_gradients
+from models._batch_loss import batch_loss, loss_and_gradients
 from models._engines import Engine, Samples, Task, engine_by_name
 from models._run import EpochEnd, History, Run
+from models.errors import TrainingError
 from models.losses import loss_by_name
 from models.optimizers import Optimizer, optimizer_by_name
 
@@ -63,7 +64,7 @@ def train(
     checkpoint: checkpoints.FilePath | None = None,
     checkpoint_every: int = 1,
 ) -> History:
-    """Train `model`, anything callable on one sample that has `parameters()`, on `X` and `y`; give the history.
+    """Train `model`, anything callable on one sample that has `parameters()`, on `X` and `y`; return the history.
 
     `X` is (n_samples,) or (n_samples, n_features), `y` (n_samples,) or (n_samples, n_targets). `loss` is a name of
     `models.losses.LOSSES` or a function of the output for one sample and its target. `optimizer` is a name of
@@ -78,15 +79,15 @@ def train(
     With `patience`, training stops after so many epochs in a row that did not lower the best loss so far by more than
     `tol`; whenever it ends, the parameters are set to those with the lowest loss, or with `restore_best=False` stay
     those of the last epoch. What counts is the loss of the `validation` samples, `(X, y)` or `(X, y, sample_weight)`,
-    after each epoch; without them the training loss. With a single batch that was computed from the parameters before
-    the epoch's step, so those are the ones kept; with several batches, those after the epoch.
+    after each epoch; without them the training loss. With a single batch that loss is computed
+    before the epoch's step, so the parameters before it are kept; with several batches, those after the epoch.
 
     `engine="compiled"` traces the model, the loss and the penalty once, on stand-ins for one sample, with
-    `autodiff.compile`, and trains on array code: far faster, for the same numbers but for the last digits. What they do
-    with plain Python in between is frozen then: random numbers that a model draws stay those of the trace, checks of
-    targets inside your own loss see stand-ins, and an operand outside its domain is noticed only where it makes the
-    loss or a gradient infinite or NaN. `engine="eager"` makes a graph of Values for every batch and sweeps it: it takes
-    any model, and leaves the last batch's gradients in `grad`.
+    `autodiff.compile`, and trains on array code: far faster, and the same numbers up to rounding. Plain Python in
+    between is frozen: random numbers that a model draws stay those of the trace, checks of targets inside your own loss
+    see stand-ins, and an operand outside its domain is noticed only where it makes the loss or a gradient infinite or
+    NaN. `engine="eager"` makes a graph of Values for every batch and sweeps it: it takes any model, and leaves the last
+    batch's gradients in `grad`.
 
     Each of `callbacks` is called with an EpochEnd after every epoch, and stops training by returning True.
     `progress` shows a bar if tqdm is installed and standard error is a terminal.
@@ -110,19 +111,19 @@ def train(
     parameters = _parameters(model)
     samples = _samples(X, y, sample_weight)
     held_out = _held_out(validation, samples)
-    check.whole(epochs, "epochs", least=0)
-    check.whole(checkpoint_every, "checkpoint_every")
+    check.whole("epochs", epochs, least=0)
+    check.whole("checkpoint_every", checkpoint_every)
     _check_counts(batch_size=batch_size, patience=patience)
-    check.not_negative(tol, "tol")
+    check.not_negative("tol", tol)
     if max_norm is not None:
-        check.positive(max_norm, "max_norm")
-    check.flag(shuffle, "shuffle")
-    check.flag(restore_best, "restore_best")
-    check.flag(progress, "progress")
+        check.positive("max_norm", max_norm)
+    check.flag("shuffle", shuffle)
+    check.flag("restore_best", restore_best)
+    check.flag("progress", progress)
     _check_functions(callbacks, penalty)
     task = Task(model, parameters, loss_by_name(loss), samples, held_out, penalty)
     own_optimizer = _optimizer(optimizer, parameters, learning_rate)
-    generator = check.generator(random_state)
+    generator = check.random_generator(random_state)
     seed = random_state if isinstance(random_state, (int, np.integer)) else type(generator.bit_generator).__name__
     with engine_by_name(engine, task) as own_engine:
         run = Run(
@@ -178,7 +179,7 @@ def _epochs(
 
 
 def _called(callbacks: Sequence[Callback], end: EpochEnd, engine: Engine) -> list[Any]:
-    """What the callbacks answer; they see the model as it is, and may set its parameters."""
+    """Return the answers of the callbacks, which see the model as it is and may set its parameters."""
     engine.write()
     try:
         return [callback(end) for callback in callbacks]
@@ -189,36 +190,36 @@ def _called(callbacks: Sequence[Callback], end: EpochEnd, engine: Engine) -> lis
 def _parameters(model: Any) -> list[Value]:
     listing = getattr(model, "parameters", None)
     if isinstance(model, type) or not callable(model) or not callable(listing):
-        raise TypeError(f"a model is callable on one sample and has parameters(), got {type(model).__name__} {model!r}")
+        raise TypeError(
+            f"a model must be callable on one sample and have parameters(), got {type(model).__name__} {model!r}"
+        )
     parameters: list[Any] = list(listing())  # pyright: ignore[reportArgumentType]
     if not parameters:
-        raise ValueError(f"{model!r} has no parameters: there is nothing to train")
+        raise ValueError(f"{model!r} must have parameters to train, got none")
     for i, parameter in enumerate(parameters):
         if not isinstance(parameter, Value):
-            raise TypeError(f"parameters are Values, got {type(parameter).__name__} {parameter!r} at {i}")
+            raise TypeError(f"parameters must be Values, got {type(parameter).__name__} {parameter!r} at {i}")
     return parameters
 
 
 def _check_counts(**counts: int | None) -> None:
     for name, count in counts.items():
         if count is not None:
-            check.whole(count, name)
+            check.whole(name, count)
 
 
 def _check_functions(callbacks: Any, penalty: Any) -> None:
     if not isinstance(callbacks, (list, tuple)):
-        raise TypeError(f"callbacks is a sequence of functions, got {type(callbacks).__name__} {callbacks!r}")
+        raise TypeError(f"callbacks must be a sequence of functions, got {type(callbacks).__name__} {callbacks!r}")
     for function in (*callbacks, *([] if penalty is None else [penalty])):
         if not callable(function):
-            raise TypeError(f"callbacks and penalty are functions, got {type(function).__name__} {function!r}")
+            raise TypeError(f"callbacks and penalty must be functions, got {type(function).__name__} {function!r}")
 
 
 def _samples(X: Any, y: Any, sample_weight: Any) -> Samples:
-    inputs = np.ascontiguousarray(check.numbers(X, "X"))
+    inputs = np.ascontiguousarray(check.numbers("X", X))
     if inputs.ndim not in (1, 2) or 0 in inputs.shape:
-        raise ValueError(
-            f"X must be (n_samples,) or (n_samples, n_features), at least one of each, and is {inputs.shape}"
-        )
+        raise ValueError(f"X must be (n_samples,) or (n_samples, n_features), at least one of each, got {inputs.shape}")
     targets = np.ascontiguousarray(check.targets(y, len(inputs), "train"))
     weights = None if sample_weight is None else check.weights(sample_weight, len(inputs))
     digest = hashlib.sha256()
@@ -231,7 +232,7 @@ def _held_out(validation: Any, samples: Samples) -> Samples | None:
     if validation is None:
         return None
     if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
-        raise ValueError("validation must be (X, y) or (X, y, sample_weight)")
+        raise ValueError(f"validation must be (X, y) or (X, y, sample_weight), got {type(validation).__name__}")
     try:
         held_out = _samples(validation[0], validation[1], validation[2] if len(validation) == 3 else None)
     except (ValueError, TypeError) as error:
@@ -239,8 +240,8 @@ def _held_out(validation: Any, samples: Samples) -> Samples | None:
     for name, here, there in zip("Xy", held_out[:2], samples[:2], strict=True):
         if here.shape[1:] != there.shape[1:]:
             raise ValueError(
-                f"validation: one sample of {name} has shape {here.shape[1:]}, and one to train on has "
-                f"{there.shape[1:]}"
+                f"validation: one sample of {name} must have the shape of those to train on, {there.shape[1:]}, got "
+                f"{here.shape[1:]}"
             )
     return held_out
 
@@ -248,12 +249,14 @@ def _held_out(validation: Any, samples: Samples) -> Samples | None:
 def _optimizer(optimizer: Any, parameters: list[Value], learning_rate: Any) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         if not isinstance(optimizer, str):
-            raise TypeError(f"an optimizer is a name or an Optimizer, got {type(optimizer).__name__} {optimizer!r}")
+            raise TypeError(f"optimizer must be a name or an Optimizer, got {type(optimizer).__name__} {optimizer!r}")
         return optimizer_by_name(optimizer, parameters, learning_rate=learning_rate)
     if learning_rate is not None:
-        raise ValueError(f"{optimizer!r} has its learning rate already: leave learning_rate out, or name the optimizer")
+        raise ValueError(f"{optimizer!r} has a learning rate already; leave learning_rate out, or name the optimizer")
     if [id(p) for p in optimizer.parameters] != [id(p) for p in parameters]:
-        raise ValueError(f"{optimizer!r} has other parameters than the model: make it with model.parameters()")
+        raise ValueError(
+            f"{optimizer!r} must have the parameters of the model, got others; make it with model.parameters()"
+        )
     return optimizer
 
 
@@ -274,7 +277,7 @@ class _NoBar:
 
 
 def _bar(progress: bool, epochs: int, done: int) -> Any:
-    """A progress bar for people who watch; for pipes, log files and where tqdm is not installed, none."""
+    """Return a progress bar on a terminal; nothing for pipes and log files, or where tqdm is not installed."""
     if progress and sys.stderr is not None and sys.stderr.isatty():
         with suppress(ImportError):
             from tqdm import tqdm  # optional, and slow to import

@@ -187,12 +187,14 @@ def test_an_activation_breaks_the_collapse():
     """The error names layer and activation; and indeed three points of such a network are on no line."""
     mlp = MLP(1, [2, 1], activation="tanh", random_state=0)
     with pytest.raises(
-        ValueError, match="layer1 has the activation tanh, so these layers do not collapse into one linear map"
+        ValueError, match='only layers with activation="linear" collapse into one linear map, got tanh in layer1'
     ):
         collapse(mlp)
     low, middle, high = (mlp([x]).data for x in (0.0, 3.0, 6.0))
     assert abs(high - 2 * middle + low) > 0.1 * abs(high)
-    with pytest.raises(ValueError, match="layer2 has the activation sigmoid"):
+    with pytest.raises(
+        ValueError, match='only layers with activation="linear" collapse into one linear map, got sigmoid in layer2'
+    ):
         collapse(MLP(1, [2, 1], activation="linear", output_activation="sigmoid"))
 
 
@@ -210,20 +212,20 @@ W, B, A, X, Y = (
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((W, B, A, np.ones(2), Y), r"X must be \(n_samples, n_inputs\), one row per sample, and is \(2,\)"),
-        ((W, B, A, np.ones((5, 3)), Y), r"the weights of layer 1 must be \(n_outputs, 3\), and are \(3, 2\)"),
-        (([W[0], W[1].T], B, A, X, Y), r"the weights of layer 2 must be \(n_outputs, 3\), and are \(3, 1\)"),
+        ((W, B, A, np.ones(2), Y), r"X must be \(n_samples, n_inputs\), one row per sample, got \(2,\)"),
+        ((W, B, A, np.ones((5, 3)), Y), r"the weights of layer 1 must be \(n_outputs, 3\), got \(3, 2\)"),
+        (([W[0], W[1].T], B, A, X, Y), r"the weights of layer 2 must be \(n_outputs, 3\), got \(3, 1\)"),
         (
             (W, [np.ones(3), np.ones(2)], A, X, Y),
-            r"the biases of layer 2 must be \(1,\), one per neuron, and are \(2,\)",
+            r"the biases of layer 2 must be \(1,\), one per neuron, got \(2,\)",
         ),
-        ((W, B[:1], A, X, Y), "one entry per layer, and have 2, 1 and 2"),
-        ((W, B, "tanh", X, Y), "one entry per layer, and have 2, 2 and tanh"),
-        (([], [], [], X, Y), "one entry per layer, and have 0, 0 and 0"),
+        ((W, B[:1], A, X, Y), "weights, biases and activations must have one entry per layer, got 2, 1 and 2"),
+        ((W, B, "tanh", X, Y), "weights, biases and activations must have one entry per layer, got 2, 2 and tanh"),
+        (([], [], [], X, Y), "weights, biases and activations must have one entry per layer, got 0, 0 and 0"),
         ((W, B, ["tanh", "swish"], X, Y), "unknown activation: 'swish'"),
-        ((W, B, A, X, np.ones(4)), r"y must have one target for each of the 5 samples, and is \(4,\)"),
-        ((W, B, A, X, 1.0), r"y must have one target for each of the 5 samples, and is \(\)"),
-        ((W, B, A, X, np.ones((5, 2))), r"y must be \(5, 1\), like the outputs, and is \(5, 2\)"),
+        ((W, B, A, X, np.ones(4)), r"y must have one target for each of the 5 samples, got \(4,\)"),
+        ((W, B, A, X, 1.0), r"y must have one target for each of the 5 samples, got \(\)"),
+        ((W, B, A, X, np.ones((5, 2))), r"y must be \(5, 1\), like the outputs, got \(5, 2\)"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(arguments, message):
@@ -240,9 +242,9 @@ def test_an_unknown_loss_is_refused():
 
 def test_one_target_vector_must_have_one_entry_per_output():
     """For one sample too."""
-    with pytest.raises(ValueError, match=r"y must be \(1, 2\), like the outputs, and is \(1, 3\)"):
+    with pytest.raises(ValueError, match=r"y must be \(1, 2\), like the outputs, got \(1, 3\)"):
         backpropagate(MLP(2, [2]), [1.0, 2.0], [1.0, 2.0, 3.0])
-    with pytest.raises(TypeError, match=r"y must be numbers, one target for each sample, and is \[None\]"):
+    with pytest.raises(TypeError, match=r"y must be numbers, one target for each sample, got \[None\]"):
         backpropagate(MLP(2, [1]), [1.0, 2.0], None)
 
 
@@ -250,6 +252,7 @@ def test_one_target_vector_must_have_one_entry_per_output():
 def test_a_sample_of_another_width_is_the_samples_fault(x):
     """The error says what the network takes and what x is, and nothing of weights."""
     with pytest.raises(
-        ValueError, match=r"takes one sample, x of shape \(2,\), or a batch, \(n_samples, 2\), and x is \("
+        ValueError,
+        match=r"MLP\(2 → 1 linear, 3 parameters\) takes one sample, x of shape \(2,\), or a batch, \(n_samples, 2\), got \(",
     ):
         backpropagate(MLP(2, [1]), x, 1.0)

@@ -149,11 +149,11 @@ def test_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="ONE sample"):
         equations(mlp, np.zeros((3, 2)), np.zeros(3))
     for no_sample in ("ab", None, 3.0):
-        with pytest.raises(TypeError, match="x is one sample, a sequence of its 2 numbers"):
+        with pytest.raises(TypeError, match="x must be one sample, a sequence of 2 numbers, got"):
             equations(mlp, no_sample, 1.0)
-    with pytest.raises(TypeError, match="those of an MLP"):
+    with pytest.raises(TypeError, match="equations takes an MLP, got Layer"):
         equations(mlp.layers[0], [0.0, 0.0], 1.0)
-    with pytest.raises(ValueError, match="digits is a whole number"):
+    with pytest.raises(ValueError, match="digits must be a whole number, 1 or more, got 0"):
         equations(mlp, [0.0, 0.0], 1.0, digits=0)
-    with pytest.raises(ValueError, match="max_size is a whole number, 3 or more"):
+    with pytest.raises(ValueError, match="max_size must be a whole number, 3 or more, got 2"):
         equations(mlp, [0.0, 0.0], 1.0, max_size=2)

@@ -264,12 +264,20 @@ def test_a_diverging_network_tells_the_same(engine, width):
 @pytest.mark.parametrize(
     ("loss", "y", "match"),
     [
-        (hinge, [1.0, 0.0], r"a target is \+1 or -1, got 0.0"),
-        (binary_cross_entropy, [0.5, 1.5], "a target lies from 0 to 1, got 1.5"),
-        (cross_entropy, [0, 3], "class 3.0 is not there: the classes are 0 to 2"),
-        (cross_entropy, [0, 0.5], "class 0.5 is not there"),
-        (cross_entropy, [[0.5, 0.5, 0.0], [0.5, 0.6, 0.0]], "probabilities lie from 0 to 1 and add up to 1"),
-        (squared_error, [[0.0, 1.0]] * 2, "takes one target per output, got 3 outputs and 2 targets"),
+        (hinge, [1.0, 0.0], r"hinge: a target must be \+1 or -1, got 0\.0; for classes 0 and 1 use 2 \* y - 1"),
+        (binary_cross_entropy, [0.5, 1.5], r"binary_cross_entropy: a target must lie from 0 to 1, got 1\.5"),
+        (cross_entropy, [0, 3], r"cross_entropy: a class must be a whole number from 0 to 2, got 3\.0"),
+        (cross_entropy, [0, 0.5], r"cross_entropy: a class must be a whole number from 0 to 2, got 0\.5"),
+        (
+            cross_entropy,
+            [[0.5, 0.5, 0.0], [0.5, 0.6, 0.0]],
+            r"cross_entropy: probabilities must lie from 0 to 1 and add up to 1, got \[0\.5, 0\.6, 0\.0\]",
+        ),
+        (
+            squared_error,
+            [[0.0, 1.0]] * 2,
+            "squared_error: there must be one target per output, got 3 outputs and 2 targets",
+        ),
     ],
 )
 @pytest.mark.parametrize("held_out", [False, True])
@@ -313,7 +321,10 @@ def test_what_the_functions_raise_on_values_passes_through():
 
     with pytest.raises(LookupError, match="no such thing"):
         train(MLP(3, [1]), X, NUMBERS[:, 0], loss=broken)
-    with pytest.raises(TypeError, match=r"the loss is .* and remembers no computation"):
+    with pytest.raises(
+        TypeError,
+        match=r"the loss must be computed from the model's Values, got 1\.0, which remembers no computation; do not",
+    ):
         train(MLP(3, [1]), X, NUMBERS[:, 0], loss=lambda output, target: 1.0)
 
 

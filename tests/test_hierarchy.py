@@ -92,11 +92,15 @@ A, B = Unit("a", {"x": 1.0}, 0.0), Unit("b", {"a": 1.0}, 0.0)
 @pytest.mark.parametrize(
     ("units", "facts", "message"),
     [
-        ([A, B], {}, r"lack \['x'\]"),
+        ([A, B], {}, r"facts must say 0 or 1 for each of \['x'\], got none for \['x'\]"),
         ([B, A], {"x": 1}, "'b' listens to 'a', which is decided later"),
         ([Unit("a", {"a": 1.0}, 0.0)], {"a": 1}, "decided by itself"),
-        ([A, A], {"x": 1}, "two units are called 'a'"),
-        ([A, B], {"x": 1, "a": 0}, r"facts give \['a'\]"),
+        ([A, A], {"x": 1}, "every unit must have a name of its own, got two called 'a'"),
+        (
+            [A, B],
+            {"x": 1, "a": 0},
+            r"facts must not say what the hierarchy decides, got \['a'\]; leave out the fact, or the unit",
+        ),
         ([A, B], {"x": "1"}, "the fact 'x' must be a finite number, such as 0 or 1, or a Value, got '1'"),
         ([A, B], {"x": None}, "the fact 'x' must be .* got None"),
         ([A, B], {"x": np.nan}, "the fact 'x' must be .* got nan"),
@@ -113,7 +117,7 @@ def test_a_hierarchy_that_cannot_decide_says_why(units, facts, message):
     ("X", "message"),
     [
         ([[1, 0, 1]], r"\(n_samples, 2\)"),
-        ([1, 0], "and is"),
+        ([1, 0], r"X must be \(n_samples, 2\), one column for each of \('x1', 'x2'\), got \(2,\)"),
         ([[1, np.nan]], "nan at row 0, column 1"),
         ([["1", 0]], "text"),
     ],

@@ -126,18 +126,23 @@ def test_one_target_gives_a_vector_and_a_float():
     [
         ([[1.0], [np.nan]], [1, 2], {}, r"X contains NaN: nan at row 1, column 0; every entry must be a finite number"),
         ([[1.0], [2.0]], [1, np.inf], {}, r"y contains infinity: inf at position 1"),
-        ([1.0, 2.0], [1, 2], {}, r"X must be \(n_samples, n_features\).*is \(2,\)"),
+        ([1.0, 2.0], [1, 2], {}, r"X must be \(n_samples, n_features\).*got \(2,\)"),
         (np.ones((0, 2)), [], {}, r"X has 0 sample\(s\) \(shape=\(0, 2\)\) while a minimum of 1 is required"),
-        ([[1.0], [2.0]], [1, 2, 3], {}, r"X has 2 samples and y has 3: one entry or row of y for each sample"),
+        ([[1.0], [2.0]], [1, 2, 3], {}, r"y must have one entry or row per sample of X, 2, got 3"),
         (
             [[1.0]],
             [1.0],
             {"learning_rate": 0},
-            r"learning_rate \('auto' for one that fits the data\) must be a number above 0, got 0",
+            r"learning_rate \('auto' for one that fits the data\) must be a finite number above 0, got 0",
         ),
-        ([[1.0]], [1.0], {"learning_rate": np.nan}, r"learning_rate .*must be a number above 0, got nan"),
-        ([[1.0]], [1.0], {"learning_rate": "fast"}, r"learning_rate .*must be a number above 0, got 'fast'"),
-        ([[1e200], [2e200]], [1.0, 2.0], {}, r"X has numbers up to 2e\+200, whose squares are infinite: scale"),
+        ([[1.0]], [1.0], {"learning_rate": np.nan}, r"learning_rate .*must be a finite number above 0, got nan"),
+        ([[1.0]], [1.0], {"learning_rate": "fast"}, r"learning_rate .*must be a finite number above 0, got 'fast'"),
+        (
+            [[1e200], [2e200]],
+            [1.0, 2.0],
+            {},
+            r"the squares of X must be finite, got numbers up to 2e\+200; scale them down",
+        ),
         (
             [[1.0], [2.0]],
             [1e200, 2e200],
@@ -166,7 +171,7 @@ def test_bad_input_is_refused_and_a_fitted_model_keeps_what_it_had(X, y, options
 
 def test_prediction_needs_a_fit_and_the_same_width():
     """Both are ValueErrors that say what to do."""
-    with pytest.raises(ValueError, match=r"not fitted yet: call fit\(X, y\) first"):
+    with pytest.raises(ValueError, match=r"this LinearRegression is not fitted yet; call fit\(X, y\) first"):
         LinearRegression().predict([[1.0]])
     with pytest.raises(ValueError, match=r"X has 2 features, but LinearRegression is expecting 1 features as input"):
         LinearRegression(epochs=1).fit([[1.0]], [1.0]).predict([[1.0, 2.0]])
@@ -191,7 +196,9 @@ def test_weights_near_the_largest_number():
     plain = model.fit(X, y, sample_weight=[1.0, 1.0]).coef_
     assert (model.fit(X, y, sample_weight=[8e307] * 2).coef_ == plain).all()
     assert model.score(X, [[9e9, 1.0], [5.0, 0.0]], [8e307] * 2) == model.score(X, [[9e9, 1.0], [5.0, 0.0]])
-    with pytest.raises(ValueError, match=r"sample_weight adds up to infinity: divide all weights by .* 1e\+308"):
+    with pytest.raises(
+        ValueError, match=r"sample_weight adds up to infinity; divide all weights by the largest, 1e\+308"
+    ):
         model.fit(X, y, sample_weight=[1e308] * 2)
 
 

@@ -235,26 +235,26 @@ def test_losses_are_found_by_name():
 @pytest.mark.parametrize(
     ("loss", "output", "target", "error", "message"),
     [
-        *((LOSSES[n], [0.0, 0.0], [1.0], ValueError, f"^{n}: takes one target per output, got 2 outputs and 1 ") for n in LOSSES),
+        *((LOSSES[n], [0.0, 0.0], [1.0], ValueError, f"^{n}: there must be one target per output, got 2 outputs and 1 ") for n in LOSSES),
         *((LOSSES[n], [0.0, 0.0], [1.0, math.nan], ValueError, f"^{n}: a target must be finite, got nan") for n in LOSSES),
-        *((LOSSES[n], [0.0, 0.0], [1.0, "1"], TypeError, f"^{n}: a target is a number, got str '1'") for n in LOSSES),
-        *((LOSSES[n], [0.0, "1"], [1.0, 0.0], TypeError, f"^{n}: an output is a Value or a number, got str '1'") for n in LOSSES if n != "hinge"),
-        (hinge, None, 1, TypeError, "^hinge: an output is .* got NoneType None: does the model return anything?"),
-        (cross_entropy, [None, None], 1, TypeError, "^cross_entropy: an output is .* got NoneType None"),
+        *((LOSSES[n], [0.0, 0.0], [1.0, "1"], TypeError, f"^{n}: a target must be a number, got str '1'") for n in LOSSES),
+        *((LOSSES[n], [0.0, "1"], [1.0, 0.0], TypeError, f"^{n}: an output must be a Value or a number, got str '1'") for n in LOSSES if n != "hinge"),
+        (hinge, None, 1, TypeError, r"^hinge: an output must be a Value or a number, got NoneType None; does the model return anything\?"),
+        (cross_entropy, [None, None], 1, TypeError, "^cross_entropy: an output must be a Value or a number, got NoneType None; does the model return"),
         (squared_error, [], [], ValueError, "got 0 outputs and 0 targets"),
-        (squared_error, np.zeros((2, 2)), np.zeros((2, 2)), ValueError, r"ONE sample, and got an array of shape \(2, 2\)"),
-        (squared_error, 1.0, None, TypeError, "a target is a number, got NoneType None"),
-        (hinge, 0.0, 0, ValueError, r"hinge: a target is \+1 or -1, got 0.0; for classes 0 and 1 use 2 \* y - 1"),
-        (binary_cross_entropy, 0.0, 1.5, ValueError, "a target lies from 0 to 1, got 1.5"),
-        (binary_cross_entropy, 0.0, -1, ValueError, r"a target lies from 0 to 1, got -1\.0"),
-        (cross_entropy, 0.5, 0, ValueError, "two logits or more, one per class; for a single one use binary_cross_entropy"),
-        (cross_entropy, [1.0, 2.0], 2, ValueError, "class 2 is not there: the classes are 0 to 1"),
-        (cross_entropy, [1.0, 2.0], -1, ValueError, "class -1 is not there"),
-        (cross_entropy, [1.0, 2.0], 0.5, ValueError, "class 0.5 is not there"),
-        (cross_entropy, [1.0, 2.0], "a", TypeError, "a target is a number, got str 'a'"),
-        (cross_entropy, [1.0, 2.0], Value(1.0), TypeError, "a class index is a plain number"),
-        (cross_entropy, [1.0, 2.0], [0.5, 0.6], ValueError, "probabilities lie from 0 to 1 and add up to 1"),
-        (cross_entropy, [1.0, 2.0], [-0.5, 1.5], ValueError, "probabilities lie from 0 to 1 and add up to 1"),
+        (squared_error, np.zeros((2, 2)), np.zeros((2, 2)), ValueError, r"a loss takes ONE sample, got an array of shape \(2, 2\); pass it row by row"),
+        (squared_error, 1.0, None, TypeError, "squared_error: a target must be a number, got NoneType None"),
+        (hinge, 0.0, 0, ValueError, r"hinge: a target must be \+1 or -1, got 0\.0; for classes 0 and 1 use 2 \* y - 1"),
+        (binary_cross_entropy, 0.0, 1.5, ValueError, r"binary_cross_entropy: a target must lie from 0 to 1, got 1\.5"),
+        (binary_cross_entropy, 0.0, -1, ValueError, r"binary_cross_entropy: a target must lie from 0 to 1, got -1\.0"),
+        (cross_entropy, 0.5, 0, ValueError, "cross_entropy: the output must be a sequence of two logits or more, one per class; for a single"),
+        (cross_entropy, [1.0, 2.0], 2, ValueError, "cross_entropy: a class must be a whole number from 0 to 1, got 2"),
+        (cross_entropy, [1.0, 2.0], -1, ValueError, "cross_entropy: a class must be a whole number from 0 to 1, got -1"),
+        (cross_entropy, [1.0, 2.0], 0.5, ValueError, r"cross_entropy: a class must be a whole number from 0 to 1, got 0\.5"),
+        (cross_entropy, [1.0, 2.0], "a", TypeError, "cross_entropy: a target must be a number, got str 'a'"),
+        (cross_entropy, [1.0, 2.0], Value(1.0), TypeError, "cross_entropy: a class index must be a plain number, got a Value; use one probability"),
+        (cross_entropy, [1.0, 2.0], [0.5, 0.6], ValueError, r"cross_entropy: probabilities must lie from 0 to 1 and add up to 1, got \["),
+        (cross_entropy, [1.0, 2.0], [-0.5, 1.5], ValueError, r"cross_entropy: probabilities must lie from 0 to 1 and add up to 1, got \["),
     ],
 )  # fmt: skip
 def test_bad_samples_are_refused(loss, output, target, error, message):
@@ -273,7 +273,7 @@ def test_hubers_delta_is_checked(delta):
 @pytest.mark.parametrize("delta", ["a", None, [1.0]])
 def test_hubers_delta_is_a_number(delta):
     """What is no number is named, with its type; a Value is one."""
-    with pytest.raises(TypeError, match=f"^huber: delta must be a number, got {type(delta).__name__} "):
+    with pytest.raises(TypeError, match=r"^huber: delta must be a finite number above 0, got"):
         huber(1.0, 1, delta)
     delta = Value(2.0)
     huber(3.0, 0.0, delta).backward()
@@ -312,13 +312,13 @@ def test_the_l2_penalty_is_gradient_descents_weight_decay():
 def test_penalties_refuse_bad_input(penalty):
     """No parameters, things that are not Values, a strength that makes no sense."""
     name = penalty.__name__
-    with pytest.raises(ValueError, match=f"^{name}: there are no parameters to penalise"):
+    with pytest.raises(ValueError, match=f"^{name}: there must be parameters to penalise, got none"):
         penalty([], 0.1)
-    with pytest.raises(TypeError, match=f"^{name}: parameters are Values, got float 2.0 at 1"):
+    with pytest.raises(TypeError, match=f"^{name}: parameters must be Values, got float 2.0 at 1"):
         penalty([Value(1.0), 2.0], 0.1)
     for strength in (-0.1, math.nan, math.inf):
         with pytest.raises(ValueError, match=f"^{name}: strength must be a finite number, 0 or more, got {strength}"):
             penalty([Value(1.0)], strength)
     for strength in ("a", None):
-        with pytest.raises(TypeError, match=f"^{name}: strength must be a number, got {type(strength).__name__} "):
+        with pytest.raises(TypeError, match=f"^{name}: strength must be a finite number, 0 or more, got {strength!r}"):
             penalty([Value(1.0)], strength)

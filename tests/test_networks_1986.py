@@ -350,10 +350,10 @@ def test_large_weights_do_not_overflow():
     [
         ({"sizes": (6,)}, r"sizes must name inputs and outputs.*\(6,\)"),
         ({"sizes": (6, 0, 1)}, "sizes.*got 0"),
-        ({"seeds": []}, "seeds is empty"),
+        ({"seeds": []}, "seeds must have one whole number for each run, got none"),
         ({"seeds": [-1]}, "-1"),
-        ({"scale": 0}, "scale must be a number above 0, got 0"),
-        ({"connections": [None]}, "one entry per layer, 2, and has 1"),
+        ({"scale": 0}, "scale must be a finite number above 0, got 0"),
+        ({"connections": [None]}, "connections must have one entry per layer, 2, got 1"),
         ({"connections": [np.ones((2, 5)), None]}, r"\(2, 6\).*\(2, 5\)"),
     ],
 )
@@ -380,9 +380,9 @@ def test_seeds_are_a_sequence_and_runs_are_counted():
         ({"X": np.zeros((3, 64, 6))}, r"\(2, n_cases, 6\).*\(3, 64, 6\)"),
         ({"X": X * np.nan}, "NaN"),
         ({"learning_rate": 0.0}, "learning_rate.*0.0"),
-        ({"momentum": 1.0}, "momentum must be 0 or more and less than 1, got 1.0"),
+        ({"momentum": 1.0}, r"momentum must be 0 or more and below 1, got 1\.0"),
         ({"decay": -0.1}, "decay.*-0.1"),
-        ({"tolerance": 0.5}, "tolerance.*less than 0.5, got 0.5"),
+        ({"tolerance": 0.5}, r"tolerance must be 0 or more and below 0\.5, got 0\.5"),
         ({"sweeps": 0}, "sweeps.*got 0"),
     ],
 )

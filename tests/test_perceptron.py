@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from models import Perceptron
-from models._estimator import held_out
-from models._validation import ConvergenceWarning, loaded
+from models._sklearn_contract import held_out
+from models.errors import ConvergenceWarning, shared
 
 TABLE = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)
 AND, OR, XOR = [0, 0, 0, 1], [0, 1, 1, 1], [0, 1, 1, 0]
@@ -76,11 +76,11 @@ def test_labels_of_any_kind_come_back(labels):
 
 def test_xor_gives_a_warning_instead_of_a_pretence():
     """In the rows' order the weights come round again, which is seen; mixed, all passes are made. Both say so."""
-    with pytest.warns(loaded(ConvergenceWarning), match=r"goes round in circles.*no line \(hyperplane\) separates"):
+    with pytest.warns(shared(ConvergenceWarning), match=r"goes round in circles.*no line \(hyperplane\) separates"):
         model = Perceptron(shuffle=False).fit(TABLE, XOR)
     assert model.n_iter_ < 20
     assert by_hand(TABLE, XOR, 400)[1][-1] > 0
-    with pytest.warns(loaded(ConvergenceWarning), match=r"the last of 50 passes still made \d mistakes"):
+    with pytest.warns(shared(ConvergenceWarning), match=r"the last of 50 passes still made \d mistakes"):
         model = Perceptron(max_iter=50, random_state=0).fit(TABLE, XOR)
     assert model.score(TABLE, XOR) < 1
 
@@ -128,7 +128,7 @@ def test_warm_start_goes_on():
     assert model.fit(TABLE, AND).loss_curve_[6:] == [0]
     steps = Perceptron(shuffle=False, warm_start=True, max_iter=1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", loaded(ConvergenceWarning))
+        warnings.simplefilter("ignore", shared(ConvergenceWarning))
         for _ in range(6):
             steps.fit(TABLE, AND)
     assert steps.coef_.tolist() == [[2.0, 1.0]]
@@ -141,7 +141,7 @@ def test_early_stopping_keeps_the_weights_that_erred_least_on_rows_held_out():
     y = (X[:, 0] + random.normal(scale=0.5, size=120) > 0).astype(int)
     scores = []
     for seed in range(10):
-        with pytest.warns(loaded(ConvergenceWarning), match=r"early_stopping ended it.*best weights were taken back"):
+        with pytest.warns(shared(ConvergenceWarning), match=r"early_stopping ended it.*best weights were taken back"):
             model = Perceptron(early_stopping=True, validation_fraction=0.25, random_state=seed).fit(X, y)
         assert model.n_iter_ == len(model.validation_curve_) == len(model.loss_curve_) < model.max_iter
         assert int(np.argmin(model.validation_curve_)) == model.n_iter_ - 1 - model.n_iter_no_change
@@ -155,7 +155,7 @@ def test_of_equally_good_weights_the_latest_are_taken_back():
     X = random.integers(-4, 5, size=(40, 2)).astype(float)
     y = (X[:, 0] + random.normal(scale=2, size=40) > 0).astype(int)
     model = Perceptron(shuffle=False, early_stopping=True, validation_fraction=0.2, random_state=0)
-    with pytest.warns(loaded(ConvergenceWarning)):
+    with pytest.warns(shared(ConvergenceWarning)):
         model.fit(X, y)
     held = held_out(y, 0.2, np.random.default_rng(model._split), stratified=True)
     states = [by_hand(X[~held], y[~held], passes)[0] for passes in range(1, model.n_iter_ + 1)]
@@ -169,7 +169,7 @@ def test_of_equally_good_weights_the_latest_are_taken_back():
 @pytest.mark.parametrize("seed", range(4))
 def test_early_stopping_on_xor_gives_a_warning_too(seed):
     """Three of the four rows can be learnt; the one held out then tells that something is amiss."""
-    with pytest.warns(loaded(ConvergenceWarning), match=r"held (out)?.*no line \(hyperplane\) separates"):
+    with pytest.warns(shared(ConvergenceWarning), match=r"held (out)?.*no line \(hyperplane\) separates"):
         model = Perceptron(early_stopping=True, random_state=seed).fit(TABLE, XOR)
     assert model.score(TABLE, XOR) < 1
 
@@ -181,7 +181,7 @@ def test_a_long_run_in_the_rows_order_remembers_one_state_only():
     peaks = []
     for passes in (400, 4000):
         tracemalloc.start()
-        with pytest.warns(loaded(ConvergenceWarning)):
+        with pytest.warns(shared(ConvergenceWarning)):
             outcome = Perceptron(shuffle=False, max_iter=passes).fit(X, y)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -214,7 +214,7 @@ def test_accuracy_beside_scikit_learn():
     X, y = datasets.load_iris(return_X_y=True)
     assert Perceptron(random_state=0).fit(X, y == 0).score(X, y == 0) == 1.0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", loaded(ConvergenceWarning))
+        warnings.simplefilter("ignore", shared(ConvergenceWarning))
         ours = np.mean([Perceptron(max_iter=100, random_state=s).fit(X, y).score(X, y) for s in range(5)])
     theirs = np.mean([linear_model.Perceptron(random_state=s).fit(X, y).score(X, y) for s in range(5)])
     assert ours > theirs - 0.1
@@ -224,18 +224,18 @@ def test_accuracy_beside_scikit_learn():
     ("X", "y", "options", "message"),
     [
         ([[0.0], [np.nan]], [0, 1], {}, "X contains NaN: nan at row 1, column 0"),
-        ([["a"], ["b"]], [0, 1], {}, r"X has text at row 0, column 0: .*'a'"),
+        ([["a"], ["b"]], [0, 1], {}, r"got the text .*'a'.* at row 0, column 0"),
         (np.ones((0, 2)), [], {}, r"X has 0 sample\(s\)"),
-        ([[0.0], [1.0]], [1, 1], {}, r"Perceptron needs samples of 2 classes or more, and y has one class: \[1\]"),
-        ([[0.0], [1.0]], [0, 1, 1], {}, "X has 2 samples and y has 3"),
-        ([[0.0], [1.0]], [0.5, 1.0], {}, "Unknown label type: continuous. y has .*0.5"),
+        ([[0.0], [1.0]], [1, 1], {}, r"Perceptron needs samples of 2 classes or more, got one class in y: \[1\]"),
+        ([[0.0], [1.0]], [0, 1, 1], {}, "y must have one entry or row per sample of X, 2, got 3"),
+        ([[0.0], [1.0]], [0.5, 1.0], {}, "Unknown label type: continuous. .*got .*0.5.* in y"),
         ([[0.0], [1.0]], [0, "a"], {}, None),
-        ([[0.0], [1.0]], [0, 1], {"learning_rate": 0}, "learning_rate must be a number above 0, got 0"),
-        ([[0.0], [1.0]], [0, 1], {"learning_rate": np.nan}, "learning_rate must be a number above 0, got nan"),
+        ([[0.0], [1.0]], [0, 1], {"learning_rate": 0}, "learning_rate must be a finite number above 0, got 0"),
+        ([[0.0], [1.0]], [0, 1], {"learning_rate": np.nan}, "learning_rate must be a finite number above 0, got nan"),
         ([[0.0], [1.0]], [0, 1], {"max_iter": 0}, "max_iter must be a whole number, 1 or more, got 0"),
         ([[0.0], [1.0]], [0, 1], {"shuffle": "yes"}, "shuffle must be True or False, got 'yes'"),
-        ([[0.0], [1.0]], [0, 1], {"early_stopping": True, "validation_fraction": 1.0}, "must be between 0 and 1"),
-        ([[0.0], [1.0]], [0, 1], {"random_state": "now"}, "random_state must be None, a seed"),
+        ([[0.0], [1.0]], [0, 1], {"early_stopping": True, "validation_fraction": 1.0}, "must be above 0 and below 1"),
+        ([[0.0], [1.0]], [0, 1], {"random_state": "now"}, "random_state must be None, an int of 0 or more"),
         ([[1e308], [-1e308]], [1, 0], {"learning_rate": 1e10}, "weights are no longer finite after 1 passes"),
     ],
 )

@@ -218,14 +218,24 @@ def test_agrees_with_scikit_learns_perceptron_pass_by_pass():
 @pytest.mark.parametrize(
     ("X", "y", "options", "message"),
     [
-        (AND[0], [0, 0, 1], {}, "4 samples and y has 3"),
-        (AND[0], [0, 0, 0, 2], {}, "0 or 1.*has 2.*one_vs_rest"),
-        (AND[0], [-1, -1, -1, 1], {}, "0 or 1.*has -1"),
+        (AND[0], [0, 0, 1], {}, "y must have one entry or row per sample of X, 4, got 3"),
+        (
+            AND[0],
+            [0, 0, 0, 2],
+            {},
+            "y must be 0 or 1, the answer of the perceptron, got 2; one_vs_rest takes any labels, and more than",
+        ),
+        (
+            AND[0],
+            [-1, -1, -1, 1],
+            {},
+            "y must be 0 or 1, the answer of the perceptron, got -1; one_vs_rest takes any labels, and more than",
+        ),
         ([[0, np.nan]], [0], {}, "NaN.*row 0, column 1"),
         ([["a", "b"]], [0], {}, "text"),
         (np.empty((0, 2)), [], {}, "0 sample"),
         ([1, 2], [0, 1], {}, r"n_samples, n_features"),
-        (*AND, {"learning_rate": 0}, "learning_rate must be a number above 0, got 0"),
+        (*AND, {"learning_rate": 0}, "learning_rate must be a finite number above 0, got 0"),
         (*AND, {"learning_rate": float("nan")}, "learning_rate.*nan"),
         (*AND, {"max_passes": 0}, "max_passes.*got 0"),
         (*AND, {"weights": [1, 2, 3]}, r"weights must be \(2,\).*\(3,\)"),
@@ -273,7 +283,7 @@ def test_a_sum_beyond_the_largest_float_is_not_decided(decide):
 
 def test_learning_starts_from_a_bias_that_is_a_number():
     """As the weights it starts from."""
-    with pytest.raises(TypeError, match="bias must be a number, got str 'a'"):
+    with pytest.raises(TypeError, match="bias must be a finite number, got 'a'"):
         learn(*AND, bias="a")
     with pytest.raises(ValueError, match="bias must be a finite number, got nan"):
         learn(*AND, bias=float("nan"))

@@ -135,25 +135,33 @@ def test_a_cost_that_is_nan_or_raises_leaves_the_best_weights():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"steps": 0}, ValueError, "steps must be a whole number above 0, got 0"),
+        ({"steps": 0}, ValueError, "steps must be a whole number, 1 or more, got 0"),
         ({"scale": 0.0}, ValueError, "scale must be a finite number above 0, got 0.0"),
         ({"scale": math.nan}, ValueError, "scale must be a finite number above 0, got nan"),
-        ({"scale": "1"}, TypeError, "scale must be a number, got str '1'"),
+        ({"scale": "1"}, TypeError, "scale must be a finite number above 0, got '1'"),
         ({"perturb": "two"}, ValueError, "perturb must be one of one, all, got 'two'"),
         ({"until": math.nan}, ValueError, "until must be a number, not NaN, got nan"),
-        ({"until": "0"}, TypeError, "until must be a number, got str '0'"),
+        ({"until": "0"}, TypeError, "until must be a number, not NaN, got '0'"),
         (
             {"random_state": "a"},
             TypeError,
-            "random_state must be an int, a numpy.random.Generator or None, got str 'a'",
+            "random_state must be None, an int of 0 or more, or a generator, got str 'a'",
         ),
-        ({"random_state": -1}, ValueError, "random_state must be an int of 0 or more, got -1"),
+        (
+            {"random_state": -1},
+            ValueError,
+            "random_state must be None, an int of 0 or more, or a generator, got int -1",
+        ),
         ({"parameters": []}, ValueError, "parameters is empty"),
         ({"parameters": [1.0]}, TypeError, "parameters must be Values, got float 1.0 at 0"),
-        ({"cost": lambda: math.nan}, ValueError, "the cost is nan at the start"),
-        ({"cost": lambda: "1"}, TypeError, r"cost\(\) must give a Value or a number, got str '1'"),
-        ({"cost": lambda: [1.0]}, TypeError, r"cost\(\) must give a Value or a number, got list"),
-        ({"cost": 1.0}, TypeError, "cost must be a function that gives the cost, got float 1.0"),
+        (
+            {"cost": lambda: math.nan},
+            ValueError,
+            "the cost must be a number at the start, got nan; no change could be seen to lower it",
+        ),
+        ({"cost": lambda: "1"}, TypeError, r"cost\(\) must return a Value or a number, got str '1'"),
+        ({"cost": lambda: [1.0]}, TypeError, r"cost\(\) must return a Value or a number, got list \[1\.0\]"),
+        ({"cost": 1.0}, TypeError, r"cost must be a function that returns the cost, got float 1\.0"),
     ],
 )
 def test_bad_input_is_refused_before_any_trial(options, error, message):

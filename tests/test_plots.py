@@ -125,7 +125,9 @@ def test_a_cost_is_drawn_of_what_the_descent_takes_it_of():
     contours = descent_contour(lambda w, b: w.log() ** 2 + b**2, [[2.0, 1.0], [1.5, 0.5]], window=((-1, 3), (-1, 1)))
     assert contours.collections
     for draw, path in ((descent_curve, [1.0]), (descent_contour, [[1.0, 1.0]])):
-        with pytest.raises(ValueError, match="finite number somewhere in the window"):
+        with pytest.raises(
+            ValueError, match="cost must be finite somewhere in the window, and is finite nowhere; pass another window="
+        ):
             draw(lambda w, *_: w * np.inf, path, window=None)
 
 
@@ -335,12 +337,15 @@ BAD = [
     ),
     (lambda: regression_line([1, 2], [1], (1, 0)), "X must be"),
     (lambda: regression_line([1, 2], [1, 2], (1, 0, 2)), "lines must be"),
-    (lambda: loss_curves({}), "curves is empty"),
-    (lambda: loss_curves({"loss": [float("nan")]}), "no finite loss"),
+    (lambda: loss_curves({}), "curves must have at least one name with its losses, got none"),
+    (lambda: loss_curves({"loss": [float("nan")]}), "loss: a curve must have a finite loss, got none"),
     (lambda: loss_curves([0.0], log=True), "above 0"),
     (lambda: activation_curve("sigmoide"), "unknown activation"),
     (lambda: activation_surface("relu", [1.0]), r"weights must be \(2,\)"),
-    (lambda: activation_surface("relu", [1.0, 1.0], ax=axes()), "needs three"),
+    (
+        lambda: activation_surface("relu", [1.0, 1.0], ax=axes()),
+        r'ax must have three dimensions, got two; make it with axes\(projection="3d"\)',
+    ),
     (lambda: neuron_line([0.0, 0.0], 1.0), "not both 0"),
     (lambda: decision_regions(ecm, [[1.0]], [1]), r"X must be \(n_samples, 2\)"),
     (lambda: decision_regions(lambda rows: [1], [[0, 0], [1, 1]], [0, 1]), "one label for each"),
@@ -357,8 +362,14 @@ BAD = [
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: loss_curves(3.0), "loss: a curve is a sequence of numbers, got float: give an estimator after fit"),
-        (lambda: loss_curves({"held out": ["high"]}), "held out: a curve is a sequence of numbers, got list"),
+        (
+            lambda: loss_curves(3.0),
+            "loss: a curve must be a sequence of numbers, got float; pass an estimator after fit, a History, a",
+        ),
+        (
+            lambda: loss_curves({"held out": ["high"]}),
+            "held out: a curve must be a sequence of numbers, got list; pass an estimator after fit, a History,",
+        ),
         (lambda: decision_regions(3, [[0, 0], [1, 1]], [0, 1]), "must have predict, or be a function of rows, got int"),
     ],
 )
@@ -542,7 +553,7 @@ def test_a_gif_that_cannot_be_is_refused(tmp_path, figures, name, options, messa
 def test_what_is_no_figure_and_a_folder_are_refused(tmp_path):
     """Each is named, and nothing is written."""
     (tmp_path / "a.gif").mkdir()
-    with pytest.raises(IsADirectoryError, match=r"a\.gif' is a folder"):
+    with pytest.raises(IsADirectoryError, match="path must be that of a file, got the folder"):
         write_gif([axes().figure], tmp_path / "a.gif")
     with pytest.raises(TypeError, match=r"figures are matplotlib Figures, got Axes: .* ax\.figure"):
         write_gif([axes()], tmp_path / "b.gif")

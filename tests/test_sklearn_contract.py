@@ -10,7 +10,7 @@ import pytest
 
 from lessons.reference_figures import ESTIMATOR_CHECKS
 from models import LinearRegression, MLPClassifier, MLPRegressor, Perceptron
-from models._validation import NotFittedError
+from models.errors import NotFittedError
 
 REASON = "scikit-learn is a development dependency"
 sklearn = pytest.importorskip("sklearn", reason=REASON)
@@ -222,7 +222,7 @@ def test_nothing_of_scikit_learn_is_needed():
     code = """
 import sys, warnings, copy
 from models import LinearRegression, MLPClassifier, MLPRegressor, Perceptron
-from models._validation import NotFittedError
+from models.errors import NotFittedError
 warnings.simplefilter("ignore")
 X, y = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
 for kind in (LinearRegression, MLPClassifier, MLPRegressor, Perceptron):

@@ -1,4 +1,4 @@
-"""Plots of the course, with matplotlib (the extra `plots`): every function gives the Axes, and draws on `ax` if given.
+"""Plots of the course, with matplotlib (the extra `plots`): functions return the Axes, and draw on `ax` if passed.
 
 None touches pyplot: a new figure belongs to the caller alone. `ax.figure.savefig("file.svg")` writes it, and a notebook
 shows `ax.figure`. Axes on a dark background, such as those of `axes(dark=True)`, get colours for it.

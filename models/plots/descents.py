@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import DomainError, Value, grad, no_grad
-from models._validation import numbers, positive, whole
-from models.plots._arguments import interval
+from models._checks import interval, numbers, positive, whole
 from models.plots.style import Palette, axes_or_new, blend, colours_on, label
 
 if TYPE_CHECKING:
@@ -35,11 +34,11 @@ def descent_path(cost: Callable[..., Any], start: Any, *, learning_rate: float, 
     >>> descent_path(lambda w, b: w ** 2 + b, [1.0, 0.0], learning_rate=0.5, steps=1).tolist()
     [[1.0, 0.0], [0.0, -0.5]]
     """
-    positive(learning_rate, "learning_rate")
-    whole(steps, "steps")
-    place = numbers(start, "start")
+    positive("learning_rate", learning_rate)
+    whole("steps", steps)
+    place = numbers("start", start)
     if place.ndim > 1 or not place.size:
-        raise ValueError(f"start must be one number, or one for each argument of the cost, and is {place.shape}")
+        raise ValueError(f"start must be one number, or one for each argument of the cost, got {place.shape}")
     slope = grad(cost, argnums=tuple(range(place.size)))
     path = [place]
     for _ in range(steps):
@@ -61,7 +60,7 @@ def descent_curve(
 ) -> Axes:
     """Draw a descent on the curve of a cost of one weight: steps down in blue, steps up in orange.
 
-    `path` (n,) is where the descent has been, as `descent_path` gives it. It starts at the hollow point. `window` is
+    `path` (n,) is the way of the descent, as `descent_path` returns it, from the hollow point on. `window` is
     what is shown of w; by default all of the path.
 
     Where the cost is not a finite number there is a gap. Raises ValueError for a path or window of another shape, and
@@ -96,7 +95,7 @@ def descent_contour(
 ) -> Axes:
     """Draw a descent over the contours of a cost of two weights: steps down in blue, steps up in orange.
 
-    `path` (n, 2) is where the descent has been, as `descent_path` gives it. It starts at the hollow point. `window`
+    `path` (n, 2) is the way of the descent, as `descent_path` returns it, from the hollow point on. `window`
     is what is shown, ((low, high), (low, high)); by default all of the path. The levels lie closer where the cost is
     low.
 
@@ -108,7 +107,7 @@ def descent_contour(
     ('w', 'b')
     """
     places = _path(path, 2)
-    whole(levels, "levels")
+    whole("levels", levels)
     given = (None, None) if window is None else window
     if len(given) != 2:
         raise ValueError(f"window must be ((low, high), (low, high)), got {window!r}")
@@ -132,7 +131,7 @@ def descent_contour(
 
 
 def _cost_at(cost: Callable[..., Any], *place: float) -> float:
-    """The cost there, of Values as `descent_path` has it; NaN where it is not finite or not defined."""
+    """Return the cost at a place, computed on Values as in `descent_path`; NaN where it is not finite or undefined."""
     try:
         with no_grad():
             found = cost(*map(Value, place))
@@ -143,9 +142,9 @@ def _cost_at(cost: Callable[..., Any], *place: float) -> float:
 
 
 def _range(costs: Array) -> tuple[float, float]:
-    """The lowest and the highest; around a flat cost there is room too."""
+    """Return the lowest and the highest cost, with some room around a flat one."""
     if np.isnan(costs).all():
-        raise ValueError("cost must be a finite number somewhere in the window, and is so nowhere: give window=")
+        raise ValueError("cost must be finite somewhere in the window, and is finite nowhere; pass another window=")
     low, high = float(np.nanmin(costs)), float(np.nanmax(costs))
     return (low, high) if low < high else (low - 1.0, high + 1.0)
 
@@ -161,23 +160,23 @@ def _draw_path(ax: Axes, points: Array, heights: Array, colours: Palette) -> Non
 
 
 def _path(path: Any, width: int) -> Array:
-    places = numbers(path, "path")
+    places = numbers("path", path)
     if places.ndim != width or len(places) == 0 or (width == 2 and places.shape[1] != 2):
         shape = "(n,), one weight per place" if width == 1 else "(n, 2), two weights per place"
-        raise ValueError(f"path must be {shape}, and is {places.shape}")
+        raise ValueError(f"path must be {shape}, got {places.shape}")
     return places
 
 
 def _window(places: Array, window: Any) -> tuple[float, float]:
     if window is not None:
-        return interval(window)
+        return interval("window", window)
     low, high = float(places.min()), float(places.max())
     margin = _MARGIN * (high - low) or 1.0
     return low - margin, high + margin
 
 
 def _names(cost: Callable[..., Any], count: int) -> list[str]:
-    """What the cost calls its arguments."""
+    """Return the names of the arguments of the cost."""
     usual = ["w", "b"][:count]
     try:
         names = list(inspect.signature(cost).parameters)

@@ -1,4 +1,4 @@
-"""What training did: a regression line with its residuals, and curves of the loss."""
+"""The course of training: a regression line with its residuals, and curves of the loss."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models._validation import flag, numbers
+from models._checks import flag, numbers
 from models.plots.style import axes_or_new, blend, colours_on, label, legend
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def regression_line(X: Any, y: Any, lines: Any, *, ax: Axes | None = None) -> Ax
     >>> ax.lines[-1].get_label()
     'y = 2x + 1'
     """
-    x, targets, history = numbers(X, "X"), numbers(y, "y"), np.atleast_2d(numbers(lines, "lines"))
+    x, targets, history = numbers("X", X), numbers("y", y), np.atleast_2d(numbers("lines", lines))
     if x.ndim == 2 and x.shape[1] == 1:
         x = x[:, 0]
     if x.ndim != 1 or targets.shape != x.shape or not x.size:
         raise ValueError(f"X must be (n,) or (n, 1) and y (n,), and they are {np.shape(X)} and {np.shape(y)}")
     if history.ndim != 2 or history.shape[1] != 2 or not len(history):
-        raise ValueError(f"lines must be (w, b) or a sequence of such pairs, and are {np.shape(lines)}")
+        raise ValueError(f"lines must be (w, b) or a sequence of such pairs, got {np.shape(lines)}")
     ax = axes_or_new(ax)
     colours = colours_on(ax)
     margin = 0.08 * float(np.ptp(x)) or 1.0
@@ -67,7 +67,7 @@ def loss_curves(curves: Any, *, log: bool = False, ax: Axes | None = None) -> Ax
     >>> [line.get_label() for line in ax.lines]
     ['training', 'validation', 'best: epoch 2']
     """
-    flag(log, "log")
+    flag("log", log)
     named = {name: _curve(curve, name) for name, curve in _named(curves).items()}
     if log and not any((curve > 0).any() for curve in named.values()):
         raise ValueError("log=True needs losses above 0, and there are none")
@@ -106,7 +106,7 @@ def _named(curves: Any) -> Mapping[str, Any]:
         validation = getattr(curves, f"validation_curve{suffix}", None)
         found = {"training": training} | ({"validation": validation} if validation else {})
     if not found:
-        raise ValueError("curves is empty: give at least one name with its losses")
+        raise ValueError("curves must have at least one name with its losses, got none")
     return found
 
 
@@ -115,10 +115,10 @@ def _curve(curve: Any, name: str) -> NDArray[np.float64]:
         losses = np.array([float(loss) for loss in curve])
     except (TypeError, ValueError):
         raise TypeError(
-            f"{name}: a curve is a sequence of numbers, got {type(curve).__name__}: give an estimator after fit, a "
-            "History, a sequence, or a mapping from names to sequences"
+            f"{name}: a curve must be a sequence of numbers, got {type(curve).__name__}; pass an estimator after fit, "
+            "a History, a sequence, or a mapping from names to sequences"
         ) from None
     losses[~np.isfinite(losses)] = np.nan
     if not np.isfinite(losses).any():
-        raise ValueError(f"{name}: there is no finite loss to draw")
+        raise ValueError(f"{name}: a curve must have a finite loss, got none")
     return losses

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models._validation import positive
+from models._checks import positive
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,18 +42,18 @@ def write_gif(
     path = Path(path)
     if path.suffix.lower() != ".gif":
         raise ValueError(f"unknown suffix {path.suffix!r} of {str(path)!r}: it must be .gif")
-    positive(seconds, "seconds")
-    positive(last, "last")
+    positive("seconds", seconds)
+    positive("last", last)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into: create it first")
     if path.is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a folder: give the path of a file")
+        raise IsADirectoryError(f"path must be that of a file, got the folder {str(path)!r}")
     frames = [_frame(figure) for figure in figures]
     if not frames:
         raise ValueError("figures is empty: a film needs one frame at least")
     sizes = {frame.size for frame in frames}
     if len(sizes) > 1:
-        raise ValueError(f"figures must all have one size, and have {sorted(sizes)} pixels")
+        raise ValueError(f"figures must all have one size, got {sorted(sizes)} pixels")
     waits = [math.ceil(1000 * each) for each in [*[seconds] * (len(frames) - 1), last]]
     content = io.BytesIO()
     frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=waits, loop=0, disposal=1)

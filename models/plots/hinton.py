@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models._validation import flag, numbers
+from models._checks import flag, numbers
 from models.plots.style import axes_or_new, colours_on
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ def hinton_diagram(
     >>> len(ax.patches), [text.get_text() for text in ax.get_yticklabels()]
     (3, ['h1', 'h2'])
     """
-    flag(paper, "paper")
-    w = np.atleast_2d(numbers(weights, "weights"))
+    flag("paper", paper)
+    w = np.atleast_2d(numbers("weights", weights))
     if w.ndim != 2 or not w.size:
-        raise ValueError(f"weights must be (n_rows, n_columns) or (n,), and are {np.shape(weights)}")
+        raise ValueError(f"weights must be (n_rows, n_columns) or (n,), got {np.shape(weights)}")
     for name, given, count in (("rows", rows, w.shape[0]), ("columns", columns, w.shape[1])):
         if len(given) not in {0, count}:
-            raise ValueError(f"{name} must have one name for each of {count}, and has {len(given)}")
+            raise ValueError(f"{name} must have one name for each of {count}, got {len(given)}")
     from matplotlib.patches import Rectangle
 
     wide, high = 0.42 * w.shape[1] + 1.1, 0.42 * w.shape[0] + 0.9

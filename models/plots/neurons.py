@@ -1,4 +1,4 @@
-"""What neurons compute: activations with their derivatives, and as surfaces over the plane of two inputs (slide 12)."""
+"""Activations with their derivatives, and neurons as surfaces over the plane of two inputs (slide 12)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Op, grad
-from models._validation import numbers, whole
+from models._checks import interval, numbers, whole
 from models.activations import Activation, activate, activation_by_name, activation_name, kink
-from models.plots._arguments import interval
 from models.plots.style import Palette, axes_or_new, blend, colours_on, label, legend
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ def activation_curve(
     (['sigmoid', 'derivative'], 0.25)
     """
     op = activation_by_name(activation)
-    low, high = interval(window)
+    low, high = interval("window", window)
 
     def forward(z: Any) -> Any:
         return activate(op, z)
@@ -87,13 +86,13 @@ def activation_surface(
     ('X₁', 'X₂', 'a')
     """
     op = activation_by_name(activation)
-    w, b, edges = numbers(weights, "weights"), float(numbers(bias, "bias")), interval(window)
-    whole(resolution, "resolution", least=2)
+    w, b, edges = numbers("weights", weights), float(numbers("bias", bias)), interval("window", window)
+    whole("resolution", resolution, least=2)
     if w.shape != (2,):
-        raise ValueError(f"weights must be (2,), one for each axis of the plane, and are {w.shape}")
+        raise ValueError(f"weights must be (2,), one for each axis of the plane, got {w.shape}")
     surface: Any = axes_or_new(ax, size=(4.2, 3.8), projection="3d")
     if not hasattr(surface, "plot_surface"):
-        raise ValueError('ax has two dimensions and a surface needs three: make it with axes(projection="3d")')
+        raise ValueError('ax must have three dimensions, got two; make it with axes(projection="3d")')
     colours = colours_on(surface)
     at = np.linspace(*edges, resolution)
     X1, X2 = np.meshgrid(at, at)
@@ -131,14 +130,14 @@ def activation_surface(
 
 
 def _kinks(op: Op | None, z: Array) -> list[float]:
-    """Where the operation's kinks are, between the ends of z."""
+    """Return the kinks of the operation between the ends of z."""
     rule = partial(kink, op)
     between = [_root(rule, low, high) for low, high in pairwise(z.tolist()) if rule(low) * rule(high) < 0.0]
     return [at for at in z.tolist() if rule(at) == 0.0] + between
 
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where a function that changes its sign is 0, by bisection."""
+    """Return where a function that changes sign is 0, by bisection."""
     for _ in range(60):
         middle = (low + high) / 2.0
         if function(low) * function(middle) > 0.0:
@@ -149,7 +148,7 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
 
 
 def _jump(ax: Axes, function: Any, k: float, colour: str, colours: Palette) -> None:
-    """Where a function jumps: the value at the place itself as a filled point, the limits it does not take hollow."""
+    """Mark a jump: the value at the place itself as a filled point, the limits it does not take hollow."""
     before, here, after = (float(function(at)) for at in (k - _BESIDE, k, k + _BESIDE))
     if abs(after - before) < 1e-6:
         return
@@ -160,7 +159,7 @@ def _jump(ax: Axes, function: Any, k: float, colour: str, colours: Palette) -> N
 
 
 def _line_inside(w: Array, b: float, edges: tuple[float, float]) -> Array | None:
-    """The piece of w·X + b = 0 inside the square, as its two ends; None where it does not cross."""
+    """Return the two ends of the piece of w·X + b = 0 inside the square; None where it does not cross."""
     low, high = edges
     ends = [(x, -(w[0] * x + b) / w[1]) for x in (low, high) if w[1]]
     ends += [(-(w[1] * y + b) / w[0], y) for y in (low, high) if w[0]]

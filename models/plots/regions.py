@@ -1,4 +1,4 @@
-"""Who decides what where: decision regions over the plane of two inputs, and the line of a neuron (slide 8)."""
+"""Decision regions over the plane of two inputs, and the line of a neuron (slide 8)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models._validation import labels, numbers, positive, rows, whole
+from models._checks import labels, numbers, positive, rows, whole
 from models.plots.style import MARKERS, axes_or_new, blend, colours_on, label, legend
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def decision_regions(
 ) -> Axes:
     """Colour the plane by what a model decides there, with the samples on it and, for one neuron, its line.
 
-    `model` is a classifier after `fit`, or a function that gives a label for every row of (n, 2). `X` is (n, 2), `y`
+    `model` is a classifier after `fit`, or a function that returns a label for every row of (n, 2). `X` is (n, 2), `y`
     (n,) its labels; every class has a colour and a marker. `names` replaces the labels in the legend, in their order.
     The plane reaches `margin` beyond the samples; it is looked at in resolution × resolution places.
 
@@ -44,19 +44,19 @@ def decision_regions(
     """
     inputs = rows(X, "decision_regions")
     if inputs.shape[1] != 2:
-        raise ValueError(f"X must be (n_samples, 2), the two axes of the plane, and is {inputs.shape}")
+        raise ValueError(f"X must be (n_samples, 2), the two axes of the plane, got {inputs.shape}")
     answers = labels(y, len(inputs), "decision_regions")
     decide = getattr(model, "predict", model)
     if not callable(decide):
         raise TypeError(f"model must have predict, or be a function of rows, got {type(model).__name__}")
-    whole(resolution, "resolution", least=2)
-    positive(margin, "margin")
+    whole("resolution", resolution, least=2)
+    positive("margin", margin)
     low, high = inputs.min(axis=0) - margin, inputs.max(axis=0) + margin
     x1, x2 = (np.linspace(low[i], high[i], resolution) for i in (0, 1))
     places = np.column_stack([grid.ravel() for grid in np.meshgrid(x1, x2)])
     decided = np.asarray(decide(places))
     if decided.shape != (len(places),):
-        raise ValueError(f"model must give one label for each of {len(places)} rows, and gave {decided.shape}")
+        raise ValueError(f"model must return one label for each of {len(places)} rows, got {decided.shape}")
     classes = np.unique(np.concatenate([answers, decided]))
     if names is not None and len(names) != len(classes):
         raise ValueError(f"names must have one entry for each of the {len(classes)} classes {classes.tolist()}")
@@ -100,7 +100,7 @@ def neuron_line(weights: Any, bias: float, *, ax: Axes | None = None) -> Axes:
     >>> ax.lines[0].get_label()
     '4X₁ + 5X₂ − 6 = 0'
     """
-    w, b = numbers(weights, "weights"), float(numbers(bias, "bias"))
+    w, b = numbers("weights", weights), float(numbers("bias", bias))
     if w.shape != (2,) or not w.any():
         raise ValueError(f"weights must be (2,) and not both 0, which have no line, got {weights!r}")
     new = ax is None
@@ -125,7 +125,7 @@ def neuron_line(weights: Any, bias: float, *, ax: Axes | None = None) -> Axes:
 
 
 def _heights(model: Any, places: Array, decided: NDArray[np.intp], n_classes: int) -> tuple[Array, list[float]]:
-    """A landscape whose contours at the borders part the classes: of two the score, which is smooth, else the index."""
+    """Return heights whose contours at the borders part the classes: the smooth score of two, else the index."""
     score = getattr(model, "decision_function", None)
     if n_classes == 2 and score is not None:
         heights = np.asarray(score(places), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""How plots look: the colours of the graph's pictures, new Axes without pyplot, light and dark."""
+"""The look of plots: the colours of the graph's pictures, new Axes without pyplot, light and dark."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from models._validation import positive, whole
+from models._checks import positive, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,9 +67,9 @@ def panels(
     >>> left.figure is right.figure
     True
     """
-    whole(count, "count")
+    whole("count", count)
     for inches in size:
-        positive(inches, "size")
+        positive("size", inches)
     colours = DARK if dark else LIGHT
     figure = _sheet()(figsize=(size[0] * count, size[1]), layout="constrained", facecolor=colours.paper)
     made = [figure.add_subplot(1, count, i, projection=projection) for i in range(1, count + 1)]
@@ -79,7 +79,7 @@ def panels(
 
 
 def axes_or_new(ax: Axes | None, **options: Any) -> Axes:
-    """The Axes that a caller gave, or those of a new figure."""
+    """Return the Axes that a caller passed, or those of a new figure."""
     if ax is None:
         return axes(**options)
     if not hasattr(ax, "add_collection"):
@@ -88,7 +88,7 @@ def axes_or_new(ax: Axes | None, **options: Any) -> Axes:
 
 
 def colours_on(ax: Axes) -> Palette:
-    """The palette for the background of these Axes."""
+    """Return the palette for the background of these Axes."""
     from matplotlib.colors import to_rgb
 
     red, green, blue = to_rgb(ax.get_facecolor())
@@ -116,7 +116,7 @@ def legend(ax: Axes) -> None:
 
 
 def blend(colour: str, paper: str, share: float) -> tuple[float, ...]:
-    """A colour thinned with paper: `share` of the colour, opaque, so that nothing shines through."""
+    """Return an opaque mixture of `share` of the colour with paper, so that nothing shines through."""
     from matplotlib.colors import to_rgb
 
     return tuple(share * c + (1.0 - share) * p for c, p in zip(to_rgb(colour), to_rgb(paper), strict=True))
@@ -149,7 +149,7 @@ def _bare(spines: Iterable[tuple[str, Any]], colours: Palette) -> None:
 
 @cache
 def _sheet() -> type[Figure]:
-    """The class of our figures, made when it is first needed: matplotlib is optional, and slow to import."""
+    """Make the class of our figures when it is first needed: matplotlib is optional, and slow to import."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

@@ -1,7 +1,8 @@
 """The contract of scikit-learn's estimators, kept without importing scikit-learn.
 
-Hyperparameters are the keywords of `__init__`, stored unchanged; what `fit` learns ends in an underscore. Tags,
-errors and warnings are scikit-learn's own classes where the caller has it loaded.
+Hyperparameters are the fields of a class, one line each; the keywords of `__init__` are made of them, and it stores
+them unchanged. What `fit` learns ends in an underscore. Tags, errors and warnings are scikit-learn's own classes where
+the caller has it loaded.
 """
 
 from __future__ import annotations
@@ -9,17 +10,82 @@ from __future__ import annotations
 import copy
 import inspect
 import sys
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models import _validation as check
-from models._metadata_routing import Routed
+from models import _checks as check
+from models.errors import NotFittedError, shared
+
+T = TypeVar("T")
+
+_ROUTED_METHODS = ("fit", "partial_fit", "score")
+_NO_METADATA = {"self", "X", "y"}
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False)
+def hyperparameters(cls: type[T]) -> type[T]:
+    """Make the keyword-only `__init__` of an estimator from the annotated defaults in its body and its bases'."""
+    return dataclass(kw_only=True, eq=False, repr=False)(cls)
+
+
+class Routed:
+    """Requests of `sample_weight` and `classes`, as scikit-learn asks for with `enable_metadata_routing=True`.
+
+    A request says that a method of this estimator, inside a pipeline or a search, wants what the outer call was passed
+    under that name; scikit-learn's own classes hold it, and `clone` carries it along.
+    """
+
+    _metadata_request: Any
+
+    def get_metadata_routing(self) -> Any:
+        """Return scikit-learn's MetadataRequest; RuntimeError where scikit-learn is not loaded."""
+        if hasattr(self, "_metadata_request"):
+            return self._metadata_request
+        routing = sys.modules.get("sklearn.utils.metadata_routing")
+        if routing is None:
+            raise RuntimeError("scikit-learn is not loaded, and requests are made of its own classes; import sklearn")
+        request = routing.MetadataRequest(owner=self)
+        for method in _ROUTED_METHODS:
+            for name in self._metadata_of(method):
+                getattr(request, method).add_request(param=name, alias=None)
+        return request
+
+    def set_fit_request(self, **requests: bool | str | None) -> Self:
+        """Request metadata for `fit`, as `set_fit_request(sample_weight=True)`, or under another name to look it up by.
+
+        False means never; None means not requested, and an error where it is passed all the same. Raises TypeError
+        for a name that the method does not take.
+        """
+        return self._set_request("fit", requests)
+
+    def set_partial_fit_request(self, **requests: bool | str | None) -> Self:
+        """Request metadata for `partial_fit`, as `set_fit_request` does."""
+        return self._set_request("partial_fit", requests)
+
+    def set_score_request(self, **requests: bool | str | None) -> Self:
+        """Request metadata for `score`, as `set_fit_request` does."""
+        return self._set_request("score", requests)
+
+    def _metadata_of(self, method: str) -> list[str]:
+        return [name for name in inspect.signature(getattr(type(self), method)).parameters if name not in _NO_METADATA]
+
+    def _set_request(self, method: str, requests: dict[str, bool | str | None]) -> Self:
+        known = self._metadata_of(method)
+        strangers = sorted(set(requests) - set(known))
+        if strangers:
+            raise TypeError(f"{method} of {type(self).__name__} takes no {strangers[0]!r} to request, only {known}")
+        routing = self.get_metadata_routing()
+        for name, alias in requests.items():
+            getattr(routing, method).add_request(param=name, alias=alias)
+        self._metadata_request = routing
+        return self
 
 
 class Estimator(Routed):
-    """What every estimator here shares: parameters by name, a repr that names them, and checks of X."""
+    """The base of every estimator: parameters by name, a repr that names them, and checks of X."""
 
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
@@ -28,10 +94,10 @@ class Estimator(Routed):
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
-        return sorted(name for name in inspect.signature(cls.__init__).parameters if name != "self")
+        return sorted(_parameters(cls))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # scikit-learn's signature
-        """Give the hyperparameters by name; with `deep` also those of parameters that have some of their own."""
+        """Return the hyperparameters by name; with `deep` also those of parameters that have some of their own."""
         params = {name: getattr(self, name) for name in self._get_param_names()}
         if deep:
             for name, value in list(params.items()):
@@ -62,19 +128,18 @@ class Estimator(Routed):
         return self
 
     def __repr__(self) -> str:
-        defaults = inspect.signature(type(self).__init__).parameters
-        own = [(name, getattr(self, name)) for name in defaults if name != "self"]
-        shown = [f"{name}={value!r}" for name, value in own if not _same(value, defaults[name].default)]
+        own = [(name, getattr(self, name), each.default) for name, each in _parameters(type(self)).items()]
+        shown = [f"{name}={value!r}" for name, value, default in own if not _same(value, default)]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_features_in_")
 
     def __sklearn_tags__(self) -> Any:
-        """Give scikit-learn's description of what this takes: dense numbers, with a target."""
+        """Return scikit-learn's description of what this takes: dense numbers, with a target."""
         utils = sys.modules.get("sklearn.utils")
         if utils is None:
-            raise RuntimeError("scikit-learn is not loaded, and its tags are made of its own classes: import sklearn")
+            raise RuntimeError("scikit-learn is not loaded, and its tags are made of its own classes; import sklearn")
         classifier = self._kind == "classifier"
         return utils.Tags(
             estimator_type=self._kind,
@@ -86,19 +151,17 @@ class Estimator(Routed):
 
     def _refuse_unfitted(self) -> None:
         if not self.__sklearn_is_fitted__():
-            raise check.loaded(check.NotFittedError)(
-                f"this {type(self).__name__} is not fitted yet: call fit(X, y) first"
-            )
+            raise shared(NotFittedError)(f"this {type(self).__name__} is not fitted yet; call fit(X, y) first")
 
     def _inputs_as_fitted(self, X: Any) -> NDArray[np.float64]:
-        """X of a method that comes after `fit`: fitted at all, and the same columns."""
+        """Return X as floats for a method that follows `fit`, with the columns that `fit` saw."""
         self._refuse_unfitted()
         inputs = check.rows(X, type(self).__name__)
         check.same_features(self, X, inputs.shape[1])
         return inputs
 
     def _keep(self, X: Any, width: int, **learned: Any) -> None:
-        """The last step of a fit that went well: what was learned, how wide X was and what its columns are called.
+        """Keep what a fit learned, the width of X and the names of its columns.
 
         All of it or, when interrupted, nothing: it is one assignment.
         """
@@ -118,9 +181,9 @@ class Regressor(Estimator):
         raise NotImplementedError
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Give R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², the mean over the targets; 1 is best, 0 is what the mean would do.
+        """Return R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², the mean over the targets; 1 is best, 0 is as good as the mean.
 
-        A target that does not vary scores 1 where it is met exactly, else 0.
+        A target that does not vary scores 1 if predicted exactly, else 0.
         """
         predicted = self.predict(X)
         predicted = predicted.reshape(len(predicted), -1)
@@ -142,33 +205,33 @@ class Classifier(Estimator):
     classes_: NDArray[Any]
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Give the scores the decision is made from."""
+        """Return the scores that decide the class."""
         raise NotImplementedError
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Predict labels: of two classes the second where the score is above 0, at exactly 0 the first.
+        """Predict labels: for two classes the second where the score is above 0, at exactly 0 the first.
 
-        Of more, the one with the highest score.
+        For more classes, the one with the highest score.
         """
         self._refuse_unfitted()
         scores = self.decision_function(X)
         return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Give the accuracy, the (weighted) share of labels that are right."""
+        """Return the accuracy, the (weighted) share of labels that are right."""
         predicted = self.predict(X)
         actual = check.labels(y, len(predicted), type(self).__name__)
         return float(np.average(actual == predicted, weights=check.weights(sample_weight, len(predicted))))
 
     def _indices(self, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
-        """The place of every label among the sorted `classes`; ValueError for a label that is not there."""
+        """Return the index of every label in the sorted `classes`; ValueError for a label that is not among them."""
         strangers = sorted(set(y.tolist()) - set(classes.tolist()))
         if strangers:
             raise ValueError(f"y has labels {strangers[:5]} that are not among the classes {classes.tolist()}")
         return np.searchsorted(classes, y)
 
     def _classes_of_partial_fit(self, classes: Any) -> NDArray[Any]:
-        """The classes a `partial_fit` works with: given at the first call, the same ever after."""
+        """Return the classes of a `partial_fit`: passed at the first call, the same in every later one."""
         fitted = self.__sklearn_is_fitted__()
         if classes is None:
             if not fitted:
@@ -181,7 +244,7 @@ class Classifier(Estimator):
 
 
 class Drawing(Estimator):
-    """An estimator that draws at random and may hold samples out: generators move only when a call went well."""
+    """An estimator that draws at random and may hold samples out; its generators move only when a call succeeds."""
 
     early_stopping: bool
     validation_fraction: float
@@ -191,16 +254,16 @@ class Drawing(Estimator):
     _split: int | None  # the seed of what is held out
 
     def _generator(self, *, resumed: bool) -> tuple[np.random.Generator, Any]:
-        """A generator for one call, and the copy of `random_state` that it draws from, for `_bring_up`."""
+        """Return a generator for one call, and the copy of `random_state` that it draws from, for `_bring_up`."""
         if resumed:
             return copy.deepcopy(self._random), None
         source = copy.deepcopy(self.random_state)
-        return check.generator(source), source
+        return check.random_generator(source), source
 
     def _hold_out(
         self, y: NDArray[Any], random: np.random.Generator, *, resumed: bool
     ) -> tuple[NDArray[np.bool_], int | None]:
-        """Which samples to hold out, and the seed that gives the same ones again when training goes on."""
+        """Return which samples to hold out, and the seed that draws the same ones when training resumes."""
         split = self._split if resumed else None
         if not self.early_stopping:
             return np.zeros(len(y), dtype=bool), split
@@ -209,7 +272,7 @@ class Drawing(Estimator):
         return held_out(y, self.validation_fraction, draw, stratified=stratified), split
 
     def _bring_up(self, source: Any) -> None:
-        """After a call that went well: a generator that the user passed is brought to where its copy is."""
+        """Advance a generator that the user passed to where its copy is, after a call that succeeded."""
         if isinstance(source, np.random.RandomState):
             self.random_state.set_state(source.get_state())
         elif isinstance(source, np.random.Generator):
@@ -219,9 +282,9 @@ class Drawing(Estimator):
 
 
 def held_out(y: NDArray[Any], fraction: float, random: np.random.Generator, *, stratified: bool) -> NDArray[np.bool_]:
-    """Mark the samples held out for validation: drawn at random, of every class its share, to within one.
+    """Mark the samples held out for validation, drawn at random, each class in proportion to within one.
 
-    One sample of every class at least stays to train on. Raises ValueError when there are too few for that.
+    At least one sample of every class stays to train on; ValueError when there are too few for that.
     """
     n, wanted = len(y), int(np.ceil(fraction * len(y)))
     if wanted >= n:
@@ -230,7 +293,7 @@ def held_out(y: NDArray[Any], fraction: float, random: np.random.Generator, *, s
     if wanted > n - len(classes):
         raise ValueError(
             f"early_stopping with validation_fraction={fraction} holds out {wanted} of {n} samples, and leaves none to "
-            f"train on of some of the {len(classes)} classes: make it smaller, or give more samples"
+            f"train on of some of the {len(classes)} classes; make it smaller, or use more samples"
         )
     shares = wanted * counts / n
     quota = shares.astype(int)
@@ -241,6 +304,12 @@ def held_out(y: NDArray[Any], fraction: float, random: np.random.Generator, *, s
     for k, size in enumerate(quota):
         held[random.permutation(np.flatnonzero(place.ravel() == k))[:size]] = True
     return held
+
+
+def _parameters(estimator: type[Any]) -> dict[str, inspect.Parameter]:
+    """Return what `__init__` names; what a subclass takes as **kw and hands on is not its own, for scikit-learn too."""
+    _, *named = inspect.signature(estimator.__init__).parameters.values()
+    return {each.name: each for each in named if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
 
 
 def _has_params(value: Any) -> bool:
