@@ -1,10 +1,12 @@
 """The readable text of a program, and what `explain` says of it."""
 
 import importlib.util
+import math
 import re
 import subprocess
 import sys
 import tracemalloc
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -34,7 +36,9 @@ from autodiff import (
     where,
 )
 from autodiff.compiler.labels import name_from
+from autodiff.compiler.readable_helpers import helpers_of
 from autodiff.compiler.versions import Want
+from autodiff.testing.faults import points_of
 from models import MLP
 from models.losses import cross_entropy, half_squared_error, l2
 
@@ -407,6 +411,45 @@ def test_comparisons_are_numbers_in_the_text(f):
 def test_what_the_text_defines_itself(f):
     """The functions that array libraries do not have, on both sides of where they change, and far out."""
     assert_the_text_is_the_program(f, np.random.default_rng(5).normal(size=(40, 3)), close=1e-11)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_every_row_has_a_text_of_its_own(name):
+    """The function of arrays that a row names stands in the text as it is written: values and slopes are the program's."""
+    op = OPS[name]
+    points, shift = np.array(points_of(op)), Value(0.0)
+
+    def f(x):
+        with no_grad():
+            still = op(*x)
+        return op(*[xi + shift for xi in x]) + still
+
+    program = compile(f)
+    scope, expected = ran(program.trace(points)), program(points)
+    np.testing.assert_allclose(scope["forward"](np.zeros(1), points), expected, rtol=1e-12)
+    value, gradient = scope["value_and_grad"](np.zeros(1), points)
+    np.testing.assert_allclose(value, expected.mean(), rtol=1e-12)
+    np.testing.assert_allclose(gradient, program.value_and_grad(points)[1], rtol=1e-11)
+
+
+def test_a_definition_is_written_for_any_array_library():
+    """No types, `xp` for NumPy, numbers for constants of its module, and what it calls before it."""
+    rows = [Op("mine", "m", math.sin, function, (lambda a, r: r,)) for function in (_twice, np.vectorize(math.gamma))]
+    texts = [helpers_of(op) for op in rows]
+    assert texts[0]["mine"] == "def mine(a):\n    return _scaled(xp.abs(a), 0.25, float('inf'))"
+    assert list(texts[0]) == ["_scaled", "mine"]
+    assert texts[1] == {"mine": "mine = np.vectorize(math.gamma, otypes=[float])"}
+
+
+_QUARTER, _ENDLESS = 0.25, math.inf
+
+
+def _scaled(a: Any, by: float, most: float) -> Any:
+    return np.minimum(a * by, most)
+
+
+def _twice(a: Any) -> Any:
+    return cast("Any", _scaled(np.abs(a), _QUARTER, _ENDLESS))
 
 
 def test_users_brackets_stay_in_the_text():

@@ -23,7 +23,7 @@ from autodiff.compiler import code as ir
 from autodiff.compiler.code import MUL, WHERE, Code, Var, contiguous
 from autodiff.compiler.labels import common_label, name_from
 from autodiff.compiler.operations import BOOLEAN, GUARDED, KEPT
-from autodiff.compiler.readable_helpers import HELPERS
+from autodiff.compiler.readable_helpers import HELPERS, helpers_of, reserved
 from autodiff.ops import OPS
 
 _INFIX = {OPS["add"]: ("+", 1), OPS["sub"]: ("-", 1), OPS["mul"]: ("*", 2), OPS["div"]: ("/", 2)}
@@ -51,9 +51,9 @@ class Readable:
         self.shapes = shapes
         self.outputs = outputs
         self.names: dict[int, str] = {}
-        self.taken = {"xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", "len", "float", *HELPERS}
+        self.taken = {"xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", "len", "float", *reserved()}
         self.arguments: list[str] = [self._take(x) for x in arguments]
-        self.helpers: list[str] = []
+        self.helpers: dict[str, str] = {}
         self.constants: list[str] = []
         self.operations: dict[str, Any] = {}
         self.uses: dict[int, int] = {}
@@ -184,7 +184,7 @@ class Readable:
         )
         if self.outputs:
             answer += f".T.reshape(rows, {', '.join(map(str, self.outputs))})"
-        helpers = [HELPERS[name].strip() for name in self.helpers]
+        helpers = [text.strip() for text in self.helpers.values()]
         body = [*opening, "", *forward]
         title = self.function if self.outputs else f"{self.function} and its gradient"
         lines = [
@@ -390,8 +390,7 @@ class Readable:
         return f"({self.inline[x.number][0]})" if x.number in self.inline else self.name(x)
 
     def _help(self, name: str) -> str:
-        if name not in self.helpers:
-            self.helpers.append(name)
+        self.helpers[name] = HELPERS[name]
         return name
 
     def _expression(self, var: Var) -> tuple[str, float]:  # noqa: C901 # one case per kind
@@ -499,10 +498,10 @@ class Readable:
             exponent = self.text(xs[1], _ATOM)
             return f"{self.text(xs[0], _ATOM)} ** {exponent.removesuffix('.0')}", _POWER
         names = ", ".join(self.text(x) for x in xs)
-        if op.name in HELPERS and (op in {GUARDED, KEPT} or OPS.get(op.name) is op):
-            return f"{self._help(op.name)}({names})", _ATOM
-        if isinstance(op.function_of_arrays, np.ufunc) and OPS.get(op.name) is op:
-            return f"xp.{op.function_of_arrays.__name__}({names})", _ATOM
+        if op in {GUARDED, KEPT} or OPS.get(op.name) is op:
+            helpers = helpers_of(op)
+            self.helpers |= helpers
+            return f"{op.name if helpers else f'xp.{op.function_of_arrays.__name__}'}({names})", _ATOM
         raise TypeError(
             f"{op!r} is an operation of your own, which a text that runs on its own does not know: use the program "
             "itself"

@@ -1,49 +1,24 @@
-"""The definitions that a readable text may begin with: pure functions of the array library `xp`."""
+"""The definitions that a readable text may begin with: pure functions of the array library `xp`.
+
+Those of operations are the functions of arrays that their rows name, as they are written, with `xp` for NumPy.
+"""
 
 from __future__ import annotations
 
-# Operations that are not functions of every array library, as short definitions of what they mean.
+import ast
+import functools
+import inspect
+import math
+from types import BuiltinFunctionType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler.operations import GUARDED, KEPT
+from autodiff.ops import OPS, Op
+
+# What no row has in this form: how arrays are put together, and an operation as every array library can compute it.
 HELPERS = {
-    "sigmoid": '''
-def sigmoid(z):
-    """1 / (1 + exp(-z)), and no overflow where z is far below 0."""
-    e = xp.exp(-xp.abs(z))
-    return xp.where(z < 0.0, e, 1.0) / (1.0 + e)
-''',
-    "softplus": """
-def softplus(z):
-    return xp.maximum(z, 0.0) + xp.log1p(xp.exp(-xp.abs(z)))
-""",
-    "relu": """
-def relu(z):
-    return xp.maximum(z, 0.0)
-""",
-    "leaky_relu": """
-def leaky_relu(z, slope):
-    return xp.where(z > 0.0, z, slope * z)
-""",
-    "step": """
-def step(z):
-    return xp.heaviside(z, 0.0)
-""",
-    "clip": """
-def clip(z, low, high):
-    return xp.minimum(xp.maximum(z, low), high)
-""",
-    "where": """
-def where(condition, a, b):
-    return xp.where(condition != 0.0, a, b)
-""",
-    "guarded_mul": '''
-def guarded_mul(a, b):
-    """a * b, where a factor that is 0 makes 0, whatever the other one is."""
-    return xp.where((a == 0.0) | (b == 0.0), 0.0, a * b)
-''',
-    "kept": '''
-def kept(a, b, x):
-    """x, and 0 where guarded_mul(a, b) drops 0 * inf."""
-    return xp.where(((a == 0.0) | (b == 0.0)) & xp.isnan(a * b), 0.0, x)
-''',
     "erf": '''
 def erf(z):
     """Taylor series (Abramowitz and Stegun 7.1.5) near 0, continued fraction (7.1.14) far from it."""
@@ -87,3 +62,63 @@ def at(start, strides, shape):
     return start + sum(s * i for s, i in zip(strides, np.indices(shape), strict=True))
 ''',
 }
+
+
+def helpers_of(op: Op) -> dict[str, str]:
+    """Return the definitions that calling a row needs, by name, its own last; none where `xp` has it."""
+    if op.name in HELPERS:
+        return {op.name: HELPERS[op.name]}
+    return {} if str(op.array).startswith("numpy.") else _definitions(op.function_of_arrays, op.name)
+
+
+@functools.cache
+def reserved() -> frozenset[str]:
+    """Return the names that no variable of a readable text may have."""
+    rows = [op for op in (*OPS.values(), GUARDED, KEPT) if op.array is not None]
+    return frozenset(HELPERS).union(*map(helpers_of, rows))
+
+
+def _definitions(function: Any, name: str) -> dict[str, str]:
+    if isinstance(function, np.vectorize):
+        one: Any = function.pyfunc
+        if isinstance(one, BuiltinFunctionType):
+            return {name: f"{name} = np.vectorize({one.__module__}.{one.__name__}, otypes=[float])"}
+        inner = f"{name}_of_one"
+        return _definitions(one, inner) | {name: f"{name} = np.vectorize({inner}, otypes=[float])"}
+    assert isinstance(function, FunctionType), "a row has a function of NumPy's, a vectorized one, or one of Python"
+    (tree,) = ast.parse(inspect.getsource(function)).body
+    portable = _Portable(function.__globals__)
+    tree = portable.visit(tree)
+    tree.name = name
+    return portable.found | {name: ast.unparse(ast.fix_missing_locations(tree))}
+
+
+class _Portable(ast.NodeTransformer):
+    """Rewrites a function for any array library: no types, numbers in place of constants, what it calls beside it."""
+
+    def __init__(self, scope: dict[str, Any]) -> None:
+        self.scope = scope
+        self.found: dict[str, str] = {}
+
+    def visit_arg(self, node: ast.arg) -> Any:
+        return ast.arg(node.arg)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        if isinstance(node.func, ast.Name) and node.func.id == "cast":
+            return self.visit(node.args[1])
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        thing = self.scope.get(node.id)
+        if thing is np:
+            return ast.Name("xp")
+        if isinstance(thing, (float, int)):
+            return ast.Constant(thing) if math.isfinite(thing) else ast.parse(f'float("{thing}")', mode="eval").body
+        if isinstance(thing, (FunctionType, np.vectorize)) and thing.__module__ != "functools":
+            self.found |= _definitions(thing, node.id)
+        assert not isinstance(thing, ModuleType) or thing is math
+        return node
