@@ -24,6 +24,7 @@ from autodiff.errors import (
     RenderError as RenderError,
     TraceError as TraceError,
     WrongDerivativeError as WrongDerivativeError,
+    WrongShapeError as WrongShapeError,
 )
 from autodiff.functions import (
     leaky_relu as leaky_relu,
@@ -69,7 +70,7 @@ _LOADED_WHEN_ASKED_FOR = {
 
 if not TYPE_CHECKING:  # type checkers go by the imports above, where the star stands for the rows of the table
     __all__ = ["Domain", "DomainError", "NoDerivativeError", "RenderError", "TraceError", "Value"]
-    __all__ += ["WrongDerivativeError", "leaky_relu", "logsumexp", "mean", "no_grad", "softmax"]
+    __all__ += ["WrongDerivativeError", "WrongShapeError", "leaky_relu", "logsumexp", "mean", "no_grad", "softmax"]
     __all__ += ["topological_order", "total", "weighted_sum"]
     __all__ += ops.__all__
     __all__ += list(_LOADED_WHEN_ASKED_FOR)

@@ -9,11 +9,12 @@
     ├── RuntimeError
     │   └── RenderError            Graphviz is missing, failed or took too long; DOT text still works
     └── AssertionError
-        └── WrongDerivativeError   `gradcheck` contradicts a derivative
+        ├── WrongDerivativeError   `gradcheck` contradicts a derivative
+        └── WrongShapeError        one of them, and a TypeError too: it has another shape than its argument
 
 There is no common base: each class is a kind of the built-in exception that callers already catch. Arguments of the
 wrong kind raise a plain TypeError, those with a wrong value a plain ValueError, before anything has changed; numbers
-beyond the largest float raise OverflowError. All five names can be imported from `autodiff`. Training has classes of
+beyond the largest float raise OverflowError. All six names can be imported from `autodiff`. Training has classes of
 its own, drawn in the same way in `models`.
 
 >>> from autodiff import DomainError, Value
@@ -55,23 +56,25 @@ class WrongDerivativeError(AssertionError):
     text.
     """
 
-    def __init__(self, message: str, reproduction: Callable[[], str] | str, **fields: Any) -> None:
+    def __init__(self, message: str, reproduction: Callable[[], str] | str = "", **fields: Any) -> None:
         super().__init__(message)
         self._message, self._reproduction, self._fields = message, reproduction, fields
-        self.operation: str = fields["operation"]
-        self.operand: int = fields["operand"]
-        self.point: tuple[float, ...] = fields["point"]
-        self.found: float = fields["found"]
-        self.expected: float = fields["expected"]
-        self.oracle: str = fields["oracle"]
-        self.bound: float = fields["bound"]
-        self.root: Any = fields["root"]
-        self.node: Any = fields["node"]
+        self.operation: str = fields.get("operation", "")
+        self.operand: int = fields.get("operand", 0)
+        self.point: tuple[float, ...] = fields.get("point", ())
+        self.found: float = fields.get("found", float("nan"))
+        self.expected: float = fields.get("expected", float("nan"))
+        self.oracle: str = fields.get("oracle", "")
+        self.bound: float = fields.get("bound", 0.0)
+        self.root: Any = fields.get("root")
+        self.node: Any = fields.get("node")
 
     def __reduce__(self) -> Any:  # the graph stays behind: an operation of one's own need not be something pickle takes
-        return restored, (self._message, self.reproduction, {**self._fields, "root": None, "node": None})
+        return restored, (self._message, self.reproduction, {**self._fields, "root": None, "node": None}, type(self))
 
     def __str__(self) -> str:
+        if not self.reproduction:
+            return self._message
         program = "".join(f"    {line}\n" if line else "\n" for line in self.reproduction.splitlines())
         return f"{self._message}\n  reproduce it with\n{program}".rstrip("\n")
 
@@ -103,6 +106,12 @@ class WrongDerivativeError(AssertionError):
         return failures.drawn(self)
 
 
-def restored(message: str, reproduction: str, fields: dict[str, Any]) -> WrongDerivativeError:
+class WrongShapeError(WrongDerivativeError, TypeError):
+    """A derivative whose shape is not that of the argument it belongs to."""
+
+
+def restored(
+    message: str, reproduction: str, fields: dict[str, Any], kind: type[WrongDerivativeError] = WrongDerivativeError
+) -> WrongDerivativeError:
     """Return the error that a pickle describes."""
-    return WrongDerivativeError(message, reproduction, **fields)
+    return kind(message, reproduction, **fields)

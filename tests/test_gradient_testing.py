@@ -263,7 +263,7 @@ def test_somebody_else_s_gradient_at_a_kink_is_neither_right_nor_wrong():
         for slope in (-1.0, 0.0, 1.0):
             with pytest.raises(ValueError, match=said):
                 gradcheck(f, x, gradient=lambda _, slope=slope: slope)
-    with pytest.raises(ValueError, match=r"no oracle can tell the derivative by input 1 of 1; move the point"):
+    with pytest.raises(ValueError, match=r"derivative by input 1 of 1: its slopes on the left and on the right differ"):
         gradcheck(math.fabs, 0.0, gradient=lambda x: 0.0)
     with pytest.raises(ValueError, match=r"the second derivative by input 1 of 1 and input 1 of 1; move the point"):
         gradcheck(
@@ -290,7 +290,7 @@ def test_somebody_else_s_hessian_is_checked():
     [
         ({"hessian": abs}, TypeError, "hessian= comes with gradient="),
         ({"gradient": abs, "order": 2}, TypeError, "need both"),
-        ({"gradient": lambda x: [1.0, 2.0]}, TypeError, "gave 2 derivatives by argument 1, which has 1 numbers"),
+        ({"gradient": lambda x: [1.0, 2.0]}, TypeError, r"the wrong shape: \(2,\) where x is one number"),
         ({"gradient": abs, "hessian": lambda x: [1.0, 2.0], "order": 2}, TypeError, "gave 2 numbers where 1 inputs have 1 × 1"),
     ],
 )  # fmt: skip
@@ -725,10 +725,14 @@ def test_a_small_hessian_is_checked_as_a_large_one(cube):
         (lambda x: -log(autodiff.sigmoid(x)), lambda x: 1 / (1 + math.exp(-x)) - 1.0),
     ],
 )  # fmt: skip
-def test_what_cancels_in_a_right_gradient_is_no_mistake(f, gradient):
-    """1 - a where a is nearly 1: the rounding of the function's own terms."""
+def test_what_cancels_in_a_right_gradient_is_no_mistake_and_not_passed_either(f, gradient):
+    """1 - a where a is nearly 1: where rounding leaves fewer than half of the digits, nobody can say."""
     for x in (20.0, 30.0):
-        gradcheck(f, x, gradient=gradient)
+        with pytest.raises(
+            ValueError, match=r"not decidable here, because the rounding .* write function and gradient"
+        ):
+            gradcheck(f, x, gradient=gradient)
+        gradcheck(f, x, gradient=gradient, rtol=1e-2)
         failure(f, x, gradient=lambda x: -gradient(x))
 
 

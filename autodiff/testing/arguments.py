@@ -1,69 +1,187 @@
-"""Points of any shape, as a flat list of numbers and back."""
+"""Points of any shape, as one flat vector of numbers and back."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from autodiff.domains import number
 from autodiff.value import Value
+
+_LONGEST = 60  # characters of a point in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A number or an array among the arguments: where it is, as messages write it, its shape and its place in `flat`.
+
+    The shape of a plain number is None.
+    """
+
+    argument: int
+    path: str
+    shape: tuple[int, ...] | None
+    start: int
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return 1 if self.shape is None else int(np.prod(self.shape))
+
+    @property
+    def place(self) -> slice:
+        """Where they are in the flat vector."""
+        return slice(self.start, self.start + self.size)
+
+    def index(self, i: int) -> str:
+        """Index of number `i` of the flat vector, such as [0, 2]; "" for a plain number."""
+        if not self.shape:
+            return ""
+        return f"[{', '.join(str(int(k)) for k in np.unravel_index(i - self.start, self.shape))}]"
+
+
+class Layout:
+    """Where every number of some points lies in one flat vector, and what messages call it.
+
+    Points are numbers, arrays, and lists, tuples and dicts of them. Raises TypeError for anything else.
+
+    >>> layout = Layout([{"W": np.ones((2, 1)), "b": 0.5}], ["net"])
+    >>> layout.flat.tolist(), layout.name(1)
+    ([1.0, 1.0, 0.5], "net['W'][1, 0]")
+    """
+
+    def __init__(self, points: Sequence[Any], names: Sequence[str] = ()) -> None:
+        self.points = points
+        self.names = list(names) if len(names) == len(points) else [f"argument {n + 1}" for n in range(len(points))]
+        self.leaves: list[Leaf] = []
+        pieces: list[Any] = [np.zeros(0)]
+        start = 0
+        for n, point in enumerate(points):
+            for path, leaf in _leaves(point):
+                self.leaves.append(Leaf(n, path, getattr(leaf, "shape", ()) or None, start))
+                pieces.append(np.ravel(_real(leaf, self.names[n] + path)))
+                start += self.leaves[-1].size
+        self.flat: Any = np.concatenate(pieces)
+
+    def build(self, numbers: Any) -> list[Any]:
+        """The arguments with the numbers of a flat vector, of any type, in place of their own.
+
+        Arrays have the vector's type; lists stay lists, dicts stay dicts.
+        """
+        leaves = iter(self.leaves)
+
+        def built(point: Any) -> Any:
+            if isinstance(point, dict):
+                return {key: built(x) for key, x in point.items()}  # pyright: ignore[reportUnknownVariableType]
+            if isinstance(point, (list, tuple)):
+                return [built(x) for x in point]  # pyright: ignore[reportUnknownVariableType]
+            leaf = next(leaves)
+            if leaf.shape:
+                return numbers[leaf.place].reshape(leaf.shape)
+            x = numbers[leaf.start]
+            return x.item() if isinstance(x, np.generic) else x
+
+        return [built(point) for point in self.points]
+
+    def leaf(self, i: int) -> Leaf:
+        """The leaf that number `i` belongs to."""
+        return next(leaf for leaf in self.leaves if i < leaf.start + leaf.size)
+
+    def name(self, i: int) -> str:
+        """Number `i` as one writes it: `W[0, 1]`."""
+        leaf = self.leaf(i)
+        return f"{self.names[leaf.argument]}{leaf.path}{leaf.index(i)}"
+
+    def which(self, i: int) -> str:
+        """Number `i` as messages call it: "input 2 of 3"; inside something "input 2 of 6 (W[0, 1])"."""
+        leaf = self.leaf(i)
+        return f"input {i + 1} of {len(self.flat)}" + (f" ({self.name(i)})" if leaf.shape or leaf.path else "")
+
+    def shown(self) -> str:
+        """The points as messages show them, a few numbers of each."""
+        return ", ".join(map(shortened, self.points))
+
+
+def names_of(f: Callable[..., Any], count: int) -> list[str]:
+    """What the function itself calls its arguments; [] where it does not say."""
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return named[:count] if len(named) >= count else []
+
+
+def shortened(x: Any) -> str:
+    """A point on one line, with a few of its numbers only where it is long."""
+    text = " ".join(repr(x).split())
+    if len(text) <= _LONGEST:
+        return text
+    if isinstance(x, np.ndarray):
+        few = np.array2string(x, threshold=0, edgeitems=1, precision=4, separator=", ").split()
+        return f"array({' '.join(few)}, shape {' × '.join(map(str, x.shape))})"
+    return f"{text[:_LONGEST]}…"
 
 
 def shaped(point: Any, element: Callable[[Any], Any]) -> Any:
     """The point with every number replaced by `element(number)`: lists stay lists, arrays become object arrays."""
-    if isinstance(point, (list, tuple)):
-        return [shaped(x, element) for x in point]  # pyright: ignore[reportUnknownVariableType]
-    shape: tuple[int, ...] = getattr(point, "shape", ())
-    if isinstance(point, np.ndarray) and shape:
-        array = np.empty(shape, dtype=object)
-        for index in np.ndindex(shape):
-            array[index] = shaped(point[index], element)
-        return array
-    return element(point)
+    layout = Layout([point])
+    return layout.build(np.array([*map(element, layout.flat.tolist()), None], dtype=object))[0]
 
 
 def call(f: Callable[..., Any], points: Sequence[Any], inputs: list[Value], at: Sequence[float] | None = None) -> Value:
     """Call `f` on Values shaped as the points, which are collected in `inputs`; `at` replaces their numbers."""
-
-    def value(x: Any) -> Value:
-        inputs.append(Value(x if at is None else at[len(inputs)]))
-        return inputs[-1]
-
-    result = f(*(shaped(point, value) for point in points))
+    layout = points if isinstance(points, Layout) else Layout(points)
+    values = np.array([*(Value(x) for x in (layout.flat.tolist() if at is None else at)), None], dtype=object)
+    inputs += values[:-1].tolist()
+    result = f(*layout.build(values))
     if isinstance(result, Value):
         return result
     try:
         return Value(result)  # a constant: its derivative is 0, and the function itself will tell whether that is true
     except TypeError:
-        raise TypeError(
-            f"gradcheck checks functions that return ONE number, got {type(result).__name__}: "
-            "return one of its elements, or their total"
-        ) from None
+        raise not_one_number(result) from None
+
+
+def not_one_number(result: Any) -> TypeError:
+    """What is raised for a function that returns anything but one real number."""
+    kind = "a complex number" if np.iscomplexobj(result) else type(result).__name__
+    way_out = (
+        "its real or imaginary part, or abs(...)"
+        if np.iscomplexobj(result)
+        else "one of its elements, or their total, or check it with jaccheck"
+    )
+    return TypeError(f"gradcheck checks functions that return ONE number, got {kind}: return {way_out}")
 
 
 def numbers_in(points: Sequence[Any]) -> list[float]:
     """All numbers of all points, in order."""
-    flat: list[float] = []
-    for point in points:
-        shaped(point, lambda x: flat.append(float(x)))
-    return flat
+    return Layout(points).flat.tolist()
 
 
-def place(i: int, points: Sequence[Any]) -> str:
-    """Number `i` of all points as messages call it; inside a sequence or array with argument and index."""
-    places = [(n, path) for n, point in enumerate(points) for path in _paths(point)]
-    n, path = places[i]
-    inside = f" (argument {n + 1}, {path})" if path else ""
-    return f"input {i + 1} of {len(places)}{inside}"
-
-
-def _paths(point: Any) -> Iterator[str]:
-    shape: tuple[int, ...] = getattr(point, "shape", ())
-    if shape:
-        yield from (f"[{', '.join(map(str, index))}]" for index in np.ndindex(shape))
+def _leaves(point: Any) -> Iterator[tuple[str, Any]]:
+    """Every number and array of a point, with its path."""
+    if isinstance(point, dict):
+        for key, x in point.items():  # pyright: ignore[reportUnknownVariableType]
+            yield from ((f"[{key!r}]{path}", leaf) for path, leaf in _leaves(x))
     elif isinstance(point, (list, tuple)):
         for k, x in enumerate(point):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            yield from (f"[{k}]{path}" for path in _paths(x))
+            yield from ((f"[{k}]{path}", leaf) for path, leaf in _leaves(x))
     else:
-        yield ""
+        yield "", point
+
+
+def _real(leaf: Any, name: str) -> Any:
+    """The numbers of a leaf as floats."""
+    if np.iscomplexobj(leaf):
+        raise TypeError(
+            f"gradcheck checks derivatives by real numbers, and {name} is complex: make the real and the imaginary "
+            "part arguments of their own"
+        )
+    if getattr(leaf, "shape", ()):
+        return np.asarray([number(x) for x in leaf.ravel()] if leaf.dtype == object else leaf, dtype=np.float64)
+    return number(leaf.data if isinstance(leaf, Value) else leaf)

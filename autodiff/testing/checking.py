@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from autodiff.errors import NoDerivativeError
 from autodiff.grad_mode import recording
 from autodiff.naming import describe
 from autodiff.propagation import partials_as_values, propagate
-from autodiff.testing.allowances import allowance, noise_of, path_sums, second_allowance
-from autodiff.testing.arguments import call, numbers_in, place, shaped
+from autodiff.testing.allowances import noise_of, path_sums, second_allowance
+from autodiff.testing.arguments import Layout, call, names_of, shortened
 from autodiff.testing.duals import through_duals
 from autodiff.testing.failures import wrong
-from autodiff.testing.gradients import check_gradient, check_hessian
+from autodiff.testing.gradients import GradientCheck, name_of
 from autodiff.testing.graphs import Graph
 from autodiff.testing.oracles import EPSILON, ORACLES, Estimate, central_differences
 from autodiff.testing.partials import HALF_THE_DIGITS, TINY, check_partials, check_second_partials
 from autodiff.testing.reproductions import Program, reproduction
+from autodiff.testing.subjects import Subject, Tolerance, generators_kept, refuse_chance, seeded
 from autodiff.value import Value
 
 Results = list[tuple[float, Estimate]]
@@ -46,6 +49,9 @@ def gradcheck(
     order: int = 1,
     gradient: Callable[..., Any] | None = None,
     hessian: Callable[..., Any] | None = None,
+    rtol: float | None = None,
+    atol: float = 0.0,
+    seed: int | None = None,
 ) -> Report:
     """Check the derivative of `f` at a point, and with `order=2` the second derivative too.
 
@@ -58,13 +64,19 @@ def gradcheck(
     shape of the point, or for several points a tuple of them. `f` may then be any code, on floats and arrays. With
     `hessian=h` as well, `h` gives the second derivatives as a square matrix over all numbers of all points, in order.
 
+    A derivative is right when it agrees to what the oracle claims plus `rtol` of its size plus `atol`. By default
+    `rtol` is half of the digits in which `f` computes; code that is approximate by nature (an iterative solver, an
+    adjoint of a differential equation) says by how much. `seed` seeds `random`, `numpy.random` and `torch` before
+    every call, and leaves them as they were.
+
     The oracle is the first of these that knows: the complex step, mpmath with 50 digits (if installed), dual numbers,
     central differences extrapolated to step 0. See docs/gradient-testing.md for what each claims.
 
     Raises WrongDerivativeError, an AssertionError, naming the operation and the operand whose partial is wrong, the
     point, both numbers and their ratio, with a program that reproduces it; ValueError where there is no derivative to
-    check (a kink, the edge of a domain, a number that is not finite); TypeError when `f` returns anything but one
-    number, or a gradient has another shape than the point.
+    check (a kink, the edge of a domain, a number that is not finite, a function that gives two values at one point) or
+    rounding leaves too few digits to decide; TypeError when `f` returns anything but one real number, and
+    WrongShapeError, which is one, when a gradient has another shape than the point.
 
     >>> from autodiff import Op, exp
     >>> gradcheck(lambda x, y: x * exp(-y), 2.0, 0.5, order=2).error < 1e-12
@@ -94,16 +106,16 @@ def gradcheck(
         raise TypeError("hessian= comes with gradient=: to check autodiff's own second derivatives, use order=2")
     if gradient is not None and (order == 2) != (hessian is not None):
         raise TypeError("somebody else's second derivatives need both: gradcheck(f, x, gradient=g, hessian=h, order=2)")
-    name = getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
-    shown = ", ".join(" ".join(repr(point).split()) for point in points)
-    where = f"in gradcheck of {name} at the point ({shown}{',' * (len(points) == 1)})"
-    if gradient is not None:
-        results = check_gradient(f, points, gradient, where)
-        if hessian is not None:
-            results += check_hessian(f, points, gradient, hessian, where)
-    else:
-        with recording(on=True):
-            results = _Check(f, points, order, where).results()
+    tolerance = Tolerance(rtol, atol)
+    options: dict[str, Any] = {"rtol": rtol, "atol": atol or None, "seed": seed}
+    options = {key: given for key, given in options.items() if given is not None}
+    where = f"in gradcheck of {name_of(f)} at the point ({', '.join(map(shortened, points))}{',' * (len(points) == 1)})"
+    with generators_kept(), recording(on=True):
+        if gradient is not None:
+            check = GradientCheck(Subject(f, points, where, tolerance, seed), points, options, gradient)
+            results = check.first() + (check.second(hessian) if hessian is not None else [])
+        else:
+            results = _Check(f, points, order, where, tolerance, options).results()
     return Report(
         oracle=max((truth.oracle for _, truth in results), key=ORACLES.index, default=ORACLES[0]),
         bound=max((truth.bound / max(1.0, abs(truth.value)) for _, truth in results), default=0.0),
@@ -114,11 +126,21 @@ def gradcheck(
 class _Check:
     """One check of a function that records its operations."""
 
-    def __init__(self, f: Callable[..., Any], points: Sequence[Any], order: int, where: str) -> None:
-        self.f, self.points, self.order, self.where = f, points, order, where
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        points: Sequence[Any],
+        order: int,
+        where: str,
+        tolerance: Tolerance,
+        options: dict[str, Any],
+    ) -> None:
+        self.given, self.points, self.order, self.where, self.options = f, points, order, where, options
+        self.f, self.tolerance = seeded(f, options.get("seed")), tolerance
+        self.layout = Layout(points, names_of(f, len(points)))
         self.inputs: list[Value] = []
-        self.root = call(f, points, self.inputs)
-        for i, (x, given) in enumerate(zip(self.inputs, numbers_in(points), strict=True)):
+        self.root = call(self.f, self.layout, self.inputs)
+        for i, (x, given) in enumerate(zip(self.inputs, self.layout.flat.tolist(), strict=True)):
             if x.data != given and not math.isnan(given):
                 raise ValueError(
                     f"the function changes the data of {self.which(i)} from {given!r} to {x.data!r}: what it recorded "
@@ -126,6 +148,7 @@ class _Check:
                     f"instead\n  {where}"
                 )
         self.graph = Graph(self.root)
+        refuse_chance(self.root.data, self.value(self.layout.flat), where)
 
     def results(self) -> Results:
         """Found and true derivatives, first and second."""
@@ -136,13 +159,16 @@ class _Check:
 
     def first(self) -> Results:
         """Every operation's partials, then the sum over all paths."""
-        margins = {node: check_partials(node, self.where, self.root) for node in reversed(self.graph.inner)}
+        rtol, atol = self.tolerance.rtol, self.tolerance.atol
+        rtol = HALF_THE_DIGITS if rtol is None else rtol
+        margins = {n: check_partials(n, self.where, self.root, rtol, atol) for n in reversed(self.graph.inner)}
         delta = propagate(self.root)
-        allowed = allowance(self.root, delta, margins)
+        allowed = self.rounded(delta, margins)
         noise = noise_of(delta)
         results: Results = []
         for i, x in enumerate(self.inputs):
-            found, margin = float(delta.get(x, 0.0)), allowed.get(x, 0.0) + TINY
+            found = float(delta.get(x, 0.0))
+            margin = allowed[i] + rtol * abs(found) + atol + TINY
             truth = self.graph.derivative(x)
             if truth is not None and not abs(found - truth.value) <= truth.bound + margin:
                 judge = self.graph.in_many_digits(x)  # the last word has whoever knows best
@@ -174,6 +200,24 @@ class _Check:
                 )
             results.append((found, truth))
         return results
+
+    def rounded(self, delta: Mapping[Any, float], margins: Mapping[Any, Sequence[float]]) -> list[float]:
+        """How far off the sweep may be when each partial may be by its margin: they are moved, up and down, in turns.
+
+        With the masks 0, 1, 2, 4, … any two nodes are moved alike once and apart once.
+        """
+        number = {node: k for k, node in enumerate(margins)}
+        allowed = [0.0] * len(self.inputs)
+        for mask in (0, *(1 << bit for bit in range(len(number).bit_length()))):
+
+            def partials(node: Any, mask: int = mask) -> list[float]:
+                sign = -1.0 if number[node] & mask else 1.0
+                return [p + sign * m for p, m in zip(node.partials, margins[node], strict=True)]
+
+            moved = propagate(self.root, partials=partials)
+            apart = [abs(float(moved.get(x, 0.0)) - float(delta.get(x, 0.0))) for x in self.inputs]
+            allowed = [max(largest, 8.0 * off) for largest, off in zip(allowed, apart, strict=True)]
+        return allowed
 
     def second(self) -> Results:
         """Every operation's second partials, then the whole matrix."""
@@ -210,7 +254,7 @@ class _Check:
 
     def value(self, at: Sequence[float]) -> float:
         """`f` at other inputs."""
-        return call(self.f, self.points, [], at).data
+        return call(self.f, self.layout, [], at).data
 
     def slope(self, at: Sequence[float], i: int) -> float:
         """∂f/∂input i at other inputs."""
@@ -299,7 +343,7 @@ class _Check:
     def value_and_slope(self, at: Sequence[float], i: int) -> tuple[float, float]:
         """`f` and ∂f/∂input i at other inputs, as recorded there."""
         again: list[Value] = []
-        root = call(self.f, self.points, again, at)
+        root = call(self.f, self.layout, again, at)
         return root.data, float(propagate(root).get(again[i], 0.0))
 
     def from_the_function(self, i: int, noise: float) -> Estimate | None:
@@ -309,22 +353,22 @@ class _Check:
         return dual or _differences(self.value, i, self.inputs, noise)
 
     def _on(self, at: Sequence[Any]) -> Any:
-        numbers = iter(at)
-        return self.f(*(shaped(p, lambda _: next(numbers)) for p in self.points))
+        return self.f(*self.layout.build(np.array([*at, None], dtype=object)))
 
     def which(self, i: int) -> str:
-        """Such as: input 2 of 3."""
-        return place(i, self.points)
+        """Such as: input 2 of 3 (y)."""
+        return self.layout.which(i)
 
     def _wrong(self, sentence: str, i: int, found: float, truth: Estimate) -> AssertionError:
         def last(program: Program) -> str:
             program.imported("autodiff.testing", "gradcheck")
-            arguments = [program.text(self.f), *map(program.text, self.points)]
-            return f"gradcheck({', '.join(arguments)}{', order=2' * (self.order == 2)})"
+            given = {**({"order": 2} if self.order == 2 else {}), **self.options}
+            arguments = [program.text(self.given), *map(program.text, self.points)]
+            return f"gradcheck({', '.join([*arguments, *(f'{key}={x!r}' for key, x in given.items())])})"
 
         at = f"({', '.join(repr(x.data) for x in self.inputs)})"
         return wrong(
-            sentence, operation=getattr(self.f, "name", None) or getattr(self.f, "__name__", type(self.f).__name__),
+            sentence, operation=name_of(self.given),
             operand=i + 1, at=at, point=[x.data for x in self.inputs], found=found, truth=truth, source="the sweep",
             where=self.where, reproduction=reproduction(last), root=self.root,
         )  # fmt: skip

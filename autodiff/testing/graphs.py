@@ -33,22 +33,25 @@ class Graph:
         except (ArithmeticError, ValueError):
             return math.nan
 
-    def derivative(self, leaf: Any) -> Estimate | None:
-        """∂root/∂leaf by the complex step, or else with 50 digits; None where some operation knows neither."""
-        return self.by_complex_step(leaf) or self.in_many_digits(leaf)
+    def derivative(self, way: Any) -> Estimate | None:
+        """The slope along a way by the complex step, or else with 50 digits; None where some operation knows neither."""
+        return self.by_complex_step(way) or self.in_many_digits(way)
 
-    def by_complex_step(self, leaf: Any) -> Estimate | None:
-        """∂root/∂leaf by the complex step.
+    def by_complex_step(self, way: Any) -> Estimate | None:
+        """The slope along a way by the complex step: ∂root/∂leaf for a leaf.
+
+        A way is a leaf, or a pair: the number where one is, and a function from numbers to those of the leaves.
 
         Its claim has two parts: the rounding of the last operations, and what came of all others, which is found
         by repeating the computation with every result moved by a few units in the last place, up and down.
         """
+        start, at = _started(way)
         functions: dict[Any, Any] = {node: continuation(node.op) for node in self.inner}
         if None in functions.values():
             return None
 
         def step(check: Callable[[Any, Any], Any]) -> Estimate:
-            return complex_step(lambda z: self._replayed(functions, complex, {leaf: z}, check), leaf.data)
+            return complex_step(lambda z: self._replayed(functions, complex, at(z), check), start)
 
         try:
             estimate = step(self._without_underflow)
@@ -59,12 +62,13 @@ class Graph:
         bound = estimate.bound + 8.0 * moved
         return Estimate(estimate.value, bound, estimate.oracle) if math.isfinite(bound) else None
 
-    def in_many_digits(self, leaf: Any) -> Estimate | None:
-        """∂root/∂leaf with 50 digits; None without mpmath, and where the graph holds other than rows of the table."""
+    def in_many_digits(self, way: Any) -> Estimate | None:
+        """The slope along a way with 50 digits; None without mpmath, and where other than rows of the table is recorded."""
         if not self._defined():
             return None
+        start, at = _started(way)
         try:
-            return many_digits(lambda mp, x: self._in(mp, {leaf: x}), leaf.data)
+            return many_digits(lambda mp, x: self._in(mp, at(x)), start)
         except (ArithmeticError, ValueError, TypeError):
             return None
 
@@ -122,13 +126,17 @@ class Graph:
         at: dict[Any, Any] = {}
         for node in self.order:
             if node in changed:
-                at[node] = changed[node]
+                at[node] = lift(changed[node]) if changed[node].__class__ is float else changed[node]
             elif node in functions:
                 operands = [lift(x) if x.__class__ is float else at[x] for x in node.operands]
                 at[node] = check(node, functions[node](*operands))
             else:
                 at[node] = lift(node.data)
         return at[self.root]
+
+
+def _started(way: Any) -> tuple[float, Callable[[Any], Mapping[Any, Any]]]:
+    return way if isinstance(way, tuple) else (way.data, lambda z: {way: z})  # pyright: ignore[reportUnknownVariableType]
 
 
 def _nudged(mask: int) -> Callable[[Any, Any], Any]:

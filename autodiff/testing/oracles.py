@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from autodiff.errors import NoDerivativeError
 from autodiff.ops import OPS, Op
 from autodiff.testing.continuations import continuation
@@ -37,8 +39,8 @@ class Estimate:
     oracle: str
 
 
-def complex_step(function: Callable[[complex], complex], x: float) -> Estimate:
-    """Give the derivative of a function of complex numbers at a real point.
+def complex_step(function: Callable[[complex], complex], x: float, stretch: float = 1.0) -> Estimate:
+    """Return the derivative of a function of complex numbers at a real point; `stretch` makes the step that much longer.
 
     >>> complex_step(lambda z: z * z, 3.0).value
     6.0
@@ -47,6 +49,7 @@ def complex_step(function: Callable[[complex], complex], x: float) -> Estimate:
     h = math.ldexp(1.0, max(math.frexp(x)[1] - 133, -960)) if x else 2.0**-400
     if x and abs(x) < 2.0**60 * h:
         return Estimate(math.nan, math.inf, COMPLEX_STEP)  # no step is small beside this number
+    h *= stretch
     result = function(complex(x, h))
     if underflows(result):
         return Estimate(math.nan, math.inf, COMPLEX_STEP)
@@ -87,6 +90,38 @@ def central_differences(
     uncertain = 1e3 * (noise + epsilon * abs(here))
     if all(_jumps(function, x, here, h, uncertain, abs(best.value)) for h in (best_step, 2.0**-16 * max(abs(x), 1.0))):
         raise NoDerivativeError("the slopes on the left and on the right differ: a kink")
+    return best
+
+
+def fitted(function: Callable[[float], float], x: float, noise: float = 0.0) -> Estimate | None:
+    """Return the derivative at `x` by a polynomial fitted to many values, for functions too noisy for small steps.
+
+    The bound is four standard errors of the slope, by the residuals found or a fraction of `noise`, and twice what polynomials of
+    degree 5 and 7 disagree by: as good as such a statement can be.
+
+    >>> estimate = fitted(lambda x: round(math.sin(x), 4), 0.5)
+    >>> abs(estimate.value - math.cos(0.5)) <= estimate.bound < 1e-3
+    True
+    """
+    nodes = np.cos(np.pi * (np.arange(48) + 0.5) / 48)
+    powers = np.vander(nodes, 8, increasing=True)
+    best: Estimate | None = None
+    for width in (0.5, 0.25, 0.125, 0.0625):
+        scale = width * max(1.0, abs(x))
+        values = np.array([_attempt(function, float(x + scale * t)) for t in nodes])
+        if not np.isfinite(values).all():
+            continue
+        slopes: list[float] = []
+        error = 0.0
+        for terms in (6, 8):
+            inverse = np.linalg.pinv(powers[:, :terms])
+            found = inverse @ values
+            rest = float(np.sqrt(np.sum((values - powers[:, :terms] @ found) ** 2) / (48 - terms)))
+            slopes.append(float(found[1]) / scale)
+            error = max(error, 4.0 * max(rest, noise / 16.0) * float(np.linalg.norm(inverse[1])) / scale)
+        bound = error + 2.0 * abs(slopes[0] - slopes[1])
+        if best is None or bound < best.bound:
+            best = Estimate(slopes[1], bound, DIFFERENCES)
     return best
 
 
@@ -199,21 +234,26 @@ def many_digits(function: Callable[[Any, Any], Any], x: float) -> Estimate:
     return Estimate(value, float(2 * abs(wide - narrow) + noise) + EPSILON * abs(value) + _UNDERFLOW, MANY_DIGITS)
 
 
-def complex_step_of_code(function: Callable[..., Any], x: float, differences: Estimate | None) -> Estimate | None:
+def complex_step_of_code(
+    function: Callable[..., Any], x: float, differences: Estimate | None, *nudged: Callable[..., Any]
+) -> Estimate | None:
     """The complex step through code that may not be analytic (a branch, abs, a number taken apart on the way).
 
-    It is believed where `differences` agrees with it; None elsewhere.
+    It is believed where `differences` agrees with it; None elsewhere. Steps of other lengths round otherwise, and
+    `nudged` are the function beside the point by roundings: what they disagree by is in the claim.
     """
     if differences is None:
         return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy warns where it drops the imaginary part
-            estimate = complex_step(lambda z: complex(function(z)), x)
+            functions = zip((function, *(nudged or (function, function))), (1.0, 1.37, 1.83, 1.11), strict=False)
+            estimate, *others = (complex_step(lambda z, f=f: complex(f(z)), x, s) for f, s in functions)
     except Exception:  # noqa: BLE001 # code of any kind may raise anything when a number is complex
         return None
     agree = abs(estimate.value - differences.value) <= estimate.bound + differences.bound + 1e-12 * abs(estimate.value)
-    return estimate if agree else None
+    rounded = 8.0 * max(abs(other.value - estimate.value) for other in others)
+    return Estimate(estimate.value, estimate.bound + rounded, COMPLEX_STEP) if agree else None
 
 
 def refuse_edges(op: Op, operands: Sequence[float], i: int) -> None:

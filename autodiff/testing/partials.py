@@ -32,8 +32,8 @@ HALF_THE_DIGITS = math.sqrt(EPSILON)
 TINY = 1e-290  # below this, products of partials leave the normal floats
 
 
-def check_partials(node: Any, where: str, root: Any) -> list[float]:
-    """Check every partial of a recorded node; give how far off each one may be while still right.
+def check_partials(node: Any, where: str, root: Any, rtol: float = HALF_THE_DIGITS, atol: float = 0.0) -> list[float]:
+    """Check every partial of a recorded node; return how far off each one is, or may be by rounding.
 
     Raises WrongDerivativeError naming operation and operand of a wrong partial, and ValueError where there is none to
     check: at a kink, at the edge of a domain. `where` ends the message.
@@ -53,11 +53,11 @@ def check_partials(node: Any, where: str, root: Any) -> list[float]:
         if math.isinf(truth.value) and not math.isfinite(partial):
             raise _no_derivative(node, operands, f"by operand {i + 1}: it overflows there", where)
         rounding = 2.0 * _rounding(op, operands, node.data, i) + TINY
-        margin = truth.bound + HALF_THE_DIGITS * abs(truth.value) + rounding
+        margin = truth.bound + rtol * abs(truth.value) + atol + rounding
         if not abs(partial - truth.value) <= margin:
             judge = partial_in_many_digits(op, operands, i)  # the last word has whoever knows best
             if judge is not None and abs(partial - judge.value) <= margin:
-                margins.append(margin)
+                margins.append(abs(partial - judge.value) + judge.bound + rounding)
                 continue
             others = [] if op.arity == 1 else [_estimate(op, operands, j) for j in range(len(operands))]
             raise wrong(
@@ -66,7 +66,7 @@ def check_partials(node: Any, where: str, root: Any) -> list[float]:
                 source="the rule", where=where, reproduction=_again(op, operands, wanted, 1),
                 hint=hint(partial, truth, i, others), root=root, node=node,
             )  # fmt: skip
-        margins.append(margin)
+        margins.append(abs(partial - truth.value) + truth.bound + rounding)
     return margins
 
 

@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, wraps
-from itertools import count, permutations
+from itertools import permutations
 from typing import Any
+
+import numpy as np
 
 from autodiff import functions
 from autodiff.ops import OPS, Op
-from autodiff.testing.arguments import shaped
+from autodiff.testing.arguments import Layout
 from autodiff.testing.conditioning import STEEPEST, admissible, repairs
 from autodiff.testing.sketches import sketch
 from autodiff.value import Value
@@ -275,8 +277,9 @@ def _call(node: _Node, text: Mapping[_Node, str]) -> str:
 
 def _labelled(name: str, point: Any) -> Any:
     """Values in the shape of an argument, labelled as one writes them: x, or p[3]."""
-    places = count()
-    return shaped(point, lambda x: Value(x, name if point is x else f"{name}[{next(places)}]"))
+    layout = Layout([point], [name])
+    labelled = [Value(x, layout.name(i)) for i, x in enumerate(layout.flat.tolist())]
+    return layout.build(np.array([*labelled, None], dtype=object))[0]
 
 
 @cache

@@ -1,0 +1,366 @@
+"""A function of any kind, from any library, and all that can be told of its derivatives."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import operator
+import random
+import sys
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autodiff.errors import NoDerivativeError
+from autodiff.grad_mode import recording
+from autodiff.propagation import propagate
+from autodiff.testing.allowances import noise_of
+from autodiff.testing.arguments import Layout, call, names_of, not_one_number
+from autodiff.testing.duals import through_duals
+from autodiff.testing.graphs import Graph
+from autodiff.testing.oracles import (
+    EPSILON,
+    Estimate,
+    central_differences,
+    complex_step_of_code,
+    fitted,
+    sides_differ,
+)
+from autodiff.testing.partials import TINY, refuse_edges_of
+from autodiff.value import Value
+
+_PRECISIONS = {"float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
+_KINDS: dict[type, Any] = {float: np.float64, complex: np.complex128}
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far off a right derivative may be beyond what the oracle claims: by default half of its digits."""
+
+    rtol: float | None = None
+    atol: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, tolerance in (("rtol", self.rtol), ("atol", self.atol)):
+            if tolerance is not None and not 0.0 <= tolerance < math.inf:
+                raise ValueError(f"{name} must be a number from 0 up, got {tolerance!r}")
+
+    def margin(self, truth: Estimate, epsilon: float = EPSILON) -> float:
+        """The margin of a derivative that the oracle knows, of code that computes to `epsilon`."""
+        relative = math.sqrt(epsilon) if self.rtol is None else self.rtol
+        return truth.bound + relative * abs(truth.value) + self.atol + TINY
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A way through the point along which one differentiates: the number here, and the flat vector at any number."""
+
+    start: float
+    at: Callable[[Any], Any]
+    size: float  # of the numbers that move along it, at least 1
+
+
+@contextlib.contextmanager
+def generators_kept() -> Generator[None]:
+    """Put the usual generators of random numbers back where they were."""
+    torch: Any = sys.modules.get("torch")
+    states = random.getstate(), np.random.get_state(), torch and torch.get_rng_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        if torch:
+            torch.set_rng_state(states[2])
+
+
+def seeded(f: Callable[..., Any], seed: int | None) -> Callable[..., Any]:
+    """The function with `random`, `numpy.random` and `torch` seeded before each call; with None as it is."""
+    if seed is None:
+        return f
+
+    def again(*arguments: Any) -> Any:
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        if "torch" in sys.modules:
+            sys.modules["torch"].manual_seed(seed)
+        return f(*arguments)
+
+    return again
+
+
+class Subject:
+    """A function at a point: its value, its graph if it can be recorded, and its derivatives by the best oracle."""
+
+    def __init__(
+        self, f: Callable[..., Any], points: Sequence[Any], where: str, tolerance: Tolerance, seed: int | None = None
+    ) -> None:
+        self.given, self.f, self.where, self.tolerance = f, seeded(f, seed), where, tolerance
+        self.layout = Layout([_of_numpy(point) for point in points], names_of(f, len(points)))
+        self.flat = self.layout.flat
+        self.on_values = False
+        try:
+            result = self.once()
+        except (AttributeError, TypeError):  # such as x.sin(): written for Values alone
+            self.on_values = True
+            result = self.once()
+        self.here = one_number(result)
+        if not math.isfinite(self.here):
+            raise ValueError(f"there is no derivative to check: the function is {self.here} {where}")
+        self.epsilon = _PRECISIONS.get(str(getattr(result, "dtype", "")).removeprefix("torch."), EPSILON)
+        self.same_again()
+        jitter = max((abs(y - self.here) for y in map(self._beside, self.nudges()) if math.isfinite(y)), default=0.0)
+        if not jitter:
+            self.epsilon = max(self.epsilon, self._precision())
+        self.inputs: list[Value] = []
+        self.root: Value | None = None
+        self.graph: Graph | None = None
+        self.noise = max(4.0 * self.epsilon * abs(self.here), 2.0 * jitter)  # of its values
+        self._record()
+
+    def once(self) -> Any:
+        """What the function gives at the point itself, of whose arrays it gets copies."""
+        if self.on_values:
+            return self._result(self.flat)
+        return _detached(self.f(*copy.deepcopy(self.layout.points)))
+
+    def same_again(self, *, later: bool = False) -> None:
+        """Call it at the point once more: what caches something then holds it for the point.
+
+        Raises ValueError where it gives another value than before.
+        """
+        again = one_number(self.once())
+        since = ", after calls at other points" if later else ""
+        refuse_chance(self.here, again, self.where, math.sqrt(self.epsilon), since)
+
+    def along(self, i: int) -> Line:
+        """The line along which number `i` alone moves."""
+
+        def at(z: Any) -> Any:
+            vector = self.flat.astype(_KINDS.get(type(z), object))
+            vector[i] = z
+            return vector
+
+        return Line(float(self.flat[i]), at, max(1.0, abs(float(self.flat[i]))))
+
+    def value(self, line: Line, z: float) -> float:
+        """Its value along a line; NaN where it has none, or a complex one."""
+        try:
+            with np.errstate(all="ignore"):
+                result = self._result(line.at(z))
+            return math.nan if np.iscomplexobj(result) else float(result)
+        except (ArithmeticError, ValueError, TypeError):  # TypeError: of code that met a complex number
+            return math.nan
+
+    def derivative(self, line: Line, found: float, which: str) -> Estimate:
+        """The slope along a line from the first oracle that knows; another one where that contradicts what was `found`.
+
+        The other is believed where it contradicts the first as well. Raises NoDerivativeError where nobody knows.
+        """
+        first: Estimate | None = None
+        for truth in self._oracles(line, which):
+            if truth is None:
+                continue
+            off = 0.0 if first is None else abs(first.value - truth.value) - first.bound
+            if self.is_right(found, truth) and (first is None or off > self.tolerance.margin(truth, self.epsilon)):
+                return truth
+            first = first or truth
+        if first is None:
+            raise NoDerivativeError(
+                f"no oracle can tell the derivative by {which}; {self._way_out(line)}\n  {self.where}"
+            )
+        return first
+
+    def is_right(self, found: float, truth: Estimate) -> bool:
+        """Whether a derivative is true, to what the oracle claims and the tolerance."""
+        return abs(found - truth.value) <= self.tolerance.margin(truth, self.epsilon)
+
+    def rounding(self, line: Line, truth: Estimate, *, nudged: bool = True) -> float:
+        """How far off a right derivative may be because the function's own terms are rounded.
+
+        By the noise of its values and, where that is asked for, by how far the slope itself moves beside the point by
+        some roundings.
+        """
+        moved = 0.0
+        for by in self.nudges() if nudged else ():
+            beside = Line(line.start, lambda z, by=by: line.at(z) * by, line.size)
+            with contextlib.suppress(NoDerivativeError):
+                moved = max(moved, abs(self.derivative(beside, truth.value, "").value - truth.value))
+        return max(2.0 * self.noise / line.size, 8.0 * moved)
+
+    def _oracles(self, line: Line, which: str) -> Iterator[Estimate | None]:
+        """All that know the slope, the best first.
+
+        Complex and dual numbers take one side of a branch: differences on both sides say whether that is all.
+        """
+        if self.graph:
+            at = lambda z: dict(zip(self.inputs, line.at(z).tolist(), strict=True))
+            yield self.graph.by_complex_step((line.start, at))
+            exact = self.graph.in_many_digits((line.start, at))
+            yield exact
+            if exact:
+                return
+        known: dict[float, float] = {}
+
+        def value(z: float) -> float:
+            if z not in known:
+                known[z] = self.value(line, z)
+            return known[z]
+
+        if not self.graph and sides_differ(value, line.start, self.noise, self.epsilon):
+            raise NoDerivativeError(
+                f"no oracle can tell the derivative by {which}: its slopes on the left and on the right differ there, "
+                f"or its value jumps; move the point a little\n  {self.where}"
+            )
+        differences = self.differences(value, line, self.noise)
+        if not self.graph:
+            nudged = [lambda z, by=by: self._on_complex(line.at(z) * by) for by in self.nudges()]
+            yield complex_step_of_code(lambda z: self._on_complex(line.at(z)), line.start, differences, *nudged)
+        dual = through_duals(lambda z: self._result(line.at(z)), line.start)
+        yield dual if dual and dual.bound <= 1e-3 * abs(dual.value) + self.noise else None
+        yield differences
+
+    def differences(self, function: Callable[[float], float], line: Line, noise: float) -> Estimate | None:
+        """Central differences, if they can tell three digits of the slope, or of the slopes close by."""
+        x = line.start
+        step = 0.01 * max(1.0, abs(x))
+        here, *beside = map(function, (x, x - step, x + step))
+        slopes = [abs(y - here) / step for y in beside if math.isfinite(y - here)]
+        digits = max(1e-3, math.sqrt(self.epsilon), self.tolerance.rtol or 0.0)
+        least = (1e4 if self.epsilon == EPSILON else 16.0) * (noise + self.epsilon * abs(here)) / max(1.0, abs(x))
+
+        def known(estimate: Estimate | None) -> Estimate | None:
+            enough = estimate and estimate.bound <= digits * max([abs(estimate.value), *slopes]) + least
+            return estimate if enough else None
+
+        try:
+            estimate = known(central_differences(function, x, noise, self.epsilon))
+        except NoDerivativeError:
+            if self.epsilon == EPSILON:
+                return None
+            estimate = None  # in half precision there are too few steps
+        return estimate or known(fitted(function, x, noise))
+
+    def _result(self, vector: Any) -> Any:
+        if self.on_values and vector.dtype == np.float64:
+            vector = np.array([*map(Value, vector.tolist()), None], dtype=object)
+        return _detached(self.f(*self.layout.build(vector)))
+
+    def _on_complex(self, vector: Any) -> complex:
+        """Its value on complex numbers, which many functions cannot take."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy warns where it drops the imaginary part
+            return complex(self._result(vector))
+
+    def _way_out(self, line: Line) -> str:
+        try:
+            self._on_complex(line.at(complex(line.start, 2.0**-400)))
+        except Exception:  # noqa: BLE001 # code of any kind may raise anything when a number is complex
+            if not self.on_values:
+                return (
+                    "its values are too rough for differences, and complex numbers, which would know better, are kept "
+                    "out by something such as float(...), math or float32 in it: compute with NumPy throughout, "
+                    "or move the point"
+                )
+        return "its values are too rough for differences: move the point"
+
+    def _record(self) -> None:
+        """Run it on Values, if it can: then its graph is known, as long as it is the same function."""
+        inputs: list[Value] = []
+        try:
+            with recording(on=True):
+                root = call(self.f, self.layout, inputs)
+        except Exception:  # noqa: BLE001 # code of another library may raise anything when it meets a Value
+            return
+        graph = Graph(root)
+        noise = noise_of(propagate(root))
+        for sign in (1.0, -1.0):
+            for v in self.directions(2):
+                if not any(self._follows(graph, inputs, self.flat + sign * h * v, noise) for h in (2.0**-10, 2.0**-24)):
+                    return
+        for node in graph.inner:
+            refuse_edges_of(node, self.where)
+        self.root, self.inputs, self.graph = root, inputs, graph
+        self.noise = max(4.0 * self.epsilon * abs(self.here), noise)
+
+    def directions(self, count: int) -> Iterator[Any]:
+        """Random directions, the same ones every time: every number moves by about its size, at least 1."""
+        draw = np.random.default_rng(1986)
+        for _ in range(count):
+            signs = draw.choice([-1.0, 1.0], len(self.flat))
+            yield signs * draw.uniform(0.5, 1.0, len(self.flat)) * np.maximum(1.0, np.abs(self.flat))
+
+    def nudges(self) -> Iterator[Any]:
+        """Factors that move every number by two roundings, up or down."""
+        yield from (1.0 + 2.0 * EPSILON * np.sign(v) for v in self.directions(3))
+
+    def _follows(self, graph: Graph, inputs: Sequence[Value], vector: Any, noise: float) -> bool:
+        """Whether a graph gives what the function does at other numbers; outside the domain both must be."""
+        own = self.value(Line(0.0, lambda _: vector, 1.0), 0.0)
+        recorded = graph.at(dict(zip(inputs, vector.tolist(), strict=True)))
+        nowhere = math.isnan(own) and math.isnan(recorded)
+        return nowhere or abs(own - recorded) <= 16.0 * (noise + self.epsilon * abs(own))
+
+    def _beside(self, by: Any) -> float:
+        """Its value when every number is multiplied by its own factor."""
+        return self.value(Line(0.0, lambda _: self.flat * by, 1.0), 0.0)
+
+    def _precision(self) -> float:
+        """How fine its values close by are: those of single or half precision have few bits, and use all of them."""
+        steps = (-0.0271828, -0.0141421, 0.0173205, 0.0314159)
+        lines = [self.along(i) for i in range(min(3, len(self.flat)))]
+        values = {
+            y for line in lines for h in steps if math.isfinite(y := self.value(line, line.start + h * line.size))
+        }
+        bits = max((math.frexp(y)[0].as_integer_ratio()[1].bit_length() - 1 for y in values if y), default=0)
+        return 2.0 ** (1 - bits) if len(values) > 3 and 7 <= bits <= 24 else EPSILON
+
+
+def refuse_chance(here: float, again: float, where: str, rtol: float = 1e-8, since: str = "") -> None:
+    """Raise ValueError where a function gave two values at one point."""
+    if not (abs(again - here) <= rtol * abs(here) or (math.isnan(here) and math.isnan(again)) or again == here):
+        raise ValueError(
+            f"the function gives different values at one point: {here!r} and then {again!r}{since}, so it has no "
+            "derivative to check; fix the seed of what is random in it (seed=0 seeds random, numpy.random and torch "
+            f"before every call), and what it keeps between calls\n  {where}"
+        )
+
+
+def one_number(result: Any) -> float:
+    """The real number that a function returned."""
+    try:
+        array = None if isinstance(result, (list, tuple, dict, str)) else np.asarray(result)
+        if array is not None and array.size == 1 and not np.iscomplexobj(array):
+            return float(array.ravel()[0])
+    except (TypeError, ValueError):
+        pass
+    raise not_one_number(result)
+
+
+def _of_numpy(point: Any) -> Any:
+    """A point of another library as an array of NumPy; any other as it is."""
+    if isinstance(point, dict):
+        return {key: _of_numpy(x) for key, x in point.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(point, (list, tuple)):
+        items: list[Any] = [*point]
+        arrays = [_of_numpy(x) for x in items]
+        return point if all(map(operator.is_, items, arrays)) else arrays  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(point, (np.ndarray, np.generic, Value)) or not hasattr(point, "shape"):
+        return point  # pyright: ignore[reportUnknownVariableType]
+    try:
+        array = np.asarray(_detached(point))
+        array = array if np.iscomplexobj(array) else array.astype(np.float64)
+    except Exception as error:  # noqa: BLE001 # another library's object may raise anything
+        raise TypeError(f"a point cannot be a {type(point).__name__} ({error}): give a NumPy array") from None
+    return array if array.ndim else float(array)
+
+
+def _detached(x: Any) -> Any:
+    """The number of a Value, a tensor of PyTorch without its graph, anything else as it is."""
+    if isinstance(x, Value):
+        return x.data
+    return x.detach() if hasattr(x, "detach") else x

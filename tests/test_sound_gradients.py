@@ -1,0 +1,315 @@
+"""`gradcheck` never passes a gradient that is wrong, never accuses one that is right, and says so where nobody can tell."""
+
+import cmath
+import math
+
+import numpy as np
+import pytest
+
+from autodiff import Op, Value, cos, grad, sin
+from autodiff.testing import WrongDerivativeError, gradcheck
+
+integrate = pytest.importorskip("scipy.integrate", reason="SciPy is installed in continuous integration")
+
+
+def momentum(rate):
+    w, v = 1.0, 0.0
+    for _ in range(50):
+        v = 0.9 * v - rate * (4.0 * w - 1.0)
+        w = w + v
+    return (2.0 * w - 0.5) ** 2
+
+
+def layers(x):
+    for _ in range(40):
+        x = np.tanh(1.05 * x + 0.01)
+    return x
+
+
+def lorenz(s):
+    x, y, z = 1.0, 1.0, 1.0
+    for _ in range(200):
+        x, y, z = x + 0.01 * s * (y - x), y + 0.01 * (x * (28.0 - z) - y), z + 0.01 * (x * y - 8.0 / 3.0 * z)
+    return x
+
+
+def newton(a):
+    x = 1.0
+    for _ in range(30):
+        x = 0.5 * (x + a / x)
+    return x
+
+
+DEEP = [(momentum, 0.1), (layers, 0.3), (lorenz, 10.0), (newton, 7.0)]
+
+
+@pytest.mark.parametrize(("f", "x"), DEEP, ids=["momentum", "tanh", "Lorenz", "Newton"])
+@pytest.mark.parametrize("plain", [False, True], ids=["recorded", "floats alone"])
+def test_depth_makes_no_tolerance_vacuous(f, x, plain):
+    """However many steps, a gradient that is off in the sixth digit, of the wrong sign or 0 does not pass (complex step knows)."""
+    truth = f(complex(x, 1e-30)).imag / 1e-30
+    right = grad(f)(x)
+    assert right == pytest.approx(truth, rel=1e-9)
+    checked = (lambda x: float(f(float(x)))) if plain else f
+    gradcheck(checked, x, gradient=lambda _: right)
+    for wrong in (0.0, -right, right + 1e-3, *(() if plain else (right * (1.0 + 1e-6),))):  # differences claim less
+        with pytest.raises((WrongDerivativeError, ValueError)):
+            gradcheck(checked, x, gradient=lambda _, wrong=wrong: wrong)
+    if not plain:
+        gradcheck(f, x)
+
+
+def test_a_path_that_a_deep_sweep_loses_is_found(monkeypatch):
+    """The recorded check has no tolerance that grows with depth either."""
+    from autodiff.testing import checking
+
+    honest = checking.propagate
+    monkeypatch.setattr(
+        checking, "propagate", lambda root, **o: {x: (1.0 + 1e-6) * d for x, d in honest(root, **o).items()}
+    )
+    with pytest.raises(WrongDerivativeError, match="lost or doubled a path"):
+        gradcheck(momentum, 0.1)
+
+
+class Affine:
+    """A layer as frameworks write it: what forward keeps, backward reads."""
+
+    def forward(self, x):
+        self.x = x
+        self.out = np.tanh(x)
+        return np.sum(self.out**2)
+
+    def backward(self):
+        return 2.0 * self.out * (1.0 - self.out**2)
+
+
+def test_a_backward_pass_reads_what_forward_kept_for_the_point():
+    """`f` is called at the point just before the gradient, and last of all: the layer is left as it was."""
+    layer, x = Affine(), np.array([0.3, -0.7, 1.1])
+    gradcheck(layer.forward, x, gradient=lambda _: layer.backward())
+    assert layer.x.tolist() == x.tolist()
+    with pytest.raises(WrongDerivativeError):
+        gradcheck(layer.forward, x, gradient=lambda _: layer.backward() * 1.001)
+
+
+def test_a_gradient_that_ran_before_the_check_does_not_spoil_it():
+    """What another point left in the layer is overwritten."""
+    layer = Affine()
+    layer.forward(np.array([5.0, 5.0]))
+    gradcheck(lambda x: layer.forward(x), np.array([0.5, 0.6]), gradient=lambda _: layer.backward())
+
+
+class Dropout:
+    def __init__(self, draw):
+        self.draw = draw
+
+    def forward(self, x):
+        self.mask = (self.draw(x.shape) > 0.5) / 0.5
+        return np.sum(self.mask * x**2)
+
+    def backward(self, x):
+        return 2.0 * self.mask * x
+
+
+def test_a_function_of_chance_is_told_so_and_not_accused():
+    """Two values at one point: a ValueError that says what to do, with a gradient that is right for its own mask."""
+    layer = Dropout(np.random.default_rng(0).random)
+    with pytest.raises(ValueError, match=r"gives different values at one point: .* and then .*; fix the seed"):
+        gradcheck(layer.forward, np.arange(1.0, 9.0), gradient=layer.backward)
+    noisy = lambda x: x * float(np.random.default_rng().normal())
+    with pytest.raises(ValueError, match="gives different values at one point"):
+        gradcheck(noisy, 2.0)
+
+
+def test_a_function_that_remembers_is_told_so():
+    """One that returns something else after it was called elsewhere has no derivative to check."""
+    seen = []
+
+    def f(x):
+        seen.append(float(np.sum(x)))
+        return np.sum(x**2) + 0.1 * (len(set(seen)) - 1)
+
+    with pytest.raises(ValueError, match="gives different values at one point"):
+        gradcheck(lambda x: f(x.astype(float)), np.array([1.0, 2.0]), gradient=lambda x: 2.0 * x)
+
+
+@pytest.mark.parametrize("library", ["numpy", "random", "torch"])
+def test_a_seed_makes_chance_repeat_and_is_put_back(library):
+    """The usual generators are seeded before every call, and go on afterwards as if nothing had been."""
+    module = pytest.importorskip(library)
+    if library == "random":
+        draw = lambda shape: np.array([module.random() for _ in range(shape[0])])
+    else:
+        draw = lambda shape: np.asarray(module.random.rand(*shape) if library == "numpy" else module.rand(*shape))
+    layer, x = Dropout(draw), np.arange(1.0, 9.0)
+    draw(x.shape)
+    state = {"numpy": lambda: np.random.get_state()[1].tolist(), "random": lambda: module.getstate(),
+             "torch": lambda: module.get_rng_state().tolist()}[library]  # fmt: skip
+    before = state()
+    gradcheck(layer.forward, x, gradient=layer.backward, seed=3)
+    with pytest.raises(WrongDerivativeError) as caught:
+        gradcheck(layer.forward, x, gradient=lambda x: layer.mask * x, seed=3)
+    assert state() == before
+    assert "seed=3" in caught.value.reproduction
+
+
+@pytest.mark.parametrize("n", [2, 5, 16])
+def test_rounding_residue_is_not_single_precision(n):
+    """Σ(x - mean x) is 0 but for roundings: 0 is its gradient, 10⁻³ is not."""
+    f = lambda x: np.sum(x - np.mean(x))
+    x = np.linspace(0.1, 1.0, n)
+    gradcheck(f, x, gradient=lambda x: 0.0 * x)
+    for wrong in (1e-3, -1e-6, 1e-9):
+        for g in (f, lambda x: float(f(x.astype(float)))):
+            with pytest.raises((WrongDerivativeError, ValueError)):
+                gradcheck(g, x, gradient=lambda x, wrong=wrong: wrong + 0.0 * x)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "gradient", "said"),
+    [
+        (lambda x: np.sum(x), np.array([1.0 + 2.0j]), lambda x: 1.0 + 0.0 * x, "x is complex: make the real and the imaginary part"),
+        (lambda z: abs(z) ** 2, 1.0 + 2.0j, lambda z: 2.0 * z, "z is complex"),
+        (lambda x: np.sum(x**2), np.array([1.0, 2.0]), lambda x: 2.0 * x + 0.1j, "gave complex numbers by x: .* its real part"),
+        (lambda x, y: x * y, (1.0, 2.0), lambda x, y: (y, x + 0.5j), "gave complex numbers by y"),
+        (lambda x: np.sum(x) * (1.0 + 1.0j), np.array([1.0]), lambda x: x, "ONE number, got a complex number: return its real"),
+        (lambda x: cmath.exp(1j * x), 0.5, lambda x: 0.0, "ONE number, got a complex number"),
+    ],
+)  # fmt: skip
+def test_complex_numbers_are_refused_in_words(f, x, gradient, said):
+    """As input, as value, as gradient: none loses its imaginary part on the way."""
+    with pytest.raises(TypeError, match=said):
+        gradcheck(f, *(x if isinstance(x, tuple) else (x,)), gradient=gradient)
+
+
+@pytest.mark.parametrize(
+    ("x", "gradient", "said"),
+    [
+        (np.ones((2, 3)), lambda w: 2.0 * w.T, r"\(3, 2\) where w has \(2, 3\); the one is the other transposed"),
+        (np.ones((2, 3)), lambda w: 2.0 * w.ravel(), r"\(6,\) where w has \(2, 3\)"),
+        (np.ones(3), lambda w: 2.0 * w[None], r"\(1, 3\) where w has \(3,\); axes of length 1"),
+        (np.ones((1, 3)), lambda w: 2.0 * w[0], r"\(3,\) where w has \(1, 3\)"),
+        (np.ones((2, 3)), lambda w: (2.0 * w).tolist()[0], r"\(3,\) where w has \(2, 3\)"),
+        (np.ones((2, 2, 3)), lambda w: 2.0 * w.transpose(1, 2, 0), r"\(2, 3, 2\) where w has \(2, 2, 3\)"),
+        (np.ones(4), lambda w: 2.0, r"\(\) where w has \(4,\)"),
+    ],
+)  # fmt: skip
+def test_a_gradient_of_another_shape_is_told_so(x, gradient, said):
+    """Though flattened it fits; it is a TypeError, and a wrong derivative with a program that shows it again."""
+    with pytest.raises(WrongDerivativeError, match=said) as caught:
+        gradcheck(lambda w: np.sum(w**2), x, gradient=gradient)
+    assert isinstance(caught.value, TypeError)
+    with pytest.raises(TypeError, match=said):
+        exec(caught.value.reproduction, {"np": np})
+
+
+def test_shapes_that_mean_the_same_are_taken():
+    """Nested lists, one number in a box, a tuple of one."""
+    f = lambda w: np.sum(w**2)
+    gradcheck(f, np.ones((2, 2)), gradient=lambda w: (2.0 * w).tolist())
+    gradcheck(f, np.ones((2, 2)), gradient=lambda w: (2.0 * w,))
+    gradcheck(lambda x: x * x, 3.0, gradient=lambda x: np.array([2.0 * x]))
+    gradcheck(f, np.array([3.0]), gradient=lambda w: 6.0)
+
+
+def test_points_are_dicts_and_nests():
+    """A gradient has the nest of its point, and a missing key is named."""
+    f = lambda net, x: np.sum(np.tanh(net["W"] @ x + net["b"][0]))
+
+    def gradient(net, x):
+        slope = 1.0 - np.tanh(net["W"] @ x + net["b"][0]) ** 2
+        return {"W": np.outer(slope, x), "b": [slope]}, net["W"].T @ slope
+
+    net = {"W": np.array([[0.5, -1.0], [0.25, 2.0]]), "b": [np.array([0.1, -0.2])]}
+    gradcheck(f, net, np.array([0.3, 0.6]), gradient=gradient)
+    gradcheck(f, net, np.array([0.3, 0.6]))
+    with pytest.raises(WrongDerivativeError, match=r"net\['b'\]\[0\]"):
+        gradcheck(
+            f,
+            net,
+            np.array([0.3, 0.6]),
+            gradient=lambda n, x: (gradient(n, x)[0] | {"b": [n["b"][0]]}, gradient(n, x)[1]),
+        )
+    with pytest.raises(TypeError, match=r"a dict with the keys of the point, \['W', 'b'\]"):
+        gradcheck(f, net, np.array([0.3, 0.6]), gradient=lambda n, x: ({"W": n["W"]}, x))
+
+
+def adjoint(tolerance):
+    def f(k):
+        return integrate.solve_ivp(lambda t, y: -k * y, (0, 1), [1.0], rtol=tolerance, atol=1e-9).y[0, -1]
+
+    return f
+
+
+def test_code_that_is_approximate_says_by_how_much():
+    """A solver's own derivative is not the closed form to eight digits; to three it is, and 1 in 100 is still found."""
+    right = lambda k: -math.exp(-k)
+    with pytest.raises(WrongDerivativeError):
+        gradcheck(adjoint(1e-4), 1.3, gradient=right)
+    gradcheck(adjoint(1e-4), 1.3, gradient=right, rtol=1e-3)
+    with pytest.raises(WrongDerivativeError, match="0.98") as caught:
+        gradcheck(adjoint(1e-4), 1.3, gradient=lambda k: 0.98 * right(k), rtol=1e-3)
+    assert "rtol=0.001" in caught.value.reproduction
+    gradcheck(lambda x: 1e-6 * np.sum(x), np.ones(3), gradient=lambda x: 0.0 * x, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "rtol"), [(np.float32, None), (np.float16, 0.1)])
+def test_low_precision_is_checked_to_half_of_its_own_digits(kind, rtol):
+    """Inside a function that hands on doubles, and as the type of its value; of half precision few digits are left."""
+    inside = lambda x: float(np.sum(np.sin(x.astype(kind)) * np.arange(1, 4).astype(kind)))
+    for f in (inside, lambda x: kind(inside(x))):
+        for x in np.random.default_rng(0).uniform(-1.0, 1.0, (5, 3)):
+            right = np.cos(x) * np.arange(1, 4)
+            gradcheck(f, x, gradient=lambda _, right=right: right, rtol=rtol)
+            with pytest.raises(WrongDerivativeError):
+                gradcheck(f, x, gradient=lambda _, right=right: 1.4 * right, rtol=rtol)
+
+
+def test_the_tolerance_is_for_rules_of_one_s_own_too():
+    """A partial that is right to six digits passes where that is asked for."""
+    rough = Op("rough", "r", math.sin, np.sin, (lambda a, r: cos(a) * (1.0 + 1e-6),))
+    with pytest.raises(WrongDerivativeError, match="rough: its partial by operand 1 is wrong"):
+        gradcheck(lambda x: rough(x) * x, 0.5)
+    gradcheck(lambda x: rough(x) * x, 0.5, rtol=1e-5)
+    with pytest.raises(ValueError, match="rtol must be a number from 0 up, got -1"):
+        gradcheck(sin, 0.5, rtol=-1)
+    with pytest.raises(ValueError, match="atol must be a number from 0 up, got nan"):
+        gradcheck(sin, 0.5, atol=math.nan)
+
+
+def test_what_shuts_out_the_complex_step_is_named():
+    """Values too rough for differences, and `float(...)` around them: moving the point would not help."""
+    rough = lambda x: float(math.sin(x) + 1e-3 * math.sin(1e9 * x))
+    with pytest.raises(ValueError, match=r"kept out by something such as float\(\.\.\.\), math or float32"):
+        gradcheck(rough, 0.5, gradient=lambda x: math.cos(x))
+
+
+def test_a_gradient_at_the_optimum_is_right():
+    """Where residuals cancel, a right gradient has few digits, and the oracle's claim knows that."""
+    A = np.random.default_rng(1).normal(size=(6, 3))
+    best = np.array([1.0, 2.0, 3.0])
+    f = lambda x: np.sum((A @ x - A @ best) ** 2)
+    gradient = lambda x: 2.0 * A.T @ (A @ x - A @ best)
+    for off in (1e-9, 1e-7, 1e-5):
+        x = best + off * np.array([0.3, 0.5, -0.7])
+        gradcheck(f, x, gradient=gradient)
+        with pytest.raises(WrongDerivativeError):
+            gradcheck(f, x, gradient=lambda x: 0.99 * gradient(x))
+
+
+def test_a_saturated_entry_among_others_is_right():
+    """softmax − y at a sample that is learnt: 1 − p has a rounding of 1, which its neighbours dwarf."""
+    y = np.array([1.0, 0.0, 0.0, 0.0])
+
+    def loss(z):
+        return np.log(np.sum(np.exp(z))) - z @ y
+
+    z = np.array([25.0, 1.0, 1.5, 24.0])
+    gradcheck(loss, z, gradient=lambda z: np.exp(z) / np.sum(np.exp(z)) - y)
+
+
+def test_a_value_of_the_function_may_be_a_constant():
+    """Of Values or of floats."""
+    gradcheck(lambda x: Value(3.0), 1.0, gradient=lambda x: 0.0)
+    with pytest.raises(WrongDerivativeError):
+        gradcheck(lambda x: 3.0, 1.0, gradient=lambda x: 1e-6)
