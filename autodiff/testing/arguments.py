@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from autodiff import nests
 from autodiff.domains import number
 from autodiff.value import Value
 
@@ -17,13 +18,13 @@ _LONGEST = 60  # characters of a point in a message
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A number or an array among the arguments: where it is, as messages write it, its shape and its place in `flat`.
+    """A number or an array among the arguments: what messages call it, its shape and its place in the flat vector.
 
     The shape of a plain number is None.
     """
 
     argument: int
-    path: str
+    name: str
     shape: tuple[int, ...] | None
     start: int
 
@@ -47,7 +48,7 @@ class Leaf:
 class Layout:
     """Where every number of some points lies in one flat vector, and what messages call it.
 
-    Points are numbers, arrays, and lists, tuples and dicts of them. Raises TypeError for anything else.
+    Points are numbers, arrays, and nests of them (lists, dicts, dataclasses, …). Raises TypeError for anything else.
 
     >>> layout = Layout([{"W": np.ones((2, 1)), "b": 0.5}], ["net"])
     >>> layout.flat.tolist(), layout.name(1)
@@ -55,37 +56,28 @@ class Layout:
     """
 
     def __init__(self, points: Sequence[Any], names: Sequence[str] = ()) -> None:
-        self.points = points
+        self.points = list(points)
         self.names = list(names) if len(names) == len(points) else [f"argument {n + 1}" for n in range(len(points))]
         self.leaves: list[Leaf] = []
         pieces: list[Any] = [np.zeros(0)]
         start = 0
-        for n, point in enumerate(points):
-            for path, leaf in _leaves(point):
-                self.leaves.append(Leaf(n, path, getattr(leaf, "shape", ()) or None, start))
-                pieces.append(np.ravel(_real(leaf, self.names[n] + path)))
+        for n, (point, called) in enumerate(zip(points, self.names, strict=True)):
+            for name, leaf in nests.leaves(point, called):
+                self.leaves.append(Leaf(n, name, getattr(leaf, "shape", ()) or None, start))
+                pieces.append(np.ravel(_real(leaf, name)))
                 start += self.leaves[-1].size
         self.flat: Any = np.concatenate(pieces)
 
     def build(self, numbers: Any) -> list[Any]:
-        """The arguments with the numbers of a flat vector, of any type, in place of their own.
+        """The arguments with the numbers of a flat vector, of any type, in place of their own; arrays have its type."""
 
-        Arrays have the vector's type; lists stay lists, dicts stay dicts.
-        """
-        leaves = iter(self.leaves)
-
-        def built(point: Any) -> Any:
-            if isinstance(point, dict):
-                return {key: built(x) for key, x in point.items()}  # pyright: ignore[reportUnknownVariableType]
-            if isinstance(point, (list, tuple)):
-                return [built(x) for x in point]  # pyright: ignore[reportUnknownVariableType]
-            leaf = next(leaves)
+        def part(leaf: Leaf) -> Any:
             if leaf.shape:
                 return numbers[leaf.place].reshape(leaf.shape)
-            x = numbers[leaf.start]
-            return x.item() if isinstance(x, np.generic) else x
+            x: Any = numbers[leaf.start]
+            return x.item() if isinstance(x, np.generic) else x  # pyright: ignore[reportUnknownVariableType]
 
-        return [built(point) for point in self.points]
+        return nests.replace(self.points, map(part, self.leaves))
 
     def leaf(self, i: int) -> Leaf:
         """The leaf that number `i` belongs to."""
@@ -94,12 +86,13 @@ class Layout:
     def name(self, i: int) -> str:
         """Number `i` as one writes it: `W[0, 1]`."""
         leaf = self.leaf(i)
-        return f"{self.names[leaf.argument]}{leaf.path}{leaf.index(i)}"
+        return f"{leaf.name}{leaf.index(i)}"
 
     def which(self, i: int) -> str:
         """Number `i` as messages call it: "input 2 of 3"; inside something "input 2 of 6 (W[0, 1])"."""
         leaf = self.leaf(i)
-        return f"input {i + 1} of {len(self.flat)}" + (f" ({self.name(i)})" if leaf.shape or leaf.path else "")
+        inside = f" ({self.name(i)})" if leaf.shape or leaf.name != self.names[leaf.argument] else ""
+        return f"input {i + 1} of {len(self.flat)}{inside}"
 
     def shown(self) -> str:
         """The points as messages show them, a few numbers of each."""
@@ -118,12 +111,13 @@ def names_of(f: Callable[..., Any], count: int) -> list[str]:
 
 def shortened(x: Any) -> str:
     """A point on one line, with a few of its numbers only where it is long."""
+    array: Any = x
     text = " ".join(repr(x).split())
     if len(text) <= _LONGEST:
         return text
     if isinstance(x, np.ndarray):
-        few = np.array2string(x, threshold=0, edgeitems=1, precision=4, separator=", ").split()
-        return f"array({' '.join(few)}, shape {' × '.join(map(str, x.shape))})"
+        few = np.array2string(array, threshold=0, edgeitems=1, precision=4, separator=", ").split()
+        return f"array({' '.join(few)}, shape {' × '.join(map(str, array.shape))})"
     return f"{text[:_LONGEST]}…"
 
 
@@ -133,7 +127,9 @@ def shaped(point: Any, element: Callable[[Any], Any]) -> Any:
     return layout.build(np.array([*map(element, layout.flat.tolist()), None], dtype=object))[0]
 
 
-def call(f: Callable[..., Any], points: Sequence[Any], inputs: list[Value], at: Sequence[float] | None = None) -> Value:
+def call(
+    f: Callable[..., Any], points: Layout | Sequence[Any], inputs: list[Value], at: Sequence[float] | None = None
+) -> Value:
     """Call `f` on Values shaped as the points, which are collected in `inputs`; `at` replaces their numbers."""
     layout = points if isinstance(points, Layout) else Layout(points)
     values = np.array([*(Value(x) for x in (layout.flat.tolist() if at is None else at)), None], dtype=object)
@@ -161,18 +157,6 @@ def not_one_number(result: Any) -> TypeError:
 def numbers_in(points: Sequence[Any]) -> list[float]:
     """All numbers of all points, in order."""
     return Layout(points).flat.tolist()
-
-
-def _leaves(point: Any) -> Iterator[tuple[str, Any]]:
-    """Every number and array of a point, with its path."""
-    if isinstance(point, dict):
-        for key, x in point.items():  # pyright: ignore[reportUnknownVariableType]
-            yield from ((f"[{key!r}]{path}", leaf) for path, leaf in _leaves(x))
-    elif isinstance(point, (list, tuple)):
-        for k, x in enumerate(point):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            yield from ((f"[{k}]{path}", leaf) for path, leaf in _leaves(x))
-    else:
-        yield "", point
 
 
 def _real(leaf: Any, name: str) -> Any:

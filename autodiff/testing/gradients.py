@@ -1,5 +1,7 @@
 """The check of somebody else's gradient: any code, from any library, against the best oracle its function allows."""
 
+# Gradients of any library, nested and shaped in any way, so there are no types to give:
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import copy
@@ -8,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff import nests
 from autodiff.errors import NoDerivativeError, WrongShapeError
 from autodiff.testing.arguments import Leaf
 from autodiff.testing.blame import explanations
@@ -60,10 +63,10 @@ class GradientCheck:
                 wrong.append(i)
                 continue
             refused = refused or ValueError(
-                f"the derivative by {self.layout.which(i)} is not decidable here, because the rounding of the function's "
-                f"own terms (± {rounding:.0e}) leaves fewer than half of its digits: it is {truth.value!r}, got "
-                f"{float(number)!r}; move the point, write function and gradient so that less cancels, or give an "
-                f"atol\n  {self.where}"
+                f"the derivative by {self.layout.which(i)} is not decidable here, because the rounding of the "
+                f"function's own terms (± {rounding:.0e}) leaves fewer than half of its digits: it is {truth.value!r}, "
+                f"got {number!r}; move the point, write function and gradient so that less cancels, or give an atol\n"
+                f"  {self.where}"
             )
         if wrong:
             raise self._wrong(found, truths, wrong)
@@ -94,7 +97,7 @@ class GradientCheck:
                 both = f"{self.layout.which(i)} and {self.layout.which(j)}"
                 raise wrong(
                     f"{name}: its second derivative by {both} is wrong",
-                    operation=name, operand=i + 1, at=self.layout.shown(), point=self.layout.flat.tolist(),
+                    operation=name, operand=i + 1, at=f"({self.layout.shown()})", point=self.layout.flat.tolist(),
                     found=float(number), truth=truth, source=name, where=self.where, root=subject.root,
                     reproduction=self._again(hessian=hessian, order=2),
                 )  # fmt: skip
@@ -126,44 +129,42 @@ class GradientCheck:
         """
         names, points = self.layout.names, self.layout.points
         parts: Any = given
-        if len(points) == 1 and not (isinstance(given, tuple) and len(given) == 1):  # pyright: ignore[reportUnknownArgumentType]
+        if len(points) == 1 and not (isinstance(given, tuple) and len(given) == 1):
             parts = (given,)
         if given is None:
             raise TypeError(f"the gradient returned None: does {self.name} end without a return?")
-        if not isinstance(parts, (tuple, list)) or len(parts) != len(points):  # pyright: ignore[reportUnknownArgumentType]
-            kind = f"{len(parts)} parts" if isinstance(parts, (tuple, list)) else type(given).__name__  # pyright: ignore[reportUnknownArgumentType]
+        if not isinstance(parts, (tuple, list)) or len(parts) != len(points):
+            kind = f"{len(parts)} parts" if isinstance(parts, (tuple, list)) else type(given).__name__
             raise TypeError(
                 f"{self.name} must give the derivatives by all arguments ({', '.join(names)}), got {kind}: "
                 f"for {len(points)} points, give a tuple of as many"
             )
         leaves = iter(self.layout.leaves)
-        pieces = [x for point, part in zip(points, parts, strict=True) for x in self._matched(point, part, leaves)]
-        return np.concatenate([np.zeros(0), *map(np.ravel, pieces)])
+        matched = (self._matched(*each, leaves) for each in zip(points, parts, names, strict=True))
+        return np.concatenate([np.zeros(0), *(np.ravel(numbers) for part in matched for numbers in part)])
 
-    def _matched(self, point: Any, part: Any, leaves: Iterator[Leaf]) -> Iterator[Any]:
+    def _matched(self, point: Any, part: Any, name: str, leaves: Iterator[Leaf]) -> Iterator[Any]:
         """The numbers of one part, whose nest and shapes must be those of the point."""
-        if isinstance(point, dict):
-            if not isinstance(part, dict) or part.keys() != point.keys():
-                got = sorted(map(repr, part)) if isinstance(part, dict) else type(part).__name__
-                raise TypeError(f"{self.name} must give a dict with the keys of the point, {list(point)}: got {got}")
-            for key, x in point.items():
-                yield from self._matched(x, part[key], leaves)
-        elif isinstance(point, (list, tuple)):
-            items = part if isinstance(part, (list, tuple)) else _real(part, self.name, "")
-            if np.ndim(items) == 0 or len(items) != len(point):
-                count = len(items) if np.ndim(items) else 1
-                raise TypeError(f"{self.name} gave {count} derivatives by a sequence of {len(point)}: one each")
-            for x, each in zip(point, items, strict=True):
-                yield from self._matched(x, each, leaves)
-        else:
-            leaf = next(leaves)
-            name = f"{self.layout.names[leaf.argument]}{leaf.path}"
-            if part is None:
-                raise TypeError(f"the gradient returned None by {name}: give 0.0 where there is no slope")
-            numbers = _real(part, self.name, f" by {name}")
-            if numbers.shape != (leaf.shape or ()) and not numbers.size == leaf.size == 1:
-                raise self._of_another_shape(name, numbers.shape, leaf)
-            yield numbers
+        held = nests.entries(point)
+        if held is not None and part is not None:
+            given = dict(
+                nests.entries(part) or [(f"[{k}]", x) for k, x in enumerate(_real(part, self.name, f" by {name}"))]
+            )
+            if given.keys() != dict(held).keys():
+                raise TypeError(
+                    f"{self.name} must give the derivatives by {name} in the nest of the point, which holds "
+                    f"{', '.join(key for key, _ in held)}: got {', '.join(given)}"
+                )
+            for key, x in held:
+                yield from self._matched(x, given[key], name + key, leaves)
+            return
+        leaf = next(leaves)
+        if part is None:
+            raise TypeError(f"the gradient returned None by {name}: give 0.0 where there is no slope")
+        numbers = _real(part, self.name, f" by {name}")
+        if numbers.shape != (leaf.shape or ()) and not numbers.size == leaf.size == 1:
+            raise self._of_another_shape(name, numbers.shape, leaf)
+        yield numbers
 
     def _of_another_shape(self, name: str, shape: tuple[int, ...], leaf: Leaf) -> WrongShapeError:
         right = leaf.shape or ()
@@ -182,8 +183,8 @@ class GradientCheck:
         others = [t.value if t else float("nan") for t in truths]
         return wrong(
             f"{self.name}: its derivative by {self.layout.which(i)} is wrong",
-            operation=self.name, operand=i + 1, at=self.layout.shown(), point=self.layout.flat.tolist(), found=float(number),
-            truth=truth, source=self.name, where=self.where, root=self.subject.root,
+            operation=self.name, operand=i + 1, at=f"({self.layout.shown()})", point=self.layout.flat.tolist(),
+            found=number, truth=truth, source=self.name, where=self.where, root=self.subject.root,
             hint=hint(number, truth, i, others).replace("the partial", "the derivative").replace("operand", "input"),
             advice=explanations(self.subject.root, self.subject.inputs, found),
             reproduction=self._again(),

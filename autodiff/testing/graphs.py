@@ -34,7 +34,7 @@ class Graph:
             return math.nan
 
     def derivative(self, way: Any) -> Estimate | None:
-        """The slope along a way by the complex step, or else with 50 digits; None where some operation knows neither."""
+        """The slope along a way by the complex step, else with 50 digits; None where some operation knows neither."""
         return self.by_complex_step(way) or self.in_many_digits(way)
 
     def by_complex_step(self, way: Any) -> Estimate | None:
@@ -63,7 +63,7 @@ class Graph:
         return Estimate(estimate.value, bound, estimate.oracle) if math.isfinite(bound) else None
 
     def in_many_digits(self, way: Any) -> Estimate | None:
-        """The slope along a way with 50 digits; None without mpmath, and where other than rows of the table is recorded."""
+        """The slope along a way with 50 digits; None without mpmath, and where not all nodes are rows of the table."""
         if not self._defined():
             return None
         start, at = _started(way)

@@ -40,7 +40,7 @@ class Estimate:
 
 
 def complex_step(function: Callable[[complex], complex], x: float, stretch: float = 1.0) -> Estimate:
-    """Return the derivative of a function of complex numbers at a real point; `stretch` makes the step that much longer.
+    """Return the derivative of a function of complex numbers at a real point, by a step `stretch` times as long.
 
     >>> complex_step(lambda z: z * z, 3.0).value
     6.0
@@ -96,8 +96,8 @@ def central_differences(
 def fitted(function: Callable[[float], float], x: float, noise: float = 0.0) -> Estimate | None:
     """Return the derivative at `x` by a polynomial fitted to many values, for functions too noisy for small steps.
 
-    The bound is four standard errors of the slope, by the residuals found or a fraction of `noise`, and twice what polynomials of
-    degree 5 and 7 disagree by: as good as such a statement can be.
+    The bound is four standard errors of the slope, by the residuals found or a fraction of `noise`, and twice what
+    polynomials of degree 5 and 7 disagree by: as good as such a statement can be.
 
     >>> estimate = fitted(lambda x: round(math.sin(x), 4), 0.5)
     >>> abs(estimate.value - math.cos(0.5)) <= estimate.bound < 1e-3

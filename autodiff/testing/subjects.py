@@ -1,11 +1,12 @@
 """A function of any kind, from any library, and all that can be told of its derivatives."""
 
+# Code of any library, on numbers of any kind, so there are no types to give:
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
 import contextlib
 import copy
 import math
-import operator
 import random
 import sys
 import warnings
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff import nests
 from autodiff.errors import NoDerivativeError
 from autodiff.grad_mode import recording
 from autodiff.propagation import propagate
@@ -190,7 +192,7 @@ class Subject:
             beside = Line(line.start, lambda z, by=by: line.at(z) * by, line.size)
             with contextlib.suppress(NoDerivativeError):
                 moved = max(moved, abs(self.derivative(beside, truth.value, "").value - truth.value))
-        return max(2.0 * self.noise / line.size, 8.0 * moved)
+        return max(2.0 * self.noise, 8.0 * moved)
 
     def _oracles(self, line: Line, which: str) -> Iterator[Estimate | None]:
         """All that know the slope, the best first.
@@ -198,7 +200,10 @@ class Subject:
         Complex and dual numbers take one side of a branch: differences on both sides say whether that is all.
         """
         if self.graph:
-            at = lambda z: dict(zip(self.inputs, line.at(z).tolist(), strict=True))
+
+            def at(z: Any) -> dict[Any, Any]:
+                return dict(zip(self.inputs, line.at(z).tolist(), strict=True))
+
             yield self.graph.by_complex_step((line.start, at))
             exact = self.graph.in_many_digits((line.start, at))
             yield exact
@@ -311,12 +316,11 @@ class Subject:
 
     def _precision(self) -> float:
         """How fine its values close by are: those of single or half precision have few bits, and use all of them."""
-        steps = (-0.0271828, -0.0141421, 0.0173205, 0.0314159)
         lines = [self.along(i) for i in range(min(3, len(self.flat)))]
-        values = {
-            y for line in lines for h in steps if math.isfinite(y := self.value(line, line.start + h * line.size))
-        }
-        bits = max((math.frexp(y)[0].as_integer_ratio()[1].bit_length() - 1 for y in values if y), default=0)
+        steps = (-0.0271828, -0.0141421, 0.0173205, 0.0314159)
+        moved = {self.value(line, line.start + h * line.size) for line in lines for h in steps}
+        values = [y for y in moved if y and math.isfinite(y)]
+        bits = max((math.frexp(y)[0].as_integer_ratio()[1].bit_length() - 1 for y in values), default=0)
         return 2.0 ** (1 - bits) if len(values) > 3 and 7 <= bits <= 24 else EPSILON
 
 
@@ -342,21 +346,19 @@ def one_number(result: Any) -> float:
 
 
 def _of_numpy(point: Any) -> Any:
-    """A point of another library as an array of NumPy; any other as it is."""
-    if isinstance(point, dict):
-        return {key: _of_numpy(x) for key, x in point.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(point, (list, tuple)):
-        items: list[Any] = [*point]
-        arrays = [_of_numpy(x) for x in items]
-        return point if all(map(operator.is_, items, arrays)) else arrays  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(point, (np.ndarray, np.generic, Value)) or not hasattr(point, "shape"):
-        return point  # pyright: ignore[reportUnknownVariableType]
+    """A point whose arrays of other libraries are arrays of NumPy."""
+    return nests.mapped(_array, point)
+
+
+def _array(leaf: Any, _: str) -> Any:
+    if isinstance(leaf, (np.ndarray, np.generic, Value)) or not hasattr(leaf, "shape"):
+        return leaf
     try:
-        array = np.asarray(_detached(point))
+        array = np.asarray(_detached(leaf))
         array = array if np.iscomplexobj(array) else array.astype(np.float64)
     except Exception as error:  # noqa: BLE001 # another library's object may raise anything
-        raise TypeError(f"a point cannot be a {type(point).__name__} ({error}): give a NumPy array") from None
-    return array if array.ndim else float(array)
+        raise TypeError(f"a point cannot be a {type(leaf).__name__} ({error}): give a NumPy array") from None
+    return array if array.ndim else array.item()
 
 
 def _detached(x: Any) -> Any:
