@@ -79,13 +79,23 @@ class Neuron(Module):
         bias: bool = True,
         label: str = "",
     ) -> None:
-        n_inputs = check.whole("n_inputs", n_inputs)
-        self.activation: Op | None = activation_by_name(activation)
+        n_inputs, op = check.whole("n_inputs", n_inputs), activation_by_name(activation)
         _check_options(bias, label)
         weights = initial_weights(initialization, n_inputs, 1, scale=scale, random_state=random_state)[0]
+        self._make(weights.tolist(), op, bias, label)
+
+    @classmethod
+    def _of(cls, weights: list[float], op: Op | None, bias: bool, label: str) -> Self:
+        """Make a neuron of a layer, whose arguments have been checked and whose weights have been drawn."""
+        neuron = cls.__new__(cls)
+        neuron._make(weights, op, bias, label)
+        return neuron
+
+    def _make(self, weights: list[float], op: Op | None, bias: bool, label: str) -> None:
         path = f"{label}." if label else ""
         self.label = label
-        self.weights = [Value(w, f"{path}weight{i}") for i, w in enumerate(weights.tolist(), 1)]
+        self.activation = op
+        self.weights = [Value(w, f"{path}weight{i}") for i, w in enumerate(weights, 1)]
         self.bias = Value(0.0, f"{path}bias") if bias else None
         self._z, self._a = f"{path}z", f"{path}a"
 
@@ -142,15 +152,10 @@ class Layer(Module):
         op = activation_by_name(activation)
         _check_options(bias, label)
         # Drawn for the layer as a whole: how large weights may be depends on its number of outputs too.
-        random = check.random_generator(random_state)
-        weights = initial_weights(initialization, n_inputs, n_outputs, scale=scale, random_state=random)
+        weights = initial_weights(initialization, n_inputs, n_outputs, scale=scale, random_state=random_state)
         path = f"{label}." if label else ""
         self.label = label
-        self.neurons = [
-            Neuron(n_inputs, op, initialization="zeros", random_state=random, bias=bias, label=f"{path}neuron{j}")
-            for j in range(1, n_outputs + 1)
-        ]
-        _assign(self, weights, None)
+        self.neurons = [Neuron._of(row, op, bias, f"{path}neuron{j}") for j, row in enumerate(weights.tolist(), 1)]
 
     def __call__(self, x: Any) -> Any:
         """Return the output for one sample: a Value if there is one neuron, else a list of them."""

@@ -1,5 +1,6 @@
 """Seen from further off: labels and roles of leaves, groups, neurons, layers, and that no graph fails to be drawn."""
 
+import inspect
 import math
 import re
 import shutil
@@ -17,6 +18,7 @@ from autodiff import Value, draw, exp, softmax, tanh, topological_order, total, 
 from autodiff.pictures import layout, node_names, style
 from autodiff.pictures.effort import ranks_crossed
 from autodiff.pictures.geometry import Box
+from autodiff.pictures.graph import Options
 from autodiff.pictures.labels import split
 from autodiff.pictures.strokes import Places
 from autodiff.pictures.sweeping import uses
@@ -666,3 +668,10 @@ class TestAlarm:
         units = {tooltip(at)[0]: at for at in kind(draw(root, detail="neurons"), "unit")}
         assert units["layer1.neuron1"]["color"] == style.LIGHT.alarm.ink
         assert units["x1"]["color"] == style.LIGHT.alarm.ink
+
+
+def test_the_options_of_a_film_are_those_of_draw():
+    """Every keyword of `draw` but the direction, with its type; the defaults stand in `draw` alone."""
+    keywords = {name: each.annotation for name, each in inspect.signature(draw).parameters.items() if name != "root"}
+    del keywords["direction"]
+    assert {name: str(each.__forward_arg__) for name, each in Options.__annotations__.items()} == keywords

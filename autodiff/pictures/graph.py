@@ -6,7 +6,8 @@ Nothing here draws pixels: the result is DOT text, the same for the same graph.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypedDict, get_args
+from types import SimpleNamespace
+from typing import Any, Literal, NamedTuple, TypedDict, Unpack, get_args
 
 from autodiff.backward import topological_order
 from autodiff.pictures import style
@@ -82,16 +83,12 @@ def draw(
     >>> picture.source.count("->")  # x is used twice, and δ flows back twice
     4
     """
-    settled = plan(
-        root, detail=detail, direction=direction, rankdir=rankdir, theme=theme, digits=digits,
-        number_format=number_format, names=names, parameters=parameters, max_nodes=max_nodes, max_neurons=max_neurons,
-        legend=legend,
-    )  # fmt: skip
-    return settled.scene().picture()
+    arguments = locals()
+    return plan(**arguments).scene().picture()
 
 
 class Options(TypedDict, total=False):
-    """The options of `draw`, as `frames` and `animate` take them."""
+    """The options of `draw`, which has their defaults, as `frames` and `animate` take them."""
 
     detail: Detail | None
     rankdir: RankDir
@@ -134,46 +131,35 @@ class Plan(NamedTuple):
         return scene
 
 
-def plan(
-    root: Value,
-    *,
-    detail: Detail | None = None,
-    direction: Direction | None = None,
-    rankdir: RankDir = "LR",
-    theme: ThemeName = "light",
-    digits: int = 4,
-    number_format: NumberFormat | None = None,
-    names: Mapping[str, Any] | None = None,
-    parameters: Iterable[Value] | None = None,
-    max_nodes: int = _MAX_NODES,
-    max_neurons: int | None = 16,
-    legend: bool = True,
-) -> Plan:
-    """Check the arguments of `draw` and choose the detail."""
+def plan(root: Value, *, direction: Direction | None = None, **options: Unpack[Options]) -> Plan:
+    """Check the arguments of `draw`, whose defaults hold for what is left out, and choose the detail."""
+    chosen: Any = SimpleNamespace(**(draw.__kwdefaults__ or {}) | options)
+    max_nodes, max_neurons = chosen.max_nodes, chosen.max_neurons
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(
             f"draw takes the Value at the end of a computation, got {type(root).__name__}: "
             "several results can be drawn through their total(...), or one by one"
         )
     known = {"detail": Detail, "direction": Direction, "rankdir": RankDir, "theme": ThemeName}
-    given = {"detail": detail, "direction": direction, "rankdir": rankdir, "theme": theme}
+    given = {"detail": chosen.detail, "direction": direction, "rankdir": chosen.rankdir, "theme": chosen.theme}
     for option, value in given.items():
         if not (value is None and option in {"detail", "direction"}):
             _check(option, value, get_args(known[option]))
-    _check("digits", digits, range(1, MAX_DIGITS + 1))
+    _check("digits", chosen.digits, range(1, MAX_DIGITS + 1))
     _at_least("max_nodes", max_nodes, 1)
     if max_neurons is not None:
         _at_least("max_neurons", max_neurons, 2)
-    show, brief = style.formatter(digits, number_format), style.brief_formatter(digits, number_format)
+    show = style.formatter(chosen.digits, chosen.number_format)
+    brief = style.brief_formatter(chosen.digits, chosen.number_format)
     nodes: list[Value] = topological_order(root)
-    labels = Labels(nodes, names, parameters)
+    labels = Labels(nodes, chosen.names, chosen.parameters)
     state = recorded(nodes)
     size = len(nodes) + sum(x.__class__ is float for node in nodes for x in node.operands)
     if direction is None:
         direction = "both" if any(use.consumer in state.deltas for node in nodes for use in uses(node)) else "forward"
-    look = Look(style.THEMES[theme], show, brief, direction, rankdir, labels)
-    chosen, units, message = _choose(nodes, labels, detail, size, max_nodes)
-    return Plan(nodes, look, state, units, chosen, size, message, max_neurons, legend)
+    look = Look(style.THEMES[chosen.theme], show, brief, direction, chosen.rankdir, labels)
+    detail, units, message = _choose(nodes, labels, chosen.detail, size, max_nodes)
+    return Plan(nodes, look, state, units, detail, size, message, max_neurons, chosen.legend)
 
 
 def _choose(
