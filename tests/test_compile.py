@@ -1538,7 +1538,7 @@ def test_stand_ins_that_leave_the_function():
     leaked = []
     compile(lambda x: leaked.append(x) or x)([1.0])
     for use in (lambda s: s + 1.0, lambda s: s.data, lambda s: bool(s), lambda s: exp(s)):
-        with pytest.raises(TraceError, match="left the function it was traced in"):
+        with pytest.raises(TraceError, match=r"(left|leave) the function it was traced in"):
             use(leaked[0])
     with pytest.raises(TraceError, match="belongs to another trace"):
         compile(lambda x: x + leaked[0])([1.0])

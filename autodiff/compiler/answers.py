@@ -1,4 +1,4 @@
-"""What a call gives: values and derivatives, gathered from the blocks of rows."""
+"""The answer of a call: values and derivatives, gathered from the blocks of rows."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Reduce = Literal["mean", "sum"] | None
 class Answer:
     """Values and derivatives, gathered from the blocks.
 
-    What has one number per row, and is the result of an operation, the program writes into its place itself.
+    The program itself writes results of one number per row into their place here, if an operation computes them.
     """
 
     def __init__(self, call: Call, want: Want, fast: Fast | Tape, *, summed: bool) -> None:
-        """`summed`: the sum of the values is wanted, not each of them."""
+        """Set up for the results of `fast`; `summed` asks for the sum of the values, not for each of them."""
         rows, code, n = call.rows, fast.code, len(call.trace.parameters)
-        self.direct: dict[str, Array] = {}  # where the program itself writes, by its name there
-        self.finite = True  # a sum that overflows counts as not, which costs time and nothing else
+        self.direct: dict[str, Array] = {}  # where the program itself writes, by the name it uses
+        self.finite = True  # a sum that overflows counts as infinite, which costs time and nothing else
         self.gradient = np.zeros((rows, n) if want.per_row else n)
         self._gradient_per_row = code.gradient if want.per_row else None
         self._summed = code.outputs[0] if summed else None
-        self._totals: dict[int, float] = {}  # by block: threads may not be done in order
+        self._totals: dict[int, float] = {}  # by block, since threads finish in any order
         self._copied: list[tuple[Any, Array]] = []
         self._added: list[tuple[Any, Array]] = []
         self._argnums = want.argnums
@@ -46,7 +46,7 @@ class Answer:
             results.append(code.outputs[0])
             by_row.append(True)
             shapes.append((rows, *call.trace.shared.shape))
-        # One piece of memory for all: the system hands it out in larger pages, in half the time.
+        # One piece of memory for all results: the system provides it in larger pages, in half the time.
         memory = np.empty(sum(map(math.prod, shapes)))
         direct = {x.number for x in fast.direct}
         places: list[Array] = []
@@ -58,7 +58,7 @@ class Answer:
                 place[...] = 0.0
                 self._added.append((x, place))
             elif x.__class__ is Var and x.number in direct and size == rows:
-                self.direct[f"v{x.number}"] = place.reshape(rows)  # which is no copy
+                self.direct[f"v{x.number}"] = place.reshape(rows)  # a view, not a copy
             elif size:
                 self._copied.append((x, place))
         self._sums = [place for _, place in self._added] + [self.gradient] * (not want.per_row)
@@ -66,7 +66,7 @@ class Answer:
         self.values = places[-1] if not summed else np.empty(0)
 
     def store(self, instance: Any, start: int, stop: int, weights: Array) -> None:
-        """Take over what a block gave."""
+        """Take over the results of a block."""
         if self._summed is not None:
             values = fetch(instance, self._summed)
             if np.shape(values) != weights.shape:
@@ -90,20 +90,20 @@ class Answer:
             np.add(place, delta.reshape(place.shape), out=place)
 
     def end(self) -> None:
-        """Look at what was added up: what is not finite has stayed so."""
+        """Check the sums: an infinity or NaN survives addition."""
         for place in self._sums:
             self._check(place)
 
     def _check(self, part: Array) -> None:
-        """Look for what is not finite while the block is in the cache."""
+        """Look for an infinity or NaN while the block is in the cache."""
         self._note(np.add.reduce(part, axis=None))
 
     def _note(self, total: float) -> None:
         if not math.isfinite(total):
-            self.finite = False  # and never True again: threads share it
+            self.finite = False  # never set back to True, since threads share it
 
     def finish(self, call: Call, reduce: Reduce, seeds: Array | None, *, single: bool, asked: bool) -> Any:
-        """Value, gradient and, where asked for, the derivatives by arguments."""
+        """Return value, gradient and, where asked for, the derivatives by arguments."""
         with np.errstate(all="ignore"):
             scale = 1.0 / call.rows if reduce == "mean" and seeds is None else 1.0
             value: Any = self.values
@@ -120,10 +120,10 @@ class Answer:
 
 
 def fetch(instance: Any, x: Any) -> Any:
-    """The numbers of a result: units × rows."""
+    """Return the numbers of a result: units × rows."""
     if isinstance(x, float):
         return x
-    if x.__class__ is not Var:  # places of a tape
+    if x.__class__ is not Var:  # the places of a tape
         return instance.array(x)
     if x.number not in instance.results:
         instance.results[x.number] = instance.array(x)

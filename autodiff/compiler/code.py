@@ -1,12 +1,11 @@
-"""Array code in single assignment: what the passes turn scalar nodes into, and both emitters write out.
+"""Array code in single assignment: the form between scalar nodes and the emitters.
 
-A `Var` is one array. Its `units` say how many scalars of one sample it holds: () for one number, (m,) for a group of m,
-(m, n) for a matrix. A batched Var has one more axis behind, the rows; the others are the same for all rows. A Var takes
-part in arithmetic, so the rules of the operation table can be called on Vars: that is how the backward pass is
-written.
+A `Var` is one array. Its `units` are the shape of what it holds of one sample: () for one number, (m,) for a group of
+m, (m, n) for a matrix. A batched Var has the rows as one more axis at the end; others are the same for all rows. Vars
+support arithmetic, so the rules of the operation table can be called on them: that is how the backward pass is written.
 """
 
-# Rules serve Vars, arrays and floats alike, so their lambdas have no types to give:
+# Rules serve Vars, arrays and floats alike, so their lambdas are untyped:
 # pyright: reportUnknownLambdaType=false
 from __future__ import annotations
 
@@ -25,30 +24,30 @@ Units = tuple[int, ...]
 
 ADD, SUB, MUL, DIV, POW, NEG = (OPS[name] for name in ("add", "sub", "mul", "div", "pow", "neg"))
 MINIMUM, MAXIMUM, WHERE = OPS["minimum"], OPS["maximum"], OPS["where"]
-TOTALS = frozenset(OPS[name] for name in ("total", "mean", "weighted_sum"))  # what they do on floats, Vars do as well
+TOTALS = frozenset(OPS[name] for name in ("total", "mean", "weighted_sum"))  # their functions of floats work on Vars
 
-# Kinds of Var. What `args` and `info` hold:
+# The kinds of Var, with the contents of `args` and `info`:
 INPUT = "input"  # an argument of the program; info: its number
 FLAT = "flat"  # all parameters, (n,)
 CONST = "const"  # info: the array
 VIEW = "view"  # of args[0]; info: (start, strides)
 TAKE = "take"  # of args[0]; info: the positions, an array of this Var's units
 CONCAT = "concat"  # of args, one after another, scalars and vectors
-APPLY = "apply"  # `op` element by element; numbers and () go with everything
+APPLY = "apply"  # `op` element by element; numbers and units () go with any units
 MATMUL = "matmul"  # args[0] (m, n) @ args[1] (n,) batched, + args[2] (m,) if there is one
 MATMUL_T = "matmul_t"  # args[0].T (n, m) @ args[1] (m,) batched
-OUTER = "outer"  # args[0] (m,) @ args[1] (n,).T over the rows: (m, n); batched: for each row by itself
+OUTER = "outer"  # args[0] (m,) @ args[1] (n,).T, summed over the rows: (m, n); batched: for each row
 SUM = "sum"  # over the last axis of units
 MAX = "max"  # likewise
 SUM_ROWS = "sum_rows"  # over the rows
-EXPAND = "expand"  # args[0] as it is, for each of these units
-ROWS = "rows"  # how many rows there are, a number
+EXPAND = "expand"  # args[0], repeated for each of these units
+ROWS = "rows"  # the number of rows
 SCATTER = "scatter"  # zeros, and each of args added at its own place; info: for each (start, strides) or positions
-SEED = "seed"  # the δ of the output that a call gives, one per row
+SEED = "seed"  # the δ of the output that a call passes in, one per row
 
 
 class Var:
-    """One array of the code; see the module."""
+    """One array of the code; see the module's docstring."""
 
     __slots__ = ("args", "batched", "code", "info", "kind", "name", "needs", "number", "op", "units")
 
@@ -61,21 +60,21 @@ class Var:
         self.info = info
         self.op: Op | None = None
         self.name = ""
-        self.needs = False  # whether a δ for it is of use
+        self.needs = False  # whether its δ is wanted
         self.number = len(code.vars)
 
     @property
     def size(self) -> int:
-        """How many scalars of one sample it holds."""
+        """The number of scalars of one sample."""
         return math.prod(self.units)
 
     @property
     def vars(self) -> list[Var]:
-        """Those of its operands that are Vars."""
+        """The operands that are Vars."""
         return [x for x in self.args if isinstance(x, Var)]
 
     def record_operation(self, op: Op, operands: Sequence[Any]) -> Any:
-        """What calling a row of the operation table on Vars gives."""
+        """Return the result of calling a row of the operation table on Vars."""
         return self.code.apply(op, *operands)
 
     # fmt: off
@@ -109,22 +108,22 @@ class Var:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            "a rule of partials decides by a number with `if`: write it with autodiff.where, maximum or step, so that "
-            "it also works on arrays"
+            "a rule of partials must not decide by a number with `if`; write it with autodiff.where, maximum or step, "
+            "so that it works on arrays too"
         )
 
 
 class Code:
-    """A list of Vars, each made of earlier ones; equal ones are made once."""
+    """A list of Vars, each computed from earlier ones; equal Vars are made once."""
 
     def __init__(self, *, careful: bool = False) -> None:
-        self.careful = careful  # whether NaN and infinities are as in the eager engine, whatever it costs
+        self.careful = careful  # whether NaN and infinities come out as in the eager engine, at any cost
         self.vars: list[Var] = []
-        self.outputs: list[Any] = []  # Vars and numbers, what the function returns
-        self.gradient: Any = None  # of all parameters, (n,)
+        self.outputs: list[Any] = []  # Vars and numbers that the function returns
+        self.gradient: Any = None  # by all parameters, (n,)
         self.input_gradients: dict[int, Any] = {}  # by argument
-        self.deltas: dict[int, Any] = {}  # δ of a forward Var, by its number
-        self.forward = 0  # how many of `vars` are the forward pass
+        self.deltas: dict[int, Any] = {}  # δ of forward Vars, by number
+        self.forward = 0  # the number of `vars` in the forward pass
         self.parameters: list[Any] = []  # the Values, in the order they have in the flat array
         self.matrix_products = 0
         self._known: dict[Any, Var] = {}
@@ -133,12 +132,12 @@ class Code:
         self, kind: str, args: Sequence[Any] = (), units: Units = (), *, batched: bool = False, info: Any = None,
         op: Op | None = None, key: Any = None,
     ) -> Var:  # fmt: skip
-        """A Var of this kind; the one that is there already, if it is equal."""
+        """Return a Var of this kind; an equal one that is there already, if there is one."""
         args = tuple(args)
         key = (
             kind,
             op,
-            tuple([x or repr(x) if x.__class__ is float else id(x) for x in args]),  # 0 and −0 are equal
+            tuple([x or repr(x) if x.__class__ is float else id(x) for x in args]),  # 0 and −0 compare equal
             units,
             info if key is None else key,
         )
@@ -152,7 +151,7 @@ class Code:
         return known
 
     def apply(self, op: Op, *args: Any) -> Any:
-        """The operation element by element, or something shorter that is equal."""
+        """Return the operation element by element, or something shorter that is equal."""
         args = tuple([float(x) if x.__class__ is not Var else x for x in args])
         shorter = _shorter(self, op, args)
         if shorter is not None:
@@ -164,21 +163,21 @@ class Code:
         return self.new(APPLY, args, units, batched=any(x.batched for x in xs), op=op)
 
     def const(self, values: Sequence[float], units: Units) -> Any:
-        """Numbers: one float if they are all the same."""
-        if len(set(values)) == 1 and (values[0] != 0.0 or len(set(map(repr, values))) == 1):  # 0 and −0 are equal
+        """Return these numbers as a Var, or as one float if they are all the same."""
+        if len(set(values)) == 1 and (values[0] != 0.0 or len(set(map(repr, values))) == 1):  # 0 and −0 compare equal
             return float(values[0])
         array = np.array(values, dtype=np.float64).reshape(units)
         return self.new(CONST, (), units, info=array, key=(array.tobytes(), units))
 
     def view(self, of: Any, start: int, strides: Units, units: Units) -> Any:
-        """Some of the scalars of a Var, evenly spaced, without copying them."""
+        """Return some of the scalars of a Var, evenly spaced, without copying them."""
         if of.__class__ is float:
             return of
         if units == of.units and start == 0 and strides == contiguous(units) and of.kind != FLAT:
             return of
         if of.kind == EXPAND and of.args[0].units == ():
             return self.expand(of.args[0], units)
-        if of.kind == EXPAND and of.args[0].units != of.units:  # it lies nowhere: look at what it spreads
+        if of.kind == EXPAND and of.args[0].units != of.units:  # it has no memory: look at the Var it repeats
             inner = of.args[0]
             places = sum(
                 (step * at for step, at in zip(strides, np.indices(units), strict=True)), np.full(units, start)
@@ -192,19 +191,19 @@ class Code:
         return self.new(VIEW, (of,), units, batched=of.batched, info=(start, strides))
 
     def expand(self, x: Any, units: Units) -> Any:
-        """A number or Var as it is, for each of these units."""
+        """Return a number or Var, repeated for each of these units."""
         if x.__class__ is float or x.units == units:
             return x
         return self.new(EXPAND, (x,), units, batched=x.batched)
 
     def own(self, x: Any) -> Any:
-        """A result in memory of its own, where it would be an argument itself."""
+        """Return a result in memory of its own, where it would be an argument itself."""
         if x.__class__ is Var and x.units == () and x.kind in {INPUT, SEED, ROWS}:
             return self.new(CONCAT, (x,), batched=x.batched, key="own")
         return x
 
     def sum_units(self, x: Any, n: int) -> Any:
-        """Σ over the last axis of units, which is `n` long."""
+        """Return Σ over the last axis of units, which is `n` long."""
         if x.__class__ is float:
             return x * n
         if x.kind == EXPAND and x.args[0].__class__ is Var and x.args[0].units == x.units[:-1]:
@@ -212,19 +211,19 @@ class Code:
         return self.new(SUM, (x,), x.units[:-1], batched=x.batched)
 
     def sum_rows(self, x: Any) -> Any:
-        """Σ over the rows."""
+        """Return Σ over the rows."""
         if x.__class__ is Var and x.batched:
             return self.new(SUM_ROWS, (x,), x.units)
         return self.apply(MUL, x, self.new(ROWS))
 
 
 def contiguous(units: Units) -> Units:
-    """The strides of units in C order."""
+    """Return the strides of units in C order."""
     return tuple(math.prod(units[i + 1 :]) for i in range(len(units)))
 
 
 def _shorter(code: Code, op: Op, args: Sequence[Any]) -> Any:
-    """Something simpler that is equal to the operation, or None."""
+    """Return something simpler that equals the operation, or None."""
     if all(x.__class__ is float for x in args):
         try:
             return op.on_floats(*args)
@@ -262,7 +261,7 @@ def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, P
         if x == 0.0:
             return code.apply(NEG, b)
     elif op is MUL or op is GUARDED:
-        if (x == 0.0 or y == 0.0) and code.forward:  # a partial or δ that is exactly 0 is not handed on
+        if (x == 0.0 or y == 0.0) and code.forward:  # a partial or δ that is exactly 0 is not passed on
             return 0.0
         if x == 1.0:
             return b
@@ -309,7 +308,7 @@ def _shorter_of_vars(code: Code, op: Op, a: Var, b: Var) -> Any:
     if op is SUB and b.op is NEG:
         return code.apply(ADD, a, b.args[0])
     if op is MUL and code.forward:
-        if a.op in _SCALES and b.op in _SCALES:  # the constants of a chain of slopes meet
+        if a.op in _SCALES and b.op in _SCALES:  # collect the constants of a chain of slopes
             (p, x), (q, y) = _scaled(a), _scaled(b)
             if p != 1.0 and q != 1.0 and _is_ordinary(p * q):
                 return code.apply(MUL, p * q, code.apply(MUL, x, y))
@@ -319,7 +318,7 @@ def _shorter_of_vars(code: Code, op: Op, a: Var, b: Var) -> Any:
 
 
 def _is_ordinary(x: float) -> bool:
-    """Whether a product of constants is far from where floats end."""
+    """Tell whether a product of constants is far from the ends of the floats."""
     return 1e-100 < abs(x) < 1e100
 
 
@@ -327,7 +326,7 @@ _SCALES = (MUL, NEG)
 
 
 def _scaled(x: Var) -> tuple[float, Any]:
-    """A Var as a constant times another one."""
+    """Return a Var as a constant times another Var."""
     if x.op is NEG:
         return -1.0, x.args[0]
     if x.op is MUL and x.args[0].__class__ is float:

@@ -2,11 +2,9 @@
 
 A group is stored units × rows, so that it is contiguous and a unit is a row of the array. All parameters are ONE flat
 array, all their derivatives another; weight matrices are views of them. A layer's bias is folded into its matrix
-product: its row of the flat array is [weights, bias], and the array of inputs has one more row, of ones. Buffers whose
-contents nobody needs any more are used again.
+product: its row of the flat array is [weights, bias], and the array of inputs has one more row, of ones. Buffers are
+reused once nobody needs their contents.
 """
-
-# Fast, its recipes and its instances are one thing in several classes:
 
 # The recipes of powers are part of the emitter:
 # pyright: reportPrivateUsage=false
@@ -50,7 +48,7 @@ def _assign(out: Array, index: Array, value: Any) -> None:
 
 
 def _add_once(out: Array, index: Array, value: Array) -> None:
-    out[index] += value  # no place twice: what add.at would do, ten times as fast
+    out[index] += value  # no place occurs twice: the same as add.at, ten times as fast
 
 
 _FUNCTIONS: dict[str, Any] = {
@@ -60,29 +58,29 @@ _FUNCTIONS: dict[str, Any] = {
     "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "guarded_dot": guarded_dot, "add_at": np.add.at,
     "copy_where": _copy_where, "power_half": power_half, "assign": _assign, "add_once": _add_once,
 }  # fmt: skip
-OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy wants their `out` by name
+OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy takes their `out` by name only
 
 
 class Fast:
-    """The Python text of a program, and what it needs to be made for a number of rows."""
+    """The Python text of a program, with all that an instance for a number of rows needs."""
 
     def __init__(self, code: Code, *, long: bool = False) -> None:
         self.code = code
         self.layout = Layout(code, long=long)
-        self.steps: list[tuple[str, ...]] = []  # a function and what it is given, by name
+        self.steps: list[tuple[str, ...]] = []  # a function and its arguments, by name
         self.arguments: list[str] = []
-        self.bound: dict[str, Callable[[Instance], Any]] = {}  # what a name of the text stands for
+        self.bound: dict[str, Callable[[Instance], Any]] = {}  # the maker of what a name of the text stands for
         self.slots: list[tuple[Units, bool]] = []  # units and whether batched
         self.slot: dict[int, int] = {}  # by Var
-        self.home: dict[int, Callable[[Instance], Array]] = {}  # Vars that live elsewhere: inputs, flat, gradient
-        self.flops = 0  # per row; an exponential, a logarithm and the like count as one
-        self.scratch_bytes: dict[str, int] = {}  # bytes per row beside the slots, by the name of what has them
+        self.home: dict[int, Callable[[Instance], Array]] = {}  # Vars with memory elsewhere: inputs, flat, gradient
+        self.flops = 0  # per row; an exponential, a logarithm and the like count as one each
+        self.scratch_bytes: dict[str, int] = {}  # bytes per row besides the slots, by name
         self._numbers: dict[str, str] = {}
-        self.direct = [] if self.layout.long else self._direct()  # results that are written where the caller wants them
+        self.direct = [] if self.layout.long else self._direct()  # results written where the caller wants them
         self._free: dict[tuple[Units, bool], list[int]] = {}
         self._written = np.zeros(len(code.parameters), dtype=bool)
         self._last = self._last_uses()
-        self._ending: dict[int, list[int]] = {}  # whose last use is at a position
+        self._ending: dict[int, list[int]] = {}  # by position: the Vars last used there
         for number, position in self._last.items():
             self._ending.setdefault(position, []).append(number)
         self._forwarded: dict[int, tuple[int, Units, Units]] = {}
@@ -94,14 +92,14 @@ class Fast:
 
     @property
     def text(self) -> str:
-        """The steps as Python."""
+        """The steps as Python source."""
         lines = [line(*step) for step in self.steps] or ["pass"]
         body = "\n        ".join(lines)
         given = ", ".join([*self.arguments, *(f"v{x.number}=v{x.number}" for x in self.direct)])
         return f"def make({', '.join(self.bound)}):\n    def run({given}):\n        {body}\n    return run\n"
 
     def make(self, instance: Instance) -> Callable[..., None]:
-        """The steps as a function on the buffers of an instance."""
+        """Return the steps as a function on the buffers of an instance."""
         bound = [make(instance) for make in self.bound.values()]
         if self.layout.long:
             return self._from_list(dict(zip(self.bound, bound, strict=True)))
@@ -119,7 +117,7 @@ class Fast:
         opening: list[tuple[Any, int]] = []
         steps: list[tuple[Any, tuple[Any, ...]]] = []
         for function, *names in self.steps:
-            if len(names) == 2 and names[1] in given:  # copies an argument into its buffer
+            if len(names) == 2 and names[1] in given:  # the copy of an argument into its buffer
                 opening.append((value(names[0]), self.arguments.index(names[1])))
             else:
                 steps.append((OUT_BY_NAME.get(function) or bound[function], tuple([value(x) for x in names])))
@@ -134,23 +132,23 @@ class Fast:
         return run
 
     def instance(self, rows: int, flat: Array) -> Instance:
-        """The program made for a number of rows."""
+        """Return the program, made for a number of rows."""
         return Instance(self, rows, flat)
 
     def bytes_per_row(self) -> int:
-        """How much memory a row takes."""
+        """Return the memory that a row takes."""
         return 8 * sum(math.prod(units) for units, batched in self.slots if batched) + sum(self.scratch_bytes.values())
 
     @property
     def calls(self) -> int:
-        """How many NumPy calls a block takes, operations of several steps but erf counted as one."""
+        """The number of NumPy calls per block; an operation of several steps counts as one, except erf."""
         of_numpy = [step[0] for step in self.steps if step[0] != "=" or ".dot(" in step[2]]  # not Python's arithmetic
         return sum(Erf.CALLS if function.startswith("erf") else 1 for function in of_numpy)
 
     # Memory.
 
     def _direct(self) -> list[Var]:
-        """Results of one number per row that an operation gives, and that nothing but operations reads."""
+        """Return the results of one number per row that operations compute and only operations read."""
         code = self.code
         results = [x for x in (*code.outputs, *code.input_gradients.values()) if x.__class__ is Var]
         numbers = [x.number for x in results]
@@ -167,7 +165,7 @@ class Fast:
             for x in (*self.layout.reads(var), var):
                 last[self.layout.base(x).number] = position
             if var.op is _GREATER and (relu := self._relu_before(var)) is not None:
-                last[relu.number] = position  # kept until its sign is taken
+                last[relu.number] = position  # needed until its sign is taken
         for number in self.layout.kept:
             last[number] = len(self.layout.order)
         return last
@@ -184,7 +182,7 @@ class Fast:
         self.slot[var.number] = len(self.slots)
         self.slots.append(key)
         if alone:
-            self._last[var.number] = len(self.layout.order)  # never given away
+            self._last[var.number] = len(self.layout.order)  # never released
 
     def _release(self, position: int, only: set[int] | None = None) -> None:
         for number in [n for n in self._ending.get(position, ()) if only is None or n in only]:
@@ -192,7 +190,7 @@ class Fast:
                 self._free.setdefault(self.slots[self.slot[number]], []).append(self.slot[number])
                 self._last[number] = -1
 
-    # The gradient of the parameters: what can be, is written straight into its place.
+    # The gradient of the parameters: written straight into its place where possible.
 
     def _plan_gradient(self) -> None:
         gradient = self.code.gradient
@@ -219,7 +217,7 @@ class Fast:
                 self._forwarded[delta.number] = (start, strides, units)
 
     def _plan_block(self, outer: Var, start: int, units: Units, bias: Var | None, place: Any) -> None:
-        """Take the derivatives by weights and bias of a layer as one product, where they lie side by side."""
+        """Compute the derivatives by weights and bias of a layer as one product, where they lie side by side."""
         m, n = units
         if bias is None or place[0] != start + n or place[2] != (m,) or (m > 1 and place[1] != (n + 1,)):
             return
@@ -232,7 +230,7 @@ class Fast:
     # Text.
 
     def _name(self, x: Any) -> str:
-        """What the text calls a Var or number."""
+        """Return the name of a Var or number in the text."""
         if x.__class__ is not Var:
             return self._number(x)
         copied = self.layout.long or x.number in self.layout.boxed
@@ -240,7 +238,7 @@ class Fast:
             return f"x{x.info}"
         if x.kind == ir.SEED and not copied:
             return "seed"
-        if x.number in self.layout.scalars:  # an array of no axes: a ufunc takes it in half the time of a float
+        if x.number in self.layout.scalars:  # an array without axes: a ufunc takes it in half the time of a float
             name = f"c{x.number}"
             if name not in self.bound:
                 self._bind(name, lambda _: np.empty(()))
@@ -252,12 +250,12 @@ class Fast:
         return name
 
     def _number(self, x: float) -> str:
-        """A constant as an array of no axes: a ufunc takes it twice as fast as a float."""
+        """Return the name of a constant, an array without axes: a ufunc takes it twice as fast as a float."""
         name = self._numbers.setdefault(repr(x), f"number{len(self._numbers)}")
         return self._bind(name, lambda _: np.array(x))
 
     def _operand(self, x: Any) -> str:
-        """What an elementwise operation is given for a Var or number: it broadcasts by itself."""
+        """Return the name of an operand of an elementwise operation, which broadcasts by itself."""
         if x.__class__ is Var and x.kind == ir.EXPAND and (x.args[0].__class__ is float or x.args[0].units == ()):
             return self._operand(x.args[0])
         return self._name(x)
@@ -267,7 +265,7 @@ class Fast:
         return name
 
     def _call(self, function: str, *arguments: str, out: str | None = None) -> None:
-        """One step: a function of NumPy's, or one that is bound, and what it is given."""
+        """Append one step: a function of NumPy, or one that is bound, and its arguments."""
         if function in _FUNCTIONS:
             self.bound.setdefault(function, lambda _: _FUNCTIONS[function])
         self.steps.append((function, *arguments, *([] if out is None else [out])))
@@ -291,7 +289,7 @@ class Fast:
             value = var.args[0]
             self._bind(f"v{var.number}", lambda instance: instance.filled(var, value))
         elif kind in {ir.FLAT, ir.CONST, ir.VIEW, ir.EXPAND} or var.number in self.layout.static:
-            pass  # memory that is there
+            pass  # views, and memory that exists already
         elif var.number in self.layout.scalars:
             self._scalar(var)
         elif kind == ir.TAKE:
@@ -319,11 +317,11 @@ class Fast:
         elif kind == ir.SUM_ROWS:
             self._sum_rows(var)
         else:
-            assert kind == ir.SCATTER  # the last there is
+            assert kind == ir.SCATTER  # the last kind
             self._scatter(var)
 
     def _scalar(self, var: Var) -> None:
-        """One line of Python's own arithmetic."""
+        """Append one line of Python's own arithmetic."""
         if (factors := dot_of(var)) is not None:
             a, b = (self._bind(f"f{y.number}", lambda instance, y=y: instance.array(y)[:, 0]) for y in factors)
             self.bound.setdefault("dot", lambda _: np.dot)
@@ -332,7 +330,7 @@ class Fast:
         xs = [
             f"v{x.number}" if x.__class__ is Var else repr(x) if math.isfinite(x) else self._number(x) for x in var.args
         ]
-        assert var.op is not None  # as its kind says
+        assert var.op is not None  # an APPLY has one
         self.steps.append(("=", f"v{var.number}", f"{xs[0]} {PLAIN[var.op]} {xs[1]}"))
 
     def _dot(self, a: str, b: str, out: str, *, careful: bool) -> None:
@@ -366,7 +364,7 @@ class Fast:
             self._call("dot", block, ones, self._name(var))
             return
         name = self._bind(f"m{var.number}", lambda instance: instance.matrix(matrix))
-        if vector.number in self.layout.wide:  # rows @ W.T, and from there to units × rows
+        if vector.number in self.layout.wide:  # rows @ W.T, copied from there to units × rows
 
             def scratch(instance: Instance) -> Array:
                 return instance.scratch(var.number, (instance.rows, var.size))
@@ -377,7 +375,7 @@ class Fast:
             self._bind(name, lambda instance: instance.matrix(matrix).T)
             self.steps.append(("dot", f"{self._name(vector)}.T", name, turned))
             self.bound.setdefault("dot", lambda _: np.dot)
-            self._call("copyto", self._name(var), back)  # quicker than to add the bias on the way
+            self._call("copyto", self._name(var), back)  # quicker than adding the bias on the way
         else:
             self._call("dot", name, self._name(vector), self._name(var))
         for b in bias:
@@ -423,7 +421,7 @@ class Fast:
             self._call(name, self._name(x), str(len(x.units) - 1), "None", self._reduced(var, x))
 
     def _reduced(self, var: Var, x: Var) -> str:
-        """The buffer of a reduction; what is the same for all rows has an axis of length 1 behind, () has none."""
+        """Return the name of a reduction's buffer, with an axis of length 1 where it is one number for all rows."""
         if var.units == () and not x.batched:
             return self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(1))
         return self._name(var)
@@ -468,7 +466,7 @@ class Fast:
             self._add_at(var, delta, place, fresh=not written[_region(*place)].any())
 
     def _zero(self, var: Var, written: Array) -> None:
-        """Set to 0 what is not written yet."""
+        """Set the entries to 0 that are not written yet."""
         if not written.any():
             self._call("copyto", self._name(var), self._number(0.0))
             return
@@ -482,7 +480,7 @@ class Fast:
         value = self._name(delta)
         region = _region(*place)
         once = np.unique(region).size == region.size
-        if strides is None or not once:  # any positions
+        if strides is None or not once:  # scattered positions
             positions = region.reshape(units)
             index = self._bind(f"at{len(self.bound)}", lambda _: positions)
             if fresh and once:
@@ -498,7 +496,7 @@ class Fast:
 
     def _apply(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per operation
         op = var.op
-        assert op is not None  # as its kind says
+        assert op is not None  # an APPLY has one
         names = [self._operand(x) for x in var.args] if op is not WHERE else []
         array: Any = op.function_of_arrays
         steps_alias = isinstance(array, np.ufunc) and not (
@@ -511,7 +509,7 @@ class Fast:
                 self._release(position, same)
             self._allocate(var)
         v = self._name(var)
-        second: Any = var.args[-1]  # the exponent of a power, the slope of a leaky ReLU
+        second: Any = var.args[-1]  # such as the exponent of a power or the slope of a leaky ReLU
         if op is _POW and second.__class__ is float and (recipe := _POWERS.get(second)):
             careful = second == 0.5 and (self.code.careful or var.number in self.layout.decides)
             (_careful_root if careful else recipe)(self, names[0], v)
@@ -538,7 +536,7 @@ class Fast:
         elif op is OPS["step"]:
             self._call("heaviside", names[0], self._number(0.0), v)
         elif op is OPS["erf"]:
-            shape = "_".join(map(str, var.units)) + "_rows" * var.batched  # one scratch for all that have it
+            shape = "_".join(map(str, var.units)) + "_rows" * var.batched  # all of one shape share their scratch
             erf = self._bind(f"erf{shape}", lambda instance: Erf(instance.array(var).shape))
             self.scratch_bytes[erf] = Erf.BYTES * var.size * var.batched
             self._call(erf, names[0], v)
@@ -550,11 +548,11 @@ class Fast:
             self._call(function, *names, out=v)
 
     def _by_sign(self, greater: Var) -> bool:
-        """Whether x > 0 is taken as a sign, which is quicker: that of NaN is NaN, so not where it would decide."""
+        """Tell whether to compute x > 0 as the quicker sign(relu(x)): not where a NaN would reach a comparison."""
         return _is_number(greater.args[1], 0.0) and not self.code.careful and greater.number not in self.layout.decides
 
     def _relu_before(self, greater: Var) -> Var | None:
-        """For x > 0 the ReLU of x, if it is computed before: its sign is where x > 0, and quicker to get."""
+        """Return the ReLU of x that is computed before x > 0, if there is one: its sign is quicker to get."""
         x = greater.args[0]
         if x.__class__ is not Var or not self._by_sign(greater):
             return None
@@ -577,23 +575,23 @@ class Fast:
 
 
 def _into(op: Any, *operands: Array) -> None:
-    """An operation that is no ufunc, into a buffer: the last of the operands."""
+    """Write the result of an operation that is not a ufunc into a buffer, the last of the operands."""
     np.copyto(operands[-1], op.on_arrays(*operands[:-1]))
 
 
 def made_from(*lines: str) -> Any:
-    """The function `make` that a text defines."""
+    """Return the function `make` that a text defines."""
     scope: dict[str, Any] = {}
     exec(compile("\n".join(lines), "<compiled by autodiff>", "exec"), scope)  # noqa: S102 # our own text
     return scope["make"]
 
 
 def line(function: str, *names: str) -> str:
-    """A step as a line of Python."""
+    """Return a step as a line of Python."""
     if function == "=":
         return f"{names[0]} = {names[1]}"
     if function == "copyto":
-        return f"{names[0]}[...] = {names[1]}"  # half the price of np.copyto, as the method's is of np.dot
+        return f"{names[0]}[...] = {names[1]}"  # half the price of np.copyto, as the method is of np.dot
     if function == "dot":
         return f"{names[0]}.dot({', '.join(names[1:])})"
     names = (*names[:-1], f"out={names[-1]}") if function in OUT_BY_NAME else names
@@ -629,7 +627,7 @@ _POWERS: dict[float, Callable[[Fast, str, str], None]] = {2.0: _square, 3.0: _cu
 
 
 def _region(start: Any, strides: Units | None, units: Units) -> Array:
-    """The places of a view in the array it is of."""
+    """Return the places of a view in its array."""
     if strides is None:
         return np.ravel(start)
     at = np.full((), start)

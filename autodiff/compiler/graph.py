@@ -1,4 +1,4 @@
-"""A traced function as plain lists: which operation, on which earlier nodes."""
+"""A traced function as plain lists: each node's operation and the earlier nodes it is applied to."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from autodiff.ops import OPS, Op
 
 _WHERE = OPS["where"]
 
-# One term of a sum: coefficient · left · right, or coefficient · left where right is None. There are very many: plain
-# tuples of numbers cost a fifth of named ones, and the garbage collector forgets them.
+# One term of a sum: coefficient · left · right, or coefficient · left where right is None. There are very many of them:
+# plain tuples of numbers cost a fifth of named ones, and the garbage collector stops tracking them.
 Term = tuple[float, int, int | None]
 
 
 class Input(NamedTuple):
-    """Where a leaf comes from: which argument of the function, which of its numbers in C order."""
+    """The origin of a leaf: an argument of the function, and an entry of it in C order."""
 
     argument: int
     entry: int
@@ -28,39 +28,39 @@ class Input(NamedTuple):
 
 @dataclass
 class Graph:
-    """Nodes by number, operands always before what is made of them.
+    """Nodes by number; operands precede the nodes computed from them.
 
-    A leaf has `ops[i] is None` and stands in `constants`, `parameters` or `inputs`; a place that is in none of them was
-    left out. A node in `sums` is Σ of its terms and a constant, in place of an operation and operands; `stopped` nodes
-    hand no δ on (they were made in `no_grad`).
+    A leaf has `ops[i] is None` and is listed in `constants`, `parameters` or `inputs`; a place listed in none of them
+    was left out. A node in `sums` is Σ of its terms plus a constant, in place of an operation and operands. `stopped`
+    nodes pass no δ on (they were made in `no_grad`).
     """
 
     ops: list[Op | None] = field(default_factory=list[Op | None])
     operands: list[tuple[int, ...]] = field(default_factory=list[tuple[int, ...]])
     constants: dict[int, float] = field(default_factory=dict[int, float])
-    parameters: dict[int, Any] = field(default_factory=dict[int, Any])  # node number → the Value, in the order met
+    parameters: dict[int, Any] = field(default_factory=dict[int, Any])  # Values by node number, in the order met
     inputs: dict[int, Input] = field(default_factory=dict[int, Input])
     labels: dict[int, str] = field(default_factory=dict[int, str])
     stopped: set[int] = field(default_factory=set[int])
     sums: dict[int, tuple[list[Term], float]] = field(default_factory=dict[int, tuple[list[Term], float]])
     outputs: list[int] = field(default_factory=list[int])
-    shape: tuple[int, ...] = ()  # of the output for one sample
-    repeated: int = 0  # operations that were traced and gave a node that was there
+    shape: tuple[int, ...] = ()  # of the output of one sample
+    repeated: int = 0  # operations that repeated a node which was there already
 
     def add(self, op: Op | None = None, operands: tuple[int, ...] = ()) -> int:
-        """Append a node and give its number."""
+        """Append a node and return its number."""
         self.ops.append(op)
         self.operands.append(operands)
         return len(self.ops) - 1
 
     def below(self, i: int) -> list[int]:
-        """What node `i` is made of, in order."""
+        """Return the nodes that node `i` is computed from, in order."""
         if i not in self.sums:
             return list(self.operands[i])
         return [x for _, a, b in self.sums[i][0] for x in (a, b) if x is not None]
 
     def deciding(self) -> set[int]:
-        """Return the nodes that a comparison or the condition of a `where` depends on: NaN may not show there."""
+        """Return the nodes that comparisons and conditions of `where` depend on, where a NaN may go unseen."""
         found: set[int] = set()
         for i in range(len(self.ops) - 1, -1, -1):
             op = self.ops[i]
@@ -72,13 +72,13 @@ class Graph:
 
     @property
     def size(self) -> int:
-        """How many nodes there are."""
+        """The number of nodes."""
         computed = len(self.ops) - self.ops.count(None)
         return computed + len(self.constants) + len(self.parameters) + len(self.inputs)
 
     @cached_property
     def uses(self) -> list[int]:
-        """How many times each node is an operand; asked for when nothing is added any more."""
+        """The number of times each node is an operand, once the graph is complete."""
         total = sum(map(len, self.operands))
         found = np.fromiter(chain.from_iterable(self.operands), dtype=np.intp, count=total)
         return np.bincount(found, minlength=len(self.ops)).tolist()

@@ -1,9 +1,9 @@
 """From scalars to arrays: nodes of one shape at one level become one array, and layers become matrix products.
 
-Two nodes belong together when they are the same operation, at the same distance from the leaves, on the same kinds of
-operands. A group of sums Σ wᵢxᵢ whose weights are the same for all rows, and which all take the same inputs in the same
-order, is ONE matrix product. Parameters are laid out in the flat array as the products want them, row by row with the
-bias at the end, so that a weight matrix is a view and needs no copying.
+Two nodes belong together when they apply the same operation, at the same distance from the leaves, to the same kinds of
+operands. A group of sums Σ wᵢxᵢ whose weights are the same for all rows, and which take the same inputs in the same
+order, is ONE matrix product. Parameters lie in the flat array in the order of the products, row by row with the bias at
+the end, so that a weight matrix is a view and needs no copying.
 """
 
 from __future__ import annotations
@@ -37,28 +37,31 @@ from autodiff.ops import OPS, exp, log, where
 
 _ADD, _SUB, _MUL, _NEG, _LSE = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"], OPS["logsumexp"]
 _BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
-_GATHER = 8  # smaller groups whose operands lie scattered are not worth copying them together
-_REDUCE = 4  # from so many terms of one kind on, a sum is taken along an axis
+_GATHER = 8  # smaller groups are not worth gathering scattered operands for
+_REDUCE = 4  # this many terms of one kind are summed along an axis
 
 Column = Sequence[int]
 
 
 class Grouping:
-    """Writes the forward pass of a graph as array code."""
+    """The writer of the forward pass of a graph as array code."""
 
     def __init__(
         self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], *, parameters: bool,
         arguments: frozenset[int], grouped: bool = True, careful: bool = False, placed: Column = (),
     ) -> None:  # fmt: skip
-        """`sizes`: how many numbers each argument has, None for one number that is no array or is static; `batched`:
-        whether it has rows; `parameters`, `arguments`: by what derivatives are wanted; `grouped=False`: one Var a node;
-        `careful`: infinite operands count; `placed`: parameters in the order they have in the flat array already.
-        """  # noqa: D205
+        """Prepare to write `graph`.
+
+        `sizes`: how many numbers each argument has, None for a single number and for a static argument. `batched`:
+        whether it has rows. `parameters`, `arguments`: by which derivatives are wanted. `grouped=False`: one Var per
+        node. `careful`: infinite operands are computed as the eager engine does. `placed`: parameters in the order
+        that the flat array has already.
+        """
         self.graph = graph
         self.code = Code(careful=careful)
         self.grouped = grouped
         self.careful = careful
-        self.where: dict[int, tuple[Var, int | None]] = {}  # the array each node is in, and its place there
+        self.where: dict[int, tuple[Var, int | None]] = {}  # each node's array and its place there
         self.flat = self.code.new(FLAT, (), (len(graph.parameters),))
         self.flat.needs = parameters
         self.groups = 0
@@ -95,7 +98,7 @@ class Grouping:
         return self.single(outputs[0]) if self.graph.shape == () else self.ref(outputs, (len(outputs),))
 
     def _groups(self) -> list[list[int]]:
-        """The computed nodes in groups of one shape, in an order in which they can be computed."""
+        """Return the computed nodes in groups of one shape, in an order in which they can be computed."""
         graph = self.graph
         level = self.level
         batched, needs = self.batched, self.needs
@@ -135,7 +138,7 @@ class Grouping:
         return sorted(buckets.values(), key=lambda nodes: (level[nodes[0]], nodes[0]))
 
     def _are_a_layer(self, inputs: Column) -> bool:
-        """Whether one sum over these is worth a matrix product: three of them, or two that are one array anyway."""
+        """Tell whether one sum over these inputs is worth a matrix product: three, or two that are one array anyway."""
         if len(inputs) != 2 or inputs[0] == inputs[1]:
             return len(inputs) >= 3
         ops, level, entries = self.graph.ops, self.level, self.graph.inputs
@@ -150,12 +153,12 @@ class Grouping:
         return "constant" if x in self.graph.constants else "batched" if self.batched[x] else "shared"
 
     def _is_linear(self, term: Term) -> bool:
-        """Whether a term is weight × input: one factor the same for all rows, the other not."""
+        """Tell whether a term is weight × input: one factor the same for all rows, the other not."""
         _, left, right = term
         return right is not None and not self.batched[left] and self.batched[right]
 
     def _arrange(self, i: int) -> tuple[int, ...]:
-        """Put the terms weight × input first in a sum, weights first in each; give their inputs."""
+        """Put the terms weight × input first in a sum, weights first in each; return their inputs."""
         terms, constant = self.graph.sums[i]
         batched = self.batched
         linear: list[Term] = []
@@ -181,7 +184,7 @@ class Grouping:
             if len({len(graph.operands[i]) for i in nodes}) > 1 or (
                 len(nodes) < _GATHER and not all(map(self._is_cheap, columns))
             ):
-                apart: dict[Any, list[int]] = {}  # by the arrays their operands are in
+                apart: dict[Any, list[int]] = {}  # by the arrays that hold their operands
                 for i in nodes:
                     homes = tuple([id(self.where[x][0]) if x in self.where else None for x in graph.operands[i]])
                     apart.setdefault(homes, []).append(i)
@@ -189,7 +192,7 @@ class Grouping:
                     self._lower(part)
                 return
         op = graph.ops[nodes[0]]
-        assert op is not None  # leaves are in no group
+        assert op is not None  # groups have no leaves
         if nodes[0] in graph.sums:
             result = self._sum(nodes)
         elif op is _LSE and self.grouped:
@@ -202,19 +205,19 @@ class Grouping:
             operands = [
                 self.column([graph.operands[i][k] for i in nodes]) for k in range(len(graph.operands[nodes[0]]))
             ]
-            # A sum in `no_grad` is no sum of products.
+            # A sum made in `no_grad` is not among the sums of products.
             result = op.forward(*operands) if op in TOTALS else self.code.apply(op, *operands)
         self._settle(nodes, result)
 
     def _settle(self, nodes: list[int], result: Any) -> None:
-        """Remember in which array these nodes are."""
+        """Remember which array holds these nodes."""
         one = len(nodes) == 1
         if (
             result.__class__ is float
             or result.units != (() if one else (len(nodes),))
             or nodes[0] in self.graph.stopped
         ):
-            # a number, a broadcast, or an array that stands for others too: take it as an array of its own
+            # a number, a broadcast, or an array that other nodes share: give these nodes an array of their own
             array = self.code.expand(result, (len(nodes),)) if not one else result
             if array.__class__ is float:
                 array = self.code.new(CONCAT, (array,) * len(nodes), (len(nodes),) if not one else ())
@@ -231,12 +234,12 @@ class Grouping:
         result.name = result.name or label
 
     def _sum(self, nodes: list[int]) -> Any:
-        """Σ over the terms of each node: matrix product, sums along an axis, and what is left one by one."""
+        """Return Σ over the terms of each node: a matrix product, sums along an axis, the rest one by one."""
         graph, code = self.graph, self.code
         rows = [graph.sums[i][0] for i in nodes]
         first = rows[0]
         n = sum(map(self._is_linear, first)) if self.grouped else 0
-        alike = n >= 3 or len({tuple([x for _, _, x in row[:n]]) for row in rows}) == 1  # else in no group together
+        alike = n >= 3 or len({tuple([x for _, _, x in row[:n]]) for row in rows}) == 1  # otherwise not one group
         total: Any = 0.0
         if n and alike and (len(nodes) > 1 or self._are_a_layer([x for _, _, x in rows[0][:n] if x is not None])):
             total, used = self._product(rows, n)
@@ -260,7 +263,7 @@ class Grouping:
         return total
 
     def _lie_together(self, rows: list[list[Term]]) -> bool:
-        """Whether the factors of one sum are arrays already, so that summing along an axis copies nothing."""
+        """Tell whether the factors of one sum are arrays already, so that summing along an axis copies nothing."""
         if len(rows) > 1:
             return False
         columns = [[a for _, a, _ in rows[0]], [b for _, _, b in rows[0] if b is not None]]
@@ -271,7 +274,7 @@ class Grouping:
         return self._kind(left), self._kind(right)
 
     def _plus(self, total: Any, terms: Sequence[Term]) -> Any:
-        """The sum so far and one more term of each node."""
+        """Return the sum so far plus one more term of each node."""
         code = self.code
         scales, lefts, rights = zip(*terms, strict=True)
         term = self.column(lefts)
@@ -283,7 +286,7 @@ class Grouping:
         return code.apply(_ADD, total, code.apply(_MUL, scale, term))
 
     def _along(self, rows: list[list[Term]]) -> Any:
-        """Σ of many terms of one kind, along an axis."""
+        """Return Σ of many terms of one kind, along an axis."""
         code, n = self.code, len(rows[0])
         units = (n,) if len(rows) == 1 else (len(rows), n)
         scales, lefts, rights = zip(*chain.from_iterable(rows), strict=True)
@@ -296,7 +299,7 @@ class Grouping:
         return code.apply(_MUL, scale, code.sum_units(code.expand(product, units), n))
 
     def _product(self, rows: list[list[Term]], n: int) -> tuple[Any, int]:
-        """The matrix product of weights and inputs, and which further term of each row went in as its bias."""
+        """Return the matrix product of weights and inputs, and which further term of each row became its bias."""
         code, m = self.code, len(rows)
         scales, weights, _ = zip(*[t for row in rows for t in row[:n]], strict=True)
         inputs = [x for _, _, x in rows[0][:n] if x is not None]
@@ -309,7 +312,7 @@ class Grouping:
         matrix = code.apply(_MUL, scale, matrix)
         bias = () if used < 0 else (self._vector([row[used][1] for row in rows]),)
         vector = code.expand(self.ref(inputs, (n,)), (n,))
-        if not vector.batched:  # what depends on the rows by name alone, such as x ** 0
+        if not vector.batched:  # batched in name only, such as x ** 0
             vector = code.new(EXPAND, (vector,), (n,), batched=True)
         code.matrix_products += 1
         product = code.new(MATMUL, (matrix, vector, *bias), (m,), batched=True)
@@ -320,20 +323,20 @@ class Grouping:
         units = (n,) if len(nodes) == 1 else (len(nodes), n)
         x = code.expand(self.ref([x for i in nodes for x in self.graph.operands[i]], units), units)
         top = code.new(MAX, (x,), units[:-1], batched=x.batched)
-        if self.careful or not self.decides.isdisjoint(nodes):  # exp(∞ − ∞) is no number, and one may be infinite
+        if self.careful or not self.decides.isdisjoint(nodes):  # exp(∞ − ∞) is NaN, and the largest may be infinite
             top = where(abs(top) == math.inf, 0.0, top)
         top.needs = False  # it cancels
         top_again = code.expand(top, (*top.units, 1)) if len(units) == 2 else top
         return top + log(code.sum_units(exp(x - top_again), n))
 
-    # Where operands are.
+    # Operands.
 
     def column(self, nodes: Column) -> Any:
-        """One operand of each node of a group."""
+        """Return one operand of each node of a group."""
         return self.single(nodes[0]) if len(nodes) == 1 else self.ref(nodes, (len(nodes),))
 
     def single(self, node: int) -> Any:
-        """One node."""
+        """Return one node."""
         if node in self.graph.constants:
             return self.graph.constants[node]
         if node in self.graph.parameters:
@@ -342,7 +345,7 @@ class Grouping:
         return array if place is None else self.code.view(array, place, (), ())
 
     def ref(self, nodes: Column, units: Units) -> Any:
-        """These nodes as one array: a number, a view, or a copy."""
+        """Return these nodes as one array: a number, a view, or a copy."""
         graph, code = self.graph, self.code
         if all(x in graph.constants for x in nodes):
             return code.const([graph.constants[x] for x in nodes], units)
@@ -361,7 +364,7 @@ class Grouping:
         return self._concat(nodes, units)
 
     def _concat(self, nodes: Column, units: Units) -> Any:
-        """Copy pieces together: runs of nodes that lie side by side in one array, numbers, single nodes."""
+        """Copy pieces together: runs of neighbours in one array, numbers, single nodes."""
         pieces: list[Any] = []
         k = 0
         while k < len(nodes):
@@ -383,14 +386,14 @@ class Grouping:
         return whole if len(units) == 1 else self.code.view(whole, 0, contiguous(units), units)
 
     def _vector(self, nodes: Column) -> Any:
-        """These nodes as an array of one axis, even if they are all the same."""
+        """Return these nodes as an array of one axis, even if they are all the same."""
         array, place = self.where.get(nodes[0], (None, None))
         if len(nodes) == 1 and array is not None and place is not None:
             return self.code.view(array, place, (1,), (1,))
         return self.code.expand(self.ref(nodes, (len(nodes),)), (len(nodes),))
 
     def _place(self, nodes: Column) -> None:
-        """Give parameters that have none a place in the flat array, in this order."""
+        """Assign places in the flat array to the parameters among these that have none, in this order."""
         where, parameters, placed = self.where, self.graph.parameters, self.code.parameters
         for x in nodes:
             if x in parameters and x not in where:
@@ -398,7 +401,7 @@ class Grouping:
                 placed.append(parameters[x])
 
     def _is_cheap(self, nodes: Column) -> bool:
-        """Whether these nodes are there as an array already."""
+        """Tell whether these nodes form an array already."""
         constants, parameters = self.graph.constants, self.graph.parameters
         if len(set(nodes)) == 1 or all(x in constants for x in nodes) or all(x in parameters for x in nodes):
             return True
@@ -410,7 +413,7 @@ class Grouping:
 
 
 def _strides(places: Sequence[int], units: Units) -> Units | None:
-    """The strides with which these places lie in an array, if they are evenly spaced."""
+    """Return the strides of these places in their array; None where they are not evenly spaced."""
     grid = np.array(places).reshape(units)
     strides = tuple(
         int(np.moveaxis(grid, axis, 0)[1].flat[0] - grid.flat[0]) if size > 1 else contiguous(units)[axis]

@@ -1,6 +1,6 @@
 """A program made for a number of rows: its buffers, and the function that fills them."""
 
-# An instance is read off the emitter that made it:
+# An instance reads the emitter that made it:
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Array = Any
 
-_PER_THREAD = np.lib.NumpyVersion(np.__version__) < "2.0.0"  # how NumPy 1 keeps what it warns of
+_PER_THREAD = np.lib.NumpyVersion(np.__version__) < "2.0.0"  # how NumPy 1 keeps its warning settings
 
 
 class Instance:
@@ -31,7 +31,7 @@ class Instance:
         self.rows = rows
         self.flat = flat
         self.gradient = np.zeros(len(flat))
-        self.results: dict[int, Array] = {}  # those that calls have asked for, by Var
+        self.results: dict[int, Array] = {}  # the arrays that calls have asked for, by Var
         self._scratch: dict[int, Array] = {}
         self.slots = [np.zeros((*units, rows) if batched else (*units, *(1,) * bool(units)))
                       for units, batched in fast.slots]  # fmt: skip
@@ -40,7 +40,7 @@ class Instance:
         self.run: Callable[..., None] = fast.make(self)  # warns as NumPy does: see without_warnings
 
     def array(self, var: Var) -> Array:
-        """The memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
+        """Return the memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
         if var.number in self.fast.home:
             return self.fast.home[var.number](self)
         if var.number in self.fast._forwarded:
@@ -49,7 +49,7 @@ class Instance:
         if var.kind == ir.ROWS:
             return np.full((), float(self.rows))
         if var.number in self.fast.layout.static and var.kind == ir.APPLY:
-            assert var.op is not None  # as its kind says
+            assert var.op is not None  # an APPLY has one
             value = var.op.on_arrays(*[self.array(x) if x.__class__ is Var else x for x in var.args])
             return np.broadcast_to(value, (*var.units, *(1,) * bool(var.units)))
         if var.kind == ir.FLAT:
@@ -70,27 +70,27 @@ class Instance:
         return slot[:-1] if var.number in self.fast.layout.ones else slot
 
     def scratch(self, number: int, shape: Units) -> Array:
-        """An array of the emitter's own, by number."""
+        """Return an array of the emitter's own, by number."""
         if number not in self._scratch:
             self._scratch[number] = np.empty(shape)
         return self._scratch[number]
 
     def matrix(self, var: Var) -> Array:
-        """A Var of two axes that is the same for all rows, as a matrix."""
+        """Return a Var of two axes, the same for all rows, as a matrix."""
         return self.array(var)[..., 0]
 
     def block(self, start: int, m: int, n: int) -> Array:
-        """A matrix that lies contiguous in the flat array."""
+        """Return a matrix that is contiguous in the flat array."""
         return self.flat[start : start + m * n].reshape(m, n)
 
     def filled(self, var: Var, value: float) -> Array:
-        """A buffer that holds one number throughout."""
+        """Return a buffer filled with one number."""
         array = self.slots[self.fast.slot[var.number]]
         array.fill(value)
         return array
 
     def strided(self, var: Var, start: int, strides: Units, units: Units) -> Array:
-        """Some of the units of a Var, evenly spaced."""
+        """Return some of the units of a Var, evenly spaced."""
         of = self.array(var)
         if len(var.units) > 1:
             whole, of = of, of.reshape(-1, of.shape[-1])
@@ -103,9 +103,9 @@ class Instance:
 
 
 def without_warnings(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Run with IEEE arithmetic and no warnings.
+    """Return `run` with IEEE arithmetic and no warnings.
 
-    NumPy keeps what it warns of in a context variable, so a context of the function's own costs a hundredth of
+    NumPy keeps its warning settings in a context variable, so a context of the function's own costs a hundredth of
     entering `errstate` every time.
     """
     context = contextvars.copy_context()

@@ -1,4 +1,4 @@
-"""What the fast code calls where one ufunc will not do: operations in several steps, into buffers that are there."""
+"""Operations of several NumPy calls for the fast code, into buffers that exist already."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from numpy import absolute, add, copysign, copyto, divide, minimum, multiply, ri
 Array = Any
 
 _CELLS = 4096  # per unit
-_END = 6  # erf is 1 from here on, to the last bit
-# Numbers as arrays of no axes: a ufunc takes them faster than floats, so that threads hold the lock for less time.
+_END = 6  # beyond it erf is 1, to the last bit
+# Numbers as arrays without axes: a ufunc takes them faster than floats, so that threads hold the lock for less time.
 _PER_UNIT, _WIDTH, _LAST, _ONE, _THIRD = (np.array(x) for x in (float(_CELLS), 1 / _CELLS, float(_END), 1.0, 1 / 3))
 
 
 @functools.cache
 def _tables() -> tuple[Array, Array]:
-    """Give erf and its slope at the ends of the cells."""
+    """Return erf and its slope at the ends of the cells."""
     at = [k / _CELLS for k in range(_END * _CELLS + 1)]
     return np.array([math.erf(x) for x in at]), np.array([2.0 / math.sqrt(math.pi) * math.exp(-x * x) for x in at])
 
 
 class Erf:
-    """erf of arrays: the value at the nearest of 24,577 points, and from there a fraction, as near as a cubic.
+    """erf of arrays: the value at the nearest of 24,577 points, and from there a fraction, as close as a cubic.
 
-    With x = t + h, |h| ≤ 2⁻¹³: erf(x) = erf(t) + erf′(t) · h / (1 + t·h + (t² + 1)/3 · h²). What the fraction leaves
-    out begins with −erf′(t) · t/6 · h⁴, below 4e-17 · erf(x).
+    With x = t + h, |h| ≤ 2⁻¹³: erf(x) = erf(t) + erf′(t) · h / (1 + t·h + (t² + 1)/3 · h²). The terms that the fraction
+    leaves out begin with −erf′(t) · t/6 · h⁴, below 4e-17 · erf(x).
     """
 
-    CALLS, BYTES = 20, 32  # of NumPy; of scratch for each number
+    CALLS, BYTES = 20, 32  # NumPy calls; bytes of scratch per number
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._erf, self._slope = _tables()
@@ -40,7 +40,7 @@ class Erf:
         self._k = np.empty(shape, dtype=np.intp)
 
     def __call__(self, x: Array, out: Array) -> None:
-        """Write erf(x) into `out`, another array than `x`."""
+        """Write erf(x) into `out`, which must not be `x` itself."""
         t, h, s, k = self._t, self._h, self._s, self._k
         absolute(x, h)
         minimum(h, _LAST, out=h)  # NaN stays NaN
@@ -65,7 +65,7 @@ class Erf:
 
 
 def guarded_dot(a: Array, b: Array, out: Array) -> None:
-    """`a @ b` where a factor that is exactly 0 adds nothing, whatever the other one is."""
+    """Write `a @ b` into `out`, where a factor that is exactly 0 adds nothing, whatever the other one is."""
     np.dot(a, b, out=out)
     for i, j in np.argwhere(np.isnan(out)):
         used = (a[i] != 0.0) & (b[:, j] != 0.0)
@@ -73,7 +73,7 @@ def guarded_dot(a: Array, b: Array, out: Array) -> None:
 
 
 def power_half(x: Array, out: Array) -> None:
-    """Write x ** 0.5, which is √x but for −∞, where it is ∞, and −0, where it is 0."""
+    """Write x ** 0.5 into `out`: √x, except at −∞, where it is ∞, and at −0, where it is 0."""
     infinite = np.equal(x, -math.inf)
     np.sqrt(x, out)
     add(out, 0.0, out)

@@ -1,4 +1,4 @@
-"""Names of arrays, from the labels of the nodes in them: what a reader of the text looks for."""
+"""Names of arrays, from the labels of their nodes: those that a reader of the text looks for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def common_label(labels: Sequence[str]) -> str:
-    """What the labels of a group share, whose members are told apart by numbers; "" where they are of different things.
+    """Return the label of a group whose members' labels differ by numbers alone; "" where they differ in more.
 
     >>> [common_label(x) for x in (["layer1.neuron1.z", "layer1.neuron2.z"], ["w1", "w2"], ["alpha", "beta"])]
     ['layer1.neuron.z', 'w', '']
@@ -28,7 +28,7 @@ def common_label(labels: Sequence[str]) -> str:
 
 
 def name_from(label: str) -> str:
-    """layer1.neuron2.weight3 → W1, layer2.neuron1.z → z2, neuron1.z → z1, loss.p → loss_p (once it is a name)."""
+    """Return a short name: layer1.neuron2.weight3 → W1, layer2.neuron1.z → z2, neuron1.z → z1; else the label."""
     *path, last = label.split(".")
     base = {"weight": "W", "bias": "b"}.get(stem(last), "")
     layer = next((m[1] for part in path if (m := re.fullmatch(r"layer([0-9]+)", part))), "")
@@ -41,5 +41,5 @@ def name_from(label: str) -> str:
 
 
 def stem(name: str) -> str:
-    """The name without the number behind it."""
+    """Return the name without the number at its end."""
     return name.rstrip("0123456789").rstrip("_")

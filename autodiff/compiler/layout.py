@@ -1,4 +1,4 @@
-"""Where the arrays of a program lie: what can be shared, fused, kept as one number, or left as it is given."""
+"""The memory of a program: which arrays are shared, fused, kept as one number, or used as they are passed in."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from autodiff.compiler.code import Code, Var
 from autodiff.compiler.operations import BOOLEAN
 from autodiff.ops import OPS
 
-LONG = 1000  # more steps than this are run from a list: Python's own compiler takes longer than they do
-WIDE = 16  # from so many inputs on, the first layer reads the rows as they come, and copies nothing
-PLAIN = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*"}  # what single numbers do in Python's own arithmetic
+LONG = 1000  # more steps than this run from a list: compiling them takes Python longer than running them
+WIDE = 16  # with this many inputs, the first layer reads the rows as passed, without copying
+PLAIN = {
+    OPS["add"]: "+",
+    OPS["sub"]: "-",
+    OPS["mul"]: "*",
+}  # single numbers do these in Python's own arithmetic
 MUL, WHERE, RELU = OPS["mul"], OPS["where"], OPS["relu"]
 
 
 def dot_of(var: Var) -> list[Var] | None:
-    """The factors of a sum of products that are the same for all rows: a scalar product of two vectors."""
+    """Return the two vectors of a scalar product: a sum of products that is the same for all rows; else None."""
     x: Any = var.args[0] if var.kind == ir.SUM else None
     if x.__class__ is not Var or x.op is not MUL or x.batched or len(x.units) != 1:
         return None
@@ -24,7 +28,7 @@ def dot_of(var: Var) -> list[Var] | None:
 
 
 class Layout:
-    """Which Var is where: buffers by slot, views of them, and the fused forms the emitter uses."""
+    """The place of every Var: which need buffers, which are views, and which fused forms the emitter uses."""
 
     def __init__(self, code: Code, *, long: bool = False) -> None:
         self.code = code
@@ -40,7 +44,7 @@ class Layout:
         self.relus = {v.args[0].number: v for v in self.order if v.op is RELU and v.args[0].__class__ is Var}
         self.static = self._static()
         self.scalars: set[int] = set() if self.long else self._scalars(results)
-        self.fused: dict[int, Var] = {}  # OUTER and SUM_ROWS that are one product with a row of ones, by number
+        self.fused: dict[int, Var] = {}  # OUTER and SUM_ROWS, by number, that are one product with a row of ones
         self.ones = self._with_ones()
 
     def _live(self, results: list[Any]) -> set[int]:
@@ -60,7 +64,7 @@ class Layout:
 
     @staticmethod
     def reads(var: Var) -> list[Var]:
-        """The Vars that are read when this one is computed."""
+        """Return the Vars that are read when this one is computed."""
         if (factors := dot_of(var)) is not None:
             return factors
         if var.op is WHERE and isinstance(var.args[0], Var) and var.args[0].op in BOOLEAN:
@@ -68,19 +72,19 @@ class Layout:
         return var.vars
 
     def _decides(self) -> set[int]:
-        """What a comparison or a `where` depends on: NaN would not show in the answer there."""
+        """Return the numbers of the Vars that comparisons and conditions depend on, where a NaN may go unseen."""
         found: set[int] = set()
         for var in reversed(self.order):
             if var.number in found or var.op in BOOLEAN:
                 found |= {x.number for x in self.reads(var)}
             elif var.op is WHERE:
                 condition = var.args[0]
-                direct = condition.__class__ is Var and condition.op in BOOLEAN  # it is compared anew
+                direct = condition.__class__ is Var and condition.op in BOOLEAN  # it is computed again in place
                 found |= {x.number for x in (condition.args if direct else [condition]) if x.__class__ is Var}
         return found
 
     def _wide(self) -> set[int]:
-        """Arguments of many numbers that go into matrix products alone: those take the rows as they come."""
+        """Return the arguments of many numbers that only matrix products read: those take the rows as passed."""
         readers: dict[int, list[Var]] = {}
         for var in self.order:
             for x in var.vars:
@@ -95,7 +99,7 @@ class Layout:
         }  # fmt: skip
 
     def _boxed(self, results: list[Any]) -> set[int]:
-        """Arguments of one number that are wanted as arrays of more: those get a buffer, as all the others do."""
+        """Return the arguments of one number that are read as larger arrays: those get a buffer after all."""
         spread = {v.number: v.args[0].number for v in self.order
                   if v.kind in {ir.EXPAND, ir.VIEW} and v.args[0].__class__ is Var
                   and v.args[0].kind in {ir.INPUT, ir.SEED} and v.args[0].units == ()}  # fmt: skip
@@ -103,7 +107,7 @@ class Layout:
         return {spread[x.number] for x in (*read, *results) if x.__class__ is Var and x.number in spread}
 
     def _static(self) -> set[int]:
-        """What does not change from call to call: made of constants and the number of rows."""
+        """Return the Vars that no call changes: made of constants and the number of rows."""
         static: set[int] = set()
         for var in self.order:
             fixed = var.kind in {ir.CONST, ir.ROWS} or (var.kind in {ir.APPLY, ir.EXPAND} and not var.batched)
@@ -112,7 +116,7 @@ class Layout:
         return static
 
     def _scalars(self, results: list[Any]) -> set[int]:
-        """Single numbers that are the same for all rows and go into arithmetic alone: Python's floats are quicker."""
+        """Return the single numbers, the same for all rows, that only arithmetic reads: Python's floats are quicker."""
         readers: dict[int, list[Var]] = {}
         for var in self.order:
             for x in self.reads(var):
@@ -136,13 +140,13 @@ class Layout:
 
     @staticmethod
     def base(var: Var) -> Var:
-        """The Var whose memory this one is in."""
+        """Return the Var whose memory this one uses."""
         while var.kind in {ir.VIEW, ir.EXPAND} and isinstance(var.args[0], Var):
             var = var.args[0]
         return var
 
     def _with_ones(self) -> set[int]:
-        """The inputs of matrix products that get a row of ones, since weights and biases lie side by side."""
+        """Return the inputs of matrix products that get a row of ones, since weights and biases lie side by side."""
         ones: set[int] = set()
         for var in self.order:
             if var.kind == ir.MATMUL and var.args[1].number not in self.wide and self.augmented(var):
@@ -151,7 +155,7 @@ class Layout:
 
     @staticmethod
     def augmented(var: Var) -> bool:
-        """Whether [weights, bias] are the rows of one block of the flat array."""
+        """Tell whether [weights, bias] are the rows of one block of the flat array."""
         matrix, vector, *bias = var.args
         if not bias or matrix.kind != ir.VIEW or bias[0].kind != ir.VIEW:
             return False

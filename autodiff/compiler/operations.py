@@ -1,6 +1,6 @@
 """Operations that only compiled programs have: comparisons as numbers, and products of the chain rule."""
 
-# Rules serve floats, arrays and Vars alike, so their lambdas have no types to give:
+# Rules serve floats, arrays and Vars alike, so their lambdas are untyped:
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _relation(name: str, symbol: str, compare: Callable[[float, float], bool], a
     return Op(name, symbol, lambda a, b: float(compare(a, b)), array, (never, never), kink=lambda a, b: a - b)
 
 
-# What a comparison becomes while tracing: a number that is 1 where it holds and 0 elsewhere.
+# While tracing, a comparison becomes a number: 1 where it holds and 0 elsewhere.
 RELATIONS = {
     operator.gt: _relation("greater", ">", operator.gt, np.greater),
     operator.ge: _relation("greater_equal", "≥", operator.ge, np.greater_equal),
@@ -31,7 +31,7 @@ RELATIONS = {
     operator.ne: _relation("not_equal", "≠", operator.ne, np.not_equal),
 }
 BOOLEAN = frozenset(RELATIONS.values())
-DECIDE = BOOLEAN | {OPS["where"]}  # a NaN among their operands may leave no trace in the result
+DECIDE = BOOLEAN | {OPS["where"]}  # their results hide a NaN among the operands
 
 
 def _guarded(a: float, b: float) -> float:
@@ -50,13 +50,13 @@ def _kept_array(a: Any, b: Any, x: Any) -> Any:
     return np.where((np.equal(a, 0.0) | np.equal(b, 0.0)) & np.isnan(np.multiply(a, b)), 0.0, x)
 
 
-# δ · partial as the eager sweep has it: a factor that is exactly 0 hands nothing on, so 0 · ∞ is 0, with derivative 0.
-# It costs more than a product, so only the careful version of a program computes it, which runs when the fast one gave
-# a number that is not finite: `simplify.plain` makes the fast one.
+# δ · partial as the eager sweep computes it: a factor that is exactly 0 passes nothing on, so 0 · ∞ is 0, with
+# derivative 0. It costs more than a product, so only the careful version of a program computes it. That version runs
+# when the fast one, which `simplify.plain` makes, returns a number that is not finite.
 GUARDED = Op(
     "guarded_mul", "·", _guarded, _guarded_array, (lambda a, b, _: KEPT(a, b, b), lambda a, b, _: KEPT(a, b, a))
 )
-# x, but 0 where the guarded product of a and b drops 0 · ∞.
+# x, or 0 where the guarded product of a and b drops 0 · ∞.
 KEPT = Op(
     "kept", "kept", _kept, _kept_array,
     (lambda *_: 0.0, lambda *_: 0.0, lambda a, b, *_: KEPT(a, b, 1.0)),

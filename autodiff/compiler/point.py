@@ -1,4 +1,4 @@
-"""One point on Python floats: straight-line code, where an array of one number would cost a hundred times as much."""
+"""One point on Python floats: straight-line code, at a hundredth of the cost of arrays of one number."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from autodiff.ops import OPS
 _INFIX = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*", OPS["div"]: "/"}
 _SIGNS = {op: {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==",
                "not_equal": "!="}[op.name] for op in BOOLEAN}  # fmt: skip
-_DEEP = 20  # so deep may brackets go before a name is given: Python's parser has a limit of its own
+_DEEP = 20  # levels of brackets before a name is introduced: Python's parser has a limit
 
 
 class Point:
-    """The text of a function of floats that gives value and derivatives, and the function itself.
+    """A function of floats that returns value and derivatives, and its text.
 
-    It gives `(value, [derivatives by the parameters], [derivatives by each argument])`, and raises ArithmeticError or
-    ValueError where plain float arithmetic ends, at an overflow or an edge: there arrays know the answer.
+    It returns `(value, [derivatives by the parameters], [derivatives by each argument])`, and raises ArithmeticError or
+    ValueError where plain float arithmetic ends, at an overflow or an edge: arrays have the answer there.
     """
 
     def __init__(self, code: Code, names: Sequence[str]) -> None:
@@ -55,7 +55,7 @@ class Point:
         return live
 
     def name(self, x: Any) -> str:
-        """The text for a number or Var of one number."""
+        """Return the text of a number, or of a Var of one number."""
         if x.__class__ is Var:
             return self._text[x.number]
         if math.isfinite(x):
@@ -63,7 +63,7 @@ class Point:
         return self.bind("inf" if x > 0 else "ninf" if x < 0 else "nan", x)
 
     def bind(self, name: str, value: Any) -> str:
-        """A name of the text for something outside it."""
+        """Bind a name of the text to something outside it, and return the name."""
         self.bound[name] = value
         return name
 
@@ -82,7 +82,7 @@ class Point:
         elif kind == ir.EXPAND:  # δ of an array argument
             self._text[var.number] = f"v{var.number}"
             self.lines.append(f"v{var.number} = [{self.name(var.args[0])}] * {var.size}")
-        else:  # one node after another, so there are no other kinds
+        else:  # with one Var per node, there are no other kinds
             depth = 1 + max((self._depth.get(x.number, 0) for x in var.vars), default=0)
             text = self._expression(var)
             if self._uses.get(var.number) == 1 and depth < _DEEP:
@@ -101,7 +101,7 @@ class Point:
 
     def _expression(self, var: Var) -> str:
         op = var.op
-        assert op is not None  # as its kind says
+        assert op is not None  # an APPLY has one
         xs = [self.name(x) for x in var.args]
         if op in _INFIX:
             return f"{xs[0]} {_INFIX[op]} {xs[1]}"
@@ -120,9 +120,9 @@ class Point:
     def function(
         self, argnums: Sequence[int], *, single: bool, gradient: bool, checked: bool = False
     ) -> Callable[..., Any]:
-        """A function of floats and the list of parameters `p`: value, derivatives by parameters, by arguments.
+        """Return a function of the list of parameters `p` and floats: value, derivatives by parameters, by arguments.
 
-        With `checked`, values alone are refused too where they are not finite.
+        With `checked` it raises ArithmeticError for values that are not finite, also where no derivative is asked for.
         """
         code = self.code
         by = [self.name(code.input_gradients.get(i, 0.0)) for i in argnums]

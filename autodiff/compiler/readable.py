@@ -1,10 +1,10 @@
 """The readable emitter: the program as a module of Python that a person could have written.
 
-Pure expressions on arrays, one statement a line, names from labels. The array library is bound in one place, the name
-`xp`, so the same text runs on NumPy and, unchanged, on `jax.numpy`. Arrays are units × rows, as in the course:
-`z1 = W1 @ a0 + b1`, `delta1 = (W2.T @ delta2) * …`, `dW1 = delta1 @ a0.T`.
+It has pure expressions on arrays, one statement a line, and names from labels. The array library is bound in one
+place, the name `xp`, so the same text runs on NumPy and, unchanged, on `jax.numpy`. Arrays are units × rows, as in the
+course: `z1 = W1 @ a0 + b1`, `delta1 = (W2.T @ delta2) * …`, `dW1 = delta1 @ a0.T`.
 
-It follows IEEE arithmetic throughout: where the eager sweep takes 0 · ∞ as 0, this text gives NaN.
+It follows IEEE arithmetic throughout: where the eager sweep takes 0 · ∞ as 0, this text computes NaN.
 """
 
 from __future__ import annotations
@@ -28,26 +28,27 @@ from autodiff.ops import OPS
 
 _INFIX = {OPS["add"]: ("+", 1), OPS["sub"]: ("-", 1), OPS["mul"]: ("*", 2), OPS["div"]: ("/", 2)}
 _SIGNS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!="}
-_ATOM, _POWER, _UNARY, _PRODUCT = 9, 4, 3, 1.5  # how tightly texts bind; `@` is put in brackets beside `*`
-_SUM_OF = re.compile(r"z(\d*)(_\d+)?")  # weighted sums, of a layer, and what tells one of two from the other
-_SHORT = 24  # a view this short stands where it is used
-_LONG = 88  # an expression longer than this is taken apart
+_ATOM, _POWER, _UNARY, _PRODUCT = 9, 4, 3, 1.5  # how tightly texts bind; `@` gets brackets beside `*`
+_SUM_OF = re.compile(r"z(\d*)(_\d+)?")  # weighted sums: their layer, and a suffix that tells two of the same name apart
+_SHORT = 24  # a view this short is written where it is used
+_LONG = 88  # longer expressions are split
 
 
 class Readable:
-    """Writes a code with its backward pass as the text of a module."""
+    """The writer of a code with its backward pass as the text of a module."""
 
     def __init__(
         self, code: Code, function: str, arguments: Sequence[str], shapes: Sequence[Any], outputs: tuple[int, ...] = ()
     ) -> None:
-        """`shapes`: the shape of one sample of each argument; None for a static one, which is not passed.
+        """Write `source`.
 
-        `outputs`: the shape of what the function gives. Only of one number there is a gradient to write.
+        `shapes`: the shape of one sample of each argument; None for a static one, which is not passed. `outputs`: the
+        shape of the function's answer; only one number has a gradient to write.
         """
         self.code = code
         if outputs:
-            code.forward = len(code.vars)  # that is all there is
-        self.function = _identifier(function)  # it stands in the texts that say what is what
+            code.forward = len(code.vars)  # there is no backward pass
+        self.function = _identifier(function)  # it occurs in docstrings of the text
         self.shapes = shapes
         self.outputs = outputs
         self.names: dict[int, str] = {}
@@ -59,8 +60,8 @@ class Readable:
         self.uses: dict[int, int] = {}
         self.inline: dict[int, tuple[str, float]] = {}
         self.layer = 0
-        self.layers: dict[str, str] = {}  # what the comments call a layer, by what follows the z of its name
-        self.shown: set[int] = set()  # the matrices whose layer has been
+        self.layers: dict[str, str] = {}  # a layer's name in comments, by what follows the z of its name
+        self.shown: set[int] = set()  # the matrices whose layer has had its comment
         self._costs = False
         results = [*code.outputs, code.gradient]
         self.live = self._live([x for x in results if x.__class__ is Var])
@@ -82,7 +83,7 @@ class Readable:
         return live
 
     def _truths(self, results: Sequence[Any]) -> set[int]:
-        """The comparisons that may stay truth values: True * 2.0 is 2.0, but True + True is True."""
+        """Return the comparisons that may stay truth values: True * 2.0 is 2.0, but True + True is True."""
         comparisons = {v.number for v in self.code.vars if v.number in self.live and v.op in BOOLEAN}
         counted = {x.number for x in results if x.__class__ is Var}
         for var in (v for v in self.code.vars if v.number in self.live):
@@ -98,7 +99,7 @@ class Readable:
     # Names.
 
     def _take(self, name: str) -> str:
-        """Take this name, or the next one like it that is free."""
+        """Reserve this name, or the next free one like it, and return it."""
         name = _identifier(name)
         free, k = name, 2
         while free in self.taken:
@@ -107,7 +108,7 @@ class Readable:
         return free
 
     def _choose_names(self) -> None:  # noqa: C901, PLR0912 # one case per kind of name
-        """Name what a reader looks for: weights, biases, weighted sums, activations, and their δ."""
+        """Name the things that a reader looks for: weights, biases, weighted sums, activations, and their δ."""
         code = self.code
         forward = [v for v in code.vars[: code.forward] if v.number in self.live]
         sums = [v for v in forward if v.kind == ir.MATMUL]
@@ -152,11 +153,11 @@ class Readable:
 
     @staticmethod
     def _whole(x: Var) -> Var:
-        """The weighted sum of a layer of one neuron, for a view of its only unit."""
+        """Return the weighted sum of a layer of one neuron in place of a view of its only unit."""
         return x.args[0] if x.kind == ir.VIEW and x.args[0].kind == ir.MATMUL and x.args[0].size == 1 else x
 
     def _label_of(self, view: Var) -> str:
-        """A name for parameters, from what their labels share."""
+        """Return a name for parameters, from what their labels share."""
         (start, strides), units, parameters = view.info, view.units, self.code.parameters
         if units == (len(parameters),):
             return "p"
@@ -217,7 +218,7 @@ class Readable:
         return "\n".join(lines) + "\n"
 
     def _gradient(self) -> list[str]:
-        """Put the derivatives by weights and biases together, as the parameters lie in the flat array."""
+        """Return the lines that join the derivatives by weights and biases in the order of the flat array."""
         gradient = self.code.gradient
         if gradient is None:
             return ["gradient = 0.0 * flat"]
@@ -254,7 +255,7 @@ class Readable:
         return whole.split("\n")
 
     def _next_block(self, pieces: Sequence[Any], start: int) -> tuple[str, list[Any], int] | None:
-        """The text for the derivatives that come next in the flat array, the pieces it takes, and where it ends."""
+        """Return the text of the derivatives that come next in the flat array, its pieces, and its end."""
         for piece in pieces:
             delta, (at, strides, units) = piece
             if strides is None or at != start or (delta.__class__ is Var and delta.units != units):
@@ -278,7 +279,7 @@ class Readable:
         return None
 
     def _opening(self) -> list[str]:
-        """What turns the arguments into units × rows."""
+        """Return the lines that turn the arguments into units × rows."""
         lines: list[str] = []
         counted = False
         for var in (v for v in self.code.vars if v.kind == ir.INPUT):
@@ -288,7 +289,7 @@ class Readable:
                 lines.append(f"rows = len({name})")
                 counted = True
             if var.number in self.live:
-                flat = f"xp.asarray({name}, dtype=float)"  # products of small integers would wrap round
+                flat = f"xp.asarray({name}, dtype=float)"  # products of small integers would wrap around
                 if var.units and not var.batched:
                     flat += ".reshape(-1, 1)"
                 elif var.units:
@@ -297,7 +298,7 @@ class Readable:
         return lines if counted else ["rows = 1", *lines]
 
     def name(self, var: Var) -> str:
-        """The name of a Var that has a statement of its own."""
+        """Return the name of a Var that has a statement of its own."""
         if var.number not in self.names:
             if var.kind == ir.INPUT:
                 self.names[var.number] = (
@@ -346,18 +347,18 @@ class Readable:
         return [] if lines else ["# backward" if not first else "# forward"]
 
     def _is_activation(self, var: Var) -> bool:
-        """Whether it is one operation on a layer's weighted sums, or a part of them."""
+        """Tell whether a Var is one operation on a layer's weighted sums, or on a part of them."""
         of = var.vars[0] if len(var.vars) == 1 else var
         whole = of.args[0] if of.kind == ir.VIEW else of
         return var.kind in {ir.APPLY, ir.VIEW} and whole.__class__ is Var and whole is not var and self._is_layer(whole)
 
     def _is_layer(self, var: Var) -> bool:
-        """Whether it is the weighted sums of a layer: a matrix product, or one neuron's sum that has their name."""
+        """Tell whether a Var is the weighted sums of a layer: a matrix product, or one neuron's sum by that name."""
         found = _SUM_OF.fullmatch(self.names.get(var.number, ""))
         return var.kind == ir.MATMUL or bool(found and found[1])
 
     def text(self, x: Any, strength: float = 0) -> str:
-        """The text of an operand, in brackets where it binds less than `strength`."""
+        """Return the text of an operand, in brackets where it binds less tightly than `strength`."""
         if x.__class__ is not Var:
             number = repr(float(x)) if math.isfinite(x) else f'float("{x}")'
             return f"({number})" if x < 0 and strength > 1 else number
@@ -376,7 +377,7 @@ class Readable:
         return f"{name}[..., None]" if self._is_matrix(x) else name
 
     def _is_matrix(self, x: Any) -> bool:
-        """Whether a named Var is kept as a matrix, without the axis for rows."""
+        """Tell whether a named Var is kept as a matrix, without the axis for rows."""
         if x.__class__ is not Var or len(x.units) != 2 or x.batched:
             return False
         if x.op is OPS["add"]:
@@ -384,7 +385,7 @@ class Readable:
         return x.kind == ir.OUTER or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT)
 
     def matrix(self, x: Var) -> str:
-        """The text of what is the same for all rows and has two axes, as a matrix."""
+        """Return the text, as a matrix, of a Var of two axes that is the same for all rows."""
         if not self._is_matrix(x):
             return f"{self.text(x, _ATOM)}[..., 0]"
         return f"({self.inline[x.number][0]})" if x.number in self.inline else self.name(x)
@@ -394,7 +395,7 @@ class Readable:
         return name
 
     def _expression(self, var: Var) -> tuple[str, float]:  # noqa: C901 # one case per kind
-        """The text of a Var, and how tightly it binds."""
+        """Return the text of a Var, and how tightly it binds."""
         kind = var.kind
         xs = var.args
         rows = "rows" if var.batched else "1"
@@ -424,7 +425,7 @@ class Readable:
         if kind == ir.SUM_ROWS:
             keep = "axis=-1, keepdims=True" if var.units else ""
             return f"{self.text(xs[0], _ATOM)}.sum({keep})", _ATOM
-        assert kind == ir.SCATTER  # the last there is
+        assert kind == ir.SCATTER  # the last kind
         pieces = list(zip(xs, var.info, strict=True))
         return f"{self._spread(pieces, max(var.size, 1), rows)}{'[0]' if not var.units else ''}", _ATOM
 
@@ -479,13 +480,13 @@ class Readable:
 
     def _operation(self, var: Var) -> tuple[str, float]:  # one case per way of writing
         op = var.op
-        assert op is not None  # as its kind says
+        assert op is not None  # an APPLY has one
         xs = var.args
         if self._is_matrix(var):
             return f"{self.matrix(xs[0])} + {self.matrix(xs[1])}", 1
         if op in _INFIX:
             sign, strength = _INFIX[op]
-            # Floats do not associate, so brackets of the user's stay; those between δ and its slopes may go.
+            # Floats do not associate, so the user's brackets stay; those between δ and its slopes may go.
             keep = sign in "-/" or var.number < self.code.forward or (xs[1].__class__ is Var and xs[1].op is OPS["div"])
             right = {1: _PRODUCT, 2: _UNARY}[strength] if keep else strength
             return f"{self.text(xs[0], strength)} {sign} {self.text(xs[1], right)}", strength
@@ -503,7 +504,7 @@ class Readable:
             self.helpers |= helpers
             return f"{op.name if helpers else f'xp.{op.function_of_arrays.__name__}'}({names})", _ATOM
         raise TypeError(
-            f"{op!r} is an operation of your own, which a text that runs on its own does not know: use the program "
+            f"{op!r} is an operation of your own, which a text that runs on its own cannot define; use the program "
             "itself"
         )
 

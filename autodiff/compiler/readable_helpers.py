@@ -1,6 +1,6 @@
 """The definitions that a readable text may begin with: pure functions of the array library `xp`.
 
-Those of operations are the functions of arrays that their rows name, as they are written, with `xp` for NumPy.
+An operation is defined by the function of arrays that its row names, as it is written, with `xp` for NumPy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from autodiff.compiler.operations import GUARDED, KEPT
 from autodiff.ops import OPS, Op
 
-# What no row has in this form: how arrays are put together, and an operation as every array library can compute it.
+# Definitions that no row provides: how arrays are joined, and an operation that every array library can compute.
 HELPERS = {
     "erf": '''
 def erf(z):
@@ -65,7 +65,7 @@ def at(start, strides, shape):
 
 
 def helpers_of(op: Op) -> dict[str, str]:
-    """Return the definitions that calling a row needs, by name, its own last; none where `xp` has it."""
+    """Return the definitions that a call of a row needs, by name, its own last; none where `xp` has the function."""
     if op.name in HELPERS:
         return {op.name: HELPERS[op.name]}
     return {} if str(op.array).startswith("numpy.") else _definitions(op.function_of_arrays, op.name)
@@ -94,7 +94,7 @@ def _definitions(function: Any, name: str) -> dict[str, str]:
 
 
 class _Portable(ast.NodeTransformer):
-    """Rewrites a function for any array library: no types, numbers in place of constants, what it calls beside it."""
+    """A rewriter of functions for any array library: no types, numbers for constants, `found` for what they call."""
 
     def __init__(self, scope: dict[str, Any]) -> None:
         self.scope = scope

@@ -1,10 +1,10 @@
-"""One operation, or its δ, as one function of the places it works on: made once for operands of some kinds.
+"""One operation, or its δ, as one function of the places it works on: made once per kinds of operands.
 
-It is made by what makes all array code, from a code of this one operation alone, so a power becomes products here as
-it does there, and the rules are those of the table.
+The makers of all array code make it from a code of this one operation, so a power becomes products here as it does
+there, and the rules are those of the table.
 """
 
-# The rules serve Vars as they serve numbers, so lambdas have no types to give:
+# Rules serve Vars and numbers alike, so their lambdas are untyped:
 # pyright: reportUnknownLambdaType=false
 from __future__ import annotations
 
@@ -21,52 +21,52 @@ from autodiff.compiler.operations import GUARDED
 from autodiff.compiler.reverse import SLOPES
 from autodiff.ops import OPS, Op
 
-# The kind of an operand: KNOWN and what applies; for a constant 0, or, where a recipe is made for its value, a tuple.
+# The kind of an operand: KNOWN plus what applies; a constant has 0, or a tuple where the recipe depends on its value.
 BATCHED, NEEDS, KNOWN = 1, 2, 4
-BY_VALUE = frozenset({OPS["pow"], OPS["leaky_relu"]})  # a constant exponent or slope makes them something simpler
+BY_VALUE = frozenset({OPS["pow"], OPS["leaky_relu"]})  # a constant exponent or slope makes them simpler
 
-Maker = Callable[[Any], Any]  # what makes a thing for a number of rows
-# The sign of a ReLU is its slope, and here it costs a step less than asking its operand.
+Maker = Callable[[Any], Any]  # makes a thing for a number of rows
+# The sign of a ReLU is its slope, which costs one step less here than comparing its operand.
 _SLOPES: dict[Op, Any] = {**SLOPES, OPS["relu"]: lambda _, r: [OPS["sign"](r)]}
 
 
 class Recipe(NamedTuple):
-    """A function of things at some places: what it reads, its results, and each sum as it was and as it will be."""
+    """A function of places: those it reads, its results, and each sum before and after."""
 
-    make: Callable[..., Callable[..., None]]  # gives the function for what is fixed, and for temporaries
-    fixed: Sequence[Maker]  # functions, numbers, and memory that only this recipe needs
+    make: Callable[..., Callable[..., None]]  # returns the function, given what is fixed and the temporaries
+    fixed: Sequence[Maker]  # functions, numbers, and memory of this recipe alone
     temporaries: Sequence[bool] = ()  # whether each has rows
-    reads: Sequence[int] = ()  # operands by position; what comes after them is the operation's result, then δ
+    reads: Sequence[int] = ()  # operands by position, followed by the operation's result and δ
     results: Sequence[bool] = ()  # whether each has rows
-    hands: Sequence[tuple[int, int]] = ()  # which operand gets which result as its δ; −1 is δ itself
-    sums: Sequence[int] = ()  # to the δ of which operands something is added
-    steps: int = 1  # how often it calls NumPy
+    hands: Sequence[tuple[int, int]] = ()  # each operand that receives a δ, and which result that is; −1 is δ itself
+    sums: Sequence[int] = ()  # the operands to whose δ something is added
+    steps: int = 1  # how many times it calls NumPy
 
     @property
     def size(self) -> int:
-        """How many places it is given."""
+        """The number of places it takes."""
         return len(self.reads) + len(self.results) + 2 * len(self.sums)
 
 
 @functools.lru_cache(maxsize=1024)
 def forward_recipe(op: Op, kinds: tuple[Any, ...], careful: bool) -> tuple[Recipe, int]:
-    """Give an operation, which is handed all its operands and the place of its result; and the kind of that."""
+    """Return the recipe of an operation, which takes its operands and the place of its result; and that one's kind."""
     code = Code(careful=careful)
     operands = _operands(code, kinds)
     result: Any = op.forward(*operands) if op in TOTALS and operands else code.apply(op, *operands)
     kind = KNOWN
     for known in kinds:
         kind |= 0 if known.__class__ is tuple else known
-    if result.__class__ is float or result.kind == INPUT:  # written anew each time
+    if result.__class__ is float or result.kind == INPUT:  # so that it is written each time
         result = code.new(APPLY, (result,), batched=True, op=OPS["pos"])
     return _recipe(code, operands, {0: result}, reads=range(len(kinds))), kind
 
 
 @functools.lru_cache(maxsize=1024)
 def reverse_recipe(op: Op, kinds: tuple[Any, ...], rows: bool, careful: bool, sums: int = 0) -> Recipe:
-    """Give what hands δ on to the operands; `rows`: whether there is one per row.
+    """Return the recipe that passes δ on to the operands; `rows`: whether there is one δ per row.
 
-    `sums`: the operands that have a δ already, to which theirs is added: bit k for operand k.
+    `sums`: the operands that have a δ already, to which this adds: bit k for operand k.
     """
     code = Code(careful=careful)
     operands = _operands(code, kinds)
@@ -102,13 +102,13 @@ def _recipe(
     code: Code, given: Sequence[Any], handed: dict[int, Any], *, sums: Sequence[int] = (),
     reads: Sequence[int] | None = None,
 ) -> Recipe:  # fmt: skip
-    """Write a code as one function: which of its buffers are the given ones, which the results, which its own."""
+    """Return a code as one function of the buffers that it is given, of those of its results, and of its own."""
     code.outputs = list(handed.values())
     fast = Fast(code, long=True)
     buffer = {f"v{number}": f"s{slot}" for number, slot in fast.slot.items()}
     own = [buffer.get(f"v{x.number}") if x.__class__ is Var else None for x in given]
     place = {k: buffer[f"v{x.number}"] for k, x in handed.items()}
-    # The given ones are where they are: nothing copies them.
+    # The given buffers stay where they are: no step copies them.
     steps = [[buffer.get(x, x) for x in step] for step in fast.steps if step[-1] not in fast.arguments]
     steps += [["add", place[k], f"before{k}", f"after{k}"] for k in sums]
     used = set(chain.from_iterable(steps))
@@ -123,7 +123,7 @@ def _recipe(
     fixed = [name for name in makers if name in used and name not in buffer]
     text = [line(*step) for step in steps]
     make: Any = itself
-    if len(steps) != 1 or text[0] != f"{steps[0][0]}({', '.join(arguments)})":  # it is more than one call of NumPy
+    if len(steps) != 1 or text[0] != f"{steps[0][0]}({', '.join(arguments)})":  # more than one call of NumPy
         make = made_from(
             f"def make({', '.join([*fixed, *temporaries])}):",
             f"    def step({', '.join(arguments)}):",
@@ -138,5 +138,5 @@ def _recipe(
 
 
 def itself(function: Any) -> Any:
-    """Give a function of NumPy's as it is, where the recipe is nothing more."""
+    """Return a function of NumPy as it is, for recipes that are nothing more."""
     return function

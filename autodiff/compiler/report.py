@@ -1,4 +1,4 @@
-"""What each pass did, in numbers: the text of `program.explain()`."""
+"""The work of each pass in numbers: the text of `program.explain()`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from autodiff.compiler.versions import Trace, Want
 
 
 def report(trace: Trace) -> str:
-    """Count nodes, groups, matrix products, calls, floating-point operations and bytes.
+    """Return the numbers of nodes, groups, matrix products, calls, floating-point operations and bytes, as text.
 
-    With the backward pass, if the function gives one number.
+    They include the backward pass if the function returns one number.
     """
     graph = trace.graph
     want = Want(gradient=trace.shared.shape == ())

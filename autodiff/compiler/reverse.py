@@ -1,7 +1,7 @@
-"""The backward pass as array code: δ of every array from the δ of those it went into.
+"""The backward pass as array code: δ of every array from the δ of its consumers.
 
 The rules of the operation table are called on Vars, so a derivative is written in one place, `ops.py`, for floats,
-Values and arrays alike. Sums over rows appear where what is the same for all rows meets what is not.
+Values and arrays alike. Sums over the rows appear where an operand that is the same for all rows meets one that is not.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from autodiff.compiler.operations import GUARDED
 from autodiff.compiler.trace import partials_of
 from autodiff.ops import OPS, Op
 
-# The slopes of the two activations that every network has, from the value `a` alone, as the course has them: a(1 − a)
-# and 1 − a²; and the bell of erf. The table's rules spend another cosh or exp to keep all digits where the slope is
-# next to nothing; here it is right to a rounding of 1.
+# The slopes of the two activations that every network has, from their value `a` alone, as in the course: a(1 − a) and
+# 1 − a²; and the bell of erf. The table's rules spend another cosh or exp to keep all digits where the slope is tiny;
+# these are right to a rounding of 1.
 SLOPES: dict[Op, Callable[[Any, Any], list[Any]]] = {
     OPS["sigmoid"]: lambda _, a: [a * (1.0 - a)],
     OPS["tanh"]: lambda _, a: [1.0 - a * a],
@@ -46,28 +46,30 @@ SLOPES: dict[Op, Callable[[Any, Any], list[Any]]] = {
 
 
 class Reverse:
-    """Appends the backward pass to a code."""
+    """The writer of a backward pass."""
 
     def __init__(self, code: Code, *, per_row: bool, seeded: bool, careful: bool) -> None:
-        """`per_row`: derivatives of each row by itself, not their sum; `seeded`: the δ of each row's output is given;
-        `careful`: 0 · ∞ is 0, as in the eager sweep.
-        """  # noqa: D205
+        """Prepare to append the backward pass to `code`.
+
+        `per_row`: the derivatives of each row, not their sum. `seeded`: each call passes in the δ of every row's
+        output. `careful`: 0 · ∞ is 0, as in the eager sweep.
+        """
         self.code = code
         self.times = GUARDED if careful else MUL
         self.careful = "careful" if careful else None
         self.per_row = per_row
         self.seeded = seeded
-        self._handed: dict[int, list[tuple[Any, Any]]] = {}  # by Var: δ and the place it belongs to, None for all of it
+        self._handed: dict[int, list[tuple[Any, Any]]] = {}  # by Var: δ and its place there, None for all of it
 
     def run(self) -> None:
-        """Write δ of every Var that needs one, and keep those of parameters and arguments as the code's results."""
+        """Write δ of every Var that needs one; those of parameters and arguments become results of the code."""
         code = self.code
         forward = list(code.vars)
         code.forward = len(forward)
         (output,) = code.outputs
         if output.__class__ is Var:
             seed = code.new(SEED, (), (), batched=True) if self.seeded else 1.0
-            if not output.batched and not self.per_row:  # every row gives this same number
+            if not output.batched and not self.per_row:  # the same number for every row
                 seed = code.sum_rows(seed)
             self._hand(output, seed)
         for var in reversed(forward):
@@ -78,7 +80,7 @@ class Reverse:
                 code.gradient = delta
             elif var.kind == INPUT:
                 code.input_gradients[var.info] = code.own(delta)
-            elif not (delta.__class__ is float and delta == 0.0):  # it may have cancelled
+            elif not (delta.__class__ is float and delta == 0.0):  # it may have cancelled out
                 code.deltas[var.number] = delta
                 self._spread(var, delta)
 
@@ -87,7 +89,7 @@ class Reverse:
             self._handed.setdefault(to.number, []).append((delta, place))
 
     def _delta(self, var: Var) -> Any:
-        """Add up what the consumers handed on."""
+        """Add up what the consumers passed on."""
         handed = self._handed.pop(var.number)
         if all(place is None for _, place in handed):
             total = handed[0][0]
@@ -108,7 +110,7 @@ class Reverse:
         return self.code.new(SCATTER, deltas, var.units, batched=batched, info=places, key=id(places))
 
     def _spread(self, var: Var, delta: Any) -> None:  # noqa: C901 # one case per kind
-        """Hand δ on to the operands of a Var."""
+        """Pass δ on to the operands of a Var."""
         code, kind = self.code, var.kind
         if kind == APPLY:
             self._spread_operation(var, delta)
@@ -129,7 +131,7 @@ class Reverse:
             x = var.args[0]
             self._hand(x, code.expand(delta, x.units))
         else:
-            assert kind == MATMUL  # MAX cancels, CONST and the like need no δ
+            assert kind == MATMUL  # MAX cancels out, CONST and the like need no δ
             matrix, vector, *bias = var.args
             code.deltas[var.number] = whole = self._whole(delta, var)
             if matrix.needs:
@@ -142,8 +144,8 @@ class Reverse:
 
     def _spread_operation(self, var: Var, delta: Any) -> None:
         op = var.op
-        assert op is not None  # as its kind says
-        if self.careful is None and op is MUL and var.args[0] is var.args[1]:  # once 2δx, not twice δx
+        assert op is not None  # an APPLY has one
+        if self.careful is None and op is MUL and var.args[0] is var.args[1]:  # 2δx once, not δx twice
             self._hand(var.args[0], self.code.apply(MUL, self.code.apply(MUL, 2.0, delta), var.args[0]))
             return
         if self.careful is None and op is DIV and var.args[1].__class__ is Var:
@@ -159,20 +161,20 @@ class Reverse:
                 self._hand(x, self._reduced(self.code.apply(self.times, delta, partial), x, var))
 
     def _spread_quotient(self, var: Var, delta: Any) -> None:
-        """δ/b for a, and −δ/b · a/b for b: one division, where the two partials by themselves take one each."""
+        """Pass on δ/b for a and −δ/b · a/b for b: one division, where the partials would take one each."""
         a, b = var.args
         share = self.code.apply(DIV, delta, b)
         self._hand(a, self._reduced(share, a, var))
         self._hand(b, self._reduced(-self.code.apply(MUL, share, var), b, var))
 
     def _whole(self, delta: Any, var: Var) -> Var:
-        """δ as an array with all its rows, as matrix products want it."""
+        """Return δ as an array with all its rows, as matrix products need it."""
         if delta.__class__ is Var and delta.units == var.units and delta.batched:
             return delta
         return self.code.new(EXPAND, (delta,), var.units, batched=True)
 
     def _reduced(self, delta: Any, x: Any, var: Var) -> Any:
-        """What reaches an operand that is spread over more units or rows than it has itself."""
+        """Return the δ of an operand that is spread over more units or rows than it has itself."""
         if x.__class__ is not Var or not x.needs:
             return 0.0
         if x.units != var.units:
@@ -182,13 +184,13 @@ class Reverse:
         return self._over_rows(delta, x, var)
 
     def _over_rows(self, delta: Any, x: Any, var: Var) -> Any:
-        """Σ over the rows for an operand that is the same for all of them."""
+        """Return Σ of δ over the rows for an operand that is the same for all of them."""
         if x.__class__ is Var and not x.batched and var.batched and not self.per_row:
             return self.code.sum_rows(delta)
         return delta
 
     def _unexpanded(self, delta: Any, var: Var) -> Any:
-        """Σ over the units that an expansion added."""
+        """Return Σ of δ over the units that an expansion added."""
         x = var.args[0]
         for size in reversed(var.units[len(x.units) :]):
             delta = self.code.sum_units(delta, size)

@@ -1,8 +1,8 @@
 """Make a traced graph smaller without changing what it computes.
 
-While tracing, constants are folded and operations that do nothing dropped. Then what no output needs is left out, and
-trees of additions become sums of products, so that a neuron written `w1 * x1 + w2 * x2 + b` is the same one node as
-`weighted_sum`. Sums add their terms in another order than the code did: equal to rounding.
+While tracing, constants are folded and operations that do nothing are dropped. Then nodes that no output needs are left
+out, and trees of additions become sums of products, so that a neuron written `w1 * x1 + w2 * x2 + b` is the same single
+node as `weighted_sum`. Sums add their terms in another order than the code does: equal to rounding.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from autodiff.ops import OPS, Op
 
 _ADD, _SUB, _MUL, _DIV, _POW = (OPS[name] for name in ("add", "sub", "mul", "div", "pow"))
 _NEG, _POS, _TOTAL, _MEAN, _WEIGHTED = (OPS[name] for name in ("neg", "pos", "total", "mean", "weighted_sum"))
-_SHORT = 256  # sums longer than this are copied into no other sum: nested ones would take quadratic time
+_SHORT = 256  # longer sums are not copied into others: nested ones would take quadratic time
 _SUMS = frozenset({_ADD, _SUB, _NEG, _TOTAL, _MEAN, _WEIGHTED})
 _PRODUCTS = frozenset({_MUL, GUARDED})
 _SCALES = {_ADD: (1.0, 1.0), _SUB: (1.0, -1.0), _NEG: (-1.0,)}
 
 
 def simplify(graph: Graph) -> Graph:
-    """Give the same computation with fewer nodes, its trees of additions as sums of products.
+    """Return the same computation with fewer nodes, its trees of additions as sums of products.
 
     >>> from autodiff.compiler.trace import trace
     >>> graph = simplify(trace(lambda x, y: 2.0 * x + x * y + 1.0 * y, [(), ()], ["x", "y"], frozenset()))
@@ -37,7 +37,7 @@ def simplify(graph: Graph) -> Graph:
 
 
 def shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant: Callable[[float], int]) -> int | None:
-    """The place of something simpler that is equal, if there is one."""
+    """Return the place of something simpler that is equal; None where there is none."""
     if op is _POS:
         return xs[0]
     if len(xs) == 2:
@@ -49,13 +49,13 @@ def shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant: 
     if xs and all(x in constants for x in xs):
         try:
             return constant(op.on_floats(*[constants[x] for x in xs]))
-        except DomainError:  # computed in the batch instead, where it is a NaN
+        except DomainError:  # left to the batch, which computes NaN
             return None
     return None
 
 
 def needed_nodes(graph: Graph) -> list[bool]:
-    """Which nodes an output needs; arguments are, used or not."""
+    """Return for each node whether an output needs it; arguments are always needed."""
     needed = [False] * len(graph.ops)
     for x in (*graph.outputs, *graph.inputs):
         needed[x] = True
@@ -68,7 +68,7 @@ def needed_nodes(graph: Graph) -> list[bool]:
 
 
 def live(graph: Graph) -> Graph:
-    """Leave out what no output needs: its place stays, with nothing there."""
+    """Leave out nodes that no output needs; their places stay, empty."""
     needed = needed_nodes(graph)
     if all(needed):
         return graph
@@ -88,14 +88,14 @@ def live(graph: Graph) -> Graph:
 def plain(graph: Graph) -> Graph:
     """Return the same computation with plain products in the chain rule, where 0 · ∞ is NaN.
 
-    A NaN shows in the answer, and the careful version is computed then; so what a comparison depends on stays as it
-    is. Equal nodes are one again: a product of the chain rule is often one that the function has too.
+    A NaN shows in the answer, and the careful version is computed then. Nodes that a comparison depends on, where it
+    would not show, stay guarded. Equal nodes are merged: the chain rule often repeats a product of the function.
     """
     if GUARDED not in graph.ops:
         return graph
     deciding = graph.deciding()
     ops, operands, labels = list(graph.ops), list(graph.operands), dict(graph.labels)
-    source = list(range(len(ops)))  # where the number of each node is
+    source = list(range(len(ops)))  # the node that has the number of each one
     known: dict[Any, int] = {}
     for i, op in enumerate(ops):
         if op is None:
@@ -113,16 +113,16 @@ def plain(graph: Graph) -> Graph:
 
 
 def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of summand
-    """Take trees of additions, whose inner nodes nobody else uses, as one sum of products each."""
+    """Turn each tree of additions, whose inner nodes nobody else uses, into one sum of products."""
     ops, operands, constants, stopped = graph.ops, graph.operands, graph.constants, graph.stopped
     uses = list(graph.uses)
-    for x in chain(graph.outputs, graph.labels):  # an output is wanted for itself; so is what somebody gave a name
+    for x in chain(graph.outputs, graph.labels):  # outputs and labelled nodes must stay visible
         uses[x] += 2
     sums: dict[int, tuple[list[Term], float]] = {}
-    left = list(ops)  # but not what has become part of a sum
+    left = list(ops)  # without the nodes that became part of a sum
 
     def add(terms: list[Term], x: int, scale: float) -> float:
-        """Append what a summand is made of, and give the constant in it."""
+        """Append the terms of a summand, and return its constant."""
         if x in constants:
             return scale * constants[x]
         if uses[x] == 1 and ops[x] is _MUL and x not in stopped:
@@ -131,7 +131,7 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
             left[x] = None
             return 0.0
         inner, constant = sums[x] if uses[x] == 1 and x in sums else ([], 0.0)
-        # Many weights times inputs are not scaled term by term: they are better left one matrix product.
+        # Many weights times inputs are not scaled term by term: they stay one matrix product.
         if 0 < len(inner) <= _SHORT and (scale == 1.0 or sum(b is not None for _, _, b in inner) < 2):
             del sums[x]
             left[x] = None
@@ -144,7 +144,7 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
         if op not in _SUMS or i in stopped:
             continue
         xs = operands[i]
-        if op is _ADD and uses[a := xs[0]] == 1 and a in sums:  # one more product: most of a network is this
+        if op is _ADD and uses[a := xs[0]] == 1 and a in sums:  # one more product: most of a network is like this
             b = xs[1]
             if uses[b] == 1 and ops[b] is _MUL and b not in stopped and constants.keys().isdisjoint(operands[b]):
                 factor, other = operands[b]
@@ -164,7 +164,7 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
             scales, xs = (1.0,), xs[-1:]
         else:
             scales = _SCALES.get(op) or (1.0 if op is _TOTAL else 1.0 / len(xs),) * len(xs)
-            if xs and scales[0] == 1.0 and uses[xs[0]] == 1 and xs[0] in sums:  # however long it is: it is continued
+            if xs and scales[0] == 1.0 and uses[xs[0]] == 1 and xs[0] in sums:  # of any length: continued, not copied
                 terms, constant = sums.pop(xs[0])
                 left[xs[0]] = None
                 scales, xs = scales[1:], xs[1:]
@@ -172,11 +172,11 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
             constant += add(terms, x, scale)
         sums[i] = terms, constant
     made = replace(graph, ops=left, sums=sums)
-    return live(made) if constants else made  # constants went into coefficients: nothing else can be left without use
+    return live(made) if constants else made  # only constants, now coefficients, can have become unused
 
 
 def _product(scale: float, a: int, b: int, constants: dict[int, float]) -> Term:
-    """One product as a term, a constant factor in its coefficient."""
+    """Return a product as a term, with a constant factor in its coefficient."""
     if a in constants:
         return scale * constants[a], b, None
     if b in constants:

@@ -1,10 +1,10 @@
-"""Code without structure: every node by itself, as the recipe of its operation says.
+"""Code without structure: every node by itself, by the recipe of its operation.
 
-Where hardly any two nodes belong together, arrays of nodes are of no use, and thinking about each node costs more than
-running it. A node is then a recipe and the places it works on, each an array of one number per row.
+Where hardly any two nodes belong together, arrays of nodes are of no use, and analysing a node costs more than running
+it. A node is then a recipe and the places it works on, each an array of one number per row.
 """
 
-# A tape is made and read by what stands beside it here:
+# The classes of this module share their slots:
 # pyright: reportPrivateUsage=false, reportUnknownLambdaType=false
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Array = Any
 
 _ADDED = frozenset(OPS[name] for name in ("add", "sub", "neg"))
 _SUMMED = _ADDED | {OPS["mul"]}
-_FEW = 500  # nodes, for which arrays are made quickly enough
-_PART = 100  # nodes, after which to look whether the answer is clear
-_ALIKE = 5  # operands; so many at one level, of one kind of node, are on average worth making arrays of
-_KEPT = 1 << 40  # more than can read a node
-_PENDING = -1  # a δ that the next step writes
+_FEW = 500  # nodes: below this, arrays are made quickly enough
+_PART = 100  # nodes between two looks at whether the answer is clear
+_ALIKE = 5  # operands: this many per level and kind of node make arrays worth while
+_KEPT = 1 << 40  # more than the readers that a node can have
+_PENDING = -1  # stands for a δ that the next step writes
 
 
 def is_unstructured(graph: Graph) -> bool:  # noqa: C901 # written out, as it is done for every node there is
-    """Whether arrays of nodes of one kind at one level would hold hardly more than one each."""
+    """Tell whether arrays of nodes of one kind at one level would hold hardly more than one each."""
     ops, operands, n = graph.ops, graph.operands, len(graph.ops)
     if n < _FEW:
         return False
-    levels: dict[Any, set[int]] = {op: set() for op in dict.fromkeys(ops)}  # at which there is each operation
+    levels: dict[Any, set[int]] = {op: set() for op in dict.fromkeys(ops)}  # by operation: the levels it occurs at
     put = {op: found.add for op, found in levels.items()}
     inner = [op in _SUMMED and uses == 1 for op, uses in zip(ops, graph.uses, strict=True)]
     most = sum(map(len, operands)) / _ALIKE
@@ -64,22 +64,22 @@ def is_unstructured(graph: Graph) -> bool:  # noqa: C901 # written out, as it is
             put[op](own)
         kinds = sum(map(len, levels.values()))
         still -= len(part) - part.count(None)
-        if kinds > most or kinds + still <= most:  # whatever is still to come
+        if kinds > most or kinds + still <= most:  # whatever the remaining nodes are
             break
     return kinds > most
 
 
 class _Form:
-    """What all nodes share that are the same operation on operands of the same kinds."""
+    """All that nodes of one operation share on operands of the same kinds."""
 
     def __init__(self, tape: Tape, op: Op, kinds: tuple[Any, ...]) -> None:
         self.op, self.kinds = op, kinds
         forward, self.kind = forward_recipe(op, kinds, tape.careful or (tape.decides and op is POW))
         self.wide = bool(self.kind & BATCHED)
         self.forward = tape.use(forward)
-        self.hands: Sequence[tuple[int, int]] = ()  # each operand that gets a δ, and its bit
-        self.reads: Sequence[int] = ()  # the operands that are read again on the way back
-        self.keeps = False  # whether the result is
+        self.hands: Sequence[tuple[int, int]] = ()  # each operand that receives a δ, and its bit
+        self.reads: Sequence[int] = ()  # the operands that the reverse pass reads
+        self.keeps = False  # whether it reads the result
         self.backs: dict[int, _Back] = {}
         if self.kind & NEEDS:
             first = self.back(tape, 0)
@@ -87,14 +87,14 @@ class _Form:
             self.reads, self.keeps = first.operands, first.result
 
     def back(self, tape: Tape, sums: int) -> _Back:
-        """How δ is handed on where those operands have one already."""
+        """Return how δ is passed on where those operands have one already."""
         recipe = reverse_recipe(self.op, self.kinds, self.wide or tape.per_row, tape.careful, sums)
         found = self.backs[sums] = _Back(tape, recipe, len(self.kinds))
         return found
 
 
 class _Back:
-    """The reverse recipe of a form, taken apart for writing it many times."""
+    """The reverse recipe of a form, unpacked for writing it many times."""
 
     def __init__(self, tape: Tape, recipe: Recipe, arity: int) -> None:
         self.which = tape.use(recipe) if recipe.steps else -1
@@ -103,38 +103,38 @@ class _Back:
         self.delta = arity + 1 in recipe.reads
         self.results, self.hands, self.sums = recipe.results, recipe.hands, recipe.sums
         handed = [j for _, j in self.hands]
-        # One owner more than those that a row has by itself: δ was this node's, a result is handed on twice.
+        # Rows with one more owner: δ was this node's already, and a result may be passed on twice.
         self.again = [j for k, j in enumerate(handed) if j < 0 or j in handed[:k]]
 
 
 class Tape:
-    """A graph as steps on numbered places, and what it takes to make them for a number of rows."""
+    """A graph as steps on numbered places, with all that an instance for a number of rows needs."""
 
-    direct: Sequence[Var] = ()  # what Fast has: results that are written where the caller wants them
+    direct: Sequence[Var] = ()  # as in Fast: results written where the caller wants them
 
     def __init__(
         self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], *, gradient: bool,
         argnums: Sequence[int], per_row: bool, seeded: bool, careful: bool,
     ) -> None:  # fmt: skip
-        """The arguments are those of Grouping and of `backward`."""
+        """Write the tape; the arguments are those of Grouping and of `backward`."""
         self.graph, self.sizes = graph, sizes
         self.per_row, self.careful = per_row, careful
-        self.decides = not DECIDE.isdisjoint(graph.ops)  # whether NaN might not show in the answer
-        self.recipes: list[tuple[Recipe, list[int]]] = []  # and the rows of their temporaries
-        self.which: list[int] = []  # recipe after recipe,
-        self.where: list[int] = []  # and the places that it works on, one after another
-        self.rows: list[bool] = []  # whether each array of one number has rows; they lie behind the blocks
+        self.decides = not DECIDE.isdisjoint(graph.ops)  # whether a NaN may go unseen
+        self.recipes: list[tuple[Recipe, list[int]]] = []  # with the rows of their temporaries
+        self.which: list[int] = []  # the recipe of every step,
+        self.where: list[int] = []  # and the places of all steps, one after another
+        self.rows: list[bool] = []  # whether each array of one number has rows; their places follow the blocks
         self.blocks: list[tuple[Units, bool]] = []
         self.arguments: list[str] = []
-        self.opening: list[tuple[int, int]] = []  # a block, and the argument that it takes over
+        self.opening: list[tuple[int, int]] = []  # each block that holds an argument, and which
         self._free: tuple[list[int], list[int]] = [], []
         self._temporaries: tuple[list[int], list[int]] = [], []
-        self._owners: dict[int, int] = {}  # how many hold a row, if it is not one
-        self._start = 0  # of the rows
+        self._owners: dict[int, int] = {}  # the owners of a row, where it has several
+        self._start = 0  # the place of the first row
         n = len(graph.ops)
         self._kind, self._at = [0] * n, [0] * n
         self._forms: list[_Form | None] = [None] * n
-        self._left = [0] * n  # who has still to read a node; _KEPT if the reverse pass has
+        self._left = [0] * n  # the readers of each node still to come, plus _KEPT if the reverse pass reads it
         self._copy, self._add, self._dot = (
             self.use(Recipe(itself, [lambda _, f=f: f], results=[False] * n))
             for f, n in ((np.copyto, 2), (np.add, 3), (np.dot, 3))
@@ -143,22 +143,22 @@ class Tape:
         self.zero, self.one = self._block((), batched=False), self._block((), batched=True)
         seed = self._argument("seed", (), batched=True) if seeded else self.one
         self._write_forward()
-        self.code = Code(careful=careful)  # its results alone, as places
+        self.code = Code(careful=careful)  # only its results, as places
         self.code.outputs = [self._at[graph.outputs[0]] if graph.shape == () else [self._at[x] for x in graph.outputs]]
         if gradient or argnums:
             self._write_reverse(seed, gradient=gradient, argnums=argnums)
 
     def instance(self, rows: int, flat: Array) -> TapeInstance:
-        """The tape made for a number of rows."""
+        """Return the tape, made for a number of rows."""
         return TapeInstance(self, rows, flat)
 
     def bytes_per_row(self) -> int:
-        """How much memory a row takes."""
+        """Return the memory that a row takes."""
         return 8 * (sum(self.rows) + sum(math.prod(units) for units, batched in self.blocks if batched))
 
     @property
     def steps(self) -> list[bool]:
-        """Whether each call gives a number per row."""
+        """For each call, whether it computes a number per row."""
         ends = accumulate([self.recipes[which][0].size for which in self.which])
         last = [self.where[end - 1] - self._start for end in ends]
         return [
@@ -169,16 +169,16 @@ class Tape:
 
     @property
     def calls(self) -> int:
-        """How many NumPy calls a block takes."""
+        """The number of NumPy calls per block."""
         return len(self.opening) + len(self.steps)
 
     @property
     def flops(self) -> int:
-        """How many numbers are computed per row, sums over the rows included."""
+        """The number of results per row, sums over the rows included."""
         return sum(self.steps) + self.which.count(self._dot)
 
     def use(self, recipe: Recipe) -> int:
-        """Take a recipe up, with temporaries that all share: they are done with when it is."""
+        """Add a recipe and return its number; all recipes share temporaries, which last no longer than a step."""
         mine: list[int] = []
         for wide in recipe.temporaries:
             pool = self._temporaries[wide]
@@ -210,7 +210,7 @@ class Tape:
         return self._start + len(self.rows) - 1
 
     def _drop(self, row: int) -> None:
-        """One owner less; a row that has none is free."""
+        """Take an owner from a row, and free it when there is none left."""
         if row in self._owners:
             self._owners[row] -= 1
             if self._owners[row] == 1:
@@ -222,7 +222,7 @@ class Tape:
         self, sizes: Sequence[int | None], batched: Sequence[bool], argnums: Sequence[int], *, gradient: bool
     ) -> None:
         graph, at, kind = self.graph, self._at, self._kind
-        for leaves in (graph.parameters, graph.parameters, graph.constants):  # the second one is their gradient
+        for leaves in (graph.parameters, graph.parameters, graph.constants):  # the second block is their gradient
             start = self._block((len(leaves),), batched=False)
             for k, node in enumerate(leaves):
                 at[node] = start + k
@@ -256,7 +256,7 @@ class Tape:
             if op is None:
                 continue
             key = (op, kind[xs[0]], kind[xs[1]]) if len(xs) == 2 else (op, *[kind[x] for x in xs])
-            if op in BY_VALUE and 0 in key:  # by its text too, since 0 and −0 are equal
+            if op in BY_VALUE and 0 in key:  # by repr too, since 0 and −0 compare equal
                 key = (op, *[kind[x] or (constants[x], repr(constants[x])) for x in xs])
             form = known.get(key)
             if form is None:
@@ -288,8 +288,8 @@ class Tape:
         graph, kind, at, left, free, start = self.graph, self._kind, self._at, self._left, self._free, self._start
         forms, owners, which, where = self._forms, self._owners, self.which.append, self.where.append
         into = {x: at[x] + len(graph.parameters) for x in graph.parameters} if gradient and not self.per_row else {}
-        narrow: list[Any] = [None] * len(at)  # the row with δ of each node, as far as it is the same for all rows
-        wide: list[Any] = [None] * len(at)  # as far as it is not
+        narrow: list[Any] = [None] * len(at)  # by node: the row with the part of δ that is the same for all rows
+        wide: list[Any] = [None] * len(at)  # and the row with the other part
         (output,) = graph.outputs
         wide[output] = seed
         for i in range(len(at) - 1, -1, -1):
@@ -306,7 +306,7 @@ class Tape:
             sums = 0
             for k, bit in form.hands:
                 if deltas[xs[k]] is None:
-                    deltas[xs[k]] = _PENDING  # so that an operand that stands here twice gets a sum
+                    deltas[xs[k]] = _PENDING  # so that an operand that occurs twice gets a sum
                 else:
                     sums |= bit
             back = form.backs.get(sums) or form.back(self, sums)
@@ -328,8 +328,8 @@ class Tape:
                 owners[made[j]] = owners.get(made[j], 1) + 1
             for k, j in back.hands:
                 deltas[xs[k]] = made[j]
-            late: list[int] = []  # rows of this step: further sums read them, though nobody has them
-            for k in back.sums:  # in the row that is there, if nobody else has it
+            late: list[int] = []  # rows of this step that further sums read, though they have no owner
+            for k in back.sums:  # in place, if the row has no other owner
                 before = after = deltas[xs[k]]
                 if before in made:
                     after = deltas[xs[k]] = pool.pop() if pool else self._row(side)
@@ -341,7 +341,7 @@ class Tape:
                 where(after)
             for row in late:
                 self._drop(row)
-            if delta in owners:  # what _drop does, a call less for most
+            if delta in owners:  # `_drop` written out, to save most calls
                 self._drop(delta)
             elif delta >= start:
                 pool.append(delta)
@@ -358,7 +358,7 @@ class Tape:
                 self.code.input_gradients[i] = entries if self.sizes[i] is not None else entries[0]
 
     def _summed(self, wide: int | None, narrow: int | None, into: int | None) -> int | None:
-        """What is to be summed over the rows, and what is not, together."""
+        """Write the sum of a δ to be summed over the rows and one that is not; return its row."""
         if wide is None:
             if into is not None and narrow is not None:
                 self._write(self._copy, into, narrow)
@@ -416,7 +416,7 @@ class TapeInstance:
         self.run: Callable[..., None] = run  # warns as NumPy does: see without_warnings
 
     def array(self, places: int | list[int]) -> Array:
-        """The numbers at a place, or at several: units × rows, or units × 1 where they are the same for all rows."""
+        """Return the numbers at one or several places: units × rows, or units × 1 where all rows have the same."""
         if isinstance(places, int):
             return self._things[places]
         found = np.stack(np.broadcast_arrays(*[self._things[x] for x in places]))
@@ -424,7 +424,7 @@ class TapeInstance:
 
 
 class _Shapes(NamedTuple):
-    """What a recipe asks of an instance: arrays of the shape of a Var."""
+    """The part of an instance that recipes need: arrays of the shape of a Var."""
 
     rows: int
 

@@ -1,11 +1,11 @@
-"""Write down what a function does to one sample: it is called once with stand-ins, and no number is computed.
+"""Record what a function does to one sample: call it once with stand-ins, without computing any number.
 
-A stand-in is a Value without a number. Whatever is computed from it, or from a parameter while the function runs, is
-one more line of the Graph, unless it is there already. What would need the number (`if x > 0:`, `float(x)`, `.data`)
-raises TraceError, since the answer for one sample would be frozen into the program for all.
+A stand-in is a Value without a number. Whatever is computed from it, or from a parameter while the function runs,
+becomes one more line of the Graph, unless it is there already. Whatever needs the number (`if x > 0:`, `float(x)`,
+`.data`) raises TraceError, since the answer for one sample would be frozen into the program for all samples.
 """
 
-# The stand-ins are Values, and share their slots:
+# Stand-ins are Values and share their slots:
 # pyright: reportPrivateUsage=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
 # and its methods, whose docstrings are there:
 # ruff: noqa: D102
@@ -33,7 +33,7 @@ from autodiff.naming import describe
 from autodiff.ops import OPS, Op
 from autodiff.value import Recorded, Value
 
-_PASSED_OVER = {"autodiff", "copy", "numpy"}  # an error names the line that called into these
+_PASSED_OVER = {"autodiff", "copy", "numpy"}  # errors name the line that called into these packages
 
 _POS = OPS["pos"]
 ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
@@ -42,11 +42,11 @@ SIN, COS, TANH, RELU, SIGMOID = OPS["sin"], OPS["cos"], OPS["tanh"], OPS["relu"]
 
 
 class Traced(Recorded):
-    """A stand-in for the number at one place of the Graph; `a` holds the Tracer that writes it down."""
+    """A stand-in for the number at one place of the Graph; `a` holds the Tracer that records it."""
 
     __slots__ = ("place",)
 
-    op: None = None  # in place of Value's slot: no operation made it
+    op: None = None  # shadows Value's slot: no operation made it
     place: int
 
     # fmt: off
@@ -113,7 +113,7 @@ class Traced(Recorded):
     @label.setter
     def label(self, label: str) -> None:
         if not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] # as Value.label
-            raise TypeError(f"a label is text, got {type(label).__name__} {label!r}: use str(...)")
+            raise TypeError(f"a label must be text, got {type(label).__name__} {label!r}: use str(...)")
         self.a.graph.labels.setdefault(self.place, label)
 
     @property
@@ -128,7 +128,7 @@ class Traced(Recorded):
     def _number(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
         if not self.a.open:
             raise self.a.error(self, "using")
-        raise AttributeError  # which asks the tracer instead
+        raise AttributeError  # so that the caller asks the tracer instead
 
     @property
     def grad(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride] # a slot that a stand-in has no use for
@@ -149,7 +149,7 @@ class Traced(Recorded):
     def record_operation(  # pyright: ignore[reportIncompatibleMethodOverride] # called on an operand, as Value's is
         self, op: Op, operands: Sequence[Any]
     ) -> Any:
-        """Write the operation down; an array among the operands gives an array of stand-ins."""
+        """Record the operation; return an array of stand-ins where an operand is an array."""
         if len(operands) == 1:
             return self.a.unary(op, self)
         if any(map(is_array, operands)):
@@ -161,23 +161,23 @@ _blank: Any = Traced  # called without arguments, and filled in
 
 
 class Tracer:
-    """Takes what the function computes and writes it into `graph`."""
+    """The recorder of one trace: it writes what the function computes into `graph`."""
 
     def __init__(self) -> None:
         self.graph = Graph()
         self.open = True
         self._constant_at: dict[float | str, int] = {}
-        # The place of every operation there is: numbers alone, nothing for the garbage collector to follow.
+        # The place of every operation so far: plain numbers, so that the garbage collector has nothing to follow.
         self._known: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
         self._known_stopped: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
-        self._leaf_at: dict[int, int] = {}  # by identity, as Values may compare as they like
-        self._born: list[Value] = []  # kept, so that no later Value takes the identity of one of them
-        self._copies: list[int] = []  # places that are equal to another, so as to be differentiated by
+        self._leaf_at: dict[int, int] = {}  # by identity, since Values compare by their data
+        self._born: list[Value] = []  # kept alive, so that no later Value reuses one of their ids
+        self._copies: list[int] = []  # places that repeat another one, as variables to differentiate by
 
-    # What networks are full of stands here once more, without the loop over operands.
+    # The operations that networks are full of are written out, without the loop over operands.
 
     def infix(self, op: Op, a: Any, b: Any) -> Any:
-        """What an operator between two things gives."""
+        """Return the result of an operator between two things."""
         if self.open:
             kind = a.__class__
             x = y = None
@@ -202,23 +202,23 @@ class Tracer:
             return NotImplemented
 
     def both(self, op: Op, a: Any, b: Any) -> Any:
-        """What `&` and `|` of two conditions give; of other numbers they mean nothing."""
+        """Return `&` or `|` of two conditions; NotImplemented for anything else."""
         if b.__class__ is bool or isinstance(b, (Value, np.bool_)) or is_array(b):
             return self.infix(op, a, b)
         return NotImplemented
 
     def unary(self, op: Op, a: Traced) -> Traced:
-        """What an operation on one number gives."""
+        """Return the result of an operation on one number."""
         return self._written(op, (a.place,)) if self.open else self.record(op, (a,))
 
     def record(self, op: Op, operands: Sequence[Any]) -> Traced:
-        """Write down one operation, unless it is there already or something shorter is equal."""
+        """Record one operation, unless it is there already or something shorter equals it."""
         places: list[int] = []
         for x in operands:
             kind = x.__class__
             if kind is Traced:
                 if x.a is not self:
-                    raise TraceError(f"{x!r} belongs to another trace: it left the function it was made in")
+                    raise TraceError(f"{x!r} belongs to another trace; it must not leave the function it was made in")
                 places.append(x.place)
             elif kind is float:
                 places.append(self.constant(x))
@@ -228,21 +228,23 @@ class Tracer:
             else:
                 places.append(self.constant(number(x)))
         if not self.open:
-            raise TraceError("a stand-in left the function it was traced in: compute with what the program returns")
+            raise TraceError(
+                "a stand-in must not leave the function it was traced in; compute with what the program returns"
+            )
         return self._written(op, tuple(places))
 
     def _written(self, op: Op, xs: tuple[int, ...]) -> Traced:
         graph = self.graph
-        stopped = grad_mode.contexts > 1 and grad_mode.paused()  # the one that is always open is this trace
+        stopped = grad_mode.contexts > 1 and grad_mode.paused()  # this trace is always one of them
         known = self._known_stopped[op] if stopped else self._known[op]
         place = known.get(xs)
         if place is None and not stopped:
             constants = graph.constants
-            if op is _POS or (xs and (xs[0] in constants or xs[-1] in constants)):  # else it is as short as can be
+            if op is _POS or (xs and (xs[0] in constants or xs[-1] in constants)):  # otherwise it cannot be shortened
                 n = len(graph.ops)
                 place = shorter(op, xs, constants, self.constant)
                 if place is not None:
-                    graph.repeated -= len(graph.ops) - n  # a constant that came of it is a node by itself
+                    graph.repeated -= len(graph.ops) - n  # a constant that folding made counts as a node itself
         if place is None:
             known[xs] = place = len(graph.ops)
             graph.ops.append(op)
@@ -251,21 +253,21 @@ class Tracer:
                 graph.stopped.add(place)
         else:
             graph.repeated += 1
-        new = _blank()  # what `stand_in` does, a call less
+        new = _blank()  # `stand_in` written out, to save a call
         new.a = self
         new.place = place
         return new
 
     def stand_in(self, place: int) -> Traced:
-        """A new stand-in for the number at `place`."""
+        """Return a new stand-in for the number at `place`."""
         new = _blank()
         new.a = self
         new.place = place
         return new
 
     def constant(self, x: float) -> int:
-        """The place of a constant."""
-        key = x or repr(x)  # 0 and −0 are equal
+        """Return the place of a constant."""
+        key = x or repr(x)  # 0 and −0 compare equal
         place = self._constant_at.get(key)
         if place is None:
             self._constant_at[key] = place = self.graph.add()
@@ -273,7 +275,7 @@ class Tracer:
         return place
 
     def input(self, argument: int, index: int, label: str) -> Traced:
-        """A stand-in for a number of an argument."""
+        """Return a stand-in for one number of an argument."""
         place = self.graph.add()
         self.graph.inputs[place] = Input(argument, index)
         self.graph.labels[place] = label
@@ -293,12 +295,12 @@ class Tracer:
         return place
 
     def born(self, x: Value) -> None:
-        """A Value made inside the function is a constant: nobody outside could train it."""
+        """Take a Value made inside the function as a constant: nobody outside could train it."""
         self._born.append(x)
         self._leaf_at[id(x)] = self.constant(x._number)
 
     def compare(self, a: Any, b: Any, relation: Any) -> Any:
-        """A comparison as a number, 1 or 0, to be used with `where`."""
+        """Return a comparison as a number, 1 or 0, for use with `where`."""
         if is_array(b):
             return ufuncs.elementwise(RELATIONS[relation], (a, b))
         try:
@@ -308,10 +310,10 @@ class Tracer:
         except TypeError:
             return NotImplemented
 
-    # Derivatives taken inside the function, by `grad` and its like.
+    # Derivatives taken inside the function, by `grad` and the like.
 
     def variable(self, x: Any, name: str) -> Traced:
-        """A number of its own that is equal to x, to be differentiated by."""
+        """Return a stand-in that equals x, as a variable to differentiate by."""
         try:
             place = self.graph.add(_POS, (self.place_of(x if isinstance(x, Value) else number(x)),))
         except TraceError:
@@ -322,7 +324,7 @@ class Tracer:
         return self.stand_in(place)
 
     def place_of(self, x: Any) -> int:
-        """Where a number is written down, as it is."""
+        """Return the place of a number, without copying it."""
         if x.__class__ is Traced:
             return x.place
         if x.__class__ is float:
@@ -331,7 +333,7 @@ class Tracer:
         return self._leaf(x) if known is None else known
 
     def propagate(self, root: Any, stop: Iterable[Any]) -> dict[Any, Any]:
-        """δ of the nodes in `stop`, written down as the rules of the table say."""
+        """Record the chain rule backward from `root`; return δ of the nodes in `stop`."""
         graph, ends = self.graph, {self.place_of(x): x for x in stop}
         delta: dict[int, Any] = {self.place_of(root): 1.0}
         depends = self._depend(ends, self.place_of(root))
@@ -346,7 +348,7 @@ class Tracer:
         return {x: delta[place] for place, x in ends.items() if place in delta}
 
     def push_forward(self, root: Any, tangents: Mapping[Any, Any]) -> Any:
-        """How fast `root` changes when the given nodes change at `tangents`."""
+        """Record the chain rule forward; return the rate of `root` when the given nodes change at `tangents`."""
         graph, rate = self.graph, {self.place_of(x): tangent for x, tangent in tangents.items()}
         depends = self._depend(rate, self.place_of(root))
         for place in range(min(rate, default=0), self.place_of(root) + 1):
@@ -372,14 +374,14 @@ class Tracer:
         return partials_of(op, operands, self.stand_in(place), [x in depends for x in xs])
 
     def _product(self, delta: Any, partial: Any) -> Any:
-        """Write down a product of the chain rule; a constant 0 makes a constant 0."""
+        """Record a product of the chain rule; return a constant 0 where a factor is one."""
         numbers = [x for x in (delta, partial) if x.__class__ is float]
         if 0.0 in numbers:
             return 0.0
         return delta * partial if len(numbers) == 2 else self.record(GUARDED, (delta, partial))
 
     def without_copies(self) -> Graph:
-        """The graph once nothing is differentiated any more."""
+        """Return the graph without the variables that were differentiated by."""
         graph = self.graph
         if self._copies:
             source = list(range(len(graph.ops)))
@@ -390,11 +392,11 @@ class Tracer:
         return graph
 
     def refuse(self, x: Value, what: str) -> None:
-        """Raise for a Value whose number is asked for."""
+        """Raise TraceError for a Value whose number is asked for."""
         raise self.error(x, what)
 
     def error(self, x: Value, what: str) -> TraceError:
-        """Say what was asked, of what, in which line of the user's code, and what to do instead."""
+        """Return the error that names the request, its line in the user's code, and the way out."""
         if not self.open:
             return TraceError(f"{what} {x!r}: it left the function it was traced in, and has no number")
         frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
@@ -411,11 +413,12 @@ class Tracer:
 
 
 def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], static: frozenset[int]) -> Graph:
-    """Give what `f` computes of one sample as a Graph.
+    """Return what `f` computes of one sample as a Graph.
 
-    `samples` has the shape of one sample of each argument, or, where its number is in `static`, the argument itself.
-    A number becomes a stand-in, an array an array of them. Raises TraceError, and TypeError when `f` returns anything
-    but numbers in one shape.
+    `samples` holds the shape of one sample of each argument, or the argument itself where its position is in `static`.
+    A number becomes a stand-in, an array becomes an array of them.
+
+    Raises TraceError where `f` needs a number, TypeError where it returns anything but numbers in one shape.
 
     >>> trace(lambda x: x * x + 1.0, [()], ["x"], frozenset()).operands
     [(), (0, 0), (), (1, 2)]
@@ -432,12 +435,12 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
             for k, index in enumerate(itertools.product(*map(range, sample))):
                 stand_ins[index] = tracer.input(i, k, f"{name}[{', '.join(map(str, index))}]")
             arguments.append(stand_ins)
-    with grad_mode.tracing(tracer), grad_mode.recording(on=True):  # a no_grad around the call is not part of f
+    with grad_mode.tracing(tracer), grad_mode.recording(on=True):  # a no_grad around the call does not belong to f
         try:
             returned = _called(f, arguments, names)
             flat, shape = _flat(returned)
             if not flat:
-                raise TypeError(f"the function must return at least one number, and returned {returned!r}")
+                raise TypeError(f"the function must return at least one number, got {returned!r}")
             graph = tracer.graph
             graph.outputs = [tracer.record(_POS, (x,)).place if x.__class__ is not Traced else x.place for x in flat]
             graph.shape = shape
@@ -460,14 +463,14 @@ def _called(f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str
 
 
 def partials_of(op: Op, operands: Sequence[Any], result: Any, wanted: Sequence[bool]) -> Sequence[Any]:
-    """The partials by the rules of the table, where constants follow IEEE arithmetic too: 1/0 is infinite."""
+    """Return the partials by the rules of the table; constants follow IEEE arithmetic too: 1/0 is infinite."""
     if op is DIV and operands[1].__class__ is float and operands[1] == 0.0:
         return [math.copysign(math.inf, operands[1]), 0.0]
     return op.partials_of(operands, result, wanted)
 
 
 def _flat(x: Any) -> tuple[list[Any], tuple[int, ...]]:
-    """What a function returned as a flat list, and its shape."""
+    """Return what a function returned as a flat list, and its shape."""
     x = unbox(x)
     if isinstance(x, Value):
         return [x], ()
@@ -477,7 +480,7 @@ def _flat(x: Any) -> tuple[list[Any], tuple[int, ...]]:
         parts = [_flat(entry) for entry in x]  # pyright: ignore[reportUnknownVariableType]
         shapes = {shape for _, shape in parts}
         if len(shapes) > 1:
-            raise TypeError(f"the function returned a ragged {type(x).__name__}: its entries must all have one shape")
+            raise TypeError(f"the function must return entries of one shape, got a ragged {type(x).__name__}")
         return [e for part, _ in parts for e in part], (len(parts), *(shapes.pop() if shapes else ()))
     return [_entry(x)], ()
 
@@ -487,4 +490,4 @@ def _entry(x: Any) -> Any:
     try:
         return x if isinstance(x, Value) else number(x)
     except TypeError:
-        raise TypeError(f"the function must return Values or numbers, and returned {type(x).__name__}") from None
+        raise TypeError(f"the function must return Values or numbers, got {type(x).__name__}") from None

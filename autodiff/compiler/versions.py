@@ -1,4 +1,4 @@
-"""A function as it was traced for one shape of its arguments, and the versions of it that were made for arrays."""
+"""A function traced for one shape of its arguments, and the versions of it that were made for arrays."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from autodiff.value import Value
 
 Array = NDArray[np.float64]
 
-KEPT = 8  # programs for so many shapes, and buffers for so many numbers of rows, are kept
+KEPT = 8  # how many shapes keep their programs, and how many numbers of rows their buffers
 
 
 @functools.cache
 def _cache_of_a_core() -> int:
-    """Bytes of the second-level cache where Linux tells: 1 MiB to 2 MiB, what blocks were measured with."""
+    """Return the bytes of the second-level cache, as Linux tells, within 1 to 2 MiB, where blocks were measured."""
     size = "/sys/devices/system/cpu/cpu0/cache/index2/size"
-    try:  # pathlib would be half a megabyte of modules that nothing else here asks for
+    try:  # pathlib would load half a megabyte of modules that nothing else here needs
         with open(size, encoding="ascii") as file:  # noqa: PTH123
             found = int(file.read().strip().removesuffix("K")) << 10
     except (OSError, ValueError):
@@ -39,17 +39,17 @@ def _cache_of_a_core() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What a version of the program computes."""
+    """The request that a version of the program answers."""
 
-    gradient: bool = False  # by the parameters
-    argnums: tuple[int, ...] = ()  # by these arguments
+    gradient: bool = False  # derivatives by the parameters
+    argnums: tuple[int, ...] = ()  # derivatives by these arguments
     per_row: bool = False
     seeded: bool = False
     careful: bool = False
 
     @property
     def derivatives(self) -> bool:
-        """Whether it computes any derivative."""
+        """Whether any derivative is asked for."""
         return self.gradient or bool(self.argnums)
 
 
@@ -61,23 +61,23 @@ class Version:
         self.flat = flat
         self.products = fast.code.matrix_products > 0
         per_row = max(self.fast.bytes_per_row(), 8)
-        # As many rows as fit the cache. Products want enough of them; plain arithmetic as many as a call is worth, and
-        # threads, which hand on the interpreter's lock at each call, more.
+        # A block has as many rows as fit the cache. Products need a good number of them; plain arithmetic needs as many
+        # as make a call worth while, and threads, which pass on the interpreter's lock at each call, need more.
         core = _cache_of_a_core()
         most, least, cache = (1500, 400, 3 * 2**20) if self.products else (core // 32, 512, 6 * core)
         self.block = min(most, max(least, cache // per_row))
         self._instances: dict[int, dict[int, Any]] = {}  # by thread and rows
 
     def rows_at_once(self, rows: int, threads: int) -> int:
-        """The rows of a block when there are so many in all: blocks alike share buffers, and go evenly on threads."""
+        """Return the rows of each block: equal blocks share buffers and spread evenly over threads."""
         blocks = -(-rows // self.block)
         blocks += -blocks % threads * (blocks > 1)
         each = -(-rows // blocks)
-        return each + 8 * (each % 512 == 0)  # BLAS is a tenth slower where rows of units lie a page apart
+        return each + 8 * (each % 512 == 0)  # BLAS is a tenth slower where units lie whole pages apart
 
     def instance(self, rows: int, thread: int = 0) -> Any:
-        """The buffers for so many rows, of one thread."""
-        instances = self._instances.setdefault(thread, {})  # a thread's own: no other one changes it meanwhile
+        """Return the buffers of one thread for this many rows."""
+        instances = self._instances.setdefault(thread, {})  # this thread's own: no other one changes it meanwhile
         found = instances.get(rows)
         if found is None:
             while len(instances) >= KEPT:
@@ -88,36 +88,36 @@ class Version:
 
 @dataclass
 class Trace:
-    """A function as it was traced for one shape of its arguments."""
+    """A function traced for one shape of its arguments."""
 
     traced: int  # nodes, before any pass
-    careful: Graph  # after constants, common subexpressions and dead code, with the chain rule's products guarded
+    careful: Graph  # after constants, common subexpressions and dead code; products of the chain rule are guarded
     names: list[str]  # of the arguments
-    shapes: list[Any]  # of one sample of each; None for a static one
+    shapes: list[Any]  # of one sample of each argument; None for a static one
     batched: list[bool]
-    rows: list[bool]  # which have rows when it is called for a batch: at one point, none is batched
-    order: list[int] = field(default_factory=list[int])  # the parameters' nodes, as they lie in the flat array
+    rows: list[bool]  # which arguments have rows in a batch; at one point, none is batched
+    order: list[int] = field(default_factory=list[int])  # the parameters' nodes, in the order of the flat array
     versions: dict[Want, Version] = field(default_factory=dict[Want, Version])
-    points: dict[Any, Any] = field(default_factory=dict[Any, Any])  # functions of floats, by what they give
+    points: dict[Any, Any] = field(default_factory=dict[Any, Any])  # functions of floats, by what they return
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
         self.shared = plain(self.careful)
-        self.guards = self.shared is not self.careful  # whether derivatives are among what it computes
+        self.guards = self.shared is not self.careful  # whether the function itself takes derivatives
         self.unstructured = is_unstructured(self.shared)
         self.parameters: list[Value] = list(self.shared.parameters.values())
         self.flat = np.zeros(len(self.parameters))
-        self._source: tuple[Array, list[int]] | None = None  # the training block, another program's, that has them all
-        self._looked_for = -1  # as of which change of what blocks hold
+        self._source: tuple[Array, list[int]] | None = None  # another program's training block that holds them all
+        self._looked_for = -1  # the state of `held` that `_source` belongs to
         want = Want(gradient=self.shared.shape == ())
         if self.rows == self.batched or self.unstructured:
             self.version(want)
-        else:  # one point: the order is that of a batch
+        else:  # one point has the order of a batch
             self._settle(self._forward(want, self.rows))
 
     @functools.cached_property
     def graph(self) -> Graph:
-        """The nodes with their sums of products."""
+        """The nodes, with sums of products."""
         return sums_of_products(self.shared)
 
     @functools.cached_property
@@ -125,7 +125,7 @@ class Trace:
         return sums_of_products(self.careful) if self.guards else self.graph
 
     def code(self, want: Want, *, grouped: bool = True, rows: bool = False) -> Code:
-        """The array code of a version; with `rows`, that for a batch, though it was traced for one point."""
+        """Return the array code of a version; with `rows`, the one for a batch even where one point was traced."""
         code, _ = self.grouping(want, grouped=grouped, batched=self.rows if rows else None)
         return code
 
@@ -137,7 +137,7 @@ class Trace:
         )  # fmt: skip
 
     def grouping(self, want: Want, *, grouped: bool = True, batched: list[bool] | None = None) -> tuple[Code, Grouping]:
-        """Array code, and how it came about."""
+        """Return array code, and the grouping it came from."""
         grouping = self._forward(want, self.batched if batched is None else batched, grouped=grouped)
         code = grouping.code
         if not self.order:
@@ -156,13 +156,13 @@ class Trace:
         return grouping
 
     def _settle(self, grouping: Grouping) -> None:
-        """Take over how parameters lie in the flat array: the first code made decides."""
+        """Take over the order of the flat array from the first code that is made."""
         places = {node: place for node, (array, place) in grouping.where.items() if array is grouping.flat}
         self.order = sorted(places, key=lambda node: places[node] or 0)
         self.parameters = [self.graph.parameters[node] for node in self.order]
 
     def version(self, want: Want) -> Version:
-        """The version that computes this, made when it is first asked for."""
+        """Return the version that computes this; it is made when first asked for."""
         found = self.versions.get(want)
         if found is None:
             made = self._tape(want) if self.unstructured else Fast(self.code(want))
@@ -170,7 +170,7 @@ class Trace:
         return found
 
     def read(self) -> None:
-        """Take the parameters' numbers as they are now."""
+        """Copy the parameters' current numbers into the flat array."""
         if self._looked_for != held.changes:
             self._looked_for, self._source = held.changes, held.source(self.parameters)
         if self._source is None:
