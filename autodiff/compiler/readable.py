@@ -23,7 +23,7 @@ from autodiff.compiler import code as ir
 from autodiff.compiler.code import MUL, WHERE, Code, Var, contiguous
 from autodiff.compiler.labels import common_label, name_from
 from autodiff.compiler.operations import BOOLEAN, GUARDED, KEPT
-from autodiff.compiler.readable_helpers import HELPERS, helpers_of, reserved
+from autodiff.compiler.readable_helpers import helpers_of, reserved, written
 from autodiff.ops import OPS
 
 _INFIX = {OPS["add"]: ("+", 1), OPS["sub"]: ("-", 1), OPS["mul"]: ("*", 2), OPS["div"]: ("/", 2)}
@@ -391,7 +391,7 @@ class Readable:
         return f"({self.inline[x.number][0]})" if x.number in self.inline else self.name(x)
 
     def _help(self, name: str) -> str:
-        self.helpers[name] = HELPERS[name]
+        self.helpers |= written(name)
         return name
 
     def _expression(self, var: Var) -> tuple[str, float]:  # noqa: C901 # one case per kind

@@ -9,6 +9,7 @@ import ast
 import functools
 import inspect
 import math
+import re
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
@@ -64,10 +65,18 @@ def at(start, strides, shape):
 }
 
 
+def written(name: str) -> dict[str, str]:
+    """Return one of HELPERS, after those that it calls."""
+    found: dict[str, str] = {}
+    for other in re.findall(r"\b(\w+)\(", HELPERS[name]):
+        found |= written(other) if other in HELPERS and other != name else {}
+    return found | {name: HELPERS[name]}
+
+
 def helpers_of(op: Op) -> dict[str, str]:
     """Return the definitions that a call of a row needs, by name, its own last; none where `xp` has the function."""
     if op.name in HELPERS:
-        return {op.name: HELPERS[op.name]}
+        return written(op.name)
     return {} if str(op.array).startswith("numpy.") else _definitions(op.function_of_arrays, op.name)
 
 
@@ -87,7 +96,7 @@ def _definitions(function: Any, name: str) -> dict[str, str]:
         return _definitions(one, inner) | {name: f"{name} = np.vectorize({inner}, otypes=[float])"}
     assert isinstance(function, FunctionType), "a row has a function of NumPy's, a vectorized one, or one of Python"
     (tree,) = ast.parse(inspect.getsource(function)).body
-    portable = _Portable(function.__globals__)
+    portable = _Portable(function)
     tree = portable.visit(tree)
     tree.name = name
     return portable.found | {name: ast.unparse(ast.fix_missing_locations(tree))}
@@ -96,8 +105,9 @@ def _definitions(function: Any, name: str) -> dict[str, str]:
 class _Portable(ast.NodeTransformer):
     """A rewriter of functions for any array library: no types, numbers for constants, `found` for what they call."""
 
-    def __init__(self, scope: dict[str, Any]) -> None:
-        self.scope = scope
+    def __init__(self, function: FunctionType) -> None:
+        own = function.__code__.co_varnames
+        self.scope = {name: thing for name, thing in function.__globals__.items() if name not in own}
         self.found: dict[str, str] = {}
 
     def visit_arg(self, node: ast.arg) -> Any:
@@ -120,5 +130,7 @@ class _Portable(ast.NodeTransformer):
             return ast.Constant(thing) if math.isfinite(thing) else ast.parse(f'float("{thing}")', mode="eval").body
         if isinstance(thing, (FunctionType, np.vectorize)) and thing.__module__ != "functools":
             self.found |= _definitions(thing, node.id)
+        if isinstance(thing, tuple):
+            self.found[node.id] = f"{node.id} = {thing!r}"
         assert not isinstance(thing, ModuleType) or thing is math
         return node
