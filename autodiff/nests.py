@@ -13,13 +13,19 @@ Whatever is none of these is a leaf. None holds nothing and stays None. A datacl
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 from autodiff.domains import is_array
 
 Leaf = Callable[[Any, str], Any]
+Whole = Callable[[Any], bool]
+
+
+def never(_: Any) -> bool:  # Any: whatever is asked about
+    """Tell that no container is a leaf."""
+    return False
 
 
 def is_sequence(x: Any) -> bool:  # Any: callers pass whatever a user gave
@@ -43,21 +49,22 @@ def entries(x: Any) -> list[tuple[str, Any]] | None:  # Any: what a user holds
     return [] if x is None else None
 
 
-def mapped(leaf: Leaf, x: Any, path: str = "") -> Any:  # Any: what a user holds, and the same again
+def mapped(leaf: Leaf, x: Any, path: str = "", whole: Whole = never) -> Any:  # Any: what a user holds
     """Return the same nest with `leaf(entry, path)` in place of each leaf; a leaf's path begins with `path`.
 
-    Containers are copied, never changed, and their constructors are not run, but for those of lists and tuples.
+    Containers of which `whole` holds are leaves too. The others are copied, never changed, and their
+    constructors are not run, but for those of lists and tuples.
     """
     try:
-        return _mapped(leaf, x, path)
+        return _mapped(leaf, x, path, whole)
     except RecursionError:
         raise ValueError(f"{path or 'the nest'} must be nested less deeply, and must not hold itself") from None
 
 
-def leaves(x: Any, path: str) -> list[tuple[str, Any]]:  # Any: what a user holds
+def leaves(x: Any, path: str, whole: Whole = never) -> list[tuple[str, Any]]:  # Any: what a user holds
     """Return the leaves in order, each after its path."""
     found: list[tuple[str, Any]] = []
-    mapped(lambda entry, at: found.append((at, entry)), x, path)
+    mapped(lambda entry, at: found.append((at, entry)), x, path, whole)
     return found
 
 
@@ -83,15 +90,25 @@ def shape(x: Any) -> tuple[int, ...] | None:  # Any: what a user holds
     return None if shapes or inner is None else (len(x), *inner)
 
 
+def form(x: Any) -> Hashable:  # Any: what a user holds
+    """Return what tells nests of another form apart: containers, how they are entered, and static fields."""
+    held = entries(x)
+    if held is None:
+        return ()
+    fixed = [getattr(x, f.name) for f in fields(x) if f.metadata.get("static")] if is_dataclass(x) else []
+    kind: Any = type(x)  # pyright: ignore[reportUnknownVariableType]
+    return kind, tuple([step for step, _ in held]), tuple(fixed), tuple([form(entry) for _, entry in held])
+
+
 def _moving(x: Any) -> list[str]:
     return [field.name for field in fields(x) if not field.metadata.get("static")]
 
 
-def _mapped(leaf: Leaf, x: Any, path: str) -> Any:
-    held = entries(x)
+def _mapped(leaf: Leaf, x: Any, path: str, whole: Whole) -> Any:
+    held = None if whole(x) else entries(x)
     if held is None:
         return leaf(x, path)
-    new = [_mapped(leaf, entry, path + step) for step, entry in held]
+    new = [_mapped(leaf, entry, path + step, whole) for step, entry in held]
     if is_sequence(x):
         return x._make(new) if hasattr(x, "_make") else type(x)(new)
     twin = copy.copy(x)

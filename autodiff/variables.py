@@ -327,10 +327,12 @@ def kind(x: Any) -> str:
     return "None" if x is None else type(x).__name__
 
 
-def parameter_names(f: Callable[..., Any]) -> list[str]:
-    """Return what the function calls its positional parameters."""
+def parameter_names(f: Callable[..., Any], *, keyword_only: bool = False) -> list[str]:
+    """Return what the function calls its positional parameters, or those that are passed by keyword only."""
     try:
         parameters = inspect.signature(f).parameters.values()
     except (TypeError, ValueError):  # some callables written in C have no signature
         return []
-    return [p.name for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
+    p = inspect.Parameter
+    kinds = {p.KEYWORD_ONLY} if keyword_only else {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}
+    return [p.name for p in parameters if p.kind in kinds]

@@ -195,7 +195,7 @@ def test_directions_that_do_not_fit_are_refused():
         program.jvp((X, Y), (X,))
     with pytest.raises(ValueError, match="the tangent of x has 3 rows, and x has 9"):
         program.jvp((X, Y), (X[:3], Y))
-    with pytest.raises(ValueError, match="tangents must have the shapes of their arguments"):
+    with pytest.raises(ValueError, match=r"the tangent of x must have its shape, \(2,\), got \(1,\)"):
         program.jvp((X, Y), (X[:, :1], Y))
     with pytest.raises(TypeError, match="static arguments"):
         compile(lambda x, k: x**k, static_argnums=1).jvp((1.0, 2), (1.0, 0))

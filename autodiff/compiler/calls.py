@@ -4,14 +4,16 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autodiff.compiler.answers import Answer, Reduce
+from autodiff.compiler.arguments import Arguments
 from autodiff.compiler.checking import refuse_domain, refuse_nan
 from autodiff.compiler.instance import without_warnings
 from autodiff.compiler.point import Point
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from autodiff.compiler.program import Program
 
 Array = NDArray[np.float64]
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def _parts(starts: Sequence[int], threads: int) -> list[Sequence[int]]:
@@ -37,23 +40,17 @@ def _parts(starts: Sequence[int], threads: int) -> list[Sequence[int]]:
 class Call:
     """One call: its arguments checked, the program for their shapes, and how the rows go through it."""
 
-    def __init__(self, program: Program, args: Sequence[Any]) -> None:
+    def __init__(self, program: Program, args: Sequence[Any], options: Mapping[str, Any] = _NONE) -> None:
         self.program = program
-        self.names = program._names_of(len(args))
-        axes = program._axes(len(args))
-        if len(axes) != len(args):
-            raise ValueError(f"in_axes has {len(axes)} entries, and the call {len(args)} arguments")
-        self.args: list[Any] = []
-        self.batched: list[bool] = []
-        static = program.static_argnums
-        for i, (x, axis) in enumerate(zip(args, axes, strict=True)):
-            self.args.append(x if i in static else _array(x, self.names[i]))
-            self.batched.append(axis is not None and i not in static)
-        plain = [i for i in range(len(args)) if i not in static]
+        self.given = given = Arguments(program, args, options)
+        self.names, self.f = given.names, given.f
+        self.static = static = given.static
+        self.args: list[Any] = [x if i in static else _array(x, self.names[i]) for i, x in enumerate(given.leaves)]
+        rows = self.batched = [axis is not None and i not in static for i, axis in enumerate(given.axes)]
+        plain = [i for i in range(len(self.args)) if i not in static]
         self.point = all(self.args[i].ndim == 0 or not self.batched[i] for i in plain)
-        rows = self.batched
         if self.point:
-            self.batched = [False] * len(args)
+            self.batched = [False] * len(self.args)
         self.has_rows = any(self.batched)
         self.rows = self._count_rows()
         samples = [x if i in static else x.shape[self.batched[i] :] for i, x in enumerate(self.args)]
@@ -79,8 +76,9 @@ class Call:
 
     def _traced(self, samples: list[Any], rows: list[bool]) -> Trace:
         program = self.program
-        static = program.static_argnums
+        static = self.static
         key = (
+            self.given.form and _exact(self.given.form),
             tuple([(_exact(x) if i in static else tuple(x)) for i, x in enumerate(samples)]),
             tuple(self.batched),
         )
@@ -91,10 +89,7 @@ class Call:
         if found is None:
             if program._training is not None:
                 raise ValueError("the shapes changed within a training block: end it first, and begin another")
-            for i in static:
-                if i >= len(samples):
-                    raise ValueError(f"static_argnums names argument {i}, and the call has {len(samples)}")
-            graph = trace(program.f, samples, self.names, static)
+            graph = trace(self.f, samples, self.names, static)
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
             found = Trace(len(graph.ops) + graph.repeated, live(graph), self.names, shapes, self.batched, rows)
             while len(program._traces) >= KEPT:
@@ -109,9 +104,8 @@ class Call:
 
     def check(self) -> None:
         """Refuse NaN among the arguments, and operands outside their domain."""
-        static = self.program.static_argnums
         for i, x in enumerate(self.args):
-            if i not in static:
+            if i not in self.static:
                 refuse_nan(x, self.names[i], rows=self.batched[i])
         code = self.trace.code(Want(), grouped=False)
         refuse_domain(code, self)
@@ -127,7 +121,7 @@ class Call:
         """The arguments of these rows as the program takes them: units × rows."""
         passed: list[Any] = []
         for i, x in enumerate(self.args):
-            if i in self.program.static_argnums or not self._is_used(i):
+            if i in self.static or not self._is_used(i):
                 continue
             if not self.batched[i]:
                 passed.append(x.reshape(-1, 1) if x.ndim else float(x))
@@ -174,14 +168,33 @@ class Call:
             without_warnings(go)(starts, 0)
         return answer
 
-    def value_and_grad(self, reduce: Reduce, argnums: int | Sequence[int] | None, weights: Any, check: bool) -> Any:
+    def value_and_grad(
+        self, reduce: Reduce, argnums: int | Sequence[int] | None, argnames: str | Sequence[str] | None, weights: Any,
+        check: bool,
+    ) -> Any:  # fmt: skip
         """See Program."""
+        if argnames is not None:
+            argnums = self._named(argnums, argnames)
+        chosen = self._argnums(argnums)
+        by = tuple([leaf for i in chosen for leaf in self.given.leaves_of(i)])
+        single = _is_one(argnums)
+        if not self.given.form:
+            return self._derivatives(reduce, argnums, by, weights, check, single=single)
+        value, gradient, *rest = self._derivatives(reduce, argnums, by, weights, check, single=False)
+        if rest:
+            left = iter(rest[0])
+            nested = [self.given.together(i, [next(left) for _ in self.given.leaves_of(i)]) for i in chosen]
+            rest = [nested[0] if single else tuple(nested)]
+        return value, gradient, *rest
+
+    def _derivatives(
+        self, reduce: Reduce, argnums: Any, by: tuple[int, ...], weights: Any, check: bool, *, single: bool
+    ) -> Any:
         if reduce not in ("mean", "sum", None):  # what cannot be hashed is refused as well
             raise ValueError(f"reduce must be 'mean', 'sum' or None, got {reduce!r}")
         self.one_number()
-        by = self._argnums(argnums)
         if self.point and weights is None:
-            return self._at_point(reduce, argnums, by, check)
+            return self._at_point(reduce, argnums, by, check, single=single)
         seeds = None if weights is None else self._seeds(reduce, weights)
         self.read(check)
         want = Want(gradient=True, argnums=by, per_row=reduce is None, seeded=seeds is not None)
@@ -190,7 +203,7 @@ class Call:
             remember_batch(self, reduce)
         if not answer.finite:
             answer = self.run(replace(want, careful=True), reduce, seeds)
-        return answer.finish(self, reduce, seeds, single=_is_one(argnums), asked=argnums is not None)
+        return answer.finish(self, reduce, seeds, single=single, asked=argnums is not None)
 
     def one_number(self) -> None:
         """Raise TypeError for a function of several outputs, which has no derivative to give."""
@@ -204,12 +217,27 @@ class Call:
         if argnums is None:
             return ()
         given: list[Any] = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
+        count = len(self.given.passed)
         for i in given:
             if isinstance(i, (bool, np.bool_, np.ndarray)) or not hasattr(i, "__index__"):
                 raise TypeError(f"argnums is the position of an argument, or a tuple of positions, got {argnums!r}")
-            if not -len(self.args) <= i < len(self.args) or i % len(self.args) in self.program.static_argnums:
+            if not -count <= i < count or self.static.issuperset(self.given.leaves_of(i % count)):
                 raise ValueError(f"argnums={argnums!r} asks for an argument that is not there, or is static")
-        return tuple(int(i) % len(self.args) for i in given)
+        return tuple(int(i) % count for i in given)
+
+    def _named(self, argnums: Any, argnames: Any) -> int | tuple[int, ...]:
+        """Return the positions of arguments chosen by name."""
+        if argnums is not None:
+            raise ValueError("argnums and argnames must not be given both; argnames finds positional arguments too")
+        passed = self.given.passed
+        names: list[Any] = [argnames] if isinstance(argnames, str) else list(argnames)
+        for name in names:
+            if name not in passed:
+                raise ValueError(
+                    f"argnames must name arguments that the call passes, got {name!r}; it passes {', '.join(passed)}"
+                )
+        positions = tuple(map(passed.index, names))
+        return positions[0] if isinstance(argnames, str) else positions
 
     def _seeds(self, reduce: Reduce, weights: Any) -> Array:
         seeds = _array(weights, "weights")
@@ -235,14 +263,13 @@ class Call:
             return self.run(Want(careful=True)).values.ravel().tolist()
 
     def _point_arguments(self) -> list[Any]:
-        static = self.program.static_argnums
         if self.program._training is not None:
             parameters = self.trace.flat.tolist()
         else:
             parameters = [p.data for p in self.trace.parameters]
         return [
             parameters,
-            *(x.ravel().tolist() if x.ndim else float(x) for i, x in enumerate(self.args) if i not in static),
+            *(x.ravel().tolist() if x.ndim else float(x) for i, x in enumerate(self.args) if i not in self.static),
         ]
 
     def _point_function(self, by: tuple[int, ...], *, single: bool, gradient: bool) -> Any:
@@ -250,17 +277,16 @@ class Call:
         found = self.trace.points.get(key)
         if found is None:
             code = self.trace.code(Want(gradient=gradient, argnums=by), grouped=False)
-            names = [f"x{i}" for i in range(len(self.args)) if i not in self.program.static_argnums]
+            names = [f"x{i}" for i in range(len(self.args)) if i not in self.static]
             found = Point(code, names).function(by, single=single, gradient=gradient, checked=self.trace.guards)
             self.trace.points[key] = found
         return found
 
-    def _at_point(self, reduce: Reduce, argnums: Any, by: tuple[int, ...], check: bool) -> Any:
+    def _at_point(self, reduce: Reduce, argnums: Any, by: tuple[int, ...], check: bool, *, single: bool) -> Any:
         if check:
             self.read(check=True)
-        single = _is_one(argnums)
         function = self._point_function(by, single=single, gradient=True)
-        numbers = all(x.ndim == 0 for i, x in enumerate(self.args) if i not in self.program.static_argnums)
+        numbers = all(x.ndim == 0 for i, x in enumerate(self.args) if i not in self.static)
         try:
             value, gradient, *rest = function(*self._point_arguments())
         except (ArithmeticError, ValueError):
@@ -268,7 +294,7 @@ class Call:
             answer = self.run(Want(True, by, careful=True), "sum")
             value, gradient, *rest = answer.finish(self, "sum", None, single=single, asked=argnums is not None)
             return (*_as_rows(value, gradient, reduce), *rest)
-        if numbers and not self.program.static_argnums:
+        if numbers and not self.static and self.given.form is None:
             remember_point(self, argnums, reduce, function)
         by_arguments: list[Any] = rest if single else list(rest[0]) if rest else []
         answers = [_filled(g, self.args[i].shape) if self.args[i].ndim else g

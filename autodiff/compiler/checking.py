@@ -55,7 +55,7 @@ def _where(call: Any, row: int) -> str:
 def _compute_eagerly(call: Any, row: int) -> None:
     """Have the eager engine compute a row, and say which it was if that refuses."""
     try:
-        call.program.f(*[_sample(call, i, row) for i in range(len(call.args))])
+        call.f(*[_sample(call, i, row) for i in range(len(call.args))])
     except DomainError as error:
         raise DomainError(f"{_where(call, row)}{error}") from None
 
@@ -63,7 +63,7 @@ def _compute_eagerly(call: Any, row: int) -> None:
 def _sample(call: Any, i: int, row: int) -> Any:
     """One row of an argument as Values, as the function would take them eagerly."""
     x = call.args[i]
-    if i in call.program.static_argnums:
+    if i in call.static:
         return x
     one = x[row] if call.batched[i] else x
     name = call.names[i]

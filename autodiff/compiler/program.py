@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import itertools
 import math
 import operator
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -31,6 +30,7 @@ from autodiff.errors import TraceError
 from autodiff.propagation import propagate
 from autodiff.transforms import jvp
 from autodiff.value import Value
+from autodiff.variables import parameter_names
 
 Array = NDArray[np.float64]
 
@@ -57,7 +57,8 @@ class Program:
         self._derived: dict[Any, Program] = {}  # programs of its derivatives
         self._quick: dict[Any, Any] = {}  # by what is asked: the short way for a call like the last one
         self._recent: tuple[Any, Any] = (object(), None)  # how rows are reduced, and the short way that was taken last
-        self._names = _argument_names(f)
+        self._names = parameter_names(f)
+        self._keyword_only = parameter_names(f, keyword_only=True)
         self._pool: ThreadPoolExecutor | None = None
         self._pool_of = 0  # the process whose threads they are: a fork has none of them
         self._lock = threading.RLock()  # two threads may call a program, whose buffers serve one call at a time
@@ -93,17 +94,17 @@ class Program:
 
     # Calls.
 
-    def __call__(self, *args: Any, check: bool = False) -> Any:
+    def __call__(self, *args: Any, check: bool = False, **options: Any) -> Any:
         """Give f of every row: (n, *shape of one output); one number as a float.
 
         With `check`, DomainError names the first row where an operand leaves its operation's domain, and ValueError the
         first row with NaN.
         """
         with self._lock:
-            return self._compute(args, check)
+            return self._compute(args, options, check)
 
-    def _compute(self, args: Sequence[Any], check: bool) -> Any:
-        call = Call(self, args)
+    def _compute(self, args: Sequence[Any], options: Mapping[str, Any], check: bool) -> Any:
+        call = Call(self, args, options)
         shape = call.trace.shared.shape
         if call.point:
             if check:
@@ -118,13 +119,14 @@ class Program:
         return out.reshape(call.rows, *shape) if call.has_rows else out.reshape(shape)
 
     def value_and_grad(
-        self, *args: Any, reduce: Reduce = "mean", argnums: int | Sequence[int] | None = None, weights: Any = None,
-        check: bool = False,
+        self, *args: Any, reduce: Reduce = "mean", argnums: int | Sequence[int] | None = None,
+        argnames: str | Sequence[str] | None = None, weights: Any = None, check: bool = False, **options: Any,
     ) -> Any:  # fmt: skip
         """Give the mean of f over the rows, and its derivatives: `(value, gradient)`.
 
         `gradient` has one entry per parameter, in the order of `parameters`. With `argnums`, a third entry: the
-        derivatives by those arguments, of the arguments' own shape, one row each: δ at the input (a tuple for several).
+        derivatives by those arguments, of the arguments' own shape, one row each: δ at the input (a tuple for several);
+        `argnames` chooses them by name.
         `reduce="sum"`: the sum over the rows. `reduce=None`: the value of each row, (n,), and the gradient of each row,
         (n, parameters). `weights` (n,) makes the mean, or sum, a weighted one.
 
@@ -132,14 +134,15 @@ class Program:
         in a call.
         """
         quick, recent = None, self._recent
-        if argnums is None and reduce is recent[0] and weights is None and not check:  # as most calls of training
+        plain = weights is None and not check and argnames is None and not options
+        if plain and argnums is None and reduce is recent[0]:  # as most calls of training
             try:
                 answer = recent[1](*args)
             except TypeError:  # another number of arguments
                 answer = NotImplemented
             if answer is not NotImplemented:
                 return answer
-        if weights is None and not check:
+        if plain:
             rows = len(args[0]) if argnums is None and args and args[0].__class__ is np.ndarray and args[0].ndim else 0
             try:
                 quick = self._quick.get((argnums.__class__, argnums, reduce, rows))  # True is no 1
@@ -155,10 +158,9 @@ class Program:
                     self._recent = reduce, quick
                 return answer
         with self._lock:
-            call = Call(self, args)
-            return call.value_and_grad(reduce, argnums, weights, check)
+            return Call(self, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
 
-    def backward(self, *args: Any, reduce: Reduce = "mean", weights: Any = None) -> float:
+    def backward(self, *args: Any, reduce: Reduce = "mean", weights: Any = None, **options: Any) -> float:
         """Add the derivatives to the `grad` of the parameters, as `backward()` of the mean would; give the value.
 
         Raises ValueError, and changes nothing, when the value is infinite or NaN.
@@ -166,7 +168,7 @@ class Program:
         if reduce is None:
             raise ValueError("backward adds up the rows: reduce must be 'mean' or 'sum'")
         with self._lock:
-            value, gradient = self.value_and_grad(*args, reduce=reduce, weights=weights)
+            value, gradient = self.value_and_grad(*args, reduce=reduce, weights=weights, **options)
             parameters = self.parameters
         if not math.isfinite(value):
             raise ValueError(
@@ -238,7 +240,7 @@ class Program:
         return product
 
     @contextmanager
-    def training(self, *args: Any) -> Generator[Array]:
+    def training(self, *args: Any, **options: Any) -> Generator[Array]:
         """Keep the parameters in one flat array, in the order of `parameters`, while the block lasts; return it.
 
         Changing the array in place is a step of training. Whoever reads a parameter meanwhile, by `data`, in an
@@ -248,8 +250,8 @@ class Program:
 
         Raises TypeError where no shapes are known, RuntimeError where a parameter is in another block already.
         """
-        if args:
-            self.trace(*args)
+        if args or options:
+            self.trace(*args, **options)
         if self._latest is None:
             raise TypeError(
                 "training needs the shapes of the arguments: give it a batch, or call the program once before"
@@ -280,6 +282,11 @@ class Program:
         """The names of so many arguments."""
         return [*self._names[:count], *(f"argument{i}" for i in range(len(self._names), count))]
 
+    def _place_of(self, name: str) -> int:
+        """Where in_axes and static_argnums count an argument passed by keyword: keyword-only ones come last."""
+        every = [*self._names, *self._keyword_only]
+        return every.index(name) if name in every else len(every)
+
     def write_back(self) -> None:
         """Do nothing: parameters show what a training block has reached by themselves."""
 
@@ -308,10 +315,10 @@ class Program:
 
         return report(self._known())
 
-    def trace(self, *args: Any) -> Program:
+    def trace(self, *args: Any, **options: Any) -> Program:
         """Trace for arguments of these shapes, without computing anything; give the program itself."""
         with self._lock:
-            Call(self, args)
+            Call(self, args, options)
         return self
 
     def _known(self) -> Trace:
@@ -369,15 +376,6 @@ def _stands_for_its_function(program: Program) -> bool:
 def _name(f: Any) -> str:
     name = getattr(f, "__name__", type(f).__name__)
     return "f" if name == "<lambda>" else name
-
-
-def _argument_names(f: Any) -> list[str]:
-    try:
-        parameters = inspect.signature(f).parameters.values()
-        names = [p.name for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
-    except (TypeError, ValueError):  # some callables have no signature
-        names = []
-    return names
 
 
 def compile(  # the builtin is for text

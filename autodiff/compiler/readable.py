@@ -53,7 +53,7 @@ class Readable:
         self.outputs = outputs
         self.names: dict[int, str] = {}
         self.taken = {"xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", "len", "float", *reserved()}
-        self.arguments: list[str] = [self._take(x) for x in arguments]
+        self.arguments: list[str] = [self._take("_".join(re.findall(r"\w+", x))) for x in arguments]  # of x['w'], x_w
         self.helpers: dict[str, str] = {}
         self.constants: list[str] = []
         self.operations: dict[str, Any] = {}

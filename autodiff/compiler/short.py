@@ -54,7 +54,7 @@ def remember_batch(call: Call, reduce: Reduce) -> None:
     key = type(None), None, reduce, rows
     if key in program._quick or len(program._quick) >= KEPT:
         return
-    if program.static_argnums or not all(call.batched) or reduce is None:
+    if call.static or call.given.form or not all(call.batched) or reduce is None:
         return
     version = trace.version(Want(gradient=True))
     block = version.rows_at_once(rows, 1)

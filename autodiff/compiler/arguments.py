@@ -1,0 +1,118 @@
+"""The arguments of a call with their nests taken apart: a program knows numbers and arrays, one after the other."""
+
+# They are read off the program that is called:
+# pyright: reportPrivateUsage=false
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autodiff import nests
+from autodiff.domains import is_array
+from autodiff.nests import is_sequence
+
+_PLAIN = {float, int, np.ndarray}
+
+if TYPE_CHECKING:
+    from autodiff.compiler.program import Program
+
+
+class Arguments:
+    """What a call passes, as leaves with names and axes, and the function of these leaves.
+
+    A dict, dataclass or named tuple is a nest, and so is a list or tuple that holds one, or arrays of several shapes.
+    Inside a nest, lists of numbers are rows, unless the argument is the same for all rows.
+    """
+
+    form: Hashable = None  # what tells nests of another form apart; None where all arguments are numbers and arrays
+    _where: list[range] | None = None  # the leaves of each argument, and below what it is without them
+    _hollow: list[Any]
+
+    def __init__(self, program: Program, args: Sequence[Any], options: Mapping[str, Any]) -> None:
+        count = len(args)
+        self.passed = self.names = program._names_of(count)
+        self.leaves = args
+        if options:
+            self.passed = self.names = [*self.names, *options]
+            self.leaves = [*args, *options.values()]
+        self.axes = axes = program._axes(len(self.leaves))
+        self.static, self.f = program.static_argnums, program.f
+        if len(axes) != len(self.leaves):
+            raise ValueError(f"in_axes has {len(axes)} entries, and the call {len(self.leaves)} arguments")
+        if self.static or options:
+            places = [*range(count), *map(program._place_of, options)]
+            for missing in self.static.difference(places):
+                raise ValueError(f"static_argnums names argument {missing}, and the call has {len(places)}")
+            self.axes = tuple([axes[place] if place < len(axes) else 0 for place in places])
+            self.static = frozenset(i for i, place in enumerate(places) if place in program.static_argnums)
+        if options or not (_PLAIN.issuperset(map(type, args)) or self._are_flat()):
+            self._take_apart(count, tuple(options))
+
+    def _are_flat(self) -> bool:
+        return not any(
+            i not in self.static and _is_nest(x, axis)
+            for i, (x, axis) in enumerate(zip(self.leaves, self.axes, strict=True))
+        )
+
+    def _take_apart(self, count: int, keywords: tuple[str, ...]) -> None:
+        """Put the leaves of each nest in its place."""
+        leaves: list[tuple[str, Any]] = []
+        axes: list[int | None] = []
+        static: list[int] = []
+        where: list[range] = []
+        hollow: list[Any] = []
+        for i, (x, name, axis) in enumerate(zip(self.leaves, self.passed, self.axes, strict=True)):
+            start = len(leaves)
+            nest = i not in self.static and _is_nest(x, axis)
+            whole = _is_rows if axis is not None else nests.never
+            static += [] if i not in self.static else [start]
+            leaves += nests.leaves(x, name, whole) if nest else [(name, x)]
+            where.append(range(start, len(leaves)))
+            hollow.append(nests.mapped(lambda _, __: 0.0, x, whole=whole) if nest else 0.0)
+            axes += [axis] * (len(leaves) - start)
+        f, self._where, self._hollow = self.f, where, hollow
+
+        def together(*leaves: Any) -> Any:
+            left = iter(leaves)
+            whole = [nests.replace(x, left) for x in hollow]
+            return f(*whole[:count], **dict(zip(keywords, whole[count:], strict=True)))
+
+        self.f, self.form = together, (keywords, tuple([nests.form(x) for x in hollow]))
+        self.leaves, self.names = [x for _, x in leaves], [name for name, _ in leaves]
+        self.axes, self.static = tuple(axes), frozenset(static)
+
+    def leaves_of(self, i: int) -> Sequence[int]:
+        """Return which leaves an argument has."""
+        return self._where[i] if self._where else [i]
+
+    def together(self, i: int, leaves: Sequence[Any]) -> Any:
+        """Return the nest of an argument, of these leaves."""
+        return nests.replace(self._hollow[i], iter(leaves)) if self._where else leaves[0]
+
+
+def _is_nest(x: Any, axis: int | None) -> bool:
+    if not is_sequence(x) or hasattr(x, "_fields"):
+        return nests.entries(x) is not None and x is not None
+    if all(entry.__class__ is float for entry in x):
+        return False
+    try:
+        if np.asarray(x).dtype != object:
+            return False
+    except ValueError:  # in no one shape
+        pass
+    return nests.shape(x) is None and (axis is None or _holds_more(x))
+
+
+def _is_rows(x: Any) -> bool:
+    return is_sequence(x) and nests.shape(x) is not None and not _holds_more(x)
+
+
+def _holds_more(x: Any) -> bool:
+    """Tell whether a sequence holds anything but numbers and such sequences, which would be ragged rows."""
+    return any(
+        is_array(entry) or (_holds_more(entry) if is_sequence(entry) and not hasattr(entry, "_fields")
+        else entry is not None and nests.entries(entry) is not None)
+        for entry in x
+    )  # fmt: skip

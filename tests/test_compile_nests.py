@@ -1,0 +1,205 @@
+"""Programs of nests: a dict of columns, a dataclass of parameters; equal to NumPy's arithmetic and to JAX's vmap."""
+
+from collections import namedtuple
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autodiff import DomainError, Value, compile, exp, grad, log, where
+
+RNG = np.random.default_rng(5)
+X, Y = RNG.normal(size=6), RNG.normal(size=6)
+TABLE = RNG.normal(size=(6, 3))
+Line = namedtuple("Line", "slope offset")
+
+
+@dataclass
+class Batch:
+    table: Any
+    target: Any
+    power: int = field(default=2, metadata={"static": True})
+
+
+def line():
+    w, b = Value(2.0, "w"), Value(1.0, "b")
+    return w, b, compile(lambda batch: (w * batch["x"] + b - batch["y"]) ** 2)
+
+
+def test_a_dict_of_columns_is_a_batch():
+    """One value per row, the mean and its gradient, for arrays, lists and single numbers alike."""
+    _, _, program = line()
+    error = 2.0 * X + 1.0 - Y
+    np.testing.assert_allclose(program({"x": X, "y": Y}), error**2, rtol=1e-14)
+    value, gradient = program.value_and_grad({"x": X.tolist(), "y": Y})
+    assert value == pytest.approx((error**2).mean(), rel=1e-14)
+    np.testing.assert_allclose(gradient, [(2 * error * X).mean(), (2 * error).mean()], rtol=1e-13)
+    assert program({"x": 0.5, "y": 1.0}) == 1.0
+    assert program.value_and_grad({"x": 0.5, "y": 1.0})[1].tolist() == [1.0, 2.0]
+
+
+def test_derivatives_by_a_nest_are_a_nest():
+    """One row each, in the argument's own containers; the closed form is 2(wx + b - y) times w or -1."""
+    _, _, program = line()
+    slope = 2.0 * (2.0 * X + 1.0 - Y)
+    for asked in ({"argnums": 0}, {"argnames": "batch"}):
+        *_, by = program.value_and_grad({"x": X, "y": Y}, reduce="sum", **asked)
+        assert list(by) == ["x", "y"]
+        np.testing.assert_allclose(by["x"], 2.0 * slope, rtol=1e-13)
+        np.testing.assert_allclose(by["y"], -slope, rtol=1e-13)
+    *_, (by,) = program.value_and_grad({"x": 0.5, "y": 1.0}, argnums=(0,))
+    assert by == {"x": 4.0, "y": -2.0}
+
+
+def test_parameters_in_a_nest_come_back_as_they_were():
+    """With in_axes=None: the same for all rows, lists as lists, whose derivatives are added up."""
+    program = compile(
+        lambda p, x: exp(p.slope["w"][0] * x[0] + p.slope["w"][1] * x[1]) * p.offset[1], in_axes=(None, 0)
+    )
+    p = Line({"w": [0.3, -0.2]}, (None, 2.0))
+    value, _, by = program.value_and_grad(p, TABLE[:, :2], argnums=0)
+    rows = np.exp(TABLE[:, :2] @ [0.3, -0.2])
+    assert value == pytest.approx(2.0 * rows.mean(), rel=1e-14)
+    assert type(by) is Line
+    assert by.slope["w"] == pytest.approx(list((2.0 * rows[:, None] * TABLE[:, :2]).mean(axis=0)), rel=1e-13)
+    assert by.offset == (None, pytest.approx(rows.mean(), rel=1e-14))
+
+
+def test_matrices_beside_vectors_in_a_list():
+    """Ragged nests of arrays, rows by vmap: the gradients of a layer's weights are those of JAX."""
+    jax = pytest.importorskip("jax", reason="JAX is a development dependency")
+    jax.config.update("jax_enable_x64", True)
+    W, b = RNG.normal(size=(2, 3)), RNG.normal(size=2)
+    program = compile(lambda layer, x: ((layer[0] @ x + layer[1]) ** 2).sum(), in_axes=(None, 0))
+    _, _, by = program.value_and_grad([W, b], TABLE, argnums=0)
+    one = lambda layer, x: ((layer[0] @ x + layer[1]) ** 2).sum()
+    mean = lambda layer: jax.vmap(one, (None, 0))(layer, TABLE).mean()
+    for ours, theirs in zip(by, jax.jit(jax.grad(mean))([W, b]), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+def test_a_dataclass_with_a_static_field_traces_anew_where_it_changes():
+    """The field steers the function and is no number; the derivatives keep it."""
+    program = compile(lambda batch: (batch.table.sum() - batch.target) ** batch.power)
+    error = TABLE.sum(axis=1) - Y
+    np.testing.assert_allclose(program(Batch(TABLE, Y)), error**2, rtol=1e-13)
+    np.testing.assert_allclose(program(Batch(TABLE, Y, 3)), error**3, rtol=1e-13)
+    *_, by = program.value_and_grad(Batch(TABLE, Y, 3), argnums=0, reduce="sum")
+    assert by.power == 3
+    np.testing.assert_allclose(by.table, np.repeat(3 * error[:, None] ** 2, 3, axis=1), rtol=1e-12)
+
+
+def test_arguments_by_keyword_are_those_by_position():
+    """Also keyword-only ones, with in_axes and static_argnums counted as in the signature."""
+
+    def f(x, scale, *, power=1):
+        return (x * scale) ** power if power > 0 else x * 0.0
+
+    program = compile(f, in_axes=(0, None, None), static_argnums=2)
+    expected = (X * 3.0) ** 2
+    np.testing.assert_allclose(program(X, 3.0, power=2), expected, rtol=1e-14)
+    np.testing.assert_allclose(program(scale=3.0, power=2, x=X), expected, rtol=1e-14)
+    _, _, by = program.value_and_grad(X, scale=3.0, power=2, argnames="scale")
+    assert by == pytest.approx((2 * X * X * 3.0).mean(), rel=1e-13)
+    w = Value(2.0, "w")
+    trained = compile(lambda x, y: (w * x - y) ** 2)
+    assert trained.backward(X, y=Y) == trained.value_and_grad(X, Y)[0]
+    assert w.grad == pytest.approx((2 * (2 * X - Y) * X).mean(), rel=1e-13)
+    with trained.training(X, y=Y) as flat:
+        flat -= 0.5
+    assert w.data == 1.5
+
+
+def test_training_and_derived_programs_take_nests():
+    """Steps of gradient descent on a dict reach what NumPy's reach; jvp and hvp are the closed forms."""
+    w, b, program = line()
+    with program.training({"x": X, "y": Y}) as flat:
+        for _ in range(3):
+            flat -= 0.1 * program.value_and_grad({"x": X, "y": Y})[1]
+    expected = np.array([2.0, 1.0])
+    for _ in range(3):
+        error = expected[0] * X + expected[1] - Y
+        expected = expected - 0.1 * np.array([(2 * error * X).mean(), (2 * error).mean()])
+    assert [w.data, b.data] == pytest.approx(expected, rel=1e-13)
+    values, rates = program.jvp(({"x": X, "y": Y},), ({"x": np.ones(6), "y": np.zeros(6)},))
+    np.testing.assert_allclose(values, (w.data * X + b.data - Y) ** 2, rtol=1e-12)
+    np.testing.assert_allclose(rates, 2 * (w.data * X + b.data - Y) * w.data, rtol=1e-12)
+    product = program.hvp({"x": X, "y": Y}, vector=[1.0, 0.0])
+    np.testing.assert_allclose(product, [(2 * X * X).mean(), (2 * X).mean()], rtol=1e-12)
+
+
+def test_a_compiled_gradient_of_a_nest_is_the_eager_one():
+    """compile(grad(f)) for an argument that is a nest, where the answer is one number of it."""
+    f = lambda p, x: where(p["w"] > 0.0, p["w"] ** 2 * x, p["w"] * x)
+    program = compile(lambda p, x: grad(f)(p, x)["w"], in_axes=(None, 0))
+    np.testing.assert_allclose(program({"w": 1.5}, X), [grad(f)({"w": 1.5}, x)["w"] for x in X], rtol=1e-14)
+
+
+def test_the_text_has_names_for_entries():
+    """program.source reads `batch_x` where the function reads batch["x"], and computes the same."""
+    _, _, program = line()
+    program({"x": X, "y": Y})
+    namespace = {}
+    exec(program.source, namespace)  # the text is what is tested
+    value, gradient = namespace["value_and_grad"](np.array([2.0, 1.0]), batch_x=X, batch_y=Y)
+    expected = program.value_and_grad({"x": X, "y": Y})
+    assert value == pytest.approx(expected[0], rel=1e-14)
+    np.testing.assert_allclose(gradient, expected[1], rtol=1e-13)
+
+
+def test_a_data_set_is_not_kept():
+    """What a program remembers of a nest is its form."""
+    import gc
+    import weakref
+
+    class Column(np.ndarray):
+        pass
+
+    _, _, program = line()
+    column = X.copy().view(Column)
+    program({"x": column, "y": Y})
+    gone = weakref.ref(column)
+    del column
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda p: p({"x": X, "y": ["a"] * 6}), TypeError, r"batch\['y'\] must be numbers"),
+        (lambda p: p({"x": X, "y": [X, {"deep": "s"}]}), TypeError, r"batch\['y'\]\[1\]\['deep'\] must be numbers"),
+        (lambda p: p({"x": X, "y": Y[:2]}), ValueError, r"batch\['y'\] has 2 rows, and batch\['x'\] has 6"),
+        (lambda p: p({"x": X, "y": 1.0}), ValueError, r"batch\['y'\] is one number, and other arguments have rows"),
+        (lambda p: p({"x": [], "y": []}), ValueError, r"batch\['x'\] has no rows"),
+        (
+            lambda p: p({"x": [[1.0], [2.0, 3.0]], "y": Y}),
+            ValueError,
+            r"batch\['x'\]\[1\] has 2 rows, and batch\['x'\]\[0\]",
+        ),
+        (lambda p: p({"x": X, "y": np.full(6, np.nan)}, check=True), ValueError, r"row 0 of batch\['y'\] is NaN"),
+        (lambda p: p.value_and_grad({"x": X, "y": Y}, argnames="z"), ValueError, "got 'z'; it passes batch"),
+        (lambda p: p.value_and_grad({"x": X, "y": Y}, argnums=1), ValueError, "argnums=1 asks for an argument"),
+        (lambda p: p.value_and_grad({"x": X, "y": Y}, argnums=0, argnames="batch"), ValueError, "not be given both"),
+        (lambda p: p(bach={"x": X, "y": Y}), TypeError, "unexpected keyword argument 'bach'"),
+        (
+            lambda p: p.jvp(({"x": X, "y": Y},), ({"x": X},)),
+            ValueError,
+            r"tangent of batch must have its form, got none",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_nest_is_named_by_its_path(call, error, message):
+    """As the user reaches it, and the parameters stay as they were."""
+    w, b, program = line()
+    with pytest.raises(error, match=message):
+        call(program)
+    assert (w.data, b.data, w.swept) == (2.0, 1.0, False)
+
+
+def test_a_domain_error_names_the_entry():
+    """With its row."""
+    program = compile(lambda batch: log(batch["x"]))
+    with pytest.raises(DomainError, match=r"row 1: log of -1\.0, .*batch\['x'\]"):
+        program({"x": [1.0, -1.0]}, check=True)
