@@ -20,7 +20,7 @@ from autodiff.pictures.effort import ranks_crossed
 from autodiff.pictures.geometry import Box
 from autodiff.pictures.graph import Options
 from autodiff.pictures.labels import split
-from autodiff.pictures.strokes import Places
+from autodiff.pictures.strokes import Places, Way
 from autodiff.pictures.sweeping import uses
 from autodiff.testing import expressions
 from models import MLP
@@ -555,17 +555,22 @@ def test_graphviz_reads_what_is_written(f, data, detail):
     assert len(placed.clusters) == len({path[: i + 1] for path in meant.groups.values() for i in range(len(path))})
 
 
-@needs_graphviz
-def test_a_number_stands_where_it_covers_least():
-    """Along the straight way from 0 to 100 the middle is taken and both ends by less: it goes there; else to free room."""
-    way = [(0.0, 0.0), (100 / 3, 0.0), (200 / 3, 0.0), (100.0, 0.0)]
-    crowd = [Box(50.0, 6.0, 200.0, 20.0), Box(30.0, 6.0, 40.0, 20.0)]
-    x, _ = Places(crowd).free(way, 10.0, 1.0)
-    assert x > 50.0 + 5.0  # what is right of the middle is covered once, what is left of it twice
-    x, _ = Places(crowd[1:]).free(way, 10.0, 1.0)
-    assert x > 50.0 + 5.0
-    x, _ = Places([]).free(way, 10.0, 1.0)
-    assert x == pytest.approx(50.0)
+def test_a_number_stands_where_nothing_else_is():
+    """Beside the middle of its stroke, or as near as units, strokes and other numbers leave room; else nowhere."""
+    way = Way([(0.0, 0.0), (100 / 3, 0.0), (200 / 3, 0.0), (100.0, 0.0)], 2.0)
+    size = (20.0, 12.0)
+    x, y = Places([], [way]).free(way, size, 1.0)
+    assert abs(x - 50.0) <= 5.0
+    assert 7.0 <= y <= 9.0  # clear of its own stroke
+    places = Places([Box(50.0, 8.0, 30.0, 20.0)], [way])
+    x, _ = places.free(way, size, 1.0)
+    assert abs(x - 50.0) >= 25.0
+    other, _ = places.free(way, size, 1.0)
+    assert abs(other - x) >= 20.0  # not on the first
+    across = Way([(50.0, -50.0), (50.0, -10.0), (50.0, 10.0), (50.0, 50.0)], 1.0)
+    x, _ = Places([], [way, across]).free(way, size, 1.0)
+    assert abs(x - 50.0) >= 10.0
+    assert Places([Box(50.0, 0.0, 200.0, 100.0)], [way]).free(way, size, 1.0) is None
 
 
 class TestRendered:

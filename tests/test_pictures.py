@@ -366,17 +366,21 @@ class TestStyle:
         """A real minus, no padding in exponents, signs for what is not finite."""
         assert style.show(number, digits) == shown
 
-    def test_width_grows_with_magnitude_within_bounds(self):
-        """By order of magnitude, whatever the sign; tiny and huge stay drawable."""
-        sizes = [style.width(s * 10.0**p) for p in range(-6, 5) for s in (1, -1)]
-        assert sizes == sorted(sizes)
-        assert (style.width(5e-324), style.width(1e308), style.width(float("inf")), style.width(0.0)) == (
-            1.0,
-            6.0,
-            6.0,
-            1.0,
-        )
-        assert style.width(0.01) < style.width(1.0) < style.width(100.0)
+    def test_width_grows_with_the_number_beside_the_largest(self):
+        """From 1 at 0 to 6 at the largest, by square roots, whatever the sign and the scale; infinities as the largest."""
+        for largest in (1e-300, 0.9, 1e300):
+            scale = style.Scale([0.0, largest, -largest / 4.0, None, float("nan")])
+            sizes = [scale.width(s * largest * x) for x in (0.0, 0.01, 0.25, 0.3, 1.0, 2.0) for s in (1, -1)]
+            assert sizes == sorted(sizes)
+            assert (sizes[0], scale.width(largest / 4.0), scale.width(largest), scale.width(float("-inf"))) == (
+                1,
+                3.5,
+                6,
+                6,
+            )
+            assert scale.examples == [largest / 4.0, largest]
+        assert style.Scale([]).width(3.0) == 6.0
+        assert style.Scale([0.3 * k for k in range(-5, 4)]).examples == pytest.approx([0.3, 0.9, 1.5])
 
     @pytest.mark.parametrize("theme", style.THEMES.values(), ids=style.THEMES.keys())
     def test_text_stands_out_from_what_is_behind_it(self, theme):

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, Unpack, get_args
 
 from autodiff.backward import topological_order
 from autodiff.pictures import style
-from autodiff.pictures.effort import TOO_FAR, ranks_crossed
+from autodiff.pictures.effort import TOO_FAR, laid_out, ranks_crossed
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.layered import layered
 from autodiff.pictures.network import network
@@ -28,7 +28,7 @@ Detail = Literal["operations", "neurons", "layers"]
 MAX_DIGITS = 17  # enough to tell any two floats apart
 
 _MAX_NODES = 2_000  # unless told otherwise; who raises it wants to see all, however long that takes
-_READABLE = 120  # nodes, beyond which a network is drawn by neurons unless told otherwise
+_WIDE, _HIGH = 1_600.0, 1_000.0  # points, beyond which a network is drawn by neurons unless told otherwise
 _AT_ONCE = 50_000  # nodes, beyond which grouping them takes seconds: then only who asks for it gets it
 _MAX_STROKES = 20_000  # links between neurons: more of them, or of layers, are no picture
 _MAX_LAYERS = 300
@@ -53,8 +53,8 @@ def draw(
 
     A node shows its label, operation, value and δ (`grad`; "δ –" in a dashed frame while no sweep has reached it).
     Grey edges lead forward, from operand to result, with the local partial ∂result/∂operand. Coloured edges lead
-    backward with what δ gains there, δ·∂: blue above 0, orange below, wider the larger it is (by powers of ten, on the
-    same scale in every picture). What is infinite or NaN is crimson. Dots in labels make groups inside groups.
+    backward with what δ gains there, δ·∂: blue above 0, orange below, wider the larger it is beside
+    the largest in the picture. What is infinite or NaN is crimson. Dots in labels make groups inside groups.
 
     Leaves are parameters (square corners) if the last step of their label is weight, bias, w, b, theta or beta, with
     or without a number, else inputs (round); `parameters`, such as `mlp.parameters()`, says so instead. Constants are
@@ -63,7 +63,8 @@ def draw(
     `detail` is how close to look. "operations" shows every node. "neurons" draws what shares a dotted path as one
     circle with its output and the δ of its weighted sum, in columns; its strokes are the weights, and δ·w backward;
     of columns longer than `max_neurons` the middle is left out (None: nothing is). "layers" shows one card per layer
-    with shapes and norms. By default it is the closest that is still readable. A graph of more than `max_nodes` nodes,
+    with shapes and norms. By default it is the closest that fits 1,600 × 1,000
+    points. A graph of more than `max_nodes` nodes,
     constants included, that cannot be drawn from further off (and unless `detail` is given, any of more than 50,000, or
     whose edges lead far, as where one weight serves a hundred steps) is summed up in one card which says how to see
     more.
@@ -158,22 +159,21 @@ def plan(root: Value, *, direction: Direction | None = None, **options: Unpack[O
     if direction is None:
         direction = "both" if any(use.consumer in state.deltas for node in nodes for use in uses(node)) else "forward"
     look = Look(style.THEMES[chosen.theme], show, brief, direction, chosen.rankdir, labels)
-    detail, units, message = _choose(nodes, labels, chosen.detail, size, max_nodes)
+    detail, units, message = _choose(nodes, labels, chosen.detail, size, max_nodes, 2 if direction == "both" else 1)
     return Plan(nodes, look, state, units, detail, size, message, max_neurons, chosen.legend)
 
 
 def _choose(
-    nodes: Sequence[Value], labels: Labels, detail: Detail | None, size: int, max_nodes: int
+    nodes: Sequence[Value], labels: Labels, detail: Detail | None, size: int, max_nodes: int, strokes: int
 ) -> tuple[Any, Units | None, str]:
     """The detail to draw, its units, and what to say where it is not the one that was asked for."""
     grouped = any(len(labels.path(node)) > 1 for node in nodes if node.op is not None)
-    if detail == "operations" or (detail is None and not (grouped and size > _READABLE)):
+    edges = [use for node in nodes for use in uses(node)]
+    width, height = laid_out(nodes, edges, strokes=strokes) if grouped and size <= max_nodes else (0.0, 0.0)
+    readable = not grouped or (size <= max_nodes and width <= _WIDE and height <= _HIGH)
+    if detail == "operations" or (detail is None and readable):
         if size <= max_nodes:
-            if (
-                detail
-                or max_nodes > _MAX_NODES
-                or ranks_crossed([use for node in nodes for use in uses(node)]) <= TOO_FAR
-            ):
+            if detail or max_nodes > _MAX_NODES or ranks_crossed(edges) <= TOO_FAR:
                 return "operations", None, ""
             return (
                 "summary",

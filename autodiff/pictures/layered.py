@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from autodiff.pictures import legends, style
 from autodiff.pictures.operations import Look
 from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import font, markup, pill, quoted, shorten
-from autodiff.pictures.sweeping import State
+from autodiff.pictures.sweeping import State, Use
 from autodiff.pictures.units import Link, Unit, Units, role_of, sums_of
 from autodiff.value import Value
 
@@ -30,6 +30,7 @@ class _Layers:
         self.outputs = units.outputs(look.labels)
         self.alarm = False
         self.scene = Scene(look.theme, {"rankdir": look.rankdir, "ranksep": "0.7", "nodesep": "0.4"})
+        self.scale = style.Scale(size(self.gained(link, state.final_gain)) for link in units.links)
         for unit in units.units:
             self.unit(unit)
         for link in units.links:
@@ -130,19 +131,25 @@ class _Layers:
             text = f"{width} value{'s' * (width != 1)}"
             self.stroke(f"f{target[1:]}_{source[1:]}", source, target, text, {"class": "forward"})
         if look.direction != "forward" and link.uses:
-            gained: dict[Value, float] = {}
-            for use in link.uses:
-                gain = self.state.gain(use)
-                if gain is not None:
-                    gained[use.operand] = gained.get(use.operand, 0.0) + gain
-            number = None if not gained else next(iter(gained.values())) if len(gained) == 1 else norm(gained.values())
+            gained = self.gained(link, self.state.gain)
+            number = size(gained)
             tone = self.tones(len(gained) > 1).tone(number)
             what = "‖δ·∂‖" if len(gained) > 1 else "δ·∂"
             text = f"{what} {'–' if number is None else look.show(number)}"
             self.stroke(f"b{target[1:]}_{source[1:]}", source, target, text, {
                 "class": f"backward {tone.name}", "dir": "back", "color": tone.ink, "fontcolor": tone.ink,
-                "style": tone.stroke, "penwidth": f"{style.width(number):g}",
+                "style": tone.stroke, "penwidth": f"{self.scale.width(number):g}",
             })  # fmt: skip
+
+    @staticmethod
+    def gained(link: Link, gain: Callable[[Use], float | None]) -> dict[Value, float]:
+        """What δ of each node of the source gains through a link."""
+        gained: dict[Value, float] = {}
+        for use in link.uses:
+            more = gain(use)
+            if more is not None:
+                gained[use.operand] = gained.get(use.operand, 0.0) + more
+        return gained
 
     def stroke(self, name: str, source: str, target: str, text: str, attributes: dict[str, str]) -> None:
         label = f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{markup(text)}</TD></TR></TABLE>>'
@@ -156,6 +163,11 @@ class _Layers:
             first.append(legends.entry(font("<B>δ</B>", theme.ink, 13), meaning))
             first.append(legends.entry(font("<B>←</B>", theme.ink, 15), "what δ hands back; wider: more"))
         return legends.rows(theme, first + (legends.alarm_entry(theme) if self.alarm else []))
+
+
+def size(gained: dict[Value, float]) -> float | None:
+    """The number itself where there is one, the norm of several, None of none."""
+    return None if not gained else next(iter(gained.values())) if len(gained) == 1 else norm(gained.values())
 
 
 def norm(numbers: Iterable[float]) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from autodiff.pictures.labels import Labels
-from autodiff.pictures.style import Role, Theme, font, markup, shorten, width
+from autodiff.pictures.style import Role, Scale, Theme, font, markup, shorten
 from autodiff.pictures.sweeping import State
 from autodiff.value import Value
 
@@ -14,8 +14,9 @@ ROW = '<TR><TD ALIGN="CENTER">'  # how a line of a legend begins
 
 
 def of_operations(
-    theme: Theme, direction: str, roles: Collection[Role], state: State, *, alarm: bool, crowded: bool
-) -> str:
+    theme: Theme, direction: str, roles: Collection[Role], state: State, scale: Scale, brief: Callable[[float], str],
+    *, alarm: bool, crowded: bool,
+) -> str:  # fmt: skip
     """The legend of a picture of operations: only what is in it."""
     first = [swatch(theme.card(role), role) for role in ("input", "parameter") if role in roles]
     if "constant" in roles and direction != "backward":
@@ -26,7 +27,7 @@ def of_operations(
     first += ["<TD>point at an edge for its numbers</TD>"] * crowded
     second: list[str] = []
     if direction != "forward" and state.deltas:
-        second = strokes(theme, "δ·∂")
+        second = strokes(theme, "δ·∂", scale, brief)
     return rows(theme, first, second + (alarm_entry(theme) if alarm else []))
 
 
@@ -35,14 +36,17 @@ def alarm_entry(theme: Theme) -> list[str]:
     return [entry(font("<B>■</B>", theme.alarm.ink, 12), "infinite or NaN")]
 
 
-def strokes(theme: Theme, what: str, *, backward: bool = True) -> list[str]:
-    """What hue and width say of δ·∂, or of whatever the strokes show."""
+def strokes(
+    theme: Theme, what: str, scale: Scale, brief: Callable[[float], str], *, backward: bool = True, share: float = 1.0
+) -> list[str]:
+    """What hue and width say of δ·∂, or of whatever the strokes show; widths are drawn as a `share` of the scale's."""
     arrow = "<B>←</B>" if backward else "<B>—</B>"
-    bars = [bar(theme.muted, width(x)) for x in (0.001, 0.1, 10.0)]
+    shown = dict(zip(map(brief, scale.examples), scale.examples, strict=True))
+    bars = "".join(f"<TD>{bar(theme.muted, share * scale.width(x))}</TD>" for x in shown.values())
     return [
         entry(font(arrow, theme.positive.ink, 15), f"{what} above 0"),
         entry(font(arrow, theme.negative.ink, 15), f"{what} below 0"),
-        entry("".join(f"<TD>{each}</TD>" for each in bars), f"|{what}| = 0.001, 0.1, 10", cell=False),
+        *([entry(bars, f"|{what}| = {', '.join(shown)}", cell=False)] if shown else []),
     ]
 
 

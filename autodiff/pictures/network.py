@@ -18,7 +18,9 @@ _LABELLED = 24  # links, up to which there is room for their numbers and for two
 _LABELLED_ROWS = 9
 _MARGIN = 8.0
 _HEAD = 44.0  # points above the columns, for what they are called
-_ARROW = 7.0
+_ARROW, _SMALL_ARROW = 7.0, 4.5  # points; where strokes are many the arrowheads are small
+_CHARACTER, _BOLD = 0.6, 0.68  # widths in ems, at most, of what numbers and names are written with
+_LEAST = 6  # points of the smallest text
 
 
 class Numbers(NamedTuple):
@@ -27,6 +29,29 @@ class Numbers(NamedTuple):
     values: list[float]
     delta: float | None
     samples: int
+
+
+class _Line(NamedTuple):
+    """A line of text in a unit."""
+
+    text: str
+    color: str
+    size: int
+    bold: bool = False
+
+    def markup(self) -> str:
+        written = markup(self.text)
+        return font(f"<B>{written}</B>" if self.bold else written, self.color, self.size)
+
+
+class _Numbered(NamedTuple):
+    """A stroke that waits for its numbers: its place among the edges, and on which side they should stand."""
+
+    edge: int
+    lines: list[str]
+    color: str
+    side: float
+    width: float
 
 
 def network(units: Units, state: State, look: Look, max_neurons: int | None) -> Scene:
@@ -50,19 +75,23 @@ class _Network:
         self.alarm = False
         self.columns = [self.shorten_column(column, max_neurons) for column in columns]
         self.rows = max(map(len, self.columns))
-        self.size = 66.0 if self.rows <= 5 else 54.0 if self.rows <= 9 else 46.0 if self.rows <= 20 else 34.0
+        self.size = 66.0 if self.rows <= 5 else 60.0 if self.rows <= 9 else 46.0 if self.rows <= 20 else 34.0
         self.names = {unit: f"u{i}" for i, unit in enumerate(units.units)}
         self.boxes: dict[str, Box] = {}
         self.curves: dict[str, Curve] = {}
         shown = {unit for column in self.columns for unit in column if unit is not None}
         self.links = [link for link in units.links if {link.source, link.target} <= shown]
         self.dense = len(self.links) > _LABELLED or self.rows > _LABELLED_ROWS
+        self.share = 0.5 if self.dense else 0.7  # of the scale's widths
+        self.scale = style.Scale(map(self.shown_at_last, self.links))
+        self.hidden = False  # whether a number found no place beside its stroke
         self.width, self.height = self.place()
         for i, column in enumerate(self.columns):
             self.column(i, column, columns[i])
-        self.places = strokes.Places(self.boxes.values())
+        self.waiting: list[_Numbered] = []
         for link in sorted(self.links, key=self.strength):
             self.link(link)
+        self.number_strokes()
         self.scene.pins = Layout(self.width, self.height, self.boxes, self.curves, {}, {})
         self.scene.legend = self.legend()
 
@@ -166,16 +195,16 @@ class _Network:
         active = any(node in state.active for node in unit.nodes)
         name = self.name(unit)
         small = self.size < 50
-        lines: list[str] = []
+        lines: list[_Line] = []
         if name and (not small or not circle):
-            color, size = (theme.muted, 9 if len(name) <= 8 else 7) if circle else (theme.ink, 12)
-            lines.append(font(f"<B>{markup(shorten(name, 12))}</B>", color, size))
+            lines.append(_Line(shorten(name, 12), theme.muted if circle else theme.ink, 9 if circle else 12, bold=True))
         size = 8 if small and circle else 11
-        lines.append(font(markup(self.value_text(numbers)), theme.ink, size))
+        lines.append(_Line(self.value_text(numbers), theme.ink, size))
         if unit.nodes and self.look.direction != "forward":
             growing = " +…" if any(node in state.growing for node in unit.nodes) else ""
             shown = "δ –" if delta is None else f"δ {self.look.brief(delta)}{growing}"
-            lines.append(font(markup(shown), tone.ink, size))
+            lines.append(_Line(shown, tone.ink, size))
+        rows = [line.markup() for line in (_fitted(lines, self.size / 2) if circle else lines)]
         tip = [".".join(unit.path) or name or "result"]
         if numbers.samples > 1:
             tip += [f"{numbers.samples} samples", f"values from {min(numbers.values)!r} to {max(numbers.values)!r}"]
@@ -185,7 +214,7 @@ class _Network:
         corners = "" if circle or role == "parameter" else "rounded,"
         tip += [f"infinite or NaN: {', '.join(self.look.labels.call(x) for x in wrong[:5])}"] * bool(wrong)
         dashed = ",dashed" if not leaf and delta is None else ""
-        self.scene.nodes.append(Node(self.names[unit], f"<{'<BR/>'.join(lines)}>", {
+        self.scene.nodes.append(Node(self.names[unit], f"<{'<BR/>'.join(rows)}>", {
             "shape": "circle" if circle else "box", "style": f"{corners}filled{dashed}",
             "fixedsize": "true", "fillcolor": paper, "color": theme.active if active else ink, "tooltip": quoted(*tip),
             "penwidth": "3.5" if active else "1.5", "class": f"unit {role} {tone.name}", "margin": "0",
@@ -215,64 +244,89 @@ class _Network:
         found = [gain for use in link.uses if (gain := self.state.gain(use)) is not None]
         return sum(found) if found else None
 
+    def shown_at_last(self, link: Link) -> float | None:
+        """What the width of a link says, at the end of the sweep: its weight, or what flows back."""
+        if self.look.direction == "forward":
+            return _one(link.weights)
+        found = [gain for use in link.uses if (gain := self.state.final_gain(use)) is not None]
+        return sum(found) if found else None
+
     def link(self, link: Link) -> None:
         """Draw what runs between two units: the weight forward, and δ·w backward in a second stroke."""
         look, theme = self.look, self.theme
         weight, gain = _one(link.weights), self.gain(link)
+        goal = look.labels.full(self.root) or "C"
         tip = [f"weight: {weight!r}" if weight is not None else f"{len(link.weights)} uses"]
         grads = [delta for p in link.parameters if (delta := self.state.deltas.get(p)) is not None]
-        tip += [f"∂{self.look.labels.full(self.root) or 'C'}/∂w: {sum(grads)!r}"] * bool(grads) + (
-            [] if gain is None else [f"δ·w: {gain!r}"]
-        )
+        tip += [f"∂{goal}/∂w: {sum(grads)!r}"] * bool(grads) + ([] if gain is None else [f"δ·w: {gain!r}"])
+        more = f"∂{shorten(goal, 3)}/∂w {look.brief(sum(grads))}" if grads and look.direction != "forward" else ""
         flows = bool(link.uses) and look.direction != "forward"
         if look.direction == "forward":
             tone = theme.tone(weight) if weight is not None else theme.zero
-            self.stroke(link, "f", 0.0, weight, tone.ink, tip, width=style.width(weight))
+            self.stroke(link, "f", 0.0, weight, tone.ink, tip, width=self.scale.width(weight))
         elif self.dense:
             tone = theme.tone(gain)
-            ink, width = (theme.stroke, 0.8) if gain is None else (tone.ink, style.width(gain))
+            ink, width = (theme.stroke, 0.8) if gain is None else (tone.ink, self.scale.width(gain))
             self.stroke(link, "b" if flows else "f", 0.0, gain, ink, tip, width=width)
         else:
             if look.direction == "both" or not flows:
                 alarm = theme.tone(weight) is theme.alarm
-                self.stroke(link, "f", -3.5 * flows, weight, theme.alarm.ink if alarm else theme.stroke, tip, width=1.0)
+                ink = theme.alarm.ink if alarm else theme.stroke
+                self.stroke(link, "f", -3.5 * flows, weight, ink, tip, width=1.0, more=more)
             if flows:
                 tone = theme.tone(gain)
                 shift = 3.5 * (look.direction == "both")
-                self.stroke(link, "b", shift, gain, tone.ink, tip, width=style.width(gain), dash=tone.stroke)
+                self.stroke(link, "b", shift, gain, tone.ink, tip, width=self.scale.width(gain), dash=tone.stroke)
 
     def stroke(
         self, link: Link, kind: str, shift: float, number: float | None, ink: str, tip: list[str],
-        *, width: float, dash: str = "solid",
+        *, width: float, dash: str = "solid", more: str = "",
     ) -> None:  # fmt: skip
         source, target = self.names[link.source], self.names[link.target]
         name = f"{kind}{target}_{source}"
-        width *= 0.5 if self.dense else 0.7
-        arrow = 0.0 if self.dense else _ARROW
+        width *= self.share
+        arrow = _SMALL_ARROW if self.dense else _ARROW
         ends = (0.0, arrow) if kind == "f" else (arrow, 0.0)
         straight = abs(self.rank[link.target] - self.rank[link.source]) == 1
         start, *bend, end = strokes.course(self.boxes[source], self.boxes[target], straight=straight, shift=shift)
-        if arrow:  # the stroke of an arrowhead sticks out of it
-            start, end = (
-                strokes.towards(start, bend[0], 1.4 * width * (kind == "b")),
-                strokes.towards(end, bend[-1], 1.4 * width * (kind == "f")),
-            )
+        # The stroke of an arrowhead sticks out of it.
+        start, end = (
+            strokes.towards(start, bend[0], 1.4 * width * (kind == "b")),
+            strokes.towards(end, bend[-1], 1.4 * width * (kind == "f")),
+        )
         inner = strokes.towards(start, bend[0], ends[0]), *bend, strokes.towards(end, bend[-1], ends[1])
         factor = "w" if self.weighted(link) else "∂"
         what = factor if kind == "f" else f"δ·{factor}"
-        label, at = "", None
+        self.curves[name] = Curve(inner, start if ends[0] else None, end if ends[1] else None)
         if not self.dense:
-            text = f"{what} {'–' if number is None else self.look.brief(number)}"
-            at = self.places.free(inner, len(text) * 5.6 + 6, math.copysign(1.0, shift) if shift else 0.0)
+            lines = [f"{what} {'–' if number is None else self.look.brief(number)}", *([more] if more else [])]
             color = self.theme.muted if ink == self.theme.stroke else ink
-            cell = f'<TD BGCOLOR="{self.theme.paper}">{font(markup(text), color, 10)}</TD>'
-            label = f'<<TABLE BORDER="0" CELLPADDING="1" CELLSPACING="0"><TR>{cell}</TR></TABLE>>'
-        self.curves[name] = Curve(inner, start if ends[0] else None, end if ends[1] else None, at)
-        self.scene.edges.append(Edge(name, source, target, label, {
+            self.waiting.append(
+                _Numbered(len(self.scene.edges), lines, color, math.copysign(1.0, shift or -1.0), width)
+            )
+        self.scene.edges.append(Edge(name, source, target, "", {
             "color": ink + ("c0" if self.dense else ""), "penwidth": f"{width:.2f}", "style": dash,
-            "dir": "none" if self.dense else "forward" if kind == "f" else "back", "tooltip": quoted(*tip),
+            "dir": "forward" if kind == "f" else "back", "arrowsize": f"{arrow / 10.0:g}", "tooltip": quoted(*tip),
             "class": "forward" if kind == "f" else f"backward {'unswept' if dash == 'dashed' else 'swept'}",
         }))  # fmt: skip
+
+    def number_strokes(self) -> None:
+        """Write the numbers beside their strokes, where each finds a place that nothing else takes."""
+        ways = [strokes.Way(curve.points, float(edge.attributes["penwidth"])) for edge, curve in
+                zip(self.scene.edges, self.curves.values(), strict=True)]  # fmt: skip
+        places = strokes.Places(self.boxes.values(), ways)
+        for place, lines, color, side, _ in sorted(self.waiting, key=lambda each: -each.width):
+            edge = self.scene.edges[place]
+            for shown in (lines, lines[:1])[: len(lines)]:
+                size = max(map(len, shown)) * 10 * _CHARACTER + 2, 13.0 * len(shown)
+                at = places.free(ways[place], size, side)
+                if at is not None:
+                    rows = "".join(f"<TR><TD>{font(markup(line), color, 10)}</TD></TR>" for line in shown)
+                    label = f'<<TABLE BORDER="0" CELLPADDING="0" CELLSPACING="0">{rows}</TABLE>>'
+                    self.scene.edges[place] = edge._replace(label=label)
+                    self.curves[edge.id] = self.curves[edge.id]._replace(label=at)
+                    break
+                self.hidden = True
 
     def weighted(self, link: Link) -> bool:
         """Whether a link is a weight, not just a use."""
@@ -288,21 +342,36 @@ class _Network:
         weighted = any(map(self.weighted, self.links))
         factor, meaning = ("w", "weight w") if weighted else ("∂", "local partial ∂")
         if look.direction == "forward":
-            second = legends.strokes(theme, factor, backward=False)
+            second = legends.strokes(theme, factor, self.scale, look.brief, backward=False, share=self.share)
         else:
             if swept:
                 by = " by the neuron’s weighted sum z" if weighted else ""
                 meaning_of_delta = f"{legends.goal(self.look.labels, self.root)}{by}"
                 first.append(legends.entry(font("<B>δ</B>", theme.positive.ink, 13), meaning_of_delta))
+            back = legends.strokes(theme, f"δ·{factor}", self.scale, look.brief, share=self.share)
             plain = [legends.entry(font("<B>→</B>", theme.stroke, 15), meaning)] if not self.dense else []
-            second = [*plain, *(legends.strokes(theme, f"δ·{factor}") if swept else [])]
+            second = [*plain, *(back if swept else [])]
         if self.averaged:
             first.append(legends.entry(font("⌀", theme.ink, 12), f"mean of {self.averaged} samples; δ is their sum"))
         second += legends.alarm_entry(theme) if self.alarm else []
-        message: list[str] = []
+        message = ["<TD>point at a stroke for its numbers</TD>"] if self.hidden or self.dense else []
         if self.more:
-            message = [f"<TD>⋮ stands for what is left out here: max_neurons={self.more} draws all of it</TD>"]
+            message += [f"<TD>⋮ stands for what is left out here: max_neurons={self.more} draws all of it</TD>"]
         return legends.rows(theme, first, second, message)
+
+
+def _fitted(lines: Sequence[_Line], radius: float) -> list[_Line]:
+    """The lines of text inside a circle, each as large as there is room for it at its height."""
+    top = -sum(line.size * 1.2 for line in lines) / 2
+    fitted: list[_Line] = []
+    for line in lines:
+        height = line.size * 1.2
+        furthest = max(abs(top), abs(top + height)) - 0.2 * line.size  # where the letters end
+        room = 2 * math.sqrt(max(radius**2 - furthest**2, 0.0)) - 5
+        em = _BOLD if line.bold else _CHARACTER
+        fitted.append(line._replace(size=max(min(line.size, int(room / (em * len(line.text)))), _LEAST)))
+        top += height
+    return fitted
 
 
 def _one(numbers: Iterable[float]) -> float | None:

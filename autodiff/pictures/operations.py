@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from autodiff.pictures import legends, style
-from autodiff.pictures.effort import FAR, haste, ranks_crossed
+from autodiff.pictures.effort import FAR, haste, ranks_crossed, ranksep
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import Role, Theme, font, markup, pill, quoted, shorten
@@ -45,9 +45,9 @@ class _Operations:
         self.roles: set[Role] = set()
         edges = [use for node in nodes for use in uses(node)]
         self.crowded = len(edges) > _CROWD or ranks_crossed(edges) > FAR
-        fan = max((len(node.operands) for node in nodes), default=0)  # many edges at one node need room to bend
-        room = {"nodesep": "0.3", "ranksep": f"{min(0.4 + 0.06 * fan, 2.0):.2f}"}
+        room = {"nodesep": "0.3", "ranksep": f"{ranksep(nodes):.2f}"}
         self.scene = Scene(look.theme, {"rankdir": look.rankdir, **room, **haste(edges)})
+        self.scale = style.Scale(map(state.final_gain, edges))
         for node in nodes:
             self.node(node)
         for use in edges:
@@ -61,7 +61,7 @@ class _Operations:
             self.theme.alarm.ink in node.attributes.values() for node in self.scene.nodes
         )
         self.scene.legend = legends.of_operations(
-            look.theme, look.direction, self.roles, state, alarm=alarm, crowded=self.crowded
+            look.theme, look.direction, self.roles, state, self.scale, look.brief, alarm=alarm, crowded=self.crowded
         )
 
     def node(self, node: Value) -> None:
@@ -135,7 +135,7 @@ class _Operations:
         tip = f"to δ of {operand}: δ of {consumer} × {use.partial!r}"
         self.edge(
             use, label, tip if gain is None else f"{tip} = {gain!r}", f"backward {tone.name}",
-            dir="back", color=tone.ink, fontcolor=tone.ink, style=tone.stroke, penwidth=f"{style.width(gain):g}",
+            dir="back", color=tone.ink, fontcolor=tone.ink, style=tone.stroke, penwidth=f"{self.scale.width(gain):g}",
         )  # fmt: skip
 
     def edge(self, use: Use, label: str, tip: str, kind: str, **attributes: str) -> None:

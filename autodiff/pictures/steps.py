@@ -45,6 +45,9 @@ class Steps:
         """Everything, as JSON can hold it: numbers that are shown are text, so infinities and NaN are no exception."""
         titles = [self.title(node) for node in self.flow.order]
         shown = [self.node(node, title) for node, title in zip(self.flow.order, titles, strict=True)]
+        self.scale = style.Scale(
+            handed_on(self.flow.delta[node], partial) for node in self.flow.order for partial in node.partials
+        )
         edges = [
             (i, place, self.index[x])
             for i, node in enumerate(self.flow.order)
@@ -235,7 +238,7 @@ class Steps:
             "partial": self._show(partial),
             "product": self._show(product),
             "tone": tone(product).name,
-            "width": style.width(product),
+            "width": self.scale.width(product),
         }
 
 

@@ -23,29 +23,45 @@ def course(a: Box, b: Box, *, straight: bool, shift: float) -> tuple[Point, Poin
     return first, second, third, fourth
 
 
+class Way:
+    """A stroke as points close to each other."""
+
+    def __init__(self, points: Sequence[Point], width: float) -> None:
+        n = max(8, int(math.dist(points[0], points[-1]) / 4))
+        self.points = [_bezier(points, k / n) for k in range(n + 1)]
+        self.width = width
+
+
 class Places:
-    """Where there is room for numbers: not on what is `taken` already."""
+    """Where there is room for numbers: on no unit, no stroke and no other number."""
 
-    def __init__(self, taken: Iterable[Box]) -> None:
-        self.taken = list(taken)
+    def __init__(self, units: Iterable[Box], ways: Iterable[Way]) -> None:
+        self.taken = list(units)
+        self.ways = list(ways)
 
-    def free(self, points: Sequence[Point], width: float, side: float) -> Point:
-        """A place on a curve for its number, or beside it, as far as possible from the others."""
-        (x0, y0), (x1, y1) = points[0], points[-1]
-        length = math.hypot(x1 - x0, y1 - y0) or 1.0
-        aside = -(y1 - y0) / length * side * (width / 2 - 1), (x1 - x0) / length * side * 6.0
-        best: tuple[float, Box] | None = None
-        for t in (0.5, 0.4, 0.6, 0.3, 0.7, 0.22, 0.78):
-            x, y = _bezier(points, t)
-            box = Box(x + aside[0], y + aside[1], width, 14.0)
-            cost = sum(_overlap(box, other) for other in self.taken)
-            if best is None or cost < best[0]:
-                best = cost, box
-            if not cost:
-                break
-        assert best is not None  # there are candidates
-        self.taken.append(best[1])
-        return best[1].x, best[1].y
+    def free(self, way: Way, size: tuple[float, float], side: float) -> Point | None:
+        """Return a place for a text of this size beside a stroke, as near its middle as can be; None where none is."""
+        width, height = size
+        last = len(way.points) - 1
+        for away in (1.0, 7.0):
+            for t in sorted(range(last // 8, last - last // 8), key=lambda t: abs(t - last / 2)):
+                (x0, y0), (x, y), (x1, y1) = way.points[t - 1], way.points[t], way.points[t + 1]
+                length = math.hypot(x1 - x0, y1 - y0) or 1.0
+                nx, ny = -(y1 - y0) / length * side, (x1 - x0) / length * side
+                off = abs(nx) * width / 2 + abs(ny) * height / 2 + way.width / 2 + away
+                box = Box(x + nx * off, y + ny * off, width, height)
+                if not any(_overlap(box, other) for other in self.taken) and not self._crossed(box):
+                    self.taken.append(box)
+                    return box.x, box.y
+        return None
+
+    def _crossed(self, box: Box) -> bool:
+        for way in self.ways:
+            reach = way.width / 2 + 0.5
+            across, along = box.width / 2 + reach, box.height / 2 + reach
+            if any(abs(x - box.x) < across and abs(y - box.y) < along for x, y in way.points):
+                return True
+        return False
 
 
 def _edge_of(box: Box, towards: Point) -> Point:

@@ -1,7 +1,7 @@
 """How pictures look: themes, strokes, numbers and text. Pure functions, nothing of graphs or files.
 
 Hue says the sign: blue above 0, orange below (told apart in every common kind of colour blindness); width says the
-order of magnitude. Crimson is kept for what is infinite or NaN.
+size, beside the largest in the picture. Crimson is kept for what is infinite or NaN.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -81,7 +81,6 @@ DARK = Theme(
 THEMES = MappingProxyType({"light": LIGHT, "dark": DARK})
 
 _THIN, _THICK = 1.0, 6.0
-_SMALL, _LARGE = -4.0, 2.0  # the powers of ten that are drawn thinnest and thickest
 
 _SYMBOLS = {"*": "×", "-": "−", "/": "÷", "**": "xⁿ", "abs": "|x|", "Σwx": "Σ wx"}
 _NEWLINE = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
@@ -93,18 +92,29 @@ _UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uf
 _JOINER = "\u2060"
 
 
-def width(number: float | None) -> float:
-    """The stroke's width for a number, in points: by its order of magnitude, the same in every picture.
+class Scale:
+    """How wide strokes are for the numbers of one picture: the largest is six times as wide as 0, by square roots.
 
-    >>> width(0.0), width(0.0001), width(-0.01), width(1.0), width(1000.0)
-    (1.0, 1.0, 2.67, 4.33, 6.0)
+    So twice the number is seen as more, and a hundredth is still there. `examples` are up to three of the numbers, for
+    the legend: the smallest but 0, the middle one and the largest.
+
+    >>> scale = Scale([0.25, -1.0, 0.0])
+    >>> scale.width(0.0), scale.width(0.25), scale.width(-1.0), scale.width(math.inf), scale.examples
+    (1.0, 3.5, 6.0, 6.0, [0.25, 1.0])
     """
-    if not number:
-        return _THIN
-    if not math.isfinite(number):
-        return _THICK
-    power = min(max(math.log10(abs(number)), _SMALL), _LARGE)
-    return round(_THIN + (_THICK - _THIN) * (power - _SMALL) / (_LARGE - _SMALL), 2)
+
+    def __init__(self, numbers: Iterable[float | None]) -> None:
+        sizes = sorted({abs(x) for x in numbers if x and math.isfinite(x)})
+        self._largest = sizes[-1] if sizes else 1.0
+        self.examples = sizes if len(sizes) <= 3 else [sizes[0], sizes[len(sizes) // 2], sizes[-1]]
+
+    def width(self, number: float | None) -> float:
+        """Return the stroke's width in points."""
+        if not number:
+            return _THIN
+        if not math.isfinite(number):
+            return _THICK
+        return round(_THIN + (_THICK - _THIN) * min(math.sqrt(abs(number) / self._largest), 1.0), 2)
 
 
 def show(number: float, digits: int) -> str:

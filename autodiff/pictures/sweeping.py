@@ -51,6 +51,11 @@ class State:
             return None
         return _handed_on(delta, use.partial)
 
+    def final_gain(self, use: Use) -> float | None:
+        """What δ of the operand gains by this use once the sweep is over; None where that is not known."""
+        delta = (self.outcome or self.deltas).get(use.consumer)
+        return None if delta is None else _handed_on(delta, use.partial)
+
 
 def _handed_on(delta: float, partial: float) -> float:
     return delta * partial if delta and partial else 0.0  # exactly 0 is not handed on: no 0 · ∞
