@@ -21,6 +21,8 @@ from autodiff.pictures.units import Units, ranks
 from autodiff.value import Value
 
 MAX_STEPS = 500
+_PIXEL, _SCREEN, _PADDING = 0.75, (1200.0, 780.0), 28.8  # points: a pixel, the largest film, the room around
+_CAPTION = 3.0  # points a character of a caption may take, its markup counted
 SUFFIXES = (".gif", ".svg", ".html")
 
 
@@ -68,8 +70,7 @@ def animate(
     try:
         _pin(scenes, timeout)
         if suffix == ".gif":
-            stills = [rendering.image(scene.picture().source, "gif", timeout=timeout) for scene in scenes]
-            content = gif.join(stills, waits)
+            content = gif.join(_stills(scenes, timeout), waits, scenes[-1].theme.paper)
         else:
             merged = film.merged(scenes)
             svg = rendering.image(merged.picture().source, "svg", timeout=timeout).decode()
@@ -112,7 +113,31 @@ def _pin(scenes: Sequence[Scene], timeout: float) -> None:
     for scene in scenes:
         scene.pins = pins
         scene.legend = last.legend
-        scene.edges = [edge for edge in scene.edges if "unswept" not in edge.attributes["class"]]
+        there = [edge for edge in scene.edges if "unswept" not in edge.attributes["class"]]
+        # A number that the last scene has no place for has none before.
+        scene.edges = [
+            edge if (at := pins.edges.get(edge.id)) is None or at.label is not None else edge._replace(label="")
+            for edge in there
+        ]
+
+
+def _stills(scenes: Sequence[Scene], timeout: float) -> list[bytes]:
+    """The image of each scene, all of one size: whole pixels, and no more than a screen has.
+
+    One run of Graphviz makes all of them; where that one reads a single graph, as the one in pygraphviz, one run each.
+    """
+    placed = layout(scenes[-1].picture(), timeout=timeout)
+    width = max(placed.width, *(len(scene.caption) * _CAPTION for scene in scenes)) + _PADDING
+    height = placed.height + _PADDING
+    zoom = min(1.0, _SCREEN[0] / width, _SCREEN[1] / height)
+    pixels = [round(zoom * length / _PIXEL) * _PIXEL for length in (width, height)]
+    for scene in scenes:
+        scene.graph = {**scene.graph, "viewport": f"{pixels[0]:g},{pixels[1]:g},{zoom:.6f}"}
+    sources = [scene.picture().source for scene in scenes]
+    all_in_one = rendering.image("\n".join(sources), "gif", timeout=timeout)
+    if all_in_one.count(b"GIF89a") == len(sources):
+        return [all_in_one]
+    return [rendering.image(source, "gif", timeout=timeout) for source in sources]
 
 
 def _batches(settled: Plan) -> Iterator[Sequence[Value]]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 _HEADER = struct.Struct("<6sHHBBB")
 _IMAGE = struct.Struct("<BHHHHB")
+_QUANTUM = 4  # of 256: how far colours are rounded off where 256 of them must do
 _LOOP = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"  # for ever
 
 
@@ -20,28 +21,53 @@ class _Still(NamedTuple):
     pixels: bytes  # code size and compressed blocks, with the terminator
 
 
-def join(stills: Sequence[bytes], seconds: Sequence[float]) -> bytes:
+def join(stills: Sequence[bytes], seconds: Sequence[float], paper: str = "") -> bytes:
     """Show each still for so many seconds, again and again.
 
-    Raises ValueError for what is no GIF.
+    `stills` are GIFs of one image each, or one run of bytes with several GIFs one after the other. Colours next to
+    `paper` become just that: whoever made the stills had few to choose from. Raises ValueError for what is
+    no GIF, and where there are not as many images as times.
     """
-    parts = [_still(each) for each in stills]
+    parts = [part for data in stills for part in _parts(data)]
+    if len(parts) != len(seconds):
+        raise ValueError(f"{len(parts)} images for {len(seconds)} times")
     screen = max(p.width for p in parts), max(p.height for p in parts)
     out = [_HEADER.pack(b"GIF89a", *screen, 0x70, 0, 0), _LOOP]
     for part, wait in zip(parts, seconds, strict=True):
         out.append(struct.pack("<4sHBB", b"\x21\xf9\x04\x04", round(wait * 100), 0, 0))
         local = 0x80 | part.interlaced | part.bits
-        out += [_IMAGE.pack(0x2C, 0, 0, part.width, part.height, local), part.palette, part.pixels]
+        palette = _with_paper(part.palette, paper)
+        out += [_IMAGE.pack(0x2C, 0, 0, part.width, part.height, local), palette, part.pixels]
     return b"".join([*out, b";"])
 
 
-def _still(data: bytes) -> _Still:
-    """The first image in a GIF; its extensions, such as transparency, are left out."""
+def _with_paper(palette: bytes, paper: str) -> bytes:
+    wanted = bytes.fromhex(paper.removeprefix("#"))
+    if not wanted:
+        return palette
+    colours = (palette[at : at + 3] for at in range(0, len(palette), 3))
+    return b"".join(
+        wanted if max(abs(a - b) for a, b in zip(each, wanted, strict=True)) <= _QUANTUM else each for each in colours
+    )
+
+
+def _parts(data: bytes) -> list[_Still]:
+    """The images of one or several GIFs; their extensions, such as transparency, are left out."""
+    parts: list[_Still] = []
+    at = 0
+    while at < len(data) or not parts:
+        part, at = _still(data, at)
+        parts.append(part)
+    return parts
+
+
+def _still(data: bytes, at: int) -> tuple[_Still, int]:
+    """The image in the GIF that begins there, and where the GIF ends."""
     try:
-        kind, _, _, flags, _, _ = _HEADER.unpack_from(data)
+        kind, _, _, flags, _, _ = _HEADER.unpack_from(data, at)
         if not kind.startswith(b"GIF8"):
             raise ValueError("no GIF")
-        at = _HEADER.size
+        at += _HEADER.size
         bits = flags & 7
         palette = data[at : at + 3 * 2 ** (bits + 1)] if flags & 0x80 else b""
         at += len(palette)
@@ -54,11 +80,13 @@ def _still(data: bytes) -> _Still:
             palette = data[at : at + 3 * 2 ** (bits + 1)]
             at += len(palette)
         end = _after_blocks(data, at + 1)
+        if mark != 0x2C:
+            raise ValueError("a GIF without an image")
+        if data[end] != 0x3B:
+            raise ValueError("a GIF with more than one image")
     except (struct.error, IndexError):
         raise ValueError("a GIF that breaks off") from None
-    if mark != 0x2C:
-        raise ValueError("a GIF without an image")
-    return _Still(width, height, palette, bits, own & 0x40, data[at:end])
+    return _Still(width, height, palette, bits, own & 0x40, data[at:end]), end + 1
 
 
 def _after_blocks(data: bytes, at: int) -> int:
