@@ -41,7 +41,7 @@ from autodiff.value import Value as Value
 if TYPE_CHECKING:
     from autodiff.compiler import Program as Program, compile as compile
     from autodiff.explanations import anomalies as anomalies, explain as explain
-    from autodiff.pictures import draw as draw, stepper as stepper
+    from autodiff.pictures import animate as animate, draw as draw, stepper as stepper
     from autodiff.transforms import (
         grad as grad,
         hessian as hessian,
@@ -55,6 +55,7 @@ __version__ = "0.1.0"
 
 _LOADED_WHEN_ASKED_FOR = {
     "Program": "autodiff.compiler",
+    "animate": "autodiff.pictures",
     "anomalies": "autodiff.explanations",
     "compile": "autodiff.compiler",
     "draw": "autodiff.pictures",
