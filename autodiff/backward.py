@@ -13,15 +13,22 @@ from typing import Any, Protocol
 
 
 class Node(Protocol):
-    """What a sweep needs of a node.
+    """What a sweep needs of a node: its `grad`, and its operands with the partials by them, in four slots.
 
-    One or two operands lie flat in `a` and `b`, with their partials in `da` and `db`, since a tuple per node would
-    be one more object for Python's collector to walk over. More operands are tuples in `b` and `db`. Constants
-    are plain floats with partial 0, so "the partial is not 0" also says "there is a node to hand δ to".
+    | node                  | `a`    | `b`      | `da`  | `db`                                    |
+    |-----------------------|--------|----------|-------|-----------------------------------------|
+    | leaf                  | 0.0    | 0.0      | 0.0   | 0.0                                     |
+    | one operand x         | x      | 0.0      | ∂/∂x  | 0.0                                     |
+    | two operands x, y     | x      | y        | ∂/∂x  | ∂/∂y                                    |
+    | any number of them    | ()     | operands | 0.0   | partials                                |
+    | weights, inputs, bias | inputs | weights  | bias  | partials by weights, then by the inputs |
 
-    A weighted sum keeps the tuples it was made from, which a layer's neurons share: the weights in `b`, the inputs in
-    `a`. Its `db` are the partials by the weights and, unless all inputs are constants, by the inputs; `da` is not a
-    partial but the bias, a node.
+    One or two operands lie flat, since a tuple per node would be one more object for Python's collector to walk over.
+    More of them lie in the tuples `b` and `a`, with all partials in `db`. The last row is a weighted sum, which keeps
+    the tuples it was made from, as the neurons of a layer share them: its `da` is a node whose partial is 1, and
+    `db` ends with the weights where all inputs are constants.
+
+    Constants are plain floats with partial 0, so "the partial is not 0" also says "there is a node to hand δ to".
     """
 
     op: Any  # None for a leaf
@@ -73,6 +80,18 @@ def walk(root: Any, is_end: Callable[[Any], bool]) -> list[Any]:
     return order
 
 
+def fill(node: Any, number: float, op: Any, a: Any, b: Any, da: Any, db: Any) -> Any:
+    """Fill all slots of a new node, and return it."""
+    node._number = number
+    node.op = op
+    node.a = a
+    node.b = b
+    node.da = da
+    node.db = db
+    node.grad = UNSWEPT
+    return node
+
+
 def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # one loop, unrolled over the ways operands are stored
     """Propagate δ from `root`: inner nodes get δ of this sweep, leaves add it to the `grad` they have.
 
@@ -90,12 +109,12 @@ def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # one loop, unrolled over 
                     partial = node.db
                     if partial:
                         if partial.__class__ is tuple:
-                            partial = iter(partial)
-                            for operand, each in zip(node.b, partial):  # noqa: B905 # strict costs time on every node
+                            partials = iter(partial)
+                            for operand, each in zip(node.b, partials):  # noqa: B905 # strict costs time on every node
                                 if each:
                                     operand.grad += delta * each
-                            if node.a.__class__ is tuple:
-                                for operand, each in zip(node.a, partial):  # noqa: B905 # goes on where that stopped
+                            if node.a:
+                                for operand, each in zip(node.a, partials):  # noqa: B905 # goes on where that stopped
                                     if each:
                                         operand.grad += delta * each
                                 node.da.grad += delta
@@ -113,7 +132,7 @@ def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # one loop, unrolled over 
             raise
 
 
-def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C901, PLR0912, PLR0915 # unrolled likewise
+def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C901, PLR0912 # unrolled likewise
     """Set every `grad` below `root` to 0; give the inner nodes, operands first, and leaves with the grad they had.
 
     The 0.0 is an object of this sweep's own, so as a grad it also says "met": a mark on the node is cheaper than a set
@@ -123,62 +142,46 @@ def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C90
     zero = float("0")
     order: list[Any] = []
     path: list[Any] = []  # from the root to where we are: nodes met and not listed yet
-    waiting: list[Any] = []  # inner nodes to walk down from, the last one first,
-    consumers: list[Any] = []  # and the node on the path that each is an operand of
-    walked: set[int] = set()  # tuples of operands that are all met, by id: the neurons of a layer share their inputs
-
-    def meet(operands: tuple[Any, ...], node: Any) -> None:
-        before = len(waiting)
-        for operand in operands:
-            if type(operand) is not float and operand.grad is not zero:
-                if operand.op is None:
-                    leaves.append((operand, operand.grad))
-                    operand.grad = zero
-                else:
-                    waiting.append(operand)
-                    consumers.append(node)
-        if len(waiting) == before:
-            walked.add(id(operands))
-
-    node = root
-    if node.op is None:
-        meet((node,), None)
-        return order
-    while True:
-        node.grad = zero
-        path.append(node)
-        operand = node.b
-        kind: Any = type(operand)  # pyright: ignore[reportUnknownVariableType] # type() is quicker than .__class__ here
-        if kind is tuple:
-            if id(operand) not in walked:
-                meet(operand, node)
-            operand = node.a
-            if operand.__class__ is tuple:
-                if id(operand) not in walked:
-                    meet(operand, node)
-                operand = node.da
-        else:
-            if kind is not float and operand.grad is not zero:
-                if operand.op is None:
-                    leaves.append((operand, operand.grad))
-                    operand.grad = zero
-                else:
-                    waiting.append(operand)
-                    consumers.append(node)
-            operand = node.a
-        if type(operand) is not float and operand.grad is not zero:
-            if operand.op is not None:
-                node = operand
-                continue
-            leaves.append((operand, operand.grad))
-            operand.grad = zero
-        while waiting:
-            node = waiting.pop()
-            consumer = consumers.pop()
-            if node.grad is not zero:
-                while path[-1] is not consumer:
-                    order.append(path.pop())
+    waiting: list[tuple[Any, int]] = [(root, 0)]  # to go down from later, with the length of the path to the consumer
+    walked: set[int] = set()  # groups of operands that are all met, by id: the neurons of a layer share their inputs
+    while waiting:
+        node, depth = waiting.pop()
+        if node.grad is zero:
+            continue
+        while len(path) > depth:
+            order.append(path.pop())
+        while True:
+            if node.op is None:
+                leaves.append((node, node.grad))
+                node.grad = zero
                 break
-        else:
-            path.reverse()
-            return order + path if order else path
+            node.grad = zero
+            path.append(node)
+            first, second = node.a, node.b
+            kind: Any = type(second)  # pyright: ignore[reportUnknownVariableType] # type() is quicker than .__class__ here
+            if kind is tuple:
+                depth = len(path)
+                for group in (second, first):
+                    if id(group) not in walked:
+                        before = len(waiting)
+                        for operand in group:
+                            if type(operand) is not float and operand.grad is not zero:
+                                if operand.op is None:
+                                    leaves.append((operand, operand.grad))
+                                    operand.grad = zero
+                                else:
+                                    waiting.append((operand, depth))
+                        if len(waiting) == before:
+                            walked.add(id(group))
+                first = node.da
+            elif kind is not float and second.grad is not zero:
+                if second.op is None:
+                    leaves.append((second, second.grad))
+                    second.grad = zero
+                else:
+                    waiting.append((second, len(path)))
+            if type(first) is float or first.grad is zero:
+                break
+            node = first
+    path.reverse()
+    return order + path if order else path

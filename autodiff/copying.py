@@ -14,7 +14,7 @@ from itertools import takewhile
 from typing import Any
 
 from autodiff import grad_mode
-from autodiff.backward import UNSWEPT, walk
+from autodiff.backward import fill, walk
 from autodiff.naming import plain
 
 _thread = threading.local()  # `pickling`: a weak reference to the _Pickling that goes on
@@ -82,9 +82,10 @@ def _fields(node: Any) -> tuple[Any, ...]:
 
 
 def _restore(cls: Any, data: float, label: str, op: Any, a: Any, b: Any, da: Any, db: Any, grad: Any) -> Any:
-    node = object.__new__(cls)
-    node._number, node.label, node.op, node.a, node.b, node.da, node.db = data, label, op, a, b, da, db
-    node.grad = UNSWEPT if grad is None else grad
+    node = fill(object.__new__(cls), data, op, a, b, da, db)
+    node.label = label
+    if grad is not None:
+        node.grad = grad
     if op is None and (tracer := grad_mode.tracer()) is not None:
         tracer.born(node)
     return node

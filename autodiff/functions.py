@@ -10,7 +10,7 @@ from operator import mul
 from typing import Any
 
 from autodiff import grad_mode
-from autodiff.backward import UNSWEPT
+from autodiff.backward import fill
 from autodiff.ops import OPS, exp
 from autodiff.value import blank, node
 
@@ -87,16 +87,8 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
         return WEIGHTED_SUM(*ws, *xs, bias)
     if grad_mode.contexts:
         partials = (*x, *((0.0,) * len(w) if constant else w), 1.0)
-        return node(z, WEIGHTED_SUM, 0.0, (*ws, *xs, bias), 0.0, partials)
-    new = blank()  # what `node` does, with the tuples as they came in: see Node in backward.py
-    new._number = z
-    new.op = WEIGHTED_SUM
-    new.a = xs
-    new.b = ws
-    new.da = bias
-    new.db = x if constant else (*x, *w)
-    new.grad = UNSWEPT
-    return new
+        return node(z, WEIGHTED_SUM, (), (*ws, *xs, bias), 0.0, partials)
+    return fill(blank(), z, WEIGHTED_SUM, xs, ws, bias, x if constant else (*x, *w))
 
 
 def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:

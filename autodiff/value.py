@@ -11,22 +11,19 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff import copying, grad_mode, held, ufuncs
-from autodiff.backward import UNSWEPT, sweep, topological_order
+from autodiff.backward import UNSWEPT, fill, sweep, topological_order
 from autodiff.domains import is_array, number, unbox
 from autodiff.methods import Methods
 from autodiff.naming import cut, describe, plain
-from autodiff.ops import OPS, Op
+from autodiff.ops import ABS, ADD, DIV, MUL, NEG, POS, POW, SUB, Op, exp, log, relu, sigmoid, tanh
 from autodiff.propagation import partials_as_values, propagate
-
-ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
-NEG, POS, ABS, EXP, LOG = OPS["neg"], OPS["pos"], OPS["abs"], OPS["exp"], OPS["log"]
-TANH, RELU, SIGMOID = OPS["tanh"], OPS["relu"], OPS["sigmoid"]
 
 
 class Value(Methods):
@@ -52,14 +49,9 @@ class Value(Methods):
 
     def __init__(self, data: Any, label: str = "") -> None:
         self.label = label
-        self._number = number(data)
-        self.op = None
-        self.a = self.b = self.da = self.db = 0.0
-        self.grad = UNSWEPT
+        fill(self, number(data), None, 0.0, 0.0, 0.0, 0.0)
         if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
             tracer.born(self)
-        if self.__class__ is Value:  # and no subclass of yours
-            self.__class__ = Recorded  # which says below why  # pyright: ignore[reportAttributeAccessIssue]
 
     @property
     def data(self) -> float:
@@ -101,9 +93,7 @@ class Value(Methods):
             return ()
         if self.b.__class__ is not tuple:
             return (self.a, self.b)[: self.op.arity]
-        if self.a.__class__ is not tuple:
-            return self.b
-        return (*self.b, *self.a, self.da)
+        return (*self.b, *self.a, self.da) if self.a else self.b
 
     @property
     def partials(self) -> tuple[float, ...]:
@@ -112,9 +102,7 @@ class Value(Methods):
             return ()
         if self.b.__class__ is not tuple:
             return (self.da, self.db)[: self.op.arity]
-        if self.a.__class__ is not tuple:
-            return self.db
-        return (*self.db, *(0.0,) * (2 * len(self.b) - len(self.db)), 1.0)
+        return (*self.db, *(0.0,) * (2 * len(self.b) - len(self.db)), 1.0) if self.a else self.db
 
     @property
     def swept(self) -> bool:
@@ -147,9 +135,10 @@ class Value(Methods):
         """Forget δ: back to 0, and to "not yet swept"."""
         self.grad = UNSWEPT
 
-    # The two operators that every network is made of record their node themselves, which saves a call.
+    # The two operators that every network is made of fill their node here, as `unary` does: a call of `fill` in each
+    # of the three would make a chain of them 7 % slower.
     def __add__(self, other: Any) -> Any:
-        if other.__class__ is not Recorded or grad_mode.contexts:
+        if other.__class__ is not Value or grad_mode.contexts:
             return binary(ADD, self, other)
         try:
             z = self._number + other._number
@@ -165,26 +154,21 @@ class Value(Methods):
         return new
 
     def __mul__(self, other: Any) -> Any:
-        if other.__class__ is not Recorded or grad_mode.contexts:
+        if other.__class__ is not Value or grad_mode.contexts:
             return binary(MUL, self, other)
         try:
             x, y = self._number, other._number
         except AttributeError:
             return binary(MUL, self, other)
         new = blank()
-        new.db, new.da = x, y
         new._number = x * y
         new.op = MUL
         new.a = self
         new.b = other
+        new.da = y
+        new.db = x
         new.grad = UNSWEPT
         return new
-
-    def __neg__(self) -> Any:
-        try:
-            return node(-self._number, NEG, self, 0.0, -1.0, 0.0)
-        except AttributeError:
-            return unary(NEG, self)
 
     # fmt: off
     def __sub__(self, other: Any) -> Any: return binary(SUB, self, other)
@@ -195,6 +179,7 @@ class Value(Methods):
     def __rmul__(self, other: Any) -> Any: return binary(MUL, other, self)
     def __rtruediv__(self, other: Any) -> Any: return binary(DIV, other, self)
     def __rpow__(self, other: Any) -> Any: return binary(POW, other, self)
+    def __neg__(self) -> Any: return unary(NEG, self)
     def __pos__(self) -> Any: return unary(POS, self)
     def __abs__(self) -> Any: return unary(ABS, self)
 
@@ -208,11 +193,11 @@ class Value(Methods):
     __hash__ = object.__hash__
 
     # Those that every network uses; the others are in Methods.
-    def exp(self) -> Any: return unary(EXP, self)
-    def log(self) -> Any: return unary(LOG, self)
-    def tanh(self) -> Any: return unary(TANH, self)
-    def relu(self) -> Any: return unary(RELU, self)
-    def sigmoid(self) -> Any: return unary(SIGMOID, self)
+    def exp(self) -> Any: return unary(exp, self)
+    def log(self) -> Any: return unary(log, self)
+    def tanh(self) -> Any: return unary(tanh, self)
+    def relu(self) -> Any: return unary(relu, self)
+    def sigmoid(self) -> Any: return unary(sigmoid, self)
 
     def __float__(self) -> float: raise cut(self, "float")
     def __int__(self) -> int: raise cut(self, "int")
@@ -240,18 +225,8 @@ class Value(Methods):
     __reduce_ex__ = copying.reduce
 
 
-class Recorded(Value):
-    """The class that every Value has in truth, except of a subclass of yours.
-
-    Without an `__init__` of its own a new one costs half, and reading attributes is quick where all have one class.
-    """
-
-    __slots__ = ()
-    __init__ = object.__init__  # pyright: ignore[reportAssignmentType]
-
-
-Recorded.__name__ = Value.__name__  # what Python's own messages call it; pickle goes by __qualname__
-blank: Any = Recorded  # called without arguments, and filled in
+# A new node whose slots are still empty, quicker than object.__new__(Value) and than any `__init__`.
+blank: Any = functools.partial(object.__new__, Value)
 
 
 def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
@@ -261,15 +236,11 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
             return tracer.record(op, b if b.__class__ is tuple else (a, b)[: op.arity])
         if grad_mode.paused():
             op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0
-    new = blank()
-    new._number = data if data.__class__ is float else float(data)  # a user's operation may give another number
-    new.op = op
-    new.a = a
-    new.b = b
-    new.da = da if da.__class__ is float else float(da)
-    new.db = db if db.__class__ is float or db.__class__ is tuple else float(db)
-    new.grad = UNSWEPT
-    return new
+    if data.__class__ is not float or da.__class__ is not float:  # a user's operation may give other numbers
+        data, da = float(data), float(da)
+    if db.__class__ is not float and db.__class__ is not tuple:
+        db = float(db)
+    return fill(blank(), data, op, a, b, da, db)
 
 
 def unary(op: Op, a: Value) -> Any:
@@ -285,7 +256,7 @@ def unary(op: Op, a: Value) -> Any:
         return at_edge(op, (a,))
     if grad_mode.contexts or type(result) is not float or type(partial) is not float:
         return node(result, op, a, 0.0, partial, 0.0)
-    new = blank()  # what `node` does, a call less
+    new = blank()
     new._number = result
     new.op = op
     new.a = a
@@ -348,7 +319,7 @@ def record(op: Op, operands: Sequence[Any]) -> Any:
         partials = [p if p.__class__ is float else float(p) for p in partials]
     if float in set(map(type, operands)):
         partials = [0.0 if x.__class__ is float else p for p, x in zip(partials, operands, strict=True)]
-    return node(result, op, 0.0, operands, 0.0, tuple(partials))
+    return node(result, op, (), operands, 0.0, tuple(partials))
 
 
 def at_edge(op: Op, operands: Sequence[Any]) -> Any:
@@ -361,7 +332,7 @@ def at_edge(op: Op, operands: Sequence[Any]) -> Any:
     wanted = [isinstance(x, Value) and not grad_mode.paused() for x in operands]
     partials = op.partials_at(data, result, wanted, names)
     if len(operands) > 2 or op.arity is None:
-        return node(result, op, 0.0, tuple(operands), 0.0, tuple(partials))
+        return node(result, op, (), tuple(operands), 0.0, tuple(partials))
     a, b, da, db = *(*operands, 0.0)[:2], *(*partials, 0.0)[:2]  # the second of each is 0 where there is one operand
     return node(result, op, a, b, da, db)
 

@@ -31,7 +31,7 @@ from autodiff.domains import is_array, number, unbox
 from autodiff.errors import TraceError
 from autodiff.naming import describe
 from autodiff.ops import OPS, Op
-from autodiff.value import Recorded, Value
+from autodiff.value import Value
 
 _PASSED_OVER = {"autodiff", "copy", "numpy"}  # errors name the line that called into these packages
 
@@ -41,120 +41,122 @@ NEG, ABS, EXP, LOG, SQRT = OPS["neg"], OPS["abs"], OPS["exp"], OPS["log"], OPS["
 SIN, COS, TANH, RELU, SIGMOID = OPS["sin"], OPS["cos"], OPS["tanh"], OPS["relu"], OPS["sigmoid"]
 
 
-class Traced(Recorded):
-    """A stand-in for the number at one place of the Graph; `a` holds the Tracer that records it."""
+class Traced(Value):
+    """A stand-in for the number at one place of the Graph, which its `tracer` records."""
 
-    __slots__ = ("place",)
+    __slots__ = ("place", "tracer")
+    __init__ = object.__init__  # pyright: ignore[reportAssignmentType] # quick, and filled in by the tracer
 
     op: None = None  # shadows Value's slot: no operation made it
     place: int
+    tracer: Tracer
 
     # fmt: off
-    def __add__(self, other: Any) -> Any: return self.a.infix(ADD, self, other)
-    def __sub__(self, other: Any) -> Any: return self.a.infix(SUB, self, other)
-    def __mul__(self, other: Any) -> Any: return self.a.infix(MUL, self, other)
-    def __truediv__(self, other: Any) -> Any: return self.a.infix(DIV, self, other)
-    def __pow__(self, other: Any) -> Any: return self.a.infix(POW, self, other)
-    def __radd__(self, other: Any) -> Any: return self.a.infix(ADD, other, self)
-    def __rsub__(self, other: Any) -> Any: return self.a.infix(SUB, other, self)
-    def __rmul__(self, other: Any) -> Any: return self.a.infix(MUL, other, self)
-    def __rtruediv__(self, other: Any) -> Any: return self.a.infix(DIV, other, self)
-    def __rpow__(self, other: Any) -> Any: return self.a.infix(POW, other, self)
-    def __neg__(self) -> Any: return self.a.unary(NEG, self)
-    def __pos__(self) -> Any: return self.a.unary(_POS, self)
-    def __abs__(self) -> Any: return self.a.unary(ABS, self)
-    def __and__(self, other: Any) -> Any: return self.a.both(OPS["minimum"], self, other)
-    def __or__(self, other: Any) -> Any: return self.a.both(OPS["maximum"], self, other)
-    def __xor__(self, other: Any) -> Any: return self.a.compare(self, other, operator.ne)
+    def __add__(self, other: Any) -> Any: return self.tracer.infix(ADD, self, other)
+    def __sub__(self, other: Any) -> Any: return self.tracer.infix(SUB, self, other)
+    def __mul__(self, other: Any) -> Any: return self.tracer.infix(MUL, self, other)
+    def __truediv__(self, other: Any) -> Any: return self.tracer.infix(DIV, self, other)
+    def __pow__(self, other: Any) -> Any: return self.tracer.infix(POW, self, other)
+    def __radd__(self, other: Any) -> Any: return self.tracer.infix(ADD, other, self)
+    def __rsub__(self, other: Any) -> Any: return self.tracer.infix(SUB, other, self)
+    def __rmul__(self, other: Any) -> Any: return self.tracer.infix(MUL, other, self)
+    def __rtruediv__(self, other: Any) -> Any: return self.tracer.infix(DIV, other, self)
+    def __rpow__(self, other: Any) -> Any: return self.tracer.infix(POW, other, self)
+    def __neg__(self) -> Any: return self.tracer.unary(NEG, self)
+    def __pos__(self) -> Any: return self.tracer.unary(_POS, self)
+    def __abs__(self) -> Any: return self.tracer.unary(ABS, self)
+    def __and__(self, other: Any) -> Any: return self.tracer.both(OPS["minimum"], self, other)
+    def __or__(self, other: Any) -> Any: return self.tracer.both(OPS["maximum"], self, other)
+    def __xor__(self, other: Any) -> Any: return self.tracer.compare(self, other, operator.ne)
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
-    def exp(self) -> Any: return self.a.unary(EXP, self)
-    def log(self) -> Any: return self.a.unary(LOG, self)
-    def sqrt(self) -> Any: return self.a.unary(SQRT, self)
-    def sin(self) -> Any: return self.a.unary(SIN, self)
-    def cos(self) -> Any: return self.a.unary(COS, self)
-    def tanh(self) -> Any: return self.a.unary(TANH, self)
-    def relu(self) -> Any: return self.a.unary(RELU, self)
-    def sigmoid(self) -> Any: return self.a.unary(SIGMOID, self)
+    def exp(self) -> Any: return self.tracer.unary(EXP, self)
+    def log(self) -> Any: return self.tracer.unary(LOG, self)
+    def sqrt(self) -> Any: return self.tracer.unary(SQRT, self)
+    def sin(self) -> Any: return self.tracer.unary(SIN, self)
+    def cos(self) -> Any: return self.tracer.unary(COS, self)
+    def tanh(self) -> Any: return self.tracer.unary(TANH, self)
+    def relu(self) -> Any: return self.tracer.unary(RELU, self)
+    def sigmoid(self) -> Any: return self.tracer.unary(SIGMOID, self)
 
-    def __bool__(self) -> bool: raise self.a.error(self, "deciding (if, while, and, or, max, min, sorted) by")
-    def __float__(self) -> float: raise self.a.error(self, "float() of")
-    def __int__(self) -> int: raise self.a.error(self, "int() of")
-    def __index__(self) -> int: raise self.a.error(self, "indexing by")
-    def __round__(self, digits: int | None = None) -> int: raise self.a.error(self, "rounding")
-    def __trunc__(self) -> int: raise self.a.error(self, "rounding")
+    def __bool__(self) -> bool: raise self.tracer.error(self, "deciding (if, while, and, or, max, min, sorted) by")
+    def __float__(self) -> float: raise self.tracer.error(self, "float() of")
+    def __int__(self) -> int: raise self.tracer.error(self, "int() of")
+    def __index__(self) -> int: raise self.tracer.error(self, "indexing by")
+    def __round__(self, digits: int | None = None) -> int: raise self.tracer.error(self, "rounding")
+    def __trunc__(self) -> int: raise self.tracer.error(self, "rounding")
     __floor__ = __ceil__ = __trunc__
-    def __copy__(self) -> Any: raise self.a.error(self, "copying")
-    def __deepcopy__(self, memo: Any) -> Any: raise self.a.error(self, "copying")
-    def __reduce_ex__(self, protocol: Any) -> Any: raise self.a.error(self, "pickling")
-    def zero_grad(self) -> None: raise self.a.error(self, "zero_grad() of")
+    def __copy__(self) -> Any: raise self.tracer.error(self, "copying")
+    def __deepcopy__(self, memo: Any) -> Any: raise self.tracer.error(self, "copying")
+    def __reduce_ex__(self, protocol: Any) -> Any: raise self.tracer.error(self, "pickling")
+    def zero_grad(self) -> None: raise self.tracer.error(self, "zero_grad() of")
     def __repr__(self) -> str: return f"<traced {self.label or 'number'}>"
     __hash__ = object.__hash__
     # fmt: on
 
     def __format__(self, spec: str) -> str:
         if spec:
-            raise self.a.error(self, "formatting")
+            raise self.tracer.error(self, "formatting")
         return repr(self)
 
     def __eq__(self, other: object) -> Any:
-        return self.a.compare(self, other, operator.eq)
+        return self.tracer.compare(self, other, operator.eq)
 
     def __ne__(self, other: object) -> Any:
-        return self.a.compare(self, other, operator.ne)
+        return self.tracer.compare(self, other, operator.ne)
 
     def backward(self, *, create_graph: bool = False) -> None:
-        raise self.a.error(self, f"backward({create_graph=}) from")
+        raise self.tracer.error(self, f"backward({create_graph=}) from")
 
     @property
     def label(self) -> str:
-        return self.a.graph.labels.get(self.place, "")
+        return self.tracer.graph.labels.get(self.place, "")
 
     @label.setter
     def label(self, label: str) -> None:
         if not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] # as Value.label
             raise TypeError(f"a label must be text, got {type(label).__name__} {label!r}: use str(...)")
-        self.a.graph.labels.setdefault(self.place, label)
+        self.tracer.graph.labels.setdefault(self.place, label)
 
     @property
     def data(self) -> float:
-        raise self.a.error(self, "reading .data of")
+        raise self.tracer.error(self, "reading .data of")
 
     @data.setter
     def data(self, data: Any) -> None:  # noqa: ARG002 # its name is Value's
-        raise self.a.error(self, "assigning .data of")
+        raise self.tracer.error(self, "assigning .data of")
 
     @property
     def _number(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        if not self.a.open:
-            raise self.a.error(self, "using")
+        if not self.tracer.open:
+            raise self.tracer.error(self, "using")
         raise AttributeError  # so that the caller asks the tracer instead
 
     @property
     def grad(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride] # a slot that a stand-in has no use for
-        raise self.a.error(self, "reading .grad of")
+        raise self.tracer.error(self, "reading .grad of")
 
     @grad.setter
     def grad(self, _: Any) -> None:
-        raise self.a.error(self, "assigning .grad of")
+        raise self.tracer.error(self, "assigning .grad of")
 
     @property
     def operands(self) -> tuple[Any, ...]:
-        raise self.a.error(self, "reading .operands of")
+        raise self.tracer.error(self, "reading .operands of")
 
     @property
     def partials(self) -> tuple[float, ...]:
-        raise self.a.error(self, "reading .partials of")
+        raise self.tracer.error(self, "reading .partials of")
 
     def record_operation(  # pyright: ignore[reportIncompatibleMethodOverride] # called on an operand, as Value's is
         self, op: Op, operands: Sequence[Any]
     ) -> Any:
         """Record the operation; return an array of stand-ins where an operand is an array."""
         if len(operands) == 1:
-            return self.a.unary(op, self)
+            return self.tracer.unary(op, self)
         if any(map(is_array, operands)):
             return ufuncs.elementwise(op, operands)
-        return self.a.record(op, operands)
+        return self.tracer.record(op, operands)
 
 
 _blank: Any = Traced  # called without arguments, and filled in
@@ -181,14 +183,14 @@ class Tracer:
         if self.open:
             kind = a.__class__
             x = y = None
-            if kind is Traced and a.a is self:
+            if kind is Traced and a.tracer is self:
                 x = a.place
-            elif kind is Recorded and (x := self._leaf_at.get(id(a))) is None:
+            elif kind is Value and (x := self._leaf_at.get(id(a))) is None:
                 x = self._leaf(a)
             kind = b.__class__
-            if kind is Traced and b.a is self:
+            if kind is Traced and b.tracer is self:
                 y = b.place
-            elif kind is Recorded and (y := self._leaf_at.get(id(b))) is None:
+            elif kind is Value and (y := self._leaf_at.get(id(b))) is None:
                 y = self._leaf(b)
             if x is not None and y is not None:
                 return self._written(op, (x, y))
@@ -217,7 +219,7 @@ class Tracer:
         for x in operands:
             kind = x.__class__
             if kind is Traced:
-                if x.a is not self:
+                if x.tracer is not self:
                     raise TraceError(f"{x!r} belongs to another trace; it must not leave the function it was made in")
                 places.append(x.place)
             elif kind is float:
@@ -254,14 +256,14 @@ class Tracer:
         else:
             graph.repeated += 1
         new = _blank()  # `stand_in` written out, to save a call
-        new.a = self
+        new.tracer = self
         new.place = place
         return new
 
     def stand_in(self, place: int) -> Traced:
         """Return a new stand-in for the number at `place`."""
         new = _blank()
-        new.a = self
+        new.tracer = self
         new.place = place
         return new
 
