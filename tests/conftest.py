@@ -28,6 +28,7 @@ def processor_time():
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "xdist_group(name): for one and the same worker, where there are several")
     config.addinivalue_line("markers", f"slow(reason): takes more than {LIMIT:g} s of processor time, and why it must")
 
 

@@ -17,6 +17,7 @@ from benchmarks.table import Table
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.slow(reason="micrograd takes a second for a step of its demo, and needs five")
 def test_the_quick_benchmark_prints_its_table():
     """Every engine has its rows, and the run stops unless all agree on gradients and trained weights to 1e-9."""
     done = subprocess.run(
@@ -30,26 +31,25 @@ def test_the_quick_benchmark_prints_its_table():
     assert "not installed" not in done.stdout
 
 
-def test_the_quick_benchmark_of_compile_prints_its_table():
+PEERS = ("PyTorch", "jax.jit")
+PARTS = {
+    "demo": ("demo, a step", "sums of products", "models.MLP", "by hand, buffers", "NumPy, naive", *PEERS, "micrograd"),
+    "digits": ("digits 64-32-10", "flat parameters", "pytree", "scikit-learn", *PEERS),
+    "options": ("one option", "options, each", "XAD", "numba", "straight-line", *PEERS),
+    "growth": ("rows, each", "against fewer rows", "jax.jit"),
+    "tracing": ("nodes: trace", "memory at most"),
+}
+
+
+@pytest.mark.slow(reason="up to nine processes, of which five load PyTorch, JAX or scikit-learn")
+@pytest.mark.parametrize("part", PARTS)
+def test_the_quick_benchmark_of_compile_prints_its_table(part):
     """Every contender has its row, installed or not, and the run stops unless all agree on values and derivatives."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.compiled", "--quick"], capture_output=True, text=True, check=False, cwd=ROOT
-    )
+    command = [sys.executable, "-m", "benchmarks.compiled", "--quick", "--only", part]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    contenders = ("sums of products", "models.MLP", "by hand, buffers", "NumPy, naive", "PyTorch", "flat parameters",
-                  "pytree", "micrograd", "scikit-learn", "XAD", "numba", "straight-line")  # fmt: skip
-    for contender in contenders:
-        assert contender in done.stdout
-    for work in (
-        "demo, a step",
-        "digits 64-32-10",
-        "one option",
-        "options, each",
-        "rows, each",
-        "nodes: trace",
-        "memory at most",
-    ):
-        assert work in done.stdout
+    for work_or_contender in PARTS[part]:
+        assert work_or_contender in done.stdout
     assert "targets missed" in done.stdout
 
 
