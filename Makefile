@@ -9,7 +9,7 @@ INSTALL := $(PIP) install --upgrade "pip>=25.1" && $(PIP) install
 # As many processes as there are cores; `make test WORKERS=` runs the tests in one.
 WORKERS ?= --numprocesses=logical --maxprocesses=8 --dist=loadgroup
 
-.PHONY: demo test lint bench lessons clean
+.PHONY: demo test lint bench lessons release-check clean
 
 demo: $(VENV)/demo
 	@$(BIN)/python -m lessons.demo
@@ -21,6 +21,7 @@ lint: $(VENV)/lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 bench: $(VENV)/test
 	$(BIN)/python -m benchmarks.eager $(ARGS)
@@ -29,6 +30,9 @@ bench: $(VENV)/test
 lessons: $(VENV)/test
 	@$(INSTALL) --group lessons
 	$(BIN)/python -m lessons.notebooks $(ARGS)
+
+release-check: $(VENV)/release
+	.ci/release-check $(BIN)
 
 clean:
 	rm -rf $(VENV) out
@@ -50,4 +54,8 @@ $(VENV)/test: $(VENV)/pyvenv.cfg pyproject.toml
 
 $(VENV)/lint: $(VENV)/pyvenv.cfg pyproject.toml
 	@$(INSTALL) --editable ".[all]" --group test --group lint
+	@touch $@
+
+$(VENV)/release: $(VENV)/pyvenv.cfg pyproject.toml
+	@$(INSTALL) --group release
 	@touch $@

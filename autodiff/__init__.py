@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         value_and_grad as value_and_grad,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _LOADED_WHEN_ASKED_FOR = {
     "Program": "autodiff.compiler",

@@ -506,7 +506,7 @@ class TestRenderingWithoutDot:
                 tanh(weighted_sum([Value(0.01 * (i - j), f"l{size}.n{j}.w{i}") for i in range(inputs)], xs, Value(0.1)))
                 for j in range(count)
             ]
-        assert svg_of(draw(swept(xs[0])))  # within the timeout of rendering, or this is an error
+        assert len(svg_of(draw(swept(xs[0])))) > 0  # within the timeout of rendering, or this is an error
 
     def test_a_value_shows_itself_in_a_notebook_and_as_text_in_a_terminal(self, monkeypatch):
         """IPython's own formatter asks for it; where only text is shown, nothing is rendered."""
