@@ -20,7 +20,7 @@ PROCESSES = [
 
 def run(folder, tests, *arguments, limit=None, **environment):
     """Run `tests`, texts by file name, under the suite's conftest; return pytest's exit status and output."""
-    conftest = re.sub(r"^LIMIT = [\d.]+", f"LIMIT = {limit}", CONFTEST, flags=re.MULTILINE) if limit else CONFTEST
+    conftest = re.sub(r"^LIMIT = .*", f"LIMIT = {limit}", CONFTEST, flags=re.MULTILINE) if limit else CONFTEST
     for name, text in {"conftest.py": conftest, **tests}.items():
         (folder / name).write_text(text, encoding="utf-8")
     ours = ("CI", "FAIL_ON_SKIP", "HYPOTHESIS_PROFILE", "PYTEST_ADDOPTS")
@@ -81,12 +81,9 @@ def test_a_slow_test_needs_a_reason(tmp_path, processes):
     assert set(re.findall(r"::(\w+)", said)) == {"test_in_itself", "test_in_its_fixture", "test_in_a_child"}
 
 
-@pytest.mark.parametrize(
-    "environment", [{}, {"CI": "true", "HYPOTHESIS_PROFILE": "thorough"}], ids=["here", "thorough"]
-)
-def test_elsewhere_neither_rule_holds(tmp_path, environment):
-    """Where an oracle is absent its tests are skipped, and the thorough profile takes its time."""
-    assert run(tmp_path, SKIPS | {"test_times.py": SLOW}, limit=0.4, **environment)[0] == 0
+def test_elsewhere_neither_rule_holds(tmp_path):
+    """Where an oracle is absent its tests are skipped, and a machine may be slow."""
+    assert run(tmp_path, SKIPS | {"test_times.py": SLOW}, limit=0.4)[0] == 0
 
 
 @pytest.mark.parametrize(
