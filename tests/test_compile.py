@@ -654,7 +654,7 @@ def test_many_outputs():
     np.testing.assert_array_equal(compile(lambda x: x * x)(X), X * X)
     np.testing.assert_array_equal(compile(lambda x, y: (x + y, x - y))(1.0, 2.0), [3.0, -1.0])
     assert compile(lambda x: [x])(X[:, 0]).shape == (3, 1)
-    with pytest.raises(TypeError, match=r"derivatives are of one number.*shape \(2,\)"):
+    with pytest.raises(TypeError, match=r"must return one number to have a gradient, got shape \(2,\)"):
         compile(lambda x: [x, x]).value_and_grad([1.0])
 
 
@@ -950,7 +950,7 @@ def test_calls_of_every_kind_in_any_order(rng):
             check(X.tolist(), y.tolist(), "sum")
             w[0].data += 0.25
             check(X, y, "mean")
-    with pytest.raises(ValueError, match="y has 4 rows, and x has 3"):
+    with pytest.raises(ValueError, match="got 4 in y and 3 in x"):
         program.value_and_grad(batches[0][0], batches[1][1])
     check(*batches[0], "mean")
 
@@ -1057,7 +1057,7 @@ def test_the_short_way_is_left_where_the_call_is_another(rng):
             by = {p.label: g for p, g in zip(program.parameters, gradient, strict=True)}
             assert by == ({"a": 3.0, "b": 8.0} if X is two else {"a": 7.0, "b": 2.0})
     for bad, kind in ((two.astype(complex), "complex"), (two.astype(str), "U32"), (two.astype(object) + 1j, "complex")):
-        with pytest.raises(TypeError, match=f"x must be numbers, and has .*{kind}"):
+        with pytest.raises(TypeError, match=f"x must be numbers, got .*{kind}"):
             program.value_and_grad(bad)
     with program.training(two):
         with pytest.raises(ValueError, match="the shapes"):
@@ -1350,22 +1350,22 @@ def test_training_refuses_what_it_cannot_follow():
     """Nested blocks, another shape, no shape at all: clear errors, and the block goes on."""
     w = Value(1.0)
     program = compile(lambda x: sum(x) * w)
-    with pytest.raises(TypeError, match="give it a batch"), program.training():
+    with pytest.raises(TypeError, match="pass it a batch"), program.training():
         pass
     with program.training(np.ones((2, 3))) as parameters:
         parameters[:] = 5.0
         with pytest.raises(RuntimeError, match="training already"), program.training():
             pass
-        with pytest.raises(ValueError, match="shapes changed within a training block"):
+        with pytest.raises(ValueError, match="must keep the shapes it began with"):
             program(np.ones((2, 4)))
-        with pytest.raises(ValueError, match="shapes changed within a training block"):
+        with pytest.raises(ValueError, match="must keep the shapes it began with"):
             program.value_and_grad(np.ones((2, 4)))
         np.testing.assert_array_equal(program(np.ones((4, 3))), [15.0] * 4)
     assert w.data == 5.0
     program(np.ones((2, 4)))
-    with program.training(np.ones((2, 3))), pytest.raises(ValueError, match="differ from those of the training block"):
+    with program.training(np.ones((2, 3))), pytest.raises(ValueError, match="must keep the shapes it began with"):
         program.value_and_grad(np.ones((2, 4)))
-    with pytest.raises(ValueError, match="no rows"), program.training(np.ones((0, 3))):
+    with pytest.raises(ValueError, match="at least one row"), program.training(np.ones((0, 3))):
         pass
     with program.training() as parameters:
         parameters[:] = 2.0
@@ -1559,7 +1559,7 @@ def test_a_program_inside_a_program():
     """A program takes no stand-ins, and says so; its function may be called as it is, and traced inside."""
     w = Value(2.0, "w")
     inner = compile(lambda x: w * x * x)
-    with pytest.raises(TypeError, match=r"x is a Value.*call the function itself"):
+    with pytest.raises(TypeError, match=r"x must be plain numbers, got a Value.*call the function itself"):
         compile(lambda x: inner(x))([1.0])
     with pytest.raises(TypeError, match="entries of type Value"):
         compile(lambda x: inner([x]))([1.0])
@@ -1569,26 +1569,26 @@ def test_a_program_inside_a_program():
 
 
 BAD_CALLS = [
-    (lambda p: p([]), ValueError, "x has no rows"),
-    (lambda p: p(np.zeros((0, 3))), ValueError, "x has no rows"),
-    (lambda p: p([[1.0, 2.0], [3.0]]), ValueError, "x is ragged"),
-    (lambda p: p(["a"]), TypeError, "x must be numbers, and has <U1"),
-    (lambda p: p([1j]), TypeError, "x must be numbers, and has complex128"),
+    (lambda p: p([]), ValueError, "x must have at least one row"),
+    (lambda p: p(np.zeros((0, 3))), ValueError, "x must have at least one row"),
+    (lambda p: p([[1.0, 2.0], [3.0]]), ValueError, "x must have rows of one shape, got ragged ones"),
+    (lambda p: p(["a"]), TypeError, "x must be numbers, got <U1"),
+    (lambda p: p([1j]), TypeError, "x must be numbers, got complex128"),
     (lambda p: p([None, 1.0]), TypeError, "entries of type NoneType, float"),
     (lambda p: p([Value(1.0)]), TypeError, "entries of type Value"),
-    (lambda p: p(Value(1.0)), TypeError, "x is a Value, and a program takes plain numbers"),
-    (lambda p: p(np.ma.array([1.0, 2.0], mask=[0, 1])), ValueError, "x is masked"),
+    (lambda p: p(Value(1.0)), TypeError, "x must be plain numbers, got a Value"),
+    (lambda p: p(np.ma.array([1.0, 2.0], mask=[0, 1])), ValueError, "x must have no masked entries"),
     (lambda p: p([1.0], [2.0]), TypeError, "positional argument"),
     (lambda p: p.value_and_grad([1.0], reduce="max"), ValueError, "reduce must be 'mean', 'sum' or None, got 'max'"),
-    (lambda p: p.value_and_grad([1.0], argnums=1), ValueError, "argnums=1 asks for an argument that is not there"),
-    (lambda p: p.value_and_grad([1.0], argnums=(0, -2)), ValueError, "asks for an argument that is not there"),
-    (lambda p: p.value_and_grad([1.0], argnums=0.5), TypeError, "argnums is the position"),
+    (lambda p: p.value_and_grad([1.0], argnums=1), ValueError, "argnums must name arguments of the call"),
+    (lambda p: p.value_and_grad([1.0], argnums=(0, -2)), ValueError, "argnums must name arguments of the call"),
+    (lambda p: p.value_and_grad([1.0], argnums=0.5), TypeError, "argnums must be the position"),
     (lambda p: p.value_and_grad([1.0, 2.0], weights=[1.0]), ValueError, r"weights must be \(2,\)"),
-    (lambda p: p.value_and_grad([1.0, 2.0], weights=[1.0, -1.0]), ValueError, "add up to more than 0"),
-    (lambda p: p.value_and_grad([1.0, 2.0], weights=[1.0, np.nan]), ValueError, "add up to more than 0"),
-    (lambda p: p.parameters, TypeError, "has not seen its arguments yet"),
-    (lambda p: p.source, TypeError, "has not seen its arguments yet"),
-    (lambda p: p.explain(), TypeError, "has not seen its arguments yet"),
+    (lambda p: p.value_and_grad([1.0, 2.0], weights=[1.0, -1.0]), ValueError, "finite sum above 0"),
+    (lambda p: p.value_and_grad([1.0, 2.0], weights=[1.0, np.nan]), ValueError, "finite sum above 0"),
+    (lambda p: p.parameters, TypeError, "has not seen any yet"),
+    (lambda p: p.source, TypeError, "has not seen any yet"),
+    (lambda p: p.explain(), TypeError, "has not seen any yet"),
 ]  # fmt: skip
 
 
@@ -1604,17 +1604,17 @@ def test_bad_calls_are_named(call, error, message):
 def test_rows_must_agree():
     """Arguments with rows have as many, and a number beside them must be declared as shared."""
     program = compile(lambda x, y: x * y)
-    with pytest.raises(ValueError, match="y has 3 rows, and x has 2"):
+    with pytest.raises(ValueError, match="got 3 in y and 2 in x"):
         program([1.0, 2.0], [1.0, 2.0, 3.0])
-    with pytest.raises(ValueError, match=r"y is one number.*in_axes=None"):
+    with pytest.raises(ValueError, match=r"y must have one entry per row.*in_axes=None"):
         program([1.0, 2.0], 3.0)
-    with pytest.raises(ValueError, match="in_axes has 1 entries, and the call 2"):
+    with pytest.raises(ValueError, match="in_axes must have one entry per argument, got 1 for 2"):
         compile(lambda x, y: x * y, in_axes=[0])([1.0], [1.0])
-    with pytest.raises(ValueError, match="static_argnums names argument 2"):
+    with pytest.raises(ValueError, match="static_argnums must name arguments of the call, got 2"):
         compile(lambda x, y: x * y, static_argnums=2)([1.0], [1.0])
     with pytest.raises(TypeError, match="static argument must be hashable"):
         compile(lambda x, y: x * y[0], static_argnums=1)([1.0], [1.0])
-    with pytest.raises(ValueError, match="or is static"):
+    with pytest.raises(ValueError, match="not static"):
         compile(lambda x, y: x * y, static_argnums=1).value_and_grad([1.0], 2.0, argnums=1)
 
 
@@ -1629,7 +1629,7 @@ def test_bad_options_are_refused_early(options, error):
     """When the program is made, not when it is called."""
     with pytest.raises(error, match=next(iter(options))):
         compile(lambda x: x, **options)
-    with pytest.raises(TypeError, match="takes a function of one sample, got str"):
+    with pytest.raises(TypeError, match="needs a function of one sample, got str"):
         compile("x + 1")
 
 
@@ -1829,7 +1829,7 @@ def test_a_row_that_is_one_number_is_told_so(f):
 def test_positions_that_are_none_are_refused(argnums, args):
     """For rows and for one point, whether they can be hashed or not; NumPy's integers are positions."""
     program = compile(lambda x, y: x * y)
-    with pytest.raises(TypeError, match="argnums is the position of an argument"):
+    with pytest.raises(TypeError, match="argnums must be the position of an argument"):
         program.value_and_grad(*args, argnums=argnums)
     with pytest.raises(ValueError, match="reduce must be"):
         program.value_and_grad(*args, reduce=["mean"])

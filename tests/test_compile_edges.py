@@ -230,19 +230,19 @@ def test_kinds_of_arguments_that_are_easily_mistaken():
         assert product.value_and_grad(2.0, 3.0, argnums=())[2] == ()
         assert product.value_and_grad(2.0, 3.0, argnums=1)[2] == 2.0
         for wrong in (True, 1.0):
-            with pytest.raises(TypeError, match="argnums is the position of an argument"):
+            with pytest.raises(TypeError, match="argnums must be the position of an argument"):
                 product.value_and_grad(2.0, 3.0, argnums=wrong)
     double = compile(lambda x: 2.0 * x)
     assert double([10**30, Fraction(1, 4), Decimal("0.5")]).tolist() == [2e30, 0.5, 1.0]
     with pytest.raises(TypeError, match=r"jvp\(\(x,\), \(dx,\)\)"):
         double.jvp(3.0, 1.0)
-    with pytest.raises(TypeError, match="derivatives are of one number"):
+    with pytest.raises(TypeError, match="must return one number to have a gradient"):
         compile(lambda x: [x, x]).hvp([1.0], vector=[])
-    with pytest.raises(TypeError, match="static_argnums are positions"):
+    with pytest.raises(TypeError, match="static_argnums must be positions"):
         compile(exp, static_argnums=None)
     assert compile(lambda x, n: x**n, static_argnums=np.int64(1))([2.0], 3).tolist() == [8.0]
     assert math.isnan(compile(exp).value_and_grad([1.0] * 4, weights=[0.0, 1.0, 1.0, 1.0], reduce="sum")[0]) is False
-    with pytest.raises(ValueError, match="must add up to more than 0"):
+    with pytest.raises(ValueError, match="finite sum above 0"):
         compile(exp).value_and_grad([1.0] * 4, weights=[1e308] * 4)
 
 

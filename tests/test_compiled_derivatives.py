@@ -189,11 +189,11 @@ def test_directions_that_do_not_fit_are_refused():
     """By length, by rows, by shape; and static arguments have none."""
     mlp, X, Y, v = network()
     program = compile(lambda x, y: (mlp(x) - y) ** 2)
-    with pytest.raises(ValueError, match=r"the vector must be \(17,\), one entry per parameter, and is \(1,\)"):
+    with pytest.raises(ValueError, match=r"the vector must be \(17,\), one entry per parameter, got \(1,\)"):
         program.hvp(X, Y, vector=[1.0])
-    with pytest.raises(ValueError, match="one tangent per argument: got 2 and 1"):
+    with pytest.raises(ValueError, match="one tangent per argument, got 1 for 2"):
         program.jvp((X, Y), (X,))
-    with pytest.raises(ValueError, match="the tangent of x has 3 rows, and x has 9"):
+    with pytest.raises(ValueError, match="as many rows, got 3 in the tangent of x and 9 in x"):
         program.jvp((X, Y), (X[:3], Y))
     with pytest.raises(ValueError, match=r"the tangent of x must have its shape, \(2,\), got \(1,\)"):
         program.jvp((X, Y), (X[:, :1], Y))

@@ -1,6 +1,6 @@
-"""The arguments of a call with their nests taken apart: a program knows numbers and arrays, one after the other."""
+"""The arguments of a call with their nests taken apart: a program takes a sequence of numbers and arrays."""
 
-# They are read off the program that is called:
+# They depend on the insides of the program:
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class Arguments:
-    """What a call passes, as leaves with names and axes, and the function of these leaves.
+    """The arguments of a call as leaves with names and axes, and the function of these leaves.
 
     A dict, dataclass or named tuple is a nest, and so is a list or tuple that holds one, or arrays of several shapes.
     Inside a nest, lists of numbers are rows, unless the argument is the same for all rows.
     """
 
-    form: Hashable = None  # what tells nests of another form apart; None where all arguments are numbers and arrays
-    _where: list[range] | None = None  # the leaves of each argument, and below what it is without them
+    form: Hashable = None  # tells nests of different forms apart; None where all arguments are numbers and arrays
+    _where: list[range] | None = None  # the leaves of each argument, and below its nest without them
     _hollow: list[Any]
 
     def __init__(self, program: Program, args: Sequence[Any], options: Mapping[str, Any]) -> None:
@@ -40,11 +40,15 @@ class Arguments:
         self.axes = axes = program._axes(len(self.leaves))
         self.static, self.f = program.static_argnums, program.f
         if len(axes) != len(self.leaves):
-            raise ValueError(f"in_axes has {len(axes)} entries, and the call {len(self.leaves)} arguments")
+            raise ValueError(
+                f"in_axes must have one entry per argument, got {len(axes)} for {len(self.leaves)} arguments"
+            )
         if self.static or options:
             places = [*range(count), *map(program._place_of, options)]
             for missing in self.static.difference(places):
-                raise ValueError(f"static_argnums names argument {missing}, and the call has {len(places)}")
+                raise ValueError(
+                    f"static_argnums must name arguments of the call, got {missing} for {len(places)} arguments"
+                )
             self.axes = tuple([axes[place] if place < len(axes) else 0 for place in places])
             self.static = frozenset(i for i, place in enumerate(places) if place in program.static_argnums)
         if options or not (_PLAIN.issuperset(map(type, args)) or self._are_flat()):
@@ -57,7 +61,7 @@ class Arguments:
         )
 
     def _take_apart(self, count: int, keywords: tuple[str, ...]) -> None:
-        """Put the leaves of each nest in its place."""
+        """Replace each nest by its leaves."""
         leaves: list[tuple[str, Any]] = []
         axes: list[int | None] = []
         static: list[int] = []
@@ -84,11 +88,11 @@ class Arguments:
         self.axes, self.static = tuple(axes), frozenset(static)
 
     def leaves_of(self, i: int) -> Sequence[int]:
-        """Return which leaves an argument has."""
+        """Return the positions of an argument's leaves."""
         return self._where[i] if self._where else [i]
 
     def together(self, i: int, leaves: Sequence[Any]) -> Any:
-        """Return the nest of an argument, of these leaves."""
+        """Return the nest of an argument, made of these leaves."""
         return nests.replace(self._hollow[i], iter(leaves)) if self._where else leaves[0]
 
 
@@ -100,7 +104,7 @@ def _is_nest(x: Any, axis: int | None) -> bool:
     try:
         if np.asarray(x).dtype != object:
             return False
-    except ValueError:  # in no one shape
+    except ValueError:  # ragged
         pass
     return nests.shape(x) is None and (axis is None or _holds_more(x))
 

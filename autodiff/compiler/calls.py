@@ -1,6 +1,6 @@
-"""One call of a program: its arguments checked, the rows sent through in blocks, what comes out gathered."""
+"""One call of a program: check the arguments, send the rows through in blocks, gather the results."""
 
-# A call works on the program it is a call of:
+# A call works on the insides of its program:
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def _parts(starts: Sequence[int], threads: int) -> list[Sequence[int]]:
-    """As many neighbouring blocks for each thread: two that fill one page of fresh memory get in each other's way."""
+    """Return neighbouring blocks for each thread: two that fill one page of fresh memory obstruct each other."""
     each = -(-len(starts) // threads)
     return [starts[k : k + each] for k in range(0, len(starts), each)]
 
 
 class Call:
-    """One call: its arguments checked, the program for their shapes, and how the rows go through it."""
+    """One call: its checked arguments, the trace for their shapes, and the way of the rows through it."""
 
     def __init__(self, program: Program, args: Sequence[Any], options: Mapping[str, Any] = _NONE) -> None:
         self.program = program
@@ -64,14 +64,14 @@ class Call:
                 continue
             if x.ndim == 0:
                 raise ValueError(
-                    f"{name} is one number, and other arguments have rows: give it one entry per row, or say that it "
-                    "is the same for all with in_axes=None at its place"
+                    f"{name} must have one entry per row, as others have, got one number; where it is the same for all "
+                    "rows, write in_axes=None at its place"
                 )
             if first and len(x) != rows:
-                raise ValueError(f"{name} has {len(x)} rows, and {first} has {rows}: all must have as many")
+                raise ValueError(f"all arguments must have as many rows, got {len(x)} in {name} and {rows} in {first}")
             first, rows = first or name, len(x)
             if rows == 0:
-                raise ValueError(f"{name} has no rows: give at least one")
+                raise ValueError(f"{name} must have at least one row, got none")
         return rows
 
     def _traced(self, samples: list[Any], rows: list[bool]) -> Trace:
@@ -88,7 +88,7 @@ class Call:
             raise TypeError(f"a static argument must be hashable: {error}") from None
         if found is None:
             if program._training is not None:
-                raise ValueError("the shapes changed within a training block: end it first, and begin another")
+                raise ValueError("a training block must keep the shapes it began with; end it first, and begin another")
             graph = trace(self.f, samples, self.names, static)
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
             found = Trace(len(graph.ops) + graph.repeated, live(graph), self.names, shapes, self.batched, rows)
@@ -98,7 +98,7 @@ class Call:
             program._quick.clear()
             program._recent = object(), None
         if program._training is not None and found is not program._training:
-            raise ValueError("the shapes differ from those of the training block: end it first, and begin another")
+            raise ValueError("a training block must keep the shapes it began with; end it first, and begin another")
         program._latest = found
         return found
 
@@ -111,14 +111,14 @@ class Call:
         refuse_domain(code, self)
 
     def read(self, check: bool) -> None:
-        """Take over the parameters' numbers, except while training, when the flat array has them."""
+        """Take over the parameters' numbers, except while training, when the flat array has them already."""
         if self.program._training is None:
             self.trace.read()
         if check:
             self.check()
 
     def blocks(self, start: int, stop: int) -> list[Any]:
-        """The arguments of these rows as the program takes them: units × rows."""
+        """Return the arguments of these rows as the program takes them: units × rows."""
         passed: list[Any] = []
         for i, x in enumerate(self.args):
             if i in self.static or not self._is_used(i):
@@ -135,7 +135,7 @@ class Call:
         return self.args[i].size > 0
 
     def run(self, want: Want, reduce: Reduce = None, seeds: Array | None = None) -> Answer:
-        """Send the rows through a version of the program, block by block, and gather what comes out."""
+        """Send the rows through a version of the program, block by block, and return the gathered answer."""
         version = self.trace.version(want)
         answer = Answer(self, want, version.fast, summed=reduce is not None)
         adds_up = (want.gradient and bool(self.trace.parameters)) or not all(self.batched[i] for i in want.argnums)
@@ -144,7 +144,7 @@ class Call:
         if rows < 2 * threads * version.block:
             threads = 1
         block = version.rows_at_once(rows, threads)
-        seeded = "seed" in version.fast.arguments  # else nothing depends on it
+        seeded = "seed" in version.fast.arguments  # otherwise nothing depends on it
         ones = np.ones(block)
 
         def go(starts: Sequence[int], thread: int) -> None:
@@ -172,7 +172,7 @@ class Call:
         self, reduce: Reduce, argnums: int | Sequence[int] | None, argnames: str | Sequence[str] | None, weights: Any,
         check: bool,
     ) -> Any:  # fmt: skip
-        """See Program."""
+        """Return what `Program.value_and_grad` promises."""
         if argnames is not None:
             argnums = self._named(argnums, argnames)
         chosen = self._argnums(argnums)
@@ -190,7 +190,7 @@ class Call:
     def _derivatives(
         self, reduce: Reduce, argnums: Any, by: tuple[int, ...], weights: Any, check: bool, *, single: bool
     ) -> Any:
-        if reduce not in ("mean", "sum", None):  # what cannot be hashed is refused as well
+        if reduce not in ("mean", "sum", None):  # not a set, so that values without a hash are refused too
             raise ValueError(f"reduce must be 'mean', 'sum' or None, got {reduce!r}")
         self.one_number()
         if self.point and weights is None:
@@ -206,11 +206,11 @@ class Call:
         return answer.finish(self, reduce, seeds, single=single, asked=argnums is not None)
 
     def one_number(self) -> None:
-        """Raise TypeError for a function of several outputs, which has no derivative to give."""
+        """Raise TypeError for a function of several outputs, which has no gradient."""
         if self.trace.shared.shape != ():
             raise TypeError(
-                f"derivatives are of one number, and the function gives an array of shape {self.trace.shared.shape}: "
-                "let it return one entry, or their sum"
+                f"the function must return one number to have a gradient, got shape {self.trace.shared.shape}; let it "
+                "return one entry, or the sum"
             )
 
     def _argnums(self, argnums: int | Sequence[int] | None) -> tuple[int, ...]:
@@ -220,9 +220,9 @@ class Call:
         count = len(self.given.passed)
         for i in given:
             if isinstance(i, (bool, np.bool_, np.ndarray)) or not hasattr(i, "__index__"):
-                raise TypeError(f"argnums is the position of an argument, or a tuple of positions, got {argnums!r}")
+                raise TypeError(f"argnums must be the position of an argument, or several positions, got {argnums!r}")
             if not -count <= i < count or self.static.issuperset(self.given.leaves_of(i % count)):
-                raise ValueError(f"argnums={argnums!r} asks for an argument that is not there, or is static")
+                raise ValueError(f"argnums must name arguments of the call that are not static, got {argnums!r}")
         return tuple(int(i) % count for i in given)
 
     def _named(self, argnums: Any, argnames: Any) -> int | tuple[int, ...]:
@@ -242,19 +242,19 @@ class Call:
     def _seeds(self, reduce: Reduce, weights: Any) -> Array:
         seeds = _array(weights, "weights")
         if seeds.shape != (self.rows,):
-            raise ValueError(f"weights must be ({self.rows},), one per row, and is {seeds.shape}")
+            raise ValueError(f"weights must be ({self.rows},), one per row, got {seeds.shape}")
         if reduce != "mean":
             return seeds
         with np.errstate(over="ignore"):
             total = seeds.sum()
         if not total > 0.0 or not np.isfinite(total):
-            raise ValueError(f"the weights of a mean must add up to more than 0, and add up to {total}")
+            raise ValueError(f"the weights of a mean must have a finite sum above 0, got {total}")
         return seeds / total
 
     # One point.
 
     def point_values(self) -> list[float]:
-        """Give all outputs of f at one point."""
+        """Return all outputs of f at one point."""
         found = self._point_function((), single=False, gradient=False)
         try:
             return found(*self._point_arguments())
@@ -304,14 +304,14 @@ class Call:
 
 
 def _is_one(argnums: Any) -> bool:
-    """Whether derivatives by one argument were asked for, not by several."""
+    """Tell whether derivatives by one argument were asked for, not by several."""
     return argnums is not None and not isinstance(argnums, (tuple, list))
 
 
 def _exact(x: Any, depth: int = 8) -> Any:
-    """A key for a static argument: 1, 1.0 and True are equal, as 0.0 and −0.0 are, and may steer differently.
+    """Return a key for a static argument that tells 1, 1.0 and True apart, and 0.0 and −0.0, which are equal.
 
-    So what it is made of counts, as far as that can be hashed, and a few levels down: things may hold each other.
+    The key includes the parts of the argument that can be hashed, a few levels down, since objects may hold each other.
     """
     inner: Any = ""
     if depth and isinstance(x, (tuple, frozenset)):
@@ -333,26 +333,24 @@ def _can_be_hashed(x: Any) -> bool:
 
 
 def _as_rows(value: float, gradient: Array, reduce: Reduce) -> tuple[Any, Array]:
-    """Value and gradient at one point; with `reduce=None` as those of each of one row."""
+    """Return value and gradient at one point; with `reduce=None`, as for each of one row."""
     return (np.array([value]), gradient.reshape(1, -1)) if reduce is None else (value, gradient)
 
 
 def _filled(x: Any, shape: tuple[int, ...]) -> Array:
-    """An array of this shape from a list of its numbers, or from one number for all of them."""
+    """Return an array of this shape from a list of its numbers, or from one number for all entries."""
     return np.full(shape, x) if isinstance(x, float) else np.array(x).reshape(shape)
 
 
 def _array(x: Any, name: str) -> Array:
     if isinstance(x, Value):
-        raise TypeError(
-            f"{name} is a Value, and a program takes plain numbers: pass its .data, or call the function itself"
-        )
+        raise TypeError(f"{name} must be plain numbers, got a Value; pass its .data, or call the function itself")
     if np.ma.is_masked(x):
-        raise ValueError(f"{name} is masked in places: leave such rows out, or fill them in")
+        raise ValueError(f"{name} must have no masked entries; leave such rows out, or fill them in")
     try:
         array = np.asarray(x)
     except ValueError as error:
-        raise ValueError(f"{name} is ragged: {error}") from None
+        raise ValueError(f"{name} must have rows of one shape, got ragged ones; pad them ({error})") from None
     if array.dtype == object and array.size and all(isinstance(e, REALS) for e in array.flat):
         array = np.array([number(e) for e in array.flat]).reshape(array.shape)  # integers of any size, fractions
     if array.dtype.kind not in "fiub":
@@ -360,8 +358,8 @@ def _array(x: Any, name: str) -> Array:
         if array.dtype == object:
             kinds = {("Value" if isinstance(entry, Value) else type(entry).__name__) for entry in array.flat}
             kind = f"entries of type {', '.join(sorted(kinds))}"
-        raise TypeError(f"{name} must be numbers, and has {kind}")
+        raise TypeError(f"{name} must be numbers, got {kind}")
     if array.dtype == np.float64:
         return array
-    with np.errstate(over="ignore"):  # of longer floats
+    with np.errstate(over="ignore"):  # longer floats may not fit
         return array.astype(np.float64)

@@ -1,4 +1,4 @@
-"""`check=True`: find the first row in which the eager engine would refuse to compute, and say what it would say."""
+"""`check=True`: find the first row that the eager engine would refuse to compute, and raise what it raises."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLIP, POW = OPS["clip"], OPS["pow"]
 
 
 def refuse_nan(x: Array, name: str, *, rows: bool) -> None:
-    """ValueError that names the first row of an argument with NaN."""
+    """Raise ValueError that names the first row of an argument with NaN."""
     bad = np.isnan(x)
     if not bad.any():
         return
@@ -30,14 +30,14 @@ def refuse_nan(x: Array, name: str, *, rows: bool) -> None:
 
 
 def refuse_domain(code: Code, call: Any) -> None:
-    """DomainError that names the first row with an operand outside its domain, the operation, the label.
+    """Raise DomainError for the first row with an operand outside its domain; it names operation and label.
 
-    `code` is the forward pass with one Var per node. It is computed a block of rows at a time, as plain arrays; the
-    first row that is in doubt is then computed by the eager engine, whose error says the rest.
+    `code` is the forward pass with one Var per node. It is computed as plain arrays, a block of rows at a time; the
+    eager engine then computes the first row in doubt, and its error says the rest.
     """
     call.read(check=False)
     if any(x.__class__ is float and math.isnan(x) for var in code.vars for x in var.args):
-        _compute_eagerly(call, 0)  # which refuses a constant that is NaN for lying outside a domain
+        _compute_eagerly(call, 0)  # which refuses a constant that is NaN as outside a domain
     wanted = _wanted_slopes(code)
     for start in range(0, call.rows, 4096):
         stop = min(start + 4096, call.rows)
@@ -53,7 +53,7 @@ def _where(call: Any, row: int) -> str:
 
 
 def _compute_eagerly(call: Any, row: int) -> None:
-    """Have the eager engine compute a row, and say which it was if that refuses."""
+    """Have the eager engine compute a row; name the row in the error if it refuses."""
     try:
         call.f(*[_sample(call, i, row) for i in range(len(call.args))])
     except DomainError as error:
@@ -61,7 +61,7 @@ def _compute_eagerly(call: Any, row: int) -> None:
 
 
 def _sample(call: Any, i: int, row: int) -> Any:
-    """One row of an argument as Values, as the function would take them eagerly."""
+    """Return one row of an argument as Values, as the function would take it eagerly."""
     x = call.args[i]
     if i in call.static:
         return x
@@ -76,8 +76,8 @@ def _sample(call: Any, i: int, row: int) -> Any:
 
 
 def _wanted_slopes(code: Code) -> dict[int, list[bool]]:
-    """By which operands of each Var the eager engine asks for a slope: not by plain numbers, nor within no_grad."""
-    stopped = {x.number for var in code.vars if var.kind == ir.CONCAT for x in var.vars}  # within no_grad alone
+    """Tell by which operands of each Var the eager engine needs a slope: not by plain numbers, nor within no_grad."""
+    stopped = {x.number for var in code.vars if var.kind == ir.CONCAT for x in var.vars}  # only within no_grad
     stopped -= {x.number for var in code.vars if var.kind != ir.CONCAT for x in var.vars}
     stopped -= {x.number for x in code.outputs if x.__class__ is Var}
     plain: set[int] = set()
@@ -106,18 +106,18 @@ def _first_bad_row(
             rows = np.flatnonzero(bad)
             if rows.size and rows[0] < first:
                 first = rows[0]
-                assert var.op is not None  # as its kind says
+                assert var.op is not None  # an APPLY has one
                 at = [float(x[first]) for x in operands]
                 problem = f"{var.op.name} of {' and '.join(map(repr, at))} is not a real number"
     return (None, "") if first == math.inf else (start + int(first), problem)
 
 
 def _refused(var: Var, operands: list[Array], value: Array, wanted: list[bool]) -> Array:
-    """Where the operation on floats raises, or its slope: asked one by one, wherever that may be."""
+    """Find the rows where the operation or its partial raises, one at a time wherever that is possible."""
     op = var.op
-    assert op is not None  # as its kind says
+    assert op is not None  # an APPLY has one
     bad = np.zeros(value.shape, dtype=bool)
-    if op.arity is None or op in BOOLEAN:  # sums and comparisons refuse nothing
+    if op.arity is None or op in BOOLEAN:  # sums and comparisons accept everything
         return bad
     doubt = bad
     for slope in op.partials_of(operands, value, wanted):
@@ -147,7 +147,7 @@ def _given(x: Any, numbers: dict[int, Array]) -> Any:
 
 
 def _value(var: Var, numbers: dict[int, Array], call: Any, start: int, stop: int) -> Any:
-    """What a Var holds for these rows: (rows,), (units, rows), or a number."""
+    """Return the numbers of a Var for these rows: (rows,), (units, rows), or one number."""
     if var.kind == ir.INPUT:
         x = call.args[var.info]
         part = x[start:stop] if call.batched[var.info] else x[None]
@@ -160,13 +160,13 @@ def _value(var: Var, numbers: dict[int, Array], call: Any, start: int, stop: int
         return _given(var.args[0], numbers)
     assert var.op is not None  # with one Var per node, there are no other kinds
     value = var.op.on_arrays(*[_given(x, numbers) for x in var.args])
-    return 1.0 * value if var.op in BOOLEAN else value  # a truth value is no number
+    return 1.0 * value if var.op in BOOLEAN else value  # a truth value is not a number
 
 
 def _outside(var: Var, operands: list[Any], value: Any) -> Any:
-    """Where an operand is outside its domain, or NaN comes of numbers."""
-    assert var.op is not None  # as its kind says
-    bad: Any = np.isnan(value) & (var.op is not POW)  # which is asked in any case: NumPy has NaN for (−∞)^½
+    """Find the rows where an operand is outside its domain, or numbers give a NaN."""
+    assert var.op is not None  # an APPLY has one
+    bad: Any = np.isnan(value) & (var.op is not POW)  # which is asked in any case, since NumPy has NaN for (−∞)^½
     for x in operands:
         bad = bad & ~np.isnan(x)
     for x, domain in zip(operands, var.op.domains, strict=False):

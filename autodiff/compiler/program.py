@@ -1,6 +1,6 @@
 """`compile`: a function written for one sample, traced once and run on whole batches."""
 
-# A program, its calls and their answers are one thing in several classes:
+# A program, its calls and their answers share their insides:
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ Array = NDArray[np.float64]
 class Program:
     """A function of one sample as array code for many; made by `compile`.
 
-    Calls take the same arguments with one more axis in front, the rows. Called with plain numbers alone, it computes
-    one point on Python floats, and answers with floats. A program keeps buffers, so calls from several threads wait
-    for each other: give each thread a program of its own to have them run side by side.
+    Calls take the arguments of the function with one more axis in front, the rows. Called with plain numbers alone, a
+    program computes one point on Python floats, and returns floats. A program keeps buffers, so calls from several
+    threads wait for each other: give each thread a program of its own to run them side by side.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Program:
         self._latest: Trace | None = None
         self._training: Trace | None = None
         self._derived: dict[Any, Program] = {}  # programs of its derivatives
-        self._quick: dict[Any, Any] = {}  # by what is asked: the short way for a call like the last one
-        self._recent: tuple[Any, Any] = (object(), None)  # how rows are reduced, and the short way that was taken last
+        self._quick: dict[Any, Any] = {}  # by the request: the short way for a call like an earlier one
+        self._recent: tuple[Any, Any] = (object(), None)  # how rows were reduced, and the short way that was taken last
         self._names = parameter_names(f)
         self._keyword_only = parameter_names(f, keyword_only=True)
         self._pool: ThreadPoolExecutor | None = None
-        self._pool_of = 0  # the process whose threads they are: a fork has none of them
-        self._lock = threading.RLock()  # two threads may call a program, whose buffers serve one call at a time
+        self._pool_of = 0  # the process that owns the threads: a fork has none of them
+        self._lock = threading.RLock()  # several threads may call a program, whose buffers serve one call at a time
         functools.update_wrapper(self, f, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
 
     def __repr__(self) -> str:
@@ -70,11 +70,11 @@ class Program:
         return f"<Program {_name(self.f)}, {len(self._latest.parameters)} parameters>"
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled or copied: the function and how it is called. The new program traces anew."""
+        """Return what a copy or pickle keeps: the function and how it is called. The new program traces anew."""
         return {"f": self.f, "in_axes": self.in_axes, "static_argnums": self.static_argnums, "threads": self.threads}
 
     def __reduce__(self) -> Any:
-        """By its name, where it has taken the place of its function, as a decorator's does."""
+        """Reduce to its name where it has taken the place of its function, as a decorator does; else to its state."""
         if _stands_for_its_function(self):
             return self.f.__qualname__
         return _new, (type(self),), self.__getstate__()
@@ -95,10 +95,10 @@ class Program:
     # Calls.
 
     def __call__(self, *args: Any, check: bool = False, **options: Any) -> Any:
-        """Give f of every row: (n, *shape of one output); one number as a float.
+        """Return f of every row: (n, *shape of one output); a single number as a float.
 
-        With `check`, DomainError names the first row where an operand leaves its operation's domain, and ValueError the
-        first row with NaN.
+        With `check`, raises DomainError that names the first row where an operand leaves its operation's domain, and
+        ValueError that names the first row with NaN.
         """
         with self._lock:
             return self._compute(args, options, check)
@@ -122,20 +122,19 @@ class Program:
         self, *args: Any, reduce: Reduce = "mean", argnums: int | Sequence[int] | None = None,
         argnames: str | Sequence[str] | None = None, weights: Any = None, check: bool = False, **options: Any,
     ) -> Any:  # fmt: skip
-        """Give the mean of f over the rows, and its derivatives: `(value, gradient)`.
+        """Return the mean of f over the rows, and its derivatives: `(value, gradient)`.
 
-        `gradient` has one entry per parameter, in the order of `parameters`. With `argnums`, a third entry: the
-        derivatives by those arguments, of the arguments' own shape, one row each: δ at the input (a tuple for several);
-        `argnames` chooses them by name.
-        `reduce="sum"`: the sum over the rows. `reduce=None`: the value of each row, (n,), and the gradient of each row,
-        (n, parameters). `weights` (n,) makes the mean, or sum, a weighted one.
+        `gradient` has one entry per parameter, in the order of `parameters`. `argnums` adds a third entry, δ at the
+        input: the derivatives by those arguments, in the arguments' own shapes, rows included (a tuple for several);
+        `argnames` chooses them by name. `reduce="sum"` returns the sum over the rows; `reduce=None` the value of each
+        row, (n,), and the gradient of each row, (n, parameters). `weights` (n,) makes the mean, or sum, a weighted one.
 
-        Raises TypeError when f gives more than one number, ValueError for arguments of wrong rank or length; `check` as
-        in a call.
+        Raises TypeError when f returns more than one number, ValueError for arguments of wrong rank or length, and with
+        `check` what a call raises.
         """
         quick, recent = None, self._recent
         plain = weights is None and not check and argnames is None and not options
-        if plain and argnums is None and reduce is recent[0]:  # as most calls of training
+        if plain and argnums is None and reduce is recent[0]:  # like most calls of training
             try:
                 answer = recent[1](*args)
             except TypeError:  # another number of arguments
@@ -145,8 +144,8 @@ class Program:
         if plain:
             rows = len(args[0]) if argnums is None and args and args[0].__class__ is np.ndarray and args[0].ndim else 0
             try:
-                quick = self._quick.get((argnums.__class__, argnums, reduce, rows))  # True is no 1
-            except TypeError:  # what cannot be hashed: let the long way say what is wrong
+                quick = self._quick.get((argnums.__class__, argnums, reduce, rows))  # True is not 1
+            except TypeError:  # it cannot be hashed: let the long way say what is wrong
                 quick = None
         if quick is not None:
             try:
@@ -161,12 +160,12 @@ class Program:
             return Call(self, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
 
     def backward(self, *args: Any, reduce: Reduce = "mean", weights: Any = None, **options: Any) -> float:
-        """Add the derivatives to the `grad` of the parameters, as `backward()` of the mean would; give the value.
+        """Add the derivatives to the `grad` of the parameters, as `backward()` of the mean would; return the value.
 
         Raises ValueError, and changes nothing, when the value is infinite or NaN.
         """
         if reduce is None:
-            raise ValueError("backward adds up the rows: reduce must be 'mean' or 'sum'")
+            raise ValueError("reduce must be 'mean' or 'sum' in backward, which adds up the rows, got None")
         with self._lock:
             value, gradient = self.value_and_grad(*args, reduce=reduce, weights=weights, **options)
             parameters = self.parameters
@@ -180,20 +179,20 @@ class Program:
         return value
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-        """Give f of every row, and how fast it changes when the arguments change at `tangents` (forward mode).
+        """Return f of every row, and its rate when the arguments change at the rates `tangents` (forward mode).
 
-        One tangent per argument, of its shape. Raises ValueError where shapes differ, TypeError for a program with
-        static arguments.
+        There is one tangent per argument, of its shape. Raises ValueError where shapes differ, TypeError for a program
+        with static arguments.
 
         >>> compile(lambda x, y: x * y).jvp(([1.0, 2.0], [3.0, 4.0]), ([1.0, 1.0], [0.0, 0.5]))
         (array([3., 8.]), array([3., 5.]))
         """
         if self.static_argnums:
-            raise TypeError("jvp of a program with static arguments: compile a function of the others alone")
+            raise TypeError("jvp needs a program without static arguments; compile a function of the other ones alone")
         if not (hasattr(primals, "__len__") and hasattr(tangents, "__len__")):
-            raise TypeError("jvp takes a sequence of arguments, and one of their tangents: jvp((x,), (dx,))")
+            raise TypeError("jvp needs a sequence of arguments and one of their tangents; write jvp((x,), (dx,))")
         if len(primals) != len(tangents):
-            raise ValueError(f"jvp takes one tangent per argument: got {len(primals)} and {len(tangents)}")
+            raise ValueError(f"jvp needs one tangent per argument, got {len(tangents)} for {len(primals)} arguments")
         with self._lock:
             n = len(primals)
             own = self._derived.get(n)
@@ -208,10 +207,11 @@ class Program:
         return (values, rates) if values.shape else (float(values), float(rates))
 
     def hvp(self, *args: Any, vector: Any, reduce: Reduce = "mean", weights: Any = None) -> Array:
-        """Give H·v: the Hessian by the parameters of what `value_and_grad` gives, times a vector.
+        """Return H·v: the Hessian, by the parameters, of the value of `value_and_grad`, times a vector.
 
-        `vector` has one entry per parameter, in the order of `parameters`, and so has the answer; with `reduce=None` it
-        is that of each row, (n, parameters). Raises ValueError for another length, and what `value_and_grad` raises.
+        `vector` has one entry per parameter, in the order of `parameters`, and so has the answer; with `reduce=None`
+        there is one for each row, (n, parameters). Raises ValueError for another length, and whatever `value_and_grad`
+        raises.
 
         >>> w = Value(3.0)
         >>> compile(lambda x: x * w**3).hvp([1.0, 2.0], vector=[1.0])   # the mean of x · 6w
@@ -222,7 +222,7 @@ class Program:
             parameters = self.parameters
             v = np.asarray(vector, dtype=np.float64)
             if v.shape != (len(parameters),):
-                raise ValueError(f"the vector must be ({len(parameters)},), one entry per parameter, and is {v.shape}")
+                raise ValueError(f"the vector must be ({len(parameters)},), one entry per parameter, got {v.shape}")
             kind = len(args), *map(id, parameters)
             own = self._derived.get(kind)
             if own is None:
@@ -241,10 +241,10 @@ class Program:
 
     @contextmanager
     def training(self, *args: Any, **options: Any) -> Generator[Array]:
-        """Keep the parameters in one flat array, in the order of `parameters`, while the block lasts; return it.
+        """Keep the parameters in one flat array, in the order of `parameters`, while the block lasts; return the array.
 
-        Changing the array in place is a step of training. Whoever reads a parameter meanwhile, by `data`, in an
-        expression or in another program, reads the array, and assigning `data` writes into it. When the block ends,
+        Changing the array in place is a step of training. Meanwhile whoever reads a parameter (by `data`, in an
+        expression, in another program) reads the array, and assigning `data` writes into it. When the block ends,
         however it ends, the Values have their numbers to themselves again. `args` is a batch (or one row), from which
         the program learns the shapes; it may be left out if the program was called before.
 
@@ -254,10 +254,10 @@ class Program:
             self.trace(*args, **options)
         if self._latest is None:
             raise TypeError(
-                "training needs the shapes of the arguments: give it a batch, or call the program once before"
+                "training needs the shapes of the arguments; pass it a batch, or call the program once before"
             )
         if self._training is not None:
-            raise RuntimeError("this program is training already: end that block first")
+            raise RuntimeError("this program is training already; end that block first")
         trace = self._latest
         try:
             held.hold(trace.parameters, trace.flat)
@@ -266,7 +266,7 @@ class Program:
         finally:
             try:
                 self._release(trace)
-            except BaseException:  # interrupted: what is left has to be done all the same
+            except BaseException:  # interrupted: finish all the same
                 self._release(trace)
                 raise
 
@@ -275,48 +275,48 @@ class Program:
         self._training = None
 
     def _axes(self, count: int) -> tuple[int | None, ...]:
-        """`in_axes`, one entry for each of so many arguments."""
+        """Return `in_axes` with one entry for each of this many arguments."""
         return (self.in_axes,) * count if self.in_axes is None or isinstance(self.in_axes, int) else tuple(self.in_axes)
 
     def _names_of(self, count: int) -> list[str]:
-        """The names of so many arguments."""
+        """Return the names of this many arguments."""
         return [*self._names[:count], *(f"argument{i}" for i in range(len(self._names), count))]
 
     def _place_of(self, name: str) -> int:
-        """Where in_axes and static_argnums count an argument passed by keyword: keyword-only ones come last."""
+        """Return the position of a keyword argument in in_axes and static_argnums; keyword-only ones come last."""
         every = [*self._names, *self._keyword_only]
         return every.index(name) if name in every else len(every)
 
     def write_back(self) -> None:
-        """Do nothing: parameters show what a training block has reached by themselves."""
+        """Do nothing: the parameters show by themselves what a training block has reached."""
 
     # What it is.
 
     @property
     def parameters(self) -> list[Value]:
-        """The Values the function met, in the order of the flat array and of gradients.
+        """The Values that the function met, in the order of the flat array and of gradients.
 
         The order is the same for one point and for batches of any size. It is that of the latest call: arguments of
-        another shape, or other static ones, may have another.
+        another shape, or other static ones, may lead to another.
         """
         return list(self._known().parameters)
 
     @property
     def source(self) -> str:
-        """Forward and backward pass as Python that a person could have written; it runs with NumPy alone."""
+        """The forward and backward pass as Python that a person could have written; it runs with NumPy alone."""
         trace = self._known()
         shape = trace.shared.shape
         code = trace.code(Want(gradient=shape == ()), rows=True)
         return Readable(code, _name(self.f), trace.names, trace.shapes, shape).source
 
     def explain(self) -> str:
-        """What each pass did: nodes, groups, matrix products, and what one row costs."""
+        """Return what each pass did, as text: nodes, groups, matrix products, and the cost of one row."""
         from autodiff.compiler.report import report
 
         return report(self._known())
 
     def trace(self, *args: Any, **options: Any) -> Program:
-        """Trace for arguments of these shapes, without computing anything; give the program itself."""
+        """Trace for arguments of these shapes, without computing anything; return the program itself."""
         with self._lock:
             Call(self, args, options)
         return self
@@ -324,19 +324,19 @@ class Program:
     def _known(self) -> Trace:
         if self._latest is None:
             raise TypeError(
-                "this program has not seen its arguments yet, and knows no shapes: call it, or trace(...) it, once "
-                "before"
+                "this program needs the shapes of its arguments, and has not seen any yet; call it, or trace(...) "
+                "it, first"
             )
         return self._latest
 
     def _threads(self) -> int:
         if self.threads:
             return self.threads
-        affinity = getattr(os, "sched_getaffinity", None)  # what this process may use, where the system tells
+        affinity = getattr(os, "sched_getaffinity", None)  # the processors this process may use, where the system tells
         return len(affinity(0)) if affinity else os.cpu_count() or 1
 
     def pool(self) -> ThreadPoolExecutor:
-        """The threads of this program."""
+        """Return the threads of this program."""
         if self._pool is None or self._pool_of != os.getpid():
             threads = self._threads()
             self._pool_of = os.getpid()
@@ -345,18 +345,18 @@ class Program:
 
 
 def _cores_apart(threads: int) -> Callable[[], None]:
-    """What each of so many threads does at first: keep to cores of its own.
+    """Return what each of this many threads does first: keep to cores of its own.
 
-    They hand the interpreter's lock to and fro, and a system that starts a thread where it was woken, as Linux does,
-    would have all of them on one core.
+    Threads pass the interpreter's lock to and fro, and a system that resumes a thread where it was woken, as Linux
+    does, would have all of them on one core.
     """
     if not hasattr(os, "sched_setaffinity"):
         return lambda: None
     cores, turn = sorted(os.sched_getaffinity(0)), itertools.count()
 
     def settle() -> None:
-        with suppress(OSError):  # where it is not allowed, it is only slower
-            os.sched_setaffinity(0, cores[next(turn) :: threads] or cores)  # 0: this thread alone
+        with suppress(OSError):  # where this is not allowed, threads are only slower
+            os.sched_setaffinity(0, cores[next(turn) :: threads] or cores)  # 0 means this thread alone
 
     return settle
 
@@ -378,11 +378,11 @@ def _name(f: Any) -> str:
     return "f" if name == "<lambda>" else name
 
 
-def compile(  # the builtin is for text
+def compile(  # shadows the builtin, which is for text
     f: Callable[..., Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
     threads: int | None = None,
 ) -> Program:  # fmt: skip
-    """Make a program of `f`, a function written for ONE sample: it runs on whole batches, as array code.
+    """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
     `f` takes numbers and arrays of numbers and is called once with stand-ins for them, when the shapes are first seen.
     Leaf Values that it meets on the way are the program's parameters. `in_axes` is 0 for arguments with rows and None
@@ -403,18 +403,18 @@ def compile(  # the builtin is for text
     (0.5, array([-2., -1.]))
     """
     if not callable(f):
-        raise TypeError(f"compile takes a function of one sample, got {type(f).__name__}")
+        raise TypeError(f"compile needs a function of one sample, got {type(f).__name__}")
     many = isinstance(static_argnums, (tuple, list, set, frozenset, range))
     static: list[Any] = list(static_argnums) if many else [static_argnums]
     if any(isinstance(i, bool) or not isinstance(i, (int, np.integer)) or i < 0 for i in static):
-        raise TypeError(f"static_argnums are positions of arguments, 0 or more, got {static_argnums!r}")
+        raise TypeError(f"static_argnums must be positions of arguments, 0 or more, got {static_argnums!r}")
     for axis in in_axes if isinstance(in_axes, (list, tuple)) else [in_axes]:
         if axis is not None and axis != 0:
             raise ValueError(
-                f"in_axes are 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}"
+                f"in_axes must be 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}"
             )
     if threads is not None and (type(threads) is not int or threads < 1):
-        raise ValueError(f"threads is a whole number above 0, or None, got {threads!r}")
+        raise ValueError(f"threads must be a whole number above 0, or None, got {threads!r}")
     return Program(f, in_axes if not isinstance(in_axes, list) else tuple(in_axes), list(map(int, static)), threads)
 
 

@@ -1,9 +1,9 @@
-"""The short ways: a call like the last one, without what every call has to find out first.
+"""The short ways: a call like an earlier one, without all that a call has to find out first.
 
-Each is a function `quick(*args)` that answers, or gives NotImplemented where the call is not like the last one.
+Each is a function `quick(*args)` that answers, or returns NotImplemented where the call is not like that one.
 """
 
-# A short way is read off the call that it is like:
+# A short way repeats the insides of a call:
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from autodiff.compiler.versions import KEPT, Want
 if TYPE_CHECKING:
     from autodiff.compiler.calls import Call
 
-_made_once = functools.lru_cache(maxsize=64)(made_from)  # most programs' short ways are the same text
+_made_once = functools.lru_cache(maxsize=64)(made_from)  # the short ways of most programs have the same text
 
 
 def remember_point(call: Call, argnums: Any, reduce: Reduce, function: Any) -> None:
-    """Take calls with floats alone the short way from now on; `function` is the one of floats."""
+    """Take the short way from now on for calls with floats alone; `function` is the one of floats."""
     if reduce is None or argnums.__class__ not in {int, tuple, type(None)} or argnums == ():
         return
     names = [f"x{i}" for i in range(len(call.args))]
@@ -49,7 +49,7 @@ def remember_point(call: Call, argnums: Any, reduce: Reduce, function: Any) -> N
 
 
 def remember_batch(call: Call, reduce: Reduce) -> None:
-    """Take calls with arrays of these shapes, for the parameters' gradient, the short way from now on."""
+    """Take the short way from now on for the parameters' gradient with arrays of these shapes."""
     trace, program, rows = call.trace, call.program, call.rows
     key = type(None), None, reduce, rows
     if key in program._quick or len(program._quick) >= KEPT:
@@ -58,11 +58,11 @@ def remember_batch(call: Call, reduce: Reduce) -> None:
         return
     version = trace.version(Want(gradient=True))
     block = version.rows_at_once(rows, 1)
-    if block < rows and not trace.parameters:  # several threads may share the blocks
+    if block < rows and not trace.parameters:  # several threads may share the blocks then
         return
     (output,) = version.fast.code.outputs
     parts = [slice(start, min(start + block, rows)) for start in range(0, rows, block)]
-    made: dict[int, tuple[Any, ...]] = {}  # what blocks of one length share
+    made: dict[int, tuple[Any, ...]] = {}  # by length: what blocks of that length share
     for n in {part.stop - part.start for part in parts}:
         instance = version.instance(n)
         values = fetch(instance, output)
