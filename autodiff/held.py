@@ -1,7 +1,7 @@
 """Numbers that lie in an array for a while: those of the parameters that a training block holds.
 
-A held Value has nothing in its `_number`. Who reads that meets an AttributeError and asks `current`, so the array is
-read where its numbers are wanted, while Values that nobody holds cost nothing.
+A held Value has nothing in its `_number`. A reader of that slot meets an AttributeError and asks `current`, so the
+array is read when its numbers are wanted, and Values that nobody holds cost nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 places: dict[int, tuple[Any, Any, int]] = {}  # by identity: the Value, the array that has its number, and where
-_lock = threading.RLock()  # collecting garbage may end a block at any moment, within this one too
-changes: int = 0  # how many times anything was held or released
+_lock = threading.RLock()  # collecting garbage may end a block at any moment, also while the lock is held
+changes: int = 0  # the number of times that anything was held or released
 
 
 def hold(values: Sequence[Any], array: Any) -> None:
@@ -37,7 +37,7 @@ def hold(values: Sequence[Any], array: Any) -> None:
 
 
 def release(values: Sequence[Any], array: Any) -> None:
-    """Give the Values that `array` holds their numbers back; once more does nothing."""
+    """Move the numbers that `array` holds back to these Values; a second call does nothing."""
     global changes  # noqa: PLW0603 # likewise
     with _lock:
         if not values or places.get(id(values[0]), (None, None))[1] is not array:

@@ -290,7 +290,7 @@ class Program:
     def write_back(self) -> None:
         """Do nothing: the parameters show by themselves what a training block has reached."""
 
-    # What it is.
+    # Properties.
 
     @property
     def parameters(self) -> list[Value]:

@@ -201,7 +201,7 @@ class Readable:
             "",
             *(line for text in helpers for line in (*text.splitlines(), "", "")),
             f"def forward({arguments}):",
-            f'    """The value of {self.function} for each row, from the flat array of all parameters."""',
+            f'    """Return {self.function} of each row, given the flat array of all parameters."""',
             *(f"    {line}" if line else "" for line in body),
             f"    return {answer}",
         ]
@@ -211,7 +211,7 @@ class Readable:
             "",
             "",
             f"def value_and_grad({arguments}):",
-            '    """The mean over the rows, and its derivatives by the flat array of all parameters."""',
+            '    """Return the mean over the rows, and its derivatives by the flat array of all parameters."""',
             *(f"    {line}" if line else "" for line in (*body, *([""] if backward else []), *backward, "", *gradient)),
             f"    return {f'{value}.mean()' if batched else value}, gradient / rows",
         ]

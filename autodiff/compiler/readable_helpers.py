@@ -59,7 +59,7 @@ def spread(size, rows, *pieces):
 ''',
     "at": '''
 def at(start, strides, shape):
-    """The positions of a block in the flat array."""
+    """Return the positions of a block in the flat array."""
     return start + sum(s * i for s, i in zip(strides, np.indices(shape), strict=True))
 ''',
 }
