@@ -20,24 +20,32 @@ Nothing is written to anybody's `.grad`. More in docs/derivatives.md.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from autodiff.nests import is_sequence
 from autodiff.propagation import push_forward
+from autodiff.signatures import Differentiable, Function, Gradient, Hessian, P, Product, ValueAndGradient, WithAux
 from autodiff.value import Value
 from autodiff.variables import Call, Request, in_a_row, kind
 
-Function = Callable[..., Any]
 ArgNums = int | Sequence[int]
 ArgNames = str | Sequence[str]
 
 
+@overload
+def grad(f: Differentiable[P]) -> Gradient[P]: ...
+@overload
+def grad(f: Differentiable[P], *, has_aux: Literal[True]) -> WithAux[P]: ...
+@overload
+def grad(f: Function, argnums: ArgNums, *, has_aux: bool = False) -> Function: ...
+@overload
+def grad(f: Function, *, argnames: ArgNames, has_aux: bool = False) -> Function: ...
 def grad(
     f: Function, argnums: ArgNums | None = None, argnames: ArgNames | None = None, *, has_aux: bool = False
-) -> Function:
+) -> Any:
     """Return the gradient of `f`, a function that returns one number, as a function of the same arguments.
 
     The gradient has the shape of its argument: a float for a number, a float64 array for an array or a sequence in one
@@ -64,9 +72,17 @@ def grad(
     return _named_after(f, gradient)
 
 
+@overload
+def value_and_grad(f: Differentiable[P]) -> ValueAndGradient[P]: ...
+@overload
+def value_and_grad(f: Differentiable[P], *, has_aux: Literal[True]) -> WithAux[P]: ...
+@overload
+def value_and_grad(f: Function, argnums: ArgNums, *, has_aux: bool = False) -> Function: ...
+@overload
+def value_and_grad(f: Function, *, argnames: ArgNames, has_aux: bool = False) -> Function: ...
 def value_and_grad(
     f: Function, argnums: ArgNums | None = None, argnames: ArgNames | None = None, *, has_aux: bool = False
-) -> Function:
+) -> Any:
     """Return a function that computes value and gradient of `f` together; otherwise as `grad`.
 
     `scipy.optimize.minimize(..., jac=True)` takes it as it is. With `has_aux` the answer is ((value, aux), gradient).
@@ -84,9 +100,17 @@ def value_and_grad(
     return _named_after(f, both)
 
 
+@overload
+def jacobian(f: Differentiable[P]) -> Differentiable[P]: ...
+@overload
+def jacobian(f: Differentiable[P], *, has_aux: Literal[True]) -> WithAux[P]: ...
+@overload
+def jacobian(f: Function, argnums: ArgNums, *, has_aux: bool = False) -> Function: ...
+@overload
+def jacobian(f: Function, *, argnames: ArgNames, has_aux: bool = False) -> Function: ...
 def jacobian(
     f: Function, argnums: ArgNums | None = None, argnames: ArgNames | None = None, *, has_aux: bool = False
-) -> Function:
+) -> Any:
     """Return ∂output/∂input of a function that returns numbers: one, an array or sequence of them, or a nest.
 
     The shape is the output's followed by the input's; where they are nests, the output's nest holds the input's.
@@ -109,9 +133,17 @@ def jacobian(
     return _named_after(f, matrix)
 
 
+@overload
+def hessian(f: Differentiable[P]) -> Hessian[P]: ...
+@overload
+def hessian(f: Differentiable[P], *, has_aux: Literal[True]) -> WithAux[P]: ...
+@overload
+def hessian(f: Function, argnums: ArgNums, *, has_aux: bool = False) -> Function: ...
+@overload
+def hessian(f: Function, *, argnames: ArgNames, has_aux: bool = False) -> Function: ...
 def hessian(
     f: Function, argnums: ArgNums | None = None, argnames: ArgNames | None = None, *, has_aux: bool = False
-) -> Function:
+) -> Any:
     """Return the second derivatives of `f`, a function that returns one number.
 
     The shape is the argument's twice over: a float for a number, (n, n) for n numbers, and for a nest a nest of nests.
@@ -131,9 +163,15 @@ def hessian(
     return _named_after(f, matrix)
 
 
-def hvp(
-    f: Function, argnums: ArgNums | None = None, argnames: ArgNames | None = None, *, has_aux: bool = False
-) -> Function:
+@overload
+def hvp(f: Differentiable[P]) -> Product[P]: ...
+@overload
+def hvp(f: Differentiable[P], *, has_aux: Literal[True]) -> WithAux[P]: ...
+@overload
+def hvp(f: Function, argnums: ArgNums, *, has_aux: bool = False) -> Function: ...
+@overload
+def hvp(f: Function, *, argnames: ArgNames, has_aux: bool = False) -> Function: ...
+def hvp(f: Function, argnums: ArgNums | None = None, argnames: ArgNames | None = None, *, has_aux: bool = False) -> Any:
     """Return (x, v, ...) ↦ H(x)·v, the Hessian of `f` times a vector, for the cost of two sweeps.
 
     `v` comes second and has the shape of the argument that `argnums` or `argnames` chooses (for several: a tuple); the
@@ -156,7 +194,13 @@ def hvp(
     return product
 
 
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> tuple[Any, ...]:
+@overload
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]: ...
+@overload
+def jvp(
+    f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: Literal[True]
+) -> tuple[Any, Any, Any]: ...
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:
     """Return f(*primals), and how fast it changes when its arguments change at `tangents` (forward mode).
 
     One tangent per argument, of its shape. With `has_aux`, `f` returns (answer, aux) and aux comes third. Raises
