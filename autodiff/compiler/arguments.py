@@ -30,7 +30,7 @@ class Arguments:
     _where: list[range] | None = None  # the leaves of each argument, and below its nest without them
     _hollow: list[Any]
 
-    def __init__(self, program: Program, args: Sequence[Any], options: Mapping[str, Any]) -> None:
+    def __init__(self, program: Program[...], args: Sequence[Any], options: Mapping[str, Any]) -> None:
         count = len(args)
         self.passed = self.names = program._names_of(count)
         self.leaves = args

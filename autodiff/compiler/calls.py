@@ -40,7 +40,7 @@ def _parts(starts: Sequence[int], threads: int) -> list[Sequence[int]]:
 class Call:
     """One call: its checked arguments, the trace for their shapes, and the way of the rows through it."""
 
-    def __init__(self, program: Program, args: Sequence[Any], options: Mapping[str, Any] = _NONE) -> None:
+    def __init__(self, program: Program[...], args: Sequence[Any], options: Mapping[str, Any] = _NONE) -> None:
         self.program = program
         self.given = given = Arguments(program, args, options)
         self.names, self.f = given.names, given.f

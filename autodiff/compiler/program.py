@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Generic, Literal, ParamSpec, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +33,10 @@ from autodiff.value import Value
 from autodiff.variables import parameter_names
 
 Array = NDArray[np.float64]
+P = ParamSpec("P")
 
 
-class Program:
+class Program(Generic[P]):
     """A function of one sample as array code for many; made by `compile`.
 
     Calls take the arguments of the function with one more axis in front, the rows. Called with plain numbers alone, a
@@ -44,17 +45,17 @@ class Program:
     """
 
     def __init__(
-        self, f: Callable[..., Any], in_axes: int | Sequence[int | None] | None, static_argnums: Sequence[int],
+        self, f: Callable[P, Any], in_axes: int | Sequence[int | None] | None, static_argnums: Sequence[int],
         threads: int | None,
     ) -> None:  # fmt: skip
-        self.f = f
+        self.f: Callable[..., Any] = f
         self.in_axes = in_axes
         self.static_argnums = frozenset(static_argnums)
         self.threads = threads
         self._traces: dict[Any, Trace] = {}
         self._latest: Trace | None = None
         self._training: Trace | None = None
-        self._derived: dict[Any, Program] = {}  # programs of its derivatives
+        self._derived: dict[Any, Program[...]] = {}  # programs of its derivatives
         self._quick: dict[Any, Any] = {}  # by the request: the short way for a call like an earlier one
         self._recent: tuple[Any, Any] = (object(), None)  # how rows were reduced, and the short way that was taken last
         self._names = parameter_names(f)
@@ -79,12 +80,12 @@ class Program:
             return self.f.__qualname__
         return _new, (type(self),), self.__getstate__()
 
-    def __copy__(self) -> Program:
+    def __copy__(self) -> Program[P]:
         new = _new(type(self))
         new.__setstate__(self.__getstate__())
         return new
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Program:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Program[P]:
         memo[id(self)] = new = _new(type(self))
         new.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return new
@@ -94,6 +95,11 @@ class Program:
 
     # Calls.
 
+    # For rows the arguments have one more axis than `f` declares: its own signature is shown, and any other is taken.
+    @overload
+    def __call__(self, *args: P.args, **options: P.kwargs) -> Any: ...  # Any: an array of rows, or one float
+    @overload
+    def __call__(self, *args: Any, check: bool = False, **options: Any) -> Any: ...  # Any: a batch; as above
     def __call__(self, *args: Any, check: bool = False, **options: Any) -> Any:
         """Return f of every row: (n, *shape of one output); a single number as a float.
 
@@ -118,6 +124,26 @@ class Program:
         out = answer.values
         return out.reshape(call.rows, *shape) if call.has_rows else out.reshape(shape)
 
+    @overload
+    def value_and_grad(
+        self, *args: Any, argnums: int | Sequence[int], reduce: Reduce = "mean", weights: Any = None,
+        check: bool = False, **options: Any,
+    ) -> tuple[Any, Array, Any]: ...  # fmt: skip # Any: a batch; one value or one per row; the form of the arguments
+    @overload
+    def value_and_grad(
+        self, *args: Any, argnames: str | Sequence[str], reduce: Reduce = "mean", weights: Any = None,
+        check: bool = False, **options: Any,
+    ) -> tuple[Any, Array, Any]: ...  # fmt: skip # Any: as above
+    @overload
+    def value_and_grad(
+        self, *args: Any, reduce: None, argnums: None = None, argnames: None = None, weights: Any = None,
+        check: bool = False, **options: Any,
+    ) -> tuple[Array, Array]: ...  # fmt: skip # Any: as above
+    @overload
+    def value_and_grad(
+        self, *args: Any, reduce: Literal["mean", "sum"] = "mean", argnums: None = None, argnames: None = None,
+        weights: Any = None, check: bool = False, **options: Any,
+    ) -> tuple[float, Array]: ...  # fmt: skip # Any: as above
     def value_and_grad(
         self, *args: Any, reduce: Reduce = "mean", argnums: int | Sequence[int] | None = None,
         argnames: str | Sequence[str] | None = None, weights: Any = None, check: bool = False, **options: Any,
@@ -167,7 +193,8 @@ class Program:
         if reduce is None:
             raise ValueError("reduce must be 'mean' or 'sum' in backward, which adds up the rows, got None")
         with self._lock:
-            value, gradient = self.value_and_grad(*args, reduce=reduce, weights=weights, **options)
+            compute: Callable[..., Any] = self.value_and_grad
+            value, gradient = compute(*args, reduce=reduce, weights=weights, **options)
             parameters = self.parameters
         if not math.isfinite(value):
             raise ValueError(
@@ -198,7 +225,11 @@ class Program:
             own = self._derived.get(n)
             if own is None:
                 axes, names = self._axes(n), self._names_of(n)
-                own = Program(lambda *args: list(jvp(self.f, args[:n], args[n:])), (*axes, *axes), (), self.threads)
+
+                def both_of(*args: Any) -> list[Any]:
+                    return list(jvp(self.f, args[:n], args[n:]))
+
+                own = Program(both_of, (*axes, *axes), (), self.threads)
                 own._names = [*names, *(f"the tangent of {name}" for name in names)]
                 self._derived[n] = own
             both = own(*primals, *tangents)
@@ -315,7 +346,7 @@ class Program:
 
         return report(self._known())
 
-    def trace(self, *args: Any, **options: Any) -> Program:
+    def trace(self, *args: Any, **options: Any) -> Program[P]:  # Any: a batch
         """Trace for arguments of these shapes, without computing anything; return the program itself."""
         with self._lock:
             Call(self, args, options)
@@ -361,11 +392,11 @@ def _cores_apart(threads: int) -> Callable[[], None]:
     return settle
 
 
-def _new(cls: type[Program]) -> Program:
+def _new(cls: type[Program[P]]) -> Program[P]:
     return cls.__new__(cls)
 
 
-def _stands_for_its_function(program: Program) -> bool:
+def _stands_for_its_function(program: Program[...]) -> bool:
     name = getattr(program.f, "__qualname__", "")
     try:
         return operator.attrgetter(name)(sys.modules[program.f.__module__]) is program
@@ -379,9 +410,9 @@ def _name(f: Any) -> str:
 
 
 def compile(  # shadows the builtin, which is for text
-    f: Callable[..., Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
+    f: Callable[P, Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
     threads: int | None = None,
-) -> Program:  # fmt: skip
+) -> Program[P]:  # fmt: skip # Any: Values or numbers in one shape
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
     `f` takes numbers and arrays of numbers and is called once with stand-ins for them, when the shapes are first seen.
