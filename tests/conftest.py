@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import pytest
 from hypothesis import Phase, settings
@@ -84,6 +85,18 @@ def pytest_sessionfinish(session, exitstatus):
 def pytest_terminal_summary(terminalreporter):
     for rule in broken():
         terminalreporter.write_line(rule, red=True)
+
+
+@pytest.fixture
+def no_dot(monkeypatch, tmp_path_factory):
+    """A machine without the system's Graphviz."""
+    monkeypatch.setenv("PATH", str(tmp_path_factory.mktemp("empty")))
+
+
+@pytest.fixture
+def no_graphviz(no_dot, monkeypatch):
+    """A machine without any Graphviz."""
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from dot_text import CLEANED, HOSTILE, constants, edges, nodes, parse, texts
 
 import autodiff
 from autodiff import Op, Value, draw, relu, tanh, total, weighted_sum
-from autodiff.pictures import RenderError, render, rendering, style
+from autodiff.pictures import RenderError, render, style
 
 SVG = "{http://www.w3.org/2000/svg}"
 TITLE = "{http://www.w3.org/1999/xlink}title"
@@ -404,22 +404,6 @@ class TestStyle:
 
 
 @pytest.fixture
-def no_dot(monkeypatch, tmp_path):
-    """A machine without the system's Graphviz."""
-    (tmp_path / "empty").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-
-
-@pytest.fixture
-def no_graphviz(no_dot, monkeypatch):
-    """A machine without any Graphviz."""
-    find = rendering.importlib.util.find_spec
-    monkeypatch.setattr(
-        rendering.importlib.util, "find_spec", lambda name: None if name == "pygraphviz" else find(name)
-    )
-
-
-@pytest.fixture
 def fake_dot(monkeypatch, tmp_path):
     """Put a `dot` of one's own on the PATH, a shell script."""
 
@@ -631,10 +615,10 @@ class TestRenderingWithDot:
         assert not (tmp_path / "finished").exists()
 
     @needs_pygraphviz
-    def test_pygraphviz_is_stopped_too(self, no_dot):
+    def test_pygraphviz_is_stopped_too(self, out, no_dot):
         """The library runs in a process of its own, so that a hang can be ended."""
         with pytest.raises(RenderError, match=r"pygraphviz took longer than 0\.001 s"):
-            rendering.image(draw(neuron()).source, "svg", timeout=0.001)
+            render(draw(neuron()), out / "a.svg", timeout=0.001)
 
 
 def alive(pid):
@@ -673,7 +657,7 @@ class TestWriting:
             seen.append((temporary.parent, temporary.stat().st_size > 0, path))
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(rendering.os, "replace", interrupted)
+        monkeypatch.setattr(os, "replace", interrupted)
         with pytest.raises(KeyboardInterrupt):
             render(draw(neuron()), out / "a.svg")
         assert seen == [(out, True, out / "a.svg")]
@@ -695,15 +679,14 @@ class TestWriting:
 
     def test_what_the_system_refuses_is_said_of_the_path_that_was_given(self, out, monkeypatch):
         """Not of a temporary file, which nobody has heard of."""
-        monkeypatch.setattr(rendering.os, "replace", refused)
+        monkeypatch.setattr(os, "replace", refused)
         with pytest.raises(PermissionError, match=r"Permission denied: '[^']*/a\.gv'"):
             render(draw(neuron()), out / "a.gv")
         assert files(out) == []
 
-    def test_no_graphviz_is_still_said_where_nothing_can_be_written(self, out, monkeypatch):
+    def test_no_graphviz_is_still_said_where_nothing_can_be_written(self, out, no_graphviz, monkeypatch):
         """The source that would lie beside the picture must not hide why there is none."""
-        monkeypatch.setattr(rendering, "_commands", lambda *_: iter(()))
-        monkeypatch.setattr(rendering.os, "replace", refused)
+        monkeypatch.setattr(os, "replace", refused)
         with pytest.raises(RenderError, match=r"no Graphviz.*could not be left in .*a\.svg\.dot.*Permission denied"):
             render(draw(neuron()), out / "a.svg")
         assert files(out) == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autodiff import OPS, Value, exp, sqrt, stepper, topological_order, total, where
-from autodiff.pictures import RenderError, rendering
+from autodiff.pictures import RenderError
 from models import MLP
 from models.losses import half_squared_error
 
@@ -499,7 +499,7 @@ def test_many_consumers_are_listed_up_to_a_limit(opened):
     assert exact(page, "δ") == 125250.0
 
 
-def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, monkeypatch):
+def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, request):
     """Each error names the value, the rule and the way out; no file is left."""
     C, *_ = neuron()
     page = tmp_path / "walk.html"
@@ -525,7 +525,7 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, monkeypa
     ]:
         with pytest.raises(error, match=match):
             call()
-    monkeypatch.setattr(rendering, "_commands", lambda form, engine: iter(()))
+    request.getfixturevalue("no_graphviz")
     with pytest.raises(RenderError, match="no Graphviz"):
         stepper(C, page)
     assert list(tmp_path.iterdir()) == [tmp_path / "folder.html"]
