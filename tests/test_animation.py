@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.util
-import io
 import math
 import re
 import shutil
