@@ -1,5 +1,6 @@
 """The branch that `where` does not take, and 0 · ∞: every compiled mode gives the numbers of what is taken."""
 
+import contextlib
 import math
 
 import mpmath
@@ -8,6 +9,8 @@ import pytest
 from mpmath import mp
 
 from autodiff import (
+    DomainError,
+    TraceError,
     Value,
     acos,
     acosh,
@@ -252,3 +255,55 @@ def test_finite_numbers_cost_nothing():
     program([1.0])
     assert program.source.count("xp.exp") == 1  # the same exponential, once
     assert "guarded" not in program.source
+
+
+class TestCheck:
+    """`check=True` has the eager engine differentiate the first row that loses 0 · ∞, so it warns as on Values."""
+
+    @staticmethod
+    def met(f, call):
+        """The first argument of every row that the eager engine was asked for, and the answer."""
+        rows = []
+
+        def watched(x):
+            with contextlib.suppress(TraceError):  # while it is traced
+                rows.append(x.data)
+            return f(x)
+
+        answer = call(compile(watched))
+        return rows, answer
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            lambda p: p.value_and_grad([3.0, 0.0, 4.0, 0.0], argnums=0, reduce="sum", check=True)[2].tolist()[1],
+            lambda p: p.value_and_grad([3.0] * 5000 + [0.0], argnums=0, reduce=None, check=True)[2].tolist()[-1],
+            lambda p: p.value_and_grad(0.0, argnums=0, check=True)[2],
+        ],
+    )
+    def test_the_first_row_that_loses_a_product(self, call):
+        """√x² at 0, in a batch, beyond the first rows looked at, at one point."""
+        rows, slope = self.met(lambda x: sqrt(x) ** 2.0, call)
+        assert rows == [0.0]
+        assert slope == 0.0
+
+    def test_derivatives_by_parameters_leave_their_grad_alone(self):
+        """A sweep would write into it."""
+        w = Value(1.0)
+        rows, _ = self.met(lambda x: sqrt(w * x) ** 2.0, lambda p: p.value_and_grad([4.0, 0.0], check=True))
+        assert rows == [0.0]
+        assert not w.swept
+
+    def test_a_derivative_taken_inside(self):
+        """There it is in the answer, and the eager engine, which takes it of Values, refuses the row."""
+        slope = compile(grad(lambda x: sqrt(x) ** 2.0))
+        assert slope([1.0, 0.0]).tolist() == [1.0, 0.0]
+        with pytest.raises(DomainError, match=r"^row 1: sqrt.* has no finite second derivative"):
+            slope([1.0, 0.0], check=True)
+        assert slope([1.0, 4.0], check=True).tolist() == [1.0, 1.0]
+
+    @pytest.mark.parametrize("f", [sqrt, lambda x: x * x, lambda x: exp(1000.0 * (x + 1.0))])
+    def test_nothing_is_lost_elsewhere(self, f):
+        """A slope that is infinite is an answer, and so is a finite one: no row is computed twice."""
+        rows, _ = self.met(f, lambda p: p.value_and_grad([1.0, 0.0], argnums=0, check=True))
+        assert not rows

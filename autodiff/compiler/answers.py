@@ -102,6 +102,13 @@ class Answer:
         if not math.isfinite(total):
             self.finite = False  # never set back to True, since threads share it
 
+    def by_row(self) -> Array:
+        """Return all that there is for each row, (rows, …): values, gradient, derivatives by arguments."""
+        parts = [self.values, self.gradient, *self._inputs.values()]
+        return np.concatenate(
+            [x.reshape(len(self.values), -1) for x in parts if x.shape[:1] == self.values.shape[:1]], 1
+        )
+
     def finish(self, call: Call, reduce: Reduce, seeds: Array | None, *, single: bool, asked: bool) -> Any:
         """Return value, gradient and, where asked for, the derivatives by arguments."""
         with np.errstate(all="ignore"):

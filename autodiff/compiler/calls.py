@@ -4,6 +4,7 @@
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from types import MappingProxyType
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from autodiff.compiler.answers import Answer, Reduce
 from autodiff.compiler.arguments import Arguments
-from autodiff.compiler.checking import refuse_domain, refuse_nan
+from autodiff.compiler.checking import look_for_dropped, refuse_domain, refuse_nan
 from autodiff.compiler.instance import without_warnings
 from autodiff.compiler.point import Point
 from autodiff.compiler.short import remember_batch, remember_point
@@ -102,20 +103,29 @@ class Call:
         program._latest = found
         return found
 
-    def check(self) -> None:
-        """Refuse NaN among the arguments, and operands outside their domain."""
+    def check(self, want: Want) -> None:
+        """Refuse NaN among the arguments, and operands outside their domain; warn where `want` drops 0 · ∞."""
         for i, x in enumerate(self.args):
             if i not in self.static:
                 refuse_nan(x, self.names[i], rows=self.batched[i])
         code = self.trace.code(Want(), grouped=False)
         refuse_domain(code, self)
+        if want.derivatives or self.trace.guards:
+            look_for_dropped(self, want)
 
-    def read(self, check: bool) -> None:
+    def part(self, start: int, stop: int) -> Call:
+        """Return the call of these rows alone."""
+        part = copy.copy(self)
+        part.args = [x[start:stop] if batched else x for x, batched in zip(self.args, self.batched, strict=True)]
+        part.rows = stop - start
+        return part
+
+    def read(self, check: bool, want: Want = Want()) -> None:  # noqa: B008 # frozen
         """Take over the parameters' numbers, except while training, when the flat array has them already."""
         if self.program._training is None:
             self.trace.read()
         if check:
-            self.check()
+            self.check(want)
 
     def blocks(self, start: int, stop: int) -> list[Any]:
         """Return the arguments of these rows as the program takes them: units × rows."""
@@ -196,8 +206,8 @@ class Call:
         if self.point and weights is None:
             return self._at_point(reduce, argnums, by, check, single=single)
         seeds = None if weights is None else self._seeds(reduce, weights)
-        self.read(check)
         want = Want(gradient=True, argnums=by, per_row=reduce is None, seeded=seeds is not None)
+        self.read(check, want)
         answer = self.run(want, reduce, seeds)
         if argnums is None and seeds is None and not check:
             remember_batch(self, reduce)
@@ -284,7 +294,7 @@ class Call:
 
     def _at_point(self, reduce: Reduce, argnums: Any, by: tuple[int, ...], check: bool, *, single: bool) -> Any:
         if check:
-            self.read(check=True)
+            self.read(check=True, want=Want(gradient=True, argnums=by))
         function = self._point_function(by, single=single, gradient=True)
         numbers = all(x.ndim == 0 for i, x in enumerate(self.args) if i not in self.static)
         try:

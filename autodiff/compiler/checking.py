@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,15 @@ import numpy as np
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import Code, Var
 from autodiff.compiler.operations import BOOLEAN
+from autodiff.compiler.versions import Want
+from autodiff.domains import unbox
 from autodiff.errors import DomainError
 from autodiff.ops import OPS
+from autodiff.propagation import propagate
 from autodiff.value import Value
 
 Array = Any
+ROWS = 4096  # that are looked at together
 CLIP, POW = OPS["clip"], OPS["pow"]
 
 
@@ -39,8 +44,8 @@ def refuse_domain(code: Code, call: Any) -> None:
     if any(x.__class__ is float and math.isnan(x) for var in code.vars for x in var.args):
         _compute_eagerly(call, 0)  # which refuses a constant that is NaN as outside a domain
     wanted = _wanted_slopes(code)
-    for start in range(0, call.rows, 4096):
-        stop = min(start + 4096, call.rows)
+    for start in range(0, call.rows, ROWS):
+        stop = min(start + ROWS, call.rows)
         row, problem = _first_bad_row(code, wanted, call, start, stop)
         if row is None:
             continue
@@ -48,14 +53,33 @@ def refuse_domain(code: Code, call: Any) -> None:
         raise DomainError(f"{_where(call, row)}{problem}")
 
 
+def look_for_dropped(call: Any, want: Want) -> None:
+    """Have the eager engine differentiate the first row in which 0 · ∞ is dropped: it warns as it does for Values.
+
+    There the fast version of the program has NaN and the careful one a number.
+    """
+    each = Want(want.gradient, want.argnums, per_row=want.derivatives)
+    for start in range(0, call.rows, ROWS):
+        part = call.part(start, min(start + ROWS, call.rows))
+        fast = part.run(each)
+        if fast.finite:
+            continue
+        lost = np.isnan(fast.by_row()) & ~np.isnan(part.run(replace(each, careful=True)).by_row())
+        if lost.any():
+            value = unbox(_compute_eagerly(call, start + int(lost.any(axis=1).argmax())))
+            if want.derivatives and isinstance(value, Value):
+                propagate(value)
+            return
+
+
 def _where(call: Any, row: int) -> str:
     return f"row {row}: " if call.has_rows else ""
 
 
-def _compute_eagerly(call: Any, row: int) -> None:
-    """Have the eager engine compute a row; name the row in the error if it refuses."""
+def _compute_eagerly(call: Any, row: int) -> Any:
+    """Return what the eager engine computes of a row; name the row in the error if it refuses."""
     try:
-        call.f(*[_sample(call, i, row) for i in range(len(call.args))])
+        return call.f(*[_sample(call, i, row) for i in range(len(call.args))])
     except DomainError as error:
         raise DomainError(f"{_where(call, row)}{error}") from None
 
