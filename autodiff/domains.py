@@ -6,12 +6,20 @@ import math
 import sys
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from autodiff.errors import DomainError as DomainError  # noqa: PLC0414 # it lived here, and is imported from here
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 REALS = (Real, Decimal)  # Python's own kinds of real numbers
+# What type checkers take for one real number, and for an array of numbers or of Values (hence Any):
+Number: TypeAlias = "float | Fraction | Decimal | np.floating[Any] | np.integer[Any] | np.bool_"
+Array: TypeAlias = "NDArray[Any]"
 
 
 @dataclass(frozen=True, slots=True)

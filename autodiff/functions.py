@@ -3,20 +3,29 @@
 The others are rows of the table and are called as they stand: `autodiff.exp`, `autodiff.maximum`, …
 """
 
+# Numbers alone are also numbers and Values: of the overloads the first that fits is meant.
+# pyright: reportOverlappingOverload=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 from collections.abc import Iterable
 from operator import mul
-from typing import Any
+from typing import Any, overload
 
 from autodiff import grad_mode
 from autodiff.backward import fill
+from autodiff.domains import Array, Number
 from autodiff.ops import OPS, exp
-from autodiff.value import blank, node
+from autodiff.value import Value, blank, node
 
 WEIGHTED_SUM = OPS["weighted_sum"]
 
 
+@overload
+def leaky_relu(x: Number, slope: Number = 0.01) -> float: ...
+@overload
+def leaky_relu(x: Value | Number, slope: Value | Number = 0.01) -> Value: ...
+@overload
+def leaky_relu(x: Array | Value | Number, slope: Array | Value | Number = 0.01) -> Array: ...
 def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
     """`x` where it is positive, `slope * x` elsewhere; the derivative at 0 is `slope`.
 
@@ -26,6 +35,12 @@ def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
     return OPS["leaky_relu"](x, slope)
 
 
+@overload
+def total(values: Iterable[Number]) -> float: ...
+@overload
+def total(values: Iterable[Value | Number]) -> Value: ...
+@overload
+def total(values: Iterable[Array | Value | Number]) -> Array: ...
 def total(values: Iterable[Any]) -> Any:
     """The sum of `values` as ONE node, however many they are.
 
@@ -35,6 +50,12 @@ def total(values: Iterable[Any]) -> Any:
     return OPS["total"](*_all(values, "total"))
 
 
+@overload
+def mean(values: Iterable[Number]) -> float: ...
+@overload
+def mean(values: Iterable[Value | Number]) -> Value: ...
+@overload
+def mean(values: Iterable[Array | Value | Number]) -> Array: ...
 def mean(values: Iterable[Any]) -> Any:
     """The mean of `values` as one node; ValueError when there are none.
 
@@ -44,6 +65,12 @@ def mean(values: Iterable[Any]) -> Any:
     return OPS["mean"](*_some(values, "mean"))
 
 
+@overload
+def logsumexp(values: Iterable[Number]) -> float: ...
+@overload
+def logsumexp(values: Iterable[Value | Number]) -> Value: ...
+@overload
+def logsumexp(values: Iterable[Array | Value | Number]) -> Array: ...
 def logsumexp(values: Iterable[Any]) -> Any:
     """Give log Σ exp(x) as one node, without overflow; ValueError when there are no values.
 
@@ -53,6 +80,12 @@ def logsumexp(values: Iterable[Any]) -> Any:
     return OPS["logsumexp"](*_some(values, "logsumexp"))
 
 
+@overload
+def softmax(values: Iterable[Number]) -> list[float]: ...
+@overload
+def softmax(values: Iterable[Value | Number]) -> list[Value]: ...
+@overload
+def softmax(values: Iterable[Array | Value | Number]) -> list[Array]: ...
 def softmax(values: Iterable[Any]) -> list[Any]:
     """exp(x) / Σ exp(x) for every x: numbers above 0 that add up to 1; ValueError when there are none.
 
@@ -66,6 +99,18 @@ def softmax(values: Iterable[Any]) -> list[Any]:
     return [exp(x - scale) for x in values]
 
 
+@overload
+def weighted_sum(weights: Iterable[Number], inputs: Iterable[Number], bias: Number = 0.0) -> float: ...
+@overload
+def weighted_sum(
+    weights: Iterable[Value | Number], inputs: Iterable[Value | Number], bias: Value | Number = 0.0
+) -> Value: ...
+@overload
+def weighted_sum(
+    weights: Iterable[Array | Value | Number],
+    inputs: Iterable[Array | Value | Number],
+    bias: Array | Value | Number = 0.0,
+) -> Array: ...
 def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0) -> Any:
     """Give z = Σ wᵢxᵢ + b, a whole neuron as ONE node (course slide «La neurona, suma ponderada»).
 

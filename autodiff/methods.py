@@ -5,10 +5,31 @@ NumPy calls these on the elements of an array of Values, by its own names (`np.a
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast, overload
 
+from autodiff.domains import Array, Number
 from autodiff.naming import cut
 from autodiff.ops import OPS
+
+if TYPE_CHECKING:
+    from autodiff.value import Value
+
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Infix(Protocol[Result_co]):
+    """An operator between two numbers, as type checkers see it: an array on the other side gives an array."""
+
+    @overload
+    def __call__(self, other: Value | Number, /) -> Result_co: ...
+    @overload
+    def __call__(self, other: Array, /) -> Array: ...
+
+
+def infix(method: Callable[[Any, Any], Result_co]) -> Infix[Result_co]:
+    """Return the method as it is; type checkers learn that it is an operator."""
+    return cast("Infix[Result_co]", method)
 
 
 class Methods:
@@ -18,39 +39,40 @@ class Methods:
 
     op: Any
     operands: Any
+    record_operation: Any
 
     # fmt: off
-    def expm1(self) -> Any: return OPS["expm1"](self)
-    def log1p(self) -> Any: return OPS["log1p"](self)
-    def log2(self) -> Any: return OPS["log2"](self)
-    def log10(self) -> Any: return OPS["log10"](self)
-    def sqrt(self) -> Any: return OPS["sqrt"](self)
-    def sin(self) -> Any: return OPS["sin"](self)
-    def cos(self) -> Any: return OPS["cos"](self)
-    def tan(self) -> Any: return OPS["tan"](self)
-    def arcsin(self) -> Any: return OPS["asin"](self)
-    def arccos(self) -> Any: return OPS["acos"](self)
-    def arctan(self) -> Any: return OPS["atan"](self)
-    def sinh(self) -> Any: return OPS["sinh"](self)
-    def cosh(self) -> Any: return OPS["cosh"](self)
-    def arcsinh(self) -> Any: return OPS["asinh"](self)
-    def arccosh(self) -> Any: return OPS["acosh"](self)
-    def arctanh(self) -> Any: return OPS["atanh"](self)
-    def erf(self) -> Any: return OPS["erf"](self)
-    def softplus(self) -> Any: return OPS["softplus"](self)
-    def step(self) -> Any: return OPS["step"](self)
-    def arctan2(self, x: Any) -> Any: return OPS["atan2"](self, x)
-    def hypot(self, other: Any) -> Any: return OPS["hypot"](self, other)
-    def leaky_relu(self, slope: Any = 0.01) -> Any: return OPS["leaky_relu"](self, slope)
-    def maximum(self, other: Any) -> Any: return OPS["maximum"](self, other)
-    def minimum(self, other: Any) -> Any: return OPS["minimum"](self, other)
-    def sign(self) -> Any: return OPS["sign"](self)
-    def fabs(self) -> Any: return OPS["abs"](self)
-    def conjugate(self) -> Any: return self
-    def __round__(self, digits: int | None = None) -> Any: raise cut(self, "round")
-    def __trunc__(self) -> Any: raise cut(self, "math.trunc")
-    def __floor__(self) -> Any: raise cut(self, "math.floor")
-    def __ceil__(self) -> Any: raise cut(self, "math.ceil")
+    def expm1(self) -> Value: return OPS["expm1"](self)
+    def log1p(self) -> Value: return OPS["log1p"](self)
+    def log2(self) -> Value: return OPS["log2"](self)
+    def log10(self) -> Value: return OPS["log10"](self)
+    def sqrt(self) -> Value: return OPS["sqrt"](self)
+    def sin(self) -> Value: return OPS["sin"](self)
+    def cos(self) -> Value: return OPS["cos"](self)
+    def tan(self) -> Value: return OPS["tan"](self)
+    def arcsin(self) -> Value: return OPS["asin"](self)
+    def arccos(self) -> Value: return OPS["acos"](self)
+    def arctan(self) -> Value: return OPS["atan"](self)
+    def sinh(self) -> Value: return OPS["sinh"](self)
+    def cosh(self) -> Value: return OPS["cosh"](self)
+    def arcsinh(self) -> Value: return OPS["asinh"](self)
+    def arccosh(self) -> Value: return OPS["acosh"](self)
+    def arctanh(self) -> Value: return OPS["atanh"](self)
+    def erf(self) -> Value: return OPS["erf"](self)
+    def softplus(self) -> Value: return OPS["softplus"](self)
+    def step(self) -> Value: return OPS["step"](self)
+    def arctan2(self, x: Value | Number) -> Value: return OPS["atan2"](self, x)
+    def hypot(self, other: Value | Number) -> Value: return OPS["hypot"](self, other)
+    def leaky_relu(self, slope: Value | Number = 0.01) -> Value: return OPS["leaky_relu"](self, slope)
+    def maximum(self, other: Value | Number) -> Value: return OPS["maximum"](self, other)
+    def minimum(self, other: Value | Number) -> Value: return OPS["minimum"](self, other)
+    def sign(self) -> Value: return OPS["sign"](self)
+    def fabs(self) -> Value: return OPS["abs"](self)
+    def conjugate(self) -> Self: return self
+    def __round__(self, digits: int | None = None) -> int: raise cut(self, "round")
+    def __trunc__(self) -> int: raise cut(self, "math.trunc")
+    def __floor__(self) -> int: raise cut(self, "math.floor")
+    def __ceil__(self) -> int: raise cut(self, "math.ceil")
     atan2 = arctan2
     asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
     # fmt: on
@@ -65,7 +87,7 @@ class Methods:
         """The symbol of what made it, as micrograd calls it; "" for a leaf."""
         return self.op.symbol if self.op else ""
 
-    def clip(self, low: Any, high: Any, out: None = None) -> Any:
+    def clip(self, low: Value | Number, high: Value | Number, out: None = None) -> Value:
         """The Value kept between `low` and `high`; NumPy passes `out`, which a Value cannot fill."""
         if out is not None:
             raise TypeError("clip of a Value cannot write into `out`: use what it returns")

@@ -18,22 +18,33 @@ A built-in operation is one more `row(...)`, which enters `OPS`. Bound to its ow
 
 from __future__ import annotations
 
-# Rows serve floats, arrays and Values alike, so their lambdas have no types to give:
-# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# Rows serve floats, arrays and Values alike, so their lambdas have no types to give; and numbers alone are also
+# numbers and Values, so of the overloads the first that fits is meant:
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportOverlappingOverload=false
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from autodiff import forwards
-from autodiff.domains import Domain, is_array, number, real_array, unbox
+from autodiff.domains import Array, Domain, Number, is_array, number, real_array, unbox
 from autodiff.errors import DomainError
 from autodiff.forwards import Ieee, ieee
 
+if TYPE_CHECKING:
+    from autodiff.value import Value
+
 Rule = Callable[..., Any]  # floats, Values or arrays in, the same kind out
+
+
+class Recording(Protocol):
+    """A Value, or another kind of number that computes in its own way: its result may be of any kind."""
+
+    record_operation: Any  # called with the row and all operands
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -77,6 +88,14 @@ class Op:
             return _row, (self.name,)
         return Op, tuple(getattr(self, each.name) for each in fields(self) if each.init)
 
+    @overload
+    def __call__(self, *operands: Number) -> float: ...
+    @overload
+    def __call__(self, *operands: Value | Number) -> Value: ...
+    @overload
+    def __call__(self, *operands: Array | Value | Number) -> Array: ...
+    @overload
+    def __call__(self, *operands: Recording | Array | Number) -> Any: ...
     def __call__(self, *operands: Any) -> Any:
         """Compute, on whatever kind of operands these are."""
         if self.arity is not None and self.arity != len(operands):

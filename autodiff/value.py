@@ -15,12 +15,12 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autodiff import copying, grad_mode, held, ufuncs
 from autodiff.backward import UNSWEPT, fill, sweep, topological_order
-from autodiff.domains import is_array, number, unbox
-from autodiff.methods import Methods
+from autodiff.domains import Number, is_array, number, unbox
+from autodiff.methods import Methods, infix
 from autodiff.naming import cut, describe, plain
 from autodiff.ops import ABS, ADD, DIV, MUL, NEG, POS, POW, SUB, Op, exp, log, relu, sigmoid, tanh
 from autodiff.propagation import partials_as_values, propagate
@@ -38,16 +38,16 @@ class Value(Methods):
 
     __slots__ = ("_label", "_number", "a", "b", "da", "db", "grad", "op")
 
-    op: Any  # an Op, or None for a leaf
-    a: Any  # these four: see Node in backward.py
+    op: Any  # an Op, or None for a leaf: who asks for its name knows which
+    a: Any  # what lies in these four is told in backward.py, at Node
     b: Any
     da: Any
     db: Any
-    grad: Any
+    grad: Any  # a float; a Value after `backward(create_graph=True)`; and None may be assigned
     _number: float
     _label: str
 
-    def __init__(self, data: Any, label: str = "") -> None:
+    def __init__(self, data: Number, label: str = "") -> None:
         self.label = label
         fill(self, number(data), None, 0.0, 0.0, 0.0, 0.0)
         if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
@@ -64,7 +64,7 @@ class Value(Methods):
             return held.current(self)
 
     @data.setter
-    def data(self, data: Any) -> None:
+    def data(self, data: Number) -> None:
         if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
             tracer.refuse(self, "assigning .data of")
         if held.places:
@@ -137,7 +137,8 @@ class Value(Methods):
 
     # The two operators that every network is made of fill their node here, as `unary` does: a call of `fill` in each
     # of the three would make a chain of them 7 % slower.
-    def __add__(self, other: Any) -> Any:
+    @infix
+    def __add__(self, other: Any) -> Value:
         if other.__class__ is not Value or grad_mode.contexts:
             return binary(ADD, self, other)
         try:
@@ -153,7 +154,8 @@ class Value(Methods):
         new.grad = UNSWEPT
         return new
 
-    def __mul__(self, other: Any) -> Any:
+    @infix
+    def __mul__(self, other: Any) -> Value:
         if other.__class__ is not Value or grad_mode.contexts:
             return binary(MUL, self, other)
         try:
@@ -171,36 +173,49 @@ class Value(Methods):
         return new
 
     # fmt: off
-    def __sub__(self, other: Any) -> Any: return binary(SUB, self, other)
-    def __truediv__(self, other: Any) -> Any: return binary(DIV, self, other)
-    def __pow__(self, other: Any) -> Any: return binary(POW, self, other)
-    def __radd__(self, other: Any) -> Any: return binary(ADD, other, self)
-    def __rsub__(self, other: Any) -> Any: return binary(SUB, other, self)
-    def __rmul__(self, other: Any) -> Any: return binary(MUL, other, self)
-    def __rtruediv__(self, other: Any) -> Any: return binary(DIV, other, self)
-    def __rpow__(self, other: Any) -> Any: return binary(POW, other, self)
-    def __neg__(self) -> Any: return unary(NEG, self)
-    def __pos__(self) -> Any: return unary(POS, self)
-    def __abs__(self) -> Any: return unary(ABS, self)
+    @infix
+    def __sub__(self, other: Any) -> Value: return binary(SUB, self, other)
+    @infix
+    def __truediv__(self, other: Any) -> Value: return binary(DIV, self, other)
+    @infix
+    def __pow__(self, other: Any) -> Value: return binary(POW, self, other)
+    @infix
+    def __radd__(self, other: Any) -> Value: return binary(ADD, other, self)
+    @infix
+    def __rsub__(self, other: Any) -> Value: return binary(SUB, other, self)
+    @infix
+    def __rmul__(self, other: Any) -> Value: return binary(MUL, other, self)
+    @infix
+    def __rtruediv__(self, other: Any) -> Value: return binary(DIV, other, self)
+    @infix
+    def __rpow__(self, other: Any) -> Value: return binary(POW, other, self)
+    def __neg__(self) -> Value: return unary(NEG, self)
+    def __pos__(self) -> Value: return unary(POS, self)
+    def __abs__(self) -> Value: return unary(ABS, self)
 
-    def __eq__(self, other: object) -> Any: return compare(self, other, operator.eq)
-    def __ne__(self, other: object) -> Any: return compare(self, other, operator.ne)
-    def __lt__(self, other: Any) -> Any: return compare(self, other, operator.lt)
-    def __le__(self, other: Any) -> Any: return compare(self, other, operator.le)
-    def __gt__(self, other: Any) -> Any: return compare(self, other, operator.gt)
-    def __ge__(self, other: Any) -> Any: return compare(self, other, operator.ge)
+    def __eq__(self, other: object) -> bool: return compare(self, other, operator.eq)
+    def __ne__(self, other: object) -> bool: return compare(self, other, operator.ne)
+    @infix
+    def __lt__(self, other: Any) -> bool: return compare(self, other, operator.lt)
+    @infix
+    def __le__(self, other: Any) -> bool: return compare(self, other, operator.le)
+    @infix
+    def __gt__(self, other: Any) -> bool: return compare(self, other, operator.gt)
+    @infix
+    def __ge__(self, other: Any) -> bool: return compare(self, other, operator.ge)
     def __bool__(self) -> bool: return bool(compare(self, 0.0, operator.ne))  # which a stand-in refuses
     __hash__ = object.__hash__
 
     # Those that every network uses; the others are in Methods.
-    def exp(self) -> Any: return unary(exp, self)
-    def log(self) -> Any: return unary(log, self)
-    def tanh(self) -> Any: return unary(tanh, self)
-    def relu(self) -> Any: return unary(relu, self)
-    def sigmoid(self) -> Any: return unary(sigmoid, self)
+    def exp(self) -> Value: return unary(exp, self)
+    def log(self) -> Value: return unary(log, self)
+    def tanh(self) -> Value: return unary(tanh, self)
+    def relu(self) -> Value: return unary(relu, self)
+    def sigmoid(self) -> Value: return unary(sigmoid, self)
 
-    def __float__(self) -> float: raise cut(self, "float")
-    def __int__(self) -> int: raise cut(self, "int")
+    if not TYPE_CHECKING:  # so that an editor marks float(v) and math.sin(v) as the mistakes they are
+        def __float__(self) -> float: raise cut(self, "float")
+        def __int__(self) -> int: raise cut(self, "int")
     # fmt: on
 
     def __repr__(self) -> str:

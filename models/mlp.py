@@ -99,7 +99,7 @@ class Neuron(Module):
         self.bias = Value(0.0, f"{path}bias") if bias else None
         self._z, self._a = f"{path}z", f"{path}a"
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any) -> Value:
         """Return a, a Value, for one sample of as many numbers or Values as there are weights."""
         return self.fire(check.sample(x, self.n_inputs, self))
 
@@ -157,9 +157,9 @@ class Layer(Module):
         self.label = label
         self.neurons = [Neuron._of(row, op, bias, f"{path}neuron{j}") for j, row in enumerate(weights.tolist(), 1)]
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any) -> Value:  # for type checkers: the number of neurons is no type, and most ask for one
         """Return the output for one sample: a Value if there is one neuron, else a list of them."""
-        outputs = self.fire(check.sample(x, self.n_inputs, self))
+        outputs: Any = self.fire(check.sample(x, self.n_inputs, self))
         return outputs if len(outputs) > 1 else outputs[0]
 
     def fire(self, inputs: Sequence[Any]) -> list[Any]:
@@ -245,9 +245,9 @@ class MLP(Module):
             for i, (n, m, op) in enumerate(zip(widths, widths[1:], activations, strict=False), 1)
         ]
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any) -> Value:  # for type checkers, as a layer's
         """Return the output for one sample: a Value if the last layer has one neuron, else a list of them."""
-        signal = check.sample(x, self.n_inputs, self)
+        signal: Any = check.sample(x, self.n_inputs, self)
         for layer in self.layers:
             signal = layer.fire(signal)
         return signal if len(signal) > 1 else signal[0]

@@ -17,8 +17,12 @@ ORDER = [
 
 
 def imports(path):
-    """The modules of this project that a file imports at its top level or inside functions, as dotted names."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    """The modules that a file imports at its top level or inside functions, as dotted names; for types alone is no matter."""
+    tree = ast.parse(path.read_text())
+    tree.body = [
+        node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    ]
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -1,13 +1,36 @@
 """What an editor knows: statements that pyright and mypy check in `make lint`, and that hold when they are run."""
 
 # pyright: reportUnnecessaryTypeIgnoreComment=true
+import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple, assert_type
+from fractions import Fraction
+from typing import Any, Literal, NamedTuple, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff import Value, compile, grad, hessian, hvp, jvp, value_and_grad
+import autodiff
+from autodiff import (
+    Value,
+    clip,
+    compile,
+    exp,
+    grad,
+    hessian,
+    hvp,
+    jvp,
+    leaky_relu,
+    logsumexp,
+    maximum,
+    mean,
+    sin,
+    softmax,
+    total,
+    value_and_grad,
+    weighted_sum,
+    where,
+)
+from models import MLP, Neuron
 
 Array = NDArray[np.float64]
 
@@ -32,6 +55,65 @@ def scaled(x: Value, scale: float, *, power: int = 2) -> Value:
 
 
 numbers: Array = np.array([1.0, 2.0])
+
+x, w = Value(0.5, "x"), Value(2.0, "w")
+xs = [x, w]
+mixed: list[Value | float] = [x, 2.0]
+objects: NDArray[np.object_] = np.array(xs, dtype=object)
+neuron, mlp = Neuron(2), MLP(2, [3, 1])
+
+# A number beside a Value gives a Value, an array beside it an array; the same of methods and of rows.
+assert_type(x * x + 1, Value)
+assert_type(2.0 - x / 3, Value)
+assert_type(-(abs(x) ** 2), Value)
+assert_type(2 ** (+x), Value)
+assert_type(np.float64(2.0) * x, Value)
+assert_type(x - np.int64(2), Value)
+assert_type(Fraction(1, 3) * x, Value)
+assert_type(x * numbers, NDArray[Any])
+assert_type(x / objects, NDArray[Any])
+assert_type(numbers - x, NDArray[Any])
+assert_type(x < 2, bool)
+assert_type(x >= w, bool)
+assert_type(x == 2, bool)
+assert_type(x.data, float)
+
+assert_type(x.exp(), Value)
+assert_type(x.sqrt().tanh().log().sigmoid(), Value)
+assert_type(x.clip(0, w), Value)
+assert_type(x.maximum(0.0), Value)
+
+assert_type(sin(x), Value)
+assert_type(sin(1), float)
+assert_type(exp(numbers), NDArray[Any])
+assert_type(maximum(0, x), Value)
+assert_type(maximum(x, numbers), NDArray[Any])
+assert_type(clip(x, 0, 1), Value)
+assert_type(where(x > 0, x, 0.0), Value)
+assert_type(autodiff.hypot(3, 4), float)
+assert_type(leaky_relu(x), Value)
+assert_type(leaky_relu(2.0), float)
+
+# Python's own sum may be its start, the integer 0; total has no such start.
+assert_type(sum(xs), Value | Literal[0])
+assert_type(sum(xs, Value(0.0)), Value)
+assert_type(total(xs), Value)
+assert_type(total(mixed), Value)
+assert_type(total([1.0, 2.0]), float)
+assert_type(total(x * x for x in xs), Value)
+assert_type(mean(xs), Value)
+assert_type(logsumexp((x, w)), Value)
+assert_type(softmax(xs), list[Value])
+assert_type(softmax([1.0, 2.0]), list[float])
+assert_type(weighted_sum((x, w), xs), Value)
+assert_type(weighted_sum(xs, [1.0, 2.0], x), Value)
+assert_type(weighted_sum([1.0, 2.0], (3.0, 4), 1.0), float)
+
+# Networks of one output, the usual case; several are a list, which their type cannot tell.
+assert_type(neuron([x, 1.0]), Value)
+assert_type(mlp([1, x]), Value)
+assert_type((mlp([1, 2]) - 1) ** 2, Value)
+assert_type(mlp.parameters(), list[Value])
 
 # Derivatives have the form of their argument.
 assert_type(grad(cube)(2.0), float)
@@ -65,6 +147,10 @@ assert_type(program.source, str)
 
 def refused() -> None:
     """Mistakes that an editor underlines: each comment is an error of its own where the mistake is not found."""
+    _ = x + "1"  # type: ignore[call-overload]  # pyright: ignore[reportOperatorIssue]
+    sin("1")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    float(x)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    math.sin(x)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     grad(scaled)(2.0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     grad(scaled)(2.0, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     grad(scaled)(2.0, 3.0, powr=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

@@ -327,7 +327,7 @@ class Grouping:
             top = where(abs(top) == math.inf, 0.0, top)
         top.needs = False  # it cancels
         top_again = code.expand(top, (*top.units, 1)) if len(units) == 2 else top
-        return top + log(code.sum_units(exp(x - top_again), n))
+        return top + log(code.sum_units(exp(x - top_again), n))  # pyright: ignore[reportUnknownVariableType] # log serves any kind
 
     # Operands.
 

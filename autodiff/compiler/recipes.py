@@ -27,7 +27,7 @@ BY_VALUE = frozenset({OPS["pow"], OPS["leaky_relu"]})  # a constant exponent or 
 
 Maker = Callable[[Any], Any]  # makes a thing for a number of rows
 # The sign of a ReLU is its slope, which costs one step less here than comparing its operand.
-_SLOPES: dict[Op, Any] = {**SLOPES, OPS["relu"]: lambda _, r: [OPS["sign"](r)]}
+_SLOPES: dict[Op, Any] = {**SLOPES, OPS["relu"]: lambda _, r: [OPS["sign"](r)]}  # pyright: ignore[reportUnknownArgumentType]
 
 
 class Recipe(NamedTuple):

@@ -5,9 +5,10 @@ becomes one more line of the Graph, unless it is there already. Whatever needs t
 `.data`) raises TraceError, since the answer for one sample would be frozen into the program for all samples.
 """
 
-# Stand-ins are Values and share their slots:
+# Stand-ins are Values and share their slots, their operators as type checkers see them,
 # pyright: reportPrivateUsage=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
-# and its methods, whose docstrings are there:
+# pyright: reportIncompatibleVariableOverride=false
+# and their methods, whose docstrings are there:
 # ruff: noqa: D102
 from __future__ import annotations
 
