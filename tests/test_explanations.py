@@ -170,15 +170,15 @@ def test_a_grad_that_is_not_of_this_root_is_told():
 def test_without_a_root_the_error_says_what_to_give():
     """A node cannot know its consumers; the message names the way out."""
     x = Value(1.0, "x")
-    with pytest.raises(TypeError, match=r"explain\(node, of=root\) gives ∂root/∂'x'"):
+    with pytest.raises(TypeError, match=r"explain\(node, of=root\) shows ∂root/∂'x'"):
         explain(x)
-    with pytest.raises(TypeError, match="node is a Value, got float"):
+    with pytest.raises(TypeError, match="node must be a Value, got float"):
         explain(1.0, of=x)
-    with pytest.raises(TypeError, match="of is a Value, got str"):
+    with pytest.raises(TypeError, match="of must be a Value, got str"):
         explain(x, of="C")
-    with pytest.raises(ValueError, match="limit is a whole number"):
+    with pytest.raises(ValueError, match="limit must be a whole number"):
         explain(x, of=x, limit=0)
-    with pytest.raises(TypeError, match="anomalies takes the Value"):
+    with pytest.raises(TypeError, match="root must be the Value"):
         anomalies(3.0)
 
 
@@ -245,8 +245,13 @@ def diagnoses():
     changed, alive = y * was_zero, was_dead.relu()
     changed.label, alive.label = "p", "r"
     was_zero.data = was_dead.data = 7.0
-    yield "a factor changed since", y, changed, ["'p' was recorded with a slope of 0 by 'y', and data of its operands"]
-    yield "a ReLU changed since", was_dead, alive, ["'r' was recorded with a slope of 0 by 'was dead', and data of"]
+    yield (
+        "a factor changed since",
+        y,
+        changed,
+        ["'p' was recorded with a slope of 0 by 'y', but the data of its operands changed"],
+    )
+    yield "a ReLU changed since", was_dead, alive, ["'r' was recorded with a slope of 0 by 'was dead', but the data of"]
     yield "huge", tiny, log(tiny), ["huge, 1e+09", "'tiny'"]
     yield "nan", big, exp(big) - exp(big), ["nan"]
     chain = y

@@ -10,11 +10,11 @@ from autodiff.pictures.gif import join
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "a GIF that breaks off"),
-        (b"GIF89a", "a GIF that breaks off"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "no GIF"),
-        (b"GIF89a" + b"\x05\0\x05\0\0\0\0" + b";" * 12, "a GIF that breaks off"),
-        (b"GIF89a" + b"\x05\0\x05\0\0\0\0" + b";" + b"\0" * 12, "a GIF without an image"),
+        (b"", "a GIF must be complete, got one that breaks off"),
+        (b"GIF89a", "a GIF must be complete, got one that breaks off"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "an image must be a GIF, got other bytes"),
+        (b"GIF89a" + b"\x05\0\x05\0\0\0\0" + b";" * 12, "a GIF must be complete, got one that breaks off"),
+        (b"GIF89a" + b"\x05\0\x05\0\0\0\0" + b";" + b"\0" * 12, "a GIF must have one image, got none"),
     ],
 )
 def test_what_is_no_gif_is_refused(data, said):

@@ -121,7 +121,7 @@ class TestLabels:
     @pytest.mark.parametrize("parameters", [Value(1.0), [1.0], 3, ["w"]])
     def test_parameters_that_are_no_values_are_refused(self, parameters):
         """With the usual way to get them."""
-        with pytest.raises(TypeError, match=r"parameters takes the Values.*parameters=mlp\.parameters\(\)"):
+        with pytest.raises(TypeError, match=r"parameters must be Values, got .*parameters=mlp\.parameters\(\)"):
             draw(Value(1.0), parameters=parameters)
 
     def test_parameters_inputs_and_constants_look_different(self):
@@ -149,7 +149,7 @@ class TestLabels:
             "product",
         ]
         assert (x.label, root.label) == ("", "")
-        with pytest.raises(TypeError, match=r"names=locals\(\), got list"):
+        with pytest.raises(TypeError, match=r"got list; pass names=locals\(\)"):
             draw(root, names=[x])
 
     def test_names_survives_a_list_that_holds_itself(self):
@@ -205,16 +205,16 @@ class TestOptions:
             assert "one third" in draw(root, detail=detail, number_format=lambda x: "one third").source
         assert "∞" in draw(Value(math.inf, "x") * 2.0, number_format=".5f").source
         assert "−0.33" in draw(Value(-1 / 3) * 2.0, number_format=".2f").source
-        with pytest.raises(ValueError, match=r"number_format '\.3s' formats no float"):
+        with pytest.raises(ValueError, match=r"number_format must format a float, got '\.3s'"):
             draw(root, number_format=".3s")
-        with pytest.raises(TypeError, match=r"number_format is a format such as '\.3f'"):
+        with pytest.raises(TypeError, match=r"number_format must be a format such as '\.3f'"):
             draw(root, number_format=3)
 
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"detail": "atoms"}, r"unknown detail 'atoms': it must be one of 'operations', 'neurons', 'layers'"),
-            ({"theme": "grey"}, r"unknown theme 'grey': it must be one of 'light', 'dark'"),
+            ({"detail": "atoms"}, r"detail must be one of 'operations', 'neurons', 'layers', got 'atoms'"),
+            ({"theme": "grey"}, r"theme must be one of 'light', 'dark', got 'grey'"),
             ({"max_nodes": 0}, r"max_nodes must be a whole number of at least 1, got 0"),
             ({"max_nodes": 2.5}, r"max_nodes must be"),
             ({"max_neurons": 1}, r"max_neurons must be a whole number of at least 2, got 1"),

@@ -505,23 +505,35 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, request)
     page = tmp_path / "walk.html"
     (tmp_path / "folder.html").mkdir()
     for error, match, call in [
-        (TypeError, "takes the Value at the end", lambda: stepper(3.0, page)),
-        (ValueError, r"unknown suffix '\.svg'", lambda: stepper(C, tmp_path / "walk.svg")),
+        (TypeError, "root must be the Value at the end", lambda: stepper(3.0, page)),
+        (
+            ValueError,
+            r"the suffix must be one of \.html, \.htm, got '\.svg'",
+            lambda: stepper(C, tmp_path / "walk.svg"),
+        ),
         (FileNotFoundError, "create it first", lambda: stepper(C, tmp_path / "no" / "walk.html")),
-        (ValueError, "learning_rate is a finite number above 0, got -1", lambda: stepper(C, page, learning_rate=-1)),
+        (
+            ValueError,
+            "learning_rate must be a finite number above 0, got -1",
+            lambda: stepper(C, page, learning_rate=-1),
+        ),
         (ValueError, "learning_rate", lambda: stepper(C, page, learning_rate=math.nan)),
         (ValueError, "learning_rate .* got True", lambda: stepper(C, page, learning_rate=True)),
-        (ValueError, "max_nodes is a whole number .* got 2.5", lambda: stepper(C, page, max_nodes=2.5)),
-        (ValueError, "max_nodes is a whole number .* got 0", lambda: stepper(C, page, max_nodes=0)),
-        (ValueError, "timeout is a number of seconds above 0", lambda: stepper(C, page, timeout=0)),
-        (TypeError, "title is text, got int 3", lambda: stepper(C, page, title=3)),
-        (TypeError, "parameters are several Values", lambda: stepper(C, page, parameters=C)),
-        (IsADirectoryError, "is a folder", lambda: stepper(C, tmp_path / "folder.html")),
-        (ValueError, "digits is a whole number from 1 to 17", lambda: stepper(C, page, digits=0)),
-        (ValueError, "more than max_nodes=3", lambda: stepper(C, page, max_nodes=3)),
-        (TypeError, "parameters are Values, got float", lambda: stepper(C, page, parameters=[1.0])),
-        (ValueError, "'lonely' is not among", lambda: stepper(C, page, parameters=[Value(1.0, "lonely")])),
-        (ValueError, "'C' was computed", lambda: stepper(C, page, parameters=[C])),
+        (ValueError, "max_nodes must be a whole number .* got 2.5", lambda: stepper(C, page, max_nodes=2.5)),
+        (ValueError, "max_nodes must be a whole number .* got 0", lambda: stepper(C, page, max_nodes=0)),
+        (ValueError, "timeout must be a number of seconds above 0", lambda: stepper(C, page, timeout=0)),
+        (TypeError, "title must be text, got int 3", lambda: stepper(C, page, title=3)),
+        (TypeError, "parameters must be several Values", lambda: stepper(C, page, parameters=C)),
+        (IsADirectoryError, "must be that of a file, got the folder", lambda: stepper(C, tmp_path / "folder.html")),
+        (ValueError, "digits must be a whole number from 1 to 17", lambda: stepper(C, page, digits=0)),
+        (ValueError, "at most max_nodes=3 nodes, got", lambda: stepper(C, page, max_nodes=3)),
+        (TypeError, "parameters must be Values, got float", lambda: stepper(C, page, parameters=[1.0])),
+        (
+            ValueError,
+            "got 'lonely', which the root was not computed from",
+            lambda: stepper(C, page, parameters=[Value(1.0, "lonely")]),
+        ),
+        (ValueError, "got 'C', which was computed", lambda: stepper(C, page, parameters=[C])),
     ]:
         with pytest.raises(error, match=match):
             call()
@@ -552,6 +564,6 @@ def test_a_graph_that_could_not_be_placed_in_time_is_refused_at_once(tmp_path):
     y, w = Value(0.5, "x"), Value(1.0, "w")
     for _ in range(300):
         y = (y * w).tanh()
-    with pytest.raises(ValueError, match="may take minutes: step through a smaller part"):
+    with pytest.raises(ValueError, match="may take minutes; step through a smaller part"):
         stepper(y, tmp_path / "page.html")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Why a gradient is what it is: `explain` gives the chain-rule sum, `anomalies` where a NaN or infinity came from."""
+"""Why a gradient has its value: `explain` shows the chain-rule sum, `anomalies` the source of a NaN or infinity."""
 
 from autodiff.explanations.explaining import Explanation, Path, explain
 from autodiff.explanations.flow import Contribution

@@ -1,4 +1,4 @@
-"""What is the matter with a gradient, in words: 0, tiny, huge, infinite, NaN, or never asked for."""
+"""Remarks on a gradient, in words: why it is 0, tiny, huge, infinite or NaN, or unused."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from autodiff.explanations.reasons import saturated, why
 from autodiff.naming import describe
 from autodiff.value import Value
 
-TINY, HUGE = 1e-6, 1e6  # |δ| below and above which it is remarkable
-_SHOWN = 4  # causes that are told one by one
-_NOTABLE = 10.0  # a factor that shrinks or stretches δ at least so much is named
+TINY, HUGE = 1e-6, 1e6  # |δ| below or above these gets a remark
+_SHOWN = 4  # causes listed one by one
+_NOTABLE = 10.0  # a factor that shrinks or stretches δ at least this much is named
 
 
 def diagnose(flow: Flow, node: Value) -> tuple[str, ...]:
-    """Sentences about δ of a node; none where there is nothing remarkable."""
+    """Return remarks on δ of a node; none if nothing stands out."""
     if node not in flow.delta:
         return (_unused(flow, node),)
     delta = flow.delta[node]
@@ -72,7 +72,7 @@ def _size(flow: Flow, node: Value, delta: float) -> str:
 def _origins(
     flow: Flow, node: Value, spread: Callable[[float], bool], cause: Callable[[Flow, Contribution], str | None]
 ) -> Counter[str]:
-    """Climb from a node through consumers whose δ is of the same kind, to the uses where it began."""
+    """Climb from a node through consumers whose δ is of the same kind to the uses where that began."""
     found: Counter[str] = Counter()
     seen, stack = {node}, [node]
     while stack:
@@ -98,7 +98,7 @@ def _is_broken(delta: float) -> bool:
 
 
 def _blocked(flow: Flow, term: Contribution) -> str | None:
-    """Why a use hands on 0 although δ arrives there."""
+    """Return why a use passes on 0 although δ arrives there; None if it does not."""
     if term.delta == 0.0:
         if any(each.product for each in flow.contributions(term.consumer)):
             return f"the contributions to δ of {describe(term.consumer)} cancel"
@@ -109,7 +109,7 @@ def _blocked(flow: Flow, term: Contribution) -> str | None:
 
 
 def _broken(_flow: Flow, term: Contribution) -> str | None:
-    """Why a use hands on an infinity or NaN although a finite δ arrives there."""
+    """Return why a use passes on an infinity or NaN although a finite δ arrives there; None if it does not."""
     if not math.isfinite(term.delta) or math.isfinite(term.product):
         return None
     if not math.isfinite(term.partial):

@@ -17,17 +17,17 @@ from autodiff.explanations.paths import MANY, Paths, Use
 from autodiff.naming import describe
 from autodiff.value import Value
 
-_PATH_LENGTH = 12  # factors of a path that are written out
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+.!|$~&-]")  # what means something there
-_LINE_LENGTH = 60  # characters of a consumer's formula; a longer one is left out
+_PATH_LENGTH = 12  # factors of a path written out
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+.!|$~&-]")  # characters with a meaning in Markdown
+_LINE_LENGTH = 60  # characters of a consumer's formula; longer ones are left out
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One way down from a node to what it depends on.
+    """One way down from a node to one of those it depends on.
 
-    `nodes` are those on the way, `uses` the steps between them; `product` is δ at the `start` (1 at the root) times the
-    partials of all uses.
+    `nodes` are those on the way and `uses` the steps between them. `product` is `start`, the δ of the first node (1 at
+    the root), times the partials of all uses.
     """
 
     nodes: tuple[Value, ...]
@@ -38,12 +38,12 @@ class Path:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why δ of `node`, ∂root/∂node, is what it is. Printed it is text; `latex` is for math mode; Jupyter shows that.
+    """The derivation of δ of `node`, ∂root/∂node. Printed it is text; `latex` is for math mode and shown by Jupyter.
 
-    `delta` is what the sweep from `root` gives, computed afresh. `contributions` are its terms: a Contribution for
-    each consumer, in the order of the sweep; or, when asked `to` a node, the largest Paths, largest first, with
-    `n_rest` others that come to `rest` together. `grad_agrees` says whether `node.grad` holds that δ: None when it is
-    not swept or, with paths, need not. `diagnosis` are sentences about what is remarkable; mostly there are none.
+    `delta` is computed afresh by a sweep from `root`. `contributions` are its terms: a Contribution for each consumer,
+    in the order of the sweep; or, for `explain(..., to=...)`, the largest Paths, largest first, with `n_rest` others
+    that add up to `rest`. `grad_agrees` tells whether `node.grad` holds that δ: None if it is not swept or, with
+    paths, need not. `diagnosis` holds remarks, in most cases none.
     """
 
     root: Value
@@ -70,12 +70,12 @@ class Explanation:
         return f"$\\displaystyle {self.latex}$"
 
     def _repr_markdown_(self) -> str:
-        """What Jupyter shows: the formula, and below it what is remarkable."""
+        """Return the formula with the remarks below it, as Jupyter shows them."""
         remarks = [f"- {_MARKDOWN.sub(lambda sign: chr(92) + sign[0], sentence)}" for sentence in self.diagnosis]
         return "\n".join([f"$$\\displaystyle {self.latex}$$", "", *remarks])
 
     def tree(self) -> Tree:
-        """The sum as a formula: ∂root/∂node = Σ symbols = Σ numbers = δ."""
+        """Return the sum as a formula: ∂root/∂node = Σ symbols = Σ numbers = δ."""
         head = by(self.names(self.root), self.names(self.node))
         result = number(self.delta)
         if not self.contributions:
@@ -108,15 +108,15 @@ class Explanation:
 
 
 def explain(node: Value, *, of: Value | None = None, to: Value | None = None, limit: int = 10) -> Explanation:
-    """Explain a gradient: its chain-rule sum, checked against `grad`, and in words what is remarkable about it.
+    """Explain a gradient: its chain-rule sum, checked against `grad`, with remarks in words.
 
-    Remarkable is a gradient that is 0, below 1e-6 or above 1e6, infinite or NaN, that comes through a saturated
-    activation, or that was never asked for since C was not computed from w.
+    A gradient gets a remark if it is 0, below 1e-6 or above 1e6, infinite or NaN, if it comes through a saturated
+    activation, or if C was not computed from w at all.
 
-    `explain(w, of=C)` gives ∂C/∂w by consumer: for each place where w is used, δ of the consumer times the local
-    partial. `explain(C, to=w)` gives the same derivative by path, the `limit` largest first and the rest in one sum;
-    `explain(z, of=C, to=w)` gives those paths from C to w that lead through z. Nothing is swept or changed: `C` need
-    not be swept, and may be NaN.
+    `explain(w, of=C)` shows ∂C/∂w by consumer: for each use of w, δ of the consumer times the local partial.
+    `explain(C, to=w)` shows the same derivative by path, the `limit` largest first and the rest in one sum;
+    `explain(z, of=C, to=w)` shows only the paths from C to w that lead through z. Nothing is swept or changed: `C`
+    need not be swept, and may be NaN.
 
     Raises TypeError when neither `of` nor `to` is given: a node knows what it was computed from, not what was
     computed from it. Raises ValueError for a `limit` below 1.
@@ -142,23 +142,23 @@ def explain(node: Value, *, of: Value | None = None, to: Value | None = None, li
     """
     for name, given in {"node": node, "of": of, "to": to}.items():
         if not (given is None and name != "node") and not isinstance(given, Value):
-            raise TypeError(f"explain: {name} is a Value, got {type(given).__name__} {given!r}")
+            raise TypeError(f"{name} must be a Value, got {type(given).__name__} {given!r}")
     if limit.__class__ is not int or limit < 1:
-        raise ValueError(f"explain: limit is a whole number of terms to show, 1 or more, got {limit!r}")
+        raise ValueError(f"limit must be a whole number of terms to show, 1 or more, got {limit!r}")
     if to is not None:
         return _by_path(node, to, of or node, limit)
     if of is None:
         me = describe(node)
         raise TypeError(
-            f"explain({me}) needs to know of which result: a node does not know what was computed from it. "
-            f"explain(node, of=root) gives ∂root/∂{me}, where root is what you called backward() on; "
-            f"explain(node, to=leaf) gives ∂{me}/∂leaf by path"
+            f"explain({me}) must be told a result, as a node does not know its consumers, got neither `of` nor `to`; "
+            f"explain(node, of=root) shows ∂root/∂{me}, where root is what you called backward() on; "
+            f"explain(node, to=leaf) shows ∂{me}/∂leaf by path"
         )
     return explain_in(Flow(of), node, limit=limit)
 
 
 def explain_in(flow: Flow, node: Value, *, names: Names | None = None, limit: int = 10) -> Explanation:
-    """As `explain(node, of=flow.root)`, for a flow that is there already."""
+    """Return `explain(node, of=flow.root)` from a flow that exists already."""
     known = node in flow.delta
     delta = flow.delta[node] if known else 0.0
     terms = flow.contributions(node) if known else ()
@@ -194,7 +194,7 @@ def _agrees(node: Value, delta: float, terms: Sequence[Contribution] | Sequence[
 
 
 def largest(terms: Sequence[Any], limit: int) -> list[Any]:
-    """The `limit` terms of largest |product|, in the order they have."""
+    """Return the `limit` terms with the largest |product|, in their own order."""
     if len(terms) <= limit:
         return list(terms)
 
@@ -206,7 +206,7 @@ def largest(terms: Sequence[Any], limit: int) -> list[Any]:
 
 
 def delta_of(name: Tree) -> Tree:
-    """δ with a name below it."""
+    """Return δ with a name as its index."""
     return ("msub", ("mi", "δ"), name)
 
 
@@ -216,12 +216,12 @@ def _shortened(factors: list[Tree]) -> list[Tree]:
 
 
 def definition(node: Value, names: Names, *, numbers: bool = False) -> Tree | None:
-    """What stands right of `node =`, with names or with numbers; None for a leaf and where it cannot be written."""
+    """Return the right-hand side of `node = …`, in names or in numbers; None for a leaf and if it cannot be written."""
     return formula(node.op, symbols(node, names, numbers=numbers)) if node.op is not None else None
 
 
 def symbols(node: Value, names: Names, *, numbers: bool = False) -> list[Symbol]:
-    """The operands of a node as symbols: constants as numbers, Values by name, or as numbers too."""
+    """Return the operands of a node as symbols: constants as numbers, Values by name or, if asked, as numbers too."""
     return [
         number_symbol(float(getattr(x, "data", x))) if numbers or x.__class__ is float else Symbol(names(x), x.data)
         for x in node.operands
@@ -229,7 +229,7 @@ def symbols(node: Value, names: Names, *, numbers: bool = False) -> list[Symbol]
 
 
 class _Text:
-    """An explanation on its way to text."""
+    """The writer of an explanation as text."""
 
     def __init__(self, explanation: Explanation) -> None:
         self.e = explanation

@@ -1,4 +1,4 @@
-"""δ of every node below a root, as the sweep forms it, and who handed what to whom. Nothing is written to any node."""
+"""δ of every node below a root as the sweep forms it, with the contributions to each. No node is written to."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from autodiff.value import Value
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one use of a node hands to its δ: δ of the consumer times the local partial.
+    """The contribution of one use of a node to its δ: δ of the consumer times the local partial.
 
-    `consumer.operands[place]` is the node; `running` is the sum up to here, in the order of the sweep. A δ or a partial
-    of exactly 0 hands on 0, whatever the other factor is.
+    `consumer.operands[place]` is the node; `running` is the sum up to this use, in the order of the sweep. A δ or a
+    partial of exactly 0 contributes 0, whatever the other factor is.
     """
 
     consumer: Value
@@ -27,13 +27,13 @@ class Contribution:
 
 
 def places(node: Value) -> range:
-    """The places of the operands in the order in which the sweep hands δ to them: of two, the second comes first."""
+    """Return the places of the operands in the order in which the sweep reaches them: of two, the second first."""
     n = len(node.operands)
     return range(1, -1, -1) if n == 2 and node.op is not None and node.op.arity == 2 else range(n)
 
 
 class Flow:
-    """One sweep from `root`: `order` (operands first, first operands first, as `backward()` goes) and `delta`."""
+    """One sweep from `root`: `order`, operands before their consumers as in `backward()`, and `delta` by node."""
 
     def __init__(self, root: Value) -> None:
         self.root = root
@@ -49,7 +49,7 @@ class Flow:
 
     @cached_property
     def consumers(self) -> dict[Value, list[tuple[Value, int]]]:
-        """Where each node is used, in the order in which the sweep comes by: the consumer and the operand's place."""
+        """The uses of each node in the order of the sweep: consumer and place of the operand."""
         uses: dict[Value, list[tuple[Value, int]]] = {node: [] for node in self.order}
         for node in reversed(self.order):
             operands = node.operands
@@ -60,9 +60,9 @@ class Flow:
 
     @cached_property
     def steepest(self) -> dict[Value, tuple[float, Value, int]]:
-        """The last use on the path from the root with the largest |product| of partials, by node below the root.
+        """By node, the last use on the path from the root with the largest |product| of partials.
 
-        With the logarithm of that product first. Nodes that δ does not reach on any path are missing.
+        The logarithm of that product comes first. Nodes that no path reaches are missing.
         """
         best: dict[Value, tuple[float, Value, int]] = {}
         for node in reversed(self.order):
@@ -78,7 +78,7 @@ class Flow:
         return best
 
     def steepest_path(self, node: Value) -> list[tuple[Value, int]]:
-        """The uses on that path, the root's first; empty where there is none."""
+        """Return the uses on the steepest path from the root to `node`, the root's first; empty if there is none."""
         uses: list[tuple[Value, int]] = []
         while node is not self.root and node in self.steepest:
             _, node, place = self.steepest[node]
@@ -87,7 +87,7 @@ class Flow:
         return uses
 
     def contributions(self, node: Value) -> tuple[Contribution, ...]:
-        """The terms of the chain-rule sum at `node`; none at the root, whose δ is 1 by definition."""
+        """Return the terms of the chain-rule sum at `node`; none at the root, whose δ is 1 by definition."""
         terms: list[Contribution] = []
         running = 0.0
         for consumer, place in self.consumers[node]:
@@ -99,7 +99,7 @@ class Flow:
 
 
 def evaluation_order(root: Value) -> list[Value]:
-    """Every node that `root` depends on, operands before what uses them, first operands first; `root` comes last."""
+    """Return every node that `root` depends on, operands before consumers and first operands first; `root` is last."""
     seen: set[Value] = set()
     order: list[Value] = []
     stack: list[Any] = [root]
@@ -115,15 +115,15 @@ def evaluation_order(root: Value) -> list[Value]:
 
 
 def handed_on(delta: float, partial: float) -> float:
-    """δ · partial as the sweep has it: 0 · ∞ is 0."""
+    """Return δ · partial as the sweep computes it: 0 · ∞ is 0."""
     return delta * partial if delta and partial else 0.0
 
 
 def grad_of(node: Value) -> float | None:
-    """The number in `node.grad`; None when no sweep has reached it."""
+    """Return the number in `node.grad`; None if no sweep has reached it."""
     return float(getattr(node.grad, "data", node.grad)) if node.swept else None
 
 
 def same(a: float, b: float, scale: float) -> bool:
-    """Whether two sums of terms, of which the largest is `scale`, differ by no more than rounding."""
+    """Tell whether two sums differ by no more than rounding, if their largest term is `scale`."""
     return a == b or (math.isnan(a) and math.isnan(b)) or abs(a - b) <= 1e-9 * max(abs(a), abs(b), scale)

@@ -1,7 +1,7 @@
 """The formula of an operation and of its partials, read off the row of the table.
 
-The rules of a row are written on plain operators and sibling operations, so called with symbols in place of numbers
-they write themselves down. A symbol carries its number too: a rule that asks `a > 0` takes the branch that was taken.
+The rules of a row use plain operators and sibling operations, so called with symbols in place of numbers they write
+themselves down. A symbol carries its number too, so that a rule that asks `a > 0` takes the branch it took before.
 
 >>> from autodiff.ops import OPS
 >>> from autodiff.explanations.notation import text
@@ -20,14 +20,14 @@ from autodiff.explanations.flow import same
 from autodiff.explanations.notation import Tree, factor, in_brackets, joined, number
 from autodiff.ops import OPS, Op
 
-SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly the outermost operation of a formula binds
-_MANY = 8  # terms of a sum from where the middle ones are left out
+SUM, PRODUCT, POWER, ATOM = range(4)  # binding strength of the outermost operation of a formula
+_MANY = 8  # terms; of longer sums the middle ones are left out
 _SIGNS = {"add": "+", "sub": "−"}
 _WORDS = {"sigmoid": "σ", "maximum": "max", "minimum": "min", "logsumexp": "lse"}
 
 
 class Symbol:
-    """A formula that stands for a number: arithmetic on it gives the longer formula and the number it comes to."""
+    """A formula with its number: arithmetic on it builds the longer formula and computes its number."""
 
     def __init__(self, tree: Tree, value: float, binds: int = ATOM) -> None:
         self.tree = tree
@@ -35,7 +35,7 @@ class Symbol:
         self.binds = binds
 
     def within(self, binds: int) -> Tree:
-        """The tree as part of something that binds as tightly as `binds`: in brackets where it must be."""
+        """Return the tree as part of a formula that binds as tightly as `binds`, in brackets where needed."""
         return self.tree if self.binds >= binds else in_brackets(self.tree)
 
     # fmt: off
@@ -62,12 +62,12 @@ class Symbol:
 
     @staticmethod
     def record_operation(op: Op, operands: Sequence[Any]) -> Any:
-        """What `exp(x)` of a symbol gives: this is where a row calls its siblings."""
+        """Return the formula of `op` on symbols: rows arrive here when they call their siblings."""
         return applied(op, [_symbol(x) for x in operands])
 
 
 def applied(op: Op, operands: Sequence[Symbol]) -> Symbol:
-    """The formula of `op` on symbols: infix, root, power and sum where it has such a sign, else as a function."""
+    """Return the formula of `op` on symbols: with its sign (infix, root, power, sum), else as a function."""
     first, last = operands[0] if operands else _symbol(0.0), operands[-1] if operands else _symbol(0.0)
     match row_name(op):
         case "add" | "sub":
@@ -116,12 +116,12 @@ def _function(op: Op, operands: Sequence[Symbol]) -> Symbol:
 
 
 def row_name(op: Op) -> str:
-    """The name of a row of the table; "" for an operation of somebody's own, whatever it is called."""
+    """Return the name of a row of the table; "" for a user's own operation, whatever its name."""
     return op.name if OPS.get(op.name) is op else ""
 
 
 def formula(op: Op, operands: Sequence[Symbol]) -> Tree | None:
-    """The right-hand side of `node = …`; None where it cannot be written."""
+    """Return the right-hand side of `node = …`; None if it cannot be written."""
     try:
         return applied(op, operands).tree
     except (ArithmeticError, ValueError, TypeError):
@@ -131,9 +131,9 @@ def formula(op: Op, operands: Sequence[Symbol]) -> Tree | None:
 def partial_formulas(
     op: Op, operands: Sequence[Symbol], result: Symbol, partials: Sequence[float]
 ) -> list[Tree | None]:
-    """∂(result)/∂(operand) by operand, as the row has it; None where it does not come to the partial that was recorded.
+    """Return ∂(result)/∂(operand) by operand as formulas of the row; None for one that misses the recorded partial.
 
-    It does not where an operand's data was changed since then, and at an edge of the domain.
+    One does if an operand's data changed after it was recorded, and at an edge of the domain.
     """
     if op.arity is None:
         rules = _tried(lambda: op.partials(operands, result)) or [None] * len(operands)
@@ -149,9 +149,9 @@ def partial_formulas(
 
 
 def _textbook(op: Op, result: Symbol) -> Symbol | None:
-    """The slope of an activation as the course writes it, from its value.
+    """Return the slope of an activation as the course writes it, in terms of its value.
 
-    The table's own rule is equal, and keeps more digits where the activation saturates: there it is what is shown.
+    The table's own rule is equal and keeps more digits near saturation, where it is shown instead.
     """
     if op is OPS["sigmoid"]:
         return result * (1.0 - result)
@@ -161,7 +161,7 @@ def _textbook(op: Op, result: Symbol) -> Symbol | None:
 def _tried(rule: Callable[[], Any]) -> Any:
     try:
         return rule()
-    except (ArithmeticError, ValueError, TypeError):  # an edge of the domain, or a rule that needs true numbers
+    except (ArithmeticError, ValueError, TypeError):  # an edge of the domain, or a rule that needs plain numbers
         return None
 
 
@@ -228,5 +228,5 @@ def _long_sum(terms: Sequence[Tree]) -> Tree:
 
 
 def number_symbol(x: float, digits: int = 4) -> Symbol:
-    """A number that stands in a formula for itself: negative ones get brackets where a name would not."""
+    """Return a number as a symbol of its own: negative ones get brackets where a name would not."""
     return Symbol(factor(x, digits), x)

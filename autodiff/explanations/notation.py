@@ -1,4 +1,4 @@
-r"""How formulas are written: trees in the vocabulary of MathML, which become LaTeX or plain text.
+r"""Formulas as trees in the vocabulary of MathML, which become LaTeX or plain text.
 
 A tree is a tuple: its kind, then its text or its parts.
 
@@ -18,8 +18,8 @@ from autodiff.value import Value
 
 Tree = tuple[Any, ...]
 
-LABEL_LENGTH = 24  # characters of a label that a formula shows
-# Controls, surrogates, noncharacters, and what turns the direction of the text around it.
+LABEL_LENGTH = 24  # characters of a label shown in a formula
+# Controls, surrogates, noncharacters, and marks that reverse the direction of the surrounding text.
 _UNSHOWABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
@@ -40,7 +40,7 @@ _LATEX_SIGNS = {
 
 
 def number(x: float, digits: int = 4) -> Tree:
-    r"""A number to so many significant digits.
+    r"""Return a number rounded to `digits` significant digits.
 
     >>> print(latex(number(-2.5e-9)), text(number(-2.5e-9)))
     -2.5\times 10^{-9} -2.5e-09
@@ -56,17 +56,17 @@ def number(x: float, digits: int = 4) -> Tree:
 
 
 def in_brackets(tree: Tree) -> Tree:
-    """The tree in round brackets."""
+    """Return the tree in round brackets."""
     return ("mrow", ("mo", "("), tree, ("mo", ")"))
 
 
 def factor(x: float, digits: int = 4) -> Tree:
-    """A number as it stands in a product: in brackets when it is negative."""
+    """Return a number as a factor: in brackets if it is negative."""
     return in_brackets(number(x, digits)) if x < 0.0 else number(x, digits)
 
 
 def joined(parts: Iterable[Tree], sign: str) -> Tree:
-    """Parts with a sign between them."""
+    """Return parts with a sign between them."""
     row: list[Tree] = []
     for part in parts:
         row += [("mo", sign), part] if row else [part]
@@ -74,21 +74,21 @@ def joined(parts: Iterable[Tree], sign: str) -> Tree:
 
 
 def by(top: Tree, bottom: Tree) -> Tree:
-    """∂top/∂bottom."""
+    """Return ∂top/∂bottom."""
     return ("mfrac", ("mrow", ("mi", "∂"), top), ("mrow", ("mi", "∂"), bottom))
 
 
 class Names:
-    """What formulas call the nodes of one graph: by label, and v₁, v₂, … in order of evaluation where there is none."""
+    """The names of a graph's nodes in formulas: their labels, and v₁, v₂, … in order of evaluation for the others."""
 
     def __init__(self, order: Iterable[Value], label: Callable[[Value], str] = lambda node: node.label) -> None:
         self._label = label
         self._unnamed = {node: i for i, node in enumerate((node for node in order if not label(node).strip()), 1)}
 
     def __call__(self, node: Value) -> Tree:
-        """The name as a tree: w₁ for the label "w1", the course's w with indices in a neuron, upright text for others.
+        """Return a name as a tree: w₁ for the label "w1", the course's w with indices in a neuron, or upright text.
 
-        In plain text it is the label itself.
+        Plain text shows the label itself.
         """
         if node in self._unnamed:
             return ("msub", ("mi", "v"), ("mn", str(self._unnamed[node])))
@@ -104,19 +104,19 @@ class Names:
 
 
 def _indexed(layer: str, neuron: str, what: str, place: str) -> Tree:
-    """The course's notation: the layer above, the neuron and for a weight its input below."""
+    """Return the course's notation: the layer above, the neuron and a weight's input below."""
     comma = "," if len(neuron + place) > 2 and place else ""
     return ("msubsup", ("mi", what[0]), ("mn", f"{neuron}{comma}{place}"), ("mn", layer))
 
 
 def shortened(label: str, length: int = LABEL_LENGTH) -> str:
-    """A label as one short line, with an ellipsis where it goes on."""
+    """Return a label as one short line, with an ellipsis if it is cut."""
     label = _UNSHOWABLE.sub("\ufffd", " ".join(label[: 8 * length].split()))
     return label if len(label) <= length else label[: length - 1] + "…"
 
 
 def latex(tree: Tree) -> str:
-    """The tree as LaTeX for math mode: plain commands only, which MathJax, KaTeX and matplotlib all know."""
+    """Return the tree as LaTeX for math mode, in commands that MathJax, KaTeX and matplotlib all know."""
     kind, *parts = tree
     if kind in {"mi", "mo", "mn", "mtext"}:
         word: str = parts[0]
@@ -145,7 +145,7 @@ def latex(tree: Tree) -> str:
 
 
 def text(tree: Tree) -> str:
-    """The tree on one line of plain text."""
+    """Return the tree on one line of plain text."""
     kind, *parts = tree
     if kind in {"mi", "mn", "mtext", "mname"}:
         return parts[0]
@@ -170,7 +170,7 @@ def text(tree: Tree) -> str:
 
 
 def _row(parts: list[Tree]) -> str:
-    """A minus between two things has spaces around it, a minus before one has not."""
+    """Join the parts of a row, with spaces around a minus between two of them but not after a sign."""
     shown = ""
     for i, part in enumerate(parts):
         between = part == ("mo", "−") and i > 0

@@ -1,4 +1,4 @@
-"""anomalies: where the first NaN or infinity came from, forward or backward."""
+"""anomalies: the sources of NaN and infinity, forward and backward."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from autodiff.value import Value
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """A place where a NaN or an infinity appeared: nothing that it was computed from was one.
+    """A place where a NaN or an infinity appeared although everything it was computed from was finite.
 
-    Forward, `node` is the node with that value. Backward, `node` is the one whose δ became so, and `consumer` the one
-    that handed it over (None where finite contributions added up to more than the largest float).
+    Forward, `node` is the node with that value. Backward, `node` is the one with that δ, and `consumer` the one it came
+    from (None if finite contributions added up to more than the largest float).
     """
 
     direction: Literal["forward", "backward"]
@@ -32,10 +32,10 @@ class Anomaly:
 
 
 def anomalies(root: Value) -> tuple[Anomaly, ...]:
-    """Give the places where a NaN or infinity appeared, first those of the forward pass, then those of δ.
+    """Return the places where a NaN or infinity appeared, those of the forward pass first, then those of δ.
 
-    In each direction they come in the order of the pass, so `anomalies(root)[0]` is the first; empty means that all
-    is finite. What merely follows from another one is not listed. Nothing is swept or changed.
+    Each pass is listed in its own order, so `anomalies(root)[0]` came first; an empty tuple means that everything is
+    finite. Consequences of a listed place are not listed. Nothing is swept or changed.
 
     >>> from autodiff import Value, sqrt
     >>> x = Value(0.0, "x")
@@ -45,7 +45,7 @@ def anomalies(root: Value) -> tuple[Anomaly, ...]:
     backward: δ of 'x' is inf: domain edge: sqrt at 'x' = 0, the end of [0, ∞), has an infinite slope
     """
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
-        raise TypeError(f"anomalies takes the Value at the end of a computation, got {type(root).__name__} {root!r}")
+        raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
     flow = Flow(root)
     return (*_forward(flow), *_backward(flow))
 

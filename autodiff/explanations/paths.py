@@ -1,7 +1,7 @@
 """Paths from a node down to one it depends on, largest |product of partials| first.
 
-There can be more of them than atoms in the world, so none is made before it is asked for: for every node the best that
-can still come is known, and the search always follows the best.
+There can be more of them than atoms in the world, so each is made on demand: the best continuation from every node is
+known, and the search always follows the best.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from autodiff.explanations.flow import evaluation_order
 from autodiff.value import Value
 
-MANY = 10**18  # paths; beyond that they are not counted
+MANY = 10**18  # paths; more are not counted
 
 
 class Use(NamedTuple):
@@ -27,7 +27,7 @@ class Use(NamedTuple):
 
 
 class Paths:
-    """All paths from `top` to `leaf` along which δ flows; `count` is how many, at most MANY."""
+    """All paths from `top` to `leaf` along which δ flows; `count` is their number, at most MANY."""
 
     def __init__(self, top: Value, leaf: Value) -> None:
         self.top, self.leaf = top, leaf
@@ -43,14 +43,14 @@ class Paths:
         self.count = count.get(top, 0)
 
     def __iter__(self) -> Iterator[tuple[Use, ...]]:
-        """Give each path as its uses from top to leaf, the largest |product| first."""
+        """Yield each path as its uses from top to leaf, the largest |product| first."""
         if self.top not in self._best:
             return
-        tie = itertools.count()  # of equal paths the one found first
+        tie = itertools.count()  # of equal paths the first one found
         heap: list[tuple[float, int, float, _Chain | None, Value]] = [(0.0, next(tie), 0.0, None, self.top)]
         while heap:
             _, _, so_far, chain, node = heapq.heappop(heap)
-            while node is not self.leaf:  # down the best way, the others noted for later
+            while node is not self.leaf:  # down the best way; the others wait
                 uses = [use for use in _uses(node) if use.consumer.operands[use.place] in self._best]
                 best = max(range(len(uses)), key=lambda i: self._through(uses[i]))
                 for i, use in enumerate(uses):

@@ -1,4 +1,4 @@
-"""Why a local partial is 0, small, large, infinite or NaN: a sentence that names the operation and its operands."""
+"""Reasons why a local partial is 0, small, large, infinite or NaN: sentences that name operation and operands."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from autodiff.explanations.formulas import row_name
 from autodiff.naming import describe, plain
 from autodiff.value import Value
 
-_FLAT = 1e-2  # of the steepest slope it can have: below that an activation counts as saturated
+_FLAT = 1e-2  # of its steepest slope: an activation with less counts as saturated
 _STEEPEST = {"sigmoid": 0.25, "tanh": 1.0, "erf": 2.0 / math.sqrt(math.pi), "atan": 1.0, "softplus": 1.0}
 _ROUNDS_TO_ZERO = "its slope there rounds to 0"
 
 
 def why(consumer: Value, place: int) -> str:
-    """What made ∂consumer/∂(operand at `place`) what it is."""
+    """Return the reason for the size of ∂consumer/∂(operand at `place`)."""
     partial = consumer.partials[place]
     if math.isnan(partial):
         return why_nan(consumer, place)
@@ -32,13 +32,13 @@ def why(consumer: Value, place: int) -> str:
 
 
 def saturated(node: Value) -> bool:
-    """Whether a node is a sigmoid or the like, where it is nearly or quite flat."""
+    """Tell whether a node is a sigmoid or the like on a flat part of its curve."""
     steepest = _STEEPEST.get(row_name(node.op)) if node.op is not None else None
     return steepest is not None and abs(node.partials[0]) < _FLAT * steepest
 
 
 def why_zero(consumer: Value, place: int) -> str:
-    """Why the partial is exactly 0."""
+    """Return why the partial is exactly 0."""
     name, x = row_name(consumer.op), consumer.operands[place]
     me, at = describe(consumer), f"{describe(x)} = {plain(x):.4g}"
     rule = _ZEROS.get(name)
@@ -51,7 +51,7 @@ def why_zero(consumer: Value, place: int) -> str:
 
 
 def why_infinite(consumer: Value, place: int) -> str:
-    """Why the partial is infinite."""
+    """Return why the partial is infinite."""
     op, x = consumer.op, consumer.operands[place]
     at = f"{describe(x)} = {plain(x):.4g}"
     if place < len(op.domains) and plain(x) in op.domains[place].bounds:
@@ -66,7 +66,7 @@ def why_infinite(consumer: Value, place: int) -> str:
 
 
 def why_nan(consumer: Value, place: int) -> str:
-    """Why the partial is NaN."""
+    """Return why the partial is NaN."""
     broken = _not_finite(consumer)
     if broken:
         return f"{consumer.op.name} has an operand that is not finite ({broken}), so its slope is NaN"
@@ -79,7 +79,7 @@ def _not_finite(node: Value) -> str:
 
 
 def _partner(consumer: Value, place: int) -> str:
-    """The other factor of a product, the divisor of a quotient: where such a partial comes from."""
+    """Return the operand behind a partial: the other factor of a product, the divisor of a quotient."""
     operands = consumer.operands
     match row_name(consumer.op):
         case "mul":
@@ -95,7 +95,7 @@ def _partner(consumer: Value, place: int) -> str:
 
 def _changed(consumer: Value, place: int) -> str:
     me, x = describe(consumer), describe(consumer.operands[place])
-    return f"{me} was recorded with a slope of 0 by {x}, and data of its operands was changed since"
+    return f"{me} was recorded with a slope of 0 by {x}, but the data of its operands changed after that"
 
 
 def _zero_factor(consumer: Value, place: int) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of a computation: `draw` makes one, `render` writes it; `animate` lets δ flow, `stepper` walks through.
+"""Pictures of a computation: `draw` makes one, `render` writes it, `animate` lets δ flow, `stepper` walks through it.
 
 >>> from autodiff import Value
 >>> x = Value(2.0, "x")

@@ -22,16 +22,16 @@ from autodiff.value import Value
 
 MAX_STEPS = 500
 _PIXEL, _SCREEN, _PADDING = 0.75, (1200.0, 780.0), 28.8  # points: a pixel, the largest film, the room around
-_CAPTION = 3.0  # points a character of a caption may take, its markup counted
+_CAPTION = 3.0  # points per character of a caption, markup included
 SUFFIXES = (".gif", ".svg", ".html")
 
 
 def frames(root: Value, **options: Unpack[Options]) -> list[Picture]:
-    """Draw a sweep from `root` step by step: before it, its seed, as each node hands δ on, and when it is over.
+    """Draw a sweep from `root` step by step: before it, its seed, each node passing δ on, and its end.
 
-    With `detail` "neurons" or "layers" a step is a whole layer, δ^l as the course computes it. Nodes stand in the same
-    place in all pictures, which Graphviz chooses once. δ is computed here from the recorded partials: `grad` is
-    neither read nor changed. The options are those of `draw`, without `direction`.
+    With `detail` "neurons" or "layers" a step is a whole layer, δ^l as the course computes it. Nodes keep their places
+    in all pictures: Graphviz lays them out once. δ is computed from the recorded partials; `grad` is neither read nor
+    changed. The options are those of `draw`, without `direction`.
 
     Raises what `draw` raises, ValueError for more than 500 steps, and RenderError when there is no Graphviz.
 
@@ -54,17 +54,17 @@ def animate(
 ) -> Path:
     """Write the steps of `frames` as one file that plays, and return its path; the suffix says how.
 
-    ".svg" plays by CSS alone, also as an image in a page; ".html" has buttons, a slider and keys, works offline and
-    asks for nothing; ".gif" plays everywhere. Each step is shown for so many `seconds`, the last one longer.
+    ".svg" plays by CSS alone, also as an image in a page; ".html" has buttons, a slider and keys, and works offline;
+    ".gif" plays everywhere. Each step is shown for `seconds`, the last one longer.
 
     The file appears whole or not at all, and nothing else is written. Raises what `frames` raises, ValueError for
-    another suffix and for `seconds` that are no time, and RenderError when no film could be made, each run of Graphviz
-    taking at most `timeout` seconds: then the DOT source of the last step is left beside `path`, in the file that the
+    another suffix or `seconds` outside 0.02 to 600, and RenderError when no film could be made, with at most `timeout`
+    seconds for each run of Graphviz: then the DOT source of the last step is left beside `path`, in the file that the
     message names.
     """
     path, suffix = rendering.target(path, SUFFIXES)
     if not (isinstance(seconds, (int, float)) and 0.02 <= seconds <= 600):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError(f"seconds is how long a step is shown, from 0.02 to 600, got {seconds!r}")
+        raise ValueError(f"seconds must be the time that a step is shown, from 0.02 to 600, got {seconds!r}")
     scenes, captions = _scenes(root, options)
     waits = [seconds] * (len(scenes) - 1) + [2 * seconds]
     try:
@@ -85,17 +85,17 @@ def animate(
 
 
 def _scenes(root: Value, options: Options) -> tuple[list[Scene], list[str]]:
-    """The scene of each step, and what happens there in words."""
+    """Return the scene of each step, and its caption."""
     unknown = [option for option in options if option not in Options.__annotations__]
     if unknown:
-        raise TypeError(f"a sweep has no option {unknown[0]!r}: it must be one of {', '.join(Options.__annotations__)}")
+        raise TypeError(f"an option must be one of {', '.join(Options.__annotations__)}, got {unknown[0]!r}")
     settled = plan(root, direction="both", **options)
     if settled.detail == "summary":
         raise ValueError(f"{settled.message.replace(chr(10), ' ')}; a summary has no steps")
     batches = list(_batches(settled))
     if len(batches) + 3 > MAX_STEPS:
         raise ValueError(
-            f"the sweep has {len(batches):,} steps, more than {MAX_STEPS} pictures: take a part of it, "
+            f"the sweep must fit {MAX_STEPS} pictures, got {len(batches):,} steps; take a part of it, "
             'or detail="neurons" or "layers", which labels with dots make possible'
         )
     states = list(steps(settled.nodes, batches))
@@ -107,14 +107,14 @@ def _scenes(root: Value, options: Options) -> tuple[list[Scene], list[str]]:
 
 
 def _pin(scenes: Sequence[Scene], timeout: float) -> None:
-    """Hold everything where the last scene puts it; what δ has not reached yet is not there yet."""
+    """Pin everything to its place in the last scene; edges that δ has not reached yet are left out."""
     last = scenes[-1]
     pins = layout(last.picture(), timeout=timeout) if last.pins is None else last.pins
     for scene in scenes:
         scene.pins = pins
         scene.legend = last.legend
         there = [edge for edge in scene.edges if "unswept" not in edge.attributes["class"]]
-        # A number that the last scene has no place for has none before.
+        # A number without a place in the last scene has none before.
         scene.edges = [
             edge if (at := pins.edges.get(edge.id)) is None or at.label is not None else edge._replace(label="")
             for edge in there
@@ -122,9 +122,9 @@ def _pin(scenes: Sequence[Scene], timeout: float) -> None:
 
 
 def _stills(scenes: Sequence[Scene], timeout: float) -> list[bytes]:
-    """The image of each scene, all of one size: whole pixels, and no more than a screen has.
+    """Return the image of each scene, all of one size in whole pixels, at most that of a screen.
 
-    One run of Graphviz makes all of them; where that one reads a single graph, as the one in pygraphviz, one run each.
+    One run of Graphviz makes all of them, or one run each if it reads a single graph, as the one in pygraphviz does.
     """
     placed = layout(scenes[-1].picture(), timeout=timeout)
     width = max(placed.width, *(len(scene.caption) * _CAPTION for scene in scenes)) + _PADDING
@@ -141,7 +141,7 @@ def _stills(scenes: Sequence[Scene], timeout: float) -> list[bytes]:
 
 
 def _batches(settled: Plan) -> Iterator[Sequence[Value]]:
-    """What hands δ on in one step: a node, or a layer."""
+    """Yield the nodes that pass δ on in one step: one, or those of a layer."""
     nodes = [node for node in settled.nodes if node.op is not None]
     if settled.units is None:
         yield from ([node] for node in nodes)

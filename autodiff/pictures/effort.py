@@ -1,4 +1,4 @@
-"""How hard a graph is for Graphviz to lay out, what makes that bearable, and how large it will be."""
+"""The effort of laying out a graph: how Graphviz is made to hurry, and how large the picture will be."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from autodiff.pictures.sweeping import Use
 from autodiff.value import Value
 
-FAR = 400  # ranks crossed by edges, from where labels beside them and the best layout would take minutes
-TOO_FAR = 5_000  # ranks crossed, from where any layout may
+FAR = 400  # ranks crossed by edges; with more, labels beside them and the best layout would take minutes
+TOO_FAR = 5_000  # ranks crossed; with more, any layout may
 HASTE = {"nslimit": "2", "nslimit1": "2", "mclimit": "0.3"}  # nearly as good, in half the time
 
-_MANY = 300  # edges, from where that is the better layout
+_MANY = 300  # edges; with more, that layout is the better one
 
 
 def haste(edges: Sequence[Use]) -> dict[str, str]:
-    """Attributes of the graph that has these edges, consumers first: to hurry where there is much to lay out."""
+    """Return attributes for a graph with these edges, consumers first, that make Graphviz hurry if there are many."""
     return HASTE if len(edges) > _MANY or ranks_crossed(edges) > FAR else {}
 
 
 def ranks_crossed(edges: Sequence[Use]) -> int:
-    """How many ranks lie between the ends of all edges, consumers first: many where one leaf serves a long chain."""
+    """Return how many ranks the edges cross in all, consumers first: many if one leaf serves a long chain."""
     depth: dict[Value, int] = {}
     nearest: dict[Value, int] = {}
     for use in reversed(edges):
@@ -31,10 +31,10 @@ def ranks_crossed(edges: Sequence[Use]) -> int:
 
 
 def laid_out(nodes: Sequence[Value], edges: Sequence[Use], *, strokes: int) -> tuple[float, float]:
-    """Return about how wide and high every operation is drawn, in points, with so many strokes to an edge.
+    """Return the approximate width and height of a picture of every operation, in points, for `strokes` per edge.
 
     A column is as wide as a card and the labels beside it; between two columns every stroke has a lane for its label.
-    Within a third of what Graphviz makes of graphs of up to some hundred nodes.
+    The result is within a third of Graphviz's for graphs of up to some hundred nodes.
     """
     rank: dict[Value, int] = {nodes[0]: 0}
     for use in edges:

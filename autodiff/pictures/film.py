@@ -1,7 +1,7 @@
-"""A sweep as ONE scene: what changes is there once for each look it has, with the steps at which it has it.
+"""A sweep as ONE scene: a thing that changes is in it once for each look, with the steps of that look.
 
-Graphviz lays nothing out and runs once, however many steps there are: everything is pinned, and looks that lie on top
-of each other are told apart by a class, `t3_7` for the steps 3 to 6, which CSS or a script shows and hides.
+Graphviz runs once and lays nothing out, however many steps there are: everything is pinned, and looks on top of each
+other differ by a class, `t3_7` for the steps 3 to 6, which CSS or a script shows and hides.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SPAN = re.compile(r"t(\d+)_(\d+)$")
 
 
 def merged(scenes: Sequence[Scene]) -> Scene:
-    """All steps in one scene. Every step has the pins, groups and legend of the last."""
+    """Merge all steps into one scene, with the pins, groups and legend of the last."""
     last = scenes[-1]
     film = Scene(last.theme, last.graph, legend=last.legend, pins=last.pins)
     first_of: dict[str, str] = {}
@@ -54,7 +54,7 @@ def _class(look: Node | Edge, start: int, stop: int) -> dict[str, str]:
 
 
 def _looks(steps: Sequence[dict[str, Any]]) -> Iterable[tuple[str, list[tuple[Any, int, int]]]]:
-    """For each thing its looks, one after the other, each from a step to before another one."""
+    """Return the successive looks of each thing, each with its first step and the step after its last."""
     found: dict[str, list[tuple[Any, int, int]]] = {}
     for k, things in enumerate(steps):
         for name, thing in things.items():
@@ -71,15 +71,15 @@ def _same(thing: Node | Edge) -> Hashable:
 
 
 def spans(film: Scene) -> list[tuple[int, int]]:
-    """The steps from which and before which something is shown: all there are."""
+    """Return all pairs of a first step and the step after the last that something is shown for."""
     classes = (look.attributes["class"] for look in (*film.nodes, *film.edges))
     return sorted({(int(a), int(b)) for each in classes for a, b in _SPAN.findall(each)})
 
 
 def animated(svg: str, shown: Sequence[tuple[int, int]], seconds: Sequence[float]) -> str:
-    """Let an SVG of a film with the spans `shown` play for ever, by CSS alone.
+    """Make an SVG of a film with the spans `shown` play for ever, by CSS alone.
 
-    Viewers that know no CSS animation show the last step, and so do those whose user asks for less motion.
+    Viewers without CSS animation show the last step, and so do those whose user asks for less motion.
     """
     scope = f"film-{hashlib.sha256(svg.encode()).hexdigest()[:12]}"  # several films may be in one page
     total, count = sum(seconds), len(seconds)

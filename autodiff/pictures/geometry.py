@@ -1,4 +1,4 @@
-"""Where Graphviz puts things: the laid-out picture as numbers, for whatever draws it by other means."""
+"""The laid-out picture as numbers, for drawing it by other means than Graphviz."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Box(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """An edge: control points of cubic Béziers (1 + 3n of them), from tail to head, and where its label is centred.
+    """An edge: control points of cubic Béziers (1 + 3n of them) from tail to head, and the centre of its label.
 
-    `tail` and `head` are the tips of the arrowheads there, None where there is none.
+    `tail` and `head` are the tips of the arrowheads at its ends, None for an end without one.
     """
 
     points: tuple[Point, ...]
@@ -39,8 +39,8 @@ class Curve(NamedTuple):
 class Layout(NamedTuple):
     """A laid-out picture, in points; (0, 0) is its top left corner.
 
-    `nodes` and `clusters` are boxes by their names in the DOT text, `edges` curves by their `id` there; `labels` says
-    where the label of each cluster is centred, and under "" that of the picture.
+    `nodes` and `clusters` are boxes by their names in the DOT text, `edges` curves by their `id`; `labels` has the
+    centre of each cluster's label, and under "" that of the picture's.
     """
 
     width: float
@@ -52,7 +52,7 @@ class Layout(NamedTuple):
 
 
 def layout(picture: HasSource, *, timeout: float = rendering.TIMEOUT) -> Layout:
-    """Have Graphviz place what `draw` gives, by the same chain as `render`, and return the positions.
+    """Lay out a picture of `draw` with the Graphviz that `render` would use, and return the positions.
 
     Edges without an `id` are left out. Raises RenderError when there is no Graphviz, or no layout within `timeout`
     seconds.
@@ -103,7 +103,7 @@ def layout(picture: HasSource, *, timeout: float = rendering.TIMEOUT) -> Layout:
 
 
 def node_names(root: Value) -> dict[Value, str]:
-    """What `draw` with `detail="operations"` calls the nodes: "n0" is the root, the others follow in topological order.
+    """Return the names of the nodes in `draw(..., detail="operations")`: "n0" is the root, topological order follows.
 
     The constant at place 1 of n4 is "n4c1". The edges there have the ids "c4_1" (from the constant), "f4_1" (forward,
     from the operand at place 1) and "b4_1" (the δ that flows back to it).

@@ -1,4 +1,4 @@
-"""One animated GIF from single ones (GIF89a specification): blocks are moved, no pixel is touched."""
+"""One animated GIF from single ones (GIF89a specification): blocks are moved, pixels stay untouched."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 _HEADER = struct.Struct("<6sHHBBB")
 _IMAGE = struct.Struct("<BHHHHB")
-_QUANTUM = 4  # of 256: how far colours are rounded off where 256 of them must do
+_QUANTUM = 4  # of 256: the rounding of colours when 256 of them must do
 _LOOP = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"  # for ever
 
 
@@ -22,15 +22,15 @@ class _Still(NamedTuple):
 
 
 def join(stills: Sequence[bytes], seconds: Sequence[float], paper: str = "") -> bytes:
-    """Show each still for so many seconds, again and again.
+    """Return an animated GIF that shows each still for its number of seconds, for ever.
 
-    `stills` are GIFs of one image each, or one run of bytes with several GIFs one after the other. Colours next to
-    `paper` become just that: whoever made the stills had few to choose from. Raises ValueError for what is
-    no GIF, and where there are not as many images as times.
+    `stills` are GIFs of one image each, or one run of bytes with several GIFs one after the other. Colours close to
+    `paper` become `paper`, since stills are made from few colours. Raises ValueError for bytes that are no GIF, and
+    unless there are as many images as times.
     """
     parts = [part for data in stills for part in _parts(data)]
     if len(parts) != len(seconds):
-        raise ValueError(f"{len(parts)} images for {len(seconds)} times")
+        raise ValueError(f"there must be one time per image, got {len(seconds)} for {len(parts)} images")
     screen = max(p.width for p in parts), max(p.height for p in parts)
     out = [_HEADER.pack(b"GIF89a", *screen, 0x70, 0, 0), _LOOP]
     for part, wait in zip(parts, seconds, strict=True):
@@ -52,7 +52,7 @@ def _with_paper(palette: bytes, paper: str) -> bytes:
 
 
 def _parts(data: bytes) -> list[_Still]:
-    """The images of one or several GIFs; their extensions, such as transparency, are left out."""
+    """Yield the images of one or several GIFs without their extensions, such as transparency."""
     parts: list[_Still] = []
     at = 0
     while at < len(data) or not parts:
@@ -62,11 +62,11 @@ def _parts(data: bytes) -> list[_Still]:
 
 
 def _still(data: bytes, at: int) -> tuple[_Still, int]:
-    """The image in the GIF that begins there, and where the GIF ends."""
+    """Return the image in the GIF that begins at `at`, and the position after that GIF."""
     try:
         kind, _, _, flags, _, _ = _HEADER.unpack_from(data, at)
         if not kind.startswith(b"GIF8"):
-            raise ValueError("no GIF")
+            raise ValueError("an image must be a GIF, got other bytes")
         at += _HEADER.size
         bits = flags & 7
         palette = data[at : at + 3 * 2 ** (bits + 1)] if flags & 0x80 else b""
@@ -81,11 +81,11 @@ def _still(data: bytes, at: int) -> tuple[_Still, int]:
             at += len(palette)
         end = _after_blocks(data, at + 1)
         if mark != 0x2C:
-            raise ValueError("a GIF without an image")
+            raise ValueError("a GIF must have one image, got none")
         if data[end] != 0x3B:
-            raise ValueError("a GIF with more than one image")
+            raise ValueError("a GIF must have one image, got more")
     except (struct.error, IndexError):
-        raise ValueError("a GIF that breaks off") from None
+        raise ValueError("a GIF must be complete, got one that breaks off") from None
     return _Still(width, height, palette, bits, own & 0x40, data[at:end]), end + 1
 
 

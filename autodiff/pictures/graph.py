@@ -1,6 +1,6 @@
-"""The graph of a Value as a picture: `draw` checks what it is asked for and chooses how close to look.
+"""The graph of a Value as a picture: `draw` checks its options and chooses the detail.
 
-Nothing here draws pixels: the result is DOT text, the same for the same graph.
+The result is DOT text, the same for the same graph.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from autodiff.pictures.units import Units, layers, neurons
 from autodiff.value import Value
 
 Detail = Literal["operations", "neurons", "layers"]
-MAX_DIGITS = 17  # enough to tell any two floats apart
+MAX_DIGITS = 17  # enough to distinguish any two floats
 
-_MAX_NODES = 2_000  # unless told otherwise; who raises it wants to see all, however long that takes
-_WIDE, _HIGH = 1_600.0, 1_000.0  # points, beyond which a network is drawn by neurons unless told otherwise
-_AT_ONCE = 50_000  # nodes, beyond which grouping them takes seconds: then only who asks for it gets it
-_MAX_STROKES = 20_000  # links between neurons: more of them, or of layers, are no picture
+_MAX_NODES = 2_000  # by default; whoever raises it wants to see everything, however long that takes
+_WIDE, _HIGH = 1_600.0, 1_000.0  # points; a larger network is drawn by neurons by default
+_AT_ONCE = 50_000  # nodes; grouping more takes seconds, and happens only on request
+_MAX_STROKES = 20_000  # links between neurons; more of them, or of layers, make no picture
 _MAX_LAYERS = 300
 
 
@@ -53,26 +53,25 @@ def draw(
 
     A node shows its label, operation, value and δ (`grad`; "δ –" in a dashed frame while no sweep has reached it).
     Grey edges lead forward, from operand to result, with the local partial ∂result/∂operand. Coloured edges lead
-    backward with what δ gains there, δ·∂: blue above 0, orange below, wider the larger it is beside
-    the largest in the picture. What is infinite or NaN is crimson. Dots in labels make groups inside groups.
+    backward with the gain in δ, δ·∂: blue above 0, orange below, and wider the larger it is compared with the largest
+    in the picture. Infinities and NaN are crimson. Dots in labels make groups inside groups.
 
     Leaves are parameters (square corners) if the last step of their label is weight, bias, w, b, theta or beta, with
-    or without a number, else inputs (round); `parameters`, such as `mlp.parameters()`, says so instead. Constants are
-    small and grey.
+    or without a number, else inputs (round); `parameters`, such as `mlp.parameters()`, names them instead. Constants
+    are small and grey.
 
-    `detail` is how close to look. "operations" shows every node. "neurons" draws what shares a dotted path as one
-    circle with its output and the δ of its weighted sum, in columns; its strokes are the weights, and δ·w backward;
-    of columns longer than `max_neurons` the middle is left out (None: nothing is). "layers" shows one card per layer
-    with shapes and norms. By default it is the closest that fits 1,600 × 1,000
-    points. A graph of more than `max_nodes` nodes,
-    constants included, that cannot be drawn from further off (and unless `detail` is given, any of more than 50,000, or
-    whose edges lead far, as where one weight serves a hundred steps) is summed up in one card which says how to see
-    more.
+    `detail` is "operations", "neurons" or "layers", by default the closest that fits 1,600 × 1,000 points. "operations"
+    shows every node. "neurons" draws the nodes of one dotted path as a circle with its output and the δ of its
+    weighted sum, in columns; strokes are the weights, and δ·w backward; the middle of columns longer than
+    `max_neurons` is left out (None: never). "layers" shows one card per layer with shapes and norms. A graph of more
+    than `max_nodes` nodes, constants included, that has no groups is summed up in one card that says how to see more;
+    so is, unless `detail` is given, one of more than 50,000 nodes, or with very long edges, as if one weight served a
+    hundred steps.
 
     `direction` chooses the edges: "forward", "backward" or "both" (by default both, once there is a δ to show);
     `rankdir` is "LR" or "TB", left to right or top down; `theme` "light" or "dark". Numbers have `digits` significant
     digits, or are written by `number_format`: a specification such as ".3f" or a function from a float to text.
-    `names=locals()` calls nodes that have no label by the variables that hold them, also in lists and dicts.
+    `names=locals()` names nodes without a label after the variables that hold them, also in lists and dicts.
     `legend=False` leaves the legend out.
 
     Raises TypeError when `root` is not a Value, ValueError for an unknown option.
@@ -89,7 +88,7 @@ def draw(
 
 
 class Options(TypedDict, total=False):
-    """The options of `draw`, which has their defaults, as `frames` and `animate` take them."""
+    """The options of `draw` for `frames` and `animate`; the defaults are those of `draw`."""
 
     detail: Detail | None
     rankdir: RankDir
@@ -104,7 +103,7 @@ class Options(TypedDict, total=False):
 
 
 class Plan(NamedTuple):
-    """What is to be drawn, settled: the scene for any state of the sweep."""
+    """A settled drawing: it makes the scene for any state of the sweep."""
 
     nodes: Sequence[Value]
     look: Look
@@ -117,7 +116,7 @@ class Plan(NamedTuple):
     legend: bool
 
     def scene(self, state: State | None = None) -> Scene:
-        """The scene for a state of the sweep; by default for what `grad` holds."""
+        """Return the scene for a state of the sweep, by default that of `grad`."""
         state = self.state if state is None else state
         if self.detail == "operations":
             scene = operations(self.nodes, state, self.look)
@@ -133,13 +132,13 @@ class Plan(NamedTuple):
 
 
 def plan(root: Value, *, direction: Direction | None = None, **options: Unpack[Options]) -> Plan:
-    """Check the arguments of `draw`, whose defaults hold for what is left out, and choose the detail."""
+    """Check the arguments of `draw`, with its defaults for the rest, and choose the detail."""
     chosen: Any = SimpleNamespace(**(draw.__kwdefaults__ or {}) | options)
     max_nodes, max_neurons = chosen.max_nodes, chosen.max_neurons
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(
-            f"draw takes the Value at the end of a computation, got {type(root).__name__}: "
-            "several results can be drawn through their total(...), or one by one"
+            f"root must be the Value at the end of a computation, got {type(root).__name__}; "
+            "draw several results through their total(...), or one by one"
         )
     known = {"detail": Detail, "direction": Direction, "rankdir": RankDir, "theme": ThemeName}
     given = {"detail": chosen.detail, "direction": direction, "rankdir": chosen.rankdir, "theme": chosen.theme}
@@ -166,7 +165,7 @@ def plan(root: Value, *, direction: Direction | None = None, **options: Unpack[O
 def _choose(
     nodes: Sequence[Value], labels: Labels, detail: Detail | None, size: int, max_nodes: int, strokes: int
 ) -> tuple[Any, Units | None, str]:
-    """The detail to draw, its units, and what to say where it is not the one that was asked for."""
+    """Return the detail to draw, its units, and a message if it is only a summary."""
     grouped = any(len(labels.path(node)) > 1 for node in nodes if node.op is not None)
     edges = [use for node in nodes for use in uses(node)]
     width, height = laid_out(nodes, edges, strokes=strokes) if grouped and size <= max_nodes else (0.0, 0.0)
@@ -179,7 +178,7 @@ def _choose(
                 "summary",
                 None,
                 (
-                    "Its edges lead so far that their layout may take minutes. See more with\n"
+                    "Its edges are so long that their layout may take minutes. See more with\n"
                     'a part of it, draw(node); or all of it, detail="operations"'
                 ),
             )
@@ -197,8 +196,8 @@ def _choose(
 
 
 def _check(option: str, value: Any, known: Any) -> None:
-    if value not in [each for each in known if each.__class__ is value.__class__]:  # 4.0 and True are no digits
-        raise ValueError(f"unknown {option} {value!r}: it must be one of {', '.join(map(repr, known))}")
+    if value not in [each for each in known if each.__class__ is value.__class__]:  # 4.0 and True are not digits
+        raise ValueError(f"{option} must be one of {', '.join(map(repr, known))}, got {value!r}")
 
 
 def _at_least(option: str, value: Any, least: int) -> None:

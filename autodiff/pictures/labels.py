@@ -1,4 +1,4 @@
-"""What a picture calls its nodes, where their dotted labels put them, and which leaves are parameters."""
+"""Names of nodes in a picture, their groups by dotted label, and which leaves are parameters."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from autodiff.domains import is_array, unbox
 from autodiff.pictures.style import Role, shorten
 from autodiff.value import Value
 
-MAX_DEPTH = 4  # groups inside groups; what dots remain are part of the name
+MAX_DEPTH = 4  # groups inside groups; further dots are part of the name
 
-_STEP = re.compile(r"[^\W\d]\w*(\[[^\[\].]*\])*")  # of a path: like a Python name, so that "x=0.5" is none
+_STEP = re.compile(r"[^\W\d]\w*(\[[^\[\].]*\])*")  # of a path: like a Python name, unlike "x=0.5"
 _PARAMETER = re.compile(r"(weights?|bias(es)?|w|b|θ|theta|β|beta)[_\d]*(\[[^\[\].]*\])*", re.IGNORECASE)
 
 
 class Labels:
-    """How the nodes of a graph are called and grouped."""
+    """Names and groups of the nodes of a graph."""
 
     def __init__(
         self, nodes: Iterable[Value], names: Mapping[str, Any] | None = None, parameters: Iterable[Value] | None = None
@@ -28,11 +28,11 @@ class Labels:
         self._parameters = None if parameters is None else _values(parameters)
 
     def full(self, node: Value) -> str:
-        """The whole label, else the name of the caller's variable, else ""."""
+        """Return the whole label, else the name of the caller's variable, else ""."""
         return node.label if node.label.strip() else self._found.get(node, "")
 
     def path(self, node: Value) -> tuple[str, ...]:
-        """The steps of a dotted label, the last one the node's own name; empty for a node without a label."""
+        """Return the steps of a dotted label, the node's own name last; empty for a node without a label."""
         label = self.full(node)
         found = self._paths.get(label)
         if found is None:
@@ -40,16 +40,16 @@ class Labels:
         return found
 
     def name(self, node: Value) -> str:
-        """The last step: what a node is called inside its groups."""
+        """Return the last step, the name of a node inside its groups."""
         path = self.path(node)
         return path[-1] if path else ""
 
     def call(self, node: Value) -> str:
-        """A node as sentences name it: by label, else by operation, else by value."""
+        """Return the name of a node in sentences: its label, else its operation, else its value."""
         return shorten(self.full(node)) or (f"({node.op.name})" if node.op is not None else repr(node.data))
 
     def role(self, node: Value) -> Role:
-        """Whether a node is an operation, a parameter or an input."""
+        """Return whether a node is an operation, a parameter or an input."""
         if node.op is not None:
             return "operation"
         if self._parameters is not None:
@@ -58,7 +58,7 @@ class Labels:
 
 
 def split(label: str) -> tuple[str, ...]:
-    """A dotted label as a path; a text that is none is one step.
+    """Split a dotted label into a path; any other text is one step.
 
     >>> split("layer1.neuron2.z"), split("x = 0.5"), split("a.b.c.d.e.f"), split(" ")
     (('layer1', 'neuron2', 'z'), ('x = 0.5',), ('a', 'b', 'c', 'd', 'e.f'), ())
@@ -72,12 +72,12 @@ def split(label: str) -> tuple[str, ...]:
 
 
 def variable_names(nodes: set[Value], names: Mapping[str, Any]) -> dict[Value, str]:
-    """The variables that hold the nodes: `w`, and `w[1]` inside lists, tuples, dicts and object arrays.
+    """Return the variables that hold the nodes: `w`, and `w[1]` inside lists, tuples, dicts and object arrays.
 
-    The first of several names counts; names with a leading underscore do not.
+    The first of several names counts; names with a leading underscore are skipped.
     """
     if not isinstance(names, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
-        raise TypeError(f"names takes variables by their names, such as names=locals(), got {type(names).__name__}")
+        raise TypeError(f"names must map names to variables, got {type(names).__name__}; pass names=locals()")
     found: dict[Value, str] = {}
     for name, content in names.items():
         if isinstance(name, str) and not name.startswith("_"):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -103,5 +103,5 @@ def _inside(content: Any, name: str, depth: int) -> Iterator[tuple[str, Value]]:
 def _values(parameters: Iterable[Any]) -> set[Value]:
     given: list[Any] = list(parameters) if hasattr(parameters, "__iter__") else [None]
     if not all(isinstance(each, Value) for each in given):
-        raise TypeError("parameters takes the Values that are parameters, such as parameters=mlp.parameters()")
+        raise TypeError(f"parameters must be Values, got {parameters!r}; pass parameters=mlp.parameters()")
     return set(given)

@@ -1,4 +1,4 @@
-"""The picture by layers: a card for each with its shapes, and the norms of what it holds and hands back."""
+"""The picture by layers: a card for each with its shapes, and the norms of its numbers and of its δ."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def layered(units: Units, state: State, look: Look) -> Scene:
 
 
 class _Layers:
-    """The scene while it is made."""
+    """The scene in the making."""
 
     def __init__(self, units: Units, state: State, look: Look) -> None:
         self.state, self.look, self.theme = state, look, look.theme
@@ -49,7 +49,7 @@ class _Layers:
         rows += [font(markup(each), theme.muted, 12) for each in subtitle]
         single = len(values) == 1
         symbol = "" if single else "‖a‖ " if unit.operations else "‖x‖ "
-        size = values[0] if single else norm(values) / math.sqrt(unit.readers or 1)  # each reader has them all
+        size = values[0] if single else norm(values) / math.sqrt(unit.readers or 1)  # each reader reads all of them
         alarm = theme.tone(size) is theme.alarm
         wrong = self.state.wrong(unit.nodes)
         rows.append(font(markup(f"{symbol}{show(size)}"), theme.alarm.ink if alarm else theme.ink))
@@ -80,13 +80,13 @@ class _Layers:
         }))  # fmt: skip
 
     def tones(self, neutral: bool) -> style.Theme:
-        """A norm has no sign, so it has no hue either."""
+        """Return the theme, if `neutral` without hues: a norm has no sign to show."""
         theme = self.theme
         plain = theme.positive._replace(ink=theme.ink, paper=theme.zero.paper)
         return theme._replace(positive=plain) if neutral else theme
 
     def title(self, unit: Unit) -> tuple[str, list[str]]:
-        """What a unit is called, and its shape: inputs → neurons, activation."""
+        """Return the title of a unit, and its shape: inputs → neurons, activation."""
         if not unit.operations:
             many = len(self.places(unit))
             return ("inputs" if many > 1 else "input"), [f"{many} value{'s' * (many != 1)}", *self.samples(unit, many)]
@@ -105,7 +105,7 @@ class _Layers:
         return ".".join(unit.path), [shape.strip(), *parameters, *self.samples(unit, many)]
 
     def places(self, unit: Unit) -> set[object]:
-        """Its outputs, those of the same label over many samples counted once."""
+        """Return the outputs of a unit, counting those of one label over many samples once."""
         if not unit.nodes:
             return set(range(unit.width))
         return {self.look.labels.full(node) or node for node in self.outputs[unit]}
@@ -115,7 +115,7 @@ class _Layers:
         return [f"{found:,} samples"] * (found > 1)
 
     def parameters(self, unit: Unit) -> dict[str, list[Value]]:
-        """The weights and the biases of a unit."""
+        """Return the weights and the biases of a unit."""
         found: dict[str, list[Value]] = {}
         for node in unit.nodes if unit.operations else ():
             if self.look.labels.role(node) == "parameter":
@@ -143,7 +143,7 @@ class _Layers:
 
     @staticmethod
     def gained(link: Link, gain: Callable[[Use], float | None]) -> dict[Value, float]:
-        """What δ of each node of the source gains through a link."""
+        """Return the gain in δ through a link, by node of its source."""
         gained: dict[Value, float] = {}
         for use in link.uses:
             more = gain(use)
@@ -166,10 +166,10 @@ class _Layers:
 
 
 def size(gained: dict[Value, float]) -> float | None:
-    """The number itself where there is one, the norm of several, None of none."""
+    """Return a single number itself, the norm of several, and None for none."""
     return None if not gained else next(iter(gained.values())) if len(gained) == 1 else norm(gained.values())
 
 
 def norm(numbers: Iterable[float]) -> float:
-    """The Euclidean norm."""
+    """Return the Euclidean norm."""
     return math.hypot(*numbers)

@@ -1,4 +1,4 @@
-"""What stands below a picture and says how to read it."""
+"""Legends: the lines below a picture that say how to read it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from autodiff.pictures.style import Role, Scale, Theme, font, markup, shorten
 from autodiff.pictures.sweeping import State
 from autodiff.value import Value
 
-ROW = '<TR><TD ALIGN="CENTER">'  # how a line of a legend begins
+ROW = '<TR><TD ALIGN="CENTER">'  # the beginning of a line of a legend
 
 
 def of_operations(
     theme: Theme, direction: str, roles: Collection[Role], state: State, scale: Scale, brief: Callable[[float], str],
     *, alarm: bool, crowded: bool,
 ) -> str:  # fmt: skip
-    """The legend of a picture of operations: only what is in it."""
+    """Return the legend of a picture of operations, limited to its contents."""
     first = [swatch(theme.card(role), role) for role in ("input", "parameter") if role in roles]
     if "constant" in roles and direction != "backward":
         first.append(entry(font("3", theme.muted, 12), "constant"))
@@ -32,14 +32,14 @@ def of_operations(
 
 
 def alarm_entry(theme: Theme) -> list[str]:
-    """What crimson says."""
+    """Return the entry for crimson."""
     return [entry(font("<B>■</B>", theme.alarm.ink, 12), "infinite or NaN")]
 
 
 def strokes(
     theme: Theme, what: str, scale: Scale, brief: Callable[[float], str], *, backward: bool = True, share: float = 1.0
 ) -> list[str]:
-    """What hue and width say of δ·∂, or of whatever the strokes show; widths are drawn as a `share` of the scale's."""
+    """Return the entries for hue and width of strokes that show `what`; widths are a `share` of the scale's."""
     arrow = "<B>←</B>" if backward else "<B>—</B>"
     shown = dict(zip(map(brief, scale.examples), scale.examples, strict=True))
     bars = "".join(f"<TD>{bar(theme.muted, share * scale.width(x))}</TD>" for x in shown.values())
@@ -51,12 +51,12 @@ def strokes(
 
 
 def entry(sign: str, text: str, *, cell: bool = True) -> str:
-    """A sign and what it means."""
+    """Return a sign with its meaning."""
     return f"{f'<TD>{sign}</TD>' if cell else sign}<TD>{text}   </TD>"
 
 
 def swatch(card: tuple[str, str], text: str) -> str:
-    """A small box in the colours of a kind of node."""
+    """Return a small box in the colours of a kind of node."""
     paper, stroke = card
     style = ' STYLE="rounded"' if text != "parameter" else ""
     box = f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" COLOR="{stroke}" BGCOLOR="{paper}"{style}>'
@@ -64,15 +64,15 @@ def swatch(card: tuple[str, str], text: str) -> str:
 
 
 def bar(ink: str, thickness: float) -> str:
-    """A stroke of a thickness, in points."""
+    """Return a stroke of a thickness in points."""
     size = f'WIDTH="18" HEIGHT="{round(thickness)}" FIXEDSIZE="TRUE"'
     cell = f'<TD {size} BGCOLOR="{ink}"></TD>'
     return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>{cell}</TR></TABLE>'
 
 
 def rows(theme: Theme, *lines: list[str]) -> str:
-    """Lines of entries; nothing where there are none."""
-    filler = "<TD></TD>" * 12  # takes what room a row has too much: Graphviz spreads it over the cells
+    """Return lines of entries; "" for none."""
+    filler = "<TD></TD>" * 12  # takes up spare room, which Graphviz would spread over the cells
     tables = [f"{ROW}{_table(f'<TR>{filler}{each}{filler}</TR>')}</TD></TR>" for each in map("".join, lines) if each]
     return font(_table("".join(tables)), theme.muted, 11) if tables else ""
 
@@ -82,5 +82,5 @@ def _table(content: Any) -> str:
 
 
 def goal(labels: Labels, root: Value) -> str:
-    """What δ is the derivative of, as words in a legend."""
+    """Return the words of a legend for the quantity whose derivative δ is."""
     return f"derivative of {markup(shorten(labels.full(root))) or 'the result, C,'}"

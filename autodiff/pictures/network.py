@@ -14,17 +14,17 @@ from autodiff.pictures.style import font, markup, quoted, shorten
 from autodiff.pictures.sweeping import State
 from autodiff.pictures.units import Link, Unit, Units, alike, ranks, role_of, sums_of
 
-_LABELLED = 24  # links, up to which there is room for their numbers and for two strokes each
+_LABELLED = 24  # links; with more there is no room for their numbers and for two strokes each
 _LABELLED_ROWS = 9
 _MARGIN = 8.0
-_HEAD = 44.0  # points above the columns, for what they are called
-_ARROW, _SMALL_ARROW = 7.0, 4.5  # points; where strokes are many the arrowheads are small
-_CHARACTER, _BOLD = 0.6, 0.68  # widths in ems, at most, of what numbers and names are written with
+_HEAD = 44.0  # points above the columns, for their names
+_ARROW, _SMALL_ARROW = 7.0, 4.5  # points; smaller if there are many strokes
+_CHARACTER, _BOLD = 0.6, 0.68  # largest widths in ems of the characters of numbers and names
 _LEAST = 6  # points of the smallest text
 
 
 class Numbers(NamedTuple):
-    """What a unit shows."""
+    """The numbers and names that a unit shows."""
 
     values: list[float]
     delta: float | None
@@ -45,7 +45,7 @@ class _Line(NamedTuple):
 
 
 class _Numbered(NamedTuple):
-    """A stroke that waits for its numbers: its place among the edges, and on which side they should stand."""
+    """A stroke that waits for its numbers: its place among the edges, and the side for them."""
 
     edge: int
     lines: list[str]
@@ -55,12 +55,12 @@ class _Numbered(NamedTuple):
 
 
 def network(units: Units, state: State, look: Look, max_neurons: int | None) -> Scene:
-    """Draw units in columns, as many of each column as `max_neurons` allows."""
+    """Draw units in columns, at most `max_neurons` of each."""
     return _Network(units, state, look, max_neurons).scene
 
 
 class _Network:
-    """The scene while it is made."""
+    """The scene in the making."""
 
     def __init__(self, units: Units, state: State, look: Look, max_neurons: int | None) -> None:
         self.state, self.look, self.theme = state, look, look.theme
@@ -84,7 +84,7 @@ class _Network:
         self.dense = len(self.links) > _LABELLED or self.rows > _LABELLED_ROWS
         self.share = 0.5 if self.dense else 0.7  # of the scale's widths
         self.scale = style.Scale(map(self.shown_at_last, self.links))
-        self.hidden = False  # whether a number found no place beside its stroke
+        self.hidden = False  # whether some number found no place beside its stroke
         self.width, self.height = self.place()
         for i, column in enumerate(self.columns):
             self.column(i, column, columns[i])
@@ -105,7 +105,7 @@ class _Network:
         return [*column[:first], None, *column[len(column) - last :]]
 
     def place(self) -> tuple[float, float]:
-        """Give every unit its place; return width and height of the whole."""
+        """Place every unit; return width and height of the whole."""
         pitch = self.size * (1.28 if self.dense else 1.5)
         height = self.rows * pitch
         gap = (200.0 if not self.dense else min(max(150.0, height * 0.42), 330.0)) + self.size
@@ -123,12 +123,12 @@ class _Network:
         return (height + 130.0 + _MARGIN, length) if down else (length, height + _HEAD + _MARGIN)
 
     def round(self, unit: Unit) -> bool:
-        """Whether a unit is drawn as a circle: neurons and inputs are, a loss is a card."""
+        """Tell whether a unit is drawn as a circle, as neurons and inputs are; a loss is a card."""
         role = role_of(unit, self.look.labels)
         return role == "input" or (role == "operation" and bool(unit.path))
 
     def numbers(self, unit: Unit) -> Numbers:
-        """Its output values; and its δ: of the weighted sum where it has one, as in the course, summed over samples."""
+        """Return the outputs of a unit and its δ, summed over samples: that of its weighted sum, if it has one."""
         outputs = self.outputs[unit]
         sums = sums_of(unit)
         sums = alike(sums, self.look.labels) if sums else outputs
@@ -139,7 +139,7 @@ class _Network:
         return Numbers(values, sum(found) if found else None, samples)
 
     def column(self, i: int, column: Sequence[Unit | None], whole: Sequence[Unit]) -> None:
-        """Draw the units of a column, and above them what they are."""
+        """Draw the units of a column, and their name above them."""
         for unit in column:
             if unit is not None:
                 self.unit(unit)
@@ -160,7 +160,7 @@ class _Network:
             )
 
     def title(self, column: Sequence[Unit]) -> tuple[str, str]:
-        """What the units of a column have in common, and how many they are."""
+        """Return what the units of a column have in common, and their number."""
         many = len(column)
         if all(role_of(unit, self.look.labels) == "input" for unit in column):
             return ("inputs" if many > 1 else "input"), (f"{many}" if many > 1 else "")
@@ -235,7 +235,7 @@ class _Network:
         return f"⌀ {brief(sum(values) / len(values))}"
 
     def strength(self, link: Link) -> float:
-        """How strong a stroke is: the strongest are drawn last, above the others."""
+        """Return the strength of a stroke: the strongest are drawn last, above the others."""
         number = self.gain(link)
         number = _one(link.weights) if number is None else number
         return 0.0 if number is None else abs(number) if math.isfinite(number) else math.inf
@@ -245,14 +245,14 @@ class _Network:
         return sum(found) if found else None
 
     def shown_at_last(self, link: Link) -> float | None:
-        """What the width of a link says, at the end of the sweep: its weight, or what flows back."""
+        """Return the number that the width of a link shows at the end of the sweep: its weight, or its δ·w."""
         if self.look.direction == "forward":
             return _one(link.weights)
         found = [gain for use in link.uses if (gain := self.state.final_gain(use)) is not None]
         return sum(found) if found else None
 
     def link(self, link: Link) -> None:
-        """Draw what runs between two units: the weight forward, and δ·w backward in a second stroke."""
+        """Draw a link between two units: the weight forward, and δ·w backward in a second stroke."""
         look, theme = self.look, self.theme
         weight, gain = _one(link.weights), self.gain(link)
         goal = look.labels.full(self.root) or "C"
@@ -289,7 +289,7 @@ class _Network:
         ends = (0.0, arrow) if kind == "f" else (arrow, 0.0)
         straight = abs(self.rank[link.target] - self.rank[link.source]) == 1
         start, *bend, end = strokes.course(self.boxes[source], self.boxes[target], straight=straight, shift=shift)
-        # The stroke of an arrowhead sticks out of it.
+        # The outline of an arrowhead sticks out of it.
         start, end = (
             strokes.towards(start, bend[0], 1.4 * width * (kind == "b")),
             strokes.towards(end, bend[-1], 1.4 * width * (kind == "f")),
@@ -311,7 +311,7 @@ class _Network:
         }))  # fmt: skip
 
     def number_strokes(self) -> None:
-        """Write the numbers beside their strokes, where each finds a place that nothing else takes."""
+        """Write the numbers beside their strokes, each in a free place if there is one."""
         ways = [strokes.Way(curve.points, float(edge.attributes["penwidth"])) for edge, curve in
                 zip(self.scene.edges, self.curves.values(), strict=True)]  # fmt: skip
         places = strokes.Places(self.boxes.values(), ways)
@@ -329,7 +329,7 @@ class _Network:
                 self.hidden = True
 
     def weighted(self, link: Link) -> bool:
-        """Whether a link is a weight, not just a use."""
+        """Tell whether a link is a weight, not just a use."""
         return all(use.consumer.op.name == "weighted_sum" for use in link.uses)
 
     def legend(self) -> str:
@@ -361,12 +361,12 @@ class _Network:
 
 
 def _fitted(lines: Sequence[_Line], radius: float) -> list[_Line]:
-    """The lines of text inside a circle, each as large as there is room for it at its height."""
+    """Return the lines of text inside a circle, each as large as its height in the circle allows."""
     top = -sum(line.size * 1.2 for line in lines) / 2
     fitted: list[_Line] = []
     for line in lines:
         height = line.size * 1.2
-        furthest = max(abs(top), abs(top + height)) - 0.2 * line.size  # where the letters end
+        furthest = max(abs(top), abs(top + height)) - 0.2 * line.size  # the ends of the letters
         room = 2 * math.sqrt(max(radius**2 - furthest**2, 0.0)) - 5
         em = _BOLD if line.bold else _CHARACTER
         fitted.append(line._replace(size=max(min(line.size, int(room / (em * len(line.text)))), _LEAST)))
@@ -375,6 +375,6 @@ def _fitted(lines: Sequence[_Line], radius: float) -> list[_Line]:
 
 
 def _one(numbers: Iterable[float]) -> float | None:
-    """The number that all of them are; None where they differ."""
+    """Return the number that all of them equal; None if they differ."""
     found = {*numbers}
     return found.pop() if len(found) == 1 else None

@@ -1,4 +1,4 @@
-"""How a Value shows itself in a notebook."""
+"""The display of a Value in a notebook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autodiff.pictures.graph import draw
 
 
 def bundle(value: Any, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None) -> dict[str, Any]:
-    """What Jupyter shows for a Value: its repr, and the picture of its graph where there is one to be had.
+    """Return what Jupyter shows for a Value: its repr, and a picture of its graph if one can be made.
 
     A terminal and a machine without Graphviz get the text alone, a graph too large to read a
     summary; never an exception.
@@ -22,7 +22,7 @@ def bundle(value: Any, include: Iterable[str] | None = None, exclude: Iterable[s
 
 
 def _shows_pictures() -> bool:
-    """Whether this IPython, if it is one, shows more than text."""
+    """Tell whether this IPython, if it is one, shows more than text."""
     ipython: Any = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is None or "image/svg+xml" in shell.display_formatter.active_types

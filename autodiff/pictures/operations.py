@@ -16,11 +16,11 @@ from autodiff.value import Value
 Direction = Literal["forward", "backward", "both"]
 RankDir = Literal["LR", "TB"]
 
-_CROWD = 500  # edges, from where their numbers stand in tooltips alone: a place for each costs most of the layout
+_CROWD = 500  # edges; with more, their numbers are in tooltips alone, since placing them is most of the layout
 
 
 class Look(NamedTuple):
-    """How a picture is to look, the same for all details."""
+    """The look of a picture, the same for all details."""
 
     theme: Theme
     show: Callable[[float], str]
@@ -31,12 +31,12 @@ class Look(NamedTuple):
 
 
 def operations(nodes: Sequence[Value], state: State, look: Look) -> Scene:
-    """Draw all `nodes`, in topological order, as they are in `state`."""
+    """Draw all `nodes`, given in topological order, as they are in `state`."""
     return _Operations(nodes, state, look).scene
 
 
 class _Operations:
-    """The scene while it is made."""
+    """The scene in the making."""
 
     def __init__(self, nodes: Sequence[Value], state: State, look: Look) -> None:
         self.state, self.look, self.theme, self.show = state, look, look.theme, look.show
@@ -65,7 +65,7 @@ class _Operations:
         )
 
     def node(self, node: Value) -> None:
-        """Draw a node, and the constants it takes: small, one for each use."""
+        """Draw a node, and its constants: small, one for each use."""
         theme, labels = self.theme, self.look.labels
         name, delta, role = self.names[node], self.state.deltas.get(node), labels.role(node)
         self.roles.add(role)
@@ -100,7 +100,7 @@ class _Operations:
         }))  # fmt: skip
 
     def card(self, node: Value, delta: float | None) -> str:
-        """The table inside a node: the operation's symbol, then name, value and δ below each other."""
+        """Return the table inside a node: the operation's symbol, then name, value and δ below each other."""
         theme = self.theme
         name = shorten(self.look.labels.name(node))
         rows = [f"<B>{markup(name)}</B>"] if name else []
@@ -127,7 +127,7 @@ class _Operations:
         self.edge(use, f"∂ {self.show(use.partial)}", tip, "forward", **ink)
 
     def backward(self, use: Use) -> None:
-        """Draw what δ of the operand gains through this edge, in a second stroke against the first."""
+        """Draw the gain in δ of the operand through this edge, as a second stroke against the first."""
         gain = self.state.gain(use)
         tone = self.theme.tone(gain)
         label = "δ·∂ –" if gain is None else f"δ·∂ {self.show(gain)}"
@@ -153,7 +153,7 @@ class _Operations:
 
 
 def _groups(nodes: Sequence[Value], labels: Labels) -> dict[Value, tuple[str, ...]]:
-    """The group of each node: that of its dotted label; an operation without a label stands where its consumers do."""
+    """Return the group of each node: that of its dotted label, or for an operation without a label its consumers'."""
     groups: dict[Value, tuple[str, ...]] = {}
     around: dict[Value, set[tuple[str, ...]]] = {}
     for node in nodes:

@@ -1,4 +1,4 @@
-"""Picture: a `graphviz.Digraph` that is drawn also where the system has no `dot`."""
+"""Picture: a `graphviz.Digraph` that can be drawn without a `dot` on the system."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FROM_MIME = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpeg"}
 
 
 class Picture(graphviz.Digraph):
-    """What `draw` gives: DOT text in `source`, shown in Jupyter, and everything a `graphviz.Digraph` can do.
+    """The picture that `draw` returns: a `graphviz.Digraph` with DOT text in `source`, shown in Jupyter.
 
-    `save_as(path)` writes one file. `pipe` and `render` work as graphviz's own, by whichever Graphviz there is; only
-    their options `renderer`, `formatter` and `neato_no_op` ask for the system's `dot`.
+    `save_as(path)` writes one file. `pipe` and `render` work as graphviz's own, with any Graphviz there is; only their
+    options `renderer`, `formatter` and `neato_no_op` need the system's `dot`.
 
     >>> from autodiff import Value, draw
     >>> draw(Value(2.0, "x")).source[:7]
@@ -40,7 +40,7 @@ class Picture(graphviz.Digraph):
         encoding: str | None = None,
         **more: Any,
     ) -> Any:
-        """Give the image as bytes, or as text in an `encoding`.
+        """Return the image as bytes, or as text in an `encoding`.
 
         Raises ValueError for a format or engine that Graphviz does not know, RenderError when no image came out.
         """
@@ -62,9 +62,9 @@ class Picture(graphviz.Digraph):
         engine: str | None = None,
         **more: Any,
     ) -> str:
-        """Save the source and, beside it, the image; give the image's path: graphviz's own habit, kept.
+        """Save the source and, beside it, the image, as graphviz does; return the path of the image.
 
-        Raises what `pipe` raises; the source is left then. `save_as` writes the image alone.
+        Raises what `pipe` raises, and keeps the source then. `save_as` writes the image alone.
         """
         more |= zip(("renderer", "formatter", "neato_no_op", "quiet", "quiet_view"), options, strict=False)
         if _asks_for_dot((), more):
@@ -86,7 +86,7 @@ class Picture(graphviz.Digraph):
     def _repr_mimebundle_(
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_: Any
     ) -> dict[str, Any]:
-        """What Jupyter shows: SVG where there is a Graphviz, else the DOT source as text; never an exception."""
+        """Return what Jupyter shows: SVG if there is a Graphviz, else the DOT source as text; never raise."""
         wanted = {"image/svg+xml"} if include is None else set(include)
         hidden = set(exclude or ())
         bundle: dict[str, Any] = {"text/plain": self.source} if "text/plain" in wanted else {}
@@ -101,11 +101,11 @@ class Picture(graphviz.Digraph):
 
 
 def _asks_for_dot(options: tuple[Any, ...], more: dict[str, Any]) -> bool:
-    """Whether an option was given that the system's `dot` alone has; to be quiet is not one."""
+    """Tell whether an option was given that only the system's `dot` has; `quiet` is not one."""
     return any(options) or any(value for name, value in more.items() if not name.startswith("quiet"))
 
 
 def _known(name: str, names: Iterable[str], what: str) -> str:
     if name.lower() not in names:
-        raise ValueError(f"unknown {what} {name!r}: it must be one of {', '.join(sorted(names))}")
+        raise ValueError(f"{what} must be one of {', '.join(sorted(names))}, got {name!r}")
     return name.lower()

@@ -1,4 +1,4 @@
-"""Where the stepper's cards and wires stand: Graphviz places boxes of their size, and boxes around dotted labels."""
+"""The places of the stepper's cards and wires: Graphviz lays out boxes of their size inside boxes for dotted labels."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from autodiff.pictures.labels import Labels
 from autodiff.pictures.sweeping import uses
 from autodiff.value import Value
 
-FEW = 60  # edges, up to where labels beside them have room
-CLUSTERED = 500  # nodes, up to where boxes around layers and neurons are laid out in good time
+FEW = 60  # edges; with more there is no room for labels beside them
+CLUSTERED = 500  # nodes; with more, boxes around layers and neurons take too long to lay out
 _DEPTH = 3  # of boxes within boxes
 _CHARACTER, _HEIGHT = 7.6, 62.0  # points: width of a character, height of a node
 
@@ -28,7 +28,7 @@ class _Text(NamedTuple):
 def placed(
     order: Sequence[Value], labels: Labels, shown: list[dict[str, Any]], edges: Wires, rankdir: str, timeout: float
 ) -> dict[str, Any]:
-    """Place everything, left to right or top down, for JSON: the page takes what suits its window.
+    """Place everything, left to right or top down, for JSON; the page chooses by its window.
 
     Raises RenderError when there is no Graphviz, or no layout within `timeout` seconds.
     """
@@ -64,7 +64,7 @@ def _rounded(numbers: Sequence[float]) -> list[float]:
 def _dot(
     order: Sequence[Value], labels: Labels, shown: list[dict[str, Any]], edges: Wires, rankdir: str
 ) -> tuple[str, dict[str, str]]:
-    """The graph for Graphviz to place, boxes of the size of their cards; and what each cluster is called."""
+    """Return the graph for Graphviz to lay out, with boxes of the size of their cards, and the name of each cluster."""
     few = len(edges) <= FEW
     fan = max((len(node.operands) for node in order), default=0)
     ranksep = min((0.3 if few else 0.55) + 0.05 * fan, 2.2)
@@ -95,7 +95,7 @@ def _dot(
 def _clusters(
     prefix: tuple[str, ...], members: dict[tuple[str, ...], list[int]], groups: dict[str, str]
 ) -> Iterator[str]:
-    """A box for every dotted prefix of labels, one inside the other; `groups` gets their names."""
+    """Return nested boxes for the dotted prefixes of labels, and enter their names in `groups`."""
     depth = len(prefix) + 1
     for path in dict.fromkeys(other[:depth] for other in members if other[: depth - 1] == prefix != other):
         name = f"cluster_{len(groups)}"
@@ -104,6 +104,6 @@ def _clusters(
         if depth < _DEPTH:
             yield from (f"n{i}" for i in members.get(path, []))
             yield from _clusters(path, members, groups)
-        else:  # deeper boxes would be all frames
+        else:  # deeper boxes would be nothing but frames
             yield from (f"n{i}" for other in members if other[:depth] == path for i in members[other])
         yield "}"

@@ -1,4 +1,4 @@
-"""A page that plays a film: offline, nothing asked for, nothing that a label could break out of."""
+"""A page that plays a film, offline and safe from hostile labels."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ _BUTTONS = (("first", "⇤", "to the beginning"), ("back", "←", "one step back
 
 
 def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> str:
-    """The whole page; `captions` say what happens at each step of the film in `svg`."""
+    """Return the whole page; `captions` describe each step of the film in `svg`."""
     drawing = svg[svg.index("<svg") :]
     drawing = re.sub(r'(<svg\b[^>]*?) width="[^"]*" height="[^"]*"', r"\1", drawing, count=1)
     colours = {

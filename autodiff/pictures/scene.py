@@ -1,4 +1,4 @@
-"""A picture before it is DOT text: nodes, edges and groups, which may be pinned to places."""
+"""A picture before it is DOT text: nodes, edges and groups, possibly pinned to places."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Path = tuple[str, ...]
 
 
 class Node(NamedTuple):
-    """A node, in the group that `path` names."""
+    """A node in the group `path`."""
 
     name: str
     label: str
@@ -25,7 +25,7 @@ class Node(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """An edge between the nodes so named; `id` tells it from others between the same two."""
+    """An edge between two nodes, by name; `id` distinguishes edges between the same two."""
 
     id: str
     tail: str
@@ -36,7 +36,7 @@ class Edge(NamedTuple):
 
 @dataclass
 class Scene:
-    """Everything in a picture. `legend` is the label below it, `caption` a line above it where it is pinned."""
+    """Everything in a picture. `legend` is the label below it, `caption` a line above a pinned one."""
 
     theme: Theme
     graph: Attributes = field(default_factory=dict[str, str])
@@ -47,7 +47,7 @@ class Scene:
     pins: Layout | None = None
 
     def picture(self) -> Picture:
-        """The scene as DOT text."""
+        """Return the scene as DOT text."""
         theme = self.theme
         pins = self.pins
         graph = {"bgcolor": theme.paper, "fontname": FONT, "fontsize": "11", "fontcolor": theme.muted, "pad": "0.2",
@@ -75,7 +75,7 @@ class Scene:
         return dot
 
     def pinned_node(self, name: str) -> dict[str, str]:
-        """The attributes that hold a node in its place, if it has one."""
+        """Return the attributes that pin a node to its place, if it has one."""
         if self.pins is None or name not in self.pins.nodes:
             return {}
         box, height = self.pins.nodes[name], self.pins.height
@@ -83,7 +83,7 @@ class Scene:
         return {"pos": _at((box.x, box.y), height), **size}
 
     def pinned_edge(self, name: str) -> dict[str, str]:
-        """The attributes that hold an edge in its place, if it has one."""
+        """Return the attributes that pin an edge to its place, if it has one."""
         if self.pins is None or name not in self.pins.edges:
             return {}
         curve, height = self.pins.edges[name], self.pins.height
@@ -92,7 +92,7 @@ class Scene:
         return {"pos": pos} | ({} if curve.label is None else {"lp": _at(curve.label, height)})
 
     def around(self, pins: Layout) -> Iterator[tuple[str, str, str]]:
-        """What stands above and below a pinned picture: name, label and place of each."""
+        """Yield caption and legend of a pinned picture: name, label and place of each."""
         if self.legend and "" not in pins.labels:
             yield "legend", f"<{self.legend}>", f"{pins.width / 2:.2f},{-16 - 14 * self.legend.count(ROW)}"
         if self.caption:

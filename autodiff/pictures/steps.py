@@ -1,4 +1,4 @@
-"""What the stepper's page knows of a graph: nodes, edges, where they stand, what each step has to say. Data only."""
+"""The data of the stepper's page: nodes, edges, their places, and the sentences of each step."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from autodiff.pictures.placing import CLUSTERED, FEW, placed
 from autodiff.value import Value
 
 _TITLE_LENGTH = 18  # characters of a title on a node
-_ROWS = 60  # contributions that the panel lists; the others are one sum
-_LOCALS = 10  # local partials that it lists
-_TERMS = 4  # contributions that the formula above the graph writes out
+_ROWS = 60  # contributions listed in the panel; the others are one sum
+_LOCALS = 10  # local partials listed there
+_TERMS = 4  # contributions written out in the formula above the graph
 _LOW, _HIGH = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"), str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SENTENCE = 300  # characters of a diagnosis
 
 
-tone = style.LIGHT.tone  # its name alone is used: the page has the colours
+tone = style.LIGHT.tone  # only the name is used: the page has the colours
 
 
 class Steps:
@@ -39,10 +39,10 @@ class Steps:
         self.index = {node: i for i, node in enumerate(flow.order)}
         self.names = Names(flow.order, labels.full)
         chosen = [node for node in flow.order if labels.role(node) == "parameter"]
-        self.parameters = dict.fromkeys(sorted(chosen, key=self._group))  # by neuron, as evaluated within each
+        self.parameters = dict.fromkeys(sorted(chosen, key=self._group))  # by neuron, each in order of evaluation
 
     def data(self) -> dict[str, Any]:
-        """Everything, as JSON can hold it: numbers that are shown are text, so infinities and NaN are no exception."""
+        """Return everything for JSON: shown numbers are text, so infinities and NaN need no exception."""
         titles = [self.title(node) for node in self.flow.order]
         shown = [self.node(node, title) for node, title in zip(self.flow.order, titles, strict=True)]
         self.scale = style.Scale(
@@ -73,9 +73,9 @@ class Steps:
         return style.show(x, self.digits)
 
     def title(self, node: Value) -> str:
-        """What a node is called on the graph: its label, else its formula, else its name in formulas."""
+        """Return the title of a node on the graph: its label, else its formula, else its name in formulas."""
         if self.labels.full(node).strip():
-            grouped = len(self.flow.order) <= CLUSTERED  # then the boxes around it say the rest of a dotted label
+            grouped = len(self.flow.order) <= CLUSTERED  # the boxes around it show the rest of a dotted label
             return style.shorten(self.labels.name(node) if grouped else self.labels.full(node), _TITLE_LENGTH)
         written = definition(node, self.names)
         name = typeset(self.names(node))
@@ -86,14 +86,14 @@ class Steps:
         return style.shorten(self.labels.full(node), _TITLE_LENGTH) or typeset(self.names(node))
 
     def _group(self, node: Value) -> list[list[str | int]]:
-        """The boxes that a node stands in, to sort by: layer2 before layer10."""
+        """Return a key that sorts nodes by their boxes, layer2 before layer10."""
         return [
             [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", step)]
             for step in self.labels.path(node)[:-1]
         ]
 
     def node(self, node: Value, title: str) -> dict[str, Any]:
-        """One node: what its card shows, and what the panel says of it."""
+        """Return the data of one node, for its card and for the panel."""
         delta = self.flow.delta[node]
         told = explain_in(self.flow, node, names=self.names, limit=_TERMS)
         name = self.names(node)
@@ -125,7 +125,7 @@ class Steps:
         }
 
     def terms(self, contributions: Sequence[Any]) -> list[dict[str, Any]]:
-        """The rows of the chain-rule sum, and one for those that are too many to list."""
+        """Return the rows of the chain-rule sum, with one row for those left out."""
         kept = largest(contributions, _ROWS)
         rows: list[dict[str, Any]] = [
             {
@@ -155,7 +155,7 @@ class Steps:
         return rows
 
     def local_partials(self, node: Value) -> list[Tree]:
-        """The local partials by formula and number: ∂a/∂z = a·(1 − a) = 0.235. For an operand in two places, two."""
+        """Return the local partials by formula and number, ∂a/∂z = a·(1 − a) = 0.235; two for one used twice."""
         if node.op is None:
             return []
         me = self.names(node)
@@ -169,7 +169,7 @@ class Steps:
         return lines if len(lines) <= _LOCALS else [*lines[: _LOCALS - 1], ("mo", "…")]
 
     def updated(self, node: Value) -> list[Tree] | None:
-        """The update of a parameter, w ← w − α·∂C/∂w, and the same with its numbers."""
+        """Return the update of a parameter, w ← w − α·∂C/∂w, in symbols and in numbers."""
         if node not in self.parameters:
             return None
         name, becomes = self.names(node), ("mo", "←")
@@ -185,7 +185,7 @@ class Steps:
         return node.data - self.rate * self.flow.delta[node]
 
     def update(self) -> dict[str, Any] | None:
-        """The last step: every parameter before and after, and the loss that comes of it."""
+        """Return the last step: every parameter before and after, and the resulting loss."""
         if not self.parameters:
             return None
         rows = [
@@ -210,11 +210,11 @@ class Steps:
         }
 
     def loss_after(self) -> float | None:
-        """The root's value with the parameters updated; None where the same operations cannot be done again."""
+        """Return the root's value with the parameters updated; None if the operations cannot be repeated."""
         try:
             again = self._replay({})
             if not math.isclose(again, self.flow.root.data, rel_tol=1e-9):
-                return None  # data was changed since the graph was recorded
+                return None  # data changed after the graph was recorded
             return self._replay({node: self._stepped(node) for node in self.parameters})
         except (ArithmeticError, ValueError):
             return None
@@ -243,7 +243,7 @@ class Steps:
 
 
 def typeset(tree: Tree) -> str:
-    """A formula as one line of text that looks the part: v₃ = v₂²."""
+    """Return a formula as one line of text, typeset with small digits: v₃ = v₂²."""
     kind, *parts = tree
     if kind in {"msub", "msup"} and parts[1][0] == "mn" and parts[1][1].isdigit():
         return typeset(parts[0]) + parts[1][1].translate(_LOW if kind == "msub" else _HIGH)

@@ -1,4 +1,4 @@
-"""The ways of strokes between the units of a network diagram, and free places for their numbers."""
+"""The courses of strokes between the units of a network diagram, and free places for their numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autodiff.pictures.geometry import Box, Point
 
 
 def course(a: Box, b: Box, *, straight: bool, shift: float) -> tuple[Point, Point, Point, Point]:
-    """Control points of the way between two units; past what lies between in a bow."""
+    """Return control points from one unit to another, in a bow around whatever lies between."""
     dx, dy = b.x - a.x, b.y - a.y
     length = math.hypot(dx, dy) or 1.0
     bow = 0.0 if straight else 0.25 * length
@@ -24,7 +24,7 @@ def course(a: Box, b: Box, *, straight: bool, shift: float) -> tuple[Point, Poin
 
 
 class Way:
-    """A stroke as points close to each other."""
+    """A stroke as a dense row of points."""
 
     def __init__(self, points: Sequence[Point], width: float) -> None:
         n = max(8, int(math.dist(points[0], points[-1]) / 4))
@@ -33,14 +33,14 @@ class Way:
 
 
 class Places:
-    """Where there is room for numbers: on no unit, no stroke and no other number."""
+    """Free places for numbers, clear of units, strokes and other numbers."""
 
     def __init__(self, units: Iterable[Box], ways: Iterable[Way]) -> None:
         self.taken = list(units)
         self.ways = list(ways)
 
     def free(self, way: Way, size: tuple[float, float], side: float) -> Point | None:
-        """Return a place for a text of this size beside a stroke, as near its middle as can be; None where none is."""
+        """Return a place for a text of this size beside a stroke, close to its middle; None if there is none."""
         width, height = size
         last = len(way.points) - 1
         for away in (1.0, 7.0):
@@ -65,7 +65,7 @@ class Places:
 
 
 def _edge_of(box: Box, towards: Point) -> Point:
-    """Where the way from a unit's centre leaves it."""
+    """Return the point where a line from a unit's centre leaves the unit."""
     dx, dy = towards[0] - box.x, towards[1] - box.y
     if box.width == box.height:
         reach = (box.width / 2 + 1) / (math.hypot(dx, dy) or 1.0)
@@ -79,7 +79,7 @@ def _ratio(a: float, b: float) -> float:
 
 
 def towards(a: Point, b: Point, by: float) -> Point:
-    """The point so far from `a` on the way to `b`."""
+    """Return the point at the distance `by` from `a` towards `b`."""
     length = math.hypot(b[0] - a[0], b[1] - a[1]) or 1.0
     return a[0] + (b[0] - a[0]) / length * by, a[1] + (b[1] - a[1]) / length * by
 

@@ -1,7 +1,7 @@
-"""How pictures look: themes, strokes, numbers and text. Pure functions, nothing of graphs or files.
+"""The look of pictures: themes, strokes, numbers and text. Pure functions, without graphs or files.
 
-Hue says the sign: blue above 0, orange below (told apart in every common kind of colour blindness); width says the
-size, beside the largest in the picture. Crimson is kept for what is infinite or NaN.
+Hue shows the sign: blue above 0, orange below (distinct in every common kind of colour blindness); width shows the
+size relative to the largest in the picture. Crimson is reserved for infinities and NaN.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 FONT = "Helvetica,Arial,DejaVu Sans,sans-serif"
-LABEL_LENGTH = 24  # characters of a label that a node shows; the tooltip has them all
+LABEL_LENGTH = 24  # characters of a label shown in a node; the tooltip has all of them
 
 ThemeName = Literal["light", "dark"]
 Role = Literal["operation", "parameter", "input", "constant"]
@@ -22,7 +22,7 @@ NumberFormat = str | Callable[[float], str]
 
 
 class Tone(NamedTuple):
-    """How a number is drawn: text and stroke in `ink`, on `paper`, the stroke solid or dashed."""
+    """The colours of a number: text and stroke in `ink`, on `paper`, the stroke solid or dashed."""
 
     name: str
     ink: str
@@ -50,7 +50,7 @@ class Theme(NamedTuple):
     alarm: Tone
 
     def tone(self, number: float | None) -> Tone:
-        """The tone of a number; None for a δ that is not yet swept."""
+        """Return the tone of a number; None stands for a δ that is not yet swept."""
         if number is None:
             return self.unswept
         if not math.isfinite(number):
@@ -58,7 +58,7 @@ class Theme(NamedTuple):
         return self.positive if number > 0.0 else self.negative if number < 0.0 else self.zero
 
     def card(self, role: Role) -> tuple[str, str]:
-        """Paper and stroke of a node."""
+        """Return paper and stroke of a node."""
         return {"parameter": self.parameter, "input": self.input}.get(role, self.operation)
 
 
@@ -85,18 +85,18 @@ _THIN, _THICK = 1.0, 6.0
 _SYMBOLS = {"*": "×", "-": "−", "/": "÷", "**": "xⁿ", "abs": "|x|", "Σwx": "Σ wx"}
 _NEWLINE = re.compile("\r\n|[\n\r\v\f\x85\u2028\u2029]")
 _SPACE = re.compile("[\t\xa0]")
-# Illegal in XML, or turning the direction of all text around them: controls, surrogates, noncharacters, overrides.
+# Illegal in XML, or reversing the direction of the surrounding text: controls, surrogates, noncharacters, overrides.
 _UNSHOWABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
-# Graphviz puts names in the place of \N, \G, …, in HTML-like labels too, and twice over in tooltips, so that doubling
-# the backslash is not enough. A word joiner, invisible, between backslash and letter keeps them text.
+# Graphviz replaces \N, \G, … by names, in HTML-like labels too, and twice in tooltips, so doubling the backslash is
+# not enough. An invisible word joiner between backslash and letter keeps them text.
 _JOINER = "\u2060"
 
 
 class Scale:
-    """How wide strokes are for the numbers of one picture: the largest is six times as wide as 0, by square roots.
+    """The widths of strokes for the numbers of one picture: by square roots, the largest six times as wide as 0.
 
-    So twice the number is seen as more, and a hundredth is still there. `examples` are up to three of the numbers, for
-    the legend: the smallest but 0, the middle one and the largest.
+    So twice the number is visibly more, and a hundredth is still visible. `examples` are up to three of the numbers,
+    for the legend: the smallest besides 0, the middle one and the largest.
 
     >>> scale = Scale([0.25, -1.0, 0.0])
     >>> scale.width(0.0), scale.width(0.25), scale.width(-1.0), scale.width(math.inf), scale.examples
@@ -118,7 +118,7 @@ class Scale:
 
 
 def show(number: float, digits: int) -> str:
-    """A number to so many significant digits, with a real minus sign and short exponents.
+    """Return a number to `digits` significant digits, with a real minus sign and short exponents.
 
     >>> show(-0.00125, 2), show(-2.5e-9, 4), show(3.0, 4), show(float("-inf"), 4), show(-0.0, 4)
     ('−0.0013', '−2.5e−9', '3', '−∞', '0')
@@ -132,7 +132,7 @@ def show(number: float, digits: int) -> str:
 
 
 def formatter(digits: int, number_format: NumberFormat | None) -> Callable[[float], str]:
-    """How numbers are written: to so many digits, by a format specification, or by a function of yours.
+    """Return a function that writes numbers: to `digits` digits, by a format specification, or by a user's function.
 
     >>> formatter(4, ".2f")(-0.125), formatter(4, lambda x: f"{x:.0%}")(0.5)
     ('−0.12', '50%')
@@ -143,17 +143,17 @@ def formatter(digits: int, number_format: NumberFormat | None) -> Callable[[floa
         try:
             format(1.0, number_format)
         except ValueError as error:
-            raise ValueError(f"number_format {number_format!r} formats no float: {error}; such as '.3f'") from None
+            raise ValueError(f"number_format must format a float, got {number_format!r} ({error}); try '.3f'") from None
         return lambda number: (
             format(number, number_format).replace("-", "−") if math.isfinite(number) else show(number, 1)
         )
     if not callable(number_format):
-        raise TypeError(f"number_format is a format such as '.3f' or a function of a float, got {number_format!r}")
+        raise TypeError(f"number_format must be a format such as '.3f' or a function of a float, got {number_format!r}")
     return lambda number: str(number_format(number)) if math.isfinite(number) else show(number, 1)
 
 
 def brief_formatter(digits: int, number_format: NumberFormat | None) -> Callable[[float], str]:
-    """The same where room is scarce: two digits, and one where that is still long.
+    """Return a function that writes numbers if room is scarce: to two digits, or one if that is still long.
 
     >>> brief_formatter(4, None)(-0.001234), brief_formatter(4, None)(123.4), brief_formatter(4, ".3f")(0.5)
     ('−0.001', '1.2e2', '0.500')
@@ -165,38 +165,38 @@ def brief_formatter(digits: int, number_format: NumberFormat | None) -> Callable
 
 
 def clean(text: str) -> str:
-    """One line that fonts, XML and DOT can carry: line breaks become ↵, what cannot be shown becomes �."""
+    """Return text as one line for fonts, XML and DOT: line breaks become ↵, characters that cannot be shown �."""
     return _UNSHOWABLE.sub("\ufffd", _SPACE.sub(" ", _NEWLINE.sub("↵", text)))
 
 
 def shorten(text: str, length: int = LABEL_LENGTH) -> str:
-    """The beginning of a cleaned text, with an ellipsis where it goes on."""
+    """Return a cleaned text, cut with an ellipsis if it is longer than `length`."""
     text = clean(text).strip()
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def symbol(text: str) -> str:
-    """An operation's symbol as it is typeset rather than typed."""
+    """Return the typeset symbol of an operation."""
     return shorten(_SYMBOLS.get(text, text), 8)
 
 
 def markup(text: str) -> str:
-    """Text inside an HTML-like label."""
+    """Return text escaped for an HTML-like label."""
     return html.escape(clean(text)).replace("\\", "\\" + _JOINER)
 
 
 def quoted(*lines: str) -> str:
-    """Lines of text for a quoted attribute such as a tooltip: entities and backslashes in them mean themselves."""
+    """Return lines of text for a quoted attribute such as a tooltip, with entities and backslashes escaped."""
     return "\\n".join(clean(line).replace("&", "&amp;").replace("\\", "\\\\" + _JOINER) for line in lines)
 
 
 def font(text: str, color: str, size: int = 13) -> str:
-    """Text in a colour and a size, inside an HTML-like label."""
+    """Return text in a colour and a size, for an HTML-like label."""
     return f'<FONT COLOR="{color}" POINT-SIZE="{size}">{text}</FONT>'
 
 
 def pill(theme: Theme, text: str, delta: float | None, size: int = 12, room: int = 0) -> str:
-    """δ in a frame of its own accent, with room for so many characters."""
+    """Return δ in a frame of its own accent, with room for `room` characters."""
     tone = theme.tone(delta)
     width = f' WIDTH="{round(0.55 * size * room)}"' if room else ""
     return (

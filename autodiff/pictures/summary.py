@@ -1,4 +1,4 @@
-"""What can be said of a graph that is too large to draw: its size, what is in it, and how to see more."""
+"""The summary of a graph that is too large to draw: its size, its operations, and how to see more."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from autodiff.pictures.style import font, markup, quoted, shorten
 from autodiff.pictures.sweeping import State, uses
 from autodiff.value import Value
 
-_BARS = 8  # kinds of operation that are listed
-_NAMES = 3  # labels that are offered as places to look closer
+_BARS = 8  # kinds of operation listed
+_NAMES = 3  # labels offered as places to look closer
 
 
 def summary(nodes: Sequence[Value], size: int, state: State, look: Look, message: str) -> Scene:
@@ -72,7 +72,7 @@ def summary(nodes: Sequence[Value], size: int, state: State, look: Look, message
 
 
 def _depth(nodes: Sequence[Value]) -> int:
-    """The most operations on one way from a leaf to the root."""
+    """Return the largest number of operations on a path from a leaf to the root."""
     depth: dict[Value, int] = {}
     for node in reversed(nodes):
         below = [depth[use.operand] for use in uses(node)]

@@ -1,4 +1,4 @@
-"""How far δ has come: what a picture shows of a sweep that is over, and of each step of one that is under way."""
+"""The progress of δ: the state of a finished sweep, and of each step of one under way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Use(NamedTuple):
 
 
 def uses(node: Value) -> Iterator[Use]:
-    """The operands of a node that are Values."""
+    """Yield the uses of a node's operands that are Values."""
     for place, (x, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
         if x.__class__ is not float:
             yield Use(x, node, place, partial)
@@ -30,8 +30,8 @@ def uses(node: Value) -> Iterator[Use]:
 class State:
     """δ by node, as far as it has come.
 
-    `handed` holds the nodes that have handed δ on, None when all that have one did; `growing` those whose δ is a
-    part of the sum still; `active` those that hand on just now; `outcome` is what δ will be, for which room is left.
+    `handed` holds the nodes that have passed δ on, None if all have; `growing` those whose δ is still a part of the
+    sum; `active` those that pass it on now; `outcome` the final δ, for which room is left.
     """
 
     deltas: Mapping[Value, float]
@@ -41,35 +41,35 @@ class State:
     outcome: Mapping[Value, float] = field(default_factory=dict[Value, float])
 
     def wrong(self, nodes: Iterable[Value]) -> list[Value]:
-        """Those of the nodes whose value or δ is infinite or NaN."""
+        """Return the nodes whose value or δ is infinite or NaN."""
         return [node for node in nodes if not (isfinite(node.data) and isfinite(self.deltas.get(node, 0.0)))]
 
     def gain(self, use: Use) -> float | None:
-        """What δ of the operand gains by this use; None while nothing flows there."""
+        """Return the gain in δ of the operand by this use; None while nothing flows there."""
         delta = self.deltas.get(use.consumer)
         if delta is None or (self.handed is not None and use.consumer not in self.handed):
             return None
         return _handed_on(delta, use.partial)
 
     def final_gain(self, use: Use) -> float | None:
-        """What δ of the operand gains by this use once the sweep is over; None where that is not known."""
+        """Return the gain in δ of the operand by this use at the end of the sweep; None if that is not known."""
         delta = (self.outcome or self.deltas).get(use.consumer)
         return None if delta is None else _handed_on(delta, use.partial)
 
 
 def _handed_on(delta: float, partial: float) -> float:
-    return delta * partial if delta and partial else 0.0  # exactly 0 is not handed on: no 0 · ∞
+    return delta * partial if delta and partial else 0.0  # an exact 0 is not passed on, so 0 · ∞ never appears
 
 
 def recorded(nodes: Iterable[Value]) -> State:
-    """δ as the nodes hold it in `grad`."""
+    """Return the state in which δ is what the nodes hold in `grad`."""
     return State({node: delta for node in nodes if (delta := delta_of(node)) is not None})
 
 
 def steps(nodes: Sequence[Value], batches: Iterable[Sequence[Value]]) -> Iterator[State]:
-    """The states of a sweep from `nodes[0]`, computed here: before it, after the seed, and as each batch hands on.
+    """Yield the states of a sweep from `nodes[0]`: before it, after the seed, and as each batch passes δ on.
 
-    `nodes` stand in topological order; so do the batches, which together hold every operation once.
+    `nodes` are in topological order, and so are the batches, which together hold every operation once.
     """
     waiting = dict.fromkeys(nodes, 0)
     for node in nodes:
@@ -91,7 +91,7 @@ def steps(nodes: Sequence[Value], batches: Iterable[Sequence[Value]]) -> Iterato
 
 
 def delta_of(node: Value) -> float | None:
-    """δ as a number, also where it is a Value itself; None when not yet swept (None is how PyTorch says that)."""
+    """Return δ as a number, also if it is a Value itself; None if not yet swept, as in PyTorch."""
     delta: Any = node.grad.data if isinstance(node.grad, Value) else node.grad
     if not node.swept or delta is None:
         return None
@@ -99,4 +99,4 @@ def delta_of(node: Value) -> float | None:
         return float(delta)
     except (TypeError, ValueError):
         name = node.label or (node.op.name if node.op is not None else repr(node.data))
-        raise TypeError(f"grad of {name} is {delta!r}, not a number: assign 0.0, or call zero_grad()") from None
+        raise TypeError(f"grad of {name} must be a number, got {delta!r}; assign 0.0, or call zero_grad()") from None

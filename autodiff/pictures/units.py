@@ -1,8 +1,8 @@
-"""A graph seen from further off: units (neurons, layers, inputs) and what runs between them.
+"""A graph seen from further off: units (neurons, layers, inputs) and the links between them.
 
-A unit is, in this order: the nodes whose dotted labels share a path (`layer1.neuron2.z`, `layer1.neuron2.bias`), or
-those of one undotted label. An operation without a label joins the unit of its parameters, an activation that of
-what it is applied to, and all others join whatever uses them, if that is one unit.
+A unit holds the nodes whose dotted labels share a path (`layer1.neuron2.z`, `layer1.neuron2.bias`), or those of one
+undotted label. An operation without a label joins the unit of its parameters, an activation that of its operand, and
+any other the unit of its consumers, if that is one unit.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _ACTIVATIONS = frozenset({"relu", "leaky_relu", "tanh", "sigmoid", "softplus", "
 
 @dataclass(eq=False)
 class Unit:
-    """Nodes that are drawn as one; for inputs that are plain numbers, the numbers."""
+    """Nodes that are drawn as one, or the numbers of plain inputs."""
 
     key: Key
     nodes: list[Value] = field(default_factory=list[Value])
     constants: list[float] = field(default_factory=list[float])
-    width: int = 0  # how many constants are read at once
-    readers: int = 0  # and by how many
-    wide: bool = False  # whether it is a layer, which has many outputs at once
+    width: int = 0  # constants read at once
+    readers: int = 0  # readers of each
+    wide: bool = False  # whether it is a layer, with many outputs at once
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ class Unit:
 
 
 class Link(NamedTuple):
-    """What runs from one unit to another: uses of the operand's nodes, or weights of plain inputs."""
+    """A link from one unit to another: uses of its nodes, or weights of plain inputs."""
 
     source: Unit
     target: Unit
@@ -57,14 +57,14 @@ class Link(NamedTuple):
 
 
 class Units(NamedTuple):
-    """All units, in the order in which they stand in a column, all links, and the unit of the result."""
+    """All units in their order within columns, all links, and the unit of the result."""
 
     units: list[Unit]
     links: list[Link]
     root: Unit
 
     def outputs(self, labels: Labels) -> dict[Unit, list[Value]]:
-        """What each unit gives to others, or as the result: one node, or those of one label over many samples."""
+        """Return the outputs of each unit: one node, or those of one label over many samples."""
         used: dict[Unit, set[Value]] = {unit: set() for unit in self.units}
         for link in self.links:
             used[link.source].update(use.operand for use in link.uses)
@@ -76,17 +76,17 @@ class Units(NamedTuple):
 
 
 def alike(nodes: list[Value], labels: Labels) -> list[Value]:
-    """The first node and those that have its label."""
+    """Return the first node and those with its label."""
     return [node for node in nodes if labels.full(node) == labels.full(nodes[0])]
 
 
 def neurons(nodes: Sequence[Value], labels: Labels) -> Units:
-    """Group nodes, which stand in topological order, into units of one path each."""
+    """Group nodes in topological order into units of one path each."""
     return _linked(nodes, labels, _keys(nodes, labels))
 
 
 def layers(nodes: Sequence[Value], labels: Labels) -> Units:
-    """Group nodes into layers: what shares a path but for its last step, and all inputs of a layer."""
+    """Group nodes into layers: those that share a path except for its last step, and all inputs of a layer."""
     fine = _keys(nodes, labels)
     key_of: dict[Value, Key] = {}
     for node, key in fine.items():
@@ -100,21 +100,21 @@ def layers(nodes: Sequence[Value], labels: Labels) -> Units:
 
 
 def role_of(unit: Unit, labels: Labels) -> Role:
-    """What a unit is drawn as."""
+    """Return the role in which a unit is drawn."""
     if not unit.nodes:
         return "input"
     return "operation" if unit.operations else labels.role(unit.nodes[0])
 
 
 def sums_of(unit: Unit) -> list[Value]:
-    """The weighted sums in a neuron or layer: where the course's δ is."""
+    """Return the weighted sums of a neuron or layer, which have the course's δ."""
     if not unit.path:
         return []
     return [node for node in unit.operations if node.op.name == "weighted_sum"]
 
 
 def _keys(nodes: Sequence[Value], labels: Labels) -> dict[Value, Key]:
-    """The unit of every node."""
+    """Return the unit of every node."""
     keys: dict[Value, Key] = {}
     for node in reversed(nodes):  # operands first
         path = labels.path(node)
@@ -136,7 +136,7 @@ def _keys(nodes: Sequence[Value], labels: Labels) -> dict[Value, Key]:
 
 
 def _by_operands(node: Value, keys: dict[Value, Key]) -> Key | None:
-    """The path that an operation without a label takes from its parameters, or as an activation from its operand."""
+    """Return the path of an operation without a label: that of its parameters or, for an activation, its operand."""
     leaves = [keys[x] for x in node.operands if x.__class__ is not float and x.op is None and x in keys]
     owned = {key for key in leaves if key[0] == "path"}
     if len(owned) == 1:
@@ -148,7 +148,7 @@ def _by_operands(node: Value, keys: dict[Value, Key]) -> Key | None:
 
 
 class _Linking:
-    """Units and links while the nodes are met."""
+    """Units and links in the making."""
 
     def __init__(self, labels: Labels, key_of: dict[Value, Key], *, together: bool) -> None:
         self.labels, self.key_of, self.together = labels, key_of, together
@@ -165,7 +165,7 @@ class _Linking:
         return self.links[source, target]
 
     def meet(self, node: Value) -> None:
-        """Take a node in, with its uses of nodes in other units and of plain inputs."""
+        """Add a node, with its uses of nodes in other units and of plain inputs."""
         key, operands = self.key_of[node], node.operands
         half = len(operands) // 2 if node.op is not None and node.op.name == "weighted_sum" else 0
         for place, (x, partial) in enumerate(zip(operands, node.partials, strict=True)):
@@ -181,7 +181,7 @@ class _Linking:
         self.unit(key).nodes.append(node)
 
     def plain_input(self, node: Value, place: int, weight: Any, x: float) -> None:
-        """Take in that a neuron weights a plain number; the same place in all neurons of a layer is one unit."""
+        """Add a plain number that a neuron weights; the same place in all neurons of a layer is one unit."""
         key = self.key_of[node]
         there = self.link(("constants", key[:-1] if len(key) > 2 else key, 0 if self.together else place), key)
         there.source.constants.append(x)
@@ -201,12 +201,12 @@ def _linked(nodes: Sequence[Value], labels: Labels, key_of: dict[Value, Key], *,
     units = linking.units
     for each in units.values():
         each.wide = together
-        each.nodes.reverse()  # results first, as in the order they came
+        each.nodes.reverse()  # results first, as they came
     return Units(_ordered(units.values(), nodes, key_of), list(linking.links.values()), units[key_of[nodes[0]]])
 
 
 def _ordered(units: Iterable[Unit], nodes: Sequence[Value], key_of: dict[Value, Key]) -> list[Unit]:
-    """Those with a path by name, the others in the order in which operations take them."""
+    """Sort units with a path by name, the others in the order in which operations take them."""
     met: dict[Key, int] = {}
     for node in reversed(nodes):
         for x in node.operands:
@@ -216,14 +216,14 @@ def _ordered(units: Iterable[Unit], nodes: Sequence[Value], key_of: dict[Value, 
 
 
 def _natural(text: str) -> list[tuple[bool, Any]]:
-    """A key that sorts `neuron2` before `neuron10`."""
+    """Return a key that sorts `neuron2` before `neuron10`."""
     return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in re.split(r"(\d+)", text)]
 
 
 def ranks(units: Units) -> dict[Unit, int]:
-    """The column of each unit: one more than the furthest of those it depends on.
+    """Return the column of each unit: one more than the furthest of those it depends on.
 
-    A link that closes a circle, as in a recurrent network, does not count.
+    A link that closes a cycle, as in a recurrent network, does not count.
     """
     sources: dict[Unit, list[Unit]] = {unit: [] for unit in units.units}
     for link in units.links:

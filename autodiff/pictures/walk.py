@@ -1,7 +1,7 @@
-"""stepper: one HTML file in which a computation is walked through, first forward, then δ backward, node by node.
+"""stepper: one HTML file that walks through a computation, first forward, then δ backward, node by node.
 
 The page needs no network and loads nothing: a strict content-security policy allows its own script and style, by hash,
-and nothing else. All that comes from the graph is data, put on the page as text.
+and nothing else. Everything from the graph is data, put on the page as text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from autodiff.value import Value
 
 _DIGITS = range(1, 18)
 _MAX_NODES = 2_000
-_SCRIPTS = ("elements.js", "graph.js", "walk.js", "panel.js", "control.js")  # one after the other, as one
+_SCRIPTS = ("elements.js", "graph.js", "walk.js", "panel.js", "control.js")  # joined into one
 
 
 def stepper(
@@ -45,14 +45,14 @@ def stepper(
 ) -> Path:
     """Write a page that walks through the computation of `root`, and return its path.
 
-    Buttons, a slider and the arrow keys go step by step: forward, a value at a time; then backward, at each node the δ
-    contributions that arrive and their sum; then the update w ← w − α·∂root/∂w of the `parameters`, with α the
-    `learning_rate`, and the loss that comes of it. A click on a node, or focus, shows its value, δ and chain-rule sum
-    with numbers. The file is on its own: it opens without a network, on a phone too.
+    Buttons, a slider and the arrow keys go step by step: forward, a value at a time; then backward, with the δ
+    contributions that arrive at each node and their sum; then the update w ← w − α·∂root/∂w of the `parameters`, with
+    α the `learning_rate`, and the resulting loss. A click on a node, or focus, shows its value, δ and chain-rule sum
+    with numbers. The file is complete in itself: it opens without a network, on a phone too.
 
-    `parameters` are the leaves to update, by default those labelled as `draw` expects of parameters; `names=locals()`
-    calls nodes without a label by your variables. `title` is the page's, `digits` how many significant digits numbers
-    have. Nothing is swept or changed: δ is that of a sweep from `root` now.
+    `parameters` are the leaves to update, by default those that `draw` takes for parameters by their labels;
+    `names=locals()` names nodes without a label after your variables. `title` is that of the page; numbers have
+    `digits` significant digits. Nothing is swept or changed: δ is that of a fresh sweep from `root`.
 
     Raises TypeError when `root` or a parameter is not a Value; ValueError for a suffix that is not .html or .htm, an
     option out of range, a parameter that `root` does not depend on, and a graph of more than `max_nodes` nodes;
@@ -67,29 +67,29 @@ def stepper(
     ('backprop.html', '<!doctype html>')
     """
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
-        raise TypeError(f"stepper takes the Value at the end of a computation, got {type(root).__name__} {root!r}")
+        raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
     path, _ = rendering.target(path, (".html", ".htm"))
     real = isinstance(learning_rate, numbers.Real) and learning_rate.__class__ is not bool  # pyright: ignore[reportUnnecessaryComparison]
     if not (real and 0.0 < learning_rate < math.inf):
-        raise ValueError(f"learning_rate is a finite number above 0, got {learning_rate!r}")
+        raise ValueError(f"learning_rate must be a finite number above 0, got {learning_rate!r}")
     if digits.__class__ is not int or digits not in _DIGITS:
-        raise ValueError(f"digits is a whole number from 1 to 17, got {digits!r}")
+        raise ValueError(f"digits must be a whole number from 1 to 17, got {digits!r}")
     if max_nodes.__class__ is not int or max_nodes < 1:
-        raise ValueError(f"max_nodes is a whole number of at least 1, got {max_nodes!r}")
+        raise ValueError(f"max_nodes must be a whole number of at least 1, got {max_nodes!r}")
     if not (title is None or isinstance(title, str)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"title is text, got {type(title).__name__} {title!r}")
+        raise TypeError(f"title must be text, got {type(title).__name__} {title!r}")
     flow = Flow(root)
     if len(flow.order) > max_nodes:
         raise ValueError(
-            f"the graph has {len(flow.order):,} nodes, more than max_nodes={max_nodes:,}: step through a smaller part, "
-            "such as one sample or one of the operands, or raise max_nodes"
+            f"the graph must have at most max_nodes={max_nodes:,} nodes, got {len(flow.order):,}; step through a "
+            "smaller part, such as one sample or one of the operands, or raise max_nodes"
         )
     edges = [use for node in reversed(flow.order) for use in uses(node)]
     if max_nodes <= _MAX_NODES and ranks_crossed(edges) > TOO_FAR:
         raise ValueError(
-            "the edges of this graph lead so far, as where one parameter serves a long chain, that placing them may "
-            f"take minutes: step through a smaller part, or try all the same with max_nodes={_MAX_NODES + 1} or more "
-            "and a longer timeout"
+            "the edges of this graph are so long, as if one parameter served a long chain, that placing them may take "
+            f"minutes; step through a smaller part, or try all the same with max_nodes={_MAX_NODES + 1} or more and a "
+            "longer timeout"
         )
     labels = Labels(flow.order, names, None if parameters is None else _checked(parameters, flow))
     steps = Steps(flow, labels, float(learning_rate), digits, timeout)
@@ -103,20 +103,20 @@ def stepper(
 def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:
     if not isinstance(parameters, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] # nor is a single Value
         raise TypeError(
-            f"parameters are several Values, got {type(parameters).__name__} {parameters!r}: put it in [...]"
+            f"parameters must be several Values, got {type(parameters).__name__} {parameters!r}; put it in [...]"
         )
     chosen = list(parameters)
     for i, each in enumerate(chosen):
         if not isinstance(each, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
-            raise TypeError(f"parameters are Values, got {type(each).__name__} {each!r} at {i}")
+            raise TypeError(f"parameters must be Values, got {type(each).__name__} {each!r} at {i}")
         if each not in flow.delta or each.op is not None:
-            what = "was computed" if each.op is not None else "is not among what the root was computed from"
-            raise ValueError(f"parameters are leaves of the graph: {each.label or repr(each)!r} {what}")
+            what = "was computed" if each.op is not None else "the root was not computed from"
+            raise ValueError(f"parameters must be leaves of the graph, got {each.label or repr(each)!r}, which {what}")
     return chosen
 
 
 def _page(title: str, data: dict[str, Any]) -> str:
-    """The template with everything put in."""
+    """Return the template with everything put in."""
     script = '"use strict";\n(() => {\n' + "".join(map(_asset, _SCRIPTS)) + "})();\n"
     sheet = _colours() + _asset("walk.css")
     policy = (
@@ -126,7 +126,7 @@ def _page(title: str, data: dict[str, Any]) -> str:
         "policy": policy,
         "title": html.escape(title),
         "style": sheet,
-        # As text inside a script element: without "<" nothing can end the element or open a comment in it.
+        # Inside a script element: without "<" no text can end the element or open a comment in it.
         "data": json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
         "script": script,
     }
@@ -139,7 +139,7 @@ def _page(title: str, data: dict[str, Any]) -> str:
 
 
 def _colours() -> str:
-    """The colours of all pictures as the sheet's variables, light and dark."""
+    """Return the colours of all pictures as variables of the style sheet, light and dark."""
     blocks: list[str] = []
     for theme in (style.LIGHT, style.DARK):
         tones = [theme.positive, theme.negative, theme.zero, theme.alarm]

@@ -1,4 +1,4 @@
-// Choosing nodes.
+// Selecting nodes.
 function choose(i, { travel = false } = {}) {
   chosen = i;
   go(now, { keep: true });
@@ -54,7 +54,7 @@ svg.addEventListener("pointermove", (event) => {
   }
 });
 for (const end of ["pointerup", "pointercancel"]) {
-  document.addEventListener(end, (event) => { // wherever the finger is by then
+  document.addEventListener(end, (event) => { // wherever the finger is then
     fingers.delete(event.pointerId);
     svg.classList.remove("dragged");
   });
@@ -72,7 +72,7 @@ svg.addEventListener("wheel", (event) => {
   zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), place(event));
 }, { passive: false });
 
-// Playing.
+// Playback.
 function pause() {
   clearTimeout(timer);
   timer = null;
@@ -122,7 +122,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const { target, key } = event;
   const onNode = target.closest?.("[data-node]");
-  if (target.closest?.("select") || (target === $("slider") && key !== " ")) return; // they have keys of their own
+  if (target.closest?.("select") || (target === $("slider") && key !== " ")) return; // they handle keys themselves
   if (key === "ArrowRight") walk(now + 1);
   else if (key === "ArrowLeft") walk(now - 1);
   else if (key === "Home") walk(0);

@@ -4,7 +4,7 @@ const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 62;
 
-// Every text of the graph comes in through here, as text.
+// All text from the graph enters the page here, as text.
 const make = (name, attributes = {}, ...children) => fill(document.createElement(name), attributes, children);
 const draw = (name, attributes = {}, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
 function fill(element, attributes, children) {
@@ -13,8 +13,8 @@ function fill(element, attributes, children) {
   return element;
 }
 
-// Formulas come as trees in the vocabulary of MathML. Browsers without a mathematical font set MathML badly, so the
-// page sets them itself, and says them aloud in words.
+// Formulas arrive as trees in the vocabulary of MathML. Browsers without a mathematical font typeset MathML badly, so
+// the page typesets them itself, and labels them in words for screen readers.
 const LETTERS = new Set(["mi", "mo", "mn", "mtext"]);
 const PARTS = new Set(["mrow", "mfrac", "msup", "msub", "msubsup", "msqrt"]);
 function formed(tree) {

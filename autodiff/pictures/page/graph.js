@@ -1,4 +1,4 @@
-// The steps, in order: leaves are there at the start; then each operation; then δ, as the sweep meets the nodes.
+// The steps, in order: leaves are known at the start; then each operation; then δ, in the order of the sweep.
 const steps = [{ phase: "start" }];
 const forwardAt = nodes.map(() => 0);
 const backwardAt = nodes.map(() => 0);
@@ -24,12 +24,12 @@ edges.forEach((edge, k) => {
 });
 
 let now = 0;
-let chosen = null; // a node that was clicked or focused; null to go with the steps
+let chosen = null; // the node clicked or focused; null to follow the steps
 let timer = null;
-let stop = 0; // the node that the tabulator key comes to
+let stop = 0; // the node that the Tab key reaches
 const quiet = matchMedia("(prefers-reduced-motion: reduce)");
 
-// The graph, as Graphviz placed it: left to right or top down, whichever fills the window better.
+// The graph as laid out by Graphviz: left to right or top down, whichever fills the window better.
 const svg = $("graph");
 let plan = null;
 let boxes, layers, wires, cards, ring;
@@ -88,7 +88,7 @@ function labels(k) {
   const drawn = wires[k];
   if (drawn.partial) return;
   const [x, y] = drawn.middle;
-  const up = drawn.beside ? 0 : 12; // where no room was laid out beside the line, above it
+  const up = drawn.beside ? 0 : 12; // above the line, if the layout has no room beside it
   drawn.partial = draw("text", { class: "partial", x, y: y - 5 - up });
   drawn.product = draw("text", { class: "product", x, y: y + 9 - up });
   drawn.group.append(drawn.partial, drawn.product);
@@ -115,8 +115,8 @@ function detailOf(node, i) {
   return detail;
 }
 
-// Where the view is, and where it goes.
-let view = { x: 0, y: 0, scale: 1 }; // the middle, and pixels per point
+// The view and its movements.
+let view = { x: 0, y: 0, scale: 1 }; // centre, and pixels per point
 let flight = 0;
 let follow = true;
 const pane = () => ({ width: svg.clientWidth || 800, height: svg.clientHeight || 500 });
@@ -125,7 +125,7 @@ function look() {
   const [w, h] = [width / view.scale, height / view.scale];
   svg.setAttribute("viewBox", `${view.x - w / 2} ${view.y - h / 2} ${w} ${h}`);
   const far = view.scale < 0.22; // too small to read
-  // What is out of sight costs time to lay out, so it is taken out: a thousand nodes are as quick as twenty.
+  // Nodes out of sight are removed, since laying them out costs time: a thousand are as quick as twenty.
   const [left, top, right, bottom] = [view.x - w * 0.6, view.y - h * 0.6, view.x + w * 0.6, view.y + h * 0.6];
   const show = (drawn, layer, wanted) => {
     if (wanted === drawn.shown) return;
@@ -151,7 +151,7 @@ function look() {
 }
 function fits({ size }) {
   const { width, height } = pane();
-  return Math.min((width - 24) / size[0], (height - 64) / size[1], 1.9); // clear of the buttons below
+  return Math.min((width - 24) / size[0], (height - 64) / size[1], 1.9); // leaves room for the buttons below
 }
 function whole() {
   const scale = fits(plan);

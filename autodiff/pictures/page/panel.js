@@ -1,4 +1,4 @@
-// The panel: everything about one node, as far as the walk has come.
+// The panel: everything about one node that is known at the current step.
 function panel() {
   const { phase, node = null } = steps[now];
   const i = chosen ?? node;
@@ -9,7 +9,7 @@ function panel() {
 }
 const part = (title, ...content) => [make("h3", {}, title), ...content];
 const formula = (tree) => make("div", { class: "equation" }, equation(tree));
-function sides(tree) { // a chain of equations, from the second sign on a line each
+function sides(tree) { // splits a chain of equations: from the second sign on, one per line
   const lines = [[]];
   let signs = 0;
   for (const part of tree.slice(1)) {

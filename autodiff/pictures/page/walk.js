@@ -1,4 +1,4 @@
-// What is shown at a step.
+// The page at a step.
 function go(step, { keep = false } = {}) {
   now = Math.min(steps.length - 1, Math.max(0, step));
   if (!keep) chosen = null;
@@ -77,7 +77,7 @@ function say(phase, node) {
   $("say").textContent = `Step ${now} of ${steps.length - 1}. ${words}`;
   if (node === null) box.replaceChildren(make("p", {}, words));
   else box.replaceChildren(inline(phase === "forward" ? nodes[node].forward : nodes[node].backward));
-  for (const size of ["", "small", "smaller"]) { // as large as the window allows
+  for (const size of ["", "small", "smaller"]) { // as large as fits the window
     box.className = size;
     if (box.scrollWidth <= box.clientWidth) break;
   }
