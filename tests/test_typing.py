@@ -1,6 +1,7 @@
 """Types that editors see: truthful, and as precise as can be said."""
 
 import runpy
+import types
 import typing
 from pathlib import Path
 
@@ -21,7 +22,12 @@ def agrees(value, declared):
     if origin is dict:
         return type(value) is dict and all(agrees(k, inner[0]) and agrees(v, inner[1]) for k, v in value.items())
     if origin is np.ndarray:
-        return isinstance(value, np.ndarray) and np.issubdtype(value.dtype, typing.get_args(inner[1])[0])
+        (dtype,) = typing.get_args(inner[1])
+        return isinstance(value, np.ndarray) and (dtype is typing.Any or np.issubdtype(value.dtype, dtype))
+    if origin is types.UnionType:
+        return any(agrees(value, each) for each in inner)
+    if origin is typing.Literal:
+        return value in inner
     return type(value) is float if declared is float else isinstance(value, declared)
 
 
