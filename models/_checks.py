@@ -78,6 +78,13 @@ def flag(name: str, x: Any) -> bool:
     return bool(x)
 
 
+def verbosity(name: str, x: Any) -> int:
+    """Return 0, 1 or 2; False and True are the first two."""
+    if not isinstance(x, (int, np.integer, np.bool_)) or int(x) not in (0, 1, 2):
+        raise SettingError(f"{name} must be 0, 1 or 2, False or True, got {x!r}")
+    return int(x)
+
+
 def known(name: str, x: Any, names: Iterable[str]) -> str:
     """Return `x` if it is one of `names`, which the message lists."""
     if not isinstance(x, str) or x not in (names := tuple(names)):

@@ -7,6 +7,7 @@ to the Values (as leaving does, however it is left) and `read` copies back numbe
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -32,12 +33,20 @@ EVERY = slice(None)
 
 
 class Samples(NamedTuple):
-    """Rows of data: inputs and targets (n_samples, …), weights (n_samples,) or None, and a checksum of all."""
+    """Rows of data: inputs and targets (n_samples, …), weights (n_samples,) or None."""
 
     inputs: Array
     targets: Array
     weights: Array | None = None
-    digest: str = ""
+
+    @property
+    def digest(self) -> str:
+        """A checksum of all numbers, the same on every machine."""
+        digest = hashlib.sha256()
+        for array in (self.inputs, self.targets, *([] if self.weights is None else [self.weights])):
+            digest.update(repr(array.shape).encode())
+            digest.update(np.ascontiguousarray(array, dtype="<f8").data)
+        return digest.hexdigest()
 
     def batch(self, rows: Rows) -> Samples:
         if isinstance(rows, slice):
@@ -200,7 +209,7 @@ class _Compiled:
         if what not in kept:
             kept[what] = autodiff.compile(of_one_sample)
         self.program = kept[what]
-        inputs, targets, weights, _ = self._samples.batch(slice(0, 1))
+        inputs, targets, weights = self._samples.batch(slice(0, 1))
         self._first = (inputs, targets) if weights is None else (inputs, targets, np.ones(1))
         if (task.parameters[0] + 0.0).op is None:  # within no_grad
             _once_on_values(task)
@@ -251,7 +260,7 @@ class _Compiled:
             self._flat[self._at] = weights[self._of]
 
     def _arguments(self, rows: Rows) -> tuple[Array, ...]:
-        inputs, targets, weights, _ = self._samples.batch(rows)
+        inputs, targets, weights = self._samples.batch(rows)
         if weights is None:
             return inputs, targets
         weights = np.ldexp(weights, -math.frexp(weights.max())[1])  # a power of 2 changes no quotient, and the
@@ -303,9 +312,9 @@ def _for_arrays(task: Task, samples: Samples) -> tuple[Callable[[Any, Any], Any]
 
 
 def _count_outputs(task: Task) -> int:
-    for x in task.samples.inputs.tolist():
+    for x in task.samples.inputs:
         with suppress(DomainError), no_grad():
-            output = task.model(x)
+            output = task.model(x.tolist())
             return len(output) if isinstance(output, Sequence) else int(np.size(output))
     return 1
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import numpy as np
 from autodiff import DomainError
 from models import checkpoints
 from models._batch_loss import outside
-from models._engines import Array, Engine, Rows, Task
+from models._engines import Array, Engine, Rows, Task, engine_by_name
+from models.diagnosis import Diagnosis
 from models.errors import CheckpointError, NotFiniteError, TrainingError
 from models.optimizers import Optimizer, clipped
 
@@ -29,13 +32,14 @@ class History:
     batch before its step, penalty included. `validation_curve`: the validation loss after each epoch, without
     penalty; empty without validation samples. `best_epoch`: the epoch (from 1; 0 before the first) with the lowest
     validation loss, or training loss where there is no validation. `stopped`: "epochs" (all were run), "patience" (no
-    improvement for so long), "callback", or "" while it goes on.
+    improvement for so long), "callback", or "" while it goes on. `diagnosis`, at the end: `models.diagnosis.Diagnosis`.
     """
 
     loss_curve: list[float] = field(default_factory=list)
     validation_curve: list[float] = field(default_factory=list)
     best_epoch: int = 0
     stopped: str = ""
+    diagnosis: Diagnosis | None = None
 
     @property
     def n_iter(self) -> int:
@@ -53,6 +57,127 @@ class EpochEnd:
     history: History
     model: Any
     optimizer: Optimizer
+
+
+Callback = Callable[[EpochEnd], Any]
+
+
+def execute(
+    task: Task,
+    optimizer: Optimizer,
+    generator: np.random.Generator,
+    *,
+    engine: str,
+    epochs: int,
+    batch_size: int | None,
+    shuffle: bool,
+    max_norm: float | None,
+    patience: int | None,
+    tol: float,
+    restore_best: bool,
+    callbacks: Sequence[Callback] = (),
+    progress: int = 0,
+    checkpoint: checkpoints.FilePath | None = None,
+    checkpoint_every: int = 1,
+    seed: Any = None,
+) -> History:
+    """Train on arguments that have been checked, as `models.training.train` describes; return the history."""
+    n = len(task.samples.inputs)
+    with engine_by_name(engine, task) as own_engine:
+        run = Run(
+            task=task,
+            engine=own_engine,
+            optimizer=optimizer,
+            generator=generator,
+            max_norm=None if max_norm is None else float(max_norm),
+            batch_size=min(batch_size or n, n),
+            shuffle=bool(shuffle),
+            patience=patience,
+            tol=float(tol),
+        )
+        save: Callable[[], None] | None = None
+        if checkpoint is not None:
+            identity = run.identity(seed)
+            save = partial(run.save, checkpoint, identity)
+            run.open(checkpoint, identity, epochs)
+        try:
+            _epochs(run, epochs, callbacks, progress, save, checkpoint_every)
+        except KeyboardInterrupt as error:  # the file stays: that run may be meant to go on
+            interrupt: Any = error
+            interrupt.history = run.history
+            raise
+        except Exception:
+            if checkpoint is not None:
+                run.abandon(checkpoint)
+            raise
+        if restore_best:
+            run.take_best_weights()
+    return run.history
+
+
+def _epochs(
+    run: Run, epochs: int, callbacks: Sequence[Callback], progress: int, save: Callable[[], None] | None, every: int
+) -> None:
+    with _reporter(progress, epochs, run.history.n_iter) as report:
+        while not run.ended(epochs):
+            end = run.epoch()
+            answers = _called(callbacks, end, run.engine) if callbacks else []
+            if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
+                run.history.stopped = "callback"
+            if save is not None and end.epoch % every == 0:
+                save()
+            if report is not None:
+                report(end, last=run.ended(epochs))
+    if save is not None and run.history.n_iter % every:
+        save()
+
+
+def _called(callbacks: Sequence[Callback], end: EpochEnd, engine: Engine) -> list[Any]:
+    """Return the answers of the callbacks, which see the model as it is and may set its parameters."""
+    engine.write()
+    try:
+        return [callback(end) for callback in callbacks]
+    finally:
+        engine.read()
+
+
+def _reporter(progress: int, epochs: int, done: int) -> Any:
+    """Return a context of a function that shows each epoch, or of None.
+
+    1 shows a bar on a terminal that has tqdm, elsewhere some ten lines; 2 a line for every epoch.
+    """
+    if not progress:
+        return nullcontext()
+    if progress == 1 and sys.stderr is not None and sys.stderr.isatty():
+        with suppress(ImportError):
+            from tqdm import tqdm  # optional, and slow to import
+
+            return _Bar(tqdm(total=epochs, initial=done, unit="epoch"))
+    every = 1 if progress > 1 else max(1, math.ceil(epochs / 10))
+
+    def show(end: EpochEnd, *, last: bool) -> None:
+        if last or end.epoch % every == 0:
+            held_out = "" if end.validation_loss is None else f", validation loss {end.validation_loss:.6g}"
+            print(f"epoch {end.epoch}/{epochs}: loss {end.loss:.6g}{held_out}", flush=True)  # noqa: T201 # asked for
+
+    return nullcontext(show)
+
+
+class _Bar:
+    """A progress bar as a context of the function that moves it."""
+
+    def __init__(self, bar: Any) -> None:
+        self.bar = bar
+
+    def __enter__(self) -> Any:
+        return self.move
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def move(self, end: EpochEnd, *, last: bool) -> None:  # noqa: ARG002 # as the lines are told
+        self.bar.set_postfix(loss=end.loss if end.validation_loss is None else end.validation_loss, refresh=False)
+        self.bar.update()
 
 
 @dataclass
@@ -151,6 +276,18 @@ class Run:
             history.best_epoch = history.n_iter
             of_one_batch = held_out is None and self.batch_size == len(self.task.samples.inputs)
             self.best_weights = before if of_one_batch else self.engine.weights.copy()
+
+    def take_best_weights(self) -> None:
+        """Set the parameters to those with the lowest loss.
+
+        With a single batch the loss after the last step is not known yet: where all before it fell, it is computed.
+        """
+        n = len(self.task.samples.inputs)
+        if self.batch_size == n and self.task.held_out is None and self.history.best_epoch == self.history.n_iter > 0:
+            with suppress(TrainingError, DomainError):
+                if self.engine.loss_and_gradient(slice(0, n))[0] < self._best_loss():
+                    return
+        self.engine.weights[:] = self.best_weights
 
     def _best_loss(self) -> float:
         curve = self.history.validation_curve if self.task.held_out is not None else self.history.loss_curve

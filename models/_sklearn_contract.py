@@ -22,7 +22,7 @@ from models.errors import NotFittedError, shared
 T = TypeVar("T")
 
 _ROUTED_METHODS = ("fit", "partial_fit", "score")
-_NO_METADATA = {"self", "X", "y"}
+_NO_METADATA = {"self", "X", "y", "checkpoint"}
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)

@@ -12,274 +12,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff import DomainError, Value
 from models import _checks as check
-from models._engines import ENGINES
-from models._sklearn_contract import Classifier, Drawing, Regressor, hyperparameters
-from models.errors import ConvergenceWarning, TrainingError, shared, warn
-from models.losses import LOSSES, binary_cross_entropy, cross_entropy, l2, loss_by_name
-from models.mlp import MLP, activate
-from models.optimizers import OPTIMIZERS, Optimizer, optimizer_by_name
-from models.training import History, train
+from models._engines import Samples
+from models._fitting import FilePath, MLPEstimator
+from models._sklearn_contract import Classifier, Regressor, hyperparameters
+from models.errors import SettingError
+from models.losses import (
+    LOSSES,
+    binary_cross_entropy,
+    cross_entropy,
+    loss_by_name,
+)
+from models.mlp import MLP
 
 Array = NDArray[np.float64]
 
 _CLASSIFICATION_LOSSES = ("hinge", "binary_cross_entropy", "cross_entropy")
-
-
-class _Learned:
-    """The attributes that `fit` leaves."""
-
-    coefs_: list[Array]
-    intercepts_: list[Array]
-    loss_curve_: list[float]
-    validation_curve_: list[float]
-    best_loss_: float
-    n_iter_: int
-    n_layers_: int
-    n_outputs_: int
-    out_activation_: str
-
-    _activations: list[Any]
-    _optimizer: tuple[str, dict[str, Any]]
-    _several: bool
-    _traced: tuple[Any, MLP, Any] | None = None  # by partial_fit: settings, network and penalty of what is compiled
-
-
-@hyperparameters
-class MLPEstimator(_Learned, Drawing):
-    """The two estimators' common part: settings, the network, and how it is trained."""
-
-    hidden_layer_sizes: int | Sequence[int] = (16,)
-    activation: Any = "relu"
-    initialization: str = "he"
-    solver: str = "adam"
-    learning_rate: float | Callable[[int], float] = 0.01
-    alpha: float = 0.0001
-    max_norm: float | None = None
-    batch_size: int | str = "auto"
-    max_iter: int = 200
-    shuffle: bool = True
-    tol: float = 1e-4
-    n_iter_no_change: int = 10
-    early_stopping: bool = False
-    validation_fraction: float = 0.1
-    warm_start: bool = False
-    verbose: bool = False
-    random_state: Any = None
-    engine: str = "compiled"
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What is pickled or copied: not what is compiled."""
-        return {name: value for name, value in vars(self).items() if name != "_traced"}
-
-    def network(self) -> MLP:
-        """Return the trained network as a `models.mlp.MLP` of Values, to draw, explain or train on; a copy.
-
-        Its outputs are the logits of a classifier, the predictions of a regressor. Raises NotFittedError before fit.
-        """
-        self._refuse_unfitted()
-        sizes = [len(b) for b in self.intercepts_]
-        mlp = MLP(self.n_features_in_, sizes, activation=self._activations, initialization="zeros")
-        return mlp.load_weights(self.coefs_, self.intercepts_, rows="inputs")
-
-    def _outputs(self, X: Any) -> Array:
-        """Return the network's outputs (n_samples, n_outputs), in NumPy."""
-        signal = self._inputs_as_fitted(X)
-        for weights, biases, activation in zip(self.coefs_, self.intercepts_, self._activations, strict=True):
-            signal = activate(activation, signal @ weights + biases)
-        return signal
-
-    def _check_settings(self) -> None:
-        check.known("solver", self.solver, OPTIMIZERS)
-        check.known("engine", self.engine, ENGINES)
-        check.not_negative("alpha", self.alpha)
-        if self.max_norm is not None:
-            check.positive("max_norm (None for gradients of any length)", self.max_norm)
-        check.whole("max_iter", self.max_iter)
-        check.not_negative("tol", self.tol)
-        check.whole("n_iter_no_change", self.n_iter_no_change)
-        check.share("validation_fraction", self.validation_fraction)
-        for name in ("shuffle", "early_stopping", "warm_start", "verbose"):
-            check.flag(name, getattr(self, name))
-        if not callable(self.learning_rate):
-            check.positive("learning_rate", self.learning_rate)
-        if self.batch_size != "auto":
-            check.whole("batch_size ('auto' for all samples, 200 at most)", self.batch_size)
-
-    def _sizes(self) -> list[int]:
-        given: Any = self.hidden_layer_sizes
-        given = given.tolist() if isinstance(given, np.ndarray) else given
-        sizes = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
-        for size in sizes:
-            check.whole("every entry of hidden_layer_sizes" if len(sizes) > 1 else "hidden_layer_sizes", size)
-        return [int(size) for size in sizes]
-
-    def _new_network(self, n_inputs: int, n_outputs: int, random: np.random.Generator) -> MLP:
-        hidden = self._sizes()
-        activation = self.activation
-        if not isinstance(activation, (list, tuple)):
-            activation = [activation] * len(hidden)
-        elif len(activation) != len(hidden):
-            raise ValueError(f"activation must have one entry per hidden layer, {len(hidden)}, got {len(activation)}")
-        return MLP(
-            n_inputs,
-            [*hidden, n_outputs],
-            activation=[*activation, None],
-            initialization=self.initialization,
-            random_state=random,
-        )
-
-    def _refuse_other_network(self, network: MLP) -> None:
-        """ValueError when settings or targets ask for another network than the one whose training is to go on."""
-        asked = [(*w.shape, op) for w, op in zip(network.weights(), network.activations, strict=True)]
-        own = [(*w.T.shape, op) for w, op in zip(self.coefs_, self._activations, strict=True)]
-        if asked != own:
-            raise ValueError(
-                f"settings and y ask for {network!r}, and what was trained is {self.network()!r}: to go on, leave "
-                "hidden_layer_sizes, activation and the number of targets as they were, or fit anew without warm_start"
-            )
-
-    def _new_optimizer(self, network: MLP, *, goes_on: bool) -> Optimizer:
-        optimizer = optimizer_by_name(self.solver, network.parameters(), learning_rate=self.learning_rate)
-        if goes_on and self._optimizer[0] == self.solver:
-            own = optimizer.state()
-            rate = {name: own[name] for name in own if name == "learning_rate"}  # as set now, not at the last call
-            kept = {name: value for name, value in self._optimizer[1].items() if name != "learning_rate"}
-            optimizer.load_state(kept | rate)
-        return optimizer
-
-    def _learn(
-        self, X: Any, inputs: Array, y: NDArray[Any], n_outputs: int, loss: Any, importance: Array, *, partial: bool,
-        **learned: Any,
-    ) -> str:  # fmt: skip
-        """Train on checked data, keep the outcome only when all went well, and give what there is to warn of.
-
-        `learned` is kept with it. KeyboardInterrupt keeps that of the complete epochs, if there are any.
-        """
-        if partial and self.early_stopping:
-            raise ValueError(
-                "partial_fit sees its samples once and cannot stop early: set early_stopping=False, or call fit"
-            )
-        resumed = self.__sklearn_is_fitted__() and (partial or self.warm_start)
-        random, source = self._generator(resumed=resumed)
-        activation = tuple(self.activation) if isinstance(self.activation, list) else self.activation
-        settings = inputs.shape[1], self._sizes(), n_outputs, activation, self.alpha
-        if resumed and partial and self._traced is not None and self._traced[0] == settings:
-            _, network, penalty = self._traced
-        else:
-            network = self._new_network(inputs.shape[1], n_outputs, np.random.default_rng(0) if resumed else random)
-            penalty = _penalty(network, self.alpha)
-        if resumed:
-            self._refuse_other_network(network)
-            network.load_weights(self.coefs_, self.intercepts_, rows="inputs")
-        own_loss = callable(getattr(self, "loss", None))  # it may depend on what its author changes between the calls
-        if partial and not own_loss and network.programs is None:
-            network.programs = {}
-        optimizer = self._new_optimizer(network, goes_on=resumed and partial)
-        seen = importance > 0  # a weight of 0 is the sample left out
-        inputs, y, importance = inputs[seen], y[seen], importance[seen] / importance.max()
-        held, split = self._hold_out(y, random, resumed=resumed)
-        if own_loss:
-            _refuse_constant(network, loss, inputs, y)
-
-        def keep(history: History) -> None:
-            outcome = learned | self._outcome(network, history, optimizer, resumed=resumed)
-            traced = None if network.programs is None else (settings, network, penalty)
-            self._keep(X, inputs.shape[1], _random=random, _split=split, _traced=traced, **outcome)
-            self._bring_up(source)
-
-        try:
-            history = train(
-                network, inputs[~held], y[~held],
-                sample_weight=None if np.ptp(importance) == 0 else importance[~held],
-                validation=(inputs[held], y[held], importance[held]) if held.any() else None,
-                loss=loss, optimizer=optimizer,
-                penalty=penalty,
-                max_norm=self.max_norm,
-                epochs=1 if partial else self.max_iter,
-                batch_size=200 if self.batch_size == "auto" else int(self.batch_size),
-                shuffle=bool(self.shuffle), random_state=random,
-                patience=None if partial else self.n_iter_no_change, tol=self.tol,
-                restore_best=bool(held.any()),  # without samples held out nothing tells which weights are best
-                engine=self.engine,
-                progress=bool(self.verbose),
-            )  # fmt: skip
-        except TrainingError as error:
-            raise ValueError(self._failure(error)) from error
-        except KeyboardInterrupt as interrupt:
-            done = getattr(interrupt, "history", None)  # None: before training began, or after it ended
-            if done is not None and done.n_iter:
-                keep(done)
-            raise
-        keep(history)
-        return "" if partial or history.stopped == "patience" else self._unfinished(history)
-
-    def _failure(self, error: TrainingError) -> str:
-        """What made training stop, in the words of who saw it, and advice where a number grew too large."""
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        rate = (
-            "the learning rates of the schedule"
-            if callable(self.learning_rate)
-            else f"learning_rate={self.learning_rate}"
-        )
-        advice = f": make {rate} smaller, or standardise the inputs" if isinstance(cause, TrainingError) else ""
-        text = (
-            str(error) if cause is error else f"training stopped in epoch {error.epoch}, batch {error.batch}: {cause}"
-        )
-        return f"{text}{advice}; this {type(self).__name__} is as it was"
-
-    def _unfinished(self, history: History) -> str:
-        """Say that training took all epochs, where the loss was going, and so what to do."""
-        curve, name = history.loss_curve, "loss"
-        if history.validation_curve:
-            curve, name = history.validation_curve, "validation loss"
-        lowest, last = min(curve), curve[-1]
-        took = f"{type(self).__name__} took all max_iter={self.max_iter} epochs"
-        if last > lowest + self.tol:
-            at = curve.index(lowest) + 1
-            return (
-                f"{took}, and in the end the {name} had risen from {lowest:.4g} after epoch {at} to {last:.4g}: make "
-                "learning_rate smaller, or standardise the inputs"
-            )
-        if self.max_iter <= self.n_iter_no_change:
-            return (
-                f"{took}, too few to see whether the {name} has stopped falling, which takes "
-                f"n_iter_no_change={self.n_iter_no_change} more than the first: raise max_iter above that"
-            )
-        return (
-            f"{took} and the {name} still fell by more than tol={self.tol} within "
-            f"n_iter_no_change={self.n_iter_no_change}: raise max_iter or learning_rate"
-        )
-
-    def _warn(self, problem: str) -> None:
-        if problem:
-            warn(problem, shared(ConvergenceWarning))
-
-    def _outcome(self, network: MLP, history: History, optimizer: Optimizer, *, resumed: bool) -> dict[str, Any]:
-        curve = (self.loss_curve_ if resumed else []) + history.loss_curve
-        validation = (self.validation_curve_ if resumed else []) + history.validation_curve
-        intercepts = network.biases()
-        return {
-            "coefs_": [w.T.copy() for w in network.weights()],
-            "intercepts_": intercepts,
-            "loss_curve_": curve,
-            "validation_curve_": validation,
-            "best_loss_": min(validation or curve),
-            "n_iter_": len(curve),
-            "n_layers_": len(intercepts) + 1,
-            "n_outputs_": len(intercepts[-1]),
-            "_activations": network.activations,
-            "_optimizer": (self.solver, optimizer.state()),
-        }
 
 
 @hyperparameters
@@ -289,7 +43,10 @@ class MLPClassifier(MLPEstimator, Classifier):
     Two classes have one output, the logit of the second; more have one logit each. Labels are whole numbers or text.
 
     - `hidden_layer_sizes`: neurons per hidden layer, () for none. `activation`: a name or Op, or one per hidden layer.
-    - `initialization`: as `models.mlp.MLP` names them.
+    - `initialization`: a name, as `models.mlp.MLP` takes it.
+    - `standardize`: center and scale every feature to mean 0 and deviation 1 while training, whatever its unit. The
+      weights in `coefs_` and `network()` are for X as it comes: nothing needs to be scaled to predict. False trains on
+      X itself, so that `learning_rate`, `alpha` and the first weights are those of the network in `coefs_`.
     - `solver`: "gd", "momentum", "nesterov", "rmsprop", "adam" or "adamw"; `learning_rate` a number above 0, or a
       schedule, a function of the number of steps taken.
     - `alpha`: strength of the penalty alpha/2 Σ w² that is added to the mean loss, over weights without biases ("adamw"
@@ -298,17 +55,20 @@ class MLPClassifier(MLPEstimator, Classifier):
     - `batch_size`: samples per step; "auto" takes all, 200 at most. `shuffle` mixes them before every epoch.
     - `max_iter`: the most epochs. Training stops when the loss has not fallen by more than `tol` for
       `n_iter_no_change` epochs: the training loss, or with `early_stopping` that of a share `validation_fraction` of
-      the samples which is held out; then the best weights are taken back. ConvergenceWarning if it never stops.
-    - `warm_start`: `fit` goes on from the weights of the last one, and on the same data holds out the same samples.
-      `verbose`: show a progress bar on a terminal.
+      the samples which is held out. The weights kept are those of the lowest loss. ConvergenceWarning if it never
+      stops.
+    - `class_weight`: a mapping from labels to factors of their samples' weights (1 for those left out), "balanced" for
+      factors inverse to how often a class occurs, or None.
+    - `warm_start`: `fit` continues from the weights of the last one, and on the same data holds out the same samples.
+    - `verbose`: 1 or True shows a bar on a terminal with tqdm, and prints some ten lines elsewhere; 2 every epoch.
     - `random_state`: None, a seed or a generator, for first weights, order and what is held out.
     - `engine`: "compiled" traces the network and its loss once and trains on array code; "eager" makes and sweeps a
-      graph of Values for every batch: the same numbers but for the last digits, far slower, and at every step open to
-      look at.
+      graph of Values for every batch: the same numbers up to rounding, far slower, and every step can be inspected.
 
     After `fit`: `classes_`, `coefs_` (per layer, (n_inputs, n_outputs)), `intercepts_`; `loss_curve_`, the mean loss of
     each epoch with the penalty, and with `early_stopping` `validation_curve_`, without it; `best_loss_`, the lowest of
-    the latter or else of the former; `n_iter_`, the epochs.
+    the latter or else of the former; `n_iter_`, the epochs; `diagnosis_`, a `models.diagnosis.Diagnosis`, whose
+    findings (dead units, nothing learned, steps too large) are also told as ConvergenceWarnings.
 
     Raises ValueError, before anything is trained or changed, for settings and data that are none of these.
 
@@ -317,10 +77,14 @@ class MLPClassifier(MLPEstimator, Classifier):
     array([0, 1])
     """
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    class_weight: Any = None
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None) -> Self:
         """Fit to `X` (n_samples, n_features) and labels `y` (n_samples,), weighted if wanted; return `self`.
 
         `sample_weight` makes the loss Σ sᵢ·lossᵢ / Σ sᵢ in every batch; a weight of 0 is the sample left out.
+        `checkpoint` is a file that is written after every epoch: when the process was killed, the same call resumes
+        from it and ends with the same numbers. CheckpointError for a file of other data or settings.
         """
         self._check_settings()
         inputs = check.rows(X, type(self).__name__)
@@ -333,21 +97,43 @@ class MLPClassifier(MLPEstimator, Classifier):
                 raise ValueError(
                     f"warm_start needs the classes of the last fit, {self.classes_.tolist()}, got {classes.tolist()}"
                 )
-        self._warn(self._fit_classes(X, inputs, y, classes, importance, partial=False))
-        return self
+        return self._fit_classes(X, inputs, y, classes, importance, checkpoint=checkpoint)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train one epoch on these samples, from where the model is; `classes` names all labels at the first call.
 
-        The optimizer keeps what it had (momentum, moments). Raises as `fit`, and ValueError for other features or
-        classes than before and with `early_stopping`.
+        The optimizer keeps its state (momentum, moments); features are scaled as at the first call. Raises as `fit`,
+        and ValueError for other features or classes than before and with `early_stopping`.
         """
         self._check_settings()
         inputs = self._inputs_as_fitted(X) if self.__sklearn_is_fitted__() else check.rows(X, type(self).__name__)
         y = check.labels(y, len(inputs), type(self).__name__)
         importance = check.weights(sample_weight, len(inputs))
-        self._fit_classes(X, inputs, y, self._classes_of_partial_fit(classes), importance, partial=True)
-        return self
+        return self._fit_classes(X, inputs, y, self._classes_of_partial_fit(classes), importance, partial=True)
+
+    @classmethod
+    def from_network(cls, network: MLP, classes: Any = None, **settings: Any) -> Self:
+        """Make a fitted classifier of a `models.mlp.MLP` whose outputs are logits: one for two classes, else one each.
+
+        `classes` are the labels in the order of the outputs, sorted; 0, 1, … by default. `settings` are those of the
+        class, for training on (`warm_start`, `partial_fit`). The weights are copied.
+
+        >>> from models.mlp import MLP
+        >>> model = MLPClassifier.from_network(MLP(1, [1]).load_weights([[2.0]], [[-1.0]]), classes=["low", "high"])
+        Traceback (most recent call last):
+        ValueError: classes must be sorted, one for each of 2, got ['low', 'high']
+        >>> model = MLPClassifier.from_network(MLP(1, [1]).load_weights([[2.0]], [[-1.0]]), classes=[0, 1])
+        >>> model.predict([[0.0], [1.0]])
+        array([0, 1])
+        """
+        n_outputs = len(network.layers[-1].neurons)
+        count = max(n_outputs, 2)
+        labels = np.arange(count) if classes is None else check.labels(classes, None, cls.__name__, "classes")
+        if len(labels) != count or not np.array_equal(np.unique(labels), labels):
+            raise ValueError(f"classes must be sorted, one for each of {count}, got {labels.tolist()}")
+        return cls._of_network(
+            network, settings, classes_=labels, out_activation_="sigmoid" if n_outputs == 1 else "softmax"
+        )
 
     def decision_function(self, X: Any) -> Array:
         """Return the logits: (n_samples,) for two classes, positive for the second; else (n_samples, n_classes)."""
@@ -366,16 +152,33 @@ class MLPClassifier(MLPEstimator, Classifier):
         return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
     def _fit_classes(
-        self, X: Any, inputs: Array, y: NDArray[Any], classes: NDArray[Any], importance: Array, *, partial: bool
-    ) -> str:
-        """Learn classes, and give what there is to warn of."""
+        self, X: Any, inputs: Array, y: NDArray[Any], classes: NDArray[Any], importance: Array, **how: Any
+    ) -> Self:
         seen, indices = importance > 0, np.zeros(len(y), dtype=np.intp)
         indices[seen] = self._indices(y[seen], classes)  # labels of samples left out need not be among the classes
+        if self.class_weight is not None:
+            importance = check.weights(importance * self._class_weights(indices, importance, classes)[indices], len(y))
         n_outputs, loss = (1, binary_cross_entropy) if len(classes) == 2 else (len(classes), cross_entropy)
         return self._learn(
-            X, inputs, indices, n_outputs, loss, importance,
-            partial=partial, classes_=classes, out_activation_="sigmoid" if n_outputs == 1 else "softmax",
+            X, Samples(inputs, indices.astype(np.float64), importance), n_outputs, loss,
+            classes_=classes, out_activation_="sigmoid" if n_outputs == 1 else "softmax", **how,
         )  # fmt: skip
+
+    def _class_weights(self, indices: NDArray[np.intp], importance: Array, classes: NDArray[Any]) -> Array:
+        """Return the factor of every class."""
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            shares = np.bincount(indices, weights=importance, minlength=len(classes))
+            return shares.sum() / len(classes) / np.where(shares > 0, shares, 1.0)
+        if not isinstance(self.class_weight, dict):
+            raise SettingError(
+                f'class_weight must be None, "balanced" or a dict from labels to numbers, got {self.class_weight!r}'
+            )
+        factors = np.ones(len(classes))
+        for label, factor in self.class_weight.items():
+            if label not in classes.tolist():
+                raise ValueError(f"class_weight must name classes of y, {classes.tolist()}, got {label!r}")
+            factors[classes.tolist().index(label)] = check.not_negative(f"class_weight of {label!r}", factor)
+        return factors
 
 
 @hyperparameters
@@ -384,7 +187,11 @@ class MLPRegressor(MLPEstimator, Regressor):
 
     `loss` is "squared_error" (mean over the targets), "half_squared_error" (the course's C), "absolute_error" or
     "huber"; a function of `(output, target)` for one sample will do too (TypeError if all it gives are plain numbers,
-    and, unless `engine="eager"`, if it branches on numbers). All else as in MLPClassifier.
+    and, unless `engine="eager"`, if it branches on numbers).
+
+    With `standardize` the targets too are centered, and divided by one deviation for all of them, unless the loss is a
+    function of yours; losses are in the units of y, while `alpha` and `tol` are for deviations. All else is as in
+    MLPClassifier.
 
     >>> model = MLPRegressor(hidden_layer_sizes=(), solver="gd", learning_rate=0.1, alpha=0, tol=1e-9, max_iter=900)
     >>> model.fit([[1], [2], [3], [4]], [3, 5, 7, 9]).predict([[10]]).round(2)
@@ -392,61 +199,52 @@ class MLPRegressor(MLPEstimator, Regressor):
     """
 
     loss: str | Callable[[Any, Any], Any] = "squared_error"
+    alpha: float = 0.01
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None) -> Self:
         """Fit to `X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_targets); return `self`.
 
         `sample_weight` makes the loss Σ sᵢ·lossᵢ / Σ sᵢ in every batch; a weight of 0 is the sample left out.
+        `checkpoint` is as in MLPClassifier.
         """
-        return self._fit_targets(X, y, sample_weight, partial=False)
+        return self._fit_targets(X, y, sample_weight, checkpoint=checkpoint)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train one epoch on these samples, from where the model is; the optimizer keeps what it had.
+        """Train one epoch on these samples, from where the model is; the optimizer keeps its state.
 
-        Raises as `fit`, and ValueError for other features or targets than before and with `early_stopping`.
+        Features and targets are scaled as at the first call. Raises as `fit`, and ValueError for other features or
+        targets than before and with `early_stopping`.
         """
         return self._fit_targets(X, y, sample_weight, partial=True)
+
+    @classmethod
+    def from_network(cls, network: MLP, **settings: Any) -> Self:
+        """Make a fitted regressor of a `models.mlp.MLP` whose outputs are linear; the weights are copied.
+
+        `settings` are those of the class, for training on (`warm_start`, `partial_fit`).
+
+        >>> from models.mlp import MLP
+        >>> MLPRegressor.from_network(MLP(1, [1]).load_weights([[2.0]], [[1.0]])).predict([[3.0]])
+        array([7.])
+        """
+        return cls._of_network(
+            network, settings, _several=len(network.layers[-1].neurons) > 1, out_activation_="identity"
+        )
 
     def predict(self, X: Any) -> Array:
         """Predict for `X` (n_samples, n_features): (n_samples,), or (n_samples, n_targets) after a 2-D y."""
         outputs = self._outputs(X)
         return outputs if self._several else outputs[:, 0]
 
-    def _fit_targets(self, X: Any, y: Any, sample_weight: Any, *, partial: bool) -> Self:
+    def _fit_targets(self, X: Any, y: Any, sample_weight: Any, **how: Any) -> Self:
         self._check_settings()
         if not callable(self.loss):
             check.known("loss", self.loss, [name for name in LOSSES if name not in _CLASSIFICATION_LOSSES])
-        resumed = self.__sklearn_is_fitted__() and (partial or self.warm_start)
+        resumed = self.__sklearn_is_fitted__() and (how.get("partial") or self.warm_start)
         inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
         targets = check.targets(y, len(inputs), type(self).__name__)
-        columns = targets.reshape(len(targets), -1)
         importance = check.weights(sample_weight, len(inputs))
-        loss = loss_by_name(self.loss)
-        problem = self._learn(
-            X, inputs, targets, columns.shape[1], loss, importance,
-            partial=partial, _several=targets.ndim == 2, out_activation_="identity",
+        return self._learn(
+            X, Samples(inputs, targets, importance), targets.size // len(targets), loss_by_name(self.loss),
+            _several=targets.ndim == 2, out_activation_="identity", **how,
         )  # fmt: skip
-        self._warn(problem)
-        return self
-
-
-def _penalty(network: MLP, strength: float) -> Callable[[list[Value]], Any] | None:
-    """Return the penalty on all weights, not on biases."""
-    weights = [w for layer in network.layers for neuron in layer.neurons for w in neuron.weights]
-    return (lambda _: l2(weights, strength)) if strength else None
-
-
-def _refuse_constant(network: MLP, loss: Callable[[Any, Any], Any], inputs: Array, y: NDArray[Any]) -> None:
-    """TypeError for a loss that remembers no computation for any sample: only the penalty would be trained."""
-    value: Any = None
-    for x, target in zip(inputs.tolist(), y.tolist(), strict=True):
-        try:
-            value = loss(network(x), target)
-        except DomainError:  # training meets it too, and says where
-            return
-        if isinstance(value, Value) and value.op is not None:
-            return
-    raise TypeError(
-        f"loss={loss!r} gave {value!r}, which remembers no computation: compute it from the output's Values, not "
-        "from their .data"
-    )

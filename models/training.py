@@ -16,11 +16,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,15 +25,14 @@ from autodiff import Value
 from models import _checks as check
 from models import checkpoints
 from models._batch_loss import batch_loss, loss_and_gradients
-from models._engines import Engine, Samples, Task, engine_by_name
-from models._run import EpochEnd, History, Run
-from models.errors import TrainingError
+from models._engines import Samples, Task
+from models._run import Callback, EpochEnd, History, execute
+from models.diagnosis import Diagnosis, diagnose, squashed_twice, twice
+from models.errors import ConvergenceWarning, TrainingError, shared, warn
 from models.losses import loss_by_name
 from models.optimizers import Optimizer, optimizer_by_name
 
-__all__ = ["EpochEnd", "History", "TrainingError", "batch_loss", "loss_and_gradients", "train"]
-
-Callback = Callable[[EpochEnd], Any]
+__all__ = ["Diagnosis", "EpochEnd", "History", "TrainingError", "batch_loss", "loss_and_gradients", "train"]
 
 
 def train(
@@ -60,7 +56,7 @@ def train(
     restore_best: bool = True,
     engine: str = "compiled",
     callbacks: Sequence[Callback] = (),
-    progress: bool = False,
+    progress: bool | int = False,
     checkpoint: checkpoints.FilePath | None = None,
     checkpoint_every: int = 1,
 ) -> History:
@@ -79,8 +75,8 @@ def train(
     With `patience`, training stops after so many epochs in a row that did not lower the best loss so far by more than
     `tol`; whenever it ends, the parameters are set to those with the lowest loss, or with `restore_best=False` stay
     those of the last epoch. What counts is the loss of the `validation` samples, `(X, y)` or `(X, y, sample_weight)`,
-    after each epoch; without them the training loss. With a single batch that loss is computed
-    before the epoch's step, so the parameters before it are kept; with several batches, those after the epoch.
+    after each epoch; without them the training loss. With a single batch that is the loss of the parameters before
+    the epoch's step, and at the end of those after the last one; with several, it goes with those after the epoch.
 
     `engine="compiled"` traces the model, the loss and the penalty once, on stand-ins for one sample, with
     `autodiff.compile`, and trains on array code: far faster, and the same numbers up to rounding. Plain Python in
@@ -90,7 +86,12 @@ def train(
     batch's gradients in `grad`.
 
     Each of `callbacks` is called with an EpochEnd after every epoch, and stops training by returning True.
-    `progress` shows a bar if tqdm is installed and standard error is a terminal.
+    `progress` of 1 or True shows a bar on a terminal that has tqdm, and prints some ten lines elsewhere, as in a
+    notebook or a pipe; 2 prints a line for every epoch.
+
+    What is suspicious at the end is told by a ConvergenceWarning each, and stands as data in the history's `diagnosis`:
+    a sigmoid or softmax that the loss applies once more (told before training), a loss no lower than that of a constant
+    output, dead or saturated units of an MLP, steps that were too large.
 
     `checkpoint` is a file, written before the first epoch, after every `checkpoint_every` epochs (their callbacks
     included) and at the end. Where it exists already, training goes on from it: whenever the process was killed,
@@ -119,72 +120,25 @@ def train(
         check.positive("max_norm", max_norm)
     check.flag("shuffle", shuffle)
     check.flag("restore_best", restore_best)
-    check.flag("progress", progress)
+    check.verbosity("progress", progress)
     _check_functions(callbacks, penalty)
     task = Task(model, parameters, loss_by_name(loss), samples, held_out, penalty)
     own_optimizer = _optimizer(optimizer, parameters, learning_rate)
     generator = check.random_generator(random_state)
-    seed = random_state if isinstance(random_state, (int, np.integer)) else type(generator.bit_generator).__name__
-    with engine_by_name(engine, task) as own_engine:
-        run = Run(
-            task=task,
-            engine=own_engine,
-            optimizer=own_optimizer,
-            generator=generator,
-            max_norm=None if max_norm is None else float(max_norm),
-            batch_size=min(batch_size or len(samples.inputs), len(samples.inputs)),
-            shuffle=bool(shuffle),
-            patience=patience,
-            tol=float(tol),
-        )
-        identity = {} if checkpoint is None else run.identity(seed)
-        if checkpoint is not None:
-            run.open(checkpoint, identity, epochs)
-        try:
-            _epochs(run, epochs, callbacks, progress, checkpoint, checkpoint_every, identity)
-        except KeyboardInterrupt as error:  # the file stays: that run may be meant to go on
-            interrupt: Any = error
-            interrupt.history = run.history
-            raise
-        except Exception:
-            if checkpoint is not None:
-                run.abandon(checkpoint)
-            raise
-        if patience is not None and restore_best:
-            own_engine.weights[:] = run.best_weights
-    return run.history
-
-
-def _epochs(
-    run: Run,
-    epochs: int,
-    callbacks: Sequence[Callback],
-    progress: bool,
-    checkpoint: checkpoints.FilePath | None,
-    checkpoint_every: int,
-    identity: Mapping[str, Any],
-) -> None:
-    with _bar(progress, epochs, run.history.n_iter) as bar:
-        while not run.ended(epochs):
-            end = run.epoch()
-            answers = _called(callbacks, end, run.engine) if callbacks else []
-            if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
-                run.history.stopped = "callback"
-            if checkpoint is not None and end.epoch % checkpoint_every == 0:
-                run.save(checkpoint, identity)
-            bar.set_postfix(loss=end.loss if end.validation_loss is None else end.validation_loss, refresh=False)
-            bar.update()
-    if checkpoint is not None and run.history.n_iter % checkpoint_every:
-        run.save(checkpoint, identity)
-
-
-def _called(callbacks: Sequence[Callback], end: EpochEnd, engine: Engine) -> list[Any]:
-    """Return the answers of the callbacks, which see the model as it is and may set its parameters."""
-    engine.write()
-    try:
-        return [callback(end) for callback in callbacks]
-    finally:
-        engine.read()
+    squashed = squashed_twice(task)
+    if squashed:
+        warn(twice(squashed), shared(ConvergenceWarning))
+    history = execute(
+        task, own_optimizer, generator, engine=engine, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
+        max_norm=max_norm, patience=patience, tol=tol, restore_best=restore_best and patience is not None,
+        callbacks=callbacks, progress=int(progress), checkpoint=checkpoint, checkpoint_every=checkpoint_every,
+        seed=random_state if isinstance(random_state, (int, np.integer)) else type(generator.bit_generator).__name__,
+    )  # fmt: skip
+    history.diagnosis = diagnose(task, history.loss_curve, squashed=squashed)
+    for kind, finding in history.diagnosis.findings.items():
+        if kind != "squashed twice":
+            warn(finding, shared(ConvergenceWarning))
+    return history
 
 
 def _parameters(model: Any) -> list[Value]:
@@ -222,10 +176,7 @@ def _samples(X: Any, y: Any, sample_weight: Any) -> Samples:
         raise ValueError(f"X must be (n_samples,) or (n_samples, n_features), at least one of each, got {inputs.shape}")
     targets = np.ascontiguousarray(check.targets(y, len(inputs), "train"))
     weights = None if sample_weight is None else check.weights(sample_weight, len(inputs))
-    digest = hashlib.sha256()
-    for array in (inputs, targets, *([] if weights is None else [weights])):
-        digest.update(repr(array.shape).encode() + array.astype("<f8").tobytes())
-    return Samples(inputs, targets, weights, digest.hexdigest())
+    return Samples(inputs, targets, weights)
 
 
 def _held_out(validation: Any, samples: Samples) -> Samples | None:
@@ -258,29 +209,3 @@ def _optimizer(optimizer: Any, parameters: list[Value], learning_rate: Any) -> O
             f"{optimizer!r} must have the parameters of the model, got others; make it with model.parameters()"
         )
     return optimizer
-
-
-class _NoBar:
-    """A progress bar that shows nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def set_postfix(self, **_: Any) -> None:
-        pass
-
-    def update(self) -> None:
-        pass
-
-
-def _bar(progress: bool, epochs: int, done: int) -> Any:
-    """Return a progress bar on a terminal; nothing for pipes and log files, or where tqdm is not installed."""
-    if progress and sys.stderr is not None and sys.stderr.isatty():
-        with suppress(ImportError):
-            from tqdm import tqdm  # optional, and slow to import
-
-            return tqdm(total=epochs, initial=done, unit="epoch")
-    return _NoBar()

@@ -9,7 +9,7 @@ import pytest
 
 import autodiff
 from autodiff import OPS
-from models import MLPClassifier, MLPRegressor, mlp_estimators
+from models import MLPClassifier, MLPRegressor, _fitting
 from models._sklearn_contract import held_out
 from models.errors import ConvergenceWarning, NotFittedError, shared
 from models.optimizers import constant
@@ -53,26 +53,32 @@ def assert_same_weights(a, b, tolerance=0.0):
 
 
 def by_torch(model, X, y, loss, epochs, weight=None):
-    """The same network from the same weights, trained by PyTorch with plain gradient descent on all samples."""
+    """The same network from the same weights, trained by PyTorch with plain gradient descent on all samples.
+
+    Returns the best weights it came through and the losses.
+    """
     torch = pytest.importorskip("torch", reason="PyTorch is a development dependency")
     W = [torch.tensor(w, requires_grad=True) for w in model.coefs_]
     b = [torch.tensor(v, requires_grad=True) for v in model.intercepts_]
     X = torch.tensor(X)
     weight = torch.ones(len(X), dtype=torch.float64) if weight is None else torch.tensor(weight)
-    losses = []
-    for _ in range(epochs):
+    losses, passed = [], []
+    for _ in range(epochs + 1):
         signal = X
         for w, v in zip(W[:-1], b[:-1], strict=True):
             signal = torch.tanh(signal @ w + v)
         each = loss(torch, signal @ W[-1] + b[-1], torch.tensor(y))
         cost = (weight * each).sum() / weight.sum() + model.alpha / 2 * sum((w**2).sum() for w in W)
         losses.append(cost.item())
+        passed.append([p.detach().numpy().copy() for p in (*W, *b)])
         cost.backward()
         with torch.no_grad():
             for p in (*W, *b):
                 p -= model.learning_rate * p.grad
                 p.grad = None
-    return [p.detach().numpy() for p in (*W, *b)], losses
+    best = int(np.argmin(losses[:-1]))  # the weights to keep: the last ones too if all before them fell
+    best += best == epochs - 1 and losses[-1] < losses[-2]
+    return passed[best], losses[:-1]
 
 
 def two_classes(torch, z, y):
@@ -93,6 +99,7 @@ def per_target(name, scale=1.0):
 PLAIN = {
     "hidden_layer_sizes": (5, 3),
     "activation": "tanh",
+    "standardize": False,
     "solver": "gd",
     "learning_rate": 0.2,
     "alpha": 0.01,
@@ -133,6 +140,7 @@ def test_a_weight_is_the_number_of_copies(classes):
     X, y = rings(24, classes)
     weight = np.arange(24) // 8
     settings = {"hidden_layer_sizes": (4,), "max_iter": 15, "learning_rate": 0.05, "random_state": 0}
+    warnings.filterwarnings("ignore", ".*have slope 0")
     weighted = MLPClassifier(**settings).fit(X, y, sample_weight=weight)
     repeated = MLPClassifier(**settings).fit(X.repeat(weight, axis=0), y.repeat(weight))
     assert_same_weights(weighted, repeated, 1e-9)
@@ -283,24 +291,20 @@ def test_certain_probabilities_are_finite():
 
 
 def test_accuracies_beside_scikit_learn():
-    """On iris and on moons ours is at least as good as scikit-learn's network of the same size, within 0.03."""
+    """On iris and on moons, by the mean of four seeds, as good as scikit-learn's network of that size, within 0.02."""
     sklearn = pytest.importorskip("sklearn", reason="scikit-learn is a development dependency")
     from sklearn.datasets import load_iris, make_moons
     from sklearn.neural_network import MLPClassifier as Theirs
 
     for X, y in (load_iris(return_X_y=True), make_moons(120, noise=0.1, random_state=0)):
         X = (X - X.mean(axis=0)) / X.std(axis=0)
+        same = {"hidden_layer_sizes": (8,), "batch_size": 30, "max_iter": 40}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
-            ours = MLPClassifier(
-                hidden_layer_sizes=(8,), learning_rate=0.05, batch_size=30, max_iter=40, random_state=0
-            )
-            theirs = Theirs(
-                hidden_layer_sizes=(8,), learning_rate_init=0.05, batch_size=30, max_iter=40, random_state=0
-            )
-            ours, theirs = ours.fit(X, y).score(X, y), theirs.fit(X, y).score(X, y)
-        assert ours > 0.95
-        assert ours >= theirs - 0.03
+            ours = [MLPClassifier(**same, learning_rate=0.05, random_state=s).fit(X, y).score(X, y) for s in range(4)]
+            theirs = [Theirs(**same, learning_rate_init=0.05, random_state=s).fit(X, y).score(X, y) for s in range(4)]
+        assert np.mean(ours) > 0.95
+        assert np.mean(ours) >= np.mean(theirs) - 0.02
 
 
 def test_scores_are_those_of_scikit_learn():
@@ -413,8 +417,8 @@ def test_what_stopped_training_is_said_and_not_guessed(options, message):
     ("options", "message"),
     [
         (
-            {"learning_rate": 0.55, "max_iter": 8},
-            r"the loss had risen from \S+ after epoch \d+ to \S+: make .* smaller",
+            {"learning_rate": 0.55, "max_iter": 8, "standardize": False},
+            r"the loss rose after epoch \d+, whose weights are kept: .* make learning_rate smaller",
         ),
         ({"max_iter": 10}, "too few to see whether the loss has stopped falling.*n_iter_no_change=10 more"),
         ({"max_iter": 11, "tol": 0}, r"the loss still fell by more than tol=0 .*raise max_iter or learning_rate"),
@@ -450,7 +454,13 @@ def test_a_call_that_fails_changes_nothing(kind, how):
     """Learnt, hidden and given: after a warm call that diverges the model is what it was to the last bit."""
     X, y = rings(30)
     given = np.random.default_rng(3)
-    settings = {"warm_start": True, "max_iter": 3, "batch_size": 8, "early_stopping": how == "fit"}
+    settings = {
+        "standardize": False,
+        "warm_start": True,
+        "max_iter": 3,
+        "batch_size": 8,
+        "early_stopping": how == "fit",
+    }
     model = kind(**settings, hidden_layer_sizes=(3,), random_state=given).fit(X, y)
     assert model._random is not given
     before = frozen(vars(model))
@@ -497,15 +507,15 @@ def test_every_class_has_its_share_held_out_and_stays_to_train_on():
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What the estimators ask of `train`, call by call, the samples to train on as `X` and `y`."""
+    """What the estimators have executed, call by call: the task and the options."""
     noted = []
 
-    def spy(network, X, y, **options):
-        noted.append({"X": X, "y": y, **options})
-        return train(network, X, y, **options)
+    def spy(task, *others, **options):
+        noted.append({"task": task, **options})
+        return execute(task, *others, **options)
 
-    train = mlp_estimators.train
-    monkeypatch.setattr(mlp_estimators, "train", spy)
+    execute = _fitting.execute
+    monkeypatch.setattr(_fitting, "execute", spy)
     return noted
 
 
@@ -516,7 +526,7 @@ def test_classifiers_hold_out_by_class_and_regressors_do_not(calls):
         calls.clear()
         for seed in range(8):
             kind(early_stopping=True, validation_fraction=1 / 3, max_iter=1, random_state=seed).fit(X, y)
-        rare = [int((call["validation"][1] == 0).sum()) for call in calls]
+        rare = [int((call["task"].held_out.targets == call["task"].held_out.targets.min()).sum()) for call in calls]
         assert (set(rare) == {1}) is (kind is MLPClassifier)
 
 
@@ -525,16 +535,17 @@ def test_a_warm_start_holds_out_the_same_samples(calls):
     X, y = rings(40)
     model = MLPClassifier(early_stopping=True, max_iter=2, warm_start=True).fit(X, y).fit(X, y)
     model.set_params(warm_start=False).fit(X, y)
-    first, second, third = (call["validation"][0].tolist() for call in calls)
+    first, second, third = (call["task"].held_out.inputs.tolist() for call in calls)
     assert first == second != third
 
 
 def test_settings_reach_the_training(calls):
-    """verbose and max_norm are passed on as they are; by default neither a bar nor clipping."""
+    """verbose and max_norm are passed on; by default nothing is shown and nothing clipped."""
     X, y = rings(20)
     MLPClassifier(max_iter=1).fit(X, y)
     MLPClassifier(max_iter=1, verbose=True, max_norm=0.5).fit(X, y)
-    assert [(call["progress"], call["max_norm"]) for call in calls] == [(False, None), (True, 0.5)]
+    MLPClassifier(max_iter=1, verbose=2).fit(X, y)
+    assert [(call["progress"], call["max_norm"]) for call in calls] == [(0, None), (1, 0.5), (2, None)]
     with pytest.raises(ValueError, match=r"max_norm .*must be a finite number above 0, got 0"):
         MLPClassifier(max_norm=0).fit(X, y)
 
@@ -542,7 +553,13 @@ def test_settings_reach_the_training(calls):
 def test_without_shuffle_batches_come_in_the_samples_order():
     """One epoch in batches of ten is a partial fit of ten after the other; with shuffle it is not."""
     X, y = rings(40)
-    settings = {"hidden_layer_sizes": (3,), "solver": "momentum", "max_iter": 1, "random_state": 0}
+    settings = {
+        "hidden_layer_sizes": (3,),
+        "standardize": False,
+        "solver": "momentum",
+        "max_iter": 1,
+        "random_state": 0,
+    }
     steps = MLPClassifier(**settings)
     for start in range(0, 40, 10):
         steps.partial_fit(X[start : start + 10], y[start : start + 10], classes=[0, 1])
@@ -575,7 +592,7 @@ def test_classes_are_checked_as_labels_are(classes, message):
 
 def test_a_loss_that_remembers_nothing_is_refused():
     """A plain number would leave the penalty alone to be trained; a Value for some samples is enough."""
-    with pytest.raises(TypeError, match=r"loss=<function .* gave 1.0, which remembers no computation"):
+    with pytest.raises(TypeError, match=r"loss=<function .* got 1.0, which remembers no computation"):
         MLPRegressor(loss=lambda output, target: 1.0).fit(*DATA)
     MLPRegressor(loss=lambda output, target: output**2 if target else 0.0, max_iter=2, engine="eager").fit(*DATA)
 
@@ -589,5 +606,5 @@ def test_methods_after_fit_check_their_input():
         model.predict([[1.0, 2.0, 3.0]])
     with pytest.raises(ValueError, match=r"y has labels \[7\] that are not among the classes \[0, 1\]"):
         model.partial_fit(DATA[0], [0, 1, 7])
-    with pytest.raises(ValueError, match="cannot stop early: set early_stopping=False"):
+    with pytest.raises(ValueError, match="cannot stop early; set early_stopping=False"):
         model.set_params(early_stopping=True).partial_fit(*DATA)

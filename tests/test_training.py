@@ -839,7 +839,7 @@ def test_the_bar_is_for_terminals(monkeypatch):
         ({"checkpoint_every": None}, "checkpoint_every must be"),
         ({"checkpoint_every": 0}, "checkpoint_every must be"),
         ({"shuffle": 3}, "shuffle must be True or False"),
-        ({"progress": "yes"}, "progress must be True or False"),
+        ({"progress": "yes"}, "progress must be 0, 1 or 2, False or True, got 'yes'"),
         ({"loss": "mse"}, "unknown loss: 'mse' .*squared_error"),
         ({"optimizer": "sgd"}, "unknown optimizer: 'sgd' .*adam"),
         ({"optimizer": 3}, "optimizer must be a name or an Optimizer, got int 3"),

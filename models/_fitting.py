@@ -1,0 +1,413 @@
+"""How the two multilayer perceptron estimators are fitted: settings, the network, training, and what is kept of it."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodiff import DomainError, Value
+from models import _checks as check
+from models._engines import ENGINES, Samples, Task
+from models._run import History, execute
+from models._scaling import Scaling
+from models._sklearn_contract import Drawing, hyperparameters
+from models.activations import ACTIVATIONS
+from models.diagnosis import Diagnosis, diagnose
+from models.errors import ConvergenceWarning, TrainingError, shared, warn
+from models.losses import (
+    l2,
+)
+from models.mlp import MLP, activate
+from models.optimizers import OPTIMIZERS, Optimizer, optimizer_by_name
+
+Array = NDArray[np.float64]
+FilePath = str | os.PathLike[str]
+
+
+class _Learned:
+    """The attributes that `fit` leaves."""
+
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    loss_curve_: list[float]
+    validation_curve_: list[float]
+    best_loss_: float
+    n_iter_: int
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
+    diagnosis_: Diagnosis
+
+    _activations: list[Any]
+    _optimizer: tuple[str, dict[str, Any]]
+    _several: bool
+    _scaling: Scaling | None  # None for an estimator made from a network
+    _trained: tuple[list[Array], list[Array]] | None  # the weights before they were folded for X as it comes
+    _traced: tuple[Any, MLP, Any] | None = None  # by partial_fit: settings, network and penalty of what is compiled
+
+
+@hyperparameters
+class MLPEstimator(_Learned, Drawing):
+    """The two estimators' common part: settings, the network, and how it is trained."""
+
+    hidden_layer_sizes: int | Sequence[int] = (100,)
+    activation: Any = "relu"
+    initialization: str = "xavier"
+    standardize: bool = True
+    solver: str = "adam"
+    learning_rate: float | Callable[[int], float] = 0.005
+    alpha: float = 0.0001
+    max_norm: float | None = None
+    batch_size: int | str = "auto"
+    max_iter: int = 200
+    shuffle: bool = True
+    tol: float = 1e-4
+    n_iter_no_change: int = 10
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    warm_start: bool = False
+    verbose: bool | int = False
+    random_state: Any = None
+    engine: str = "compiled"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled, copied or saved: everything but compiled programs."""
+        return {name: value for name, value in vars(self).items() if name != "_traced"}
+
+    def network(self) -> MLP:
+        """Return a copy of the trained network as a `models.mlp.MLP` of Values, to draw, explain or train on.
+
+        It takes X as it comes; its outputs are the logits of a classifier, the predictions of a regressor. Raises
+        NotFittedError before fit.
+        """
+        self._refuse_unfitted()
+        sizes = [len(b) for b in self.intercepts_]
+        mlp = MLP(self.n_features_in_, sizes, activation=self._activations, initialization="zeros")
+        return mlp.load_weights(self.coefs_, self.intercepts_, rows="inputs")
+
+    @classmethod
+    def _of_network(cls, network: MLP, settings: dict[str, Any], **learned: Any) -> Self:
+        """Make a fitted estimator of a network with linear outputs."""
+        *hidden, output = network.activations
+        if output is not None:
+            raise ValueError(
+                f"the outputs of the network must be linear, got {output.name}; make it with output_activation=None, "
+                f"as {cls.__name__} applies its own"
+            )
+        known = {op: name for name, op in ACTIVATIONS.items()}
+        names = tuple(known.get(op, op) for op in hidden)
+        settings = {"activation": names if len(set(hidden)) > 1 else next(iter(names), "relu"), **settings}
+        model = cls(hidden_layer_sizes=tuple(len(layer.neurons) for layer in network.layers[:-1]), **settings)
+        model._check_settings()
+        model.__dict__ |= model._outcome(network, None, [], []) | learned | {
+            "n_features_in_": network.n_inputs,
+            "_random": check.random_generator(model.random_state),
+            "_split": None,
+            "_optimizer": ("", {}),
+        }  # fmt: skip
+        return model
+
+    def _outputs(self, X: Any) -> Array:
+        """Return the network's outputs (n_samples, n_outputs), in NumPy."""
+        signal = self._inputs_as_fitted(X)
+        for weights, biases, activation in zip(self.coefs_, self.intercepts_, self._activations, strict=True):
+            signal = activate(activation, signal @ weights + biases)
+        return signal
+
+    def _check_settings(self) -> None:
+        check.known("solver", self.solver, OPTIMIZERS)
+        check.known("engine", self.engine, ENGINES)
+        check.not_negative("alpha", self.alpha)
+        if self.max_norm is not None:
+            check.positive("max_norm (None for gradients of any length)", self.max_norm)
+        check.whole("max_iter", self.max_iter)
+        check.not_negative("tol", self.tol)
+        check.whole("n_iter_no_change", self.n_iter_no_change)
+        check.share("validation_fraction", self.validation_fraction)
+        for name in ("standardize", "shuffle", "early_stopping", "warm_start"):
+            check.flag(name, getattr(self, name))
+        check.verbosity("verbose", self.verbose)
+        if not callable(self.learning_rate):
+            check.positive("learning_rate", self.learning_rate)
+        if self.batch_size != "auto":
+            check.whole("batch_size ('auto' for all samples, 200 at most)", self.batch_size)
+
+    def _sizes(self) -> list[int]:
+        given: Any = self.hidden_layer_sizes
+        given = given.tolist() if isinstance(given, np.ndarray) else given
+        sizes = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+        name = "every entry of hidden_layer_sizes" if len(sizes) > 1 else "hidden_layer_sizes"
+        return [check.whole(name, size) for size in sizes]
+
+    def _new_network(self, n_inputs: int, n_outputs: int, random: np.random.Generator) -> MLP:
+        hidden = self._sizes()
+        activation = self.activation
+        if not isinstance(activation, (list, tuple)):
+            activation = [activation] * len(hidden)
+        elif len(activation) != len(hidden):
+            raise ValueError(f"activation must have one entry per hidden layer, {len(hidden)}, got {len(activation)}")
+        return MLP(
+            n_inputs,
+            [*hidden, n_outputs],
+            activation=[*activation, None],
+            initialization=self.initialization,
+            random_state=random,
+        )
+
+    def _refuse_other_network(self, network: MLP) -> None:
+        """Raise ValueError when settings or targets ask for another network than the one whose training resumes."""
+        asked = [(*w.shape, op) for w, op in zip(network.weights(), network.activations, strict=True)]
+        own = [(*w.T.shape, op) for w, op in zip(self.coefs_, self._activations, strict=True)]
+        if asked != own:
+            raise ValueError(
+                f"settings and y must ask for the network that was trained, {self.network()!r}, got {network!r}; leave "
+                "hidden_layer_sizes, activation and the number of targets as they were, or fit anew without warm_start"
+            )
+
+    def _new_optimizer(self, network: MLP, *, resumed: bool) -> Optimizer:
+        optimizer = optimizer_by_name(self.solver, network.parameters(), learning_rate=self.learning_rate)
+        if resumed and self._optimizer[0] == self.solver:
+            own = optimizer.state()
+            rate = {name: own[name] for name in own if name == "learning_rate"}  # as set now, not at the last call
+            kept = {name: value for name, value in self._optimizer[1].items() if name != "learning_rate"}
+            optimizer.load_state(kept | rate)
+        return optimizer
+
+    def _start(
+        self, n_inputs: int, n_outputs: int, scaling: Scaling, random: np.random.Generator, *, resumed: bool, kept: bool
+    ) -> tuple[MLP, _Penalty | None, Any]:
+        """Return the network to train, its penalty, and what tells whether the next call can train them again."""
+        activation = tuple(self.activation) if isinstance(self.activation, list) else self.activation
+        settings = n_inputs, self._sizes(), n_outputs, activation, self.alpha
+        if kept and resumed and self._traced is not None and self._traced[0] == settings:
+            _, network, penalty = self._traced
+        else:
+            network = self._new_network(n_inputs, n_outputs, np.random.default_rng(0) if resumed else random)
+            weights = [w for layer in network.layers for neuron in layer.neurons for w in neuron.weights]
+            penalty = _Penalty(weights, self.alpha) if self.alpha else None
+        if resumed:
+            self._refuse_other_network(network)
+            network.load_weights(*self._inner(scaling), rows="inputs")
+        if kept and network.programs is None:
+            network.programs = {}
+        return network, penalty, settings
+
+    def _inner(self, scaling: Scaling) -> tuple[list[Array], list[Array]]:
+        """Return the weights and biases to train on: to the last bit those of the last call, if they still count."""
+        if self._trained is not None:
+            folded, kept = scaling.folded(*self._trained), (self.coefs_, self.intercepts_)
+            if all(
+                np.array_equal(a, b)
+                for here, there in zip(folded, kept, strict=True)
+                for a, b in zip(here, there, strict=True)
+            ):
+                return self._trained
+        return scaling.unfolded(self.coefs_, self.intercepts_)
+
+    def _divided(
+        self, samples: Samples, random: np.random.Generator, checkpoint: FilePath | None, *, resumed: bool
+    ) -> tuple[Samples, Samples | None, int | None]:
+        """Return the samples to train on, those held out, and the seed that draws the same again."""
+        if checkpoint is not None and self.random_state is None:  # the next process must hold out the same
+            random = np.random.default_rng(zlib.crc32(np.ascontiguousarray(samples.inputs).data))
+        held, split = self._hold_out(samples.targets, random, resumed=resumed)
+        if not held.any():
+            return samples, None, split
+        return samples.batch(np.flatnonzero(~held)), samples.batch(np.flatnonzero(held)), split
+
+    def _learn(
+        self, X: Any, samples: Samples, n_outputs: int, loss: Callable[[Any, Any], Any],
+        *, partial: bool = False, checkpoint: FilePath | None = None, **learned: Any,
+    ) -> Self:  # fmt: skip
+        """Train on checked data, keep the outcome only when all went well, and warn of what is suspicious.
+
+        `learned` is kept with it. KeyboardInterrupt keeps the outcome of the complete epochs, if there are any.
+        """
+        if partial and self.early_stopping:
+            raise ValueError(
+                "partial_fit sees its samples once and cannot stop early; set early_stopping=False, or call fit"
+            )
+        n_inputs, resumed = samples.inputs.shape[1], self.__sklearn_is_fitted__() and (partial or self.warm_start)
+        random, source = self._generator(resumed=resumed)
+        samples, held_out, split = self._divided(_seen(samples), random, checkpoint, resumed=resumed)
+        own_loss = callable(getattr(self, "loss", None))  # it may depend on what its author changes between calls
+        scaling = self._scaling if resumed else None
+        if scaling is None:
+            scaling = Scaling.of(samples, n_outputs, None if own_loss else loss, standardize=self.standardize)
+        network, penalty, settings = self._start(
+            n_inputs, n_outputs, scaling, random, resumed=resumed, kept=partial and not own_loss
+        )
+        optimizer = self._new_optimizer(network, resumed=resumed and partial)
+        if own_loss:
+            _refuse_constant(network, loss, samples)
+        unit, inner = scaling.loss(loss)
+        held_out = held_out and scaling.scaled(held_out)
+        task = Task(network, network.parameters(), inner, scaling.scaled(samples), held_out, penalty)
+
+        def keep(history: History) -> None:
+            curves = ([unit * x for x in curve] for curve in (history.loss_curve, history.validation_curve))
+            traced = None if network.programs is None else (settings, network, penalty)
+            self._keep(
+                X, n_inputs,
+                _random=random, _split=split, _traced=traced, _optimizer=(self.solver, optimizer.state()),
+                **self._outcome(network, scaling, *curves, resumed=resumed), **learned,
+            )  # fmt: skip
+            self._bring_up(source)
+
+        history = self._train(task, optimizer, random, keep, checkpoint, partial=partial)
+        if partial:
+            keep(history)
+            return self
+        learned["diagnosis_"] = diagnosis = diagnose(
+            task, [unit * x for x in history.loss_curve], cure=self._cure(), unit=unit
+        )
+        keep(history)
+        name = type(self).__name__
+        for problem in (*(f"{name}: {finding}" for finding in diagnosis.findings.values()), self._unfinished(history)):
+            if problem:
+                warn(problem, shared(ConvergenceWarning))
+        return self
+
+    def _train(
+        self, task: Task, optimizer: Optimizer, random: np.random.Generator, keep: Callable[[History], None],
+        checkpoint: FilePath | None, *, partial: bool,
+    ) -> History:  # fmt: skip
+        try:
+            return execute(
+                task, optimizer, random,
+                engine=self.engine,
+                epochs=1 if partial else self.max_iter,
+                batch_size=200 if self.batch_size == "auto" else int(self.batch_size),
+                shuffle=self.shuffle,
+                max_norm=self.max_norm,
+                patience=None if partial else self.n_iter_no_change,
+                tol=self.tol,
+                restore_best=not partial,
+                progress=0 if partial else int(self.verbose),
+                checkpoint=checkpoint,
+                seed=self.random_state if isinstance(self.random_state, int) else type(random.bit_generator).__name__,
+            )  # fmt: skip
+        except TrainingError as error:
+            raise ValueError(self._failure(error)) from error
+        except KeyboardInterrupt as interrupt:
+            done = getattr(interrupt, "history", None)  # None: before training began, or after it ended
+            if done is not None and done.n_iter:
+                keep(done)
+            raise
+
+    def _cure(self) -> str:
+        """Return what helps against inputs of a wrong scale."""
+        return "look for outliers in X" if self.standardize else "set standardize=True"
+
+    def _failure(self, error: TrainingError) -> str:
+        """Say why training stopped, in the user's words, with advice where a number grew too large."""
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        rate = (
+            "the learning rates of the schedule"
+            if callable(self.learning_rate)
+            else f"learning_rate={self.learning_rate}"
+        )
+        advice = "" if self.standardize else ", or set standardize=True"
+        advice = f"; make {rate} smaller{advice}" if isinstance(cause, TrainingError) else ""
+        text = (
+            str(error) if cause is error else f"training stopped in epoch {error.epoch}, batch {error.batch}: {cause}"
+        )
+        return f"{text}{advice}; this {type(self).__name__} is as it was"
+
+    def _unfinished(self, history: History) -> str:
+        """Say, where training took all epochs, where the loss was going, and so what to do."""
+        if history.stopped == "patience":
+            return ""
+        took, at = f"{type(self).__name__} took all max_iter={self.max_iter} epochs", history.best_epoch
+        curve, name = history.validation_curve or history.loss_curve, "validation loss"
+        name = name if history.validation_curve else "loss"
+        if curve[-1] > min(curve) + self.tol:
+            rose = f"{took}, and the {name} rose after epoch {at}, whose weights are kept"
+            if history.validation_curve and history.loss_curve[-1] < history.loss_curve[at - 1]:
+                return f"{rose}, while the training loss fell: it overfits; raise alpha, or use fewer hidden units"
+            return f"{rose}: steps are too large to settle; make learning_rate smaller"
+        if self.max_iter <= self.n_iter_no_change:
+            return (
+                f"{took}, too few to see whether the {name} has stopped falling, which takes "
+                f"n_iter_no_change={self.n_iter_no_change} more than the first; raise max_iter above that"
+            )
+        return (
+            f"{took} and the {name} still fell by more than tol={self.tol} within "
+            f"n_iter_no_change={self.n_iter_no_change}; raise max_iter or learning_rate"
+        )
+
+    def _outcome(
+        self,
+        network: MLP,
+        scaling: Scaling | None,
+        curve: list[float],
+        validation: list[float],
+        *,
+        resumed: bool = False,
+    ) -> dict[str, Any]:
+        """Return the fitted attributes that a network and the losses of its training amount to."""
+        trained = [w.T.copy() for w in network.weights()], network.biases()
+        weights, biases = trained if scaling is None else scaling.folded(*trained)
+        if resumed:
+            curve, validation = self.loss_curve_ + curve, self.validation_curve_ + validation
+        return {
+            "coefs_": weights,
+            "intercepts_": biases,
+            "loss_curve_": curve,
+            "validation_curve_": validation,
+            "best_loss_": min(validation or curve, default=np.inf),
+            "n_iter_": len(curve),
+            "n_layers_": len(biases) + 1,
+            "n_outputs_": len(biases[-1]),
+            "_activations": network.activations,
+            "_scaling": scaling,
+            "_trained": None if scaling is None else trained,
+        }
+
+
+@dataclass(frozen=True)
+class _Penalty:
+    """The penalty on all weights, not on biases."""
+
+    weights: list[Value]
+    strength: float
+
+    def __call__(self, _: list[Value]) -> Any:
+        return l2(self.weights, self.strength)
+
+    def __repr__(self) -> str:  # checkpoints compare it
+        return f"l2 of weights, strength={self.strength!r}"
+
+
+def _seen(samples: Samples) -> Samples:
+    """Return the samples that have a weight, those of 0 being left out, without weights if all are equal."""
+    weights: Any = samples.weights
+    seen = weights > 0
+    if not seen.all():
+        samples = samples.batch(np.flatnonzero(seen))
+    weights = weights[seen] / weights.max()
+    return samples._replace(weights=None if np.ptp(weights) == 0 else weights)
+
+
+def _refuse_constant(network: MLP, loss: Callable[[Any, Any], Any], samples: Samples) -> None:
+    """Raise TypeError for a loss that remembers no computation for any sample: only the penalty would be trained."""
+    value: Any = None
+    for x, target in zip(samples.inputs, samples.targets, strict=True):
+        try:
+            value = loss(network(x.tolist()), target.tolist())
+        except DomainError:  # training meets it too, and says where
+            return
+        if isinstance(value, Value) and value.op is not None:
+            return
+    raise TypeError(
+        f"loss={loss!r} must be computed from the output's Values, got {value!r}, which remembers no computation; do "
+        "not read .data"
+    )

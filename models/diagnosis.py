@@ -1,0 +1,220 @@
+"""Diagnosis of a training run, in words and as data: dead units, nothing learned, a sigmoid twice, steps too large.
+
+>>> from models.mlp import MLP
+>>> from models.datasets import xor
+>>> from models.training import train
+>>> import warnings
+>>> stuck = MLP(2, [2, 1], initialization="zeros")
+>>> with warnings.catch_warnings():
+...     warnings.simplefilter("ignore")  # train says it too, as a ConvergenceWarning
+...     found = train(stuck, *xor()[:2], loss="binary_cross_entropy", epochs=50).diagnosis
+>>> found.dead, found.constant, list(found.findings)
+((2, 0), True, ['constant', 'dead'])
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodiff import DomainError, no_grad
+from models._engines import Samples, Task
+from models._values import plain
+from models.activations import activate, activation_name, slope
+from models.backpropagation import forward
+from models.losses import (
+    absolute_error,
+    binary_cross_entropy,
+    cross_entropy,
+    half_squared_error,
+    squared_error,
+)
+from models.mlp import MLP
+
+Array = NDArray[np.float64]
+
+ROWS = 2000  # samples that units are looked at on
+TELLING = 30  # epochs, before which nothing is said about how the loss went
+SHARE = 0.25  # of a layer: fewer units that do nothing are no reason to warn
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a run of training ended with, beside its history.
+
+    For a `models.mlp.MLP`, layer by layer, the last included: `units`; `dead`, those whose activation has slope 0 on
+    every sample looked at (at most 2,000), so that no gradient passes; `saturated`, those whose slope is everywhere
+    below a hundredth of that at 0. Empty for other models.
+
+    `loss` is the lowest training loss without the penalty, `constant_loss` that of the best constant output (None where
+    it is not known). After 30 epochs: `constant` is whether the former has settled no more than 1 % below the latter,
+    `still` whether the loss never moved, `exploding` whether it ended at twice its lowest or more, and above a tenth of
+    the first. `squashed_twice` names the activation of the output that the loss applies once more, "sigmoid" or
+    "softmax", else "".
+
+    `findings` maps the names of what is worth a warning to a sentence that says what to do.
+    """
+
+    units: tuple[int, ...] = ()
+    dead: tuple[int, ...] = ()
+    saturated: tuple[int, ...] = ()
+    loss: float = math.nan
+    constant_loss: float | None = None
+    constant: bool = False
+    still: bool = False
+    exploding: bool = False
+    squashed_twice: str = ""
+    findings: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def diagnose(
+    task: Task,
+    loss_curve: Sequence[float],
+    *,
+    squashed: str = "",
+    cure: str = "standardise the inputs",
+    unit: float = 1.0,
+) -> Diagnosis:
+    """Return the diagnosis of a model after training; `cure` is what helps against inputs of a wrong scale.
+
+    `unit` is what the losses of the task are multiplied with to be those of `loss_curve`.
+    """
+    best = min(loss_curve, default=math.nan)
+    loss = best if task.penalty is None or not loss_curve else best - unit * _penalty(task)
+    constant_loss = constant_output_loss(task.loss, task.samples)
+    constant_loss = None if constant_loss is None else unit * constant_loss
+    told = len(loss_curve) >= TELLING
+    settled = told and loss_curve[-10] - best <= 0.01 * abs(best)
+    constant = settled and constant_loss is not None and constant_loss > 0 and loss >= 0.99 * constant_loss
+    still = told and max(loss_curve) - best <= 1e-6 * abs(best)
+    exploding = told and loss_curve[-1] >= 2 * best and loss_curve[-1] > 0.1 * loss_curve[0]
+    units, dead, saturated, names = _looked_at(task)
+    findings: dict[str, str] = {}
+    if squashed:
+        findings["squashed twice"] = twice(squashed)
+    if constant:
+        findings["constant"] = (
+            f"the loss, {loss:.4g}, is no lower than that of one and the same output for every sample, "
+            f"{constant_loss:.4g}: nothing was learned from the inputs; try another random_state, initialization or "
+            f"learning_rate, more hidden units, or {cure}"
+        )
+    elif still:
+        findings["still"] = (
+            f"the loss stayed at {best:.4g} in all {len(loss_curve)} epochs: no gradient reaches the parameters; use "
+            "another initialization, or an activation with a slope"
+        )
+    for kind, counts, slopes in (("dead", dead, "slope 0"), ("saturated", saturated, "hardly any slope")):
+        worst = [i for i, (n, of) in enumerate(zip(counts, units, strict=True)) if n >= max(1.0, SHARE * of)]
+        if worst:
+            layers = ", ".join(f"{counts[i]} of {units[i]} {names[i]} units in layer {i + 1}" for i in worst)
+            findings[kind] = (
+                f"{layers} have {slopes} on every sample and learn no more; {cure}, or make learning_rate smaller"
+            )
+    if exploding:
+        at = loss_curve.index(best) + 1
+        findings["exploding"] = (
+            f"the loss jumped from {best:.4g} in epoch {at} to {loss_curve[-1]:.4g} in the last: steps are too large; "
+            f"make learning_rate smaller, clip the gradients (max_norm), or {cure}"
+        )
+    return Diagnosis(
+        units, dead, saturated, loss, constant_loss, constant, still, exploding, squashed, findings
+    )  # fmt: skip
+
+
+def twice(squashed: str) -> str:
+    """Say what a sigmoid or softmax before its cross-entropy does."""
+    loss = "binary_cross_entropy" if squashed == "sigmoid" else "cross_entropy"
+    return (
+        f"the output of the model is a {squashed} already, and {loss} applies one itself, so that it is applied twice "
+        f"and the loss cannot approach 0; leave the output linear (output_activation=None), and apply {squashed} to "
+        "predict"
+    )
+
+
+def squashed_twice(task: Task) -> str:
+    """Return "sigmoid" or "softmax" if the output is one already and the loss would apply it again, else ""."""
+    if task.loss not in (binary_cross_entropy, cross_entropy):
+        return ""
+    outputs: list[list[Any]] = []
+    try:
+        for x in task.samples.inputs[:8].tolist():
+            output: Any = task.model(x)
+            outputs.append(list(output) if isinstance(output, (Sequence, np.ndarray)) else [output])
+    except DomainError:  # training meets it too, and says where
+        return ""
+    made_by = {getattr(getattr(a, "op", None), "name", "") for row in outputs for a in row}
+    if made_by == {"sigmoid"}:
+        return "sigmoid"
+    shares = np.array([[float(plain(a)) for a in row] for row in outputs])
+    softmaxed = task.loss is cross_entropy and (shares >= 0).all() and np.allclose(shares.sum(axis=1), 1.0, atol=1e-9)
+    return "softmax" if softmaxed else ""
+
+
+def constant_output_loss(loss: Callable[[Any, Any], Any], samples: Samples) -> float | None:
+    """Return the lowest mean loss that the same output for every sample can have; None for a loss not known here.
+
+    >>> constant_output_loss(squared_error, Samples(np.zeros((2, 1)), np.array([1.0, 3.0])))
+    1.0
+    """
+    y, w = samples.targets, samples.weights
+    if loss is cross_entropy and y.ndim == 1:
+        y = np.eye(int(y.max()) + 1)[y.astype(int)]
+    columns = y.reshape(len(y), -1)
+    mean = np.average(columns, axis=0, weights=w)
+    if loss in (squared_error, half_squared_error):
+        spread = np.average((columns - mean) ** 2, axis=0, weights=w)
+        return float(spread.mean() if loss is squared_error else spread.sum() / 2)
+    if loss is absolute_error:
+        return float(np.mean([_least_deviation(column, w) for column in columns.T]))
+    if loss is binary_cross_entropy:
+        return float(np.mean(_entropy(mean) + _entropy(1.0 - mean)))
+    if loss is cross_entropy:
+        return float(_entropy(mean).sum())
+    return None
+
+
+def _entropy(shares: Array) -> Array:
+    return -shares * np.log(np.where(shares > 0, shares, 1.0))
+
+
+def _least_deviation(column: Array, weights: Array | None) -> float:
+    order = np.argsort(column)
+    sums = np.cumsum(np.ones(len(column)) if weights is None else weights[order])
+    median = column[order][np.searchsorted(sums, sums[-1] / 2)]
+    return float(np.average(abs(column - median), weights=weights))
+
+
+def _penalty(task: Task) -> float:
+    assert task.penalty is not None
+    with no_grad():
+        return float(plain(task.penalty(list(task.parameters))))
+
+
+def _looked_at(task: Task) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], list[str]]:
+    """Return units, dead and saturated units of each layer, and the names of the activations."""
+    if not isinstance(task.model, MLP):
+        return (), (), (), []
+    inputs = task.samples.inputs
+    inputs = inputs.reshape(len(inputs), -1)[:: max(1, len(inputs) // ROWS)]
+    ops = task.model.activations
+    with np.errstate(all="ignore"):
+        layers = forward(task.model.weights(), task.model.biases(), ops, inputs)
+        counts = [_flat_units(op, z, a) for op, z, a in zip(ops, *layers, strict=True)]
+    units = tuple(z.shape[1] for z in layers[0])
+    return units, tuple(n for n, _ in counts), tuple(n for _, n in counts), [activation_name(op) for op in ops]
+
+
+def _flat_units(op: Any, z: Array, a: Array) -> tuple[int, int]:
+    """Return how many units of a layer are dead and how many saturated."""
+    if op is None:
+        return 0, 0
+    zero = np.zeros(1)
+    usual = float(np.abs(slope(op, zero, activate(op, zero))).max())
+    largest = np.abs(np.broadcast_to(slope(op, z, a), z.shape)).max(axis=0)
+    flat = int((largest <= 0.01 * usual).sum())
+    return (0, flat) if usual else (flat, 0)
