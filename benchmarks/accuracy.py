@@ -116,7 +116,7 @@ TRUTH: dict[str, tuple[Callable[..., Any], ...]] = {
     ),
     "where": (lambda c, a, b: a if c else b, zero, lambda c, a, b: mp.mpf(c != 0), lambda c, a, b: mp.mpf(c == 0)),
     "total": (lambda *xs: mp.fsum(xs), one, one, one),
-    "mean": (lambda *xs: mp.fsum(xs) / 3, *[lambda *_: mp.mpf(1) / 3] * 3),
+    "mean": (lambda *xs: mp.fsum(xs) / len(xs), *[lambda *xs: mp.mpf(1) / len(xs)] * 3),
     "logsumexp": (logsumexp, *[lambda *xs, i=i: mp.exp(xs[i] - logsumexp(*xs)) for i in range(3)]),
     "weighted_sum": (
         lambda *xs: mp.fsum(products(xs)),

@@ -132,6 +132,7 @@ class LinearRegression(_Learned, Regressor):
                     reached = engine.weights.copy(), len(losses)
                     if step < steps:
                         engine.weights -= rate * gradient
+                keep(reached[0], losses)
             except TrainingError as error:
                 cause = f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
                 cause = "the numbers in y are too large; scale them down" if auto else cause
@@ -140,7 +141,6 @@ class LinearRegression(_Learned, Regressor):
                 if reached[1] > 1:
                     keep(reached[0], losses[: reached[1]])
                 raise
-        keep(reached[0], losses)
 
 
 def _steady_rate(inputs: NDArray[np.float64], importance: NDArray[np.float64], n_targets: int) -> float:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from autodiff import OPS, Op, Value, compile, hessian, mean, value_and_grad
 from autodiff.propagation import propagate
 from autodiff.testing import expressions
-from autodiff.testing.oracles import EPSILON
 
 # A sum of n terms may be added in another order and a power written as a product: each a few ulps of its operands.
 # `expressions` bounds values and partials of each operation by 1,000, so the ulps of 8 nested ones stay below this.
 CLOSE = {"rtol": 1e-11, "atol": 1e-11}
+EPSILON = float(np.finfo(float).eps)
 # The same by measure: how often over an ulp of every node, as it reaches the result, an answer may be off. Ten thousand
 # draws gave 3 at most.
 ULPS = 16

@@ -1,17 +1,17 @@
 """The fuzzing targets, each for a moment; `python -m tests.fuzz` runs them at length (docs/trust.md)."""
 
+import html
 import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import Value
-from autodiff.pictures import placing, walk
+from autodiff.pictures import placing
 from models import checkpoints
 from tests.fuzz.__main__ import run
 from tests.fuzz.source import Source
@@ -45,18 +45,21 @@ def test_a_planted_fault_is_found(monkeypatch):
         run(TARGETS["labels"][0], 500, 0)
 
 
+DUMPS = json.dumps
+
+
 @pytest.mark.parametrize(
-    ("module", "planted"),
+    ("where", "name", "fault"),
     [
-        (walk, {"html": SimpleNamespace(escape=str)}),  # the title
-        (walk, {"json": SimpleNamespace(dumps=lambda data, **_: Unescaped(json.dumps(data)))}),  # the labels
-        (placing, {"_dot": lambda order, labels, *_: ("".join(map(labels.full, order)), {})}),
+        (html, "escape", str),  # the title
+        (json, "dumps", lambda data, **_: Unescaped(DUMPS(data))),  # the labels
+        (placing, "_dot", lambda order, labels, *_: ("".join(map(labels.full, order)), {})),
     ],
+    ids=["title", "labels", "DOT"],
 )
-def test_a_page_that_does_not_escape_is_found(monkeypatch, module, planted):
+def test_a_page_that_does_not_escape_is_found(monkeypatch, where, name, fault):
     """Where text gets into the page as it is, or into what Graphviz is given, the target sees it."""
-    for name, fault in planted.items():
-        monkeypatch.setattr(module, name, fault)
+    monkeypatch.setattr(where, name, fault)
     with pytest.raises((AssertionError, ValueError)):
         run(TARGETS["html"][0], 500, 0)
 

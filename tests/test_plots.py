@@ -12,7 +12,7 @@ pytest.importorskip("matplotlib", reason="matplotlib is the extra `plots`")
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.contour import QuadContourSet
 
-from autodiff.pictures import style as pictures
+from autodiff import Value, draw
 from models import LinearRegression, MLPClassifier, Perceptron, datasets
 from models.activations import ACTIVATIONS
 from models.perceptron_rule import fires
@@ -124,11 +124,11 @@ def test_a_cost_is_drawn_of_what_the_descent_takes_it_of():
     assert descent_curve(lambda w: w**4, steep, window=(-20, 20)).get_ylim()[1] == pytest.approx(20**4, rel=0.1)
     contours = descent_contour(lambda w, b: w.log() ** 2 + b**2, [[2.0, 1.0], [1.5, 0.5]], window=((-1, 3), (-1, 1)))
     assert contours.collections
-    for draw, path in ((descent_curve, [1.0]), (descent_contour, [[1.0, 1.0]])):
+    for plot, path in ((descent_curve, [1.0]), (descent_contour, [[1.0, 1.0]])):
         with pytest.raises(
             ValueError, match="cost must be finite somewhere in the window, and is finite nowhere; pass another window="
         ):
-            draw(lambda w, *_: w * np.inf, path, window=None)
+            plot(lambda w, *_: w * np.inf, path, window=None)
 
 
 def test_residuals_reach_from_the_line_to_the_points():
@@ -386,11 +386,15 @@ def test_bad_arguments_are_refused(call, message):
         call()
 
 
-@pytest.mark.parametrize(("mine", "theirs"), [(LIGHT, pictures.LIGHT), (DARK, pictures.DARK)], ids=["light", "dark"])
-def test_colours_are_those_of_the_graphs_pictures(mine, theirs):
+@pytest.mark.parametrize(("theme", "palette"), [("light", LIGHT), ("dark", DARK)])
+def test_colours_are_those_of_the_graphs_pictures(theme, palette):
     """δ is blue and orange everywhere, on the same paper."""
-    assert (mine.positive, mine.negative) == (theirs.positive.ink, theirs.negative.ink)
-    assert (mine.ink, mine.muted, mine.paper) == (theirs.ink, theirs.muted, theirs.paper)
+    x = Value(2.0, "x")
+    y = 3.0 * x - x * x
+    y.backward()
+    drawn = draw(y, theme=theme).source
+    assert f'bgcolor="{palette.paper}"' in drawn
+    assert all(f'color="{c}"' in drawn for c in (palette.positive, palette.negative, palette.ink, palette.muted))
 
 
 def linear(colour):

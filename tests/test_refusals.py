@@ -11,7 +11,6 @@ import pytest
 from autodiff import OPS, DomainError, Value, draw, exp, grad, weighted_sum
 from models import LinearRegression, MLPClassifier, MLPRegressor, Perceptron
 from models._batch_loss import loss_and_gradients
-from models._values import assign
 from models.losses import squared_error
 from models.training import TrainingError, train
 
@@ -130,15 +129,6 @@ def test_a_parameter_without_label_is_named_by_its_number():
     with pytest.raises(TrainingError, match=r"first seen in parameter 1 = inf"):
         batch = [1.0], [1.0]
         loss_and_gradients(model, model.listed, squared_error, *batch)
-
-
-def test_numbers_that_cannot_all_be_set_set_none():
-    """One that is no number, or one too few: every parameter has what it had."""
-    parameters = [Value(1.0), Value(2.0)]
-    for numbers, error in (([7.0, "8"], TypeError), ([7.0], ValueError)):
-        with pytest.raises(error):
-            assign(parameters, numbers)
-        assert [p.data for p in parameters] == [1.0, 2.0]
 
 
 def test_a_domain_left_by_every_sample_is_named():

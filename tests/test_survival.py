@@ -326,17 +326,15 @@ def kept(model):
 
 
 class Stop:
-    """Interrupts at the n-th line that the estimators' own code runs, learning left out."""
+    """Interrupts at the n-th line that the estimators' own code runs."""
 
     files = "_sklearn_contract.py", "mlp_estimators.py", "perceptron.py", "linear_regression.py"
-    steps = "fit", "_fit_classes", "_fit_targets", "_learn", "_outcome", "_keep", "_bring_up"
 
     def __init__(self, after):
         self.left = after
 
     def __call__(self, frame, event, _):
-        code = frame.f_code
-        if not (code.co_filename.endswith(self.files) and code.co_name in self.steps):
+        if not frame.f_code.co_filename.endswith(self.files):
             return None
         if event == "line":
             self.left -= 1
@@ -364,8 +362,9 @@ def fit_interrupted(model, X, y, after):
         lambda: MLPClassifier(hidden_layer_sizes=(2,), max_iter=3, tol=1e9, n_iter_no_change=1, random_state=0),
         lambda: MLPRegressor(hidden_layer_sizes=(2,), max_iter=3, tol=1e9, n_iter_no_change=1, random_state=0),
         lambda: Perceptron(random_state=0),
-        LinearRegression,
+        lambda: LinearRegression(epochs=3),
     ],
+    ids=["MLPClassifier", "MLPRegressor", "Perceptron", "LinearRegression"],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_fitting_again_is_whole_at_every_line(make):
@@ -384,10 +383,11 @@ def test_fitting_again_is_whole_at_every_line(make):
         seen.append(kept(model))
         after += 1
     stages = [kept(copy.deepcopy(old))]
-    if isinstance(old, Perceptron):  # its passes are of those lines
+    if isinstance(old, (Perceptron, LinearRegression)):  # their passes are of those lines
+        limit = "max_iter" if isinstance(old, Perceptron) else "epochs"
         for passes in range(1, new.n_iter_):
-            model = copy.deepcopy(old).set_params(max_iter=passes).fit(*second)
-            stages.append(kept(model.set_params(max_iter=old.max_iter)))
+            model = copy.deepcopy(old).set_params(**{limit: passes}).fit(*second)
+            stages.append(kept(model.set_params(**{limit: getattr(old, limit)})))
     stages.append(kept(new))
     assert stages[0] != stages[-1]
     places = [stages.index(each) for each in seen]
@@ -424,13 +424,13 @@ def fit_interrupted_at(model, X, y, name, after):
 XOR = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
 LINE = [[1.0], [2.0], [3.0], [4.0]], [3.0, 5.0, 7.0, 9.5]
 SHORT = {"hidden_layer_sizes": (3,), "batch_size": 2, "random_state": 0}
-FITS = {
-    "MLPClassifier": (lambda n: MLPClassifier(max_iter=n, **SHORT), XOR, "_step", 2),
+FITS = {  # the function that is called so many times an epoch, by the optimizer and by the progress bar
+    "MLPClassifier": (lambda n: MLPClassifier(max_iter=n, **SHORT), XOR, "update", 3),
     "MLPClassifier, held out": (
         lambda n: MLPClassifier(max_iter=n, early_stopping=True, validation_fraction=0.4, tol=0.0, **SHORT),
         ([*XOR[0], *XOR[0]], [*XOR[1], *XOR[1]]), "validation_loss", 1,
     ),
-    "MLPRegressor": (lambda n: MLPRegressor(max_iter=n, engine="eager", **SHORT), LINE, "_step", 2),
+    "MLPRegressor": (lambda n: MLPRegressor(max_iter=n, engine="eager", **SHORT), LINE, "update", 3),
     "Perceptron": (lambda n: Perceptron(max_iter=n, random_state=0), XOR, "one_pass", 1),
     "LinearRegression": (lambda n: LinearRegression(epochs=n), LINE, "loss_and_gradient", 2),
 }  # fmt: skip
