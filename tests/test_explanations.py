@@ -5,7 +5,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import (
@@ -26,9 +26,7 @@ from autodiff import (
     weighted_sum,
     where,
 )
-from autodiff.explanations.formulas import Symbol, formula, partial_formulas
-from autodiff.explanations.notation import latex, text
-from autodiff.testing import expressions, numbers
+from autodiff.testing import expressions
 from models import MLP
 from models.losses import half_squared_error
 
@@ -338,137 +336,6 @@ def test_a_healthy_graph_has_no_anomalies(expression):
     assert anomalies(root) == ()
 
 
-@pytest.mark.parametrize("name", OPS)
-@settings(max_examples=15)
-@given(data=st.data())
-def test_the_formula_of_every_partial_comes_to_the_partial(name, data):
-    """Every row writes itself down, and the LaTeX-free text computed by Python's own eval is the partial."""
-    op = OPS[name]
-    point = data.draw(numbers(op))
-    result = op(*point)
-    names = [f"x{i}" for i in range(len(point))]
-    symbols = [Symbol(("mi", n), x) for n, x in zip(names, point, strict=True)]
-    partials = [float(p) for p in op.partials_of(point, result)]
-    written = partial_formulas(op, symbols, Symbol(("mi", "r"), result), partials)
-    assert None not in written
-    assert formula(op, symbols) is not None
-    for tree, partial in zip(written, partials, strict=True):
-        value = evaluated(tree, {**dict(zip(names, point, strict=True)), "r": result})
-        # constants are shown to four digits
-        assert value == pytest.approx(partial, rel=2e-3, abs=1e-3)
-
-
-def evaluated(tree, names):
-    """The number that a formula tree means, by a reader of its own."""
-    kind, *parts = tree
-    if kind == "mi":
-        return names[parts[0]] if parts[0] in names else {"e": math.e}[parts[0]]
-    if kind == "mn":
-        return float(parts[0])
-    if kind == "msci":
-        return float(parts[0]) * 10.0 ** int(parts[1])
-    if kind == "mfrac":
-        return evaluated(parts[0], names) / evaluated(parts[1], names)
-    if kind == "msup":
-        return evaluated(parts[0], names) ** evaluated(parts[1], names)
-    if kind == "msqrt":
-        return math.sqrt(evaluated(parts[0], names))
-    assert kind == "mrow"
-    return evaluated_row(parts, names)
-
-
-def evaluated_row(parts, names):
-    """A row: brackets, sums, products, and functions by their names."""
-    if len(parts) == 2 and parts[0][0] == "mi" and parts[0][1] not in names:
-        word = parts[0][1]
-        word = {"σ": "sigmoid", "max": "maximum", "min": "minimum"}.get(word, word)
-        inner = parts[1][2]
-        arguments = [evaluated(p, names) for p in inner[1:] if p != ("mo", ",")] if inner[0] == "mrow" else []
-        if ("mo", ",") not in inner:
-            arguments = [evaluated(inner, names)]
-        return OPS[word](*arguments)
-    if parts[0] == ("mo", "("):
-        assert parts[-1] == ("mo", ")")
-        return evaluated(parts[1], names)
-    terms, sign = [], 1.0
-    current = None
-    for part in parts:
-        if part in {("mo", "+"), ("mo", "−")}:
-            if current is not None:
-                terms.append(sign * current)
-            current, sign = None, 1.0 if part[1] == "+" else -1.0
-        elif part != ("mo", "·"):
-            value = evaluated(part, names)
-            current = value if current is None else current * value
-    return sum(terms) + sign * current
-
-
-@pytest.mark.parametrize(
-    ("name", "operands", "written"),
-    [
-        ("mul", (2.0, 3.0), ["x1", "x0"]),
-        ("div", (2.0, 4.0), ["1/x1", "-r/x1"]),
-        ("sigmoid", (0.5,), ["r · (1 - r)"]),
-        ("tanh", (0.5,), ["1 - r^2"]),
-        ("exp", (0.5,), ["r"]),
-        ("log", (0.5,), ["1/x0"]),
-        ("relu", (0.5,), ["1"]),
-        ("sqrt", (4.0,), ["0.5/r"]),
-        ("weighted_sum", (2.0, 3.0, 5.0), ["x1", "x0", "1"]),
-    ],
-)
-def test_partials_read_as_in_a_textbook(name, operands, written):
-    """The course's own way to write them: a(1 − a), x, 1/x."""
-    op = OPS[name]
-    symbols = [Symbol(("mi", f"x{i}"), x) for i, x in enumerate(operands)]
-    result = op(*operands)
-    partials = op.partials_of(operands, result)
-    trees = partial_formulas(op, symbols, Symbol(("mi", "r"), result), partials)
-    assert [text(tree) for tree in trees] == written
-
-
-@pytest.mark.parametrize(
-    ("name", "operands", "written"),
-    [
-        ("logsumexp", range(10), "lse(x0, x1, x2, …, x9)"),
-        ("total", range(10), "x0 + x1 + x2 + … + x8 + x9"),
-        ("mean", range(3), "(x0 + x1 + x2)/3"),
-        ("weighted_sum", range(5), "x0 · x2 + x1 · x3 + x4"),
-    ],
-)
-def test_long_formulas_leave_the_middle_out(name, operands, written):
-    """As one writes sums by hand; a sum of no products and no bias is 0."""
-    symbols = [Symbol(("mi", f"x{i}"), float(i)) for i in operands]
-    assert text(formula(OPS[name], symbols)) == written
-    assert text(formula(OPS["weighted_sum"], [Symbol(("mn", "0"), 0.0)])) == "0"
-
-
-@pytest.mark.parametrize(
-    ("rule", "written"),
-    [
-        (lambda a, r: 2.0**a, "2^x"),
-        (lambda a, r: +a, "x"),
-        (lambda a, r: a if a <= 3.0 else 3.0, "x"),
-        (lambda a, r: 3.0 if a <= 1.0 else a**2 / 4.0, "x^2/4"),
-    ],
-)
-def test_rules_of_ones_own_write_down_every_operator_they_use(rule, written):
-    """A number on the left of a power, a plus sign, the branch that is taken at the point."""
-    (tree,) = partial_formulas(
-        Op("own", "o", abs, partials=(rule,)), [Symbol(("mi", "x"), 3.0)], Symbol(("mi", "r"), 3.0), [rule(3.0, 3.0)]
-    )
-    assert text(tree) == written
-
-
-def test_an_operation_of_ones_own_writes_itself_down():
-    """A row that somebody adds needs nothing more for its formulas."""
-    cube = Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))
-    x = Symbol(("mi", "x"), 2.0)
-    (tree,) = partial_formulas(cube, [x], Symbol(("mi", "y"), 8.0), [12.0])
-    assert text(tree) == "3 · x · x"
-    assert partial_formulas(cube, [x], Symbol(("mi", "y"), 8.0), [13.0]) == [None]  # not what was recorded
-
-
 def test_an_operation_of_ones_own_may_be_called_like_a_row():
     """What is known of the rows of the table is not said of somebody's own `clip` on one operand."""
     own = Op("clip", "c", lambda a: a * 0.0, partials=(lambda a, r: 0.0 * a,))
@@ -511,7 +378,7 @@ def test_a_notebook_shows_the_formula_and_the_diagnosis_as_text():
 
 @pytest.mark.parametrize("name", OPS)
 def test_latex_compiles_for_every_row(name):
-    """The formula of each operation and of its partials, infinities and NaN among them."""
+    """What is explained of each operation."""
     mathtext = pytest.importorskip("matplotlib.mathtext")
     op = OPS[name]
     values = [Value(0.75, f"x{i}") for i in range(op.arity or 5)]
@@ -521,20 +388,15 @@ def test_latex_compiles_for_every_row(name):
     for x in values:
         told = explain(x, of=node * -1e-30)
         mathtext.MathTextParser("path").parse(f"${told.latex}$")
-    symbols = [Symbol(("mi", x.label), x.data) for x in values]
-    for tree in (formula(op, symbols), *partial_formulas(op, symbols, Symbol(("mi", "r"), node.data), node.partials)):
-        mathtext.MathTextParser("path").parse(f"${latex(tree)}$")
 
 
 def test_a_neuron_is_written_with_the_courses_indices():
-    """The weight by which neuron 2 of layer 1 takes input 3 is w with 23 below and 1 above; a root and a power in LaTeX."""
+    """The weight by which neuron 2 of layer 1 takes input 3 is w with 23 below and 1 above."""
     mlp = MLP(3, [2, 1], random_state=0)
     root = mlp([1.0, 2.0, 3.0])
     told = explain(mlp.layers[0].neurons[1].weights[2], of=root)
     assert r"{\partial w_{23}^{1}}" in told.latex
     assert r"{\partial z_{2}^{1}}" in told.latex
-    x = Symbol(("mi", "x"), 2.0)
-    assert latex(formula(OPS["sqrt"], [x**2 + 1.0])) == r"\sqrt{{x}^{2}+1}"
 
 
 def test_fractions_of_paths_are_exact_where_they_can_be():

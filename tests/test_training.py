@@ -654,7 +654,9 @@ def test_a_schedule_that_gives_no_rate_is_not_called_a_divergence(rate):
 def test_the_mean_loss_of_an_epoch_must_be_finite():
     """Batches near the largest float have a finite mean; what makes a loss NaN never lets it into the history."""
     huge = lambda output, target: output * 0.0 + 1.5e308
-    assert train(Line(), X[:, 0], Y, loss=huge, epochs=1, batch_size=1).loss_curve == pytest.approx([1.5e308], rel=1e-12)
+    assert train(Line(), X[:, 0], Y, loss=huge, epochs=1, batch_size=1).loss_curve == pytest.approx(
+        [1.5e308], rel=1e-12
+    )
     reached = []
     with pytest.raises(TrainingError, match="the loss became nan"):
         train(
