@@ -30,6 +30,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+_SCREEN, _LINE = 20, 160  # lines, and characters of one, of a program that a message shows in full
+
 
 class DomainError(ValueError):
     """An operand lies where the operation, or its derivative, is not a real number."""
@@ -73,14 +75,17 @@ class WrongDerivativeError(AssertionError):
         return restored, (self._message, self.reproduction, {**self._fields, "root": None, "node": None}, type(self))
 
     def __str__(self) -> str:
-        if not self.reproduction:
+        lines = self.reproduction.splitlines()
+        if not lines:
             return self._message
-        program = "".join(f"    {line}\n" if line else "\n" for line in self.reproduction.splitlines())
+        if len(lines) > _SCREEN or max(map(len, lines)) > _LINE:
+            return f"{self._message}\n  reproduce it with the program in error.reproduction, too long to show here"
+        program = "".join(f"    {line}\n" if line else "\n" for line in lines)
         return f"{self._message}\n  reproduce it with\n{program}".rstrip("\n")
 
     @property
     def reproduction(self) -> str:
-        """A program that fails the same way; written when it is first read."""
+        """A program that fails the same way, all numbers in it; the message shows it if it is short."""
         if not isinstance(self._reproduction, str):
             self._reproduction = self._reproduction()
         return self._reproduction

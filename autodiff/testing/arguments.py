@@ -13,6 +13,8 @@ from autodiff import nests
 from autodiff.domains import number
 from autodiff.value import Value
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line
+
 _LONGEST = 60  # characters of a point in a message
 
 

@@ -25,6 +25,8 @@ from autodiff.testing.reproductions import Program, reproduction
 from autodiff.testing.subjects import Subject, Tolerance, generators_kept, refuse_chance, seeded
 from autodiff.value import Value
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line
+
 Results = list[tuple[float, Estimate]]
 _ROUNDINGS = 16.0 * EPSILON  # of a value that is computed in two ways
 
@@ -366,10 +368,9 @@ class _Check:
             arguments = [program.text(self.given), *map(program.text, self.points)]
             return f"gradcheck({', '.join([*arguments, *(f'{key}={x!r}' for key, x in given.items())])})"
 
-        at = f"({', '.join(repr(x.data) for x in self.inputs)})"
         return wrong(
             sentence, operation=name_of(self.given),
-            operand=i + 1, at=at, point=[x.data for x in self.inputs], found=found, truth=truth, source="the sweep",
+            operand=i + 1, point=[x.data for x in self.inputs], found=found, truth=truth, source="the sweep",
             where=self.where, reproduction=reproduction(last), root=self.root,
         )  # fmt: skip
 

@@ -44,22 +44,23 @@ def wrong(
     *,
     operation: str,
     operand: int,
-    at: str,
     point: Sequence[float],
     found: float,
     truth: Estimate,
     source: str,
     where: str,
     reproduction: Callable[[], str],
+    at: str = "",
     hint: str = "",
     advice: str = "",
     root: Any = None,
     node: Any = None,
 ) -> WrongDerivativeError:
     """Give the error to raise: what is wrong, both numbers and their ratio, a line each, and how to see it again."""
+    place = f"  at {at}\n" if at else ""
     ratio = f"{found / truth.value:.12g}" if truth.value else "none, the right one is 0"
     return WrongDerivativeError(
-        f"{sentence}\n  at {at}\n  {source} gives {found!r}\n"
+        f"{sentence}\n{place}  {source} gives {found!r}\n"
         f"  {truth.oracle} gives {truth.value!r} (± {truth.bound:.0e})\n  ratio {ratio}{hint}\n{advice}  {where}",
         reproduction, operation=operation, operand=operand, point=tuple(point), found=found, expected=truth.value,
         oracle=truth.oracle, bound=truth.bound, root=root, node=node,

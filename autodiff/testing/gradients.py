@@ -21,6 +21,8 @@ from autodiff.testing.reproductions import Program, reproduction
 from autodiff.testing.subjects import Subject, seeded
 from autodiff.value import Value
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line
+
 Results = list[tuple[float, Estimate]]
 _NUDGED = 4  # wrong numbers for which it is asked how far the truth itself moves by roundings
 _ROUNDINGS = 256.0  # of the largest derivative by an argument, which the smallest one may be off by
@@ -97,7 +99,7 @@ class GradientCheck:
                 both = f"{self.layout.which(i)} and {self.layout.which(j)}"
                 raise wrong(
                     f"{name}: its second derivative by {both} is wrong",
-                    operation=name, operand=i + 1, at=f"({self.layout.shown()})", point=self.layout.flat.tolist(),
+                    operation=name, operand=i + 1, point=self.layout.flat.tolist(),
                     found=float(number), truth=truth, source=name, where=self.where, root=subject.root,
                     reproduction=self._again(hessian=hessian, order=2),
                 )  # fmt: skip

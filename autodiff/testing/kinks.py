@@ -15,6 +15,8 @@ import numpy as np
 from autodiff.ops import OPS, Op
 from autodiff.value import Value
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line
+
 
 class Kink(NamedTuple):
     """A point of a row with the value and the partials it has there; None where there is none by that operand."""

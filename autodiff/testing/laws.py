@@ -29,6 +29,8 @@ from autodiff.testing.arguments import call, numbers_in
 from autodiff.testing.oracles import EPSILON
 from autodiff.value import Value
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line
+
 Function = Callable[..., Any]
 Gradient = Callable[[Function, tuple[Any, ...]], Sequence[float]]
 

@@ -23,6 +23,8 @@ from autodiff.ops import OPS, Op
 from autodiff.testing.continuations import continuation
 from autodiff.testing.definitions import DIGITS, context, definition, installed
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line
+
 EPSILON = sys.float_info.epsilon
 _RATIO = 1.6  # of one step to the next
 _UNDERFLOW = sys.float_info.min  # what a product beside the real axis may lose

@@ -28,6 +28,9 @@ from autodiff.testing.oracles import (
 from autodiff.testing.reproductions import Program, reproduction
 from autodiff.value import Value
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line
+
+_OPERANDS = 6  # that a message shows
 HALF_THE_DIGITS = math.sqrt(EPSILON)
 TINY = 1e-290  # below this, products of partials leave the normal floats
 
@@ -222,7 +225,8 @@ def hint(found: float, truth: Estimate, i: int, others: Sequence[float]) -> str:
 
 def _call(node: Any, operands: Sequence[float]) -> str:
     label = f", node {node.label!r}" if node.label else ""
-    return f"{node.op.name}({', '.join(map(repr, operands))}){label}"
+    shown = ", ".join(map(repr, operands[:_OPERANDS])) + (f", … {len(operands)} of them" * (len(operands) > _OPERANDS))
+    return f"{node.op.name}({shown}){label}"
 
 
 def _plain(x: Any) -> float:

@@ -29,6 +29,8 @@ from autodiff.testing.perceptrons import ACTIVATIONS, Network, network
 from autodiff.testing.sources import Expression, Step, grow, wrapped
 from autodiff.value import Value
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line
+
 # Wide enough for every row, narrow enough for exp(exp(x)); what is nearly 0 is 0, or derivatives would underflow.
 _NUMBERS = st.floats(-4.0, 4.0).map(lambda x: x if abs(x) >= 1e-6 else 0.0)
 _SIGNS = st.sampled_from((1.0, -1.0))  # Hypothesis draws many small positive numbers, and few negative ones

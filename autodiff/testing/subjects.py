@@ -35,6 +35,8 @@ from autodiff.testing.oracles import (
 from autodiff.testing.partials import TINY, refuse_edges_of
 from autodiff.value import Value
 
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line
+
 _PRECISIONS = {"float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 _KINDS: dict[type, Any] = {float: np.float64, complex: np.complex128}
 
