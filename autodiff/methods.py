@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast, overload
 
 from autodiff.domains import Array, Number
-from autodiff.naming import cut
 from autodiff.ops import OPS
 
 if TYPE_CHECKING:
@@ -69,13 +68,47 @@ class Methods:
     def sign(self) -> Value: return OPS["sign"](self)
     def fabs(self) -> Value: return OPS["abs"](self)
     def conjugate(self) -> Self: return self
-    def __round__(self, digits: int | None = None) -> int: raise cut(self, "round")
-    def __trunc__(self) -> int: raise cut(self, "math.trunc")
-    def __floor__(self) -> int: raise cut(self, "math.floor")
-    def __ceil__(self) -> int: raise cut(self, "math.ceil")
+    def cbrt(self) -> Value: return OPS["cbrt"](self)
+    def exp2(self) -> Value: return OPS["exp2"](self)
+    def square(self) -> Value: return OPS["square"](self)
+    def reciprocal(self) -> Value: return OPS["reciprocal"](self)
+    def erfc(self) -> Value: return OPS["erfc"](self)
+    def log_ndtr(self) -> Value: return OPS["log_ndtr"](self)
+    def sinc(self) -> Value: return OPS["sinc"](self)
+    def floor(self) -> Value: return OPS["floor"](self)
+    def ceil(self) -> Value: return OPS["ceil"](self)
+    def trunc(self) -> Value: return OPS["trunc"](self)
+    def rint(self) -> Value: return OPS["round_"](self)
+    def deg2rad(self) -> Value: return OPS["deg2rad"](self)
+    def rad2deg(self) -> Value: return OPS["rad2deg"](self)
+    def __floor__(self) -> Value: return OPS["floor"](self)
+    def __ceil__(self) -> Value: return OPS["ceil"](self)
+    def __trunc__(self) -> Value: return OPS["trunc"](self)
+    def copysign(self, other: Value | Number) -> Value: return OPS["copysign"](self, other)
+    def logaddexp(self, other: Value | Number) -> Value: return OPS["logaddexp"](self, other)
+    @infix
+    def __mod__(self, other: Any) -> Value: return OPS["remainder"](self, other)
+    @infix
+    def __rmod__(self, other: Any) -> Value: return OPS["remainder"](other, self)
+    @infix
+    def __floordiv__(self, other: Any) -> Value: return OPS["floor_divide"](self, other)
+    @infix
+    def __rfloordiv__(self, other: Any) -> Value: return OPS["floor_divide"](other, self)
+    def __divmod__(self, other: Value | Number) -> tuple[Value, Value]: return self // other, self % other
+    def __rdivmod__(self, other: Number) -> tuple[Value, Value]: return other // self, other % self
+    degrees, radians = rad2deg, deg2rad
     atan2 = arctan2
     asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
     # fmt: on
+
+    def __round__(self, digits: int | None = None) -> Value:
+        """To the nearest integer, or to so many decimals as `np.round` does: halves to the even one."""
+        if not digits:
+            return OPS["round_"](self)
+        scale, times, over = 10.0 ** abs(digits), OPS["mul"], OPS["div"]
+        if digits > 0:
+            return over(OPS["round_"](times(self, scale)), scale)
+        return times(OPS["round_"](over(self, scale)), scale)
 
     @property
     def _prev(self) -> set[Any]:

@@ -21,8 +21,9 @@ from __future__ import annotations
 # Rows serve floats, arrays and Values alike, so their lambdas have no types to give; and numbers alone are also
 # numbers and Values, so of the overloads the first that fits is meant:
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-# pyright: reportOverlappingOverload=false
+# pyright: reportUnknownMemberType=false, reportOverlappingOverload=false
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -33,7 +34,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 from autodiff import forwards
 from autodiff.domains import Array, Domain, Number, is_array, number, real_array, unbox
 from autodiff.errors import DomainError
-from autodiff.forwards import Ieee, ieee
+from autodiff.forwards import INVERSE_ROOT_2PI, Ieee, bell, hazard, ieee, polynomial
 
 if TYPE_CHECKING:
     from autodiff.value import Value
@@ -225,12 +226,31 @@ def _complement(a: Any, r: Any) -> Any:
     return sigmoid(-a)
 
 
-def _bell(a: Any) -> Any:
-    """exp(-a²), with all digits of a² = h² + (a - h)(a + h): h is half of a's digits, so that h² is exact."""
-    a = clip(a, -30.0, 30.0)  # beyond it is 0
-    shifted = 134217729.0 * a  # 2²⁷ + 1 (Veltkamp's splitting)
-    h = shifted - (shifted - a)
-    return exp(-h * h) * exp((h - a) * (h + a))
+def _bell(a: Any, k: float) -> Any:
+    """exp(-k·a²) with all its digits, by splitting a into halves whose squares are exact."""
+    return bell(clip(a, -40.0, 40.0), k, exp)  # beyond it is 0
+
+
+def _log_ndtr_slope(a: Any, r: Any) -> Any:
+    """φ / Φ; on the left in a form that keeps its digits however far."""
+    left = a < 0.0
+    return _pick(left, hazard(_pick(left, -a, 0.0)), INVERSE_ROOT_2PI * _bell(a, 0.5) * exp(_pick(left, 0.0, -r)))
+
+
+def _sinc_slope(a: Any, r: Any) -> Any:
+    """(cos πa - sinc a) / a; near 0, where that cancels, its Taylor series."""
+    near = (a < 0.5) & (a > -0.5)
+    small, large = _pick(near, a, 0.0), _pick(near, 1.0, a)
+    half = round_(large)
+    x = large - half  # exact: the cosine of πx keeps its digits up to its zeros
+    cosine = _pick((x < 0.25) & (x > -0.25), cos(math.pi * x), sin(math.pi * (0.5 - abs(x))))
+    far = (cosine * (1.0 - 2.0 * REMAINDER(half, 2.0)) - r) / large
+    return _pick(near, small * polynomial(_SINC, small * small), far)
+
+
+def _ratio(a: Any, b: Any) -> Any:
+    """Divide a by b, and give 0 where both are 0."""
+    return a / _pick((a == 0.0) & (b == 0.0), 1.0, b)
 
 
 def _power_of_two(r: Any) -> Any:
@@ -254,6 +274,12 @@ def _itself(a: Any) -> Any:
     return a
 
 
+def _off_integers(a: Any, b: Any) -> Any:
+    """How far a / b is from the next integer."""
+    ratio = a / _pick(b == 0.0, 1.0, b)
+    return abs(ratio - round_(ratio))
+
+
 def _softmax_at(xs: Sequence[Any], r: Any) -> Sequence[Any]:
     """The slopes of r = logsumexp(xs), e^(x - r) for each x."""
     return [exp(x - r) for x in xs]
@@ -266,7 +292,10 @@ def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:
 
 
 _LOG2_E, _LOG10_E, _ERF = math.log2(math.e), math.log10(math.e), 2.0 / math.sqrt(math.pi)
+_LN_2, _DEGREE, _RADIAN = math.log(2.0), math.pi / 180.0, 180.0 / math.pi
+_SINC = tuple((-1.0) ** k * 2 * k * math.pi ** (2 * k) / math.factorial(2 * k + 1) for k in range(1, 13))
 _REAL, _NOT_ZERO, _POSITIVE = Domain("(-∞, ∞)"), Domain("(-∞, ∞)", without=0.0), Domain("(0, ∞)")
+_LOGS = "a logarithm's operand above 0, or 0 as the factor of the logarithm"
 _POWERS = "a base above 0, a base 0 with an exponent ≥ 0, or a base below 0 with an integer as exponent"
 
 
@@ -291,67 +320,91 @@ def _row(name: str) -> Op:  # how a pickle finds it again
 
 
 # Columns: name, symbol, forward on floats, the function of arrays; partials, one per operand; then domains, kink, condition.
-# Comparisons are turned so that NaN, which no comparison holds for, comes out as NaN.
 # fmt: off
-ADD = row("add", "+", lambda a, b: a + b, "numpy.add",          (lambda a, b, r: 1.0, lambda a, b, r: 1.0))
-SUB = row("sub", "-", lambda a, b: a - b, "numpy.subtract",     (lambda a, b, r: 1.0, lambda a, b, r: -1.0))
-MUL = row("mul", "*", lambda a, b: a * b, "numpy.multiply",     (lambda a, b, r: b, lambda a, b, r: a))
-DIV = row("div", "/", lambda a, b: a / b, "numpy.divide",       (lambda a, b, r: 1.0 / b, lambda a, b, r: -r / b), (_REAL, _NOT_ZERO))
-POW = row("pow", "**", math.pow, "numpy.power",                 (_power_slope,
-                                                         lambda a, b, r: r * log(_pick(r == 0.0, 1.0, a))), condition=_POWERS)
+ADD          = row("add",          "+",   lambda a, b: a + b, "numpy.add",          (lambda a, b, r: 1.0, lambda a, b, r: 1.0))
+SUB          = row("sub",          "-",   lambda a, b: a - b, "numpy.subtract",     (lambda a, b, r: 1.0, lambda a, b, r: -1.0))
+MUL          = row("mul",          "*",   lambda a, b: a * b, "numpy.multiply",     (lambda a, b, r: b, lambda a, b, r: a))
+DIV          = row("div",          "/",   lambda a, b: a / b, "numpy.divide",       (lambda a, b, r: 1.0 / b,
+                                                                                     lambda a, b, r: -r / b), (_REAL, _NOT_ZERO))
+POW          = row("pow",          "**",  math.pow,           "numpy.power",        (_power_slope,
+                                                                                     lambda a, b, r: r * log(_pick(r == 0.0, 1.0, a))), condition=_POWERS)
+REMAINDER    = row("remainder",    "mod", operator.mod,       "numpy.remainder",    (lambda a, b, r: 1.0,
+                                                                                     lambda a, b, r: -FLOOR_DIVIDE(a, b)), (_REAL, _NOT_ZERO), kink=_off_integers)
+FLOOR_DIVIDE = row("floor_divide", "//",  operator.floordiv,  "numpy.floor_divide", (lambda a, b, r: 0.0,
+                                                                                     lambda a, b, r: 0.0), (_REAL, _NOT_ZERO), kink=_off_integers)
 
-POS   = row("pos",   "+",     lambda a: a,  "numpy.positive",     (lambda a, r: 1.0,))
-NEG   = row("neg",   "-",     lambda a: -a, "numpy.negative",     (lambda a, r: -1.0,))
-ABS   = row("abs",   "abs",   math.fabs,        "numpy.abs",          (lambda a, r: sign(a),), kink=_itself)
-sign  = row("sign",  "sign",  forwards.sign,        "numpy.sign",         (lambda a, r: 0.0,), kink=_itself)
-exp   = row("exp",   "exp",   math.exp,     "numpy.exp",          (lambda a, r: r,))
-expm1 = row("expm1", "expm1", math.expm1,   "numpy.expm1",        (lambda a, r: exp(a),))
-log   = row("log",   "log",   math.log,     "numpy.log",          (lambda a, r: 1.0 / a,), (_POSITIVE,))
-log1p = row("log1p", "log1p", math.log1p,   "numpy.log1p",        (lambda a, r: 1.0 / (1.0 + a),), (Domain("(-1, ∞)"),))
-log2  = row("log2",  "log2",  math.log2,    "numpy.log2",         (lambda a, r: _LOG2_E / a,), (_POSITIVE,))
-log10 = row("log10", "log10", math.log10,   "numpy.log10",        (lambda a, r: _LOG10_E / a,), (_POSITIVE,))
-sqrt  = row("sqrt",  "√",     math.sqrt,    "numpy.sqrt",         (lambda a, r: 0.5 / r,), (Domain("[0, ∞)"),))
-sin   = row("sin",   "sin",   math.sin,     "numpy.sin",          (lambda a, r: cos(a),), (_REAL,))
-cos   = row("cos",   "cos",   math.cos,     "numpy.cos",          (lambda a, r: -sin(a),), (_REAL,))
-tan   = row("tan",   "tan",   math.tan,     "numpy.tan",          (lambda a, r: 1.0 + r * r,), (_REAL,))
-asin  = row("asin",  "asin",  math.asin,    "numpy.arcsin",       (lambda a, r: 1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),))
-acos  = row("acos",  "acos",  math.acos,    "numpy.arccos",       (lambda a, r: -1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),))
-atan  = row("atan",  "atan",  math.atan,    "numpy.arctan",       (lambda a, r: 1.0 / hypot(a, 1.0) / hypot(a, 1.0),))
-sinh  = row("sinh",  "sinh",  math.sinh,    "numpy.sinh",         (lambda a, r: cosh(a),))
-cosh  = row("cosh",  "cosh",  math.cosh,    "numpy.cosh",         (lambda a, r: sinh(a),))
-tanh  = row("tanh",  "tanh",  math.tanh,    "numpy.tanh",         (_sech_squared,))
-asinh = row("asinh", "asinh", math.asinh,   "numpy.arcsinh",      (lambda a, r: 1.0 / hypot(a, 1.0),))
-acosh = row("acosh", "acosh", math.acosh,   "numpy.arccosh",      (lambda a, r: 1.0 / sqrt(a - 1.0) / sqrt(a + 1.0),), (Domain("[1, ∞)"),))
-atanh = row("atanh", "atanh", math.atanh,   "numpy.arctanh",      (lambda a, r: 1.0 / ((1.0 - a) * (1.0 + a)),), (Domain("(-1, 1)"),))
-erf   = row("erf",   "erf",   math.erf,     "autodiff.arrays.erf",      (lambda a, r: _ERF * _bell(a),))
-atan2 = row("atan2", "atan2", math.atan2,   "numpy.arctan2",      (lambda a, b, r: _turning(b, a), lambda a, b, r: -_turning(a, b)), kink=lambda a, b: _pick(b > 0.0, hypot(a, b), a))
-hypot = row("hypot", "hypot", math.hypot,   "numpy.hypot",        (lambda a, b, r: _cosine(a, b), lambda a, b, r: _cosine(b, a)), kink=lambda a, b: hypot(a, b))
+POS        = row("pos",        "+",         lambda a: a,        "numpy.positive",           (lambda a, r: 1.0,))
+NEG        = row("neg",        "-",         lambda a: -a,       "numpy.negative",           (lambda a, r: -1.0,))
+ABS        = row("abs",        "abs",       math.fabs,          "numpy.abs",                (lambda a, r: sign(a),), kink=_itself)
+copysign   = row("copysign",   "copysign",  math.copysign,      "numpy.copysign",           (lambda a, b, r: sign(a) * copysign(1.0, b),
+                                                                                             lambda a, b, r: 0.0), kink=lambda a, b: minimum(abs(a), abs(b)))
+sign       = row("sign",       "sign",      forwards.sign,      "numpy.sign",               (lambda a, r: 0.0,), kink=_itself)
+floor      = row("floor",      "⌊x⌋",       forwards.floor,     "numpy.floor",              (lambda a, r: 0.0,), kink=lambda a: abs(a - round_(a)))
+ceil       = row("ceil",       "⌈x⌉",       forwards.ceil,      "numpy.ceil",               (lambda a, r: 0.0,), kink=lambda a: abs(a - round_(a)))
+trunc      = row("trunc",      "trunc",     forwards.trunc,     "numpy.trunc",              (lambda a, r: 0.0,), kink=lambda a: maximum(1.0 - abs(a), abs(a - round_(a))))
+round_     = row("round_",     "round",     forwards.round_,    "numpy.rint",               (lambda a, r: 0.0,), kink=lambda a: abs(a - floor(a) - 0.5))
+square     = row("square",     "x²",        lambda a: a * a,    "numpy.square",             (lambda a, r: 2.0 * a,))
+reciprocal = row("reciprocal", "1/x",       lambda a: 1.0 / a,  "numpy.reciprocal",         (lambda a, r: -r * r,), (_NOT_ZERO,))
+deg2rad    = row("deg2rad",    "deg→rad",   math.radians,       "numpy.deg2rad",            (lambda a, r: _DEGREE,))
+rad2deg    = row("rad2deg",    "rad→deg",   math.degrees,       "numpy.rad2deg",            (lambda a, r: _RADIAN,))
+exp        = row("exp",        "exp",       math.exp,           "numpy.exp",                (lambda a, r: r,))
+exp2       = row("exp2",       "2ˣ",        math.exp2,          "numpy.exp2",               (lambda a, r: _LN_2 * r,))
+expm1      = row("expm1",      "expm1",     math.expm1,         "numpy.expm1",              (lambda a, r: exp(a),))
+log        = row("log",        "log",       math.log,           "numpy.log",                (lambda a, r: 1.0 / a,), (_POSITIVE,))
+log1p      = row("log1p",      "log1p",     math.log1p,         "numpy.log1p",              (lambda a, r: 1.0 / (1.0 + a),), (Domain("(-1, ∞)"),))
+log2       = row("log2",       "log2",      math.log2,          "numpy.log2",               (lambda a, r: _LOG2_E / a,), (_POSITIVE,))
+log10      = row("log10",      "log10",     math.log10,         "numpy.log10",              (lambda a, r: _LOG10_E / a,), (_POSITIVE,))
+sqrt       = row("sqrt",       "√",         math.sqrt,          "numpy.sqrt",               (lambda a, r: 0.5 / r,), (Domain("[0, ∞)"),))
+cbrt       = row("cbrt",       "∛",         forwards.cbrt,      "numpy.cbrt",               (lambda a, r: 1.0 / (3.0 * r * r),))
+sin        = row("sin",        "sin",       math.sin,           "numpy.sin",                (lambda a, r: cos(a),), (_REAL,))
+cos        = row("cos",        "cos",       math.cos,           "numpy.cos",                (lambda a, r: -sin(a),), (_REAL,))
+tan        = row("tan",        "tan",       math.tan,           "numpy.tan",                (lambda a, r: 1.0 + r * r,), (_REAL,))
+sinc       = row("sinc",       "sinc",      forwards.sinc,      "autodiff.arrays.sinc",     (_sinc_slope,), (_REAL,))
+asin       = row("asin",       "asin",      math.asin,          "numpy.arcsin",             (lambda a, r: 1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),))
+acos       = row("acos",       "acos",      math.acos,          "numpy.arccos",             (lambda a, r: -1.0 / sqrt((1.0 - a) * (1.0 + a)),), (Domain("[-1, 1]"),))
+atan       = row("atan",       "atan",      math.atan,          "numpy.arctan",             (lambda a, r: 1.0 / hypot(a, 1.0) / hypot(a, 1.0),))
+sinh       = row("sinh",       "sinh",      math.sinh,          "numpy.sinh",               (lambda a, r: cosh(a),))
+cosh       = row("cosh",       "cosh",      math.cosh,          "numpy.cosh",               (lambda a, r: sinh(a),))
+tanh       = row("tanh",       "tanh",      math.tanh,          "numpy.tanh",               (_sech_squared,))
+asinh      = row("asinh",      "asinh",     math.asinh,         "numpy.arcsinh",            (lambda a, r: 1.0 / hypot(a, 1.0),))
+acosh      = row("acosh",      "acosh",     math.acosh,         "numpy.arccosh",            (lambda a, r: 1.0 / sqrt(a - 1.0) / sqrt(a + 1.0),), (Domain("[1, ∞)"),))
+atanh      = row("atanh",      "atanh",     math.atanh,         "numpy.arctanh",            (lambda a, r: 1.0 / ((1.0 - a) * (1.0 + a)),), (Domain("(-1, 1)"),))
+erf        = row("erf",        "erf",       math.erf,           "autodiff.arrays.erf",      (lambda a, r: _ERF * _bell(a, 1.0),))
+erfc       = row("erfc",       "erfc",      math.erfc,          "autodiff.arrays.erfc",     (lambda a, r: -_ERF * _bell(a, 1.0),))
+log_ndtr   = row("log_ndtr",   "log Φ",     forwards.log_ndtr,  "autodiff.arrays.log_ndtr", (_log_ndtr_slope,))
+atan2      = row("atan2",      "atan2",     math.atan2,         "numpy.arctan2",            (lambda a, b, r: _turning(b, a),
+                                                                                             lambda a, b, r: -_turning(a, b)), kink=lambda a, b: _pick(b > 0.0, hypot(a, b), a))
+hypot      = row("hypot",      "hypot",     math.hypot,         "numpy.hypot",              (lambda a, b, r: _cosine(a, b),
+                                                                                             lambda a, b, r: _cosine(b, a)), kink=lambda a, b: hypot(a, b))
+logaddexp  = row("logaddexp",  "logaddexp", forwards.logaddexp, "numpy.logaddexp",          (lambda a, b, r: sigmoid(a - b),
+                                                                                             lambda a, b, r: sigmoid(b - a)))
+xlogy      = row("xlogy",      "x log y",   forwards.xlogy,     "autodiff.arrays.xlogy",    (lambda a, b, r: log(b),
+                                                                                             lambda a, b, r: _ratio(a, b)), condition=_LOGS)
+xlog1py    = row("xlog1py",    "x log1p y", forwards.xlog1py,   "autodiff.arrays.xlog1py",  (lambda a, b, r: log1p(b),
+                                                                                             lambda a, b, r: _ratio(a, 1.0 + b)), condition=_LOGS)
 
-sigmoid    = row("sigmoid",    "σ",     forwards.sigmoid,  "autodiff.arrays.sigmoid",  (lambda a, r: r * _complement(a, r),))
-softplus   = row("softplus",   "softplus", forwards.softplus, "autodiff.arrays.softplus", (lambda a, r: sigmoid(a),))
-relu       = row("relu",       "ReLU",  lambda a: 0.0 if a <= 0.0 else a, "autodiff.arrays.relu", (lambda a, r: _pick(a > 0.0, 1.0, 0.0),), kink=_itself)
-LEAKY_RELU = row("leaky_relu", "leaky", forwards.leaky_relu, "autodiff.arrays.leaky_relu", (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
-                                                         lambda a, slope, r: _pick(a > 0.0, 0.0, a)), kink=lambda a, slope: a)
-step       = row("step",       "step",  forwards.step, "autodiff.arrays.step", (lambda a, r: 0.0,), kink=_itself)
-maximum    = row("maximum",    "max",   lambda a, b: a if a >= b or a != a else b, "numpy.maximum",
-                                                        (lambda a, b, r: _pick(a == b, 0.5, step(a - b)),
-                                                         lambda a, b, r: _pick(a == b, 0.5, step(b - a))), kink=lambda a, b: a - b)
-minimum    = row("minimum",    "min",   lambda a, b: a if a <= b or a != a else b, "numpy.minimum",
-                                                        (lambda a, b, r: _pick(a == b, 0.5, step(b - a)),
-                                                         lambda a, b, r: _pick(a == b, 0.5, step(a - b))), kink=lambda a, b: a - b)
-clip       = row("clip",       "clip",  forwards.clip, "numpy.clip",           (lambda a, low, high, r: _pick(a == r, 1.0, 0.0),
-                                                         lambda a, low, high, r: _pick(a < low, 1.0, 0.0),
-                                                         lambda a, low, high, r: _pick(a > high, 1.0, 0.0)),
-       kink=lambda a, low, high: (a - low) * (a - high), condition="low ≤ high")
-where      = row("where",      "where", lambda c, a, b: a if c else b, "numpy.where",
-                                                        (lambda c, a, b, r: 0.0,
-                                                         lambda c, a, b, r: _pick(c != 0.0, 1.0, 0.0),
-                                                         lambda c, a, b, r: _pick(c != 0.0, 0.0, 1.0)), kink=lambda c, a, b: c)
+sigmoid       = row("sigmoid",       "σ",        forwards.sigmoid,              "autodiff.arrays.sigmoid",    (lambda a, r: r * _complement(a, r),))
+softplus      = row("softplus",      "softplus", forwards.softplus,             "autodiff.arrays.softplus",   (lambda a, r: sigmoid(a),))
+relu          = row("relu",          "ReLU",     forwards.relu,                 "autodiff.arrays.relu",       (lambda a, r: _pick(a > 0.0, 1.0, 0.0),), kink=_itself)
+LEAKY_RELU    = row("leaky_relu",    "leaky",    forwards.leaky_relu,           "autodiff.arrays.leaky_relu", (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
+                                                                                                               lambda a, slope, r: _pick(a > 0.0, 0.0, a)), kink=lambda a, slope: a)
+step          = row("step",          "step",     forwards.step,                 "autodiff.arrays.step",       (lambda a, r: 0.0,), kink=_itself)
+maximum       = row("maximum",       "max",      forwards.maximum,              "numpy.maximum",              (lambda a, b, r: _pick(a == b, 0.5, step(a - b)),
+                                                                                                               lambda a, b, r: _pick(a == b, 0.5, step(b - a))), kink=lambda a, b: a - b)
+minimum       = row("minimum",       "min",      forwards.minimum,              "numpy.minimum",              (lambda a, b, r: _pick(a == b, 0.5, step(b - a)),
+                                                                                                               lambda a, b, r: _pick(a == b, 0.5, step(a - b))), kink=lambda a, b: a - b)
+clip          = row("clip",          "clip",     forwards.clip,                 "numpy.clip",                 (lambda a, low, high, r: _pick(a == r, 1.0, 0.0),
+                                                                                                               lambda a, low, high, r: _pick(a < low, 1.0, 0.0),
+                                                                                                               lambda a, low, high, r: _pick(a > high, 1.0, 0.0)), kink=lambda a, low, high: (a - low) * (a - high), condition="low ≤ high")
+where         = row("where",         "where",    lambda c, a, b: a if c else b, "numpy.where",                (lambda c, a, b, r: 0.0,
+                                                                                                               lambda c, a, b, r: _pick(c != 0.0, 1.0, 0.0),
+                                                                                                               lambda c, a, b, r: _pick(c != 0.0, 0.0, 1.0)), kink=lambda c, a, b: c)
+stop_gradient = row("stop_gradient", "stop",     lambda a: a,                   None,                         (lambda a, r: 0.0,), kink=lambda a: 0.0)
 
-TOTAL        = row("total",        "Σ",    lambda *xs: sum(xs, 0.0), "autodiff.arrays.total", lambda xs, r: [1.0] * len(xs))
-MEAN         = row("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), "autodiff.arrays.mean", lambda xs, r: [1.0 / len(xs)] * len(xs), condition="at least one operand")
-LOGSUMEXP    = row("logsumexp",    "lse",  forwards.logsumexp, "autodiff.arrays.logsumexp", _softmax_at, condition="at least one operand")
-WEIGHTED_SUM = row("weighted_sum", "Σwx",  forwards.weighted_sum, None, _weighted_sum_partials, condition="as many inputs as weights, and a bias")
+TOTAL        = row("total",        "Σ",    lambda *xs: sum(xs, 0.0),           "autodiff.arrays.total",     lambda xs, r: [1.0] * len(xs))
+MEAN         = row("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), "autodiff.arrays.mean",      lambda xs, r: [1.0 / len(xs)] * len(xs), condition="at least one operand")
+LOGSUMEXP    = row("logsumexp",    "lse",  forwards.logsumexp,                 "autodiff.arrays.logsumexp", _softmax_at, condition="at least one operand")
+WEIGHTED_SUM = row("weighted_sum", "Σwx",  forwards.weighted_sum,              None,                        _weighted_sum_partials, condition="as many inputs as weights, and a bias")
 # fmt: on
 
 if not TYPE_CHECKING:  # type checkers export every name without an underscore, so the rows need no second list

@@ -16,14 +16,6 @@ from autodiff.domains import is_array
 from autodiff.ops import OPS
 
 
-def _square(a: Any) -> Any:
-    return a * a
-
-
-def _reciprocal(a: Any) -> Any:
-    return 1.0 / a
-
-
 def _isfinite(a: Any) -> bool:
     return math.isfinite(a.data)
 
@@ -59,9 +51,9 @@ def _recipes() -> Mapping[Any, Callable[..., Any]]:
     by_name = {
         "float_power": OPS["pow"],
         "fabs": OPS["abs"],
-        "logaddexp": OPS["logsumexp"],
-        "square": _square,
-        "reciprocal": _reciprocal,
+        "degrees": OPS["rad2deg"],
+        "radians": OPS["deg2rad"],
+        "divmod": divmod,
         "isfinite": _isfinite,
         "isinf": _isinf,
         "isnan": _isnan,
@@ -83,17 +75,19 @@ def array_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **
             f"an array of {out[0].dtype} cannot hold Values without losing the graph: "
             "write a = a + v in place of a += v, or start from a.astype(object)"
         )
-    result: Any = elementwise(recipe, inputs, method, **({"out": out} if out else {}))
+    result: Any = elementwise(recipe, inputs, method, ufunc.nout, **({"out": out} if out else {}))
     return result.astype(bool) if ufunc.__name__ in _COMPARISONS and is_array(result) else result
 
 
-def elementwise(function: Callable[..., Any], operands: Sequence[Any], method: str = "__call__", **out: Any) -> Any:
+def elementwise(
+    function: Callable[..., Any], operands: Sequence[Any], method: str = "__call__", results: int = 1, **out: Any
+) -> Any:
     """Apply a function of scalars over operands that broadcast, giving an array of objects (or one, for 0-d)."""
     import numpy as np
 
     boxed = [_box(x) if hasattr(x, "record_operation") else x for x in operands]
     with np.errstate(all="ignore"):  # an infinite or NaN element is an answer, and says so itself
-        return getattr(np.frompyfunc(function, len(operands), 1), method)(*boxed, **out)
+        return getattr(np.frompyfunc(function, len(operands), results), method)(*boxed, **out)
 
 
 def _box(x: Any) -> Any:

@@ -16,6 +16,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,50 @@ def angle(y: Any, x: Any) -> Any:
     return mp.atan(y / x) + (0 if x > 0 else (1 if y >= 0 else -1) * mp.pi)
 
 
+def quotient(a: Any, b: Any) -> Any:
+    """The integer below a / b, exactly."""
+    return mp.mpf(math.floor(Fraction(*float(a).as_integer_ratio()) / Fraction(*float(b).as_integer_ratio())))
+
+
+def remainder(a: Any, b: Any) -> Any:
+    a, b = (Fraction(*float(x).as_integer_ratio()) for x in (a, b))
+    left = a - b * math.floor(a / b)
+    return mp.mpf(left.numerator) / left.denominator
+
+
+def density(a: Any) -> Any:
+    return mp.exp(-a * a / 2) / mp.sqrt(2 * mp.pi)
+
+
+def erfc(a: Any) -> Any:
+    return mp.erfc(a) if abs(a) < 1e6 else mp.mpf(2 if a < 0 else 0)
+
+
+def mills(x: Any) -> Any:
+    """(1 - Φ(x)) / φ(x); far out by its asymptotic series."""
+    if x > 1e5:
+        return mp.fsum((-1) ** k * mp.fac2(2 * k - 1) / x ** (2 * k + 1) for k in range(12))
+    return mp.sqrt(mp.pi / 2) * mp.exp(x * x / 2) * mp.erfc(x / mp.sqrt(2))
+
+
+def log_normal(a: Any) -> Any:
+    if a < 0:
+        return mp.log(mills(-a)) - a * a / 2 - mp.log(2 * mp.pi) / 2
+    return mp.log1p(-density(a) * mills(a))
+
+
+def hazard(a: Any) -> Any:
+    return 1 / mills(-a) if a < 0 else density(a) / (1 - density(a) * mills(a))
+
+
+def sinc_slope(a: Any) -> Any:
+    return (mp.cospi(a) - mp.sincpi(a)) / a if abs(a) > 1e-20 else -(mp.pi**2) * a / 3
+
+
+def log_where(a: Any, logarithm: Any) -> Any:
+    return a * logarithm if a else zero()
+
+
 def one(*_: Any) -> Any:
     return mp.mpf(1)
 
@@ -71,20 +116,34 @@ TRUTH: dict[str, tuple[Callable[..., Any], ...]] = {
     "mul": (lambda a, b: a * b, lambda a, b: b, lambda a, b: a),
     "div": (lambda a, b: a / b, lambda a, b: 1 / b, lambda a, b: -a / b / b),
     "pow": (mp.power, lambda a, b: b * mp.power(a, b) / a, power_by_exponent),
+    "remainder": (remainder, one, lambda a, b: -quotient(a, b)),
+    "floor_divide": (quotient, zero, zero),
     "pos": (lambda a: a, one),
     "neg": (lambda a: -a, lambda a: -one()),
     "abs": (abs, mp.sign),
+    "copysign": (lambda a, b: abs(a) * mp.sign(b), lambda a, b: mp.sign(a) * mp.sign(b), zero),
     "sign": (mp.sign, zero),
+    "floor": (mp.floor, zero),
+    "ceil": (mp.ceil, zero),
+    "trunc": (lambda a: mp.sign(a) * mp.floor(abs(a)), zero),
+    "round_": (mp.nint, zero),
+    "square": (lambda a: a * a, lambda a: 2 * a),
+    "reciprocal": (lambda a: 1 / a, lambda a: -1 / (a * a)),
+    "deg2rad": (mp.radians, lambda a: mp.pi / 180),
+    "rad2deg": (mp.degrees, lambda a: 180 / mp.pi),
     "exp": (mp.exp, mp.exp),
+    "exp2": (lambda a: mp.power(2, a), lambda a: mp.log(2) * mp.power(2, a)),
     "expm1": (mp.expm1, mp.exp),
     "log": (mp.log, lambda a: 1 / a),
     "log1p": (mp.log1p, lambda a: 1 / (1 + a)),
     "log2": (lambda a: mp.log(a) / mp.log(2), lambda a: 1 / a / mp.log(2)),
     "log10": (mp.log10, lambda a: 1 / a / mp.log(10)),
     "sqrt": (mp.sqrt, lambda a: 1 / mp.sqrt(a) / 2),
+    "cbrt": (lambda a: mp.sign(a) * mp.cbrt(abs(a)), lambda a: 1 / (3 * mp.cbrt(abs(a)) ** 2)),
     "sin": (mp.sin, mp.cos),
     "cos": (mp.cos, lambda a: -mp.sin(a)),
     "tan": (mp.tan, lambda a: 1 / mp.cos(a) ** 2),
+    "sinc": (mp.sincpi, sinc_slope),
     "asin": (mp.asin, lambda a: 1 / mp.sqrt((1 - a) * (1 + a))),
     "acos": (mp.acos, lambda a: -1 / mp.sqrt((1 - a) * (1 + a))),
     "atan": (mp.atan, lambda a: 1 / (1 + a * a)),
@@ -95,8 +154,13 @@ TRUTH: dict[str, tuple[Callable[..., Any], ...]] = {
     "acosh": (mp.acosh, lambda a: 1 / mp.sqrt((a - 1) * (a + 1))),
     "atanh": (mp.atanh, lambda a: 1 / ((1 - a) * (1 + a))),
     "erf": (mp.erf, lambda a: 2 / mp.sqrt(mp.pi) * mp.exp(-a * a)),
+    "erfc": (erfc, lambda a: -2 / mp.sqrt(mp.pi) * mp.exp(-a * a)),
+    "log_ndtr": (log_normal, hazard),
     "atan2": (angle, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b)),
     "hypot": (hypot, lambda a, b: a / hypot(a, b), lambda a, b: b / hypot(a, b)),
+    "logaddexp": (logsumexp, *[lambda *xs, i=i: mp.exp(xs[i] - logsumexp(*xs)) for i in range(2)]),
+    "xlogy": (lambda a, b: log_where(a, mp.log(b)), lambda a, b: mp.log(b), lambda a, b: a / b),
+    "xlog1py": (lambda a, b: log_where(a, mp.log1p(b)), lambda a, b: mp.log1p(b), lambda a, b: a / (1 + b)),
     "sigmoid": (lambda a: 1 / (1 + mp.exp(-a)), lambda a: 1 / (1 + mp.exp(-a)) / (1 + mp.exp(a))),
     "softplus": (lambda a: max(a, 0) + mp.log1p(mp.exp(-abs(a))), lambda a: 1 / (1 + mp.exp(-a))),
     "relu": (lambda a: max(a, 0), lambda a: mp.mpf(a > 0)),
@@ -115,6 +179,7 @@ TRUTH: dict[str, tuple[Callable[..., Any], ...]] = {
         lambda a, low, high: mp.mpf(a > high),
     ),
     "where": (lambda c, a, b: a if c else b, zero, lambda c, a, b: mp.mpf(c != 0), lambda c, a, b: mp.mpf(c == 0)),
+    "stop_gradient": (lambda a: a, zero),
     "total": (lambda *xs: mp.fsum(xs), one, one, one),
     "mean": (lambda *xs: mp.fsum(xs) / len(xs), *[lambda *xs: mp.mpf(1) / len(xs)] * 3),
     "logsumexp": (logsumexp, *[lambda *xs, i=i: mp.exp(xs[i] - logsumexp(*xs)) for i in range(3)]),
@@ -130,12 +195,17 @@ TERMS: dict[str, Callable[..., Sequence[Any]]] = {
     "total": lambda *xs: xs,
     "mean": lambda *xs: xs,
     "logsumexp": lambda *xs: xs,
+    "logaddexp": lambda *xs: xs,
     "weighted_sum": lambda *xs: products(xs),
 }
-SUMS = TERMS.keys() - {"logsumexp"}  # these overflow where the sum of their terms does, whatever it cancels to
+SUMS = TERMS.keys() - {"logsumexp", "logaddexp"}  # these overflow where the sum of their terms does
 
-# An operand that changes in its last place changes these partials by as many ulps as the operand is large.
-CONDITIONED = {"logsumexp"}
+# By how many ulps the exact partial changes when an operand changes in its last place: the error is counted in that.
+CONDITIONED: dict[str, Callable[..., Any]] = {
+    "logsumexp": lambda slope, *xs: max(map(abs, xs)),
+    "logaddexp": lambda slope, *xs: max(map(abs, xs)),
+    "sinc": lambda slope, a: max(1, 1 / abs(a)) / abs(slope) if abs(a) > 0.5 else 1,  # it has zeros of its own
+}
 
 # Where operands are interesting beside everywhere: kinks, poles, edges, and where a result over- or underflows.
 SPECIAL: dict[str, Sequence[float]] = {
@@ -145,6 +215,13 @@ SPECIAL: dict[str, Sequence[float]] = {
     "log2": (1.0, 2.0),
     "log10": (1.0, 10.0),
     "log1p": (-1.0,),
+    "exp2": (1024.0, -1022.0, -1074.0),
+    "sinc": (0.5, 1.0, -2.0, 1.4302966531242028),
+    "erfc": (0.0, 26.5, 27.2, -5.9),
+    "log_ndtr": (1.0, -1.0, 5.0, -5.0, 38.4, -37.5),
+    "reciprocal": (1.0,),
+    "xlogy": (1.0,),
+    "xlog1py": (-1.0,),
     "sin": (math.pi, 2 * math.pi),
     "cos": (math.pi / 2,),
     "tan": (math.pi / 2, math.pi),
@@ -183,6 +260,8 @@ def points(op: Op, count: int, seed: int = 1986) -> Iterator[tuple[float, ...]]:
         point = tuple(sizes(generator, op.name) for _ in range(arity))
         if arity == 2 and generator.random() < 0.3:  # of one size, where the two interact
             point = (point[0], point[0] * generator.uniform(-2.0, 2.0))
+        if op.name == "exp2" and point[0] >= 1024.0:  # an infinite result cannot tell its slope, which may be finite
+            continue
         if op.name == "clip":
             point = (point[0], *sorted(point[1:]))
         if op.name == "pow" and generator.random() < 0.7:  # a result that neither over- nor underflows
@@ -257,7 +336,7 @@ def measure(op: Op, count: int, seed: int = 1986) -> dict[str, Worst]:
             if not mp.isfinite(exact_slope):
                 continue
             small = tiny or 0 < abs(exact_slope) < TINY
-            inherent = max(1.0, *map(abs, point)) if op.name in CONDITIONED else 1.0
+            inherent = float(max(1, CONDITIONED.get(op.name, zero)(exact_slope, *at) if exact_slope else 1))
             for column, slope in (("partials, floats", on_floats), ("partials, arrays", float(slopes[i][k]))):
                 worst[column].note(ulps(slope, exact_slope) / inherent, point, underflow=small)
     return worst

@@ -146,7 +146,7 @@ def _refused(var: Var, operands: list[Array], value: Array, wanted: list[bool]) 
     doubt = bad
     for slope in op.partials_of(operands, value, wanted):
         doubt = doubt | np.isnan(slope)
-    if op is POW or OPS.get(op.name) is not op:  # the others' domains are intervals
+    if not op.domains or OPS.get(op.name) is not op:  # the others' domains are intervals
         doubt = doubt | ~np.isfinite(value)
     if op is CLIP:
         doubt = doubt | (operands[1] > operands[2])

@@ -10,12 +10,14 @@ import functools
 import inspect
 import math
 import re
+from textwrap import fill
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from autodiff.compiler.operations import GUARDED, KEPT
+from autodiff.forwards import MILLS
 from autodiff.ops import OPS, Op
 
 # Definitions that no row provides: how arrays are joined, and an operation that every array library can compute.
@@ -34,6 +36,29 @@ def erf(z):
     tail = 1.0 - xp.exp(-far * far) / (fraction * math.sqrt(math.pi))
     return xp.sign(z) * xp.where(xp.abs(z) < 2.0, 2.0 / math.sqrt(math.pi) * series, tail)
 ''',
+    "hazard": f'''
+HAZARD = (
+{fill(", ".join(map(repr, reversed(MILLS))), 110, initial_indent="    ", subsequent_indent="    ")},
+)
+
+
+def hazard(x):
+    """The normal density at x >= 0 over what the distribution holds beyond; a polynomial in (x - 5) / (x + 5)."""
+    total = 0.0
+    for c in HAZARD:
+        total = total * (1.0 - 10.0 / (x + 5.0)) + c
+    return (x + 1.0) / total
+''',
+    "erfc": """
+def erfc(z):
+    tail = math.sqrt(2.0 / math.pi) * xp.exp(-z * z) / hazard(math.sqrt(2.0) * xp.abs(z))
+    return xp.where(z < 0.0, 2.0 - tail, tail)
+""",
+    "log_ndtr": """
+def log_ndtr(z):
+    log_density, h = -0.5 * z * z - 0.5 * math.log(2.0 * math.pi), hazard(xp.abs(z))
+    return xp.where(z < 0.0, log_density - xp.log(h), xp.log1p(-xp.exp(log_density) / h))
+""",
     "stack": '''
 def stack(rows, *pieces):
     """Put numbers, rows and groups of rows under one another."""

@@ -84,9 +84,6 @@ class Traced(Value):
     def __float__(self) -> float: raise self.tracer.error(self, "float() of")
     def __int__(self) -> int: raise self.tracer.error(self, "int() of")
     def __index__(self) -> int: raise self.tracer.error(self, "indexing by")
-    def __round__(self, digits: int | None = None) -> int: raise self.tracer.error(self, "rounding")
-    def __trunc__(self) -> int: raise self.tracer.error(self, "rounding")
-    __floor__ = __ceil__ = __trunc__
     def __copy__(self) -> Any: raise self.tracer.error(self, "copying")
     def __deepcopy__(self, memo: Any) -> Any: raise self.tracer.error(self, "copying")
     def __reduce_ex__(self, protocol: Any) -> Any: raise self.tracer.error(self, "pickling")
