@@ -383,23 +383,23 @@ xlogy      = row("xlogy",      "x log y",   forwards.xlogy,     "autodiff.arrays
 xlog1py    = row("xlog1py",    "x log1p y", forwards.xlog1py,   "autodiff.arrays.xlog1py",  (lambda a, b, r: log1p(b),
                                                                                              lambda a, b, r: _ratio(a, 1.0 + b)), condition=_LOGS)
 
-sigmoid       = row("sigmoid",       "σ",        forwards.sigmoid,              "autodiff.arrays.sigmoid",    (lambda a, r: r * _complement(a, r),))
-softplus      = row("softplus",      "softplus", forwards.softplus,             "autodiff.arrays.softplus",   (lambda a, r: sigmoid(a),))
-relu          = row("relu",          "ReLU",     forwards.relu,                 "autodiff.arrays.relu",       (lambda a, r: _pick(a > 0.0, 1.0, 0.0),), kink=_itself)
-LEAKY_RELU    = row("leaky_relu",    "leaky",    forwards.leaky_relu,           "autodiff.arrays.leaky_relu", (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
-                                                                                                               lambda a, slope, r: _pick(a > 0.0, 0.0, a)), kink=lambda a, slope: a)
-step          = row("step",          "step",     forwards.step,                 "autodiff.arrays.step",       (lambda a, r: 0.0,), kink=_itself)
-maximum       = row("maximum",       "max",      forwards.maximum,              "numpy.maximum",              (lambda a, b, r: _pick(a == b, 0.5, step(a - b)),
-                                                                                                               lambda a, b, r: _pick(a == b, 0.5, step(b - a))), kink=lambda a, b: a - b)
-minimum       = row("minimum",       "min",      forwards.minimum,              "numpy.minimum",              (lambda a, b, r: _pick(a == b, 0.5, step(b - a)),
-                                                                                                               lambda a, b, r: _pick(a == b, 0.5, step(a - b))), kink=lambda a, b: a - b)
-clip          = row("clip",          "clip",     forwards.clip,                 "numpy.clip",                 (lambda a, low, high, r: _pick(a == r, 1.0, 0.0),
-                                                                                                               lambda a, low, high, r: _pick(a < low, 1.0, 0.0),
-                                                                                                               lambda a, low, high, r: _pick(a > high, 1.0, 0.0)), kink=lambda a, low, high: (a - low) * (a - high), condition="low ≤ high")
-where         = row("where",         "where",    lambda c, a, b: a if c else b, "numpy.where",                (lambda c, a, b, r: 0.0,
-                                                                                                               lambda c, a, b, r: _pick(c != 0.0, 1.0, 0.0),
-                                                                                                               lambda c, a, b, r: _pick(c != 0.0, 0.0, 1.0)), kink=lambda c, a, b: c)
-stop_gradient = row("stop_gradient", "stop",     lambda a: a,                   None,                         (lambda a, r: 0.0,), kink=lambda a: 0.0)
+sigmoid       = row("sigmoid",       "σ",        forwards.sigmoid,              "autodiff.arrays.sigmoid",       (lambda a, r: r * _complement(a, r),))
+softplus      = row("softplus",      "softplus", forwards.softplus,             "autodiff.arrays.softplus",      (lambda a, r: sigmoid(a),))
+relu          = row("relu",          "ReLU",     forwards.relu,                 "autodiff.arrays.relu",          (lambda a, r: _pick(a > 0.0, 1.0, 0.0),), kink=_itself)
+LEAKY_RELU    = row("leaky_relu",    "leaky",    forwards.leaky_relu,           "autodiff.arrays.leaky_relu",    (lambda a, slope, r: _pick(a > 0.0, 1.0, slope),
+                                                                                                                  lambda a, slope, r: _pick(a > 0.0, 0.0, a)), kink=lambda a, slope: a)
+step          = row("step",          "step",     forwards.step,                 "autodiff.arrays.step",          (lambda a, r: 0.0,), kink=_itself)
+maximum       = row("maximum",       "max",      forwards.maximum,              "numpy.maximum",                 (lambda a, b, r: _pick(a == b, 0.5, step(a - b)),
+                                                                                                                  lambda a, b, r: _pick(a == b, 0.5, step(b - a))), kink=lambda a, b: a - b)
+minimum       = row("minimum",       "min",      forwards.minimum,              "numpy.minimum",                 (lambda a, b, r: _pick(a == b, 0.5, step(b - a)),
+                                                                                                                  lambda a, b, r: _pick(a == b, 0.5, step(a - b))), kink=lambda a, b: a - b)
+clip          = row("clip",          "clip",     forwards.clip,                 "numpy.clip",                    (lambda a, low, high, r: _pick(a == r, 1.0, 0.0),
+                                                                                                                  lambda a, low, high, r: _pick(a < low, 1.0, 0.0),
+                                                                                                                  lambda a, low, high, r: _pick(a > high, 1.0, 0.0)), kink=lambda a, low, high: (a - low) * (a - high), condition="low ≤ high")
+where         = row("where",         "where",    lambda c, a, b: a if c else b, "numpy.where",                   (lambda c, a, b, r: 0.0,
+                                                                                                                  lambda c, a, b, r: _pick(c != 0.0, 1.0, 0.0),
+                                                                                                                  lambda c, a, b, r: _pick(c != 0.0, 0.0, 1.0)), kink=lambda c, a, b: c)
+stop_gradient = row("stop_gradient", "stop",     lambda a: a,                   "autodiff.arrays.stop_gradient", (lambda a, r: 0.0,), kink=lambda a: 0.0)
 
 TOTAL        = row("total",        "Σ",    lambda *xs: sum(xs, 0.0),           "autodiff.arrays.total",     lambda xs, r: [1.0] * len(xs))
 MEAN         = row("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), "autodiff.arrays.mean",      lambda xs, r: [1.0 / len(xs)] * len(xs), condition="at least one operand")

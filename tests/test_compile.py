@@ -1439,8 +1439,6 @@ HONEST = {
     "chain": lambda x: 0 < x < 1,
     "in": lambda x: x in [1.0, 2.0],
     "any": lambda x: any([x > 0]),
-    "round": lambda x: round(x),
-    "floor": lambda x: math.floor(x),
     "format": lambda x: f"{x:.3f}",
     "copy": lambda x: copy.copy(x),
     "deepcopy": lambda x: copy.deepcopy([x]),

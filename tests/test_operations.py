@@ -59,6 +59,7 @@ def test_pythons_own_rounding_records_the_operation():
         for digits in (1, 2, -2, 0):
             assert round(Value(x), digits).data == np.round(x, digits)
     assert grad(lambda x: round(x, 1) * x)(2.34) == 2.3
+    assert compile(lambda x: math.floor(x) + round(x, 1))([2.34, -0.5]).tolist() == [4.3, -1.5]
 
 
 @pytest.mark.parametrize("a", [7.3, -7.3, 6.0, 0.0, -0.5, 1e300, math.inf, math.nan])

@@ -32,7 +32,8 @@ def test_the_ufunc_of_a_value_is_our_operation(op):
 def test_the_ufunc_of_an_array_of_values_goes_element_by_element(op):
     """np.exp([v, w]) is [np.exp(v), np.exp(w)], with their derivatives."""
     columns = [[Value(x), Value(x)] for x in point(op)]
-    result = op.function_of_arrays(*(np.array(c, dtype=object) for c in columns))
+    ufunc = op.function_of_arrays if any("O" in each for each in op.function_of_arrays.types) else op  # or NumPy cannot
+    result = ufunc(*(np.array(c, dtype=object) for c in columns))
     assert result.shape == (2,)
     if op.name == "sign":  # NumPy compares objects here: numbers come out, whose derivative is 0 anyway
         assert result.tolist() == [1, 1]
@@ -131,7 +132,9 @@ def test_comparisons_with_arrays_give_arrays_of_bools():
     assert np.isfinite(v)
 
 
-@pytest.mark.parametrize(("function", "expected"), [(np.square, 9.0), (np.reciprocal, 1 / 3), (np.fabs, 3.0)])
+@pytest.mark.parametrize(
+    ("function", "expected"), [(np.fabs, 3.0), (np.degrees, 540.0 / math.pi), (np.radians, math.pi / 60.0)]
+)
 def test_ufuncs_that_are_compositions(function, expected):
     """Some have no row of their own and are written with those that have."""
     assert function(Value(3.0)).data == pytest.approx(expected)
@@ -169,8 +172,11 @@ def test_an_operations_method_is_the_function_of_that_name(name, x):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda v: np.cbrt(v), r"np\.cbrt has no derivative rule for a Value: use autodiff's functions, or v\.data"),
-        (lambda v: np.floor(v), r"np\.floor has no derivative rule"),
+        (
+            lambda v: np.spacing(v),
+            r"np\.spacing has no derivative rule for a Value: use autodiff's functions, or v\.data",
+        ),
+        (lambda v: np.nextafter(v, 1.0), r"np\.nextafter has no derivative rule"),
         (lambda v: np.matmul(np.ones((2, 2)), v), r"np\.matmul has no derivative rule"),
         (lambda v: np.add.accumulate(v), r"np\.add\.accumulate has no derivative rule"),
         (lambda v: np.add(v, 1.0, where=False), r"np\.add of a Value takes no option 'where'"),
