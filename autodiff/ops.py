@@ -55,7 +55,7 @@ class Op:
     `partials` holds one rule per operand, `rule(*operands, result)`; an operation on any number of
     operands has ONE rule instead, `rule(operands, result)`, that gives all of them. `array` is the function of arrays,
     or where to find it, `"numpy.exp"`, which is then loaded when the first array comes; by default it is `forward`.
-    `kink` is a function of the operands that is 0 exactly where a derivative jumps.
+    `kink` is a function of the operands that is 0 exactly where a derivative jumps, NaN where two kinks cross.
 
     Called on floats it raises DomainError outside its domain; on arrays it follows IEEE 754 and gives
     NaN or infinity; with a Value among its operands it records a node.
@@ -243,7 +243,7 @@ def _sinc_slope(a: Any, r: Any) -> Any:
     small, large = _pick(near, a, 0.0), _pick(near, 1.0, a)
     half = round_(large)
     x = large - half  # exact: the cosine of πx keeps its digits up to its zeros
-    cosine = _pick((x < 0.25) & (x > -0.25), cos(math.pi * x), sin(math.pi * (0.5 - abs(x))))
+    cosine = _pick((x < 0.25) & (x > -0.25), cos(math.pi * x), sin(math.pi * (0.5 - ABS(x))))
     far = (cosine * (1.0 - 2.0 * REMAINDER(half, 2.0)) - r) / large
     return _pick(near, small * polynomial(_SINC, small * small), far)
 
@@ -337,7 +337,7 @@ POS        = row("pos",        "+",         lambda a: a,        "numpy.positive"
 NEG        = row("neg",        "-",         lambda a: -a,       "numpy.negative",           (lambda a, r: -1.0,))
 ABS        = row("abs",        "abs",       math.fabs,          "numpy.abs",                (lambda a, r: sign(a),), kink=_itself)
 copysign   = row("copysign",   "copysign",  math.copysign,      "numpy.copysign",           (lambda a, b, r: sign(a) * copysign(1.0, b),
-                                                                                             lambda a, b, r: 0.0), kink=lambda a, b: minimum(abs(a), abs(b)))
+                                                                                             lambda a, b, r: 0.0), kink=lambda a, b: _pick((a == 0.0) & (b == 0.0), math.nan, a * b))
 sign       = row("sign",       "sign",      forwards.sign,      "numpy.sign",               (lambda a, r: 0.0,), kink=_itself)
 floor      = row("floor",      "⌊x⌋",       forwards.floor,     "numpy.floor",              (lambda a, r: 0.0,), kink=lambda a: abs(a - round_(a)))
 ceil       = row("ceil",       "⌈x⌉",       forwards.ceil,      "numpy.ceil",               (lambda a, r: 0.0,), kink=lambda a: abs(a - round_(a)))
@@ -378,9 +378,9 @@ hypot      = row("hypot",      "hypot",     math.hypot,         "numpy.hypot",  
                                                                                              lambda a, b, r: _cosine(b, a)), kink=lambda a, b: hypot(a, b))
 logaddexp  = row("logaddexp",  "logaddexp", forwards.logaddexp, "numpy.logaddexp",          (lambda a, b, r: sigmoid(a - b),
                                                                                              lambda a, b, r: sigmoid(b - a)))
-xlogy      = row("xlogy",      "x log y",   forwards.xlogy,     "autodiff.arrays.xlogy",    (lambda a, b, r: log(b),
+xlogy      = row("xlogy",      "xlogy",     forwards.xlogy,     "autodiff.arrays.xlogy",    (lambda a, b, r: log(b),
                                                                                              lambda a, b, r: _ratio(a, b)), condition=_LOGS)
-xlog1py    = row("xlog1py",    "x log1p y", forwards.xlog1py,   "autodiff.arrays.xlog1py",  (lambda a, b, r: log1p(b),
+xlog1py    = row("xlog1py",    "xlog1py",   forwards.xlog1py,   "autodiff.arrays.xlog1py",  (lambda a, b, r: log1p(b),
                                                                                              lambda a, b, r: _ratio(a, 1.0 + b)), condition=_LOGS)
 
 sigmoid       = row("sigmoid",       "σ",        forwards.sigmoid,              "autodiff.arrays.sigmoid",       (lambda a, r: r * _complement(a, r),))
@@ -399,7 +399,7 @@ clip          = row("clip",          "clip",     forwards.clip,                 
 where         = row("where",         "where",    lambda c, a, b: a if c else b, "numpy.where",                   (lambda c, a, b, r: 0.0,
                                                                                                                   lambda c, a, b, r: _pick(c != 0.0, 1.0, 0.0),
                                                                                                                   lambda c, a, b, r: _pick(c != 0.0, 0.0, 1.0)), kink=lambda c, a, b: c)
-stop_gradient = row("stop_gradient", "stop",     lambda a: a,                   "autodiff.arrays.stop_gradient", (lambda a, r: 0.0,), kink=lambda a: 0.0)
+stop_gradient = row("stop_gradient", "stop",     lambda a: a,                   "autodiff.arrays.stop_gradient", (lambda a, r: 0.0,))
 
 TOTAL        = row("total",        "Σ",    lambda *xs: sum(xs, 0.0),           "autodiff.arrays.total",     lambda xs, r: [1.0] * len(xs))
 MEAN         = row("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), "autodiff.arrays.mean",      lambda xs, r: [1.0 / len(xs)] * len(xs), condition="at least one operand")

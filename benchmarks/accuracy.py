@@ -16,7 +16,6 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +54,13 @@ def angle(y: Any, x: Any) -> Any:
 
 def quotient(a: Any, b: Any) -> Any:
     """The integer below a / b, exactly."""
-    return mp.mpf(math.floor(Fraction(*float(a).as_integer_ratio()) / Fraction(*float(b).as_integer_ratio())))
+    with mp.workprec(2400):  # bits that the largest float over the smallest has
+        return mp.floor(a / b)
 
 
 def remainder(a: Any, b: Any) -> Any:
-    a, b = (Fraction(*float(x).as_integer_ratio()) for x in (a, b))
-    left = a - b * math.floor(a / b)
-    return mp.mpf(left.numerator) / left.denominator
+    with mp.workprec(2400):
+        return a - b * quotient(a, b)
 
 
 def density(a: Any) -> Any:

@@ -203,7 +203,7 @@ def test_stand_ins_that_got_away_say_so():
 def test_advice_fits_the_mistake():
     """What has nothing to do with rows is not explained by them; `&` of numbers is no operation."""
     for f in (
-        lambda x: x % 2,
+        lambda x: x @ 2,
         lambda x: ~x,
         lambda x: x + "a",
         lambda x: x & 3,

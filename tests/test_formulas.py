@@ -73,6 +73,8 @@ def evaluated_row(parts, names):
         if ("mo", ",") not in inner:
             arguments = [evaluated(inner, names)]
         return OPS[word](*arguments)
+    if parts[0] == ("mo", "|"):
+        return abs(evaluated(parts[1], names))
     if parts[0] == ("mo", "("):
         assert parts[-1] == ("mo", ")")
         return evaluated(parts[1], names)

@@ -237,7 +237,7 @@ def test_a_constant_condition_is_no_kink():
         (lambda: gradcheck(lambda x: [x], 1.0), TypeError, "ONE number, got list"),
         (lambda: gradcheck(sin, "1"), TypeError, "one real number"),
         (lambda: expressions("exp"), TypeError, r"\['exp'\]"),
-        (lambda: expressions(["cbrt"]), ValueError, "unknown operation 'cbrt'"),
+        (lambda: expressions(["gamma"]), ValueError, "unknown operation 'gamma'"),
         (lambda: expressions([3]), TypeError, "got int 3"),
         (lambda: expressions([]), ValueError, "at least one"),
         (lambda: expressions(max_leaves=0), ValueError, "max_leaves must be at least 1, got 0"),
@@ -246,7 +246,7 @@ def test_a_constant_condition_is_no_kink():
         (lambda: expressions(["add"], max_leaves=1), ValueError, "none of add takes 1 to 1 operands"),
         (lambda: expressions(["exp"], inputs=2), ValueError, "none of exp takes 2 to 8 operands"),
         (lambda: expressions([Op("a b", "?", abs, partials=(abs,))]), ValueError, "'a b' is no name"),
-        (lambda: numbers("cbrt"), ValueError, "unknown operation 'cbrt'"),
+        (lambda: numbers("gamma"), ValueError, "unknown operation 'gamma'"),
         (lambda: numbers("total", max_operands=0), ValueError, "max_operands must be at least 1"),
         (lambda: Expression("def f(x):\n    return x", (1.0,))(1.0, 2.0), TypeError, "takes 1 numbers, got 2"),
     ],
@@ -306,7 +306,7 @@ def test_every_row_is_drawn():
         seen.update(rows_in(f))
 
     draw()
-    assert seen == set(OPS)
+    assert seen == set(OPS) - {"stop_gradient"}  # whose slope no oracle knows
 
 
 @pytest.mark.parametrize("name", ["tanh", "log", "where", "logsumexp"])

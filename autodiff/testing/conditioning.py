@@ -33,6 +33,8 @@ def admissible(op: Op, operands: Sequence[float], moving: Sequence[bool] | None 
     """
     moving = [True] * len(operands) if moving is None else moving
     kink = _kink(op, operands)
+    if math.isnan(kink) or (kink == 0.0 and any(_kink(op, at) != 0.0 for at in _around(operands, moving, 2.0**-20))):
+        return False
     for at in _around(operands, moving):
         other = _kink(op, at)
         # A kink such as hypot's is never negative: there its distance counts.
@@ -122,11 +124,11 @@ def _into(x: float, low: float, high: float) -> float:
     return low + abs(x) + 0.25 if math.isfinite(low) else high - abs(x) - 0.25
 
 
-def _around(operands: Sequence[float], moving: Sequence[bool]) -> Iterator[tuple[float, ...]]:
+def _around(operands: Sequence[float], moving: Sequence[bool], room: float = ROOM) -> Iterator[tuple[float, ...]]:
     yield tuple(operands)
     for i, x in enumerate(operands):
         if moving[i]:
-            for step in (-ROOM, ROOM):
+            for step in (-room, room):
                 yield (*operands[:i], x + step * max(1.0, abs(x)), *operands[i + 1 :])
 
 

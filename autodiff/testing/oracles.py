@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.errors import NoDerivativeError
-from autodiff.ops import OPS, Op
+from autodiff.ops import OPS, Op, stop_gradient
 from autodiff.testing.continuations import continuation
 from autodiff.testing.definitions import DIGITS, context, definition, installed
 
@@ -265,7 +265,12 @@ def refuse_edges(op: Op, operands: Sequence[float], i: int) -> None:
     """
     if i < len(op.domains) and operands[i] in op.domains[i].bounds:
         raise NoDerivativeError(f"at the edge of its domain {op.domains[i]}")
-    if op.kink is None or op.kink(*operands) != 0.0:
+    if op is stop_gradient:
+        raise NoDerivativeError("that would be the slope of its value: it is constant on purpose, test f without it")
+    kink = 1.0 if op.kink is None else op.kink(*operands)
+    if math.isnan(kink):
+        raise NoDerivativeError("where two kinks cross")
+    if kink != 0.0:
         return
     little = 2.0**-20 * max(1.0, abs(operands[i]))
     beside = [(*operands[:i], operands[i] + step, *operands[i + 1 :]) for step in (-little, little)]

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from autodiff.errors import NoDerivativeError
-from autodiff.ops import Op
+from autodiff.ops import Op, stop_gradient
 from autodiff.propagation import propagate
 from autodiff.testing.failures import wrong
 from autodiff.testing.graphs import Graph
@@ -175,7 +175,8 @@ def refuse_edges_of(node: Any, where: str) -> None:
 
 def _no_derivative(node: Any, operands: Sequence[float], problem: str, where: str) -> ValueError:
     return ValueError(
-        f"{_call(node, operands)} has no derivative to check {problem}; move the point a little\n  {where}"
+        f"{_call(node, operands)} has no derivative to check {problem}"
+        f"{'' if node.op is stop_gradient else '; move the point a little'}\n  {where}"
     )
 
 

@@ -23,7 +23,7 @@ from autodiff.testing.conditioning import STEEPEST, admissible, repairs
 from autodiff.testing.sketches import sketch
 from autodiff.value import Value
 
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**"}
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "remainder": "%", "floor_divide": "//"}
 _PREFIX = {"neg": "-", "pos": "+"}
 _ON_SEQUENCES = ("total", "mean", "logsumexp", "weighted_sum")
 _NAMES = "xyzuvwpqrst"

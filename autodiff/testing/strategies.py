@@ -20,7 +20,7 @@ from hypothesis import assume, note, reject
 from hypothesis import strategies as st
 
 from autodiff.errors import RenderError
-from autodiff.ops import OPS, Op
+from autodiff.ops import OPS, Op, stop_gradient
 from autodiff.pictures import render
 from autodiff.testing.arguments import numbers_in, shaped
 from autodiff.testing.conditioning import admissible, repairs, smooth, well_conditioned
@@ -79,10 +79,10 @@ def numbers(
     An operation that takes any number of operands gets 1, 3 or 5 of them, at most `max_operands`. They are drawn from
     -4 to 4 (and moved from there into a domain beyond), or from `around`, the least and the largest one.
 
-    >>> numbers("cbrt")
+    >>> numbers("gamma")
     Traceback (most recent call last):
       ...
-    ValueError: unknown operation 'cbrt': give an Op, or one of add, sub, mul, ...
+    ValueError: unknown operation 'gamma': give an Op, or one of add, sub, mul, ...
     """
     (op,) = _operations([op])
     _at_least_one("max_operands", max_operands)
@@ -351,7 +351,8 @@ def _operations(operations: Any) -> list[Op]:
     if isinstance(operations, (str, Op)):
         raise TypeError(f"operations is a sequence of them: [{operations!r}] for this one alone")
     ops: list[Op] = []
-    for op in OPS.values() if operations is None else operations:
+    told = [op for op in OPS.values() if op is not stop_gradient]  # whose slope is that of its value
+    for op in told if operations is None else operations:
         if not isinstance(op, (str, Op)):
             raise TypeError(f"an operation is an Op or the name of a row, got {type(op).__name__} {op!r}")
         if isinstance(op, str) and op not in OPS:
