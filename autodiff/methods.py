@@ -105,10 +105,9 @@ class Methods:
         """To the nearest integer, or to so many decimals as `np.round` does: halves to the even one."""
         if not digits:
             return OPS["round_"](self)
-        scale, times, over = 10.0 ** abs(digits), OPS["mul"], OPS["div"]
-        if digits > 0:
-            return over(OPS["round_"](times(self, scale)), scale)
-        return times(OPS["round_"](over(self, scale)), scale)
+        x = cast("Value", self)
+        scale = 10.0 ** abs(digits)
+        return OPS["round_"](x * scale) / scale if digits > 0 else OPS["round_"](x / scale) * scale
 
     @property
     def _prev(self) -> set[Any]:

@@ -267,7 +267,9 @@ def refuse_edges(op: Op, operands: Sequence[float], i: int) -> None:
         raise NoDerivativeError(f"at the edge of its domain {op.domains[i]}")
     if op is stop_gradient:
         raise NoDerivativeError("that would be the slope of its value: it is constant on purpose, test f without it")
-    kink = 1.0 if op.kink is None else op.kink(*operands)
+    if op.kink is None:
+        return
+    kink = op.kink(*operands)
     if math.isnan(kink):
         raise NoDerivativeError("where two kinks cross")
     if kink != 0.0:
