@@ -1,4 +1,4 @@
-"""How δ flows: sweeps, accumulation, depth, zeros and infinities (DESIGN.md, section 4)."""
+"""How δ flows: sweeps, accumulation, depth, zeros and infinities (docs/design.md, section 4)."""
 
 import asyncio
 import math

@@ -132,7 +132,7 @@ def test_another_value_at_a_kink_is_found():
 
 
 def test_every_row_with_a_kink_has_a_decision():
-    """DESIGN.md section 4, and what follows from it."""
+    """docs/design.md, section 4, and what follows from it."""
     assert {op.name for op in OPS.values() if op.kink is not None} <= {kink.name for kink in DECIDED}
 
 

@@ -1,4 +1,4 @@
-"""Imports run one way (DESIGN.md, section 2), and importing the engine is light."""
+"""Imports run one way (docs/design.md, section 2), and importing the engine is light."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""NumPy on both sides of a Value (DESIGN.md, section 4)."""
+"""NumPy on both sides of a Value (docs/design.md, section 4)."""
 
 import math
 import operator

@@ -1,4 +1,4 @@
-"""What a node is: numbers in, comparisons, labels, errors (DESIGN.md, section 4)."""
+"""What a node is: numbers in, comparisons, labels, errors (docs/design.md, section 4)."""
 
 import gc
 import math
