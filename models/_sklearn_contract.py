@@ -48,7 +48,7 @@ class Routed:
         if routing is None:
             raise RuntimeError("scikit-learn is not loaded, and requests are made of its own classes; import sklearn")
         request = routing.MetadataRequest(owner=self)
-        for method in _ROUTED_METHODS:
+        for method in (each for each in _ROUTED_METHODS if hasattr(self, each)):
             for name in self._metadata_of(method):
                 getattr(request, method).add_request(param=name, alias=None)
         return request

@@ -12,7 +12,7 @@ from autodiff import OPS
 from models import MLPClassifier, MLPRegressor, _fitting
 from models._sklearn_contract import held_out
 from models.errors import ConvergenceWarning, NotFittedError, shared
-from models.optimizers import constant
+from models.optimizers import OPTIMIZERS, constant
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*took all max_iter")  # runs here are short on purpose
 
@@ -341,7 +341,7 @@ BAD = [
     ),
     (*DATA, {"activation": ["relu", "tanh"]}, "activation must have one entry per hidden layer, 1, got 2"),
     (*DATA, {"initialization": "ones"}, "unknown initialization: 'ones' .* he,"),
-    (*DATA, {"solver": "lbfgs"}, "unknown solver: 'lbfgs' .*gd, momentum, nesterov, rmsprop, adam, adamw"),
+    (*DATA, {"solver": "lbfgs"}, f"unknown solver: 'lbfgs' .*{', '.join(OPTIMIZERS)}"),
     (*DATA, {"learning_rate": 0}, "learning_rate must be a finite number above 0, got 0"),
     (*DATA, {"learning_rate": -0.1}, "learning_rate must be a finite number above 0, got -0.1"),
     (*DATA, {"learning_rate": float("nan")}, "learning_rate must be a finite number above 0, got nan"),

@@ -23,6 +23,8 @@ def syntax_of(function: types.FunctionType) -> Syntax | None:
     places = [(line, column) for line, last, column, end in code.co_positions() if (line, column) != (last, end)]
     places = [(line, column) for line, column in places if line and column is not None]
     found = [node for node in _functions("".join(lines)) if _is_of(node, code, places)]
+    if not places:  # Python 3.12 tells no place of a constant that is returned
+        found = [node for node in found if not isinstance(node, ast.Lambda) or _does(_code(node)) == _does(code)]
     if not found:
         return None
     best = max(found, key=lambda node: (node.lineno, node.col_offset))  # the innermost that holds them all
@@ -40,6 +42,16 @@ def surroundings(function: types.FunctionType) -> dict[str, Any]:
     """What a function sees by name around it: its module's globals, and over them its closure."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     return {**function.__globals__, **{name: cell.cell_contents for name, cell in cells}}
+
+
+def _code(node: ast.Lambda) -> types.CodeType:
+    """Return the code of a lambda without free variables."""
+    outer = compile(ast.Expression(node), "a lambda", "eval")
+    return next(each for each in outer.co_consts if isinstance(each, types.CodeType))
+
+
+def _does(code: types.CodeType) -> tuple[bytes, tuple[Any, ...]]:
+    return code.co_code, code.co_consts[-1:]
 
 
 @lru_cache(maxsize=8)
