@@ -58,7 +58,9 @@ class WrongDerivativeError(AssertionError):
     text.
     """
 
-    def __init__(self, message: str, reproduction: Callable[[], str] | str = "", **fields: Any) -> None:
+    def __init__(  # Any: the attributes below, by name
+        self, message: str, reproduction: Callable[[], str] | str = "", **fields: Any
+    ) -> None:
         super().__init__(message)
         self._message, self._reproduction, self._fields = message, reproduction, fields
         self.operation: str = fields.get("operation", "")
@@ -101,7 +103,7 @@ class WrongDerivativeError(AssertionError):
 
         return failures.sketched(self)
 
-    def draw(self) -> Any:
+    def draw(self) -> Any:  # Any: a graphviz.Digraph, which is not loaded here
         """Return a picture of the recorded graph, a graphviz.Digraph, the node at fault labelled as such.
 
         Raises ValueError where nothing was recorded.

@@ -96,7 +96,7 @@ class Op:
     @overload
     def __call__(self, *operands: Array | Value | Number) -> Array: ...
     @overload
-    def __call__(self, *operands: Recording | Array | Number) -> Any: ...
+    def __call__(self, *operands: Recording | Array | Number) -> Any: ...  # Any: an array, or an object array of Values
     def __call__(self, *operands: Any) -> Any:
         """Compute, on whatever kind of operands these are."""
         if self.arity is not None and self.arity != len(operands):
@@ -120,7 +120,7 @@ class Op:
             return self.on_arrays(*map(real_array, operands))
         return self.on_floats(*map(number, operands))
 
-    def on_arrays(self, *operands: Any) -> Any:
+    def on_arrays(self, *operands: Any) -> Any:  # Any: arrays of any namespace
         """The value at arrays of operands, after IEEE 754: NaN and infinities, no errors."""
         import numpy as np
 
@@ -167,7 +167,9 @@ class Op:
                 ) from None
             return slopes
 
-    def partials_of(self, operands: Sequence[Any], result: Any, wanted: Sequence[bool] | None = None) -> Sequence[Any]:
+    def partials_of(  # Any: numbers, arrays or Values
+        self, operands: Sequence[Any], result: Any, wanted: Sequence[bool] | None = None
+    ) -> Sequence[Any]:
         """The wanted partials (all by default), 0 for the others, in the operands' own arithmetic."""
         if self.arity is None:
             slopes = self.partials(operands, result)

@@ -195,11 +195,11 @@ def hvp(f: Function, argnums: ArgNums | None = None, argnames: ArgNames | None =
 
 
 @overload
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]: ...
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]: ...  # Any: of whatever form
 @overload
 def jvp(
     f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: Literal[True]
-) -> tuple[Any, Any, Any]: ...
+) -> tuple[Any, Any, Any]: ...  # Any: as above
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:
     """Return f(*primals), and how fast it changes when its arguments change at `tangents` (forward mode).
 

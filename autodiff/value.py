@@ -87,7 +87,7 @@ class Value(Methods):
         self._label = label
 
     @property
-    def operands(self) -> tuple[Any, ...]:
+    def operands(self) -> tuple[Any, ...]:  # Any: Values, and floats for constants
         """What it was computed from, in order: Values, and plain floats for constants. Empty for a leaf."""
         if self.op is None:
             return ()
@@ -231,7 +231,7 @@ class Value(Methods):
         return notebook.bundle(self, include, exclude)
 
     @staticmethod
-    def record_operation(op: Op, operands: Sequence[Any]) -> Any:
+    def record_operation(op: Op, operands: Sequence[Any]) -> Any:  # Any: Values, numbers or arrays of them
         """Record `op` on operands of which at least one is a Value; an array among them gives an array of Values."""
         return record(op, operands)
 

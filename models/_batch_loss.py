@@ -12,7 +12,7 @@ from models.errors import TrainingError
 
 
 def loss_and_gradients(
-    model: Any,
+    model: Any,  # Any: whatever has parameters() and can be called
     parameters: Sequence[Value],
     loss: Callable[[Any, Any], Any],
     inputs: Sequence[Any],
@@ -50,7 +50,7 @@ def loss_and_gradients(
 
 
 def batch_loss(
-    model: Any,
+    model: Any,  # Any: whatever has parameters() and can be called
     loss: Callable[[Any, Any], Any],
     inputs: Sequence[Any],
     targets: Sequence[Any],

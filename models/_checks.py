@@ -92,7 +92,7 @@ def known(name: str, x: Any, names: Iterable[str]) -> str:
     return x
 
 
-def random_generator(random_state: Any) -> np.random.Generator:
+def random_generator(random_state: Any) -> np.random.Generator:  # Any: None, a seed or a generator
     """Return the generator that `random_state` stands for: a seed, a generator (used as it is), or None for a new one.
 
     The same seed gives the same numbers; NumPy's global random state is neither read nor changed. A RandomState, as

@@ -22,7 +22,7 @@ ACTIVATIONS: Mapping[str, Op | None] = MappingProxyType(
 _CONSTANTS: Mapping[Op, tuple[float, ...]] = {OPS["leaky_relu"]: (0.01,)}  # operands after z: the slope below 0
 
 
-def activation_by_name(activation: Any) -> Op | None:
+def activation_by_name(activation: Any) -> Op | None:  # Any: a name, an Op or None
     """Return the operation a name stands for: a key of ACTIVATIONS, any Op of one operand, None for none.
 
     Raises ValueError for an unknown name, TypeError for what is neither a name nor an Op of one operand.
@@ -45,7 +45,9 @@ def activation_by_name(activation: Any) -> Op | None:
     raise TypeError(f"an activation must be {known}, got {activation!r}{hint}")
 
 
-def activations_per_layer(activation: Any, output_activation: Any, n_layers: int) -> list[Op | None]:
+def activations_per_layer(  # Any: a name, an Op, None, or one for each layer
+    activation: Any, output_activation: Any, n_layers: int
+) -> list[Op | None]:
     """Return one operation per layer: `activation` for the hidden layers, or a sequence of one for each and the last.
 
     Raises ValueError for a sequence of another length and for one beside an `output_activation`; otherwise as
@@ -65,7 +67,7 @@ def activations_per_layer(activation: Any, output_activation: Any, n_layers: int
     return [activation_by_name(each) for each in activation]
 
 
-def activate(activation: Op | None, z: Any) -> Any:
+def activate(activation: Op | None, z: Any) -> Any:  # Any: Values, numbers or arrays of them
     """Return a = σ(z), for a number, a Value or an array.
 
     >>> activate(activation_by_name("leaky_relu"), -2.0)
@@ -74,12 +76,12 @@ def activate(activation: Op | None, z: Any) -> Any:
     return z if activation is None else activation(z, *_CONSTANTS.get(activation, ()))
 
 
-def activated(activation: Op, z: Any) -> Any:
+def activated(activation: Op, z: Any) -> Any:  # Any: Values, numbers or arrays of them
     """Return a = σ(z) for a Value only: recorded at once, without asking what kind of thing z is."""
     return z.record_operation(activation, (z, *_CONSTANTS[activation]) if activation in _CONSTANTS else (z,))
 
 
-def slope(activation: Op | None, z: Any, a: Any) -> Any:
+def slope(activation: Op | None, z: Any, a: Any) -> Any:  # Any: Values, numbers or arrays of them
     """Return σ'(z) by the operation's own rule, for a number, a Value or an array; `a` is σ(z).
 
     >>> slope(activation_by_name("sigmoid"), 0.0, 0.5)

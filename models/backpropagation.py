@@ -65,7 +65,7 @@ class Backpropagation:
 
 def backpropagate(
     mlp: MLP, x: Any, y: Any, *, loss: str | Callable[..., Any] = "half_squared_error"
-) -> Backpropagation:
+) -> Backpropagation:  # Any: arrays, lists or frames, as NumPy takes them
     """Run the course's formulas for a network, as its weights are now, on one sample or on a batch.
 
     One sample: `x` of shape (n_inputs,), `y` what the loss takes as the target of one sample. A batch: `x` of shape
@@ -93,7 +93,7 @@ def backpropagate(
 
 def forward(
     weights: Sequence[Any], biases: Sequence[Any] | None, activations: Sequence[Activation], X: Any
-) -> tuple[list[Array], list[Array]]:
+) -> tuple[list[Array], list[Array]]:  # Any: arrays, lists or frames, as NumPy takes them
     """Return z^l and a^l for every layer, all samples at once: two lists of arrays (n_samples, n_outputs).
 
     One entry per layer in `weights` (n_outputs, n_inputs), in `biases` (n_outputs,), and in `activations`: a name, an
@@ -110,7 +110,7 @@ def forward(
 
 
 def gradients(
-    weights: Sequence[Any],
+    weights: Sequence[Any],  # Any: arrays, lists or frames, as NumPy takes them
     biases: Sequence[Any] | None,
     activations: Sequence[Activation],
     X: Any,

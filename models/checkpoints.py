@@ -59,7 +59,7 @@ _ADDRESS = re.compile(r"(?: at)? ?0x[0-9A-Fa-f]{6,}")
 _FRACTION = re.compile(r"\d\.|\de[-+]?\d|\b(?:nan|inf)\b")  # as weights look in a repr, and counts do not
 
 
-def save_parameters(path: FilePath, model: Any) -> None:
+def save_parameters(path: FilePath, model: Any) -> None:  # Any: whatever has parameters() and can be called
     """Write the parameters of `model`, anything with `parameters()`, to the file `path`, with their labels.
 
     An older file is replaced in one step, keeping its permissions. When writing fails, as it does for anything but a
@@ -81,7 +81,7 @@ def save_parameters(path: FilePath, model: Any) -> None:
     write_container(path, "parameters", facts, {"weights": np.array([p.data for p in parameters], dtype=np.float64)})
 
 
-def load_parameters(path: FilePath, model: Any) -> None:
+def load_parameters(path: FilePath, model: Any) -> None:  # Any: whatever has parameters() and can be called
     """Set the parameters of `model` to those that `save_parameters` wrote to `path`.
 
     Raises CheckpointError, and changes nothing, when there is no such file, it is damaged or of another kind, a newer
@@ -101,7 +101,7 @@ def load_parameters(path: FilePath, model: Any) -> None:
     assign(parameters, arrays["weights"].tolist())
 
 
-def describe(x: Any) -> Any:
+def describe(x: Any) -> Any:  # Any: whatever is to be described
     """Describe `x` in the same words in every process: a number or text as it is, anything else as text.
 
     A function becomes its name (variables it closes over are not seen), `functools.partial` the function and its
@@ -139,7 +139,7 @@ def _words(x: Any) -> str:
     return _ADDRESS.sub("", repr(x))
 
 
-def describe_model(model: Any) -> str:
+def describe_model(model: Any) -> str:  # Any: whatever has parameters() and can be called
     """Return the model's repr with all parameters set to 0 and no addresses, or its class where that fails."""
     text = _words(model)
     if not _FRACTION.search(text):
@@ -157,7 +157,7 @@ def describe_model(model: Any) -> str:
     return _words(copy)
 
 
-def check_labels(found: Any, wanted: Sequence[str]) -> None:
+def check_labels(found: Any, wanted: Sequence[str]) -> None:  # Any: what a file holds
     """Raise CheckpointError unless a file's parameters are the model's, by number and labels."""
     if not isinstance(found, list) or len(found) != len(wanted):
         count = len(found) if isinstance(found, list) else "no"
@@ -175,7 +175,9 @@ def check_shapes(found: Shapes, wanted: Shapes) -> None:
             raise CheckpointError(f"its array {name!r} is {there}, where {here} is wanted")
 
 
-def write_container(path: FilePath, kind: str, facts: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+def write_container(  # Any: what JSON holds, and what NumPy makes arrays of
+    path: FilePath, kind: str, facts: Mapping[str, Any], arrays: Mapping[str, Any]
+) -> None:
     """Write `facts`, which JSON can hold, and named arrays of numbers; CheckpointError when that fails."""
     blocks = {name: np.asarray(array, dtype="<f8") for name, array in arrays.items()}
     payload = b"".join(block.tobytes() for block in blocks.values())
@@ -191,7 +193,7 @@ def write_container(path: FilePath, kind: str, facts: Mapping[str, Any], arrays:
 
 def read_container(
     path: FilePath, kind: str, check: Check | None = None
-) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:  # Any: what JSON holds
     """Read what `write_container` wrote: facts and arrays.
 
     `check(facts, shapes)` is called before memory for the arrays is allocated, and raises CheckpointError to refuse

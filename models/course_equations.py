@@ -84,7 +84,7 @@ class Equations:
 
 def equations(
     mlp: MLP,
-    x: Any,
+    x: Any,  # Any: arrays, lists or frames, as NumPy takes them
     y: Any,
     *,
     loss: str | Callable[..., Any] = "half_squared_error",

@@ -48,7 +48,9 @@ class TrainingError(ArithmeticError):
     domain: by its label, else by operation and operands ("" if the loss was not computed from Values).
     """
 
-    def __init__(self, problem: str, *, node: str = "", epoch: int = 0, batch: int = 0, history: Any = None) -> None:
+    def __init__(  # Any: a History, of a module that imports this one
+        self, problem: str, *, node: str = "", epoch: int = 0, batch: int = 0, history: Any = None
+    ) -> None:
         super().__init__(problem)
         self.node, self.epoch, self.batch, self.history = node, epoch, batch, history
 
@@ -77,7 +79,7 @@ class DataConversionWarning(UserWarning):
     """Data were reshaped to what a method takes."""
 
 
-def shared(own: type[Any]) -> type[Any]:
+def shared(own: type[Any]) -> type[Any]:  # Any: a class of scikit-learn's
     """Return `own`, or where the caller has loaded scikit-learn a class that is also its class of the same name.
 
     >>> issubclass(shared(NotFittedError), NotFittedError)

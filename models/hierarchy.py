@@ -84,7 +84,7 @@ def facts_of(units: Iterable[Unit]) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def decide(units: Iterable[Unit], facts: Mapping[str, Any]) -> dict[str, Any]:
+def decide(units: Iterable[Unit], facts: Mapping[str, Any]) -> dict[str, Any]:  # Any: bools, numbers or arrays of them
     """Return the answer of every unit by name: 1.0 where its weighted sum is above 0, else 0.0.
 
     `facts` maps every name of `facts_of(units)`, perhaps others too, to a number or Value. With a Value among them the
@@ -99,7 +99,7 @@ def decide(units: Iterable[Unit], facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: answer for name, (_, answer) in _run(tuple(units), facts).items()}
 
 
-def decide_all(units: Iterable[Unit], X: Any) -> NDArray[np.float64]:
+def decide_all(units: Iterable[Unit], X: Any) -> NDArray[np.float64]:  # Any: arrays, lists, frames
     """Decide for every row of `X` (n_samples, n_facts), columns as in `facts_of`: (n_samples, n_units).
 
     >>> decide_all(XOR, [[0, 0], [0, 1], [1, 0], [1, 1]])[:, -1]
@@ -114,7 +114,7 @@ def decide_all(units: Iterable[Unit], X: Any) -> NDArray[np.float64]:
     return np.array(answers).reshape(len(X), len(units))
 
 
-def explain(units: Iterable[Unit], facts: Mapping[str, Any]) -> list[str]:
+def explain(units: Iterable[Unit], facts: Mapping[str, Any]) -> list[str]:  # Any: True, False or a number for each fact
     """Explain every answer in one line each: formula, numbers, weighted sum, decision.
 
     >>> explain([EPIC_NIGHT], {"video games": 1, "pizza": 0})

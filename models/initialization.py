@@ -63,7 +63,7 @@ INITIALIZATIONS: Mapping[str, Rule] = MappingProxyType(
 
 def initial_weights(
     name: str, n_inputs: int, n_outputs: int, *, scale: float = 1.0, random_state: Any = None
-) -> NDArray[np.float64]:
+) -> NDArray[np.float64]:  # Any: None, a seed or a generator
     """Draw the weights of a layer: shape (n_outputs, n_inputs).
 
     `name` is a key of INITIALIZATIONS; `scale` multiplies every weight, so that "uniform" gives U(-scale, scale).

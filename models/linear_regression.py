@@ -52,7 +52,7 @@ class LinearRegression(_Learned, Regressor):
     warm_start: bool = False
     engine: str = "compiled"
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # Any: arrays, lists, frames
         """Fit to `X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_targets); return `self`.
 
         `sample_weight` (n_samples,) makes the loss Σ sᵢ·errorᵢ / Σ sᵢ: a weight of 2 is the sample twice.
@@ -66,7 +66,7 @@ class LinearRegression(_Learned, Regressor):
         self._descend(X, y, sample_weight, self.epochs, resumed=resumed, curve=[])
         return self
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # Any: arrays, lists, frames
         """Take one step on these samples, from where the model is; the first call starts from zero weights.
 
         `loss_curve_` gains the loss of these samples after the step, and at the first call the loss before it too.
@@ -76,7 +76,7 @@ class LinearRegression(_Learned, Regressor):
         self._descend(X, y, sample_weight, 1, resumed=resumed, curve=list(self.loss_curve_) if resumed else [])
         return self
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
+    def predict(self, X: Any) -> NDArray[np.float64]:  # Any: arrays, lists or frames, as NumPy takes them
         """Predict for `X` (n_samples, n_features): (n_samples,), or (n_samples, n_targets) after a 2-D y."""
         return self._inputs_as_fitted(X) @ self.coef_.T + self.intercept_
 

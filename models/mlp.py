@@ -75,7 +75,7 @@ class Neuron(Module):
         *,
         initialization: str = "he",
         scale: float = 1.0,
-        random_state: Any = None,
+        random_state: Any = None,  # Any: None, a seed or a generator
         bias: bool = True,
         label: str = "",
     ) -> None:
@@ -99,11 +99,11 @@ class Neuron(Module):
         self.bias = Value(0.0, f"{path}bias") if bias else None
         self._z, self._a = f"{path}z", f"{path}a"
 
-    def __call__(self, x: Any) -> Value:
+    def __call__(self, x: Any) -> Value:  # Any: Values, numbers or arrays of them
         """Return a, a Value, for one sample of as many numbers or Values as there are weights."""
         return self.fire(check.sample(x, self.n_inputs, self))
 
-    def fire(self, inputs: Sequence[Any]) -> Any:
+    def fire(self, inputs: Sequence[Any]) -> Any:  # Any: Values, numbers or arrays of them
         """Return a for inputs that have been checked."""
         z = weighted_sum(self.weights, inputs, 0.0 if self.bias is None else self.bias)
         z.label = self._z
@@ -144,7 +144,7 @@ class Layer(Module):
         *,
         initialization: str = "he",
         scale: float = 1.0,
-        random_state: Any = None,
+        random_state: Any = None,  # Any: None, a seed or a generator
         bias: bool = True,
         label: str = "",
     ) -> None:
@@ -157,12 +157,12 @@ class Layer(Module):
         self.label = label
         self.neurons = [Neuron._of(row, op, bias, f"{path}neuron{j}") for j, row in enumerate(weights.tolist(), 1)]
 
-    def __call__(self, x: Any) -> Value:  # for type checkers: the number of neurons is no type, and most ask for one
+    def __call__(self, x: Any) -> Value:  # Any: numbers or Values; a Value, as most ask for one neuron: no type counts
         """Return the output for one sample: a Value if there is one neuron, else a list of them."""
         outputs: Any = self.fire(check.sample(x, self.n_inputs, self))
         return outputs if len(outputs) > 1 else outputs[0]
 
-    def fire(self, inputs: Sequence[Any]) -> list[Any]:
+    def fire(self, inputs: Sequence[Any]) -> list[Any]:  # Any: Values, numbers or arrays of them
         """Return the outputs as a list, for inputs that have been checked."""
         inputs = tuple(inputs)  # a tuple is taken as it is by every neuron, a list is copied by every one
         return [neuron.fire(inputs) for neuron in self.neurons]
@@ -229,7 +229,7 @@ class MLP(Module):
         output_activation: Activation = None,
         initialization: str = "he",
         scale: float = 1.0,
-        random_state: Any = None,
+        random_state: Any = None,  # Any: None, a seed or a generator
         bias: bool = True,
         label: str = "",
     ) -> None:
@@ -245,7 +245,7 @@ class MLP(Module):
             for i, (n, m, op) in enumerate(zip(widths, widths[1:], activations, strict=False), 1)
         ]
 
-    def __call__(self, x: Any) -> Value:  # for type checkers, as a layer's
+    def __call__(self, x: Any) -> Value:  # for type checkers, as a layer's # Any: Values, numbers or arrays of them
         """Return the output for one sample: a Value if the last layer has one neuron, else a list of them."""
         signal: Any = check.sample(x, self.n_inputs, self)
         for layer in self.layers:
@@ -276,7 +276,7 @@ class MLP(Module):
 
     def load_weights(
         self,
-        weights: Sequence[Any],
+        weights: Sequence[Any],  # Any: arrays, lists or frames, as NumPy takes them
         biases: Sequence[Any] | None = None,
         *,
         rows: Literal["outputs", "inputs"] = "outputs",

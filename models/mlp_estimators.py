@@ -99,7 +99,7 @@ class MLPClassifier(MLPEstimator, Classifier):
                 )
         return self._fit_classes(X, inputs, y, classes, importance, checkpoint=checkpoint)
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:  # Any: data
         """Train one epoch on these samples, from where the model is; `classes` names all labels at the first call.
 
         The optimizer keeps its state (momentum, moments); features are scaled as at the first call. Raises as `fit`,
@@ -112,7 +112,7 @@ class MLPClassifier(MLPEstimator, Classifier):
         return self._fit_classes(X, inputs, y, self._classes_of_partial_fit(classes), importance, partial=True)
 
     @classmethod
-    def from_network(cls, network: MLP, classes: Any = None, **settings: Any) -> Self:
+    def from_network(cls, network: MLP, classes: Any = None, **settings: Any) -> Self:  # Any: arrays, lists, frames
         """Make a fitted classifier of a `models.mlp.MLP` whose outputs are logits: one for two classes, else one each.
 
         `classes` are the labels in the order of the outputs, sorted; 0, 1, … by default. `settings` are those of the
@@ -135,16 +135,16 @@ class MLPClassifier(MLPEstimator, Classifier):
             network, settings, classes_=labels, out_activation_="sigmoid" if n_outputs == 1 else "softmax"
         )
 
-    def decision_function(self, X: Any) -> Array:
+    def decision_function(self, X: Any) -> Array:  # Any: arrays, lists, frames
         """Return the logits: (n_samples,) for two classes, positive for the second; else (n_samples, n_classes)."""
         logits = self._outputs(X)
         return logits[:, 0] if self.n_outputs_ == 1 else logits
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any) -> Array:  # Any: arrays, lists, frames
         """Return the probability of every class, (n_samples, n_classes), in the order of `classes_`."""
         return np.exp(self.predict_log_proba(X))
 
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: Any) -> Array:  # Any: arrays, lists, frames
         """Return the logarithms of the probabilities, exact however small those are."""
         logits = self._outputs(X)
         if self.n_outputs_ == 1:
@@ -209,7 +209,7 @@ class MLPRegressor(MLPEstimator, Regressor):
         """
         return self._fit_targets(X, y, sample_weight, checkpoint=checkpoint)
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # Any: arrays, lists, frames
         """Train one epoch on these samples, from where the model is; the optimizer keeps its state.
 
         Features and targets are scaled as at the first call. Raises as `fit`, and ValueError for other features or
@@ -218,7 +218,7 @@ class MLPRegressor(MLPEstimator, Regressor):
         return self._fit_targets(X, y, sample_weight, partial=True)
 
     @classmethod
-    def from_network(cls, network: MLP, **settings: Any) -> Self:
+    def from_network(cls, network: MLP, **settings: Any) -> Self:  # Any: arrays, lists, frames
         """Make a fitted regressor of a `models.mlp.MLP` whose outputs are linear; the weights are copied.
 
         `settings` are those of the class, for training on (`warm_start`, `partial_fit`).
@@ -231,7 +231,7 @@ class MLPRegressor(MLPEstimator, Regressor):
             network, settings, _several=len(network.layers[-1].neurons) > 1, out_activation_="identity"
         )
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any) -> Array:  # Any: arrays, lists, frames
         """Predict for `X` (n_samples, n_features): (n_samples,), or (n_samples, n_targets) after a 2-D y."""
         outputs = self._outputs(X)
         return outputs if self._several else outputs[:, 0]

@@ -74,7 +74,7 @@ class Networks:
         seeds: Sequence[int],
         scale: float,
         zero_biases: bool = False,
-        connections: Sequence[Any] | None = None,
+        connections: Sequence[Any] | None = None,  # Any: masks, as NumPy takes them
     ) -> None:
         self.sizes = tuple(sizes)
         if len(self.sizes) < 2:
@@ -98,18 +98,18 @@ class Networks:
                 weights[run, :, -1] *= not zero_biases
         self.changes = [np.zeros_like(weights) for weights in self.weights]
 
-    def outputs(self, X: Any) -> Array:
+    def outputs(self, X: Any) -> Array:  # Any: arrays, lists or frames, as NumPy takes them
         """Return the outputs for `X` (n_cases, n_inputs), or (runs, n_cases, n_inputs): (runs, n_cases, n_outputs)."""
         return _forward(self.weights, self._inputs(X))[-1][..., :-1]
 
-    def gradients(self, X: Any, d: Any) -> list[Array]:
+    def gradients(self, X: Any, d: Any) -> list[Array]:  # Any: arrays, lists or frames, as NumPy takes them
         """Return ∂E/∂w accumulated over all cases, equations (4) to (7): shapes as `weights`."""
         X = self._inputs(X)
         return _backward(self.weights, _forward(self.weights, X), self._targets(d, X), 0.0, self._masks)
 
     def train(
         self,
-        X: Any,
+        X: Any,  # Any: whatever has parameters() and can be called
         d: Any,
         *,
         learning_rate: float,

@@ -94,7 +94,7 @@ class Optimizer(ABC):
         for p in self.parameters:
             p.zero_grad()
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:  # Any: what JSON holds
         """Return the state from which `load_state` resumes exactly here: the count of steps and copies of the arrays.
 
         It holds the learning rate and the momentum when they are numbers, since those may change during a run.
@@ -103,7 +103,7 @@ class Optimizer(ABC):
         numbers = {name: float(value) for name, value in changing.items() if isinstance(value, Real)}
         return {"steps": self.steps, **numbers, **{name: array.copy() for name, array in self._kept.items()}}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
+    def load_state(self, state: Mapping[str, Any]) -> None:  # Any: what JSON holds
         """Resume where `state()` was taken; ValueError for another optimizer's state, and nothing is changed then."""
         own = self.state()
         if set(state) != set(own):
@@ -298,7 +298,7 @@ OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = MappingProxyType(
 
 def optimizer_by_name(
     name: str, parameters: Iterable[Value], learning_rate: Rate | None = None, **options: Any
-) -> Optimizer:
+) -> Optimizer:  # Any: the optimizer's own options
     """Make the optimizer of that name; without a learning rate, with the one its class has by default.
 
     Raises ValueError that lists the known names, and TypeError for an option it does not take.

@@ -71,7 +71,7 @@ class Perceptron(_Learned, Drawing, Classifier):
     warm_start: bool = False
     random_state: Any = None
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # Any: arrays, lists, frames
         """Learn from `X` (n_samples, n_features) and labels `y` (n_samples,); return `self`.
 
         `sample_weight` (n_samples,) multiplies the steps; a weight of 0 is the row left out.
@@ -88,7 +88,9 @@ class Perceptron(_Learned, Drawing, Classifier):
             warn(self._problem(outcome), shared(ConvergenceWarning))
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> Self:  # Any: arrays, lists, frames
         """Go once over these rows, from where the model is; `classes` names all labels at the first call.
 
         Raises as `fit`, and ValueError for other features or classes than before and with `early_stopping`.
@@ -103,7 +105,7 @@ class Perceptron(_Learned, Drawing, Classifier):
         self._learn(X, inputs, labels, importance, classes, resumed=resumed, passes=1)
         return self
 
-    def decision_function(self, X: Any) -> Array:
+    def decision_function(self, X: Any) -> Array:  # Any: arrays, lists or frames, as NumPy takes them
         """Return the weighted sums WX + b: (n_samples,) for two classes, else (n_samples, n_classes)."""
         scores = _scores(self._inputs_as_fitted(X), self.coef_.tolist(), self.intercept_.tolist())
         return scores[:, 0] if len(self.coef_) == 1 else scores

@@ -89,16 +89,18 @@ class OneVsRest(NamedTuple):
     biases: NDArray[np.float64]
     learned: tuple[Learned, ...]
 
-    def scores(self, X: Any) -> NDArray[np.float64]:
+    def scores(self, X: Any) -> NDArray[np.float64]:  # Any: arrays, lists or frames, as NumPy takes them
         """Return the weighted sum of every class, of shape (n_samples, n_classes)."""
         return np.column_stack([weighted_sums(X, w, b) for w, b in zip(self.weights, self.biases, strict=True)])
 
-    def predict(self, X: Any) -> NDArray[Any]:
+    def predict(self, X: Any) -> NDArray[Any]:  # Any: arrays, lists or frames, as NumPy takes them
         """Return the class with the largest weighted sum for each row; the first of them in a tie."""
         return self.classes[self.scores(X).argmax(axis=1)]
 
 
-def weighted_sums(X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float = 0.0) -> NDArray[np.float64]:
+def weighted_sums(  # Any: arrays, lists, frames
+    X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float = 0.0
+) -> NDArray[np.float64]:
     """Return `WX + b` for every row of `X` (n_samples, n_features): the course's suma ponderada, of shape (n_samples,).
 
     Raises ValueError or TypeError for rows, weights or a bias that are not finite numbers or do not fit together.
@@ -111,7 +113,9 @@ def weighted_sums(X: Any, weights: Sequence[float] | NDArray[np.float64], bias: 
     return np.array([_weighted_sum(w, x) + b for x in X.tolist()])
 
 
-def fires(X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float) -> NDArray[np.int64]:
+def fires(  # Any: arrays, lists, frames
+    X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float
+) -> NDArray[np.int64]:
     """Decide for every row: 1 where `WX + b > 0`, else 0.
 
     Raises as `weighted_sums`, and ValueError for a sum so large that it is NaN: that is neither above nor below.
@@ -122,7 +126,9 @@ def fires(X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float) -
     return _above(weighted_sums(X, weights, bias), 0.0)
 
 
-def fires_above(X: Any, weights: Sequence[float] | NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
+def fires_above(  # Any: arrays, lists, frames
+    X: Any, weights: Sequence[float] | NDArray[np.float64], threshold: float
+) -> NDArray[np.int64]:
     """Decide for every row by a threshold: 1 where `WX > threshold`, else 0; the same as `fires` with -threshold.
 
     Raises as `fires`.
@@ -166,7 +172,7 @@ def one_pass(
 
 
 def learn(
-    X: Any,
+    X: Any,  # Any: arrays, lists or frames, as NumPy takes them
     y: Any,
     *,
     learning_rate: float = 1.0,
@@ -197,7 +203,7 @@ def learn(
 
 def one_vs_rest(
     X: Any, y: Any, *, learning_rate: float = 1.0, max_passes: int = 1000, sample_weight: Any = None, warn: bool = True
-) -> OneVsRest:
+) -> OneVsRest:  # Any: arrays, lists or frames, as NumPy takes them
     """Learn one perceptron per class of `y`, that class against all others; the rest is as in `learn`.
 
     `y` holds labels of any kind that can be sorted, of two classes or more.

@@ -41,7 +41,7 @@ class Search(NamedTuple):
 
 def random_perturbation(
     parameters: Iterable[Value],
-    cost: Callable[[], Any],
+    cost: Callable[[], Any],  # Any: a Value or a number
     *,
     steps: int = 1000,
     scale: float = 0.1,

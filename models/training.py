@@ -36,7 +36,7 @@ __all__ = ["Diagnosis", "EpochEnd", "History", "TrainingError", "batch_loss", "l
 
 
 def train(
-    model: Any,
+    model: Any,  # Any: whatever has parameters() and can be called
     X: Any,
     y: Any,
     *,

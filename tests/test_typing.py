@@ -1,11 +1,18 @@
 """Types that editors see: truthful, and as precise as can be said."""
 
+import ast
+import importlib
+import inspect
 import runpy
+import sys
 import types
 import typing
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+import models
 
 EXAMPLES = Path(__file__).parent / "typing_examples.py"
 
@@ -53,3 +60,75 @@ def test_the_check_finds_a_wrong_type():
     assert not agrees(2, float)
     assert not agrees((2.0, 3), tuple[float, float])
     assert not agrees(np.zeros(2, dtype=object), np.typing.NDArray[np.float64])
+
+
+PUBLIC = ["autodiff", "autodiff.compiler", "autodiff.explanations", "autodiff.pictures", "autodiff.testing", "models"]
+PUBLIC += ["autodiff.testing.laws", "models.plots"]
+PUBLIC += [f"models.{path.stem}" for path in Path(models.__file__).parent.glob("[!_]*.py")]
+PYTHONS_OWN = {"__getattr__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__", "__deepcopy__", "__copy__"}
+
+
+def exported(package):
+    """Module and name of each function and class that a package offers, wherever it is defined."""
+    module = importlib.import_module(package)
+    own = [
+        name for name, thing in vars(module).items() if getattr(thing, "__module__", "") == package and name[0] != "_"
+    ]
+    things = [getattr(module, name) for name in getattr(module, "__all__", own)]
+    return {
+        (thing.__module__, thing.__qualname__)
+        for thing in things
+        if (inspect.isclass(thing) or inspect.isfunction(thing)) and thing.__module__.startswith(("autodiff", "models"))
+    }
+
+
+def bare_anys(source, names):
+    """Lines of functions and methods, of those names, with `Any` in the signature and no reason beside it."""
+    tree, lines = ast.parse(source), source.splitlines()
+    chosen = [node for node in tree.body if getattr(node, "name", None) in names]
+    methods = [node for each in chosen if isinstance(each, ast.ClassDef) for node in each.body]
+    overloaded = set()
+    for node in [*chosen, *methods]:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        private = node.name.startswith("_") and not node.name.endswith("__")
+        decorators = {ast.unparse(decorator) for decorator in node.decorator_list}
+        if "overload" in decorators:
+            overloaded.add(node.name)
+        elif node.name in overloaded:  # nobody sees it
+            continue
+        if private or node.name in PYTHONS_OWN or "infix" in decorators:  # which gives the method another type
+            continue
+        first = node.body[0]
+        end = first.lineno - (ast.unparse(first) != "...")
+        parts = [ast.unparse(node.args), ast.unparse(node.returns) if node.returns else ""]
+        if "Any" in " ".join(parts) and "# Any: " not in "\n".join(lines[node.lineno - 1 : max(end, node.lineno)]):
+            yield node.lineno
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_any_in_a_public_signature_has_its_reason_beside_it(package):
+    """A comment `# Any: …` in the lines of the signature says what it stands for and why that is no type."""
+    by_module = {}
+    for module, name in exported(package):
+        by_module.setdefault(module, set()).add(name)
+    for module, names in by_module.items():
+        path = Path(sys.modules[module].__file__)
+        assert list(bare_anys(path.read_text(encoding="utf-8"), names)) == [], path
+
+
+def test_an_any_without_a_reason_is_found():
+    """Among arguments, as a result, in a method, in an overload; not where a reason stands."""
+    source = """
+def one(x: Any) -> int:
+    return 1
+def two(x: int) -> list[Any]:  # Any: whatever
+    return []
+class Three:
+    def method(self) -> Any: ...
+    def _private(self) -> Any: ...
+    @overload
+    def four(self, x: int) -> Any: ...  # Any: it depends
+    def four(self, x: Any) -> Any: ...
+"""
+    assert list(bare_anys(source, {"one", "two", "Three"})) == [2, 7]

@@ -47,7 +47,7 @@ class Program(Generic[P]):
     def __init__(
         self, f: Callable[P, Any], in_axes: int | Sequence[int | None] | None, static_argnums: Sequence[int],
         threads: int | None,
-    ) -> None:  # fmt: skip
+    ) -> None:  # fmt: skip # Any: answers of whatever form
         self.f: Callable[..., Any] = f
         self.in_axes = in_axes
         self.static_argnums = frozenset(static_argnums)
@@ -185,7 +185,9 @@ class Program(Generic[P]):
         with self._lock:
             return Call(self, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
 
-    def backward(self, *args: Any, reduce: Reduce = "mean", weights: Any = None, **options: Any) -> float:
+    def backward(  # Any: a batch, weights as NumPy takes them
+        self, *args: Any, reduce: Reduce = "mean", weights: Any = None, **options: Any
+    ) -> float:
         """Add the derivatives to the `grad` of the parameters, as `backward()` of the mean would; return the value.
 
         Raises ValueError, and changes nothing, when the value is infinite or NaN.
@@ -205,7 +207,7 @@ class Program(Generic[P]):
             p.grad = (p.grad if p.swept else 0.0) + g
         return value
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:  # Any: batches, arrays or floats
         """Return f of every row, and its rate when the arguments change at the rates `tangents` (forward mode).
 
         There is one tangent per argument, of its shape. Raises ValueError where shapes differ, TypeError for a program
@@ -237,7 +239,7 @@ class Program(Generic[P]):
         values, rates = (both[:, 0], both[:, 1]) if batch else both
         return (values, rates) if values.shape else (float(values), float(rates))
 
-    def hvp(self, *args: Any, vector: Any, reduce: Reduce = "mean", weights: Any = None) -> Array:
+    def hvp(self, *args: Any, vector: Any, reduce: Reduce = "mean", weights: Any = None) -> Array:  # Any: a batch
         """Return H·v: the Hessian, by the parameters, of the value of `value_and_grad`, times a vector.
 
         `vector` has one entry per parameter, in the order of `parameters`, and so has the answer; with `reduce=None`
@@ -271,7 +273,7 @@ class Program(Generic[P]):
         return product
 
     @contextmanager
-    def training(self, *args: Any, **options: Any) -> Generator[Array]:
+    def training(self, *args: Any, **options: Any) -> Generator[Array]:  # Any: a batch
         """Keep the parameters in one flat array, in the order of `parameters`, while the block lasts; return the array.
 
         Changing the array in place is a step of training. Meanwhile whoever reads a parameter (by `data`, in an

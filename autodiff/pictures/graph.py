@@ -43,7 +43,7 @@ def draw(
     theme: ThemeName = "light",
     digits: int = 4,
     number_format: NumberFormat | None = None,
-    names: Mapping[str, Any] | None = None,
+    names: Mapping[str, Any] | None = None,  # Any: names=locals() holds whatever it holds
     parameters: Iterable[Value] | None = None,
     max_nodes: int = _MAX_NODES,
     max_neurons: int | None = 16,

@@ -35,7 +35,7 @@ class Picture(graphviz.Digraph):
     def pipe(
         self,
         format: str | None = None,  # noqa: A002 # graphviz calls it so
-        *options: Any,
+        *options: Any,  # Any: graphviz's own options; text or bytes
         engine: str | None = None,
         encoding: str | None = None,
         **more: Any,
@@ -57,7 +57,7 @@ class Picture(graphviz.Digraph):
         view: bool = False,
         cleanup: bool = False,
         format: str | None = None,  # noqa: A002 # graphviz calls it so
-        *options: Any,
+        *options: Any,  # Any: graphviz's own options
         outfile: str | os.PathLike[str] | None = None,
         engine: str | None = None,
         **more: Any,

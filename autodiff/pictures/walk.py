@@ -38,7 +38,7 @@ def stepper(
     parameters: Iterable[Value] | None = None,
     learning_rate: float = 0.1,
     title: str | None = None,
-    names: Mapping[str, Any] | None = None,
+    names: Mapping[str, Any] | None = None,  # Any: names=locals() holds whatever it holds
     digits: int = 4,
     max_nodes: int = _MAX_NODES,
     timeout: float = rendering.TIMEOUT,

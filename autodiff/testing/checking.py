@@ -46,7 +46,7 @@ class Report:
 
 
 def gradcheck(
-    f: Callable[..., Any],
+    f: Callable[..., Any],  # Any: numbers, or nests of them
     *points: Any,
     order: int = 1,
     gradient: Callable[..., Any] | None = None,

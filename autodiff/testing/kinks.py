@@ -89,7 +89,7 @@ def kink_points(op: Op | str) -> tuple[Kink, ...]:
 
 def check_kinks(
     op: Op | str,
-    function: Callable[..., Any] | None = None,
+    function: Callable[..., Any] | None = None,  # Any: a function of numbers
     gradient: Callable[[Callable[..., Any], tuple[float, ...]], Sequence[float]] | None = None,
     *,
     policy: Literal["decided", "any slope between"] = "decided",

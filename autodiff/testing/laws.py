@@ -39,7 +39,7 @@ _ROUNDINGS = 100.0 * EPSILON  # of at most some dozens of operations
 _TINY = 1e-290
 
 
-def gradient_of(f: Function, at: tuple[Any, ...]) -> list[float]:
+def gradient_of(f: Function, at: tuple[Any, ...]) -> list[float]:  # Any: numbers, or nests of them
     """The derivatives of `f` by all numbers of its arguments, in order, by a sweep.
 
     >>> gradient_of(lambda x, y: x * y, (2.0, 3.0))
@@ -53,7 +53,7 @@ def gradient_of(f: Function, at: tuple[Any, ...]) -> list[float]:
 def linearity(
     f: Function,
     g: Function,
-    at: tuple[Any, ...] | None = None,
+    at: tuple[Any, ...] | None = None,  # Any: numbers, or nests of them
     at_g: tuple[Any, ...] | None = None,
     *,
     a: float = 2.0,
@@ -71,7 +71,7 @@ def linearity(
 def product_rule(
     f: Function,
     g: Function,
-    at: tuple[Any, ...] | None = None,
+    at: tuple[Any, ...] | None = None,  # Any: numbers, or nests of them
     at_g: tuple[Any, ...] | None = None,
     *,
     gradient: Gradient = gradient_of,
@@ -87,7 +87,7 @@ def product_rule(
 
 def chain_rule(
     outer: Function, f: Function, at: tuple[Any, ...] | None = None, *, gradient: Gradient = gradient_of
-) -> None:
+) -> None:  # Any: numbers, or nests of them
     """Check ∇(outer∘f) = outer′(f) · ∇f, for a function `outer` of one number."""
     at = _point(f, at)
     (slope,) = gradient(outer, (float(_number(f(*at))),))
@@ -96,7 +96,7 @@ def chain_rule(
     _equal("the chain rule", ("∇(g∘f)", chained), ("g′(f)·∇f", [slope * d for d in gradient(f, at)]), scale)
 
 
-def symmetric_hessian(f: Function, at: tuple[Any, ...] | None = None) -> None:
+def symmetric_hessian(f: Function, at: tuple[Any, ...] | None = None) -> None:  # Any: numbers, or nests of them
     """Check ∂²f/∂x∂y = ∂²f/∂y∂x for all pairs of inputs, each computed in its own order."""
     inputs: list[Value] = []
     firsts = propagate(call(f, _point(f, at), inputs), partials=partials_as_values)
@@ -118,7 +118,7 @@ def symmetric_hessian(f: Function, at: tuple[Any, ...] | None = None) -> None:
 
 def forward_equals_reverse(
     f: Function, at: tuple[Any, ...] | None = None, direction: Sequence[float] | None = None
-) -> None:
+) -> None:  # Any: numbers, or nests of them
     """Check that the rate of change along a direction (all ones by default) is ⟨∇f, direction⟩."""
     at = _point(f, at)
     inputs: list[Value] = []
@@ -132,7 +132,9 @@ def forward_equals_reverse(
     _equal("forward mode = reverse mode", ("forward", [rate]), ("reverse", [swept]), [scale])
 
 
-def compiled_equals_eager(f: Function, at: tuple[Any, ...] | None = None, rows: int = 2) -> None:
+def compiled_equals_eager(  # Any: numbers, or nests of them
+    f: Function, at: tuple[Any, ...] | None = None, rows: int = 2
+) -> None:
     """Check that `autodiff.compile(f)` gives value and derivatives of the eager engine, on every row of a batch.
 
     The batch holds the point so many times. Where all arguments are numbers, it is also called with one point. What
@@ -156,7 +158,9 @@ def compiled_equals_eager(f: Function, at: tuple[Any, ...] | None = None, rows: 
         _equal("compiled = eager, one point", ("compiled", [alone]), ("eager", [value]), size)
 
 
-def relabelling(f: Function, at: tuple[Any, ...] | None = None, *, gradient: Gradient = gradient_of) -> None:
+def relabelling(  # Any: numbers, or nests of them
+    f: Function, at: tuple[Any, ...] | None = None, *, gradient: Gradient = gradient_of
+) -> None:
     """Check that names mean nothing: labels change no bit, and arguments in another order only their place.
 
     `f` is also called with its arguments reversed, as a function of them in that order.
@@ -177,7 +181,9 @@ def relabelling(f: Function, at: tuple[Any, ...] | None = None, *, gradient: Gra
     _equal("invariance to the order of arguments", ("reversed", turned), ("as they are", expected), [0.0] * len(turned))
 
 
-def operand_order(f: Function, at: tuple[Any, ...] | None = None, seed: int = 0) -> None:
+def operand_order(  # Any: numbers, or nests of them
+    f: Function, at: tuple[Any, ...] | None = None, seed: int = 0
+) -> None:
     """Check that operands of sums, products, maxima, … can change places: the graph is rebuilt with them shuffled.
 
     The rows in question are `ORDERLESS`, and weighted_sum, whose products change places.

@@ -47,7 +47,7 @@ class Expression:
     point: tuple[Any, ...]
     names: Mapping[str, Op] = field(default_factory=dict[str, Op])
 
-    def __call__(self, *values: Any) -> Any:
+    def __call__(self, *values: Any) -> Any:  # Any: Values, numbers or arrays of them
         """Run the source on as many numbers as it has inputs."""
         if len(values) != len(self.point):
             raise TypeError(f"this expression takes {len(self.point)} numbers, got {len(values)}:\n{self.source}")
@@ -59,7 +59,7 @@ class Expression:
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # what Hypothesis and IPython print
         printer.text(repr(self))
 
-    def on(self, names: Mapping[str, Any] | None) -> Callable[..., Any]:
+    def on(self, names: Mapping[str, Any] | None) -> Callable[..., Any]:  # Any: functions of any arithmetic
         r"""Give the same as a plain function, its names bound to another library's: `{"sin": torch.sin, ...}`.
 
         With None they are autodiff's own.
@@ -70,7 +70,7 @@ class Expression:
         """
         return _defined(self.source, _own(tuple(self.names.items())) if names is None else names)
 
-    def recorded(self) -> Any:
+    def recorded(self) -> Any:  # Any: a Value, or a number where none was recorded
         """Its value at the point as a Value, swept: the graph to look at. Leaves are labelled as in the source."""
         arguments = self.source[self.source.index("(") + 1 : self.source.index(")")].split(", ")
 
@@ -84,7 +84,7 @@ class Expression:
         """Its graph at the point as text."""
         return sketch(self.recorded())
 
-    def draw(self) -> Any:
+    def draw(self) -> Any:  # Any: a graphviz.Digraph, which is not loaded here
         """Its graph at the point as a picture, a graphviz.Digraph."""
         from autodiff.pictures import draw
 

@@ -92,7 +92,7 @@ def numbers(
 
 def functions(
     operations: Iterable[Op | str] | None = None, max_leaves: int = 8, inputs: int | None = None
-) -> st.SearchStrategy[Callable[..., Any]]:
+) -> st.SearchStrategy[Callable[..., Any]]:  # Any: a function of numbers
     """Give a strategy of plain Python functions, with loops and branches around an expression.
 
     What tools take that want a function and no object: `inspect.getsource` shows it, and it has attributes `point`,
@@ -107,7 +107,9 @@ def functions(
 
 
 def points(
-    f: Callable[..., Any], *like: Any, around: tuple[float, float] | None = None
+    f: Callable[..., Any],
+    *like: Any,
+    around: tuple[float, float] | None = None,  # Any: numbers, or nests of them
 ) -> st.SearchStrategy[tuple[Any, ...]]:
     """Give a strategy of points (argument tuples) at which a function of Values is well conditioned.
 

@@ -21,7 +21,9 @@ Array = NDArray[np.float64]
 _MARGIN = 0.12  # of the path's extent, on every side
 
 
-def descent_path(cost: Callable[..., Any], start: Any, *, learning_rate: float, steps: int) -> Array:
+def descent_path(  # Any: a Value or a number; a number or several
+    cost: Callable[..., Any], start: Any, *, learning_rate: float, steps: int
+) -> Array:
     """Follow `w ← w − α·∂C/∂w` from `start`, the derivative by autodiff: every place on the way, the first included.
 
     `cost(w)` of one number gives (steps + 1,); `cost(w, b, …)`, one argument for each number in `start`, gives
@@ -52,7 +54,7 @@ def descent_path(cost: Callable[..., Any], start: Any, *, learning_rate: float, 
 
 
 def descent_curve(
-    cost: Callable[[Any], Any],
+    cost: Callable[[Any], Any],  # Any: arrays, lists or frames, as NumPy takes them
     path: Any,
     *,
     window: tuple[float, float] | None = None,
@@ -86,7 +88,7 @@ def descent_curve(
 
 
 def descent_contour(
-    cost: Callable[[Any, Any], Any],
+    cost: Callable[[Any, Any], Any],  # Any: arrays, lists or frames, as NumPy takes them
     path: Any,
     *,
     window: tuple[tuple[float, float], tuple[float, float]] | None = None,

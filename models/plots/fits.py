@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def regression_line(X: Any, y: Any, lines: Any, *, ax: Axes | None = None) -> Axes:
+def regression_line(X: Any, y: Any, lines: Any, *, ax: Axes | None = None) -> Axes:  # Any: arrays, lists, frames
     """Draw points, a line y = wx + b with the residual of every point, and fading behind it the lines before.
 
     `X` is (n,) or (n, 1), `y` (n,). `lines` is (w, b), or a sequence of them in the order in which they were learnt:
@@ -53,7 +53,7 @@ def regression_line(X: Any, y: Any, lines: Any, *, ax: Axes | None = None) -> Ax
     return ax
 
 
-def loss_curves(curves: Any, *, log: bool = False, ax: Axes | None = None) -> Axes:
+def loss_curves(curves: Any, *, log: bool = False, ax: Axes | None = None) -> Axes:  # Any: a History, or curves by name
     """Draw how the loss went, epoch by epoch, and mark the lowest loss of the validation.
 
     `curves` is an estimator after `fit` or the `History` of `models.training.train` (both have a loss curve, perhaps a

@@ -17,7 +17,7 @@ GREY, WHITE, BLACK = "#8f979e", "#ffffff", "#14181c"
 
 
 def hinton_diagram(
-    weights: Any,
+    weights: Any,  # Any: arrays, lists or frames, as NumPy takes them
     *,
     rows: Sequence[str] = (),
     columns: Sequence[str] = (),

@@ -67,7 +67,7 @@ def activation_curve(
 
 def activation_surface(
     activation: Activation,
-    weights: Any,
+    weights: Any,  # Any: arrays, lists or frames, as NumPy takes them
     bias: float = 0.0,
     *,
     window: tuple[float, float] = (-3.0, 3.0),

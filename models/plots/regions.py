@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 
 def decision_regions(
-    model: Any,
+    model: Any,  # Any: whatever has predict
     X: Any,
     y: Any,
     *,
@@ -88,7 +88,7 @@ def decision_regions(
     return ax
 
 
-def neuron_line(weights: Any, bias: float, *, ax: Axes | None = None) -> Axes:
+def neuron_line(weights: Any, bias: float, *, ax: Axes | None = None) -> Axes:  # Any: arrays, lists, frames
     """Draw where a neuron of two inputs changes its mind, w₁X₁ + w₂X₂ + b = 0, and an arrow w to the side it fires on.
 
     The arrow has the direction of the weights, at right angles to the line, and starts where the line is closest to
