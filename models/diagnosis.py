@@ -155,7 +155,9 @@ def squashed_twice(task: Task) -> str:
     return "softmax" if softmaxed else ""
 
 
-def constant_output_loss(loss: Callable[[Any, Any], Any], samples: Samples) -> float | None:
+def constant_output_loss(  # Any: Values, numbers or lists of them
+    loss: Callable[[Any, Any], Any], samples: Samples
+) -> float | None:
     """Return the lowest mean loss that the same output for every sample can have; None for a loss not known here.
 
     >>> constant_output_loss(squared_error, Samples(np.zeros((2, 1)), np.array([1.0, 3.0])))

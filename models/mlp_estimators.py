@@ -79,7 +79,9 @@ class MLPClassifier(MLPEstimator, Classifier):
 
     class_weight: Any = None
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None) -> Self:
+    def fit(  # Any: arrays, lists, frames
+        self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None
+    ) -> Self:
         """Fit to `X` (n_samples, n_features) and labels `y` (n_samples,), weighted if wanted; return `self`.
 
         `sample_weight` makes the loss Σ sᵢ·lossᵢ / Σ sᵢ in every batch; a weight of 0 is the sample left out.
@@ -112,7 +114,7 @@ class MLPClassifier(MLPEstimator, Classifier):
         return self._fit_classes(X, inputs, y, self._classes_of_partial_fit(classes), importance, partial=True)
 
     @classmethod
-    def from_network(cls, network: MLP, classes: Any = None, **settings: Any) -> Self:  # Any: arrays, lists, frames
+    def from_network(cls, network: MLP, classes: Any = None, **settings: Any) -> Self:  # Any: labels, hyperparameters
         """Make a fitted classifier of a `models.mlp.MLP` whose outputs are logits: one for two classes, else one each.
 
         `classes` are the labels in the order of the outputs, sorted; 0, 1, … by default. `settings` are those of the
@@ -201,7 +203,9 @@ class MLPRegressor(MLPEstimator, Regressor):
     loss: str | Callable[[Any, Any], Any] = "squared_error"
     alpha: float = 0.01
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None) -> Self:
+    def fit(  # Any: arrays, lists, frames
+        self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None
+    ) -> Self:
         """Fit to `X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_targets); return `self`.
 
         `sample_weight` makes the loss Σ sᵢ·lossᵢ / Σ sᵢ in every batch; a weight of 0 is the sample left out.
@@ -218,7 +222,7 @@ class MLPRegressor(MLPEstimator, Regressor):
         return self._fit_targets(X, y, sample_weight, partial=True)
 
     @classmethod
-    def from_network(cls, network: MLP, **settings: Any) -> Self:  # Any: arrays, lists, frames
+    def from_network(cls, network: MLP, **settings: Any) -> Self:  # Any: hyperparameters
         """Make a fitted regressor of a `models.mlp.MLP` whose outputs are linear; the weights are copied.
 
         `settings` are those of the class, for training on (`warm_start`, `partial_fit`).
