@@ -14,6 +14,7 @@ import threading
 
 import numpy as np
 import pytest
+from stages import kept
 
 import autodiff
 from autodiff import (
@@ -717,7 +718,7 @@ def test_rows_about_the_size_of_a_block(kind):
 
     program = compile(f)
     program.trace(np.zeros((1, 3)))
-    block = next(iter(program._latest.versions.values())).block
+    block = next(iter(kept(program).versions.values())).block
     parameters = w if kind == "products" else w[:2]
     for rows in rows_about(block):
         X = rng.normal(size=(rows, 3))
@@ -761,7 +762,7 @@ def test_threads_share_the_blocks(threads):
     """However many threads there are, each row gets its own numbers, and the sums are right."""
     program = compile(lambda x, y: exp(-x * x) * y, threads=threads)
     program.trace([0.0], [0.0])
-    block = next(iter(program._latest.versions.values())).block
+    block = next(iter(kept(program).versions.values())).block
     rows = 2 * max(threads, 2) * block + 5
     x, y = np.linspace(-2.0, 2.0, rows), np.linspace(0.0, 1.0, rows)
     np.testing.assert_allclose(program(x, y), np.exp(-x * x) * y, **CLOSE)
@@ -1193,9 +1194,10 @@ def test_shapes_and_rows_without_end(rng):
     for rows in (*range(1, 13), 1):
         X = rng.normal(size=(rows, 1))
         np.testing.assert_allclose(program(X), np.tanh(X[:, 0]), **CLOSE)
-    (trace,) = [t for t in program._traces.values() if t.shapes == [(1,)]]
-    for version in trace.versions.values():
-        assert all(len(instances) <= 8 for instances in version._instances.values())
+    for version in kept(program).versions.values():
+        buffers = [version.instance(rows) for rows in range(1, 13)]
+        assert version.instance(12) is buffers[-1]
+        assert version.instance(1) is not buffers[0]
 
 
 def test_callables_without_a_signature():

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from stages import made, result, traced
 
 from autodiff import (
     Value,
@@ -24,19 +25,9 @@ from autodiff import (
     weighted_sum,
     where,
 )
-from autodiff.compiler.fast import Fast
-from autodiff.compiler.group import Grouping
-from autodiff.compiler.reverse import backward
-from autodiff.compiler.simplify import live, simplify
-from autodiff.compiler.tape import Tape, is_unstructured
-from autodiff.compiler.trace import trace
 
 CLOSE = {"rtol": 1e-11, "atol": 1e-11}
 W = [Value(0.4, "u"), Value(-0.7, "v"), Value(0.2)]
-
-
-def traced(f, *shapes):
-    return live(trace(f, list(shapes), [f"x{i}" for i in range(len(shapes))], frozenset()))
 
 
 def mixed(x, y):
@@ -58,23 +49,6 @@ def deep(x, y, times=30):
     return y
 
 
-def programs(f, sizes, batched, options):
-    """The same version of a function as a tape and as arrays; both with their parameters in the order they were met."""
-    shapes = [() if size is None else (size,) for size in sizes]
-    graph = simplify(traced(f, *shapes))
-    by = options["argnums"]
-    code = Grouping(
-        graph, sizes, batched, parameters=options["gradient"], arguments=frozenset(by), careful=options["careful"],
-        placed=list(graph.parameters),
-    ).run()  # fmt: skip
-    backward(code, **{name: options[name] for name in ("per_row", "seeded", "careful")})
-    return Tape(traced(f, *shapes), sizes, batched, **options), Fast(code)
-
-
-def spread(instance, x, shape):
-    return np.broadcast_to(x if isinstance(x, float) else instance.array(x), shape).copy()
-
-
 @pytest.mark.parametrize("batched", [[True, True], [False, True], [True, False], [False, False]])
 @pytest.mark.parametrize("per_row", [False, True])
 @pytest.mark.parametrize("seeded", [False, True])
@@ -88,17 +62,20 @@ def test_a_tape_gives_what_arrays_give(batched, per_row, seeded, careful):
     y = rng.normal(size=n) if batched[1] else 0.3
     seeds = [np.array([1.0, -2.0, 0.5])] if seeded else []
     answers = []
-    for program in programs(deep, [2, None], batched, options):
-        instance = program.instance(n, np.array([w.data for w in W]))
+    for tape in (False, True):
+        program = made(deep, (2,), (), batched=batched, tape=tape, **options)
+        places = {p: k for k, p in enumerate(W if tape else program.code.parameters)}
+        order = [places[w] for w in W]
+        instance = program.instance(n, np.array([p.data for p in places]))
         code = program.code
         for _ in range(2):
             instance.run(x, y, *(seeds if "seed" in program.arguments else []))
         rows = n if per_row else 1
         answers.append([
-            spread(instance, code.outputs[0], n),
-            spread(instance, code.gradient, (3, n)) if per_row else instance.gradient.copy(),
-            spread(instance, code.input_gradients[0], (2, n if batched[0] else rows)),
-            spread(instance, code.input_gradients[1], n if batched[1] else rows),
+            result(instance, code.outputs[0], n),
+            result(instance, code.gradient, (3, n))[order] if per_row else instance.gradient[order],
+            result(instance, code.input_gradients[0], (2, n if batched[0] else rows)),
+            result(instance, code.input_gradients[1], n if batched[1] else rows),
         ])  # fmt: skip
     for ours, theirs in zip(*answers, strict=True):
         np.testing.assert_allclose(ours, theirs, **CLOSE)
@@ -108,10 +85,10 @@ def test_what_has_structure_is_no_tape():
     """Layers, sums of many terms and short code become arrays; a recurrence and a tangle of operations do not."""
     w = [Value(0.1 * k) for k in range(40)]
     layer = lambda x, n: [tanh(sum((a * b for a, b in zip(w, x, strict=False)), w[k])) for k in range(n)]
-    assert not is_unstructured(traced(lambda x: layer(layer(x, 20), 20)[0], (20,)))
-    assert not is_unstructured(traced(lambda x: sum(w[k % 40] * sin(v) for k, v in enumerate(x)), (600,)))
-    assert not is_unstructured(traced(lambda x, y: deep(x, y, 5), (2,), ()))
-    assert is_unstructured(traced(lambda x, y: deep(x, y, 50), (2,), ()))
+    assert not traced(lambda x: layer(layer(x, 20), 20)[0], (20,)).unstructured
+    assert not traced(lambda x: sum(w[k % 40] * sin(v) for k, v in enumerate(x)), (600,)).unstructured
+    assert not traced(lambda x, y: deep(x, y, 5), (2,), ()).unstructured
+    assert traced(lambda x, y: deep(x, y, 50), (2,), ()).unstructured
 
     def sums_alone(x):
         a, b = x, x * 2.0
@@ -119,7 +96,7 @@ def test_what_has_structure_is_no_tape():
             a, b = b, a + b * 0.5
         return b
 
-    assert is_unstructured(traced(sums_alone, ()))
+    assert traced(sums_alone, ()).unstructured
 
 
 def test_a_program_that_is_a_tape():
@@ -178,9 +155,9 @@ def test_rows_of_a_tape_are_used_again():
                 x = x + 0.5 - 0.25
             return log(x)
 
-        return traced(f, ())
+        return f
 
     options = {"gradient": True, "argnums": (0,), "per_row": False, "seeded": False, "careful": False}
-    short, long = (Tape(sines(n), [None], [True], **options) for n in (300, 600))
+    short, long = (made(sines(n), (), tape=True, **options) for n in (300, 600))
     assert long.bytes_per_row() == short.bytes_per_row()
     assert len(long.steps) > len(short.steps)

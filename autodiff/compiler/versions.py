@@ -113,7 +113,7 @@ class Trace:
         if self.rows == self.batched or self.unstructured:
             self.version(want)
         else:  # one point has the order of a batch
-            self._settle(self._forward(want, self.rows))
+            self._settle(self.forward(want, self.rows))
 
     @functools.cached_property
     def graph(self) -> Graph:
@@ -138,7 +138,7 @@ class Trace:
 
     def grouping(self, want: Want, *, grouped: bool = True, batched: list[bool] | None = None) -> tuple[Code, Grouping]:
         """Return array code, and the grouping it came from."""
-        grouping = self._forward(want, self.batched if batched is None else batched, grouped=grouped)
+        grouping = self.forward(want, self.batched if batched is None else batched, grouped=grouped)
         code = grouping.code
         if not self.order:
             self._settle(grouping)
@@ -146,7 +146,8 @@ class Trace:
             backward(code, per_row=want.per_row or not grouped, seeded=want.seeded, careful=want.careful)
         return code, grouping
 
-    def _forward(self, want: Want, batched: list[bool], *, grouped: bool = True) -> Grouping:
+    def forward(self, want: Want, batched: list[bool], *, grouped: bool = True) -> Grouping:
+        """Array code without its reverse pass, and how it came about."""
         grouping = Grouping(
             self._careful_graph if want.careful else self.graph, self.sizes, batched,
             parameters=want.gradient, arguments=frozenset(want.argnums), grouped=grouped, careful=want.careful,
