@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast, overload
 
 from autodiff.domains import Array, Number
+from autodiff.naming import cut
 from autodiff.ops import OPS
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ class Methods:
 
     op: Any
     operands: Any
+    data: Any
     record_operation: Any
+    # What NumPy's own functions ask of a number: the answers of a scalar.
+    shape: tuple[()] = ()
+    ndim: int = 0
+    size: int = 1
+    imag: float = 0.0
 
     # fmt: off
     def expm1(self) -> Value: return OPS["expm1"](self)
@@ -68,6 +75,8 @@ class Methods:
     def sign(self) -> Value: return OPS["sign"](self)
     def fabs(self) -> Value: return OPS["abs"](self)
     def conjugate(self) -> Self: return self
+    def item(self) -> float: return self.data
+    def as_integer_ratio(self) -> tuple[int, int]: raise cut(self, "float")  # what the statistics module asks for
     def cbrt(self) -> Value: return OPS["cbrt"](self)
     def exp2(self) -> Value: return OPS["exp2"](self)
     def square(self) -> Value: return OPS["square"](self)
@@ -108,6 +117,18 @@ class Methods:
         x = cast("Value", self)
         scale = 10.0 ** abs(digits)
         return OPS["round_"](x * scale) / scale if digits > 0 else OPS["round_"](x / scale) * scale
+
+    @property
+    def real(self) -> Self:
+        """The Value itself: all of it is real."""
+        return self
+
+    @property
+    def dtype(self) -> Any:
+        """Return what NumPy calls the type of an array of Values, `dtype('O')`."""
+        import numpy as np
+
+        return np.dtype(object)
 
     @property
     def _prev(self) -> set[Any]:

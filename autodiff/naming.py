@@ -31,8 +31,7 @@ def describe(x: Any) -> str:
 
 
 def cut(x: Any, what: str) -> TypeError:
-    """What is raised where a number would leave the graph unseen."""
-    return TypeError(
-        f"{what}({describe(x)}) would cut the graph without a word: use autodiff.sin(v), autodiff.exp(v), … in place "
-        "of math's functions, or v.data where the plain number is meant"
-    )
+    """Return what is raised where a number would leave the graph unseen, with the way out of where it was asked for."""
+    from autodiff.advice import way_out  # which reads source and bytecode: nobody waits for that but who needs it
+
+    return TypeError(f"{what}({describe(x)}) would cut the graph without a word: {way_out()}")

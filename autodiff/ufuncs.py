@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -68,15 +69,39 @@ def array_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **
     if recipe is None or method not in ("__call__", "outer"):
         call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
         raise TypeError(f"{call} has no derivative rule for a Value: use autodiff's functions, or v.data for a number")
+    where = {"where": options.pop("where")} if out and "where" in options else {}
+    for harmless in ("casting", "order", "subok", *(["dtype"] if _is_object(options.get("dtype")) else [])):
+        options.pop(harmless, None)
     if options:
         raise TypeError(f"np.{ufunc.__name__} of a Value takes no option {', '.join(map(repr, options))}")
+    if any(hasattr(array, "record_operation") for array in out):
+        raise TypeError(f"np.{ufunc.__name__} cannot write into a Value: use what it returns")
     if any(array.dtype != object for array in out):
         raise TypeError(
             f"an array of {out[0].dtype} cannot hold Values without losing the graph: "
             "write a = a + v in place of a += v, or start from a.astype(object)"
         )
-    result: Any = elementwise(recipe, inputs, method, ufunc.nout, **({"out": out} if out else {}))
+    result: Any = elementwise(recipe, inputs, method, ufunc.nout, **where, **({"out": out} if out else {}))
+    caller = sys._getframe(1).f_code.co_name  # pyright: ignore[reportPrivateUsage]
+    if caller == "_lerp" and ufunc.__name__ == "add":
+        return _box(result)  # NumPy's percentile asks for an array even of one number, by out=..., and does not tell us
     return result.astype(bool) if ufunc.__name__ in _COMPARISONS and is_array(result) else result
+
+
+def _is_object(dtype: Any) -> bool:
+    """Whether this asks for objects: a name of the type, the type, or NumPy's class of such types."""
+    import numpy as np
+
+    return dtype in (None, object, "O") or getattr(dtype, "type", None) is np.object_
+
+
+def settle() -> None:
+    """Clear the processor's floating-point flags, which NumPy would report of a loop over Values as its own.
+
+    A partial may divide by 0 or overflow where the result does not. NumPy clears the flags before any loop of numbers.
+    """
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy.add(0.0, 0.0)
 
 
 def elementwise(

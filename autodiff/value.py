@@ -25,6 +25,8 @@ from autodiff.naming import cut, describe, plain
 from autodiff.ops import ABS, ADD, DIV, MUL, NEG, POS, POW, SUB, Op, exp, log, relu, sigmoid, tanh
 from autodiff.propagation import partials_as_values, propagate
 
+PLAIN = (ADD, SUB, MUL)  # whose partials are there without computing anything
+
 
 class Value(Methods):
     """One real number and, if it was computed, the operation, operands and local partials that made it.
@@ -120,8 +122,8 @@ class Value(Methods):
         """
         if not abs(self.data) < math.inf:
             raise ValueError(
-                f"backward from {describe(self) if self.label or self.op else 'a Value'} = {self.data}: every gradient would be infinite or NaN; "
-                "look for the first operand that is not finite"
+                f"backward must start from a finite number, got {describe(self) if self.label or self.op else 'a Value'} = {self.data}: "
+                "every gradient would be infinite or NaN; anomalies(root) names the first operand that is not finite"
             )
         if not create_graph:
             sweep(self)
@@ -271,6 +273,11 @@ def unary(op: Op, a: Value) -> Any:
         return at_edge(op, (a,))
     if grad_mode.contexts or type(result) is not float or type(partial) is not float:
         return node(result, op, a, 0.0, partial, 0.0)
+    if not (
+        (1e-100 < partial < 1e100 or -1e100 < partial < -1e-100 or op.kink)
+        and (1e-100 < result < 1e100 or -1e100 < result < -1e-100 or result == 0.0)
+    ):
+        ufuncs.settle()
     new = blank()
     new._number = result
     new.op = op
@@ -303,12 +310,17 @@ def binary(op: Op, a: Any, b: Any) -> Any:
     b, db = (b, op.partials[1]) if isinstance(b, Value) else (y, None)
     try:
         result = op.forward(x, y)
-        return node(result, op, a, b, da(x, y, result) if da else 0.0, db(x, y, result) if db else 0.0)
+        p, q = da(x, y, result) if da else 0.0, db(x, y, result) if db else 0.0
+        if op not in PLAIN and not (
+            1e-100 < abs(x or 1.0) < 1e100 and 1e-100 < abs(y or 1.0) < 1e100 and 1e-100 < abs(result or 1.0) < 1e100
+        ):
+            ufuncs.settle()
+        return node(result, op, a, b, p, q)
     except (ArithmeticError, ValueError):
         return at_edge(op, (a, b))
 
 
-def record(op: Op, operands: Sequence[Any]) -> Any:
+def record(op: Op, operands: Sequence[Any]) -> Any:  # noqa: C901 # what is quick comes first
     """Record any operation: value and partials computed now, constants kept as floats, arrays element by element."""
     if op.arity == 1:
         return unary(op, operands[0])
@@ -328,6 +340,8 @@ def record(op: Op, operands: Sequence[Any]) -> Any:
         partials = op.partials_of(data, result)
     except (ArithmeticError, ValueError):
         return at_edge(op, operands)
+    if type(result) is not float or not -1e100 < result < 1e100:
+        ufuncs.settle()
     if len(partials) != len(operands):
         raise ValueError(f"the rule of {op.name} gave {len(partials)} partials for {len(operands)} operands")
     if set(map(type, partials)) != {float}:
@@ -346,6 +360,7 @@ def at_edge(op: Op, operands: Sequence[Any]) -> Any:
     result = op.on_floats(*data, names=names)
     wanted = [isinstance(x, Value) and not grad_mode.paused() for x in operands]
     partials = op.partials_at(data, result, wanted, names)
+    ufuncs.settle()
     if len(operands) > 2 or op.arity is None:
         return node(result, op, (), tuple(operands), 0.0, tuple(partials))
     a, b, da, db = *(*operands, 0.0)[:2], *(*partials, 0.0)[:2]  # the second of each is 0 where there is one operand
@@ -362,14 +377,16 @@ def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
     if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
         return tracer.compare(a, b, relation)
     if isinstance(b, Value):
+        b = plain(b)
+    else:
         try:
-            return relation(a._number, b._number)
-        except AttributeError:  # a training block holds one of them
-            return relation(plain(a), plain(b))
-    try:
-        number(b)
-    except OverflowError:
-        pass  # Python compares floats with integers of any size
-    except TypeError:
-        return NotImplemented
-    return bool(relation(plain(a), b))
+            number(b)
+        except OverflowError:
+            pass  # Python compares floats with integers of any size
+        except TypeError:
+            return NotImplemented
+    x = plain(a)
+    result = bool(relation(x, b))
+    if x != x or b != b:  # noqa: PLR0124 # NaN
+        ufuncs.settle()
+    return result

@@ -388,9 +388,9 @@ def test_one_value_where_several_are_meant_is_refused(call):
 
 
 def test_masked_arrays_do_not_cut_the_graph():
-    """NumPy's masked arrays give Values or an error, never plain numbers."""
-    with pytest.raises((TypeError, AttributeError)):
-        np.ma.exp(Value(2.0))
+    """NumPy's masked arrays give Values, never plain numbers."""
+    x = Value(2.0)
+    assert np.ma.exp(x).operands == (x,)
     product = np.ma.array([1.0, 2.0]) * Value(2.0)
     assert product.dtype == object
 
