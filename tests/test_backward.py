@@ -135,7 +135,7 @@ def test_a_sweep_from_no_number_is_refused(data):
     x = Value(data, "C")
     y = x * 2
     y.label = "loss"
-    with pytest.raises(ValueError, match=r"backward from 'loss' = .*would be infinite or NaN; look for the first"):
+    with pytest.raises(ValueError, match=r"got 'loss' = .*would be infinite or NaN; anomalies\(root\) names the first"):
         y.backward()
     assert not x.swept
 
