@@ -61,10 +61,10 @@ def mapped(leaf: Leaf, x: Any, path: str = "", whole: Whole = never) -> Any:  # 
         raise ValueError(f"{path or 'the nest'} must be nested less deeply, and must not hold itself") from None
 
 
-def leaves(x: Any, path: str, whole: Whole = never) -> list[tuple[str, Any]]:  # Any: what a user holds
+def leaves(x: Any, path: str) -> list[tuple[str, Any]]:  # Any: what a user holds
     """Return the leaves in order, each after its path."""
     found: list[tuple[str, Any]] = []
-    mapped(lambda entry, at: found.append((at, entry)), x, path, whole)
+    mapped(lambda entry, at: found.append((at, entry)), x, path)
     return found
 
 

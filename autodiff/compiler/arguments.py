@@ -51,30 +51,32 @@ class Arguments:
                 )
             self.axes = tuple([axes[place] if place < len(axes) else 0 for place in places])
             self.static = frozenset(i for i, place in enumerate(places) if place in program.static_argnums)
-        if options or not (_PLAIN.issuperset(map(type, args)) or self._are_flat()):
-            self._take_apart(count, tuple(options))
+        if options or not _PLAIN.issuperset(map(type, args)):
+            told = [(x, False) if i in self.static else _told(x, axis)
+                    for i, (x, axis) in enumerate(zip(self.leaves, self.axes, strict=True))]  # fmt: skip
+            self.leaves = [x for x, _ in told]
+            nested = {i for i, (_, nest) in enumerate(told) if nest}
+            if options or nested:
+                self._take_apart(nested, count, tuple(options))
 
-    def _are_flat(self) -> bool:
-        return not any(
-            i not in self.static and _is_nest(x, axis)
-            for i, (x, axis) in enumerate(zip(self.leaves, self.axes, strict=True))
-        )
-
-    def _take_apart(self, count: int, keywords: tuple[str, ...]) -> None:
+    def _take_apart(self, nested: set[int], count: int, keywords: tuple[str, ...]) -> None:
         """Replace each nest by its leaves."""
         leaves: list[tuple[str, Any]] = []
         axes: list[int | None] = []
         static: list[int] = []
         where: list[range] = []
         hollow: list[Any] = []
+
+        def taken(leaf: Any, path: str) -> float:
+            leaves.append((path, leaf))
+            return 0.0
+
         for i, (x, name, axis) in enumerate(zip(self.leaves, self.passed, self.axes, strict=True)):
             start = len(leaves)
-            nest = i not in self.static and _is_nest(x, axis)
             whole = _is_rows if axis is not None else nests.never
             static += [] if i not in self.static else [start]
-            leaves += nests.leaves(x, name, whole) if nest else [(name, x)]
+            hollow.append(nests.mapped(taken, x, name, whole) if i in nested else taken(x, name))
             where.append(range(start, len(leaves)))
-            hollow.append(nests.mapped(lambda _, __: 0.0, x, whole=whole) if nest else 0.0)
             axes += [axis] * (len(leaves) - start)
         f, self._where, self._hollow = self.f, where, hollow
 
@@ -96,17 +98,17 @@ class Arguments:
         return nests.replace(self._hollow[i], iter(leaves)) if self._where else leaves[0]
 
 
-def _is_nest(x: Any, axis: int | None) -> bool:
+def _told(x: Any, axis: int | None) -> tuple[Any, bool]:
+    """Return an argument, a sequence of numbers as an array, and whether it is a nest."""
     if not is_sequence(x) or hasattr(x, "_fields"):
-        return nests.entries(x) is not None and x is not None
-    if all(entry.__class__ is float for entry in x):
-        return False
+        return x, x is not None and nests.entries(x) is not None
     try:
-        if np.asarray(x).dtype != object:
-            return False
+        array = np.asarray(x)
+        if array.dtype != object:
+            return array, False
     except ValueError:  # ragged
         pass
-    return nests.shape(x) is None and (axis is None or _holds_more(x))
+    return x, nests.shape(x) is None and (axis is None or _holds_more(x))
 
 
 def _is_rows(x: Any) -> bool:

@@ -417,11 +417,11 @@ def compile(  # shadows the builtin, which is for text
 ) -> Program[P]:  # fmt: skip # Any: Values or numbers in one shape
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
-    `f` takes numbers and arrays of numbers and is called once with stand-ins for them, when the shapes are first seen.
-    Leaf Values that it meets on the way are the program's parameters. `in_axes` is 0 for arguments with rows and None
-    for those that are the same for all rows, for each argument or for all. Arguments in `static_argnums` are passed as
-    they are and may steer `f`; another one traces anew. `threads`: how many may share the blocks of a large batch
-    (None: as many as there are processors).
+    `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), and is called once with stand-ins
+    for the numbers, when the shapes are first seen. Leaf Values that it meets on the way are the program's parameters.
+    `in_axes` is 0 for arguments with rows and None for those that are the same for all rows, for each argument or for
+    all. Arguments in `static_argnums` are passed as they are and may steer `f`; another one traces anew. `threads`: how
+    many may share the blocks of a large batch (None: as many as there are processors).
 
     `f` must do the same whatever its numbers are. Deciding by a number raises TraceError: use `where`. What else it
     does on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is
