@@ -55,28 +55,24 @@ class Request:
 
     def places(self, count: int, options: dict[str, Any]) -> list[tuple[int | str, str]]:
         """Return where the arguments are in a call, by position or keyword, and what messages call them."""
-        names = self.parameters[:count]
+        names = [*self.parameters, *(f"argument{i}" for i in range(len(self.parameters), count))][:count]
         places: list[int | str] = []
         for which in self.by:
+            place: int | str | None = which if which in options else None
             if isinstance(which, int):
-                if not -count <= which < count:
-                    raise ValueError(
-                        f"argnums must be positions in the call, got {which} for {count} positional arguments; "
-                        "choose one passed by keyword with argnames"
-                    )
-                places.append(which % count)
-            elif which in options or which not in names:
-                places.append(which)
-            else:
-                places.append(names.index(which))
-            if isinstance(places[-1], str) and which not in options:
-                passed = ", ".join([*names, *options]) or "none"
+                keyword = self.parameters[which] if count <= which < len(self.parameters) else ""
+                place = keyword if keyword in options else which % count if -count <= which < count else None
+            elif place is None and which in names:
+                place = names.index(which)
+            if place is None:
+                what, passed = "argnums" if isinstance(which, int) else "argnames", [*names, *options]
                 raise ValueError(
-                    f"argnames must name arguments that the call passes, got {which!r}; it passes {passed}"
+                    f"{what} must choose arguments that the call passes, got {which!r}; "
+                    f"it passes {', '.join(passed) or 'none'}"
                 )
+            places.append(place)
         if len(set(places)) < len(places):
             raise ValueError(f"each argument to differentiate by must be named once, got {self.by}")
-        names += [f"argument{i}" for i in range(len(names), count)]
         return [(place, place if isinstance(place, str) else names[place]) for place in places]
 
 

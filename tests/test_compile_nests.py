@@ -102,6 +102,9 @@ def test_arguments_by_keyword_are_those_by_position():
     np.testing.assert_allclose(program(scale=3.0, power=2, x=X), expected, rtol=1e-14)
     _, _, by = program.value_and_grad(X, scale=3.0, power=2, argnames="scale")
     assert by == pytest.approx((2 * X * X * 3.0).mean(), rel=1e-13)
+    _, _, (by_scale, by_x) = program.value_and_grad(scale=3.0, power=2, x=X, argnums=(1, 0), reduce="sum")
+    assert by_scale == pytest.approx((2 * X * X * 3.0).sum(), rel=1e-13)
+    np.testing.assert_allclose(by_x, 2 * X * 9.0, rtol=1e-13)
     w = Value(2.0, "w")
     trained = compile(lambda x, y: (w * x - y) ** 2)
     assert trained.backward(X, y=Y) == trained.value_and_grad(X, Y)[0]

@@ -233,6 +233,8 @@ def test_argnames_find_arguments_wherever_they_stand():
     assert hessian(f, argnames="scale")(2.0, scale=3.0, power=2) == 4.0
     assert jacobian(lambda x, *, y: [x * y["a"]], argnames="y")(2.0, y={"a": 1.0})["a"].tolist() == [2.0]
     assert hvp(lambda x, y: x * y * y, argnames="y")(2.0, 10.0, y=3.0) == 40.0
+    assert grad(lambda x, y: x * y * y)(y=3.0, x=2.0) == 9.0
+    assert grad(lambda x, y: x * y * y, (1, 0))(2.0, y=3.0) == (12.0, 9.0)
 
 
 def test_a_callable_without_signature_takes_names_by_keyword():

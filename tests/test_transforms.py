@@ -269,10 +269,9 @@ def test_jvp_of_several_outputs():
         (
             lambda: grad(lambda x: x, 1)(1.0),
             ValueError,
-            "argnums must be positions in the call, got 1 for 1 positional arguments; choose one passed by keyword with",
+            "argnums must choose arguments that the call passes, got 1; it passes x",
         ),
-        (lambda: grad(lambda x: x)(), ValueError, "got 0 for 0 positional"),
-        (lambda: grad(lambda x: x)(x=1.0), ValueError, "got 0 for 0 positional arguments; choose .* with argnames"),
+        (lambda: grad(lambda x: x)(), ValueError, "must choose arguments that the call passes, got 0; it passes none"),
         (lambda: grad(lambda x, y: x, (0, -2))(1.0, 2.0), ValueError, r"must be named once, got \(0, -2\)"),
         (lambda: grad(lambda x: x, argnames=0), TypeError, "argnames must be the name of an argument, .*, got 0"),
         (lambda: grad(lambda x: x, argnames=("x", 1)), TypeError, r"argnames must be .*, got \('x', 1\)"),
@@ -280,7 +279,7 @@ def test_jvp_of_several_outputs():
         (
             lambda: grad(lambda x, y=1.0, *, z=2.0: x, argnames="y")(1.0, z=3.0),
             ValueError,
-            "argnames must name arguments that the call passes, got 'y'; it passes x, z",
+            "argnames must choose arguments that the call passes, got 'y'; it passes x, z",
         ),
         (lambda: grad(lambda x, y: x, argnames=("x", "x"))(1.0, 2.0), ValueError, "must be named once"),
         (lambda: grad(lambda x: x)("1"), TypeError, "cannot differentiate by x: a Value .* one real number"),

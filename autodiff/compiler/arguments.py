@@ -34,6 +34,7 @@ class Arguments:
         count = len(args)
         self.passed = self.names = program._names_of(count)
         self.leaves = args
+        self.places: Sequence[int] = range(count)  # in the signature
         if options:
             self.passed = self.names = [*self.names, *options]
             self.leaves = [*args, *options.values()]
@@ -44,7 +45,7 @@ class Arguments:
                 f"in_axes must have one entry per argument, got {len(axes)} for {len(self.leaves)} arguments"
             )
         if self.static or options:
-            places = [*range(count), *map(program._place_of, options)]
+            places = self.places = [*range(count), *map(program._place_of, options)]
             for missing in self.static.difference(places):
                 raise ValueError(
                     f"static_argnums must name arguments of the call, got {missing} for {len(places)} arguments"

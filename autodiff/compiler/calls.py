@@ -227,13 +227,14 @@ class Call:
         if argnums is None:
             return ()
         given: list[Any] = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
-        count = len(self.given.passed)
+        count, places = len(self.given.passed), self.given.places
         for i in given:
             if isinstance(i, (bool, np.bool_, np.ndarray)) or not hasattr(i, "__index__"):
                 raise TypeError(f"argnums must be the position of an argument, or several positions, got {argnums!r}")
-            if not -count <= i < count or self.static.issuperset(self.given.leaves_of(i % count)):
+            place = i + count if i < 0 else i
+            if place not in places or self.static.issuperset(self.given.leaves_of(places.index(place))):
                 raise ValueError(f"argnums must name arguments of the call that are not static, got {argnums!r}")
-        return tuple(int(i) % count for i in given)
+        return tuple(places.index(i + count if i < 0 else i) for i in given)
 
     def _named(self, argnums: Any, argnames: Any) -> int | tuple[int, ...]:
         """Return the positions of arguments chosen by name."""
@@ -244,9 +245,9 @@ class Call:
         for name in names:
             if name not in passed:
                 raise ValueError(
-                    f"argnames must name arguments that the call passes, got {name!r}; it passes {', '.join(passed)}"
+                    f"argnames must choose arguments that the call passes, got {name!r}; it passes {', '.join(passed)}"
                 )
-        positions = tuple(map(passed.index, names))
+        positions = tuple(self.given.places[passed.index(name)] for name in names)
         return positions[0] if isinstance(argnames, str) else positions
 
     def _seeds(self, reduce: Reduce, weights: Any) -> Array:
