@@ -1,4 +1,4 @@
-"""What to write instead, where the number of a Value was asked for: told by the code that asked."""
+"""Advice for code that asked a Value for its number: what to write at that place instead."""
 
 from __future__ import annotations
 

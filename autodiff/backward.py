@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 
 class Node(Protocol):
-    """What a sweep needs of a node: its `grad`, and its operands with the partials by them, in four slots.
+    """A node as a sweep sees it: its `grad`, and its operands with the partials by them, in four slots.
 
     | node                  | `a`    | `b`      | `da`  | `db`                                    |
     |-----------------------|--------|----------|-------|-----------------------------------------|
@@ -50,7 +50,7 @@ _one_sweep_at_a_time = threading.RLock()  # threads that share leaves get the ri
 
 
 def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:  # Any: Values, and the stand-ins of tracing
-    """Every node that `root` depends on, root first, each one before its operands.
+    """Return every node that `root` depends on, root first, each one before its operands.
 
     Iterative, so depth is no limit. Nodes in `stop` are listed, but not what they were computed from.
 
@@ -63,7 +63,7 @@ def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:  # Any:
 
 
 def walk(root: Any, is_end: Callable[[Any], bool]) -> list[Any]:
-    """The order of `topological_order`, down to the nodes that `is_end` says it of."""
+    """Return the order of `topological_order`, without descending below nodes where `is_end(node)` holds."""
     seen: set[Any] = set()
     order: list[Any] = []
     stack: list[Any] = [root]
@@ -133,11 +133,11 @@ def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # one loop, unrolled over 
 
 
 def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C901, PLR0912 # unrolled likewise
-    """Set every `grad` below `root` to 0; give the inner nodes, operands first, and leaves with the grad they had.
+    """Set every `grad` below `root` to 0; return the inner nodes, operands first; add leaves with the grad they had.
 
-    The 0.0 is an object of this sweep's own, so as a grad it also says "met": a mark on the node is cheaper than a set
-    of nodes. The walk goes down along first operands, and remembers the others for later. What it met below one that
-    is still waiting is complete when that one's turn comes, and is listed in one go.
+    The 0.0 is an object of this sweep's own, so that as a grad it also says "met": a mark on the node is cheaper than a
+    set of nodes. The walk goes down along first operands, and the others wait. When the turn of one that waits has
+    come, all nodes below its consumer's path are complete: they leave the path, and are listed.
     """
     zero = float("0")
     order: list[Any] = []

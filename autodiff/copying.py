@@ -21,7 +21,7 @@ _thread = threading.local()  # `pickling`: a weak reference to the _Pickling tha
 
 
 def deep(node: Any, memo: dict[int, Any]) -> Any:
-    """A copy of the whole graph below the node; what was shared is still shared."""
+    """Return a copy of the whole graph below the node; shared nodes stay shared."""
     nodes = _below(node, lambda x: id(x) in memo)
     for old in nodes:
         cls, data, label, op, a, b, da, *rest = _fields(old)
@@ -33,7 +33,7 @@ def deep(node: Any, memo: dict[int, Any]) -> Any:
 
 
 def reduce(node: Any, _protocol: Any) -> Any:
-    """How pickle and `copy.copy` take a node apart: its ancestors first, leaves before what was computed from them."""
+    """Take a node apart for pickle and `copy.copy`: its ancestors first, leaves before the nodes computed from them."""
     known = getattr(_thread, "pickling", lambda: None)() or _Pickling()
     _thread.pickling = weakref.ref(known)
     ancestors = None if node.op is None or node in known.nodes else _Ancestors(node, known)
@@ -52,7 +52,7 @@ class _Pickling:
 
 
 class _Ancestors:
-    """Stands in a pickle for the list of a node's ancestors."""
+    """The list of a node's ancestors, as it stands in a pickle."""
 
     def __init__(self, node: Any, known: _Pickling) -> None:
         self.node, self.known = node, known
@@ -69,12 +69,12 @@ class _Ancestors:
 
 
 def _below(node: Any, known: Callable[[Any], bool]) -> list[Any]:
-    """The node and what it was computed from, operands first, without what is known."""
+    """Return the node and its ancestors, operands first, without those that are known."""
     return [x for x in reversed(walk(node, known)) if not known(x)]
 
 
 def _fields(node: Any) -> tuple[Any, ...]:
-    """All there is to a node. A grad that is itself a Value is kept as its number: it refers back to the graph."""
+    """Return all fields of a node. A grad that is itself a Value refers back to the graph, so its number is kept."""
     if (tracer := grad_mode.tracer()) is not None:
         tracer.refuse(node, "copying")
     grad = getattr(node.grad, "data", node.grad) if node.swept else None
@@ -102,7 +102,7 @@ def _copied(operand: Any, memo: dict[int, Any]) -> Any:
 
 
 def _own_slots(node: Any) -> dict[str, Any]:
-    """What a user's subclass of Value keeps in slots."""
+    """Return what a user's subclass of Value keeps in slots of its own."""
     names: list[str] = []
     for cls in takewhile(lambda cls: "record_operation" not in vars(cls), type(node).__mro__):  # up to Value itself
         slots = vars(cls).get("__slots__", ())

@@ -1,4 +1,4 @@
-"""Operations whose call reads better with a signature of its own: sequences in, defaults named.
+"""Operations that read better with a signature of their own: sequences in, defaults named.
 
 The others are rows of the table and are called as they stand: `autodiff.exp`, `autodiff.maximum`, …
 """
@@ -27,7 +27,7 @@ def leaky_relu(x: Value | Number, slope: Value | Number = 0.01) -> Value: ...
 @overload
 def leaky_relu(x: Array | Value | Number, slope: Array | Value | Number = 0.01) -> Array: ...
 def leaky_relu(x: Any, slope: Any = 0.01) -> Any:
-    """`x` where it is positive, `slope * x` elsewhere; the derivative at 0 is `slope`.
+    """Return `x` where it is positive, `slope * x` elsewhere; the derivative at 0 is `slope`.
 
     >>> leaky_relu(-2.0), leaky_relu(-2.0, slope=0.5)
     (-0.02, -1.0)
@@ -42,7 +42,7 @@ def total(values: Iterable[Value | Number]) -> Value: ...
 @overload
 def total(values: Iterable[Array | Value | Number]) -> Array: ...
 def total(values: Iterable[Any]) -> Any:
-    """The sum of `values` as ONE node, however many they are.
+    """Return the sum of `values` as ONE node, however many they are.
 
     >>> total([1.0, 2.0, 3.5])
     6.5
@@ -57,7 +57,7 @@ def mean(values: Iterable[Value | Number]) -> Value: ...
 @overload
 def mean(values: Iterable[Array | Value | Number]) -> Array: ...
 def mean(values: Iterable[Any]) -> Any:
-    """The mean of `values` as one node; ValueError when there are none.
+    """Return the mean of `values` as one node; ValueError when there are none.
 
     >>> mean([1.0, 2.0, 6.0])
     3.0
@@ -72,7 +72,7 @@ def logsumexp(values: Iterable[Value | Number]) -> Value: ...
 @overload
 def logsumexp(values: Iterable[Array | Value | Number]) -> Array: ...
 def logsumexp(values: Iterable[Any]) -> Any:
-    """Give log Σ exp(x) as one node, without overflow; ValueError when there are no values.
+    """Return log Σ exp(x) as one node, without overflow; ValueError when there are no values.
 
     >>> logsumexp([1000.0, 1000.0])
     1000.6931471805599
@@ -87,7 +87,7 @@ def softmax(values: Iterable[Value | Number]) -> list[Value]: ...
 @overload
 def softmax(values: Iterable[Array | Value | Number]) -> list[Array]: ...
 def softmax(values: Iterable[Any]) -> list[Any]:
-    """exp(x) / Σ exp(x) for every x: numbers above 0 that add up to 1; ValueError when there are none.
+    """Return exp(x) / Σ exp(x) for every x: numbers above 0 that add up to 1; ValueError when there are none.
 
     Written exp(x - logsumexp), so it neither overflows nor needs a derivative of its own.
 
@@ -112,7 +112,7 @@ def weighted_sum(
     bias: Array | Value | Number = 0.0,
 ) -> Array: ...
 def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0) -> Any:
-    """Give z = Σ wᵢxᵢ + b, a whole neuron as ONE node (course slide «La neurona, suma ponderada»).
+    """Return z = Σ wᵢxᵢ + b, a whole neuron as ONE node (course slide «La neurona, suma ponderada»).
 
     Numbers and Values mix freely. ValueError when weights and inputs differ in number.
 

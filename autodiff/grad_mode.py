@@ -1,4 +1,4 @@
-"""What recording an operation does here and now: a node, nothing (`no_grad`), or a line of a program (`compile`).
+"""The mode of recording, here and now: an operation makes a node, nothing (`no_grad`), or a line of a program.
 
 Per thread and per task, and almost free while nobody has asked for anything but nodes.
 """
@@ -18,18 +18,18 @@ _lock = threading.Lock()
 
 
 def paused() -> bool:
-    """Whether recording is off, here and now."""
+    """Return whether recording is off, here and now."""
     return contexts > 0 and _paused.get()
 
 
 def tracer() -> Any:
-    """Who writes down the operations of this thread or task instead of the graph; None where nobody does."""
+    """Return the tracer that records the operations of this thread or task in place of the graph; None without one."""
     return _tracer.get() if contexts else None
 
 
 @contextmanager
 def no_grad() -> Generator[None]:
-    """Compute without recording: what operations give is a leaf. For this thread or task alone.
+    """Compute without recording: every result is a leaf. For this thread or task alone.
 
     >>> from autodiff import Value
     >>> x = Value(3.0)

@@ -33,7 +33,7 @@ def infix(method: Callable[[Any, Any], Result_co]) -> Infix[Result_co]:
 
 
 class Methods:
-    """The operations that are written as methods; those used in every network are in Value itself."""
+    """The operations as methods; those used in every network are in Value itself."""
 
     __slots__ = ()
 
@@ -111,7 +111,7 @@ class Methods:
     # fmt: on
 
     def __round__(self, digits: int | None = None) -> Value:
-        """To the nearest integer, or to so many decimals as `np.round` does: halves to the even one."""
+        """Round to the nearest integer, or to so many decimals as `np.round` does: halves go to the even one."""
         if not digits:
             return OPS["round_"](self)
         x = cast("Value", self)
@@ -141,7 +141,7 @@ class Methods:
         return self.op.symbol if self.op else ""
 
     def clip(self, low: Value | Number, high: Value | Number, out: None = None) -> Value:
-        """The Value kept between `low` and `high`; NumPy passes `out`, which a Value cannot fill."""
+        """Return the Value kept between `low` and `high`; NumPy passes `out`, which a Value cannot fill."""
         if out is not None:
             raise TypeError("clip of a Value cannot write into `out`: use what it returns")
         return OPS["clip"](self, low, high)

@@ -1,4 +1,4 @@
-"""What messages call a node, and the number in it."""
+"""How messages name a node, and the number in it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from autodiff import held
 
 
 def plain(x: Any) -> float:
-    """The number in a Value or float."""
+    """Return the number in a Value or float."""
     if x.__class__ is float:
         return x
     try:
@@ -21,7 +21,7 @@ def plain(x: Any) -> float:
 
 
 def describe(x: Any) -> str:
-    """A Value as messages name it: by label, else by what made it."""
+    """Return the name of a Value in messages: its label, else the operation that made it."""
     if getattr(x, "label", ""):
         return repr(x.label)
     if getattr(x, "op", None) is None:
@@ -31,7 +31,7 @@ def describe(x: Any) -> str:
 
 
 def cut(x: Any, what: str) -> TypeError:
-    """Return what is raised where a number would leave the graph unseen, with the way out of where it was asked for."""
+    """Return the error for a number that would leave the graph unseen; it tells the way out of where that happened."""
     from autodiff.advice import way_out  # which reads source and bytecode: nobody waits for that but who needs it
 
     return TypeError(f"{what}({describe(x)}) would cut the graph without a word: {way_out()}")

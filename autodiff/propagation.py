@@ -23,7 +23,7 @@ def _as_recorded(node: Any) -> Sequence[Any]:
 
 
 def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_recorded) -> dict[Any, Any]:
-    """The same sweep as a function: δ by node, nothing written anywhere, nothing below the nodes in `stop`.
+    """Return δ by node: the same sweep as a function, which writes nothing and does not go below the nodes in `stop`.
 
     `partials(node)` says in which arithmetic: floats by default; Values make derivatives that can be
     differentiated again. Nodes that δ does not reach are missing from the answer. While a function is traced for
@@ -43,7 +43,7 @@ def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_reco
 
 
 def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_recorded) -> Any:
-    """Forward mode over the same graph: how fast `root` changes when the given nodes change at `tangents`."""
+    """Return how fast `root` changes when the given nodes change at `tangents`: forward mode over the same graph."""
     if (tracer := grad_mode.tracer()) is not None:
         return tracer.push_forward(root, tangents)
     rate = dict(tangents)
@@ -57,7 +57,7 @@ def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_r
 
 
 def _flows(delta: Any, partial: Any) -> bool:
-    """Whether `delta * partial` is worth handing on: neither is the constant 0, and it is not 0 · ∞.
+    """Return whether `delta * partial` is to be handed on: neither is the constant 0, and it is not 0 · ∞.
 
     A Value that happens to be 0 does flow: its own derivative need not be 0.
     """
@@ -69,7 +69,7 @@ def _stops(factor: Any, other: Any) -> bool:
 
 
 def partials_as_values(node: Any) -> Sequence[Any]:
-    """The partials of a recorded node as Values, for derivatives of derivatives."""
+    """Return the partials of a recorded node as Values, for derivatives of derivatives."""
     op, operands = node.op, node.operands
     wanted = [x.__class__ is not float for x in operands]
     try:

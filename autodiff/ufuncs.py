@@ -46,7 +46,7 @@ _COMPARISONS: Mapping[str, Callable[..., Any]] = {
 
 @cache
 def _recipes() -> Mapping[Any, Callable[..., Any]]:
-    """Return what to do for each ufunc of NumPy's: here it is known to be loaded, and not before."""
+    """Return the recipe for each of NumPy's ufuncs; called only once NumPy is known to be loaded."""
     import numpy as np
 
     by_name = {
@@ -64,7 +64,7 @@ def _recipes() -> Mapping[Any, Callable[..., Any]]:
 
 
 def array_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
-    """What NumPy calls. Raises TypeError for ufuncs without a derivative rule, and rather than losing the graph."""
+    """Answer NumPy's call. Raises TypeError for ufuncs without a derivative rule, and rather than lose the graph."""
     recipe = OPS["clip"] if ufunc.__name__ == "clip" else _recipes().get(ufunc)  # NumPy keeps that one to itself
     if recipe is None or method not in ("__call__", "outer"):
         call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
@@ -89,7 +89,7 @@ def array_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **
 
 
 def _is_object(dtype: Any) -> bool:
-    """Whether this asks for objects: a name of the type, the type, or NumPy's class of such types."""
+    """Return whether this asks for objects: by name, by type, or by NumPy's class of such types."""
     import numpy as np
 
     return dtype in (None, object, "O") or getattr(dtype, "type", None) is np.object_
@@ -107,7 +107,7 @@ def settle() -> None:
 def elementwise(
     function: Callable[..., Any], operands: Sequence[Any], method: str = "__call__", results: int = 1, **out: Any
 ) -> Any:
-    """Apply a function of scalars over operands that broadcast, giving an array of objects (or one, for 0-d)."""
+    """Apply a function of scalars over operands that broadcast; return an array of objects, or one object for 0-d."""
     import numpy as np
 
     boxed = [_box(x) if hasattr(x, "record_operation") else x for x in operands]
@@ -116,7 +116,7 @@ def elementwise(
 
 
 def _box(x: Any) -> Any:
-    """A Value in a 0-d array, which NumPy does not hand back to the Value."""
+    """Return a 0-d array with the Value in it: those NumPy goes through without asking the Value."""
     import numpy as np
 
     box = np.empty((), dtype=object)

@@ -1,4 +1,4 @@
-"""What a node is: a number that remembers how it was computed.
+"""A node: a number that remembers how it was computed.
 
 >>> x, w, b = Value(2.0, "x"), Value(-3.0, "w"), Value(6.5, "b")
 >>> z = w * x + b
@@ -57,7 +57,7 @@ class Value(Methods):
 
     @property
     def data(self) -> float:
-        """The number itself. Assigning it changes no derivative that was recorded before."""
+        """The number itself. Assigning it changes no derivative recorded before."""
         if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
             tracer.refuse(self, "reading .data of")
         try:
@@ -85,12 +85,12 @@ class Value(Methods):
     @label.setter
     def label(self, label: str) -> None:
         if not isinstance(label, str):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
-            raise TypeError(f"a label is text, got {type(label).__name__} {label!r}: use str(...)")
+            raise TypeError(f"a label must be text, got {type(label).__name__} {label!r}; use str(...)")
         self._label = label
 
     @property
     def operands(self) -> tuple[Any, ...]:  # Any: Values, and floats for constants
-        """What it was computed from, in order: Values, and plain floats for constants. Empty for a leaf."""
+        """The operands it was computed from, in order: Values, and plain floats for constants. Empty for a leaf."""
         if self.op is None:
             return ()
         if self.b.__class__ is not tuple:
@@ -99,7 +99,7 @@ class Value(Methods):
 
     @property
     def partials(self) -> tuple[float, ...]:
-        """∂(this)/∂(operand) for each operand, as they were when it was recorded; 0 beside a constant."""
+        """∂(this)/∂(operand) for each operand, as computed when it was recorded; 0 for a constant."""
         if self.op is None:
             return ()
         if self.b.__class__ is not tuple:
@@ -108,11 +108,11 @@ class Value(Methods):
 
     @property
     def swept(self) -> bool:
-        """Whether a sweep has reached this node, or its grad was assigned: what tells "δ is 0" from "not yet"."""
+        """Whether a sweep has reached this node, or its grad was assigned: this tells "δ is 0" from "not yet"."""
         return self.grad is not UNSWEPT and self.grad is not None
 
     def backward(self, *, create_graph: bool = False) -> None:
-        """Set δ = ∂(this)/∂(node) in the `grad` of every node this one depends on; leaves add it to what they have.
+        """Set δ = ∂(this)/∂(node) in the `grad` of every node below this one; leaves add it to the grad they have.
 
         With `create_graph` the gradients are Values, which can be differentiated again. They refer to the graph
         and the graph to them, so call `zero_grad` of every node of `topological_order(root)` when you are done, or
@@ -134,7 +134,7 @@ class Value(Methods):
             node.grad = as_value(node.grad + own if node.op is None and node.swept else own)
 
     def zero_grad(self) -> None:
-        """Forget δ: back to 0, and to "not yet swept"."""
+        """Forget δ: set the grad back to 0, "not yet swept"."""
         self.grad = UNSWEPT
 
     # The two operators that every network is made of fill their node here, as `unary` does: a call of `fill` in each
@@ -289,7 +289,7 @@ def unary(op: Op, a: Value) -> Any:
 
 
 def binary(op: Op, a: Any, b: Any) -> Any:
-    """Record an operation on a Value and a Value, number or array; NotImplemented for anything else."""
+    """Record an operation on two operands, of which one is a Value; NotImplemented beside anything but numbers and arrays."""
     try:
         x = a._number if isinstance(a, Value) else a if a.__class__ is float else number(a)
         y = b._number if isinstance(b, Value) else b if b.__class__ is float else number(b)
@@ -321,7 +321,7 @@ def binary(op: Op, a: Any, b: Any) -> Any:
 
 
 def record(op: Op, operands: Sequence[Any]) -> Any:  # noqa: C901 # what is quick comes first
-    """Record any operation: value and partials computed now, constants kept as floats, arrays element by element."""
+    """Record any operation: compute value and partials now, keep constants as floats, go through arrays by element."""
     if op.arity == 1:
         return unary(op, operands[0])
     if op.arity == 2 and (result := binary(op, *operands)) is not NotImplemented:
@@ -352,7 +352,7 @@ def record(op: Op, operands: Sequence[Any]) -> Any:  # noqa: C901 # what is quic
 
 
 def at_edge(op: Op, operands: Sequence[Any]) -> Any:
-    """Record at an edge of the domain, where a slope may be infinite, or raise a DomainError that names operands."""
+    """Record at an edge of the domain, where a slope may be infinite, or raise a DomainError that names the operands."""
     if (tracer := grad_mode.tracer()) is not None:
         return tracer.record(op, operands)
     data = [plain(x) for x in operands]
@@ -368,12 +368,12 @@ def at_edge(op: Op, operands: Sequence[Any]) -> Any:
 
 
 def as_value(x: Any) -> Value:
-    """A Value as it is, a float as a constant one."""
+    """Return a Value as it is, and a float as a constant Value."""
     return x if isinstance(x, Value) else Value(x)
 
 
 def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
-    """Compare data with a Value or a number; what is neither is for `b` to compare, or for Python to refuse."""
+    """Compare the number of a Value with another; anything else is left to `b`, or to Python to refuse."""
     if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
         return tracer.compare(a, b, relation)
     if isinstance(b, Value):

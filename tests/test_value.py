@@ -81,10 +81,10 @@ def test_an_integer_beyond_the_floats_is_refused():
 @pytest.mark.parametrize("label", [3, None, b"x", ["x"]])
 def test_a_label_that_is_not_text_is_refused(label):
     """Both ways of giving a label check it."""
-    with pytest.raises(TypeError, match=r"a label is text, got .*: use str\(\.\.\.\)"):
+    with pytest.raises(TypeError, match=r"a label must be text, got .*; use str\(\.\.\.\)"):
         Value(1.0, label)
     value = Value(1.0, "kept")
-    with pytest.raises(TypeError, match="a label is text"):
+    with pytest.raises(TypeError, match="a label must be text"):
         value.label = label
     assert value.label == "kept"
 
