@@ -20,6 +20,7 @@ from autodiff.backward import topological_order as topological_order
 from autodiff.domains import Domain as Domain
 from autodiff.errors import (
     DomainError as DomainError,
+    LostLimitWarning as LostLimitWarning,
     NoDerivativeError as NoDerivativeError,
     RenderError as RenderError,
     TraceError as TraceError,
@@ -70,7 +71,7 @@ _LOADED_WHEN_ASKED_FOR = {
 }
 
 if not TYPE_CHECKING:  # type checkers go by the imports above, where the star stands for the rows of the table
-    __all__ = ["Domain", "DomainError", "NoDerivativeError", "RenderError", "TraceError", "Value"]
+    __all__ = ["Domain", "DomainError", "LostLimitWarning", "NoDerivativeError", "RenderError", "TraceError", "Value"]
     __all__ += ["WrongDerivativeError", "WrongShapeError", "leaky_relu", "logsumexp", "mean", "no_grad", "softmax"]
     __all__ += ["topological_order", "total", "weighted_sum"]
     __all__ += ops.__all__

@@ -37,6 +37,14 @@ class DomainError(ValueError):
     """An operand lies where the operation, or its derivative, is not a real number."""
 
 
+class LostLimitWarning(RuntimeWarning):
+    """A derivative met 0 · ∞ and took it for 0, which need not be its limit: d(acos(x)²)/dx at 1 is −2.
+
+    Given once for each line that asks for such a derivative; `explain` and `anomalies` name the operation. Where 0 is
+    meant, silence it: `warnings.simplefilter("ignore", LostLimitWarning)`.
+    """
+
+
 class TraceError(TypeError):
     """A function asked for the number of a stand-in while it was traced for `compile`."""
 

@@ -14,6 +14,7 @@ from typing import Any
 _paused: ContextVar[bool] = ContextVar("paused", default=False)
 _tracer: ContextVar[Any] = ContextVar("tracer", default=None)
 contexts: int = 0  # how many are open in all threads: while it is 0 no operation needs to ask further
+edges = False  # whether an infinite slope was recorded that no sweep has met: then one asks what 0 · ∞ lost
 _lock = threading.Lock()
 
 

@@ -199,8 +199,9 @@ def _pick(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _share(a: Any, r: Any) -> Any:
-    """Divide |a| ≤ r by r, and give 0 where both are 0."""
-    return a / _pick(r == 0.0, 1.0, r)
+    """Divide |a| ≤ r by r, and give 0 where both are 0: there as a root, whose slope is infinite as the quotient's is."""
+    at_origin = r == 0.0
+    return _pick(at_origin, cbrt(_pick(at_origin, a, 0.0)), a / _pick(at_origin, 1.0, r))
 
 
 def _power_slope(a: Any, b: Any, r: Any) -> Any:
@@ -283,8 +284,13 @@ def _off_integers(a: Any, b: Any) -> Any:
 
 
 def _softmax_at(xs: Sequence[Any], r: Any) -> Sequence[Any]:
-    """The slopes of r = logsumexp(xs), e^(x - r) for each x."""
-    return [exp(x - r) for x in xs]
+    """The slopes of r = logsumexp(xs), e^(x - r) for each x; 1 where both are the same infinity."""
+    return [exp(_pick(x == r, 0.0, x - r)) for x in xs]
+
+
+def _difference(a: Any, b: Any) -> Any:
+    """Subtract b from a; 0 where both are the same infinity."""
+    return a - _pick((a == b) & (ABS(a) == math.inf), a, b)
 
 
 def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:
@@ -378,8 +384,8 @@ atan2      = row("atan2",      "atan2",     math.atan2,         "numpy.arctan2",
                                                                                              lambda a, b, r: -_turning(a, b)), kink=lambda a, b: _pick(b > 0.0, hypot(a, b), a))
 hypot      = row("hypot",      "hypot",     math.hypot,         "numpy.hypot",              (lambda a, b, r: _cosine(a, b),
                                                                                              lambda a, b, r: _cosine(b, a)), kink=lambda a, b: hypot(a, b))
-logaddexp  = row("logaddexp",  "logaddexp", forwards.logaddexp, "numpy.logaddexp",          (lambda a, b, r: sigmoid(a - b),
-                                                                                             lambda a, b, r: sigmoid(b - a)))
+logaddexp  = row("logaddexp",  "logaddexp", forwards.logaddexp, "numpy.logaddexp",          (lambda a, b, r: sigmoid(_difference(a, b)),
+                                                                                             lambda a, b, r: sigmoid(_difference(b, a))))
 xlogy      = row("xlogy",      "xlogy",     forwards.xlogy,     "autodiff.arrays.xlogy",    (lambda a, b, r: log(b),
                                                                                              lambda a, b, r: _ratio(a, b)), condition=_LOGS)
 xlog1py    = row("xlog1py",    "xlog1py",   forwards.xlog1py,   "autodiff.arrays.xlog1py",  (lambda a, b, r: log1p(b),

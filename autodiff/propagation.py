@@ -6,14 +6,30 @@ derivatives and the tests of both are made from.
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from autodiff import grad_mode
 from autodiff.backward import topological_order
-from autodiff.errors import DomainError
+from autodiff.errors import DomainError, LostLimitWarning
 from autodiff.naming import describe, plain
+from autodiff.ops import Op, hypot
+
+
+# δ / hypot as both go to 0, by l'Hôpital's rule; its own slope there is not known, and nothing finite is made of it.
+def _same(a: float) -> float:
+    return a
+
+
+def _infinite(_a: Any, _r: Any) -> float:
+    return math.inf
+
+
+_LIMIT = Op("limit", "lim", _same, partials=(_infinite,))
+_limit: Any = _LIMIT
 
 Partials = Callable[[Any], Sequence[Any]]
 
@@ -33,12 +49,20 @@ def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_reco
         return tracer.propagate(root, stop)
     ends = set(stop)
     delta: dict[Any, Any] = {root: 1.0}
-    for node in topological_order(root, ends):
+    order = topological_order(root, ends)
+    for node in order:
         if node in delta and node.op is not None and node not in ends:
-            for operand, partial in zip(node.operands, partials(node), strict=True):
-                if operand.__class__ is not float and _flows(delta[node], partial):
-                    step = delta[node] * partial
+            factor: Any = delta[node]
+            slopes = partials(node)
+            if node.op is hypot and factor.__class__ is not float and not plain(factor) and not plain(node):
+                slopes, factor = node.operands, _limit(propagate(factor, [node], partials).get(node, 0.0))
+            for operand, partial in zip(node.operands, slopes, strict=True):
+                if operand.__class__ is not float and _flows(factor, partial):
+                    step: Any = factor * partial
                     delta[operand] = delta[operand] + step if operand in delta else step
+    if grad_mode.edges:
+        further = partials is partials_as_values  # else the derivative of a limit is not asked for, and is not lost
+        notice_lost_limits([x for x in order if x not in ends and (further or x.op is not _LIMIT)], delta)
     return delta
 
 
@@ -53,7 +77,57 @@ def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_r
                 if operand.__class__ is not float and operand in rate and _flows(rate[operand], partial):
                     step = rate[operand] * partial
                     rate[node] = rate[node] + step if node in rate else step
+    if grad_mode.edges:  # the sweep backward says where a limit was lost
+        propagate(root, tangents)
     return rate.get(root, 0.0)
+
+
+# Operations whose partials are 0 because an operand is not taken, or by definition: what lies below adds nothing.
+_SELECTING = frozenset(
+    ("where", "maximum", "minimum", "clip", "relu", "leaky_relu", "step", "sign", "floor", "ceil", "trunc", "round_",
+     "floor_divide", "stop_gradient")
+)  # fmt: skip
+
+
+def lost_limits(order: Sequence[Any], delta: Mapping[Any, Any]) -> list[tuple[Any, int]]:
+    """Return the places, a node and the number of an operand, where 0 · ∞ counts as 0 and another limit may be lost.
+
+    `order` has the root first. Where an operation does not take an operand, as `where` does not, nothing is lost below.
+    """
+    found: list[tuple[Any, int]] = []
+    taken = {order[0]} if order else set[Any]()
+    for node in order:
+        if node not in taken or node.op is None:
+            continue
+        factor = abs(plain(delta.get(node, 0.0)))
+        for i, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
+            masked = node.op.name == "mul" and float in (node.operands[0].__class__, node.operands[1].__class__)
+            if operand.__class__ is float or (partial == 0.0 and (masked or node.op.name in _SELECTING)):
+                continue
+            taken.add(operand)
+            if (factor == 0.0 and abs(partial) == math.inf) or (factor == math.inf and partial == 0.0):
+                found.append((node, i))
+    return found
+
+
+def notice_lost_limits(order: Sequence[Any], delta: Mapping[Any, Any]) -> None:
+    """Warn of lost limits, at the user's line that asked for the derivative; asked for when an edge was recorded."""
+    # Until the graph whose edge it is comes, the question stays open.
+    grad_mode.edges = not any(math.inf in map(abs, node.partials) for node in order)
+    places = lost_limits(order, delta)
+    if not places:
+        return
+    node, i = places[0]
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] == "autodiff":
+        frame, level = frame.f_back, level + 1
+    more = f", and {len(places) - 1} more" if len(places) > 1 else ""
+    warnings.warn(
+        f"a derivative met 0 · ∞ at {describe(node)} by operand {i + 1}{more} and took it for 0, which need not be its "
+        "limit: write the function without that edge, or move the point; anomalies(root) lists all places",
+        LostLimitWarning,
+        stacklevel=level,
+    )
 
 
 def _flows(delta: Any, partial: Any) -> bool:

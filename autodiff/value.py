@@ -23,7 +23,7 @@ from autodiff.domains import Number, is_array, number, unbox
 from autodiff.methods import Methods, infix
 from autodiff.naming import cut, describe, plain
 from autodiff.ops import ABS, ADD, DIV, MUL, NEG, POS, POW, SUB, Op, exp, log, relu, sigmoid, tanh
-from autodiff.propagation import partials_as_values, propagate
+from autodiff.propagation import notice_lost_limits, partials_as_values, propagate
 
 PLAIN = (ADD, SUB, MUL)  # whose partials are there without computing anything
 
@@ -127,6 +127,9 @@ class Value(Methods):
             )
         if not create_graph:
             sweep(self)
+            if grad_mode.edges:
+                order = topological_order(self)
+                notice_lost_limits(order, {node: node.grad for node in order})
             return
         delta = propagate(self, partials=partials_as_values)
         for node in topological_order(self):
@@ -361,6 +364,8 @@ def at_edge(op: Op, operands: Sequence[Any]) -> Any:
     wanted = [isinstance(x, Value) and not grad_mode.paused() for x in operands]
     partials = op.partials_at(data, result, wanted, names)
     ufuncs.settle()
+    if math.inf in map(abs, partials):
+        grad_mode.edges = True
     if len(operands) > 2 or op.arity is None:
         return node(result, op, (), tuple(operands), 0.0, tuple(partials))
     a, b, da, db = *(*operands, 0.0)[:2], *(*partials, 0.0)[:2]  # the second of each is 0 where there is one operand

@@ -4,6 +4,8 @@ The rules of the operation table are called on Vars, so a derivative is written 
 Values and arrays alike. Sums over the rows appear where an operand that is the same for all rows meets one that is not.
 """
 
+# Slopes serve Vars, so their lambdas have no types to give:
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
 import math
@@ -38,10 +40,11 @@ from autodiff.ops import OPS, Op
 # The slopes of the two activations that every network has, from their value `a` alone, as in the course: a(1 − a) and
 # 1 − a²; and the bell of erf. The table's rules spend another cosh or exp to keep all digits where the slope is tiny;
 # these are right to a rounding of 1.
-SLOPES: dict[Op, Callable[[Any, Any], list[Any]]] = {
+SLOPES: dict[Op, Callable[..., list[Any]]] = {
     OPS["sigmoid"]: lambda _, a: [a * (1.0 - a)],
     OPS["tanh"]: lambda _, a: [1.0 - a * a],
     OPS["erf"]: lambda x, _: [2.0 / math.sqrt(math.pi) * OPS["exp"](-(x * x))],
+    OPS["hypot"]: lambda a, b, r: [a / r, b / r],
 }
 
 
@@ -153,7 +156,7 @@ class Reverse:
             return
         wanted = [x.__class__ is Var and x.needs for x in var.args]
         if op in SLOPES and self.careful is None:
-            slopes = SLOPES[op](var.args[0], var)
+            slopes = SLOPES[op](*var.args, var)
         else:
             slopes = partials_of(op, var.args, var, wanted)
         for x, partial, want in zip(var.args, slopes, wanted, strict=True):

@@ -6,9 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from autodiff.backward import topological_order
 from autodiff.explanations.flow import Contribution, Flow
+from autodiff.explanations.origins import lost
 from autodiff.explanations.reasons import saturated, why
 from autodiff.naming import describe
+from autodiff.propagation import lost_limits
 from autodiff.value import Value
 
 TINY, HUGE = 1e-6, 1e6  # |δ| below or above these gets a remark
@@ -23,6 +26,13 @@ def diagnose(flow: Flow, node: Value) -> tuple[str, ...]:
     delta = flow.delta[node]
     if node is flow.root:
         return ()
+    lost_here = [
+        lost(consumer)
+        for consumer, i in lost_limits(flow.order[::-1], flow.delta)
+        if node in topological_order(consumer.operands[i])
+    ]
+    if lost_here and math.isfinite(delta):
+        return (f"δ is {delta:.4g}: {_list(Counter(lost_here))}",)
     if not math.isfinite(delta):
         return (f"δ is {delta}: " + _list(_origins(flow, node, _is_broken, _broken)),)
     if delta == 0.0:

@@ -9,6 +9,7 @@ from typing import Literal
 from autodiff.explanations.flow import Flow, handed_on
 from autodiff.explanations.reasons import why
 from autodiff.naming import describe, plain
+from autodiff.propagation import lost_limits
 from autodiff.value import Value
 
 
@@ -35,7 +36,8 @@ def anomalies(root: Value) -> tuple[Anomaly, ...]:
     """Return the places where a NaN or infinity appeared, those of the forward pass first, then those of δ.
 
     Each pass is listed in its own order, so `anomalies(root)[0]` came first; an empty tuple means that everything is
-    finite. Consequences of a listed place are not listed. Nothing is swept or changed.
+    finite. Places where 0 · ∞ counted as 0, and hid what the limit is, come last. Consequences of a listed place are
+    not listed. Nothing is swept or changed.
 
     >>> from autodiff import Value, sqrt
     >>> x = Value(0.0, "x")
@@ -47,7 +49,19 @@ def anomalies(root: Value) -> tuple[Anomaly, ...]:
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
     flow = Flow(root)
-    return (*_forward(flow), *_backward(flow))
+    return (*_forward(flow), *_backward(flow), *_lost(flow))
+
+
+def _lost(flow: Flow) -> list[Anomaly]:
+    return [
+        Anomaly("backward", node.operands[i], flow.delta.get(node.operands[i], 0.0), node, lost(node))
+        for node, i in lost_limits(flow.order[::-1], flow.delta)
+    ]
+
+
+def lost(node: Value) -> str:
+    """Return what to say of a node at which 0 · ∞ counted as 0."""
+    return f"0 · ∞ at {describe(node)} counts as 0, which need not be its limit"
 
 
 def _forward(flow: Flow) -> list[Anomaly]:
