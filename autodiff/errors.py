@@ -8,13 +8,15 @@
     │   └── TraceError             a function that `compile` traces asks for a number it does not have yet
     ├── RuntimeError
     │   └── RenderError            Graphviz is missing, failed or took too long; DOT text still works
+    ├── RuntimeWarning
+    │   └── LostLimitWarning       a derivative met 0 · ∞ and took it for 0, which need not be its limit
     └── AssertionError
         ├── WrongDerivativeError   `gradcheck` contradicts a derivative
         └── WrongShapeError        one of them, and a TypeError too: it has another shape than its argument
 
 There is no common base: each class is a kind of the built-in exception that callers already catch. Arguments of the
 wrong kind raise a plain TypeError, those with a wrong value a plain ValueError, before anything has changed; numbers
-beyond the largest float raise OverflowError. All six names can be imported from `autodiff`. Training has classes of
+beyond the largest float raise OverflowError. All seven names can be imported from `autodiff`. Training has classes of
 its own, drawn in the same way in `models`.
 
 >>> from autodiff import DomainError, Value

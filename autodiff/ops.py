@@ -290,7 +290,7 @@ def _softmax_at(xs: Sequence[Any], r: Any) -> Sequence[Any]:
 
 def _difference(a: Any, b: Any) -> Any:
     """Subtract b from a; 0 where both are the same infinity."""
-    return a - _pick((a == b) & (ABS(a) == math.inf), a, b)
+    return _pick((a == b) & (ABS(a) == math.inf), 0.0, a - b)
 
 
 def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:

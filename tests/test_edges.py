@@ -1,0 +1,90 @@
+"""At the edges of domains: second derivatives where a slope is guarded, infinite results, and limits of 0 · ∞."""
+
+import math
+import warnings
+
+import pytest
+
+from autodiff import (
+    LostLimitWarning,
+    Value,
+    acos,
+    anomalies,
+    compile,
+    cos,
+    exp,
+    explain,
+    grad,
+    hessian,
+    hypot,
+    jvp,
+    log,
+    logaddexp,
+    logsumexp,
+    sqrt,
+    value_and_grad,
+    where,
+)
+
+
+def test_smooth_functions_of_a_hypot_have_their_second_derivatives_at_the_origin():
+    """r²/2 has the identity for a Hessian, cos(√2·|x|) a second derivative of −2: a guard hides neither."""
+    assert hessian(lambda v: hypot(v[0], v[1]) ** 2 / 2)([0.0, 0.0]).tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert grad(grad(lambda x: cos(hypot(x, x))))(0.0) == -2.0
+    assert grad(grad(grad(lambda x: cos(hypot(x, 2.0 * x)))))(1e-9) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_hessian_of_a_cone_at_its_tip_is_infinite():
+    """No finite number may stand for what does not exist."""
+    table = hessian(lambda v: hypot(v[0], v[1]))([0.0, 0.0])
+    assert table[0, 0] == table[1, 1] == math.inf
+
+
+def test_an_infinite_logsumexp_has_slopes_in_every_mode():
+    """A forbidden transition, log 0 = −∞, adds nothing: first and second derivatives are those of what is left."""
+
+    def f(m):
+        return logsumexp([m, logsumexp([-math.inf - m * m])])
+
+    w = Value(0.3)
+    f(w).backward(create_graph=True)
+    assert w.grad.data == 1.0
+    assert hessian(f)(0.3) == 0.0
+    assert compile(grad(f))([0.3]).tolist() == [1.0]
+    assert logaddexp(Value(-math.inf), Value(-math.inf)).partials == (0.5, 0.5)
+    assert logaddexp(Value(math.inf), Value(3.0)).partials == (1.0, 0.0)
+
+
+LOST = {  # functions with a limit of 0 · ∞ that is not 0, and where
+    "acos²": (lambda x: acos(x) ** 2, 1.0),
+    "cos √": (lambda x: cos(sqrt(x)), 0.0),
+    "log(1 + exp)": (lambda x: log(1.0 + exp(x)), 1000.0),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_a_lost_limit_is_told(name):
+    """backward, grad, value_and_grad and jvp warn at the caller's line, once; anomalies and explain name the operation."""
+    f, x = LOST[name]
+    for ask in (grad(f), value_and_grad(f), lambda x: jvp(f, (x,), (1.0,))):
+        with pytest.warns(LostLimitWarning, match=r"met 0 · ∞ at \w+\('x'\) by operand 1 and took it for 0") as told:
+            ask(x)
+        assert [each.filename for each in told] == [__file__]
+    v = Value(x, "v")
+    root = f(v)
+    assert "0 · ∞" in str(anomalies(root)[-1])
+    assert "0 · ∞" in str(explain(v, of=root))
+    if math.isfinite(root.data):
+        with pytest.warns(LostLimitWarning, match=r"\('v'\)"):
+            root.backward()
+
+
+def test_nothing_is_told_where_nothing_is_lost():
+    """A branch not taken, a constant factor 0, an infinite slope that arrives: 0 or ∞ is the answer."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert grad(lambda x: where(x > 0, sqrt(x), x))(0.0) == 1.0
+        assert grad(lambda x: 0.0 * sqrt(x) + x)(0.0) == 1.0
+        assert grad(sqrt)(0.0) == math.inf
+        assert grad(lambda x: sqrt(x) * x)(4.0) == 3.0
+        assert anomalies(where(Value(1.0) > 0, Value(2.0), Value(0.0).sqrt())) == ()
