@@ -10,6 +10,7 @@ import typing
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import models
@@ -28,8 +29,8 @@ def agrees(value, declared):
         return type(value) is list and all(agrees(entry, inner[0]) for entry in value)
     if origin is dict:
         return type(value) is dict and all(agrees(k, inner[0]) and agrees(v, inner[1]) for k, v in value.items())
-    if origin is np.ndarray:
-        (dtype,) = typing.get_args(inner[1])
+    if origin in {np.ndarray, npt.NDArray}:  # the alias itself is the origin since NumPy 2.5
+        dtype = inner[0] if origin is not np.ndarray else typing.get_args(inner[1])[0]
         return isinstance(value, np.ndarray) and (dtype is typing.Any or np.issubdtype(value.dtype, dtype))
     if origin is types.UnionType:
         return any(agrees(value, each) for each in inner)
@@ -59,7 +60,7 @@ def test_the_check_finds_a_wrong_type():
     assert not agrees(2.0, Value)
     assert not agrees(2, float)
     assert not agrees((2.0, 3), tuple[float, float])
-    assert not agrees(np.zeros(2, dtype=object), np.typing.NDArray[np.float64])
+    assert not agrees(np.zeros(2, dtype=object), npt.NDArray[np.float64])
 
 
 PUBLIC = ["autodiff", "autodiff.compiler", "autodiff.explanations", "autodiff.pictures", "autodiff.testing", "models"]
