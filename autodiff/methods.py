@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast, overload
 from autodiff.domains import Array, Number
 from autodiff.naming import cut
 from autodiff.ops import OPS
+from autodiff.ufuncs import no_rule
 
 if TYPE_CHECKING:
     from autodiff.value import Value
@@ -93,6 +94,7 @@ class Methods:
     def __floor__(self) -> Value: return OPS["floor"](self)
     def __ceil__(self) -> Value: return OPS["ceil"](self)
     def __trunc__(self) -> Value: return OPS["trunc"](self)
+    def fmod(self, _: Value | Number) -> Value: raise no_rule("np.fmod")  # NumPy asks the elements of an array for it
     def copysign(self, other: Value | Number) -> Value: return OPS["copysign"](self, other)
     def logaddexp(self, other: Value | Number) -> Value: return OPS["logaddexp"](self, other)
     @infix

@@ -55,6 +55,7 @@ def _recipes() -> Mapping[Any, Callable[..., Any]]:
         "degrees": OPS["rad2deg"],
         "radians": OPS["deg2rad"],
         "divmod": divmod,
+        "conjugate": OPS["pos"],
         "isfinite": _isfinite,
         "isinf": _isinf,
         "isnan": _isnan,
@@ -68,7 +69,7 @@ def array_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **
     recipe = OPS["clip"] if ufunc.__name__ == "clip" else _recipes().get(ufunc)  # NumPy keeps that one to itself
     if recipe is None or method not in ("__call__", "outer"):
         call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
-        raise TypeError(f"{call} has no derivative rule for a Value: use autodiff's functions, or v.data for a number")
+        raise no_rule(call)
     where = {"where": options.pop("where")} if out and "where" in options else {}
     for harmless in ("casting", "order", "subok", *(["dtype"] if _is_object(options.get("dtype")) else [])):
         options.pop(harmless, None)
@@ -102,6 +103,11 @@ def settle() -> None:
     """
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.add(0.0, 0.0)
+
+
+def no_rule(call: str) -> TypeError:
+    """Return what is raised for a function of NumPy's that has no row."""
+    return TypeError(f"{call} has no derivative rule for a Value: use autodiff's functions, or v.data for a number")
 
 
 def elementwise(

@@ -205,6 +205,13 @@ def test_backward_from_what_is_not_finite_names_who_finds_the_cause():
     assert anomalies(root)
 
 
+def test_a_function_without_a_rule_says_the_same_of_arrays_as_of_one_value():
+    """np.fmod asks the elements of an array themselves."""
+    for operand in (V, np.array([V])):
+        with pytest.raises(TypeError, match=r"np\.fmod has no derivative rule for a Value: use autodiff's functions"):
+            np.fmod(operand, 2.0)
+
+
 def test_a_number_cannot_be_written_into():
     """`out=` of a Value is refused; an array of Values takes the results."""
     x, y = Value(1.0), Value(2.0)
