@@ -1,7 +1,6 @@
 """`compile` as users meet it: batches of rows, derivatives, shapes, training, errors.
 
-The laws over random expressions and networks are in test_compile_laws.py, each pass by itself in
-test_compiler_passes.py.
+The laws over random expressions and networks are in test_compile_laws.py; every pass has a file of its own.
 """
 
 import copy
