@@ -349,12 +349,12 @@ Made by `python -m benchmarks.accuracy{options}`: {count:,} points for each oper
 with 60 digits; Python {python}, NumPy {numpy}, {machine}. Arrays are computed by NumPy's own loops, whose last digits
 depend on the processor.
 
-Each entry is the largest error found, in ulps: units in the last place of the true number, rounded to a float. 0 is exact,
-and ½ is the best that rounding allows. Points come from the whole domain: every power of two that a float can hold, numbers
-of everyday size, and the last few floats before and after kinks, poles, edges and the places where a result over- or
-underflows; at the kinks themselves the derivative is a convention (docs/operations.md). An overflow counts as right when it
-gives ±∞ exactly where the true number rounds to ±∞. The last column covers points where the result, or the partial itself,
-is subnormal or underflows to 0.
+Each entry is the largest error found, in ulps: units in the last place of the true number, rounded to a float. 0 is
+exact, and ½ is the best that rounding allows. Points come from the whole domain: every power of two that a float can
+hold, numbers of everyday size, and the last few floats before and after kinks, poles, edges and the places where a
+result over- or underflows; at the kinks themselves the derivative is a convention (docs/operations.md). An overflow
+counts as right when it gives ±∞ exactly where the true number rounds to ±∞. The last column covers points where the
+result, or the partial itself, is subnormal or underflows to 0.
 
 | operation | {columns} | all four, where a number is subnormal |
 |---|{rules}---|
@@ -365,17 +365,16 @@ The goal, at most {goal:g} ulps, is {met} for every operation wherever numbers a
 
 How to read it:
 
-- **Sums** (`total`, `mean`, `weighted_sum`, `logsumexp`) may cancel, so their error is counted in ulps of the largest term,
-  not of what remains. Terms are added from left to right, as NumPy does; where their sizes add up to more than the largest
-  float, intermediate sums may overflow (`logsumexp` never does).
-- **Slopes of `logsumexp`** are e^(x − r). Changing x in its last place changes them by |x| ulps, so their error is counted in
-  that unit: an entry of 1 means one ulp for operands up to 1, and 1,000 ulps for operands of 1,000.
-- **Subnormal results** have fewer digits, and a partial made from one has no more: `pow` with an exponent of 10¹⁸ multiplies
-  a result that has two digits left. Such results are below 2.2·10⁻³⁰⁸.
+- **Sums** (`total`, `mean`, `weighted_sum`, `logsumexp`) may cancel, so their error is counted in ulps of the largest
+  term, not of what remains. Terms are added from left to right, as NumPy does; where their sizes add up to more than
+  the largest float, intermediate sums may overflow (`logsumexp` never does).
+- **Slopes of `logsumexp`** are e^(x − r). Changing x in its last place changes them by |x| ulps, so their error is
+  counted in that unit: an entry of 1 means one ulp for operands up to 1, and 1,000 ulps for operands of 1,000.
+- **Subnormal results** have fewer digits, and a partial made from one has no more: `pow` with an exponent of 10¹⁸
+  multiplies a result that has two digits left. Such results are below 2.2·10⁻³⁰⁸.
 - **Near 1, tanh and σ** keep their slopes: 1 − tanh² and σ(1 − σ) have no digits left there (σ(40) is 1), so the rows
   use 1 / cosh² and σ(a)·σ(−a). `erf` splits a² so that e^(−a²) keeps its digits, `hypot` and `atan2` scale by a power
-  of two, `pow` goes by r / a where b − 1 would be rounded.
-"""
+  of two, `pow` goes by r / a where b − 1 would be rounded. """
 
 
 def shown(error: float) -> str:
