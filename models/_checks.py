@@ -274,7 +274,10 @@ def labels(y: Any, n_samples: int | None, estimator: str, name: str = "y") -> ND
         )
         array = array.ravel()
     if array.ndim != 1:
-        raise ValueError(f"{name} should be a 1d array of class labels, got an array of shape {array.shape}")
+        raise ValueError(
+            f"{name} should be a 1d array of class labels, got an array of shape {array.shape}"
+            + _way_to_labels(name, array)
+        )
     if n_samples is not None:
         _same_length(name, len(array), n_samples)
     if array.dtype.kind == "c":
@@ -290,6 +293,29 @@ def labels(y: Any, n_samples: int | None, estimator: str, name: str = "y") -> ND
                 f"{fraction!r} in {name}; numbers with fractions are for a regressor"
             )
     return array
+
+
+def _way_to_labels(name: str, array: NDArray[Any]) -> str:
+    """Say what to do with labels in several columns of zeros and ones."""
+    if array.ndim != 2 or array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+        return ""
+    if (array.sum(axis=1) == 1).all():
+        return f"; its rows are one-hot, pass the index of each class, {name}.argmax(axis=1)"
+    return (
+        "; its rows name several classes each, which takes one classifier per column: "
+        "sklearn.multiclass.OneVsRestClassifier(...)"
+    )
+
+
+def learning_rate(x: Any) -> None:
+    """Refuse what is neither a number above 0 nor a schedule."""
+    if isinstance(x, str):
+        raise SettingError(
+            f"learning_rate must be a finite number above 0 or a schedule, got {x!r}; models.schedules makes some, "
+            "such as exponential_decay(0.01, factor=0.999)"
+        )
+    if not callable(x):
+        positive("learning_rate", x)
 
 
 def weights(sample_weight: Any, n_samples: int) -> Array:

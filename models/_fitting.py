@@ -30,6 +30,9 @@ Array = NDArray[np.float64]
 FilePath = str | os.PathLike[str]
 
 
+_BLOCK = 4096  # rows that are predicted at once: hidden layers of all rows would take many times the data's memory
+
+
 class _Learned:
     """The attributes that `fit` leaves."""
 
@@ -115,10 +118,14 @@ class MLPEstimator(_Learned, Drawing):
 
     def _outputs(self, X: Any) -> Array:
         """Return the network's outputs (n_samples, n_outputs), in NumPy."""
-        signal = self._inputs_as_fitted(X)
-        for weights, biases, activation in zip(self.coefs_, self.intercepts_, self._activations, strict=True):
-            signal = activate(activation, signal @ weights + biases)
-        return signal
+        inputs = self._inputs_as_fitted(X)
+        outputs = np.empty((len(inputs), self.n_outputs_))
+        for start in range(0, len(inputs), _BLOCK):
+            signal = inputs[start : start + _BLOCK]
+            for weights, biases, activation in zip(self.coefs_, self.intercepts_, self._activations, strict=True):
+                signal = activate(activation, signal @ weights + biases)
+            outputs[start : start + _BLOCK] = signal
+        return outputs
 
     def _check_settings(self) -> None:
         check.known("solver", self.solver, OPTIMIZERS)
@@ -133,8 +140,7 @@ class MLPEstimator(_Learned, Drawing):
         for name in ("standardize", "shuffle", "early_stopping", "warm_start"):
             check.flag(name, getattr(self, name))
         check.verbosity("verbose", self.verbose)
-        if not callable(self.learning_rate):
-            check.positive("learning_rate", self.learning_rate)
+        check.learning_rate(self.learning_rate)
         if self.batch_size != "auto":
             check.whole("batch_size ('auto' for all samples, 200 at most)", self.batch_size)
 
@@ -247,8 +253,9 @@ class MLPEstimator(_Learned, Drawing):
         if own_loss:
             _refuse_constant(network, loss, samples)
         unit, inner = scaling.loss(loss)
-        held_out = held_out and scaling.scaled(held_out)
-        task = Task(network, network.parameters(), inner, scaling.scaled(samples), held_out, penalty)
+        samples = scaling.scaled(samples, in_place=held_out is not None)  # then they are copies already
+        held_out = held_out and scaling.scaled(held_out, in_place=True)
+        task = Task(network, network.parameters(), inner, samples, held_out, penalty)
 
         def keep(history: History) -> None:
             curves = ([unit * x for x in curve] for curve in (history.loss_curve, history.validation_curve))
@@ -265,7 +272,11 @@ class MLPEstimator(_Learned, Drawing):
             keep(history)
             return self
         learned["diagnosis_"] = diagnosis = diagnose(
-            task, [unit * x for x in history.loss_curve], cure=self._cure(), unit=unit
+            task,
+            [unit * x for x in history.loss_curve],
+            patience=history.stopped == "patience",
+            cure=self._cure(),
+            unit=unit,
         )
         keep(history)
         name = type(self).__name__

@@ -43,11 +43,11 @@ class Scaling(NamedTuple):
             y_spread = float(np.sqrt(np.mean(spreads**2)))  # one for all targets: the loss stays what it is
         return cls(center, spread, y_center, y_spread)
 
-    def scaled(self, samples: Samples) -> Samples:
-        """Return samples as the network is trained on them."""
+    def scaled(self, samples: Samples, *, in_place: bool = False) -> Samples:
+        """Return samples as the network is trained on them; `in_place` where their inputs may be overwritten."""
         inputs, targets, weights = samples
         if self.x_center.any() or (self.x_spread != 1).any():
-            inputs = inputs - self.x_center
+            inputs = np.subtract(inputs, self.x_center, out=inputs if in_place else None)
             inputs /= self.x_spread
         if self.y_center.any() or self.y_spread != 1.0:
             targets = (targets - (self.y_center if targets.ndim > 1 else self.y_center[0])) / self.y_spread
@@ -84,12 +84,18 @@ def mean_and_spread(columns: Array, weights: Array | None) -> tuple[Array, Array
     >>> mean_and_spread(np.array([[1.0, 5.0], [3.0, 5.0]]), None)
     (array([2., 5.]), array([1., 1.]))
     """
+    share = np.full(len(columns), 1.0 / len(columns)) if weights is None else weights / weights.sum()
+    step = max(1, 1_000_000 // len(columns))  # columns at once: a copy of all is as large as the data
+    parts = [_mean_and_spread(columns[:, j : j + step], share) for j in range(0, columns.shape[1], step)]
+    return np.concatenate([mean for mean, _ in parts]), np.concatenate([spread for _, spread in parts])
+
+
+def _mean_and_spread(columns: Array, share: Array) -> tuple[Array, Array]:
     largest = np.maximum(columns.max(axis=0), -columns.min(axis=0))
     exponent = np.frexp(largest)[1]
     apart = np.ldexp(columns, -exponent)  # at most 1, and exact
-    mean = np.average(apart, axis=0, weights=weights)
+    mean = share @ apart
     apart -= mean
-    share = np.full(len(apart), 1.0 / len(apart)) if weights is None else weights / weights.sum()
     spread = np.sqrt(np.einsum("i,ij,ij->j", share, apart, apart))
     spread[spread <= 1e-14] = 0.0  # what rounding the mean of equal numbers leaves
     return np.ldexp(mean, exponent), np.where(spread > 0, np.ldexp(spread, exponent), 1.0)

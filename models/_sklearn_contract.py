@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import sys
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import wraps
 from typing import Any, Self, TypeVar, dataclass_transform
 
 import numpy as np
@@ -21,14 +24,58 @@ from models.errors import NotFittedError, shared
 
 T = TypeVar("T")
 
+# What scikit-learn, Keras and PyTorch call the settings here.
+_ELSEWHERE = {
+    **dict.fromkeys(("learning_rate_init", "lr", "eta0", "eta", "step_size"), ("learning_rate",)),
+    **dict.fromkeys(("hidden_units", "hidden_sizes", "hidden_layers", "layers", "units"), ("hidden_layer_sizes",)),
+    **dict.fromkeys(("epochs", "n_epochs", "num_epochs", "max_epochs", "n_iter", "iterations"), ("max_iter", "epochs")),
+    "max_iter": ("epochs",),
+    **dict.fromkeys(("optimizer", "optimiser"), ("solver",)),
+    **dict.fromkeys(("patience", "early_stopping_patience"), ("n_iter_no_change",)),
+    **dict.fromkeys(("weight_decay", "l2", "regularization", "penalty"), ("alpha",)),
+    **dict.fromkeys(("seed", "random_seed"), ("random_state",)),
+    **dict.fromkeys(("validation_split", "val_fraction"), ("validation_fraction",)),
+    **dict.fromkeys(("kernel_initializer", "init", "initializer"), ("initialization",)),
+    **dict.fromkeys(("clipnorm", "clip_norm", "grad_clip", "max_grad_norm"), ("max_norm",)),
+    **dict.fromkeys(("normalize", "standardise", "scale"), ("standardize",)),
+    **dict.fromkeys(("activation_function", "hidden_activation"), ("activation",)),
+    "loss_function": ("loss",),
+}
+
 _ROUTED_METHODS = ("fit", "partial_fit", "score")
 _NO_METADATA = {"self", "X", "y", "checkpoint"}
 
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
 def hyperparameters(cls: type[T]) -> type[T]:
-    """Make the keyword-only `__init__` of an estimator from the annotated defaults in its body and its bases'."""
-    return dataclass(kw_only=True, eq=False, repr=False)(cls)
+    """Make the keyword-only `__init__` of an estimator from the annotated defaults in its body and its bases'.
+
+    It refuses other names in the words of the class that was called, with the one that may have been meant.
+    """
+    made: Any = dataclass(kw_only=True, eq=False, repr=False)(cls)
+    store = made.__init__
+
+    @wraps(store)
+    def init(self: Any, *places: Any, **settings: Any) -> None:
+        if places:
+            raise TypeError(
+                f"{type(self).__name__} takes its settings by keyword, got {len(places)} positional arguments; "
+                f"write {next(iter(_parameters(made)))}=..."
+            )
+        for name in settings:
+            if name not in _parameters(made):
+                raise TypeError(_unknown(type(self), name, list(_parameters(made))))
+        store(self, **settings)
+
+    made.__init__ = init
+    return made
+
+
+def _unknown(estimator: type[Any], name: str, known: list[str]) -> str:
+    """Say that a setting is not known, and which may have been meant."""
+    there = [each for each in _ELSEWHERE.get(name, ()) if each in known] or get_close_matches(name, known, 1)
+    hint = f"did you mean {there[0]}?" if there else f"it must be one of {', '.join(known)}"
+    return f"{estimator.__name__} has no setting {name!r}; {hint}"
 
 
 class Routed:
@@ -118,7 +165,8 @@ class Estimator(Routed):
             own = names if not dots else list(owner.get_params()) if _has_params(owner) else []
             if name not in names or (inner if dots else name) not in own:
                 whose = f"{type(self).__name__}, whose {name} is {owner!r}" if name in names else type(self).__name__
-                raise ValueError(f"Invalid parameter {key!r} for {whose}. Valid parameters are: {own or names}")
+                near = "" if dots else f"; {_unknown(type(self), name, names).rpartition('; ')[2]}"
+                raise ValueError(f"Invalid parameter {key!r} for {whose}. Valid parameters are: {own or names}{near}")
             if dots:
                 nested.setdefault(name, {})[inner] = value
         for name in params.keys() & set(names):
@@ -126,6 +174,34 @@ class Estimator(Routed):
         for name, values in nested.items():
             getattr(self, name).set_params(**values)
         return self
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the estimator, settings and all that `fit` learned, to a file in the format of `models.checkpoints`.
+
+        The file holds data, no code: `load` runs nothing from it. An older file is replaced in one step. Raises
+        CheckpointError for a setting that only code could restore, such as a loss of your own, and when writing fails.
+
+        >>> import os, tempfile
+        >>> from models import LinearRegression
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = os.path.join(folder, "line")
+        ...     LinearRegression().fit([[1.0], [2.0]], [3.0, 5.0]).save(path)
+        ...     LinearRegression.load(path).predict([[3.0]]).round(4)
+        array([7.])
+        """
+        from models import _saving  # it knows what every estimator may hold
+
+        state: dict[str, Any] = self.__getstate__()  # pyright: ignore[reportAssignmentType] # a dict, without slots
+        _saving.save(path, self, state, self._get_param_names())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Return the estimator that `save` wrote; CheckpointError for a damaged file or one of another class."""
+        from models import _saving
+
+        estimator = cls.__new__(cls)
+        estimator.__dict__ |= _saving.load(path, cls.__name__, cls._get_param_names())
+        return estimator
 
     def __repr__(self) -> str:
         own = [(name, getattr(self, name), each.default) for name, each in _parameters(type(self)).items()]
@@ -257,7 +333,9 @@ class Drawing(Estimator):
         """Return a generator for one call, and the copy of `random_state` that it draws from, for `_bring_up`."""
         if resumed:
             return copy.deepcopy(self._random), None
-        source = copy.deepcopy(self.random_state)
+        given = self.random_state
+        drawn_from = isinstance(given, (np.random.Generator, np.random.RandomState, np.random.BitGenerator))
+        source = copy.deepcopy(given) if drawn_from else given
         return check.random_generator(source), source
 
     def _hold_out(

@@ -52,10 +52,10 @@ class Diagnosis:
     below a hundredth of that at 0. Empty for other models.
 
     `loss` is the lowest training loss without the penalty, `constant_loss` that of the best constant output (None where
-    it is not known). After 30 epochs: `constant` is whether the former has settled no more than 1 % below the latter,
-    `still` whether the loss never moved, `exploding` whether it ended at twice its lowest or more, and above a tenth of
-    the first. `squashed_twice` names the activation of the output that the loss applies once more, "sigmoid" or
-    "softmax", else "".
+    it is not known). After 30 epochs, or when the loss no longer fell: `constant` is whether the former has settled no
+    more than 1 % below the latter, `still` whether the loss never moved, `exploding` whether it ended at twice its
+    lowest or more, and above a tenth of the first. `squashed_twice` names the activation of the output that the loss
+    applies once more, "sigmoid" or "softmax", else "".
 
     `findings` maps the names of what is worth a warning to a sentence that says what to do.
     """
@@ -76,20 +76,22 @@ def diagnose(
     task: Task,
     loss_curve: Sequence[float],
     *,
+    patience: bool = False,
     squashed: str = "",
     cure: str = "standardise the inputs",
     unit: float = 1.0,
 ) -> Diagnosis:
     """Return the diagnosis of a model after training; `cure` is what helps against inputs of a wrong scale.
 
-    `unit` is what the losses of the task are multiplied with to be those of `loss_curve`.
+    `patience` is whether training ended because the loss no longer fell, after however few epochs; `unit` is what the
+    losses of the task are multiplied with to be those of `loss_curve`.
     """
     best = min(loss_curve, default=math.nan)
     loss = best if task.penalty is None or not loss_curve else best - unit * _penalty(task)
     constant_loss = constant_output_loss(task.loss, task.samples)
     constant_loss = None if constant_loss is None else unit * constant_loss
-    told = len(loss_curve) >= TELLING
-    settled = told and loss_curve[-10] - best <= 0.01 * abs(best)
+    told = patience or len(loss_curve) >= TELLING
+    settled = told and loss_curve[-10:][0] - best <= 0.01 * abs(best)
     constant = settled and constant_loss is not None and constant_loss > 0 and loss >= 0.99 * constant_loss
     still = told and max(loss_curve) - best <= 1e-6 * abs(best)
     exploding = told and loss_curve[-1] >= 2 * best and loss_curve[-1] > 0.1 * loss_curve[0]

@@ -134,7 +134,7 @@ def train(
         callbacks=callbacks, progress=int(progress), checkpoint=checkpoint, checkpoint_every=checkpoint_every,
         seed=random_state if isinstance(random_state, (int, np.integer)) else type(generator.bit_generator).__name__,
     )  # fmt: skip
-    history.diagnosis = diagnose(task, history.loss_curve, squashed=squashed)
+    history.diagnosis = diagnose(task, history.loss_curve, patience=history.stopped == "patience", squashed=squashed)
     for kind, finding in history.diagnosis.findings.items():
         if kind != "squashed twice":
             warn(finding, shared(ConvergenceWarning))

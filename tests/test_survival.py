@@ -424,13 +424,13 @@ def fit_interrupted_at(model, X, y, name, after):
 XOR = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
 LINE = [[1.0], [2.0], [3.0], [4.0]], [3.0, 5.0, 7.0, 9.5]
 SHORT = {"hidden_layer_sizes": (3,), "batch_size": 2, "random_state": 0}
-FITS = {  # the function that is called so many times an epoch, by the optimizer and by the progress bar
-    "MLPClassifier": (lambda n: MLPClassifier(max_iter=n, **SHORT), XOR, "update", 3),
+FITS = {  # the function that is called so many times an epoch
+    "MLPClassifier": (lambda n: MLPClassifier(max_iter=n, **SHORT), XOR, "update", 2),
     "MLPClassifier, held out": (
         lambda n: MLPClassifier(max_iter=n, early_stopping=True, validation_fraction=0.4, tol=0.0, **SHORT),
         ([*XOR[0], *XOR[0]], [*XOR[1], *XOR[1]]), "validation_loss", 1,
     ),
-    "MLPRegressor": (lambda n: MLPRegressor(max_iter=n, engine="eager", **SHORT), LINE, "update", 3),
+    "MLPRegressor": (lambda n: MLPRegressor(max_iter=n, engine="eager", **SHORT), LINE, "update", 2),
     "Perceptron": (lambda n: Perceptron(max_iter=n, random_state=0), XOR, "one_pass", 1),
     "LinearRegression": (lambda n: LinearRegression(epochs=n), LINE, "loss_and_gradient", 2),
 }  # fmt: skip

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autodiff import no_grad
 from models._checks import labels, numbers, positive, rows, whole
+from models._values import plain
+from models.mlp import MLP, Layer, Neuron
 from models.plots.style import MARKERS, axes_or_new, blend, colours_on, label, legend
 
 if TYPE_CHECKING:
@@ -29,8 +32,10 @@ def decision_regions(
 ) -> Axes:
     """Colour the plane by what a model decides there, with the samples on it and, for one neuron, its line.
 
-    `model` is a classifier after `fit`, or a function that returns a label for every row of (n, 2). `X` is (n, 2), `y`
-    (n,) its labels; every class has a colour and a marker. `names` replaces the labels in the legend, in their order.
+    `model` is a classifier after `fit`, a function that returns a label for every row of (n, 2), or a network of
+    `models.mlp`: one output decides between the two classes of `y`, above 0 or, after a sigmoid, above ½; of several
+    the largest decides. `X` is (n, 2), an array or a data frame, `y` (n,) its labels; every class has a colour and a
+    marker. `names` replaces the labels in the legend, in their order.
     The plane reaches `margin` beyond the samples; it is looked at in resolution × resolution places.
 
     Raises ValueError for data of other shapes and another number of names.
@@ -46,7 +51,11 @@ def decision_regions(
     if inputs.shape[1] != 2:
         raise ValueError(f"X must be (n_samples, 2), the two axes of the plane, got {inputs.shape}")
     answers = labels(y, len(inputs), "decision_regions")
-    decide = getattr(model, "predict", model)
+    decide = (
+        _by_outputs(model, np.unique(answers))
+        if isinstance(model, (MLP, Layer, Neuron))
+        else getattr(model, "predict", model)
+    )
     if not callable(decide):
         raise TypeError(f"model must have predict, or be a function of rows, got {type(model).__name__}")
     whole("resolution", resolution, least=2)
@@ -54,7 +63,7 @@ def decision_regions(
     low, high = inputs.min(axis=0) - margin, inputs.max(axis=0) + margin
     x1, x2 = (np.linspace(low[i], high[i], resolution) for i in (0, 1))
     places = np.column_stack([grid.ravel() for grid in np.meshgrid(x1, x2)])
-    decided = np.asarray(decide(places))
+    decided = np.asarray(decide(_like(X, places)))
     if decided.shape != (len(places),):
         raise ValueError(f"model must return one label for each of {len(places)} rows, got {decided.shape}")
     classes = np.unique(np.concatenate([answers, decided]))
@@ -65,7 +74,7 @@ def decision_regions(
     # The class that stands for «yes» is blue, as what is above 0 is.
     palette = colours.series[1::-1] if len(classes) == 2 else colours.series
     colour = [palette[i % len(palette)] for i in range(len(classes))]
-    heights, borders = _heights(model, places, np.searchsorted(classes, decided), len(classes))
+    heights, borders = _heights(model, _like(X, places), np.searchsorted(classes, decided), len(classes))
     heights = heights.reshape(resolution, resolution)
     paper = [blend(each, colours.paper, 0.2) for each in colour]
     ends = (-np.inf, np.inf) if len(borders) else (heights.min() - 1.0, heights.max() + 1.0)  # one class is everywhere
@@ -80,12 +89,36 @@ def decision_regions(
     ax.set_ylim(float(low[1]), float(high[1]))
     coef = np.asarray(getattr(model, "coef_", ()))
     if coef.shape == (1, 2):
-        neuron_line(coef[0], float(np.ravel(model.intercept_)[0]), ax=ax)
+        neuron_line(coef[0], float(np.ravel(getattr(model, "intercept_", 0.0))[0]), ax=ax)
     elif len(np.unique(decided)) > 1:
         ax.contour(x1, x2, heights, levels=borders, colors=colours.ink, linewidths=1.2, zorder=2)
     label(ax, x="X₁", y="X₂")
     legend(ax)
     return ax
+
+
+def _like(X: Any, places: Array) -> Any:
+    """Return places as the kind of table that X is, with the names of its columns."""
+    return type(X)(places, columns=list(X.columns)) if hasattr(X, "iloc") else places
+
+
+def _by_outputs(network: MLP | Layer | Neuron, classes: NDArray[Any]) -> Callable[[Array], NDArray[Any]]:
+    """Return what a network of Values decides for every row."""
+
+    def decide(places: Array) -> NDArray[Any]:
+        with no_grad():
+            outputs: list[Any] = [network(row) for row in places.tolist()]
+        scores = np.array([[plain(a) for a in (each if isinstance(each, list) else [each])] for each in outputs])
+        last: Any = getattr(network, "layers", [network])[-1]
+        above = 0.5 if scores.shape[1] == 1 and getattr(last.activation, "name", "") == "sigmoid" else 0.0
+        chosen = (scores[:, 0] > above).astype(int) if scores.shape[1] == 1 else scores.argmax(axis=1)
+        if len(classes) != max(2, scores.shape[1]):
+            raise ValueError(
+                f"y must have as many classes as the network tells apart, {max(2, scores.shape[1])}, got {len(classes)}"
+            )
+        return classes[chosen]
+
+    return decide
 
 
 def neuron_line(weights: Any, bias: float, *, ax: Axes | None = None) -> Axes:  # Any: arrays, lists, frames

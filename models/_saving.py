@@ -1,0 +1,135 @@
+"""Estimators in files of the checkpoint format: settings and what was learned as plain data, never as code."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from autodiff import OPS, Op
+from models import checkpoints
+from models._scaling import Scaling
+from models.diagnosis import Diagnosis
+from models.errors import CheckpointError
+from models.losses import LOSSES
+from models.schedules import Schedule
+
+_GENERATORS = {name: getattr(np.random, name) for name in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")}
+
+_RECORDS: dict[str, Any] = {"scaling": Scaling, "diagnosis": Diagnosis}
+_CONTAINERS: dict[str, Any] = {"list": list, "tuple": tuple}
+
+
+def save(path: checkpoints.FilePath, estimator: Any, state: Mapping[str, Any], settings: list[str]) -> None:
+    """Write an estimator; CheckpointError, before anything is written, for a setting that only code could restore."""
+    arrays: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
+    for name, value in state.items():
+        try:
+            facts[name] = _encoded(value, name, arrays)
+        except TypeError as error:
+            raise CheckpointError(f"cannot save {type(estimator).__name__}: {name}={error}") from error
+    contents = {"class": type(estimator).__name__, "settings": settings, "state": facts}
+    checkpoints.write_container(path, "estimator", contents, arrays)
+
+
+def load(path: checkpoints.FilePath, name: str, settings: list[str]) -> dict[str, Any]:
+    """Return the attributes of the estimator in a file; CheckpointError for another class, or other settings."""
+
+    def verify(facts: Mapping[str, Any], _: checkpoints.Shapes) -> None:
+        if facts.get("class") != name:
+            raise CheckpointError(f"it holds a {facts.get('class')}, where {name} is wanted")
+        if facts.get("settings") != settings or not isinstance(facts.get("state"), dict):
+            raise CheckpointError(f"its settings must be those of this {name}, {settings}, got {facts.get('settings')}")
+        if not set(settings) <= set(facts["state"]):
+            raise CheckpointError("its settings are not complete")
+
+    facts, arrays = checkpoints.read_container(path, "estimator", verify)
+    try:
+        return {key: _decoded(value, arrays) for key, value in facts["state"].items()}
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        raise CheckpointError(f"cannot use {str(path)!r}: it is not what save wrote: {error}") from error
+
+
+def _encoded(x: Any, name: str, arrays: dict[str, Any]) -> Any:
+    """Return `x` as JSON holds it: plain scalars as they are, all else as a list that begins with its kind."""
+    if isinstance(x, np.generic):
+        x = x.item()
+    if x is None or isinstance(x, (bool, int, float, str)):
+        return x
+    if isinstance(x, np.ndarray):
+        if x.dtype == np.float64:
+            arrays[name] = x
+            return ["floats", name]
+        text = "object" if x.dtype == object else x.dtype.str
+        return ["array", text, list(x.shape), [_encoded(each, name, arrays) for each in x.ravel().tolist()]]
+    if isinstance(x, (Scaling, Diagnosis)):
+        fields = x._asdict() if isinstance(x, Scaling) else {f.name: getattr(x, f.name) for f in dataclasses.fields(x)}
+        return [type(x).__name__.lower(), _encoded(fields, name, arrays)]
+    if isinstance(x, (list, tuple)):
+        kind = "list" if isinstance(x, list) else "tuple"
+        return [kind, [_encoded(each, f"{name}.{i}", arrays) for i, each in enumerate(x)]]
+    if isinstance(x, Mapping):
+        pairs = [[_encoded(key, name, arrays), _encoded(value, f"{name}.{key}", arrays)] for key, value in x.items()]
+        return ["dict", pairs]
+    return _named(x, name, arrays)
+
+
+def _named(x: Any, name: str, arrays: dict[str, Any]) -> Any:
+    """Return what is found again by its name; TypeError for anything else, as only its code could restore it."""
+    if isinstance(x, Op) and OPS.get(x.name) is x:
+        return ["op", x.name]
+    if isinstance(x, Schedule):
+        return ["schedule", x.name, _encoded(dict(x.options), name, arrays)]
+    if isinstance(x, np.random.RandomState):
+        return ["randomstate", _encoded(x.get_state(legacy=False), name, arrays)]
+    kind = "generator" if isinstance(x, np.random.Generator) else "bits"
+    bits = x.bit_generator if isinstance(x, np.random.Generator) else x
+    if isinstance(bits, np.random.BitGenerator) and type(bits).__name__ in _GENERATORS:
+        return [kind, type(bits).__name__, _encoded(bits.state, name, arrays)]
+    known = next((key for key, loss in LOSSES.items() if loss is x), None)
+    if known is None:
+        raise TypeError(f"{x!r} would need its code, which a file does not hold; use a setting that has a name")
+    return ["loss", known]
+
+
+def _decoded(x: Any, arrays: Mapping[str, Any]) -> Any:
+    if not isinstance(x, list):
+        return x
+    kind, *rest = x
+    if kind == "floats":
+        return arrays[rest[0]]
+    if kind == "op":
+        return OPS[rest[0]]
+    if kind == "loss":
+        return LOSSES[rest[0]]
+    if kind == "schedule":
+        return Schedule(rest[0], tuple(_decoded(rest[1], arrays).items()))
+    if kind in _CONTAINERS:
+        return _CONTAINERS[kind](_decoded(each, arrays) for each in rest[0])
+    if kind == "dict":
+        return {_decoded(key, arrays): _decoded(value, arrays) for key, value in rest[0]}
+    if kind in _RECORDS:
+        return _RECORDS[kind](**_decoded(rest[0], arrays))
+    return _array(rest, arrays) if kind == "array" else _generator(kind, rest, arrays)
+
+
+def _array(rest: list[Any], arrays: Mapping[str, Any]) -> Any:
+    text, shape, entries = rest
+    if text != "object" and text[1] not in "biuUS":
+        raise ValueError(f"an array of {text}")
+    return np.array([_decoded(each, arrays) for each in entries], dtype=text).reshape(shape)
+
+
+def _generator(kind: str, rest: list[Any], arrays: Mapping[str, Any]) -> Any:
+    if kind == "randomstate":
+        state = np.random.RandomState()
+        state.set_state(_decoded(rest[0], arrays))
+        return state
+    if kind not in ("generator", "bits"):
+        raise ValueError(f"unknown kind {kind!r}")
+    bits = _GENERATORS[rest[0]]()
+    bits.state = _decoded(rest[1], arrays)
+    return np.random.Generator(bits) if kind == "generator" else bits
