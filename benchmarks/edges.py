@@ -146,6 +146,11 @@ eager ones raise a DomainError the compiled ones follow IEEE 754, and the entry 
 operands are 0.5, 2, 0.25, 1.5. `≠` marks an entry in which modes contradict each other: {odd} of {count} numbers in the
 table, for the reasons in `tests/test_modes.py`.
 
+A δ or slope that is exactly 0 is not handed on, so 0 · ∞ counts as 0. That is right below what `where` does not take,
+and need not be the limit elsewhere: d(acos(x)²)/dx at 1 is −2. `backward`, the functions of `grad`'s kind, and compiled
+programs with `check=True` give a `LostLimitWarning` there, once for each line that asks; `anomalies(root)` and
+`explain` name the operation (`tests/test_edges.py::test_a_lost_limit_is_told`).
+
 """
 COLUMNS = (0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e3, 1e308, 5e-324)
 

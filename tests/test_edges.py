@@ -79,6 +79,13 @@ def test_a_lost_limit_is_told(name):
             root.backward()
 
 
+def test_a_program_that_is_checked_tells_too():
+    """The first row in which 0 · ∞ counts as 0, as the eager engine tells it."""
+    program = compile(lambda x: acos(x) ** 2)
+    with pytest.warns(LostLimitWarning, match=r"acos\('x'\)"):
+        program.value_and_grad([0.5, 1.0], argnums=0, check=True)
+
+
 def test_nothing_is_told_where_nothing_is_lost():
     """A branch not taken, a constant factor 0, an infinite slope that arrives: 0 or ∞ is the answer."""
     with warnings.catch_warnings():
