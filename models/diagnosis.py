@@ -91,7 +91,7 @@ def diagnose(
     constant_loss = constant_output_loss(task.loss, task.samples)
     constant_loss = None if constant_loss is None else unit * constant_loss
     told = patience or len(loss_curve) >= TELLING
-    settled = told and loss_curve[-10:][0] - best <= 0.01 * abs(best)
+    settled = patience or (told and loss_curve[-10] - best <= 0.01 * abs(best))
     constant = settled and constant_loss is not None and constant_loss > 0 and loss >= 0.99 * constant_loss
     still = told and max(loss_curve) - best <= 1e-6 * abs(best)
     exploding = told and loss_curve[-1] >= 2 * best and loss_curve[-1] > 0.1 * loss_curve[0]

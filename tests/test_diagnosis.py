@@ -152,6 +152,18 @@ def test_a_network_that_learned_nothing_says_so(how):
     assert any("nothing was learned from the inputs" in each for each in told)
 
 
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_no_fit_that_learned_nothing_is_silent(activation, seed):
+    """Inputs in euros and percent, taken as they are: as right as always saying one class is never without a word."""
+    random = np.random.default_rng(seed)
+    X = random.normal(size=(60, 2)) * [1000.0, 0.01] + [5000.0, 0.0]
+    y = (X[:, 0] - 5000 > 100_000 * X[:, 1]).astype(int)
+    model = MLPClassifier(hidden_layer_sizes=(16,), activation=activation, standardize=False, random_state=seed)
+    model, told = findings(lambda: model.fit(X, y))
+    assert told or model.score(X, y) > np.bincount(y).max() / len(y) + 0.02
+
+
 def test_a_network_that_learns_is_not_accused():
     """Moons to the end, without one word, warnings being errors."""
     data = moons(100, random_state=0)
