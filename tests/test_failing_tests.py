@@ -1,5 +1,6 @@
 """A gradient test that fails fits on a screen and shows the reader's own code, in pytest and in unittest."""
 
+import os
 import re
 import subprocess
 import sys
@@ -49,12 +50,10 @@ FAILING = {
 def run(tmp_path, text, *arguments):
     """What a test runner prints of a file, in a process of its own, as a user's would."""
     (tmp_path / "test_theirs.py").write_text(BEFORE + text, encoding="utf-8")
-    command = [sys.executable, "-m", *arguments, "test_theirs.py"]
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import runpy; sys.argv = {command[2:]!r}; "
-    code += "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
     done = subprocess.run(
-        [sys.executable, "-X", "utf8", "-c", code], capture_output=True, encoding="utf-8", check=False, cwd=tmp_path
-    )
+        [sys.executable, "-X", "utf8", "-m", *arguments, "test_theirs.py"], capture_output=True, encoding="utf-8",
+        check=False, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""},
+    )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     return done.stdout + done.stderr
 
