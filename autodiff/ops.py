@@ -243,11 +243,11 @@ def _log_ndtr_slope(a: Any, r: Any) -> Any:
 def _sinc_slope(a: Any, r: Any) -> Any:
     """(cos πa - sinc a) / a; near 0, where that cancels, its Taylor series."""
     near = (a < 0.5) & (a > -0.5)
-    small, large = _pick(near, a, 0.0), _pick(near, 1.0, a)
-    half = round_(large)
-    x = large - half  # exact: the cosine of πx keeps its digits up to its zeros
+    small = _pick(near, a, 0.0)
+    half = round_(a)
+    x = a - half  # exact: the cosine of πx keeps its digits up to its zeros
     cosine = _pick((x < 0.25) & (x > -0.25), cos(math.pi * x), sin(math.pi * (0.5 - ABS(x))))
-    far = (cosine * (1.0 - 2.0 * REMAINDER(half, 2.0)) - r) / large
+    far = _ratio(cosine * (1.0 - 2.0 * REMAINDER(half, 2.0)) - r, a)
     return _pick(near, small * polynomial(_SINC, small * small), far)
 
 
