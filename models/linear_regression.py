@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from autodiff import Value, weighted_sum
 from models import _checks as check
 from models._engines import ENGINES, EVERY, Samples, Task, engine_by_name
+from models._scaling import mean_and_spread
 from models._sklearn_contract import Regressor, hyperparameters
-from models.errors import TrainingError
+from models.errors import ConvergenceWarning, TrainingError, shared, warn
 from models.losses import squared_error
 
 
@@ -29,16 +30,24 @@ class _Learned:
 class LinearRegression(_Learned, Regressor):
     """Fit y = Xw + b by gradient descent on the mean squared error (ECM) over all samples and targets.
 
-    `learning_rate` is α in `w ← w − α·∂C/∂w`, `epochs` the number of steps, each over all samples; weights start at
-    zero, or with `warm_start` where the last fit ended. Too large an α diverges: for data as they come it is often
-    far below 1 (standardised inputs take 0.1). "auto" takes half of the largest that does not, 1/λ of the steepest
-    curvature λ of the cost: every step lowers it, whatever the data. Nothing is drawn at random. `engine` is
-    "compiled", array code of the traced loss, or "eager", a graph of Values at every step: the same numbers but for
-    the last digits, slower.
+    - `learning_rate`: α in `w ← w − α·∂C/∂w`. A number takes these very steps on the data as they come; too large an
+      α diverges, and for unscaled data it is often far below 1. "auto" takes the steps on inputs that are centred and
+      scaled inside, with half of the largest stable α: 1/λ, where λ is the steepest curvature of the cost. Every step
+      then lowers the cost, whatever the units of X.
+    - `epochs`: the number of steps, each over all samples. Weights start at zero, or with `warm_start` where the last
+      fit ended.
+    - `solver`: "gd" for gradient descent, or "lstsq" for the least-squares solution at once; of many solutions it takes
+      the one with the smallest weights on scaled inputs. It takes no steps, and needs no other setting.
+    - `engine`: "compiled", array code of the traced loss, or "eager", a graph of Values at every step: the same numbers
+      but for the last digits, slower.
 
     After `fit`: `coef_` of shape (n_features,), or (n_targets, n_features) for a 2-D y; `intercept_`, a float or
-    (n_targets,); `loss_curve_`, the loss before the first step and after each one; `n_iter_`, the number of steps;
-    `learning_rate_`, the α of the last one.
+    (n_targets,); `loss_curve_`, the loss before the first step and after each one, of "lstsq" that of the solution;
+    `n_iter_`, the number of steps; `learning_rate_`, the α of the last one, with "auto" that for scaled inputs, NaN for
+    "lstsq". Weights are always those for X as it comes. Nothing is drawn at random.
+
+    Gives a ConvergenceWarning when the steps of "auto" have not come to the least-squares solution: when predictions
+    are off by more than a thousandth of the spread of y. Steps with an α of your own are taken without a word.
 
     Source: course slides «Regresión lineal» and «Función de costo (ECM)».
 
@@ -49,6 +58,7 @@ class LinearRegression(_Learned, Regressor):
 
     learning_rate: float | str = "auto"
     epochs: int = 1000
+    solver: str = "gd"
     warm_start: bool = False
     engine: str = "compiled"
 
@@ -62,6 +72,9 @@ class LinearRegression(_Learned, Regressor):
         """
         check.whole("epochs", self.epochs, least=0)
         check.flag("warm_start", self.warm_start)
+        check.known("solver", self.solver, ("gd", "lstsq"))
+        if self.solver == "lstsq":
+            return self._solve(X, y, sample_weight)
         resumed = self.warm_start and self.__sklearn_is_fitted__()
         self._descend(X, y, sample_weight, self.epochs, resumed=resumed, curve=[])
         return self
@@ -70,8 +83,10 @@ class LinearRegression(_Learned, Regressor):
         """Take one step on these samples, from where the model is; the first call starts from zero weights.
 
         `loss_curve_` gains the loss of these samples after the step, and at the first call the loss before it too.
-        Raises as `fit`, and ValueError for another number of features or targets than before.
+        Raises as `fit`, and ValueError for another number of features or targets than before and with solver="lstsq".
         """
+        if self.solver != "gd":
+            raise ValueError(f'partial_fit must have solver="gd", which takes steps, got {self.solver!r}')
         resumed = self.__sklearn_is_fitted__()
         self._descend(X, y, sample_weight, 1, resumed=resumed, curve=list(self.loss_curve_) if resumed else [])
         return self
@@ -86,41 +101,37 @@ class LinearRegression(_Learned, Regressor):
         KeyboardInterrupt keeps that of the complete steps, if there are any.
         """
         check.known("engine", self.engine, ENGINES)
-        auto = isinstance(self.learning_rate, str) and self.learning_rate == "auto"
-        if not auto:
+        if not (auto := isinstance(self.learning_rate, str) and self.learning_rate == "auto"):
             check.positive("learning_rate ('auto' for one that fits the data)", self.learning_rate)
         inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
         targets = check.targets(y, len(inputs), type(self).__name__)
         importance = check.weights(sample_weight, len(inputs))
         columns = targets.reshape(len(targets), -1)
-        rate: Any = _steady_rate(inputs, importance, columns.shape[1]) if auto else self.learning_rate
-        coef, intercept = np.zeros((columns.shape[1], inputs.shape[1])), np.zeros(columns.shape[1])
-        if resumed:
-            if targets.shape[1:] != self.coef_.shape[:-1]:
-                raise ValueError(
-                    f"y must be (n_samples, {str(self.coef_.shape[:-1])[1:]} as before, got {targets.shape}"
-                )
-            coef, intercept = np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
+        rate: Any = self.learning_rate
+        n_targets, gram, (center, spread) = columns.shape[1], np.ones((1, 1)), np.array([0.0, 1.0])  # units as they are
+        if auto:
+            center, spread = mean_and_spread(inputs, importance)
+            inputs = inputs - center
+            inputs /= spread
+            gram = _gram(inputs, importance)
+            rate = n_targets / 2 / np.linalg.norm(gram, 2)
+        coef, intercept = self._start(targets, inputs.shape[1], resumed=resumed)
+        intercept += (coef * center).sum(axis=1)
+        coef *= spread
         weights = [[Value(w, f"target{k}.w{i}") for i, w in enumerate(row)] for k, row in enumerate(coef.tolist())]
         biases = [Value(b, f"target{k}.b") for k, b in enumerate(intercept.tolist())]
         parameters = [*(w for row in weights for w in row), *biases]
-        importance = None if sample_weight is None else importance / importance.max()
+        shares = None if sample_weight is None else importance / importance.max()
         task = Task(
             lambda x: [weighted_sum(w, x, b) for w, b in zip(weights, biases, strict=True)],
-            parameters, squared_error, Samples(inputs, columns, importance),
+            parameters, squared_error, Samples(inputs, columns, shares),
         )  # fmt: skip
 
         def keep(reached: NDArray[np.float64], losses: list[float]) -> None:
-            coef, intercept = reached[: -columns.shape[1]].reshape(columns.shape[1], -1), reached[-columns.shape[1] :]
-            several = targets.ndim == 2
-            self._keep(
-                X, inputs.shape[1],
-                coef_=coef if several else coef[0],
-                intercept_=intercept if several else intercept.tolist()[0],
-                learning_rate_=float(rate),
-                n_iter_=len(losses) - 1 + (self.n_iter_ if curve else 0),
-                loss_curve_=curve + (losses[1:] if curve else losses),
-            )  # fmt: skip
+            coef = reached[:-n_targets].reshape(n_targets, -1) / spread
+            intercept = reached[-n_targets:] - (coef * center).sum(axis=1)
+            n_iter = len(losses) - 1 + (self.n_iter_ if curve else 0)
+            self._keep_line(X, targets, coef, intercept, float(rate), n_iter, curve + (losses[1:] if curve else losses))
 
         losses: list[float] = []
         with engine_by_name(self.engine, task) as engine:
@@ -141,13 +152,83 @@ class LinearRegression(_Learned, Regressor):
                 if reached[1] > 1:
                     keep(reached[0], losses[: reached[1]])
                 raise
+        if auto and steps > 1:
+            self._compare(gram, inputs, columns, importance, reached[0])
+
+    def _start(
+        self, targets: NDArray[np.float64], n_features: int, *, resumed: bool
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the weights and biases to start from, of one row per target."""
+        if not resumed:
+            n_targets = targets[0].size
+            return np.zeros((n_targets, n_features)), np.zeros(n_targets)
+        if targets.shape[1:] != self.coef_.shape[:-1]:
+            raise ValueError(f"y must be (n_samples, {str(self.coef_.shape[:-1])[1:]} as before, got {targets.shape}")
+        return np.array(self.coef_, ndmin=2), np.array(self.intercept_, ndmin=1)
+
+    def _compare(
+        self, gram: NDArray[np.float64], inputs: NDArray[np.float64], columns: NDArray[np.float64],
+        importance: NDArray[np.float64], reached: NDArray[np.float64],
+    ) -> None:  # fmt: skip
+        """Warn where the steps have not come to the least-squares solution."""
+        share = importance / importance.sum()
+        errors = columns - inputs @ reached[: -columns.shape[1]].reshape(columns.shape[1], -1).T
+        errors -= reached[-columns.shape[1] :]
+        slope = np.vstack([inputs.T @ (share[:, None] * errors), share @ errors])
+        missing: Any = np.linalg.lstsq(gram, slope, rcond=None)[0]  # how far the weights are from the solution
+        off, spread = np.einsum("ik,ik->k", missing, slope), share @ (columns - share @ columns) ** 2
+        if (off > 1e-6 * spread + 1e-20 * (share @ columns**2)).any():
+            far = np.sqrt(max(off / np.where(spread > 0, spread, 1.0)))
+            warn(
+                f"{type(self).__name__} took all epochs={self.epochs} steps and has not come to the least-squares "
+                f"solution: its predictions are off by {far:.2g} of the spread of y; raise epochs, or set "
+                'solver="lstsq"',
+                shared(ConvergenceWarning),
+            )
+
+    def _solve(self, X: Any, y: Any, sample_weight: Any) -> Self:  # Any: arrays, lists, frames
+        """Fit by least squares: the triangle R of [X − center, y − level], block by block, has the same solution."""
+        inputs = check.rows(X, type(self).__name__)
+        targets = check.targets(y, len(inputs), type(self).__name__)
+        share = check.weights(sample_weight, len(inputs))
+        share = share / share.max()
+        share /= share.sum()
+        columns = targets.reshape(len(targets), -1)
+        (center, spread), level, n = mean_and_spread(inputs, share), share @ columns, inputs.shape[1]
+        triangle: Any = np.zeros((0, n + columns.shape[1]))
+        for rows in _blocks(len(inputs)):
+            block = np.hstack([(inputs[rows] - center) / spread, columns[rows] - level])
+            block *= np.sqrt(share[rows, None])
+            triangle = np.linalg.qr(np.vstack([triangle, block]), mode="r")
+        coef: Any = np.linalg.lstsq(triangle[:, :n], triangle[:, n:], rcond=None)[0].T
+        with np.errstate(over="ignore"):
+            loss = float(((triangle[:, n:] - triangle[:, :n] @ coef.T) ** 2).sum(axis=0).mean())
+        if not np.isfinite(loss):
+            raise ValueError("the squared errors must be finite, got infinite ones; scale the numbers in y down")
+        coef /= spread
+        self._keep_line(X, targets, coef, level - coef @ center, float("nan"), 0, [loss])
+        return self
+
+    def _keep_line(
+        self, X: Any, targets: NDArray[np.float64], coef: NDArray[np.float64], intercept: NDArray[np.float64],
+        rate: float, steps: int, curve: list[float],
+    ) -> None:  # fmt: skip
+        several = targets.ndim == 2
+        self._keep(
+            X, coef.shape[1], coef_=coef if several else coef[0],
+            intercept_=intercept if several else intercept.tolist()[0],
+            learning_rate_=rate, n_iter_=steps, loss_curve_=curve,
+        )  # fmt: skip
 
 
-def _steady_rate(inputs: NDArray[np.float64], importance: NDArray[np.float64], n_targets: int) -> float:
-    """1/λ, where λ is the largest eigenvalue of the second derivative of the mean squared error."""
-    shares = np.sqrt(importance / importance.max())
-    steepest = np.linalg.norm(np.column_stack([inputs, np.ones(len(inputs))]) * shares[:, None], 2)
-    rate = float(n_targets * (shares @ shares) / 2 / steepest / steepest)
-    if not rate > 0:
-        raise ValueError(f"the squares of X must be finite, got numbers up to {abs(inputs).max():.3g}; scale them down")
-    return rate
+def _gram(inputs: NDArray[np.float64], importance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weighted mean of xxᵀ over the samples, each x with a 1 for the bias: half the loss's curvature."""
+    share = importance / importance.sum()
+    products = np.ones((inputs.shape[1] + 1,) * 2)
+    products[:-1, :-1] = sum((share[rows, None] * inputs[rows]).T @ inputs[rows] for rows in _blocks(len(inputs)))
+    products[-1, :-1] = products[:-1, -1] = share @ inputs
+    return products
+
+
+def _blocks(n: int) -> list[slice]:
+    return [slice(start, start + 4096) for start in range(0, n, 4096)]

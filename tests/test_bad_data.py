@@ -10,7 +10,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*took all max_iter", "ignore:.*
 X, Y = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 1.0]], [0, 1, 1, 0]
 HUGE = 10**400
 ESTIMATORS = [
-    LinearRegression(epochs=2),
+    LinearRegression(learning_rate=0.1, epochs=2),
     Perceptron(max_iter=2),
     MLPClassifier(hidden_layer_sizes=(2,), max_iter=1),
     MLPRegressor(hidden_layer_sizes=(2,), max_iter=1),

@@ -1,10 +1,12 @@
 """Linear regression against the course's figures and the least-squares solution (REFERENCE.md, sections 1, 3, 5)."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from autodiff import hessian, value_and_grad
-from models import LinearRegression, Neuron
+from models import ConvergenceWarning, LinearRegression, Neuron
 from models.datasets import apples_and_oranges, line_points
 from models.training import train
 
@@ -74,10 +76,15 @@ def test_every_step_of_the_descent_has_its_closed_form(rate):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shift", [0.0, 100.0, 1e6])
 def test_the_rate_that_fits_the_data_is_half_of_the_largest_stable_one(shift, weighted):
-    """It is 1/λ of the cost's own second derivative, by autodiff; every step lowers the loss, and 2.02/λ diverges."""
+    """On standardised inputs it is 1/λ of the cost's own second derivative, by autodiff; 2.02/λ diverges.
+
+    Every step lowers the loss, whatever the shift.
+    """
     random = np.random.default_rng(0)
     X, Y = random.normal(shift, 1.0, (20, 2)), random.normal(size=(20, 2))
     weight = np.arange(20) % 3 if weighted else np.ones(20)
+    mean = np.average(X, axis=0, weights=weight)
+    given, X = X, (X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
 
     def cost(w):
         return sum(
@@ -87,11 +94,93 @@ def test_the_rate_that_fits_the_data_is_half_of_the_largest_stable_one(shift, we
         ) / 2  # fmt: skip
 
     steepest = np.linalg.eigvalsh(hessian(cost)(np.zeros(6))).max()
-    model = LinearRegression(epochs=30).fit(X, Y, sample_weight=weight)
+    model = LinearRegression(epochs=60).fit(given, Y, sample_weight=weight)
     assert model.learning_rate_ == pytest.approx(1 / steepest, rel=1e-9)
     assert (np.diff(model.loss_curve_) <= 1e-12).all()
     curve = LinearRegression(learning_rate=2.02 / steepest, epochs=600).fit(X, Y, sample_weight=weight).loss_curve_
     assert curve[-1] > curve[-100]
+
+
+UNSCALED = {
+    "areas": (np.array([[50.0], [80.0], [100.0], [150.0], [200.0]]), lambda X: 50 + 2 * X[:, 0]),
+    "years": (np.arange(2000.0, 2021.0)[:, None], lambda X: 100 + 5 * (X[:, 0] - 2000)),
+    "huge": (np.array([[1e200], [2e200], [4e200]]), lambda X: 3.0 + X[:, 0] / 1e200),
+    "tiny": (np.array([[1e-200], [2e-200], [4e-200]]), lambda X: 3.0 + X[:, 0] * 1e200),
+    "units": (np.random.default_rng(1).normal(size=(50, 3)) * [1e-6, 1.0, 1e8] + [1.0, 1e3, 1e9],
+              lambda X: (X - [1.0, 1e3, 1e9]) @ [1e6, -2.0, 3e-8] + 7.0),
+    "a constant column": (np.array([[1.0, 5.0], [2.0, 5.0], [4.0, 5.0]]), lambda X: 2.0 * X[:, 0] + 1.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("solver", ["gd", "lstsq"])
+@pytest.mark.parametrize("case", UNSCALED)
+def test_by_default_data_of_any_units_are_fitted(case, solver):
+    """Offsets and scales from 1e-200 to 1e200: predictions on the line to 1e-6, R² = 1, and no warning."""
+    X, line = UNSCALED[case]
+    y = line(X)
+    model = LinearRegression(solver=solver).fit(X, y)
+    assert model.predict(X) == pytest.approx(y, rel=1e-6, abs=1e-6)
+    assert model.score(X, y) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_areas_have_the_slope_and_intercept_that_they_were_made_with():
+    """y = 2x + 50 from five unscaled areas, and a warm start that goes on from there stays there."""
+    X, line = UNSCALED["areas"]
+    model = LinearRegression(warm_start=True).fit(X, line(X))
+    assert [*model.coef_, model.intercept_] == pytest.approx([2.0, 50.0], rel=1e-9)
+    assert model.loss_curve_[0] == pytest.approx(np.mean(line(X) ** 2), rel=1e-12)  # of zero weights, as ever
+    assert [*model.fit(X, line(X)).coef_, model.intercept_] == pytest.approx([2.0, 50.0], rel=1e-9)
+    assert model.loss_curve_[0] < 1e-9
+
+
+def test_steps_that_have_not_arrived_are_compared_with_least_squares():
+    """Two columns that are nearly one: the warning tells how far predictions are from NumPy's least squares."""
+    random = np.random.default_rng(2)
+    x = random.normal(size=200)
+    X = np.column_stack([x, x + 0.05 * random.normal(size=200)]) + 100.0
+    y = 20.0 * (X[:, 0] - X[:, 1]) + random.normal(size=200)
+    with pytest.warns(
+        ConvergenceWarning, match=r'all epochs=1000 steps.* off by .*; raise epochs, or set solver="lstsq"'
+    ) as caught:
+        model = LinearRegression().fit(X, y)
+    fit = np.column_stack([X, np.ones(200)]) @ least_squares(X, y)
+    off = np.sqrt(np.mean((model.predict(X) - fit) ** 2)) / y.std()
+    assert f"off by {off:.2g} of the spread" in str(caught[0].message)
+    assert LinearRegression(epochs=40_000).fit(X, y).predict(X) == pytest.approx(fit, abs=0.01 * y.std())
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_least_squares_are_those_of_numpy_and_scikit_learn(weighted):
+    """Two targets, more rows than a block; of many solutions one that predicts the same."""
+    linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is a development dependency")
+    random = np.random.default_rng(3)
+    X, Y = random.normal(size=(9000, 4)) * [1.0, 1e2, 1e-2, 1.0] + 5.0, random.normal(size=(9000, 2))
+    weight = random.integers(0, 4, 9000) if weighted else np.ones(9000)
+    ours = LinearRegression(solver="lstsq").fit(X, Y, sample_weight=weight)
+    theirs = linear_model.LinearRegression().fit(X, Y, sample_weight=weight)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-9)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, rtol=1e-7)
+    errors = np.average((ours.predict(X) - Y) ** 2, axis=0, weights=weight)
+    assert ours.loss_curve_ == pytest.approx([errors.mean()], rel=1e-9)
+    assert ours.n_iter_ == 0
+    wide = random.normal(size=(3, 5))
+    assert LinearRegression(solver="lstsq").fit(wide, Y[:3]).predict(wide) == pytest.approx(Y[:3], abs=1e-9)
+    with pytest.raises(ValueError, match=r'partial_fit must have solver="gd".*got \'lstsq\''):
+        ours.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("solver", ["gd", "lstsq"])
+def test_fitting_takes_at_most_as_much_memory_as_twice_the_data(solver):
+    """The growth of what Python and NumPy hold, by tracemalloc, at its peak: below one and a half times X."""
+    random = np.random.default_rng(4)
+    X, y = random.normal(size=(50_000, 20)), random.normal(size=50_000)
+    model = LinearRegression(solver=solver, epochs=50)
+    tracemalloc.start()
+    try:
+        model.fit(X, y)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * X.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_neuron_without_activation_is_a_linear_regression():
@@ -138,17 +227,13 @@ def test_one_target_gives_a_vector_and_a_float():
         ([[1.0]], [1.0], {"learning_rate": np.nan}, r"learning_rate .*must be a finite number above 0, got nan"),
         ([[1.0]], [1.0], {"learning_rate": "fast"}, r"learning_rate .*must be a finite number above 0, got 'fast'"),
         (
-            [[1e200], [2e200]],
-            [1.0, 2.0],
-            {},
-            r"the squares of X must be finite, got numbers up to 2e\+200; scale them down",
-        ),
-        (
             [[1.0], [2.0]],
             [1e200, 2e200],
             {},
             r"the loss became inf, .* after 0 steps: the numbers in y are too large; scale",
         ),
+        ([[1.0]], [1.0], {"solver": "qr"}, r"unknown solver: 'qr' \(must be one of gd, lstsq\)"),
+        ([[1.0], [2.0]], [1e200, 2e200], {"solver": "lstsq"}, r"the squared errors must be finite.* y down"),
         ([[1.0]], [1.0], {"epochs": -1}, r"epochs must be a whole number, 0 or more, got -1"),
         (
             [[1e3], [2e3]],

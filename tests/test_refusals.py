@@ -62,7 +62,7 @@ def test_data_that_are_none_are_refused_and_nothing_is_fitted(model, X, y, error
 
 def test_targets_of_another_shape_than_before_are_refused():
     """In score, and when a fit goes on from an earlier one."""
-    line = LinearRegression(warm_start=True, epochs=2).fit(X, Y)
+    line = LinearRegression(learning_rate=0.1, warm_start=True, epochs=2).fit(X, Y)
     with pytest.raises(ValueError, match="y has 2 targets and the model predicts 1"):
         line.score(X, np.column_stack([Y, Y]))
     with pytest.raises(ValueError, match=r"y must be \(n_samples, \) as before, got \(4, 2\)"):
