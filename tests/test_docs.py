@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+import pytest
+
+import autodiff
 from autodiff import OPS, draw
 from lessons.demo import neuron
 from lessons.operations import table
@@ -48,3 +51,26 @@ def test_every_test_that_the_page_on_trust_names_exists():
     for path, function in named:
         source = (ROOT / path).read_text(encoding="utf-8")
         assert re.search(rf"^( {{4}})?def {function}\(", source, re.MULTILINE), f"{path}::{function}"
+
+
+def test_the_changelog_begins_with_this_version():
+    """Its newest section is that of `autodiff.__version__`, with the date of its release."""
+    newest = re.search(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE).group(1)
+    assert re.fullmatch(rf"{re.escape(autodiff.__version__)} \(20\d\d-\d\d-\d\d\)", newest)
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")], ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_within_the_repository_lead_somewhere(page):
+    """Every file that a page links to is there, and so is the heading."""
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"", text):
+        target, _, anchor = "".join(link).partition("#")
+        if "://" in target:
+            continue
+        there = page.parent / target if target else page
+        assert there.exists(), f"{page.name} links to {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}, (
+                f"{target}#{anchor}"
+            )
