@@ -49,13 +49,13 @@ class Domain:
 
 
 def is_array(x: Any) -> bool:
-    """Whether `x` is an array of more than one number's worth of axes (a 0-d array is a number)."""
+    """Tell whether `x` is an array with at least one axis (a 0-d array is a number)."""
     numpy = sys.modules.get("numpy")  # until somebody has loaded it there are no arrays
     return numpy is not None and isinstance(x, numpy.ndarray) and x.ndim > 0
 
 
 def unbox(x: Any) -> Any:
-    """What a 0-d array holds, anything else as it is: NumPy gives such arrays where a number is meant."""
+    """Return the entry of a 0-d array, anything else as it is: NumPy returns such arrays where a number is meant."""
     return x.item() if _is_box(x) else x
 
 
@@ -69,18 +69,18 @@ def _is_real(x: Any) -> bool:
 
 
 def _is_numpys(x: Any, kind: str) -> bool:
-    """Whether `x` is of a class of NumPy's, which need not be loaded."""
+    """Tell whether `x` is an instance of the NumPy class `kind`, without loading NumPy."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(x, getattr(numpy, kind))
 
 
 def number(x: Any) -> float:
-    """Give `x` as a float, or raise a TypeError that says what to use instead."""
+    """Return `x` as a float, or raise a TypeError that says what to use instead."""
     if x.__class__ is float:
         return x
     if x.__class__ is not int:
         if _is_box(x) and sys.modules["numpy"].ma.is_masked(x):
-            raise TypeError("a Value holds one real number, and this entry of an array is masked: leave it out")
+            raise TypeError("a Value needs one real number, got a masked entry of an array; leave it out")
         x = unbox(x)
     kind: Any = x.__class__
     if kind is int or _is_real(x):  # asking for int first is quick, and most constants are
@@ -89,37 +89,37 @@ def number(x: Any) -> float:
         except OverflowError:
             result = math.inf
         except (TypeError, ValueError):  # a span of time, a NaN that signals
-            raise TypeError(f"a Value holds one real number, and {x!r} is none") from None
+            raise TypeError(f"a Value needs one real number, got {x!r}") from None
         if math.isinf(result) and x != result:
             raise OverflowError("this number is beyond the largest float, 1.8e308: scale it down")
         return result
-    raise TypeError(f"a Value holds one real number{_advice(x)} (got {kind.__name__})")
+    raise TypeError(f"a Value needs one real number, got {kind.__name__ if x is not None else x}{_advice(x)}")
 
 
 def real_array(x: Any) -> Any:
-    """Give an array or number as float64; TypeError for text, complex numbers and dates, which NumPy would convert."""
+    """Return an array or number as float64; TypeError for text, complex numbers and dates, though NumPy takes them."""
     import numpy as np
 
     if not is_array(x):
         return np.asarray(number(x))
     if x.dtype.kind not in "biuf":
-        raise TypeError(f"operations take arrays of real numbers, and this one holds {x.dtype}: convert it first")
+        raise TypeError(f"operations need arrays of real numbers, got an array of {x.dtype}; convert it first")
     return np.asarray(x, dtype=np.float64)
 
 
 def _advice(x: Any) -> str:
-    """What to use in place of something that is no real number."""
+    """Return the way out for something that is not a real number, as the end of a message."""
     kind: Any = x.__class__
     if x is None:
-        return ": is a `return` missing in the function that gave it?"
+        return "; is a `return` missing in the function it came from?"
     if isinstance(x, (str, bytes)):
         return f"; for text use Value(float({x[:40]!r}))"
     if isinstance(x, complex) or _is_numpys(x, "complexfloating"):
         return "; keep real and imaginary parts as two Values"
     if kind in (list, tuple) and any(hasattr(entry, "record_operation") for entry in x):
-        return "; these are Values already: take them one by one, [exp(x) for x in data], or as an array"
+        return "; its entries are Values already: take them one by one, [exp(x) for x in data], or as an array"
     if hasattr(kind, "__iter__") and getattr(x, "ndim", 1) > 0:
         return "; make one Value per element, e.g. [Value(x) for x in data]"
     if hasattr(x, "record_operation"):
-        return ", and this is a Value already: use it as it is, or its .data for a constant"
+        return "; it is a Value already: use it as it is, or its .data for a constant"
     return "; take the number out first, with .item()" if hasattr(x, "item") else ""

@@ -252,5 +252,5 @@ class Ieee(float):
 
     @staticmethod
     def record_operation(op: Any, operands: Sequence[Any]) -> Any:
-        """What calling a row on such numbers gives."""
+        """Return the value of a row at such numbers, after IEEE 754."""
         return Ieee(op.on_ieee(*map(float, operands)))

@@ -121,7 +121,7 @@ class Op:
         return self.on_floats(*map(number, operands))
 
     def on_arrays(self, *operands: Any) -> Any:  # Any: arrays of any namespace
-        """The value at arrays of operands, after IEEE 754: NaN and infinities, no errors."""
+        """Return the value at arrays of operands, after IEEE 754: NaN and infinities, no errors."""
         import numpy as np
 
         with np.errstate(all="ignore"):
@@ -139,7 +139,7 @@ class Op:
         return _found(self.array) if isinstance(self.array, str) else self.array or self.forward
 
     def on_floats(self, *operands: float, names: Sequence[str] = ()) -> float:
-        """The value at `operands`; `names` are what a DomainError calls them."""
+        """Return the value at `operands`; a DomainError calls them by their `names`."""
         try:
             return self.forward(*operands)
         except OverflowError:  # Python raises where IEEE arithmetic gives an infinity
@@ -151,7 +151,7 @@ class Op:
     def partials_at(
         self, operands: Sequence[float], result: float, wanted: Sequence[bool], names: Sequence[str] = ()
     ) -> Sequence[float]:
-        """The wanted partials at a point, 0 for the others; infinite where the slope is.
+        """Return the wanted partials at a point, 0 for the others; infinite where the slope is.
 
         Raises DomainError where there is no derivative.
         """
@@ -170,7 +170,7 @@ class Op:
     def partials_of(  # Any: numbers, arrays or Values
         self, operands: Sequence[Any], result: Any, wanted: Sequence[bool] | None = None
     ) -> Sequence[Any]:
-        """The wanted partials (all by default), 0 for the others, in the operands' own arithmetic."""
+        """Return the wanted partials (all by default), 0 for the others, in the operands' own arithmetic."""
         if self.arity is None:
             slopes = self.partials(operands, result)
             if wanted is None:
@@ -180,7 +180,7 @@ class Op:
         return [rule(*operands, result) if want else 0.0 for rule, want in zip(self.partials, wanted, strict=True)]
 
     def _complaint(self, operands: Sequence[float], names: Sequence[str], problem: str = "") -> str:
-        """Such as: log of -0.5, outside (0, ∞), in 'loss.p'."""
+        """Return the message of a DomainError, such as "log of -0.5, outside (0, ∞), in 'loss.p'"."""
         for i, (x, domain) in enumerate(zip(operands, self.domains, strict=False)):
             if not problem and x not in domain:
                 problem = f"{f'operand {i + 1} ' if len(operands) > 1 else ''}outside {domain}"
@@ -194,12 +194,12 @@ class Op:
 
 
 def _pick(condition: Any, a: Any, b: Any) -> Any:
-    """`a` where the condition holds, else `b`: Python's own choice for one number, `where` for arrays and Values."""
+    """Return `a` where the condition holds, else `b`: Python's choice for one number, `where` for arrays and Values."""
     return (a if condition else b) if type(condition) is bool else where(condition, a, b)
 
 
 def _share(a: Any, r: Any) -> Any:
-    """Divide |a| ≤ r by r, and give 0 where both are 0: there as a root, whose slope is infinite as the quotient's is."""
+    """Divide |a| ≤ r by r; 0 where both are 0, written there as a root, since the quotient's slope is infinite too."""
     at_origin = r == 0.0
     return _pick(at_origin, cbrt(_pick(at_origin, a, 0.0)), a / _pick(at_origin, 1.0, r))
 
@@ -252,23 +252,23 @@ def _sinc_slope(a: Any, r: Any) -> Any:
 
 
 def _ratio(a: Any, b: Any) -> Any:
-    """Divide a by b, and give 0 where both are 0."""
+    """Divide a by b; 0 where both are 0."""
     return a / _pick((a == 0.0) & (b == 0.0), 1.0, b)
 
 
 def _power_of_two(r: Any) -> Any:
-    """A factor that keeps what is of the size of r, and its square, clear of the ends of the floats."""
+    """Return a factor that keeps numbers of the size of r, and their squares, within the range of the floats."""
     return _pick(r < 1e-290, 2.0**600, _pick(r > 1e290, 2.0**-600, 1.0))
 
 
 def _cosine(a: Any, b: Any) -> Any:
-    """The cosine of the angle between (a, b) and its first axis, a / hypot(a, b); 0 at the origin."""
+    """Return the cosine of the angle between (a, b) and the first axis, a / hypot(a, b); 0 at the origin."""
     k = _power_of_two(hypot(a, b))
     return _share(a * k, hypot(a * k, b * k))
 
 
 def _turning(a: Any, b: Any) -> Any:
-    """How fast the angle turns, a / (a² + b²); 0 at the origin."""
+    """Return the derivative of the angle of (a, b) by b, a / (a² + b²); 0 at the origin."""
     k = _power_of_two(hypot(a, b))
     return _share(k * _cosine(a, b), hypot(a * k, b * k))
 
@@ -278,13 +278,13 @@ def _itself(a: Any) -> Any:
 
 
 def _off_integers(a: Any, b: Any) -> Any:
-    """How far a / b is from the next integer."""
+    """Return the distance of a / b from the nearest integer."""
     ratio = a / _pick(b == 0.0, 1.0, b)
     return abs(ratio - round_(ratio))
 
 
 def _softmax_at(xs: Sequence[Any], r: Any) -> Sequence[Any]:
-    """The slopes of r = logsumexp(xs), e^(x - r) for each x; 1 where both are the same infinity."""
+    """Return the slopes of r = logsumexp(xs), e^(x - r) for each x; 1 where both are the same infinity."""
     return [exp(_pick(x == r, 0.0, x - r)) for x in xs]
 
 
@@ -294,7 +294,7 @@ def _difference(a: Any, b: Any) -> Any:
 
 
 def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:
-    """The inputs for the weights, the weights for the inputs, 1 for the bias."""
+    """Return the inputs for the weights, the weights for the inputs, 1 for the bias."""
     n = len(operands) // 2
     return (*operands[n:-1], *operands[:n], 1.0)
 

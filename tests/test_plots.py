@@ -541,9 +541,9 @@ def test_a_gif_has_a_frame_for_every_figure(tmp_path):
 @pytest.mark.parametrize(
     ("figures", "name", "options", "message"),
     [
-        ([], "a.gif", {}, "figures is empty"),
+        ([], "a.gif", {}, "figures must hold at least one figure, got none"),
         ([(2, 2), (3, 2)], "a.gif", {}, "must all have one size"),
-        ([(2, 2)], "a.mp4", {}, "it must be .gif"),
+        ([(2, 2)], "a.mp4", {}, r"path must end in \.gif, got"),
         ([(2, 2)], "a.gif", {"seconds": 0}, "seconds"),
     ],
 )
@@ -559,8 +559,10 @@ def test_what_is_no_figure_and_a_folder_are_refused(tmp_path):
     (tmp_path / "a.gif").mkdir()
     with pytest.raises(IsADirectoryError, match="path must be that of a file, got the folder"):
         write_gif([axes().figure], tmp_path / "a.gif")
-    with pytest.raises(TypeError, match=r"figures are matplotlib Figures, got Axes: .* ax\.figure"):
+    with pytest.raises(TypeError, match=r"figures must be matplotlib Figures, got Axes; .* ax\.figure"):
         write_gif([axes()], tmp_path / "b.gif")
-    with pytest.raises(FileNotFoundError, match=r"no folder '.*missing' to write 'b\.gif' into: create it first"):
+    with pytest.raises(
+        FileNotFoundError, match=r"the folder of path must exist, got '.*b\.gif'; create '.*missing' first"
+    ):
         write_gif([axes().figure], tmp_path / "missing" / "b.gif")
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]

@@ -201,7 +201,7 @@ def test_assigning_data_within_a_block_takes_effect(w, loss):
         w.data = np.float32(0.5)
         flat *= 3.0
     assert w.data == 1.5
-    with pytest.raises(TypeError, match="a Value holds one real number"), loss.training():
+    with pytest.raises(TypeError, match="a Value needs one real number"), loss.training():
         w.data = "5"
     assert w.data == 1.5
 

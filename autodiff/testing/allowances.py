@@ -13,7 +13,7 @@ from autodiff.value import Value
 
 
 def allowance(root: Value, delta: Mapping[Any, float], margins: Mapping[Any, Sequence[float]]) -> dict[Any, float]:
-    """How far off δ may be at each node, when each partial may be off by its margin: the sweep, for errors."""
+    """Return how far off δ may be at each node when each partial may be off by its margin: the sweep, for errors."""
     allowed: dict[Any, float] = {root: 0.0}
     for node in topological_order(root):
         if node in margins and node in allowed:
@@ -25,17 +25,17 @@ def allowance(root: Value, delta: Mapping[Any, float], margins: Mapping[Any, Seq
 
 
 def path_sums(root: Value) -> dict[Any, float]:
-    """The sum over all paths of |∏ partials|."""
+    """Return for each node the sum of |∏ partials| over all paths from the root to it."""
     return propagate(root, partials=lambda node: [abs(p) for p in node.partials])
 
 
 def noise_of(delta: Mapping[Any, float]) -> float:
-    """What the rounding of every recorded operation amounts to in the root, to first order."""
+    """Return what the rounding of every recorded operation amounts to in the root, to first order."""
     return 4.0 * EPSILON * sum(abs(node.data * d) for node, d in delta.items() if node.op is not None)
 
 
 def second_allowance(root: Value, inputs: Sequence[Value]) -> list[list[float]]:
-    """How far off each second derivative may be by what cancels within the rules.
+    """Return how far off each second derivative may be through cancellation within the rules.
 
     r(1 - r) has an absolute error of a rounding of 1 however small it is, and its derivative has too: at every node
     that counts with δ, and with the paths from its operands to both inputs.

@@ -71,7 +71,7 @@ class Layout:
         self.flat: Any = np.concatenate(pieces)
 
     def build(self, numbers: Any) -> list[Any]:
-        """The arguments with the numbers of a flat vector, of any type, in place of their own; arrays have its type."""
+        """Return the arguments with their numbers replaced by those of a flat vector of any type, which arrays keep."""
 
         def part(leaf: Leaf) -> Any:
             if leaf.shape:
@@ -82,27 +82,27 @@ class Layout:
         return nests.replace(self.points, map(part, self.leaves))
 
     def leaf(self, i: int) -> Leaf:
-        """The leaf that number `i` belongs to."""
+        """Return the leaf that number `i` belongs to."""
         return next(leaf for leaf in self.leaves if i < leaf.start + leaf.size)
 
     def name(self, i: int) -> str:
-        """Number `i` as one writes it: `W[0, 1]`."""
+        """Return number `i` as one writes it: `W[0, 1]`."""
         leaf = self.leaf(i)
         return f"{leaf.name}{leaf.index(i)}"
 
     def which(self, i: int) -> str:
-        """Number `i` as messages call it: "input 2 of 3"; inside something "input 2 of 6 (W[0, 1])"."""
+        """Return what messages call number `i`: "input 2 of 3"; inside a nest or an array "input 2 of 6 (W[0, 1])"."""
         leaf = self.leaf(i)
         inside = f" ({self.name(i)})" if leaf.shape or leaf.name != self.names[leaf.argument] else ""
         return f"input {i + 1} of {len(self.flat)}{inside}"
 
     def shown(self) -> str:
-        """The points as messages show them, a few numbers of each."""
+        """Return the points as messages show them, a few numbers of each."""
         return ", ".join(map(shortened, self.points))
 
 
 def names_of(f: Callable[..., Any], count: int) -> list[str]:
-    """What the function itself calls its arguments; [] where it does not say."""
+    """Return the names that the function gives its arguments; [] where it does not say."""
     try:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
@@ -112,7 +112,7 @@ def names_of(f: Callable[..., Any], count: int) -> list[str]:
 
 
 def shortened(x: Any) -> str:
-    """A point on one line, with a few of its numbers only where it is long."""
+    """Return a point on one line, only a few of its numbers where it is long."""
     array: Any = x
     text = " ".join(repr(x).split())
     if len(text) <= _LONGEST:
@@ -124,7 +124,7 @@ def shortened(x: Any) -> str:
 
 
 def shaped(point: Any, element: Callable[[Any], Any]) -> Any:
-    """The point with every number replaced by `element(number)`: lists stay lists, arrays become object arrays."""
+    """Replace every number of a point by `element(number)`: lists stay lists, arrays become object arrays."""
     layout = Layout([point])
     return layout.build(np.array([*map(element, layout.flat.tolist()), None], dtype=object))[0]
 
@@ -146,7 +146,7 @@ def call(
 
 
 def not_one_number(result: Any) -> TypeError:
-    """What is raised for a function that returns anything but one real number."""
+    """Return the error to raise for a function that returns anything but one real number."""
     kind = "a complex number" if np.iscomplexobj(result) else type(result).__name__
     way_out = (
         "its real or imaginary part, or abs(...)"
@@ -157,12 +157,12 @@ def not_one_number(result: Any) -> TypeError:
 
 
 def numbers_in(points: Sequence[Any]) -> list[float]:
-    """All numbers of all points, in order."""
+    """Return all numbers of all points, in order."""
     return Layout(points).flat.tolist()
 
 
 def _real(leaf: Any, name: str) -> Any:
-    """The numbers of a leaf as floats."""
+    """Return the numbers of a leaf as floats."""
     if np.iscomplexobj(leaf):
         raise TypeError(
             f"gradcheck checks derivatives by real numbers, and {name} is complex: make the real and the imaginary "

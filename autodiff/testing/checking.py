@@ -160,7 +160,7 @@ class _Check:
         return self.first() + (self.second() if self.order == 2 else [])
 
     def first(self) -> Results:
-        """Every operation's partials, then the sum over all paths."""
+        """Check every operation's partials, then the sum over all paths."""
         rtol, atol = self.tolerance.rtol, self.tolerance.atol
         rtol = HALF_THE_DIGITS if rtol is None else rtol
         margins = {n: check_partials(n, self.where, self.root, rtol, atol) for n in reversed(self.graph.inner)}
@@ -204,7 +204,7 @@ class _Check:
         return results
 
     def rounded(self, delta: Mapping[Any, float], margins: Mapping[Any, Sequence[float]]) -> list[float]:
-        """How far off the sweep may be when each partial may be by its margin: they are moved, up and down, in turns.
+        """Return how far off the sweep may be when each partial may be off by its margin, by moving them up and down.
 
         With the masks 0, 1, 2, 4, … any two nodes are moved alike once and apart once.
         """
@@ -222,7 +222,7 @@ class _Check:
         return allowed
 
     def second(self) -> Results:
-        """Every operation's second partials, then the whole matrix."""
+        """Check every operation's second partials, then the whole matrix."""
         for node in reversed(self.graph.inner):
             check_second_partials(node, self.where, self.root)
         results: Results = []
@@ -255,15 +255,15 @@ class _Check:
         return results
 
     def value(self, at: Sequence[float]) -> float:
-        """`f` at other inputs."""
+        """Return `f` at other inputs."""
         return call(self.f, self.layout, [], at).data
 
     def slope(self, at: Sequence[float], i: int) -> float:
-        """∂f/∂input i at other inputs."""
+        """Return ∂f/∂input i at other inputs."""
         return self.value_and_slope(at, i)[1]
 
     def follows(self, i: int, step: float, noise: float) -> bool:
-        """Whether `f` computes what its recorded graph does when input `i` moves; outside a domain both must be."""
+        """Tell whether `f` and its recorded graph agree as input `i` moves; both must leave a domain together."""
         point = [x.data for x in self.inputs]
         for h in (-step * max(1.0, abs(point[i])), step * max(1.0, abs(point[i]))):
             graph = self.graph.at({self.inputs[i]: point[i] + h})
@@ -277,7 +277,7 @@ class _Check:
         return True
 
     def unrecorded(self, i: int, noise: float) -> Estimate | None:
-        """How fast what `f` computes leaves its recorded graph as input `i` moves; None where that is not smooth."""
+        """Return the slope of `f` minus its recorded graph as input `i` moves; None where that is not smooth."""
         x = self.inputs[i]
         others = [y.data for y in self.inputs]
         rounding = noise + _ROUNDINGS * abs(self.root.data)
@@ -343,13 +343,13 @@ class _Check:
             )
 
     def value_and_slope(self, at: Sequence[float], i: int) -> tuple[float, float]:
-        """`f` and ∂f/∂input i at other inputs, as recorded there."""
+        """Return `f` and ∂f/∂input i at other inputs, as recorded there."""
         again: list[Value] = []
         root = call(self.f, self.layout, again, at)
         return root.data, float(propagate(root).get(again[i], 0.0))
 
     def from_the_function(self, i: int, noise: float) -> Estimate | None:
-        """What dual numbers or differences tell of `f` itself, whatever it recorded."""
+        """Estimate the derivative of `f` itself by dual numbers or differences, whatever it recorded."""
         point = [x.data for x in self.inputs]
         dual = through_duals(lambda z: self._on([*point[:i], z, *point[i + 1 :]]), point[i])
         return dual or _differences(self.value, i, self.inputs, noise)
@@ -358,7 +358,7 @@ class _Check:
         return self.f(*self.layout.build(np.array([*at, None], dtype=object)))
 
     def which(self, i: int) -> str:
-        """Such as: input 2 of 3 (y)."""
+        """Return what messages call input `i`, such as "input 2 of 3 (y)"."""
         return self.layout.which(i)
 
     def _wrong(self, sentence: str, i: int, found: float, truth: Estimate) -> AssertionError:

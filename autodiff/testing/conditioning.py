@@ -23,7 +23,7 @@ STEEPEST = 1e4  # how large the sum of all paths from an input to a node gets
 
 
 def admissible(op: Op, operands: Sequence[float], moving: Sequence[bool] | None = None) -> bool:
-    """Whether value and partials of `op` are bounded at `operands` and a little around them, on one side of any kink.
+    """Tell whether value and partials of `op` are bounded at and around `operands`, on one side of any kink.
 
     Only the operands that are `moving` (all of them, by default) are tried around the point: the others are constants.
 
@@ -51,7 +51,7 @@ def admissible(op: Op, operands: Sequence[float], moving: Sequence[bool] | None 
 
 
 def well_conditioned(root: Any) -> bool:
-    """Whether all of a recorded graph is: every operation admissible, and the sum of all paths to every node bounded.
+    """Tell whether every operation of a graph is admissible, and the sum of all paths to every node bounded.
 
     That sum, Σ |∏ partials|, is what a relative error of one rounding in every input may amount to: the condition
     of the computation, with the cancellation that the derivative itself would hide.
@@ -66,7 +66,7 @@ def well_conditioned(root: Any) -> bool:
 
 
 def smooth(function: Callable[[list[float]], Any], point: Sequence[float]) -> bool:
-    """Whether a function of which nothing but its numbers is known looks smooth and bounded at `point` and around it.
+    """Tell whether a function known only by its numbers looks smooth and bounded at `point` and around it.
 
     Along every axis, or along eight random directions where there are more, the function is computed on two grids, one
     four times as fine. Second differences of what is smooth shrink by 16, of a kink by 4 on the whole (8 where it lies
@@ -106,7 +106,7 @@ def _smooth_along(f: Callable[[float], Any], room: float) -> bool:
 
 
 def repairs(op: Op, operands: Sequence[float]) -> Iterator[tuple[float, ...]]:
-    """Give the operands, then what may help where they are not admissible: into the domains, apart, in order."""
+    """Yield the operands, then others that may be admissible: moved into the domains, apart, in another order."""
     yield tuple(operands)
     inside = tuple(_into(x, *op.domains[i].bounds) if i < len(op.domains) else x for i, x in enumerate(operands))
     apart = tuple(x + 0.25 * (i + 1) for i, x in enumerate(inside))
@@ -116,7 +116,7 @@ def repairs(op: Op, operands: Sequence[float]) -> Iterator[tuple[float, ...]]:
 
 
 def _into(x: float, low: float, high: float) -> float:
-    """`x` itself where it is inside, else some number that is."""
+    """Return `x` itself where it is inside, else some number that is."""
     if low < x < high:
         return x
     if math.isfinite(high - low):

@@ -20,7 +20,7 @@ Continuation = Callable[..., complex]
 
 
 def continuation(op: Op) -> Continuation | None:
-    """The row on complex numbers; None for erf, and for operations that are no rows of the table.
+    """Return the row on complex numbers; None for erf, and for operations that are not rows of the table.
 
     An operation that computes what a row computes is that row here, whatever its partials: those are under test.
     """

@@ -26,7 +26,7 @@ _NAMED_ALIKE = (
 
 @lru_cache(maxsize=1)
 def installed() -> bool:
-    """Whether mpmath can be imported."""
+    """Tell whether mpmath can be imported."""
     try:
         return importlib.util.find_spec("mpmath") is not None
     except ValueError:  # a stand-in that nobody can import from
@@ -35,7 +35,7 @@ def installed() -> bool:
 
 @lru_cache(maxsize=64)
 def context(digits: int) -> Any:
-    """An mpmath of our own that computes with so many digits: the user's own precision is left alone."""
+    """Make an mpmath context of so many digits, which leaves the user's own precision alone."""
     from mpmath import MPContext  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
     mp: Any = MPContext()
@@ -44,7 +44,7 @@ def context(digits: int) -> Any:
 
 
 def definition(op: Op, mp: Any) -> Callable[..., Any] | None:
-    """The row on the numbers of `mp`, an mpmath context; None for an operation that is no row of the table.
+    """Return the row on the numbers of `mp`, an mpmath context; None for an operation that is not a row of the table.
 
     An operation that computes what a row computes is that row here, whatever its partials: those are under test.
     """

@@ -79,7 +79,7 @@ class Dual(Methods):
 
 
 def through_duals(function: Callable[[Any], Any], x: float) -> Estimate | None:
-    """Give the derivative at `x` of code that dual numbers can run through; None where they cannot."""
+    """Return the derivative at `x` of code that dual numbers can run through; None where they cannot."""
     try:
         result = unbox(function(Dual(x, 1.0)))
         result = result if isinstance(result, Dual) else Dual(number(result))

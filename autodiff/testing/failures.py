@@ -56,7 +56,7 @@ def wrong(
     root: Any = None,
     node: Any = None,
 ) -> WrongDerivativeError:
-    """Give the error to raise: what is wrong, both numbers and their ratio, a line each, and how to see it again."""
+    """Make the error to raise: what is wrong, both numbers and their ratio, a line each, and how to see it again."""
     place = f"  at {at}\n" if at else ""
     ratio = f"{found / truth.value:.12g}" if truth.value else "none, the right one is 0"
     return WrongDerivativeError(

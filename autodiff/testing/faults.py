@@ -49,7 +49,7 @@ class Fault:
 
 
 def faults(op: Op) -> list[Fault]:
-    """Every fault of every partial of `op` that changes a number somewhere, at a point or at a decided kink.
+    """Return every fault of every partial of `op` that changes a number at a point or at a decided kink.
 
     Signs, factors and exchanged operands are planted around the rule; missing terms and kinks inside, in its syntax
     tree: each operator gives way to one of its sides, each call to one of its arguments, each comparison to its
@@ -69,12 +69,15 @@ def faults(op: Op) -> list[Fault]:
 
 
 def caught(fault: Fault, check: Callable[..., object] = gradcheck) -> bool:
-    """Whether a check, called as check(op, *point) at well conditioned points, or the decided kinks, find a fault."""
+    """Tell whether a check or the decided kinks find a fault.
+
+    The check is called as check(op, *point) at well conditioned points.
+    """
     return caught_by(fault, check) != ""
 
 
 def caught_by(fault: Fault, check: Callable[..., object] = gradcheck) -> str:
-    """Who catches a fault: "check", "kinks" or nobody, ""."""
+    """Return what catches a fault: "check", "kinks", or "" for neither."""
     for point in points_of(fault.op):
         try:
             check(fault.op, *point)
@@ -88,7 +91,7 @@ def caught_by(fault: Fault, check: Callable[..., object] = gradcheck) -> str:
 
 
 def survivors(op: Op, check: Callable[..., object] = gradcheck) -> list[Fault]:
-    """The faults of `op` that a check lets pass; it must let the operation itself pass.
+    """Return the faults of `op` that a check lets pass; it must let the operation itself pass.
 
     >>> from autodiff import OPS
     >>> len(survivors(OPS["exp"], check=lambda op, x: None))  # a check that checks nothing
@@ -141,7 +144,7 @@ def _spoilt(op: Op, i: int, n: int) -> Iterator[tuple[str, str, Callable[..., An
 
 
 def _beside(kink: Any) -> Any:
-    """A quarter where the kink is, else 0; on arrays too."""
+    """Return a quarter at the kink, else 0; on arrays too."""
     return 0.25 * (kink == 0.0)
 
 
@@ -152,7 +155,7 @@ def _exchanged(at: Sequence[Any], i: int, j: int) -> list[Any]:
 
 
 def _with_rule(op: Op, i: int, rule: Callable[..., Any]) -> Op:
-    """The operation with another rule by operand `i`."""
+    """Return the operation with another rule by operand `i`."""
     if op.arity is None:
         rules = op.partials
         return replace(op, partials=lambda xs, r: [rule(*xs, r) if k == i else p for k, p in enumerate(rules(xs, r))])
@@ -160,7 +163,7 @@ def _with_rule(op: Op, i: int, rule: Callable[..., Any]) -> Op:
 
 
 def _changes(right: Op, wrong: Op, i: int, places: Sequence[Sequence[float]]) -> bool:
-    """Whether partial `i` of two operations differs somewhere; a rule that does not run at all is none."""
+    """Tell whether partial `i` of two operations differs somewhere; False for a rule that cannot run at all."""
     differs = False
     for at in places:
         only = [k == i for k in range(len(at))]
@@ -188,7 +191,7 @@ def _text(rule: Callable[..., Any]) -> str:
 
 
 def _rewritten(rule: Callable[..., Any]) -> Iterator[tuple[str, str, Callable[..., Any]]]:
-    """The rule with one node of its syntax tree replaced, in every way there is."""
+    """Yield the rule with one node of its syntax tree replaced, in every way there is."""
     syntax = syntax_of(rule) if isinstance(rule, types.FunctionType) else None
     if syntax is None:
         return
@@ -205,14 +208,14 @@ def _rewritten(rule: Callable[..., Any]) -> Iterator[tuple[str, str, Callable[..
 
 
 def _statements(syntax: Any) -> list[ast.AST]:
-    """What a function does, its docstring left out."""
+    """Return the statements of a function without its docstring."""
     if isinstance(syntax, ast.Lambda):
         return [syntax.body]
     return syntax.body[1:] if ast.get_docstring(syntax) else syntax.body
 
 
 def _instead(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """What may stand in place of a node, and which kind of fault that is."""
+    """Yield what may replace a node of the syntax tree, each with the kind of fault it makes."""
     if isinstance(node, ast.BinOp):
         yield "missing term", node.left
         yield "missing term", node.right

@@ -27,18 +27,18 @@ class Graph:
         self.inner = [node for node in self.order if node.op is not None]
 
     def at(self, changed: Mapping[Any, float]) -> float:
-        """The root's value when these leaves have other numbers; NaN where it is not defined."""
+        """Return the root's value when these leaves have other numbers; NaN where it is not defined."""
         try:
             return self._replayed({node: node.op.on_floats for node in self.inner}, lambda x: x, changed)
         except (ArithmeticError, ValueError):
             return math.nan
 
     def derivative(self, way: Any) -> Estimate | None:
-        """The slope along a way by the complex step, else with 50 digits; None where some operation knows neither."""
+        """Return the slope along a way by the complex step, else with 50 digits; None if some operation has neither."""
         return self.by_complex_step(way) or self.in_many_digits(way)
 
     def by_complex_step(self, way: Any) -> Estimate | None:
-        """The slope along a way by the complex step: ∂root/∂leaf for a leaf.
+        """Return the slope along a way by the complex step: ∂root/∂leaf for a leaf.
 
         A way is a leaf, or a pair: the number where one is, and a function from numbers to those of the leaves.
 
@@ -63,7 +63,7 @@ class Graph:
         return Estimate(estimate.value, bound, estimate.oracle) if math.isfinite(bound) else None
 
     def in_many_digits(self, way: Any) -> Estimate | None:
-        """The slope along a way with 50 digits; None without mpmath, and where not all nodes are rows of the table."""
+        """Return the slope along a way with 50 digits; None without mpmath, or if some node is no row of the table."""
         if not self._defined():
             return None
         start, at = _started(way)
@@ -73,7 +73,7 @@ class Graph:
             return None
 
     def second_in_many_digits(self, x: Any, y: Any) -> Estimate | None:
-        """∂²root/∂x∂y with 50 digits, by differences of differences; None as above."""
+        """Return ∂²root/∂x∂y with 50 digits, by differences of differences; None as above."""
         if not self._defined():
             return None
         exponents = [math.frexp(leaf.data)[1] for leaf in (x, y) if leaf.data]
@@ -106,7 +106,7 @@ class Graph:
 
     @staticmethod
     def _as_recorded(node: Any, result: Any) -> Any:
-        """The result, if it is the node's number: 0 ** x, seen from afar, is another function on complex numbers."""
+        """Return a result equal to the node's own, or raise: on complex numbers, say, 0 ** x is another function."""
         if not math.isclose(float(result.real), node.data, rel_tol=1e-6, abs_tol=1e-9):
             raise ValueError(f"{node.op.name} is another function in this arithmetic")
         return result
@@ -140,7 +140,7 @@ def _started(way: Any) -> tuple[float, Callable[[Any], Mapping[Any, Any]]]:
 
 
 def _nudged(mask: int) -> Callable[[Any, Any], Any]:
-    """Every result a little up or down, by two units in the last place; up where its number has no bit of `mask`.
+    """Move every result by two units in the last place, up where its number has no bit of `mask`, else down.
 
     With the masks 0, 1, 2, 4, … any two results are moved alike once and apart once: what cancels in one run does not
     in another.

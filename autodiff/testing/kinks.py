@@ -149,7 +149,7 @@ def _theirs(function: Any, gradient: Any, kink: Kink) -> tuple[str, float, list[
 
 
 def _slopes_beside(row: Op, kink: Kink, i: int) -> tuple[float, float]:
-    """The least and the largest slope by operand `i` among those close by on both sides and the one decided."""
+    """Return the least and largest slope by operand `i` among those close by on both sides and the decided one."""
     slopes = [kink.partials[i] or 0.0]
     for step in (-(2.0**-20), 2.0**-20):
         at = [*kink.operands[:i], kink.operands[i] + step, *kink.operands[i + 1 :]]

@@ -40,7 +40,7 @@ _TINY = 1e-290
 
 
 def gradient_of(f: Function, at: tuple[Any, ...]) -> list[float]:  # Any: numbers, or nests of them
-    """The derivatives of `f` by all numbers of its arguments, in order, by a sweep.
+    """Return the derivatives of `f` by all numbers of its arguments, in order, by a sweep.
 
     >>> gradient_of(lambda x, y: x * y, (2.0, 3.0))
     [3.0, 2.0]

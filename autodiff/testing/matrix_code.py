@@ -61,7 +61,7 @@ def matrix_expression(
 
 
 def _evaluated(text: str, v: Any, values: Sequence[Any], names: dict[str, Any]) -> Any:
-    """What a line gives on Values; None where a number in it is not well conditioned."""
+    """Evaluate a line on Values; None where a number in it is not well conditioned."""
     W, x, b = values
     try:
         result = eval(text, dict(names), {"W": W, "x": x, "b": b, "v": v})  # noqa: S307 # one of the lines above

@@ -61,14 +61,14 @@ def complex_step(function: Callable[[complex], complex], x: float, stretch: floa
 
 
 def underflows(result: complex) -> bool:
-    """Whether a result is so small that the slope beside it, times the step, may have been lost."""
+    """Tell whether a result is so small that the slope beside it, times the step, may have been lost."""
     return 0.0 < abs(result.real) < 2.0**-600 and abs(result.imag) < 2.0**50 * _UNDERFLOW
 
 
 def central_differences(
     function: Callable[[float], float], x: float, noise: float = 0.0, epsilon: float = EPSILON
 ) -> Estimate:
-    """Give the derivative at `x` by central differences at ever smaller steps, extrapolated to step 0.
+    """Return the derivative at `x` by central differences at ever smaller steps, extrapolated to step 0.
 
     `noise` is the absolute error of the function's values, where it is more than the rounding of the last operation,
     and `epsilon` the precision it computes in. The bound is three times the disagreement of neighbouring
@@ -128,9 +128,9 @@ def fitted(function: Callable[[float], float], x: float, noise: float = 0.0) -> 
 
 
 def sides_differ(function: Callable[[float], float], x: float, noise: float = 0.0, epsilon: float = EPSILON) -> bool:
-    """Whether the slopes left and right of `x` differ by much more than their errors.
+    """Tell whether the slopes left and right of `x` differ by much more than their errors.
 
-    Or the function jumps at `x`, or is defined on one side only.
+    True as well where the function jumps at `x`, or is defined on one side only.
 
     >>> sides_differ(abs, 0.0), sides_differ(math.sin, 0.0)
     (True, False)
@@ -172,7 +172,7 @@ def _steps(x: float, epsilon: float) -> list[float]:
 
 
 def _agreed(slopes: dict[float, float], sizes: dict[float, float], power: int) -> tuple[Estimate | None, float]:
-    """The extrapolation to step 0 with the least bound, and its step; errors go by powers of step ** `power`.
+    """Return the extrapolation to step 0 with the least bound, and its step; errors go by powers of step ** `power`.
 
     No step is believed alone: five in a row make an estimate, and its bound is at least what any smaller step
     disagrees by beyond its own rounding.
@@ -205,9 +205,9 @@ def _agreed(slopes: dict[float, float], sizes: dict[float, float], power: int) -
 
 
 def _noise(slopes: Sequence[float], steps: Sequence[float]) -> float:
-    """How far off the values are, judged by the smallest steps, where a smooth function has one slope.
+    """Estimate how far off the values are from the smallest steps, where a smooth function has one slope.
 
-    What changes in one direction only is no noise but a bend, or a kink beside the point.
+    Slopes that change in one direction only show no noise but a bend, or a kink beside the point.
     """
     changes = [b - a for a, b in pairwise(slopes[-8:])]
     if all(c >= 0.0 for c in changes) or all(c <= 0.0 for c in changes):
@@ -216,7 +216,7 @@ def _noise(slopes: Sequence[float], steps: Sequence[float]) -> float:
 
 
 def many_digits(function: Callable[[Any, Any], Any], x: float) -> Estimate:
-    """Give the derivative at `x` of `function(mp, x)`, which computes with the numbers of an mpmath context.
+    """Return the derivative at `x` of `function(mp, x)`, which computes with the numbers of an mpmath context.
 
     Central differences too, but with a step of 1e-20 (relative below 1, absolute above, where sin has its period all
     the same) and so many digits that 50 are left: what the differences of two steps disagree by is far below a float's
@@ -239,7 +239,7 @@ def many_digits(function: Callable[[Any, Any], Any], x: float) -> Estimate:
 def complex_step_of_code(
     function: Callable[..., Any], x: float, differences: Estimate | None, *nudged: Callable[..., Any]
 ) -> Estimate | None:
-    """The complex step through code that may not be analytic (a branch, abs, a number taken apart on the way).
+    """Take the complex step through code that may not be analytic (a branch, abs, a number taken apart on the way).
 
     It is believed where `differences` agrees with it; None elsewhere. Steps of other lengths round otherwise, and
     `nudged` are the function beside the point by roundings: what they disagree by is in the claim.
@@ -266,7 +266,7 @@ def refuse_edges(op: Op, operands: Sequence[float], i: int) -> None:
     if i < len(op.domains) and operands[i] in op.domains[i].bounds:
         raise NoDerivativeError(f"at the edge of its domain {op.domains[i]}")
     if op is stop_gradient:
-        raise NoDerivativeError("that would be the slope of its value: it is constant on purpose, test f without it")
+        raise NoDerivativeError("because it is constant on purpose; test f without it")
     if op.kink is None:
         return
     kink = op.kink(*operands)
@@ -281,7 +281,7 @@ def refuse_edges(op: Op, operands: Sequence[float], i: int) -> None:
 
 
 def partial_of(op: Op, operands: Sequence[float], i: int) -> Estimate:
-    """Give ∂op/∂operand `i` by the best oracle there is for it; raises NoDerivativeError at a kink or an edge."""
+    """Return ∂op/∂operand `i` by the best oracle there is for it; raises NoDerivativeError at a kink or an edge."""
     refuse_edges(op, operands, i)
 
     def along(x: float) -> float:
@@ -330,7 +330,7 @@ def _attempt(function: Callable[[float], float], x: float) -> float:
 
 
 def _jumps(function: Callable[[float], float], x: float, here: float, h: float, noise: float, slope: float) -> bool:
-    """Whether right slope minus left slope stays as the step shrinks; where a function is smooth it shrinks too.
+    """Tell whether right slope minus left slope stays as the step shrinks; where a function is smooth it shrinks too.
 
     A kink does so at every scale; a narrow bend only at steps wider than itself.
     """

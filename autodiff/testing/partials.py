@@ -74,7 +74,7 @@ def check_partials(node: Any, where: str, root: Any, rtol: float = HALF_THE_DIGI
 
 
 def roundings(node: Any) -> list[float]:
-    """How far each partial of a recorded node may move by rounding; 0 beside a constant."""
+    """Return how far each partial of a recorded node may move by rounding; 0 beside a constant."""
     operands = tuple(map(_plain, node.operands))
     return [
         _rounding(node.op, operands, node.data, i) if isinstance(x, Value) else 0.0 for i, x in enumerate(node.operands)
@@ -135,7 +135,7 @@ def _differences_of_the_rule(op: Op, operands: Sequence[float], i: int, j: int, 
 
 
 def _again(op: Op, operands: Sequence[float], wanted: Sequence[bool], order: int) -> Callable[[], str]:
-    """The check of this operation alone; its constants stay constants."""
+    """Return a writer of the program that checks this operation alone; its constants stay constants."""
 
     def last(program: Program) -> str:
         program.imported("autodiff.testing", "gradcheck")
@@ -181,7 +181,7 @@ def _no_derivative(node: Any, operands: Sequence[float], problem: str, where: st
 
 
 def _rounding(op: Op, operands: Sequence[float], result: float, i: int) -> float:
-    """How far partial `i` moves when operands and result move by four units in the last place.
+    """Return how far partial `i` moves when operands and result move by four units in the last place.
 
     Between four and eight units away from the point: a rule such as clip's asks whether operand and result are equal,
     and its jump off that is no rounding.
@@ -215,7 +215,7 @@ def _estimate(op: Op, operands: Sequence[float], i: int) -> float:
 
 
 def hint(found: float, truth: Estimate, i: int, others: Sequence[float]) -> str:
-    """What may have gone wrong, judged by the numbers: the sign, or the derivative by another operand."""
+    """Guess from the numbers what went wrong: the sign, or the derivative by another operand; "" for neither."""
     if truth.value and math.isclose(found, -truth.value, rel_tol=1e-6):
         return ": the sign is wrong"
     for j, other in enumerate(others):

@@ -26,7 +26,7 @@ class Network(Expression):
 
 
 def network(sizes: Sequence[int], activation: str, parameters: Sequence[float], data: Sequence[float]) -> Network:
-    """Give the network with these parameters; `data` holds the inputs of a sample, its targets, the next sample.
+    """Return the network with these parameters; `data` holds the inputs of a sample, its targets, the next sample.
 
     >>> print(network([2, 1], "tanh", [0.5, -1.0, 0.25], [1.0, 2.0, 0.0]).source)
     def f(p):
@@ -49,7 +49,7 @@ def network(sizes: Sequence[int], activation: str, parameters: Sequence[float], 
 
 
 def _layers(sizes: Sequence[int], activation: str) -> Iterator[list[str]]:
-    """The source of every unit, layer by layer."""
+    """Return the source of every unit, layer by layer."""
     pairs = list(pairwise(sizes))
     size, start = sum((n + 1) * m for n, m in pairs), 0
     for n, m in pairs:

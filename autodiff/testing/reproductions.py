@@ -46,7 +46,7 @@ class Program:
         self._missing: list[str] = []
 
     def written(self, last: str) -> str:
-        """The whole program, with `last` as its last lines."""
+        """Return the whole program, with `last` as its last lines."""
         imports = sorted(self._modules)
         imports += [
             f"from {module} import {', '.join(sorted(set(names)))}" for module, names in sorted(self._imports.items())
@@ -64,7 +64,7 @@ class Program:
         return alias
 
     def text(self, thing: Any, name: str = "f") -> str:
-        """What denotes a thing; `name` is what it is called if it needs a definition."""
+        """Return the source that denotes a thing; if it needs a definition, it is called `name`."""
         if thing is None or isinstance(thing, (int, str, float, complex, np.generic)):
             return _number(thing)
         for known, other in self._names.items():
@@ -124,7 +124,7 @@ class Program:
         return f"{self.imported('functools', 'partial')}({', '.join(arguments)})"
 
     def _object(self, thing: Any, name: str) -> str:
-        """An instance without its `__init__`: its class, and what it holds."""
+        """Define an instance without its `__init__`, from its class and its attributes, and return its name."""
         kind = self.text(type(thing), type(thing).__name__)
         name = self._free(name, thing)
         self._defined(name, thing, "")
@@ -147,7 +147,7 @@ class Program:
         return self._defined(syntax.name, kind, ast.unparse(syntax))
 
     def _resolved(self, syntax: Any, around: Mapping[str, Any]) -> Any:
-        """The syntax with what it uses from around it written before, under the names that has there."""
+        """Define everything the syntax uses from its surroundings, and return it with the names these have there."""
         renamed: dict[str, str] = {}
         for used in {n.id: None for n in ast.walk(syntax) if isinstance(n, ast.Name)}:
             if used in around:
@@ -161,7 +161,7 @@ class Program:
         return _Renamed(renamed).visit(syntax)
 
     def _place(self, thing: Any, name: str) -> str:
-        """A place to put what has no source: a function that does nothing, or a name for anything else."""
+        """Leave a place for what has no source: a function that does nothing, or a name for anything else."""
         own = getattr(thing, "__name__", None)
         own = own if isinstance(own, str) else ""
         name = self._free(own if own.isidentifier() else name, thing)
@@ -174,7 +174,7 @@ class Program:
         return self._defined(name, thing, f"{name} = ...  # {what}")
 
     def _free(self, name: str, thing: Any) -> str:
-        """A name that nothing else has here, and that is no builtin or keyword."""
+        """Return a name that nothing else has here, and that is neither a builtin nor a keyword."""
         name = re.sub(r"\W", "_", name)
         name = f"{name}_" if keyword.iskeyword(name) else name if name.isidentifier() else f"_{name}"
         while (name in self._names and self._names[name] is not thing) or hasattr(builtins, name):
@@ -255,7 +255,7 @@ class _Renamed(ast.NodeTransformer):
 
 
 def _importable(thing: Any) -> tuple[str, str] | None:
-    """Module and name under which a function or class is found."""
+    """Return the module and name that a function or class can be imported by; None if there are none."""
     module = getattr(thing, "__module__", None)
     name = getattr(thing, "__qualname__", None)
     if module in (None, "__main__") or module not in sys.modules or not isinstance(name, str):
@@ -282,7 +282,7 @@ def _parameters(function: Any) -> str:
 
 
 def _is_plain_object(thing: Any) -> bool:
-    """Whether an instance of a class of one's own holds nothing but numbers, text, arrays, Values and lists of them."""
+    """Tell whether an instance of a user's class holds only numbers, text, arrays, Values and lists of them."""
     kind = thing.__class__
     simple = kind.__module__ != "builtins" and kind.__new__ is object.__new__ and "__slots__" not in vars(kind)
     if kind is type or kind is Value or not simple or not hasattr(thing, "__dict__"):
@@ -301,7 +301,7 @@ def _is_plain_object(thing: Any) -> bool:
 
 
 def reproduction(last: Callable[[Program], str]) -> Callable[[], str]:
-    """Give a function that writes the program that ends in `last(program)`: few failures are ever read."""
+    """Return a function that writes the program ending in `last(program)`: few failures are ever read."""
 
     def write() -> str:
         program = Program()

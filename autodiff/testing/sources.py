@@ -60,7 +60,7 @@ class Expression:
         printer.text(repr(self))
 
     def on(self, names: Mapping[str, Any] | None) -> Callable[..., Any]:  # Any: functions of any arithmetic
-        r"""Give the same as a plain function, its names bound to another library's: `{"sin": torch.sin, ...}`.
+        r"""Return the same as a plain function, its names bound to another library's: `{"sin": torch.sin, ...}`.
 
         With None they are autodiff's own.
 
@@ -141,7 +141,7 @@ def grow(
 
 
 def _cut(inputs: list[_Node], inner: list[_Node], kept: int) -> tuple[list[_Node], list[_Node]]:
-    """The last `kept` nodes, what they were computed from made inputs; all of them where it is not as many inputs."""
+    """Keep the last `kept` nodes and make their operands the inputs; keep all if that changes the number of inputs."""
     last = inner[-kept:]
     below = dict.fromkeys(x for node in last for x in node.operands if isinstance(x, _Node) and x not in last)
     if kept >= len(inner) or len(below) != len(inputs):
@@ -153,7 +153,7 @@ def _cut(inputs: list[_Node], inner: list[_Node], kept: int) -> tuple[list[_Node
 
 
 def wrapped(f: Expression, around: str, loops: int, *, branch: bool) -> Expression:
-    """The expression with Python's own control flow around it.
+    """Return the expression with Python's own control flow around it.
 
     A loop that applies `around` (an operation defined everywhere, and steep nowhere) so many times, and a branch on
     the first input that the point is well away from.
@@ -238,7 +238,7 @@ def _next_node(ops: Sequence[Op], step: Step, picked: Sequence[Any], leaves: int
 
 
 def _written(inputs: Sequence[_Node], inner: Sequence[_Node]) -> str:
-    """The source: a node that is used more than once gets a line of its own, so that it stays one node."""
+    """Return the source: a node that is used more than once gets a line of its own, so that it stays one node."""
     names = _NAMES[: len(inputs)] if len(inputs) <= len(_NAMES) else [f"x{i + 1}" for i in range(len(inputs))]
     text: dict[_Node, str] = dict(zip(inputs, names, strict=True))
     uses = Counter(x for node in inner for x in node.operands if isinstance(x, _Node))

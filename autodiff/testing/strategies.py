@@ -42,7 +42,7 @@ _ANY_NUMBER = (3, 1, 5)  # operands of a row that takes any number; weighted_sum
 def expressions(
     operations: Iterable[Op | str] | None = None, max_leaves: int = 8, inputs: int | None = None
 ) -> st.SearchStrategy[Expression]:
-    """Give a strategy of random differentiable expressions, each with a point where it is well conditioned.
+    """Return a strategy of random differentiable expressions, each with a point where it is well conditioned.
 
     Away from kinks, inside every domain, values and partials of each operation at most 1,000. `operations` are rows of
     the table, their names, or operations of your own: all rows by default. `max_leaves` is how often an input or a
@@ -74,7 +74,7 @@ def expressions(
 def numbers(
     op: Op | str, max_operands: int = 5, around: tuple[float, float] | None = None
 ) -> st.SearchStrategy[tuple[float, ...]]:
-    """Give a strategy of operand tuples for `op`: inside its domain, away from kinks, value and partials bounded.
+    """Return a strategy of operand tuples for `op`: inside its domain, away from kinks, value and partials bounded.
 
     An operation that takes any number of operands gets 1, 3 or 5 of them, at most `max_operands`. They are drawn from
     -4 to 4 (and moved from there into a domain beyond), or from `around`, the least and the largest one.
@@ -93,7 +93,7 @@ def numbers(
 def functions(
     operations: Iterable[Op | str] | None = None, max_leaves: int = 8, inputs: int | None = None
 ) -> st.SearchStrategy[Callable[..., Any]]:  # Any: a function of numbers
-    """Give a strategy of plain Python functions, with loops and branches around an expression.
+    """Return a strategy of plain Python functions, with loops and branches around an expression.
 
     What tools take that want a function and no object: `inspect.getsource` shows it, and it has attributes `point`,
     a tuple of arguments where it is well conditioned, and `source`. Arguments and errors as of `expressions`.
@@ -111,7 +111,7 @@ def points(
     *like: Any,
     around: tuple[float, float] | None = None,  # Any: numbers, or nests of them
 ) -> st.SearchStrategy[tuple[Any, ...]]:
-    """Give a strategy of points (argument tuples) at which a function of Values is well conditioned.
+    """Return a strategy of points (argument tuples) at which a function of Values is well conditioned.
 
     For your own functions: away from the kinks of what they record there, inside all domains, values and partials
     bounded. A function that does not compute with Values is tried around the point instead, 52 times along each input
@@ -135,7 +135,7 @@ def points(
 
 
 def networks(max_width: int = 3, max_layers: int = 3, max_samples: int = 3) -> st.SearchStrategy[Network]:
-    """Give a strategy of small multilayer perceptrons with weights and data, each a loss of its parameters.
+    """Return a strategy of small multilayer perceptrons with weights and data, each a loss of its parameters.
 
     A network is an expression with one argument, the list of all parameters: `gradcheck(network, *network.point)`.
     Hidden layers, inputs and outputs have up to `max_width` units, of tanh, sigmoid, softplus or ReLU, none of them at
@@ -212,7 +212,7 @@ def _expressions(draw: st.DrawFn, ops: Sequence[Op], max_leaves: int, most: int,
 
 
 def _generic(x: float, i: int) -> float:
-    """Number `i` as drawn, but 0 and i + 1 change places: inputs shrink to 1, 2, 3.
+    """Return number `i` as drawn, with 0 and i + 1 exchanged: inputs shrink to 1, 2, 3.
 
     At 0, and where all are the same, too many faults make no difference, and graphs would stay large to show them.
     """
@@ -260,7 +260,7 @@ def _points(
 
 
 def _point(like: Sequence[Any], numbers: Iterable[float]) -> tuple[Any, ...]:
-    """The numbers in the shape of the examples."""
+    """Return the numbers in the shape of the examples."""
     count = iter(numbers)
     point = [shaped(example, lambda _: next(count)) for example in like]
     return tuple(x.astype(float) if hasattr(x, "astype") else x for x in point)
@@ -322,7 +322,7 @@ def _all_in(around: tuple[float, float] | None, numbers: Iterable[float]) -> boo
 
 
 def _moved(numbers: Sequence[float]) -> Iterator[list[float]]:
-    """The numbers, then what may help where they are not admissible: apart, above 0, near it."""
+    """Yield the numbers, then others that may be admissible: apart, above 0, near it."""
     yield list(numbers)
     yield [x + 0.25 * (i + 1) for i, x in enumerate(numbers)]
     yield [abs(x) + 0.25 * (i + 1) for i, x in enumerate(numbers)]
@@ -330,7 +330,7 @@ def _moved(numbers: Sequence[float]) -> Iterator[list[float]]:
 
 
 def _examples(f: Callable[..., Any]) -> tuple[Any, ...]:
-    """An example of every argument of `f`: those that it is known to take, else one number each."""
+    """Return an example of every argument of `f`: those that it is known to take, else one number each."""
     known = getattr(f, "point", None)
     if known is not None:
         return tuple(known)

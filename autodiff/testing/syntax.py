@@ -13,7 +13,7 @@ Syntax = ast.Lambda | ast.FunctionDef
 
 
 def syntax_of(function: types.FunctionType) -> Syntax | None:
-    """The syntax tree of a function, a fresh one without annotations and decorators; None where there is no source.
+    """Parse a function into a fresh syntax tree without annotations and decorators; None where there is no source.
 
     Of several lambdas in a line it is the one whose code stands at the same columns.
     """
@@ -39,7 +39,7 @@ def syntax_of(function: types.FunctionType) -> Syntax | None:
 
 
 def surroundings(function: types.FunctionType) -> dict[str, Any]:
-    """What a function sees by name around it: its module's globals, and over them its closure."""
+    """Return the names that a function sees around it: its module's globals, and over them its closure."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     return {**function.__globals__, **{name: cell.cell_contents for name, cell in cells}}
 

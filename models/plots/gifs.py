@@ -41,16 +41,16 @@ def write_gif(
     """
     path = Path(path)
     if path.suffix.lower() != ".gif":
-        raise ValueError(f"unknown suffix {path.suffix!r} of {str(path)!r}: it must be .gif")
+        raise ValueError(f"path must end in .gif, got {str(path)!r}")
     positive("seconds", seconds)
     positive("last", last)
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"no folder {str(path.parent)!r} to write {path.name!r} into: create it first")
+        raise FileNotFoundError(f"the folder of path must exist, got {str(path)!r}; create {str(path.parent)!r} first")
     if path.is_dir():
         raise IsADirectoryError(f"path must be that of a file, got the folder {str(path)!r}")
     frames = [_frame(figure) for figure in figures]
     if not frames:
-        raise ValueError("figures is empty: a film needs one frame at least")
+        raise ValueError("figures must hold at least one figure, got none")
     sizes = {frame.size for frame in frames}
     if len(sizes) > 1:
         raise ValueError(f"figures must all have one size, got {sorted(sizes)} pixels")
@@ -72,7 +72,7 @@ def _frame(figure: Figure) -> Any:
     from PIL import Image  # comes with matplotlib
 
     if not isinstance(figure, Figure):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
-        raise TypeError(f"figures are matplotlib Figures, got {type(figure).__name__}: Axes have theirs in ax.figure")
+        raise TypeError(f"figures must be matplotlib Figures, got {type(figure).__name__}; that of Axes is ax.figure")
     before = figure.canvas
     try:
         canvas = FigureCanvasAgg(figure)

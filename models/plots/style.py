@@ -83,7 +83,7 @@ def axes_or_new(ax: Axes | None, **options: Any) -> Axes:
     if ax is None:
         return axes(**options)
     if not hasattr(ax, "add_collection"):
-        raise TypeError(f"ax must be matplotlib Axes, got {type(ax).__name__}: figures have theirs in figure.axes")
+        raise TypeError(f"ax must be matplotlib Axes, got {type(ax).__name__}; those of a figure are in figure.axes")
     return ax
 
 
