@@ -25,8 +25,6 @@ from autodiff.naming import cut, describe, plain
 from autodiff.ops import ABS, ADD, DIV, MUL, NEG, POS, POW, SUB, Op, exp, log, relu, sigmoid, tanh
 from autodiff.propagation import notice_lost_limits, partials_as_values, propagate
 
-PLAIN = (ADD, SUB, MUL)  # whose partials are there without computing anything
-
 
 class Value(Methods):
     """One real number and, if it was computed, the operation, operands and local partials that made it.
@@ -177,6 +175,12 @@ class Value(Methods):
         new.grad = UNSWEPT
         return new
 
+    def __neg__(self) -> Value:
+        try:
+            return node(-self._number, NEG, self, 0.0, -1.0, 0.0)
+        except AttributeError:
+            return unary(NEG, self)
+
     # fmt: off
     @infix
     def __sub__(self, other: Any) -> Value: return binary(SUB, self, other)
@@ -194,7 +198,6 @@ class Value(Methods):
     def __rtruediv__(self, other: Any) -> Value: return binary(DIV, other, self)
     @infix
     def __rpow__(self, other: Any) -> Value: return binary(POW, other, self)
-    def __neg__(self) -> Value: return unary(NEG, self)
     def __pos__(self) -> Value: return unary(POS, self)
     def __abs__(self) -> Value: return unary(ABS, self)
 
@@ -256,11 +259,15 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
             return tracer.record(op, b if b.__class__ is tuple else (a, b)[: op.arity])
         if grad_mode.paused():
             op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0
-    if data.__class__ is not float or da.__class__ is not float:  # a user's operation may give other numbers
-        data, da = float(data), float(da)
-    if db.__class__ is not float and db.__class__ is not tuple:
-        db = float(db)
-    return fill(blank(), data, op, a, b, da, db)
+    new = blank()
+    new._number = data if data.__class__ is float else float(data)  # a user's operation may give another number
+    new.op = op
+    new.a = a
+    new.b = b
+    new.da = da if da.__class__ is float else float(da)
+    new.db = db if db.__class__ is float or db.__class__ is tuple else float(db)
+    new.grad = UNSWEPT
+    return new
 
 
 def unary(op: Op, a: Value) -> Any:
@@ -313,10 +320,11 @@ def binary(op: Op, a: Any, b: Any) -> Any:
     b, db = (b, op.partials[1]) if isinstance(b, Value) else (y, None)
     try:
         result = op.forward(x, y)
-        p, q = da(x, y, result) if da else 0.0, db(x, y, result) if db else 0.0
-        if op not in PLAIN and not (
+        p = da(x, y, result) if da else 0.0
+        q = db(x, y, result) if db else 0.0
+        if not (op is MUL or op is ADD or op is SUB or (  # their partials are there without computing anything
             1e-100 < abs(x or 1.0) < 1e100 and 1e-100 < abs(y or 1.0) < 1e100 and 1e-100 < abs(result or 1.0) < 1e100
-        ):
+        )):  # fmt: skip
             ufuncs.settle()
         return node(result, op, a, b, p, q)
     except (ArithmeticError, ValueError):
@@ -381,17 +389,17 @@ def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
     """Compare the number of a Value with another; anything else is left to `b`, or to Python to refuse."""
     if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
         return tracer.compare(a, b, relation)
-    if isinstance(b, Value):
-        b = plain(b)
-    else:
+    x, y = plain(a), b
+    if b.__class__ is Value or isinstance(b, Value):
+        y = plain(b)
+    elif b.__class__ is not float:
         try:
             number(b)
         except OverflowError:
             pass  # Python compares floats with integers of any size
         except TypeError:
             return NotImplemented
-    x = plain(a)
-    result = bool(relation(x, b))
-    if x != x or b != b:  # noqa: PLR0124 # NaN
+    result = relation(x, y)
+    if not result and (x != x or y != y):  # noqa: PLR0124 # NaN
         ufuncs.settle()
-    return result
+    return bool(result)
