@@ -98,7 +98,7 @@ class Op:
     @overload
     def __call__(self, *operands: Recording | Array | Number) -> Any: ...  # Any: an array, or an object array of Values
     def __call__(self, *operands: Any) -> Any:
-        """Compute, on whatever kind of operands these are."""
+        """Compute the operation on operands of any kind."""
         if self.arity is not None and self.arity != len(operands):
             raise TypeError(f"{self.name} takes {self.arity} operands, got {len(operands)}")
         for x in operands:
@@ -205,7 +205,7 @@ def _share(a: Any, r: Any) -> Any:
 
 
 def _power_slope(a: Any, b: Any, r: Any) -> Any:
-    """b·aᵇ⁻¹, by way of r / a where b - 1 would be rounded; a⁰ has slope 0."""
+    """Return b·aᵇ⁻¹, by way of r / a where b - 1 would be rounded; a⁰ has slope 0."""
     if b.__class__ is float and b == 0.0:
         return 0.0  # also of NaN, whose power is 1
     by_power = b * a ** (b - _pick((a == 0.0) & (b == 0.0), 0.0, 1.0))
@@ -216,32 +216,32 @@ def _power_slope(a: Any, b: Any, r: Any) -> Any:
 
 
 def _sech_squared(a: Any, r: Any) -> Any:
-    """1 - tanh², which keeps no digits where tanh is close to 1: there by 1 / cosh²."""
+    """Return 1 - tanh², as 1 / cosh² where tanh is close to 1 and the difference would keep no digits."""
     if r.__class__ is float:
         return 1.0 - r * r if -0.7 < r < 0.7 else forwards.sech_squared(a)
     return 1.0 / cosh(a) / cosh(a)
 
 
 def _complement(a: Any, r: Any) -> Any:
-    """1 - σ(a), which keeps no digits where σ is close to 1: there by σ(-a)."""
+    """Return 1 - σ(a), as σ(-a) where σ is close to 1 and the difference would keep no digits."""
     if r.__class__ is float:
         return 1.0 - r if r < 0.7 else forwards.sigmoid(-a)
     return sigmoid(-a)
 
 
 def _bell(a: Any, k: float) -> Any:
-    """exp(-k·a²) with all its digits, by splitting a into halves whose squares are exact."""
+    """Return exp(-k·a²) with all its digits, by splitting a into halves whose squares are exact."""
     return bell(clip(a, -40.0, 40.0), k, exp)  # beyond it is 0
 
 
 def _log_ndtr_slope(a: Any, r: Any) -> Any:
-    """φ / Φ; on the left in a form that keeps its digits however far."""
+    """Return φ / Φ; on the left in a form that keeps its digits however far."""
     left = a < 0.0
     return _pick(left, hazard(_pick(left, -a, 0.0)), INVERSE_ROOT_2PI * _bell(a, 0.5) * exp(_pick(left, 0.0, -r)))
 
 
 def _sinc_slope(a: Any, r: Any) -> Any:
-    """(cos πa - sinc a) / a; near 0, where that cancels, its Taylor series."""
+    """Return (cos πa - sinc a) / a; near 0, where that cancels, its Taylor series."""
     near = (a < 0.5) & (a > -0.5)
     small = _pick(near, a, 0.0)
     half = round_(a)

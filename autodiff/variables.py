@@ -25,7 +25,7 @@ _open_lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to differentiate, and by which of its arguments."""
+    """A function to differentiate, and the arguments to differentiate it by."""
 
     f: Callable[..., Any]
     by: tuple[int | str, ...]  # positions, or names

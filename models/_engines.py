@@ -326,7 +326,7 @@ def _cross_entropy_of_class(logits: Sequence[Any], chosen: list[Any]) -> Any:
 
 
 def _binary_cross_entropy_of_class(output: Any, sign: Any) -> Any:
-    """softplus(−z) for class 1, softplus(z) for class 0, mean over the outputs; `sign` is −1 or 1."""
+    """Return softplus(−z) for class 1, softplus(z) for class 0, mean over the outputs; `sign` is −1 or 1."""
     outputs = list(output) if isinstance(output, (Sequence, np.ndarray)) else [output]
     signs = sign if isinstance(sign, list) else [sign]
     return mean([softplus(s * z) for s, z in zip(signs, outputs, strict=True)])

@@ -334,7 +334,7 @@ class MLPEstimator(_Learned, Drawing):
         return f"{text}{advice}; this {type(self).__name__} is as it was"
 
     def _unfinished(self, history: History) -> str:
-        """Say, where training took all epochs, where the loss was going, and so what to do."""
+        """Say how the loss was moving when the epochs ran out, and what to do about it; "" if patience ended it."""
         if history.stopped == "patience":
             return ""
         took, at = f"{type(self).__name__} took all max_iter={self.max_iter} epochs", history.best_epoch

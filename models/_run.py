@@ -301,7 +301,7 @@ class Run:
         self.optimizer.load_state(state)
 
     def identity(self, seed: Any) -> dict[str, Any]:
-        """Describe, in words that JSON can hold, everything in which runs that share a checkpoint must not differ."""
+        """Describe in JSON's own types everything in which runs that share a checkpoint must not differ."""
         task = self.task
         settings = {
             f"optimizer's {name}": checkpoints.describe(setting)

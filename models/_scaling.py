@@ -19,7 +19,7 @@ _POWERS: dict[Any, int] = {squared_error: 2, half_squared_error: 2, absolute_err
 
 
 class Scaling(NamedTuple):
-    """How the numbers that a network is trained on come from the data: x = (X − center) / spread, y likewise."""
+    """The scaling of data to the numbers a network is trained on: x = (X − center) / spread, y likewise."""
 
     x_center: Array
     x_spread: Array

@@ -268,5 +268,5 @@ def _triples(family: tuple[_Couple, ...]) -> list[tuple[str, str, str]]:
 
 
 def _bits(n: int) -> NDArray[np.float64]:
-    """Every row of n zeros and ones, counting up."""
+    """Return every row of n zeros and ones, counting up."""
     return np.array(list(product((0.0, 1.0), repeat=n)))

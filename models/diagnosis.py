@@ -45,7 +45,7 @@ SHARE = 0.25  # of a layer: fewer units that do nothing are no reason to warn
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a run of training ended with, beside its history.
+    """The state in which a run of training ended, beside its history.
 
     For a `models.mlp.MLP`, layer by layer, the last included: `units`; `dead`, those whose activation has slope 0 on
     every sample looked at (at most 2,000), so that no gradient passes; `saturated`, those whose slope is everywhere

@@ -131,7 +131,7 @@ def explain(units: Iterable[Unit], facts: Mapping[str, Any]) -> list[str]:  # An
 
 
 def _run(units: Sequence[Unit], facts: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Weighted sum and answer of every unit, by name."""
+    """Return weighted sum and answer of every unit, by name."""
     needed = facts_of(units)
     missing = [name for name in needed if name not in facts]
     if missing:

@@ -195,7 +195,7 @@ class Networks:
 
 
 class Recipe(NamedTuple):
-    """How to train the family trees: two learning rates and momenta, for the first 20 sweeps and for the rest."""
+    """The training of the family trees: two learning rates and momenta, for the first 20 sweeps and for the rest."""
 
     scale: float
     learning_rates: tuple[float, float]

@@ -277,7 +277,7 @@ def _error(validation: Any, neurons: list[Any]) -> float:
 
 
 def _merged(inputs: Array, y: NDArray[Any], importance: Array) -> tuple[Array, NDArray[Any], Array]:
-    """Equal rows as one with the sum of their weights, in an order that does not depend on theirs."""
+    """Merge equal rows into one with the sum of their weights, in an order that does not depend on theirs."""
     rows: Any = np.column_stack([inputs, y])
     unique, place = np.unique(rows, axis=0, return_inverse=True)
     steps: Any = np.bincount(place.ravel(), weights=importance)

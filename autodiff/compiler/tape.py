@@ -70,7 +70,7 @@ def is_unstructured(graph: Graph) -> bool:  # noqa: C901 # written out, as it is
 
 
 class _Form:
-    """All that nodes of one operation share on operands of the same kinds."""
+    """Everything that nodes of one operation share on operands of the same kinds."""
 
     def __init__(self, tape: Tape, op: Op, kinds: tuple[Any, ...]) -> None:
         self.op, self.kinds = op, kinds

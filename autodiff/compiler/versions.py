@@ -147,7 +147,7 @@ class Trace:
         return code, grouping
 
     def forward(self, want: Want, batched: list[bool], *, grouped: bool = True) -> Grouping:
-        """Array code without its reverse pass, and how it came about."""
+        """Return a grouping that has made the array code, without its reverse pass."""
         grouping = Grouping(
             self._careful_graph if want.careful else self.graph, self.sizes, batched,
             parameters=want.gradient, arguments=frozenset(want.argnums), grouped=grouped, careful=want.careful,

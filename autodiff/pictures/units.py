@@ -42,7 +42,7 @@ class Unit:
 
     @property
     def operations(self) -> list[Value]:
-        """Its nodes that compute."""
+        """The nodes in it that compute."""
         return [node for node in self.nodes if node.op is not None]
 
 

@@ -32,12 +32,12 @@ class Leaf:
 
     @property
     def size(self) -> int:
-        """How many numbers it holds."""
+        """The count of its numbers."""
         return 1 if self.shape is None else int(np.prod(self.shape))
 
     @property
     def place(self) -> slice:
-        """Where they are in the flat vector."""
+        """Its slice of the flat vector."""
         return slice(self.start, self.start + self.size)
 
     def index(self, i: int) -> str:
@@ -48,7 +48,7 @@ class Leaf:
 
 
 class Layout:
-    """Where every number of some points lies in one flat vector, and what messages call it.
+    """The place of every number of some points in one flat vector, and the name that messages give it.
 
     Points are numbers, arrays, and nests of them (lists, dicts, dataclasses, …). Raises TypeError for anything else.
 

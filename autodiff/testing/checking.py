@@ -33,7 +33,7 @@ _ROUNDINGS = 16.0 * EPSILON  # of a value that is computed in two ways
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a check that passed has to say.
+    """The result of a check that passed.
 
     `oracle` is who knew the derivative (the weakest, where several were asked); `bound` the largest error that it
     claims for itself, and `error` the largest difference found: relative for derivatives above 1 in size, absolute
@@ -153,7 +153,7 @@ class _Check:
         refuse_chance(self.root.data, self.value(self.layout.flat), where)
 
     def results(self) -> Results:
-        """Found and true derivatives, first and second."""
+        """Check the derivatives, and return each as found with the true one: all first, then all second."""
         for node in self.graph.order:
             if not math.isfinite(node.data):
                 raise ValueError(f"there is no derivative to check: {describe(node)} is {node.data} {self.where}")
@@ -378,7 +378,7 @@ class _Check:
 def _differences(
     function: Callable[[Sequence[float]], float], i: int, inputs: Sequence[Value], noise: float
 ) -> Estimate | None:
-    """∂function/∂input i; None where the function is not smooth enough around the point."""
+    """Return ∂function/∂input i; None where the function is not smooth enough around the point."""
     point = [x.data for x in inputs]
     try:
         estimate = central_differences(lambda x: function([*point[:i], x, *point[i + 1 :]]), point[i], noise)

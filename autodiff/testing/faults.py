@@ -103,7 +103,7 @@ def survivors(op: Op, check: Callable[..., object] = gradcheck) -> list[Fault]:
 
 
 def points_of(op: Op) -> list[tuple[float, ...]]:
-    """Points where `op` is well conditioned, the same ones every time."""
+    """Return points where `op` is well conditioned, the same ones every time."""
     draw = random.Random(op.name).uniform  # noqa: S311 # a sample, no secret
     n = op.arity or OPERANDS
     points: list[tuple[float, ...]] = []
@@ -116,7 +116,7 @@ def points_of(op: Op) -> list[tuple[float, ...]]:
 
 
 def _spoilt(op: Op, i: int, n: int) -> Iterator[tuple[str, str, Callable[..., Any]]]:
-    """Kind, description and rule, as rule(*operands, result), of everything that may go wrong with partial `i`."""
+    """Yield kind, description and rule, as rule(*operands, result), of every fault planted in partial `i`."""
 
     def right(*at: Any, k: int = i) -> Any:
         return op.partials_of(at[:-1], at[-1], [j == k for j in range(len(at) - 1)])[k]

@@ -137,7 +137,7 @@ def check_kinks(
 
 
 def _theirs(function: Any, gradient: Any, kink: Kink) -> tuple[str, float, list[float]]:
-    """Another engine's partials by the operands that may move; the others are constants."""
+    """Return another engine's partials by the operands that may move; the others are constants."""
     moving = [i for i, decided in enumerate(kink.partials) if decided is not None]
 
     def f(*numbers: Any) -> Any:

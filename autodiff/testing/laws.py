@@ -233,7 +233,7 @@ def _path_sums(root: Value) -> dict[Any, float]:
 
 
 def _paths(f: Function, at: tuple[Any, ...]) -> list[float]:
-    """Σ |∏ partials| by every input; where `f` does not compute with Values, so large that half the digits agree."""
+    """Return Σ |∏ partials| by every input; if `f` does not take Values, large enough that half the digits agree."""
     inputs: list[Value] = []
     try:
         sums = _path_sums(call(f, at, inputs))

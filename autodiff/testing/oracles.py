@@ -160,7 +160,7 @@ def sides_differ(function: Callable[[float], float], x: float, noise: float = 0.
 
 
 def _steps(x: float, epsilon: float) -> list[float]:
-    """From large to small, in a ratio that is no power of two: a function with a period fools few of them."""
+    """Return steps from large to small, in a ratio that is no power of two: a periodic function fools few of them."""
     h, last = max(abs(x), 1.0) / (5.0 * math.sqrt(2.0)), math.sqrt(epsilon) * (min(abs(x), 1.0) or 1.0)
     last = max(last, sys.float_info.min)  # below it a smaller step may be the same one
     steps: list[float] = []
@@ -308,7 +308,7 @@ def partial_of(op: Op, operands: Sequence[float], i: int) -> Estimate:
 
 
 def partial_in_many_digits(op: Op, operands: Sequence[float], i: int) -> Estimate | None:
-    """∂op/∂operand `i` of a row of the table with 50 digits; None without mpmath, or for another operation."""
+    """Return ∂op/∂operand `i` of a row of the table with 50 digits; None without mpmath, or for another operation."""
     if not installed() or definition(op, context(2 * DIGITS)) is None:
         return None
 

@@ -71,7 +71,7 @@ class Expression:
         return _defined(self.source, _own(tuple(self.names.items())) if names is None else names)
 
     def recorded(self) -> Any:  # Any: a Value, or a number where none was recorded
-        """Its value at the point as a Value, swept: the graph to look at. Leaves are labelled as in the source."""
+        """Record the graph at the point, sweep it and return its root. Leaves are labelled as in the source."""
         arguments = self.source[self.source.index("(") + 1 : self.source.index(")")].split(", ")
 
         values = [_labelled(name, x) for name, x in zip(arguments, self.point, strict=True)]
@@ -81,11 +81,11 @@ class Expression:
         return root
 
     def sketch(self) -> str:
-        """Its graph at the point as text."""
+        """Return the graph at the point as text."""
         return sketch(self.recorded())
 
     def draw(self) -> Any:  # Any: a graphviz.Digraph, which is not loaded here
-        """Its graph at the point as a picture, a graphviz.Digraph."""
+        """Return the graph at the point as a picture, a graphviz.Digraph."""
         from autodiff.pictures import draw
 
         return draw(self.recorded())
@@ -180,7 +180,7 @@ class _Node:
 
 
 def _outcome(op: Op, operands: Sequence[Any]) -> tuple[float, float] | None:
-    """Value and steepness of one more node; None where it is not admissible."""
+    """Return value and steepness of one more node; None where it is not admissible."""
     moving = [isinstance(x, _Node) for x in operands]
     at = [x.value if isinstance(x, _Node) else x for x in operands]
     if not admissible(op, at, moving):
@@ -221,7 +221,7 @@ def _begin(ops: Sequence[Op], numbers: Sequence[float], step: Step, leaves: int)
 
 
 def _next_node(ops: Sequence[Op], step: Step, picked: Sequence[Any], leaves: int) -> tuple[_Node | None, int]:
-    """One more node on the operands picked, and how often it reads an input or a constant."""
+    """Make one more node on the operands picked, and count how often it reads an input or a constant."""
     op = ops[step.op % len(ops)]
     n = op.arity or (3 if step.operands[0] % 3 else 5)  # the rows on any number of operands take odd numbers
     if op is OPS["pow"] and step.operands[1] % 4 != 3:
@@ -276,7 +276,7 @@ def _call(node: _Node, text: Mapping[_Node, str]) -> str:
 
 
 def _labelled(name: str, point: Any) -> Any:
-    """Values in the shape of an argument, labelled as one writes them: x, or p[3]."""
+    """Make Values in the shape of an argument, labelled as one writes them: x, or p[3]."""
     layout = Layout([point], [name])
     labelled = [Value(x, layout.name(i)) for i, x in enumerate(layout.flat.tolist())]
     return layout.build(np.array([*labelled, None], dtype=object))[0]

@@ -169,7 +169,7 @@ def matrices(max_size: int = 3, max_steps: int = 4) -> st.SearchStrategy[Express
 
 
 class _Noted:
-    """What is noted of an example: source, graph as text, and where its picture lies.
+    """A note of an example: its source, its graph as text, and the path of its picture.
 
     Written only if the note is shown, that is of the least example that fails.
     """
