@@ -74,7 +74,7 @@ def log_ndtr(a: Any) -> Any:
     x = np.abs(a)
     steep = hazard(x)
     left = -np.log(steep) - 0.5 * x * x - LOG_ROOT_2PI
-    right = np.log1p(-INVERSE_ROOT_2PI * bell(np.minimum(x, 40.0), 0.5, np.exp) / steep)
+    right = np.log1p(-INVERSE_ROOT_2PI * bell(np.minimum(x, 40.0), 0.5, np.exp, np.rint) / steep)
     return np.where(x < 1.0, _log_ndtr_near(np.clip(a, -1.0, 1.0)), np.where(a < 0.0, left, right))
 
 

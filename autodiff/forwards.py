@@ -138,10 +138,9 @@ def polynomial(coefficients: Sequence[float], x: Any) -> Any:
     return total
 
 
-def bell(a: Any, k: float, exp: Callable[[Any], Any]) -> Any:
-    """Return exp(-k·a²) for |a| ≤ 40, with all digits of a² = h² + (a - h)(a + h): h is half of a's, so h² is exact."""
-    shifted = 134217729.0 * a  # 2²⁷ + 1 (Veltkamp's splitting)
-    h = shifted - (shifted - a)
+def bell(a: Any, k: float, exp: Callable[[Any], Any], rounded: Callable[[Any], Any]) -> Any:
+    """Return exp(-k·a²) for |a| ≤ 40, with all digits of a² = h² + (a - h)(a + h): h has 26 bits, so h² is exact."""
+    h = rounded(a * 2.0**20) * 2.0**-20  # a function, and no sum that could be regrouped: a compiler leaves it
     return exp(-k * h * h) * exp(k * (h - a) * (h + a))
 
 
@@ -151,7 +150,7 @@ def log_ndtr(a: float) -> float:
         return math.log1p(-upper) if a > 0.0 else math.log(upper)
     if a < 0.0:
         return -math.log(hazard(-a)) - 0.5 * a * a - LOG_ROOT_2PI
-    return math.log1p(-INVERSE_ROOT_2PI * bell(min(a, 40.0), 0.5, math.exp) / hazard(a))
+    return math.log1p(-INVERSE_ROOT_2PI * bell(min(a, 40.0), 0.5, math.exp, round_) / hazard(a))
 
 
 def weighted_sum(*operands: Any) -> Any:  # the weights, as many inputs, the bias

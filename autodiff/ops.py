@@ -230,8 +230,8 @@ def _complement(a: Any, r: Any) -> Any:
 
 
 def _bell(a: Any, k: float) -> Any:
-    """Return exp(-k·a²) with all its digits, by splitting a into halves whose squares are exact."""
-    return bell(clip(a, -40.0, 40.0), k, exp)  # beyond it is 0
+    """Return exp(-k·a²) with all its digits, by splitting off a part whose square is exact."""
+    return bell(clip(a, -40.0, 40.0), k, exp, round_)  # beyond it is 0
 
 
 def _log_ndtr_slope(a: Any, r: Any) -> Any:

@@ -1,8 +1,9 @@
 """How far every operation is from the truth, in ulps: writes docs/accuracy.md; run `python -m benchmarks.accuracy`.
 
-The truth is mpmath's, from definitions written here in closed form, value and partials, in 60 digits. Points come from
-the whole domain: every power of two that a float has, subnormals included, numbers of everyday size, and the last few
-floats before and after kinks, poles and edges.
+The truth is mpmath's: value and partials in closed form, written here, in 60 digits, or the definition that
+`autodiff.testing` has, with its differences in 1,000. Points come from the whole domain: every power of two that a
+float has, subnormals included, numbers of everyday size, and the last few floats before and after kinks, poles and
+edges.
 """
 
 # ruff: noqa: ARG005 # value and partials of one operation are written with the same arguments
@@ -23,6 +24,7 @@ import mpmath
 import numpy as np
 
 from autodiff import OPS, DomainError, Op
+from autodiff.testing.definitions import definition
 
 mp = mpmath.mp.clone()
 mp.dps = 60
@@ -108,28 +110,12 @@ def power_by_exponent(a: Any, b: Any) -> Any:
     return mp.power(a, b) * mp.log(a)
 
 
-# name: the value, then each partial.
+# name: the value, then each partial, where a definition and its differences will not do, or would take long.
 TRUTH: dict[str, tuple[Callable[..., Any], ...]] = {
-    "add": (lambda a, b: a + b, one, one),
-    "sub": (lambda a, b: a - b, one, lambda a, b: -one()),
-    "mul": (lambda a, b: a * b, lambda a, b: b, lambda a, b: a),
-    "div": (lambda a, b: a / b, lambda a, b: 1 / b, lambda a, b: -a / b / b),
     "pow": (mp.power, lambda a, b: b * mp.power(a, b) / a, power_by_exponent),
     "remainder": (remainder, one, lambda a, b: -quotient(a, b)),
     "floor_divide": (quotient, zero, zero),
-    "pos": (lambda a: a, one),
-    "neg": (lambda a: -a, lambda a: -one()),
-    "abs": (abs, mp.sign),
-    "copysign": (lambda a, b: abs(a) * mp.sign(b), lambda a, b: mp.sign(a) * mp.sign(b), zero),
-    "sign": (mp.sign, zero),
-    "floor": (mp.floor, zero),
-    "ceil": (mp.ceil, zero),
-    "trunc": (lambda a: mp.sign(a) * mp.floor(abs(a)), zero),
-    "round_": (mp.nint, zero),
-    "square": (lambda a: a * a, lambda a: 2 * a),
-    "reciprocal": (lambda a: 1 / a, lambda a: -1 / (a * a)),
-    "deg2rad": (mp.radians, lambda a: mp.pi / 180),
-    "rad2deg": (mp.degrees, lambda a: 180 / mp.pi),
+    "cbrt": (lambda a: mp.sign(a) * mp.cbrt(abs(a)), lambda a: 1 / (3 * mp.cbrt(abs(a)) ** 2)),
     "exp": (mp.exp, mp.exp),
     "exp2": (lambda a: mp.power(2, a), lambda a: mp.log(2) * mp.power(2, a)),
     "expm1": (mp.expm1, mp.exp),
@@ -137,8 +123,6 @@ TRUTH: dict[str, tuple[Callable[..., Any], ...]] = {
     "log1p": (mp.log1p, lambda a: 1 / (1 + a)),
     "log2": (lambda a: mp.log(a) / mp.log(2), lambda a: 1 / a / mp.log(2)),
     "log10": (mp.log10, lambda a: 1 / a / mp.log(10)),
-    "sqrt": (mp.sqrt, lambda a: 1 / mp.sqrt(a) / 2),
-    "cbrt": (lambda a: mp.sign(a) * mp.cbrt(abs(a)), lambda a: 1 / (3 * mp.cbrt(abs(a)) ** 2)),
     "sin": (mp.sin, mp.cos),
     "cos": (mp.cos, lambda a: -mp.sin(a)),
     "tan": (mp.tan, lambda a: 1 / mp.cos(a) ** 2),
@@ -156,37 +140,46 @@ TRUTH: dict[str, tuple[Callable[..., Any], ...]] = {
     "erfc": (erfc, lambda a: -2 / mp.sqrt(mp.pi) * mp.exp(-a * a)),
     "log_ndtr": (log_normal, hazard),
     "atan2": (angle, lambda a, b: b / (a * a + b * b), lambda a, b: -a / (a * a + b * b)),
-    "hypot": (hypot, lambda a, b: a / hypot(a, b), lambda a, b: b / hypot(a, b)),
     "logaddexp": (logsumexp, *[lambda *xs, i=i: mp.exp(xs[i] - logsumexp(*xs)) for i in range(2)]),
     "xlogy": (lambda a, b: log_where(a, mp.log(b)), lambda a, b: mp.log(b), lambda a, b: a / b),
     "xlog1py": (lambda a, b: log_where(a, mp.log1p(b)), lambda a, b: mp.log1p(b), lambda a, b: a / (1 + b)),
     "sigmoid": (lambda a: 1 / (1 + mp.exp(-a)), lambda a: 1 / (1 + mp.exp(-a)) / (1 + mp.exp(a))),
     "softplus": (lambda a: max(a, 0) + mp.log1p(mp.exp(-abs(a))), lambda a: 1 / (1 + mp.exp(-a))),
-    "relu": (lambda a: max(a, 0), lambda a: mp.mpf(a > 0)),
-    "leaky_relu": (
-        lambda a, slope: a if a > 0 else a * slope,
-        lambda a, slope: one() if a > 0 else slope,
-        lambda a, slope: zero() if a > 0 else a,
-    ),
-    "step": (lambda a: mp.mpf(a > 0), zero),
-    "maximum": (max, lambda a, b: mp.mpf(a > b), lambda a, b: mp.mpf(b > a)),
-    "minimum": (min, lambda a, b: mp.mpf(a < b), lambda a, b: mp.mpf(b < a)),
-    "clip": (
-        lambda a, low, high: min(max(a, low), high),
-        lambda a, low, high: mp.mpf(low <= a <= high),
-        lambda a, low, high: mp.mpf(a < low),
-        lambda a, low, high: mp.mpf(a > high),
-    ),
-    "where": (lambda c, a, b: a if c else b, zero, lambda c, a, b: mp.mpf(c != 0), lambda c, a, b: mp.mpf(c == 0)),
     "stop_gradient": (lambda a: a, zero),
-    "total": (lambda *xs: mp.fsum(xs), one, one, one),
-    "mean": (lambda *xs: mp.fsum(xs) / len(xs), *[lambda *xs: mp.mpf(1) / len(xs)] * 3),
     "logsumexp": (logsumexp, *[lambda *xs, i=i: mp.exp(xs[i] - logsumexp(*xs)) for i in range(3)]),
-    "weighted_sum": (
-        lambda *xs: mp.fsum(products(xs)),
-        *[lambda *xs, i=i: [*xs[2:4], *xs[:2], one()][i] for i in range(5)],
-    ),
 }
+
+
+def differences(value: Callable[..., Any], i: int) -> Callable[..., Any]:
+    """The partial of `value` by operand i, from a difference so small that 40 digits are right."""
+
+    def partial(*at: Any) -> Any:
+        h = min(abs(at[i]) or mp.mpf(10) ** -330, 1) / mp.mpf(10) ** 40
+        return (value(*at[:i], at[i] + h, *at[i + 1 :]) - value(*at[:i], at[i] - h, *at[i + 1 :])) / (2 * h)
+
+    return partial
+
+
+def exactly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` with as many digits as the difference of two numbers of any size takes."""
+
+    def precise(*at: Any) -> Any:
+        with mp.workdps(1000):
+            return function(*at)
+
+    return precise
+
+
+def truth(op: Op) -> tuple[Callable[..., Any], ...]:
+    """The value, then each partial: of `TRUTH`, or else the definition of `autodiff.testing` and its differences."""
+    if op.name in TRUTH:
+        return TRUTH[op.name]
+    value = definition(op, mp)
+    if value is None:
+        raise LookupError(f"the truth must be known, got {op.name}; define it in autodiff/testing/definitions.py")
+    arity = op.arity or OPERANDS.get(op.name, 3)
+    return tuple(map(exactly, (value, *(differences(value, i) for i in range(arity)))))
+
 
 # Sums cancel, and no libm has them: their error is counted in ulps of their largest term, so that it says how good the
 # arithmetic is, not how ill-conditioned the point.
@@ -197,6 +190,7 @@ TERMS: dict[str, Callable[..., Sequence[Any]]] = {
     "logaddexp": lambda *xs: xs,
     "weighted_sum": lambda *xs: products(xs),
 }
+OPERANDS = {"weighted_sum": 5}  # of operations on any number: two weights, two inputs, a bias
 SUMS = TERMS.keys() - {"logsumexp", "logaddexp"}  # these overflow where the sum of their terms does
 
 # By how many ulps the exact partial changes when an operand changes in its last place: the error is counted in that.
@@ -254,7 +248,7 @@ def sizes(generator: random.Random, name: str) -> float:
 
 def points(op: Op, count: int, seed: int = 1986) -> Iterator[tuple[float, ...]]:
     """`count` points of the domain, off the kinks."""
-    generator, arity = random.Random(f"{op.name} {seed}"), len(TRUTH[op.name]) - 1
+    generator, arity = random.Random(f"{op.name} {seed}"), len(truth(op)) - 1
     while count:
         point = tuple(sizes(generator, op.name) for _ in range(arity))
         if arity == 2 and generator.random() < 0.3:  # of one size, where the two interact
@@ -309,15 +303,15 @@ class Worst:
 COLUMNS = ("value, floats", "value, arrays", "partials, floats", "partials, arrays")
 
 
-def measure(op: Op, count: int, seed: int = 1986) -> dict[str, Worst]:
-    """The worst errors over `count` points, per column."""
+def measure(op: Op, count: int, seed: int = 1986, partials_of: Callable[..., Any] | None = None) -> dict[str, Worst]:
+    """The worst errors over `count` points, per column; `partials_of`, for those of arrays, by default the row's."""
     worst = {column: Worst() for column in COLUMNS}
     sample = list(points(op, count, seed))
     columns = [np.array(column) for column in zip(*sample, strict=True)]
     arrays = op(*columns)
     with np.errstate(all="ignore"):
-        slopes = [np.broadcast_to(s, arrays.shape) for s in op.partials_of(columns, arrays)]
-    value, *partials = TRUTH[op.name]
+        slopes = [np.broadcast_to(s, arrays.shape) for s in (partials_of or op.partials_of)(columns, arrays)]
+    value, *partials = truth(op)
     for k, point in enumerate(sample):
         at = [mp.mpf(x) for x in point]
         exact, terms = value(*at), TERMS.get(op.name, lambda *_: ())(*at)

@@ -55,10 +55,10 @@ def test_value_partials_and_second_partials_are_those_of_mpmath(op, data):
     twice and whose size at these points reaches 1e6, to 1e-9.
     """
     pytest.importorskip("mpmath", reason="mpmath is the oracle here")
-    from benchmarks.accuracy import TRUTH, mp
+    from benchmarks.accuracy import mp, truth
 
     operands = data.draw(numbers(op, max_operands=3))
-    function, at = TRUTH[op.name][0], [mp.mpf(x) for x in operands]
+    function, at = truth(op)[0], [mp.mpf(x) for x in operands]
     value, recorded, firsts, seconds = taken_apart(op, operands)
     scale = max(1.0, *map(abs, operands), abs(value))
     assert abs(value - function(*at)) <= 8 * EPSILON * scale
