@@ -91,7 +91,7 @@ def number(x: Any) -> float:
         except (TypeError, ValueError):  # a span of time, a NaN that signals
             raise TypeError(f"a Value needs one real number, got {x!r}") from None
         if math.isinf(result) and x != result:
-            raise OverflowError("this number is beyond the largest float, 1.8e308: scale it down")
+            raise OverflowError("this number is beyond the largest float, 1.8e308; scale it down")
         return result
     raise TypeError(f"a Value needs one real number, got {kind.__name__ if x is not None else x}{_advice(x)}")
 

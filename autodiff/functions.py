@@ -122,7 +122,7 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
     ws: Any = weights if weights.__class__ is tuple else _all(weights, "weighted_sum")  # tuples are kept as they are
     xs: Any = inputs if inputs.__class__ is tuple else _all(inputs, "weighted_sum")
     if len(ws) != len(xs):
-        raise ValueError(f"weighted_sum takes one input per weight: got {len(ws)} weights, {len(xs)} inputs")
+        raise ValueError(f"weighted_sum needs one input per weight, got {len(ws)} weights and {len(xs)} inputs")
     try:  # the usual case, recorded in one go: weights and bias are Values, inputs are all Values or all floats
         w, b = [v._number for v in ws], bias._number
         constant = xs[0].__class__ is float and set(map(type, xs)) == {float}
@@ -147,5 +147,5 @@ def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:
 def _some(values: Iterable[Any], name: str) -> tuple[Any, ...]:
     values = _all(values, name)
     if not values:
-        raise ValueError(f"{name} of no values is undefined: give it at least one")
+        raise ValueError(f"{name} needs at least one value, got none")
     return values

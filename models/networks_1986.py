@@ -84,7 +84,9 @@ class Networks:
         check.positive("scale", scale)
         check.flag("zero_biases", zero_biases)
         if not isinstance(seeds, Iterable):
-            raise TypeError(f"seeds are whole numbers, one for each run, such as [{seeds!r}], got {seeds!r}")
+            raise TypeError(
+                f"seeds must be whole numbers, one for each run, got {seeds!r}; write [{seeds!r}] for one run"
+            )
         self.seeds = tuple(seeds)
         if not self.seeds:
             raise ValueError("seeds must have one whole number for each run, got none")

@@ -515,7 +515,7 @@ def test_laws_want_a_point():
     """The function's own, or one that is given; directions as long as it."""
     with pytest.raises(TypeError, match=r"at=\(2\.0,\)"):
         laws.symmetric_hessian(sin)
-    with pytest.raises(ValueError, match="the direction has 2 numbers"):
+    with pytest.raises(ValueError, match="the direction must have one number per input, 1, got 2"):
         laws.forward_equals_reverse(sin, (1.0,), [1.0, 2.0])
 
 
@@ -728,9 +728,9 @@ def test_points_and_operands_are_drawn_where_they_are_asked_for(data):
 @pytest.mark.parametrize("around", [(2.0, 1.0), (0.0, math.inf), (math.nan, 1.0)])
 def test_a_range_without_numbers_is_refused(around):
     """At the call."""
-    with pytest.raises(ValueError, match=r"around is \(low, high\)"):
+    with pytest.raises(ValueError, match=r"around must be \(low, high\)"):
         points(sin, around=around)
-    with pytest.raises(ValueError, match=r"around is \(low, high\)"):
+    with pytest.raises(ValueError, match=r"around must be \(low, high\)"):
         numbers("sin", around=around)
 
 

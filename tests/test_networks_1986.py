@@ -389,7 +389,9 @@ def test_networks_that_make_no_sense_are_refused(options, message):
 
 def test_seeds_are_a_sequence_and_runs_are_counted():
     """A bare number of seeds, and a run that is not there, are refused with what would do."""
-    with pytest.raises(TypeError, match=r"seeds are whole numbers, one for each run, such as \[5\], got 5"):
+    with pytest.raises(
+        TypeError, match=r"seeds must be whole numbers, one for each run, got 5; write \[5\] for one run"
+    ):
         symmetry_networks(seeds=5)
     with pytest.raises(ValueError, match="run must be one of the 2 there are, counted from 0, got 2"):
         symmetry_networks(seeds=[0, 1]).on_values(2)

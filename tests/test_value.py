@@ -74,7 +74,7 @@ def test_anything_else_is_refused_with_advice(what, advice):
 
 def test_an_integer_beyond_the_floats_is_refused():
     """A huge integer is an OverflowError that says how large is too large."""
-    with pytest.raises(OverflowError, match=r"beyond the largest float, 1\.8e308: scale it down"):
+    with pytest.raises(OverflowError, match=r"beyond the largest float, 1\.8e308; scale it down"):
         Value(10**400)
 
 
@@ -246,12 +246,12 @@ def test_the_wrong_number_of_operands_is_refused():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: autodiff.mean([]), "mean of no values is undefined: give it at least one"),
-        (lambda: autodiff.softmax([]), "softmax of no values is undefined"),
-        (lambda: autodiff.logsumexp(iter([])), "logsumexp of no values is undefined"),
+        (lambda: autodiff.mean([]), "mean needs at least one value, got none"),
+        (lambda: autodiff.softmax([]), "softmax needs at least one value"),
+        (lambda: autodiff.logsumexp(iter([])), "logsumexp needs at least one value"),
         (lambda: OPS["weighted_sum"](Value(1.0), 2.0), "needs as many inputs as weights, and a bias"),
         (lambda: OPS["mean"](), "mean of nothing, needs at least one operand"),
-        (lambda: autodiff.weighted_sum([Value(1.0)], [1.0, 2.0]), "one input per weight: got 1 weights, 2 inputs"),
+        (lambda: autodiff.weighted_sum([Value(1.0)], [1.0, 2.0]), "one input per weight, got 1 weights and 2 inputs"),
     ],
 )
 def test_sequences_that_make_no_sense_are_refused(call, message):

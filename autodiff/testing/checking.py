@@ -101,7 +101,7 @@ def gradcheck(
     ...
     """
     if order not in (1, 2):
-        raise ValueError(f"order is 1 or 2, got {order!r}: gradcheck knows first and second derivatives")
+        raise ValueError(f"order must be 1 or 2, got {order!r}; gradcheck knows first and second derivatives")
     if not points:
         raise TypeError("gradcheck needs the point as well: gradcheck(f, 2.0) for a function of one number")
     if gradient is None and hessian is not None:

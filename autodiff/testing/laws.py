@@ -125,7 +125,7 @@ def forward_equals_reverse(
     root = call(f, at, inputs)
     direction = [1.0] * len(inputs) if direction is None else direction
     if len(direction) != len(inputs):
-        raise ValueError(f"the direction has {len(direction)} numbers, and the point {len(inputs)}")
+        raise ValueError(f"the direction must have one number per input, {len(inputs)}, got {len(direction)}")
     rate = float(push_forward(root, dict(zip(inputs, direction, strict=True))))
     swept = sum(d * v for d, v in zip(gradient_of(f, at), direction, strict=True))
     scale = sum(p * abs(v) for p, v in zip(_paths(f, at), direction, strict=True))
@@ -220,7 +220,7 @@ def _shuffled(op: Op, operands: list[Any], draw: random.Random) -> list[Any]:
 def _point(f: Function, at: tuple[Any, ...] | None) -> tuple[Any, ...]:
     at = getattr(f, "point", None) if at is None else at
     if not isinstance(at, tuple):
-        raise TypeError("a law is checked at a point: give a tuple of arguments, at=(2.0,)")
+        raise TypeError(f"at must be a tuple of arguments, got {at!r}; write at=(2.0,) for one")
     return at  # pyright: ignore[reportUnknownVariableType]
 
 

@@ -50,7 +50,7 @@ class Expression:
     def __call__(self, *values: Any) -> Any:  # Any: Values, numbers or arrays of them
         """Run the source on as many numbers as it has inputs."""
         if len(values) != len(self.point):
-            raise TypeError(f"this expression takes {len(self.point)} numbers, got {len(values)}:\n{self.source}")
+            raise TypeError(f"this expression needs {len(self.point)} numbers, got {len(values)}:\n{self.source}")
         return _compiled(self.source, tuple(self.names.items()))(*values)
 
     def __repr__(self) -> str:

@@ -82,7 +82,7 @@ def numbers(
     >>> numbers("gamma")
     Traceback (most recent call last):
       ...
-    ValueError: unknown operation 'gamma': give an Op, or one of add, sub, mul, ...
+    ValueError: unknown operation 'gamma'; give an Op, or one of add, sub, mul, ...
     """
     (op,) = _operations([op])
     _at_least_one("max_operands", max_operands)
@@ -313,7 +313,7 @@ def _drawn_from(around: tuple[float, float] | None) -> st.SearchStrategy[float]:
         return _NUMBERS
     low, high = map(float, around)
     if not -math.inf < low <= high < math.inf:
-        raise ValueError(f"around is (low, high), the least and the largest number to draw, got {around!r}")
+        raise ValueError(f"around must be (low, high), the least and the largest number to draw, got {around!r}")
     return st.floats(low, high)
 
 
@@ -351,25 +351,25 @@ def _examples(f: Callable[..., Any]) -> tuple[Any, ...]:
 
 def _operations(operations: Any) -> list[Op]:
     if isinstance(operations, (str, Op)):
-        raise TypeError(f"operations is a sequence of them: [{operations!r}] for this one alone")
+        raise TypeError(f"operations must be a sequence of them, got {operations!r}; write [{operations!r}]")
     ops: list[Op] = []
     told = [op for op in OPS.values() if op is not stop_gradient]  # whose slope is that of its value
     for op in told if operations is None else operations:
         if not isinstance(op, (str, Op)):
-            raise TypeError(f"an operation is an Op or the name of a row, got {type(op).__name__} {op!r}")
+            raise TypeError(f"an operation must be an Op or the name of a row, got {type(op).__name__} {op!r}")
         if isinstance(op, str) and op not in OPS:
-            raise ValueError(f"unknown operation {op!r}: give an Op, or one of {', '.join(OPS)}")
+            raise ValueError(f"unknown operation {op!r}; give an Op, or one of {', '.join(OPS)}")
         ops.append(OPS[op] if isinstance(op, str) else op)
     for op in ops:
         if not op.name.isidentifier() or keyword.iskeyword(op.name):
-            raise ValueError(f"{op.name!r} is no name of a function in Python: give the Op an identifier as name")
+            raise ValueError(f"the name of an Op must be an identifier to be drawn, got {op.name!r}; rename it")
     if not ops:
-        raise ValueError("no operations to make expressions of: give at least one")
+        raise ValueError("operations must hold at least one, got none")
     return ops
 
 
 def _at_least_one(name: str, number: Any) -> None:
     if not isinstance(number, int) or isinstance(number, bool):
-        raise TypeError(f"{name} is an int, got {type(number).__name__} {number!r}")
+        raise TypeError(f"{name} must be an int, got {type(number).__name__} {number!r}")
     if number < 1:
         raise ValueError(f"{name} must be at least 1, got {number}")
