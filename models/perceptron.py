@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models import _checks as check
 from models._sklearn_contract import Classifier, Drawing, hyperparameters
 from models.errors import ConvergenceWarning, shared, warn
-from models.perceptron_rule import one_pass, weighted_sums
+from models.perceptron_rule import pass_in_blocks, weighted_sums
 
 Array = NDArray[np.float64]
 
@@ -106,8 +106,17 @@ class Perceptron(_Learned, Drawing, Classifier):
         return self
 
     def decision_function(self, X: Any) -> Array:  # Any: arrays, lists or frames, as NumPy takes them
-        """Return the weighted sums WX + b: (n_samples,) for two classes, else (n_samples, n_classes)."""
+        """Return the weighted sums WX + b: (n_samples,) for two classes, else (n_samples, n_classes).
+
+        Raises ValueError for a sum that is NaN, as those of numbers beyond 1e154 may be: it would decide nothing.
+        """
         scores = _scores(self._inputs_as_fitted(X), self.coef_.tolist(), self.intercept_.tolist())
+        if np.isnan(scores).any():
+            row = int(np.isnan(scores).any(axis=1).argmax())
+            raise ValueError(
+                f"the weighted sum of row {row} is NaN: weights times inputs are beyond the largest float; scale the "
+                "inputs down, and fit again"
+            )
         return scores[:, 0] if len(self.coef_) == 1 else scores
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, *, resumed: bool) -> tuple[Array, NDArray[Any], Array]:
@@ -130,7 +139,9 @@ class Perceptron(_Learned, Drawing, Classifier):
         KeyboardInterrupt keeps that of the complete passes, if there are any.
         """
         seen = importance > 0
-        inputs, importance, y = inputs[seen], importance[seen], self._indices(labels[seen], classes)
+        if not seen.all():
+            inputs, labels, importance = inputs[seen], labels[seen], importance[seen]
+        y = self._indices(labels, classes)
         random, source = self._generator(resumed=resumed)
         if self.shuffle:
             inputs, y, importance = _merged(inputs, y, importance)
@@ -139,7 +150,7 @@ class Perceptron(_Learned, Drawing, Classifier):
         start = list(zip(self.coef_.tolist(), self.intercept_.tolist(), strict=True)) if resumed else None
         passed = self._repeat(
             start or [([0.0] * inputs.shape[1], 0.0)] * n_neurons,
-            (inputs[~held], y[~held], importance[~held]),
+            (inputs[~held], y[~held], importance[~held]) if held.any() else (inputs, y, importance),
             (inputs[held], y[held], importance[held]) if held.any() else None,
             random if self.shuffle else None,
             passes,
@@ -185,22 +196,27 @@ class Perceptron(_Learned, Drawing, Classifier):
         Gives the outcome after each pass, and in the end the one to keep.
         """
         inputs, y, importance = train
-        answers = y[:, None] == ([1] if len(neurons) == 1 else range(len(neurons)))  # what each perceptron should say
-        rows, targets, steps = inputs.tolist(), answers.T.astype(float).tolist(), importance.tolist()
+        classes = [1] if len(neurons) == 1 else range(len(neurons))
+        targets = [(y == each).astype(float) for each in classes]  # what each perceptron should say
+        steps, order = self.learning_rate * importance, np.arange(len(inputs))
+        clean = [False] * len(neurons)  # which have decided every row rightly: they do so in any order
+        with np.errstate(over="ignore"):
+            lengths = np.sqrt(np.einsum("ij,ij->i", inputs, inputs) + 1.0)
         mistakes: list[int] = []
         errors: list[float] = []
         best, best_at, stopped, position = neurons, 0, False, None
         remembered, remembered_at = neurons, 0  # Brent's way to see a cycle, as in models.perceptron_rule
         for done in range(1, passes + 1):
             if random is not None:
-                order = random.permutation(len(rows)).tolist()
-                rows, steps = [rows[i] for i in order], [steps[i] for i in order]
-                targets = [[each[i] for i in order] for each in targets]
-            moved = [
-                one_pass(rows, each, w, b, learning_rate=self.learning_rate, sample_weight=steps)
-                for (w, b), each in zip(neurons, targets, strict=True)
-            ]
-            neurons = [(w, b) for w, b, _ in moved]
+                order = order[random.permutation(len(order))]
+            with np.errstate(over="ignore", invalid="ignore"):
+                moved = [
+                    (np.array(w), b, 0) if finished
+                    else pass_in_blocks(inputs, lengths, each, order, steps, np.array(w), b)
+                    for (w, b), each, finished in zip(neurons, targets, clean, strict=True)
+                ]  # fmt: skip
+            neurons = [(w.tolist(), b) for w, b, _ in moved]
+            clean = [not wrong for *_, wrong in moved]
             mistakes = [*mistakes, sum(wrong for *_, wrong in moved)]
             self._refuse_infinity(neurons, done)
             if validation is not None:
@@ -278,7 +294,13 @@ def _error(validation: Any, neurons: list[Any]) -> float:
 
 def _merged(inputs: Array, y: NDArray[Any], importance: Array) -> tuple[Array, NDArray[Any], Array]:
     """Merge equal rows into one with the sum of their weights, in an order that does not depend on theirs."""
-    rows: Any = np.column_stack([inputs, y])
-    unique, place = np.unique(rows, axis=0, return_inverse=True)
-    steps: Any = np.bincount(place.ravel(), weights=importance)
-    return unique[:, :-1], unique[:, -1].astype(np.intp), steps
+    order = np.lexsort((y, *inputs.T[::-1]))
+    new = np.ones(len(order), dtype=bool)
+    for start in range(1, len(order), 4096):
+        these, before = order[start : start + 4096], order[start - 1 : start + 4095][: len(order) - start]
+        new[start : start + 4096] = (inputs[these] != inputs[before]).any(axis=1) | (y[these] != y[before])
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.cumsum(new) - 1
+    first = order[new]
+    steps: Any = np.bincount(place, weights=importance)
+    return inputs[first], y[first], steps

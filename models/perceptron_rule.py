@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _RULE = "Rosenblatt's rule"
+_BEYOND = "weights times inputs are beyond the largest float; scale the inputs down"
 
 
 class Learned(NamedTuple):
@@ -171,6 +172,42 @@ def one_pass(
     return weights, bias, mistakes
 
 
+def pass_in_blocks(
+    rows: NDArray[np.float64], lengths: NDArray[np.float64], y: NDArray[np.float64], order: NDArray[np.intp],
+    steps: NDArray[np.float64], weights: NDArray[np.float64], bias: float,
+) -> tuple[NDArray[np.float64], float, int]:  # fmt: skip
+    """Go once over the rows in this order; return what `one_pass` does, bit for bit, on arrays.
+
+    `lengths` are those of the rows with a 1 for the bias, `steps` what the change at each row is multiplied by.
+
+    Until the next mistake nothing changes, so one product decides about many rows. It adds in another order: either sum
+    of n products is within n ε |w| |x| of the true one. Where a sum is not clear of 0 by twice that, or is NaN, it is
+    added up once more as `one_pass` does. Raises ValueError where finite weights give NaN.
+    """
+    sides = np.where(y > 0, 1.0, -1.0)
+    doubt = 2.0 * (rows.shape[1] + 4) * np.finfo(float).eps * lengths
+    mistakes, start, size = 0, 0, 32
+    while start < len(order):
+        block = order[start : start + size]
+        margins = (rows[block] @ weights + bias) * sides[block]
+        unclear = np.flatnonzero(~(margins > doubt[block] * math.sqrt(weights @ weights + bias * bias)))
+        start += len(block)
+        size = min(2 * size, 4096)
+        for k in unclear.tolist():
+            place = block[k]
+            total = _weighted_sum(weights.tolist(), rows[place].tolist()) + bias
+            if math.isnan(total) and np.isfinite(weights).all():
+                raise ValueError(f"a weighted sum became NaN while learning: {_BEYOND}")
+            error, step = float(y[place]) - (total > 0), float(steps[place])
+            if error and step:
+                mistakes += 1
+                weights = weights + step * error * rows[place]
+                bias += step * error
+                start, size = start - len(block) + k + 1, max(16, min(size // 2, 2 * k))
+                break
+    return weights, bias, mistakes
+
+
 def learn(
     X: Any,  # Any: arrays, lists or frames, as NumPy takes them
     y: Any,
@@ -267,7 +304,7 @@ def _weighted_sum(weights: Sequence[float], x: Sequence[float]) -> float:
 def _above(sums: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
     if np.isnan(sums).any():
         row = int(np.isnan(sums).argmax())
-        raise ValueError(f"the weighted sum of row {row} is NaN: weights times inputs are beyond the largest float")
+        raise ValueError(f"the weighted sum of row {row} is NaN: {_BEYOND}")
     return (sums > limit).astype(np.int64)
 
 

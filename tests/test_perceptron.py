@@ -249,3 +249,42 @@ def test_bad_input_is_refused_and_a_fitted_model_keeps_what_it_had(X, y, options
     with pytest.raises(ValueError, match=message):
         model.fit(X, y)
     assert all(getattr(model, name) is value for name, value in before.items())
+
+
+def test_fitting_takes_at_most_as_much_memory_as_twice_the_data():
+    """The growth of what Python and NumPy hold, by tracemalloc, at its peak."""
+    random = np.random.default_rng(5)
+    X = random.normal(size=(20_000, 30))
+    model = Perceptron(max_iter=2, random_state=0)
+    tracemalloc.start()
+    try:
+        with pytest.warns(ConvergenceWarning):
+            model.fit(X, X[:, 0] + random.normal(size=20_000) > 0)
+        assert tracemalloc.get_traced_memory()[1] < 2 * X.nbytes
+    finally:
+        tracemalloc.stop()
+
+
+def test_equal_rows_count_as_one_and_the_order_of_rows_does_not_matter():
+    """More rows than are compared at once, every one four times: shuffled they give the same weights."""
+    random = np.random.default_rng(6)
+    X = np.tile(random.integers(0, 2, (3000, 15)).astype(float), (4, 1))
+    y = X[:, 0] + X[:, 1] > X[:, 2] + 0.5
+    first = Perceptron(random_state=0).fit(X, y)
+    order = random.permutation(len(X))
+    again = Perceptron(random_state=0).fit(X[order], y[order])
+    assert (first.coef_ == again.coef_).all()
+    unique, counts = np.unique(np.column_stack([X, y]), axis=0, return_counts=True)
+    once = Perceptron(random_state=0).fit(unique[:, :-1], unique[:, -1] > 0, sample_weight=counts)
+    assert (first.coef_ == once.coef_).all()
+
+
+def test_scores_that_are_nan_are_not_silent():
+    """At 1e154 products reach infinity, and infinity less infinity decides nothing: learning or deciding, it is said."""
+    X = np.array([[1e154, 1e154], [-1e154, 1e154], [1e154, -1e154], [-1e154, -1e154]])
+    model = Perceptron(learning_rate=1e154, max_iter=3, random_state=0)
+    with pytest.raises(ValueError, match=r"NaN|no longer finite"):
+        model.fit(X, [0, 1, 1, 0])
+    fitted = Perceptron(max_iter=2, random_state=0).fit([[1e154, -1e154], [-1e154, 1e154]], [0, 1])
+    with pytest.raises(ValueError, match=r"the weighted sum of row 1 is NaN: .*scale the inputs down"):
+        fitted.predict([[1.0, 1.0], [1e200, 1e200]])

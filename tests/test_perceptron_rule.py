@@ -16,6 +16,7 @@ from models.perceptron_rule import (
     learn,
     one_pass,
     one_vs_rest,
+    pass_in_blocks,
     weighted_sums,
 )
 
@@ -266,8 +267,8 @@ def test_a_bias_or_threshold_is_one_finite_number(decide, name):
     """NaN is neither above nor below: refused, and not answered with 0."""
     with pytest.raises(ValueError, match=f"{name} must be a finite number, got nan"):
         decide([[1, 0]], [4, 5], float("nan"))
-    for wrong, kind in (("a", "str"), ([6], "list")):
-        with pytest.raises(TypeError, match=f"{name} must be a number, got {kind}"):
+    for wrong, shown in (("a", "'a'"), ([6], r"\[6\]")):
+        with pytest.raises(TypeError, match=f"{name} must be a finite number, got {shown}"):
             decide([[1, 0]], [4, 5], wrong)
     with pytest.raises(ValueError, match="weights contains NaN"):
         decide([[1, 0]], [4, np.nan], 6)
@@ -287,3 +288,39 @@ def test_learning_starts_from_a_bias_that_is_a_number():
         learn(*AND, bias="a")
     with pytest.raises(ValueError, match="bias must be a finite number, got nan"):
         learn(*AND, bias=float("nan"))
+
+
+DRAW = np.random.default_rng(11)
+TABLES = {
+    "numbers of every size": DRAW.normal(size=(300, 7)) * 10.0 ** DRAW.uniform(-8, 8, (300, 7)),
+    "whole numbers, sums of exactly 0": DRAW.integers(-2, 3, (400, 3)).astype(float),
+    "grey levels": DRAW.integers(0, 17, (500, 20)).astype(float),
+    "sums that cancel": np.repeat(DRAW.normal(size=(300, 1)), 6, axis=1) * [1.0, -1.0, 0.1, -0.1, 0.3, -0.3],
+    "near the largest": DRAW.normal(size=(60, 3)) * 1e150,
+    "near the smallest": DRAW.normal(size=(60, 3)) * 1e-160,
+    "one row": np.ones((1, 2)),
+    "separable, clean after a few passes": np.vstack([DRAW.normal(4.0, 1.0, (2000, 2)), DRAW.normal(-4.0, 1.0, (2000, 2))]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", TABLES)
+def test_a_pass_in_blocks_is_rosenblatts_pass_bit_for_bit(name, weighted):
+    """Ten passes in shuffled orders: the weights, the bias and the mistakes of the plain loop, to the last bit."""
+    X = TABLES[name]
+    y = (X @ np.linspace(-1.0, 1.0, X.shape[1]) + DRAW.normal(size=len(X)) * X.std() * 0.1 > 0).astype(float)
+    if name.startswith("separable"):
+        y = (X[:, 0] + X[:, 1] > 0).astype(float)
+    share = DRAW.integers(0, 3, len(X)).astype(float) if weighted else np.ones(len(X))
+    with np.errstate(over="ignore"):
+        lengths = np.sqrt((X**2).sum(axis=1) + 1.0)
+    plain, blocks = ([0.0] * X.shape[1], 0.0), (np.zeros(X.shape[1]), 0.0)
+    for _ in range(10):
+        order = DRAW.permutation(len(X))
+        rows = X[order].tolist()
+        *plain, mistakes = one_pass(
+            rows, y[order].tolist(), *plain, learning_rate=0.3, sample_weight=share[order].tolist()
+        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            *blocks, wrong = pass_in_blocks(X, lengths, y, order, 0.3 * share, *blocks)
+        assert (blocks[0].tolist(), blocks[1], wrong) == (*plain, mistakes)

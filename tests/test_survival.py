@@ -431,7 +431,7 @@ FITS = {  # the function that is called so many times an epoch
         ([*XOR[0], *XOR[0]], [*XOR[1], *XOR[1]]), "validation_loss", 1,
     ),
     "MLPRegressor": (lambda n: MLPRegressor(max_iter=n, engine="eager", **SHORT), LINE, "update", 2),
-    "Perceptron": (lambda n: Perceptron(max_iter=n, random_state=0), XOR, "one_pass", 1),
+    "Perceptron": (lambda n: Perceptron(max_iter=n, random_state=0), XOR, "pass_in_blocks", 1),
     "LinearRegression": (lambda n: LinearRegression(epochs=n), LINE, "loss_and_gradient", 2),
 }  # fmt: skip
 
