@@ -27,6 +27,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*took all max_iter"),
     pytest.mark.filterwarnings("ignore:.*passes still made"),
     pytest.mark.filterwarnings("ignore:.*have slope 0"),
+    pytest.mark.filterwarnings("ignore:.*has not come to the least-squares solution"),
 ]
 
 X = np.random.default_rng(0).normal(size=(40, 3))

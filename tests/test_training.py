@@ -203,6 +203,8 @@ def test_the_best_weights_are_restored_also_when_the_epochs_run_out():
     assert validation_loss(net) == pytest.approx(history.validation_curve[-1], rel=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:.*nothing was learned")  # a patience that ends it at once, on purpose
+@pytest.mark.filterwarnings("ignore:.*steps are too large")
 def test_without_validation_the_training_loss_decides():
     """A rate that diverges: the full batch's best weights are exactly those that gave the lowest loss."""
     line = Line(w=3.0, b=0.1)
@@ -213,6 +215,7 @@ def test_without_validation_the_training_loss_decides():
     assert loss == pytest.approx(min(history.loss_curve), rel=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:.*nothing was learned")  # a patience that ends it at once, on purpose
 def test_tol_is_the_least_improvement_that_counts():
     """A loss that falls ever more slowly stops when an epoch gains less than tol, `patience` times in a row."""
     line = Line()
