@@ -55,7 +55,10 @@ def table() -> str:
     return (
         page
         + "\n"
-        + "".join(f"- `{name}`: {' '.join((inspect.getdoc(named[name]) or '').split())}\n" for name in shown)
+        + "".join(
+            f"- `{name}`: {' '.join((inspect.getdoc(named[name]) or '').split()).removeprefix('Return ')}\n"
+            for name in shown
+        )
     )
 
 
