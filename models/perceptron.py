@@ -44,6 +44,7 @@ class Perceptron(_Learned, Drawing, Classifier):
       brought no fewer mistakes on them, and take the best weights back, of equally good ones the latest. A warm start
       on the same data holds out the same rows.
     - `warm_start`: `fit` goes on from the weights of the last one.
+    - `verbose`: 1 or True prints the mistakes of some ten passes of `max_iter` and of the last, 2 those of every pass.
 
     After `fit`: `classes_`; `coef_` (1, n_features) for two classes, else (n_classes, n_features); `intercept_` and
     `threshold_` = −`intercept_`, one per row of `coef_`; `loss_curve_`, the mistakes of each pass, added up over the
@@ -69,6 +70,7 @@ class Perceptron(_Learned, Drawing, Classifier):
     validation_fraction: float = 0.1
     n_iter_no_change: int = 5
     warm_start: bool = False
+    verbose: bool | int = False
     random_state: Any = None
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # Any: arrays, lists, frames
@@ -124,6 +126,7 @@ class Perceptron(_Learned, Drawing, Classifier):
         check.whole("max_iter", self.max_iter)
         check.whole("n_iter_no_change", self.n_iter_no_change)
         check.share("validation_fraction", self.validation_fraction)
+        check.verbosity("verbose", self.verbose)
         for name in ("shuffle", "early_stopping", "warm_start"):
             check.flag(name, getattr(self, name))
         inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
@@ -176,7 +179,7 @@ class Perceptron(_Learned, Drawing, Classifier):
 
         outcome = _Outcome([], [], [])
         try:
-            for outcome in passed:  # noqa: B007 # the latest is wanted, wherever this is interrupted
+            for outcome in self._told(passed, passes):  # noqa: B007 # the latest is wanted, wherever it is interrupted
                 pass
             if held.any():
                 outcome = outcome._replace(wrong=_error((inputs, y, importance), outcome.neurons))
@@ -187,6 +190,19 @@ class Perceptron(_Learned, Drawing, Classifier):
                 keep(outcome)
             raise
         return outcome
+
+    def _told(self, outcomes: Iterator[_Outcome], passes: int) -> Iterator[_Outcome]:
+        """Give the outcomes on, and print those of some passes, or of all; the last one comes twice."""
+        every = 1 if self.verbose == 2 else max(1, math.ceil(passes / 10))
+        told = before = 0
+        for outcome in outcomes:
+            done = len(outcome.mistakes)
+            if self.verbose and passes > 1 and done > told and (done == before or done % every == 0):
+                held_out = f", {outcome.validation[-1]:.1%} wrong of the rows held out" if outcome.validation else ""
+                print(f"pass {done}/{passes}: {outcome.mistakes[-1]} mistakes{held_out}", flush=True)  # noqa: T201
+                told = done
+            before = done
+            yield outcome
 
     def _repeat(
         self, neurons: list[Any], train: Any, validation: Any, random: np.random.Generator | None, passes: int

@@ -288,3 +288,22 @@ def test_scores_that_are_nan_are_not_silent():
     fitted = Perceptron(max_iter=2, random_state=0).fit([[1e154, -1e154], [-1e154, 1e154]], [0, 1])
     with pytest.raises(ValueError, match=r"the weighted sum of row 1 is NaN: .*scale the inputs down"):
         fitted.predict([[1.0, 1.0], [1e200, 1e200]])
+
+
+def test_verbose_prints_the_mistakes_of_passes(capsys):
+    """2 those of every pass, 1 those of some ten and of the last, 0 none; as loss_curve_ has them."""
+    said = {}
+    for verbose in (0, 1, True, 2):
+        with pytest.warns(ConvergenceWarning):
+            model = Perceptron(max_iter=30, verbose=verbose, random_state=0).fit(TABLE, XOR)
+        said[verbose] = capsys.readouterr().out.splitlines()
+    lines = [f"pass {k}/30: {wrong} mistakes" for k, wrong in enumerate(model.loss_curve_, 1)]
+    assert said[2] == lines
+    assert said[1] == lines[2::3]
+    assert said[0] == []
+    Perceptron(max_iter=30, verbose=1, shuffle=False).fit(TABLE, AND)
+    assert capsys.readouterr().out.splitlines()[-1] == "pass 6/30: 0 mistakes"
+    Perceptron(max_iter=30, verbose=2, random_state=0).partial_fit(TABLE, AND, classes=[0, 1])
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match="verbose must be 0, 1 or 2, False or True, got 3"):
+        Perceptron(verbose=3).fit(TABLE, AND)
