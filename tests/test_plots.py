@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.contour import QuadContourSet
 
 from autodiff import Value, draw
-from models import LinearRegression, MLPClassifier, Perceptron, datasets
+from models import ConvergenceWarning, LinearRegression, MLPClassifier, Perceptron, datasets
 from models.activations import ACTIVATIONS
 from models.perceptron_rule import fires
 from models.plots import (
@@ -150,7 +150,8 @@ def test_loss_curves_are_the_models_own():
     """Of an estimator, a History and a mapping: the same numbers, the best epoch of validation marked."""
     data = datasets.moons(60, random_state=0)
     model = MLPClassifier(hidden_layer_sizes=(4,), max_iter=15, tol=0.5, early_stopping=True, random_state=0)
-    model.fit(data.X, data.y)
+    with pytest.warns(ConvergenceWarning, match="nothing was learned"):  # a `tol` that ends training at once
+        model.fit(data.X, data.y)
     for curves in (model, History(model.loss_curve_, model.validation_curve_)):
         training, validation, best = loss_curves(curves).lines
         assert training.get_ydata().tolist() == model.loss_curve_
