@@ -310,7 +310,9 @@ def _error(validation: Any, neurons: list[Any]) -> float:
 
 def _merged(inputs: Array, y: NDArray[Any], importance: Array) -> tuple[Array, NDArray[Any], Array]:
     """Merge equal rows into one with the sum of their weights, in an order that does not depend on theirs."""
-    order = np.lexsort((y, *inputs.T[::-1]))
+    order = np.argsort(inputs[:, 0])
+    if not (np.diff(inputs[order, 0]) > 0).all():  # the first column does not tell all rows apart
+        order = np.lexsort((y, *inputs.T[::-1]))
     new = np.ones(len(order), dtype=bool)
     for start in range(1, len(order), 4096):
         these, before = order[start : start + 4096], order[start - 1 : start + 4095][: len(order) - start]
