@@ -94,8 +94,8 @@ ecm_gradient = grad(cost, argnums=(0, 1))(0.0, 0.0)
 ecm_gradient
 
 # %% [markdown]
-# El mismo gradiente, dibujado. Cada nodo guarda su valor y su δ = ∂C/∂nodo; por cada arista regresa δ por la derivada
-# local. En `w` y en `b` se suma lo que llega de los cuatro puntos (aquí dos, para que quepa).
+# El mismo gradiente, dibujado. Cada nodo guarda su valor y su δ = ∂C/∂nodo; por cada arista regresa δ multiplicado por
+# la derivada local. En `w` y en `b` se suma lo que llega de los cuatro puntos (aquí dos, para que quepa).
 
 # %%
 from autodiff import Value, draw, mean

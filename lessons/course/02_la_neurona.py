@@ -39,7 +39,8 @@ print("regresión:", plane.predict(X).round(4))
 # %% [markdown]
 # ## 6. El perceptrón
 #
-# McCulloch y Pitts (1943), Rosenblatt (1958), Minsky y Papert (1969): si la suma pasa de un umbral, 1; si no, 0.
+# McCulloch y Pitts (1943), Rosenblatt (1958), Minsky y Papert (1969): si la suma pasa de un
+# umbral (en el código, `threshold`), la neurona responde 1; si no, 0. El sesgo (`bias`) es el umbral con otro signo.
 #
 # `WX ≤ threshold → 0`, `WX > threshold → 1`. Con `bias = −threshold` es la misma decisión que `WX + b > 0`. **Justo
 # en el umbral la respuesta es 0.**

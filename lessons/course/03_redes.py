@@ -74,7 +74,7 @@ departures
 #
 # Escalonada (*step*), sigmoide, tangente hiperbólica y ReLU, con su **derivada**, que encuentra `autodiff`. En un
 # salto, el punto lleno es el valor: `step(0) = 0`, `relu′(0) = 0`. La derivada del escalón es 0 en todas partes:
-# por eso no se puede aprender con ella.
+# por descenso de gradiente no se aprende nada con ella; la regla de Rosenblatt, que no deriva, sí puede.
 
 # %%
 from autodiff import grad, relu, sigmoid, step, tanh

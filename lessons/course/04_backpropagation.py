@@ -34,7 +34,7 @@ for n, needed in evaluations.items():
     print(f"{n:3} pesos: {needed:5.0f} evaluaciones para bajar el costo a la mitad")
 
 # %% [markdown]
-# Un solo barrido hacia atrás cuesta como una o dos evaluaciones y da la pendiente de **todos** los pesos.
+# Una sola pasada hacia atrás cuesta como una o dos evaluaciones y da la pendiente de **todos** los pesos.
 
 # %%
 halved = {}
@@ -64,8 +64,8 @@ C.backward()
 draw(C)
 
 # %% [markdown]
-# `explain` escribe la suma de la regla de la cadena con sus números: lo que δ vale en cada consumidor, por la derivada
-# local.
+# `explain` escribe la suma de la regla de la cadena con sus números: δ en cada nodo que usa este valor,
+# multiplicado por la derivada local.
 
 # %%
 from autodiff import explain
@@ -82,13 +82,14 @@ print(explain(w, of=C))
 # ## 15. Backpropagation, las matemáticas
 #
 # $z^l = w^l a^{l-1} + b^l$, $a^l = \sigma(z^l)$, $C = \tfrac12\sum_j (y_j - a_j^L)^2$, y $\delta^l = \partial
-# C/\partial z^l$, el **error imputado a la neurona**:
+# C/\partial z^l$, el **error atribuido a la neurona** (en las diapositivas δ es siempre
+# ∂C/∂z; los dibujos escriben δ en cada nodo, y allí es ∂C/∂nodo):
 #
 # 1. última capa: $\delta^L = \partial C/\partial a^L\odot\sigma'(z^L)$, con $\partial C/\partial a^L_j = a^L_j - y_j$
 # 2. una capa atrás: $\delta^{l-1} = (w^l)^{\mathsf T}\delta^l\odot\sigma'(z^{l-1})$
 # 3. los gradientes: $\partial C/\partial w^l = \delta^l (a^{l-1})^{\mathsf T}$, $\;\partial C/\partial b^l = \delta^l$
 #
-# (Dos diapositivas imprimen $\partial z^{L-1}/\partial a^{L-1}$ donde debe decir $\partial z^L/\partial a^{L-1}$, que
+# (Tres diapositivas imprimen $\partial z^{L-1}/\partial a^{L-1}$ donde debe decir $\partial z^L/\partial a^{L-1}$, que
 # es $w^L$.)
 #
 # A mano, en NumPy, para una red 2-3-1 sigmoide:

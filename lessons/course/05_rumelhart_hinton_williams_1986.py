@@ -34,8 +34,8 @@ for hidden in (4, 2):
     print(f"2-{hidden}-1: {runs.reached.sum()} de 200 resueltas, mediana {median:g} barridos")
 
 # %% [markdown]
-# Con cuatro unidades ocultas casi siempre se resuelve; con dos, muchas veces el descenso se queda atorado en un
-# mínimo local.
+# Con cuatro unidades ocultas casi siempre se resuelve; con dos, una de cada siete veces el descenso se queda
+# atorado en un mínimo local.
 #
 # ### Simetría de espejo (Fig. 1)
 #
@@ -52,8 +52,8 @@ print(f"{trained.reached.sum()} de 30 resueltas, mediana {median_sweeps:g} barri
 
 # %% [markdown]
 # ¿Qué aprendió? El artículo dibuja los pesos como cuadros: **blanco** positivo, **negro** negativo, el área es la
-# magnitud. Son iguales y opuestos alrededor del centro y, en tamaño, 1 : 2 : 4 en algún orden: así ningún patrón
-# asimétrico se cancela. Las dos unidades son copias con el signo cambiado, y su sesgo es negativo.
+# magnitud. Son iguales y opuestos alrededor del centro y, en tamaño, 1 : 2 : 4 en algún orden: así, con un patrón
+# asimétrico, la suma nunca es 0. Las dos unidades son copias con el signo cambiado, y su sesgo es negativo.
 
 # %%
 one = symmetry_networks(seeds=[0])
