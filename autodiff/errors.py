@@ -64,8 +64,9 @@ class WrongDerivativeError(AssertionError):
 
     `operation` and `operand` (counted from 1) name the rule at fault, or the function and its input; `point` is where,
     `found` and `expected` are the two numbers, `ratio` the first over the second (NaN where the right one is 0);
-    `oracle` and `bound` say who knew and to what error. `draw()` gives the picture of the graph, `sketch()` the same as
-    text.
+    `oracle` and `bound` say who knew and to what error. `diagnosis`, of a whole gradient, says which arguments are
+    right and which single mistakes give the numbers found, as data and as text. `draw()` gives the picture of the
+    graph, `sketch()` the same as text.
     """
 
     def __init__(  # Any: the attributes below, by name
@@ -82,6 +83,7 @@ class WrongDerivativeError(AssertionError):
         self.bound: float = fields.get("bound", 0.0)
         self.root: Any = fields.get("root")
         self.node: Any = fields.get("node")
+        self.diagnosis: Any = fields.get("diagnosis")
 
     def __reduce__(self) -> Any:  # the graph stays behind: an operation of one's own need not be something pickle takes
         return restored, (self._message, self.reproduction, {**self._fields, "root": None, "node": None}, type(self))

@@ -169,11 +169,11 @@ def test_a_failure_has_fields_a_sketch_and_a_picture():
 @pytest.mark.parametrize(
     ("gradient", "said"),
     [
-        (lambda x, y: (-y * math.cos(x * y), -x * math.cos(x * y)), "the sign is wrong"),
-        (lambda x, y: (x * math.cos(x * y), y * math.cos(x * y)), "this is the derivative by input 2, are they swapped?"),
-        (lambda x, y: (y, x), "the partial of sin by operand 1 is left out of the product"),
-        (lambda x, y: (2 * y * math.cos(x * y), 2 * x * math.cos(x * y)), "the partial of sin by operand 1 is doubled"),
-        (lambda x, y: (y * math.cos(x * y), 0.0), "the partial of mul by operand 2 is taken as 0"),
+        (lambda x, y: (-y * math.cos(x * y), -x * math.cos(x * y)), "x, y: the sign is wrong"),
+        (lambda x, y: (x * math.cos(x * y), y * math.cos(x * y)), "x: this is the derivative by y: are the two swapped?"),
+        (lambda x, y: (y, x), "x, y: the slope of sin((x · y)) is left out of the product"),
+        (lambda x, y: (2 * y * math.cos(x * y), 2 * x * math.cos(x * y)), "x, y: 2 times the right one in every entry"),
+        (lambda x, y: (y * math.cos(x * y), 0.0), "y: 0 everywhere: what flows back to it is lost"),
     ],
 )  # fmt: skip
 def test_a_student_s_mistake_is_named(gradient, said):
@@ -187,7 +187,8 @@ def test_an_unexplained_mistake_is_left_unexplained():
     assert error.sketch() == ""
     with pytest.raises(ValueError, match="recorded no graph to draw"):
         error.draw()
-    assert "come out when" not in str(failure(lambda x: sin(x) * x, 0.7, gradient=lambda x: 17.0))
+    unexplained = failure(lambda x: sin(x) * x, 0.7, gradient=lambda x: 17.0).diagnosis
+    assert (unexplained.hints, unexplained.unexplained) == ((), ("x",))
 
 
 @pytest.mark.parametrize(
@@ -599,15 +600,14 @@ def test_a_small_hessian_is_checked_as_a_large_one(cube):
         (lambda x: -log(autodiff.sigmoid(x)), lambda x: 1 / (1 + math.exp(-x)) - 1.0),
     ],
 )  # fmt: skip
-def test_what_cancels_in_a_right_gradient_is_no_mistake_and_not_passed_either(f, gradient):
-    """1 - a where a is nearly 1: where rounding leaves fewer than half of the digits, nobody can say."""
+def test_what_cancels_in_a_right_gradient_is_no_mistake(f, gradient):
+    """1 - a where a is nearly 1 has a rounding of 1: what is off by more than that is wrong, and 0 cannot be told."""
     for x in (20.0, 30.0):
-        with pytest.raises(
-            ValueError, match=r"not decidable here, because the rounding .* write function and gradient"
-        ):
-            gradcheck(f, x, gradient=gradient)
-        gradcheck(f, x, gradient=gradient, rtol=1e-2)
+        gradcheck(f, x, gradient=gradient)
         failure(f, x, gradient=lambda x: -gradient(x))
+        failure(f, x, gradient=lambda x: 1.02 * gradient(x) if x < 25.0 else 2.0 * gradient(x))
+    with pytest.raises(ValueError, match=r"not decidable here, because the rounding .* write function and gradient"):
+        gradcheck(f, 40.0, gradient=lambda x: 0.0)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-12])

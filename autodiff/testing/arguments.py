@@ -15,7 +15,7 @@ from autodiff.value import Value
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
 
-_LONGEST = 60  # characters of a point in a message
+_LONGEST = 44  # characters of a point in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ def shortened(x: Any) -> str:
     if len(text) <= _LONGEST:
         return text
     if isinstance(x, np.ndarray):
-        few = np.array2string(array, threshold=0, edgeitems=1, precision=4, separator=", ").split()
-        return f"array({' '.join(few)}, shape {' × '.join(map(str, array.shape))})"
+        few = ", ".join(f"{y:.4g}" for y in array.ravel()[:3].tolist())
+        return f"array({few}, …; {' × '.join(map(str, array.shape))})"
     return f"{text[:_LONGEST]}…"
 
 

@@ -19,13 +19,15 @@ from autodiff.value import Value
 LIMIT = 1e3  # how large values and partials get, at the point and around it
 ROOM = 2.0**-6  # how far around it, relative to operands above 1
 _AXES, _GRID = 8, 5  # how many directions, and steps on each side, a function that cannot be recorded is tried along
+SATURATED = 1e-6  # a partial so small beside the value, as of tanh at 10: half of its digits may be rounded away
 STEEPEST = 1e4  # how large the sum of all paths from an input to a node gets
 
 
 def admissible(op: Op, operands: Sequence[float], moving: Sequence[bool] | None = None) -> bool:
     """Tell whether value and partials of `op` are bounded at and around `operands`, on one side of any kink.
 
-    Only the operands that are `moving` (all of them, by default) are tried around the point: the others are constants.
+    No partial is nearly lost beside the value either, as where tanh is saturated. Only the operands that are `moving`
+    (all of them, by default) are tried around the point: the others are constants.
 
     >>> from autodiff import OPS
     >>> admissible(OPS["log"], [1.0]), admissible(OPS["log"], [0.01]), admissible(OPS["abs"], [0.0])
@@ -46,6 +48,8 @@ def admissible(op: Op, operands: Sequence[float], moving: Sequence[bool] | None 
         except (ArithmeticError, ValueError):
             return False
         if not max(map(abs, (value, *partials))) <= LIMIT:
+            return False
+        if any(0.0 < abs(p) < SATURATED * abs(value) for p in partials):
             return False
     return True
 

@@ -4,26 +4,29 @@
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
+import contextlib
 import copy
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from autodiff import nests
-from autodiff.errors import NoDerivativeError, WrongShapeError
+from autodiff.errors import NoDerivativeError, WrongDerivativeError, WrongShapeError
 from autodiff.testing.arguments import Leaf
-from autodiff.testing.blame import explanations
+from autodiff.testing.diagnosis import Diagnosis, Hint, Part, by_numbers, chosen, factors_of, known_around, parts
 from autodiff.testing.failures import wrong
+from autodiff.testing.mistakes import by_chain_rule
 from autodiff.testing.oracles import EPSILON, Estimate
-from autodiff.testing.partials import hint
 from autodiff.testing.reproductions import Program, reproduction
-from autodiff.testing.subjects import Subject, seeded
+from autodiff.testing.subjects import Line, Subject, seeded, state_kept
 from autodiff.value import Value
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
 
 Results = list[tuple[float, Estimate]]
+_SHOWN = 3  # wrong numbers that a message shows
 _NUDGED = 4  # wrong numbers for which it is asked how far the truth itself moves by roundings
 _ROUNDINGS = 256.0  # of the largest derivative by an argument, which the smallest one may be off by
 
@@ -45,24 +48,30 @@ class GradientCheck:
         Raises WrongDerivativeError with what is wrong, and ValueError where that cannot be decided.
         """
         subject, n = self.subject, len(self.layout.flat)
-        subject.same_again()  # which fills what a backward pass reads
+        subject.value(Line(0.0, lambda _: subject.elsewhere(), 1.0), 0.0)  # what is kept of this must not be used
+        subject.same_again()  # and this fills what a backward pass reads
         found = self.flat(self.gradient(*copy.deepcopy(self.layout.points))).tolist()
         truths: list[Estimate | None] = [None] * n
         refused: Exception | None = None
-        for i in range(n):
-            try:
-                truths[i] = subject.derivative(subject.along(i), found[i], self.layout.which(i))
-            except NoDerivativeError as error:
-                refused = refused or error
+        with state_kept(subject.given):
+            for i in range(n):
+                try:
+                    truths[i] = subject.derivative(subject.along(i), found[i], self.layout.which(i))
+                except NoDerivativeError as error:
+                    refused = refused or error
         subject.same_again(later=True)
         known = [(i, found[i], truth) for i, truth in enumerate(truths) if truth is not None]
         wrong: list[int] = []
+        rough: Any = None
         for i, number, truth in known:
             if subject.is_right(number, truth) or self._is_rounding(i, number, truth, truths):
                 continue
             off = abs(number - truth.value) - subject.tolerance.margin(truth, subject.epsilon)
             if not off <= (rounding := subject.rounding(subject.along(i), truth, nudged=len(wrong) < _NUDGED)):
                 wrong.append(i)
+                continue
+            rough = self._roughness() if rough is None else rough
+            if off <= min(4.0 * rough[i], 1e-2 * abs(truth.value)):
                 continue
             refused = refused or ValueError(
                 f"the derivative by {self.layout.which(i)} is not decidable here, because the rounding of the "
@@ -75,6 +84,21 @@ class GradientCheck:
         if refused:
             raise refused
         return [(number, truth) for _, number, truth in known]
+
+    def _roughness(self) -> Any:
+        """How far the gradient itself is off by roundings: second differences between points close by.
+
+        Of 1 − tanh², where that is tiny, nothing but roundings is seen in them.
+        """
+        rows: list[Any] = []
+        for v in self.subject.directions(2):
+            for k in range(-3, 4):
+                beside = self.layout.flat + 2.0**-17 * k * v
+                self.subject.value(Line(0.0, lambda _, beside=beside: beside, 1.0), 0.0)
+                with np.errstate(all="ignore"):
+                    rows.append(self.flat(self.gradient(*self.layout.build(beside))))
+        self.subject.same_again()
+        return np.max(np.abs(np.diff(np.reshape(rows, (2, 7, -1)), 2, axis=1)), axis=(0, 1))
 
     def _is_rounding(self, i: int, number: float, truth: Estimate, truths: Sequence[Any]) -> bool:
         """Whether it is off by no more than some roundings of the largest derivative by the same argument."""
@@ -179,18 +203,64 @@ class GradientCheck:
             self._again(), operation=self.name, operand=leaf.argument + 1, point=self.layout.flat.tolist(),
         )  # fmt: skip
 
-    def _wrong(self, found: Any, truths: Sequence[Any], at: Sequence[int]) -> AssertionError:
-        i = at[0]
-        number, truth = found[i], truths[i]
-        others = [t.value if t else float("nan") for t in truths]
-        return wrong(
-            f"{self.name}: its derivative by {self.layout.which(i)} is wrong",
-            operation=self.name, operand=i + 1, at=f"({self.layout.shown()})", point=self.layout.flat.tolist(),
-            found=number, truth=truth, source=self.name, where=self.where, root=self.subject.root,
-            hint=hint(number, truth, i, others).replace("the partial", "the derivative").replace("operand", "input"),
-            advice=explanations(self.subject.root, self.subject.inputs, found),
-            reproduction=self._again(),
+    def _wrong(self, found: Sequence[float], truths: Sequence[Any], at: Sequence[int]) -> AssertionError:
+        with state_kept(self.subject.given, self.given):
+            diagnosis = self._diagnosis(found, truths, at)
+        number, truth = found[at[0]], truths[at[0]]
+        wrong = [name for name, right in diagnosis.right.items() if not right]
+        lines = [f"{self.name}: its derivative by {_listed(wrong)} is wrong"]
+        lines += [diagnosis.marks()] if len(diagnosis.right) > 1 or len(at) < len(found) else []
+        lines += [*diagnosis.text().splitlines()] if diagnosis.hints else []
+        worst = sorted(at, key=lambda i: -abs(found[i] - truths[i].value))[:_SHOWN]
+        for i in sorted(worst):
+            t = truths[i]
+            ratio = f"ratio {found[i] / t.value:.12g}" if t.value else "ratio none, the right one is 0"
+            said = f"{self.name} gives {found[i]!r}, {t.oracle} {t.value!r} (± {t.bound:.0e}), {ratio}"
+            lines.append(f"by {self.layout.name(i)}: {said}")
+        return WrongDerivativeError(
+            "\n  ".join([*lines, self.where]), self._again(), operation=self.name, operand=at[0] + 1,
+            point=tuple(self.layout.flat.tolist()), found=number, expected=truth.value, oracle=truth.oracle,
+            bound=truth.bound, root=self.subject.root, diagnosis=diagnosis,
         )  # fmt: skip
+
+    def _diagnosis(self, found: Sequence[float], truths: Sequence[Any], at: Sequence[int]) -> Diagnosis:
+        """What the gradient as a whole looks like, and the mistakes that give it."""
+        subject, layout = self.subject, self.layout
+        wrong = np.zeros(len(found), dtype=bool)
+        wrong[list(at)] = True
+        right = [x if t is None else t.value for x, t in zip(found, truths, strict=True)]
+        bounds = [0.0 if t is None else t.bound for t in truths]
+        digits = max(1e-8, math.sqrt(subject.epsilon), subject.tolerance.rtol or 0.0)
+        gradient = parts(layout, found, right, bounds, wrong, digits)
+        known = known_around(subject.given, self.given)
+        hints = self._of_another_point(gradient, at) + by_numbers(gradient, subject.here, known)
+        hints += by_chain_rule(subject, gradient, factors_of([(p.name, p.at) for p in gradient], known), hints)
+        entries = {part.name: (int(part.wrong.sum()), part.wrong.size) for part in gradient}
+        return Diagnosis(entries, chosen(hints))
+
+    def _of_another_point(self, gradient: Sequence[Part], at: Sequence[int]) -> list[Hint]:
+        """Whether the numbers belong to the point where the function was called before, or never change."""
+        subject, beside = self.subject, self.subject.elsewhere()
+        found = np.concatenate([part.found.ravel() for part in gradient])
+        before = np.concatenate([part.truth.ravel() for part in gradient])
+        names = tuple(part.name for part in gradient if part.wrong.any())
+        there = (subject.derivative(subject.along(i, beside), math.nan, "").value for i in at)
+        first = math.nan
+        with contextlib.suppress(NoDerivativeError):
+            first = next(there)
+            if math.isclose(found[at[0]], first, rel_tol=1e-6) and np.allclose(
+                found[list(at[1:])], list(there), rtol=1e-6
+            ):
+                return [Hint("lagging", names)]
+        moved = abs(first - before[at[0]]) > 1e-4 * abs(before[at[0]])
+        try:
+            subject.value(Line(0.0, lambda _: beside, 1.0), 0.0)
+            again = self.flat(self.gradient(*self.layout.build(beside)))
+            subject.same_again()
+        except Exception:  # noqa: BLE001 # somebody else's code, at a point of our choice
+            return []
+        same = np.array_equal(again[list(at)], found[list(at)]) and len({*found[list(at)].tolist()}) > 1
+        return [Hint("stale", names)] if same and moved else []
 
     def _again(self, **more: Any) -> Callable[[], str]:
         def last(program: Program) -> str:
@@ -201,6 +271,10 @@ class GradientCheck:
             return f"gradcheck({', '.join(arguments)})"
 
         return reproduction(last)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def name_of(f: Any) -> str:

@@ -6,6 +6,7 @@ only an operation that is admissible on those numbers. So none has to be thrown 
 
 from __future__ import annotations
 
+import inspect
 import linecache
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,10 @@ class Expression:
         if len(values) != len(self.point):
             raise TypeError(f"this expression needs {len(self.point)} numbers, got {len(values)}:\n{self.source}")
         return _compiled(self.source, tuple(self.names.items()))(*values)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.on(None))
 
     def __repr__(self) -> str:
         return f"{self.source}\nf({', '.join(map(repr, self.point))})"
@@ -120,6 +125,7 @@ def grow(
     """
     inner: list[_Node] = []
     inputs: list[_Node] = []
+    most = leaves
     for step in steps:
         if not inner:
             inputs, inner = _begin(ops, numbers, step, leaves)
@@ -134,17 +140,21 @@ def grow(
             leaves -= cost
     if not inner:
         return None
-    inputs, inner = _cut(inputs, inner, kept)
+    inputs, inner = _cut(inputs, inner, kept, most)
     point = tuple(x.value for x in inputs)
     names = {op.name: op for op in (node.op for node in inner) if op is not None and OPS.get(op.name) is not op}
     return Expression(_written(inputs, inner), point, names)
 
 
-def _cut(inputs: list[_Node], inner: list[_Node], kept: int) -> tuple[list[_Node], list[_Node]]:
-    """Keep the last `kept` nodes and make their operands the inputs; keep all if that changes the number of inputs."""
+def _cut(inputs: list[_Node], inner: list[_Node], kept: int, leaves: int) -> tuple[list[_Node], list[_Node]]:
+    """Keep the last `kept` nodes and make their operands the inputs.
+
+    Keep all if that changes the number of inputs, or reads inputs and constants more often than allowed.
+    """
     last = inner[-kept:]
-    below = dict.fromkeys(x for node in last for x in node.operands if isinstance(x, _Node) and x not in last)
-    if kept >= len(inner) or len(below) != len(inputs):
+    read = [x for node in last for x in node.operands if x not in last]
+    below = dict.fromkeys(x for x in read if isinstance(x, _Node))
+    if kept >= len(inner) or len(below) != len(inputs) or len(read) > leaves:
         return inputs, inner
     now: dict[Any, _Node] = {old: _Node(None, (), old.value, 1.0) for old in below}
     for node in last:

@@ -33,6 +33,7 @@ from autodiff.testing.oracles import (
     sides_differ,
 )
 from autodiff.testing.partials import TINY, refuse_edges_of
+from autodiff.testing.syntax import seen_around
 from autodiff.value import Value
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
@@ -82,6 +83,22 @@ def generators_kept() -> Generator[None]:
             torch.set_rng_state(states[2])
 
 
+@contextlib.contextmanager
+def state_kept(*functions: Any) -> Generator[None]:
+    """Put the attributes of the objects that functions see back as they were: layers keep what is passed through."""
+    before: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    for x in seen_around(*functions).values():
+        held: dict[str, Any] = getattr(x, "__dict__", {})
+        before.append((held, {key: y.copy() if isinstance(y, np.ndarray) else y for key, y in held.items()}))
+    try:
+        yield
+    finally:
+        for held, kept in before:
+            if kept:
+                held.clear()
+                held.update(kept)
+
+
 def seeded(f: Callable[..., Any], seed: int | None) -> Callable[..., Any]:
     """The function with `random`, `numpy.random` and `torch` seeded before each call; with None as it is."""
     if seed is None:
@@ -124,7 +141,8 @@ class Subject:
         self.root: Value | None = None
         self.graph: Graph | None = None
         self.noise = max(4.0 * self.epsilon * abs(self.here), 2.0 * jitter)  # of its values
-        self._record()
+        with state_kept(f):
+            self._record()
 
     def once(self) -> Any:
         """What the function gives at the point itself, of whose arrays it gets copies."""
@@ -141,15 +159,20 @@ class Subject:
         since = ", after calls at other points" if later else ""
         refuse_chance(self.here, again, self.where, math.sqrt(self.epsilon), since)
 
-    def along(self, i: int) -> Line:
-        """The line along which number `i` alone moves."""
+    def along(self, i: int, flat: Any = None) -> Line:
+        """The line along which number `i` alone moves; from another point where that is given."""
+        start = self.flat if flat is None else flat
 
         def at(z: Any) -> Any:
-            vector = self.flat.astype(_KINDS.get(type(z), object))
+            vector = start.astype(_KINDS.get(type(z), object))
             vector[i] = z
             return vector
 
-        return Line(float(self.flat[i]), at, max(1.0, abs(float(self.flat[i]))))
+        return Line(float(start[i]), at, max(1.0, abs(float(start[i]))))
+
+    def elsewhere(self) -> Any:
+        """Another point, near by."""
+        return self.flat + 0.0625 * next(self.directions(1))
 
     def value(self, line: Line, z: float) -> float:
         """Its value along a line; NaN where it has none, or a complex one."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import linecache
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -41,7 +42,39 @@ def syntax_of(function: types.FunctionType) -> Syntax | None:
 def surroundings(function: types.FunctionType) -> dict[str, Any]:
     """Return the names that a function sees around it: its module's globals, and over them its closure."""
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    return {**function.__globals__, **{name: cell.cell_contents for name, cell in cells}}
+    held: dict[str, Any] = {}
+    for name, cell in cells:
+        with contextlib.suppress(ValueError):  # an empty one, of a name that is bound later
+            held[name] = cell.cell_contents
+    return {**function.__globals__, **held}
+
+
+def seen_around(*functions: Any, depth: int = 2) -> dict[str, Any]:
+    """What functions see by a name that they use, and what the functions among that see; their own object is `self`.
+
+    Modules, classes and functions are left out.
+    """
+    seen: dict[str, Any] = {}
+    for given in functions:
+        function = getattr(given, "__func__", given)
+        around = {"self": given if function is given else given.__self__}
+        if isinstance(function, types.FunctionType):
+            names = {*names_in(function.__code__), *function.__code__.co_freevars}
+            around |= {key: x for key, x in surroundings(function).items() if key in names}
+        for key, x in around.items():
+            if isinstance(x, (types.FunctionType, types.MethodType)):
+                seen |= seen_around(x, depth=depth - 1) if depth and x is not given else {}
+            elif not isinstance(x, (type, types.ModuleType)):
+                seen[key] = x
+    return seen
+
+
+def names_in(code: types.CodeType) -> Iterator[str]:
+    """The names that code looks up, and the code inside it."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from names_in(inner)
 
 
 def _code(node: ast.Lambda) -> types.CodeType:

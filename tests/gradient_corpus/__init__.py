@@ -1,0 +1,62 @@
+"""Gradients as students and libraries write them, right and wrong: what `gradcheck` is held to.
+
+`CASES` holds functions with a right backward pass each and the mistakes that can be planted in it. The words that
+a diagnosis must find for a mistake stand beside it, as a pattern; "" where none is asked for.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Case:
+    """A function, points, and `make(wrong)`: function and gradient with the mistake of that name, "" for none."""
+
+    name: str
+    make: Callable
+    points: tuple
+    mistakes: Mapping[str, str]
+    records: bool = True  # whether it computes with Values
+
+
+def written(f, backward):
+    """`make` for a pair of functions, the second of which takes the name of a mistake last."""
+    return lambda wrong="": (f, lambda *points: backward(*points, wrong))
+
+
+def opaque(f):
+    """The same function as one of floats alone: no Values, no complex numbers pass through it."""
+    return functools.wraps(f)(
+        lambda *points: float(f(*(np.array(x, dtype=float) if np.ndim(x) else float(x) for x in points)))
+    )
+
+
+def draw(seed, *shapes):
+    """Arrays of normal numbers, the same ones every time."""
+    rng = np.random.default_rng(seed)
+    return tuple(rng.normal(size=shape) for shape in shapes)
+
+
+# What a diagnosis says of mistakes that many share.
+SIGN = "the sign is wrong"
+TWICE = "2 times .* the ½ before a square"
+HALF = r"0\.5 times .* the 2 of a square is missing"
+MEAN = "a mean in place of a sum"
+SUM = "a sum in place of a mean"
+TRANSPOSED = "transposed"
+SWAPPED = "are the two swapped"
+LEFT_OUT = "left out of the product"
+CONSTANT = "treated as a constant|path .* is missing|only the path"
+ONE_PATH = "= where [+]= is meant|path .* is missing|treated as a constant"
+PENALTY = "is missing, of a penalty or of a norm"
+ZERO = "0 everywhere"
+
+
+def all_cases():
+    """Every case of the corpus."""
+    from gradient_corpus import layers, losses, numerics, scalars, sequences
+
+    return [case for module in (scalars, losses, layers, sequences, numerics) for case in module.CASES]
