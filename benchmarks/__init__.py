@@ -1,1 +1,1 @@
-"""How fast the engine is, side by side with its peers: `python -m benchmarks.eager`."""
+"""The engine's speed side by side with its peers: `python -m benchmarks.eager`."""

@@ -1,4 +1,4 @@
-"""How far every operation is from the truth, in ulps: writes docs/accuracy.md; run `python -m benchmarks.accuracy`.
+"""Measure how far every operation is from the truth and write docs/accuracy.md: `python -m benchmarks.accuracy`.
 
 The truth is mpmath's: value and partials in closed form, written here, in 60 digits, or the definition that
 `autodiff.testing` has, with its differences in 1,000. Points come from the whole domain: every power of two that a

@@ -35,7 +35,7 @@ UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: rounds, samples in each, options, sizes of networks and of graphs."""
+    """The amount of measuring: rounds, samples in each, options, sizes of networks and of graphs."""
 
     rounds: int
     samples: int
@@ -188,7 +188,7 @@ def measure_growth(table: Table, plan: Plan, threads: str) -> None:
 
 
 def measure_tracing(table: Table, plan: Plan) -> None:
-    """What the first call takes beyond a later one, per node."""
+    """Return the extra time of the first call over a later one, per node."""
     with team(Contest("tracing", "", (before.DIGITS,)), ONE_CORE) as workers:
         worker = workers.workers[before.DIGITS]
         spent = statistics.median(worker.ask("time") for _ in range(min(plan.rounds, 5)))

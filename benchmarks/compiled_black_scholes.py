@@ -93,7 +93,7 @@ def ours(n: int = 1, threads: int | None = None, part: slice = slice(None)) -> C
 
 
 def two_processes(n: int) -> Contender:
-    """What two cores of this machine give: a thread alone in each of two processes, with half of the options each."""
+    """Measure what two cores of this machine can do: one thread in each of two processes, half of the options each."""
     half = n // 2
     context = multiprocessing.get_context("spawn")  # the first process has threads of libraries by now
     here, there = context.Pipe()

@@ -1,4 +1,4 @@
-"""What comes before a compiled program runs: tracing, the passes, making buffers. And how much memory it then takes."""
+"""Measure what precedes a compiled run (tracing, passes, buffers), and how much memory the run then takes."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def digits() -> tuple[Any, list[Any]]:
 
 
 def recorded(f: Any, batch: list[Any]) -> int:
-    """How many nodes the eager engine records for one sample; leaves are not counted."""
+    """Count the nodes that the eager engine records for one sample, without leaves."""
     from autodiff import topological_order
 
     root = f(*[x[0].tolist() for x in batch])

@@ -56,7 +56,7 @@ class Timer:
 
 
 def works() -> dict[str, Any]:
-    """By name, the contenders of each work. Imported late: the environment must be set before."""
+    """Return the contenders of each work by name; imported late, as the environment must be set first."""
     from benchmarks import compiled_black_scholes, compiled_demo, compiled_digits, compiled_tracing
 
     return {

@@ -1,4 +1,4 @@
-"""What a contest needs of those who take part: work to be timed, and numbers that prove it is the same work."""
+"""The parts of a contender: work to be timed, and numbers that prove all do the same work."""
 
 from __future__ import annotations
 

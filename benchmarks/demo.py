@@ -89,7 +89,7 @@ class MLP:
 
 
 def training(engine: str) -> tuple[Callable[[], float], Callable[[], list[float]], Callable[[], None]]:
-    """Give three functions: one training step, which returns the loss; read the parameters; reset them."""
+    """Return three functions: one training step, which returns the loss; read the parameters; reset them."""
     value = load(engine)
     if engine == MICROGRAD:
         from micrograd import nn

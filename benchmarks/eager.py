@@ -20,7 +20,7 @@ ON_OFF = {True: "on", False: "off"}
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: rounds of each comparison, steps and nodes in a sample, sizes of graphs."""
+    """The amount of measuring: rounds of each comparison, steps and nodes in a sample, sizes of graphs."""
 
     rounds: int
     demo_rounds: int
@@ -45,7 +45,7 @@ QUICK = Plan(
 
 @dataclass(frozen=True)
 class Target:
-    """How many times faster than `peer` an engine must be, and would like to be."""
+    """The factor by which an engine must be faster than `peer`, and the one it aims at."""
 
     engine: str
     peer: str
@@ -133,7 +133,7 @@ def measure_demo(table: Table, plan: Plan) -> None:
 
 
 def measure_growth(table: Table, plan: Plan) -> None:
-    """How the time per node grows with the graph: slowest size over fastest."""
+    """Return how the time per node grows with the graph: slowest size over fastest."""
     for collector, bound in ((True, 2.0), (False, 1.3)):
         with Team(OURS) as team:
             by_size: dict[int, list[float]] = {nodes: [] for nodes in plan.growth}

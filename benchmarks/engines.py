@@ -35,7 +35,7 @@ def load(name: str) -> Any:
 
 
 def version(name: str) -> str:
-    """Give the version of the package behind an engine, "" for the one that is part of the benchmarks."""
+    """Return the version of the package behind an engine, "" for the one that is part of the benchmarks."""
     from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as installed
 

@@ -33,7 +33,7 @@ class Worker:
             self.problem = "not installed"
 
     def ask(self, do: str, **job: Any) -> Any:
-        """Give the answer to one job. UnavailableError when the engine is not there, or cannot do it."""
+        """Return the answer to one job; raise UnavailableError when the engine is absent or cannot do it."""
         if self.problem:
             raise UnavailableError(self.problem)
         assert self._process.stdin is not None  # it was opened as a pipe

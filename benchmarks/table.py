@@ -22,7 +22,7 @@ class Table:
         self.rows.append((*cells, *[""] * (len(self.headings) - len(cells))))
 
     def text(self, *, markdown: bool = False) -> str:
-        """Give the table as lines of equal width. Markdown has bars around the cells."""
+        """Return the table as lines of equal width; in Markdown with bars around the cells."""
         rows = [self.headings, *self.rows]
         widths = [max(len(row[i]) for row in rows) for i in range(len(self.headings))]
         rule = tuple("-" * width for width in widths)
@@ -40,5 +40,5 @@ class Table:
 
     @property
     def missed(self) -> int:
-        """How many targets were not met."""
+        """Count the targets that were missed."""
         return sum(row[-1] == "NO" for row in self.rows)

@@ -23,7 +23,7 @@ def pin_to_one_core() -> None:
 
 
 def demo_step(engine: str) -> Callable[..., float]:
-    """Give the timer of a training step, in nanoseconds; the parameters are reset before it, outside the time."""
+    """Return a timer of one training step, in nanoseconds; parameters are reset before it, outside the time."""
     step, _, reset = demo.training(engine)
 
     def timed(*, times: int, collector: bool) -> float:

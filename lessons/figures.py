@@ -40,7 +40,7 @@ def percent(x: float, digits: int) -> str:
 
 
 def equal(apart: float) -> str:
-    """How far two ways to one number are apart, in words where that is rounding alone."""
+    """Say how far two ways to one number are apart, in words where only rounding separates them."""
     return "equal to 1e-12" if apart < 1e-12 else f"apart by {apart:.1g}"
 
 
@@ -115,7 +115,7 @@ def rosenblatt() -> str:
 
 
 def xor_warning() -> str:
-    """What the perceptron does on XOR."""
+    """Report what the perceptron does on XOR."""
     data = datasets.xor()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -153,7 +153,7 @@ def activations() -> str:
 
 
 def perturbations() -> str:
-    """What halving the cost takes without derivatives."""
+    """Count what halving the cost takes without derivatives."""
     counts: list[str] = []
     for n in (4, 16, 64, 256):
         runs = [halve(n, seed) for seed in range(25)]
@@ -206,13 +206,13 @@ def xor_runs(hidden: int) -> Any:
 
 
 def xor_four() -> str:
-    """How many of them four hidden units solve."""
+    """Count the runs that four hidden units solve."""
     trained, _ = xor_runs(4)
     return f"{trained.reached.sum()} of 200, median {np.median(trained.sweeps[trained.reached]):.0f}"
 
 
 def xor_two() -> str:
-    """How many two hidden units solve, and where the others sit."""
+    """Count the runs that two hidden units solve, and say where the others get stuck."""
     trained, E = xor_runs(2)
     early = (trained.sweeps[trained.reached] <= 300).sum()
     stuck = np.unique(E[~trained.reached].round(2)).tolist()
@@ -229,14 +229,14 @@ def symmetry_runs(rate: float, zero_biases: bool) -> Any:
 
 
 def symmetry(rate: float, *, zero_biases: bool = False) -> str:
-    """How many were solved, and how fast."""
+    """Count the runs that were solved, and say how fast."""
     _, first, *_ = symmetry_runs(rate, zero_biases)
     sweeps = first.sweeps[first.reached]
     return f"{len(sweeps)} of 200, median {np.median(sweeps):,.0f} ({sweeps.min():,}–{sweeps.max():,})"
 
 
 def symmetry_stuck() -> str:
-    """Where the others sit."""
+    """Say where the other runs get stuck."""
     networks, first, X, d = symmetry_runs(0.1, False)
     outputs = networks.outputs(X)[~first.reached]
     E = np.unique(error(outputs, d).round(1)).tolist()
@@ -253,7 +253,7 @@ def symmetry_weights() -> Any:
 
 
 def mirror() -> str:
-    """How far from mirrored they are."""
+    """Measure how far from mirrored they are."""
     hidden = symmetry_weights()
     return f"{percent((abs(hidden + hidden[:, :, ::-1]).max(axis=2) / abs(hidden).max(axis=2)).max(), 2)} at most"
 
@@ -271,13 +271,13 @@ def magnitudes() -> str:
 
 
 def family_data() -> str:
-    """How much there is to learn of the two families."""
+    """Count what there is to learn about the two families."""
     data = datasets.family_trees()
     return f"{len(data.X)} cases, {data.y.sum():.0f} triples"
 
 
 def family(recipe: Any = None, *, runs: int = 100, margin: float = 0.0) -> str:
-    """What was learnt of it."""
+    """Measure what was learnt of it."""
     learned = learn_family_trees(seeds=range(runs), **({} if recipe is None else {"recipe": recipe}))
     training, held_out = (learned.fraction_right(c, margin=margin) for c in (learned.training, learned.held_out))
     return (

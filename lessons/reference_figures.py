@@ -70,7 +70,7 @@ def page() -> str:
 
 
 def checks_line(estimator: Any) -> str:
-    """How an estimator fares under scikit-learn's own checks."""
+    """Run scikit-learn's own checks on an estimator and return the counts as a line."""
     import sklearn
     from sklearn.utils.estimator_checks import check_estimator
 
@@ -82,7 +82,7 @@ def checks_line(estimator: Any) -> str:
 
 
 def by_hand(name: str) -> str:
-    """How two hundred networks fared that were written by hand, as the reference has it."""
+    """Return how two hundred networks written by hand fared."""
     run = json.loads(FILE.read_text(encoding="utf-8"))[name]
     solved = f"{run['solved']} of {run['runs']}, median {run['median']:,.0f} ({run['quickest']:,}–{run['slowest']:,})"
     others = " or ".join(map(str, run["E of the others"]))
@@ -90,7 +90,7 @@ def by_hand(name: str) -> str:
 
 
 def magnitudes_by_hand() -> str:
-    """In what ratios the weights of those networks stand."""
+    """Return the ratios of the weights of those networks."""
     found = json.loads(FILE.read_text(encoding="utf-8"))["symmetry, ε 0.03, E < 0.1"]["magnitudes"]
     return f"median {' : '.join(f'{x:.3g}' for x in found)}"
 
