@@ -10,12 +10,18 @@ import linecache
 from collections.abc import Iterator
 from typing import Any
 
+from autodiff import ops
+from autodiff.ops import OPS
+
 _OF_ARRAYS = "an array of floats cannot hold a Value: make it with dtype=object, or write v.data for the plain number"
 _OF_FORMATS = "'%.2f' % v takes plain numbers alone: write f'{v:.2f}', or v.data"
 _OF_STATISTICS = "use autodiff.mean or autodiff.total in place of statistics' functions, or v.data for the plain number"
-_OF_MATH = (
-    "use autodiff.sin(v), autodiff.exp(v), … in place of math's functions, or v.data where the plain number is meant"
-)
+_OF_MATH = "use autodiff.sin(v), autodiff.exp(v), … in place of math's functions"
+# What is called otherwise here.
+_INSTEAD = {
+    "fabs": "abs(v)", "fmod": "v % w (remainder, with the sign of w)", "pow": "v ** w", "fsum": "autodiff.total",
+    "degrees": "autodiff.rad2deg", "radians": "autodiff.deg2rad",
+}  # fmt: skip
 
 
 def way_out() -> str:
@@ -31,7 +37,14 @@ def way_out() -> str:
         return _OF_ARRAYS
     if step.opname == "BINARY_OP":  # of floats and a Value the other operators do not ask for a float
         return _OF_FORMATS
-    return _OF_ARRAYS if any(map(_is_numpys, _called(frame, step.positions))) else _OF_MATH
+    called = [*_called(frame, step.positions)]
+    if any(map(_is_numpys, called)):
+        return _OF_ARRAYS
+    name = next((f.__name__ for f in called if getattr(f, "__module__", None) == "math"), "")
+    row = OPS.get(name)
+    own = f"autodiff.{name}" if row is not None and getattr(ops, name, None) is row else _INSTEAD.get(name)
+    advice = f"use {own} in place of math.{name}" if own else _OF_MATH
+    return f"{advice}, or v.data where the plain number is meant"
 
 
 def _is_numpys(x: Any) -> bool:

@@ -6,6 +6,7 @@ NumPy calls these on the elements of an array of Values, by its own names (`np.a
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import index
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast, overload
 
 from autodiff.domains import Array, Number
@@ -113,9 +114,18 @@ class Methods:
     # fmt: on
 
     def __round__(self, digits: int | None = None) -> Value:
-        """Round to the nearest integer, or to so many decimals as `np.round` does: halves go to the even one."""
+        """Round to the nearest integer, or to so many decimals, -308 to 308, as `np.round` does: halves to the even one.
+
+        It scales by a power of 10 and rounds that: Python's own `round` of a float goes by the decimals it stands for.
+        """
+        try:
+            digits = 0 if digits is None else index(digits)
+        except TypeError:
+            raise TypeError(f"decimals must be an integer, got {digits!r}; round(v, 2), or round(v) for none") from None
         if not digits:
             return OPS["round_"](self)
+        if abs(digits) > 308:
+            raise ValueError(f"decimals must be between -308 and 308, got {digits}; no float has a digit beyond")
         x = cast("Value", self)
         scale = 10.0 ** abs(digits)
         return OPS["round_"](x * scale) / scale if digits > 0 else OPS["round_"](x / scale) * scale

@@ -386,9 +386,9 @@ hypot      = row("hypot",      "hypot",     math.hypot,         "numpy.hypot",  
                                                                                              lambda a, b, r: _cosine(b, a)), kink=lambda a, b: hypot(a, b))
 logaddexp  = row("logaddexp",  "logaddexp", forwards.logaddexp, "numpy.logaddexp",          (lambda a, b, r: sigmoid(_difference(a, b)),
                                                                                              lambda a, b, r: sigmoid(_difference(b, a))))
-xlogy      = row("xlogy",      "xlogy",     forwards.xlogy,     "autodiff.arrays.xlogy",    (lambda a, b, r: log(b),
+xlogy      = row("xlogy",      "xlogy",     forwards.xlogy,     "autodiff.arrays.xlogy",    (lambda a, b, r: log(_pick((a == 0.0) & (b < 0.0), 1.0, b)),
                                                                                              lambda a, b, r: _ratio(a, b)), condition=_LOGS)
-xlog1py    = row("xlog1py",    "xlog1py",   forwards.xlog1py,   "autodiff.arrays.xlog1py",  (lambda a, b, r: log1p(b),
+xlog1py    = row("xlog1py",    "xlog1py",   forwards.xlog1py,   "autodiff.arrays.xlog1py",  (lambda a, b, r: log1p(_pick((a == 0.0) & (b < -1.0), 0.0, b)),
                                                                                              lambda a, b, r: _ratio(a, 1.0 + b)), condition=_LOGS)
 
 sigmoid       = row("sigmoid",       "σ",        forwards.sigmoid,              "autodiff.arrays.sigmoid",       (lambda a, r: r * _complement(a, r),))

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import inspect
 import math
+import random
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from autodiff import grad_mode
 from autodiff.backward import topological_order
 from autodiff.errors import DomainError, LostLimitWarning
 from autodiff.naming import describe, plain
-from autodiff.ops import Op, hypot
+from autodiff.ops import OPS, Op, hypot
 
 
 # δ / hypot as both go to 0, by l'Hôpital's rule; its own slope there is not known, and nothing finite is made of it.
@@ -82,11 +84,23 @@ def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_r
     return rate.get(root, 0.0)
 
 
-# Operations whose partials are 0 because an operand is not taken, or by definition: what lies below adds nothing.
-_SELECTING = frozenset(
-    ("where", "maximum", "minimum", "clip", "relu", "leaky_relu", "step", "sign", "floor", "ceil", "trunc", "round_",
-     "floor_divide", "stop_gradient")
-)  # fmt: skip
+@cache
+def passes_over(op: Op, i: int) -> bool:
+    """Return whether a row of the table may leave operand `i` without influence: then what lies below adds nothing.
+
+    So it is where a partial is 0 at points that are nothing special, and for `where`, whose condition is 0 or not.
+    """
+    if OPS.get(op.name) is not op or op.arity is None:
+        return False
+    generator = random.Random(0)  # noqa: S311 # the same points every time
+    for _ in range(64):
+        point = [generator.uniform(-3.0, 3.0) for _ in range(op.arity)]
+        try:
+            if op.partials_of(point, op.forward(*point))[i] == 0.0:
+                return True
+        except (ArithmeticError, ValueError):  # outside its domain
+            continue
+    return op.name == "where"
 
 
 def lost_limits(order: Sequence[Any], delta: Mapping[Any, Any]) -> list[tuple[Any, int]]:
@@ -102,7 +116,7 @@ def lost_limits(order: Sequence[Any], delta: Mapping[Any, Any]) -> list[tuple[An
         factor = abs(plain(delta.get(node, 0.0)))
         for i, (operand, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
             masked = node.op.name == "mul" and float in (node.operands[0].__class__, node.operands[1].__class__)
-            if operand.__class__ is float or (partial == 0.0 and (masked or node.op.name in _SELECTING)):
+            if operand.__class__ is float or (partial == 0.0 and (masked or passes_over(node.op, i))):
                 continue
             taken.add(operand)
             if (factor == 0.0 and abs(partial) == math.inf) or (factor == math.inf and partial == 0.0):

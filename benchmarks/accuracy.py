@@ -145,6 +145,12 @@ TRUTH: dict[str, tuple[Callable[..., Any], ...]] = {
     "xlog1py": (lambda a, b: log_where(a, mp.log1p(b)), lambda a, b: mp.log1p(b), lambda a, b: a / (1 + b)),
     "sigmoid": (lambda a: 1 / (1 + mp.exp(-a)), lambda a: 1 / (1 + mp.exp(-a)) / (1 + mp.exp(a))),
     "softplus": (lambda a: max(a, 0) + mp.log1p(mp.exp(-abs(a))), lambda a: 1 / (1 + mp.exp(-a))),
+    "clip": (
+        lambda a, low, high: min(max(a, low), high),
+        lambda a, low, high: mp.mpf(low <= a <= high),
+        lambda a, low, high: mp.mpf(a < low),
+        lambda a, low, high: mp.mpf(a > high),
+    ),
     "stop_gradient": (lambda a: a, zero),
     "logsumexp": (logsumexp, *[lambda *xs, i=i: mp.exp(xs[i] - logsumexp(*xs)) for i in range(3)]),
 }

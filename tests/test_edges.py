@@ -2,15 +2,18 @@
 
 import math
 import warnings
+from itertools import product
 
 import pytest
 
 from autodiff import (
+    OPS,
     LostLimitWarning,
     Value,
     acos,
     anomalies,
     compile,
+    copysign,
     cos,
     exp,
     explain,
@@ -25,6 +28,7 @@ from autodiff import (
     value_and_grad,
     where,
 )
+from autodiff.propagation import passes_over
 
 
 def test_smooth_functions_of_a_hypot_have_their_second_derivatives_at_the_origin():
@@ -94,4 +98,17 @@ def test_nothing_is_told_where_nothing_is_lost():
         assert grad(lambda x: 0.0 * sqrt(x) + x)(0.0) == 1.0
         assert grad(sqrt)(0.0) == math.inf
         assert grad(lambda x: sqrt(x) * x)(4.0) == 3.0
+        assert grad(lambda y: copysign(1.0, sqrt(y)) + y)(0.0) == 1.0
         assert anomalies(where(Value(1.0) > 0, Value(2.0), Value(0.0).sqrt())) == ()
+
+
+def test_the_operands_that_a_row_may_pass_over_are_those_of_which_it_takes_one_or_a_step():
+    """All others have a slope at almost every point: a 0 there is met on the way to a limit, which may be lost."""
+    steps = [("sign", 0), ("floor", 0), ("ceil", 0), ("trunc", 0), ("round_", 0), ("step", 0), ("stop_gradient", 0),
+             ("floor_divide", 0), ("floor_divide", 1), ("copysign", 1), ("remainder", 1)]  # fmt: skip
+    choices = [("relu", 0), ("leaky_relu", 1), *product(("maximum", "minimum"), range(2))]
+    choices += product(("clip", "where"), range(3))
+    rows = [(op, i) for op in OPS.values() for i in range(op.arity or 3)]
+    assert {(op.name, i) for op, i in rows if passes_over(op, i)} == {*steps, *choices}
+    with pytest.warns(LostLimitWarning, match="sqrt"):
+        grad(lambda x: copysign(sqrt(x), 1.0))(0.0)

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodiff import Value
+from autodiff import Value, acos, sqrt
 from autodiff.pictures import placing
 from models import checkpoints
+from tests.fuzz import targets
 from tests.fuzz.__main__ import run
 from tests.fuzz.source import Source
 from tests.fuzz.targets import TARGETS
@@ -27,6 +28,15 @@ def test_nothing_undocumented_comes_out(name, data):
     """Whatever the bytes make of it: an answer, or an exception that the documentation names."""
     target, _ = TARGETS[name]
     target(data)
+
+
+@pytest.mark.parametrize("name", ["operators", "transforms"])
+def test_a_lost_limit_that_is_told_is_an_answer(monkeypatch, name):
+    """√0 squared, and 0 · ∞ in the derivative of x₀ · √x: the warning is documented, and no finding."""
+    x = Value(0.0)
+    monkeypatch.setattr(targets, "program", lambda _: [sqrt(x) ** 2])
+    monkeypatch.setattr(targets, "UNARY", [lambda x: acos(x * 0.0 + 1.0) ** 2])
+    TARGETS[name][0](bytes(48))
 
 
 def test_a_source_that_is_empty_makes_the_first_choice_every_time():

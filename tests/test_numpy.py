@@ -171,7 +171,10 @@ V = Value(2.0, "v")
         (lambda: statistics.mean([V, V]), "autodiff.mean or autodiff.total"),
         (lambda: statistics.fmean([V, V]), "autodiff.mean or autodiff.total"),
         (lambda: statistics.stdev([V, V]), "autodiff.mean or autodiff.total"),
-        (lambda: math.sin(V), r"autodiff\.sin\(v\)"),
+        (lambda: math.sin(V), r"use autodiff\.sin in place of math\.sin, or v\.data"),
+        (lambda: math.cbrt(math.cos(1.0) + V * math.pi), r"use autodiff\.cbrt in place of math\.cbrt, or v\.data"),
+        (lambda: math.fmod(V, 2.0), r"use v % w \(remainder, .*\) in place of math\.fmod, or v\.data"),
+        (lambda: math.gamma(V), r"use autodiff\.sin\(v\), .*, or v\.data"),
         (lambda: float(V), r"v\.data"),
     ],
 )

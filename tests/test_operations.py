@@ -168,6 +168,19 @@ SECONDS = {  # closed forms of second derivatives
 }
 
 
+def test_the_decimals_of_round_are_a_whole_number_that_a_float_can_scale_by():
+    """np.round's by value; what is refused says what must be."""
+    v = Value(2.5)
+    for digits in (-308, -1, 0, 1, np.int64(2), True):
+        assert round(v, digits).data == np.round(2.5, digits)
+    for digits in ("a", "", 1.5, v):
+        with pytest.raises(TypeError, match="decimals must be an integer, got"):
+            round(v, digits)
+    for digits in (400, -309):
+        with pytest.raises(ValueError, match=f"decimals must be between -308 and 308, got {digits}"):
+            round(v, digits)
+
+
 @pytest.mark.parametrize("name", SECONDS)
 def test_second_derivatives_in_closed_form(name):
     """Eager, compiled one point at a time and as a batch."""
@@ -187,6 +200,28 @@ def test_mixed_second_derivatives_of_logarithms():
     assert OPS["xlogy"](Value(0.0), 0.0).data == 0.0
     with pytest.raises(DomainError, match="above 0"):
         OPS["xlogy"](1.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["xlogy", "xlog1py"])
+@pytest.mark.parametrize("b", [-0.5, -2.0, 0.0, -1.0, 3.0, math.inf, math.nan])
+def test_a_logarithms_factor_0_makes_0_of_any_number_in_every_arithmetic(name, b):
+    """As SciPy's, 0 but for NaN; where the logarithm has no value, its slope by the factor is 0, as PyTorch has it."""
+    torch, special = pytest.importorskip("torch"), pytest.importorskip("scipy.special")
+    op = OPS[name]
+    expected = getattr(special, name)(0.0, b)
+    for x in (
+        op(0.0, b),
+        op(np.zeros(1), b)[0],
+        op(Value(0.0), b).data,
+        op(0.0, Value(b)).data,
+        compile(op)([0.0], [b])[0],
+    ):
+        assert same(x, expected)
+    factor = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
+    torch.xlogy(factor, torch.tensor(b + (name == "xlog1py"), dtype=torch.float64)).backward()
+    if b + (name == "xlog1py"):  # PyTorch has 0 for the infinite slope at the edge, too
+        assert op(Value(0.0), Value(b)).partials[0] == pytest.approx(factor.grad.item(), nan_ok=True)
+        assert compile(grad(op))([0.0], [b])[0] == pytest.approx(factor.grad.item(), nan_ok=True)
 
 
 def test_copysign_follows_abs():
