@@ -132,10 +132,10 @@ def test_python_branches_follow_the_data():
     assert autodiff.grad(f)(-3.0) == -1.0
 
 
-@pytest.mark.parametrize("cut", [float, int, math.sin, math.exp, math.gamma])
+@pytest.mark.parametrize("cut", [float, int, math.sin, math.exp, math.gamma])  # of which gamma has no row
 def test_nothing_cuts_the_graph_silently(cut):
     """float(), int() and math's functions raise, naming the node, autodiff's functions and .data."""
-    with pytest.raises(TypeError, match=r"'w'.*autodiff\.sin\(v\).*v\.data"):
+    with pytest.raises(TypeError, match=rf"'w'.*autodiff\.{'exp' if cut is math.exp else 'sin'}\b.*v\.data"):
         cut(Value(2.0, "w"))
 
 
