@@ -21,12 +21,12 @@ def traced(f, *shapes, batched=None):
 
 
 def kept(program):
-    """What it keeps of the call before."""
+    """Return what a program keeps of its latest call."""
     return program._known()
 
 
 def want(trace, **options):
-    """What a version computes; nothing but values, unless it is said."""
+    """Return what a version computes: only values, unless options add to it."""
     return replace(next(iter(trace.versions)), **{"gradient": False, **options})
 
 

@@ -48,7 +48,7 @@ def caption(picture):
 
 
 def deltas(picture):
-    """What each node shows of δ, by its label."""
+    """Return the δ that each node shows, by its label."""
     named = {}
     for at in parse(picture).nodes.values():
         shown = texts(at["label"])
@@ -329,7 +329,7 @@ class TestPage:
         expected = frames(product())
 
         def visible():
-            """What the page shows of δ at x."""
+            """Return the δ that the page shows at x."""
             return page.evaluate(
                 """() => [...document.querySelectorAll("svg g.leaf")]
                 .filter((g) => getComputedStyle(g).visibility === "visible")

@@ -174,7 +174,7 @@ def test_a_sum_of_a_hundred_thousand_values():
 
 
 def test_an_interrupted_sweep_leaves_leaves_as_they_were():
-    """Whatever stops it half way, no leaf keeps half a gradient."""
+    """No leaf keeps half a gradient, whatever stops the sweep half way."""
     x = Value(2.0)
     (x * 3).backward()
     y = x * x + x

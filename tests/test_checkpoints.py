@@ -444,7 +444,7 @@ def test_what_is_no_regular_file_is_not_replaced(tmp_path, through):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
 def test_a_file_that_is_replaced_keeps_its_permissions(saved, mode):
-    """What others may not read they may not read after the next save either."""
+    """A file that others may not read stays so after the next save."""
     saved.chmod(mode)
     save_parameters(saved, Model("w", "c"))
     assert stat.S_IMODE(saved.stat().st_mode) == mode

@@ -355,7 +355,7 @@ def test_rules_of_the_users_own_may_use_every_operator(rng):
 
 
 def test_no_grad_inside_is_a_constant(rng):
-    """What is computed in no_grad hands no δ on, as in the eager engine."""
+    """Numbers computed in no_grad propagate no δ, as in the eager engine."""
     w = leaves(rng, 3)
 
     def f(x):

@@ -187,7 +187,7 @@ def test_copies_made_inside():
 
 
 def test_stand_ins_that_got_away_say_so():
-    """Whatever is done with them, alone or beside a Value."""
+    """In every operation, alone or beside a Value."""
     kept, w = [], Value(1.0)
     compile(lambda x: kept.append(x) or x)([1.0])
     (x,) = kept
@@ -349,7 +349,7 @@ def test_infinities_in_what_decides(n):
 
 
 def test_static_arguments_of_all_hashable_kinds():
-    """What hashes may be static, whatever is in it; the key looks into what compares by its parts."""
+    """Any hashable argument may be static; the key looks inside those that compare by their parts."""
 
     @dataclasses.dataclass(eq=False)
     class ByIdentity:

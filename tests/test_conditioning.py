@@ -5,7 +5,7 @@ from autodiff.testing.conditioning import well_conditioned
 
 
 def test_conditioning_is_refused_near_kinks_and_for_steep_paths():
-    """What the strategies promise, as a predicate on graphs."""
+    """The promise of the strategies, as a predicate on graphs."""
     x = Value(0.001)
     assert not well_conditioned(x.relu())
     assert well_conditioned(Value(0.5).relu())

@@ -98,7 +98,7 @@ class Named(Value):
 
 
 def test_a_users_subclass_keeps_its_attributes():
-    """What a subclass adds to a leaf is not lost."""
+    """Attributes that a subclass adds to a leaf are kept."""
     x = Named(2.0, "x")
     x.unit = ["kg"]
     assert isinstance(x * 2, Value)

@@ -19,7 +19,7 @@ XOR = xor()
 
 
 def findings(call):
-    """What a call warns of, with all warnings as they would be shown."""
+    """Return the warnings of a call, as they would be shown."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = call()

@@ -1,4 +1,4 @@
-"""What it would take to lay a graph out."""
+"""The effort of laying a graph out."""
 
 from typing import NamedTuple
 

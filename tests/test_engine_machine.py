@@ -169,7 +169,7 @@ class Engine(RuleBasedStateMachine):
 
     @rule(a=nodes, x=NUMBERS)
     def change_data(self, a, x):
-        """What was recorded before keeps its derivative; what is computed from now on has the new number."""
+        """Earlier nodes keep their derivative; later ones use the new number."""
         value, model = a
         value.data = x
         model.data = x

@@ -376,7 +376,7 @@ def test_whatever_ends_it_the_values_are_those_of_the_last_complete_epoch(engine
 
 @pytest.mark.parametrize("engine", ["compiled", "eager"])
 def test_callbacks_see_the_model_and_may_set_its_parameters(engine):
-    """What a callback sets is what the next epoch starts from."""
+    """The next epoch starts from the parameters that a callback has set."""
     net = MLP(3, [1], random_state=0)
     seen = []
 

@@ -98,7 +98,7 @@ def test_the_module_of_random_numbers_is_no_generator(kind):
     ],
 )
 def test_one_hot_and_multilabel_targets_are_shown_the_way(kind, y, way):
-    """What to write in their place stands in the message."""
+    """The message says what to write instead."""
     with pytest.raises(ValueError, match=f"should be a 1d array .*{way}"):
         kind().fit(X, y)
 

@@ -169,7 +169,7 @@ def traces(monkeypatch):
 
 
 def test_partial_fits_compile_once(traces):
-    """What was traced serves the next call, until a setting that is part of it changes; a copy begins anew."""
+    """A trace serves the next call until one of its settings changes; a copy begins anew."""
     X, y = rings(40)
     model = MLPClassifier(hidden_layer_sizes=4, random_state=0)
     plain = MLPClassifier(hidden_layer_sizes=4, random_state=0, engine="eager")
@@ -188,7 +188,7 @@ def test_partial_fits_compile_once(traces):
 
 
 def test_a_loss_of_ones_own_is_traced_at_every_partial_fit():
-    """What it reads may have changed since."""
+    """The numbers it reads may have changed in the meantime."""
     X, y = wave()
     factor = [1.0]
     model = MLPRegressor(
@@ -485,7 +485,7 @@ def test_a_generator_that_was_passed_moves_on(make):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What the estimators have executed, call by call: the task and the options."""
+    """The task and the options of every call the estimators have executed."""
     noted = []
 
     def spy(task, *others, **options):
@@ -509,7 +509,7 @@ def test_classifiers_hold_out_by_class_and_regressors_do_not(calls):
 
 
 def test_a_warm_start_holds_out_the_same_samples(calls):
-    """What was trained on is not validated on later; a new fit without warm_start draws anew."""
+    """Training rows are never validated on later; a new fit without warm_start draws anew."""
     X, y = rings(40)
     model = MLPClassifier(early_stopping=True, max_iter=2, warm_start=True).fit(X, y).fit(X, y)
     model.set_params(warm_start=False).fit(X, y)
@@ -563,7 +563,7 @@ def test_labels_of_samples_left_out_are_not_looked_at():
     ],
 )
 def test_classes_are_checked_as_labels_are(classes, message):
-    """What could never be a label is not a class either."""
+    """Values that could never be labels are no classes either."""
     with pytest.raises(ValueError, match=message):
         MLPClassifier().partial_fit(*DATA, classes=classes)
 

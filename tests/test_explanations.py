@@ -378,7 +378,7 @@ def test_a_notebook_shows_the_formula_and_the_diagnosis_as_text():
 
 @pytest.mark.parametrize("name", OPS)
 def test_latex_compiles_for_every_row(name):
-    """What is explained of each operation."""
+    """The explanation of each operation is LaTeX that compiles."""
     mathtext = pytest.importorskip("matplotlib.mathtext")
     op = OPS[name]
     values = [Value(0.75, f"x{i}") for i in range(op.arity or 5)]

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize("name", TARGETS)
 @given(data=st.binary(min_size=48, max_size=128))
 def test_nothing_undocumented_comes_out(name, data):
-    """Whatever the bytes make of it: an answer, or an exception that the documentation names."""
+    """Any bytes give an answer or an exception that the documentation names."""
     target, _ = TARGETS[name]
     target(data)
 
@@ -40,7 +40,7 @@ def test_a_lost_limit_that_is_told_is_an_answer(monkeypatch, name):
 
 
 def test_a_source_that_is_empty_makes_the_first_choice_every_time():
-    """So that shrinking to fewer and smaller bytes shrinks what is tried."""
+    """Shrinking to fewer and smaller bytes therefore shrinks the case."""
     source = Source(b"")
     assert (source.below(7), source.choice("abc"), source.text(), source.bytes(9)) == (0, "a", "", b"")
 

@@ -104,7 +104,7 @@ def test_a_failure_comes_with_a_program_that_fails_the_same_way(case):
 
 
 def test_a_function_without_source_is_named_in_the_program():
-    """What cannot be written out is not made up."""
+    """Nothing is made up where the source cannot be written out."""
     scope = {}
     exec("f = lambda x: x * x.data", scope)
     error = failure(scope["f"], 3.0)
@@ -544,7 +544,7 @@ def test_faults_are_planted_around_a_rule_without_source():
 
 
 def test_a_check_that_checks_nothing_lets_faults_survive():
-    """What the mutation proof is worth: it fails for a check that is none."""
+    """The proof by planted faults fails for a check that checks nothing."""
     left = survivors(OPS["sin"], check=lambda op, x: None)
     assert len(left) == len(faults(OPS["sin"])) > 3
     with pytest.raises(WrongDerivativeError):

@@ -139,7 +139,7 @@ def test_every_row_with_a_kink_has_a_decision():
 
 
 def test_kinks_through_the_operators_and_functions():
-    """What people type takes the same decisions as the rows."""
+    """Functions and operators decide at kinks as the rows do."""
     for f, slope in [
         (abs, 0.0),
         (sign, 0.0),

@@ -80,7 +80,7 @@ def run(code):
     "heavy", ["graphviz", "pygraphviz", "hypothesis", "matplotlib", "scipy", "torch", "sklearn", "tqdm"]
 )
 def test_importing_the_engine_and_the_models_is_light(heavy):
-    """What only some need is loaded when they use it; imports give no warning."""
+    """Optional packages are loaded only when they are used; imports give no warning."""
     done = run(f"import sys, autodiff, models; sys.exit({heavy!r} in sys.modules)")
     assert done.returncode == 0, done.stderr
 

@@ -17,7 +17,7 @@ LESSONS = {source.name[:2]: source for source in sources()}
 
 @pytest.fixture(scope="module")
 def lesson():
-    """What a lesson has defined when it is through; each is run once."""
+    """Return the variables of a lesson after its run; each is run once."""
     run = {}
 
     def run_once(number):

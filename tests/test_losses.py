@@ -271,7 +271,7 @@ def test_hubers_delta_is_checked(delta):
 
 @pytest.mark.parametrize("delta", ["a", None, [1.0]])
 def test_hubers_delta_is_a_number(delta):
-    """What is no number is named, with its type; a Value is one."""
+    """Anything but a number is named, with its type; a Value is a number."""
     with pytest.raises(TypeError, match=r"^huber: delta must be a finite number above 0, got"):
         huber(1.0, 1, delta)
     delta = Value(2.0)

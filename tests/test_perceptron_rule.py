@@ -79,7 +79,7 @@ def test_the_passes_by_hand():
 
 
 def test_epic_night_is_learnt_from_zeros():
-    """Whatever the order of its rows, what is learnt decides the whole truth table."""
+    """The learnt perceptron decides the whole truth table, whatever the order of its rows."""
     data = epic_night()
     learned = learn(data.X, data.y)
     assert learned.converged
@@ -245,7 +245,7 @@ def test_agrees_with_scikit_learns_perceptron_pass_by_pass():
     ],
 )
 def test_bad_input_says_what_is_wrong(X, y, options, message):
-    """What cannot be learnt from is refused, with its name and value."""
+    """Data that nothing can be learnt from are refused, with their name and value."""
     with pytest.raises(ValueError, match=message):
         learn(X, y, **options)
 
@@ -283,7 +283,7 @@ def test_a_sum_beyond_the_largest_float_is_not_decided(decide):
 
 
 def test_learning_starts_from_a_bias_that_is_a_number():
-    """As the weights it starts from."""
+    """A start that is no finite number is refused, as for the weights."""
     with pytest.raises(TypeError, match="bias must be a finite number, got 'a'"):
         learn(*AND, bias="a")
     with pytest.raises(ValueError, match="bias must be a finite number, got nan"):

@@ -75,7 +75,7 @@ def test_the_cost_never_rises_and_every_evaluation_is_counted(perturb):
 
 
 def test_one_perturbs_one_weight_and_all_perturbs_all():
-    """What a trial changes, seen from inside the cost."""
+    """The weights that a trial changes, seen from inside the cost."""
     for perturb, expected in (("one", 1), ("all", 6)):
         weights, _ = bowl(6)
         seen = []

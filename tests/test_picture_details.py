@@ -88,7 +88,7 @@ class TestLabels:
         }
 
     def test_parameters_says_which_leaves_they_are(self):
-        """What is given overrules the names."""
+        """`parameters=` overrules the names."""
         x, w = Value(1.0, "x"), Value(2.0, "w")
         assert roles(draw(x * w, parameters=[x])) == {"x": "parameter", "w": "input", "×": "operation"}
         assert roles(draw(x * w, parameters=[])) == {"x": "input", "w": "input", "×": "operation"}

@@ -148,7 +148,7 @@ class TestGraph:
         assert (["x", "3", "δ 6"], "leaf", "positive") in nodes(draw(y)).values()
 
     def test_a_grad_that_is_no_number_is_an_error_that_names_the_node(self):
-        """What cannot be drawn is said, with the label."""
+        """The message names what cannot be drawn, by its label."""
         x = Value(3.0, "x")
         x.grad = "much"
         with pytest.raises(TypeError, match=r"grad of x must be a number, got 'much'; assign 0\.0"):
@@ -301,7 +301,7 @@ class TestGraph:
         assert nodes(draw(y, max_nodes=9_999)) == {}
 
     def test_constants_count_towards_the_limit(self):
-        """What is drawn is what is counted."""
+        """The nodes that are drawn are the nodes that are counted."""
         y = Value(1.0) * 2.0
         assert len(nodes(draw(y, max_nodes=3))) == 2
         assert nodes(draw(y, max_nodes=2)) == {}
@@ -572,7 +572,7 @@ class TestRenderingWithoutAnything:
 
 class TestRenderingWithDot:
     def test_the_systems_dot_comes_first(self, fake_dot, out):
-        """What is on the PATH is asked, with format and source."""
+        """The `dot` on the PATH is called, with format and source."""
         fake_dot('echo "$@"; cat')
         picture = draw(neuron())
         render(picture, out / "a.svg")

@@ -207,7 +207,7 @@ def grid():
 
 
 def stopped():
-    """What `no_grad` keeps constant: sums of every kind among it."""
+    """`no_grad` keeps numbers constant, sums of every kind included."""
     w = [Value(v) for v in RNG.normal(size=4)]
 
     def f(x):
@@ -668,7 +668,7 @@ def test_explains_figures_counted_by_hand():
     ],
 )  # fmt: skip
 def test_explains_bytes_are_those_that_are_taken(f):
-    """What 4,000 more rows take, by tracemalloc."""
+    """The bytes of 4,000 more rows, by tracemalloc."""
     program = compile(f).trace(np.ones((3, 4)))
     trace = kept(program)
     fast = trace.version(want(trace, gradient=trace.shared.shape == ())).fast

@@ -63,7 +63,7 @@ def test_signs_of_zero_are_told_apart():
 
 
 def test_dead_code_goes_and_arguments_stay():
-    """What no output needs is gone; arguments are part of the call, used or not."""
+    """Nodes that no output needs are dropped; arguments belong to the call, used or not."""
     graph = traced(lambda x, y: (exp(x) * 3.0, x + 1.0)[1], (), ()).shared
     assert len(graph.inputs) == 2
     assert [op.name for op in graph.ops if op] == ["add"]

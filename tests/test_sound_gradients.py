@@ -93,7 +93,7 @@ def test_a_backward_pass_reads_what_forward_kept_for_the_point():
 
 
 def test_a_gradient_that_ran_before_the_check_does_not_spoil_it():
-    """What another point left in the layer is overwritten."""
+    """Numbers left by another point are overwritten."""
     layer = Affine()
     layer.forward(np.array([5.0, 5.0]))
     gradcheck(lambda x: layer.forward(x), np.array([0.5, 0.6]), gradient=lambda _: layer.backward())

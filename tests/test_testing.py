@@ -183,7 +183,7 @@ def test_what_was_not_recorded_is_found_in_second_order():
 
 
 def test_a_function_may_leave_its_domain_next_to_the_point():
-    """Then its graph must leave it too: there is no false alarm."""
+    """A graph that leaves the number on purpose raises no false alarm."""
     report = gradcheck(log, 0.003)
     assert report.oracle == "complex step"
     assert report.error < 1e-13
@@ -381,7 +381,7 @@ def test_only_hypothesis_is_asked_for_where_it_is_missing(monkeypatch, gone, err
 
 
 def test_importing_the_engine_does_not_load_hypothesis():
-    """Nor does gradcheck."""
+    """`gradcheck` does not mind it either."""
     code = "import sys, autodiff.testing; print('hypothesis' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "False"
@@ -461,7 +461,7 @@ def shifted_logsumexp(*xs):
     ],
 )
 def test_a_branch_or_a_number_that_changes_no_slope_passes(f, point):
-    """What leaves the recorded graph without changing the derivative at the point is no fault."""
+    """Code outside the recorded graph is no fault unless it changes the derivative at the point."""
     assert gradcheck(f, *point).error < 1e-9
 
 
