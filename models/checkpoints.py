@@ -134,8 +134,9 @@ def _words(x: Any) -> str:
         return f"{{{', '.join(f'{_words(key)}: {_words(value)}' for key, value in x.items())}}}"
     if inspect.ismethod(x):
         return f"{_words(x.__self__)}.{x.__name__}"
-    if hasattr(x, "__qualname__") or type(x).__repr__ is object.__repr__:
-        return getattr(x, "__qualname__", type(x).__qualname__)
+    name = getattr(x, "__qualname__", getattr(x, "__name__", None))  # ufuncs have the first since NumPy 2.2
+    if name is not None or type(x).__repr__ is object.__repr__:
+        return name or type(x).__qualname__
     return _ADDRESS.sub("", repr(x))
 
 
