@@ -40,7 +40,9 @@ def test_the_oracles_keep_their_bounds():
         central_differences(abs, 0.0)
 
 
-@given(data=st.data(), name=st.sampled_from(sorted(set(OPS) - {"erf"})))
+@given(
+    data=st.data(), name=st.sampled_from(sorted(set(OPS) - {"erf", "stop_gradient"}))
+)  # the one is not asked, the other has no truth
 def test_the_complex_step_keeps_its_claim_on_rows(data, name):
     """Against 50 digits, at every point the strategy draws."""
     pytest.importorskip("mpmath")
