@@ -27,6 +27,7 @@ from autodiff.value import Value
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "remainder": "%", "floor_divide": "//"}
 _PREFIX = {"neg": "-", "pos": "+"}
 _ON_SEQUENCES = ("total", "mean", "logsumexp", "weighted_sum")
+_LARGEST = 4.0  # of the inputs that are drawn
 _NAMES = "xyzuvwpqrst"
 
 
@@ -149,12 +150,15 @@ def grow(
 def _cut(inputs: list[_Node], inner: list[_Node], kept: int, leaves: int) -> tuple[list[_Node], list[_Node]]:
     """Keep the last `kept` nodes and make their operands the inputs.
 
-    Keep all if that changes the number of inputs, or reads inputs and constants more often than allowed.
+    Keep all if that changes the number of inputs, makes one larger than inputs are drawn, or reads inputs and constants
+    more often than allowed.
     """
     last = inner[-kept:]
     read = [x for node in last for x in node.operands if x not in last]
     below = dict.fromkeys(x for x in read if isinstance(x, _Node))
     if kept >= len(inner) or len(below) != len(inputs) or len(read) > leaves:
+        return inputs, inner
+    if max(abs(old.value) for old in below) > _LARGEST:
         return inputs, inner
     now: dict[Any, _Node] = {old: _Node(None, (), old.value, 1.0) for old in below}
     for node in last:
