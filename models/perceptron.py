@@ -311,7 +311,8 @@ def _error(validation: Any, neurons: list[Any]) -> float:
 def _merged(inputs: Array, y: NDArray[Any], importance: Array) -> tuple[Array, NDArray[Any], Array]:
     """Merge equal rows into one with the sum of their weights, in an order that does not depend on theirs."""
     order = np.argsort(inputs[:, 0])
-    if not (np.diff(inputs[order, 0]) > 0).all():  # the first column does not tell all rows apart
+    first = inputs[order, 0]
+    if not (first[1:] > first[:-1]).all():  # the first column does not tell all rows apart
         order = np.lexsort((y, *inputs.T[::-1]))
     new = np.ones(len(order), dtype=bool)
     for start in range(1, len(order), 4096):
@@ -319,6 +320,6 @@ def _merged(inputs: Array, y: NDArray[Any], importance: Array) -> tuple[Array, N
         new[start : start + 4096] = (inputs[these] != inputs[before]).any(axis=1) | (y[these] != y[before])
     place = np.empty(len(order), dtype=np.intp)
     place[order] = np.cumsum(new) - 1
-    first = order[new]
+    kept = order[new]
     steps: Any = np.bincount(place, weights=importance)
-    return inputs[first], y[first], steps
+    return inputs[kept], y[kept], steps
