@@ -138,8 +138,8 @@ class Value(Methods):
         """Forget δ: set the grad back to 0, "not yet swept"."""
         self.grad = UNSWEPT
 
-    # The two operators that every network is made of fill their node here, as `unary` does: a call of `fill` in each
-    # of the three would make a chain of them 7 % slower.
+    # The two operators that every network is made of fill their node here, as `unary` and `node` do theirs: a call of
+    # `fill` in each would make a chain of them 7 % slower.
     @infix
     def __add__(self, other: Any) -> Value:
         if other.__class__ is not Value or grad_mode.contexts:
