@@ -233,7 +233,12 @@ def test_one_target_gives_a_vector_and_a_float():
             r"the loss became inf, .* after 0 steps: the numbers in y are too large; scale",
         ),
         ([[1.0]], [1.0], {"solver": "qr"}, r"unknown solver: 'qr' \(must be one of gd, lstsq\)"),
-        ([[1.0], [2.0]], [1e200, 2e200], {"solver": "lstsq"}, r"the squared errors must be finite.* y down"),
+        (
+            [[1.0], [2.0], [3.0]],
+            [1e200, 2e200, -1e200],
+            {"solver": "lstsq"},
+            r"the squared errors must be finite.* y down",
+        ),
         ([[1.0]], [1.0], {"epochs": -1}, r"epochs must be a whole number, 0 or more, got -1"),
         (
             [[1e3], [2e3]],
