@@ -54,6 +54,8 @@ def gradcheck(
     rtol: float | None = None,
     atol: float = 0.0,
     seed: int | None = None,
+    directions: int | None = None,
+    hvp: Callable[..., Any] | None = None,
 ) -> Report:
     """Check the derivative of `f` at a point, and with `order=2` the second derivative too.
 
@@ -64,12 +66,17 @@ def gradcheck(
 
     With `gradient=g` it is somebody else's gradient that is checked: `g(*points)` gives the derivatives of `f` in the
     shape of the point, or for several points a tuple of them. `f` may then be any code, on floats and arrays. With
-    `hessian=h` as well, `h` gives the second derivatives as a square matrix over all numbers of all points, in order.
+    `hessian=h` as well, `h` gives the second derivatives as a square matrix over all numbers of all points, in order;
+    with `hvp=h`, `h(*points, *vectors)` gives them times a vector, in the shape of the points: random ones are tried.
 
     A derivative is right when it agrees to what the oracle claims plus `rtol` of its size plus `atol`. By default
     `rtol` is half of the digits in which `f` computes; code that is approximate by nature (an iterative solver, an
     adjoint of a differential equation) says by how much. `seed` seeds `random`, `numpy.random` and `torch` before
     every call, and leaves them as they were.
+
+    Of more than 200 numbers it is what the gradient makes along 8 random directions that is checked, at a cost that
+    does not grow with them; `directions` says how many, 0 that every number is checked. If one is wrong, halving finds
+    a number that is.
 
     The oracle is the first of these that knows: the complex step, mpmath with 50 digits (if installed), dual numbers,
     central differences extrapolated to step 0. See docs/gradient-testing.md for what each claims.
@@ -104,18 +111,28 @@ def gradcheck(
         raise ValueError(f"order must be 1 or 2, got {order!r}; gradcheck knows first and second derivatives")
     if not points:
         raise TypeError("gradcheck needs the point as well: gradcheck(f, 2.0) for a function of one number")
-    if gradient is None and hessian is not None:
-        raise TypeError("hessian= comes with gradient=: to check autodiff's own second derivatives, use order=2")
+    if gradient is None and (hessian is not None or hvp is not None):
+        raise TypeError(
+            "hessian= and hvp= come with gradient=: to check autodiff's own second derivatives, use order=2"
+        )
     if gradient is not None and (order == 2) != (hessian is not None):
         raise TypeError("somebody else's second derivatives need both: gradcheck(f, x, gradient=g, hessian=h, order=2)")
+    if directions is not None and (gradient is None or directions < 0 or directions != int(directions)):
+        raise ValueError(
+            f"directions must be a whole number from 0 up, with gradient=, got {directions!r}; 0 checks every number"
+        )
     tolerance = Tolerance(rtol, atol)
-    options: dict[str, Any] = {"rtol": rtol, "atol": atol or None, "seed": seed}
+    options: dict[str, Any] = {"rtol": rtol, "atol": atol or None, "seed": seed, "directions": directions}
     options = {key: given for key, given in options.items() if given is not None}
     where = f"in gradcheck of {name_of(f)} at the point ({', '.join(map(shortened, points))}{',' * (len(points) == 1)})"
     with generators_kept(), recording(on=True):
         if gradient is not None:
             check = GradientCheck(Subject(f, points, where, tolerance, seed), points, options, gradient)
             results = check.first() + (check.second(hessian) if hessian is not None else [])
+            if hvp is not None:
+                from autodiff.testing.vectors import jaccheck  # which is made of checks such as this one
+
+                jaccheck(gradient, *points, jvp=hvp, **{key: x for key, x in options.items() if key != "directions"})
         else:
             results = _Check(f, points, order, where, tolerance, options).results()
     return Report(

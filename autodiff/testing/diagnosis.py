@@ -125,6 +125,38 @@ def by_numbers(gradient: Sequence[Part], value: float, known: Mapping[str, Any])
     return merged(hints)
 
 
+def by_directions(
+    name: str, arrays: Mapping[str, tuple[Any, Sequence[Any]]], slopes: Sequence[float], names: Sequence[Any]
+) -> list[Hint]:
+    """Return hints on one of many arguments whose truth is known along some directions only.
+
+    `arrays` are what was found by each argument, with the directions there, and `slopes` the true ones: a mistake that
+    turns the right numbers into those found is undone, and gives the slopes again.
+    """
+    F, directions = arrays[name]
+    size = float(np.linalg.norm(F)) or 1.0
+
+    def alike(numbers: Sequence[float]) -> bool:
+        return np.allclose(numbers, slopes, rtol=1e-6, atol=1e-7 * size)
+
+    def along(array: Any) -> list[float]:
+        return [float(np.vdot(array, v)) for v in directions]
+
+    if not F.any():
+        return [Hint("zero", (name,))]
+    if alike(along(F)):  # too few numbers are wrong to be seen
+        return []
+    k = nice(along(F)[0] / slopes[0]) if slopes[0] else 0.0
+    if k and alike([x / k for x in along(F)]):
+        return [Hint("sign", (name,)) if k == -1.0 else Hint("factor", (name,), {"k": k, "why": why(k, names)})]
+    for kind, details, array in _moved(F) if F.ndim else ():
+        if alike(along(array)):
+            undone = {**details, "by": -details["by"]} if "by" in details else details
+            return [Hint(kind, (name,), undone)]
+    others = (other for other, (array, _) in arrays.items() if other != name and array.shape == F.shape)
+    return [Hint("another", (name,), {"other": other}) for other in others if alike(along(arrays[other][0]))]
+
+
 def merged(hints: Iterable[Hint]) -> list[Hint]:
     """Return hints that say the same of several arguments as one."""
     together: dict[str, Hint] = {}

@@ -39,6 +39,11 @@ def drawn(error: WrongDerivativeError) -> Any:
     return draw(twin)
 
 
+def retold(error: WrongDerivativeError, message: str, reproduction: Callable[[], str]) -> WrongDerivativeError:
+    """Return the same error with another message, of a check that was made of others."""
+    return type(error)(message, reproduction, **error._fields)  # pyright: ignore[reportPrivateUsage]
+
+
 def wrong(
     sentence: str,
     *,

@@ -8,6 +8,7 @@ import contextlib
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,17 @@ import numpy as np
 from autodiff import nests
 from autodiff.errors import NoDerivativeError, WrongDerivativeError, WrongShapeError
 from autodiff.testing.arguments import Leaf
-from autodiff.testing.diagnosis import Diagnosis, Hint, Part, by_numbers, chosen, factors_of, known_around, parts
+from autodiff.testing.diagnosis import (
+    Diagnosis,
+    Hint,
+    Part,
+    by_directions,
+    by_numbers,
+    chosen,
+    factors_of,
+    known_around,
+    parts,
+)
 from autodiff.testing.failures import wrong
 from autodiff.testing.mistakes import by_chain_rule
 from autodiff.testing.oracles import EPSILON, Estimate
@@ -26,7 +37,11 @@ from autodiff.value import Value
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
 
 Results = list[tuple[float, Estimate]]
+_FEW, _DIRECTIONS = 200, 8  # more numbers than so few are checked along so many directions, if nobody says otherwise
+_PATIENCE = 4.0  # seconds for which every number is checked by itself where a direction has shown that one is wrong
 _SHOWN = 3  # wrong numbers that a message shows
+_NEARLY = 1e-11  # of what the numbers make together along a direction: wrong by more is worth a look
+_CONFIRMED = 6  # wrong numbers for which every oracle is asked: after so many the first one is believed
 _NUDGED = 4  # wrong numbers for which it is asked how far the truth itself moves by roundings
 _ROUNDINGS = 256.0  # of the largest derivative by an argument, which the smallest one may be off by
 
@@ -45,21 +60,33 @@ class GradientCheck:
     def first(self) -> Results:
         """Check every number that the gradient gives; what it found and what is true.
 
-        Raises WrongDerivativeError with what is wrong, and ValueError where that cannot be decided.
+        Of more than 200, or if that is asked for, what they make along random directions. Raises WrongDerivativeError
+        with what is wrong, and ValueError where that cannot be decided.
         """
         subject, n = self.subject, len(self.layout.flat)
         subject.value(Line(0.0, lambda _: subject.elsewhere(), 1.0), 0.0)  # what is kept of this must not be used
         subject.same_again()  # and this fills what a backward pass reads
-        found = self.flat(self.gradient(*copy.deepcopy(self.layout.points))).tolist()
-        truths: list[Estimate | None] = [None] * n
-        refused: Exception | None = None
+        found = self.flat(self.gradient(*copy.deepcopy(self.layout.points)))
+        directions = self.options.get("directions")
+        directions = (_DIRECTIONS if n > _FEW else 0) if directions is None else directions
         with state_kept(subject.given):
-            for i in range(n):
-                try:
-                    truths[i] = subject.derivative(subject.along(i), found[i], self.layout.which(i))
-                except NoDerivativeError as error:
-                    refused = refused or error
+            results = self._along_directions(found, directions) if directions else self._by_entries(found)
         subject.same_again(later=True)
+        return results
+
+    def _by_entries(self, given: Any) -> Results:
+        subject, found = self.subject, given.tolist()
+        truths: list[Estimate | None] = [None] * len(found)
+        refused: Exception | None = None
+        contradicted = 0
+        for i, number in enumerate(found):
+            try:
+                truth = truths[i] = subject.derivative(
+                    subject.along(i), number, self.layout.which(i), quick=contradicted >= _CONFIRMED
+                )
+                contradicted += not subject.is_right(number, truth)
+            except NoDerivativeError as error:
+                refused = refused or error
         known = [(i, found[i], truth) for i, truth in enumerate(truths) if truth is not None]
         wrong: list[int] = []
         rough: Any = None
@@ -73,17 +100,103 @@ class GradientCheck:
             rough = self._roughness() if rough is None else rough
             if off <= min(4.0 * rough[i], 1e-2 * abs(truth.value)):
                 continue
-            refused = refused or ValueError(
-                f"the derivative by {self.layout.which(i)} is not decidable here, because the rounding of the "
-                f"function's own terms (± {rounding:.0e}) leaves fewer than half of its digits: it is {truth.value!r}, "
-                f"got {number!r}; move the point, write function and gradient so that less cancels, or give an atol\n"
-                f"  {self.where}"
-            )
+            refused = refused or self._undecided(self.layout.which(i), number, truth, rounding)
         if wrong:
+            subject.same_again(later=True)
             raise self._wrong(found, truths, wrong)
         if refused:
+            subject.same_again(later=True)
             raise refused
         return [(number, truth) for _, number, truth in known]
+
+    def _undecided(self, which: str, number: float, truth: Estimate, rounding: float) -> ValueError:
+        return ValueError(
+            f"the derivative by {which} is not decidable here, because the rounding of the function's own terms "
+            f"(± {rounding:.0e}) leaves fewer than half of its digits: it is {truth.value!r}, got {number!r}; move the "
+            f"point, write function and gradient so that less cancels, or give an atol\n  {self.where}"
+        )
+
+    def _along_directions(self, found: Any, count: int) -> Results:
+        """Check what the gradient makes along random directions, of all numbers and of each argument.
+
+        Where that is right to half of its digits, though not to nearly all, one number may be wrong by much: it is
+        looked for, once.
+        """
+        subject = self.subject
+        directions = list(subject.directions(count))
+        leaves = self.layout.leaves if len(self.layout.leaves) > 1 else []
+        self.known: dict[int, Estimate] = {}
+        results: Results = []
+        for v in (*directions, *(_only(directions[0], leaf.place) for leaf in leaves)):
+            try:
+                number, truth, right, nearly = self._slope(found, v)
+            except NoDerivativeError:
+                i = self._halved(v, lambda d: len(self._slope(found, d)) == 0, slice(0, len(found)))
+                subject.derivative(subject.along(i), float(found[i]), self.layout.which(i))
+                raise
+            if right and not nearly and not self.known:
+                i = self._halved(v, lambda d: not self._slope(found, d)[3], slice(0, len(found)))
+                self.known[i] = subject.derivative(subject.along(i), float(found[i]), self.layout.which(i))
+                right = subject.is_right(float(found[i]), self.known[i])
+            if not right:
+                if len(found) * 100 * subject.seconds < _PATIENCE:
+                    self._by_entries(found)  # which says more; if it finds nothing, so much is known
+                raise self._wrong_at_large(found, directions)
+            results.append((number, truth))
+        return results
+
+    def _slope(self, found: Any, v: Any) -> tuple[float, Estimate, bool, bool]:
+        """The slope along a direction, found and true; whether they agree to half of the digits, and nearly to all.
+
+        Half of those of what the gradient's numbers make together, for in their sum they may cancel.
+        """
+        subject, line, number = self.subject, self.subject.toward(v), float(found @ v)
+        truth = subject.derivative(line, number, "a random direction", quick=subject.trusted)
+        off, together = abs(number - truth.value), float(np.linalg.norm(found * v))
+        margin = subject.tolerance.margin(replace(truth, value=max(abs(truth.value), together)), subject.epsilon)
+        nearly = off <= truth.bound + _NEARLY * together + 2.0 * subject.noise
+        if off > margin and off <= margin + (rounding := subject.rounding(line, truth)):
+            raise self._undecided("a random direction", number, truth, rounding)
+        return number, truth, off <= margin, nearly
+
+    def _halved(self, v: Any, holds: Callable[[Any], bool], place: slice) -> int:
+        """Find a number, among those in `place`, for which something holds along its part of a direction."""
+        low, high = place.start, place.stop
+        while high - low > 1:
+            middle = (low + high) // 2
+            try:
+                left = holds(_only(v, slice(low, middle)))
+            except NoDerivativeError:
+                left = True
+            low, high = (low, middle) if left else (middle, high)
+        return low
+
+    def _wrong_at_large(self, found: Any, directions: Sequence[Any]) -> AssertionError:
+        """Which arguments are wrong, one number that is, found by halving, and which mistake gives all of them."""
+        subject, layout = self.subject, self.layout
+        few = directions[:3]
+        parts_of = {leaf.name: leaf.place for leaf in layout.leaves}
+        wrong = [name for name, place in parts_of.items() if not self._slope(found, _only(few[0], place))[2]]
+        if not self.known:
+            i = self._halved(
+                few[0], lambda d: not self._slope(found, d)[2], parts_of[wrong[0]] if wrong else slice(0, len(found))
+            )
+            self.known[i] = subject.derivative(subject.along(i), float(found[i]), layout.which(i))
+        (i,) = self.known
+        wrong = wrong or [layout.leaf(i).name]
+        arrays = {
+            leaf.name: (found[leaf.place].reshape(leaf.shape or ()), [v[leaf.place] for v in few])
+            for leaf in layout.leaves
+        }
+        given = [(leaf.name, layout.flat[leaf.place].reshape(leaf.shape or ())) for leaf in layout.leaves]
+        names = factors_of(given, known_around(subject.given, self.given))
+        hints: list[Hint] = []
+        for name in wrong:
+            slopes = [self._slope(found, _only(v, parts_of[name]))[1].value for v in few]
+            hints += by_directions(name, arrays, slopes, names)
+        sizes = {name: place.stop - place.start for name, place in parts_of.items()}
+        diagnosis = Diagnosis({name: (n * (name in wrong), n) for name, n in sizes.items()}, chosen(hints))
+        return self._error(diagnosis, found, self.known, [i])
 
     def _roughness(self) -> Any:
         """How far the gradient itself is off by roundings: second differences between points close by.
@@ -206,7 +319,11 @@ class GradientCheck:
     def _wrong(self, found: Sequence[float], truths: Sequence[Any], at: Sequence[int]) -> AssertionError:
         with state_kept(self.subject.given, self.given):
             diagnosis = self._diagnosis(found, truths, at)
-        number, truth = found[at[0]], truths[at[0]]
+        return self._error(diagnosis, found, truths, at)
+
+    def _error(self, diagnosis: Diagnosis, found: Any, truths: Any, at: Sequence[int]) -> AssertionError:
+        """The error to raise: what is wrong, then a few of the numbers `at` which it is."""
+        number, truth = float(found[at[0]]), truths[at[0]]
         wrong = [name for name, right in diagnosis.right.items() if not right]
         lines = [f"{self.name}: its derivative by {_listed(wrong)} is wrong"]
         lines += [diagnosis.marks()] if len(diagnosis.right) > 1 or len(at) < len(found) else []
@@ -215,7 +332,7 @@ class GradientCheck:
         for i in sorted(worst):
             t = truths[i]
             ratio = f"ratio {found[i] / t.value:.12g}" if t.value else "ratio none, the right one is 0"
-            said = f"{self.name} gives {found[i]!r}, {t.oracle} {t.value!r} (± {t.bound:.0e}), {ratio}"
+            said = f"{self.name} gives {float(found[i])!r}, {t.oracle} {t.value!r} (± {t.bound:.0e}), {ratio}"
             lines.append(f"by {self.layout.name(i)}: {said}")
         return WrongDerivativeError(
             "\n  ".join([*lines, self.where]), self._again(), operation=self.name, operand=at[0] + 1,
@@ -271,6 +388,13 @@ class GradientCheck:
             return f"gradcheck({', '.join(arguments)})"
 
         return reproduction(last)
+
+
+def _only(v: Any, place: slice) -> Any:
+    """A direction in which these numbers alone move."""
+    part = np.zeros_like(v)
+    part[place] = v[place]
+    return part
 
 
 def _listed(names: Sequence[str]) -> str:

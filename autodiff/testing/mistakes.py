@@ -59,7 +59,7 @@ def by_chain_rule(subject: Subject, gradient: Sequence[Part], names: Sequence[An
 
     Of those that are `told` already, some say all that can be said.
     """
-    clear = {name for hint in told for name in hint.of if hint.kind in _CLEAR}
+    clear = {name for hint in told for name in hint.of if hint.kind in _CLEAR and hint.details.get("digits", 9) > 4}
     if all(part.name in clear for part in gradient if part.wrong.any()):
         return []
     try:
@@ -254,9 +254,10 @@ class _Trial:
         """Every activation: its name, nodes of input and output, and the edges between where it is one operation."""
         chain = self.chain
         found: set[tuple[int, ...]] = set()
-        for edges in self.edge_sets:
+        for every in self.edge_sets:
+            edges = [(i, k) for i, k in every if chain.right[i]]  # of the others nothing can be told
             z, y = tuple(chain.operands[i][k] for i, k in edges), tuple(i for i, _ in edges)
-            name = chain.order[y[0]].op.name
+            name = chain.order[y[0]].op.name if y and y not in found else ""
             if name == "maximum" and np.array_equal(chain.data[list(y)], np.maximum(chain.data[list(z)], 0.0)):
                 name = "relu"
             if name in _ACTIVATIONS and len(set(y)) == len(y):
@@ -265,11 +266,14 @@ class _Trial:
         for a in self.arrays:
             images = {name: act(a.data.ravel()) for name, (act, *_) in _ACTIVATIONS.items()}
             for b in self.arrays:
-                if a is not b and len(a.nodes) == len(b.nodes) and b.nodes not in found and chain.depends(b, a):
-                    values = b.data.ravel()
-                    for name, image in images.items():
-                        if abs(image[0] - values[0]) < 1e-9 and np.allclose(image, values, rtol=1e-12, atol=1e-14):
-                            yield name, a.nodes, b.nodes, []
+                if a is b or len(a.nodes) != len(b.nodes) or not chain.depends(b, a):
+                    continue
+                values = b.data.ravel()
+                seen = [(i, j) for i, j in zip(a.nodes, b.nodes, strict=True) if chain.right[j]]
+                z, y = tuple(i for i, _ in seen), tuple(j for _, j in seen)
+                for name, image in images.items() if y and y not in found else ():
+                    if abs(image[0] - values[0]) < 1e-9 and np.allclose(image, values, rtol=1e-12, atol=1e-14):
+                        yield name, z, y, []
 
     def instead(self) -> None:
         """A product, or the slope of an operation, with another variable of the same shape as its factor."""

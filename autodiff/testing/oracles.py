@@ -66,7 +66,7 @@ def underflows(result: complex) -> bool:
 
 
 def central_differences(
-    function: Callable[[float], float], x: float, noise: float = 0.0, epsilon: float = EPSILON
+    function: Callable[[float], float], x: float, noise: float = 0.0, epsilon: float = EPSILON, ratio: float = _RATIO
 ) -> Estimate:
     """Return the derivative at `x` by central differences at ever smaller steps, extrapolated to step 0.
 
@@ -81,7 +81,7 @@ def central_differences(
     True
     """
     here = _attempt(function, x)
-    sides = {h: (_attempt(function, x - h), _attempt(function, x + h)) for h in _steps(x, epsilon)}
+    sides = {h: (_attempt(function, x - h), _attempt(function, x + h)) for h in _steps(x, epsilon, ratio)}
     slopes = {h: (high - low) / ((x + h) - (x - h)) for h, (low, high) in sides.items() if math.isfinite(high - low)}
     if not slopes:
         raise NoDerivativeError("defined on one side only: the edge of a domain")
@@ -127,7 +127,9 @@ def fitted(function: Callable[[float], float], x: float, noise: float = 0.0) -> 
     return best
 
 
-def sides_differ(function: Callable[[float], float], x: float, noise: float = 0.0, epsilon: float = EPSILON) -> bool:
+def sides_differ(
+    function: Callable[[float], float], x: float, noise: float = 0.0, epsilon: float = EPSILON, ratio: float = _RATIO
+) -> bool:
     """Tell whether the slopes left and right of `x` differ by much more than their errors.
 
     True as well where the function jumps at `x`, or is defined on one side only.
@@ -139,7 +141,7 @@ def sides_differ(function: Callable[[float], float], x: float, noise: float = 0.
     found: list[Estimate] = []
     defined: list[bool] = []
     for side in (-1.0, 1.0):
-        values = {h: _attempt(function, x + side * h) for h in _steps(x, epsilon)}
+        values = {h: _attempt(function, x + side * h) for h in _steps(x, epsilon, ratio)}
         slopes = {h: (y - here) / ((x + side * h) - x) for h, y in values.items() if math.isfinite(y - here)}
         sizes = {h: noise + epsilon * (max(abs(values[h]), abs(here)) + abs(x * s)) for h, s in slopes.items()}
         defined.append(bool(slopes))
@@ -159,7 +161,7 @@ def sides_differ(function: Callable[[float], float], x: float, noise: float = 0.
     return apart > 4.0 * (left.bound + right.bound) + 1e-6 * (abs(left.value) + abs(right.value))
 
 
-def _steps(x: float, epsilon: float) -> list[float]:
+def _steps(x: float, epsilon: float, ratio: float) -> list[float]:
     """Return steps from large to small, in a ratio that is no power of two: a periodic function fools few of them."""
     h, last = max(abs(x), 1.0) / (5.0 * math.sqrt(2.0)), math.sqrt(epsilon) * (min(abs(x), 1.0) or 1.0)
     last = max(last, sys.float_info.min)  # below it a smaller step may be the same one
@@ -167,7 +169,7 @@ def _steps(x: float, epsilon: float) -> list[float]:
     while h >= last and x + h != x:
         fraction, exponent = math.frexp(h)
         steps.append(math.ldexp(round(1024.0 * fraction), exponent - 10))  # few bits: x + h is exact, in float32 too
-        h /= _RATIO
+        h /= ratio
     return steps
 
 
@@ -187,7 +189,8 @@ def _agreed(slopes: dict[float, float], sizes: dict[float, float], power: int) -
             left = (steps[k] / steps[k - 2]) ** power
             twice[k] = (once[k] - left * once[k - 1]) / (1.0 - left)
     noise = _noise([slopes[h] for h in steps], steps)
-    first, second = _RATIO**power, _RATIO ** (2 * power)
+    ratio = steps[0] / steps[1] if len(steps) > 1 else _RATIO
+    first, second = ratio**power, ratio ** (2 * power)
     grown = (first + 1.0) * (second + 1.0) / ((first - 1.0) * (second - 1.0))  # by extrapolating
     roundings = [grown * (sizes[h] + 2.0 * noise) / h for h in steps]
     best, best_step = None, 0.0
@@ -241,11 +244,9 @@ def complex_step_of_code(
 ) -> Estimate | None:
     """Take the complex step through code that may not be analytic (a branch, abs, a number taken apart on the way).
 
-    It is believed where `differences` agrees with it; None elsewhere. Steps of other lengths round otherwise, and
-    `nudged` are the function beside the point by roundings: what they disagree by is in the claim.
+    It is believed where `differences` agrees with it, or is None; None elsewhere. Steps of other lengths round
+    otherwise, and `nudged` are the function beside the point by roundings: what they disagree by is in the claim.
     """
-    if differences is None:
-        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy warns where it drops the imaginary part
@@ -253,7 +254,8 @@ def complex_step_of_code(
             estimate, *others = (complex_step(lambda z, f=f: complex(f(z)), x, s) for f, s in functions)
     except Exception:  # noqa: BLE001 # code of any kind may raise anything when a number is complex
         return None
-    agree = abs(estimate.value - differences.value) <= estimate.bound + differences.bound + 1e-12 * abs(estimate.value)
+    claimed = estimate.bound + 1e-12 * abs(estimate.value)
+    agree = differences is None or abs(estimate.value - differences.value) <= claimed + differences.bound
     rounded = 8.0 * max(abs(other.value - estimate.value) for other in others)
     return Estimate(estimate.value, estimate.bound + rounded, COMPLEX_STEP) if agree else None
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import math
 import sys
+import sysconfig
 import types
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +30,7 @@ from autodiff.value import Value
 
 BUDGET = 2_000_000  # steps of sweeps, in all
 SUMS = ("add", "total", "mean")
-_LIBRARY = (str(Path(__file__).parents[1]), "site-packages", "<frozen")
+_LIBRARY = (str(Path(__file__).parents[1]), "site-packages", sysconfig.get_paths()["stdlib"], "<frozen")
 _INFIX = {"add": "+", "sub": "−", "mul": "·", "div": "/", "pow": "^"}
 _ROWS = {"maximum": "maximum", "minimum": "minimum", "expit": "sigmoid", "logaddexp": "logsumexp", "erf": "erf"}
 
@@ -86,7 +87,9 @@ def _loosened(f: Any, known: dict[int, Any]) -> Any:
         return _STANDING_IN[id(f)]
     if isinstance(f, types.MethodType):
         return types.MethodType(_loosened(f.__func__, known), f.__self__)
-    if not isinstance(f, types.FunctionType) or any(part in f.__code__.co_filename for part in _LIBRARY):
+    if not isinstance(f, types.FunctionType):
+        return f
+    if any(part in f.__code__.co_filename for part in _LIBRARY) and not hasattr(f, "loosens"):
         return f
     if id(f) in known:
         return known[id(f)]

@@ -9,6 +9,7 @@ import copy
 import math
 import random
 import sys
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,9 @@ from autodiff.value import Value
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
 
 _PRECISIONS = {"float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
+_RECORDED = 1000  # numbers among the arguments, beyond which a function is not recorded
+_QUICK = 5e-3  # seconds that a function may take which is recorded: on Values arrays take a thousand times as long
+_RATIOS = (1.6, 3.0)  # of steps, for few numbers and for many
 _KINDS: dict[type, Any] = {float: np.float64, complex: np.complex128}
 
 
@@ -67,6 +71,7 @@ class Line:
     start: float
     at: Callable[[Any], Any]
     size: float  # of the numbers that move along it, at least 1
+    everywhere: bool = False  # whether all of them move
 
 
 @contextlib.contextmanager
@@ -121,9 +126,10 @@ class Subject:
         self, f: Callable[..., Any], points: Sequence[Any], where: str, tolerance: Tolerance, seed: int | None = None
     ) -> None:
         self.given, self.f, self.where, self.tolerance = f, seeded(f, seed), where, tolerance
-        self.layout = Layout([_of_numpy(point) for point in points], names_of(f, len(points)))
+        self.layout = Layout([of_numpy(point) for point in points], names_of(f, len(points)))
         self.flat = self.layout.flat
         self.on_values = False
+        self._nudges: list[Any] = []
         try:
             result = self.once()
         except (AttributeError, TypeError):  # such as x.sin(): written for Values alone
@@ -132,8 +138,11 @@ class Subject:
         self.here = one_number(result)
         if not math.isfinite(self.here):
             raise ValueError(f"there is no derivative to check: the function is {self.here} {where}")
+        start = time.process_time()
         self.epsilon = _PRECISIONS.get(str(getattr(result, "dtype", "")).removeprefix("torch."), EPSILON)
         self.same_again()
+        self.seconds = time.process_time() - start  # that a call takes
+        self.trusted = False  # whether complex numbers were seen to know, along some direction
         jitter = max((abs(y - self.here) for y in map(self._beside, self.nudges()) if math.isfinite(y)), default=0.0)
         if not jitter:
             self.epsilon = max(self.epsilon, self._precision())
@@ -141,14 +150,15 @@ class Subject:
         self.root: Value | None = None
         self.graph: Graph | None = None
         self.noise = max(4.0 * self.epsilon * abs(self.here), 2.0 * jitter)  # of its values
-        with state_kept(f):
-            self._record()
+        if len(self.flat) <= _RECORDED and self.seconds < _QUICK:
+            with state_kept(f):
+                self._record()
 
     def once(self) -> Any:
         """What the function gives at the point itself, of whose arrays it gets copies."""
         if self.on_values:
             return self._result(self.flat)
-        return _detached(self.f(*copy.deepcopy(self.layout.points)))
+        return detached(self.f(*copy.deepcopy(self.layout.points)))
 
     def same_again(self, *, later: bool = False) -> None:
         """Call it at the point once more: what caches something then holds it for the point.
@@ -170,6 +180,11 @@ class Subject:
 
         return Line(float(start[i]), at, max(1.0, abs(float(start[i]))))
 
+    def toward(self, v: Any) -> Line:
+        """The line along which all numbers move in a direction."""
+        everywhere = bool(np.all(v))
+        return Line(0.0, lambda z: self.flat.astype(_KINDS.get(type(z), object)) + z * v, 1.0, everywhere)
+
     def elsewhere(self) -> Any:
         """Another point, near by."""
         return self.flat + 0.0625 * next(self.directions(1))
@@ -183,10 +198,11 @@ class Subject:
         except (ArithmeticError, ValueError, TypeError):  # TypeError: of code that met a complex number
             return math.nan
 
-    def derivative(self, line: Line, found: float, which: str) -> Estimate:
+    def derivative(self, line: Line, found: float, which: str, *, quick: bool = False) -> Estimate:
         """The slope along a line from the first oracle that knows; another one where that contradicts what was `found`.
 
-        The other is believed where it contradicts the first as well. Raises NoDerivativeError where nobody knows.
+        A `quick` answer is that of the first. The other is believed where it contradicts the first as well. Raises
+        NoDerivativeError where nobody knows.
         """
         first: Estimate | None = None
         for truth in self._oracles(line, which):
@@ -196,6 +212,8 @@ class Subject:
             if self.is_right(found, truth) and (first is None or off > self.tolerance.margin(truth, self.epsilon)):
                 return truth
             first = first or truth
+            if quick:
+                break
         if first is None:
             raise NoDerivativeError(
                 f"no oracle can tell the derivative by {which}; {self._way_out(line)}\n  {self.where}"
@@ -234,6 +252,9 @@ class Subject:
             yield exact
             if exact:
                 return
+        nudged = [lambda z, by=by: self._on_complex(line.at(z) * by) for by in self.nudges()]
+        if self.trusted:
+            yield complex_step_of_code(lambda z: self._on_complex(line.at(z)), line.start, None, *nudged)
         known: dict[float, float] = {}
 
         def value(z: float) -> float:
@@ -241,15 +262,20 @@ class Subject:
                 known[z] = self.value(line, z)
             return known[z]
 
-        if not self.graph and sides_differ(value, line.start, self.noise, self.epsilon):
+        ratio = _RATIOS[len(self.flat) > _RECORDED]
+        if not self.graph and sides_differ(value, line.start, self.noise, self.epsilon, ratio):
             raise NoDerivativeError(
                 f"no oracle can tell the derivative by {which}: its slopes on the left and on the right differ there, "
                 f"or its value jumps; move the point a little\n  {self.where}"
             )
         differences = self.differences(value, line, self.noise)
-        if not self.graph:
-            nudged = [lambda z, by=by: self._on_complex(line.at(z) * by) for by in self.nudges()]
-            yield complex_step_of_code(lambda z: self._on_complex(line.at(z)), line.start, differences, *nudged)
+        if not self.graph and differences:
+            by_complex = complex_step_of_code(lambda z: self._on_complex(line.at(z)), line.start, differences, *nudged)
+            self.trusted = self.trusted or (by_complex is not None and line.everywhere)
+            yield by_complex
+        if len(self.flat) > _RECORDED:
+            yield differences
+            return
         dual = through_duals(lambda z: self._result(line.at(z)), line.start)
         yield dual if dual and dual.bound <= 1e-3 * abs(dual.value) + self.noise else None
         yield differences
@@ -268,7 +294,8 @@ class Subject:
             return estimate if enough else None
 
         try:
-            estimate = known(central_differences(function, x, noise, self.epsilon))
+            ratio = _RATIOS[len(self.flat) > _RECORDED]
+            estimate = known(central_differences(function, x, noise, self.epsilon, ratio))
         except NoDerivativeError:
             if self.epsilon == EPSILON:
                 return None
@@ -278,7 +305,7 @@ class Subject:
     def _result(self, vector: Any) -> Any:
         if self.on_values and vector.dtype == np.float64:
             vector = np.array([*map(Value, vector.tolist()), None], dtype=object)
-        return _detached(self.f(*self.layout.build(vector)))
+        return detached(self.f(*self.layout.build(vector)))
 
     def _on_complex(self, vector: Any) -> complex:
         """Its value on complex numbers, which many functions cannot take."""
@@ -318,15 +345,20 @@ class Subject:
         self.noise = max(4.0 * self.epsilon * abs(self.here), noise)
 
     def directions(self, count: int) -> Iterator[Any]:
-        """Random directions, the same ones every time: every number moves by about its size, at least 1."""
+        """Random directions, the same ones every time: every number moves by about its size, or that of its array."""
         draw = np.random.default_rng(1986)
+        sizes = np.abs(self.flat)
+        for leaf in self.layout.leaves:
+            usual = float(np.sqrt(np.mean(self.flat[leaf.place] ** 2))) if leaf.size else 0.0
+            sizes[leaf.place] = np.maximum(sizes[leaf.place], usual or 1.0)
         for _ in range(count):
-            signs = draw.choice([-1.0, 1.0], len(self.flat))
-            yield signs * draw.uniform(0.5, 1.0, len(self.flat)) * np.maximum(1.0, np.abs(self.flat))
+            signs = draw.integers(0, 2, len(self.flat)) * 2.0 - 1.0
+            yield signs * draw.uniform(0.5, 1.0, len(self.flat)) * sizes
 
-    def nudges(self) -> Iterator[Any]:
-        """Factors that move every number by two roundings, up or down."""
-        yield from (1.0 + 2.0 * EPSILON * np.sign(v) for v in self.directions(3))
+    def nudges(self) -> Sequence[Any]:
+        """Return factors that move every number by two roundings, up or down."""
+        self._nudges = self._nudges or [1.0 + 2.0 * EPSILON * np.sign(v) for v in self.directions(3)]
+        return self._nudges
 
     def _follows(self, graph: Graph, inputs: Sequence[Value], vector: Any, noise: float) -> bool:
         """Whether a graph gives what the function does at other numbers; outside the domain both must be."""
@@ -370,7 +402,7 @@ def one_number(result: Any) -> float:
     raise not_one_number(result)
 
 
-def _of_numpy(point: Any) -> Any:
+def of_numpy(point: Any) -> Any:
     """A point whose arrays of other libraries are arrays of NumPy."""
     return nests.mapped(_array, point)
 
@@ -379,14 +411,14 @@ def _array(leaf: Any, _: str) -> Any:
     if isinstance(leaf, (np.ndarray, np.generic, Value)) or not hasattr(leaf, "shape"):
         return leaf
     try:
-        array = np.asarray(_detached(leaf))
+        array = np.asarray(detached(leaf))
         array = array if np.iscomplexobj(array) else array.astype(np.float64)
     except Exception as error:  # noqa: BLE001 # another library's object may raise anything
         raise TypeError(f"a point cannot be a {type(leaf).__name__} ({error}): give a NumPy array") from None
     return array if array.ndim else array.item()
 
 
-def _detached(x: Any) -> Any:
+def detached(x: Any) -> Any:
     """The number of a Value, a tensor of PyTorch without its graph, anything else as it is."""
     if isinstance(x, Value):
         return x.data

@@ -1,0 +1,269 @@
+"""The check of functions of many numbers: Jacobians, and what multiplies them by a vector from either side."""
+
+# Arrays of any library and nests of them, so there are no types to give:
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+from __future__ import annotations
+
+import contextlib
+import copy
+import inspect
+from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from autodiff import nests
+from autodiff.errors import WrongDerivativeError
+from autodiff.testing.arguments import Layout, names_of, shortened
+from autodiff.testing.checking import Report, gradcheck
+from autodiff.testing.failures import retold
+from autodiff.testing.gradients import name_of
+from autodiff.testing.oracles import ORACLES
+from autodiff.testing.reproductions import Program, reproduction
+from autodiff.testing.subjects import detached, of_numpy
+
+__tracebackhide__ = True  # of pytest: a test that fails shows its own line
+
+_ROWS = 12  # numbers of a result, up to which each is checked by itself
+_COTANGENTS = 4  # random vectors, where there are more
+_RECORDED = 1000  # numbers among the arguments, beyond which no graph is recorded
+
+
+def jaccheck(
+    f: Callable[..., Any],  # Any: numbers, or nests of them
+    *points: Any,
+    jacobian: Callable[..., Any] | None = None,
+    vjp: Callable[..., Any] | None = None,
+    jvp: Callable[..., Any] | None = None,
+    pattern: Any = None,
+    **options: Any,
+) -> Report:
+    """Check the derivatives of a function that returns an array, or a nest of arrays and numbers.
+
+    `jacobian(*points)` gives all of them, an array of the shape of the result followed by that of the point, or a
+    matrix, which may be sparse; for several points a tuple. `vjp(*points, cotangent)` gives the cotangent, in the shape
+    of the result, times the Jacobian, in the shape of the points; `jvp(*points, *tangents)` the Jacobian times the
+    tangents, in the shape of the result. Any of them can be given, and random vectors are drawn; with none, the
+    function's own graph is checked. `pattern`, a matrix of results by inputs, says where the Jacobian may not be 0.
+    `options` are those of `gradcheck`: rtol, atol, seed, directions.
+
+    Raises what `gradcheck` raises.
+
+    >>> A = np.array([[1.0, 2.0], [3.0, 4.0]])
+    >>> jaccheck(lambda x: np.sin(A @ x), np.ones(2), vjp=lambda x, u: A.T @ (u * np.cos(A @ x))).oracle
+    'complex step'
+    """
+    points = tuple(of_numpy(point) for point in points)
+    result = f(*copy.deepcopy(points))
+    check = _VectorCheck(f, points, options, Layout([of_numpy(result)], ["result"]))
+    given = {"jacobian": jacobian, "vjp": vjp, "jvp": jvp, "pattern": pattern}
+    check.program = check.again({key: x for key, x in given.items() if x is not None})
+    reports: list[Report] = []
+    if jacobian is not None:
+        reports += check.rows(lambda u: lambda *at: check.times(jacobian(*at), u), name_of(jacobian))
+    if vjp is not None:
+        reports += check.rows(lambda u: lambda *at: vjp(*at, check.shaped(u)), name_of(vjp))
+    if jvp is not None:
+        reports += check.columns(jvp)
+    if pattern is not None:
+        reports += check.zeros(pattern)
+    if all(x is None for x in given.values()):
+        reports += check.rows(None, name_of(f))
+    return Report(
+        oracle=max((report.oracle for report in reports), key=ORACLES.index),
+        bound=max(report.bound for report in reports),
+        error=max(report.error for report in reports),
+    )
+
+
+class _VectorCheck:
+    """One check of a function of many numbers, as checks of functions that return one."""
+
+    def __init__(self, f: Callable[..., Any], points: Sequence[Any], options: dict[str, Any], results: Layout) -> None:
+        self.f, self.points, self.options, self.results = f, points, options, results
+        self.layout = Layout(points, names_of(f, len(points)))
+        self.size = len(results.flat)
+        self.where = f"in jaccheck of {name_of(f)} at the point ({', '.join(map(shortened, points))})"
+        self.program: Callable[[], str] = lambda: ""
+
+    def shaped(self, u: Any) -> Any:
+        """A vector in the shape of the result."""
+        return self.results.build(u)[0]
+
+    def cotangents(self) -> Iterator[tuple[Any, str]]:
+        """Vectors to multiply the Jacobian by, and their names: units where the result is small, else random ones."""
+        draw = np.random.default_rng(1986)
+        if self.size <= _ROWS:
+            for k in range(self.size):
+                yield np.eye(self.size)[k], f"of {self.results.name(k)}"
+        else:
+            for _ in range(_COTANGENTS):
+                yield draw.uniform(0.5, 1.0, self.size) * draw.choice([-1.0, 1.0], self.size), "of a random cotangent"
+
+    def rows(self, gradient_for: Callable[[Any], Callable[..., Any]] | None, name: str) -> Iterator[Report]:
+        """Check a cotangent times the Jacobian, for each cotangent."""
+        for u, which in self.cotangents():
+            options = dict(self.options)
+            if gradient_for is not None:
+                options["gradient"] = _called(gradient_for(u), name)
+            with self.told(which):
+                yield gradcheck(_projected(self.f, u), *self.points, **options)
+
+    def columns(self, jvp: Callable[..., Any]) -> Iterator[Report]:
+        """Check the Jacobian times a tangent, for random ones."""
+        draw = np.random.default_rng(1987)
+        for _ in range(2):
+            v = draw.uniform(0.5, 1.0, len(self.layout.flat)) * draw.choice([-1.0, 1.0], len(self.layout.flat))
+            answer = Layout([of_numpy(jvp(*copy.deepcopy(self.points), *self.layout.build(v)))], ["result"])
+            if [leaf.shape for leaf in answer.leaves] != [leaf.shape for leaf in self.results.leaves]:
+                shapes = ", ".join(str(leaf.shape or ()) for leaf in answer.leaves)
+                raise TypeError(f"{name_of(jvp)} must give the shape of the result, {self._shape()}: got {shapes}")
+            found = answer.flat
+            along = self._along(v)
+            places = [slice(k, k + 1) for k in range(self.size)] if self.size <= _ROWS else [slice(0, self.size)]
+            while places:
+                place = places.pop()
+                one = place.stop - place.start == 1
+                which = (
+                    f"of {self.results.name(place.start)} along a random tangent" if one else "along a random tangent"
+                )
+                u = draw.uniform(0.5, 1.0, place.stop - place.start)
+                slope = float(u @ found[place])
+
+                def value(t: Any, u: Any = u, place: slice = place, along: Any = along) -> Any:
+                    return u @ along(t)[place]
+
+                def given(_: Any, slope: float = slope) -> float:
+                    return slope
+
+                try:
+                    with self.told(which):
+                        yield gradcheck(
+                            _called(value, name_of(self.f)), 0.0, gradient=_called(given, name_of(jvp)), **self.options
+                        )
+                except WrongDerivativeError:
+                    if one:
+                        raise
+                    middle = (place.start + place.stop) // 2
+                    places += [slice(middle, place.stop), slice(place.start, middle)]
+
+    def _along(self, v: Any) -> Callable[[Any], Any]:
+        """All numbers of the result along a tangent, each computed once."""
+        known: dict[Any, Any] = {}
+
+        def along(t: Any) -> Any:
+            if t not in known:
+                if not isinstance(t, (float, complex)) and len(self.layout.flat) > _RECORDED:
+                    raise TypeError("so many numbers are not worth recording")
+                kind = type(t) if isinstance(t, (float, complex)) else object
+                known[t] = _numbers(self.f(*self.layout.build(self.layout.flat.astype(kind) + t * v)))
+            return known[t]
+
+        return along
+
+    def zeros(self, pattern: Any) -> Iterator[Report]:
+        """Check that the Jacobian is 0 wherever the pattern is."""
+        allowed = np.asarray(pattern.toarray() if hasattr(pattern, "toarray") else pattern, dtype=bool)
+        n = len(self.layout.flat)
+        if allowed.shape != (self.size, n):
+            raise ValueError(f"pattern must be a matrix of {self.size} × {n}, results by inputs, got {allowed.shape}")
+        for k in range(self.size):
+            outside = np.flatnonzero(~allowed[k])
+
+            def there(x: Any, k: int = k, outside: Any = outside) -> Any:
+                flat = self.layout.flat.astype(x.dtype)
+                flat[outside] = x
+                return _numbers(self.f(*self.layout.build(flat)))[k]
+
+            if not len(outside):
+                continue
+            try:
+                options: dict[str, Any] = {"directions": 2, **self.options}
+                yield gradcheck(there, self.layout.flat[outside], gradient=_nothing, **options)
+            except WrongDerivativeError as error:
+                entry = f"{self.results.name(k)} by {self.layout.name(int(outside[error.operand - 1]))}"
+                said = f"{entry} is {error.expected!r} ({error.oracle}, ± {error.bound:.0e})"
+                message = f"the Jacobian of {name_of(self.f)} is not 0 outside the pattern: {said}\n  {self.where}"
+                raise retold(error, message, self.program) from None
+
+    def times(self, jacobian: Any, u: Any) -> Any:
+        """A cotangent times a Jacobian, in the shape of the points."""
+        several = len(self.points) > 1
+        if several and not (isinstance(jacobian, (tuple, list)) and len(jacobian) == len(self.points)):
+            raise TypeError(
+                f"the Jacobian must be a tuple of {len(self.points)}, one for each point, got {type(jacobian).__name__}"
+            )
+        products: list[Any] = []
+        for leaf, part in zip(self.layout.leaves, self._parts(jacobian if several else [jacobian]), strict=True):
+            shape = tuple(getattr(part, "shape", np.shape(part)))
+            right = {(self.size, leaf.size), (*self._shape(), *(leaf.shape or ()))}
+            if shape not in right:
+                said = " or ".join(map(str, sorted(right, key=len)))
+                turned = ": the one is the other transposed" if shape[::-1] in right else ""
+                raise TypeError(f"the Jacobian by {leaf.name} must have shape {said}, got {shape}{turned}")
+            matrix = part if hasattr(part, "toarray") else np.reshape(part, (self.size, leaf.size))
+            products.append(np.ravel(matrix.T @ u))
+        flat = np.concatenate(products)
+        shaped = self.layout.build(flat)
+        return tuple(shaped) if several else shaped[0]
+
+    def _parts(self, jacobians: Sequence[Any]) -> Iterator[Any]:
+        """The Jacobians by each number or array, where points are nests."""
+        for point, jacobian in zip(self.points, jacobians, strict=True):
+            single = nests.entries(point) is None
+            yield from [jacobian] if single else [x for _, x in nests.leaves(jacobian, "")]
+
+    def _shape(self) -> tuple[int, ...]:
+        shapes = [leaf.shape or () for leaf in self.results.leaves]
+        return shapes[0] if len(shapes) == 1 else (self.size,)
+
+    def again(self, given: dict[str, Any]) -> Callable[[], str]:
+        """A program that checks the same."""
+
+        def last(program: Program) -> str:
+            program.imported("autodiff.testing", "jaccheck")
+            arguments = [program.text(self.f, "f"), *map(program.text, self.points)]
+            arguments += [f"{key}={program.text(x, key)}" for key, x in {**given, **self.options}.items()]
+            return f"jaccheck({', '.join(arguments)})"
+
+        return reproduction(last)
+
+    @contextlib.contextmanager
+    def told(self, which: str) -> Generator[None]:
+        """Errors inside say which derivative it is, and that it is a check of this function."""
+        try:
+            yield
+        except (WrongDerivativeError, ValueError) as error:
+            head, *lines = str(error.args[0]).split("\n")
+            lines = [self.where if line.startswith("  in gradcheck of") else line.strip() for line in lines]
+            message = "\n  ".join([f"{head}, {which}", *lines])
+            if isinstance(error, WrongDerivativeError):
+                raise retold(error, message, self.program) from None
+            raise type(error)(message) from None
+
+
+def _numbers(result: Any) -> Any:
+    """All numbers of a result as one vector, Values and complex numbers too."""
+    return np.concatenate([np.ravel(np.asarray(x)) for _, x in nests.leaves(detached(result), "")])
+
+
+def _nothing(x: Any) -> Any:
+    return np.zeros(x.shape)
+
+
+def _projected(f: Callable[..., Any], u: Any) -> Callable[..., Any]:
+    """A vector times a function's result, under its name and with its parameters."""
+
+    def projected(*at: Any) -> Any:
+        return u @ _numbers(f(*at))
+
+    named: Any = _called(projected, name_of(f))
+    named.loosens = True  # see recordings.py
+    with contextlib.suppress(TypeError, ValueError):
+        named.__signature__ = inspect.signature(f)
+    return named
+
+
+def _called(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    function.__name__ = name
+    return function

@@ -1,0 +1,254 @@
+"""Gradients of any size along random directions, and functions of many numbers: Jacobians and their products."""
+
+import time
+
+import numpy as np
+import pytest
+
+from autodiff.testing import WrongDerivativeError, gradcheck, jaccheck
+
+sparse = pytest.importorskip("scipy.sparse", reason="SciPy is installed in continuous integration")
+RNG = np.random.default_rng(5)
+
+
+def waves(x):
+    return np.sum(np.sin(x) * np.arange(1.0, x.size + 1.0))
+
+
+def slopes(x):
+    return np.cos(x) * np.arange(1.0, x.size + 1.0)
+
+
+def off_at(k, by):
+    def gradient(x):
+        wrong = slopes(x)
+        wrong[k] += by
+        return wrong
+
+    return gradient
+
+
+class Counted:
+    """A function that counts its calls."""
+
+    def __init__(self, f):
+        self.f, self.called = f, []  # a list, which is not put back as numbers are
+
+    def __call__(self, x):
+        self.called.append(1)
+        return self.f(x)
+
+    @property
+    def calls(self):
+        return len(self.called)
+
+
+def test_the_cost_does_not_grow_with_the_number_of_entries():
+    """As many calls for a million numbers as for a thousand."""
+    calls = []
+    for n in (2_000, 200_000):
+        f = Counted(waves)
+        gradcheck(f, RNG.normal(size=n), gradient=slopes)
+        calls.append(f.calls)
+    assert calls[0] == calls[1] < 500
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["complex numbers pass", "floats alone"])
+@pytest.mark.parametrize("n", [300, 10_000, 100_000])
+def test_one_wrong_entry_among_many_is_found(n, plain):
+    """Right ones pass; the entry is named, with the number given and the true one; a thousandth of one entry is enough."""
+    f = (lambda x: float(waves(np.array(x, dtype=float)))) if plain else waves
+    x, k = RNG.normal(size=n), n // 3
+    gradcheck(f, x, gradient=slopes)
+    with pytest.raises(WrongDerivativeError) as caught:
+        gradcheck(f, x, gradient=off_at(k, 0.05 * k))
+    assert caught.value.operand == k + 1
+    assert caught.value.expected == pytest.approx(slopes(x)[k], rel=1e-6)
+    assert f"by x[{k}]" in str(caught.value)
+
+
+def test_a_million_entries_take_seconds():
+    """Processor time of a right gradient, beside that of the function itself."""
+    x = RNG.normal(size=1_000_000)
+    start = time.process_time()
+    waves(x)
+    once = time.process_time() - start
+    start = time.process_time()
+    gradcheck(waves, x, gradient=slopes)
+    assert time.process_time() - start < 500.0 * max(once, 0.01)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda x: 2.0 * slopes(x), "x: 2 times the right one"),
+        (lambda x: -slopes(x), "x: the sign is wrong"),
+        (lambda x: slopes(x) / 5000.0, "a mean in place of a sum"),
+        (lambda x: np.roll(slopes(x), 1), "shifted by 1 along axis 0"),
+        (lambda x: slopes(x)[::-1].copy(), "flipped along axis 0"),
+        (lambda x: 0.0 * x, "0 everywhere"),
+    ],
+)
+def test_a_mistake_of_all_of_many_entries_is_named(wrong, said):
+    """It is undone, and gives the true slopes along every direction."""
+    with pytest.raises(WrongDerivativeError, match=said):
+        gradcheck(waves, RNG.normal(size=5000), gradient=wrong)
+
+
+X, Y = RNG.normal(size=(32, 40)), RNG.normal(size=(32, 30))
+
+
+def network(W1, b, W2):
+    return np.sum((np.maximum(X @ W1 + b, 0.0) @ W2 - Y) ** 2) / 64.0
+
+
+def backward(W1, b, W2):
+    z = X @ W1 + b
+    h = np.maximum(z, 0.0)
+    d = (h @ W2 - Y) / 32.0
+    dz = d @ W2.T * (z > 0.0)
+    return X.T @ dz, dz.sum(axis=0), h.T @ d
+
+
+def test_of_a_network_the_wrong_argument_is_named_and_its_mistake():
+    """2,000 weights of three arrays; one of them transposed, or summed in place of averaged."""
+    weights = RNG.normal(size=(40, 30)) / 6.0, RNG.normal(size=30), RNG.normal(size=(30, 30)) / 6.0
+    gradcheck(network, *weights, gradient=backward)
+    with pytest.raises(WrongDerivativeError, match="W2: the right one transposed") as caught:
+        gradcheck(network, *weights, gradient=lambda *w: (*backward(*w)[:2], backward(*w)[2].T))
+    assert caught.value.diagnosis.right == {"W1": True, "b": True, "W2": False}
+    with pytest.raises(WrongDerivativeError, match=r"b: 32 times .* the number of rows of X"):
+        gradcheck(network, *weights, gradient=lambda *w: (backward(*w)[0], 32.0 * backward(*w)[1], backward(*w)[2]))
+
+
+def test_a_kink_among_many_entries_is_named():
+    """One zero among 5,000 numbers that a ReLU meets."""
+    x = RNG.normal(size=5000)
+    x[1234] = 0.0
+    with pytest.raises(
+        ValueError, match=r"by input 1235 of 5000 \(x\[1234\]\): its slopes on the left and on the right"
+    ):
+        gradcheck(lambda x: np.sum(np.maximum(x, 0.0)), x, gradient=lambda x: 1.0 * (x > 0.0))
+
+
+def test_directions_are_chosen_by_number_and_by_the_user():
+    """Up to 200 numbers each is checked by itself; `directions` says otherwise."""
+    few = RNG.normal(size=20)
+    calls = {}
+    for directions in (None, 2, 0):
+        f = Counted(lambda x: float(waves(np.array(x, dtype=float))))
+        gradcheck(f, few, gradient=slopes, directions=directions)
+        calls[directions] = f.calls
+    assert calls[2] < calls[0] == calls[None]
+    for wrong in (-1, 1.5):
+        with pytest.raises(ValueError, match="directions must be a whole number from 0 up"):
+            gradcheck(waves, few, gradient=slopes, directions=wrong)
+    with pytest.raises(ValueError, match="with gradient="):
+        gradcheck(lambda x: x * x, 1.0, directions=4)
+
+
+A = RNG.normal(size=(3, 2))
+
+
+def layer(x):
+    return np.tanh(A @ x)
+
+
+def jacobian(x):
+    return (1.0 - np.tanh(A @ x) ** 2)[:, None] * A
+
+
+def test_jacobians_are_checked_in_every_form():
+    """As an array, a matrix, a sparse matrix, by its products from either side, and the engine's own."""
+    x = np.array([0.3, -0.7])
+    for J in (jacobian, lambda x: sparse.csr_matrix(jacobian(x)), lambda x: jacobian(x).tolist()):
+        assert jaccheck(layer, x, jacobian=J).oracle == "complex step"
+    jaccheck(layer, x, vjp=lambda x, u: jacobian(x).T @ u, jvp=lambda x, v: jacobian(x) @ v)
+    jaccheck(layer, x)
+    jaccheck(lambda x: np.asarray(layer(x), dtype=np.float64) + 0.0, x, jacobian=jacobian)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"jacobian": lambda x: -jacobian(x)}, r"of result\[0\]\n.*the sign is wrong"),
+        ({"vjp": lambda x, u: A.T @ u}, r"of result\[0\]\n.*the slope of a = tanh\(.*\) is left out"),
+        ({"jvp": lambda x, v: jacobian(x) @ v * 2.0}, r"along a random tangent"),
+        (
+            {"pattern": np.eye(3, 2, dtype=bool)},
+            r"the Jacobian of layer is not 0 outside the pattern: result\[0\] by x\[1\]",
+        ),
+    ],
+)
+def test_a_wrong_product_says_of_which_result(options, said):
+    """And comes with a program that fails the same way."""
+    with pytest.raises(WrongDerivativeError, match=said) as caught:
+        jaccheck(layer, np.array([0.3, -0.7]), **options)
+    assert "in jaccheck of layer at the point" in str(caught.value)
+    assert caught.value.reproduction.splitlines()[-1].startswith("jaccheck(layer, np.array([0.3, -0.7]), ")
+    with pytest.raises(WrongDerivativeError, match=said):
+        exec(caught.value.reproduction, {})
+
+
+def test_shapes_of_jacobians_are_compared():
+    """A transposed one is told as that; several points want as many."""
+    x = np.array([0.3, -0.7])
+    with pytest.raises(
+        TypeError, match=r"by x must have shape \(3, 2\), got \(2, 3\): the one is the other transposed"
+    ):
+        jaccheck(layer, x, jacobian=lambda x: jacobian(x).T)
+    with pytest.raises(TypeError, match="must be a tuple of 2, one for each point, got ndarray"):
+        jaccheck(lambda x, y: layer(x) * y, x, 2.0, jacobian=lambda x, y: jacobian(x))
+    with pytest.raises(TypeError, match=r"must give the shape of the result, \(3,\): got \(2,\)"):
+        jaccheck(layer, x, jvp=lambda x, v: v)
+    with pytest.raises(ValueError, match=r"pattern must be a matrix of 3 × 2"):
+        jaccheck(layer, x, pattern=np.ones((2, 3)))
+
+
+def test_products_of_matrices_and_nests():
+    """Cotangents and tangents in the shapes of results and points, dicts of them included."""
+    X, W = RNG.normal(size=(5, 4)), RNG.normal(size=(4, 3))
+    product = lambda X, W: np.sin(X @ W)
+    vjp = lambda X, W, U: ((U * np.cos(X @ W)) @ W.T, X.T @ (U * np.cos(X @ W)))
+    jvp = lambda X, W, dX, dW: np.cos(X @ W) * (dX @ W + X @ dW)
+    jaccheck(product, X, W, vjp=vjp, jvp=jvp)
+    with pytest.raises(WrongDerivativeError, match="W is treated as a constant"):
+        jaccheck(product, X, W, jvp=lambda X, W, dX, dW: np.cos(X @ W) * (dX @ W))
+    with pytest.raises(WrongDerivativeError, match=r"X ✓  W ✗\n  W: the slope of sin"):
+        jaccheck(product, X, W, vjp=lambda X, W, U: (vjp(X, W, U)[0], X.T @ U))
+    jaccheck(
+        lambda p: {"a": np.sin(p["x"]) * p["y"], "b": p["y"] ** 2}, {"x": np.array([0.3, 0.4]), "y": 2.0},
+        vjp=lambda p, u: {"x": np.cos(p["x"]) * p["y"] * u["a"], "y": np.sin(p["x"]) @ u["a"] + 2.0 * p["y"] * u["b"]},
+    )  # fmt: skip
+
+
+def test_large_products_are_checked_along_directions():
+    """A hundred thousand numbers in and out; one that is wrong is found by halving."""
+    f = lambda x: 2.0 * np.sin(x)
+    jaccheck(f, RNG.normal(size=100_000), vjp=lambda x, u: 2.0 * np.cos(x) * u)
+    with pytest.raises(WrongDerivativeError):
+        jaccheck(f, RNG.normal(size=100_000), vjp=lambda x, u: 2.0 * np.sin(x) * u)
+    with pytest.raises(WrongDerivativeError, match=r"of result\[77\] along a random tangent"):
+        jaccheck(f, RNG.normal(size=10_000), jvp=lambda x, v: 2.0 * np.cos(x) * v + (np.arange(10_000) == 77))
+
+
+def test_a_sparse_pattern_is_held():
+    """A band: with its side diagonal the pattern is right, without it a missing entry is named."""
+    band = lambda x: x**2 + np.r_[0.0, np.sin(x[:-1])]
+    x, pattern = RNG.normal(size=40), np.eye(40, dtype=bool) | np.eye(40, k=-1, dtype=bool)
+    jaccheck(band, x, pattern=pattern)
+    jaccheck(band, x, pattern=sparse.csr_matrix(pattern))
+    with pytest.raises(WrongDerivativeError, match=r"is not 0 outside the pattern: result\[1\] by x\[0\] is"):
+        jaccheck(band, x, pattern=np.eye(40, dtype=bool))
+
+
+def test_hessians_times_vectors_are_checked():
+    """Against how fast the gradient, itself checked, changes along the vector."""
+    H = A.T @ A
+    options = {"gradient": lambda x: H @ x + 4.0 * x**3}
+    f = lambda x: x @ H @ x / 2.0 + np.sum(x**4)
+    gradcheck(f, np.array([0.3, 0.6]), hvp=lambda x, v: H @ v + 12.0 * x**2 * v, **options)
+    with pytest.raises(WrongDerivativeError, match="along a random tangent"):
+        gradcheck(f, np.array([0.3, 0.6]), hvp=lambda x, v: H @ v + 12.0 * x * v, **options)
+    with pytest.raises(TypeError, match="come with gradient="):
+        gradcheck(f, np.array([0.3, 0.6]), hvp=lambda x, v: v)
