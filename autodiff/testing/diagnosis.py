@@ -210,12 +210,12 @@ def why(k: float, names: Sequence[tuple[float, tuple[str, Any]]]) -> Any:
     return half or ""
 
 
-def nice(k: float) -> float:
-    """A number that is a simple fraction to its last digits as that fraction."""
+def nice(k: float, digits: float = 1e-8) -> float:
+    """A number that is a simple fraction to its digits as that fraction; the fewer digits, the simpler."""
     if not math.isfinite(k):
         return k
-    fraction = float(Fraction(k).limit_denominator(1000))
-    return fraction if math.isclose(k, fraction, rel_tol=1e-7, abs_tol=1e-9) else k
+    fraction = float(Fraction(k).limit_denominator(1000 if digits < 1e-6 else 12))
+    return fraction if math.isclose(k, fraction, rel_tol=10.0 * digits, abs_tol=digits) else k
 
 
 def _plain(part: Part, gradient: Sequence[Part], value: float, names: Sequence[Any]) -> Iterator[_Candidate]:
@@ -224,7 +224,7 @@ def _plain(part: Part, gradient: Sequence[Part], value: float, names: Sequence[A
     if T.any():
         yield "zero", {}, 0.0 * T
         yield "sign", {}, -T
-        k = nice(float(np.vdot(T, F) / np.vdot(T, T)))
+        k = nice(float(np.vdot(T, F) / np.vdot(T, T)), part.digits)
         reason = why(k, names)
         if k not in (0.0, -1.0) and abs(k - 1.0) > 2e-3 and (T.size > 1 or reason):
             yield "factor", {"k": k, "why": reason}, k * T
@@ -294,7 +294,7 @@ def _somewhere(part: Part) -> Iterator[_Candidate]:
     T, F, mask = part.truth, part.found, part.wrong
     if not T[mask].any() or not T[~mask].any():
         return
-    k = nice(float(np.vdot(T[mask], F[mask]) / np.vdot(T[mask], T[mask])))
+    k = nice(float(np.vdot(T[mask], F[mask]) / np.vdot(T[mask], T[mask])), part.digits)
     spoilt = np.where(mask, k * T, T)
     first = str([int(i) for i in np.argwhere(mask)[0]])
     where: Any = ("some", {"n": int(mask.sum()), "size": mask.size, "k": first})

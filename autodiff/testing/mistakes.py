@@ -189,7 +189,7 @@ class _Trial:
             through = self.of(part, self.right) - rest
             if not np.any(through):
                 continue
-            k = nice(float(np.vdot(through, part.found - rest) / np.vdot(through, through)))
+            k = nice(float(np.vdot(through, part.found - rest) / np.vdot(through, through)), part.digits)
             if abs(k - 1.0) < 1e-3 or not part.alike(rest + k * through):
                 continue
             reason = why(k, self.names)
