@@ -110,3 +110,12 @@ def test_a_layer_is_left_as_it_was_found():
         gradcheck(layer.forward, np.array([0.5, 0.7]), gradient=lambda x: np.sin(layer.x))
     assert layer.seen.dtype == layer.x.dtype == np.float64
     assert np.all(layer.seen < 0.7)
+
+
+def test_the_table_beside_other_checkers_is_made_by_a_command():
+    """A few functions of the corpus: no false alarm of ours, none missed, all kinks refused."""
+    from benchmarks.gradcheck import KINKS, ours, row
+
+    name, alarms, misses, named, kinks, _ = row("ours", lambda: ours, [CASES["neuron"]])
+    assert (name, alarms[:4], misses[:4], kinks) == ("ours", "0 of", "0 of", f"{len(KINKS)} refused")
+    assert named == f"{len(CASES['neuron'].mistakes)} of {len(CASES['neuron'].mistakes)}"

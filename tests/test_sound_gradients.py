@@ -314,3 +314,15 @@ def test_a_value_of_the_function_may_be_a_constant():
     gradcheck(lambda x: Value(3.0), 1.0, gradient=lambda x: 0.0)
     with pytest.raises(WrongDerivativeError):
         gradcheck(lambda x: 3.0, 1.0, gradient=lambda x: 1e-6)
+
+
+def test_a_row_that_mpmath_has_no_truth_of_is_left_to_other_oracles(monkeypatch):
+    """No KeyError from inside: as of an operation of one's own, dual numbers and differences know."""
+    pytest.importorskip("mpmath")
+    from autodiff.testing import continuations, definitions
+
+    honest = definitions._definitions
+    monkeypatch.setattr(definitions, "_definitions", lambda mp: {k: f for k, f in honest(mp).items() if k != "tanh"})
+    monkeypatch.delitem(continuations._CONTINUATIONS, "tanh")
+    assert gradcheck(lambda x: x.tanh() * x, 0.5).error < 1e-9
+    gradcheck(lambda x: x.tanh() * x, 0.5, order=2)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from autodiff.errors import WrongDerivativeError, WrongShapeError
 from autodiff.testing.checking import Report, gradcheck
 from autodiff.testing.diagnosis import Diagnosis, Hint
+from autodiff.testing.exercises import Grade, Mark, check_exercise
 from autodiff.testing.kinks import Kink, check_kinks, kink_points
 from autodiff.testing.perceptrons import Network
 from autodiff.testing.sources import Expression
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
 __all__ = [
     "Diagnosis",
     "Expression",
+    "Grade",
     "Hint",
     "Kink",
+    "Mark",
     "Network",
     "Report",
     "WrongDerivativeError",
     "WrongShapeError",
+    "check_exercise",
     "check_kinks",
     "expressions",
     "functions",

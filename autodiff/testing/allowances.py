@@ -12,18 +12,6 @@ from autodiff.testing.partials import roundings
 from autodiff.value import Value
 
 
-def allowance(root: Value, delta: Mapping[Any, float], margins: Mapping[Any, Sequence[float]]) -> dict[Any, float]:
-    """Return how far off δ may be at each node when each partial may be off by its margin: the sweep, for errors."""
-    allowed: dict[Any, float] = {root: 0.0}
-    for node in topological_order(root):
-        if node in margins and node in allowed:
-            for operand, partial, margin in zip(node.operands, node.partials, margins[node], strict=True):
-                if isinstance(operand, Value):
-                    more = allowed[node] * (abs(partial) + margin) + abs(delta.get(node, 0.0)) * margin
-                    allowed[operand] = allowed.get(operand, 0.0) + more
-    return allowed
-
-
 def path_sums(root: Value) -> dict[Any, float]:
     """Return for each node the sum of |∏ partials| over all paths from the root to it."""
     return propagate(root, partials=lambda node: [abs(p) for p in node.partials])

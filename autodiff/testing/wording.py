@@ -169,15 +169,49 @@ PHRASES: Mapping[str, tuple[str, str]] = {
     "at another": ("taken at {at}, where {there} belongs", "se evalúa en {at}, y va en {there}"),
     "of another": ("that is the slope of {name}", "ésa es la pendiente de {name}"),
     "half of it": ("a factor of it is missing or wrong", "un factor de ella falta o está mal"),
+    "answer": ("answer", "respuesta"),
+    "right": ("right", "correcto"),
+    "not yet": ("not yet right", "todavía no es correcto"),
+    "so many right": ("{n} of {size} are right", "{n} de {size} son correctos"),
+    "nothing": ("nothing was given yet", "todavía no hay respuesta"),
+    "number as text": (
+        "this is text, {text}: write the number without quotes",
+        "esto es texto, {text}: escribe el número sin comillas",
+    ),
+    "text": ("this is text, {text}, and a number is asked for", "esto es texto, {text}, y se pide un número"),
+    "complex": ("a real number is asked for, and this is a complex one", "se pide un número real, y éste es complejo"),
+    "nan": (
+        "a NaN or an infinity is in it: look for a division by 0",
+        "contiene un NaN o un infinito: busca una división entre 0",
+    ),
+    "shape": ("its shape is {got}, and {asked} is asked for{turned}", "su forma es {got}, y se pide {asked}{turned}"),
+    "turned": (": transpose it", ": transponla"),
+    "reshape": ("", ""),
+    "raises": ("the function stopped with {error}", "la función se detuvo con {error}"),
+    "unreadable": (
+        "what was given, of type {kind}, cannot be read as numbers",
+        "la respuesta, de tipo {kind}, no se puede leer como números",
+    ),
+    "a value": (
+        "this is a Value, and its number, {data}, is compared",
+        "esto es un Value, y se compara su número, {data}",
+    ),
+    "another graph": (
+        "this is a Value of another graph: its number, {data}, is compared",
+        "esto es un Value de otro grafo: se compara su número, {data}",
+    ),
+    "of another part": ("this is the answer to {other}", "ésta es la respuesta a {other}"),
+    "more digits": ("right to {digits} digits: give more of them", "correcto hasta {digits} dígitos: da más"),
+    "its grad": ("this is the Value itself: its .grad is asked for", "esto es el Value mismo: se pide su .grad"),
 }
 
 
-def phrase(kind: str, language: str, **details: Any) -> str:
+def phrase(kind: str, language: str, /, **details: Any) -> str:
     """Return a part of a sentence."""
     return PHRASES[kind][LANGUAGES.index(language)].format(**{k: _worded(x, language) for k, x in details.items()})
 
 
-def sentence(kind: str, language: str, **details: Any) -> str:
+def sentence(kind: str, language: str, /, **details: Any) -> str:
     """Return the sentence for a kind of mistake; details that are phrases themselves are worded first.
 
     >>> sentence("sign", "en"), sentence("factor", "es", k=0.5, why=("two", {}))

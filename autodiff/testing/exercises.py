@@ -1,0 +1,236 @@
+"""Grading of a student's answer beside the right one: marks, with hints for a student, in two languages."""
+
+# Answers of any kind, so there are no types to give:
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autodiff import nests
+from autodiff.backward import topological_order
+from autodiff.testing.arguments import Layout
+from autodiff.testing.diagnosis import Hint, Part, by_numbers, chosen
+from autodiff.testing.subjects import detached, of_numpy
+from autodiff.testing.wording import LANGUAGES, phrase
+from autodiff.value import Value
+
+_Problem = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One part of an exercise: its name, whether it is right, what is said of it, and the hints as data."""
+
+    name: str
+    right: bool
+    said: str
+    hints: tuple[Hint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Grade:
+    """The marks of an exercise. Printed, or shown in a notebook, it is a line for each part."""
+
+    marks: tuple[Mark, ...]
+    language: str = "en"
+
+    @property
+    def passed(self) -> bool:
+        """Whether every part is right."""
+        return all(mark.right for mark in self.marks)
+
+    @property
+    def score(self) -> float:
+        """The share of the parts that are right, from 0 to 1."""
+        return sum(mark.right for mark in self.marks) / len(self.marks)
+
+    def __repr__(self) -> str:
+        lines = [f"{'✓' if mark.right else '✗'} {mark.name}: {mark.said}" for mark in self.marks]
+        if len(lines) > 1:
+            n = sum(mark.right for mark in self.marks)
+            lines.append(phrase("so many right", self.language, n=n, size=len(lines)))
+        return "\n".join(lines)
+
+
+def check_exercise(
+    answer: Any,  # Any: whatever a student hands in
+    truth: Any,
+    *,
+    names: str | Sequence[str] = (),
+    hints: Mapping[str, Any] | None = None,
+    language: str = "en",
+    at: Sequence[Any] = (),
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+) -> Grade:
+    """Grade an answer, or a whole assignment: numbers, arrays, nests of them, or functions of the arguments `at`.
+
+    `truth` has the parts of a dict, or of a sequence with `names` for each, or is one part. A part that is right to
+    `rtol` of its size or to `atol` is marked so; of the others it is said what the numbers show (a sign, a factor, a
+    transpose, another part's answer, …) and what the teacher knows: `hints` gives for a part a sentence, or pairs of a
+    wrong answer and the sentence for it; a sentence is text, or a dict with one for each language.
+
+    Nothing that is handed in raises: text, None, other shapes, NaN, functions that raise, Values are told kindly.
+    Raises ValueError and TypeError for what the teacher gave.
+
+    >>> check_exercise({"dw": 0.5, "db": "0.25"}, {"dw": -0.5, "db": 0.25})
+    ✗ dw: the sign is wrong
+    ✗ db: this is text, '0.25': write the number without quotes
+    0 of 2 are right
+    >>> check_exercise([2.0], [1.0], language="es", hints={"respuesta": "¿y el ½ de la fórmula?"}, names="respuesta")
+    ✗ respuesta: 2 veces lo correcto en cada elemento: falta el ½ ante un cuadrado, o sobra un 2; ¿y el ½ de la fórmula?
+    """
+    if language not in LANGUAGES:
+        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {language!r}")
+    names = [names] if isinstance(names, str) else list(names)
+    known: list[Any] = [truth(*at) if _is_function(truth) else truth]
+    given: list[Any] = [_called(answer, at)]
+    if isinstance(known[0], dict) and not names:
+        names = [*map(str, known[0])]
+        given, known = [_part_of(given[0], key) for key in known[0]], [*known[0].values()]
+    elif len(names) > 1:
+        if not isinstance(known[0], (list, tuple)) or len(known[0]) != len(names):
+            raise ValueError(f"names must be as many as the parts of truth, got {len(names)} names for {truth!r}")
+        given, known = [_part_of(given[0], k) for k in range(len(names))], [*known[0]]
+    names = names or [phrase("answer", language)]
+    truths = [of_numpy(np.array(each) if nests.shape(each) else each) for each in known]
+    layout = Layout(truths, names)
+    problems: dict[str, _Problem] = {}
+    parts: list[Part] = []
+    read = (each for a, t, name in zip(given, truths, names, strict=True) for each in _read(a, t, name, at))
+    for leaf, (name, found, problem) in zip(layout.leaves, read, strict=True):
+        right = layout.flat[leaf.place].reshape(leaf.shape or ())
+        if problem is not None:
+            problems[name] = problem
+        numbers = right if found is None else found
+        bound = np.full(right.shape, atol)
+        wrong = ~(np.abs(numbers - right) <= atol + rtol * np.abs(right))
+        parts.append(Part(name, numbers, right, bound, np.zeros(right.shape), wrong, max(rtol, 1e-8)))
+    of_numbers = chosen(by_numbers(parts, np.nan, {}))
+    marks = [
+        _marked(part, problems.get(part.name), of_numbers, (hints or {}).get(part.name), language) for part in parts
+    ]
+    return Grade(tuple(marks), language)
+
+
+def _marked(part: Part, problem: _Problem | None, of_numbers: Sequence[Hint], taught: Any, language: str) -> Mark:
+    if problem is not None and problem[0] not in ("a value", "another graph"):
+        return Mark(part.name, right=False, said=phrase(problem[0], language, **problem[1]))
+    note = [] if problem is None else [phrase(problem[0], language, **problem[1])]
+    if not part.wrong.any():
+        return Mark(part.name, right=True, said="; ".join([phrase("right", language), *note]))
+    own = tuple(hint for hint in of_numbers if part.name in hint.of and hint.kind not in ("argument", "value"))
+    said = [_said(hint, language) for hint in own[:1]]
+    said += [text for text in _taught(part, taught, language) if text not in said] + note
+    return Mark(part.name, right=False, said="; ".join(said or [phrase("not yet", language)]), hints=own)
+
+
+def _said(hint: Hint, language: str) -> str:
+    own = {"digits": "more digits", "another": "of another part"}
+    if hint.kind in own:
+        return phrase(own[hint.kind], language, **hint.details)
+    return hint.text(language).split(": ", 1)[1]
+
+
+def _taught(part: Part, taught: Any, language: str) -> Iterator[str]:
+    """What the teacher has to say of a wrong answer."""
+    for known in [taught] if isinstance(taught, (str, dict)) else taught or ():
+        wrong, text = (part.found, known) if isinstance(known, (str, dict)) else known
+        with np.errstate(all="ignore"):
+            if np.shape(wrong) == part.found.shape and np.allclose(wrong, part.found, rtol=1e-6, atol=1e-9):
+                yield text[language] if isinstance(text, dict) else text
+
+
+class _Raised:
+    """What is left of a function that raised."""
+
+    def __init__(self, error: Exception) -> None:
+        self.said = f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _called(answer: Any, at: Sequence[Any]) -> Any:
+    """What a function that was handed in returns; anything else as it is."""
+    if not _is_function(answer):
+        return answer
+    try:
+        return answer(*at)
+    except Exception as error:  # noqa: BLE001 # a student's function may raise anything
+        return _Raised(error)
+
+
+def _part_of(answer: Any, key: Any) -> Any:
+    """One part of what was handed in; None where there is none."""
+    if type(answer) is _Raised:
+        return answer
+    try:
+        return answer[key]
+    except Exception:  # noqa: BLE001 # whatever was handed in
+        return None
+
+
+def _is_function(x: Any) -> bool:
+    return callable(x) and not hasattr(type(x), "shape")
+
+
+def _read(answer: Any, truth: Any, name: str, at: Sequence[Any]) -> Iterator[tuple[str, Any, _Problem | None]]:
+    """For each number or array of the truth its name, what was given for it, and what keeps it from being compared."""
+    answer = _called(answer, at)
+    if type(answer) is _Raised:
+        yield from ((leaf, None, ("raises", {"error": answer.said})) for leaf, _ in nests.leaves(truth, name))
+        return
+    held = nests.entries(truth)
+    if held is not None:
+        plain = isinstance(truth, (list, tuple))
+        given: dict[str, Any] | None = None
+        with contextlib.suppress(Exception):  # whatever was handed in
+            given = None if plain else dict(nests.entries(answer) or ())
+        for k, (key, inner) in enumerate(held):
+            yield from _read(_part_of(answer, k) if given is None else given.get(key), inner, name + key, at)
+        return
+    try:
+        found, problem = _numbers(answer, truth)
+    except Exception:  # noqa: BLE001 # whatever was handed in
+        found, problem = None, ("unreadable", {"kind": type(answer).__name__})
+    yield name, found, problem
+
+
+def _numbers(answer: Any, truth: Any) -> tuple[Any, _Problem | None]:
+    """The numbers that were given, or None; and what is to be said of them, if anything."""
+    if answer is None or answer is Ellipsis:
+        return None, ("nothing", {})
+    if isinstance(answer, (str, bytes)):
+        return None, _of_text(answer if isinstance(answer, str) else answer.decode(errors="replace"))
+    shape = np.shape(truth.data if isinstance(truth, Value) else truth)
+    note: _Problem | None = None
+    if isinstance(answer, Value):
+        own = not isinstance(truth, Value) or any(node is answer for node in topological_order(truth))
+        note = ("a value" if own else "another graph", {"data": f"{answer.data:.6g}"})
+        asked = truth.data if isinstance(truth, Value) else truth
+        if answer.swept and shape == () and answer.data != asked and np.isclose(float(answer.grad), asked, rtol=1e-6):
+            return None, ("its grad", {})
+    array = np.asarray(detached(answer))
+    if array.dtype == object:
+        array = np.array([float(getattr(x, "data", x)) for x in array.ravel()]).reshape(array.shape)
+    if array.dtype.kind in "US":
+        return None, _of_text(str(array.ravel()[0]))
+    if np.iscomplexobj(array):
+        return None, ("complex", {})
+    array = array.astype(np.float64)
+    if array.shape != shape and not array.size == int(np.prod(shape)) == 1:
+        turned = ("turned", {}) if array.shape == shape[::-1] else ("reshape", {})
+        return None, ("shape", {"got": str(array.shape), "asked": str(shape), "turned": turned})
+    array = array.reshape(shape)
+    return (array, note) if np.isfinite(array).all() else (None, ("nan", {}))
+
+
+def _of_text(text: str) -> _Problem:
+    try:
+        float(text)
+    except ValueError:
+        return "text", {"text": repr(text[:40])}
+    return "number as text", {"text": repr(text[:40])}

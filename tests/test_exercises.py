@@ -1,0 +1,133 @@
+"""`check_exercise` grades whatever is handed in, with hints as data and as text, and never a traceback of ours."""
+
+import numpy as np
+import pytest
+
+from autodiff import Value
+from autodiff.testing import check_exercise
+
+W = np.arange(1.0, 7.0).reshape(2, 3)
+
+
+def test_an_assignment_is_marked_part_by_part():
+    """Right parts, wrong ones with what the numbers show, and the score."""
+    truth = {"dW": W, "db": np.array([2.0, -1.0]), "delta": 0.25, "slope": 0.5}
+    grade = check_exercise({"dW": 3.0 * W, "db": [2.0, -1.0], "delta": -0.25, "slope": 0.7}, truth | {"other": 0.7})
+    assert [mark.right for mark in grade.marks] == [False, True, False, False, False]
+    assert grade.score == 0.2
+    assert not grade.passed
+    assert [mark.hints[0].kind if mark.hints else "" for mark in grade.marks] == ["factor", "", "sign", "another", ""]
+    assert grade.marks[3].said == "this is the answer to other"
+    assert grade.marks[4].said == "nothing was given yet"
+    assert str(grade).splitlines()[0].startswith("✗ dW: 3 times the right one in every entry")
+    assert str(grade).splitlines()[1] == "✓ db: right"
+    assert str(grade).splitlines()[-1] == "1 of 5 are right"
+    assert check_exercise(truth, truth).passed
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "english", "spanish"),
+    [
+        ("0.5", 0.5, "write the number without quotes", "sin comillas"),
+        ("w", 0.5, "this is text, 'w', and a number", "esto es texto, 'w', y se pide un número"),
+        (b"\xff", 0.5, "this is text", "esto es texto"),
+        (["a", "b"], [1.0, 2.0], "this is text", "esto es texto"),
+        (None, 0.5, "nothing was given", "todavía no hay respuesta"),
+        (..., 0.5, "nothing was given", "todavía no hay respuesta"),
+        (float("nan"), 0.5, "a NaN or an infinity", "un NaN o un infinito"),
+        ([1.0, np.inf], [1.0, 2.0], "a NaN or an infinity", "un NaN o un infinito"),
+        (1j, 0.5, "a real number is asked for", "se pide un número real"),
+        (W.T, W, r"its shape is (3, 2), and (2, 3) is asked for: transpose it", "transponla"),
+        (W.ravel(), W, "its shape is (6,), and (2, 3) is asked for", "su forma es (6,)"),
+        ([1.0, 2.0, 3.0], [1.0, 2.0], "its shape is (3,)", "su forma es (3,)"),
+        (object(), 0.5, "of type object, cannot be read", "de tipo object"),
+        ([[1.0], [2.0, 3.0]], W, "cannot be read as numbers", "no se puede leer"),
+        (lambda: 1 / 0, 0.5, "the function stopped with ZeroDivisionError", "la función se detuvo con"),
+        (lambda x: x, 0.5, "the function stopped with TypeError", "la función se detuvo con"),
+        ({"a": 1.0}, 0.5, "cannot be read as numbers", "no se puede leer"),
+        (0.5001, 0.5, "right to 3 digits: give more", "correcto hasta 3 dígitos"),
+        (17.0, 0.5, "not yet right", "todavía no es correcto"),
+    ],
+)  # fmt: skip
+def test_whatever_is_handed_in_gets_a_friendly_sentence(answer, truth, english, spanish):
+    """In the language asked for, as the only mark."""
+    for language, said in (("en", english), ("es", spanish)):
+        grade = check_exercise(answer, truth, language=language)
+        assert not grade.passed
+        assert len(grade.marks) == 1
+        assert said in grade.marks[0].said
+
+
+class Hostile:
+    """An answer that raises at every touch."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError("no")
+
+    def __array__(self, *_):
+        raise RuntimeError("no")
+
+
+def test_an_answer_that_raises_at_every_touch_is_told_kindly():
+    """Nothing that is handed in raises."""
+    for truth in (0.5, W, {"a": 1.0, "b": W}):
+        assert not check_exercise(Hostile(), truth).passed
+
+
+def test_values_are_read_by_their_number_and_told_apart():
+    """A node for its grad, a node of another graph, a node that is right."""
+    x = Value(3.0)
+    y = x * x
+    y.backward()
+    assert "its .grad is asked for" in str(check_exercise(x, 6.0))
+    assert check_exercise(x.grad, 6.0).passed
+    assert check_exercise([x, y], [3.0, 9.0]).passed
+    assert "its number, 9, is compared" in str(check_exercise(y, 9.0))
+    assert "of another graph" in str(check_exercise(Value(9.0), y))
+    assert check_exercise(y, y).passed
+
+
+def test_functions_are_called_where_they_are_asked():
+    """Both at the same arguments; one function may give a whole assignment."""
+    assert check_exercise(lambda x: 3.0 * x * x, lambda x: 3.0 * x**2, at=(2.0,)).passed
+    assert "2 times" in str(check_exercise(lambda x: 2.0 * np.cos(x), lambda x: np.cos(x), at=(np.arange(3.0),)))
+    assert check_exercise(lambda: {"w": 1.0, "b": [2.0]}, {"w": 1.0, "b": [2.0]}).passed
+    raised = check_exercise(lambda: {}["w"], {"w": 1.0, "b": 2.0})
+    assert {mark.said for mark in raised.marks} == {"the function stopped with KeyError: 'w'"}
+
+
+def test_the_teacher_s_hints_are_told_with_what_the_numbers_show():
+    """For a wrong answer that is known, in both languages; or for any."""
+    hints = {
+        "dw": [(0.75, {"en": "the slope is missing", "es": "falta la pendiente"}), (1.5, "twice too much")],
+        "db": "look at the sum again",
+    }
+    truth = {"dw": 0.1, "db": 1.0}
+    assert "the slope is missing" in str(check_exercise({"dw": 0.75, "db": 1.0}, truth, hints=hints))
+    assert "falta la pendiente" in str(check_exercise({"dw": 0.75, "db": 1.0}, truth, hints=hints, language="es"))
+    wrong = check_exercise({"dw": 0.2, "db": 5.0}, truth, hints=hints)
+    assert "the slope" not in wrong.marks[0].said
+    assert wrong.marks[1].said == "look at the sum again"
+
+
+def test_names_go_with_the_parts_of_a_sequence():
+    """δ by layer, each an array of its own."""
+    grade = check_exercise([[0.1, 0.2], [0.3]], [[0.1, -0.2], [0.3]], names=("δ1", "δ2"))
+    assert [(mark.name, mark.right) for mark in grade.marks] == [("δ1", False), ("δ2", True)]
+    assert check_exercise(1.0, 1.0, names="z").marks[0].name == "z"
+
+
+def test_what_the_teacher_gives_is_checked_at_once():
+    """Languages and names; a truth that is no number raises."""
+    with pytest.raises(ValueError, match="language must be one of en, es, got 'fr'"):
+        check_exercise(1.0, 1.0, language="fr")
+    with pytest.raises(ValueError, match="names must be as many as the parts of truth, got 2"):
+        check_exercise([1.0], [1.0], names=("a", "b"))
+    with pytest.raises(TypeError):
+        check_exercise(1.0, "one")
+
+
+def test_a_tolerance_may_be_given():
+    """For answers that are typed by hand."""
+    assert check_exercise(-0.177, -0.17744691734927373, rtol=1e-2).passed
+    assert not check_exercise(-0.177, -0.17744691734927373).passed
