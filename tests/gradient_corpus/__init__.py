@@ -20,6 +20,7 @@ class Case:
     points: tuple
     mistakes: Mapping[str, str]
     records: bool = True  # whether it computes with Values
+    needs: str = ""  # a library that is not installed everywhere
 
 
 def written(f, backward):

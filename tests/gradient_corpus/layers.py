@@ -394,5 +394,5 @@ CASES = [
     }),
     Case("elementwise of SciPy", written(elementwise, elementwise_backward), (np.array([0.3, -0.7, 1.2, -0.1, 0.5, 2.0, -1.1, 0.8]),), {
         "slope at x": "taken at x", "no slope": LEFT_OUT, "tanh's slope": "slope of tanh", "slope at s": "taken at", "only s": "factor of it",
-    }, records=False),
+    }, records=False, needs="scipy"),
 ]  # fmt: skip

@@ -220,7 +220,7 @@ CASES = [
     }),
     Case("beta function", written(special, special_backward), (np.array([0.7, 1.9, 2.5, 1.2]),), {
         "no total": "same number", "sign of total": "same number", "sign": SIGN, "mean": MEAN, "shifted": "shifted by 1", "reversed": "flipped", "no first": "", "offset": "off by the same number, 1", "float32": "single precision",
-    }, records=False),
+    }, records=False, needs="scipy"),
     Case("stale", stale, draw(45, (5,)), {"lagging": "point before", "first point": "stale cache"}, records=False),
     Case("kernel", written(kernel, kernel_backward), (draw(46, (4,))[0], 0.9), {
         "rows only": ONE_PATH, "columns only": ONE_PATH, "sign of columns": "wrong sign", "scale squared": "0.9 times|left out|factor scale", "sign": SIGN, "mean": MEAN, "no scale": ZERO, "no diagonal": "",
