@@ -222,7 +222,7 @@ class MLPEstimator(_Learned, Drawing):
         """Return the samples to train on, those held out, and the seed that draws the same again."""
         if checkpoint is not None and self.random_state is None:  # the next process must hold out the same
             random = np.random.default_rng(zlib.crc32(np.ascontiguousarray(samples.inputs).data))
-        held, split = self._hold_out(samples.targets, random, resumed=resumed)
+        held, split = self._hold_out(samples.targets, random, self._split if resumed else None)
         if not held.any():
             return samples, None, split
         return samples.batch(np.flatnonzero(~held)), samples.batch(np.flatnonzero(held)), split

@@ -6,6 +6,7 @@ import math
 import operator
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
@@ -69,19 +70,22 @@ def execute(
     *,
     engine: str,
     epochs: int,
-    batch_size: int | None,
-    shuffle: bool,
-    max_norm: float | None,
-    patience: int | None,
-    tol: float,
-    restore_best: bool,
+    batch_size: int | None = None,
+    shuffle: bool = False,
+    max_norm: float | None = None,
+    patience: int | None = None,
+    tol: float = 0.0,
+    restore_best: bool = False,
     callbacks: Sequence[Callback] = (),
     progress: int = 0,
     checkpoint: checkpoints.FilePath | None = None,
-    checkpoint_every: int = 1,
+    checkpoint_every: int | None = None,
     seed: Any = None,
 ) -> History:
-    """Train on arguments that have been checked, as `models.training.train` describes; return the history."""
+    """Train on arguments that have been checked, as `models.training.train` describes; return the history.
+
+    With `checkpoint_every` None the file is written by the clock, between epochs.
+    """
     n = len(task.samples.inputs)
     with engine_by_name(engine, task) as own_engine:
         run = Run(
@@ -116,19 +120,23 @@ def execute(
 
 
 def _epochs(
-    run: Run, epochs: int, callbacks: Sequence[Callback], progress: int, save: Callable[[], None] | None, every: int
-) -> None:
+    run: Run, epochs: int, callbacks: Sequence[Callback], progress: int, save: Callable[[], None] | None,
+    every: int | None,
+) -> None:  # fmt: skip
+    saved, last = run.history.n_iter, time.monotonic()
     with _reporter(progress, epochs, run.history.n_iter) as report:
         while not run.ended(epochs):
             end = run.epoch()
             answers = _called(callbacks, end, run.engine) if callbacks else []
             if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
                 run.history.stopped = "callback"
-            if save is not None and end.epoch % every == 0:
+            due = time.monotonic() - last >= checkpoints.SECONDS if every is None else end.epoch % every == 0
+            if save is not None and due:
                 save()
+                saved, last = end.epoch, time.monotonic()
             if report is not None:
                 report(end, last=run.ended(epochs))
-    if save is not None and run.history.n_iter % every:
+    if save is not None and run.history.n_iter > saved:
         save()
 
 
@@ -358,7 +366,7 @@ class Run:
 
         def verify(facts: Mapping[str, Any], shapes: checkpoints.Shapes) -> None:
             checkpoints.check_labels(facts.get("labels"), [p.label for p in self.task.parameters])
-            _check_identity(facts.get("identity"), identity)
+            checkpoints.check_identity(facts.get("identity"), identity)
             done = math.prod(shapes.get("loss_curve", ()))
             if done > epochs:
                 raise CheckpointError(f"epochs must be at least the {done} that it has behind it, got {epochs}")
@@ -394,17 +402,6 @@ def _epochs_until(facts: Mapping[str, Any], name: str, done: int) -> int:
     if not 0 <= n <= done:
         raise ValueError(f"its {name} is {n}, of {done} epochs")
     return n
-
-
-def _check_identity(found: Any, wanted: Mapping[str, Any]) -> None:
-    found = found if isinstance(found, dict) else {}
-    for what in (*wanted, *found):
-        there, here = found.get(what), wanted.get(what)
-        if there != here:
-            raise CheckpointError(
-                f"it belongs to another run: {what} was {there!r} and is {here!r}; keep the settings, or use another "
-                "file"
-            )
 
 
 def _mean_loss(losses: Sequence[float], weights: Sequence[float]) -> float:

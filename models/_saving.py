@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,11 @@ _CONTAINERS: dict[str, Any] = {"list": list, "tuple": tuple}
 
 def save(path: checkpoints.FilePath, estimator: Any, state: Mapping[str, Any], settings: list[str]) -> None:
     """Write an estimator; CheckpointError, before anything is written, for a setting that only code could restore."""
-    arrays: dict[str, Any] = {}
-    facts: dict[str, Any] = {}
-    for name, value in state.items():
-        try:
-            facts[name] = _encoded(value, name, arrays)
-        except TypeError as error:
-            raise CheckpointError(f"cannot save {type(estimator).__name__}: {name}={error}") from error
-    contents = {"class": type(estimator).__name__, "settings": settings, "state": facts}
-    checkpoints.write_container(path, "estimator", contents, arrays)
+    kind = type(estimator).__name__
+    try:
+        write(path, "estimator", {"class": kind, "settings": settings}, state)
+    except TypeError as error:
+        raise CheckpointError(f"cannot save {kind}: {error}") from error
 
 
 def load(path: checkpoints.FilePath, name: str, settings: list[str]) -> dict[str, Any]:
@@ -46,7 +43,31 @@ def load(path: checkpoints.FilePath, name: str, settings: list[str]) -> dict[str
         if not set(settings) <= set(facts["state"]):
             raise CheckpointError("its settings are not complete")
 
-    facts, arrays = checkpoints.read_container(path, "estimator", verify)
+    return _read(path, "estimator", verify)
+
+
+def resume(path: checkpoints.FilePath, kind: str, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the state in a checkpoint, None where there is no file; CheckpointError for one of another run."""
+    checkpoints.remove_leftovers(path)
+    if not Path(path).exists():
+        return None
+    return _read(path, kind, lambda facts, _: checkpoints.check_identity(facts.get("identity"), identity))
+
+
+def write(path: checkpoints.FilePath, kind: str, facts: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Write a state of plain data by name; TypeError for what only code could restore."""
+    arrays: dict[str, Any] = {}
+    encoded: dict[str, Any] = {}
+    for name, value in state.items():
+        try:
+            encoded[name] = _encoded(value, name, arrays)
+        except TypeError as error:
+            raise TypeError(f"{name}={error}") from error
+    checkpoints.write_container(path, kind, {**facts, "state": encoded}, arrays)
+
+
+def _read(path: checkpoints.FilePath, kind: str, verify: checkpoints.Check) -> dict[str, Any]:
+    facts, arrays = checkpoints.read_container(path, kind, verify)
     try:
         return {key: _decoded(value, arrays) for key, value in facts["state"].items()}
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:

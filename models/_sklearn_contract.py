@@ -339,10 +339,9 @@ class Drawing(Estimator):
         return check.random_generator(source), source
 
     def _hold_out(
-        self, y: NDArray[Any], random: np.random.Generator, *, resumed: bool
+        self, y: NDArray[Any], random: np.random.Generator, split: int | None
     ) -> tuple[NDArray[np.bool_], int | None]:
         """Return which samples to hold out, and the seed that draws the same ones when training resumes."""
-        split = self._split if resumed else None
         if not self.early_stopping:
             return np.zeros(len(y), dtype=bool), split
         split = int(random.integers(2**63)) if split is None else split

@@ -51,6 +51,8 @@ FilePath = str | os.PathLike[str]
 Shapes = Mapping[str, tuple[int, ...]]
 Check = Callable[[Mapping[str, Any], Shapes], None]
 
+SECONDS = 0.05  # between two writings of a checkpoint by the clock: what a killed process loses at the most
+
 _MAGIC = b"\x89DAD\r\n\x1a\n"
 _VERSION = 1
 _PREFIX = struct.Struct("<8sII32s")
@@ -174,6 +176,18 @@ def check_shapes(found: Shapes, wanted: Shapes) -> None:
         if found.get(name) != wanted.get(name):
             there, here = (f"of shape {x[name]}" if name in x else "missing" for x in (found, wanted))
             raise CheckpointError(f"its array {name!r} is {there}, where {here} is wanted")
+
+
+def check_identity(found: Any, wanted: Mapping[str, Any]) -> None:  # Any: what a file holds
+    """Raise CheckpointError unless a file's run is the one that is wanted, naming what differs."""
+    found = found if isinstance(found, dict) else {}
+    for what in (*wanted, *found):
+        there, here = found.get(what), wanted.get(what)
+        if there != here:
+            raise CheckpointError(
+                f"it belongs to another run: {what} was {there!r} and is {here!r}; keep the settings, or use another "
+                "file"
+            )
 
 
 def write_container(  # Any: what JSON holds, and what NumPy makes arrays of

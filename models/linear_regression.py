@@ -7,13 +7,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff import Value, weighted_sum
 from models import _checks as check
 from models._engines import ENGINES, EVERY, Samples, Task, engine_by_name
+from models._run import History, execute
 from models._scaling import mean_and_spread
 from models._sklearn_contract import Regressor, hyperparameters
+from models.checkpoints import FilePath
 from models.errors import ConvergenceWarning, TrainingError, shared, warn
 from models.losses import squared_error
+from models.mlp import MLP
+from models.optimizers import GradientDescent
 
 
 class _Learned:
@@ -38,6 +41,7 @@ class LinearRegression(_Learned, Regressor):
       fit ended.
     - `solver`: "gd" for gradient descent, or "lstsq" for the least-squares solution at once; of many solutions it takes
       the one with the smallest weights on scaled inputs. It takes no steps, and needs no other setting.
+    - `verbose`: 1 or True shows a bar on a terminal with tqdm, and prints some ten lines elsewhere; 2 every step.
     - `engine`: "compiled", array code of the traced loss, or "eager", a graph of Values at every step: the same numbers
       but for the last digits, slower.
 
@@ -60,23 +64,32 @@ class LinearRegression(_Learned, Regressor):
     epochs: int = 1000
     solver: str = "gd"
     warm_start: bool = False
+    verbose: bool | int = False
     engine: str = "compiled"
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # Any: arrays, lists, frames
+    def fit(  # Any: arrays, lists, frames
+        self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None
+    ) -> Self:
         """Fit to `X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_targets); return `self`.
 
         `sample_weight` (n_samples,) makes the loss Σ sᵢ·errorᵢ / Σ sᵢ: a weight of 2 is the sample twice.
+        `checkpoint` is as in MLPClassifier.
 
         Raises ValueError for data of other shapes or that are not finite, a learning rate that is not above 0, and a
         loss that stops being finite; a model that was fitted before keeps what it had.
         """
         check.whole("epochs", self.epochs, least=0)
         check.flag("warm_start", self.warm_start)
+        check.verbosity("verbose", self.verbose)
         check.known("solver", self.solver, ("gd", "lstsq"))
         if self.solver == "lstsq":
+            if checkpoint is not None:
+                raise ValueError(
+                    f'checkpoint must be None with solver="lstsq", which takes no steps, got {checkpoint!r}'
+                )
             return self._solve(X, y, sample_weight)
         resumed = self.warm_start and self.__sklearn_is_fitted__()
-        self._descend(X, y, sample_weight, self.epochs, resumed=resumed, curve=[])
+        self._descend(X, y, sample_weight, self.epochs, resumed=resumed, curve=[], checkpoint=checkpoint)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # Any: arrays, lists, frames
@@ -95,7 +108,10 @@ class LinearRegression(_Learned, Regressor):
         """Predict for `X` (n_samples, n_features): (n_samples,), or (n_samples, n_targets) after a 2-D y."""
         return self._inputs_as_fitted(X) @ self.coef_.T + self.intercept_
 
-    def _descend(self, X: Any, y: Any, sample_weight: Any, steps: int, *, resumed: bool, curve: list[float]) -> None:
+    def _descend(
+        self, X: Any, y: Any, sample_weight: Any, steps: int, *, resumed: bool, curve: list[float],
+        checkpoint: FilePath | None = None,
+    ) -> None:  # fmt: skip
         """Check everything, take `steps` of gradient descent, and keep the outcome only when all went well.
 
         KeyboardInterrupt keeps that of the complete steps, if there are any.
@@ -103,9 +119,7 @@ class LinearRegression(_Learned, Regressor):
         check.known("engine", self.engine, ENGINES)
         if not (auto := isinstance(self.learning_rate, str) and self.learning_rate == "auto"):
             check.positive("learning_rate ('auto' for one that fits the data)", self.learning_rate)
-        inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
-        targets = check.targets(y, len(inputs), type(self).__name__)
-        importance = check.weights(sample_weight, len(inputs))
+        inputs, targets, importance = self._data(X, y, sample_weight, resumed=resumed)
         columns = targets.reshape(len(targets), -1)
         rate: Any = self.learning_rate
         n_targets, gram, (center, spread) = columns.shape[1], np.ones((1, 1)), np.array([0.0, 1.0])  # units as they are
@@ -115,65 +129,60 @@ class LinearRegression(_Learned, Regressor):
             inputs /= spread
             gram = _gram(inputs, importance)
             rate = n_targets / 2 / np.linalg.norm(gram, 2)
-        coef, intercept = self._start(targets, inputs.shape[1], resumed=resumed)
-        intercept += (coef * center).sum(axis=1)
-        coef *= spread
-        weights = [[Value(w, f"target{k}.w{i}") for i, w in enumerate(row)] for k, row in enumerate(coef.tolist())]
-        biases = [Value(b, f"target{k}.b") for k, b in enumerate(intercept.tolist())]
-        parameters = [*(w for row in weights for w in row), *biases]
+        line = MLP(inputs.shape[1], [n_targets], initialization="zeros")
+        if resumed:
+            if targets.shape[1:] != self.coef_.shape[:-1]:
+                raise ValueError(
+                    f"y must be (n_samples, {str(self.coef_.shape[:-1])[1:]} as before, got {targets.shape}"
+                )
+            coef, intercept = np.array(self.coef_, ndmin=2), np.array(self.intercept_, ndmin=1)
+            line.load_weights([coef * spread], [intercept + (coef * center).sum(axis=1)])
+        line.programs = {}  # the loss of the last step is asked of the same program
         shares = None if sample_weight is None else importance / importance.max()
-        task = Task(
-            lambda x: [weighted_sum(w, x, b) for w, b in zip(weights, biases, strict=True)],
-            parameters, squared_error, Samples(inputs, columns, shares),
-        )  # fmt: skip
+        task = Task(line, line.parameters(), squared_error, Samples(inputs, columns, shares))
 
-        def keep(reached: NDArray[np.float64], losses: list[float]) -> None:
-            coef = reached[:-n_targets].reshape(n_targets, -1) / spread
-            intercept = reached[-n_targets:] - (coef * center).sum(axis=1)
-            n_iter = len(losses) - 1 + (self.n_iter_ if curve else 0)
-            self._keep_line(X, targets, coef, intercept, float(rate), n_iter, curve + (losses[1:] if curve else losses))
+        def keep(history: History) -> None:
+            with engine_by_name(self.engine, task) as engine:
+                losses = [*history.loss_curve, engine.loss_and_gradient(EVERY)[0]]
+            coef, n_iter = line.weights()[0] / spread, history.n_iter + (self.n_iter_ if curve else 0)
+            self._keep_line(
+                X, targets, coef, line.biases()[0] - (coef * center).sum(axis=1), float(rate), n_iter,
+                curve + losses[bool(curve) :],
+            )  # fmt: skip
 
-        losses: list[float] = []
-        with engine_by_name(self.engine, task) as engine:
-            reached = engine.weights.copy(), 0  # the latest whose loss is known, and how many losses that makes
-            try:
-                for step in range(steps + 1):
-                    loss, gradient = engine.loss_and_gradient(EVERY)
-                    losses.append(loss)
-                    reached = engine.weights.copy(), len(losses)
-                    if step < steps:
-                        engine.weights -= rate * gradient
-                keep(reached[0], losses)
-            except TrainingError as error:
-                cause = f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
-                cause = "the numbers in y are too large; scale them down" if auto else cause
-                raise ValueError(f"{error}, after {len(losses)} steps: {cause}") from error
-            except KeyboardInterrupt:
-                if reached[1] > 1:
-                    keep(reached[0], losses[: reached[1]])
-                raise
+        optimizer = GradientDescent(task.parameters, learning_rate=rate)
+        try:
+            history = execute(
+                task, optimizer, np.random.default_rng(0), engine=self.engine, epochs=steps,
+                progress=int(self.verbose), checkpoint=checkpoint,
+            )  # fmt: skip
+            keep(history)
+        except TrainingError as error:
+            cause = f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
+            cause = "the numbers in y are too large; scale them down" if auto else cause
+            taken = f"after {(error.epoch or steps + 1) - 1} steps"
+            raise ValueError(f"{error.__cause__ or error}, {taken}: {cause}") from error
+        except KeyboardInterrupt as interrupt:
+            if (done := getattr(interrupt, "history", None)) and done.n_iter:
+                keep(done)
+            raise
         if auto and steps > 1:
-            self._compare(gram, inputs, columns, importance, reached[0])
+            self._compare(gram, inputs, columns, importance, line)
 
-    def _start(
-        self, targets: NDArray[np.float64], n_features: int, *, resumed: bool
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the weights and biases to start from, of one row per target."""
-        if not resumed:
-            n_targets = targets[0].size
-            return np.zeros((n_targets, n_features)), np.zeros(n_targets)
-        if targets.shape[1:] != self.coef_.shape[:-1]:
-            raise ValueError(f"y must be (n_samples, {str(self.coef_.shape[:-1])[1:]} as before, got {targets.shape}")
-        return np.array(self.coef_, ndmin=2), np.array(self.intercept_, ndmin=1)
+    def _data(
+        self, X: Any, y: Any, sample_weight: Any, *, resumed: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
+        targets = check.targets(y, len(inputs), type(self).__name__)
+        return inputs, targets, check.weights(sample_weight, len(inputs))
 
     def _compare(
         self, gram: NDArray[np.float64], inputs: NDArray[np.float64], columns: NDArray[np.float64],
-        importance: NDArray[np.float64], reached: NDArray[np.float64],
+        importance: NDArray[np.float64], line: MLP,
     ) -> None:  # fmt: skip
         """Warn where the steps have not come to the least-squares solution."""
         share = importance / importance.sum()
-        errors = columns - inputs @ reached[: -columns.shape[1]].reshape(columns.shape[1], -1).T
-        errors -= reached[-columns.shape[1] :]
+        errors = columns - inputs @ line.weights()[0].T - line.biases()[0]
         slope = np.vstack([inputs.T @ (share[:, None] * errors), share @ errors])
         missing: Any = np.linalg.lstsq(gram, slope, rcond=None)[0]  # how far the weights are from the solution
         off, spread = np.einsum("ik,ik->k", missing, slope), share @ (columns - share @ columns) ** 2
@@ -188,9 +197,7 @@ class LinearRegression(_Learned, Regressor):
 
     def _solve(self, X: Any, y: Any, sample_weight: Any) -> Self:  # Any: arrays, lists, frames
         """Fit by least squares: the triangle R of [X − center, y − level], block by block, has the same solution."""
-        inputs = check.rows(X, type(self).__name__)
-        targets = check.targets(y, len(inputs), type(self).__name__)
-        share = check.weights(sample_weight, len(inputs))
+        inputs, targets, share = self._data(X, y, sample_weight)
         share = share / share.max()
         share /= share.sum()
         columns = targets.reshape(len(targets), -1)

@@ -85,8 +85,9 @@ class MLPClassifier(MLPEstimator, Classifier):
         """Fit to `X` (n_samples, n_features) and labels `y` (n_samples,), weighted if wanted; return `self`.
 
         `sample_weight` makes the loss Σ sᵢ·lossᵢ / Σ sᵢ in every batch; a weight of 0 is the sample left out.
-        `checkpoint` is a file that is written after every epoch: when the process was killed, the same call resumes
-        from it and ends with the same numbers. CheckpointError for a file of other data or settings.
+        `checkpoint` is a file that is written between epochs, twenty times a second at most, and at the end: when the
+        process was killed, the same call resumes from it and ends with the same numbers. CheckpointError for a file of
+        other data or settings.
         """
         self._check_settings()
         inputs = check.rows(X, type(self).__name__)

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import _checks as check
+from models import _saving, checkpoints
+from models._engines import Samples
 from models._sklearn_contract import Classifier, Drawing, hyperparameters
-from models.errors import ConvergenceWarning, shared, warn
-from models.perceptron_rule import pass_in_blocks, weighted_sums
+from models.checkpoints import FilePath
+from models.errors import CheckpointError, ConvergenceWarning, shared, warn
+from models.perceptron_rule import Passes, repeat, weighted_sums
 
 Array = NDArray[np.float64]
 
@@ -73,10 +80,13 @@ class Perceptron(_Learned, Drawing, Classifier):
     verbose: bool | int = False
     random_state: Any = None
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # Any: arrays, lists, frames
+    def fit(  # Any: arrays, lists, frames
+        self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None
+    ) -> Self:
         """Learn from `X` (n_samples, n_features) and labels `y` (n_samples,); return `self`.
 
-        `sample_weight` (n_samples,) multiplies the steps; a weight of 0 is the row left out.
+        `sample_weight` (n_samples,) multiplies the steps; a weight of 0 is the row left out. `checkpoint` is as in
+        MLPClassifier, written between passes.
         """
         resumed = self.warm_start and self.__sklearn_is_fitted__()
         inputs, labels, importance = self._checked(X, y, sample_weight, resumed=resumed)
@@ -85,9 +95,11 @@ class Perceptron(_Learned, Drawing, Classifier):
             raise ValueError(
                 f"warm_start needs the classes of the last fit, {self.classes_.tolist()}, got {classes.tolist()}"
             )
-        outcome = self._learn(X, inputs, labels, importance, classes, resumed=resumed, passes=self.max_iter)
-        if outcome.mistakes[-1] or outcome.wrong:
-            warn(self._problem(outcome), shared(ConvergenceWarning))
+        now = self._learn(
+            X, inputs, labels, importance, classes, resumed=resumed, limit=self.max_iter, checkpoint=checkpoint
+        )
+        if problem := self._problem(now):
+            warn(problem, shared(ConvergenceWarning))
         return self
 
     def partial_fit(
@@ -104,7 +116,7 @@ class Perceptron(_Learned, Drawing, Classifier):
         resumed = self.__sklearn_is_fitted__()
         inputs, labels, importance = self._checked(X, y, sample_weight, resumed=resumed)
         classes = self._classes_of_partial_fit(classes)
-        self._learn(X, inputs, labels, importance, classes, resumed=resumed, passes=1)
+        self._learn(X, inputs, labels, importance, classes, resumed=resumed, limit=1)
         return self
 
     def decision_function(self, X: Any) -> Array:  # Any: arrays, lists or frames, as NumPy takes them
@@ -112,7 +124,7 @@ class Perceptron(_Learned, Drawing, Classifier):
 
         Raises ValueError for a sum that is NaN, as those of numbers beyond 1e154 may be: it would decide nothing.
         """
-        scores = _scores(self._inputs_as_fitted(X), self.coef_.tolist(), self.intercept_.tolist())
+        scores = _scores(self._inputs_as_fitted(X), np.column_stack([self.coef_, self.intercept_]))
         if np.isnan(scores).any():
             row = int(np.isnan(scores).any(axis=1).argmax())
             raise ValueError(
@@ -135,8 +147,8 @@ class Perceptron(_Learned, Drawing, Classifier):
 
     def _learn(
         self, X: Any, inputs: Array, labels: NDArray[Any], importance: Array, classes: NDArray[Any],
-        *, resumed: bool, passes: int,
-    ) -> _Outcome:  # fmt: skip
+        *, resumed: bool, limit: int, checkpoint: FilePath | None = None,
+    ) -> _State:  # fmt: skip
         """Learn from checked data, and keep the outcome only when all went well.
 
         KeyboardInterrupt keeps that of the complete passes, if there are any.
@@ -148,162 +160,158 @@ class Perceptron(_Learned, Drawing, Classifier):
         random, source = self._generator(resumed=resumed)
         if self.shuffle:
             inputs, y, importance = _merged(inputs, y, importance)
-        held, split = self._hold_out(y, random, resumed=resumed)
-        n_neurons = 1 if len(classes) == 2 else len(classes)
-        start = list(zip(self.coef_.tolist(), self.intercept_.tolist(), strict=True)) if resumed else None
-        passed = self._repeat(
-            start or [([0.0] * inputs.shape[1], 0.0)] * n_neurons,
-            (inputs[~held], y[~held], importance[~held]) if held.any() else (inputs, y, importance),
-            (inputs[held], y[held], importance[held]) if held.any() else None,
-            random if self.shuffle else None,
-            passes,
-        )
+        start = np.zeros((1 if len(classes) == 2 else len(classes), inputs.shape[1] + 1))
+        if resumed:
+            start[:, :-1], start[:, -1] = self.coef_, self.intercept_
+        now = _State(Passes.start(start), start, [], self._split if resumed else None, {})
+        samples = Samples(inputs, y.astype(np.float64), importance)
+        now, save, remove = self._file(checkpoint, now, samples, random, limit)
         earlier = (self.loss_curve_, self.validation_curve_) if resumed else ([], [])
 
-        def keep(outcome: _Outcome) -> None:
-            intercept = np.array([b for _, b in outcome.neurons])
-            curve = earlier[0] + outcome.mistakes
+        def keep(neurons: Array) -> None:
+            curve = earlier[0] + now.passes.mistakes
             self._keep(
                 X, inputs.shape[1],
-                coef_=np.array([w for w, _ in outcome.neurons]),
-                intercept_=intercept,
-                threshold_=-intercept,
-                loss_curve_=curve,
-                validation_curve_=earlier[1] + outcome.validation,
-                n_iter_=len(curve),
-                classes_=classes,
-                _random=random,
-                _split=split,
+                coef_=neurons[:, :-1], intercept_=neurons[:, -1], threshold_=-neurons[:, -1],
+                loss_curve_=curve, validation_curve_=earlier[1] + now.errors, n_iter_=len(curve),
+                classes_=classes, _random=random, _split=now.split,
             )  # fmt: skip
             self._bring_up(source)
 
-        outcome = _Outcome([], [], [])
         try:
-            for outcome in self._told(passed, passes):  # noqa: B007 # the latest is wanted, wherever it is interrupted
-                pass
-            if held.any():
-                outcome = outcome._replace(wrong=_error((inputs, y, importance), outcome.neurons))
-            keep(outcome)
+            held, split = self._hold_out(y, random, now.split)
+            now = now._replace(split=split, generator=now.generator or random.bit_generator.state)
+            random.bit_generator.state = now.generator
+            for after in self._passes(now, inputs, y, importance, held, random, limit):
+                now = after
+                save(now)
+            neurons = now.passes.neurons if not held.any() else now.best
+            wrong = _error(inputs, y, importance, neurons) if held.any() else 0.0
+            keep(neurons)
         except KeyboardInterrupt:
-            if outcome.mistakes:
-                random.bit_generator.state = outcome.position or random.bit_generator.state
-                keep(outcome)
+            if now.passes.mistakes:
+                random.bit_generator.state = now.generator
+                keep(now.passes.neurons)
             raise
-        return outcome
+        except Exception:
+            if not now.passes.mistakes:  # a failure must not bar the corrected call
+                remove()
+            raise
+        return now._replace(wrong=wrong)
 
-    def _told(self, outcomes: Iterator[_Outcome], passes: int) -> Iterator[_Outcome]:
-        """Give the outcomes on, and print those of some passes, or of all; the last one comes twice."""
-        every = 1 if self.verbose == 2 else max(1, math.ceil(passes / 10))
-        told = before = 0
-        for outcome in outcomes:
-            done = len(outcome.mistakes)
-            if self.verbose and passes > 1 and done > told and (done == before or done % every == 0):
-                held_out = f", {outcome.validation[-1]:.1%} wrong of the rows held out" if outcome.validation else ""
-                print(f"pass {done}/{passes}: {outcome.mistakes[-1]} mistakes{held_out}", flush=True)  # noqa: T201
-                told = done
-            before = done
-            yield outcome
+    def _file(
+        self, path: FilePath | None, now: _State, samples: Samples, random: np.random.Generator, limit: int
+    ) -> tuple[_State, Callable[[_State], None], Callable[[], None]]:
+        """Return the state in the file, or `now`, what writes a state there by the clock, and what removes the file."""
+        if path is None:
+            return now, lambda now: None, lambda: None  # noqa: ARG005
+        own = ("learning_rate", "shuffle", "early_stopping", "validation_fraction", "n_iter_no_change")
+        seed = self.random_state if isinstance(self.random_state, int) else type(random.bit_generator).__name__
+        identity = {name: checkpoints.describe(getattr(self, name)) for name in own}
+        identity |= {"estimator": type(self).__name__, "random_state": seed, "data (as a checksum)": samples.digest}
+        found, written = _saving.resume(path, "passes", identity), -math.inf
 
-    def _repeat(
-        self, neurons: list[Any], train: Any, validation: Any, random: np.random.Generator | None, passes: int
-    ) -> Iterator[_Outcome]:
-        """Pass over the rows until a pass is clean, the weights come round again, or validation stops improving.
+        def save(now: _State) -> None:
+            nonlocal written
+            if self._ended(now, limit) or time.monotonic() - written >= checkpoints.SECONDS:
+                state = now._asdict() | {"passes": now.passes._asdict()}
+                _saving.write(path, "passes", {"identity": identity}, state)
+                written = time.monotonic()
 
-        Gives the outcome after each pass, and in the end the one to keep.
-        """
-        inputs, y, importance = train
-        classes = [1] if len(neurons) == 1 else range(len(neurons))
-        targets = [(y == each).astype(float) for each in classes]  # what each perceptron should say
-        steps, order = self.learning_rate * importance, np.arange(len(inputs))
-        clean = [False] * len(neurons)  # which have decided every row rightly: they do so in any order
-        with np.errstate(over="ignore"):
-            lengths = np.sqrt(np.einsum("ij,ij->i", inputs, inputs) + 1.0)
-        mistakes: list[int] = []
-        errors: list[float] = []
-        best, best_at, stopped, position = neurons, 0, False, None
-        remembered, remembered_at = neurons, 0  # Brent's way to see a cycle, as in models.perceptron_rule
-        for done in range(1, passes + 1):
-            if random is not None:
-                order = order[random.permutation(len(order))]
-            with np.errstate(over="ignore", invalid="ignore"):
-                moved = [
-                    (np.array(w), b, 0) if finished
-                    else pass_in_blocks(inputs, lengths, each, order, steps, np.array(w), b)
-                    for (w, b), each, finished in zip(neurons, targets, clean, strict=True)
-                ]  # fmt: skip
-            neurons = [(w.tolist(), b) for w, b, _ in moved]
-            clean = [not wrong for *_, wrong in moved]
-            mistakes = [*mistakes, sum(wrong for *_, wrong in moved)]
-            self._refuse_infinity(neurons, done)
+        if found is None:
+            save(now)
+        else:
+            now = _State(**{**found, "passes": Passes(**found["passes"])})
+        if len(now.passes.mistakes) > limit:
+            raise CheckpointError(
+                f"cannot use {os.fspath(path)!r}: max_iter must be at least the {len(now.passes.mistakes)} passes that "
+                f"it has behind it, got {limit}"
+            )
+        return now, save, partial(Path(path).unlink, missing_ok=True)
+
+    def _passes(
+        self, now: _State, inputs: Array, y: NDArray[np.intp], importance: Array, held: NDArray[np.bool_],
+        random: np.random.Generator, limit: int,
+    ) -> Iterator[_State]:  # fmt: skip
+        """Yield the state after each pass over the rows that are not held out, and print some of them."""
+        validation = (inputs[held], y[held], importance[held]) if held.any() else None
+        rows, on, weights = (
+            (inputs, y, importance) if validation is None else (inputs[~held], y[~held], importance[~held])
+        )
+        classes = [1] if len(now.best) == 1 else range(len(now.best))
+        targets = [(on == each).astype(float) for each in classes]  # what each perceptron should say
+        told = 1 if self.verbose == 2 else max(1, math.ceil(limit / 10))
+        if self._ended(now, limit):
+            return
+        for passes in repeat(
+            now.passes, rows, targets, weights, self.learning_rate, limit, random if self.shuffle else None,
+            cycles=validation is None,
+        ):  # fmt: skip
+            errors, best = now.errors, now.best
             if validation is not None:
-                errors = [*errors, _error(validation, neurons)]
-                if errors[-1] <= min(errors):
-                    best = neurons
-                if errors[-1] < min(errors[:-1], default=np.inf):
-                    best_at = done
-                stopped = done - best_at >= self.n_iter_no_change
-            position = random and random.bit_generator.state
-            yield _Outcome(neurons, mistakes, errors, position)
-            if stopped or not mistakes[-1]:
+                errors = [*errors, _error(*validation, passes.neurons)]
+                best = passes.neurons if errors[-1] <= min(errors) else best
+            now = now._replace(passes=passes, errors=errors, best=best, generator=random.bit_generator.state)
+            done, ended = len(passes.mistakes), self._ended(now, limit)
+            if self.verbose and limit > 1 and (ended or done % told == 0):
+                held_out = f", {errors[-1]:.1%} wrong of the rows held out" if errors else ""
+                print(f"pass {done}/{limit}: {passes.mistakes[-1]} mistakes{held_out}", flush=True)  # noqa: T201
+            yield now
+            if ended:
                 break
-            if random is None and validation is None:
-                if neurons == remembered:
-                    yield _Outcome(neurons, mistakes, errors, position, cycle=done - remembered_at)
-                    return
-                if done & (done - 1) == 0:
-                    remembered, remembered_at = neurons, done
-        yield _Outcome(neurons if validation is None else best, mistakes, errors, position, stopped=stopped)
 
-    def _refuse_infinity(self, neurons: list[Any], done: int) -> None:
-        if not all(math.isfinite(x) for w, b in neurons for x in (*w, b)):
-            raise ValueError(
-                f"the weights are no longer finite after {done} passes: learning_rate={self.learning_rate} is too "
-                "large for these data; make it smaller, or standardise the inputs"
-            )
+    def _stopped(self, now: _State) -> bool:
+        """Return whether as many passes as are waited for brought no fewer mistakes on the rows held out."""
+        return bool(now.errors) and len(now.errors) - int(np.argmin(now.errors)) > self.n_iter_no_change
 
-    def _problem(self, outcome: _Outcome) -> str:
-        if not outcome.mistakes[-1]:
+    def _ended(self, now: _State, limit: int) -> bool:
+        return now.passes.ended or self._stopped(now) or len(now.passes.mistakes) == limit
+
+    def _problem(self, now: _State) -> str:
+        """Say what is wrong with the weights that were kept; "" if nothing is."""
+        done, mistakes, cycle = len(now.passes.mistakes), now.passes.mistakes[-1], now.passes.cycle
+        other = "(use MLPClassifier, or give it another feature)"
+        perhaps = f"perhaps no line (hyperplane) separates the classes {other}"
+        if not mistakes and not now.wrong:
+            return ""
+        if not mistakes:
             return (
-                f"the last of {len(outcome.mistakes)} passes was clean, but of all rows, with those held out, the "
-                f"weights taken back decide {outcome.wrong:.1%} wrongly: perhaps no line (hyperplane) separates the "
-                "classes (use MLPClassifier, or give it another feature), or too few rows are left to learn from"
+                f"the last of {done} passes was clean, but of all rows, with those held out, the weights taken back "
+                f"decide {now.wrong:.1%} wrongly: {perhaps}, or too few rows are left to learn from"
             )
-        start = f"the last of {len(outcome.mistakes)} passes still made {outcome.mistakes[-1]} mistakes: "
-        if outcome.cycle:
+        start = f"the last of {done} passes still made {mistakes} mistakes: "
+        if cycle:
             return (
-                f"{start}the weights are again those of {outcome.cycle} passes before and the rule goes round in "
-                "circles, as no line (hyperplane) separates the classes; use MLPClassifier, or give it another feature"
+                f"{start}the weights are again those of {cycle} passes before and the rule goes round in circles, as "
+                "no line (hyperplane) separates the classes; use MLPClassifier, or give it another feature"
             )
-        if outcome.stopped:
+        if self._stopped(now):
             return (
                 f"{start}early_stopping ended it, as {self.n_iter_no_change} passes brought no fewer on the rows held "
-                "out, and the best weights were taken back; perhaps no line (hyperplane) separates the classes (use "
-                "MLPClassifier, or give it another feature)"
+                f"out, and the best weights were taken back; {perhaps}"
             )
         return (
-            f"{start}either no line (hyperplane) separates the classes, and the rule never ends (use MLPClassifier, or "
-            f"give it another feature), or it needs more than max_iter={self.max_iter} passes"
+            f"{start}either no line (hyperplane) separates the classes, and the rule never ends {other}, or it needs "
+            f"more than max_iter={self.max_iter} passes"
         )
 
 
-class _Outcome(NamedTuple):
-    neurons: list[tuple[list[float], float]]
-    mistakes: list[int]
-    validation: list[float]
-    position: Any = None  # of the generator after the last pass; None where nothing is shuffled
-    cycle: int = 0  # after so many passes the weights came round again; 0 if they did not
-    stopped: bool = False  # by the rows held out
+class _State(NamedTuple):
+    passes: Passes
+    best: Array  # on the rows held out
+    errors: list[float]  # the share of the rows held out that were wrong, after each pass
+    split: int | None  # the seed of what is held out
+    generator: Mapping[str, Any]  # its state after the last pass
     wrong: float = 0.0  # with early_stopping, the share of all rows that the weights decide wrongly
 
 
-def _scores(inputs: Array, weights: list[list[float]], biases: list[float]) -> Array:
-    return np.column_stack([weighted_sums(inputs, w, b) for w, b in zip(weights, biases, strict=True)])
+def _scores(inputs: Array, neurons: Array) -> Array:
+    return np.column_stack([weighted_sums(inputs, w, b) for *w, b in neurons.tolist()])
 
 
-def _error(validation: Any, neurons: list[Any]) -> float:
+def _error(inputs: Array, y: NDArray[np.intp], importance: Array, neurons: Array) -> float:
     """Return the weighted share of rows that are decided wrongly."""
-    inputs, y, importance = validation
-    scores = _scores(inputs, [w for w, _ in neurons], [b for _, b in neurons])
+    scores = _scores(inputs, neurons)
     decided = scores[:, 0] > 0 if scores.shape[1] == 1 else scores.argmax(axis=1)
     return float(np.average(decided != y, weights=importance))
 

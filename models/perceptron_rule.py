@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from operator import mul
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -232,7 +233,7 @@ def learn(
     """
     X, y = _checked(X, y, learning_rate, max_passes)
     _two_classes(y)
-    learned = _repeat(X, y == 1, learning_rate, max_passes, weights, bias, sample_weight)
+    learned = _learned(X, y == 1, learning_rate, max_passes, weights, bias, sample_weight)
     if warn and not learned.converged:
         warnings.warn(learned.problem, ConvergenceWarning, stacklevel=2)
     return learned
@@ -251,7 +252,7 @@ def one_vs_rest(
     """
     X, y = _checked(X, y, learning_rate, max_passes)
     classes = check.several_classes(np.unique(check.labels(y, len(X), _RULE)), _RULE)
-    learned = tuple(_repeat(X, y == c, learning_rate, max_passes, None, 0.0, sample_weight) for c in classes)
+    learned = tuple(_learned(X, y == c, learning_rate, max_passes, None, 0.0, sample_weight) for c in classes)
     unfinished = [(c, one) for c, one in zip(classes.tolist(), learned, strict=True) if not one.converged]
     if warn and unfinished:
         label, first = unfinished[0]
@@ -262,38 +263,75 @@ def one_vs_rest(
     return OneVsRest(classes, weights, biases, learned)
 
 
-def _repeat(
-    X: NDArray[np.float64],
-    on: NDArray[np.bool_],
-    learning_rate: float,
-    max_passes: int,
-    weights: Any,
-    bias: float,
-    sample_weight: Any,
-) -> Learned:
-    _, start = _rows_and_weights(X, np.zeros(X.shape[1]) if weights is None else weights)
-    steps = None if sample_weight is None else check.weights(sample_weight, len(X)).tolist()
-    w, b = start, _finite("bias", bias)
-    rows, targets = X.tolist(), on.astype(float).tolist()
-    # Brent's way to see a cycle: compare with ONE state, remembered anew at passes 1, 2, 4, 8, … The rule knows
-    # nothing but its weights, so a state that comes back will come back for ever.
-    remembered, remembered_at = (w, b), 0
-    mistakes = passes = last = 0
-    for passes in range(1, max_passes + 1):
-        w, b, last = one_pass(rows, targets, w, b, learning_rate=learning_rate, sample_weight=steps)
-        mistakes += last
-        if not all(map(math.isfinite, (*w, b))):
+class Passes(NamedTuple):
+    """Rosenblatt's rule after some passes, for one neuron or several that do not know of each other.
+
+    `neurons` (n_neurons, n_features + 1) are the weights, the bias last; `mistakes` those of every pass, `wrong` those
+    of the last by neuron. `aside` are the neurons after `at` passes, to see a cycle by; `cycle` is its length, or 0.
+    """
+
+    neurons: NDArray[np.float64]
+    wrong: NDArray[np.int64]
+    mistakes: list[int]
+    aside: NDArray[np.float64]
+    at: int = 0
+    cycle: int = 0
+
+    @classmethod
+    def start(cls, neurons: NDArray[np.float64]) -> Self:
+        return cls(neurons, np.ones(len(neurons), dtype=np.int64), [], neurons)
+
+    @property
+    def ended(self) -> bool:
+        """Return whether more passes change nothing, or only what was there before."""
+        return not self.wrong.any() or self.cycle > 0
+
+
+def repeat(
+    now: Passes, rows: NDArray[np.float64], targets: list[NDArray[np.float64]], importance: NDArray[np.float64],
+    learning_rate: float, limit: int, random: np.random.Generator | None = None, *, cycles: bool = True,
+) -> Iterator[Passes]:  # fmt: skip
+    """Go on from `now` until a pass is clean, the weights come round again, or `limit` passes are done: yield each.
+
+    `targets` has an array of 0 and 1 for every neuron. `random` draws the order of every pass; without it rows come as
+    they are, and a cycle is seen by Brent's way: compare with ONE state, remembered anew at passes 1, 2, 4, 8, … The
+    rule knows nothing but its weights, so a state that comes back will come back for ever.
+    """
+    order, steps = np.arange(len(rows)), learning_rate * importance
+    with np.errstate(over="ignore"):
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows) + 1.0)
+    while len(now.mistakes) < limit and not now.ended:
+        if random is not None:
+            order = random.permutation(len(rows))
+        neurons, wrong = now.neurons.copy(), np.zeros_like(now.wrong)
+        for k in np.flatnonzero(now.wrong):  # the others have decided every row rightly: they do so in any order
+            with np.errstate(over="ignore", invalid="ignore"):
+                neurons[k, :-1], neurons[k, -1], wrong[k] = pass_in_blocks(
+                    rows, lengths, targets[k], order, steps, neurons[k, :-1], float(neurons[k, -1])
+                )
+        done = len(now.mistakes) + 1
+        if not np.isfinite(neurons).all():
             raise ValueError(
-                f"the weights are no longer finite after {passes} passes: learning_rate={learning_rate} is too large "
+                f"the weights are no longer finite after {done} passes: learning_rate={learning_rate} is too large "
                 "for these data; make it smaller, or standardise the inputs"
             )
-        if not last:
-            break
-        if (w, b) == remembered:
-            return Learned(np.array(w), b, passes, mistakes, last, passes - remembered_at)
-        if passes & (passes - 1) == 0:
-            remembered, remembered_at = (w, b), passes
-    return Learned(np.array(w), b, passes, mistakes, last, 0)
+        now = now._replace(neurons=neurons, wrong=wrong, mistakes=[*now.mistakes, int(wrong.sum())])
+        if cycles and random is None and wrong.any() and np.array_equal(neurons, now.aside):
+            now = now._replace(cycle=done - now.at)
+        elif random is None and done & (done - 1) == 0:
+            now = now._replace(aside=neurons, at=done)
+        yield now
+
+
+def _learned(
+    X: NDArray[np.float64], on: NDArray[np.bool_], learning_rate: float, max_passes: int, weights: Any, bias: float,
+    sample_weight: Any,
+) -> Learned:  # fmt: skip
+    _, w = _rows_and_weights(X, np.zeros(X.shape[1]) if weights is None else weights)
+    start, steps = Passes.start(np.array([[*w, _finite("bias", bias)]])), check.weights(sample_weight, len(X))
+    (end,) = deque(repeat(start, X, [on.astype(float)], steps, learning_rate, max_passes), maxlen=1)
+    w, b = end.neurons[0, :-1], float(end.neurons[0, -1])
+    return Learned(w, b, len(end.mistakes), sum(end.mistakes), end.mistakes[-1], end.cycle)
 
 
 def _weighted_sum(weights: Sequence[float], x: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from autodiff import Value, exp, total
-from models import MLP, ConvergenceWarning, MLPClassifier, MLPRegressor
+from models import MLP, ConvergenceWarning, LinearRegression, MLPClassifier, MLPRegressor
 from models._engines import Samples
 from models.datasets import moons, xor
 from models.diagnosis import constant_output_loss
@@ -282,6 +282,16 @@ def test_verbose_prints_where_there_is_no_terminal(verbose, lines, monkeypatch, 
     assert len(printed) == lines
     if lines:
         assert printed[-1].startswith("epoch 20/20: loss ")
+
+
+def test_verbose_of_a_linear_regression_prints_its_steps(monkeypatch, capsys):
+    """The losses printed are those of the curve, before each step."""
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    model = LinearRegression(epochs=30, verbose=2).fit([[1.0], [2.0], [4.0]], [3.0, 5.0, 9.0])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"epoch {i}/30: loss {loss:.6g}" for i, loss in enumerate(model.loss_curve_[:-1], 1)]
+    LinearRegression(epochs=30, verbose=1).fit([[1.0], [2.0], [4.0]], [3.0, 5.0, 9.0])
+    assert len(capsys.readouterr().out.splitlines()) == 10
 
 
 @pytest.mark.parametrize("verbose", [3, -1, "yes", None])

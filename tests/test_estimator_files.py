@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 import warnings
 from pathlib import Path
@@ -147,46 +146,99 @@ PROGRAM = """
 import sys, warnings
 import numpy as np
 sys.path.insert(0, sys.argv[1])
-from models import MLPClassifier, MLPRegressor
+import models
 warnings.simplefilter("ignore")
-X = np.random.default_rng(0).normal(size=(60, 3))
-settings = {settings}
-model = {kind}(hidden_layer_sizes=(6,), batch_size=10, max_iter=150, n_iter_no_change=150, **settings)
-model.fit(X, X[:, 0] > 0 if {classify} else X[:, 0], checkpoint=sys.argv[2])
+random = np.random.default_rng(0)
+X = random.normal(size=(60, 3))
+y = {y}
+model = models.{kind}({settings}).fit(X, y, checkpoint=sys.argv[2])
 """
+LONG = "hidden_layer_sizes=(6,), batch_size=10, max_iter=900, n_iter_no_change=900, random_state=3"
+KILLED = {
+    "MLPClassifier": ("MLPClassifier", LONG, "X[:, 0] > 0"),
+    "MLPRegressor": ("MLPRegressor", f"{LONG}, early_stopping=True", "X[:, 0]"),
+    "LinearRegression": ("LinearRegression", "epochs=30_000", "X @ [1.0, 2.0, 3.0] + random.normal(size=60)"),
+    "Perceptron": ("Perceptron", "max_iter=900, random_state=3", "random.integers(3, size=60)"),
+    "Perceptron, early": (
+        "Perceptron", "max_iter=900, random_state=3, early_stopping=True, n_iter_no_change=600",
+        "random.integers(2, size=60)",
+    ),
+    "Perceptron, a long cycle": (
+        "Perceptron", "max_iter=1500, shuffle=False, learning_rate=0.1", "random.integers(2, size=60)"
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("kind", "settings"),
-    [("MLPClassifier", {"random_state": 3}), ("MLPRegressor", {"random_state": 3, "early_stopping": True})],
-)
+@pytest.mark.parametrize("name", KILLED)
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
-def test_a_fit_that_was_killed_loses_nothing(kind, settings, tmp_path):
-    """SIGKILL at three moments, the same call again: weights and curves are those of a fit that nobody disturbed."""
+def test_a_fit_that_was_killed_loses_nothing(name, tmp_path):
+    """SIGKILL at three moments, the same call again: all that is kept is that of a fit that nobody disturbed."""
     root = str(Path(__file__).resolve().parent.parent)
-    program = textwrap.dedent(PROGRAM).format(kind=kind, settings=settings, classify=kind == "MLPClassifier")
+    kind, settings, y = KILLED[name]
+    program = PROGRAM.format(kind=kind, settings=settings, y=y)
     path = tmp_path / "run"
-    killed = 0
-    for wait in (0.05, 0.1, 0.15):
+    killed, size = 0, 0
+    for wait in (0.0, 0.01, 0.02):
         process = subprocess.Popen([sys.executable, "-c", program, root, str(path)])
         limit = time.monotonic() + 60
-        while not path.exists() and process.poll() is None and time.monotonic() < limit:
-            time.sleep(0.005)
+        while process.poll() is None and time.monotonic() < limit:
+            time.sleep(0.002)
+            if path.exists() and path.stat().st_size > size > 0:
+                break  # it has gone on from where it was
+            size = size or (path.stat().st_size if path.exists() else 0)
         time.sleep(wait)
         process.kill()
         killed += process.wait() == -signal.SIGKILL
-    assert killed
-    data = np.random.default_rng(0).normal(size=(60, 3))
-    y = data[:, 0] > 0 if kind == "MLPClassifier" else data[:, 0]
-    make = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}[kind]
-    same = {"hidden_layer_sizes": (6,), "batch_size": 10, "max_iter": 150, "n_iter_no_change": 150, **settings}
+        size = path.stat().st_size
+    assert killed >= 2
+    resumed, whole = (learned_by(program, root, each) for each in (str(path), None))
+    assert resumed == whole
+    assert resumed["n_iter_"] > 100
+
+
+def learned_by(program, root, checkpoint):
+    """Run the program in this process; return what its model learned, as lists."""
+    space = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        resumed, whole = make(**same).fit(data, y, checkpoint=path), make(**same).fit(data, y)
-    assert resumed.loss_curve_ == whole.loss_curve_
-    assert resumed.validation_curve_ == whole.validation_curve_
-    for ours, theirs in zip(resumed.coefs_ + resumed.intercepts_, whole.coefs_ + whole.intercepts_, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+        exec(program.replace("sys.argv[1]", repr(root)).replace("sys.argv[2]", repr(checkpoint)), space)
+    learned = {name: x for name, x in vars(space["model"]).items() if name.endswith("_") and name != "diagnosis_"}
+    return {name: [np.ravel(each).tolist() for each in x] if isinstance(x, (list, np.ndarray)) else x
+            for name, x in learned.items()}  # fmt: skip
+
+
+def test_a_perceptrons_checkpoint_belongs_to_its_run(tmp_path):
+    """Other data, settings and fewer passes are refused, and a failure in the first pass bars no corrected call."""
+    y = np.random.default_rng(1).integers(2, size=40)
+    Perceptron(max_iter=5, random_state=0).fit(X, y, checkpoint=tmp_path / "run")
+    for settings, data, what in (
+        ({"learning_rate": 2.0}, X, "learning_rate was 1.0 and is 2.0"), ({}, X + 1, "data"),
+        ({"random_state": 1}, X, "random_state was 0 and is 1"), ({"max_iter": 4}, X, "max_iter must be at least the 5"),
+    ):  # fmt: skip
+        with pytest.raises(CheckpointError, match=what):
+            Perceptron(**{"max_iter": 5, "random_state": 0} | settings).fit(data, y, checkpoint=tmp_path / "run")
+    longer = Perceptron(max_iter=9, random_state=0).fit(X, y, checkpoint=tmp_path / "run")
+    assert longer.coef_.tolist() == Perceptron(max_iter=9, random_state=0).fit(X, y).coef_.tolist()
+    huge = Perceptron(learning_rate=1e308)
+    with pytest.raises(ValueError, match="no longer finite"):
+        huge.fit([[1e10], [2e10], [3e10]], [0, 1, 0], checkpoint=tmp_path / "huge")
+    huge.set_params(learning_rate=1.0, max_iter=2).fit(
+        [[1e10], [2e10], [3e10]], [0, 1, 0], checkpoint=tmp_path / "huge"
+    )
+    with pytest.raises(ValueError, match="leaves none"):
+        Perceptron(early_stopping=True, validation_fraction=0.99).fit(X, y, checkpoint=tmp_path / "held")
+    assert not (tmp_path / "held").exists()
+
+
+def test_least_squares_at_once_has_no_checkpoint(tmp_path):
+    """It takes no steps between which a file could be written; a descent of other data is refused."""
+    with pytest.raises(ValueError, match='checkpoint must be None with solver="lstsq", which takes no steps'):
+        LinearRegression(solver="lstsq").fit(X, X[:, 0], checkpoint=tmp_path / "run")
+    model = LinearRegression(epochs=5).fit(X, X[:, 0], checkpoint=tmp_path / "run")
+    with pytest.raises(CheckpointError, match="data"):
+        LinearRegression(epochs=5).fit(X, X[:, 1], checkpoint=tmp_path / "run")
+    further = LinearRegression(epochs=9).fit(X, X[:, 0], checkpoint=tmp_path / "run")
+    assert further.loss_curve_[:6] == model.loss_curve_
+    assert further.coef_.tolist() == LinearRegression(epochs=9).fit(X, X[:, 0]).coef_.tolist()
 
 
 def test_without_a_seed_a_checkpoint_still_holds_out_the_same_samples(tmp_path):
