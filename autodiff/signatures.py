@@ -2,26 +2,28 @@
 
 A function is called with Values in place of the argument that is differentiated by, so that argument is annotated
 differently by whoever reads `f` and by whoever calls the derivative: it may be anything here, and its kind decides the
-kind of the answer. The others are as `f` declares them. Inside another transform an answer may be a Value where these
-say float, if it depends on the outer variable.
+kind of the answer. The others are as `f` declares them; if it declares Values from the second one on, numbers serve
+too, which is the end of each protocol. Inside another transform an answer may be a Value where these say
+float, if it depends on the outer variable.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autodiff.domains import Number
 from autodiff.value import Value
 
 P = ParamSpec("P")  # the parameters after those that are differentiated by
 Array = NDArray[np.float64]
 Function = Callable[..., Any]  # Any: of whatever form
 Differentiable = Callable[Concatenate[Any, P], Any]  # Any: see above; answers of whatever form
-WithAux = Callable[Concatenate[Any, P], tuple[Any, Any]]  # Any: derivatives of that form, and what f returns beside
-Numbers = NDArray[np.number[Any]]  # Any: of any precision
+Numbers = NDArray[np.number[Any]] | Sequence[float]  # Any: of any precision
+Constant: TypeAlias = "Value | Number"  # what serves where a function declares a Value
 Vague = Sequence[Any] | NDArray[Any]  # Any: lists of lists may be ragged, arrays may hold Values
 
 
@@ -30,27 +32,33 @@ class _HasFields(Protocol):
     def _fields(self) -> tuple[str, ...]: ...
 
 
+Scalar = TypeVar("Scalar", float, Value)
 Record = TypeVar("Record", bound=_HasFields)
 Nest = TypeVar("Nest")
+Answer_co = TypeVar("Answer_co", covariant=True)
 
 
 class Gradient(Protocol[P]):
     """The gradient by the first argument: of its form."""
 
     @overload
-    def __call__(self, x: Value, /, *args: P.args, **options: P.kwargs) -> Value: ...
-    @overload
-    def __call__(self, x: float, /, *args: P.args, **options: P.kwargs) -> float: ...
-    @overload
-    def __call__(self, x: Numbers, /, *args: P.args, **options: P.kwargs) -> Array: ...
+    def __call__(self, x: Scalar, /, *args: P.args, **options: P.kwargs) -> Scalar: ...
     @overload
     def __call__(self, x: Record, /, *args: P.args, **options: P.kwargs) -> Record: ...
     @overload
-    def __call__(self, x: Sequence[float], /, *args: P.args, **options: P.kwargs) -> Array: ...
+    def __call__(self, x: Numbers, /, *args: P.args, **options: P.kwargs) -> Array: ...
     @overload
     def __call__(self, x: Vague, /, *args: P.args, **options: P.kwargs) -> Any: ...  # Any: an array or a nest
     @overload
     def __call__(self, x: Nest, /, *args: P.args, **options: P.kwargs) -> Nest: ...
+    @overload
+    def __call__(
+        self: Gradient[Concatenate[Value, ...]], x: Scalar, /, *args: Constant, **options: Constant
+    ) -> Scalar: ...
+    @overload
+    def __call__(
+        self: Gradient[Concatenate[Value, ...]], x: Any, /, *args: Constant, **options: Constant
+    ) -> Any: ...  # Any: of whatever form
 
 
 class ValueAndGradient(Protocol[P]):
@@ -58,33 +66,43 @@ class ValueAndGradient(Protocol[P]):
 
     @overload
     def __call__(  # pyright: ignore[reportOverlappingOverload] # a Value is no nest
-        self, x: Value, /, *args: P.args, **options: P.kwargs
-    ) -> tuple[Value, Value]: ...
-    @overload
-    def __call__(self, x: float, /, *args: P.args, **options: P.kwargs) -> tuple[float, float]: ...
-    @overload
-    def __call__(self, x: Numbers, /, *args: P.args, **options: P.kwargs) -> tuple[float, Array]: ...
+        self, x: Scalar, /, *args: P.args, **options: P.kwargs
+    ) -> tuple[Scalar, Scalar]: ...
     @overload
     def __call__(self, x: Record, /, *args: P.args, **options: P.kwargs) -> tuple[float, Record]: ...
     @overload
-    def __call__(self, x: Sequence[float], /, *args: P.args, **options: P.kwargs) -> tuple[float, Array]: ...
+    def __call__(self, x: Numbers, /, *args: P.args, **options: P.kwargs) -> tuple[float, Array]: ...
     @overload
     def __call__(self, x: Vague, /, *args: P.args, **options: P.kwargs) -> tuple[Any, Any]: ...  # Any: as in Gradient
     @overload
     def __call__(self, x: Nest, /, *args: P.args, **options: P.kwargs) -> tuple[float, Nest]: ...
+    @overload
+    def __call__(
+        self: ValueAndGradient[Concatenate[Value, ...]], x: Scalar, /, *args: Constant, **options: Constant
+    ) -> tuple[Scalar, Scalar]: ...
+    @overload
+    def __call__(
+        self: ValueAndGradient[Concatenate[Value, ...]], x: Any, /, *args: Constant, **options: Constant
+    ) -> tuple[Any, Any]: ...  # Any: of whatever form
 
 
 class Hessian(Protocol[P]):
     """The second derivatives by the first argument: of its form, twice over."""
 
     @overload
-    def __call__(self, x: Value, /, *args: P.args, **options: P.kwargs) -> Value: ...
+    def __call__(self, x: Scalar, /, *args: P.args, **options: P.kwargs) -> Scalar: ...
     @overload
-    def __call__(self, x: float, /, *args: P.args, **options: P.kwargs) -> float: ...
-    @overload
-    def __call__(self, x: Numbers, /, *args: P.args, **options: P.kwargs) -> Array: ...
+    def __call__(self, x: NDArray[np.number[Any]], /, *args: P.args, **options: P.kwargs) -> Array: ...
     @overload
     def __call__(self, x: Any, /, *args: P.args, **options: P.kwargs) -> Any: ...  # Any: a nest of nests
+    @overload
+    def __call__(
+        self: Hessian[Concatenate[Value, ...]], x: Scalar, /, *args: Constant, **options: Constant
+    ) -> Scalar: ...
+    @overload
+    def __call__(
+        self: Hessian[Concatenate[Value, ...]], x: Any, /, *args: Constant, **options: Constant
+    ) -> Any: ...  # Any: of whatever form
 
 
 class Product(Protocol[P]):
@@ -95,6 +113,30 @@ class Product(Protocol[P]):
     @overload
     def __call__(self, x: Numbers, v: Numbers, /, *args: P.args, **options: P.kwargs) -> Array: ...
     @overload
-    def __call__(self, x: Sequence[float], v: Sequence[float], /, *args: P.args, **options: P.kwargs) -> Array: ...
-    @overload
     def __call__(self, x: Any, v: Any, /, *args: P.args, **options: P.kwargs) -> Any: ...  # Any: of the form of x
+    @overload
+    def __call__(
+        self: Product[Concatenate[Value, ...]], x: Scalar, v: Scalar, /, *args: Constant, **options: Constant
+    ) -> Scalar: ...
+    @overload
+    def __call__(
+        self: Product[Concatenate[Value, ...]], x: Any, v: Any, /, *args: Constant, **options: Constant
+    ) -> Any: ...  # Any: of whatever form
+
+
+class Derivative(Protocol[P, Answer_co]):
+    """A derivative by the first argument whose form nobody can tell."""
+
+    @overload
+    def __call__(self, x: Any, /, *args: P.args, **options: P.kwargs) -> Answer_co: ...  # Any: of whatever form
+    @overload
+    def __call__(
+        self: Derivative[Concatenate[Value, ...], Answer_co],
+        x: Any,
+        /,
+        *args: Value | Number,
+        **options: Value | Number,
+    ) -> Answer_co: ...  # Any: as above
+
+
+WithAux = Derivative[P, tuple[Any, Any]]  # Any: derivatives of that form, and what f returns beside

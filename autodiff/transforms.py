@@ -27,7 +27,17 @@ import numpy as np
 
 from autodiff.nests import is_sequence
 from autodiff.propagation import push_forward
-from autodiff.signatures import Differentiable, Function, Gradient, Hessian, P, Product, ValueAndGradient, WithAux
+from autodiff.signatures import (
+    Derivative,
+    Differentiable,
+    Function,
+    Gradient,
+    Hessian,
+    P,
+    Product,
+    ValueAndGradient,
+    WithAux,
+)
 from autodiff.value import Value
 from autodiff.variables import Call, Request, in_a_row, kind
 
@@ -101,7 +111,7 @@ def value_and_grad(
 
 
 @overload
-def jacobian(f: Differentiable[P]) -> Differentiable[P]: ...
+def jacobian(f: Differentiable[P]) -> Derivative[P, Any]: ...  # Any: of whatever form
 @overload
 def jacobian(f: Differentiable[P], *, has_aux: Literal[True]) -> WithAux[P]: ...
 @overload

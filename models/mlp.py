@@ -15,7 +15,7 @@ weighted sum `layer1.neuron2.z` and, where it has an activation, `layer1.neuron2
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,20 @@ from models.initialization import initial_weights
 __all__ = ["ACTIVATIONS", "MLP", "Layer", "Module", "Neuron", "activate", "activation_by_name"]
 
 Array = NDArray[np.float64]
+Output_co = TypeVar("Output_co", covariant=True)  # a Value from one neuron, a list of them from several
+Several = Literal[2, 3, 4, 5, 6, 7, 8, 9, 10]
+if TYPE_CHECKING:
+
+    class _Start(TypedDict, total=False):
+        initialization: str
+        scale: float
+        random_state: Any
+        bias: bool
+        label: str
+
+    class _Options(_Start, total=False):
+        activation: Activation | Sequence[Activation]
+        output_activation: Activation
 
 
 class Module:
@@ -126,7 +140,7 @@ class Neuron(Module):
         return f"Neuron({self.n_inputs} → 1 {activation_name(self.activation)}, {_count(self)})"
 
 
-class Layer(Module):
+class Layer(Module, Generic[Output_co]):
     """A layer of `n_outputs` neurons that all see the same `n_inputs` inputs; the rest is as in Neuron.
 
     >>> layer = Layer(3, 2, "tanh", bias=False, random_state=0)
@@ -136,6 +150,22 @@ class Layer(Module):
     ['neuron1.a', 'neuron2.a']
     """
 
+    @overload
+    def __init__(
+        self: Layer[Value], n_inputs: int, n_outputs: Literal[1], activation: Activation = ..., **start: Unpack[_Start]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Layer[list[Value]],
+        n_inputs: int,
+        n_outputs: Several,
+        activation: Activation = ...,
+        **start: Unpack[_Start],
+    ) -> None: ...
+    @overload
+    def __init__(  # Any: a number that no type knows
+        self: Layer[Value | Any], n_inputs: int, n_outputs: int, activation: Activation = ..., **start: Unpack[_Start]
+    ) -> None: ...
     def __init__(
         self,
         n_inputs: int,
@@ -157,7 +187,7 @@ class Layer(Module):
         self.label = label
         self.neurons = [Neuron._of(row, op, bias, f"{path}neuron{j}") for j, row in enumerate(weights.tolist(), 1)]
 
-    def __call__(self, x: Any) -> Value:  # Any: numbers or Values; a Value, as most ask for one neuron: no type counts
+    def __call__(self, x: Any) -> Output_co:  # Any: Values, numbers or arrays of them
         """Return the output for one sample: a Value if there is one neuron, else a list of them."""
         outputs: Any = self.fire(check.sample(x, self.n_inputs, self))
         return outputs if len(outputs) > 1 else outputs[0]
@@ -196,7 +226,7 @@ class Layer(Module):
         return f"Layer({self.n_inputs} → {_stage(self)}, {_count(self)})"
 
 
-class MLP(Module):
+class MLP(Module, Generic[Output_co]):
     """A multilayer perceptron: layers of `sizes` neurons, each fed by the one before, the first by `n_inputs` inputs.
 
     `activation` is that of the hidden layers, `output_activation` that of the last (linear by default, as in
@@ -204,7 +234,8 @@ class MLP(Module):
     those of Neuron.
 
     Called on one sample (a sequence or array of numbers and Values) it returns a Value if the last layer has one
-    neuron, else a list of them.
+    neuron, else a list of them. Type checkers know which if `sizes` is a tuple, `(3, 1)`: a list's last entry has no
+    type of its own.
 
     Raises ValueError or TypeError, before anything is made, for sizes that are not whole numbers above 0 and for
     unknown names.
@@ -220,6 +251,18 @@ class MLP(Module):
 
     programs: dict[Any, Any] | None = None  # traced by training, kept where the same network is trained often
 
+    @overload
+    def __init__(
+        self: MLP[Value], n_inputs: int, sizes: tuple[*tuple[int, ...], Literal[1]], **options: Unpack[_Options]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: MLP[list[Value]], n_inputs: int, sizes: tuple[*tuple[int, ...], Several], **options: Unpack[_Options]
+    ) -> None: ...
+    @overload
+    def __init__(  # Any: a list of Values, if the last of `sizes` is not 1
+        self: MLP[Value | Any], n_inputs: int, sizes: Sequence[int], **options: Unpack[_Options]
+    ) -> None: ...
     def __init__(
         self,
         n_inputs: int,
@@ -245,7 +288,7 @@ class MLP(Module):
             for i, (n, m, op) in enumerate(zip(widths, widths[1:], activations, strict=False), 1)
         ]
 
-    def __call__(self, x: Any) -> Value:  # for type checkers, as a layer's # Any: Values, numbers or arrays of them
+    def __call__(self, x: Any) -> Output_co:  # Any: Values, numbers or arrays of them
         """Return the output for one sample: a Value if the last layer has one neuron, else a list of them."""
         signal: Any = check.sample(x, self.n_inputs, self)
         for layer in self.layers:

@@ -18,6 +18,7 @@ from autodiff import (
     grad,
     hessian,
     hvp,
+    jacobian,
     jvp,
     leaky_relu,
     logsumexp,
@@ -31,6 +32,7 @@ from autodiff import (
     where,
 )
 from models import MLP, Neuron
+from models import Layer as Neurons
 
 Array = NDArray[np.float64]
 
@@ -54,13 +56,17 @@ def scaled(x: Value, scale: float, *, power: int = 2) -> Value:
     return x**power * scale
 
 
+def loss(v: Value, w: Value, *, power: int = 2) -> Value:
+    return v**power * w
+
+
 numbers: Array = np.array([1.0, 2.0])
 
 x, w = Value(0.5, "x"), Value(2.0, "w")
 xs = [x, w]
 mixed: list[Value | float] = [x, 2.0]
 objects: NDArray[np.object_] = np.array(xs, dtype=object)
-neuron, mlp = Neuron(2), MLP(2, [3, 1])
+neuron, mlp = Neuron(2), MLP(2, (3, 1))
 
 # A number beside a Value gives a Value, an array beside it an array; the same of methods and of rows.
 assert_type(x * x + 1, Value)
@@ -109,10 +115,17 @@ assert_type(weighted_sum((x, w), xs), Value)
 assert_type(weighted_sum(xs, [1.0, 2.0], x), Value)
 assert_type(weighted_sum([1.0, 2.0], (3.0, 4), 1.0), float)
 
-# Networks of one output, the usual case; several are a list, which their type cannot tell.
+# Networks of one output give a Value, of several a list of them. The last entry of a list of sizes has no type of its
+# own: what such a network returns can be used as a Value, or as anything else.
 assert_type(neuron([x, 1.0]), Value)
 assert_type(mlp([1, x]), Value)
 assert_type((mlp([1, 2]) - 1) ** 2, Value)
+assert_type(MLP(2, (3, 2), activation="tanh", random_state=0)([1, x]), list[Value])
+assert_type(MLP(2, [3, 1])([1, x]), Value | Any)
+assert_type(Neurons(2, 1, "sigmoid")([1, x]), Value)
+assert_type(Neurons(2, 3, label="layer")([1, x]), list[Value])
+declared: MLP[Value] = MLP(2, [3, 1])
+assert_type(declared([1, x]), Value)
 assert_type(mlp.parameters(), list[Value])
 
 # Derivatives have the form of their argument.
@@ -134,7 +147,23 @@ assert_type(jvp(cube, (2.0,), (1.0,)), tuple[Any, Any])
 
 # The other arguments are those that the function declares.
 assert_type(grad(scaled)(2.0, 3.0, power=3), float)
+assert_type(grad(scaled)(2.0, scale=3.0), float)
+assert_type(grad(lambda x, y: x * y)(2.0, 3.0), float)
 assert_type(grad(lambda x, aux: (x * x, aux), has_aux=True)(2.0, "aux"), tuple[Any, Any])
+
+# Where it declares Values, numbers serve too.
+assert_type(grad(loss)(2.0, 3.0), float)
+assert_type(grad(loss)(2, Fraction(1, 3), power=3), float)
+assert_type(grad(loss)(2.0, w=3.0), float)
+assert_type(grad(loss)(2.0, w), float)
+assert_type(grad(loss)(x, 3.0), Value)
+assert_type(grad(grad(loss))(2.0, 3.0), float)
+assert_type(value_and_grad(loss)(2.0, 3.0), tuple[float, float])
+assert_type(value_and_grad(loss)(x, 3.0), tuple[Value, Value])
+assert_type(hessian(loss)(2.0, 3.0), float)
+assert_type(hvp(loss)(2.0, 1.0, 3.0), float)
+assert_type(jacobian(loss)(2.0, 3.0), Any)
+assert_type(value_and_grad(lambda v, w: (v * w, "aux"), has_aux=True)(2.0, 3.0), tuple[Any, Any])
 
 # Programs know what they are made of, and what a step of training gives.
 program = compile(scaled)
@@ -154,5 +183,6 @@ def refused() -> None:
     grad(scaled)(2.0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     grad(scaled)(2.0, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     grad(scaled)(2.0, 3.0, powr=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    grad(loss)(2.0, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     grad(2.0)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     program.value_and_grad(numbers, numbers, reduce="max")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
