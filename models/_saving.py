@@ -25,7 +25,7 @@ _CONTAINERS: dict[str, Any] = {"list": list, "tuple": tuple}
 
 def save(path: checkpoints.FilePath, estimator: Any, state: Mapping[str, Any], settings: list[str]) -> None:
     """Write an estimator; CheckpointError, before anything is written, for a setting that only code could restore."""
-    kind = type(estimator).__name__
+    kind, path = type(estimator).__name__, checkpoints.file_path(path)
     try:
         write(path, "estimator", {"class": kind, "settings": settings}, state)
     except TypeError as error:

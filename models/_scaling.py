@@ -38,9 +38,17 @@ class Scaling(NamedTuple):
         n = inputs.shape[1]
         center, spread = mean_and_spread(inputs, weights) if standardize else (np.zeros(n), np.ones(n))
         y_center, y_spread = np.zeros(n_outputs), 1.0
-        if standardize and loss in _POWERS and np.ptp(targets, axis=0).any():
-            y_center, spreads = mean_and_spread(targets.reshape(len(targets), -1), weights)
-            y_spread = float(np.sqrt(np.mean(spreads**2)))  # one for all targets: the loss stays what it is
+        if standardize and loss in _POWERS:
+            columns = targets.reshape(len(targets), -1)
+            y_center, spreads = mean_and_spread(columns, weights)
+            spreads = spreads[columns.max(axis=0) > columns.min(axis=0)]
+            if len(spreads):  # one for all targets: the loss stays what it is
+                y_spread = float(spreads.max() * np.sqrt(np.mean((spreads / spreads.max()) ** 2)))
+            if not 1e-150 < y_spread ** (_POWERS[loss] / 2) < 1e150:
+                raise ValueError(
+                    f"the deviation of y must have a square that floats can hold, got {y_spread:.3g}; scale y to "
+                    "numbers near 1"
+                )
         return cls(center, spread, y_center, y_spread)
 
     def scaled(self, samples: Samples, *, in_place: bool = False) -> Samples:

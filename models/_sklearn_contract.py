@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import _checks as check
-from models.errors import NotFittedError, shared
+from models.errors import NotFittedError, SettingError, shared
 
+Array = NDArray[np.float64]
 T = TypeVar("T")
 
 # What scikit-learn, Keras and PyTorch call the settings here.
@@ -30,7 +31,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("hidden_units", "hidden_sizes", "hidden_layers", "layers", "units"), ("hidden_layer_sizes",)),
     **dict.fromkeys(("epochs", "n_epochs", "num_epochs", "max_epochs", "n_iter", "iterations"), ("max_iter", "epochs")),
     "max_iter": ("epochs",),
-    **dict.fromkeys(("optimizer", "optimiser"), ("solver",)),
+    **dict.fromkeys(("optimizer", "optimiser", "momentum", "nesterovs_momentum"), ("solver",)),
     **dict.fromkeys(("patience", "early_stopping_patience"), ("n_iter_no_change",)),
     **dict.fromkeys(("weight_decay", "l2", "regularization", "penalty"), ("alpha",)),
     **dict.fromkeys(("seed", "random_seed"), ("random_state",)),
@@ -73,7 +74,7 @@ def hyperparameters(cls: type[T]) -> type[T]:
 
 def _unknown(estimator: type[Any], name: str, known: list[str]) -> str:
     """Say that a setting is not known, and which may have been meant."""
-    there = [each for each in _ELSEWHERE.get(name, ()) if each in known] or get_close_matches(name, known, 1)
+    there = [each for each in _ELSEWHERE.get(name, ()) if each in known] or get_close_matches(name, known, 1, 0.75)
     hint = f"did you mean {there[0]}?" if there else f"it must be one of {', '.join(known)}"
     return f"{estimator.__name__} has no setting {name!r}; {hint}"
 
@@ -229,7 +230,7 @@ class Estimator(Routed):
         if not self.__sklearn_is_fitted__():
             raise shared(NotFittedError)(f"this {type(self).__name__} is not fitted yet; call fit(X, y) first")
 
-    def _inputs_as_fitted(self, X: Any) -> NDArray[np.float64]:
+    def _inputs_as_fitted(self, X: Any) -> Array:
         """Return X as floats for a method that follows `fit`, with the columns that `fit` saw."""
         self._refuse_unfitted()
         inputs = check.rows(X, type(self).__name__)
@@ -252,7 +253,7 @@ class Regressor(Estimator):
 
     _kind = _estimator_type = "regressor"
 
-    def predict(self, X: Any) -> NDArray[np.float64]:
+    def predict(self, X: Any) -> Array:
         """Predict the targets."""
         raise NotImplementedError
 
@@ -266,6 +267,8 @@ class Regressor(Estimator):
         actual = check.targets(y, len(predicted), type(self).__name__).reshape(len(predicted), -1)
         if actual.shape != predicted.shape:
             raise ValueError(f"y has {actual.shape[1]} targets and the model predicts {predicted.shape[1]}")
+        exponent = -np.frexp(np.abs(actual).max())[1]  # squares of numbers near 1 are finite, and no quotient changes
+        actual, predicted = np.ldexp(actual, exponent), np.ldexp(predicted, exponent)
         weight = check.weights(sample_weight, len(predicted))[:, None]
         weight /= weight.max()  # sums of large weights times large errors stay finite
         residual = (weight * (actual - predicted) ** 2).sum(axis=0)
@@ -279,8 +282,9 @@ class Classifier(Estimator):
 
     _kind = _estimator_type = "classifier"
     classes_: NDArray[Any]
+    class_weight: Any
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
+    def decision_function(self, X: Any) -> Array:
         """Return the scores that decide the class."""
         raise NotImplementedError
 
@@ -298,6 +302,35 @@ class Classifier(Estimator):
         predicted = self.predict(X)
         actual = check.labels(y, len(predicted), type(self).__name__)
         return float(np.average(actual == predicted, weights=check.weights(sample_weight, len(predicted))))
+
+    def _seen(
+        self, inputs: Array, labels: NDArray[Any], importance: Array, classes: NDArray[Any]
+    ) -> tuple[Array, NDArray[np.intp], Array]:
+        """Return the samples that have a weight, the indices of their classes, and their weights by `class_weight`."""
+        seen = importance > 0  # labels of samples left out need not be among the classes
+        if not seen.all():
+            inputs, labels, importance = inputs[seen], labels[seen], importance[seen]
+        y = self._indices(labels, classes)
+        if self.class_weight is None:
+            return inputs, y, importance
+        importance = check.weights(importance * self._class_factors(y, importance, classes)[y], len(y))
+        seen = importance > 0
+        return (inputs, y, importance) if seen.all() else (inputs[seen], y[seen], importance[seen])
+
+    def _class_factors(self, y: NDArray[np.intp], importance: Array, classes: NDArray[Any]) -> Array:
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
+            shares = np.bincount(y, weights=importance, minlength=len(classes))
+            return shares.sum() / len(classes) / np.where(shares > 0, shares, 1.0)
+        if not isinstance(self.class_weight, dict):
+            raise SettingError(
+                f'class_weight must be None, "balanced" or a dict from labels to numbers, got {self.class_weight!r}'
+            )
+        factors, known = np.ones(len(classes)), classes.tolist()
+        for label, factor in self.class_weight.items():
+            if label not in known:
+                raise ValueError(f"class_weight must name classes of y, {known}, got {label!r}")
+            factors[known.index(label)] = check.not_negative(f"class_weight of {label!r}", factor)
+        return factors
 
     def _indices(self, y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
         """Return the index of every label in the sorted `classes`; ValueError for a label that is not among them."""

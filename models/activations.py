@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from autodiff import OPS, Op, leaky_relu, softmax
+from models._checks import known
 
 Activation = str | Op | None  # as callers write it
 
@@ -31,18 +32,14 @@ def activation_by_name(activation: Any) -> Op | None:  # Any: a name, an Op or N
     (<Op tanh>, None)
     """
     if isinstance(activation, str):
-        if activation not in ACTIVATIONS:
-            raise ValueError(
-                f"unknown activation: {activation!r} (must be one of {', '.join(ACTIVATIONS)}, an Op or None)"
-            )
-        return ACTIVATIONS[activation]
+        return ACTIVATIONS[known("activation", activation, ACTIVATIONS, ", an Op or None")]
     if activation is leaky_relu:
         return OPS["leaky_relu"]
     if activation is None or (isinstance(activation, Op) and (activation.arity == 1 or activation in _CONSTANTS)):
         return activation
     hint = "; softmax belongs to the loss: cross_entropy takes the outputs as they are" * (activation is softmax)
-    known = f"one of {', '.join(ACTIVATIONS)}, an Op of one operand or None"
-    raise TypeError(f"an activation must be {known}, got {activation!r}{hint}")
+    names = f"one of {', '.join(ACTIVATIONS)}, an Op of one operand or None"
+    raise TypeError(f"an activation must be {names}, got {activation!r}{hint}")
 
 
 def activations_per_layer(  # Any: a name, an Op, None, or one for each layer

@@ -215,7 +215,7 @@ def read_container(
     them. Raises CheckpointError, naming the path, for any other file.
     """
     try:
-        return _read(Path(path), kind, check)
+        return _read(file_path(path), kind, check)
     except CheckpointError as error:
         raise CheckpointError(f"cannot use {os.fspath(path)!r}: {error}") from None
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
@@ -225,11 +225,18 @@ def read_container(
 def remove_leftovers(path: FilePath) -> None:
     """Remove temporary files left beside `path` by processes that were killed while writing it."""
     with suppress(OSError, ValueError):
-        target = Path(path).resolve()
+        target = file_path(path).resolve()
         leftover = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{8}}\.tmp")
         for entry in target.parent.iterdir():
             if leftover.fullmatch(entry.name):
                 entry.unlink()
+
+
+def file_path(path: Any) -> Path:  # Any: whatever is to be a path
+    """Return the path of a file; TypeError for what is none."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"a file must be named by text or a path, got {type(path).__name__} {path!r}")
+    return Path(path)
 
 
 def _read(path: Path, kind: str, check: Check | None) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
@@ -299,7 +306,7 @@ def _header(prefix: bytes, read: Callable[[int], bytes], size: int) -> dict[str,
 def _replace(path: FilePath, contents: bytes) -> None:
     """Write `contents` to the file `path`, all or nothing; CheckpointError leaves an older file as it was."""
     try:
-        target = Path(path).resolve()  # a link stays a link
+        target = file_path(path).resolve()  # a link stays a link
         temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
         mode = _mode(target)
         try:

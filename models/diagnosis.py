@@ -110,7 +110,15 @@ def diagnose(
             f"the loss stayed at {best:.4g} in all {len(loss_curve)} epochs: no gradient reaches the parameters; use "
             "another initialization, or an activation with a slope"
         )
+    inputs = task.samples.inputs
+    if (inputs == inputs[0]).all():
+        findings.pop("constant", None)
+        findings["same inputs"] = (
+            "every sample has the same inputs, from which nothing can be learned; give it features that differ"
+        )
     for kind, counts, slopes in (("dead", dead, "slope 0"), ("saturated", saturated, "hardly any slope")):
+        if "same inputs" in findings:  # whatever the units do
+            break
         worst = [i for i, (n, of) in enumerate(zip(counts, units, strict=True)) if n >= max(1.0, SHARE * of)]
         if worst:
             layers = ", ".join(f"{counts[i]} of {units[i]} {names[i]} units in layer {i + 1}" for i in worst)

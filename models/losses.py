@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Value, clip, logsumexp, mean, relu, softplus, total, weighted_sum
-from models._checks import not_negative, positive
+from models._checks import known, not_negative, positive
 from models._values import plain
 
 Loss = Callable[[Any, Any], Any]
@@ -188,9 +188,7 @@ def loss_by_name(loss: str | Loss) -> Loss:
         return loss
     if not isinstance(loss, str):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(f"loss must be a name or a function of (output, target), got {type(loss).__name__} {loss!r}")
-    if loss not in LOSSES:
-        raise ValueError(f"unknown loss: {loss!r} (must be one of {', '.join(LOSSES)}, or a function)")
-    return LOSSES[loss]
+    return LOSSES[known("loss", loss, LOSSES, ", or a function")]
 
 
 def l1(parameters: Iterable[Any], strength: float) -> Any:  # Any: a Value, a number, or a list of them

@@ -22,7 +22,6 @@ from models import _checks as check
 from models._engines import Samples
 from models._fitting import FilePath, MLPEstimator
 from models._sklearn_contract import Classifier, Regressor, hyperparameters
-from models.errors import SettingError
 from models.losses import (
     LOSSES,
     binary_cross_entropy,
@@ -157,31 +156,12 @@ class MLPClassifier(MLPEstimator, Classifier):
     def _fit_classes(
         self, X: Any, inputs: Array, y: NDArray[Any], classes: NDArray[Any], importance: Array, **how: Any
     ) -> Self:
-        seen, indices = importance > 0, np.zeros(len(y), dtype=np.intp)
-        indices[seen] = self._indices(y[seen], classes)  # labels of samples left out need not be among the classes
-        if self.class_weight is not None:
-            importance = check.weights(importance * self._class_weights(indices, importance, classes)[indices], len(y))
+        inputs, indices, importance = self._seen(inputs, y, importance, classes)
         n_outputs, loss = (1, binary_cross_entropy) if len(classes) == 2 else (len(classes), cross_entropy)
         return self._learn(
             X, Samples(inputs, indices.astype(np.float64), importance), n_outputs, loss,
             classes_=classes, out_activation_="sigmoid" if n_outputs == 1 else "softmax", **how,
         )  # fmt: skip
-
-    def _class_weights(self, indices: NDArray[np.intp], importance: Array, classes: NDArray[Any]) -> Array:
-        """Return the factor of every class."""
-        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
-            shares = np.bincount(indices, weights=importance, minlength=len(classes))
-            return shares.sum() / len(classes) / np.where(shares > 0, shares, 1.0)
-        if not isinstance(self.class_weight, dict):
-            raise SettingError(
-                f'class_weight must be None, "balanced" or a dict from labels to numbers, got {self.class_weight!r}'
-            )
-        factors = np.ones(len(classes))
-        for label, factor in self.class_weight.items():
-            if label not in classes.tolist():
-                raise ValueError(f"class_weight must name classes of y, {classes.tolist()}, got {label!r}")
-            factors[classes.tolist().index(label)] = check.not_negative(f"class_weight of {label!r}", factor)
-        return factors
 
 
 @hyperparameters

@@ -50,6 +50,7 @@ class Perceptron(_Learned, Drawing, Classifier):
     - `early_stopping`: hold out a share `validation_fraction` of the rows, stop when `n_iter_no_change` passes
       brought no fewer mistakes on them, and take the best weights back, of equally good ones the latest. A warm start
       on the same data holds out the same rows.
+    - `class_weight`: what steps at rows of each class are multiplied by besides, as in MLPClassifier.
     - `warm_start`: `fit` goes on from the weights of the last one.
     - `verbose`: 1 or True prints the mistakes of some ten passes of `max_iter` and of the last, 2 those of every pass.
 
@@ -76,6 +77,7 @@ class Perceptron(_Learned, Drawing, Classifier):
     early_stopping: bool = False
     validation_fraction: float = 0.1
     n_iter_no_change: int = 5
+    class_weight: Any = None
     warm_start: bool = False
     verbose: bool | int = False
     random_state: Any = None
@@ -153,10 +155,7 @@ class Perceptron(_Learned, Drawing, Classifier):
 
         KeyboardInterrupt keeps that of the complete passes, if there are any.
         """
-        seen = importance > 0
-        if not seen.all():
-            inputs, labels, importance = inputs[seen], labels[seen], importance[seen]
-        y = self._indices(labels, classes)
+        inputs, y, importance = self._seen(inputs, labels, importance, classes)
         random, source = self._generator(resumed=resumed)
         if self.shuffle:
             inputs, y, importance = _merged(inputs, y, importance)
@@ -279,7 +278,7 @@ class Perceptron(_Learned, Drawing, Classifier):
                 f"the last of {done} passes was clean, but of all rows, with those held out, the weights taken back "
                 f"decide {now.wrong:.1%} wrongly: {perhaps}, or too few rows are left to learn from"
             )
-        start = f"the last of {done} passes still made {mistakes} mistakes: "
+        start = f"the last of {done} passes still made {mistakes} mistake{'s' * (mistakes > 1)}: "
         if cycle:
             return (
                 f"{start}the weights are again those of {cycle} passes before and the rule goes round in circles, as "
@@ -292,7 +291,7 @@ class Perceptron(_Learned, Drawing, Classifier):
             )
         return (
             f"{start}either no line (hyperplane) separates the classes, and the rule never ends {other}, or it needs "
-            f"more than max_iter={self.max_iter} passes"
+            f"more than max_iter={self.max_iter} passes, of which standardised inputs need fewer"
         )
 
 

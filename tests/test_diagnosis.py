@@ -122,6 +122,14 @@ def test_dead_units_are_counted_and_told():
     assert MLPClassifier(hidden_layer_sizes=(24,), random_state=0, tol=0.1).fit(X, y).diagnosis_.dead == (0, 0)
 
 
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_inputs_that_are_all_the_same_are_told_as_such(kind):
+    """One finding, not units that are dead because there is nothing to look at."""
+    model, told = findings(lambda: kind(max_iter=40, random_state=0).fit(np.full((20, 3), 1e9), np.arange(20) % 2))
+    assert list(model.diagnosis_.findings) == ["same inputs"]
+    assert "every sample has the same inputs" in told[0]
+
+
 def test_saturated_units_are_told_apart_from_dead_ones():
     """A tanh of a thousand has a slope of hardly anything: the unit is saturated."""
     X, y = wide()

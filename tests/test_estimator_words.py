@@ -131,6 +131,69 @@ def test_class_weights_are_sample_weights():
         MLPClassifier(class_weight=[1, 2]).fit(X, y)
 
 
+def test_class_weights_of_a_perceptron_are_sample_weights():
+    """As for the networks; a class of weight 0 is left out."""
+    y = np.repeat([0, 1, 2], [25, 10, 5])
+    utils = pytest.importorskip("sklearn.utils.class_weight", reason="scikit-learn is a development dependency")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for given in ("balanced", {0: 1.0, 1: 2.0, 2: 0.5}, {2: 0}):
+            settings = {"max_iter": 20, "random_state": 0}
+            by_class = Perceptron(**settings, class_weight=given).partial_fit(X, y, [0, 1, 2])
+            by_sample = Perceptron(**settings).partial_fit(X, y, [0, 1, 2], utils.compute_sample_weight(given, y))
+            np.testing.assert_allclose(by_class.coef_, by_sample.coef_, rtol=1e-9)
+    with pytest.raises(SettingError, match='class_weight must be None, "balanced" or a dict'):
+        Perceptron(class_weight=3).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("settings", "meant"),
+    [({"solver": "sgd"}, "gd"), ({"solver": "lbfgs"}, "adam"), ({"activation": "logistic"}, "sigmoid"),
+     ({"activation": "identity"}, "linear"), ({"loss": "mse"}, "squared_error"), ({"loss": "mae"}, "absolute_error")],
+)  # fmt: skip
+def test_values_by_the_names_of_others_are_pointed_to_ours(settings, meant):
+    """scikit-learn's and Keras' names of solvers, activations and losses; what is like nothing gets the list alone."""
+    with pytest.raises(ValueError, match=rf"\(must be one of .*\); did you mean '{meant}'\?"):
+        MLPRegressor(**settings).fit(X, Y)
+    with pytest.raises(ValueError, match=r"unknown solver: 'zzz' \(must be one of [a-z, ]*\)$"):
+        MLPRegressor(solver="zzz").fit(X, Y)
+    with pytest.raises(TypeError, match="LinearRegression has no setting 'random_state'; it must be one of"):
+        LinearRegression(random_state=0)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_target_that_is_constant_is_predicted(several):
+    """Alone to a hundredth of the inputs' spread; beside another, which keeps its own unit, as well as that allows."""
+    y = np.full(40, 1e6)
+    y = np.column_stack([y, X[:, 0] * 1e-3]) if several else y
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = MLPRegressor(random_state=0).fit(X, y)
+    constant = model.predict(X)[:, 0] if several else model.predict(X)
+    np.testing.assert_allclose(constant, 1e6, rtol=0, atol=1e-3 if several else 0.2)
+    if several:
+        assert np.corrcoef(model.predict(X)[:, 1], X[:, 0])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e160])
+def test_targets_whose_squares_are_no_floats_are_refused_and_scored(unit):
+    """In words, before training; R² of such numbers is that of the same in another unit."""
+    with pytest.raises(ValueError, match=r"the deviation of y must have a square that floats can hold, got .*scale y"):
+        MLPRegressor(random_state=0).fit(X, X[:, 0] * unit)
+    line = LinearRegression(solver="lstsq").fit(X, X[:, 0] + X[:, 1] ** 2)
+    score = line.score(X, X[:, 0] + X[:, 1] ** 2)
+    line.coef_, line.intercept_ = line.coef_ * unit, line.intercept_ * unit
+    assert line.score(X, (X[:, 0] + X[:, 1] ** 2) * unit) == pytest.approx(score, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, Perceptron, LinearRegression])
+def test_a_file_that_is_no_path_is_named(kind):
+    """An int would be a file descriptor elsewhere."""
+    for call in (lambda: kind().fit(X, Y, checkpoint=3), lambda: kind().fit(X, Y).save(3), lambda: kind.load(3)):
+        with pytest.raises(TypeError, match="a file must be named by text or a path, got int 3"):
+            call()
+
+
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_a_network_becomes_a_classifier_and_trains_on(outputs):
     """Probabilities are the sigmoid or softmax of its outputs, by NumPy; settings decide how it trains on."""

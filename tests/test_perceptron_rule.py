@@ -322,5 +322,5 @@ def test_a_pass_in_blocks_is_rosenblatts_pass_bit_for_bit(name, weighted):
             rows, y[order].tolist(), *plain, learning_rate=0.3, sample_weight=share[order].tolist()
         )
         with np.errstate(over="ignore", invalid="ignore"):
-            *blocks, wrong = pass_in_blocks(X, lengths, y, order, 0.3 * share, *blocks)
+            *blocks, wrong = pass_in_blocks(X[order], lengths[order], y[order], 0.3 * share[order], *blocks)
         assert (blocks[0].tolist(), blocks[1], wrong) == (*plain, mistakes)
