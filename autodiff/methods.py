@@ -1,4 +1,4 @@
-"""Operations as methods of a Value: `v.sqrt()`.
+"""What else a Value answers: operations as methods, `v.sqrt()`, and what NumPy, Python and Jupyter ask of a number.
 
 NumPy calls these on the elements of an array of Values, by its own names (`np.arcsin(a)` calls `element.arcsin()`).
 """
@@ -98,19 +98,12 @@ class Methods:
     def fmod(self, _: Value | Number) -> Value: raise no_rule("np.fmod")  # NumPy asks the elements of an array for it
     def copysign(self, other: Value | Number) -> Value: return OPS["copysign"](self, other)
     def logaddexp(self, other: Value | Number) -> Value: return OPS["logaddexp"](self, other)
-    @infix
-    def __mod__(self, other: Any) -> Value: return OPS["remainder"](self, other)
-    @infix
-    def __rmod__(self, other: Any) -> Value: return OPS["remainder"](other, self)
-    @infix
-    def __floordiv__(self, other: Any) -> Value: return OPS["floor_divide"](self, other)
-    @infix
-    def __rfloordiv__(self, other: Any) -> Value: return OPS["floor_divide"](other, self)
-    def __divmod__(self, other: Value | Number) -> tuple[Value, Value]: return self // other, self % other
-    def __rdivmod__(self, other: Number) -> tuple[Value, Value]: return other // self, other % self
     degrees, radians = rad2deg, deg2rad
     atan2 = arctan2
     asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
+    if not TYPE_CHECKING:  # so that an editor marks float(v) and math.sin(v) as the mistakes they are
+        def __float__(self) -> float: raise cut(self, "float")
+        def __int__(self) -> int: raise cut(self, "int")
     # fmt: on
 
     def __round__(self, digits: int | None = None) -> Value:
@@ -151,6 +144,11 @@ class Methods:
     def _op(self) -> str:
         """The symbol of what made it, as micrograd calls it; "" for a leaf."""
         return self.op.symbol if self.op else ""
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from autodiff.pictures import notebook  # drawing is above the core, and Jupyter alone asks for it here
+
+        return notebook.bundle(self, include, exclude)
 
     def clip(self, low: Value | Number, high: Value | Number, out: None = None) -> Value:
         """Return the Value kept between `low` and `high`; NumPy passes `out`, which a Value cannot fill."""

@@ -15,15 +15,25 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from autodiff import copying, grad_mode, held, ufuncs
+from autodiff import copying, grad_mode, held, ops, ufuncs
 from autodiff.backward import UNSWEPT, fill, sweep, topological_order
 from autodiff.domains import Number, is_array, number, unbox
-from autodiff.methods import Methods, infix
-from autodiff.naming import cut, describe, plain
-from autodiff.ops import ABS, ADD, DIV, MUL, NEG, POS, POW, SUB, Op, exp, log, relu, sigmoid, tanh
+from autodiff.methods import Infix, Methods, infix
+from autodiff.naming import describe, plain
+from autodiff.ops import ADD, MUL, NEG, Op, exp, log, relu, sigmoid, tanh
 from autodiff.propagation import notice_lost_limits, partials_as_values, propagate
+
+
+def sides(op: Op) -> tuple[Infix[Value], Infix[Value]]:
+    """Return an operator as a method of its left and of its right operand."""
+    return infix(lambda left, right: binary(op, left, right)), infix(lambda right, left: binary(op, left, right))
+
+
+def comparison(relation: Callable[[Any, Any], Any]) -> Infix[bool]:
+    """Return the comparison as a method."""
+    return infix(lambda self, other: compare(self, other, relation))
 
 
 class Value(Methods):
@@ -138,8 +148,8 @@ class Value(Methods):
         """Forget δ: set the grad back to 0, "not yet swept"."""
         self.grad = UNSWEPT
 
-    # The two operators that every network is made of fill their node here, as `unary` and `node` do theirs: a call of
-    # `fill` in each would make a chain of them 7 % slower.
+    # The two operators that every network is made of fill their node here, as `unary` does its own: a call of `fill` in
+    # each would make a chain of them 7 % slower.
     @infix
     def __add__(self, other: Any) -> Value:
         if other.__class__ is not Value or grad_mode.contexts:
@@ -177,40 +187,27 @@ class Value(Methods):
 
     def __neg__(self) -> Value:
         try:
-            return node(-self._number, NEG, self, 0.0, -1.0, 0.0)
+            return unary(NEG, self) if grad_mode.contexts else fill(blank(), -self._number, NEG, self, 0.0, -1.0, 0.0)
         except AttributeError:
             return unary(NEG, self)
 
     # fmt: off
-    @infix
-    def __sub__(self, other: Any) -> Value: return binary(SUB, self, other)
-    @infix
-    def __truediv__(self, other: Any) -> Value: return binary(DIV, self, other)
-    @infix
-    def __pow__(self, other: Any) -> Value: return binary(POW, self, other)
-    @infix
-    def __radd__(self, other: Any) -> Value: return binary(ADD, other, self)
-    @infix
-    def __rsub__(self, other: Any) -> Value: return binary(SUB, other, self)
-    @infix
-    def __rmul__(self, other: Any) -> Value: return binary(MUL, other, self)
-    @infix
-    def __rtruediv__(self, other: Any) -> Value: return binary(DIV, other, self)
-    @infix
-    def __rpow__(self, other: Any) -> Value: return binary(POW, other, self)
-    def __pos__(self) -> Value: return unary(POS, self)
-    def __abs__(self) -> Value: return unary(ABS, self)
+    _, __radd__ = sides(ADD)
+    __sub__, __rsub__ = sides(ops.SUB)
+    _, __rmul__ = sides(MUL)
+    __truediv__, __rtruediv__ = sides(ops.DIV)
+    __floordiv__, __rfloordiv__ = sides(ops.FLOOR_DIVIDE)
+    __mod__, __rmod__ = sides(ops.REMAINDER)
+    def __divmod__(self, other: Value | Number) -> tuple[Value, Value]: return self // other, self % other
+    def __rdivmod__(self, other: Number) -> tuple[Value, Value]: return other // self, other % self
+    __pow__, __rpow__ = sides(ops.POW)
+    def __pos__(self) -> Value: return unary(ops.POS, self)
+    def __abs__(self) -> Value: return unary(ops.ABS, self)
 
     def __eq__(self, other: object) -> bool: return compare(self, other, operator.eq)
     def __ne__(self, other: object) -> bool: return compare(self, other, operator.ne)
-    @infix
-    def __lt__(self, other: Any) -> bool: return compare(self, other, operator.lt)
-    @infix
-    def __le__(self, other: Any) -> bool: return compare(self, other, operator.le)
-    @infix
-    def __gt__(self, other: Any) -> bool: return compare(self, other, operator.gt)
-    @infix
-    def __ge__(self, other: Any) -> bool: return compare(self, other, operator.ge)
+    __lt__, __le__ = comparison(operator.lt), comparison(operator.le)
+    __gt__, __ge__ = comparison(operator.gt), comparison(operator.ge)
     def __bool__(self) -> bool: return bool(compare(self, 0.0, operator.ne))  # which a stand-in refuses
     __hash__ = object.__hash__
 
@@ -220,10 +217,6 @@ class Value(Methods):
     def tanh(self) -> Value: return unary(tanh, self)
     def relu(self) -> Value: return unary(relu, self)
     def sigmoid(self) -> Value: return unary(sigmoid, self)
-
-    if not TYPE_CHECKING:  # so that an editor marks float(v) and math.sin(v) as the mistakes they are
-        def __float__(self) -> float: raise cut(self, "float")
-        def __int__(self) -> int: raise cut(self, "int")
     # fmt: on
 
     def __repr__(self) -> str:
@@ -232,11 +225,6 @@ class Value(Methods):
 
     def __format__(self, spec: str) -> str:
         return format(plain(self), spec) if spec else repr(self)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from autodiff.pictures import notebook  # drawing is above the core, and Jupyter alone asks for it here
-
-        return notebook.bundle(self, include, exclude)
 
     @staticmethod
     def record_operation(op: Op, operands: Sequence[Any]) -> Any:  # Any: Values, numbers or arrays of them
@@ -259,15 +247,11 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
             return tracer.record(op, b if b.__class__ is tuple else (a, b)[: op.arity])
         if grad_mode.paused():
             op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0
-    new = blank()
-    new._number = data if data.__class__ is float else float(data)  # a user's operation may give another number
-    new.op = op
-    new.a = a
-    new.b = b
-    new.da = da if da.__class__ is float else float(da)
-    new.db = db if db.__class__ is float or db.__class__ is tuple else float(db)
-    new.grad = UNSWEPT
-    return new
+    if data.__class__ is not float or da.__class__ is not float:  # a user's operation may give another number
+        data, da = float(data), float(da)
+    if db.__class__ is not float and db.__class__ is not tuple:
+        db = float(db)
+    return fill(blank(), data, op, a, b, da, db)
 
 
 def unary(op: Op, a: Value) -> Any:
@@ -316,13 +300,14 @@ def binary(op: Op, a: Any, b: Any) -> Any:
                 if x.__class__.__module__ == "builtins":
                     number(x)  # which says what to use in place of text, None, a list
             return NotImplemented
-    a, da = (a, op.partials[0]) if isinstance(a, Value) else (x, None)
-    b, db = (b, op.partials[1]) if isinstance(b, Value) else (y, None)
+    a = a if isinstance(a, Value) else x
+    b = b if isinstance(b, Value) else y
     try:
         result = op.forward(x, y)
-        p = da(x, y, result) if da else 0.0
-        q = db(x, y, result) if db else 0.0
-        if not (op is MUL or op is ADD or op is SUB or (  # their partials are there without computing anything
+        da, db = op.partials
+        p = 0.0 if a.__class__ is float else da(x, y, result)
+        q = 0.0 if b.__class__ is float else db(x, y, result)
+        if not (op is MUL or op is ADD or op is ops.SUB or (  # their partials are there without computing anything
             1e-100 < abs(x or 1.0) < 1e100 and 1e-100 < abs(y or 1.0) < 1e100 and 1e-100 < abs(result or 1.0) < 1e100
         )):  # fmt: skip
             ufuncs.settle()
