@@ -13,7 +13,9 @@ from hypothesis import Phase, settings
 ONCE = {"report_multiple_bugs": False, "phases": set(Phase) - {Phase.explain}, "deadline": None}
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
 settings.register_profile("quick", max_examples=50, **ONCE)
-settings.register_profile("brief", max_examples=8, derandomize=True, database=None, **ONCE)  # for mutmut, and other versions
+settings.register_profile(
+    "brief", max_examples=8, derandomize=True, database=None, **ONCE
+)  # for mutmut, and other versions
 settings.register_profile("thorough", max_examples=150, derandomize=True, database=None, **ONCE)
 settings.load_profile(PROFILE)
 
