@@ -168,7 +168,7 @@ CHECKERS = {
 
 
 def outcome(check, f, gradient, points) -> Outcome:
-    """What a checker says; an exception of any other kind is told as its name."""
+    """Return what a checker says; an exception of any other kind is told as its name."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         np.random.seed(0)  # noqa: NPY002 # some of them draw from there

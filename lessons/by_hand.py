@@ -36,7 +36,7 @@ class Setting(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What became of one network: the sweeps it took, or None; E and the weights it ended with."""
+    """The end of one network's training: the sweeps it took, or None; E and the weights it ended with."""
 
     sweeps: int | None
     E: float

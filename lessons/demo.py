@@ -93,7 +93,7 @@ def moons_and_iris() -> str:
 
 
 def beside(name: str, train: datasets.Dataset, test: datasets.Dataset, **options: Any) -> str:
-    """The accuracy of scikit-learn's namesake, where that is installed."""
+    """Return the accuracy of scikit-learn's namesake, where that is installed."""
     try:
         from sklearn import linear_model, neural_network
     except ImportError:
@@ -113,7 +113,7 @@ def neuron() -> Value:
 
 
 def one_neuron() -> str:
-    """The numbers of that sweep."""
+    """Return the numbers of that sweep."""
     value = {node.label: node for node in topological_order(neuron())}
     return (
         "One neuron: z = wx + b, a = σ(z), C = (1 - a)²/2\n"
@@ -123,7 +123,7 @@ def one_neuron() -> str:
 
 
 def why() -> str:
-    """The chain-rule sum of each leaf of the neuron, in numbers."""
+    """Write out the chain-rule sum of each leaf of the neuron, in numbers."""
     cost = neuron()
     leaves = [node for node in topological_order(cost) if node.label in {"x", "w", "b"}]
     return "\n".join(str(explain(leaf, of=cost)) for leaf in leaves)
@@ -145,7 +145,7 @@ class Gallery:
         self.written: list[Path] = []
 
     def graph(self, root: Value, name: str, title: str, caption: str, **look: Any) -> Figure:
-        """A graph, as SVG for both kinds of paper."""
+        """Draw a graph as SVG, for both kinds of paper."""
         for dark in (False, True):
             theme = "dark" if dark else "light"
             self.written.append(render(draw(root, theme=theme, **look), self.out / f"{name}{'-dark' * dark}.svg"))
@@ -165,7 +165,7 @@ class Gallery:
             yield Figure(plot.title, plot.caption, light, night, (light,), wide=plot.wide)
 
     def section(self, title: str, text: str, figures: Callable[[], list[Figure]]) -> Section:
-        """A section, or a line about what is not there to make it with."""
+        """Return a section, or a line about what is not there to make it with."""
         try:
             return Section(title, text, figures())
         except (RenderError, ImportError) as error:
@@ -189,14 +189,14 @@ class Gallery:
         ]
 
     def one(self) -> list[Figure]:
-        """The neuron."""
+        """Draw the neuron."""
         caption = "z = wx + b, a = σ(z), C = (1 − a)²/2. Grey: the local derivative. In colour: what δ hands back."
         figure = self.graph(neuron(), "neuron", "draw(C)", caption)
         self.written.append(render(draw(neuron()), self.out / "neuron.png"))
         return [figure._replace(files=("neuron.svg", "neuron.png"))]
 
     def zooms(self) -> list[Figure]:
-        """The network from afar and from near, and a larger one."""
+        """Draw the network from afar and from near, and a larger one."""
         small, large = network(), pictures.moons()
         large.backward()
         captions = {
@@ -214,7 +214,7 @@ class Gallery:
         return [*figures, self.graph(large, "moons", "A larger network", caption, detail="neurons")]
 
     def sweeps(self) -> list[Figure]:
-        """The same sweeps as they go."""
+        """Animate the same sweeps."""
         made: list[Figure] = []
         for name, root, title, look in (
             ("sweep", pictures.neuron(), "Through the neuron", {}),
@@ -229,7 +229,7 @@ class Gallery:
         return made
 
     def steps(self) -> list[Figure]:
-        """The walk through forward pass, backward pass and update."""
+        """Write the walk through forward pass, backward pass and update."""
         path = stepper(pictures.network(), self.out / "stepper.html", learning_rate=0.5, title="Backpropagation")
         self.written.append(path)
         caption = "Play, step, or use the arrow keys; click a node to see the chain-rule sum behind its δ."

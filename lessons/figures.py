@@ -35,7 +35,7 @@ def numbers(values: Any, digits: int = 6) -> str:
 
 
 def percent(x: float, digits: int) -> str:
-    """A share as one writes it."""
+    """Write a share as a percentage."""
     return f"{100 * x:.{digits}f} %"
 
 
@@ -45,7 +45,7 @@ def equal(apart: float) -> str:
 
 
 def line_descents() -> str:
-    """The ECM before and after 50 steps, at three rates."""
+    """Return the ECM before and after 50 steps, at three rates."""
     data = datasets.line_points()
     curves = [
         LinearRegression(learning_rate=rate, epochs=50).fit(data.X, data.y).loss_curve_ for rate in (1e-4, 0.1, 0.13)
@@ -54,14 +54,14 @@ def line_descents() -> str:
 
 
 def ecm_at_zero() -> str:
-    """The slopes of the ECM at w = b = 0."""
+    """Return the slopes of the ECM at w = b = 0."""
     data, w, b = datasets.line_points(), Value(0.0), Value(0.0)
     mean([squared_error(w * x + b, y) for x, y in zip(data.X[:, 0].tolist(), data.y.tolist(), strict=True)]).backward()
     return numbers([w.grad, b.grad], 0)
 
 
 def line_fit() -> str:
-    """The line through the four points, by gradient descent."""
+    """Fit the line through the four points by gradient descent."""
     data = datasets.line_points()
     model = LinearRegression(learning_rate=0.1, epochs=1000).fit(data.X, data.y)
     return f"w = {model.coef_[0]:.9f}, b = {model.intercept_:.9f}"
@@ -78,14 +78,14 @@ def least_squares(rows: slice) -> str:
 
 
 def apples_loss(rate: float, epochs: int, *, standardised: bool = False) -> float:
-    """The mean squared error on apples and oranges after so many epochs from zeros."""
+    """Return the mean squared error on apples and oranges after so many epochs from zeros."""
     data = datasets.apples_and_oranges()
     X = (data.X - data.X.mean(axis=0)) / data.X.std(axis=0) if standardised else data.X
     return LinearRegression(learning_rate=rate, epochs=epochs).fit(X, data.y).loss_curve_[-1]
 
 
 def neuron_is_regression() -> str:
-    """A neuron without activation and LinearRegression, trained alike."""
+    """Train a neuron without activation and LinearRegression alike."""
     data = datasets.apples_and_oranges()
     neuron = Neuron(3, None, initialization="zeros")
     train(neuron, data.X, data.y[:, 0], optimizer="gd", learning_rate=1e-5, epochs=100)
@@ -124,7 +124,7 @@ def xor_warning() -> str:
 
 
 def exam() -> str:
-    """The hierarchy on every weekend."""
+    """Ask the hierarchy about every weekend."""
     data = datasets.exam_monday()
     same = decide_all(MONDAY_EXAM, data.X)[:, -1] == data.y
     return f"{same.sum()} of {len(same)} weekends right, «{EPIC_NIGHT.name}» among {len(MONDAY_EXAM)} neurons"
@@ -162,7 +162,7 @@ def perturbations() -> str:
 
 
 def halve(n: int, seed: int) -> int:
-    """Evaluations until Σ (w − 1)² of n weights at 0 has halved."""
+    """Count the evaluations until Σ (w − 1)² of n weights at 0 has halved."""
     weights = [Value(0.0) for _ in range(n)]
     return random_perturbation(
         weights,
@@ -287,7 +287,7 @@ def family(recipe: Any = None, *, runs: int = 100, margin: float = 0.0) -> str:
 
 
 def golden_run() -> str:
-    """The second exercise from given weights, at α = 1 on the sum of half squares."""
+    """Solve the second exercise from given weights, at α = 1 on the sum of half squares."""
     data = datasets.study_sleep_mark()
     sigmoids = ["sigmoid"] * 2
     weights = [np.array([[0.5, 0.1], [-0.5, 0.2], [0.25, -0.3]]), np.array([[0.4, -0.2, 0.3]])]

@@ -90,7 +90,7 @@ class Section(NamedTuple):
 
 
 def page(title: str, lead: str, sections: Sequence[Section]) -> str:
-    """The page as HTML. Whatever is in the texts is shown as text; `δ` in the title stands out."""
+    """Return the page as HTML. Whatever is in the texts is shown as text; `δ` in the title stands out."""
     digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     # Pages opened as files have no origin that 'self' could mean, so their scheme is named too.
     policy = (

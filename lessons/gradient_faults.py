@@ -13,7 +13,7 @@ START, END = "<!-- planted faults: python -m lessons.gradient_faults -->\n", "<!
 
 
 def table() -> str:
-    """A line for every partial of every row: caught / planted, by kind of fault."""
+    """Return a line for every partial of every row: caught / planted, by kind of fault."""
     lines = [f"| operation | operand | {' | '.join(KINDS)} |", "|---" * (2 + len(KINDS)) + "|"]
     planted: Counter[str] = Counter()
     found: Counter[str] = Counter()
@@ -40,7 +40,7 @@ def table() -> str:
 
 
 def page(text: str) -> str:
-    """The page with the table as it is now."""
+    """Return the page with the table as it is now."""
     before, rest = text.split(START)
     return before + START + "\n" + table() + "\n" + END + rest.split(END)[1]
 

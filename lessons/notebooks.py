@@ -15,12 +15,12 @@ COURSE = Path(__file__).parent / "course"
 
 
 def sources() -> list[Path]:
-    """The lessons, in their order."""
+    """Return the lessons in their order."""
     return sorted(COURSE.glob("[0-9]*.py"))
 
 
 def notebook(source: Path) -> Any:
-    """A lesson as a notebook, not yet run; the same cells have the same identifiers every time."""
+    """Turn a lesson into a notebook, not yet run; the same cells have the same identifiers every time."""
     import jupytext
 
     made: Any = jupytext.read(source, fmt="py:percent")

@@ -26,18 +26,18 @@ INLINE = {"_pick", "_share"}  # explained above the table
 
 
 def rows() -> dict[str, ast.Call]:
-    """The source of each row, by name."""
+    """Return the source of each row, by name."""
     calls = [node for node in ast.walk(ast.parse(inspect.getsource(ops))) if isinstance(node, ast.Call)]
     return {ast.literal_eval(c.args[0]): c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "row"}
 
 
 def text(rule: ast.expr) -> str:
-    """A rule as one reads it: the body of a lambda, or a function's name."""
+    """Return a rule as one reads it: the body of a lambda, or a function's name."""
     return ast.unparse(rule.body if isinstance(rule, ast.Lambda) else rule).replace("|", "\\|")
 
 
 def table() -> str:
-    """The whole page."""
+    """Return the whole page."""
     lines: list[str] = []
     source = rows()
     for op in OPS.values():

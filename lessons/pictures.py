@@ -15,7 +15,7 @@ SAMPLE, TARGET = (0.5, 1.0), 0.9
 
 
 def neuron() -> Value:
-    """The course's neuron with a squared error: z = wx + b, a = σ(z), C = (1 - a)²/2."""
+    """Build the course's neuron with a squared error: z = wx + b, a = σ(z), C = (1 - a)²/2."""
     x, w, b = Value(2.0, "x"), Value(-3.0, "w"), Value(6.5, "b")
     z = w * x + b
     z.label = "z"
@@ -27,19 +27,19 @@ def neuron() -> Value:
 
 
 def small_mlp() -> MLP:
-    """A 2-3-1 network."""
+    """Build a 2-3-1 network."""
     return MLP(2, [3, 1], activation="sigmoid", random_state=1)
 
 
 def network() -> Value:
-    """The cost of the 2-3-1 network at one sample."""
+    """Return the cost of the 2-3-1 network at one sample."""
     cost = half_squared_error(small_mlp()(SAMPLE), TARGET)
     cost.label = "C"
     return cost
 
 
 def moons(n_samples: int = 20) -> Value:
-    """The cost of a 2-16-16-1 network, micrograd's, over two half moons."""
+    """Return the cost of a 2-16-16-1 network, micrograd's, over two half moons."""
     mlp = MLP(2, [16, 16, 1], random_state=0)
     data = datasets.moons(n_samples, random_state=0)
     rows = zip(data.X.tolist(), data.y.tolist(), strict=True)

@@ -55,7 +55,7 @@ class Film(NamedTuple):
 
 
 def cost(w: float, b: float = 1.0) -> float:
-    """The course's mean squared error (ECM) of y = wx + b on its four points."""
+    """Return the course's mean squared error (ECM) of y = wx + b on its four points."""
     return sum((y - (w * x + b)) ** 2 for x, y in POINTS) / len(POINTS)
 
 
@@ -70,7 +70,7 @@ def descents(dark: bool) -> Any:
 
 
 def contours(dark: bool) -> Any:
-    """The same over the contours of two weights."""
+    """Plot the same over the contours of two weights."""
     settings = (("too small", 0.002, 40), ("right", 0.05, 120), ("too large", 0.128, 6))
     for ax, (name, rate, steps) in zip(panels(3, dark=dark), settings, strict=True):
         path = descent_path(cost, [0.0, 2.6], learning_rate=rate, steps=steps)
@@ -92,7 +92,7 @@ def descent_of_a_line() -> tuple[Any, Any, list[tuple[float, float]]]:
 
 
 def line(dark: bool) -> Any:
-    """A line while it learns."""
+    """Plot a line while it learns."""
     x, y, lines = descent_of_a_line()
     shown = [lines[step] for step in (0, 1, 2, 3, 5, 8, 14, 60)]
     return regression_line(x, y, shown, ax=axes(dark=dark, size=(5.4, 3.6))).figure
@@ -100,7 +100,7 @@ def line(dark: bool) -> Any:
 
 @cache
 def moons_network() -> tuple[datasets.Dataset, MLPClassifier]:
-    """A network that knows the two moons, with samples held out."""
+    """Train a network on the two moons, with samples held out."""
     data = datasets.moons(150, random_state=0)
     model = MLPClassifier(
         hidden_layer_sizes=(8,), activation="tanh", learning_rate=0.1, batch_size=20, tol=0.005, early_stopping=True,
@@ -110,7 +110,7 @@ def moons_network() -> tuple[datasets.Dataset, MLPClassifier]:
 
 
 def learning_line(dark: bool) -> Iterator[Any]:
-    """The line of `line`: its first steps, then ever fewer."""
+    """Animate the line of `line`: its first steps, then ever fewer."""
     x, y, lines = descent_of_a_line()
     for step in (*range(5), 7, 10, 20, 60):
         ax = regression_line(x, y, lines[: step + 1][-6:], ax=axes(dark=dark, size=(5.4, 3.6)))
@@ -138,7 +138,7 @@ def learning_neuron(dark: bool) -> Iterator[Any]:
 
 @cache
 def bending() -> list[tuple[int, float, MLPClassifier]]:
-    """A network as it was after so many epochs on the two moons, and its share of right answers."""
+    """Return the network as it was after so many epochs on the two moons, and its share of right answers."""
     data = datasets.moons(150, random_state=0)
     model = MLPClassifier(hidden_layer_sizes=(8,), activation="tanh", learning_rate=0.05, random_state=3)
     kept: list[tuple[int, float, MLPClassifier]] = []
@@ -150,7 +150,7 @@ def bending() -> list[tuple[int, float, MLPClassifier]]:
 
 
 def learning_network(dark: bool) -> Iterator[Any]:
-    """A border that bends while a network learns."""
+    """Animate a border that bends while a network learns."""
     data = datasets.moons(150, random_state=0)
     for epoch, score, model in bending():
         ax = axes(dark=dark, size=(4.4, 3.8))
@@ -160,7 +160,7 @@ def learning_network(dark: bool) -> Iterator[Any]:
 
 
 def regions(dark: bool) -> Any:
-    """What a neuron decides, and what a network does."""
+    """Plot what a neuron decides, and what a network does."""
     night, (moons, network) = datasets.epic_night(), moons_network()
     neuron = Perceptron(shuffle=False).fit(night.X, night.y)
     left, right = panels(2, dark=dark, size=(4.4, 3.8))
@@ -171,14 +171,14 @@ def regions(dark: bool) -> Any:
 
 
 def activations(dark: bool) -> Any:
-    """The four activations with their derivatives."""
+    """Plot the four activations with their derivatives."""
     for ax, name in zip(panels(4, dark=dark, size=(3.0, 2.7)), ACTIVATIONS, strict=True):
         activation_curve(name, ax=ax)
     return ax.figure
 
 
 def surfaces(dark: bool) -> Any:
-    """The neuron of «noche épica» with each of them."""
+    """Plot the neuron of «noche épica» with each of them."""
     for ax, name in zip(panels(4, dark=dark, size=(3.0, 2.9), projection="3d"), ACTIVATIONS, strict=True):
         activation_surface(name, [4.0, 5.0], -6.0, window=(-0.5, 1.5), ax=ax)
     return ax.figure
@@ -191,7 +191,7 @@ def losses(dark: bool) -> Any:
 
 @cache
 def symmetry_weights() -> Any:
-    """What the hidden units of the 1986 paper's first network learn."""
+    """Return the weights that the hidden units of the 1986 paper's first network learn."""
     data, networks = datasets.mirror_symmetry(), symmetry_networks(seeds=[0])
     networks.train(
         data.X, data.y[:, None], learning_rate=0.03, momentum=0.9, sweeps=6000, until=lambda o, d: error(o, d) < 0.1
@@ -200,7 +200,7 @@ def symmetry_weights() -> Any:
 
 
 def symmetry(dark: bool) -> Any:
-    """The weights of the first network, as the paper draws them."""
+    """Plot the weights of the first network, as the paper draws them."""
     ax = axes(dark=dark, size=(4.6, 1.7))
     return hinton_diagram(symmetry_weights(), rows=["unit 1", "unit 2"], columns=[*"123456", "bias"], ax=ax).figure
 
@@ -212,7 +212,7 @@ def family_weights() -> Any:
 
 
 def families(dark: bool) -> Any:
-    """The weights of the second network, English family on the left, Italian on the right."""
+    """Plot the weights of the second network, English family on the left, Italian on the right."""
     people = datasets.family_trees().target_names
     for ax, half, name in zip(
         panels(2, dark=dark, size=(4.6, 3.3)), (slice(0, 12), slice(12, 24)), ("English", "Italian"), strict=True

@@ -61,7 +61,7 @@ class Row(NamedTuple):
 
 
 def page() -> str:
-    """The whole page, computed."""
+    """Compute the whole page."""
     lines = [HEAD]
     for section, title in TITLES.items():
         lines += [f"\n## {title}\n", "| what | reference | ours | asserted by |", "|---|---|---|---|"]
@@ -96,7 +96,7 @@ def magnitudes_by_hand() -> str:
 
 
 def line(row: Row, ours: str) -> str:
-    """A row as it stands in the page."""
+    """Return a row as it stands in the page."""
     return f"| {row.what} | {row.reference} | {ours} | {', '.join(f'`{test}`' for test in row.tests)} |"
 
 

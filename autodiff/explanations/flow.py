@@ -60,7 +60,7 @@ class Flow:
 
     @cached_property
     def steepest(self) -> dict[Value, tuple[float, Value, int]]:
-        """By node, the last use on the path from the root with the largest |product| of partials.
+        """Return, by node, the last use on the path from the root with the largest |product| of partials.
 
         The logarithm of that product comes first. Nodes that no path reaches are missing.
         """
