@@ -20,8 +20,8 @@ HEAD = """# The reference figures: what the course and the paper give, and what 
 
 Made by `python -m lessons.reference_figures`, which computes every figure under "ours" anew. The reference was worked
 out by hand or in plain NumPy (`python -m lessons.by_hand`), apart from this code; the tests compare with it, never with
-earlier output. They are run by `python -m pytest tests/NAME.py -k TEST`. How the networks of the 1986 paper compare with
-what it reports is in [networks-1986.md](networks-1986.md).
+earlier output. They are run by `python -m pytest tests/NAME.py -k TEST`. How the networks of the 1986 paper compare
+with what it reports is in [networks-1986.md](networks-1986.md).
 """
 
 ESTIMATORS = LinearRegression(), Perceptron(max_iter=30), MLPClassifier(), MLPRegressor()  # 1,000 passes take 20 s
