@@ -44,7 +44,8 @@ def total(*xs: Any) -> Any:
 
 
 def mean(*xs: Any) -> Any:
-    return total(*xs) / len(xs)
+    r = total(*xs) / len(xs)
+    return np.where(np.isinf(r), total(*[x / len(xs) for x in xs]), r)
 
 
 def logsumexp(*xs: Any) -> Any:

@@ -67,6 +67,13 @@ def clip(a: float, low: float, high: float) -> float:
     return (low if a < low else high if a > high else a) if low <= high else math.nan
 
 
+def mean(*xs: float) -> float:
+    r = sum(xs, 0.0) / len(xs)
+    if r.__class__ is not float or abs(r) < math.inf:  # compiled, it is a sum of quotients as it is
+        return r
+    return sum([x / len(xs) for x in xs])  # the sum alone may overflow
+
+
 def logsumexp(*xs: float) -> float:
     *others, top = sorted(xs)
     if math.isinf(top):

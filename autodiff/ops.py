@@ -284,8 +284,12 @@ def _off_integers(a: Any, b: Any) -> Any:
 
 
 def _softmax_at(xs: Sequence[Any], r: Any) -> Sequence[Any]:
-    """Return the slopes of r = logsumexp(xs), e^(x - r) for each x; 1 where both are the same infinity."""
-    return [exp(_pick(x == r, 0.0, x - r)) for x in xs]
+    """Return the slopes of r = logsumexp(xs), e^(x - r) for each x; operands that are as infinite as r share equally."""
+    if r.__class__ is float and -1e6 < r < 1e6:
+        return [math.exp(x - r) for x in xs]
+    parts = [exp(_pick(x == r, 0.0, x - r)) for x in xs]
+    whole = TOTAL(*parts)  # 1, but for what rounding a large r adds to each
+    return [part / whole for part in parts]
 
 
 def _difference(a: Any, b: Any) -> Any:
@@ -410,7 +414,7 @@ where         = row("where",         "where",    lambda c, a, b: a if c else b, 
 stop_gradient = row("stop_gradient", "stop",     lambda a: a,                   "autodiff.arrays.stop_gradient", (lambda a, r: 0.0,))
 
 TOTAL        = row("total",        "Σ",    lambda *xs: sum(xs, 0.0),           "autodiff.arrays.total",     lambda xs, r: [1.0] * len(xs))
-MEAN         = row("mean",         "mean", lambda *xs: sum(xs, 0.0) / len(xs), "autodiff.arrays.mean",      lambda xs, r: [1.0 / len(xs)] * len(xs), condition="at least one operand")
+MEAN         = row("mean",         "mean", forwards.mean,                      "autodiff.arrays.mean",      lambda xs, r: [1.0 / len(xs)] * len(xs), condition="at least one operand")
 LOGSUMEXP    = row("logsumexp",    "lse",  forwards.logsumexp,                 "autodiff.arrays.logsumexp", _softmax_at, condition="at least one operand")
 WEIGHTED_SUM = row("weighted_sum", "Σwx",  forwards.weighted_sum,              None,                        _weighted_sum_partials, condition="as many inputs as weights, and a bias")
 # fmt: on

@@ -30,8 +30,7 @@ def _infinite(_a: Any, _r: Any) -> float:
     return math.inf
 
 
-_LIMIT = Op("limit", "lim", _same, partials=(_infinite,))
-_limit: Any = _LIMIT
+limit: Any = Op("limit", "lim", _same, partials=(_infinite,))
 
 Partials = Callable[[Any], Sequence[Any]]
 
@@ -57,14 +56,14 @@ def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_reco
             factor: Any = delta[node]
             slopes = partials(node)
             if node.op is hypot and factor.__class__ is not float and not plain(factor) and not plain(node):
-                slopes, factor = node.operands, _limit(propagate(factor, [node], partials).get(node, 0.0))
+                slopes, factor = node.operands, limit(propagate(factor, [node], partials).get(node, 0.0))
             for operand, partial in zip(node.operands, slopes, strict=True):
                 if operand.__class__ is not float and _flows(factor, partial):
                     step: Any = factor * partial
                     delta[operand] = delta[operand] + step if operand in delta else step
     if grad_mode.edges:
         further = partials is partials_as_values  # else the derivative of a limit is not asked for, and is not lost
-        notice_lost_limits([x for x in order if x not in ends and (further or x.op is not _LIMIT)], delta)
+        notice_lost_limits([x for x in order if x not in ends and (further or x.op is not limit)], delta)
     return delta
 
 
@@ -73,15 +72,20 @@ def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_r
     if (tracer := grad_mode.tracer()) is not None:
         return tracer.push_forward(root, tangents)
     rate = dict(tangents)
+    finite = True
     for node in reversed(topological_order(root, tangents)):
         if node not in rate and node.op is not None:
             for operand, partial in zip(node.operands, partials(node), strict=True):
-                if operand.__class__ is not float and operand in rate and _flows(rate[operand], partial):
-                    step = rate[operand] * partial
-                    rate[node] = rate[node] + step if node in rate else step
-    if grad_mode.edges:  # the sweep backward says where a limit was lost
-        propagate(root, tangents)
-    return rate.get(root, 0.0)
+                if operand.__class__ is not float and operand in rate:
+                    finite = finite and abs(plain(rate[operand])) < math.inf and abs(plain(partial)) < math.inf
+                    if _flows(rate[operand], partial):
+                        step = rate[operand] * partial
+                        rate[node] = rate[node] + step if node in rate else step
+    if finite and not grad_mode.edges:
+        return rate.get(root, 0.0)
+    # What 0 · ∞ drops depends on the direction: here there is one answer, that of the sweep backward, which also warns.
+    delta = propagate(root, tangents, partials)
+    return sum([delta[x] * t for x, t in tangents.items() if x in delta and _flows(delta[x], t)], 0.0)
 
 
 @cache
@@ -145,7 +149,7 @@ def notice_lost_limits(order: Sequence[Any], delta: Mapping[Any, Any]) -> None:
 
 
 def _flows(delta: Any, partial: Any) -> bool:
-    """Return whether `delta * partial` is to be handed on: neither is the constant 0, and it is not 0 · ∞.
+    """Return whether `delta * partial` is to be handed on: neither is the constant 0, and it is not 0 · ∞ or 0 · NaN.
 
     A Value that happens to be 0 does flow: its own derivative need not be 0.
     """
@@ -153,7 +157,7 @@ def _flows(delta: Any, partial: Any) -> bool:
 
 
 def _stops(factor: Any, other: Any) -> bool:
-    return not factor and (factor.__class__ is float or abs(plain(other)) == math.inf)
+    return not factor and (factor.__class__ is float or not abs(plain(other)) < math.inf)
 
 
 def partials_as_values(node: Any) -> Sequence[Any]:

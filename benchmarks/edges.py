@@ -7,30 +7,23 @@ hvp), one point at a time and as a batch.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from autodiff import OPS, Op, Value, compile, grad, hessian, jacobian, jvp, value_and_grad
+from autodiff import OPS, Value, compile, grad, hessian, hvp, jacobian, jvp, value_and_grad
+from benchmarks.chains import LEAST, MOST, Chain, Truth, UnknownError, drawn, steps_of, truth
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "trust.md"
-POINTS = (0.0, -0.0, 0.5, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e3, -1e3, 1e308, -1e308, 5e-324)
-OTHERS = (0.5, 2.0, 0.25, 1.5)  # what the other operands are
+POINTS = (0.0, -0.0, 0.5, 1.0, -1.0, 2.0, math.inf, -math.inf, math.nan, 1e3, -1e3, 1e308, -1e308, 5e-324)
 RAISED = "raised"
 EAGER, COMPILED = "eager", "compiled"
 Function = Callable[[Any], Any]
-
-
-def functions_of(op: Op) -> Iterator[tuple[str, Function]]:
-    """The operation as functions of one operand each, and of all at once where there are several."""
-    arity = op.arity or 3
-    for i in range(arity):
-        others = OTHERS[:i], OTHERS[i : arity - 1]
-        yield f"{op.name}, operand {i + 1}" if arity > 1 else op.name, lambda x, o=others: op(*o[0], x, *o[1])
-    if arity > 1:
-        yield f"{op.name}, all the same", lambda x: op(*[x] * arity)
+Answers = dict[tuple[str, str], Any]
 
 
 def asked(answer: Callable[[], Any]) -> Any:
@@ -69,7 +62,7 @@ class Modes:
         self.parameter = Value(0.0, "p")
         self.of_parameter = compile(lambda _: f(self.parameter))
 
-    def at(self, points: Iterable[float]) -> Iterator[tuple[float, list[dict[tuple[str, str], Any]]]]:
+    def at(self, points: Iterable[float]) -> Iterator[tuple[float, list[Answers]]]:
         """For each point: three dictionaries, of value, first and second derivative, by kind and mode."""
         points = list(points)
         ones = [1.0] * len(points)
@@ -80,30 +73,50 @@ class Modes:
             (1, "jvp, batch"): self.program.jvp((points,), (ones,))[1],
             (2, "compile(grad(grad)), batch"): self.second(points),
             (2, "jvp of the gradient, batch"): self.gradient.jvp((points,), (ones,))[1],
+            (2, "value_and_grad of the gradient, batch"): self.gradient.value_and_grad(points, argnums=0)[2],
         }
+        batches[2, "value_and_grad of the gradient, batch"] *= len(points)  # of their mean
         for k, x in enumerate(points):
-            found: list[dict[tuple[str, str], Any]] = [{}, {}, {}]
-            for mode, create_graph in (("backward", False), ("create_graph", True)):
-                swept = asked(lambda c=create_graph: _swept(self.f, x, create_graph=c))
-                for order in range(3):
-                    if swept != RAISED and swept[order] is not None:
-                        found[order][EAGER, mode] = swept[order]
-            both = asked(lambda: value_and_grad(self.f)(x))
-            forward = asked(lambda: jvp(self.f, (x,), (1.0,)))
-            for order in range(2):
-                found[order][EAGER, "value_and_grad"] = both if both == RAISED else both[order]
-                found[order][EAGER, "jvp"] = forward if forward == RAISED else forward[order]
-            found[1][EAGER, "jacobian"] = asked(lambda: jacobian(self.f)(x))
-            found[2][EAGER, "grad of grad"] = asked(lambda: grad(grad(self.f))(x))
-            found[2][EAGER, "hessian"] = asked(lambda: hessian(self.f)(x))
+            found = self._eager(x)
             for (order, mode), batch in batches.items():
                 found[order][COMPILED, mode] = float(batch[k])
-            found[0][COMPILED, "one point"] = float(self.program([x])[0])
-            found[1][COMPILED, "compile(grad), one point"] = float(self.gradient([x])[0])
-            found[2][COMPILED, "compile(grad(grad)), one point"] = float(self.second([x])[0])
-            self.parameter.data = x
-            found[2][COMPILED, "hvp"] = asked(lambda: float(self.of_parameter.hvp([0.0], vector=[1.0])[0]))
+            for order, mode, answer in self._one_by_one(x):
+                found[order][COMPILED, mode] = answer
             yield x, found
+
+    def _eager(self, x: float) -> list[Answers]:
+        f = self.f
+        found: list[Answers] = [{}, {}, {}]
+        for mode, create_graph in (("backward", False), ("create_graph", True)):
+            swept = asked(lambda c=create_graph: _swept(f, x, create_graph=c))
+            for order in range(3):
+                if swept != RAISED and swept[order] is not None:
+                    found[order][EAGER, mode] = swept[order]
+        both = asked(lambda: value_and_grad(f)(x))
+        forward = asked(lambda: jvp(f, (x,), (1.0,)))
+        for order in range(2):
+            found[order][EAGER, "value_and_grad"] = both if both == RAISED else both[order]
+            found[order][EAGER, "jvp"] = forward if forward == RAISED else forward[order]
+        found[1][EAGER, "jacobian"] = asked(lambda: jacobian(f)(x))
+        found[2][EAGER, "grad of grad"] = asked(lambda: grad(grad(f))(x))
+        found[2][EAGER, "hessian"] = asked(lambda: hessian(f)(x))
+        found[2][EAGER, "hvp"] = asked(lambda: hvp(f)(x, 1.0))
+        found[2][EAGER, "jvp of grad"] = asked(lambda: jvp(grad(f), (x,), (1.0,))[1])
+        return found
+
+    def _one_by_one(self, x: float) -> Iterator[tuple[int, str, float]]:
+        yield 0, "one row", float(self.program([x])[0])
+        yield 0, "one point", self.program(x)
+        yield 1, "value_and_grad, one point", self.program.value_and_grad(x, argnums=0)[2]
+        yield 1, "jvp, one point", self.program.jvp((x,), (1.0,))[1]
+        yield 1, "compile(grad), one row", float(self.gradient([x])[0])
+        yield 1, "compile(grad), one point", self.gradient(x)
+        yield 2, "compile(grad(grad)), one row", float(self.second([x])[0])
+        yield 2, "compile(grad(grad)), one point", self.second(x)
+        self.parameter.data = x
+        _, slope = self.of_parameter.value_and_grad([0.0])
+        yield 1, "value_and_grad, by a parameter", float(slope[0]) if len(slope) else 0.0
+        yield 2, "hvp", float(self.of_parameter.hvp([0.0], vector=[1.0] * len(slope))[0]) if len(slope) else 0.0
 
 
 def same(a: Any, b: Any) -> bool:
@@ -140,27 +153,116 @@ def shown(found: dict[tuple[str, str], Any]) -> str:
 HEAD = "## At the edges, in every mode"
 INTRO = """
 Made by `python -m benchmarks.edges`. Each entry is value, first and second derivative, as every mode gives them: eager
-(`backward`, with `create_graph` too, `grad`, `jvp`, `jacobian`, `hessian`) and compiled (a program's values, its
-`value_and_grad`, `jvp` and `hvp`, the programs of `grad(f)` and `grad(grad(f))`, one point and a batch). Where the
-eager ones raise a DomainError the compiled ones follow IEEE 754, and the entry is *raised / what they give*. Other
-operands are 0.5, 2, 0.25, 1.5. `≠` marks an entry in which modes contradict each other: {odd} of {count} numbers in the
-table, for the reasons in `tests/test_modes.py`.
+(`backward`, with `create_graph` too, `grad`, `jvp`, `jacobian`, `hessian`, `hvp`) and compiled (a program's values, its
+`value_and_grad`, `jvp` and `hvp`, the programs of `grad(f)` and `grad(grad(f))`; one point, one row, and a batch).
+Where the eager ones raise a DomainError the compiled ones follow IEEE 754, and the entry is *raised / what they give*.
+Other operands are 0.5, 2, 0.25, 1.5. `≠` marks an entry in which modes contradict each other, {odd} of {count} numbers
+in the table: all are second derivatives, of ∞ − ∞, that a program cancels beforehand.
 
 A δ or slope that is exactly 0 is not handed on, so 0 · ∞ counts as 0. That is right below what `where` does not take,
 and need not be the limit elsewhere: d(acos(x)²)/dx at 1 is −2. `backward`, the functions of `grad`'s kind, and compiled
 programs with `check=True` give a `LostLimitWarning` there, once for each line that asks; `anomalies(root)` and
-`explain` name the operation (`tests/test_edges.py::test_a_lost_limit_is_told`).
+`explain` name the operation (`tests/test_edges.py::test_a_lost_limit_is_told`). What 0 · ∞ drops depends on the
+direction of the sweep, so where anything is infinite forward mode answers by the sweep backward.
 
 """
+COMPOSED = """
+Compositions of rows, at {points} points each ({places}), in all modes, as the same command counts them.
+*True*: in every mode it is what mpmath says in 120 digits or more. *One answer*: all modes give the same number, or all
+raise, where there is no derivative, mpmath cannot say, or a number on the way is infinite, over- or underflows, so that
+another answer than the limit may come of it. *Differ*: modes contradict each other; that happens in second derivatives
+alone, and only where a second partial on the way is infinite, over- or underflows, so that the order of the products
+decides. *Wrong*: modes differ elsewhere, or all on the way is of ordinary size, and some mode contradicts mpmath.
+
+| | | tried | true | one answer | differ | wrong |
+|---|---|---|---|---|---|---|
+"""
 COLUMNS = (0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e3, 1e308, 5e-324)
+ORDERS = ("value", "first derivative", "second derivative")
+PAIRS = TRIPLES = 1500
+
+
+def truths(chain: Chain, points: Iterable[float]) -> dict[float, Truth]:
+    """What mathematics says, where it says something; 0 and −0 are one number to it."""
+    found: dict[float, Truth] = {}
+    for x in {*points}:
+        if math.isfinite(x):
+            with contextlib.suppress(UnknownError):
+                found[x] = truth(chain, x)
+    return found
+
+
+def strained(chain: Chain, x: float) -> bool:
+    """Whether a result on the way, or a first or second partial of it, is not a number of ordinary size or 0."""
+    result = x
+    for step in chain.steps:
+
+        def row(at: Any, step: Any = step) -> Any:
+            return step(at[0], at[1])
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                value, slopes = value_and_grad(row)([result, x])
+                numbers = [value, *slopes, *hessian(row)([result, x]).flat]
+            except (ArithmeticError, ValueError):
+                return True
+        if not all(n == 0.0 or LEAST < abs(n) < MOST for n in numbers):
+            return True
+        result = value
+    return False
+
+
+def judged(chain: Chain, points: Iterable[float]) -> Iterator[tuple[float, int, str, Any]]:
+    """For each point and order of the derivative: "true", "one answer", "differ" or "wrong", and the answers.
+
+    A difference in the second derivative where numbers are strained has the verdict "differ"; any other one is "wrong".
+    """
+    points = list(points)
+    known = truths(chain, points)
+    for x, answers in Modes(chain).at(points):
+        for order, found in enumerate(answers):
+            verdict = "one answer"
+            if differences(found):
+                verdict = "differ" if order == 2 and strained(chain, x) else "wrong"
+            elif x in known and known[x].answers[order] is not None:
+                contradicted = [a for a in found.values() if a == RAISED or known[x].contradicts(order, a)]
+                if not contradicted:
+                    verdict = "true"
+                elif known[x].regular:
+                    verdict = "wrong"
+            yield x, order, verdict, found
+
+
+def counted(name: str, chains: Iterable[Chain]) -> Iterator[str]:
+    """Lines of the table of compositions; what is wrong is printed."""
+    tally: Counter[tuple[int, str]] = Counter()
+    for chain in chains:
+        for x, order, verdict, found in judged(chain, POINTS):
+            tally[order, verdict] += 1
+            if verdict in ("differ", "wrong"):
+                print(f"{verdict}: {ORDERS[order]} of {chain} at {x}: {found}")
+    for order, each in enumerate(ORDERS):
+        numbers = [tally[order, verdict] for verdict in ("true", "one answer", "differ", "wrong")]
+        yield f"| {name} | {each} | {' | '.join(f'{n:,}' for n in (sum(numbers), *numbers))} |"
+
+
+def compositions() -> str:
+    """The section of the page that counts compositions: rows alone, then drawn pairs and triples."""
+    alone = [Chain((step,)) for op in OPS.values() for _, step in steps_of(op)]
+    lines = [*counted(f"{len(alone)} rows alone", alone)]
+    for length, count in ((2, PAIRS), (3, TRIPLES)):
+        lines += counted(f"{count:,} of {length} rows", drawn(length, count))
+    places = ", ".join(f"{x:g}" for x in POINTS)
+    return COMPOSED.format(points=len(POINTS), places=places) + "\n".join(lines) + "\n"
 
 
 def rows() -> Iterator[tuple[str, str, int, int]]:
     """Name, line of the table, how many numbers it has, and how many of them differ."""
     for op in OPS.values():
-        for name, f in functions_of(op):
+        for name, step in steps_of(op):
             cells, odd = [], 0
-            for _, found in Modes(f).at(COLUMNS):
+            for _, found in Modes(Chain((step,))).at(COLUMNS):
                 cells.append("; ".join(map(shown, found)))
                 odd += sum(bool(differences(each)) for each in found)
             yield name, f"| {name} | " + " | ".join(cells) + " |", 3 * len(COLUMNS), odd
@@ -175,7 +277,7 @@ def section() -> str:
 
 def main() -> None:
     before, _, _ = PAGE.read_text(encoding="utf-8").partition(HEAD)
-    PAGE.write_text(before.rstrip() + "\n\n" + section(), encoding="utf-8")
+    PAGE.write_text(before.rstrip() + "\n\n" + section() + compositions(), encoding="utf-8")
     print(f"wrote {PAGE}")
 
 

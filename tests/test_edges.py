@@ -4,17 +4,21 @@ import math
 import warnings
 from itertools import product
 
+import numpy as np
 import pytest
 
 from autodiff import (
     OPS,
+    DomainError,
     LostLimitWarning,
     Value,
     acos,
     anomalies,
+    asin,
     compile,
     copysign,
     cos,
+    erf,
     exp,
     explain,
     grad,
@@ -24,6 +28,8 @@ from autodiff import (
     log,
     logaddexp,
     logsumexp,
+    mean,
+    sigmoid,
     sqrt,
     value_and_grad,
     where,
@@ -44,6 +50,26 @@ def test_the_hessian_of_a_cone_at_its_tip_is_infinite():
     assert table[0, 0] == table[1, 1] == math.inf
 
 
+def test_compiled_programs_have_the_same_hessians_at_the_origin():
+    """In a batch, at one point, by a program's own hvp, and of a hypot of a hypot."""
+
+    def f(v):
+        return hypot(v[0], v[1]) ** 2 / 2
+
+    def deeper(v):
+        return hypot(hypot(v[0], v[1]), v[2]) ** 2 / 2
+
+    batch = [[0.0, 0.0], [3.0, -4.0], [1e-320, 0.0], [0.0, 1e300]]
+    assert compile(hessian(f))(batch) == pytest.approx(np.broadcast_to(np.eye(2), (4, 2, 2)), abs=1e-12)
+    assert compile(hessian(deeper))([[0.0] * 3])[0].tolist() == np.eye(3).tolist()
+    assert compile(lambda x, y: grad(grad(lambda x: cos(hypot(x, y))))(x))(0.0, 0.0) == -1.0
+    cone = compile(hessian(lambda v: hypot(v[0], v[1])))([[0.0, 0.0]])[0]
+    assert cone[0, 0] == cone[1, 1] == math.inf
+    p, q = Value(0.0, "p"), Value(0.0, "q")
+    program = compile(lambda x: x * f([p, q]))
+    assert program.hvp([1.0, 3.0], vector=[1.0, -1.0]).tolist() == [2.0, -2.0]
+
+
 def test_an_infinite_logsumexp_has_slopes_in_every_mode():
     """A forbidden transition, log 0 = −∞, adds nothing: first and second derivatives are those of what is left."""
 
@@ -54,9 +80,57 @@ def test_an_infinite_logsumexp_has_slopes_in_every_mode():
     f(w).backward(create_graph=True)
     assert w.grad.data == 1.0
     assert hessian(f)(0.3) == 0.0
+    program = compile(f)
     assert compile(grad(f))([0.3]).tolist() == [1.0]
+    assert program.value_and_grad([0.3, 2.0], argnums=0, reduce=None)[2].tolist() == [1.0, 1.0]
+    assert program.value_and_grad(0.3, argnums=0)[2] == 1.0
+    assert program.jvp(([0.3],), ([1.0],))[1].tolist() == [1.0]
     assert logaddexp(Value(-math.inf), Value(-math.inf)).partials == (0.5, 0.5)
     assert logaddexp(Value(math.inf), Value(3.0)).partials == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("x", [-math.inf, math.inf, 1e308, -1e17, 0.5])
+def test_slopes_of_a_logsumexp_add_up_to_1(x):
+    """Equal operands share equally, however large or infinite: the limit, and what logaddexp has."""
+    third, batch = pytest.approx([1 / 3] * 3, rel=1e-15), np.array([[x] * 3, [0.0] * 3])
+    assert list(logsumexp([Value(x), Value(x), Value(x)]).partials) == third
+    program = compile(logsumexp)
+    assert program.value_and_grad(batch, argnums=0, reduce=None)[2][0].tolist() == third
+    assert program.value_and_grad(batch[:1], argnums=0)[2][0].tolist() == third
+    assert compile(grad(logsumexp))(batch)[0].tolist() == third
+    assert grad(logsumexp)([x, 5.0, x]).tolist() == pytest.approx(
+        [0.5, 0.0, 0.5] if x > 1e3 else [0.0, 1.0, 0.0] if x < -1e3 else grad(logsumexp)([0.5, 5.0, 0.5]).tolist()
+    )
+
+
+def test_a_mean_is_within_range_wherever_its_operands_are():
+    """Their sum need not be: each mode divides first, where it overflows."""
+    assert mean([1e308, 1e308, 1.2e308]) == mean([Value(1e308), 1e308, 1.2e308]) == pytest.approx(3.2 / 3 * 1e308)
+    assert OPS["mean"](np.array([1e308, 1.0]), 1e308, 1e308).tolist() == pytest.approx([1e308, 2 / 3 * 1e308])
+    assert compile(lambda x: mean([x, x, x]))([1e308, 1.0]).tolist() == pytest.approx([1e308, 1.0])
+    assert mean([math.inf, 1.0]) == math.inf
+
+
+@pytest.mark.parametrize("x", [5.0, -15.0, 26.0])
+def test_the_slope_of_erf_keeps_its_digits_in_programs(x):
+    """As in the eager engine: 2/√π · exp(−x²), whose exponent is hundreds."""
+    mp = pytest.importorskip("mpmath")
+    with mp.workdps(40):
+        exact = float(2 / mp.sqrt(mp.pi) * mp.exp(-(mp.mpf(x) ** 2)))
+    program = compile(erf)
+    found = [grad(erf)(x), program.value_and_grad([x], argnums=0)[2][0], program.value_and_grad(x, argnums=0)[2]]
+    assert found == pytest.approx([exact] * 3, rel=1e-15)
+
+
+def test_forward_mode_answers_as_the_sweep_backward_where_numbers_are_infinite():
+    """asin has an infinite slope at 1, and σ / σ cancels: backward ∞ − ∞ is met, forward 0 · ∞ would be dropped."""
+    for f, x in ((lambda x: cos(x - x), math.inf), (lambda x: sigmoid(asin(x)) / sigmoid(asin(x)), 1.0)):
+        backward = grad(f)(x)
+        assert jvp(f, (x,), (1.0,))[1] == pytest.approx(backward, nan_ok=True)
+        assert compile(f).jvp(([x, 0.5],), ([1.0, 1.0],))[1][0] == pytest.approx(backward, nan_ok=True)
+        assert compile(f).jvp((x,), (1.0,))[1] == pytest.approx(backward, nan_ok=True)
+        assert compile(lambda x, f=f: jvp(f, (x,), (1.0,))[1])([x])[0] == pytest.approx(backward, nan_ok=True)
+    assert math.isnan(grad(lambda x: cos(x - x))(math.inf))
 
 
 LOST = {  # functions with a limit of 0 · ∞ that is not 0, and where
@@ -81,6 +155,15 @@ def test_a_lost_limit_is_told(name):
     if math.isfinite(root.data):
         with pytest.warns(LostLimitWarning, match=r"\('v'\)"):
             root.backward()
+
+
+def test_a_lost_limit_is_told_with_create_graph_too():
+    """Where a second derivative exists; where none does it is refused."""
+    v = Value(1000.0, "v")
+    with pytest.warns(LostLimitWarning, match=r"exp\('v'\)"):
+        (1.0 / (1.0 + exp(v))).backward(create_graph=True)
+    with pytest.raises(DomainError, match="no finite second derivative"):
+        (acos(Value(1.0)) ** 2).backward(create_graph=True)
 
 
 def test_a_program_that_is_checked_tells_too():

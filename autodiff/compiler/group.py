@@ -8,7 +8,6 @@ the end, so that a weight matrix is a view and needs no copying.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -33,7 +32,7 @@ from autodiff.compiler.code import (
 )
 from autodiff.compiler.graph import Graph, Term
 from autodiff.compiler.labels import common_label
-from autodiff.ops import OPS, exp, log, where
+from autodiff.ops import OPS, exp, log
 
 _ADD, _SUB, _MUL, _NEG, _LSE = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"], OPS["logsumexp"]
 _BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
@@ -195,7 +194,7 @@ class Grouping:
         assert op is not None  # groups have no leaves
         if nodes[0] in graph.sums:
             result = self._sum(nodes)
-        elif op is _LSE and self.grouped:
+        elif op is _LSE and self.grouped and not self.careful and self.decides.isdisjoint(nodes):
             result = self._logsumexp(nodes)
         elif op.arity is None and len(nodes) > 1:
             for i in nodes:
@@ -323,8 +322,6 @@ class Grouping:
         units = (n,) if len(nodes) == 1 else (len(nodes), n)
         x = code.expand(self.ref([x for i in nodes for x in self.graph.operands[i]], units), units)
         top = code.new(MAX, (x,), units[:-1], batched=x.batched)
-        if self.careful or not self.decides.isdisjoint(nodes):  # exp(∞ − ∞) is NaN, and the largest may be infinite
-            top = where(abs(top) == math.inf, 0.0, top)
         top.needs = False  # it cancels
         top_again = code.expand(top, (*top.units, 1)) if len(units) == 2 else top
         return top + log(code.sum_units(exp(x - top_again), n))  # pyright: ignore[reportUnknownVariableType] # log serves any kind

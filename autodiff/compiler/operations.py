@@ -61,3 +61,6 @@ KEPT = Op(
     "kept", "kept", _kept, _kept_array,
     (lambda *_: 0.0, lambda *_: 0.0, lambda a, b, *_: KEPT(a, b, 1.0)),
 )  # fmt: skip
+# Two ways to one number: the fast version of a program goes the first, which gives NaN where it ends; the careful one,
+# and whatever decides, goes the second. `simplify.resolved` takes one of them, so no program computes both.
+EITHER = Op("either", "or", lambda _, b: b, lambda _, b: b, (lambda *_: 1.0, lambda *_: 1.0))  # each along its own way

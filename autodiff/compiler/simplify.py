@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from autodiff.compiler.graph import Graph, Term
-from autodiff.compiler.operations import GUARDED, KEPT
+from autodiff.compiler.operations import EITHER, GUARDED, KEPT
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
 
@@ -46,7 +46,7 @@ def shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant: 
             return xs[1]
         if (op in {_ADD, _SUB} and b == 0.0) or (op in {*_PRODUCTS, _DIV, _POW} and b == 1.0):
             return xs[0]
-    if xs and all(x in constants for x in xs):
+    if xs and op is not EITHER and all(x in constants for x in xs):
         try:
             return constant(op.on_floats(*[constants[x] for x in xs]))
         except DomainError:  # left to the batch, which computes NaN
@@ -85,27 +85,37 @@ def live(graph: Graph) -> Graph:
     )  # fmt: skip
 
 
-def plain(graph: Graph) -> Graph:
-    """Return the same computation with plain products in the chain rule, where 0 · ∞ is NaN.
+def resolved(graph: Graph, *, careful: bool) -> Graph:  # noqa: C901 # one case per kind of node
+    """Return the same computation as the fast or the careful version of a program has it.
 
-    A NaN shows in the answer, and the careful version is computed then. Nodes that a comparison depends on, where it
-    would not show, stay guarded. Equal nodes are merged: the chain rule often repeats a product of the function.
+    The fast one has plain products in the chain rule, where 0 · ∞ is NaN: that shows in the answer, and the careful one
+    is computed then. Nodes that a comparison depends on, where it would not show, are careful in both. Equal nodes are
+    merged: the chain rule often repeats a product of the function.
     """
-    if GUARDED not in graph.ops:
+    if EITHER not in graph.ops and (careful or GUARDED not in graph.ops):
         return graph
-    deciding = graph.deciding()
-    ops, operands, labels = list(graph.ops), list(graph.operands), dict(graph.labels)
+    deciding = set(range(len(graph.ops))) if careful else graph.deciding()
+    ops, operands, constants = list(graph.ops), list(graph.operands), dict(graph.constants)
+    labels = dict(graph.labels)
     source = list(range(len(ops)))  # the node that has the number of each one
     known: dict[Any, int] = {}
+    zero = next((i for i, x in constants.items() if x == 0.0), None)
     for i, op in enumerate(ops):
         if op is None:
             continue
         operands[i] = xs = tuple([source[x] for x in operands[i]])
-        if op is GUARDED and i not in deciding:
-            ops[i] = _MUL
-        if op is KEPT and i not in deciding:
+        ones = [x for x in xs if constants.get(x) == 1.0]
+        if op is EITHER:
+            source[i] = xs[i in deciding]
+        elif op is GUARDED and zero is not None and any(constants.get(x) == 0.0 for x in xs):
+            source[i] = zero
+        elif op is GUARDED and ones:
+            source[i] = xs[xs[0] == ones[0]]
+        elif op is KEPT and i not in deciding:
             source[i] = xs[2]
         elif i not in graph.stopped:
+            if op is GUARDED and i not in deciding:
+                ops[i] = _MUL
             source[i] = known.setdefault((ops[i], xs), i)
         if source[i] != i and i in labels:
             labels.setdefault(source[i], labels[i])

@@ -19,19 +19,20 @@ import operator
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from autodiff import grad_mode, ufuncs
 from autodiff.compiler.graph import Graph, Input
-from autodiff.compiler.operations import GUARDED, RELATIONS
+from autodiff.compiler.operations import EITHER, GUARDED, RELATIONS
 from autodiff.compiler.simplify import shorter
 from autodiff.domains import is_array, number, unbox
 from autodiff.errors import TraceError
 from autodiff.naming import describe
-from autodiff.ops import OPS, Op
+from autodiff.ops import OPS, Op, hypot, where
+from autodiff.propagation import limit
 from autodiff.value import Value
 
 _PASSED_OVER = {"autodiff", "copy", "numpy"}  # errors name the line that called into these packages
@@ -332,43 +333,77 @@ class Tracer:
         known = self._leaf_at.get(id(x))
         return self._leaf(x) if known is None else known
 
-    def propagate(self, root: Any, stop: Iterable[Any]) -> dict[Any, Any]:
+    def propagate(self, root: Any, stop: Iterable[Any], *, limits: bool = True) -> dict[Any, Any]:
         """Record the chain rule backward from `root`; return δ of the nodes in `stop`."""
         graph, ends = self.graph, {self.place_of(x): x for x in stop}
         delta: dict[int, Any] = {self.place_of(root): 1.0}
         depends = self._depend(ends, self.place_of(root))
-        for place in range(self.place_of(root), -1, -1):
-            op = graph.ops[place]
+        for place in reversed(depends):
+            op, xs = graph.ops[place], graph.operands[place]
             if place not in delta or place in ends or op is None or place in graph.stopped:
                 continue
-            for x, partial in zip(graph.operands[place], self._partials(op, place, depends), strict=True):
-                step = self._product(delta[place], partial) if x in depends else 0.0
-                if step.__class__ is not float or step:
+            steps = [self._product(delta[place], partial) for partial in self._partials(op, place, depends)]
+            if limits and op is hypot and delta[place].__class__ is Traced:
+                steps = self._at_tip(delta[place], place, steps)
+            for x, step in zip(xs, steps, strict=True):
+                if x in depends and (step.__class__ is not float or step):
                     delta[x] = delta[x] + step if x in delta else step
         return {x: delta[place] for place, x in ends.items() if place in delta}
+
+    def _at_tip(self, delta: Traced, place: int, steps: Sequence[Any]) -> list[Any]:
+        """Return what a hypot hands on; where it and δ are both 0, by l'Hôpital's rule, as `propagation.propagate`."""
+        r = self.stand_in(place)
+        rate = self.propagate(delta, [r], limits=False).get(r, 0.0)
+        if rate.__class__ is float and rate == 0.0:
+            return list(steps)
+        tip: Any = (r == 0.0) & (delta == 0.0)
+        operands = [self.stand_in(x) for x in self.graph.operands[place]]
+        fast = [self._product(delta, cosine) for cosine in cosines(operands[0], operands[1], r)]
+        careful: list[Any] = [where(tip, x * limit(rate), step) for x, step in zip(operands, steps, strict=True)]
+        return [self.either(a, b) for a, b in zip(fast, careful, strict=True)]
 
     def push_forward(self, root: Any, tangents: Mapping[Any, Any]) -> Any:
         """Record the chain rule forward; return the rate of `root` when the given nodes change at `tangents`."""
         graph, rate = self.graph, {self.place_of(x): tangent for x, tangent in tangents.items()}
-        depends = self._depend(rate, self.place_of(root))
-        for place in range(min(rate, default=0), self.place_of(root) + 1):
+        linear, end = True, self.place_of(root)
+        for place in (depends := self._depend(rate, end)):
             op = graph.ops[place]
-            if place not in depends or place in rate or op is None or place in graph.stopped:
+            if place in rate or op is None or place in graph.stopped:
                 continue
             for x, partial in zip(graph.operands[place], self._partials(op, place, depends), strict=True):
+                linear = linear and (partial.__class__ is float or x not in rate)
                 step = self._product(rate.get(x, 0.0), partial)
                 if step.__class__ is not float or step:
                     rate[place] = rate[place] + step if place in rate else step
-        return rate.get(self.place_of(root), 0.0)
+        if linear:
+            return rate.get(end, 0.0)
+        # Where 0 · ∞ is dropped, the answer is that of the sweep backward, as in `propagation.push_forward`.
+        delta, fast = self.propagate(root, tangents), rate.get(end, 0.0)
+        careful = sum([self._product(delta[x], tangents[x]) for x in delta], 0.0)
+        return careful if fast.__class__ is float else self.either(fast, careful)  # constant rates cancelled
 
-    def _depend(self, ends: Container[int], last: int) -> set[int]:
-        found: set[int] = set()
-        for place in range(last + 1):
-            if place in ends or not found.isdisjoint(self.graph.operands[place]):
-                found.add(place)
+    def either(self, fast: Any, careful: Any) -> Any:
+        """Record a number that the fast and the careful version of the program compute in different ways."""
+        return self.record(EITHER, (fast, careful))
+
+    def _depend(self, ends: Collection[int], last: int) -> dict[int, None]:
+        """Return the nodes down from `last` that depend on those in `ends`, or are among them, in order."""
+        first, waiting, below = min(ends, default=last + 1), [last], set[int]()
+        while waiting:
+            place = waiting.pop()
+            if place >= first and place not in below:
+                below.add(place)
+                if place not in ends:
+                    waiting += self.graph.operands[place]
+        found: dict[int, None] = {}
+        for place in sorted(below):
+            if place in ends or not found.keys().isdisjoint(self.graph.operands[place]):
+                found[place] = None
         return found
 
-    def _partials(self, op: Op, place: int, depends: set[int]) -> Sequence[Any]:
+    def _partials(self, op: Op, place: int, depends: Container[int]) -> Sequence[Any]:
+        if op is EITHER:  # the derivative of each way belongs to it
+            return [self.either(1.0, 0.0), self.either(0.0, 1.0)]
         constants, xs = self.graph.constants, self.graph.operands[place]
         operands = [constants[x] if x in constants else self.stand_in(x) for x in xs]
         return partials_of(op, operands, self.stand_in(place), [x in depends for x in xs])
@@ -460,6 +495,12 @@ def _called(f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str
             f"{error}: one row of {' and of '.join(numbers)} is ONE number in this call; a program's arguments have "
             "one more axis in front than the function's, the rows"
         ) from error
+
+
+def cosines(a: Any, b: Any, r: Any) -> list[Any]:
+    """Return the partials of r = hypot(a, b) without its rules' cost; NaN where r has not all its digits."""
+    r = OPS["where"](r < 1e-290, math.nan, r)  # pyright: ignore[reportUnknownVariableType] # where serves any kind
+    return [a / r, b / r]
 
 
 def partials_of(op: Op, operands: Sequence[Any], result: Any, wanted: Sequence[bool]) -> Sequence[Any]:

@@ -16,7 +16,7 @@ from autodiff.compiler.fast import Fast
 from autodiff.compiler.graph import Graph
 from autodiff.compiler.group import Grouping
 from autodiff.compiler.reverse import backward
-from autodiff.compiler.simplify import plain, sums_of_products
+from autodiff.compiler.simplify import resolved, sums_of_products
 from autodiff.compiler.tape import Tape, is_unstructured
 from autodiff.value import Value
 
@@ -102,7 +102,8 @@ class Trace:
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
-        self.shared = plain(self.careful)
+        self.shared = resolved(self.careful, careful=False)
+        self.careful = resolved(self.careful, careful=True)
         self.guards = self.shared is not self.careful  # whether the function itself takes derivatives
         self.unstructured = is_unstructured(self.shared)
         self.parameters: list[Value] = list(self.shared.parameters.values())
