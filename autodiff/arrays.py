@@ -68,7 +68,7 @@ def sinc(a: Any) -> Any:
     turn = np.fmod(a, 2.0)
     half = np.rint(turn)
     sine = np.sin(math.pi * (turn - half)) * (1.0 - 2.0 * np.abs(np.fmod(half, 2.0)))
-    return np.where(a == 0.0, 1.0, sine / (math.pi * a))
+    return np.where(a == 0.0, 1.0, sine / (math.pi * a) + 0.0)
 
 
 def log_ndtr(a: Any) -> Any:

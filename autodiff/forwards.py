@@ -117,7 +117,7 @@ def sinc(a: float) -> float:
         return 1.0
     turn = math.fmod(a, 2.0)  # exact, as is what is left of a half-turn
     half = round(turn)
-    return math.sin(math.pi * (turn - half)) * (-1.0 if half % 2 else 1.0) / (math.pi * a)
+    return math.sin(math.pi * (turn - half)) * (-1.0 if half % 2 else 1.0) / (math.pi * a) + 0.0  # no −0
 
 
 # The Mills ratio of the normal distribution times x + 1, as a polynomial in t = (x - 5) / (x + 5): interpolated at the

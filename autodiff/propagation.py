@@ -72,17 +72,19 @@ def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_r
     if (tracer := grad_mode.tracer()) is not None:
         return tracer.push_forward(root, tangents)
     rate = dict(tangents)
-    finite = True
+    dropped = False
     for node in reversed(topological_order(root, tangents)):
         if node not in rate and node.op is not None:
             for operand, partial in zip(node.operands, partials(node), strict=True):
                 if operand.__class__ is not float and operand in rate:
-                    finite = finite and abs(plain(rate[operand])) < math.inf and abs(plain(partial)) < math.inf
                     if _flows(rate[operand], partial):
                         step = rate[operand] * partial
                         rate[node] = rate[node] + step if node in rate else step
-    if finite and not grad_mode.edges:
-        return rate.get(root, 0.0)
+                    else:
+                        dropped = dropped or not abs(plain(rate[operand])) + abs(plain(partial)) < math.inf
+    answer = rate.get(root, 0.0)
+    if abs(plain(answer)) < math.inf and not dropped and not grad_mode.edges:
+        return answer
     # What 0 · ∞ drops depends on the direction: here there is one answer, that of the sweep backward, which also warns.
     delta = propagate(root, tangents, partials)
     return sum([delta[x] * t for x, t in tangents.items() if x in delta and _flows(delta[x], t)], 0.0)

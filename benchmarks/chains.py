@@ -17,7 +17,8 @@ RESULT, VARIABLE = "·", "x"  # what an operand may be beside a number: the resu
 OTHERS = (0.5, 2.0, 0.25, 1.5)
 LEAST, MOST = 1e-290, 1e290  # numbers on the way within these neither over- nor underflow, nor do their squares
 RIGHT = 1e-9  # how far a derivative may be off, relative to the sum of its terms' absolute values
-CANCELLED = 1e-5  # of RIGHT: what rules of second partials may lose by cancelling
+CANCELLED = 1e-5  # of RIGHT: what rules of partials may lose by cancelling
+ROUNDED = (OPS["tanh"], OPS["sigmoid"])  # programs have their slopes, of their values, to a rounding of 1
 NUDGE = 1e-12  # by how much results on the way are changed to learn how much their rounding matters
 
 
@@ -133,7 +134,7 @@ def truth(chain: Chain, x: float) -> Truth:
                 if answers[order] is not None:
                     moved = math.inf if nudged[order] is None else float(abs(nudged[order] - answers[order]))
                     bounds[order] = max(bounds[order], moved)
-            seen = mp.eps * 10**10 * abs(values[2])  # what differences of values can show
+            seen = mp.eps * 10**10 * max(abs(values[2]), 1)  # what differences of values can show
             bounds = [bound + _as_float(seen / h**order) for order, bound in enumerate(bounds)]
         bounds = [bound + RIGHT * size for bound, size in zip(bounds, sizes, strict=True)]
     except UnknownError:
@@ -204,6 +205,8 @@ def _sizes(mp: Any, chain: Chain, x: Any) -> tuple[list[float], bool]:
         jets = [here if step.operands[i] == RESULT else seen[VARIABLE] for i in moving]
         slopes, bends = _partials(mp, step.op, point, moving)
         regular = regular and _in_range([results[k + 1], *slopes, *(b for row in bends for b in row)])
+        if step.op in ROUNDED:
+            slopes = [abs(p) + CANCELLED for p in slopes]
         first = sum(abs(p) * jet[1] for p, jet in zip(slopes, jets, strict=True))
         second = sum(abs(p) * jet[2] for p, jet in zip(slopes, jets, strict=True))
         # A rule may compute a second partial as a difference of terms as large as the slopes' product over the result.

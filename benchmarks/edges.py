@@ -15,8 +15,21 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from autodiff import OPS, Value, compile, grad, hessian, hvp, jacobian, jvp, value_and_grad
-from benchmarks.chains import LEAST, MOST, Chain, Truth, UnknownError, drawn, steps_of, truth
+from autodiff import OPS, Op, Value, compile, grad, hessian, hvp, jacobian, jvp, value_and_grad
+from benchmarks.chains import (
+    LEAST,
+    MOST,
+    NUDGE,
+    RESULT,
+    VARIABLE,
+    Chain,
+    Step,
+    Truth,
+    UnknownError,
+    drawn,
+    steps_of,
+    truth,
+)
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "trust.md"
 POINTS = (0.0, -0.0, 0.5, 1.0, -1.0, 2.0, math.inf, -math.inf, math.nan, 1e3, -1e3, 1e308, -1e308, 5e-324)
@@ -119,11 +132,11 @@ class Modes:
         yield 2, "hvp", float(self.of_parameter.hvp([0.0], vector=[1.0] * len(slope))[0]) if len(slope) else 0.0
 
 
-def same(a: Any, b: Any) -> bool:
+def same(a: Any, b: Any, tolerance: float = 1e-9) -> bool:
     """Both refused, both NaN, the same infinity, or equal to rounding."""
     if RAISED in (a, b):
         return a == b
-    return (a != a and b != b) or a == b or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+    return (a != a and b != b) or a == b or math.isclose(a, b, rel_tol=tolerance, abs_tol=1e-12)
 
 
 def differences(found: dict[tuple[str, str], Any]) -> list[tuple[str, Any]]:
@@ -167,19 +180,22 @@ direction of the sweep, so where anything is infinite forward mode answers by th
 
 """
 COMPOSED = """
-Compositions of rows, at {points} points each ({places}), in all modes, as the same command counts them.
+Compositions of rows, in all modes, as the same command counts them, at
+{places}.
+
 *True*: in every mode it is what mpmath says in 120 digits or more. *One answer*: all modes give the same number, or all
 raise, where there is no derivative, mpmath cannot say, or a number on the way is infinite, over- or underflows, so that
-another answer than the limit may come of it. *Differ*: modes contradict each other; that happens in second derivatives
-alone, and only where a second partial on the way is infinite, over- or underflows, so that the order of the products
-decides. *Wrong*: modes differ elsewhere, or all on the way is of ordinary size, and some mode contradicts mpmath.
+another answer than the limit may come of it. *Wrong*: modes contradict each other, or mpmath where all on the way is of
+ordinary size. *Differ*: modes contradict each other where mathematics alone does not say which is right, because
+
+{why}
 
 | | | tried | true | one answer | differ | wrong |
 |---|---|---|---|---|---|---|
 """
 COLUMNS = (0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e3, 1e308, 5e-324)
 ORDERS = ("value", "first derivative", "second derivative")
-PAIRS = TRIPLES = 1500
+PAIRS = TRIPLES = 200
 
 
 def truths(chain: Chain, points: Iterable[float]) -> dict[float, Truth]:
@@ -192,9 +208,37 @@ def truths(chain: Chain, points: Iterable[float]) -> dict[float, Truth]:
     return found
 
 
-def strained(chain: Chain, x: float) -> bool:
-    """Whether a result on the way, or a first or second partial of it, is not a number of ordinary size or 0."""
-    result = x
+# What a result on the way may be without being wrong: a zero or NaN of the other sign, or rounded a little otherwise.
+FLIPPED = Op("flipped", "±", lambda a: -a if a == 0.0 or a != a else a, partials=(lambda *_: 1.0,))
+NUDGED = tuple(
+    Op("nudged", "≈", lambda a, k=k: k * a if abs(k * a) < math.inf else a, partials=(lambda *_: 1.0,))
+    for k in (1.0 - NUDGE, 1.0 + NUDGE)
+)
+
+
+def excuse(chain: Chain, x: float, order: int) -> str:
+    """Why modes may give different answers of this chain at a point; "" where they may not."""
+    if order == 2 and strained(chain, x):
+        return "a first or second partial on the way is infinite, over- or underflows"
+    f: Function = {0: lambda f: f, 1: grad, 2: lambda f: grad(grad(f))}[order]
+    answer = asked(lambda: f(chain)(x))
+    for changes in (FLIPPED,), NUDGED:
+        for change in changes:
+            for k in range(1, len(chain.steps) + 1):
+                other = Chain((*chain.steps[:k], Step(change, (RESULT,)), *chain.steps[k:]))
+                if not same(answer, asked(lambda c=other: f(c)(x)), 1e-6):
+                    return f"{'the sign of a zero or NaN' if change is FLIPPED else 'a rounding'} on the way decides"
+    if math.isfinite(x) and strained(chain, x, partials=False):
+        return "a value on the way over- or underflows"
+    powers = [(step.operands[0], chain.steps[:k]) for k, step in enumerate(chain.steps) if step.op.name == "pow"]
+    bases = [x if base == VARIABLE else asked(lambda s=before: Chain(s)(x)) for base, before in powers]
+    infinite = -math.inf in bases
+    return "NumPy has (−∞)^½ = ∞ or NaN, by how many numbers there are" if -math.inf in bases else ""
+
+
+def strained(chain: Chain, x: float, *, partials: bool = True) -> bool:
+    """Whether a result on the way, or a first or second partial of it, is infinite, over- or underflows."""
+    result, numbers = x, [x] if math.isfinite(x) else []
     for step in chain.steps:
 
         def row(at: Any, step: Any = step) -> Any:
@@ -203,58 +247,55 @@ def strained(chain: Chain, x: float) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                value, slopes = value_and_grad(row)([result, x])
-                numbers = [value, *slopes, *hessian(row)([result, x]).flat]
+                result, slopes = value_and_grad(row)([before := result, x])
+                numbers.append(result)
+                if partials:
+                    numbers += [*slopes, *hessian(row)([before, x]).flat]
             except (ArithmeticError, ValueError):
-                return True
-        if not all(n == 0.0 or LEAST < abs(n) < MOST for n in numbers):
-            return True
-        result = value
-    return False
+                return partials
+    return not all(n == 0.0 or LEAST < abs(n) < MOST for n in numbers)
 
 
 def judged(chain: Chain, points: Iterable[float]) -> Iterator[tuple[float, int, str, Any]]:
-    """For each point and order of the derivative: "true", "one answer", "differ" or "wrong", and the answers.
-
-    A difference in the second derivative where numbers are strained has the verdict "differ"; any other one is "wrong".
-    """
+    """For each point and order of derivative: "true", "one answer", why modes differ, or "wrong"; and the answers."""
     points = list(points)
     known = truths(chain, points)
     for x, answers in Modes(chain).at(points):
         for order, found in enumerate(answers):
             verdict = "one answer"
-            if differences(found):
-                verdict = "differ" if order == 2 and strained(chain, x) else "wrong"
-            elif x in known and known[x].answers[order] is not None:
-                contradicted = [a for a in found.values() if a == RAISED or known[x].contradicts(order, a)]
-                if not contradicted:
-                    verdict = "true"
-                elif known[x].regular:
-                    verdict = "wrong"
+            told = known[x].answers[order] if x in known else None
+            right = told is not None and not any(a == RAISED or known[x].contradicts(order, a) for a in found.values())
+            if right:
+                verdict = "true"
+            elif differences(found):
+                verdict = excuse(chain, x, order) or "wrong"
+            elif told is not None and known[x].regular:
+                verdict = "wrong"
             yield x, order, verdict, found
 
 
-def counted(name: str, chains: Iterable[Chain]) -> Iterator[str]:
-    """Lines of the table of compositions; what is wrong is printed."""
-    tally: Counter[tuple[int, str]] = Counter()
-    for chain in chains:
-        for x, order, verdict, found in judged(chain, POINTS):
-            tally[order, verdict] += 1
-            if verdict in ("differ", "wrong"):
-                print(f"{verdict}: {ORDERS[order]} of {chain} at {x}: {found}")
-    for order, each in enumerate(ORDERS):
-        numbers = [tally[order, verdict] for verdict in ("true", "one answer", "differ", "wrong")]
-        yield f"| {name} | {each} | {' | '.join(f'{n:,}' for n in (sum(numbers), *numbers))} |"
-
-
 def compositions() -> str:
-    """The section of the page that counts compositions: rows alone, then drawn pairs and triples."""
+    """The section of the page that counts: rows alone, then drawn pairs and triples. What is wrong is printed."""
     alone = [Chain((step,)) for op in OPS.values() for _, step in steps_of(op)]
-    lines = [*counted(f"{len(alone)} rows alone", alone)]
-    for length, count in ((2, PAIRS), (3, TRIPLES)):
-        lines += counted(f"{count:,} of {length} rows", drawn(length, count))
+    groups = [(f"{len(alone)} rows alone", alone)]
+    groups += [(f"{count:,} of {n} rows", drawn(n, count)) for n, count in ((2, PAIRS), (3, TRIPLES))]
+    lines: list[str] = []
+    reasons: Counter[str] = Counter()
+    for name, chains in groups:
+        tally: Counter[tuple[int, str]] = Counter()
+        for chain in chains:
+            for x, order, verdict, found in judged(chain, POINTS):
+                kind = verdict if verdict in ("true", "one answer", "wrong") else "differ"
+                reasons[verdict] += kind == "differ"
+                tally[order, kind] += 1
+                if kind == "wrong":
+                    print(f"wrong: {ORDERS[order]} of {chain} at {x}: {found}")
+        for order, each in enumerate(ORDERS):
+            numbers = [tally[order, kind] for kind in ("true", "one answer", "differ", "wrong")]
+            lines.append(f"| {name} | {each} | {' | '.join(f'{n:,}' for n in (sum(numbers), *numbers))} |")
+    why = "\n".join(f"- {reason}: {n:,}" for reason, n in reasons.most_common() if n)
     places = ", ".join(f"{x:g}" for x in POINTS)
-    return COMPOSED.format(points=len(POINTS), places=places) + "\n".join(lines) + "\n"
+    return COMPOSED.format(places=places, why=why) + "\n".join(lines) + "\n"
 
 
 def rows() -> Iterator[tuple[str, str, int, int]]:

@@ -129,6 +129,7 @@ def test_forward_mode_answers_as_the_sweep_backward_where_numbers_are_infinite()
         s = sigmoid(asin(x))
         return s / s
 
+    warnings.simplefilter("ignore", LostLimitWarning)  # which quotient gives rightly
     for f, x, slope in ((quotient, 1.0, 0.0), (lambda x: cos(x - x), math.inf, math.nan)):
         expected = pytest.approx(slope, nan_ok=True)
         assert [grad(f)(x), jvp(f, (x,), (1.0,))[1]] == [expected] * 2

@@ -9,10 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.operations import BOOLEAN
-from autodiff.ops import OPS, Op
-
-_WHERE = OPS["where"]
+from autodiff.compiler.operations import BOOLEAN, HIDDEN
+from autodiff.ops import Op
 
 # One term of a sum: coefficient · left · right, or coefficient · left where right is None. There are very many of them:
 # plain tuples of numbers cost a fifth of named ones, and the garbage collector stops tracking them.
@@ -60,14 +58,14 @@ class Graph:
         return [x for _, a, b in self.sums[i][0] for x in (a, b) if x is not None]
 
     def deciding(self) -> set[int]:
-        """Return the nodes that comparisons and conditions of `where` depend on, where a NaN may go unseen."""
+        """Return the nodes that comparisons, conditions of `where` and signs depend on, where a NaN may go unseen."""
         found: set[int] = set()
         for i in range(len(self.ops) - 1, -1, -1):
             op = self.ops[i]
             if op is not None and (i in found or op in BOOLEAN):
                 found.update(self.below(i))
-            elif op is _WHERE:
-                found.add(self.operands[i][0])
+            elif op in HIDDEN:
+                found.add(self.operands[i][HIDDEN[op]])
         return found
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import Code, Var
-from autodiff.compiler.operations import BOOLEAN
+from autodiff.compiler.operations import BOOLEAN, HIDDEN
 from autodiff.ops import OPS
 
 LONG = 1000  # more steps than this run from a list: compiling them takes Python longer than running them
@@ -77,8 +77,8 @@ class Layout:
         for var in reversed(self.order):
             if var.number in found or var.op in BOOLEAN:
                 found |= {x.number for x in self.reads(var)}
-            elif var.op is WHERE:
-                condition = var.args[0]
+            elif var.op in HIDDEN:
+                condition = var.args[HIDDEN[var.op]]
                 direct = condition.__class__ is Var and condition.op in BOOLEAN  # it is computed again in place
                 found |= {x.number for x in (condition.args if direct else [condition]) if x.__class__ is Var}
         return found

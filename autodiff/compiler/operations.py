@@ -31,7 +31,11 @@ RELATIONS = {
     operator.ne: _relation("not_equal", "≠", operator.ne, np.not_equal),
 }
 BOOLEAN = frozenset(RELATIONS.values())
-DECIDE = BOOLEAN | {OPS["where"]}  # their results hide a NaN among the operands
+HIDDEN = {  # the operand whose NaN does not show
+    OPS["where"]: 0,
+    OPS["copysign"]: 1,
+}
+DECIDE = BOOLEAN | HIDDEN.keys()  # their results hide a NaN among the operands
 
 
 def _guarded(a: float, b: float) -> float:

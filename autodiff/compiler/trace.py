@@ -337,7 +337,7 @@ class Tracer:
         """Record the chain rule backward from `root`; return δ of the nodes in `stop`."""
         graph, ends = self.graph, {self.place_of(x): x for x in stop}
         delta: dict[int, Any] = {self.place_of(root): 1.0}
-        depends = self._depend(ends, self.place_of(root))
+        depends = self._depend(ends, self.place_of(root), near=not limits)
         for place in reversed(depends):
             op, xs = graph.ops[place], graph.operands[place]
             if place not in delta or place in ends or op is None or place in graph.stopped:
@@ -386,17 +386,23 @@ class Tracer:
         """Record a number that the fast and the careful version of the program compute in different ways."""
         return self.record(EITHER, (fast, careful))
 
-    def _depend(self, ends: Collection[int], last: int) -> dict[int, None]:
-        """Return the nodes down from `last` that depend on those in `ends`, or are among them, in order."""
-        first, waiting, below = min(ends, default=last + 1), [last], set[int]()
-        while waiting:
-            place = waiting.pop()
-            if place >= first and place not in below:
-                below.add(place)
-                if place not in ends:
+    def _depend(self, ends: Collection[int], last: int, *, near: bool = False) -> dict[int, None]:
+        """Return the nodes up to `last` that depend on those in `ends`, or are among them, in order.
+
+        With `near`, only those that `last` depends on: found going down from it, where not all nodes can be looked at.
+        """
+        first = min(ends, default=last + 1)
+        places: Iterable[int] = range(first, last + 1)
+        if near:
+            waiting, below = [last], set[int]()
+            while waiting:
+                place = waiting.pop()
+                if place >= first and place not in below:
+                    below.add(place)
                     waiting += self.graph.operands[place]
+            places = sorted(below)
         found: dict[int, None] = {}
-        for place in sorted(below):
+        for place in places:
             if place in ends or not found.keys().isdisjoint(self.graph.operands[place]):
                 found[place] = None
         return found
