@@ -232,7 +232,6 @@ def excuse(chain: Chain, x: float, order: int) -> str:
         return "a value on the way over- or underflows"
     powers = [(step.operands[0], chain.steps[:k]) for k, step in enumerate(chain.steps) if step.op.name == "pow"]
     bases = [x if base == VARIABLE else asked(lambda s=before: Chain(s)(x)) for base, before in powers]
-    infinite = -math.inf in bases
     return "NumPy has (−∞)^½ = ∞ or NaN, by how many numbers there are" if -math.inf in bases else ""
 
 
