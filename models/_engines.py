@@ -11,7 +11,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from typing import Any, NamedTuple, NoReturn, Protocol, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 import autodiff
 from autodiff import DomainError, TraceError, Value, logsumexp, mean, no_grad, softplus, weighted_sum
 from models import _checks as check
-from models._batch_loss import batch_loss, loss_and_gradients, not_finite
-from models._values import assign, plain
+from models._values import assign, batch_loss, loss_and_gradients, not_finite, plain
 from models.errors import TrainingError
 from models.losses import binary_cross_entropy, cross_entropy, hinge
 from models.mlp import MLP
@@ -67,32 +66,6 @@ class Task(NamedTuple):
     penalty: Callable[[list[Value]], Any] | None = None
 
 
-class Engine(Protocol):
-    """The interface that training uses."""
-
-    weights: Array
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def loss_and_gradient(self, rows: Rows) -> tuple[float, Array]:
-        """Return the mean loss of these samples with the penalty, and its gradient; TrainingError or DomainError."""
-        ...
-
-    def validation_loss(self) -> float:
-        """Return the mean loss of the samples held out, without penalty; TrainingError or DomainError."""
-        ...
-
-    def write(self) -> None:
-        """Set the Values to the weights."""
-        ...
-
-    def read(self) -> None:
-        """Read the numbers that the Values were set to."""
-        ...
-
-
 class Eager:
     """The engine in which every batch is a graph of Values, made anew and swept."""
 
@@ -107,6 +80,7 @@ class Eager:
         self.write()
 
     def loss_and_gradient(self, rows: Rows) -> tuple[float, Array]:
+        """Return the mean loss of these samples with the penalty, and its gradient; TrainingError or DomainError."""
         task = self.task
         self.write()
         inputs, targets, weights = _lists(task.samples.batch(rows))
@@ -114,26 +88,28 @@ class Eager:
         return loss, np.array([plain(p.grad) for p in task.parameters])
 
     def validation_loss(self) -> float:
+        """Return the mean loss of the samples held out, without penalty; TrainingError or DomainError."""
         task = self.task
         assert task.held_out is not None  # or nobody asks
         self.write()
         inputs, targets, weights = _lists(task.held_out)
         with no_grad():
-            value = batch_loss(task.model, task.loss, inputs, targets, weights)
-        loss = value.data if isinstance(value, Value) else float(value)
+            loss = float(plain(batch_loss(task.model, task.loss, inputs, targets, weights)))
         if not math.isfinite(loss):
             again = batch_loss(task.model, task.loss, inputs, targets, weights)
             raise not_finite("validation loss", again if isinstance(again, Value) else loss, task.parameters)
         return loss
 
     def write(self) -> None:
+        """Set the Values to the weights."""
         assign(self.task.parameters, self.weights.tolist())
 
     def read(self) -> None:
+        """Read the numbers that the Values were set to."""
         self.weights[:] = [p.data for p in self.task.parameters]
 
 
-class Compiled:
+class Compiled(Eager):
     """The engine in which the loss of one sample is traced once, and every batch is array code.
 
     Where a loss or gradient is not finite, the batch is computed once more on Values, to name the node where that
@@ -144,16 +120,14 @@ class Compiled:
     """
 
     def __init__(self, task: Task) -> None:
-        self.task = task
-        self._eager = Eager(task)
-        self.weights = self._eager.weights
+        super().__init__(task)
         self._batches = _Compiled(task, task.samples, task.penalty)
         self._held_out = None if task.held_out is None else _Compiled(task, task.held_out, None)
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
         flat = self._open.enter_context(self._batches)
-        self.weights = flat if self._batches.in_order else self._eager.weights.copy()
+        self.weights = flat if self._batches.in_order else self.weights.copy()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -164,26 +138,16 @@ class Compiled:
         loss, gradient = self._batches.loss_and_gradient(rows, self.weights)
         if math.isfinite(loss) and np.isfinite(gradient).all():
             return loss, gradient
-        self._eager.weights[:] = self.weights
-        return self._eager.loss_and_gradient(rows)
+        return super().loss_and_gradient(rows)
 
     def validation_loss(self) -> float:
         assert self._held_out is not None  # or nobody asks
         self._batches.take(self.weights)  # where the other program reads them
         loss = self._held_out.mean_loss()
-        if math.isfinite(loss):
-            return loss
-        self._eager.weights[:] = self.weights
-        return self._eager.validation_loss()
-
-    def write(self) -> None:
-        assign(self.task.parameters, self.weights.tolist())
-
-    def read(self) -> None:
-        self.weights[:] = [p.data for p in self.task.parameters]
+        return loss if math.isfinite(loss) else super().validation_loss()
 
 
-def engine_by_name(name: str, task: Task) -> Engine:
+def engine_by_name(name: str, task: Task) -> Eager:
     """Make the engine of that name; ValueError that lists the names."""
     check.known("engine", name, ENGINES)
     return Compiled(task) if name == "compiled" else Eager(task)
@@ -312,6 +276,8 @@ def _for_arrays(task: Task, samples: Samples) -> tuple[Callable[[Any, Any], Any]
 
 
 def _count_outputs(task: Task) -> int:
+    if isinstance(task.model, MLP):
+        return len(task.model.layers[-1].neurons)
     for x in task.samples.inputs:
         with suppress(DomainError), no_grad():
             output = task.model(x.tolist())

@@ -20,6 +20,7 @@ from models._sklearn_contract import Drawing, hyperparameters
 from models.activations import ACTIVATIONS
 from models.diagnosis import Diagnosis, diagnose
 from models.errors import ConvergenceWarning, TrainingError, shared, warn
+from models.initialization import initial_weights
 from models.losses import (
     l2,
 )
@@ -29,6 +30,9 @@ from models.optimizers import OPTIMIZERS, Optimizer, optimizer_by_name
 Array = NDArray[np.float64]
 FilePath = str | os.PathLike[str]
 
+
+# The networks trained last, with their compiled losses: a fit of another such network has nothing to trace.
+_TRACED: list[tuple[Any, MLP, Any]] = []
 
 _BLOCK = 4096  # rows that are predicted at once: hidden layers of all rows would take many times the data's memory
 
@@ -52,7 +56,6 @@ class _Learned:
     _several: bool
     _scaling: Scaling | None  # None for an estimator made from a network
     _trained: tuple[list[Array], list[Array]] | None  # the weights before they were folded for X as it comes
-    _traced: tuple[Any, MLP, Any] | None = None  # by partial_fit: settings, network and penalty of what is compiled
 
 
 @hyperparameters
@@ -78,10 +81,6 @@ class MLPEstimator(_Learned, Drawing):
     verbose: bool | int = False
     random_state: Any = None
     engine: str = "compiled"
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled, copied or saved: everything but compiled programs."""
-        return {name: value for name, value in vars(self).items() if name != "_traced"}
 
     def network(self) -> MLP:
         """Return a copy of the trained network as a `models.mlp.MLP` of Values, to draw, explain or train on.
@@ -151,21 +150,6 @@ class MLPEstimator(_Learned, Drawing):
         name = "every entry of hidden_layer_sizes" if len(sizes) > 1 else "hidden_layer_sizes"
         return [check.whole(name, size) for size in sizes]
 
-    def _new_network(self, n_inputs: int, n_outputs: int, random: np.random.Generator) -> MLP:
-        hidden = self._sizes()
-        activation = self.activation
-        if not isinstance(activation, (list, tuple)):
-            activation = [activation] * len(hidden)
-        elif len(activation) != len(hidden):
-            raise ValueError(f"activation must have one entry per hidden layer, {len(hidden)}, got {len(activation)}")
-        return MLP(
-            n_inputs,
-            [*hidden, n_outputs],
-            activation=[*activation, None],
-            initialization=self.initialization,
-            random_state=random,
-        )
-
     def _refuse_other_network(self, network: MLP) -> None:
         """Raise ValueError when settings or targets ask for another network than the one whose training resumes."""
         asked = [(*w.shape, op) for w, op in zip(network.weights(), network.activations, strict=True)]
@@ -186,23 +170,30 @@ class MLPEstimator(_Learned, Drawing):
         return optimizer
 
     def _start(
-        self, n_inputs: int, n_outputs: int, scaling: Scaling, random: np.random.Generator, *, resumed: bool, kept: bool
-    ) -> tuple[MLP, _Penalty | None, Any]:
-        """Return the network to train, its penalty, and what tells whether the next call can train them again."""
-        activation = tuple(self.activation) if isinstance(self.activation, list) else self.activation
-        settings = n_inputs, self._sizes(), n_outputs, activation, self.alpha
-        if kept and resumed and self._traced is not None and self._traced[0] == settings:
-            _, network, penalty = self._traced
+        self, n_inputs: int, n_outputs: int, scaling: Scaling, random: np.random.Generator, *, resumed: bool
+    ) -> tuple[Any, MLP, _Penalty | None]:
+        """Return the network to train and its penalty, after the settings by which another fit may train them again."""
+        hidden, activation = self._sizes(), self.activation
+        if not isinstance(activation, (list, tuple)):
+            activation = [activation] * len(hidden)
+        elif len(activation) != len(hidden):
+            raise ValueError(f"activation must have one entry per hidden layer, {len(hidden)}, got {len(activation)}")
+        settings = n_inputs, hidden, n_outputs, [*activation], self.alpha
+        place = next((i for i, (own, *_) in enumerate(_TRACED) if own == settings), None)
+        if place is not None:
+            _, network, penalty = _TRACED.pop(place)  # nobody else's while it is trained
         else:
-            network = self._new_network(n_inputs, n_outputs, np.random.default_rng(0) if resumed else random)
+            network = MLP(n_inputs, [*hidden, n_outputs], activation=[*activation, None], initialization="zeros")
             weights = [w for layer in network.layers for neuron in layer.neurons for w in neuron.weights]
             penalty = _Penalty(weights, self.alpha) if self.alpha else None
         if resumed:
             self._refuse_other_network(network)
             network.load_weights(*self._inner(scaling), rows="inputs")
-        if kept and network.programs is None:
-            network.programs = {}
-        return network, penalty, settings
+        else:
+            first = [initial_weights(self.initialization, w.shape[1], len(w), random_state=random)
+                     for w in network.weights()]  # fmt: skip
+            network.load_weights(first, [np.zeros(len(w)) for w in first])
+        return settings, network, penalty
 
     def _inner(self, scaling: Scaling) -> tuple[list[Array], list[Array]]:
         """Return the weights and biases to train on: to the last bit those of the last call, if they still count."""
@@ -246,28 +237,29 @@ class MLPEstimator(_Learned, Drawing):
         scaling = self._scaling if resumed else None
         if scaling is None:
             scaling = Scaling.of(samples, n_outputs, None if own_loss else loss, standardize=self.standardize)
-        network, penalty, settings = self._start(
-            n_inputs, n_outputs, scaling, random, resumed=resumed, kept=partial and not own_loss
-        )
+        settings, network, penalty = self._start(n_inputs, n_outputs, scaling, random, resumed=resumed)
         optimizer = self._new_optimizer(network, resumed=resumed and partial)
         if own_loss:
             _refuse_constant(network, loss, samples)
         unit, inner = scaling.loss(loss)
+        network.programs = (network.programs or {}) if inner is loss and not own_loss else None
         samples = scaling.scaled(samples, in_place=held_out is not None)  # then they are copies already
         held_out = held_out and scaling.scaled(held_out, in_place=True)
         task = Task(network, network.parameters(), inner, samples, held_out, penalty)
 
         def keep(history: History) -> None:
             curves = ([unit * x for x in curve] for curve in (history.loss_curve, history.validation_curve))
-            traced = None if network.programs is None else (settings, network, penalty)
             self._keep(
                 X, n_inputs,
-                _random=random, _split=split, _traced=traced, _optimizer=(self.solver, optimizer.state()),
+                _random=random, _split=split, _optimizer=(self.solver, optimizer.state()),
                 **self._outcome(network, scaling, *curves, resumed=resumed), **learned,
             )  # fmt: skip
             self._bring_up(source)
 
         history = self._train(task, optimizer, random, keep, checkpoint, partial=partial)
+        if network.programs is not None:
+            _TRACED.append((settings, network, penalty))
+            del _TRACED[:-4]
         if partial:
             keep(history)
             return self

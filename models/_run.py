@@ -18,8 +18,8 @@ import numpy as np
 
 from autodiff import DomainError
 from models import checkpoints
-from models._batch_loss import outside
-from models._engines import Array, Engine, Rows, Task, engine_by_name
+from models._engines import Array, Eager, Rows, Task, engine_by_name
+from models._values import outside
 from models.diagnosis import Diagnosis
 from models.errors import CheckpointError, NotFiniteError, TrainingError
 from models.optimizers import Optimizer, clipped
@@ -140,7 +140,7 @@ def _epochs(
         save()
 
 
-def _called(callbacks: Sequence[Callback], end: EpochEnd, engine: Engine) -> list[Any]:
+def _called(callbacks: Sequence[Callback], end: EpochEnd, engine: Eager) -> list[Any]:
     """Return the answers of the callbacks, which see the model as it is and may set its parameters."""
     engine.write()
     try:
@@ -193,7 +193,7 @@ class Run:
     """The parts of a run, and its state after the last complete epoch."""
 
     task: Task
-    engine: Engine
+    engine: Eager
     optimizer: Optimizer
     generator: np.random.Generator
     max_norm: float | None

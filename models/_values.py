@@ -1,11 +1,13 @@
-"""Values as plain numbers: what they hold, what messages call them, and setting many at once."""
+"""Values as plain numbers, what messages call them, and the loss of a batch with its gradients on Values."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from autodiff import Value
+from autodiff import DomainError, Value, mean, topological_order, weighted_sum
+from models.errors import TrainingError
 
 
 def plain(x: Any) -> Any:
@@ -34,3 +36,75 @@ def assign(parameters: Sequence[Value], numbers: Sequence[float]) -> None:
         for parameter, number in zip(parameters, before, strict=True):
             parameter.data = number
         raise
+
+
+def loss_and_gradients(
+    model: Any,  # Any: whatever has parameters() and can be called
+    parameters: Sequence[Value],
+    loss: Callable[[Any, Any], Any],
+    inputs: Sequence[Any],
+    targets: Sequence[Any],
+    weights: Sequence[float] | None = None,
+    penalty: Callable[[list[Value]], Any] | None = None,
+) -> float:
+    """Return the loss of one batch and leave its gradients in the `grad` of the parameters, from one graph of Values.
+
+    This is a batch as `engine="eager"` trains on it. Raises TrainingError, naming the node where a loss or a gradient
+    stopped being finite, TypeError when nothing was recorded, and DomainError.
+
+    >>> w = Value(0.0, "w")
+    >>> loss_and_gradients(lambda x: w * x, [w], lambda output, y: (y - output) ** 2, [1.0, 2.0], [2.0, 4.0]), w.grad
+    (10.0, -10.0)
+    """
+    for parameter in parameters:
+        parameter.zero_grad()
+    root = batch_loss(model, loss, inputs, targets, weights)
+    if penalty is not None:
+        root = root + penalty(list(parameters))
+    if not isinstance(root, Value) or root.op is None:
+        raise TypeError(
+            f"the loss must be computed from the model's Values, got {root!r}, which remembers no computation; do not "
+            "read .data, and stay outside no_grad"
+        )
+    if not math.isfinite(root.data):
+        raise not_finite("loss", root, parameters)
+    root.backward()
+    if not all(math.isfinite(parameter.grad) for parameter in parameters):
+        node = next(node for node in topological_order(root) if not math.isfinite(node.grad))
+        name = name_of(node, parameters)
+        raise TrainingError(f"the gradient became {node.grad}, first seen in δ of {name}", node=name)
+    return root.data
+
+
+def batch_loss(
+    model: Any,  # Any: whatever has parameters() and can be called
+    loss: Callable[[Any, Any], Any],
+    inputs: Sequence[Any],
+    targets: Sequence[Any],
+    weights: Sequence[float] | None = None,
+) -> Any:
+    """Return the mean loss of a batch, weighted if there are weights (not all of them 0), as one more node."""
+    losses = [loss(model(x), target) for x, target in zip(inputs, targets, strict=True)]
+    if weights is None:
+        return mean(losses)
+    exponent = math.frexp(max(weights))[1]
+    weights = [math.ldexp(w, -exponent) for w in weights]  # a power of 2 changes no quotient, and the sum stays finite
+    scale = sum(weights)
+    return weighted_sum([w / scale for w in weights], losses)
+
+
+def not_finite(what: str, loss: Value | float, parameters: Sequence[Value]) -> TrainingError:
+    """Return the error for a loss that is not finite, naming the first node from the leaves up that is not."""
+    nodes = reversed(topological_order(loss)) if isinstance(loss, Value) else []
+    node = next((node for node in nodes if not math.isfinite(node.data)), None)
+    number = loss.data if isinstance(loss, Value) else loss
+    if node is None:
+        return TrainingError(f"the {what} became {number}")
+    name = name_of(node, parameters)
+    return TrainingError(f"the {what} became {number}, first seen in {name} = {node.data}", node=name)
+
+
+def outside(error: DomainError) -> str:
+    """Return the operand a DomainError names, or for one without a name the operation at its numbers."""
+    operation, _, operand = str(error).partition(";")[0].partition(", in ")
+    return operand or operation.partition(", ")[0]

@@ -26,7 +26,6 @@ from autodiff import DomainError, no_grad
 from models._engines import Samples, Task
 from models._values import plain
 from models.activations import activate, activation_name, slope
-from models.backpropagation import forward
 from models.losses import (
     absolute_error,
     binary_cross_entropy,
@@ -111,13 +110,14 @@ def diagnose(
             "another initialization, or an activation with a slope"
         )
     inputs = task.samples.inputs
-    if (inputs == inputs[0]).all():
+    alike = bool((inputs == inputs[0]).all())
+    if alike and len(inputs) > 1:
         findings.pop("constant", None)
         findings["same inputs"] = (
             "every sample has the same inputs, from which nothing can be learned; give it features that differ"
         )
     for kind, counts, slopes in (("dead", dead, "slope 0"), ("saturated", saturated, "hardly any slope")):
-        if "same inputs" in findings:  # whatever the units do
+        if alike:  # whatever the units do
             break
         worst = [i for i, (n, of) in enumerate(zip(counts, units, strict=True)) if n >= max(1.0, SHARE * of)]
         if worst:
@@ -211,14 +211,15 @@ def _looked_at(task: Task) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int,
     """Return units, dead and saturated units of each layer, and the names of the activations."""
     if not isinstance(task.model, MLP):
         return (), (), (), []
-    inputs = task.samples.inputs
-    inputs = inputs.reshape(len(inputs), -1)[:: max(1, len(inputs) // ROWS)]
-    ops = task.model.activations
+    inputs, ops = task.samples.inputs, task.model.activations
+    signal, counts = inputs.reshape(len(inputs), -1)[:: max(1, len(inputs) // ROWS)], []
     with np.errstate(all="ignore"):
-        layers = forward(task.model.weights(), task.model.biases(), ops, inputs)
-        counts = [_flat_units(op, z, a) for op, z, a in zip(ops, *layers, strict=True)]
-    units = tuple(z.shape[1] for z in layers[0])
-    return units, tuple(n for n, _ in counts), tuple(n for _, n in counts), [activation_name(op) for op in ops]
+        for op, w, b in zip(ops, task.model.weights(), task.model.biases(), strict=True):
+            z = signal @ w.T + b
+            signal = activate(op, z)
+            counts.append((len(b), *_flat_units(op, z, signal)))
+    units, dead, saturated = zip(*counts, strict=True)
+    return units, dead, saturated, [activation_name(op) for op in ops]
 
 
 def _flat_units(op: Any, z: Array, a: Array) -> tuple[int, int]:

@@ -24,9 +24,9 @@ import numpy as np
 from autodiff import Value
 from models import _checks as check
 from models import checkpoints
-from models._batch_loss import batch_loss, loss_and_gradients
 from models._engines import Samples, Task
 from models._run import Callback, EpochEnd, History, execute
+from models._values import batch_loss, loss_and_gradients
 from models.diagnosis import Diagnosis, diagnose, squashed_twice, twice
 from models.errors import ConvergenceWarning, TrainingError, shared, warn
 from models.losses import loss_by_name

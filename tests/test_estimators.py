@@ -3,6 +3,7 @@
 import copy
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -162,14 +163,15 @@ def test_partial_fits_are_the_epochs_of_a_fit(solver):
 
 @pytest.fixture
 def traces(monkeypatch):
-    """How often something was compiled."""
+    """How often something was compiled, with nothing compiled before."""
     made = []
+    monkeypatch.setattr("models._fitting._TRACED", [])
     monkeypatch.setattr(autodiff, "compile", lambda f, own=autodiff.compile: made.append(f) or own(f))
     return made
 
 
-def test_partial_fits_compile_once(traces):
-    """A trace serves the next call until one of its settings changes; a copy begins anew."""
+def test_networks_of_the_same_settings_compile_once(traces):
+    """A trace serves every later fit, of whatever estimator, until a setting differs; weights are those of eager."""
     X, y = rings(40)
     model = MLPClassifier(hidden_layer_sizes=4, random_state=0)
     plain = MLPClassifier(hidden_layer_sizes=4, random_state=0, engine="eager")
@@ -179,12 +181,25 @@ def test_partial_fits_compile_once(traces):
         assert len(traces) == counted
     assert_same_weights(model, plain, 1e-9)
     twin = copy.deepcopy(model).partial_fit(X, y)
-    assert len(traces) == 4
     assert_same_weights(twin, model.partial_fit(X, y))
     model.fit(X, y).partial_fit(X, y)
-    assert len(traces) == 6
+    assert_same_weights(MLPClassifier(**model.get_params()).fit(X, y).partial_fit(X, y), model)
+    assert len(traces) == 3
     model.partial_fit(X, y, sample_weight=y + 1.0)
-    assert len(traces) == 7
+    assert len(traces) == 4
+    MLPRegressor(hidden_layer_sizes=4, alpha=0.0).fit(X, y)
+    assert len(traces) == 5
+
+
+def test_fits_in_two_threads_do_not_meet():
+    """Each has a network of its own while it trains, though the settings are the same."""
+    X, y = rings(60)
+    settings = {"hidden_layer_sizes": 5, "max_iter": 60, "n_iter_no_change": 60}
+    alone = [MLPClassifier(**settings, random_state=seed).fit(X, y) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda seed: MLPClassifier(**settings, random_state=seed).fit(X, y), range(4)))
+    for one, other in zip(alone, together, strict=True):
+        assert_same_weights(one, other)
 
 
 def test_a_loss_of_ones_own_is_traced_at_every_partial_fit():

@@ -10,9 +10,8 @@ import pytest
 
 from autodiff import OPS, DomainError, Value, draw, exp, grad, weighted_sum
 from models import LinearRegression, MLPClassifier, MLPRegressor, Perceptron
-from models._batch_loss import loss_and_gradients
 from models.losses import squared_error
-from models.training import TrainingError, train
+from models.training import TrainingError, loss_and_gradients, train
 
 X, Y = np.array([[0.0, 1.0], [1.0, 0.0], [1.0, 1.0], [0.0, 0.0]]), np.array([0, 1, 1, 0])
 
