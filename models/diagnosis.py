@@ -111,8 +111,7 @@ def diagnose(
         )
     inputs = task.samples.inputs
     alike = bool((inputs == inputs[0]).all())
-    if alike and len(inputs) > 1:
-        findings.pop("constant", None)
+    if alike and findings.pop("constant", None):
         findings["same inputs"] = (
             "every sample has the same inputs, from which nothing can be learned; give it features that differ"
         )
