@@ -187,7 +187,7 @@ def test_networks_of_the_same_settings_compile_once(traces):
     assert len(traces) == 3
     model.partial_fit(X, y, sample_weight=y + 1.0)
     assert len(traces) == 4
-    MLPRegressor(hidden_layer_sizes=4, alpha=0.0).fit(X, y)
+    MLPRegressor(hidden_layer_sizes=4, alpha=0.0).partial_fit(X, y)
     assert len(traces) == 5
 
 
