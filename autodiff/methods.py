@@ -98,6 +98,16 @@ class Methods:
     def fmod(self, _: Value | Number) -> Value: raise no_rule("np.fmod")  # NumPy asks the elements of an array for it
     def copysign(self, other: Value | Number) -> Value: return OPS["copysign"](self, other)
     def logaddexp(self, other: Value | Number) -> Value: return OPS["logaddexp"](self, other)
+    @infix
+    def __mod__(self, other: Any) -> Value: return OPS["remainder"](self, other)
+    @infix
+    def __rmod__(self, other: Any) -> Value: return OPS["remainder"](other, self)
+    @infix
+    def __floordiv__(self, other: Any) -> Value: return OPS["floor_divide"](self, other)
+    @infix
+    def __rfloordiv__(self, other: Any) -> Value: return OPS["floor_divide"](other, self)
+    def __divmod__(self, other: Value | Number) -> tuple[Value, Value]: return self // other, self % other
+    def __rdivmod__(self, other: Number) -> tuple[Value, Value]: return other // self, other % self
     degrees, radians = rad2deg, deg2rad
     atan2 = arctan2
     asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh

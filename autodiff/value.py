@@ -196,10 +196,6 @@ class Value(Methods):
     __sub__, __rsub__ = sides(ops.SUB)
     _, __rmul__ = sides(MUL)
     __truediv__, __rtruediv__ = sides(ops.DIV)
-    __floordiv__, __rfloordiv__ = sides(ops.FLOOR_DIVIDE)
-    __mod__, __rmod__ = sides(ops.REMAINDER)
-    def __divmod__(self, other: Value | Number) -> tuple[Value, Value]: return self // other, self % other
-    def __rdivmod__(self, other: Number) -> tuple[Value, Value]: return other // self, other % self
     __pow__, __rpow__ = sides(ops.POW)
     def __pos__(self) -> Value: return unary(ops.POS, self)
     def __abs__(self) -> Value: return unary(ops.ABS, self)
