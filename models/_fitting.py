@@ -126,19 +126,15 @@ class MLPEstimator(_Learned, Drawing):
             outputs[start : start + _BLOCK] = signal
         return outputs
 
-    def _check_settings(self) -> None:
+    def _check_settings(self, *, partial: bool = False) -> None:
+        self._check_drawing(partial=partial)
         check.known("solver", self.solver, OPTIMIZERS)
         check.known("engine", self.engine, ENGINES)
         check.not_negative("alpha", self.alpha)
         if self.max_norm is not None:
             check.positive("max_norm (None for gradients of any length)", self.max_norm)
-        check.whole("max_iter", self.max_iter)
         check.not_negative("tol", self.tol)
-        check.whole("n_iter_no_change", self.n_iter_no_change)
-        check.share("validation_fraction", self.validation_fraction)
-        for name in ("standardize", "shuffle", "early_stopping", "warm_start"):
-            check.flag(name, getattr(self, name))
-        check.verbosity("verbose", self.verbose)
+        check.flag("standardize", self.standardize)
         check.learning_rate(self.learning_rate)
         if self.batch_size != "auto":
             check.whole("batch_size ('auto' for all samples, 200 at most)", self.batch_size)
@@ -226,10 +222,6 @@ class MLPEstimator(_Learned, Drawing):
 
         `learned` is kept with it. KeyboardInterrupt keeps the outcome of the complete epochs, if there are any.
         """
-        if partial and self.early_stopping:
-            raise ValueError(
-                "partial_fit sees its samples once and cannot stop early; set early_stopping=False, or call fit"
-            )
         n_inputs, resumed = samples.inputs.shape[1], self.__sklearn_is_fitted__() and (partial or self.warm_start)
         random, source = self._generator(resumed=resumed)
         samples, held_out, split = self._divided(_seen(samples), random, checkpoint, resumed=resumed)

@@ -139,6 +139,7 @@ class Estimator(Routed):
     feature_names_in_: NDArray[np.object_]
 
     _kind = ""
+    _read: Any = staticmethod(check.targets)
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
@@ -237,6 +238,12 @@ class Estimator(Routed):
         check.same_features(self, X, inputs.shape[1])
         return inputs
 
+    def _data(self, X: Any, y: Any, sample_weight: Any, *, resumed: bool) -> tuple[Array, Any, Array]:
+        """Return the checked X, targets or labels, and weights of a call of fit."""
+        inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
+        y = self._read(y, len(inputs), type(self).__name__)
+        return inputs, y, check.weights(sample_weight, len(inputs))
+
     def _keep(self, X: Any, width: int, **learned: Any) -> None:
         """Keep what a fit learned, the width of X and the names of its columns.
 
@@ -281,6 +288,7 @@ class Classifier(Estimator):
     """An estimator of class labels; `classes_` has them sorted."""
 
     _kind = _estimator_type = "classifier"
+    _read = staticmethod(check.labels)
     classes_: NDArray[Any]
     class_weight: Any
 
@@ -339,6 +347,15 @@ class Classifier(Estimator):
             raise ValueError(f"y has labels {strangers[:5]} that are not among the classes {classes.tolist()}")
         return np.searchsorted(classes, y)
 
+    def _classes_of_fit(self, y: NDArray[Any], importance: Array, *, resumed: bool) -> NDArray[Any]:
+        """Return the classes of the samples that have a weight, two or more, when resumed those of the last fit."""
+        classes = check.several_classes(np.unique(y[importance > 0]), type(self).__name__)
+        if resumed and not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start needs the classes of the last fit, {self.classes_.tolist()}, got {classes.tolist()}"
+            )
+        return classes
+
     def _classes_of_partial_fit(self, classes: Any) -> NDArray[Any]:
         """Return the classes of a `partial_fit`: passed at the first call, the same in every later one."""
         fitted = self.__sklearn_is_fitted__()
@@ -355,12 +372,30 @@ class Classifier(Estimator):
 class Drawing(Estimator):
     """An estimator that draws at random and may hold samples out; its generators move only when a call succeeds."""
 
+    max_iter: int
+    shuffle: bool
     early_stopping: bool
     validation_fraction: float
+    n_iter_no_change: int
+    warm_start: bool
+    verbose: bool | int
     random_state: Any
 
     _random: np.random.Generator
     _split: int | None  # the seed of what is held out
+
+    def _check_drawing(self, *, partial: bool) -> None:
+        """Check the settings above; with `partial`, that nothing is to be held out of the samples of one call."""
+        check.whole("max_iter", self.max_iter)
+        check.whole("n_iter_no_change", self.n_iter_no_change)
+        check.share("validation_fraction", self.validation_fraction)
+        for name in ("shuffle", "early_stopping", "warm_start"):
+            check.flag(name, getattr(self, name))
+        check.verbosity("verbose", self.verbose)
+        if partial and self.early_stopping:
+            raise ValueError(
+                "partial_fit sees its samples once and cannot stop early; set early_stopping=False, or call fit"
+            )
 
     def _generator(self, *, resumed: bool) -> tuple[np.random.Generator, Any]:
         """Return a generator for one call, and the copy of `random_state` that it draws from, for `_bring_up`."""

@@ -169,13 +169,6 @@ class LinearRegression(_Learned, Regressor):
         if auto and steps > 1:
             self._compare(gram, inputs, columns, importance, line)
 
-    def _data(
-        self, X: Any, y: Any, sample_weight: Any, *, resumed: bool = False
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
-        targets = check.targets(y, len(inputs), type(self).__name__)
-        return inputs, targets, check.weights(sample_weight, len(inputs))
-
     def _compare(
         self, gram: NDArray[np.float64], inputs: NDArray[np.float64], columns: NDArray[np.float64],
         importance: NDArray[np.float64], line: MLP,
@@ -197,7 +190,7 @@ class LinearRegression(_Learned, Regressor):
 
     def _solve(self, X: Any, y: Any, sample_weight: Any) -> Self:  # Any: arrays, lists, frames
         """Fit by least squares: the triangle R of [X − center, y − level], block by block, has the same solution."""
-        inputs, targets, share = self._data(X, y, sample_weight)
+        inputs, targets, share = self._data(X, y, sample_weight, resumed=False)
         share = share / share.max()
         share /= share.sum()
         columns = targets.reshape(len(targets), -1)

@@ -89,16 +89,9 @@ class MLPClassifier(MLPEstimator, Classifier):
         other data or settings.
         """
         self._check_settings()
-        inputs = check.rows(X, type(self).__name__)
-        y = check.labels(y, len(inputs), type(self).__name__)
-        importance = check.weights(sample_weight, len(inputs))
-        classes = check.several_classes(np.unique(y[importance > 0]), type(self).__name__)
-        if self.warm_start and self.__sklearn_is_fitted__():
-            check.same_features(self, X, inputs.shape[1])
-            if not np.array_equal(classes, self.classes_):
-                raise ValueError(
-                    f"warm_start needs the classes of the last fit, {self.classes_.tolist()}, got {classes.tolist()}"
-                )
+        resumed = self.warm_start and self.__sklearn_is_fitted__()
+        inputs, y, importance = self._data(X, y, sample_weight, resumed=resumed)
+        classes = self._classes_of_fit(y, importance, resumed=resumed)
         return self._fit_classes(X, inputs, y, classes, importance, checkpoint=checkpoint)
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:  # Any: data
@@ -107,10 +100,8 @@ class MLPClassifier(MLPEstimator, Classifier):
         The optimizer keeps its state (momentum, moments); features are scaled as at the first call. Raises as `fit`,
         and ValueError for other features or classes than before and with `early_stopping`.
         """
-        self._check_settings()
-        inputs = self._inputs_as_fitted(X) if self.__sklearn_is_fitted__() else check.rows(X, type(self).__name__)
-        y = check.labels(y, len(inputs), type(self).__name__)
-        importance = check.weights(sample_weight, len(inputs))
+        self._check_settings(partial=True)
+        inputs, y, importance = self._data(X, y, sample_weight, resumed=self.__sklearn_is_fitted__())
         return self._fit_classes(X, inputs, y, self._classes_of_partial_fit(classes), importance, partial=True)
 
     @classmethod
@@ -222,13 +213,11 @@ class MLPRegressor(MLPEstimator, Regressor):
         return outputs if self._several else outputs[:, 0]
 
     def _fit_targets(self, X: Any, y: Any, sample_weight: Any, **how: Any) -> Self:
-        self._check_settings()
+        self._check_settings(partial="partial" in how)
         if not callable(self.loss):
             check.known("loss", self.loss, [name for name in LOSSES if name not in _CLASSIFICATION_LOSSES])
         resumed = self.__sklearn_is_fitted__() and (how.get("partial") or self.warm_start)
-        inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
-        targets = check.targets(y, len(inputs), type(self).__name__)
-        importance = check.weights(sample_weight, len(inputs))
+        inputs, targets, importance = self._data(X, y, sample_weight, resumed=resumed)
         return self._learn(
             X, Samples(inputs, targets, importance), targets.size // len(targets), loss_by_name(self.loss),
             _several=targets.ndim == 2, out_activation_="identity", **how,

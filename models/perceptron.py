@@ -90,13 +90,11 @@ class Perceptron(_Learned, Drawing, Classifier):
         `sample_weight` (n_samples,) multiplies the steps; a weight of 0 is the row left out. `checkpoint` is as in
         MLPClassifier, written between passes.
         """
+        check.positive("learning_rate", self.learning_rate)
+        self._check_drawing(partial=False)
         resumed = self.warm_start and self.__sklearn_is_fitted__()
-        inputs, labels, importance = self._checked(X, y, sample_weight, resumed=resumed)
-        classes = check.several_classes(np.unique(labels[importance > 0]), type(self).__name__)
-        if resumed and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"warm_start needs the classes of the last fit, {self.classes_.tolist()}, got {classes.tolist()}"
-            )
+        inputs, labels, importance = self._data(X, y, sample_weight, resumed=resumed)
+        classes = self._classes_of_fit(labels, importance, resumed=resumed)
         now = self._learn(
             X, inputs, labels, importance, classes, resumed=resumed, limit=self.max_iter, checkpoint=checkpoint
         )
@@ -111,12 +109,10 @@ class Perceptron(_Learned, Drawing, Classifier):
 
         Raises as `fit`, and ValueError for other features or classes than before and with `early_stopping`.
         """
-        if self.early_stopping:
-            raise ValueError(
-                "partial_fit sees its rows once and cannot stop early: set early_stopping=False, or call fit"
-            )
+        check.positive("learning_rate", self.learning_rate)
+        self._check_drawing(partial=True)
         resumed = self.__sklearn_is_fitted__()
-        inputs, labels, importance = self._checked(X, y, sample_weight, resumed=resumed)
+        inputs, labels, importance = self._data(X, y, sample_weight, resumed=resumed)
         classes = self._classes_of_partial_fit(classes)
         self._learn(X, inputs, labels, importance, classes, resumed=resumed, limit=1)
         return self
@@ -134,18 +130,6 @@ class Perceptron(_Learned, Drawing, Classifier):
                 "inputs down, and fit again"
             )
         return scores[:, 0] if len(self.coef_) == 1 else scores
-
-    def _checked(self, X: Any, y: Any, sample_weight: Any, *, resumed: bool) -> tuple[Array, NDArray[Any], Array]:
-        check.positive("learning_rate", self.learning_rate)
-        check.whole("max_iter", self.max_iter)
-        check.whole("n_iter_no_change", self.n_iter_no_change)
-        check.share("validation_fraction", self.validation_fraction)
-        check.verbosity("verbose", self.verbose)
-        for name in ("shuffle", "early_stopping", "warm_start"):
-            check.flag(name, getattr(self, name))
-        inputs = self._inputs_as_fitted(X) if resumed else check.rows(X, type(self).__name__)
-        labels = check.labels(y, len(inputs), type(self).__name__)
-        return inputs, labels, check.weights(sample_weight, len(inputs))
 
     def _learn(
         self, X: Any, inputs: Array, labels: NDArray[Any], importance: Array, classes: NDArray[Any],
