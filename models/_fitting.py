@@ -249,9 +249,10 @@ class MLPEstimator(_Learned, Drawing):
             self._bring_up(source)
 
         history = self._train(task, optimizer, random, keep, checkpoint, partial=partial)
-        if network.programs is not None:
+        small = len(task.parameters) <= 20_000  # else memory that nobody may ask for again
+        if network.programs is not None and (small or partial):
             _TRACED.append((settings, network, penalty))
-            del _TRACED[:-4]
+            del _TRACED[: -4 if small else -1]
         if partial:
             keep(history)
             return self

@@ -154,7 +154,7 @@ class LinearRegression(_Learned, Regressor):
         try:
             history = execute(
                 task, optimizer, np.random.default_rng(0), engine=self.engine, epochs=steps,
-                progress=int(self.verbose), checkpoint=checkpoint,
+                progress=int(self.verbose) if steps > 1 else 0, checkpoint=checkpoint,
             )  # fmt: skip
             keep(history)
         except TrainingError as error:
