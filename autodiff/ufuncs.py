@@ -44,6 +44,9 @@ _COMPARISONS: Mapping[str, Callable[..., Any]] = {
 }
 
 
+_REDUCING = [OPS[name] for name in ("add", "mul", "maximum", "minimum")]
+
+
 @cache
 def _recipes() -> Mapping[Any, Callable[..., Any]]:
     """Return the recipe for each of NumPy's ufuncs; called only once NumPy is known to be loaded."""
@@ -67,9 +70,10 @@ def _recipes() -> Mapping[Any, Callable[..., Any]]:
 def array_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **options: Any) -> Any:
     """Answer NumPy's call. Raises TypeError for ufuncs without a derivative rule, and rather than lose the graph."""
     recipe = OPS["clip"] if ufunc.__name__ == "clip" else _recipes().get(ufunc)  # NumPy keeps that one to itself
+    if method == "reduce" and recipe in _REDUCING and hasattr(inputs[0], "record_operation"):
+        return +inputs[0]  # as of a number: its sum, its product and its largest entry are itself
     if recipe is None or method not in ("__call__", "outer"):
-        call = f"np.{ufunc.__name__}" + (f".{method}" if method != "__call__" else "")
-        raise no_rule(call)
+        raise no_rule(f"{_whose(ufunc)}{ufunc.__name__}" + (f".{method}" if method != "__call__" else ""))
     where = {"where": options.pop("where")} if out and "where" in options else {}
     for harmless in ("casting", "order", "subok", *(["dtype"] if _is_object(options.get("dtype")) else [])):
         options.pop(harmless, None)
@@ -87,6 +91,12 @@ def array_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **
     if caller == "_lerp" and ufunc.__name__ == "add":
         return _box(result)  # NumPy's percentile asks for an array even of one number, by out=..., and does not tell us
     return result.astype(bool) if ufunc.__name__ in _COMPARISONS and is_array(result) else result
+
+
+def _whose(ufunc: Any) -> str:
+    import numpy as np
+
+    return "np." if hasattr(np, ufunc.__name__) else ""
 
 
 def _is_object(dtype: Any) -> bool:

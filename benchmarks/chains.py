@@ -223,7 +223,7 @@ def _in_range(numbers: Sequence[Any]) -> bool:
 
 def _partials(mp: Any, op: Op, point: Sequence[Any], moving: Sequence[int]) -> tuple[list[Any], list[list[Any]]]:
     """First and second partials of a row by the operands that move; raises UnknownError at kinks and edges."""
-    steps = {i: mp.ldexp(min(abs(point[i]) or 1, 1), -100) for i in moving}
+    steps = {i: mp.ldexp(abs(point[i]) or 1, -100) for i in moving}
 
     def moved(changes: dict[int, int]) -> Any:
         return _computed(mp, op, [p + changes[i] * steps[i] if i in changes else p for i, p in enumerate(point)])

@@ -195,7 +195,7 @@ ordinary size. *Differ*: modes contradict each other where mathematics alone doe
 """
 COLUMNS = (0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 1e3, 1e308, 5e-324)
 ORDERS = ("value", "first derivative", "second derivative")
-PAIRS = TRIPLES = 200
+PAIRS = TRIPLES = 1000
 
 
 def truths(chain: Chain, points: Iterable[float]) -> dict[float, Truth]:

@@ -1,5 +1,7 @@
 """Programs of nests: a dict of columns, a dataclass of parameters; equal to NumPy's arithmetic and to JAX's vmap."""
 
+import copy
+import pickle
 from collections import namedtuple
 from dataclasses import dataclass, field
 from typing import Any
@@ -210,3 +212,81 @@ def test_a_domain_error_names_the_entry():
     program = compile(lambda batch: log(batch["x"]))
     with pytest.raises(DomainError, match=r"row 1: log of -1\.0, .*batch\['x'\]"):
         program({"x": [1.0, -1.0]}, check=True)
+
+
+def scored(x, y):
+    """A loss, and beside it what a person wants to see."""
+    prediction = SLOPE * x + 1.0
+    aux = {"prediction": prediction, "both": [np.array([x, prediction], dtype=object), "kept"], "table": np.arange(2)}
+    return (prediction - y) ** 2, aux
+
+
+SLOPE = Value(2.0, "slope")
+
+
+def test_aux_comes_beside_every_answer_of_a_program():
+    """Of every row, in the form that the function gave it: in every mode, at a point and in a batch."""
+    program = compile(scored, has_aux=True)
+    error = 2.0 * X + 1.0 - Y
+    value, aux = program(X, Y)
+    np.testing.assert_allclose(value, error**2, rtol=1e-14)
+    np.testing.assert_allclose(aux["prediction"], 2.0 * X + 1.0, rtol=1e-14)
+    np.testing.assert_allclose(aux["both"][0], np.stack([X, 2.0 * X + 1.0], axis=1), rtol=1e-14)
+    assert aux["both"][1] == "kept"
+    assert aux["table"].tolist() == [0, 1]
+    (mean, aux), gradient, by_x = program.value_and_grad(X, y=Y, argnames="x")
+    assert mean == pytest.approx((error**2).mean())
+    np.testing.assert_allclose(gradient, [(2 * error * X).mean()], rtol=1e-13)
+    np.testing.assert_allclose(by_x, 4.0 * error / len(X), rtol=1e-13)
+    np.testing.assert_allclose(aux["prediction"], 2.0 * X + 1.0, rtol=1e-14)
+    (value, aux), gradient = program.value_and_grad(0.5, 1.0)
+    assert (value, aux["prediction"], gradient.tolist()) == (1.0, 2.0, [1.0])
+    value, rate, aux = program.jvp((X, Y), (np.ones(6), np.zeros(6)))
+    np.testing.assert_allclose(rate, 4.0 * error, rtol=1e-13)
+    assert len(aux["prediction"]) == 6
+    product, aux = program.hvp(X, Y, vector=[1.0])
+    np.testing.assert_allclose(product, [(2.0 * X * X).mean()], rtol=1e-13)
+    SLOPE.zero_grad()
+    assert program.backward(X, Y)[0] == pytest.approx((error**2).mean())
+    assert SLOPE.grad == pytest.approx((2 * error * X).mean())
+    SLOPE.zero_grad()
+
+
+def test_a_program_with_aux_trains_is_copied_and_pickled_as_others_are():
+    """aux sees what a training block has reached; a copy returns aux too."""
+    program = compile(scored, has_aux=True)
+    with program.training(X, Y) as flat:
+        flat[:] = 3.0
+        (_, aux), _ = program.value_and_grad(X, Y)
+        np.testing.assert_allclose(aux["prediction"], 3.0 * X + 1.0, rtol=1e-14)
+    SLOPE.data = 2.0
+    for twin in (copy.copy(program), pickle.loads(pickle.dumps(program))):
+        assert twin(0.5, 1.0)[1]["prediction"] == 2.0
+
+
+def test_a_function_that_returns_no_aux_is_refused():
+    """Rule, what was got."""
+    with pytest.raises(TypeError, match=r"must return \(answer, aux\), got Traced"):
+        compile(lambda x: x, has_aux=True)(X)
+
+
+def test_hvp_takes_arguments_by_keyword():
+    """They stand in their places; a name that has none is refused."""
+    w = Value(3.0)
+    program = compile(lambda x, y: w**3 * x * y)
+    assert program.hvp([1.0], y=[2.0], vector=[1.0]) == program.hvp(y=[2.0], x=[1.0], vector=[1.0]) == [36.0]
+    with pytest.raises(TypeError, match=r"by position or in their places, got y by keyword"):
+        program.hvp(y=[2.0], vector=[1.0])
+
+
+@pytest.mark.parametrize("empty", [{}, {"a": {}}, [{}]])
+def test_arguments_that_hold_no_number_are_refused(empty):
+    """By name, before the function is called."""
+    with pytest.raises(ValueError, match=r"p must hold at least one number, got"):
+        compile(lambda p: p["w"])(empty)
+
+
+def test_argnames_that_are_no_names_are_refused():
+    """As grad does."""
+    with pytest.raises(TypeError, match=r"argnames must be the name of an argument, or a tuple of names, got 3"):
+        compile(lambda x: x).value_and_grad(X, argnames=3)

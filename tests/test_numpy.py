@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from autodiff import Value, anomalies, cos, total
+from autodiff import Value, anomalies, cos, grad, total
 
 POINT = [0.3, 1.7, -0.9, 2.4, 0.8]
 trapezoid = getattr(np, "trapezoid" if hasattr(np, "trapezoid") else "trapz")
@@ -230,3 +230,17 @@ def test_a_number_cannot_be_written_into():
     np.add(x, as_values([1.0, 2.0]), out=out, where=[True, False])
     assert out[0].data == 2.0
     assert out[1] is None
+
+
+def test_reductions_of_one_value_are_that_value():
+    """As of a number: np.sum(0.5) is 0.5."""
+    v = Value(0.5, "v")
+    for reduction in (np.sum, np.prod, np.max, np.min, np.mean):
+        assert grad(lambda x, f=reduction: 2.0 * f(x))(v.data) == 2.0, reduction
+
+
+def test_a_ufunc_of_another_package_is_called_by_its_own_name():
+    """SciPy's erf is not NumPy's."""
+    special = pytest.importorskip("scipy.special")
+    with pytest.raises(TypeError, match=r"^erf has no derivative rule for a Value"):
+        special.erf(Value(0.5))

@@ -6,7 +6,8 @@ floats, `readable` for people and other array libraries. `code` is the form they
 goes from `trace` straight to a `tape`, written from `recipes`.
 """
 
-from autodiff.compiler.program import Program, compile
+from autodiff.compiler.compiling import compile
+from autodiff.compiler.program import Program
 from autodiff.errors import TraceError
 
 __all__ = ["Program", "TraceError", "compile"]

@@ -77,6 +77,8 @@ class Arguments:
             whole = _is_rows if axis is not None else nests.never
             static += [] if i not in self.static else [start]
             hollow.append(nests.mapped(taken, x, name, whole) if i in nested else taken(x, name))
+            if len(leaves) == start and isinstance(x, (dict, list, tuple)):
+                raise ValueError(f"{name} must hold at least one number, got {x!r}")
             where.append(range(start, len(leaves)))
             axes += [axis] * (len(leaves) - start)
         f, self._where, self._hollow = self.f, where, hollow

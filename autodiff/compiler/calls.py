@@ -23,6 +23,7 @@ from autodiff.compiler.simplify import live
 from autodiff.compiler.trace import trace
 from autodiff.compiler.versions import KEPT, Trace, Want
 from autodiff.domains import REALS, number
+from autodiff.nests import is_sequence
 from autodiff.value import Value
 
 if TYPE_CHECKING:
@@ -241,8 +242,10 @@ class Call:
         if argnums is not None:
             raise ValueError("argnums and argnames must not be given both; argnames finds positional arguments too")
         passed = self.given.passed
-        names: list[Any] = [argnames] if isinstance(argnames, str) else list(argnames)
+        names: list[Any] = list(argnames) if is_sequence(argnames) else [argnames]
         for name in names:
+            if not isinstance(name, str):
+                raise TypeError(f"argnames must be the name of an argument, or a tuple of names, got {argnames!r}")
             if name not in passed:
                 raise ValueError(
                     f"argnames must choose arguments that the call passes, got {name!r}; it passes {', '.join(passed)}"

@@ -1,4 +1,4 @@
-"""`compile`: a function written for one sample, traced once and run on whole batches."""
+"""`Program`: a function written for one sample, as `compile` has traced it, run on whole batches."""
 
 # A program, its calls and their answers share their insides:
 # pyright: reportPrivateUsage=false
@@ -195,8 +195,8 @@ class Program(Generic[P]):
         if reduce is None:
             raise ValueError("reduce must be 'mean' or 'sum' in backward, which adds up the rows, got None")
         with self._lock:
-            compute: Callable[..., Any] = self.value_and_grad
-            value, gradient = compute(*args, reduce=reduce, weights=weights, **options)
+            compute: Callable[..., Any] = Program.value_and_grad
+            value, gradient = compute(self, *args, reduce=reduce, weights=weights, **options)
             parameters = self.parameters
         if not math.isfinite(value):
             raise ValueError(
@@ -213,6 +213,7 @@ class Program(Generic[P]):
         There is one tangent per argument, of its shape. Raises ValueError where shapes differ, TypeError for a program
         with static arguments.
 
+        >>> from autodiff import compile
         >>> compile(lambda x, y: x * y).jvp(([1.0, 2.0], [3.0, 4.0]), ([1.0, 1.0], [0.0, 0.5]))
         (array([3., 8.]), array([3., 5.]))
         """
@@ -239,17 +240,28 @@ class Program(Generic[P]):
         values, rates = (both[:, 0], both[:, 1]) if batch else both
         return (values, rates) if values.shape else (float(values), float(rates))
 
-    def hvp(self, *args: Any, vector: Any, reduce: Reduce = "mean", weights: Any = None) -> Array:  # Any: a batch
+    def hvp(  # Any: a batch
+        self, *args: Any, vector: Any, reduce: Reduce = "mean", weights: Any = None, **options: Any
+    ) -> Array:
         """Return H·v: the Hessian, by the parameters, of the value of `value_and_grad`, times a vector.
 
         `vector` has one entry per parameter, in the order of `parameters`, and so has the answer; with `reduce=None`
         there is one for each row, (n, parameters). Raises ValueError for another length, and whatever `value_and_grad`
         raises.
 
+        >>> from autodiff import compile
         >>> w = Value(3.0)
         >>> compile(lambda x: x * w**3).hvp([1.0, 2.0], vector=[1.0])   # the mean of x · 6w
         array([27.])
         """
+        for name in self._names[len(args) :]:  # by keyword: in the place that they have
+            if name not in options:
+                break
+            args = (*args, options.pop(name))
+        if options:
+            raise TypeError(
+                f"hvp must get arguments by position or in their places, got {', '.join(options)} by keyword"
+            )
         with self._lock:
             Call(self, args).one_number()
             parameters = self.parameters
@@ -411,44 +423,4 @@ def _name(f: Any) -> str:
     return "f" if name == "<lambda>" else name
 
 
-def compile(  # shadows the builtin, which is for text
-    f: Callable[P, Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
-    threads: int | None = None,
-) -> Program[P]:  # fmt: skip # Any: Values or numbers in one shape
-    """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
-
-    `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), and is called once with stand-ins
-    for the numbers, when the shapes are first seen. Leaf Values that it meets on the way are the program's parameters.
-    `in_axes` is 0 for arguments with rows and None for those that are the same for all rows, for each argument or for
-    all. Arguments in `static_argnums` are passed as they are and may steer `f`; another one traces anew. `threads`: how
-    many may share the blocks of a large batch (None: as many as there are processors).
-
-    `f` must do the same whatever its numbers are. Deciding by a number raises TraceError: use `where`. What else it
-    does on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is
-    frozen.
-
-    >>> from autodiff import Value, compile
-    >>> w, b = Value(2.0, "w"), Value(1.0, "b")
-    >>> program = compile(lambda x, y: (w * x + b - y) ** 2)
-    >>> program([1.0, 2.0], [3.0, 6.0])
-    array([0., 1.])
-    >>> program.value_and_grad([1.0, 2.0], [3.0, 6.0])
-    (0.5, array([-2., -1.]))
-    """
-    if not callable(f):
-        raise TypeError(f"compile needs a function of one sample, got {type(f).__name__}")
-    many = isinstance(static_argnums, (tuple, list, set, frozenset, range))
-    static: list[Any] = list(static_argnums) if many else [static_argnums]
-    if any(isinstance(i, bool) or not isinstance(i, (int, np.integer)) or i < 0 for i in static):
-        raise TypeError(f"static_argnums must be positions of arguments, 0 or more, got {static_argnums!r}")
-    for axis in in_axes if isinstance(in_axes, (list, tuple)) else [in_axes]:
-        if axis is not None and axis != 0:
-            raise ValueError(
-                f"in_axes must be 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}"
-            )
-    if threads is not None and (type(threads) is not int or threads < 1):
-        raise ValueError(f"threads must be a whole number above 0, or None, got {threads!r}")
-    return Program(f, in_axes if not isinstance(in_axes, list) else tuple(in_axes), list(map(int, static)), threads)
-
-
-__all__ = ["Program", "TraceError", "compile"]
+__all__ = ["Program", "TraceError"]

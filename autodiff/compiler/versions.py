@@ -99,6 +99,7 @@ class Trace:
     order: list[int] = field(default_factory=list[int])  # the parameters' nodes, in the order of the flat array
     versions: dict[Want, Version] = field(default_factory=dict[Want, Version])
     points: dict[Any, Any] = field(default_factory=dict[Any, Any])  # functions of floats, by what they return
+    aux: Any = None  # where the numbers of aux belong, if this is of those
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
