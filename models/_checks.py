@@ -136,17 +136,24 @@ def interval(name: str, x: Any) -> tuple[float, float]:
 # Parameters
 
 
+def values(name: str, parameters: Any) -> list[Value]:
+    """Return a list of Values; TypeError for what is none."""
+    parameters = list(parameters)
+    for i, p in enumerate(parameters):
+        if not isinstance(p, Value):
+            raise TypeError(f"{name} must be Values, got {type(p).__name__} {p!r} at {i}")
+    return parameters
+
+
 def parameter_list(parameters: Iterable[Value]) -> list[Value]:
     """Return Values that can be optimized: leaves, each once."""
     if isinstance(parameters, Value):
         raise TypeError("parameters must be a list of Values, got one Value; put it in [ ]")
-    parameters = list(parameters)
+    parameters = values("parameters", parameters)
     if not parameters:
         raise ValueError("parameters is empty; there is nothing to optimize")
     seen: dict[int, int] = {}
     for i, p in enumerate(parameters):
-        if not isinstance(p, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
-            raise TypeError(f"parameters must be Values, got {type(p).__name__} {p!r} at {i}")
         if p.operands:
             raise ValueError(f"{name_of(p)} was computed from others; optimize the Values it came from")
         if id(p) in seen:
@@ -403,30 +410,23 @@ def known_weights(
         n = len(given) if isinstance(given, Sized) else repr(given)
         if n != len(layers):
             raise ValueError(f"{name} must have one entry per layer, {len(layers)}, got {n}")
-    matrices = [_matrix(w, shape, rows, label) for w, (label, shape, _) in zip(weights, layers, strict=True)]
-    if biases is None:
-        return matrices, [None] * len(layers)
-    return matrices, [_vector(b, m, has, label) for b, (label, (m, _), has) in zip(biases, layers, strict=True)]
-
-
-def _matrix(given: Any, shape: tuple[int, int], rows: str, label: str) -> Array:
-    array = np.asarray(given, dtype=np.float64)
-    vector_will_do = shape[0] == 1 and array.shape == shape[1:]
-    weights = array.reshape(shape) if vector_will_do else array.T if rows == "inputs" else array
-    if weights.shape != shape:
-        wanted, other = (shape, "inputs") if rows == "outputs" else (shape[::-1], "outputs")
-        hint = f'; if its rows are {other}, pass rows="{other}"' * (array.shape == wanted[::-1])
-        raise ValueError(f"the weights of {label} must be {wanted}, rows are {rows}, got {array.shape}{hint}")
-    return _finite(f"the weights of {label}", weights)
-
-
-def _vector(given: Any, n_outputs: int, has_bias: bool, label: str) -> Array:
-    biases = np.asarray(given, dtype=np.float64)
-    if biases.shape != (n_outputs,):
-        raise ValueError(f"the biases of {label} must be ({n_outputs},), got {biases.shape}")
-    if not has_bias and biases.any():
-        raise ValueError(f"{label} was made with bias=False and cannot take the biases {biases}")
-    return _finite(f"the biases of {label}", biases)
+    matrices, vectors = [], []
+    for i, (label, shape, has_bias) in enumerate(layers):
+        array = np.asarray(weights[i], dtype=np.float64)
+        vector_will_do = shape[0] == 1 and array.shape == shape[1:]
+        matrix = array.reshape(shape) if vector_will_do else array.T if rows == "inputs" else array
+        if matrix.shape != shape:
+            wanted, other = (shape, "inputs") if rows == "outputs" else (shape[::-1], "outputs")
+            hint = f'; if its rows are {other}, pass rows="{other}"' * (array.shape == wanted[::-1])
+            raise ValueError(f"the weights of {label} must be {wanted}, rows are {rows}, got {array.shape}{hint}")
+        vector = None if biases is None else np.asarray(biases[i], dtype=np.float64)
+        if vector is not None and vector.shape != shape[:1]:
+            raise ValueError(f"the biases of {label} must be ({shape[0]},), got {vector.shape}")
+        if vector is not None and not has_bias and vector.any():
+            raise ValueError(f"{label} was made with bias=False and cannot take the biases {vector}")
+        matrices.append(_finite(f"the weights of {label}", matrix))
+        vectors.append(None if vector is None else _finite(f"the biases of {label}", vector))
+    return matrices, vectors
 
 
 def _finite(name: str, array: Array) -> Array:

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -160,7 +160,7 @@ def _reporter(progress: int, epochs: int, done: int) -> Any:
         with suppress(ImportError):
             from tqdm import tqdm  # optional, and slow to import
 
-            return _Bar(tqdm(total=epochs, initial=done, unit="epoch"))
+            return _bar(tqdm(total=epochs, initial=done, unit="epoch"))
     every = 1 if progress > 1 else max(1, math.ceil(epochs / 10))
 
     def show(end: EpochEnd, *, last: bool) -> None:
@@ -171,21 +171,16 @@ def _reporter(progress: int, epochs: int, done: int) -> Any:
     return nullcontext(show)
 
 
-class _Bar:
-    """A progress bar as a context of the function that moves it."""
+@contextmanager
+def _bar(bar: Any) -> Iterator[Callable[..., None]]:
+    """Yield the function that moves a progress bar."""
 
-    def __init__(self, bar: Any) -> None:
-        self.bar = bar
+    def move(end: EpochEnd, *, last: bool) -> None:  # noqa: ARG001 # as the lines are told
+        bar.set_postfix(loss=end.loss if end.validation_loss is None else end.validation_loss, refresh=False)
+        bar.update()
 
-    def __enter__(self) -> Any:
-        return self.move
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.close()
-
-    def move(self, end: EpochEnd, *, last: bool) -> None:  # noqa: ARG002 # as the lines are told
-        self.bar.set_postfix(loss=end.loss if end.validation_loss is None else end.validation_loss, refresh=False)
-        self.bar.update()
+    with bar:
+        yield move
 
 
 @dataclass

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import Value, clip, logsumexp, mean, relu, softplus, total, weighted_sum
-from models._checks import known, not_negative, positive
+from models._checks import known, not_negative, positive, values
 from models._values import plain
 
 Loss = Callable[[Any, Any], Any]
@@ -283,11 +283,8 @@ def _sum(terms: list[Any]) -> Any:
 
 
 def _penalised(penalty: str, parameters: Iterable[Any], strength: float) -> list[Value]:
-    weights = list(parameters)
+    weights = values(f"{penalty}: parameters", parameters)
     if not weights:
         raise ValueError(f"{penalty}: there must be parameters to penalise, got none")
-    for i, w in enumerate(weights):
-        if not isinstance(w, Value):
-            raise TypeError(f"{penalty}: parameters must be Values, got {type(w).__name__} {w!r} at {i}")
     not_negative(f"{penalty}: strength", plain(strength))
     return weights

@@ -114,7 +114,9 @@ def train(
     held_out = _held_out(validation, samples)
     check.whole("epochs", epochs, least=0)
     check.whole("checkpoint_every", checkpoint_every)
-    _check_counts(batch_size=batch_size, patience=patience)
+    for name, count in (("batch_size", batch_size), ("patience", patience)):
+        if count is not None:
+            check.whole(name, count)
     check.not_negative("tol", tol)
     if max_norm is not None:
         check.positive("max_norm", max_norm)
@@ -147,19 +149,10 @@ def _parameters(model: Any) -> list[Value]:
         raise TypeError(
             f"a model must be callable on one sample and have parameters(), got {type(model).__name__} {model!r}"
         )
-    parameters: list[Any] = list(listing())  # pyright: ignore[reportArgumentType]
+    parameters = check.values("parameters", listing())
     if not parameters:
         raise ValueError(f"{model!r} must have parameters to train, got none")
-    for i, parameter in enumerate(parameters):
-        if not isinstance(parameter, Value):
-            raise TypeError(f"parameters must be Values, got {type(parameter).__name__} {parameter!r} at {i}")
     return parameters
-
-
-def _check_counts(**counts: int | None) -> None:
-    for name, count in counts.items():
-        if count is not None:
-            check.whole(name, count)
 
 
 def _check_functions(callbacks: Any, penalty: Any) -> None:

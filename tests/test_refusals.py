@@ -142,7 +142,7 @@ def test_a_domain_left_by_every_sample_is_named():
 
 def test_one_pass_cannot_stop_early():
     """partial_fit of a perceptron sees its rows once, and says what to call instead."""
-    with pytest.raises(ValueError, match=r"cannot stop early: set early_stopping=False, or call fit"):
+    with pytest.raises(ValueError, match=r"cannot stop early; set early_stopping=False, or call fit"):
         Perceptron(early_stopping=True).partial_fit(X, Y, classes=[0, 1])
 
 
