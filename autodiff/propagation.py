@@ -6,9 +6,8 @@ derivatives and the tests of both are made from.
 
 from __future__ import annotations
 
-import inspect
 import math
-import random
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
@@ -98,6 +97,8 @@ def passes_over(op: Op, i: int) -> bool:
     """
     if OPS.get(op.name) is not op or op.arity is None:
         return False
+    import random  # asked for where a limit was lost, and slow to load
+
     generator = random.Random(0)  # noqa: S311 # the same points every time
     for _ in range(64):
         point = [generator.uniform(-3.0, 3.0) for _ in range(op.arity)]
@@ -138,7 +139,7 @@ def notice_lost_limits(order: Sequence[Any], delta: Mapping[Any, Any]) -> None:
     if not places:
         return
     node, i = places[0]
-    frame, level = inspect.currentframe(), 1
+    frame, level = sys._getframe(), 1  # pyright: ignore[reportPrivateUsage]
     while frame is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] == "autodiff":
         frame, level = frame.f_back, level + 1
     more = f", and {len(places) - 1} more" if len(places) > 1 else ""

@@ -21,7 +21,11 @@ PROCESSES = [
 def run(folder, tests, *arguments, limit=None, **environment):
     """Run `tests`, texts by file name, under the suite's conftest; return pytest's exit status and output."""
     conftest = re.sub(r"^LIMIT = .*", f"LIMIT = {limit}", CONFTEST, flags=re.MULTILINE) if limit else CONFTEST
-    for name, text in {"conftest.py": conftest, **tests}.items():
+    for name, text in {
+        "pytest.ini": "[pytest]\n",
+        "conftest.py": conftest,
+        **tests,
+    }.items():  # no other folder's settings
         (folder / name).write_text(text, encoding="utf-8")
     ours = ("CI", "FAIL_ON_SKIP", "HYPOTHESIS_PROFILE", "PYTEST_ADDOPTS")
     inherited = {k: v for k, v in os.environ.items() if k not in ours and not k.startswith("PYTEST_XDIST")}

@@ -59,6 +59,7 @@ _COMPOSED: dict[str, Callable[..., Any]] = {
     "deg2rad": lambda a: a * (math.pi / 180.0),
     "rad2deg": lambda a: a * (180.0 / math.pi),
     "clip": lambda a, low, high: np.minimum(np.maximum(a, low), high),
+    "isinf": lambda a: np.abs(a) == math.inf,
     "isnan": lambda a: a != a,  # noqa: PLR0124
     "where": lambda condition, a, b: condition.script.node(
         "?", condition if condition.word in _TRUTHS else condition != 0.0, a, b
