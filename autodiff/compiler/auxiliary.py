@@ -1,7 +1,7 @@
 """Programs of functions that return something beside their answer: (answer, aux)."""
 
-# A program with aux is two programs, reads what they know, and returns more:
-# pyright: reportPrivateUsage=false, reportIncompatibleMethodOverride=false
+# A program with aux is two programs, and reads what they know:
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import functools
@@ -32,6 +32,20 @@ class _Part:
         return self.part(*returned)
 
 
+def _and_aux(method: Callable[..., Any], together: Callable[[Any, Any], Any]) -> Any:
+    """Return the method of programs with aux: what the answer and aux are `together`."""
+
+    @functools.wraps(method)
+    def both(self: ProgramWithAux[...], *args: Any, **options: Any) -> Any:
+        with self._lock:
+            answer = method(self, *args, **options)
+            if method is Program.jvp:
+                args, options = args[0] if args else options["primals"], {}
+            return together(answer, self._aux(args, options))
+
+    return both
+
+
 class ProgramWithAux(Program[P]):
     """A program of a function that returns (answer, aux): derivatives are the answer's, and aux comes last.
 
@@ -56,48 +70,25 @@ class ProgramWithAux(Program[P]):
         def leaf(x: Any, _: str) -> float:
             entries = list(x.flat) if is_array(x) else [x]
             traced = any(isinstance(entry, Value) for entry in entries)
-            places.append(
-                (getattr(x, "shape", ()), range(len(found), len(found) + len(entries))) if traced else (x, None)
-            )
+            place = range(len(found), len(found) + len(entries))
+            places.append((getattr(x, "shape", ()), place) if traced else (x, None))
             found.extend(entries if traced else ())
             return 0.0
 
         self._form = nests.mapped(leaf, aux, "aux"), places
         return found or [0.0]
 
-    def _with_aux(self, answer: Any, args: Sequence[Any], options: Mapping[str, Any]) -> tuple[Any, Any]:
+    def _aux(self, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
         self._form = None
         found = np.asarray(self._beside(*args, **{name: x for name, x in options.items() if name not in _OURS}))
         trace = self._beside._known()
         hollow, places = trace.aux = self._form or trace.aux  # as it was when this shape was traced
         leaves = [x if at is None else found[..., at].reshape(found.shape[:-1] + x) for x, at in places]
         plain = [x if at is None or x.shape else x.item() for x, (_, at) in zip(leaves, places, strict=True)]
-        return answer, nests.replace(hollow, iter(plain))
+        return nests.replace(hollow, iter(plain))
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        """Return (answer, aux)."""
-        with self._lock:
-            return self._with_aux(super().__call__(*args, **options), args, options)
-
-    def value_and_grad(self, *args: Any, **options: Any) -> Any:
-        """Return ((value, aux), gradient), and derivatives by arguments where they are asked for."""
-        with self._lock:
-            compute: Any = super().value_and_grad
-            value, *derivatives = compute(*args, **options)
-            return self._with_aux(value, args, options), *derivatives
-
-    def backward(self, *args: Any, **options: Any) -> Any:
-        """Return (value, aux), once the derivatives are added to the `grad` of the parameters."""
-        with self._lock:
-            return self._with_aux(super().backward(*args, **options), args, options)
-
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-        """Return (answer, rate, aux)."""
-        with self._lock:
-            both, aux = self._with_aux(super().jvp(primals, tangents), primals, {})
-            return *both, aux
-
-    def hvp(self, *args: Any, **options: Any) -> Any:
-        """Return (H·v, aux)."""
-        with self._lock:
-            return self._with_aux(super().hvp(*args, **options), args, options)
+    __call__ = _and_aux(Program.__call__, lambda answer, aux: (answer, aux))
+    value_and_grad = _and_aux(Program.value_and_grad, lambda answer, aux: ((answer[0], aux), *answer[1:]))
+    backward = _and_aux(Program.backward, lambda value, aux: (value, aux))
+    hvp = _and_aux(Program.hvp, lambda product, aux: (product, aux))
+    jvp = _and_aux(Program.jvp, lambda both, aux: (*both, aux))

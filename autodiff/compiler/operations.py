@@ -31,6 +31,7 @@ RELATIONS = {
     operator.ne: _relation("not_equal", "≠", operator.ne, np.not_equal),
 }
 BOOLEAN = frozenset(RELATIONS.values())
+SIGNS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!="}
 HIDDEN = {  # the operand whose NaN does not show
     OPS["where"]: 0,
     OPS["copysign"]: 1,

@@ -11,12 +11,10 @@ import numpy as np
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import Code, Var
 from autodiff.compiler.fast import made_from
-from autodiff.compiler.operations import BOOLEAN
+from autodiff.compiler.operations import BOOLEAN, SIGNS
 from autodiff.ops import OPS
 
 _INFIX = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*", OPS["div"]: "/"}
-_SIGNS = {op: {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==",
-               "not_equal": "!="}[op.name] for op in BOOLEAN}  # fmt: skip
 _DEEP = 20  # levels of brackets before a name is introduced: Python's parser has a limit
 
 
@@ -105,8 +103,8 @@ class Point:
         xs = [self.name(x) for x in var.args]
         if op in _INFIX:
             return f"{xs[0]} {_INFIX[op]} {xs[1]}"
-        if op in _SIGNS:
-            return f"1.0 if {xs[0]} {_SIGNS[op]} {xs[1]} else 0.0"
+        if op in BOOLEAN:
+            return f"1.0 if {xs[0]} {SIGNS[op.name]} {xs[1]} else 0.0"
         if op.name == "neg":
             return f"-{xs[0]}"
         if op.name == "pow" and var.args[1].__class__ is float and var.args[1] in {2.0, 3.0} and xs[0].isidentifier():

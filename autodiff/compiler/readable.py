@@ -22,12 +22,11 @@ import numpy as np
 from autodiff.compiler import code as ir
 from autodiff.compiler.code import MUL, WHERE, Code, Var, contiguous
 from autodiff.compiler.labels import common_label, name_from
-from autodiff.compiler.operations import BOOLEAN, GUARDED, KEPT
+from autodiff.compiler.operations import BOOLEAN, GUARDED, KEPT, SIGNS
 from autodiff.compiler.readable_helpers import helpers_of, reserved, written
 from autodiff.ops import OPS
 
 _INFIX = {OPS["add"]: ("+", 1), OPS["sub"]: ("-", 1), OPS["mul"]: ("*", 2), OPS["div"]: ("/", 2)}
-_SIGNS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!="}
 _ATOM, _POWER, _UNARY, _PRODUCT = 9, 4, 3, 1.5  # how tightly texts bind; `@` gets brackets beside `*`
 _SUM_OF = re.compile(r"z(\d*)(_\d+)?")  # weighted sums: their layer, and a suffix that tells two of the same name apart
 _SHORT = 24  # a view this short is written where it is used
@@ -491,7 +490,7 @@ class Readable:
             right = {1: _PRODUCT, 2: _UNARY}[strength] if keep else strength
             return f"{self.text(xs[0], strength)} {sign} {self.text(xs[1], right)}", strength
         if op in BOOLEAN:
-            truth = f"({self.text(xs[0], 1)} {_SIGNS[op.name]} {self.text(xs[1], 1)})"
+            truth = f"({self.text(xs[0], 1)} {SIGNS[op.name]} {self.text(xs[1], 1)})"
             return (truth, _ATOM) if var.number in self.truths else (f"1.0 * {truth}", 2)
         if op.name == "neg":
             return f"-{self.text(xs[0], _UNARY)}", _UNARY
