@@ -37,12 +37,14 @@ from autodiff.compiler.operations import GUARDED
 from autodiff.compiler.trace import cosines, partials_of
 from autodiff.ops import OPS, Op
 
-# The slopes of the two activations that every network has, from their value `a` alone, as in the course: a(1 − a) and
-# 1 − a²: the table's rules spend another cosh or exp to keep all digits where the slope is tiny; these are right to a
-# rounding of 1. And the cosine of hypot: NaN, so that the table's rule is asked, where r has not all its digits.
+# Slopes that cost less than the table's rules, which spend another exp or cosh to keep all digits of tiny ones: of the
+# two activations that every network has, from their value `a` alone, as in the course, a(1 − a) and 1 − a², right to a
+# rounding of 1; the bell of erf, right to x² roundings of itself, 1e-13 where it is smallest; and the cosine of hypot,
+# NaN where r has not all its digits, so that the table's rule is asked.
 SLOPES: dict[Op, Callable[..., list[Any]]] = {
     OPS["sigmoid"]: lambda _, a: [a * (1.0 - a)],
     OPS["tanh"]: lambda _, a: [1.0 - a * a],
+    OPS["erf"]: lambda x, _: [2.0 / math.sqrt(math.pi) * OPS["exp"](-(x * x))],
     OPS["hypot"]: cosines,
 }
 
