@@ -221,7 +221,8 @@ def _instead(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         yield "missing term", node.right
     elif isinstance(node, ast.Call):
         for argument in node.args:
-            yield "missing term", argument
+            if not isinstance(argument, ast.Starred):
+                yield "missing term", argument
     elif isinstance(node, ast.Compare) and not isinstance(node.ops[0], (ast.Is, ast.IsNot)):  # these ask for a type
         neighbours: dict[type[ast.cmpop], ast.cmpop] = {
             ast.Gt: ast.GtE(), ast.GtE: ast.Gt(), ast.Lt: ast.LtE(), ast.LtE: ast.Lt(),
