@@ -218,17 +218,14 @@ class Perceptron(_Learned, Drawing, Classifier):
     ) -> Iterator[_State]:  # fmt: skip
         """Yield the state after each pass over the rows that are not held out, and print some of them."""
         validation = (inputs[held], y[held], importance[held]) if held.any() else None
-        rows, on, weights = (
-            (inputs, y, importance) if validation is None else (inputs[~held], y[~held], importance[~held])
-        )
         classes = [1] if len(now.best) == 1 else range(len(now.best))
-        targets = [(on == each).astype(float) for each in classes]  # what each perceptron should say
+        targets = [(y == each).astype(float) for each in classes]  # what each perceptron should say
         told = 1 if self.verbose == 2 else max(1, math.ceil(limit / 10))
         if self._ended(now, limit):
             return
         for passes in repeat(
-            now.passes, rows, targets, weights, self.learning_rate, limit, random if self.shuffle else None,
-            cycles=validation is None,
+            now.passes, inputs, targets, importance, self.learning_rate, limit, random if self.shuffle else None,
+            np.flatnonzero(~held) if held.any() else None,
         ):  # fmt: skip
             errors, best = now.errors, now.best
             if validation is not None:

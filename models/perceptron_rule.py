@@ -112,7 +112,8 @@ def weighted_sums(  # Any: arrays, lists, frames
     """
     X, w = _rows_and_weights(X, weights)
     b = _finite("bias", bias)
-    return np.array([_weighted_sum(w, x) + b for x in X.tolist()])
+    blocks = (X[start : start + 512] for start in range(0, len(X), 512))  # lists take five times an array's memory
+    return np.array([_weighted_sum(w, x) + b for block in blocks for x in block.tolist()])
 
 
 def fires(  # Any: arrays, lists, frames
@@ -297,24 +298,27 @@ class Passes(NamedTuple):
 
 def repeat(
     now: Passes, rows: NDArray[np.float64], targets: list[NDArray[np.float64]], importance: NDArray[np.float64],
-    learning_rate: float, limit: int, random: np.random.Generator | None = None, *, cycles: bool = True,
+    learning_rate: float, limit: int, random: np.random.Generator | None = None,
+    among: NDArray[np.intp] | None = None,
 ) -> Iterator[Passes]:  # fmt: skip
     """Go on from `now` until a pass is clean, the weights come round again, or `limit` passes are done: yield each.
 
-    `targets` has an array of 0 and 1 for every neuron. `random` draws the order of every pass; without it rows come as
+    `targets` has an array of 0 and 1 for every neuron; `among` are the places of the rows to go over, and then no cycle
+    is looked for. `random` draws the order of every pass; without it rows come as
     they are, and a cycle is seen by Brent's way: compare with ONE state, remembered anew at passes 1, 2, 4, 8, … The
     rule knows nothing but its weights, so a state that comes back will come back for ever.
     """
-    order, steps, (n, width) = np.arange(len(rows)), learning_rate * importance, rows.shape
+    cycles, all_of = among is None and random is None, np.arange(len(rows)) if among is None else among
+    order, steps, n = all_of, learning_rate * importance, len(all_of)
     with np.errstate(over="ignore"):
         lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows) + 1.0)
     listed = rows.tolist() if rows.size <= 100_000 and lengths.max() < 1e100 else []  # whose sums are never NaN
     while len(now.mistakes) < limit and not now.ended:
         if random is not None:
-            order = random.permutation(n)
+            order = all_of[random.permutation(n)]
         neurons, wrong = now.neurons.copy(), np.zeros_like(now.wrong)
         active = np.flatnonzero(now.wrong)  # the others have decided every row rightly: they do so in any order
-        plain = [k for k in active if listed and 8.0 * now.wrong[k] > n * (0.3 + 0.03 * width)]  # in µs
+        plain = [k for k in active if listed and 8.0 * now.wrong[k] > n * (0.3 + 0.03 * rows.shape[1])]  # in µs
         for k in plain:
             w, b, wrong[k] = one_pass(
                 [listed[i] for i in order.tolist()], targets[k][order].tolist(), neurons[k, :-1].tolist(),
@@ -336,9 +340,9 @@ def repeat(
                 "for these data; make it smaller, or standardise the inputs"
             )
         now = now._replace(neurons=neurons, wrong=wrong, mistakes=[*now.mistakes, int(wrong.sum())])
-        if cycles and random is None and wrong.any() and np.array_equal(neurons, now.aside):
+        if cycles and wrong.any() and np.array_equal(neurons, now.aside):
             now = now._replace(cycle=done - now.at)
-        elif random is None and done & (done - 1) == 0:
+        elif cycles and done & (done - 1) == 0:
             now = now._replace(aside=neurons, at=done)
         yield now
 

@@ -251,16 +251,21 @@ def test_bad_input_is_refused_and_a_fitted_model_keeps_what_it_had(X, y, options
     assert all(getattr(model, name) is value for name, value in before.items())
 
 
-def test_fitting_takes_at_most_as_much_memory_as_twice_the_data():
-    """The growth of what Python and NumPy hold, by tracemalloc, at its peak."""
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_fitting_takes_at_most_as_much_memory_as_twice_the_data(early_stopping):
+    """The growth of what Python and NumPy hold, by tracemalloc, at its peak; predicting adds no more either."""
     random = np.random.default_rng(5)
     X = random.normal(size=(20_000, 30))
-    model = Perceptron(max_iter=2, random_state=0)
+    model = Perceptron(max_iter=2, early_stopping=early_stopping, random_state=0)
     tracemalloc.start()
     try:
         with pytest.warns(ConvergenceWarning):
             model.fit(X, X[:, 0] + random.normal(size=20_000) > 0)
-        assert tracemalloc.get_traced_memory()[1] < 2 * X.nbytes
+        held, peak = tracemalloc.get_traced_memory()
+        assert peak < 2 * X.nbytes
+        tracemalloc.reset_peak()
+        model.predict(X)
+        assert tracemalloc.get_traced_memory()[1] - held < X.nbytes
     finally:
         tracemalloc.stop()
 
