@@ -11,8 +11,8 @@
     ├── RuntimeWarning
     │   └── LostLimitWarning       a derivative met 0 · ∞ and took it for 0, which need not be its limit
     └── AssertionError
-        ├── WrongDerivativeError   `gradcheck` contradicts a derivative
-        └── WrongShapeError        one of them, and a TypeError too: it has another shape than its argument
+        └── WrongDerivativeError   `gradcheck` contradicts a derivative
+            └── WrongShapeError    it has another shape than its argument; a TypeError too
 
 There is no common base: each class is a kind of the built-in exception that callers already catch. Arguments of the
 wrong kind raise a plain TypeError, those with a wrong value a plain ValueError, before anything has changed; numbers
