@@ -17,7 +17,7 @@ from models._engines import ENGINES, Samples, Task
 from models._run import History, execute
 from models._scaling import Scaling
 from models._sklearn_contract import Drawing, hyperparameters
-from models.activations import ACTIVATIONS
+from models.activations import ACTIVATIONS, activation_by_name
 from models.diagnosis import Diagnosis, diagnose
 from models.errors import ConvergenceWarning, TrainingError, shared, warn
 from models.initialization import initial_weights
@@ -174,7 +174,8 @@ class MLPEstimator(_Learned, Drawing):
             activation = [activation] * len(hidden)
         elif len(activation) != len(hidden):
             raise ValueError(f"activation must have one entry per hidden layer, {len(hidden)}, got {len(activation)}")
-        settings = n_inputs, hidden, n_outputs, [*activation], self.alpha
+        activation = [activation_by_name(each) for each in activation]
+        settings = n_inputs, hidden, n_outputs, activation, self.alpha
         place = next((i for i, (own, *_) in enumerate(_TRACED) if own == settings), None)
         if place is not None:
             _, network, penalty = _TRACED.pop(place)  # nobody else's while it is trained

@@ -274,7 +274,7 @@ class Regressor(Estimator):
         actual = check.targets(y, len(predicted), type(self).__name__).reshape(len(predicted), -1)
         if actual.shape != predicted.shape:
             raise ValueError(f"y has {actual.shape[1]} targets and the model predicts {predicted.shape[1]}")
-        exponent = -np.frexp(np.abs(actual).max())[1]  # squares of numbers near 1 are finite, and no quotient changes
+        exponent = -np.frexp(np.abs(actual).max(axis=0))[1]  # squares of numbers near 1 are finite; no quotient changes
         actual, predicted = np.ldexp(actual, exponent), np.ldexp(predicted, exponent)
         weight = check.weights(sample_weight, len(predicted))[:, None]
         weight /= weight.max()  # sums of large weights times large errors stay finite

@@ -204,7 +204,10 @@ class Perceptron(_Learned, Drawing, Classifier):
         if found is None:
             save(now)
         else:
-            now = _State(**{**found, "passes": Passes(**found["passes"])})
+            try:
+                now = _State(**{**found, "passes": Passes(**found["passes"])})
+            except (TypeError, KeyError) as error:
+                raise CheckpointError(f"cannot use {os.fspath(path)!r}: it is not what fit wrote: {error}") from error
         if len(now.passes.mistakes) > limit:
             raise CheckpointError(
                 f"cannot use {os.fspath(path)!r}: max_iter must be at least the {len(now.passes.mistakes)} passes that "

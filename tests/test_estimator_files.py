@@ -19,7 +19,7 @@ from models import (
     MLPRegressor,
     Perceptron,
 )
-from models.checkpoints import write_container
+from models.checkpoints import read_container, write_container
 from models.schedules import cosine_decay, warmup
 
 pytestmark = [
@@ -218,6 +218,10 @@ def test_a_perceptrons_checkpoint_belongs_to_its_run(tmp_path):
             Perceptron(**{"max_iter": 5, "random_state": 0} | settings).fit(data, y, checkpoint=tmp_path / "run")
     longer = Perceptron(max_iter=9, random_state=0).fit(X, y, checkpoint=tmp_path / "run")
     assert longer.coef_.tolist() == Perceptron(max_iter=9, random_state=0).fit(X, y).coef_.tolist()
+    facts, _ = read_container(tmp_path / "run", "passes")
+    write_container(tmp_path / "other", "passes", facts | {"state": {}}, {})
+    with pytest.raises(CheckpointError, match="it is not what fit wrote"):
+        Perceptron(max_iter=5, random_state=0).fit(X, y, checkpoint=tmp_path / "other")
     huge = Perceptron(learning_rate=1e308)
     with pytest.raises(ValueError, match="no longer finite"):
         huge.fit([[1e10], [2e10], [3e10]], [0, 1, 0], checkpoint=tmp_path / "huge")

@@ -183,7 +183,11 @@ def test_targets_whose_squares_are_no_floats_are_refused_and_scored(unit):
     line = LinearRegression(solver="lstsq").fit(X, X[:, 0] + X[:, 1] ** 2)
     score = line.score(X, X[:, 0] + X[:, 1] ** 2)
     line.coef_, line.intercept_ = line.coef_ * unit, line.intercept_ * unit
-    assert line.score(X, (X[:, 0] + X[:, 1] ** 2) * unit) == pytest.approx(score, rel=1e-12)
+    y = X[:, 0] + X[:, 1] ** 2
+    assert line.score(X, y * unit) == pytest.approx(score, rel=1e-12)
+    two = LinearRegression(solver="lstsq").fit(X, np.column_stack([y, y]))
+    two.coef_, two.intercept_ = two.coef_ * [[1.0], [unit]], two.intercept_ * [1.0, unit]
+    assert two.score(X, np.column_stack([y, y * unit])) == pytest.approx(score, rel=1e-12)
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, Perceptron, LinearRegression])
