@@ -313,6 +313,7 @@ class Run:
         }
         return {
             "model": checkpoints.describe_model(task.model),
+            "data (as a checksum)": task.samples.digest + (task.held_out.digest if task.held_out else ""),
             "engine": type(self.engine).__name__.lower(),
             "optimizer": type(self.optimizer).__name__,
             **settings,
@@ -324,7 +325,6 @@ class Run:
             "random_state": seed,
             "patience": self.patience,
             "tol": self.tol,
-            "data (as a checksum)": task.samples.digest + (task.held_out.digest if task.held_out else ""),
         }
 
     def save(self, path: checkpoints.FilePath, identity: Mapping[str, Any]) -> None:
