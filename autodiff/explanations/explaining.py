@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -215,12 +215,12 @@ def _shortened(factors: list[Tree]) -> list[Tree]:
     return factors if len(factors) <= _PATH_LENGTH else [*factors[:half], ("mo", "…"), *factors[-half:]]
 
 
-def definition(node: Value, names: Names, *, numbers: bool = False) -> Tree | None:
+def definition(node: Value, names: Callable[[Value], Tree], *, numbers: bool = False) -> Tree | None:
     """Return the right-hand side of `node = …`, in names or in numbers; None for a leaf and if it cannot be written."""
     return formula(node.op, symbols(node, names, numbers=numbers)) if node.op is not None else None
 
 
-def symbols(node: Value, names: Names, *, numbers: bool = False) -> list[Symbol]:
+def symbols(node: Value, names: Callable[[Value], Tree], *, numbers: bool = False) -> list[Symbol]:
     """Return the operands of a node as symbols: constants as numbers, Values by name or, if asked, as numbers too."""
     return [
         number_symbol(float(getattr(x, "data", x))) if numbers or x.__class__ is float else Symbol(names(x), x.data)

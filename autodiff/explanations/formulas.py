@@ -73,7 +73,7 @@ def applied(op: Op, operands: Sequence[Symbol]) -> Symbol:
         case "add" | "sub":
             return _sum(first, last, _SIGNS[op.name])
         case "mul":
-            return _product(first, last)
+            return _product(first, last, squared=False)  # x·x has two partials, x² only one
         case "div":
             return _quotient(first, last)
         case "pow":
@@ -196,12 +196,12 @@ def _parts(a: Symbol) -> Sequence[Tree]:
     return a.tree[1:] if a.tree[0] == "mrow" and a.binds == SUM else (a.tree,)
 
 
-def _product(a: Symbol, b: Symbol) -> Symbol:
+def _product(a: Symbol, b: Symbol, *, squared: bool = True) -> Symbol:
     value = a.value * b.value
     for one, other in ((a, b), (b, a)):
         if _is(one, "1"):
             return Symbol(other.tree, value, other.binds)
-    if a.tree == b.tree and a.tree[0] != "mn":
+    if squared and a.tree == b.tree and a.tree[0] != "mn":
         return Symbol(("msup", a.within(ATOM), ("mn", "2")), value, POWER)
     return Symbol(("mrow", a.within(PRODUCT), ("mo", "·"), b.within(PRODUCT)), value, PRODUCT)
 

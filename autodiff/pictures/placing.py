@@ -15,6 +15,7 @@ from autodiff.value import Value
 
 FEW = 60  # edges; with more there is no room for labels beside them
 CLUSTERED = 500  # nodes; with more, boxes around layers and neurons take too long to lay out
+_ROOM = 10  # characters for numbers that grow longer in the page
 _DEPTH = 3  # of boxes within boxes
 _CHARACTER, _HEIGHT = 7.6, 62.0  # points: width of a character, height of a node
 
@@ -78,7 +79,7 @@ def _dot(
     if hurry:
         lines.append(f"graph [{', '.join(f'{option}={much}' for option, much in hurry.items())}]")
     for i, each in enumerate(shown):
-        longest = max(len(each["title"]), len(each["value"]) + 1, len(each["delta"]) + 3)
+        longest = max(len(each["title"]), len(each["value"]) + 1, len(each["delta"]) + 3, _ROOM)
         width = max(72.0, longest * _CHARACTER + (44.0 if each["symbol"] else 22.0))
         lines.append(f"n{i} [width={width / 72:.3f}, height={_HEIGHT / 72:.3f}]")
     label = 'label="0000000000\\n0000000000", fontsize=13, ' if few else ""

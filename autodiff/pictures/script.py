@@ -328,24 +328,50 @@ def table(rules: Iterable[dict[str, Any]]) -> str:
     return f"const RULES = [\n{''.join(rows)}];\n"
 
 
-def graph(order: Sequence[Any]) -> tuple[dict[str, Any], str]:
+def has_cases(op: Op, n: int) -> bool:
+    """Tell whether the partials of a row are written differently at different points."""
+    try:
+        return "?" in rule(op, n)["d"]
+    except ValueError:
+        return True
+
+
+def graph(order: Sequence[Any], *, rules: bool = True) -> tuple[dict[str, Any], str]:
     """Return a recorded graph for JSON, nodes in order of evaluation, and the rules that its operations need.
 
     `ops` holds the place of each node's rule, -1 for a leaf; `args` the operands' places, where those beyond the nodes
-    are constants; `values` the numbers of leaves and constants, as text where JSON has none.
+    are constants; `values` and `partials` the numbers as recorded, as text where JSON has none. `inputs` are the
+    constants that a weighted sum takes as inputs, one for all neurons that share them. Without `rules` the graph can
+    be swept but not computed anew.
     """
     place = {node: i for i, node in enumerate(order)}
-    constants: dict[str, int] = {}
-    rules: dict[tuple[Op, int], int] = {}
+    constants: list[float] = []
+    known: dict[Any, int] = {}
+    inputs: dict[int, None] = {}
+
+    def constant(node: Any, k: int, x: float) -> int:
+        neuron = node.op is OPS["weighted_sum"] and len(node.operands) // 2 <= k < len(node.operands) - 1
+        key = (id(node.a), k - len(node.operands) // 2) if neuron and node.a else (node, k)
+        if key not in known:
+            known[key] = len(order) + len(constants)
+            constants.append(x)
+        if neuron:
+            inputs[known[key]] = None
+        return known[key]
+
+    used: dict[tuple[Op, int], int] = {}
     ops: list[int] = []
     args: list[list[int]] = []
     for node in order:
         operands = node.operands
-        ops.append(-1 if node.op is None else rules.setdefault((node.op, len(operands)), len(rules)))
-        args.append([
-            place[x] if x.__class__ is not float else constants.setdefault(repr(x), len(order) + len(constants))
-            for x in operands
-        ])  # fmt: skip
-    values = [node.data if node.op is None else 0.0 for node in order] + [float(text) for text in constants]
-    numbers = [x if math.isfinite(x) else _literal(x) for x in values]
-    return {"ops": ops, "args": args, "values": numbers}, table(rule(op, n) for op, n in rules)
+        ops.append(-1 if node.op is None else used.setdefault((node.op, len(operands)), len(used)))
+        args.append([place[x] if x.__class__ is not float else constant(node, k, x) for k, x in enumerate(operands)])
+    data = {
+        "ops": ops, "args": args, "values": _numbers([*(node.data for node in order), *constants]),
+        "partials": _numbers([partial for node in order for partial in node.partials]), "inputs": list(inputs),
+    }  # fmt: skip
+    return data, table(rule(op, n) for op, n in used) if rules else "const RULES = null;\n"
+
+
+def _numbers(numbers: Sequence[float]) -> list[Any]:
+    return [x if math.isfinite(x) else _literal(x) for x in numbers]

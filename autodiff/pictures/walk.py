@@ -13,26 +13,26 @@ import json
 import math
 import numbers
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from autodiff.explanations.flow import Flow
+from autodiff.functions import mean
 from autodiff.pictures import rendering, style
 from autodiff.pictures.effort import TOO_FAR, ranks_crossed
 from autodiff.pictures.labels import Labels
-from autodiff.pictures.steps import Steps
 from autodiff.pictures.sweeping import uses
 from autodiff.value import Value
 
 _DIGITS = range(1, 18)
 _MAX_NODES = 2_000
-_SCRIPTS = ("elements.js", "graph.js", "walk.js", "panel.js", "control.js")  # joined into one
+_SCRIPTS = ("engine.js", "elements.js", "live.js", "graph.js", "walk.js", "panel.js", "control.js")  # joined into one
 
 
 def stepper(
-    root: Value,
+    root: Value | Sequence[Value],
     path: str | os.PathLike[str],
     *,
     parameters: Iterable[Value] | None = None,
@@ -50,6 +50,11 @@ def stepper(
     α the `learning_rate`, and the resulting loss. A click on a node, or focus, shows its value, δ and chain-rule sum
     with numbers. The file is complete in itself: it opens without a network, on a phone too.
 
+    The page computes: type or drag the number of a leaf, or an input of a neuron, and values, δ and loss follow; α has
+    a slider; "Next iteration" takes the step and goes on from there for as long as you like, with the loss as a curve.
+    A list of losses, one per sample, is walked through sample by sample, or all of them: their mean. So is a `root`
+    that is a sum over samples.
+
     `parameters` are the leaves to update, by default those that `draw` takes for parameters by their labels;
     `names=locals()` names nodes without a label after your variables. `title` is that of the page; numbers have
     `digits` significant digits. Nothing is swept or changed: δ is that of a fresh sweep from `root`.
@@ -66,6 +71,13 @@ def stepper(
     ...     page.name, page.read_text()[:15]
     ('backprop.html', '<!doctype html>')
     """
+    from autodiff.pictures.steps import Steps  # which loads NumPy
+
+    losses: list[Value] = []
+    if isinstance(root, (list, tuple)) and len(root) > 1 and {isinstance(loss, Value) for loss in root} == {True}:  # pyright: ignore[reportUnnecessaryIsInstance]
+        losses = list(root)
+        root = mean(losses)
+        root.label = f"mean of {losses[0].label}" if losses[0].label else "mean"
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
     path, _ = rendering.target(path, (".html", ".htm"))
@@ -92,11 +104,12 @@ def stepper(
             "longer timeout"
         )
     labels = Labels(flow.order, names, None if parameters is None else _checked(parameters, flow))
-    steps = Steps(flow, labels, float(learning_rate), digits, timeout)
+    steps = Steps(flow, labels, digits, timeout, losses)
     heading = style.clean(
         title if title is not None else f"Backpropagation: {style.shorten(labels.full(root)) or 'the result'}"
     )
-    rendering.write(path, _page(heading, steps.data()).encode())
+    data = steps.data() | {"rate": float(learning_rate)}
+    rendering.write(path, _page(heading, data, steps.rules).encode())
     return path
 
 
@@ -115,9 +128,9 @@ def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:
     return chosen
 
 
-def _page(title: str, data: dict[str, Any]) -> str:
+def _page(title: str, data: dict[str, Any], rules: str) -> str:
     """Return the template with everything put in."""
-    script = '"use strict";\n(() => {\n' + "".join(map(_asset, _SCRIPTS)) + "})();\n"
+    script = '"use strict";\n(() => {\n' + rules + "".join(map(_asset, _SCRIPTS)) + "})();\n"
     sheet = _colours() + _asset("walk.css")
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(sheet)}; base-uri 'none'; form-action 'none'"

@@ -6,8 +6,8 @@ function choose(i, { travel = false } = {}) {
 }
 const focus = (i) => cards[i].group.focus({ preventScroll: true });
 function rove() {
-  cards[stop].group.setAttribute("tabindex", -1);
-  stop = chosen ?? steps[now].node ?? 0;
+  cards[stop]?.group.setAttribute("tabindex", -1);
+  stop = chosen ?? steps[now].node ?? view.nodes[0];
   cards[stop].group.setAttribute("tabindex", 0);
   if (!cards[stop].shown) layers[2].append(cards[stop].group);
   cards[stop].shown = true;
@@ -49,7 +49,7 @@ svg.addEventListener("pointermove", (event) => {
     const apart = (at) => Math.hypot(at.x - others[0].x, at.y - others[0].y) || 1;
     zoom(apart(after) / apart(before), { x: (after.x + others[0].x) / 2, y: (after.y + others[0].y) / 2 });
   } else {
-    view = { ...view, x: view.x - (after.x - before.x) / view.scale, y: view.y - (after.y - before.y) / view.scale };
+    camera = { ...camera, x: camera.x - (after.x - before.x) / camera.scale, y: camera.y - (after.y - before.y) / camera.scale };
     look();
   }
 });
@@ -77,7 +77,7 @@ function pause() {
   clearTimeout(timer);
   timer = null;
   $("play").classList.remove("playing");
-  $("play").setAttribute("aria-label", "Play");
+  $("play").setAttribute("aria-label", TEXT.play);
 }
 function tick() {
   timer = setTimeout(() => {
@@ -92,7 +92,7 @@ function play() {
     return;
   }
   $("play").classList.add("playing");
-  $("play").setAttribute("aria-label", "Pause");
+  $("play").setAttribute("aria-label", TEXT.pause);
   go(now === steps.length - 1 ? 0 : now + 1);
   tick();
 }
@@ -114,15 +114,19 @@ $("fit").addEventListener("click", () => {
 $("larger").addEventListener("click", () => zoom(1.3));
 $("smaller").addEventListener("click", () => zoom(1 / 1.3));
 for (const item of document.querySelectorAll("#phases li")) {
-  if (item.dataset.phase === "update" && !data.update) item.remove();
+  if (item.dataset.phase === "update" && !data.parameters.length) item.remove();
   else item.firstElementChild.addEventListener("click", () => walk(first[item.dataset.phase]));
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
   const { target, key } = event;
+  if ((event.ctrlKey || event.metaKey) && key === "z" && target.type !== "number") {
+    undo();
+    event.preventDefault();
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   const onNode = target.closest?.("[data-node]");
-  if (target.closest?.("select") || (target === $("slider") && key !== " ")) return; // they handle keys themselves
+  if (target.closest?.("select, #live input, #editor input, #search") || (target === $("slider") && key !== " ")) return; // they handle keys themselves
   if (key === "ArrowRight") walk(now + 1);
   else if (key === "ArrowLeft") walk(now - 1);
   else if (key === "Home") walk(0);
@@ -130,12 +134,13 @@ document.addEventListener("keydown", (event) => {
   else if (key === " " && !target.closest?.("button")) play();
   else if (key === "Enter" && onNode) choose(Number(onNode.dataset.node));
   else if ((key === "ArrowUp" || key === "ArrowDown") && onNode) {
-    const next = Number(onNode.dataset.node) + (key === "ArrowDown" ? 1 : -1);
-    if (next >= 0 && next < nodes.length) {
+    const next = view.nodes[view.nodes.indexOf(Number(onNode.dataset.node)) + (key === "ArrowDown" ? 1 : -1)];
+    if (next !== undefined) {
       choose(next, { travel: true });
       focus(next);
     }
   } else if (key === "Escape" && chosen !== null) choose(null);
+  else if (key === "n") iterate();
   else if (key === "+" || key === "-") zoom(key === "+" ? 1.3 : 1 / 1.3);
   else if (key === "0") $("fit").click();
   else return;
@@ -143,16 +148,76 @@ document.addEventListener("keydown", (event) => {
 });
 new ResizeObserver(() => {
   if (suited() !== plan) arrange(suited());
-  if (follow) view = aim(steps[now].node ?? null);
+  if (follow) camera = aim(steps[now].node ?? null);
   look();
 }).observe(svg);
 function arrange(layout) {
   build(layout);
-  view = whole();
+  camera = whole();
   go(now, { keep: true });
-  view = follow ? aim(steps[now].node ?? null) : whole();
+  camera = follow ? aim(steps[now].node ?? null) : whole();
   look();
 }
 
+// The live bar.
+let running = 0;
+function run(on) {
+  cancelAnimationFrame(running);
+  running = 0;
+  $("run").setAttribute("aria-pressed", String(on));
+  $("run").textContent = on ? TEXT.stop : TEXT.run;
+  if (!on) return;
+  const frame = () => {
+    iterate();
+    running = Number.isFinite(graph.values[root]) && !graph.error ? requestAnimationFrame(frame) : 0;
+    if (!running) run(false);
+  };
+  running = requestAnimationFrame(frame);
+}
+function setRate(x) {
+  if (!(x > 0 && Number.isFinite(x))) return;
+  rate = x;
+  refresh();
+}
+$("iterate").addEventListener("click", iterate);
+$("run").addEventListener("click", () => run(!running));
+$("undo").addEventListener("click", undo);
+$("reset").addEventListener("click", () => { run(false); reset(); });
+$("alpha").addEventListener("input", () => setRate(Number((10 ** Number($("alpha").value)).toPrecision(3))));
+$("rate").addEventListener("input", () => setRate(Number($("rate").value)));
+for (const each of document.querySelectorAll(".descent")) each.hidden = !data.parameters.length;
+
+// Choosing a sample, and finding nodes by their labels.
+views.forEach((each, k) => $("view").append(make("option", { value: k }, k ? TEXT.sample(k) : TEXT.all)));
+$("view").hidden = views.length < 2;
+$("view").addEventListener("change", () => show_view(views[Number($("view").value)]));
+function show_view(next) {
+  pause();
+  run(false);
+  enter(next);
+  chosen = null;
+  losses = [];
+  iterations = 0;
+  now = 0;
+  stop = view.nodes[0];
+  $("slider").max = String(steps.length - 1);
+  arrange(suited());
+  live();
+}
+$("search").addEventListener("input", () => {
+  const text = $("search").value.trim().toLowerCase();
+  const found = text ? view.nodes.filter((i) => `${nodes[i].label} ${nodes[i].title} ${nodes[i].op}`.toLowerCase().includes(text)) : [];
+  for (const i of view.nodes) cards[i].group.classList.toggle("found", found.includes(i));
+  if (found.length) {
+    chosen = found[0];
+    go(now, { keep: true });
+    for (const i of found) cards[i].group.classList.add("found");
+    fly({ x: boxes[chosen][0], y: boxes[chosen][1], scale: Math.max(camera.scale, 0.8) });
+  }
+});
+
+enter(view);
+stop = view.nodes[0];
 $("slider").max = String(steps.length - 1);
 arrange(suited());
+live();

@@ -1,5 +1,5 @@
 const data = JSON.parse(document.getElementById("data").textContent);
-const { nodes, edges } = data;
+const { nodes } = data;
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 62;
@@ -20,6 +20,7 @@ const PARTS = new Set(["mrow", "mfrac", "msup", "msub", "msubsup", "msqrt"]);
 function formed(tree) {
   const [kind, ...parts] = tree;
   if (kind === "mname") return formed(parts[1]);
+  if (kind === "msample") return formed(view.whole ? ["mrow", parts[0], ["mtext", `⟨${parts[1]}⟩`]] : parts[0]);
   if (kind === "msci") {
     return formed(["mrow", ["mn", parts[0]], ["mo", "×"], ["msup", ["mn", "10"], ["mn", parts[1].replace("-", "−")]]]);
   }
@@ -42,12 +43,28 @@ function read(tree) {
   const [kind, ...parts] = tree;
   if (LETTERS.has(kind)) return ` ${parts[0]} `;
   if (kind === "mname") return ` ${parts[0]} `;
+  if (kind === "msample") return view.whole ? `${read(parts[0])} of ${TEXT.sample(parts[1])} ` : read(parts[0]);
   if (kind === "msci") return ` ${parts[0]} times 10 to the ${parts[1]} `;
   const inner = parts.map(read);
   if (kind === "mfrac") return ` ${inner[0]} over ${inner[1]} `;
   if (kind === "msup") return ` ${inner[0]} to the ${inner[1]} `;
   if (kind === "msqrt") return ` root of ${inner[0]} `;
   return inner.join("");
+}
+function plain(tree) { // one line of text
+  const [kind, ...parts] = tree;
+  if (kind === "mo") {
+    const sign = parts[0] === "−" ? "-" : parts[0];
+    return "+·=".includes(sign) ? ` ${sign} ` : sign === "," ? ", " : sign;
+  }
+  if (LETTERS.has(kind) || kind === "mname") return parts[0];
+  if (kind === "msample") return plain(parts[0]) + (view.whole ? `⟨${parts[1]}⟩` : "");
+  if (kind === "msci") return `${parts[0]}e${parts[1]}`;
+  if (kind === "mrow") return parts.map((part, i) => (i && part[0] === "mo" && part[1] === "−" ? " - " : plain(part))).join("");
+  const inner = parts.map(plain);
+  if (kind === "mfrac") return inner.map((each) => (each.includes(" ") ? `(${each})` : each)).join("/");
+  if (kind === "msup") return `${inner[0]}^${/^[\p{L}\p{N}]+$/u.test(inner[1]) ? inner[1] : `(${inner[1]})`}`;
+  return kind === "msqrt" ? `√(${inner[0]})` : inner.join("");
 }
 const inline = (tree) => make("span", { class: "math" }, formed(tree));
 const equation = (tree) =>

@@ -41,19 +41,20 @@ const written = (x) => {
 
 // Nodes 0 … count - 1 in order of evaluation, then constants. `values`, `partials` and `deltas` are theirs.
 class Graph {
-  constructor({ ops, args, values }, rules) {
+  constructor({ ops, args, values, partials = [] }, rules) {
     this.count = ops.length;
     this.values = Float64Array.from(values, Number);
     this.first = new Int32Array(ops.length + 1); // where a node's operands begin in `args` and `partials`
     args.forEach((each, i) => { this.first[i + 1] = this.first[i] + each.length; });
     this.args = Int32Array.from(args.flat());
-    this.partials = new Float64Array(this.args.length);
+    this.partials = new Float64Array(this.args.length); // as recorded, where they are given
+    this.partials.set(partials.map(Number));
     this.deltas = new Float64Array(ops.length);
-    this.rules = rules.map(([name, n, domains, condition, f, d, outside]) => ({ name, n, domains, condition, f, d, outside }));
+    this.rules = (rules ?? []).map(([name, n, domains, condition, f, d, outside]) => ({ name, n, domains, condition, f, d, outside }));
     this.computed = Int32Array.from([...ops.keys()].filter((i) => ops[i] >= 0));
     this.rule = ops.map((op) => this.rules[op]);
     this.gathered = this.rules.map(({ n }) => new Float64Array(n));
-    this.buffer = ops.map((op) => this.gathered[op]);
+    this.buffer = ops.map((op) => this.gathered[op]); // without rules a graph can be swept, not run
     this.error = null; // { node, message } of the first operation that has no value, or no derivative, here
   }
 

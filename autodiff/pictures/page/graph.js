@@ -1,32 +1,44 @@
-// The steps, in order: leaves are known at the start; then each operation; then δ, in the order of the sweep.
-const steps = [{ phase: "start" }];
-const forwardAt = nodes.map(() => 0);
-const backwardAt = nodes.map(() => 0);
-nodes.forEach((node, i) => {
-  if (node.kind === "operation") {
-    forwardAt[i] = steps.length;
-    steps.push({ phase: "forward", node: i });
+// The view: everything, or one sample. Its steps, in order: leaves are known at the start; then each operation; then δ,
+// in the order of the sweep.
+const views = data.views.map((each, k) => ({ ...each, whole: k === 0 && data.views.length > 1 }));
+let view = views[0];
+let steps, forwardAt, backwardAt, valuesKnown, first;
+let into, outOf; // edges by consumer and by operand
+function enter(next) {
+  view = next;
+  root = view.nodes[view.nodes.length - 1];
+  const here = new Set(view.nodes);
+  steps = [{ phase: "start" }];
+  [forwardAt, backwardAt] = [nodes.map(() => 0), nodes.map(() => 0)];
+  for (const i of view.nodes) {
+    if (nodes[i].kind === "operation") {
+      forwardAt[i] = steps.length;
+      steps.push({ phase: "forward", node: i });
+    }
   }
-});
-const valuesKnown = steps.length - 1;
-for (let i = nodes.length - 1; i >= 0; i--) {
-  backwardAt[i] = steps.length;
-  steps.push({ phase: "backward", node: i });
+  valuesKnown = steps.length - 1;
+  for (const i of [...view.nodes].reverse()) {
+    backwardAt[i] = steps.length;
+    steps.push({ phase: "backward", node: i });
+  }
+  if (data.parameters.length) steps.push({ phase: "update" });
+  first = { forward: 0, backward: backwardAt[root], update: steps.length - 1 };
+  [into, outOf] = [nodes.map(() => []), nodes.map(() => [])];
+  view.edges = [];
+  edges.forEach((edge, k) => {
+    if (!here.has(edge.to) || !here.has(edge.from)) return;
+    view.edges.push(k);
+    into[edge.to].push(k);
+    outOf[edge.from].push(k);
+  });
+  graph.sweep(root);
 }
-if (data.update) steps.push({ phase: "update" });
-const first = { forward: 0, backward: backwardAt[nodes.length - 1], update: steps.length - 1 };
-
-const into = nodes.map(() => []); // edges by consumer
-const outOf = nodes.map(() => []); // edges by operand
-edges.forEach((edge, k) => {
-  into[edge.to].push(k);
-  outOf[edge.from].push(k);
-});
 
 let now = 0;
 let chosen = null; // the node clicked or focused; null to follow the steps
 let timer = null;
 let stop = 0; // the node that the Tab key reaches
+let scale = 1; // the largest product on an edge
 const quiet = matchMedia("(prefers-reduced-motion: reduce)");
 
 // The graph as laid out by Graphviz: left to right or top down, whichever fills the window better.
@@ -49,7 +61,8 @@ function middle(points) {
 }
 function build(layout) {
   plan = layout;
-  boxes = layout.boxes;
+  boxes = [];
+  layout.boxes.forEach((box, at) => { boxes[view.nodes[at]] = box; });
   layers = ["groups", "edges", "nodes"].map((name) => draw("g", { class: name }));
   for (const [x, y, width, height, label] of layout.groups) {
     layers[0].append(
@@ -58,7 +71,24 @@ function build(layout) {
         draw("text", { x: x - width / 2 + 12, y: y - height / 2 + 17 }, label)),
     );
   }
-  wires = layout.curves.map((placed) => {
+  wires = [];
+  layout.curves.forEach((placed, at) => {
+    wires[view.edges[at]] = wired(placed);
+  });
+  ring = draw("rect", { class: "ring", rx: 14 });
+  layers[2].append(ring);
+  cards = [];
+  for (const i of view.nodes) {
+    const [x, y, width] = boxes[i];
+    const frame = { class: "frame", x: x - width / 2, y: y - HEIGHT / 2, width, height: HEIGHT, rx: nodes[i].kind === "input" ? 24 : 11 };
+    const group = draw("g", { role: "button", tabindex: -1, "data-node": i }, draw("rect", frame));
+    cards[i] = { group, look: "", shown: false, full: false, detail: null };
+  }
+  svg.replaceChildren(...layers);
+  svg.classList.toggle("dense", !few());
+}
+const few = () => view.edges.length <= data.labelled;
+function wired(placed) {
     const group = draw("g", { class: "edge" });
     if (!placed || placed.points.length < 4) return { group };
     const { points, tail, head, label } = placed;
@@ -72,17 +102,6 @@ function build(layout) {
       forward: [`M${point(tail)}L${curve(points)}`, arrow(points[points.length - 1], head)],
       backward: [`M${curve(points)}L${point(head)}`, arrow(points[0], tail)],
     };
-  });
-  ring = draw("rect", { class: "ring", rx: 14 });
-  layers[2].append(ring);
-  cards = nodes.map((node, i) => {
-    const [x, y, width] = boxes[i];
-    const frame = { class: "frame", x: x - width / 2, y: y - HEIGHT / 2, width, height: HEIGHT, rx: node.kind === "input" ? 24 : 11 };
-    const group = draw("g", { role: "button", tabindex: -1, "data-node": i }, draw("rect", frame));
-    return { group, look: "", shown: false, full: false, detail: null };
-  });
-  svg.replaceChildren(...layers);
-  svg.classList.toggle("dense", !data.labelled);
 }
 function labels(k) {
   const drawn = wires[k];
@@ -97,7 +116,6 @@ function detailOf(node, i) {
   const [x, y, width] = boxes[i];
   const [left, top] = [x - width / 2, y - HEIGHT / 2];
   const centre = node.symbol ? x + 15 : x;
-  const half = (node.delta.length + 2) * 3.6 + 7;
   const detail = [];
   if (node.symbol) {
     const long = node.symbol.length > 2;
@@ -107,26 +125,44 @@ function detailOf(node, i) {
   } else {
     detail.push(draw("rect", { class: "stripe", x: x - 13, y: top - 1.5, width: 26, height: 4, rx: 2 }));
   }
-  detail.push(
-    draw("text", { class: "title", x: centre, y: y - 13 }, node.title),
-    draw("text", { class: `value ${node.valueTone}`, x: centre, y: y + 4 }, node.value),
-    draw("rect", { class: "pill", x: centre - half, y: y + 10, width: 2 * half, height: 17, rx: 8.5 }),
-    draw("text", { class: "delta", x: centre, y: y + 22.5 }, `δ ${node.delta}`));
+  if (node.held !== null) { // its grad is a sum over several sweeps
+    detail.push(
+      draw("circle", { class: "held", cx: x + width / 2 - 4, cy: top + 4, r: 9 }),
+      draw("text", { class: "held", x: x + width / 2 - 4, y: top + 8 }, TEXT.heldMark));
+  }
+  const value = draw("text", { x: centre, y: y + 4 });
+  const pill = draw("rect", { class: "pill", y: y + 10, height: 17, rx: 8.5 });
+  const delta = draw("text", { class: "delta", x: centre, y: y + 22.5 });
+  detail.push(draw("text", { class: "title", x: centre, y: y - 13 }, node.title), value, pill, delta);
+  cards[i].renumber = () => {
+    const room = width - (node.symbol ? 46 : 16);
+    const number = graph.values[i];
+    value.setAttribute("class", `value ${Number.isFinite(number) ? "plain" : "alarm"}`);
+    const half = Math.min((show(graph.deltas[i]).length + 2) * 3.6 + 7, room / 2 + 6);
+    pill.setAttribute("x", centre - half);
+    pill.setAttribute("width", 2 * half);
+    for (const [element, text, size] of [[value, show(number), 9], [delta, `δ ${show(graph.deltas[i])}`, 7.2]]) {
+      element.textContent = text;
+      if (text.length * size > room + 12) fill(element, { textLength: room, lengthAdjust: "spacingAndGlyphs" }, []);
+      else element.removeAttribute("textLength");
+    }
+  };
+  cards[i].renumber();
   return detail;
 }
 
 // The view and its movements.
-let view = { x: 0, y: 0, scale: 1 }; // centre, and pixels per point
+let camera = { x: 0, y: 0, scale: 1 }; // centre, and pixels per point
 let flight = 0;
 let follow = true;
 const pane = () => ({ width: svg.clientWidth || 800, height: svg.clientHeight || 500 });
 function look() {
   const { width, height } = pane();
-  const [w, h] = [width / view.scale, height / view.scale];
-  svg.setAttribute("viewBox", `${view.x - w / 2} ${view.y - h / 2} ${w} ${h}`);
-  const far = view.scale < 0.22; // too small to read
+  const [w, h] = [width / camera.scale, height / camera.scale];
+  svg.setAttribute("viewBox", `${camera.x - w / 2} ${camera.y - h / 2} ${w} ${h}`);
+  const far = camera.scale < 0.22; // too small to read
   // Nodes out of sight are removed, since laying them out costs time: a thousand are as quick as twenty.
-  const [left, top, right, bottom] = [view.x - w * 0.6, view.y - h * 0.6, view.x + w * 0.6, view.y + h * 0.6];
+  const [left, top, right, bottom] = [camera.x - w * 0.6, camera.y - h * 0.6, camera.x + w * 0.6, camera.y + h * 0.6];
   const show = (drawn, layer, wanted) => {
     if (wanted === drawn.shown) return;
     drawn.shown = wanted;
@@ -158,22 +194,22 @@ function whole() {
   return { x: plan.size[0] / 2, y: plan.size[1] / 2 + 18 / scale, scale };
 }
 function suited() {
-  const [across, down] = data.layouts.map(fits);
-  return data.layouts[down > 1.15 * across && down > 0.3 ? 1 : 0];
+  const [across, down] = data.layouts[view.layout].map(fits);
+  return data.layouts[view.layout][down > 1.15 * across && down > 0.3 ? 1 : 0];
 }
 function fly(to) {
   cancelAnimationFrame(flight);
-  const from = view;
+  const from = camera;
   const start = performance.now();
   if (quiet.matches) {
-    view = to;
+    camera = to;
     look();
     return;
   }
   const glide = (time) => {
     const t = Math.min(1, Math.max(0, (time - start) / 320));
     const e = 1 - (1 - t) ** 3;
-    view = { x: from.x + (to.x - from.x) * e, y: from.y + (to.y - from.y) * e, scale: from.scale + (to.scale - from.scale) * e };
+    camera = { x: from.x + (to.x - from.x) * e, y: from.y + (to.y - from.y) * e, scale: from.scale + (to.scale - from.scale) * e };
     look();
     if (t < 1) flight = requestAnimationFrame(glide);
   };
@@ -184,7 +220,7 @@ function aim(node) {
   if (all.scale >= 0.6) return all;
   if (node === null) {
     if (all.scale >= 0.3) return all;
-    return aim(now === 0 && valuesKnown ? steps[1].node : nodes.length - 1);
+    return aim(now === 0 && valuesKnown ? steps[1].node : root);
   }
   const near = [node, ...involved(node)].map((i) => boxes[i]);
   const [left, right] = [Math.min(...near.map((b) => b[0] - b[2] / 2)), Math.max(...near.map((b) => b[0] + b[2] / 2))];
@@ -206,13 +242,13 @@ function setFollow(on) {
 function zoom(factor, at) {
   setFollow(false);
   cancelAnimationFrame(flight);
-  const scale = Math.min(4, Math.max(0.02, view.scale * factor));
+  const scale = Math.min(4, Math.max(0.02, camera.scale * factor));
   if (at) {
     const { width, height } = pane();
     const [dx, dy] = [at.x - width / 2, at.y - height / 2];
-    view = { x: view.x + dx / view.scale - dx / scale, y: view.y + dy / view.scale - dy / scale, scale };
+    camera = { x: camera.x + dx / camera.scale - dx / scale, y: camera.y + dy / camera.scale - dy / scale, scale };
   } else {
-    view = { ...view, scale };
+    camera = { ...camera, scale };
   }
   look();
 }

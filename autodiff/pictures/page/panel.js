@@ -2,10 +2,48 @@
 function panel() {
   const { phase, node = null } = steps[now];
   const i = chosen ?? node;
-  const box = $("panel");
-  if (i === null) box.replaceChildren(...(phase === "update" ? updates() : welcome()));
-  else box.replaceChildren(...details(i));
-  box.scrollTop = 0;
+  const content = i === null ? (phase === "update" ? updates() : welcome()) : details(i);
+  const [head, ...rest] = content;
+  if (!$("told").firstChild || $("told").dataset.of !== `${i}`) $("panel").scrollTop = 0;
+  $("told").dataset.of = `${i}`;
+  $("told").replaceChildren(head);
+  edit(i);
+  $("facts").replaceChildren(...rest);
+}
+// Fields to change numbers by: they stay while numbers change, or a drag would end.
+let editing = null;
+const fields = new Map(); // by place in the graph's values
+function edit(i) {
+  const places = i === null || !alive ? [] : nodes[i].kind === "operation"
+    ? [...graph.args.slice(graph.first[i], graph.first[i + 1])].filter((place) => inputs.has(place)) : [i];
+  if (editing !== i) {
+    editing = i;
+    fields.clear();
+    const rows = places.slice(0, 40).map((place, at) => {
+      const name = place < COUNT ? nodes[i].label.trim() || nodes[i].title : TEXT.input(at + 1);
+      const x = graph.values[place];
+      const reach = Number.isFinite(x) ? Math.max(2, 2 ** Math.ceil(Math.log2(2 * Math.abs(x) || 1))) : 2;
+      const slide = make("input", { type: "range", min: -reach, max: reach, step: reach / 400, "aria-label": TEXT.change(name) });
+      const type = make("input", { type: "number", step: "any", "aria-label": name });
+      for (const field of [slide, type]) {
+        field.addEventListener("pointerdown", () => { field.fresh = true; });
+        field.addEventListener("input", () => {
+          const number = Number(field.value);
+          if (field.value === "" || !Number.isFinite(number)) return;
+          if (field.fresh !== false) remember(); // one undo for a whole drag
+          field.fresh = false;
+          change(place, number);
+        });
+        field.addEventListener("change", () => { field.fresh = true; });
+      }
+      fields.set(place, [slide, type]);
+      return make("div", { class: "field" }, ...(place < COUNT ? [] : [make("span", {}, name)]), slide, type);
+    });
+    $("editor").replaceChildren(...rows);
+  }
+  for (const [place, pair] of fields) {
+    for (const field of pair) if (field !== document.activeElement || Number(field.value) !== graph.values[place]) field.value = String(graph.values[place]);
+  }
 }
 const part = (title, ...content) => [make("h3", {}, title), ...content];
 const formula = (tree) => make("div", { class: "equation" }, equation(tree));
@@ -19,34 +57,35 @@ function sides(tree) { // splits a chain of equations: from the second sign on, 
   return lines.map((line) => formula(["mrow", ...line]));
 }
 const soon = (text) => make("p", { class: "soon" }, text);
-function number(title, known, shown, exact, tone) {
+function number(title, known, x, mood) {
+  const [shown, exact] = [show(x), written(x)];
   const value = make("dd", known ? { "data-exact": exact } : {}, known ? shown : "–");
   if (known) value.append(make("small", {}, exact.replace("-", "−")));
-  return make("div", { class: known ? tone : "" }, make("dt", {}, title), value);
+  return make("div", { class: known ? mood : "" }, make("dt", {}, title), value);
 }
 function details(i) {
   const node = nodes[i];
   const [known, swept] = [forwardAt[i] <= now, backwardAt[i] <= now];
-  const root = i === nodes.length - 1;
-  const kinds = { parameter: "parameter", input: "leaf: input or constant", operation: `operation: ${node.op}` };
+  const kind = node.kind === "operation" ? TEXT.kinds.operation(node.op) : TEXT.kinds[node.kind];
   const content = [
-    make("h2", { dir: "auto" }, node.label.trim() || inline(node.name)),
-    make("p", { class: "chips" }, make("b", { class: node.kind }, kinds[node.kind])),
+    make("h2", { dir: "auto" }, ...(node.sample ? [make("small", {}, `${TEXT.sample(node.sample)} · `)] : []), node.label.trim() || inline(node.name)),
+    make("p", { class: "chips" }, make("b", { class: node.kind }, kind)),
     make("dl", { class: "numbers" },
-      number(inline(node.name), known, node.value, node.exactValue, ""),
-      number(inline(["mrow", ["mi", "δ"], ["mo", "="], ["mfrac", ["mrow", ["mi", "∂"], data.loss.name], ["mrow", ["mi", "∂"], node.name]]]), swept, node.delta, node.exactDelta, node.tone)),
+      number(inline(node.name), known, graph.values[i], ""),
+      number(inline(["mrow", ["mi", "δ"], ["mo", "="], ["mfrac", ["mrow", ["mi", "∂"], nodes[root].name], ["mrow", ["mi", "∂"], node.name]]]), swept, graph.deltas[i], tone(graph.deltas[i]))),
   ];
   if (node.kind === "operation") {
-    content.push(...part("Forward", ...(known ? sides(node.forward) : [soon("Not computed yet.")])));
-    if (known && node.locals.length) content.push(...part("Local derivatives", ...node.locals.map(formula)));
+    content.push(...part(TEXT.forwardTitle, ...(known ? sides(forwardOf(i)) : [soon(TEXT.notComputed)])));
+    if (known && node.locals.length) content.push(...part(TEXT.localTitle, ...localsOf(i).map(formula)));
   }
   const rule = [];
-  if (!swept) rule.push(soon("δ has not flowed back to here yet."));
-  else if (root) rule.push(soon("The walk back begins here: the derivative of the result by itself is 1."), formula(node.backward));
-  else if (node.terms.length) rule.push(...sides(node.backward), terms(node));
-  content.push(...part("Chain rule", ...rule));
-  if (swept && node.notes.length) content.push(make("ul", { class: "notes" }, ...node.notes.map((note) => make("li", { dir: "auto" }, note))));
-  if (swept && node.updated) content.push(...part("Update", ...node.updated.map(formula)));
+  if (!swept) rule.push(soon(TEXT.notSwept));
+  else if (i === root) rule.push(soon(TEXT.begins), formula(backwardOf(i)));
+  else if (outOf[i].length) rule.push(...sides(backwardOf(i)), terms(i));
+  content.push(...part(TEXT.ruleTitle, ...rule));
+  if (swept && node.held !== null) content.push(make("p", { class: "notes held" }, TEXT.held(show(Number(node.held)), show(graph.deltas[i]))));
+  if (swept && !touched && root === COUNT - 1 && node.notes.length) content.push(make("ul", { class: "notes" }, ...node.notes.map((note) => make("li", { dir: "auto" }, note))));
+  if (swept && data.parameters.includes(i)) content.push(...part(TEXT.updateTitle, ...updateOf(i).map(formula)));
   return content;
 }
 function link(i) {
@@ -56,50 +95,62 @@ function link(i) {
 }
 const row = (cell, ...cells) => make("tr", {}, ...cells.map((each) => (each instanceof Element ? each : make(cell, {}, each))));
 const cell = (style, text) => make("td", { class: style }, text);
-function terms(node) {
-  const body = node.terms.map((term) => {
-    if (term.from < 0) return row("td", `${term.count} more`, "", "", cell(term.tone, term.product), "");
-    const product = cell(`product ${term.tone}`, term.product);
-    product.dataset.exact = term.exactProduct;
-    const sum = cell("sum", term.running);
-    sum.dataset.exact = term.exactRunning;
-    return row("td", make("td", {}, link(term.from)), term.delta, term.partial, product, sum);
+function terms(i) {
+  const all = contributions(i);
+  const kept = largest(all, 60);
+  const body = kept.map((term) => {
+    const product = cell(`product ${tone(term.product)}`, show(term.product));
+    product.dataset.exact = written(term.product);
+    const sum = cell("sum", show(term.running));
+    sum.dataset.exact = written(term.running);
+    return row("td", make("td", {}, link(term.from)), show(term.delta), show(term.partial), product, sum);
   });
-  const head = row("th", "from", "its δ", "· ∂", "= δ·∂", "sum");
+  if (kept.length < all.length) {
+    const rest = sum(all.filter((term) => !kept.includes(term)));
+    body.push(row("td", TEXT.more(all.length - kept.length), "", "", cell(tone(rest), show(rest)), ""));
+  }
+  const head = row("th", ...TEXT.terms);
   return make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, head), make("tbody", {}, ...body)));
 }
 function welcome() {
-  return [
-    make("h2", { dir: "auto" }, data.loss.title),
-    soon("First the values go forward, from the leaves to the result. Then δ comes back: every node adds up what its consumers hand it, each its own δ times the local derivative."),
-    soon("Click a node for its numbers. Play, or go with the arrow keys."),
-    ...part("Leaves", leaves()),
-  ];
+  return [make("h2", { dir: "auto" }, lossTitle()), soon(TEXT.welcome), soon(alive ? TEXT.hint : data.frozen), ...part(TEXT.leavesTitle, leaves())];
 }
 function leaves() {
   const rows = [];
-  nodes.forEach((node, i) => {
-    if (node.kind !== "operation" && rows.length < 200) rows.push(row("td", make("td", {}, link(i)), node.kind, node.value));
-  });
-  return make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, row("th", "leaf", "kind", "value")), make("tbody", {}, ...rows)));
+  for (const i of view.nodes) {
+    if (nodes[i].kind !== "operation" && rows.length < 200) rows.push(row("td", make("td", {}, link(i)), nodes[i].kind, show(graph.values[i])));
+  }
+  return make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, row("th", ...TEXT.leaf)), make("tbody", {}, ...rows)));
 }
 function updates() {
-  const { rate, rows, after, before } = data.update;
-  const rule = ["mrow", ["mi", "w"], ["mo", "←"], ["mi", "w"], ["mo", "−"], ["mi", "α"], ["mo", "·"],
-    ["mfrac", ["mrow", ["mi", "∂"], data.loss.name], ["mrow", ["mi", "∂"], ["mi", "w"]]]];
-  const lines = rows.slice(0, 400).map((each) => {
-    const changed = cell("new", each.new);
-    changed.dataset.exact = each.exactNew;
-    return row("td", make("td", {}, link(each.node)), each.old, cell(each.tone, each.delta), changed);
+  const rule = ["mrow", ["mi", "w"], ["mo", "←"], ["mi", "w"], ["mo", "−"], ["mi", "α"], ["mo", "·"], d(nodes[root].name, ["mi", "w"])];
+  const lines = data.parameters.slice(0, 400).map((i) => {
+    const changed = cell("new", show(stepped(i)));
+    changed.dataset.exact = written(stepped(i));
+    return row("td", make("td", {}, link(i)), show(graph.values[i]), cell(tone(graph.deltas[i]), show(graph.deltas[i])), changed);
   });
-  const content = [
-    make("h2", {}, "Update"),
-    formula(rule),
-    make("p", { class: "chips" }, `α = ${rate}`),
-  ];
+  const content = [make("h2", {}, TEXT.updateTitle), formula(rule), make("p", { class: "chips" }, `α = ${show(rate)}`)];
+  const [before, after] = [graph.values[root], lossAfter()];
   if (after !== null) {
-    content.push(make("dl", { class: "numbers" }, number("before", true, before, nodes[nodes.length - 1].exactValue, ""), number("after", true, after, data.update.exactAfter, data.update.better ? "positive" : "negative")));
+    content.push(make("dl", { class: "numbers" }, number(TEXT.before, true, before, ""), number(TEXT.after, true, after, after < before ? "positive" : "negative")));
   }
-  content.push(make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, row("th", "parameter", "before", "δ", "after")), make("tbody", {}, ...lines))));
+  content.push(make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, row("th", ...TEXT.rows)), make("tbody", {}, ...lines))));
   return content;
+}
+// The bar below the graph: α, iterations, the loss as a curve.
+function live() {
+  $("live").hidden = !alive;
+  $("undo").disabled = !past.length;
+  $("reset").disabled = !touched;
+  $("iterations").textContent = TEXT.iteration(iterations);
+  if ($("rate") !== document.activeElement || Number($("rate").value) !== rate) $("rate").value = String(rate);
+  $("alpha").value = String(Math.log10(rate));
+  const shown = losses.filter(Number.isFinite);
+  const [low, high] = [Math.min(...shown), Math.max(...shown)];
+  const every = Math.ceil(losses.length / 300);
+  const points = losses.flatMap((y, k) => (Number.isFinite(y) && (k % every === 0 || k === losses.length - 1)
+    ? [`${(4 + (192 * k) / Math.max(1, losses.length - 1)).toFixed(1)},${(44 - 40 * ((y - low) / (high - low || 1))).toFixed(1)}`] : []));
+  $("curve").firstElementChild.setAttribute("points", points.join(" "));
+  if (losses.length) $("curve").setAttribute("aria-label", TEXT.curve(iterations, show(losses[0]), show(losses[losses.length - 1])));
+  $("curve").classList.toggle("empty", losses.length < 2);
 }

@@ -1,46 +1,45 @@
 // The page at a step.
-function go(step, { keep = false } = {}) {
+function go(step, { keep = false, still = false } = {}) {
   now = Math.min(steps.length - 1, Math.max(0, step));
   if (!keep) chosen = null;
   const { phase, node = null } = steps[now];
   const part = new Set(node === null ? [] : involved(node));
+  scale = Math.max(...view.edges.map((k) => Math.abs(productOf(k))).filter(Number.isFinite), 0) || 1;
   cards.forEach((drawn, i) => {
     const swept = backwardAt[i] <= now;
     const style = [
       "node", nodes[i].kind,
       forwardAt[i] > now ? "ahead" : "",
-      swept ? `swept ${nodes[i].tone}` : "",
+      swept ? `swept ${tone(graph.deltas[i])}` : "",
       i === node ? "current" : part.has(i) ? "part" : "",
       i === chosen ? "selected" : "",
     ].filter(Boolean).join(" ");
+    drawn.group.setAttribute("aria-label", spoken(i));
     if (style === drawn.look) return;
     drawn.look = style;
     drawn.group.setAttribute("class", style);
-    drawn.group.setAttribute("aria-label", spoken(i));
     if (i === node) drawn.group.setAttribute("aria-current", "step");
     else drawn.group.removeAttribute("aria-current");
   });
   let labelled = 0;
-  edges.forEach((edge, k) => {
-    const drawn = wires[k];
+  wires.forEach((drawn, k) => {
+    const edge = edges[k];
     if (!drawn.wire) return;
     const known = forwardAt[edge.to] <= now;
+    const product = productOf(k);
     const back = backwardAt[edge.from] <= now;
     const current = (phase === "forward" && edge.to === node) || (phase === "backward" && edge.from === node);
-    const style = `edge ${back ? `back ${edge.tone}` : known ? "on" : "off"}${current ? " current" : ""}`;
-    const told = data.labelled || (current && labelled++ < 12);
-    if (style === drawn.look && told === drawn.told) return;
-    drawn.look = style;
-    drawn.told = told;
+    const style = `edge ${back ? `back ${tone(product)}` : known ? "on" : "off"}${current ? " current" : ""}`;
+    const told = few() || (current && labelled++ < 12);
     drawn.group.setAttribute("class", style);
     const [path, tip] = back ? drawn.backward : drawn.forward;
     drawn.wire.setAttribute("d", path);
     drawn.tip.setAttribute("points", known || back ? tip : "");
-    drawn.wire.style.strokeWidth = back ? `${edge.width + (current ? 1 : 0)}px` : "";
+    drawn.wire.style.strokeWidth = back ? `${width(product) + (current ? 1 : 0)}px` : "";
     if (told) labels(k);
     if (drawn.partial) {
-      drawn.partial.textContent = told && known ? `∂ ${edge.partial}` : "";
-      drawn.product.textContent = told && back ? `δ·∂ ${edge.product}` : "";
+      drawn.partial.textContent = told && known ? `∂ ${show(graph.partials[edge.at])}` : "";
+      drawn.product.textContent = told && back ? `δ·∂ ${show(product)}` : "";
     }
   });
   if (node === null) {
@@ -56,7 +55,7 @@ function go(step, { keep = false } = {}) {
     else item.removeAttribute("aria-current");
   }
   $("slider").value = String(now);
-  $("slider").setAttribute("aria-valuetext", `Step ${now} of ${steps.length - 1}, ${phase}`);
+  $("slider").setAttribute("aria-valuetext", TEXT.step(now, steps.length - 1, phase));
   $("count").textContent = `${now} / ${steps.length - 1}`;
   $("back").disabled = $("first").disabled = now === 0;
   $("next").disabled = $("last").disabled = now === steps.length - 1;
@@ -64,19 +63,21 @@ function go(step, { keep = false } = {}) {
   loss(phase);
   panel();
   rove();
-  if (follow) fly(aim(node));
+  if (follow && !still) fly(aim(node));
 }
 
 function say(phase, node) {
   const box = $("formula");
+  const tree = node === null ? null : phase === "forward" ? forwardOf(node) : backwardOf(node);
   let words;
-  if (phase === "start") words = `Forward: the leaves have their values; ${valuesKnown} operation${valuesKnown === 1 ? "" : "s"} to compute.`;
-  else if (phase === "forward") words = `Forward: ${nodes[node].forwardText}`;
-  else if (phase === "backward") words = `Backward: ${nodes[node].backwardText}`;
-  else words = `Update: each parameter goes a step against its gradient, α = ${data.update.rate}. ${outcome()}`;
-  $("say").textContent = `Step ${now} of ${steps.length - 1}. ${words}`;
-  if (node === null) box.replaceChildren(make("p", {}, words));
-  else box.replaceChildren(inline(phase === "forward" ? nodes[node].forward : nodes[node].backward));
+  if (phase === "start") words = TEXT.start(valuesKnown);
+  else if (phase === "update") words = TEXT.update(show(rate), outcome());
+  else words = TEXT[phase](plain(tree));
+  if (graph.error) words = troubled();
+  $("say").textContent = `${TEXT.step(now, steps.length - 1)}. ${words}`;
+  if (graph.error) box.replaceChildren(make("p", { class: "alarm" }, words));
+  else if (node === null) box.replaceChildren(make("p", {}, words));
+  else box.replaceChildren(inline(tree));
   for (const size of ["", "small", "smaller"]) { // as large as fits the window
     box.className = size;
     if (box.scrollWidth <= box.clientWidth) break;
@@ -84,18 +85,33 @@ function say(phase, node) {
   box.scrollLeft = 0;
 }
 function outcome() {
-  const { before, after } = data.update;
-  return after === null ? "" : `${data.loss.title}: ${before} → ${after}.`;
+  const after = lossAfter();
+  return after === null ? "" : `${lossTitle()}: ${show(graph.values[root])} → ${show(after)}.`;
 }
 function loss(phase) {
   const known = now >= valuesKnown;
-  const shown = [make("b", { dir: "auto" }, data.loss.title), ` = ${known ? data.loss.value : "…"}`];
-  if (phase === "update" && data.update.after !== null) shown.push(make("small", {}, " → "), make("b", {}, data.update.after));
+  const shown = [make("b", { dir: "auto" }, lossTitle()), ` = ${known ? show(graph.values[root]) : "…"}`];
+  const after = phase === "update" ? lossAfter() : null;
+  if (after !== null) shown.push(make("small", {}, " → "), make("b", {}, show(after)));
   $("loss").replaceChildren(...shown);
 }
 function spoken(i) {
   const node = nodes[i];
-  const value = forwardAt[i] <= now ? `value ${node.value}` : "value not computed yet";
-  const delta = backwardAt[i] <= now ? `δ ${node.delta}` : "δ not known yet";
-  return `${node.title}, ${node.op || node.kind}, ${value}, ${delta}`;
+  const value = forwardAt[i] <= now ? TEXT.value(show(graph.values[i])) : TEXT.noValue;
+  const delta = backwardAt[i] <= now ? TEXT.delta(show(graph.deltas[i])) : TEXT.noDelta;
+  const sample = view.whole && node.sample ? `${TEXT.sample(node.sample)} · ` : "";
+  return `${sample}${node.title}, ${node.op || node.kind}, ${value}, ${delta}`;
+}
+const productOf = (k) => handed(graph.deltas[edges[k].to], graph.partials[edges[k].at]);
+const width = (x) => (x === 0 ? 1 : Number.isFinite(x) ? 1 + 5 * Math.min(Math.sqrt(Math.abs(x) / scale), 1) : 6);
+const lossTitle = () => (root === COUNT - 1 ? data.loss.title : nodes[root].title);
+function troubled() { // a DomainError in its words
+  const { node, message } = graph.error;
+  return `${message}, in '${nodes[node].label.trim() || plain(nodes[node].name)}'`;
+}
+// Everything that shows numbers, after they have changed.
+function refresh() {
+  cards.forEach((drawn) => drawn.renumber?.());
+  go(now, { keep: true, still: true });
+  live();
 }
