@@ -288,7 +288,7 @@ class MLPEstimator(_Learned, Drawing):
                 restore_best=not partial,
                 progress=0 if partial else int(self.verbose),
                 checkpoint=checkpoint,
-                seed=self.random_state if isinstance(self.random_state, int) else type(random.bit_generator).__name__,
+                seed=self._seed(random),
             )  # fmt: skip
         except TrainingError as error:
             raise ValueError(self._failure(error)) from error

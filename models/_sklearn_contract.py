@@ -406,6 +406,11 @@ class Drawing(Estimator):
         source = copy.deepcopy(given) if drawn_from else given
         return check.random_generator(source), source
 
+    def _seed(self, random: np.random.Generator) -> int | str:
+        """Return what a checkpoint compares: the seed, else the kind of generator."""
+        given = self.random_state
+        return int(given) if isinstance(given, (int, np.integer)) else type(random.bit_generator).__name__
+
     def _hold_out(
         self, y: NDArray[Any], random: np.random.Generator, split: int | None
     ) -> tuple[NDArray[np.bool_], int | None]:

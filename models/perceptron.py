@@ -189,8 +189,8 @@ class Perceptron(_Learned, Drawing, Classifier):
         if path is None:
             return now, lambda now: None, lambda: None  # noqa: ARG005
         own = ("learning_rate", "shuffle", "early_stopping", "validation_fraction", "n_iter_no_change")
-        seed = self.random_state if isinstance(self.random_state, int) else type(random.bit_generator).__name__
-        identity = {"estimator": type(self).__name__, "data (as a checksum)": samples.digest, "random_state": seed}
+        identity: dict[str, Any] = {"estimator": type(self).__name__, "data (as a checksum)": samples.digest}
+        identity["random_state"] = self._seed(random)
         identity |= {name: checkpoints.describe(getattr(self, name)) for name in own}
         found, written = _saving.resume(path, "passes", identity), -math.inf
 

@@ -212,7 +212,8 @@ def test_a_perceptrons_checkpoint_belongs_to_its_run(tmp_path):
     Perceptron(max_iter=5, random_state=0).fit(X, y, checkpoint=tmp_path / "run")
     for settings, data, what in (
         ({"learning_rate": 2.0}, X, "learning_rate was 1.0 and is 2.0"), ({}, X + 1, "data"),
-        ({"random_state": 1}, X, "random_state was 0 and is 1"), ({"max_iter": 4}, X, "max_iter must be at least the 5"),
+        ({"random_state": 1}, X, "random_state was 0 and is 1"),
+        ({"random_state": np.int64(1)}, X, "random_state was 0 and is 1"), ({"max_iter": 4}, X, "max_iter must be at least the 5"),
     ):  # fmt: skip
         with pytest.raises(CheckpointError, match=what):
             Perceptron(**{"max_iter": 5, "random_state": 0} | settings).fit(data, y, checkpoint=tmp_path / "run")
