@@ -2,8 +2,8 @@
 
 A function is called with Values in place of the argument that is differentiated by, so that argument is annotated
 differently by whoever reads `f` and by whoever calls the derivative: it may be anything here, and its kind decides the
-kind of the answer. The others are as `f` declares them; if it declares Values from the second one on, numbers serve
-too, which is the end of each protocol. Inside another transform an answer may be a Value where these say
+kind of the answer. The others are as `f` declares them; if it declares a Value second or third, numbers serve too,
+which is the end of each protocol. Inside another transform an answer may be a Value where these say
 float, if it depends on the outer variable.
 """
 
@@ -52,13 +52,9 @@ class Gradient(Protocol[P]):
     @overload
     def __call__(self, x: Nest, /, *args: P.args, **options: P.kwargs) -> Nest: ...
     @overload
-    def __call__(
-        self: Gradient[Concatenate[Value, ...]], x: Scalar, /, *args: Constant, **options: Constant
-    ) -> Scalar: ...
+    def __call__(self: GradientOfValues, x: Scalar, /, *args: Constant, **options: Constant) -> Scalar: ...
     @overload
-    def __call__(
-        self: Gradient[Concatenate[Value, ...]], x: Any, /, *args: Constant, **options: Constant
-    ) -> Any: ...  # Any: of whatever form
+    def __call__(self: GradientOfValues, x: Any, /, *args: Constant, **options: Constant) -> Any: ...  # Any: as x
 
 
 class ValueAndGradient(Protocol[P]):
@@ -78,11 +74,11 @@ class ValueAndGradient(Protocol[P]):
     def __call__(self, x: Nest, /, *args: P.args, **options: P.kwargs) -> tuple[float, Nest]: ...
     @overload
     def __call__(
-        self: ValueAndGradient[Concatenate[Value, ...]], x: Scalar, /, *args: Constant, **options: Constant
+        self: ValueAndGradientOfValues, x: Scalar, /, *args: Constant, **options: Constant
     ) -> tuple[Scalar, Scalar]: ...
     @overload
     def __call__(
-        self: ValueAndGradient[Concatenate[Value, ...]], x: Any, /, *args: Constant, **options: Constant
+        self: ValueAndGradientOfValues, x: Any, /, *args: Constant, **options: Constant
     ) -> tuple[Any, Any]: ...  # Any: of whatever form
 
 
@@ -96,13 +92,9 @@ class Hessian(Protocol[P]):
     @overload
     def __call__(self, x: Any, /, *args: P.args, **options: P.kwargs) -> Any: ...  # Any: a nest of nests
     @overload
-    def __call__(
-        self: Hessian[Concatenate[Value, ...]], x: Scalar, /, *args: Constant, **options: Constant
-    ) -> Scalar: ...
+    def __call__(self: HessianOfValues, x: Scalar, /, *args: Constant, **options: Constant) -> Scalar: ...
     @overload
-    def __call__(
-        self: Hessian[Concatenate[Value, ...]], x: Any, /, *args: Constant, **options: Constant
-    ) -> Any: ...  # Any: of whatever form
+    def __call__(self: HessianOfValues, x: Any, /, *args: Constant, **options: Constant) -> Any: ...  # Any: as x
 
 
 class Product(Protocol[P]):
@@ -115,13 +107,11 @@ class Product(Protocol[P]):
     @overload
     def __call__(self, x: Any, v: Any, /, *args: P.args, **options: P.kwargs) -> Any: ...  # Any: of the form of x
     @overload
-    def __call__(
-        self: Product[Concatenate[Value, ...]], x: Scalar, v: Scalar, /, *args: Constant, **options: Constant
-    ) -> Scalar: ...
+    def __call__(self: ProductOfValues, x: Scalar, v: Scalar, /, *args: Constant, **options: Constant) -> Scalar: ...
     @overload
     def __call__(
-        self: Product[Concatenate[Value, ...]], x: Any, v: Any, /, *args: Constant, **options: Constant
-    ) -> Any: ...  # Any: of whatever form
+        self: ProductOfValues, x: Any, v: Any, /, *args: Constant, **options: Constant
+    ) -> Any: ...  # Any: as x
 
 
 class Derivative(Protocol[P, Answer_co]):
@@ -131,7 +121,7 @@ class Derivative(Protocol[P, Answer_co]):
     def __call__(self, x: Any, /, *args: P.args, **options: P.kwargs) -> Answer_co: ...  # Any: of whatever form
     @overload
     def __call__(
-        self: Derivative[Concatenate[Value, ...], Answer_co],
+        self: DerivativeOfValues[Answer_co],
         x: Any,
         /,
         *args: Value | Number,
@@ -140,3 +130,14 @@ class Derivative(Protocol[P, Answer_co]):
 
 
 WithAux = Derivative[P, tuple[Any, Any]]  # Any: derivatives of that form, and what f returns beside
+
+# Of functions that declare a Value second or third.
+GradientOfValues: TypeAlias = "Gradient[Concatenate[Value, ...]] | Gradient[Concatenate[Any, Value, ...]]"
+ValueAndGradientOfValues: TypeAlias = (
+    "ValueAndGradient[Concatenate[Value, ...]] | ValueAndGradient[Concatenate[Any, Value, ...]]"
+)
+HessianOfValues: TypeAlias = "Hessian[Concatenate[Value, ...]] | Hessian[Concatenate[Any, Value, ...]]"
+ProductOfValues: TypeAlias = "Product[Concatenate[Value, ...]] | Product[Concatenate[Any, Value, ...]]"
+DerivativeOfValues: TypeAlias = (
+    "Derivative[Concatenate[Value, ...], Answer_co] | Derivative[Concatenate[Any, Value, ...], Answer_co]"
+)

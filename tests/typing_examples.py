@@ -60,6 +60,10 @@ def loss(v: Value, w: Value, *, power: int = 2) -> Value:
     return v**power * w
 
 
+def shifted(x: Value, scale: float, by: Value) -> Value:
+    return x * scale + by
+
+
 numbers: Array = np.array([1.0, 2.0])
 
 x, w = Value(0.5, "x"), Value(2.0, "w")
@@ -158,6 +162,7 @@ assert_type(grad(loss)(2.0, w=3.0), float)
 assert_type(grad(loss)(2.0, w), float)
 assert_type(grad(loss)(x, 3.0), Value)
 assert_type(grad(grad(loss))(2.0, 3.0), float)
+assert_type(grad(shifted)(2.0, 3.0, by=1.0), float)
 assert_type(value_and_grad(loss)(2.0, 3.0), tuple[float, float])
 assert_type(value_and_grad(loss)(x, 3.0), tuple[Value, Value])
 assert_type(hessian(loss)(2.0, 3.0), float)
