@@ -722,3 +722,34 @@ def test_a_graph_with_an_operation_that_cannot_be_repeated_is_a_recording(opened
     go(page, last(page) - 1)
     assert panel_of(page, y, w) == (2.0, 3.0)
     assert page.locator("#editor input").count() == 0
+
+
+def test_a_network_opens_as_neurons_which_unfold_and_fold(opened):
+    """Over 50 nodes: one card per neuron with its activation and δ; a click and "Unfold" show the nodes, "Fold" hides them."""
+    mlp = MLP(4, [4, 3, 1], activation="tanh", random_state=1)
+    C = half_squared_error(mlp([0.5, -1.0, 2.0, 0.3]), 1.0)
+    C.backward()
+    page = opened(C)
+    page.locator("#fit").click()
+    go(page, last(page))
+    assert page.locator("#level").input_value() == "0"
+    units = page.locator(".node:has(.under)")
+    assert units.count() == 8
+    (a,) = [node for node in evaluated(C) if node.label == "layer1.neuron2.a"]
+    name = f"layer1.neuron2, tanh, value {style.show(a.data, 4)}, δ {style.show(a.grad, 4)}"
+    page.locator(f"[aria-label='{name}']").dispatch_event("click")
+    page.locator("#panel button", has_text="Unfold").click()
+    page.locator("#fit").click()
+    assert units.count() == 7
+    assert panel_of(page, C, a) == (a.data, a.grad)
+    page.locator("#panel button", has_text="Fold layer1.neuron2").click()
+    page.locator("#fit").click()
+    assert units.count() == 8
+    page.locator("#level").select_option(label="operations")
+    page.locator("#fit").click()
+    assert page.locator("[data-node]").count() == len(evaluated(C))
+    page.locator("#level").select_option(label="layers")
+    page.locator("#fit").click()
+    assert units.count() >= 2
+    page.locator("#search").fill("layer1.neuron2.a")
+    assert page.locator(".node.found").count() == 1

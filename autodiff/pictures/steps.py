@@ -15,6 +15,7 @@ from autodiff.pictures import script, style
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.placing import CLUSTERED, FEW, placed
 from autodiff.pictures.samples import samples, signature
+from autodiff.pictures.units import Units, layers, neurons
 from autodiff.value import Value
 
 _TITLE_LENGTH = 18  # characters of a title on a node
@@ -64,6 +65,7 @@ class Steps:
             "frozen": style.clean(self.frozen),
             "layouts": layouts,
             "views": views,
+            "folds": [self._folded(grouped) for grouped in (neurons, layers)] if len(self.flow.order) > 1 else [],
             "labelled": FEW,
             "digits": self.digits,
             "loss": {"name": self.name(self.flow.root), "title": self._called(self.flow.root)},
@@ -93,6 +95,18 @@ class Steps:
         ]
         cards = [shown[self.index[node]] for node in order]
         return [placed(order, self.labels, cards, edges, rankdir, self.timeout) for rankdir in ("LR", "TB")]
+
+    def _folded(self, grouped: Any) -> dict[str, Any]:
+        """Return the units of a zoom level: their names, their outputs, and the unit of every node, -1 for none."""
+        units: Units = grouped(list(reversed(self.flow.order)), self.labels)
+        several = [unit for unit in units.units if unit.path and len(unit.nodes) > 1]
+        unit_of = {node: k for k, unit in enumerate(several) for node in unit.nodes}
+        outputs = units.outputs(self.labels)
+        return {
+            "titles": [style.shorten(".".join(unit.path), _TITLE_LENGTH) for unit in several],
+            "outputs": [sorted(self.index[node] for node in outputs[unit]) for unit in several],
+            "of": [unit_of.get(node, -1) for node in self.flow.order],
+        }
 
     def name(self, node: Value) -> Tree:
         """Return the name of a node in formulas, with the sample that it belongs to."""

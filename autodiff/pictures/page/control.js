@@ -1,5 +1,9 @@
 // Selecting nodes.
 function choose(i, { travel = false } = {}) {
+  if (i !== null && cardOf[i] !== i) { // inside a folded unit
+    fold(unitOf[cardOf[i]].key, null, i);
+    return;
+  }
   chosen = i;
   go(now, { keep: true });
   if (travel && follow) fly(aim(i));
@@ -7,7 +11,7 @@ function choose(i, { travel = false } = {}) {
 const focus = (i) => cards[i].group.focus({ preventScroll: true });
 function rove() {
   cards[stop]?.group.setAttribute("tabindex", -1);
-  stop = chosen ?? steps[now].node ?? view.nodes[0];
+  stop = chosen ?? steps[now].node ?? visible[0];
   cards[stop].group.setAttribute("tabindex", 0);
   if (!cards[stop].shown) layers[2].append(cards[stop].group);
   cards[stop].shown = true;
@@ -134,7 +138,7 @@ document.addEventListener("keydown", (event) => {
   else if (key === " " && !target.closest?.("button")) play();
   else if (key === "Enter" && onNode) choose(Number(onNode.dataset.node));
   else if ((key === "ArrowUp" || key === "ArrowDown") && onNode) {
-    const next = view.nodes[view.nodes.indexOf(Number(onNode.dataset.node)) + (key === "ArrowDown" ? 1 : -1)];
+    const next = visible[visible.indexOf(Number(onNode.dataset.node)) + (key === "ArrowDown" ? 1 : -1)];
     if (next !== undefined) {
       choose(next, { travel: true });
       focus(next);
@@ -194,30 +198,55 @@ $("view").addEventListener("change", () => show_view(views[Number($("view").valu
 function show_view(next) {
   pause();
   run(false);
-  enter(next);
-  chosen = null;
   losses = [];
   iterations = 0;
-  now = 0;
-  stop = view.nodes[0];
+  reenter(next, 0, null);
+}
+function reenter(next, at, node) {
+  enter(next);
+  [now, chosen, stop] = [Math.min(at, steps.length - 1), node, visible[0]];
   $("slider").max = String(steps.length - 1);
   arrange(suited());
   live();
 }
+// Folding keeps the phase: the end stays the end.
+function fold(key, unit, node = null) {
+  pause();
+  if (unit) folded.set(key, unit);
+  else folded.delete(key);
+  const [phase, whole] = [steps[now].phase, now === steps.length - 1];
+  const inside = steps[now].node;
+  enter(view);
+  const at = inside === undefined ? (phase === "start" ? 0 : steps.length - 1) : (phase === "forward" ? forwardAt : backwardAt)[cardOf[inside]];
+  reenter(view, whole ? steps.length - 1 : at, node);
+}
+TEXT.levels.forEach((name, k) => $("level").append(make("option", { value: k - 1 }, name)));
+$("level").hidden = !data.folds.some(({ titles }) => titles.length);
+$("level").addEventListener("change", () => {
+  pause();
+  const { phase } = steps[now];
+  levels(Number($("level").value));
+  enter(view);
+  reenter(view, phase === "start" ? 0 : phase === "forward" ? 1 : phase === "backward" ? first.backward : steps.length - 1, null);
+});
+if (data.folds.length && data.folds[0].titles.length && view.nodes.length > 50) {
+  $("level").value = "0";
+  levels(0);
+}
 $("search").addEventListener("input", () => {
   const text = $("search").value.trim().toLowerCase();
   const found = text ? view.nodes.filter((i) => `${nodes[i].label} ${nodes[i].title} ${nodes[i].op}`.toLowerCase().includes(text)) : [];
-  for (const i of view.nodes) cards[i].group.classList.toggle("found", found.includes(i));
+  for (const i of visible) cards[i].group.classList.remove("found");
   if (found.length) {
-    chosen = found[0];
+    chosen = cardOf[found[0]];
     go(now, { keep: true });
-    for (const i of found) cards[i].group.classList.add("found");
+    for (const i of found) cards[cardOf[i]].group.classList.add("found");
     fly({ x: boxes[chosen][0], y: boxes[chosen][1], scale: Math.max(camera.scale, 0.8) });
   }
 });
 
 enter(view);
-stop = view.nodes[0];
+stop = visible[0];
 $("slider").max = String(steps.length - 1);
 arrange(suited());
 live();

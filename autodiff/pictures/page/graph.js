@@ -4,20 +4,44 @@ const views = data.views.map((each, k) => ({ ...each, whole: k === 0 && data.vie
 let view = views[0];
 let steps, forwardAt, backwardAt, valuesKnown, first;
 let into, outOf; // edges by consumer and by operand
+// Zoom: the nodes of a folded unit are one card, that of its last node, and its edges to another card are one link.
+let folded = new Map(); // by unit, as "level:unit"
+let cardOf, unitOf, visible, links, linksInto, linksOutOf, plans;
+const known = (i) => unitOf[i]?.outputs[0] ?? i; // cards stand in the order in which their first output is known
+const keyOf = (level, i) => (data.folds[level].of[i] < 0 ? null : `${level}:${data.folds[level].of[i]}`);
+function levels(level) { // every unit of a level, folded: 0 neurons, 1 layers; -1 none
+  folded = new Map();
+  if (level >= 0) data.folds[level].titles.forEach((title, unit) => folded.set(`${level}:${unit}`, { title, outputs: data.folds[level].outputs[unit] }));
+}
 function enter(next) {
   view = next;
+  cardOf = nodes.map((_, i) => i);
+  unitOf = [];
+  const members = new Map();
+  for (const i of view.nodes) {
+    const key = data.folds.map((_, level) => keyOf(level, i)).reverse().find((each) => folded.has(each));
+    if (key) members.set(key, [...(members.get(key) ?? []), i]);
+  }
+  for (const [key, inside] of members) {
+    const last = inside[inside.length - 1];
+    for (const i of inside) cardOf[i] = last;
+    const { title, outputs } = folded.get(key);
+    const out = outputs.filter((i) => inside.includes(i));
+    unitOf[last] = { key, title, inside, outputs: out.length ? out : [last], alike: new Set(out.map((i) => nodes[i].label)).size < 2 };
+  }
+  visible = view.nodes.filter((i) => cardOf[i] === i).sort((a, b) => known(a) - known(b));
   root = view.nodes[view.nodes.length - 1];
   const here = new Set(view.nodes);
   steps = [{ phase: "start" }];
   [forwardAt, backwardAt] = [nodes.map(() => 0), nodes.map(() => 0)];
-  for (const i of view.nodes) {
+  for (const i of visible) {
     if (nodes[i].kind === "operation") {
       forwardAt[i] = steps.length;
       steps.push({ phase: "forward", node: i });
     }
   }
   valuesKnown = steps.length - 1;
-  for (const i of [...view.nodes].reverse()) {
+  for (const i of [...visible].reverse()) {
     backwardAt[i] = steps.length;
     steps.push({ phase: "backward", node: i });
   }
@@ -31,7 +55,79 @@ function enter(next) {
     into[edge.to].push(k);
     outOf[edge.from].push(k);
   });
+  for (const i of view.nodes) [forwardAt[i], backwardAt[i]] = [forwardAt[cardOf[i]], backwardAt[cardOf[i]]];
+  const between = new Map();
+  for (const k of view.edges) {
+    const [from, to] = [cardOf[edges[k].from], cardOf[edges[k].to]];
+    const key = unitOf[from] || unitOf[to] ? `${from} ${to}` : `edge ${k}`;
+    if (from === to) continue;
+    if (!between.has(key)) between.set(key, { from, to, all: [] });
+    between.get(key).all.push(k);
+  }
+  links = [...between.values()];
+  [linksInto, linksOutOf] = [nodes.map(() => []), nodes.map(() => [])];
+  for (const link of links) {
+    linksInto[link.to].push(link);
+    linksOutOf[link.from].push(link);
+  }
+  plans = unitOf.length ? [layered(false), layered(true)] : data.layouts[view.layout];
   graph.sweep(root);
+}
+// A layout of folded cards: ranks by the longest way up, in an order that keeps neighbours near.
+function layered(down) {
+  const rank = [];
+  for (const i of visible) rank[i] = 0;
+  for (let pass = 0; pass < visible.length; pass++) {
+    let moved = false;
+    for (const { from, to } of links) {
+      if (known(from) < known(to) && rank[to] <= rank[from]) [rank[to], moved] = [rank[from] + 1, true];
+    }
+    if (!moved) break;
+  }
+  for (const i of visible) if (!linksInto[i].length && linksOutOf[i].length) rank[i] = Math.max(0, Math.min(...linksOutOf[i].map(({ to }) => rank[to])) - 1);
+  const rows = [];
+  for (const i of visible) (rows[rank[i]] ??= []).push(i);
+  const at = [];
+  const settle = (row) => row.forEach((i, k) => { at[i] = k - (row.length - 1) / 2; });
+  rows.forEach(settle);
+  for (let pass = 0; pass < 6; pass++) {
+    for (const row of pass % 2 ? [...rows].reverse() : rows) {
+      if (!row) continue;
+      const near = (i) => [...linksInto[i].map(({ from }) => at[from]), ...linksOutOf[i].map(({ to }) => at[to])];
+      const mean = new Map(row.map((i) => [i, near(i).reduce((sum, x, _, { length }) => sum + x / length, 0)]));
+      row.sort((a, b) => mean.get(a) - mean.get(b) || a - b);
+      settle(row);
+    }
+  }
+  const widths = new Map(visible.map((i) => [i, Math.max(titleOf(i).length, 13) * 7.6 + 46]));
+  const widest = Math.max(...widths.values());
+  const step = down ? [widest + 26, HEIGHT + 80] : [widest + 110, HEIGHT + 26];
+  const most = Math.max(...rows.map((row) => row?.length ?? 0));
+  const [across, along] = [(k) => (k + (most - 1) / 2) * (down ? step[0] : step[1]), (k) => k * (down ? step[1] : step[0])];
+  const places = visible.map((i) => {
+    const [a, b] = [across(at[i]), along(rank[i])];
+    return [...(down ? [a + widest / 2 + 14, b + 50] : [b + widest / 2 + 14, a + 50]), widths.get(i)];
+  });
+  const box = new Map(visible.map((i, k) => [i, places[k]]));
+  const curves = links.map(({ from, to }) => {
+    const [[x, y, w], [u, v, z]] = [box.get(from), box.get(to)];
+    const [tail, head] = down ? [[x, y + HEIGHT / 2], [u, v - HEIGHT / 2]] : [[x + w / 2, y], [u - z / 2, v]];
+    const bend = down ? [0, Math.max(30, (head[1] - tail[1]) / 2)] : [Math.max(30, (head[0] - tail[0]) / 2), 0];
+    const [start, end] = down ? [[tail[0], tail[1] + 8], [head[0], head[1] - 8]] : [[tail[0] + 8, tail[1]], [head[0] - 8, head[1]]];
+    return { points: [start, [tail[0] + bend[0], tail[1] + bend[1]], [head[0] - bend[0], head[1] - bend[1]], end], tail, head, label: null };
+  });
+  const [wide, high] = [0, 1].map((axis) => Math.max(...places.map((p) => p[axis])));
+  return { size: [wide + widest / 2 + 14, high + HEIGHT / 2 + 20], boxes: places, curves, groups: [] };
+}
+const titleOf = (i) => unitOf[i]?.title ?? nodes[i].title;
+// The number of a card: that of its node; of a folded unit those of its outputs, or their mean over samples.
+function numbersOf(i, numbers, average) {
+  const unit = unitOf[i];
+  if (!unit) return show(numbers[i]);
+  const all = unit.outputs.map((each) => numbers[each]);
+  if (!unit.alike) return all.slice(0, 2).map(show).join(", ") + (all.length > 2 ? " …" : "");
+  const total = all.reduce((sum, x) => sum + x, 0);
+  return all.length > 1 ? `${average ? "⌀ " : ""}${show(average ? total / all.length : total)}` : show(total);
 }
 
 let now = 0;
@@ -62,7 +158,7 @@ function middle(points) {
 function build(layout) {
   plan = layout;
   boxes = [];
-  layout.boxes.forEach((box, at) => { boxes[view.nodes[at]] = box; });
+  layout.boxes.forEach((box, at) => { boxes[visible[at]] = box; });
   layers = ["groups", "edges", "nodes"].map((name) => draw("g", { class: name }));
   for (const [x, y, width, height, label] of layout.groups) {
     layers[0].append(
@@ -73,21 +169,21 @@ function build(layout) {
   }
   wires = [];
   layout.curves.forEach((placed, at) => {
-    wires[view.edges[at]] = wired(placed);
+    wires[at] = wired(placed);
   });
   ring = draw("rect", { class: "ring", rx: 14 });
   layers[2].append(ring);
   cards = [];
-  for (const i of view.nodes) {
+  for (const i of visible) {
     const [x, y, width] = boxes[i];
     const frame = { class: "frame", x: x - width / 2, y: y - HEIGHT / 2, width, height: HEIGHT, rx: nodes[i].kind === "input" ? 24 : 11 };
-    const group = draw("g", { role: "button", tabindex: -1, "data-node": i }, draw("rect", frame));
+    const group = draw("g", { role: "button", tabindex: -1, "data-node": i }, ...(unitOf[i] ? [draw("rect", { ...frame, class: "frame under", x: frame.x + 5, y: frame.y + 5 })] : []), draw("rect", frame));
     cards[i] = { group, look: "", shown: false, full: false, detail: null };
   }
   svg.replaceChildren(...layers);
   svg.classList.toggle("dense", !few());
 }
-const few = () => view.edges.length <= data.labelled;
+const few = () => links.length <= (unitOf.length ? 14 : data.labelled);
 function wired(placed) {
     const group = draw("g", { class: "edge" });
     if (!placed || placed.points.length < 4) return { group };
@@ -133,15 +229,16 @@ function detailOf(node, i) {
   const value = draw("text", { x: centre, y: y + 4 });
   const pill = draw("rect", { class: "pill", y: y + 10, height: 17, rx: 8.5 });
   const delta = draw("text", { class: "delta", x: centre, y: y + 22.5 });
-  detail.push(draw("text", { class: "title", x: centre, y: y - 13 }, node.title), value, pill, delta);
+  detail.push(draw("text", { class: "title", x: centre, y: y - 13 }, titleOf(i)), value, pill, delta);
   cards[i].renumber = () => {
     const room = width - (node.symbol ? 46 : 16);
     const number = graph.values[i];
     value.setAttribute("class", `value ${Number.isFinite(number) ? "plain" : "alarm"}`);
-    const half = Math.min((show(graph.deltas[i]).length + 2) * 3.6 + 7, room / 2 + 6);
+    const [told, back] = [numbersOf(i, graph.values, true), `δ ${numbersOf(i, graph.deltas, false)}`];
+    const half = Math.min(back.length * 3.6 + 7, room / 2 + 6);
     pill.setAttribute("x", centre - half);
     pill.setAttribute("width", 2 * half);
-    for (const [element, text, size] of [[value, show(number), 9], [delta, `δ ${show(graph.deltas[i])}`, 7.2]]) {
+    for (const [element, text, size] of [[value, told, 9], [delta, back, 7.2]]) {
       element.textContent = text;
       if (text.length * size > room + 12) fill(element, { textLength: room, lengthAdjust: "spacingAndGlyphs" }, []);
       else element.removeAttribute("textLength");
@@ -194,8 +291,8 @@ function whole() {
   return { x: plan.size[0] / 2, y: plan.size[1] / 2 + 18 / scale, scale };
 }
 function suited() {
-  const [across, down] = data.layouts[view.layout].map(fits);
-  return data.layouts[view.layout][down > 1.15 * across && down > 0.3 ? 1 : 0];
+  const [across, down] = plans.map(fits);
+  return plans[down > 1.15 * across && down > 0.3 ? 1 : 0];
 }
 function fly(to) {
   cancelAnimationFrame(flight);
@@ -232,7 +329,7 @@ function aim(node) {
 }
 function involved(node) {
   const { phase } = steps[now];
-  return phase === "backward" ? outOf[node].map((k) => edges[k].to) : into[node].map((k) => edges[k].from);
+  return phase === "backward" ? linksOutOf[node].map(({ to }) => to) : linksInto[node].map(({ from }) => from);
 }
 function setFollow(on) {
   follow = on;

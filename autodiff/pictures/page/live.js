@@ -17,7 +17,7 @@ const TEXT = {
   more: (count) => `${count} more`, terms: ["from", "its δ", "· ∂", "= δ·∂", "sum"], leaf: ["leaf", "kind", "value"],
   rows: ["parameter", "before", "δ", "after"], before: "before", after: "after",
   held: (held, delta) => `grad holds ${held}, not this δ = ${delta}: gradients of several sweeps add up in a leaf; zero_grad() before the next one.`,
-  heldMark: "Σ", change: (name) => `Change ${name}`, play: "Play", pause: "Pause", run: "Run", stop: "Stop",
+  heldMark: "Σ", unfold: "Unfold", fold: (title) => `Fold ${title}`, inside: ["inside", "value", "δ"], levels: ["operations", "neurons", "layers"], change: (name) => `Change ${name}`, play: "Play", pause: "Pause", run: "Run", stop: "Stop",
   iteration: (count) => `${count} iteration${count === 1 ? "" : "s"}`,
   curve: (count, from, to) => `Loss after ${count} iterations: ${to}, from ${from}`,
 };

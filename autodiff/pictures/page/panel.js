@@ -14,10 +14,11 @@ function panel() {
 let editing = null;
 const fields = new Map(); // by place in the graph's values
 function edit(i) {
-  const places = i === null || !alive ? [] : nodes[i].kind === "operation"
+  const places = i === null || !alive || unitOf[i] ? [] : nodes[i].kind === "operation"
     ? [...graph.args.slice(graph.first[i], graph.first[i + 1])].filter((place) => inputs.has(place)) : [i];
-  if (editing !== i) {
-    editing = i;
+  const editable = i === null || unitOf[i] ? null : i;
+  if (editing !== editable) {
+    editing = editable;
     fields.clear();
     const rows = places.slice(0, 40).map((place, at) => {
       const name = place < COUNT ? nodes[i].label.trim() || nodes[i].title : TEXT.input(at + 1);
@@ -63,13 +64,30 @@ function number(title, known, x, mood) {
   if (known) value.append(make("small", {}, exact.replace("-", "−")));
   return make("div", { class: known ? mood : "" }, make("dt", {}, title), value);
 }
+function unit(i) {
+  const { title, inside, key } = unitOf[i];
+  const button = make("button", { type: "button" }, TEXT.unfold);
+  button.addEventListener("click", () => fold(key, null));
+  const rows = inside.slice(0, 200).map((each) => row("td", make("td", {}, link(each)), forwardAt[i] <= now ? show(graph.values[each]) : "–", backwardAt[i] <= now ? cell(tone(graph.deltas[each]), show(graph.deltas[each])) : "–"));
+  return [make("h2", {}, title), button, make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, row("th", ...TEXT.inside)), make("tbody", {}, ...rows)))];
+}
+function folders(i) { // buttons that fold what a node is part of
+  return data.folds.flatMap((each, level) => {
+    if (each.of[i] < 0 || (level && each.titles[each.of[i]] === data.folds[0].titles[data.folds[0].of[i]])) return [];
+    const title = each.titles[each.of[i]];
+    const button = make("button", { type: "button" }, TEXT.fold(title));
+    button.addEventListener("click", () => fold(keyOf(level, i), { title, outputs: each.outputs[each.of[i]] }));
+    return [button];
+  });
+}
 function details(i) {
+  if (unitOf[i]) return unit(i);
   const node = nodes[i];
   const [known, swept] = [forwardAt[i] <= now, backwardAt[i] <= now];
   const kind = node.kind === "operation" ? TEXT.kinds.operation(node.op) : TEXT.kinds[node.kind];
   const content = [
     make("h2", { dir: "auto" }, ...(node.sample ? [make("small", {}, `${TEXT.sample(node.sample)} · `)] : []), node.label.trim() || inline(node.name)),
-    make("p", { class: "chips" }, make("b", { class: node.kind }, kind)),
+    make("p", { class: "chips" }, make("b", { class: node.kind }, kind), ...folders(i)),
     make("dl", { class: "numbers" },
       number(inline(node.name), known, graph.values[i], ""),
       number(inline(["mrow", ["mi", "δ"], ["mo", "="], ["mfrac", ["mrow", ["mi", "∂"], nodes[root].name], ["mrow", ["mi", "∂"], node.name]]]), swept, graph.deltas[i], tone(graph.deltas[i]))),

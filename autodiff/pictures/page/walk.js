@@ -4,7 +4,7 @@ function go(step, { keep = false, still = false } = {}) {
   if (!keep) chosen = null;
   const { phase, node = null } = steps[now];
   const part = new Set(node === null ? [] : involved(node));
-  scale = Math.max(...view.edges.map((k) => Math.abs(productOf(k))).filter(Number.isFinite), 0) || 1;
+  scale = Math.max(...links.map((link) => Math.abs(productOf(link))).filter(Number.isFinite), 0) || 1;
   cards.forEach((drawn, i) => {
     const swept = backwardAt[i] <= now;
     const style = [
@@ -23,10 +23,10 @@ function go(step, { keep = false, still = false } = {}) {
   });
   let labelled = 0;
   wires.forEach((drawn, k) => {
-    const edge = edges[k];
+    const edge = links[k];
     if (!drawn.wire) return;
     const known = forwardAt[edge.to] <= now;
-    const product = productOf(k);
+    const product = productOf(edge);
     const back = backwardAt[edge.from] <= now;
     const current = (phase === "forward" && edge.to === node) || (phase === "backward" && edge.from === node);
     const style = `edge ${back ? `back ${tone(product)}` : known ? "on" : "off"}${current ? " current" : ""}`;
@@ -38,7 +38,7 @@ function go(step, { keep = false, still = false } = {}) {
     drawn.wire.style.strokeWidth = back ? `${width(product) + (current ? 1 : 0)}px` : "";
     if (told) labels(k);
     if (drawn.partial) {
-      drawn.partial.textContent = told && known ? `∂ ${show(graph.partials[edge.at])}` : "";
+      drawn.partial.textContent = told && known && edge.all.length === 1 ? `∂ ${show(graph.partials[edges[edge.all[0]].at])}` : "";
       drawn.product.textContent = told && back ? `δ·∂ ${show(product)}` : "";
     }
   });
@@ -97,12 +97,12 @@ function loss(phase) {
 }
 function spoken(i) {
   const node = nodes[i];
-  const value = forwardAt[i] <= now ? TEXT.value(show(graph.values[i])) : TEXT.noValue;
-  const delta = backwardAt[i] <= now ? TEXT.delta(show(graph.deltas[i])) : TEXT.noDelta;
+  const value = forwardAt[i] <= now ? TEXT.value(numbersOf(i, graph.values, true)) : TEXT.noValue;
+  const delta = backwardAt[i] <= now ? TEXT.delta(numbersOf(i, graph.deltas, false)) : TEXT.noDelta;
   const sample = view.whole && node.sample ? `${TEXT.sample(node.sample)} · ` : "";
-  return `${sample}${node.title}, ${node.op || node.kind}, ${value}, ${delta}`;
+  return `${sample}${titleOf(i)}, ${node.op || node.kind}, ${value}, ${delta}`;
 }
-const productOf = (k) => handed(graph.deltas[edges[k].to], graph.partials[edges[k].at]);
+const productOf = ({ all }) => all.reduce((total, k) => total + handed(graph.deltas[edges[k].to], graph.partials[edges[k].at]), 0);
 const width = (x) => (x === 0 ? 1 : Number.isFinite(x) ? 1 + 5 * Math.min(Math.sqrt(Math.abs(x) / scale), 1) : 6);
 const lossTitle = () => (root === COUNT - 1 ? data.loss.title : nodes[root].title);
 function troubled() { // a DomainError in its words
