@@ -39,7 +39,7 @@ function go(step, { keep = false, still = false } = {}) {
     if (told) labels(k);
     if (drawn.partial) {
       drawn.partial.textContent = told && known && edge.all.length === 1 ? `∂ ${show(graph.partials[edges[edge.all[0]].at])}` : "";
-      drawn.product.textContent = told && back ? `δ·∂ ${show(product)}` : "";
+      drawn.product.textContent = told && back && unitOf[edge.from]?.alike !== false ? `δ·∂ ${show(product)}` : "";
     }
   });
   if (node === null) {
