@@ -15,7 +15,7 @@ from autodiff.testing.definitions import context, definition
 
 RESULT, VARIABLE = "·", "x"  # what an operand may be beside a number: the result so far, or the variable again
 OTHERS = (0.5, 2.0, 0.25, 1.5)
-LEAST, MOST = 1e-290, 1e290  # numbers on the way within these neither over- nor underflow, nor do their squares
+LEAST, MOST = 1e-150, 1e150  # numbers on the way within these neither over- nor underflow, nor do products of two
 RIGHT = 1e-9  # how far a derivative may be off, relative to the sum of its terms' absolute values
 CANCELLED = 1e-5  # of RIGHT: what rules of partials may lose by cancelling
 ROUNDED = (OPS["tanh"], OPS["sigmoid"])  # programs have their slopes, of their values, to a rounding of 1
@@ -134,8 +134,9 @@ def truth(chain: Chain, x: float) -> Truth:
                 if answers[order] is not None:
                     moved = math.inf if nudged[order] is None else float(abs(nudged[order] - answers[order]))
                     bounds[order] = max(bounds[order], moved)
-            seen = mp.eps * 10**10 * max(abs(values[2]), 1)  # what differences of values can show
-            bounds = [bound + _as_float(seen / h**order) for order, bound in enumerate(bounds)]
+        regular = regular and bounds[0] <= 1e-6 * max(abs(_as_float(values[2])), 1e-3)  # else a rounding may jump
+        seen = mp.eps * 10**10 * max(abs(values[2]), 1)  # what differences of values can show
+        bounds = [bound + _as_float(seen / h**order) for order, bound in enumerate(bounds)]
         bounds = [bound + RIGHT * size for bound, size in zip(bounds, sizes, strict=True)]
     except UnknownError:
         bounds, regular = [0.0 if a is None else RIGHT * abs(_as_float(a)) for a in answers], False
@@ -162,7 +163,7 @@ def _walked(mp: Any, chain: Chain, x: Any, nudges: Sequence[int]) -> list[Any]:
 
 
 def _computed(mp: Any, op: Op, operands: Sequence[Any]) -> Any:
-    if any(abs(x) > mp.mpf("1e9999") for x in operands):  # an exponent of its result could fill the memory
+    if any(abs(x) > mp.mpf("1e320") for x in operands):  # no float; and the powers of such numbers fill the memory
         raise UnknownError
     if op is stop_gradient or (op is clip and operands[1] > operands[2]):  # by decree, and by domain
         raise UnknownError
@@ -214,6 +215,7 @@ def _sizes(mp: Any, chain: Chain, x: Any) -> tuple[list[float], bool]:
         for (i, p), (j, q) in product(enumerate(slopes), repeat=2):
             second += (abs(bends[i][j]) + CANCELLED * abs(p * q) / r) * jets[i][1] * jets[j][1]
         here = abs(results[k + 1]), first, second
+        regular = regular and first * mp.ldexp(1, -100) < NUDGE  # else differences say nothing of what oscillates
     return [_as_float(size) for size in here], regular
 
 
