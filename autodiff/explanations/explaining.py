@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +11,12 @@ from typing import Any
 from autodiff.explanations.diagnosis import diagnose
 from autodiff.explanations.flow import Contribution, Flow, evaluation_order, grad_of, handed_on, same
 from autodiff.explanations.formulas import Symbol, formula, number_symbol
-from autodiff.explanations.notation import Names, Tree, by, factor, joined, latex, number, text
+from autodiff.explanations.notation import Names, Tree, bullets, by, factor, joined, latex, number, text
 from autodiff.explanations.paths import MANY, Paths, Use
 from autodiff.naming import describe
 from autodiff.value import Value
 
 _PATH_LENGTH = 12  # factors of a path written out
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+.!|$~&-]")  # characters with a meaning in Markdown
 _LINE_LENGTH = 60  # characters of a consumer's formula; longer ones are left out
 
 
@@ -71,8 +69,7 @@ class Explanation:
 
     def _repr_markdown_(self) -> str:
         """Return the formula with the remarks below it, as Jupyter shows them."""
-        remarks = [f"- {_MARKDOWN.sub(lambda sign: chr(92) + sign[0], sentence)}" for sentence in self.diagnosis]
-        return "\n".join([f"$$\\displaystyle {self.latex}$$", "", *remarks])
+        return f"$$\\displaystyle {self.latex}$$\n\n{bullets(self.diagnosis)}"
 
     def tree(self) -> Tree:
         """Return the sum as a formula: ∂root/∂node = Σ symbols = Σ numbers = δ."""

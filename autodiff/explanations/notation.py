@@ -23,6 +23,7 @@ LABEL_LENGTH = 24  # characters of a label shown in a formula
 _UNSHOWABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+.!|$~&-]")  # characters with a meaning in Markdown
 _NEURON = re.compile(r"layer(\d+)\.neuron(\d+)\.(z|a|bias|weight)(\d*)")
 _SIMPLE = re.compile(r"([A-Za-zα-ωΑ-Ω])_?(\d*)")
 _LATEX_TEXT = {
@@ -37,6 +38,11 @@ _LATEX_SIGNS = {
     "σ": r"\sigma ",
     "∞": r"\infty ",
 }
+
+
+def bullets(sentences: Iterable[object]) -> str:
+    """Return sentences as a list in Markdown."""
+    return "\n".join(f"- {_MARKDOWN.sub(lambda sign: chr(92) + sign[0], str(each))}" for each in sentences)
 
 
 def number(x: float, digits: int = 4) -> Tree:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autodiff.explanations.flow import Flow, handed_on
+from autodiff.explanations.notation import bullets
 from autodiff.explanations.reasons import why
 from autodiff.naming import describe, plain
 from autodiff.propagation import lost_limits
@@ -32,7 +33,19 @@ class Anomaly:
         return f"{self.direction}: {what} is {self.value}: {self.reason}"
 
 
-def anomalies(root: Value) -> tuple[Anomaly, ...]:
+class Anomalies(tuple[Anomaly, ...]):
+    """The places found, as a tuple; printed, and in a notebook, a line each."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self)) or "every value and every δ is finite"
+
+    def _repr_markdown_(self) -> str:
+        return bullets(self or [self])
+
+
+def anomalies(root: Value) -> Anomalies:
     """Return the places where a NaN or infinity appeared, those of the forward pass first, then those of δ.
 
     Each pass is listed in its own order, so `anomalies(root)[0]` came first; an empty tuple means that everything is
@@ -49,7 +62,7 @@ def anomalies(root: Value) -> tuple[Anomaly, ...]:
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
     flow = Flow(root)
-    return (*_forward(flow), *_backward(flow), *_lost(flow))
+    return Anomalies((*_forward(flow), *_backward(flow), *_lost(flow)))
 
 
 def _lost(flow: Flow) -> list[Anomaly]:

@@ -15,6 +15,7 @@ from autodiff.pictures.graph import draw
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.rendering import render
 from autodiff.pictures.walk import stepper
+from autodiff.pictures.webpage import WebPage
 
 __all__ = [
     "Box",
@@ -22,6 +23,7 @@ __all__ = [
     "Layout",
     "Picture",
     "RenderError",
+    "WebPage",
     "animate",
     "draw",
     "frames",

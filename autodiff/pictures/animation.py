@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Unpack, overload
 
 from autodiff.errors import RenderError
 from autodiff.pictures import film, gif, player, rendering
@@ -18,6 +18,7 @@ from autodiff.pictures.scene import Scene
 from autodiff.pictures.style import font, markup, shorten
 from autodiff.pictures.sweeping import State, steps
 from autodiff.pictures.units import Units, ranks
+from autodiff.pictures.webpage import WebPage
 from autodiff.value import Value
 
 MAX_STEPS = 500
@@ -26,7 +27,20 @@ _CAPTION = 3.0  # points per character of a caption, markup included
 SUFFIXES = (".gif", ".svg", ".html")
 
 
-def frames(root: Value, **options: Unpack[Options]) -> list[Picture]:
+class Frames(list[Picture]):
+    """The pictures of `frames`; a notebook shows them as the film they are."""
+
+    def __init__(self, scenes: Sequence[Scene], captions: Sequence[str]) -> None:
+        super().__init__(scene.picture() for scene in scenes)
+        self._film = scenes, captions
+        for picture, caption in zip(self, captions, strict=True):
+            picture.alt = caption
+
+    def _repr_html_(self) -> str:
+        return _page(*self._film, 1.5, rendering.TIMEOUT)._repr_html_()  # pyright: ignore[reportPrivateUsage] # IPython's
+
+
+def frames(root: Value, **options: Unpack[Options]) -> Frames:
     """Draw a sweep from `root` step by step: before it, its seed, each node passing δ on, and its end.
 
     With `detail` "neurons" or "layers" a step is a whole layer, δ^l as the course computes it. Nodes keep their places
@@ -39,49 +53,71 @@ def frames(root: Value, **options: Unpack[Options]) -> list[Picture]:
     >>> len(frames(x * x))  # before, δ of the product, what it hands to x, after
     4
     """
-    scenes, _ = _scenes(root, options)
+    scenes, captions = _scenes(root, options)
     _pin(scenes, rendering.TIMEOUT)
-    return [scene.picture() for scene in scenes]
+    return Frames(scenes, captions)
 
 
+@overload
+def animate(
+    root: Value, path: None = None, *, seconds: float = 1.5, timeout: float = rendering.TIMEOUT,
+    **options: Unpack[Options],
+) -> WebPage: ...  # fmt: skip
+@overload
+def animate(
+    root: Value, path: str | os.PathLike[str], *, seconds: float = 1.5, timeout: float = rendering.TIMEOUT,
+    **options: Unpack[Options],
+) -> Path: ...  # fmt: skip
 def animate(
     root: Value,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     seconds: float = 1.5,
     timeout: float = rendering.TIMEOUT,
     **options: Unpack[Options],
-) -> Path:
-    """Write the steps of `frames` as one file that plays, and return its path; the suffix says how.
+) -> WebPage | Path:
+    """Make the steps of `frames` one thing that plays: in a notebook, or as a file whose suffix says how.
 
+    Without a `path` it is a WebPage, which a notebook shows. With one, the file is written and its path returned:
     ".svg" plays by CSS alone, also as an image in a page; ".html" has buttons, a slider and keys, and works offline;
-    ".gif" plays everywhere. Each step is shown for `seconds`, the last one longer.
+    ".gif" plays everywhere. Each step is shown for `seconds`, the last one longer. A page of the light theme turns dark
+    for readers who prefer that.
 
     The file appears whole or not at all, and nothing else is written. Raises what `frames` raises, ValueError for
     another suffix or `seconds` outside 0.02 to 600, and RenderError when no film could be made, with at most `timeout`
     seconds for each run of Graphviz: then the DOT source of the last step is left beside `path`, in the file that the
     message names.
     """
-    path, suffix = rendering.target(path, SUFFIXES)
+    path, suffix = (None, "") if path is None else rendering.target(path, SUFFIXES)
     if not (isinstance(seconds, (int, float)) and 0.02 <= seconds <= 600):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"seconds must be the time that a step is shown, from 0.02 to 600, got {seconds!r}")
     scenes, captions = _scenes(root, options)
     waits = [seconds] * (len(scenes) - 1) + [2 * seconds]
     try:
         _pin(scenes, timeout)
+        if path is None:
+            return _page(scenes, captions, seconds, timeout)
         if suffix == ".gif":
             content = gif.join(_stills(scenes, timeout), waits, scenes[-1].theme.paper)
-        else:
+        elif suffix == ".svg":
             merged = film.merged(scenes)
-            svg = rendering.image(merged.picture().source, "svg", timeout=timeout).decode()
-            if suffix == ".svg":
-                content = film.animated(svg, film.spans(merged), waits).encode()
-            else:
-                content = player.page(svg, captions, scenes[-1].theme, seconds).encode()
+            content = film.animated(_drawn(merged, timeout), film.spans(merged), waits).encode()
+        else:
+            content = _page(scenes, captions, seconds, timeout).html.encode()
     except RenderError as error:
+        if path is None:
+            raise
         raise rendering.kept(path, scenes[-1].picture().source, error) from error
     rendering.write(path, content)
     return path
+
+
+def _page(scenes: Sequence[Scene], captions: Sequence[str], seconds: float, timeout: float) -> WebPage:
+    return player.page(_drawn(film.merged(scenes), timeout), captions, scenes[-1].theme, seconds)
+
+
+def _drawn(merged: Scene, timeout: float) -> str:
+    return rendering.image(merged.picture().source, "svg", timeout=timeout).decode()
 
 
 def _scenes(root: Value, options: Options) -> tuple[list[Scene], list[str]]:

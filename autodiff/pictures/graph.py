@@ -18,7 +18,7 @@ from autodiff.pictures.network import network
 from autodiff.pictures.operations import Direction, Look, RankDir, operations
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.scene import Scene
-from autodiff.pictures.style import NumberFormat, ThemeName
+from autodiff.pictures.style import NumberFormat, ThemeName, shorten
 from autodiff.pictures.summary import summary
 from autodiff.pictures.sweeping import State, recorded, uses
 from autodiff.pictures.units import Units, layers, neurons
@@ -32,6 +32,7 @@ _WIDE, _HIGH = 1_600.0, 1_000.0  # points; a larger network is drawn by neurons 
 _AT_ONCE = 50_000  # nodes; grouping more takes seconds, and happens only on request
 _MAX_STROKES = 20_000  # links between neurons; more of them, or of layers, make no picture
 _MAX_LAYERS = 300
+_TOLD = 8  # nodes in the picture's words
 
 
 def draw(
@@ -84,7 +85,10 @@ def draw(
     4
     """
     arguments = locals()
-    return plan(**arguments).scene().picture()
+    settled = plan(**arguments)
+    picture = settled.scene().picture()
+    picture.alt = settled.alt()
+    return picture
 
 
 class Options(TypedDict, total=False):
@@ -114,6 +118,15 @@ class Plan(NamedTuple):
     message: str
     max_neurons: int | None
     legend: bool
+
+    def alt(self) -> str:
+        """Return the picture in words: the result, then δ of what has a name, nearest first."""
+        labels, show = self.look.labels, self.look.show
+        root = self.nodes[0]
+        named = [node for node in self.nodes[1:] if labels.full(node) and node in self.state.deltas]
+        told = [f"δ of {shorten(labels.full(node))} = {show(self.state.deltas[node])}" for node in named[:_TOLD]]
+        rest = [f"and {len(named) - _TOLD} more"] if len(named) > _TOLD else []
+        return "; ".join([f"{labels.call(root)} = {show(root.data)}", *told, *rest])
 
     def scene(self, state: State | None = None) -> Scene:
         """Return the scene for a state of the sweep, by default that of `grad`."""

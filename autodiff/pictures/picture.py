@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,6 +28,8 @@ class Picture(graphviz.Digraph):
     >>> draw(Value(2.0, "x")).source[:7]
     'digraph'
     """
+
+    alt: str = ""  # the picture in words, for whoever does not see it
 
     def save_as(self, path: str | os.PathLike[str], *, timeout: float = rendering.TIMEOUT) -> Path:
         """Write the picture to `path`, and nothing else: see `autodiff.pictures.render`."""
@@ -94,10 +97,15 @@ class Picture(graphviz.Digraph):
             if mime in wanted - hidden:
                 try:
                     image = rendering.image(self.source, form, engine=self.engine, timeout=NOTEBOOK_TIMEOUT)
-                    bundle[mime] = image.decode() if form == "svg" else image
+                    bundle[mime] = self._fitted(image.decode()) if form == "svg" else image
                 except RenderError as error:
                     bundle["text/plain"] = f"// {' '.join(str(error).split())}\n{self.source}"
         return {mime: shown for mime, shown in bundle.items() if mime not in hidden}
+
+    def _fitted(self, svg: str) -> str:
+        """Return an SVG that is no wider than its column, with the picture in words."""
+        words = f'style="max-width:100%;height:auto" role="img" aria-label="{html.escape(self.alt)}"'
+        return svg.replace("<svg ", f"<svg {words} ", 1)
 
 
 def _asks_for_dot(options: tuple[Any, ...], more: dict[str, Any]) -> bool:

@@ -8,13 +8,14 @@ import html
 import re
 from collections.abc import Sequence
 
-from autodiff.pictures.style import Theme
+from autodiff.pictures.style import DARK, LIGHT, Theme, swaps
+from autodiff.pictures.webpage import WebPage
 
 _STYLE = """
-:root{color-scheme:light dark}
 body{margin:0;font:16px/1.4 system-ui,sans-serif;background:var(--paper);color:var(--ink)}
 main{max-width:1400px;margin:auto;padding:12px}
-svg{display:block;width:100%;height:auto;max-height:78vh}
+figure{margin:0;overflow-x:auto}
+svg{display:block;width:100%;height:auto;max-height:78vh;margin:auto}
 .off{visibility:hidden}
 .controls{display:flex;flex-wrap:wrap;gap:8px;align-items:center;margin:8px 0}
 button{font:inherit;min-width:44px;min-height:44px;border:1px solid var(--stroke);border-radius:8px}
@@ -76,14 +77,26 @@ _SCRIPT = """
 })();
 """
 
+_SIZE = re.compile(r' width="([\d.]+)pt" height="([\d.]+)pt"')
+_COLOUR = re.compile(r'"(#[0-9a-f]{6})"')
+_LEAST = 0.75  # pixels a point: smaller, the numbers of a film cannot be read
+_COLUMN = 1_000.0  # pixels, about a notebook's column
+
 _BUTTONS = (("first", "⇤", "to the beginning"), ("back", "←", "one step back"), ("play", "▶", "play"),
             ("next", "→", "one step on"), ("last", "⇥", "to the end"))  # fmt: skip
 
 
-def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> str:
-    """Return the whole page; `captions` describe each step of the film in `svg`."""
+def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> WebPage:
+    """Return the whole page; `captions` describe each step of the film in `svg`.
+
+    Its colours are variables, so that a page of the light theme is dark where the reader prefers that.
+    """
     drawing = svg[svg.index("<svg") :]
-    drawing = re.sub(r'(<svg\b[^>]*?) width="[^"]*" height="[^"]*"', r"\1", drawing, count=1)
+    width, height = (float(each) for each in _SIZE.findall(drawing)[0])
+    drawing = _SIZE.sub("", drawing, count=1)
+    dark = swaps(LIGHT, DARK) if theme is LIGHT else {}
+    names = {light: f"--c{i}" for i, light in enumerate(dark)}
+    drawing = _COLOUR.sub(lambda found: f'"var({names[found[1]]})"' if found[1] in names else found[0], drawing)
     colours = {
         "paper": theme.paper,
         "ink": theme.ink,
@@ -91,7 +104,15 @@ def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> str
         "card": theme.operation[0],
         "active": theme.active,
     }
-    style = f":root{{{';'.join(f'--{name}:{value}' for name, value in colours.items())}}}{_STYLE}"
+    plain = {f"--{name}": colour for name, colour in colours.items()} | {name: light for light, name in names.items()}
+    night = {name: dark[colour] for name, colour in plain.items() if colour in dark}
+    style = (
+        f":root{{color-scheme:{'light dark' if dark else 'only dark'};{_variables(plain)}}}"
+        f"@media (prefers-color-scheme:dark){{:root{{{_variables(night)}}}}}{_STYLE}"
+        # Numbers stay readable on a phone: a wide film scrolls sideways there.
+        f"svg{{min-width:{_LEAST * width:.0f}px}}@media (max-width:{_LEAST * width:.0f}px){{svg{{max-height:none}}"
+        "output{all:unset;display:block;font-weight:bold}}"
+    )
     policy = (
         f"default-src 'none'; script-src 'sha256-{_digest(_SCRIPT)}'; style-src 'sha256-{_digest(style)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -100,13 +121,13 @@ def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> str
         f'<button type="button" id="{i}" aria-label="{text}">{sign}</button>' for i, sign, text in _BUTTONS
     )
     lines = "".join(f"<li>{html.escape(each)}</li>" for each in captions)
-    return f"""<!DOCTYPE html>
+    text = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>δ flowing backward</title><style>{style}</style></head>
 <body><main>
-{drawing}
+<figure>{drawing}</figure>
 <output id="says" aria-live="polite"></output>
 <div class="controls" role="group" aria-label="steps of the sweep">{buttons}
 <input type="range" id="step" min="0" max="{len(captions) - 1}" value="0" aria-label="step"
@@ -115,6 +136,11 @@ data-wait="{round(1000 * seconds)}">
 <ol id="captions" hidden>{lines}</ol>
 </main><script>{_SCRIPT}</script></body></html>
 """
+    return WebPage(text, height=round(min(1.0, _COLUMN / width) * height) + 110)
+
+
+def _variables(colours: dict[str, str]) -> str:
+    return ";".join(f"{name}:{colour}" for name, colour in colours.items())
 
 
 def _digest(text: str) -> str:

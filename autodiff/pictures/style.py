@@ -9,9 +9,9 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 FONT = "Helvetica,Arial,DejaVu Sans,sans-serif"
 LABEL_LENGTH = 24  # characters of a label shown in a node; the tooltip has all of them
@@ -78,6 +78,24 @@ DARK = Theme(
     zero=Tone("zero", "#a3b1bf", "#26303b"), unswept=Tone("unswept", "#93a1af", "#0f151c", "dashed"),
     alarm=Tone("alarm", "#ff86a8", "#4d1128"),
 )  # fmt: skip
+
+
+def swaps(one: Theme, other: Theme) -> dict[str, str]:
+    """Return each colour of one theme with its counterpart in another; of several counterparts, the first."""
+    found: dict[str, str] = {}
+    for mine, yours in zip(_flat(one), _flat(other), strict=True):
+        found.setdefault(mine, yours)
+    return found
+
+
+def _flat(theme: Any) -> Iterator[str]:
+    for each in theme:
+        if isinstance(each, tuple):
+            yield from _flat(each)
+        elif each.startswith("#"):
+            yield each
+
+
 THEMES = MappingProxyType({"light": LIGHT, "dark": DARK})
 
 _THIN, _THICK = 1.0, 6.0
