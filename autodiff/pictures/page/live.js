@@ -20,7 +20,54 @@ const TEXT = {
   heldMark: "Σ", unfold: "Unfold", fold: (title) => `Fold ${title}`, inside: ["inside", "value", "δ"], levels: ["operations", "neurons", "layers"], change: (name) => `Change ${name}`, play: "Play", pause: "Pause", run: "Run", stop: "Stop",
   iteration: (count) => `${count} iteration${count === 1 ? "" : "s"}`,
   curve: (count, from, to) => `Loss after ${count} iterations: ${to}, from ${from}`,
+  page: {
+    phases: "Phases",
+    findNode: "Find a node by its label",
+    zoomLevel: "Zoom level",
+    sample: "Sample",
+    graph: "Graph",
+    graphHelp: "Graph of the computation. Up and down arrow keys go from node to node.",
+    view: "View",
+    zoomOut: "Zoom out",
+    zoomIn: "Zoom in",
+    changeTheNumbers: "Change the numbers",
+    learningRate: "Learning rate",
+    learningRateNumber: "Learning rate, as a number",
+    lossByIteration: "Loss by iteration",
+    details: "Details of the selected node",
+    steps: "Steps",
+    toTheStart: "To the start",
+    oneStepBack: "One step back",
+    play: "Play",
+    oneStepOn: "One step on",
+    toTheEnd: "To the end",
+    step: "Step",
+    findLabel: "Find a label",
+    followTheCurrentNode: "Follow the current node",
+    showTheWholeGraph: "Show the whole graph",
+    forward: "Forward",
+    backward: "Backward",
+    update: "Update",
+    follow: "Follow",
+    fit: "Fit",
+    nextIteration: "Next iteration",
+    run: "Run",
+    undo: "Undo",
+    reset: "Reset",
+    speed: "Speed",
+    stepKey: "step",
+    playKey: "play",
+    iteration: "iteration",
+    nodes: "nodes",
+  },
 };
+for (const [from, to] of [["text", null], ["name", "aria-label"], ["hint", "placeholder"], ["title", "title"]]) {
+  for (const element of document.querySelectorAll(`[data-${from}]`)) {
+    const words = TEXT.page[element.dataset[from]];
+    if (to) element.setAttribute(to, words);
+    else element.textContent = words;
+  }
+}
 
 // The state: the engine's graph as recorded, and what has been done to it since.
 const graph = new Graph(data.graph, RULES);
