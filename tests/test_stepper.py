@@ -9,7 +9,7 @@ import pytest
 
 from autodiff import OPS, Op, Value, exp, sqrt, stepper, topological_order, total, where
 from autodiff.explanations.notation import text
-from autodiff.pictures import RenderError, style
+from autodiff.pictures import RenderError
 from models import MLP
 from models.losses import half_squared_error
 
@@ -18,6 +18,11 @@ HOSTILE = [
     '"\'`${1}\\', "line\nbreak\r\n\u2028", "\u202eright to left\u202c", "שלום עולם", "x" * 10_000, "", " ", "{{data}} {{title}}",
     "javascript:alert(1)", "&lt;b&gt;&amp;", "\ud800", "\x00\x1b", "a.b.c.d", "..", "digraph { a -> b }", "🙂", "]]>",
 ]  # fmt: skip
+
+
+def shown(number):
+    """A number of ordinary size as pages write it: four digits and a real minus sign."""
+    return f"{number:.4g}".replace("-", "−")
 
 
 def neuron():
@@ -199,7 +204,7 @@ def test_every_operation_has_its_place(opened):
             spoken = page.locator("#panel [role=math]").evaluate_all(
                 "all => all.map(e => e.getAttribute('aria-label'))"
             )
-            assert any(each.endswith(f"= {style.show(node.data, 4)}".replace("−", "− ")) for each in spoken)
+            assert any(each.endswith(f"= {shown(node.data)}".replace("−", "− ")) for each in spoken)
             assert page.locator("#panel h3", has_text="Local derivatives").count() == 1
 
 
@@ -736,7 +741,7 @@ def test_a_network_opens_as_neurons_which_unfold_and_fold(opened):
     units = page.locator(".node:has(.under)")
     assert units.count() == 8
     (a,) = [node for node in evaluated(C) if node.label == "layer1.neuron2.a"]
-    name = f"layer1.neuron2, tanh, value {style.show(a.data, 4)}, δ {style.show(a.grad, 4)}"
+    name = f"layer1.neuron2, tanh, value {shown(a.data)}, δ {shown(a.grad)}"
     page.locator(f"[aria-label='{name}']").dispatch_event("click")
     page.locator("#panel button", has_text="Unfold").click()
     page.locator("#fit").click()
