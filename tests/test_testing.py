@@ -196,7 +196,7 @@ def test_a_function_may_leave_its_domain_next_to_the_point():
          r"^bend\(0\.0\) has no derivative to check of second order by operand 1: .*a kink"),
         (lambda x: SAME(x) * x if x > 2.0 else 4.0 * SAME(x) - 4.0, 2.0, 2,
          r"^no oracle can tell the second derivative by input 1 of 1 and input 1 of 1; move the point"),
-        (lambda x: SAME(x) + abs(x.data - 2.0), 2.0, 1, r"^no oracle can tell the derivative by input 1 of 1; move the point"),
+        (lambda x: SAME(x) + abs(x.data - 2.0), 2.0, 1, r"^no oracle can tell the derivative by input 1 of 1: its slopes .* differ there; move the point"),
     ],
     ids=["an operation", "a branch", "what was not recorded"],
 )  # fmt: skip
@@ -468,19 +468,17 @@ def test_a_branch_or_a_number_that_changes_no_slope_passes(f, point):
 @pytest.mark.parametrize(
     ("f", "point", "said"),
     [
-        (lambda x: x if x > 0.0 else -x, (0.0,), "by input 1 of 1: .*, and its slope jumps at 0.0"),
-        (lambda x: x * 0.0 + 1.0 if x >= 1.0 else x * 0.0, (1.0,), "by input 1 of 1: .*, and its value jumps at 1.0"),
-        (max, (1.0, 1.0), "by input 1 of 2: .*, and its slope jumps at 1.0"),
-        (lambda x, y: x * 2.0 + (y if y > 3.0 else 0.5 * y + 1.5), (1.0, 3.0), "by input 2 of 2: .*its slope jumps at 3.0"),
-        (lambda x: x * 0.0 if x == 1.0 else x, (1.0,), "its value jumps at 1.0"),
+        (lambda x: x if x > 0.0 else -x, (0.0,), "by input 1 of 1: its slopes on the left and on the right differ there"),
+        (lambda x: x * 0.0 + 1.0 if x >= 1.0 else x * 0.0, (1.0,), "by input 1 of 1: its value jumps there"),
+        (max, (1.0, 1.0), "by input 1 of 2: its slopes on the left and on the right differ"),
+        (lambda x, y: x * 2.0 + (y if y > 3.0 else 0.5 * y + 1.5), (1.0, 3.0), "by input 2 of 2: its slopes on the left and on the right differ"),
+        (lambda x: x * 0.0 if x == 1.0 else x, (1.0,), "its value jumps there"),
     ],
     ids=["kink", "jump", "max", "second input", "a point taken out"],
 )  # fmt: skip
 def test_a_branch_decided_at_the_point_has_no_derivative(f, point, said):
     """Python's own `if` makes a kink as `abs` does, and is refused as that is."""
-    with pytest.raises(
-        ValueError, match=r"there is no derivative to check .*the function decides by its number there"
-    ) as caught:
+    with pytest.raises(ValueError, match=r"no oracle can tell the derivative by .* there; move the point") as caught:
         gradcheck(f, *point)
     assert re.search(said, str(caught.value))
 

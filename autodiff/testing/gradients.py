@@ -28,10 +28,11 @@ from autodiff.testing.diagnosis import (
     parts,
 )
 from autodiff.testing.failures import wrong
+from autodiff.testing.graphs import Graph
 from autodiff.testing.mistakes import by_chain_rule
 from autodiff.testing.oracles import EPSILON, Estimate
 from autodiff.testing.reproductions import Program, reproduction
-from autodiff.testing.subjects import Line, Subject, seeded, state_kept
+from autodiff.testing.subjects import Subject, seeded, state_kept
 from autodiff.value import Value
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
@@ -53,9 +54,11 @@ class GradientCheck:
         self, subject: Subject, points: Sequence[Any], options: dict[str, Any], gradient: Callable[..., Any]
     ) -> None:
         self.subject, self.layout, self.where = subject, subject.layout, subject.where
-        self.points, self.options, self.given = points, options, gradient
+        self.points, self.options = points, options
+        self.given: Callable[..., Any] | None = gradient
         self.gradient = seeded(gradient, options.get("seed"))
-        self.name = name_of(gradient)
+        self.name = self.source = name_of(gradient)
+        self.curvatures: dict[tuple[int, int], Estimate | None] = {}
 
     def first(self) -> Results:
         """Check every number that the gradient gives; what it found and what is true.
@@ -64,7 +67,7 @@ class GradientCheck:
         with what is wrong, and ValueError where that cannot be decided.
         """
         subject, n = self.subject, len(self.layout.flat)
-        subject.value(Line(0.0, lambda _: subject.elsewhere(), 1.0), 0.0)  # what is kept of this must not be used
+        subject.value(subject.through(subject.elsewhere()), 0.0)  # what is kept of this must not be used
         subject.same_again()  # and this fills what a backward pass reads
         found = self.flat(self.gradient(*copy.deepcopy(self.layout.points)))
         directions = self.options.get("directions")
@@ -207,7 +210,7 @@ class GradientCheck:
         for v in self.subject.directions(2):
             for k in range(-3, 4):
                 beside = self.layout.flat + 2.0**-17 * k * v
-                self.subject.value(Line(0.0, lambda _, beside=beside: beside, 1.0), 0.0)
+                self.subject.value(self.subject.through(beside), 0.0)
                 with np.errstate(all="ignore"):
                     rows.append(self.flat(self.gradient(*self.layout.build(beside))))
         self.subject.same_again()
@@ -228,32 +231,53 @@ class GradientCheck:
         matrix = _real(given, name, "")
         if matrix.size != n * n:
             raise TypeError(f"{name} gave {matrix.size} numbers where {n} inputs have {n} × {n}")
-        results: Results = []
-        for (i, j), number in np.ndenumerate(matrix.reshape(n, n)):
-            truth = self._slope_of(i, j)
+
+        def margin(i: int, j: int, truth: Estimate) -> float:
             rounding = 2.0 * subject.noise / (subject.along(i).size * subject.along(j).size)
-            if not abs(number - truth.value) <= subject.tolerance.margin(truth, 1e-14) + rounding:
-                both = f"{self.layout.which(i)} and {self.layout.which(j)}"
-                raise wrong(
-                    f"{name}: its second derivative by {both} is wrong",
-                    operation=name, operand=i + 1, point=self.layout.flat.tolist(),
-                    found=float(number), truth=truth, source=name, where=self.where, root=subject.root,
-                    reproduction=self._again(hessian=hessian, order=2),
-                )  # fmt: skip
-            results.append((float(number), truth))
+            return subject.tolerance.margin(truth, 1e-14) + rounding
+
+        self.name = self.source = name
+        return self.compared(matrix.reshape(n, n), margin, [0.0] * n, hessian=hessian, order=2)
+
+    def compared(
+        self,
+        matrix: Any,
+        margin: Callable[[int, int, Estimate], float],
+        noise: Sequence[float],
+        refuse: Callable[[str, int, int, float, Estimate], None] | None = None,
+        **more: Any,
+    ) -> Results:
+        """Compare second derivatives with the true ones, in numbers whose rows have this noise."""
+        results: Results = []
+        for (i, j), each in np.ndenumerate(matrix):
+            number, truth = float(each), self._slope_of(i, j, noise[i])
+            if not abs(number - truth.value) <= margin(i, j, truth):
+                what = f"second derivative by {self.layout.which(i)} and {self.layout.which(j)}"
+                if refuse is not None:
+                    refuse(f"the {what}", i, j, number, truth)
+                raise self._own(f"{f'{self.name}: its' if more else 'the'} {what} is wrong", i, number, truth, **more)
+            results.append((number, truth))
         return results
 
-    def _slope_of(self, i: int, j: int) -> Estimate:
+    def _own(self, sentence: str, i: int, found: float, truth: Estimate, **more: Any) -> WrongDerivativeError:
+        """Return the error for one number."""
+        return wrong(
+            sentence, operation=self.name, operand=i + 1, point=self.layout.flat.tolist(), found=found,
+            truth=truth, source=self.source, where=self.where, root=self.subject.root, reproduction=self._again(**more),
+        )  # fmt: skip
+
+    def _slope_of(self, i: int, j: int, noise: float) -> Estimate:
         """∂²f/∂input i ∂input j: of the graph, or how fast the gradient, itself checked, changes."""
-        subject = self.subject
-        known = subject.graph.second_in_many_digits(subject.inputs[i], subject.inputs[j]) if subject.graph else None
+        subject, pair = self.subject, (min(i, j), max(i, j))
+        if pair not in self.curvatures and subject.root is not None:
+            self.curvatures[pair] = Graph(subject.root).second_in_many_digits(subject.inputs[i], subject.inputs[j])
         line = subject.along(j)
 
         def slope(x: float) -> float:
             with np.errstate(all="ignore"):
                 return float(self.flat(self.gradient(*self.layout.build(line.at(x))))[i])
 
-        truth = known or subject.differences(slope, line, 0.0)
+        truth = self.curvatures.get(pair) or subject.differences(slope, line, noise)
         if truth is None:
             both = f"{self.layout.which(i)} and {self.layout.which(j)}"
             raise NoDerivativeError(
@@ -371,7 +395,7 @@ class GradientCheck:
                 return [Hint("lagging", names)]
         moved = abs(first - before[at[0]]) > 1e-4 * abs(before[at[0]])
         try:
-            subject.value(Line(0.0, lambda _: beside, 1.0), 0.0)
+            subject.value(subject.through(beside), 0.0)
             again = self.flat(self.gradient(*self.layout.build(beside)))
             subject.same_again()
         except Exception:  # noqa: BLE001 # somebody else's code, at a point of our choice
@@ -382,7 +406,7 @@ class GradientCheck:
     def _again(self, **more: Any) -> Callable[[], str]:
         def last(program: Program) -> str:
             program.imported("autodiff.testing", "gradcheck")
-            given = {"gradient": self.given, **more, **self.options}
+            given = {"gradient": self.given, **more, **self.options} if self.given is not None else self.options
             arguments = [program.text(self.subject.given, "f"), *map(program.text, self.points)]
             arguments += [f"{key}={program.text(x, key[0])}" for key, x in given.items()]
             return f"gradcheck({', '.join(arguments)})"

@@ -11,7 +11,6 @@ from itertools import count, product
 from typing import Any
 
 from autodiff.backward import topological_order
-from autodiff.testing.continuations import continuation
 from autodiff.testing.definitions import DIGITS, context, definition, installed
 from autodiff.testing.oracles import EPSILON, MANY_DIGITS, Estimate, complex_step, many_digits, underflows
 
@@ -46,7 +45,7 @@ class Graph:
         by repeating the computation with every result moved by a few units in the last place, up and down.
         """
         start, at = _started(way)
-        functions: dict[Any, Any] = {node: continuation(node.op) for node in self.inner}
+        functions: dict[Any, Any] = {node: definition(node.op) for node in self.inner}
         if None in functions.values():
             return None
 

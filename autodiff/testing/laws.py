@@ -27,6 +27,7 @@ from autodiff.ops import OPS, Op
 from autodiff.propagation import partials_as_values, propagate, push_forward
 from autodiff.testing.arguments import call, numbers_in
 from autodiff.testing.oracles import EPSILON
+from autodiff.testing.partials import path_sums
 from autodiff.value import Value
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
@@ -104,7 +105,7 @@ def symmetric_hessian(f: Function, at: tuple[Any, ...] | None = None) -> None:  
     scale: list[list[float]] = []
     for x in inputs:
         first = firsts.get(x, 0.0)
-        second, paths = (propagate(first), _path_sums(first)) if isinstance(first, Value) else ({}, {})
+        second, paths = (propagate(first), path_sums(first)) if isinstance(first, Value) else ({}, {})
         matrix.append([float(second.get(y, 0.0)) for y in inputs])
         scale.append([paths.get(y, 0.0) for y in inputs])
     for i in range(len(inputs)):
@@ -190,7 +191,7 @@ def operand_order(  # Any: numbers, or nests of them
     """
     inputs: list[Value] = []
     root = call(f, _point(f, at), inputs)
-    scale = _path_sums(root)
+    scale = path_sums(root)
     rebuilt: dict[Any, Any] = {}
     draw = random.Random(seed)  # noqa: S311 # an order, no secret
     for node in reversed(topological_order(root)):
@@ -228,15 +229,11 @@ def _number(x: Any) -> Any:
     return x.data if isinstance(x, Value) else x
 
 
-def _path_sums(root: Value) -> dict[Any, float]:
-    return propagate(root, partials=lambda node: [abs(p) for p in node.partials])
-
-
 def _paths(f: Function, at: tuple[Any, ...]) -> list[float]:
     """Return Σ |∏ partials| by every input; if `f` does not take Values, large enough that half the digits agree."""
     inputs: list[Value] = []
     try:
-        sums = _path_sums(call(f, at, inputs))
+        sums = path_sums(call(f, at, inputs))
     except Exception:  # noqa: BLE001 # code of another library may raise anything when it meets a Value
         return [1e6] * len(numbers_in(at))
     return [sums.get(x, 0.0) for x in inputs]

@@ -20,7 +20,6 @@ import numpy as np
 
 from autodiff.errors import NoDerivativeError
 from autodiff.ops import OPS, Op, stop_gradient
-from autodiff.testing.continuations import continuation
 from autodiff.testing.definitions import DIGITS, context, definition, installed
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
@@ -129,13 +128,11 @@ def fitted(function: Callable[[float], float], x: float, noise: float = 0.0) -> 
 
 def sides_differ(
     function: Callable[[float], float], x: float, noise: float = 0.0, epsilon: float = EPSILON, ratio: float = _RATIO
-) -> bool:
-    """Tell whether the slopes left and right of `x` differ by much more than their errors.
-
-    True as well where the function jumps at `x`, or is defined on one side only.
+) -> str:
+    """Say how the two sides of `x` differ: slopes apart by much more than their errors, a jump, one side alone.
 
     >>> sides_differ(abs, 0.0), sides_differ(math.sin, 0.0)
-    (True, False)
+    ('its slopes on the left and on the right differ', '')
     """
     here = _attempt(function, x)
     found: list[Estimate] = []
@@ -150,15 +147,16 @@ def sides_differ(
             gaps = [abs(values[h] - here) for h in slopes]
             least = 1e3 * max(sizes[h] for h in finest) + 1e-6 * max(gaps)  # a jump by less may be rounding
             if min(gaps[-3:]) > max(0.9 * max(gaps[-3:]), least):
-                return True  # it stays as the step shrinks
+                return "its value jumps"  # that stays as the step shrinks
         best, _ = _agreed(slopes, sizes, 1)
         if best is not None:
             found.append(best)
     if len(found) < 2:
-        return any(defined) and not all(defined)
+        return "it is defined on one side only" if any(defined) and not all(defined) else ""
     left, right = found
     apart = abs(left.value - right.value)
-    return apart > 4.0 * (left.bound + right.bound) + 1e-6 * (abs(left.value) + abs(right.value))
+    same = apart <= 4.0 * (left.bound + right.bound) + 1e-6 * (abs(left.value) + abs(right.value))
+    return "" if same else "its slopes on the left and on the right differ"
 
 
 def _steps(x: float, epsilon: float, ratio: float) -> list[float]:
@@ -292,7 +290,7 @@ def partial_of(op: Op, operands: Sequence[float], i: int) -> Estimate:
     def along_complex(z: complex) -> complex:
         return on_complex(*map(complex, operands[:i]), z, *map(complex, operands[i + 1 :]))
 
-    on_complex: Any = continuation(op)
+    on_complex: Any = definition(op)
     if on_complex is not None:
         estimate = complex_step(along_complex, operands[i])
         if math.isfinite(estimate.value):

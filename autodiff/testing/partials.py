@@ -8,10 +8,11 @@ computed again with its operands and result a few units in the last place away, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
+from autodiff.backward import topological_order
 from autodiff.errors import NoDerivativeError
 from autodiff.ops import Op, stop_gradient
 from autodiff.propagation import propagate
@@ -79,6 +80,49 @@ def roundings(node: Any) -> list[float]:
     return [
         _rounding(node.op, operands, node.data, i) if isinstance(x, Value) else 0.0 for i, x in enumerate(node.operands)
     ]
+
+
+def path_sums(root: Value) -> dict[Any, float]:
+    """Return for each node the sum of |∏ partials| over all paths from the root to it."""
+    return propagate(root, partials=lambda node: [abs(p) for p in node.partials])
+
+
+def noise_of(delta: Mapping[Any, float]) -> float:
+    """Return what the rounding of every recorded operation amounts to in the root, to first order."""
+    return 4.0 * EPSILON * sum(abs(node.data * d) for node, d in delta.items() if node.op is not None)
+
+
+def second_allowance(root: Value, inputs: Sequence[Value]) -> list[list[float]]:
+    """Return how far off each second derivative may be through cancellation within the rules.
+
+    r(1 - r) has an absolute error of a rounding of 1 however small it is, and its derivative has too: at every node
+    that counts with δ, and with the paths from its operands to both inputs.
+    """
+    order = topological_order(root)[::-1]
+    delta = propagate(root)
+    reach: list[dict[Any, float]] = []
+    for x in inputs:
+        paths: dict[Any, float] = {x: 1.0}
+        for node in order:
+            if node.op is not None:
+                through = zip(node.operands, node.partials, strict=True)
+                paths[node] = sum(abs(p) * paths.get(y, 0.0) for y, p in through if isinstance(y, Value))
+        reach.append(paths)
+    allowed = [[0.0] * len(inputs) for _ in inputs]
+    for node in order:
+        if node.op is None or not delta.get(node):
+            continue
+        own = roundings(node)
+        for i, first in enumerate(reach):
+            steep = [
+                (rho, first.get(y, 0.0)) for rho, y in zip(own, node.operands, strict=True) if isinstance(y, Value)
+            ]
+            rounded = abs(delta[node]) * sum(rho * paths for rho, paths in steep)
+            for j, second in enumerate(reach):
+                more = 4.0 * rounded * sum(second.get(y, 0.0) for y in node.operands if isinstance(y, Value))
+                allowed[i][j] += more
+                allowed[j][i] += more
+    return allowed
 
 
 def check_second_partials(node: Any, where: str, root: Any) -> None:

@@ -20,8 +20,8 @@ import numpy as np
 from autodiff import nests
 from autodiff.errors import NoDerivativeError
 from autodiff.grad_mode import recording
+from autodiff.naming import describe
 from autodiff.propagation import propagate
-from autodiff.testing.allowances import noise_of
 from autodiff.testing.arguments import Layout, call, names_of, not_one_number
 from autodiff.testing.duals import through_duals
 from autodiff.testing.graphs import Graph
@@ -33,7 +33,7 @@ from autodiff.testing.oracles import (
     fitted,
     sides_differ,
 )
-from autodiff.testing.partials import TINY, refuse_edges_of
+from autodiff.testing.partials import TINY, noise_of, refuse_edges_of
 from autodiff.testing.syntax import seen_around
 from autodiff.value import Value
 
@@ -123,13 +123,49 @@ class Subject:
     """A function at a point: its value, its graph if it can be recorded, and its derivatives by the best oracle."""
 
     def __init__(
-        self, f: Callable[..., Any], points: Sequence[Any], where: str, tolerance: Tolerance, seed: int | None = None
+        self,
+        f: Callable[..., Any],
+        points: Sequence[Any],
+        where: str,
+        tolerance: Tolerance,
+        seed: int | None = None,
+        *,
+        recorded: bool = False,
     ) -> None:
         self.given, self.f, self.where, self.tolerance = f, seeded(f, seed), where, tolerance
         self.layout = Layout([of_numpy(point) for point in points], names_of(f, len(points)))
         self.flat = self.layout.flat
-        self.on_values = False
+        self.on_values = recorded
+        self.epsilon, self.seconds = EPSILON, 0.0  # the precision it computes in, and what a call takes
+        self.trusted = False  # whether complex numbers were seen to know, along some direction
         self._nudges: list[Any] = []
+        self.inputs: list[Value] = []
+        self.root: Value | None = None
+        self.graph: Graph | None = None
+        if recorded:
+            self._must_record()
+        else:
+            self._meet()
+
+    def _must_record(self) -> None:
+        """Record the graph that is to be checked."""
+        self.root = root = call(self.f, self.layout, self.inputs)
+        self.here = root.data
+        for i, (x, given) in enumerate(zip(self.inputs, self.flat.tolist(), strict=True)):
+            if x.data != given and not math.isnan(given):
+                raise ValueError(
+                    f"the function changes the data of {self.layout.which(i)} from {given!r} to {x.data!r}: what it "
+                    f"recorded before that is of the old number, and what comes after of the new; compute with a new "
+                    f"Value instead\n  {self.where}"
+                )
+        self.same_again()
+        for node in Graph(root).order:
+            if not math.isfinite(node.data):
+                raise ValueError(f"there is no derivative to check: {describe(node)} is {node.data} {self.where}")
+        self.noise = noise_of(propagate(root))
+
+    def _meet(self) -> None:
+        """Find its value, its precision, and its graph, if it can be recorded."""
         try:
             result = self.once()
         except (AttributeError, TypeError):  # such as x.sin(): written for Values alone
@@ -137,21 +173,18 @@ class Subject:
             result = self.once()
         self.here = one_number(result)
         if not math.isfinite(self.here):
-            raise ValueError(f"there is no derivative to check: the function is {self.here} {where}")
+            raise ValueError(f"there is no derivative to check: the function is {self.here} {self.where}")
         start = time.process_time()
         self.epsilon = _PRECISIONS.get(str(getattr(result, "dtype", "")).removeprefix("torch."), EPSILON)
         self.same_again()
-        self.seconds = time.process_time() - start  # that a call takes
-        self.trusted = False  # whether complex numbers were seen to know, along some direction
-        jitter = max((abs(y - self.here) for y in map(self._beside, self.nudges()) if math.isfinite(y)), default=0.0)
+        self.seconds = time.process_time() - start
+        beside = (self.value(self.through(self.flat * by), 0.0) for by in self.nudges())
+        jitter = max((abs(y - self.here) for y in beside if math.isfinite(y)), default=0.0)
         if not jitter:
             self.epsilon = max(self.epsilon, self._precision())
-        self.inputs: list[Value] = []
-        self.root: Value | None = None
-        self.graph: Graph | None = None
         self.noise = max(4.0 * self.epsilon * abs(self.here), 2.0 * jitter)  # of its values
         if len(self.flat) <= _RECORDED and self.seconds < _QUICK:
-            with state_kept(f):
+            with state_kept(self.given):
                 self._record()
 
     def once(self) -> Any:
@@ -184,6 +217,10 @@ class Subject:
         """The line along which all numbers move in a direction."""
         everywhere = bool(np.all(v))
         return Line(0.0, lambda z: self.flat.astype(_KINDS.get(type(z), object)) + z * v, 1.0, everywhere)
+
+    def through(self, vector: Any) -> Line:
+        """A line that stays at one point."""
+        return Line(0.0, lambda _: vector, 1.0)
 
     def elsewhere(self) -> Any:
         """Another point, near by."""
@@ -263,10 +300,10 @@ class Subject:
             return known[z]
 
         ratio = _RATIOS[len(self.flat) > _RECORDED]
-        if not self.graph and sides_differ(value, line.start, self.noise, self.epsilon, ratio):
+        apart = "" if self.graph else sides_differ(value, line.start, self.noise, self.epsilon, ratio)
+        if apart:
             raise NoDerivativeError(
-                f"no oracle can tell the derivative by {which}: its slopes on the left and on the right differ there, "
-                f"or its value jumps; move the point a little\n  {self.where}"
+                f"no oracle can tell the derivative by {which}: {apart} there; move the point a little\n  {self.where}"
             )
         differences = self.differences(value, line, self.noise)
         if not self.graph and differences:
@@ -335,13 +372,12 @@ class Subject:
             return
         graph = Graph(root)
         noise = noise_of(propagate(root))
-        for sign in (1.0, -1.0):
-            for v in self.directions(2):
-                if not any(self._follows(graph, inputs, self.flat + sign * h * v, noise) for h in (2.0**-10, 2.0**-24)):
-                    return
+        self.inputs = inputs
+        if not self.follows(graph, 2.0**-10, 2.0**-24, noise=noise):
+            return
         for node in graph.inner:
             refuse_edges_of(node, self.where)
-        self.root, self.inputs, self.graph = root, inputs, graph
+        self.root, self.graph = root, graph
         self.noise = max(4.0 * self.epsilon * abs(self.here), noise)
 
     def directions(self, count: int) -> Iterator[Any]:
@@ -360,16 +396,21 @@ class Subject:
         self._nudges = self._nudges or [1.0 + 2.0 * EPSILON * np.sign(v) for v in self.directions(3)]
         return self._nudges
 
-    def _follows(self, graph: Graph, inputs: Sequence[Value], vector: Any, noise: float) -> bool:
-        """Whether a graph gives what the function does at other numbers; outside the domain both must be."""
-        own = self.value(Line(0.0, lambda _: vector, 1.0), 0.0)
-        recorded = graph.at(dict(zip(inputs, vector.tolist(), strict=True)))
-        nowhere = math.isnan(own) and math.isnan(recorded)
-        return nowhere or abs(own - recorded) <= 16.0 * (noise + self.epsilon * abs(own))
+    def follows(self, graph: Graph, *steps: float, noise: float | None = None) -> bool:
+        """Tell whether a graph gives what the function does at one of some steps along each of a few directions.
 
-    def _beside(self, by: Any) -> float:
-        """Its value when every number is multiplied by its own factor."""
-        return self.value(Line(0.0, lambda _: self.flat * by, 1.0), 0.0)
+        Both leave a domain together.
+        """
+        noise = self.noise if noise is None else noise
+
+        def same(vector: Any) -> bool:
+            own = self.value(self.through(vector), 0.0)
+            recorded = graph.at(dict(zip(self.inputs, vector.tolist(), strict=True)))
+            nowhere = math.isnan(own) and math.isnan(recorded)
+            return nowhere or abs(own - recorded) <= 16.0 * (noise + self.epsilon * abs(own))
+
+        ways = [sign * v for sign in (1.0, -1.0) for v in self.directions(2)]
+        return all(any(same(self.flat + h * v) for h in steps) for v in ways)
 
     def _precision(self) -> float:
         """How fine its values close by are: those of single or half precision have few bits, and use all of them."""
