@@ -326,3 +326,15 @@ def test_a_row_that_mpmath_has_no_truth_of_is_left_to_other_oracles(monkeypatch)
         monkeypatch.setattr(module, "definition", lambda op, mp=None: None if op.name == "tanh" else honest(op, mp))
     assert gradcheck(lambda x: x.tanh() * x, 0.5).error < 1e-9
     gradcheck(lambda x: x.tanh() * x, 0.5, order=2)
+
+
+def test_what_roundings_leave_of_a_vanishing_derivative_is_0():
+    """As other engines sweep it: the parts of x − mean(x), or of n − n, cancel but for a rounding; more is no residue."""
+    x = np.array([0.3, -1.7, 2.9])
+    parts = np.full(3, 1.0 / 3.0)
+    residue = 1.0 - (parts[0] + parts[1] + parts[2]) + 2.0**-52
+    gradcheck(lambda x: np.sum(x - np.mean(x)), x, gradient=lambda x: np.full(3, residue))
+    gradcheck(lambda x: np.tanh(x) ** 2 - np.tanh(x) ** 2, 0.7, gradient=lambda x: 1e-16)
+    for wrong in (1e-3, 1e-9, 1e-13):
+        with pytest.raises((WrongDerivativeError, ValueError)):
+            gradcheck(lambda x: np.sum(x - np.mean(x)), x, gradient=lambda x, wrong=wrong: np.full(3, wrong))

@@ -217,9 +217,13 @@ class GradientCheck:
         return np.max(np.abs(np.diff(np.reshape(rows, (2, 7, -1)), 2, axis=1)), axis=(0, 1))
 
     def _is_rounding(self, i: int, number: float, truth: Estimate, truths: Sequence[Any]) -> bool:
-        """Whether it is off by no more than some roundings of the largest derivative by the same argument."""
+        """Whether it is off by no more than some roundings of the largest derivative by the same argument.
+
+        Or by half a rounding of each term, where the derivative itself is nothing but that: 0, of x − x.
+        """
+        off, rounded = abs(number - truth.value), self.subject.noise / (8.0 * self.subject.along(i).size)
         largest = max(abs(t.value) for t in truths[self.layout.leaf(i).place] if t is not None)
-        return abs(number - truth.value) <= truth.bound + _ROUNDINGS * EPSILON * largest
+        return off <= truth.bound + _ROUNDINGS * EPSILON * largest or max(off, abs(truth.value)) <= rounded
 
     def second(self, hessian: Callable[..., Any]) -> Results:
         """Check every second derivative that `hessian` gives, as a square matrix over all inputs."""

@@ -216,10 +216,13 @@ def _begin(ops: Sequence[Op], numbers: Sequence[float], step: Step, leaves: int)
         return [], []
     more = [step.operands[i % 4] for i in range(n - len(numbers))]
     places = [*range(len(numbers)), *(k // 4 % len(numbers) if k % 4 == 1 else None for k in more)]  # None: a constant
-    if step.operands[-1]:
+    power = op is OPS["pow"] and len(numbers) == 1 and step.operands[1] % 4 != 3  # as in most code: x ** 2.0
+    if power:
+        places = [0, None]
+    elif step.operands[-1]:
         places.reverse()
     drawn = [step.constant + 0.25 * i if place is None else numbers[place] for i, place in enumerate(places)]
-    if op is OPS["pow"] and places == [0, None]:
+    if power:
         drawn[1] = step.exponent
     repaired = list(repairs(op, drawn))
     as_written = [tuple(y if p is None else x for p, x, y in zip(places, r, drawn, strict=True)) for r in repaired]
