@@ -315,6 +315,20 @@ def test_a_computation_that_is_another_one_in_50_digits_is_left_to_others():
     assert report.error < 1e-8
 
 
+def test_a_row_that_mpmath_has_no_truth_of_is_left_to_other_oracles(monkeypatch):
+    """No KeyError from inside: as of an operation of one's own, dual numbers and differences know."""
+    pytest.importorskip("mpmath")
+    from autodiff.testing import definitions
+
+    for known in ("_in_many_digits", "_on_complex_numbers"):
+        rows = getattr(definitions, known)
+        monkeypatch.setattr(
+            definitions, known, lambda *mp, rows=rows: {k: f for k, f in rows(*mp).items() if k != "tanh"}
+        )
+    assert gradcheck(lambda x: x.tanh() * x, 0.5).error < 1e-9
+    gradcheck(lambda x: x.tanh() * x, 0.5, order=2)
+
+
 # The strategies.
 
 

@@ -316,18 +316,6 @@ def test_a_value_of_the_function_may_be_a_constant():
         gradcheck(lambda x: 3.0, 1.0, gradient=lambda x: 1e-6)
 
 
-def test_a_row_that_mpmath_has_no_truth_of_is_left_to_other_oracles(monkeypatch):
-    """No KeyError from inside: as of an operation of one's own, dual numbers and differences know."""
-    pytest.importorskip("mpmath")
-    from autodiff.testing import graphs, oracles
-
-    honest = oracles.definition
-    for module in (graphs, oracles):
-        monkeypatch.setattr(module, "definition", lambda op, mp=None: None if op.name == "tanh" else honest(op, mp))
-    assert gradcheck(lambda x: x.tanh() * x, 0.5).error < 1e-9
-    gradcheck(lambda x: x.tanh() * x, 0.5, order=2)
-
-
 def test_what_roundings_leave_of_a_vanishing_derivative_is_0():
     """As other engines sweep it: the parts of x − mean(x), or of n − n, cancel but for a rounding; more is no residue."""
     x = np.array([0.3, -1.7, 2.9])

@@ -117,7 +117,7 @@ def _in_many_digits(mp: Any) -> Mapping[str, Callable[..., Any]]:
         "rad2deg": mp.degrees,
         "exp2": lambda a: mp.power(2, a),
         "sinc": mp.sincpi,
-        "log_ndtr": lambda a: mp.log(mp.ncdf(a)),
+        "log_ndtr": lambda a: mp.log1p(-mp.ncdf(-a)) if a > 0 else mp.log(mp.ncdf(a)),
         "logaddexp": logsumexp,
         "xlogy": lambda a, b: a * mp.log(b) if a else 0 * b,
         "xlog1py": lambda a, b: a * mp.log(1 + b) if a else 0 * b,

@@ -219,11 +219,11 @@ class GradientCheck:
     def _is_rounding(self, i: int, number: float, truth: Estimate, truths: Sequence[Any]) -> bool:
         """Whether it is off by no more than some roundings of the largest derivative by the same argument.
 
-        Or by half a rounding of each term, where the derivative itself is nothing but that: 0, of x − x.
+        Or by half a rounding of each term, where the derivative itself is exactly 0, as of x − x.
         """
         off, rounded = abs(number - truth.value), self.subject.noise / (8.0 * self.subject.along(i).size)
         largest = max(abs(t.value) for t in truths[self.layout.leaf(i).place] if t is not None)
-        return off <= truth.bound + _ROUNDINGS * EPSILON * largest or max(off, abs(truth.value)) <= rounded
+        return off <= truth.bound + _ROUNDINGS * EPSILON * largest or (truth.value == 0.0 and off <= rounded)
 
     def second(self, hessian: Callable[..., Any]) -> Results:
         """Check every second derivative that `hessian` gives, as a square matrix over all inputs."""
