@@ -127,8 +127,8 @@ def explain(node: Value, *, of: Value | None = None, to: Value | None = None, li
     >>> C.backward()
     >>> print(explain(z, of=C))
     ∂C/∂z = 1.0, z.grad agrees
-      C = z^2: δ(C) · ∂C/∂z = 1 · 0.5 = 0.5
-      C = z^2: δ(C) · ∂C/∂z = 1 · 0.5 = 0.5, in sum 1
+      C = z · z: δ(C) · ∂C/∂z = 1 · 0.5 = 0.5
+      C = z · z: δ(C) · ∂C/∂z = 1 · 0.5 = 0.5, in sum 1
     >>> print(explain(C, to=w))
     ∂C/∂w = 2.0 by path (2 paths), w.grad agrees
       C → z → v1 → w: 0.5 · 1 · 2 = 1
