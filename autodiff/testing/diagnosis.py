@@ -40,7 +40,7 @@ class Hint:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What a whole gradient looks like: for each argument how many numbers are wrong, of how many; and the hints."""
+    """The look of a whole gradient: for each argument how many numbers are wrong, of how many; and the hints."""
 
     entries: Mapping[str, tuple[int, int]]
     hints: tuple[Hint, ...] = ()
@@ -211,7 +211,7 @@ def why(k: float, names: Sequence[tuple[float, tuple[str, Any]]]) -> Any:
 
 
 def nice(k: float, digits: float = 1e-8) -> float:
-    """A number that is a simple fraction to its digits as that fraction; the fewer digits, the simpler."""
+    """Write a number that is a simple fraction to its digits as that fraction; the fewer digits, the simpler."""
     if not math.isfinite(k):
         return k
     fraction = float(Fraction(k).limit_denominator(1000 if digits < 1e-6 else 12))
@@ -241,7 +241,7 @@ def _plain(part: Part, gradient: Sequence[Part], value: float, names: Sequence[A
 
 
 def _terms(part: Part) -> Iterator[_Candidate]:
-    """A term too many or too few, signs lost, numbers clipped."""
+    """Yield a term too many or too few, signs lost, numbers clipped."""
     T, F = part.truth, part.found
     c = float(np.mean(F - T))
     yield "offset", {"c": c}, T + c
@@ -256,7 +256,7 @@ def _terms(part: Part) -> Iterator[_Candidate]:
 
 
 def _moved(T: Any) -> Iterator[_Candidate]:
-    """The right numbers at other places: axes exchanged, turned round or shifted."""
+    """Yield the right numbers at other places: axes exchanged, turned round or shifted."""
     n = T.ndim
     for order in permutations(range(n)) if 1 < n < 5 else ():
         if order != tuple(range(n)) and tuple(T.shape[k] for k in order) == T.shape:
@@ -317,7 +317,7 @@ def _somewhere(part: Part) -> Iterator[_Candidate]:
 
 
 def _of_digits(part: Part) -> list[Hint]:
-    """The hint for a derivative that is nearly right, or is no number."""
+    """Return the hint for a derivative that is nearly right, or is no number."""
     if not np.isfinite(part.found).all():
         return [Hint("nan", (part.name,))]
     size = np.abs(part.truth)
@@ -331,7 +331,7 @@ def _of_digits(part: Part) -> list[Hint]:
 
 
 def _order(right: Any, found: Any) -> list[int] | None:
-    """The order in which the lines of the one stand in the other; None where they are not the same lines."""
+    """Return the order in which the lines of one stand in the other; None where they are not the same lines."""
     order: list[int] = []
     for line in found:
         same = [k for k, other in enumerate(right) if k not in order and np.allclose(line, other, rtol=1e-8, atol=0.0)]

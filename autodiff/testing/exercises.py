@@ -138,7 +138,7 @@ def _said(hint: Hint, language: str) -> str:
 
 
 def _taught(part: Part, taught: Any, language: str) -> Iterator[str]:
-    """What the teacher has to say of a wrong answer."""
+    """Yield what the teacher has to say of a wrong answer."""
     for known in [taught] if isinstance(taught, (str, dict)) else taught or ():
         wrong, text = (part.found, known) if isinstance(known, (str, dict)) else known
         with np.errstate(all="ignore"):
@@ -147,14 +147,14 @@ def _taught(part: Part, taught: Any, language: str) -> Iterator[str]:
 
 
 class _Raised:
-    """What is left of a function that raised."""
+    """The rest of a function that raised."""
 
     def __init__(self, error: Exception) -> None:
         self.said = f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _called(answer: Any, at: Sequence[Any]) -> Any:
-    """What a function that was handed in returns; anything else as it is."""
+    """Return what a function that was handed in returns; anything else as it is."""
     if not _is_function(answer):
         return answer
     try:
@@ -200,7 +200,7 @@ def _read(answer: Any, truth: Any, name: str, at: Sequence[Any]) -> Iterator[tup
 
 
 def _numbers(answer: Any, truth: Any) -> tuple[Any, _Problem | None]:
-    """The numbers that were given, or None; and what is to be said of them, if anything."""
+    """Return the numbers that were given, or None; and what is to be said of them, if anything."""
     if answer is None or answer is Ellipsis:
         return None, ("nothing", {})
     if isinstance(answer, (str, bytes)):

@@ -149,7 +149,7 @@ class GradientCheck:
         return results
 
     def _slope(self, found: Any, v: Any) -> tuple[float, Estimate, bool, bool]:
-        """The slope along a direction, found and true; whether they agree to half of the digits, and nearly to all.
+        """Return the slope along a direction, found and true; whether half of the digits agree, and nearly all.
 
         Half of those of what the gradient's numbers make together, for in their sum they may cancel.
         """
@@ -311,7 +311,7 @@ class GradientCheck:
         return np.concatenate([np.zeros(0), *(np.ravel(numbers) for part in matched for numbers in part)])
 
     def _matched(self, point: Any, part: Any, name: str, leaves: Iterator[Leaf]) -> Iterator[Any]:
-        """The numbers of one part, whose nest and shapes must be those of the point."""
+        """Yield the numbers of one part, whose nest and shapes must be those of the point."""
         held = nests.entries(point)
         if held is not None and part is not None:
             given = dict(
@@ -350,7 +350,7 @@ class GradientCheck:
         return self._error(diagnosis, found, truths, at)
 
     def _error(self, diagnosis: Diagnosis, found: Any, truths: Any, at: Sequence[int]) -> AssertionError:
-        """The error to raise: what is wrong, then a few of the numbers `at` which it is."""
+        """Return the error to raise: what is wrong, then a few of the numbers `at` which it is."""
         number, truth = float(found[at[0]]), truths[at[0]]
         wrong = [name for name, right in diagnosis.right.items() if not right]
         lines = [f"{self.name}: its derivative by {_listed(wrong)} is wrong"]
@@ -369,7 +369,7 @@ class GradientCheck:
         )  # fmt: skip
 
     def _diagnosis(self, found: Sequence[float], truths: Sequence[Any], at: Sequence[int]) -> Diagnosis:
-        """What the gradient as a whole looks like, and the mistakes that give it."""
+        """Describe the gradient as a whole, and name the mistakes that give it."""
         subject, layout = self.subject, self.layout
         wrong = np.zeros(len(found), dtype=bool)
         wrong[list(at)] = True
@@ -419,7 +419,7 @@ class GradientCheck:
 
 
 def _only(v: Any, place: slice) -> Any:
-    """A direction in which these numbers alone move."""
+    """Return a direction in which these numbers alone move."""
     part = np.zeros_like(v)
     part[place] = v[place]
     return part
@@ -430,12 +430,12 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def name_of(f: Any) -> str:
-    """What messages call a function."""
+    """Return what messages call a function."""
     return getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
 
 
 def _real(part: Any, name: str, by: str) -> Any:
-    """The real numbers of an array of any library, of Values, or of a list."""
+    """Return the real numbers of an array of any library, of Values, or of a list."""
     if isinstance(part, (list, tuple)):
         part = np.array([_real(x, name, by) for x in part])  # pyright: ignore[reportUnknownVariableType]
     part = part.data if isinstance(part, Value) else part.detach() if hasattr(part, "detach") else part

@@ -142,7 +142,7 @@ class _Trial:
         self.arrays = [g for g in chain.groups if min(g.nodes, default=-1) >= 0]
 
     def _edge_sets(self) -> list[_Edges]:
-        """The edges of the graph by what their nodes are: computed in the same way, or the same step of a loop."""
+        """Return the edges by what their nodes are: computed in the same way, or the same step of a loop."""
         chain = self.chain
         sets: dict[Any, _Edges] = {}
         for i, operands in enumerate(chain.operands):
@@ -161,11 +161,11 @@ class _Trial:
             self.hints.append(Hint(kind, tuple(of), details))
 
     def of(self, part: Part, at_inputs: Any) -> Any:
-        """The numbers of one argument."""
+        """Return the numbers of one argument."""
         return at_inputs[self.places[part.name]].reshape(part.truth.shape)
 
     def swept(self, edges: _Edges, partial: Callable[[int, int], float]) -> Any:
-        """The derivatives with other partials at some edges; a rule that breaks down gives NaN."""
+        """Return the derivatives with other partials at some edges; a rule that breaks down gives NaN."""
         instead: dict[int, list[float]] = {}
         for i, k in edges if self.chain.left > 0 and self.parts else ():
             row = instead.setdefault(i, list(self.chain.partials[i]))
@@ -176,11 +176,11 @@ class _Trial:
         return self.chain.at_inputs(self.chain.sweep(instead)) if instead else self.right
 
     def without(self, nodes: Sequence[int]) -> Any:
-        """The derivatives with nothing flowing back through some nodes."""
+        """Return the derivatives with nothing flowing back through some nodes."""
         return self.chain.at_inputs(self.chain.sweep(scale=dict.fromkeys(nodes, 0.0)))
 
     def scaled(self, without: Any, lost: tuple[str, dict[str, Any]], place: Any) -> None:
-        """What flows through some place counts not at all, negatively, or some other number of times.
+        """Try what flows through some place not at all, negatively, or some other number of times.
 
         A derivative is linear in that: what is found tells how often.
         """
@@ -234,7 +234,7 @@ class _Trial:
                 self.tell("other operand", self.swept(edges, others), place=place)
 
     def slopes(self) -> None:
-        """The slope of an activation: of another one, taken at another variable, or one factor of it only."""
+        """Try the slope of an activation: of another one, taken at another variable, or one factor of it only."""
         chain = self.chain
         for name, z, y, edges in self._activations():
             zs, ys = chain.data[list(z)], chain.data[list(y)]
@@ -276,7 +276,7 @@ class _Trial:
                         yield name, z, y, []
 
     def instead(self) -> None:
-        """A product, or the slope of an operation, with another variable of the same shape as its factor."""
+        """Try a product, or the slope of an operation, with another variable of the same shape as its factor."""
         chain = self.chain
         for edges in self.edge_sets:
             i, _ = edges[0]
@@ -311,7 +311,7 @@ class _Trial:
                 self.tell("instead", self.swept(edges, factor if product else slope), **details)
 
     def factors(self) -> None:
-        """The right derivative times a variable, or over it."""
+        """Try the right derivative times a variable, or over it."""
         for group in self.chain.groups if self.parts else ():
             for part in self.parts if group.data.all() else ():
                 with contextlib.suppress(ValueError):  # of another shape
@@ -321,7 +321,7 @@ class _Trial:
                             self.hints.append(Hint(kind, (part.name,), {"what": group.name}))
 
     def between(self) -> None:
-        """What flows back from one variable to another: transposed, without the cross terms, or as it came."""
+        """Try what flows back from one variable to another: transposed, without the cross terms, or as it came."""
         chain = self.chain
         right = np.array(chain.right)
         for group in self.arrays:
@@ -375,7 +375,7 @@ class _Trial:
                 self.tell("one path", self.swept(sorted(lost), lambda _, __: 0.0), place=chain.described(first))
 
     def _by_row(self, group: Group, steps: Sequence[Sequence[tuple[int, float]]]) -> list[list[float]]:
-        """What comes to each number by the rows of a group, such as samples; [] where it comes from elsewhere."""
+        """Return what comes to each number by a group's rows, such as samples; [] where it comes from elsewhere."""
         rows, columns = group.data.shape
         at = {i: n // columns for n, i in enumerate(group.nodes)}
         if not all(i in at for each in steps for i, _ in each):
@@ -384,7 +384,7 @@ class _Trial:
 
 
 def _factor(chain: Chain, j: int, group: Group) -> int:
-    """The node of a group that node `j` is, or is a multiple of; -2 where there is none."""
+    """Return the node of a group that node `j` is, or is a multiple of; -2 where there is none."""
     if j in group.nodes:
         return j
     inside = [k for k in chain.operands[j] if k in group.nodes] if chain.order[j].op is OPS["mul"] else []

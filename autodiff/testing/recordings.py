@@ -68,7 +68,7 @@ def _tracked(result: Any) -> Any:
 
 
 class _AnyNumber(type):
-    """What `float` is while code is recorded that would turn its numbers into floats."""
+    """The `float` of code that is recorded, which leaves a Value as it is."""
 
     def __call__(cls, x: Any = 0.0) -> Any:
         return x if isinstance(x, (Value, np.ndarray)) else float(x)
@@ -78,11 +78,11 @@ class _AnyNumber(type):
 
 
 class _Number(float, metaclass=_AnyNumber):
-    """As a dtype it is that of objects."""
+    """As a dtype, that of objects."""
 
 
 def _loosened(f: Any, known: dict[int, Any]) -> Any:
-    """The function, and all that it calls by name, with a `float` and a `math` that Values pass through."""
+    """Return the function, and all that it calls by name, with a `float` and a `math` that Values pass through."""
     if id(f) in _STANDING_IN:
         return _STANDING_IN[id(f)]
     if isinstance(f, types.MethodType):
@@ -108,7 +108,7 @@ def _loosened(f: Any, known: dict[int, Any]) -> Any:
 
 
 def _making(make: Any) -> Any:
-    """A function of NumPy's that makes arrays, which makes such as Values can be assigned to."""
+    """Return a function of NumPy's that makes arrays, as one whose arrays take Values."""
 
     def made(*arguments: Any, **options: Any) -> Any:
         result = make(*arguments, **options)
@@ -201,7 +201,7 @@ class Chain:
         return delta
 
     def at_inputs(self, delta: Sequence[float]) -> Any:
-        """The derivatives by all inputs."""
+        """Return the derivatives by all inputs."""
         return np.array([delta[i] if i >= 0 else 0.0 for i in self.inputs])
 
     def depends(self, later: Group, earlier: Group, least: int = 1) -> bool:
@@ -215,7 +215,7 @@ class Chain:
         return later.nodes[0] not in earlier.nodes and (self.reach[later.nodes[0]] & mask).bit_count() >= least
 
     def _groups(self, seen: Sequence[tuple[str, Any]]) -> list[Group]:
-        """The variables that were seen; of several names for the same nodes the last one, which is the outermost."""
+        """Return the variables that were seen; of several names for the same nodes the last, outermost one."""
         groups: dict[tuple[int, ...], Group] = {}
         taken = {group.nodes for group in self.arguments}
         for name, x in seen:
@@ -245,7 +245,7 @@ class Chain:
         return named
 
     def _local(self) -> list[Any]:
-        """What a node is in itself: its operation and its constants, the same in every step of a loop."""
+        """Return what a node is in itself: its operation and its constants, the same in every step of a loop."""
         few = {i for group in self.arguments if len(group.nodes) <= 4 for i in group.nodes}
         return [
             node.op and (node.op.name, *(x if x.__class__ is float else j if j in few else None
@@ -254,7 +254,7 @@ class Chain:
         ]  # fmt: skip
 
     def _kinds(self) -> list[Any]:
-        """A number for every node: nodes computed in the same way, as those of one array are, have the same one."""
+        """Return a number for every node, the same for nodes computed in the same way, as those of one array are."""
         numbers: dict[Any, int] = {}
         kinds: list[int] = []
         terms: dict[int, frozenset[int]] = {}
@@ -273,7 +273,7 @@ class Chain:
         return kinds
 
     def described(self, i: int) -> str:
-        """What messages call a node: the variable that holds it, or the expression that made it."""
+        """Return what messages call a node: the variable that holds it, or the expression that made it."""
         text = self._written(i, 3)
         return text[1:-1] if text.startswith("(") else text
 

@@ -59,7 +59,7 @@ class Tolerance:
                 raise ValueError(f"{name} must be a number from 0 up, got {tolerance!r}")
 
     def margin(self, truth: Estimate, epsilon: float = EPSILON) -> float:
-        """The margin of a derivative that the oracle knows, of code that computes to `epsilon`."""
+        """Return the margin of a derivative that the oracle knows, of code that computes to `epsilon`."""
         relative = math.sqrt(epsilon) if self.rtol is None else self.rtol
         return truth.bound + relative * abs(truth.value) + self.atol + TINY
 
@@ -105,7 +105,7 @@ def state_kept(*functions: Any) -> Generator[None]:
 
 
 def seeded(f: Callable[..., Any], seed: int | None) -> Callable[..., Any]:
-    """The function with `random`, `numpy.random` and `torch` seeded before each call; with None as it is."""
+    """Return the function with `random`, `numpy.random` and `torch` seeded before each call; with None as it is."""
     if seed is None:
         return f
 
@@ -188,7 +188,7 @@ class Subject:
                 self._record()
 
     def once(self) -> Any:
-        """What the function gives at the point itself, of whose arrays it gets copies."""
+        """Return what the function gives at the point itself, of whose arrays it gets copies."""
         if self.on_values:
             return self._result(self.flat)
         return detached(self.f(*copy.deepcopy(self.layout.points)))
@@ -203,7 +203,7 @@ class Subject:
         refuse_chance(self.here, again, self.where, math.sqrt(self.epsilon), since)
 
     def along(self, i: int, flat: Any = None) -> Line:
-        """The line along which number `i` alone moves; from another point where that is given."""
+        """Return the line along which number `i` alone moves; from another point where that is given."""
         start = self.flat if flat is None else flat
 
         def at(z: Any) -> Any:
@@ -214,12 +214,12 @@ class Subject:
         return Line(float(start[i]), at, max(1.0, abs(float(start[i]))))
 
     def toward(self, v: Any) -> Line:
-        """The line along which all numbers move in a direction."""
+        """Return the line along which all numbers move in a direction."""
         everywhere = bool(np.all(v))
         return Line(0.0, lambda z: self.flat.astype(_KINDS.get(type(z), object)) + z * v, 1.0, everywhere)
 
     def through(self, vector: Any) -> Line:
-        """A line that stays at one point."""
+        """Return a line that stays at one point."""
         return Line(0.0, lambda _: vector, 1.0)
 
     def elsewhere(self) -> Any:
@@ -236,7 +236,7 @@ class Subject:
             return math.nan
 
     def derivative(self, line: Line, found: float, which: str, *, quick: bool = False) -> Estimate:
-        """The slope along a line from the first oracle that knows; another one where that contradicts what was `found`.
+        """Return the slope along a line by the first oracle that knows; another's where it contradicts `found`.
 
         A `quick` answer is that of the first. The other is believed where it contradicts the first as well. Raises
         NoDerivativeError where nobody knows.
@@ -433,7 +433,7 @@ def refuse_chance(here: float, again: float, where: str, rtol: float = 1e-8, sin
 
 
 def one_number(result: Any) -> float:
-    """The real number that a function returned."""
+    """Return the real number that a function returned."""
     try:
         array = None if isinstance(result, (list, tuple, dict, str)) else np.asarray(result)
         if array is not None and array.size == 1 and not np.iscomplexobj(array):
@@ -444,7 +444,7 @@ def one_number(result: Any) -> float:
 
 
 def of_numpy(point: Any) -> Any:
-    """A point whose arrays of other libraries are arrays of NumPy."""
+    """Return the point with arrays of NumPy in place of those of other libraries."""
     return nests.mapped(_array, point)
 
 
@@ -460,7 +460,7 @@ def _array(leaf: Any, _: str) -> Any:
 
 
 def detached(x: Any) -> Any:
-    """The number of a Value, a tensor of PyTorch without its graph, anything else as it is."""
+    """Return the number of a Value, a tensor of PyTorch without its graph, anything else as it is."""
     if isinstance(x, Value):
         return x.data
     return x.detach() if hasattr(x, "detach") else x

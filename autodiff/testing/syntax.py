@@ -50,7 +50,7 @@ def surroundings(function: types.FunctionType) -> dict[str, Any]:
 
 
 def seen_around(*functions: Any, depth: int = 2) -> dict[str, Any]:
-    """What functions see by a name that they use, and what the functions among that see; their own object is `self`.
+    """Return what functions see by a name they use, and what functions among that see; `self` is their own object.
 
     Modules, classes and functions are left out.
     """
@@ -70,7 +70,7 @@ def seen_around(*functions: Any, depth: int = 2) -> dict[str, Any]:
 
 
 def names_in(code: types.CodeType) -> Iterator[str]:
-    """The names that code looks up, and the code inside it."""
+    """Yield the names that code looks up, and the code inside it."""
     yield from code.co_names
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):

@@ -87,7 +87,7 @@ class _VectorCheck:
         self.program: Callable[[], str] = lambda: ""
 
     def shaped(self, u: Any) -> Any:
-        """A vector in the shape of the result."""
+        """Return a vector in the shape of the result."""
         return self.results.build(u)[0]
 
     def cotangents(self) -> Iterator[tuple[Any, str]]:
@@ -187,7 +187,7 @@ class _VectorCheck:
                 raise retold(error, message, self.program) from None
 
     def times(self, jacobian: Any, u: Any) -> Any:
-        """A cotangent times a Jacobian, in the shape of the points."""
+        """Return a cotangent times a Jacobian, in the shape of the points."""
         several = len(self.points) > 1
         if several and not (isinstance(jacobian, (tuple, list)) and len(jacobian) == len(self.points)):
             raise TypeError(
@@ -208,7 +208,7 @@ class _VectorCheck:
         return tuple(shaped) if several else shaped[0]
 
     def _parts(self, jacobians: Sequence[Any]) -> Iterator[Any]:
-        """The Jacobians by each number or array, where points are nests."""
+        """Yield the Jacobians by each number or array, where points are nests."""
         for point, jacobian in zip(self.points, jacobians, strict=True):
             single = nests.entries(point) is None
             yield from [jacobian] if single else [x for _, x in nests.leaves(jacobian, "")]
@@ -218,7 +218,7 @@ class _VectorCheck:
         return shapes[0] if len(shapes) == 1 else (self.size,)
 
     def again(self, given: dict[str, Any]) -> Callable[[], str]:
-        """A program that checks the same."""
+        """Return a program that checks the same."""
 
         def last(program: Program) -> str:
             program.imported("autodiff.testing", "jaccheck")
@@ -252,7 +252,7 @@ def _nothing(x: Any) -> Any:
 
 
 def _projected(f: Callable[..., Any], u: Any) -> Callable[..., Any]:
-    """A vector times a function's result, under its name and with its parameters."""
+    """Return a vector times a function's result, under its name and with its parameters."""
 
     def projected(*at: Any) -> Any:
         return u @ _numbers(f(*at))
