@@ -41,19 +41,8 @@ def draw(seed, *shapes):
     return tuple(rng.normal(size=shape) for shape in shapes)
 
 
-# What a diagnosis says of mistakes that many share.
-SIGN = "the sign is wrong"
-TWICE = "2 times .* the ½ before a square"
-HALF = r"0\.5 times .* the 2 of a square is missing"
-MEAN = "a mean in place of a sum"
-SUM = "a sum in place of a mean"
-TRANSPOSED = "transposed"
-SWAPPED = "are the two swapped"
-LEFT_OUT = "left out of the product"
-CONSTANT = "treated as a constant|path .* is missing|only the path"
-ONE_PATH = "= where [+]= is meant|path .* is missing|treated as a constant"
-PENALTY = "is missing, of a penalty or of a norm"
-ZERO = "0 everywhere"
+def sigmoid(z):
+    return 1.0 / (1.0 + np.exp(-z))
 
 
 def all_cases():

@@ -2,29 +2,10 @@
 
 import numpy as np
 
-from gradient_corpus import (
-    HALF,
-    LEFT_OUT,
-    MEAN,
-    ONE_PATH,
-    PENALTY,
-    SIGN,
-    SUM,
-    SWAPPED,
-    TRANSPOSED,
-    TWICE,
-    ZERO,
-    Case,
-    draw,
-    written,
-)  # fmt: skip
+from gradient_corpus import Case, draw, says, sigmoid, written
 
 X, W, b, UP = draw(11, (4, 3), (3, 2), (2,), (4, 2))
 SQUARE = draw(12, (3, 3), (3, 3), (3,), (3, 3))
-
-
-def sigmoid(z):
-    return 1.0 / (1.0 + np.exp(-z))
 
 
 class Linear:
@@ -349,50 +330,50 @@ def elementwise_backward(x, wrong):
 
 CASES = [
     Case("linear", linear(None), (X, W, b), {
-        "bias of one sample": "uses is counted", "bias mean": "b: .*" + MEAN, "dW mean": "W: .*" + MEAN, "no dX": "X: " + ZERO, "sign": SIGN,
+        "bias of one sample": "uses is counted", "bias mean": "b: .*" + says.MEAN, "dW mean": "W: .*" + says.MEAN, "no dX": "X: " + says.ZERO, "sign": says.SIGN,
     }),
     Case("linear of a square", linear(None, SQUARE[3]), SQUARE[:3], {
-        "W not transposed": "transposed|in place of", "dW transposed": "W: .*" + TRANSPOSED, "X not transposed": "transposed|in place of",
-        "bias over the wrong axis": "wrong axis", "dX and dW exchanged": SWAPPED,
+        "W not transposed": "transposed|in place of", "dW transposed": "W: .*" + says.TRANSPOSED, "X not transposed": "transposed|in place of",
+        "bias over the wrong axis": "wrong axis", "dX and dW exchanged": says.SWAPPED,
     }),
     Case("mlp", written(mlp, mlp_backward), draw(18, (3, 5), (5,), (5, 2), (2,)), {
-        "not divided": SUM, "two": TWICE, "sign": SIGN, "W2 with z1": "W2: z1 is used in place of a1", "W2 with slope": "",
-        "no slope": "W1, b1: .*" + LEFT_OUT, "slope at z": "taken at z1, where a1 belongs", "sigmoid's slope": "slope of sigmoid|factor of it",
+        "not divided": says.SUM, "two": says.TWICE, "sign": says.SIGN, "W2 with z1": "W2: z1 is used in place of a1", "W2 with slope": "",
+        "no slope": "W1, b1: .*" + says.LEFT_OUT, "slope at z": "taken at z1, where a1 belongs", "sigmoid's slope": "slope of sigmoid|factor of it",
         "slope of slope": "taken at a1, where z1 belongs", "plus": "factor of it", "only a²": "factor of it", "relu's slope": "slope of relu",
-        "slope before W2": "", "no slope in b1": "b1: .*" + LEFT_OUT, "no b2": "b2: " + ZERO,
+        "slope before W2": "", "no slope in b1": "b1: .*" + says.LEFT_OUT, "no b2": "b2: " + says.ZERO,
     }),
     Case("two layers", written(two_layers, two_layers_backward), draw(19, (3, 5), (5,), (5, 3), (3,)), {
-        "labels not subtracted": ONE_PATH, "not divided": "counts 4 times|" + SUM, "no penalty": PENALTY, "penalty halved": PENALTY,
-        "W2 before relu": "in place of", "no mask": LEFT_OUT, "mask of the gradient": "", "mask turned": "other operand", "penalty on b2": "one too many",
-        "b1 before the mask": "b1: .*" + LEFT_OUT, "b2 mean": MEAN, "no penalty on W1": "W1: .*is missing, of a penalty",
+        "labels not subtracted": says.ONE_PATH, "not divided": "counts 4 times|" + says.SUM, "no penalty": says.PENALTY, "penalty halved": says.PENALTY,
+        "W2 before relu": "in place of", "no mask": says.LEFT_OUT, "mask of the gradient": "", "mask turned": "other operand", "penalty on b2": "one too many",
+        "b1 before the mask": "b1: .*" + says.LEFT_OUT, "b2 mean": says.MEAN, "no penalty on W1": "W1: .*is missing, of a penalty",
     }),
     Case("batchnorm", batchnorm, draw(20, (4, 3), (3,), (3,)), {
         "no gamma": "left out|gamma", "sign of dvar": "wrong sign", "dvar not halved": "counts 2 times", "variance constant": "X: .*var is treated",
         "mean constant": "X: .*mu is treated", "statistics constant": "treated as a constant", "no division by N": "counts 4 times|sum in place",
         "no division by std": "left out|std", "no epsilon": "right to . digits only", "dgamma with X": "gamma: X is used in place of .*xhat",
-        "dgamma not normalized": "gamma: .*xc is used in place of .*xhat", "dbeta mean": "beta: .*" + MEAN, "gamma and beta exchanged": SWAPPED,
+        "dgamma not normalized": "gamma: .*xc is used in place of .*xhat", "dbeta mean": "beta: .*" + says.MEAN, "gamma and beta exchanged": says.SWAPPED,
     }),
     Case("layernorm", written(layernorm, layernorm_backward), draw(21, (4, 3), (3,)), {
         "batch axis": "", "no gain": "left out|in place", "mean constant": "mean is treated|only the path|path .* missing", "variance constant": "var is treated", "gain with x": "x is used in place of normed",
-        "no std": "a division by", "sign": SIGN, "gain mean": MEAN,
+        "no std": "a division by", "sign": says.SIGN, "gain mean": says.MEAN,
     }),
     Case("convolution", written(convolve, convolve_backward), draw(22, (7, 7), (3, 3)), {
-        "flipped kernel": "w, flipped, is used in place of w", "overwritten": "uses is counted", "dw overwritten": "uses is counted", "dw flipped": "flipped along axis 0, 1", "dw transposed": TRANSPOSED,
-        "dx shifted": "shifted by 1 along axis 1", "dw mean": "0.04 times", "no dx": ZERO, "sign": SIGN, "dx edge": "missing there",
+        "flipped kernel": "w, flipped, is used in place of w", "overwritten": "uses is counted", "dw overwritten": "uses is counted", "dw flipped": "flipped along axis 0, 1", "dw transposed": says.TRANSPOSED,
+        "dx shifted": "shifted by 1 along axis 1", "dw mean": "0.04 times", "no dx": says.ZERO, "sign": says.SIGN, "dx edge": "missing there",
     }),
     Case("average pooling", written(pooled, pooled_backward), draw(23, (4, 4)), {
-        "tiled": "another order", "first only": "missing there", "not divided": "4 times", "transposed": TRANSPOSED, "by eight": "0.5 times",
+        "tiled": "another order", "first only": "missing there", "not divided": "4 times", "transposed": says.TRANSPOSED, "by eight": "0.5 times",
     }),
     Case("dropout", dropout, draw(24, (6,)), {
-        "no scale": "0.6 times|left out|counts", "no mask": "", "sign": SIGN, "scale left out twice": "0.36 times|left out", "mask turned": "",
+        "no scale": "0.6 times|left out|counts", "no mask": "", "sign": says.SIGN, "scale left out twice": "0.36 times|left out", "mask turned": "",
     }),
     Case("embedding", written(embedded, embedded_backward), draw(25, (3, 4), (4,)), {
-        "overwritten": "row 2|=", "no slope": LEFT_OUT, "rows shifted": "shifted|exchanged", "mean": "0.25 times", "no two": HALF,
+        "overwritten": "row 2|=", "no slope": says.LEFT_OUT, "rows shifted": "shifted|exchanged", "mean": "0.25 times", "no two": says.HALF,
     }),
     Case("leaky relu", written(relu_layer, relu_layer_backward), (np.array([0.3, -0.7, 1.2, -0.1, 0.5, -2.0, 0.9, -0.4]),), {
         "no leak": "missing there|path", "no mask": "negative|left out", "leak everywhere": "positive|0.1 times", "turned": "",
     }),
     Case("elementwise of SciPy", written(elementwise, elementwise_backward), (np.array([0.3, -0.7, 1.2, -0.1, 0.5, 2.0, -1.1, 0.8]),), {
-        "slope at x": "taken at x", "no slope": LEFT_OUT, "tanh's slope": "slope of tanh", "slope at s": "taken at", "only s": "factor of it",
+        "slope at x": "taken at x", "no slope": says.LEFT_OUT, "tanh's slope": "slope of tanh", "slope at s": "taken at", "only s": "factor of it",
     }, records=False, needs="scipy"),
 ]  # fmt: skip

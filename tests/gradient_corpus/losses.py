@@ -2,30 +2,12 @@
 
 import numpy as np
 
-from gradient_corpus import (
-    CONSTANT,
-    LEFT_OUT,
-    MEAN,
-    ONE_PATH,
-    PENALTY,
-    SIGN,
-    SUM,
-    SWAPPED,
-    TWICE,
-    ZERO,
-    Case,
-    draw,
-    written,
-)  # fmt: skip
+from gradient_corpus import Case, draw, says, sigmoid, written
 
 X, W, b, Y = draw(1, (5, 3), (3,), (1,), (5,))
 X = 2.0 * X
 LABELS = (Y > 0.0).astype(float)
 LAM = 0.3
-
-
-def sigmoid(z):
-    return 1.0 / (1.0 + np.exp(-z))
 
 
 def ridge(w):
@@ -192,34 +174,34 @@ def logcosh_backward(p, wrong):
 
 CASES = [
     Case("ridge", written(ridge, ridge_backward), (W,), {
-        "residual turned": "wrong sign|off by", "not divided": "counts 5 times|5 is", "two": "counts 2 times", "no penalty": PENALTY,
-        "penalty doubled": "one too many|counts 2 times", "L1": "", "no lambda": "one too many|LAM", "sign": SIGN,
-        "mean": MEAN, "only penalty": ONE_PATH, "twice": TWICE,
+        "residual turned": "wrong sign|off by", "not divided": "counts 5 times|5 is", "two": "counts 2 times", "no penalty": says.PENALTY,
+        "penalty doubled": "one too many|counts 2 times", "L1": "", "no lambda": "one too many|LAM", "sign": says.SIGN,
+        "mean": says.MEAN, "only penalty": says.ONE_PATH, "twice": says.TWICE,
     }),
     Case("logistic", written(logistic, logistic_backward), (W, b), {
-        "no labels": "", "slope twice": "", "sign": SIGN, "probability of z": "", "only positives": ONE_PATH, "no slope": LEFT_OUT,
-        "not divided": SUM, "no bias": "b: " + ZERO, "bias mean": "b: .*" + MEAN,
+        "no labels": "", "slope twice": "", "sign": says.SIGN, "probability of z": "", "only positives": says.ONE_PATH, "no slope": says.LEFT_OUT,
+        "not divided": says.SUM, "no bias": "b: " + says.ZERO, "bias mean": "b: .*" + says.MEAN,
     }),
     Case("crossentropy", written(crossentropy, crossentropy_backward), draw(2, (5, 4)), {
-        "labels not subtracted": ONE_PATH, "own class only": "cross terms|0 in|" + CONSTANT, "diagonal": "cross terms|0 in", "slope twice": "", "clipped": "clipped at 0.1",
-        "rows exchanged": "exchanged", "not divided": SUM, "by classes too": MEAN, "sign": SIGN, "float32": "single precision",
+        "labels not subtracted": says.ONE_PATH, "own class only": "cross terms|0 in|" + says.CONSTANT, "diagonal": "cross terms|0 in", "slope twice": "", "clipped": "clipped at 0.1",
+        "rows exchanged": "exchanged", "not divided": says.SUM, "by classes too": says.MEAN, "sign": says.SIGN, "float32": "single precision",
     }),
     Case("hinge", written(hinge, hinge_backward), (-2.0 * W,), {
-        "no mask": LEFT_OUT, "mask turned": "other operand", "no labels": "left out", "not divided": "counts 5 times", "sign of data": "wrong sign",
-        "no penalty": PENALTY, "penalty halved": "is missing, of a penalty|counts 0.5",
+        "no mask": says.LEFT_OUT, "mask turned": "other operand", "no labels": "left out", "not divided": "counts 5 times", "sign of data": "wrong sign",
+        "no penalty": says.PENALTY, "penalty halved": "is missing, of a penalty|counts 0.5",
     }),
     Case("huber", written(huber, huber_backward), (2.0 * Y[::-1].copy(),), {
-        "no clipping": "", "sign lost": "slope of abs", "absolute": "signs are lost", "sign": SIGN, "mean": MEAN, "twice": TWICE,
+        "no clipping": "", "sign lost": "slope of abs", "absolute": "signs are lost", "sign": says.SIGN, "mean": says.MEAN, "twice": says.TWICE,
     }),
     Case("cosine", written(cosine, cosine_backward), draw(3, (4,), (4,)), {
-        "norms constant": CONSTANT, "norm of u constant": CONSTANT, "swapped": SWAPPED, "plus": "wrong sign", "sign": SIGN, "no v": ZERO,
+        "norms constant": says.CONSTANT, "norm of u constant": says.CONSTANT, "swapped": says.SWAPPED, "plus": "wrong sign", "sign": says.SIGN, "no v": says.ZERO,
     }),
     Case("divergence", written(divergence, divergence_backward), draw(4, (5, 4)), {
-        "diagonal": "cross terms", "sum constant": CONSTANT, "no log path": "", "wrong axis": "", "sign": SIGN, "mean": MEAN,
+        "diagonal": "cross terms", "sum constant": says.CONSTANT, "no log path": "", "wrong axis": "", "sign": says.SIGN, "mean": says.MEAN,
         "transposed order": "reshape in place of a transpose",
     }),
     Case("logcosh", written(logcosh, logcosh_backward), (Y[::-1].copy(),), {
-        "no tanh": "", "slope of tanh": "", "tanh of p": "", "not divided": SUM, "sign": SIGN,
+        "no tanh": "", "slope of tanh": "", "tanh of p": "", "not divided": says.SUM, "sign": says.SIGN,
         "one entry": r"0 in entry \[0\]",
     }),
 ]  # fmt: skip

@@ -4,20 +4,7 @@ import math
 
 import numpy as np
 
-from gradient_corpus import (
-    HALF,
-    LEFT_OUT,
-    MEAN,
-    ONE_PATH,
-    SIGN,
-    SWAPPED,
-    TRANSPOSED,
-    TWICE,
-    ZERO,
-    Case,
-    draw,
-    written,
-)  # fmt: skip
+from gradient_corpus import Case, draw, says, written
 
 A, x0, R, DATA = draw(41, (3, 3), (3,), (4, 4), (6, 3))
 SPD = A @ A.T + 2.0 * np.eye(3) + 0.3 * (A - A.T)
@@ -200,29 +187,29 @@ def kernel_backward(x, scale, wrong):
 
 CASES = [
     Case("quadratic form", written(quadratic, quadratic_backward), (SPD, x0), {
-        "symmetric M": "", "no half": TWICE, "diagonal only": "0 off the diagonal", "dx sign": "x: " + SIGN, "twice": TWICE, "M for x": TWICE,
+        "symmetric M": "", "no half": says.TWICE, "diagonal only": "0 off the diagonal", "dx sign": "x: " + says.SIGN, "twice": says.TWICE, "M for x": says.TWICE,
     }),
     Case("gaussian", written(gaussian, gaussian_backward), (SPD, x0), {
-        "transposed": TRANSPOSED, "no logdet": "", "no quadratic": "", "sign of quadratic": "", "symmetric": "", "twice": TWICE, "sign": SIGN, "digits": "right to . digits only",
+        "transposed": says.TRANSPOSED, "no logdet": "", "no quadratic": "", "sign of quadratic": "", "symmetric": "", "twice": says.TWICE, "sign": says.SIGN, "digits": "right to . digits only",
     }, records=False),
     Case("matrix factorization", written(factorized, factorized_backward), draw(43, (4, 2), (4, 2)), {
-        "E not transposed": "E is transposed", "no penalty on U": "U: .*is missing, of a penalty", "no two": HALF, "exchanged": SWAPPED, "sign": SIGN, "penalty of V on U": "", "mean": MEAN, "columns exchanged": "flipped|exchanged|shifted",
+        "E not transposed": "E is transposed", "no penalty on U": "U: .*is missing, of a penalty", "no two": says.HALF, "exchanged": says.SWAPPED, "sign": says.SIGN, "penalty of V on U": "", "mean": says.MEAN, "columns exchanged": "flipped|exchanged|shifted",
         "row lost": "0 in row 0",
     }),
     Case("normalized", written(normalized, normalized_backward), draw(44, (5,)), {
-        "norm constant": "n is treated as a constant", "not divided": "left out|factor", "plus": "wrong sign", "sign": SIGN, "norm squared": "over n", "x for u": "a term along x", "reversed": "flipped", "target": "left out of the product altogether",
+        "norm constant": "n is treated as a constant", "not divided": "left out|factor", "plus": "wrong sign", "sign": says.SIGN, "norm squared": "over n", "x for u": "a term along x", "reversed": "flipped", "target": "left out of the product altogether",
     }),
     Case("mixture", written(mixture, mixture_backward), (np.array([-0.5, 0.8]), 0.7), {
-        "hard assignment": "", "no normalization": LEFT_OUT, "no 1/s": ONE_PATH, "sign of means": "means: " + SIGN, "mean": MEAN, "means exchanged": "flipped|order", "no s": ZERO, "s not squared": "0.7 times|factor s|left out",
+        "hard assignment": "", "no normalization": says.LEFT_OUT, "no 1/s": says.ONE_PATH, "sign of means": "means: " + says.SIGN, "mean": says.MEAN, "means exchanged": "flipped|order", "no s": says.ZERO, "s not squared": "0.7 times|factor s|left out",
     }),
     Case("root", written(root, root_backward), (1.3,), {
-        "sign": SIGN, "twice": TWICE, "value": "value of the function", "no x": "left out|factor", "digits": "digits only", "single": "single precision",
+        "sign": says.SIGN, "twice": says.TWICE, "value": "value of the function", "no x": "left out|factor", "digits": "digits only", "single": "single precision",
     }),
     Case("beta function", written(special, special_backward), (np.array([0.7, 1.9, 2.5, 1.2]),), {
-        "no total": "same number", "sign of total": "same number", "sign": SIGN, "mean": MEAN, "shifted": "shifted by 1", "reversed": "flipped", "no first": "", "offset": "off by the same number, 1", "float32": "single precision",
+        "no total": "same number", "sign of total": "same number", "sign": says.SIGN, "mean": says.MEAN, "shifted": "shifted by 1", "reversed": "flipped", "no first": "", "offset": "off by the same number, 1", "float32": "single precision",
     }, records=False, needs="scipy"),
     Case("stale", stale, draw(45, (5,)), {"lagging": "point before", "first point": "stale cache"}, records=False),
     Case("kernel", written(kernel, kernel_backward), (draw(46, (4,))[0], 0.9), {
-        "rows only": ONE_PATH, "columns only": ONE_PATH, "sign of columns": "wrong sign", "scale squared": "0.9 times|left out|factor scale", "sign": SIGN, "mean": MEAN, "no scale": ZERO, "no diagonal": "",
+        "rows only": says.ONE_PATH, "columns only": says.ONE_PATH, "sign of columns": "wrong sign", "scale squared": "0.9 times|left out|factor scale", "sign": says.SIGN, "mean": says.MEAN, "no scale": says.ZERO, "no diagonal": "",
     }),
 ]  # fmt: skip

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from autodiff import exp, log, sin, tanh
-from gradient_corpus import LEFT_OUT, ONE_PATH, SIGN, SWAPPED, TWICE, ZERO, Case, written
+from gradient_corpus import Case, says, written
 
 
 def sigma(z):
@@ -122,27 +122,27 @@ def rosenbrock_backward(x, wrong):
 
 CASES = [
     Case("neuron", written(neuron, neuron_backward), (0.5, -0.5), {
-        "no slope": LEFT_OUT, "slope at z": "taken at z, where a belongs", "tanh's slope": "slope of tanh",
+        "no slope": says.LEFT_OUT, "slope at z": "taken at z, where a belongs", "tanh's slope": "slope of tanh",
         "slope at a": "taken at a, where z belongs", "only a": "a factor of it is missing",
-        "only 1 - a": "a factor of it is missing", "sign": SIGN, "no half": TWICE, "swapped": SWAPPED, "no bias": "b: " + ZERO,
+        "only 1 - a": "a factor of it is missing", "sign": says.SIGN, "no half": says.TWICE, "swapped": says.SWAPPED, "no bias": "b: " + says.ZERO,
     }),
     Case("chain", written(chain, chain_backward), (0.7,), {
-        "product of slopes": "", "second term": ONE_PATH, "first term": ONE_PATH, "inner slope": "slope|left out|other operand|uses|0.7",
-        "no two": ONE_PATH, "no cos": "", "sine of x": "x is used in place of", "plus": "wrong sign",
+        "product of slopes": "", "second term": says.ONE_PATH, "first term": says.ONE_PATH, "inner slope": "slope|left out|other operand|uses|0.7",
+        "no two": says.ONE_PATH, "no cos": "", "sine of x": "x is used in place of", "plus": "wrong sign",
     }),
     Case("cube", written(cube, cube_backward), (1.7,), {
         "one use": "1 of 3|uses|only the path|third|0.333|missing", "two uses": "path .* missing|only|0.667|counts",
         "value": "value of the function", "exponent": "factor x is missing",
     }),
     Case("quotient", written(quotient, quotient_backward), (1.3, 0.4), {
-        "sign of y": "y: " + SIGN, "swapped": SWAPPED, "not squared": "a division by .* is missing", "denominator constant": ONE_PATH,
-        "numerator constant": ONE_PATH,
+        "sign of y": "y: " + says.SIGN, "swapped": says.SWAPPED, "not squared": "a division by .* is missing", "denominator constant": says.ONE_PATH,
+        "numerator constant": says.ONE_PATH,
     }),
     Case("shared", written(shared, shared_backward), (0.8, 1.1), {
-        "overwritten": ONE_PATH, "tanh only": ONE_PATH, "direct path": ONE_PATH, "sign": SIGN,
+        "overwritten": says.ONE_PATH, "tanh only": says.ONE_PATH, "direct path": says.ONE_PATH, "sign": says.SIGN,
     }),
     Case("rosenbrock", written(rosenbrock, rosenbrock_backward), (np.array([0.3, -0.4, 1.2, 0.7]),), {
-        "no second term": ONE_PATH, "sign of second": "wrong sign", "no inner two": "counts 0.5 times|2 of a square", "overwritten": "0 |missing|=|only",
-        "no right": ONE_PATH, "reversed": "flipped", "shifted": "shifted by 1", "sign": SIGN, "float32": "single precision",
+        "no second term": says.ONE_PATH, "sign of second": "wrong sign", "no inner two": "counts 0.5 times|2 of a square", "overwritten": "0 |missing|=|only",
+        "no right": says.ONE_PATH, "reversed": "flipped", "shifted": "shifted by 1", "sign": says.SIGN, "float32": "single precision",
     }),
 ]  # fmt: skip

@@ -2,27 +2,9 @@
 
 import numpy as np
 
-from gradient_corpus import (
-    CONSTANT,
-    HALF,
-    LEFT_OUT,
-    MEAN,
-    ONE_PATH,
-    SIGN,
-    SWAPPED,
-    TRANSPOSED,
-    TWICE,
-    ZERO,
-    Case,
-    draw,
-    written,
-)  # fmt: skip
+from gradient_corpus import Case, draw, says, sigmoid, written
 
 XS, UP = draw(31, (4, 2), (3,))
-
-
-def sigmoid(z):
-    return 1.0 / (1.0 + np.exp(-z))
 
 
 def rnn(Wx, Wh, h0):
@@ -204,23 +186,23 @@ def euler_backward(theta, y0, wrong):
 
 CASES = [
     Case("rnn", written(rnn, rnn_backward), draw(33, (3, 2), (3, 3), (3,)), {
-        "no slope": LEFT_OUT, "slope of the step before": "", "dWx overwritten": "uses is counted|=", "state after": "", "Wh not transposed": "Wh.T is used in place of Wh",
-        "truncated": ONE_PATH + "|uses", "sign": SIGN, "mean": MEAN, "dWh transposed": TRANSPOSED, "no h0": ZERO, "h0 from the end": "h0: .*left out of the product altogether",
+        "no slope": says.LEFT_OUT, "slope of the step before": "", "dWx overwritten": "uses is counted|=", "state after": "", "Wh not transposed": "Wh.T is used in place of Wh",
+        "truncated": says.ONE_PATH + "|uses", "sign": says.SIGN, "mean": says.MEAN, "dWh transposed": says.TRANSPOSED, "no h0": says.ZERO, "h0 from the end": "h0: .*left out of the product altogether",
     }),
     Case("lstm", written(lstm, lstm_backward), draw(34, (2,), (3,), (3,), (3, 5), (3, 5), (3, 5), (3, 5)), {
-        "no tanh slope": "left out", "cell path": ONE_PATH, "output path": ONE_PATH, "gates exchanged": "c is used in place of g", "output with cell": "Wo.*cell is used in place of th",
-        "forget with new cell": "Wf.*cell is used in place of c", "sigmoid's slope for g": "Wg.*slope of sigmoid|factor of it", "no slope of f": "Wf.*" + LEFT_OUT, "only i": "Wi.*factor of it",
-        "v from one gate": ONE_PATH, "v without o": ONE_PATH, "carry without f": "c: .*left out|c: .*f",
+        "no tanh slope": "left out", "cell path": says.ONE_PATH, "output path": says.ONE_PATH, "gates exchanged": "c is used in place of g", "output with cell": "Wo.*cell is used in place of th",
+        "forget with new cell": "Wf.*cell is used in place of c", "sigmoid's slope for g": "Wg.*slope of sigmoid|factor of it", "no slope of f": "Wf.*" + says.LEFT_OUT, "only i": "Wi.*factor of it",
+        "v from one gate": says.ONE_PATH, "v without o": says.ONE_PATH, "carry without f": "c: .*left out|c: .*f",
     }),
     Case("attention", written(attention, attention_backward), draw(35, (3, 2), (3, 2), (3, 2)), {
-        "V with scores": "V: S is used in place of P", "diagonal": "cross terms", "sum constant": CONSTANT, "no softmax": "left out of the product altogether", "no scale": "1.41421 times|left out", "scale squared": "0.707107 times",
-        "K not transposed": "K: .*S is transposed", "P not transposed": "V: P.T is used", "Q and K exchanged": SWAPPED, "no V": ZERO,
+        "V with scores": "V: S is used in place of P", "diagonal": "cross terms", "sum constant": says.CONSTANT, "no softmax": "left out of the product altogether", "no scale": "1.41421 times|left out", "scale squared": "0.707107 times",
+        "K not transposed": "K: .*S is transposed", "P not transposed": "V: P.T is used", "Q and K exchanged": says.SWAPPED, "no V": says.ZERO,
     }),
     Case("momentum", written(momentum, momentum_backward), (0.1, draw(36, (3,))[0]), {
-        "no two": HALF, "no momentum": CONSTANT, "no one": "", "w path": CONSTANT, "last step only": "", "rate sign": "rate: " + SIGN, "mean": MEAN, "w0 constant": ZERO, "float32": "single precision",
+        "no two": says.HALF, "no momentum": says.CONSTANT, "no one": "", "w path": says.CONSTANT, "last step only": "", "rate sign": "rate: " + says.SIGN, "mean": says.MEAN, "w0 constant": says.ZERO, "float32": "single precision",
     }),
     Case("euler", written(euler, euler_backward), (np.array([0.7, 0.3]), draw(37, (3,))[0]), {
-        "two": TWICE, "no step size": "20 times", "cos for sin": "", "sign of k": "sign|region|by a factor of -1", "no damping": ONE_PATH, "no sine": ONE_PATH, "adjoint constant": "y0: the path .* is missing", "adjoint sign": "",
-        "theta exchanged": "another order|flipped|shifted", "no y0": ZERO, "y0 at the end": "path .* missing",
+        "two": says.TWICE, "no step size": "20 times", "cos for sin": "", "sign of k": "sign|region|by a factor of -1", "no damping": says.ONE_PATH, "no sine": says.ONE_PATH, "adjoint constant": "y0: the path .* is missing", "adjoint sign": "",
+        "theta exchanged": "another order|flipped|shifted", "no y0": says.ZERO, "y0 at the end": "path .* missing",
     }),
 ]  # fmt: skip
