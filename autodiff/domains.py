@@ -1,4 +1,4 @@
-"""What an operand may be: one real number, inside the operation's domain."""
+"""Operands: one real number each, inside the operation's domain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What else a Value answers: operations as methods, `v.sqrt()`, and what NumPy, Python and Jupyter ask of a number.
+"""The rest of what a Value answers: operations as methods, `v.sqrt()`, and what NumPy, Python and Jupyter ask of a number.
 
 NumPy calls these on the elements of an array of Values, by its own names (`np.arcsin(a)` calls `element.arcsin()`).
 """

@@ -1,4 +1,4 @@
-"""What operations are: one table, one row each.
+"""The operations: one table, one row each.
 
 A row says everything the rest of the package knows of an operation: how it computes on floats and on
 arrays, the partial derivative by each operand, where it is defined and where it has a kink. The engine,

@@ -1,4 +1,4 @@
-"""What transforms return, for editors and type checkers: functions that keep what is known of their arguments.
+"""Types of what transforms return, for editors and type checkers: functions that keep what is known of their arguments.
 
 A function is called with Values in place of the argument that is differentiated by, so that argument is annotated
 differently by whoever reads `f` and by whoever calls the derivative: it may be anything here, and its kind decides the

@@ -68,7 +68,7 @@ def steps_of(op: Op) -> tuple[tuple[str, Step], ...]:
 
 @cache
 def further(op: Op) -> tuple[Step, ...]:
-    """What may follow: as before, and with the variable itself beside the result."""
+    """Return what may follow: as before, and with the variable itself beside the result."""
     own = [step for _, step in steps_of(op)]
     if op.arity == 2:
         own += [Step(op, (RESULT, VARIABLE)), Step(op, (VARIABLE, RESULT))]
@@ -115,7 +115,7 @@ class Truth:
 
 
 def truth(chain: Chain, x: float) -> Truth:
-    """What 120 digits and more say of a chain at a finite number; raises UnknownError where they cannot say."""
+    """Return what 120 digits and more say of a chain at a finite number; raises UnknownError where they cannot say."""
     exponent = round(math.log10(abs(x))) if x else 0
     mp = context(120 + 2 * max(-exponent, 0) + 2 * max(exponent, 0))
     at = mp.mpf(x)

@@ -200,7 +200,7 @@ PAIRS = TRIPLES = 800
 
 
 def truths(chain: Chain, points: Iterable[float]) -> dict[float, Truth]:
-    """What mathematics says, where it says something; 0 and −0 are one number to it."""
+    """Return what mathematics says, where it says something; 0 and −0 are one number to it."""
     found: dict[float, Truth] = {}
     for x in {*points}:
         if math.isfinite(x):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import re
 from collections.abc import Sequence
 
 from autodiff.pictures.style import DARK, LIGHT, Theme, swaps
-from autodiff.pictures.webpage import WebPage
+from autodiff.pictures.webpage import WebPage, policy
 
 _STYLE = """
 body{margin:0;font:16px/1.4 system-ui,sans-serif;background:var(--paper);color:var(--ink)}
@@ -113,17 +111,13 @@ def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> Web
         f"svg{{min-width:{_LEAST * width:.0f}px}}@media (max-width:{_LEAST * width:.0f}px){{svg{{max-height:none}}"
         "output{all:unset;display:block;font-weight:bold}}"
     )
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{_digest(_SCRIPT)}'; style-src 'sha256-{_digest(style)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
     buttons = "".join(
         f'<button type="button" id="{i}" aria-label="{text}">{sign}</button>' for i, sign, text in _BUTTONS
     )
     lines = "".join(f"<li>{html.escape(each)}</li>" for each in captions)
     text = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta http-equiv="Content-Security-Policy" content="{policy(_SCRIPT, style)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>δ flowing backward</title><style>{style}</style></head>
 <body><main>
@@ -141,7 +135,3 @@ data-wait="{round(1000 * seconds)}">
 
 def _variables(colours: dict[str, str]) -> str:
     return ";".join(f"{name}:{colour}" for name, colour in colours.items())
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

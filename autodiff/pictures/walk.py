@@ -6,8 +6,6 @@ and nothing else. Everything from the graph is data, put on the page as text.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import json
 import math
@@ -20,7 +18,7 @@ from typing import Any
 
 from autodiff.explanations.flow import Flow
 from autodiff.functions import mean
-from autodiff.pictures import rendering, style
+from autodiff.pictures import rendering, style, webpage
 from autodiff.pictures.effort import TOO_FAR, ranks_crossed
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.sweeping import uses
@@ -80,7 +78,7 @@ def stepper(
         root.label = f"mean of {losses[0].label}" if losses[0].label else "mean"
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
-    path, _ = rendering.target(path, (".html", ".htm"))
+    path, _ = rendering.target(path, webpage.SUFFIXES)
     real = isinstance(learning_rate, numbers.Real) and learning_rate.__class__ is not bool  # pyright: ignore[reportUnnecessaryComparison]
     if not (real and 0.0 < learning_rate < math.inf):
         raise ValueError(f"learning_rate must be a finite number above 0, got {learning_rate!r}")
@@ -132,11 +130,8 @@ def _page(title: str, data: dict[str, Any], rules: str) -> str:
     """Return the template with everything put in."""
     script = '"use strict";\n(() => {\n' + rules + "".join(map(_asset, _SCRIPTS)) + "})();\n"
     sheet = _colours() + _asset("walk.css")
-    policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(sheet)}; base-uri 'none'; form-action 'none'"
-    )
     parts = {
-        "policy": policy,
+        "policy": webpage.policy(script, sheet),
         "title": html.escape(title),
         "style": sheet,
         # Inside a script element: without "<" no text can end the element or open a comment in it.
@@ -160,11 +155,6 @@ def _colours() -> str:
         blocks.append(" ".join([*inks, f"--parameter: {theme.parameter[1]}; --input: {theme.input[1]};"]))
     light, dark = blocks
     return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
-
-
-def _hash(text: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return f"'sha256-{digest}'"
 
 
 def _asset(name: str) -> str:

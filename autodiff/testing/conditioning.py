@@ -1,4 +1,4 @@
-"""Where derivatives can be compared at all: bounded, inside domains, away from kinks, and a little around as well."""
+"""Points where derivatives can be compared: bounded, inside domains, away from kinks, and a little around as well."""
 
 from __future__ import annotations
 

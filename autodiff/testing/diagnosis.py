@@ -1,4 +1,4 @@
-"""What is wrong with a gradient, judged as a whole: argument by argument, and which single mistake gives its numbers.
+"""Diagnosis of a wrong gradient, judged as a whole: argument by argument, and which single mistake gives its numbers.
 
 A hint is given only where its mistake gives every number of an argument, to the oracle's digits, and changes one.
 """

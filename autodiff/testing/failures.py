@@ -1,4 +1,4 @@
-"""What a wrong derivative is reported as: by name, with numbers, and as a program that shows it again."""
+"""The report of a wrong derivative: by name, with numbers, and as a program that shows it again."""
 
 from __future__ import annotations
 

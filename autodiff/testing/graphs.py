@@ -1,4 +1,4 @@
-"""What can be told of a recorded graph as a whole: its value at other inputs, and its derivatives by other arithmetics.
+"""A recorded graph as a whole: its value at other inputs, and its derivatives by other arithmetics.
 
 The nodes say which operations were computed on what; their partials, which are under test, are never looked at.
 """

@@ -1,4 +1,4 @@
-"""What was decided where there is no derivative, and the check that a row keeps to it in all three arithmetics.
+"""The decisions where there is no derivative, and the check that a row keeps to it in all three arithmetics.
 
 At a kink mathematics allows everything between the slopes on the left and on the right, so no oracle can tell; what is
 promised instead is written down here, once. `check_kinks` holds an operation to it.

@@ -1,4 +1,4 @@
-"""What Hypothesis draws: random expressions, functions and networks with a point, and points for what one has.
+"""Strategies for Hypothesis: random expressions, functions and networks with a point, and points for what one has.
 
 When a test fails, the graph of what was drawn for the minimal example is noted as text below its source.
 """

@@ -1,4 +1,4 @@
-"""What a diagnosis says, in the languages of `words/`: a sentence for each kind of mistake, with places for details."""
+"""The words of a diagnosis, by language, from `words/`: a sentence for each kind of mistake, with room for details."""
 
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
