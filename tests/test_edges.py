@@ -70,6 +70,19 @@ def test_compiled_programs_have_the_same_hessians_at_the_origin():
     assert program.hvp([1.0, 3.0], vector=[1.0, -1.0]).tolist() == [2.0, -2.0]
 
 
+@pytest.mark.parametrize("scale", [1.0, 2.0, 0.5])
+def test_a_hypot_of_hypots_has_slope_0_at_its_tip_in_programs_too(scale):
+    """It is 2·|scale·x|, whose kink counts as 0: there l'Hôpital's rule meets ∞ · 0, which is not handed on either."""
+
+    def f(x):
+        r = hypot(scale * x, scale * x)
+        return hypot(r, r)
+
+    program = compile(grad(f))
+    assert [grad(f)(0.0), program(0.0), *program([0.0])] == [0.0] * 3
+    assert program([0.0, 1.0, -3.0]).tolist() == pytest.approx([0.0, 2.0 * scale, -2.0 * scale])
+
+
 def test_an_infinite_logsumexp_has_slopes_in_every_mode():
     """A forbidden transition, log 0 = −∞, adds nothing: first and second derivatives are those of what is left."""
 

@@ -359,7 +359,8 @@ class Tracer:
         tip: Any = (r == 0.0) & (delta == 0.0)
         operands = [self.stand_in(x) for x in self.graph.operands[place]]
         fast = [self._product(delta, cosine) for cosine in cosines(operands[0], operands[1], r)]
-        careful: list[Any] = [where(tip, x * limit(rate), step) for x, step in zip(operands, steps, strict=True)]
+        limits = [self._product(limit(rate), x) for x in operands]
+        careful: list[Any] = [where(tip, x, step) for x, step in zip(limits, steps, strict=True)]
         return [self.either(a, b) for a, b in zip(fast, careful, strict=True)]
 
     def push_forward(self, root: Any, tangents: Mapping[Any, Any]) -> Any:
