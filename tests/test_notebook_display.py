@@ -10,7 +10,7 @@ import pytest
 from dot_text import HOSTILE
 
 from autodiff import Value, anomalies, draw, sqrt
-from autodiff.pictures import WebPage, animate, frames, render
+from autodiff.pictures import WebPage, animate, frames, render, stepper
 from models import MLP
 
 pytestmark = pytest.mark.skipif(
@@ -163,3 +163,21 @@ def test_render_writes_what_graphviz_made(tmp_path):
     written = render(draw(network()), tmp_path / "picture.svg").read_text()
     assert "aria-label" not in written
     assert 'width="' in written
+
+
+def test_the_stepper_shows_itself_in_a_frame_and_computes_there(chromium, tmp_path):
+    """Without a path it is a WebPage: sandboxed it takes its steps, and saves itself as the file that a path writes."""
+    C = network()
+    walk = stepper(C)
+    assert isinstance(walk, WebPage)
+    assert walk.save(tmp_path / "one.html").read_bytes() == stepper(C, tmp_path / "two.html").read_bytes()
+    page = chromium.new_page()
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.set_content(walk._repr_html_())
+    frame = page.frame_locator("iframe")
+    frame.locator("#last").click()
+    frame.locator("#iterate").click()
+    assert frame.locator("#iterations").text_content() == "1 iteration"
+    assert complaints == []
+    page.close()

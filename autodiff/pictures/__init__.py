@@ -15,7 +15,7 @@ from autodiff.pictures.graph import draw
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.rendering import render
 from autodiff.pictures.walk import stepper
-from autodiff.pictures.webpage import WebPage
+from autodiff.pictures.webpage import WebPage, page_engine
 
 __all__ = [
     "Box",
@@ -29,6 +29,7 @@ __all__ = [
     "frames",
     "layout",
     "node_names",
+    "page_engine",
     "render",
     "stepper",
 ]

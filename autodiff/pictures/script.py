@@ -344,6 +344,18 @@ def graph(order: Sequence[Any], *, rules: bool = True) -> tuple[dict[str, Any], 
     constants that a weighted sum takes as inputs, one for all neurons that share them. Without `rules` the graph can
     be swept but not computed anew.
     """
+    (data,), text = graphs([order], rules=rules)
+    return data, text
+
+
+def graphs(orders: Iterable[Sequence[Any]], *, rules: bool = True) -> tuple[list[dict[str, Any]], str]:
+    """Return several graphs, as `graph` does, with one table of rules for all."""
+    used: dict[tuple[Op, int], int] = {}
+    data = [_graph(order, used) for order in orders]
+    return data, table(rule(op, n) for op, n in used) if rules else "const RULES = null;\n"
+
+
+def _graph(order: Sequence[Any], used: dict[tuple[Op, int], int]) -> dict[str, Any]:
     place = {node: i for i, node in enumerate(order)}
     constants: list[float] = []
     known: dict[Any, int] = {}
@@ -359,18 +371,16 @@ def graph(order: Sequence[Any], *, rules: bool = True) -> tuple[dict[str, Any], 
             inputs[known[key]] = None
         return known[key]
 
-    used: dict[tuple[Op, int], int] = {}
     ops: list[int] = []
     args: list[list[int]] = []
     for node in order:
         operands = node.operands
         ops.append(-1 if node.op is None else used.setdefault((node.op, len(operands)), len(used)))
         args.append([place[x] if x.__class__ is not float else constant(node, k, x) for k, x in enumerate(operands)])
-    data = {
+    return {
         "ops": ops, "args": args, "values": _numbers([*(node.data for node in order), *constants]),
         "partials": _numbers([partial for node in order for partial in node.partials]), "inputs": list(inputs),
     }  # fmt: skip
-    return data, table(rule(op, n) for op, n in used) if rules else "const RULES = null;\n"
 
 
 def _numbers(numbers: Sequence[float]) -> list[Any]:

@@ -6,15 +6,12 @@ and nothing else. Everything from the graph is data, put on the page as text.
 
 from __future__ import annotations
 
-import html
-import json
 import math
 import numbers
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from autodiff.explanations.flow import Flow
 from autodiff.functions import mean
@@ -22,16 +19,44 @@ from autodiff.pictures import rendering, style, webpage
 from autodiff.pictures.effort import TOO_FAR, ranks_crossed
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.sweeping import uses
+from autodiff.pictures.webpage import asset
 from autodiff.value import Value
 
 _DIGITS = range(1, 18)
 _MAX_NODES = 2_000
+_HEIGHT = 720  # pixels of the frame in a notebook
 _SCRIPTS = ("engine.js", "elements.js", "live.js", "graph.js", "walk.js", "panel.js", "control.js")  # joined into one
 
 
+@overload
+def stepper(
+    root: Value | Sequence[Value],
+    path: None = None,
+    *,
+    parameters: Iterable[Value] | None = None,
+    learning_rate: float = 0.1,
+    title: str | None = None,
+    names: Mapping[str, Any] | None = None,  # Any: as below
+    digits: int = 4,
+    max_nodes: int = _MAX_NODES,
+    timeout: float = rendering.TIMEOUT,
+) -> webpage.WebPage: ...
+@overload
 def stepper(
     root: Value | Sequence[Value],
     path: str | os.PathLike[str],
+    *,
+    parameters: Iterable[Value] | None = None,
+    learning_rate: float = 0.1,
+    title: str | None = None,
+    names: Mapping[str, Any] | None = None,  # Any: as below
+    digits: int = 4,
+    max_nodes: int = _MAX_NODES,
+    timeout: float = rendering.TIMEOUT,
+) -> Path: ...
+def stepper(
+    root: Value | Sequence[Value],
+    path: str | os.PathLike[str] | None = None,
     *,
     parameters: Iterable[Value] | None = None,
     learning_rate: float = 0.1,
@@ -40,13 +65,14 @@ def stepper(
     digits: int = 4,
     max_nodes: int = _MAX_NODES,
     timeout: float = rendering.TIMEOUT,
-) -> Path:
-    """Write a page that walks through the computation of `root`, and return its path.
+) -> webpage.WebPage | Path:
+    """Return a page that walks through the computation of `root`; with a `path`, write it and return its path.
 
     Buttons, a slider and the arrow keys go step by step: forward, a value at a time; then backward, with the δ
     contributions that arrive at each node and their sum; then the update w ← w − α·∂root/∂w of the `parameters`, with
     α the `learning_rate`, and the resulting loss. A click on a node, or focus, shows its value, δ and chain-rule sum
-    with numbers. The file is complete in itself: it opens without a network, on a phone too.
+    with numbers. The page is complete in itself: it opens without a network, on a phone too, and a notebook shows the
+    WebPage that is returned without a path.
 
     The page computes: type or drag the number of a leaf, or an input of a neuron, and values, δ and loss follow; α has
     a slider; "Next iteration" takes the step and goes on from there for as long as you like, with the loss as a curve.
@@ -78,7 +104,8 @@ def stepper(
         root.label = f"mean of {losses[0].label}" if losses[0].label else "mean"
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
-    path, _ = rendering.target(path, webpage.SUFFIXES)
+    if path is not None:
+        path, _ = rendering.target(path, webpage.SUFFIXES)
     real = isinstance(learning_rate, numbers.Real) and learning_rate.__class__ is not bool  # pyright: ignore[reportUnnecessaryComparison]
     if not (real and 0.0 < learning_rate < math.inf):
         raise ValueError(f"learning_rate must be a finite number above 0, got {learning_rate!r}")
@@ -103,12 +130,16 @@ def stepper(
         )
     labels = Labels(flow.order, names, None if parameters is None else _checked(parameters, flow))
     steps = Steps(flow, labels, digits, timeout, losses)
-    heading = style.clean(
-        title if title is not None else f"Backpropagation: {style.shorten(labels.full(root)) or 'the result'}"
+    heading = title if title is not None else f"Backpropagation: {style.shorten(labels.full(root)) or 'the result'}"
+    page = webpage.WebPage.assembled(
+        asset("walk.html"),
+        title=heading,
+        script='"use strict";\n(() => {\n' + steps.rules + "".join(map(asset, _SCRIPTS)) + "})();\n",
+        sheet=asset("walk.css"),
+        data=steps.data() | {"rate": float(learning_rate)},
+        height=_HEIGHT,
     )
-    data = steps.data() | {"rate": float(learning_rate)}
-    rendering.write(path, _page(heading, data, steps.rules).encode())
-    return path
+    return page if path is None else page.save(path)
 
 
 def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:
@@ -124,38 +155,3 @@ def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:
             what = "was computed" if each.op is not None else "the root was not computed from"
             raise ValueError(f"parameters must be leaves of the graph, got {each.label or repr(each)!r}, which {what}")
     return chosen
-
-
-def _page(title: str, data: dict[str, Any], rules: str) -> str:
-    """Return the template with everything put in."""
-    script = '"use strict";\n(() => {\n' + rules + "".join(map(_asset, _SCRIPTS)) + "})();\n"
-    sheet = _colours() + _asset("walk.css")
-    parts = {
-        "policy": webpage.policy(script, sheet),
-        "title": html.escape(title),
-        "style": sheet,
-        # Inside a script element: without "<" no text can end the element or open a comment in it.
-        "data": json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
-        "script": script,
-    }
-    page = _asset("walk.html")
-    before, *rest = page.split("{{")
-    for piece in rest:
-        name, after = piece.split("}}", 1)
-        before += parts[name] + after
-    return before
-
-
-def _colours() -> str:
-    """Return the colours of all pictures as variables of the style sheet, light and dark."""
-    blocks: list[str] = []
-    for theme in (style.LIGHT, style.DARK):
-        tones = [theme.positive, theme.negative, theme.zero, theme.alarm]
-        inks = [f"--{tone.name}: {tone.ink}; --{tone.name}-paper: {tone.paper};" for tone in tones]
-        blocks.append(" ".join([*inks, f"--parameter: {theme.parameter[1]}; --input: {theme.input[1]};"]))
-    light, dark = blocks
-    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
-
-
-def _asset(name: str) -> str:
-    return resources.files("autodiff.pictures").joinpath("page", name).read_text(encoding="utf-8").replace("\r\n", "\n")

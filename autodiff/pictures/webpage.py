@@ -5,10 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import os
+from collections.abc import Iterable, Mapping
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
-from autodiff.pictures import rendering
+from autodiff.explanations.flow import evaluation_order
+from autodiff.pictures import rendering, style
+from autodiff.value import Value
 
 SUFFIXES = (".html", ".htm")
 
@@ -26,6 +32,36 @@ class WebPage:
     def __init__(self, html: str, *, height: int) -> None:
         self.html = html
         self._height = height  # pixels of the frame in a notebook
+
+    @classmethod
+    def assembled(
+        cls,
+        template: str,
+        *,
+        title: str,
+        script: str,
+        sheet: str,
+        data: Mapping[str, Any],  # Any: what JSON holds
+        height: int,
+    ) -> WebPage:
+        """Return a template with its `{{title}}`, `{{policy}}`, `{{style}}`, `{{data}}` and `{{script}}` put in.
+
+        `data` is JSON in an element of its own. The colours of all pictures are variables of the style sheet.
+        """
+        sheet = _colours() + sheet
+        parts = {
+            "policy": policy(script, sheet),
+            "title": html.escape(style.clean(title)),
+            "style": sheet,
+            # Inside a script element: without "<" no text can end the element or open a comment in it.
+            "data": json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+            "script": script,
+        }
+        page, *rest = template.split("{{")
+        for piece in rest:
+            name, after = piece.split("}}", 1)
+            page += parts[name] + after
+        return cls(page, height=height)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to `path`, which ends in .html or .htm, whole or not at all; return the path."""
@@ -48,3 +84,36 @@ def policy(script: str, sheet: str) -> str:
     hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, sheet))
     allowed = [f"{kind}-src 'sha256-{each}'" for kind, each in zip(("script", "style"), hashes, strict=True)]
     return "; ".join(["default-src 'none'", *allowed, "base-uri 'none'", "form-action 'none'"])
+
+
+def page_engine(roots: Iterable[Value]) -> tuple[list[dict[str, Any]], str]:
+    """Return the graphs of several Values as data for JSON, and the JavaScript that computes them.
+
+    The script defines `RULES`, one table for all of them, and the class `Graph`: `new Graph(data, RULES)` has `values`,
+    `run()` and `sweep()`. Raises ValueError naming an operation that a page cannot repeat.
+
+    >>> from autodiff import Value
+    >>> (data,), script = page_engine([Value(0.0, "z").tanh()])
+    >>> data["ops"], data["args"], "Math.tanh(a)" in script
+    ([-1, 0], [[], [0]], True)
+    """
+    from autodiff.pictures.script import graphs  # which loads NumPy
+
+    data, rules = graphs([evaluation_order(root) for root in roots])
+    return data, rules + asset("engine.js")
+
+
+def _colours() -> str:
+    """Return the colours of all pictures as variables of a style sheet, light and dark."""
+    blocks: list[str] = []
+    for theme in (style.LIGHT, style.DARK):
+        tones = [theme.positive, theme.negative, theme.zero, theme.alarm]
+        inks = [f"--{tone.name}: {tone.ink}; --{tone.name}-paper: {tone.paper};" for tone in tones]
+        blocks.append(" ".join([*inks, f"--parameter: {theme.parameter[1]}; --input: {theme.input[1]};"]))
+    light, dark = blocks
+    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+
+
+def asset(name: str) -> str:
+    """Return the text of a file of the page."""
+    return resources.files("autodiff.pictures").joinpath("page", name).read_text(encoding="utf-8").replace("\r\n", "\n")
