@@ -35,12 +35,13 @@ class LinearRegression(_Learned, Regressor):
 
     - `learning_rate`: α in `w ← w − α·∂C/∂w`. A number takes these very steps on the data as they come; too large an
       α diverges, and for unscaled data it is often far below 1. "auto" takes the steps on inputs that are centred and
-      scaled inside, with half of the largest stable α: 1/λ, where λ is the steepest curvature of the cost. Every step
-      then lowers the cost, whatever the units of X.
-    - `epochs`: the number of steps, each over all samples. Weights start at zero, or with `warm_start` where the last
-      fit ended.
-    - `solver`: "gd" for gradient descent, or "lstsq" for the least-squares solution at once; of many solutions it takes
-      the one with the smallest weights on scaled inputs. It takes no steps, and needs no other setting.
+      scaled inside, with the α that is best in the worst case: 2/(λ + μ), where λ is the steepest curvature of the cost
+      and μ the flattest, and at most 1.9/λ. Every step then lowers the cost, whatever the units of X.
+    - `epochs`: the most steps, each over all samples; "auto" ends when ten steps have not lowered the cost any more.
+      Weights start at zero, or with `warm_start` where the last fit ended.
+    - `solver`: "gd" for gradient descent, or "lstsq" for the least-squares solution at once. Of many solutions "lstsq"
+      takes the one with the smallest weights, as scikit-learn does, and "gd" comes to the one with the smallest weights
+      on scaled inputs. "lstsq" takes no steps, and needs no other setting.
     - `verbose`: 1 or True shows a bar on a terminal with tqdm, and prints some ten lines elsewhere; 2 every step.
     - `engine`: "compiled", array code of the traced loss, or "eager", a graph of Values at every step: the same numbers
       but for the last digits, slower.
@@ -51,7 +52,8 @@ class LinearRegression(_Learned, Regressor):
     "lstsq". Weights are always those for X as it comes. Nothing is drawn at random.
 
     Gives a ConvergenceWarning when the steps of "auto" have not come to the least-squares solution: when predictions
-    are off by more than a thousandth of the spread of y. Steps with an α of your own are taken without a word.
+    are off by more than a thousandth of the spread of y, or weights on scaled inputs by more than a hundredth of the
+    largest, as happens where columns are nearly collinear. Steps with an α of your own are taken without a word.
 
     Source: course slides «Regresión lineal» and «Función de costo (ECM)».
 
@@ -61,7 +63,7 @@ class LinearRegression(_Learned, Regressor):
     """
 
     learning_rate: float | str = "auto"
-    epochs: int = 1000
+    epochs: int = 10_000
     solver: str = "gd"
     warm_start: bool = False
     verbose: bool | int = False
@@ -122,13 +124,14 @@ class LinearRegression(_Learned, Regressor):
         inputs, targets, importance = self._data(X, y, sample_weight, resumed=resumed)
         columns = targets.reshape(len(targets), -1)
         rate: Any = self.learning_rate
-        n_targets, gram, (center, spread) = columns.shape[1], np.ones((1, 1)), np.array([0.0, 1.0])  # units as they are
+        n_targets, best, (center, spread) = columns.shape[1], None, np.array([0.0, 1.0])  # units as they are
         if auto:
-            center, spread = mean_and_spread(inputs, importance)
+            best = _LeastSquares(inputs, columns, importance)
+            center, spread = best.center, best.spread
             inputs = inputs - center
             inputs /= spread
-            gram = _gram(inputs, importance)
-            rate = n_targets / 2 / np.linalg.norm(gram, 2)
+            curvatures = [1.0, *best.sizes**2]  # halves of them, for one target; 1 is that of the bias
+            rate = n_targets * min(1.0 / (max(curvatures) + min(curvatures)), 0.95 / max(curvatures))
         line = MLP(inputs.shape[1], [n_targets], initialization="zeros")
         if resumed:
             if targets.shape[1:] != self.coef_.shape[:-1]:
@@ -154,7 +157,7 @@ class LinearRegression(_Learned, Regressor):
         try:
             history = execute(
                 task, optimizer, np.random.default_rng(0), engine=self.engine, epochs=steps,
-                progress=int(self.verbose) if steps > 1 else 0, checkpoint=checkpoint,
+                patience=10 if auto else None, progress=int(self.verbose) if steps > 1 else 0, checkpoint=checkpoint,
             )  # fmt: skip
             keep(history)
         except TrainingError as error:
@@ -166,47 +169,31 @@ class LinearRegression(_Learned, Regressor):
             if (done := getattr(interrupt, "history", None)) and done.n_iter:
                 keep(done)
             raise
-        if auto and steps > 1:
-            self._compare(gram, inputs, columns, importance, line)
+        if best is not None and steps > 1:
+            self._compare(best, line, history.n_iter)
 
-    def _compare(
-        self, gram: NDArray[np.float64], inputs: NDArray[np.float64], columns: NDArray[np.float64],
-        importance: NDArray[np.float64], line: MLP,
-    ) -> None:  # fmt: skip
+    def _compare(self, best: _LeastSquares, line: MLP, steps: int) -> None:
         """Warn where the steps have not come to the least-squares solution."""
-        share = importance / importance.sum()
-        errors = columns - inputs @ line.weights()[0].T - line.biases()[0]
-        slope = np.vstack([inputs.T @ (share[:, None] * errors), share @ errors])
-        missing: Any = np.linalg.lstsq(gram, slope, rcond=None)[0]  # how far the weights are from the solution
-        off, spread = np.einsum("ik,ik->k", missing, slope), share @ (columns - share @ columns) ** 2
-        if (off > 1e-6 * spread + 1e-20 * (share @ columns**2)).any():
-            far = np.sqrt(max(off / np.where(spread > 0, spread, 1.0)))
+        missing = best.axes @ (line.weights()[0].T - best.coef)
+        off = ((best.sizes[:, None] * missing) ** 2).sum(axis=0) + (line.biases()[0] - best.level) ** 2
+        noise = 1e-20 * (best.variance + best.level**2) + np.finfo(float).tiny
+        far = (off > noise) * np.sqrt(off / np.maximum(best.variance, noise))
+        apart = (off > noise) * np.abs(best.axes.T @ missing).max(axis=0) / (np.abs(best.coef).max(axis=0) + 1e-300)
+        if (far > 1e-3).any() or (apart > 1e-2).any():
             warn(
-                f"{type(self).__name__} took all epochs={self.epochs} steps and has not come to the least-squares "
-                f"solution: its predictions are off by {far:.2g} of the spread of y; raise epochs, or set "
-                'solver="lstsq"',
+                f"{type(self).__name__} has not come to the least-squares solution after {steps} steps: predictions "
+                f"are off by {far.max():.2g} of the spread of y, and weights on scaled inputs by {apart.max():.2g} of "
+                'the largest; set solver="lstsq", or raise epochs',
                 shared(ConvergenceWarning),
             )
 
     def _solve(self, X: Any, y: Any, sample_weight: Any) -> Self:  # Any: arrays, lists, frames
-        """Fit by least squares: the triangle R of [X − center, y − level], block by block, has the same solution."""
-        inputs, targets, share = self._data(X, y, sample_weight, resumed=False)
-        share = share / share.max()
-        share /= share.sum()
-        columns = targets.reshape(len(targets), -1)
-        (center, spread), level, n = mean_and_spread(inputs, share), share @ columns, inputs.shape[1]
-        triangle: Any = np.zeros((0, n + columns.shape[1]))
-        for rows in _blocks(len(inputs)):
-            block = np.hstack([(inputs[rows] - center) / spread, columns[rows] - level])
-            block *= np.sqrt(share[rows, None])
-            triangle = np.linalg.qr(np.vstack([triangle, block]), mode="r")
-        coef: Any = np.linalg.lstsq(triangle[:, :n], triangle[:, n:], rcond=None)[0].T
-        with np.errstate(over="ignore"):
-            loss = float(((triangle[:, n:] - triangle[:, :n] @ coef.T) ** 2).sum(axis=0).mean())
-        if not np.isfinite(loss):
+        inputs, targets, importance = self._data(X, y, sample_weight, resumed=False)
+        best = _LeastSquares(inputs, targets.reshape(len(targets), -1), importance)
+        if not np.isfinite(best.loss):
             raise ValueError("the squared errors must be finite, got infinite ones; scale the numbers in y down")
-        coef /= spread
-        self._keep_line(X, targets, coef, level - coef @ center, float("nan"), 0, [loss])
+        coef = best.smallest()
+        self._keep_line(X, targets, coef, best.level - coef @ best.center, float("nan"), 0, [best.loss])
         return self
 
     def _keep_line(
@@ -221,14 +208,40 @@ class LinearRegression(_Learned, Regressor):
         )  # fmt: skip
 
 
-def _gram(inputs: NDArray[np.float64], importance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weighted mean of xxᵀ over the samples, each x with a 1 for the bias: half the loss's curvature."""
-    share = importance / importance.sum()
-    products = np.ones((inputs.shape[1] + 1,) * 2)
-    products[:-1, :-1] = sum((share[rows, None] * inputs[rows]).T @ inputs[rows] for rows in _blocks(len(inputs)))
-    products[-1, :-1] = products[:-1, -1] = share @ inputs
-    return products
+class _LeastSquares:
+    """The least-squares solution on inputs that are centred and scaled.
 
+    The triangle R of [inputs, y − level] has the same one as the data, and is made block by block. With R = U·S·Vᵀ for
+    the inputs' part, `sizes` are the diagonal of S that is not zero, `axes` the rows of Vᵀ; `coef` (n_features,
+    n_targets) has the smallest weights of all solutions, on scaled inputs. `variance` is that of each target.
+    """
 
-def _blocks(n: int) -> list[slice]:
-    return [slice(start, start + 4096) for start in range(0, n, 4096)]
+    def __init__(
+        self, inputs: NDArray[np.float64], columns: NDArray[np.float64], importance: NDArray[np.float64]
+    ) -> None:
+        share, n = importance / importance.max(), inputs.shape[1]
+        share /= share.sum()
+        (self.center, self.spread), self.level = mean_and_spread(inputs, share), share @ columns
+        triangle: Any = np.zeros((0, n + columns.shape[1]))
+        with np.errstate(over="ignore", invalid="ignore"):  # of y so large that its squares are infinite
+            for start in range(0, len(inputs), 4096):
+                rows = slice(start, start + 4096)
+                block = np.hstack([(inputs[rows] - self.center) / self.spread, columns[rows] - self.level])
+                block *= np.sqrt(share[rows, None])
+                triangle = np.linalg.qr(np.vstack([triangle, block]), mode="r")
+            R, answers = triangle[:, :n], triangle[:, n:]
+            left, sizes, axes = np.linalg.svd(R, full_matrices=False)
+            kept = sizes > sizes.max() * np.finfo(float).eps * max(inputs.shape)
+            self.sizes, self.axes = sizes[kept], axes[kept]
+            self.coef = self.axes.T @ ((left.T @ answers)[kept] / self.sizes[:, None])
+            self.variance = (answers**2).sum(axis=0)
+            self.loss = float(((answers - R @ self.coef) ** 2).sum(axis=0).mean())
+
+    def smallest(self) -> NDArray[np.float64]:
+        """Return the solution (n_targets, n_features) for inputs as they come, of many that of the smallest weights."""
+        coef = self.coef
+        if len(self.axes) < len(coef):
+            unit = (self.spread / self.spread.max())[:, None]
+            coef = unit * np.linalg.lstsq(self.axes * unit.T, self.axes @ coef, rcond=None)[0]
+            coef += self.axes.T @ (self.axes @ (self.coef - coef))  # units far apart leave it inexact
+        return (coef / self.spread[:, None]).T

@@ -295,10 +295,10 @@ def test_verbose_prints_where_there_is_no_terminal(verbose, lines, monkeypatch, 
 def test_verbose_of_a_linear_regression_prints_its_steps(monkeypatch, capsys):
     """The losses printed are those of the curve, before each step."""
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    model = LinearRegression(epochs=30, verbose=2).fit([[1.0], [2.0], [4.0]], [3.0, 5.0, 9.0])
+    model = LinearRegression(learning_rate=0.05, epochs=30, verbose=2).fit([[1.0], [2.0], [4.0]], [3.0, 5.0, 9.0])
     lines = capsys.readouterr().out.splitlines()
     assert lines == [f"epoch {i}/30: loss {loss:.6g}" for i, loss in enumerate(model.loss_curve_[:-1], 1)]
-    LinearRegression(epochs=30, verbose=1).fit([[1.0], [2.0], [4.0]], [3.0, 5.0, 9.0])
+    LinearRegression(learning_rate=0.05, epochs=30, verbose=1).fit([[1.0], [2.0], [4.0]], [3.0, 5.0, 9.0])
     assert len(capsys.readouterr().out.splitlines()) == 10
 
 

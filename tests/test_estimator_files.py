@@ -157,7 +157,7 @@ LONG = "hidden_layer_sizes=(6,), batch_size=10, max_iter=900, n_iter_no_change=9
 KILLED = {
     "MLPClassifier": ("MLPClassifier", LONG, "X[:, 0] > 0"),
     "MLPRegressor": ("MLPRegressor", f"{LONG}, early_stopping=True", "X[:, 0]"),
-    "LinearRegression": ("LinearRegression", "epochs=30_000", "X @ [1.0, 2.0, 3.0] + random.normal(size=60)"),
+    "LinearRegression": ("LinearRegression", "learning_rate=1e-4, epochs=30_000", "X @ [1.0, 2.0, 3.0] + random.normal(size=60)"),
     "Perceptron": ("Perceptron", "max_iter=900, random_state=3", "random.integers(3, size=60)"),
     "Perceptron, early": (
         "Perceptron", "max_iter=900, random_state=3, early_stopping=True, n_iter_no_change=600",

@@ -1,6 +1,7 @@
 """Linear regression against the course's figures and the least-squares solution (REFERENCE.md, sections 1, 3, 5)."""
 
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -75,13 +76,15 @@ def test_every_step_of_the_descent_has_its_closed_form(rate):
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shift", [0.0, 100.0, 1e6])
-def test_the_rate_that_fits_the_data_is_half_of_the_largest_stable_one(shift, weighted):
-    """On standardised inputs it is 1/λ of the cost's own second derivative, by autodiff; 2.02/λ diverges.
+@pytest.mark.parametrize("collinear", [0.0, 0.95])
+def test_the_rate_that_fits_the_data_is_the_best_stable_one(shift, weighted, collinear):
+    """On standardised inputs it is 2/(λ + μ) of the cost's own second derivative, by autodiff, and at most 1.9/λ.
 
-    Every step lowers the loss, whatever the shift.
+    2.02/λ diverges. Every step lowers the loss, whatever the shift.
     """
     random = np.random.default_rng(0)
     X, Y = random.normal(shift, 1.0, (20, 2)), random.normal(size=(20, 2))
+    X[:, 1] += collinear / (1 - collinear) * (X[:, 0] - shift)
     weight = np.arange(20) % 3 if weighted else np.ones(20)
     mean = np.average(X, axis=0, weights=weight)
     given, X = X, (X - mean) / np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
@@ -93,9 +96,15 @@ def test_the_rate_that_fits_the_data_is_half_of_the_largest_stable_one(shift, we
             for k in range(2)
         ) / 2  # fmt: skip
 
-    steepest = np.linalg.eigvalsh(hessian(cost)(np.zeros(6))).max()
-    model = LinearRegression(epochs=60).fit(given, Y, sample_weight=weight)
-    assert model.learning_rate_ == pytest.approx(1 / steepest, rel=1e-9)
+    curvatures = np.linalg.eigvalsh(hessian(cost)(np.zeros(6)))
+    steepest = curvatures.max()
+    rate = min(2 / (steepest + curvatures.min()), 1.9 / steepest)
+    assert (rate == 1.9 / steepest) == bool(collinear)
+    model = LinearRegression(epochs=60, warm_start=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # 60 steps are too few for collinear columns
+        model.fit(given, Y, sample_weight=weight)
+    assert model.learning_rate_ == pytest.approx(rate, rel=1e-6)
     assert (np.diff(model.loss_curve_) <= 1e-12).all()
     curve = LinearRegression(learning_rate=2.02 / steepest, epochs=600).fit(X, Y, sample_weight=weight).loss_curve_
     assert curve[-1] > curve[-100]
@@ -140,13 +149,44 @@ def test_steps_that_have_not_arrived_are_compared_with_least_squares():
     X = np.column_stack([x, x + 0.05 * random.normal(size=200)]) + 100.0
     y = 20.0 * (X[:, 0] - X[:, 1]) + random.normal(size=200)
     with pytest.warns(
-        ConvergenceWarning, match=r'all epochs=1000 steps.* off by .*; raise epochs, or set solver="lstsq"'
+        ConvergenceWarning, match=r'after 500 steps: .* off by .*; set solver="lstsq", or raise epochs'
     ) as caught:
-        model = LinearRegression().fit(X, y)
+        model = LinearRegression(epochs=500).fit(X, y)
     fit = np.column_stack([X, np.ones(200)]) @ least_squares(X, y)
     off = np.sqrt(np.mean((model.predict(X) - fit) ** 2)) / y.std()
     assert f"off by {off:.2g} of the spread" in str(caught[0].message)
-    assert LinearRegression(epochs=40_000).fit(X, y).predict(X) == pytest.approx(fit, abs=0.01 * y.std())
+    assert LinearRegression().fit(X, y).predict(X) == pytest.approx(fit, abs=0.01 * y.std())
+
+
+@pytest.mark.parametrize("apart", [1e-2, 1e-3, 1e-6])
+def test_weights_of_columns_that_are_nearly_one_are_compared_with_least_squares(apart):
+    """y = x₁ + 2x₂ with x₂ ≈ x₁: predictions arrive at once, weights do not; the warning says how far off they are."""
+    random = np.random.default_rng(3)
+    x = random.normal(size=200)
+    X = np.column_stack([x, x + apart * random.normal(size=200)])
+    y = X @ [1.0, 2.0]
+    with pytest.warns(ConvergenceWarning, match='weights on scaled inputs by .*; set solver="lstsq"') as caught:
+        model = LinearRegression().fit(X, y)
+    assert model.predict(X) == pytest.approx(y, abs=1e-2 * y.std())
+    off = np.abs((model.coef_ - [1.0, 2.0]) * X.std(axis=0)).max() / (2.0 * X[:, 1].std())
+    assert f"scaled inputs by {off:.2g} of the largest" in str(caught[0].message)
+    assert LinearRegression(solver="lstsq").fit(X, y).coef_ == pytest.approx([1.0, 2.0], rel=1e-8)
+    same = X[:, [0, 0]]  # has no weights of its own to come to
+    assert LinearRegression().fit(same, y).coef_ == pytest.approx(
+        LinearRegression(solver="lstsq").fit(same, y).coef_, rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["diabetes", "iris", "wine", "linnerud"])
+def test_by_default_the_weights_of_ordinary_data_are_those_of_scikit_learn(name):
+    """Data as they come in their units, one target or three: the weights of its LinearRegression, without a warning."""
+    datasets = pytest.importorskip("sklearn.datasets", reason="scikit-learn is a development dependency")
+    linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is a development dependency")
+    X, y = getattr(datasets, f"load_{name}")(return_X_y=True, **{"scaled": False} if name == "diabetes" else {})
+    ours, theirs = LinearRegression().fit(X, y), linear_model.LinearRegression().fit(X, y)
+    assert (ours.coef_ * X.std(axis=0)) == pytest.approx(theirs.coef_ * X.std(axis=0), abs=1e-4 * np.std(y))
+    assert ours.predict(X) == pytest.approx(theirs.predict(X), abs=1e-5 * np.std(y))
+    assert ours.n_iter_ < ours.epochs  # the cost fell no further
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -163,10 +203,35 @@ def test_least_squares_are_those_of_numpy_and_scikit_learn(weighted):
     errors = np.average((ours.predict(X) - Y) ** 2, axis=0, weights=weight)
     assert ours.loss_curve_ == pytest.approx([errors.mean()], rel=1e-9)
     assert ours.n_iter_ == 0
-    wide = random.normal(size=(3, 5))
-    assert LinearRegression(solver="lstsq").fit(wide, Y[:3]).predict(wide) == pytest.approx(Y[:3], abs=1e-9)
     with pytest.raises(ValueError, match=r'partial_fit must have solver="gd".*got \'lstsq\''):
         ours.partial_fit(X, Y)
+
+
+@pytest.mark.parametrize("units", [1.0, [1.0, 1e2, 1e-3, 1.0, 5.0, 1e4], [1.0, 1e100, 1e-200, 1.0, 1.0, 1e30]])
+@pytest.mark.parametrize("kind", ["wide", "a column twice", "a constant column"])
+def test_of_many_least_squares_solutions_the_one_of_the_smallest_weights_is_taken(kind, units):
+    """The weights of NumPy on centred data, as scikit-learn takes them; of units too far apart, a fit without error."""
+    random = np.random.default_rng(5)
+    X = (random.normal(size=(4 if kind == "wide" else 20, 6)) + 3.0) * units
+    X[:, 0] = X[:, 3] if kind == "a column twice" else 7.0 if kind == "a constant column" else X[:, 0]
+    y = (X / units) @ random.normal(size=(6, 2))
+    ours = LinearRegression(solver="lstsq").fit(X, y)
+    assert ours.predict(X) == pytest.approx(y, abs=1e-9)
+    if np.max(units) < 1e6:
+        centred = X - X.mean(axis=0)
+        smallest = np.linalg.lstsq(centred, y - y.mean(axis=0), rcond=1e-13)[0].T
+        np.testing.assert_allclose(ours.coef_ * X.std(axis=0), smallest * X.std(axis=0), atol=1e-7)
+        np.testing.assert_allclose(np.delete(ours.coef_, 2, axis=1), np.delete(smallest, 2, axis=1), atol=1e-6)
+
+
+def test_of_many_least_squares_solutions_scikit_learn_takes_the_same_one():
+    """Ten samples of thirty features, two targets: weights and intercepts of its LinearRegression."""
+    linear_model = pytest.importorskip("sklearn.linear_model", reason="scikit-learn is a development dependency")
+    random = np.random.default_rng(6)
+    X, y = random.normal(size=(10, 30)) * random.uniform(0.2, 5.0, 30) + 2.0, random.normal(size=(10, 2))
+    ours, theirs = LinearRegression(solver="lstsq").fit(X, y), linear_model.LinearRegression().fit(X, y)
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, atol=1e-10)
+    np.testing.assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-10)
 
 
 @pytest.mark.parametrize("solver", ["gd", "lstsq"])
