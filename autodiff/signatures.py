@@ -9,8 +9,8 @@ float, if it depends on the outer variable.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,23 @@ from numpy.typing import NDArray
 from autodiff.domains import Number
 from autodiff.value import Value
 
-P = ParamSpec("P")  # the parameters after those that are differentiated by
+P = ParamSpec("P")  # the parameters after those that are named
+Q = ParamSpec("Q")
 Array = NDArray[np.float64]
 Function = Callable[..., Any]  # Any: of whatever form
 Differentiable = Callable[Concatenate[Any, P], Any]  # Any: see above; answers of whatever form
 Numbers = NDArray[np.number[Any]] | Sequence[float]  # Any: of any precision
 Constant: TypeAlias = "Value | Number"  # what serves where a function declares a Value
+Batch: TypeAlias = "Value | Number | _HasArray | _HasEntries | list[Any] | tuple[Any, ...] | Mapping[str, Any]"
 Vague = Sequence[Any] | NDArray[Any]  # Any: lists of lists may be ragged, arrays may hold Values
+
+
+class _HasArray(Protocol):
+    def __array__(self) -> Any: ...  # Any: of whatever type, from NumPy, pandas or elsewhere
+
+
+class _HasEntries(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 class _HasFields(Protocol):

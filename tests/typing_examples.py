@@ -64,6 +64,10 @@ def shifted(x: Value, scale: float, by: Value) -> Value:
     return x * scale + by
 
 
+def powered(x: Value, name: str = "square") -> Value:
+    return x**2 if name == "square" else x
+
+
 numbers: Array = np.array([1.0, 2.0])
 
 x, w = Value(0.5, "x"), Value(2.0, "w")
@@ -173,9 +177,22 @@ assert_type(value_and_grad(lambda v, w: (v * w, "aux"), has_aux=True)(2.0, 3.0),
 # Programs know what they are made of, and what a step of training gives.
 program = compile(scaled)
 assert_type(program.value_and_grad(numbers, numbers), tuple[float, Array])
+assert_type(program.value_and_grad(numbers, numbers, check=True), tuple[float, Array])
+assert_type(program.value_and_grad(numbers, numbers, weights=numbers), tuple[float, Array])
+assert_type(program.value_and_grad(numbers, numbers, reduce="sum"), tuple[float, Array])
 assert_type(program.value_and_grad(numbers, numbers, reduce=None), tuple[Array, Array])
 assert_type(program.value_and_grad(numbers, numbers, argnums=0), tuple[Any, Array, Any])
 assert_type(program.parameters, list[Value])
+
+# Their arguments are those of the function, as it declares them or in batches.
+assert_type(program(2.0, 3.0, power=3), Any)
+assert_type(program(2.0, scale=3.0), Any)
+assert_type(program([1.0, 2.0], [3, 4], check=True), Any)
+assert_type(compile(lambda p, x: p["w"] * x)({"w": numbers}, numbers), Any)
+assert_type(compile(lambda x, y: x * y)(x=numbers, y=numbers), Any)
+assert_type(compile(powered, static_argnums=1)(numbers, "square"), Any)
+assert_type(compile(powered).value_and_grad(numbers), tuple[float, Array])
+assert_type(compile(lambda a, b, c, d, e: a + b + c + d + e)(numbers, numbers, numbers, numbers, numbers), Any)
 assert_type(program.source, str)
 
 
@@ -190,4 +207,10 @@ def refused() -> None:
     grad(scaled)(2.0, 3.0, powr=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     grad(loss)(2.0, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     grad(2.0)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    program(numbers)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    program(numbers, numbers, numbers)  # pyright: ignore[reportCallIssue]
+    program(numbers, numbers, powr=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    program(numbers, "3")  # pyright: ignore[reportCallIssue, reportArgumentType]
+    program.value_and_grad(numbers)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    compile(powered)("square", numbers)  # pyright: ignore[reportCallIssue, reportArgumentType]
     program.value_and_grad(numbers, numbers, reduce="max")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

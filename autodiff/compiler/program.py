@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any, Generic, Literal, ParamSpec, overload
+from typing import Any, Concatenate, Generic, Literal, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +28,16 @@ from autodiff.compiler.versions import Trace, Want
 from autodiff.domains import unbox
 from autodiff.errors import TraceError
 from autodiff.propagation import propagate
+from autodiff.signatures import Batch, P, Q
 from autodiff.transforms import jvp
 from autodiff.value import Value
 from autodiff.variables import parameter_names
 
 Array = NDArray[np.float64]
-P = ParamSpec("P")
+A = TypeVar("A")  # these are the first arguments, as they are declared
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 
 
 class Program(Generic[P]):
@@ -95,11 +99,31 @@ class Program(Generic[P]):
 
     # Calls.
 
-    # For rows the arguments have one more axis than `f` declares: its own signature is shown, and any other is taken.
+    # For rows the arguments have one more axis than `f` declares: each of the first four may be as declared or a batch,
+    # and the others are as declared. Options of a program beside them end what can be told of the arguments: nothing
+    # may stand between the two halves of a ParamSpec.
     @overload
     def __call__(self, *args: P.args, **options: P.kwargs) -> Any: ...  # Any: an array of rows, or one float
     @overload
-    def __call__(self, *args: Any, check: bool = False, **options: Any) -> Any: ...  # Any: a batch; as above
+    def __call__(
+        self: Program[Concatenate[A, Q]], a: A | Batch, /, *args: Q.args, **options: Q.kwargs
+    ) -> Any: ...  # Any: an array of rows, or one float
+    @overload
+    def __call__(
+        self: Program[Concatenate[A, B, Q]], a: A | Batch, b: B | Batch, /, *args: Q.args, **options: Q.kwargs
+    ) -> Any: ...  # Any: an array of rows, or one float
+    @overload
+    def __call__(
+        self: Program[Concatenate[A, B, C, Q]], a: A | Batch, b: B | Batch, c: C | Batch, /, *args: Q.args,
+        **options: Q.kwargs,
+    ) -> Any: ...  # fmt: skip # Any: an array of rows, or one float
+    @overload
+    def __call__(
+        self: Program[Concatenate[A, B, C, D, ...]], a: A | Batch, b: B | Batch, c: C | Batch, d: D | Batch, /,
+        *args: Any, **options: Any,
+    ) -> Any: ...  # fmt: skip # Any: arguments from the fifth on; as above
+    @overload
+    def __call__(self, *args: Any, check: bool, **options: Any) -> Any: ...  # Any: see above; an array or a float
     def __call__(self, *args: Any, check: bool = False, **options: Any) -> Any:
         """Return f of every row: (n, *shape of one output); a single number as a float.
 
@@ -141,9 +165,32 @@ class Program(Generic[P]):
     ) -> tuple[Array, Array]: ...  # fmt: skip # Any: as above
     @overload
     def value_and_grad(
-        self, *args: Any, reduce: Literal["mean", "sum"] = "mean", argnums: None = None, argnames: None = None,
-        weights: Any = None, check: bool = False, **options: Any,
-    ) -> tuple[float, Array]: ...  # fmt: skip # Any: as above
+        self, *args: Any, reduce: Literal["mean", "sum"], weights: Any = None, check: bool = False, **options: Any
+    ) -> tuple[float, Array]: ...  # Any: as above
+    @overload
+    def value_and_grad(self, *args: Any, check: bool, **options: Any) -> tuple[float, Array]: ...  # Any: as above
+    @overload
+    def value_and_grad(self, *args: Any, weights: Any, **options: Any) -> tuple[float, Array]: ...  # Any: as above
+    @overload
+    def value_and_grad(self, *args: P.args, **options: P.kwargs) -> tuple[float, Array]: ...
+    @overload
+    def value_and_grad(
+        self: Program[Concatenate[A, Q]], a: A | Batch, /, *args: Q.args, **options: Q.kwargs
+    ) -> tuple[float, Array]: ...
+    @overload
+    def value_and_grad(
+        self: Program[Concatenate[A, B, Q]], a: A | Batch, b: B | Batch, /, *args: Q.args, **options: Q.kwargs
+    ) -> tuple[float, Array]: ...
+    @overload
+    def value_and_grad(
+        self: Program[Concatenate[A, B, C, Q]], a: A | Batch, b: B | Batch, c: C | Batch, /, *args: Q.args,
+        **options: Q.kwargs,
+    ) -> tuple[float, Array]: ...  # fmt: skip
+    @overload
+    def value_and_grad(
+        self: Program[Concatenate[A, B, C, D, ...]], a: A | Batch, b: B | Batch, c: C | Batch, d: D | Batch, /,
+        *args: Any, **options: Any,
+    ) -> tuple[float, Array]: ...  # fmt: skip # Any: arguments from the fifth on
     def value_and_grad(
         self, *args: Any, reduce: Reduce = "mean", argnums: int | Sequence[int] | None = None,
         argnames: str | Sequence[str] | None = None, weights: Any = None, check: bool = False, **options: Any,
