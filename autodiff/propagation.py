@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from autodiff import grad_mode
-from autodiff.backward import topological_order
+from autodiff.backward import topological_order, walk
 from autodiff.errors import DomainError, LostLimitWarning
 from autodiff.naming import describe, plain
 from autodiff.ops import OPS, Op, hypot
@@ -55,7 +55,7 @@ def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_reco
             factor: Any = delta[node]
             slopes = partials(node)
             if node.op is hypot and factor.__class__ is not float and not plain(factor) and not plain(node):
-                slopes, factor = node.operands, limit(propagate(factor, [node], partials).get(node, 0.0))
+                slopes, factor = node.operands, limit(_rate_at_tip(factor, node, partials))
             for operand, partial in zip(node.operands, slopes, strict=True):
                 if operand.__class__ is not float and _flows(factor, partial):
                     step: Any = factor * partial
@@ -64,6 +64,26 @@ def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_reco
         further = partials is partials_as_values  # else the derivative of a limit is not asked for, and is not lost
         notice_lost_limits([x for x in order if x not in ends and (further or x.op is not limit)], delta)
     return delta
+
+
+def _rate_at_tip(delta: Any, node: Any, partials: Partials) -> Any:
+    """Return the derivative of δ by a hypot, where both are 0.
+
+    Nodes with the same operands are one hypot. How others compare with it depends on the direction: that warns.
+    """
+
+    def key(tip: Any) -> set[Any]:
+        return {x if x.__class__ is float else id(x) for x in tip.operands}
+
+    def is_tip(x: Any) -> bool:
+        return x.op is hypot and not plain(x)
+
+    tips = [x for x in walk(delta, is_tip) if is_tip(x)]
+    rates = propagate(delta, tips, partials)
+    own = [tip for tip in tips if key(tip) == key(node)]
+    if any(plain(rates.get(tip, 0.0)) for tip in tips if tip not in own):
+        warn_of_lost_limits([(node, 0)])
+    return sum([rates[tip] for tip in own if tip in rates], 0.0)
 
 
 def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_recorded) -> Any:
@@ -135,9 +155,12 @@ def notice_lost_limits(order: Sequence[Any], delta: Mapping[Any, Any]) -> None:
     """Warn of lost limits, at the user's line that asked for the derivative; asked for when an edge was recorded."""
     # Until the graph whose edge it is comes, the question stays open.
     grad_mode.edges = not any(math.inf in map(abs, node.partials) for node in order)
-    places = lost_limits(order, delta)
-    if not places:
-        return
+    if places := lost_limits(order, delta):
+        warn_of_lost_limits(places)
+
+
+def warn_of_lost_limits(places: Sequence[tuple[Any, int]]) -> None:
+    """Warn at the user's line that 0 · ∞ counts as 0 at these places, which are a node and the number of an operand."""
     node, i = places[0]
     frame, level = sys._getframe(), 1  # pyright: ignore[reportPrivateUsage]
     while frame is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] == "autodiff":

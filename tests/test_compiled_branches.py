@@ -287,7 +287,7 @@ class TestCheck:
         """√x² at 0, in a batch, beyond the first rows looked at, at one point."""
         with pytest.warns(LostLimitWarning, match=r"sqrt\('x'\)"):
             rows, slope = self.met(lambda x: sqrt(x) ** 2.0, call)
-        assert rows == [0.0]
+        assert {*rows} == {0.0}
         assert slope == 0.0
 
     def test_derivatives_by_parameters_leave_their_grad_alone(self):
@@ -295,15 +295,19 @@ class TestCheck:
         w = Value(1.0)
         with pytest.warns(LostLimitWarning):
             rows, _ = self.met(lambda x: sqrt(w * x) ** 2.0, lambda p: p.value_and_grad([4.0, 0.0], check=True))
-        assert rows == [0.0]
+        assert {*rows} == {0.0}
         assert not w.swept
 
     def test_a_derivative_taken_inside(self):
-        """There it is in the answer, and the eager engine, which takes it of Values, refuses the row."""
+        """A lost limit is told, as grad of a number tells it; the derivative of that derivative is refused."""
         slope = compile(grad(lambda x: sqrt(x) ** 2.0))
         assert slope([1.0, 0.0]).tolist() == [1.0, 0.0]
-        with pytest.raises(DomainError, match=r"^row 1: sqrt.* has no finite second derivative"):
+        with pytest.warns(LostLimitWarning, match=r"sqrt\('x'\)"):
             slope([1.0, 0.0], check=True)
+        with pytest.raises(DomainError, match=r"^row 1: sqrt.* has no finite second derivative"):
+            slope.value_and_grad([1.0, 0.0], argnums=0, check=True)
+        with pytest.raises(DomainError, match=r"^row 2: log of -1.0, outside"):  # whatever rows in doubt come before
+            compile(grad(lambda x: log(x + 1.0) ** 2 + sqrt(x * x) ** 2))([1.0, 0.0, -2.0], check=True)
         assert slope([1.0, 4.0], check=True).tolist() == [1.0, 1.0]
 
     @pytest.mark.parametrize("f", [sqrt, lambda x: x * x, lambda x: exp(1000.0 * (x + 1.0))])

@@ -23,6 +23,7 @@ from autodiff import (
     explain,
     grad,
     hessian,
+    hvp,
     hypot,
     jvp,
     log,
@@ -30,6 +31,7 @@ from autodiff import (
     logsumexp,
     mean,
     sigmoid,
+    sin,
     sqrt,
     value_and_grad,
     where,
@@ -68,6 +70,42 @@ def test_compiled_programs_have_the_same_hessians_at_the_origin():
     p, q = Value(0.0, "p"), Value(0.0, "q")
     program = compile(lambda x: x * f([p, q]))
     assert program.hvp([1.0, 3.0], vector=[1.0, -1.0]).tolist() == [2.0, -2.0]
+
+
+SQUARES = {  # r², and r·sin r, in ways whose δ at one hypot is another; the Hessian at the origin is twice the identity
+    "r · r": lambda a, b: hypot(a, b) * hypot(a, b),
+    "r · r, turned": lambda a, b: hypot(a, b) * hypot(b, a),
+    "r · sin r": lambda a, b: hypot(a, b) * sin(hypot(a, b)),
+    "(r + r)²": lambda a, b: (hypot(a, b) + hypot(b, a)) ** 2 / 4,
+}
+
+
+@pytest.mark.parametrize("name", SQUARES)
+def test_hypots_of_the_same_operands_are_one_at_the_origin(name):
+    """However often it is written, in every mode; a quiet 0 would be wrong."""
+
+    def f(v):
+        return SQUARES[name](v[0], v[1])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert hessian(f)([0.0, 0.0]).tolist() == [[2.0, 0.0], [0.0, 2.0]]
+        assert hvp(f)([0.0, 0.0], [1.0, -1.0]).tolist() == [2.0, -2.0]
+        assert jvp(grad(f), ([0.0, 0.0],), ([1.0, -1.0],))[1].tolist() == [2.0, -2.0]
+        assert compile(hessian(f))([[0.0, 0.0], [3.0, 4.0]], check=True)[0].tolist() == [[2.0, 0.0], [0.0, 2.0]]
+
+
+def test_hypots_of_other_operands_lose_a_limit_at_the_origin_and_tell():
+    """The second derivative of r·(2r), which is 4, rests on a ratio of two tips that no rule knows."""
+
+    def f(x):
+        return hypot(x, 0.0) * hypot(2.0 * x, 0.0)
+
+    with pytest.warns(LostLimitWarning, match=r"0 · ∞ at hypot\("):
+        grad(grad(f))(0.0)
+    with pytest.warns(LostLimitWarning, match=r"0 · ∞ at hypot\("):
+        compile(grad(grad(f)))([1.0, 0.0], check=True)
+    assert compile(grad(grad(f)))([1.0, -3.0]) == pytest.approx([4.0, 4.0])
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0, 0.5])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +15,7 @@ from autodiff.compiler.code import Code, Var
 from autodiff.compiler.operations import BOOLEAN
 from autodiff.compiler.versions import Want
 from autodiff.domains import unbox
-from autodiff.errors import DomainError
+from autodiff.errors import DomainError, LostLimitWarning
 from autodiff.ops import OPS
 from autodiff.propagation import propagate
 from autodiff.value import Value
@@ -34,29 +36,32 @@ def refuse_nan(x: Array, name: str, *, rows: bool) -> None:
     raise ValueError(f"{where} is NaN{f' at {list(inside)}' if inside else ''}: leave such rows out, or fill them in")
 
 
-def refuse_domain(code: Code, call: Any) -> None:
+def refuse_domain(code: Code, call: Any, *, leaves: bool) -> None:
     """Raise DomainError for the first row with an operand outside its domain; it names operation and label.
 
     `code` is the forward pass with one Var per node. It is computed as plain arrays, a block of rows at a time; the
-    eager engine then computes the first row in doubt, and its error says the rest.
+    eager engine then computes the rows in doubt, and its error says the rest. Where the function takes derivatives
+    itself, an infinite slope on the way is no error, unless `leaves` ask for the derivative of that too.
     """
     call.read(check=False)
+    leaves = leaves or not call.trace.guards  # which have names for an error
     if any(x.__class__ is float and math.isnan(x) for var in code.vars for x in var.args):
-        _compute_eagerly(call, 0)  # which refuses a constant that is NaN as outside a domain
+        _compute_eagerly(call, 0, leaves=leaves)  # which refuses a constant that is NaN as outside a domain
     wanted = _wanted_slopes(code)
     for start in range(0, call.rows, ROWS):
         stop = min(start + ROWS, call.rows)
-        row, problem = _first_bad_row(code, wanted, call, start, stop)
-        if row is None:
-            continue
-        _compute_eagerly(call, row)
-        raise DomainError(f"{_where(call, row)}{problem}")
+        for row, problem in _rows_in_doubt(code, wanted, call, start, stop):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", LostLimitWarning)  # told later, by `look_for_dropped`
+                _compute_eagerly(call, row, leaves=leaves)
+            if not call.trace.guards:
+                raise DomainError(f"{_where(call, row)}{problem}")
 
 
 def look_for_dropped(call: Any, want: Want) -> None:
     """Have the eager engine differentiate the first row in which 0 · ∞ is dropped: it warns as it does for Values.
 
-    There the fast version of the program has NaN and the careful one a number.
+    There the fast version of the program has NaN and the careful one a number, though where 0 is the limit too.
     """
     each = Want(want.gradient, want.argnums, per_row=want.derivatives)
     for start in range(0, call.rows, ROWS):
@@ -65,31 +70,42 @@ def look_for_dropped(call: Any, want: Want) -> None:
         if fast.finite:
             continue
         lost = np.isnan(fast.by_row()) & ~np.isnan(part.run(replace(each, careful=True)).by_row())
-        if lost.any():
-            value = unbox(_compute_eagerly(call, start + int(lost.any(axis=1).argmax())))
-            if want.derivatives and isinstance(value, Value):
-                propagate(value)
-            return
+        for row in np.flatnonzero(lost.any(axis=1)).tolist():
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error", LostLimitWarning)
+                    _differentiate_eagerly(call, start + row, want)
+            except LostLimitWarning:
+                _differentiate_eagerly(call, start + row, want)  # now as the user's filters have it
+                return
+
+
+def _differentiate_eagerly(call: Any, row: int, want: Want) -> None:
+    value = unbox(_compute_eagerly(call, row, leaves=want.derivatives))  # else no further derivatives are asked for
+    if want.derivatives and isinstance(value, Value):
+        propagate(value)
 
 
 def _where(call: Any, row: int) -> str:
     return f"row {row}: " if call.has_rows else ""
 
 
-def _compute_eagerly(call: Any, row: int) -> Any:
-    """Return what the eager engine computes of a row; name the row in the error if it refuses."""
+def _compute_eagerly(call: Any, row: int, *, leaves: bool = True) -> Any:
+    """Return what the eager engine computes of a row, given as Values or numbers; an error names the row."""
     try:
-        return call.f(*[_sample(call, i, row) for i in range(len(call.args))])
+        return call.f(*[_sample(call, i, row, leaves) for i in range(len(call.args))])
     except DomainError as error:
         raise DomainError(f"{_where(call, row)}{error}") from None
 
 
-def _sample(call: Any, i: int, row: int) -> Any:
-    """Return one row of an argument as Values, as the function would take it eagerly."""
+def _sample(call: Any, i: int, row: int, leaves: bool) -> Any:
+    """Return one row of an argument, as the function would take it eagerly."""
     x = call.args[i]
     if i in call.static:
         return x
     one = x[row] if call.batched[i] else x
+    if not leaves:
+        return float(one) if np.ndim(one) == 0 else one
     name = call.names[i]
     if np.ndim(one) == 0:
         return Value(float(one), name)
@@ -114,26 +130,24 @@ def _wanted_slopes(code: Code) -> dict[int, list[bool]]:
     return wanted
 
 
-def _first_bad_row(
+def _rows_in_doubt(
     code: Code, wanted: dict[int, list[bool]], call: Any, start: int, stop: int
-) -> tuple[int | None, str]:
+) -> Iterator[tuple[int, str]]:
     numbers: dict[int, Array] = {}
-    first, problem = math.inf, ""
+    doubts: dict[int, Var] = {}  # by row, the first operation
     with np.errstate(all="ignore"):
         for var in code.vars:
             numbers[var.number] = value = _value(var, numbers, call, start, stop)
-            if var.kind != ir.APPLY:
-                continue
-            operands = [np.broadcast_to(_given(x, numbers), (stop - start,)) for x in var.args]
-            value = np.broadcast_to(value, (stop - start,))
-            bad = _outside(var, operands, value) | _refused(var, operands, value, wanted[var.number])
-            rows = np.flatnonzero(bad)
-            if rows.size and rows[0] < first:
-                first = rows[0]
-                assert var.op is not None  # an APPLY has one
-                at = [float(x[first]) for x in operands]
-                problem = f"{var.op.name} of {' and '.join(map(repr, at))} is not a real number"
-    return (None, "") if first == math.inf else (start + int(first), problem)
+            if var.kind == ir.APPLY:
+                operands = [np.broadcast_to(_given(x, numbers), (stop - start,)) for x in var.args]
+                value = np.broadcast_to(value, (stop - start,))
+                bad = _outside(var, operands, value) | _refused(var, operands, value, wanted[var.number])
+                for row in np.flatnonzero(bad).tolist():
+                    doubts.setdefault(row, var)
+    for row, var in sorted(doubts.items(), key=lambda item: item[0]):
+        assert var.op is not None  # an APPLY has one
+        at = [float(np.broadcast_to(_given(x, numbers), (stop - start,))[row]) for x in var.args]
+        yield start + row, f"{var.op.name} of {' and '.join(map(repr, at))} is not a real number"
 
 
 def _refused(var: Var, operands: list[Array], value: Array, wanted: list[bool]) -> Array:

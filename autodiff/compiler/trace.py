@@ -173,6 +173,7 @@ class Tracer:
         self._known_stopped: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
         self._leaf_at: dict[int, int] = {}  # by identity, since Values compare by their data
         self._born: list[Value] = []  # kept alive, so that no later Value reuses one of their ids
+        self._tips: list[bool] = []  # which of the first nodes are a hypot or depend on one
         self._copies: list[int] = []  # places that repeat another one, as variables to differentiate by
 
     # The operations that networks are full of are written out, without the loop over operands.
@@ -232,6 +233,8 @@ class Tracer:
             raise TraceError(
                 "a stand-in must not leave the function it was traced in; compute with what the program returns"
             )
+        if op is hypot:  # the same number either way, and one tip
+            places.sort()
         return self._written(op, tuple(places))
 
     def _written(self, op: Op, xs: tuple[int, ...]) -> Traced:
@@ -351,17 +354,30 @@ class Tracer:
         return {x: delta[place] for place, x in ends.items() if place in delta}
 
     def _at_tip(self, delta: Traced, place: int, steps: Sequence[Any]) -> list[Any]:
-        """Return what a hypot hands on; where it and δ are both 0, by l'Hôpital's rule, as `propagation.propagate`."""
+        """Return what a hypot hands on; where it and δ are both 0, by l'Hôpital's rule, as `propagation.propagate`.
+
+        Of a δ that depends on another hypot alone nothing is known there: the fast version asks for the careful one.
+        """
         r = self.stand_in(place)
         rate = self.propagate(delta, [r], limits=False).get(r, 0.0)
-        if rate.__class__ is float and rate == 0.0:
+        lone = rate.__class__ is float and rate == 0.0
+        if lone and not self._has_tips(delta.place):
             return list(steps)
-        tip: Any = (r == 0.0) & (delta == 0.0)
         operands = [self.stand_in(x) for x in self.graph.operands[place]]
         fast = [self._product(delta, cosine) for cosine in cosines(operands[0], operands[1], r)]
-        limits = [self._product(limit(rate), x) for x in operands]
-        careful: list[Any] = [where(tip, x, step) for x, step in zip(limits, steps, strict=True)]
+        careful: list[Any] = list(steps)
+        if not lone:
+            tip: Any = (r == 0.0) & (delta == 0.0)
+            limits = [self._product(limit(rate), x) for x in operands]
+            careful = [where(tip, x, step) for x, step in zip(limits, steps, strict=True)]
         return [self.either(a, b) for a, b in zip(fast, careful, strict=True)]
+
+    def _has_tips(self, place: int) -> bool:
+        """Return whether a node is a hypot or depends on one; each node is looked at once."""
+        ops, operands, known = self.graph.ops, self.graph.operands, self._tips
+        for i in range(len(known), place + 1):
+            known.append(ops[i] is hypot or any(known[x] for x in operands[i]))
+        return known[place]
 
     def push_forward(self, root: Any, tangents: Mapping[Any, Any]) -> Any:
         """Record the chain rule forward; return the rate of `root` when the given nodes change at `tangents`."""
