@@ -1,0 +1,143 @@
+"""Notebooks of the chapters, one for each language: made from the sources, run, and compared with them."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+from lessons.chapters.source import LANGUAGES, Chapter, Code, Exercise, Prose
+
+NOTEBOOKS = Path(__file__).parent.parent
+
+WORDS = {
+    "predict": {"es": "Predice antes de seguir.", "en": "Predict before you go on."},
+    "exercise": {"es": "Ejercicio", "en": "Exercise"},
+    "quiz": {"es": "Diez preguntas", "en": "Ten questions"},
+    "open": {
+        "es": "Elige una respuesta y ábrela: dice por qué es correcta o por qué no.",
+        "en": "Choose an answer and open it: it says why it is right, or why not.",
+    },
+    "yes": {"es": "Sí.", "en": "Yes."},
+    "no": {"es": "No.", "en": "No."},
+}
+
+FIRST = """\
+import importlib.util
+
+if importlib.util.find_spec("lessons") is None:
+    %pip install -q "delta-autodiff[plots,render]"
+
+from lessons.chapters.kit import start
+
+say, show, check = start({number}, "{language}")"""
+
+
+def target(chapter: Chapter, language: str) -> Path:
+    """Return where the notebook of a chapter stands."""
+    return NOTEBOOKS / language / f"{chapter.path.stem}.ipynb"
+
+
+def notebook(chapter: Chapter, language: str) -> Any:
+    """Return a chapter as a notebook, not yet run; the same cells have the same identifiers every time."""
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    cells: list[Any] = [new_markdown_cell(f"# {chapter.about[language]}")]
+    cells.append(new_code_cell(FIRST.format(number=chapter.number, language=language), metadata=_metadata(folded=True)))
+    answers = False
+    for block in chapter.blocks:
+        if isinstance(block, Code):
+            cells.append(new_code_cell(block.source, metadata=_metadata(folded=block.folded, answers=answers)))
+            answers = False
+        elif isinstance(block, Exercise):
+            words = block.data[language]
+            title = f"### {WORDS['exercise'][language]} {block.number} · {words['title']}"
+            cells.append(new_markdown_cell(f"{title}\n\n{words['question'].strip()}"))
+            cells.append(new_code_cell(block.cell, metadata={"tags": ["exercise"]}))
+        elif block.kind == "quiz":
+            cells.append(new_markdown_cell(_quiz(chapter, language)))
+        elif block.kind == "predict":
+            lines = f"**{WORDS['predict'][language]}** {block.text[language]}".splitlines()
+            cells.append(new_markdown_cell("\n".join(f"> {line}".rstrip() for line in lines)))
+            answers = True
+        elif not block.kind:
+            cells.append(new_markdown_cell(block.text[language]))
+    for i, cell in enumerate(cells, 1):
+        cell.id = f"cell-{i:02}"
+    metadata = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+        "course": {"chapter": chapter.number, "language": language, "source": chapter.digest},
+    }
+    return new_notebook(cells=cells, metadata=metadata)
+
+
+def _metadata(*, folded: bool, answers: bool = False) -> dict[str, Any]:
+    """Return what folds code, or the output that answers a prediction, in JupyterLab, Colab and Jupyter Book."""
+    made: dict[str, Any] = {"tags": [*["hide-input"] * folded, *["answer"] * answers]} if folded or answers else {}
+    if folded:
+        made |= {"cellView": "form", "jupyter": {"source_hidden": True}}
+    if answers:
+        made |= {"collapsed": True, "jupyter": {**made.get("jupyter", {}), "outputs_hidden": True}}
+    return made
+
+
+def _quiz(chapter: Chapter, language: str) -> str:
+    """Return the quiz as Markdown in which every option unfolds its reason, so that it needs no code."""
+    lines = [f"## {WORDS['quiz'][language]}", "", WORDS["open"][language]]
+    for k, (question, options) in enumerate(chapter.quiz(language), 1):
+        lines += ["", f"**{k}.** {question}", ""]
+        for letter, option in zip("abcd", options, strict=False):
+            verdict = WORDS["yes" if option.right else "no"][language]
+            lines.append(
+                f"<details><summary>{letter}) {html.escape(option.text, quote=False)}</summary>"
+                f"{verdict} {html.escape(option.why, quote=False)}</details>"
+            )
+    return "\n".join(lines)
+
+
+def build(chapter: Chapter, language: str) -> Path:
+    """Run a chapter in a fresh kernel and write its notebook; an error in a cell is an error here."""
+    import nbformat
+
+    made = executed(chapter, language)
+    path = target(chapter, language)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(nbformat.writes(made) + "\n", encoding="utf-8")
+    return path
+
+
+def executed(chapter: Chapter, language: str) -> Any:
+    """Return a chapter as a notebook that has been run in a fresh kernel."""
+    from nbclient import NotebookClient
+
+    made = notebook(chapter, language)
+    NotebookClient(made, timeout=60, kernel_name="python3", record_timing=False).execute()
+    made.metadata.pop("language_info", None)  # the version of this very Python
+    return made
+
+
+def old(chapter: Chapter, language: str) -> str:
+    """Return why the notebook that stands there is not what the source gives, or ""."""
+    path = target(chapter, language)
+    if not path.exists():
+        return f"{path.name} is missing in {language}/"
+    there = json.loads(path.read_text(encoding="utf-8"))
+    if there["metadata"].get("course", {}).get("source") != chapter.digest:
+        return f"{language}/{path.name} was made from another source"
+    here = [(cell.cell_type, cell.source) for cell in notebook(chapter, language).cells]
+    if here != [(cell["cell_type"], "".join(cell["source"])) for cell in there["cells"]]:
+        return f"{language}/{path.name} has other cells than its source gives"
+    return ""
+
+
+def words(chapter: Chapter, language: str) -> int:
+    """Count the words of a chapter's text and of its exercises' questions: no code, no hints, no quiz."""
+    texts = [
+        block.text[language] for block in chapter.blocks if isinstance(block, Prose) and block.kind in ("", "predict")
+    ]
+    texts += [exercise.data[language]["question"] for exercise in chapter.exercises]
+    return sum(any(c.isalpha() for c in word) for text in texts for word in text.split())
+
+
+__all__ = ["LANGUAGES", "build", "executed", "notebook", "old", "target", "words"]

@@ -1,0 +1,362 @@
+"""The chapters of the course: two languages that say the same, exercises that know their mistakes, figures that are so."""
+
+import ast
+import json
+import math
+import os
+import re
+import tomllib
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib", reason="chapters draw with matplotlib, the extra `plots`")
+
+import autodiff
+from autodiff import Value
+from lessons.chapters import kit
+from lessons.chapters.notebooks import LANGUAGES, old, target, words
+from lessons.chapters.source import TEXT, Code, Exercise, paths, read
+
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+CHAPTERS = [read(path) for path in paths()]
+EXERCISES = [(chapter, exercise) for chapter in CHAPTERS for exercise in chapter.exercises]
+GLOSSARY = tomllib.loads((TEXT / "glossary.toml").read_text(encoding="utf-8"))["term"]
+
+each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
+each_language = pytest.mark.parametrize("language", LANGUAGES)
+each_exercise = pytest.mark.parametrize(
+    ("chapter", "exercise"), EXERCISES, ids=[f"{c.path.stem}-{e.name}" for c, e in EXERCISES]
+)
+
+
+def run(chapter, language):
+    """The variables of a chapter after its run, with the exercises unanswered, as in the notebook."""
+    names = dict(zip(("say", "show", "check"), kit.start(chapter.number, language), strict=True))
+    for block in chapter.blocks:
+        if isinstance(block, (Code, Exercise)):
+            exec(block.source if isinstance(block, Code) else block.cell, names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def ran():
+    """Return the variables of a chapter by its number; each is run once."""
+    known = {}
+
+    def once(number, language="es"):
+        if (number, language) not in known:
+            known[number, language] = run(CHAPTERS[number], language)
+        return known[number, language]
+
+    return once
+
+
+def read_by_a_student(chapter, language):
+    """The text in its order, with the questions of the exercises and their code where they stand; no links."""
+    for block in chapter.blocks:
+        if isinstance(block, Code):
+            yield "code", block.source
+        elif isinstance(block, Exercise):
+            yield "text", f"{block.data[language]['title']}\n{block.data[language]['question']}"
+            yield "code", block.data["start"]
+        elif not block.kind.startswith("alt"):
+            yield "text", re.sub(r"\[[^]]*\]\([^)]*\)", "", block.text[language])
+
+
+def numbers(text):
+    """The numbers that a text says, as a set."""
+    return set(re.findall(r"\d+(?:\.\d+)?", re.sub(r"\]\([^)]*\)", "", text)))
+
+
+# -- the two languages -------------------------------------------------------------------------------------------------
+
+
+@each_chapter
+def test_both_languages_say_the_same_numbers(chapter):
+    """Every block, exercise and question has the same figures and the same right option in both languages."""
+    for block in chapter.blocks:
+        if not isinstance(block, (Code, Exercise)):
+            assert numbers(block.text["es"]) == numbers(block.text["en"]), block.text["en"][:80]
+            assert re.findall(r"\$[^$]+\$", block.text["es"]).__len__() == len(
+                re.findall(r"\$[^$]+\$", block.text["en"])
+            ), block.text["en"][:80]
+    for exercise in chapter.exercises:
+        es, en = exercise.data["es"], exercise.data["en"]
+        assert numbers(es["question"]) == numbers(en["question"]), exercise.name
+        assert len(es["hints"]) == len(en["hints"]) == 2, exercise.name
+    es, en = chapter.quiz("es"), chapter.quiz("en")
+    assert [[o.right for o in options] for _, options in es] == [[o.right for o in options] for _, options in en]
+
+
+@each_chapter
+@each_language
+def test_a_chapter_has_the_measure_of_the_course(chapter, language):
+    """1,200 to 2,000 words; five predictions, each before its answer; five exercises; ten questions with reasons."""
+    assert 1200 <= words(chapter, language) <= 2000
+    assert len(chapter.prose(language, "predict")) >= 5
+    for block, after in zip(chapter.blocks, chapter.blocks[1:], strict=False):
+        if getattr(block, "kind", "") == "predict":
+            assert isinstance(after, (Code, Exercise)), "a prediction is followed by the cell that answers it"
+    assert len(chapter.exercises) >= 5
+    quiz = chapter.quiz(language)
+    assert len(quiz) == 10
+    for question, options in quiz:
+        assert sum(option.right for option in options) == 1, question
+        assert len(options) >= 3, question
+        assert all(len(option.why.split()) >= 3 for option in options), question
+
+
+@each_chapter
+def test_code_says_what_it_prints_in_both_languages(chapter):
+    """`say` has both languages, and every picture that is shown has its words, in both."""
+    shown = []
+    for block in chapter.blocks:
+        for node in ast.walk(ast.parse(block.source)) if isinstance(block, Code) else ():
+            name = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+            if name == "say":
+                assert sorted(k.arg for k in node.keywords) == ["en", "es"]
+            elif name == "show":
+                shown.append(node.args[1].value)
+    assert sorted(shown) == sorted(chapter.pictures("es")) == sorted(chapter.pictures("en"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_word_of_the_trade_comes_before_its_introduction(language):
+    """A term stands in no chapter before its own, and there first in bold; the glossary says where and what it means."""
+    for term in GLOSSARY:
+        pattern = re.compile(rf"\b({term.get('match', {}).get(language, term[language])})\b", re.IGNORECASE)
+        for chapter in CHAPTERS[: term["chapter"] + 1]:
+            text = "\n".join(text for kind, text in read_by_a_student(chapter, language) if kind == "text")
+            text = re.sub(r"^#.*$", "", text, flags=re.MULTILINE)
+            text = re.sub(r"(?<!\*)\*[^*\n]+(?:\n[^*\n]+)?\*(?!\*)", "", text)  # titles of works and stress, in italics
+            if chapter.number < term["chapter"]:
+                found = pattern.search(text)
+                assert not found, f"{term[language]} in chapter {chapter.number}: {text[found.start() - 60 :][:120]}"
+            else:
+                bold = [m.start() for m in re.finditer(r"\*\*[^*]+\*\*", text) if pattern.search(m[0])]
+                assert bold, f"{term[language]} is never introduced in chapter {chapter.number}"
+                first = pattern.search(text).start()
+                assert term.get("early") or bold[0] <= first, f"{term[language]}: …{text[first - 60 : first + 40]}…"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_function_comes_before_it_is_named_in_the_text(language):
+    """What a cell imports from this library stands in backticks in the text before it."""
+    said = ""
+    for chapter in CHAPTERS:
+        for kind, text in read_by_a_student(chapter, language):
+            if kind == "text":
+                said += text
+                continue
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in ("autodiff", "models"):
+                    for name in node.names:
+                        assert re.search(rf"`[^`\n]*\b{name.name}\b[^`\n]*`", said), (chapter.path.stem, name.name)
+
+
+# -- the exercises -----------------------------------------------------------------------------------------------------
+
+
+@each_exercise
+@each_language
+def test_the_right_answer_is_right_and_the_solution_too(chapter, exercise, language):
+    """Both are told so, and the next exercise is named."""
+    check = kit.start(chapter.number, language).check
+    given = {}
+    exec(f"{exercise.data.get('given', '')}\n{exercise.data['start']}\n{exercise.data['solution']}", given := _names())
+    said = check(exercise.name, *(given[name] for name in exercise.asks))
+    assert said.right is True, str(said)
+    truth = kit.evaluated(exercise, exercise.data["truth"])
+    if "probe" not in exercise.data:
+        assert check(exercise.name, *(truth if len(exercise.asks) > 1 else (truth,))).right is True
+    after = chapter.exercises[exercise.number :]
+    assert (after[0].data[language]["title"] if after else kit.WORDS["end"][language]) in str(said)
+
+
+def _names():
+    import random
+
+    public = {name: getattr(autodiff, name) for name in autodiff.__all__}
+    return {"np": np, "math": math, "random": random, **public}
+
+
+@each_exercise
+@each_language
+def test_a_wrong_answer_gets_the_hint_of_its_mistake(chapter, exercise, language):
+    """At least three wrong answers as students give them, each with its own hint; then the second hint; then the solution."""
+    wrongs = exercise.data["wrong"]
+    assert len(wrongs) >= 3
+    for wrong in wrongs:
+        check = kit.start(chapter.number, language).check
+        answer = kit.evaluated(exercise, wrong["answer"])
+        answers = answer if len(exercise.asks) > 1 else (answer,)
+        first = check(exercise.name, *answers)
+        assert first.right is False, wrong["answer"]
+        hint = wrong["says"][LANGUAGES.index(language)] if "says" in wrong else wrong[language]
+        assert hint in str(first), f"{wrong['answer']}: {first}"
+        others = [other[language] for other in wrongs if "says" not in other and other is not wrong]
+        assert not [other for other in others if other in str(first)], wrong["answer"]
+        assert exercise.data[language]["hints"][1] in str(check(exercise.name, *answers))
+        third = check(exercise.name, *answers)
+        assert exercise.data["solution"].strip() in str(third)
+        assert "<details>" in third._repr_html_()
+
+
+class Hostile:
+    """An answer that raises at every touch."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError("no")
+
+    def __array__(self, *_):
+        raise RuntimeError("no")
+
+
+def raises(*_):
+    raise KeyError("w")
+
+
+STRANGE = ["w", "", b"\xff", None, math.nan, [1.0, 2.0, 3.0, 4.0, 5.0], np.ones((7, 3)), {"a": 1}, object(), raises, Value(1e6), [Value(1.0), "x"], 1j, Hostile(), Hostile, ...]  # fmt: skip
+
+
+@each_exercise
+@each_language
+def test_whatever_is_handed_in_gets_a_friendly_sentence(chapter, exercise, language):
+    """Text, other shapes, NaN, functions that raise, Values, and too few or too many answers: never a traceback."""
+    check = kit.start(chapter.number, language).check
+    for strange in STRANGE:
+        said = check(exercise.name, *[strange] * len(exercise.asks))
+        assert said.right is not True
+        assert len(said.lines[-1]) > 10
+        assert "Traceback" not in str(said)
+    assert check(exercise.name, *[1.0] * (len(exercise.asks) + 1)).right is None
+    assert exercise.name in str(check("no such exercise", 1.0))
+    assert check(exercise.name, *[...] * len(exercise.asks)).right is None
+
+
+# -- the figures -------------------------------------------------------------------------------------------------------
+
+
+def test_chapter_0_nudges(ran):
+    """The rate of x² at 3 is 6 + h, that of a line its slope; the derivative of a product is the other factor."""
+    zero = ran(0)
+    assert zero["after"] - zero["before"] == pytest.approx(0.61, rel=1e-12)
+    assert zero["rates"] == pytest.approx({h: 6 + h for h in (1.0, 0.1, 0.01, 0.001)}, rel=1e-9)
+    assert zero["signs"] == pytest.approx({x: 2 * x + 0.0001 for x in (-3, -1, 0, 1, 3)}, rel=1e-7)
+    assert set(np.round(list(zero["fares"].values()), 6)) == {5.0}
+    assert zero["tiny"] == 0.0
+    assert zero["exact"] == 6.0
+    assert (zero["by_base"], zero["by_height"]) == pytest.approx((2.0, 4.0), rel=1e-9)
+
+
+# Every decimal that the text says, beside what it is: a closed form, a figure of REFERENCE's, or None where it is given.
+SAID = {
+    0: {
+        "0.1": None, "0.01": None, "0.001": None, "5.01": None, "2.1": None, "0.5": None, "10.3": None,
+        "0.61": 3.1**2 - 9, "0.6": 2 * 3 * 0.1, "0.3": 10.3 - 10, "9.61": 3.1**2, "6.1": 6 + 0.1, "6.01": 6 + 0.01,
+        "6.001": 6 + 0.001,
+    },
+}  # fmt: skip
+
+
+@each_chapter
+def test_every_decimal_of_the_text_is_accounted_for(chapter):
+    """It is given, or it is the rounding of a closed form."""
+    said = {
+        number
+        for kind, text in read_by_a_student(chapter, "en")
+        if kind == "text"
+        for number in numbers(text)
+        if "." in number
+    }
+    table = SAID[chapter.number]
+    assert said <= set(table), f"not accounted for: {sorted(said - set(table))}"
+    for text, value in table.items():
+        if value is not None:
+            assert f"{abs(value):.{len(text.split('.')[1])}f}" == text, (text, value)
+
+
+# -- the notebooks -----------------------------------------------------------------------------------------------------
+
+
+@each_chapter
+@each_language
+def test_a_notebook_is_what_its_source_gives(chapter, language):
+    """Made from this very source, run from top to bottom, no error in it, every picture in words, small enough to keep."""
+    pytest.importorskip("nbformat", reason="nbformat is a development dependency")
+    assert not old(chapter, language), f"run: python -m lessons.chapters build {chapter.path.stem}"
+    path = target(chapter, language)
+    text = path.read_text(encoding="utf-8")
+    code = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert not [output for output in outputs if output["output_type"] in ("error", "stderr")]
+    pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+    pictures = [tag for page in pages for tag in re.findall(r"<(?:img|svg)\b[^>]*>", page)]
+    assert len(pictures) >= 2
+    for tag in pictures:
+        assert re.search(r'(?:alt|aria-label)="[^"]{40,}"', tag), tag[:200]
+        assert "max-width:100%" in tag
+    assert not [o for o in outputs if {"image/png", "image/svg+xml"} & set(o.get("data", {}))], "shown without words"
+    assert path.stat().st_size < 400_000
+
+
+@each_chapter
+def test_the_notebooks_of_a_chapter_have_the_same_cells_and_numbers(chapter):
+    """The same kinds of cells in the same order; code differs in the language alone, and the same numbers come out."""
+    es, en = (json.loads(target(chapter, language).read_text(encoding="utf-8"))["cells"] for language in LANGUAGES)
+    assert [cell["cell_type"] for cell in es] == [cell["cell_type"] for cell in en]
+    for ours, theirs in zip(es, en, strict=True):
+        if ours["cell_type"] == "code":
+            assert "".join(ours["source"]).replace('"es")', '"en")') == "".join(theirs["source"])
+            printed = [
+                re.findall(r"[\d.]+\d", "".join(o.get("text", "")))
+                for cell in (ours, theirs)
+                for o in cell["outputs"]
+                if o["output_type"] == "stream"
+            ]
+            assert printed[: len(printed) // 2] == printed[len(printed) // 2 :]
+
+
+@pytest.mark.skipif(not THOROUGH, reason="notebooks are run anew in the thorough run")
+@each_chapter
+@each_language
+def test_a_notebook_says_the_same_when_it_is_run_again(chapter, language):
+    """All that it prints, in a fresh kernel."""
+    pytest.importorskip("nbclient", reason="nbclient is a development dependency")
+    from lessons.chapters.notebooks import executed
+
+    def printed(cells):
+        return ["".join(o.get("text", "")) for cell in cells for o in cell.get("outputs", [])]
+
+    there = json.loads(target(chapter, language).read_text(encoding="utf-8"))["cells"]
+    assert printed(executed(chapter, language).cells) == printed(there)
+
+
+@each_chapter
+@each_language
+def test_links_lead_to_chapters_that_exist(chapter, language):
+    """From a notebook to the next one."""
+    for text in chapter.prose(language):
+        for link in re.findall(r"\]\(([^)#]+\.ipynb)\)", text):
+            assert (target(chapter, language).parent / link).exists(), link
+
+
+def test_a_source_that_is_not_in_the_form_is_told_by_its_line(tmp_path):
+    """A block without its twin, one never closed, TOML that cannot be read, and a head that is missing."""
+    head = '+++\nes = "a"\nen = "b"\n+++\n'
+    for body, message in (
+        ("::: es\nhola\n:::\n\n```python\n1\n```\n", "line 9: ::: es must be followed by ::: en"),
+        ("::: es\nhola\n", "line 5: the block '::: es' is never closed"),
+        ("::: en\nhello\n:::\n", "line 5: ::: es must be followed"),
+        ("```toml exercise a\nstart = \n```\n", "line 5: Invalid"),
+        ("hola\n", "line 5: .*(never closed|must open)"),
+    ):
+        path = tmp_path / "00_a.md"
+        path.write_text(head + body, encoding="utf-8")
+        with pytest.raises(ValueError, match=message):
+            read(path)
+    path.write_text("# a\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="must begin with what is said of the chapter"):
+        read(path)
