@@ -2,9 +2,10 @@
 
 A function is called with Values in place of the argument that is differentiated by, so that argument is annotated
 differently by whoever reads `f` and by whoever calls the derivative: it may be anything here, and its kind decides the
-kind of the answer. The others are as `f` declares them; if it declares a Value second or third, numbers serve too,
-which is the end of each protocol. Inside another transform an answer may be a Value where these say
-float, if it depends on the outer variable.
+kind of the answer. The others are as `f` declares them, in number, name and type; by position they may be plain numbers
+too, whatever it declares, which is the end of each protocol. Not by keyword, since no type of Python can change a
+parameter and keep its name: declare `Value | float`, which is what `f` gets. Inside another transform an answer may be
+a Value where these say float, if it depends on the outer variable.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Function = Callable[..., Any]  # Any: of whatever form
 Differentiable = Callable[Concatenate[Any, P], Any]  # Any: see above; answers of whatever form
 Numbers = NDArray[np.number[Any]] | Sequence[float]  # Any: of any precision
 Constant: TypeAlias = "Value | Number"  # what serves where a function declares a Value
-Batch: TypeAlias = "Value | Number | _HasArray | _HasEntries | list[Any] | tuple[Any, ...] | Mapping[str, Any]"
+Batch: TypeAlias = "Constant | _HasArray | _HasEntries | list[Any] | tuple[Any, ...] | Mapping[str, Any]"
 Vague = Sequence[Any] | NDArray[Any]  # Any: lists of lists may be ragged, arrays may hold Values
 
 
@@ -43,6 +44,10 @@ class _HasFields(Protocol):
 
 
 Scalar = TypeVar("Scalar", float, Value)
+A = TypeVar("A")  # these are arguments as they are declared
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
 Record = TypeVar("Record", bound=_HasFields)
 Nest = TypeVar("Nest")
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -62,9 +67,23 @@ class Gradient(Protocol[P]):
     @overload
     def __call__(self, x: Nest, /, *args: P.args, **options: P.kwargs) -> Nest: ...
     @overload
-    def __call__(self: GradientOfValues, x: Scalar, /, *args: Constant, **options: Constant) -> Scalar: ...
+    def __call__(
+        self: Gradient[Concatenate[A, Q]], x: Scalar, a: A | Constant, /, *args: Q.args, **options: Q.kwargs
+    ) -> Scalar: ...
     @overload
-    def __call__(self: GradientOfValues, x: Any, /, *args: Constant, **options: Constant) -> Any: ...  # Any: as x
+    def __call__(
+        self: Gradient[Concatenate[A, B, ...]], x: Scalar, a: A | Constant, b: B | Constant, /,
+        *args: Constant, **options: Any,
+    ) -> Scalar: ...  # fmt: skip # Any: as declared, which is lost here
+    @overload
+    def __call__(
+        self: Gradient[Concatenate[A, Q]], x: Any, a: A | Constant, /, *args: Q.args, **options: Q.kwargs
+    ) -> Any: ...  # Any: of whatever form
+    @overload
+    def __call__(
+        self: Gradient[Concatenate[A, B, ...]], x: Any, a: A | Constant, b: B | Constant, /,
+        *args: Constant, **options: Any,
+    ) -> Any: ...  # fmt: skip # Any: of whatever form; as declared, which is lost here
 
 
 class ValueAndGradient(Protocol[P]):
@@ -84,12 +103,22 @@ class ValueAndGradient(Protocol[P]):
     def __call__(self, x: Nest, /, *args: P.args, **options: P.kwargs) -> tuple[float, Nest]: ...
     @overload
     def __call__(
-        self: ValueAndGradientOfValues, x: Scalar, /, *args: Constant, **options: Constant
+        self: ValueAndGradient[Concatenate[A, Q]], x: Scalar, a: A | Constant, /, *args: Q.args, **options: Q.kwargs
     ) -> tuple[Scalar, Scalar]: ...
     @overload
     def __call__(
-        self: ValueAndGradientOfValues, x: Any, /, *args: Constant, **options: Constant
+        self: ValueAndGradient[Concatenate[A, B, ...]], x: Scalar, a: A | Constant, b: B | Constant, /,
+        *args: Constant, **options: Any,
+    ) -> tuple[Scalar, Scalar]: ...  # fmt: skip # Any: as declared, which is lost here
+    @overload
+    def __call__(
+        self: ValueAndGradient[Concatenate[A, Q]], x: Any, a: A | Constant, /, *args: Q.args, **options: Q.kwargs
     ) -> tuple[Any, Any]: ...  # Any: of whatever form
+    @overload
+    def __call__(
+        self: ValueAndGradient[Concatenate[A, B, ...]], x: Any, a: A | Constant, b: B | Constant, /,
+        *args: Constant, **options: Any,
+    ) -> tuple[Any, Any]: ...  # fmt: skip # Any: of whatever form; as declared, which is lost here
 
 
 class Hessian(Protocol[P]):
@@ -102,9 +131,23 @@ class Hessian(Protocol[P]):
     @overload
     def __call__(self, x: Any, /, *args: P.args, **options: P.kwargs) -> Any: ...  # Any: a nest of nests
     @overload
-    def __call__(self: HessianOfValues, x: Scalar, /, *args: Constant, **options: Constant) -> Scalar: ...
+    def __call__(
+        self: Hessian[Concatenate[A, Q]], x: Scalar, a: A | Constant, /, *args: Q.args, **options: Q.kwargs
+    ) -> Scalar: ...
     @overload
-    def __call__(self: HessianOfValues, x: Any, /, *args: Constant, **options: Constant) -> Any: ...  # Any: as x
+    def __call__(
+        self: Hessian[Concatenate[A, B, ...]], x: Scalar, a: A | Constant, b: B | Constant, /,
+        *args: Constant, **options: Any,
+    ) -> Scalar: ...  # fmt: skip # Any: as declared, which is lost here
+    @overload
+    def __call__(
+        self: Hessian[Concatenate[A, Q]], x: Any, a: A | Constant, /, *args: Q.args, **options: Q.kwargs
+    ) -> Any: ...  # Any: of whatever form
+    @overload
+    def __call__(
+        self: Hessian[Concatenate[A, B, ...]], x: Any, a: A | Constant, b: B | Constant, /,
+        *args: Constant, **options: Any,
+    ) -> Any: ...  # fmt: skip # Any: of whatever form; as declared, which is lost here
 
 
 class Product(Protocol[P]):
@@ -117,11 +160,23 @@ class Product(Protocol[P]):
     @overload
     def __call__(self, x: Any, v: Any, /, *args: P.args, **options: P.kwargs) -> Any: ...  # Any: of the form of x
     @overload
-    def __call__(self: ProductOfValues, x: Scalar, v: Scalar, /, *args: Constant, **options: Constant) -> Scalar: ...
+    def __call__(
+        self: Product[Concatenate[A, Q]], x: Scalar, v: Scalar, a: A | Constant, /, *args: Q.args, **options: Q.kwargs
+    ) -> Scalar: ...
     @overload
     def __call__(
-        self: ProductOfValues, x: Any, v: Any, /, *args: Constant, **options: Constant
-    ) -> Any: ...  # Any: as x
+        self: Product[Concatenate[A, B, ...]], x: Scalar, v: Scalar, a: A | Constant, b: B | Constant, /,
+        *args: Constant, **options: Any,
+    ) -> Scalar: ...  # fmt: skip # Any: as declared, which is lost here
+    @overload
+    def __call__(
+        self: Product[Concatenate[A, Q]], x: Any, v: Any, a: A | Constant, /, *args: Q.args, **options: Q.kwargs
+    ) -> Any: ...  # Any: of whatever form
+    @overload
+    def __call__(
+        self: Product[Concatenate[A, B, ...]], x: Any, v: Any, a: A | Constant, b: B | Constant, /,
+        *args: Constant, **options: Any,
+    ) -> Any: ...  # fmt: skip # Any: of whatever form; as declared, which is lost here
 
 
 class Derivative(Protocol[P, Answer_co]):
@@ -131,23 +186,13 @@ class Derivative(Protocol[P, Answer_co]):
     def __call__(self, x: Any, /, *args: P.args, **options: P.kwargs) -> Answer_co: ...  # Any: of whatever form
     @overload
     def __call__(
-        self: DerivativeOfValues[Answer_co],
-        x: Any,
-        /,
-        *args: Value | Number,
-        **options: Value | Number,
-    ) -> Answer_co: ...  # Any: as above
+        self: Derivative[Concatenate[A, Q], Answer_co], x: Any, a: A | Constant, /, *args: Q.args, **options: Q.kwargs
+    ) -> Answer_co: ...  # Any: of whatever form
+    @overload
+    def __call__(
+        self: Derivative[Concatenate[A, B, ...], Answer_co], x: Any, a: A | Constant, b: B | Constant, /,
+        *args: Constant, **options: Any,
+    ) -> Answer_co: ...  # fmt: skip # Any: as declared, which is lost here
 
 
 WithAux = Derivative[P, tuple[Any, Any]]  # Any: derivatives of that form, and what f returns beside
-
-# Of functions that declare a Value second or third.
-GradientOfValues: TypeAlias = "Gradient[Concatenate[Value, ...]] | Gradient[Concatenate[Any, Value, ...]]"
-ValueAndGradientOfValues: TypeAlias = (
-    "ValueAndGradient[Concatenate[Value, ...]] | ValueAndGradient[Concatenate[Any, Value, ...]]"
-)
-HessianOfValues: TypeAlias = "Hessian[Concatenate[Value, ...]] | Hessian[Concatenate[Any, Value, ...]]"
-ProductOfValues: TypeAlias = "Product[Concatenate[Value, ...]] | Product[Concatenate[Any, Value, ...]]"
-DerivativeOfValues: TypeAlias = (
-    "Derivative[Concatenate[Value, ...], Answer_co] | Derivative[Concatenate[Any, Value, ...], Answer_co]"
-)

@@ -60,6 +60,18 @@ def loss(v: Value, w: Value, *, power: int = 2) -> Value:
     return v**power * w
 
 
+def by_rows(v: dict[str, Value], w: Value) -> Value:
+    return v["w"] * w
+
+
+def either(v: Value, *, w: Value | float) -> Value:
+    return v * w
+
+
+def four(v: Value, w: Value, x: Value, y: Value) -> Value:
+    return v * w * x * y
+
+
 def shifted(x: Value, scale: float, by: Value) -> Value:
     return x * scale + by
 
@@ -159,18 +171,21 @@ assert_type(grad(scaled)(2.0, scale=3.0), float)
 assert_type(grad(lambda x, y: x * y)(2.0, 3.0), float)
 assert_type(grad(lambda x, aux: (x * x, aux), has_aux=True)(2.0, "aux"), tuple[Any, Any])
 
-# Where it declares Values, numbers serve too.
+# Where it declares Values, numbers serve too by position; by keyword where it declares both, as what it then gets.
 assert_type(grad(loss)(2.0, 3.0), float)
 assert_type(grad(loss)(2, Fraction(1, 3), power=3), float)
-assert_type(grad(loss)(2.0, w=3.0), float)
+assert_type(grad(loss)(2.0, w=Value(3.0)), float)
+assert_type(grad(either)(2.0, w=3.0), float)
 assert_type(grad(loss)(2.0, w), float)
 assert_type(grad(loss)(x, 3.0), Value)
 assert_type(grad(grad(loss))(2.0, 3.0), float)
-assert_type(grad(shifted)(2.0, 3.0, by=1.0), float)
+assert_type(grad(shifted)(2.0, 3.0, 1.0), float)
 assert_type(value_and_grad(loss)(2.0, 3.0), tuple[float, float])
 assert_type(value_and_grad(loss)(x, 3.0), tuple[Value, Value])
 assert_type(hessian(loss)(2.0, 3.0), float)
 assert_type(hvp(loss)(2.0, 1.0, 3.0), float)
+assert_type(grad(by_rows)({"w": 2.0}, 3.0), Any)
+assert_type(grad(four)(2.0, 3.0, 4.0, 5), float)
 assert_type(jacobian(loss)(2.0, 3.0), Any)
 assert_type(value_and_grad(lambda v, w: (v * w, "aux"), has_aux=True)(2.0, 3.0), tuple[Any, Any])
 
@@ -203,9 +218,13 @@ def refused() -> None:
     float(x)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     math.sin(x)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     grad(scaled)(2.0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    grad(scaled)(2.0, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    grad(scaled)(2.0, "3")  # pyright: ignore[reportCallIssue, reportArgumentType]
     grad(scaled)(2.0, 3.0, powr=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
-    grad(loss)(2.0, "3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    grad(loss)(2.0, "3")  # pyright: ignore[reportCallIssue, reportArgumentType]
+    grad(loss)(2.0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    grad(loss)(2.0, 3.0, 4.0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    grad(grad(loss))(2.0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    hvp(loss)(2.0, 1.0)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     grad(2.0)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     program(numbers)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     program(numbers, numbers, numbers)  # pyright: ignore[reportCallIssue]

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any, Concatenate, Generic, Literal, TypeVar, overload
+from typing import Any, Concatenate, Generic, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +28,12 @@ from autodiff.compiler.versions import Trace, Want
 from autodiff.domains import unbox
 from autodiff.errors import TraceError
 from autodiff.propagation import propagate
-from autodiff.signatures import Batch, P, Q
+from autodiff.signatures import A, B, Batch, C, D, P, Q
 from autodiff.transforms import jvp
 from autodiff.value import Value
 from autodiff.variables import parameter_names
 
 Array = NDArray[np.float64]
-A = TypeVar("A")  # these are the first arguments, as they are declared
-B = TypeVar("B")
-C = TypeVar("C")
-D = TypeVar("D")
 
 
 class Program(Generic[P]):

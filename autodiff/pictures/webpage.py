@@ -86,7 +86,7 @@ def policy(script: str, sheet: str) -> str:
     return "; ".join(["default-src 'none'", *allowed, "base-uri 'none'", "form-action 'none'"])
 
 
-def page_engine(roots: Iterable[Value]) -> tuple[list[dict[str, Any]], str]:
+def page_engine(roots: Iterable[Value]) -> tuple[list[dict[str, Any]], str]:  # Any: what JSON takes
     """Return the graphs of several Values as data for JSON, and the JavaScript that computes them.
 
     The script defines `RULES`, one table for all of them, and the class `Graph`: `new Graph(data, RULES)` has `values`,
