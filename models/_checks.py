@@ -216,7 +216,9 @@ def rows(data: Any, estimator: str) -> Array:
             "Reshape your data: X.reshape(-1, 1) for one feature, X.reshape(1, -1) for one sample"
         )
     if X.ndim > 2:
-        raise ValueError(f"X must be (n_samples, n_features), got {X.shape}, {X.ndim} dimensions")
+        raise ValueError(
+            f"X must be (n_samples, n_features), got {X.shape}; X.reshape(len(X), -1) makes a row of each sample"
+        )
     for count, what in zip(X.shape, ("sample(s)", "feature(s)"), strict=True):
         if not count:
             raise ValueError(f"X has 0 {what} (shape={X.shape}) while a minimum of 1 is required by {estimator}")

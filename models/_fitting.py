@@ -96,6 +96,9 @@ class MLPEstimator(_Learned, Drawing):
     @classmethod
     def _of_network(cls, network: MLP, settings: dict[str, Any], **learned: Any) -> Self:
         """Make a fitted estimator of a network with linear outputs."""
+        *hidden_sizes, _ = widths(network)
+        if own := settings.keys() & {"hidden_layer_sizes", "activation"}:
+            raise TypeError(f"{own.pop()} must be left out, the network has its own")
         *hidden, output = network.activations
         if output is not None:
             raise ValueError(
@@ -104,8 +107,8 @@ class MLPEstimator(_Learned, Drawing):
             )
         known = {op: name for name, op in ACTIVATIONS.items()}
         names = tuple(known.get(op, op) for op in hidden)
-        settings = {"activation": names if len(set(hidden)) > 1 else next(iter(names), "relu"), **settings}
-        model = cls(hidden_layer_sizes=tuple(len(layer.neurons) for layer in network.layers[:-1]), **settings)
+        settings["activation"] = names if len(set(hidden)) > 1 else next(iter(names), "relu")
+        model = cls(hidden_layer_sizes=tuple(hidden_sizes), **settings)
         model._check_settings()
         model.__dict__ |= model._outcome(network, None, [], []) | learned | {
             "n_features_in_": network.n_inputs,
@@ -382,6 +385,13 @@ class _Penalty:
 
     def __repr__(self) -> str:  # checkpoints compare it
         return f"l2 of weights, strength={self.strength!r}"
+
+
+def widths(network: Any) -> list[int]:
+    """Return the number of neurons of each layer; TypeError for what is no MLP."""
+    if not isinstance(network, MLP):
+        raise TypeError(f"network must be a models.mlp.MLP, got {type(network).__name__} {network!r}")
+    return [len(layer.neurons) for layer in network.layers]
 
 
 def _seen(samples: Samples) -> Samples:

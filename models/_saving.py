@@ -80,6 +80,8 @@ def _encoded(x: Any, name: str, arrays: dict[str, Any]) -> Any:
         x = x.item()
     if x is None or isinstance(x, (bool, int, float, str)):
         return x
+    if isinstance(x, bytes):
+        return ["bytes", x.hex()]
     if isinstance(x, np.ndarray):
         if x.dtype == np.float64:
             arrays[name] = x
@@ -122,6 +124,8 @@ def _decoded(x: Any, arrays: Mapping[str, Any]) -> Any:
     kind, *rest = x
     if kind == "floats":
         return arrays[rest[0]]
+    if kind == "bytes":
+        return bytes.fromhex(rest[0])
     if kind == "op":
         return OPS[rest[0]]
     if kind == "loss":

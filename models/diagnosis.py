@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from models._engines import Samples, Task
 from models._values import plain
 from models.activations import activate, activation_name, slope
 from models.losses import (
+    LOSSES,
     absolute_error,
     binary_cross_entropy,
     cross_entropy,
@@ -37,8 +39,17 @@ from models.mlp import MLP
 
 Array = NDArray[np.float64]
 
+# Between which numbers the output of an activation lies.
+_RANGES = {
+    "sigmoid": (0.0, 1.0),
+    "step": (0.0, 1.0),
+    "tanh": (-1.0, 1.0),
+    **dict.fromkeys(("relu", "softplus"), (0.0, math.inf)),
+}
+
 ROWS = 2000  # samples that units are looked at on
 TELLING = 30  # epochs, before which nothing is said about how the loss went
+FEW = 10  # samples, on all of which units may well have slope 0 that learn on others
 SHARE = 0.25  # of a layer: fewer units that do nothing are no reason to warn
 
 
@@ -76,12 +87,13 @@ def diagnose(
     loss_curve: Sequence[float],
     *,
     patience: bool = False,
-    squashed: str = "",
+    before: Mapping[str, str] = MappingProxyType({}),
     cure: str = "standardise the inputs",
     unit: float = 1.0,
 ) -> Diagnosis:
     """Return the diagnosis of a model after training; `cure` is what helps against inputs of a wrong scale.
 
+    `before` are findings that were told before training, as `told_before` returns them.
     `patience` is whether training ended because the loss no longer fell, after however few epochs; `unit` is what the
     losses of the task are multiplied with to be those of `loss_curve`.
     """
@@ -95,16 +107,15 @@ def diagnose(
     still = told and max(loss_curve) - best <= 1e-6 * abs(best)
     exploding = told and loss_curve[-1] >= 2 * best and loss_curve[-1] > 0.1 * loss_curve[0]
     units, dead, saturated, names = _looked_at(task)
-    findings: dict[str, str] = {}
-    if squashed:
-        findings["squashed twice"] = twice(squashed)
-    if constant:
+    findings = dict(before)
+    bounded = "out of reach" in findings
+    if constant and not bounded:
         findings["constant"] = (
             f"the loss, {loss:.4g}, is no lower than that of one and the same output for every sample, "
             f"{constant_loss:.4g}: nothing was learned from the inputs; try another random_state, initialization or "
             f"learning_rate, more hidden units, or {cure}"
         )
-    elif still:
+    elif still and not bounded:
         findings["still"] = (
             f"the loss stayed at {best:.4g} in all {len(loss_curve)} epochs: no gradient reaches the parameters; use "
             "another initialization, or an activation with a slope"
@@ -115,8 +126,9 @@ def diagnose(
         findings["same inputs"] = (
             "every sample has the same inputs, from which nothing can be learned; give it features that differ"
         )
+    learned = constant_loss is not None and loss < 0.1 * constant_loss
     for kind, counts, slopes in (("dead", dead, "slope 0"), ("saturated", saturated, "hardly any slope")):
-        if alike:  # whatever the units do
+        if alike or bounded or (learned and len(inputs) < FEW):  # whatever the units do
             break
         worst = [i for i, (n, of) in enumerate(zip(counts, units, strict=True)) if n >= max(1.0, SHARE * of)]
         if worst:
@@ -130,25 +142,35 @@ def diagnose(
             f"the loss jumped from {best:.4g} in epoch {at} to {loss_curve[-1]:.4g} in the last: steps are too large; "
             f"make learning_rate smaller, clip the gradients (max_norm), or {cure}"
         )
+    squashed = ("sigmoid" if task.loss is binary_cross_entropy else "softmax") if "squashed twice" in before else ""
     return Diagnosis(
         units, dead, saturated, loss, constant_loss, constant, still, exploding, squashed, findings
     )  # fmt: skip
 
 
-def twice(squashed: str) -> str:
-    """Say what a sigmoid or softmax before its cross-entropy does."""
-    loss = "binary_cross_entropy" if squashed == "sigmoid" else "cross_entropy"
-    return (
-        f"the output of the model is a {squashed} already, and {loss} applies one itself, so that it is applied twice "
-        f"and the loss cannot approach 0; leave the output linear (output_activation=None), and apply {squashed} to "
-        "predict"
-    )
+def told_before(task: Task) -> dict[str, str]:
+    """Return what can be said before training: a sigmoid or softmax twice, and targets that no output can reach."""
+    loss = next((name for name, function in LOSSES.items() if function is task.loss), "")
+    own = {"binary_cross_entropy": "sigmoid", "cross_entropy": "softmax"}.get(loss)
+    output = activation_name(task.model.activations[-1]) if isinstance(task.model, MLP) else _squash(task) * bool(own)
+    if own and output == own:
+        return {"squashed twice": (
+            f"the output of the model is a {own} already, and {loss} applies one itself, so that it is applied twice "
+            f"and the loss cannot approach 0; leave the output linear (output_activation=None), and apply {own} to "
+            "predict"
+        )}  # fmt: skip
+    low, high = _RANGES.get(output, (-math.inf, math.inf))
+    lowest, highest = task.samples.targets.min(), task.samples.targets.max()
+    if output not in _RANGES or not loss or (not own and low <= lowest <= highest <= high):
+        return {}
+    lies = "is 0 or more" if high == math.inf else f"lies between {low:g} and {high:g}"
+    reason = f"the targets reach from {lowest:.4g} to {highest:.4g}; scale the targets, or "
+    reason = f"{loss} makes a {own} of any number itself; " if own else reason
+    return {"out of reach": f"the output of the model is a {output}, which {lies}, and {reason}leave the output linear"}
 
 
-def squashed_twice(task: Task) -> str:
-    """Return "sigmoid" or "softmax" if the output is one already and the loss would apply it again, else ""."""
-    if task.loss not in (binary_cross_entropy, cross_entropy):
-        return ""
+def _squash(task: Task) -> str:
+    """Return the name of the activation that made every output of a model, "softmax" for shares, "" for none."""
     outputs: list[list[Any]] = []
     try:
         for x in task.samples.inputs[:8].tolist():
@@ -156,12 +178,11 @@ def squashed_twice(task: Task) -> str:
             outputs.append(list(output) if isinstance(output, (Sequence, np.ndarray)) else [output])
     except DomainError:  # training meets it too, and says where
         return ""
-    made_by = {getattr(getattr(a, "op", None), "name", "") for row in outputs for a in row}
-    if made_by == {"sigmoid"}:
-        return "sigmoid"
     shares = np.array([[float(plain(a)) for a in row] for row in outputs])
-    softmaxed = task.loss is cross_entropy and (shares >= 0).all() and np.allclose(shares.sum(axis=1), 1.0, atol=1e-9)
-    return "softmax" if softmaxed else ""
+    if shares.shape[1] > 1 and (shares >= 0).all() and np.allclose(shares.sum(axis=1), 1.0, atol=1e-9):
+        return "softmax"
+    made_by = {getattr(getattr(a, "op", None), "name", "") for row in outputs for a in row}
+    return made_by.pop() if len(made_by) == 1 else ""
 
 
 def constant_output_loss(  # Any: Values, numbers or lists of them

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from models import _checks as check
 from models._engines import Samples
-from models._fitting import FilePath, MLPEstimator
+from models._fitting import FilePath, MLPEstimator, widths
 from models._sklearn_contract import Classifier, Regressor, hyperparameters
 from models.losses import (
     LOSSES,
@@ -119,7 +119,7 @@ class MLPClassifier(MLPEstimator, Classifier):
         >>> model.predict([[0.0], [1.0]])
         array([0, 1])
         """
-        n_outputs = len(network.layers[-1].neurons)
+        n_outputs = widths(network)[-1]
         count = max(n_outputs, 2)
         labels = np.arange(count) if classes is None else check.labels(classes, None, cls.__name__, "classes")
         if len(labels) != count or not np.array_equal(np.unique(labels), labels):
@@ -203,9 +203,7 @@ class MLPRegressor(MLPEstimator, Regressor):
         >>> MLPRegressor.from_network(MLP(1, [1]).load_weights([[2.0]], [[1.0]])).predict([[3.0]])
         array([7.])
         """
-        return cls._of_network(
-            network, settings, _several=len(network.layers[-1].neurons) > 1, out_activation_="identity"
-        )
+        return cls._of_network(network, settings, _several=widths(network)[-1] > 1, out_activation_="identity")
 
     def predict(self, X: Any) -> Array:  # Any: arrays, lists, frames
         """Predict for `X` (n_samples, n_features): (n_samples,), or (n_samples, n_targets) after a 2-D y."""

@@ -27,7 +27,7 @@ from models import checkpoints
 from models._engines import Samples, Task
 from models._run import Callback, EpochEnd, History, execute
 from models._values import batch_loss, loss_and_gradients
-from models.diagnosis import Diagnosis, diagnose, squashed_twice, twice
+from models.diagnosis import Diagnosis, diagnose, told_before
 from models.errors import ConvergenceWarning, TrainingError, shared, warn
 from models.losses import loss_by_name
 from models.optimizers import Optimizer, optimizer_by_name
@@ -127,18 +127,18 @@ def train(
     task = Task(model, parameters, loss_by_name(loss), samples, held_out, penalty)
     own_optimizer = _optimizer(optimizer, parameters, learning_rate)
     generator = check.random_generator(random_state)
-    squashed = squashed_twice(task)
-    if squashed:
-        warn(twice(squashed), shared(ConvergenceWarning))
+    before = told_before(task)
+    for finding in before.values():
+        warn(finding, shared(ConvergenceWarning))
     history = execute(
         task, own_optimizer, generator, engine=engine, epochs=epochs, batch_size=batch_size, shuffle=shuffle,
         max_norm=max_norm, patience=patience, tol=tol, restore_best=restore_best and patience is not None,
         callbacks=callbacks, progress=int(progress), checkpoint=checkpoint, checkpoint_every=checkpoint_every,
         seed=random_state if isinstance(random_state, (int, np.integer)) else type(generator.bit_generator).__name__,
     )  # fmt: skip
-    history.diagnosis = diagnose(task, history.loss_curve, patience=history.stopped == "patience", squashed=squashed)
+    history.diagnosis = diagnose(task, history.loss_curve, patience=history.stopped == "patience", before=before)
     for kind, finding in history.diagnosis.findings.items():
-        if kind != "squashed twice":
+        if kind not in before:
             warn(finding, shared(ConvergenceWarning))
     return history
 

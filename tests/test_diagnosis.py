@@ -236,6 +236,38 @@ def test_logits_and_other_losses_are_not_accused_of_a_sigmoid(loss, outputs):
     assert history.diagnosis.squashed_twice == ""
 
 
+@pytest.mark.parametrize(
+    ("output", "loss", "targets", "says"),
+    [
+        ("sigmoid", "squared_error", [0, 100], "lies between 0 and 1, and the targets reach from 0 to 100; scale the"),
+        ("tanh", "absolute_error", [-1, 2], "lies between -1 and 1, and the targets reach from -1 to 2; scale the"),
+        ("relu", "half_squared_error", [-2, 5], "is 0 or more, and the targets reach from -2 to 5; scale the targets"),
+        ("sigmoid", "hinge", [-1, 1], "lies between 0 and 1, and the targets reach from -1 to 1; scale the targets"),
+        ("tanh", "binary_cross_entropy", [0, 1], "binary_cross_entropy makes a sigmoid of any number itself; leave"),
+        ("sigmoid", "cross_entropy", [0, 1], "cross_entropy makes a softmax of any number itself; leave the output"),
+        ("tanh", "squared_error", [-1, 1], ""),
+        ("relu", "squared_error", [0, 7], ""),
+        ("leaky_relu", "squared_error", [-5, 7], ""),
+    ],
+)
+def test_targets_that_the_output_cannot_reach_are_told_before_training(output, loss, targets, says):
+    """The range of the last activation is named, and nothing else is blamed; what it can reach is not accused."""
+    net = MLP(2, [3, 2 if loss == "cross_entropy" else 1], activation="tanh", output_activation=output, random_state=0)
+    history, told = findings(lambda: train(net, XOR.X, [*targets, *targets], loss=loss, epochs=60))
+    assert ("out of reach" in history.diagnosis.findings) == bool(says)
+    if says:
+        assert says in told[0]
+        assert not history.diagnosis.findings.keys() & {"constant", "still", "dead"}
+
+
+def test_a_few_samples_that_are_learned_say_nothing_about_dead_units():
+    """Two samples, both right: many units are off on both, which is no reason to look for outliers."""
+    model, told = findings(lambda: MLPClassifier(random_state=0).fit([[1.0], [2.0]], [0, 1]))
+    assert model.diagnosis_.dead[0] >= 25
+    assert model.score([[1.0], [2.0]], [0, 1]) == 1.0
+    assert told == []
+
+
 def test_steps_that_are_too_large_are_told():
     """A loss that ends far above its lowest: the best weights are kept, and the rate is named."""
     X, y = wide(1.0)

@@ -42,6 +42,7 @@ FITTED = {
     ).fit(X, TEXT),
     "regressor": lambda: MLPRegressor(**SMALL, loss="huber", random_state=np.random.RandomState(3)).fit(X, X[:, :2]),
     "three classes": lambda: MLPClassifier(**SMALL, random_state=np.random.MT19937(4)).fit(X, np.arange(40) % 3),
+    "bytes": lambda: MLPClassifier(**SMALL, random_state=0).fit(X, np.array([b"no", b"\xff"])[np.arange(40) % 2]),
     "line": lambda: LinearRegression(epochs=5).fit(X, X[:, 0]),
     "perceptron": lambda: Perceptron(random_state=1, max_iter=3).fit(X, Y),
     "from a network": lambda: MLPClassifier.from_network(MLP(3, [4, 3], random_state=0)),

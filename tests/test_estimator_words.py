@@ -38,6 +38,12 @@ class Mine(MLPClassifier):
         (Perceptron, "eta0", "learning_rate"),
         (Perceptron, "epochs", "max_iter"),
         (LinearRegression, "max_iter", "epochs"),
+        (LinearRegression, "steps", "epochs"),
+        (Perceptron, "Epochs", "max_iter"),
+        (Perceptron, "max_passes", "max_iter"),
+        (MLPClassifier, "n_hidden", "hidden_layer_sizes"),
+        (MLPRegressor, "nb_epoch", "max_iter"),
+        (MLPRegressor, "batch", "batch_size"),
         (Mine, "lr", "learning_rate"),
     ],
 )
@@ -237,6 +243,11 @@ def test_networks_that_are_no_estimator_are_refused():
         MLPClassifier.from_network(MLP(3, [3]), classes=[0, 1])
     with pytest.raises(TypeError, match="MLPRegressor has no setting 'lr'; did you mean learning_rate"):
         MLPRegressor.from_network(MLP(3, [3]), lr=1)
+    with pytest.raises(TypeError, match="hidden_layer_sizes must be left out, the network has its own"):
+        MLPRegressor.from_network(MLP(3, [3]), hidden_layer_sizes=(3,))
+    for kind in (MLPClassifier, MLPRegressor):
+        with pytest.raises(TypeError, match=r"network must be a models\.mlp\.MLP, got MLPClassifier MLPClassifier"):
+            kind.from_network(MLPClassifier())
 
 
 @pytest.mark.parametrize(
@@ -273,6 +284,21 @@ def test_decision_regions_of_a_data_frame_keep_the_names_of_its_columns():
     frame = pandas.DataFrame(data.X, columns=["left", "right"])
     model = MLPClassifier(**SMALL).fit(frame, data.y)
     decision_regions(model, frame, data.y, resolution=8)
+    network = MLP(2, [3, 1], random_state=0)
+    heights = [
+        sorted(tuple(path.vertices.ravel()) for path in decision_regions(network, X, data.y, resolution=8)
+               .collections[0].get_paths())
+        for X in (frame, data.X)
+    ]  # fmt: skip
+    assert heights[0] == heights[1]
+
+
+def test_decision_regions_of_a_regressor_are_refused():
+    """Numbers with fractions are no labels: every place would be a class of its own."""
+    pytest.importorskip("matplotlib", reason="plots are an extra")
+    data = moons(40, random_state=0)
+    with pytest.raises(ValueError, match=r"what model returns; numbers with fractions are for a regressor"):
+        decision_regions(LinearRegression().fit(data.X, data.y), data.X, data.y, resolution=8)
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])

@@ -44,7 +44,7 @@ def test_rows_of_the_table_stay_themselves_through_pickle():
     ("X", "y", "error", "message"),
     [
         (X.astype("datetime64[s]"), Y, TypeError, "dates or durations"),
-        (X[None], Y, ValueError, r"X must be \(n_samples, n_features\), got \(1, 4, 2\), 3 dimensions"),
+        (X[None], Y, ValueError, r"X must be \(n_samples, n_features\), got \(1, 4, 2\); X.reshape\(len\(X\), -1\)"),
         (X, Y[:3], ValueError, "3"),
         (X * 1j, Y, ValueError, "Complex data not supported"),
         (X, Y * 1j, ValueError, "Complex data not supported"),

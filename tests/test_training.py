@@ -380,7 +380,10 @@ def test_only_its_own_leftovers_are_cleared_away(tmp_path):
         ({"patience": 3}, "patience was None and is 3"),
         ({"penalty": partial(l2, strength=0.1)}, r"penalty was None and is 'partial\(l2, strength=0.1\)'"),
         ({"max_norm": 2.0}, "max_norm was None and is 2.0"),
-        ({"model": MLP(2, [1], output_activation="tanh")}, "model was 'MLP.* linear, .* and is 'MLP.* tanh, "),
+        (
+            {"model": MLP(2, [1], output_activation="leaky_relu")},
+            "model was 'MLP.* linear, .* and is 'MLP.* leaky_relu, ",
+        ),
         ({"y": Y + 1e-16 + np.eye(12)[0]}, "data .*was"),
         ({"model": MLP(2, [2, 1])}, "holds 4 parameters, and the model has 9|holds 3 parameters, and the model has 9"),
         ({"model": MLP(2, [1], label="other")}, "'layer1.neuron1.weight1', and the model's is 'other.layer1"),

@@ -66,6 +66,7 @@ def decision_regions(
     decided = np.asarray(decide(_like(X, places)))
     if decided.shape != (len(places),):
         raise ValueError(f"model must return one label for each of {len(places)} rows, got {decided.shape}")
+    decided = labels(decided, None, "decision_regions", "what model returns")
     classes = np.unique(np.concatenate([answers, decided]))
     if names is not None and len(names) != len(classes):
         raise ValueError(f"names must have one entry for each of the {len(classes)} classes {classes.tolist()}")
@@ -107,7 +108,7 @@ def _by_outputs(network: MLP | Layer | Neuron, classes: NDArray[Any]) -> Callabl
 
     def decide(places: Array) -> NDArray[Any]:
         with no_grad():
-            outputs: list[Any] = [network(row) for row in places.tolist()]
+            outputs: list[Any] = [network(row) for row in np.asarray(places).tolist()]
         scores = np.array([[plain(a) for a in (each if isinstance(each, list) else [each])] for each in outputs])
         last: Any = getattr(network, "layers", [network])[-1]
         above = 0.5 if scores.shape[1] == 1 and getattr(last.activation, "name", "") == "sigmoid" else 0.0
