@@ -14,6 +14,7 @@ from models.linear_regression import LinearRegression
 from models.mlp import MLP, Layer, Neuron
 from models.mlp_estimators import MLPClassifier, MLPRegressor
 from models.perceptron import Perceptron
+from models.playgrounds import playground
 
 __all__ = [
     "MLP",
@@ -31,4 +32,5 @@ __all__ = [
     "SettingError",
     "TrainingError",
     "equations",
+    "playground",
 ]

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from autodiff.explanations.flow import evaluation_order
+from autodiff.backward import topological_order
 from autodiff.pictures import rendering, style
 from autodiff.value import Value
 
@@ -89,8 +89,9 @@ def policy(script: str, sheet: str) -> str:
 def page_engine(roots: Iterable[Value]) -> tuple[list[dict[str, Any]], str]:  # Any: what JSON takes
     """Return the graphs of several Values as data for JSON, and the JavaScript that computes them.
 
-    The script defines `RULES`, one table for all of them, and the class `Graph`: `new Graph(data, RULES)` has `values`,
-    `run()` and `sweep()`. Raises ValueError naming an operation that a page cannot repeat.
+    Nodes stand in the order of `topological_order(root)[::-1]`. The script defines `RULES`, one table for all graphs,
+    and the class `Graph`: `new Graph(data, RULES)` has `values`, `run()` and `sweep()`. Raises ValueError naming an
+    operation that a page cannot repeat.
 
     >>> from autodiff import Value
     >>> (data,), script = page_engine([Value(0.0, "z").tanh()])
@@ -99,7 +100,7 @@ def page_engine(roots: Iterable[Value]) -> tuple[list[dict[str, Any]], str]:  # 
     """
     from autodiff.pictures.script import graphs  # which loads NumPy
 
-    data, rules = graphs([evaluation_order(root) for root in roots])
+    data, rules = graphs([topological_order(root)[::-1] for root in roots])
     return data, rules + asset("engine.js")
 
 

@@ -1,0 +1,374 @@
+"""playground: your own network in one HTML file that trains it, draws it and lets you change it while it learns.
+
+>>> from models.datasets import moons
+>>> from models.mlp import MLP
+>>> X, y, *_ = moons(100, noise=0.1, random_state=0)
+>>> page = playground(MLP(2, [4, 1], activation="tanh", random_state=0), X, y, loss="binary_cross_entropy")
+>>> page.html[:15]
+'<!doctype html>'
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodiff import Op, Value, topological_order
+from models import _checks as check
+from models import datasets
+from models.activations import ACTIVATIONS, activate, activation_name
+from models.losses import LOSSES, binary_cross_entropy, cross_entropy, hinge, l1, l2, loss_by_name
+from models.mlp import MLP, Layer, Neuron
+from models.optimizers import Adam, optimizer_by_name
+
+if TYPE_CHECKING:
+    from autodiff.pictures import WebPage
+
+    class _Options(TypedDict, total=False):
+        loss: str | Callable[[Any, Any], Any]
+        optimizer: str
+        learning_rate: float
+        batch_size: int | None
+        shuffle: bool
+        penalty: str | None
+        strength: float
+        validation: Sequence[Any] | None
+        random_state: Any
+        names: Sequence[str] | None
+        title: str | None
+        language: str
+
+
+__all__ = ["playground"]
+
+Array = NDArray[np.float64]
+LANGUAGES = ("en", "es")
+OPTIMIZERS = ("gd", "momentum", "adam")
+PENALTIES = {"l1": l1, "l2": l2}
+_SCRIPTS = ("network.js", "data.js", "draw.js", "code.js", "steps.js", "page.js")  # joined into one, after the engine
+_CLASSES = (hinge, binary_cross_entropy, cross_entropy)  # losses whose targets are classes
+_HEIGHT = 860  # pixels of the frame in a notebook
+_MOST = 20_000  # numbers of the user's own data
+_POINTS = 200  # samples of the data sets that are drawn
+
+
+@overload
+def playground(  # Any: as below
+    model: MLP | Layer | Neuron, X: Any, y: Any, *, path: None = None, **options: Unpack[_Options]
+) -> WebPage: ...
+@overload
+def playground(  # Any: as below
+    model: MLP | Layer | Neuron, X: Any, y: Any, *, path: str | os.PathLike[str], **options: Unpack[_Options]
+) -> Path: ...
+def playground(
+    model: Any,  # Any: an MLP, a Layer or a Neuron, which callers may get wrong
+    X: Any,  # Any: arrays, lists or frames, as NumPy takes them
+    y: Any,  # Any: as X
+    *,
+    loss: str | Callable[[Any, Any], Any] = "squared_error",
+    optimizer: str = "adam",
+    learning_rate: float = 0.03,
+    batch_size: int | None = None,
+    shuffle: bool = True,
+    penalty: str | None = None,
+    strength: float = 0.01,
+    validation: Sequence[Any] | None = None,
+    random_state: Any = None,  # Any: None, a seed or a generator
+    names: Sequence[str] | None = None,
+    title: str | None = None,
+    language: str = "en",
+    path: str | os.PathLike[str] | None = None,
+) -> WebPage | Path:
+    """Return a page in which `model` learns `X` and `y` before your eyes; with a `path`, write it and return its path.
+
+    The page is one file that works offline, on a phone too, and a notebook shows it. It starts from the parameters of
+    `model`, an MLP, a Layer or a Neuron, and goes through the samples in the order of `models.training.train` with the
+    same `random_state`: play, and its loss curve is that of `train`. Step size, batch size, optimizer, penalty, loss,
+    activations, neurons and layers can be changed while it runs, every weight by a click; other data sets are there to
+    try. Each neuron shows its own map of the inputs. `code` in the page writes the Python of the network as it stands,
+    and "Show me this step" opens the stepper on one sample. The model itself is not changed.
+
+    `X` is (n_samples,) or (n_samples, n_features), `y` (n_samples,) or (n_samples, n_targets); `loss`, `batch_size`,
+    `shuffle` and `validation`, `(X, y)`, are those of `train`. `optimizer` is "gd", "momentum" or "adam". `penalty`
+    is "l1" or "l2", of `strength`, over the weights without the biases; None for none. `names` are those of the
+    features. `language` is "en" or "es", and the reader can switch.
+
+    Raises TypeError for a model that is not made of layers of neurons and a loss that branches on numbers; ValueError
+    for arguments out of range, data that the model does not fit, and an operation that a page cannot repeat.
+    """
+    from autodiff.pictures import WebPage, page_engine
+
+    layers = _layers(model)
+    own = _own(layers, X, y, loss, validation, names)
+    check.known("optimizer", optimizer, OPTIMIZERS)
+    check.positive("learning_rate", learning_rate)
+    check.not_negative("strength", strength)
+    check.known("language", language, LANGUAGES)
+    check.flag("shuffle", shuffle)
+    if batch_size is not None:
+        check.whole("batch_size", batch_size)
+    if penalty is not None:
+        check.known("penalty", penalty, PENALTIES)
+    if title is not None and not isinstance(title, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"title must be text, got {type(title).__name__} {title!r}")
+    sets = [own, *_sets()]
+    recorded = _Recorded()
+    operations = dict.fromkeys([*ACTIVATIONS.values(), *(layer.activation for layer in layers)])
+    activations = [
+        {
+            "name": activation_name(op),
+            "graph": None if op is None else recorded.activation(op),
+            "own": op not in ACTIVATIONS.values(),
+        }
+        for op in operations
+    ]
+    losses = _losses(recorded, loss_by_name(loss), sets)
+    penalties = {name: recorded.penalty(each) for name, each in PENALTIES.items()}
+    graphs, engine = page_engine(recorded.roots)
+    data = {
+        "language": language,
+        "words": json.loads(_asset("words.json")),
+        "model": {
+            "sizes": [layers[0].n_inputs, *(len(layer.neurons) for layer in layers)],
+            "activations": [list(operations).index(layer.activation) for layer in layers],
+            "bias": [layer.neurons[0].bias is not None for layer in layers],
+            "parameters": [p.data for layer in layers for p in layer.parameters()],
+        },
+        "graphs": graphs,
+        "activations": activations,
+        "losses": losses,
+        "penalties": penalties,
+        "sets": sets,
+        "random": _state(random_state),
+        "constants": _constants(),
+        "settings": {
+            "loss": own["loss"], "optimizer": optimizer, "rate": float(learning_rate), "batch": batch_size or 0,
+            "shuffle": bool(shuffle), "penalty": penalty or "", "strength": float(strength),
+        },
+    }  # fmt: skip
+    page = WebPage.assembled(
+        _asset("playground.html"),
+        title=title or "",
+        script='"use strict";\n(() => {\n' + engine + "".join(map(_asset, _SCRIPTS)) + "})();\n",
+        sheet=_asset("playground.css"),
+        data=data | {"title": title or ""},
+        height=_HEIGHT,
+    )
+    return page if path is None else page.save(path)
+
+
+def _layers(model: Any) -> list[Layer]:
+    layers = [model] if isinstance(model, Layer) else list(getattr(model, "layers", []))
+    if isinstance(model, Neuron):
+        layer = Layer.__new__(Layer)
+        layer.label, layer.neurons = "", [model]
+        layers = [layer]
+    if not layers or not all(isinstance(layer, Layer) for layer in layers):
+        raise TypeError(
+            f"model must be an MLP, a Layer or a Neuron, got {type(model).__name__} {model!r:.60}; `autodiff.stepper` "
+            "walks through any computation"
+        )
+    for i, layer in enumerate(layers, 1):
+        if len({neuron.bias is None for neuron in layer.neurons}) > 1:
+            raise ValueError(f"the neurons of a layer must all have a bias, or none, got both in layer {i}")
+    return layers
+
+
+def _own(
+    layers: list[Layer], X: Any, y: Any, loss: Any, validation: Any, names: Sequence[str] | None
+) -> dict[str, Any]:
+    """Return the user's data as one of the page's sets."""
+    function = loss_by_name(loss)
+    inputs, targets = _samples(X, y, function, layers)
+    width = layers[0].n_inputs
+    found = _set("own", inputs, targets, names or check.feature_names(X), function in _CLASSES)
+    found["outputs"] = len(layers[-1].neurons)
+    found["loss"] = getattr(function, "__name__", type(function).__name__)
+    if len(found["names"]) != width:
+        raise ValueError(f"names must be one for each of the {width} features, got {len(found['names'])}")
+    if validation is not None:
+        if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+            raise ValueError(f"validation must be (X, y), got {type(validation).__name__}")
+        held_out, wanted = _samples(validation[0], validation[1], function, layers)
+        found |= {"testX": held_out.ravel().tolist(), "testY": wanted.ravel().tolist()}
+    return found
+
+
+def _samples(X: Any, y: Any, loss: Any, layers: list[Layer]) -> tuple[Array, Array]:
+    """Return inputs (n, n_inputs) and targets (n, n_targets) that fit the network; a class becomes a row of 0 and 1."""
+    inputs = check.numbers("X", X)
+    inputs = inputs[:, None] if inputs.ndim == 1 else inputs
+    if inputs.ndim != 2 or 0 in inputs.shape or inputs.shape[1] != layers[0].n_inputs:
+        raise ValueError(f"X must be (n_samples, {layers[0].n_inputs}) for this model, got {inputs.shape}")
+    targets, outputs = check.targets(y, len(inputs), "playground"), len(layers[-1].neurons)
+    if inputs.size + targets.size > _MOST:
+        raise ValueError(
+            f"X and y must hold at most {_MOST:,} numbers for a page, got {inputs.size + targets.size:,}; choose some "
+            "of the samples"
+        )
+    if loss is cross_entropy and targets.ndim == 1:
+        for target in np.unique(targets).tolist():
+            loss([0.0] * outputs, target)
+        targets = np.eye(outputs)[targets.astype(int)]
+    targets = targets[:, None] if targets.ndim == 1 else targets
+    if targets.shape[1] != outputs and loss in LOSSES.values():
+        raise ValueError(f"y must have a column for each of the {outputs} outputs, got {targets.shape[1]}")
+    if loss in _CLASSES:
+        for target in np.unique(targets, axis=0).tolist():
+            loss([0.0] * outputs, target)
+    return inputs, targets
+
+
+def _set(
+    name: str, X: Array, y: Array, names: Any, classes: bool, *, code: str = "", targets: Any = ()
+) -> dict[str, Any]:
+    y = y[:, None] if y.ndim == 1 else y
+    two = np.unique(y).tolist() in ([0.0, 1.0], [-1.0, 1.0]) and y.shape[1] == 1
+    several = y.shape[1] > 1 and bool((np.sort(y, axis=1)[:, -1] == 1.0).all() and (y.sum(axis=1) == 1.0).all())
+    return {
+        "name": name, "n": X.shape[1], "k": y.shape[1], "outputs": y.shape[1], "code": code,
+        "X": X.ravel().tolist(), "y": y.ravel().tolist(),
+        "names": [f"x{i}" for i in range(1, X.shape[1] + 1)] if names is None else [str(each) for each in names],
+        "targets": list(map(str, targets)), "classes": bool(two or several or classes), "two": two,
+    }  # fmt: skip
+
+
+def _sets() -> list[dict[str, Any]]:
+    """Return the data sets to try: those of the course, and four tasks for curved borders."""
+    found: list[dict[str, Any]] = []
+
+    def drawn(name: str, X: Array, y: Array) -> None:
+        found.append(_set(name, X.round(4), y, None, True))
+
+    moons = datasets.moons(_POINTS, 0.0, 0)
+    drawn("moons", moons.X, moons.y)
+    turn = np.linspace(0.0, 2.0 * np.pi, _POINTS // 2, endpoint=False)
+    ring = np.column_stack([np.cos(turn), np.sin(turn)])
+    y = np.repeat([0.0, 1.0], _POINTS // 2)
+    drawn("circles", np.concatenate([ring, 0.45 * ring]), y)
+    way = np.sqrt(np.linspace(0.03, 1.0, _POINTS // 2))
+    arm = way[:, None] * np.column_stack([np.cos(3.5 * np.pi * way), np.sin(3.5 * np.pi * way)])
+    drawn("spirals", np.concatenate([arm, -arm]), y)
+    for function in (datasets.xor, datasets.epic_night, datasets.exam_monday):
+        data = function()
+        code = f"from models.datasets import {function.__name__}\nX, y, *_ = {function.__name__}()\n"
+        found.append(_set(function.__name__, data.X, data.y, data.feature_names, True, code=code))
+    for function in (datasets.line_points, datasets.study_sleep_mark, datasets.apples_and_oranges, datasets.iris):
+        data = function()
+        X, y = data.X, data.y
+        code = f"from models.datasets import {function.__name__}\nX, y, *_ = {function.__name__}()\n"
+        if np.abs(X).max() > 2:
+            X, code = _standard(X), code + "X = (X - X.mean(axis=0)) / X.std(axis=0)\n"
+        if y.max() > 2 and function is not datasets.iris:
+            y, code = _standard(y), code + "y = (y - y.mean(axis=0)) / y.std(axis=0)\n"
+        y = np.eye(3)[y.astype(int)] if function is datasets.iris else y
+        found.append(
+            _set(function.__name__, X, y, data.feature_names, False, code=code, targets=data.target_names)
+        )  # fmt: skip
+    return found
+
+
+def _standard(x: Array) -> Array:
+    return (x - x.mean(axis=0)) / x.std(axis=0)
+
+
+class _Recorded:
+    """The graphs that the page computes with: of each activation, loss and penalty, at places in one list."""
+
+    def __init__(self) -> None:
+        self.roots: list[Value] = []
+
+    def activation(self, op: Op) -> int:
+        return self._kept(activate(op, Value(0.5, "z")))
+
+    def penalty(self, function: Callable[..., Any]) -> int:
+        return self._kept(function([Value(0.5, "w")], 1.0))
+
+    def loss(self, function: Callable[[Any, Any], Any], n: int, k: int) -> dict[str, Any]:
+        """Record a loss of n outputs and k targets; its leaves, in order of evaluation, are named by their labels."""
+        recordings = [self._recording(function, n, k, at) for at in (0.3, -0.7, 1.6)]
+        if len({_structure(root) for root in recordings}) > 1:
+            raise TypeError(
+                f"a loss must be the same computation for every sample, got one that branches on numbers, "
+                f"{getattr(function, '__name__', function)!r}; write it with autodiff.where, maximum or relu"
+            )
+        order = _order(recordings[0])
+        places = {node.label: i for i, node in enumerate(order) if node.op is None}
+        return {
+            "graph": self._kept(recordings[0]),
+            "outputs": [places.get(f"a{j}", -1) for j in range(n)],
+            "targets": [places.get(f"y{j}", -1) for j in range(k)],
+        }
+
+    def _recording(self, function: Callable[[Any, Any], Any], n: int, k: int, at: float) -> Value:
+        a = [Value(at + 0.1 * j, f"a{j}") for j in range(n)]
+        y = [Value(1.0 - 0.5 * at * j, f"y{j}") for j in range(k)]
+        root = function(a if n > 1 else a[0], y if k > 1 else y[0])
+        if not isinstance(root, Value) or root.op is None:
+            raise TypeError(f"a loss must compute a Value from output and target, got {type(root).__name__} {root!r}")
+        return root
+
+    def _kept(self, root: Value) -> int:
+        self.roots.append(root)
+        return len(self.roots) - 1
+
+
+def _order(root: Value) -> list[Value]:
+    return topological_order(root)[::-1]
+
+
+def _structure(root: Value) -> tuple[Any, ...]:
+    order = _order(root)
+    place = {node: i for i, node in enumerate(order)}
+    return tuple((node.op, tuple(place.get(x, -1) for x in node.operands)) for node in order)
+
+
+def _losses(recorded: _Recorded, own: Callable[..., Any], sets: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return every loss, with its graphs by numbers of outputs and targets, and the sets that it is for."""
+    found: list[dict[str, Any]] = []
+    for loss in dict.fromkeys([*LOSSES.values(), own]):
+        graphs: dict[str, Any] = {}
+        for place, data in enumerate(sets):
+            n, k = data["outputs"], data["k"]
+            fits = data["classes"] and (loss is cross_entropy) == (k > 1) if loss in _CLASSES else n == k
+            if not (loss is own if place == 0 and (loss is own or loss not in LOSSES.values()) else fits):
+                continue
+            graphs.setdefault(f"{n},{k}", recorded.loss(loss, n, k))
+        found.append({"name": getattr(loss, "__name__", type(loss).__name__), "graphs": graphs,
+                      "classes": loss in _CLASSES, "own": loss not in LOSSES.values()})  # fmt: skip
+    return found
+
+
+def _state(random_state: Any) -> dict[str, Any]:
+    """Return the state of the generator that shuffles the samples, for the page to go on from it as NumPy would."""
+    state: Any = check.random_generator(random_state).bit_generator.state
+    if state["bit_generator"] != "PCG64":
+        raise ValueError(
+            f"random_state must be None, a seed or a generator of NumPy's PCG64 for a page to shuffle as it does, got "
+            f"{state['bit_generator']}"
+        )
+    return {name: str(state["state"][name]) for name in ("state", "inc")} | {
+        "half": state["uinteger"] if state["has_uint32"] else None
+    }
+
+
+def _constants() -> dict[str, float]:
+    """Return the numbers of the optimizers' rules."""
+    adam = Adam([Value(0.0)])
+    return {
+        "momentum": getattr(optimizer_by_name("momentum", [Value(0.0)]), "momentum", 0.0),
+        "beta1": adam.beta1,
+        "beta2": adam.beta2,
+        "epsilon": adam.epsilon,
+    }
+
+
+def _asset(name: str) -> str:
+    return resources.files("models").joinpath("page", name).read_text(encoding="utf-8").replace("\r\n", "\n")
