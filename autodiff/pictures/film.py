@@ -19,7 +19,7 @@ _SPAN = re.compile(r"t(\d+)_(\d+)$")
 def merged(scenes: Sequence[Scene]) -> Scene:
     """Merge all steps into one scene, with the pins, groups and legend of the last."""
     last = scenes[-1]
-    film = Scene(last.theme, last.graph, legend=last.legend, pins=last.pins)
+    film = Scene(last.theme, last.graph, legend=last.legend, pins=last.pins, zoom=last.zoom)
     first_of: dict[str, str] = {}
     for name, looks in _looks([{each.name: each for each in [*scene.nodes, *_caption(scene)]} for scene in scenes]):
         for i, (look, start, stop) in enumerate(looks):

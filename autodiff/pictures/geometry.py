@@ -50,6 +50,19 @@ class Layout(NamedTuple):
     clusters: Mapping[str, Box]
     labels: Mapping[str, Point]
 
+    def zoomed(self, by: float) -> Layout:
+        """Return the layout with all lengths multiplied."""
+
+        def at(point: Point | None) -> Any:
+            return point and (point[0] * by, point[1] * by)
+
+        def boxes(found: Mapping[str, Box]) -> dict[str, Box]:
+            return {name: Box(*(length * by for length in box)) for name, box in found.items()}
+
+        edges = {name: Curve(tuple(map(at, curve.points)), *map(at, curve[1:])) for name, curve in self.edges.items()}
+        labels = {name: at(point) for name, point in self.labels.items()}
+        return Layout(self.width * by, self.height * by, boxes(self.nodes), edges, boxes(self.clusters), labels)
+
 
 def layout(picture: HasSource, *, timeout: float = rendering.TIMEOUT) -> Layout:
     """Lay out a picture of `draw` with the Graphviz that `render` would use, and return the positions.

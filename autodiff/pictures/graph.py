@@ -5,20 +5,21 @@ The result is DOT text, the same for the same graph.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack, get_args
 
 from autodiff.backward import topological_order
 from autodiff.pictures import style
-from autodiff.pictures.effort import TOO_FAR, laid_out, ranks_crossed
+from autodiff.pictures.effort import TOO_FAR, ranks_crossed
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.layered import layered
 from autodiff.pictures.network import network
-from autodiff.pictures.operations import Direction, Look, RankDir, operations
+from autodiff.pictures.operations import Direction, Look, RankDir, arrangement, operations
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.scene import Scene
-from autodiff.pictures.style import NumberFormat, ThemeName, shorten
+from autodiff.pictures.style import FONT_SIZE, NumberFormat, ThemeName, shorten
 from autodiff.pictures.summary import summary
 from autodiff.pictures.sweeping import State, recorded, uses
 from autodiff.pictures.units import Units, layers, neurons
@@ -49,6 +50,10 @@ def draw(
     max_nodes: int = _MAX_NODES,
     max_neurons: int | None = 16,
     legend: bool = True,
+    width: float | None = None,
+    height: float | None = None,
+    aspect: float | None = None,
+    font_size: float = 13.0,
 ) -> Picture:
     """Draw what `root` was computed from, and how δ flows back through it: a `graphviz.Digraph`.
 
@@ -61,7 +66,7 @@ def draw(
     or without a number, else inputs (round); `parameters`, such as `mlp.parameters()`, names them instead. Constants
     are small and grey.
 
-    `detail` is "operations", "neurons" or "layers", by default the closest that fits 1,600 × 1,000 points. "operations"
+    `detail` is "operations", "neurons" or "layers", by default the closest that fits the room. "operations"
     shows every node. "neurons" draws the nodes of one dotted path as a circle with its output and the δ of its
     weighted sum, in columns; strokes are the weights, and δ·w backward; the middle of columns longer than
     `max_neurons` is left out (None: never). "layers" shows one card per layer with shapes and norms. A graph of more
@@ -74,6 +79,12 @@ def draw(
     digits, or are written by `number_format`: a specification such as ".3f" or a function from a float to text.
     `names=locals()` names nodes without a label after the variables that hold them, also in lists and dicts.
     `legend=False` leaves the legend out.
+
+    `width` and `height` are the room in points, 1,600 and 1,000 where nothing is given. The detail is chosen to fit it,
+    and a picture of operations without groups that is longer goes on in further rows, as text does in lines: what is
+    used in another row appears there once more, dashed, with its name or a number that both have. `aspect` chooses as
+    many rows as come nearest to it, such as 16/9. A picture still too large for a `width` or `height` that was given is
+    scaled down to it. Ordinary text has `font_size` points, and all else changes with it.
 
     Raises TypeError when `root` is not a Value, ValueError for an unknown option.
 
@@ -104,6 +115,10 @@ class Options(TypedDict, total=False):
     max_nodes: int
     max_neurons: int | None
     legend: bool
+    width: float | None
+    height: float | None
+    aspect: float | None
+    font_size: float
 
 
 class Plan(NamedTuple):
@@ -116,8 +131,9 @@ class Plan(NamedTuple):
     detail: Literal["operations", "neurons", "layers", "summary"]
     size: int
     message: str
-    max_neurons: int | None
-    legend: bool
+    room: tuple[float, float]  # width and height, in points before any change of the font's size
+    rows: Mapping[Value, int]  # of a picture of operations
+    options: Any  # those of draw
 
     def alt(self) -> str:
         """Return the picture in words: the result, then δ of what has a name, nearest first."""
@@ -130,18 +146,18 @@ class Plan(NamedTuple):
 
     def scene(self, state: State | None = None) -> Scene:
         """Return the scene for a state of the sweep, by default that of `grad`."""
-        state = self.state if state is None else state
+        state, given = self.state if state is None else state, self.options
         if self.detail == "operations":
-            scene = operations(self.nodes, state, self.look)
+            scene = operations(self.nodes, state, self.look, self.rows)
         elif self.units is None:
-            return summary(self.nodes, self.size, state, self.look, self.message)
+            scene = summary(self.nodes, self.size, state, self.look, self.message)
         elif self.detail == "neurons":
-            scene = network(self.units, state, self.look, self.max_neurons)
+            scene = network(self.units, state, self.look, given.max_neurons, self.room)
         else:
             scene = layered(self.units, state, self.look)
-        if not self.legend:
+        if not given.legend and self.detail != "summary":
             scene.legend = ""
-        return scene
+        return scene.fitted(given.font_size / FONT_SIZE, given.width, given.height)
 
 
 def plan(root: Value, *, direction: Direction | None = None, **options: Unpack[Options]) -> Plan:
@@ -171,41 +187,43 @@ def plan(root: Value, *, direction: Direction | None = None, **options: Unpack[O
     if direction is None:
         direction = "both" if any(use.consumer in state.deltas for node in nodes for use in uses(node)) else "forward"
     look = Look(style.THEMES[chosen.theme], show, brief, direction, chosen.rankdir, labels)
-    detail, units, message = _choose(nodes, labels, chosen.detail, size, max_nodes, 2 if direction == "both" else 1)
-    return Plan(nodes, look, state, units, detail, size, message, max_neurons, chosen.legend)
+    for option in ("width", "height", "aspect", "font_size"):
+        _above_zero(option, getattr(chosen, option), optional=option != "font_size")
+    zoom = chosen.font_size / FONT_SIZE
+    room = (chosen.width or _WIDE) / zoom, (chosen.height or _HIGH) / zoom
+    return _chosen(Plan(nodes, look, state, None, "summary", size, "", room, {}, chosen))
 
 
-def _choose(
-    nodes: Sequence[Value], labels: Labels, detail: Detail | None, size: int, max_nodes: int, strokes: int
-) -> tuple[Any, Units | None, str]:
-    """Return the detail to draw, its units, and a message if it is only a summary."""
-    grouped = any(len(labels.path(node)) > 1 for node in nodes if node.op is not None)
-    edges = [use for node in nodes for use in uses(node)]
-    width, height = laid_out(nodes, edges, strokes=strokes) if grouped and size <= max_nodes else (0.0, 0.0)
-    readable = not grouped or (size <= max_nodes and width <= _WIDE and height <= _HIGH)
-    if detail == "operations" or (detail is None and readable):
-        if size <= max_nodes:
-            if detail or max_nodes > _MAX_NODES or ranks_crossed(edges) <= TOO_FAR:
-                return "operations", None, ""
-            return (
-                "summary",
-                None,
-                (
-                    "Its edges are so long that their layout may take minutes. See more with\n"
-                    'a part of it, draw(node); or all of it, detail="operations"'
-                ),
-            )
-    elif detail is not None or size <= _AT_ONCE:
-        for each, group in (("neurons", neurons), ("layers", layers)):
-            units = group(nodes, labels)
-            small = len(units.links) <= _MAX_STROKES if each == "neurons" else len(units.units) <= _MAX_LAYERS
-            if small and detail in {each, None}:
-                return each, units, ""
-    zoom = 'detail="neurons" or "layers"; ' if grouped else ""
-    return "summary", None, (
-        f"{size:,} nodes are too many to draw. See more with\n{zoom}"
+def _chosen(plan: Plan) -> Plan:
+    """Return the plan with its detail, and what that needs; with a message if it is only a summary."""
+    nodes, look, size, room, given = plan.nodes, plan.look, plan.size, plan.room, plan.options
+    grouped = any(len(look.labels.path(node)) > 1 for node in nodes if node.op is not None)
+    near = given.max_nodes > _MAX_NODES or ranks_crossed([use for node in nodes for use in uses(node)]) <= TOO_FAR
+    if given.detail in {"operations", None} and size <= given.max_nodes and (given.detail or near):
+        down = look.rankdir == "TB"  # across, a picture may be as long as it takes, unless that was given
+        limits = room[0] if given.width or not down else math.inf, room[1] if given.height or down else math.inf
+        found = arrangement(nodes, plan.state, look, limits, given.aspect)
+        if given.detail or not grouped or (found.width <= room[0] and found.height <= room[1]):
+            return plan._replace(detail="operations", rows=found.rows)
+    if given.detail in {"neurons", "layers"} or (given.detail is None and grouped and size <= _AT_ONCE):
+        units = neurons(nodes, look.labels)
+        if given.detail != "layers" and len(units.links) <= _MAX_STROKES:
+            pins = network(units, plan.state, look, given.max_neurons, room).pins
+            if given.detail or (pins and pins.width <= room[0] and pins.height <= room[1]):
+                return plan._replace(detail="neurons", units=units)
+        units = layers(nodes, look.labels)
+        if given.detail != "neurons" and len(units.units) <= _MAX_LAYERS:
+            return plan._replace(detail="layers", units=units)
+    if not (near or grouped or given.detail or size > given.max_nodes):
+        return plan._replace(message=(
+            "Its edges are so long that their layout may take minutes. See more with\n"
+            'a part of it, draw(node); or all of it, detail="operations"'
+        ))  # fmt: skip
+    closer = 'detail="neurons" or "layers"; ' if grouped else ""
+    return plan._replace(message=(
+        f"{size:,} nodes are too many to draw. See more with\n{closer}"
         f"a part of them, draw(node); or all of them, max_nodes={size}"
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _check(option: str, value: Any, known: Any) -> None:
@@ -216,3 +234,10 @@ def _check(option: str, value: Any, known: Any) -> None:
 def _at_least(option: str, value: Any, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{option} must be a whole number of at least {least}, got {value!r}")
+
+
+def _above_zero(option: str, value: Any, *, optional: bool) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 < value < math.inf
+    if not (number or (optional and value is None)):
+        what = "above 0, such as 16/9" if option == "aspect" else "of points above 0"
+        raise ValueError(f"{option} must be a number {what}, got {value!r}")

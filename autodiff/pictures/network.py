@@ -17,6 +17,8 @@ from autodiff.pictures.units import Link, Unit, Units, alike, ranks, role_of, su
 _LABELLED = 24  # links; with more there is no room for their numbers and for two strokes each
 _LABELLED_ROWS = 9
 _MARGIN = 8.0
+_AROUND = 29.0, 90.0  # points of the margins and, below, the legend
+_SMALLEST = 34.0  # points of a unit
 _HEAD = 44.0  # points above the columns, for their names
 _ARROW, _SMALL_ARROW = 7.0, 4.5  # points; smaller if there are many strokes
 _CHARACTER, _BOLD = 0.6, 0.68  # largest widths in ems of the characters of numbers and names
@@ -54,15 +56,17 @@ class _Numbered(NamedTuple):
     width: float
 
 
-def network(units: Units, state: State, look: Look, max_neurons: int | None) -> Scene:
-    """Draw units in columns, at most `max_neurons` of each."""
-    return _Network(units, state, look, max_neurons).scene
+def network(units: Units, state: State, look: Look, max_neurons: int | None, room: tuple[float, float]) -> Scene:
+    """Draw units in columns, at most `max_neurons` of each, and close to each other if their room asks for that."""
+    return _Network(units, state, look, max_neurons, room).scene
 
 
 class _Network:
     """The scene in the making."""
 
-    def __init__(self, units: Units, state: State, look: Look, max_neurons: int | None) -> None:
+    def __init__(
+        self, units: Units, state: State, look: Look, max_neurons: int | None, room: tuple[float, float]
+    ) -> None:
         self.state, self.look, self.theme = state, look, look.theme
         self.outputs = units.outputs(look.labels)
         self.root = units.root.nodes[0]
@@ -76,6 +80,7 @@ class _Network:
         self.columns = [self.shorten_column(column, max_neurons) for column in columns]
         self.rows = max(map(len, self.columns))
         self.size = 66.0 if self.rows <= 5 else 60.0 if self.rows <= 9 else 46.0 if self.rows <= 20 else 34.0
+        self.room = room[0] - _AROUND[0], room[1] - _AROUND[1]
         self.names = {unit: f"u{i}" for i, unit in enumerate(units.units)}
         self.boxes: dict[str, Box] = {}
         self.curves: dict[str, Curve] = {}
@@ -106,10 +111,15 @@ class _Network:
 
     def place(self) -> tuple[float, float]:
         """Place every unit; return width and height of the whole."""
-        pitch = self.size * (1.28 if self.dense else 1.5)
+        down = self.look.rankdir == "TB"
+        along, across = self.room[down], self.room[not down] - (130.0 if down else _HEAD) - _MARGIN
+        gaps = max(len(self.columns) - 1, 1)
+        closest = 1.6 if self.dense else 3.0  # that columns come to each other, in sizes of a unit
+        self.size = max(min(self.size, along / (closest * gaps + 2.0), across / (1.2 * self.rows)), _SMALLEST)
+        pitch = min(self.size * (1.28 if self.dense else 1.5), max(across / self.rows, 1.2 * self.size))
         height = self.rows * pitch
         gap = (200.0 if not self.dense else min(max(150.0, height * 0.42), 330.0)) + self.size
-        down = self.look.rankdir == "TB"
+        gap = max(min(gap, (along - 2 * self.size) / gaps), closest * self.size)
         for i, column in enumerate(self.columns):
             along = self.size + i * gap
             for j, unit in enumerate(column):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from autodiff.pictures import legends, style
-from autodiff.pictures.effort import FAR, haste, ranks_crossed, ranksep
+from autodiff.pictures.effort import FAR, Extent, arranged, haste, ranks_crossed, ranksep
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import Role, Theme, font, markup, pill, quoted, shorten
@@ -16,6 +18,8 @@ from autodiff.value import Value
 Direction = Literal["forward", "backward", "both"]
 RankDir = Literal["LR", "TB"]
 
+_MOST_ROWS = 40
+_AROUND = 60.0, 100.0  # points of the margins, the legend and what the estimate may be wrong by
 _CROWD = 500  # edges; with more, their numbers are in tooltips alone, since placing them is most of the layout
 
 
@@ -30,16 +34,69 @@ class Look(NamedTuple):
     labels: Labels
 
 
-def operations(nodes: Sequence[Value], state: State, look: Look) -> Scene:
-    """Draw all `nodes`, given in topological order, as they are in `state`."""
-    return _Operations(nodes, state, look).scene
+def operations(nodes: Sequence[Value], state: State, look: Look, rows: Mapping[Value, int]) -> Scene:
+    """Draw all `nodes`, given in topological order, as they are in `state`, each in its row.
+
+    In a row of its consumer, a node of another row is a small card with its name, or with a number that both have.
+    """
+    return _Operations(nodes, state, look, rows).scene
+
+
+class Arrangement(NamedTuple):
+    """The row of each node, and the approximate size of the picture."""
+
+    rows: Mapping[Value, int]
+    width: float
+    height: float
+
+
+def arrangement(
+    nodes: Sequence[Value], state: State, look: Look, room: tuple[float, float], aspect: float | None
+) -> Arrangement:
+    """Return the fewest rows in which a picture exceeds its room least, or those nearest to an aspect.
+
+    Only a picture without groups is broken into rows.
+    """
+    edges = [use for node in nodes for use in uses(node)]
+    down, strokes = look.rankdir == "TB", 2 if look.direction == "both" else 1
+    cards = {node: _extent(node, state, look) for node in nodes}
+    widest = 6.2 * (4 + max((len(look.show(use.partial)) for use in edges), default=0))
+    lane = Extent(22.0, (widest + 22.0) * strokes) if down else Extent(widest + 6.0, 65.0 * strokes)
+    if down:
+        cards = {node: Extent(card.across, card.along + 22.0) for node, card in cards.items()}
+    best: Arrangement | None = None
+    least: float = math.inf
+    count, most = 1, 1 if _grouped(nodes, look.labels) else min(len(nodes), _MOST_ROWS)
+    while least and count <= most:
+        rows, (along, across) = arranged(nodes, edges, cards, lane, count)
+        width, height = (across, along) if down else (along, across)
+        found = Arrangement(rows, width + _AROUND[0], height + _AROUND[1])
+        excess = max(found.width / room[0], found.height / room[1], 1.0)
+        misfit = abs(math.log(found.width / found.height / aspect if aspect else excess))
+        if best is None or misfit < least:
+            best, least = found, misfit
+        count += 1
+    assert best is not None  # there is one row at least
+    return best
+
+
+def _grouped(nodes: Sequence[Value], labels: Labels) -> bool:
+    return any(len(labels.path(node)) > 1 for node in nodes)
+
+
+def _extent(node: Value, state: State, look: Look) -> Extent:
+    """Return the approximate size of a card."""
+    name, delta = shorten(look.labels.name(node)), state.outcome.get(node, state.deltas.get(node, 0.0))
+    widest = max(8.0 * len(name), 7.6 * len(look.show(node.data)), 7.2 * len(look.show(delta)) + 28.0)
+    symbol = 10.0 * len(style.symbol(node.op.symbol)) + 14.0 if node.op is not None else 0.0
+    return Extent(widest + symbol + 20.0, 70.0 if name else 50.0)
 
 
 class _Operations:
     """The scene in the making."""
 
-    def __init__(self, nodes: Sequence[Value], state: State, look: Look) -> None:
-        self.state, self.look, self.theme, self.show = state, look, look.theme, look.show
+    def __init__(self, nodes: Sequence[Value], state: State, look: Look, rows: Mapping[Value, int]) -> None:
+        self.state, self.look, self.theme, self.show, self.rows = state, look, look.theme, look.show, rows
         self.names = {node: f"n{i}" for i, node in enumerate(nodes)}
         self.paths = _groups(nodes, look.labels)
         self.roles: set[Role] = set()
@@ -48,6 +105,8 @@ class _Operations:
         room = {"nodesep": "0.3", "ranksep": f"{ranksep(nodes):.2f}"}
         self.scene = Scene(look.theme, {"rankdir": look.rankdir, **room, **haste(edges)})
         self.scale = style.Scale(map(state.final_gain, edges))
+        self.scene.rows = [[] for _ in range(1 + max(rows.values()))]
+        self.marks = self.marked({use.operand for use in edges if rows[use.operand] != rows[use.consumer]})
         for node in nodes:
             self.node(node)
         for use in edges:
@@ -64,6 +123,19 @@ class _Operations:
             look.theme, look.direction, self.roles, state, self.scale, look.brief, alarm=alarm, crowded=self.crowded
         )
 
+    def marked(self, repeated: Collection[Value]) -> dict[Value, str]:
+        """Return the names under which other rows repeat those nodes: with a number, where a name is no other's."""
+        count = Counter(map(self.look.labels.name, self.names))
+        marks: dict[Value, str] = {}
+        number = 0
+        for node in reversed(self.names):  # operands first
+            if node in repeated:
+                name = self.look.labels.name(node)
+                number += count[name] > 1 or not name
+                own = name and count[name] == 1
+                marks[node] = shorten(name) if own else f"{shorten(name)} {_circled(number)}".strip()
+        return marks
+
     def node(self, node: Value) -> None:
         """Draw a node, and its constants: small, one for each use."""
         theme, labels = self.theme, self.look.labels
@@ -75,6 +147,7 @@ class _Operations:
         label = labels.full(node)
         tip = [label] * bool(label.strip()) + [f"operation: {node.op.name}" if node.op is not None else role]
         tip += [f"value: {node.data!r}", "δ: not yet swept" if delta is None else f"δ: {delta!r}"]
+        self.scene.rows[self.rows[node]].append(name)
         self.scene.nodes.append(Node(name, f"<{self.card(node, delta)}>", {
             "shape": "box", "style": "filled" if role == "parameter" else "rounded,filled", "margin": "0.08,0.04",
             "color": theme.active if active else color, "fillcolor": fill, "tooltip": quoted(*tip),
@@ -91,6 +164,7 @@ class _Operations:
         theme, name = self.theme, self.names[node]
         self.roles.add("constant")
         ink = theme.alarm.ink if theme.tone(x) is theme.alarm else theme.muted
+        self.scene.rows[self.rows[node]].append(f"{name}c{place}")
         self.scene.nodes.append(Node(f"{name}c{place}", f"<{markup(self.show(x))}>", {
             "shape": "plaintext", "fontsize": "12", "fontcolor": ink, "margin": "0.04", "height": "0.2",
             "width": "0.2", "tooltip": quoted(f"constant: {x!r}"), "class": "constant",
@@ -102,7 +176,7 @@ class _Operations:
     def card(self, node: Value, delta: float | None) -> str:
         """Return the table inside a node: the operation's symbol, then name, value and δ below each other."""
         theme = self.theme
-        name = shorten(self.look.labels.name(node))
+        name = self.marks.get(node) or shorten(self.look.labels.name(node))
         rows = [f"<B>{markup(name)}</B>"] if name else []
         alarm = theme.tone(node.data) is theme.alarm
         rows.append(font(markup(self.show(node.data)), theme.alarm.ink if alarm else theme.ink))
@@ -148,8 +222,24 @@ class _Operations:
         if group and group != self.paths[use.operand]:  # so that groups stand beside each other, with their own leaves
             attributes["minlen"] = "2"
         self.scene.edges.append(
-            Edge(f"{kind[0]}{consumer[1:]}_{use.place}", self.names[use.operand], consumer, clear, attributes)
+            Edge(f"{kind[0]}{consumer[1:]}_{use.place}", self.end(use), consumer, clear, attributes)
         )
+
+    def end(self, use: Use) -> str:
+        """Return the name of an operand in the row of its consumer, where it is repeated if it stands in another."""
+        name, row = self.names[use.operand], self.rows[use.consumer]
+        if self.rows[use.operand] == row:
+            return name
+        name += f"r{row}"
+        if name not in self.scene.rows[row]:
+            theme, called = self.theme, self.look.labels.call(use.operand)
+            lines = f"<B>{markup(self.marks[use.operand])}</B>", markup(self.show(use.operand.data))
+            self.scene.rows[row].insert(0, name)
+            self.scene.nodes.append(Node(name, f"<{font('<BR/>'.join(lines), theme.muted, 12)}>", {
+                "shape": "box", "style": "rounded,dashed", "margin": "0.08,0.04", "color": theme.muted,
+                "tooltip": quoted(called, "from the row above"), "class": "repeated",
+            }))  # fmt: skip
+        return name
 
 
 def _groups(nodes: Sequence[Value], labels: Labels) -> dict[Value, tuple[str, ...]]:
@@ -163,3 +253,7 @@ def _groups(nodes: Sequence[Value], labels: Labels) -> dict[Value, tuple[str, ..
         for use in uses(node):
             around.setdefault(use.operand, set()).add(groups[node])
     return groups
+
+
+def _circled(number: int) -> str:
+    return chr(0x245F + number) if number <= 20 else f"({number})"

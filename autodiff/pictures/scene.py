@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from autodiff.pictures.geometry import Layout, Point
 from autodiff.pictures.legends import ROW
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.style import FONT, Theme, markup, shorten
+
+_INCH, _ENDLESS = 72.0, 1e6  # points
+_LENGTHS = frozenset({"fontsize", "penwidth", "arrowsize", "width", "height", "margin", "nodesep", "ranksep"})
+_LENGTH = re.compile(r'(POINT-SIZE|WIDTH|HEIGHT|CELLPADDING)="(\d+)"')  # quotes in a user's text are entities
 
 Attributes = Mapping[str, str]
 Path = tuple[str, ...]
@@ -42,9 +47,31 @@ class Scene:
     graph: Attributes = field(default_factory=dict[str, str])
     nodes: list[Node] = field(default_factory=list[Node])
     edges: list[Edge] = field(default_factory=list[Edge])
+    zoom: float = 1.0  # of everything in it
+    rows: list[list[str]] = field(
+        default_factory=list[list[str]]
+    )  # names of nodes that stand in one row; one above the other
     legend: str = ""
     caption: str = ""
     pins: Layout | None = None
+
+    def fitted(self, zoom: float, width: float | None, height: float | None) -> Scene:
+        """Return the scene with all its lengths `zoom` times as long, to be scaled down where it exceeds its room."""
+        graph = dict(self.graph)
+        if width or height:
+            graph["size"] = ",".join(f"{(side or _ENDLESS) / _INCH:.4f}" for side in (width, height))
+        if zoom == 1.0:
+            return replace(self, graph=graph)
+        nodes, edges = (
+            [
+                each._replace(label=_longer(each.label, zoom), attributes=_zoomed(each.attributes, zoom))
+                for each in several
+            ]
+            for several in (self.nodes, self.edges)
+        )
+        pins = None if self.pins is None else self.pins.zoomed(zoom)
+        legend, graph = _longer(self.legend, zoom), _zoomed(graph, zoom)
+        return replace(self, graph=graph, nodes=nodes, edges=edges, legend=legend, zoom=zoom, pins=pins)
 
     def picture(self) -> Picture:
         """Return the scene as DOT text."""
@@ -52,12 +79,11 @@ class Scene:
         pins = self.pins
         graph = {"bgcolor": theme.paper, "fontname": FONT, "fontsize": "11", "fontcolor": theme.muted, "pad": "0.2",
                  "tooltip": " ", **self.graph, **({} if pins is None else _pinned_graph(pins))}  # fmt: skip
-        dot: Any = Picture(
-            graph_attr=graph,
-            node_attr={"fontname": FONT, "fontsize": "13", "fontcolor": theme.ink, "height": "0.3", "width": "0.3"},
-            edge_attr={"fontname": FONT, "fontsize": "11", "fontcolor": theme.muted, "color": theme.stroke,
-                       "arrowsize": "0.7"},
-        )  # fmt: skip
+        node = {"fontname": FONT, "fontsize": "13", "fontcolor": theme.ink, "height": "0.3", "width": "0.3"}
+        edge = {"fontname": FONT, "fontsize": "11", "fontcolor": theme.muted, "color": theme.stroke, "arrowsize": "0.7"}
+        dot: Any = Picture(graph_attr=graph, node_attr=_zoomed(node, self.zoom), edge_attr=_zoomed(edge, self.zoom))
+        if pins is None and len(self.rows) > 1:
+            self._in_rows(dot)
         inside: dict[Path, list[Node]] = {(): []}
         for node in self.nodes:
             for depth in range(len(node.path)):
@@ -73,6 +99,14 @@ class Scene:
         if self.legend and (pins is None or "" in pins.labels):
             dot.attr(label=f"<{self.legend}>", labelloc="b", labeljust="c")
         return dot
+
+    def _in_rows(self, dot: Any) -> None:
+        """Put the rows above each other, in boxes without a frame, which Graphviz stacks from below as they come."""
+        upward = self.graph["rankdir"] == "LR"
+        for i, row in sorted(enumerate(self.rows), reverse=upward):
+            with dot.subgraph(name=f"cluster_row{i}", graph_attr={"peripheries": "0", "label": ""}) as group:
+                for name in row:
+                    group.node(name)
 
     def pinned_node(self, name: str) -> dict[str, str]:
         """Return the attributes that pin a node to its place, if it has one."""
@@ -94,7 +128,11 @@ class Scene:
     def around(self, pins: Layout) -> Iterator[tuple[str, str, str]]:
         """Yield caption and legend of a pinned picture: name, label and place of each."""
         if self.legend and "" not in pins.labels:
-            yield "legend", f"<{self.legend}>", f"{pins.width / 2:.2f},{-16 - 14 * self.legend.count(ROW)}"
+            yield (
+                "legend",
+                f"<{self.legend}>",
+                f"{pins.width / 2:.2f},{self.zoom * (-16 - 14 * self.legend.count(ROW)):.2f}",
+            )
         if self.caption:
             yield "caption", f"<{self.caption}>", f"{pins.width / 2:.2f},{pins.height + 20:.2f}"
 
@@ -116,6 +154,7 @@ class Scene:
                 "fillcolor": theme.groups[depth], "color": theme.group_stroke, "fontsize": "12", "labeljust": "l",
                 "margin": "10", "tooltip": " ",
             }  # fmt: skip
+            graph = _zoomed(graph, self.zoom)
             if self.pins is not None and name in self.pins.clusters:
                 graph |= _pinned_group(name, self.pins)
             with dot.subgraph(name=name, graph_attr=graph) as group:
@@ -128,6 +167,17 @@ def _children(paths: Mapping[Path, Any]) -> dict[Path, list[Path]]:
         if path:
             below.setdefault(path[:-1], []).append(path)
     return below
+
+
+def _zoomed(attributes: Attributes, zoom: float) -> dict[str, str]:
+    return {
+        key: ",".join(f"{float(each) * zoom:.4g}" for each in value.split(",")) if key in _LENGTHS else value
+        for key, value in attributes.items()
+    }
+
+
+def _longer(label: str, zoom: float) -> str:
+    return _LENGTH.sub(lambda found: f'{found[1]}="{round(float(found[2]) * zoom) or 1}"', label)
 
 
 def _at(point: Point, height: float) -> str:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 FONT = "Helvetica,Arial,DejaVu Sans,sans-serif"
+FONT_SIZE = 13.0  # points of ordinary text
 LABEL_LENGTH = 24  # characters of a label shown in a node; the tooltip has all of them
 
 ThemeName = Literal["light", "dark"]

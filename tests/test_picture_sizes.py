@@ -1,0 +1,201 @@
+"""Pictures fit: long chains go on in rows, the room chooses the detail, and text is as large as asked."""
+
+import importlib.util
+import math
+import re
+import shutil
+
+import pytest
+from dot_text import parse, texts
+
+from autodiff import Value, draw, topological_order
+from autodiff.pictures import animate, frames, layout
+from models import MLP
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("dot") or importlib.util.find_spec("pygraphviz")), reason="neither pygraphviz nor dot is here"
+)
+
+
+def chain(steps, label="x"):
+    """sin and exp in turn."""
+    y = Value(0.5, label)
+    for i in range(steps):
+        y = y.exp() if i % 2 else y.sin()
+    y.label = "y"
+    y.backward()
+    return y
+
+
+def recurrence(steps):
+    """h ← tanh(w·h + x), with w and x in every step."""
+    w, x = Value(0.5, "w"), Value(1.0, "x")
+    h = x
+    for _ in range(steps):
+        h = (w * h + x).tanh()
+    h.backward()
+    return h
+
+
+def cost(sizes, **options):
+    root = (MLP(sizes[0], sizes[1:], random_state=0, **options)([0.5] * sizes[0]) - 1.0) ** 2
+    root.backward()
+    return root
+
+
+def size(picture):
+    """Width and height in points, of what a reader sees."""
+    head = picture.pipe("svg", encoding="utf-8")
+    return tuple(float(re.search(rf'<svg[^>]* {side}="([\d.]+)pt"', head)[1]) for side in ("width", "height"))
+
+
+def rows(picture):
+    """The names in each row, by Graphviz' own places."""
+    placed = layout(picture)
+    return [
+        {
+            name
+            for name, at in placed.nodes.items()
+            if abs(at.x - box.x) <= box.width / 2 + 1 and abs(at.y - box.y) <= box.height / 2 + 1
+        }
+        for _, box in sorted(placed.clusters.items())
+    ]
+
+
+@pytest.mark.parametrize("root", [chain(25), recurrence(8)], ids=["chain", "recurrence"])
+def test_25_operations_are_no_wider_than_a_slide(root):
+    """In full size, in rows that follow each other downward; as one row they would be thousands of points wide."""
+    picture = draw(root)
+    assert size(picture)[0] <= 1_600
+    boxes = [box for _, box in sorted(layout(picture).clusters.items())]
+    assert len(boxes) >= 3
+    tops = [box.y - box.height / 2 for box in boxes]
+    bottoms = [box.y + box.height / 2 for box in boxes]
+    assert all(below >= above for above, below in zip(bottoms, tops[1:], strict=False))
+    assert not layout(draw(root, width=100_000)).clusters
+
+
+def test_top_down_the_rows_are_columns_from_left_to_right():
+    """As high as the room, and then beside it."""
+    picture = draw(chain(25), rankdir="TB")
+    assert size(picture)[1] <= 1_100
+    boxes = [box for _, box in sorted(layout(picture).clusters.items())]
+    assert [box.x for box in boxes] == sorted(box.x for box in boxes)
+    assert len(boxes) >= 2
+
+
+@pytest.mark.parametrize("root", [chain(25), recurrence(8)], ids=["chain", "recurrence"])
+def test_what_is_used_in_another_row_is_told_there_by_the_same_name(root):
+    """Dashed, with its value; a node without a name of its own and its repetitions share a number."""
+    picture = draw(root)
+    found = parse(picture)
+    order = topological_order(root)
+    repeated = {name: at for name, at in found.nodes.items() if at["class"] == "repeated"}
+    assert repeated
+    for name, at in repeated.items():
+        original = order[int(name[1:].split("r")[0])]
+        told, value = texts(at["label"])
+        assert told in texts(found.nodes[name.split("r")[0]]["label"])
+        assert float(value.replace("−", "-")) == pytest.approx(original.data, rel=1e-3)
+    marks = [texts(at["label"])[0] for name, at in repeated.items() if not order[int(name[1:].split("r")[0])].label]
+    assert len({*marks}) == len(marks)
+    inner = rows(picture)
+    for tail, head, _ in found.edges:
+        assert sum({tail, head} <= row for row in inner) == 1, "an edge leads from row to row"
+
+
+@pytest.mark.parametrize("aspect", [1.0, 16 / 9, 4.0])
+def test_the_number_of_rows_comes_near_to_an_aspect(aspect):
+    """Within a factor of 1.6, among pictures whose aspects are 40 and 1/10 otherwise."""
+    width, height = size(draw(chain(40), aspect=aspect))
+    assert abs(math.log(width / height / aspect)) < math.log(1.6)
+
+
+def test_25_operations_can_be_read_on_a_slide():
+    """Of 13.33 by 7.5 inches, as slides of 16:9 have: no text below 6 points, where it had 2 in one row."""
+    svg = draw(chain(25), width=960, height=540, legend=False).pipe("svg", encoding="utf-8")
+    (zoom,) = re.findall(r"scale\(([\d.]+) ", svg)
+    sizes = [float(each) * float(zoom) for each in re.findall(r'font-size="([\d.]+)"', svg)]
+    assert min(sizes) > 6
+
+
+@pytest.mark.parametrize("detail", ["operations", "neurons", "layers"])
+def test_a_picture_is_scaled_down_to_the_room_that_was_given(detail):
+    """And never up."""
+    root = cost([3, 4, 4, 1])
+    own = size(draw(root, detail=detail))
+    width, height = size(draw(root, detail=detail, width=300, height=900))
+    assert width <= 330
+    assert height <= 930
+    assert detail == "neurons" or width / height == pytest.approx(own[0] / own[1], rel=0.15)  # closer, if need be
+    assert size(draw(root, detail=detail, width=50_000)) == own
+
+
+@pytest.mark.parametrize("detail", ["operations", "neurons", "layers"])
+@pytest.mark.parametrize("points", [9, 26])
+def test_text_has_the_size_that_was_asked_for(detail, points):
+    """The sizes in the picture are those of 13 points, times points / 13, and so is the whole picture."""
+    root = cost([2, 1])
+
+    def sizes(**options):
+        svg = draw(root, detail=detail, **options).pipe("svg", encoding="utf-8")
+        return [float(each) for each in re.findall(r'font-size="([\d.]+)"', svg)]
+
+    for one, other in zip(sizes(), sizes(font_size=points), strict=True):
+        assert other == pytest.approx(one * points / 13, abs=0.6)
+    plain, zoomed = size(draw(root, detail=detail)), size(draw(root, detail=detail, font_size=points))
+    for one, other in zip(plain, zoomed, strict=True):
+        assert other == pytest.approx(one * points / 13, rel=0.15)
+
+
+@pytest.mark.parametrize(
+    "sizes", [[2, 2, 1], [3, 4, 4, 1], [4, 8, 3, 1], [2, 16, 16, 1], [4] * 12 + [1], [30, 30, 30, 1]]
+)
+def test_by_default_no_picture_of_a_network_is_larger_than_the_room(sizes):
+    """1,600 × 1,000 points and a margin for the legend."""
+    width, height = size(draw(cost(sizes)))
+    assert width <= 1_600 + 60
+    assert height <= 1_000 + 110
+
+
+def test_a_smaller_room_is_seen_from_further_off():
+    """Operations, neurons, layers, as the room shrinks."""
+    root = cost([2, 4, 1])
+
+    def kinds(**room):
+        return {at["class"].split()[0] for at in parse(draw(root, **room)).nodes.values()}
+
+    assert "operation" in kinds(width=5_000, height=5_000)
+    assert "unit" in kinds()
+    assert "layer" in kinds(width=300)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width": 0}, r"width must be a number of points above 0, got 0"),
+        ({"height": -1.0}, r"height must be"),
+        ({"height": math.inf}, r"height must be"),
+        ({"aspect": "16:9"}, r"aspect must be a number above 0, such as 16/9, got '16:9'"),
+        ({"font_size": None}, r"font_size must be a number of points above 0, got None"),
+        ({"font_size": True}, r"font_size must be"),
+    ],
+)
+def test_sizes_that_are_none_are_refused(options, message):
+    """In the words of the option."""
+    with pytest.raises(ValueError, match=message):
+        draw(Value(1.0), **options)
+
+
+@pytest.mark.parametrize("detail", ["operations", "neurons"])
+def test_films_have_the_sizes_of_pictures(tmp_path, detail):
+    """The room and the font; every step in the same rows, at the same places."""
+    root = cost([2, 1])
+    steps = frames(root, detail=detail, font_size=26)
+    assert {size(each)[0] for each in steps} == {size(steps[0])[0]}
+    assert size(steps[-1])[0] == pytest.approx(2 * size(draw(root, detail=detail))[0], rel=0.15)
+    film = animate(root, tmp_path / "film.svg", detail=detail, width=400).read_text()
+    assert float(re.search(r'<svg[^>]* width="([\d.]+)pt"', film)[1]) <= 440
+    wrapped = frames(chain(25))
+    assert size(wrapped[0])[0] <= 1_600
+    assert len({size(each) for each in wrapped}) == 1
