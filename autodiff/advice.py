@@ -14,6 +14,11 @@ from autodiff import ops
 from autodiff.ops import OPS
 
 _OF_ARRAYS = "an array of floats cannot hold a Value: make it with dtype=object, or write v.data for the plain number"
+# NumPy's functions that put numbers into an array; its others compute with them.
+_STORING = {
+    "array", "asarray", "asanyarray", "ascontiguousarray", "astype", "copyto", "fill", "full", "full_like", "place",
+    "put", "putmask", "__setitem__",
+}  # fmt: skip
 _OF_FORMATS = "'%.2f' % v takes plain numbers alone: write f'{v:.2f}', or v.data"
 _OF_STATISTICS = "use autodiff.mean or autodiff.total in place of statistics' functions, or v.data for the plain number"
 _OF_MATH = "use autodiff.sin(v), autodiff.exp(v), … in place of math's functions"
@@ -29,22 +34,40 @@ def way_out() -> str:
     frame: Any = inspect.currentframe()
     for _ in range(3):
         frame = frame.f_back
-    home = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    if home in ("numpy", "statistics"):  # they are written in Python themselves, in part
-        return _OF_ARRAYS if home == "numpy" else _OF_STATISTICS
+    home = _home(frame)
+    if home == "statistics":  # it is written in Python itself, as a part of NumPy is
+        return _OF_STATISTICS
+    if home == "numpy":
+        while _home(frame.f_back) == home:
+            frame = frame.f_back
+        return _of_numpy(frame.f_code.co_name)
     step = next(each for each in dis.get_instructions(frame.f_code) if each.offset == frame.f_lasti)
     if step.opname.startswith("STORE_S"):  # a[0] = v, a[:] = [v]
         return _OF_ARRAYS
     if step.opname == "BINARY_OP":  # of floats and a Value the other operators do not ask for a float
         return _OF_FORMATS
-    called = [*_called(frame, step.positions)]
-    if any(map(_is_numpys, called)):
-        return _OF_ARRAYS
-    name = next((f.__name__ for f in called if getattr(f, "__module__", None) == "math"), "")
+    called = dict(_called(frame, step.positions))
+    if any(map(_is_numpys, called.values())):
+        name, f = [*called.items()][-1]
+        return _of_numpy(getattr(f, "__name__", name))
+    name = next((f.__name__ for f in called.values() if getattr(f, "__module__", None) == "math"), "")
     row = OPS.get(name)
     own = f"autodiff.{name}" if row is not None and getattr(ops, name, None) is row else _INSTEAD.get(name)
     advice = f"use {own} in place of math.{name}" if own else _OF_MATH
     return f"{advice}, or v.data where the plain number is meant"
+
+
+def _home(frame: Any) -> str:
+    """Return the package whose code runs there."""
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] if frame is not None else ""
+
+
+def _of_numpy(name: str) -> str:
+    if name in _STORING:
+        return _OF_ARRAYS
+    return (
+        f"np.{name.lstrip('_')} computes with floats alone: pass v.data, or write it for Values as docs/numpy.md does"
+    )
 
 
 def _is_numpys(x: Any) -> bool:
@@ -52,8 +75,8 @@ def _is_numpys(x: Any) -> bool:
     return any(str(name).partition(".")[0] == "numpy" for name in names)
 
 
-def _called(frame: Any, place: Any) -> Iterator[Any]:
-    """Yield what the source names on the way to the function that is called: for `np.zeros(2).fill(v)` the module."""
+def _called(frame: Any, place: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what the source names on the way to the function that is called: for `np.zeros(2).fill(v)` np first."""
     if place is None or place.lineno is None or place.lineno != place.end_lineno:
         return
     line = linecache.getline(frame.f_code.co_filename, place.lineno, frame.f_globals).encode()
@@ -69,7 +92,7 @@ def _called(frame: Any, place: Any) -> Iterator[Any]:
         if not isinstance(tree, ast.expr):
             return
     found: Any = {**vars(builtins), **frame.f_globals, **frame.f_locals}.get(tree.id)
-    yield found
+    yield tree.id, found
     for name in reversed(names):
         found = inspect.getattr_static(found, name, None)  # which runs no code of the user's
-        yield found
+        yield name, found

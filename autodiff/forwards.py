@@ -116,7 +116,7 @@ def sinc(a: float) -> float:
     if a == 0.0:
         return 1.0
     turn = math.fmod(a, 2.0)  # exact, as is what is left of a half-turn
-    half = round(turn)
+    half = round_(turn)
     return math.sin(math.pi * (turn - half)) * (-1.0 if half % 2 else 1.0) / (math.pi * a) + 0.0  # no −0
 
 

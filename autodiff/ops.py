@@ -292,9 +292,15 @@ def _softmax_at(xs: Sequence[Any], r: Any) -> Sequence[Any]:
     return [part / whole for part in parts]
 
 
-def _difference(a: Any, b: Any) -> Any:
-    """Subtract b from a; 0 where both are the same infinity."""
-    return _pick((a == b) & (ABS(a) == math.inf), 0.0, a - b)
+def _share_of_exp(a: Any, b: Any) -> Any:
+    """Return eᵃ / (eᵃ + eᵇ), which is σ(a - b), with all its digits; infinite operands that are equal share equally."""
+    d = _pick((a == b) & (ABS(a) == math.inf), 0.0, a - b)
+    near = (d > -800.0) & (d < 800.0) & (ABS(a) < math.inf)  # beyond it is 0 or 1
+    x, y, z = (_pick(near, each, 0.0) for each in (a, b, d))
+    moved = stop_gradient(z - x)  # which keeps its place: a compiler may not regroup what only rounding tells apart
+    lost = stop_gradient(x - stop_gradient(z - moved)) - stop_gradient(y + moved)  # by rounding, from the difference
+    share = sigmoid(d)
+    return share + share * sigmoid(-d) * lost
 
 
 def _weighted_sum_partials(operands: Sequence[Any], _: Any) -> Sequence[Any]:
@@ -388,8 +394,8 @@ atan2      = row("atan2",      "atan2",     math.atan2,         "numpy.arctan2",
                                                                                              lambda a, b, r: -_turning(a, b)), kink=lambda a, b: _pick(b > 0.0, hypot(a, b), a))
 hypot      = row("hypot",      "hypot",     math.hypot,         "numpy.hypot",              (lambda a, b, r: _cosine(a, b),
                                                                                              lambda a, b, r: _cosine(b, a)), kink=lambda a, b: hypot(a, b))
-logaddexp  = row("logaddexp",  "logaddexp", forwards.logaddexp, "numpy.logaddexp",          (lambda a, b, r: sigmoid(_difference(a, b)),
-                                                                                             lambda a, b, r: sigmoid(_difference(b, a))))
+logaddexp  = row("logaddexp",  "logaddexp", forwards.logaddexp, "numpy.logaddexp",          (lambda a, b, r: _share_of_exp(a, b),
+                                                                                             lambda a, b, r: _share_of_exp(b, a)))
 xlogy      = row("xlogy",      "xlogy",     forwards.xlogy,     "autodiff.arrays.xlogy",    (lambda a, b, r: log(_pick((a == 0.0) & (b < 0.0), 1.0, b)),
                                                                                              lambda a, b, r: _ratio(a, b)), condition=_LOGS)
 xlog1py    = row("xlog1py",    "xlog1py",   forwards.xlog1py,   "autodiff.arrays.xlog1py",  (lambda a, b, r: log1p(_pick((a == 0.0) & (b < -1.0), 0.0, b)),

@@ -202,7 +202,6 @@ SUMS = TERMS.keys() - {"logsumexp", "logaddexp"}  # these overflow where the sum
 # By how many ulps the exact partial changes when an operand changes in its last place: the error is counted in that.
 CONDITIONED: dict[str, Callable[..., Any]] = {
     "logsumexp": lambda slope, *xs: max(map(abs, xs)),
-    "logaddexp": lambda slope, *xs: max(map(abs, xs)),
     "sinc": lambda slope, a: max(1, 1 / abs(a)) / abs(slope) if abs(a) > 0.5 else 1,  # it has zeros of its own
 }
 
@@ -365,11 +364,14 @@ The goal, at most {goal:g} ulps, is {met} for every operation wherever numbers a
 
 How to read it:
 
-- **Sums** (`total`, `mean`, `weighted_sum`, `logsumexp`) may cancel, so their error is counted in ulps of the largest
-  term, not of what remains. Terms are added from left to right, as NumPy does; where their sizes add up to more than
-  the largest float, intermediate sums may overflow (`logsumexp` never does).
+- **Sums** (`total`, `mean`, `weighted_sum`, `logsumexp`, `logaddexp`) may cancel, so their error is counted in ulps of
+  the largest term, not of what remains. Terms are added from left to right, as NumPy does; where their sizes add up to
+  more than the largest float, intermediate sums may overflow (`logsumexp` and `logaddexp` never do).
 - **Slopes of `logsumexp`** are e^(x − r). Changing x in its last place changes them by |x| ulps, so their error is
   counted in that unit: an entry of 1 means one ulp for operands up to 1, and 1,000 ulps for operands of 1,000.
+  `logaddexp` keeps what rounding takes from a − b, so its slopes are counted as all others are.
+- **Slopes of `sinc`** cross 0 near every half-integer beyond ½. There they are counted in ulps of what moving a by its
+  last place changes in them, and of 1 / |a|: beside such a zero no more can be known of one.
 - **Subnormal results** have fewer digits, and a partial made from one has no more: `pow` with an exponent of 10¹⁸
   multiplies a result that has two digits left. Such results are below 2.2·10⁻³⁰⁸.
 - **Near 1, tanh and σ** keep their slopes: 1 − tanh² and σ(1 − σ) have no digits left there (σ(40) is 1), so the rows

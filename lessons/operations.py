@@ -14,8 +14,9 @@ HEAD = """# Operations
 This page is made from `autodiff/ops.py` by `python -m lessons.operations`. `a`, `b`, … are the operands and `r` is
 the result; partials are quoted from the rows themselves. `_pick(condition, x, y)` is x where the condition holds,
 else y; `_share(a, r)` is a / r, or 0 where r is 0; the other named rules are explained below the table. Outside a
-domain the engine raises DomainError, and arrays follow IEEE 754. At a kink the derivative is whatever the partial
-gives there. The accuracy of each operation: docs/accuracy.md.
+domain the engine raises DomainError, and arrays follow IEEE 754; quotients (`div`, `reciprocal`, `remainder`,
+`floor_divide`) of infinite operands have what arrays have, a limit or NaN, as ∞ − ∞ has. At a kink the derivative is
+whatever the partial gives there. The accuracy of each operation: docs/accuracy.md.
 
 | operation | partial derivatives, one per operand | domain | kink where 0 |
 |---|---|---|---|

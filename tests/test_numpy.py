@@ -1,12 +1,15 @@
 """NumPy's own functions on arrays of Values: values beside float arrays, gradients beside central differences."""
 
 import math
+import re
 import statistics
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import autodiff
 from autodiff import Value, anomalies, cos, grad, total
 
 POINT = [0.3, 1.7, -0.9, 2.4, 0.8]
@@ -59,8 +62,9 @@ FUNCTIONS = {
     "ptp": np.ptp,
     "quantile": lambda a: np.quantile(a, [0.25, 0.6]),
     "select": lambda a: np.select([a > 0, a <= 0], [a, -2 * a]),
-    "sinc": np.sinc,
-    "sinc of one": lambda a: np.sinc(a[0]),
+    "sinc": autodiff.sinc,
+    "sinc by NumPy, not at 0": np.sinc,
+    "sinc of one, by NumPy": lambda a: np.sinc(a[0]),
     "sort": np.sort,
     "std": lambda a: np.std(a, ddof=1),
     "tensordot": lambda a: np.tensordot(a, a, 1),
@@ -153,6 +157,49 @@ def test_no_flag_of_a_partial_is_taken_for_one_of_the_result(name, ufunc):
                 pass  # outside a domain, or no rule
 
 
+NUMPY = (Path(__file__).parent.parent / "docs" / "numpy.md").read_text(encoding="utf-8")
+TABLE = NUMPY[NUMPY.index("| of arrays of Values |") : NUMPY.index("Here `plain")]
+PAIRS = [
+    (refused, instead)
+    for line in TABLE.splitlines()[2:]
+    for refused, instead in zip(*(re.findall("`(.*?)`", cell) for cell in line.strip("|").split(" | ")), strict=False)
+]
+
+
+@pytest.mark.parametrize(("refused", "instead"), PAIRS)
+def test_what_the_page_writes_in_place_of_a_refused_ufunc_gives_what_numpy_gives_of_floats(refused, instead):
+    """The ufunc of arrays of Values raises, as the table says; the expression beside it is that of float arrays."""
+    plain = np.vectorize(lambda x: x.data if isinstance(x, Value) else x, otypes=[float])
+    numbers = {"a": np.array([0.5, -2.25, 7.0, -0.0]), "b": np.array([2.0, 0.75, -3.0, 1.0])}
+    scope = {"np": np, "autodiff": autodiff, "plain": plain, "h": 0.25, "n": np.array([1, -2, 0, 3])}
+    values = {name: as_values(x) for name, x in numbers.items()}
+    if "**b" in instead:
+        numbers["a"], values["a"] = abs(numbers["a"]), abs(values["a"])
+    with pytest.raises((TypeError, AttributeError)):
+        eval(refused, scope | values)
+    expected = eval(refused, scope | numbers)
+    found = eval(instead, scope | values)
+    for x, y in zip(*(each if isinstance(each, tuple) else (each,) for each in (expected, found)), strict=True):
+        assert plain(y) == pytest.approx(np.asarray(x, dtype=float), rel=1e-15, abs=1e-15)
+
+
+def test_ufuncs_without_a_loop_for_objects_stand_in_the_table():
+    """Of those that compute with real numbers: NumPy's own list of loops says which they are."""
+    of_bits = {"bitwise_count", "ldexp", "isnat"}
+    missing = {
+        u.__name__
+        for u in vars(np).values()
+        if isinstance(u, np.ufunc) and not any("O" in each for each in u.types) and any("d" in each for each in u.types)
+    }
+    assert {name for name in missing - of_bits if f"np.{name}(" not in TABLE} == set()
+    assert len(PAIRS) >= 15
+
+
+def test_the_sign_of_an_array_of_values_is_plain_numbers():
+    """NumPy compares; the derivative is 0 everywhere."""
+    assert np.sign(as_values([-0.5, 0.0, 2.0])).tolist() == [-1, 0, 1]
+
+
 V = Value(2.0, "v")
 
 
@@ -164,7 +211,12 @@ V = Value(2.0, "v")
         (lambda: np.array([V], dtype=float), "dtype=object"),
         (lambda: np.array([V, V]).astype(float), "dtype=object"),
         (lambda: np.full(2, V, dtype=float), "dtype=object"),
-        (lambda: np.gradient(np.array([V, V, V])), "dtype=object"),
+        (lambda: np.gradient(np.array([V, V, V])), r"np\.gradient computes with floats alone: pass v\.data, or"),
+        (lambda: np.interp(V, [0.0, 3.0], [1.0, 2.0]), r"np\.interp computes with floats alone"),
+        (lambda: np.i0(V), r"np\.i0 computes with floats alone"),
+        (lambda: np.roots([V, V, V]), r"np\.roots computes with floats alone"),
+        (lambda: np.arange(0.0, V), r"np\.arange computes with floats alone"),
+        (lambda: np.float64(V), r"np\.float64 computes with floats alone"),
         (
             lambda: "%.2f" % V,  # noqa: UP031
             r"f'\{v:.2f\}'",

@@ -253,6 +253,28 @@ def test_a_stopped_gradient_is_a_constant_of_the_same_number():
     assert stop_gradient(np.array([1.0, 2.0])).tolist() == [1.0, 2.0]
 
 
+@pytest.mark.parametrize("op", OPS.values(), ids=OPS)
+def test_a_nan_among_the_operands_gives_what_arrays_have(op):
+    """On floats and Values as in NumPy's loops: NaN, or a number where the NaN has no say; never an error."""
+    operands = [0.5] * (op.arity or 5)
+    for i in range(len(operands)):
+        point = [*operands[:i], math.nan, *operands[i + 1 :]]
+        expected = float(op(*[np.array([x]) for x in point])[0])
+        assert op(*point) == pytest.approx(expected, nan_ok=True)
+        assert op(*map(Value, point)).data == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize("op", [OPS[name] for name in ("div", "remainder", "floor_divide")], ids=str)
+@pytest.mark.parametrize(
+    "point", [(math.inf, 2.0), (-math.inf, -2.0), (3.0, math.inf), (-3.0, math.inf), (math.inf, math.inf)]
+)
+def test_quotients_of_infinite_operands_have_what_arrays_have(op, point):
+    """A limit or NaN, and no error, as docs/operations.md says: NumPy's loops are the oracle."""
+    expected = float(op(*[np.array([x]) for x in point])[0])
+    assert op(*point) == pytest.approx(expected, nan_ok=True)
+    assert op(*map(Value, point)).data == pytest.approx(expected, nan_ok=True)
+
+
 ADDED = ["cbrt", "exp2", "square", "reciprocal", "erfc", "log_ndtr", "sinc", "floor", "ceil", "trunc", "round_",
          "remainder", "floor_divide", "deg2rad", "rad2deg", "copysign", "xlogy", "xlog1py", "logaddexp", "stop_gradient"]  # fmt: skip
 
