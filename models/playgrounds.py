@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff import Op, Value, topological_order
+from autodiff import Op, Value, topological_order, weighted_sum
 from models import _checks as check
 from models import datasets
 from models.activations import ACTIVATIONS, activate, activation_name
@@ -56,6 +56,8 @@ _SCRIPTS = ("network.js", "data.js", "draw.js", "code.js", "steps.js", "page.js"
 _CLASSES = (hinge, binary_cross_entropy, cross_entropy)  # losses whose targets are classes
 _HEIGHT = 860  # pixels of the frame in a notebook
 _MOST = 20_000  # numbers of the user's own data
+_FAN = 10  # inputs of a neuron that the stepper shows
+_TOLD = ("title", "name", "op", "symbol", "definition", "numbers", "locals")  # of a node of the stepper
 _POINTS = 200  # samples of the data sets that are drawn
 
 
@@ -103,7 +105,7 @@ def playground(
     Raises TypeError for a model that is not made of layers of neurons and a loss that branches on numbers; ValueError
     for arguments out of range, data that the model does not fit, and an operation that a page cannot repeat.
     """
-    from autodiff.pictures import WebPage, page_engine
+    from autodiff.pictures import WebPage, page_engine, stepper_parts
 
     layers = _layers(model)
     own = _own(layers, X, y, loss, validation, names)
@@ -131,7 +133,9 @@ def playground(
     ]
     losses = _losses(recorded, loss_by_name(loss), sets)
     penalties = {name: recorded.penalty(each) for name, each in PENALTIES.items()}
+    neurons = [recorded.neuron(n) for n in range(1, _FAN + 1)]
     graphs, engine = page_engine(recorded.roots)
+    walk, told = stepper_parts(recorded.roots)
     data = {
         "language": language,
         "words": json.loads(_asset("words.json")),
@@ -142,6 +146,9 @@ def playground(
             "parameters": [p.data for layer in layers for p in layer.parameters()],
         },
         "graphs": graphs,
+        "told": [[{name: node[name] for name in _TOLD if node[name]} for node in nodes] for nodes in told],
+        "neurons": neurons,
+        "walk": walk.html,
         "activations": activations,
         "losses": losses,
         "penalties": penalties,
@@ -160,6 +167,7 @@ def playground(
         sheet=_asset("playground.css"),
         data=data | {"title": title or ""},
         height=_HEIGHT,
+        inner=walk,
     )
     return page if path is None else page.save(path)
 
@@ -264,9 +272,9 @@ def _sets() -> list[dict[str, Any]]:
         data = function()
         X, y = data.X, data.y
         code = f"from models.datasets import {function.__name__}\nX, y, *_ = {function.__name__}()\n"
-        if np.abs(X).max() > 2:
+        if X.max() > 5:
             X, code = _standard(X), code + "X = (X - X.mean(axis=0)) / X.std(axis=0)\n"
-        if y.max() > 2 and function is not datasets.iris:
+        if y.max() > 10:
             y, code = _standard(y), code + "y = (y - y.mean(axis=0)) / y.std(axis=0)\n"
         y = np.eye(3)[y.astype(int)] if function is datasets.iris else y
         found.append(
@@ -287,6 +295,10 @@ class _Recorded:
 
     def activation(self, op: Op) -> int:
         return self._kept(activate(op, Value(0.5, "z")))
+
+    def neuron(self, n: int) -> int:
+        weights = [Value(0.5, f"w{i}") for i in range(n)]
+        return self._kept(weighted_sum(weights, [Value(0.5, f"x{i}") for i in range(n)], Value(0.5, "b")))
 
     def penalty(self, function: Callable[..., Any]) -> int:
         return self._kept(function([Value(0.5, "w")], 1.0))
@@ -337,12 +349,12 @@ def _losses(recorded: _Recorded, own: Callable[..., Any], sets: list[dict[str, A
         graphs: dict[str, Any] = {}
         for place, data in enumerate(sets):
             n, k = data["outputs"], data["k"]
-            fits = data["classes"] and (loss is cross_entropy) == (k > 1) if loss in _CLASSES else n == k
-            if not (loss is own if place == 0 and (loss is own or loss not in LOSSES.values()) else fits):
-                continue
-            graphs.setdefault(f"{n},{k}", recorded.loss(loss, n, k))
-        found.append({"name": getattr(loss, "__name__", type(loss).__name__), "graphs": graphs,
-                      "classes": loss in _CLASSES, "own": loss not in LOSSES.values()})  # fmt: skip
+            of_classes = data["classes"] and (loss is cross_entropy) == (k > 1)
+            fits = loss in LOSSES.values() and (of_classes if loss in _CLASSES else n == k)
+            if (fits or (loss is own and not place)) and f"{n},{k}" not in graphs:
+                graphs[f"{n},{k}"] = recorded.loss(loss, n, k)
+        name = getattr(loss, "__name__", type(loss).__name__)
+        found.append({"name": name, "graphs": graphs, "classes": loss in _CLASSES, "own": loss not in LOSSES.values()})
     return found
 
 

@@ -14,7 +14,7 @@ from autodiff.pictures.geometry import Box, Curve, Layout, layout, node_names
 from autodiff.pictures.graph import draw
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.rendering import render
-from autodiff.pictures.walk import stepper
+from autodiff.pictures.walk import stepper, stepper_parts
 from autodiff.pictures.webpage import WebPage, page_engine
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "page_engine",
     "render",
     "stepper",
+    "stepper_parts",
 ]

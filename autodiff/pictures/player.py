@@ -117,7 +117,7 @@ def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> Web
     lines = "".join(f"<li>{html.escape(each)}</li>" for each in captions)
     text = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy(_SCRIPT, style)}">
+<meta http-equiv="Content-Security-Policy" content="{policy([_SCRIPT], [style])}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>δ flowing backward</title><style>{style}</style></head>
 <body><main>

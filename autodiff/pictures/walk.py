@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
 
+from autodiff.backward import topological_order
 from autodiff.explanations.flow import Flow
 from autodiff.functions import mean
 from autodiff.pictures import rendering, style, webpage
@@ -131,15 +132,44 @@ def stepper(
     labels = Labels(flow.order, names, None if parameters is None else _checked(parameters, flow))
     steps = Steps(flow, labels, digits, timeout, losses)
     heading = title if title is not None else f"Backpropagation: {style.shorten(labels.full(root)) or 'the result'}"
-    page = webpage.WebPage.assembled(
+    page = _page(heading, steps.rules, steps.data() | {"rate": float(learning_rate)})
+    return page if path is None else page.save(path)
+
+
+def _page(title: str, rules: str, data: Mapping[str, Any]) -> webpage.WebPage:
+    return webpage.WebPage.assembled(
         asset("walk.html"),
-        title=heading,
-        script='"use strict";\n(() => {\n' + steps.rules + "".join(map(asset, _SCRIPTS)) + "})();\n",
+        title=title,
+        script='"use strict";\n(() => {\n' + rules + "".join(map(asset, _SCRIPTS)) + "})();\n",
         sheet=asset("walk.css"),
-        data=steps.data() | {"rate": float(learning_rate)},
+        data=data,
         height=_HEIGHT,
     )
-    return page if path is None else page.save(path)
+
+
+def stepper_parts(roots: Iterable[Value]) -> tuple[webpage.WebPage, list[list[dict[str, Any]]]]:  # Any: what JSON takes
+    """Return the stepper without a computation, for a page to fill, and what it tells of each node of these graphs.
+
+    The graphs are those of `page_engine(roots)`, with the same rules, nodes in the same order: formulas of an operation
+    and of its local derivatives, and names, as trees. Its data is empty; without layouts it places the cards
+    itself.
+
+    >>> shell, ((z, a),) = stepper_parts([Value(0.5, "z").tanh()])
+    >>> z["name"], a["definition"], ">{}<" in shell.html
+    (('mi', 'z'), ('mrow', ('mi', 'tanh'), ('mrow', ('mo', '('), ('mrow', ('mi', 'z')), ('mo', ')'))), True)
+    """
+    from autodiff.pictures.script import graphs
+    from autodiff.pictures.steps import Steps
+
+    orders = [topological_order(root)[::-1] for root in roots]
+    _, rules = graphs(orders)
+    told: list[list[dict[str, Any]]] = []
+    for order in orders:
+        flow = Flow(order[-1])
+        flow.order = order
+        steps = Steps(flow, Labels(order, None, None), 4, 0.0)
+        told.append([steps.node(node) for node in order])
+    return _page("", rules, {}), told
 
 
 def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:

@@ -7,7 +7,7 @@ import hashlib
 import html
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class WebPage:
     def __init__(self, html: str, *, height: int) -> None:
         self.html = html
         self._height = height  # pixels of the frame in a notebook
+        self.allowed: list[tuple[str, str]] = []  # scripts and style sheets of an assembled page
 
     @classmethod
     def assembled(
@@ -43,14 +44,17 @@ class WebPage:
         sheet: str,
         data: Mapping[str, Any],  # Any: what JSON holds
         height: int,
+        inner: WebPage | None = None,
     ) -> WebPage:
         """Return a template with its `{{title}}`, `{{policy}}`, `{{style}}`, `{{data}}` and `{{script}}` put in.
 
-        `data` is JSON in an element of its own. The colours of all pictures are variables of the style sheet.
+        `data` is JSON in an element of its own. The colours of all pictures are variables of the style sheet. `inner`
+        is an assembled page that this one shows in a frame.
         """
         sheet = _colours() + sheet
+        allowed = [(script, sheet), *(inner.allowed if inner else ())]  # a frame obeys the policy around it too
         parts = {
-            "policy": policy(script, sheet),
+            "policy": policy(*zip(*allowed, strict=True)),
             "title": html.escape(style.clean(title)),
             "style": sheet,
             # Inside a script element: without "<" no text can end the element or open a comment in it.
@@ -61,7 +65,9 @@ class WebPage:
         for piece in rest:
             name, after = piece.split("}}", 1)
             page += parts[name] + after
-        return cls(page, height=height)
+        made = cls(page, height=height)
+        made.allowed = allowed
+        return made
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the page to `path`, which ends in .html or .htm, whole or not at all; return the path."""
@@ -79,10 +85,12 @@ class WebPage:
         )
 
 
-def policy(script: str, sheet: str) -> str:
-    """Return a content-security policy that allows this script and this style sheet, by hash, and nothing else."""
-    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (script, sheet))
-    allowed = [f"{kind}-src 'sha256-{each}'" for kind, each in zip(("script", "style"), hashes, strict=True)]
+def policy(scripts: Sequence[str], sheets: Sequence[str]) -> str:
+    """Return a content-security policy that allows these scripts and style sheets, by hash, and nothing else."""
+    allowed: list[str] = []
+    for kind, texts in (("script", scripts), ("style", sheets)):
+        hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
+        allowed.append(" ".join([f"{kind}-src", *(f"'sha256-{each}'" for each in hashes)]))
     return "; ".join(["default-src 'none'", *allowed, "base-uri 'none'", "form-action 'none'"])
 
 

@@ -627,6 +627,8 @@ function selects() {
   $("redraw").disabled = !noise;
   $("strength").value = settings.strength;
   document.querySelector(".strength").hidden = !settings.penalty;
+  $("walk").disabled = !walkable();
+  $("walk").title = walkable() ? say("walkHint") : say("walkNo", { n: WALKED, fan: data.neurons.length });
   rates();
 }
 function rates() {
@@ -777,6 +779,14 @@ function openCode() {
   $("python").showModal();
 }
 on("code", "click", openCode);
+on("walk", "click", () => {
+  pause();
+  const page = make("iframe", { title: say("walkTitle") });
+  page.srcdoc = walkPage();
+  $("frame").replaceChildren(page);
+  $("stepping").showModal();
+});
+on("stepping", "close", () => $("frame").replaceChildren());
 on("copy", "click", async () => {
   try {
     await navigator.clipboard.writeText($("text").textContent);

@@ -70,7 +70,7 @@ function enter(next) {
     linksInto[link.to].push(link);
     linksOutOf[link.from].push(link);
   }
-  plans = unitOf.length ? [layered(false), layered(true)] : data.layouts[view.layout];
+  plans = unitOf.length || !data.layouts.length ? [layered(false), layered(true)] : data.layouts[view.layout];
   graph.sweep(root);
 }
 // A layout of folded cards: ranks by the longest way up, in an order that keeps neighbours near.
