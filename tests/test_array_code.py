@@ -7,8 +7,8 @@ import pytest
 from stages import grouped, layers, made, run, traced, want
 
 from autodiff import OPS, Op, Value, exp, no_grad, tanh
-from autodiff.compiler import code as ir
-from autodiff.compiler.code import Code, Var, contiguous
+from autodiff.compiler.arrays import ir
+from autodiff.compiler.arrays.ir import Code, Var, contiguous
 
 CLOSE = {"rtol": 1e-11, "atol": 1e-11}  # a few dozen roundings of numbers about one
 

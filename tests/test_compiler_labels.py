@@ -2,7 +2,7 @@
 
 import pytest
 
-from autodiff.compiler.labels import name_from
+from autodiff.compiler.arrays.labels import name_from
 
 
 @pytest.mark.parametrize(

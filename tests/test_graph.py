@@ -1,7 +1,7 @@
 """The graph that the passes of the compiler hand on."""
 
 from autodiff import OPS
-from autodiff.compiler.graph import Graph
+from autodiff.compiler.trace.graph import Graph
 
 
 def test_graphs_by_hand():

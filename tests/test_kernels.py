@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from autodiff.compiler.kernels import Erf, guarded_dot
+from autodiff.compiler.backends.kernels import Erf, guarded_dot
 
 
 def test_erf_is_good_to_two_ulps():

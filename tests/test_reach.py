@@ -3,7 +3,7 @@
 Counted from the syntax trees of all files under tests/, helpers included. Inside are:
 
 - modules with a leading underscore in their dotted name;
-- modules of a package whose `__init__` says what is public (`autodiff.ops`, `autodiff.compiler.group`), except those that
+- modules of a package whose `__init__` says what is public (`autodiff.ops`, `autodiff.compiler.arrays.group`), except those that
   the documentation tells users to import;
 - names with one leading underscore, whether imported, used as attributes or written as strings for
   `monkeypatch.setattr`. Such a name counts for the module that defines it.
@@ -53,7 +53,9 @@ def is_inside(module):
     if module not in SOURCES or module in DOCUMENTED or module in PACKAGES:
         return False
     private = any(part.startswith("_") for part in module.split("."))
-    return private or (module.rpartition(".")[0] in EXPORTING and module not in EXPORTING)
+    return private or (
+        module not in EXPORTING and any(module.startswith(f"{package}.") for package in EXPORTING - {"autodiff"})
+    )
 
 
 def defined(tree):

@@ -36,7 +36,7 @@ from autodiff import (
     weighted_sum,
     where,
 )
-from autodiff.compiler.readable_helpers import helpers_of
+from autodiff.compiler.backends.definitions import helpers_of
 from autodiff.testing.faults import points_of
 from models import MLP
 from models.losses import cross_entropy, half_squared_error, l2

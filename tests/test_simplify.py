@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from stages import computed, traced, well_formed
 
 from autodiff import OPS, Value, exp, log, mean, no_grad, total, weighted_sum, where
-from autodiff.compiler.simplify import needed_nodes, sums_of_products
+from autodiff.compiler.trace.simplify import needed_nodes, sums_of_products
 from autodiff.testing import expressions
 
 CLOSE = {"rtol": 1e-11, "atol": 1e-11}  # a few dozen roundings of numbers about one

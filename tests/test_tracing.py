@@ -8,7 +8,7 @@ import pytest
 from stages import computed, well_formed
 
 from autodiff import TraceError, Value, compile, no_grad, tanh
-from autodiff.compiler.trace import trace
+from autodiff.compiler.trace.tracer import trace
 
 
 def traced(f, *shapes):

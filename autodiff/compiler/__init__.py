@@ -1,13 +1,65 @@
 """`compile`: from scalars back to matrices.
 
-A function written for one sample is traced once, on stand-ins, and becomes a program for whole batches. Each pass is a
-module: `trace` → `simplify` → `group` (with matrix products) → `reverse` → `fast` for NumPy, `point` for one sample on
-floats, `readable` for people and other array libraries. `code` is the form they share. A function without structure
-goes from `trace` straight to a `tape`, written from `recipes`.
+A function written for one sample is traced once, on stand-ins, and becomes a program for whole batches. A call goes
+through these in one direction: `program`, the public names → `call`, which checks arguments and sends the rows through
+→ `specialise`, which makes a version for what is asked. A version comes from `trace` (tracer → simplify), `arrays`
+(group, with matrix products → reverse, both on the form in `ir`) and `backends` (`numpy` for batches, `floats` for one
+sample, `text` for people and other array libraries). A function without structure goes from `trace` straight to a
+`tape`, written from `recipes`. `repeat` is the short way of a call like an earlier one.
 """
 
-from autodiff.compiler.compiling import compile
-from autodiff.compiler.program import Program
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autodiff.compiler.auxiliary import ProgramWithAux
+from autodiff.compiler.program import P, Program
 from autodiff.errors import TraceError
+
+
+def compile(  # shadows the builtin, which is for text
+    f: Callable[P, Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
+    threads: int | None = None, has_aux: bool = False,
+) -> Program[P]:  # fmt: skip # Any: Values or numbers in one shape, or (these, aux)
+    """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
+
+    `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), and is called once with stand-ins
+    for the numbers, when the shapes are first seen. Leaf Values that it meets on the way are the program's parameters.
+    `in_axes` is 0 for arguments with rows and None for those that are the same for all rows, for each argument or for
+    all. Arguments in `static_argnums` are passed as they are and may steer `f`; another one traces anew. `threads`: how
+    many may share the blocks of a large batch (None: as many as there are processors). With `has_aux`, `f` returns
+    (answer, aux), and every answer of the program has aux beside it: `value_and_grad` returns ((value, aux), gradient).
+
+    `f` must do the same whatever its numbers are. Deciding by a number raises TraceError: use `where`. What else it
+    does on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is
+    frozen.
+
+    >>> from autodiff import Value, compile
+    >>> w, b = Value(2.0, "w"), Value(1.0, "b")
+    >>> program = compile(lambda x, y: (w * x + b - y) ** 2)
+    >>> program([1.0, 2.0], [3.0, 6.0])
+    array([0., 1.])
+    >>> program.value_and_grad([1.0, 2.0], [3.0, 6.0])
+    (0.5, array([-2., -1.]))
+    """
+    if not callable(f):
+        raise TypeError(f"compile needs a function of one sample, got {type(f).__name__}")
+    many = isinstance(static_argnums, (tuple, list, set, frozenset, range))
+    static: list[Any] = list(static_argnums) if many else [static_argnums]
+    if any(isinstance(i, bool) or not isinstance(i, (int, np.integer)) or i < 0 for i in static):
+        raise TypeError(f"static_argnums must be positions of arguments, 0 or more, got {static_argnums!r}")
+    for axis in in_axes if isinstance(in_axes, (list, tuple)) else [in_axes]:
+        if axis is not None and axis != 0:
+            raise ValueError(
+                f"in_axes must be 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}"
+            )
+    if threads is not None and (type(threads) is not int or threads < 1):
+        raise ValueError(f"threads must be a whole number above 0, or None, got {threads!r}")
+    kind: type[Program[P]] = ProgramWithAux if has_aux else Program
+    return kind(f, in_axes if not isinstance(in_axes, list) else tuple(in_axes), list(map(int, static)), threads)
+
 
 __all__ = ["Program", "TraceError", "compile"]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff.compiler.code import Var
-from autodiff.compiler.fast import Fast
-from autodiff.compiler.tape import Tape
-from autodiff.compiler.versions import Want
+from autodiff.compiler.arrays.ir import Var
+from autodiff.compiler.backends.numpy import Fast
+from autodiff.compiler.backends.tape import Tape
+from autodiff.compiler.specialise import Want
 
 if TYPE_CHECKING:
-    from autodiff.compiler.calls import Call
+    from autodiff.compiler.call import Call
 
 Array = NDArray[np.float64]
 Reduce = Literal["mean", "sum"] | None

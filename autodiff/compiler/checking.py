@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler import code as ir
-from autodiff.compiler.code import Code, Var
-from autodiff.compiler.operations import BOOLEAN
-from autodiff.compiler.versions import Want
+from autodiff.compiler.arrays import ir
+from autodiff.compiler.arrays.ir import Code, Var
+from autodiff.compiler.specialise import Want
+from autodiff.compiler.trace.operations import BOOLEAN
 from autodiff.domains import unbox
 from autodiff.errors import DomainError, LostLimitWarning
 from autodiff.ops import OPS

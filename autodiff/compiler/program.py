@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import held
-from autodiff.compiler.calls import Call, Reduce
-from autodiff.compiler.readable import Readable
-from autodiff.compiler.versions import Trace, Want
+from autodiff.compiler.backends.text import Readable
+from autodiff.compiler.call import Call, Reduce
+from autodiff.compiler.specialise import Trace, Want
 from autodiff.domains import unbox
 from autodiff.errors import TraceError
 from autodiff.propagation import propagate

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from autodiff.compiler import code as ir
-from autodiff.compiler.tape import Tape
-from autodiff.compiler.versions import Trace, Want
+from autodiff.compiler.arrays import ir
+from autodiff.compiler.backends.tape import Tape
+from autodiff.compiler.specialise import Trace, Want
 
 
 def report(trace: Trace) -> str:

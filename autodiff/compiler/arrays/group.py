@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.code import (
+from autodiff.compiler.arrays.ir import (
     CONCAT,
     EXPAND,
     FLAT,
@@ -30,8 +30,8 @@ from autodiff.compiler.code import (
     Var,
     contiguous,
 )
-from autodiff.compiler.graph import Graph, Term
-from autodiff.compiler.labels import common_label
+from autodiff.compiler.arrays.labels import common_label
+from autodiff.compiler.trace.graph import Graph, Term
 from autodiff.ops import OPS, exp, log
 
 _ADD, _SUB, _MUL, _NEG, _LSE = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"], OPS["logsumexp"]

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.code import APPLY, INPUT, MUL, SEED, TOTALS, Code, Var
-from autodiff.compiler.fast import Fast, line, made_from
-from autodiff.compiler.operations import GUARDED
-from autodiff.compiler.reverse import SLOPES
+from autodiff.compiler.arrays.ir import APPLY, INPUT, MUL, SEED, TOTALS, Code, Var
+from autodiff.compiler.arrays.reverse import SLOPES
+from autodiff.compiler.backends.numpy import Fast, line, made_from
+from autodiff.compiler.trace.operations import GUARDED
 from autodiff.ops import OPS, Op
 
 # The kind of an operand: KNOWN plus what applies; a constant has 0, or a tuple where the recipe depends on its value.

@@ -15,10 +15,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.code import POW, Code, Units, Var
-from autodiff.compiler.graph import Graph
-from autodiff.compiler.operations import DECIDE
-from autodiff.compiler.recipes import BATCHED, BY_VALUE, KNOWN, NEEDS, Recipe, forward_recipe, itself, reverse_recipe
+from autodiff.compiler.arrays.ir import POW, Code, Units, Var
+from autodiff.compiler.backends.recipes import (
+    BATCHED,
+    BY_VALUE,
+    KNOWN,
+    NEEDS,
+    Recipe,
+    forward_recipe,
+    itself,
+    reverse_recipe,
+)
+from autodiff.compiler.trace.graph import Graph
+from autodiff.compiler.trace.operations import DECIDE
 from autodiff.ops import OPS, Op
 
 Array = Any

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from autodiff.compiler import code as ir
-from autodiff.compiler.code import Units, Var
+from autodiff.compiler.arrays import ir
+from autodiff.compiler.arrays.ir import Units, Var
 
 if TYPE_CHECKING:
-    from autodiff.compiler.fast import Fast
+    from autodiff.compiler.backends.numpy import Fast
 
 Array = Any
 

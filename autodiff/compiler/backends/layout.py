@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autodiff.compiler import code as ir
-from autodiff.compiler.code import Code, Var
-from autodiff.compiler.operations import BOOLEAN, HIDDEN
+from autodiff.compiler.arrays import ir
+from autodiff.compiler.arrays.ir import Code, Var
+from autodiff.compiler.trace.operations import BOOLEAN, HIDDEN
 from autodiff.ops import OPS
 
 LONG = 1000  # more steps than this run from a list: compiling them takes Python longer than running them

@@ -12,8 +12,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from autodiff.compiler.graph import Graph, Term
-from autodiff.compiler.operations import EITHER, GUARDED, KEPT
+from autodiff.compiler.trace.graph import Graph, Term
+from autodiff.compiler.trace.operations import EITHER, GUARDED, KEPT
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
 
@@ -28,7 +28,7 @@ _SCALES = {_ADD: (1.0, 1.0), _SUB: (1.0, -1.0), _NEG: (-1.0,)}
 def simplify(graph: Graph) -> Graph:
     """Return the same computation with fewer nodes, its trees of additions as sums of products.
 
-    >>> from autodiff.compiler.trace import trace
+    >>> from autodiff.compiler.trace.tracer import trace
     >>> graph = simplify(trace(lambda x, y: 2.0 * x + x * y + 1.0 * y, [(), ()], ["x", "y"], frozenset()))
     >>> [len(terms) for terms, _ in graph.sums.values()]
     [3]

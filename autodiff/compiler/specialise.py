@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import held
-from autodiff.compiler.code import Code
-from autodiff.compiler.fast import Fast
-from autodiff.compiler.graph import Graph
-from autodiff.compiler.group import Grouping
-from autodiff.compiler.reverse import backward
-from autodiff.compiler.simplify import resolved, sums_of_products
-from autodiff.compiler.tape import Tape, is_unstructured
+from autodiff.compiler.arrays.group import Grouping
+from autodiff.compiler.arrays.ir import Code
+from autodiff.compiler.arrays.reverse import backward
+from autodiff.compiler.backends.numpy import Fast
+from autodiff.compiler.backends.tape import Tape, is_unstructured
+from autodiff.compiler.trace.graph import Graph
+from autodiff.compiler.trace.simplify import resolved, sums_of_products
 from autodiff.value import Value
 
 Array = NDArray[np.float64]

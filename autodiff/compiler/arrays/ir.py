@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.operations import BOOLEAN, GUARDED, RELATIONS
+from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, RELATIONS
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
 

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 from autodiff import grad_mode, ufuncs
-from autodiff.compiler.graph import Graph, Input
-from autodiff.compiler.operations import EITHER, GUARDED, RELATIONS
-from autodiff.compiler.simplify import shorter
+from autodiff.compiler.trace.graph import Graph, Input
+from autodiff.compiler.trace.operations import EITHER, GUARDED, RELATIONS
+from autodiff.compiler.trace.simplify import shorter
 from autodiff.domains import is_array, number, unbox
 from autodiff.errors import TraceError
 from autodiff.naming import describe

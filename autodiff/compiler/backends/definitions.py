@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.operations import GUARDED, KEPT
+from autodiff.compiler.trace.operations import GUARDED, KEPT
 from autodiff.forwards import MILLS
 from autodiff.ops import OPS, Op
 

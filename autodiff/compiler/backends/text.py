@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler import code as ir
-from autodiff.compiler.code import MUL, WHERE, Code, Var, contiguous
-from autodiff.compiler.labels import common_label, name_from
-from autodiff.compiler.operations import BOOLEAN, GUARDED, KEPT, SIGNS
-from autodiff.compiler.readable_helpers import helpers_of, reserved, written
+from autodiff.compiler.arrays import ir
+from autodiff.compiler.arrays.ir import MUL, WHERE, Code, Var, contiguous
+from autodiff.compiler.arrays.labels import common_label, name_from
+from autodiff.compiler.backends.definitions import helpers_of, reserved, written
+from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, KEPT, SIGNS
 from autodiff.ops import OPS
 
 _INFIX = {OPS["add"]: ("+", 1), OPS["sub"]: ("-", 1), OPS["mul"]: ("*", 2), OPS["div"]: ("/", 2)}

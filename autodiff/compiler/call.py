@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from autodiff.compiler.answers import Answer, Reduce
 from autodiff.compiler.arguments import Arguments
+from autodiff.compiler.backends.buffers import without_warnings
+from autodiff.compiler.backends.floats import Point
 from autodiff.compiler.checking import look_for_dropped, refuse_domain, refuse_nan
-from autodiff.compiler.instance import without_warnings
-from autodiff.compiler.point import Point
-from autodiff.compiler.short import remember_batch, remember_point
-from autodiff.compiler.simplify import live
-from autodiff.compiler.trace import trace
-from autodiff.compiler.versions import KEPT, Trace, Want
+from autodiff.compiler.repeat import remember_batch, remember_point
+from autodiff.compiler.specialise import KEPT, Trace, Want
+from autodiff.compiler.trace.simplify import live
+from autodiff.compiler.trace.tracer import trace
 from autodiff.domains import REALS, number
 from autodiff.nests import is_sequence
 from autodiff.value import Value

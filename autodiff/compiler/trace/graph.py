@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.operations import BOOLEAN, HIDDEN
+from autodiff.compiler.trace.operations import BOOLEAN, HIDDEN
 from autodiff.ops import Op
 
 # One term of a sum: coefficient · left · right, or coefficient · left where right is None. There are very many of them:

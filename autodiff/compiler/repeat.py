@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autodiff.compiler.answers import Reduce, fetch
-from autodiff.compiler.fast import made_from
-from autodiff.compiler.instance import without_warnings
-from autodiff.compiler.versions import KEPT, Want
+from autodiff.compiler.backends.buffers import without_warnings
+from autodiff.compiler.backends.numpy import made_from
+from autodiff.compiler.specialise import KEPT, Want
 
 if TYPE_CHECKING:
-    from autodiff.compiler.calls import Call
+    from autodiff.compiler.call import Call
 
 _made_once = functools.lru_cache(maxsize=64)(made_from)  # the short ways of most programs have the same text
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from autodiff.compiler.code import (
+from autodiff.compiler.arrays.ir import (
     ADD,
     APPLY,
     CONCAT,
@@ -33,8 +33,8 @@ from autodiff.compiler.code import (
     Var,
     contiguous,
 )
-from autodiff.compiler.operations import GUARDED
-from autodiff.compiler.trace import cosines, partials_of
+from autodiff.compiler.trace.operations import GUARDED
+from autodiff.compiler.trace.tracer import cosines, partials_of
 from autodiff.ops import OPS, Op
 
 # Slopes that cost less than the table's rules, which spend another exp or cosh to keep all digits of tiny ones: of the

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler import code as ir
-from autodiff.compiler.code import Code, Var
-from autodiff.compiler.fast import made_from
-from autodiff.compiler.operations import BOOLEAN, SIGNS
+from autodiff.compiler.arrays import ir
+from autodiff.compiler.arrays.ir import Code, Var
+from autodiff.compiler.backends.numpy import made_from
+from autodiff.compiler.trace.operations import BOOLEAN, SIGNS
 from autodiff.ops import OPS
 
 _INFIX = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*", OPS["div"]: "/"}

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler import code as ir
-from autodiff.compiler.code import Code, Units, Var, contiguous
-from autodiff.compiler.instance import Instance
-from autodiff.compiler.kernels import Erf, guarded_dot, power_half
-from autodiff.compiler.layout import PLAIN, WHERE, Layout, dot_of
-from autodiff.compiler.operations import BOOLEAN, GUARDED
+from autodiff.compiler.arrays import ir
+from autodiff.compiler.arrays.ir import Code, Units, Var, contiguous
+from autodiff.compiler.backends.buffers import Instance
+from autodiff.compiler.backends.kernels import Erf, guarded_dot, power_half
+from autodiff.compiler.backends.layout import PLAIN, WHERE, Layout, dot_of
+from autodiff.compiler.trace.operations import BOOLEAN, GUARDED
 from autodiff.ops import OPS
 
 Array = Any

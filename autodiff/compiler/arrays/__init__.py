@@ -1,0 +1,1 @@
+"""A graph as array code: grouped, with its backward pass."""
