@@ -22,7 +22,7 @@ def traced(f, *shapes, batched=None):
 
 def kept(program):
     """Return what a program keeps of its latest call."""
-    return program._known()
+    return program._cache.known()
 
 
 def want(trace, **options):
@@ -44,7 +44,7 @@ def made(f, *shapes, batched=None, tape=False, **options):
     trace.unstructured = tape
     trace.order = list(trace.graph.parameters) if tape else trace.order
     trace.versions.clear()
-    return trace.version(wanted).fast
+    return trace.version(wanted).backend
 
 
 def run(fast, flat, *arguments, seeds=None):

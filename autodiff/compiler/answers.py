@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff.compiler.arrays.ir import Var
-from autodiff.compiler.backends.numpy import Fast
-from autodiff.compiler.backends.tape import Tape
+from autodiff.compiler.backends import Backend
 from autodiff.compiler.specialise import Want
 
 if TYPE_CHECKING:
@@ -26,9 +25,9 @@ class Answer:
     The program itself writes results of one number per row into their place here, if an operation computes them.
     """
 
-    def __init__(self, call: Call, want: Want, fast: Fast | Tape, *, summed: bool) -> None:
-        """Set up for the results of `fast`; `summed` asks for the sum of the values, not for each of them."""
-        rows, code, n = call.rows, fast.code, len(call.trace.parameters)
+    def __init__(self, call: Call, want: Want, backend: Backend, *, summed: bool) -> None:
+        """Set up for the results of `backend`; `summed` asks for the sum of the values, not for each of them."""
+        rows, code, n = call.rows, backend.code, len(call.trace.parameters)
         self.direct: dict[str, Array] = {}  # where the program itself writes, by the name it uses
         self.finite = True  # a sum that overflows counts as infinite, which costs time and nothing else
         self.gradient = np.zeros((rows, n) if want.per_row else n)
@@ -48,7 +47,7 @@ class Answer:
             shapes.append((rows, *call.trace.shared.shape))
         # One piece of memory for all results: the system provides it in larger pages, in half the time.
         memory = np.empty(sum(map(math.prod, shapes)))
-        direct = {x.number for x in fast.direct}
+        direct = {x.number for x in backend.direct}
         places: list[Array] = []
         for x, each, shape in zip(results, by_row, shapes, strict=True):
             size = math.prod(shape)

@@ -1,7 +1,5 @@
 """The arguments of a call with their nests taken apart: a program takes a sequence of numbers and arrays."""
 
-# They depend on the insides of the program:
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -16,7 +14,7 @@ from autodiff.nests import is_sequence
 _PLAIN = {float, int, np.ndarray}
 
 if TYPE_CHECKING:
-    from autodiff.compiler.program import Program
+    from autodiff.compiler.cache import Cache
 
 
 class Arguments:
@@ -30,28 +28,28 @@ class Arguments:
     _where: list[range] | None = None  # the leaves of each argument, and below its nest without them
     _hollow: list[Any]
 
-    def __init__(self, program: Program[...], args: Sequence[Any], options: Mapping[str, Any]) -> None:
+    def __init__(self, cache: Cache, args: Sequence[Any], options: Mapping[str, Any]) -> None:
         count = len(args)
-        self.passed = self.names = program._names_of(count)
+        self.passed = self.names = cache.names_of(count)
         self.leaves = args
         self.places: Sequence[int] = range(count)  # in the signature
         if options:
             self.passed = self.names = [*self.names, *options]
             self.leaves = [*args, *options.values()]
-        self.axes = axes = program._axes(len(self.leaves))
-        self.static, self.f = program.static_argnums, program.f
+        self.axes = axes = cache.axes(len(self.leaves))
+        self.static, self.f = cache.static, cache.f
         if len(axes) != len(self.leaves):
             raise ValueError(
                 f"in_axes must have one entry per argument, got {len(axes)} for {len(self.leaves)} arguments"
             )
         if self.static or options:
-            places = self.places = [*range(count), *map(program._place_of, options)]
+            places = self.places = [*range(count), *map(cache.place_of, options)]
             for missing in self.static.difference(places):
                 raise ValueError(
                     f"static_argnums must name arguments of the call, got {missing} for {len(places)} arguments"
                 )
             self.axes = tuple([axes[place] if place < len(axes) else 0 for place in places])
-            self.static = frozenset(i for i, place in enumerate(places) if place in program.static_argnums)
+            self.static = frozenset(i for i, place in enumerate(places) if place in cache.static)
         if options or not _PLAIN.issuperset(map(type, args)):
             told = [(x, False) if i in self.static else _told(x, axis)
                     for i, (x, axis) in enumerate(zip(self.leaves, self.axes, strict=True))]  # fmt: skip

@@ -37,7 +37,7 @@ def _and_aux(method: Callable[..., Any], together: Callable[[Any, Any], Any]) ->
 
     @functools.wraps(method)
     def both(self: ProgramWithAux[...], *args: Any, **options: Any) -> Any:
-        with self._lock:
+        with self._cache.lock:
             answer = method(self, *args, **options)
             if method is Program.jvp:
                 args, options = args[0] if args else options["primals"], {}
@@ -81,7 +81,7 @@ class ProgramWithAux(Program[P]):
     def _aux(self, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
         self._form = None
         found = np.asarray(self._beside(*args, **{name: x for name, x in options.items() if name not in _OURS}))
-        trace = self._beside._known()
+        trace = self._beside._cache.known()
         hollow, places = trace.aux = self._form or trace.aux  # as it was when this shape was traced
         leaves = [x if at is None else found[..., at].reshape(found.shape[:-1] + x) for x, at in places]
         plain = [x if at is None or x.shape else x.item() for x, (_, at) in zip(leaves, places, strict=True)]

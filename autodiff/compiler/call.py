@@ -1,14 +1,12 @@
 """One call of a program: check the arguments, send the rows through in blocks, gather the results."""
 
-# A call works on the insides of its program:
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +15,15 @@ from autodiff.compiler.answers import Answer, Reduce
 from autodiff.compiler.arguments import Arguments
 from autodiff.compiler.backends.buffers import without_warnings
 from autodiff.compiler.backends.floats import Point
+from autodiff.compiler.cache import Cache
 from autodiff.compiler.checking import look_for_dropped, refuse_domain, refuse_nan
 from autodiff.compiler.repeat import remember_batch, remember_point
-from autodiff.compiler.specialise import KEPT, Trace, Want
+from autodiff.compiler.specialise import Trace, Want
 from autodiff.compiler.trace.simplify import live
 from autodiff.compiler.trace.tracer import trace
 from autodiff.domains import REALS, number
 from autodiff.nests import is_sequence
 from autodiff.value import Value
-
-if TYPE_CHECKING:
-    from autodiff.compiler.program import Program
 
 Array = NDArray[np.float64]
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -42,9 +38,9 @@ def _parts(starts: Sequence[int], threads: int) -> list[Sequence[int]]:
 class Call:
     """One call: its checked arguments, the trace for their shapes, and the way of the rows through it."""
 
-    def __init__(self, program: Program[...], args: Sequence[Any], options: Mapping[str, Any] = _NONE) -> None:
-        self.program = program
-        self.given = given = Arguments(program, args, options)
+    def __init__(self, cache: Cache, args: Sequence[Any], options: Mapping[str, Any] = _NONE) -> None:
+        self.cache = cache
+        self.given = given = Arguments(cache, args, options)
         self.names, self.f = given.names, given.f
         self.static = static = given.static
         self.args: list[Any] = [x if i in static else _array(x, self.names[i]) for i, x in enumerate(given.leaves)]
@@ -77,7 +73,7 @@ class Call:
         return rows
 
     def _traced(self, samples: list[Any], rows: list[bool]) -> Trace:
-        program = self.program
+        cache = self.cache
         static = self.static
         key = (
             self.given.form and _exact(self.given.form),
@@ -85,23 +81,19 @@ class Call:
             tuple(self.batched),
         )
         try:
-            found = program._traces.get(key)
+            found = cache.traces.get(key)
         except TypeError as error:
             raise TypeError(f"a static argument must be hashable: {error}") from None
         if found is None:
-            if program._training is not None:
+            if cache.training is not None:
                 raise ValueError("a training block must keep the shapes it began with; end it first, and begin another")
             graph = trace(self.f, samples, self.names, static)
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
             found = Trace(len(graph.ops) + graph.repeated, live(graph), self.names, shapes, self.batched, rows)
-            while len(program._traces) >= KEPT:
-                program._traces.pop(next(iter(program._traces)))
-            program._traces[key] = found
-            program._quick.clear()
-            program._recent = object(), None
-        if program._training is not None and found is not program._training:
+            cache.keep(key, found)
+        if cache.training is not None and found is not cache.training:
             raise ValueError("a training block must keep the shapes it began with; end it first, and begin another")
-        program._latest = found
+        cache.latest = found
         return found
 
     def check(self, want: Want) -> None:
@@ -123,7 +115,7 @@ class Call:
 
     def read(self, check: bool, want: Want = Want()) -> None:  # noqa: B008 # frozen
         """Take over the parameters' numbers, except while training, when the flat array has them already."""
-        if self.program._training is None:
+        if self.cache.training is None:
             self.trace.read()
         if check:
             self.check(want)
@@ -148,14 +140,14 @@ class Call:
     def run(self, want: Want, reduce: Reduce = None, seeds: Array | None = None) -> Answer:
         """Send the rows through a version of the program, block by block, and return the gathered answer."""
         version = self.trace.version(want)
-        answer = Answer(self, want, version.fast, summed=reduce is not None)
+        answer = Answer(self, want, version.backend, summed=reduce is not None)
         adds_up = (want.gradient and bool(self.trace.parameters)) or not all(self.batched[i] for i in want.argnums)
-        threads = 1 if version.products or adds_up else self.program._threads()
+        threads = 1 if version.products or adds_up else self.cache.thread_count()
         rows = self.rows
         if rows < 2 * threads * version.block:
             threads = 1
         block = version.rows_at_once(rows, threads)
-        seeded = "seed" in version.fast.arguments  # otherwise nothing depends on it
+        seeded = "seed" in version.backend.arguments  # otherwise nothing depends on it
         ones = np.ones(block)
 
         def go(starts: Sequence[int], thread: int) -> None:
@@ -172,7 +164,7 @@ class Call:
 
         starts = range(0, rows, block)
         if threads > 1:
-            pool = self.program.pool()
+            pool = self.cache.pool()
             for part in [pool.submit(without_warnings(go), part, t) for t, part in enumerate(_parts(starts, threads))]:
                 part.result()
         else:
@@ -277,7 +269,7 @@ class Call:
             return self.run(Want(careful=True)).values.ravel().tolist()
 
     def _point_arguments(self) -> list[Any]:
-        if self.program._training is not None:
+        if self.cache.training is not None:
             parameters = self.trace.flat.tolist()
         else:
             parameters = [p.data for p in self.trace.parameters]

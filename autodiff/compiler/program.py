@@ -1,21 +1,17 @@
 """`Program`: a function written for one sample, as `compile` has traced it, run on whole batches."""
 
-# A program, its calls and their answers share their insides:
+# A program looks into those of its derivatives:
 # pyright: reportPrivateUsage=false
 
 from __future__ import annotations
 
 import copy
 import functools
-import itertools
 import math
 import operator
-import os
 import sys
-import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Concatenate, Generic, Literal, overload
 
 import numpy as np
@@ -23,6 +19,7 @@ from numpy.typing import NDArray
 
 from autodiff import held
 from autodiff.compiler.backends.text import Readable
+from autodiff.compiler.cache import Cache
 from autodiff.compiler.call import Call, Reduce
 from autodiff.compiler.specialise import Trace, Want
 from autodiff.domains import unbox
@@ -31,7 +28,6 @@ from autodiff.propagation import propagate
 from autodiff.signatures import A, B, Batch, C, D, P, Q
 from autodiff.transforms import jvp
 from autodiff.value import Value
-from autodiff.variables import parameter_names
 
 Array = NDArray[np.float64]
 
@@ -52,23 +48,13 @@ class Program(Generic[P]):
         self.in_axes = in_axes
         self.static_argnums = frozenset(static_argnums)
         self.threads = threads
-        self._traces: dict[Any, Trace] = {}
-        self._latest: Trace | None = None
-        self._training: Trace | None = None
-        self._derived: dict[Any, Program[...]] = {}  # programs of its derivatives
-        self._quick: dict[Any, Any] = {}  # by the request: the short way for a call like an earlier one
-        self._recent: tuple[Any, Any] = (object(), None)  # how rows were reduced, and the short way that was taken last
-        self._names = parameter_names(f)
-        self._keyword_only = parameter_names(f, keyword_only=True)
-        self._pool: ThreadPoolExecutor | None = None
-        self._pool_of = 0  # the process that owns the threads: a fork has none of them
-        self._lock = threading.RLock()  # several threads may call a program, whose buffers serve one call at a time
+        self._cache = Cache(f, in_axes, static_argnums, threads)
         functools.update_wrapper(self, f, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
 
     def __repr__(self) -> str:
-        if self._latest is None:
-            return f"<Program {_name(self.f)}, not traced yet>"
-        return f"<Program {_name(self.f)}, {len(self._latest.parameters)} parameters>"
+        latest = self._cache.latest
+        known = "not traced yet" if latest is None else f"{len(latest.parameters)} parameters"
+        return f"<Program {_name(self.f)}, {known}>"
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or pickle keeps: the function and how it is called. The new program traces anew."""
@@ -126,11 +112,11 @@ class Program(Generic[P]):
         With `check`, raises DomainError that names the first row where an operand leaves its operation's domain, and
         ValueError that names the first row with NaN.
         """
-        with self._lock:
+        with self._cache.lock:
             return self._compute(args, options, check)
 
     def _compute(self, args: Sequence[Any], options: Mapping[str, Any], check: bool) -> Any:
-        call = Call(self, args, options)
+        call = Call(self._cache, args, options)
         shape = call.trace.shared.shape
         if call.point:
             if check:
@@ -201,7 +187,8 @@ class Program(Generic[P]):
         Raises TypeError when f returns more than one number, ValueError for arguments of wrong rank or length, and with
         `check` what a call raises.
         """
-        quick, recent = None, self._recent
+        cache = self._cache
+        quick, recent = None, cache.recent
         plain = weights is None and not check and argnames is None and not options
         if plain and argnums is None and reduce is recent[0]:  # like most calls of training
             try:
@@ -213,7 +200,7 @@ class Program(Generic[P]):
         if plain:
             rows = len(args[0]) if argnums is None and args and args[0].__class__ is np.ndarray and args[0].ndim else 0
             try:
-                quick = self._quick.get((argnums.__class__, argnums, reduce, rows))  # True is not 1
+                quick = cache.quick.get((argnums.__class__, argnums, reduce, rows))  # True is not 1
             except TypeError:  # it cannot be hashed: let the long way say what is wrong
                 quick = None
         if quick is not None:
@@ -223,10 +210,10 @@ class Program(Generic[P]):
                 answer = NotImplemented
             if answer is not NotImplemented:
                 if argnums is None:
-                    self._recent = reduce, quick
+                    cache.recent = reduce, quick
                 return answer
-        with self._lock:
-            return Call(self, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
+        with self._cache.lock:
+            return Call(self._cache, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
 
     def backward(  # Any: a batch, weights as NumPy takes them
         self, *args: Any, reduce: Reduce = "mean", weights: Any = None, **options: Any
@@ -237,7 +224,7 @@ class Program(Generic[P]):
         """
         if reduce is None:
             raise ValueError("reduce must be 'mean' or 'sum' in backward, which adds up the rows, got None")
-        with self._lock:
+        with self._cache.lock:
             compute: Callable[..., Any] = Program.value_and_grad
             value, gradient = compute(self, *args, reduce=reduce, weights=weights, **options)
             parameters = self.parameters
@@ -266,20 +253,20 @@ class Program(Generic[P]):
             raise TypeError("jvp needs a sequence of arguments and one of their tangents; write jvp((x,), (dx,))")
         if len(primals) != len(tangents):
             raise ValueError(f"jvp needs one tangent per argument, got {len(tangents)} for {len(primals)} arguments")
-        with self._lock:
+        with self._cache.lock:
             n = len(primals)
-            own = self._derived.get(n)
+            own = self._cache.derived.get(n)
             if own is None:
-                axes, names = self._axes(n), self._names_of(n)
+                axes, names = self._cache.axes(n), self._cache.names_of(n)
 
                 def both_of(*args: Any) -> list[Any]:
                     return list(jvp(self.f, args[:n], args[n:]))
 
                 own = Program(both_of, (*axes, *axes), (), self.threads)
-                own._names = [*names, *(f"the tangent of {name}" for name in names)]
-                self._derived[n] = own
+                own._cache.names = [*names, *(f"the tangent of {name}" for name in names)]
+                self._cache.derived[n] = own
             both = own(*primals, *tangents)
-            batch = both.ndim > len(own._known().shared.shape)
+            batch = both.ndim > len(own._cache.known().shared.shape)
         values, rates = (both[:, 0], both[:, 1]) if batch else both
         return (values, rates) if values.shape else (float(values), float(rates))
 
@@ -297,7 +284,7 @@ class Program(Generic[P]):
         >>> compile(lambda x: x * w**3).hvp([1.0, 2.0], vector=[1.0])   # the mean of x · 6w
         array([27.])
         """
-        for name in self._names[len(args) :]:  # by keyword: in the place that they have
+        for name in self._cache.names[len(args) :]:  # by keyword: in the place that they have
             if name not in options:
                 break
             args = (*args, options.pop(name))
@@ -305,22 +292,22 @@ class Program(Generic[P]):
             raise TypeError(
                 f"hvp must get arguments by position or in their places, got {', '.join(options)} by keyword"
             )
-        with self._lock:
-            Call(self, args).one_number()
+        with self._cache.lock:
+            Call(self._cache, args).one_number()
             parameters = self.parameters
             v = np.asarray(vector, dtype=np.float64)
             if v.shape != (len(parameters),):
                 raise ValueError(f"the vector must be ({len(parameters)},), one entry per parameter, got {v.shape}")
             kind = len(args), *map(id, parameters)
-            own = self._derived.get(kind)
+            own = self._cache.derived.get(kind)
             if own is None:
 
                 def along(*args: Any) -> Any:
                     delta = propagate(unbox(self.f(*args[:-1])), parameters)
                     return sum([delta[p] * x for p, x in zip(parameters, args[-1], strict=True) if p in delta], 0.0)
 
-                axes = (*self._axes(len(args)), None)
-                own = self._derived[kind] = Program(along, axes, tuple(self.static_argnums), self.threads)
+                axes = (*self._cache.axes(len(args)), None)
+                own = self._cache.derived[kind] = Program(along, axes, tuple(self.static_argnums), self.threads)
             _, gradient = own.value_and_grad(*args, v, reduce=reduce, weights=weights)
             place = {id(p): i for i, p in enumerate(parameters)}
             product = np.zeros((*gradient.shape[:-1], len(parameters)))
@@ -340,16 +327,16 @@ class Program(Generic[P]):
         """
         if args or options:
             self.trace(*args, **options)
-        if self._latest is None:
+        if self._cache.latest is None:
             raise TypeError(
                 "training needs the shapes of the arguments; pass it a batch, or call the program once before"
             )
-        if self._training is not None:
+        if self._cache.training is not None:
             raise RuntimeError("this program is training already; end that block first")
-        trace = self._latest
+        trace = self._cache.latest
         try:
             held.hold(trace.parameters, trace.flat)
-            self._training = trace
+            self._cache.training = trace
             yield trace.flat
         finally:
             try:
@@ -360,20 +347,7 @@ class Program(Generic[P]):
 
     def _release(self, trace: Trace) -> None:
         held.release(trace.parameters, trace.flat)
-        self._training = None
-
-    def _axes(self, count: int) -> tuple[int | None, ...]:
-        """Return `in_axes` with one entry for each of this many arguments."""
-        return (self.in_axes,) * count if self.in_axes is None or isinstance(self.in_axes, int) else tuple(self.in_axes)
-
-    def _names_of(self, count: int) -> list[str]:
-        """Return the names of this many arguments."""
-        return [*self._names[:count], *(f"argument{i}" for i in range(len(self._names), count))]
-
-    def _place_of(self, name: str) -> int:
-        """Return the position of a keyword argument in in_axes and static_argnums; keyword-only ones come last."""
-        every = [*self._names, *self._keyword_only]
-        return every.index(name) if name in every else len(every)
+        self._cache.training = None
 
     def write_back(self) -> None:
         """Do nothing: the parameters show by themselves what a training block has reached."""
@@ -387,12 +361,12 @@ class Program(Generic[P]):
         The order is the same for one point and for batches of any size. It is that of the latest call: arguments of
         another shape, or other static ones, may lead to another.
         """
-        return list(self._known().parameters)
+        return list(self._cache.known().parameters)
 
     @property
     def source(self) -> str:
         """The forward and backward pass as Python that a person could have written; it runs with NumPy alone."""
-        trace = self._known()
+        trace = self._cache.known()
         shape = trace.shared.shape
         code = trace.code(Want(gradient=shape == ()), rows=True)
         return Readable(code, _name(self.f), trace.names, trace.shapes, shape).source
@@ -401,52 +375,13 @@ class Program(Generic[P]):
         """Return what each pass did, as text: nodes, groups, matrix products, and the cost of one row."""
         from autodiff.compiler.report import report
 
-        return report(self._known())
+        return report(self._cache.known())
 
     def trace(self, *args: Any, **options: Any) -> Program[P]:  # Any: a batch
         """Trace for arguments of these shapes, without computing anything; return the program itself."""
-        with self._lock:
-            Call(self, args, options)
+        with self._cache.lock:
+            Call(self._cache, args, options)
         return self
-
-    def _known(self) -> Trace:
-        if self._latest is None:
-            raise TypeError(
-                "this program needs the shapes of its arguments, and has not seen any yet; call it, or trace(...) "
-                "it, first"
-            )
-        return self._latest
-
-    def _threads(self) -> int:
-        if self.threads:
-            return self.threads
-        affinity = getattr(os, "sched_getaffinity", None)  # the processors this process may use, where the system tells
-        return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-    def pool(self) -> ThreadPoolExecutor:
-        """Return the threads of this program."""
-        if self._pool is None or self._pool_of != os.getpid():
-            threads = self._threads()
-            self._pool_of = os.getpid()
-            self._pool = ThreadPoolExecutor(threads, thread_name_prefix="autodiff", initializer=_cores_apart(threads))
-        return self._pool
-
-
-def _cores_apart(threads: int) -> Callable[[], None]:
-    """Return what each of this many threads does first: keep to cores of its own.
-
-    Threads pass the interpreter's lock to and fro, and a system that resumes a thread where it was woken, as Linux
-    does, would have all of them on one core.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        return lambda: None
-    cores, turn = sorted(os.sched_getaffinity(0)), itertools.count()
-
-    def settle() -> None:
-        with suppress(OSError):  # where this is not allowed, threads are only slower
-            os.sched_setaffinity(0, cores[next(turn) :: threads] or cores)  # 0 means this thread alone
-
-    return settle
 
 
 def _new(cls: type[Program[P]]) -> Program[P]:

@@ -3,12 +3,11 @@
 Each is a function `quick(*args)` that answers, or returns NotImplemented where the call is not like that one.
 """
 
-# A short way repeats the insides of a call:
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,9 +28,9 @@ def remember_point(call: Call, argnums: Any, reduce: Reduce, function: Any) -> N
     if reduce is None or argnums.__class__ not in {int, tuple, type(None)} or argnums == ():
         return
     names = [f"x{i}" for i in range(len(call.args))]
-    text = f"""def make(program, trace, parameters, function, array):
+    text = f"""def make(cache, trace, parameters, function, array):
     def quick({", ".join(names)}):
-        if not ({" is ".join([*(f"{x}.__class__" for x in names), "float"])}) or program._training is not None:
+        if not ({" is ".join([*(f"{x}.__class__" for x in names), "float"])}) or cache.training is not None:
             return NotImplemented
         try:
             if not parameters:
@@ -39,20 +38,20 @@ def remember_point(call: Call, argnums: Any, reduce: Reduce, function: Any) -> N
             value, gradient, *rest = function([p.data for p in parameters], {", ".join(names)})
         except (ArithmeticError, ValueError):
             return NotImplemented
-        program._latest = trace  # whose order the gradient has
+        cache.latest = trace  # whose order the gradient has
         return value, array(gradient), *rest
     return quick"""
-    program, trace = call.program, call.trace
-    program._quick[argnums.__class__, argnums, reduce, 0] = _made_once(text)(
-        program, trace, trace.parameters, function, np.array
+    cache, trace = call.cache, call.trace
+    cache.quick[argnums.__class__, argnums, reduce, 0] = _made_once(text)(
+        cache, trace, trace.parameters, function, np.array
     )
 
 
 def remember_batch(call: Call, reduce: Reduce) -> None:
     """Take the short way from now on for the parameters' gradient with arrays of these shapes."""
-    trace, program, rows = call.trace, call.program, call.rows
+    trace, cache, rows = call.trace, call.cache, call.rows
     key = type(None), None, reduce, rows
-    if key in program._quick or len(program._quick) >= KEPT:
+    if key in cache.quick or len(cache.quick) >= KEPT:
         return
     if call.static or call.given.form or not all(call.batched) or reduce is None:
         return
@@ -60,7 +59,7 @@ def remember_batch(call: Call, reduce: Reduce) -> None:
     block = version.rows_at_once(rows, 1)
     if block < rows and not trace.parameters:  # several threads may share the blocks then
         return
-    (output,) = version.fast.code.outputs
+    (output,) = version.backend.code.outputs
     parts = [slice(start, min(start + block, rows)) for start in range(0, rows, block)]
     made: dict[int, tuple[Any, ...]] = {}  # by length: what blocks of that length share
     for n in {part.stop - part.start for part in parts}:
@@ -71,21 +70,25 @@ def remember_batch(call: Call, reduce: Reduce) -> None:
         made[n] = instance.run, values, np.ones(n), instance.gradient
     blocks = [(part, *made[part.stop - part.start]) for part in parts]
     names = [f"x{i}" for i in range(len(call.args))]
-    checks = " or ".join(f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names)
-    several = len(blocks) > 1
-    transposed = all(x.ndim <= 2 for x in call.args)
-    passed = ", ".join([
-        f"{x}{'[part]' * several}" + (".T" if transposed or given.ndim < 2 else ".reshape(len(ones), -1).T")
-        for x, given in zip(names, call.args, strict=True)
-        if given.size
-    ])  # fmt: skip
     scale = 1.0 / rows if reduce == "mean" else 1.0
     bound: dict[str, Any] = {
-        "lock": program._lock, "quietly": without_warnings, "ndarray": np.ndarray, "dtype": np.dtype(np.float64),
-        "program": program, "trace": trace, "blocks": blocks, "multiply": np.multiply, "scale": np.array(scale),
+        "lock": cache.lock, "quietly": without_warnings, "ndarray": np.ndarray, "dtype": np.dtype(np.float64),
+        "cache": cache, "trace": trace, "blocks": blocks, "multiply": np.multiply, "scale": np.array(scale),
         "float_scale": scale, "isfinite": math.isfinite,
         **{f"s{x}": given.shape for x, given in zip(names, call.args, strict=True)},
     }  # fmt: skip
+    cache.quick[key] = _made_once(_text(call.args, names, list(bound), several=len(blocks) > 1))(**bound)
+
+
+def _text(args: Sequence[Any], names: Sequence[str], bound: Sequence[str], *, several: bool) -> str:
+    """Return the text of a short way for batches; `several`: whether the rows are more than one block."""
+    checks = " or ".join(f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in names)
+    transposed = all(x.ndim <= 2 for x in args)
+    passed = ", ".join([
+        f"{x}{'[part]' * several}" + (".T" if transposed or given.ndim < 2 else ".reshape(len(ones), -1).T")
+        for x, given in zip(names, args, strict=True)
+        if given.size
+    ])  # fmt: skip
     one = f"""
         run({passed})
         value, answer = float(values.dot(ones)) * float_scale, multiply(gradient, scale)"""
@@ -96,7 +99,7 @@ def remember_batch(call: Call, reduce: Reduce) -> None:
             value += float(values.dot(ones))
             answer += gradient
         value, answer = value * float_scale, multiply(answer, scale)"""
-    text = f"""def make({", ".join(bound)}):
+    return f"""def make({", ".join(bound)}):
     _, run, values, ones, gradient = blocks[0]
     def compute({", ".join(names)}):{more if several else one}
         return value, answer, isfinite(answer.dot(answer) + value)
@@ -105,14 +108,13 @@ def remember_batch(call: Call, reduce: Reduce) -> None:
         if {checks}:
             return NotImplemented
         with lock:
-            if program._training is not trace:
-                if program._training is not None:
+            if cache.training is not trace:
+                if cache.training is not None:
                     return NotImplemented
                 trace.read()
             value, answer, finite = compute({", ".join(names)})
         if not finite:
             return NotImplemented
-        program._latest = trace
+        cache.latest = trace
         return value, answer
     return quick"""
-    program._quick[key] = _made_once(text)(**bound)

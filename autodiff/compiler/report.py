@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from autodiff.compiler.arrays import ir
-from autodiff.compiler.backends.tape import Tape
+from autodiff.compiler.backends.numpy import Buffered
 from autodiff.compiler.specialise import Trace, Want
 
 
@@ -17,27 +17,27 @@ def report(trace: Trace) -> str:
     graph = trace.graph
     want = Want(gradient=trace.shared.shape == ())
     version = trace.version(want)
-    fast = version.fast
+    backend = version.backend
     computed = sum(op is not None for op in graph.ops)
-    if isinstance(fast, Tape):
+    if not isinstance(backend, Buffered):
         numbers = len(graph.constants)
         arrays = [("group", f"{computed:,} nodes, each by itself: hardly any two belong together")]
     else:
         code, grouping = trace.grouping(want)
-        kinds = Counter(v.kind for v in fast.layout.order)
+        kinds = Counter(v.kind for v in backend.layout.order)
         products = sum(kinds[kind] for kind in (ir.MATMUL, ir.MATMUL_T, ir.OUTER))
-        numbers = sum(v.size for v in fast.layout.order if v.kind == ir.CONST)
+        numbers = sum(v.size for v in backend.layout.order if v.kind == ir.CONST)
         plural = "s" * (code.matrix_products != 1)
         arrays = [("group", f"{grouping.groups:,} groups, {code.matrix_products:,} matrix product{plural} forward")]
         if want.gradient:
-            arrays.append(("reverse", f"{products:,} matrix products in all, {len(fast.layout.order):,} arrays"))
+            arrays.append(("reverse", f"{products:,} matrix products in all, {len(backend.layout.order):,} arrays"))
     rows = [
         ("trace", f"{trace.traced:,} nodes: {len(graph.inputs):,} inputs, {len(graph.parameters):,} parameters"),
         ("simplify", f"{trace.shared.size:,} after constants, common subexpressions and dead code"),
         ("", f"{graph.size:,} after sums of products, {computed:,} of them computed"),
         *arrays,
-        ("emit", f"about {fast.calls:,} NumPy calls, in blocks of {version.block:,} rows"),
-        ("one row", f"about {fast.flops:,} floating-point operations, {fast.bytes_per_row():,} bytes"),
+        ("emit", f"about {backend.calls:,} NumPy calls, in blocks of {version.block:,} rows"),
+        ("one row", f"about {backend.flops:,} floating-point operations, {backend.bytes_per_row():,} bytes"),
         (
             "all rows",
             f"{8 * (2 * len(trace.parameters) + numbers):,} bytes for parameters, their derivatives and constants",

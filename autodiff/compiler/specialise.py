@@ -14,7 +14,8 @@ from autodiff import held
 from autodiff.compiler.arrays.group import Grouping
 from autodiff.compiler.arrays.ir import Code
 from autodiff.compiler.arrays.reverse import backward
-from autodiff.compiler.backends.numpy import Fast
+from autodiff.compiler.backends import Backend, Instance
+from autodiff.compiler.backends.numpy import Buffered
 from autodiff.compiler.backends.tape import Tape, is_unstructured
 from autodiff.compiler.trace.graph import Graph
 from autodiff.compiler.trace.simplify import resolved, sums_of_products
@@ -56,17 +57,17 @@ class Want:
 class Version:
     """One version of a traced function, made for arrays, with its buffers for each number of rows."""
 
-    def __init__(self, fast: Fast | Tape, flat: Array) -> None:
-        self.fast = fast
+    def __init__(self, backend: Backend, flat: Array) -> None:
+        self.backend = backend
         self.flat = flat
-        self.products = fast.code.matrix_products > 0
-        per_row = max(self.fast.bytes_per_row(), 8)
+        self.products = backend.code.matrix_products > 0
+        per_row = max(self.backend.bytes_per_row(), 8)
         # A block has as many rows as fit the cache. Products need a good number of them; plain arithmetic needs as many
         # as make a call worth while, and threads, which pass on the interpreter's lock at each call, need more.
         core = _cache_of_a_core()
         most, least, cache = (1500, 400, 3 * 2**20) if self.products else (core // 32, 512, 6 * core)
         self.block = min(most, max(least, cache // per_row))
-        self._instances: dict[int, dict[int, Any]] = {}  # by thread and rows
+        self._instances: dict[int, dict[int, Instance]] = {}  # by thread and rows
 
     def rows_at_once(self, rows: int, threads: int) -> int:
         """Return the rows of each block: equal blocks share buffers and spread evenly over threads."""
@@ -75,14 +76,14 @@ class Version:
         each = -(-rows // blocks)
         return each + 8 * (each % 512 == 0)  # BLAS is a tenth slower where units lie whole pages apart
 
-    def instance(self, rows: int, thread: int = 0) -> Any:
+    def instance(self, rows: int, thread: int = 0) -> Instance:
         """Return the buffers of one thread for this many rows."""
         instances = self._instances.setdefault(thread, {})  # this thread's own: no other one changes it meanwhile
         found = instances.get(rows)
         if found is None:
             while len(instances) >= KEPT:
                 instances.pop(next(iter(instances)))
-            found = instances[rows] = self.fast.instance(rows, self.flat)
+            found = instances[rows] = self.backend.instance(rows, self.flat)
         return found
 
 
@@ -168,7 +169,7 @@ class Trace:
         """Return the version that computes this; it is made when first asked for."""
         found = self.versions.get(want)
         if found is None:
-            made = self._tape(want) if self.unstructured else Fast(self.code(want))
+            made = self._tape(want) if self.unstructured else Buffered(self.code(want))
             found = self.versions[want] = Version(made, self.flat)
         return found
 

@@ -16,7 +16,7 @@ from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.ir import Units, Var
 
 if TYPE_CHECKING:
-    from autodiff.compiler.backends.numpy import Fast
+    from autodiff.compiler.backends.numpy import Buffered
 
 Array = Any
 
@@ -26,29 +26,29 @@ _PER_THREAD = np.lib.NumpyVersion(np.__version__) < "2.0.0"  # how NumPy 1 keeps
 class Instance:
     """A program made for a number of rows: its buffers, and `run`, which fills them."""
 
-    def __init__(self, fast: Fast, rows: int, flat: Array) -> None:
-        self.fast = fast
+    def __init__(self, backend: Buffered, rows: int, flat: Array) -> None:
+        self.backend = backend
         self.rows = rows
         self.flat = flat
         self.gradient = np.zeros(len(flat))
         self.results: dict[int, Array] = {}  # the arrays that calls have asked for, by Var
         self._scratch: dict[int, Array] = {}
         self.slots = [np.zeros((*units, rows) if batched else (*units, *(1,) * bool(units)))
-                      for units, batched in fast.slots]  # fmt: skip
-        for number in fast.layout.ones:
-            self.slots[fast.slot[number]][-1] = 1.0
-        self.run: Callable[..., None] = fast.make(self)  # warns as NumPy does: see without_warnings
+                      for units, batched in backend.slots]  # fmt: skip
+        for number in backend.layout.ones:
+            self.slots[backend.slot[number]][-1] = 1.0
+        self.run: Callable[..., None] = backend.make(self)  # warns as NumPy does: see without_warnings
 
     def array(self, var: Var) -> Array:
         """Return the memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
-        if var.number in self.fast.home:
-            return self.fast.home[var.number](self)
-        if var.number in self.fast._forwarded:
-            start, strides, units = self.fast._forwarded[var.number]
+        if var.number in self.backend.home:
+            return self.backend.home[var.number](self)
+        if var.number in self.backend._forwarded:
+            start, strides, units = self.backend._forwarded[var.number]
             return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
         if var.kind == ir.ROWS:
             return np.full((), float(self.rows))
-        if var.number in self.fast.layout.static and var.kind == ir.APPLY:
+        if var.number in self.backend.layout.static and var.kind == ir.APPLY:
             assert var.op is not None  # an APPLY has one
             value = var.op.on_arrays(*[self.array(x) if x.__class__ is Var else x for x in var.args])
             return np.broadcast_to(value, (*var.units, *(1,) * bool(var.units)))
@@ -66,8 +66,8 @@ class Instance:
                 return np.broadcast_to(inner, (*var.units, *rows))
             middle = (1,) * (len(var.units) - len(var.args[0].units))
             return np.broadcast_to(inner.reshape(*var.args[0].units, *middle, inner.shape[-1]), (*var.units, *rows))
-        slot = self.slots[self.fast.slot[var.number]]
-        return slot[:-1] if var.number in self.fast.layout.ones else slot
+        slot = self.slots[self.backend.slot[var.number]]
+        return slot[:-1] if var.number in self.backend.layout.ones else slot
 
     def scratch(self, number: int, shape: Units) -> Array:
         """Return an array of the emitter's own, by number."""
@@ -85,7 +85,7 @@ class Instance:
 
     def filled(self, var: Var, value: float) -> Array:
         """Return a buffer filled with one number."""
-        array = self.slots[self.fast.slot[var.number]]
+        array = self.slots[self.backend.slot[var.number]]
         array.fill(value)
         return array
 

@@ -61,7 +61,7 @@ _FUNCTIONS: dict[str, Any] = {
 OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy takes their `out` by name only
 
 
-class Fast:
+class Buffered:
     """The Python text of a program, with all that an instance for a number of rows needs."""
 
     def __init__(self, code: Code, *, long: bool = False) -> None:
@@ -360,7 +360,9 @@ class Fast:
             m, n = matrix.units
             start = matrix.info[0]
             block = self._bind(f"m{var.number}", lambda instance: instance.block(start, m, n + 1))
-            ones = self._bind(f"a{vector.number}", lambda instance: instance.slots[instance.fast.slot[vector.number]])
+            ones = self._bind(
+                f"a{vector.number}", lambda instance: instance.slots[instance.backend.slot[vector.number]]
+            )
             self._call("dot", block, ones, self._name(var))
             return
         name = self._bind(f"m{var.number}", lambda instance: instance.matrix(matrix))
@@ -401,7 +403,7 @@ class Fast:
             self.steps.append(("dot", self._name(rows), f"{self._name(vector)}.T", out))
             return
         if var.number in self.layout.fused:
-            transposed = self._bind(f"b{vector.number}", lambda i: i.slots[i.fast.slot[vector.number]].T)
+            transposed = self._bind(f"b{vector.number}", lambda i: i.slots[i.backend.slot[vector.number]].T)
         else:
             transposed = self._bind(f"d{vector.number}", lambda instance: instance.array(vector).T)
         self._dot(self._name(rows), transposed, out, careful=var.info is not None)
@@ -602,28 +604,28 @@ def _is_number(x: Any, number: float) -> bool:
     return x.__class__ is float and x == number
 
 
-def _square(fast: Fast, a: str, v: str) -> None:
-    fast._call("multiply", a, a, v)
+def _square(to: Buffered, a: str, v: str) -> None:
+    to._call("multiply", a, a, v)
 
 
-def _cube(fast: Fast, a: str, v: str) -> None:
-    fast._call("multiply", a, a, v)
-    fast._call("multiply", v, a, v)
+def _cube(to: Buffered, a: str, v: str) -> None:
+    to._call("multiply", a, a, v)
+    to._call("multiply", v, a, v)
 
 
-def _root(fast: Fast, a: str, v: str) -> None:
-    fast._call("sqrt", a, v)
+def _root(to: Buffered, a: str, v: str) -> None:
+    to._call("sqrt", a, v)
 
 
-def _careful_root(fast: Fast, a: str, v: str) -> None:
-    fast._call("power_half", a, v)
+def _careful_root(to: Buffered, a: str, v: str) -> None:
+    to._call("power_half", a, v)
 
 
-def _inverse(fast: Fast, a: str, v: str) -> None:
-    fast._call("divide", fast._number(1.0), a, v)
+def _inverse(to: Buffered, a: str, v: str) -> None:
+    to._call("divide", to._number(1.0), a, v)
 
 
-_POWERS: dict[float, Callable[[Fast, str, str], None]] = {2.0: _square, 3.0: _cube, 0.5: _root, -1.0: _inverse}
+_POWERS: dict[float, Callable[[Buffered, str, str], None]] = {2.0: _square, 3.0: _cube, 0.5: _root, -1.0: _inverse}
 
 
 def _region(start: Any, strides: Units | None, units: Units) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 
 from autodiff.compiler.arrays.ir import APPLY, INPUT, MUL, SEED, TOTALS, Code, Var
 from autodiff.compiler.arrays.reverse import SLOPES
-from autodiff.compiler.backends.numpy import Fast, line, made_from
+from autodiff.compiler.backends.numpy import Buffered, line, made_from
 from autodiff.compiler.trace.operations import GUARDED
 from autodiff.ops import OPS, Op
 
@@ -104,12 +104,12 @@ def _recipe(
 ) -> Recipe:  # fmt: skip
     """Return a code as one function of the buffers that it is given, of those of its results, and of its own."""
     code.outputs = list(handed.values())
-    fast = Fast(code, long=True)
-    buffer = {f"v{number}": f"s{slot}" for number, slot in fast.slot.items()}
+    backend = Buffered(code, long=True)
+    buffer = {f"v{number}": f"s{slot}" for number, slot in backend.slot.items()}
     own = [buffer.get(f"v{x.number}") if x.__class__ is Var else None for x in given]
     place = {k: buffer[f"v{x.number}"] for k, x in handed.items()}
     # The given buffers stay where they are: no step copies them.
-    steps = [[buffer.get(x, x) for x in step] for step in fast.steps if step[-1] not in fast.arguments]
+    steps = [[buffer.get(x, x) for x in step] for step in backend.steps if step[-1] not in backend.arguments]
     steps += [["add", place[k], f"before{k}", f"after{k}"] for k in sums]
     used = set(chain.from_iterable(steps))
     if reads is None:
@@ -119,7 +119,7 @@ def _recipe(
     temporaries = [name for name in dict.fromkeys(buffer.values()) if name in used and name not in {*own, *made}]
     arguments = [own[k] or f"unused{k}" for k in reads] + made
     arguments += [f"{when}{k}" for k in sums for when in ("before", "after")]
-    makers: dict[str, Maker] = {**fast.bound, "add": lambda _: np.add}
+    makers: dict[str, Maker] = {**backend.bound, "add": lambda _: np.add}
     fixed = [name for name in makers if name in used and name not in buffer]
     text = [line(*step) for step in steps]
     make: Any = itself
@@ -130,7 +130,7 @@ def _recipe(
             *[f"        {each}" for each in text or ["pass"]],
             "    return step",
         )
-    rows = {f"s{slot}": batched for slot, (_, batched) in enumerate(fast.slots)}
+    rows = {f"s{slot}": batched for slot, (_, batched) in enumerate(backend.slots)}
     return Recipe(
         make, [makers[name] for name in fixed], [rows[x] for x in temporaries], reads, [rows[x] for x in made],
         [(k, made.index(name) if name in made else -1) for k, name in hands.items()], sums, len(steps),

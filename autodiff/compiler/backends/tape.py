@@ -119,7 +119,7 @@ class _Back:
 class Tape:
     """A graph as steps on numbered places, with all that an instance for a number of rows needs."""
 
-    direct: Sequence[Var] = ()  # as in Fast: results written where the caller wants them
+    direct: Sequence[Var] = ()  # as in Buffered: results written where the caller wants them
 
     def __init__(
         self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], *, gradient: bool,
@@ -337,19 +337,8 @@ class Tape:
                 owners[made[j]] = owners.get(made[j], 1) + 1
             for k, j in back.hands:
                 deltas[xs[k]] = made[j]
-            late: list[int] = []  # rows of this step that further sums read, though they have no owner
-            for k in back.sums:  # in place, if the row has no other owner
-                before = after = deltas[xs[k]]
-                if before in made:
-                    after = deltas[xs[k]] = pool.pop() if pool else self._row(side)
-                    late.append(before)
-                elif before < start or before in owners:
-                    after = deltas[xs[k]] = pool.pop() if pool else self._row(side)
-                    self._drop(before)
-                where(before)
-                where(after)
-            for row in late:
-                self._drop(row)
+            if back.sums:
+                self._write_sums(deltas, [xs[k] for k in back.sums], made, pool, side=side)
             if delta in owners:  # `_drop` written out, to save most calls
                 self._drop(delta)
             elif delta >= start:
@@ -365,6 +354,24 @@ class Tape:
             entries = [found[x] for x, place in graph.inputs.items() if place.argument == i]
             if entries:
                 self.code.input_gradients[i] = entries if self.sizes[i] is not None else entries[0]
+
+    def _write_sums(self, deltas: list[Any], nodes: list[int], made: list[int], pool: list[int], *, side: bool) -> None:
+        """Write the places before and after of what a step adds to δ of nodes: in place, if no other one owns the row.
+
+        `made`: the rows of this step, which further sums read, though they may have no owner.
+        """
+        late: list[int] = []
+        for x in nodes:
+            before = after = deltas[x]
+            if before in made or before < self._start or before in self._owners:
+                after = deltas[x] = pool.pop() if pool else self._row(side)
+                if before in made:
+                    late.append(before)
+                else:
+                    self._drop(before)
+            self.where += before, after
+        for row in late:
+            self._drop(row)
 
     def _summed(self, wide: int | None, narrow: int | None, into: int | None) -> int | None:
         """Write the sum of a δ to be summed over the rows and one that is not; return its row."""
@@ -385,7 +392,7 @@ class TapeInstance:
     """A tape made for a number of rows: its buffers, and `run`, which fills them."""
 
     def __init__(self, tape: Tape, rows: int, flat: Array) -> None:
-        self.fast = tape
+        self.backend = tape
         self.rows = rows
         self.gradient = np.zeros(len(flat))
         shapes = _Shapes(rows)

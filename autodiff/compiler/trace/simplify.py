@@ -165,12 +165,7 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
         terms: list[Term] = []
         constant = 0.0
         if op is _WEIGHTED:
-            n = len(xs) // 2
-            for w, x in zip(xs[:n], xs[n:-1], strict=True):
-                if w in constants and x in constants:
-                    constant += constants[w] * constants[x]
-                else:
-                    terms.append(_product(1.0, w, x, constants))
+            constant = _weighted(terms, xs, constants)
             scales, xs = (1.0,), xs[-1:]
         else:
             scales = _SCALES.get(op) or (1.0 if op is _TOTAL else 1.0 / len(xs),) * len(xs)
@@ -183,6 +178,17 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
         sums[i] = terms, constant
     made = replace(graph, ops=left, sums=sums)
     return live(made) if constants else made  # only constants, now coefficients, can have become unused
+
+
+def _weighted(terms: list[Term], xs: tuple[int, ...], constants: dict[int, float]) -> float:
+    """Append the products of a weighted sum, and return those of constants."""
+    n, constant = len(xs) // 2, 0.0
+    for w, x in zip(xs[:n], xs[n:-1], strict=True):
+        if w in constants and x in constants:
+            constant += constants[w] * constants[x]
+        else:
+            terms.append(_product(1.0, w, x, constants))
+    return constant
 
 
 def _product(scale: float, a: int, b: int, constants: dict[int, float]) -> Term:

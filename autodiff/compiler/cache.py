@@ -1,0 +1,100 @@
+"""All that a program keeps between its calls: what it was made from, its traces, its short ways, its threads."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+from autodiff.compiler.specialise import KEPT, Trace
+from autodiff.variables import parameter_names
+
+
+class Cache:
+    """The private state of one program, which its calls share."""
+
+    def __init__(
+        self, f: Callable[..., Any], in_axes: int | Sequence[int | None] | None, static: Sequence[int],
+        threads: int | None,
+    ) -> None:  # fmt: skip # Any: answers of whatever form
+        self.f = f
+        self.in_axes = in_axes
+        self.static = frozenset(static)
+        self.threads = threads
+        self.names = parameter_names(f)
+        self.keyword_only = parameter_names(f, keyword_only=True)
+        self.traces: dict[Any, Trace] = {}
+        self.latest: Trace | None = None
+        self.training: Trace | None = None
+        self.derived: dict[Any, Any] = {}  # programs of its derivatives
+        self.quick: dict[Any, Any] = {}  # by the request: the short way for a call like an earlier one
+        self.recent: tuple[Any, Any] = (object(), None)  # how rows were reduced, and the short way that was taken last
+        self.lock = threading.RLock()  # several threads may call a program, whose buffers serve one call at a time
+        self._pool: ThreadPoolExecutor | None = None
+        self._pool_of = 0  # the process that owns the threads: a fork has none of them
+
+    def known(self) -> Trace:
+        """Return the trace of the latest call; TypeError before any."""
+        if self.latest is None:
+            raise TypeError(
+                "this program needs the shapes of its arguments, and has not seen any yet; call it, or trace(...) "
+                "it, first"
+            )
+        return self.latest
+
+    def keep(self, key: Any, trace: Trace) -> None:
+        """Remember a new trace, and forget the oldest one where there are many."""
+        while len(self.traces) >= KEPT:
+            self.traces.pop(next(iter(self.traces)))
+        self.traces[key] = trace
+        self.quick.clear()
+        self.recent = object(), None
+
+    def axes(self, count: int) -> tuple[int | None, ...]:
+        """Return `in_axes` with one entry for each of this many arguments."""
+        return (self.in_axes,) * count if self.in_axes is None or isinstance(self.in_axes, int) else tuple(self.in_axes)
+
+    def names_of(self, count: int) -> list[str]:
+        """Return the names of this many arguments."""
+        return [*self.names[:count], *(f"argument{i}" for i in range(len(self.names), count))]
+
+    def place_of(self, name: str) -> int:
+        """Return the position of a keyword argument in in_axes and static_argnums; keyword-only ones come last."""
+        every = [*self.names, *self.keyword_only]
+        return every.index(name) if name in every else len(every)
+
+    def thread_count(self) -> int:
+        """Return how many threads may share the blocks of a batch."""
+        if self.threads:
+            return self.threads
+        affinity = getattr(os, "sched_getaffinity", None)  # the processors this process may use, where the system tells
+        return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+    def pool(self) -> ThreadPoolExecutor:
+        """Return the threads of this program."""
+        if self._pool is None or self._pool_of != os.getpid():
+            threads = self.thread_count()
+            self._pool_of = os.getpid()
+            self._pool = ThreadPoolExecutor(threads, thread_name_prefix="autodiff", initializer=_cores_apart(threads))
+        return self._pool
+
+
+def _cores_apart(threads: int) -> Callable[[], None]:
+    """Return what each of this many threads does first: keep to cores of its own.
+
+    Threads pass the interpreter's lock to and fro, and a system that resumes a thread where it was woken, as Linux
+    does, would have all of them on one core.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return lambda: None
+    cores, turn = sorted(os.sched_getaffinity(0)), itertools.count()
+
+    def settle() -> None:
+        with suppress(OSError):  # where this is not allowed, threads are only slower
+            os.sched_setaffinity(0, cores[next(turn) :: threads] or cores)  # 0 means this thread alone
+
+    return settle
