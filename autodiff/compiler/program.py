@@ -11,6 +11,7 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Concatenate, Generic, Literal, overload
 
@@ -376,6 +377,10 @@ class Program(Generic[P]):
         from autodiff.compiler.report import report
 
         return report(self._cache.known())
+
+    def pool(self) -> ThreadPoolExecutor:
+        """Return the threads of this program."""
+        return self._cache.pool()
 
     def trace(self, *args: Any, **options: Any) -> Program[P]:  # Any: a batch
         """Trace for arguments of these shapes, without computing anything; return the program itself."""
