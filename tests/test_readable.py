@@ -654,7 +654,9 @@ def test_explains_figures_counted_by_hand():
         forward + deltas + weights, abs=6
     )  # a row's mean, powers: by the way they are written
     assert everything == 8 * 2 * 17
-    steps = kept(program).version(want(kept(program), gradient=True)).fast.text.split("def run")[1].splitlines()[1:-1]
+    steps = (
+        kept(program).version(want(kept(program), gradient=True)).backend.text.split("def run")[1].splitlines()[1:-1]
+    )
     assert calls == len(steps)
     bell = compile(lambda x: P * erf(x)).trace(np.ones(2))
     assert figures(bell)[0] == figures(compile(lambda x: P * exp(x)).trace(np.ones(2)))[0] + 19  # erf takes twenty
@@ -671,7 +673,7 @@ def test_explains_bytes_are_those_that_are_taken(f):
     """The bytes of 4,000 more rows, by tracemalloc."""
     program = compile(f).trace(np.ones((3, 4)))
     trace = kept(program)
-    fast = trace.version(want(trace, gradient=trace.shared.shape == ())).fast
+    fast = trace.version(want(trace, gradient=trace.shared.shape == ())).backend
 
     def taken(rows):
         tracemalloc.start()
