@@ -291,7 +291,7 @@ class Tape:
                 if not left[x] and at[x] >= start:
                     free[kind[x] & BATCHED].append(at[x])
 
-    def _write_reverse(  # noqa: C901, PLR0912, PLR0915 # likewise
+    def _write_reverse(  # noqa: C901, PLR0912 # likewise
         self, seed: int, *, gradient: bool, argnums: Sequence[int]
     ) -> None:
         graph, kind, at, left, free, start = self.graph, self._kind, self._at, self._left, self._free, self._start
@@ -350,8 +350,12 @@ class Tape:
         ]
         if gradient and graph.parameters:
             self.code.gradient = [into[x] if into else found[x] for x in graph.parameters]
+        self._take_over(found, argnums)
+
+    def _take_over(self, found: list[int], argnums: Sequence[int]) -> None:
+        """Make the places of δ results of the code, for the entries of arguments."""
         for i in argnums:
-            entries = [found[x] for x, place in graph.inputs.items() if place.argument == i]
+            entries = [found[x] for x, place in self.graph.inputs.items() if place.argument == i]
             if entries:
                 self.code.input_gradients[i] = entries if self.sizes[i] is not None else entries[0]
 
