@@ -1,6 +1,6 @@
-"""What a notebook of the course imports: `say`, `show` and `check`, in the reader's language.
+"""What a notebook of the course imports: `say`, `show`, `slide` and `check`, in the reader's language.
 
->>> say, show, check = start(0, "en")
+>>> say, show, slide, check = start(0, "en")
 >>> say(es="hola", en="hello")
 'hello'
 """
@@ -11,7 +11,8 @@ import base64
 import html
 import io
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,11 +84,12 @@ class Kit(NamedTuple):
 
     say: Any  # Any: functions, called by their names
     show: Any
+    slide: Any
     check: Check
 
 
 def start(chapter: int, language: str) -> Kit:
-    """Return `say`, `show` and `check` for a chapter, in a language."""
+    """Return `say`, `show`, `slide` and `check` for a chapter, in a language."""
     if language not in LANGUAGES:
         raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {language!r}")
 
@@ -102,22 +104,48 @@ def start(chapter: int, language: str) -> Kit:
         alt = pictures[name]
         return Shown(_image(picture, html.escape(alt)), alt)
 
-    return Kit(say, show, Check(chapter, language))
+    def slide(shots: Mapping[str, Any], name: str) -> Shown:
+        """Show pictures under a slider, each with its caption; without JavaScript the first is there."""
+        alt = pictures[name]
+        figures = [
+            f"<figure style='margin:0'{' hidden' * (k > 0)}><figcaption>{html.escape(caption)}</figcaption>"
+            f"{_image(shot, html.escape(f'{caption}. {alt}'))}</figure>"
+            for k, (caption, shot) in enumerate(shots.items())
+        ]
+        turn = "this.parentNode.querySelectorAll('figure').forEach((f, k) =&gt; f.hidden = k != this.value)"
+        bar = f'<input type="range" min="0" max="{len(shots) - 1}" value="0" aria-label="{html.escape(alt)}"'
+        return Shown(f'<div>{bar} style="width:min(100%,24em)" oninput="{turn}">{"".join(figures)}</div>', alt)
+
+    return Kit(say, show, slide, Check(chapter, language))
 
 
 def _path(chapter: int) -> Path:
     return next(path for path in paths() if int(path.name[:2]) == chapter)
 
 
+_FITTED = "max-width:100%;height:auto"
+
+
 def _image(picture: Any, alt: str) -> str:
+    """Return a plot or a drawing as HTML that says its words and fits its column, in whichever form is shorter."""
     if hasattr(picture, "pipe"):  # what `draw` returns
         picture.alt = html.unescape(alt)
-        return picture._repr_mimebundle_()["image/svg+xml"].partition("<svg")[2].join(["<svg", ""])
-    file = io.BytesIO()
+        svg = picture._repr_mimebundle_()["image/svg+xml"]
+        return svg[svg.index("<svg") :]
+    from matplotlib import rc_context
+
     figure = getattr(picture, "figure", picture)
+    text, file = io.StringIO(), io.BytesIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "course", "path.simplify_threshold": 0.5}):
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
+    svg = text.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r"(\.\d\d)\d+", r"\1", re.sub(r"\s*\n\s*", " ", svg))
+    svg = svg.replace("<svg ", f'<svg role="img" aria-label="{alt}" style="{_FITTED}" ', 1)
     data = base64.b64encode(file.getvalue()).decode()
-    return f'<img alt="{alt}" style="max-width:100%;height:auto" src="data:image/png;base64,{data}">'
+    png = f'<img alt="{alt}" style="{_FITTED}" src="data:image/png;base64,{data}">'
+    return min(svg, png, key=len)
 
 
 class Check:

@@ -31,7 +31,7 @@ if importlib.util.find_spec("lessons") is None:
 
 from lessons.chapters.kit import start
 
-say, show, check = start({number}, "{language}")"""
+say, show, slide, check = start({number}, "{language}")"""
 
 
 def target(chapter: Chapter, language: str) -> Path:
@@ -112,7 +112,7 @@ def executed(chapter: Chapter, language: str) -> Any:
     from nbclient import NotebookClient
 
     made = notebook(chapter, language)
-    NotebookClient(made, timeout=60, kernel_name="python3", record_timing=False).execute()
+    NotebookClient(made, timeout=60, kernel_name="python3", record_timing=False, coalesce_streams=True).execute()
     made.metadata.pop("language_info", None)  # the version of this very Python
     return made
 
