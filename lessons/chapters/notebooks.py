@@ -93,6 +93,7 @@ def _quiz(chapter: Chapter, language: str) -> str:
                 f"<details><summary>{letter}) {html.escape(option.text, quote=False)}</summary>"
                 f"{verdict} {html.escape(option.why, quote=False)}</details>"
             )
+        lines.append("<br>")
     return "\n".join(lines)
 
 
