@@ -159,7 +159,7 @@ def test_the_code_of_every_data_set_has_its_numbers(opened, name, noise):
         xor().X,
         xor().y,
         optimizer="gd",
-        learning_rate=0.05,
+        learning_rate=0.01,  # small: a descent that jumps about multiplies rounding
     )
     page.locator("#set").select_option(name)
     page.locator("#noise").fill(str(noise))
