@@ -59,6 +59,8 @@ def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:  # Any:
     >>> [node.label for node in topological_order(x * x)]
     ['', 'x']
     """
+    if not hasattr(root, "operands"):
+        raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
     return walk(root, set(stop).__contains__)
 
 

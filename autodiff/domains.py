@@ -33,6 +33,16 @@ class Domain:
     interval: str
     without: float | None = None
 
+    def __post_init__(self) -> None:
+        try:
+            low, high = self.bounds
+            fits = low < high and self.interval[0] + self.interval[-1] in ("()", "(]", "[)", "[]")
+        except (TypeError, ValueError):
+            fits = False
+        if not fits:
+            kind = ValueError if self.interval.__class__ is str else TypeError
+            raise kind(f"a domain must be an interval such as '(0, ∞)' or '[-1, 1]', got {self.interval!r}")
+
     @property
     def bounds(self) -> tuple[float, float]:
         """Lower and upper end."""

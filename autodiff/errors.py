@@ -1,4 +1,4 @@
-"""Every exception class of the package, and which to catch for what.
+"""Every exception class of `autodiff`, and which to catch for what.
 
     Exception
     ├── ValueError
@@ -17,7 +17,7 @@
 There is no common base: each class is a kind of the built-in exception that callers already catch. Arguments of the
 wrong kind raise a plain TypeError, those with a wrong value a plain ValueError, before anything has changed; numbers
 beyond the largest float raise OverflowError. All seven names can be imported from `autodiff`. Training has classes of
-its own, drawn in the same way in `models`.
+its own, drawn in the same way in `models.errors`, since the engine imports nothing of `models`.
 
 >>> from autodiff import DomainError, Value
 >>> try:

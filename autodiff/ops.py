@@ -100,7 +100,10 @@ class Op:
     def __call__(self, *operands: Any) -> Any:
         """Compute the operation on operands of any kind."""
         if self.arity is not None and self.arity != len(operands):
-            raise TypeError(f"{self.name} takes {self.arity} operands, got {len(operands)}")
+            raise TypeError(
+                f"{self.name} takes {self.arity} operand{'s' * (self.arity != 1)}, got {len(operands)}"
+                + "; round(v, digits) rounds to that many digits" * (self.name == "round_" and len(operands) == 2)
+            )
         for x in operands:
             if x.__class__ is not float:
                 break

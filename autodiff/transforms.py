@@ -193,7 +193,10 @@ def hvp(f: Function, argnums: ArgNums | None = None, argnames: ArgNames | None =
     """
     request = Request.of(f, argnums, argnames, has_aux)
 
-    def product(x: Any, v: Any, /, *args: Any, **options: Any) -> Any:
+    def product(*every: Any, **options: Any) -> Any:
+        if len(every) < 2:
+            raise TypeError(f"hvp needs the point and then the vector, hvp(f)(x, v), got {len(every)} by position")
+        x, v, *args = every
         if request.several and not is_sequence(v):
             raise TypeError(f"v must be a tuple with one entry per argument to differentiate by, got {kind(v)}")
         directions = v if request.several else (v,)
@@ -201,7 +204,7 @@ def hvp(f: Function, argnums: ArgNums | None = None, argnames: ArgNames | None =
         slope = np.dot(call.gradient(), call.tangents(directions))
         return call.with_aux(call.by_argument(call.derivatives(in_a_row([slope]))[0]))
 
-    return product
+    return _named_after(f, product)
 
 
 @overload

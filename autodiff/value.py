@@ -185,6 +185,12 @@ class Value(Methods):
         new.grad = UNSWEPT
         return new
 
+    @infix
+    def __pow__(self, other: Any, modulus: object = None) -> Value:
+        if modulus is not None:
+            raise TypeError(f"pow of a Value takes no modulus, got {modulus!r}; write a ** b % c")
+        return binary(ops.POW, self, other)
+
     def __neg__(self) -> Value:
         try:
             return unary(NEG, self) if grad_mode.contexts else fill(blank(), -self._number, NEG, self, 0.0, -1.0, 0.0)
@@ -196,7 +202,7 @@ class Value(Methods):
     __sub__, __rsub__ = sides(ops.SUB)
     _, __rmul__ = sides(MUL)
     __truediv__, __rtruediv__ = sides(ops.DIV)
-    __pow__, __rpow__ = sides(ops.POW)
+    _, __rpow__ = sides(ops.POW)
     def __pos__(self) -> Value: return unary(ops.POS, self)
     def __abs__(self) -> Value: return unary(ops.ABS, self)
 

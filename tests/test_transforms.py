@@ -382,3 +382,13 @@ def test_tangents_that_are_no_numbers_are_told_as_tangents(call, given):
     """Not as what the function returned."""
     with pytest.raises((TypeError, ValueError), match=r"tangent (must be made of numbers|of x must have its shape), "):
         call(lambda x: x * x, given)
+
+
+def test_a_product_without_its_vector_says_the_order():
+    """A call with the point alone names the transform and the two arguments, not a function inside it."""
+    product = hvp(lambda x: x**3)
+    with pytest.raises(
+        TypeError, match=r"^hvp needs the point and then the vector, hvp\(f\)\(x, v\), got 1 by position$"
+    ):
+        product(1.0)
+    assert product(2.0, 3.0) == 36.0

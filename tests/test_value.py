@@ -241,6 +241,31 @@ def test_the_wrong_number_of_operands_is_refused():
     """An operation says how many operands it takes."""
     with pytest.raises(TypeError, match="hypot takes 2 operands, got 1"):
         autodiff.hypot(Value(1.0))
+    with pytest.raises(TypeError, match=r"exp takes 1 operand, got 2$"):
+        autodiff.exp(Value(1.0), 2.0)
+    with pytest.raises(TypeError, match=r"round_ takes 1 operand, got 2; round\(v, digits\)"):
+        autodiff.round_(Value(1.0), 2)
+    with pytest.raises(TypeError, match=r"pow of a Value takes no modulus, got 3; write a \*\* b % c"):
+        pow(Value(2.0), 2, 3)
+    assert pow(Value(2.0), 3).data == 8.0
+
+
+@pytest.mark.parametrize("root", [3, [Value(1.0)], None])
+def test_only_what_ends_a_computation_has_an_order(root):
+    """The message says what was got instead."""
+    with pytest.raises(
+        TypeError, match=f"root must be the Value at the end of a computation, got {type(root).__name__} "
+    ):
+        autodiff.topological_order(root)
+
+
+@pytest.mark.parametrize("interval", ["(1,", "", "(2, 1)", "(a, b)", "1, 2", "(0, 1", "[0, nan]", "(0, 1, 2)", 3, None])
+def test_a_domain_that_is_no_interval_is_refused(interval):
+    """When it is made, and not when the first operand is compared with it."""
+    kind = ValueError if isinstance(interval, str) else TypeError
+    with pytest.raises(kind, match=r"must be an interval such as '\(0, ∞\)' or '\[-1, 1\]', got "):
+        autodiff.Domain(interval)
+    assert 3.0 in autodiff.Domain("(-∞, 3]")
 
 
 @pytest.mark.parametrize(
