@@ -52,7 +52,8 @@ _one_sweep_at_a_time = threading.RLock()  # threads that share leaves get the ri
 def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:  # Any: Values, and the stand-ins of tracing
     """Return every node that `root` depends on, root first, each one before its operands.
 
-    Iterative, so depth is no limit. Nodes in `stop` are listed, but not what they were computed from.
+    Iterative, so depth is no limit. Nodes in `stop` are listed, but not what they were computed from. Your own walk
+    keeps the nodes it has seen in a set: a list takes one for another of the same number.
 
     >>> from autodiff import Value
     >>> x = Value(2.0, "x")

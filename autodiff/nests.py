@@ -113,7 +113,9 @@ def _mapped(leaf: Leaf, x: Any, path: str, whole: Whole) -> Any:
         return x._make(new) if hasattr(x, "_make") else type(x)(new)
     twin = copy.copy(x)
     if isinstance(x, dict):
-        twin.update(zip(list(x), new, strict=True))  # pyright: ignore[reportUnknownArgumentType]
+        keys: list[Any] = list(x)  # pyright: ignore[reportUnknownArgumentType]
+        for key, entry in zip(keys, new, strict=True):
+            twin[key] = entry  # a Counter's `update` would add
     elif x is not None:
         for name, entry in zip(_moving(x), new, strict=True):
             object.__setattr__(twin, name, entry)  # a frozen one as well

@@ -202,7 +202,7 @@ def _pick(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _share(a: Any, r: Any) -> Any:
-    """Divide |a| ≤ r by r; 0 where both are 0, written there as a root, since the quotient's slope is infinite too."""
+    """Divide a by r; 0 where both are 0, written there as a root, since the quotient's slope is infinite too."""
     at_origin = r == 0.0
     return _pick(at_origin, cbrt(_pick(at_origin, a, 0.0)), a / _pick(at_origin, 1.0, r))
 
@@ -260,8 +260,11 @@ def _ratio(a: Any, b: Any) -> Any:
 
 
 def _power_of_two(r: Any) -> Any:
-    """Return a factor that keeps numbers of the size of r, and their squares, within the range of the floats."""
-    return _pick(r < 1e-290, 2.0**600, _pick(r > 1e290, 2.0**-600, 1.0))
+    """Return a factor that keeps powers of numbers of the size of r within the range of the floats.
+
+    It serves r that are far from both of its ends: derivatives of a partial by operands of 1e200 are of the size 1e-400.
+    """
+    return _pick(r < 1e-75, 2.0**600, _pick(r > 1e75, 2.0**-600, 1.0))
 
 
 def _cosine(a: Any, b: Any) -> Any:
@@ -273,7 +276,7 @@ def _cosine(a: Any, b: Any) -> Any:
 def _turning(a: Any, b: Any) -> Any:
     """Return the derivative of the angle of (a, b) by b, a / (a² + b²); 0 at the origin."""
     k = _power_of_two(hypot(a, b))
-    return _share(k * _cosine(a, b), hypot(a * k, b * k))
+    return k * _share(_cosine(a, b), hypot(a * k, b * k))
 
 
 def _itself(a: Any) -> Any:

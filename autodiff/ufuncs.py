@@ -80,7 +80,8 @@ def array_ufunc(_: Any, ufunc: Any, method: str, *inputs: Any, out: Any = (), **
     if options:
         raise TypeError(f"np.{ufunc.__name__} of a Value takes no option {', '.join(map(repr, options))}")
     if any(hasattr(array, "record_operation") for array in out):
-        raise TypeError(f"np.{ufunc.__name__} cannot write into a Value: use what it returns")
+        advice = "; np.var and np.std, which do, need an array: np.std([v])" * (ufunc.__name__ == "multiply")
+        raise TypeError(f"np.{ufunc.__name__} cannot write into a Value: use what it returns{advice}")
     if any(array.dtype != object for array in out):
         raise TypeError(
             f"an array of {out[0].dtype} cannot hold Values without losing the graph: "

@@ -41,7 +41,8 @@ class Value(Methods):
 
     `data` is the number, a float; `grad` is δ = ∂(root)/∂(this) after `root.backward()`; `label` names the node in
     pictures and errors, and dots in it group nodes (`layer1.neuron2.z`). All three can be assigned.
-    Comparisons compare `data`; the hash is the object's own.
+    Comparisons compare `data`, so `v in [u]` holds for another Value of the same number; the hash is the object's own,
+    and sets and dictionaries tell nodes apart.
 
     Raises TypeError for anything that is not one real number, and for a label that is not text.
     """

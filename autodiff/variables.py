@@ -281,7 +281,20 @@ def _variable(x: Any, name: str) -> Value:
     try:
         return Value(x, name)
     except TypeError as error:
-        raise TypeError(f"cannot differentiate by {name}: {error}") from None
+        rule, _, advice = str(error).partition("; ")
+        advice = _way_out(x) or advice
+        raise TypeError(f"cannot differentiate by {name}: {rule}{advice and '; '}{advice}") from None
+
+
+def _way_out(x: Any) -> str:
+    """Return how to pass what holds numbers, or no number, in another way; "" where one number is meant."""
+    if isinstance(x, (str, bytes)):
+        return "pass text as an argument of its own, or in a dataclass field with metadata={'static': True}"
+    if isinstance(x, type) or not hasattr(x, "__iter__") or getattr(x, "ndim", 1) == 0:
+        return ""
+    ways = {"to_numpy": ".to_numpy()", "numpy": ".numpy()", "keys": "dict(…)"}
+    way = next((way for name, way in ways.items() if hasattr(x, name)), "list(…)")
+    return f"arrays, dicts, lists, tuples and dataclasses may hold numbers: convert it by {way}"
 
 
 def _outputs(returned: Any) -> tuple[Form, Any]:

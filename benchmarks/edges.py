@@ -169,15 +169,30 @@ INTRO = """
 Made by `python -m benchmarks.edges`. Each entry is value, first and second derivative, as every mode gives them: eager
 (`backward`, with `create_graph` too, `grad`, `jvp`, `jacobian`, `hessian`, `hvp`) and compiled (a program's values, its
 `value_and_grad`, `jvp` and `hvp`, the programs of `grad(f)` and `grad(grad(f))`; one point, one row, and a batch).
-Where the eager ones raise a DomainError the compiled ones follow IEEE 754, and the entry is *raised / what they give*.
-Other operands are 0.5, 2, 0.25, 1.5. `≠` marks an entry in which modes contradict each other, {odd} of {count} numbers
-in the table: all are second derivatives, of ∞ − ∞, that a program cancels beforehand.
+Where the eager ones raise a DomainError the compiled ones follow IEEE 754, but for 0 · ∞ (below), and the entry is
+*raised / what they give*. Other operands are 0.5, 2, 0.25, 1.5. `≠` marks an entry in which modes contradict each
+other, {odd} of {count} numbers in the table: all are second derivatives, of ∞ − ∞, that a program cancels beforehand.
 
 A δ or slope that is exactly 0 is not handed on, so 0 · ∞ counts as 0. That is right below what `where` does not take,
 and need not be the limit elsewhere: d(acos(x)²)/dx at 1 is −2. `backward`, the functions of `grad`'s kind, and compiled
 programs with `check=True` give a `LostLimitWarning` there, once for each line that asks; `anomalies(root)` and
 `explain` name the operation (`tests/test_edges.py::test_a_lost_limit_is_told`). What 0 · ∞ drops depends on the
 direction of the sweep, so where anything is infinite forward mode answers by the sweep backward.
+
+For the same reason a program without `check=True` may have a derivative of 0 where the eager engine refuses one: the
+second derivative of acos(x)² at 1 or of √x⁴ and of (√(x² + y²))² at 0, for which a slope is infinite (`hypot(x, y)`
+has them), and the slope of log σ(x) at −800, where σ is 0. With `check=True` it raises what the eager engine raises
+(`tests/test_edges.py::test_a_checked_program_refuses_the_second_derivatives_that_the_eager_engine_refuses`).
+
+A second derivative is the derivative of the first as it is computed, so a kink's convention holds twice: |x|² and
+relu(x)² have the second derivative 0 at 0, and max(x, 0)² has 2 · ½ · ½, as in PyTorch
+(`tests/test_edges.py::test_squares_of_kinks_have_the_second_derivatives_of_pytorch`). Hypots of the same operands are
+one hypot at the origin; r · 2r, of two different ones, counts as 0 there, and is told.
+
+A partial is one float. Where it over- or underflows, a term is lost, even if the product with its δ would be of
+ordinary size: log(10²⁰⁰ x) has the second derivative 0 for −1/x², and 1 / (10⁻²⁰⁰ x) the slope −∞. Angles are
+computed by scaled operands and keep theirs
+(`tests/test_modes.py::test_the_second_derivative_of_an_angle_does_not_depend_on_the_size_of_its_operands`).
 
 """
 COMPOSED = """

@@ -279,6 +279,26 @@ def test_hvp_takes_arguments_by_keyword():
         program.hvp(y=[2.0], vector=[1.0])
 
 
+def test_a_nest_is_returned_as_aux():
+    """The program's own answer is numbers in one shape; the message names the way, which works."""
+    slopes = grad(lambda p: p["a"] * p["b"] ** 2)
+    with pytest.raises(
+        TypeError, match=r"got dict; return a list of its entries, or \(number, dict\) with has_aux=True"
+    ):
+        compile(slopes)({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    _, found = compile(lambda p: (0.0, slopes(p)), has_aux=True)({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    assert {key: column.tolist() for key, column in found.items()} == {"a": [9.0, 16.0], "b": [6.0, 16.0]}
+
+
+def test_a_table_is_entered_by_name_as_a_dict_of_columns():
+    """A row of a DataFrame is an array in a program, which names no columns."""
+    frame = pytest.importorskip("pandas").DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
+    program = compile(lambda row: row["a"] * row["b"])
+    with pytest.raises(IndexError, match=r"to enter it by name pass a dict of columns, such as dict\(frame\)"):
+        program(frame)
+    assert program(dict(frame)).tolist() == [3.0, 8.0]
+
+
 @pytest.mark.parametrize("empty", [{}, {"a": {}}, [{}]])
 def test_arguments_that_hold_no_number_are_refused(empty):
     """By name, before the function is called."""

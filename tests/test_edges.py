@@ -13,6 +13,7 @@ from autodiff import (
     LostLimitWarning,
     Value,
     acos,
+    acosh,
     anomalies,
     asin,
     compile,
@@ -189,6 +190,17 @@ def test_forward_mode_answers_as_the_sweep_backward_where_numbers_are_infinite()
         assert compile(lambda x, f=f: jvp(f, (x,), (1.0,))[1])([x])[0] == expected
 
 
+def test_a_rate_that_cancels_while_tracing_hides_no_nan():
+    """√(x − x) + x² has no slope anywhere, −∞ + ∞ beside 2x: forward mode within a program has 0 times it, unseen."""
+
+    def f(x):
+        return sqrt(x - x) + x * x
+
+    within = compile(lambda x: jvp(f, (x,), (1.0,))[1])
+    answers = [grad(f)(0.0), jvp(f, (0.0,), (1.0,))[1], compile(grad(f))(0.0), within(0.0), *within([0.0])]
+    assert answers == [pytest.approx(math.nan, nan_ok=True)] * 5
+
+
 LOST = {  # functions with a limit of 0 · ∞ that is not 0, and where
     "acos²": (lambda x: acos(x) ** 2, 1.0),
     "cos √": (lambda x: cos(sqrt(x)), 0.0),
@@ -229,6 +241,43 @@ def test_a_program_that_is_checked_tells_too():
         program.value_and_grad([0.5, 1.0], argnums=0, check=True)
 
 
+REFUSED = {  # second derivatives for which the eager engine needs a slope that is infinite
+    "acos²": (lambda x: acos(x) ** 2, 1.0),
+    "acosh²": (lambda x: acosh(x) ** 2, 1.0),
+    "√x⁴": (lambda x: sqrt(x) ** 4, 0.0),
+    "√(x⁴)": (lambda x: sqrt(x**4), 0.0),
+    "(√(x² + x²))² / 2": (lambda x: sqrt(x * x + x * x) ** 2 / 2, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_checked_program_refuses_the_second_derivatives_that_the_eager_engine_refuses(name):
+    """By whichever way they are asked for; unchecked it counts 0 · ∞ as 0, as docs/trust.md says."""
+    f, x = REFUSED[name]
+    twice, once = compile(grad(grad(f))), compile(grad(f))
+    for ask in (lambda: grad(grad(f))(x), lambda: hessian(f)(x), lambda: twice([x], check=True),
+                lambda: once.value_and_grad([x], argnums=0, check=True)):  # fmt: skip
+        with pytest.raises(DomainError, match="has no finite second derivative"):
+            ask()
+    assert twice([x]).tolist() == [0.0]
+    with pytest.warns(LostLimitWarning, match="0 · ∞ at "):  # of the first derivative, which exists
+        once([x], check=True)
+
+
+def test_a_checked_program_refuses_the_first_derivative_of_a_logarithm_of_0():
+    """log(σ(−800)), whose slope is 1: the eager engine raises, an unchecked program has value −∞ and slope 0."""
+
+    def f(x):
+        return log(sigmoid(x))
+
+    for ask in (lambda: grad(f)(-800.0), lambda: compile(grad(f))([-800.0], check=True),
+                lambda: compile(f).value_and_grad([-800.0], argnums=0, check=True)):  # fmt: skip
+        with pytest.raises(DomainError, match=r"log of 0\.0"):
+            ask()
+    value, _, slope = compile(f).value_and_grad([-800.0], argnums=0)
+    assert (value, *slope) == (-math.inf, 0.0)
+
+
 def test_nothing_is_told_where_nothing_is_lost():
     """A branch not taken, a constant factor 0, an infinite slope that arrives: 0 or ∞ is the answer."""
     with warnings.catch_warnings():
@@ -251,3 +300,18 @@ def test_the_operands_that_a_row_may_pass_over_are_those_of_which_it_takes_one_o
     assert {(op.name, i) for op, i in rows if passes_over(op, i)} == {*steps, *choices}
     with pytest.warns(LostLimitWarning, match="sqrt"):
         grad(lambda x: copysign(sqrt(x), 1.0))(0.0)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("abs", "abs"), ("relu", "relu"), ("maximum", "maximum")])
+def test_squares_of_kinks_have_the_second_derivatives_of_pytorch(ours, theirs):
+    """The convention holds twice, once in each factor: |x|² and relu(x)² have 0 at 0, max(x, 0)² has 2 · ½ · ½."""
+    torch = pytest.importorskip("torch", reason="PyTorch is a development dependency")
+    ties = {"maximum": (0.0,)}.get(ours, ())
+    x = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(getattr(torch, theirs)(x, *map(torch.tensor, ties)) ** 2, x, create_graph=True)
+    (expected,) = torch.autograd.grad(slope, x)
+
+    def f(x):
+        return OPS[ours](x, *ties) ** 2
+
+    assert [grad(grad(f))(0.0), compile(grad(grad(f)))(0.0), hessian(f)(0.0)] == [expected.item()] * 3

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autodiff import OPS, Op, Value
+from autodiff import OPS, Op, Value, atan2
 from benchmarks.chains import Chain, Step, further, steps_of, truth
-from benchmarks.edges import COMPOSED, EAGER, HEAD, POINTS, RAISED, differences, excuse, judged, section
+from benchmarks.edges import COMPOSED, EAGER, HEAD, POINTS, RAISED, Modes, differences, excuse, judged, section
 
 PAGE = Path(__file__).parent.parent / "docs" / "trust.md"
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
@@ -35,6 +35,15 @@ def wrong(chain, points):
 def test_every_mode_gives_the_truth_at_every_special_point(op):
     """Each row by each operand, and by all at once: value and two derivatives, in some 25 modes."""
     assert [(name, found) for name, step in steps_of(op) if (found := wrong(Chain((step,)), ALONE))] == []
+
+
+@pytest.mark.parametrize("size", [1e300, 1e200, 1e155, 1e-155, 1e-200, 1e-300])
+def test_the_second_derivative_of_an_angle_does_not_depend_on_the_size_of_its_operands(size):
+    """It is 1/(1 + x²), and −2x/(1 + x²)², though second partials of atan2 at 1e200 are 1e-400, which is no float."""
+    for x, found in Modes(lambda x: atan2(size * x, size)).at([1.0, 0.25, -3.0]):
+        expected = math.atan2(x, 1.0), 1.0 / (1.0 + x * x), -2.0 * x / (1.0 + x * x) ** 2
+        for order, answers in enumerate(found):
+            assert {mode: a for mode, a in answers.items() if a != pytest.approx(expected[order], rel=1e-14)} == {}
 
 
 @given(first=FIRST, second=FURTHER, points=SOME_POINTS)

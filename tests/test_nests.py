@@ -3,6 +3,7 @@
 import collections
 import copy
 import math
+import types
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -11,12 +12,18 @@ import numpy as np
 import pytest
 
 import autodiff
-from autodiff import Value, grad, hessian, hvp, jacobian, jvp, no_grad, sin, value_and_grad
+from autodiff import Value, compile, grad, hessian, hvp, jacobian, jvp, no_grad, sin, value_and_grad
 
 
 class Line(NamedTuple):
     slope: float
     offset: float
+
+
+class Series(collections.UserList):
+    """A column of pandas, as far as a message looks at it."""
+
+    to_numpy = None
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,15 @@ def test_dicts_keep_class_order_and_keys():
     assert dict(slope) == {0: 3.0, (1, 2): 2.0}
 
 
+def test_a_counter_comes_back_with_derivatives_for_its_counts():
+    """Its own `update` would add them to the counts; an outcome that never was stays absent."""
+    counts = collections.Counter("aab")
+    slopes = grad(lambda c: c["a"] ** 3 * c["b"])(counts)
+    assert type(slopes) is collections.Counter
+    assert slopes == {"a": 12.0, "b": 8.0}
+    assert compile(lambda c: c["a"] * c["b"])(counts) == 2.0
+
+
 def test_nothing_that_was_passed_changes():
     """Neither containers nor numbers, when a derivative is taken and when it is refused."""
     params = {"net": net(), "rest": [1, (2.0, None)], "line": Line(1.0, 2.0)}
@@ -308,6 +324,10 @@ def test_aux_stays_a_value_where_an_outer_derivative_goes_on():
         (Net(Layer(np.array([[1.0, 1j]]), []), 1.0), TypeError, r"cannot differentiate by params\.layer\.w\[0, 0\]: "),
         (Line(1.0, "one"), TypeError, r"cannot differentiate by params\.offset: "),
         ([1.0, (2.0, Layer)], TypeError, r"cannot differentiate by params\[1\]\[1\]: "),
+        ({"name": "x", "w": 1.0}, TypeError, r"got str; pass text as an argument of its own, or in a dataclass field"),
+        (collections.deque([1.0]), TypeError, r"params: a Value .* got deque; .* convert it by list\(…\)"),
+        (types.MappingProxyType({"w": 1.0}), TypeError, r"got mappingproxy; .* convert it by dict\(…\)"),
+        ({"w": Series([1.0])}, TypeError, r"params\['w'\]: a Value .* got Series; .* convert it by \.to_numpy\(\)"),
         ([], ValueError, r"params must hold at least one number to differentiate by, got \[\]"),
         (np.ones((0, 2)), ValueError, "params must hold at least one number"),
         ({"a": [], "b": (None, {})}, ValueError, "params must hold at least one number"),

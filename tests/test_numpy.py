@@ -291,6 +291,14 @@ def test_reductions_of_one_value_are_that_value():
         assert grad(lambda x, f=reduction: 2.0 * f(x))(v.data) == 2.0, reduction
 
 
+@pytest.mark.parametrize("spread", [np.std, np.var])
+def test_the_spread_of_one_value_needs_an_array(spread):
+    """NumPy writes into what it is given; the spread of an array of one Value is 0, as of one number."""
+    with pytest.raises(TypeError, match=r"np\.multiply cannot write into a Value: .*need an array: np\.std\(\[v\]\)"):
+        spread(Value(0.5))
+    assert spread([Value(0.5)]).data == spread([0.5]) == 0.0
+
+
 def test_a_ufunc_of_another_package_is_called_by_its_own_name():
     """SciPy's erf is not NumPy's."""
     special = pytest.importorskip("scipy.special")

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import grad_mode, ufuncs
+from autodiff import grad_mode, nests, ufuncs
 from autodiff.compiler.trace.graph import Graph, Input
 from autodiff.compiler.trace.operations import EITHER, GUARDED, RELATIONS
 from autodiff.compiler.trace.simplify import shorter
@@ -382,7 +382,7 @@ class Tracer:
     def push_forward(self, root: Any, tangents: Mapping[Any, Any]) -> Any:
         """Record the chain rule forward; return the rate of `root` when the given nodes change at `tangents`."""
         graph, rate = self.graph, {self.place_of(x): tangent for x, tangent in tangents.items()}
-        linear, end = True, self.place_of(root)
+        linear, cancelled, end = True, False, self.place_of(root)
         for place in (depends := self._depend(rate, end)):
             op = graph.ops[place]
             if place in rate or op is None or place in graph.stopped:
@@ -391,13 +391,16 @@ class Tracer:
                 linear = linear and (partial.__class__ is float or x not in rate)
                 step = self._product(rate.get(x, 0.0), partial)
                 if step.__class__ is not float or step:
-                    rate[place] = rate[place] + step if place in rate else step
+                    total = rate[place] + step if place in rate else step
+                    cancelled = cancelled or (total.__class__ is float and not total)
+                    rate[place] = total
         if linear:
             return rate.get(end, 0.0)
         # Where 0 · ∞ is dropped, the answer is that of the sweep backward, as in `propagation.push_forward`.
         delta, fast = self.propagate(root, tangents), rate.get(end, 0.0)
         careful = sum([self._product(delta[x], tangents[x]) for x in delta], 0.0)
-        return careful if fast.__class__ is float else self.either(fast, careful)  # constant rates cancelled
+        # Below constant rates that cancelled there is no product in which a NaN would show.
+        return careful if cancelled or fast.__class__ is float else self.either(fast, careful)
 
     def either(self, fast: Any, careful: Any) -> Any:
         """Record a number that the fast and the careful version of the program compute in different ways."""
@@ -510,6 +513,13 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
 def _called(f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str]) -> Any:
     try:
         return f(*arguments)
+    except IndexError as error:
+        if "only integers, slices" not in str(error):
+            raise
+        raise IndexError(
+            f"{error}: a row of an array or table is entered by position; to enter it by name pass a dict of columns, "
+            "such as dict(frame)"
+        ) from error
     except TypeError as error:
         numbers = [name for name, x in zip(names, arguments, strict=True) if x.__class__ is Traced]
         if not numbers or not re.search(r"'Traced'.* (not (iterable|subscriptable)|has no len)", str(error)):
@@ -554,4 +564,6 @@ def _entry(x: Any) -> Any:
     try:
         return x if isinstance(x, Value) else number(x)
     except TypeError:
-        raise TypeError(f"the function must return Values or numbers, got {type(x).__name__}") from None
+        name = type(x).__name__
+        aside = f"; return a list of its entries, or (number, {name}) with has_aux=True" if nests.entries(x) else ""
+        raise TypeError(f"the function must return Values or numbers, got {name}{aside}") from None
