@@ -1,13 +1,14 @@
 """`gradcheck` never passes a gradient that is wrong, never accuses one that is right, and says so where nobody can tell."""
 
 import cmath
+import contextlib
 import math
 
 import numpy as np
 import pytest
 
 from autodiff import Op, Value, cos, grad, sin
-from autodiff.testing import WrongDerivativeError, gradcheck
+from autodiff.testing import WrongDerivativeError, gradcheck, jaccheck
 
 integrate = pytest.importorskip("scipy.integrate", reason="SciPy is installed in continuous integration")
 
@@ -57,6 +58,84 @@ def test_depth_makes_no_tolerance_vacuous(f, x, plain):
             gradcheck(checked, x, gradient=lambda _, wrong=wrong: wrong)
     if not plain:
         gradcheck(f, x)
+
+
+def logistic(x):
+    for _ in range(60):
+        x = 3.9 * x * (1.0 - x)
+    return x
+
+
+def chaos(x):
+    y, z = 1.0, 1.05
+    for _ in range(1300):
+        x, y, z = x + 0.02 * 10.0 * (y - x), y + 0.02 * (x * (28.0 - z) - y), z + 0.02 * (x * y - 8.0 / 3.0 * z)
+    return x
+
+
+def powers(x):
+    """(x - 1)⁷, multiplied out."""
+    return x**7 - 7.0 * x**6 + 21.0 * x**5 - 35.0 * x**4 + 35.0 * x**3 - 21.0 * x**2 + 7.0 * x - 1.0
+
+
+HOPELESS = {  # what it is, where, and its derivative
+    "logistic map": (logistic, 0.3, 4.888e11),
+    "Lorenz": (chaos, 1.0, 1.84e15),
+    "1 - cos x": (lambda x: (1.0 - np.cos(x)) / x**2, 1e-6, -1e-6 / 12.0),
+    "exp x - 1": (lambda x: (np.exp(x) - 1.0) / x, 1e-9, 0.5),
+    "powers": (powers, 1.01, 7e-12),
+}
+
+
+@pytest.mark.parametrize("name", HOPELESS)
+@pytest.mark.parametrize("plain", [False, True], ids=["as it is", "floats alone"])
+def test_what_drowns_in_its_own_roundings_passes_nothing_wrong(name, plain):
+    """Chaos and cancellation leave no digits: 0, the wrong sign and half of it too much are refused, one by one or in words."""
+    f, x, right = HOPELESS[name]
+    checked = (lambda x: f(float(x))) if plain else f
+    for wrong in (0.0, -right, 1.5 * right):
+        with pytest.raises((WrongDerivativeError, ValueError)):
+            gradcheck(checked, x, gradient=lambda _, wrong=wrong: wrong)
+    with contextlib.suppress(ValueError):  # to say that it cannot be told is no accusation
+        gradcheck(checked, x, gradient=lambda _: right, rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["logistic map", "1 - cos x", "exp x - 1"])
+def test_nor_along_directions_nor_of_many_numbers(name):
+    """The same as one of 300 numbers, and as Jacobian, by a vector from either side."""
+    f, x, right = HOPELESS[name]
+    many = lambda v: f(v[0]) + np.sum(v[1:] ** 2)
+    both = lambda x: np.array([f(x), 2.0 * f(x)])
+    for wrong in (0.0, -right, 1.5 * right):
+        with pytest.raises((WrongDerivativeError, ValueError)):
+            gradcheck(many, np.append(x, np.ones(300)), gradient=lambda v, wrong=wrong: np.append(wrong, 2.0 * v[1:]))
+        for given in (
+            {"jacobian": lambda _, wrong=wrong: np.array([wrong, 2.0 * wrong])},
+            {"vjp": lambda _, u, wrong=wrong: (u[0] + 2.0 * u[1]) * wrong},
+            {"jvp": lambda _, t, wrong=wrong: np.array([wrong * t, 2.0 * wrong * t])},
+        ):
+            with pytest.raises((WrongDerivativeError, ValueError)):
+                jaccheck(both, x, **given)
+
+
+def test_the_refusal_says_why():
+    """And what to do; a tolerance wide enough is one way."""
+    f, x, _ = HOPELESS["logistic map"]
+    with pytest.raises(
+        ValueError, match=r"not decidable here, because the rounding of .* fewer than half .*move the point"
+    ):
+        gradcheck(f, x, gradient=lambda _: 0.0)
+
+
+def test_stairs_and_saw_teeth_of_rounding_are_seen():
+    """Where floats alone come, and what cancels is one step wide, the slope of a step is not that of the function."""
+    for f, x, right in (
+        (lambda x: (math.exp(x) - 1.0) / x, 1e-12, 0.5),
+        (lambda x: round(math.sin(x), 4), 0.5, math.cos(0.5)),
+    ):
+        with pytest.raises(ValueError, match="climb in stairs"):
+            gradcheck(lambda x, f=f: f(float(x)), x, gradient=lambda _, right=right: right)
+    gradcheck(lambda x: math.floor(float(x)) + float(x) ** 2, 2.2, gradient=lambda x: 2.0 * x)  # one step beside
 
 
 def test_a_path_that_a_deep_sweep_loses_is_found(monkeypatch):

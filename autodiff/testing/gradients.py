@@ -94,16 +94,20 @@ class GradientCheck:
         wrong: list[int] = []
         rough: Any = None
         for i, number, truth in known:
-            if subject.is_right(number, truth) or self._is_rounding(i, number, truth, truths):
+            which, rounded = self.layout.which(i), self._residue(i, truth, truths)
+            but = f": it is {truth.value!r}, got {number!r}"
+            if subject.is_right(number, truth, rounded):
+                if subject.only_claimed(subject.along(i), number, truth, rounded):
+                    refused = refused or subject.undecided(which, truth.bound, but)
                 continue
             off = abs(number - truth.value) - subject.tolerance.margin(truth, subject.epsilon)
             if not off <= (rounding := subject.rounding(subject.along(i), truth, nudged=len(wrong) < _NUDGED)):
                 wrong.append(i)
                 continue
             rough = self._roughness() if rough is None else rough
-            if off <= min(4.0 * rough[i], 1e-2 * abs(truth.value)):
+            if off <= min(4.0 * rough[i], 1e-2 * abs(truth.value), 2.0 * subject.noise):
                 continue
-            refused = refused or self._undecided(self.layout.which(i), number, truth, rounding)
+            refused = refused or subject.undecided(which, rounding, but)
         if wrong:
             subject.same_again(later=True)
             raise self._wrong(found, truths, wrong)
@@ -111,13 +115,6 @@ class GradientCheck:
             subject.same_again(later=True)
             raise refused
         return [(number, truth) for _, number, truth in known]
-
-    def _undecided(self, which: str, number: float, truth: Estimate, rounding: float) -> ValueError:
-        return ValueError(
-            f"the derivative by {which} is not decidable here, because the rounding of the function's own terms "
-            f"(± {rounding:.0e}) leaves fewer than half of its digits: it is {truth.value!r}, got {number!r}; move the "
-            f"point, write function and gradient so that less cancels, or give an atol\n  {self.where}"
-        )
 
     def _along_directions(self, found: Any, count: int) -> Results:
         """Check what the gradient makes along random directions, of all numbers and of each argument.
@@ -139,8 +136,13 @@ class GradientCheck:
                 raise
             if right and not nearly and not self.known:
                 i = self._halved(v, lambda d: not self._slope(found, d)[3], slice(0, len(found)))
-                self.known[i] = subject.derivative(subject.along(i), float(found[i]), self.layout.which(i))
-                right = subject.is_right(float(found[i]), self.known[i])
+                number, truth = float(found[i]), subject.derivative(subject.along(i), found[i], self.layout.which(i))
+                self.known[i] = truth
+                right = subject.is_right(number, truth)
+                if right and subject.only_claimed(subject.along(i), number, truth):
+                    raise subject.undecided(
+                        self.layout.which(i), truth.bound, f": it is {truth.value!r}, got {number!r}"
+                    )
             if not right:
                 if len(found) * 100 * subject.seconds < _PATIENCE:
                     self._by_entries(found)  # which says more; if it finds nothing, so much is known
@@ -158,8 +160,13 @@ class GradientCheck:
         off, together = abs(number - truth.value), float(np.linalg.norm(found * v))
         margin = subject.tolerance.margin(replace(truth, value=max(abs(truth.value), together)), subject.epsilon)
         nearly = off <= truth.bound + _NEARLY * together + 2.0 * subject.noise
-        if off > margin and off <= margin + (rounding := subject.rounding(line, truth)):
-            raise self._undecided("a random direction", number, truth, rounding)
+        rounding = truth.bound if off <= margin else subject.rounding(line, truth)
+        if (
+            subject.only_claimed(line, number, truth, margin - truth.bound)
+            if off <= margin
+            else off <= margin + rounding
+        ):
+            raise subject.undecided("a random direction", rounding, f": it is {truth.value!r}, got {number!r}")
         return number, truth, off <= margin, nearly
 
     def _halved(self, v: Any, holds: Callable[[Any], bool], place: slice) -> int:
@@ -216,14 +223,14 @@ class GradientCheck:
         self.subject.same_again()
         return np.max(np.abs(np.diff(np.reshape(rows, (2, 7, -1)), 2, axis=1)), axis=(0, 1))
 
-    def _is_rounding(self, i: int, number: float, truth: Estimate, truths: Sequence[Any]) -> bool:
-        """Whether it is off by no more than some roundings of the largest derivative by the same argument.
+    def _residue(self, i: int, truth: Estimate, truths: Sequence[Any]) -> float:
+        """Return some roundings of the largest derivative by the same argument.
 
-        Or by half a rounding of each term, where the derivative itself is exactly 0, as of x − x.
+        Or half a rounding of each term, where the derivative itself is exactly 0, as of x − x.
         """
-        off, rounded = abs(number - truth.value), self.subject.noise / (8.0 * self.subject.along(i).size)
         largest = max(abs(t.value) for t in truths[self.layout.leaf(i).place] if t is not None)
-        return off <= truth.bound + _ROUNDINGS * EPSILON * largest or (truth.value == 0.0 and off <= rounded)
+        residue = self.subject.noise / (8.0 * self.subject.along(i).size) if truth.value == 0.0 else 0.0
+        return max(_ROUNDINGS * EPSILON * largest, residue)
 
     def second(self, hessian: Callable[..., Any]) -> Results:
         """Check every second derivative that `hessian` gives, as a square matrix over all inputs."""

@@ -159,6 +159,34 @@ def sides_differ(
     return "" if same else "its slopes on the left and on the right differ"
 
 
+def jumps_beside(function: Callable[[float], float], x: float, slope: float, noise: float) -> bool:
+    """Tell whether a function jumps again and again beside a point, off the slope it has there: stairs, or a sawtooth.
+
+    So does what cancels in floats. One jump is a branch, which is no matter to the slope.
+
+    >>> jumps_beside(lambda x: (1.0 - math.cos(x)) / x**2, 1e-6, -1e6, 1e-15), jumps_beside(math.floor, 2.2, 0.0, 1e-15)
+    (True, False)
+    """
+    reach = abs(x) / 8.0 or 0.01
+    jumps = 0
+    for k, start in enumerate((x - reach, x, x - 2.0 * reach, x + reach)):
+        low, high = start, start + reach
+        values = {z: _attempt(function, z) for z in (low, high)}
+        rise = values[high] - values[low]
+        if abs(rise - slope * reach) <= 0.1 * abs(rise):
+            continue
+        while high - low > 4.0 * EPSILON * max(abs(low), abs(high)):
+            middle = 0.5 * (low + high)
+            values[middle] = _attempt(function, middle)
+            left, right = (abs(values[b] - values[a] - slope * (b - a)) for a, b in ((low, middle), (middle, high)))
+            low, high = (low, middle) if left > right else (middle, high)
+        rise = abs(values[high] - values[low] - slope * (high - low))
+        jumps += rise > 1e3 * (noise + EPSILON * abs(values[low]))
+        if jumps < k:
+            return False
+    return jumps > 2
+
+
 def _steps(x: float, epsilon: float, ratio: float) -> list[float]:
     """Return steps from large to small, in a ratio that is no power of two: a periodic function fools few of them."""
     h, last = max(abs(x), 1.0) / (5.0 * math.sqrt(2.0)), math.sqrt(epsilon) * (min(abs(x), 1.0) or 1.0)

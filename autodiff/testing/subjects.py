@@ -12,7 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from autodiff.testing.oracles import (
     central_differences,
     complex_step_of_code,
     fitted,
+    jumps_beside,
     sides_differ,
 )
 from autodiff.testing.partials import TINY, noise_of, refuse_edges_of
@@ -43,6 +44,7 @@ _PRECISIONS = {"float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 _RECORDED = 1000  # numbers among the arguments, beyond which a function is not recorded
 _QUICK = 5e-3  # seconds that a function may take which is recorded: on Values arrays take a thousand times as long
 _RATIOS = (1.6, 3.0)  # of steps, for few numbers and for many
+_NOTHING = 1e-100  # a slope that is 0 to every oracle
 _KINDS: dict[type, Any] = {float: np.float64, complex: np.complex128}
 
 
@@ -238,28 +240,66 @@ class Subject:
     def derivative(self, line: Line, found: float, which: str, *, quick: bool = False) -> Estimate:
         """Return the slope along a line by the first oracle that knows; another's where it contradicts `found`.
 
-        A `quick` answer is that of the first. The other is believed where it contradicts the first as well. Raises
-        NoDerivativeError where nobody knows.
+        A `quick` answer is that of the first. The other is believed where it contradicts the first as well, and claims
+        no less. Raises NoDerivativeError where nobody knows.
         """
         first: Estimate | None = None
+        vague: Estimate | None = None
         for truth in self._oracles(line, which):
             if truth is None:
                 continue
+            if not self.knows(truth, line, lambda z: self.value(line, z), self.here, self.noise):
+                vague = vague or truth
+                continue
             off = 0.0 if first is None else abs(first.value - truth.value) - first.bound
-            if self.is_right(found, truth) and (first is None or off > self.tolerance.margin(truth, self.epsilon)):
+            better = first is None or (truth.bound <= first.bound and off > self.tolerance.margin(truth, self.epsilon))
+            if better and self.is_right(found, truth):
                 return truth
             first = first or truth
             if quick:
                 break
+        if first is None and vague:
+            raise self.undecided(which, vague.bound, f"; {vague.oracle} says {vague.value:.6g}")
         if first is None:
             raise NoDerivativeError(
                 f"no oracle can tell the derivative by {which}; {self._way_out(line)}\n  {self.where}"
             )
         return first
 
-    def is_right(self, found: float, truth: Estimate) -> bool:
-        """Whether a derivative is true, to what the oracle claims and the tolerance."""
-        return abs(found - truth.value) <= self.tolerance.margin(truth, self.epsilon)
+    def knows(self, truth: Estimate, line: Line, function: Callable[[float], float], here: float, noise: float) -> bool:
+        """Whether an estimate of the slope of a function, of that value and noise, tells at least two digits."""
+        digits = max(1e-2, math.sqrt(self.epsilon), self.tolerance.rtol or 0.0)
+        if truth.bound <= max(digits * abs(truth.value), self.tolerance.atol):
+            return True
+        return truth.bound <= min(8.0 * self.least(line, function, here, noise), 1e-2)
+
+    def least(self, line: Line, function: Callable[[float], float], here: float, noise: float) -> float:
+        """Return what is nothing beside the slopes of a function close by, or a rounding of its terms."""
+        step = 0.01 * line.size
+        usual = [abs(function(line.start + h) - here) / step for h in (-step, step)]
+        largest = max(abs(here), *np.abs(self.flat))
+        rounding = 128.0 * min(noise, self.epsilon * largest) / line.size
+        close = max((u for u in usual if math.isfinite(u)), default=0.0)
+        return max(1e-6, math.sqrt(self.epsilon)) * close + rounding + _NOTHING
+
+    def undecided(self, which: str, rounding: float, but: str = "") -> NoDerivativeError:
+        """Return the refusal of a derivative that roundings hide."""
+        return NoDerivativeError(
+            f"the derivative by {which} is not decidable here, because the rounding of the function's own terms "
+            f"(± {rounding:.0e}) leaves fewer than half of its digits{but}; move the point, write function and "
+            f"gradient so that less cancels, or say by rtol= or atol= how far off it may be\n  {self.where}"
+        )
+
+    def is_right(self, found: float, truth: Estimate, rounded: float = 0.0) -> bool:
+        """Whether a derivative is true, to what the oracle claims, the tolerance and these roundings."""
+        return abs(found - truth.value) <= rounded + self.tolerance.margin(truth, self.epsilon)
+
+    def only_claimed(self, line: Line, found: float, truth: Estimate, rounded: float = 0.0) -> bool:
+        """Whether a derivative agrees to what the oracle claims alone, not in half of the digits nor to rounding."""
+        off = abs(found - truth.value) - rounded
+        if off <= self.tolerance.margin(replace(truth, bound=0.0), self.epsilon):
+            return False
+        return off > self.least(line, lambda z: self.value(line, z), self.here, self.noise)
 
     def rounding(self, line: Line, truth: Estimate, *, nudged: bool = True) -> float:
         """How far off a right derivative may be because the function's own terms are rounded.
@@ -279,13 +319,12 @@ class Subject:
 
         Complex and dual numbers take one side of a branch: differences on both sides say whether that is all.
         """
+        by_graph: Estimate | None = None
         if self.graph:
-
-            def at(z: Any) -> dict[Any, Any]:
-                return dict(zip(self.inputs, line.at(z).tolist(), strict=True))
-
-            yield self.graph.by_complex_step((line.start, at))
-            exact = self.graph.in_many_digits((line.start, at))
+            way = line.start, lambda z: dict(zip(self.inputs, line.at(z).tolist(), strict=True))
+            by_graph = self.graph.by_complex_step(way)
+            yield by_graph
+            exact = self.graph.in_many_digits(way)
             yield exact
             if exact:
                 return
@@ -313,9 +352,32 @@ class Subject:
         if len(self.flat) > _RECORDED:
             yield differences
             return
-        dual = through_duals(lambda z: self._result(line.at(z)), line.start)
-        yield dual if dual and dual.bound <= 1e-3 * abs(dual.value) + self.noise else None
-        yield differences
+        if by_graph is None:
+            yield self._through_duals(line, differences)
+        yield differences and self._of_no_stairs(differences, value, line, which)
+
+    def _of_no_stairs(self, found: Estimate, value: Callable[[float], float], line: Line, which: str) -> Estimate:
+        """Return what differences found; raises NoDerivativeError where the values climb in stairs."""
+        if not self.graph and jumps_beside(value, line.start, found.value, self.noise):
+            raise NoDerivativeError(
+                f"no oracle can tell the derivative by {which}: its values climb in stairs there, by rounding; "
+                f"move the point, or write it so that less cancels\n  {self.where}"
+            )
+        return found
+
+    def _through_duals(self, line: Line, differences: Estimate | None) -> Estimate | None:
+        """Return the slope by dual numbers where differences do not contradict it, and what roundings move it by."""
+        found = [
+            through_duals(lambda z, by=by: self._result(line.at(z) * by), line.start) for by in (1.0, *self.nudges())
+        ]
+        known = [dual for dual in found if dual]
+        if len(known) < len(found):
+            return None
+        dual = replace(known[0], bound=max(d.bound + 8.0 * abs(d.value - known[0].value) for d in known))
+        apart = differences and abs(dual.value - differences.value) > dual.bound + differences.bound + 1e-6 * abs(
+            dual.value
+        )
+        return None if apart else dual
 
     def differences(self, function: Callable[[float], float], line: Line, noise: float) -> Estimate | None:
         """Central differences, if they can tell three digits of the slope, or of the slopes close by."""
