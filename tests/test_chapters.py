@@ -263,6 +263,24 @@ def test_chapter_1_gradient_descent(ran):
     assert one["two_valleys"](left) < one["two_valleys"](right)
 
 
+def test_chapter_2_a_line_that_learns(ran):
+    """The gradient at 0 is (−35, −12); the walk is its closed form; apples and oranges as the references have them."""
+    two = ran(2)
+    assert list(two["costs"].values()) == [41.0, 7.5, 1.0, 0.0]
+    assert (two["pulls"], two["gradient"]) == ([-6, -20, -42, -72], (-35.0, -12.0))
+    x = np.array([1.0, 2.0, 3.0, 4.0])
+    curvature = 2 * np.array([[(x * x).mean(), x.mean()], [x.mean(), 1.0]])
+    decay = np.linalg.matrix_power(np.eye(2) - 0.02 * curvature, 400)
+    assert two["path"][400] == pytest.approx(np.array([2.0, 1.0]) - decay @ [2.0, 1.0], rel=1e-9)
+    x, y = np.array([1, 2, 3, 4]), np.array([3, 5, 7, 19])
+    assert (two["w"], two["b"]) == pytest.approx(tuple(np.polyfit(x, y, 1)), abs=1e-9) == (5.0, -4.0)
+    curve = two["raw"].loss_curve_
+    assert [curve[0], curve[1], curve[100], curve[1000]] == pytest.approx(
+        [8327.1, 5767.995018, 153.936620, 4.382344], abs=5e-7
+    )
+    assert (two["model"].loss_curve_[-1], two["best"]) == pytest.approx((0.4831212221, 0.4831212221), abs=1e-9)
+
+
 # Every decimal that the text says, beside what it is: a closed form, a figure of REFERENCE's, or None where it is given.
 SAID = {
     0: {
@@ -273,6 +291,11 @@ SAID = {
     1: {
         "0.1": None, "0.01": None, "0.5": None, "0.9": None, "1.0": None, "1.1": None, "0.3": None, "1.6": None, "0.23": None,
         "0.6": 0.1 * 6, "0.8": 1 - 2 * 0.1, "1.2": 1 - 2 * 1.1, "2.678": 3 - 3 * 0.8**10,
+    },
+    2: {
+        "0.02": None, "0.4": None, "0.8": None, "0.7": None, "0.1": None, "0.00001": None,
+        "7.5": (1 + 4 + 9 + 16) / 4, "2.5": (1 + 1 + 4 + 4) / 4, "4.382344": 4.382344, "0.0001117": 1.117e-4,
+        "0.4831212221": 0.4831212221,
     },
 }  # fmt: skip
 
