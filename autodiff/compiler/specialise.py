@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autodiff import held
 from autodiff.compiler.arrays.group import Grouping
-from autodiff.compiler.arrays.ir import Code
+from autodiff.compiler.arrays.ir import MATMUL, Code
 from autodiff.compiler.arrays.reverse import backward
 from autodiff.compiler.backends import Backend, Instance
 from autodiff.compiler.backends.numpy import Buffered
@@ -62,10 +62,13 @@ class Version:
         self.flat = flat
         self.products = backend.code.matrix_products > 0
         per_row = max(self.backend.bytes_per_row(), 8)
-        # A block has as many rows as fit the cache. Products need a good number of them; plain arithmetic needs as many
+        # A block has as many rows as fit the cache. Products need a good number of columns; plain arithmetic as many
         # as make a call worth while, and threads, which pass on the interpreter's lock at each call, need more.
         core = _cache_of_a_core()
-        most, least, cache = (1500, 400, 3 * 2**20) if self.products else (core // 32, 512, 6 * core)
+        positions = min([math.prod(v.units[1:]) for v in backend.code.vars if v.kind == MATMUL], default=1)
+        most, least, cache = (
+            (1500, max(8, 400 // positions), 3 * 2**20) if self.products else (core // 32, 512, 6 * core)
+        )
         self.block = min(most, max(least, cache // per_row))
         self._instances: dict[int, dict[int, Instance]] = {}  # by thread and rows
 

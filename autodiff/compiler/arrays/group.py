@@ -8,6 +8,7 @@ the end, so that a weight matrix is a view and needs no copying.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.compiler.arrays.axes import ends, nest, places_of, refined, shape_of
 from autodiff.compiler.arrays.ir import (
     CONCAT,
     EXPAND,
@@ -22,7 +24,6 @@ from autodiff.compiler.arrays.ir import (
     INPUT,
     MATMUL,
     MAX,
-    TAKE,
     TOTALS,
     VIEW,
     Code,
@@ -32,7 +33,7 @@ from autodiff.compiler.arrays.ir import (
 )
 from autodiff.compiler.arrays.labels import common_label
 from autodiff.compiler.trace.graph import Graph, Term
-from autodiff.ops import OPS, exp, log
+from autodiff.ops import OPS, Op, exp, log
 
 _ADD, _SUB, _MUL, _NEG, _LSE = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"], OPS["logsumexp"]
 _BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
@@ -84,9 +85,9 @@ class Grouping:
 
     def run(self) -> Code:
         """Write the whole forward pass."""
-        for group in self._groups():
+        for group, positions in self._groups():
             self.groups += 1
-            self._lower(group)
+            self._lower(group, positions)
         graph, code = self.graph, self.code
         code.outputs = [self.single(x) for x in graph.outputs] if not self.grouped else [code.own(self._output())]
         self._place(list(graph.parameters))
@@ -96,8 +97,11 @@ class Grouping:
         outputs = self.graph.outputs
         return self.single(outputs[0]) if self.graph.shape == () else self.ref(outputs, (len(outputs),))
 
-    def _groups(self) -> list[list[int]]:
-        """Return the computed nodes in groups of one shape, in an order in which they can be computed."""
+    def _groups(self) -> list[tuple[list[int], int]]:
+        """Return the computed nodes in groups of one shape, in an order in which they can be computed.
+
+        With each goes the number of positions at which it applies one weight matrix.
+        """
         graph = self.graph
         level = self.level
         batched, needs = self.batched, self.needs
@@ -133,8 +137,28 @@ class Grouping:
                 key = (level[i], op, tuple([self._kind(x) for x in operands]), kinds, self.needs[i], i in graph.stopped)
             buckets.setdefault(key, []).append(i)
         if not self.grouped:
-            return list(buckets.values())
-        return sorted(buckets.values(), key=lambda nodes: (level[nodes[0]], nodes[0]))
+            return [(nodes, 1) for nodes in buckets.values()]
+        return sorted(self._lifted(buckets), key=lambda group: (level[group[0][0]], group[0][0]))
+
+    def _lifted(self, buckets: dict[Any, list[int]]) -> list[tuple[list[int], int]]:
+        """Return the groups, those that apply one weight matrix to several inputs as one: its rows × positions."""
+        groups: list[tuple[list[int], int]] = []
+        alike: dict[Any, list[dict[Any, int]]] = {}
+        for key, nodes in buckets.items():
+            n = len(key[2]) if key[1] == "sum" and key[2] else 0
+            rows = {self._row(i, n): i for i in nodes} if n else {}
+            if len(rows) == len(nodes):
+                alike.setdefault((key[0], n, key[3:], frozenset(rows)), []).append(rows)
+            else:
+                groups.append((nodes, 1))
+        lifted = [([rows[row] for row in each[0] for rows in each], len(each)) for each in alike.values()]
+        return groups + lifted
+
+    def _row(self, i: int, n: int) -> tuple[Any, ...]:
+        """Return what a sum over `n` inputs shares with those at other positions: its weights and its bias."""
+        terms, _ = self.graph.sums[i]
+        return tuple([(c, w) if k < n or self._kinds((c, w, x)) == ("shared", "") else None
+                      for k, (c, w, x) in enumerate(terms)])  # fmt: skip
 
     def _are_a_layer(self, inputs: Column) -> bool:
         """Tell whether one sum over these inputs is worth a matrix product: three, or two that are one array anyway."""
@@ -174,26 +198,18 @@ class Grouping:
         self.graph.sums[i] = linear + rest, constant
         return tuple(inputs)
 
-    def _lower(self, nodes: list[int]) -> None:
+    def _lower(self, nodes: list[int], positions: int = 1) -> None:
         graph = self.graph
-        if len(nodes) > 1:
-            columns: list[list[int]] = []
-            if nodes[0] not in graph.sums:
-                columns = [list(column) for column in zip(*[graph.operands[i] for i in nodes], strict=False)]
-            if len({len(graph.operands[i]) for i in nodes}) > 1 or (
-                len(nodes) < _GATHER and not all(map(self._is_cheap, columns))
-            ):
-                apart: dict[Any, list[int]] = {}  # by the arrays that hold their operands
-                for i in nodes:
-                    homes = tuple([id(self.where[x][0]) if x in self.where else None for x in graph.operands[i]])
-                    apart.setdefault(homes, []).append(i)
-                for part in apart.values() if 1 < len(apart) < len(nodes) else [[i] for i in nodes]:
-                    self._lower(part)
-                return
+        parts = [nodes] if len(nodes) == 1 else self._parts(nodes, positions)
+        if len(parts) > 1:
+            for part in parts:
+                self._lower(part)
+            return
+        (nodes,) = parts
         op = graph.ops[nodes[0]]
         assert op is not None  # groups have no leaves
         if nodes[0] in graph.sums:
-            result = self._sum(nodes)
+            result = self._sum(nodes, positions)
         elif op is _LSE and self.grouped and not self.careful and self.decides.isdisjoint(nodes):
             result = self._logsumexp(nodes)
         elif op.arity is None and len(nodes) > 1:
@@ -201,19 +217,36 @@ class Grouping:
                 self._lower([i])
             return
         else:
-            operands = [
-                self.column([graph.operands[i][k] for i in nodes]) for k in range(len(graph.operands[nodes[0]]))
-            ]
+            columns = [[graph.operands[i][k] for i in nodes] for k in range(len(graph.operands[nodes[0]]))]
+            operands = self.columns(columns)
             # A sum made in `no_grad` is not among the sums of products.
             result = op.forward(*operands) if op in TOTALS else self.code.apply(op, *operands)
         self._settle(nodes, result)
+
+    def _parts(self, nodes: list[int], positions: int) -> list[list[int]]:
+        """Return the parts of a group that are worth an array each, ordered so that most operands are views."""
+        graph = self.graph
+        if positions > 1:
+            return [nodes] if self._share_a_home(nodes, positions) else [nodes[k::positions] for k in range(positions)]
+        nodes = self._ordered(nodes)
+        if nodes[0] in graph.sums:
+            return [nodes]
+        operands = [graph.operands[i] for i in nodes]
+        alike = len(set(map(len, operands))) == 1
+        if alike and (len(nodes) >= _GATHER or all(map(self._is_cheap, zip(*operands, strict=True)))):
+            return [nodes]
+        apart: dict[Any, list[int]] = {}  # by the arrays that hold their operands
+        for i in nodes:
+            homes = tuple([id(self.where[x][0]) if x in self.where else None for x in graph.operands[i]])
+            apart.setdefault(homes, []).append(i)
+        return list(apart.values()) if 1 < len(apart) < len(nodes) else [[i] for i in nodes]
 
     def _settle(self, nodes: list[int], result: Any) -> None:
         """Remember which array holds these nodes."""
         one = len(nodes) == 1
         if (
             result.__class__ is float
-            or result.units != (() if one else (len(nodes),))
+            or (result.units != () if one else result.size != len(nodes))
             or nodes[0] in self.graph.stopped
         ):
             # a number, a broadcast, or an array that other nodes share: give these nodes an array of their own
@@ -224,15 +257,49 @@ class Grouping:
                 array = self.code.new(CONCAT, (array,), array.units, batched=array.batched, key="stopped")
                 array.needs = False
             result = array
-        for k, node in enumerate(nodes):
-            self.where[node] = result, None if one else k
+        home, places = result, range(len(nodes))
+        if result.kind == VIEW and len(result.units) > 1:  # only what lies in one piece may be a home
+            home, places = result.args[0], places_of(*result.info, result.units).ravel().tolist()
+        for place, node in zip(places, nodes, strict=True):
+            self.where[node] = home, None if one else place
         labels = self.graph.labels
         label = common_label([labels.get(i, "") for i in nodes]) if nodes[0] in labels else ""
         if result.kind == VIEW and result.args[0].size == 1:  # a layer of one neuron
             result = result.args[0]
         result.name = result.name or label
 
-    def _sum(self, nodes: list[int]) -> Any:
+    def _share_a_home(self, nodes: list[int], positions: int) -> bool:
+        """Tell whether the inputs of a product at several positions are one array."""
+        terms = self.graph.sums[nodes[0]][0]
+        n = sum(map(self._is_linear, terms))
+        inputs = [x for i in nodes[:positions] for _, _, x in self.graph.sums[i][0][:n]]
+        homes = {id(self.where[x][0]) if x in self.where and self.where[x][1] is not None else None for x in inputs}
+        return len(homes) == 1 and None not in homes
+
+    def _ordered(self, nodes: list[int]) -> list[int]:
+        """Return the nodes of a group in the order in which most operands are views: as they are, or by operand."""
+        graph, where = self.graph, self.where
+        if nodes[0] in graph.sums:
+            rows = [[x for _, a, b in graph.sums[i][0] for x in (a, b) if x is not None] for i in nodes]
+        else:
+            rows = [graph.operands[i] for i in nodes]
+        if len({len(row) for row in rows}) > 1:
+            return nodes
+        columns: list[Any] = []
+        for k in range(len(rows[0])):
+            found = [where.get(row[k], (None, None)) for row in rows]
+            if found[0][1] is not None and all(home is found[0][0] for home, _ in found):
+                columns.append(np.array([place for _, place in found]))
+        orders = [np.arange(len(nodes))]
+        costs = [sum(map(_axes, columns))]
+        if costs[0] > len(columns):
+            keys = columns[:2]
+            orders += [np.lexsort(by) for by in (keys[::-1], keys)]
+            costs += [sum(_axes(column[order]) for column in columns) for order in orders[1:]]
+        best = orders[costs.index(min(costs))]
+        return [nodes[k] for k in best.tolist()]
+
+    def _sum(self, nodes: list[int], positions: int) -> Any:
         """Return Σ over the terms of each node: a matrix product, sums along an axis, the rest one by one."""
         graph, code = self.graph, self.code
         rows = [graph.sums[i][0] for i in nodes]
@@ -240,8 +307,12 @@ class Grouping:
         n = sum(map(self._is_linear, first)) if self.grouped else 0
         alike = n >= 3 or len({tuple([x for _, _, x in row[:n]]) for row in rows}) == 1  # otherwise not one group
         total: Any = 0.0
-        if n and alike and (len(nodes) > 1 or self._are_a_layer([x for _, _, x in rows[0][:n] if x is not None])):
-            total, used = self._product(rows, n)
+        if (
+            n
+            and (alike or positions > 1)
+            and (len(nodes) > 1 or self._are_a_layer([x for _, _, x in rows[0][:n] if x is not None]))
+        ):
+            total, used = self._product(rows, n, positions)
             rows = [[t for k, t in enumerate(row[n:], n) if k != used] for row in rows]
         start = 0
         while start < len(rows[0]):
@@ -251,14 +322,15 @@ class Grouping:
                 stop += 1
             enough = stop - start >= _REDUCE or (stop - start > 1 and self._lie_together([r[start:stop] for r in rows]))
             if enough and self.grouped:
-                total = total + self._along([row[start:stop] for row in rows])
+                total = self._add(total, self._along([row[start:stop] for row in rows]))
             else:
                 for k in range(start, stop):
                     total = self._plus(total, [row[k] for row in rows])
             start = stop
         constants = [graph.sums[i][1] for i in nodes]
         if any(constants):
-            total = total + code.const(constants, () if len(nodes) == 1 else (len(nodes),))
+            units = () if len(nodes) == 1 else total.units if total.__class__ is Var and total.units else (len(nodes),)
+            total = total + code.const(constants, units)
         return total
 
     def _lie_together(self, rows: list[list[Term]]) -> bool:
@@ -276,32 +348,42 @@ class Grouping:
         """Return the sum so far plus one more term of each node."""
         code = self.code
         scales, lefts, rights = zip(*terms, strict=True)
-        term = self.column(lefts)
-        if rights[0] is not None:
-            term = code.apply(_MUL, term, self.column(rights))
-        scale = code.const(scales, () if len(terms) == 1 else (len(terms),))
+        factors = self.columns([lefts] if rights[0] is None else [lefts, rights])
+        term = factors[0] if rights[0] is None else code.apply(_MUL, *factors)
+        units = term.units if term.__class__ is Var and term.units else (len(terms),)
+        scale = code.const(scales, () if len(terms) == 1 else units)
         if scale.__class__ is float and scale == -1.0:
-            return code.apply(_SUB, total, term)
-        return code.apply(_ADD, total, code.apply(_MUL, scale, term))
+            return self._add(total, term, _SUB)
+        return self._add(total, code.apply(_MUL, scale, term))
+
+    def _add(self, total: Any, term: Any, op: Op = _ADD) -> Any:
+        """Return the sum of two arrays of the same nodes, whatever axes each has."""
+        if total.__class__ is Var and term.__class__ is Var and total.units and term.units:
+            total = self.code.view(total, 0, contiguous(term.units), term.units)
+        return self.code.apply(op, total, term)
 
     def _along(self, rows: list[list[Term]]) -> Any:
         """Return Σ of many terms of one kind, along an axis."""
         code, n = self.code, len(rows[0])
-        units = (n,) if len(rows) == 1 else (len(rows), n)
         scales, lefts, rights = zip(*chain.from_iterable(rows), strict=True)
-        product = self.ref(lefts, units)
-        if rights[0] is not None:
-            product = code.apply(_MUL, product, self.ref(rights, units))
+        factors = self.columns([lefts] if rights[0] is None else [lefts, rights], n)
+        product = factors[0] if rights[0] is None else code.apply(_MUL, *factors)
+        units = (
+            product.units if product.__class__ is Var and product.units else (n,) if len(rows) == 1 else (len(rows), n)
+        )
+        axes = next(k for k in range(1, len(units) + 1) if math.prod(units[-k:]) == n)
         scale = code.const(scales, units)
         if scale.__class__ is not float:
-            return code.sum_units(code.apply(_MUL, scale, product), n)
-        return code.apply(_MUL, scale, code.sum_units(code.expand(product, units), n))
+            return code.sum_units(code.apply(_MUL, scale, product), n, axes)
+        return code.apply(_MUL, scale, code.sum_units(code.expand(product, units), n, axes))
 
-    def _product(self, rows: list[list[Term]], n: int) -> tuple[Any, int]:
+    def _product(self, rows: list[list[Term]], n: int, positions: int) -> tuple[Any, int]:
         """Return the matrix product of weights and inputs, and which further term of each row became its bias."""
-        code, m = self.code, len(rows)
+        code = self.code
+        inputs = [row[k][2] for k in range(n) for row in rows[:positions]]
+        rows = rows[::positions]
+        m = len(rows)
         scales, weights, _ = zip(*[t for row in rows for t in row[:n]], strict=True)
-        inputs = [x for _, _, x in rows[0][:n] if x is not None]
         used = next((k for k, t in enumerate(rows[0]) if k >= n and self._kinds(t) == ("shared", "")
                      and all(row[k][0] == 1.0 for row in rows)), -1)  # fmt: skip
         if used >= 0:
@@ -310,27 +392,59 @@ class Grouping:
         scale = code.const(scales, (m, n))
         matrix = code.apply(_MUL, scale, matrix)
         bias = () if used < 0 else (self._vector([row[used][1] for row in rows]),)
-        vector = code.expand(self.ref(inputs, (n,)), (n,))
-        if not vector.batched:  # batched in name only, such as x ** 0
-            vector = code.new(EXPAND, (vector,), (n,), batched=True)
+        units = (n,) if positions == 1 else (n, positions)
+        if positions == 1:
+            vector = code.expand(self.ref(inputs, units), units)
+            if not vector.batched:  # batched in name only, such as x ** 0
+                vector = code.new(EXPAND, (vector,), units, batched=True)
+        else:
+            (vector,) = self.columns([inputs], positions)
+            vector = code.solid(vector, units)
         code.matrix_products += 1
-        product = code.new(MATMUL, (matrix, vector, *bias), (m,), batched=True)
-        return (product if m > 1 else code.view(product, 0, (), ())), used
+        product = code.new(MATMUL, (matrix, vector, *bias), (m, *units[1:]), batched=True)
+        return (product if m > 1 else code.view(product, 0, (1,) * (positions > 1), units[1:])), used
 
     def _logsumexp(self, nodes: list[int]) -> Any:
         code, n = self.code, len(self.graph.operands[nodes[0]])
         units = (n,) if len(nodes) == 1 else (len(nodes), n)
-        x = code.expand(self.ref([x for i in nodes for x in self.graph.operands[i]], units), units)
-        top = code.new(MAX, (x,), units[:-1], batched=x.batched)
+        (x,) = self.columns([[x for i in nodes for x in self.graph.operands[i]]], n)
+        x = code.expand(x, x.units if x.__class__ is Var and x.units else units)
+        axes = next(k for k in range(1, len(x.units) + 1) if math.prod(x.units[-k:]) == n)
+        top = code.new(MAX, (x,), x.units[:-axes], batched=x.batched)
         top.needs = False  # it cancels
-        top_again = code.expand(top, (*top.units, 1)) if len(units) == 2 else top
-        return top + log(code.sum_units(exp(x - top_again), n))  # pyright: ignore[reportUnknownVariableType] # log serves any kind
+        top_again = code.expand(top, (*top.units, *(1,) * axes)) if top.units else top
+        return top + log(code.sum_units(exp(x - top_again), n, axes))  # pyright: ignore[reportUnknownVariableType] # log serves any kind
 
     # Operands.
 
-    def column(self, nodes: Column) -> Any:
-        """Return one operand of each node of a group."""
-        return self.single(nodes[0]) if len(nodes) == 1 else self.ref(nodes, (len(nodes),))
+    def columns(self, columns: Sequence[Column], inner: int = 1) -> list[Any]:
+        """Return operands of each node of a group as arrays with the same axes, or none; views where possible.
+
+        The last axes hold `inner` entries.
+        """
+        size = len(columns[0])
+        if size == 1:
+            return [self.single(nodes[0]) for nodes in columns]
+        cuts, nests = {size, inner}, list[Any]()
+        for nodes in columns:
+            self._place(nodes)
+            own = nest([self.where[x][1] for x in nodes]) if len(set(nodes)) > 1 and self._are_at_home(nodes) else None
+            if own and shape_of(cuts | ends(own[0])) is None:
+                own = None
+            cuts |= ends(own[0]) if own else set()
+            nests.append(own)
+        units = shape_of(cuts) or ()
+        return [
+            self.ref(nodes, units)
+            if own is None
+            else self.code.view(self.where[nodes[0]][0], self.where[nodes[0]][1] or 0, refined(own, units), units)
+            for nodes, own in zip(columns, nests, strict=True)
+        ]
+
+    def _are_at_home(self, nodes: Column) -> bool:
+        """Tell whether nodes lie in one array of several."""
+        home, place = self.where.get(nodes[0], (None, None))
+        return place is not None and all(self.where.get(x, (None,))[0] is home for x in nodes)
 
     def single(self, node: int) -> Any:
         """Return one node."""
@@ -352,12 +466,7 @@ class Grouping:
         found = [self.where.get(x, (None, None)) for x in nodes]
         array, place = found[0]
         if array is not None and place is not None and all(home is array for home, _ in found):
-            places = [at or 0 for _, at in found]
-            strides = _strides(places, units)
-            if strides is not None and min(strides) >= 0:
-                return code.view(array, places[0], strides, units)
-            positions = np.array(places).reshape(units)
-            return code.new(TAKE, (array,), units, batched=array.batched, info=positions, key=(tuple(places), units))
+            return code.gather(array, np.array([at for _, at in found]).reshape(units))
         return self._concat(nodes, units)
 
     def _concat(self, nodes: Column, units: Units) -> Any:
@@ -402,19 +511,10 @@ class Grouping:
         constants, parameters = self.graph.constants, self.graph.parameters
         if len(set(nodes)) == 1 or all(x in constants for x in nodes) or all(x in parameters for x in nodes):
             return True
-        homes = {id(self.where[x][0]) if x in self.where else None for x in nodes}
-        if len(homes) > 1 or None in homes or self.where[nodes[0]][1] is None:
-            return False
-        strides = _strides([self.where[x][1] or 0 for x in nodes], (len(nodes),))
-        return strides is not None and min(strides) >= 0
+        return self._are_at_home(nodes) and nest([self.where[x][1] for x in nodes]) is not None
 
 
-def _strides(places: Sequence[int], units: Units) -> Units | None:
-    """Return the strides of these places in their array; None where they are not evenly spaced."""
-    grid = np.array(places).reshape(units)
-    strides = tuple(
-        int(np.moveaxis(grid, axis, 0)[1].flat[0] - grid.flat[0]) if size > 1 else contiguous(units)[axis]
-        for axis, size in enumerate(units)
-    )
-    wanted = grid.flat[0] + sum(s * ix for s, ix in zip(strides, np.indices(units), strict=True))
-    return strides if np.array_equal(grid, wanted) else None
+def _axes(places: Any) -> int:
+    """Return the number of axes of a list of places; many where it is irregular."""
+    own = nest(places)
+    return 100 if own is None else len(own[0])

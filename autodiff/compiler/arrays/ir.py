@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.compiler.arrays.axes import Units, contiguous, places_of, strides_of
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, RELATIONS
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
-
-Units = tuple[int, ...]
 
 ADD, SUB, MUL, DIV, POW, NEG = (OPS[name] for name in ("add", "sub", "mul", "div", "pow", "neg"))
 MINIMUM, MAXIMUM, WHERE = OPS["minimum"], OPS["maximum"], OPS["where"]
@@ -34,12 +33,12 @@ VIEW = "view"  # of args[0]; info: (start, strides)
 TAKE = "take"  # of args[0]; info: the positions, an array of this Var's units
 CONCAT = "concat"  # of args, one after another, scalars and vectors
 APPLY = "apply"  # `op` element by element; numbers and units () go with any units
-MATMUL = "matmul"  # args[0] (m, n) @ args[1] (n,) batched, + args[2] (m,) if there is one
-MATMUL_T = "matmul_t"  # args[0].T (n, m) @ args[1] (m,) batched
-OUTER = "outer"  # args[0] (m,) @ args[1] (n,).T, summed over the rows: (m, n); batched: for each row
-SUM = "sum"  # over the last axis of units
+MATMUL = "matmul"  # args[0] (m, n) @ args[1] (n,) or (n, positions), batched, + args[2] (m,) if there is one
+MATMUL_T = "matmul_t"  # args[0].T (n, m) @ args[1] (m,) or (m, positions), batched
+OUTER = "outer"  # args[0] (m,) @ args[1] (n,).T, summed over rows and positions: (m, n); batched: for each row
+SUM = "sum"  # over the last axes of units, those that the result has not
 MAX = "max"  # likewise
-SUM_ROWS = "sum_rows"  # over the rows
+SUM_ROWS = "sum_rows"  # over the rows, and the last axes of units that the result has not
 EXPAND = "expand"  # args[0], repeated for each of these units
 ROWS = "rows"  # the number of rows
 SCATTER = "scatter"  # zeros, and each of args added at its own place; info: for each (start, strides) or positions
@@ -158,8 +157,8 @@ class Code:
             return shorter
         xs = [x for x in args if x.__class__ is Var]
         units = max((x.units for x in xs), key=len)
-        if len(units) == 2:
-            units = tuple(max(sizes) for sizes in zip(*[x.units for x in xs if len(x.units) == 2], strict=True))
+        if len(units) > 1:
+            units = tuple(max(sizes) for sizes in zip(*[x.units for x in xs if x.units], strict=True))
         return self.new(APPLY, args, units, batched=any(x.batched for x in xs), op=op)
 
     def const(self, values: Sequence[float], units: Units) -> Any:
@@ -179,16 +178,28 @@ class Code:
             return self.expand(of.args[0], units)
         if of.kind == EXPAND and of.args[0].units != of.units:  # it has no memory: look at the Var it repeats
             inner = of.args[0]
-            places = sum(
-                (step * at for step, at in zip(strides, np.indices(units), strict=True)), np.full(units, start)
-            )
-            positions = places // (of.size // inner.size)
-            if units == ():
-                return self.view(inner, int(positions), (), ())
-            return self.new(
-                TAKE, (inner,), units, batched=inner.batched, info=positions, key=(positions.tobytes(), units)
-            )
+            return self.gather(inner, places_of(start, strides, units) // (of.size // inner.size))
+        if of.kind == VIEW and len(of.units) > 1 and of.info[1] != contiguous(of.units):
+            whole = places_of(*of.info, of.units).ravel()
+            return self.gather(of.args[0], whole[places_of(start, strides, units)])
         return self.new(VIEW, (of,), units, batched=of.batched, info=(start, strides))
+
+    def gather(self, of: Any, places: Any) -> Any:
+        """Return the scalars of a Var at these places, in their shape: a view, or a copy where they are irregular."""
+        units = places.shape
+        strides = strides_of(places.ravel(), units)
+        if strides is not None:
+            return self.view(of, int(places.flat[0]), strides, units)
+        of = of if len(of.units) < 2 else self.view(of, 0, (1,), (of.size,))
+        return self.new(TAKE, (of,), units, batched=of.batched, info=places, key=(places.tobytes(), units))
+
+    def solid(self, x: Any, units: Units) -> Any:
+        """Return a batched Var in one piece of memory, in this shape of as many units: a copy where it is a view."""
+        of = x.args[0] if x.kind == VIEW and x.info[1] == contiguous(x.units) else x
+        spread = of.kind == EXPAND and of.args[0].__class__ is Var
+        if not x.batched or spread or of.kind == VIEW or (of.kind == INPUT and not of.units):
+            return self.new(CONCAT, (x,), units, batched=True, key="solid")
+        return self.view(x, 0, contiguous(units), units)
 
     def expand(self, x: Any, units: Units) -> Any:
         """Return a number or Var, repeated for each of these units."""
@@ -202,24 +213,21 @@ class Code:
             return self.new(CONCAT, (x,), batched=x.batched, key="own")
         return x
 
-    def sum_units(self, x: Any, n: int) -> Any:
-        """Return Σ over the last axis of units, which is `n` long."""
+    def sum_units(self, x: Any, n: int, axes: int = 1) -> Any:
+        """Return Σ over the last axes of units, which hold `n` numbers."""
         if x.__class__ is float:
             return x * n
-        if x.kind == EXPAND and x.args[0].__class__ is Var and x.args[0].units == x.units[:-1]:
-            return self.apply(MUL, float(n), x.args[0])
-        return self.new(SUM, (x,), x.units[:-1], batched=x.batched)
+        units = x.units[: len(x.units) - axes]
+        inner = x.args[0] if x.kind == EXPAND else None
+        if inner.__class__ is Var and inner.units == units[: len(inner.units)] and len(inner.units) < len(x.units):
+            return self.expand(self.apply(MUL, float(n), inner), units)
+        return self.new(SUM, (x,), units, batched=x.batched)
 
-    def sum_rows(self, x: Any) -> Any:
-        """Return Σ over the rows."""
+    def sum_rows(self, x: Any, axes: int = 0) -> Any:
+        """Return Σ over the rows, and over the last axes of units."""
         if x.__class__ is Var and x.batched:
-            return self.new(SUM_ROWS, (x,), x.units)
+            return self.new(SUM_ROWS, (x,), x.units[: len(x.units) - axes])
         return self.apply(MUL, x, self.new(ROWS))
-
-
-def contiguous(units: Units) -> Units:
-    """Return the strides of units in C order."""
-    return tuple(math.prod(units[i + 1 :]) for i in range(len(units)))
 
 
 def _shorter(code: Code, op: Op, args: Sequence[Any]) -> Any:

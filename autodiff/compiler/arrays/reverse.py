@@ -12,6 +12,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from autodiff.compiler.arrays.axes import contiguous, places_of, strides_of
 from autodiff.compiler.arrays.ir import (
     ADD,
     APPLY,
@@ -31,7 +34,6 @@ from autodiff.compiler.arrays.ir import (
     VIEW,
     Code,
     Var,
-    contiguous,
 )
 from autodiff.compiler.trace.operations import GUARDED
 from autodiff.compiler.trace.tracer import cosines, partials_of
@@ -108,18 +110,31 @@ class Reverse:
                     if delta.__class__ is float or delta.units == ()
                     else self.code.view(self.code.expand(delta, units), 0, contiguous(var.units), var.units)
                 )
+            if (back := self._turned_back(var, *handed[0])) is not None:
+                return back
         places = [(0, contiguous(var.units), var.units) if place is None else place for _, place in handed]
         deltas = [delta for delta, _ in handed]
         batched = any(d.__class__ is Var and d.batched for d in deltas)
         return self.code.new(SCATTER, deltas, var.units, batched=batched, info=places, key=id(places))
 
-    def _spread(self, var: Var, delta: Any) -> None:  # noqa: C901 # one case per kind
+    def _turned_back(self, var: Var, delta: Any, place: Any) -> Any:
+        """Return δ of an array that was read with its axes in another order; None where it was not."""
+        start, strides, units = place
+        if var.kind == INPUT or strides is None or 0 in strides or delta.__class__ is float or delta.units != units:
+            return None
+        inverse = np.argsort(places_of(start, strides, units).ravel())
+        own = strides_of(inverse, var.units) if len(inverse) == var.size and min(strides) > 0 else None
+        if own is None or not np.array_equal(places_of(start, strides, units).ravel()[inverse], np.arange(var.size)):
+            return None
+        return self.code.view(delta, int(inverse[0]), own, var.units)
+
+    def _spread(self, var: Var, delta: Any) -> None:  # one case per kind
         """Pass δ on to the operands of a Var."""
         code, kind = self.code, var.kind
         if kind == APPLY:
             self._spread_operation(var, delta)
         elif kind == VIEW:
-            self._hand(var.args[0], delta, (*var.info, var.units))
+            self._spread_view(var, delta)
         elif kind == TAKE:
             self._hand(var.args[0], delta, (var.info, None, var.units))
         elif kind == CONCAT:
@@ -132,19 +147,40 @@ class Reverse:
         elif kind == EXPAND:
             self._hand(var.args[0], self._over_rows(self._unexpanded(delta, var), var.args[0], var))
         elif kind == SUM:
-            x = var.args[0]
-            self._hand(x, code.expand(delta, x.units))
+            self._hand(var.args[0], code.expand(delta, var.args[0].units))
         else:
             assert kind == MATMUL  # MAX cancels out, CONST and the like need no δ
-            matrix, vector, *bias = var.args
-            code.deltas[var.number] = whole = self._whole(delta, var)
-            if matrix.needs:
-                outer = code.new(OUTER, (whole, vector), matrix.units, batched=self.per_row, info=self.careful)
-                self._hand(matrix, outer)
-            if vector.needs:
-                self._hand(vector, code.new(MATMUL_T, (matrix, whole), vector.units, batched=True, info=self.careful))
-            for b in bias:
-                self._hand(b, self._over_rows(whole, b, var))
+            self._spread_product(var, delta)
+
+    def _spread_product(self, var: Var, delta: Any) -> None:
+        """Pass δ on to the matrix, the inputs and the bias of a product: summed over its positions for the first and last."""
+        code = self.code
+        matrix, vector, *bias = var.args
+        code.deltas[var.number] = whole = self._whole(delta, var)
+        if matrix.needs:
+            outer = code.new(OUTER, (whole, vector), matrix.units, batched=self.per_row, info=self.careful)
+            self._hand(matrix, outer)
+        if vector.needs:
+            self._hand(vector, code.new(MATMUL_T, (matrix, whole), vector.units, batched=True, info=self.careful))
+        positions = var.units[1:]
+        for b in bias:
+            each = code.sum_units(whole, *positions) if positions and self.per_row else whole
+            self._hand(b, each if self.per_row else code.sum_rows(whole, len(positions)))
+
+    def _spread_view(self, var: Var, delta: Any) -> None:
+        """Pass δ on to the places of a view: summed over the axes along which it repeats them."""
+        start, strides = var.info
+        again = [k for k, n in enumerate(var.units) if n > 1 and strides[k] == 0]
+        kept = [k for k in range(len(var.units)) if k not in again]
+        units = tuple([var.units[k] for k in kept])
+        if again and delta.__class__ is Var:
+            delta = self.code.expand(delta, var.units)
+            turned, own = [*kept, *again], contiguous(var.units)
+            shape = tuple([var.units[k] for k in turned])
+            delta = self.code.view(delta, 0, tuple([own[k] for k in turned]), shape)
+        if again:
+            delta = self.code.sum_units(delta, math.prod([var.units[k] for k in again]), len(again))
+        self._hand(var.args[0], delta, (start, tuple([strides[k] for k in kept]), units))
 
     def _spread_operation(self, var: Var, delta: Any) -> None:
         op = var.op
@@ -173,18 +209,18 @@ class Reverse:
 
     def _whole(self, delta: Any, var: Var) -> Var:
         """Return δ as an array with all its rows, as matrix products need it."""
-        if delta.__class__ is Var and delta.units == var.units and delta.batched:
-            return delta
-        return self.code.new(EXPAND, (delta,), var.units, batched=True)
+        if not (delta.__class__ is Var and delta.units == var.units and delta.batched):
+            delta = self.code.new(EXPAND, (delta,), var.units, batched=True)
+        return self.code.solid(delta, var.units) if len(var.units) > 1 else delta
 
     def _reduced(self, delta: Any, x: Any, var: Var) -> Any:
         """Return the δ of an operand that is spread over more units or rows than it has itself."""
         if x.__class__ is not Var or not x.needs:
             return 0.0
-        if x.units != var.units:
+        if x.units == () and var.units:
+            delta = self.code.sum_units(self.code.expand(delta, var.units), var.size, len(var.units))
+        elif x.units != var.units:  # its last axis has one entry
             delta = self.code.sum_units(self.code.expand(delta, var.units), var.units[-1])
-            if len(x.units) == 0 and len(var.units) == 2:
-                delta = self.code.sum_units(self.code.expand(delta, var.units[:1]), var.units[0])
         return self._over_rows(delta, x, var)
 
     def _over_rows(self, delta: Any, x: Any, var: Var) -> Any:
@@ -196,9 +232,8 @@ class Reverse:
     def _unexpanded(self, delta: Any, var: Var) -> Any:
         """Return Σ of δ over the units that an expansion added."""
         x = var.args[0]
-        for size in reversed(var.units[len(x.units) :]):
-            delta = self.code.sum_units(delta, size)
-        return delta
+        added = var.units[len(x.units) :]
+        return self.code.sum_units(delta, math.prod(added), len(added)) if added else delta
 
 
 def backward(code: Code, *, per_row: bool = False, seeded: bool = False, careful: bool = False) -> None:

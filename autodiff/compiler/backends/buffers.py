@@ -79,6 +79,14 @@ class Instance:
         """Return a Var of two axes, the same for all rows, as a matrix."""
         return self.array(var)[..., 0]
 
+    def columns(self, var: Var) -> Array:
+        """Return a Var that lies in one piece with its positions and rows as one axis."""
+        return _flattened(self.array(var))
+
+    def columns_and_ones(self, var: Var) -> Array:
+        """Return an input of a matrix product likewise, with a row of ones at its end."""
+        return _flattened(self.slots[self.backend.slot[var.number]])
+
     def block(self, start: int, m: int, n: int) -> Array:
         """Return a matrix that is contiguous in the flat array."""
         return self.flat[start : start + m * n].reshape(m, n)
@@ -113,6 +121,12 @@ def without_warnings(run: Callable[..., Any]) -> Callable[..., Any]:
     if _PER_THREAD or context.run(np.geterr) == np.geterr():
         return np.errstate(all="ignore")(run)
     return functools.partial(context.run, run)
+
+
+def _flattened(array: Array) -> Array:
+    flat = array.reshape(len(array), -1)
+    assert np.may_share_memory(flat, array), "an input of a product that does not lie in one piece"
+    return flat
 
 
 def _strided(of: Array, start: int, strides: Units, units: Units) -> Array:

@@ -72,6 +72,36 @@ def guarded_dot(a: Array, b: Array, out: Array) -> None:
         out[i, j] = a[i][used] @ b[used, j]
 
 
+def outer_of_positions(times: Any, a: Array, b: Array, out: Array) -> None:
+    """Write Σ over the positions of each row's a·bᵀ into `out`; `times` is the product of two numbers, None for `·`."""
+    if times is None:
+        np.einsum("mpr,npr->mnr", a, b, out=out)
+    else:
+        np.sum(times.on_arrays(a[:, None], b[None]), axis=2, out=out)
+
+
+def contraction_into(a: Array, b: Array, out: Array) -> Callable[[], Any]:
+    """Return a function that writes Σ a·b into `out`, over the last axes of units, those that `out` has not.
+
+    The arrays are units × rows; an axis along which a factor is the same has stride 0. A matrix product for each row is
+    faster than einsum, which is faster than to multiply and add, except for short sums over many rows.
+    """
+    axes, summed = range(a.ndim - 1), range(out.ndim - 1, a.ndim - 1)
+    left, right = ({k for k in axes if x.strides[k] == 0} for x in (b, a))  # the axes of one factor alone
+    left, right = left - right - {*summed}, right - left - {*summed}
+    both = [k for k in axes if k not in {*left, *right, *summed}]
+    a, b = (x[tuple([0 if k in gone else slice(None) for k in axes])] for x, gone in ((a, right), (b, left)))
+    of_a, of_b = ([k for k in axes if k not in gone] for gone in (right, left))
+    if len(left) == len(right) == len(summed) == 1 and not (a.shape[-1] >= 64 and a.shape[of_a.index(summed[0])] <= 4):
+        end = a.ndim - 1, b.ndim - 1, out.ndim - 1
+        orders = [*both, *left, *summed], [*both, *summed, *right], [*both, *left, *right]
+        places = [[own.index(k) for k in order] for own, order in zip((of_a, of_b, list(axes)), orders, strict=True)]
+        turned = [x.transpose(last, *at) for x, last, at in zip((a, b, out), end, places, strict=True)]
+        return functools.partial(np.matmul, *turned)
+    letters = ["".join(chr(ord("a") + k) for k in of) + "z" for of in (of_a, of_b, range(out.ndim - 1))]
+    return functools.partial(np.einsum, f"{letters[0]},{letters[1]}->{letters[2]}", a, b, out=out)
+
+
 def power_half(x: Array, out: Array) -> None:
     """Write x ** 0.5 into `out`: √x, except at −∞, where it is ∞, and at −0, where it is 0."""
     infinite = np.equal(x, -math.inf)

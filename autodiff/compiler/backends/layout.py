@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autodiff.compiler.arrays import ir
+from autodiff.compiler.arrays.axes import Units, contiguous
 from autodiff.compiler.arrays.ir import Code, Var
 from autodiff.compiler.trace.operations import BOOLEAN, HIDDEN
 from autodiff.ops import OPS
@@ -25,6 +26,23 @@ def dot_of(var: Var) -> list[Var] | None:
     if x.__class__ is not Var or x.op is not MUL or x.batched or len(x.units) != 1:
         return None
     return list(x.args) if all(y.__class__ is Var and y.units == x.units for y in x.args) else None
+
+
+def contraction_of(var: Var) -> tuple[Var, Var, Units] | None:
+    """Return the factors of a sum of products along some of its axes, and the order of these; else None."""
+    x: Any = var.args[0] if var.kind == ir.SUM and var.units else None
+    product: Any = x.args[0] if x.__class__ is Var and x.kind == ir.VIEW else x
+    if product.__class__ is not Var or product.op is not MUL or len(x.units) < 2 or len(product.units) != len(x.units):
+        return None
+    order = tuple(range(len(x.units)))
+    if x is not product:  # axes in another order
+        own = list(zip(contiguous(product.units), product.units, strict=True))
+        if x.info[0] != 0 or sorted(own) != sorted(zip(x.info[1], x.units, strict=True)) or 1 in x.units:
+            return None
+        order = tuple([own.index(axis) for axis in zip(x.info[1], x.units, strict=True)])
+    a, b = product.args
+    alike = all(y.__class__ is Var and y.batched and y.units == product.units for y in (a, b))
+    return (a, b, order) if alike else None
 
 
 class Layout:
@@ -67,6 +85,8 @@ class Layout:
         """Return the Vars that are read when this one is computed."""
         if (factors := dot_of(var)) is not None:
             return factors
+        if (contraction := contraction_of(var)) is not None:
+            return list(contraction[:2])
         if var.op is WHERE and isinstance(var.args[0], Var) and var.args[0].op in BOOLEAN:
             return [x for x in (*var.args[0].args, *var.args[1:]) if isinstance(x, Var)]
         return var.vars
@@ -166,4 +186,4 @@ class Layout:
         stride = (n + 1,) if m > 1 else bias[0].info[1]
         rows = strides == (n + 1, 1) or (m == 1 and (strides[1] == 1 or n == 1))
         owns = vector.kind in {ir.APPLY, ir.MATMUL, ir.CONCAT, ir.TAKE} or (vector.kind == ir.INPUT and vector.batched)
-        return rows and bias[0].info == (start + n, stride) and owns and vector.units == (n,) and vector.batched
+        return rows and bias[0].info == (start + n, stride) and owns and vector.units[0] == n and vector.batched

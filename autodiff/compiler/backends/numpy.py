@@ -11,6 +11,7 @@ reused once nobody needs their contents.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.arrays import ir
-from autodiff.compiler.arrays.ir import Code, Units, Var, contiguous
+from autodiff.compiler.arrays.axes import Units, contiguous, places_of
+from autodiff.compiler.arrays.ir import Code, Var
 from autodiff.compiler.backends.buffers import Instance
-from autodiff.compiler.backends.kernels import Erf, guarded_dot, power_half
-from autodiff.compiler.backends.layout import PLAIN, WHERE, Layout, dot_of
+from autodiff.compiler.backends.kernels import Erf, contraction_into, guarded_dot, outer_of_positions, power_half
+from autodiff.compiler.backends.layout import PLAIN, WHERE, Layout, contraction_of, dot_of
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED
 from autodiff.ops import OPS
 
@@ -58,6 +60,7 @@ _FUNCTIONS: dict[str, Any] = {
     "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "guarded_dot": guarded_dot, "add_at": np.add.at,
     "copy_where": _copy_where, "power_half": power_half, "assign": _assign, "add_once": _add_once,
 }  # fmt: skip
+_SHIFTS = 32  # more additions than this cost more than one at scattered places
 OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy takes their `out` by name only
 
 
@@ -173,7 +176,7 @@ class Buffered:
     def _allocate(self, var: Var, *, alone: bool = False) -> None:
         units = var.units
         if var.number in self.layout.ones:
-            units, alone = (units[0] + 1,), True
+            units, alone = (units[0] + 1, *units[1:]), True
         key = (units, var.batched)
         free = self._free.get(key)
         if free and not alone:
@@ -210,7 +213,7 @@ class Buffered:
                 or delta.units != units
             ):
                 continue
-            region = _region(start, strides, units)
+            region = places_of(start, strides, units).ravel()
             in_place = delta.kind in {ir.OUTER, ir.SUM_ROWS, ir.APPLY} and strides == contiguous(units)
             if in_place and not self._written[region].any():
                 self._written[region] = True
@@ -303,15 +306,15 @@ class Buffered:
             self.flops += size * var.batched
         elif kind == ir.MATMUL:
             self._matmul(var)
-            self.flops += 2 * var.args[0].size + sum(b.size for b in var.args[2:])
+            self.flops += (2 * var.args[0].size + sum(b.size for b in var.args[2:])) * math.prod(var.units[1:])
         elif kind == ir.MATMUL_T:
             self._allocate(var)
             matrix = self._bind(f"t{var.number}", lambda instance: instance.matrix(var.args[0]).T)
-            self._dot(matrix, self._name(var.args[1]), self._name(var), careful=var.info is not None)
-            self.flops += 2 * var.args[0].size
+            self._dot(matrix, self._columns(var.args[1]), self._columns(var), careful=var.info is not None)
+            self.flops += 2 * var.args[0].size * math.prod(var.units[1:])
         elif kind == ir.OUTER:
             self._outer(var)
-            self.flops += 2 * size
+            self.flops += 2 * size * math.prod(var.args[0].units[1:])
         elif kind in {ir.SUM, ir.MAX}:
             self._reduce(var)
         elif kind == ir.SUM_ROWS:
@@ -335,6 +338,10 @@ class Buffered:
 
     def _dot(self, a: str, b: str, out: str, *, careful: bool) -> None:
         self._call("guarded_dot" if careful else "dot", a, b, out)
+
+    def _columns(self, var: Var) -> str:
+        """Return the name of a Var with its positions and rows as one axis, as matrix products take it."""
+        return self._bind(f"k{var.number}", lambda i: i.columns(var)) if len(var.units) > 1 else self._name(var)
 
     def _concat(self, var: Var) -> None:
         self._allocate(var, alone=True)
@@ -360,10 +367,8 @@ class Buffered:
             m, n = matrix.units
             start = matrix.info[0]
             block = self._bind(f"m{var.number}", lambda instance: instance.block(start, m, n + 1))
-            ones = self._bind(
-                f"a{vector.number}", lambda instance: instance.slots[instance.backend.slot[vector.number]]
-            )
-            self._call("dot", block, ones, self._name(var))
+            ones = self._bind(f"a{vector.number}", lambda instance: instance.columns_and_ones(vector))
+            self._call("dot", block, ones, self._columns(var))
             return
         name = self._bind(f"m{var.number}", lambda instance: instance.matrix(matrix))
         if vector.number in self.layout.wide:  # rows @ W.T, copied from there to units × rows
@@ -379,14 +384,22 @@ class Buffered:
             self.bound.setdefault("dot", lambda _: np.dot)
             self._call("copyto", self._name(var), back)  # quicker than adding the bias on the way
         else:
-            self._call("dot", name, self._name(vector), self._name(var))
+            self._call("dot", name, self._columns(vector), self._columns(var))
         for b in bias:
-            self._call("add", self._name(var), self._name(b), self._name(var))
+            beside = self._name(b)
+            if len(var.units) > 1:
+                beside = self._bind(f"e{var.number}", lambda instance, b=b: instance.array(b)[:, None])
+            self._call("add", self._name(var), beside, self._name(var))
 
     def _outer(self, var: Var) -> None:
         rows, vector = var.args
         if var.batched:
             self._allocate(var)
+            if len(rows.units) > 1:
+                times = GUARDED if var.info else None
+                outer = self._bind(f"g{var.number}", lambda _: functools.partial(outer_of_positions, times))
+                self._call(outer, self._name(rows), self._name(vector), self._name(var))
+                return
             a = self._bind(f"column{var.number}", lambda instance: instance.array(rows)[:, None])
             if var.info is None:
                 self._call("multiply", a, self._name(vector), self._name(var))
@@ -403,10 +416,10 @@ class Buffered:
             self.steps.append(("dot", self._name(rows), f"{self._name(vector)}.T", out))
             return
         if var.number in self.layout.fused:
-            transposed = self._bind(f"b{vector.number}", lambda i: i.slots[i.backend.slot[vector.number]].T)
+            transposed = self._bind(f"b{vector.number}", lambda instance: instance.columns_and_ones(vector).T)
         else:
-            transposed = self._bind(f"d{vector.number}", lambda instance: instance.array(vector).T)
-        self._dot(self._name(rows), transposed, out, careful=var.info is not None)
+            transposed = self._bind(f"d{vector.number}", lambda instance: instance.columns(vector).T)
+        self._dot(self._columns(rows), transposed, out, careful=var.info is not None)
 
     def _reduce(self, var: Var) -> None:
         x = var.args[0]
@@ -418,9 +431,24 @@ class Buffered:
         elif (factors := dot_of(var)) is not None:
             a, b = (self._bind(f"f{y.number}", lambda instance, y=y: instance.array(y)[:, 0]) for y in factors)
             self._call("dot", a, b, self._name(var))
+        elif (contraction := contraction_of(var)) is not None:
+            first, second, order = contraction
+
+            def contract(instance: Instance) -> Any:
+                turned = *order, len(order)
+                a, b = (instance.array(y).transpose(turned) for y in (first, second))
+                return contraction_into(a, b, instance.array(var))
+
+            self._call(self._bind(f"y{var.number}", contract))
         else:
             name = "add_reduce" if var.kind == ir.SUM else "maximum_reduce"
-            self._call(name, self._name(x), str(len(x.units) - 1), "None", self._reduced(var, x))
+            self._call(name, self._name(x), self._axes(len(var.units), len(x.units)), "None", self._reduced(var, x))
+
+    def _axes(self, start: int, stop: int) -> str:
+        """Return the name of the axes to reduce."""
+        if stop - start == 1:
+            return str(start)
+        return self._bind(f"axes{start}_{stop}", lambda _: tuple(range(start, stop)))
 
     def _reduced(self, var: Var, x: Var) -> str:
         """Return the name of a reduction's buffer, with an axis of length 1 where it is one number for all rows."""
@@ -442,7 +470,7 @@ class Buffered:
             self._call("dot", self._name(x), ones, out)
         else:
             out = self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(var.units))
-            self._call("add_reduce", self._name(x), "-1", "None", out)
+            self._call("add_reduce", self._name(x), self._axes(len(var.units), len(x.units) + 1), "None", out)
 
     def _scatter(self, var: Var) -> None:
         flat = var is self.code.gradient and not var.batched
@@ -455,7 +483,7 @@ class Buffered:
         if not (flat and written.all()):
             there = self._forwarded.keys() | self.layout.fused.keys()
             plain = [p for d, p in places if d.__class__ is not Var or d.number not in there]
-            covered = np.concatenate([_region(*p) for p in plain]) if plain else np.zeros(0, dtype=np.intp)
+            covered = np.concatenate([places_of(*p).ravel() for p in plain]) if plain else np.zeros(0, dtype=np.intp)
             rest = written.copy()
             once = np.unique(covered).size == covered.size and not written[covered].any()
             rest[covered] = True
@@ -465,7 +493,13 @@ class Buffered:
         for delta, place in places:
             if delta.__class__ is Var and (delta.number in self._forwarded or delta.number in self.layout.fused):
                 continue
-            self._add_at(var, delta, place, fresh=not written[_region(*place)].any())
+            self._add_at(var, delta, place, fresh=not written[places_of(*place)].any())
+
+    def _in_a_row(self, var: Var) -> str:
+        """Return the name of a Var with all its units along one axis."""
+        if len(var.units) < 2:
+            return self._name(var)
+        return self._bind(f"z{var.number}", lambda instance: instance.strided(var, 0, (1,), (var.size,)))
 
     def _zero(self, var: Var, written: Array) -> None:
         """Set the entries to 0 that are not written yet."""
@@ -473,28 +507,55 @@ class Buffered:
             self._call("copyto", self._name(var), self._number(0.0))
             return
         rest = np.flatnonzero(~written)
-        name = self._bind(f"z{var.number}", lambda instance: instance.array(var))
+        name = self._in_a_row(var)
         index = self._bind(f"l{var.number}", lambda _: rest)
         self._call("assign", name, index, self._number(0.0))
 
     def _add_at(self, var: Var, delta: Any, place: Any, *, fresh: bool) -> None:
         start, strides, units = place
         value = self._name(delta)
-        region = _region(*place)
-        once = np.unique(region).size == region.size
+        positions = places_of(*place).reshape(units)
+        once = np.unique(positions).size == positions.size
+        if strides is not None and not once and self._add_shifted(var, delta, place, positions):
+            return
         if strides is None or not once:  # scattered positions
-            positions = region.reshape(units)
             index = self._bind(f"at{len(self.bound)}", lambda _: positions)
-            if fresh and once:
-                self._call("assign", self._name(var), index, value)
-            else:
-                self._call("add_once" if once else "add_at", self._name(var), index, value)
+            function = "assign" if fresh and once else "add_once" if once else "add_at"
+            self._call(function, self._in_a_row(var), index, value)
             return
         out = self._bind(f"s{len(self.bound)}", lambda instance: instance.strided(var, start, strides, units))
         if fresh:
             self._call("copyto", out, value)
         else:
             self._call("add", out, value, out)
+
+    def _add_shifted(self, var: Var, delta: Any, place: Any, positions: Array) -> bool:
+        """Add windows that overlap one shift after another: each covers a place once. Not where it takes many calls."""
+        start, strides, units = place
+        axes = range(len(units))
+        shifts = [
+            over for k in axes[1:] for over in itertools.combinations(axes, k)
+            if np.unique(alone := positions[tuple([0 if a in over else slice(None) for a in axes])]).size == alone.size
+        ]  # fmt: skip
+        over = min(shifts, key=lambda over: math.prod([units[a] for a in over]), default=axes)
+        if math.prod([units[a] for a in over]) > _SHIFTS or delta.__class__ is not Var or delta.units != units:
+            return False
+        rest = [a for a in axes if a not in over]
+        own = contiguous(units)
+
+        def windows(first: int, second: int) -> list[str]:
+            """Bind what is added to what."""
+            pair: list[str] = []
+            for of, begin, steps in ((var, first, strides), (delta, second, own)):
+                view = begin, tuple([steps[a] for a in rest]), tuple([units[a] for a in rest])
+                pair.append(self._bind(f"h{len(self.bound)}", lambda i, of=of, view=view: i.strided(of, *view)))
+            return pair
+
+        for at in itertools.product(*[range(units[a]) for a in over]):
+            shift = [sum(k * steps[a] for k, a in zip(at, over, strict=True)) for steps in (strides, own)]
+            out, value = windows(start + shift[0], shift[1])
+            self._call("add", out, value, out)
+        return True
 
     def _apply(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per operation
         op = var.op
@@ -626,13 +687,3 @@ def _inverse(to: Buffered, a: str, v: str) -> None:
 
 
 _POWERS: dict[float, Callable[[Buffered, str, str], None]] = {2.0: _square, 3.0: _cube, 0.5: _root, -1.0: _inverse}
-
-
-def _region(start: Any, strides: Units | None, units: Units) -> Array:
-    """Return the places of a view in its array."""
-    if strides is None:
-        return np.ravel(start)
-    at = np.full((), start)
-    for stride, size in zip(strides, units, strict=True):
-        at = at[..., None] + stride * np.arange(size)
-    return at.ravel()

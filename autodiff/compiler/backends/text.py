@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.arrays import ir
-from autodiff.compiler.arrays.ir import MUL, WHERE, Code, Var, contiguous
+from autodiff.compiler.arrays.axes import Units, contiguous
+from autodiff.compiler.arrays.ir import MUL, WHERE, Code, Var
 from autodiff.compiler.arrays.labels import common_label, name_from
 from autodiff.compiler.backends.definitions import helpers_of, reserved, written
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, KEPT, SIGNS
@@ -405,46 +406,70 @@ class Readable:
         if kind == ir.TAKE:
             return f"{self.text(xs[0], _ATOM)}[np.array({var.info.tolist()})]", _ATOM
         if kind == ir.CONCAT:
-            if var.units == ():
-                return self.text(xs[0], _ATOM), _ATOM
+            if var.units == () or (len(xs) == 1 and xs[0].__class__ is Var and var.batched and xs[0].batched):
+                whole = self.text(xs[0], _ATOM)
+                same = var.units == () or var.units == xs[0].units
+                return (whole if same else f"{whole}.reshape({', '.join(map(str, var.units))}, -1)"), _ATOM
             return f"{self._help('stack')}({rows}, {', '.join(self.text(x) for x in xs)})", _ATOM
         if kind == ir.EXPAND:
             return self._expand(var, rows), _ATOM
         if kind == ir.MATMUL:
-            text = f"{self.matrix(xs[0])} @ {self.text(xs[1], _ATOM)}"
-            return (f"{text} + {self.text(xs[2], 2)}", 1) if len(xs) > 2 else (text, _PRODUCT)
+            text, strength = self._times(self.matrix(xs[0]), xs[1])
+            spread = "[:, None]" * (len(var.units) > 1)
+            bias = [f"{self.text(b, _ATOM if spread else 2)}{spread}" for b in xs[2:]]
+            return (f"{text} + {bias[0]}", 1) if bias else (text, strength)
         if kind == ir.MATMUL_T:
-            return f"{self.matrix(xs[0])}.T @ {self.text(xs[1], _ATOM)}", _PRODUCT
+            return self._times(f"{self.matrix(xs[0])}.T", xs[1])
         if kind == ir.OUTER:
+            if len(xs[0].units) > 1:  # over positions and rows
+                return f"xp.tensordot({self.text(xs[0])}, {self.text(xs[1])}, ((1, 2), (1, 2)))", _ATOM
             return f"{self.text(xs[0], _ATOM)} @ {self.text(xs[1], _ATOM)}.T", _PRODUCT
         if kind in {ir.SUM, ir.MAX}:
             function = "sum" if kind == ir.SUM else "max"
-            whole = f"{self.text(xs[0], _ATOM)}.{function}(axis={len(xs[0].units) - 1})"
+            whole = f"{self.text(xs[0], _ATOM)}.{function}(axis={_axes(len(var.units), len(xs[0].units))})"
             return whole if var.batched or var.units else f"{whole}[0]", _ATOM
         if kind == ir.SUM_ROWS:
-            keep = "axis=-1, keepdims=True" if var.units else ""
-            return f"{self.text(xs[0], _ATOM)}.sum({keep})", _ATOM
+            axes = f"axis={_axes(len(var.units), len(xs[0].units) + 1)}" if var.units else ""
+            return f"{self.text(xs[0], _ATOM)}.sum({axes}){'[..., None]' * bool(axes)}", _ATOM
         assert kind == ir.SCATTER  # the last kind
         pieces = list(zip(xs, var.info, strict=True))
-        return f"{self._spread(pieces, max(var.size, 1), rows)}{'[0]' if not var.units else ''}", _ATOM
+        shape = "[0]" if not var.units else f".reshape({', '.join(map(str, var.units))}, {rows})" * (len(var.units) > 1)
+        return f"{self._spread(pieces, max(var.size, 1), rows)}{shape}", _ATOM
+
+    def _times(self, matrix: str, x: Var) -> tuple[str, float]:
+        """Return the text of a product with a matrix: of vectors, or of one at each position."""
+        if len(x.units) > 1:
+            return f"xp.tensordot({matrix}, {self.text(x)}, 1)", _ATOM
+        return f"{matrix} @ {self.text(x, _ATOM)}", _PRODUCT
 
     def _view(self, var: Var) -> str:
         (of,), (start, strides), units = var.args, var.info, var.units
-        source = "flat" if of.kind == ir.FLAT else self.text(of, _ATOM)
-        if len(of.units) > 1:
-            source = f"{source}.reshape({of.size}, {'-1' if of.batched else '1'})"
-        if not units:
-            return f"{source}[{start}]" if of.kind == ir.FLAT or of.batched else f"{source}[{start}, 0]"
-        if len(units) == 1:
+        flat = of.kind == ir.FLAT
+        source = "flat" if flat else self.text(of, _ATOM)
+        if len(of.units) < 2 and len(units) == 1:
             last = start + strides[0] * (units[0] - 1) + 1
             step = f":{strides[0]}" if strides[0] != 1 else ""
             piece = f"{source}[{start}:{last}{step}]" if strides[0] else f"{source}[np.full({units[0]}, {start})]"
-            return f"{piece}[:, None]" if of.kind == ir.FLAT else piece
-        (m, n), (outer, inner) = units, strides
-        if inner == 1 and outer >= n and (start + m * outer <= of.size or outer == n):
-            block = f"{source}[{start}:{start + m * outer}].reshape({m}, {outer}{'' if of.kind == ir.FLAT else ', -1'})"
-            return block if outer == n else f"{block}[:, :{n}]"
-        return f"{source}[{self._help('at')}({start}, {strides}, {units})]"
+            return f"{piece}[:, None]" if flat else piece
+        if len(units) == 2 and len(of.units) < 2:
+            (m, n), (outer, inner) = units, strides
+            if inner == 1 and outer >= n and (start + m * outer <= of.size or outer == n):
+                block = f"{source}[{start}:{start + m * outer}].reshape({m}, {outer}{'' if flat else ', -1'})"
+                return block if outer == n else f"{block}[:, :{n}]"
+        found = _reshaped(of.units, start, strides, units, () if flat else ("-1" if of.batched else "1",))
+        if found is None:
+            whole = f".reshape({of.size}, {'-1' if of.batched else '1'})" if len(of.units) > 1 else ""
+            text = (
+                f"{source}{whole}[{self._help('at')}({start}, {strides}, {units})]" if units else f"{source}[{start}]"
+            )
+        else:
+            text = source + found
+            if 0 in strides:
+                shape = [*map(str, units), *([] if flat else ["rows" if var.batched else "1"])]
+                text = f"xp.broadcast_to({text}, ({', '.join(shape)}))"
+        if not units:
+            return text if flat or of.batched else f"{text}[0]"
+        return f"{text}[..., None]" if flat and len(units) != 2 else text
 
     def _expand(self, var: Var, rows: str) -> str:
         x = var.args[0]
@@ -454,11 +479,11 @@ class Readable:
                 return f"{self.text(x, _ATOM)}[None]"
             shape = shape if var.units else "rows,"
             return f"xp.broadcast_to({self.text(x)}, ({shape}))"
-        if var.units == (*x.units, 1):
-            return f"{self.text(x, _ATOM)}[:, None]"
-        if len(var.units) == len(x.units):
-            return f"xp.broadcast_to({self.text(x)}, ({', '.join(map(str, (*var.units, rows)))}))"
-        return f"xp.broadcast_to({self.text(x, _ATOM)}[:, None], ({', '.join(map(str, (*var.units, rows)))}))"
+        added = len(var.units) - len(x.units)
+        text = f"{self.text(x, _ATOM)}[{', '.join([':'] * len(x.units) + ['None'] * added)}]" if added else self.text(x)
+        if var.units == (*x.units, *(1,) * added) and added:
+            return text
+        return f"xp.broadcast_to({text}, ({', '.join(map(str, (*var.units, rows)))}))"
 
     def _spread(self, places: Sequence[Any], size: int, rows: str) -> str:
         pieces: list[str] = []
@@ -506,6 +531,36 @@ class Readable:
             f"{op!r} is an operation of your own, which a text that runs on its own cannot define; use the program "
             "itself"
         )
+
+
+def _axes(start: int, stop: int) -> str:
+    return str(start) if stop - start == 1 else str(tuple(range(start, stop)))
+
+
+def _reshaped(of: Units, start: int, strides: Units, units: Units, rows: Sequence[str]) -> str | None:
+    """Return a view of an array of these units as reshape, slices, transpose and broadcast; None for other places."""
+    size = math.prod(of)
+    order = sorted([k for k, s in enumerate(strides) if s], key=lambda k: -strides[k])
+    steps = [size, *[strides[k] for k in order], 1]
+    if any(a % b for a, b in itertools.pairwise(steps)):
+        return None
+    axes = [a // b for a, b in itertools.pairwise(steps)]
+    first = [start // step % n for step, n in zip(steps[1:], axes, strict=True)]
+    if any(at + units[k] > n for at, k, n in zip(first, order, axes, strict=False)):
+        return None
+    slices = ["" if units[k] == n else f"{at}" * bool(at) + f":{at + units[k]}"
+              for at, k, n in zip(first, order, axes, strict=False)]  # fmt: skip
+    last = [] if axes[-1] == 1 else [str(first[-1])]
+    axes = axes[: len(order) + len(last)]
+    text = f".reshape({', '.join([*map(str, axes), *rows]) or '()'})" * (of != tuple(axes))
+    if any(slices) or last:
+        text += f"[{', '.join([*[x or ':' for x in slices], *last])}]"
+    turned = [order.index(k) for k in range(len(units)) if strides[k]]
+    if turned != sorted(turned):
+        text += f".transpose({', '.join(map(str, [*turned, *[len(turned)] * len(rows)]))})"
+    if 0 in strides:
+        text += f"[{', '.join([':' if s else 'None' for s in strides])}]"
+    return text
 
 
 def _identifier(name: str) -> str:

@@ -1,0 +1,323 @@
+"""Positions: tokens, windows, steps in time. Programs that apply one thing at many of them compute what Values compute."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from stages import kept, want
+
+from autodiff import OPS, Value, compile, jvp, maximum, softmax, where
+from autodiff.compiler.arrays.axes import nest, places_of, refined, shape_of
+
+CLOSE = {"rtol": 1e-9, "atol": 1e-9}  # some hundred roundings of numbers about one, of which some cancel
+UNARY = ["tanh", "relu", "sigmoid", "sin", "exp", "abs", "softplus"]
+
+# Steps of a random program, on lists of vectors of numbers: (vectors, others, weights) → vectors. `weights` makes new
+# parameters, or takes those of an earlier step where weights are tied.
+
+
+def linear(xs, _, weights, *, bias, rows):
+    """One weight matrix at every position."""
+    w = [[weights() for _ in xs[0]] for _ in range(rows)]
+    b = [weights() if bias else 0.0 for _ in range(rows)]
+    return [
+        [sum((v * x for v, x in zip(row, vector, strict=True)), c) for row, c in zip(w, b, strict=True)]
+        for vector in xs
+    ]
+
+
+def windows(xs, _, weights, *, width, stride, rows):
+    """One weight matrix on every window of neighbours."""
+    width = min(width, len(xs))
+    w = [[[weights() for _ in xs[0]] for _ in range(width)] for _ in range(rows)]
+    return [
+        [sum(w[r][k][j] * xs[t + k][j] for k in range(width) for j in range(len(xs[0]))) for r in range(rows)]
+        for t in range(0, len(xs) - width + 1, stride)
+    ]
+
+
+def elementwise(xs, _, weights, *, op):
+    """An operation on every number."""
+    return [[OPS[op](x * 0.5) for x in vector] for vector in xs]
+
+
+def scaled(xs, _, weights):
+    """A gain and a shift for every unit, the same at each position."""
+    gains, shifts = ([weights() for _ in xs[0]] for _ in range(2))
+    return [[g * x + s for g, x, s in zip(gains, vector, shifts, strict=True)] for vector in xs]
+
+
+def normed(xs, _, weights):
+    """Divided by the root of the mean square, position by position."""
+    out = []
+    for vector in xs:
+        size = (sum(x * x for x in vector) * (1.0 / len(vector)) + 0.1) ** -0.5
+        out.append([x * size for x in vector])
+    return out
+
+
+def attended(xs, others, weights, *, causal, mean):
+    """Each position takes a weighted sum of others: by softmax of products, or by the products themselves."""
+    ys = next((o for o in others if len(o[0]) == len(xs[0])), xs)
+    out = []
+    for t, x in enumerate(xs):
+        seen = ys[: t + 1] if causal and len(ys) >= len(xs) else ys
+        scores = [sum(a * b for a, b in zip(x, y, strict=True)) * 0.3 for y in seen]
+        shares = [s * (1.0 / len(seen)) for s in scores] if mean else softmax(scores)
+        out.append([sum(p * y[j] for p, y in zip(shares, seen, strict=True)) for j in range(len(xs[0]))])
+    return out
+
+
+def crossed(xs, *_):
+    """Gram matrix of the positions."""
+    return [[sum(a * b for a, b in zip(x, y, strict=True)) for y in xs] for x in xs]
+
+
+def turned(xs, *_):
+    """Units become positions."""
+    return [list(column) for column in zip(*xs, strict=True)]
+
+
+def folded(xs, *_):
+    """Two halves of each vector become two positions, as heads do."""
+    half = len(xs[0]) // 2
+    return [part for x in xs for part in (x[:half], x[half : 2 * half])] if half else xs
+
+
+def some(xs, _, weights, *, start, step, back):
+    """A part of the positions, forward or backward."""
+    part = xs[start % len(xs) :: step]
+    return part[::-1] if back else part
+
+
+def joined(xs, others, _):
+    """With an earlier result of as many units beside it, and shifted by a position."""
+    ys = next((o for o in others if len(o[0]) == len(xs[0])), xs)
+    return xs + ys[:4]
+
+
+def added(xs, others, _):
+    """A residue: an earlier result of this shape, or its own neighbour."""
+    ys = next((o for o in others if (len(o), len(o[0])) == (len(xs), len(xs[0]))), xs[1:] + xs[:1])
+    return [[a + b for a, b in zip(x, y, strict=True)] for x, y in zip(xs, ys, strict=True)]
+
+
+def masked(xs, *_):
+    """Where a number is above its neighbour's, itself, else the larger of a tenth and the neighbour."""
+    return [
+        [where(a > b, a, maximum(0.1, b)) for a, b in zip(x, y, strict=True)]
+        for x, y in zip(xs, xs[1:] + xs[:1], strict=True)
+    ]
+
+
+def centred(xs, *_):
+    """Less the mean over the positions."""
+    means = [sum(column) * (1.0 / len(xs)) for column in zip(*xs, strict=True)]
+    return [[x - m for x, m in zip(vector, means, strict=True)] for vector in xs]
+
+
+def stepped(xs, _, weights):
+    """A recurrent net: each step's state depends on the last one's."""
+    n = len(xs[0])
+    w = [[weights() for _ in range(n)] for _ in range(n)]
+    state, out = xs[0], []
+    for x in xs:
+        state = [
+            OPS["tanh"](sum(v * s for v, s in zip(row, state, strict=True)) + a) for row, a in zip(w, x, strict=True)
+        ]
+        out.append(state)
+    return out
+
+
+STEPS = st.one_of(
+    st.builds(lambda **o: (linear, o), bias=st.booleans(), rows=st.integers(1, 5)),
+    st.builds(lambda **o: (windows, o), width=st.integers(1, 3), stride=st.integers(1, 2), rows=st.integers(1, 3)),
+    st.builds(lambda **o: (elementwise, o), op=st.sampled_from(UNARY)),
+    st.builds(lambda **o: (attended, o), causal=st.booleans(), mean=st.booleans()),
+    st.builds(lambda **o: (some, o), start=st.integers(0, 2), step=st.integers(1, 2), back=st.booleans()),
+    st.sampled_from(
+        [(f, {}) for f in (scaled, normed, crossed, turned, folded, joined, added, masked, centred, stepped)]
+    ),
+)
+
+
+@st.composite
+def programs(draw):
+    """A function of a (positions, units) sample, its parameters, and the shape."""
+    shape = draw(st.integers(1, 6)), draw(st.integers(1, 5))
+    steps = draw(st.lists(STEPS, min_size=1, max_size=5))
+    tied, last = draw(st.booleans()), draw(st.sampled_from(["sum", "squares", "softmax"]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    parameters = []
+
+    def weights():
+        if tied and len(parameters) > 8 and len(made) % 3 == 0:
+            made.append(parameters[len(made) % len(parameters)])
+        else:
+            made.append(Value(float(rng.normal(0.0, 0.6)), f"p{len(parameters)}"))
+            parameters.append(made[-1])
+        return made[-1]
+
+    made, plan, size = [], [], shape
+    for step, options in steps:  # once on numbers, to make the parameters and to keep the program small
+        drawn = len(made)
+        probe = step([[0.1] * size[1] for _ in range(size[0])], [], weights, **options)
+        size = len(probe), len(probe[0]) if probe else 0
+        assume(size[0] * size[1] and size[0] * size[1] <= 60)
+        plan.append((step, options, made[drawn:]))
+
+    def f(x):
+        xs, before = [list(row) for row in x], []
+        for step, options, own in plan:
+            left = iter(own)
+            before.insert(0, xs)
+            xs = step(xs, before[1:], lambda left=left: next(left), **options)
+        numbers = [v for vector in xs for v in vector]
+        if last == "softmax":
+            return softmax(numbers)[0] * 3.0 + 0.0 * sum(numbers[:1])
+        return sum(v * v for v in numbers) * 0.1 if last == "squares" else sum(numbers) * 0.1
+
+    return f, [p for _, _, own in plan for p in dict.fromkeys(own)], shape
+
+
+def eager(f, X, parameters):
+    """Values of the rows, and each one's derivatives by parameters and by inputs."""
+    values, by_parameters, by_inputs = [], [], []
+    for row in X:
+        for p in parameters:
+            p.zero_grad()
+        inputs = [[Value(v) for v in vector] for vector in row.tolist()]
+        out = f(inputs)
+        out.backward()
+        values.append(out.data)
+        by_parameters.append([p.grad or 0.0 for p in parameters])
+        by_inputs.append([[v.grad or 0.0 for v in vector] for vector in inputs])
+    return np.array(values), np.array(by_parameters).reshape(len(X), -1), np.array(by_inputs)
+
+
+SLOW = settings(deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@given(programs(), st.integers(1, 7))
+@SLOW
+def test_programs_with_positions_compute_what_values_compute(made, rows):
+    """Values, gradients, those of each row and by the input, weights, careful passes, blocks of 3 rows, and the text."""
+    f, parameters, shape = made
+    rng = np.random.default_rng(rows)
+    X = rng.normal(0.0, 0.7, size=(rows, *shape))
+    values, by_parameters, by_inputs = eager(f, X, parameters)
+    assume(np.abs(values).max() < 1e4 and max(np.abs(by_inputs).max(), np.abs(by_parameters).max(initial=0.0)) < 1e4)
+    scale = max(1.0, np.abs(values).max(), np.abs(by_parameters).max(initial=0.0), np.abs(by_inputs).max())
+    close = {"rtol": 1e-9, "atol": 1e-10 * scale}
+    program = compile(f, threads=1)
+    np.testing.assert_allclose(program(X), values, **close)
+    place = {id(p): k for k, p in enumerate(parameters)}
+    order = [place[id(p)] for p in program.parameters]
+    wanted = by_parameters[:, order]
+    value, gradient, at = program.value_and_grad(X, argnums=0)
+    np.testing.assert_allclose(value, values.mean(), **close)
+    np.testing.assert_allclose(gradient, wanted.mean(axis=0), **close)
+    np.testing.assert_allclose(at * rows, by_inputs, **close)
+    each, gradients, at = program.value_and_grad(X, argnums=0, reduce=None)
+    np.testing.assert_allclose(each, values, **close)
+    np.testing.assert_allclose(gradients, wanted, **close)
+    np.testing.assert_allclose(at, by_inputs, **close)
+    weights = rng.uniform(0.1, 1.0, size=rows)
+    total, gradient = program.value_and_grad(X, reduce="sum", weights=weights)
+    np.testing.assert_allclose(total, weights @ values, **close)
+    np.testing.assert_allclose(gradient, weights @ wanted, **close)
+    for careful in (False, True):
+        version = kept(program).version(replace(want(kept(program), gradient=True), careful=careful))
+        blocks = np.zeros(len(order))
+        kept(program).read()
+        for start in range(0, rows, 3):
+            part = X[start : start + 3]
+            instance = version.instance(len(part))
+            instance.run(part.reshape(len(part), -1).T)
+            blocks += instance.gradient
+        np.testing.assert_allclose(blocks, wanted.sum(axis=0), **close)
+    module = {}
+    exec(program.source, module)
+    value, gradient = module["value_and_grad"](np.array([p.data for p in program.parameters]), X)
+    np.testing.assert_allclose(value, values.mean(), **close)
+    np.testing.assert_allclose(gradient, wanted.mean(axis=0), **close)
+
+
+@given(programs())
+@settings(SLOW, max_examples=15)
+def test_rates_and_curvatures_of_programs_with_positions(made):
+    """jvp and hvp of a program are those of its function on Values, row by row."""
+    f, _, shape = made
+    X, dX = np.random.default_rng(1).normal(0.0, 0.5, size=(2, 2, *shape))
+    program = compile(f, threads=1)
+    _, rates = program.jvp((X,), (dX,))
+    flat = lambda *numbers: f(np.reshape(np.array(numbers, dtype=object), shape).tolist())
+    wanted = [jvp(flat, x.ravel().tolist(), dx.ravel().tolist())[1] for x, dx in zip(X, dX, strict=True)]
+    assume(np.abs(wanted).max() < 1e4)
+    np.testing.assert_allclose(rates, [float(getattr(w, "data", w)) for w in wanted], rtol=1e-8, atol=1e-8)
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 9)), min_size=1, max_size=4), st.integers(0, 5))
+def test_a_nest_of_progressions_is_found(axes, start):
+    """Places made from axes have axes again, as few as there are, and the same places come from them."""
+    sizes, strides = tuple(n for n, _ in axes), tuple(s for _, s in axes)
+    places = places_of(start, strides, sizes).ravel()
+    found = nest(places)
+    if found is not None:  # the first steps of a progression may look like a longer one's
+        np.testing.assert_array_equal(places_of(places[0], found[1], found[0]).ravel(), places)
+        finer = shape_of({int(np.prod(found[0][k:])) for k in range(len(found[0]))} | {len(places)})
+        np.testing.assert_array_equal(places_of(places[0], refined(found, finer), finer).ravel(), places)
+    elif min(strides, default=0) >= 0:
+        assert any(a < b for a, b in zip(np.diff(places), np.diff(places)[1:], strict=False)) or len(axes) > 1
+
+
+def attention(tokens, width):
+    """One head over `tokens` vectors, written as loops over Values; and its weights."""
+    rng = np.random.default_rng(0)
+    w = {n: [[Value(v) for v in row] for row in rng.normal(0.0, 0.4, size=(width, width))] for n in "qkvo"}
+    times = lambda m, x: [sum(a * b for a, b in zip(row, x, strict=True)) for row in m]
+
+    def f(x):
+        q, k, v = ([times(w[n], token) for token in x] for n in "qkv")
+        shares = [softmax([sum(a * b for a, b in zip(s, t, strict=True)) / width**0.5 for t in k]) for s in q]
+        mixed = [[sum(p * t[j] for p, t in zip(row, v, strict=True)) for j in range(width)] for row in shares]
+        return sum(y * y for token in mixed for y in times(w["o"], token))
+
+    return f, w
+
+
+def test_attention_is_a_few_products_of_arrays():
+    """As PyTorch computes it, in as many calls of NumPy for nine tokens as for three; the text stays as long."""
+    torch = pytest.importorskip("torch")
+    calls, lines = set(), set()
+    for tokens in (3, 5, 9):
+        f, w = attention(tokens, 4)
+        program = compile(f)
+        X = np.random.default_rng(tokens).normal(size=(6, tokens, 4))
+        value, gradient = program.value_and_grad(X)
+        m = {
+            n: torch.tensor([[p.data for p in row] for row in rows], dtype=torch.float64, requires_grad=True)
+            for n, rows in w.items()
+        }
+        x = torch.tensor(X)
+        q, k, v = (x @ m[n].T for n in "qkv")
+        out = torch.softmax(q @ k.transpose(1, 2) / 2.0, dim=-1) @ v @ m["o"].T
+        loss = (out**2).sum(dim=(1, 2)).mean()
+        loss.backward()
+        np.testing.assert_allclose(value, loss.item(), **CLOSE)
+        by_label = {
+            id(p): float(m[n].grad[i, j])
+            for n, rows in w.items()
+            for i, row in enumerate(rows)
+            for j, p in enumerate(row)
+        }
+        np.testing.assert_allclose(gradient, [by_label[id(p)] for p in program.parameters], **CLOSE)
+        backend = kept(program).version(want(kept(program), gradient=True)).backend
+        assert backend.code.matrix_products == 2  # queries, keys and values together; and the output
+        calls.add(backend.calls)
+        lines.add(len(program.source.splitlines()))
+    assert len(calls) == len(lines) == 1
+    assert max(calls) < 45
+    assert max(lines) < 110
