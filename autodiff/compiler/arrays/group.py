@@ -146,19 +146,13 @@ class Grouping:
         alike: dict[Any, list[dict[Any, int]]] = {}
         for key, nodes in buckets.items():
             n = len(key[2]) if key[1] == "sum" and key[2] else 0
-            rows = {self._row(i, n): i for i in nodes} if n else {}
+            rows = {tuple([(c, w) for c, w, _ in self.graph.sums[i][0][:n]]): i for i in nodes} if n else {}
             if len(rows) == len(nodes):
                 alike.setdefault((key[0], n, key[3:], frozenset(rows)), []).append(rows)
             else:
                 groups.append((nodes, 1))
         lifted = [([rows[row] for row in each[0] for rows in each], len(each)) for each in alike.values()]
         return groups + lifted
-
-    def _row(self, i: int, n: int) -> tuple[Any, ...]:
-        """Return what a sum over `n` inputs shares with those at other positions: its weights and its bias."""
-        terms, _ = self.graph.sums[i]
-        return tuple([(c, w) if k < n or self._kinds((c, w, x)) == ("shared", "") else None
-                      for k, (c, w, x) in enumerate(terms)])  # fmt: skip
 
     def _are_a_layer(self, inputs: Column) -> bool:
         """Tell whether one sum over these inputs is worth a matrix product: three, or two that are one array anyway."""
@@ -259,7 +253,7 @@ class Grouping:
             result = array
         home, places = result, range(len(nodes))
         if result.kind == VIEW and len(result.units) > 1:  # only what lies in one piece may be a home
-            home, places = result.args[0], places_of(*result.info, result.units).ravel().tolist()
+            home, places = result.args[0], places_of(result.info[0], result.info[1], result.units).ravel().tolist()
         for place, node in zip(places, nodes, strict=True):
             self.where[node] = home, None if one else place
         labels = self.graph.labels
@@ -380,12 +374,14 @@ class Grouping:
     def _product(self, rows: list[list[Term]], n: int, positions: int) -> tuple[Any, int]:
         """Return the matrix product of weights and inputs, and which further term of each row became its bias."""
         code = self.code
-        inputs = [row[k][2] for k in range(n) for row in rows[:positions]]
-        rows = rows[::positions]
+        inputs = [x for k in range(n) for row in rows[:positions] if (x := row[k][2]) is not None]
+        everywhere = [rows[k:][::positions] for k in range(positions)]  # at each position
+        rows = everywhere[0]
         m = len(rows)
         scales, weights, _ = zip(*[t for row in rows for t in row[:n]], strict=True)
-        used = next((k for k, t in enumerate(rows[0]) if k >= n and self._kinds(t) == ("shared", "")
-                     and all(row[k][0] == 1.0 for row in rows)), -1)  # fmt: skip
+        used = next((k for k, t in enumerate(rows[0]) if k >= n and self._kinds(t) == ("shared", "") and t[0] == 1.0
+                     and all(row[k] == (1.0, rows[r][k][1], None) for at in everywhere for r, row in enumerate(at))),
+                    -1)  # fmt: skip
         if used >= 0:
             self._place([x for row in rows for _, x, _ in (*row[:n], row[used])])
         matrix = code.expand(self.ref(weights, (m, n)), (m, n))
@@ -408,6 +404,8 @@ class Grouping:
         code, n = self.code, len(self.graph.operands[nodes[0]])
         units = (n,) if len(nodes) == 1 else (len(nodes), n)
         (x,) = self.columns([[x for i in nodes for x in self.graph.operands[i]]], n)
+        if n == 1:
+            return x
         x = code.expand(x, x.units if x.__class__ is Var and x.units else units)
         axes = next(k for k in range(1, len(x.units) + 1) if math.prod(x.units[-k:]) == n)
         top = code.new(MAX, (x,), x.units[:-axes], batched=x.batched)

@@ -180,7 +180,7 @@ class Code:
             inner = of.args[0]
             return self.gather(inner, places_of(start, strides, units) // (of.size // inner.size))
         if of.kind == VIEW and len(of.units) > 1 and of.info[1] != contiguous(of.units):
-            whole = places_of(*of.info, of.units).ravel()
+            whole = places_of(of.info[0], of.info[1], of.units).ravel()
             return self.gather(of.args[0], whole[places_of(start, strides, units)])
         return self.new(VIEW, (of,), units, batched=of.batched, info=(start, strides))
 
@@ -218,7 +218,7 @@ class Code:
         if x.__class__ is float:
             return x * n
         units = x.units[: len(x.units) - axes]
-        inner = x.args[0] if x.kind == EXPAND else None
+        inner: Any = x.args[0] if x.kind == EXPAND else None
         if inner.__class__ is Var and inner.units == units[: len(inner.units)] and len(inner.units) < len(x.units):
             return self.expand(self.apply(MUL, float(n), inner), units)
         return self.new(SUM, (x,), units, batched=x.batched)

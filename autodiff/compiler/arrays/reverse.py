@@ -153,7 +153,7 @@ class Reverse:
             self._spread_product(var, delta)
 
     def _spread_product(self, var: Var, delta: Any) -> None:
-        """Pass δ on to the matrix, the inputs and the bias of a product: summed over its positions for the first and last."""
+        """Pass δ on to the matrix, the inputs and the bias of a product, over all its positions."""
         code = self.code
         matrix, vector, *bias = var.args
         code.deltas[var.number] = whole = self._whole(delta, var)

@@ -394,7 +394,7 @@ class Readable:
         self.helpers |= written(name)
         return name
 
-    def _expression(self, var: Var) -> tuple[str, float]:  # noqa: C901 # one case per kind
+    def _expression(self, var: Var) -> tuple[str, float]:  # noqa: C901, PLR0912 # one case per kind
         """Return the text of a Var, and how tightly it binds."""
         kind = var.kind
         xs = var.args
@@ -429,8 +429,10 @@ class Readable:
             whole = f"{self.text(xs[0], _ATOM)}.{function}(axis={_axes(len(var.units), len(xs[0].units))})"
             return whole if var.batched or var.units else f"{whole}[0]", _ATOM
         if kind == ir.SUM_ROWS:
-            axes = f"axis={_axes(len(var.units), len(xs[0].units) + 1)}" if var.units else ""
-            return f"{self.text(xs[0], _ATOM)}.sum({axes}){'[..., None]' * bool(axes)}", _ATOM
+            keep = "axis=-1, keepdims=True" if var.units else ""
+            if var.units != xs[0].units:
+                return f"{self.text(xs[0], _ATOM)}.sum(axis=(-2, -1)){'[..., None]' * bool(keep)}", _ATOM
+            return f"{self.text(xs[0], _ATOM)}.sum({keep})", _ATOM
         assert kind == ir.SCATTER  # the last kind
         pieces = list(zip(xs, var.info, strict=True))
         shape = "[0]" if not var.units else f".reshape({', '.join(map(str, var.units))}, {rows})" * (len(var.units) > 1)
@@ -446,6 +448,8 @@ class Readable:
         (of,), (start, strides), units = var.args, var.info, var.units
         flat = of.kind == ir.FLAT
         source = "flat" if flat else self.text(of, _ATOM)
+        if len(of.units) < 2 and not units:
+            return f"{source}[{start}]" if flat or of.batched else f"{source}[{start}, 0]"
         if len(of.units) < 2 and len(units) == 1:
             last = start + strides[0] * (units[0] - 1) + 1
             step = f":{strides[0]}" if strides[0] != 1 else ""
