@@ -55,7 +55,7 @@ def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_reco
             factor: Any = delta[node]
             slopes = partials(node)
             if node.op is hypot and factor.__class__ is not float and not plain(factor) and not plain(node):
-                slopes, factor = node.operands, limit(_rate_at_tip(factor, node, partials))
+                slopes, factor = node.operands, limit(_rate_at_tip(factor, node))
             for operand, partial in zip(node.operands, slopes, strict=True):
                 if operand.__class__ is not float and _flows(factor, partial):
                     step: Any = factor * partial
@@ -66,24 +66,38 @@ def propagate(root: Any, stop: Iterable[Any] = (), partials: Partials = _as_reco
     return delta
 
 
-def _rate_at_tip(delta: Any, node: Any, partials: Partials) -> Any:
+def _rate_at_tip(delta: Any, node: Any) -> Any:
     """Return the derivative of δ by a hypot, where both are 0.
 
-    Nodes with the same operands are one hypot. How others compare with it depends on the direction: that warns.
+    Hypots computed alike are one. How others compare with it depends on the direction: that warns.
     """
-
-    def key(tip: Any) -> set[Any]:
-        return {x if x.__class__ is float else id(x) for x in tip.operands}
 
     def is_tip(x: Any) -> bool:
         return x.op is hypot and not plain(x)
 
     tips = [x for x in walk(delta, is_tip) if is_tip(x)]
-    rates = propagate(delta, tips, partials)
-    own = [tip for tip in tips if key(tip) == key(node)]
-    if any(plain(rates.get(tip, 0.0)) for tip in tips if tip not in own):
+    rates = propagate(delta, tips, _partials_at_tip)
+    alike = _alike([node, *tips])
+    if any(plain(rates.get(tip, 0.0)) for tip in tips if alike[tip] != alike[node]):
         warn_of_lost_limits([(node, 0)])
-    return sum([rates[tip] for tip in own if tip in rates], 0.0)
+    return sum([rates[tip] for tip in tips if tip in rates and alike[tip] == alike[node]], 0.0)
+
+
+def _partials_at_tip(node: Any) -> Sequence[Any]:  # where limits are smooth functions times r = 0: none is lost
+    return partials_as_values(node)
+
+
+def _alike(roots: Sequence[Any]) -> dict[Any, int]:
+    """Return a number for each node, which is that of every other one computed alike from the same leaves."""
+    numbers: dict[Any, int] = {}
+    known: dict[Any, int] = {}
+    for root in roots:
+        for x in reversed(topological_order(root, numbers)):
+            if x not in numbers:
+                parts = [o if o.__class__ is float else (numbers[o],) for o in x.operands]
+                key = id(x) if x.op is None else (x.op, frozenset(parts) if x.op is hypot else tuple(parts))
+                numbers[x] = known.setdefault(key, len(known))
+    return numbers
 
 
 def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_recorded) -> Any:

@@ -186,8 +186,8 @@ has them), and the slope of log σ(x) at −800, where σ is 0. With `check=True
 
 A second derivative is the derivative of the first as it is computed, so a kink's convention holds twice: |x|² and
 relu(x)² have the second derivative 0 at 0, and max(x, 0)² has 2 · ½ · ½, as in PyTorch
-(`tests/test_edges.py::test_squares_of_kinks_have_the_second_derivatives_of_pytorch`). Hypots of the same operands are
-one hypot at the origin; r · 2r, of two different ones, counts as 0 there, and is told.
+(`tests/test_edges.py::test_squares_of_kinks_have_the_second_derivatives_of_pytorch`). Hypots computed
+alike are one hypot at the origin; r · 2r, of two different ones, counts as 0 there, and is told.
 
 A partial is one float. Where it over- or underflows, a term is lost, even if the product with its δ would be of
 ordinary size: log(10²⁰⁰ x) has the second derivative 0 for −1/x², and 1 / (10⁻²⁰⁰ x) the slope −∞. Angles are

@@ -96,6 +96,25 @@ def test_hypots_of_the_same_operands_are_one_at_the_origin(name):
         assert compile(hessian(f))([[0.0, 0.0], [3.0, 4.0]], check=True)[0].tolist() == [[2.0, 0.0], [0.0, 2.0]]
 
 
+def test_hypots_computed_alike_are_one_at_the_origin():
+    """The square of a distance whose coordinates are written twice, where the two points meet."""
+
+    def f(v):
+        x, y, z = v
+        return hypot(x - y, 2.0 * z) * hypot(2.0 * z, x - y) / 2
+
+    def nested(v):
+        return hypot(hypot(v[0], v[1]), hypot(v[0], v[1])) ** 2 / 4
+
+    expected = [[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 4.0]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert hessian(f)([3.0, 3.0, 0.0]).tolist() == expected
+        assert hessian(nested)([0.0, 0.0]).tolist() == [[1.0, 0.0], [0.0, 1.0]]
+        assert compile(hessian(nested))([[0.0, 0.0]], check=True)[0].tolist() == [[1.0, 0.0], [0.0, 1.0]]
+        assert compile(hessian(f))([[3.0, 3.0, 0.0]], check=True)[0].tolist() == expected
+
+
 def test_hypots_of_other_operands_lose_a_limit_at_the_origin_and_tell():
     """The second derivative of r·(2r), which is 4, rests on a ratio of two tips that no rule knows."""
 
