@@ -21,9 +21,7 @@ from models.activations import ACTIVATIONS, activation_by_name
 from models.diagnosis import Diagnosis, diagnose
 from models.errors import ConvergenceWarning, TrainingError, shared, warn
 from models.initialization import initial_weights
-from models.losses import (
-    l2,
-)
+from models.losses import l2
 from models.mlp import MLP, activate
 from models.optimizers import OPTIMIZERS, Optimizer, optimizer_by_name
 

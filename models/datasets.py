@@ -152,8 +152,7 @@ def iris() -> Dataset:
     >>> data.X[0].tolist(), data.target_names[int(data.y[0])]
     ([5.1, 3.5, 1.4, 0.2], 'setosa')
     """
-    text = resources.files("models").joinpath("data", "iris.csv").read_text(encoding="utf-8")
-    names, *rows = csv.reader(text.splitlines())
+    names, *rows = _rows("iris.csv")
     species = tuple(dict.fromkeys(row[-1] for row in rows))
     X = np.array([[float(number) for number in row[:-1]] for row in rows])
     y = np.array([float(species.index(row[-1])) for row in rows])
@@ -186,7 +185,7 @@ def family_trees() -> Dataset:
     ((104, 36), 112)
     """
     triples = family_triples()
-    people = tuple(dict.fromkeys(name for family in _FAMILIES for couple in family for name in couple.people()))
+    people = tuple(dict.fromkeys(person for person, _, _ in triples))
     cases = list(dict.fromkeys((person, relation) for person, relation, _ in triples))
     X, y = np.zeros((len(cases), len(people) + len(RELATIONS))), np.zeros((len(cases), len(people)))
     for row, (person, relation) in enumerate(cases):
@@ -197,76 +196,22 @@ def family_trees() -> Dataset:
 
 
 def family_triples() -> list[tuple[str, str, str]]:
-    """Return what the two families' marriages and children imply: (person, relation, answer), 112 of them.
+    """Return the facts that the two families' marriages and children imply: (person, relation, answer), 112 of them.
 
     ("Colin", "aunt", "Jennifer") reads "Colin has aunt Jennifer". Uncles and aunts include those by marriage.
 
     >>> [answer for person, relation, answer in family_triples() if (person, relation) == ("Colin", "aunt")]
     ['Jennifer', 'Margaret']
     """
-    return [triple for family in _FAMILIES for triple in _triples(family)]
-
-
-class _Couple(NamedTuple):
-    husband: str
-    wife: str
-    sons: tuple[str, ...] = ()
-    daughters: tuple[str, ...] = ()
-
-    def people(self) -> tuple[str, ...]:
-        return self.husband, self.wife, *self.sons, *self.daughters
-
-
-_FAMILIES = (
-    (
-        _Couple("Christopher", "Penelope", ("Arthur",), ("Victoria",)),
-        _Couple("Andrew", "Christine", ("James",), ("Jennifer",)),
-        _Couple("Arthur", "Margaret"),
-        _Couple("James", "Victoria", ("Colin",), ("Charlotte",)),
-        _Couple("Charles", "Jennifer"),
-    ),
-    (
-        _Couple("Roberto", "Maria", ("Emilio",), ("Lucia",)),
-        _Couple("Pierro", "Francesca", ("Marco",), ("Angela",)),
-        _Couple("Emilio", "Gina"),
-        _Couple("Marco", "Lucia", ("Alfonso",), ("Sophia",)),
-        _Couple("Tomaso", "Angela"),
-    ),
-)
-
-
-def _triples(family: tuple[_Couple, ...]) -> list[tuple[str, str, str]]:
-    people = list(dict.fromkeys(name for couple in family for name in couple.people()))
-    men = {name for couple in family for name in (couple.husband, *couple.sons)}
-    spouse = {a: b for c in family for a, b in ((c.husband, c.wife), (c.wife, c.husband))}
-    parents = {child: (c.husband, c.wife) for c in family for child in (*c.sons, *c.daughters)}
-
-    def children(of: str) -> list[str]:
-        return [child for child, couple in parents.items() if of in couple]
-
-    def siblings(of: str) -> list[str]:
-        return [child for child, couple in parents.items() if child != of and couple == parents.get(of)]
-
-    def with_spouses(group: list[str]) -> list[str]:
-        return group + [spouse[name] for name in group if name in spouse]
-
-    triples: list[tuple[str, str, str]] = []
-    for person in people:
-        uncles_and_aunts = with_spouses([s for parent in parents.get(person, ()) for s in siblings(parent)])
-        in_law = siblings(spouse[person]) if person in spouse else []
-        for (man, woman), answers in {
-            ("father", "mother"): parents.get(person, ()),
-            ("husband", "wife"): [spouse[person]] if person in spouse else [],
-            ("son", "daughter"): children(person),
-            ("uncle", "aunt"): uncles_and_aunts,
-            ("brother", "sister"): siblings(person),
-            ("nephew", "niece"): [child for s in siblings(person) + in_law for child in children(s)],
-        }.items():
-            triples += [(person, man, answer) for answer in answers if answer in men]
-            triples += [(person, woman, answer) for answer in answers if answer not in men]
-    return triples
+    return [(person, relation, answer) for person, relation, answer in _rows("families.csv")[1:]]
 
 
 def _bits(n: int) -> NDArray[np.float64]:
     """Return every row of n zeros and ones, counting up."""
     return np.array(list(product((0.0, 1.0), repeat=n)))
+
+
+def _rows(name: str) -> list[list[str]]:
+    """Return the rows of a table in the folder `data`, of which the first names the columns."""
+    text = resources.files("models").joinpath("data", name).read_text(encoding="utf-8")
+    return list(csv.reader(text.splitlines()))

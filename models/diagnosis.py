@@ -27,14 +27,7 @@ from autodiff import DomainError, no_grad
 from models._engines import Samples, Task
 from models._values import plain
 from models.activations import activate, activation_name, slope
-from models.losses import (
-    LOSSES,
-    absolute_error,
-    binary_cross_entropy,
-    cross_entropy,
-    half_squared_error,
-    squared_error,
-)
+from models.losses import LOSSES, absolute_error, binary_cross_entropy, cross_entropy, half_squared_error, squared_error
 from models.mlp import MLP
 
 Array = NDArray[np.float64]

@@ -22,12 +22,7 @@ from models import _checks as check
 from models._engines import Samples
 from models._fitting import FilePath, MLPEstimator, widths
 from models._sklearn_contract import Classifier, Regressor, hyperparameters
-from models.losses import (
-    LOSSES,
-    binary_cross_entropy,
-    cross_entropy,
-    loss_by_name,
-)
+from models.losses import LOSSES, binary_cross_entropy, cross_entropy, loss_by_name
 from models.mlp import MLP
 
 Array = NDArray[np.float64]
