@@ -343,14 +343,9 @@ class MLPEstimator(_Learned, Drawing):
         )
 
     def _outcome(
-        self,
-        network: MLP,
-        scaling: Scaling | None,
-        curve: list[float],
-        validation: list[float],
-        *,
+        self, network: MLP, scaling: Scaling | None, curve: list[float], validation: list[float], *,
         resumed: bool = False,
-    ) -> dict[str, Any]:
+    ) -> dict[str, Any]:  # fmt: skip
         """Return the fitted attributes that a network and the losses of its training amount to."""
         trained = [w.T.copy() for w in network.weights()], network.biases()
         weights, biases = trained if scaling is None else scaling.folded(*trained)

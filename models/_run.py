@@ -64,24 +64,11 @@ Callback = Callable[[EpochEnd], Any]
 
 
 def execute(
-    task: Task,
-    optimizer: Optimizer,
-    generator: np.random.Generator,
-    *,
-    engine: str,
-    epochs: int,
-    batch_size: int | None = None,
-    shuffle: bool = False,
-    max_norm: float | None = None,
-    patience: int | None = None,
-    tol: float = 0.0,
-    restore_best: bool = False,
-    callbacks: Sequence[Callback] = (),
-    progress: int = 0,
-    checkpoint: checkpoints.FilePath | None = None,
-    checkpoint_every: int | None = None,
-    seed: Any = None,
-) -> History:
+    task: Task, optimizer: Optimizer, generator: np.random.Generator, *, engine: str, epochs: int,
+    batch_size: int | None = None, shuffle: bool = False, max_norm: float | None = None, patience: int | None = None,
+    tol: float = 0.0, restore_best: bool = False, callbacks: Sequence[Callback] = (), progress: int = 0,
+    checkpoint: checkpoints.FilePath | None = None, checkpoint_every: int | None = None, seed: Any = None,
+) -> History:  # fmt: skip
     """Train on arguments that have been checked, as `models.training.train` describes; return the history.
 
     With `checkpoint_every` None the file is written by the clock, between epochs.

@@ -38,15 +38,10 @@ def assign(parameters: Sequence[Value], numbers: Sequence[float]) -> None:
         raise
 
 
-def loss_and_gradients(
-    model: Any,  # Any: whatever has parameters() and can be called
-    parameters: Sequence[Value],
-    loss: Callable[[Any, Any], Any],
-    inputs: Sequence[Any],
-    targets: Sequence[Any],
-    weights: Sequence[float] | None = None,
-    penalty: Callable[[list[Value]], Any] | None = None,
-) -> float:
+def loss_and_gradients(  # Any: whatever has parameters() and can be called
+    model: Any, parameters: Sequence[Value], loss: Callable[[Any, Any], Any], inputs: Sequence[Any],
+    targets: Sequence[Any], weights: Sequence[float] | None = None, penalty: Callable[[list[Value]], Any] | None = None,
+) -> float:  # fmt: skip
     """Return the loss of one batch and leave its gradients in the `grad` of the parameters, from one graph of Values.
 
     This is a batch as `engine="eager"` trains on it. Raises TrainingError, naming the node where a loss or a gradient
@@ -76,13 +71,10 @@ def loss_and_gradients(
     return root.data
 
 
-def batch_loss(
-    model: Any,  # Any: whatever has parameters() and can be called
-    loss: Callable[[Any, Any], Any],
-    inputs: Sequence[Any],
-    targets: Sequence[Any],
+def batch_loss(  # Any: whatever has parameters() and can be called
+    model: Any, loss: Callable[[Any, Any], Any], inputs: Sequence[Any], targets: Sequence[Any],
     weights: Sequence[float] | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """Return the mean loss of a batch, weighted if there are weights (not all of them 0), as one more node."""
     losses = [loss(model(x), target) for x, target in zip(inputs, targets, strict=True)]
     if weights is None:

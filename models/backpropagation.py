@@ -109,15 +109,10 @@ def forward(
     return _forward(matrices, vectors, ops, inputs)
 
 
-def gradients(
-    weights: Sequence[Any],  # Any: arrays, lists or frames, as NumPy takes them
-    biases: Sequence[Any] | None,
-    activations: Sequence[Activation],
-    X: Any,
-    y: Any,
-    *,
+def gradients(  # Any: arrays, lists or frames, as NumPy takes them
+    weights: Sequence[Any], biases: Sequence[Any] | None, activations: Sequence[Activation], X: Any, y: Any, *,
     loss: str | Callable[..., Any] = "half_squared_error",
-) -> Backpropagation:
+) -> Backpropagation:  # fmt: skip
     """Backpropagate a batch through plain arrays, all samples at once: fast enough to train with.
 
     The network is given as to `forward`. `y` has one target per sample: for half_squared_error an array

@@ -82,15 +82,10 @@ class Equations:
         return f"$\\displaystyle {self.latex}$"
 
 
-def equations(
-    mlp: MLP,
-    x: Any,  # Any: arrays, lists or frames, as NumPy takes them
-    y: Any,
-    *,
-    loss: str | Callable[..., Any] = "half_squared_error",
-    digits: int = 4,
+def equations(  # Any: arrays, lists or frames, as NumPy takes them
+    mlp: MLP, x: Any, y: Any, *, loss: str | Callable[..., Any] = "half_squared_error", digits: int = 4,
     max_size: int = 6,
-) -> Equations:
+) -> Equations:  # fmt: skip
     """Return the course's equations for a network and one sample, with their numbers, checked against the graph.
 
     `x` has n_inputs numbers, `y` is what the loss takes as the target of one sample; `loss` is a name or a function.

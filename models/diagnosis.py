@@ -76,14 +76,9 @@ class Diagnosis:
 
 
 def diagnose(
-    task: Task,
-    loss_curve: Sequence[float],
-    *,
-    patience: bool = False,
-    before: Mapping[str, str] = MappingProxyType({}),
-    cure: str = "standardise the inputs",
-    unit: float = 1.0,
-) -> Diagnosis:
+    task: Task, loss_curve: Sequence[float], *, patience: bool = False,
+    before: Mapping[str, str] = MappingProxyType({}), cure: str = "standardise the inputs", unit: float = 1.0,
+) -> Diagnosis:  # fmt: skip
     """Return the diagnosis of a model after training; `cure` is what helps against inputs of a wrong scale.
 
     `before` are findings that were told before training, as `told_before` returns them.

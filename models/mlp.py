@@ -82,17 +82,10 @@ class Neuron(Module):
     0.5
     """
 
-    def __init__(
-        self,
-        n_inputs: int,
-        activation: Activation = "relu",
-        *,
-        initialization: str = "he",
-        scale: float = 1.0,
-        random_state: Any = None,  # Any: None, a seed or a generator
-        bias: bool = True,
-        label: str = "",
-    ) -> None:
+    def __init__(  # Any: None, a seed or a generator
+        self, n_inputs: int, activation: Activation = "relu", *, initialization: str = "he", scale: float = 1.0,
+        random_state: Any = None, bias: bool = True, label: str = "",
+    ) -> None:  # fmt: skip
         n_inputs, op = check.whole("n_inputs", n_inputs), activation_by_name(activation)
         _check_options(bias, label)
         weights = initial_weights(initialization, n_inputs, 1, scale=scale, random_state=random_state)[0]
@@ -166,18 +159,10 @@ class Layer(Module, Generic[Output_co]):
     def __init__(  # Any: a number that no type knows
         self: Layer[Value | Any], n_inputs: int, n_outputs: int, activation: Activation = ..., **start: Unpack[_Start]
     ) -> None: ...
-    def __init__(
-        self,
-        n_inputs: int,
-        n_outputs: int,
-        activation: Activation = "relu",
-        *,
-        initialization: str = "he",
-        scale: float = 1.0,
-        random_state: Any = None,  # Any: None, a seed or a generator
-        bias: bool = True,
-        label: str = "",
-    ) -> None:
+    def __init__(  # Any: None, a seed or a generator
+        self, n_inputs: int, n_outputs: int, activation: Activation = "relu", *, initialization: str = "he",
+        scale: float = 1.0, random_state: Any = None, bias: bool = True, label: str = "",
+    ) -> None:  # fmt: skip
         n_inputs, n_outputs = check.whole("n_inputs", n_inputs), check.whole("n_outputs", n_outputs)
         op = activation_by_name(activation)
         _check_options(bias, label)
@@ -263,19 +248,11 @@ class MLP(Module, Generic[Output_co]):
     def __init__(  # Any: a list of Values, if the last of `sizes` is not 1
         self: MLP[Value | Any], n_inputs: int, sizes: Sequence[int], **options: Unpack[_Options]
     ) -> None: ...
-    def __init__(
-        self,
-        n_inputs: int,
-        sizes: Sequence[int],
-        *,
-        activation: Activation | Sequence[Activation] = "relu",
-        output_activation: Activation = None,
-        initialization: str = "he",
-        scale: float = 1.0,
-        random_state: Any = None,  # Any: None, a seed or a generator
-        bias: bool = True,
-        label: str = "",
-    ) -> None:
+    def __init__(  # Any: None, a seed or a generator
+        self, n_inputs: int, sizes: Sequence[int], *, activation: Activation | Sequence[Activation] = "relu",
+        output_activation: Activation = None, initialization: str = "he", scale: float = 1.0, random_state: Any = None,
+        bias: bool = True, label: str = "",
+    ) -> None:  # fmt: skip
         widths = [check.whole("n_inputs", n_inputs), *check.sizes(sizes)]
         activations = activations_per_layer(activation, output_activation, len(widths) - 1)
         _check_options(bias, label)
@@ -317,13 +294,10 @@ class MLP(Module, Generic[Output_co]):
         """Return copies of the biases, an array of shape (n_outputs,) per layer; zeros where there are none."""
         return [layer.biases() for layer in self.layers]
 
-    def load_weights(
-        self,
-        weights: Sequence[Any],  # Any: arrays, lists or frames, as NumPy takes them
-        biases: Sequence[Any] | None = None,
-        *,
+    def load_weights(  # Any: arrays, lists or frames, as NumPy takes them
+        self, weights: Sequence[Any], biases: Sequence[Any] | None = None, *,
         rows: Literal["outputs", "inputs"] = "outputs",
-    ) -> Self:
+    ) -> Self:  # fmt: skip
         """Set the weights and, if given, the biases of every layer to known numbers; return the network itself.
 
         `weights` has one matrix per layer, of shape (n_outputs, n_inputs) as in the course's z = w a + b, or

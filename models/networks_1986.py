@@ -67,15 +67,10 @@ class Networks:
     (3, 2, 1)
     """
 
-    def __init__(
-        self,
-        sizes: Sequence[int],
-        *,
-        seeds: Sequence[int],
-        scale: float,
-        zero_biases: bool = False,
-        connections: Sequence[Any] | None = None,  # Any: masks, as NumPy takes them
-    ) -> None:
+    def __init__(  # Any: masks, as NumPy takes them
+        self, sizes: Sequence[int], *, seeds: Sequence[int], scale: float, zero_biases: bool = False,
+        connections: Sequence[Any] | None = None,
+    ) -> None:  # fmt: skip
         self.sizes = tuple(sizes)
         if len(self.sizes) < 2:
             raise ValueError(f"sizes must name inputs and outputs at least, such as (6, 2, 1), got {sizes!r}")
@@ -109,18 +104,10 @@ class Networks:
         X = self._inputs(X)
         return _backward(self.weights, _forward(self.weights, X), self._targets(d, X), 0.0, self._masks)
 
-    def train(
-        self,
-        X: Any,  # Any: whatever has parameters() and can be called
-        d: Any,
-        *,
-        learning_rate: float,
-        momentum: float = 0.0,
-        decay: float = 0.0,
-        tolerance: float = 0.0,
-        sweeps: int,
-        until: Stop | None = None,
-    ) -> Trained:
+    def train(  # Any: whatever has parameters() and can be called
+        self, X: Any, d: Any, *, learning_rate: float, momentum: float = 0.0, decay: float = 0.0,
+        tolerance: float = 0.0, sweeps: int, until: Stop | None = None,
+    ) -> Trained:  # fmt: skip
         """Sweep over all cases, changing every weight after each sweep by equation (9), in place.
 
         `Δw(t) = −ε ∂E/∂w(t) + α Δw(t−1)`, ε being `learning_rate` and α `momentum`; then every weight, biases too,

@@ -146,14 +146,9 @@ def fires_above(  # Any: arrays, lists, frames
 
 
 def one_pass(
-    X: Sequence[Sequence[float]],
-    y: Sequence[float],
-    weights: list[float],
-    bias: float,
-    *,
-    learning_rate: float = 1.0,
+    X: Sequence[Sequence[float]], y: Sequence[float], weights: list[float], bias: float, *, learning_rate: float = 1.0,
     sample_weight: Sequence[float] | None = None,
-) -> tuple[list[float], float, int]:
+) -> tuple[list[float], float, int]:  # fmt: skip
     """Go once over the rows in their order; return new weights, new bias and the number of mistakes.
 
     Lists in and out, nothing checked and nothing changed in place: the step that `learn` repeats, to watch it or to
@@ -218,17 +213,10 @@ def pass_in_blocks(
     return weights, bias, mistakes
 
 
-def learn(
-    X: Any,  # Any: arrays, lists or frames, as NumPy takes them
-    y: Any,
-    *,
-    learning_rate: float = 1.0,
-    max_passes: int = 1000,
-    weights: Any = None,
-    bias: float = 0.0,
-    sample_weight: Any = None,
-    warn: bool = True,
-) -> Learned:
+def learn(  # Any: arrays, lists or frames, as NumPy takes them
+    X: Any, y: Any, *, learning_rate: float = 1.0, max_passes: int = 1000, weights: Any = None, bias: float = 0.0,
+    sample_weight: Any = None, warn: bool = True,
+) -> Learned:  # fmt: skip
     """Repeat Rosenblatt's rule over the rows until a pass is clean, the weights come round again, or max_passes.
 
     `X` is (n_samples, n_features), `y` (n_samples,) of 0 and 1; it starts from `weights` and `bias`, zeros by default.

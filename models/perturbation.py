@@ -39,16 +39,10 @@ class Search(NamedTuple):
     improvements: int
 
 
-def random_perturbation(
-    parameters: Iterable[Value],
-    cost: Callable[[], Any],  # Any: a Value or a number
-    *,
-    steps: int = 1000,
-    scale: float = 0.1,
-    perturb: Literal["one", "all"] = "one",
-    until: float = -math.inf,
-    random_state: Any = None,
-) -> Search:
+def random_perturbation(  # Any: a Value or a number
+    parameters: Iterable[Value], cost: Callable[[], Any], *, steps: int = 1000, scale: float = 0.1,
+    perturb: Literal["one", "all"] = "one", until: float = -math.inf, random_state: Any = None,
+) -> Search:  # fmt: skip
     """Perturb one weight (or all), keep the change if the cost falls, otherwise take it back; `steps` times.
 
     `cost()` returns the cost, a Value or a number, of the parameters at the moment; it is evaluated once at the start

@@ -53,12 +53,8 @@ def descent_path(  # Any: a Value or a number; a number or several
     return np.array(path)
 
 
-def descent_curve(
-    cost: Callable[[Any], Any],  # Any: arrays, lists or frames, as NumPy takes them
-    path: Any,
-    *,
-    window: tuple[float, float] | None = None,
-    ax: Axes | None = None,
+def descent_curve(  # Any: arrays, lists or frames, as NumPy takes them
+    cost: Callable[[Any], Any], path: Any, *, window: tuple[float, float] | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw a descent on the curve of a cost of one weight: steps down in blue, steps up in orange.
 
@@ -87,14 +83,10 @@ def descent_curve(
     return ax
 
 
-def descent_contour(
-    cost: Callable[[Any, Any], Any],  # Any: arrays, lists or frames, as NumPy takes them
-    path: Any,
-    *,
-    window: tuple[tuple[float, float], tuple[float, float]] | None = None,
-    levels: int = 16,
-    ax: Axes | None = None,
-) -> Axes:
+def descent_contour(  # Any: arrays, lists or frames, as NumPy takes them
+    cost: Callable[[Any, Any], Any], path: Any, *,
+    window: tuple[tuple[float, float], tuple[float, float]] | None = None, levels: int = 16, ax: Axes | None = None,
+) -> Axes:  # fmt: skip
     """Draw a descent over the contours of a cost of two weights: steps down in blue, steps up in orange.
 
     `path` (n, 2) is the way of the descent, as `descent_path` returns it, from the hollow point on. `window`

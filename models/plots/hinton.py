@@ -16,13 +16,8 @@ if TYPE_CHECKING:
 GREY, WHITE, BLACK = "#8f979e", "#ffffff", "#14181c"
 
 
-def hinton_diagram(
-    weights: Any,  # Any: arrays, lists or frames, as NumPy takes them
-    *,
-    rows: Sequence[str] = (),
-    columns: Sequence[str] = (),
-    paper: bool = True,
-    ax: Axes | None = None,
+def hinton_diagram(  # Any: arrays, lists or frames, as NumPy takes them
+    weights: Any, *, rows: Sequence[str] = (), columns: Sequence[str] = (), paper: bool = True, ax: Axes | None = None
 ) -> Axes:
     """Draw a matrix of weights as squares: area by magnitude, white above 0, black below, on grey as in the paper.
 

@@ -65,15 +65,10 @@ def activation_curve(
     return ax
 
 
-def activation_surface(
-    activation: Activation,
-    weights: Any,  # Any: arrays, lists or frames, as NumPy takes them
-    bias: float = 0.0,
-    *,
-    window: tuple[float, float] = (-3.0, 3.0),
-    resolution: int = 61,
-    ax: Axes | None = None,
-) -> Axes:
+def activation_surface(  # Any: arrays, lists or frames, as NumPy takes them
+    activation: Activation, weights: Any, bias: float = 0.0, *, window: tuple[float, float] = (-3.0, 3.0),
+    resolution: int = 61, ax: Axes | None = None,
+) -> Axes:  # fmt: skip
     """Draw a neuron of two inputs as a surface: a = σ(w₁X₁ + w₂X₂ + b) over the plane (slide 8), z = 0 as a line.
 
     Grey is a = 0, blue above, orange below. `weights` is (2,); both inputs run over `window`. `ax` needs a third axis:

@@ -20,16 +20,10 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-def decision_regions(
-    model: Any,  # Any: whatever has predict
-    X: Any,
-    y: Any,
-    *,
-    names: Sequence[str] | None = None,
-    margin: float = 0.5,
-    resolution: int = 160,
+def decision_regions(  # Any: whatever has predict
+    model: Any, X: Any, y: Any, *, names: Sequence[str] | None = None, margin: float = 0.5, resolution: int = 160,
     ax: Axes | None = None,
-) -> Axes:
+) -> Axes:  # fmt: skip
     """Colour the plane by what a model decides there, with the samples on it and, for one neuron, its line.
 
     `model` is a classifier after `fit`, a function that returns a label for every row of (n, 2), or a network of
