@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from autodiff import DomainError, Value, grad, no_grad
 from models._checks import interval, numbers, positive, whole
-from models.plots.style import Palette, axes_or_new, blend, colours_on, label
+from models.plots.style import Palette, blend, canvas, finished
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,17 +70,14 @@ def descent_curve(  # Any: arrays, lists or frames, as NumPy takes them
     """
     places = _path(path, 1)
     low, high = _window(places, window)
-    ax = axes_or_new(ax)
-    colours = colours_on(ax)
+    ax, colours = canvas(ax)
     at = np.linspace(low, high, 241)
     curve, heights = (np.array([_cost_at(cost, w) for w in each.tolist()]) for each in (at, places))
     ax.plot(at, curve, color=colours.muted, linewidth=1.5, zorder=1)
     _draw_path(ax, np.column_stack([places, heights]), heights, colours)
-    ax.set_xlim(low, high)
     bottom, top = _range(curve)
-    ax.set_ylim(bottom - 0.06 * (top - bottom), top + 0.04 * (top - bottom))
-    label(ax, x=_names(cost, 1)[0], y="C")
-    return ax
+    heights_shown = bottom - 0.06 * (top - bottom), top + 0.04 * (top - bottom)
+    return finished(ax, x=_names(cost, 1)[0], y="C", names=False, xlim=(low, high), ylim=heights_shown)
 
 
 def descent_contour(  # Any: arrays, lists or frames, as NumPy takes them
@@ -106,8 +103,7 @@ def descent_contour(  # Any: arrays, lists or frames, as NumPy takes them
     if len(given) != 2:
         raise ValueError(f"window must be ((low, high), (low, high)), got {window!r}")
     (left, right), (bottom, top) = (_window(column, each) for column, each in zip(places.T, given, strict=True))
-    ax = axes_or_new(ax, size=(5.2, 4.2))
-    colours = colours_on(ax)
+    ax, colours = canvas(ax, size=(5.2, 4.2))
     x, y = np.linspace(left, right, 81), np.linspace(bottom, top, 81)
     z = np.array([[_cost_at(cost, w, b) for w in x.tolist()] for b in y.tolist()])
     lowest, highest = _range(z)
@@ -117,11 +113,8 @@ def descent_contour(  # Any: arrays, lists or frames, as NumPy takes them
         shades = [blend(colours.muted, colours.paper, share) for share in np.linspace(1.0, 0.35, levels)]
         ax.contour(x, y, z, levels=heights, colors=shades, linewidths=0.9, zorder=1)
     _draw_path(ax, places, np.array([_cost_at(cost, *place) for place in places.tolist()]), colours)
-    ax.set_xlim(left, right)
-    ax.set_ylim(bottom, top)
-    names = _names(cost, 2)
-    label(ax, x=names[0], y=names[1])
-    return ax
+    w, b = _names(cost, 2)
+    return finished(ax, x=w, y=b, names=False, xlim=(left, right), ylim=(bottom, top))
 
 
 def _cost_at(cost: Callable[..., Any], *place: float) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models._checks import flag, numbers
-from models.plots.style import axes_or_new, blend, colours_on, label, legend
+from models.plots.style import blend, canvas, finished
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +34,7 @@ def regression_line(X: Any, y: Any, lines: Any, *, ax: Axes | None = None) -> Ax
         raise ValueError(f"X must be (n,) or (n, 1) and y (n,), and they are {np.shape(X)} and {np.shape(y)}")
     if history.ndim != 2 or history.shape[1] != 2 or not len(history):
         raise ValueError(f"lines must be (w, b) or a sequence of such pairs, got {np.shape(lines)}")
-    ax = axes_or_new(ax)
-    colours = colours_on(ax)
+    ax, colours = canvas(ax)
     margin = 0.08 * float(np.ptp(x)) or 1.0
     ends = np.array([x.min() - margin, x.max() + margin])
     w, b = history[-1].tolist()
@@ -47,10 +46,7 @@ def regression_line(X: Any, y: Any, lines: Any, *, ax: Axes | None = None) -> Ax
     ax.scatter(x, targets, s=34, color=colours.ink, zorder=4)
     text = f"y = {w:.3g}x {'−' if b < 0 else '+'} {abs(b):.3g}".replace("-", "−")
     ax.plot(ends, w * ends + b, color=colours.ink, linewidth=2, zorder=3, label=text)
-    ax.set_xlim(*ends.tolist())
-    label(ax, x="x", y="y")
-    legend(ax)
-    return ax
+    return finished(ax, x="x", y="y", xlim=ends.tolist())
 
 
 def loss_curves(curves: Any, *, log: bool = False, ax: Axes | None = None) -> Axes:  # Any: a History, or curves by name
@@ -72,8 +68,7 @@ def loss_curves(curves: Any, *, log: bool = False, ax: Axes | None = None) -> Ax
     if log and not any((curve > 0).any() for curve in named.values()):
         raise ValueError("log=True needs losses above 0, and there are none")
     first = getattr(curves, "n_iter_", 0) - len(named["training"]) + 1 if hasattr(curves, "loss_curve_") else 1
-    ax = axes_or_new(ax)
-    colours = colours_on(ax)
+    ax, colours = canvas(ax)
     for i, (name, curve) in enumerate(named.items()):
         epochs = np.arange(first, first + len(curve))
         style, marker = ("-", "--", ":", "-.")[i % 4], "o" if len(curve) == 1 else ""
@@ -88,11 +83,9 @@ def loss_curves(curves: Any, *, log: bool = False, ax: Axes | None = None) -> Ax
         ax.plot([best + first], [held_out[best]], color=colours.ink, label=text, zorder=4, **mark)
     if log:
         ax.set_yscale("log")
-    label(ax, x="epoch", y="loss")
     ax.grid(axis="y", color=colours.grid, linewidth=0.7)
     ax.set_axisbelow(True)
-    legend(ax)
-    return ax
+    return finished(ax, x="epoch", y="loss")
 
 
 def _named(curves: Any) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models._checks import flag, numbers
-from models.plots.style import axes_or_new, colours_on
+from models.plots.style import canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,8 +42,7 @@ def hinton_diagram(  # Any: arrays, lists or frames, as NumPy takes them
     from matplotlib.patches import Rectangle
 
     wide, high = 0.42 * w.shape[1] + 1.1, 0.42 * w.shape[0] + 0.9
-    ax = axes_or_new(ax, size=(max(wide, 2.0), max(high, 1.4)))
-    colours = colours_on(ax)
+    ax, colours = canvas(ax, size=(max(wide, 2.0), max(high, 1.4)))
     above, below = (WHITE, BLACK) if paper else (colours.positive, colours.negative)
     largest = float(np.abs(w).max()) or 1.0
     for (row, column), weight in np.ndenumerate(w):
@@ -51,9 +50,7 @@ def hinton_diagram(  # Any: arrays, lists or frames, as NumPy takes them
             side = 0.9 * float(np.sqrt(abs(weight) / largest))
             corner = (float(column) - side / 2, float(row) - side / 2)
             ax.add_patch(Rectangle(corner, side, side, facecolor=above if weight > 0 else below))
-    ax.set_aspect("equal")
-    ax.set_xlim(-0.6, w.shape[1] - 0.4)
-    ax.set_ylim(w.shape[0] - 0.4, -0.6)
+    ax.set(aspect="equal", xlim=(-0.6, w.shape[1] - 0.4), ylim=(w.shape[0] - 0.4, -0.6))
     if paper:
         ax.set_facecolor(GREY)
     ax.set_xticks(

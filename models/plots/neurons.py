@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from autodiff import Op, grad
 from models._checks import interval, numbers, whole
 from models.activations import Activation, activate, activation_by_name, activation_name, kink
-from models.plots.style import Palette, axes_or_new, blend, colours_on, label, legend
+from models.plots.style import Palette, blend, canvas, finished
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,11 +39,8 @@ def activation_curve(
     op = activation_by_name(activation)
     low, high = interval("window", window)
 
-    def forward(z: Any) -> Any:
-        return activate(op, z)
-
-    ax = axes_or_new(ax)
-    colours = colours_on(ax)
+    forward = partial(activate, op)
+    ax, colours = canvas(ax)
     z = np.linspace(low, high, 400)
     kinks = _kinks(op, z)
     z = np.union1d(z, [k + step for k in kinks for step in (-_BESIDE, 0.0, _BESIDE)])
@@ -59,10 +56,7 @@ def activation_curve(
             _jump(ax, function, k, colour, colours)
     ax.axhline(0.0, color=colours.grid, linewidth=0.8, zorder=0)
     ax.axvline(0.0, color=colours.grid, linewidth=0.8, zorder=0)
-    ax.set_xlim(low, high)
-    label(ax, x="z", y="a = σ(z)", title=activation_name(op))
-    legend(ax)
-    return ax
+    return finished(ax, x="z", y="a = σ(z)", title=activation_name(op), xlim=(low, high))
 
 
 def activation_surface(  # Any: arrays, lists or frames, as NumPy takes them
@@ -85,10 +79,10 @@ def activation_surface(  # Any: arrays, lists or frames, as NumPy takes them
     whole("resolution", resolution, least=2)
     if w.shape != (2,):
         raise ValueError(f"weights must be (2,), one for each axis of the plane, got {w.shape}")
-    surface: Any = axes_or_new(ax, size=(4.2, 3.8), projection="3d")
+    surface: Any
+    surface, colours = canvas(ax, size=(4.2, 3.8), projection="3d")
     if not hasattr(surface, "plot_surface"):
         raise ValueError('ax must have three dimensions, got two; make it with axes(projection="3d")')
-    colours = colours_on(surface)
     at = np.linspace(*edges, resolution)
     X1, X2 = np.meshgrid(at, at)
     z = w[0] * X1 + w[1] * X2 + b

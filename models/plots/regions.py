@@ -12,7 +12,7 @@ from autodiff import no_grad
 from models._checks import labels, numbers, positive, rows, whole
 from models._values import plain
 from models.mlp import MLP, Layer, Neuron
-from models.plots.style import MARKERS, axes_or_new, blend, colours_on, label, legend
+from models.plots.style import MARKERS, blend, canvas, finished
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,8 +64,7 @@ def decision_regions(  # Any: whatever has predict
     classes = np.unique(np.concatenate([answers, decided]))
     if names is not None and len(names) != len(classes):
         raise ValueError(f"names must have one entry for each of the {len(classes)} classes {classes.tolist()}")
-    ax = axes_or_new(ax, size=(4.6, 4.0))
-    colours = colours_on(ax)
+    ax, colours = canvas(ax, size=(4.6, 4.0))
     # The class that stands for «yes» is blue, as what is above 0 is.
     palette = colours.series[1::-1] if len(classes) == 2 else colours.series
     colour = [palette[i % len(palette)] for i in range(len(classes))]
@@ -80,16 +79,13 @@ def decision_regions(  # Any: whatever has predict
             *inputs[mine].T, s=30, color=colour[i], marker=MARKERS[i % len(MARKERS)], edgecolor=colours.paper,
             linewidth=0.7, zorder=3, label=f"{name:g}" if isinstance(name, float) else str(name),
         )  # fmt: skip
-    ax.set_xlim(float(low[0]), float(high[0]))
-    ax.set_ylim(float(low[1]), float(high[1]))
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     coef = np.asarray(getattr(model, "coef_", ()))
     if coef.shape == (1, 2):
         neuron_line(coef[0], float(np.ravel(getattr(model, "intercept_", 0.0))[0]), ax=ax)
     elif len(np.unique(decided)) > 1:
         ax.contour(x1, x2, heights, levels=borders, colors=colours.ink, linewidths=1.2, zorder=2)
-    label(ax, x="X₁", y="X₂")
-    legend(ax)
-    return ax
+    return finished(ax, x="X₁", y="X₂")
 
 
 def _like(X: Any, places: Array) -> Any:
@@ -132,11 +128,9 @@ def neuron_line(weights: Any, bias: float, *, ax: Axes | None = None) -> Axes:  
     if w.shape != (2,) or not w.any():
         raise ValueError(f"weights must be (2,) and not both 0, which have no line, got {weights!r}")
     new = ax is None
-    ax = axes_or_new(ax, size=(4.6, 4.0))
-    colours = colours_on(ax)
+    ax, colours = canvas(ax, size=(4.6, 4.0))
     if new:
-        ax.set_xlim(-0.5, 1.5)
-        ax.set_ylim(-0.5, 1.5)
+        ax.set(xlim=(-0.5, 1.5), ylim=(-0.5, 1.5))
     left, right, bottom, top = *ax.get_xlim(), *ax.get_ylim()
     middle = np.array([(left + right) / 2, (bottom + top) / 2])
     foot = middle - w * (w @ middle + b) / (w @ w)
@@ -146,10 +140,7 @@ def neuron_line(weights: Any, bias: float, *, ax: Axes | None = None) -> Axes:  
     ax.annotate(
         "", xy=tuple(tip), xytext=tuple(foot), arrowprops={"arrowstyle": "-|>", "color": colours.ink, "lw": 1.6}
     )
-    label(ax, x="X₁", y="X₂")
-    if new:
-        legend(ax)
-    return ax
+    return finished(ax, x="X₁", y="X₂", names=new)
 
 
 def _heights(model: Any, places: Array, decided: NDArray[np.intp], n_classes: int) -> tuple[Array, list[float]]:

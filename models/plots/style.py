@@ -78,35 +78,31 @@ def panels(
     return made
 
 
-def axes_or_new(ax: Axes | None, **options: Any) -> Axes:
-    """Return the Axes that a caller passed, or those of a new figure."""
+def canvas(ax: Axes | None, **options: Any) -> tuple[Axes, Palette]:
+    """Return the Axes that a caller passed, or those of a new figure, and the palette for their background."""
     if ax is None:
-        return axes(**options)
-    if not hasattr(ax, "add_collection"):
+        ax = axes(**options)
+    elif not hasattr(ax, "add_collection"):
         raise TypeError(f"ax must be matplotlib Axes, got {type(ax).__name__}; those of a figure are in figure.axes")
-    return ax
-
-
-def colours_on(ax: Axes) -> Palette:
-    """Return the palette for the background of these Axes."""
     from matplotlib.colors import to_rgb
 
     red, green, blue = to_rgb(ax.get_facecolor())
-    return LIGHT if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else DARK
+    return ax, LIGHT if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else DARK
 
 
-def label(ax: Axes, *, x: str, y: str, title: str = "") -> None:
-    """Name the axes, and leave a name that is there already."""
-    ax.set_xlabel(ax.get_xlabel() or x)
-    ax.set_ylabel(ax.get_ylabel() or y)
-    ax.set_title(ax.get_title() or title)
+def finished(ax: Axes, *, x: str, y: str, title: str = "", names: bool = True, **limits: Any) -> Axes:
+    """Name the axes, where they have no name yet, set `xlim` and `ylim`, and show the names of what is drawn."""
+    ax.set(xlabel=ax.get_xlabel() or x, ylabel=ax.get_ylabel() or y, title=ax.get_title() or title, **limits)
+    if names:
+        legend(ax)
+    return ax
 
 
 def legend(ax: Axes) -> None:
     """Show the names of what is drawn, in the colours of the Axes, and small where these are small."""
     if not ax.get_legend_handles_labels()[0]:
         return
-    colours = colours_on(ax)
+    _, colours = canvas(ax)
     small = ax.bbox.width < _SMALL * ax.figure.dpi
     look: dict[str, Any] = (
         {"fontsize": "xx-small", "handlelength": 1.2, "borderpad": 0.3} if small else {"fontsize": "small"}
