@@ -17,20 +17,7 @@ from models.perceptron import Perceptron
 from models.playgrounds import playground
 
 __all__ = [
-    "MLP",
-    "CheckpointError",
-    "ConvergenceWarning",
-    "DataConversionWarning",
-    "Layer",
-    "LinearRegression",
-    "MLPClassifier",
-    "MLPRegressor",
-    "Neuron",
-    "NotFiniteError",
-    "NotFittedError",
-    "Perceptron",
-    "SettingError",
-    "TrainingError",
-    "equations",
-    "playground",
-]
+    "MLP", "CheckpointError", "ConvergenceWarning", "DataConversionWarning", "Layer", "LinearRegression",
+    "MLPClassifier", "MLPRegressor", "Neuron", "NotFiniteError", "NotFittedError", "Perceptron", "SettingError",
+    "TrainingError", "equations", "playground",
+]  # fmt: skip

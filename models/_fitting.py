@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from autodiff import DomainError, Value
 from models import _checks as check
 from models._engines import ENGINES, Samples, Task
-from models._run import History, execute
+from models._run import History, fitted
 from models._scaling import Scaling
 from models._sklearn_contract import Drawing, hyperparameters
 from models.activations import ACTIVATIONS, activation_by_name
@@ -250,7 +250,13 @@ class MLPEstimator(_Learned, Drawing):
             )  # fmt: skip
             self._bring_up(source)
 
-        history = self._train(task, optimizer, random, keep, checkpoint, partial=partial)
+        history = fitted(
+            keep, self._failure, task, optimizer, random, engine=self.engine, epochs=1 if partial else self.max_iter,
+            batch_size=200 if self.batch_size == "auto" else int(self.batch_size), shuffle=self.shuffle,
+            max_norm=self.max_norm, patience=None if partial else self.n_iter_no_change, tol=self.tol,
+            restore_best=not partial, progress=0 if partial else int(self.verbose), checkpoint=checkpoint,
+            seed=self._seed(random),
+        )  # fmt: skip
         small = len(task.parameters) <= 20_000  # else memory that nobody may ask for again
         if network.programs is not None and (small or partial):
             _TRACED.append((settings, network, penalty))
@@ -259,12 +265,9 @@ class MLPEstimator(_Learned, Drawing):
             keep(history)
             return self
         learned["diagnosis_"] = diagnosis = diagnose(
-            task,
-            [unit * x for x in history.loss_curve],
-            patience=history.stopped == "patience",
-            cure=self._cure(),
-            unit=unit,
-        )
+            task, [unit * x for x in history.loss_curve], patience=history.stopped == "patience",
+            cure="look for outliers in X" if self.standardize else "set standardize=True", unit=unit,
+        )  # fmt: skip
         keep(history)
         name = type(self).__name__
         for problem in (*(f"{name}: {finding}" for finding in diagnosis.findings.values()), self._unfinished(history)):
@@ -272,52 +275,16 @@ class MLPEstimator(_Learned, Drawing):
                 warn(problem, shared(ConvergenceWarning))
         return self
 
-    def _train(
-        self, task: Task, optimizer: Optimizer, random: np.random.Generator, keep: Callable[[History], None],
-        checkpoint: FilePath | None, *, partial: bool,
-    ) -> History:  # fmt: skip
-        try:
-            return execute(
-                task, optimizer, random,
-                engine=self.engine,
-                epochs=1 if partial else self.max_iter,
-                batch_size=200 if self.batch_size == "auto" else int(self.batch_size),
-                shuffle=self.shuffle,
-                max_norm=self.max_norm,
-                patience=None if partial else self.n_iter_no_change,
-                tol=self.tol,
-                restore_best=not partial,
-                progress=0 if partial else int(self.verbose),
-                checkpoint=checkpoint,
-                seed=self._seed(random),
-            )  # fmt: skip
-        except TrainingError as error:
-            raise ValueError(self._failure(error)) from error
-        except KeyboardInterrupt as interrupt:
-            done = getattr(interrupt, "history", None)  # None: before training began, or after it ended
-            if done is not None and done.n_iter:
-                keep(done)
-            raise
-
-    def _cure(self) -> str:
-        """Return what helps against inputs of a wrong scale."""
-        return "look for outliers in X" if self.standardize else "set standardize=True"
-
     def _failure(self, error: TrainingError) -> str:
         """Say why training stopped, in the user's words, with advice where a number grew too large."""
         cause: BaseException = error
         while cause.__cause__ is not None:
             cause = cause.__cause__
-        rate = (
-            "the learning rates of the schedule"
-            if callable(self.learning_rate)
-            else f"learning_rate={self.learning_rate}"
-        )
+        rate: Any = self.learning_rate
+        rate = "the learning rates of the schedule" if callable(rate) else f"learning_rate={rate}"
         advice = "" if self.standardize else ", or set standardize=True"
         advice = f"; make {rate} smaller{advice}" if isinstance(cause, TrainingError) else ""
-        text = (
-            str(error) if cause is error else f"training stopped in epoch {error.epoch}, batch {error.batch}: {cause}"
-        )
+        text = error if cause is error else f"training stopped in epoch {error.epoch}, batch {error.batch}: {cause}"
         return f"{text}{advice}; this {type(self).__name__} is as it was"
 
     def _unfinished(self, history: History) -> str:
@@ -352,18 +319,13 @@ class MLPEstimator(_Learned, Drawing):
         if resumed:
             curve, validation = self.loss_curve_ + curve, self.validation_curve_ + validation
         return {
-            "coefs_": weights,
-            "intercepts_": biases,
-            "loss_curve_": curve,
-            "validation_curve_": validation,
+            "coefs_": weights, "intercepts_": biases,
+            "loss_curve_": curve, "validation_curve_": validation,
             "best_loss_": min(validation or curve, default=np.inf),
-            "n_iter_": len(curve),
-            "n_layers_": len(biases) + 1,
-            "n_outputs_": len(biases[-1]),
+            "n_iter_": len(curve), "n_layers_": len(biases) + 1, "n_outputs_": len(biases[-1]),
             "_activations": network.activations,
-            "_scaling": scaling,
-            "_trained": None if scaling is None else trained,
-        }
+            "_scaling": scaling, "_trained": None if scaling is None else trained,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)

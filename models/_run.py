@@ -76,16 +76,9 @@ def execute(
     n = len(task.samples.inputs)
     with engine_by_name(engine, task) as own_engine:
         run = Run(
-            task=task,
-            engine=own_engine,
-            optimizer=optimizer,
-            generator=generator,
-            max_norm=None if max_norm is None else float(max_norm),
-            batch_size=min(batch_size or n, n),
-            shuffle=bool(shuffle),
-            patience=patience,
-            tol=float(tol),
-        )
+            task, own_engine, optimizer, generator, max_norm=None if max_norm is None else float(max_norm),
+            batch_size=min(batch_size or n, n), shuffle=bool(shuffle), patience=patience, tol=float(tol),
+        )  # fmt: skip
         save: Callable[[], None] | None = None
         if checkpoint is not None:
             identity = run.identity(seed)
@@ -104,6 +97,24 @@ def execute(
         if restore_best:
             run.take_best_weights()
     return run.history
+
+
+def fitted(
+    keep: Callable[[History], None], told: Callable[[TrainingError], str], *run: Any, **settings: Any
+) -> History:
+    """Execute a run for an estimator; ValueError in its words where training stops.
+
+    KeyboardInterrupt keeps the outcome of the complete epochs, if there are any.
+    """
+    try:
+        return execute(*run, **settings)
+    except TrainingError as error:
+        raise ValueError(told(error)) from error
+    except KeyboardInterrupt as interrupt:
+        done = getattr(interrupt, "history", None)  # None: before training began, or after it ended
+        if done is not None and done.n_iter:
+            keep(done)
+        raise
 
 
 def _epochs(

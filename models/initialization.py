@@ -48,13 +48,9 @@ _RULES: dict[str, Rule] = {
     "zeros": lambda random, n, m: np.zeros((m, n)),  # noqa: ARG005 # called as the others are
 }
 _OTHER_NAMES = {
-    "xavier": "xavier_uniform",
-    "glorot": "xavier_uniform",
-    "glorot_uniform": "xavier_uniform",
-    "glorot_normal": "xavier_normal",
-    "he": "he_normal",
-    "lecun": "lecun_normal",
-}
+    **dict.fromkeys(("xavier", "glorot", "glorot_uniform"), "xavier_uniform"), "glorot_normal": "xavier_normal",
+    "he": "he_normal", "lecun": "lecun_normal",
+}  # fmt: skip
 
 INITIALIZATIONS: Mapping[str, Rule] = MappingProxyType(
     _RULES | {name: _RULES[same] for name, same in _OTHER_NAMES.items()}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models import _checks as check
 from models._engines import ENGINES, EVERY, Samples, Task, engine_by_name
-from models._run import History, execute
+from models._run import History, fitted
 from models._scaling import mean_and_spread
 from models._sklearn_contract import Regressor, hyperparameters
 from models.checkpoints import FilePath
@@ -153,22 +153,20 @@ class LinearRegression(_Learned, Regressor):
                 curve + losses[bool(curve) :],
             )  # fmt: skip
 
-        optimizer = GradientDescent(task.parameters, learning_rate=rate)
-        try:
-            history = execute(
-                task, optimizer, np.random.default_rng(0), engine=self.engine, epochs=steps,
-                patience=10 if auto else None, progress=int(self.verbose) if steps > 1 else 0, checkpoint=checkpoint,
-            )  # fmt: skip
-            keep(history)
-        except TrainingError as error:
+        def told(error: TrainingError) -> str:
             cause = f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
             cause = "the numbers in y are too large; scale them down" if auto else cause
-            taken = f"after {(error.epoch or steps + 1) - 1} steps"
-            raise ValueError(f"{error.__cause__ or error}, {taken}: {cause}") from error
-        except KeyboardInterrupt as interrupt:
-            if (done := getattr(interrupt, "history", None)) and done.n_iter:
-                keep(done)
-            raise
+            return f"{error.__cause__ or error}, after {(error.epoch or steps + 1) - 1} steps: {cause}"
+
+        history = fitted(
+            keep, told, task, GradientDescent(task.parameters, learning_rate=rate), np.random.default_rng(0),
+            engine=self.engine, epochs=steps, patience=10 if auto else None,
+            progress=int(self.verbose) if steps > 1 else 0, checkpoint=checkpoint,
+        )  # fmt: skip
+        try:
+            keep(history)
+        except TrainingError as error:  # of the loss after the last step
+            raise ValueError(told(error)) from error
         if best is not None and steps > 1:
             self._compare(best, line, history.n_iter)
 

@@ -160,20 +160,8 @@ def cross_entropy(output: Any, target: Any) -> Any:  # Any: a Value, a number, o
     return logsumexp(apart) - weighted_sum([p for p, _ in wanted], [d for _, d in wanted])
 
 
-LOSSES: Mapping[str, Loss] = MappingProxyType(
-    {
-        loss.__name__: loss
-        for loss in (
-            squared_error,
-            half_squared_error,
-            absolute_error,
-            huber,
-            hinge,
-            binary_cross_entropy,
-            cross_entropy,
-        )
-    }
-)
+_ALL = (squared_error, half_squared_error, absolute_error, huber, hinge, binary_cross_entropy, cross_entropy)
+LOSSES: Mapping[str, Loss] = MappingProxyType({loss.__name__: loss for loss in _ALL})
 
 
 def loss_by_name(loss: str | Loss) -> Loss:

@@ -256,14 +256,9 @@ def learn_family_trees(*, seeds: Sequence[int], recipe: Recipe = RECIPE) -> Fami
     ):
         if sweeps:
             networks.train(
-                data.X[training],
-                data.y[training],
-                learning_rate=rate,
-                momentum=momentum,
-                decay=recipe.decay,
-                tolerance=recipe.tolerance,
-                sweeps=sweeps,
-            )
+                data.X[training], data.y[training], learning_rate=rate, momentum=momentum, decay=recipe.decay,
+                tolerance=recipe.tolerance, sweeps=sweeps,
+            )  # fmt: skip
     return FamilyRuns(networks, training, held_out)
 
 

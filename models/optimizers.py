@@ -32,21 +32,9 @@ from models._values import plain
 from models.schedules import Rate, Schedule, constant, cosine_decay, exponential_decay, step_decay, warmup
 
 __all__ = [
-    "OPTIMIZERS",
-    "Adam",
-    "AdamW",
-    "GradientDescent",
-    "Optimizer",
-    "RMSProp",
-    "Schedule",
-    "clip_gradients",
-    "constant",
-    "cosine_decay",
-    "exponential_decay",
-    "optimizer_by_name",
-    "step_decay",
-    "warmup",
-]
+    "OPTIMIZERS", "Adam", "AdamW", "GradientDescent", "Optimizer", "RMSProp", "Schedule", "clip_gradients",
+    "constant", "cosine_decay", "exponential_decay", "optimizer_by_name", "step_decay", "warmup",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 

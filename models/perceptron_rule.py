@@ -26,16 +26,9 @@ from models import _checks as check
 from models.errors import ConvergenceWarning
 
 __all__ = [
-    "ConvergenceWarning",
-    "Learned",
-    "OneVsRest",
-    "fires",
-    "fires_above",
-    "learn",
-    "one_pass",
-    "one_vs_rest",
+    "ConvergenceWarning", "Learned", "OneVsRest", "fires", "fires_above", "learn", "one_pass", "one_vs_rest",
     "weighted_sums",
-]
+]  # fmt: skip
 
 _RULE = "Rosenblatt's rule"
 _BEYOND = "weights times inputs are beyond the largest float; scale the inputs down"

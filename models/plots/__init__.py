@@ -17,17 +17,6 @@ from models.plots.regions import decision_regions, neuron_line
 from models.plots.style import axes, panels
 
 __all__ = [
-    "activation_curve",
-    "activation_surface",
-    "axes",
-    "decision_regions",
-    "descent_contour",
-    "descent_curve",
-    "descent_path",
-    "hinton_diagram",
-    "loss_curves",
-    "neuron_line",
-    "panels",
-    "regression_line",
-    "write_gif",
-]
+    "activation_curve", "activation_surface", "axes", "decision_regions", "descent_contour", "descent_curve",
+    "descent_path", "hinton_diagram", "loss_curves", "neuron_line", "panels", "regression_line", "write_gif",
+]  # fmt: skip
