@@ -10,7 +10,7 @@ import pytest
 
 import autodiff
 from autodiff import OPS
-from models import MLPClassifier, MLPRegressor, _fitting
+from models import MLPClassifier, MLPRegressor, _run
 from models.errors import ConvergenceWarning, NotFittedError, shared
 from models.optimizers import OPTIMIZERS, constant
 
@@ -507,8 +507,8 @@ def calls(monkeypatch):
         noted.append({"task": task, **options})
         return execute(task, *others, **options)
 
-    execute = _fitting.execute
-    monkeypatch.setattr(_fitting, "execute", spy)
+    execute = _run.execute
+    monkeypatch.setattr(_run, "execute", spy)
     return noted
 
 
