@@ -165,7 +165,7 @@ def playground(
         title=title or "",
         script='"use strict";\n(() => {\n' + engine + "".join(map(_asset, _SCRIPTS)) + "})();\n",
         sheet=_asset("playground.css"),
-        data=data | {"title": title or ""},
+        data=data,
         height=_HEIGHT,
         inner=walk,
     )

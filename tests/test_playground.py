@@ -1,16 +1,19 @@
 """The playground's page in a real browser: its training against `train`, its code run in Python, its controls."""
 
+import html
 import json
 import math
+import re
 import warnings
 from importlib import resources
 
 import numpy as np
 import pytest
 
-from autodiff import Op
-from models import MLP, playground
-from models.datasets import iris, moons, xor
+from autodiff import Op, Value
+from autodiff.pictures import WebPage, style
+from models import MLP, Layer, Neuron, playground
+from models.datasets import apples_and_oranges, iris, line_points, moons, xor
 from models.losses import LOSSES, l1, l2
 from models.training import train
 
@@ -203,3 +206,322 @@ def test_classes_by_index_train_as_in_python(opened):
     table = np.zeros((3, 3), dtype=int)
     np.add.at(table, (data.y.astype(int), said), 1)
     assert [int(cell) for cell in cells] == table.ravel().tolist()
+
+
+def test_the_page_never_changes_the_model(opened):
+    """Parameters stay those that Python had."""
+    model = MLP(2, [3, 1], random_state=0)
+    before = [p.data for p in model.parameters()]
+    page = opened(model, *two_moons(20))
+    page.evaluate(EPOCHS, 5)
+    assert [p.data for p in model.parameters()] == before
+
+
+def test_reset_goes_back_to_the_first_weights_and_the_first_order(opened):
+    """The same curve again, to the last bit, with batches in random order."""
+    page = opened(MLP(2, [3, 1], random_state=0), *two_moons(20), batch_size=6, random_state=3)
+    first = page.evaluate(EPOCHS, 8)
+    page.keyboard.press("r")
+    assert page.locator("#epochs").text_content() == "0"
+    assert page.evaluate(EPOCHS, 8) == first
+
+
+def test_a_newcomer_finds_the_dead_neuron_and_makes_xor_work(opened):
+    """With two hidden ReLU neurons: the dead one is named, other weights are a click away, in the end four of four."""
+    page = opened(
+        MLP(2, [4, 4, 1], activation="tanh", random_state=0), *two_moons(20), random_state=0, optimizer="adam"
+    )
+    page.locator("#set").select_option("xor")
+    page.locator("#fewer").click()
+    for _ in range(2):
+        page.get_by_role("button", name="one neuron less in layer 1").click()
+    page.locator("#activation").select_option(label="ReLU")
+    found = []
+    for _ in range(40):
+        page.evaluate(EPOCHS, 600)
+        found.append(page.locator("#score").text_content())
+        if page.locator("#said").text_content().startswith("Dead"):
+            dead = page.locator(".node.dead")
+            assert dead.first.get_attribute("aria-label").endswith("dead")
+            found.append("dead")
+        if "dead" in found and found[-1] == "4 of 4 right":
+            break
+        page.locator("#weights").click()
+    made = run(code_of(page))
+    assert "dead" in found
+    assert [round(made["model"](x).data) for x in made["X"].tolist()] == [0, 1, 1, 0]
+
+
+def test_what_is_called_dead_has_no_slope_on_any_sample(opened):
+    """A ReLU neuron whose z is below 0 for every sample, and no other."""
+    model = MLP(2, [3, 1], activation="relu", random_state=0)
+    model.load_weights([[[1.0, 1.0], [-1.0, -1.0], [0.0, 0.0]], [[1.0, 1.0, 1.0]]], [[0.5, -0.5, 1.0], [0.0]])
+    page = opened(model, xor().X, xor().y)
+    assert page.locator(".node.dead").evaluate_all("all => all.map(e => e.dataset.at)") == ["1,1"]
+
+
+def test_a_weight_is_changed_by_a_click_and_loss_and_code_follow(opened):
+    """On the link, and in the neuron's table by keyboard alone; the loss is that of Python with the same number."""
+    X, y = two_moons(20)
+    model = MLP(2, [2, 1], activation="tanh", random_state=0)
+    page = opened(model, X, y)
+    page.locator("#hits path").nth(1).dispatch_event("click")
+    page.locator("#detail input[type=number]").fill("1.25")
+    page.locator("#detail input[type=number]").press("Enter")
+    page.locator(".node").first.focus()
+    for key in ("ArrowRight", "ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    bias = page.get_by_label("bias of layer 1, neuron 2")
+    bias.fill("-0.5")
+    bias.press("Tab")
+    again = run(code_of(page).split("history")[0], X=X, y=y)["model"]
+    assert again.layers[0].neurons[0].weights[1].data == 1.25
+    assert again.layers[0].neurons[1].bias.data == -0.5
+    loss = np.mean([(again(x).data - t) ** 2 for x, t in zip(X.tolist(), y.tolist(), strict=True)])
+    assert math.isclose(float(page.locator("#train").get_attribute("data-exact")), loss, rel_tol=1e-12)
+
+
+def test_pointing_at_a_neuron_and_a_link_tells_their_numbers(opened):
+    """z, a and δ at the chosen sample, and the mean of δ·a, as Python has them to the four digits shown."""
+    X, y = two_moons(20)
+    model = MLP(2, [2, 1], activation="tanh", random_state=0)
+    page = opened(model, X, y)
+    losses = [(model(x) - t) ** 2 for x, t in zip(X.tolist(), y.tolist(), strict=True)]
+    losses[0].backward()
+    order = {node.label: node for node in _nodes(losses[0])}
+    page.locator("[data-at='1,1']").hover()
+    z, a = order["layer1.neuron2.z"], order["layer1.neuron2.a"]
+    told = page.locator("#tip").text_content().replace("−", "-")
+    assert f"z = {z.data:.4g}, a = {a.data:.4g}, δ = {z.grad:.4g}" in told
+    for loss in losses[1:]:
+        loss.backward()
+    page.locator("#hits path").nth(0).dispatch_event("pointermove")
+    told = page.locator("#tip").text_content().replace("−", "-")
+    weight = model.layers[0].neurons[0].weights[0]
+    assert f"w = {weight.data:.4g}" in told
+    assert f"mean ∂C/∂w = {weight.grad / 20:.4g}" in told
+
+
+def _nodes(root):
+    return [root, *(node for x in root.operands if isinstance(x, Value) for node in _nodes(x))]
+
+
+def test_it_plays_and_pauses_by_keyboard(opened):
+    """Space trains on, space stops; a field that is being typed in keeps its keys."""
+    page = opened(MLP(2, [2, 1], random_state=0), *two_moons(20))
+    page.keyboard.press("Space")
+    page.wait_for_function("() => Number(document.getElementById('epochs').textContent) > 3")
+    page.keyboard.press("Space")
+    assert page.locator("#play").get_attribute("aria-pressed") == "false"
+    stopped = page.locator("#epochs").text_content()
+    page.locator("#rate").focus()
+    page.keyboard.press("e")
+    assert page.locator("#epochs").text_content() == stopped
+    assert page.locator("#say").text_content().startswith(f"Paused at epoch {stopped}")
+
+
+@pytest.mark.parametrize("other", ["es"])
+def test_both_languages_say_everything(other):
+    """The same keys, the same places to fill, no text left empty, and hardly any that is the same in both."""
+    english, translated = WORDS["en"], WORDS[other]
+    assert set(english) == set(translated)
+    for key, text in english.items():
+        assert translated[key].strip()
+        assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", translated[key])), key
+    same = {key for key in english if english[key] == translated[key] and re.search("[a-z]{4}", english[key])}
+    assert same <= {"act_tanh", "act_softplus", "adam", "huber"}
+
+
+def test_every_word_of_the_page_is_in_the_table():
+    """What the template and the scripts ask for is there, and nothing is there that nobody asks for."""
+    files = resources.files("models").joinpath("page")
+    text = "".join(each.read_text(encoding="utf-8") for each in files.iterdir() if each.name.endswith((".js", ".html")))
+    asked = set(re.findall(r'data-(?:text|name|title)="(\w+)"', text)) | set(re.findall(r'say\("(\w+)"', text))
+    names = {
+        "own",
+        "gd",
+        "momentum",
+        "adam",
+        "l1",
+        "l2",
+        "moons",
+        "circles",
+        "spirals",
+        "xor",
+        "epic_night",
+        "exam_monday",
+        "line_points",
+        "study_sleep_mark",
+        "apples_and_oranges",
+        "iris",
+        *LOSSES,
+    }
+    missing = (asked - {""}) - set(WORDS["en"])
+    assert missing == set()
+    unused = {
+        key for key in WORDS["en"] if key not in asked | names and not key.startswith("act_") and f'"{key}"' not in text
+    }
+    assert unused == set()
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1400, 900), (900, 700)])
+def test_nothing_is_cut_off_or_overlaps(opened, language, scheme, width, height):
+    """No sideways scrolling, no text wider than its box, no control on another, contrast of text 4.5 and more."""
+    page = opened(MLP(2, [8, 8, 1], activation="tanh", random_state=0), *two_moons(40), loss="binary_cross_entropy", language=language, width=width, height=height, scheme=scheme)  # fmt: skip
+    page.locator("[data-at='1,1']").click()
+    page.evaluate(EPOCHS, 3)
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("() => document.documentElement.lang") == language
+    cut = page.evaluate("""() => [...document.querySelectorAll("button, label > span, h1, h2, .head, th, dd, output, #said")]
+        .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline").map(e => e.outerHTML)""")
+    assert cut == []
+    overlapping = page.evaluate("""() => {
+      const all = [...document.querySelectorAll("header button, header select, #settings input, #settings select, #settings button, .node, .head")].filter(e => e.offsetParent);
+      const boxes = all.map(e => e.getBoundingClientRect());
+      const found = [];
+      for (let i = 0; i < all.length; i++) for (let j = 0; j < i; j++) {
+        const [a, b] = [boxes[i], boxes[j]];
+        if (all[i].closest("header") !== all[j].closest("header")) continue;
+        if (Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1) found.push([all[i].outerHTML, all[j].outerHTML]);
+      }
+      return found;
+    }""")
+    assert overlapping == []
+    faint = page.evaluate("""() => {
+      const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+      const bright = ([r, g, b]) => [r, g, b].map(c => c / 255).map(c => c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4).reduce((s, c, i) => s + c * [0.2126, 0.7152, 0.0722][i], 0);
+      const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] === 1) return c; } return [255, 255, 255]; };
+      return [...document.querySelectorAll("button:not(:disabled), label span, h1, h2, th, td, dd, dt, output, p, .head b")].filter(e => e.offsetParent && e.textContent.trim()).filter(e => {
+        const [a, b] = [bright(parse(getComputedStyle(e).color)), bright(ground(e))].sort((x, y) => y - x);
+        return (a + 0.05) / (b + 0.05) < 4.5;
+      }).map(e => e.outerHTML.slice(0, 120));
+    }""")
+    assert faint == []
+
+
+def test_the_switch_changes_every_text_at_once(opened):
+    """From English to Spanish and back: title, buttons, choices, what is told."""
+    page = opened(MLP(2, [2, 1], random_state=0), *two_moons(20))
+    english = page.locator("body").inner_text()
+    page.get_by_role("button", name="Español").click()
+    spanish = page.locator("body").inner_text()
+    for key in ("play", "step", "settings", "data", "learning", "optimizer"):
+        assert WORDS["en"][key] != WORDS["es"][key]
+    assert "Entrenar" in spanish
+    assert "noche épica" in page.locator("#set").inner_text()
+    assert "Play" not in spanish
+    page.get_by_role("button", name="English").click()
+    assert page.locator("body").inner_text() == english
+
+
+HOSTILE = [
+    "</script><script>document.title='pwned'</script>",
+    "<img src=x onerror=\"document.title='pwned'\">",
+    "{{data}} {{policy}}",
+    "\u202ex",
+    "🙂" * 50,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_names_and_titles_of_any_kind_stay_text(opened, text):
+    """Feature names and the title are put on the page as text, and in the stepper too."""
+    page = opened(MLP(2, [2, 1], random_state=0), *two_moons(20), names=[text, "x2"], title=text)
+    page.locator("[data-at='0,0']").click()
+    page.evaluate(EPOCHS, 2)
+    page.locator("#walk").click()
+    page.frame_locator("#stepping iframe").locator("#last").click()
+    assert page.title() != "pwned"
+    assert page.locator("#title").text_content() == style.clean(text)
+    assert page.locator("img").count() == 0
+
+
+def test_a_notebook_shows_it_in_a_frame_that_reaches_nothing(chromium, tmp_path):
+    """Without a path it is a WebPage; sandboxed it trains, and opens the stepper, without a word in the console."""
+    model, (X, y) = MLP(2, [2, 1], random_state=0), two_moons(20)
+    shown = playground(model, X, y, random_state=0)
+    assert isinstance(shown, WebPage)
+    page = chromium.new_page()
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.set_content(shown._repr_html_())
+    frame = page.frame_locator("iframe")
+    frame.locator("#one").click()
+    assert frame.locator("#epochs").text_content() == "1"
+    frame.locator("#walk").click()
+    frame.frame_locator("#stepping iframe").locator("#last").click()
+    assert complaints == []
+    page.close()
+    written = playground(model, X, y, random_state=0, path=tmp_path / "play.html")
+    assert written.read_text(encoding="utf-8") == shown.html
+    inside = re.fullmatch(r'<iframe srcdoc="([^"]*)" sandbox="allow-scripts" [^<>]*></iframe>', shown._repr_html_())
+    assert html.unescape(inside[1]) == shown.html
+
+
+@pytest.mark.parametrize("model", [Neuron(2, "sigmoid", random_state=0), Layer(2, 1, "tanh", random_state=0), MLP(2, [3, 1], bias=False, random_state=0)])  # fmt: skip
+def test_a_neuron_a_layer_and_a_network_without_biases_train_too(opened, model):
+    """The loss curve of `train`, for every kind of model that it takes."""
+    X, y = two_moons(20)
+    page = opened(model, X, y, optimizer="gd", learning_rate=0.3)
+    found = np.array(page.evaluate(EPOCHS, 30))[:, 0]
+    made = run(code_of(page), X=X, y=y)
+    history = train(model, X, y, optimizer="gd", learning_rate=0.3, epochs=30)
+    np.testing.assert_allclose(found, history.loss_curve, rtol=1e-9)
+    assert math.isclose(made["history"].loss_curve[0], history.loss_curve[-1], rel_tol=0.5)
+
+
+def test_a_step_too_large_stops_in_words_and_changes_nothing(opened):
+    """Where a number is no longer finite the page says so, keeps the last finite weights, and Reset mends it."""
+    page = opened(MLP(1, [1], random_state=0), line_points().X, line_points().y, optimizer="gd", learning_rate=9.0)
+    page.evaluate("() => { for (let i = 0; i < 400; i++) document.getElementById('one').click() }")
+    assert page.locator("#said").text_content().startswith("Stopped: a number is not finite any more.")
+    page.keyboard.press("r")
+    page.locator("#rate").fill("0.03")
+    page.locator("#rate").press("Enter")
+    assert all(math.isfinite(loss) for loss, _ in page.evaluate(EPOCHS, 20))
+
+
+def test_the_curve_of_one_input_and_several_outputs(opened):
+    """Pictures without an error for every number of inputs and outputs: one, three and more."""
+    data = apples_and_oranges()
+    X, y = data.X / 100, data.y / 100
+    page = opened(MLP(3, [2, 2], activation="tanh", random_state=0), X, y, optimizer="gd", learning_rate=0.1)
+    found = np.array(page.evaluate(EPOCHS, 20))[:, 0]
+    history = train(
+        MLP(3, [2, 2], activation="tanh", random_state=0), X, y, optimizer="gd", learning_rate=0.1, epochs=20
+    )
+    np.testing.assert_allclose(found, history.loss_curve, rtol=1e-9)
+    assert page.locator("#shown").text_content() == "Predicted against true"
+
+
+REFUSED = {
+    "model must be an MLP, a Layer or a Neuron": (lambda x: x, xor().X, xor().y, {}),
+    r"X must be \(n_samples, 2\)": (MLP(2, [1]), [[1.0], [2.0]], [0.0, 1.0], {}),
+    "y must have a column for each of the 2 outputs": (MLP(2, [2]), xor().X, xor().y, {}),
+    "optimizer": (MLP(2, [1]), xor().X, xor().y, {"optimizer": "sgd"}),
+    "language": (MLP(2, [1]), xor().X, xor().y, {"language": "fr"}),
+    "penalty": (MLP(2, [1]), xor().X, xor().y, {"penalty": "l3"}),
+    "learning_rate": (MLP(2, [1]), xor().X, xor().y, {"learning_rate": -1.0}),
+    "batch_size": (MLP(2, [1]), xor().X, xor().y, {"batch_size": 0}),
+    "random_state must be None, a seed or a generator of NumPy's PCG64": (MLP(2, [1]), xor().X, xor().y, {"random_state": np.random.Generator(np.random.MT19937(0))}),
+    "names must be one for each": (MLP(2, [1]), xor().X, xor().y, {"names": ["x"]}),
+    "X and y must hold at most 20,000 numbers": (MLP(2, [1]), np.zeros((9000, 2)), np.zeros(9000), {}),
+    "a loss must be the same computation for every sample": (MLP(2, [1]), xor().X, xor().y, {"loss": lambda a, y: (a - y) ** 2 if a > 0.0 else abs(a - y)}),
+    r"validation must be \(X, y\)": (MLP(2, [1]), xor().X, xor().y, {"validation": (xor().X,)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_cannot_be_played_with_is_refused_in_words(words):
+    """Before anything is written: the rule, what was got, the way out."""
+    model, X, y, options = REFUSED[words]
+    with pytest.raises((ValueError, TypeError), match=words):
+        playground(model, X, y, **options)
+
+
+def test_cross_entropy_wants_classes_that_exist():
+    """A class beyond the outputs is refused as the loss refuses it."""
+    with pytest.raises(ValueError, match="a class must be a whole number from 0 to 1"):
+        playground(MLP(2, [2]), xor().X, [0, 1, 2, 0], loss="cross_entropy")

@@ -8,6 +8,8 @@ const make = (name, attributes = {}, ...children) => {
   return element;
 };
 let language = data.language;
+const own = document.title; // as the caller gave it, without what turns text about
+for (const set of data.sets) set.names = set.names.map((name) => name.replace(/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, "\ufffd"));
 const say = (key, values = {}) => data.words[language][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 // A number with four digits and a real minus sign.

@@ -107,7 +107,7 @@ const range = (numbers, margin = 0.12) => {
 };
 // A frame with the ends of its axes written beside it; returns the inner box and how to place a point.
 function frame(pen, width, height, [x0, x1], [y0, y1], [nameX, nameY]) {
-  const box = { left: 44, top: 8, width: width - 52, height: height - 34 };
+  const box = { left: 52, top: 8, width: width - 60, height: height - 34 };
   pen.strokeStyle = paint.line;
   pen.lineWidth = 1;
   pen.strokeRect(box.left, box.top, box.width, box.height);
@@ -120,7 +120,7 @@ function frame(pen, width, height, [x0, x1], [y0, y1], [nameX, nameY]) {
   pen.textAlign = "right"; pen.fillText(show(round3(y1)), box.left - 5, box.top + 11);
   pen.fillText(show(round3(y0)), box.left - 5, bottom - 2);
   pen.save();
-  pen.translate(box.left - 12, box.top + box.height / 2);
+  pen.translate(box.left - 14, box.top + box.height / 2);
   pen.rotate(-Math.PI / 2);
   pen.textAlign = "center";
   pen.fillText(clip(nameY, 22), 0, 0);
@@ -141,7 +141,7 @@ function drawCurve(canvas, train, test, logarithm) {
   if (!all.length) [low, high] = [0, 1];
   const scale = logarithm && all.length ? (y) => Math.log(Math.max(y, low)) : (y) => y;
   if (scale(high) === scale(low)) [low, high] = [logarithm ? low / 2 : low, high * 2];
-  const box = { left: 44, top: 6, width: width - 50, height: height - 24 };
+  const box = { left: 52, top: 6, width: width - 58, height: height - 24 };
   const place = ([i, y]) => [
     box.left + (train.length > 1 ? (i / (train.length - 1)) * box.width : 0),
     box.top + box.height * (1 - (scale(y) - scale(low)) / (scale(high) - scale(low))),

@@ -2,6 +2,7 @@
 const PLAYED = 9; // milliseconds of a frame that may go into training
 const SHOWN = 12; // neurons of a layer that are drawn
 const NARROW = 8; // the same on a phone
+const STILL = 250; // epochs without a change of the loss after which it is stuck
 const WALKED = 400; // parameters that the stepper shows well
 const losses = data.losses;
 const penalties = Object.fromEntries(Object.entries(data.penalties).map(([name, graph]) => [name, new Graph(data.graphs[graph], RULES)]));
@@ -219,8 +220,8 @@ function layout() {
   const most = narrow ? NARROW : SHOWN;
   const counts = hidden.sizes.map((size) => Math.min(size, most));
   const tallest = Math.max(...counts);
-  const gap = Math.max(narrow ? 46 : 50, Math.min(narrow ? 56 : 84, 540 / tallest));
-  const size = Math.max(24, Math.min(narrow ? 34 : 50, gap - 18, width / columns() - 22));
+  const gap = Math.max(narrow ? 46 : 50, Math.min(narrow ? 62 : 104, 560 / tallest));
+  const size = Math.max(24, Math.min(narrow ? 42 : 66, gap - 18, width / columns() - 22));
   const top = 52;
   const height = top + tallest * gap + 10;
   pane.style.height = `${height}px`;
@@ -465,11 +466,14 @@ function tell() {
   confusion();
   const names = looked.dead.flatMap((layer, l) => layer.flatMap((dead, j) => (dead ? [called(l + 1, j)] : [])));
   const stopped = training.problem !== null;
+  const [long, left] = [train.length - 1, looked.right && looked.right[0].right < looked.right[0].all];
+  const stuck = left && long > STILL && Math.abs(train[long] - train[long - STILL]) <= 1e-3 * Math.abs(train[long]);
   const text = stopped ? say("stopped", { problem: training.problem ? `${training.problem}.` : "" })
-    : names.length ? say(names.length > 1 ? "deadAll" : "deadTold", { which: names.slice(0, 4).join("; ") + (names.length > 4 ? " …" : "") })
+    : stuck && !names.length ? say("stuck") : names.length ? say(names.length > 1 ? "deadAll" : "deadTold", { which: names.slice(0, 4).join("; ") + (names.length > 4 ? " …" : "") })
       : training.epoch ? "" : say("hint");
-  if ($("told").textContent !== text) $("told").textContent = text;
+  if ($("said").textContent !== text) $("said").textContent = text;
   $("told").classList.toggle("alarm", stopped);
+  $("again").hidden = !(names.length || stuck);
 }
 let confused = "";
 function confusion() {
@@ -537,7 +541,7 @@ const live = (value, sign = false) => {
   cellsOfDetail.push(() => { const x = value(); td.textContent = show(x); if (sign) td.className = x > 0 ? "positive" : x < 0 ? "negative" : ""; });
   return td;
 };
-const follow = (field, value) => { cellsOfDetail.push(() => { if (document.activeElement !== field) field.value = String(Number(value().toPrecision(6))); }); return field; };
+const follow = (field, value) => { cellsOfDetail.push(() => { if (document.activeElement !== field) field.value = String(Number(value().toPrecision(5))); }); return field; };
 const of = (list, c, j) => list[c - 1][chosen * hidden.sizes[c] + j];
 const inputOf = (c, i) => (c === 1 ? training.x[chosen * inputs() + i] : of(looked.a, c - 1, i));
 function build() {
@@ -637,7 +641,7 @@ function rates() {
 }
 function words() {
   document.documentElement.lang = language;
-  const title = data.title || say("title");
+  const title = own || say("title");
   document.title = $("title").textContent = title;
   for (const [from, to] of [["text", null], ["name", "aria-label"], ["title", "title"]]) {
     for (const element of document.querySelectorAll(`[data-${from}]`)) {
@@ -683,7 +687,7 @@ on("deeper", "click", () => {
   sizes.splice(columns() - 1, 0, columns() > 2 ? sizes[columns() - 2] : 4);
   reshape(sizes, kinds);
 });
-on("weights", "click", () => { draws++; begin(); });
+for (const id of ["weights", "again"]) on(id, "click", () => { draws++; begin(); });
 on("arrows", "change", refresh);
 on("logarithm", "change", refresh);
 on("language", "click", () => { language = language === "en" ? "es" : "en"; words(); selects(); layout(); refresh(); });
