@@ -176,9 +176,7 @@ class Op:
         """Return the wanted partials (all by default), 0 for the others, in the operands' own arithmetic."""
         if self.arity is None:
             slopes = self.partials(operands, result)
-            if wanted is None:
-                return slopes
-            return [p if want else 0.0 for p, want in zip(slopes, wanted, strict=True)]
+            return slopes if wanted is None else [p if want else 0.0 for p, want in zip(slopes, wanted, strict=True)]
         wanted = wanted or [True] * self.arity
         return [rule(*operands, result) if want else 0.0 for rule, want in zip(self.partials, wanted, strict=True)]
 
@@ -189,9 +187,8 @@ class Op:
                 problem = f"{f'operand {i + 1} ' if len(operands) > 1 else ''}outside {domain}"
                 if any(name and j == i for j, name in enumerate(names)):  # else whatever helps to find the place
                     names = [name if j == i else "" for j, name in enumerate(names)]
-        shown = (
-            f"{self.name} of {' and '.join(map(repr, operands)) or 'nothing'}, {problem or 'needs ' + self.condition}"
-        )
+        at = " and ".join(map(repr, operands)) or "nothing"
+        shown = f"{self.name} of {at}, {problem or 'needs ' + self.condition}"
         named = [f"operand {i + 1} " * (len(operands) > 1) + name for i, name in enumerate(names) if name]
         return f"{shown}, in {', '.join(named)}" if named else shown
 

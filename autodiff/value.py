@@ -229,11 +229,6 @@ class Value(Methods):
     def __format__(self, spec: str) -> str:
         return format(plain(self), spec) if spec else repr(self)
 
-    @staticmethod
-    def record_operation(op: Op, operands: Sequence[Any]) -> Any:  # Any: Values, numbers or arrays of them
-        """Record `op` on operands of which at least one is a Value; an array among them gives an array of Values."""
-        return record(op, operands)
-
     __array_ufunc__ = ufuncs.array_ufunc
     __deepcopy__ = copying.deep
     __reduce_ex__ = copying.reduce
@@ -368,6 +363,9 @@ def at_edge(op: Op, operands: Sequence[Any]) -> Any:
     return node(result, op, a, b, da, db)
 
 
+Value.record_operation = staticmethod(record)  # what an Op with a Value among its operands calls
+
+
 def as_value(x: Any) -> Value:
     """Return a Value as it is, and a float as a constant Value."""
     return x if isinstance(x, Value) else Value(x)
@@ -378,7 +376,7 @@ def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
     if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
         return tracer.compare(a, b, relation)
     x, y = plain(a), b
-    if b.__class__ is Value or isinstance(b, Value):
+    if isinstance(b, Value):
         y = plain(b)
     elif b.__class__ is not float:
         try:
