@@ -77,10 +77,11 @@ def _rate_at_tip(delta: Any, node: Any) -> Any:
 
     tips = [x for x in walk(delta, is_tip) if is_tip(x)]
     rates = propagate(delta, tips, _partials_at_tip)
-    alike = _alike([node, *tips])
-    if any(plain(rates.get(tip, 0.0)) for tip in tips if alike[tip] != alike[node]):
+    met = [tip for tip in tips if tip in rates]
+    alike = _alike([node, *met]) if any(tip is not node for tip in met) else {node: 0}
+    if any(plain(rates[tip]) for tip in met if alike[tip] != alike[node]):
         warn_of_lost_limits([(node, 0)])
-    return sum([rates[tip] for tip in tips if tip in rates and alike[tip] == alike[node]], 0.0)
+    return sum([rates[tip] for tip in met if alike[tip] == alike[node]], 0.0)
 
 
 def _partials_at_tip(node: Any) -> Sequence[Any]:  # where limits are smooth functions times r = 0: none is lost
