@@ -17,7 +17,7 @@ from autodiff.pictures import RenderError, animate, render, stepper
 from lessons import pictures
 from lessons.gallery import Figure, Section, page
 from lessons.plots import FILMS, PLOTS, save, save_film
-from models import LinearRegression, MLPClassifier, Perceptron, datasets
+from models import MLP, LinearRegression, MLPClassifier, Perceptron, datasets, playground
 from models.course_equations import equations
 from models.datasets import apples_and_oranges
 
@@ -175,6 +175,7 @@ class Gallery:
     def sections(self, printed: str) -> list[Section]:
         """Everything there is to see."""
         return [
+            self.section("A network in your hands", "It learns while you look, and lets you change it.", self.played),
             self.section("A neuron", "What the engine records, drawn as it is.", self.one)._replace(printed=why()),
             self.section("A network, three zooms", "One cost of a 2-3-1 network, seen closer and closer.", self.zooms),
             Section(
@@ -187,6 +188,16 @@ class Gallery:
             self.section("Plots", "The course where people would rather look.", lambda: list(self.plots())),
             Section("Numbers", "What the models learnt, just now.", printed=printed),
         ]
+
+    def played(self) -> list[Figure]:
+        """Write the page in which a network learns two moons."""
+        X, y, *_ = datasets.moons(200, noise=0.1, random_state=0)
+        model = MLP(2, [8, 8, 1], activation="tanh", random_state=0)
+        options = {"loss": "binary_cross_entropy", "random_state": 0}
+        path = playground(model, X, y, path=self.out / "playground.html", **options)
+        self.written.append(path)
+        caption = "Press Play. Point at a neuron or a line, click to change it; take other data, other neurons, XOR."
+        return [Figure("playground(model, X, y)", caption, path.name, wide=True)]
 
     def one(self) -> list[Figure]:
         """Draw the neuron."""

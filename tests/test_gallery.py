@@ -125,8 +125,9 @@ def test_a_browser_shows_every_picture_and_asks_for_nothing_else(gallery, chromi
           return all.map((image) => [image.currentSrc.split("/").pop(), image.naturalWidth]);
         }"""
     )
-    page.locator("iframe").scroll_into_view_if_needed()
-    page.frame_locator("iframe").locator("button").first.wait_for()
+    for i in range(page.locator("iframe").count()):
+        page.locator("iframe").nth(i).scroll_into_view_if_needed()
+        page.frame_locator("iframe").nth(i).locator("button").first.wait_for()
     (made.out / "index.html").unlink()
     page.close()
     assert len(shown) >= 15
