@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from autodiff import Value, draw, total
+from autodiff import Value, draw, exp, log, sqrt, total
 from models import MLP
 from models.losses import half_squared_error
 
@@ -23,11 +23,37 @@ NETWORKS = {
     "two outputs": ([1, 2, 2], {}),
     "large numbers": ([2, 3, 1], {"factor": -1234.5}),
 }
+
+
+def chain(steps):
+    x = y = Value(0.5, "x")
+    for i in range(steps):
+        y = (y.sin(), y * 1.1, y + x)[i % 3]
+    return y
+
+
+def black_scholes():
+    """A call's price, with tanh for Φ."""
+    s, k, t, sigma = (Value(x, name) for x, name in ((100.0, "S"), (110.0, "K"), (1.0, "T"), (0.2, "sigma")))
+    d1 = (log(s / k) + (0.05 + sigma**2 / 2) * t) / (sigma * sqrt(t))
+    low, high = ((1 + (0.7071 * d).tanh()) / 2 for d in (d1 - sigma * sqrt(t), d1))
+    return s * high - k * exp(-0.05 * t) * low
+
+
+PLAIN = {
+    "25 operations": lambda: chain(25),
+    "Black and Scholes": black_scholes,
+    "a fan": lambda: total([Value(float(i), f"x{i}") for i in range(8)]) * Value(0.5, "w"),
+    "long names": lambda: (
+        Value(1234.5678, "apples_in_the_box_of_the_shop") / Value(-0.00012345, "of_which_rotten")
+    ).tanh(),
+    "infinite": lambda: sqrt(Value(0.0, "x")) * 3,
+}
 MEASURE = """() => {
   const svg = document.querySelector("svg");
   const box = (e) => { const b = e.getBoundingClientRect(); return {x: b.x, y: b.y, r: b.right, b: b.bottom}; };
   const words = (e) => e.textContent.trim();
-  const texts = [...svg.querySelectorAll("text")].filter((e) => words(e) && !e.closest("#legend"));
+  const texts = [...svg.querySelectorAll("text")].filter((e) => words(e) && !e.closest("#legend, .legend"));
   const found = [];
   const meet = (a, b) => a.x < b.r - 0.5 && b.x < a.r - 0.5 && a.y < b.b - 0.5 && b.y < a.b - 0.5;
   // The box of a line of text has room above and below its letters.
@@ -55,6 +81,17 @@ MEASURE = """() => {
       }
     }
   }
+  // The text of a card is inside it and all other text outside; no text crosses the border of a group.
+  for (const frame of svg.querySelectorAll("g.node:not(.legend), g.group")) {
+    const shape = frame.querySelector("polygon, path");
+    if (!shape || frame.querySelector("ellipse")) continue;
+    const f = box(shape), group = frame.classList.contains("group");
+    for (const text of texts) {
+      const b = inked(text), inside = b.x >= f.x && b.r <= f.r && b.y >= f.y && b.b <= f.b, clear = !meet(b, f);
+      const mine = group ? text.closest("g.group") === frame : frame.contains(text);
+      if (mine ? !inside : group ? !(inside || clear) : !clear) found.push(`across a border: ${words(text)}`);
+    }
+  }
   return found;
 }"""
 
@@ -76,19 +113,36 @@ def cost(sizes, samples=1, *, values=False, swept=True, factor=1.0):
     return root
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"rankdir": "TB"}, {"theme": "dark", "direction": "backward"}], ids=["LR", "TB", "δ"]
-)
-@pytest.mark.parametrize("name", NETWORKS)
-def test_nothing_stands_on_anything_else(name, options, chromium):
-    """By neurons, in both directions of ranks and with δ alone."""
-    sizes, more = NETWORKS[name]
-    picture = draw(cost(sizes, **more), detail="neurons", **options)
+def overlaps(chromium, picture):
     page = chromium.new_page(viewport={"width": 2000, "height": 2000})
     page.set_content(picture.pipe("svg", encoding="utf-8"))
     found = page.evaluate(MEASURE)
     page.close()
-    assert found == []
+    return found
+
+
+OPTIONS = [{}, {"rankdir": "TB"}, {"theme": "dark", "direction": "backward"}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["LR", "TB", "δ"])
+@pytest.mark.parametrize("detail", ["operations", "neurons", "layers"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_nothing_stands_on_anything_else(name, detail, options, chromium):
+    """At every zoom, in both directions of ranks and with δ alone."""
+    sizes, more = NETWORKS[name]
+    if detail == "operations" and sum(sizes) > 6:
+        pytest.skip("thousands of points high, and not drawn unless asked for")
+    assert overlaps(chromium, draw(cost(sizes, **more), detail=detail, **options)) == []
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["LR", "TB", "δ"])
+@pytest.mark.parametrize("name", PLAIN)
+def test_nor_in_a_picture_without_groups(name, options, chromium):
+    """In one row or several."""
+    root = PLAIN[name]()
+    root.label = "result"
+    root.backward()
+    assert overlaps(chromium, draw(root, **options)) == []
 
 
 def test_the_measure_sees_what_overlaps(chromium):
@@ -97,11 +151,13 @@ def test_the_measure_sees_what_overlaps(chromium):
     page.set_content(
         '<svg width="300" height="100"><g><g class="edge"><path d="M0,50 L300,50" stroke="black"/></g>'
         '<g class="node"><ellipse cx="40" cy="20" rx="10" ry="10"/><text x="10" y="25">much too wide</text></g>'
-        '<text x="150" y="54">on it</text><text x="150" y="90">one</text><text x="155" y="92">two</text></g></svg>'
+        '<text x="150" y="54">on it</text><text x="150" y="90">one</text><text x="155" y="92">two</text></g>'
+        '<g class="node"><polygon points="250,0 290,0 290,30 250,30"/></g><text x="240" y="20">border</text></svg>'
     )
     assert {each.split(":")[0] for each in page.evaluate(MEASURE)} == {
         "line through",
         "text on text",
         "across its circle",
+        "across a border",
     }
     page.close()

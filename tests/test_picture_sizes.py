@@ -1,6 +1,7 @@
 """Pictures fit: long chains go on in rows, the room chooses the detail, and text is as large as asked."""
 
 import importlib.util
+import itertools
 import math
 import re
 import shutil
@@ -9,7 +10,7 @@ import pytest
 from dot_text import parse, texts
 
 from autodiff import Value, draw, topological_order
-from autodiff.pictures import animate, frames, layout
+from autodiff.pictures import animate, frames, layout, node_names
 from models import MLP
 
 pytestmark = pytest.mark.skipif(
@@ -50,16 +51,17 @@ def size(picture):
 
 
 def rows(picture):
-    """The names in each row, by Graphviz' own places."""
-    placed = layout(picture)
-    return [
-        {
-            name
-            for name, at in placed.nodes.items()
-            if abs(at.x - box.x) <= box.width / 2 + 1 and abs(at.y - box.y) <= box.height / 2 + 1
-        }
-        for _, box in sorted(placed.clusters.items())
-    ]
+    """The names in each row, and the box around them by Graphviz' own places: left, top, right, bottom."""
+    found, placed = {}, layout(picture).nodes
+    for number, names in re.findall(r"subgraph cluster_row(\d+) {(.*?)}", picture.source, re.DOTALL):
+        row = {name for name in re.findall(r"\bn\w+", names) if name in placed}
+        at = [placed[name] for name in row]
+        edges = [
+            (box.x - box.width / 2, box.y - box.height / 2, box.x + box.width / 2, box.y + box.height / 2) for box in at
+        ]
+        lefts, tops, rights, bottoms = zip(*edges, strict=True)
+        found[int(number)] = row, (min(lefts), min(tops), max(rights), max(bottoms))
+    return [found[k] for k in sorted(found)]
 
 
 @pytest.mark.parametrize("root", [chain(25), recurrence(8)], ids=["chain", "recurrence"])
@@ -67,21 +69,19 @@ def test_25_operations_are_no_wider_than_a_slide(root):
     """In full size, in rows that follow each other downward; as one row they would be thousands of points wide."""
     picture = draw(root)
     assert size(picture)[0] <= 1_600
-    boxes = [box for _, box in sorted(layout(picture).clusters.items())]
+    boxes = [box for _, box in rows(picture)]
     assert len(boxes) >= 3
-    tops = [box.y - box.height / 2 for box in boxes]
-    bottoms = [box.y + box.height / 2 for box in boxes]
-    assert all(below >= above for above, below in zip(bottoms, tops[1:], strict=False))
-    assert not layout(draw(root, width=100_000)).clusters
+    assert all(below[1] >= above[3] for above, below in itertools.pairwise(boxes))
+    assert rows(draw(root, width=100_000)) == []
 
 
 def test_top_down_the_rows_are_columns_from_left_to_right():
     """As high as the room, and then beside it."""
     picture = draw(chain(25), rankdir="TB")
     assert size(picture)[1] <= 1_100
-    boxes = [box for _, box in sorted(layout(picture).clusters.items())]
-    assert [box.x for box in boxes] == sorted(box.x for box in boxes)
+    boxes = [box for _, box in rows(picture)]
     assert len(boxes) >= 2
+    assert all(right[0] >= left[2] for left, right in itertools.pairwise(boxes))
 
 
 @pytest.mark.parametrize("root", [chain(25), recurrence(8)], ids=["chain", "recurrence"])
@@ -99,7 +99,7 @@ def test_what_is_used_in_another_row_is_told_there_by_the_same_name(root):
         assert float(value.replace("−", "-")) == pytest.approx(original.data, rel=1e-3)
     marks = [texts(at["label"])[0] for name, at in repeated.items() if not order[int(name[1:].split("r")[0])].label]
     assert len({*marks}) == len(marks)
-    inner = rows(picture)
+    inner = [row for row, _ in rows(picture)]
     for tail, head, _ in found.edges:
         assert sum({tail, head} <= row for row in inner) == 1, "an edge leads from row to row"
 
@@ -199,3 +199,18 @@ def test_films_have_the_sizes_of_pictures(tmp_path, detail):
     wrapped = frames(chain(25))
     assert size(wrapped[0])[0] <= 1_600
     assert len({size(each) for each in wrapped}) == 1
+
+
+@pytest.mark.parametrize("rankdir", ["LR", "TB"])
+def test_parameters_stand_in_their_order(rankdir):
+    """weight1, weight2, bias, from the top or from the left; layer by layer, as values flow."""
+    root = cost([2, 3, 1])
+    placed = layout(draw(root, detail="operations", rankdir=rankdir))
+    at = {root_.label: placed.nodes[name] for root_, name in node_names(root).items() if root_.label}
+    across = "y" if rankdir == "LR" else "x"
+    for neuron in ("layer1.neuron1", "layer1.neuron2", "layer1.neuron3", "layer2.neuron1"):
+        names = [f"weight{i + 1}" for i in range(3 if "layer2" in neuron else 2)] + ["bias"]
+        places = [getattr(at[f"{neuron}.{name}"], across) for name in names]
+        assert places == sorted(places)
+    along = "x" if rankdir == "LR" else "y"
+    assert max(getattr(at[f"layer1.neuron{i}.z"], along) for i in (1, 2, 3)) < getattr(at["layer2.neuron1.z"], along)

@@ -145,7 +145,7 @@ def _scenes(root: Value, options: Options) -> tuple[list[Scene], list[str]]:
 def _pin(scenes: Sequence[Scene], timeout: float) -> None:
     """Pin everything to its place in the last scene; edges that δ has not reached yet are left out."""
     last = scenes[-1]
-    pins = layout(last.picture(), timeout=timeout) if last.pins is None else last.pins
+    pins = last.placed(timeout)
     for scene in scenes:
         scene.pins = pins
         scene.legend = last.legend

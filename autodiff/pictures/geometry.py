@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from autodiff.backward import topological_order
+from autodiff.errors import RenderError
 from autodiff.pictures import rendering
 from autodiff.pictures.rendering import HasSource
 from autodiff.value import Value
@@ -79,7 +80,13 @@ def layout(picture: HasSource, *, timeout: float = rendering.TIMEOUT) -> Layout:
     >>> placed.nodes["n1"].x < placed.nodes["n0"].x  # operands stand left of results
     True
     """
-    graph: dict[str, Any] = json.loads(rendering.image(picture.source, "json0", timeout=timeout))
+    made = rendering.image_of(picture, "json0", timeout)
+    try:
+        graph: dict[str, Any] = json.loads(made)
+    except ValueError as error:
+        raise RenderError(
+            f"Graphviz must lay out in JSON, got other text ({error}); is its `dot` another program?"
+        ) from error
     left, bottom, right, top = _numbers(graph["bb"])
 
     def down(text: str) -> Point:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +31,24 @@ class Picture(graphviz.Digraph):
     """
 
     alt: str = ""  # the picture in words, for whoever does not see it
+    _placing: tuple[str, Callable[[float], str]] | None = None
+
+    def place(self, placing: Callable[[float], str]) -> None:
+        """Let images be made from the text that `placing` returns within a time, unless this one is changed later."""
+        self._placing = self.source, placing
+
+    def _image(self, form: str, *, engine: str = "dot", timeout: float = rendering.TIMEOUT) -> bytes:
+        source = self.source
+        if engine == "dot" and self._placing is not None and self._placing[0] == source:
+            began = time.monotonic()
+            try:
+                source = self._placing[1](timeout)
+            except RenderError:
+                if time.monotonic() - began >= timeout:
+                    raise
+                # Else the unplaced text will raise it too, in the words of its form.
+            timeout = max(timeout - (time.monotonic() - began), 0.1)
+        return rendering.image(source, form, engine=engine, timeout=timeout)
 
     def save_as(self, path: str | os.PathLike[str], *, timeout: float = rendering.TIMEOUT) -> Path:
         """Write the picture to `path`, and nothing else: see `autodiff.pictures.render`."""
@@ -50,7 +69,7 @@ class Picture(graphviz.Digraph):
         if _asks_for_dot(options, more):
             return super().pipe(format, *options, engine=engine, encoding=encoding, **more)
         form = _known(format or self.format, graphviz.FORMATS, "format")
-        image = rendering.image(self.source, form, engine=_known(engine or self.engine, graphviz.ENGINES, "engine"))
+        image = self._image(form, engine=_known(engine or self.engine, graphviz.ENGINES, "engine"))
         return image.decode(encoding) if encoding else image
 
     def render(
@@ -96,7 +115,7 @@ class Picture(graphviz.Digraph):
         for mime, form in _FROM_MIME.items():
             if mime in wanted - hidden:
                 try:
-                    image = rendering.image(self.source, form, engine=self.engine, timeout=NOTEBOOK_TIMEOUT)
+                    image = self._image(form, engine=self.engine, timeout=NOTEBOOK_TIMEOUT)
                     bundle[mime] = self._fitted(image.decode()) if form == "svg" else image
                 except RenderError as error:
                     bundle["text/plain"] = f"// {' '.join(str(error).split())}\n{self.source}"

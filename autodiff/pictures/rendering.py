@@ -62,7 +62,7 @@ def render(picture: HasSource, path: str | os.PathLike[str], *, timeout: float =
         write(path, source.encode())
         return path
     try:
-        write(path, image(source, form, timeout=timeout))
+        write(path, image_of(picture, form, timeout))
     except RenderError as error:
         raise kept(path, source, error) from error
     return path
@@ -89,6 +89,12 @@ def target(path: str | os.PathLike[str], suffixes: Iterable[str]) -> tuple[Path,
     if path.is_dir():
         raise IsADirectoryError(f"path must be that of a file, got the folder {str(path)!r}; add a file name")
     return path, suffix
+
+
+def image_of(picture: HasSource, form: str, timeout: float) -> bytes:
+    """Return the bytes of a picture's image, made as it makes it itself if it can."""
+    own = getattr(picture, "_image", None)
+    return own(form, timeout=timeout) if own is not None else image(picture.source, form, timeout=timeout)
 
 
 def image(source: str, form: str, *, engine: str = "dot", timeout: float = TIMEOUT) -> bytes:

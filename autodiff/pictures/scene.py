@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from autodiff.pictures.geometry import Layout, Point
+from autodiff.pictures.geometry import Layout, Point, layout
 from autodiff.pictures.legends import ROW
 from autodiff.pictures.picture import Picture
+from autodiff.pictures.strokes import clear
 from autodiff.pictures.style import FONT, Theme, markup, shorten
 
 _INCH, _ENDLESS = 72.0, 1e6  # points
 _LENGTHS = frozenset({"fontsize", "penwidth", "arrowsize", "width", "height", "margin", "nodesep", "ranksep"})
 _LENGTH = re.compile(r'(POINT-SIZE|WIDTH|HEIGHT|CELLPADDING)="(\d+)"')  # quotes in a user's text are entities
+
+_TAG = re.compile("<[^>]*>")
 
 Attributes = Mapping[str, str]
 Path = tuple[str, ...]
@@ -37,6 +40,10 @@ class Edge(NamedTuple):
     head: str
     label: str
     attributes: Attributes
+
+
+class _Text(NamedTuple):
+    source: str
 
 
 @dataclass
@@ -73,6 +80,13 @@ class Scene:
         legend, graph = _longer(self.legend, zoom), _zoomed(graph, zoom)
         return replace(self, graph=graph, nodes=nodes, edges=edges, legend=legend, zoom=zoom, pins=pins)
 
+    def placed(self, timeout: float) -> Layout:
+        """Return Graphviz's places for everything, with the numbers of edges clear of lines where there is room."""
+        if self.pins is not None:
+            return self.pins
+        sizes = {edge.id: (6.6 * self.zoom * len(_TAG.sub("", edge.label)), 9.0 * self.zoom) for edge in self.edges}
+        return clear(layout(_Text(self.picture().source), timeout=timeout), sizes)
+
     def picture(self) -> Picture:
         """Return the scene as DOT text."""
         theme = self.theme
@@ -89,16 +103,22 @@ class Scene:
             for depth in range(len(node.path)):
                 inside.setdefault(node.path[: depth + 1], [])
             inside[node.path].append(node)
+        if self.graph.get("rankdir") == "TB":  # Graphviz turns the order of a rank round in LR
+            inside = {path: each[::-1] for path, each in reversed(inside.items())}
         self._fill(dot, (), inside, _children(inside), {path: f"cluster_{i}" for i, path in enumerate(inside)})
         for edge in self.edges:
             attributes = {**edge.attributes, **self.pinned_edge(edge.id)}
             dot.edge(edge.tail, edge.head, edge.label or None, id=edge.id, **attributes)
-        if pins is not None:
-            for name, label, pos in self.around(pins):
-                dot.node(name, label, shape="plaintext", pos=pos, tooltip=" ", **{"class": name})
+        for name, label, pos in () if pins is None else self.around(pins):
+            dot.node(name, label, shape="plaintext", pos=pos, tooltip=" ", **{"class": name})
         if self.legend and (pins is None or "" in pins.labels):
             dot.attr(label=f"<{self.legend}>", labelloc="b", labeljust="c")
+        if pins is None and any(edge.label for edge in self.edges):
+            dot.place(self._placed_source)
         return dot
+
+    def _placed_source(self, timeout: float) -> str:
+        return replace(self, pins=self.placed(timeout)).picture().source
 
     def _in_rows(self, dot: Any) -> None:
         """Put the rows above each other, in boxes without a frame, which Graphviz stacks from below as they come."""

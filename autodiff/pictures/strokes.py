@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from autodiff.pictures.geometry import Box, Point
+from autodiff.pictures.geometry import Box, Layout, Point
 
 
 def course(a: Box, b: Box, *, straight: bool, shift: float) -> tuple[Point, Point, Point, Point]:
@@ -24,12 +24,27 @@ def course(a: Box, b: Box, *, straight: bool, shift: float) -> tuple[Point, Poin
 
 
 class Way:
-    """A stroke as a dense row of points."""
+    """A stroke along cubic Béziers (1 + 3n control points) as a dense row of points."""
 
     def __init__(self, points: Sequence[Point], width: float) -> None:
-        n = max(8, int(math.dist(points[0], points[-1]) / 4))
-        self.points = [_bezier(points, k / n) for k in range(n + 1)]
+        self.points = [points[0]]
+        for at in range(0, len(points) - 3, 3):
+            n = max(8, int(math.dist(points[at], points[at + 3]) / 4))
+            self.points += [_bezier(points[at : at + 4], k / n) for k in range(1, n + 1)]
         self.width = width
+        across, along = ([point[axis] for point in self.points] for axis in (0, 1))
+        self.box = Box(
+            (min(across) + max(across)) / 2, (min(along) + max(along)) / 2,
+            max(across) - min(across), max(along) - min(along),
+        )  # fmt: skip
+
+    def crosses(self, box: Box) -> bool:
+        """Return whether the stroke meets a box."""
+        reach = self.width / 2 + 0.5
+        wide = Box(box.x, box.y, box.width + 2 * reach, box.height + 2 * reach)
+        return _overlap(wide, self.box._replace(width=self.box.width + 1, height=self.box.height + 1)) > 0.0 and any(
+            abs(x - box.x) < wide.width / 2 and abs(y - box.y) < wide.height / 2 for x, y in self.points
+        )
 
 
 class Places:
@@ -43,25 +58,57 @@ class Places:
         """Return a place for a text of this size beside a stroke, close to its middle; None if there is none."""
         width, height = size
         last = len(way.points) - 1
-        for away in (1.0, 7.0):
+        for away in (1.0, 7.0, 16.0):
             for t in sorted(range(last // 8, last - last // 8), key=lambda t: abs(t - last / 2)):
                 (x0, y0), (x, y), (x1, y1) = way.points[t - 1], way.points[t], way.points[t + 1]
                 length = math.hypot(x1 - x0, y1 - y0) or 1.0
                 nx, ny = -(y1 - y0) / length * side, (x1 - x0) / length * side
                 off = abs(nx) * width / 2 + abs(ny) * height / 2 + way.width / 2 + away
                 box = Box(x + nx * off, y + ny * off, width, height)
-                if not any(_overlap(box, other) for other in self.taken) and not self._crossed(box):
+                if self.clear(box):
                     self.taken.append(box)
                     return box.x, box.y
         return None
 
-    def _crossed(self, box: Box) -> bool:
-        for way in self.ways:
-            reach = way.width / 2 + 0.5
-            across, along = box.width / 2 + reach, box.height / 2 + reach
-            if any(abs(x - box.x) < across and abs(y - box.y) < along for x, y in way.points):
-                return True
-        return False
+    def clear(self, box: Box) -> bool:
+        """Return whether nothing is there."""
+        return not any(_overlap(box, other) for other in self.taken) and not any(way.crosses(box) for way in self.ways)
+
+
+def clear(at: Layout, sizes: Mapping[str, tuple[float, float]]) -> Layout:
+    """Return a layout with the numbers of edges, of these sizes, off lines, borders and each other, if possible.
+
+    The titles of groups move too, to the right along the upper border.
+    """
+    ways = {name: Way(curve.points, 2.0) for name, curve in at.edges.items()}
+    places = Places(
+        at.nodes.values(), [*ways.values(), *(side for box in at.clusters.values() for side in _sides(box))]
+    )
+    titles = dict(at.labels)
+    for name, group in at.clusters.items():
+        if name in titles:
+            (x, y), left, right = titles[name], group.x - group.width / 2, group.x + group.width / 2
+            width = 2 * (x - left)
+            steps = (Box(left + width / 2 + 12.0 * k, y, width - 8.0, 9.0) for k in range(int((right - x) / 12.0)))
+            places.taken.append(next(filter(places.clear, steps), Box(x, y, width, 9.0)))
+            titles[name] = places.taken[-1].x, y
+    edges = dict(at.edges)
+    own = {name: Box(*label, *sizes[name]) for name, curve in edges.items() if (label := curve.label) and name in sizes}
+    for name, box in own.items():
+        others = [other for key, other in own.items() if key != name]
+        free = Places([*places.taken, *others], places.ways)
+        if not free.clear(box):
+            x, y = free.free(ways[name], sizes[name], 1.0) or free.free(ways[name], sizes[name], -1.0) or box[:2]
+            edges[name], own[name] = edges[name]._replace(label=(x, y)), box._replace(x=x, y=y)
+    return at._replace(edges=edges, labels=titles)
+
+
+def _sides(box: Box) -> Iterator[Way]:
+    left, right = box.x - box.width / 2, box.x + box.width / 2
+    top, bottom = box.y - box.height / 2, box.y + box.height / 2
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    for one, other in zip(corners, [*corners[1:], corners[0]], strict=True):
+        yield Way([one, one, other, other], 1.0)
 
 
 def _edge_of(box: Box, towards: Point) -> Point:
