@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff import Op, Value, topological_order, weighted_sum
+from autodiff import Value
 from models import _checks as check
-from models import datasets
-from models.activations import ACTIVATIONS, activate, activation_name
-from models.losses import LOSSES, binary_cross_entropy, cross_entropy, hinge, l1, l2, loss_by_name
+from models._page_data import CLASSES, Recorded, data_set, data_sets, losses
+from models.activations import ACTIVATIONS, activation_name
+from models.losses import LOSSES, cross_entropy, l1, l2, loss_by_name
 from models.mlp import MLP, Layer, Neuron
 from models.optimizers import Adam, optimizer_by_name
 
@@ -53,12 +53,10 @@ LANGUAGES = ("en", "es")
 OPTIMIZERS = ("gd", "momentum", "adam")
 PENALTIES = {"l1": l1, "l2": l2}
 _SCRIPTS = ("network.js", "data.js", "draw.js", "code.js", "steps.js", "page.js")  # joined into one, after the engine
-_CLASSES = (hinge, binary_cross_entropy, cross_entropy)  # losses whose targets are classes
 _HEIGHT = 860  # pixels of the frame in a notebook
 _MOST = 20_000  # numbers of the user's own data
 _FAN = 10  # inputs of a neuron that the stepper shows
 _TOLD = ("title", "name", "op", "symbol", "definition", "numbers", "locals")  # of a node of the stepper
-_POINTS = 200  # samples of the data sets that are drawn
 
 
 @overload
@@ -120,8 +118,8 @@ def playground(
         check.known("penalty", penalty, PENALTIES)
     if title is not None and not isinstance(title, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"title must be text, got {type(title).__name__} {title!r}")
-    sets = [own, *_sets()]
-    recorded = _Recorded()
+    sets = [own, *data_sets()]
+    recorded = Recorded()
     operations = dict.fromkeys([*ACTIVATIONS.values(), *(layer.activation for layer in layers)])
     activations = [
         {
@@ -131,7 +129,7 @@ def playground(
         }
         for op in operations
     ]
-    losses = _losses(recorded, loss_by_name(loss), sets)
+    kinds = losses(recorded, loss_by_name(loss), sets)
     penalties = {name: recorded.penalty(each) for name, each in PENALTIES.items()}
     neurons = [recorded.neuron(n) for n in range(1, _FAN + 1)]
     graphs, engine = page_engine(recorded.roots)
@@ -150,7 +148,7 @@ def playground(
         "neurons": neurons,
         "walk": walk.html,
         "activations": activations,
-        "losses": losses,
+        "losses": kinds,
         "penalties": penalties,
         "sets": sets,
         "random": _state(random_state),
@@ -179,10 +177,8 @@ def _layers(model: Any) -> list[Layer]:
         layer.label, layer.neurons = "", [model]
         layers = [layer]
     if not layers or not all(isinstance(layer, Layer) for layer in layers):
-        raise TypeError(
-            f"model must be an MLP, a Layer or a Neuron, got {type(model).__name__} {model!r:.60}; `autodiff.stepper` "
-            "walks through any computation"
-        )
+        way = "pass its network()" if hasattr(model, "network") else "`autodiff.stepper` walks through any computation"
+        raise TypeError(f"model must be an MLP, a Layer or a Neuron, got {type(model).__name__} {model!r:.60}; {way}")
     for i, layer in enumerate(layers, 1):
         if len({neuron.bias is None for neuron in layer.neurons}) > 1:
             raise ValueError(f"the neurons of a layer must all have a bias, or none, got both in layer {i}")
@@ -196,7 +192,7 @@ def _own(
     function = loss_by_name(loss)
     inputs, targets = _samples(X, y, function, layers)
     width = layers[0].n_inputs
-    found = _set("own", inputs, targets, names or check.feature_names(X), function in _CLASSES)
+    found = data_set("own", inputs, targets, check.feature_names(X) if names is None else names, function in CLASSES)
     found["outputs"] = len(layers[-1].neurons)
     found["loss"] = getattr(function, "__name__", type(function).__name__)
     if len(found["names"]) != width:
@@ -228,134 +224,10 @@ def _samples(X: Any, y: Any, loss: Any, layers: list[Layer]) -> tuple[Array, Arr
     targets = targets[:, None] if targets.ndim == 1 else targets
     if targets.shape[1] != outputs and loss in LOSSES.values():
         raise ValueError(f"y must have a column for each of the {outputs} outputs, got {targets.shape[1]}")
-    if loss in _CLASSES:
+    if loss in CLASSES:
         for target in np.unique(targets, axis=0).tolist():
             loss([0.0] * outputs, target)
     return inputs, targets
-
-
-def _set(
-    name: str, X: Array, y: Array, names: Any, classes: bool, *, code: str = "", targets: Any = ()
-) -> dict[str, Any]:
-    y = y[:, None] if y.ndim == 1 else y
-    two = np.unique(y).tolist() in ([0.0, 1.0], [-1.0, 1.0]) and y.shape[1] == 1
-    several = y.shape[1] > 1 and bool((np.sort(y, axis=1)[:, -1] == 1.0).all() and (y.sum(axis=1) == 1.0).all())
-    return {
-        "name": name, "n": X.shape[1], "k": y.shape[1], "outputs": y.shape[1], "code": code,
-        "X": X.ravel().tolist(), "y": y.ravel().tolist(),
-        "names": [f"x{i}" for i in range(1, X.shape[1] + 1)] if names is None else [str(each) for each in names],
-        "targets": list(map(str, targets)), "classes": bool(two or several or classes), "two": two,
-    }  # fmt: skip
-
-
-def _sets() -> list[dict[str, Any]]:
-    """Return the data sets to try: those of the course, and four tasks for curved borders."""
-    found: list[dict[str, Any]] = []
-
-    def drawn(name: str, X: Array, y: Array) -> None:
-        found.append(_set(name, X.round(4), y, None, True))
-
-    moons = datasets.moons(_POINTS, 0.0, 0)
-    drawn("moons", moons.X, moons.y)
-    turn = np.linspace(0.0, 2.0 * np.pi, _POINTS // 2, endpoint=False)
-    ring = np.column_stack([np.cos(turn), np.sin(turn)])
-    y = np.repeat([0.0, 1.0], _POINTS // 2)
-    drawn("circles", np.concatenate([ring, 0.45 * ring]), y)
-    way = np.sqrt(np.linspace(0.03, 1.0, _POINTS // 2))
-    arm = way[:, None] * np.column_stack([np.cos(3.5 * np.pi * way), np.sin(3.5 * np.pi * way)])
-    drawn("spirals", np.concatenate([arm, -arm]), y)
-    for function in (datasets.xor, datasets.epic_night, datasets.exam_monday):
-        data = function()
-        code = f"from models.datasets import {function.__name__}\nX, y, *_ = {function.__name__}()\n"
-        found.append(_set(function.__name__, data.X, data.y, data.feature_names, True, code=code))
-    for function in (datasets.line_points, datasets.study_sleep_mark, datasets.apples_and_oranges, datasets.iris):
-        data = function()
-        X, y = data.X, data.y
-        code = f"from models.datasets import {function.__name__}\nX, y, *_ = {function.__name__}()\n"
-        if X.max() > 5:
-            X, code = _standard(X), code + "X = (X - X.mean(axis=0)) / X.std(axis=0)\n"
-        if y.max() > 10:
-            y, code = _standard(y), code + "y = (y - y.mean(axis=0)) / y.std(axis=0)\n"
-        y = np.eye(3)[y.astype(int)] if function is datasets.iris else y
-        found.append(
-            _set(function.__name__, X, y, data.feature_names, False, code=code, targets=data.target_names)
-        )  # fmt: skip
-    return found
-
-
-def _standard(x: Array) -> Array:
-    return (x - x.mean(axis=0)) / x.std(axis=0)
-
-
-class _Recorded:
-    """The graphs that the page computes with: of each activation, loss and penalty, at places in one list."""
-
-    def __init__(self) -> None:
-        self.roots: list[Value] = []
-
-    def activation(self, op: Op) -> int:
-        return self._kept(activate(op, Value(0.5, "z")))
-
-    def neuron(self, n: int) -> int:
-        weights = [Value(0.5, f"w{i}") for i in range(n)]
-        return self._kept(weighted_sum(weights, [Value(0.5, f"x{i}") for i in range(n)], Value(0.5, "b")))
-
-    def penalty(self, function: Callable[..., Any]) -> int:
-        return self._kept(function([Value(0.5, "w")], 1.0))
-
-    def loss(self, function: Callable[[Any, Any], Any], n: int, k: int) -> dict[str, Any]:
-        """Record a loss of n outputs and k targets; its leaves, in order of evaluation, are named by their labels."""
-        recordings = [self._recording(function, n, k, at) for at in (0.3, -0.7, 1.6)]
-        if len({_structure(root) for root in recordings}) > 1:
-            raise TypeError(
-                f"a loss must be the same computation for every sample, got one that branches on numbers, "
-                f"{getattr(function, '__name__', function)!r}; write it with autodiff.where, maximum or relu"
-            )
-        order = _order(recordings[0])
-        places = {node.label: i for i, node in enumerate(order) if node.op is None}
-        return {
-            "graph": self._kept(recordings[0]),
-            "outputs": [places.get(f"a{j}", -1) for j in range(n)],
-            "targets": [places.get(f"y{j}", -1) for j in range(k)],
-        }
-
-    def _recording(self, function: Callable[[Any, Any], Any], n: int, k: int, at: float) -> Value:
-        a = [Value(at + 0.1 * j, f"a{j}") for j in range(n)]
-        y = [Value(1.0 - 0.5 * at * j, f"y{j}") for j in range(k)]
-        root = function(a if n > 1 else a[0], y if k > 1 else y[0])
-        if not isinstance(root, Value) or root.op is None:
-            raise TypeError(f"a loss must compute a Value from output and target, got {type(root).__name__} {root!r}")
-        return root
-
-    def _kept(self, root: Value) -> int:
-        self.roots.append(root)
-        return len(self.roots) - 1
-
-
-def _order(root: Value) -> list[Value]:
-    return topological_order(root)[::-1]
-
-
-def _structure(root: Value) -> tuple[Any, ...]:
-    order = _order(root)
-    place = {node: i for i, node in enumerate(order)}
-    return tuple((node.op, tuple(place.get(x, -1) for x in node.operands)) for node in order)
-
-
-def _losses(recorded: _Recorded, own: Callable[..., Any], sets: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return every loss, with its graphs by numbers of outputs and targets, and the sets that it is for."""
-    found: list[dict[str, Any]] = []
-    for loss in dict.fromkeys([*LOSSES.values(), own]):
-        graphs: dict[str, Any] = {}
-        for place, data in enumerate(sets):
-            n, k = data["outputs"], data["k"]
-            of_classes = data["classes"] and (loss is cross_entropy) == (k > 1)
-            fits = loss in LOSSES.values() and (of_classes if loss in _CLASSES else n == k)
-            if (fits or (loss is own and not place)) and f"{n},{k}" not in graphs:
-                graphs[f"{n},{k}"] = recorded.loss(loss, n, k)
-        name = getattr(loss, "__name__", type(loss).__name__)
-        found.append({"name": name, "graphs": graphs, "classes": loss in _CLASSES, "own": loss not in LOSSES.values()})
-    return found
 
 
 def _state(random_state: Any) -> dict[str, Any]:
