@@ -320,6 +320,69 @@ def test_it_plays_and_pauses_by_keyboard(opened):
     assert page.locator("#say").text_content().startswith(f"Paused at epoch {stopped}")
 
 
+def test_everything_can_be_changed_while_it_plays(opened):
+    """α, batch, optimizer, penalty, loss, activations, neurons, layers, weights, data, noise, language: it plays on."""
+    page = opened(MLP(2, [4, 1], activation="tanh", random_state=0), *two_moons(40))
+    page.locator("#play").click()
+
+    def goes_on():
+        before = int(page.locator("#epochs").text_content())
+        page.wait_for_function(
+            "(before) => Number(document.getElementById('epochs').textContent) !== before", arg=before
+        )
+        assert page.locator("#play").get_attribute("aria-pressed") == "true"
+        assert math.isfinite(float(page.locator("#train").get_attribute("data-exact")))
+
+    page.locator("#speed").select_option("5")
+    for field in ("batch", "optimizer", "loss", "penalty", "activation", "last", "set"):
+        for value in page.locator(f"#{field} option").evaluate_all("all => all.map(each => each.value)"):
+            page.locator(f"#{field}").select_option(value)
+            goes_on()
+    for button in ("deeper", "deeper", "fewer", "weights", "redraw", "language"):
+        if page.locator(f"#{button}").is_enabled():
+            page.locator(f"#{button}").click()
+        goes_on()
+    page.locator("#heads button").nth(1).click()
+    page.locator("#heads button").nth(0).click()
+    page.locator("#noise").fill("0.3")
+    page.locator("#alpha").fill("-2")
+    page.locator("#strength").fill("0.1")
+    goes_on()
+    page.locator("#play").click()
+
+
+def test_drawn_data_are_halved_and_noise_repeats_a_table(opened):
+    """Moons: 100 to train and 100 to test, both with a curve; XOR with noise: 30 near each corner, half for the test."""
+    page = opened(MLP(2, [3, 1], activation="tanh", random_state=0), *two_moons(20))
+    page.locator("#set").select_option("moons")
+    page.evaluate(EPOCHS, 3)
+    assert re.fullmatch(r"\d+ of 100 right, \d+ of 100 in the test", page.locator("#score").text_content())
+    page.locator("#set").select_option("xor")
+    assert re.fullmatch(r"\d of 4 right", page.locator("#score").text_content())
+    page.locator("#noise").fill("0.1")
+    assert re.fullmatch(r"\d+ of 60 right, \d+ of 60 in the test", page.locator("#score").text_content())
+    X, y = (run(code_of(page).split("model =")[0])[name] for name in "Xy")
+    corners = np.round(X)
+    assert np.array_equal(np.unique(corners, axis=0, return_counts=True)[1], [15, 15, 15, 15])
+    assert np.array_equal(corners.sum(axis=1) % 2, y)
+    assert 0.3 < (X - corners).std() / (0.1 * 0.5) < 2.0
+
+
+def test_whatever_takes_the_focus_has_a_name(opened):
+    """Buttons, fields, choices and pictures, also those that appear with a selected neuron or weight."""
+    page = opened(MLP(2, [3, 1], random_state=0), *two_moons(20))
+    for opener in ("[data-at='1,1']", None):
+        if opener:
+            page.locator(opener).click()
+        else:
+            page.locator("#hits path").nth(0).dispatch_event("click")
+        nameless = page.evaluate("""() => [...document.querySelectorAll("button, input, select, [tabindex='0'], [role=img]")].filter(e => e.id !== "detail" && e.offsetParent)
+          .filter(e => !(e.ariaLabel || e.textContent.trim() && e.tagName !== "SELECT" || [...(e.labels ?? [])].some(label => label.textContent.trim()))).map(e => e.outerHTML)""")
+        assert nameless == []
+    assert page.locator("#curve").get_attribute("aria-label").startswith("Loss over 0 epochs")
+    assert "20 samples" in page.locator("#map").get_attribute("aria-label")
+
+
 @pytest.mark.parametrize("other", ["es"])
 def test_both_languages_say_everything(other):
     """The same keys, the same places to fill, no text left empty, and hardly any that is the same in both."""

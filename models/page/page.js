@@ -2,6 +2,7 @@
 const PLAYED = 9; // milliseconds of a frame that may go into training
 const SHOWN = 12; // neurons of a layer that are drawn
 const NARROW = 8; // the same on a phone
+const DOTS = 1500; // samples that are drawn
 const STILL = 250; // epochs without a change of the loss after which it is stuck
 const WALKED = 400; // parameters that the stepper shows well
 const losses = data.losses;
@@ -83,7 +84,7 @@ function choose(name) {
   hidden.activations = kinds;
   if (set.name === "own" && same(hidden.sizes, data.model.sizes)) Object.assign(hidden, { activations: [...data.model.activations], bias: data.model.bias });
   if (set.name !== "own" && !set.classes) hidden.activations[kinds.length - 1] = linear; // a regression needs more than 0 to 1
-  [selected, chosen] = [null, 0];
+  [selected, chosen, draws] = [null, 0, 0];
   begin();
 }
 const linear = activations.findIndex(({ f }) => !f);
@@ -420,7 +421,7 @@ function drawLarge() {
     if (set.classes && !several && c === top) contour(pen, box.width, box.height, (i) => at(i) - threshold());
     pen.restore();
     for (const [px, py, count, hollow] of parts) {
-      for (let r = 0; r < count; r++) dot(pen, ...box.place(px[2 * r], px[2 * r + 1]), pointColour(py, r, k), { hollow, chosen: !hollow && r === chosen, radius: rows > 60 ? 3.6 : 5 });
+      for (let r = 0; r < count; r += Math.ceil(count / DOTS)) dot(pen, ...box.place(px[2 * r], px[2 * r + 1]), pointColour(py, r, k), { hollow, chosen: !hollow && r === chosen, radius: rows > 60 ? 3.6 : 5 });
     }
   } else if (modes === "curve") {
     const at = column(c, j);
@@ -429,7 +430,7 @@ function drawLarge() {
     box = frame(pen, width, height, shape.a, range([...curve, ...y, ...testY]), [set.names[0], neuron ? called(c, j) : nameOf(top, 0)]);
     line(pen, curve.map((v, i) => box.place(rowsX[i], v)), paint.accent, 2.5);
     for (const [px, py, many, hollow] of parts) {
-      for (let r = 0; r < many; r++) dot(pen, ...box.place(px[r], py[r * k]), paint.ink, { hollow, chosen: !hollow && r === chosen });
+      for (let r = 0; r < many; r += Math.ceil(many / DOTS)) dot(pen, ...box.place(px[r], py[r * k]), paint.ink, { hollow, chosen: !hollow && r === chosen });
     }
   } else {
     const m = outputs();
@@ -437,7 +438,7 @@ function drawLarge() {
     const ends = range([...y, ...end]);
     box = frame(pen, width, height, range(y), ends, [say("true"), say("predicted")]);
     line(pen, [box.place(range(y)[0], range(y)[0]), box.place(range(y)[1], range(y)[1])], paint.line, 1.5, [4, 4]);
-    for (let r = 0; r < rows; r++) {
+    for (let r = 0; r < rows; r += Math.ceil(rows / DOTS)) {
       for (let q = 0; q < Math.min(m, k); q++) {
         const side = set.classes ? (((r * 7919) % 100) / 100 - 0.5) * 0.12 : 0; // classes stand side by side
         dot(pen, ...box.place(y[r * k + q] + side, end[r * m + q]), m > 1 ? CLASSES[q % CLASSES.length] : pointColour(y, r, k), { chosen: r === chosen });
