@@ -17,6 +17,7 @@ from autodiff import Value
 from lessons.chapters import kit
 from lessons.chapters.notebooks import LANGUAGES, old, target, words
 from lessons.chapters.source import TEXT, Code, Exercise, paths, read
+from models import hierarchy
 from models.perceptron_rule import learn
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
@@ -297,6 +298,19 @@ def test_chapter_3_the_perceptron(ran):
     assert three["seen"][-1] in three["seen"][:-1]
 
 
+def test_chapter_4_the_line_and_xor(ran):
+    """One neuron is right about three corners of XOR at most and takes 14 of 16 decisions; a hidden layer takes XOR."""
+    four = ran(4)
+    assert (four["best"], len(four["reached"]), len(four["grid"]) ** 3) == (3, 14, 2197)
+    assert list(four["between"].values()) == pytest.approx([0.5, -0.4])
+    assert four["xor"].tolist() == [0, 1, 1, 0]
+    assert len({tuple(h) for h in four["hidden"].tolist()}) == 3
+    facts = ("video games", "pizza", "studied", "attended class", "early to bed")
+    for weekend in np.ndindex(2, 2, 2, 2, 2):
+        expected = hierarchy.decide(hierarchy.MONDAY_EXAM, dict(zip(facts, weekend, strict=True)))
+        assert list(four["monday"](*weekend)) == list(expected.values())
+
+
 # Every decimal that the text says, beside what it is: a closed form, a figure of REFERENCE's, or None where it is given.
 SAID = {
     0: {
@@ -314,6 +328,7 @@ SAID = {
         "0.4831212221": 0.4831212221,
     },
     3: {"0.5": None},
+    4: {"0.5": 4 * 0.5 + 5 * 0.9 - 6, "0.9": None, "0.4": None},
 }  # fmt: skip
 
 

@@ -207,11 +207,14 @@ def graded(exercise: Exercise, answers: Sequence[Any], language: str) -> Grade:
     for at in evaluated(exercise, exercise.data.get("at", "[()]")):
         probe = evaluated(exercise, exercise.data.get("probe", "None"))
         given = [_Probed(probe, each) if probe else each for each in answers]
+        values = [_value(probe, each, at) for each in answers]
+        # The mistake that makes all parts of the answer is told before one that makes some of them.
+        whole = [each for each in known if all(map(_same, values, [_value(probe, part, at) for part in each[0]]))]
         marks = []
         for k, name in enumerate(names):
             truth = truths[k](*at) if callable(truths[k]) else truths[k]
             hints = []
-            for wrong, texts in known:
+            for wrong, texts in whole or known:
                 found = _value(probe, wrong[k], at)
                 if not _same(found, truth):
                     hints.append((found, {each: texts[each] for each in LANGUAGES}))
@@ -260,5 +263,5 @@ def _value(probe: Any, answer: Any, at: Sequence[Any]) -> Any:
 def _same(found: Any, truth: Any) -> bool:
     try:
         return bool(np.allclose(np.asarray(found, dtype=float), np.asarray(truth, dtype=float), rtol=1e-9))
-    except (TypeError, ValueError):
+    except Exception:  # noqa: BLE001 # whatever was handed in
         return False
