@@ -19,18 +19,10 @@ from numpy.typing import NDArray
 
 from autodiff import Value
 from models._values import name_of
-from models.errors import DataConversionWarning, NotFiniteError, SettingError, shared, warn
+from models.errors import DataConversionWarning, NotFiniteError, SettingError, elsewhere, shared, warn
 
 Array = NDArray[np.float64]
 LayerShape = tuple[str, tuple[int, int], bool]  # label, (n_outputs, n_inputs), whether it has biases
-
-# What scikit-learn, Keras and PyTorch call what has another name here.
-_ELSEWHERE = {
-    "sgd": "gd", "lbfgs": "adam", "logistic": "sigmoid", "identity": "linear", "log_loss": "cross_entropy",
-    "mse": "squared_error", "mae": "absolute_error", "mean_squared_error": "squared_error", "l1": "absolute_error",
-    "crossentropy": "cross_entropy", "categorical_crossentropy": "cross_entropy", "svd": "lstsq",
-    "binary_crossentropy": "binary_cross_entropy",
-}  # fmt: skip
 
 _REAL = (float, int, np.integer, np.floating)
 
@@ -96,8 +88,8 @@ def verbosity(name: str, x: Any) -> int:
 def known(name: str, x: Any, names: Iterable[str], others: str = "") -> str:
     """Return `x` if it is one of `names`, which the message lists."""
     if not isinstance(x, str) or x not in (names := tuple(names)):
-        meant = _ELSEWHERE.get(str(x), "")
-        hint = f"; did you mean {meant!r}?" if meant in names else ""
+        meant = elsewhere("values", str(x), names)
+        hint = f"; did you mean {meant!r}?" if meant else ""
         raise ValueError(f"unknown {name}: {x!r} (must be one of {', '.join(names)}{others}){hint}")
     return x
 

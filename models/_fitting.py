@@ -19,7 +19,7 @@ from models._scaling import Scaling
 from models._sklearn_contract import Drawing, hyperparameters
 from models.activations import ACTIVATIONS, activation_by_name
 from models.diagnosis import Diagnosis, diagnose
-from models.errors import ConvergenceWarning, TrainingError, shared, warn
+from models.errors import ConvergenceWarning, TrainingError, say, shared, warn
 from models.initialization import initial_weights
 from models.losses import l2
 from models.mlp import MLP, activate
@@ -294,20 +294,11 @@ class MLPEstimator(_Learned, Drawing):
         took, at = f"{type(self).__name__} took all max_iter={self.max_iter} epochs", history.best_epoch
         curve, name = history.validation_curve or history.loss_curve, "validation loss"
         name = name if history.validation_curve else "loss"
+        facts = {"took": took, "loss": name, "epoch": at, "patience": self.n_iter_no_change, "tol": self.tol}
         if curve[-1] > min(curve) + self.tol:
-            rose = f"{took}, and the {name} rose after epoch {at}, whose weights are kept"
-            if history.validation_curve and history.loss_curve[-1] < history.loss_curve[at - 1]:
-                return f"{rose}, while the training loss fell: it overfits; raise alpha, or use fewer hidden units"
-            return f"{rose}: steps are too large to settle; make learning_rate smaller"
-        if self.max_iter <= self.n_iter_no_change:
-            return (
-                f"{took}, too few to see whether the {name} has stopped falling, which takes "
-                f"n_iter_no_change={self.n_iter_no_change} more than the first; raise max_iter above that"
-            )
-        return (
-            f"{took} and the {name} still fell by more than tol={self.tol} within "
-            f"n_iter_no_change={self.n_iter_no_change}; raise max_iter or learning_rate"
-        )
+            overfits = history.validation_curve and history.loss_curve[-1] < history.loss_curve[at - 1]
+            return say("mlp", "overfits" if overfits else "settle", **facts)
+        return say("mlp", "short" if self.max_iter <= self.n_iter_no_change else "falls", **facts)
 
     def _outcome(
         self, network: MLP, scaling: Scaling | None, curve: list[float], validation: list[float], *,

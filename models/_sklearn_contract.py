@@ -20,33 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import _checks as check
-from models.errors import NotFittedError, SettingError, shared
+from models.errors import NotFittedError, SettingError, elsewhere, shared
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
-
-# What scikit-learn, Keras and PyTorch call the settings here.
-_ELSEWHERE = {
-    **dict.fromkeys(("learning_rate_init", "lr", "eta0", "eta", "step_size"), ("learning_rate",)),
-    **dict.fromkeys(
-        ("hidden_units", "hidden_sizes", "hidden_layers", "layers", "units", "n_hidden"), ("hidden_layer_sizes",)
-    ),
-    **dict.fromkeys(
-        ("epochs", "n_epochs", "num_epochs", "max_epochs", "nb_epoch", "n_iter", "iterations", "steps"),
-        ("max_iter", "epochs"),
-    ),
-    **dict.fromkeys(("max_iter", "max_passes"), ("max_iter", "epochs")),
-    **dict.fromkeys(("optimizer", "optimiser", "momentum", "nesterovs_momentum"), ("solver",)),
-    **dict.fromkeys(("patience", "early_stopping_patience"), ("n_iter_no_change",)),
-    **dict.fromkeys(("weight_decay", "l2", "regularization", "penalty"), ("alpha",)),
-    **dict.fromkeys(("seed", "random_seed"), ("random_state",)),
-    **dict.fromkeys(("validation_split", "val_fraction"), ("validation_fraction",)),
-    **dict.fromkeys(("kernel_initializer", "init", "initializer"), ("initialization",)),
-    **dict.fromkeys(("clipnorm", "clip_norm", "grad_clip", "max_grad_norm"), ("max_norm",)),
-    **dict.fromkeys(("normalize", "standardise", "scale"), ("standardize",)),
-    **dict.fromkeys(("activation_function", "hidden_activation"), ("activation",)),
-    "loss_function": ("loss",),
-}  # fmt: skip
 
 _ROUTED_METHODS = ("fit", "partial_fit", "score")
 _NO_METADATA = {"self", "X", "y", "checkpoint"}
@@ -79,9 +56,9 @@ def hyperparameters(cls: type[T]) -> type[T]:
 
 def _unknown(estimator: type[Any], name: str, known: list[str]) -> str:
     """Say that a setting is not known, and which may have been meant."""
-    there = [each for each in _ELSEWHERE.get(name.lower(), ()) if each in known]
-    there = there or get_close_matches(name.lower(), known, 1, 0.75) or [k for k in known if k.startswith(f"{name}_")]
-    hint = f"did you mean {there[0]}?" if there else f"it must be one of {', '.join(known)}"
+    near = [*get_close_matches(name.lower(), known, 1, 0.75), *(each for each in known if each.startswith(f"{name}_"))]
+    meant = elsewhere("settings", name.lower(), known) or next(iter(near), "")
+    hint = f"did you mean {meant}?" if meant else f"it must be one of {', '.join(known)}"
     return f"{estimator.__name__} has no setting {name!r}; {hint}"
 
 

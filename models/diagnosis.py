@@ -27,6 +27,7 @@ from autodiff import DomainError, no_grad
 from models._engines import Samples, Task
 from models._values import plain
 from models.activations import activate, activation_name, slope
+from models.errors import say
 from models.losses import LOSSES, absolute_error, binary_cross_entropy, cross_entropy, half_squared_error, squared_error
 from models.mlp import MLP
 
@@ -98,38 +99,24 @@ def diagnose(
     findings = dict(before)
     bounded = "out of reach" in findings
     if constant and not bounded:
-        findings["constant"] = (
-            f"the loss, {loss:.4g}, is no lower than that of one and the same output for every sample, "
-            f"{constant_loss:.4g}: nothing was learned from the inputs; try another random_state, initialization or "
-            f"learning_rate, more hidden units, or {cure}"
-        )
+        findings["constant"] = say("diagnosis", "constant", loss=loss, constant=constant_loss, cure=cure)
     elif still and not bounded:
-        findings["still"] = (
-            f"the loss stayed at {best:.4g} in all {len(loss_curve)} epochs: no gradient reaches the parameters; use "
-            "another initialization, or an activation with a slope"
-        )
+        findings["still"] = say("diagnosis", "still", loss=best, epochs=len(loss_curve))
     inputs = task.samples.inputs
     alike = bool((inputs == inputs[0]).all())
     if alike and findings.pop("constant", None):
-        findings["same inputs"] = (
-            "every sample has the same inputs, from which nothing can be learned; give it features that differ"
-        )
+        findings["same inputs"] = say("diagnosis", "alike")
     learned = constant_loss is not None and loss < 0.1 * constant_loss
-    for kind, counts, slopes in (("dead", dead, "slope 0"), ("saturated", saturated, "hardly any slope")):
+    for kind, counts in (("dead", dead), ("saturated", saturated)):
         if alike or bounded or (learned and len(inputs) < FEW):  # whatever the units do
             break
         worst = [i for i, (n, of) in enumerate(zip(counts, units, strict=True)) if n >= max(1.0, SHARE * of)]
         if worst:
             layers = ", ".join(f"{counts[i]} of {units[i]} {names[i]} units in layer {i + 1}" for i in worst)
-            findings[kind] = (
-                f"{layers} have {slopes} on every sample and learn no more; {cure}, or make learning_rate smaller"
-            )
+            findings[kind] = say("diagnosis", kind, layers=layers, cure=cure)
     if exploding:
-        at = loss_curve.index(best) + 1
-        findings["exploding"] = (
-            f"the loss jumped from {best:.4g} in epoch {at} to {loss_curve[-1]:.4g} in the last: steps are too large; "
-            f"make learning_rate smaller, clip the gradients (max_norm), or {cure}"
-        )
+        facts = {"loss": best, "epoch": loss_curve.index(best) + 1, "last": loss_curve[-1], "cure": cure}
+        findings["exploding"] = say("diagnosis", "exploding", **facts)
     squashed = ("sigmoid" if task.loss is binary_cross_entropy else "softmax") if "squashed twice" in before else ""
     return Diagnosis(
         units, dead, saturated, loss, constant_loss, constant, still, exploding, squashed, findings
@@ -142,19 +129,14 @@ def told_before(task: Task) -> dict[str, str]:
     own = {"binary_cross_entropy": "sigmoid", "cross_entropy": "softmax"}.get(loss)
     output = activation_name(task.model.activations[-1]) if isinstance(task.model, MLP) else _squash(task) * bool(own)
     if own and output == own:
-        return {"squashed twice": (
-            f"the output of the model is a {own} already, and {loss} applies one itself, so that it is applied twice "
-            f"and the loss cannot approach 0; leave the output linear (output_activation=None), and apply {own} to "
-            "predict"
-        )}  # fmt: skip
+        return {"squashed twice": say("diagnosis", "twice", output=output, loss=loss)}
     low, high = _RANGES.get(output, (-math.inf, math.inf))
     lowest, highest = task.samples.targets.min(), task.samples.targets.max()
     if output not in _RANGES or not loss or (not own and low <= lowest <= highest <= high):
         return {}
     lies = "is 0 or more" if high == math.inf else f"lies between {low:g} and {high:g}"
-    reason = f"the targets reach from {lowest:.4g} to {highest:.4g}; scale the targets, or "
-    reason = f"{loss} makes a {own} of any number itself; " if own else reason
-    return {"out of reach": f"the output of the model is a {output}, which {lies}, and {reason}leave the output linear"}
+    facts = {"output": output, "lies": lies, "loss": loss, "own": own, "low": lowest, "high": highest}
+    return {"out of reach": say("diagnosis", "logits" if own else "targets", **facts)}
 
 
 def _squash(task: Task) -> str:

@@ -31,8 +31,11 @@ this MLPRegressor is not fitted yet; call fit(X, y) first
 from __future__ import annotations
 
 import sys
+import tomllib
 import warnings
+from collections.abc import Iterable
 from functools import cache
+from importlib import resources
 from typing import Any
 
 
@@ -96,6 +99,26 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def say(kind: str, name: str, /, **facts: Any) -> str:  # Any: what the sentence has places for
+    """Return the sentence of `data/words.toml` under these names, its places filled.
+
+    >>> say("mlp", "settle", took="it took 5 epochs", loss="loss", epoch=3)[:40]
+    'it took 5 epochs, and the loss rose afte'
+    """
+    return table("words")[kind][name].format(**facts)
+
+
+def elsewhere(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return which of the `known` names other libraries call `name`, "" for none; `kind` is "settings" or "values"."""
+    return next((own for own, others in table("elsewhere")[kind].items() if name in others and own in known), "")
+
+
+@cache
+def table(name: str) -> dict[str, Any]:  # Any: what TOML holds
+    """Return the table of that name in the folder `data`."""
+    return tomllib.loads(resources.files("models").joinpath("data", f"{name}.toml").read_text(encoding="utf-8"))
 
 
 @cache

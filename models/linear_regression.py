@@ -13,7 +13,7 @@ from models._run import History, fitted
 from models._scaling import mean_and_spread
 from models._sklearn_contract import Regressor, hyperparameters
 from models.checkpoints import FilePath
-from models.errors import ConvergenceWarning, TrainingError, shared, warn
+from models.errors import ConvergenceWarning, TrainingError, say, shared, warn
 from models.losses import squared_error
 from models.mlp import MLP
 from models.optimizers import GradientDescent
@@ -178,12 +178,8 @@ class LinearRegression(_Learned, Regressor):
         far = (off > noise) * np.sqrt(off / np.maximum(best.variance, noise))
         apart = (off > noise) * np.abs(best.axes.T @ missing).max(axis=0) / (np.abs(best.coef).max(axis=0) + 1e-300)
         if (far > 1e-3).any() or (apart > 1e-2).any():
-            warn(
-                f"{type(self).__name__} has not come to the least-squares solution after {steps} steps: predictions "
-                f"are off by {far.max():.2g} of the spread of y, and weights on scaled inputs by {apart.max():.2g} of "
-                'the largest; set solver="lstsq", or raise epochs',
-                shared(ConvergenceWarning),
-            )
+            facts = {"name": type(self).__name__, "steps": steps, "far": far.max(), "apart": apart.max()}
+            warn(say("line", "far", **facts), shared(ConvergenceWarning))
 
     def _solve(self, X: Any, y: Any, sample_weight: Any) -> Self:  # Any: arrays, lists, frames
         inputs, targets, importance = self._data(X, y, sample_weight, resumed=False)

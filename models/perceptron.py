@@ -18,7 +18,7 @@ from models import _saving, checkpoints
 from models._engines import Samples
 from models._sklearn_contract import Classifier, Drawing, hyperparameters
 from models.checkpoints import FilePath
-from models.errors import CheckpointError, ConvergenceWarning, shared, warn
+from models.errors import CheckpointError, ConvergenceWarning, say, shared, warn
 from models.perceptron_rule import Passes, repeat, weighted_sums
 
 Array = NDArray[np.float64]
@@ -252,31 +252,14 @@ class Perceptron(_Learned, Drawing, Classifier):
 
     def _problem(self, now: _State) -> str:
         """Say what is wrong with the weights that were kept; "" if nothing is."""
-        done, mistakes, cycle = len(now.passes.mistakes), now.passes.mistakes[-1], now.passes.cycle
-        other = "(use MLPClassifier, or give it another feature)"
-        perhaps = f"perhaps no line (hyperplane) separates the classes {other}"
+        mistakes, cycle = now.passes.mistakes[-1], now.passes.cycle
         if not mistakes and not now.wrong:
             return ""
-        if not mistakes:
-            return (
-                f"the last of {done} passes was clean, but of all rows, with those held out, the weights taken back "
-                f"decide {now.wrong:.1%} wrongly: {perhaps}, or too few rows are left to learn from"
-            )
-        start = f"the last of {done} passes still made {mistakes} mistake{'s' * (mistakes > 1)}: "
-        if cycle:
-            return (
-                f"{start}the weights are again those of {cycle} passes before and the rule goes round in circles, as "
-                "no line (hyperplane) separates the classes; use MLPClassifier, or give it another feature"
-            )
-        if self._stopped(now):
-            return (
-                f"{start}early_stopping ended it, as {self.n_iter_no_change} passes brought no fewer on the rows held "
-                f"out, and the best weights were taken back; {perhaps}"
-            )
-        return (
-            f"{start}either no line (hyperplane) separates the classes, and the rule never ends {other}, or it needs "
-            f"more than max_iter={self.max_iter} passes, of which standardised inputs need fewer"
-        )
+        kind = "clean" if not mistakes else "cycle" if cycle else "stopped" if self._stopped(now) else "limit"
+        return say(
+            "perceptron", kind, done=len(now.passes.mistakes), mistakes=f"{mistakes} mistake{'s' * (mistakes > 1)}",
+            cycle=cycle, wrong=now.wrong, patience=self.n_iter_no_change, limit=self.max_iter,
+        )  # fmt: skip
 
 
 class _State(NamedTuple):

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import _checks as check
-from models.errors import ConvergenceWarning
+from models.errors import ConvergenceWarning, say
 
 __all__ = [
     "ConvergenceWarning", "Learned", "OneVsRest", "fires", "fires_above", "learn", "one_pass", "one_vs_rest",
@@ -59,18 +59,9 @@ class Learned(NamedTuple):
         """Return what went wrong and what to do about it, as a sentence; "" when the rule has converged."""
         if self.converged:
             return ""
-        if self.cycle:
-            before = f"{self.cycle} pass{'es' * (self.cycle > 1)} before"
-            return (
-                f"{_RULE} goes round in circles: after {self.passes} passes the weights are again those of {before}, "
-                f"and the last pass made {self.last_mistakes} mistakes. "
-                "No line (hyperplane) separates these two classes, as in XOR: use neurons that feed neurons "
-                "(models.mlp.MLP), or give it another feature, such as a product of two inputs"
-            )
-        return (
-            f"{_RULE} has not converged: pass {self.passes} still made {self.last_mistakes} mistakes. Either it needs "
-            "more passes (raise max_passes), or no line separates these two classes and it never will"
-        )
+        before = f"{self.cycle} pass{'es' * (self.cycle > 1)}"
+        facts = {"passes": self.passes, "before": before, "mistakes": self.last_mistakes}
+        return say("rule", "cycle" if self.cycle else "limit", **facts)
 
 
 class OneVsRest(NamedTuple):
@@ -247,8 +238,8 @@ def one_vs_rest(
     if warn and unfinished:
         label, first = unfinished[0]
         names = ", ".join(repr(c) for c, _ in unfinished)
-        message = f"against the rest, {len(unfinished)} of {len(classes)} classes did not converge ({names}). "
-        warnings.warn(f"{message}For {label!r}: {first.problem}", ConvergenceWarning, stacklevel=2)
+        facts = {"count": len(unfinished), "all": len(classes), "names": names, "label": label}
+        warnings.warn(say("rule", "rest", problem=first.problem, **facts), ConvergenceWarning, stacklevel=2)
     weights, biases = np.array([one.weights for one in learned]), np.array([one.bias for one in learned])
     return OneVsRest(classes, weights, biases, learned)
 

@@ -1,13 +1,20 @@
 """What users of scikit-learn and Keras write, answered in their words; networks back into estimators; memory."""
 
+import tomllib
 import tracemalloc
 import warnings
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import models
 from models import MLP, LinearRegression, MLPClassifier, MLPRegressor, Neuron, Perceptron, SettingError
+from models.activations import ACTIVATIONS
 from models.datasets import moons
+from models.losses import LOSSES
+from models.optimizers import OPTIMIZERS
 from models.plots import decision_regions
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*took all max_iter")
@@ -54,6 +61,23 @@ def test_an_unknown_setting_names_the_users_class_and_what_was_meant(kind, name,
     if kind is not Mine:  # whose own settings are those it names
         with pytest.raises(ValueError, match=f"Invalid parameter '{name}' for .*did you mean {meant}"):
             kind().set_params(**{name: 1})
+
+
+def test_what_others_call_by_another_name_exists_here():
+    """Every name on the left of the table is a setting of an estimator, or a value that one takes."""
+    tables = tomllib.loads(resources.files("models").joinpath("data", "elsewhere.toml").read_text(encoding="utf-8"))
+    kinds = MLPClassifier, MLPRegressor, LinearRegression, Perceptron
+    assert set(tables["settings"]) <= {name for kind in kinds for name in kind().get_params()}
+    assert set(tables["values"]) <= {*OPTIMIZERS, *ACTIVATIONS, *LOSSES, "lstsq"}
+
+
+def test_every_sentence_is_told_somewhere():
+    """No sentence of the table has outlived the code that tells it: kind and name stand in the source of `say`."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path(models.__file__).parent.glob("*.py"))
+    sentences = tomllib.loads(resources.files("models").joinpath("data", "words.toml").read_text(encoding="utf-8"))
+    for kind, names in sentences.items():
+        assert f'"{kind}"' in sources
+        assert [name for name in names if f'"{name}"' not in sources] == []
 
 
 def test_a_setting_like_no_other_gets_the_list():
