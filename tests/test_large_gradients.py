@@ -190,6 +190,40 @@ def test_a_wrong_product_says_of_which_result(options, said):
         exec(caught.value.reproduction, {})
 
 
+def test_a_product_that_is_right_for_unit_vectors_alone_is_found():
+    """A vjp must hold for every cotangent: one that takes the largest of it passes with e₀, e₁, e₂ and no other."""
+    x = np.array([0.3, -0.7])
+    with pytest.raises(WrongDerivativeError, match="of a random cotangent"):
+        jaccheck(layer, x, vjp=lambda x, u: jacobian(x)[np.argmax(u)] * np.max(u))
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"vjp": lambda x, u: jacobian(x).sum(axis=0)}, "cotangent"),
+        ({"jvp": lambda x, v: jacobian(x).sum(axis=1)}, "tangent"),
+    ],
+)
+def test_a_product_that_forgets_its_vector_is_told_so(options, kind):
+    """Not by a mistake inside the function: twice the vector gives the same. As data too."""
+    with pytest.raises(WrongDerivativeError, match=f"{kind}: the product does not change with it") as caught:
+        jaccheck(layer, np.array([0.3, -0.7]), **options)
+    assert [hint.kind for hint in caught.value.diagnosis.hints] == ["unscaled"]
+    assert "treated as a constant" not in str(caught.value)
+    assert "no cambia con él" in caught.value.diagnosis.text("es")
+
+
+def test_messages_of_tangents_speak_of_tangents():
+    """The number that moves is called by what it is, and nothing is 0 or itself because it started at 0."""
+    with pytest.raises(
+        WrongDerivativeError, match=r"its derivative by tangent is wrong, of result.*along a random"
+    ) as caught:
+        jaccheck(layer, np.array([0.3, -0.7]), jvp=lambda x, v: -jacobian(x) @ v)
+    assert "tangent: the sign is wrong" in str(caught.value)
+    with pytest.raises(ValueError, match=r"the derivative along it is not decidable here.* along a random tangent"):
+        jaccheck(lambda x: (1.0 - np.cos(x)) / x**2, np.array([1e-6]), jvp=lambda x, v: 0.0 * v)
+
+
 def test_shapes_of_jacobians_are_compared():
     """A transposed one is told as that; several points want as many."""
     x = np.array([0.3, -0.7])

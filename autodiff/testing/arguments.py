@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,6 +95,17 @@ class Layout:
         leaf = self.leaf(i)
         inside = f" ({self.name(i)})" if leaf.shape or leaf.name != self.names[leaf.argument] else ""
         return f"input {i + 1} of {len(self.flat)}{inside}"
+
+    def directions(self, count: int) -> Iterator[Any]:
+        """Random directions, the same ones every time: every number moves by about its size, or that of its array."""
+        draw = np.random.default_rng(1986)
+        sizes = abs(self.flat)
+        for leaf in self.leaves:
+            usual = float(np.sqrt(np.mean(self.flat[leaf.place] ** 2))) if leaf.size else 0.0
+            sizes[leaf.place] = np.maximum(sizes[leaf.place], usual or 1.0)
+        for _ in range(count):
+            signs = draw.integers(0, 2, len(self.flat)) * 2.0 - 1.0
+            yield signs * draw.uniform(0.5, 1.0, len(self.flat)) * sizes
 
     def shown(self) -> str:
         """Return the points as messages show them, a few numbers of each."""

@@ -123,7 +123,7 @@ class GradientCheck:
         looked for, once.
         """
         subject = self.subject
-        directions = list(subject.directions(count))
+        directions = list(subject.layout.directions(count))
         leaves = self.layout.leaves if len(self.layout.leaves) > 1 else []
         self.known: dict[int, Estimate] = {}
         results: Results = []
@@ -220,7 +220,7 @@ class GradientCheck:
         Of 1 − tanh², where that is tiny, nothing but roundings is seen in them.
         """
         rows: list[Any] = []
-        for v in self.subject.directions(2):
+        for v in self.layout.directions(2):
             for k in range(-3, 4):
                 beside = self.layout.flat + 2.0**-17 * k * v
                 self.subject.value(self.subject.through(beside), 0.0)

@@ -226,7 +226,7 @@ class Subject:
 
     def elsewhere(self) -> Any:
         """Another point, near by."""
-        return self.flat + 0.0625 * next(self.directions(1))
+        return self.flat + 0.0625 * next(self.layout.directions(1))
 
     def value(self, line: Line, z: float) -> float:
         """Its value along a line; NaN where it has none, or a complex one."""
@@ -433,20 +433,9 @@ class Subject:
         self.root, self.graph = root, graph
         self.noise = max(4.0 * self.epsilon * abs(self.here), noise)
 
-    def directions(self, count: int) -> Iterator[Any]:
-        """Random directions, the same ones every time: every number moves by about its size, or that of its array."""
-        draw = np.random.default_rng(1986)
-        sizes = np.abs(self.flat)
-        for leaf in self.layout.leaves:
-            usual = float(np.sqrt(np.mean(self.flat[leaf.place] ** 2))) if leaf.size else 0.0
-            sizes[leaf.place] = np.maximum(sizes[leaf.place], usual or 1.0)
-        for _ in range(count):
-            signs = draw.integers(0, 2, len(self.flat)) * 2.0 - 1.0
-            yield signs * draw.uniform(0.5, 1.0, len(self.flat)) * sizes
-
     def nudges(self) -> Sequence[Any]:
         """Return factors that move every number by two roundings, up or down."""
-        self._nudges = self._nudges or [1.0 + 2.0 * EPSILON * np.sign(v) for v in self.directions(3)]
+        self._nudges = self._nudges or [1.0 + 2.0 * EPSILON * np.sign(v) for v in self.layout.directions(3)]
         return self._nudges
 
     def follows(self, graph: Graph, *steps: float, noise: float | None = None) -> bool:
@@ -462,7 +451,7 @@ class Subject:
             nowhere = math.isnan(own) and math.isnan(recorded)
             return nowhere or abs(own - recorded) <= 16.0 * (noise + self.epsilon * abs(own))
 
-        ways = [sign * v for sign in (1.0, -1.0) for v in self.directions(2)]
+        ways = [sign * v for sign in (1.0, -1.0) for v in self.layout.directions(2)]
         return all(any(same(self.flat + h * v) for h in steps) for v in ways)
 
     def _precision(self) -> float:

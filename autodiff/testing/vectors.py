@@ -8,6 +8,7 @@ import contextlib
 import copy
 import inspect
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from autodiff import nests
 from autodiff.errors import WrongDerivativeError
 from autodiff.testing.arguments import Layout, names_of, shortened
 from autodiff.testing.checking import Report, gradcheck
+from autodiff.testing.diagnosis import Hint
 from autodiff.testing.failures import retold
 from autodiff.testing.gradients import name_of
 from autodiff.testing.oracles import ORACLES
@@ -91,14 +93,11 @@ class _VectorCheck:
         return self.results.build(u)[0]
 
     def cotangents(self) -> Iterator[tuple[Any, str]]:
-        """Vectors to multiply the Jacobian by, and their names: units where the result is small, else random ones."""
-        draw = np.random.default_rng(1986)
-        if self.size <= _ROWS:
-            for k in range(self.size):
-                yield np.eye(self.size)[k], f"of {self.results.name(k)}"
-        else:
-            for _ in range(_COTANGENTS):
-                yield draw.uniform(0.5, 1.0, self.size) * draw.choice([-1.0, 1.0], self.size), "of a random cotangent"
+        """Vectors to multiply the Jacobian by, and their names: units where the result is small; random ones too."""
+        units = self.size if self.size <= _ROWS else 0
+        for k in range(units):
+            yield np.eye(self.size)[k], f"of {self.results.name(k)}"
+        yield from ((u, "of a random cotangent") for u in _random(self.size, 2 if units else _COTANGENTS))
 
     def rows(self, gradient_for: Callable[[Any], Callable[..., Any]] | None, name: str) -> Iterator[Report]:
         """Check a cotangent times the Jacobian, for each cotangent."""
@@ -106,19 +105,20 @@ class _VectorCheck:
             options = dict(self.options)
             if gradient_for is not None:
                 options["gradient"] = _called(gradient_for(u), name)
-            with self.told(which):
+            with self.told(which, "cotangent", u, lambda u: gradient_for(u)(*self.points) if gradient_for else u):
                 yield gradcheck(_projected(self.f, u), *self.points, **options)
 
     def columns(self, jvp: Callable[..., Any]) -> Iterator[Report]:
         """Check the Jacobian times a tangent, for random ones."""
-        draw = np.random.default_rng(1987)
-        for _ in range(2):
-            v = draw.uniform(0.5, 1.0, len(self.layout.flat)) * draw.choice([-1.0, 1.0], len(self.layout.flat))
-            answer = Layout([of_numpy(jvp(*copy.deepcopy(self.points), *self.layout.build(v)))], ["result"])
+        for v in self.layout.directions(2):
+
+            def product(v: Any) -> Any:
+                return jvp(*copy.deepcopy(self.points), *self.layout.build(v))
+
+            answer = Layout([of_numpy(product(v))], ["result"])
             if [leaf.shape for leaf in answer.leaves] != [leaf.shape for leaf in self.results.leaves]:
                 shapes = ", ".join(str(leaf.shape or ()) for leaf in answer.leaves)
                 raise TypeError(f"{name_of(jvp)} must give the shape of the result, {self._shape()}: got {shapes}")
-            found = answer.flat
             along = self._along(v)
             places = [slice(k, k + 1) for k in range(self.size)] if self.size <= _ROWS else [slice(0, self.size)]
             while places:
@@ -127,20 +127,19 @@ class _VectorCheck:
                 which = (
                     f"of {self.results.name(place.start)} along a random tangent" if one else "along a random tangent"
                 )
-                u = draw.uniform(0.5, 1.0, place.stop - place.start)
-                slope = float(u @ found[place])
+                (u,) = _random(place.stop - place.start, 1)
+                slope = float(u @ answer.flat[place])
 
-                def value(t: Any, u: Any = u, place: slice = place, along: Any = along) -> Any:
-                    return u @ along(t)[place]
+                def value(tangent: Any, u: Any = u, place: slice = place, along: Any = along) -> Any:
+                    return u @ along(tangent)[place]
 
                 def given(_: Any, slope: float = slope) -> float:
                     return slope
 
+                named = _called(value, name_of(self.f)), _called(given, name_of(jvp))
                 try:
-                    with self.told(which):
-                        yield gradcheck(
-                            _called(value, name_of(self.f)), 0.0, gradient=_called(given, name_of(jvp)), **self.options
-                        )
+                    with self.told(which, "tangent", v, product):
+                        yield gradcheck(named[0], 1.0, gradient=named[1], **self.options)
                 except WrongDerivativeError:
                     if one:
                         raise
@@ -148,7 +147,7 @@ class _VectorCheck:
                     places += [slice(middle, place.stop), slice(place.start, middle)]
 
     def _along(self, v: Any) -> Callable[[Any], Any]:
-        """All numbers of the result along a tangent, each computed once."""
+        """All numbers of the result along a tangent, each computed once; at 1 it is the point itself."""
         known: dict[Any, Any] = {}
 
         def along(t: Any) -> Any:
@@ -156,7 +155,7 @@ class _VectorCheck:
                 if not isinstance(t, (float, complex)) and len(self.layout.flat) > _RECORDED:
                     raise TypeError("so many numbers are not worth recording")
                 kind = type(t) if isinstance(t, (float, complex)) else object
-                known[t] = _numbers(self.f(*self.layout.build(self.layout.flat.astype(kind) + t * v)))
+                known[t] = _numbers(self.f(*self.layout.build(self.layout.flat.astype(kind) + (t - 1.0) * v)))
             return known[t]
 
         return along
@@ -229,17 +228,36 @@ class _VectorCheck:
         return reproduction(last)
 
     @contextlib.contextmanager
-    def told(self, which: str) -> Generator[None]:
-        """Errors inside say which derivative it is, and that it is a check of this function."""
+    def told(self, which: str, kind: str, vector: Any, product: Callable[[Any], Any]) -> Generator[None]:
+        """Errors inside say which derivative it is, and whether a product with a vector is none of it."""
         try:
             yield
         except (WrongDerivativeError, ValueError) as error:
             head, *lines = str(error.args[0]).split("\n")
             lines = [self.where if line.startswith("  in gradcheck of") else line.strip() for line in lines]
-            message = "\n  ".join([f"{head}, {which}", *lines])
+            head = head.replace("by input 1 of 1 ", "along it ") if kind == "tangent" else head
             if isinstance(error, WrongDerivativeError):
-                raise retold(error, message, self.program) from None
-            raise type(error)(message) from None
+                fields, hints = error._fields, self._not_linear(kind, vector, product)  # pyright: ignore[reportPrivateUsage]
+                if hints:
+                    fields["diagnosis"] = replace(error.diagnosis, hints=hints)
+                    numbers = [line for line in lines if line.startswith(("by ", self.where[:12]))]
+                    lines = [error.diagnosis.marks()] * (len(error.diagnosis.right) > 1) + [hints[0].text(), *numbers]
+                raise retold(error, "\n  ".join([f"{head}, {which}", *lines]), self.program) from None
+            raise type(error)("\n  ".join([f"{head}, {which}", *lines])) from None
+
+    def _not_linear(self, kind: str, vector: Any, product: Callable[[Any], Any]) -> tuple[Hint, ...]:
+        """Return the hint that what should be a product with a vector does not grow with it."""
+        once, twice = (_numbers(of_numpy(product(k * vector))) for k in (1.0, 2.0))
+        if np.allclose(twice, 2.0 * once, rtol=1e-6, atol=0.0):
+            return ()
+        return (Hint("unscaled" if np.allclose(twice, once, rtol=1e-6) else "crooked", (kind,)),)
+
+
+def _random(size: int, count: int) -> Iterator[Any]:
+    """Yield random vectors, the same ones every time."""
+    draw = np.random.default_rng(1986)
+    for _ in range(count):
+        yield draw.uniform(0.5, 1.0, size) * draw.choice([-1.0, 1.0], size)
 
 
 def _numbers(result: Any) -> Any:
