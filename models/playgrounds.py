@@ -1,12 +1,4 @@
-"""playground: your own network in one HTML file that trains it, draws it and lets you change it while it learns.
-
->>> from models.datasets import moons
->>> from models.mlp import MLP
->>> X, y, *_ = moons(100, noise=0.1, random_state=0)
->>> page = playground(MLP(2, [4, 1], activation="tanh", random_state=0), X, y, loss="binary_cross_entropy")
->>> page.html[:15]
-'<!doctype html>'
-"""
+"""playground: your own network in one HTML file that trains it, draws it and lets you change it while it learns."""
 
 from __future__ import annotations
 
@@ -101,7 +93,14 @@ def playground(
     features. `language` is "en" or "es", and the reader can switch.
 
     Raises TypeError for a model that is not made of layers of neurons and a loss that branches on numbers; ValueError
-    for arguments out of range, data that the model does not fit, and an operation that a page cannot repeat.
+    for arguments out of range, data that the model does not fit, and an operation that a page cannot repeat;
+    FileNotFoundError when the folder of `path` does not exist.
+
+    >>> from models.datasets import moons
+    >>> X, y, *_ = moons(100, noise=0.1, random_state=0)
+    >>> page = playground(MLP(2, [4, 1], activation="tanh", random_state=0), X, y, loss="binary_cross_entropy")
+    >>> page.html[:15], page.html.count("https:")
+    ('<!doctype html>', 0)
     """
     from autodiff.pictures import WebPage, page_engine, stepper_parts
 

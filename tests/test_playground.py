@@ -14,7 +14,7 @@ from autodiff import Op, Value
 from autodiff.pictures import WebPage, style
 from models import MLP, Layer, Neuron, playground
 from models.datasets import apples_and_oranges, iris, line_points, moons, xor
-from models.losses import LOSSES, l1, l2
+from models.losses import LOSSES, cross_entropy, l1, l2
 from models.training import train
 
 WORDS = json.loads(resources.files("models").joinpath("page", "words.json").read_text(encoding="utf-8"))
@@ -557,6 +557,26 @@ def test_the_curve_of_one_input_and_several_outputs(opened):
     )
     np.testing.assert_allclose(found, history.loss_curve, rtol=1e-9)
     assert page.locator("#shown").text_content() == "Predicted against true"
+
+
+def test_three_classes_of_two_inputs(opened):
+    """The map has a colour for each, the table three rows; the curve is that of `train`, with targets as rows too."""
+    data = iris()
+    X = (data.X[:, 2:] - data.X[:, 2:].mean(axis=0)) / data.X[:, 2:].std(axis=0)
+    model = MLP(2, [4, 3], activation="sigmoid", random_state=0)
+    page = opened(
+        model, X, np.eye(3)[data.y.astype(int)], loss="cross_entropy", optimizer="momentum", learning_rate=0.2
+    )
+    found = np.array(page.evaluate(EPOCHS, 20))[:, 0]
+    history = train(model, X, data.y, loss="cross_entropy", optimizer="momentum", learning_rate=0.2, epochs=20)
+    np.testing.assert_allclose(found, history.loss_curve, rtol=1e-9)
+    assert page.locator("#confusion tr").count() == 4
+    page.locator("#walk").click()
+    frame = page.frame_locator("#stepping iframe")
+    frame.locator("#last").click()
+    before = float(frame.locator("#panel .numbers dd").first.get_attribute("data-exact"))
+    assert math.isclose(before, cross_entropy(model(X[0].tolist()), 0).data, rel_tol=1e-9)
+    assert frame.locator("#panel .terms tbody tr").count() == len(model.parameters())
 
 
 REFUSED = {

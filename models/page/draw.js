@@ -1,5 +1,5 @@
 // Drawing on canvases: maps of the inputs, curves, the links of the network.
-const CLASSES = ["#0b5fa5", "#c2570c", "#2f8273", "#7d5bbe", "#8a6d00", "#b0418a", "#4f6272", "#5b8c2a"];
+const CLASSES = ["#0b5fa5", "#c2570c", "#2f8273", "#7d5bbe", "#8a6d00", "#b0418a", "#4f6272", "#5b8c2a", "#6b4f3a", "#0f8a8a"];
 let paint; // colours of the scheme, as [r, g, b] and as text
 function readColours() {
   const style = getComputedStyle(document.documentElement);
@@ -74,13 +74,13 @@ function contour(pen, width, height, at) {
   pen.lineWidth = 1.6;
   pen.stroke();
 }
-function dot(pen, x, y, fill, { hollow = false, chosen = false, radius = 4 } = {}) {
+function dot(pen, x, y, fill, { hollow = false, chosen = false, radius = 4, rim = paint.card } = {}) {
   pen.beginPath();
   pen.arc(x, y, radius, 0, 7);
   pen.fillStyle = hollow ? paint.card : fill;
   pen.fill();
   pen.lineWidth = hollow ? 2 : 1.2;
-  pen.strokeStyle = hollow ? fill : paint.card;
+  pen.strokeStyle = hollow ? fill : rim;
   pen.stroke();
   if (!chosen) return;
   pen.beginPath();
@@ -156,6 +156,7 @@ function drawCurve(canvas, train, test, logarithm) {
   if (train.length) pen.fillText(String(train.length), box.left + box.width, box.top + box.height + 15);
   line(pen, sampled(test).map(place), paint.muted, 2, [5, 4]);
   line(pen, sampled(train).map(place), paint.accent, 2);
+  if (train.length === 1) dot(pen, ...place([0, train[0]]), paint.accent);
 }
 const MOST = 300; // points of a curve that are drawn
 function sampled(curve) {

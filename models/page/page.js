@@ -2,6 +2,7 @@
 const PLAYED = 9; // milliseconds of a frame that may go into training
 const SHOWN = 12; // neurons of a layer that are drawn
 const NARROW = 8; // the same on a phone
+const ARROWS = 100; // gradients that are drawn, the largest
 const DOTS = 1500; // samples that are drawn
 const STILL = 250; // epochs without a change of the loss after which it is stuck
 const WALKED = 400; // parameters that the stepper shows well
@@ -320,9 +321,10 @@ function drawLinks() {
   }
   pen.globalAlpha = 1;
   if (!$("arrows").checked || !steepest) return;
+  const least = each.map(({ g }) => Math.abs(g)).sort((a, b) => b - a)[ARROWS] ?? 0;
   for (const { from, to, g } of each) { // δ·a goes back: an arrowhead on the link, in the hue of its sign
     const share = Math.abs(g) / steepest;
-    if (!(share > 0.04)) continue;
+    if (!(share > 0.04) || Math.abs(g) <= least) continue;
     const [x0, x1] = [from.x + half, to.x - half];
     const bend = (x1 - x0) * 0.45;
     const t = 0.62 - 0.34 * ((from.j + 0.5) / cells[from.c].length);
@@ -421,7 +423,7 @@ function drawLarge() {
     if (set.classes && !several && c === top) contour(pen, box.width, box.height, (i) => at(i) - threshold());
     pen.restore();
     for (const [px, py, count, hollow] of parts) {
-      for (let r = 0; r < count; r += Math.ceil(count / DOTS)) dot(pen, ...box.place(px[2 * r], px[2 * r + 1]), pointColour(py, r, k), { hollow, chosen: !hollow && r === chosen, radius: rows > 60 ? 3.6 : 5 });
+      for (let r = 0; r < count; r += Math.ceil(count / DOTS)) dot(pen, ...box.place(px[2 * r], px[2 * r + 1]), hollow && !set.classes ? paint.ink : pointColour(py, r, k), { hollow, chosen: !hollow && r === chosen, radius: rows > 60 ? 3.6 : 5, rim: set.classes ? paint.card : paint.ink });
     }
   } else if (modes === "curve") {
     const at = column(c, j);
