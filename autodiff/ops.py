@@ -206,9 +206,10 @@ def _share(a: Any, r: Any) -> Any:
 
 def _power_slope(a: Any, b: Any, r: Any) -> Any:
     """Return b·aᵇ⁻¹, by way of r / a where b - 1 would be rounded; a⁰ has slope 0."""
-    if b.__class__ is float and b == 0.0:
+    at_zero = b == 0.0
+    if at_zero is True and (b.__class__ is float or a != a):
         return 0.0  # also of NaN, whose power is 1
-    by_power = b * a ** (b - _pick((a == 0.0) & (b == 0.0), 0.0, 1.0))
+    by_power = b * a ** (b - _pick((a == 0.0) & at_zero, 0.0, 1.0))
     exact = (b >= 0.5) & (b < 2.0**53)
     if exact is True:
         return by_power

@@ -106,15 +106,16 @@ def push_forward(root: Any, tangents: dict[Any, Any], partials: Partials = _as_r
     if (tracer := grad_mode.tracer()) is not None:
         return tracer.push_forward(root, tangents)
     rate = dict(tangents)
-    dropped = False
+    dropped, zero = False, float("0")  # an object of its own
     for node in reversed(topological_order(root, tangents)):
         if node not in rate and node.op is not None:
             for operand, partial in zip(node.operands, partials(node), strict=True):
                 if operand.__class__ is not float and operand in rate:
                     if _flows(rate[operand], partial):
                         step = rate[operand] * partial
-                        rate[node] = rate[node] + step if node in rate else step
-                    else:
+                        rate[node] = rate[node] + step if rate.get(node, zero) is not zero else step
+                    else:  # a rate of 0 goes on, to where it meets ∞ or NaN
+                        rate.setdefault(node, zero)
                         dropped = dropped or not abs(plain(rate[operand])) + abs(plain(partial)) < math.inf
     answer = rate.get(root, 0.0)
     if abs(plain(answer)) < math.inf and not dropped and not grad_mode.edges:

@@ -202,7 +202,12 @@ def test_forward_mode_answers_as_the_sweep_backward_where_numbers_are_infinite()
         return s / s
 
     warnings.simplefilter("ignore", LostLimitWarning)  # which quotient gives rightly
-    for f, x, slope in ((quotient, 1.0, 0.0), (lambda x: cos(x - x), math.inf, math.nan)):
+    cases = [
+        (quotient, 1.0, 0.0),
+        (lambda x: cos(x - x), math.inf, math.nan),
+        (lambda x: cos(2.0 + (x - x)), math.inf, math.nan),
+    ]
+    for f, x, slope in cases:
         expected = pytest.approx(slope, nan_ok=True)
         assert [grad(f)(x), jvp(f, (x,), (1.0,))[1]] == [expected] * 2
         assert [compile(f).jvp(([x, 0.5],), ([1.0, 1.0],))[1][0], compile(f).jvp((x,), (1.0,))[1]] == [expected] * 2
@@ -218,6 +223,16 @@ def test_a_rate_that_cancels_while_tracing_hides_no_nan():
     within = compile(lambda x: jvp(f, (x,), (1.0,))[1])
     answers = [grad(f)(0.0), jvp(f, (0.0,), (1.0,))[1], compile(grad(f))(0.0), within(0.0), *within([0.0])]
     assert answers == [pytest.approx(math.nan, nan_ok=True)] * 5
+
+
+def test_a_power_of_nan_with_exponent_0_is_1_and_its_slope_0_in_a_second_derivative_too():
+    """C's pow(NaN, 0) is 1, whatever the base: nobody is told that data changed, where the exponent is a Value."""
+    base, exponent = Value(math.nan, "base"), Value(0.0, "exponent")
+    power = base**exponent
+    assert power.data == math.pow(math.nan, 0.0) == 1.0
+    power.backward(create_graph=True)
+    assert base.grad == 0.0
+    assert math.isnan(exponent.grad.data)
 
 
 LOST = {  # functions with a limit of 0 · ∞ that is not 0, and where

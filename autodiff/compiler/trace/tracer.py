@@ -394,6 +394,8 @@ class Tracer:
                     total = rate[place] + step if place in rate else step
                     cancelled = cancelled or (total.__class__ is float and not total)
                     rate[place] = total
+                elif x in rate:  # a rate of 0 goes on, to where it meets ∞ or NaN
+                    rate.setdefault(place, 0.0)
         if linear:
             return rate.get(end, 0.0)
         # Where 0 · ∞ is dropped, the answer is that of the sweep backward, as in `propagation.push_forward`.
