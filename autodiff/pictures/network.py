@@ -57,16 +57,21 @@ class _Numbered(NamedTuple):
 
 
 def network(units: Units, state: State, look: Look, max_neurons: int | None, room: tuple[float, float]) -> Scene:
-    """Draw units in columns, at most `max_neurons` of each, and close to each other if their room asks for that."""
-    return _Network(units, state, look, max_neurons, room).scene
+    """Draw units in columns, at most `max_neurons` of each, as close as the numbers between them and the room allow."""
+    made = _Network(units, state, look, max_neurons, room, spread=1.0)
+    for spread in (1.3, 1.7):
+        if made.hidden and not made.dense:
+            made = _Network(units, state, look, max_neurons, room, spread=spread)
+    return made.scene
 
 
 class _Network:
     """The scene in the making."""
 
     def __init__(
-        self, units: Units, state: State, look: Look, max_neurons: int | None, room: tuple[float, float]
+        self, units: Units, state: State, look: Look, max_neurons: int | None, room: tuple[float, float], spread: float
     ) -> None:
+        self.spread = spread  # of the space between units
         self.state, self.look, self.theme = state, look, look.theme
         self.outputs = units.outputs(look.labels)
         self.root = units.root.nodes[0]
@@ -116,9 +121,9 @@ class _Network:
         gaps = max(len(self.columns) - 1, 1)
         closest = 1.6 if self.dense else 3.0  # that columns come to each other, in sizes of a unit
         self.size = max(min(self.size, along / (closest * gaps + 2.0), across / (1.2 * self.rows)), _SMALLEST)
-        pitch = min(self.size * (1.28 if self.dense else 1.5), max(across / self.rows, 1.2 * self.size))
+        pitch = min(self.size * (1.28 if self.dense else 1.5 * self.spread), max(across / self.rows, 1.2 * self.size))
         height = self.rows * pitch
-        gap = (200.0 if not self.dense else min(max(150.0, height * 0.42), 330.0)) + self.size
+        gap = (200.0 * self.spread if not self.dense else min(max(150.0, height * 0.42), 330.0)) + self.size
         gap = max(min(gap, (along - 2 * self.size) / gaps), closest * self.size)
         for i, column in enumerate(self.columns):
             along = self.size + i * gap
@@ -359,7 +364,8 @@ class _Network:
                 meaning_of_delta = f"{legends.goal(self.look.labels, self.root)}{by}"
                 first.append(legends.entry(font("<B>δ</B>", theme.positive.ink, 13), meaning_of_delta))
             back = legends.strokes(theme, f"δ·{factor}", self.scale, look.brief, share=self.share)
-            plain = [legends.entry(font("<B>→</B>", theme.stroke, 15), meaning)] if not self.dense else []
+            grey = any(edge.attributes["class"] == "forward" for edge in self.scene.edges)
+            plain = [legends.entry(font("<B>→</B>", theme.stroke, 15), meaning)] if grey else []
             second = [*plain, *(back if swept else [])]
         if self.averaged:
             first.append(legends.entry(font("⌀", theme.ink, 12), f"mean of {self.averaged} samples; δ is their sum"))
