@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from autodiff import DomainError
-from models import checkpoints
+from models import checkpoints, live
 from models._engines import Array, Eager, Rows, Task, engine_by_name
 from models._values import outside
 from models.diagnosis import Diagnosis
 from models.errors import CheckpointError, NotFiniteError, TrainingError
+from models.live import LivePlot
 from models.optimizers import Optimizer, clipped
 
 
@@ -122,7 +123,7 @@ def _epochs(
     every: int | None,
 ) -> None:  # fmt: skip
     saved, last = run.history.n_iter, time.monotonic()
-    with _reporter(progress, epochs, run.history.n_iter) as report:
+    with _reporter(progress, epochs, run) as report:
         while not run.ended(epochs):
             end = run.epoch()
             answers = _called(callbacks, end, run.engine) if callbacks else []
@@ -134,6 +135,9 @@ def _epochs(
                 saved, last = end.epoch, time.monotonic()
             if report is not None:
                 report(end, last=run.ended(epochs))
+    for callback in callbacks:
+        if isinstance(callback, LivePlot):
+            callback.done()
     if save is not None and run.history.n_iter > saved:
         save()
 
@@ -147,13 +151,17 @@ def _called(callbacks: Sequence[Callback], end: EpochEnd, engine: Eager) -> list
         engine.read()
 
 
-def _reporter(progress: int, epochs: int, done: int) -> Any:
+def _reporter(progress: int, epochs: int, run: Run) -> Any:
     """Return a context of a function that shows each epoch, or of None.
 
-    1 shows a bar on a terminal that has tqdm, elsewhere some ten lines; 2 a line for every epoch.
+    1 shows a plot that grows in a notebook, a bar on a terminal that has tqdm, elsewhere some ten lines; 2 a line for
+    every epoch.
     """
     if not progress:
         return nullcontext()
+    if progress == 1 and live.in_notebook():
+        return nullcontext(_live(run))
+    done = run.history.n_iter
     if progress == 1 and sys.stderr is not None and sys.stderr.isatty():
         with suppress(ImportError):
             from tqdm import tqdm  # optional, and slow to import
@@ -167,6 +175,19 @@ def _reporter(progress: int, epochs: int, done: int) -> Any:
             print(f"epoch {end.epoch}/{epochs}: loss {end.loss:.6g}{held_out}", flush=True)  # noqa: T201 # asked for
 
     return nullcontext(show)
+
+
+def _live(run: Run) -> Callable[..., None]:
+    """Return a function that draws each epoch in a notebook, if it is time."""
+    logits = "cross_entropy" in getattr(run.task.loss, "__name__", "")
+    plot = LivePlot(*run.task.samples[:2], middle=0.0 if logits else None)
+
+    def draw(end: EpochEnd, *, last: bool) -> None:
+        _called([plot], end, run.engine)
+        if last:
+            plot.done()
+
+    return draw
 
 
 @contextmanager

@@ -42,7 +42,8 @@ class LinearRegression(_Learned, Regressor):
     - `solver`: "gd" for gradient descent, or "lstsq" for the least-squares solution at once. Of many solutions "lstsq"
       takes the one with the smallest weights, as scikit-learn does, and "gd" comes to the one with the smallest weights
       on scaled inputs. "lstsq" takes no steps, and needs no other setting.
-    - `verbose`: 1 or True shows a bar on a terminal with tqdm, and prints some ten lines elsewhere; 2 every step.
+    - `verbose`: 1 or True shows a plot that grows in a notebook, a bar on a terminal with tqdm, else some ten lines;
+      2 prints every step.
     - `engine`: "compiled", array code of the traced loss, or "eager", a graph of Values at every step: the same numbers
       but for the last digits, slower.
 

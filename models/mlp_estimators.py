@@ -54,7 +54,8 @@ class MLPClassifier(MLPEstimator, Classifier):
     - `class_weight`: a mapping from labels to factors of their samples' weights (1 for those left out), "balanced" for
       factors inverse to how often a class occurs, or None.
     - `warm_start`: `fit` continues from the weights of the last one, and on the same data holds out the same samples.
-    - `verbose`: 1 or True shows a bar on a terminal with tqdm, and prints some ten lines elsewhere; 2 every epoch.
+    - `verbose`: 1 or True shows a plot that grows in a notebook, a bar on a terminal with tqdm, else some ten lines;
+      2 prints every epoch.
     - `random_state`: None, a seed or a generator, for first weights, order and what is held out.
     - `engine`: "compiled" traces the network and its loss once and trains on array code; "eager" makes and sweeps a
       graph of Values for every batch: the same numbers up to rounding, far slower, and every step can be inspected.

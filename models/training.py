@@ -86,8 +86,8 @@ def train(
     batch's gradients in `grad`.
 
     Each of `callbacks` is called with an EpochEnd after every epoch, and stops training by returning True.
-    `progress` of 1 or True shows a bar on a terminal that has tqdm, and prints some ten lines elsewhere, as in a
-    notebook or a pipe; 2 prints a line for every epoch.
+    `progress` of 1 or True shows a `models.live.LivePlot` in a notebook and a bar on a terminal that has tqdm, and
+    prints some ten lines elsewhere, as in a pipe; 2 prints a line for every epoch.
 
     What is suspicious at the end is told by a ConvergenceWarning each, and stands as data in the history's `diagnosis`:
     a sigmoid or softmax that the loss applies once more (told before training), a loss no lower than that of a constant

@@ -1,5 +1,6 @@
 """What shows itself as the last line of a notebook cell: pictures that fit, films in frames, remarks as lists."""
 
+import base64
 import html
 import importlib.util
 import re
@@ -39,7 +40,7 @@ class Notebook:
         self.wrong = []
         self.page.on("console", lambda message: self.wrong.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("request", lambda request: self.wrong.append(request.url))
+        self.page.on("request", lambda request: request.url.startswith("data:") or self.wrong.append(request.url))
         cells = "".join(f"<div class=cell>{each}</div>" for each in outputs)
         self.page.set_content(f"<!doctype html><body style='margin:0'>{cells}</body>")
 
@@ -56,11 +57,24 @@ class Notebook:
 def test_a_picture_is_no_wider_than_its_column(chromium, width):
     """It shrinks in proportion where the column is narrow, and keeps its own size where there is room."""
     shown = svg_of(network())
-    own = [float(each) / 0.75 for each in re.findall(r'(?:width|height)="([\d.]+)pt"', shown)[:2]]  # CSS pixels
+    drawn = draw(network()).pipe("svg", encoding="utf-8")
+    own = [float(each) / 0.75 for each in re.findall(r'(?:width|height)="([\d.]+)pt"', drawn)[:2]]  # CSS pixels
     with Notebook(chromium, shown, width=width) as page:
         box = page.locator("svg").bounding_box()
         assert box["width"] == pytest.approx(min(own[0], width), abs=1.0)
         assert box["height"] / box["width"] == pytest.approx(own[1] / own[0], rel=1e-2)
+
+
+def test_an_exported_notebook_shows_the_whole_picture(chromium):
+    """There it is an image, whose column does not shrink it: it is no wider than such a column is, in proportion."""
+    image = base64.b64encode(svg_of(network()).encode()).decode()
+    with Notebook(chromium, f'<img src="data:image/svg+xml;base64,{image}">', width=2000) as page:
+        box = page.locator("img").bounding_box()
+    own = [
+        float(each) for each in re.findall(r'(?:width|height)="([\d.]+)pt"', draw(network()).pipe("svg").decode())[:2]
+    ]
+    assert box["width"] <= 860
+    assert box["height"] / box["width"] == pytest.approx(own[1] / own[0], rel=2e-2)
 
 
 def test_a_picture_says_in_words_what_it_shows():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -16,6 +17,8 @@ from autodiff.pictures import rendering
 
 NOTEBOOK_TIMEOUT = 20.0  # seconds that a cell may take to show a picture
 
+_SIZE = re.compile(r' width="([\d.]+)pt" height="([\d.]+)pt"')
+_COLUMN = 640.0  # points of the column of an exported notebook, about
 _FROM_MIME = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpeg"}
 
 
@@ -122,9 +125,14 @@ class Picture(graphviz.Digraph):
         return {mime: shown for mime, shown in bundle.items() if mime not in hidden}
 
     def _fitted(self, svg: str) -> str:
-        """Return an SVG that is no wider than its column, with the picture in words."""
-        words = f'style="max-width:100%;height:auto" role="img" aria-label="{html.escape(self.alt)}"'
-        return svg.replace("<svg ", f"<svg {words} ", 1)
+        """Return an SVG that is no wider than its column, with the picture in words.
+
+        Exported notebooks show it as an image, which knows no column but only the size that is written in its head.
+        """
+        width, height = (float(each) for each in _SIZE.findall(svg)[0])
+        part = min(1.0, _COLUMN / width)
+        words = f'style="width:{width:g}pt;max-width:100%;height:auto" role="img" aria-label="{html.escape(self.alt)}"'
+        return _SIZE.sub(f' {words} width="{part * width:g}pt" height="{part * height:g}pt"', svg, count=1)
 
 
 def _asks_for_dot(options: tuple[Any, ...], more: dict[str, Any]) -> bool:
