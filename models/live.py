@@ -78,8 +78,8 @@ class LivePlot:
         """Draw the last epoch, if it is not drawn yet; `train` calls this when it ends."""
         if self._end is not None and self._shown != self._end.epoch:
             self._draw()
-            if not in_notebook() and sys.stdout.isatty():
-                print()  # noqa: T201 # the line stays
+        if self._shown and not in_notebook() and sys.stdout.isatty():
+            print()  # noqa: T201 # the line stays
 
     def _draw(self) -> None:
         self._shown = self._end.epoch
