@@ -306,7 +306,7 @@ class Call:
         answers = [_filled(g, self.args[i].shape) if self.args[i].ndim else g
                    for i, g in zip(by, by_arguments, strict=True)]  # fmt: skip
         asked: tuple[Any, ...] = () if argnums is None else (answers[0],) if single else (tuple(answers),)
-        return (*_as_rows(value, np.asarray(gradient), reduce), *asked)
+        return (*_as_rows(value, np.asarray(gradient, dtype=np.float64), reduce), *asked)
 
 
 def _is_one(argnums: Any) -> bool:

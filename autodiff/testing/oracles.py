@@ -117,9 +117,9 @@ def fitted(function: Callable[[float], float], x: float, noise: float = 0.0) -> 
         for terms in (6, 8):
             inverse = np.linalg.pinv(powers[:, :terms])
             found = inverse @ values
-            rest = float(np.sqrt(np.sum((values - powers[:, :terms] @ found) ** 2) / (48 - terms)))
+            rest = math.hypot(*(values - powers[:, :terms] @ found)) / math.sqrt(48 - terms)
             slopes.append(float(found[1]) / scale)
-            error = max(error, 4.0 * max(rest, noise / 16.0) * float(np.linalg.norm(inverse[1])) / scale)
+            error = max(error, 4.0 * max(rest, noise / 16.0) * math.hypot(*inverse[1]) / scale)
         bound = error + 2.0 * abs(slopes[0] - slopes[1])
         if best is None or bound < best.bound:
             best = Estimate(slopes[1], bound, DIFFERENCES)
