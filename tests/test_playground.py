@@ -479,6 +479,28 @@ def test_the_switch_changes_every_text_at_once(opened):
     assert page.locator("body").inner_text() == english
 
 
+def test_the_stepper_speaks_the_language_of_the_page_that_opens_it(opened):
+    """In Spanish every word of it is Spanish: the same places have other words than in English, formulas aside."""
+    page = opened(MLP(2, [2, 1], random_state=0), *two_moons(20))
+    seen = []
+    for _ in range(2):
+        page.locator("#walk").click()
+        frame = page.frame_locator("#stepping iframe")
+        frame.locator("#last").click()
+        for _ in range(3):
+            frame.locator("#back").click()
+        words = frame.locator("body").evaluate(
+            """body => [...body.querySelectorAll("[aria-label], [title], [placeholder]")].flatMap(e => [e.ariaLabel, e.title, e.placeholder])
+              .concat(body.innerText.split("\\n")).filter(text => text && /[a-z]{4}/.test(text) && !/layer[0-9]/.test(text))"""
+        )
+        seen.append(set(words))
+        page.keyboard.press("Escape")
+        page.locator("#stepping button").click() if page.locator("#stepping[open]").count() else None
+        page.locator("#language").click()
+    assert len(seen[1]) > 20
+    assert seen[0] & seen[1] == set()
+
+
 HOSTILE = [
     "</script><script>document.title='pwned'</script>",
     "<img src=x onerror=\"document.title='pwned'\">",

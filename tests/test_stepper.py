@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -758,3 +759,14 @@ def test_a_network_opens_as_neurons_which_unfold_and_fold(opened):
     assert units.count() >= 2
     page.locator("#search").fill("layer1.neuron2.a")
     assert page.locator(".node.found").count() == 1
+
+
+def test_every_language_of_the_page_has_every_sentence(tab):
+    """The tables have the same keys down to the leaves, lists of one length, functions of as many arguments, no empty text."""
+    texts = resources.files("autodiff.pictures").joinpath("page", "texts.js").read_text(encoding="utf-8")
+    shape = """const shape = (x) => typeof x === "function" ? x.length : typeof x === "string" ? x !== ""
+      : Array.isArray(x) ? x.map(shape) : Object.fromEntries(Object.keys(x).sort().map((key) => [key, shape(x[key])]));"""
+    tables = tab.evaluate(f"() => {{ const data = {{}}; {texts} {shape} return Object.values(TEXTS).map(shape); }}")
+    assert len(tables) == 2
+    assert tables[0] == tables[1]
+    assert "false" not in json.dumps(tables[0])

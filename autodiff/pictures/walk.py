@@ -26,7 +26,8 @@ from autodiff.value import Value
 _DIGITS = range(1, 18)
 _MAX_NODES = 2_000
 _HEIGHT = 720  # pixels of the frame in a notebook
-_SCRIPTS = ("engine.js", "elements.js", "live.js", "graph.js", "walk.js", "panel.js", "control.js")  # joined into one
+# Joined into one:
+_SCRIPTS = ("engine.js", "elements.js", "texts.js", "live.js", "graph.js", "walk.js", "panel.js", "control.js")
 
 
 @overload

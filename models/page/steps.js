@@ -96,7 +96,7 @@ function walked() {
   const everyNeuron = [...new Set(outs.map(({ unit }) => unit.join(".")))];
   const everyLayer = layers.map((_, l) => String(l));
   return {
-    nodes, graph, frozen: "", layouts: [], views: [{ nodes: nodes.map((_, i) => i), layout: 0 }],
+    language, nodes, graph, frozen: "", layouts: [], views: [{ nodes: nodes.map((_, i) => i), layout: 0 }],
     folds: [
       fold((unit) => unit.join("."), (key) => key.split(".").map((part, at) => `${at ? "neuron" : "layer"}${Number(part) + 1}`).join("."), everyNeuron),
       fold((unit) => String(unit[0]), (key) => `layer${Number(key) + 1}`, everyLayer),

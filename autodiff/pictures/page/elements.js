@@ -43,12 +43,12 @@ function read(tree) {
   const [kind, ...parts] = tree;
   if (LETTERS.has(kind)) return ` ${parts[0]} `;
   if (kind === "mname") return ` ${parts[0]} `;
-  if (kind === "msample") return view.whole ? `${read(parts[0])} of ${TEXT.sample(parts[1])} ` : read(parts[0]);
-  if (kind === "msci") return ` ${parts[0]} times 10 to the ${parts[1]} `;
+  if (kind === "msample") return view.whole ? `${TEXT.aloud.of(read(parts[0]), TEXT.sample(parts[1]))} ` : read(parts[0]);
+  if (kind === "msci") return ` ${TEXT.aloud.times10(...parts)} `;
   const inner = parts.map(read);
-  if (kind === "mfrac") return ` ${inner[0]} over ${inner[1]} `;
-  if (kind === "msup") return ` ${inner[0]} to the ${inner[1]} `;
-  if (kind === "msqrt") return ` root of ${inner[0]} `;
+  if (kind === "mfrac") return ` ${TEXT.aloud.over(...inner)} `;
+  if (kind === "msup") return ` ${TEXT.aloud.power(...inner)} `;
+  if (kind === "msqrt") return ` ${TEXT.aloud.root(inner[0])} `;
   return inner.join("");
 }
 function plain(tree) { // one line of text

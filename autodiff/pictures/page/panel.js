@@ -136,7 +136,7 @@ function welcome() {
 function leaves() {
   const rows = [];
   for (const i of view.nodes) {
-    if (nodes[i].kind !== "operation" && rows.length < 200) rows.push(row("td", make("td", {}, link(i)), nodes[i].kind, show(graph.values[i])));
+    if (nodes[i].kind !== "operation" && rows.length < 200) rows.push(row("td", make("td", {}, link(i)), TEXT.names[nodes[i].kind], show(graph.values[i])));
   }
   return make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, row("th", ...TEXT.leaf)), make("tbody", {}, ...rows)));
 }

@@ -100,7 +100,7 @@ function spoken(i) {
   const value = forwardAt[i] <= now ? TEXT.value(numbersOf(i, graph.values, true)) : TEXT.noValue;
   const delta = backwardAt[i] <= now ? TEXT.delta(numbersOf(i, graph.deltas, false)) : TEXT.noDelta;
   const sample = view.whole && node.sample ? `${TEXT.sample(node.sample)} · ` : "";
-  return `${sample}${titleOf(i)}, ${node.op || node.kind}, ${value}, ${delta}`;
+  return `${sample}${titleOf(i)}, ${node.op || TEXT.names[node.kind]}, ${value}, ${delta}`;
 }
 const productOf = ({ all }) => all.reduce((total, k) => total + handed(graph.deltas[edges[k].to], graph.partials[edges[k].at]), 0);
 const width = (x) => (x === 0 ? 1 : Number.isFinite(x) ? 1 + 5 * Math.min(Math.sqrt(Math.abs(x) / scale), 1) : 6);
