@@ -127,6 +127,11 @@ class LinearRegression(_Learned, Regressor):
         rate: Any = self.learning_rate
         n_targets, best, (center, spread) = columns.shape[1], None, np.array([0.0, 1.0])  # units as they are
         if auto:
+            if (deviation := mean_and_spread(columns, importance)[1].min()) < 1e-150:  # squared errors would be 0
+                raise ValueError(
+                    f"the deviation of y must have a square that floats can hold, got {deviation:.3g}; scale y to "
+                    'numbers near 1, or set solver="lstsq"'
+                )
             best = _LeastSquares(inputs, columns, importance)
             center, spread = best.center, best.spread
             inputs = inputs - center

@@ -132,6 +132,16 @@ def test_by_default_data_of_any_units_are_fitted(case, solver):
     assert model.score(X, y) == pytest.approx(1.0, abs=1e-9)
 
 
+def test_targets_whose_squares_are_no_floats_are_refused_by_the_descent():
+    """Its cost would be 0 from the first step on; least squares take them, and constants are no such targets."""
+    X = np.arange(5.0)[:, None]
+    for y in (1e-200 * X[:, 0], np.column_stack([X[:, 0], 1e-160 * X[:, 0]])):
+        with pytest.raises(ValueError, match=r'square that floats can hold, got 1\.41e-.*; .* or set solver="lstsq"'):
+            LinearRegression().fit(X, y)
+    assert LinearRegression(solver="lstsq").fit(X, 1e-200 * X[:, 0]).coef_ == pytest.approx([1e-200], rel=1e-12, abs=0)
+    assert LinearRegression().fit(X, np.full(5, 1e-200)).predict(X) == pytest.approx(1e-200, rel=1e-9, abs=0)
+
+
 def test_areas_have_the_slope_and_intercept_that_they_were_made_with():
     """y = 2x + 50 from five unscaled areas, and a warm start that goes on from there stays there."""
     X, line = UNSCALED["areas"]
