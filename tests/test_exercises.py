@@ -152,3 +152,29 @@ def test_every_language_has_words_for_everything():
     ]
     assert len(places) >= 2
     assert all(each == places[0] for each in places)
+
+
+def test_a_part_under_another_name_is_not_called_missing():
+    """A typo of a key, a list for a dict: the student reads what was handed in instead, and what is to come stays quiet."""
+    truth = {"dW": 1.0, "db": 2.0}
+    assert check_exercise({"dw": 1.0, "db": 2.0}, truth).marks[0].said == "the answer has no dW: it has dw"
+    assert check_exercise([1.0, 2.0], truth).marks[1].said == "the answer has no db: it has list"
+    assert check_exercise({"db": 2.0}, truth).marks[0].said == "nothing was given yet"
+    nested = check_exercise({"net": {"W": 1.0}}, {"net": {"w": 1.0}}, language="es")
+    assert "no tiene" in nested.marks[0].said
+    assert "W" in nested.marks[0].said
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"hints": {"dw": "think"}}, ValueError, "hints must be for parts of truth \\(dW\\), got 'dw'"),
+        ({"at": 2.0}, TypeError, r"at must be a tuple of the arguments, got 2.0; for one of them write at=\(2.0,\)"),
+        ({"truth": lambda x: 2.0 * x}, TypeError, "truth is a function, and at gives its arguments: .* got none"),
+        ({"truth": {"dW": True}}, TypeError, "truth must be numbers, got a bool"),
+    ],
+)
+def test_what_a_teacher_mistypes_is_refused(options, error, said):
+    """Before any answer is graded by it."""
+    with pytest.raises(error, match=said):
+        check_exercise({"dW": 1.0}, **{"truth": {"dW": 1.0}, **options})

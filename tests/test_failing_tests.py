@@ -117,6 +117,8 @@ def test_unittest_counts_a_failure_and_ends_in_the_message(tmp_path):
     assert "FAILED (failures=3)" in output
     assert output.count("WrongDerivativeError: gradient") == 3
     assert "errors=" not in output
+    frames = re.findall(r"testing[/\\]\w+\.py", output)
+    assert len(frames) == 3, frames  # the line of gradcheck that raises, once each, and not the way to it
 
 
 def loss(x):

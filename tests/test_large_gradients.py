@@ -1,5 +1,6 @@
 """Gradients of any size along random directions, and functions of many numbers: Jacobians and their products."""
 
+import re
 import time
 
 import numpy as np
@@ -286,3 +287,20 @@ def test_hessians_times_vectors_are_checked():
         gradcheck(f, np.array([0.3, 0.6]), hvp=lambda x, v: H @ v + 12.0 * x * v, **options)
     with pytest.raises(TypeError, match="come with gradient="):
         gradcheck(f, np.array([0.3, 0.6]), hvp=lambda x, v: v)
+
+
+@pytest.mark.parametrize("n", [1_000, 20_000])
+def test_up_to_three_wrong_numbers_of_many_are_told(n):
+    """Each is found by halving once those before are put right, and no right one is among them."""
+    x, bad = RNG.normal(size=n), [17, 400, 401, 977]
+
+    def gradient(x):
+        g = np.cos(x)
+        g[bad] += 0.5
+        return g
+
+    with pytest.raises(WrongDerivativeError) as caught:
+        gradcheck(lambda x: np.sum(np.sin(x)), x, gradient=gradient, directions=4)
+    told = re.findall(r"by x\[(\d+)\]: ", str(caught.value))
+    assert len(told) == 3
+    assert {*map(int, told)} <= {*bad}

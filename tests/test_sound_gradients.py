@@ -405,3 +405,48 @@ def test_what_roundings_leave_of_a_vanishing_derivative_is_0():
     for wrong in (1e-3, 1e-9, 1e-13):
         with pytest.raises((WrongDerivativeError, ValueError)):
             gradcheck(lambda x: np.sum(x - np.mean(x)), x, gradient=lambda x, wrong=wrong: np.full(3, wrong))
+
+
+def test_second_derivatives_by_a_vector_need_no_matrix_too():
+    """`hvp=` with order=2 is a check of second derivatives; order=2 with neither says both ways."""
+    cube = {"gradient": lambda x: 3.0 * x**2, "order": 2}
+    gradcheck(lambda x: x**3, 2.0, hvp=lambda x, v: 6.0 * x * v, **cube)
+    with pytest.raises(WrongDerivativeError):
+        gradcheck(lambda x: x**3, 2.0, hvp=lambda x, v: 3.0 * x * v, **cube)
+    with pytest.raises(TypeError, match=r"hessian=h, order=2.*, or hvp=h"):
+        gradcheck(lambda x: x**3, 2.0, **cube)
+    with pytest.raises(TypeError, match="hessian=h, order=2"):
+        gradcheck(lambda x: x**3, 2.0, gradient=cube["gradient"], hessian=lambda x: [[6.0 * x]])
+
+
+@pytest.mark.parametrize("directions", ["a", -1, 1.5, True, math.nan])
+def test_directions_are_a_whole_number(directions):
+    """Anything else is refused in words."""
+    with pytest.raises(ValueError, match="directions must be a whole number from 0 up, with gradient=, got"):
+        gradcheck(lambda x: x**3, 2.0, gradient=lambda x: 3.0 * x**2, directions=directions)
+
+
+def test_a_number_that_is_not_0_is_not_called_0():
+    """However little the oracle claims: -7 where 10⁵ is right, by a solver, is wrong, not lost on the way."""
+    rough = lambda x: float(1e5 * math.sin(float(x)) + 10.0 * math.sin(1e7 * float(x)))
+    with pytest.raises(WrongDerivativeError) as caught:
+        gradcheck(rough, 0.1, gradient=lambda x: -7.0, rtol=0.01)
+    assert "0 everywhere" not in str(caught.value)
+
+
+def test_a_sum_in_a_slope_stands_in_brackets():
+    """1 - (1.3 · x)² is another thing than 1 - 1.3 · x²."""
+    f = lambda x: np.sum(np.tanh(1.3 * x))
+    with pytest.raises(WrongDerivativeError, match=r"1 − \(1\.3 · x\)²"):
+        gradcheck(f, np.array([0.3, 0.5, -0.2]), gradient=lambda x: 1.3 * (1.0 - (1.3 * x) ** 2))
+
+
+def test_a_generator_of_one_s_own_is_not_advised_a_seed_again():
+    """seed= was given and did not help: the advice is another one."""
+    draw = np.random.default_rng(0)
+    noisy = lambda x: x * draw.normal()
+    with pytest.raises(ValueError, match="seed=0 seeds random"):
+        gradcheck(noisy, 2.0, gradient=lambda x: 1.0)
+    with pytest.raises(ValueError, match="seed= does not reach a Generator of its own") as caught:
+        gradcheck(noisy, 2.0, gradient=lambda x: 1.0, seed=0)
+    assert "seed=0" not in str(caught.value)

@@ -99,9 +99,9 @@ class Layout:
     def directions(self, count: int) -> Iterator[Any]:
         """Random directions, the same ones every time: every number moves by about its size, or that of its array."""
         draw = np.random.default_rng(1986)
-        sizes = abs(self.flat)
+        sizes: Any = abs(self.flat)
         for leaf in self.leaves:
-            usual = float(np.sqrt(np.mean(self.flat[leaf.place] ** 2))) if leaf.size else 0.0
+            usual = float(np.sqrt(np.mean(self.flat[leaf.place] ** 2))) if leaf.size else 0.0  # pyright: ignore[reportUnknownArgumentType]
             sizes[leaf.place] = np.maximum(sizes[leaf.place], usual or 1.0)
         for _ in range(count):
             signs = draw.integers(0, 2, len(self.flat)) * 2.0 - 1.0

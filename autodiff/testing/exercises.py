@@ -87,19 +87,21 @@ def check_exercise(
     """
     if language not in LANGUAGES:
         raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {language!r}")
+    _refuse_arguments(truth, at)
     names = [names] if isinstance(names, str) else list(names)
     known: list[Any] = [truth(*at) if _is_function(truth) else truth]
     given: list[Any] = [_called(answer, at)]
     if isinstance(known[0], dict) and not names:
         names = [*map(str, known[0])]
-        given, known = [_part_of(given[0], key) for key in known[0]], [*known[0].values()]
+        given, known = [_part_of(given[0], key, [*known[0]]) for key in known[0]], [*known[0].values()]
     elif len(names) > 1:
         if not isinstance(known[0], (list, tuple)) or len(known[0]) != len(names):
             raise ValueError(f"names must be as many as the parts of truth, got {len(names)} names for {truth!r}")
-        given, known = [_part_of(given[0], k) for k in range(len(names))], [*known[0]]
+        given, known = [_part_of(given[0], k, range(len(names))) for k in range(len(names))], [*known[0]]
     names = names or [phrase("answer", language)]
     truths = [of_numpy(np.array(each) if nests.shape(each) else each) for each in known]
     layout = Layout(truths, names)
+    _refuse_truth(known, [leaf.name for leaf in layout.leaves], hints or {})
     problems: dict[str, _Problem] = {}
     parts: list[Part] = []
     read = (each for a, t, name in zip(given, truths, names, strict=True) for each in _read(a, t, name, at))
@@ -116,6 +118,22 @@ def check_exercise(
         _marked(part, problems.get(part.name), of_numbers, (hints or {}).get(part.name), language) for part in parts
     ]
     return Grade(tuple(marks), language)
+
+
+def _refuse_arguments(truth: Any, at: Any) -> None:
+    """Raise TypeError for arguments that a function of the teacher cannot be called with."""
+    if not isinstance(at, (list, tuple)):
+        raise TypeError(f"at must be a tuple of the arguments, got {at!r}; for one of them write at=({at!r},)")
+    if _is_function(truth) and not at:
+        raise TypeError("truth is a function, and at gives its arguments: it must hold one or more, got none")
+
+
+def _refuse_truth(known: Sequence[Any], asked: Sequence[str], hints: Mapping[str, Any]) -> None:
+    """Raise for what cannot be graded: truths that are no numbers, hints for parts that there are not."""
+    if unknown := [key for key in hints if key not in asked]:
+        raise ValueError(f"hints must be for parts of truth ({', '.join(asked)}), got {', '.join(map(repr, unknown))}")
+    if any(isinstance(x, (bool, np.bool_)) for each in known for _, x in nests.leaves(each, "")):
+        raise TypeError(f"truth must be numbers, got a bool in {known!r}")
 
 
 def _marked(part: Part, problem: _Problem | None, of_numbers: Sequence[Hint], taught: Any, language: str) -> Mark:
@@ -146,6 +164,13 @@ def _taught(part: Part, taught: Any, language: str) -> Iterator[str]:
                 yield text[language] if isinstance(text, dict) else text
 
 
+class _Missing:
+    """The place of a part that is not there, though others are."""
+
+    def __init__(self, name: str, held: Sequence[str]) -> None:
+        self.problem: _Problem = "no part", {"name": name, "held": ", ".join(held)}
+
+
 class _Raised:
     """The rest of a function that raised."""
 
@@ -163,14 +188,24 @@ def _called(answer: Any, at: Sequence[Any]) -> Any:
         return _Raised(error)
 
 
-def _part_of(answer: Any, key: Any) -> Any:
+def _part_of(answer: Any, key: Any, keys: Sequence[Any]) -> Any:
     """One part of what was handed in; None where there is none."""
-    if type(answer) is _Raised:
+    if type(answer) in (_Raised, _Missing):
         return answer
     try:
         return answer[key]
     except Exception:  # noqa: BLE001 # whatever was handed in
-        return None
+        return _missing(answer, key, keys)
+
+
+def _missing(answer: Any, key: Any, keys: Sequence[Any]) -> Any:
+    """Return what stands for a part that an answer does not have; None where it was not given yet."""
+    kind = type(answer)
+    if issubclass(kind, dict):
+        held = [str(other) for other in answer if other not in keys]
+        return _Missing(str(key), held) if held else None
+    later = issubclass(kind, (list, tuple)) and isinstance(key, int)
+    return None if later or answer is None or answer is Ellipsis else _Missing(str(key), [kind.__name__])
 
 
 def _is_function(x: Any) -> bool:
@@ -183,6 +218,9 @@ def _read(answer: Any, truth: Any, name: str, at: Sequence[Any]) -> Iterator[tup
     if type(answer) is _Raised:
         yield from ((leaf, None, ("raises", {"error": answer.said})) for leaf, _ in nests.leaves(truth, name))
         return
+    if type(answer) is _Missing:
+        yield from ((leaf, None, answer.problem) for leaf, _ in nests.leaves(truth, name))
+        return
     held = nests.entries(truth)
     if held is not None:
         plain = isinstance(truth, (list, tuple))
@@ -190,7 +228,12 @@ def _read(answer: Any, truth: Any, name: str, at: Sequence[Any]) -> Iterator[tup
         with contextlib.suppress(Exception):  # whatever was handed in
             given = None if plain else dict(nests.entries(answer) or ())
         for k, (key, inner) in enumerate(held):
-            yield from _read(_part_of(answer, k) if given is None else given.get(key), inner, name + key, at)
+            keys = [name for name, _ in held]
+            if given is None:
+                part = _part_of(answer, k, range(len(held)))
+            else:
+                part = given[key] if key in given else _missing(given or answer, key, keys)
+            yield from _read(part, inner, name + key, at)
         return
     try:
         found, problem = _numbers(answer, truth)

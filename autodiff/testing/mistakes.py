@@ -99,11 +99,16 @@ def by_slopes(gradient: Sequence[Part]) -> list[Hint]:
     return hints
 
 
+def _held(name: str) -> str:
+    """Return a name as a factor or a base: in brackets, where it is made of several."""
+    return f"({name})" if " " in name else name
+
+
 def _wrong_slopes(name: str, z: Any, y: Any, at_z: str, at_y: str, groups: Sequence[Group]) -> Iterator[Any]:
     """Every wrong slope of an activation y of z: its numbers, and the hint that it is."""
     _, (slope, written), (from_output, formula) = _ACTIVATIONS[name]
     at_y = at_y if at_y.isidentifier() else "a"
-    right = written.format(at_z) if name == "relu" else formula.format(at_y)
+    right = written.format(at_z) if name == "relu" else formula.format(_held(at_y))
     place = f"{at_y} = {name}({at_z})"
 
     def hint(wrong: str, reason: tuple[str, dict[str, str]]) -> tuple[str, dict[str, Any]]:
@@ -111,15 +116,15 @@ def _wrong_slopes(name: str, z: Any, y: Any, at_z: str, at_y: str, groups: Seque
 
     tried = [(np.ones_like(z), "left out", {"place": place, "slope": f": {right}"})]
     tried.append((slope(y), *hint(written.format(at_y), ("at another", {"at": at_y, "there": at_z}))))
-    tried.append((from_output(z), *hint(formula.format(at_z), ("at another", {"at": at_z, "there": at_y}))))
+    tried.append((from_output(z), *hint(formula.format(_held(at_z)), ("at another", {"at": at_z, "there": at_y}))))
     for v, at in ((y, at_y), (z, at_z)) if name in ("sigmoid", "tanh") else ():
-        tried += [(half(v), *hint(text.format(at), ("half of it", {}))) for half, text in _HALVES]
+        tried += [(half(v), *hint(text.format(_held(at)), ("half of it", {}))) for half, text in _HALVES]
     for other, (_, (its, text), (its_output, its_formula)) in _ACTIVATIONS.items():
         tried.append((its(z), *hint(text.format(at_z), ("of another", {"name": other}))))
-        tried.append((its_output(y), *hint(its_formula.format(at_y), ("of another", {"name": other}))))
+        tried.append((its_output(y), *hint(its_formula.format(_held(at_y)), ("of another", {"name": other}))))
     for group in groups:
         there = ("at another", {"at": group.name, "there": at_y})
-        tried.append((from_output(group.data.reshape(z.shape)), *hint(formula.format(group.name), there)))
+        tried.append((from_output(group.data.reshape(z.shape)), *hint(formula.format(_held(group.name)), there)))
         tried.append((slope(group.data.reshape(z.shape)), *hint(written.format(group.name), there)))
     done = [slope(z)]
     for wrong, *told in tried:

@@ -202,7 +202,7 @@ class Subject:
         """
         again = one_number(self.once())
         since = ", after calls at other points" if later else ""
-        refuse_chance(self.here, again, self.where, math.sqrt(self.epsilon), since)
+        refuse_chance(self.here, again, self.where, math.sqrt(self.epsilon), since, seeded=self.given is not self.f)
 
     def along(self, i: int, flat: Any = None) -> Line:
         """Return the line along which number `i` alone moves; from another point where that is given."""
@@ -464,13 +464,17 @@ class Subject:
         return 2.0 ** (1 - bits) if len(values) > 3 and 7 <= bits <= 24 else EPSILON
 
 
-def refuse_chance(here: float, again: float, where: str, rtol: float = 1e-8, since: str = "") -> None:
+def refuse_chance(
+    here: float, again: float, where: str, rtol: float = 1e-8, since: str = "", *, seeded: bool = False
+) -> None:
     """Raise ValueError where a function gave two values at one point."""
     if not (abs(again - here) <= rtol * abs(here) or (math.isnan(here) and math.isnan(again)) or again == here):
+        way = "fix the seed of what is random in it (seed=0 seeds random, numpy.random and torch before every call)"
+        if seeded:  # and that was no help
+            way = "seed= does not reach a Generator of its own: make it anew, with a seed, at every call"
         raise ValueError(
             f"the function gives different values at one point: {here!r} and then {again!r}{since}, so it has no "
-            "derivative to check; fix the seed of what is random in it (seed=0 seeds random, numpy.random and torch "
-            f"before every call), and what it keeps between calls\n  {where}"
+            f"derivative to check; {way}, and what it keeps between calls\n  {where}"
         )
 
 
