@@ -198,7 +198,7 @@ class _Show:
         return f"[{'; '.join(shown)}]"
 
     def latex(self, array: Array) -> str:
-        """Return a vector stands upright, as a column."""
+        """Write a vector upright, as a column, for math mode."""
         matrix = array[:, np.newaxis] if array.ndim == 1 else array
         rows, columns = (self._some(n) for n in matrix.shape)
         lines: list[str] = []

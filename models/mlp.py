@@ -149,12 +149,9 @@ class Layer(Module, Generic[Output_co]):
     ) -> None: ...
     @overload
     def __init__(
-        self: Layer[list[Value]],
-        n_inputs: int,
-        n_outputs: Several,
-        activation: Activation = ...,
+        self: Layer[list[Value]], n_inputs: int, n_outputs: Several, activation: Activation = ...,
         **start: Unpack[_Start],
-    ) -> None: ...
+    ) -> None: ...  # fmt: skip
     @overload
     def __init__(  # Any: a number that no type knows
         self: Layer[Value | Any], n_inputs: int, n_outputs: int, activation: Activation = ..., **start: Unpack[_Start]

@@ -90,8 +90,9 @@ def train(
     prints some ten lines elsewhere, as in a pipe; 2 prints a line for every epoch.
 
     What is suspicious at the end is told by a ConvergenceWarning each, and stands as data in the history's `diagnosis`:
-    a sigmoid or softmax that the loss applies once more (told before training), a loss no lower than that of a constant
-    output, dead or saturated units of an MLP, steps that were too large.
+    a sigmoid or softmax that the loss applies once more and targets that the output cannot reach (both told before
+    training), a loss no lower than that of a constant output, dead or saturated units of an MLP, steps that were too
+    large.
 
     `checkpoint` is a file, written before the first epoch, after every `checkpoint_every` epochs (their callbacks
     included) and at the end. Where it exists already, training goes on from it: whenever the process was killed,
