@@ -127,7 +127,8 @@ def told_before(task: Task) -> dict[str, str]:
     """Return what can be said before training: a sigmoid or softmax twice, and targets that no output can reach."""
     loss = next((name for name, function in LOSSES.items() if function is task.loss), "")
     own = {"binary_cross_entropy": "sigmoid", "cross_entropy": "softmax"}.get(loss)
-    output = activation_name(task.model.activations[-1]) if isinstance(task.model, MLP) else _squash(task) * bool(own)
+    known = activation_name(task.model.activations[-1]) if isinstance(task.model, MLP) else ""
+    output = known or (_squash(task) if own else "")
     if own and output == own:
         return {"squashed twice": say("diagnosis", "twice", output=output, loss=loss)}
     low, high = _RANGES.get(output, (-math.inf, math.inf))
