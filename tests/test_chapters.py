@@ -311,6 +311,26 @@ def test_chapter_4_the_line_and_xor(ran):
         assert list(four["monday"](*weekend)) == list(expected.values())
 
 
+def test_chapter_5_activations(ran):
+    """Stacked lines are 6x − 1, a hundred of them straight; σ′ = a(1 − a) by closed form; the tent has its corners."""
+    five = ran(5)
+    assert five["ys"] == [6 * x - 1 for x in range(5)]
+    assert five["straight"] < 1e-9 < 1e-3 < five["bent"]
+    for z, row in five["values"].items():
+        assert row == pytest.approx([float(z > 0), 1 / (1 + np.exp(-z)), np.tanh(z), max(0, z)], rel=1e-12)
+    assert five["slopes"] == pytest.approx({z: 1 / (4 * np.cosh(z / 2) ** 2) for z in five["slopes"]}, rel=1e-9)
+    assert five["answers"] == pytest.approx([SOFT[0], SOFT[1], SOFT[1], SOFT[0]], rel=1e-9)
+    assert five["epic"] == pytest.approx({z: sigma(z) for z in (-6, -2, -1, 3)})
+    assert five["tent"] == pytest.approx(np.clip(1 - abs(np.linspace(-1, 4, 201) - 1), 0, None), abs=1e-12)
+
+
+def sigma(z):
+    return 1 / (1 + np.exp(-z))
+
+
+# XOR of sigmoids with weights of 10, at (0, 0) and at (1, 0): by hand.
+SOFT = [sigma(10 * sigma(10 * n - 5) + 10 * sigma(15 - 10 * n) - 15) for n in (0, 1)]
+
 # Every decimal that the text says, beside what it is: a closed form, a figure of REFERENCE's, or None where it is given.
 SAID = {
     0: {
@@ -328,6 +348,10 @@ SAID = {
         "0.4831212221": 0.4831212221,
     },
     3: {"0.5": None},
+    5: {
+        "0.8": None, "0.9999": None, "1.5": None, "0.5": 1 / 2, "0.25": 1 / 4, "2.718": np.e,
+        "0.0001": 0.9999 * (1 - 0.9999), "0.2689": 1 / (1 + np.e), "0.0072": SOFT[0], "0.9924": SOFT[1],
+    },
     4: {"0.5": 4 * 0.5 + 5 * 0.9 - 6, "0.9": None, "0.4": None},
 }  # fmt: skip
 
