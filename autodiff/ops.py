@@ -201,7 +201,7 @@ def _pick(condition: Any, a: Any, b: Any) -> Any:
 def _share(a: Any, r: Any) -> Any:
     """Divide a by r; 0 where both are 0, written there as a root, since the quotient's slope is infinite too."""
     at_origin = r == 0.0
-    return _pick(at_origin, cbrt(_pick(at_origin, a, 0.0)), a / _pick(at_origin, 1.0, r))
+    return _pick(at_origin, cbrt(_pick(at_origin, a, 1.0)), a / _pick(at_origin, 1.0, r))
 
 
 def _power_slope(a: Any, b: Any, r: Any) -> Any:

@@ -20,16 +20,12 @@ from autodiff.naming import describe, plain
 from autodiff.ops import OPS, Op, hypot
 
 
-# δ / hypot as both go to 0, by l'Hôpital's rule; its own slope there is not known, and nothing finite is made of it.
-def _same(a: float) -> float:
-    return a
-
-
 def _infinite(_a: Any, _r: Any) -> float:
     return math.inf
 
 
-limit: Any = Op("limit", "lim", _same, partials=(_infinite,))
+# δ / hypot as both go to 0, by l'Hôpital's rule; its own slope there is not known, and nothing finite is made of it.
+limit: Any = Op("limit", "lim", float, "numpy.positive", (_infinite,))
 
 Partials = Callable[[Any], Sequence[Any]]
 

@@ -16,6 +16,7 @@ from autodiff import (
     acosh,
     anomalies,
     asin,
+    atan2,
     compile,
     copysign,
     cos,
@@ -139,6 +140,28 @@ def test_a_hypot_of_hypots_has_slope_0_at_its_tip_in_programs_too(scale):
     program = compile(grad(f))
     assert [grad(f)(0.0), program(0.0), *program([0.0])] == [0.0] * 3
     assert program([0.0, 1.0, -3.0]).tolist() == pytest.approx([0.0, 2.0 * scale, -2.0 * scale])
+
+
+ALONG, ACROSS = np.outer([0.6, 0.8], [0.6, 0.8]), np.outer([-0.8, 0.6], [-0.8, 0.6])
+AT_3_4 = {  # functions of (3, 4), which is 5 long, and their Hessians: f″(r) along it and f′(r)/r across it, and of the angle
+    "r": (lambda a, b: hypot(a, b), ACROSS / 5.0),
+    "r²/2": (lambda a, b: hypot(a, b) ** 2 / 2, np.eye(2)),
+    "cos r": (lambda a, b: cos(hypot(a, b)), -math.cos(5.0) * ALONG - math.sin(5.0) / 5.0 * ACROSS),
+    "angle": (lambda a, b: atan2(b, a), np.array([[24.0, 7.0], [7.0, -24.0]]) / 625.0),
+}
+
+
+@pytest.mark.parametrize("name", AT_3_4)
+def test_guards_for_the_origin_disturb_no_other_point(name):
+    """The fast version of a program, which is also its text, needs no careful one there: no 0 · ∞ is on the way."""
+    f, expected = AT_3_4[name]
+    program = compile(hessian(lambda v: f(v[0], v[1])))
+    point = np.array([[3.0, 4.0]])
+    np.testing.assert_allclose(program(point), [expected], rtol=1e-13, atol=1e-15)
+    scope = {}
+    exec(program.source, scope)  # the text is what is tested
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(scope["forward"](np.zeros(0), point), [expected], rtol=1e-13, atol=1e-15)
 
 
 def test_an_infinite_logsumexp_has_slopes_in_every_mode():

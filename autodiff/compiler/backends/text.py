@@ -26,6 +26,7 @@ from autodiff.compiler.arrays.labels import common_label, name_from
 from autodiff.compiler.backends.definitions import helpers_of, reserved, written
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, KEPT, SIGNS
 from autodiff.ops import OPS
+from autodiff.propagation import limit
 
 _INFIX = {OPS["add"]: ("+", 1), OPS["sub"]: ("-", 1), OPS["mul"]: ("*", 2), OPS["div"]: ("/", 2)}
 _ATOM, _POWER, _UNARY, _PRODUCT = 9, 4, 3, 1.5  # how tightly texts bind; `@` gets brackets beside `*`
@@ -527,7 +528,7 @@ class Readable:
             exponent = self.text(xs[1], _ATOM)
             return f"{self.text(xs[0], _ATOM)} ** {exponent.removesuffix('.0')}", _POWER
         names = ", ".join(self.text(x) for x in xs)
-        if op in {GUARDED, KEPT} or OPS.get(op.name) is op:
+        if op in {GUARDED, KEPT, limit} or OPS.get(op.name) is op:
             helpers = helpers_of(op)
             self.helpers |= helpers
             return f"{op.name if helpers else f'xp.{op.function_of_arrays.__name__}'}({names})", _ATOM
