@@ -328,6 +328,17 @@ def sigma(z):
     return 1 / (1 + np.exp(-z))
 
 
+def test_chapter_6_an_engine_of_one_s_own(ran):
+    """∂C/∂w of the neuron is the course's figure; the student's engine agrees with ours on 200 computations."""
+    six = ran(6)
+    assert six["by_paths"] == six["u"].grad == 7
+    assert six["gradients"]["w"] == pytest.approx(-0.17744691734927373, rel=1e-14)
+    assert six["gradients"]["b"] == pytest.approx(-0.17744691734927373 / 2, rel=1e-14)
+    assert six["largest"] < 1e-12
+    assert six["walk"][0] == [-35.0, -12.0]
+    assert [each.data for each in six["line"]] == pytest.approx(ran(2)["path"][400], rel=1e-12)
+
+
 # XOR of sigmoids with weights of 10, at (0, 0) and at (1, 0): by hand.
 SOFT = [sigma(10 * sigma(10 * n - 5) + 10 * sigma(15 - 10 * n) - 15) for n in (0, 1)]
 
@@ -348,6 +359,7 @@ SAID = {
         "0.4831212221": 0.4831212221,
     },
     3: {"0.5": None},
+    6: {"0.5": -3 * 2 + 6.5, "6.5": None, "0.7": 0.02 * 35, "0.24": 0.02 * 12, "0.001": None, "0.1774": -0.17744691734927373},
     5: {
         "0.8": None, "0.9999": None, "1.5": None, "0.5": 1 / 2, "0.25": 1 / 4, "2.718": np.e,
         "0.0001": 0.9999 * (1 - 0.9999), "0.2689": 1 / (1 + np.e), "0.0072": SOFT[0], "0.9924": SOFT[1],
