@@ -213,7 +213,9 @@ def _power_slope(a: Any, b: Any, r: Any) -> Any:
     exact = (b >= 0.5) & (b < 2.0**53)
     if exact is True:
         return by_power
-    return _pick(exact, by_power, _pick(a == 0.0, by_power, b * r / _pick(a == 0.0, 1.0, a)))
+    return _pick(
+        exact, by_power, _pick(a == 0.0, by_power, b * r / _pick(abs(a) > 0.0, a, 1.0))
+    )  # of NaN by r: NaN⁰ is 1
 
 
 def _sech_squared(a: Any, r: Any) -> Any:
