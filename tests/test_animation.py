@@ -9,12 +9,14 @@ import subprocess
 import xml.etree.ElementTree as ET
 from base64 import b64encode
 
+import numpy as np
 import pytest
 from dot_text import CLEANED, HOSTILE, parse, texts
 from hypothesis import given
 
 from autodiff import Value, draw, topological_order, total
-from autodiff.pictures import RenderError, animate, frames
+from autodiff.pictures import RenderError, animate, film, frames
+from autodiff.pictures.geometry import Box
 from autodiff.pictures.sweeping import recorded, steps
 from autodiff.testing import expressions
 from models import MLP
@@ -230,6 +232,24 @@ class TestGif:
             assert film.info["loop"] == 0
         assert times == [500, 500, 500, 500, 1000]
         assert len(set(seen)) == 5
+
+    def test_what_does_not_change_stays_and_takes_no_bytes(self, tmp_path, monkeypatch):
+        """Every frame looks as if drawn as a whole, but for its choice of 256 colours, and the bytes are half as many."""
+        image = pytest.importorskip("PIL.Image", reason="Pillow comes with matplotlib")
+        y = x = Value(0.5, "x")
+        for i in range(20):
+            y = y.sin() if i % 2 else y + x
+        small = animate(y, tmp_path / "small.gif")
+        monkeypatch.setattr(film, "changed", lambda *_: [Box(0.0, 0.0, 1e5, 1e5)])
+        whole = animate(y, tmp_path / "whole.gif")
+        assert small.stat().st_size < 0.6 * whole.stat().st_size
+        with image.open(small) as one, image.open(whole) as other:
+            assert one.n_frames == other.n_frames == 23
+            for k in range(one.n_frames):
+                one.seek(k)
+                other.seek(k)
+                apart = np.abs(np.asarray(one.convert("RGB"), int) - np.asarray(other.convert("RGB"), int)).max(axis=2)
+                assert (apart > 60).sum() < 150  # a character has about 20
 
     @pytest.mark.parametrize("theme", ["light", "dark"])
     def test_the_ground_is_the_theme_s_to_the_last_row(self, tmp_path, theme):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -98,7 +99,8 @@ def animate(
         if path is None:
             return _page(scenes, captions, seconds, timeout)
         if suffix == ".gif":
-            content = gif.join(_stills(scenes, timeout), waits, scenes[-1].theme.paper)
+            stills, places = _stills(scenes, timeout)
+            content = gif.join(stills, waits, scenes[-1].theme.paper, places)
         elif suffix == ".svg":
             merged = film.merged(scenes)
             content = film.animated(_drawn(merged, timeout), film.spans(merged), waits).encode()
@@ -157,23 +159,48 @@ def _pin(scenes: Sequence[Scene], timeout: float) -> None:
         ]
 
 
-def _stills(scenes: Sequence[Scene], timeout: float) -> list[bytes]:
-    """Return the image of each scene, all of one size in whole pixels, at most that of a screen.
+def _stills(scenes: Sequence[Scene], timeout: float) -> tuple[list[bytes], list[tuple[int, int]]]:
+    """Return the image of the first scene and of what changes in each later one, and their places in pixels.
 
-    One run of Graphviz makes all of them, or one run each if it reads a single graph, as the one in pygraphviz does.
+    The whole is at most as large as a screen. One run of Graphviz makes all images, or one run each if it reads a
+    single graph, as the one in pygraphviz does.
     """
     placed = layout(scenes[-1].picture(), timeout=timeout)
-    width = max(placed.width, *(len(scene.caption) * _CAPTION for scene in scenes)) + _PADDING
-    height = placed.height + _PADDING
+    widest = max(len(scene.caption) for scene in scenes) * _CAPTION
+    width, height = max(placed.width, widest) + _PADDING, placed.height + _PADDING
     zoom = min(1.0, _SCREEN[0] / width, _SCREEN[1] / height)
-    pixels = [round(zoom * length / _PIXEL) * _PIXEL for length in (width, height)]
-    for scene in scenes:
-        scene.graph = {**scene.graph, "viewport": f"{pixels[0]:g},{pixels[1]:g},{zoom:.6f}"}
+    size = [round(zoom * length / _PIXEL) for length in (width, height)]
+    pixel = _PIXEL / zoom  # of the image, in points of the layout
+    left, top = (
+        whole / 2 - pixel * pixels / 2 for whole, pixels in zip((placed.width, placed.height), size, strict=True)
+    )
+    pins, some = scenes[-1].pins, next(iter(placed.nodes))
+    assert pins is not None  # a film's scenes are pinned
+    origin = pins.nodes[some].x - placed.nodes[some].x, pins.height - pins.nodes[some].y + placed.nodes[some].y
+    title = placed.nodes["caption"]._replace(width=1.5 * widest)
+    places: list[tuple[int, int]] = []
+    for before, scene in zip([None, *scenes], scenes, strict=False):
+        low, high = [0, 0], list(size)
+        if before is not None:
+            boxes = [title, *film.changed(before, scene, placed)]
+            for axis, start in enumerate((left, top)):
+                ends = [(box[axis] - box[axis + 2] / 2, box[axis] + box[axis + 2] / 2) for box in boxes]
+                low[axis] = max(math.floor((min(end[0] for end in ends) - start) / pixel), 0)
+                high[axis] = min(math.ceil((max(end[1] for end in ends) - start) / pixel), size[axis])
+        across, along = (pixel * (one + other) / 2 for one, other in zip(low, high, strict=True))
+        middle = origin[0] + left + across, origin[1] - top - along  # upward, as in DOT
+        shown = [f"{_PIXEL * (other - one):g}" for one, other in zip(low, high, strict=True)]
+        scene.graph = {
+            **scene.graph,
+            "notranslate": "true",
+            "viewport": f"{','.join(shown)},{zoom:.9f},{middle[0]:.6f},{middle[1]:.6f}",
+        }
+        places.append((low[0], low[1]))
     sources = [scene.picture().source for scene in scenes]
     all_in_one = rendering.image("\n".join(sources), "gif", timeout=timeout)
     if all_in_one.count(b"GIF89a") == len(sources):
-        return [all_in_one]
-    return [rendering.image(source, "gif", timeout=timeout) for source in sources]
+        return [all_in_one], places
+    return [rendering.image(source, "gif", timeout=timeout) for source in sources], places
 
 
 def _batches(settled: Plan) -> Iterator[Sequence[Value]]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
+from autodiff.pictures.geometry import Box, Layout
 from autodiff.pictures.scene import Edge, Node, Scene
 
+_AROUND, _NUMBER = 9.0, 160.0  # points of frames and arrowheads that stick out, and the width of an edge's numbers
 _SPAN = re.compile(r"t(\d+)_(\d+)$")
 
 
@@ -68,6 +70,25 @@ def _looks(steps: Sequence[dict[str, Any]]) -> Iterable[tuple[str, list[tuple[An
 
 def _same(thing: Node | Edge) -> Hashable:
     return thing.label, tuple(thing.attributes.items())
+
+
+def changed(before: Scene, after: Scene, at: Layout) -> Iterator[Box]:
+    """Yield a box around everything that looks different in two scenes, or is in one of them alone."""
+    earlier, later = ({each[0]: each for each in (*scene.nodes, *scene.edges)} for scene in (before, after))
+    for name in earlier.keys() | later.keys():
+        one, other = earlier.get(name), later.get(name)
+        if one is None or other is None or _same(one) != _same(other):
+            if name in at.nodes:
+                box = at.nodes[name]
+                yield box._replace(
+                    width=box.width + 6 * _AROUND, height=box.height + 2 * _AROUND
+                )  # " +…" makes it wider
+            elif name in at.edges:
+                curve = at.edges[name]
+                ends = [*curve.points, *filter(None, (curve.tail, curve.head))]
+                yield from (Box(x, y, 2 * _AROUND, 2 * _AROUND) for x, y in ends)
+                if curve.label is not None:
+                    yield Box(*curve.label, _NUMBER, 2 * _AROUND)
 
 
 def spans(film: Scene) -> list[tuple[int, int]]:

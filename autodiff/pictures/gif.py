@@ -21,23 +21,25 @@ class _Still(NamedTuple):
     pixels: bytes  # code size and compressed blocks, with the terminator
 
 
-def join(stills: Sequence[bytes], seconds: Sequence[float], paper: str = "") -> bytes:
-    """Return an animated GIF that shows each still for its number of seconds, for ever.
+def join(
+    stills: Sequence[bytes], seconds: Sequence[float], paper: str = "", places: Sequence[tuple[int, int]] = ()
+) -> bytes:
+    """Return an animated GIF that shows each still for its number of seconds, for ever, on top of those before.
 
-    `stills` are GIFs of one image each, or one run of bytes with several GIFs one after the other. Colours close to
-    `paper` become `paper`, since stills are made from few colours. Raises ValueError for bytes that are no GIF, and
-    unless there are as many images as times.
+    `places` are those of their top left corners, in pixels; by default 0, 0. `stills` are GIFs of one image each, or
+    one run of bytes with several GIFs one after the other. Colours close to `paper` become `paper`, since stills are
+    made from few colours. Raises ValueError for bytes that are no GIF, and unless there are as many images as times.
     """
     parts = [part for data in stills for part in _parts(data)]
     if len(parts) != len(seconds):
         raise ValueError(f"there must be one time per image, got {len(seconds)} for {len(parts)} images")
     screen = max(p.width for p in parts), max(p.height for p in parts)
     out = [_HEADER.pack(b"GIF89a", *screen, 0x70, 0, 0), _LOOP]
-    for part, wait in zip(parts, seconds, strict=True):
+    for part, wait, place in zip(parts, seconds, places or [(0, 0)] * len(parts), strict=True):
         out.append(struct.pack("<4sHBB", b"\x21\xf9\x04\x04", round(wait * 100), 0, 0))
         local = 0x80 | part.interlaced | part.bits
         palette = _with_paper(part.palette, paper)
-        out += [_IMAGE.pack(0x2C, 0, 0, part.width, part.height, local), palette, part.pixels]
+        out += [_IMAGE.pack(0x2C, *place, part.width, part.height, local), palette, part.pixels]
     return b"".join([*out, b";"])
 
 
