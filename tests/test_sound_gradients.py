@@ -450,3 +450,17 @@ def test_a_generator_of_one_s_own_is_not_advised_a_seed_again():
     with pytest.raises(ValueError, match="seed= does not reach a Generator of its own") as caught:
         gradcheck(noisy, 2.0, gradient=lambda x: 1.0, seed=0)
     assert "seed=0" not in str(caught.value)
+
+
+def test_half_a_penalty_is_told_before_a_term_along_w():
+    """λ/2 · |w|² with the ½ taken twice: that is said first, and two constants are plural."""
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    y = 1.0 * (X[:, 0] > 0.1)
+    f = lambda w: np.mean(np.log(1.0 + np.exp(X @ w)) - y * (X @ w)) + 0.05 * np.sum(w**2)
+    gradient = lambda w: X.T @ (1.0 / (1.0 + np.exp(-X @ w)) - y) / 20.0 + 0.05 * w
+    with pytest.raises(WrongDerivativeError) as caught:
+        gradcheck(f, np.array([0.3, -0.5, 0.8]), gradient=gradient)
+    first = caught.value.diagnosis.hints[0]
+    assert (first.kind, first.details["k"]) == ("path factor", 0.5)
+    with pytest.raises(WrongDerivativeError, match="are each treated as a constant"):
+        gradcheck(lambda x: (1.0 - np.cos(x)) / x**2, 0.7, gradient=lambda x: 0.0)

@@ -343,23 +343,33 @@ def _order(right: Any, found: Any) -> list[int] | None:
 
 
 _RANKS = (
-    "nan", "lagging", "sign", "transposed", "another", "value", "zero", "multiple", "offset", "axes", "flipped",
-    "shifted", "exchanged", "slope", "left out", "constant", "turned", "times", "over", "diagonal", "instead",
-    "one path", "one use", "axis", "stale", "argument", "path sign", "lost", "summed", "reshaped", "path factor",
-    "missing", "left out of it", "other operand", "single", "absolute", "clipped", "permuted", "some path factor",
-    "factor", "digits", "region",
+    "nan", "lagging", "sign", "transposed", "another", "value", "zero", "path half", "multiple", "offset", "axes",
+    "flipped", "shifted", "exchanged", "slope", "left out", "constant", "constants", "turned", "times", "over",
+    "diagonal", "instead", "one path", "one use", "axis", "stale", "argument", "path sign", "lost", "summed",
+    "reshaped", "path factor", "missing", "left out of it", "other operand", "single", "absolute", "clipped",
+    "permuted", "some path factor", "factor", "digits", "region", "unscaled", "crooked",
 )  # fmt: skip
 
 
 def chosen(hints: Iterable[Hint]) -> tuple[Hint, ...]:
     """Return the hints that are told: those that explain most arguments first, and few of one argument."""
-    ranked = sorted(merged(hints), key=lambda hint: (-len(hint.of), _RANKS.index(_kind(hint))))
+
+    def rank(hint: Hint) -> tuple[int, int, int]:
+        shortest = len(str(hint.details["place"])) if _kind(hint) == "path half" else 0
+        return -len(hint.of), _RANKS.index(_kind(hint)), shortest
+
+    ranked = sorted(merged(hints), key=rank)
+    halves: set[str] = set()  # arguments for which one path is told: the others along it say the same
     told: dict[str, int] = {}
     kept: list[Hint] = []
     for hint in ranked:
         fallback = _RANKS.index(_kind(hint)) >= _RANKS.index("other operand")
         if all(told.get(name, 0) >= (1 if fallback else _MOST) for name in hint.of):
             continue
+        if _kind(hint) == "path half":
+            if halves.issuperset(hint.of):
+                continue
+            halves.update(hint.of)
         kept.append(hint)
         for name in hint.of:
             told[name] = told.get(name, 0) + 1
@@ -372,6 +382,8 @@ def _kind(hint: Hint) -> str:
         return "sign"
     if hint.kind == "region" and hint.details["where"][0] not in ("some", "entry"):
         return "missing"
+    if hint.kind == "path factor" and hint.details["k"] in (2.0, 0.5) and hint.details["why"]:
+        return "path half"  # says more than that a term along w is off
     if hint.kind == "path factor" and not hint.details["why"] and hint.details["k"] not in (2.0, 0.5):
         return "some path factor"
     return "left out of it" if hint.kind == "left out" and not hint.details["slope"] else hint.kind

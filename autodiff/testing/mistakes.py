@@ -217,7 +217,7 @@ class _Trial:
         for (one, nodes), (other, more) in combinations(inner[:20], 2) if not self.hints else ():
             if chain.left > BUDGET / 2:
                 both = [one, ("and", {}), other]
-                self.scaled(self.without([*nodes, *more]), ("constant", {"place": both}), both)
+                self.scaled(self.without([*nodes, *more]), ("constants", {"place": both}), both)
 
     def edges(self) -> None:
         """Each step of the chain rule left out, lost, or done with the other operand's partial."""
