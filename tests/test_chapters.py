@@ -339,6 +339,22 @@ def test_chapter_6_an_engine_of_one_s_own(ran):
     assert [each.data for each in six["line"]] == pytest.approx(ran(2)["path"][400], rel=1e-12)
 
 
+def test_chapter_7_the_chain_rule(ran):
+    """The nudges of the course's neuron, its three factors and their product; blind search grows with the weights."""
+    seven = ran(7)
+    assert [round(rate, 4) for rate in seven["rates"].values()][:3] == [-0.1622, -0.1759, -0.1773]
+    a = sigma(0.5)
+    assert list(seven["factors"].values()) == pytest.approx([a - 1, a * (1 - a), 2.0], rel=1e-14)
+    assert seven["product"] == pytest.approx(-0.17744691734927373, rel=1e-14)
+    assert seven["delta"] == pytest.approx(-0.17744691734927373 / 2, rel=1e-14)
+    assert seven["deltas"][8.0] == pytest.approx(1 / (1 + np.exp(-8)) ** 3 * np.exp(-8), rel=1e-12)
+    votes = [(sigma(6.5 - 3 * x) - y) * sigma(6.5 - 3 * x) * sigma(3 * x - 6.5) * x for x, y in ((2, 1), (1, 0))]
+    assert seven["votes"] == pytest.approx(votes, rel=1e-12)
+    assert -votes[0] > votes[1] > 0
+    needed = seven["needed"]
+    assert needed[4] * 2 < needed[16] < needed[64] / 2
+
+
 # XOR of sigmoids with weights of 10, at (0, 0) and at (1, 0): by hand.
 SOFT = [sigma(10 * sigma(10 * n - 5) + 10 * sigma(15 - 10 * n) - 15) for n in (0, 1)]
 
@@ -359,6 +375,10 @@ SAID = {
         "0.4831212221": 0.4831212221,
     },
     3: {"0.5": None},
+    7: {
+        "6.5": None, "0.1": None, "0.01": None, "0.001": None, "0.8": None, "0.3": None, "0.5": None, "0.1774": -0.17744691734927373,
+        "0.1622": -0.1622, "0.1759": -0.1759, "0.6225": sigma(0.5),
+    },
     6: {"0.5": -3 * 2 + 6.5, "6.5": None, "0.7": 0.02 * 35, "0.24": 0.02 * 12, "0.001": None, "0.1774": -0.17744691734927373},
     5: {
         "0.8": None, "0.9999": None, "1.5": None, "0.5": 1 / 2, "0.25": 1 / 4, "2.718": np.e,
