@@ -410,7 +410,8 @@ def test_what_roundings_leave_of_a_vanishing_derivative_is_0():
 def test_second_derivatives_by_a_vector_need_no_matrix_too():
     """`hvp=` with order=2 is a check of second derivatives; order=2 with neither says both ways."""
     cube = {"gradient": lambda x: 3.0 * x**2, "order": 2}
-    gradcheck(lambda x: x**3, 2.0, hvp=lambda x, v: 6.0 * x * v, **cube)
+    report = gradcheck(lambda x: x**3, 2.0, hvp=lambda x, v: 6.0 * x * (1.0 + 1e-10) * v, **cube)
+    assert 1e-11 < report.error < 1e-9  # of the products too
     with pytest.raises(WrongDerivativeError):
         gradcheck(lambda x: x**3, 2.0, hvp=lambda x, v: 3.0 * x * v, **cube)
     with pytest.raises(TypeError, match=r"hessian=h, order=2.*, or hvp=h"):

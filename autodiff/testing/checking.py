@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,20 @@ class Report:
     oracle: str
     bound: float
     error: float
+
+
+def weakest(reports: Sequence[Report]) -> Report:
+    """Return the report of several checks: the weakest oracle, the largest bound and the largest error."""
+    return Report(
+        oracle=max((report.oracle for report in reports), key=ORACLES.index, default=ORACLES[0]),
+        bound=max((report.bound for report in reports), default=0.0),
+        error=max((report.error for report in reports), default=0.0),
+    )
+
+
+def _report(found: float, truth: Estimate) -> Report:
+    size = max(1.0, abs(truth.value))
+    return Report(truth.oracle, truth.bound / size, abs(found - truth.value) / size)
 
 
 def gradcheck(
@@ -115,6 +130,7 @@ def gradcheck(
     options: dict[str, Any] = {"rtol": rtol, "atol": atol or None, "seed": seed, "directions": directions}
     options = {key: given for key, given in options.items() if given is not None}
     where = f"in gradcheck of {name_of(f)} at the point ({', '.join(map(shortened, points))}{',' * (len(points) == 1)})"
+    more: list[Report] = []
     try:
         with generators_kept(), recording(on=True):
             if gradient is not None:
@@ -124,7 +140,7 @@ def gradcheck(
                     from autodiff.testing.vectors import jaccheck  # which is made of checks such as this one
 
                     kept = {key: x for key, x in options.items() if key != "directions"}
-                    jaccheck(gradient, *points, jvp=hvp, **kept)
+                    more.append(jaccheck(gradient, *points, jvp=hvp, **kept))
             else:
                 if order == 2:
                     options["order"] = 2
@@ -132,11 +148,7 @@ def gradcheck(
                 results = check.first() + (check.own_second() if order == 2 else [])
     except WrongDerivativeError as error:
         raise error.with_traceback(None)  # noqa: B904 # unittest shows one frame of ours, not the way to it
-    report = Report(
-        oracle=max((truth.oracle for _, truth in results), key=ORACLES.index, default=ORACLES[0]),
-        bound=max((truth.bound / max(1.0, abs(truth.value)) for _, truth in results), default=0.0),
-        error=max((abs(found - truth.value) / max(1.0, abs(truth.value)) for found, truth in results), default=0.0),
-    )
+    report = weakest([*starmap(_report, results), *more])
     loose = max(report.bound, report.error)
     if gradient is not None and loose > max(1e-2, math.sqrt(check.subject.epsilon), rtol or 0.0, atol):
         raise check.subject.undecided("one of the inputs", loose)  # own rules are right one by one, whatever cancels
