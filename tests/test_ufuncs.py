@@ -76,7 +76,9 @@ def test_comparisons_with_numpy_scalars(kind, relation):
 
 
 @pytest.mark.parametrize(
-    "array", [np.array([1.0, 2.0]), np.array([1, 2]), np.array([[1.0], [2.0]]), np.array([True, False])], ids=repr
+    "array",
+    [np.array([1.0, 2.0]), np.array([1, 2]), np.array([[1.0], [2.0]]), np.array([True, False])],
+    ids=["floats", "integers", "column", "booleans"],
 )
 def test_an_array_and_a_value_give_an_array_of_values(array):
     """Whichever is left, with the array's shape and each element's own derivative."""
