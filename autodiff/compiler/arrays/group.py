@@ -38,6 +38,7 @@ from autodiff.ops import OPS, Op, exp, log
 _ADD, _SUB, _MUL, _NEG, _LSE = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"], OPS["logsumexp"]
 _BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
 _GATHER = 8  # smaller groups are not worth gathering scattered operands for
+_COPIES = 3  # more runs of operands than this for each array are not copied together: the group falls apart
 _REDUCE = 4  # this many terms of one kind are summed along an axis
 
 Column = Sequence[int]
@@ -226,14 +227,19 @@ class Grouping:
         if nodes[0] in graph.sums:
             return [nodes]
         operands = [graph.operands[i] for i in nodes]
-        alike = len(set(map(len, operands))) == 1
-        if alike and (len(nodes) >= _GATHER or all(map(self._is_cheap, zip(*operands, strict=True)))):
-            return [nodes]
         apart: dict[Any, list[int]] = {}  # by the arrays that hold their operands
-        for i in nodes:
-            homes = tuple([id(self.where[x][0]) if x in self.where else None for x in graph.operands[i]])
+        turns, last = 0, None
+        for i, xs in zip(nodes, operands, strict=True):
+            homes = tuple([id(self.where[x][0]) if x in self.where else None for x in xs])
             apart.setdefault(homes, []).append(i)
-        return list(apart.values()) if 1 < len(apart) < len(nodes) else [[i] for i in nodes]
+            turns, last = turns + (homes != last), homes
+        parts = list(apart.values())
+        if len(set(map(len, operands))) == 1:
+            if len(nodes) >= _GATHER:  # few copies of neighbours cost less than a group more
+                return [nodes] if turns <= _COPIES * len(parts) else parts
+            if all(map(self._is_cheap, zip(*operands, strict=True))):
+                return [nodes]
+        return parts if 1 < len(parts) < len(nodes) else [[i] for i in nodes]
 
     def _settle(self, nodes: list[int], result: Any) -> None:
         """Remember which array holds these nodes."""
