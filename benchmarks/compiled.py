@@ -16,6 +16,7 @@ from importlib.metadata import version as installed
 from typing import Any
 
 from benchmarks import compiled_black_scholes as black_scholes
+from benchmarks import compiled_positions as positions
 from benchmarks import compiled_tracing as before
 from benchmarks.compiled_demo import HAND, JAX_FLAT, JAX_TREE, MICROGRAD, MLP, SUMS, TORCH_DECAY
 from benchmarks.compiled_demo import TORCH as TORCH_NN
@@ -42,6 +43,7 @@ class Plan:
     options: int
     growth: Mapping[int, Sequence[int]]
     nodes: Sequence[int]
+    rows: Sequence[int]  # of attention and of convolutions
 
 
 JAX_HOLDS = 100_000_000  # numbers in a layer's array: XLA keeps several of them, of all rows
@@ -53,8 +55,9 @@ FULL = Plan(
     growth={16: (100, 1_000, 10_000, 100_000, 1_000_000), 64: (100, 1_000, 10_000, 100_000, 1_000_000),
             256: (100, 1_000, 10_000, 100_000, 1_000_000)},
     nodes=(1_000, 10_000, 100_000, 200_000),
+    rows=(1, 3, 32, 1_000),
 )  # fmt: skip
-QUICK = Plan(rounds=1, samples=1, options=2_000, growth={16: (100, 2_000)}, nodes=(500,))
+QUICK = Plan(rounds=1, samples=1, options=2_000, growth={16: (100, 2_000)}, nodes=(500,), rows=(3,))
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,17 @@ def options(n: int, threads: str) -> Contest:
     contenders = [OURS, of.TORCH, of.JAX, of.NUMBA_PARALLEL if several else of.NUMBA, of.NAIVE]
     targets = {of.TORCH: 1.5, of.JAX: 1.5, of.NUMBA: 1.0, of.NUMBA_PARALLEL: 1.0}
     return Contest("options", f"Black–Scholes, {n:,} options, each", contenders, targets, {"n": n}, n)
+
+
+def at_positions(work: str, rows: int) -> Contest:
+    """Attention or convolutions: value and gradient of a batch, one weight matrix at many positions."""
+    title = {
+        "attention": "attention, 8 tokens × 8 units, four matrices",
+        "convolutions": "two 3×3 convolutions, 1→2→2 on 28×28",
+    }[work]
+    contenders = tuple(positions.ATTENTION if work == "attention" else positions.CONVOLUTIONS)
+    targets = {positions.HAND: 1 / 1.5 if work == "attention" else 1 / 2.0, positions.TORCH: 1.0, positions.JAX: 1.0}
+    return Contest(work, f"{title}, {rows:,} rows", contenders, targets, {"rows": rows})
 
 
 @contextmanager
@@ -247,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compiled", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of each: a smoke test, not a measurement")
     parser.add_argument("--markdown", action="store_true", help="a table to paste into benchmarks/README.md")
-    parts = ("demo", "digits", "options", "tracing", "growth")
+    parts = ("demo", "digits", "options", "positions", "tracing", "growth")
     parser.add_argument("--only", choices=parts, action="append", help="this part alone; may be repeated")
     given = parser.parse_args(arguments)
     plan, table, wanted, first = QUICK if given.quick else FULL, Table(HEADINGS), given.only or parts, header()
@@ -259,6 +273,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "options" in wanted:
             hold(ONE_OPTION, threads, plan, table)
             hold(options(plan.options, threads), threads, plan, table)
+    if "positions" in wanted:
+        for work in ("attention", "convolutions"):
+            for rows in plan.rows:
+                hold(at_positions(work, rows), ONE_CORE, plan, table)
     if "growth" in wanted:
         for threads in (ONE_CORE,) if given.quick else (ONE_CORE, DEFAULT):
             measure_growth(table, plan, threads)

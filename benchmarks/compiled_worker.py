@@ -57,13 +57,21 @@ class Timer:
 
 def works() -> dict[str, Any]:
     """Return the contenders of each work by name; imported late, as the environment must be set first."""
-    from benchmarks import compiled_black_scholes, compiled_demo, compiled_digits, compiled_tracing
+    from benchmarks import (
+        compiled_black_scholes,
+        compiled_demo,
+        compiled_digits,
+        compiled_positions,
+        compiled_tracing,
+    )  # fmt: skip
 
     return {
         "demo": compiled_demo.CONTENDERS,
         "digits": compiled_digits.CONTENDERS,
         "one option": compiled_black_scholes.ONE,
         "options": compiled_black_scholes.MANY,
+        "attention": compiled_positions.ATTENTION,
+        "convolutions": compiled_positions.CONVOLUTIONS,
         "tracing": compiled_tracing.CONTENDERS,
     }
 
