@@ -32,6 +32,7 @@ from autodiff.compiler.arrays.ir import (
     contiguous,
 )
 from autodiff.compiler.arrays.labels import common_label
+from autodiff.compiler.arrays.ragged import evened, filled, operands_of
 from autodiff.compiler.trace.graph import Graph, Term
 from autodiff.ops import OPS, Op, exp, log
 
@@ -101,7 +102,7 @@ class Grouping:
     def _groups(self) -> list[tuple[list[int], int]]:
         """Return the computed nodes in groups of one shape, in an order in which they can be computed.
 
-        With each goes the number of positions at which it applies one weight matrix.
+        With each goes the number of positions at which it applies one weight matrix; 0 where its sums differ in length.
         """
         graph = self.graph
         level = self.level
@@ -139,7 +140,8 @@ class Grouping:
             buckets.setdefault(key, []).append(i)
         if not self.grouped:
             return [(nodes, 1) for nodes in buckets.values()]
-        return sorted(self._lifted(buckets), key=lambda group: (level[group[0][0]], group[0][0]))
+        uneven = [] if self.careful else [(nodes, 0) for nodes in evened(self, buckets)]
+        return sorted(self._lifted(buckets) + uneven, key=lambda group: (level[group[0][0]], group[0][0]))
 
     def _lifted(self, buckets: dict[Any, list[int]]) -> list[tuple[list[int], int]]:
         """Return the groups, those that apply one weight matrix to several inputs as one: its rows × positions."""
@@ -195,6 +197,13 @@ class Grouping:
 
     def _lower(self, nodes: list[int], positions: int = 1) -> None:
         graph = self.graph
+        if positions == 0 and (even := filled(self, nodes)) is not None:
+            nodes, terms, n = even
+            if graph.ops[nodes[0]] is _LSE:
+                self._settle(nodes, self._log_of_sums(terms, n))
+            else:
+                self._settle(nodes, self.code.sum_units(terms, n, _axes_of(terms.units, n)))
+            return
         parts = [nodes] if len(nodes) == 1 else self._parts(nodes, positions)
         if len(parts) > 1:
             for part in parts:
@@ -223,6 +232,12 @@ class Grouping:
         graph = self.graph
         if positions > 1:
             return [nodes] if self._share_a_home(nodes, positions) else [nodes[k::positions] for k in range(positions)]
+        if positions == 0:
+            by_length: dict[Any, list[int]] = {}
+            for i in nodes:
+                length = len((operands_of(self, i) or [()])[0])
+                by_length.setdefault((graph.ops[i] is _MUL, length), []).append(i)
+            return list(by_length.values())
         nodes = self._ordered(nodes)
         if nodes[0] in graph.sums:
             return [nodes]
@@ -290,14 +305,18 @@ class Grouping:
             found = [where.get(row[k], (None, None)) for row in rows]
             if found[0][1] is not None and all(home is found[0][0] for home, _ in found):
                 columns.append(np.array([place for _, place in found]))
-        orders = [np.arange(len(nodes))]
-        costs = [sum(map(_axes, columns))]
+        return [nodes[k] for k in self.order_of(columns).tolist()] if columns else nodes
+
+    @staticmethod
+    def order_of(columns: Sequence[Any]) -> Any:
+        """Return the order of nodes in which the places of their operands have the fewest axes."""
+        orders = [np.arange(len(columns[0]))]
+        costs = [sum(_axes(column.ravel()) for column in columns)]
         if costs[0] > len(columns):
-            keys = columns[:2]
+            keys = [column.reshape(len(column), -1)[:, 0] for column in columns[:2]]
             orders += [np.lexsort(by) for by in (keys[::-1], keys)]
-            costs += [sum(_axes(column[order]) for column in columns) for order in orders[1:]]
-        best = orders[costs.index(min(costs))]
-        return [nodes[k] for k in best.tolist()]
+            costs += [sum(_axes(column[order].ravel()) for column in columns) for order in orders[1:]]
+        return orders[costs.index(min(costs))]
 
     def _sum(self, nodes: list[int], positions: int) -> Any:
         """Return Σ over the terms of each node: a matrix product, sums along an axis, the rest one by one."""
@@ -347,7 +366,7 @@ class Grouping:
     def _plus(self, total: Any, terms: Sequence[Term]) -> Any:
         """Return the sum so far plus one more term of each node."""
         code = self.code
-        scales, lefts, rights = zip(*terms, strict=True)
+        scales, lefts, rights = (list(x) for x in zip(*terms, strict=True))
         factors = self.columns([lefts] if rights[0] is None else [lefts, rights])
         term = factors[0] if rights[0] is None else code.apply(_MUL, *factors)
         units = term.units if term.__class__ is Var and term.units else (len(terms),)
@@ -365,13 +384,13 @@ class Grouping:
     def _along(self, rows: list[list[Term]]) -> Any:
         """Return Σ of many terms of one kind, along an axis."""
         code, n = self.code, len(rows[0])
-        scales, lefts, rights = zip(*chain.from_iterable(rows), strict=True)
+        scales, lefts, rights = (list(x) for x in zip(*chain.from_iterable(rows), strict=True))
         factors = self.columns([lefts] if rights[0] is None else [lefts, rights], n)
         product = factors[0] if rights[0] is None else code.apply(_MUL, *factors)
         units = (
             product.units if product.__class__ is Var and product.units else (n,) if len(rows) == 1 else (len(rows), n)
         )
-        axes = next(k for k in range(1, len(units) + 1) if math.prod(units[-k:]) == n)
+        axes = _axes_of(units, n)
         scale = code.const(scales, units)
         if scale.__class__ is not float:
             return code.sum_units(code.apply(_MUL, scale, product), n, axes)
@@ -412,8 +431,11 @@ class Grouping:
         (x,) = self.columns([[x for i in nodes for x in self.graph.operands[i]]], n)
         if n == 1:
             return x
-        x = code.expand(x, x.units if x.__class__ is Var and x.units else units)
-        axes = next(k for k in range(1, len(x.units) + 1) if math.prod(x.units[-k:]) == n)
+        return self._log_of_sums(code.expand(x, x.units if x.__class__ is Var and x.units else units), n)
+
+    def _log_of_sums(self, x: Var, n: int) -> Any:
+        """Return log Σ exp over the last axes, which hold n numbers."""
+        code, axes = self.code, _axes_of(x.units, n)
         top = code.new(MAX, (x,), x.units[:-axes], batched=x.batched)
         top.needs = False  # it cancels
         top_again = code.expand(top, (*top.units, *(1,) * axes)) if top.units else top
@@ -429,20 +451,31 @@ class Grouping:
         size = len(columns[0])
         if size == 1:
             return [self.single(nodes[0]) for nodes in columns]
-        cuts, nests = {size, inner}, list[Any]()
+        sources: list[Any] = []
         for nodes in columns:
             self._place(nodes)
-            own = nest([self.where[x][1] for x in nodes]) if len(set(nodes)) > 1 and self._are_at_home(nodes) else None
+            viewed = len(set(nodes)) > 1 and self._are_at_home(nodes)
+            sources.append((self.where[nodes[0]][0], [self.where[x][1] for x in nodes]) if viewed else nodes)
+        return self.aligned(sources, inner)
+
+    def aligned(self, sources: Sequence[Any], inner: int) -> list[Any]:
+        """Return arrays, each with its places, as views with the same axes; nodes by themselves as `ref` has them."""
+        cuts, nests = {inner}, list[Any]()
+        for source in sources:
+            own = nest(source[1]) if source.__class__ is tuple else None
+            cuts.add(len(source[1]) if source.__class__ is tuple else len(source))
             if own and shape_of(cuts | ends(own[0])) is None:
                 own = None
             cuts |= ends(own[0]) if own else set()
             nests.append(own)
         units = shape_of(cuts) or ()
         return [
-            self.ref(nodes, units)
-            if own is None
-            else self.code.view(self.where[nodes[0]][0], self.where[nodes[0]][1] or 0, refined(own, units), units)
-            for nodes, own in zip(columns, nests, strict=True)
+            self.code.view(source[0], int(source[1][0]), refined(own, units), units)
+            if own
+            else self.code.gather(source[0], np.array(source[1]).reshape(units))
+            if source.__class__ is tuple
+            else self.ref(source, units)
+            for source, own in zip(sources, nests, strict=True)
         ]
 
     def _are_at_home(self, nodes: Column) -> bool:
@@ -516,6 +549,11 @@ class Grouping:
         if len(set(nodes)) == 1 or all(x in constants for x in nodes) or all(x in parameters for x in nodes):
             return True
         return self._are_at_home(nodes) and nest([self.where[x][1] for x in nodes]) is not None
+
+
+def _axes_of(units: Units, n: int) -> int:
+    """Return how many of the last axes hold n numbers."""
+    return next(k for k in range(1, len(units) + 1) if math.prod(units[-k:]) == n)
 
 
 def _axes(places: Any) -> int:

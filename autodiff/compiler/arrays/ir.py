@@ -31,6 +31,7 @@ FLAT = "flat"  # all parameters, (n,)
 CONST = "const"  # info: the array
 VIEW = "view"  # of args[0]; info: (start, strides)
 TAKE = "take"  # of args[0]; info: the positions, an array of this Var's units
+PADDED = "padded"  # likewise, with one number in some places; info: the positions, −1 for those, and the number
 CONCAT = "concat"  # of args, one after another, scalars and vectors
 APPLY = "apply"  # `op` element by element; numbers and units () go with any units
 MATMUL = "matmul"  # args[0] (m, n) @ args[1] (n,) or (n, positions), batched, + args[2] (m,) if there is one
@@ -192,6 +193,12 @@ class Code:
             return self.view(of, int(places.flat[0]), strides, units)
         of = of if len(of.units) < 2 else self.view(of, 0, (1,), (of.size,))
         return self.new(TAKE, (of,), units, batched=of.batched, info=places, key=(places.tobytes(), units))
+
+    def padded(self, of: Var, places: Any, value: float) -> Var:
+        """Return the scalars of a Var at these places, and `value` where there is a −1 for a place."""
+        of = of if len(of.units) < 2 else self.view(of, 0, (1,), (of.size,))
+        key = places.tobytes(), value
+        return self.new(PADDED, (of,), places.shape, batched=of.batched, info=(places, value), key=key)
 
     def solid(self, x: Any, units: Units) -> Any:
         """Return a batched Var in one piece of memory, in this shape of as many units: a copy where it is a view."""

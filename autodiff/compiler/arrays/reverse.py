@@ -27,6 +27,7 @@ from autodiff.compiler.arrays.ir import (
     MATMUL_T,
     MUL,
     OUTER,
+    PADDED,
     SCATTER,
     SEED,
     SUM,
@@ -137,6 +138,8 @@ class Reverse:
             self._spread_view(var, delta)
         elif kind == TAKE:
             self._hand(var.args[0], delta, (var.info, None, var.units))
+        elif kind == PADDED:
+            self._spread_padded(var, delta)
         elif kind == CONCAT:
             start = 0
             for x in var.args:
@@ -181,6 +184,19 @@ class Reverse:
         if again:
             delta = self.code.sum_units(delta, math.prod([var.units[k] for k in again]), len(again))
         self._hand(var.args[0], delta, (start, tuple([strides[k] for k in kept]), units))
+
+    def _spread_padded(self, var: Var, delta: Any) -> None:
+        """Pass δ on to the places of a copy that is filled up."""
+        code, of = self.code, var.args[0]
+        flat = var.info[0].ravel()
+        copied = np.flatnonzero(flat >= 0)
+        places, back = flat[copied], np.full(of.size, -1)
+        back[places] = copied
+        delta = code.expand(delta, var.units)
+        if len(places) == of.size and back.min() >= 0:  # each once
+            self._hand(of, code.gather(delta, back.reshape(of.units)))
+        else:
+            self._hand(of, code.gather(delta, copied), (places, None, places.shape))
 
     def _spread_operation(self, var: Var, delta: Any) -> None:
         op = var.op

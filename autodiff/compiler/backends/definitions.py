@@ -82,6 +82,12 @@ def spread(size, rows, *pieces):
         total = total + xp.concatenate([array, xp.zeros((1, rows))])[source]
     return total
 ''',
+    "filled": '''
+def filled(array, positions, number):
+    """Return the rows at these positions, and `number` where there is none, for rows of equal length."""
+    positions = np.array(positions)
+    return xp.where(positions[..., None] < 0, number, array[positions])
+''',
     "at": '''
 def at(start, strides, shape):
     """Return the positions of a block in the flat array."""

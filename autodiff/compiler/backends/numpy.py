@@ -273,7 +273,7 @@ class Buffered:
             self.bound.setdefault(function, lambda _: _FUNCTIONS[function])
         self.steps.append((function, *arguments, *([] if out is None else [out])))
 
-    def _emit(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per kind
+    def _emit(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912, PLR0915 # one case per kind
         kind, size = var.kind, var.size
         if kind == ir.INPUT:
             name = f"x{var.info}"
@@ -295,10 +295,14 @@ class Buffered:
             pass  # views, and memory that exists already
         elif var.number in self.layout.scalars:
             self._scalar(var)
-        elif kind == ir.TAKE:
+        elif kind in {ir.TAKE, ir.PADDED}:
             self._allocate(var)
-            index = self._bind(f"i{var.number}", lambda _: var.info)
+            places = var.info if kind == ir.TAKE else var.info[0]
+            index = self._bind(f"i{var.number}", lambda _: places)
             self._call("take", self._name(var.args[0]), index, "0", self._name(var), "'clip'")
+            if kind == ir.PADDED:
+                filled = self._bind(f"l{var.number}", lambda _: np.flatnonzero(places.ravel() < 0))
+                self._call("assign", self._in_a_row(var), filled, self._number(var.info[1]))
         elif kind == ir.CONCAT:
             self._concat(var)
         elif kind == ir.APPLY:

@@ -406,6 +406,10 @@ class Readable:
             return self._view(var), _ATOM
         if kind == ir.TAKE:
             return f"{self.text(xs[0], _ATOM)}[np.array({var.info.tolist()})]", _ATOM
+        if kind == ir.PADDED:
+            places, value = var.info
+            number = repr(value) if math.isfinite(value) else f'float("{value}")'
+            return f"{self._help('filled')}({self.text(xs[0])}, {places.tolist()}, {number})", _ATOM
         if kind == ir.CONCAT:
             if var.units == () or (len(xs) == 1 and xs[0].__class__ is Var and var.batched and xs[0].batched):
                 whole = self.text(xs[0], _ATOM)
