@@ -9,6 +9,7 @@ the end, so that a weight matrix is a view and needs no copying.
 from __future__ import annotations
 
 import math
+import operator
 from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
@@ -24,6 +25,7 @@ from autodiff.compiler.arrays.ir import (
     INPUT,
     MATMUL,
     MAX,
+    SUM,
     TOTALS,
     VIEW,
     Code,
@@ -34,9 +36,10 @@ from autodiff.compiler.arrays.ir import (
 from autodiff.compiler.arrays.labels import common_label
 from autodiff.compiler.arrays.ragged import evened, filled, operands_of
 from autodiff.compiler.trace.graph import Graph, Term
-from autodiff.ops import OPS, Op, exp, log
+from autodiff.ops import OPS, Op, log
 
-_ADD, _SUB, _MUL, _NEG, _LSE = OPS["add"], OPS["sub"], OPS["mul"], OPS["neg"], OPS["logsumexp"]
+_ADD, _SUB, _MUL, _DIV, _NEG = (OPS[name] for name in ("add", "sub", "mul", "div", "neg"))
+_EXP, _LSE = OPS["exp"], OPS["logsumexp"]
 _BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
 _GATHER = 8  # smaller groups are not worth gathering scattered operands for
 _COPIES = 3  # more runs of operands than this for each array are not copied together: the group falls apart
@@ -67,6 +70,8 @@ class Grouping:
         self.flat = self.code.new(FLAT, (), (len(graph.parameters),))
         self.flat.needs = parameters
         self.groups = 0
+        self.ends: dict[tuple[int, int], tuple[int, int]] = {}  # by array and place: where a row ends, zeros up to n
+        self.exponentials: dict[int, Any] = {}  # of a logsumexp: those and their sum, its place there, how many
         self.decides = graph.deciding() if _LSE in graph.ops else set[int]()
         n = len(graph.ops)
         self.level = [0] * n  # the distance from the leaves
@@ -200,9 +205,11 @@ class Grouping:
         if positions == 0 and (even := filled(self, nodes)) is not None:
             nodes, terms, n = even
             if graph.ops[nodes[0]] is _LSE:
-                self._settle(nodes, self._log_of_sums(terms, n))
+                self._settle(nodes, self._log_of_sums(nodes, terms, n))
             else:
                 self._settle(nodes, self.code.sum_units(terms, n, _axes_of(terms.units, n)))
+            return
+        if graph.ops[nodes[0]] is _EXP and self.exponentials and self._are_quotients(nodes):
             return
         parts = [nodes] if len(nodes) == 1 else self._parts(nodes, positions)
         if len(parts) > 1:
@@ -226,6 +233,31 @@ class Grouping:
             # A sum made in `no_grad` is not among the sums of products.
             result = op.forward(*operands) if op in TOTALS else self.code.apply(op, *operands)
         self._settle(nodes, result)
+
+    def _are_quotients(self, nodes: list[int]) -> bool:
+        """Write exp(x − logsumexp(…, x, …)) as exponential over sum, which are there, if nodes are most of that array."""
+        graph, places = self.graph, list[int]()
+        pair: Any = None
+        for (inner,) in (graph.operands[i] for i in nodes):
+            terms, constant = graph.sums.get(inner, ([], 0.0))
+            if constant or sorted([(c, b) for c, _, b in terms], key=str) != [(-1.0, None), (1.0, None)]:
+                return False
+            (_, lse, _), (_, x, _) = sorted(terms, key=operator.itemgetter(0))
+            own, k, n = self.exponentials.get(lse, (None, 0, 0))
+            pair = pair or own
+            if own is None or own is not pair or x not in graph.operands[lse]:
+                return False
+            places.append(k * n + graph.operands[lse].index(x))
+        each, total = pair
+        if 2 * len(nodes) < each.size or nodes[0] in graph.stopped:
+            return False
+        over = self.code.expand(total, (*total.units, *(1,) * (len(each.units) - len(total.units))))
+        result = self.code.apply(_DIV, each, over if total.units else total)
+        self.where.update({i: (result, place) for i, place in zip(nodes, places, strict=True)})
+        for lse, (own, k, n) in self.exponentials.items():
+            if own is pair:
+                self.ends[result.number, k * n] = k * n + len(graph.operands[lse]) - 1, n
+        return True
 
     def _parts(self, nodes: list[int], positions: int) -> list[list[int]]:
         """Return the parts of a group that are worth an array each, ordered so that most operands are views."""
@@ -431,15 +463,20 @@ class Grouping:
         (x,) = self.columns([[x for i in nodes for x in self.graph.operands[i]]], n)
         if n == 1:
             return x
-        return self._log_of_sums(code.expand(x, x.units if x.__class__ is Var and x.units else units), n)
+        return self._log_of_sums(nodes, code.expand(x, x.units if x.__class__ is Var and x.units else units), n)
 
-    def _log_of_sums(self, x: Var, n: int) -> Any:
-        """Return log Σ exp over the last axes, which hold n numbers."""
+    def _log_of_sums(self, nodes: list[int], x: Var, n: int) -> Any:
+        """Return log Σ exp over the last axes, which hold n numbers of each node; remember the exponentials."""
         code, axes = self.code, _axes_of(x.units, n)
         top = code.new(MAX, (x,), x.units[:-axes], batched=x.batched)
         top.needs = False  # it cancels
         top_again = code.expand(top, (*top.units, *(1,) * axes)) if top.units else top
-        return top + log(code.sum_units(exp(x - top_again), n, axes))  # pyright: ignore[reportUnknownVariableType] # log serves any kind
+        each = code.apply(_EXP, x - top_again)
+        total = code.sum_units(each, n, axes)
+        if each.op is _EXP and total.kind == SUM:
+            both = each, total
+            self.exponentials.update({node: (both, k, n) for k, node in enumerate(nodes)})
+        return top + log(total)  # pyright: ignore[reportUnknownVariableType] # log serves any kind
 
     # Operands.
 

@@ -93,10 +93,7 @@ def filled(grouping: Grouping, nodes: list[int]) -> tuple[list[int], Any, int] |
     whole = [_read_on(rows, n, home.size) for home, rows in factors]
     masked = 1 if len(factors) == 2 and whole[0] is not None and whole[1] is None else 0
     home, rows = factors[masked]
-    kinds = {row: k for k, row in enumerate(dict.fromkeys(map(tuple, rows)))}
-    at = np.array([[*row, *[-1] * (n - len(row))] for row in kinds])
-    copy = grouping.code.padded(home, at, 0.0 if len(factors) == 2 else -math.inf)
-    sources = [(copy, np.array([kinds[tuple(row)] for row in rows])[:, None] * n + np.arange(n))]
+    sources = [_masked(grouping, home, rows, n, 0.0 if len(factors) == 2 else -math.inf)]
     if len(factors) == 2:
         home, rows = factors[1 - masked]
         sources.append((home, np.array(whole[1 - masked] or [[*row, *[row[-1]] * (n - len(row))] for row in rows])))
@@ -104,6 +101,19 @@ def filled(grouping: Grouping, nodes: list[int]) -> tuple[list[int], Any, int] |
     views = grouping.aligned([(home, places[order].ravel()) for home, places in sources], n)
     terms = views[0] if len(views) == 1 else grouping.code.apply(MUL, *views)
     return [nodes[k] for k in order.tolist()], terms, n
+
+
+def _masked(grouping: Grouping, home: Any, rows: list[list[int]], n: int, value: float) -> tuple[Any, Any]:
+    """Return an array in which each row goes on with `value`, and the places there: a copy, unless it does already."""
+    along = np.arange(n)
+    if value == 0.0 and all(
+        grouping.ends.get((home.number, row[0])) == (row[-1], n) and row == list(range(row[0], row[-1] + 1))
+        for row in rows
+    ):
+        return home, np.array([row[0] for row in rows])[:, None] + along
+    kinds = {row: k for k, row in enumerate(dict.fromkeys(map(tuple, rows)))}
+    at = np.array([[*row, *[-1] * (n - len(row))] for row in kinds])
+    return grouping.code.padded(home, at, value), np.array([kinds[tuple(row)] for row in rows])[:, None] * n + along
 
 
 def _read_on(rows: list[list[int]], n: int, size: int) -> list[list[int]] | None:
