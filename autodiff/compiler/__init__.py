@@ -3,9 +3,10 @@
 A function written for one sample is traced once, on stand-ins, and becomes a program for whole batches. A call goes
 through these in one direction: `program`, the public names → `call`, which checks arguments and sends the rows through
 → `specialise`, which makes a version for what is asked. A version comes from `trace` (tracer → simplify), `arrays`
-(group, with matrix products → reverse, both on the form in `ir`) and `backends` (`numpy` for batches, `floats` for one
-sample, `text` for people and other array libraries). A function without structure goes from `trace` straight to a
-`tape`, written from `recipes`. `repeat` is the short way of a call like an earlier one.
+(group, with matrix products → reverse, both on the form in `ir`; `axes` finds loops in places, `ragged` evens sums) and
+`backends` (`numpy` for batches, `floats` for one sample, `text` for people and other array libraries). A function
+without structure goes from `trace` straight to a `tape`, written from `recipes`. `repeat` is the short way of a call
+like an earlier one.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 Two nodes belong together when they apply the same operation, at the same distance from the leaves, to the same kinds of
 operands. A group of sums Σ wᵢxᵢ whose weights are the same for all rows, and which take the same inputs in the same
-order, is ONE matrix product. Parameters lie in the flat array in the order of the products, row by row with the bias at
-the end, so that a weight matrix is a view and needs no copying.
+order, is ONE matrix product. Sums with the same weights on other inputs are further columns of it, its positions; an
+operand is a view with an axis for each loop that it came from (`axes`), and sums of different length are filled up
+(`ragged`). Parameters lie in the flat array in the order of the products, row by row with the bias at the end, so that
+a weight matrix is a view and needs no copying.
 """
 
 from __future__ import annotations
@@ -235,7 +237,7 @@ class Grouping:
         self._settle(nodes, result)
 
     def _are_quotients(self, nodes: list[int]) -> bool:
-        """Write exp(x − logsumexp(…, x, …)) as exponential over sum, which are there, if nodes are most of that array."""
+        """Write exp(x − logsumexp(…, x, …)) as exponential over sum, which are there, if nodes are most of them."""
         graph, places = self.graph, list[int]()
         pair: Any = None
         for (inner,) in (graph.operands[i] for i in nodes):
