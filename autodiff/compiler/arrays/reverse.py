@@ -28,6 +28,7 @@ from autodiff.compiler.arrays.ir import (
     MUL,
     OUTER,
     PADDED,
+    POW,
     SCATTER,
     SEED,
     SUM,
@@ -208,8 +209,11 @@ class Reverse:
             self._spread_quotient(var, delta)
             return
         wanted = [x.__class__ is Var and x.needs for x in var.args]
+        b = var.args[-1]
         if op in SLOPES and self.careful is None:
             slopes = SLOPES[op](*var.args, var)
+        elif op is POW and b.__class__ is float and b and (b - 1.0) + 1.0 == b:  # the rule's way without its cases
+            slopes = [b * var.args[0] ** (b - 1.0), 0.0]
         else:
             slopes = partials_of(op, var.args, var, wanted)
         for x, partial, want in zip(var.args, slopes, wanted, strict=True):

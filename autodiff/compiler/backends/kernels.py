@@ -80,6 +80,30 @@ def outer_of_positions(times: Any, a: Array, b: Array, out: Array) -> None:
         np.sum(times.on_arrays(a[:, None], b[None]), axis=2, out=out)
 
 
+class AddSorted:
+    """Addition at places that repeat, the numbers in the order of their places; `add.at` where there are few rows."""
+
+    def __init__(self, places: Array, rows: int) -> None:
+        flat = places.ravel()
+        self._order = np.argsort(flat, kind="stable")
+        self._once, self._starts = np.unique(flat[self._order], return_index=True)
+        self._places = places
+        self._sorted = np.empty((flat.size, rows)) if rows >= FEW_ROWS else None
+        self._sums = np.empty((self._once.size, rows))
+
+    def __call__(self, out: Array, value: Array) -> None:
+        """Add `value`, which has the shape of the places × rows, to `out`."""
+        if self._sorted is None:
+            add.at(out, self._places, value)
+            return
+        value.reshape(self._sorted.shape).take(self._order, 0, self._sorted, "clip")
+        add.reduceat(self._sorted, self._starts, 0, None, self._sums)
+        out[self._once] += self._sums
+
+
+FEW_ROWS = 8
+
+
 def contraction_into(a: Array, b: Array, out: Array) -> Callable[[], Any]:
     """Return a function that writes Σ a·b into `out`, over the last axes of units, those that `out` has not.
 

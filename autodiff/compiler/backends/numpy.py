@@ -22,7 +22,14 @@ from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous, places_of
 from autodiff.compiler.arrays.ir import Code, Var
 from autodiff.compiler.backends.buffers import Instance
-from autodiff.compiler.backends.kernels import Erf, contraction_into, guarded_dot, outer_of_positions, power_half
+from autodiff.compiler.backends.kernels import (
+    AddSorted,
+    Erf,
+    contraction_into,
+    guarded_dot,
+    outer_of_positions,
+    power_half,
+)
 from autodiff.compiler.backends.layout import PLAIN, WHERE, Layout, contraction_of, dot_of
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED
 from autodiff.ops import OPS
@@ -524,6 +531,11 @@ class Buffered:
             return
         if strides is None or not once:  # scattered positions
             index = self._bind(f"at{len(self.bound)}", lambda _: positions)
+            if not once and delta.__class__ is Var and delta.batched and delta.units == units:
+                add = self._bind(f"q{len(self.bound)}", lambda instance: AddSorted(positions, instance.rows))
+                self.scratch_bytes[add] = 8 * (positions.size + np.unique(positions).size)
+                self._call(add, self._in_a_row(var), value)
+                return
             function = "assign" if fresh and once else "add_once" if once else "add_at"
             self._call(function, self._in_a_row(var), index, value)
             return
