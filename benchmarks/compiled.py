@@ -104,14 +104,14 @@ def options(n: int, threads: str) -> Contest:
 
 
 def at_positions(work: str, rows: int) -> Contest:
-    """Attention or convolutions: value and gradient of a batch, one weight matrix at many positions."""
-    title = {
-        "attention": "attention, 8 tokens × 8 units, four matrices",
-        "convolutions": "two 3×3 convolutions, 1→2→2 on 28×28",
+    """Value and gradient of a batch, one weight matrix at many positions."""
+    title, contenders, floor = {
+        "attention": ("attention, 8 tokens × 8 units, four matrices", positions.ATTENTION, 1.5),
+        "convolutions": ("two 3×3 convolutions, 1→2→2 on 28×28", positions.CONVOLUTIONS, 2.0),
+        "gpt": ("a small GPT, 7 letters, 4,048 weights", positions.GPT, 1.5),
     }[work]
-    contenders = tuple(positions.ATTENTION if work == "attention" else positions.CONVOLUTIONS)
-    targets = {positions.HAND: 1 / 1.5 if work == "attention" else 1 / 2.0, positions.TORCH: 1.0, positions.JAX: 1.0}
-    return Contest(work, f"{title}, {rows:,} rows", contenders, targets, {"rows": rows})
+    targets = {positions.HAND: 1 / floor, positions.TORCH: 1.0, positions.JAX: 1.0}
+    return Contest(work, f"{title}, {rows:,} rows", tuple(contenders), targets, {"rows": rows})
 
 
 @contextmanager
@@ -274,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             hold(ONE_OPTION, threads, plan, table)
             hold(options(plan.options, threads), threads, plan, table)
     if "positions" in wanted:
-        for work in ("attention", "convolutions"):
+        for work in ("attention", "convolutions", "gpt"):
             for rows in plan.rows:
                 hold(at_positions(work, rows), ONE_CORE, plan, table)
     if "growth" in wanted:

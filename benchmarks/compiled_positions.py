@@ -1,4 +1,4 @@
-"""One weight matrix at many positions: attention over tokens, and convolutions, written as loops over Values.
+"""One weight matrix at many positions: attention, convolutions and a small GPT, written as loops over Values.
 
 Value and gradient of a batch: PyTorch and JAX have the arrays that a person writes, and NumPy by hand is the floor.
 """
@@ -169,15 +169,15 @@ def attention_in_torch(*, rows: int) -> Contender:
     return steady(work)
 
 
-def jitted(loss: Callable[[Any], Any], W: np.ndarray) -> Contender:
-    """Value and gradient in one `jax.jit`."""
+def jitted(loss: Callable[..., Any], W: np.ndarray, *data: Any) -> Contender:
+    """Value and gradient in one `jax.jit`; the data are arguments, or XLA would compute with them beforehand."""
     import jax
     import jax.numpy as jnp
 
     both, parameters = jax.jit(jax.value_and_grad(loss)), jnp.asarray(W)
 
     def work() -> tuple[Any, Any]:
-        value, gradient = both(parameters)
+        value, gradient = both(parameters, *data)
         return value, gradient.block_until_ready()
 
     return steady(work)
@@ -189,14 +189,13 @@ def attention_in_jax(*, rows: int) -> Contender:
     import jax.numpy as jnp
 
     jax.config.update("jax_enable_x64", True)
-    X = jnp.asarray(batch(rows, TOKENS, WIDTH))
 
-    def loss(W: Any) -> Any:
+    def loss(W: Any, X: Any) -> Any:
         q, k, v = (X @ W[i].T for i in range(3))
         y = jax.nn.softmax(q @ k.transpose(0, 2, 1) * WIDTH**-0.5, axis=-1) @ v @ W[3].T
         return (y * y).sum() / rows
 
-    return jitted(loss, weights(4, WIDTH, WIDTH))
+    return jitted(loss, weights(4, WIDTH, WIDTH), jnp.asarray(batch(rows, TOKENS, WIDTH)))
 
 
 # Two convolutions of 3 × 3, one channel → two → two, each followed by a ReLU; the cost is the sum.
@@ -305,16 +304,151 @@ def convolutions_in_jax(*, rows: int) -> Contender:
     import jax.numpy as jnp
 
     jax.config.update("jax_enable_x64", True)
-    X = jnp.asarray(batch(rows, 1, SIDE, SIDE))
 
     def convolved(x: Any, w: Any) -> Any:
         return jax.nn.relu(jax.lax.conv(x, w, (1, 1), "VALID"))
 
-    def loss(W: Any) -> Any:
+    def loss(W: Any, X: Any) -> Any:
         second = W[CHANNELS:].reshape(CHANNELS, CHANNELS, 3, 3).transpose(1, 0, 2, 3)
         return convolved(convolved(X, W[:CHANNELS, None]), second).sum() / rows
 
-    return jitted(loss, weights(6, 3, 3))
+    return jitted(loss, weights(6, 3, 3), jnp.asarray(batch(rows, 1, SIDE, SIDE)))
+
+
+# A small GPT: embedding, RMS norm, causal attention with heads, squared ReLU, cross-entropy; letters that follow.
+
+LETTERS, UNITS, HEADS, LENGTH = 27, 16, 4, 7
+SHAPES = {
+    "embedding": (LETTERS, UNITS), "place": (LENGTH, UNITS), "q": (UNITS, UNITS), "k": (UNITS, UNITS),
+    "v": (UNITS, UNITS), "o": (UNITS, UNITS), "up": (4 * UNITS, UNITS), "down": (UNITS, 4 * UNITS),
+    "letters": (LETTERS, UNITS),
+}  # fmt: skip
+
+
+def names(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Letters (rows, LENGTH), and those that follow."""
+    letters = np.random.default_rng(3).integers(0, LETTERS, size=(rows, LENGTH + 1)).astype(float)
+    return letters[:, :-1].copy(), letters[:, 1:].copy()
+
+
+def split(flat: Any) -> dict[str, Any]:
+    """The matrices of a flat array."""
+    matrices, start = {}, 0
+    for name, (m, n) in SHAPES.items():
+        matrices[name], start = flat[start : start + m * n].reshape(m, n), start + m * n
+    return matrices
+
+
+def all_weights() -> np.ndarray:
+    """Every weight, matrix by matrix."""
+    return weights(sum(m * n for m, n in SHAPES.values()))
+
+
+def gpt(*, rows: int) -> Contender:
+    """Token by token, with lists of keys and values that grow, as one writes it for Values."""
+    import autodiff
+    from autodiff import logsumexp, relu, softmax
+
+    W = {name: as_values(matrix) for name, matrix in split(all_weights()).items()}
+    size = UNITS // HEADS
+
+    def times(matrix: Any, x: Any) -> list[Any]:
+        return [sum(w * v for w, v in zip(row, x, strict=True)) for row in matrix]
+
+    def normed(x: Any) -> list[Any]:
+        scale = (sum(v * v for v in x) / len(x) + 1e-5) ** -0.5
+        return [v * scale for v in x]
+
+    def f(letters: Any, following: Any) -> Any:
+        keys: list[Any] = []
+        values: list[Any] = []
+        cost: Any = 0.0
+        for t, (letter, target) in enumerate(zip(letters, following, strict=True)):
+            here = [sum(W["embedding"][a][j] * (letter == a) for a in range(LETTERS)) for j in range(UNITS)]
+            x = normed([a + b for a, b in zip(here, W["place"][t], strict=True)])
+            y = normed(x)
+            q = times(W["q"], y)
+            keys.append(times(W["k"], y))
+            values.append(times(W["v"], y))
+            heads: list[Any] = []
+            for h in range(0, UNITS, size):
+                part = slice(h, h + size)
+                scores = [sum(a * b for a, b in zip(q[part], k[part], strict=True)) / size**0.5 for k in keys]
+                shares = softmax(scores)
+                heads += [sum(p * v[j] for p, v in zip(shares, values, strict=True)) for j in range(h, h + size)]
+            x = [a + b for a, b in zip(times(W["o"], heads), x, strict=True)]
+            up = [relu(v) ** 2 for v in times(W["up"], normed(x))]
+            x = [a + b for a, b in zip(times(W["down"], up), x, strict=True)]
+            z = times(W["letters"], x)
+            cost = cost + logsumexp(z) - sum(v * (target == a) for a, v in enumerate(z))
+        return cost / LENGTH
+
+    program = autodiff.compile(f)
+    batch = names(rows)
+    ALIVE.enter_context(program.training(*batch))
+    place = {id(p): i for i, p in enumerate(program.parameters)}
+    order = [place[id(p)] for name in SHAPES for row in W[name] for p in row]
+
+    def answers() -> list[float]:
+        value, gradient = program.value_and_grad(*batch)
+        return [value, *gradient[order].tolist()]
+
+    return Contender(lambda: program.value_and_grad(*batch), answers)
+
+
+def gpt_in_torch(*, rows: int) -> Contender:
+    """Tensors (rows, positions, units), and a mask."""
+    import torch
+
+    X, Y = (torch.tensor(x, dtype=torch.long) for x in names(rows))
+    flat, mask = torch.tensor(all_weights(), requires_grad=True), torch.ones(LENGTH, LENGTH).tril() == 0.0
+
+    def normed(x: Any) -> Any:
+        return x * ((x * x).mean(-1, keepdim=True) + 1e-5) ** -0.5
+
+    def work() -> tuple[Any, Any]:
+        flat.grad = None
+        W = split(flat)
+        x = normed(W["embedding"][X] + W["place"])
+        y = normed(x)
+        q, k, v = ((y @ W[n].T).reshape(rows, LENGTH, HEADS, -1).transpose(1, 2) for n in "qkv")
+        scores = (q @ k.transpose(2, 3) * (HEADS / UNITS) ** 0.5).masked_fill(mask, -torch.inf)
+        heads = (torch.softmax(scores, -1) @ v).transpose(1, 2).reshape(rows, LENGTH, UNITS)
+        x = heads @ W["o"].T + x
+        x = torch.relu(normed(x) @ W["up"].T) ** 2 @ W["down"].T + x
+        z = x @ W["letters"].T
+        value = torch.nn.functional.cross_entropy(z.reshape(-1, LETTERS), Y.reshape(-1))
+        value.backward()
+        return value.item(), flat.grad
+
+    return steady(work)
+
+
+def gpt_in_jax(*, rows: int) -> Contender:
+    """As in PyTorch."""
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+    mask = jnp.tril(jnp.ones((LENGTH, LENGTH))) == 0.0
+
+    def normed(x: Any) -> Any:
+        return x * ((x * x).mean(-1, keepdims=True) + 1e-5) ** -0.5
+
+    def loss(flat: Any, X: Any, Y: Any) -> Any:
+        W = split(flat)
+        x = normed(W["embedding"][X] + W["place"])
+        y = normed(x)
+        q, k, v = ((y @ W[n].T).reshape(rows, LENGTH, HEADS, -1).transpose(0, 2, 1, 3) for n in "qkv")
+        scores = jnp.where(mask, -jnp.inf, q @ k.transpose(0, 1, 3, 2) * (HEADS / UNITS) ** 0.5)
+        heads = (jax.nn.softmax(scores, -1) @ v).transpose(0, 2, 1, 3).reshape(rows, LENGTH, UNITS)
+        x = heads @ W["o"].T + x
+        x = jax.nn.relu(normed(x) @ W["up"].T) ** 2 @ W["down"].T + x
+        z = x @ W["letters"].T
+        chosen = jnp.take_along_axis(z, Y[..., None], axis=-1)[..., 0]
+        return (jax.nn.logsumexp(z, axis=-1) - chosen).mean()
+
+    return jitted(loss, all_weights(), *(jnp.asarray(x, dtype=int) for x in names(rows)))
 
 
 ATTENTION: dict[str, Callable[..., Contender]] = {
@@ -323,3 +457,4 @@ ATTENTION: dict[str, Callable[..., Contender]] = {
 CONVOLUTIONS: dict[str, Callable[..., Contender]] = {
     OURS: convolutions, HAND: convolutions_by_hand, TORCH: convolutions_in_torch, JAX: convolutions_in_jax,
 }  # fmt: skip
+GPT: dict[str, Callable[..., Contender]] = {OURS: gpt, TORCH: gpt_in_torch, JAX: gpt_in_jax}

@@ -72,6 +72,7 @@ def works() -> dict[str, Any]:
         "options": compiled_black_scholes.MANY,
         "attention": compiled_positions.ATTENTION,
         "convolutions": compiled_positions.CONVOLUTIONS,
+        "gpt": compiled_positions.GPT,
         "tracing": compiled_tracing.CONTENDERS,
     }
 

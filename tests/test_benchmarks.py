@@ -36,7 +36,7 @@ PARTS = {
     "demo": ("demo, a step", "sums of products", "models.MLP", "by hand, buffers", "NumPy, naive", *PEERS, "micrograd"),
     "digits": ("digits 64-32-10", "flat parameters", "pytree", "scikit-learn", *PEERS),
     "options": ("one option", "options, each", "XAD", "numba", "straight-line", *PEERS),
-    "positions": ("attention", "convolutions", "by hand, buffers", *PEERS),
+    "positions": ("attention", "convolutions", "a small GPT", "by hand, buffers", *PEERS),
     "growth": ("rows, each", "against fewer rows", "jax.jit"),
     "tracing": ("nodes: trace", "memory at most"),
 }
