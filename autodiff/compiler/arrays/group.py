@@ -375,7 +375,9 @@ class Grouping:
                 stop += 1
             enough = stop - start >= _REDUCE or (stop - start > 1 and self._lie_together([r[start:stop] for r in rows]))
             if enough and self.grouped:
-                total = self._add(total, self._along([row[start:stop] for row in rows]))
+                alike = [row[start:stop] for row in rows]
+                for part in self._by_home(alike[0]) if len(rows) == 1 else [alike]:
+                    total = self._add(total, self._along(part))
             else:
                 for k in range(start, stop):
                     total = self._plus(total, [row[k] for row in rows])
@@ -385,6 +387,15 @@ class Grouping:
             units = () if len(nodes) == 1 else total.units if total.__class__ is Var and total.units else (len(nodes),)
             total = total + code.const(constants, units)
         return total
+
+    def _by_home(self, terms: list[Term]) -> list[list[list[Term]]]:
+        """Return the terms of one sum in parts, by coefficient and by the arrays that hold them, if those are long."""
+        apart: dict[Any, list[Term]] = {}
+        for term in terms:
+            homes = [self.where.get(x, (None,))[0] for x in term[1:] if x is not None]
+            apart.setdefault((term[0], *map(id, homes)), []).append(term)
+        parts = list(apart.values())
+        return [[part] for part in parts] if min(map(len, parts)) >= _REDUCE else [[terms]]
 
     def _lie_together(self, rows: list[list[Term]]) -> bool:
         """Tell whether the factors of one sum are arrays already, so that summing along an axis copies nothing."""

@@ -491,7 +491,11 @@ class Buffered:
             self._allocate(var, alone=True)
         places = list(zip(var.args, var.info, strict=True))
         written = self._written if flat else np.zeros(max(var.size, 1), dtype=bool)
-        if not (flat and written.all()):
+        if not flat and len(places) > 1 and (whole := self._covering(var, places)) is not None:
+            delta, place = places.pop(whole)  # copied first, so that nothing has to be set to 0
+            self._add_at(var, delta, place, fresh=True)
+            written[...] = True
+        if not written.all():
             there = self._forwarded.keys() | self.layout.fused.keys()
             plain = [p for d, p in places if d.__class__ is not Var or d.number not in there]
             covered = np.concatenate([places_of(*p).ravel() for p in plain]) if plain else np.zeros(0, dtype=np.intp)
@@ -511,6 +515,12 @@ class Buffered:
         if len(var.units) < 2:
             return self._name(var)
         return self._bind(f"z{var.number}", lambda instance: instance.strided(var, 0, (1,), (var.size,)))
+
+    @staticmethod
+    def _covering(var: Var, places: list[Any]) -> int | None:
+        """Return which of the parts of a sum covers all of it, each place once."""
+        sizes = [np.unique(places_of(*place)).size if math.prod(place[2]) == var.size else 0 for _, place in places]
+        return sizes.index(var.size) if var.size in sizes else None
 
     def _zero(self, var: Var, written: Array) -> None:
         """Set the entries to 0 that are not written yet."""
