@@ -225,7 +225,7 @@ class Reverse:
         a, b = var.args
         share = self.code.apply(DIV, delta, b)
         self._hand(a, self._reduced(share, a, var))
-        self._hand(b, self._reduced(-self.code.apply(MUL, share, var), b, var))
+        self._hand(b, -self._reduced(self.code.apply(MUL, share, var), b, var))
 
     def _whole(self, delta: Any, var: Var) -> Var:
         """Return δ as an array with all its rows, as matrix products need it."""

@@ -30,7 +30,7 @@ def dot_of(var: Var) -> list[Var] | None:
 
 def contraction_of(var: Var) -> tuple[Var, Var, Units] | None:
     """Return the factors of a sum of products along some of its axes, and the order of these; else None."""
-    x: Any = var.args[0] if var.kind == ir.SUM and var.units else None
+    x: Any = var.args[0] if var.kind == ir.SUM else None
     product: Any = x.args[0] if x.__class__ is Var and x.kind == ir.VIEW else x
     if product.__class__ is not Var or product.op is not MUL or len(x.units) < 2 or len(product.units) != len(x.units):
         return None
