@@ -392,7 +392,8 @@ class Grouping:
         """Return the terms of one sum in parts, by coefficient and by the arrays that hold them, if those are long."""
         apart: dict[Any, list[Term]] = {}
         for term in terms:
-            homes = [self.where.get(x, (None,))[0] for x in term[1:] if x is not None]
+            factors = [x for x in term[1:] if x is not None]
+            homes = [self.flat if x in self.graph.parameters else self.where.get(x, (None,))[0] for x in factors]
             apart.setdefault((term[0], *map(id, homes)), []).append(term)
         parts = list(apart.values())
         return [[part] for part in parts] if min(map(len, parts)) >= _REDUCE else [[terms]]
