@@ -62,7 +62,7 @@ class LivePlot:
         self._next = 0.0
         self._shown = 0  # the epoch that was drawn last
 
-    def __call__(self, end: Any) -> None:
+    def __call__(self, end: Any) -> None:  # Any: an EpochEnd, whose module imports this one
         """Take note of the end of an epoch, and draw if it is time."""
         self._end = end
         if not in_notebook() and not sys.stdout.isatty():

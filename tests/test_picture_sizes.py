@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 
+import numpy as np
 import pytest
 from dot_text import parse, texts
 
@@ -214,3 +215,53 @@ def test_parameters_stand_in_their_order(rankdir):
         assert places == sorted(places)
     along = "x" if rankdir == "LR" else "y"
     assert max(getattr(at[f"layer1.neuron{i}.z"], along) for i in (1, 2, 3)) < getattr(at["layer2.neuron1.z"], along)
+
+
+def shown(picture, unit):
+    """The texts in the circle or card of a unit, by its place in columns or its tooltip."""
+    return next(texts(at["label"]) for at in parse(picture).nodes.values() if at.get("tooltip", "").startswith(unit))
+
+
+def test_a_model_is_drawn_without_a_loss():
+    """Its weights as strokes; with a sample its outputs, as NumPy computes them; with several rows their means."""
+    mlp = MLP(2, [3, 2], activation="tanh", random_state=0)
+    alone = draw(mlp)
+    weights = [float(tip) for tip in re.findall(r'tooltip="weight: ([-\d.e]+)', alone.source)]
+    assert sorted(weights) == sorted(w for rows_ in mlp.weights() for row in rows_ for w in np.asarray(row).tolist())
+    assert shown(alone, "layer1.neuron1") == ["neuron1"]
+    assert shown(draw(mlp, detail="layers"), "layer2")[1] == "3 → 2 linear"
+    X = np.array([[0.5, 1.0], [0.2, -1.0]])
+    (w1, w2), (b1, b2) = ([np.asarray(each) for each in several] for several in (mlp.weights(), mlp.biases()))
+    outputs = np.tanh(X @ w1.T + b1) @ w2.T + b2
+    for given, expected in (
+        (X[0], outputs[0]),
+        (X[:1], outputs[0]),
+        (X, outputs.mean(axis=0)),
+        (X.tolist(), outputs.mean(axis=0)),
+    ):
+        picture = draw(mlp, given, detail="neurons", number_format=".6f")
+        for k in range(2):
+            (text,) = [each for each in shown(picture, f"layer2.neuron{k + 1}") if each.lstrip("⌀ −")[0].isdecimal()]
+            assert float(text.lstrip("⌀ ").replace("−", "-")) == pytest.approx(expected[k], abs=1e-6)
+
+
+def test_several_results_are_drawn_together():
+    """One picture of two Values that share what they are made from."""
+    x = Value(2.0, "x")
+    picture = draw([x * 3.0, x.exp()])
+    assert sum(at["class"].startswith("operation") for at in parse(picture).nodes.values()) == 2
+    assert sum(at["class"].startswith("leaf") for at in parse(picture).nodes.values()) == 1
+
+
+def test_what_cannot_be_drawn_is_named():
+    """With the way out."""
+    mlp = MLP(2, [1], random_state=0)
+    with pytest.raises(ValueError, match=r'detail="operations" needs a sample to compute with, got none'):
+        draw(mlp, detail="operations")
+    for root in (None, [], [1.0], np.array([1.0])):
+        with pytest.raises(
+            TypeError, match="root must be the Value at the end of a computation, several of them, or a model"
+        ):
+            draw(root)
+    with pytest.raises(TypeError, match="root must be the Value at the end of a computation"):
+        frames(mlp)

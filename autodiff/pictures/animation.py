@@ -127,6 +127,8 @@ def _scenes(root: Value, options: Options) -> tuple[list[Scene], list[str]]:
     unknown = [option for option in options if option not in Options.__annotations__]
     if unknown:
         raise TypeError(f"an option must be one of {', '.join(Options.__annotations__)}, got {unknown[0]!r}")
+    if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
+        raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
     settled = plan(root, direction="both", **options)
     if settled.detail == "summary":
         raise ValueError(f"{settled.message.replace(chr(10), ' ')}; a summary has no steps")

@@ -46,12 +46,12 @@ def arranged(
     A rank is as long as its longest card and the labels after it, those of a `lane`; beside each other lie the edges
     that pass it, each in a lane. The result is within a third of Graphviz's for graphs of up to some hundred nodes.
     """
-    rank: dict[Value, int] = {nodes[0]: 0}
+    rank = dict.fromkeys(nodes, 0)
     for use in edges:
-        rank[use.operand] = max(rank.get(use.operand, 0), rank[use.consumer] + 1)
+        rank[use.operand] = max(rank[use.operand], rank[use.consumer] + 1)
     deepest = max((rank[use.consumer] for use in edges), default=0)
     each = -(-(deepest + 1) // count)  # ranks in a row
-    rows = {node: (deepest - rank[node]) // each for node in nodes if node.op is not None or node is nodes[0]}
+    rows = {node: (deepest - rank[node]) // each for node in nodes if node.op is not None or not rank[node]}
     for use in edges:
         if use.operand.op is None:  # beside the first that uses it
             rows[use.operand] = min(rows.get(use.operand, count), rows[use.consumer])

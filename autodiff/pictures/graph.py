@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack, get_args
 
 from autodiff.backward import topological_order
+from autodiff.functions import total
 from autodiff.pictures import style
 from autodiff.pictures.effort import TOO_FAR, ranks_crossed
 from autodiff.pictures.labels import Labels
@@ -37,7 +38,8 @@ _TOLD = 8  # nodes in the picture's words
 
 
 def draw(
-    root: Value,
+    root: Any,  # Any: a Value, several, or a model, which this package does not know
+    X: Any = None,
     *,
     detail: Detail | None = None,
     direction: Direction | None = None,
@@ -86,7 +88,11 @@ def draw(
     many rows as come nearest to it, such as 16/9. A picture still too large for a `width` or `height` that was given is
     scaled down to it. Ordinary text has `font_size` points, and all else changes with it.
 
-    Raises TypeError when `root` is not a Value, ValueError for an unknown option.
+    `root` may also be several Values in a list, or a model: whatever has `parameters()` and can be called on a sample.
+    `draw(model, x)` draws the outputs for a sample, `draw(model, X)` for several rows, and `draw(model)`, if it has
+    `n_inputs`, the network and its weights alone, without numbers that it does not have yet.
+
+    Raises TypeError when `root` is none of these, ValueError for an unknown option.
 
     >>> x = Value(3.0, "x")
     >>> y = x * x
@@ -139,6 +145,8 @@ class Plan(NamedTuple):
         """Return the picture in words: the result, then δ of what has a name, nearest first."""
         labels, show = self.look.labels, self.look.show
         root = self.nodes[0]
+        if self.look.blank:
+            return "the network and its weights"
         named = [node for node in self.nodes[1:] if labels.full(node) and node in self.state.deltas]
         told = [f"δ of {shorten(labels.full(node))} = {show(self.state.deltas[node])}" for node in named[:_TOLD]]
         rest = [f"and {len(named) - _TOLD} more"] if len(named) > _TOLD else []
@@ -160,15 +168,37 @@ class Plan(NamedTuple):
         return scene.fitted(given.font_size / FONT_SIZE, given.width, given.height)
 
 
-def plan(root: Value, *, direction: Direction | None = None, **options: Unpack[Options]) -> Plan:
+def roots_of(root: Any, X: Any) -> list[Value]:
+    """Return the Values to draw: one, several, or the outputs of a model for each sample of X."""
+    found: Any = root
+    if _is_model(root):
+        if X is None and not isinstance(getattr(root, "n_inputs", None), int):
+            raise TypeError(f"{root!r} must have n_inputs to be drawn without a sample; pass one, draw(model, x)")
+        rows: Any = [0.0] * root.n_inputs if X is None else X.tolist() if hasattr(X, "tolist") else list(X)
+        outputs: list[Any] = [root(row) for row in (rows if hasattr(rows[0], "__len__") else [rows])]
+        found = [each for some in outputs for each in (some if hasattr(some, "__len__") else [some])]
+    several: list[Any] = (list(found) if hasattr(found, "__len__") else []) or [found]
+    if not all(isinstance(each, Value) for each in several):
+        raise TypeError(
+            "root must be the Value at the end of a computation, several of them, or a model, got "
+            f"{type(root).__name__} {root!r}"
+        )
+    return several
+
+
+def _is_model(root: Any) -> bool:
+    return callable(root) and callable(getattr(root, "parameters", None))
+
+
+def plan(root: Any, X: Any = None, *, direction: Direction | None = None, **options: Unpack[Options]) -> Plan:
     """Check the arguments of `draw`, with its defaults for the rest, and choose the detail."""
     chosen: Any = SimpleNamespace(**(draw.__kwdefaults__ or {}) | options)
     max_nodes, max_neurons = chosen.max_nodes, chosen.max_neurons
-    if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
-        raise TypeError(
-            f"root must be the Value at the end of a computation, got {type(root).__name__}; "
-            "draw several results through their total(...), or one by one"
-        )
+    roots = roots_of(root, X)
+    blank = _is_model(root) and X is None
+    if blank and chosen.detail == "operations":
+        raise ValueError('detail="operations" needs a sample to compute with, got none; pass one, draw(model, x)')
+    parameters = root.parameters() if _is_model(root) and chosen.parameters is None else chosen.parameters
     known = {"detail": Detail, "direction": Direction, "rankdir": RankDir, "theme": ThemeName}
     given = {"detail": chosen.detail, "direction": direction, "rankdir": chosen.rankdir, "theme": chosen.theme}
     for option, value in given.items():
@@ -180,13 +210,13 @@ def plan(root: Value, *, direction: Direction | None = None, **options: Unpack[O
         _at_least("max_neurons", max_neurons, 2)
     show = style.formatter(chosen.digits, chosen.number_format)
     brief = style.brief_formatter(chosen.digits, chosen.number_format)
-    nodes: list[Value] = topological_order(root)
-    labels = Labels(nodes, chosen.names, chosen.parameters)
+    nodes: list[Value] = topological_order(roots[0] if len(roots) == 1 else total(roots))[len(roots) > 1 :]
+    labels = Labels(nodes, chosen.names, parameters)
     state = recorded(nodes)
     size = len(nodes) + sum(x.__class__ is float for node in nodes for x in node.operands)
     if direction is None:
         direction = "both" if any(use.consumer in state.deltas for node in nodes for use in uses(node)) else "forward"
-    look = Look(style.THEMES[chosen.theme], show, brief, direction, chosen.rankdir, labels)
+    look = Look(style.THEMES[chosen.theme], show, brief, direction, chosen.rankdir, labels, blank)
     for option in ("width", "height", "aspect", "font_size"):
         _above_zero(option, getattr(chosen, option), optional=option != "font_size")
     zoom = chosen.font_size / FONT_SIZE
@@ -198,8 +228,9 @@ def _chosen(plan: Plan) -> Plan:
     """Return the plan with its detail, and what that needs; with a message if it is only a summary."""
     nodes, look, size, room, given = plan.nodes, plan.look, plan.size, plan.room, plan.options
     grouped = any(len(look.labels.path(node)) > 1 for node in nodes if node.op is not None)
+    grouped = grouped or look.blank
     near = given.max_nodes > _MAX_NODES or ranks_crossed([use for node in nodes for use in uses(node)]) <= TOO_FAR
-    if given.detail in {"operations", None} and size <= given.max_nodes and (given.detail or near):
+    if given.detail in {"operations", None} and size <= given.max_nodes and (given.detail or near) and not look.blank:
         down = look.rankdir == "TB"  # across, a picture may be as long as it takes, unless that was given
         limits = room[0] if given.width or not down else math.inf, room[1] if given.height or down else math.inf
         found = arrangement(nodes, plan.state, look, limits, given.aspect)

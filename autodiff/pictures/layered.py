@@ -52,8 +52,10 @@ class _Layers:
         size = values[0] if single else norm(values) / math.sqrt(unit.readers or 1)  # each reader reads all of them
         alarm = theme.tone(size) is theme.alarm
         wrong = self.state.wrong(unit.nodes)
-        rows.append(font(markup(f"{symbol}{show(size)}"), theme.alarm.ink if alarm else theme.ink))
-        tip = [title, *subtitle, f"value {size!r}" if single else f"norm {size!r}"]
+        tip = [title, *subtitle]
+        if not self.look.blank:
+            rows.append(font(markup(f"{symbol}{show(size)}"), theme.alarm.ink if alarm else theme.ink))
+            tip.append(f"value {size!r}" if single else f"norm {size!r}")
         for kind, nodes in self.parameters(unit).items():
             grads = [self.state.deltas[node] for node in nodes if node in self.state.deltas]
             text = f"‖{kind}‖ {show(norm(node.data for node in nodes))}"

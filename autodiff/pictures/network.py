@@ -151,6 +151,8 @@ class _Network:
         values = [node.data for node in outputs] if unit.nodes else unit.constants
         samples = len(values) // (1 if unit.nodes else unit.readers)
         values = values[:1] if len({*values}) == 1 else values
+        if self.look.blank and role_of(unit, self.look.labels) != "parameter":
+            values = []
         return Numbers(values, sum(found) if found else None, samples)
 
     def column(self, i: int, column: Sequence[Unit | None], whole: Sequence[Unit]) -> None:
@@ -214,7 +216,8 @@ class _Network:
         if name and (not small or not circle):
             lines.append(_Line(shorten(name, 12), theme.muted if circle else theme.ink, 9 if circle else 12, bold=True))
         size = 8 if small and circle else 11
-        lines.append(_Line(self.value_text(numbers), theme.ink, size))
+        if numbers.values:
+            lines.append(_Line(self.value_text(numbers), theme.ink, size))
         if unit.nodes and self.look.direction != "forward":
             growing = " +…" if any(node in state.growing for node in unit.nodes) else ""
             shown = "δ –" if delta is None else f"δ {self.look.brief(delta)}{growing}"
@@ -368,7 +371,9 @@ class _Network:
             plain = [legends.entry(font("<B>→</B>", theme.stroke, 15), meaning)] if grey else []
             second = [*plain, *(back if swept else [])]
         if self.averaged:
-            first.append(legends.entry(font("⌀", theme.ink, 12), f"mean of {self.averaged} samples; δ is their sum"))
+            first.append(
+                legends.entry(font("⌀", theme.ink, 12), f"mean of {self.averaged} samples{'; δ is their sum' * swept}")
+            )
         second += legends.alarm_entry(theme) if self.alarm else []
         message = ["<TD>point at a stroke for its numbers</TD>"] if self.hidden or self.dense else []
         if self.more:

@@ -32,6 +32,7 @@ class Look(NamedTuple):
     direction: Direction
     rankdir: RankDir
     labels: Labels
+    blank: bool = False  # whether there are weights alone, without a sample
 
 
 def operations(nodes: Sequence[Value], state: State, look: Look, rows: Mapping[Value, int]) -> Scene:

@@ -70,7 +70,9 @@ class Units(NamedTuple):
             used[link.source].update(use.operand for use in link.uses)
         found: dict[Unit, list[Value]] = {}
         for unit, nodes in used.items():
-            outputs = [node for node in unit.nodes if node in nodes] or unit.nodes[:1]
+            inner = {x for node in unit.nodes for x in node.operands if isinstance(x, Value)}
+            last = [node for node in unit.operations if node not in inner]  # of a unit that nothing uses
+            outputs = [node for node in unit.nodes if node in nodes] or last or unit.nodes[:1]
             found[unit] = alike(outputs, labels) if unit.key[0] == "path" and not unit.wide else outputs
         return found
 
