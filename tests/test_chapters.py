@@ -355,6 +355,27 @@ def test_chapter_7_the_chain_rule(ran):
     assert needed[4] * 2 < needed[16] < needed[64] / 2
 
 
+def test_chapter_8_the_three_formulas(ran):
+    """δ of both layers by closed form (both hidden sums are 0.5, so z² = 2a − a); the golden run of study, sleep, mark to every digit."""
+    eight = ran(8)
+    a = sigma(0.5)
+    delta2 = (sigma(a) - 1) * sigma(a) * (1 - sigma(a))
+    assert eight["delta2"] == pytest.approx([delta2], rel=1e-12)
+    assert eight["delta1"] == pytest.approx([2 * delta2 * a * (1 - a), -delta2 * a * (1 - a)], rel=1e-12)
+    assert eight["nudged"] == pytest.approx([2 * delta2, -delta2], rel=1e-3)
+    assert eight["fading"][-1] == pytest.approx(
+        np.prod([each * (1 - each) for each in eight["answers"][:-1]]), rel=1e-12
+    )
+    assert len(eight["fading"]) == 10
+    assert eight["fading"][-1] < 0.00001
+    assert eight["unheard"][1] == 0 > eight["unheard"][0]
+    errors = eight["errors"]
+    assert [errors[0], errors[1], errors[1000]] == pytest.approx(
+        [0.134787897465, 0.099436798016, 0.001784305295], abs=5e-13
+    )
+    assert eight["prediction"] == pytest.approx(0.939368027852, abs=5e-13)
+
+
 # XOR of sigmoids with weights of 10, at (0, 0) and at (1, 0): by hand.
 SOFT = [sigma(10 * sigma(10 * n - 5) + 10 * sigma(15 - 10 * n) - 15) for n in (0, 1)]
 
@@ -375,6 +396,12 @@ SAID = {
         "0.4831212221": 0.4831212221,
     },
     3: {"0.5": None},
+    8: {
+        "0.2": None, "0.8": None, "0.5": 1 - 0.5, "0.6225": sigma(0.5), "0.65": sigma(sigma(0.5)),
+        "0.0794": (sigma(sigma(0.5)) - 1) * sigma(sigma(0.5)) * (1 - sigma(sigma(0.5))),
+        "0.235": sigma(0.5) * (1 - sigma(0.5)), "0.1": None, "0.001": None, "0.00001": None, "0.25": 1 / 4, "0.1348": 0.134787897465,
+        "0.001784": 0.001784305295, "93.9": 93.9368027852,
+    },
     7: {
         "6.5": None, "0.1": None, "0.01": None, "0.001": None, "0.8": None, "0.3": None, "0.5": None, "0.1774": -0.17744691734927373,
         "0.1622": -0.1622, "0.1759": -0.1759, "0.6225": sigma(0.5),
