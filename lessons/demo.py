@@ -54,7 +54,7 @@ def epic_night() -> str:
     model = Perceptron(shuffle=False).fit(data.X[order], data.y[order])
     weights = ", ".join(f"{w:g}" for w in model.coef_[0])
     lines = [
-        "«Noche épica»: Rosenblatt's rule from zeros",
+        "The «epic night»: Rosenblatt's rule from zeros",
         f"  {model.n_iter_} passes, w = ({weights}), b = {model.intercept_[0]:g}",
     ]
     lines += [

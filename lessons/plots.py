@@ -103,8 +103,8 @@ def moons_network() -> tuple[datasets.Dataset, MLPClassifier]:
     """Train a network on the two moons, with samples held out."""
     data = datasets.moons(150, random_state=0)
     model = MLPClassifier(
-        hidden_layer_sizes=(8,), activation="tanh", learning_rate=0.1, batch_size=20, tol=0.005, early_stopping=True,
-        random_state=0,
+        hidden_layer_sizes=(8,), activation="tanh", learning_rate=0.1, batch_size=20, tol=5e-4, early_stopping=True,
+        n_iter_no_change=30, random_state=0,
     )  # fmt: skip
     return data, model.fit(data.X, data.y)
 
@@ -119,7 +119,7 @@ def learning_line(dark: bool) -> Iterator[Any]:
 
 
 def learning_neuron(dark: bool) -> Iterator[Any]:
-    """Rosenblatt's rule on «noche épica»: its line after every mistake."""
+    """Rosenblatt's rule on the «epic night»: its line after every mistake."""
     night = datasets.epic_night()
     weights, bias = [0.0, 0.0], 0.0
     rows = list(zip(night.X[[0, 2, 1, 3]].tolist(), night.y[[0, 2, 1, 3]].tolist(), strict=True))
@@ -130,9 +130,9 @@ def learning_neuron(dark: bool) -> Iterator[Any]:
         if wrong and any(weights):
             ax = axes(dark=dark, size=(4.4, 3.8))
             now = partial(fires, weights=weights, bias=bias)
-            decision_regions(now, night.X, night.y, names=["no", "noche épica"], ax=ax)
+            decision_regions(now, night.X, night.y, names=["no", "epic night"], ax=ax)
             neuron_line(weights, bias, ax=ax)
-            ax.set(xlabel="videojuegos", ylabel="pizza", title=f"mistake {mistakes}")
+            ax.set(xlabel="video games", ylabel="pizza", title=f"mistake {mistakes}")
             yield ax.figure
 
 
@@ -164,8 +164,8 @@ def regions(dark: bool) -> Any:
     night, (moons, network) = datasets.epic_night(), moons_network()
     neuron = Perceptron(shuffle=False).fit(night.X, night.y)
     left, right = panels(2, dark=dark, size=(4.4, 3.8))
-    decision_regions(neuron, night.X, night.y, names=["no", "noche épica"], ax=left)
-    left.set(xlabel="videojuegos", ylabel="pizza", title="a neuron")
+    decision_regions(neuron, night.X, night.y, names=["no", "epic night"], ax=left)
+    left.set(xlabel="video games", ylabel="pizza", title="a neuron")
     decision_regions(network, moons.X, moons.y, names=moons.target_names, ax=right).set_title("a network 2-8-1")
     return right.figure
 
@@ -178,7 +178,7 @@ def activations(dark: bool) -> Any:
 
 
 def surfaces(dark: bool) -> Any:
-    """Plot the neuron of «noche épica» with each of them."""
+    """Plot the neuron of the «epic night» with each of them."""
     for ax, name in zip(panels(4, dark=dark, size=(3.0, 2.9), projection="3d"), ACTIVATIONS, strict=True):
         activation_surface(name, [4.0, 5.0], -6.0, window=(-0.5, 1.5), ax=ax)
     return ax.figure
@@ -236,7 +236,7 @@ PLOTS: Mapping[str, Plot] = MappingProxyType({
         wide=True,
     ),
     "line": Plot(
-        "Regresión lineal",
+        "Linear regression",
         "A line while it learns, and its residuals: above the line blue, below it orange.",
         line,
     ),
@@ -247,14 +247,14 @@ PLOTS: Mapping[str, Plot] = MappingProxyType({
         wide=True,
     ),
     "activations": Plot(
-        "Funciones de activación",
+        "Activation functions",
         "Each with its derivative, found by autodiff. At a jump the filled point is the value.",
         activations,
         wide=True,
     ),
     "surfaces": Plot(
         "The same over the plane",
-        "The neuron of «noche épica», w = (4, 5), b = −6, with each activation. The line is z = 0.",
+        "The neuron of the «epic night», w = (4, 5), b = −6, with each activation. The line is z = 0.",
         surfaces,
         ".png",
         wide=True,
@@ -277,7 +277,7 @@ PLOTS: Mapping[str, Plot] = MappingProxyType({
 FILMS: Mapping[str, Film] = MappingProxyType({
     "learning-line": Film("A line learns", "Gradient descent from w = b = 0, step by step.", learning_line, 0.4),
     "learning-neuron": Film(
-        "A neuron learns", "Rosenblatt's rule on «noche épica»: the line moves at every mistake, ten times.",
+        "A neuron learns", "Rosenblatt's rule on the «epic night»: the line moves at every mistake, ten times.",
         learning_neuron, 1.0,
     ),
     "learning-network": Film(
