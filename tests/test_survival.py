@@ -254,14 +254,20 @@ timers = pytest.mark.skipif(
 
 
 class Alarm:
-    """Raises KeyboardInterrupt wherever the main thread is, after so many seconds."""
+    """Raises KeyboardInterrupt wherever the main thread is, after so many seconds; `rang` says that it has."""
 
     def __init__(self, seconds):
         self.seconds = seconds
+        self.rang = False
 
     def __enter__(self):
-        self.before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        self.before = signal.signal(signal.SIGALRM, self.ring)
         signal.setitimer(signal.ITIMER_REAL, self.seconds)
+        return self
+
+    def ring(self, *_):
+        self.rang = True
+        raise KeyboardInterrupt
 
     def __exit__(self, *_):
         signal.setitimer(signal.ITIMER_REAL, 0.0)
@@ -269,8 +275,14 @@ class Alarm:
 
 
 @timers
-def test_a_sweep_is_all_or_nothing_wherever_it_is_interrupted():
-    """A hundred real interrupts, most of them while totals are written: leaves have the sweeps that were finished."""
+def test_a_sweep_is_all_or_nothing_wherever_it_is_interrupted(monkeypatch):
+    """A hundred real interrupts, most of them while totals are written: leaves have the sweeps that were finished.
+
+    An interrupt within a destructor or a callback of the interpreter's is swallowed there and reported to
+    `sys.unraisablehook`; any other must come through the engine.
+    """
+    swallowed = []
+    monkeypatch.setattr(sys, "unraisablehook", swallowed.append)
     leaves = [Value(float(i % 7)) for i in range(3000)]
     root = weighted_sum([1.0] * len(leaves), leaves)
     moments = random.Random(1986)
@@ -279,15 +291,16 @@ def test_a_sweep_is_all_or_nothing_wherever_it_is_interrupted():
     try:
         for _ in range(100):
             try:
-                with Alarm(moments.uniform(1e-4, 3e-3)):
-                    while True:
+                with Alarm(moments.uniform(1e-4, 3e-3)) as alarm:
+                    while not alarm.rang:
                         root.backward()
             except KeyboardInterrupt:
                 hits += 1
             assert len({x.grad for x in leaves}) == 1
     finally:
         gc.enable()
-    assert hits == 100
+    assert hits + len(swallowed) == 100
+    assert hits > 90
 
 
 # Between open() and `with` no code can close the file: Python does, and warns of it.
