@@ -447,6 +447,7 @@ def test_a_notebook_is_what_its_source_gives(chapter, language):
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
     outputs = [output for cell in code for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] in ("error", "stderr")]
+    assert not [o for o in outputs if kit.WORDS["wrong"][language] in "".join(o.get("data", {}).get("text/plain", ""))]
     pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
     pictures = [tag for page in pages for tag in re.findall(r"<(?:img|svg)\b[^>]*>", page)]
     assert len(pictures) >= 2

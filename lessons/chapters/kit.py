@@ -175,7 +175,8 @@ class Check:
             last = self._word("next", k=exercise.number + 1, title=title) if after else self._word("end")
             return Said(True, [f"✓ {self._word('right')} {words.get('right', '')}".strip(), last])
         nothing = check_exercise(None, 0.0, language=self.language).marks[0].said
-        if any(answer is ... for answer in answers) or all(mark.said == nothing for mark in grade.marks):
+        empty = (mark.said == nothing or "ellipsis" in mark.said.lower() for mark in grade.marks)
+        if any(_left_out(answer) for answer in answers) or all(empty):
             return Said(None, [self._word("nothing")])
         self.attempts[name] = attempt = self.attempts.get(name, 0) + 1
         known = [wrong[self.language] for wrong in exercise.data["wrong"] if self.language in wrong]
@@ -248,6 +249,11 @@ class _Probed:
 
     def __call__(self, *at: Any) -> Any:
         return self.probe(self.answer, *at)
+
+
+def _left_out(answer: Any) -> bool:
+    """Tell whether an answer is still the … that the course put there, or a list with it."""
+    return answer is ... or (type(answer) in (list, tuple) and any(_left_out(each) for each in answer))
 
 
 def _value(probe: Any, answer: Any, at: Sequence[Any]) -> Any:
