@@ -234,6 +234,17 @@ class TestGraph:
         assert draw(swept(neuron())).source == draw(swept(neuron())).source
         assert draw(neuron()).source == draw(neuron()).source
 
+    def test_a_sum_over_several_sweeps_has_a_mark(self):
+        """After a second backward() a leaf holds twice what its arrow hands it, which is no contradiction then."""
+        x, w = Value(2.0, "x"), Value(-1.5, "w")
+        y = x * w
+        y.backward()
+        assert "Σ" not in draw(y).source
+        y.backward()
+        assert nodes(draw(y))["n1"][0][-1] == "δ −3 Σ"
+        assert "sum over several sweeps" in draw(y).source
+        assert nodes(draw(y))["n0"][0][-1] == "δ 1"
+
     def test_a_new_operation_is_drawn_by_its_row(self):
         """A user's own Op shows its own symbol."""
         cube = Op("cube", "x³", lambda a: a * a * a, partials=(lambda a, r: 3 * a * a,))

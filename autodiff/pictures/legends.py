@@ -15,7 +15,7 @@ ROW = '<TR><TD ALIGN="CENTER">'  # the beginning of a line of a legend
 
 def of_operations(
     theme: Theme, direction: str, roles: Collection[Role], state: State, scale: Scale, brief: Callable[[float], str],
-    *, alarm: bool, crowded: bool,
+    *, alarm: bool, crowded: bool, summed: bool,
 ) -> str:  # fmt: skip
     """Return the legend of a picture of operations, limited to its contents."""
     first = [swatch(theme.card(role), role) for role in ("input", "parameter") if role in roles]
@@ -28,6 +28,7 @@ def of_operations(
     second: list[str] = []
     if direction != "forward" and state.deltas:
         second = strokes(theme, "δ·∂", scale, brief)
+        second += [entry(font("Σ", theme.ink, 12), "sum over several sweeps")] * summed
     return rows(theme, first, second + (alarm_entry(theme) if alarm else []))
 
 

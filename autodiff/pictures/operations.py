@@ -108,6 +108,7 @@ class _Operations:
         self.scale = style.Scale(map(state.final_gain, edges))
         self.scene.rows = [[] for _ in range(1 + max(rows.values()))]
         self.marks = self.marked({use.operand for use in edges if rows[use.operand] != rows[use.consumer]})
+        self.summed = state.summed(nodes, edges)
         for node in nodes:
             self.node(node)
         for use in edges:
@@ -121,7 +122,15 @@ class _Operations:
             self.theme.alarm.ink in node.attributes.values() for node in self.scene.nodes
         )
         self.scene.legend = legends.of_operations(
-            look.theme, look.direction, self.roles, state, self.scale, look.brief, alarm=alarm, crowded=self.crowded
+            look.theme,
+            look.direction,
+            self.roles,
+            state,
+            self.scale,
+            look.brief,
+            alarm=alarm,
+            crowded=self.crowded,
+            summed=bool(self.summed),
         )
 
     def marked(self, repeated: Collection[Value]) -> dict[Value, str]:
@@ -193,7 +202,7 @@ class _Operations:
     def delta_text(self, node: Value, delta: float | None) -> str:
         if delta is None:
             return "δ –"
-        return f"δ {self.show(delta)}{' +…' if node in self.state.growing else ''}"
+        return f"δ {self.show(delta)}{' +…' if node in self.state.growing else ' Σ' * (node in self.summed)}"
 
     def forward(self, use: Use) -> None:
         alarm = self.theme.tone(use.partial) is self.theme.alarm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, nan
 from typing import Any, NamedTuple
 
 from autodiff.value import Value
@@ -55,6 +55,20 @@ class State:
         """Return the gain in δ of the operand by this use at the end of the sweep; None if that is not known."""
         delta = (self.outcome or self.deltas).get(use.consumer)
         return None if delta is None else _handed_on(delta, use.partial)
+
+    def summed(self, nodes: Iterable[Value], edges: Iterable[Use]) -> set[Value]:
+        """Return the leaves whose δ is not what these edges hand them, as after a second sweep without `zero_grad`."""
+        if self.handed is not None:
+            return set()
+        gains: dict[Value, list[float]] = {}
+        for use in edges:
+            gains.setdefault(use.operand, []).append(self.gain(use) or 0.0)
+        return {
+            node
+            for node in nodes
+            if node.op is None and node in gains and isfinite(delta := self.deltas.get(node, nan))
+            if abs(delta - sum(gains[node])) > 1e-9 * (abs(delta) + sum(map(abs, gains[node])))
+        }
 
 
 def _handed_on(delta: float, partial: float) -> float:
