@@ -10,7 +10,7 @@ import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from typing import Any
@@ -186,7 +186,7 @@ def measure_growth(table: Table, plan: Plan, threads: str) -> None:
     for hidden, every in plan.growth.items():
         best: list[float] = []
         for rows in every if threads == ONE_CORE else every[::2]:
-            few = Plan(max(1, plan.rounds // 4), 1 if rows >= 100_000 else plan.samples, 0, {}, ())
+            few = replace(plan, rounds=max(1, plan.rounds // 4), samples=1 if rows >= 100_000 else plan.samples)
             title = f"2-{hidden}-{hidden}-1, {rows:,} rows, each"
             target = {JAX_FLAT: 1 / 1.2} if hidden >= 64 else {}
             contenders = (SUMS, JAX_FLAT) if hidden * rows <= JAX_HOLDS else (SUMS,)
