@@ -216,7 +216,7 @@ def _as_clip(a: float, _: float, high: float) -> float:
     return a if a != a else high
 
 
-# What arrays have where these raise; the other functions of `math` raise where arrays have NaN.
+# What arrays have where these raise, known without loading NumPy; of another forward its form for arrays is asked.
 _LIMITS: Mapping[Any, Callable[..., float]] = {
     math.exp: _infinite, math.exp2: _infinite, math.expm1: _infinite, math.cosh: _infinite, math.sinh: _as_sinh,
     math.log: _as_log, math.log2: _as_log, math.log10: _as_log, math.log1p: _as_log1p, math.atanh: _as_atanh,
@@ -225,13 +225,15 @@ _LIMITS: Mapping[Any, Callable[..., float]] = {
 }  # fmt: skip
 
 
-def ieee(forward: Callable[..., float], *operands: float) -> float:
-    """Return what `forward` has here after IEEE 754: an infinity or NaN in place of an error."""
+def ieee(forward: Callable[..., float], *operands: float, arrays: Callable[..., Any] | None = None) -> float:
+    """Return what `forward` has here after IEEE 754, or else `arrays` has: an infinity or NaN in place of an error."""
     try:
         return forward(*operands)
     except (ArithmeticError, ValueError):
         if forward in _LIMITS:
             return _LIMITS[forward](*operands)
+        if arrays is not None:
+            return float(arrays(*operands))
         return math.nan if isinstance(forward, BuiltinFunctionType) else float(forward(*map(Ieee, operands)))
 
 

@@ -138,9 +138,8 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
 
 def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:
     if not hasattr(type(values), "__iter__"):
-        raise TypeError(
-            f"{name} needs a sequence of Values and numbers, got one {type(values).__name__}; put it in [ ]"
-        )
+        way = "give its parameters()" if hasattr(values, "parameters") else "put it in [ ]"
+        raise TypeError(f"{name} needs a sequence of Values and numbers, got one {type(values).__name__}; {way}")
     return tuple(values)
 
 

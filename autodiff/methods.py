@@ -128,7 +128,9 @@ class Methods:
         if not digits:
             return OPS["round_"](self)
         if abs(digits) > 308:
-            raise ValueError(f"decimals must be between -308 and 308, got {digits}; no float has a digit beyond")
+            raise ValueError(
+                f"decimals must be between -308 and 308, got {digits}; 10**{abs(digits)} is beyond all floats"
+            )
         x = cast("Value", self)
         scale = 10.0 ** abs(digits)
         return OPS["round_"](x * scale) / scale if digits > 0 else OPS["round_"](x / scale) * scale

@@ -79,6 +79,16 @@ class Op:
         rules = (self.partials,) if callable(self.partials) else self.partials
         if not callable(self.forward) or not rules or not all(map(callable, rules)):
             raise TypeError(f"Op {self.name!r} needs a forward function, and partials: a tuple with a rule per operand")
+        array: Any = self.array
+        for what, fits, rule in (
+            ("name", self.name.__class__ is str, "text"),
+            ("symbol", self.symbol.__class__ is str, "text"),
+            ("array", array is None or callable(array) or array.__class__ is str, 'a function, or text: "numpy.exp"'),
+            ("domains", self.domains.__class__ is tuple and {*map(type, self.domains)} <= {Domain}, "a tuple of Domains"),
+            ("kink", self.kink is None or callable(self.kink), "a function of the operands"),
+        ):  # fmt: skip
+            if not fits:
+                raise TypeError(f"Op {self.name!r}: {what} must be {rule}, got {getattr(self, what)!r:.60}")
         object.__setattr__(self, "arity", None if callable(self.partials) else len(self.partials))
 
     def __repr__(self) -> str:
@@ -133,8 +143,11 @@ class Op:
     def on_ieee(self, *operands: float) -> float:
         """Return the value after IEEE 754, as arrays have it."""
         if callable(self.array):
-            return float(self.on_arrays(*(real_array(x)[()] for x in operands)))
-        return ieee(self.forward, *operands)
+            return self._on_numpys(*operands)
+        return ieee(self.forward, *operands, arrays=self._on_numpys if self.array else None)
+
+    def _on_numpys(self, *operands: float) -> float:
+        return float(self.on_arrays(*(real_array(x)[()] for x in operands)))
 
     @property
     def function_of_arrays(self) -> Rule:
@@ -159,9 +172,9 @@ class Op:
         Raises DomainError where there is no derivative.
         """
         try:
-            return [float(p) for p in self.partials_of(operands, result, wanted)]
+            return [self.as_float(p) for p in self.partials_of(operands, result, wanted)]
         except (ArithmeticError, ValueError):  # an edge: IEEE arithmetic knows the limit
-            slopes = [float(p) for p in self.partials_of([*map(Ieee, operands)], Ieee(result), wanted)]
+            slopes = [self.as_float(p) for p in self.partials_of([*map(Ieee, operands)], Ieee(result), wanted)]
             if any(map(math.isnan, slopes)) and not any(map(math.isnan, [*operands, result])):
                 i = [math.isnan(p) for p in slopes].index(True)
                 raise DomainError(
@@ -179,6 +192,13 @@ class Op:
             return slopes if wanted is None else [p if want else 0.0 for p, want in zip(slopes, wanted, strict=True)]
         wanted = wanted or [True] * self.arity
         return [rule(*operands, result) if want else 0.0 for rule, want in zip(self.partials, wanted, strict=True)]
+
+    def as_float(self, x: Any, source: str = "a rule of its partials") -> float:  # Any: what a function returned
+        """Return a result as a float; TypeError, naming the operation, for what is no number."""
+        if not hasattr(x, "__float__"):  # float() would read a number from text
+            way = "; is a `return` missing in it?" if x is None else ""
+            raise TypeError(f"{self.name}: {source} must return a number, got {x!r:.60}{way}")
+        return float(x)
 
     def _complaint(self, operands: Sequence[float], names: Sequence[str], problem: str = "") -> str:
         """Return the message of a DomainError, such as "log of -0.5, outside (0, ∞), in 'loss.p'"."""

@@ -246,9 +246,9 @@ def node(data: float, op: Any, a: Any, b: Any, da: float, db: Any) -> Value:
         if grad_mode.paused():
             op, a, b, da, db = None, 0.0, 0.0, 0.0, 0.0
     if data.__class__ is not float or da.__class__ is not float:  # a user's operation may give another number
-        data, da = float(data), float(da)
-    if db.__class__ is not float and db.__class__ is not tuple:
-        db = float(db)
+        data, da = (float(data), da) if op is None else (op.as_float(data, "forward"), op.as_float(da))
+    if db.__class__ is not float and db.__class__ is not tuple and op is not None:
+        db = op.as_float(db)
     return fill(blank(), data, op, a, b, da, db)
 
 
@@ -339,7 +339,7 @@ def record(op: Op, operands: Sequence[Any]) -> Any:  # noqa: C901 # what is quic
     if len(partials) != len(operands):
         raise ValueError(f"the rule of {op.name} gave {len(partials)} partials for {len(operands)} operands")
     if set(map(type, partials)) != {float}:
-        partials = [p if p.__class__ is float else float(p) for p in partials]
+        partials = [p if p.__class__ is float else op.as_float(p) for p in partials]
     if float in set(map(type, operands)):
         partials = [0.0 if x.__class__ is float else p for p, x in zip(partials, operands, strict=True)]
     return node(result, op, (), operands, 0.0, tuple(partials))

@@ -61,14 +61,14 @@ def share(name: str, x: Any) -> float:
     return within(name, x, "above 0 and below 1", 0.0, 1.0, edges="()")
 
 
-def whole(name: str, x: Any, least: int = 1) -> int:
+def whole(name: str, x: Any, least: int = 1, others: str = "") -> int:
     """Return `x` as an int; ValueError for what is not a whole number, `least` or more."""
     number = None
     if not isinstance(x, (bool, np.bool_)):
         with contextlib.suppress(TypeError):
             number = operator.index(x)
     if number is None or number < least:
-        raise ValueError(f"{name} must be a whole number, {least} or more, got {x!r}")
+        raise ValueError(f"{name} must be a whole number, {least} or more{others}, got {x!r}")
     return number
 
 
@@ -90,7 +90,7 @@ def known(name: str, x: Any, names: Iterable[str], others: str = "") -> str:
     if not isinstance(x, str) or x not in (names := tuple(names)):
         meant = elsewhere("values", str(x), names)
         hint = f"; did you mean {meant!r}?" if meant else ""
-        raise ValueError(f"unknown {name}: {x!r} (must be one of {', '.join(names)}{others}){hint}")
+        raise ValueError(f"{name} must be one of {', '.join(names)}{others}, got {x!r}{hint}")
     return x
 
 
@@ -130,6 +130,9 @@ def interval(name: str, x: Any) -> tuple[float, float]:
 
 def values(name: str, parameters: Any) -> list[Value]:
     """Return a list of Values; TypeError for what is none."""
+    if isinstance(parameters, Value) or not hasattr(type(parameters), "__iter__"):
+        way = "put it in [ ]" if isinstance(parameters, Value) else "give those of a model, model.parameters()"
+        raise TypeError(f"{name} must be a list of Values, got one {type(parameters).__name__}; {way}")
     parameters = list(parameters)
     for i, p in enumerate(parameters):
         if not isinstance(p, Value):
@@ -139,8 +142,6 @@ def values(name: str, parameters: Any) -> list[Value]:
 
 def parameter_list(parameters: Iterable[Value]) -> list[Value]:
     """Return Values that can be optimized: leaves, each once."""
-    if isinstance(parameters, Value):
-        raise TypeError("parameters must be a list of Values, got one Value; put it in [ ]")
     parameters = values("parameters", parameters)
     if not parameters:
         raise ValueError("parameters is empty; there is nothing to optimize")

@@ -143,9 +143,9 @@ class MLPEstimator(_Learned, Drawing):
     def _sizes(self) -> list[int]:
         given: Any = self.hidden_layer_sizes
         given = given.tolist() if isinstance(given, np.ndarray) else given
-        sizes = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
-        name = "every entry of hidden_layer_sizes" if len(sizes) > 1 else "hidden_layer_sizes"
-        return [check.whole(name, size) for size in sizes]
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            return [check.whole("hidden_layer_sizes", given, others=", or a sequence of them")]
+        return [check.whole("every entry of hidden_layer_sizes", size) for size in given]
 
     def _refuse_other_network(self, network: MLP) -> None:
         """Raise ValueError when settings or targets ask for another network than the one whose training resumes."""

@@ -151,6 +151,8 @@ def collapse(mlp: MLP) -> tuple[Array, Array]:
     >>> collapse(mlp)
     (array([[6.]]), array([8.]))
     """
+    if not isinstance(mlp, MLP):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
+        raise TypeError(f"mlp must be an MLP, got {type(mlp).__name__} {mlp!r:.60}")
     for layer in mlp.layers:
         if layer.activation is not None:
             raise ValueError(

@@ -78,7 +78,7 @@ def save_parameters(path: FilePath, model: Any) -> None:  # Any: whatever has pa
     >>> w.data
     3.0
     """
-    parameters = list(model.parameters())
+    parameters = _parameters(model, "save_parameters")
     facts = {"labels": [p.label for p in parameters], "model": describe_model(model)}
     write_container(path, "parameters", facts, {"weights": np.array([p.data for p in parameters], dtype=np.float64)})
 
@@ -91,7 +91,7 @@ def load_parameters(path: FilePath, model: Any) -> None:  # Any: whatever has pa
     repr (a network with another activation, say). To move weights on purpose, load them into a network like the one
     they came from and pass them on: `other.load_weights(net.weights(), net.biases())`.
     """
-    parameters, here = list(model.parameters()), describe_model(model)
+    parameters, here = _parameters(model, "load_parameters"), describe_model(model)
 
     def check(facts: Mapping[str, Any], shapes: Shapes) -> None:
         check_labels(facts.get("labels"), [p.label for p in parameters])
@@ -140,6 +140,14 @@ def _words(x: Any) -> str:
     if name is not None or type(x).__repr__ is object.__repr__:
         return name or type(x).__qualname__
     return _ADDRESS.sub("", repr(x))
+
+
+def _parameters(model: Any, caller: str) -> list[Value]:
+    if not callable(getattr(model, "parameters", None)):
+        raise TypeError(
+            f"model must have parameters(), got {type(model).__name__} {model!r:.60}; write {caller}(path, model)"
+        )
+    return list(model.parameters())
 
 
 def describe_model(model: Any) -> str:  # Any: whatever has parameters() and can be called

@@ -190,6 +190,8 @@ def test_an_activation_breaks_the_collapse():
         ValueError, match='only layers with activation="linear" collapse into one linear map, got tanh in layer1'
     ):
         collapse(mlp)
+    with pytest.raises(TypeError, match="mlp must be an MLP, got int 3"):
+        collapse(3)
     low, middle, high = (mlp([x]).data for x in (0.0, 3.0, 6.0))
     assert abs(high - 2 * middle + low) > 0.1 * abs(high)
     with pytest.raises(
@@ -222,7 +224,7 @@ W, B, A, X, Y = (
         ((W, B[:1], A, X, Y), "weights, biases and activations must have one entry per layer, got 2, 1 and 2"),
         ((W, B, "tanh", X, Y), "weights, biases and activations must have one entry per layer, got 2, 2 and tanh"),
         (([], [], [], X, Y), "weights, biases and activations must have one entry per layer, got 0, 0 and 0"),
-        ((W, B, ["tanh", "swish"], X, Y), "unknown activation: 'swish'"),
+        ((W, B, ["tanh", "swish"], X, Y), "activation must be one of .*, got 'swish'"),
         ((W, B, A, X, np.ones(4)), r"y must have one target for each of the 5 samples, got \(4,\)"),
         ((W, B, A, X, 1.0), r"y must have one target for each of the 5 samples, got \(\)"),
         ((W, B, A, X, np.ones((5, 2))), r"y must be \(5, 1\), like the outputs, got \(5, 2\)"),
@@ -236,7 +238,7 @@ def test_shapes_that_do_not_fit_are_refused(arguments, message):
 
 def test_an_unknown_loss_is_refused():
     """The message lists the known ones."""
-    with pytest.raises(ValueError, match=r"unknown loss: 'mse'.*half_squared_error"):
+    with pytest.raises(ValueError, match=r"loss must be one of .*half_squared_error.*, got 'mse'"):
         gradients(W, B, A, X, Y, loss="mse")
 
 

@@ -232,6 +232,16 @@ def test_weights_of_another_model_are_refused(saved, labels, match):
     refused(saved, match, Model(*labels))
 
 
+@pytest.mark.parametrize("call", [save_parameters, load_parameters])
+def test_what_has_no_parameters_is_refused(path, call):
+    """Parameters in the place of the path, and the path in the place of the model: the message shows the order."""
+    with pytest.raises(
+        TypeError, match=rf"model must have parameters\(\), got .*; write {call.__name__}\(path, model\)"
+    ):
+        call(MLP(2, [1]).parameters(), str(path))
+    assert not path.exists()
+
+
 def test_weights_of_a_network_with_another_activation_are_refused(path):
     """Same shapes and labels, another function: refused by the words of both."""
     save_parameters(path, MLP(2, [3, 1], activation="tanh"))

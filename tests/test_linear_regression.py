@@ -307,7 +307,7 @@ def test_one_target_gives_a_vector_and_a_float():
             {},
             r"the loss became inf, .* after 0 steps: the numbers in y are too large; scale",
         ),
-        ([[1.0]], [1.0], {"solver": "qr"}, r"unknown solver: 'qr' \(must be one of gd, lstsq\)"),
+        ([[1.0]], [1.0], {"solver": "qr"}, r"solver must be one of gd, lstsq, got 'qr'"),
         (
             [[1.0], [2.0], [3.0]],
             [1e200, 2e200, -1e200],

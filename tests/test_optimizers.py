@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import Value, mean, tanh
+from models.mlp import MLP
 from models.optimizers import (
     OPTIMIZERS,
     Adam,
@@ -331,6 +332,7 @@ def test_bad_parameters_are_refused(make):
     for parameters, error, message in (
         ([], ValueError, "parameters is empty; there is nothing to optimize"),
         (w, TypeError, r"parameters must be a list of Values, got one Value; put it in \[ \]"),
+        (MLP(2, [1]), TypeError, r"parameters must be a list of Values, got one MLP; .* model\.parameters\(\)"),
         ([w, 2.0], TypeError, "parameters must be Values, got float 2.0 at 1"),
         ([2 * w], ValueError, r"mul\(2, w\) was computed from others; optimize the Values it came from"),
         ([w, Value(1.0), w], ValueError, "'w' is given twice, at 0 and at 2"),
@@ -374,7 +376,7 @@ def test_bad_learning_rates_are_refused(name, rate):
             "sgd",
             {},
             ValueError,
-            rf"unknown optimizer: 'sgd' \(must be one of {', '.join(OPTIMIZERS)}\)",
+            rf"optimizer must be one of {', '.join(OPTIMIZERS)}, got 'sgd'",
         ),
     ],
 )
@@ -418,7 +420,7 @@ def test_names_make_what_they_say():
     with pytest.raises(TypeError, match="abstract"):
         Optimizer(labelled(), learning_rate=0.1)
     for unknown in ("sgd", None, ["adam"]):
-        with pytest.raises(ValueError, match=f"unknown optimizer: .*must be one of {', '.join(OPTIMIZERS)}"):
+        with pytest.raises(ValueError, match=f"optimizer must be one of {', '.join(OPTIMIZERS)}, got "):
             optimizer_by_name(unknown, labelled())
 
 

@@ -341,7 +341,7 @@ BAD = [
     (lambda: loss_curves({}), "curves must have at least one name with its losses, got none"),
     (lambda: loss_curves({"loss": [float("nan")]}), "loss: a curve must have a finite loss, got none"),
     (lambda: loss_curves([0.0], log=True), "above 0"),
-    (lambda: activation_curve("sigmoide"), "unknown activation"),
+    (lambda: activation_curve("sigmoide"), "activation must be one of .*, got .sigmoide"),
     (lambda: activation_surface("relu", [1.0]), r"weights must be \(2,\)"),
     (
         lambda: activation_surface("relu", [1.0, 1.0], ax=axes()),

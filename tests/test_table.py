@@ -11,7 +11,7 @@ import pytest
 from hypothesis import Phase, find, settings
 
 import autodiff
-from autodiff import OPS, Value, draw, topological_order
+from autodiff import OPS, Op, Value, draw, topological_order
 from autodiff.forwards import Ieee
 from autodiff.testing import expressions
 from benchmarks.accuracy import mp, truth
@@ -124,6 +124,14 @@ def test_a_row_is_drawn(op):
     node = op(*operands(op))
     assert SHOWN.get(op.symbol, op.symbol) in draw(node).source
     assert topological_order(node)[0].op is op
+
+
+def test_an_operation_of_ones_own_has_numpys_limits_at_edges():
+    """Where its function of floats raises, its function of arrays is asked: values, and the slopes made of them."""
+    inner = Op("inner", "l", lambda a: math.log(float(a)), "numpy.log", (lambda a, r: 1.0 / a,))
+    outer = Op("outer", "x·l", lambda a: a and a * math.log(a), partials=(lambda a, r: inner(a) + 1.0,))
+    assert [inner.on_ieee(x) for x in (0.0, -1.0)] == pytest.approx([-math.inf, math.nan], nan_ok=True)
+    assert outer.partials_at([0.0], 0.0, [True]) == [-math.inf]
 
 
 EDGES = (0.0, -0.0, 0.5, 1.0, -1.0, 3.0, -3.5, math.inf, -math.inf, math.nan, 1e3, -1e3, 1e308, -1e308, 5e-324)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import autodiff
 from autodiff import OPS, Op, Value, exp, log, relu, sin, topological_order, total
-from autodiff.testing import Expression, checking, expressions, gradcheck, numbers
+from autodiff.testing import Expression, check_kinks, checking, expressions, gradcheck, jaccheck, numbers
 
 FAULTS = {
     "sign": lambda rules, i: lambda *at: -rules[i](*at),
@@ -236,6 +236,15 @@ def test_a_constant_condition_is_no_kink():
         (lambda: gradcheck(sin, 1.0, order=3), ValueError, "order must be 1 or 2, got 3"),
         (lambda: gradcheck(lambda x: [x], 1.0), TypeError, "ONE number, got list"),
         (lambda: gradcheck(sin, "1"), TypeError, "one real number"),
+        (lambda: gradcheck(3, 1.0), TypeError, "^f must be a function, got int 3$"),
+        (lambda: gradcheck(sin, 1.0, gradient=3), TypeError, "^gradient must be a function, got int 3$"),
+        (lambda: jaccheck(3, 1.0), TypeError, "^f must be a function, got int 3$"),
+        (lambda: jaccheck(sin, 1.0, vjp="u"), TypeError, "^vjp must be a function, got str 'u'$"),
+        (
+            lambda: check_kinks(math.sin),
+            ValueError,
+            "op must be an Op or the name of a row, got <built-in function sin>",
+        ),
         (lambda: expressions("exp"), TypeError, r"\['exp'\]"),
         (lambda: expressions(["gamma"]), ValueError, "unknown operation 'gamma'"),
         (lambda: expressions([3]), TypeError, "got int 3"),
@@ -259,6 +268,15 @@ def test_bad_arguments_are_refused_at_the_call(call, error, said):
     """Each with a message that says what to give instead."""
     with pytest.raises(error, match=said):
         call()
+
+
+def test_a_hidden_package_does_not_hide_what_is_wrong(monkeypatch):
+    """`sys.modules[name] = None` is Python's own way to hide a package; the program to reproduce looks through it all."""
+    monkeypatch.setitem(sys.modules, "a_package_that_is_hidden", None)
+    wrong = Op("wrong", "?", lambda a: a * a, partials=(lambda a, r: a,))
+    with pytest.raises(AssertionError, match="wrong: its partial by operand 1 is wrong") as caught:
+        gradcheck(wrong, 3.0)
+    assert "reproduce it with" in str(caught.value)
 
 
 def rows_in(expression):

@@ -11,6 +11,7 @@ import pytest
 
 import autodiff
 from autodiff import OPS, DomainError, Op, Value, no_grad
+from autodiff.domains import Domain
 from autodiff.naming import describe
 
 
@@ -391,6 +392,39 @@ def test_a_rule_that_gives_too_few_partials_is_refused():
         Op("f", "f", math.sin)
 
 
+@pytest.mark.parametrize("returned", [None, "3", [1.0]])
+def test_a_rule_that_returns_no_number_is_refused(returned):
+    """Not read, as `float("3")` would; the message names the operation, whatever the number of operands."""
+    x = Value(2.0)
+    for n in (1, 2, 3):
+        op = Op("own", "f", lambda *xs: 1.0, partials=(lambda *at: returned,) * n)
+        with pytest.raises(TypeError, match=r"^own: a rule of its partials must return a number, got "):
+            op(*[x] * n)
+        with pytest.raises(TypeError, match=r"^own: a rule of its partials must return a number"):
+            op.partials_at([2.0] * n, 1.0, [True] * n)
+    for n in (1, 3):
+        with pytest.raises(TypeError, match=r"^own: forward must return a number"):
+            Op("own", "f", lambda *xs: returned, partials=(lambda *at: 1.0,) * n)(*[x] * n)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"name": 3}, "Op 3: name must be text, got 3"),
+        ({"symbol": None}, "Op 'f': symbol must be text, got None"),
+        ({"array": 3}, "Op 'f': array must be a function, or text: .*, got 3"),
+        ({"domains": Domain("(0, ∞)")}, "Op 'f': domains must be a tuple of Domains, got Domain"),
+        ({"domains": ("(0, ∞)",)}, "Op 'f': domains must be a tuple of Domains, got "),
+        ({"kink": 3}, "Op 'f': kink must be a function of the operands, got 3"),
+    ],
+)
+def test_an_operation_is_checked_when_it_is_made(given, said):
+    """Not when it first meets an array or an edge, far from the line that is wrong."""
+    settings = {"name": "f", "symbol": "f", "forward": math.sin, "partials": (lambda a, r: 1.0,)}
+    with pytest.raises(TypeError, match=said):
+        Op(**(settings | given))
+
+
 def test_a_number_in_a_0d_array_is_that_number():
     """NumPy gives 0-d arrays where a number is meant, of Values too: np.where, np.tensordot."""
     v = Value(3.0)
@@ -410,6 +444,10 @@ def test_one_value_where_several_are_meant_is_refused(call):
     """The message says that a sequence is wanted."""
     with pytest.raises(TypeError, match=r"needs a sequence of Values and numbers, got one (Value|float); put it in "):
         call(Value(3.0))
+    with pytest.raises(
+        TypeError, match=r"needs a sequence of Values and numbers, got one Model; give its parameters\(\)"
+    ):
+        call(type("Model", (), {"parameters": list})())
 
 
 def test_masked_arrays_do_not_cut_the_graph():

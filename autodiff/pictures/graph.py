@@ -39,7 +39,7 @@ _TOLD = 8  # nodes in the picture's words
 
 def draw(
     root: Any,  # Any: a Value, several, or a model, which this package does not know
-    X: Any = None,
+    X: Any = None,  # Any: samples as an array, a list or a data frame, and a word
     *,
     detail: Detail | None = None,
     direction: Direction | None = None,

@@ -122,6 +122,13 @@ def names_of(f: Callable[..., Any], count: int) -> list[str]:
     return named[:count] if len(named) >= count else []
 
 
+def refuse_no_functions(**given: Any) -> None:
+    """Raise TypeError, naming it, for an argument that can be left out, with None, but else must be a function."""
+    for name, x in given.items():
+        if x is not None and not callable(x):
+            raise TypeError(f"{name} must be a function, got {type(x).__name__} {shortened(x)}")
+
+
 def shortened(x: Any) -> str:
     """Return a point on one line, only a few of its numbers where it is long."""
     array: Any = x

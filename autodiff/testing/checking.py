@@ -13,7 +13,7 @@ import numpy as np
 from autodiff.errors import NoDerivativeError, WrongDerivativeError
 from autodiff.grad_mode import recording
 from autodiff.propagation import partials_as_values, propagate
-from autodiff.testing.arguments import call, shortened
+from autodiff.testing.arguments import call, refuse_no_functions, shortened
 from autodiff.testing.gradients import GradientCheck, name_of
 from autodiff.testing.graphs import Graph
 from autodiff.testing.oracles import EPSILON, ORACLES, Estimate
@@ -125,6 +125,7 @@ def gradcheck(
         from autodiff.testing import gradcheck
     ...
     """
+    refuse_no_functions(f=f, gradient=gradient, hessian=hessian, hvp=hvp)
     _refuse_arguments(points, order, gradient, hessian, hvp, directions)
     tolerance = Tolerance(rtol, atol)
     options: dict[str, Any] = {"rtol": rtol, "atol": atol or None, "seed": seed, "directions": directions}

@@ -81,8 +81,8 @@ def kink_points(op: Op | str) -> tuple[Kink, ...]:
     >>> kink_points("relu")[0]
     Kink(name='relu', operands=(0.0,), value=0.0, partials=(0.0,))
     """
-    name = op if isinstance(op, str) else op.name
-    if isinstance(op, str) and op not in OPS:
+    name = op if isinstance(op, str) else getattr(op, "name", None)
+    if name is None or (isinstance(op, str) and op not in OPS):
         raise ValueError(f"op must be an Op or the name of a row, got {op!r}; the rows are {', '.join(OPS)}")
     return tuple(kink for kink in DECIDED if kink.name == name)
 

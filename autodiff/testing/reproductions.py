@@ -195,8 +195,9 @@ class Program:
     def _operation(self, op: Op) -> str:
         if OPS.get(op.name) is op:
             return f'{self.imported("autodiff", "OPS")}["{op.name}"]'
-        for module in list(sys.modules.values()):
-            if module.__name__ != "__main__" and vars(module).get(op.name) is op:  # getattr would wake lazy modules
+        modules: list[Any] = [*sys.modules.values()]  # None for a package that is hidden
+        for module in (m for m in modules if isinstance(m, types.ModuleType) and m.__name__ != "__main__"):
+            if vars(module).get(op.name) is op:  # getattr would wake lazy modules
                 return self.imported(module.__name__, op.name)
         row = OPS.get(op.name)
         if row is not None and all(

@@ -15,7 +15,7 @@ import numpy as np
 
 from autodiff import nests
 from autodiff.errors import WrongDerivativeError
-from autodiff.testing.arguments import Layout, names_of, shortened
+from autodiff.testing.arguments import Layout, names_of, refuse_no_functions, shortened
 from autodiff.testing.checking import Report, gradcheck, weakest
 from autodiff.testing.diagnosis import Hint
 from autodiff.testing.failures import retold
@@ -54,6 +54,7 @@ def jaccheck(
     >>> jaccheck(lambda x: np.sin(A @ x), np.ones(2), vjp=lambda x, u: A.T @ (u * np.cos(A @ x))).oracle
     'complex step'
     """
+    refuse_no_functions(f=f, jacobian=jacobian, vjp=vjp, jvp=jvp)
     points = tuple(of_numpy(point) for point in points)
     result = f(*copy.deepcopy(points))
     check = _VectorCheck(f, points, options, Layout([of_numpy(result)], ["result"]))
