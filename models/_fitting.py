@@ -235,11 +235,13 @@ class MLPEstimator(_Learned, Drawing):
         optimizer = self._new_optimizer(network, resumed=resumed and partial)
         if own_loss:
             _refuse_constant(network, loss, samples)
-        unit, inner = scaling.loss(loss)
-        network.programs = (network.programs or {}) if inner is loss and not own_loss else None
+        elif self.standardize and not resumed and self._kind == "regressor":
+            _answer_constants(network, scaling.constants(samples.targets))
+        unit = scaling.unit(loss)
+        network.programs = None if own_loss else network.programs or {}
         samples = scaling.scaled(samples, in_place=held_out is not None)  # then they are copies already
         held_out = held_out and scaling.scaled(held_out, in_place=True)
-        task = Task(network, network.parameters(), inner, samples, held_out, penalty)
+        task = Task(network, network.parameters(), loss, samples, held_out, penalty)
 
         def keep(history: History) -> None:
             curves = ([unit * x for x in curve] for curve in (history.loss_curve, history.validation_curve))
@@ -267,6 +269,7 @@ class MLPEstimator(_Learned, Drawing):
         learned["diagnosis_"] = diagnosis = diagnose(
             task, [unit * x for x in history.loss_curve], patience=history.stopped == "patience",
             cure="look for outliers in X" if self.standardize else "set standardize=True", unit=unit,
+            engine=self.engine,
         )  # fmt: skip
         keep(history)
         name = type(self).__name__
@@ -348,6 +351,13 @@ def _seen(samples: Samples) -> Samples:
         samples = samples.batch(np.flatnonzero(seen))
     weights = weights[seen] / weights.max()
     return samples._replace(weights=None if np.ptp(weights) == 0 else weights)
+
+
+def _answer_constants(network: MLP, constant: NDArray[np.bool_]) -> None:
+    """Set the weights of outputs whose scaled targets are all 0 to 0: no gradient changes them."""
+    for neuron in (each for each, same in zip(network.layers[-1].neurons, constant, strict=True) if same):
+        for weight in neuron.weights:
+            weight.data = 0.0
 
 
 def _refuse_constant(network: MLP, loss: Callable[[Any, Any], Any], samples: Samples) -> None:

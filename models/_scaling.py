@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -24,7 +23,7 @@ class Scaling(NamedTuple):
     x_center: Array
     x_spread: Array
     y_center: Array
-    y_spread: float
+    y_spread: Array  # of each target
 
     @classmethod
     def of(
@@ -32,23 +31,25 @@ class Scaling(NamedTuple):
     ) -> Self:
         """Return the scaling by mean and standard deviation, of targets only where `loss` is known to allow it.
 
-        Without `standardize`, the one that changes nothing.
+        Without `standardize`, the one that changes nothing. Raises ValueError for units that leave no room in floats.
         """
         inputs, targets, weights = samples
         n = inputs.shape[1]
         center, spread = mean_and_spread(inputs, weights) if standardize else (np.zeros(n), np.ones(n))
-        y_center, y_spread = np.zeros(n_outputs), 1.0
+        if spread.min() < 1e-290:  # weights are divided by it
+            raise ValueError(
+                f"the deviation of every column of X must be 1e-290 or more, got {spread.min():.3g} in column "
+                f"{spread.argmin()}; scale X to numbers near 1"
+            )
+        y_center, y_spread = np.zeros(n_outputs), np.ones(n_outputs)
         if standardize and loss in _POWERS:
-            columns = targets.reshape(len(targets), -1)
-            y_center, spreads = mean_and_spread(columns, weights)
-            spreads = spreads[columns.max(axis=0) > columns.min(axis=0)]
-            if len(spreads):  # one for all targets: the loss stays what it is
-                y_spread = float(spreads.max() * np.sqrt(np.mean((spreads / spreads.max()) ** 2)))
-            if not 1e-150 < y_spread ** (_POWERS[loss] / 2) < 1e150:
-                raise ValueError(
-                    f"the deviation of y must have a square that floats can hold, got {y_spread:.3g}; scale y to "
-                    "numbers near 1"
-                )
+            y_center, y_spread = mean_and_spread(targets.reshape(len(targets), -1), weights)
+            for deviation in y_spread.tolist():
+                if not 1e-150 < deviation ** (_POWERS[loss] / 2) < 1e150:
+                    raise ValueError(
+                        f"the deviation of y must have a square that floats can hold, got {deviation:.3g}; scale y to "
+                        "numbers near 1"
+                    )
         return cls(center, spread, y_center, y_spread)
 
     def scaled(self, samples: Samples, *, in_place: bool = False) -> Samples:
@@ -57,15 +58,19 @@ class Scaling(NamedTuple):
         if self.x_center.any() or (self.x_spread != 1).any():
             inputs = np.subtract(inputs, self.x_center, out=inputs if in_place else None)
             inputs /= self.x_spread
-        if self.y_center.any() or self.y_spread != 1.0:
-            targets = (targets - (self.y_center if targets.ndim > 1 else self.y_center[0])) / self.y_spread
+        if self.y_center.any() or (self.y_spread != 1).any():
+            columns = (targets.reshape(len(targets), -1) - self.y_center) / self.y_spread
+            targets = columns.reshape(targets.shape)
         return Samples(np.ascontiguousarray(inputs), targets, weights)
 
-    def loss(self, loss: Callable[[Any, Any], Any]) -> tuple[float, Callable[[Any, Any], Any]]:
-        """Return the loss for scaled targets, after the factor that makes it the loss of the targets themselves."""
-        if self.y_spread == 1.0:
-            return 1.0, loss
-        return self.y_spread ** _POWERS[loss], partial(huber, delta=1.0 / self.y_spread) if loss is huber else loss
+    def unit(self, loss: Callable[[Any, Any], Any]) -> float:
+        """Return what makes a loss of scaled targets that of y itself; 1 for several targets, each in its own unit."""
+        spreads = np.ravel(self.y_spread)  # a number in files of older versions
+        return float(spreads[0]) ** _POWERS[loss] if len(spreads) == 1 and spreads[0] != 1 else 1.0
+
+    def constants(self, targets: Array) -> NDArray[np.bool_]:
+        """Return which targets are the same number on every sample, and scaled to 0."""
+        return (targets.reshape(len(targets), -1) == self.y_center).all(axis=0)
 
     def folded(self, weights: list[Array], biases: list[Array]) -> tuple[list[Array], list[Array]]:
         """Return weights (n_inputs, n_outputs) and biases of the network that takes and gives the data themselves."""
@@ -102,7 +107,9 @@ def _mean_and_spread(columns: Array, share: Array) -> tuple[Array, Array]:
     largest = np.maximum(columns.max(axis=0), -columns.min(axis=0))
     exponent = np.frexp(largest)[1]
     apart = np.ldexp(columns, -exponent)  # at most 1, and exact
-    mean = share @ apart
+    mean = np.where(
+        apart.max(axis=0) == apart.min(axis=0), apart[0], share @ apart
+    )  # of equal numbers without rounding
     apart -= mean
     spread = np.sqrt(np.einsum("i,ij,ij->j", share, apart, apart))
     spread[spread <= 1e-14] = 0.0  # what rounding the mean of equal numbers leaves

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,11 +25,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import DomainError, no_grad
-from models._engines import Samples, Task
-from models._values import plain
+from models._engines import EVERY, Samples, Task, engine_by_name
+from models._values import assign, plain
 from models.activations import activate, activation_name, slope
-from models.errors import say
-from models.losses import LOSSES, absolute_error, binary_cross_entropy, cross_entropy, half_squared_error, squared_error
+from models.errors import TrainingError, say
+from models.losses import (
+    LOSSES,
+    absolute_error,
+    binary_cross_entropy,
+    cross_entropy,
+    half_squared_error,
+    huber,
+    squared_error,
+)
 from models.mlp import MLP
 
 Array = NDArray[np.float64]
@@ -57,9 +66,10 @@ class Diagnosis:
 
     `loss` is the lowest training loss without the penalty, `constant_loss` that of the best constant output (None where
     it is not known). After 30 epochs, or when the loss no longer fell: `constant` is whether the former has settled no
-    more than 1 % below the latter, `still` whether the loss never moved, `exploding` whether it ended at twice its
-    lowest or more, and above a tenth of the first. `squashed_twice` names the activation of the output that the loss
-    applies once more, "sigmoid" or "softmax", else "".
+    more than 1 % below the latter, `still` whether the loss never moved, `slow` whether all steps together lowered it
+    less than half as much as one longer step along the gradient at the end would (of an MLP only), `exploding` whether
+    it ended at twice its lowest or more, and above a tenth of the first. `squashed_twice` names the activation of the
+    output that the loss applies once more, "sigmoid" or "softmax", else "".
 
     `findings` maps the names of what is worth a warning to a sentence that says what to do.
     """
@@ -71,6 +81,7 @@ class Diagnosis:
     constant_loss: float | None = None
     constant: bool = False
     still: bool = False
+    slow: bool = False
     exploding: bool = False
     squashed_twice: str = ""
     findings: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -79,15 +90,16 @@ class Diagnosis:
 def diagnose(
     task: Task, loss_curve: Sequence[float], *, patience: bool = False,
     before: Mapping[str, str] = MappingProxyType({}), cure: str = "standardise the inputs", unit: float = 1.0,
+    engine: str = "compiled",
 ) -> Diagnosis:  # fmt: skip
     """Return the diagnosis of a model after training; `cure` is what helps against inputs of a wrong scale.
 
     `before` are findings that were told before training, as `told_before` returns them.
     `patience` is whether training ended because the loss no longer fell, after however few epochs; `unit` is what the
-    losses of the task are multiplied with to be those of `loss_curve`.
+    losses of the task are multiplied with to be those of `loss_curve`. `engine` computes further losses, if need be.
     """
     best = min(loss_curve, default=math.nan)
-    loss = best if task.penalty is None or not loss_curve else best - unit * _penalty(task)
+    loss = best - unit * _penalty(task) if loss_curve else best
     constant_loss = constant_output_loss(task.loss, task.samples)
     constant_loss = None if constant_loss is None else unit * constant_loss
     told = patience or len(loss_curve) >= TELLING
@@ -97,8 +109,15 @@ def diagnose(
     exploding = told and loss_curve[-1] >= 2 * best and loss_curve[-1] > 0.1 * loss_curve[0]
     units, dead, saturated, names = _looked_at(task)
     findings = dict(before)
-    bounded = "out of reach" in findings
-    if constant and not bounded:
+    bounded = "out of reach" in findings or constant_loss == 0  # whatever the units do
+    slow = told and not bounded and loss_curve[0] - best <= 0.01 * abs(loss_curve[0])
+    slow = slow and _one_step(task, engine) > max(2 * (loss_curve[0] - best), 0.05 * abs(best)) / unit
+    held = constant and not slow and constant_loss is not None and unit * _penalty(task, 0.1) > 10 * constant_loss > 0
+    if slow:
+        findings["slow"] = say("diagnosis", "slow", first=loss_curve[0], loss=best, epochs=len(loss_curve))
+    elif held and not bounded:
+        findings["penalty"] = say("diagnosis", "penalty", loss=loss, constant=constant_loss)
+    elif constant and not bounded:
         findings["constant"] = say("diagnosis", "constant", loss=loss, constant=constant_loss, cure=cure)
     elif still and not bounded:
         findings["still"] = say("diagnosis", "still", loss=best, epochs=len(loss_curve))
@@ -108,18 +127,21 @@ def diagnose(
         findings["same inputs"] = say("diagnosis", "alike")
     learned = constant_loss is not None and loss < 0.1 * constant_loss
     for kind, counts in (("dead", dead), ("saturated", saturated)):
-        if alike or bounded or (learned and len(inputs) < FEW):  # whatever the units do
+        if alike or bounded or held or (learned and len(inputs) < FEW):
             break
         worst = [i for i, (n, of) in enumerate(zip(counts, units, strict=True)) if n >= max(1.0, SHARE * of)]
         if worst:
             layers = ", ".join(f"{counts[i]} of {units[i]} {names[i]} units in layer {i + 1}" for i in worst)
-            findings[kind] = say("diagnosis", kind, layers=layers, cure=cure)
+            flat = kind == "dead" and "step" in {names[i] for i in worst}
+            zeros = not flat and isinstance(task.model, MLP) and not any(task.model.weights()[i].any() for i in worst)
+            word = "flat" if flat else "zeros" if zeros else kind
+            findings[kind] = say("diagnosis", word, layers=layers, cure=cure)
     if exploding:
         facts = {"loss": best, "epoch": loss_curve.index(best) + 1, "last": loss_curve[-1], "cure": cure}
         findings["exploding"] = say("diagnosis", "exploding", **facts)
     squashed = ("sigmoid" if task.loss is binary_cross_entropy else "softmax") if "squashed twice" in before else ""
     return Diagnosis(
-        units, dead, saturated, loss, constant_loss, constant, still, exploding, squashed, findings
+        units, dead, saturated, loss, constant_loss, constant, still, slow, exploding, squashed, findings
     )  # fmt: skip
 
 
@@ -174,6 +196,15 @@ def constant_output_loss(  # Any: Values, numbers or lists of them
         return float(spread.mean() if loss is squared_error else spread.sum() / 2)
     if loss is absolute_error:
         return float(np.mean([_least_deviation(column, w) for column in columns.T]))
+    if loss is huber:
+        low, high = columns.min(axis=0), columns.max(axis=0)
+        for _ in range(64):  # the derivative grows with the output
+            middle = low + (high - low) / 2
+            above = np.average(np.clip(middle - columns, -1.0, 1.0), axis=0, weights=w) > 0
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+        error = np.abs(columns - low)
+        held = np.minimum(error, 1.0)
+        return float(np.average(held * (error - held / 2), axis=0, weights=w).mean())
     if loss is binary_cross_entropy:
         return float(np.mean(_entropy(mean) + _entropy(1.0 - mean)))
     if loss is cross_entropy:
@@ -192,10 +223,40 @@ def _least_deviation(column: Array, weights: Array | None) -> float:
     return float(np.average(abs(column - median), weights=weights))
 
 
-def _penalty(task: Task) -> float:
-    assert task.penalty is not None
-    with no_grad():
-        return float(plain(task.penalty(list(task.parameters))))
+def _penalty(task: Task, weight: float | None = None) -> float:
+    """Return the penalty of the parameters, or of parameters that are all `weight`."""
+    if task.penalty is None:
+        return 0.0
+    own = [p.data for p in task.parameters]
+    try:
+        assign(task.parameters, own if weight is None else [weight] * len(own))
+        with no_grad():
+            return float(plain(task.penalty(list(task.parameters))))
+    finally:
+        assign(task.parameters, own)
+
+
+def _one_step(task: Task, engine: str) -> float:
+    """Return how far one step along the gradient, of the best of some lengths, lowers the loss of an MLP."""
+    if not isinstance(task.model, MLP):
+        return 0.0
+    every = max(1, len(task.samples.inputs) // (ROWS if engine == "compiled" else 100))
+    gradients, fall = [p.grad for p in task.parameters], 0.0
+    few = task._replace(samples=task.samples.batch(np.arange(0, len(task.samples.inputs), every)), held_out=None)
+    with engine_by_name(engine, few) as own:
+        own.read()
+        start = own.weights.copy()
+        with contextlib.suppress(TrainingError, DomainError):
+            first, gradient = own.loss_and_gradient(EVERY)
+            largest = np.abs(gradient).max()
+            along = gradient / largest if largest else gradient
+            for length in (1e-6, 1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0) if largest else ():
+                own.weights[:] = start - length / np.linalg.norm(along) * along
+                fall = max(fall, first - own.loss_and_gradient(EVERY)[0])
+        own.weights[:] = start
+    for parameter, gradient in zip(task.parameters, gradients, strict=True):
+        parameter.grad = gradient
+    return fall
 
 
 def _looked_at(task: Task) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], list[str]]:

@@ -159,9 +159,10 @@ class MLPRegressor(MLPEstimator, Regressor):
     "huber"; a function of `(output, target)` for one sample will do too (TypeError if all it gives are plain numbers,
     and, unless `engine="eager"`, if it branches on numbers).
 
-    With `standardize` the targets too are centered, and divided by one deviation for all of them, unless the loss is a
-    function of yours; losses are in the units of y, while `alpha` and `tol` are for deviations. All else is as in
-    MLPClassifier.
+    With `standardize` the targets too are centered and divided by their deviations, unless the loss is a function of
+    yours, so that targets of any units count alike and a constant one gets its constant. "huber" has its threshold of 1
+    in deviations. Losses are in the units of a single target, of several in their deviations, as `alpha` and `tol` are.
+    All else is as in MLPClassifier.
 
     >>> model = MLPRegressor(hidden_layer_sizes=(), solver="gd", learning_rate=0.1, alpha=0, tol=1e-9, max_iter=900)
     >>> model.fit([[1], [2], [3], [4]], [3, 5, 7, 9]).predict([[10]]).round(2)

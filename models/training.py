@@ -137,7 +137,8 @@ def train(
         callbacks=callbacks, progress=int(progress), checkpoint=checkpoint, checkpoint_every=checkpoint_every,
         seed=random_state if isinstance(random_state, (int, np.integer)) else type(generator.bit_generator).__name__,
     )  # fmt: skip
-    history.diagnosis = diagnose(task, history.loss_curve, patience=history.stopped == "patience", before=before)
+    history.diagnosis = diagnose(task, history.loss_curve, patience=history.stopped == "patience", before=before,
+                                 engine=engine)  # fmt: skip
     for kind, finding in history.diagnosis.findings.items():
         if kind not in before:
             warn(finding, shared(ConvergenceWarning))

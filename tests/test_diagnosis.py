@@ -1,6 +1,7 @@
 """Nothing wrong without a word: what the MLP estimators and `train` say of a training that went wrong, and as data."""
 
 import io
+import re
 import sys
 import warnings
 
@@ -76,7 +77,10 @@ def test_the_unit_of_the_data_does_not_matter(kind, factor):
 @pytest.mark.parametrize("loss", ["squared_error", "half_squared_error", "absolute_error", "huber"])
 @pytest.mark.parametrize("targets", [1, 2])
 def test_folded_weights_are_the_network_for_the_data_as_they_come(loss, targets):
-    """coefs_, network() and the loss of the curve are in the units of X and y, by NumPy's own arithmetic."""
+    """coefs_ and network() are in the units of X and y, by NumPy's own arithmetic, the loss in those of one target.
+
+    Of several targets it is in their deviations, and huber's threshold is one deviation.
+    """
     random = np.random.default_rng(3)
     X = random.normal(size=(40, 2)) * [50.0, 0.1] + [300.0, 2.0]
     Y = np.column_stack([3 * X[:, 0] + 20 * X[:, 1], -X[:, 0]])[:, :targets]
@@ -88,13 +92,17 @@ def test_folded_weights_are_the_network_for_the_data_as_they_come(loss, targets)
     assert np.ravel(model.network()(X[0])[0].data if targets > 1 else model.network()(X[0]).data)[0] == pytest.approx(
         outputs[0, 0], rel=1e-9
     )
-    error = np.abs(outputs - Y)
-    by_hand = {
-        "squared_error": error**2,
-        "half_squared_error": error**2 * targets / 2,
-        "absolute_error": error,
-        "huber": np.where(error <= 1, error**2 / 2, error - 0.5),
-    }[loss].mean()
+    error = np.abs(outputs - Y) / Y.std(axis=0)
+    unit = Y.std() if targets == 1 else 1.0
+    by_hand = (
+        unit ** (1 if loss == "absolute_error" else 2)
+        * {
+            "squared_error": error**2,
+            "half_squared_error": error**2 * targets / 2,
+            "absolute_error": error,
+            "huber": np.where(error <= 1, error**2 / 2, error - 0.5),
+        }[loss].mean()
+    )
     assert by_hand <= min(model.loss_curve_) * (1 + 1e-9)  # or the one after the last step, which was lower
 
 
@@ -293,7 +301,7 @@ def test_overfitting_is_not_blamed_on_the_learning_rate():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("loss", [squared_error, half_squared_error, absolute_error])
+@pytest.mark.parametrize("loss", [squared_error, half_squared_error, absolute_error, huber])
 def test_the_loss_of_the_best_constant_output(loss, weighted):
     """No constant output, tried on a fine grid, has a lower loss, and one comes close."""
     random = np.random.default_rng(1)
@@ -309,7 +317,114 @@ def test_the_loss_of_the_best_constant_logits():
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     assert constant_output_loss(binary_cross_entropy, samples) == pytest.approx(entropy, rel=1e-12)
     assert constant_output_loss(cross_entropy, samples) == pytest.approx(entropy, rel=1e-12)
-    assert constant_output_loss(huber, samples) is None
+    assert constant_output_loss(lambda output, target: (output - target) ** 4, samples) is None
+
+
+ROWS = np.random.default_rng(0).normal(size=(300, 4))
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 100.0, 1e6])
+@pytest.mark.parametrize("loss", ["huber", "absolute_error"])
+def test_robust_losses_learn_targets_of_any_unit(loss, unit):
+    """R² of a plane is near 1 whatever the unit of y, and the loss of the best constant is known."""
+    y = ROWS @ [1.0, 2.0, 3.0, 4.0] * unit
+    model, told = findings(lambda: MLPRegressor(loss=loss, random_state=0).fit(ROWS, y))
+    assert model.score(ROWS, y) > 0.98
+    assert not [each for each in told if "nothing was learned" in each]
+    error = np.abs(np.median(y) - y) / y.std()
+    near = {"huber": np.where(error <= 1, error**2 / 2, error - 0.5) * y.std(), "absolute_error": error}[loss].mean()
+    assert model.diagnosis_.constant_loss == pytest.approx(near * y.std(), rel=0.02)
+
+
+def test_targets_of_different_units_are_all_learned():
+    """A target of a million times the other's unit takes nothing from it; a constant one gets its constant exactly."""
+    Y = np.column_stack([1e6 * ROWS[:, 0], np.tanh(2 * ROWS[:, 1]), np.full(300, 0.1)])
+    model, _ = findings(lambda: MLPRegressor(random_state=0).fit(ROWS, Y))
+    predicted = model.predict(ROWS)
+    left = ((predicted - Y)[:, :2] ** 2).sum(axis=0) / ((Y - Y.mean(axis=0))[:, :2] ** 2).sum(axis=0)
+    assert (left < 0.05).all()
+    assert (predicted[:, 2] == 0.1).all()
+
+
+TOO_SMALL = [
+    (MLPClassifier, {"learning_rate": 1e-6}),
+    (MLPClassifier, {"learning_rate": 1e-9}),
+    (MLPClassifier, {"learning_rate": 1e-4, "solver": "gd"}),
+    (MLPClassifier, {"learning_rate": 1e-6, "engine": "eager", "hidden_layer_sizes": (5,)}),
+    (MLPRegressor, {"learning_rate": 1e-6}),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings"), TOO_SMALL)
+def test_steps_that_are_too_small_are_told(kind, settings):
+    """As wrong as at the first step, though scikit-learn's logistic regression finds the plane: the rate is named."""
+    y = ROWS[:, 0] > 0 if kind is MLPClassifier else ROWS @ [1.0, 2.0, 3.0, 4.0]
+    model, told = findings(lambda: kind(**settings, random_state=0).fit(ROWS, y))
+    assert model.score(ROWS, y) < 0.6
+    assert model.diagnosis_.slow
+    assert list(model.diagnosis_.findings) == ["slow"]
+    assert "steps are too small; make learning_rate larger" in told[0]
+    assert "no gradient" not in told[0]
+
+
+def test_steps_of_train_that_are_too_small_are_told_and_change_nothing():
+    """Weights and the last batch's gradients are as training left them, as a run of other words shows."""
+    nets = [MLP(4, [5, 1], random_state=0) for _ in range(2)]
+    y, rest = ROWS[:, 0] * 3, {"optimizer": "gd", "engine": "eager", "epochs": 30}
+    history, _ = findings(lambda: train(nets[0], ROWS[:40], y[:40], learning_rate=1e-9, **rest))
+    assert history.diagnosis.slow
+    for _ in range(2):  # runs too short to be judged
+        findings(lambda: train(nets[1], ROWS[:40], y[:40], learning_rate=1e-9, **rest | {"epochs": 15}))
+    assert [p.data for p in nets[0].parameters()] == [p.data for p in nets[1].parameters()]
+    assert [p.grad for p in nets[0].parameters()] == [p.grad for p in nets[1].parameters()]
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_a_fit_that_goes_on_from_its_end_is_not_called_slow(kind):
+    """Its loss hardly falls, as there is hardly anything left to learn; nor is a fit of mere noise."""
+    y = ROWS[:, 0] > 0 if kind is MLPClassifier else ROWS[:, 0]
+    model = kind(hidden_layer_sizes=(8,), warm_start=True, random_state=0, alpha=0.1)
+    for _ in range(4):
+        model, _ = findings(lambda: model.fit(ROWS, y))
+        assert not model.diagnosis_.slow
+    noise = np.random.default_rng(1).integers(2, size=300)
+    model, _ = findings(lambda: kind(hidden_layer_sizes=(2,), random_state=0).fit(ROWS, noise))
+    assert not model.diagnosis_.slow
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"activation": "step"}, "step units in layer 1 have slope 0 for any input, so that no gradient reaches"),
+        ({"initialization": "zeros"}, "relu units in layer 1 have only weights of 0, and slope 0 there: they learn no"),
+        ({"alpha": 1e6}, r"the penalty on the weights outweighs the loss, .* make the penalty \(alpha\) smaller"),
+    ],
+)
+def test_units_that_are_dead_by_a_setting_are_not_blamed_on_the_data(kind, settings, says):
+    """The activation, the first weights or the penalty is named, not outliers in normally distributed inputs."""
+    model, told = findings(lambda: kind(**settings, random_state=0).fit(ROWS, ROWS[:, 0] > 0))
+    assert model.diagnosis_.dead[0] + model.diagnosis_.constant > 0
+    assert any(re.search(says, each) for each in told)
+    assert not any("outliers" in each and "slope" in each for each in told)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.01])
+@pytest.mark.parametrize("number", [0.0, 0.1, 1e6])
+def test_constant_targets_are_learned_without_an_accusation(number, alpha):
+    """The prediction is the number itself, and no unit, slope or gradient is blamed."""
+    model, told = findings(lambda: MLPRegressor(alpha=alpha, random_state=0).fit(ROWS, np.full(300, number)))
+    assert (model.predict(ROWS) == number).all()
+    assert not model.diagnosis_.findings
+    assert not any("slope" in each or "gradient" in each for each in told)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_inputs_too_small_for_their_weights_are_refused(kind):
+    """In units of 1e-308 the weights would be infinite; the column is named."""
+    X = ROWS * [1.0, 1.0, 1e-308, 1.0]
+    with pytest.raises(ValueError, match=r"every column of X must be 1e-290 or more, got .* in column 2; scale X"):
+        kind().fit(X, ROWS[:, 0] > 0)
 
 
 @pytest.mark.parametrize(("verbose", "lines"), [(False, 0), (0, 0), (True, 10), (1, 10), (2, 20)])
