@@ -25,26 +25,31 @@ def test_the_complex_step_keeps_its_claim_on_graphs(f):
 
 @pytest.fixture
 def an_oracle_that_errs(monkeypatch):
-    """The complex step claims 17, to all digits."""
+    """The complex step answers 17, and claims that to the bound it is given."""
     honest = Graph.by_complex_step
 
-    def erring(graph, way):
-        claimed = honest(graph, way)
-        return claimed and replace(claimed, value=17.0, bound=1e-16)
+    def claiming(bound):
+        def erring(graph, way):
+            claimed = honest(graph, way)
+            return claimed and replace(claimed, value=17.0, bound=bound)
 
-    monkeypatch.setattr(Graph, "by_complex_step", erring)
+        monkeypatch.setattr(Graph, "by_complex_step", erring)
+
+    return claiming
 
 
 def test_the_last_word_has_who_knows_best(an_oracle_that_errs):
     """A complex step that errs beyond its claim makes nothing wrong: 50 digits decide."""
     pytest.importorskip("mpmath")
+    an_oracle_that_errs(1e-16)
     report = gradcheck(lambda x: sin(x) * x, 0.5)
     assert report.oracle == "mpmath"
     assert report.error < 1e-15
 
 
 def test_an_oracle_that_errs_makes_no_right_gradient_wrong(an_oracle_that_errs, monkeypatch):
-    """Another one is asked first, and believed where it contradicts both."""
+    """Another one is asked first, and believed where it contradicts both and claims no less than the one that errs."""
+    an_oracle_that_errs(1e-6)
     monkeypatch.setattr(Graph, "in_many_digits", lambda graph, way: None)
     assert gradcheck(lambda x: sin(x) * x, 0.5, gradient=lambda x: math.cos(x) * x + math.sin(x)).error < 1e-9
     with pytest.raises(WrongDerivativeError) as caught:
