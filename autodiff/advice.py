@@ -7,6 +7,7 @@ import builtins
 import dis
 import inspect
 import linecache
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,8 +41,12 @@ def way_out() -> str:
     if home == "numpy":
         while _home(frame.f_back) == home:
             frame = frame.f_back
-        return _of_numpy(frame.f_code.co_name)
-    step = next(each for each in dis.get_instructions(frame.f_code) if each.offset == frame.f_lasti)
+        name = frame.f_code.co_name
+        if name == "__call__":  # of an object that NumPy made, such as np.vectorize(f)
+            name = type(frame.f_locals["self"]).__name__
+        return _of_numpy(name, frame.f_globals["__name__"])
+    # A method that is written in Python, as v.__float__() is, was called within the instruction.
+    *_, step = (each for each in dis.get_instructions(frame.f_code) if each.offset <= frame.f_lasti)
     if step.opname.startswith("STORE_S"):  # a[0] = v, a[:] = [v]
         return _OF_ARRAYS
     if step.opname == "BINARY_OP":  # of floats and a Value the other operators do not ask for a float
@@ -49,7 +54,9 @@ def way_out() -> str:
     called = dict(_called(frame, step.positions))
     if any(map(_is_numpys, called.values())):
         name, f = [*called.items()][-1]
-        return _of_numpy(getattr(f, "__name__", name))
+        modules = [x.__name__ for x in called.values() if inspect.ismodule(x)]
+        first = next(iter(called.values()))
+        return _of_numpy(getattr(f, "__name__", name), modules[-1] if modules else type(first).__module__)
     name = next((f.__name__ for f in called.values() if getattr(f, "__module__", None) == "math"), "")
     row = OPS.get(name)
     own = f"autodiff.{name}" if row is not None and getattr(ops, name, None) is row else _INSTEAD.get(name)
@@ -62,12 +69,13 @@ def _home(frame: Any) -> str:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0] if frame is not None else ""
 
 
-def _of_numpy(name: str) -> str:
+def _of_numpy(name: str, module: str) -> str:
     if name in _STORING:
         return _OF_ARRAYS
-    return (
-        f"np.{name.lstrip('_')} computes with floats alone: pass v.data, or write it for Values as docs/numpy.md does"
-    )
+    name = name.lstrip("_")
+    if not callable(getattr(sys.modules["numpy"], name, None)):  # it is in a part of NumPy, such as np.random
+        name = ".".join([*(part for part in module.split(".")[1:] if not part.startswith("_")), name])
+    return f"np.{name} computes with floats alone: pass v.data, or write it for Values as docs/numpy.md does"
 
 
 def _is_numpys(x: Any) -> bool:

@@ -225,17 +225,18 @@ def _share(a: Any, r: Any) -> Any:
 
 
 def _power_slope(a: Any, b: Any, r: Any) -> Any:
-    """Return b·aᵇ⁻¹, by way of r / a where b - 1 would be rounded; a⁰ has slope 0."""
+    """Return b·aᵇ⁻¹, by way of r / a where b - 1 would be rounded; a⁰ has slope 0, and so has what an infinite b makes 0."""
     at_zero = b == 0.0
     if at_zero is True and (b.__class__ is float or a != a):
         return 0.0  # also of NaN, whose power is 1
-    by_power = b * a ** (b - _pick((a == 0.0) & at_zero, 0.0, 1.0))
     exact = (b >= 0.5) & (b < 2.0**53)
     if exact is True:
-        return by_power
-    return _pick(
-        exact, by_power, _pick(a == 0.0, by_power, b * r / _pick(abs(a) > 0.0, a, 1.0))
-    )  # of NaN by r: NaN⁰ is 1
+        return b * a ** (b - 1.0)
+    endless = abs(b) == math.inf
+    factor = b if endless is False else _pick((r == 0.0) & endless, 0.0, b)
+    by_power = factor * a ** (b - _pick((a == 0.0) & at_zero, 0.0, 1.0))
+    at_edge = 0.5 * a == a  # 0 or infinite; of NaN by r: NaN⁰ is 1
+    return _pick(exact, by_power, _pick(at_edge, by_power, factor * r / _pick(abs(a) > 0.0, a, 1.0)))
 
 
 def _sech_squared(a: Any, r: Any) -> Any:
@@ -290,7 +291,8 @@ def _power_of_two(r: Any) -> Any:
 def _cosine(a: Any, b: Any) -> Any:
     """Return the cosine of the angle between (a, b) and the first axis, a / hypot(a, b); 0 at the origin."""
     k = _power_of_two(hypot(a, b))
-    return _share(a * k, hypot(a * k, b * k))
+    along = (abs(a) == math.inf) & (abs(b) < math.inf)  # the axis itself
+    return _pick(along, sign(a), _share(a * k, hypot(a * k, b * k)))
 
 
 def _turning(a: Any, b: Any) -> Any:

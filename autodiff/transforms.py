@@ -208,16 +208,19 @@ def hvp(f: Function, argnums: ArgNums | None = None, argnames: ArgNames | None =
 
 
 @overload
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]: ...  # Any: of whatever form
+def jvp(
+    f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: Literal[True], **options: Any
+) -> tuple[Any, Any, Any]: ...  # Any: of whatever form
 @overload
 def jvp(
-    f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: Literal[True]
-) -> tuple[Any, Any, Any]: ...  # Any: as above
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> Any:
+    f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: Literal[False] = False, **options: Any
+) -> tuple[Any, Any]: ...  # Any: as above
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False, **options: Any) -> Any:
     """Return f(*primals), and how fast it changes when its arguments change at `tangents` (forward mode).
 
-    One tangent per argument, of its shape. With `has_aux`, `f` returns (answer, aux) and aux comes third. Raises
-    TypeError when `primals` or `tangents` is no sequence, ValueError when shapes differ.
+    One tangent per argument, of its shape; arguments of `f` by keyword are constants. With `has_aux`, `f` returns
+    (answer, aux) and aux comes third. Raises TypeError when `primals` or `tangents` is no sequence, ValueError when
+    shapes differ.
 
     >>> jvp(lambda x, y: x * y, (3.0, 4.0), (1.0, 0.5))
     (12.0, 5.5)
@@ -226,7 +229,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux
         if not is_sequence(given):
             raise TypeError(f"{name} must be a tuple with one entry per argument, got {kind(given)}")
     request = Request.of(f, tuple(range(len(primals))), None, has_aux)
-    call = Call(request, primals, {}, alongside=tangents)
+    call = Call(request, primals, options, alongside=tangents)
     at = dict(zip(call.variables, call.tangents(tangents), strict=True))
     rates = in_a_row(push_forward(x, at, call.partials) if isinstance(x, Value) else 0.0 for x in call.outputs)
     value, rate = (call.output.filled(call.finish, found) for found in (call.outputs, rates))

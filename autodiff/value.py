@@ -23,7 +23,7 @@ from autodiff.domains import Number, is_array, number, unbox
 from autodiff.methods import Infix, Methods, infix
 from autodiff.naming import describe, plain
 from autodiff.ops import ADD, MUL, NEG, Op, exp, log, relu, sigmoid, tanh
-from autodiff.propagation import notice_lost_limits, partials_as_values, propagate
+from autodiff.propagation import limit, notice_lost_limits, partials_as_values, propagate
 
 
 def sides(op: Op) -> tuple[Infix[Value], Infix[Value]]:
@@ -137,7 +137,7 @@ class Value(Methods):
         if not create_graph:
             sweep(self)
             if grad_mode.edges:
-                order = topological_order(self)
+                order = [x for x in topological_order(self) if x.op is not limit]  # which is one, and loses none
                 notice_lost_limits(order, {node: node.grad for node in order})
             return
         delta = propagate(self, partials=partials_as_values)

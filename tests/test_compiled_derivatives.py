@@ -170,6 +170,18 @@ def test_jvp_is_the_rate_of_every_row():
     assert compile(lambda x: x * x + 1.0).jvp((3.0,), (2.0,)) == (10.0, 12.0)
 
 
+def test_jvp_of_a_program_takes_arguments_by_keyword_as_constants():
+    """d·x² changes by 2dx for each step of x: d by rows, at one point, keyword-only, and the same for all rows."""
+    x, d, one = np.array([1.0, 2.0]), np.array([3.0, 4.0]), np.ones(2)
+    for f in (lambda x, d: d * x**2, lambda x, *, d: d * x**2):
+        values, rates = compile(f).jvp((x,), (one,), d=d)
+        assert (values.tolist(), rates.tolist()) == ([3.0, 16.0], [6.0, 16.0])
+        assert compile(f).jvp((3.0,), (1.0,), d=2.0) == (18.0, 12.0)
+        assert compile(f, in_axes=(0, None)).jvp((x,), (one,), d=3.0)[1].tolist() == [6.0, 12.0]
+    program = compile(lambda x, d: d * x**2)
+    assert program.jvp((x, d), (one, one))[1].tolist() == [7.0, 20.0]  # and by position they change
+
+
 def test_derivatives_of_programs_see_what_training_has_reached():
     """In a training block the flat array counts, for them too."""
     w = Value(1.0)

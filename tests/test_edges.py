@@ -27,8 +27,10 @@ from autodiff import (
     hessian,
     hvp,
     hypot,
+    jacobian,
     jvp,
     log,
+    log1p,
     logaddexp,
     logsumexp,
     mean,
@@ -46,6 +48,27 @@ def test_smooth_functions_of_a_hypot_have_their_second_derivatives_at_the_origin
     assert hessian(lambda v: hypot(v[0], v[1]) ** 2 / 2)([0.0, 0.0]).tolist() == [[1.0, 0.0], [0.0, 1.0]]
     assert grad(grad(lambda x: cos(hypot(x, x))))(0.0) == -2.0
     assert grad(grad(grad(lambda x: cos(hypot(x, 2.0 * x)))))(1e-9) == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("f", "second"),
+    [
+        (lambda r: r**2, 2.0),
+        (cos, -1.0),
+        (lambda r: log1p(r**2), 2.0),
+        (lambda r: r**3, 0.0),
+    ],
+)
+def test_a_right_second_derivative_at_the_tip_warns_of_nothing(f, second):
+    """By a gradient that is swept backward again, as by the Hessian."""
+    a, b = Value(0.0), Value(0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        f(hypot(a, b)).backward(create_graph=True)
+        slope, a.grad, b.grad = a.grad, 0.0, 0.0
+        slope.backward()
+        assert (a.grad, b.grad) == (second, 0.0)
+        assert hessian(lambda v: f(hypot(v[0], v[1])))([0.0, 0.0]).tolist() == [[second, 0.0], [0.0, second]]
 
 
 def test_the_hessian_of_a_cone_at_its_tip_is_infinite():
@@ -181,6 +204,66 @@ def test_an_infinite_logsumexp_has_slopes_in_every_mode():
     assert program.jvp(([0.3],), ([1.0],))[1].tolist() == [1.0]
     assert logaddexp(Value(-math.inf), Value(-math.inf)).partials == (0.5, 0.5)
     assert logaddexp(Value(math.inf), Value(3.0)).partials == (1.0, 0.0)
+
+
+FAR = [  # a function of two numbers, a point with an infinite one, and the limit of its gradient there
+    (atan2, (0.3, math.inf), (0.0, 0.0)),
+    (atan2, (-0.3, -math.inf), (0.0, 0.0)),
+    (atan2, (math.inf, 0.3), (0.0, 0.0)),
+    (atan2, (-math.inf, 0.0), (0.0, 0.0)),
+    (hypot, (0.3, math.inf), (0.0, 1.0)),
+    (hypot, (-math.inf, 0.3), (-1.0, 0.0)),
+    (hypot, (0.0, -math.inf), (0.0, -1.0)),
+    (pow, (0.3, math.inf), (0.0, 0.0)),
+    (pow, (0.0, math.inf), (0.0, 0.0)),
+    (pow, (2.0, -math.inf), (0.0, 0.0)),
+    (pow, (math.inf, -math.inf), (0.0, 0.0)),
+    (pow, (math.inf, 0.0), (0.0, math.inf)),
+]
+
+
+@pytest.mark.parametrize(("op", "point", "limit"), FAR)
+def test_slopes_far_away_are_their_limits(op, point, limit):
+    """The angle of a far point turns no more, its distance grows as its coordinate does, and 0.3 ** ∞ stays 0."""
+
+    def f(v):
+        return op(v[0], v[1])
+
+    a, b = map(Value, point)
+    batch = np.array([point, (0.5, 2.0)])
+    program = compile(f)
+    ways = [op(a, b).partials, grad(f)(point), jacobian(f)(point), value_and_grad(f)(point)[1]]
+    ways += [[jvp(f, (point,), (way,))[1] for way in np.eye(2)]]
+    ways += [compile(grad(f))(batch)[0], compile(grad(f))(batch[:1])[0]]
+    ways += [program.value_and_grad(batch, argnums=0, reduce=None)[2][0]]
+    ways += [[program.jvp((batch,), (np.array([way, way]),))[1][0] for way in np.eye(2)]]
+    for i in range(2):
+
+        def one(x, i=i):
+            return f([x if k == i else point[k] for k in range(2)])
+
+        apart = [grad(one)(point[i]), compile(grad(one))(point[i]), compile(one).value_and_grad(point[i], argnums=0)[2]]
+        apart += compile(grad(one))([point[i]]).tolist()
+        assert [float(slope) for slope in apart] == [limit[i]] * 4
+    for way in ways:
+        assert np.array(way, dtype=float).tolist() == list(limit)
+    if op is not pow:
+        for second in (hessian(f)(point), compile(hessian(f))(batch)[0]):
+            assert second.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
+def test_a_point_that_is_far_in_both_directions_has_no_slopes():
+    """Which way it lies is not known, so neither is the limit."""
+    for op in (atan2, hypot):
+        assert np.isnan(grad(lambda v, op=op: op(v[0], v[1]))([math.inf, -math.inf])).all()
+
+
+@pytest.mark.parametrize(("exponent", "slope"), [(0.3, 0.0), (-0.3, 0.0), (1e20, math.inf), (math.inf, math.inf)])
+def test_the_slope_of_a_power_of_infinity_is_its_limit(exponent, slope):
+    """Roots flatten, powers steepen."""
+    assert grad(lambda x: x**exponent)(math.inf) == slope
+    assert compile(grad(lambda x: x**exponent))([math.inf, 2.0])[0] == slope
+    assert compile(grad(lambda x, b: x**b))([math.inf, 2.0], [exponent, 3.0])[0] == slope
 
 
 @pytest.mark.parametrize("x", [-math.inf, math.inf, 1e308, -1e17, 0.5])

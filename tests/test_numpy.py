@@ -201,6 +201,7 @@ def test_the_sign_of_an_array_of_values_is_plain_numbers():
 
 
 V = Value(2.0, "v")
+GENERATOR = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +218,10 @@ V = Value(2.0, "v")
         (lambda: np.roots([V, V, V]), r"np\.roots computes with floats alone"),
         (lambda: np.arange(0.0, V), r"np\.arange computes with floats alone"),
         (lambda: np.float64(V), r"np\.float64 computes with floats alone"),
+        (lambda: np.vectorize(math.sqrt)(np.array([V])), r"np\.vectorize computes with floats alone"),
+        (lambda: np.random.normal(V, 1.0), r"np\.random\.normal computes with floats alone"),  # noqa: NPY002
+        (lambda: np.random.default_rng().normal(V, 1.0), r"np\.random\.normal computes with floats alone"),
+        (lambda: GENERATOR.uniform(V, 1.0), r"np\.random\.uniform computes with floats alone"),
         (
             lambda: "%.2f" % V,  # noqa: UP031
             r"f'\{v:.2f\}'",
@@ -233,6 +238,9 @@ V = Value(2.0, "v")
         (lambda: math.fmod(V, 2.0), r"use v % w \(remainder, .*\) in place of math\.fmod, or v\.data"),
         (lambda: math.gamma(V), r"use autodiff\.sin\(v\), .*, or v\.data"),
         (lambda: float(V), r"v\.data"),
+        (lambda: V.__float__(), r"v\.data"),
+        (lambda: V.__int__(), r"v\.data"),
+        (lambda: V.as_integer_ratio(), r"v\.data"),
     ],
 )
 def test_where_a_number_would_leave_the_graph_the_message_knows_the_way_out(cut, way_out):

@@ -239,6 +239,14 @@ def test_jvp_of_several_outputs():
     assert rate.tolist() == [5.5, 1.5, 0.0]
 
 
+def test_jvp_takes_arguments_by_keyword_as_constants():
+    """d·x² changes by 2dx for each step of x, whatever d is, beside has_aux and nests too."""
+    assert jvp(lambda x, *, d: d * x**2, (3.0,), (1.0,), d=2.0) == (18.0, 12.0)
+    assert jvp(lambda x, d: (d["d"] * x**2, "aux"), (3.0,), (1.0,), has_aux=True, d={"d": 2.0}) == (18.0, 12.0, "aux")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'k'"):
+        jvp(lambda x: x, (3.0,), (1.0,), k=2.0)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

@@ -238,11 +238,13 @@ class Program(Generic[P]):
             p.grad = (p.grad if p.swept else 0.0) + g
         return value
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:  # Any: batches, arrays or floats
+    def jvp(  # Any: batches, arrays or floats
+        self, primals: Sequence[Any], tangents: Sequence[Any], **options: Any
+    ) -> tuple[Any, Any]:
         """Return f of every row, and its rate when the arguments change at the rates `tangents` (forward mode).
 
-        There is one tangent per argument, of its shape. Raises ValueError where shapes differ, TypeError for a program
-        with static arguments.
+        There is one tangent per argument, of its shape; arguments by keyword are constants. Raises ValueError where
+        shapes differ, TypeError for a program with static arguments.
 
         >>> from autodiff import compile
         >>> compile(lambda x, y: x * y).jvp(([1.0, 2.0], [3.0, 4.0]), ([1.0, 1.0], [0.0, 0.5]))
@@ -256,17 +258,22 @@ class Program(Generic[P]):
             raise ValueError(f"jvp needs one tangent per argument, got {len(tangents)} for {len(primals)} arguments")
         with self._cache.lock:
             n = len(primals)
-            own = self._cache.derived.get(n)
+            key = ("jvp", n, *options)
+            own = self._cache.derived.get(key)
             if own is None:
-                axes, names = self._cache.axes(n), self._cache.names_of(n)
+                every, names = self._cache.axes(n + len(options)), self._cache.names_of(n)
+                axes = every[:n] if options else every
+                places = map(self._cache.place_of, options)
+                constant = [every[place] if place < len(every) else 0 for place in places]
 
                 def both_of(*args: Any) -> list[Any]:
-                    return list(jvp(self.f, args[:n], args[n:]))
+                    constants = dict(zip(options, args[2 * n :], strict=True))
+                    return list(jvp(self.f, args[:n], args[n : 2 * n], has_aux=False, **constants))
 
-                own = Program(both_of, (*axes, *axes), (), self.threads)
-                own._cache.names = [*names, *(f"the tangent of {name}" for name in names)]
-                self._cache.derived[n] = own
-            both = own(*primals, *tangents)
+                own = Program(both_of, (*axes, *axes, *constant), (), self.threads)
+                own._cache.names = [*names, *(f"the tangent of {name}" for name in names), *options]
+                self._cache.derived[key] = own
+            both = own(*primals, *tangents, *options.values())
             batch = both.ndim > len(own._cache.known().shared.shape)
         values, rates = (both[:, 0], both[:, 1]) if batch else both
         return (values, rates) if values.shape else (float(values), float(rates))
@@ -321,8 +328,9 @@ class Program(Generic[P]):
 
         Changing the array in place is a step of training. Meanwhile whoever reads a parameter (by `data`, in an
         expression, in another program) reads the array, and assigning `data` writes into it. When the block ends,
-        however it ends, the Values have their numbers to themselves again. `args` is a batch (or one row), from which
-        the program learns the shapes; it may be left out if the program was called before.
+        however it ends, the Values have their numbers to themselves again; the next block with these shapes fills the
+        same array, so keep a copy of it, if any. `args` is a batch (or one row), from which the program learns the
+        shapes; it may be left out if the program was called before.
 
         Raises TypeError where no shapes are known, RuntimeError where a parameter is in another block already.
         """

@@ -212,7 +212,8 @@ class Reverse:
         b = var.args[-1]
         if op in SLOPES and self.careful is None:
             slopes = SLOPES[op](*var.args, var)
-        elif op is POW and b.__class__ is float and b and (b - 1.0) + 1.0 == b:  # the rule's way without its cases
+        elif op is POW and b.__class__ is float and 0.0 < abs(b) < math.inf and (b - 1.0) + 1.0 == b:
+            # The rule's way without its cases.
             slopes = [b * var.args[0] ** (b - 1.0), 0.0]
         else:
             slopes = partials_of(op, var.args, var, wanted)
