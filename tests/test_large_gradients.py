@@ -304,3 +304,72 @@ def test_up_to_three_wrong_numbers_of_many_are_told(n):
     told = re.findall(r"by x\[(\d+)\]: ", str(caught.value))
     assert len(told) == 3
     assert {*map(int, told)} <= {*bad}
+
+
+def scales_apart(x):
+    return {"logits": np.sin(x), "energy": 1e9 * np.sum(x**2)}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (
+            {"vjp": lambda x, u: 2e9 * x * u["energy"] + np.cos(x) * u["logits"]},
+            {"vjp": lambda x, u: 2e9 * x * u["energy"]},
+        ),
+        (
+            {"jvp": lambda x, v: {"logits": np.cos(x) * v, "energy": 2e9 * x @ v}},
+            {"jvp": lambda x, v: {"logits": 0.0 * v, "energy": 2e9 * x @ v}},
+        ),
+        (
+            {"jacobian": lambda x: np.vstack([np.diag(np.cos(x)), 2e9 * x])},
+            {"jacobian": lambda x: np.vstack([np.diag(np.cos(x) + 1e-6), 2e9 * x])},
+        ),
+    ],
+    ids=["vjp", "jvp", "jacobian"],
+)
+@pytest.mark.parametrize("n", [15, 40])
+def test_large_results_hide_no_small_ones(right, wrong, n):
+    """Slopes of 1 beside slopes of 1e9: each number of a result has its own scale."""
+    x = np.linspace(0.1, 1.0, n)
+    jaccheck(scales_apart, x, **right)
+    if n == 15 or "jacobian" not in wrong:  # a millionth of 1,640 entries is beyond a sum
+        with pytest.raises(WrongDerivativeError):
+            jaccheck(scales_apart, x, **wrong)
+
+
+def test_large_second_derivatives_hide_no_small_ones():
+    """One curvature of 1e9 among 14 of 1, times a vector."""
+    s = np.where(np.arange(15) == 3, 1e9, 1.0)
+    options = {"gradient": lambda x: s * np.cos(x), "order": 2}
+    x = np.linspace(0.1, 1.0, 15)
+    gradcheck(lambda x: np.sum(s * np.sin(x)), x, hvp=lambda x, v: -s * np.sin(x) * v, **options)
+    with pytest.raises(WrongDerivativeError):
+        gradcheck(
+            lambda x: np.sum(s * np.sin(x)), x, hvp=lambda x, v: -np.where(s > 1.0, s, 0.0) * np.sin(x) * v, **options
+        )
+
+
+def test_the_graph_of_a_function_of_one_number_is_checked():
+    """jaccheck with no derivative given: one number is a result as well."""
+    assert jaccheck(lambda a: a * a, 2.0).error < 1e-12
+    assert jaccheck(lambda a, b: [a * b, a], 2.0, 3.0).error < 1e-12
+
+
+@pytest.mark.parametrize("n", [3_000, 30_000])
+def test_many_numbers_of_which_some_are_close_to_a_kink_are_checked(n):
+    """|w|, relu(w) and the lasso by their derivatives in closed form; without the sign, or off in one entry, they fail."""
+    rng = np.random.default_rng(n)
+    A, w = rng.normal(size=n), rng.normal(size=n)
+    relu = lambda w: np.sum(np.maximum(w, 0.0) * A)
+    lasso = lambda w: 0.5 * np.sum((w - A) ** 2) + 0.3 * np.sum(np.abs(w))
+    gradcheck(relu, w, gradient=lambda w: (w > 0.0) * A)
+    gradcheck(lambda w: np.sum(np.abs(w)), w, gradient=np.sign)
+    gradcheck(lasso, w, gradient=lambda w: w - A + 0.3 * np.sign(w))
+    for f, wrong in (
+        (relu, lambda w: (w > 0.0) * A + (np.arange(n) == n // 3)),
+        (relu, lambda w: (w > -0.1) * A),
+        (lasso, lambda w: w - A + 0.3),
+    ):
+        with pytest.raises(WrongDerivativeError):
+            gradcheck(f, w, gradient=wrong)

@@ -465,3 +465,37 @@ def test_half_a_penalty_is_told_before_a_term_along_w():
     assert (first.kind, first.details["k"]) == ("path factor", 0.5)
     with pytest.raises(WrongDerivativeError, match="are each treated as a constant"):
         gradcheck(lambda x: (1.0 - np.cos(x)) / x**2, 0.7, gradient=lambda x: 0.0)
+
+
+@pytest.mark.parametrize("k", [0.0, -1.0, 2.0])
+def test_a_slope_that_the_value_s_rounding_hides_is_refused(k):
+    """1e8 + 1e-6 sin(x) in floats alone: differences claim 18 times the slope, which is no knowledge."""
+    f = lambda x: 1e8 + 1e-6 * math.sin(float(x))
+    with pytest.raises(ValueError, match="too rough for differences"):
+        gradcheck(f, 0.3, gradient=lambda x: k * 1e-6 * math.cos(x))
+    gradcheck(lambda x: 1e8 + 0.0 * float(x), 0.3, gradient=lambda x: 0.0)  # a constant has nothing to hide
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1)])
+def test_one_number_in_an_array_is_one_number(shape):
+    """A function that returns an array of one element is checked by complex numbers as any other."""
+    f = lambda x: (x**2).reshape(shape)
+    assert gradcheck(f, np.array([3.0]), gradient=lambda x: 2.0 * x).oracle == "complex step"
+    with pytest.raises(WrongDerivativeError):
+        gradcheck(f, np.array([3.0]), gradient=lambda x: x)
+
+
+@pytest.mark.parametrize("x", [0.01, 0.2041174991826003, 0.42, 0.7, 2.3751899538746217, 3.3932452209476875])
+def test_what_terms_leave_that_cancel_is_no_mistake(x):
+    """n / n by the reverse mode: 1/n - n/n² times a large slope is a rounding of that slope, and the derivative is 0."""
+
+    def gradient(x):
+        p = x**3
+        n = p**2
+        return (1.0 / n - n / n**2) * 2.0 * p * 3.0 * x**2
+
+    f = lambda x: (x**3) ** 2 / (x**3) ** 2
+    gradcheck(f, x, gradient=gradient)
+    gradcheck(lambda x: x / x, x, gradient=lambda x: 1.0 / x - x / x**2)
+    with pytest.raises(WrongDerivativeError):
+        gradcheck(f, x, gradient=lambda x: 1e-10 / x)

@@ -31,6 +31,7 @@ from autodiff.testing.failures import wrong
 from autodiff.testing.graphs import Graph
 from autodiff.testing.mistakes import by_chain_rule
 from autodiff.testing.oracles import EPSILON, Estimate
+from autodiff.testing.partials import HALF_THE_DIGITS
 from autodiff.testing.reproductions import Program, reproduction
 from autodiff.testing.subjects import Subject, seeded, state_kept
 from autodiff.value import Value
@@ -44,6 +45,7 @@ _SHOWN = 3  # wrong numbers that a message shows
 _NEARLY = 1e-11  # of what the numbers make together along a direction: wrong by more is worth a look
 _CONFIRMED = 6  # wrong numbers for which every oracle is asked: after so many the first one is believed
 _NUDGED = 4  # wrong numbers for which it is asked how far the truth itself moves by roundings
+_CANCELLED = 16.0  # roundings of the paths whose sum is 0
 _ROUNDINGS = 256.0  # of the largest derivative by an argument, which the smallest one may be off by
 
 
@@ -123,7 +125,7 @@ class GradientCheck:
         looked for, once.
         """
         subject = self.subject
-        directions = list(subject.layout.directions(count))
+        directions = self._calm(found, list(subject.layout.directions(count)))
         leaves = self.layout.leaves if len(self.layout.leaves) > 1 else []
         self.known: dict[int, Estimate] = {}
         results: Results = []
@@ -148,6 +150,26 @@ class GradientCheck:
                 return results
             results.append((number, truth))
         return results
+
+    def _calm(self, found: Any, directions: list[Any]) -> list[Any]:
+        """Return directions that cross no kink at 0 where others are too rough: each number moves by its own size.
+
+        Of many numbers some are always close to a kink, as of |w| or relu(w). Numbers that are 0 would stand still.
+        """
+        subject, sizes = self.subject, abs(self.layout.flat)
+        if len(found) <= _FEW or not sizes.all():
+            return directions
+        calm = [np.copysign(np.minimum(abs(v), sizes), v) for v in directions]
+
+        def bound(v: Any) -> float:
+            try:
+                truth = subject.derivative(subject.toward(v), float(found @ v), "", quick=True)
+            except NoDerivativeError:
+                return math.inf
+            return truth.bound / float(np.linalg.norm(found * v) or 1.0)
+
+        rough = bound(directions[0])
+        return calm if rough > 100.0 * _NEARLY and bound(calm[0]) < rough else directions
 
     def _entry(self, found: Any, i: int) -> bool:
         """Learn the truth of one number, and tell whether the gradient's is right; refuse where nobody knows."""
@@ -248,10 +270,14 @@ class GradientCheck:
     def _residue(self, i: int, truth: Estimate, truths: Sequence[Any]) -> float:
         """Return some roundings of the largest derivative by the same argument.
 
-        Or half a rounding of each term, where the derivative itself is exactly 0, as of x − x.
+        Or half a rounding of each term, where the derivative itself is exactly 0, as of x − x, or some of the sizes of
+        all paths, where nothing but their roundings is left, as of n / n.
         """
         largest = max(abs(t.value) for t in truths[self.layout.leaf(i).place] if t is not None)
         residue = self.subject.noise / (8.0 * self.subject.along(i).size) if truth.value == 0.0 else 0.0
+        cancelling = _CANCELLED * EPSILON * self.subject.terms(i)
+        if abs(truth.value) <= cancelling <= HALF_THE_DIGITS:
+            residue = max(residue, cancelling)
         return max(_ROUNDINGS * EPSILON * largest, residue)
 
     def second(self, hessian: Callable[..., Any]) -> Results:

@@ -7,8 +7,9 @@ from __future__ import annotations
 import contextlib
 import copy
 import inspect
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,14 @@ from autodiff.testing.failures import retold
 from autodiff.testing.gradients import name_of
 from autodiff.testing.reproductions import Program, reproduction
 from autodiff.testing.subjects import detached, of_numpy
+from autodiff.value import Value
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
 
 _ROWS = 12  # numbers of a result, up to which each is checked by itself
+_ENTRIES = 1000  # of a Jacobian, up to which it is compared number by number
+_COLUMN = 100  # numbers of a result, up to which each is compared along a tangent: they are computed together
+_ALIKE = 8.0  # sizes of derivatives whose ratio is less are summed as they are
 _COTANGENTS = 4  # random vectors, where there are more
 _RECORDED = 1000  # numbers among the arguments, beyond which no graph is recorded
 
@@ -62,7 +67,8 @@ def jaccheck(
     check.program = check.again({key: x for key, x in given.items() if x is not None})
     reports: list[Report] = []
     if jacobian is not None:
-        reports += check.rows(lambda u: lambda *at: check.times(jacobian(*at), u), name_of(jacobian))
+        most = max(_ROWS, _ENTRIES // max(1, len(check.layout.flat)))
+        reports += check.rows(lambda u: lambda *at: check.times(jacobian(*at), u), name_of(jacobian), most)
     if vjp is not None:
         reports += check.rows(lambda u: lambda *at: vjp(*at, check.shaped(u)), name_of(vjp))
     if jvp is not None:
@@ -88,26 +94,56 @@ class _VectorCheck:
         """Return a vector in the shape of the result."""
         return self.results.build(u)[0]
 
-    def cotangents(self) -> Iterator[tuple[Any, str]]:
-        """Vectors to multiply the Jacobian by, and their names: units where the result is small; random ones too."""
-        units = self.size if self.size <= _ROWS else 0
+    def cotangents(self, most: int) -> Iterator[tuple[Any, str]]:
+        """Vectors to multiply the Jacobian by, and their names: units where the result is small; random ones too.
+
+        Of more numbers than `most` a random vector takes each in its own scale, lest the large ones hide the small, and
+        there is one for each part of a nest.
+        """
+        units = self.size if self.size <= most else 0
         for k in range(units):
             yield np.eye(self.size)[k], f"of {self.results.name(k)}"
-        yield from ((u, "of a random cotangent") for u in _random(self.size, 2 if units else _COTANGENTS))
+        scales = np.ones(self.size) if units else self.scales()
+        yield from ((u / scales, "of a random cotangent") for u in _random(self.size, 2 if units else _COTANGENTS))
+        parts = self.results.leaves if not units and 1 < len(self.results.leaves) <= _ROWS else []
+        for leaf in parts:
+            (u,) = _random(leaf.size, 1)
+            alone = np.zeros(self.size)
+            alone[leaf.place] = u / scales[leaf.place]
+            yield alone, f"of a random cotangent of {leaf.name}"
 
-    def rows(self, gradient_for: Callable[[Any], Callable[..., Any]] | None, name: str) -> Iterator[Report]:
-        """Check a cotangent times the Jacobian, for each cotangent."""
-        for u, which in self.cotangents():
+    def scales(self) -> Any:
+        """Return a power of two for each number of the result, about the size of its slopes; 1 if all are alike."""
+        steepest = np.zeros(self.size)
+        for v in self.layout.directions(2):
+            along = self._along(v)
+            with np.errstate(all="ignore"):
+                steepest = np.fmax(steepest, abs(along(1.0 + 2.0**-12) - along(1.0 - 2.0**-12)) * 2.0**11)
+        steepest = np.maximum(steepest, 1e-4 * abs(self.results.flat))  # of a smaller one there is nothing to see
+        some = steepest[np.isfinite(steepest) & (steepest > 0.0)]
+        if not some.size or some.max() <= _ALIKE * some.min():
+            return np.ones(self.size)
+        usual = float(np.exp(np.mean(np.log(some))))
+        return np.exp2(np.rint(np.log2(np.where(np.isfinite(steepest) & (steepest > 0.0), steepest, usual))))
+
+    def rows(
+        self, gradient_for: Callable[[Any], Callable[..., Any]] | None, name: str, most: int = _ROWS
+    ) -> Iterator[Report]:
+        """Check a cotangent times the Jacobian, for each cotangent; of up to `most` results for each by itself."""
+        for u, which in self.cotangents(most):
             options = dict(self.options)
             if gradient_for is not None:
                 options["gradient"] = _called(gradient_for(u), name)
-            with self.told(
-                which, "cotangent", u, lambda u: gradient_for(u)(*copy.deepcopy(self.points)) if gradient_for else u
-            ):
-                yield gradcheck(_projected(self.f, u), *self.points, **options)
+            check = partial(gradcheck, _projected(self.f, u), *self.points, **options)
+
+            def product(u: Any) -> Any:
+                return gradient_for(u)(*copy.deepcopy(self.points)) if gradient_for else u
+
+            yield self.told(check, which, "cotangent", u, product)
 
     def columns(self, jvp: Callable[..., Any]) -> Iterator[Report]:
         """Check the Jacobian times a tangent, for random ones."""
+        scales = np.ones(self.size) if self.size <= _COLUMN else self.scales()
         for v in self.layout.directions(2):
 
             def product(v: Any) -> Any:
@@ -118,14 +154,14 @@ class _VectorCheck:
                 shapes = ", ".join(str(leaf.shape or ()) for leaf in answer.leaves)
                 raise TypeError(f"{name_of(jvp)} must give the shape of the result, {self._shape()}: got {shapes}")
             along = self._along(v)
-            places = [slice(k, k + 1) for k in range(self.size)] if self.size <= _ROWS else [slice(0, self.size)]
+            places = [slice(k, k + 1) for k in range(self.size)] if self.size <= _COLUMN else [slice(0, self.size)]
             while places:
                 place = places.pop()
                 one = place.stop - place.start == 1
                 which = (
                     f"of {self.results.name(place.start)} along a random tangent" if one else "along a random tangent"
                 )
-                (u,) = _random(place.stop - place.start, 1)
+                u = next(_random(place.stop - place.start, 1)) / scales[place]
                 slope = float(u @ answer.flat[place])
 
                 def value(tangent: Any, u: Any = u, place: slice = place, along: Any = along) -> Any:
@@ -136,8 +172,8 @@ class _VectorCheck:
 
                 named = _called(value, name_of(self.f)), _called(given, name_of(jvp))
                 try:
-                    with self.told(which, "tangent", v, product):
-                        yield gradcheck(named[0], 1.0, gradient=named[1], **self.options)
+                    check = partial(gradcheck, named[0], 1.0, gradient=named[1], **self.options)
+                    yield self.told(check, which, "tangent", v, product)
                 except WrongDerivativeError:
                     if one:
                         raise
@@ -225,11 +261,12 @@ class _VectorCheck:
 
         return reproduction(last)
 
-    @contextlib.contextmanager
-    def told(self, which: str, kind: str, vector: Any, product: Callable[[Any], Any]) -> Generator[None]:
-        """Errors inside say which derivative it is, and whether a product with a vector is none of it."""
+    def told(
+        self, check: Callable[[], Report], which: str, kind: str, vector: Any, product: Callable[[Any], Any]
+    ) -> Report:
+        """Run a check whose errors say which derivative it is, and whether a product with a vector is none of it."""
         try:
-            yield
+            return check()
         except (WrongDerivativeError, ValueError) as error:
             head, *lines = str(error.args[0]).split("\n")
             lines = [self.where if line.startswith("  in gradcheck of") else line.strip() for line in lines]
@@ -263,7 +300,8 @@ def _random(size: int, count: int) -> Iterator[Any]:
 
 def _numbers(result: Any) -> Any:
     """All numbers of a result as one vector, Values and complex numbers too."""
-    return np.concatenate([np.ravel(np.asarray(x)) for _, x in nests.leaves(detached(result), "")])
+    kept = result if isinstance(result, Value) else detached(result)
+    return np.concatenate([np.ravel(np.asarray(x)) for _, x in nests.leaves(kept, "")])
 
 
 def _nothing(x: Any) -> Any:
