@@ -271,7 +271,7 @@ class Subject:
         digits = max(1e-2, math.sqrt(self.epsilon), self.tolerance.rtol or 0.0)
         if truth.bound <= max(digits * abs(truth.value), self.tolerance.atol):
             return True
-        if truth.oracle == DIFFERENCES and self.moves(line, function, here):
+        if truth.oracle == DIFFERENCES and self.epsilon == EPSILON and self.moves(line, function, here):
             noise = 0.0  # where the value hides the slope, a slope that is nothing beside the value may be all there is
         return truth.bound <= min(8.0 * self.least(line, function, here, noise), 1e-2)
 
