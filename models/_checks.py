@@ -7,21 +7,26 @@ Some wordings follow scikit-learn's own checks, which look for them ("Reshape yo
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 import operator
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from collections.abc import Set as AbstractSet
+from difflib import get_close_matches
+from functools import wraps
 from numbers import Real
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Value
 from models._values import name_of
-from models.errors import DataConversionWarning, NotFiniteError, SettingError, elsewhere, shared, warn
+from models.errors import DataConversionWarning, NotFiniteError, SettingError, elsewhere, shared, table, warn
 
 Array = NDArray[np.float64]
+P = ParamSpec("P")
+T = TypeVar("T")
 LayerShape = tuple[str, tuple[int, int], bool]  # label, (n_outputs, n_inputs), whether it has biases
 
 _REAL = (float, int, np.integer, np.floating)
@@ -88,10 +93,33 @@ def verbosity(name: str, x: Any) -> int:
 def known(name: str, x: Any, names: Iterable[str], others: str = "") -> str:
     """Return `x` if it is one of `names`, which the message lists."""
     if not isinstance(x, str) or x not in (names := tuple(names)):
-        meant = elsewhere("values", str(x), names)
+        near = get_close_matches(str(x).lower(), names, 1, 0.75)
+        meant = elsewhere("values", str(x).lower(), names) or next(iter(near), "")
         hint = f"; did you mean {meant!r}?" if meant else ""
         raise ValueError(f"{name} must be one of {', '.join(names)}{others}, got {x!r}{hint}")
     return x
+
+
+def unknown_setting(owner: str, name: str, known: Sequence[str]) -> str:
+    """Say that a setting is not known, and which may have been meant."""
+    near = [*get_close_matches(name.lower(), known, 1, 0.75), *(each for each in known if each.startswith(f"{name}_"))]
+    meant = elsewhere("settings", name.lower(), known) or next(iter(near), "")
+    hint = f"did you mean {meant}?" if meant else f"it must be one of {', '.join(known)}"
+    return f"{owner} has no setting {name!r}; {table('elsewhere')['absent'].get(name, hint)}"
+
+
+def named(function: Callable[P, T]) -> Callable[P, T]:
+    """Make a function refuse keywords it does not know with the one that may have been meant."""
+    known = list(inspect.signature(function).parameters)
+
+    @wraps(function)
+    def call(*places: P.args, **settings: P.kwargs) -> T:
+        for name in settings:
+            if name not in known:
+                raise TypeError(unknown_setting(function.__name__, name, known))
+        return function(*places, **settings)
+
+    return call
 
 
 def random_generator(random_state: Any) -> np.random.Generator:  # Any: None, a seed or a generator
@@ -276,6 +304,14 @@ def labels(y: Any, n_samples: int | None, estimator: str, name: str = "y") -> ND
     numbers with fractions (a regression's target), for NaN, and for labels that do not compare with each other.
     """
     _refuse_none(y, estimator)
+    kinds = (AbstractSet, list, tuple)
+    several = [each for each in y if isinstance(each, kinds)] if isinstance(y, (list, tuple, np.ndarray)) else []
+    if any(isinstance(each, AbstractSet) for each in several) or len({len(each) for each in several}) > 1:
+        raise ValueError(
+            f"{name} should be a 1d array of class labels, got several labels per sample, such as {several[0]!r:.40}; "
+            "sklearn.preprocessing.MultiLabelBinarizer makes a column of each label, and "
+            "sklearn.multiclass.OneVsRestClassifier(...) a classifier per column"
+        )
     array = _array(name, y)
     if array.dtype.kind in "US" and not hasattr(y, "dtype"):
         _unmixed(name, np.array(y, dtype=object).ravel())  # NumPy has made text of the numbers in a list with text

@@ -12,7 +12,6 @@ import inspect
 import os
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import wraps
 from typing import Any, Self, TypeVar, dataclass_transform
 
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import _checks as check
-from models.errors import NotFittedError, SettingError, elsewhere, shared
+from models.errors import NotFittedError, SettingError, shared
 
 Array = NDArray[np.float64]
 T = TypeVar("T")
@@ -47,19 +46,11 @@ def hyperparameters(cls: type[T]) -> type[T]:
             )
         for name in settings:
             if name not in _parameters(made):
-                raise TypeError(_unknown(type(self), name, list(_parameters(made))))
+                raise TypeError(check.unknown_setting(type(self).__name__, name, list(_parameters(made))))
         store(self, **settings)
 
     made.__init__ = init
     return made
-
-
-def _unknown(estimator: type[Any], name: str, known: list[str]) -> str:
-    """Say that a setting is not known, and which may have been meant."""
-    near = [*get_close_matches(name.lower(), known, 1, 0.75), *(each for each in known if each.startswith(f"{name}_"))]
-    meant = elsewhere("settings", name.lower(), known) or next(iter(near), "")
-    hint = f"did you mean {meant}?" if meant else f"it must be one of {', '.join(known)}"
-    return f"{estimator.__name__} has no setting {name!r}; {hint}"
 
 
 class Routed:
@@ -150,7 +141,7 @@ class Estimator(Routed):
             own = names if not dots else list(owner.get_params()) if _has_params(owner) else []
             if name not in names or (inner if dots else name) not in own:
                 whose = f"{type(self).__name__}, whose {name} is {owner!r}" if name in names else type(self).__name__
-                near = "" if dots else f"; {_unknown(type(self), name, names).rpartition('; ')[2]}"
+                near = "" if dots else f"; {check.unknown_setting(type(self).__name__, name, names).partition('; ')[2]}"
                 raise ValueError(f"Invalid parameter {key!r} for {whose}. Valid parameters are: {own or names}{near}")
             if dots:
                 nested.setdefault(name, {})[inner] = value

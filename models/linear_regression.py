@@ -52,9 +52,10 @@ class LinearRegression(_Learned, Regressor):
     `n_iter_`, the number of steps; `learning_rate_`, the α of the last one, with "auto" that for scaled inputs, NaN for
     "lstsq". Weights are always those for X as it comes. Nothing is drawn at random.
 
-    Gives a ConvergenceWarning when the steps of "auto" have not come to the least-squares solution: when predictions
-    are off by more than a thousandth of the spread of y, or weights on scaled inputs by more than a hundredth of the
-    largest, as happens where columns are nearly collinear. Steps with an α of your own are taken without a word.
+    Gives a ConvergenceWarning when `fit` with the steps of "auto" has not come to the least-squares solution: when
+    predictions are off by more than a thousandth of the spread of y, or weights on scaled inputs by more than a
+    hundredth of the largest, as where columns are nearly collinear. Steps with an α of your own are taken without a
+    word, and so are those of `partial_fit`.
 
     Source: course slides «Regresión lineal» and «Función de costo (ECM)».
 
@@ -104,7 +105,8 @@ class LinearRegression(_Learned, Regressor):
         if self.solver != "gd":
             raise ValueError(f'partial_fit must have solver="gd", which takes steps, got {self.solver!r}')
         resumed = self.__sklearn_is_fitted__()
-        self._descend(X, y, sample_weight, 1, resumed=resumed, curve=list(self.loss_curve_) if resumed else [])
+        curve = list(self.loss_curve_) if resumed else []
+        self._descend(X, y, sample_weight, 1, resumed=resumed, curve=curve, partial=True)
         return self
 
     def predict(self, X: Any) -> NDArray[np.float64]:  # Any: arrays, lists or frames, as NumPy takes them
@@ -113,7 +115,7 @@ class LinearRegression(_Learned, Regressor):
 
     def _descend(
         self, X: Any, y: Any, sample_weight: Any, steps: int, *, resumed: bool, curve: list[float],
-        checkpoint: FilePath | None = None,
+        checkpoint: FilePath | None = None, partial: bool = False,
     ) -> None:  # fmt: skip
         """Check everything, take `steps` of gradient descent, and keep the outcome only when all went well.
 
@@ -153,14 +155,14 @@ class LinearRegression(_Learned, Regressor):
         def keep(history: History) -> None:
             with engine_by_name(self.engine, task) as engine:
                 losses = [*history.loss_curve, engine.loss_and_gradient(EVERY)[0]]
-            coef, n_iter = line.weights()[0] / spread, history.n_iter + (self.n_iter_ if curve else 0)
-            self._keep_line(
-                X, targets, coef, line.biases()[0] - (coef * center).sum(axis=1), float(rate), n_iter,
-                curve + losses[bool(curve) :],
-            )  # fmt: skip
+            with np.errstate(over="ignore", invalid="ignore"):  # told below
+                coef = line.weights()[0] / spread
+                intercept = line.biases()[0] - (coef * center).sum(axis=1)
+            n_iter = history.n_iter + (self.n_iter_ if curve else 0)
+            self._keep_line(X, targets, coef, intercept, float(rate), n_iter, curve + losses[bool(curve) :])
 
         def told(error: TrainingError) -> str:
-            cause = f"learning_rate={rate} is too large for these data; make it smaller, or standardise the inputs"
+            cause = f'learning_rate={rate} is too large for these data; set learning_rate="auto", or make it smaller'
             cause = "the numbers in y are too large; scale them down" if auto else cause
             return f"{error.__cause__ or error}, after {(error.epoch or steps + 1) - 1} steps: {cause}"
 
@@ -173,7 +175,7 @@ class LinearRegression(_Learned, Regressor):
             keep(history)
         except TrainingError as error:  # of the loss after the last step
             raise ValueError(told(error)) from error
-        if best is not None and steps > 1:
+        if best is not None and not partial:
             self._compare(best, line, history.n_iter)
 
     def _compare(self, best: _LeastSquares, line: MLP, steps: int) -> None:
@@ -192,8 +194,10 @@ class LinearRegression(_Learned, Regressor):
         best = _LeastSquares(inputs, targets.reshape(len(targets), -1), importance)
         if not np.isfinite(best.loss):
             raise ValueError("the squared errors must be finite, got infinite ones; scale the numbers in y down")
-        coef = best.smallest()
-        self._keep_line(X, targets, coef, best.level - coef @ best.center, float("nan"), 0, [best.loss])
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            coef = best.smallest()
+            intercept = best.level - coef @ best.center
+        self._keep_line(X, targets, coef, intercept, float("nan"), 0, [best.loss])
         return self
 
     def _keep_line(
@@ -201,6 +205,12 @@ class LinearRegression(_Learned, Regressor):
         rate: float, steps: int, curve: list[float],
     ) -> None:  # fmt: skip
         several = targets.ndim == 2
+        if not np.isfinite(coef).all():
+            column = int(np.argmax(~np.isfinite(coef).all(axis=0)))
+            raise ValueError(
+                f"the weights must be finite, got {coef[:, column].tolist()} for column {column} of X, whose numbers "
+                "are too small beside those of y; scale X to numbers near 1"
+            )
         self._keep(
             X, coef.shape[1], coef_=coef if several else coef[0],
             intercept_=intercept if several else intercept.tolist()[0],
@@ -232,6 +242,7 @@ class _LeastSquares:
             R, answers = triangle[:, :n], triangle[:, n:]
             left, sizes, axes = np.linalg.svd(R, full_matrices=False)
             kept = sizes > sizes.max() * np.finfo(float).eps * max(inputs.shape)
+            kept &= sizes > np.finfo(float).eps * max(inputs.shape)  # else columns that are constant but for rounding
             self.sizes, self.axes = sizes[kept], axes[kept]
             self.coef = self.axes.T @ ((left.T @ answers)[kept] / self.sizes[:, None])
             self.variance = (answers**2).sum(axis=0)

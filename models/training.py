@@ -35,6 +35,7 @@ from models.optimizers import Optimizer, optimizer_by_name
 __all__ = ["Diagnosis", "EpochEnd", "History", "TrainingError", "batch_loss", "loss_and_gradients", "train"]
 
 
+@check.named
 def train(
     model: Any,  # Any: whatever has parameters() and can be called
     X: Any,

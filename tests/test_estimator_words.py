@@ -1,5 +1,6 @@
 """What users of scikit-learn and Keras write, answered in their words; networks back into estimators; memory."""
 
+import inspect
 import tomllib
 import tracemalloc
 import warnings
@@ -16,6 +17,7 @@ from models.datasets import moons
 from models.losses import LOSSES
 from models.optimizers import OPTIMIZERS
 from models.plots import decision_regions
+from models.training import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*took all max_iter")
 
@@ -67,7 +69,9 @@ def test_what_others_call_by_another_name_exists_here():
     """Every name on the left of the table is a setting of an estimator, or a value that one takes."""
     tables = tomllib.loads(resources.files("models").joinpath("data", "elsewhere.toml").read_text(encoding="utf-8"))
     kinds = MLPClassifier, MLPRegressor, LinearRegression, Perceptron
-    assert set(tables["settings"]) <= {name for kind in kinds for name in kind().get_params()}
+    assert set(tables["settings"]) <= {name for kind in kinds for name in kind().get_params()} | set(
+        inspect.signature(train).parameters
+    )
     assert set(tables["values"]) <= {*OPTIMIZERS, *ACTIVATIONS, *LOSSES, "lstsq"}
 
 
@@ -131,6 +135,33 @@ def test_one_hot_and_multilabel_targets_are_shown_the_way(kind, y, way):
     """The message says what to write instead."""
     with pytest.raises(ValueError, match=f"should be a 1d array .*{way}"):
         kind().fit(X, y)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, Perceptron])
+def test_several_labels_as_lists_are_shown_the_way(kind):
+    """Lists of different lengths, tuples and sets of labels: scikit-learn's two names are given."""
+    ragged = [["a"], ["a", "b"], []] * 13 + [["b"]]
+    for y in (ragged, [set(each) for each in ragged], [tuple(each) for each in ragged], [{1}] * 40):
+        with pytest.raises(ValueError, match=r"several labels per sample, .*MultiLabelBinarizer .*OneVsRestClassifier"):
+            kind().fit(X, y)
+        with pytest.raises(ValueError, match="MultiLabelBinarizer"):
+            kind().fit(X, np.array(y, dtype=object))
+
+
+def test_words_of_others_are_answered_with_ours():
+    """Keywords of `train`, abbreviations, capitals, and what there is not at all."""
+    for keyword, own in {"lr": "learning_rate", "n_epochs": "epochs", "seed": "random_state", "batchsize": "batch_size",
+                         "verbose": "progress", "solver": "optimizer"}.items():  # fmt: skip
+        with pytest.raises(TypeError, match=f"train has no setting '{keyword}'; did you mean {own}"):
+            train(MLP(3, [1]), X, Y, **{keyword: 1})
+    for value, own in {"bce": "binary_cross_entropy", "MSE": "squared_error", "Huber": "huber"}.items():
+        with pytest.raises(ValueError, match=f"loss must be one of .*, got '{value}'; did you mean '{own}'"):
+            train(MLP(3, [1]), X, Y, loss=value)
+    for value, own in {"Relu": "relu", "sigmoid ": "sigmoid", "Logistic": "sigmoid"}.items():
+        with pytest.raises(ValueError, match=f"activation must be one of .*, got '{value}'; did you mean '{own}'"):
+            MLP(3, [2, 1], activation=value)
+    with pytest.raises(TypeError, match=r"no setting 'fit_intercept'; the intercept is always fitted; .*bias=False"):
+        LinearRegression(fit_intercept=False)
 
 
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor, Perceptron, LinearRegression])

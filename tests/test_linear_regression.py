@@ -168,6 +168,36 @@ def test_steps_that_have_not_arrived_are_compared_with_least_squares():
     assert LinearRegression().fit(X, y).predict(X) == pytest.approx(fit, abs=0.01 * y.std())
 
 
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_hardly_any_steps_are_compared_with_least_squares_too(epochs):
+    """Two axes of different curvature need more; a partial fit is one step by intention."""
+    x = np.random.default_rng(2).normal(size=50)
+    X = np.column_stack([x, 0.5 * x + np.arange(50.0) % 3])
+    with pytest.warns(ConvergenceWarning, match=f"not come to the least-squares solution after {epochs} steps"):
+        LinearRegression(epochs=epochs).fit(X, x)
+    LinearRegression().partial_fit(X, x)
+
+
+@pytest.mark.parametrize("number", [0.1, 0.7, 1e200, 3.3e-200])
+@pytest.mark.parametrize("solver", ["gd", "lstsq"])
+def test_inputs_that_are_all_one_number_have_the_mean(number, solver):
+    """However the mean of seven equal numbers is rounded: the answer is that of NumPy, without a warning."""
+    y = np.arange(7.0) ** 2
+    model = LinearRegression(solver=solver).fit(np.full((7, 1), number), y)
+    assert model.predict([[number]]) == pytest.approx([np.mean(y)], rel=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["gd", "lstsq"])
+def test_weights_that_no_float_holds_are_refused(solver):
+    """In units of 1e-308 they are infinite; what was fitted before stays."""
+    X = np.random.default_rng(0).normal(size=(30, 2)) * [1.0, 1e-308]
+    model = LinearRegression(solver=solver).fit(X * [1.0, 1e308], X[:, 0])
+    before = model.coef_.tolist()
+    with pytest.raises(ValueError, match=r"weights must be finite, got .*inf.* for column 1 of X, .*; scale X to"):
+        model.fit(X, X[:, 0] + X[:, 1] * 1e308 * 3)
+    assert model.coef_.tolist() == before
+
+
 @pytest.mark.parametrize("apart", [1e-2, 1e-3, 1e-6])
 def test_weights_of_columns_that_are_nearly_one_are_compared_with_least_squares(apart):
     """y = x₁ + 2x₂ with x₂ ≈ x₁: predictions arrive at once, weights do not; the warning says how far off they are."""
@@ -319,7 +349,7 @@ def test_one_target_gives_a_vector_and_a_float():
             [[1e3], [2e3]],
             [1.0, 2.0],
             {"learning_rate": 1.0},
-            r"(loss|gradient) became inf, .* after \d+ steps: learning_rate=1\.0 is too large",
+            r"(loss|gradient) became inf, .* steps: learning_rate=1\.0 is too large for these data; set .*\"auto\", or make",
         ),
     ],
 )
