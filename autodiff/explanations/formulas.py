@@ -51,6 +51,7 @@ class Symbol:
     def __rpow__(self, other: Any) -> Any: return _power(_symbol(other), self)
     def __neg__(self) -> Any: return Symbol(("mrow", ("mo", "−"), self.within(PRODUCT)), -self.value, SUM)
     def __pos__(self) -> Any: return self
+    def __abs__(self) -> Any: return applied(OPS["abs"], [self])
     def __eq__(self, other: object) -> bool: return self.value == _plain(other)
     def __ne__(self, other: object) -> bool: return self.value != _plain(other)
     def __lt__(self, other: Any) -> bool: return self.value < _plain(other)
