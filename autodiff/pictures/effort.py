@@ -56,21 +56,25 @@ def arranged(
         if use.operand.op is None:  # beside the first that uses it
             rows[use.operand] = min(rows.get(use.operand, count), rows[use.consumer])
     longest: dict[tuple[int, int], float] = {}  # by row and rank
-    lanes: dict[tuple[int, int], float] = {}
+    beside: dict[tuple[int, int], float] = {}  # constants, which have no rank
+    begun: dict[tuple[int, int], float] = {}  # lanes that begin here, less those that end
     for node in nodes:
         at = rows[node], rank[node]
         longest[at] = max(longest.get(at, 0.0), cards[node].along)
-        lanes[at] = lanes.get(at, 0.0) + 40.0 * sum(x.__class__ is float for x in node.operands)
+        beside[at] = beside.get(at, 0.0) + 40.0 * sum(x.__class__ is float for x in node.operands)
     for use in edges:
         row, after = rows[use.consumer], rank[use.consumer]
-        for between in range(after, rank[use.operand] if rows[use.operand] == row else after + 1):
-            lanes[row, between] = lanes.get((row, between), 0.0) + lane.across
+        end = rank[use.operand] if rows[use.operand] == row else after + 1
+        begun[row, after] = begun.get((row, after), 0.0) + lane.across
+        begun[row, end] = begun.get((row, end), 0.0) - lane.across
     gap = 72.0 * ranksep(nodes) + lane.along
     lengths, breadths = [gap * (count > 1)] * count, [max(card.across for card in cards.values())] * count
     for (row, _), length in longest.items():
         lengths[row] += length + gap
-    for (row, _), breadth in lanes.items():
-        breadths[row] = max(breadths[row], breadth)
+    open_lanes = [0.0] * count
+    for row, between in sorted(begun.keys() | beside.keys()):
+        open_lanes[row] += begun.get((row, between), 0.0)
+        breadths[row] = max(breadths[row], open_lanes[row] + beside.get((row, between), 0.0))
     return rows, Extent(max(lengths) - gap, sum(breadths))
 
 
