@@ -158,7 +158,7 @@ def test_a_part_under_another_name_is_not_called_missing():
     """A typo of a key, a list for a dict: the student reads what was handed in instead, and what is to come stays quiet."""
     truth = {"dW": 1.0, "db": 2.0}
     assert check_exercise({"dw": 1.0, "db": 2.0}, truth).marks[0].said == "the answer has no dW: it has dw"
-    assert check_exercise([1.0, 2.0], truth).marks[1].said == "the answer has no db: it has list"
+    assert check_exercise([1.0, 2.0], truth).marks[1].said == "the answer has no db: it is of type list"
     assert check_exercise({"db": 2.0}, truth).marks[0].said == "nothing was given yet"
     nested = check_exercise({"net": {"W": 1.0}}, {"net": {"w": 1.0}}, language="es")
     assert "no tiene" in nested.marks[0].said
@@ -178,3 +178,15 @@ def test_what_a_teacher_mistypes_is_refused(options, error, said):
     """Before any answer is graded by it."""
     with pytest.raises(error, match=said):
         check_exercise({"dW": 1.0}, **{"truth": {"dW": 1.0}, **options})
+
+
+def test_one_wrong_number_is_not_called_clipped():
+    """3 for 4 is one wrong number; two that stop at 3 are clipped."""
+    assert "clipped" not in str(check_exercise([1.0, 2.0, 3.0], np.array([1.0, 2.0, 4.0])))
+    assert "clipped at 3" in str(check_exercise([1.0, 3.0, 3.0], np.array([1.0, 5.0, 4.0])))
+
+
+def test_an_answer_of_another_kind_is_named_as_one():
+    """A list for a dict: its type is told as a type, in both languages."""
+    assert "the answer has no a: it is of type list" in str(check_exercise([0.1, -0.2], {"a": 0.1, "b": -0.2}))
+    assert "es de tipo list" in str(check_exercise([0.1, -0.2], {"a": 0.1, "b": -0.2}, language="es"))

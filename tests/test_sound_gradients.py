@@ -499,3 +499,20 @@ def test_what_terms_leave_that_cancel_is_no_mistake(x):
     gradcheck(lambda x: x / x, x, gradient=lambda x: 1.0 / x - x / x**2)
     with pytest.raises(WrongDerivativeError):
         gradcheck(f, x, gradient=lambda x: 1e-10 / x)
+
+
+def test_a_missing_exponent_is_not_taken_for_a_mean():
+    """x³ of 6 numbers without its 3 is 2/6 of the right one, and of no mean; a mean for a sum is still told so."""
+    x = np.linspace(0.5, 2.0, 6)
+    with pytest.raises(WrongDerivativeError, match="the 3 of a cube is missing") as caught:
+        gradcheck(lambda x: np.sum(x**3), x, gradient=lambda x: x**2)
+    assert "a mean" not in str(caught.value)
+    with pytest.raises(WrongDerivativeError, match="6 is how many numbers x holds; a mean in place of a sum"):
+        gradcheck(lambda x: np.sum(np.exp(x)), x, gradient=lambda x: np.exp(x) / 6.0)
+
+
+@pytest.mark.parametrize("options", [{"rtol": "1e-3"}, {"atol": "0"}, {"rtol": True}])
+def test_a_tolerance_is_a_number(options):
+    """Text is refused in words."""
+    with pytest.raises(ValueError, match="must be a number from 0 up, got"):
+        gradcheck(lambda x: x, 2.0, gradient=lambda x: 1.0, **options)

@@ -21,7 +21,7 @@ from autodiff.testing.syntax import seen_around
 from autodiff.testing.wording import phrase, sentence
 
 _MOST = 3  # hints that are told of one argument
-_HALVES = {2.0: "half", 0.5: "two"}
+_EXPONENTS = {2.0: "half", 0.5: "two", 1.0 / 3.0: "three"}  # factors that formulas are full of
 _Candidate = tuple[str, dict[str, Any], Any]  # kind and details of a hint, and the numbers it would give
 
 
@@ -198,11 +198,13 @@ def factors_of(arguments: Sequence[tuple[str, Any]], known: Mapping[str, Any]) -
 
 def why(k: float, names: Sequence[tuple[float, tuple[str, Any]]]) -> Any:
     """Return the phrases that explain a factor; "" where nothing does."""
-    half: list[Any] = [(_HALVES[k], {})] if k in _HALVES else []
+    half: list[Any] = [(_EXPONENTS[k], {})] if k in _EXPONENTS else []
     for by in (1.0,) if half else (1.0, 2.0, 0.5):
         for v, what in names if abs(k) != 1.0 else ():
             if v in (0.0, 1.0, -1.0) or not math.isfinite(v):
                 continue
+            if what[0] != "name" and by != 1.0:
+                continue  # a mean is by all of them
             kind = ("sum for mean", "mean for sum") if what[0] != "name" else ("factor too much", "factor missing")
             for ratio, said in zip((v, 1.0 / v), kind, strict=True):
                 if math.isclose(abs(k), abs(by * ratio), rel_tol=1e-7):
@@ -252,7 +254,7 @@ def _terms(part: Part) -> Iterator[_Candidate]:
             yield "multiple", {"c": c, "what": name, "extra": ("missing" if c < 0 else "extra", {})}, T + c * basis
     yield "absolute", {}, np.abs(T)
     c = float(np.max(np.abs(F)))
-    if c and (np.sum(np.isclose(np.abs(F), c)) > 1 or np.sum(np.abs(T) > c) == 1):
+    if c and np.sum(np.abs(T) > c) > 1:  # one number alone may be wrong by anything
         yield "clipped", {"c": c}, np.clip(T, -c, c)
 
 

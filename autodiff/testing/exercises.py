@@ -167,8 +167,8 @@ def _taught(part: Part, taught: Any, language: str) -> Iterator[str]:
 class _Missing:
     """The place of a part that is not there, though others are."""
 
-    def __init__(self, name: str, held: Sequence[str]) -> None:
-        self.problem: _Problem = "no part", {"name": name, "held": ", ".join(held)}
+    def __init__(self, said: str, **details: str) -> None:
+        self.problem: _Problem = said, details
 
 
 class _Raised:
@@ -203,9 +203,11 @@ def _missing(answer: Any, key: Any, keys: Sequence[Any]) -> Any:
     kind = type(answer)
     if issubclass(kind, dict):
         held = [str(other) for other in answer if other not in keys]
-        return _Missing(str(key), held) if held else None
+        return _Missing("no part", name=str(key), held=", ".join(held)) if held else None
     later = issubclass(kind, (list, tuple)) and isinstance(key, int)
-    return None if later or answer is None or answer is Ellipsis else _Missing(str(key), [kind.__name__])
+    if later or answer is None or answer is Ellipsis:
+        return None
+    return _Missing("other kind", name=str(key), kind=kind.__name__)
 
 
 def _is_function(x: Any) -> bool:

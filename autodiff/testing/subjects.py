@@ -58,7 +58,8 @@ class Tolerance:
 
     def __post_init__(self) -> None:
         for name, tolerance in (("rtol", self.rtol), ("atol", self.atol)):
-            if tolerance is not None and not 0.0 <= tolerance < math.inf:
+            real = isinstance(tolerance, (float, int, np.number)) and not isinstance(tolerance, bool)
+            if tolerance is not None and not (real and 0.0 <= tolerance < math.inf):
                 raise ValueError(f"{name} must be a number from 0 up, got {tolerance!r}")
 
     def margin(self, truth: Estimate, epsilon: float = EPSILON) -> float:

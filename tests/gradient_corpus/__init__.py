@@ -47,6 +47,6 @@ def sigmoid(z):
 
 def all_cases():
     """Every case of the corpus."""
-    from gradient_corpus import layers, losses, numerics, scalars, sequences
+    from gradient_corpus import layers, losses, numerics, others, scalars, sequences
 
-    return [case for module in (scalars, losses, layers, sequences, numerics) for case in module.CASES]
+    return [case for module in (scalars, losses, layers, sequences, numerics, others) for case in module.CASES]
