@@ -14,7 +14,7 @@ CASES = {case.name: case for case in all_cases()}
 def test_the_corpus_is_as_large_as_it_should_be():
     """At least 60 functions, 200 mistakes, and three in four of them with words that the diagnosis must find."""
     mistakes = [pattern for case in CASES.values() for pattern in case.mistakes.values()]
-    assert len(CASES) >= 60
+    assert len(CASES) == len(all_cases()) >= 60
     assert len(mistakes) >= 200
     assert sum(pattern != "" for pattern in mistakes) >= 0.75 * len(mistakes)
 

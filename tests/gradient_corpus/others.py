@@ -286,7 +286,7 @@ CASES = [
     case("log cosh", log_cosh, log_cosh_backward, (GUESS,), {"sum": says.SUM}),
     case("Gauss", gauss, gauss_backward, (0.2, 0.4), {"sign": says.SIGN}),
     case("Poisson regression", poisson, poisson_backward, (START,), {"sign": says.SIGN}),
-    case("ridge", ridge, ridge_backward, (START,), {"no penalty": says.PENALTY}),
+    case("ridge of labels", ridge, ridge_backward, (START,), {"no penalty": says.PENALTY}),
     case(
         "convolution of a series",
         conv,
@@ -298,7 +298,7 @@ CASES = [
     case("cosine of two", cosine, cosine_backward, (A4, B4), {"swapped": says.SWAPPED}),
     case("distance", distance, distance_backward, (A4, B4), {"sign of b": "b: " + says.SIGN}),
     case("log det", log_det, log_det_backward, (S,), {"half": r"0\.5 times"}, records=False),
-    case("quadratic form", quadratic, quadratic_backward, (START,), {"as if symmetric": ""}),
+    case("form without symmetry", quadratic, quadratic_backward, (START,), {"as if symmetric": ""}),
     case("layer norm by rows", layer_norm, layer_norm_backward, (XL,), {"variance": says.CONSTANT}),
     case("rms norm", rms_norm, rms_norm_backward, (XL,), {"norm": says.CONSTANT}),
     case("log softmax", log_softmax, log_softmax_backward, (XL,), {"no sum": ""}),
