@@ -29,6 +29,9 @@ class _Learned:
     learning_rate_: float
 
 
+_STEPS = 10_000  # by default
+
+
 @hyperparameters
 class LinearRegression(_Learned, Regressor):
     """Fit y = Xw + b by gradient descent on the mean squared error (ECM) over all samples and targets.
@@ -52,10 +55,10 @@ class LinearRegression(_Learned, Regressor):
     `n_iter_`, the number of steps; `learning_rate_`, the α of the last one, with "auto" that for scaled inputs, NaN for
     "lstsq". Weights are always those for X as it comes. Nothing is drawn at random.
 
-    Gives a ConvergenceWarning when `fit` with the steps of "auto" has not come to the least-squares solution: when
-    predictions are off by more than a thousandth of the spread of y, or weights on scaled inputs by more than a
-    hundredth of the largest, as where columns are nearly collinear. Steps with an α of your own are taken without a
-    word, and so are those of `partial_fit`.
+    Gives a ConvergenceWarning when `fit` has not come to the least-squares solution: when predictions are off by more
+    than a thousandth of the spread of y, or weights on scaled inputs by more than a hundredth of the largest, as where
+    columns are nearly collinear. Where you set both α and the number of steps, they are taken without a word, and so
+    are those of `partial_fit`.
 
     Source: course slides «Regresión lineal» and «Función de costo (ECM)».
 
@@ -65,7 +68,7 @@ class LinearRegression(_Learned, Regressor):
     """
 
     learning_rate: float | str = "auto"
-    epochs: int = 10_000
+    epochs: int = _STEPS
     solver: str = "gd"
     warm_start: bool = False
     verbose: bool | int = False
@@ -175,18 +178,22 @@ class LinearRegression(_Learned, Regressor):
             keep(history)
         except TrainingError as error:  # of the loss after the last step
             raise ValueError(told(error)) from error
-        if best is not None and not partial:
-            self._compare(best, line, history.n_iter)
+        if not partial and (auto or steps == _STEPS):
+            self._compare(best or _LeastSquares(inputs, columns, importance), line, history.n_iter)
 
     def _compare(self, best: _LeastSquares, line: MLP, steps: int) -> None:
         """Warn where the steps have not come to the least-squares solution."""
-        missing = best.axes @ (line.weights()[0].T - best.coef)
-        off = ((best.sizes[:, None] * missing) ** 2).sum(axis=0) + (line.biases()[0] - best.level) ** 2
+        coef, level = line.weights()[0], line.biases()[0]
+        if not (auto := self.learning_rate == "auto"):
+            coef, level = coef * best.spread, level + coef @ best.center
+        missing = best.axes @ (coef.T - best.coef)
+        off = ((best.sizes[:, None] * missing) ** 2).sum(axis=0) + (level - best.level) ** 2
         noise = 1e-20 * (best.variance + best.level**2) + np.finfo(float).tiny
         far = (off > noise) * np.sqrt(off / np.maximum(best.variance, noise))
         apart = (off > noise) * np.abs(best.axes.T @ missing).max(axis=0) / (np.abs(best.coef).max(axis=0) + 1e-300)
         if (far > 1e-3).any() or (apart > 1e-2).any():
-            facts = {"name": type(self).__name__, "steps": steps, "far": far.max(), "apart": apart.max()}
+            way = 'solver="lstsq", or raise epochs' if auto else 'learning_rate="auto"'
+            facts = {"name": type(self).__name__, "steps": steps, "far": far.max(), "apart": apart.max(), "way": way}
             warn(say("line", "far", **facts), shared(ConvergenceWarning))
 
     def _solve(self, X: Any, y: Any, sample_weight: Any) -> Self:  # Any: arrays, lists, frames

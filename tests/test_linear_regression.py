@@ -178,6 +178,19 @@ def test_hardly_any_steps_are_compared_with_least_squares_too(epochs):
     LinearRegression().partial_fit(X, x)
 
 
+def test_a_rate_of_ones_own_is_compared_with_least_squares_too():
+    """Areas and prices, y = 50 + 2x: the warning has the distance, by hand; who sets the steps too asked for them."""
+    X, y = np.array([[50.0], [80], [100], [150], [200]]), np.array([150.0, 210, 250, 350, 450])
+    with pytest.warns(ConvergenceWarning, match='after 10000 steps: .*; set learning_rate="auto"') as caught:
+        model = LinearRegression(learning_rate=1e-5).fit(X, y)
+    off = np.sqrt(np.mean((model.predict(X) - y) ** 2)) / y.std()
+    assert f"off by {off:.2g} of the spread of y, and weights on scaled inputs by {2.344 / 2 - 1:.2g}" in str(
+        caught[0].message
+    )
+    LinearRegression(learning_rate=1e-5, epochs=100).fit(X, y)
+    assert LinearRegression().fit(X, y).coef_ == pytest.approx([2.0], rel=1e-6)
+
+
 @pytest.mark.parametrize("number", [0.1, 0.7, 1e200, 3.3e-200])
 @pytest.mark.parametrize("solver", ["gd", "lstsq"])
 def test_inputs_that_are_all_one_number_have_the_mean(number, solver):
