@@ -272,13 +272,19 @@ class Subject:
         digits = max(1e-2, math.sqrt(self.epsilon), self.tolerance.rtol or 0.0)
         if truth.bound <= max(digits * abs(truth.value), self.tolerance.atol):
             return True
-        if truth.oracle == DIFFERENCES and self.epsilon == EPSILON and self.moves(line, function, here):
-            noise = 0.0  # where the value hides the slope, a slope that is nothing beside the value may be all there is
-        return truth.bound <= min(8.0 * self.least(line, function, here, noise), 1e-2)
+        enough = 0.0
+        if truth.oracle == DIFFERENCES and self.epsilon == EPSILON:
+            if self.moves(line, function, here):
+                noise = 0.0  # where the value hides the slope, one that is nothing beside it may be all there is
+            else:
+                enough = 1e4 * noise / line.size
+        return truth.bound <= min(max(8.0 * self.least(line, function, here, noise), enough), 1e-2)
 
     def moves(self, line: Line, function: Callable[[float], float], here: float) -> bool:
-        """Tell whether a function is anything but constant close by."""
-        return any(function(line.start + h * line.size) != here for h in (-0.1, -0.01, 0.01, 0.1))
+        """Tell whether a function is constant on neither side, close by; on one side of a kink relu is."""
+        return all(
+            any(function(line.start + h * line.size) != here for h in (side, 0.1 * side)) for side in (-0.1, 0.1)
+        )
 
     def least(self, line: Line, function: Callable[[float], float], here: float, noise: float) -> float:
         """Return what is nothing beside the slopes of a function close by, or a rounding of its terms."""
