@@ -119,3 +119,33 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=found, args=arguments)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def tab(chromium):
+    """One tab for the whole module."""
+    page = chromium.new_page(reduced_motion="reduce")
+    page.complaints, page.requests = [], []
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("request", lambda request: page.requests.append(request.url))
+    return page
+
+
+@pytest.fixture
+def visit(tab):
+    """Open a page of ours; afterwards: nothing in the console, nothing asked of any network."""
+    tab.complaints.clear()
+    tab.requests.clear()
+    visited = set()
+
+    def open_page(path, *, width=1280, height=800, scheme="light"):
+        visited.add(path.as_uri())
+        tab.set_viewport_size({"width": width, "height": height})
+        tab.emulate_media(color_scheme=scheme)
+        tab.goto(path.as_uri())
+        return tab
+
+    yield open_page
+    assert tab.complaints == []
+    assert set(tab.requests) == visited != set()

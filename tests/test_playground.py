@@ -25,33 +25,16 @@ EPOCHS = """(count) => Array.from({ length: count }, () => {
 })"""
 
 
-@pytest.fixture(scope="module")
-def tab(chromium):
-    """One tab for the whole module."""
-    page = chromium.new_page(reduced_motion="reduce")
-    page.complaints, page.requests = [], []
-    page.on("console", lambda message: page.complaints.append(message.text))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("request", lambda request: page.requests.append(request.url))
-    return page
-
-
 @pytest.fixture
-def opened(tab, tmp_path):
-    """Open a playground; afterwards: nothing in the console, nothing asked of any network."""
-    tab.complaints.clear()
-    tab.requests.clear()
+def opened(visit, tmp_path):
+    """Open a playground of what is given, in a window of some size and scheme."""
 
     def open_page(*arguments, width=1280, height=800, scheme="light", **options):
-        path = playground(*arguments, path=tmp_path / "play.html", **options)
-        tab.set_viewport_size({"width": width, "height": height})
-        tab.emulate_media(color_scheme=scheme)
-        tab.goto(path.as_uri())
-        return tab
+        return visit(
+            playground(*arguments, path=tmp_path / "play.html", **options), width=width, height=height, scheme=scheme
+        )
 
-    yield open_page
-    assert tab.complaints == []
-    assert set(tab.requests) == {(tmp_path / "play.html").as_uri()}
+    return open_page
 
 
 def weights_only(penalty, strength):

@@ -1,4 +1,4 @@
-"""What a notebook of the course imports: `say`, `show`, `slide` and `check`, in the reader's language.
+"""The tools that a notebook of the course imports: `say`, `show`, `slide` and `check`, in the reader's language.
 
 >>> say, show, slide, check = start(0, "en")
 >>> say(es="hola", en="hello")
@@ -61,7 +61,7 @@ class Shown:
 
 
 class Said:
-    """What `check` says: lines of text, and a solution that is folded until the reader opens it."""
+    """The answer of `check`: lines of text, and a solution that is folded until the reader opens it."""
 
     def __init__(self, right: bool | None, lines: Sequence[str], summary: str = "", solution: str = "") -> None:
         self.right, self.lines, self.summary, self.solution = right, list(lines), summary, solution
@@ -80,7 +80,7 @@ class Said:
 
 
 class Kit(NamedTuple):
-    """What a notebook works with."""
+    """The tools of one notebook."""
 
     say: Any  # Any: functions, called by their names
     show: Any

@@ -25,7 +25,7 @@ class Instance(Protocol):
 
 
 class Backend(Protocol):
-    """What makes a program for batches out of a traced function."""
+    """A maker of programs for batches out of a traced function."""
 
     code: Code  # its results
     arguments: list[str]  # those that a run takes, x0, x1, … and seed
