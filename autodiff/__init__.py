@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         jvp as jvp,
         value_and_grad as value_and_grad,
     )
+    from autodiff.wording import set_language as set_language
 
 __version__ = "0.2.0"
 
@@ -66,6 +67,7 @@ _LOADED_WHEN_ASKED_FOR = {
     "hvp": "autodiff.transforms",
     "jacobian": "autodiff.transforms",
     "jvp": "autodiff.transforms",
+    "set_language": "autodiff.wording",
     "stepper": "autodiff.pictures",
     "value_and_grad": "autodiff.transforms",
 }

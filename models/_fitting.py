@@ -268,7 +268,7 @@ class MLPEstimator(_Learned, Drawing):
             return self
         learned["diagnosis_"] = diagnosis = diagnose(
             task, [unit * x for x in history.loss_curve], patience=history.stopped == "patience",
-            cure="look for outliers in X" if self.standardize else "set standardize=True", unit=unit,
+            cure="outliers" if self.standardize else "standardize", unit=unit,
             engine=self.engine,
         )  # fmt: skip
         keep(history)
@@ -294,14 +294,14 @@ class MLPEstimator(_Learned, Drawing):
         """Say how the loss was moving when the epochs ran out, and what to do about it; "" if patience ended it."""
         if history.stopped == "patience":
             return ""
-        took, at = f"{type(self).__name__} took all max_iter={self.max_iter} epochs", history.best_epoch
-        curve, name = history.validation_curve or history.loss_curve, "validation loss"
-        name = name if history.validation_curve else "loss"
+        took, at = say("phrases.took", name=type(self).__name__, epochs=self.max_iter), history.best_epoch
+        curve = history.validation_curve or history.loss_curve
+        name = say("phrases.validation loss" if history.validation_curve else "phrases.loss")
         facts = {"took": took, "loss": name, "epoch": at, "patience": self.n_iter_no_change, "tol": self.tol}
         if curve[-1] > min(curve) + self.tol:
             overfits = history.validation_curve and history.loss_curve[-1] < history.loss_curve[at - 1]
-            return say("mlp", "overfits" if overfits else "settle", **facts)
-        return say("mlp", "short" if self.max_iter <= self.n_iter_no_change else "falls", **facts)
+            return say("mlp.overfits" if overfits else "mlp.settle", **facts)
+        return say("mlp.short" if self.max_iter <= self.n_iter_no_change else "mlp.falls", **facts)
 
     def _outcome(
         self, network: MLP, scaling: Scaling | None, curve: list[float], validation: list[float], *,

@@ -89,16 +89,16 @@ class Diagnosis:
 
 def diagnose(
     task: Task, loss_curve: Sequence[float], *, patience: bool = False,
-    before: Mapping[str, str] = MappingProxyType({}), cure: str = "standardise the inputs", unit: float = 1.0,
+    before: Mapping[str, str] = MappingProxyType({}), cure: str = "standardise", unit: float = 1.0,
     engine: str = "compiled",
 ) -> Diagnosis:  # fmt: skip
-    """Return the diagnosis of a model after training; `cure` is what helps against inputs of a wrong scale.
+    """Return the diagnosis of a model after training; `cure` names what to say against inputs of a wrong scale.
 
     `before` are findings that were told before training, as `told_before` returns them.
     `patience` is whether training ended because the loss no longer fell, after however few epochs; `unit` is what the
     losses of the task are multiplied with to be those of `loss_curve`. `engine` computes further losses, if need be.
     """
-    best = min(loss_curve, default=math.nan)
+    best, cure = min(loss_curve, default=math.nan), say(f"phrases.{cure}")
     loss = best - unit * _penalty(task) if loss_curve else best
     constant_loss = constant_output_loss(task.loss, task.samples)
     constant_loss = None if constant_loss is None else unit * constant_loss
@@ -114,31 +114,32 @@ def diagnose(
     slow = slow and _one_step(task, engine) > max(2 * (loss_curve[0] - best), 0.05 * abs(best)) / unit
     held = constant and not slow and constant_loss is not None and unit * _penalty(task, 0.1) > 10 * constant_loss > 0
     if slow:
-        findings["slow"] = say("diagnosis", "slow", first=loss_curve[0], loss=best, epochs=len(loss_curve))
+        findings["slow"] = say("diagnosis.slow", first=loss_curve[0], loss=best, epochs=len(loss_curve))
     elif held and not bounded:
-        findings["penalty"] = say("diagnosis", "penalty", loss=loss, constant=constant_loss)
+        findings["penalty"] = say("diagnosis.penalty", loss=loss, constant=constant_loss)
     elif constant and not bounded:
-        findings["constant"] = say("diagnosis", "constant", loss=loss, constant=constant_loss, cure=cure)
+        findings["constant"] = say("diagnosis.constant", loss=loss, constant=constant_loss, cure=cure)
     elif still and not bounded:
-        findings["still"] = say("diagnosis", "still", loss=best, epochs=len(loss_curve))
+        findings["still"] = say("diagnosis.still", loss=best, epochs=len(loss_curve))
     inputs = task.samples.inputs
     alike = bool((inputs == inputs[0]).all())
     if alike and findings.pop("constant", None):
-        findings["same inputs"] = say("diagnosis", "alike")
+        findings["same inputs"] = say("diagnosis.alike")
     learned = constant_loss is not None and loss < 0.1 * constant_loss
     for kind, counts in (("dead", dead), ("saturated", saturated)):
         if alike or bounded or held or (learned and len(inputs) < FEW):
             break
         worst = [i for i, (n, of) in enumerate(zip(counts, units, strict=True)) if n >= max(1.0, SHARE * of)]
         if worst:
-            layers = ", ".join(f"{counts[i]} of {units[i]} {names[i]} units in layer {i + 1}" for i in worst)
+            facts = [{"n": counts[i], "of": units[i], "activation": names[i], "layer": i + 1} for i in worst]
+            layers = ", ".join(say("phrases.units", **each) for each in facts)
             flat = kind == "dead" and "step" in {names[i] for i in worst}
             zeros = not flat and isinstance(task.model, MLP) and not any(task.model.weights()[i].any() for i in worst)
             word = "flat" if flat else "zeros" if zeros else kind
-            findings[kind] = say("diagnosis", word, layers=layers, cure=cure)
+            findings[kind] = say(f"diagnosis.{word}", layers=layers, cure=cure)
     if exploding:
         facts = {"loss": best, "epoch": loss_curve.index(best) + 1, "last": loss_curve[-1], "cure": cure}
-        findings["exploding"] = say("diagnosis", "exploding", **facts)
+        findings["exploding"] = say("diagnosis.exploding", **facts)
     squashed = ("sigmoid" if task.loss is binary_cross_entropy else "softmax") if "squashed twice" in before else ""
     return Diagnosis(
         units, dead, saturated, loss, constant_loss, constant, still, slow, exploding, squashed, findings
@@ -152,14 +153,14 @@ def told_before(task: Task) -> dict[str, str]:
     known = activation_name(task.model.activations[-1]) if isinstance(task.model, MLP) else ""
     output = known or (_squash(task) if own else "")
     if own and output == own:
-        return {"squashed twice": say("diagnosis", "twice", output=output, loss=loss)}
+        return {"squashed twice": say("diagnosis.twice", output=output, loss=loss)}
     low, high = _RANGES.get(output, (-math.inf, math.inf))
     lowest, highest = task.samples.targets.min(), task.samples.targets.max()
     if output not in _RANGES or not loss or (not own and low <= lowest <= highest <= high):
         return {}
-    lies = "is 0 or more" if high == math.inf else f"lies between {low:g} and {high:g}"
+    lies = say("phrases.at least 0" if high == math.inf else "phrases.between", low=low, high=high)
     facts = {"output": output, "lies": lies, "loss": loss, "own": own, "low": lowest, "high": highest}
-    return {"out of reach": say("diagnosis", "logits" if own else "targets", **facts)}
+    return {"out of reach": say(f"diagnosis.{'logits' if own else 'targets'}", **facts)}
 
 
 def _squash(task: Task) -> str:

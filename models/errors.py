@@ -38,6 +38,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from autodiff.wording import Texts
+
+say = Texts("models")
+
 
 class CheckpointError(Exception):
     """A file of weights or of a training run that cannot be written or read, or belongs to something else."""
@@ -99,15 +103,6 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == package:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)
-
-
-def say(kind: str, name: str, /, **facts: Any) -> str:  # Any: what the sentence has places for
-    """Return the sentence of `data/words.toml` under these names, its places filled.
-
-    >>> say("mlp", "settle", took="it took 5 epochs", loss="loss", epoch=3)[:40]
-    'it took 5 epochs, and the loss rose afte'
-    """
-    return table("words")[kind][name].format(**facts)
 
 
 def elsewhere(kind: str, name: str, known: Iterable[str]) -> str:

@@ -192,9 +192,9 @@ class LinearRegression(_Learned, Regressor):
         far = (off > noise) * np.sqrt(off / np.maximum(best.variance, noise))
         apart = (off > noise) * np.abs(best.axes.T @ missing).max(axis=0) / (np.abs(best.coef).max(axis=0) + 1e-300)
         if (far > 1e-3).any() or (apart > 1e-2).any():
-            way = 'solver="lstsq", or raise epochs' if auto else 'learning_rate="auto"'
+            way = say("phrases.or epochs" if auto else "phrases.auto")
             facts = {"name": type(self).__name__, "steps": steps, "far": far.max(), "apart": apart.max(), "way": way}
-            warn(say("line", "far", **facts), shared(ConvergenceWarning))
+            warn(say("line.far", **facts), shared(ConvergenceWarning))
 
     def _solve(self, X: Any, y: Any, sample_weight: Any) -> Self:  # Any: arrays, lists, frames
         inputs, targets, importance = self._data(X, y, sample_weight, resumed=False)

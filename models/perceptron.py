@@ -257,7 +257,7 @@ class Perceptron(_Learned, Drawing, Classifier):
             return ""
         kind = "clean" if not mistakes else "cycle" if cycle else "stopped" if self._stopped(now) else "limit"
         return say(
-            "perceptron", kind, done=len(now.passes.mistakes), mistakes=f"{mistakes} mistake{'s' * (mistakes > 1)}",
+            f"perceptron.{kind}", done=len(now.passes.mistakes), mistakes=say("phrases.mistakes", n=mistakes),
             cycle=cycle, wrong=now.wrong, patience=self.n_iter_no_change, limit=self.max_iter,
         )  # fmt: skip
 

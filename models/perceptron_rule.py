@@ -59,9 +59,9 @@ class Learned(NamedTuple):
         """Return what went wrong and what to do about it, as a sentence; "" when the rule has converged."""
         if self.converged:
             return ""
-        before = f"{self.cycle} pass{'es' * (self.cycle > 1)}"
+        before = say("phrases.passes", n=self.cycle)
         facts = {"passes": self.passes, "before": before, "mistakes": self.last_mistakes}
-        return say("rule", "cycle" if self.cycle else "limit", **facts)
+        return say("rule.cycle" if self.cycle else "rule.limit", **facts)
 
 
 class OneVsRest(NamedTuple):
@@ -239,7 +239,7 @@ def one_vs_rest(
         label, first = unfinished[0]
         names = ", ".join(repr(c) for c, _ in unfinished)
         facts = {"count": len(unfinished), "all": len(classes), "names": names, "label": label}
-        warnings.warn(say("rule", "rest", problem=first.problem, **facts), ConvergenceWarning, stacklevel=2)
+        warnings.warn(say("rule.rest", problem=first.problem, **facts), ConvergenceWarning, stacklevel=2)
     weights, biases = np.array([one.weights for one in learned]), np.array([one.bias for one in learned])
     return OneVsRest(classes, weights, biases, learned)
 

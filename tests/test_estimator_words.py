@@ -5,12 +5,10 @@ import tomllib
 import tracemalloc
 import warnings
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import models
 from models import MLP, LinearRegression, MLPClassifier, MLPRegressor, Neuron, Perceptron, SettingError
 from models.activations import ACTIVATIONS
 from models.datasets import moons
@@ -73,15 +71,6 @@ def test_what_others_call_by_another_name_exists_here():
         inspect.signature(train).parameters
     )
     assert set(tables["values"]) <= {*OPTIMIZERS, *ACTIVATIONS, *LOSSES, "lstsq"}
-
-
-def test_every_sentence_is_told_somewhere():
-    """No sentence of the table has outlived the code that tells it: kind and name stand in the source of `say`."""
-    sources = "".join(path.read_text(encoding="utf-8") for path in Path(models.__file__).parent.glob("*.py"))
-    sentences = tomllib.loads(resources.files("models").joinpath("data", "words.toml").read_text(encoding="utf-8"))
-    for kind, names in sentences.items():
-        assert f'"{kind}"' in sources
-        assert [name for name in names if f'"{name}"' not in sources] == []
 
 
 def test_a_setting_like_no_other_gets_the_list():

@@ -14,6 +14,7 @@ from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import Role, Theme, font, markup, pill, quoted, shorten
 from autodiff.pictures.sweeping import State, Use, uses
 from autodiff.value import Value
+from autodiff.wording import say
 
 Direction = Literal["forward", "backward", "both"]
 RankDir = Literal["LR", "TB"]
@@ -155,7 +156,9 @@ class _Operations:
         fill, color = (theme.alarm.paper, theme.alarm.ink) if alarm else theme.card(role)
         active = node in self.state.active
         label = labels.full(node)
-        tip = [label] * bool(label.strip()) + [f"operation: {node.op.name}" if node.op is not None else role]
+        tip = [label] * bool(label.strip()) + [
+            say(f"roles.{role}") + (f": {node.op.name}" if node.op is not None else "")
+        ]
         tip += [f"value: {node.data!r}", "δ: not yet swept" if delta is None else f"δ: {delta!r}"]
         self.scene.rows[self.rows[node]].append(name)
         self.scene.nodes.append(Node(name, f"<{self.card(node, delta)}>", {
@@ -177,7 +180,7 @@ class _Operations:
         self.scene.rows[self.rows[node]].append(f"{name}c{place}")
         self.scene.nodes.append(Node(f"{name}c{place}", f"<{markup(self.show(x))}>", {
             "shape": "plaintext", "fontsize": "12", "fontcolor": ink, "margin": "0.04", "height": "0.2",
-            "width": "0.2", "tooltip": quoted(f"constant: {x!r}"), "class": "constant",
+            "width": "0.2", "tooltip": quoted(f"{say('roles.constant')}: {x!r}"), "class": "constant",
         }, self.paths[node]))  # fmt: skip
         self.scene.edges.append(Edge(f"c{name[1:]}_{place}", f"{name}c{place}", name, "", {
             "arrowsize": "0.5", "style": "dotted", "tooltip": " ", "class": "constant",

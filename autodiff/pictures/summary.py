@@ -12,6 +12,7 @@ from autodiff.pictures.scene import Node, Scene
 from autodiff.pictures.style import font, markup, quoted, shorten
 from autodiff.pictures.sweeping import State, uses
 from autodiff.value import Value
+from autodiff.wording import say
 
 _BARS = 8  # kinds of operation listed
 _NAMES = 3  # labels offered as places to look closer
@@ -26,7 +27,7 @@ def summary(nodes: Sequence[Value], size: int, state: State, look: Look, message
     roles = Counter(look.labels.role(node) for node in nodes if node.op is None)
     name = shorten(look.labels.full(root)) or "result"
     rows = [f'<TD COLSPAN="3"><B>{markup(name)}</B> = {markup(show(root.data))}</TD>']
-    facts = [f"{size:,} nodes", f"{sum(counts.values()):,} operations", f"{_depth(nodes):,} deep"]
+    facts = [say("summary.nodes", n=size), f"{sum(counts.values()):,} operations", f"{_depth(nodes):,} deep"]
     leaves = [f"{n:,} {role}{'s' * (n != 1)}" for role, n in roles.items()]
     leaves += [f"{size - len(nodes):,} constants"] * (size > len(nodes))
     rows += [

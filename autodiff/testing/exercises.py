@@ -16,8 +16,9 @@ from autodiff.backward import topological_order
 from autodiff.testing.arguments import Layout
 from autodiff.testing.diagnosis import Hint, Part, by_numbers, chosen
 from autodiff.testing.subjects import detached, of_numpy
-from autodiff.testing.wording import LANGUAGES, phrase
+from autodiff.testing.wording import phrase
 from autodiff.value import Value
+from autodiff.wording import language_of
 
 _Problem = tuple[str, dict[str, Any]]
 
@@ -63,7 +64,7 @@ def check_exercise(
     *,
     names: str | Sequence[str] = (),
     hints: Mapping[str, Any] | None = None,
-    language: str = "en",
+    language: str | None = None,
     at: Sequence[Any] = (),
     rtol: float = 1e-6,
     atol: float = 1e-9,
@@ -73,7 +74,8 @@ def check_exercise(
     `truth` has the parts of a dict, or of a sequence with `names` for each, or is one part. A part that is right to
     `rtol` of its size or to `atol` is marked so; of the others it is said what the numbers show (a sign, a factor, a
     transpose, another part's answer, …) and what the teacher knows: `hints` gives for a part a sentence, or pairs of a
-    wrong answer and the sentence for it; a sentence is text, or a dict with one for each language.
+    wrong answer and the sentence for it; a sentence is text, or a dict with one for each language. `language` is "en"
+    or "es", by default that of `autodiff.set_language`.
 
     Nothing that is handed in raises: text, None, other shapes, NaN, functions that raise, Values are told kindly.
     Raises ValueError and TypeError for what the teacher gave.
@@ -85,8 +87,7 @@ def check_exercise(
     >>> check_exercise([2.0], [1.0], language="es", hints={"respuesta": "¿y el ½ de la fórmula?"}, names="respuesta")
     ✗ respuesta: 2 veces lo correcto en cada elemento: falta el ½ ante un cuadrado, o sobra un 2; ¿y el ½ de la fórmula?
     """
-    if language not in LANGUAGES:
-        raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {language!r}")
+    language = language_of(language)
     _refuse_arguments(truth, at)
     names = [names] if isinstance(names, str) else list(names)
     known: list[Any] = [truth(*at) if _is_function(truth) else truth]

@@ -1,24 +1,22 @@
-"""The words of a diagnosis, by language, from `words/`: a sentence for each kind of mistake, with room for details."""
+"""The words of a diagnosis, from `words/`: a sentence for each kind of mistake, with room for details."""
 
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-_WORDS = Path(__file__).parent / "words"
-LANGUAGES = tuple(sorted(file.stem for file in _WORDS.glob("*.toml")))
+from autodiff.wording import Texts, speaking
+
+_say = Texts("autodiff.testing")
 
 
-def phrase(kind: str, language: str, /, **details: Any) -> str:
+def phrase(kind: str, language: str | None, /, **details: Any) -> str:
     """Return a part of a sentence."""
     return _told("phrases", kind, language, details)
 
 
-def sentence(kind: str, language: str, /, **details: Any) -> str:
+def sentence(kind: str, language: str | None, /, **details: Any) -> str:
     """Return the sentence for a kind of mistake; details that are phrases themselves are worded first.
 
     >>> sentence("sign", "en"), sentence("factor", "es", k=0.5, why=("two", {}))
@@ -27,20 +25,16 @@ def sentence(kind: str, language: str, /, **details: Any) -> str:
     return _told("sentences", kind, language, details)
 
 
-def _told(table: str, kind: str, language: str, details: Mapping[str, Any]) -> str:
-    return _words(language)[table][kind].format(**{key: _worded(x, language) for key, x in details.items()})
+def _told(section: str, kind: str, language: str | None, details: Mapping[str, Any]) -> str:
+    with speaking(language):
+        return _say(f"{section}.{kind}", **{key: _worded(x) for key, x in details.items()})
 
 
-@cache
-def _words(language: str) -> Mapping[str, Mapping[str, str]]:
-    return tomllib.loads((_WORDS / f"{language}.toml").read_text(encoding="utf-8"))
-
-
-def _worded(detail: Any, language: str) -> Any:
+def _worded(detail: Any) -> Any:
     """Return a detail as text: a pair of kind and details is a phrase, a list several of them, all else as it is."""
     if isinstance(detail, tuple):
         kind, details = detail
-        return phrase(kind, language, **details)
+        return phrase(kind, None, **details)
     if isinstance(detail, list):
-        return "".join(_worded(each, language) for each in detail)
+        return "".join(_worded(each) for each in detail)
     return f"{detail:.6g}" if isinstance(detail, float) else detail
