@@ -376,6 +376,44 @@ def test_chapter_8_the_three_formulas(ran):
     assert eight["prediction"] == pytest.approx(0.939368027852, abs=5e-13)
 
 
+def test_chapter_9_debugging_gradients(ran):
+    """Three trainings, the broken ones as PyTorch has them with slopes put in; nudges by closed form; what is accused."""
+    nine = ran(9)
+    right, forgetful, uphill = nine["runs"].values()
+    assert [right[0], right[1], right[1000]] == pytest.approx(
+        [0.134787897465, 0.099436798016, 0.001784305295], abs=5e-13
+    )
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    slopes = (lambda z: z, lambda z: 2 * torch.sigmoid(z).detach() - torch.sigmoid(z))  # of slope 1, and of −σ′
+    for errors, slope in zip((forgetful, uphill), slopes, strict=True):
+        assert errors == pytest.approx(trained_with(torch, nine, slope), rel=1e-8)
+    assert forgetful[1000] < right[1000] < right[100]
+    assert all(np.all(np.diff(errors[:41]) < 0) for errors in (right, forgetful, uphill))
+    assert uphill[40] < uphill[0] < uphill[1000]
+    for h in (0.1, 0.01, 0.001):
+        assert (nine["one_side"][h], nine["two_sides"][h]) == pytest.approx((12 + 6 * h + h * h, 12 + h * h), rel=1e-11)
+    off = dict(zip((-k for k in range(1, 16)), nine["off"], strict=True))
+    assert off[-5] < 1e-9 < min(off[-1], off[-14])
+    assert "V1 ✗  V2 ✓" in nine["verdict"]
+    assert "sigmoid" in nine["verdict"]
+    assert (nine["at_the_bend"], nine["seen"]) == ([0.5] * 3, [0.5, 1.0, 1.5])
+
+
+def trained_with(torch, chapter, slope):
+    """Train study, sleep, mark with another slope of the hidden sigmoid: its answer is right, and PyTorch derives `slope`."""
+    X, marks, *weights = (torch.tensor(chapter[name]) for name in ("X", "marks", "V1", "V2"))
+    V1, V2 = (each.requires_grad_() for each in weights)
+    errors = []
+    for _ in range(1001):
+        z = X @ V1
+        hidden = torch.sigmoid(z).detach() + slope(z) - slope(z).detach()
+        missing = marks - torch.sigmoid(hidden @ V2)
+        errors.append((missing**2).mean().item())
+        for each, by in zip((V1, V2), torch.autograd.grad((missing**2).sum() / 2, (V1, V2)), strict=True):
+            each.data -= by
+    return errors
+
+
 # XOR of sigmoids with weights of 10, at (0, 0) and at (1, 0): by hand.
 SOFT = [sigma(10 * sigma(10 * n - 5) + 10 * sigma(15 - 10 * n) - 15) for n in (0, 1)]
 
@@ -412,6 +450,10 @@ SAID = {
         "0.0001": 0.9999 * (1 - 0.9999), "0.2689": 1 / (1 + np.e), "0.0072": SOFT[0], "0.9924": SOFT[1],
     },
     4: {"0.5": 4 * 0.5 + 5 * 0.9 - 6, "0.9": None, "0.4": None},
+    9: {
+        "0.1": None, "0.01": None, "0.5": None, "0.5003": None, "500.3": None, "0.6": None, "0.2": 0.6 / 3,
+        "12.61": 12 + 6 * 0.1 + 0.1**2, "0.1774": -0.17744691734927373,
+    },
 }  # fmt: skip
 
 
