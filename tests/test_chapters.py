@@ -399,6 +399,27 @@ def test_chapter_9_debugging_gradients(ran):
     assert (nine["at_the_bend"], nine["seen"]) == ([0.5] * 3, [0.5, 1.0, 1.5])
 
 
+def test_chapter_10_from_scalars_to_matrices(ran):
+    """Counts by hand; gradients of a batch as PyTorch has them; the text that compile wrote, and its eight products."""
+    ten = ran(10)
+    assert (ten["products"], ten["Z1"].shape, len(ten["by_nodes"])) == (304, (3, 3), 337)
+    torch = pytest.importorskip("torch", reason="PyTorch is the oracle")
+    W1, W2, A0 = (torch.tensor(ten[name]) for name in ("W1", "W2", "A0"))
+    W1.requires_grad_()
+    answers = torch.sigmoid(W2 @ torch.sigmoid(W1 @ A0))
+    ((answers - torch.tensor(ten["marks"])) ** 2).sum().div(2).backward()
+    assert ten["at_once"] == pytest.approx(W1.grad.numpy(), rel=1e-12)
+    order = [p.label for p in ten["program"].parameters]
+    by_label = dict(zip(order, ten["gradient_of_marks"], strict=True))
+    assert by_label["layer1.neuron2.weight1"] == pytest.approx(W1.grad[1, 0].item(), rel=1e-12)
+    assert "delta1 = (W2.T @ delta2) * a1 * (1.0 - a1)" in ten["written"]
+    assert ten["moon_program"].source.split("def value_and_grad")[1].count(" @ ") == 8
+    assert ten["by_nodes"] == pytest.approx(ten["gradient_of_all"], rel=1e-10, abs=1e-15)
+    assert ten["node_by_node"] > 20 * ten["compiled"]
+    assert "deciding" in ten["refused"]
+    assert (ten["answers"] == ten["moons"].y).all()
+
+
 def trained_with(torch, chapter, slope):
     """Train study, sleep, mark with another slope of the hidden sigmoid: its answer is right, and PyTorch derives `slope`."""
     X, marks, *weights = (torch.tensor(chapter[name]) for name in ("X", "marks", "V1", "V2"))
@@ -450,6 +471,7 @@ SAID = {
         "0.0001": 0.9999 * (1 - 0.9999), "0.2689": 1 / (1 + np.e), "0.0072": SOFT[0], "0.9924": SOFT[1],
     },
     4: {"0.5": 4 * 0.5 + 5 * 0.9 - 6, "0.9": None, "0.4": None},
+    10: {"0.1": None},
     9: {
         "0.1": None, "0.01": None, "0.5": None, "0.5003": None, "500.3": None, "0.6": None, "0.2": 0.6 / 3,
         "12.61": 12 + 6 * 0.1 + 0.1**2, "0.1774": -0.17744691734927373,
