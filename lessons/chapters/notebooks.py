@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,19 @@ WORDS = {
         "es": "Elige una respuesta y ábrela: dice por qué es correcta o por qué no.",
         "en": "Choose an answer and open it: it says why it is right, or why not.",
     },
+    "run": {
+        "es": "Para ejecutarlo sin instalar nada: {links}.",
+        "en": "To run it without installing anything: {links}.",
+    },
+    "upload": {
+        "es": "Para ejecutarlo sin instalar nada, descarga este archivo y súbelo a {links}.",
+        "en": "To run it without installing anything, download this file and upload it to {links}.",
+    },
+    "or": {"es": " o ", "en": " or "},
+    "around": {
+        "es": "[Los capítulos](../README.md) · [Glosario](glossary.md) · [Erratas de las diapositivas](errata.md)",
+        "en": "[The chapters](../README.md) · [Glossary](glossary.md) · [Errata of the slides](errata.md)",
+    },
     "yes": {"es": "Sí.", "en": "Yes."},
     "no": {"es": "No.", "en": "No."},
 }
@@ -31,7 +46,36 @@ if importlib.util.find_spec("lessons") is None:
 
 from lessons.chapters.kit import start
 
-say, show, slide, check = start({number}, "{language}")"""
+say, show, slide, play, check = start({name}, "{language}")"""
+
+
+UPLOAD = {"Colab": "https://colab.research.google.com/", "JupyterLite": "https://jupyter.org/try-jupyter/lab/"}
+
+
+def addresses() -> dict[str, str]:
+    """Return [project.urls] of pyproject.toml: where the project has told that it is to be found, if it has."""
+    made = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    return dict(made["project"].get("urls", {}))
+
+
+def opening(name: str, language: str, urls: Mapping[str, str]) -> str:
+    """Return a line of Markdown that opens a notebook in Colab and in JupyterLite.
+
+    `urls` may have "Repository", at GitHub, and "JupyterLite", a site that holds the folder `lessons`; without them the
+    reader is told to upload the file.
+
+    >>> opening("00_nudges", "en", {"JupyterLite": "https://us.example"})
+    'To run it without installing anything: [JupyterLite](https://us.example/lab/index.html?path=en/00_nudges.ipynb).'
+    """
+    links: dict[str, str] = {}
+    hub = "https://github.com/"
+    if (repository := urls.get("Repository", "").rstrip("/")).startswith(hub):
+        place = f"{repository.removeprefix(hub)}/blob/main/lessons/{language}/{name}.ipynb"
+        links["Colab"] = f"{UPLOAD['Colab']}github/{place}"
+    if site := urls.get("JupyterLite", "").rstrip("/"):
+        links["JupyterLite"] = f"{site}/lab/index.html?path={language}/{name}.ipynb"
+    told = WORDS["or"][language].join(f"[{each}]({address})" for each, address in (links or UPLOAD).items())
+    return WORDS["run" if links else "upload"][language].format(links=told)
 
 
 def target(chapter: Chapter, language: str) -> Path:
@@ -43,8 +87,11 @@ def notebook(chapter: Chapter, language: str) -> Any:
     """Return a chapter as a notebook, not yet run; the same cells have the same identifiers every time."""
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-    cells: list[Any] = [new_markdown_cell(f"# {chapter.about[language]}")]
-    cells.append(new_code_cell(FIRST.format(number=chapter.number, language=language), metadata=_metadata(folded=True)))
+    opened = opening(chapter.path.stem, language, addresses())
+    cells: list[Any] = [new_markdown_cell(f"# {chapter.about[language]}\n\n{opened}\n\n{WORDS['around'][language]}")]
+    cells.append(
+        new_code_cell(FIRST.format(name=json.dumps(chapter.name), language=language), metadata=_metadata(folded=True))
+    )
     answers = False
     for block in chapter.blocks:
         if isinstance(block, Code):
@@ -67,7 +114,7 @@ def notebook(chapter: Chapter, language: str) -> Any:
         cell.id = f"cell-{i:02}"
     metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
-        "course": {"chapter": chapter.number, "language": language, "source": chapter.digest},
+        "course": {"chapter": chapter.name, "language": language, "source": chapter.digest},
     }
     return new_notebook(cells=cells, metadata=metadata)
 

@@ -1,0 +1,294 @@
+"""The answers to exercises: graded beside the right one, told in the reader's language, and never read by accident."""
+
+from __future__ import annotations
+
+import ast
+import html
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+import autodiff
+from autodiff.testing import Grade, check_exercise
+from lessons.chapters.source import LANGUAGES, Exercise, named
+
+WORDS = {
+    "right": {"es": "¡Correcto!", "en": "Right!"},
+    "wrong": {"es": "Todavía no.", "en": "Not yet."},
+    "nothing": {
+        "es": "Cambia los … por tu respuesta y ejecuta la celda.",
+        "en": "Put your answer in place of … and run the cell.",
+    },
+    "next": {"es": "Sigue el ejercicio {k}: {title}.", "en": "Exercise {k} is next: {title}."},
+    "end": {"es": "Era el último ejercicio de este capítulo.", "en": "That was the last exercise of this chapter."},
+    "hint": {"es": "Pista: {hint}", "en": "Hint: {hint}"},
+    "solution": {"es": "Ver la solución", "en": "Show the solution"},
+    "peeks": {
+        "es": "Esta celda busca la respuesta dentro del curso. Hállala tú: al tercer intento la solución se abre sola.",
+        "en": "This cell looks for the answer inside the course. Find it yourself: the third attempt opens it.",
+    },
+    "hidden": {
+        "es": 'Aquí no se guardan respuestas. Llámalo así: check("ejercicio", tu_respuesta).',
+        "en": 'No answers are kept here. Call it like this: check("exercise", your_answer).',
+    },
+    "not drawn": {
+        "es": "(Sin Graphviz no se puede dibujar aquí; el dibujo, en palabras:) {alt}",
+        "en": "(Without Graphviz it cannot be drawn here; the picture in words:) {alt}",
+    },
+    "marks": {"es": "Llevas {got} de {most} puntos.", "en": "You have {got} of {most} marks."},
+    "mark": {"es": "{k}. {title}: {got} de {most}", "en": "{k}. {title}: {got} of {most}"},
+    "open": {"es": "{k}. {title}: sin resolver", "en": "{k}. {title}: open"},
+    "unknown": {
+        "es": "No hay un ejercicio {name!r} en este capítulo; hay {names}.",
+        "en": "This chapter has no exercise {name!r}; it has {names}.",
+    },
+    "many": {
+        "es": "Este ejercicio pide {n} respuestas, en este orden: {names}.",
+        "en": "This exercise asks for {n} answers, in this order: {names}.",
+    },
+}
+
+
+MARKS = (5, 3, 1)  # for an exercise solved at the first attempt, at the second, and later
+_COLOURS = {True: "#1a7f5a", False: "#b35900", None: "#888"}
+
+
+class Said:
+    """The answer of `check`: lines of text, and a solution that is folded until the reader opens it."""
+
+    def __init__(self, right: bool | None, lines: Sequence[str], summary: str = "", solution: str = "") -> None:
+        self.right, self.lines, self.summary, self.solution = right, list(lines), summary, solution
+
+    def __repr__(self) -> str:
+        folded = [f"{self.summary}:\n{self.solution}"] if self.solution else []
+        return "\n".join([*self.lines, *folded])
+
+    def _repr_html_(self) -> str:
+        style = f"border-left:4px solid {_COLOURS[self.right]};padding:.3em .8em"
+        inner = "<br>".join(html.escape(line) for line in self.lines)
+        if self.solution:
+            summary, code = html.escape(self.summary), html.escape(self.solution)
+            inner += f"<details><summary>{summary}</summary><pre>{code}</pre></details>"
+        return f'<div style="{style}">{inner}</div>'
+
+
+class Check:
+    """Check the answers to the exercises of a chapter: `check(name, answer, …)`; `check()` says how many are done.
+
+    A right answer says so and names the next exercise. A wrong one gets the hint that its mistake has, or the first of
+    the exercise; then the second; then the solution, folded. An answer not yet given counts as no attempt. The exam
+    says right or wrong, and the marks.
+    """
+
+    __slots__ = ("__room",)
+
+    def __init__(self, chapter: int | str, language: str) -> None:
+        self.__room = _Room(chapter, language)
+
+    def __call__(self, *of: Any) -> Said:  # Any: a name, and whatever a student hands in
+        """Check the answers to an exercise."""
+        return self.__room.answered(*of) if of else self.__room.marks()
+
+    def __dir__(self) -> list[str]:
+        return []
+
+    def __getattr__(self, name: str) -> Said:
+        if name.startswith("_"):
+            raise AttributeError(name)  # what Python and notebooks ask of everything
+        return self.__room.told("hidden")
+
+
+class _Room:
+    """The exercises of a chapter, how often each was tried, and the marks of those that are done."""
+
+    def __init__(self, chapter: int | str, language: str) -> None:
+        self.language, self.exam = language, isinstance(chapter, str)
+        self.exercises = {each.name: each for each in named(chapter).exercises}
+        self.attempts: dict[str, int] = {}
+        self.done: dict[str, int] = {}
+
+    def answered(self, name: str, *answers: Any) -> Said:  # Any: whatever a student hands in
+        if not isinstance(name, str) or name not in self.exercises:
+            return self.told("unknown", name=name, names=", ".join(self.exercises))
+        exercise = self.exercises[name]
+        if len(answers) != len(exercise.asks):
+            return self.told("many", n=len(exercise.asks), names=", ".join(exercise.asks))
+        if _peeks(answers):
+            return self.told("peeks")
+        grade = graded(exercise, answers, self.language)
+        if grade.passed:
+            return self.right(exercise)
+        nothing = check_exercise(None, 0.0, language=self.language).marks[0].said
+        empty = (mark.said == nothing or "ellipsis" in mark.said.lower() for mark in grade.marks)
+        if any(_left_out(answer) for answer in answers) or all(empty):
+            return self.told("nothing")
+        not_yet = check_exercise(1.0, 3.7, language=self.language).marks[0].said
+        if self.exam:
+            unread = [m.said for m in grade.marks if not (m.right or m.hints or m.said == not_yet)]
+            if not unread:
+                self.attempts[name] = self.attempts.get(name, 0) + 1
+            return Said(False, [f"✗ {self.word('wrong')}", *unread])
+        return self.wrong(exercise, grade, not_yet)
+
+    def right(self, exercise: Exercise) -> Said:
+        """Give the marks, and name what comes next."""
+        name, words = exercise.name, exercise.data[self.language]
+        self.done.setdefault(name, MARKS[min(self.attempts.get(name, 0), len(MARKS) - 1)])
+        after = list(self.exercises.values())[exercise.number :]
+        last = self.marked() if self.exam else self.word("end")
+        if after and not self.exam:
+            last = self.word("next", k=exercise.number + 1, title=after[0].data[self.language]["title"])
+        return Said(True, [f"✓ {self.word('right')} {words.get('right', '')}".strip(), last])
+
+    def wrong(self, exercise: Exercise, grade: Grade, not_yet: str) -> Said:
+        """Give the hint of this mistake, or the first; then the second; then the solution."""
+        name, words = exercise.name, exercise.data[self.language]
+        known = [wrong[self.language] for wrong in exercise.data["wrong"] if self.language in wrong]
+        self.attempts[name] = attempt = self.attempts.get(name, 0) + 1
+        lines = [f"✗ {self.word('wrong')}"]
+        told = False
+        for mark in grade.marks:
+            taught = next((hint for hint in known if hint in mark.said), None)
+            said = taught or ("" if mark.said == not_yet else mark.said)
+            told = told or bool(said and not mark.right)
+            if said and (not mark.right or len(grade.marks) > 1):
+                line = f"{'✓' if mark.right else '✗'} {mark.name}: {said}" if len(grade.marks) > 1 else said
+                lines.append(line)
+        if attempt > 1 or not told:
+            lines.append(self.word("hint", hint=words["hints"][min(attempt - 1, 1)]))
+        if attempt < 3:
+            return Said(False, lines)
+        return Said(False, lines, self.word("solution"), exercise.data["solution"].strip())
+
+    def marks(self) -> Said:
+        """Return the marks of every exercise, and their sum."""
+        lines = [
+            self.word("mark" if name in self.done else "open", k=k, title=title, got=self.done.get(name), most=MARKS[0])
+            for k, (name, exercise) in enumerate(self.exercises.items(), 1)
+            for title in [exercise.data[self.language]["title"]]
+        ]
+        return Said(None, [*lines, self.marked()])
+
+    def marked(self) -> str:
+        return self.word("marks", got=sum(self.done.values()), most=MARKS[0] * len(self.exercises))
+
+    def told(self, key: str, **details: Any) -> Said:
+        return Said(None, [self.word(key, **details)])
+
+    def word(self, key: str, **details: Any) -> str:
+        return WORDS[key][self.language].format(**details)
+
+
+_FRAMES = {"_getframe", "currentframe", "f_back", "f_locals", "get_referents", "get_objects", "_Check__room"}
+
+
+def _peeks(answers: Sequence[Any]) -> bool:
+    """Tell whether the cell, or a function that was handed in, looks for the answers where the course has them."""
+    shell: Any = sys.modules.get("IPython")
+    shell = shell.get_ipython() if shell else None
+    names = {name for each in answers if (code := _code_of(each)) is not None for name in _names_in(code)}
+    if shell is not None:
+        try:
+            cell = ast.parse(shell.user_ns["In"][-1])
+        except (SyntaxError, KeyError, IndexError, ValueError, TypeError):  # magics, or another kind of shell
+            return False
+        for node in ast.walk(cell):
+            if isinstance(node, ast.Attribute):
+                names.add(node.attr)
+                if isinstance(node.value, ast.Name) and node.value.id == "check":
+                    return True
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                names.update([getattr(node, "module", None) or "", *(each.name for each in node.names)])
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names.add(node.value.replace("/", "."))
+    return bool(names & _FRAMES) or any("lessons.chapters" in name for name in names)
+
+
+def _code_of(answer: Any) -> Any:
+    try:
+        return getattr(answer, "__code__", None)
+    except Exception:  # noqa: BLE001 # whatever was handed in
+        return None
+
+
+def _names_in(code: Any) -> list[str]:
+    """Return the names and texts that a function uses, and those inside it."""
+    inner = [each for each in code.co_consts if hasattr(each, "co_names")]
+    texts = [each.replace("/", ".") for each in code.co_consts if isinstance(each, str)]
+    return [*code.co_names, *texts, *(name for each in inner for name in _names_in(each))]
+
+
+def graded(exercise: Exercise, answers: Sequence[Any], language: str) -> Grade:
+    """Grade answers at every point that the exercise has; the first that fails is told."""
+    known = [([*_tuple(exercise, wrong["answer"])], wrong) for wrong in exercise.data["wrong"] if language in wrong]
+    truths, names = _tuple(exercise, exercise.data["truth"]), exercise.asks
+    grade = Grade(())
+    for at in evaluated(exercise, exercise.data.get("at", "[()]")):
+        probe = evaluated(exercise, exercise.data.get("probe", "None"))
+        given = [_Probed(probe, each) if probe else each for each in answers]
+        values = [_value(probe, each, at) for each in answers]
+        # The mistake that makes all parts of the answer is told before one that makes some of them.
+        whole = [each for each in known if all(map(_same, values, [_value(probe, part, at) for part in each[0]]))]
+        marks = []
+        for k, name in enumerate(names):
+            truth = truths[k](*at) if callable(truths[k]) else truths[k]
+            hints = []
+            for wrong, texts in whole or known:
+                found = _value(probe, wrong[k], at)
+                if not _same(found, truth):
+                    hints.append((found, {each: texts[each] for each in LANGUAGES}))
+            options: dict[str, Any] = {"rtol": exercise.data.get("rtol", 1e-6), "atol": exercise.data.get("atol", 1e-9)}
+            marks += check_exercise(
+                given[k], truth, names=name, hints={name: hints}, language=language, at=at, **options
+            ).marks
+        grade = Grade(tuple(marks), language)
+        if not grade.passed:
+            break
+    return grade
+
+
+def evaluated(exercise: Exercise, text: str) -> Any:
+    """Return what a piece of Python in an exercise is."""
+    names: dict[str, Any] = {"np": np, "math": math, **{name: getattr(autodiff, name) for name in autodiff.__all__}}
+    exec(exercise.data.get("given", ""), names)  # noqa: S102 # the course's own text
+    return eval(text, names)  # noqa: S307 # the course's own text
+
+
+def _tuple(exercise: Exercise, text: str) -> tuple[Any, ...]:
+    value = evaluated(exercise, text)
+    return value if len(exercise.asks) > 1 else (value,)
+
+
+class _Probed:
+    """A student's object as a function that returns numbers."""
+
+    def __init__(self, probe: Any, answer: Any) -> None:
+        self.probe, self.answer = probe, answer
+
+    def __call__(self, *at: Any) -> Any:
+        return self.probe(self.answer, *at)
+
+
+def _left_out(answer: Any) -> bool:
+    """Tell whether an answer is still the … that the course put there, or a list with it."""
+    return answer is ... or (type(answer) in (list, tuple) and any(_left_out(each) for each in answer))
+
+
+def _value(probe: Any, answer: Any, at: Sequence[Any]) -> Any:
+    """Return the numbers of an answer that the course itself gives; NaN where it raises."""
+    try:
+        if probe:
+            return probe(answer, *at)
+        return answer(*at) if callable(answer) else answer
+    except Exception:  # noqa: BLE001 # a wrong answer may raise
+        return math.nan
+
+
+def _same(found: Any, truth: Any) -> bool:
+    try:
+        return bool(np.allclose(np.asarray(found, dtype=float), np.asarray(truth, dtype=float), rtol=1e-9))
+    except Exception:  # noqa: BLE001 # whatever was handed in
+        return False

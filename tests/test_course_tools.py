@@ -1,0 +1,309 @@
+"""What a notebook of the course has beside its text: pages to play with, answers that stay hidden, links that open it."""
+
+import json
+import re
+import sys
+from importlib import resources
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib", reason="chapters draw with matplotlib, the extra `plots`")
+
+from autodiff import RenderError, Value
+from lessons.chapters import kit, source
+from lessons.chapters.notebooks import LANGUAGES, addresses, opening
+
+WORDS = json.loads(resources.files("lessons.chapters").joinpath("play", "words.json").read_text(encoding="utf-8"))
+PAGES = [name for name in WORDS if name != "common"]
+
+each_page = pytest.mark.parametrize("name", PAGES)
+each_language = pytest.mark.parametrize("language", LANGUAGES)
+
+
+def sigma(z):
+    return 1 / (1 + np.exp(-np.asarray(z)))
+
+
+@pytest.fixture
+def opened(visit, tmp_path):
+    """Open a page to play with, on a phone; `move` sets sliders and returns the numbers that the page says."""
+
+    def open_page(name, language="es", width=340):
+        path = tmp_path / f"{name}.html"
+        path.write_text(kit.page(name, language), encoding="utf-8")
+        return visit(path, width=width, height=800)
+
+    return open_page
+
+
+def move(page, **sliders):
+    for name, value in sliders.items():
+        page.evaluate(
+            "([name, value]) => { const it = document.getElementById(name); it.value = value;"
+            " it.dispatchEvent(new Event('input')); }",
+            [name, value],
+        )
+    said = page.evaluate("({...document.getElementById('said').dataset})")
+    return {key: [float(each) for each in text.split(" ")] for key, text in said.items()}
+
+
+# -- pages to play with ------------------------------------------------------------------------------------------------
+
+
+@each_page
+def test_a_page_has_every_word_in_both_languages(name):
+    """The same keys, each with the same values to put in, and no word of the script is missing."""
+    for key, texts in WORDS[name].items():
+        assert set(texts) == set(LANGUAGES), key
+        assert all(text.strip() for text in texts.values())
+        assert len({tuple(sorted(re.findall(r"\{\w+\}", text))) for text in texts.values()}) == 1, key
+    script = resources.files("lessons.chapters").joinpath("play", f"{name}.js").read_text(encoding="utf-8")
+    assert set(re.findall(r"\bW\.(\w+)", script)) <= set(WORDS[name]) | {"epic", "or", "nand", "xor"}
+
+
+@each_page
+@each_language
+def test_a_page_fits_a_phone_and_its_frame(opened, name, language):
+    """Nothing wider than the window, nothing below the frame of the notebook, every control named, at 340 pixels."""
+    page = opened(name, language)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 340
+    height = int(re.search(r"// height: (\d+)", kit.page(name, language))[1])
+    assert page.evaluate("document.body.getBoundingClientRect().height") <= height
+    for bar in page.query_selector_all("input"):
+        assert bar.get_attribute("aria-label")
+    assert page.locator("html").get_attribute("lang") == language
+    for button in page.query_selector_all("button"):
+        button.click()
+    assert "undefined" not in page.locator("body").inner_text()
+    assert "{" not in page.locator("body").inner_text()
+
+
+def test_the_nudge_has_the_slope_of_the_line_through_two_points(opened):
+    """2x + h on x², and 2x where h is 0."""
+    page = opened("nudge")
+    for x, h in ((3, 1), (3, -0.5), (-2, 2), (1.5, 0)):
+        assert move(page, x=x, h=h)["slope"] == pytest.approx([2 * x + h], abs=1e-9)
+
+
+def test_the_walk_ends_where_its_closed_form_says(opened):
+    """On (w − 3)² twelve steps multiply the distance by (1 − 2α)¹², whether it arrives or diverges."""
+    page = opened("rate")
+    for alpha, start in ((0.1, 0), (0.5, 9), (1.0, -3), (1.2, 1)):
+        ends = 3 + (start - 3) * (1 - 2 * alpha) ** 12
+        assert move(page, alpha=alpha, start=start)["end"] == pytest.approx([ends], rel=1e-9)
+
+
+def test_the_line_has_the_error_and_gradient_of_numpy(opened):
+    """The MSE of the four rides and both derivatives, and the step of the button."""
+    page = opened("fit")
+    x, y = np.array([1, 2, 3, 4]), np.array([3, 5, 7, 9])
+    for w, b in ((1, 1), (0, 0), (2.5, -3)):
+        e = y - (w * x + b)
+        expected = {"cost": [(e**2).mean()], "byW": [-2 * (e * x).mean()], "byB": [-2 * e.mean()]}
+        found = move(page, w=w, b=b)
+        assert found == {key: pytest.approx(value, abs=1e-9) for key, value in expected.items()}
+    page.locator("#lazy").click()
+    page.locator("#step").click()
+    assert [page.locator(f"#{each}").input_value() for each in ("w", "b")] == ["0.7", "0.24"]
+
+
+@pytest.mark.parametrize("name", ["decide", "line"])
+def test_the_neuron_decides_as_numpy_does(opened, name):
+    """All five settings of the chapter, in the order 00, 10, 01, 11; exactly at the threshold the answer is 0."""
+    page = opened(name)
+    nights = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+    for w1, w2, b in ((4, 5, -6), (1, 1, -0.5), (-4, -5, 6), (1, 1, -1), (0, 0, 0)):
+        answers = "".join(str(int(z > 0)) for z in nights @ [w1, w2] + b)
+        assert f"{int(move(page, w1=w1, w2=w2, b=b)['answers'][0]):04}" == answers
+    for plan, settings in {"epic": (4, 5, -6), "or": (1, 1, -0.5), "nand": (-4, -5, 6)}.items():
+        page.locator(f"#{plan}").click()
+        assert move(page, **dict(zip(("w1", "w2", "b"), settings, strict=True)))["right"] == [4]
+    page.locator("#xor").click()
+    best = max(move(page, w1=w1, w2=w2, b=b)["right"] for w1 in (-4, 4) for w2 in (-4, 4) for b in (-6, -2, 2, 6))
+    assert best == [3]
+
+
+def test_two_planes_make_a_plane_and_two_sigmoids_do_not(opened):
+    """The sum at the corners is that of NumPy; its bend is 0 without activation alone."""
+    page = opened("units")
+    kinds = {"none": lambda z: z, "step": lambda z: (z > 0) * 1.0, "sigmoid": sigma, "tanh": np.tanh, "relu": lambda z: np.maximum(0, z)}  # fmt: skip
+    s = np.array([0, 4, 4, 8])
+    for kind, f in kinds.items():
+        page.locator(f"#{kind}").click()
+        found = move(page, b1=-2, b2=-6, v1=1, v2=-1)
+        expected = f(s - 2) - f(s - 6)
+        assert found["corners"] == pytest.approx(expected, abs=1e-12)
+        assert (abs(found["bend"][0]) < 1e-9) == (kind == "none")
+
+
+def test_the_factors_of_the_neuron_are_those_of_the_course(opened):
+    """∂C/∂w = −0.17744691734927373 at the neuron of the course, and the closed form elsewhere."""
+    page = opened("factors")
+    assert move(page)["product"] == pytest.approx([-0.17744691734927373], rel=1e-13)
+    for x, w, b, y in ((0, 1, 1, 1), (2.5, 4.9, 7.3, 0), (-3, 0.5, 0, 1)):
+        a = sigma(w * x + b)
+        found = move(page, x=x, w=w, b=b, y=y)
+        assert found["delta"] == pytest.approx([(a - y) * a * (1 - a)], rel=1e-9)
+        assert found["product"] == pytest.approx([(a - y) * a * (1 - a) * x], rel=1e-9, abs=1e-15)
+
+
+def test_blind_search_falls_behind_as_weights_grow(opened):
+    """By the chain each step leaves 0.8² of the cost, whatever the number of weights; blindly more is left with each."""
+    page = opened("budget")
+    found = {n: move(page, n=n) for n in (1, 20, 200)}
+    assert [each["after"] for each in found.values()] == [pytest.approx([0.64**5], rel=1e-9)] * 3
+    assert found[1]["blind"] < found[20]["blind"] < found[200]["blind"]
+    assert found[200]["blind"][0] > 0.4 > 1e-9 > found[200]["chain"][0]
+
+
+def test_delta_walks_back_as_the_three_formulas_say(opened):
+    """δ of the output and of both hidden neurons, by closed form, at the network of the chapter and at others."""
+    page = opened("layers")
+    for x1, x2, y, v1, v2 in ((1, 0.5, 1, 2, -1), (-1, 0.3, 0, 0, 3)):
+        a = sigma([x1 - x2, 0.5 * x1 + 2 * x2 - 1])
+        out = sigma(np.dot([v1, v2], a))
+        d2 = (out - y) * out * (1 - out)
+        d1 = np.array([v1, v2]) * d2 * a * (1 - a)
+        found = move(page, x1=x1, x2=x2, y=y, v1=v1, v2=v2)
+        assert [*found["d2"], *found["d11"], *found["d12"]] == pytest.approx([d2, *d1], rel=1e-9, abs=1e-15)
+    for _ in range(6):
+        page.locator("#next").click()
+    assert "3" in page.locator("#said").text_content().split(":")[0]
+
+
+# -- answers that stay hidden ------------------------------------------------------------------------------------------
+
+
+@each_language
+def test_the_tools_hold_no_answers(language):
+    """No attribute of `check` shows an exercise, and whoever asks for one is told how it is called."""
+    check = kit.start(0, language).check
+    assert dir(check) == []
+    assert not hasattr(check, "__dict__")
+    for name in ("exercises", "solutions", "answers", "truth"):
+        assert str(getattr(check, name)) == kit.WORDS["hidden"][language].format()
+    for answer in ("10.01", "solution", "5.0**2"):
+        assert answer not in repr(check)
+
+
+def through_frames():
+    return sys._getframe(1).f_locals["exercise"].data["truth"]
+
+
+def through_the_module():
+    from lessons.chapters.source import named
+
+    return named(0).exercises[0].data["truth"]
+
+
+def through_the_file():
+    return source.Path("lessons/chapters/text/00_nudges.md").read_text()
+
+
+@each_language
+@pytest.mark.parametrize("answer", [through_frames, through_the_module, through_the_file, lambda: through_the_module])
+def test_a_function_that_reads_the_solution_is_told_so(answer, language):
+    """Whether by frames, by the course's modules or by its files; it counts as no attempt."""
+    check = kit.start(0, language).check
+    if answer.__name__ == "<lambda>":
+        return  # it only names another function: what it does is not looked into
+    said = check("five", answer)
+    assert (said.right, str(said)) == (None, kit.WORDS["peeks"][language])
+
+
+@pytest.mark.parametrize("cell", [
+    "from lessons.chapters import source\nrate = 10.01\ncheck('five', rate)",
+    "import lessons.chapters.kit as k\ncheck('five', 10.01)",
+    "rate = check.exercises\ncheck('five', rate)",
+    "rate = check._Check__room.exercises['five'].data['truth']\ncheck('five', rate)",
+    "text = open('lessons/chapters/text/00_nudges.md').read()\ncheck('five', 10.01)",
+])  # fmt: skip
+def test_a_cell_that_reads_the_solution_is_told_so(monkeypatch, cell):
+    """The cell in which `check` is called; an honest one is graded, and one with magics too."""
+    cells = [cell]
+    shell = SimpleNamespace(user_ns={"In": cells})
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    check = kit.start(0, "en").check
+    assert str(check("five", 10.01)) == kit.WORDS["peeks"]["en"]
+    for honest in ("rate = (5.01**2 - 25) / 0.01\ncheck('five', rate)", "%time\ncheck('five', 10.01)"):
+        cells[:] = [honest]
+        assert check("five", 10.01).right is True
+
+
+def test_a_wheel_has_the_chapters_packed_and_reads_them_alike(monkeypatch, tmp_path):
+    """Packed, no answer can be read in the file, and chapter and exam are those of their sources, to the last block."""
+    packed = tmp_path / "texts.sealed"
+    packed.write_bytes(source.sealed())
+    for word in (b"truth", b"solution", b"derivada", b"10.01"):
+        assert word not in packed.read_bytes()
+    names = [0, 3, 8]
+    plain = [source.named(name) for name in names]
+    monkeypatch.setattr(source, "SEALED", packed)
+    assert [source.named(name) for name in names] == plain
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+
+@each_language
+def test_a_value_of_another_graph_and_one_s_own_grad_are_told_kindly(language):
+    """A Value is read by its number, and a sentence says what was handed in."""
+    check = kit.start(7, language).check
+    said = check("product", Value(2.4, "z") * 1.0)
+    assert said.right is False
+    assert "Traceback" not in str(said)
+    assert check("product", Value(0.384)).right is True
+    assert kit.WORDS["unknown"][language][:12] in str(check(3.0, 1.0))
+
+
+@each_language
+def test_marks_count_the_attempts(language):
+    """5 at the first, 3 at the second, 1 later; `check()` lists every exercise."""
+    check = kit.start(0, language).check
+    check("five", 10.01)
+    check("negative", 8.0)
+    check("negative", -8.0)
+    for wrong in (1.0, 2.0, 3.0):
+        check("foretell", wrong)
+    check("foretell", 9.2)
+    listed = check()
+    assert [line.rsplit(": ", 1)[1][0] for line in listed.lines[:3]] == ["5", "3", "1"]
+    assert str(5 + 3 + 1) in listed.lines[-1]
+    assert len(listed.lines) == 7
+
+
+@each_language
+def test_a_machine_without_graphviz_says_the_picture_in_words(language):
+    """`show` never raises for want of a program."""
+
+    class Undrawable:
+        def pipe(self):
+            """What a drawing has."""
+
+        def _repr_mimebundle_(self):
+            raise RenderError("no dot")
+
+    words = source.named(6).pictures(language)["graph"]
+    assert words in str(kit.start(6, language).show(Undrawable(), "graph"))
+
+
+# -- links -------------------------------------------------------------------------------------------------------------
+
+
+@each_language
+def test_links_open_this_very_notebook_or_say_where_to_upload_it(language):
+    """With the project's addresses, its file at Colab and at JupyterLite; without them no address is made up."""
+    urls = {"Repository": "https://github.com/owner/name/", "JupyterLite": "https://owner.example/course"}
+    both = opening("03_perceptron", language, urls)
+    assert (
+        f"https://colab.research.google.com/github/owner/name/blob/main/lessons/{language}/03_perceptron.ipynb" in both
+    )
+    assert f"https://owner.example/course/lab/index.html?path={language}/03_perceptron.ipynb" in both
+    none = opening("03_perceptron", language, {})
+    assert re.findall(r"\((https:[^)]*)\)", none) == [
+        "https://colab.research.google.com/",
+        "https://jupyter.org/try-jupyter/lab/",
+    ]
+    assert all(address.startswith("https://") for address in addresses().values())
