@@ -285,11 +285,11 @@ class TestGraph:
         root.backward()
         shown = texts(parse(draw(root, max_nodes=1)).nodes["n0"]["label"])
         assert {"9 nodes · 2 operations · 2 deep", "6 inputs · 1 parameter"} <= set(shown)
-        assert "δ from 0 to 1 · 1 are 0" in shown
+        assert "δ from 0 to 1 · 1 is 0" in shown
         assert " · 2 infinite or NaN" in texts(parse(draw(bad, max_nodes=1)).nodes["n0"]["label"])
         part = total([root, bad, Value(1.0)])
         part.grad = 1.0
-        assert "δ from 0 to 1 · 1 are 0 · 3 not yet swept" in texts(parse(draw(part, max_nodes=1)).nodes["n0"]["label"])
+        assert "δ from 0 to 1 · 1 is 0 · 3 not yet swept" in texts(parse(draw(part, max_nodes=1)).nodes["n0"]["label"])
 
     def test_a_summary_lists_the_commonest_operations(self):
         """Eight kinds, and how many others there are; they are counted all the same."""

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 
 from autodiff.backward import topological_order
 from autodiff.explanations.flow import Contribution, Flow
-from autodiff.explanations.origins import lost
+from autodiff.explanations.origins import lost, overflow
 from autodiff.explanations.reasons import saturated, why
 from autodiff.naming import describe
 from autodiff.propagation import lost_limits
 from autodiff.value import Value
+from autodiff.wording import say
 
 TINY, HUGE = 1e-6, 1e6  # |δ| below or above these gets a remark
 _SHOWN = 4  # causes listed one by one
@@ -32,15 +33,15 @@ def diagnose(flow: Flow, node: Value) -> tuple[str, ...]:
         if node in topological_order(consumer.operands[i])
     ]
     if lost_here and math.isfinite(delta):
-        return (f"δ is {delta:.4g}: {_list(Counter(lost_here))}",)
+        return (say("remark.δ", delta=f"{delta:.4g}", why=_list(Counter(lost_here))),)
     if not math.isfinite(delta):
-        return (f"δ is {delta}: " + _list(_origins(flow, node, _is_broken, _broken)),)
+        return (say("remark.δ", delta=delta, why=_list(_origins(flow, node, _is_broken, _broken))),)
     if delta == 0.0:
         terms = [term for term in flow.contributions(node) if term.product]
         if terms:
-            shown = " + ".join(f"{term.product:.4g}" for term in terms[:_SHOWN])
-            return (f"δ is 0 because {len(terms)} contributions cancel: {shown}{' + …' * (len(terms) > _SHOWN)} = 0",)
-        return ("δ is 0 on every path: " + _list(_origins(flow, node, _is_zero, _blocked)),)
+            shown = " + ".join([*(f"{term.product:.4g}" for term in terms[:_SHOWN]), *["…"] * (len(terms) > _SHOWN)])
+            return (say("remark.cancel", count=len(terms), shown=shown),)
+        return (say("remark.blocked", why=_list(_origins(flow, node, _is_zero, _blocked))),)
     said: list[str] = []
     if abs(delta) < TINY or abs(delta) > HUGE:
         said.append(_size(flow, node, delta))
@@ -51,31 +52,24 @@ def diagnose(flow: Flow, node: Value) -> tuple[str, ...]:
 
 
 def _unused(flow: Flow, node: Value) -> str:
-    root = describe(flow.root)
-    said = f"unused: {root} was not computed from {describe(node)}, so ∂{root}/∂{describe(node)} is 0"
-    namesakes = [other for other in flow.order if node.label and other.label == node.label]
-    if namesakes:
-        said += (
-            f"; there is another Value labelled {node.label!r} in the graph: assigning w = w - … makes a new Value, "
-            "while w.data -= … keeps it"
-        )
-    return said
+    namesakes = any(node.label and other.label == node.label for other in flow.order)
+    said = say("remark.unused", root=describe(flow.root), node=describe(node))
+    return said + (say("remark.namesake", label=node.label) if namesakes else "")
 
 
 def _size(flow: Flow, node: Value, delta: float) -> str:
     """Name the factors on the steepest path that make δ tiny or huge."""
     path = flow.steepest_path(node)
     small = abs(delta) < TINY
-    said = f"δ is {'tiny' if small else 'huge'}, {delta:.3g}: its largest path has {len(path)} factors"
+    size = "tiny" if small else "huge"
+    said = say(f"remark.{size}", delta=delta, n=len(path))
     sizes = [(abs(consumer.partials[place]), consumer, place) for consumer, place in path]
     steep = [each for each in sizes if (each[0] < 1 / _NOTABLE if small else each[0] > _NOTABLE)]
     if not steep:
-        if small:
-            return f"{said}, {sum(size < 1.0 for size, _, _ in sizes)} of them below 1: it vanishes step by step"
-        return f"{said}, {sum(size > 1.0 for size, _, _ in sizes)} of them above 1: it explodes step by step"
+        return said + say(f"remark.{size} steps", n=sum(each[0] != 1.0 and (each[0] < 1.0) == small for each in sizes))
     steep.sort(key=lambda each: each[0], reverse=not small)
     reasons = Counter(why(consumer, place) for _, consumer, place in steep[:_SHOWN])
-    more = f"; and {len(steep) - _SHOWN} more such factors" if len(steep) > _SHOWN else ""
+    more = say("remark.more factors", n=len(steep) - _SHOWN) if len(steep) > _SHOWN else ""
     return f"{said}; {_list(reasons)}{more}"
 
 
@@ -111,11 +105,11 @@ def _blocked(flow: Flow, term: Contribution) -> str | None:
     """Return why a use passes on 0 although δ arrives there; None if it does not."""
     if term.delta == 0.0:
         if any(each.product for each in flow.contributions(term.consumer)):
-            return f"the contributions to δ of {describe(term.consumer)} cancel"
+            return say("remark.cancels", node=describe(term.consumer))
         return None
     if term.partial == 0.0:
         return why(term.consumer, term.place)
-    return f"underflow: {term.delta:.3g} · {term.partial:.3g} rounds to 0, at {describe(term.consumer)}"
+    return say("remark.underflow", delta=term.delta, partial=term.partial, node=describe(term.consumer))
 
 
 def _broken(_flow: Flow, term: Contribution) -> str | None:
@@ -124,19 +118,17 @@ def _broken(_flow: Flow, term: Contribution) -> str | None:
         return None
     if not math.isfinite(term.partial):
         return why(term.consumer, term.place)
-    return (
-        f"overflow: δ {term.delta:.3g} · {term.partial:.3g} is beyond the largest float, at {describe(term.consumer)}"
-    )
+    return overflow(term.delta, term.partial, term.consumer)
 
 
 def _sums(flow: Flow, nodes: set[Value]) -> Iterator[str]:
     for node in nodes:
         terms = flow.contributions(node)
         if terms and all(math.isfinite(term.product) for term in terms) and not math.isfinite(flow.delta[node]):
-            yield f"overflow: the contributions to δ of {describe(node)} add up to more than the largest float"
+            yield say("remark.sum overflows", node=describe(node))
 
 
 def _list(reasons: Counter[str]) -> str:
-    shown = [f"{said} ({times} times)" if times > 1 else said for said, times in list(reasons.items())[:_SHOWN]]
+    shown = [said + (say("remark.times", n=n) if n > 1 else "") for said, n in list(reasons.items())[:_SHOWN]]
     more = len(reasons) - len(shown)
-    return "; ".join(shown) + (f"; and {more} more such places" if more > 0 else "")
+    return "; ".join(shown) + (say("remark.more places", n=more) if more > 0 else "")

@@ -15,6 +15,7 @@ from autodiff.explanations.notation import Names, Tree, bullets, by, factor, joi
 from autodiff.explanations.paths import MANY, Paths, Use
 from autodiff.naming import describe
 from autodiff.value import Value
+from autodiff.wording import language_of, say, speaking
 
 _PATH_LENGTH = 12  # factors of a path written out
 _LINE_LENGTH = 60  # characters of a consumer's formula; longer ones are left out
@@ -55,9 +56,11 @@ class Explanation:
     through: Value | None = None
     limit: int = field(default=10, repr=False)
     names: Names = field(repr=False, kw_only=True)
+    language: str = field(default_factory=language_of, repr=False, kw_only=True)  # of text and remarks
 
     def __str__(self) -> str:
-        return "\n".join(_Text(self).lines())
+        with speaking(self.language):
+            return "\n".join(_Text(self).lines())
 
     @property
     def latex(self) -> str:
@@ -104,7 +107,9 @@ class Explanation:
         return math.fsum(term.product for term in self.contributions if id(term) not in listed) + self.rest
 
 
-def explain(node: Value, *, of: Value | None = None, to: Value | None = None, limit: int = 10) -> Explanation:
+def explain(
+    node: Value, *, of: Value | None = None, to: Value | None = None, limit: int = 10, language: str | None = None
+) -> Explanation:
     """Explain a gradient: its chain-rule sum, checked against `grad`, with remarks in words.
 
     A gradient gets a remark if it is 0, below 1e-6 or above 1e6, infinite or NaN, if it comes through a saturated
@@ -113,7 +118,8 @@ def explain(node: Value, *, of: Value | None = None, to: Value | None = None, li
     `explain(w, of=C)` shows ∂C/∂w by consumer: for each use of w, δ of the consumer times the local partial.
     `explain(C, to=w)` shows the same derivative by path, the `limit` largest first and the rest in one sum;
     `explain(z, of=C, to=w)` shows only the paths from C to w that lead through z. Nothing is swept or changed: `C`
-    need not be swept, and may be NaN.
+    need not be swept, and may be NaN. Text and remarks are in the `language` "en" or "es", by default that of
+    `set_language`.
 
     Raises TypeError when neither `of` nor `to` is given: a node knows what it was computed from, not what was
     computed from it. Raises ValueError for a `limit` below 1.
@@ -143,7 +149,8 @@ def explain(node: Value, *, of: Value | None = None, to: Value | None = None, li
     if limit.__class__ is not int or limit < 1:
         raise ValueError(f"limit must be a whole number of terms to show, 1 or more, got {limit!r}")
     if to is not None:
-        return _by_path(node, to, of or node, limit)
+        with speaking(language):
+            return _by_path(node, to, of or node, limit)
     if of is None:
         me = describe(node)
         raise TypeError(
@@ -151,7 +158,8 @@ def explain(node: Value, *, of: Value | None = None, to: Value | None = None, li
             f"explain(node, of=root) shows ∂root/∂{me}, where root is what you called backward() on; "
             f"explain(node, to=leaf) shows ∂{me}/∂leaf by path"
         )
-    return explain_in(Flow(of), node, limit=limit)
+    with speaking(language):
+        return explain_in(Flow(of), node, limit=limit)
 
 
 def explain_in(flow: Flow, node: Value, *, names: Names | None = None, limit: int = 10) -> Explanation:
@@ -242,28 +250,24 @@ class _Text:
         said += [f"  {self.line(term, i, whole)}" for i, term in enumerate(shown)]
         n_rest = len(e.contributions) - len(shown) + e.n_rest
         if n_rest:
-            count = f"more than {MANY:.0e}" if n_rest > MANY // 2 else f"{n_rest:,}"
-            said.append(f"  {count} more, smaller: together {e._remainder(shown):.4g}")  # pyright: ignore[reportPrivateUsage]
+            count = say("explain.many", n=MANY) if n_rest > MANY // 2 else f"{n_rest:,}"
+            said.append("  " + say("explain.rest", count=count, rest=e._remainder(shown)))  # pyright: ignore[reportPrivateUsage]
         return said + [f"  {sentence}" for sentence in e.diagnosis]
 
     def head(self) -> str:
         e = self.e
         said = f"∂{self.name(e.root)}/∂{self.name(e.node)} = {e.delta!r}"
         if e.through is not None:
-            count = len(e.contributions) + e.n_rest
-            counted = f"more than {MANY:.0e}" if count >= MANY else f"{count:,}"
-            through = "" if e.through is e.root else f" through {self.name(e.through)}"
-            said += f" by path ({counted} path{'s' * (count != 1)}{through})"
+            n = len(e.contributions) + e.n_rest
+            count = say("explain.many", n=MANY) if n >= MANY else f"{n:,}"
+            through = "" if e.through is e.root else say("explain.through", node=self.name(e.through))
+            said += say("explain.paths", n=n, count=count, through=through)
         if e.node is e.root:
-            return f"{said}, by definition: it is the root"
-        if e.grad_agrees:
-            return f"{said}, {self.name(e.node)}.grad agrees"
-        if e.grad_agrees is False:
-            return (
-                f"{said}, but {self.name(e.node)}.grad is {grad_of(e.node)!r}: "
-                "it is of another root, or of several sweeps in sum"
-            )
-        return said
+            return said + say("explain.root")
+        if e.grad_agrees is None:
+            return said
+        agrees = "agrees" if e.grad_agrees else "differs"
+        return said + say(f"explain.{agrees}", node=self.name(e.node), grad=grad_of(e.node))
 
     def line(self, term: Contribution | Path, i: int, whole: bool) -> str:
         e = self.e
@@ -277,5 +281,5 @@ class _Text:
         made = f"{consumer} = {text(written)}" if written else consumer
         made = made if len(made) <= _LINE_LENGTH else consumer
         factors = f"{term.delta:.4g} · {text(factor(term.partial))}"
-        running = f", in sum {term.running:.4g}" if whole and i else ""
+        running = say("explain.running", running=term.running) if whole and i else ""
         return f"{made}: δ({consumer}) · ∂{consumer}/∂{self.name(e.node)} = {factors} = {term.product:.4g}{running}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from autodiff.explanations.flow import Flow, handed_on
@@ -12,6 +12,7 @@ from autodiff.explanations.reasons import why
 from autodiff.naming import describe, plain
 from autodiff.propagation import lost_limits
 from autodiff.value import Value
+from autodiff.wording import language_of, say, speaking
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +28,32 @@ class Anomaly:
     value: float
     consumer: Value | None
     reason: str
+    language: str = field(default_factory=language_of, repr=False)  # of the reason
 
     def __str__(self) -> str:
-        what = describe(self.node) if self.direction == "forward" else f"δ of {describe(self.node)}"
-        return f"{self.direction}: {what} is {self.value}: {self.reason}"
+        with speaking(self.language):
+            return say(f"anomaly.{self.direction}", node=describe(self.node), value=self.value, why=self.reason)
 
 
-class Anomalies(tuple[Anomaly, ...]):
+class Anomalies(tuple[Anomaly, ...]):  # noqa: SLOT001 # a tuple has no slot for the language
     """The places found, as a tuple; printed, and in a notebook, a line each."""
 
-    __slots__ = ()
+    language = "en"
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self)) or "every value and every δ is finite"
+        with speaking(self.language):
+            return "\n".join(map(str, self)) or say("anomaly.none")
 
     def _repr_markdown_(self) -> str:
         return bullets(self or [self])
 
 
-def anomalies(root: Value) -> Anomalies:
+def anomalies(root: Value, *, language: str | None = None) -> Anomalies:
     """Return the places where a NaN or infinity appeared, those of the forward pass first, then those of δ.
 
     Each pass is listed in its own order, so `anomalies(root)[0]` came first; an empty tuple means that everything is
     finite. Places where 0 · ∞ counted as 0, and hid what the limit is, come last. Consequences of a listed place are
-    not listed. Nothing is swept or changed.
+    not listed. Nothing is swept or changed. `language` is "en" or "es", by default that of `set_language`.
 
     >>> from autodiff import Value, sqrt
     >>> x = Value(0.0, "x")
@@ -62,7 +65,10 @@ def anomalies(root: Value) -> Anomalies:
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
     flow = Flow(root)
-    return Anomalies((*_forward(flow), *_backward(flow), *_lost(flow)))
+    with speaking(language):
+        found = Anomalies((*_forward(flow), *_backward(flow), *_lost(flow)))
+        found.language = language_of()
+    return found
 
 
 def _lost(flow: Flow) -> list[Anomaly]:
@@ -74,11 +80,11 @@ def _lost(flow: Flow) -> list[Anomaly]:
 
 def lost(node: Value) -> str:
     """Return what to say of a node at which 0 · ∞ counted as 0."""
-    return f"0 · ∞ at {describe(node)} counts as 0, which need not be its limit"
+    return say("anomaly.lost", node=describe(node))
 
 
 def _forward(flow: Flow) -> list[Anomaly]:
-    masked = "" if not math.isfinite(flow.root.data) else f" ({describe(flow.root)} is finite all the same)"
+    masked = say("anomaly.masked", root=describe(flow.root)) if math.isfinite(flow.root.data) else ""
     found: list[Anomaly] = []
     for node in flow.order:
         if math.isfinite(node.data) or any(isinstance(x, Value) and not math.isfinite(x.data) for x in node.operands):
@@ -89,12 +95,12 @@ def _forward(flow: Flow) -> list[Anomaly]:
 
 def _why_value(node: Value) -> str:
     if node.op is None:
-        return "it was given so"
+        return say("anomaly.given")
     at = ", ".join(f"{describe(x)} = {plain(x):.4g}" if isinstance(x, Value) else f"{x:.4g}" for x in node.operands[:4])
     at += ", …" * (len(node.operands) > 4)
-    if any(not math.isfinite(plain(x)) for x in node.operands):
-        return f"{node.op.name} of {at}: one of these constants is not finite"
-    return f"{node.op.name} of {at} {'overflows' if math.isinf(node.data) else 'is no number'}"
+    broken = any(not math.isfinite(plain(x)) for x in node.operands)
+    kind = "constants" if broken else "overflows" if math.isinf(node.data) else "no number"
+    return say(f"anomaly.{kind}", op=node.op.name, at=at)
 
 
 def _backward(flow: Flow) -> list[Anomaly]:
@@ -106,14 +112,15 @@ def _backward(flow: Flow) -> list[Anomaly]:
             if not math.isfinite(delta) or math.isfinite(handed_on(delta, partial)) or (node, x) in told:
                 continue
             told.add((node, x))
-            reason = why(node, place) if not math.isfinite(partial) else _overflow(delta, partial, node)
+            reason = why(node, place) if not math.isfinite(partial) else overflow(delta, partial, node)
             found.append(Anomaly("backward", x, flow.delta[x], node, reason))
     return found or [
-        Anomaly("backward", node, flow.delta[node], None, "its contributions add up to more than the largest float")
+        Anomaly("backward", node, flow.delta[node], None, say("anomaly.sum overflows"))
         for node in reversed(flow.order)
         if not math.isfinite(flow.delta[node]) and all(math.isfinite(t.product) for t in flow.contributions(node))
     ]
 
 
-def _overflow(delta: float, partial: float, node: Value) -> str:
-    return f"overflow: δ {delta:.3g} · {partial:.3g} is beyond the largest float, at {describe(node)}"
+def overflow(delta: float, partial: float, node: Value) -> str:
+    """Return what to say of a node whose δ · ∂ is too large."""
+    return say("anomaly.overflow", delta=delta, partial=partial, node=describe(node))

@@ -21,6 +21,7 @@ from autodiff.pictures.sweeping import State, steps
 from autodiff.pictures.units import Units, ranks
 from autodiff.pictures.webpage import WebPage
 from autodiff.value import Value
+from autodiff.wording import language_of, say, speaking
 
 MAX_STEPS = 500
 _PIXEL, _SCREEN, _PADDING = 0.75, (1200.0, 780.0), 28.8  # points: a pixel, the largest film, the room around
@@ -33,12 +34,13 @@ class Frames(list[Picture]):
 
     def __init__(self, scenes: Sequence[Scene], captions: Sequence[str]) -> None:
         super().__init__(scene.picture() for scene in scenes)
-        self._film = scenes, captions
+        self._film, self._language = (scenes, captions), language_of()
         for picture, caption in zip(self, captions, strict=True):
             picture.alt = caption
 
     def _repr_html_(self) -> str:
-        return _page(*self._film, 1.5, rendering.TIMEOUT)._repr_html_()  # pyright: ignore[reportPrivateUsage] # IPython's
+        with speaking(self._language):
+            return _page(*self._film, 1.5, rendering.TIMEOUT)._repr_html_()  # pyright: ignore[reportPrivateUsage] # IPython's
 
 
 def frames(root: Value, **options: Unpack[Options]) -> Frames:
@@ -54,9 +56,10 @@ def frames(root: Value, **options: Unpack[Options]) -> Frames:
     >>> len(frames(x * x))  # before, δ of the product, what it hands to x, after
     4
     """
-    scenes, captions = _scenes(root, options)
-    _pin(scenes, rendering.TIMEOUT)
-    return Frames(scenes, captions)
+    with speaking(options.get("language")):
+        scenes, captions = _scenes(root, options)
+        _pin(scenes, rendering.TIMEOUT)
+        return Frames(scenes, captions)
 
 
 @overload
@@ -131,7 +134,9 @@ def _scenes(root: Value, options: Options) -> tuple[list[Scene], list[str]]:
         raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
     settled = plan(root, direction="both", **options)
     if settled.detail == "summary":
-        raise ValueError(f"{settled.message.replace(chr(10), ' ')}; a summary has no steps")
+        with speaking("en"):
+            message = plan(root, direction="both", **options).message.replace("\n", " ")
+        raise ValueError(f"{message}; a summary has no steps")
     batches = list(_batches(settled))
     if len(batches) + 3 > MAX_STEPS:
         raise ValueError(
@@ -226,16 +231,16 @@ def _rank_by_node(units: Units) -> dict[Value, int]:
 def _captions(settled: Plan, states: Sequence[State]) -> Iterator[str]:
     labels, root = settled.look.labels, settled.nodes[0]
 
-    goal = shorten(labels.full(root)) or "the result"
-    yield "forward: every node has its value"
-    yield f"the sweep begins: δ of {goal} by itself is 1"
+    goal = shorten(labels.full(root)) or say("caption.the result")
+    yield say("caption.before")
+    yield say("caption.seed", goal=goal)
     for state in states[2:-1]:
         active = [node for node in settled.nodes if node in state.active]
         if settled.units is None:
             to = list(dict.fromkeys(labels.call(x) for x in active[0].operands if isinstance(x, Value)))
-            listed = ", ".join(to[:3]) + (f" and {len(to) - 3} more" if len(to) > 3 else "")
-            yield f"{labels.call(active[0])} hands δ · ∂ to {listed}"
+            listed = ", ".join(to[:3]) + (say("caption.more", n=len(to) - 3) if len(to) > 3 else "")
+            yield say("caption.hands", node=labels.call(active[0]), to=listed)
         else:
             paths = dict.fromkeys(".".join(labels.path(n)[:-2] or labels.path(n)[:1]) for n in active if labels.path(n))
-            yield f"{', '.join(list(paths)[:3]) or goal} hands δ back"
-    yield "every node has its δ"
+            yield say("caption.hands back", layers=", ".join(list(paths)[:3]) or goal)
+    yield say("caption.after")

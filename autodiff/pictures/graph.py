@@ -25,6 +25,7 @@ from autodiff.pictures.summary import summary
 from autodiff.pictures.sweeping import State, recorded, uses
 from autodiff.pictures.units import Units, layers, neurons
 from autodiff.value import Value
+from autodiff.wording import say, speaking
 
 Detail = Literal["operations", "neurons", "layers"]
 MAX_DIGITS = 17  # enough to distinguish any two floats
@@ -56,6 +57,7 @@ def draw(
     height: float | None = None,
     aspect: float | None = None,
     font_size: float = 13.0,
+    language: str | None = None,
 ) -> Picture:
     """Draw what `root` was computed from, and how δ flows back through it: a `graphviz.Digraph`.
 
@@ -88,6 +90,8 @@ def draw(
     many rows as come nearest to it, such as 16/9. A picture still too large for a `width` or `height` that was given is
     scaled down to it. Ordinary text has `font_size` points, and all else changes with it.
 
+    Legend, tooltips and the picture in words are in the `language` "en" or "es", by default that of `set_language`.
+
     `root` may also be several Values in a list, or a model: whatever has `parameters()` and can be called on a sample.
     `draw(model, x)` draws the outputs for a sample, `draw(model, X)` for several rows, and `draw(model)`, if it has
     `n_inputs`, the network and its weights alone, without numbers that it does not have yet.
@@ -102,9 +106,10 @@ def draw(
     4
     """
     arguments = locals()
-    settled = plan(**arguments)
-    picture = settled.scene().picture()
-    picture.alt = settled.alt()
+    with speaking(language):
+        settled = plan(**arguments)
+        picture = settled.scene().picture()
+        picture.alt = settled.alt()
     return picture
 
 
@@ -125,6 +130,7 @@ class Options(TypedDict, total=False):
     height: float | None
     aspect: float | None
     font_size: float
+    language: str | None
 
 
 class Plan(NamedTuple):
@@ -136,7 +142,7 @@ class Plan(NamedTuple):
     units: Units | None
     detail: Literal["operations", "neurons", "layers", "summary"]
     size: int
-    message: str
+    message: str  # of a summary, in the language in force
     room: tuple[float, float]  # width and height, in points before any change of the font's size
     rows: Mapping[Value, int]  # of a picture of operations
     options: Any  # those of draw
@@ -146,10 +152,13 @@ class Plan(NamedTuple):
         labels, show = self.look.labels, self.look.show
         root = self.nodes[0]
         if self.look.blank:
-            return "the network and its weights"
+            return say("alt.blank")
         named = [node for node in self.nodes[1:] if labels.full(node) and node in self.state.deltas]
-        told = [f"δ of {shorten(labels.full(node))} = {show(self.state.deltas[node])}" for node in named[:_TOLD]]
-        rest = [f"and {len(named) - _TOLD} more"] if len(named) > _TOLD else []
+        told = [
+            say("alt.delta", name=shorten(labels.full(node)), delta=show(self.state.deltas[node]))
+            for node in named[:_TOLD]
+        ]
+        rest = [say("alt.more", n=len(named) - _TOLD)] if len(named) > _TOLD else []
         return "; ".join([f"{labels.call(root)} = {show(root.data)}", *told, *rest])
 
     def scene(self, state: State | None = None) -> Scene:
@@ -246,15 +255,8 @@ def _chosen(plan: Plan) -> Plan:
         if given.detail != "neurons" and len(units.units) <= _MAX_LAYERS:
             return plan._replace(detail="layers", units=units)
     if not (near or grouped or given.detail or size > given.max_nodes):
-        return plan._replace(message=(
-            "Its edges are so long that their layout may take minutes. See more with\n"
-            'a part of it, draw(node); or all of it, detail="operations"'
-        ))  # fmt: skip
-    closer = 'detail="neurons" or "layers"; ' if grouped else ""
-    return plan._replace(message=(
-        f"{size:,} nodes are too many to draw. See more with\n{closer}"
-        f"a part of them, draw(node); or all of them, max_nodes={size}"
-    ))  # fmt: skip
+        return plan._replace(message=say("summary.long edges"))
+    return plan._replace(message=say("summary.too many and groups" if grouped else "summary.too many", size=size))
 
 
 def _check(option: str, value: Any, known: Any) -> None:

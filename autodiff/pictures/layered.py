@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Iterable
 
 from autodiff.pictures import legends, style
-from autodiff.pictures.operations import Look
+from autodiff.pictures.operations import Look, delta_tip, wrong_tip
 from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import font, markup, pill, quoted, shorten
 from autodiff.pictures.sweeping import State, Use
 from autodiff.pictures.units import Link, Unit, Units, role_of, sums_of
 from autodiff.value import Value
+from autodiff.wording import say
 
 
 def layered(units: Units, state: State, look: Look) -> Scene:
@@ -55,7 +56,7 @@ class _Layers:
         tip = [title, *subtitle]
         if not self.look.blank:
             rows.append(font(markup(f"{symbol}{show(size)}"), theme.alarm.ink if alarm else theme.ink))
-            tip.append(f"value {size!r}" if single else f"norm {size!r}")
+            tip.append(say("tip.value" if single else "tip.norm", value=size))
         for kind, nodes in self.parameters(unit).items():
             grads = [self.state.deltas[node] for node in nodes if node in self.state.deltas]
             text = f"‖{kind}‖ {show(norm(node.data for node in nodes))}"
@@ -67,8 +68,8 @@ class _Layers:
             text = "δ –" if delta is None else f"δ {show(delta)}" if len(deltas) == 1 else f"‖δ‖ {show(delta)}"
             alarm = alarm or theme.tone(delta) is theme.alarm
             rows.append(pill(self.tones(len(deltas) > 1), text, delta))
-            tip.append("δ: not yet swept" if delta is None else f"norm of δ: {norm(deltas)!r}")
-        tip += [f"infinite or NaN: {', '.join(self.look.labels.call(x) for x in wrong[:5])}"] * bool(wrong)
+            tip.append(delta_tip(None) if delta is None else say("tip.norm of δ", value=norm(deltas)))
+        tip += wrong_tip(wrong, self.look.labels)
         alarm = alarm or bool(wrong)
         self.alarm = self.alarm or alarm
         paper, ink = (theme.alarm.paper, theme.alarm.ink) if alarm else theme.card(role)
@@ -91,7 +92,7 @@ class _Layers:
         """Return the title of a unit, and its shape: inputs → neurons, activation."""
         if not unit.operations:
             many = len(self.places(unit))
-            return ("inputs" if many > 1 else "input"), [f"{many} value{'s' * (many != 1)}", *self.samples(unit, many)]
+            return say("network.inputs", n=many), [say("network.values", n=many), *self.samples(unit, many)]
         if not unit.path:
             node = unit.nodes[0]
             return self.look.labels.name(node) or style.symbol(node.op.symbol), []
@@ -100,10 +101,10 @@ class _Layers:
         symbols = dict.fromkeys(
             style.symbol(op.symbol) for op in {node.op: None for node in unit.operations} if op.name != "weighted_sum"
         )
-        kind = " / ".join(symbols) if len(symbols) <= 3 else f"{len(symbols)} kinds of operation"
-        shape = f"{len(sums[0].operands) // 2} → {many} {kind or 'linear'}" if sums else f"{many} × {kind}"
+        kind = " / ".join(symbols) if len(symbols) <= 3 else say("network.kinds", n=len(symbols))
+        shape = f"{len(sums[0].operands) // 2} → {many} {kind or say('network.linear')}" if sums else f"{many} × {kind}"
         n = sum(map(len, self.parameters(unit).values()))
-        parameters = [f"{n:,} parameter{'s' * (n != 1)}"] * bool(n)
+        parameters = [say("network.parameters", n=n)] * bool(n)
         return ".".join(unit.path), [shape.strip(), *parameters, *self.samples(unit, many)]
 
     def places(self, unit: Unit) -> set[object]:
@@ -114,7 +115,7 @@ class _Layers:
 
     def samples(self, unit: Unit, many: int) -> list[str]:
         found = len(self.outputs[unit] if unit.nodes else unit.constants) // max(many * (unit.readers or 1), 1)
-        return [f"{found:,} samples"] * (found > 1)
+        return [say("network.samples", n=found)] * (found > 1)
 
     def parameters(self, unit: Unit) -> dict[str, list[Value]]:
         """Return the weights and the biases of a unit."""
@@ -130,7 +131,7 @@ class _Layers:
         source, target = self.names[link.source], self.names[link.target]
         width = len(self.places(link.source))
         if look.direction != "backward" or not link.uses:
-            text = f"{width} value{'s' * (width != 1)}"
+            text = say("network.values", n=width)
             self.stroke(f"f{target[1:]}_{source[1:]}", source, target, text, {"class": "forward"})
         if look.direction != "forward" and link.uses:
             gained = self.gained(link, self.state.gain)
@@ -159,11 +160,10 @@ class _Layers:
 
     def legend(self) -> str:
         theme = self.theme
-        first = [legends.entry(font("<B>‖ ‖</B>", theme.ink, 12), "norm: √ of the sum of squares")]
+        first = [legends.entry(font("<B>‖ ‖</B>", theme.ink, 12), say("legend.norm"))]
         if self.state.deltas and self.look.direction != "forward":
-            meaning = f"{legends.goal(self.look.labels, self.root)} by the weighted sums z"
-            first.append(legends.entry(font("<B>δ</B>", theme.ink, 13), meaning))
-            first.append(legends.entry(font("<B>←</B>", theme.ink, 15), "what δ hands back; wider: more"))
+            first.append(legends.delta(theme, self.look.labels, self.root, "δ by layers"))
+            first.append(legends.entry(font("<B>←</B>", theme.ink, 15), say("legend.handed back")))
         return legends.rows(theme, first + (legends.alarm_entry(theme) if self.alarm else []))
 
 

@@ -9,6 +9,7 @@ from autodiff.pictures.labels import Labels
 from autodiff.pictures.style import Role, Scale, Theme, font, markup, shorten
 from autodiff.pictures.sweeping import State
 from autodiff.value import Value
+from autodiff.wording import say
 
 ROW = '<TR><TD ALIGN="CENTER">'  # the beginning of a line of a legend
 
@@ -18,23 +19,24 @@ def of_operations(
     *, alarm: bool, crowded: bool, summed: bool,
 ) -> str:  # fmt: skip
     """Return the legend of a picture of operations, limited to its contents."""
-    first = [swatch(theme.card(role), role) for role in ("input", "parameter") if role in roles]
+    kinds: tuple[Role, ...] = ("input", "parameter")
+    first = [swatch(theme, role) for role in kinds if role in roles]
     if "constant" in roles and direction != "backward":
-        first.append(entry(font("3", theme.muted, 12), "constant"))
+        first.append(entry(font("3", theme.muted, 12), say("roles.constant")))
     if direction != "backward":
-        with_partial = "value" if crowded else "value, with its local partial ∂"
-        first.append(entry(font("<B>→</B>", theme.stroke, 15), with_partial))
-    first += ["<TD>point at an edge for its numbers</TD>"] * crowded
+        value = say("legend.value" if crowded else "legend.value with partial")
+        first.append(entry(font("<B>→</B>", theme.stroke, 15), value))
+    first += [f"<TD>{say('legend.point at edges')}</TD>"] * crowded
     second: list[str] = []
     if direction != "forward" and state.deltas:
         second = strokes(theme, "δ·∂", scale, brief)
-        second += [entry(font("Σ", theme.ink, 12), "sum over several sweeps")] * summed
+        second += [entry(font("Σ", theme.ink, 12), say("legend.several sweeps"))] * summed
     return rows(theme, first, second + (alarm_entry(theme) if alarm else []))
 
 
 def alarm_entry(theme: Theme) -> list[str]:
     """Return the entry for crimson."""
-    return [entry(font("<B>■</B>", theme.alarm.ink, 12), "infinite or NaN")]
+    return [entry(font("<B>■</B>", theme.alarm.ink, 12), say("legend.alarm"))]
 
 
 def strokes(
@@ -45,8 +47,8 @@ def strokes(
     shown = dict(zip(map(brief, scale.examples), scale.examples, strict=True))
     bars = "".join(f"<TD>{bar(theme.muted, share * scale.width(x))}</TD>" for x in shown.values())
     return [
-        entry(font(arrow, theme.positive.ink, 15), f"{what} above 0"),
-        entry(font(arrow, theme.negative.ink, 15), f"{what} below 0"),
+        entry(font(arrow, theme.positive.ink, 15), say("legend.above", what=what)),
+        entry(font(arrow, theme.negative.ink, 15), say("legend.below", what=what)),
         *([entry(bars, f"|{what}| = {', '.join(shown)}", cell=False)] if shown else []),
     ]
 
@@ -56,12 +58,12 @@ def entry(sign: str, text: str, *, cell: bool = True) -> str:
     return f"{f'<TD>{sign}</TD>' if cell else sign}<TD>{text}   </TD>"
 
 
-def swatch(card: tuple[str, str], text: str) -> str:
-    """Return a small box in the colours of a kind of node."""
-    paper, stroke = card
-    style = ' STYLE="rounded"' if text != "parameter" else ""
+def swatch(theme: Theme, role: Role) -> str:
+    """Return a small box in the colours of a kind of node, with its name."""
+    paper, stroke = theme.card(role)
+    style = ' STYLE="rounded"' if role != "parameter" else ""
     box = f'<TABLE BORDER="1" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" COLOR="{stroke}" BGCOLOR="{paper}"{style}>'
-    return entry(f'{box}<TR><TD WIDTH="16" HEIGHT="10" FIXEDSIZE="TRUE"></TD></TR></TABLE>', text)
+    return entry(f'{box}<TR><TD WIDTH="16" HEIGHT="10" FIXEDSIZE="TRUE"></TD></TR></TABLE>', say(f"roles.{role}"))
 
 
 def bar(ink: str, thickness: float) -> str:
@@ -82,6 +84,7 @@ def _table(content: Any) -> str:
     return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{content}</TABLE>'
 
 
-def goal(labels: Labels, root: Value) -> str:
-    """Return the words of a legend for the quantity whose derivative δ is."""
-    return f"derivative of {markup(shorten(labels.full(root))) or 'the result, C,'}"
+def delta(theme: Theme, labels: Labels, root: Value, by: str) -> str:
+    """Return the entry for δ, the derivative of what `root` is; `by` names the text for what it is taken by."""
+    of = markup(shorten(labels.full(root))) or say("legend.the result")
+    return entry(font("<B>δ</B>", theme.positive.ink, 13), say(f"legend.{by}", of=of))

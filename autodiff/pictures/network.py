@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from autodiff.pictures import legends, strokes, style
 from autodiff.pictures.geometry import Box, Curve, Layout
-from autodiff.pictures.operations import Look
+from autodiff.pictures.operations import Look, delta_tip, wrong_tip
 from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import font, markup, quoted, shorten
 from autodiff.pictures.sweeping import State
 from autodiff.pictures.units import Link, Unit, Units, alike, ranks, role_of, sums_of
+from autodiff.wording import say
 
 _LABELLED = 24  # links; with more there is no room for their numbers and for two strokes each
 _LABELLED_ROWS = 9
@@ -162,7 +163,7 @@ class _Network:
                 self.unit(unit)
         if None in column:
             left = len(whole) - len(column) + 1
-            text = f"{font('⋮', self.theme.muted, 18)}<BR/>{font(f'{left} more', self.theme.muted, 10)}"
+            text = f"{font('⋮', self.theme.muted, 18)}<BR/>{font(say('network.more', n=left), self.theme.muted, 10)}"
             self.scene.nodes.append(
                 Node(f"more{i}", f"<{text}>", {"shape": "plaintext", "class": "more", "tooltip": " "})
             )
@@ -180,7 +181,7 @@ class _Network:
         """Return what the units of a column have in common, and their number."""
         many = len(column)
         if all(role_of(unit, self.look.labels) == "input" for unit in column):
-            return ("inputs" if many > 1 else "input"), (f"{many}" if many > 1 else "")
+            return say("network.inputs", n=many), (f"{many}" if many > 1 else "")
         above = {unit.path[:-1] for unit in column}
         symbols = dict.fromkeys(
             style.symbol(node.op.symbol)
@@ -192,8 +193,8 @@ class _Network:
             return "", ""
         if not any(unit.operations for unit in column):
             return ".".join(path), ""
-        kind = " / ".join(symbols) if symbols else "linear"
-        return ".".join(path), f"{many} × {kind}" if len(symbols) <= 2 else f"{many} neurons"
+        kind = " / ".join(symbols) or say("network.linear")
+        return ".".join(path), f"{many} × {kind}" if len(symbols) <= 2 else say("network.neurons", n=many)
 
     def unit(self, unit: Unit) -> None:
         theme, state = self.theme, self.state
@@ -223,14 +224,15 @@ class _Network:
             shown = "δ –" if delta is None else f"δ {self.look.brief(delta)}{growing}"
             lines.append(_Line(shown, tone.ink, size))
         rows = [line.markup() for line in (_fitted(lines, self.size / 2) if circle else lines)]
-        tip = [".".join(unit.path) or name or "result"]
+        tip = [".".join(unit.path) or name or say("network.result")]
         if numbers.samples > 1:
-            tip += [f"{numbers.samples} samples", f"values from {min(numbers.values)!r} to {max(numbers.values)!r}"]
+            low, high = min(numbers.values), max(numbers.values)
+            tip += [say("network.samples", n=numbers.samples), say("tip.values", low=low, high=high)]
         else:
-            tip += [f"value: {each!r}" for each in numbers.values]
-        tip += ["δ: not yet swept" if delta is None else f"δ: {delta!r}"] * bool(unit.nodes)
+            tip += [say("tip.value", value=each) for each in numbers.values]
+        tip += [delta_tip(delta)] * bool(unit.nodes)
         corners = "" if circle or role == "parameter" else "rounded,"
-        tip += [f"infinite or NaN: {', '.join(self.look.labels.call(x) for x in wrong[:5])}"] * bool(wrong)
+        tip += wrong_tip(wrong, self.look.labels)
         dashed = ",dashed" if not leaf and delta is None else ""
         self.scene.nodes.append(Node(self.names[unit], f"<{'<BR/>'.join(rows)}>", {
             "shape": "circle" if circle else "box", "style": f"{corners}filled{dashed}",
@@ -274,7 +276,7 @@ class _Network:
         look, theme = self.look, self.theme
         weight, gain = _one(link.weights), self.gain(link)
         goal = look.labels.full(self.root) or "C"
-        tip = [f"weight: {weight!r}" if weight is not None else f"{len(link.weights)} uses"]
+        tip = [say("tip.uses", n=len(link.weights)) if weight is None else say("tip.weight", value=weight)]
         grads = [delta for p in link.parameters if (delta := self.state.deltas.get(p)) is not None]
         tip += [f"∂{goal}/∂w: {sum(grads)!r}"] * bool(grads) + ([] if gain is None else [f"δ·w: {gain!r}"])
         more = f"∂{shorten(goal, 3)}/∂w {look.brief(sum(grads))}" if grads and look.direction != "forward" else ""
@@ -355,29 +357,27 @@ class _Network:
         roles: dict[style.Role, None] = dict.fromkeys(
             role_of(unit, self.look.labels) for unit in self.outputs if not unit.operations
         )
-        first = [legends.swatch(theme.card(role), role) for role in roles]
+        first = [legends.swatch(theme, role) for role in roles]
         swept = bool(self.state.deltas)
         weighted = any(map(self.weighted, self.links))
-        factor, meaning = ("w", "weight w") if weighted else ("∂", "local partial ∂")
+        factor, meaning = ("w", "legend.weight") if weighted else ("∂", "legend.partial")
         if look.direction == "forward":
             second = legends.strokes(theme, factor, self.scale, look.brief, backward=False, share=self.share)
         else:
             if swept:
-                by = " by the neuron’s weighted sum z" if weighted else ""
-                meaning_of_delta = f"{legends.goal(self.look.labels, self.root)}{by}"
-                first.append(legends.entry(font("<B>δ</B>", theme.positive.ink, 13), meaning_of_delta))
+                by = "δ by neurons" if weighted else "δ"
+                first.append(legends.delta(theme, look.labels, self.root, by))
             back = legends.strokes(theme, f"δ·{factor}", self.scale, look.brief, share=self.share)
             grey = any(edge.attributes["class"] == "forward" for edge in self.scene.edges)
-            plain = [legends.entry(font("<B>→</B>", theme.stroke, 15), meaning)] if grey else []
+            plain = [legends.entry(font("<B>→</B>", theme.stroke, 15), say(meaning))] if grey else []
             second = [*plain, *(back if swept else [])]
         if self.averaged:
-            first.append(
-                legends.entry(font("⌀", theme.ink, 12), f"mean of {self.averaged} samples{'; δ is their sum' * swept}")
-            )
+            mean = say("legend.mean, δ in sum" if swept else "legend.mean", n=self.averaged)
+            first.append(legends.entry(font("⌀", theme.ink, 12), mean))
         second += legends.alarm_entry(theme) if self.alarm else []
-        message = ["<TD>point at a stroke for its numbers</TD>"] if self.hidden or self.dense else []
+        message = [f"<TD>{say('legend.point at strokes')}</TD>"] if self.hidden or self.dense else []
         if self.more:
-            message += [f"<TD>⋮ stands for what is left out here: max_neurons={self.more} draws all of it</TD>"]
+            message += [f"<TD>{say('legend.left out', n=self.more)}</TD>"]
         return legends.rows(theme, first, second, message)
 
 

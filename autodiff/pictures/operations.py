@@ -159,7 +159,7 @@ class _Operations:
         tip = [label] * bool(label.strip()) + [
             say(f"roles.{role}") + (f": {node.op.name}" if node.op is not None else "")
         ]
-        tip += [f"value: {node.data!r}", "δ: not yet swept" if delta is None else f"δ: {delta!r}"]
+        tip += [say("tip.value", value=node.data), delta_tip(delta)]
         self.scene.rows[self.rows[node]].append(name)
         self.scene.nodes.append(Node(name, f"<{self.card(node, delta)}>", {
             "shape": "box", "style": "filled" if role == "parameter" else "rounded,filled", "margin": "0.08,0.04",
@@ -219,7 +219,7 @@ class _Operations:
         tone = self.theme.tone(gain)
         label = "δ·∂ –" if gain is None else f"δ·∂ {self.show(gain)}"
         operand, consumer = map(self.look.labels.call, (use.operand, use.consumer))
-        tip = f"to δ of {operand}: δ of {consumer} × {use.partial!r}"
+        tip = say("tip.gain", operand=operand, consumer=consumer, partial=use.partial)
         self.edge(
             use, label, tip if gain is None else f"{tip} = {gain!r}", f"backward {tone.name}",
             dir="back", color=tone.ink, fontcolor=tone.ink, style=tone.stroke, penwidth=f"{self.scale.width(gain):g}",
@@ -250,7 +250,7 @@ class _Operations:
             self.scene.rows[row].insert(0, name)
             self.scene.nodes.append(Node(name, f"<{font('<BR/>'.join(lines), theme.muted, 12)}>", {
                 "shape": "box", "style": "rounded,dashed", "margin": "0.08,0.04", "color": theme.muted,
-                "tooltip": quoted(called, "from the row above"), "class": "repeated",
+                "tooltip": quoted(called, say("tip.repeated")), "class": "repeated",
             }))  # fmt: skip
         return name
 
@@ -266,6 +266,16 @@ def _groups(nodes: Sequence[Value], labels: Labels) -> dict[Value, tuple[str, ..
         for use in uses(node):
             around.setdefault(use.operand, set()).add(groups[node])
     return groups
+
+
+def delta_tip(delta: float | None) -> str:
+    """Return δ for a tooltip."""
+    return say("tip.not swept") if delta is None else f"δ: {delta!r}"
+
+
+def wrong_tip(wrong: Sequence[Value], labels: Labels) -> list[str]:
+    """Return the line of a tooltip that names what is infinite or NaN, if anything is."""
+    return [f"{say('legend.alarm')}: {', '.join(map(labels.call, wrong[:5]))}"] * bool(wrong)
 
 
 def _circled(number: int) -> str:

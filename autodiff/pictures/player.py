@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from autodiff.pictures.style import DARK, LIGHT, Theme, swaps
 from autodiff.pictures.webpage import WebPage, policy
+from autodiff.wording import language_of, say
 
 _STYLE = """
 body{margin:0;font:16px/1.4 system-ui,sans-serif;background:var(--paper);color:var(--ink)}
@@ -49,7 +50,7 @@ _SCRIPT = """
     count.textContent = `${now + 1} / ${last + 1}`;
     says.textContent = captions[now];
   };
-  const mark = (sign, name) => { play.textContent = sign; play.setAttribute("aria-label", name); };
+  const mark = (sign, name) => { play.textContent = sign; play.setAttribute("aria-label", slider.dataset[name]); };
   const pause = () => { clearInterval(timer); timer = 0; mark("▶", "play"); };
   const run = () => {
     if (now === last) show(0);
@@ -80,8 +81,7 @@ _COLOUR = re.compile(r'"(#[0-9a-f]{6})"')
 _LEAST = 0.75  # pixels a point: smaller, the numbers of a film cannot be read
 _COLUMN = 1_000.0  # pixels, about a notebook's column
 
-_BUTTONS = (("first", "⇤", "to the beginning"), ("back", "←", "one step back"), ("play", "▶", "play"),
-            ("next", "→", "one step on"), ("last", "⇥", "to the end"))  # fmt: skip
+_BUTTONS = {"first": "⇤", "back": "←", "play": "▶", "next": "→", "last": "⇥"}
 
 
 def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> WebPage:
@@ -112,20 +112,21 @@ def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> Web
         "output{all:unset;display:block;font-weight:bold}}"
     )
     buttons = "".join(
-        f'<button type="button" id="{i}" aria-label="{text}">{sign}</button>' for i, sign, text in _BUTTONS
+        f'<button type="button" id="{name}" aria-label="{say(f"player.{name}")}">{sign}</button>'
+        for name, sign in _BUTTONS.items()
     )
     lines = "".join(f"<li>{html.escape(each)}</li>" for each in captions)
     text = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
+<html lang="{language_of()}"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy([_SCRIPT], [style])}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>δ flowing backward</title><style>{style}</style></head>
+<title>{say("player.title")}</title><style>{style}</style></head>
 <body><main>
 <figure>{drawing}</figure>
 <output id="says" aria-live="polite"></output>
-<div class="controls" role="group" aria-label="steps of the sweep">{buttons}
-<input type="range" id="step" min="0" max="{len(captions) - 1}" value="0" aria-label="step"
-data-wait="{round(1000 * seconds)}">
+<div class="controls" role="group" aria-label="{say("player.steps")}">{buttons}
+<input type="range" id="step" min="0" max="{len(captions) - 1}" value="0" aria-label="{say("player.step")}"
+data-wait="{round(1000 * seconds)}" data-play="{say("player.play")}" data-pause="{say("player.pause")}">
 <span id="count" aria-hidden="true"></span></div>
 <ol id="captions" hidden>{lines}</ol>
 </main><script>{_SCRIPT}</script></body></html>

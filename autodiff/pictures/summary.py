@@ -25,11 +25,12 @@ def summary(nodes: Sequence[Value], size: int, state: State, look: Look, message
     counts = Counter(node.op.name for node in nodes if node.op is not None)
     symbols = {node.op.name: node.op.symbol for node in nodes if node.op is not None}
     roles = Counter(look.labels.role(node) for node in nodes if node.op is None)
-    name = shorten(look.labels.full(root)) or "result"
+    name = shorten(look.labels.full(root)) or say("network.result")
     rows = [f'<TD COLSPAN="3"><B>{markup(name)}</B> = {markup(show(root.data))}</TD>']
-    facts = [say("summary.nodes", n=size), f"{sum(counts.values()):,} operations", f"{_depth(nodes):,} deep"]
-    leaves = [f"{n:,} {role}{'s' * (n != 1)}" for role, n in roles.items()]
-    leaves += [f"{size - len(nodes):,} constants"] * (size > len(nodes))
+    facts = [say("summary.nodes", n=size), say("summary.operations", n=sum(counts.values()))]
+    facts.append(say("summary.deep", n=_depth(nodes)))
+    roles["constant"] = size - len(nodes)
+    leaves = [say(f"summary.{role}", n=n) for role, n in roles.items() if n]
     rows += [
         f'<TD COLSPAN="3">{font(markup(" · ".join(each)), theme.muted, 12)}</TD>' for each in (facts, leaves) if each
     ]
@@ -45,8 +46,8 @@ def summary(nodes: Sequence[Value], size: int, state: State, look: Look, message
         called = markup(symbol if symbol == op else f"{symbol}  {op}")
         rows.append(f'<TD ALIGN="RIGHT">{called}</TD><TD>{bar}</TD><TD ALIGN="LEFT">{n:,}</TD>')
     if len(counts) > _BARS:
-        rows.append(f'<TD COLSPAN="3">{font(f"and {len(counts) - _BARS} other kinds", theme.muted, 12)}</TD>')
-    rows.append(f'<TD COLSPAN="3">{_range("values", (node.data for node in nodes), look)}</TD>')
+        rows.append(f'<TD COLSPAN="3">{font(say("summary.other kinds", n=len(counts) - _BARS), theme.muted, 12)}</TD>')
+    rows.append(f'<TD COLSPAN="3">{_range(say("summary.values"), (node.data for node in nodes), look)}</TD>')
     if state.deltas and look.direction != "forward":
         rows.append(
             f'<TD COLSPAN="3">{_range("δ", state.deltas.values(), look, missing=len(nodes) - len(state.deltas))}</TD>'
@@ -58,14 +59,14 @@ def summary(nodes: Sequence[Value], size: int, state: State, look: Look, message
     ]
     if names:
         listed = ", ".join(shorten(each) for each in names[:_NAMES]) + (", …" if len(names) > _NAMES else "")
-        rows.append(f'<TD COLSPAN="3">{font(markup(f"labelled: {listed}"), theme.muted, 12)}</TD>')
+        rows.append(f'<TD COLSPAN="3">{font(markup(say("summary.labelled", listed=listed)), theme.muted, 12)}</TD>')
     table = "".join(f"<TR>{row}</TR>" for row in rows)
     scene = Scene(theme)
     paper, ink = theme.operation
     scene.nodes.append(Node(
         "n0", f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="4">{table}</TABLE>>',
         {"shape": "box", "style": "rounded,filled", "fillcolor": paper, "color": ink, "margin": "0.2,0.12",
-         "tooltip": quoted(name, f"value: {root.data!r}"), "class": "summary"},
+         "tooltip": quoted(name, say("tip.value", value=root.data)), "class": "summary"},
     ))  # fmt: skip
     lines = "<BR/>".join(map(markup, message.splitlines()))
     scene.legend = font(f'<TABLE BORDER="0"><TR><TD>{lines}</TD></TR></TABLE>', theme.muted, 12)
@@ -85,9 +86,9 @@ def _range(what: str, numbers: Iterable[float], look: Look, missing: int = 0) ->
     theme, show = look.theme, look.show
     found = list(numbers)
     finite = [x for x in found if math.isfinite(x)]
-    parts = [f"{what} from {show(min(finite))} to {show(max(finite))}"] if finite else [what]
-    zeros = sum(x == 0.0 for x in found)
-    parts += [f"{zeros:,} are 0"] * bool(zeros and what == "δ") + [f"{missing:,} not yet swept"] * bool(missing)
+    parts = [say("summary.range", what=what, low=show(min(finite)), high=show(max(finite)))] if finite else [what]
+    zeros = sum(x == 0.0 for x in found) if what == "δ" else 0
+    parts += [say(f"summary.{key}", n=n) for key, n in (("zeros", zeros), ("not swept", missing)) if n]
     text = font(markup(" · ".join(parts)), theme.ink, 12)
     wrong = len(found) - len(finite)
-    return text + (font(markup(f" · {wrong:,} infinite or NaN"), theme.alarm.ink, 12) if wrong else "")
+    return text + (font(markup(f" · {wrong:,} {say('legend.alarm')}"), theme.alarm.ink, 12) if wrong else "")
