@@ -418,6 +418,11 @@ def test_chapter_10_from_scalars_to_matrices(ran):
     assert ten["node_by_node"] > 20 * ten["compiled"]
     assert "deciding" in ten["refused"]
     assert (ten["answers"] == ten["moons"].y).all()
+    names = len(ten["NAMES"])
+    assert (len(ten["learnt"]), len(ten["gpt"].parameters())) == (964, 4288)
+    assert ten["surprises"][0] == pytest.approx(np.log(33), abs=0.3)
+    assert 1.5 < np.mean(ten["surprises"][-50:]) < ten["unknown"] < 2.5
+    assert sum(name in ten["NAMES"] for name in ten["invented"]) < 10 < 20 == len(ten["invented"]) < names
 
 
 def trained_with(torch, chapter, slope):
@@ -471,7 +476,7 @@ SAID = {
         "0.0001": 0.9999 * (1 - 0.9999), "0.2689": 1 / (1 + np.e), "0.0072": SOFT[0], "0.9924": SOFT[1],
     },
     4: {"0.5": 4 * 0.5 + 5 * 0.9 - 6, "0.9": None, "0.4": None},
-    10: {"0.1": None},
+    10: {"0.1": None, "3.5": np.log(33)},
     9: {
         "0.1": None, "0.01": None, "0.5": None, "0.5003": None, "500.3": None, "0.6": None, "0.2": 0.6 / 3,
         "12.61": 12 + 6 * 0.1 + 0.1**2, "0.1774": -0.17744691734927373,
