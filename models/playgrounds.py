@@ -45,6 +45,7 @@ LANGUAGES = ("en", "es")
 OPTIMIZERS = ("gd", "momentum", "adam")
 PENALTIES = {"l1": l1, "l2": l2}
 _SCRIPTS = ("network.js", "data.js", "draw.js", "code.js", "steps.js", "page.js")  # joined into one, after the engine
+_FOLDER = resources.files("models") / "page"
 _HEIGHT = 860  # pixels of the frame in a notebook
 _MOST = 20_000  # numbers of the user's own data
 _FAN = 10  # inputs of a neuron that the stepper shows
@@ -135,7 +136,6 @@ def playground(
     walk, told = stepper_parts(recorded.roots)
     data = {
         "language": language,
-        "words": json.loads(_asset("words.json")),
         "model": {
             "sizes": [layers[0].n_inputs, *(len(layer.neurons) for layer in layers)],
             "activations": [list(operations).index(layer.activation) for layer in layers],
@@ -157,15 +157,11 @@ def playground(
             "shuffle": bool(shuffle), "penalty": penalty or "", "strength": float(strength),
         },
     }  # fmt: skip
+    words: dict[str, Any] = json.loads((_FOLDER / "playground.json").read_text(encoding="utf-8"))
     page = WebPage.assembled(
-        _asset("playground.html"),
-        title=title or "",
-        script='"use strict";\n(() => {\n' + engine + "".join(map(_asset, _SCRIPTS)) + "})();\n",
-        sheet=_asset("playground.css"),
-        data=data,
-        height=_HEIGHT,
-        inner=walk,
-    )
+        _FOLDER, "playground", _SCRIPTS,
+        title=title or "", data=data, words=words, height=_HEIGHT, first=engine, inner=walk,
+    )  # fmt: skip
     return page if path is None else page.save(path)
 
 
@@ -251,7 +247,3 @@ def _constants() -> dict[str, float]:
         "beta2": adam.beta2,
         "epsilon": adam.epsilon,
     }
-
-
-def _asset(name: str) -> str:
-    return resources.files("models").joinpath("page", name).read_text(encoding="utf-8").replace("\r\n", "\n")

@@ -17,7 +17,7 @@ from models.datasets import apples_and_oranges, iris, line_points, moons, xor
 from models.losses import LOSSES, cross_entropy, l1, l2
 from models.training import train
 
-WORDS = json.loads(resources.files("models").joinpath("page", "words.json").read_text(encoding="utf-8"))
+WORDS = json.loads(resources.files("models").joinpath("page", "playground.json").read_text(encoding="utf-8"))
 
 EPOCHS = """(count) => Array.from({ length: count }, () => {
   document.getElementById("one").click();

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from importlib import resources
 
 import numpy as np
 import pytest
@@ -315,7 +314,7 @@ def test_a_hostile_label_is_text(opened):
         assert all(word in heading for word in re.findall(r"\w+", leaf.label))
         assert len(node.text_content()) < 60
     assert page.title() == "Backpropagation: the result"
-    assert page.locator("script").count() == 2
+    assert page.locator("script").count() == 3
     assert page.locator("img, iframe, link, b b").count() == 0
 
 
@@ -329,7 +328,7 @@ def test_a_hostile_title_is_text_and_breaks_nothing(opened, label):
     heading = page.locator("h1").text_content()
     assert all(word in heading for word in re.findall(r"\w+", label))
     assert page.title() != "pwned"
-    assert page.locator("script").count() == 2
+    assert page.locator("script").count() == 3
     assert page.locator("img, iframe, link, b b").count() == 0
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
@@ -742,12 +741,62 @@ def test_a_network_opens_as_neurons_which_unfold_and_fold(opened):
     assert page.locator(".node.found").count() == 1
 
 
-def test_every_language_of_the_page_has_every_sentence(tab):
-    """The tables have the same keys down to the leaves, lists of one length, functions of as many arguments, no empty text."""
-    texts = resources.files("autodiff.pictures").joinpath("page", "texts.js").read_text(encoding="utf-8")
-    shape = """const shape = (x) => typeof x === "function" ? x.length : typeof x === "string" ? x !== ""
-      : Array.isArray(x) ? x.map(shape) : Object.fromEntries(Object.keys(x).sort().map((key) => [key, shape(x[key])]));"""
-    tables = tab.evaluate(f"() => {{ const data = {{}}; {texts} {shape} return Object.values(TEXTS).map(shape); }}")
-    assert len(tables) == 2
-    assert tables[0] == tables[1]
-    assert "false" not in json.dumps(tables[0])
+def words_of(page):
+    """What the page says at its end, formulas and names of nodes aside."""
+    page.locator("#last").click()
+    for _ in range(3):
+        page.locator("#back").click()
+    return set(
+        page.locator("body").evaluate(
+            """body => [...body.querySelectorAll("[aria-label], [title], [placeholder]")].flatMap(e => [e.ariaLabel, e.title, e.placeholder])
+              .concat(document.title, body.innerText.split("\\n")).filter(text => text && /[a-z]{4}/.test(text) && !/^(tanh|bias|(layer|neuron|weight)[0-9])/.test(text))"""
+        )
+    )
+
+
+def test_the_page_speaks_one_language(opened):
+    """In Spanish no place has the words that it has in English, and the page says which language it is."""
+    loss = half_squared_error(MLP(2, [2, 1], activation="tanh", random_state=0)([0.5, 1.0]), 0.9)
+    page = opened([loss, loss * 2])
+    english, tongue = words_of(page), page.locator("html").get_attribute("lang")
+    page = opened([loss, loss * 2], language="es")
+    spanish = words_of(page)
+    assert (tongue, page.locator("html").get_attribute("lang")) == ("en", "es")
+    assert len(english) > 20
+    assert english & spanish == set()
+    assert page.title() == "Retropropagación: media"
+
+
+@pytest.mark.parametrize("widths", [[4, 3, 1], [3, 2, 1]])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_numbers_beside_wires_lie_on_nothing(opened, widths, width, height):
+    """In the views by neurons and layers, at every step, no number lies on another or on a card."""
+    mlp = MLP(4, widths, activation="tanh", random_state=0)
+    page = opened((mlp([Value(x, f"x{x}") for x in (0.3, -0.5, 0.8, 0.1)]) - 1) ** 2, width=width, height=height)
+    collisions = """() => {
+      const boxes = (what) => [...document.querySelectorAll(what)].filter((e) => e.tagName !== "text" || e.textContent).map((e) => e.getBBox());
+      const meet = (a, b) => a.x + 1 < b.x + b.width && b.x + 1 < a.x + a.width && a.y + 2 < b.y + b.height && b.y + 2 < a.y + a.height;
+      const [numbers, cards] = [boxes("#graph .edge text"), boxes("#graph .frame:not(.under)")];
+      return [numbers.length, numbers.filter((a, i) => numbers.some((b, j) => i < j && meet(a, b)) || cards.some((b) => meet(a, b))).length];
+    }"""
+    met = 0
+    for level in ("neurons", "layers"):
+        page.locator("#level").select_option(label=level)
+        page.locator("#fit").click()
+        for step in range(1, last(page) + 1):
+            go(page, step)
+            numbers, lying = page.evaluate(collisions)
+            assert lying == 0, (level, step)
+            met += numbers
+    assert met > 50
+
+
+def test_on_a_phone_the_graph_has_the_window_and_details_grow_when_asked(opened):
+    """At 390 × 844 the graph has more than 45 % of the height; a button gives half of it to the details, and back."""
+    page = opened(neuron()[0], width=390, height=844)
+    graph, panel = page.locator("#graph"), page.locator("#panel")
+    assert graph.bounding_box()["height"] > 0.45 * 844
+    page.locator("#more").click()
+    assert panel.bounding_box()["height"] > 0.5 * 844
+    page.locator("#more").click()
+    assert graph.bounding_box()["height"] > 0.45 * 844

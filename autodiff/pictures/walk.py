@@ -6,12 +6,13 @@ and nothing else. Everything from the graph is data, put on the page as text.
 
 from __future__ import annotations
 
+import json
 import math
 import numbers
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 from autodiff.backward import topological_order
 from autodiff.explanations.flow import Flow
@@ -23,39 +24,29 @@ from autodiff.pictures.sweeping import uses
 from autodiff.pictures.webpage import asset
 from autodiff.value import Value
 
+if TYPE_CHECKING:
+
+    class _Options(TypedDict, total=False):
+        parameters: Iterable[Value] | None
+        learning_rate: float
+        title: str | None
+        names: Mapping[str, Any] | None  # Any: as below
+        digits: int
+        max_nodes: int
+        timeout: float
+        language: str
+
+
 _DIGITS = range(1, 18)
 _MAX_NODES = 2_000
 _HEIGHT = 720  # pixels of the frame in a notebook
-# Joined into one:
-_SCRIPTS = ("engine.js", "elements.js", "texts.js", "live.js", "graph.js", "walk.js", "panel.js", "control.js")
+_SCRIPTS = ("engine.js", "elements.js", "live.js", "graph.js", "walk.js", "panel.js", "control.js")  # joined into one
 
 
 @overload
-def stepper(
-    root: Value | Sequence[Value],
-    path: None = None,
-    *,
-    parameters: Iterable[Value] | None = None,
-    learning_rate: float = 0.1,
-    title: str | None = None,
-    names: Mapping[str, Any] | None = None,  # Any: as below
-    digits: int = 4,
-    max_nodes: int = _MAX_NODES,
-    timeout: float = rendering.TIMEOUT,
-) -> webpage.WebPage: ...
+def stepper(root: Value | Sequence[Value], path: None = None, **options: Unpack[_Options]) -> webpage.WebPage: ...
 @overload
-def stepper(
-    root: Value | Sequence[Value],
-    path: str | os.PathLike[str],
-    *,
-    parameters: Iterable[Value] | None = None,
-    learning_rate: float = 0.1,
-    title: str | None = None,
-    names: Mapping[str, Any] | None = None,  # Any: as below
-    digits: int = 4,
-    max_nodes: int = _MAX_NODES,
-    timeout: float = rendering.TIMEOUT,
-) -> Path: ...
+def stepper(root: Value | Sequence[Value], path: str | os.PathLike[str], **options: Unpack[_Options]) -> Path: ...
 def stepper(
     root: Value | Sequence[Value],
     path: str | os.PathLike[str] | None = None,
@@ -67,6 +58,7 @@ def stepper(
     digits: int = 4,
     max_nodes: int = _MAX_NODES,
     timeout: float = rendering.TIMEOUT,
+    language: str = "en",
 ) -> webpage.WebPage | Path:
     """Return a page that walks through the computation of `root`; with a `path`, write it and return its path.
 
@@ -83,7 +75,8 @@ def stepper(
 
     `parameters` are the leaves to update, by default those that `draw` takes for parameters by their labels;
     `names=locals()` names nodes without a label after your variables. `title` is that of the page; numbers have
-    `digits` significant digits. Nothing is swept or changed: δ is that of a fresh sweep from `root`.
+    `digits` significant digits; `language` is "en" or "es". Nothing is swept or changed: δ is that of a fresh sweep
+    from `root`.
 
     Raises TypeError when `root` or a parameter is not a Value; ValueError for a suffix that is not .html or .htm, an
     option out of range, a parameter that `root` does not depend on, and a graph of more than `max_nodes` nodes;
@@ -99,11 +92,12 @@ def stepper(
     """
     from autodiff.pictures.steps import Steps  # which loads NumPy
 
+    words = _words()[language]
     losses: list[Value] = []
     if isinstance(root, (list, tuple)) and len(root) > 1 and {isinstance(loss, Value) for loss in root} == {True}:  # pyright: ignore[reportUnnecessaryIsInstance]
         losses = list(root)
         root = mean(losses)
-        root.label = f"mean of {losses[0].label}" if losses[0].label else "mean"
+        root.label = words["meanOf"].format(name=losses[0].label) if losses[0].label else words["mean"]
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
     if path is not None:
@@ -132,19 +126,20 @@ def stepper(
         )
     labels = Labels(flow.order, names, None if parameters is None else _checked(parameters, flow))
     steps = Steps(flow, labels, digits, timeout, losses)
-    heading = title if title is not None else f"Backpropagation: {style.shorten(labels.full(root)) or 'the result'}"
-    page = _page(heading, steps.rules, steps.data() | {"rate": float(learning_rate)})
+    heading = (
+        words["title"].format(name=style.shorten(labels.full(root)) or words["result"]) if title is None else title
+    )
+    page = _page(heading, steps.rules, steps.data() | {"rate": float(learning_rate)}, {language: words})
     return page if path is None else page.save(path)
 
 
-def _page(title: str, rules: str, data: Mapping[str, Any]) -> webpage.WebPage:
+def _words() -> dict[str, dict[str, Any]]:
+    return json.loads(asset("walk.json"))
+
+
+def _page(title: str, rules: str, data: Mapping[str, Any], words: Mapping[str, Mapping[str, Any]]) -> webpage.WebPage:
     return webpage.WebPage.assembled(
-        asset("walk.html"),
-        title=title,
-        script='"use strict";\n(() => {\n' + rules + "".join(map(asset, _SCRIPTS)) + "})();\n",
-        sheet=asset("walk.css"),
-        data=data,
-        height=_HEIGHT,
+        webpage.FOLDER, "walk", _SCRIPTS, title=title, data=data, words=words, height=_HEIGHT, first=rules
     )
 
 
@@ -170,7 +165,7 @@ def stepper_parts(roots: Iterable[Value]) -> tuple[webpage.WebPage, list[list[di
         flow.order = order
         steps = Steps(flow, Labels(order, None, None), 4, 0.0)
         told.append([steps.node(node) for node in order])
-    return _page("", rules, {}), told
+    return _page("", rules, {}, _words()), told
 
 
 def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from autodiff.pictures import rendering, style
 from autodiff.value import Value
 
 SUFFIXES = (".html", ".htm")
+FOLDER = resources.files("autodiff.pictures") / "page"
 
 
 class WebPage:
@@ -37,34 +39,42 @@ class WebPage:
     @classmethod
     def assembled(
         cls,
-        template: str,
+        folder: Traversable,
+        name: str,
+        scripts: Sequence[str],
         *,
         title: str,
-        script: str,
-        sheet: str,
         data: Mapping[str, Any],  # Any: what JSON holds
+        words: Mapping[str, Mapping[str, Any]],
         height: int,
+        first: str = "",
         inner: WebPage | None = None,
     ) -> WebPage:
-        """Return a template with its `{{title}}`, `{{policy}}`, `{{style}}`, `{{data}}` and `{{script}}` put in.
+        """Return the page of a folder: its elements and style sheet in `{name}.html` and `{name}.css`.
 
-        `data` is JSON in an element of its own. The colours of all pictures are variables of the style sheet. `inner`
-        is an assembled page that this one shows in a frame.
+        The script of every page stands in front, then `first`, then `scripts`, files of the folder. `data` is JSON in
+        an element of its own, and so are the `words`, a table for each language; the page speaks the first, or that of
+        `data`. The colours of all pictures are variables of the style sheet. `inner` is an assembled page that this
+        one shows in a frame.
         """
-        sheet = _colours() + sheet
+        sheet = _colours() + asset("common.css") + _read(folder, f"{name}.css")
+        code = "".join([asset("common.js"), first, *(_read(folder, each) for each in scripts)])
+        script = f'"use strict";\n(() => {{\n{code}}})();\n'
         allowed = [(script, sheet), *(inner.allowed if inner else ())]  # a frame obeys the policy around it too
         parts = {
             "policy": policy(*zip(*allowed, strict=True)),
+            "language": next(iter(words)),
             "title": html.escape(style.clean(title)),
+            "noscript": " · ".join(table["noscript"] for table in words.values()),
             "style": sheet,
-            # Inside a script element: without "<" no text can end the element or open a comment in it.
-            "data": json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+            "words": _json(words),
+            "data": _json(data),
             "script": script,
         }
-        page, *rest = template.split("{{")
+        page, *rest = asset("shell.html").replace("{{body}}", _read(folder, f"{name}.html")).split("{{")
         for piece in rest:
-            name, after = piece.split("}}", 1)
-            page += parts[name] + after
+            part, after = piece.split("}}", 1)
+            page += parts[part] + after
         made = cls(page, height=height)
         made.allowed = allowed
         return made
@@ -123,6 +133,15 @@ def _colours() -> str:
     return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
 
 
+def _json(data: object) -> str:
+    """Return JSON for a script element: without "<" no text can end the element or open a comment in it."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
 def asset(name: str) -> str:
-    """Return the text of a file of the page."""
-    return resources.files("autodiff.pictures").joinpath("page", name).read_text(encoding="utf-8").replace("\r\n", "\n")
+    """Return the text of a file of the pages."""
+    return _read(FOLDER, name)
+
+
+def _read(folder: Traversable, name: str) -> str:
+    return folder.joinpath(name).read_text(encoding="utf-8").replace("\r\n", "\n")

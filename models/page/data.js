@@ -1,16 +1,6 @@
-// The page's data and helpers: texts, numbers, elements, and the samples of a data set.
-const data = JSON.parse(document.getElementById("data").textContent);
-const $ = (id) => document.getElementById(id);
-const make = (name, attributes = {}, ...children) => {
-  const element = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  element.append(...children);
-  return element;
-};
-let language = data.language;
+// The page's data and helpers: numbers, and the samples of a data set.
 const own = document.title; // as the caller gave it, without what turns text about
 for (const set of data.sets) set.names = set.names.map((name) => name.replace(/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, "\ufffd"));
-const say = (key, values = {}) => data.words[language][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 // A number with four digits and a real minus sign.
 function show(x) {

@@ -615,7 +615,7 @@ const options = (select, entries, value) => {
   select.replaceChildren(...entries.map(([key, text]) => make("option", { value: key }, text)));
   select.value = value;
 };
-const known = (name) => data.words[language][name] ?? name.replace(/_/g, " ");
+const known = (name) => WORDS[language][name] ?? name.replace(/_/g, " ");
 function selects() {
   options($("set"), data.sets.map(({ name }) => [name, known(name)]), set.name);
   options($("batch"), [...new Set([0, 1, 4, 10, 30, 100, settings.batch])].sort((a, b) => a - b).map((size) => [size, size ? String(size) : say("all")]), settings.batch);
@@ -623,7 +623,7 @@ function selects() {
   options($("loss"), losses.filter(fits).map(({ name }) => [name, known(name)]), settings.loss);
   options($("penalty"), [["", say("none")], ...Object.keys(data.penalties).map((name) => [name, known(name)])], settings.penalty);
   const inner = [...new Set(hidden.activations.slice(0, -1))];
-  const kinds = activations.map(({ name }, k) => [k, data.words[language][`act_${name}`] ?? name]);
+  const kinds = activations.map(({ name }, k) => [k, WORDS[language][`act_${name}`] ?? name]);
   options($("activation"), inner.length > 1 ? [["", say("mixed")], ...kinds] : kinds, inner.length > 1 ? "" : inner[0] ?? hidden.activations[0]);
   $("activation").disabled = !inner.length;
   options($("last"), kinds, hidden.activations[hidden.activations.length - 1]);
@@ -642,17 +642,9 @@ function rates() {
   $("alpha").value = Math.log10(settings.rate);
   if (document.activeElement !== $("rate")) $("rate").value = Number(settings.rate.toPrecision(4));
 }
-function words() {
-  document.documentElement.lang = language;
-  const title = own || say("title");
-  document.title = $("title").textContent = title;
-  for (const [from, to] of [["text", null], ["name", "aria-label"], ["title", "title"]]) {
-    for (const element of document.querySelectorAll(`[data-${from}]`)) {
-      const text = say(element.dataset[from]);
-      if (to) element.setAttribute(to, text);
-      else element.textContent = text;
-    }
-  }
+function speak() {
+  words();
+  document.title = $("title").textContent = own || say("title");
   $("language").textContent = say("other");
   $("language").lang = language === "en" ? "es" : "en";
   confused = detailed = "";
@@ -693,7 +685,7 @@ on("deeper", "click", () => {
 for (const id of ["weights", "again"]) on(id, "click", () => { draws++; begin(); });
 on("arrows", "change", refresh);
 on("logarithm", "change", refresh);
-on("language", "click", () => { language = language === "en" ? "es" : "en"; words(); selects(); layout(); refresh(); });
+on("language", "click", () => { language = language === "en" ? "es" : "en"; speak(); selects(); layout(); refresh(); });
 
 const atOf = (element) => element?.closest?.("[data-at]")?.dataset.at.split(",").map(Number);
 const weightOf = (element) => element?.dataset?.weight?.split(",").map(Number);
@@ -816,5 +808,5 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { re
 new ResizeObserver(() => { if (training) { layout(); refresh(); } }).observe($("results"));
 
 readColours();
-words();
+speak();
 begin();

@@ -81,7 +81,7 @@ function pause() {
   clearTimeout(timer);
   timer = null;
   $("play").classList.remove("playing");
-  $("play").setAttribute("aria-label", TEXT.play);
+  $("play").setAttribute("aria-label", say("play"));
 }
 function tick() {
   timer = setTimeout(() => {
@@ -96,7 +96,7 @@ function play() {
     return;
   }
   $("play").classList.add("playing");
-  $("play").setAttribute("aria-label", TEXT.pause);
+  $("play").setAttribute("aria-label", say("pause"));
   go(now === steps.length - 1 ? 0 : now + 1);
   tick();
 }
@@ -114,6 +114,10 @@ $("follow").addEventListener("click", () => setFollow(!follow));
 $("fit").addEventListener("click", () => {
   setFollow(false);
   fly(whole());
+});
+$("more").addEventListener("click", () => {
+  const reading = document.querySelector("main").classList.toggle("reading");
+  fill($("more"), { "aria-expanded": reading, "aria-label": say(reading ? "less" : "larger") }, []);
 });
 $("larger").addEventListener("click", () => zoom(1.3));
 $("smaller").addEventListener("click", () => zoom(1 / 1.3));
@@ -152,6 +156,7 @@ document.addEventListener("keydown", (event) => {
 });
 new ResizeObserver(() => {
   if (suited() !== plan) arrange(suited());
+  cancelAnimationFrame(flight); // it aims at the old size
   if (follow) camera = aim(steps[now].node ?? null);
   look();
 }).observe(svg);
@@ -169,7 +174,7 @@ function run(on) {
   cancelAnimationFrame(running);
   running = 0;
   $("run").setAttribute("aria-pressed", String(on));
-  $("run").textContent = on ? TEXT.stop : TEXT.run;
+  $("run").textContent = say(on ? "stop" : "run");
   if (!on) return;
   const frame = () => {
     iterate();
@@ -192,7 +197,7 @@ $("rate").addEventListener("input", () => setRate(Number($("rate").value)));
 for (const each of document.querySelectorAll(".descent")) each.hidden = !data.parameters.length;
 
 // Choosing a sample, and finding nodes by their labels.
-views.forEach((each, k) => $("view").append(make("option", { value: k }, k ? TEXT.sample(k) : TEXT.all)));
+views.forEach((each, k) => $("view").append(make("option", { value: k }, k ? say("sampleAt", { n: k }) : say("all"))));
 $("view").hidden = views.length < 2;
 $("view").addEventListener("change", () => show_view(views[Number($("view").value)]));
 function show_view(next) {
@@ -220,7 +225,7 @@ function fold(key, unit, node = null) {
   const at = inside === undefined ? (phase === "start" ? 0 : steps.length - 1) : (phase === "forward" ? forwardAt : backwardAt)[cardOf[inside]];
   reenter(view, whole ? steps.length - 1 : at, node);
 }
-TEXT.levels.forEach((name, k) => $("level").append(make("option", { value: k - 1 }, name)));
+list("levels").forEach((name, k) => $("level").append(make("option", { value: k - 1 }, name)));
 $("level").hidden = !data.folds.some(({ titles }) => titles.length);
 $("level").addEventListener("change", () => {
   pause();

@@ -1,22 +1,14 @@
-const data = JSON.parse(document.getElementById("data").textContent);
 const { nodes } = data;
-const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 62;
 
-// All text from the graph enters the page here, as text.
-const make = (name, attributes = {}, ...children) => fill(document.createElement(name), attributes, children);
 const draw = (name, attributes = {}, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
-function fill(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
 
 // Formulas arrive as trees in the vocabulary of MathML. Browsers without a mathematical font typeset MathML badly, so
 // the page typesets them itself, and labels them in words for screen readers.
 const LETTERS = new Set(["mi", "mo", "mn", "mtext"]);
 const PARTS = new Set(["mrow", "mfrac", "msup", "msub", "msubsup", "msqrt"]);
+const bare = (tree) => (tree[0] === "mname" ? bare(tree[2]) : tree[0] === "msample" ? bare(tree[1]) : tree);
 function formed(tree) {
   const [kind, ...parts] = tree;
   if (kind === "mname") return formed(parts[1]);
@@ -30,7 +22,8 @@ function formed(tree) {
     return make("span", { class: sign, ...(kind === "mtext" ? { dir: "auto" } : {}) }, parts[0]);
   }
   if (!PARTS.has(kind)) throw new Error(`no such formula: ${kind}`);
-  const inner = parts.map(formed);
+  const indexed = kind === "msup" && bare(parts[0])[0] === "msubsup"; // (a¹₁)², not a¹²₁
+  const inner = parts.map((part, at) => formed(indexed && !at ? ["mrow", ["mo", "("], part, ["mo", ")"]] : part));
   if (kind === "msub") return make("span", { class: "script" }, inner[0], make("sub", {}, inner[1]));
   if (kind === "msup") return make("span", { class: "script" }, inner[0], make("sup", {}, inner[1]));
   if (kind === "msubsup") {
@@ -43,13 +36,11 @@ function read(tree) {
   const [kind, ...parts] = tree;
   if (LETTERS.has(kind)) return ` ${parts[0]} `;
   if (kind === "mname") return ` ${parts[0]} `;
-  if (kind === "msample") return view.whole ? `${TEXT.aloud.of(read(parts[0]), TEXT.sample(parts[1]))} ` : read(parts[0]);
-  if (kind === "msci") return ` ${TEXT.aloud.times10(...parts)} `;
+  if (kind === "msample") return view.whole ? `${say("ofSample", { a: read(parts[0]), sample: say("sampleAt", { n: parts[1] }) })} ` : read(parts[0]);
+  if (kind === "msci") return ` ${say("times10", { a: parts[0], b: parts[1] })} `;
   const inner = parts.map(read);
-  if (kind === "mfrac") return ` ${TEXT.aloud.over(...inner)} `;
-  if (kind === "msup") return ` ${TEXT.aloud.power(...inner)} `;
-  if (kind === "msqrt") return ` ${TEXT.aloud.root(inner[0])} `;
-  return inner.join("");
+  const spoken = { mfrac: "over", msup: "power", msqrt: "root" }[kind];
+  return spoken ? ` ${say(spoken, { a: inner[0], b: inner[1] })} ` : inner.join("");
 }
 function plain(tree) { // one line of text
   const [kind, ...parts] = tree;

@@ -101,7 +101,8 @@ function layered(down) {
   }
   const widths = new Map(visible.map((i) => [i, Math.max(titleOf(i).length, 13) * 7.6 + 46]));
   const widest = Math.max(...widths.values());
-  const step = down ? [widest + 26, HEIGHT + 80] : [widest + 110, HEIGHT + 26];
+  const fan = Math.min(6, Math.max(...visible.map((i) => Math.max(linksInto[i].length, linksOutOf[i].length)))); // needs room for its numbers
+  const step = down ? [widest + 26, HEIGHT + 80 + 16 * fan] : [widest + 110 + 16 * fan, HEIGHT + 26];
   const most = Math.max(...rows.map((row) => row?.length ?? 0));
   const [across, along] = [(k) => (k + (most - 1) / 2) * (down ? step[0] : step[1]), (k) => k * (down ? step[1] : step[0])];
   const places = visible.map((i) => {
@@ -150,16 +151,21 @@ function arrow(base, tip) {
   const [nx, ny] = [(-dy / length) * 4.5, (dx / length) * 4.5];
   return `${tip[0]},${tip[1]} ${base[0] + nx},${base[1] + ny} ${base[0] - nx},${base[1] - ny}`;
 }
-function middle(points) {
-  const k = 3 * Math.floor((points.length - 1) / 6);
-  const [a, b, c, d] = points.slice(k, k + 4);
-  return [0, 1].map((i) => (a[i] + 3 * b[i] + 3 * c[i] + d[i]) / 8);
+function along(points, t) { // the place on a curve at a part of its way, and the direction across
+  const pieces = (points.length - 1) / 3;
+  const k = Math.min(pieces - 1, Math.floor(t * pieces));
+  const [a, b, c, d] = points.slice(3 * k, 3 * k + 4);
+  const [u, v] = [1 - (t * pieces - k), t * pieces - k];
+  const at = [0, 1].map((i) => u ** 3 * a[i] + 3 * u * u * v * b[i] + 3 * u * v * v * c[i] + v ** 3 * d[i]);
+  const [dx, dy] = [0, 1].map((i) => u * u * (b[i] - a[i]) + 2 * u * v * (c[i] - b[i]) + v * v * (d[i] - c[i]));
+  const length = Math.hypot(dx, dy) || 1;
+  return { at, across: [-dy / length, dx / length] };
 }
 function build(layout) {
   plan = layout;
   boxes = [];
   layout.boxes.forEach((box, at) => { boxes[visible[at]] = box; });
-  layers = ["groups", "edges", "nodes"].map((name) => draw("g", { class: name }));
+  layers = ["groups", "edges", "nodes", "labels"].map((name) => draw("g", { class: name }));
   for (const [x, y, width, height, label] of layout.groups) {
     layers[0].append(
       draw("g", { class: "group" },
@@ -193,20 +199,57 @@ function wired(placed) {
     group.append(wire, tip);
     const [xs, ys] = [0, 1].map((i) => points.map((p) => p[i]));
     return {
-      group, wire, tip, shown: false, beside: Boolean(label), middle: label || middle(points),
+      group, wire, tip, shown: false, beside: label, points, dots: SAMPLED.map((t) => along(points, t).at),
       reach: [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)],
       forward: [`M${point(tail)}L${curve(points)}`, arrow(points[points.length - 1], head)],
       backward: [`M${curve(points)}L${point(head)}`, arrow(points[0], tail)],
     };
 }
-function labels(k) {
-  const drawn = wires[k];
-  if (drawn.partial) return;
-  const [x, y] = drawn.middle;
-  const up = drawn.beside ? 0 : 12; // above the line, if the layout has no room beside it
-  drawn.partial = draw("text", { class: "partial", x, y: y - 5 - up });
-  drawn.product = draw("text", { class: "product", x, y: y + 9 - up });
-  drawn.group.append(drawn.partial, drawn.product);
+// The numbers beside a wire.
+function labels(drawn) {
+  if (drawn.told) return;
+  [drawn.partial, drawn.product] = ["partial", "product"].map((name) => draw("text", { class: name }));
+  drawn.told = draw("g", {}, drawn.partial, drawn.product);
+  if (drawn.shown) layers[3].append(drawn.told);
+}
+// Room for the numbers beside these wires: where the layout has none, the place along each wire, above or below it,
+// that is farthest from other numbers, cards and wires.
+const SAMPLED = Array.from({ length: 25 }, (_, k) => k / 24);
+const TALL = 16; // half of the height of two numbers
+const half = ({ partial, product }) => 3.75 * Math.max(11, partial.textContent.length, product.textContent.length) + 2; // of their width
+function spread(told) {
+  const fixed = visible.map((i) => [boxes[i][0], boxes[i][1], boxes[i][2] / 2, HEIGHT / 2]);
+  const dots = wires.flatMap((drawn) => drawn.dots ?? []);
+  const spots = new Map(told.map((drawn) => [drawn, drawn.beside && [...drawn.beside, half(drawn), TALL]]));
+  let crowded = true;
+  for (let pass = 0; crowded && pass < 4; pass++) { // whoever found no room alone looks again when the others have theirs
+    crowded = false;
+    for (const drawn of told) {
+      if (drawn.beside) continue;
+      const room = half(drawn);
+      const taken = [...fixed, ...[...spots].filter(([each, spot]) => spot && each !== drawn).map(([, spot]) => spot)];
+      let least = Infinity;
+      for (let t = 0.06; t < 0.95; t += 0.04) {
+        const { at, across } = along(drawn.points, t);
+        const off = Math.abs(across[0]) * (room + 2) + Math.abs(across[1]) * (TALL + 2);
+        for (const side of [-off, off, 0]) {
+          const [x, y] = [0, 1].map((i) => at[i] + side * across[i]);
+          let lying = 0;
+          for (const [u, v, w, h] of taken) lying += Math.max(0, room + w - Math.abs(x - u)) * Math.max(0, TALL + h - Math.abs(y - v));
+          let cost = 60 * Math.abs(t - 0.5) + (side ? 0 : 50) + 9 * lying;
+          for (const [u, v] of cost < least ? dots : []) if (Math.abs(x - u) < room && Math.abs(y - v) < TALL) cost += 12;
+          if (cost >= least) continue;
+          least = cost;
+          spots.set(drawn, [x, y, room, TALL, lying > 0]);
+        }
+      }
+      crowded ||= spots.get(drawn)[4];
+    }
+  }
+  for (const [{ partial, product }, [x, y]] of spots) {
+    fill(partial, { x, y: y - 3 }, []);
+    fill(product, { x, y: y + 11 }, []);
+  }
 }
 function detailOf(node, i) {
   const [x, y, width] = boxes[i];
@@ -224,7 +267,7 @@ function detailOf(node, i) {
   if (node.held !== null) { // its grad is a sum over several sweeps
     detail.push(
       draw("circle", { class: "held", cx: x + width / 2 - 4, cy: top + 4, r: 9 }),
-      draw("text", { class: "held", x: x + width / 2 - 4, y: top + 8 }, TEXT.heldMark));
+      draw("text", { class: "held", x: x + width / 2 - 4, y: top + 8 }, "Σ"));
   }
   const value = draw("text", { x: centre, y: y + 4 });
   const pill = draw("rect", { class: "pill", y: y + 10, height: 17, rx: 8.5 });
@@ -265,6 +308,8 @@ function look() {
     drawn.shown = wanted;
     if (wanted) layer.append(drawn.group);
     else drawn.group.remove();
+    if (drawn.told && wanted) layers[3].append(drawn.told);
+    else drawn.told?.remove();
   };
   cards.forEach((drawn, i) => {
     const [x, y, width] = boxes[i];

@@ -1,11 +1,5 @@
-for (const [from, to] of [["text", null], ["name", "aria-label"], ["hint", "placeholder"], ["title", "title"]]) {
-  for (const element of document.querySelectorAll(`[data-${from}]`)) {
-    const words = TEXT.page[element.dataset[from]];
-    if (to) element.setAttribute(to, words);
-    else element.textContent = words;
-  }
-}
-
+words();
+$("title").textContent = document.title;
 // The state: the engine's graph as recorded, and what has been done to it since.
 const graph = new Graph(data.graph, RULES);
 const [COUNT, alive] = [graph.count, RULES !== null];

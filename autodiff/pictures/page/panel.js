@@ -21,10 +21,10 @@ function edit(i) {
     editing = editable;
     fields.clear();
     const rows = places.slice(0, 40).map((place, at) => {
-      const name = place < COUNT ? nodes[i].label.trim() || nodes[i].title : TEXT.input(at + 1);
+      const name = place < COUNT ? nodes[i].label.trim() || nodes[i].title : say("inputAt", { n: at + 1 });
       const x = graph.values[place];
       const reach = Number.isFinite(x) ? Math.max(2, 2 ** Math.ceil(Math.log2(2 * Math.abs(x) || 1))) : 2;
-      const slide = make("input", { type: "range", min: -reach, max: reach, step: reach / 400, "aria-label": TEXT.change(name) });
+      const slide = make("input", { type: "range", min: -reach, max: reach, step: reach / 400, "aria-label": say("change", { name }) });
       const type = make("input", { type: "number", step: "any", "aria-label": name });
       for (const field of [slide, type]) {
         field.addEventListener("pointerdown", () => { field.fresh = true; });
@@ -66,16 +66,16 @@ function number(title, known, x, mood) {
 }
 function unit(i) {
   const { title, inside, key } = unitOf[i];
-  const button = make("button", { type: "button" }, TEXT.unfold);
+  const button = make("button", { type: "button" }, say("unfold"));
   button.addEventListener("click", () => fold(key, null));
   const rows = inside.slice(0, 200).map((each) => row("td", make("td", {}, link(each)), forwardAt[i] <= now ? show(graph.values[each]) : "–", backwardAt[i] <= now ? cell(tone(graph.deltas[each]), show(graph.deltas[each])) : "–"));
-  return [make("h2", {}, title), button, make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, row("th", ...TEXT.inside)), make("tbody", {}, ...rows)))];
+  return [make("h2", {}, title), button, table("inside", rows)];
 }
 function folders(i) { // buttons that fold what a node is part of
   return data.folds.flatMap((each, level) => {
     if (each.of[i] < 0 || (level && each.titles[each.of[i]] === data.folds[0].titles[data.folds[0].of[i]])) return [];
     const title = each.titles[each.of[i]];
-    const button = make("button", { type: "button" }, TEXT.fold(title));
+    const button = make("button", { type: "button" }, say("fold", { title }));
     button.addEventListener("click", () => fold(keyOf(level, i), { title, outputs: each.outputs[each.of[i]] }));
     return [button];
   });
@@ -84,26 +84,26 @@ function details(i) {
   if (unitOf[i]) return unit(i);
   const node = nodes[i];
   const [known, swept] = [forwardAt[i] <= now, backwardAt[i] <= now];
-  const kind = node.kind === "operation" ? TEXT.kinds.operation(node.op) : TEXT.kinds[node.kind];
+  const kind = say(`kind_${node.kind}`, { op: node.op });
   const content = [
-    make("h2", { dir: "auto" }, ...(node.sample ? [make("small", {}, `${TEXT.sample(node.sample)} · `)] : []), node.label.trim() || inline(node.name)),
+    make("h2", { dir: "auto" }, ...(node.sample ? [make("small", {}, `${say("sampleAt", { n: node.sample })} · `)] : []), node.label.trim() || inline(node.name)),
     make("p", { class: "chips" }, make("b", { class: node.kind }, kind), ...folders(i)),
     make("dl", { class: "numbers" },
       number(inline(node.name), known, graph.values[i], ""),
       number(inline(["mrow", ["mi", "δ"], ["mo", "="], ["mfrac", ["mrow", ["mi", "∂"], nodes[root].name], ["mrow", ["mi", "∂"], node.name]]]), swept, graph.deltas[i], tone(graph.deltas[i]))),
   ];
   if (node.kind === "operation") {
-    content.push(...part(TEXT.forwardTitle, ...(known ? sides(forwardOf(i)) : [soon(TEXT.notComputed)])));
-    if (known && node.locals.length) content.push(...part(TEXT.localTitle, ...localsOf(i).map(formula)));
+    content.push(...part(say("forward"), ...(known ? sides(forwardOf(i)) : [soon(say("notComputed"))])));
+    if (known && node.locals.length) content.push(...part(say("localTitle"), ...localsOf(i).map(formula)));
   }
   const rule = [];
-  if (!swept) rule.push(soon(TEXT.notSwept));
-  else if (i === root) rule.push(soon(TEXT.begins), formula(backwardOf(i)));
+  if (!swept) rule.push(soon(say("notSwept")));
+  else if (i === root) rule.push(soon(say("begins")), formula(backwardOf(i)));
   else if (outOf[i].length) rule.push(...sides(backwardOf(i)), terms(i));
-  content.push(...part(TEXT.ruleTitle, ...rule));
-  if (swept && node.held !== null) content.push(make("p", { class: "notes held" }, TEXT.held(show(Number(node.held)), show(graph.deltas[i]))));
+  content.push(...part(say("ruleTitle"), ...rule));
+  if (swept && node.held !== null) content.push(make("p", { class: "notes held" }, say("held", { held: show(Number(node.held)), delta: show(graph.deltas[i]) })));
   if (swept && !touched && root === COUNT - 1 && node.notes.length) content.push(make("ul", { class: "notes" }, ...node.notes.map((note) => make("li", { dir: "auto" }, note))));
-  if (swept && data.parameters.includes(i)) content.push(...part(TEXT.updateTitle, ...updateOf(i).map(formula)));
+  if (swept && data.parameters.includes(i)) content.push(...part(say("updateTitle"), ...updateOf(i).map(formula)));
   return content;
 }
 function link(i) {
@@ -112,6 +112,8 @@ function link(i) {
   return button;
 }
 const row = (cell, ...cells) => make("tr", {}, ...cells.map((each) => (each instanceof Element ? each : make(cell, {}, each))));
+const table = (heads, rows) =>
+  make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, row("th", ...list(heads))), make("tbody", {}, ...rows)));
 const cell = (style, text) => make("td", { class: style }, text);
 function terms(i) {
   const all = contributions(i);
@@ -125,20 +127,19 @@ function terms(i) {
   });
   if (kept.length < all.length) {
     const rest = sum(all.filter((term) => !kept.includes(term)));
-    body.push(row("td", TEXT.more(all.length - kept.length), "", "", cell(tone(rest), show(rest)), ""));
+    body.push(row("td", say("more", { n: all.length - kept.length }), "", "", cell(tone(rest), show(rest)), ""));
   }
-  const head = row("th", ...TEXT.terms);
-  return make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, head), make("tbody", {}, ...body)));
+  return table("terms", body);
 }
 function welcome() {
-  return [make("h2", { dir: "auto" }, lossTitle()), soon(TEXT.welcome), soon(alive ? TEXT.hint : data.frozen), ...part(TEXT.leavesTitle, leaves())];
+  return [make("h2", { dir: "auto" }, lossTitle()), soon(say("welcome")), soon(alive ? say("hint") : data.frozen), ...part(say("leavesTitle"), leaves())];
 }
 function leaves() {
   const rows = [];
   for (const i of view.nodes) {
-    if (nodes[i].kind !== "operation" && rows.length < 200) rows.push(row("td", make("td", {}, link(i)), TEXT.names[nodes[i].kind], show(graph.values[i])));
+    if (nodes[i].kind !== "operation" && rows.length < 200) rows.push(row("td", make("td", {}, link(i)), say(nodes[i].kind), show(graph.values[i])));
   }
-  return make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, row("th", ...TEXT.leaf)), make("tbody", {}, ...rows)));
+  return table("leaf", rows);
 }
 function updates() {
   const rule = ["mrow", ["mi", "w"], ["mo", "←"], ["mi", "w"], ["mo", "−"], ["mi", "α"], ["mo", "·"], d(nodes[root].name, ["mi", "w"])];
@@ -147,20 +148,21 @@ function updates() {
     changed.dataset.exact = written(stepped(i));
     return row("td", make("td", {}, link(i)), show(graph.values[i]), cell(tone(graph.deltas[i]), show(graph.deltas[i])), changed);
   });
-  const content = [make("h2", {}, TEXT.updateTitle), formula(rule), make("p", { class: "chips" }, `α = ${show(rate)}`)];
+  const content = [make("h2", {}, say("updateTitle")), formula(rule), make("p", { class: "chips" }, `α = ${show(rate)}`)];
   const [before, after] = [graph.values[root], lossAfter()];
   if (after !== null) {
-    content.push(make("dl", { class: "numbers" }, number(TEXT.before, true, before, ""), number(TEXT.after, true, after, after < before ? "positive" : "negative")));
+    content.push(make("dl", { class: "numbers" }, number(say("before"), true, before, ""), number(say("after"), true, after, after < before ? "positive" : "negative")));
   }
-  content.push(make("div", { class: "table" }, make("table", { class: "terms" }, make("thead", {}, row("th", ...TEXT.rows)), make("tbody", {}, ...lines))));
+  content.push(table("rows", lines));
   return content;
 }
 // The bar below the graph: α, iterations, the loss as a curve.
 function live() {
   $("live").hidden = !alive;
+  $("live").classList.toggle("fresh", !touched && !past.length);
   $("undo").disabled = !past.length;
   $("reset").disabled = !touched;
-  $("iterations").textContent = TEXT.iteration(iterations);
+  $("iterations").textContent = say("iterations", { n: iterations });
   if ($("rate") !== document.activeElement || Number($("rate").value) !== rate) $("rate").value = String(rate);
   $("alpha").value = String(Math.log10(rate));
   const shown = losses.filter(Number.isFinite);
@@ -169,6 +171,6 @@ function live() {
   const points = losses.flatMap((y, k) => (Number.isFinite(y) && (k % every === 0 || k === losses.length - 1)
     ? [`${(4 + (192 * k) / Math.max(1, losses.length - 1)).toFixed(1)},${(44 - 40 * ((y - low) / (high - low || 1))).toFixed(1)}`] : []));
   $("curve").firstElementChild.setAttribute("points", points.join(" "));
-  if (losses.length) $("curve").setAttribute("aria-label", TEXT.curve(iterations, show(losses[0]), show(losses[losses.length - 1])));
+  if (losses.length) $("curve").setAttribute("aria-label", say("curve", { n: iterations, from: show(losses[0]), to: show(losses[losses.length - 1]) }));
   $("curve").classList.toggle("empty", losses.length < 2);
 }

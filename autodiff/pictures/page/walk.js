@@ -21,7 +21,7 @@ function go(step, { keep = false, still = false } = {}) {
     if (i === node) drawn.group.setAttribute("aria-current", "step");
     else drawn.group.removeAttribute("aria-current");
   });
-  let labelled = 0;
+  const numbered = [];
   wires.forEach((drawn, k) => {
     const edge = links[k];
     if (!drawn.wire) return;
@@ -30,18 +30,23 @@ function go(step, { keep = false, still = false } = {}) {
     const back = backwardAt[edge.from] <= now;
     const current = (phase === "forward" && edge.to === node) || (phase === "backward" && edge.from === node);
     const style = `edge ${back ? `back ${tone(product)}` : known ? "on" : "off"}${current ? " current" : ""}`;
-    const told = few() || (current && labelled++ < 12);
+    const told = few() || (current && numbered.length < 12);
     drawn.group.setAttribute("class", style);
     const [path, tip] = back ? drawn.backward : drawn.forward;
     drawn.wire.setAttribute("d", path);
     drawn.tip.setAttribute("points", known || back ? tip : "");
     drawn.wire.style.strokeWidth = back ? `${width(product) + (current ? 1 : 0)}px` : "";
-    if (told) labels(k);
-    if (drawn.partial) {
+    if (told) {
+      labels(drawn);
+      numbered.push(drawn);
+    }
+    if (drawn.told) {
+      drawn.told.setAttribute("class", style);
       drawn.partial.textContent = told && known && edge.all.length === 1 ? `∂ ${show(graph.partials[edges[edge.all[0]].at])}` : "";
       drawn.product.textContent = told && back && unitOf[edge.from]?.alike !== false ? `δ·∂ ${show(product)}` : "";
     }
   });
+  if (!still) spread(numbered);
   if (node === null) {
     ring.setAttribute("visibility", "hidden");
   } else {
@@ -55,28 +60,29 @@ function go(step, { keep = false, still = false } = {}) {
     else item.removeAttribute("aria-current");
   }
   $("slider").value = String(now);
-  $("slider").setAttribute("aria-valuetext", TEXT.step(now, steps.length - 1, phase));
+  $("slider").setAttribute("aria-valuetext", say(phase === "start" ? "stepOf" : "stepOfPhase", { ...steady(), phase: phase === "start" ? "" : say(phase).toLowerCase() }));
   $("count").textContent = `${now} / ${steps.length - 1}`;
   $("back").disabled = $("first").disabled = now === 0;
   $("next").disabled = $("last").disabled = now === steps.length - 1;
-  say(phase, node);
+  sentence(phase, node);
   loss(phase);
   panel();
   rove();
   if (follow && !still) fly(aim(node));
 }
 
-function say(phase, node) {
+const steady = () => ({ now, last: steps.length - 1 });
+function sentence(phase, node) {
   const box = $("formula");
   const tree = node === null ? null : phase === "forward" ? forwardOf(node) : backwardOf(node);
-  let words;
-  if (phase === "start") words = TEXT.start(valuesKnown);
-  else if (phase === "update") words = TEXT.update(show(rate), outcome());
-  else words = TEXT[phase](plain(tree));
-  if (graph.error) words = troubled();
-  $("say").textContent = `${TEXT.step(now, steps.length - 1)}. ${words}`;
-  if (graph.error) box.replaceChildren(make("p", { class: "alarm" }, words));
-  else if (node === null) box.replaceChildren(make("p", {}, words));
+  let told;
+  if (phase === "start") told = say("start", { n: valuesKnown });
+  else if (phase === "update") told = say("updateTold", { rate: show(rate), outcome: outcome() });
+  else told = say(`${phase}Told`, { formula: plain(tree) });
+  if (graph.error) told = troubled();
+  $("say").textContent = `${say("stepOf", steady())}. ${told}`;
+  if (graph.error) box.replaceChildren(make("p", { class: "alarm" }, told));
+  else if (node === null) box.replaceChildren(make("p", {}, told));
   else box.replaceChildren(inline(tree));
   for (const size of ["", "small", "smaller"]) { // as large as fits the window
     box.className = size;
@@ -97,10 +103,10 @@ function loss(phase) {
 }
 function spoken(i) {
   const node = nodes[i];
-  const value = forwardAt[i] <= now ? TEXT.value(numbersOf(i, graph.values, true)) : TEXT.noValue;
-  const delta = backwardAt[i] <= now ? TEXT.delta(numbersOf(i, graph.deltas, false)) : TEXT.noDelta;
-  const sample = view.whole && node.sample ? `${TEXT.sample(node.sample)} · ` : "";
-  return `${sample}${titleOf(i)}, ${node.op || TEXT.names[node.kind]}, ${value}, ${delta}`;
+  const value = forwardAt[i] <= now ? say("value", { value: numbersOf(i, graph.values, true) }) : say("noValue");
+  const delta = backwardAt[i] <= now ? say("delta", { delta: numbersOf(i, graph.deltas, false) }) : say("noDelta");
+  const sample = view.whole && node.sample ? `${say("sampleAt", { n: node.sample })} · ` : "";
+  return `${sample}${titleOf(i)}, ${node.op || say(node.kind)}, ${value}, ${delta}`;
 }
 const productOf = ({ all }) => all.reduce((total, k) => total + handed(graph.deltas[edges[k].to], graph.partials[edges[k].at]), 0);
 const width = (x) => (x === 0 ? 1 : Number.isFinite(x) ? 1 + 5 * Math.min(Math.sqrt(Math.abs(x) / scale), 1) : 6);
