@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -13,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Value
+from autodiff.wording import LANGUAGES, language_of
 from models import _checks as check
 from models._page_data import CLASSES, Recorded, data_set, data_sets, losses
 from models.activations import ACTIVATIONS, activation_name
+from models.errors import say
 from models.losses import LOSSES, cross_entropy, l1, l2, loss_by_name
 from models.mlp import MLP, Layer, Neuron
 from models.optimizers import Adam, optimizer_by_name
@@ -35,13 +36,12 @@ if TYPE_CHECKING:
         random_state: Any
         names: Sequence[str] | None
         title: str | None
-        language: str
+        language: str | None
 
 
 __all__ = ["playground"]
 
 Array = NDArray[np.float64]
-LANGUAGES = ("en", "es")
 OPTIMIZERS = ("gd", "momentum", "adam")
 PENALTIES = {"l1": l1, "l2": l2}
 _SCRIPTS = ("network.js", "data.js", "draw.js", "code.js", "steps.js", "page.js")  # joined into one, after the engine
@@ -76,7 +76,7 @@ def playground(
     random_state: Any = None,  # Any: None, a seed or a generator
     names: Sequence[str] | None = None,
     title: str | None = None,
-    language: str = "en",
+    language: str | None = None,
     path: str | os.PathLike[str] | None = None,
 ) -> WebPage | Path:
     """Return a page in which `model` learns `X` and `y` before your eyes; with a `path`, write it and return its path.
@@ -91,7 +91,7 @@ def playground(
     `X` is (n_samples,) or (n_samples, n_features), `y` (n_samples,) or (n_samples, n_targets); `loss`, `batch_size`,
     `shuffle` and `validation`, `(X, y)`, are those of `train`. `optimizer` is "gd", "momentum" or "adam". `penalty`
     is "l1" or "l2", of `strength`, over the weights without the biases; None for none. `names` are those of the
-    features. `language` is "en" or "es", and the reader can switch.
+    features. `language` is "en" or "es", by default that of `set_language`, and the reader can switch.
 
     Raises TypeError for a model that is not made of layers of neurons and a loss that branches on numbers; ValueError
     for arguments out of range, data that the model does not fit, and an operation that a page cannot repeat;
@@ -110,7 +110,7 @@ def playground(
     check.known("optimizer", optimizer, OPTIMIZERS)
     check.positive("learning_rate", learning_rate)
     check.not_negative("strength", strength)
-    check.known("language", language, LANGUAGES)
+    language = language_of(language)
     check.flag("shuffle", shuffle)
     if batch_size is not None:
         check.whole("batch_size", batch_size)
@@ -135,7 +135,6 @@ def playground(
     graphs, engine = page_engine(recorded.roots)
     walk, told = stepper_parts(recorded.roots)
     data = {
-        "language": language,
         "model": {
             "sizes": [layers[0].n_inputs, *(len(layer.neurons) for layer in layers)],
             "activations": [list(operations).index(layer.activation) for layer in layers],
@@ -157,7 +156,10 @@ def playground(
             "shuffle": bool(shuffle), "penalty": penalty or "", "strength": float(strength),
         },
     }  # fmt: skip
-    words: dict[str, Any] = json.loads((_FOLDER / "playground.json").read_text(encoding="utf-8"))
+    words = {
+        each: {**say.section("playground", each), "names": say.section("names", each)}
+        for each in (language, *LANGUAGES)
+    }
     page = WebPage.assembled(
         _FOLDER, "playground", _SCRIPTS,
         title=title or "", data=data, words=words, height=_HEIGHT, first=engine, inner=walk,

@@ -6,7 +6,6 @@ and nothing else. Everything from the graph is data, put on the page as text.
 
 from __future__ import annotations
 
-import json
 import math
 import numbers
 import os
@@ -21,8 +20,8 @@ from autodiff.pictures import rendering, style, webpage
 from autodiff.pictures.effort import TOO_FAR, ranks_crossed
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.sweeping import uses
-from autodiff.pictures.webpage import asset
 from autodiff.value import Value
+from autodiff.wording import LANGUAGES, language_of, say, speaking
 
 if TYPE_CHECKING:
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
         digits: int
         max_nodes: int
         timeout: float
-        language: str
+        language: str | None
 
 
 _DIGITS = range(1, 18)
@@ -58,7 +57,7 @@ def stepper(
     digits: int = 4,
     max_nodes: int = _MAX_NODES,
     timeout: float = rendering.TIMEOUT,
-    language: str = "en",
+    language: str | None = None,
 ) -> webpage.WebPage | Path:
     """Return a page that walks through the computation of `root`; with a `path`, write it and return its path.
 
@@ -75,8 +74,8 @@ def stepper(
 
     `parameters` are the leaves to update, by default those that `draw` takes for parameters by their labels;
     `names=locals()` names nodes without a label after your variables. `title` is that of the page; numbers have
-    `digits` significant digits; `language` is "en" or "es". Nothing is swept or changed: δ is that of a fresh sweep
-    from `root`.
+    `digits` significant digits; `language` is "en" or "es", by default that of `set_language`. Nothing is swept or
+    changed: δ is that of a fresh sweep from `root`.
 
     Raises TypeError when `root` or a parameter is not a Value; ValueError for a suffix that is not .html or .htm, an
     option out of range, a parameter that `root` does not depend on, and a graph of more than `max_nodes` nodes;
@@ -92,14 +91,9 @@ def stepper(
     """
     from autodiff.pictures.steps import Steps  # which loads NumPy
 
-    words = _words()[language]
-    losses: list[Value] = []
-    if isinstance(root, (list, tuple)) and len(root) > 1 and {isinstance(loss, Value) for loss in root} == {True}:  # pyright: ignore[reportUnnecessaryIsInstance]
-        losses = list(root)
-        root = mean(losses)
-        root.label = words["meanOf"].format(name=losses[0].label) if losses[0].label else words["mean"]
-    if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
-        raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
+    language = language_of(language)
+    words = _words(language)
+    root, losses = _one(root, words)
     if path is not None:
         path, _ = rendering.target(path, webpage.SUFFIXES)
     real = isinstance(learning_rate, numbers.Real) and learning_rate.__class__ is not bool  # pyright: ignore[reportUnnecessaryComparison]
@@ -125,16 +119,28 @@ def stepper(
             "longer timeout"
         )
     labels = Labels(flow.order, names, None if parameters is None else _checked(parameters, flow))
-    steps = Steps(flow, labels, digits, timeout, losses)
-    heading = (
-        words["title"].format(name=style.shorten(labels.full(root)) or words["result"]) if title is None else title
-    )
-    page = _page(heading, steps.rules, steps.data() | {"rate": float(learning_rate)}, {language: words})
+    with speaking(language):
+        steps = Steps(flow, labels, digits, timeout, losses)
+        data = steps.data() | {"rate": float(learning_rate)}
+    heading = words["title"].format(name=style.shorten(labels.full(root)) or words["result"])
+    page = _page(heading if title is None else title, steps.rules, data, {language: words})
     return page if path is None else page.save(path)
 
 
-def _words() -> dict[str, dict[str, Any]]:
-    return json.loads(asset("walk.json"))
+def _one(root: Value | Sequence[Value], words: Mapping[str, Any]) -> tuple[Value, list[Value]]:
+    """Return the end of the computation, of several losses their mean, and those losses."""
+    losses: list[Value] = []
+    if isinstance(root, (list, tuple)) and len(root) > 1 and {isinstance(loss, Value) for loss in root} == {True}:  # pyright: ignore[reportUnnecessaryIsInstance]
+        losses = list(root)
+        root = mean(losses)
+        root.label = words["meanOf"].format(name=losses[0].label) if losses[0].label else words["mean"]
+    if not isinstance(root, Value):
+        raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
+    return root, losses
+
+
+def _words(language: str) -> dict[str, Any]:
+    return {**say.section("roles", language), **say.section("stepper", language)}
 
 
 def _page(title: str, rules: str, data: Mapping[str, Any], words: Mapping[str, Mapping[str, Any]]) -> webpage.WebPage:
@@ -165,7 +171,7 @@ def stepper_parts(roots: Iterable[Value]) -> tuple[webpage.WebPage, list[list[di
         flow.order = order
         steps = Steps(flow, Labels(order, None, None), 4, 0.0)
         told.append([steps.node(node) for node in order])
-    return _page("", rules, {}, _words()), told
+    return _page("", rules, {}, {each: _words(each) for each in LANGUAGES}), told
 
 
 def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:

@@ -16,6 +16,7 @@ from typing import Any
 from autodiff.backward import topological_order
 from autodiff.pictures import rendering, style
 from autodiff.value import Value
+from autodiff.wording import say
 
 SUFFIXES = (".html", ".htm")
 FOLDER = resources.files("autodiff.pictures") / "page"
@@ -65,7 +66,7 @@ class WebPage:
             "policy": policy(*zip(*allowed, strict=True)),
             "language": next(iter(words)),
             "title": html.escape(style.clean(title)),
-            "noscript": " · ".join(table["noscript"] for table in words.values()),
+            "noscript": " · ".join(say.section("pages", each)["noscript"] for each in words),
             "style": sheet,
             "words": _json(words),
             "data": _json(data),

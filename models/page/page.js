@@ -472,7 +472,7 @@ function tell() {
   const [long, left] = [train.length - 1, looked.right && looked.right[0].right < looked.right[0].all];
   const stuck = left && long > STILL && Math.abs(train[long] - train[long - STILL]) <= 1e-3 * Math.abs(train[long]);
   const text = stopped ? say("stopped", { problem: training.problem ? `${training.problem}.` : "" })
-    : stuck && !names.length ? say("stuck") : names.length ? say(names.length > 1 ? "deadAll" : "deadTold", { which: names.slice(0, 4).join("; ") + (names.length > 4 ? " …" : "") })
+    : stuck && !names.length ? say("stuck") : names.length ? say("deadTold", { n: names.length, which: names.slice(0, 4).join("; ") + (names.length > 4 ? " …" : "") })
       : training.epoch ? "" : say("hint");
   if ($("said").textContent !== text) $("said").textContent = text;
   $("told").classList.toggle("alarm", stopped);
@@ -615,7 +615,7 @@ const options = (select, entries, value) => {
   select.replaceChildren(...entries.map(([key, text]) => make("option", { value: key }, text)));
   select.value = value;
 };
-const known = (name) => WORDS[language][name] ?? name.replace(/_/g, " ");
+const known = (name) => WORDS[language].names[name] ?? name.replace(/_/g, " ");
 function selects() {
   options($("set"), data.sets.map(({ name }) => [name, known(name)]), set.name);
   options($("batch"), [...new Set([0, 1, 4, 10, 30, 100, settings.batch])].sort((a, b) => a - b).map((size) => [size, size ? String(size) : say("all")]), settings.batch);
@@ -623,7 +623,7 @@ function selects() {
   options($("loss"), losses.filter(fits).map(({ name }) => [name, known(name)]), settings.loss);
   options($("penalty"), [["", say("none")], ...Object.keys(data.penalties).map((name) => [name, known(name)])], settings.penalty);
   const inner = [...new Set(hidden.activations.slice(0, -1))];
-  const kinds = activations.map(({ name }, k) => [k, WORDS[language][`act_${name}`] ?? name]);
+  const kinds = activations.map(({ name }, k) => [k, WORDS[language].names[name] ?? name]);
   options($("activation"), inner.length > 1 ? [["", say("mixed")], ...kinds] : kinds, inner.length > 1 ? "" : inner[0] ?? hidden.activations[0]);
   $("activation").disabled = !inner.length;
   options($("last"), kinds, hidden.activations[hidden.activations.length - 1]);

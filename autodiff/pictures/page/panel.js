@@ -84,7 +84,7 @@ function details(i) {
   if (unitOf[i]) return unit(i);
   const node = nodes[i];
   const [known, swept] = [forwardAt[i] <= now, backwardAt[i] <= now];
-  const kind = say(`kind_${node.kind}`, { op: node.op });
+  const kind = say({ parameter: "parameterKind", input: "inputKind", operation: "operationKind" }[node.kind], { op: node.op });
   const content = [
     make("h2", { dir: "auto" }, ...(node.sample ? [make("small", {}, `${say("sampleAt", { n: node.sample })} · `)] : []), node.label.trim() || inline(node.name)),
     make("p", { class: "chips" }, make("b", { class: node.kind }, kind), ...folders(i)),

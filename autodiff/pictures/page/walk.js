@@ -78,7 +78,7 @@ function sentence(phase, node) {
   let told;
   if (phase === "start") told = say("start", { n: valuesKnown });
   else if (phase === "update") told = say("updateTold", { rate: show(rate), outcome: outcome() });
-  else told = say(`${phase}Told`, { formula: plain(tree) });
+  else told = say(phase === "forward" ? "forwardTold" : "backwardTold", { formula: plain(tree) });
   if (graph.error) told = troubled();
   $("say").textContent = `${say("stepOf", steady())}. ${told}`;
   if (graph.error) box.replaceChildren(make("p", { class: "alarm" }, told));
