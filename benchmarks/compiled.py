@@ -36,10 +36,11 @@ UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 
 @dataclass(frozen=True)
 class Plan:
-    """The amount of measuring: rounds, samples in each, options, sizes of networks and of graphs."""
+    """The amount of measuring: rounds, samples in each, moons, options, sizes of networks and of graphs."""
 
     rounds: int
     samples: int
+    moons: int
     options: int
     growth: Mapping[int, Sequence[int]]
     nodes: Sequence[int]
@@ -51,13 +52,14 @@ JAX_HOLDS = 100_000_000  # numbers in a layer's array: XLA keeps several of them
 FULL = Plan(
     rounds=15,
     samples=7,
+    moons=100,
     options=1_000_000,
     growth={16: (100, 1_000, 10_000, 100_000, 1_000_000), 64: (100, 1_000, 10_000, 100_000, 1_000_000),
             256: (100, 1_000, 10_000, 100_000, 1_000_000)},
     nodes=(1_000, 10_000, 100_000, 200_000),
     rows=(1, 3, 32, 1_000),
 )  # fmt: skip
-QUICK = Plan(rounds=1, samples=1, options=2_000, growth={16: (100, 2_000)}, nodes=(500,), rows=(3,))
+QUICK = Plan(rounds=1, samples=1, moons=20, options=2_000, growth={16: (100, 2_000)}, nodes=(500,), rows=(3,))
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,12 @@ ONE_OPTION = Contest(
 )
 
 
-def demo(threads: str) -> Contest:
+def demo(moons: int, threads: str) -> Contest:
     """micrograd's demo; micrograd itself on one core only, since it is as slow on two."""
     contenders = (SUMS, MLP, HAND, "NumPy, naive", TORCH_NN, TORCH_DECAY, JAX_FLAT, JAX_TREE, MICROGRAD)
     targets = {HAND: 1 / 1.2, TORCH_NN: 15.0, TORCH_DECAY: 15.0, JAX_FLAT: 1.4, JAX_TREE: 2.0, MICROGRAD: 10_000.0}
     taking_part = contenders if threads == ONE_CORE else contenders[:-1]
-    return Contest("demo", "micrograd's demo, a step", taking_part, targets)
+    return Contest("demo", "micrograd's demo, a step", taking_part, targets, {"rows": moons})
 
 
 def options(n: int, threads: str) -> Contest:
@@ -267,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan, table, wanted, first = QUICK if given.quick else FULL, Table(HEADINGS), given.only or parts, header()
     for threads in (ONE_CORE,) if given.quick else (ONE_CORE, DEFAULT):
         if "demo" in wanted:
-            hold(demo(threads), threads, plan, table)
+            hold(demo(plan.moons, threads), threads, plan, table)
         if "digits" in wanted:
             hold(DIGITS, threads, plan, table)
         if "options" in wanted:

@@ -250,9 +250,9 @@ def jax_jit(hidden: int = 16, rows: int = 100, *, flat: bool) -> Contender:
     return trained(work, read, reset)
 
 
-def micrograd() -> Contender:
+def micrograd(rows: int = 100) -> Contender:
     """micrograd as it is, on its own `nn.MLP`."""
-    return trained(*demo.training(demo.MICROGRAD))
+    return trained(*demo.training(demo.MICROGRAD, rows))
 
 
 CONTENDERS: dict[str, Callable[..., Contender]] = {

@@ -88,7 +88,7 @@ class MLP:
             p.grad = 0
 
 
-def training(engine: str) -> tuple[Callable[[], float], Callable[[], list[float]], Callable[[], None]]:
+def training(engine: str, samples: int = 100) -> tuple[Callable[[], float], Callable[[], list[float]], Callable[[], None]]:
     """Return three functions: one training step, which returns the loss; read the parameters; reset them."""
     value = load(engine)
     if engine == MICROGRAD:
@@ -97,7 +97,7 @@ def training(engine: str) -> tuple[Callable[[], float], Callable[[], list[float]
         model = nn.MLP(SIZES[0], SIZES[1:])
     else:
         model = MLP(value, WeightedNeuron if engine == WEIGHTED else Neuron)
-    points, classes = moons()
+    points, classes = moons(samples)
     start = initial_parameters()
 
     def step() -> float:
@@ -123,8 +123,8 @@ def training(engine: str) -> tuple[Callable[[], float], Callable[[], list[float]
     return step, read, reset
 
 
-def three_steps(engine: str) -> list[float]:
+def three_steps(engine: str, samples: int = 100) -> list[float]:
     """Three losses and the parameters after them: what all engines must agree on."""
-    step, read, reset = training(engine)
+    step, read, reset = training(engine, samples)
     reset()
     return [step() for _ in range(3)] + read()

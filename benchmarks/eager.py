@@ -25,6 +25,7 @@ class Plan:
     rounds: int
     demo_rounds: int
     demo_steps: int
+    demo_samples: int
     nodes_per_sample: int
     sizes: tuple[int, ...]
     growth: tuple[int, ...]
@@ -34,12 +35,19 @@ FULL = Plan(
     rounds=9,
     demo_rounds=7,
     demo_steps=3,
+    demo_samples=100,
     nodes_per_sample=100_000,
     sizes=(10_000, 100_000),
     growth=(1_000, 10_000, 100_000, 1_000_000),
 )
 QUICK = Plan(
-    rounds=1, demo_rounds=1, demo_steps=1, nodes_per_sample=10_000, sizes=(10_000,), growth=(1_000, 10_000, 100_000)
+    rounds=1,
+    demo_rounds=1,
+    demo_steps=1,
+    demo_samples=20,
+    nodes_per_sample=3_000,
+    sizes=(3_000,),
+    growth=(1_000, 10_000, 100_000),
 )
 
 
@@ -126,10 +134,11 @@ def measure_graphs(table: Table, plan: Plan) -> None:
 def measure_demo(table: Table, plan: Plan) -> None:
     """One training step of micrograd's demo."""
     with Team(OURS, WEIGHTED, MICROGPT, MICROGRAD) as team:
-        agree(team.ask("three_steps"))
+        agree(team.ask("three_steps", samples=plan.demo_samples))
         for collector, targets in DEMO_TARGETS.items():
-            times = team.rounds(plan.demo_rounds, "demo", times=plan.demo_steps, collector=collector)
-            compare(table, "micrograd's demo, one step", ON_OFF[collector], times, (1e6, 1, "ms"), targets)
+            job = {"samples": plan.demo_samples, "times": plan.demo_steps, "collector": collector}
+            times = team.rounds(plan.demo_rounds, "demo", **job)
+            compare(table, f"micrograd's demo, {plan.demo_samples} samples, one step", ON_OFF[collector], times, (1e6, 1, "ms"), targets)
 
 
 def measure_growth(table: Table, plan: Plan) -> None:

@@ -24,9 +24,9 @@ def pin_to_one_core() -> None:
 
 def demo_step(engine: str) -> Callable[..., float]:
     """Return a timer of one training step, in nanoseconds; parameters are reset before it, outside the time."""
-    step, _, reset = demo.training(engine)
 
-    def timed(*, times: int, collector: bool) -> float:
+    def timed(*, samples: int, times: int, collector: bool) -> float:
+        step, _, reset = demo.training(engine, samples)
         reset()
         return graphs.nanoseconds(step, times=times, collector=collector)
 
@@ -45,7 +45,7 @@ def serve(engine: str) -> None:
         "bytes": lambda **job: graphs.bytes_per_node(value, **job),
         "probe": lambda **job: graphs.probe(value, **job),
         "demo": demo_step(engine),
-        "three_steps": lambda: demo.three_steps(engine),
+        "three_steps": lambda samples: demo.three_steps(engine, samples),
     }
     for shape in graphs.SHAPES:  # warm up: the interpreter specialises what it has run a few times
         graphs.time_per_node(value, shape, 900, times=5, collector=True)

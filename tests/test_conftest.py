@@ -10,12 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CONFTEST = (ROOT / "tests" / "conftest.py").read_text(encoding="utf-8")
-PROCESSES = [
-    [],
-    pytest.param(
-        ["--numprocesses=2"], marks=pytest.mark.skipif("xdist" not in sys.modules, reason="pytest-xdist is not here")
-    ),
-]
+XDIST = pytest.mark.skipif("xdist" not in sys.modules, reason="pytest-xdist is not here")
 
 
 def run(folder, tests, *arguments, limit=None, **environment):
@@ -43,24 +38,14 @@ SKIPS = {
 }
 
 
-@pytest.mark.parametrize("processes", PROCESSES, ids=" ".join)
-def test_fail_on_skip_fails_a_run_that_left_tests_out(tmp_path, processes):
-    """Whole modules and single tests are counted and named."""
-    status, output = run(tmp_path, SKIPS, *processes, FAIL_ON_SKIP="1")
-    assert status == 1
-    (said,) = re.findall(r"FAIL_ON_SKIP: 3 skipped: (.*)", output)
-    for name in ("test_a_module.py", "test_another.py", "test_a_function.py::test_left_out"):
-        assert name in said
-
-
 SLOW = """
 import subprocess, sys, time
 import pytest
 
-BURN = "import time\\nwhile time.process_time() < 0.6: pass"
+BURN = "import time\\nwhile time.process_time() < 0.3: pass"
 
 def burn():
-    end = time.process_time() + 0.5
+    end = time.process_time() + 0.3
     while time.process_time() < end: pass
 
 @pytest.fixture
@@ -69,25 +54,39 @@ def burnt(): burn()
 def test_in_itself(): burn()
 def test_in_its_fixture(burnt): pass
 def test_in_a_child(): subprocess.run([sys.executable, "-c", BURN], check=True)
-def test_only_waits(): time.sleep(0.6)
+def test_only_waits(): time.sleep(0.3)
 @pytest.mark.slow(reason="the loop is the point")
 def test_with_a_reason(): burn()
 """
 
 
-@pytest.mark.parametrize("processes", PROCESSES, ids=" ".join)
-def test_a_slow_test_needs_a_reason(tmp_path, processes):
-    """In continuous integration, by processor time: of the test, its fixtures and its children, not of waiting."""
-    tests = {"test_times.py": SLOW}
-    status, output = run(tmp_path, tests, *processes, limit=0.4, CI="true")
+@pytest.mark.parametrize(
+    ("processes", "rules"),
+    [([], {"FAIL_ON_SKIP"}), ([], {"CI"}), pytest.param(["--numprocesses=2"], {"FAIL_ON_SKIP", "CI"}, marks=XDIST)],
+    ids=["skips", "slow", "both, in two processes"],
+)
+def test_what_was_left_out_and_what_is_slow_fails_the_run(tmp_path, processes, rules):
+    """FAIL_ON_SKIP counts and names whole modules and single tests.
+
+    CI limits the processor time of a test, its fixtures and its children, not its waiting, unless it has a reason.
+    """
+    tests = (SKIPS if "FAIL_ON_SKIP" in rules else {}) | ({"test_times.py": SLOW} if "CI" in rules else {})
+    status, output = run(tmp_path, tests, *processes, limit=0.2, **dict.fromkeys(rules, "true"))
     assert status == 1
-    (said,) = re.findall(r"slower than 0.4 s without a slow\(reason=...\): (.*)", output)
-    assert set(re.findall(r"::(\w+)", said)) == {"test_in_itself", "test_in_its_fixture", "test_in_a_child"}
+    skips = re.findall(r"FAIL_ON_SKIP: 3 skipped: (.*)", output)
+    assert len(skips) == ("FAIL_ON_SKIP" in rules)
+    for said in skips:
+        for name in ("test_a_module.py", "test_another.py", "test_a_function.py::test_left_out"):
+            assert name in said
+    slow = re.findall(r"slower than 0.2 s without a slow\(reason=...\): (.*)", output)
+    assert len(slow) == ("CI" in rules)
+    for said in slow:
+        assert set(re.findall(r"::(\w+)", said)) == {"test_in_itself", "test_in_its_fixture", "test_in_a_child"}
 
 
 def test_elsewhere_neither_rule_holds(tmp_path):
     """Where an oracle is absent its tests are skipped, and a machine may be slow."""
-    assert run(tmp_path, SKIPS | {"test_times.py": SLOW}, limit=0.4)[0] == 0
+    assert run(tmp_path, SKIPS | {"test_times.py": SLOW}, "-k", "left_out or in_itself", limit=0.2)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -145,14 +144,15 @@ def test_ours(): somebody.complain(2)
 }
 
 
-@pytest.mark.parametrize("processes", PROCESSES, ids=" ".join)
-def test_what_others_announce_fails_in_continuous_integration_alone(tmp_path, processes):
+EVERYTHING = {"test_announced[1]", "test_announced[2]", "test_theirs", "test_ours"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "failing"),
+    [([], {"test_ours"}), pytest.param(["-Werror", "--numprocesses=1"], EVERYTHING, marks=XDIST)],
+    ids=["a user's", "continuous integration's"],
+)
+def test_what_others_announce_fails_in_continuous_integration_alone(tmp_path, arguments, failing):
     """A user's run fails by warnings that our own code causes, and not by a package that deprecates something."""
-    configuration = f"--config-file={ROOT / 'pyproject.toml'}"
-    assert failures(run(tmp_path, WARNINGS, configuration, *processes)) == {"test_ours"}
-    everything = {"test_announced[1]", "test_announced[2]", "test_theirs", "test_ours"}
-    assert failures(run(tmp_path, WARNINGS, configuration, *processes, "-Werror")) == everything
-
-
-def failures(answer):
-    return set(re.findall(r"^FAILED .*::(\S+)", answer[1], re.MULTILINE))
+    _, output = run(tmp_path, WARNINGS, f"--config-file={ROOT / 'pyproject.toml'}", *arguments)
+    assert set(re.findall(r"^FAILED .*::(\S+)", output, re.MULTILINE)) == failing

@@ -6,6 +6,7 @@ How many runs succeed, and how soon, is compared with networks written by hand i
 
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -30,6 +31,7 @@ from models.networks_1986 import (
 BY_HAND = json.loads(by_hand.FILE.read_text(encoding="utf-8"))
 SYMMETRY = mirror_symmetry()
 X, D = SYMMETRY.X, SYMMETRY.y[:, None]
+SEEDS = range(200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 100)
 
 
 def fares_as_by_hand(sweeps, runs, name):
@@ -194,17 +196,17 @@ def test_errors_within_the_tolerance_count_as_none():
 
 @pytest.fixture(scope="module")
 def symmetry():
-    """Two hundred fixed seeds at ε 0.03, α 0.9, U(−0.3, 0.3): solved first, then on until E < 0.1."""
-    networks = symmetry_networks(seeds=range(200))
+    """Fixed seeds at ε 0.03, α 0.9, U(−0.3, 0.3): solved first, then on until E < 0.1."""
+    networks = symmetry_networks(seeds=SEEDS)
     first = networks.train(X, D, learning_rate=0.03, momentum=0.9, sweeps=30_000, until=solved)
     then = networks.train(X, D, learning_rate=0.03, momentum=0.9, sweeps=30_000, until=below(0.1))
     return networks, first, then
 
 
 def test_mirror_symmetry_is_solved(symmetry):
-    """ε 0.03: all or nearly all of 200 runs come to have all 64 patterns right, as soon as those by hand."""
+    """ε 0.03: all or nearly all runs come to have all 64 patterns right, as soon as those by hand."""
     _, first, then = symmetry
-    assert fares_as_by_hand(first.sweeps[first.reached], 200, "symmetry, ε 0.03")
+    assert fares_as_by_hand(first.sweeps[first.reached], len(SEEDS), "symmetry, ε 0.03")
     assert then.reached[first.reached].all()
 
 
@@ -249,11 +251,11 @@ def test_the_hidden_units_are_sign_flipped_copies(symmetry):
 
 
 def test_the_papers_own_settings_for_symmetry_are_slower_and_may_get_stuck():
-    """ε 0.1: some of 200 runs get stuck, at E = 4 with 56 of 64 right; the others take as long as those by hand."""
-    networks = symmetry_networks(seeds=range(200))
+    """ε 0.1: some runs get stuck, at E = 4 with 56 of 64 right; the others take as long as those by hand."""
+    networks = symmetry_networks(seeds=SEEDS)
     trained = networks.train(X, D, learning_rate=0.1, momentum=0.9, sweeps=30_000, until=solved)
-    assert trained.reached.sum() < 200
-    assert fares_as_by_hand(trained.sweeps[trained.reached], 200, "symmetry, ε 0.1")
+    assert not trained.reached.all()
+    assert fares_as_by_hand(trained.sweeps[trained.reached], len(SEEDS), "symmetry, ε 0.1")
     assert np.median(trained.sweeps[trained.reached]) > 2 * BY_HAND["symmetry, ε 0.03"]["median"]
     stuck = ~trained.reached
     outputs = networks.outputs(X)
@@ -271,19 +273,19 @@ def test_biases_that_start_at_0():
 
 
 def test_with_biases_that_start_at_0_the_papers_settings_always_solve_symmetry():
-    """ε 0.1: all of 200 runs, as soon as those by hand.
+    """ε 0.1: all runs, as soon as those by hand.
 
     With drawn biases runs get stuck, of these very seeds too (the test above).
     """
-    networks = symmetry_networks(seeds=range(200), zero_biases=True)
+    networks = symmetry_networks(seeds=SEEDS, zero_biases=True)
     trained = networks.train(X, D, learning_rate=0.1, momentum=0.9, sweeps=30_000, until=solved)
     assert trained.reached.all()
-    assert fares_as_by_hand(trained.sweeps, 200, "symmetry, ε 0.1, biases start at 0")
+    assert fares_as_by_hand(trained.sweeps, len(SEEDS), "symmetry, ε 0.1, biases start at 0")
 
 
 @pytest.fixture(scope="module")
 def xor_runs():
-    """200 seeds of 2-4-1 and of 2-2-1 at ε 0.5, α 0.9, U(−1, 1)."""
+    """2-4-1 and 2-2-1 at ε 0.5, α 0.9, U(−1, 1)."""
     data = xor()
     runs = {}
 
@@ -291,45 +293,45 @@ def xor_runs():
         return right(outputs, targets, margin=0.4).all(axis=1)
 
     for hidden in (4, 2):
-        networks = Networks((2, hidden, 1), seeds=range(200), scale=1.0)
+        networks = Networks((2, hidden, 1), seeds=SEEDS, scale=1.0)
         trained = networks.train(data.X, data.y[:, None], learning_rate=0.5, momentum=0.9, sweeps=10_000, until=near)
         runs[hidden] = trained, error(networks.outputs(data.X), data.y[:, None])
     return runs
 
 
 def test_four_hidden_units_solve_xor(xor_runs):
-    """2-4-1 brings every output within 0.1 of its target in all or nearly all of 200 runs, as soon as by hand."""
+    """2-4-1 brings every output within 0.1 of its target in all or nearly all runs, as soon as by hand."""
     trained, _ = xor_runs[4]
-    assert fares_as_by_hand(trained.sweeps[trained.reached], 200, "XOR, 2-4-1")
+    assert fares_as_by_hand(trained.sweeps[trained.reached], len(SEEDS), "XOR, 2-4-1")
 
 
 def test_two_hidden_units_solve_xor_most_of_the_time(xor_runs):
-    """2-2-1 solves as many of 200 runs as by hand, not all, and the others sit at E = 1/4 or 1/3."""
+    """2-2-1 solves as many runs as by hand, not all, and the others sit at E = 1/4 or 1/3."""
     trained, E = xor_runs[2]
-    assert trained.reached.sum() < 195
-    assert fares_as_by_hand(trained.sweeps[trained.reached], 200, "XOR, 2-2-1")
+    assert trained.reached.mean() < 0.97
+    assert fares_as_by_hand(trained.sweeps[trained.reached], len(SEEDS), "XOR, 2-2-1")
     stuck = E[~trained.reached]
     assert (np.minimum(abs(stuck - 1 / 4), abs(stuck - 1 / 3)) < 0.01).all()
 
 
 def test_the_family_trees_are_learnt():
-    """Over 20 seeds the recipe has at least 95 % of the training cases right, all 24 outputs of a case together.
+    """Over 10 seeds, or 20, the recipe has at least 95 % of the training cases right, all 24 outputs of a case together.
 
     That is on the right side of 0.5: an output beyond 0.8 or 0.2 has no error left to push it, so the cut of the
     weights pulls it back to just inside that border, and the sharper criterion counts few (the next test says more).
     How many of the four held-out cases are right is chance, and not asserted.
     """
-    runs = learn_family_trees(seeds=range(20), recipe=RECIPE)
+    runs = learn_family_trees(seeds=SEEDS[::10], recipe=RECIPE)
     training = runs.fraction_right(runs.training)
     print(f"training {training.mean():.3f}, held out {runs.fraction_right(runs.held_out).mean():.3f}")  # noqa: T201
-    assert training.shape == (20,)
+    assert training.shape == (len(SEEDS) // 10,)
     assert training.mean() >= 0.95
     assert runs.fraction_right(runs.training, margin=0.3).mean() < training.mean()
 
 
 def test_the_family_trees_are_learnt_by_the_sharper_criterion():
     """Above 0.8 where on, below 0.2 where off, in at least 95 % of training cases: with a narrower tolerance and cut."""
-    runs = learn_family_trees(seeds=range(10), recipe=STRICT_RECIPE)
+    runs = learn_family_trees(seeds=SEEDS[::20], recipe=STRICT_RECIPE)
     assert runs.fraction_right(runs.training, margin=0.3).mean() >= 0.95
 
 
