@@ -88,7 +88,9 @@ class MLP:
             p.grad = 0
 
 
-def training(engine: str, samples: int = 100) -> tuple[Callable[[], float], Callable[[], list[float]], Callable[[], None]]:
+def training(
+    engine: str, samples: int = 100
+) -> tuple[Callable[[], float], Callable[[], list[float]], Callable[[], None]]:
     """Return three functions: one training step, which returns the loss; read the parameters; reset them."""
     value = load(engine)
     if engine == MICROGRAD:

@@ -138,7 +138,7 @@ def measure_demo(table: Table, plan: Plan) -> None:
         for collector, targets in DEMO_TARGETS.items():
             job = {"samples": plan.demo_samples, "times": plan.demo_steps, "collector": collector}
             times = team.rounds(plan.demo_rounds, "demo", **job)
-            compare(table, f"micrograd's demo, {plan.demo_samples} samples, one step", ON_OFF[collector], times, (1e6, 1, "ms"), targets)
+            compare(table, "micrograd's demo, one step", ON_OFF[collector], times, (1e6, 1, "ms"), targets)
 
 
 def measure_growth(table: Table, plan: Plan) -> None:

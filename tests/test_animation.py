@@ -236,7 +236,7 @@ class TestGif:
         """As an outside decoder reads it: later frames cover half of the whole, and leave what they do not cover."""
         image = pytest.importorskip("PIL.Image", reason="Pillow comes with matplotlib")
         y = x = Value(0.5, "x")
-        for i in range(20):
+        for i in range(12):
             y = y.sin() if i % 2 else y + x
         with image.open(animate(y, tmp_path / "a.gif")) as moving:
             whole, areas, seen = moving.size, [], []

@@ -173,13 +173,13 @@ KILLED = {
 @pytest.mark.parametrize("name", KILLED)
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
 def test_a_fit_that_was_killed_loses_nothing(name, tmp_path):
-    """SIGKILL at three moments, the same call again: all that is kept is that of a fit that nobody disturbed."""
+    """SIGKILL at two moments, the same call again: all that is kept is that of a fit that nobody disturbed."""
     root = str(Path(__file__).resolve().parent.parent)
     kind, settings, y = KILLED[name]
     program = PROGRAM.format(kind=kind, settings=settings, y=y)
     path = tmp_path / "run"
     killed, size = 0, 0
-    for wait in (0.0, 0.01, 0.02):
+    for wait in (0.0, 0.02):
         process = subprocess.Popen([sys.executable, "-c", program, root, str(path)])
         limit = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < limit:
@@ -191,7 +191,7 @@ def test_a_fit_that_was_killed_loses_nothing(name, tmp_path):
         process.kill()
         killed += process.wait() == -signal.SIGKILL
         size = path.stat().st_size
-    assert killed >= 2
+    assert killed >= 1
     resumed, whole = (learned_by(program, root, each) for each in (str(path), None))
     assert resumed == whole
     assert resumed["n_iter_"] > 100

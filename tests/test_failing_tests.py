@@ -47,6 +47,20 @@ FAILING = {
 }
 
 
+MORE = """
+@settings(database=None)
+@given(x=st.floats(0.5, 2.0))
+def test_drawn(x):
+    gradcheck(cube, x)
+
+def broken(x):
+    return x[7]
+
+def test_of_their_own():
+    gradcheck(broken, np.ones(2), gradient=gradient)
+"""
+
+
 def run(tmp_path, text, *arguments):
     """What a test runner prints of a file, in a process of its own, as a user's would."""
     (tmp_path / "test_theirs.py").write_text(BEFORE + text, encoding="utf-8")
@@ -64,7 +78,7 @@ PYTEST = ("pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no")
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory):
     """What pytest prints of each failure, under its name."""
-    text = "".join(f"\ndef test_{name}():\n    {body}\n" for name, body in FAILING.items())
+    text = "".join(f"\ndef test_{name}():\n    {body}\n" for name, body in FAILING.items()) + MORE
     output = run(tmp_path_factory.mktemp("failures"), text, *PYTEST)
     parts = re.split(r"^_+ test_(\w+) _+$", output.split("short test summary")[0], flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
@@ -87,19 +101,17 @@ def test_a_failure_of_three_numbers_fits_on_a_screen(tmp_path):
     assert "reproduce it with" in output
 
 
-def test_a_drawn_example_is_shown_without_a_frame_of_the_library(tmp_path):
+def test_a_drawn_example_is_shown_without_a_frame_of_the_library(printed):
     """A property that fails shows the least example, and no code of ours."""
-    body = "\n@settings(database=None)\n@given(x=st.floats(0.5, 2.0))\ndef test_it(x):\n    gradcheck(cube, x)\n"
-    output = run(tmp_path, body, *PYTEST, "-q").replace("\\", "/")
+    output = printed["drawn"].replace("\\", "/")
     assert ">       gradcheck(cube, x)" in output
     assert "x=1.0" in output
     assert not re.search(r"autodiff/testing/\w+\.py:\d+", output), output
 
 
-def test_what_the_users_own_code_raises_is_shown_where_it_raises(tmp_path):
+def test_what_the_users_own_code_raises_is_shown_where_it_raises(printed):
     """Of a mistake in the function under test pytest shows that function, not our frames between."""
-    body = "\ndef broken(x):\n    return x[7]\n\ndef test_it():\n    gradcheck(broken, np.ones(2), gradient=gradient)\n"
-    output = run(tmp_path, body, *PYTEST, "-q").replace("\\", "/")
+    output = printed["of_their_own"].replace("\\", "/")
     assert ">       return x[7]" in output or ">   return x[7]" in output
     assert not re.search(r"autodiff/testing/\w+\.py:\d+", output), output
 

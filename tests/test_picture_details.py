@@ -246,8 +246,9 @@ class TestOptions:
         """More than 20,000 strokes between neurons are no picture; beyond 50,000 nodes nothing is grouped unasked."""
         wide = total(MLP(201, [100])([0.1] * 201))
         assert kind(draw(wide), "layer")
-        assert kind(draw(wide, detail="neurons"), "summary")
-        assert 'detail="neurons" or "layers"' in draw(wide, detail="neurons").source.replace("&quot;", '"')
+        summed_up = draw(wide, detail="neurons")
+        assert kind(summed_up, "summary")
+        assert 'detail="neurons" or "layers"' in summed_up.source.replace("&quot;", '"')
         wider = total(MLP(101, [250])([0.1] * 101))
         assert kind(draw(wider), "summary")
         assert kind(draw(wider, detail="layers"), "layer")
@@ -323,17 +324,17 @@ class TestNeurons:
         }
 
     def test_the_middle_of_a_long_column_is_left_out_and_said_so(self):
-        """64-32-10: 16 of a column, how many more, and how to see them; all where that is asked for."""
-        scores = MLP(64, [32, 10])([0.1] * 64)
+        """40-20-10: 16 of a column, how many more, and how to see them; all where that is asked for."""
+        scores = MLP(40, [20, 10])([0.1] * 40)
         root = swept(-softmax(scores)[3].log())
         root.label = "C"
         picture = draw(root, detail="neurons")
         assert len(kind(picture, "unit")) == 16 + 16 + 10 + 1
-        assert [texts(at["label"]) for at in kind(picture, "more")] == [["⋮", "48 more"], ["⋮", "16 more"]]
-        assert "max_neurons=64 draws all of it" in picture.source
+        assert [texts(at["label"]) for at in kind(picture, "more")] == [["⋮", "24 more"], ["⋮", "4 more"]]
+        assert "max_neurons=40 draws all of it" in picture.source
         whole = draw(root, detail="neurons", max_neurons=None)
-        assert (len(kind(whole, "unit")), len(kind(whole, "more"))) == (64 + 32 + 10 + 1, 0)
-        assert len(parse(whole).edges) == 64 * 32 + 32 * 10 + 10
+        assert (len(kind(whole, "unit")), len(kind(whole, "more"))) == (40 + 20 + 10 + 1, 0)
+        assert len(parse(whole).edges) == 40 * 20 + 20 * 10 + 10
         assert "draws all of it" not in whole.source
 
     def test_many_samples_in_one_graph_are_one_network(self):

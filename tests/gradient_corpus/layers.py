@@ -211,20 +211,20 @@ def layernorm_backward(x, g, wrong):
 
 
 def convolve(x, w):
-    out = np.zeros((5, 5))
-    for i in range(5):
-        for j in range(5):
+    out = np.zeros((3, 3))
+    for i in range(3):
+        for j in range(3):
             out[i, j] = np.sum(x[i : i + 3, j : j + 3] * w)
     return np.sum(CONV * out)
 
 
-(CONV,) = draw(15, (5, 5))
+(CONV,) = draw(15, (3, 3))
 
 
 def convolve_backward(x, w, wrong):
     dx, dw = np.zeros_like(x), np.zeros_like(w)
-    for i in range(5):
-        for j in range(5):
+    for i in range(3):
+        for j in range(3):
             kernel = w[::-1, ::-1] if wrong == "flipped kernel" else w
             if wrong == "overwritten":
                 dx[i : i + 3, j : j + 3] = CONV[i, j] * kernel
@@ -236,7 +236,7 @@ def convolve_backward(x, w, wrong):
                 dw += CONV[i, j] * x[i : i + 3, j : j + 3]
     return {
         "dw flipped": (dx, dw[::-1, ::-1]), "dw transposed": (dx, dw.T), "dx shifted": (np.roll(dx, 1, axis=1), dw),
-        "dw mean": (dx, dw / 25.0), "no dx": (0.0 * dx, dw), "sign": (-dx, -dw), "dx edge": (np.pad(dx[1:-1, 1:-1], 1), dw),
+        "dw mean": (dx, dw / 9.0), "no dx": (0.0 * dx, dw), "sign": (-dx, -dw), "dx edge": (np.pad(dx[1:-1, 1:-1], 1), dw),
     }.get(wrong, (dx, dw))  # fmt: skip
 
 
@@ -357,9 +357,9 @@ CASES = [
         "batch axis": "", "no gain": "left out|in place", "mean constant": "mean is treated|only the path|path .* missing", "variance constant": "var is treated", "gain with x": "x is used in place of normed",
         "no std": "a division by", "sign": says.SIGN, "gain mean": says.MEAN,
     }),
-    Case("convolution", written(convolve, convolve_backward), draw(22, (7, 7), (3, 3)), {
+    Case("convolution", written(convolve, convolve_backward), draw(22, (5, 5), (3, 3)), {
         "flipped kernel": "w, flipped, is used in place of w", "overwritten": "uses is counted", "dw overwritten": "uses is counted", "dw flipped": "flipped along axis 0, 1", "dw transposed": says.TRANSPOSED,
-        "dx shifted": "shifted by 1 along axis 1", "dw mean": "0.04 times", "no dx": says.ZERO, "sign": says.SIGN, "dx edge": "missing there",
+        "dx shifted": "shifted by 1 along axis 1", "dw mean": "0.111111 times", "no dx": says.ZERO, "sign": says.SIGN, "dx edge": "missing there",
     }),
     Case("average pooling", written(pooled, pooled_backward), draw(23, (4, 4)), {
         "tiled": "another order", "first only": "missing there", "not divided": "4 times", "transposed": says.TRANSPOSED, "by eight": "0.5 times",
