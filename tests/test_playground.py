@@ -173,7 +173,7 @@ def test_operations_and_losses_of_ones_own_train_in_the_page(opened):
 
 
 def test_classes_by_index_train_as_in_python(opened):
-    """Iris with cross-entropy of three logits, and a table of what was taken for what."""
+    """Iris with cross-entropy of three logits, a table of what was taken for what, probabilities as softmax has them."""
     data = iris()
     X = (data.X - data.X.mean(axis=0)) / data.X.std(axis=0)
     model = MLP(4, [5, 3], activation="tanh", random_state=0)
@@ -188,6 +188,15 @@ def test_classes_by_index_train_as_in_python(opened):
     table = np.zeros((3, 3), dtype=int)
     np.add.at(table, (data.y.astype(int), said), 1)
     assert [int(cell) for cell in cells] == table.ravel().tolist()
+    canvas = page.locator("#map").bounding_box()
+    told = ""
+    for height in range(10, 200, 5):  # along the samples whose first class is the true one
+        page.mouse.move(canvas["x"] + 52 + (canvas["width"] - 60) * 1.12 / 1.24, canvas["y"] + height)
+        told = page.locator("#tip").text_content() or told
+    sample = int(re.search(r"sample (\d+)", told)[1]) - 1
+    shown = [float(each) for each in told.split("probability ")[1].split(", ")]
+    logits = np.array([z.data for z in model(X[sample].tolist())])
+    np.testing.assert_allclose(shown, np.exp(logits) / np.exp(logits).sum(), rtol=1e-3, atol=1e-4)
 
 
 def test_the_page_never_changes_the_model(opened):

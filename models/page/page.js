@@ -160,6 +160,15 @@ const classOf = (row, from, k) => {
   return best;
 };
 const trueClass = (y, from, k) => (k === 1 ? (y[from] > (set.two ? (samples.low + 1) / 2 : 0.5) ? 1 : 0) : classOf(y, from, k));
+// What a row of outputs predicts: probabilities where the loss makes them of any numbers.
+const likely = () => settings.loss === "binary_cross_entropy" || settings.loss === "cross_entropy";
+function predicted(a, row) {
+  const end = Array.from(a.subarray(row * outputs(), (row + 1) * outputs()));
+  if (settings.loss === "binary_cross_entropy") return end.map((z) => 1 / (1 + Math.exp(-z)));
+  if (settings.loss !== "cross_entropy") return end;
+  const parts = end.map((z) => Math.exp(z - Math.max(...end)));
+  return parts.map((part) => part / parts.reduce((sum, each) => sum + each, 0));
+}
 function judged(a, y, rows) {
   const k = Math.max(2, outputs());
   const table = Array.from({ length: k }, () => new Array(k).fill(0));
@@ -436,14 +445,13 @@ function drawLarge() {
     }
   } else {
     const m = outputs();
-    const end = looked.a[top - 1];
-    const ends = range([...y, ...end]);
-    box = frame(pen, width, height, range(y), ends, [say("true"), say("predicted")]);
+    const ends = Array.from({ length: rows }, (_, r) => predicted(looked.a[top - 1], r));
+    box = frame(pen, width, height, range(y), range([...y, ...ends.flat()]), [say("true"), say(likely() ? "probability" : "predicted")]);
     line(pen, [box.place(range(y)[0], range(y)[0]), box.place(range(y)[1], range(y)[1])], paint.line, 1.5, [4, 4]);
     for (let r = 0; r < rows; r += Math.ceil(rows / DOTS)) {
       for (let q = 0; q < Math.min(m, k); q++) {
         const side = set.classes ? (((r * 7919) % 100) / 100 - 0.5) * 0.12 : 0; // classes stand side by side
-        dot(pen, ...box.place(y[r * k + q] + side, end[r * m + q]), m > 1 ? CLASSES[q % CLASSES.length] : pointColour(y, r, k), { chosen: r === chosen });
+        dot(pen, ...box.place(y[r * k + q] + side, ends[r][q]), m > 1 ? CLASSES[q % CLASSES.length] : pointColour(y, r, k), { chosen: r === chosen });
       }
     }
   }
@@ -739,7 +747,7 @@ function nearest(event) {
   const end = looked.a[columns() - 2];
   let [best, least] = [-1, 14];
   for (let r = 0; r < rows; r++) {
-    const place = modes === "map" ? box.place(x[2 * r], x[2 * r + 1]) : modes === "curve" ? box.place(x[r], y[r * k]) : box.place(y[r * k], end[r * outputs()]);
+    const place = modes === "map" ? box.place(x[2 * r], x[2 * r + 1]) : modes === "curve" ? box.place(x[r], y[r * k]) : box.place(y[r * k], predicted(end, r)[0]);
     const far = Math.hypot(place[0] - px, place[1] - py);
     if (far < least) [best, least] = [r, far];
   }
@@ -750,13 +758,13 @@ on("map", "pointermove", (event) => {
   const { x, y, n, k } = training;
   const end = looked.a[columns() - 2];
   if (row >= 0) {
-    const list = (flat, width) => Array.from(flat.slice(row * width, row * width + Math.min(width, 6)), show).join(", ") + (width > 6 ? ", …" : "");
-    tip(`${say("sample", { n: row + 1 })}: (${list(x, n)})\n${say("true")} ${list(y, k)}\n${say("predicted")} ${list(end, outputs())}`, event);
+    const list = (flat, width, at = row) => Array.from(flat.slice(at * width, at * width + Math.min(width, 6)), show).join(", ") + (width > 6 ? ", …" : "");
+    tip(`${say("sample", { n: row + 1 })}: (${list(x, n)})\n${say("true")} ${list(y, k)}\n${say(likely() ? "probability" : "predicted")} ${list(predicted(end, row), outputs(), 0)}`, event);
   } else if (modes === "map") {
     const column = Math.floor(((a - shape.a[0]) / (shape.a[1] - shape.a[0])) * GRID);
     const line = Math.floor(((b - shape.b[0]) / (shape.b[1] - shape.b[0])) * GRID);
     const inside = column >= 0 && column < GRID && line >= 0 && line < GRID;
-    tip(inside ? `(${show(round3(a))}, ${show(round3(b))})\n${say("predicted")} ${Array.from({ length: outputs() }, (_, j) => show(view.a[columns() - 2][(line * GRID + column) * outputs() + j])).join(", ")}` : "", event);
+    tip(inside ? `(${show(round3(a))}, ${show(round3(b))})\n${say(likely() ? "probability" : "predicted")} ${predicted(view.a[columns() - 2], line * GRID + column).map(show).join(", ")}` : "", event);
   } else tip("");
 });
 on("map", "pointerleave", () => tip(""));
