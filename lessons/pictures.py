@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+import io
+import shutil
 import sys
 from pathlib import Path
 
 from autodiff import Value, draw, total
 from autodiff.pictures import animate, render
-from models import MLP, datasets
+from models import MLP, datasets, playground
 from models.losses import half_squared_error
 
 MAX_BYTES = 210_000  # of a picture: a network of 34 neurons has 304 arrows
@@ -83,10 +86,37 @@ def plots(folder: Path) -> list[Path]:
     ]
 
 
+def screens(folder: Path) -> list[Path]:
+    """Train the playground in a browser for 60 epochs and return its screens, light and dark."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None or importlib.util.find_spec("playwright") is None:
+        print("playground.png stays as it is: its screens take Chromium and `pip install playwright`")
+        return []
+    from PIL import Image
+    from playwright.sync_api import sync_playwright
+
+    data = datasets.moons(200, noise=0.1, random_state=0)
+    model = MLP(2, [8, 8, 1], activation="tanh", random_state=0)
+    page = playground(model, data.X, data.y, loss="binary_cross_entropy")
+    written: list[Path] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        for scheme, name in (("light", "playground.png"), ("dark", "playground-dark.png")):
+            tab = browser.new_page(viewport={"width": 1360, "height": 800})
+            tab.emulate_media(color_scheme=scheme)
+            tab.set_content(page.html)
+            tab.evaluate("() => { for (let i = 0; i < 60; i++) document.getElementById('one').click(); }")
+            screen = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
+            screen.quantize(128, dither=Image.Dither.NONE).save(folder / name, optimize=True)
+            written.append(folder / name)
+        browser.close()
+    return written
+
+
 def main() -> None:
     """Draw everything, and say what came out."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
-    for path in write_all(folder) + plots(folder):
+    for path in write_all(folder) + plots(folder) + screens(folder):
         size = path.stat().st_size
         print(f"{path} {size / 1000:.1f} kB{' (too large for the README)' if size > MAX_BYTES else ''}")
 

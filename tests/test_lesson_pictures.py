@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lessons import pictures
@@ -32,3 +33,16 @@ def test_the_docs_have_what_the_command_draws(tmp_path):
             f"{there.name} is old: python -m lessons.pictures"
         )
         assert there.stat().st_size < pictures.MAX_BYTES
+
+
+@pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="Playwright drives the browser")
+def test_the_docs_have_the_screens_that_the_command_takes(tmp_path):
+    """The same files of one size, small enough; letters differ by machine, nine tenths of the pixels do not."""
+    Image = pytest.importorskip("PIL.Image", reason="Pillow reads the screens")
+    taken = pictures.screens(tmp_path)
+    assert len(taken) == 2
+    for path in taken:
+        here, there = (np.asarray(Image.open(each).convert("L"), dtype=float) for each in (path, DOCS / path.name))
+        assert here.shape == there.shape, f"{path.name} is old: python -m lessons.pictures"
+        assert (np.abs(here - there) < 24).mean() > 0.9, f"{path.name} is old: python -m lessons.pictures"
+        assert path.stat().st_size < pictures.MAX_BYTES
