@@ -21,7 +21,7 @@ from models import checkpoints, live
 from models._engines import Array, Eager, Rows, Task, engine_by_name
 from models._values import outside
 from models.diagnosis import Diagnosis
-from models.errors import CheckpointError, NotFiniteError, TrainingError
+from models.errors import CheckpointError, NotFiniteError, TrainingError, say
 from models.live import LivePlot
 from models.optimizers import Optimizer, clipped
 
@@ -166,13 +166,12 @@ def _reporter(progress: int, epochs: int, run: Run) -> Any:
         with suppress(ImportError):
             from tqdm import tqdm  # optional, and slow to import
 
-            return _bar(tqdm(total=epochs, initial=done, unit="epoch"))
+            return _bar(tqdm(total=epochs, initial=done, unit=say("live.epoch")))
     every = 1 if progress > 1 else max(1, math.ceil(epochs / 10))
 
     def show(end: EpochEnd, *, last: bool) -> None:
         if last or end.epoch % every == 0:
-            held_out = "" if end.validation_loss is None else f", validation loss {end.validation_loss:.6g}"
-            print(f"epoch {end.epoch}/{epochs}: loss {end.loss:.6g}{held_out}", flush=True)  # noqa: T201 # asked for
+            print(live.told(end, f"{end.epoch}/{epochs}", ".6g"), flush=True)  # noqa: T201 # asked for
 
     return nullcontext(show)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from autodiff import OPS, Op, leaky_relu, softmax
 from models._checks import known
+from models.errors import say
 
 Activation = str | Op | None  # as callers write it
 
@@ -104,3 +105,9 @@ def kink(activation: Op | None, z: float) -> float:
 def activation_name(activation: Op | None) -> str:
     """Return the name to show; "linear" for None."""
     return "linear" if activation is None else activation.name
+
+
+def activation_title(activation: Op | None) -> str:
+    """Return the name in the language in force; that of an operation of the user's own as it is."""
+    name = activation_name(activation)
+    return say(f"activations.{name}") if name in say.section("activations") else name

@@ -23,7 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Value, step, weighted_sum
+from autodiff.wording import speaking
 from models._checks import numbers
+from models.errors import say
 
 
 class Unit(NamedTuple):
@@ -114,8 +116,12 @@ def decide_all(units: Iterable[Unit], X: Any) -> NDArray[np.float64]:  # Any: ar
     return np.array(answers).reshape(len(X), len(units))
 
 
-def explain(units: Iterable[Unit], facts: Mapping[str, Any]) -> list[str]:  # Any: True, False or a number for each fact
+def explain(  # Any: True, False or a number for each fact
+    units: Iterable[Unit], facts: Mapping[str, Any], *, language: str | None = None
+) -> list[str]:
     """Explain every answer in one line each: formula, numbers, weighted sum, decision.
+
+    `language` is "en" or "es", by default that of `autodiff.set_language`.
 
     >>> explain([EPIC_NIGHT], {"video games": 1, "pizza": 0})
     ['epic night: 4·video games + 5·pizza − 6 = 4·1 + 5·0 − 6 = −2, not above 0 → 0']
@@ -123,11 +129,12 @@ def explain(units: Iterable[Unit], facts: Mapping[str, Any]) -> list[str]:  # An
     units = tuple(units)
     answers = _run(units, facts)
     known = {name: _number(x) for name, x in facts.items()} | {name: _number(a) for name, (_, a) in answers.items()}
-    return [
-        f"{unit.name}: {_sum(unit, {})} = {_sum(unit, known)} = {_signed(_number(answers[unit.name][0]))}, "
-        f"{'above 0 → 1' if known[unit.name] else 'not above 0 → 0'}"
-        for unit in units
-    ]
+    with speaking(language):
+        return [
+            f"{unit.name}: {_sum(unit, {})} = {_sum(unit, known)} = {_signed(_number(answers[unit.name][0]))}, "
+            f"{say('phrases.fires' if known[unit.name] else 'phrases.rests')}"
+            for unit in units
+        ]
 
 
 def _run(units: Sequence[Unit], facts: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import TraceError, compile, no_grad
+from autodiff.wording import language_of, speaking
 from models import _checks as check
 from models._values import plain
+from models.errors import say
 
 Array = NDArray[np.float64]
 
@@ -34,7 +36,8 @@ class LivePlot:
     least and the largest of `y` unless it is given (0 for logits), and a colour for each output of several. It is drawn
     anew every `seconds`, or more rarely where that would cost over a tenth of the time. Where there is no display, a
     terminal shows a line with a small bar chart of the losses, and a pipe gets such a line at epochs 1, 2, 5, 10, 20,
-    50 and so on. `verbose=1` of the estimators shows it in notebooks.
+    50 and so on. `verbose=1` of the estimators shows it in notebooks. Words are in the `language` "en" or "es", by
+    default that of `autodiff.set_language`.
 
     Raises ValueError for an X without its y, or of other lengths, and for `seconds` below 0.
 
@@ -47,12 +50,13 @@ class LivePlot:
     """
 
     def __init__(
-        self, X: Any = None, y: Any = None, *, middle: float | None = None, seconds: float = 0.3
-    ) -> None:  # Any: arrays, lists, frames
+        self, X: Any = None, y: Any = None, *, middle: float | None = None, seconds: float = 0.3,
+        language: str | None = None,
+    ) -> None:  # fmt: skip # Any: arrays, lists, frames
         check.not_negative("seconds", seconds)
         if (X is None) != (y is None):
             raise ValueError("X and y must both be given, or neither, got one of them")
-        self.middle, self.seconds = middle, seconds
+        self.middle, self.seconds, self.language = middle, seconds, language_of(language)
         self._samples: tuple[Array, Array] | None = None
         if X is not None:
             inputs = np.asarray(check.numbers("X", X), dtype=np.float64)
@@ -95,13 +99,17 @@ class LivePlot:
 
     def __repr__(self) -> str:
         if self._end is None:
-            return f"{type(self).__name__}(): no epoch yet"
+            return f"{type(self).__name__}(): {self._say('none')}"
         losses = [loss for loss in self._end.history.loss_curve if math.isfinite(loss)]
         picked = [losses[int(i)] for i in np.linspace(0, len(losses) - 1, min(len(losses), 24))] if losses else []
         low, span = min(picked, default=0.0), max(picked, default=0.0) - min(picked, default=0.0) or 1.0
         bars = "".join(_BARS[round((loss - low) / span * 7)] for loss in picked)
-        held_out = "" if self._end.validation_loss is None else f", validation loss {self._end.validation_loss:.3g}"
-        return f"epoch {self._end.epoch}: loss {self._end.loss:.3g}{held_out} {bars}"
+        with speaking(self.language):
+            return f"{told(self._end, str(self._end.epoch), '.3g')} {bars}"
+
+    def _say(self, name: str) -> str:
+        with speaking(self.language):
+            return say(f"live.{name}")
 
     def _repr_html_(self) -> str:
         """Return the curves as SVG, in words too, no wider than the cell."""
@@ -134,8 +142,8 @@ class LivePlot:
             if curve:
                 yield frame.path(curve[: -1 : max(len(curve) // 400, 1)] + curve[-1:], colour)
                 yield f'<text x="{_WIDTH - 8:g}" y="{36 + 16 * (name != "loss")}" text-anchor="end" fill="{colour}">'
-                yield f"{name} {shown[name][-1][1]:.3g}</text>"
-        below = f"epoch {self._end.epoch}{', losses by logarithm' * log}"
+                yield f"{self._say(name)} {shown[name][-1][1]:.3g}</text>"
+        below = f"{self._say('epoch')} {self._end.epoch}{self._say('log') * log}"
         yield f'<text x="{_MARGIN:g}" y="{_HEIGHT - 10:g}">{below}</text>'
         yield f'<text x="{_MARGIN:g}" y="14">{max(heights):.3g}</text>'
 
@@ -221,6 +229,13 @@ class _Frame:
         (x, down), (end, up) = self.at(left, low), self.at(right, high)
         size = f'width="{end - x:.1f}" height="{down - up:.1f}"'
         return f'<rect x="{x:g}" y="{up:g}" {size} fill="{colour}" fill-opacity="{strong:g}"/>'
+
+
+def told(end: Any, epoch: str, form: str) -> str:  # Any: as above
+    """Return a line that tells the losses of an epoch, formatted, in the language in force."""
+    line = say("live.line", epoch=epoch, loss=format(end.loss, form))
+    held_out = end.validation_loss
+    return line + ("" if held_out is None else say("live.held out", loss=format(held_out, form)))
 
 
 def in_notebook() -> bool:

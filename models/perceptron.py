@@ -237,8 +237,8 @@ class Perceptron(_Learned, Drawing, Classifier):
             now = now._replace(passes=passes, errors=errors, best=best, generator=random.bit_generator.state)
             done, ended = len(passes.mistakes), self._ended(now, limit)
             if self.verbose and limit > 1 and (ended or done % told == 0):
-                held_out = f", {errors[-1]:.1%} wrong of the rows held out" if errors else ""
-                print(f"pass {done}/{limit}: {passes.mistakes[-1]} mistakes{held_out}", flush=True)  # noqa: T201
+                line = f"{say('live.pass')} {done}/{limit}: {say('phrases.mistakes', n=passes.mistakes[-1])}"
+                print(line + (say("live.wrong", share=errors[-1]) if errors else ""), flush=True)  # noqa: T201
             yield now
             if ended:
                 break

@@ -302,7 +302,7 @@ def test_verbose_prints_the_mistakes_of_passes(capsys):
         with pytest.warns(ConvergenceWarning):
             model = Perceptron(max_iter=30, verbose=verbose, random_state=0).fit(TABLE, XOR)
         said[verbose] = capsys.readouterr().out.splitlines()
-    lines = [f"pass {k}/30: {wrong} mistakes" for k, wrong in enumerate(model.loss_curve_, 1)]
+    lines = [f"pass {k}/30: {wrong} mistake{'s' * (wrong != 1)}" for k, wrong in enumerate(model.loss_curve_, 1)]
     assert said[2] == lines
     assert said[1] == lines[2::3]
     assert said[0] == []

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autodiff.wording import speaking
 from models._checks import flag, numbers
+from models.errors import say
 from models.plots.style import blend, canvas, finished
 
 if TYPE_CHECKING:
@@ -49,13 +51,16 @@ def regression_line(X: Any, y: Any, lines: Any, *, ax: Axes | None = None) -> Ax
     return finished(ax, x="x", y="y", xlim=ends.tolist())
 
 
-def loss_curves(curves: Any, *, log: bool = False, ax: Axes | None = None) -> Axes:  # Any: a History, or curves by name
+def loss_curves(  # Any: a History, or curves by name
+    curves: Any, *, log: bool = False, ax: Axes | None = None, language: str | None = None
+) -> Axes:
     """Draw how the loss went, epoch by epoch, and mark the lowest loss of the validation.
 
     `curves` is an estimator after `fit` or the `History` of `models.training.train` (both have a loss curve, perhaps a
     validation curve), one sequence of numbers, or a mapping from names to sequences. An epoch's loss that is NaN or
     infinite leaves a gap. Epochs count from 1, or from 0 for a LinearRegression, whose curve begins with the loss
-    before the first step. `log` makes the vertical axis logarithmic.
+    before the first step. `log` makes the vertical axis logarithmic. Words are in the `language` "en" or "es", by
+    default that of `autodiff.set_language`.
 
     Raises ValueError for curves without numbers, and for `log` with none above 0.
 
@@ -68,24 +73,32 @@ def loss_curves(curves: Any, *, log: bool = False, ax: Axes | None = None) -> Ax
     if log and not any((curve > 0).any() for curve in named.values()):
         raise ValueError("log=True needs losses above 0, and there are none")
     first = getattr(curves, "n_iter_", 0) - len(named["training"]) + 1 if hasattr(curves, "loss_curve_") else 1
-    ax, colours = canvas(ax)
-    for i, (name, curve) in enumerate(named.items()):
-        epochs = np.arange(first, first + len(curve))
-        style, marker = ("-", "--", ":", "-.")[i % 4], "o" if len(curve) == 1 else ""
-        ax.plot(
-            epochs, curve, linestyle=style, marker=marker, color=colours.series[i % len(colours.series)], label=name
-        )
-    held_out = named.get("validation")
-    if held_out is not None and np.isfinite(held_out).any():
-        best = int(np.nanargmin(held_out))
-        mark: dict[str, Any] = {"marker": "o", "markersize": 7, "markerfacecolor": colours.paper, "linestyle": "none"}
-        text = f"best: epoch {best + first}"
-        ax.plot([best + first], [held_out[best]], color=colours.ink, label=text, zorder=4, **mark)
-    if log:
-        ax.set_yscale("log")
-    ax.grid(axis="y", color=colours.grid, linewidth=0.7)
-    ax.set_axisbelow(True)
-    return finished(ax, x="epoch", y="loss")
+    with speaking(language):
+        ax, colours = canvas(ax)
+        for i, (name, curve) in enumerate(named.items()):
+            epochs = np.arange(first, first + len(curve))
+            look: dict[str, Any] = {
+                "linestyle": ("-", "--", ":", "-.")[i % 4],
+                "marker": "o" if len(curve) == 1 else "",
+            }
+            label = name if isinstance(curves, Mapping) else say(f"plots.{name}")
+            ax.plot(epochs, curve, color=colours.series[i % len(colours.series)], label=label, **look)
+        held_out = named.get("validation")
+        if held_out is not None and np.isfinite(held_out).any():
+            best = int(np.nanargmin(held_out))
+            mark: dict[str, Any] = {
+                "marker": "o",
+                "markersize": 7,
+                "markerfacecolor": colours.paper,
+                "linestyle": "none",
+            }
+            text = say("plots.best", epoch=best + first)
+            ax.plot([best + first], [held_out[best]], color=colours.ink, label=text, zorder=4, **mark)
+        if log:
+            ax.set_yscale("log")
+        ax.grid(axis="y", color=colours.grid, linewidth=0.7)
+        ax.set_axisbelow(True)
+        return finished(ax, x=say("plots.epoch"), y=say("plots.loss"))
 
 
 def _named(curves: Any) -> Mapping[str, Any]:

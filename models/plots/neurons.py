@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autodiff import Op, grad
+from autodiff.wording import speaking
 from models._checks import interval, numbers, whole
-from models.activations import Activation, activate, activation_by_name, activation_name, kink
+from models.activations import Activation, activate, activation_by_name, activation_title, kink
+from models.errors import say
 from models.plots.style import Palette, blend, canvas, finished
 
 if TYPE_CHECKING:
@@ -24,11 +26,13 @@ _BESIDE = 1e-9  # how far from a kink the two sides are looked at
 
 
 def activation_curve(
-    activation: Activation, *, window: tuple[float, float] = (-5.0, 5.0), ax: Axes | None = None
-) -> Axes:
+    activation: Activation, *, window: tuple[float, float] = (-5.0, 5.0), ax: Axes | None = None,
+    language: str | None = None,
+) -> Axes:  # fmt: skip
     """Draw an activation a = σ(z) and its derivative, which autodiff finds; at a jump the filled point is the value.
 
-    `activation` is a name, an Op of one operand or None, as neurons take it.
+    `activation` is a name, an Op of one operand or None, as neurons take it. Words are in the `language` "en" or "es",
+    by default that of `autodiff.set_language`.
 
     Raises ValueError for an unknown name and a window whose ends are not in order.
 
@@ -45,9 +49,11 @@ def activation_curve(
     kinks = _kinks(op, z)
     z = np.union1d(z, [k + step for k in kinks for step in (-_BESIDE, 0.0, _BESIDE)])
     apart = np.isin(z, kinks)  # a line must not join the two sides of a jump
+    with speaking(language):
+        title, derivative = activation_title(op), say("plots.derivative")
     curves = (
-        (forward, activation_name(op), colours.positive, "-"),
-        (grad(forward), "derivative", colours.negative, "--"),
+        (forward, title, colours.positive, "-"),
+        (grad(forward), derivative, colours.negative, "--"),
     )
     for function, name, colour, style in curves:
         heights = np.where(apart, np.nan, [float(function(at)) for at in z.tolist()])
@@ -56,17 +62,17 @@ def activation_curve(
             _jump(ax, function, k, colour, colours)
     ax.axhline(0.0, color=colours.grid, linewidth=0.8, zorder=0)
     ax.axvline(0.0, color=colours.grid, linewidth=0.8, zorder=0)
-    return finished(ax, x="z", y="a = σ(z)", title=activation_name(op), xlim=(low, high))
+    return finished(ax, x="z", y="a = σ(z)", title=title, xlim=(low, high))
 
 
 def activation_surface(  # Any: arrays, lists or frames, as NumPy takes them
     activation: Activation, weights: Any, bias: float = 0.0, *, window: tuple[float, float] = (-3.0, 3.0),
-    resolution: int = 61, ax: Axes | None = None,
+    resolution: int = 61, ax: Axes | None = None, language: str | None = None,
 ) -> Axes:  # fmt: skip
     """Draw a neuron of two inputs as a surface: a = σ(w₁X₁ + w₂X₂ + b) over the plane (slide 8), z = 0 as a line.
 
     Grey is a = 0, blue above, orange below. `weights` is (2,); both inputs run over `window`. `ax` needs a third axis:
-    `panels(2, projection="3d")` makes some.
+    `panels(2, projection="3d")` makes some. The title is in the `language` of `activation_curve`.
 
     Raises ValueError for other weights and for Axes of two dimensions.
 
@@ -112,7 +118,8 @@ def activation_surface(  # Any: arrays, lists or frames, as NumPy takes them
     surface.set_zlabel("a", labelpad=-8)
     surface.tick_params(pad=-3, labelsize="x-small")
     surface.set_zlim(low, high if high > low else low + 1.0)
-    surface.set_title(surface.get_title() or activation_name(op))
+    with speaking(language):
+        surface.set_title(surface.get_title() or activation_title(op))
     surface.view_init(elev=26, azim=-125)
     surface.set_box_aspect(None, zoom=0.9)
     return surface
