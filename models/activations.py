@@ -110,4 +110,4 @@ def activation_name(activation: Op | None) -> str:
 def activation_title(activation: Op | None) -> str:
     """Return the name in the language in force; that of an operation of the user's own as it is."""
     name = activation_name(activation)
-    return say(f"activations.{name}") if name in say.section("activations") else name
+    return say(f"names.{name}") if name in say.section("names") else name
