@@ -425,6 +425,29 @@ def test_chapter_10_from_scalars_to_matrices(ran):
     assert sum(name in ten["NAMES"] for name in ten["invented"]) < 10 < 20 == len(ten["invented"]) < names
 
 
+def test_chapter_11_the_paper_of_1986(ran):
+    """Momentum by closed form; counts of solved runs as networks written by hand have them; mirrors; luck is not printed."""
+    from lessons import by_hand
+
+    eleven, known = ran(11), json.loads(by_hand.FILE.read_text(encoding="utf-8"))
+    assert eleven["steps"] == pytest.approx([0.9**t - 1 for t in range(1, 61)], rel=1e-12)
+    for hidden, runs in eleven["solved_runs"].items():
+        there = known[f"XOR, 2-{hidden}-1"]
+        share = (there["solved"] + 1) / (there["runs"] + 2)
+        spread = 4 * math.sqrt(share * (1 - share) * 200 * (1 + 200 / there["runs"]))
+        assert abs(runs.reached.sum() - share * 200) <= spread + 1
+    assert eleven["d"].sum() == sum(bits == bits[::-1] for bits in np.ndindex((2,) * 6)) == 8
+    assert eleven["trained"].reached.sum() >= 29
+    sizes, weights = eleven["sizes"], eleven["weights"]
+    assert sizes / sizes[0] == pytest.approx([1, 2, 4], rel=0.05)
+    assert np.abs(weights[:, :6] + weights[:, 5::-1]).max() < 0.01 * np.abs(weights).max()
+    assert (weights[:, 6] < 0).all()
+    assert (eleven["paper"].fraction_right(eleven["paper"].training) == 0).all()
+    assert eleven["learnt"].mean() > 0.9
+    assert 0.3 < eleven["new"].mean() < 0.8
+    assert (eleven["apart"].max(axis=1) > 0.8).all()
+
+
 def trained_with(torch, chapter, slope):
     """Train study, sleep, mark with another slope of the hidden sigmoid: its answer is right, and PyTorch derives `slope`."""
     X, marks, *weights = (torch.tensor(chapter[name]) for name in ("X", "marks", "V1", "V2"))
@@ -477,6 +500,10 @@ SAID = {
     },
     4: {"0.5": 4 * 0.5 + 5 * 0.9 - 6, "0.9": None, "0.4": None},
     10: {"0.1": None, "3.5": np.log(33)},
+    11: {
+        "0.1": None, "0.9": None, "0.5": None, "0.03": None, "0.005": None, "0.01": None, "0.2": None, "0.8": None,
+        "0.85": None, "0.15": None, "0.75": None, "0.3": None,
+    },
     9: {
         "0.1": None, "0.01": None, "0.5": None, "0.5003": None, "500.3": None, "0.6": None, "0.2": 0.6 / 3,
         "12.61": 12 + 6 * 0.1 + 0.1**2, "0.1774": -0.17744691734927373,
