@@ -1,5 +1,7 @@
 """The benchmarks run, and compare engines that compute the same."""
 
+import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +31,20 @@ def test_the_quick_benchmark_prints_its_table():
     assert "B/node" in done.stdout
     assert "targets missed" in done.stdout
     assert "not installed" not in done.stdout
+
+
+@pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="Playwright drives the browser")
+def test_the_pages_are_measured_in_a_browser():
+    """Every page has its row: kilobytes, and milliseconds of script that are no more than a moment."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.pages", "--quick"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^(?:playground|stepper): .*?  +(\d+) +([\d.]+)", done.stdout, re.MULTILINE)
+    assert len(rows) == 6
+    for kilobytes, milliseconds in rows:
+        assert 50 < int(kilobytes) < 500
+        assert 0.0 < float(milliseconds) < 1000.0
 
 
 PEERS = ("PyTorch", "jax.jit")
