@@ -171,7 +171,7 @@ class Plan(NamedTuple):
         elif self.detail == "neurons":
             scene = network(self.units, state, self.look, given.max_neurons, self.room)
         else:
-            scene = layered(self.units, state, self.look)
+            scene = layered(self.units, state, self.look, self.room)
         if not given.legend and self.detail != "summary":
             scene.legend = ""
         return scene.fitted(given.font_size / FONT_SIZE, given.width, given.height)

@@ -14,16 +14,18 @@ from autodiff.pictures.units import Link, Unit, Units, role_of, sums_of
 from autodiff.value import Value
 from autodiff.wording import say
 
+_CARD = {"LR": 300.0, "TB": 190.0}  # points that a card takes with the gap behind it, along the flow
 
-def layered(units: Units, state: State, look: Look) -> Scene:
-    """Draw every unit as a card."""
-    return _Layers(units, state, look).scene
+
+def layered(units: Units, state: State, look: Look, room: tuple[float, float]) -> Scene:
+    """Draw every unit as a card, in as many rows as their room takes."""
+    return _Layers(units, state, look, room).scene
 
 
 class _Layers:
     """The scene in the making."""
 
-    def __init__(self, units: Units, state: State, look: Look) -> None:
+    def __init__(self, units: Units, state: State, look: Look, room: tuple[float, float]) -> None:
         self.state, self.look, self.theme = state, look, look.theme
         self.root = units.root.nodes[0]
         self.goal = shorten(look.labels.name(self.root), 11) or "C"
@@ -32,11 +34,23 @@ class _Layers:
         self.alarm = False
         self.scene = Scene(look.theme, {"rankdir": look.rankdir, "ranksep": "0.7", "nodesep": "0.4"})
         self.scale = style.Scale(size(self.gained(link, state.final_gain)) for link in units.links)
+        self.rows = self.in_rows(units, max(2, int(room[look.rankdir == "TB"] / _CARD[look.rankdir])))
+        self.scene.rows = [[] for _ in range(1 + max(self.rows.values()))]
         for unit in units.units:
             self.unit(unit)
         for link in units.links:
             self.link(link)
         self.scene.legend = self.legend()
+
+    @staticmethod
+    def in_rows(units: Units, most: int) -> dict[Unit, int]:
+        """Return the row of each unit, about as many in each; leaves stand where they are used first."""
+        computed = [unit for unit in units.units if unit.operations]
+        length = math.ceil(len(computed) / math.ceil(len(computed) / most))
+        rows = {unit: i // length for i, unit in enumerate(computed)}
+        for link in sorted(units.links, key=lambda link: rows[link.target]):
+            rows.setdefault(link.source, rows[link.target])
+        return rows
 
     def unit(self, unit: Unit) -> None:
         theme, show = self.theme, self.look.show
@@ -76,6 +90,7 @@ class _Layers:
         active = any(node in self.state.active for node in unit.nodes)
         table = "".join(f"<TR><TD>{row}</TD></TR>" for row in rows)
         label = f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{table}</TABLE>>'
+        self.scene.rows[self.rows[unit]].append(self.names[unit])
         self.scene.nodes.append(Node(self.names[unit], label, {
             "shape": "box", "style": "rounded,filled", "margin": "0.12,0.06", "fillcolor": paper,
             "color": theme.active if active else ink, "penwidth": "3.5" if active else "1.5",
@@ -129,6 +144,10 @@ class _Layers:
     def link(self, link: Link) -> None:
         look = self.look
         source, target = self.names[link.source], self.names[link.target]
+        row = self.rows[link.target]
+        if self.rows[link.source] != row:
+            title = self.title(link.source)[0]
+            source = self.scene.repeated(source, row, [f"<B>{markup(shorten(title))}</B>"], title)
         width = len(self.places(link.source))
         if look.direction != "backward" or not link.uses:
             text = say("network.values", n=width)

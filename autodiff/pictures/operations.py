@@ -243,16 +243,8 @@ class _Operations:
         name, row = self.names[use.operand], self.rows[use.consumer]
         if self.rows[use.operand] == row:
             return name
-        name += f"r{row}"
-        if name not in self.scene.rows[row]:
-            theme, called = self.theme, self.look.labels.call(use.operand)
-            lines = f"<B>{markup(self.marks[use.operand])}</B>", markup(self.show(use.operand.data))
-            self.scene.rows[row].insert(0, name)
-            self.scene.nodes.append(Node(name, f"<{font('<BR/>'.join(lines), theme.muted, 12)}>", {
-                "shape": "box", "style": "rounded,dashed", "margin": "0.08,0.04", "color": theme.muted,
-                "tooltip": quoted(called, say("tip.repeated")), "class": "repeated",
-            }))  # fmt: skip
-        return name
+        lines = f"<B>{markup(self.marks[use.operand])}</B>", markup(self.show(use.operand.data))
+        return self.scene.repeated(name, row, lines, self.look.labels.call(use.operand))
 
 
 def _groups(nodes: Sequence[Value], labels: Labels) -> dict[Value, tuple[str, ...]]:

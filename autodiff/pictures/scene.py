@@ -11,7 +11,8 @@ from autodiff.pictures.geometry import Layout, Point, layout
 from autodiff.pictures.legends import ROW
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.strokes import clear
-from autodiff.pictures.style import FONT, Theme, markup, shorten
+from autodiff.pictures.style import FONT, Theme, font, markup, quoted, shorten
+from autodiff.wording import say
 
 _INCH, _ENDLESS = 72.0, 1e6  # points
 _LENGTHS = frozenset({"fontsize", "penwidth", "arrowsize", "width", "height", "margin", "nodesep", "ranksep"})
@@ -79,6 +80,17 @@ class Scene:
         pins = None if self.pins is None else self.pins.zoomed(zoom)
         legend, graph = _longer(self.legend, zoom), _zoomed(graph, zoom)
         return replace(self, graph=graph, nodes=nodes, edges=edges, legend=legend, zoom=zoom, pins=pins)
+
+    def repeated(self, name: str, row: int, lines: Sequence[str], called: str) -> str:
+        """Return the name of a node in a row where it does not stand: a small dashed card of these lines there."""
+        name += f"r{row}"
+        if name not in self.rows[row]:
+            self.rows[row].insert(0, name)
+            self.nodes.append(Node(name, f"<{font('<BR/>'.join(lines), self.theme.muted, 12)}>", {
+                "shape": "box", "style": "rounded,dashed", "margin": "0.08,0.04", "color": self.theme.muted,
+                "tooltip": quoted(called, say("tip.repeated")), "class": "repeated",
+            }))  # fmt: skip
+        return name
 
     def placed(self, timeout: float) -> Layout:
         """Return Graphviz's places for everything, with the numbers of edges clear of lines where there is room."""
