@@ -16,6 +16,7 @@ from importlib.metadata import version as installed
 from typing import Any
 
 from benchmarks import compiled_black_scholes as black_scholes
+from benchmarks import compiled_gpt
 from benchmarks import compiled_positions as positions
 from benchmarks import compiled_tracing as before
 from benchmarks.compiled_demo import HAND, JAX_FLAT, JAX_TREE, MICROGRAD, MLP, SUMS, TORCH_DECAY
@@ -110,10 +111,12 @@ def at_positions(work: str, rows: int) -> Contest:
     title, contenders, floor = {
         "attention": ("attention, 8 tokens × 8 units, four matrices", positions.ATTENTION, 1.5),
         "convolutions": ("two 3×3 convolutions, 1→2→2 on 28×28", positions.CONVOLUTIONS, 2.0),
-        "gpt": ("a small GPT, 7 letters, 4,048 weights", positions.GPT, 1.5),
+        "gpt": ("a small GPT, 7 letters, 4,048 weights", compiled_gpt.GPT, 1.5),
+        "padded": ("the same, names padded to 16 letters", compiled_gpt.GPT, 1.6),
     }[work]
     targets = {positions.HAND: 1 / floor, positions.TORCH: 1.0, positions.JAX: 1.0}
-    return Contest(work, f"{title}, {rows:,} rows", tuple(contenders), targets, {"rows": rows})
+    size = {"rows": rows, **({"length": 16, "padded": True} if work == "padded" else {})}
+    return Contest(work, f"{title}, {rows:,} rows", tuple(contenders), targets, size)
 
 
 @contextmanager
@@ -276,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             hold(ONE_OPTION, threads, plan, table)
             hold(options(plan.options, threads), threads, plan, table)
     if "positions" in wanted:
-        for work in ("attention", "convolutions", "gpt"):
+        for work in ("attention", "convolutions", "gpt", "padded"):
             for rows in plan.rows:
                 hold(at_positions(work, rows), ONE_CORE, plan, table)
     if "growth" in wanted:

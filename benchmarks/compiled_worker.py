@@ -72,7 +72,8 @@ def works() -> dict[str, Any]:
         "options": compiled_black_scholes.MANY,
         "attention": compiled_positions.ATTENTION,
         "convolutions": compiled_positions.CONVOLUTIONS,
-        "gpt": compiled_positions.GPT,
+        "gpt": compiled_gpt.GPT,
+        "padded": compiled_gpt.GPT,
         "tracing": compiled_tracing.CONTENDERS,
     }
 

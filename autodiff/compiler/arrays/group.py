@@ -36,7 +36,7 @@ from autodiff.compiler.arrays.ir import (
     contiguous,
 )
 from autodiff.compiler.arrays.labels import common_label
-from autodiff.compiler.arrays.ragged import evened, filled, operands_of
+from autodiff.compiler.arrays.ragged import evened, filled, operands_of, squared
 from autodiff.compiler.trace.graph import Graph, Term
 from autodiff.ops import OPS, Op, log
 
@@ -64,7 +64,7 @@ class Grouping:
         node. `careful`: infinite operands are computed as the eager engine does. `placed`: parameters in the order
         that the flat array has already.
         """
-        self.graph = graph
+        self.graph = self.given = graph
         self.code = Code(careful=careful)
         self.grouped = grouped
         self.careful = careful
@@ -72,7 +72,7 @@ class Grouping:
         self.flat = self.code.new(FLAT, (), (len(graph.parameters),))
         self.flat.needs = parameters
         self.groups = 0
-        self.ends: dict[tuple[int, int], tuple[int, int]] = {}  # by array and place: where a row ends, zeros up to n
+        self.zeros: dict[int, set[int]] = {}  # by array: places that hold 0, since the rows of a softmax end before
         self.exponentials: dict[int, Any] = {}  # of a logsumexp: those and their sum, its place there, how many
         self.decides = graph.deciding() if _LSE in graph.ops else set[int]()
         n = len(graph.ops)
@@ -147,6 +147,8 @@ class Grouping:
             buckets.setdefault(key, []).append(i)
         if not self.grouped:
             return [(nodes, 1) for nodes in buckets.values()]
+        if not self.careful:
+            squared(self, buckets)
         uneven = [] if self.careful else [(nodes, 0) for nodes in evened(self, buckets)]
         return sorted(self._lifted(buckets) + uneven, key=lambda group: (level[group[0][0]], group[0][0]))
 
@@ -254,11 +256,11 @@ class Grouping:
         if 2 * len(nodes) < each.size or nodes[0] in graph.stopped:
             return False
         over = self.code.expand(total, (*total.units, *(1,) * (len(each.units) - len(total.units))))
-        result = self.code.apply(_DIV, each, over if total.units else total)
-        self.where.update({i: (result, place) for i, place in zip(nodes, places, strict=True)})
+        home, at = _home(self.code.apply(_DIV, each, over if total.units else total))
+        self.where.update({i: (home, int(at[place])) for i, place in zip(nodes, places, strict=True)})
         for lse, (own, k, n) in self.exponentials.items():
             if own is pair:
-                self.ends[result.number, k * n] = k * n + len(graph.operands[lse]) - 1, n
+                self.zeros.setdefault(home.number, set()).update(at[k * n + len(graph.operands[lse]) : k * n + n].tolist())
         return True
 
     def _parts(self, nodes: list[int], positions: int) -> list[list[int]]:
@@ -306,11 +308,9 @@ class Grouping:
                 array = self.code.new(CONCAT, (array,), array.units, batched=array.batched, key="stopped")
                 array.needs = False
             result = array
-        home, places = result, range(len(nodes))
-        if result.kind == VIEW and len(result.units) > 1:  # only what lies in one piece may be a home
-            home, places = result.args[0], places_of(result.info[0], result.info[1], result.units).ravel().tolist()
-        for place, node in zip(places, nodes, strict=True):
-            self.where[node] = home, None if one else place
+        home, places = _home(result)
+        for place, node in zip([None] if one else places.tolist(), nodes, strict=True):
+            self.where[node] = home, place
         labels = self.graph.labels
         label = common_label([labels.get(i, "") for i in nodes]) if nodes[0] in labels else ""
         if result.kind == VIEW and result.args[0].size == 1:  # a layer of one neuron
@@ -487,7 +487,7 @@ class Grouping:
         top_again = code.expand(top, (*top.units, *(1,) * axes)) if top.units else top
         each = code.apply(_EXP, x - top_again)
         total = code.sum_units(each, n, axes)
-        if each.op is _EXP and total.kind == SUM:
+        if total.kind == SUM:
             both = each, total
             self.exponentials.update({node: (both, k, n) for k, node in enumerate(nodes)})
         return top + log(total)  # pyright: ignore[reportUnknownVariableType] # log serves any kind
@@ -600,6 +600,13 @@ class Grouping:
         if len(set(nodes)) == 1 or all(x in constants for x in nodes) or all(x in parameters for x in nodes):
             return True
         return self._are_at_home(nodes) and nest([self.where[x][1] for x in nodes]) is not None
+
+
+def _home(result: Var) -> tuple[Var, Any]:
+    """Return the array in one piece that holds a result, and the places there."""
+    if result.kind == VIEW and len(result.units) > 1:
+        return result.args[0], places_of(result.info[0], result.info[1], result.units).ravel()
+    return result, np.arange(result.size)
 
 
 def _axes_of(units: Units, n: int) -> int:

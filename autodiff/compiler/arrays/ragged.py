@@ -1,19 +1,22 @@
 """Sums of different length as one: a causal mask, a triangle, a list that grows from step to step.
 
-Shorter sums are filled up to the length of the longest. One factor of a product is copied into rows of equal length,
-with zeros at their ends; the other one is read on beyond the end where it goes on evenly, so that it stays a view. A
-zero times an infinity beyond the end is NaN: the careful version of a program does not fill up, and is asked then.
+A triangle of products, such as each query with the keys up to its own, is computed as a square, so that its factors are
+views. Shorter sums are filled up to the length of the longest: read on beyond the end where their terms go on evenly,
+where a logsumexp adds −∞ and a factor of products is 0; or copied into rows of equal length. A zero times an infinity
+beyond the end is NaN: the careful version of a program does not fill up, and is asked then.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autodiff.compiler.arrays.ir import MUL
+from autodiff.compiler.arrays.axes import nest
+from autodiff.compiler.arrays.ir import ADD, MUL
 from autodiff.ops import OPS
 
 if TYPE_CHECKING:
@@ -22,6 +25,107 @@ if TYPE_CHECKING:
 _LSE = OPS["logsumexp"]
 _KINDS = 3  # of lengths: fewer are as well computed one after another
 _WASTE = 2.5  # times as many terms after filling up, at most
+_SMALLEST = 6  # products in a triangle
+
+
+def squared(grouping: Grouping, buckets: dict[Any, list[int]]) -> None:
+    """Add to triangles of products what they lack to be squares, and to operations on each of their numbers.
+
+    Groups are then in the order of the columns, so that a softmax of each row sums along the first axis in memory.
+    """
+    hidden: set[int] | None = None
+    squares: dict[int, tuple[list[int], set[int]]] = {}  # by node: all of its square, and those added
+    for key, nodes in sorted(buckets.items(), key=lambda item: item[0][0]):
+        graph = grouping.graph
+        columns = None
+        if len(nodes) >= _SMALLEST and (key[1] is MUL or (key[1] == "sum" and key[2] is None)):
+            columns = _columns_of(grouping, nodes)
+        if columns is not None:
+            hidden = graph.deciding() if hidden is None else hidden
+            if hidden.isdisjoint(nodes) and graph.stopped.isdisjoint(nodes):
+                whole = [x if x.__class__ is int else _like(grouping, nodes[0], *x) for x in columns]
+                _remember(squares, buckets, key, whole, set(whole) - set(nodes))
+        elif squares and (found := _follows(grouping, nodes, squares)) is not None:
+            (square, added), of = found
+            inner, like = next(iter(of.items()))
+            whole = [of[x] if x in of else _with(grouping, like, inner, x) for x in square]
+            _remember(squares, buckets, key, whole, set(whole) - set(nodes))
+
+
+def _remember(
+    squares: dict[int, Any], buckets: dict[Any, list[int]], key: Any, whole: list[int], added: set[int]
+) -> None:
+    buckets[key] = whole
+    squares.update(dict.fromkeys(whole, (whole, added)))
+
+
+def _columns_of(grouping: Grouping, nodes: list[int]) -> list[Any] | None:
+    """Return the nodes of a triangle column by column, and the factors of those that are missing; None of others."""
+    rows: dict[Any, dict[Any, int]] = {}
+    for i in nodes:
+        factors = operands_of(grouping, i)
+        if factors is None or len(factors) != 2 or not all(grouping.batched[x] for row in factors for x in row):
+            return None
+        rows.setdefault(tuple(factors[0]), {})[tuple(factors[1])] = i
+    n = max(map(len, rows.values()))
+    longest = {next(iter(row)): list(row) for row in sorted(rows.values(), key=len)}
+    alike = all(len(full) == n for full in longest.values()) and all(
+        list(row) == longest[next(iter(row))][: len(row)] for row in rows.values()
+    )
+    if not alike or len(set(map(len, rows.values()))) < _KINDS or len(rows) * n > _WASTE * len(nodes):
+        return None
+    full = [(left, row, longest[next(iter(row))]) for left, row in rows.items()]
+    return [row.get(whole[k], (left, whole[k])) for k in range(n) for left, row, whole in full]
+
+
+def _follows(grouping: Grouping, nodes: list[int], squares: dict[int, Any]) -> tuple[Any, dict[int, int]] | None:
+    """Return the square of which these are an operation on each number that was there, and each one's node."""
+    graph, of = grouping.graph, dict[int, int]()
+    first: Any = None
+    for i in nodes:
+        below = graph.below(i)
+        (inner, *more), others = [x for x in below if x in squares] or [-1], [x for x in below if x not in squares]
+        own = squares.get(inner), others if inner in squares else None
+        first = first or own
+        if more or own[0] is None or own[0] is not first[0] or own[1] != first[1] or graph.ops[i] is _LSE:
+            return None
+        of[inner] = i
+    square, added = first[0]
+    whole = len(of) == len(nodes) == len(square) - len(added) and added.isdisjoint(of)
+    return (first[0], of) if whole and graph.stopped.isdisjoint(nodes) else None
+
+
+def _with(grouping: Grouping, i: int, inner: int, x: int) -> int:
+    """Append a node like one that is computed from `inner`, from `x` instead."""
+    new, graph = _append(grouping, i), grouping.graph
+    if i in graph.sums:
+        terms, constant = graph.sums[i]
+        turned = [(c, x if a == inner else a, x if b == inner else b) for c, a, b in terms]
+        graph.sums[new] = turned, constant
+    else:
+        graph.operands[new] = tuple([x if y == inner else y for y in graph.operands[i]])
+    return new
+
+
+def _like(grouping: Grouping, i: int, left: Sequence[int], right: Sequence[int]) -> int:
+    """Append a node like a sum of products, of other factors."""
+    new, graph = _append(grouping, i), grouping.graph
+    if i in graph.sums:
+        graph.sums[new] = [(1.0, a, b) for a, b in zip(left, right, strict=True)], 0.0
+    else:
+        graph.operands[new] = left[0], right[0]
+    return new
+
+
+def _append(grouping: Grouping, i: int) -> int:
+    """Append a node of the same kind to a graph that is the grouping's own."""
+    graph = grouping.graph
+    if graph is grouping.given:
+        graph = replace(graph, ops=[*graph.ops], operands=[*graph.operands], sums=dict(graph.sums))
+        grouping.graph = graph
+    for known in (grouping.level, grouping.batched, grouping.needs):
+        known.append(known[i])
+    return graph.add(graph.ops[i])
 
 
 def evened(grouping: Grouping, buckets: dict[Any, list[int]]) -> list[list[int]]:
@@ -90,6 +194,8 @@ def filled(grouping: Grouping, nodes: list[int]) -> tuple[list[int], Any, int] |
             return None
         factors.append((home, [[at for _, at in row if at is not None] for row in found]))
     n = max(map(len, factors[0][1]))
+    if len(factors) == 1 and (masked := _with_ends(grouping, nodes, *factors[0], n)) is not None:
+        return masked
     whole = [_read_on(rows, n, home.size) for home, rows in factors]
     masked = 1 if len(factors) == 2 and whole[0] is not None and whole[1] is None else 0
     home, rows = factors[masked]
@@ -103,17 +209,43 @@ def filled(grouping: Grouping, nodes: list[int]) -> tuple[list[int], Any, int] |
     return [nodes[k] for k in order.tolist()], terms, n
 
 
+def _with_ends(
+    grouping: Grouping, nodes: list[int], home: Any, rows: list[list[int]], n: int
+) -> tuple[list[int], Any, int] | None:
+    """Return the operands of logsumexps read on beyond their ends, where −∞ is added; None where there is no view."""
+    whole = _evenly(rows, n, home.size)
+    if whole is None:
+        return None
+    order = grouping.order_of([whole])
+    if nest(whole[order].ravel()) is None:
+        return None
+    (view,) = grouping.aligned([(home, whole[order].ravel())], n)
+    lengths = np.array([len(row) for row in rows])[order]
+    ends = np.where(np.arange(n) < lengths[:, None], 0.0, -math.inf).reshape(view.units)
+    terms = grouping.code.apply(ADD, view, grouping.code.const(ends.ravel().tolist(), view.units))
+    return [nodes[k] for k in order.tolist()], terms, n
+
+
 def _masked(grouping: Grouping, home: Any, rows: list[list[int]], n: int, value: float) -> tuple[Any, Any]:
     """Return an array in which each row goes on with `value`, and the places there: a copy, unless it does already."""
+    whole, zeros = _evenly(rows, n, home.size), grouping.zeros.get(home.number, frozenset())
+    if value == 0.0 and whole is not None:
+        if all(zeros.issuperset(full[len(row) :]) for full, row in zip(whole.tolist(), rows, strict=True)):
+            return home, whole
     along = np.arange(n)
-    if value == 0.0 and all(
-        grouping.ends.get((home.number, row[0])) == (row[-1], n) and row == list(range(row[0], row[-1] + 1))
-        for row in rows
-    ):
-        return home, np.array([row[0] for row in rows])[:, None] + along
     kinds = {row: k for k, row in enumerate(dict.fromkeys(map(tuple, rows)))}
     at = np.array([[*row, *[-1] * (n - len(row))] for row in kinds])
     return grouping.code.padded(home, at, value), np.array([kinds[tuple(row)] for row in rows])[:, None] * n + along
+
+
+def _evenly(rows: list[list[int]], n: int, size: int) -> Any:
+    """Return rows of places, all with one step, read on to n places each; None where they have none or end before."""
+    longest = max(rows, key=len)
+    step = longest[1] - longest[0]
+    whole = np.array([row[0] for row in rows])[:, None] + step * np.arange(n)
+    alike = step > 0 and whole.max() < size
+    alike = alike and all(full[: len(row)] == row for full, row in zip(whole.tolist(), rows, strict=True))
+    return whole if alike else None
 
 
 def _read_on(rows: list[list[int]], n: int, size: int) -> list[list[int]] | None:

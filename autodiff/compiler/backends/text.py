@@ -317,7 +317,7 @@ class Readable:
             if self._is_parameter(var) and var.number in self.names:
                 continue
             if var.kind == ir.CONST:
-                self.constants.append(f"{self.name(var)} = xp.array({var.info.tolist()})[..., None]")
+                self.constants.append(f"{self.name(var)} = xp.asarray({_constant(var.info)})[..., None]")
                 continue
             text, strength = self._expression(var)
             free = var.kind in {ir.VIEW, ir.EXPAND} or (var.kind == ir.CONCAT and var.units == ())
@@ -544,6 +544,23 @@ class Readable:
 
 def _axes(start: int, stop: int) -> str:
     return str(start) if stop - start == 1 else str(tuple(range(start, stop)))
+
+
+def _constant(array: Any) -> str:
+    """Return the text of an array of constants, with one entry along the axes along which it stays the same."""
+    for axis in range(array.ndim):
+        first = array[(slice(None),) * axis + (slice(1),)]
+        array = first if np.array_equal(np.broadcast_to(first, array.shape), array, equal_nan=True) else array
+    core, shape = np.squeeze(array), f".reshape{array.shape}" if array.ndim > 1 else ""
+    if core.ndim == 1 and np.array_equal(core, np.arange(len(core)) + core[0]):
+        start = "" if core[0] == 0.0 else f"{core[0]}, "
+        return f"np.arange({start}{core[0] + len(core)}){shape}"
+    if core.ndim == 2:
+        for seen, text in ((np.tri(*core.shape), "np.tri({}, {})"), (np.tri(*core.shape[::-1]).T, "np.tri({1}, {0}).T")):
+            if np.array_equal(core, np.where(seen, 0.0, -np.inf)):
+                return f"np.where({text.format(*core.shape)}, 0.0, -np.inf){shape if array.ndim > 2 else ''}"
+    listed = re.sub(r"\b(inf|nan)\b", r"np.\1", repr(array.tolist()))
+    return f"np.array({listed})"
 
 
 def _reshaped(of: Units, start: int, strides: Units, units: Units, rows: Sequence[str]) -> str | None:
