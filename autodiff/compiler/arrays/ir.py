@@ -156,11 +156,37 @@ class Code:
         shorter = _shorter(self, op, args)
         if shorter is not None:
             return shorter
+        order = self._order_of_memory(args)
+        if order is not None:
+            result = self._each(op, [self.turned(x, order) for x in args])
+            return self.turned(result, [order.index(k) for k in range(len(order))])
+        return self._each(op, args)
+
+    def _each(self, op: Op, args: Sequence[Any]) -> Var:
         xs = [x for x in args if x.__class__ is Var]
         units = max((x.units for x in xs), key=len)
         if len(units) > 1:
             units = tuple(max(sizes) for sizes in zip(*[x.units for x in xs if x.units], strict=True))
         return self.new(APPLY, args, units, batched=any(x.batched for x in xs), op=op)
+
+    @staticmethod
+    def _order_of_memory(args: Sequence[Any]) -> list[int] | None:
+        """Return the order in which axes lie in memory, that of the first operand which has them all; else None."""
+        for x in args:
+            if x.__class__ is Var and x.kind == VIEW and x.batched and len(x.units) > 1 and min(x.info[1]) > 0:
+                strides: Units = x.info[1]
+                order = sorted(range(len(strides)), key=lambda k: -strides[k])
+                return order if order != sorted(order) else None
+        return None
+
+    def turned(self, x: Any, order: Sequence[int]) -> Any:
+        """Return an array with its axes in another order, a view; what has none as it is."""
+        if x.__class__ is not Var or len(x.units) < 2:
+            return x
+        units, own = (tuple([of[k] for k in order]) for of in (x.units, contiguous(x.units)))
+        if x.kind == CONST:
+            return self.const(x.info.transpose(order).ravel().tolist(), units)
+        return self.view(x, 0, own, units)
 
     def const(self, values: Sequence[float], units: Units) -> Any:
         """Return these numbers as a Var, or as one float if they are all the same."""
@@ -180,7 +206,7 @@ class Code:
         if of.kind == EXPAND and of.args[0].units != of.units:  # it has no memory: look at the Var it repeats
             inner = of.args[0]
             return self.gather(inner, places_of(start, strides, units) // (of.size // inner.size))
-        if of.kind == VIEW and len(of.units) > 1 and of.info[1] != contiguous(of.units):
+        if of.kind == VIEW and of.args[0].kind != FLAT:
             whole = places_of(of.info[0], of.info[1], of.units).ravel()
             return self.gather(of.args[0], whole[places_of(start, strides, units)])
         return self.new(VIEW, (of,), units, batched=of.batched, info=(start, strides))
@@ -303,6 +329,8 @@ def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, P
                 return code.apply(MUL, constant * scale, inner)
         if x is not None and b.kind == EXPAND and b.args[0].__class__ is Var:
             return code.expand(code.apply(op, x, b.args[0]), b.units)
+        if x is not None and b.kind == VIEW and b.args[0].size < b.size:
+            return code.view(code.apply(op, x, b.args[0]), *b.info, b.units)
     elif (op is DIV and y == 1.0) or (op is POW and y == 1.0):
         return a
     elif op is POW and y == 0.0:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.arrays.axes import contiguous, places_of, strides_of
+from autodiff.compiler.arrays.axes import Units, contiguous, places_of, strides_of
 from autodiff.compiler.arrays.ir import (
     ADD,
     APPLY,
@@ -104,31 +104,10 @@ class Reverse:
             for delta, _ in handed[1:]:
                 total = self.code.apply(ADD, total, delta)
             return self.code.expand(total, var.units)
-        if len(handed) == 1 and var.kind != FLAT and (handed[0][0].__class__ is Var or var.kind != INPUT):
-            delta, (start, strides, units) = handed[0]
-            if start.__class__ is int and start == 0 and math.prod(units) == var.size and strides == contiguous(units):
-                return (
-                    self.code.expand(delta, var.units)
-                    if delta.__class__ is float or delta.units == ()
-                    else self.code.view(self.code.expand(delta, units), 0, contiguous(var.units), var.units)
-                )
-            if (back := self._turned_back(var, *handed[0])) is not None:
-                return back
         places = [(0, contiguous(var.units), var.units) if place is None else place for _, place in handed]
         deltas = [delta for delta, _ in handed]
         batched = any(d.__class__ is Var and d.batched for d in deltas)
         return self.code.new(SCATTER, deltas, var.units, batched=batched, info=places, key=id(places))
-
-    def _turned_back(self, var: Var, delta: Any, place: Any) -> Any:
-        """Return δ of an array that was read with its axes in another order; None where it was not."""
-        start, strides, units = place
-        if var.kind == INPUT or strides is None or 0 in strides or delta.__class__ is float or delta.units != units:
-            return None
-        inverse = np.argsort(places_of(start, strides, units).ravel())
-        own = strides_of(inverse, var.units) if len(inverse) == var.size and min(strides) > 0 else None
-        if own is None or not np.array_equal(places_of(start, strides, units).ravel()[inverse], np.arange(var.size)):
-            return None
-        return self.code.view(delta, int(inverse[0]), own, var.units)
 
     def _spread(self, var: Var, delta: Any) -> None:  # one case per kind
         """Pass δ on to the operands of a Var."""
@@ -184,7 +163,20 @@ class Reverse:
             delta = self.code.view(delta, 0, tuple([own[k] for k in turned]), shape)
         if again:
             delta = self.code.sum_units(delta, math.prod([var.units[k] for k in again]), len(again))
-        self._hand(var.args[0], delta, (start, tuple([strides[k] for k in kept]), units))
+        self._hand_at(var.args[0], delta, start, tuple([strides[k] for k in kept]), units)
+
+    def _hand_at(self, of: Var, delta: Any, start: int, strides: Units, units: Units) -> None:
+        """Pass δ on to places of an array: as δ of all of it, its axes turned back, where it was read in full."""
+        solid = strides == contiguous(units)
+        number = delta.__class__ is float or delta.units == ()
+        if of.kind != FLAT and math.prod(units) == of.size and not (of.kind == INPUT and (number or not solid)):
+            if number:
+                return self._hand(of, delta)
+            inverse = np.argsort(places_of(start, strides, units).ravel())
+            own = contiguous(of.units) if solid else strides_of(inverse, of.units)
+            if own is not None:
+                return self._hand(of, self.code.view(self.code.expand(delta, units), int(inverse[0]), own, of.units))
+        return self._hand(of, delta, (start, strides, units))
 
     def _spread_padded(self, var: Var, delta: Any) -> None:
         """Pass δ on to the places of a copy that is filled up."""
@@ -238,10 +230,15 @@ class Reverse:
         """Return the δ of an operand that is spread over more units or rows than it has itself."""
         if x.__class__ is not Var or not x.needs:
             return 0.0
-        if x.units == () and var.units:
-            delta = self.code.sum_units(self.code.expand(delta, var.units), var.size, len(var.units))
-        elif x.units != var.units:  # its last axis has one entry
-            delta = self.code.sum_units(self.code.expand(delta, var.units), var.units[-1])
+        if x.units != var.units:  # () or with axes of one entry
+            whole = self.code.expand(delta, var.units)
+            kept = [k for k, n in enumerate(x.units) if n == var.units[k]]
+            summed = [k for k in range(len(var.units)) if k not in kept]
+            delta = self.code.sum_units(
+                self.code.turned(whole, [*kept, *summed]), math.prod([var.units[k] for k in summed]), len(summed)
+            )
+            if kept != sorted(range(len(kept))):  # the axes of one entry are not the last ones
+                delta = self.code.view(delta, 0, contiguous(x.units), x.units)
         return self._over_rows(delta, x, var)
 
     def _over_rows(self, delta: Any, x: Any, var: Var) -> Any:

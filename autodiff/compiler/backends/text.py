@@ -311,13 +311,14 @@ class Readable:
 
     def _block(self, variables: list[Var], *, first: bool) -> list[str]:
         lines: list[str] = []
+        whole = {x.number for v in self.code.vars if v.kind != ir.APPLY for x in v.vars}
         for var in variables:
             if var.number not in self.live or var.kind in {ir.INPUT, ir.FLAT, ir.ROWS} or var is self.code.gradient:
                 continue
             if self._is_parameter(var) and var.number in self.names:
                 continue
             if var.kind == ir.CONST:
-                self.constants.append(f"{self.name(var)} = xp.asarray({_constant(var.info)})[..., None]")
+                self.constants.append(f"{self.name(var)} = xp.asarray({_constant(var.info, whole=var.number in whole)})[..., None]")
                 continue
             text, strength = self._expression(var)
             free = var.kind in {ir.VIEW, ir.EXPAND} or (var.kind == ir.CONCAT and var.units == ())
@@ -546,9 +547,9 @@ def _axes(start: int, stop: int) -> str:
     return str(start) if stop - start == 1 else str(tuple(range(start, stop)))
 
 
-def _constant(array: Any) -> str:
+def _constant(array: Any, *, whole: bool) -> str:
     """Return the text of an array of constants, with one entry along the axes along which it stays the same."""
-    for axis in range(array.ndim):
+    for axis in range(0 if whole else array.ndim):
         first = array[(slice(None),) * axis + (slice(1),)]
         array = first if np.array_equal(np.broadcast_to(first, array.shape), array, equal_nan=True) else array
     core, shape = np.squeeze(array), f".reshape{array.shape}" if array.ndim > 1 else ""
