@@ -158,7 +158,7 @@ class Code:
             return shorter
         order = self._order_of_memory(args)
         if order is not None:
-            result = self._each(op, [self.turned(x, order) for x in args])
+            result = self._each(op, [self.laid(x, order) for x in args])
             return self.turned(result, [order.index(k) for k in range(len(order))])
         return self._each(op, args)
 
@@ -188,6 +188,32 @@ class Code:
             return self.const(x.info.transpose(order).ravel().tolist(), units)
         return self.view(x, 0, own, units)
 
+    def laid(self, x: Any, order: Sequence[int]) -> Any:
+        """Return an array with its axes in another order, which it has in memory if it can be computed in any."""
+        if x.__class__ is Var and len(x.units) > 1 and list(order) != sorted(order):
+            if x.op in BOOLEAN and not x.needs:
+                return self._each(x.op, [self.laid(y, order) for y in x.args])
+            if x.kind == SUM and _is_product(x.args[0]):
+                terms = x.args[0]
+                axes = len(terms.units) - len(x.units)
+                whole = self.turned(terms, [*order, *range(len(x.units), len(terms.units))])
+                return self.sum_units(whole, math.prod(terms.units[-axes:]), axes)
+        return self.turned(x, order)
+
+    def relaid(self, x: Any) -> Any:
+        """Return a view of all of an array as an array in one piece, if it can be computed like that; else as it is."""
+        of = x.args[0] if x.__class__ is Var and x.kind == VIEW else None
+        if of is None or of.size != x.size or len(of.units) < 2 or not (of.op in BOOLEAN or of.kind == SUM):
+            return x
+        places = places_of(*x.info, x.units).ravel()
+        own = strides_of(np.argsort(places), of.units) if len(set(places.tolist())) == of.size else None
+        if own is None:
+            return x
+        order = sorted(range(len(own)), key=lambda k: -own[k])
+        laid = self.laid(of, order)
+        solid = tuple([own[k] for k in order]) == contiguous(laid.units) and laid.kind != VIEW
+        return self.view(laid, 0, contiguous(x.units), x.units) if solid else x
+
     def const(self, values: Sequence[float], units: Units) -> Any:
         """Return these numbers as a Var, or as one float if they are all the same."""
         if len(set(values)) == 1 and (values[0] != 0.0 or len(set(map(repr, values))) == 1):  # 0 and −0 compare equal
@@ -206,7 +232,7 @@ class Code:
         if of.kind == EXPAND and of.args[0].units != of.units:  # it has no memory: look at the Var it repeats
             inner = of.args[0]
             return self.gather(inner, places_of(start, strides, units) // (of.size // inner.size))
-        if of.kind == VIEW and of.args[0].kind != FLAT:
+        if of.kind == VIEW and (of.args[0].kind != FLAT or (len(of.units) > 1 and of.info[1] != contiguous(of.units))):
             whole = places_of(of.info[0], of.info[1], of.units).ravel()
             return self.gather(of.args[0], whole[places_of(start, strides, units)])
         return self.new(VIEW, (of,), units, batched=of.batched, info=(start, strides))
@@ -228,6 +254,7 @@ class Code:
 
     def solid(self, x: Any, units: Units) -> Any:
         """Return a batched Var in one piece of memory, in this shape of as many units: a copy where it is a view."""
+        x = self.relaid(x)
         of = x.args[0] if x.kind == VIEW and x.info[1] == contiguous(x.units) else x
         spread = of.kind == EXPAND and of.args[0].__class__ is Var
         if not x.batched or spread or of.kind == VIEW or (of.kind == INPUT and not of.units):
@@ -358,6 +385,12 @@ def _shorter_of_vars(code: Code, op: Op, a: Var, b: Var) -> Any:
         if b.op is DIV and b.args[0].__class__ is float and b.args[0] == 1.0:
             return code.apply(DIV, a, b.args[1])
     return None
+
+
+def _is_product(x: Any) -> bool:
+    """Tell whether terms are products that a sum of them never writes down."""
+    of = x.args[0] if x.kind == VIEW else x
+    return of.__class__ is Var and of.op is MUL and all(y.__class__ is Var and y.batched for y in of.args)
 
 
 def _is_ordinary(x: float) -> bool:
