@@ -134,13 +134,7 @@ class Code:
     ) -> Var:  # fmt: skip
         """Return a Var of this kind; an equal one that is there already, if there is one."""
         args = tuple(args)
-        key = (
-            kind,
-            op,
-            tuple([x or repr(x) if x.__class__ is float else id(x) for x in args]),  # 0 and −0 compare equal
-            units,
-            info if key is None else key,
-        )
+        key = kind, op, _same(args), units, info if key is None else key
         known = self._known.get(key)
         if known is None:
             known = Var(self, kind, args, units, batched, info)
@@ -149,6 +143,11 @@ class Code:
             self.vars.append(known)
             self._known[key] = known
         return known
+
+    def known(self, op: Op, *args: Any) -> Var | None:
+        """Return the result of this operation, if there is one with these units already."""
+        units = max((x.units for x in args if x.__class__ is Var), key=len)
+        return self._known.get((APPLY, op, _same(args), units, None))
 
     def apply(self, op: Op, *args: Any) -> Any:
         """Return the operation element by element, or something shorter that is equal."""
@@ -290,6 +289,11 @@ class Code:
         return self.apply(MUL, x, self.new(ROWS))
 
 
+def _same(args: Sequence[Any]) -> tuple[Any, ...]:
+    """Return a key of operands: 0 and −0 compare equal."""
+    return tuple([x or repr(x) if x.__class__ is float else id(x) for x in args])
+
+
 def _shorter(code: Code, op: Op, args: Sequence[Any]) -> Any:
     """Return something simpler that equals the operation, or None."""
     if all(x.__class__ is float for x in args):
@@ -311,7 +315,7 @@ def _shorter(code: Code, op: Op, args: Sequence[Any]) -> Any:
     return None
 
 
-_NOT_EQUAL = RELATIONS[operator.ne]
+_NOT_EQUAL, _GREATER, _RELU = RELATIONS[operator.ne], RELATIONS[operator.gt], OPS["relu"]
 
 
 def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, PLR0912 # one line per identity
@@ -354,6 +358,8 @@ def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, P
             scale, inner = _scaled(other)
             if scale != 1.0 and _is_ordinary(constant * scale):
                 return code.apply(MUL, constant * scale, inner)
+        if x is not None and b.op is DIV and b.args[0].__class__ is float and _is_ordinary(x * b.args[0]):
+            return code.apply(DIV, x * b.args[0], b.args[1])
         if x is not None and b.kind == EXPAND and b.args[0].__class__ is Var:
             return code.expand(code.apply(op, x, b.args[0]), b.units)
         if x is not None and b.kind == VIEW and b.args[0].size < b.size:
@@ -384,7 +390,19 @@ def _shorter_of_vars(code: Code, op: Op, a: Var, b: Var) -> Any:
                 return code.apply(MUL, p * q, code.apply(MUL, x, y))
         if b.op is DIV and b.args[0].__class__ is float and b.args[0] == 1.0:
             return code.apply(DIV, a, b.args[1])
+        if a.op is DIV and (quotient := code.known(DIV, b, a.args[1])) is not None:  # (a / s) b = a (b / s)
+            return code.apply(MUL, a.args[0], quotient)
+        if b.op is MUL and b.args[0].__class__ is float and a.units == b.units:  # constants are collected in front
+            return code.apply(MUL, b.args[0], code.apply(MUL, a, b.args[1]))
+        if b.op is _GREATER and b.args[1].__class__ is float and b.args[1] == 0.0:
+            return a if _has_factor(a, code.known(_RELU, b.args[0])) else None  # a ReLU is 0 where its slope is
     return None
+
+
+def _has_factor(x: Any, factor: Var | None) -> bool:
+    """Tell whether a product has this factor."""
+    return factor is not None and (x is factor or (x.__class__ is Var and x.op is MUL and any(
+        _has_factor(y, factor) for y in x.args)))  # fmt: skip
 
 
 def _is_product(x: Any) -> bool:

@@ -31,6 +31,7 @@ from autodiff.compiler.arrays.ir import (
     POW,
     SCATTER,
     SEED,
+    SUB,
     SUM,
     TAKE,
     VIEW,
@@ -207,7 +208,8 @@ class Reverse:
             slopes = SLOPES[op](*var.args, var)
         elif op is POW and b.__class__ is float and 0.0 < abs(b) < math.inf and (b - 1.0) + 1.0 == b:
             # The rule's way without its cases.
-            slopes = [b * var.args[0] ** (b - 1.0), 0.0]
+            x = var.args[0]
+            slopes = [0.5 / var if b == 0.5 else b * (var / x if b < 0.0 else x ** (b - 1.0)), 0.0]
         else:
             slopes = partials_of(op, var.args, var, wanted)
         for x, partial, want in zip(var.args, slopes, wanted, strict=True):
@@ -216,10 +218,16 @@ class Reverse:
 
     def _spread_quotient(self, var: Var, delta: Any) -> None:
         """Pass on δ/b for a and −δ/b · a/b for b: one division, where the partials would take one each."""
-        a, b = var.args
-        share = self.code.apply(DIV, delta, b)
+        code, (a, b) = self.code, var.args
+        if a.__class__ is Var and (total := _total_of(a, b)) is not None and a.needs and delta.__class__ is Var:
+            # Shares of a sum: each one's δ less the mean of all of them, over the sum.
+            mean = self._reduced(code.apply(MUL, delta, var), b, var)
+            mean = mean if mean.units == b.units else code.expand(mean, b.units)
+            self._hand(a, self._over_rows(code.apply(DIV, code.apply(SUB, delta, mean), b), a, var))
+            return
+        share = code.apply(DIV, delta, b)
         self._hand(a, self._reduced(share, a, var))
-        self._hand(b, -self._reduced(self.code.apply(MUL, share, var), b, var))
+        self._hand(b, -self._reduced(code.apply(MUL, share, var), b, var))
 
     def _whole(self, delta: Any, var: Var) -> Var:
         """Return δ as an array with all its rows, as matrix products need it."""
@@ -253,6 +261,15 @@ class Reverse:
         x = var.args[0]
         added = var.units[len(x.units) :]
         return self.code.sum_units(delta, math.prod(added), len(added)) if added else delta
+
+
+def _total_of(a: Var, b: Var) -> Var | None:
+    """Return the sum of `a` along some axes, if `b` is that sum for each of them; else None."""
+    total = b.args[0] if b.kind in {EXPAND, VIEW} else b
+    if total.__class__ is not Var or total.kind != SUM or total.batched != a.batched:
+        return None
+    of = total.args[0]
+    return total if of is a or (of.kind == VIEW and of.args[0] is a and of.size == a.size) else None
 
 
 def backward(code: Code, *, per_row: bool = False, seeded: bool = False, careful: bool = False) -> None:

@@ -44,7 +44,9 @@ class Instance:
         if var.number in self.backend.home:
             return self.backend.home[var.number](self)
         if var.number in self.backend._forwarded:
-            start, strides, units = self.backend._forwarded[var.number]
+            home, start, strides, units = self.backend._forwarded[var.number]
+            if home is not None:
+                return self.strided(home, start, strides, units)
             return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
         if var.kind == ir.ROWS:
             return np.full((), float(self.rows))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous
-from autodiff.compiler.arrays.ir import Code, Var
+from autodiff.compiler.arrays.ir import APPLY, CONCAT, EXPAND, MATMUL, MATMUL_T, PADDED, SUM, TAKE, VIEW, Code, Var
 from autodiff.compiler.trace.operations import BOOLEAN, HIDDEN
 from autodiff.ops import OPS
 
+_IN_ONE_PIECE = frozenset({APPLY, MATMUL, MATMUL_T, SUM, CONCAT, TAKE, PADDED})
 LONG = 1000  # more steps than this run from a list: compiling them takes Python longer than running them
 WIDE = 16  # with this many inputs, the first layer reads the rows as passed, without copying
 PLAIN = {
@@ -45,6 +47,28 @@ def contraction_of(var: Var) -> tuple[Var, Var, Units] | None:
     return (a, b, order) if alike else None
 
 
+def terms_of(var: Var) -> Var | None:
+    """Return the array in one piece of which a sum takes the first axes in memory: the product of a row of ones with it.
+
+    Not of a product whose factors repeat numbers, which has more terms than both together: that is a contraction.
+    """
+    x: Any = var.args[0] if var.kind == SUM else None
+    of = x.args[0] if x.__class__ is Var and x.kind == VIEW else x
+    if of.__class__ is not Var or not of.batched or of.size != x.size or of.kind not in _IN_ONE_PIECE:
+        return None
+    if of.op is MUL and any(_repeats(y) for y in of.args):
+        return None
+    start, strides = x.info if x is not of else (0, contiguous(x.units))
+    kept = len(var.units)
+    rest = tuple([s * var.size for s in contiguous(x.units[kept:])])
+    wanted = [s for s, n in zip((*contiguous(var.units), *rest), x.units, strict=True) if n > 1]
+    return of if start == 0 and wanted == [s for s, n in zip(strides, x.units, strict=True) if n > 1] else None
+
+
+def _repeats(x: Any) -> bool:
+    return x.__class__ is not Var or x.kind == EXPAND or (x.kind == VIEW and 0 in x.info[1])
+
+
 class Layout:
     """The place of every Var: which need buffers, which are views, and which fused forms the emitter uses."""
 
@@ -52,6 +76,7 @@ class Layout:
         self.code = code
         self.uses: dict[int, int] = {}
         results = [*code.outputs, code.gradient, *code.input_gradients.values()]
+        self.terms = self._terms(results)
         self.kept = {self.base(x).number for x in results if x.__class__ is Var}
         live = self._live(results)
         self.order = [v for v in code.vars if v.number in live]
@@ -80,9 +105,21 @@ class Layout:
                 stack.append(x)
         return live | {v.number for v in self.code.vars if v.kind == ir.INPUT}
 
-    @staticmethod
-    def reads(var: Var) -> list[Var]:
+    def _terms(self, results: list[Any]) -> dict[int, Var]:
+        """Return what sums along first axes add up, by number; a sum of sums that nobody else reads, all of it."""
+        uses = Counter(x.number for v in self.code.vars for x in v.vars)
+        uses.update(x.number for x in results if x.__class__ is Var)
+        terms: dict[int, Var] = {}
+        for var in self.code.vars:
+            if (of := terms_of(var)) is not None and dot_of(var) is None:
+                inner = terms.get(of.number) if var.units == () and uses[of.number] == 1 else None
+                terms[var.number] = of if inner is None else inner
+        return terms
+
+    def reads(self, var: Var) -> list[Var]:
         """Return the Vars that are read when this one is computed."""
+        if (of := self.terms.get(var.number)) is not None:
+            return [of]
         if (factors := dot_of(var)) is not None:
             return factors
         if (contraction := contraction_of(var)) is not None:

@@ -93,8 +93,10 @@ class Buffered:
         self._ending: dict[int, list[int]] = {}  # by position: the Vars last used there
         for number, position in self._last.items():
             self._ending.setdefault(position, []).append(number)
-        self._forwarded: dict[int, tuple[int, Units, Units]] = {}
+        self._forwarded: dict[int, tuple[Var | None, int, Units, Units]] = {}  # results written where they belong
+        self._filled: dict[int, Array] = {}  # the places of a SCATTER where results are written
         self._plan_gradient()
+        self._plan_sums()
         for position, var in enumerate(self.layout.order):
             self._emit(var, position)
             self._release(position)
@@ -224,7 +226,7 @@ class Buffered:
             in_place = delta.kind in {ir.OUTER, ir.SUM_ROWS, ir.APPLY} and strides == contiguous(units)
             if in_place and not self._written[region].any():
                 self._written[region] = True
-                self._forwarded[delta.number] = (start, strides, units)
+                self._forwarded[delta.number] = (None, start, strides, units)
 
     def _plan_block(self, outer: Var, start: int, units: Units, bias: Var | None, place: Any) -> None:
         """Compute the derivatives by weights and bias of a layer as one product, where they lie side by side."""
@@ -235,7 +237,23 @@ class Buffered:
         if not self._written[block].any():
             self._written[block] = True
             self.layout.fused[outer.number] = self.layout.fused[bias.number] = outer.args[0]
-            self._forwarded[outer.number] = (start, (n + 1, 1), (m, n + 1))
+            self._forwarded[outer.number] = (None, start, (n + 1, 1), (m, n + 1))
+
+    def _plan_sums(self) -> None:
+        """Compute the parts of a δ that nobody else reads in their places, where each place has one part."""
+        for var in self.layout.order:
+            if var.kind != ir.SCATTER or var is self.code.gradient or self.layout.long:
+                continue
+            self._allocate(var, alone=True)
+            regions = [places_of(*place).ravel() for place in var.info]
+            times = np.bincount(np.concatenate(regions), minlength=max(var.size, 1))
+            self._filled[var.number] = filled = np.zeros(len(times), dtype=bool)
+            for delta, place, region in zip(var.args, var.info, regions, strict=True):
+                alone = delta.__class__ is Var and delta.batched == var.batched and self.layout.uses[delta.number] == 1
+                if alone and place[1] is not None and delta.units == place[2] and (times[region] == 1).all():
+                    if delta.kind == ir.SUM and contraction_of(delta) and delta.number not in self.layout.terms:
+                        self._forwarded[delta.number] = (var, *place)
+                        filled[region] = True
 
     # Text.
 
@@ -434,9 +452,15 @@ class Buffered:
 
     def _reduce(self, var: Var) -> None:
         x = var.args[0]
-        self._allocate(var)
+        if var.number not in self._forwarded:
+            self._allocate(var)
         self.flops += x.size * x.batched
-        if var.kind == ir.SUM and len(x.units) == 1 and x.batched and x.kind != ir.EXPAND:
+        if (terms := self.layout.terms.get(var.number)) is not None:
+            n = terms.size // var.size
+            ones = self._bind(f"ones{n}", lambda _: np.ones(n))
+            rows = self._bind(f"j{var.number}", lambda instance: _in_rows(instance.array(terms), n))
+            self._call("dot", ones, rows, self._bind(f"w{var.number}", lambda instance: instance.array(var).reshape(-1)))
+        elif var.kind == ir.SUM and len(x.units) == 1 and x.batched and x.kind != ir.EXPAND:
             ones = self._bind(f"ones{x.units[0]}", lambda _: np.ones(x.units[0]))
             self._call("dot", ones, self._name(x), self._name(var))
         elif (factors := dot_of(var)) is not None:
@@ -487,11 +511,11 @@ class Buffered:
         flat = var is self.code.gradient and not var.batched
         if flat:
             self.home[var.number] = lambda instance: instance.gradient.reshape(-1, 1)
-        else:
+        elif var.number not in self.slot:
             self._allocate(var, alone=True)
         places = list(zip(var.args, var.info, strict=True))
-        written = self._written if flat else np.zeros(max(var.size, 1), dtype=bool)
-        if not flat and len(places) > 1 and (whole := self._covering(var, places)) is not None:
+        written = self._written if flat else self._filled.get(var.number, np.zeros(max(var.size, 1), dtype=bool))
+        if not flat and len(places) > 1 and not written.any() and (whole := self._covering(var, places)) is not None:
             delta, place = places.pop(whole)  # copied first, so that nothing has to be set to 0
             self._add_at(var, delta, place, fresh=True)
             written[...] = True
@@ -666,6 +690,13 @@ class Buffered:
 def _into(op: Any, *operands: Array) -> None:
     """Write the result of an operation that is not a ufunc into a buffer, the last of the operands."""
     np.copyto(operands[-1], op.on_arrays(*operands[:-1]))
+
+
+def _in_rows(array: Array, n: int) -> Array:
+    """Return an array in one piece as a matrix of n rows."""
+    flat = array.reshape(n, -1)
+    assert np.may_share_memory(flat, array), "terms that do not lie in one piece"
+    return flat
 
 
 def made_from(*lines: str) -> Any:
