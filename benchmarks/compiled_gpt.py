@@ -129,7 +129,7 @@ class Norm:
         np.multiply(delta, self.root, delta)
 
 
-def gpt_by_hand(*, rows: int, length: int = 7, padded: bool = False) -> Contender:  # noqa: PLR0915 # a straight line
+def gpt_by_hand(*, rows: int, length: int = 7, padded: bool = False) -> Contender:
     """Units × positions × rows, every result into a buffer; the scores of later positions are masked."""
     T, n, H, S = length, rows, HEADS, SIZE
     letters, following, seen = (np.ascontiguousarray(a.T) for a in names(rows, length, padded=padded))
@@ -149,7 +149,10 @@ def gpt_by_hand(*, rows: int, length: int = 7, padded: bool = False) -> Contende
     mask = np.where(np.arange(T)[:, None] > np.arange(T), -np.inf, 0.0)[:, None, :, None] + np.zeros((T, H, T, n))
     last, first, middle = Norm(h, x), Norm(x, y), Norm(x2, z)
     (q, k, v), (dq, dk, dv) = (a.reshape(3, H, S, T, n) for a in (qkv, d_qkv))
-    by_query, by_key = (lambda a: a.transpose(3, 0, 2, 1)), (lambda a: a.transpose(3, 0, 1, 2))  # of (head, unit, place)
+    by_query, by_key = (
+        (lambda a: a.transpose(3, 0, 2, 1)),
+        (lambda a: a.transpose(3, 0, 1, 2)),
+    )  # of (head, unit, place)
     scores, d_scores = (a.transpose(3, 1, 2, 0) for a in (s, ds))  # rows, head, query, key
     d_heads = dz.reshape(H, S, T, n)
     products = [
@@ -160,7 +163,7 @@ def gpt_by_hand(*, rows: int, length: int = 7, padded: bool = False) -> Contende
     score, mix, back_to_shares, to_values, to_queries, to_keys = products
     two = [a.reshape(len(a), -1) for a in (given, h, y, qkv, heads, x2, z, up, w, x3, logits, dx, dz, d_qkv)]
     given2, h2, y2, qkv2, heads2, x22, z2, up2, w2, x32, logits2, dx2, dz2, d_qkv2 = two
-    s2, ds2, total2, shares2 = (a.reshape(a.shape[0], -1) for a in (s, ds, total.reshape(1, -1), shares))
+    s2, total2, shares2 = (a.reshape(a.shape[0], -1) for a in (s, total.reshape(1, -1), shares))
     ones, ones_of_letters, ones_of_rows = np.ones(T), np.ones(LETTERS), np.ones(n)
     scale, rate = np.array(S**-0.5), seen / rows
     matmul, multiply, subtract, divide, add = np.matmul, np.multiply, np.subtract, np.divide, np.add

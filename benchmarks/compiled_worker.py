@@ -61,6 +61,7 @@ def works() -> dict[str, Any]:
         compiled_black_scholes,
         compiled_demo,
         compiled_digits,
+        compiled_gpt,
         compiled_positions,
         compiled_tracing,
     )  # fmt: skip

@@ -260,7 +260,9 @@ class Grouping:
         self.where.update({i: (home, int(at[place])) for i, place in zip(nodes, places, strict=True)})
         for lse, (own, k, n) in self.exponentials.items():
             if own is pair:
-                self.zeros.setdefault(home.number, set()).update(at[k * n + len(graph.operands[lse]) : k * n + n].tolist())
+                self.zeros.setdefault(home.number, set()).update(
+                    at[k * n + len(graph.operands[lse]) : k * n + n].tolist()
+                )
         return True
 
     def _parts(self, nodes: list[int], positions: int) -> list[list[int]]:

@@ -204,8 +204,9 @@ class Code:
         of = x.args[0] if x.__class__ is Var and x.kind == VIEW else None
         if of is None or of.size != x.size or len(of.units) < 2 or not (of.op in BOOLEAN or of.kind == SUM):
             return x
-        places = places_of(*x.info, x.units).ravel()
-        own = strides_of(np.argsort(places), of.units) if len(set(places.tolist())) == of.size else None
+        start, strides = x.info
+        places: Any = places_of(start, strides, x.units).ravel()
+        own = strides_of(np.argsort(places), of.units) if np.unique(places).size == of.size else None
         if own is None:
             return x
         order = sorted(range(len(own)), key=lambda k: -own[k])
@@ -363,7 +364,8 @@ def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, P
         if x is not None and b.kind == EXPAND and b.args[0].__class__ is Var:
             return code.expand(code.apply(op, x, b.args[0]), b.units)
         if x is not None and b.kind == VIEW and b.args[0].size < b.size:
-            return code.view(code.apply(op, x, b.args[0]), *b.info, b.units)
+            start, strides = b.info
+            return code.view(code.apply(op, x, b.args[0]), start, strides, b.units)
     elif (op is DIV and y == 1.0) or (op is POW and y == 1.0):
         return a
     elif op is POW and y == 0.0:
@@ -383,19 +385,24 @@ def _shorter_of_vars(code: Code, op: Op, a: Var, b: Var) -> Any:
             return code.apply(SUB, b, a.args[0])
     if op is SUB and b.op is NEG:
         return code.apply(ADD, a, b.args[0])
-    if op is MUL and code.forward:
-        if a.op in _SCALES and b.op in _SCALES:  # collect the constants of a chain of slopes
-            (p, x), (q, y) = _scaled(a), _scaled(b)
-            if p != 1.0 and q != 1.0 and _is_ordinary(p * q):
-                return code.apply(MUL, p * q, code.apply(MUL, x, y))
-        if b.op is DIV and b.args[0].__class__ is float and b.args[0] == 1.0:
-            return code.apply(DIV, a, b.args[1])
-        if a.op is DIV and (quotient := code.known(DIV, b, a.args[1])) is not None:  # (a / s) b = a (b / s)
-            return code.apply(MUL, a.args[0], quotient)
-        if b.op is MUL and b.args[0].__class__ is float and a.units == b.units:  # constants are collected in front
-            return code.apply(MUL, b.args[0], code.apply(MUL, a, b.args[1]))
-        if b.op is _GREATER and b.args[1].__class__ is float and b.args[1] == 0.0:
-            return a if _has_factor(a, code.known(_RELU, b.args[0])) else None  # a ReLU is 0 where its slope is
+    return _shorter_product(code, a, b) if op is MUL and code.forward else None
+
+
+def _shorter_product(code: Code, a: Var, b: Var) -> Any:
+    """Return a product of the backward pass in a simpler form, or None."""
+    if a.op in _SCALES and b.op in _SCALES:  # collect the constants of a chain of slopes
+        (p, x), (q, y) = _scaled(a), _scaled(b)
+        if p != 1.0 and q != 1.0 and _is_ordinary(p * q):
+            return code.apply(MUL, p * q, code.apply(MUL, x, y))
+    if b.op is DIV and b.args[0].__class__ is float and b.args[0] == 1.0:
+        return code.apply(DIV, a, b.args[1])
+    if a.op is DIV and (quotient := code.known(DIV, b, a.args[1])) is not None:  # (a / s) b = a (b / s)
+        return code.apply(MUL, a.args[0], quotient)
+    if b.op is MUL and b.args[0].__class__ is float and a.units == b.units:  # constants are collected in front
+        return code.apply(MUL, b.args[0], code.apply(MUL, a, b.args[1]))
+    if b.op is _GREATER and b.args[1].__class__ is float and b.args[1] == 0.0:
+        return a if _has_factor(a, code.known(_RELU, b.args[0])) else None  # a ReLU is 0 where its slope is
+
     return None
 
 

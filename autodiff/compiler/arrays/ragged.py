@@ -46,7 +46,7 @@ def squared(grouping: Grouping, buckets: dict[Any, list[int]]) -> None:
                 whole = [x if x.__class__ is int else _like(grouping, nodes[0], *x) for x in columns]
                 _remember(squares, buckets, key, whole, set(whole) - set(nodes))
         elif squares and (found := _follows(grouping, nodes, squares)) is not None:
-            (square, added), of = found
+            (square, _), of = found
             inner, like = next(iter(of.items()))
             whole = [of[x] if x in of else _with(grouping, like, inner, x) for x in square]
             _remember(squares, buckets, key, whole, set(whole) - set(nodes))
@@ -74,7 +74,9 @@ def _columns_of(grouping: Grouping, nodes: list[int]) -> list[Any] | None:
     )
     if not alike or len(set(map(len, rows.values()))) < _KINDS or len(rows) * n > _WASTE * len(nodes):
         return None
-    full = [(left, row, longest[next(iter(row))]) for left, row in rows.items()]
+    full = [
+        (left, row, whole) for whole in longest.values() for left, row in rows.items() if next(iter(row)) == whole[0]
+    ]
     return [row.get(whole[k], (left, whole[k])) for k in range(n) for left, row, whole in full]
 
 
@@ -123,8 +125,9 @@ def _append(grouping: Grouping, i: int) -> int:
     if graph is grouping.given:
         graph = replace(graph, ops=[*graph.ops], operands=[*graph.operands], sums=dict(graph.sums))
         grouping.graph = graph
-    for known in (grouping.level, grouping.batched, grouping.needs):
-        known.append(known[i])
+    grouping.level.append(grouping.level[i])
+    grouping.batched.append(grouping.batched[i])
+    grouping.needs.append(grouping.needs[i])
     return graph.add(graph.ops[i])
 
 
@@ -228,10 +231,13 @@ def _with_ends(
 
 def _masked(grouping: Grouping, home: Any, rows: list[list[int]], n: int, value: float) -> tuple[Any, Any]:
     """Return an array in which each row goes on with `value`, and the places there: a copy, unless it does already."""
-    whole, zeros = _evenly(rows, n, home.size), grouping.zeros.get(home.number, frozenset())
-    if value == 0.0 and whole is not None:
-        if all(zeros.issuperset(full[len(row) :]) for full, row in zip(whole.tolist(), rows, strict=True)):
-            return home, whole
+    whole, zeros = _evenly(rows, n, home.size), grouping.zeros.get(home.number, set[int]())
+    if (
+        value == 0.0
+        and whole is not None
+        and all(zeros.issuperset(full[len(row) :]) for full, row in zip(whole.tolist(), rows, strict=True))
+    ):
+        return home, whole
     along = np.arange(n)
     kinds = {row: k for k, row in enumerate(dict.fromkeys(map(tuple, rows)))}
     at = np.array([[*row, *[-1] * (n - len(row))] for row in kinds])

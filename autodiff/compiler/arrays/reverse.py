@@ -219,7 +219,7 @@ class Reverse:
     def _spread_quotient(self, var: Var, delta: Any) -> None:
         """Pass on δ/b for a and −δ/b · a/b for b: one division, where the partials would take one each."""
         code, (a, b) = self.code, var.args
-        if a.__class__ is Var and (total := _total_of(a, b)) is not None and a.needs and delta.__class__ is Var:
+        if a.__class__ is Var and a.needs and delta.__class__ is Var and _is_total(a, b):
             # Shares of a sum: each one's δ less the mean of all of them, over the sum.
             mean = self._reduced(code.apply(MUL, delta, var), b, var)
             mean = mean if mean.units == b.units else code.expand(mean, b.units)
@@ -263,13 +263,13 @@ class Reverse:
         return self.code.sum_units(delta, math.prod(added), len(added)) if added else delta
 
 
-def _total_of(a: Var, b: Var) -> Var | None:
-    """Return the sum of `a` along some axes, if `b` is that sum for each of them; else None."""
+def _is_total(a: Var, b: Var) -> bool:
+    """Tell whether `b` is the sum of `a` along some axes, for each of them."""
     total = b.args[0] if b.kind in {EXPAND, VIEW} else b
     if total.__class__ is not Var or total.kind != SUM or total.batched != a.batched:
-        return None
+        return False
     of = total.args[0]
-    return total if of is a or (of.kind == VIEW and of.args[0] is a and of.size == a.size) else None
+    return of is a or (of.kind == VIEW and of.args[0] is a and of.size == a.size)
 
 
 def backward(code: Code, *, per_row: bool = False, seeded: bool = False, careful: bool = False) -> None:

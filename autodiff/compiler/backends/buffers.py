@@ -44,10 +44,7 @@ class Instance:
         if var.number in self.backend.home:
             return self.backend.home[var.number](self)
         if var.number in self.backend._forwarded:
-            home, start, strides, units = self.backend._forwarded[var.number]
-            if home is not None:
-                return self.strided(home, start, strides, units)
-            return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
+            return self._placed(*self.backend._forwarded[var.number])
         if var.kind == ir.ROWS:
             return np.full((), float(self.rows))
         if var.number in self.backend.layout.static and var.kind == ir.APPLY:
@@ -70,6 +67,12 @@ class Instance:
             return np.broadcast_to(inner.reshape(*var.args[0].units, *middle, inner.shape[-1]), (*var.units, *rows))
         slot = self.slots[self.backend.slot[var.number]]
         return slot[:-1] if var.number in self.backend.layout.ones else slot
+
+    def _placed(self, home: Var | None, start: int, strides: Units, units: Units) -> Array:
+        """Return the memory of a result that lies in a larger one; None is the gradient."""
+        if home is not None:
+            return self.strided(home, start, strides, units)
+        return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
 
     def scratch(self, number: int, shape: Units) -> Array:
         """Return an array of the emitter's own, by number."""

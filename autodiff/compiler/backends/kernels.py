@@ -108,7 +108,7 @@ def contraction_into(a: Array, b: Array, out: Array) -> Callable[[], Any]:
     """Return a function that writes Σ a·b into `out`, over the last axes of units, those that `out` has not.
 
     The arrays are units × rows; an axis along which a factor is the same has stride 0. A matrix product for each row is
-    faster than einsum, which is faster than to multiply and add.
+    faster than einsum, except where the axis to sum over lies innermost in both and there are many rows.
     """
     axes, summed = range(a.ndim - 1), range(out.ndim - 1, a.ndim - 1)
     left, right = ({k for k in axes if x.strides[k] == 0} for x in (b, a))  # the axes of one factor alone
@@ -116,7 +116,10 @@ def contraction_into(a: Array, b: Array, out: Array) -> Callable[[], Any]:
     both = [k for k in axes if k not in {*left, *right, *summed}]
     a, b = (x[tuple([0 if k in gone else slice(None) for k in axes])] for x, gone in ((a, right), (b, left)))
     of_a, of_b = ([k for k in axes if k not in gone] for gone in (right, left))
-    if len(left) == len(right) == len(summed) == 1:
+    innermost = all(
+        x.strides[of.index(k)] == x.shape[-1] * x.itemsize for x, of in ((a, of_a), (b, of_b)) for k in summed
+    )
+    if len(left) == len(right) == len(summed) == 1 and not (innermost and a.shape[-1] >= 64):
         end = a.ndim - 1, b.ndim - 1, out.ndim - 1
         orders = [*both, *left, *summed], [*both, *summed, *right], [*both, *left, *right]
         places = [[own.index(k) for k in order] for own, order in zip((of_a, of_b, list(axes)), orders, strict=True)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous
-from autodiff.compiler.arrays.ir import APPLY, CONCAT, EXPAND, MATMUL, MATMUL_T, PADDED, SUM, TAKE, VIEW, Code, Var
+from autodiff.compiler.arrays.ir import APPLY, CONCAT, EXPAND, MATMUL, MATMUL_T, MAX, PADDED, SUM, TAKE, VIEW, Code, Var
 from autodiff.compiler.trace.operations import BOOLEAN, HIDDEN
 from autodiff.ops import OPS
 
@@ -48,11 +48,11 @@ def contraction_of(var: Var) -> tuple[Var, Var, Units] | None:
 
 
 def terms_of(var: Var) -> Var | None:
-    """Return the array in one piece of which a sum takes the first axes in memory: the product of a row of ones with it.
+    """Return the array in one piece of which a sum or maximum takes the first axes in memory.
 
     Not of a product whose factors repeat numbers, which has more terms than both together: that is a contraction.
     """
-    x: Any = var.args[0] if var.kind == SUM else None
+    x: Any = var.args[0] if var.kind in {SUM, MAX} else None
     of = x.args[0] if x.__class__ is Var and x.kind == VIEW else x
     if of.__class__ is not Var or not of.batched or of.size != x.size or of.kind not in _IN_ONE_PIECE:
         return None
@@ -112,7 +112,9 @@ class Layout:
         terms: dict[int, Var] = {}
         for var in self.code.vars:
             if (of := terms_of(var)) is not None and dot_of(var) is None:
-                inner = terms.get(of.number) if var.units == () and uses[of.number] == 1 else None
+                inner = (
+                    terms.get(of.number) if of.kind == var.kind and var.units == () and uses[of.number] == 1 else None
+                )
                 terms[var.number] = of if inner is None else inner
         return terms
 

@@ -249,11 +249,16 @@ class Buffered:
             times = np.bincount(np.concatenate(regions), minlength=max(var.size, 1))
             self._filled[var.number] = filled = np.zeros(len(times), dtype=bool)
             for delta, place, region in zip(var.args, var.info, regions, strict=True):
-                alone = delta.__class__ is Var and delta.batched == var.batched and self.layout.uses[delta.number] == 1
-                if alone and place[1] is not None and delta.units == place[2] and (times[region] == 1).all():
-                    if delta.kind == ir.SUM and contraction_of(delta) and delta.number not in self.layout.terms:
-                        self._forwarded[delta.number] = (var, *place)
-                        filled[region] = True
+                if self._is_product(delta) and delta.units == place[2] and (times[region] == 1).all():
+                    self._forwarded[delta.number] = (var, *place)
+                    filled[region] = True
+
+    def _is_product(self, delta: Any) -> bool:
+        """Tell whether a δ is a contraction that is read once: those are written with any strides."""
+        return (
+            delta.__class__ is Var and self.layout.uses[delta.number] == 1
+            and delta.number not in self.layout.terms and contraction_of(delta) is not None
+        )  # fmt: skip
 
     # Text.
 
@@ -457,9 +462,12 @@ class Buffered:
         self.flops += x.size * x.batched
         if (terms := self.layout.terms.get(var.number)) is not None:
             n = terms.size // var.size
-            ones = self._bind(f"ones{n}", lambda _: np.ones(n))
             rows = self._bind(f"j{var.number}", lambda instance: _in_rows(instance.array(terms), n))
-            self._call("dot", ones, rows, self._bind(f"w{var.number}", lambda instance: instance.array(var).reshape(-1)))
+            out = self._bind(f"w{var.number}", lambda instance: instance.array(var).reshape(-1))
+            if var.kind == ir.SUM:
+                self._call("dot", self._bind(f"ones{n}", lambda _: np.ones(n)), rows, out)
+            else:
+                self._call("maximum_reduce", rows, "0", "None", out)
         elif var.kind == ir.SUM and len(x.units) == 1 and x.batched and x.kind != ir.EXPAND:
             ones = self._bind(f"ones{x.units[0]}", lambda _: np.ones(x.units[0]))
             self._call("dot", ones, self._name(x), self._name(var))

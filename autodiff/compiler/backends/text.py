@@ -311,14 +311,19 @@ class Readable:
 
     def _block(self, variables: list[Var], *, first: bool) -> list[str]:
         lines: list[str] = []
-        whole = {x.number for v in self.code.vars if v.kind != ir.APPLY for x in v.vars}
+        whole = {
+            x.number for v in self.code.vars for x in v.vars
+            if v.kind != ir.APPLY or not any(y is not x and y.units == x.units for y in v.vars)
+        }  # fmt: skip
         for var in variables:
             if var.number not in self.live or var.kind in {ir.INPUT, ir.FLAT, ir.ROWS} or var is self.code.gradient:
                 continue
             if self._is_parameter(var) and var.number in self.names:
                 continue
             if var.kind == ir.CONST:
-                self.constants.append(f"{self.name(var)} = xp.asarray({_constant(var.info, whole=var.number in whole)})[..., None]")
+                self.constants.append(
+                    f"{self.name(var)} = xp.asarray({_constant(var.info, whole=var.number in whole)})[..., None]"
+                )
                 continue
             text, strength = self._expression(var)
             free = var.kind in {ir.VIEW, ir.EXPAND} or (var.kind == ir.CONCAT and var.units == ())
@@ -551,15 +556,16 @@ def _constant(array: Any, *, whole: bool) -> str:
     """Return the text of an array of constants, with one entry along the axes along which it stays the same."""
     for axis in range(0 if whole else array.ndim):
         first = array[(slice(None),) * axis + (slice(1),)]
-        array = first if np.array_equal(np.broadcast_to(first, array.shape), array, equal_nan=True) else array
+        array = first if np.broadcast_to(first, array.shape).tobytes() == array.tobytes() else array
     core, shape = np.squeeze(array), f".reshape{array.shape}" if array.ndim > 1 else ""
-    if core.ndim == 1 and np.array_equal(core, np.arange(len(core)) + core[0]):
+    if core.ndim == 1 and core[0].is_integer() and np.array_equal(core, np.arange(len(core)) + core[0]):
         start = "" if core[0] == 0.0 else f"{core[0]}, "
         return f"np.arange({start}{core[0] + len(core)}){shape}"
     if core.ndim == 2:
-        for seen, text in ((np.tri(*core.shape), "np.tri({}, {})"), (np.tri(*core.shape[::-1]).T, "np.tri({1}, {0}).T")):
+        m, n = core.shape
+        for seen, text in ((np.tri(m, n), f"np.tri({m}, {n})"), (np.tri(n, m).T, f"np.tri({n}, {m}).T")):
             if np.array_equal(core, np.where(seen, 0.0, -np.inf)):
-                return f"np.where({text.format(*core.shape)}, 0.0, -np.inf){shape if array.ndim > 2 else ''}"
+                return f"np.where({text}, 0.0, -np.inf){shape if array.ndim > 2 else ''}"
     listed = re.sub(r"\b(inf|nan)\b", r"np.\1", repr(array.tolist()))
     return f"np.array({listed})"
 
