@@ -1,17 +1,33 @@
 """The language of what is shown and said: complete tables, one default for the process, one call in another."""
 
 import ast
+import contextlib
+import html
 import re
 import string
+import sys
 import threading
 import tomllib
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import autodiff
 import models
+from autodiff import OPS, Value, animate, anomalies, draw, exp, explain, log, sqrt, stepper, total, where
+from autodiff.pictures import frames
+from autodiff.testing import check_exercise
 from autodiff.wording import LANGUAGES, Texts, language_of, set_language, speaking
+from models import MLP, LinearRegression, MLPClassifier, MLPRegressor, Perceptron
+from models.datasets import xor
+from models.hierarchy import EPIC_NIGHT
+from models.hierarchy import explain as explain_decision
+from models.live import LivePlot
+from models.playgrounds import playground
+from models.plots import activation_curve, activation_surface, loss_curves
+from models.training import train
 
 AUTODIFF, MODELS = Path(autodiff.__file__).parent, Path(models.__file__).parent
 PACKAGES = {"autodiff": AUTODIFF, "autodiff.testing": AUTODIFF / "testing", "models": MODELS}
@@ -162,3 +178,281 @@ def test_a_plural_is_chosen_by_n():
     with speaking("es"):
         assert [say("summary.nodes", n=n) for n in (0, 1, 2)] == ["0 nodos", "1 nodo", "2 nodos"]
     assert say.section("summary", "es")["nodes"]["other"] == "{n:,} nodos"
+
+
+# -- what is shown and said, in both languages ------------------------------------------------------------------------
+
+
+def neuron(sweeps=1):
+    """The course's neuron, swept."""
+    x, w, b = Value(2.0, "x"), Value(-3.0, "w"), Value(6.5, "b")
+    z = w * x + b
+    a = z.sigmoid()
+    z.label, a.label = "z", "a"
+    C = (1.0 - a) ** 2 / 2
+    C.label = "C"
+    for _ in range(sweeps):
+        C.backward()
+    return C
+
+
+def network(rows=1, width=3):
+    """The loss of a small network over some samples, swept."""
+    net = MLP(2, [width, 1], activation="tanh", random_state=0)
+    C = total([(net([1.0, float(k)]) - 1.0) ** 2 for k in range(rows)])
+    C.label = "C"
+    C.backward()
+    return C
+
+
+def broken():
+    """A graph with an infinite δ."""
+    C = sqrt(Value(0.0, "x")) * 3.0
+    C.backward()
+    return C
+
+
+def chain(length):
+    """A chain of sines, which goes on in rows, or is summed up."""
+    y = x = Value(1.0, "x")
+    for _ in range(length):
+        y = y.sin() + x
+    y.backward()
+    return y
+
+
+PICTURES = {
+    "operations": (neuron(2), {}),
+    "top down": (neuron(), {"direction": "backward", "rankdir": "TB"}),
+    "alarm": (broken(), {}),
+    "rows": (chain(25), {"width": 700, "height": 500}),
+    "crowd": (chain(300), {"detail": "operations"}),
+    "neurons": (network(), {"detail": "neurons"}),
+    "samples": (network(3), {"detail": "neurons"}),
+    "many neurons": (network(1, 30), {"detail": "neurons", "max_neurons": 4}),
+    "layers": (network(3), {"detail": "layers"}),
+    "summary": (chain(5), {"max_nodes": 3}),
+    "summary of groups": (network(), {"max_nodes": 3, "detail": "operations"}),
+    "no loss": (MLP(2, [3, 1], random_state=0), {}),
+}
+# Labels, names of operations, of options and in code, and a word that both languages have.
+NAMES = {part for name in OPS for part in name.split("_")} | {"ReLU", "NaN", "nan", "inf", "Value", "local", "float"}
+NAMES |= {"neuron", "layer", "bias", "weight", "draw", "detail", "operations", "neurons", "layers", "max", "nodes"}
+NAMES |= {"grad", "data", "alpha", "one", "zero", "base"}
+NAMED = {"MLPClassifier", "MLPRegressor", "LinearRegression", "LivePlot", "XOR", "learning", "rate", "random", "state"}
+NAMED |= {
+    "initialization",
+    "iter",
+    "change",
+    "tol",
+    "solver",
+    "lstsq",
+    "epochs",
+    "auto",
+    "video",
+    "games",
+    "pizza",
+    "epic",
+    "night",
+}
+NAMED |= {"standardize", "True", "MLP", "models", "mlp"}
+
+
+def words(text):
+    """The words in a text, of three letters or more."""
+    return set(re.findall(r"[^\W\d_]{3,}", text))
+
+
+def shown(picture):
+    """The texts of a picture: of its labels and its tooltips, and the picture in words."""
+    found = re.findall(r'label=(<[^\n]*?>)(?: [a-z]+=|\])|tooltip="([^"]*)"', picture.source)
+    source = re.sub(r"<[^<>]*>", " ", " ".join(label or tip for label, tip in found))
+    return html.unescape(f"{source} {picture.alt}").replace("\\n", " ")
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_speaks_one_language(name):
+    """Legend, numbers, tooltips and alt text: no word of three letters is in both languages, save names."""
+    root, options = PICTURES[name]
+    es, en = (shown(draw(root, language=language, **options)) for language in ("es", "en"))
+    assert len(words(es)) > 2
+    assert words(es) & words(en) <= NAMES
+    set_language("es")
+    assert shown(draw(root, **options)) == es
+
+
+def remarks():
+    """Values whose gradient, or whose infinity, is explained with each kind of remark, and what it is explained in."""
+    x, w, zero = Value(2.0, "x"), Value(-1.0, "w"), Value(0.0, "zero")
+    deep = x
+    for _ in range(40):
+        deep = (deep * 10.0).sigmoid()
+    steep = x
+    for _ in range(12):
+        steep = steep * 9.0
+    return {
+        "contributions": (x, x * x * w),
+        "root": (w, w),
+        "dead": (w, (w * x).relu()),
+        "saturated": (x, (x * 30.0).sigmoid() + (x * 5.0).tanh()),
+        "vanishing": (x, deep),
+        "exploding": (x, steep),
+        "cancelling": (x, x - x),
+        "multiplied by 0": (x, x * zero + x * 0.0),
+        "where": (x, where(x < 0.0, x, w) + where(x > 0.0, w, x)),
+        "masked": (w, w.maximum(x) + w.clip(5.0, 6.0)),
+        "powers": (x, x**0.0 + Value(1.0, "one") ** x),
+        "step": (x, x.step()),
+        "edge": (zero, sqrt(zero) + zero**0.5),
+        "underflow": (x, exp(x * -400.0) * 1e-200),
+        "not finite": (x, x * 1e308 * 1e10 - log(Value(0.5)) * 1e308 * x * 1e10),
+        "unused": (Value(1.0, "x"), x * w),
+    }
+
+
+@pytest.mark.parametrize("name", remarks())
+def test_an_explanation_speaks_one_language(name):
+    """The chain-rule sum, by consumer and by path, its remarks and the places of infinities."""
+    node, root = remarks()[name]
+    with contextlib.suppress(ValueError):  # from an infinity nothing flows back
+        root.backward()
+        root.backward()
+    for told in (
+        lambda language: str(explain(node, of=root, language=language)),
+        lambda language: str(explain(root, to=node, limit=1, language=language)),
+        lambda language: explain(node, of=root, language=language)._repr_markdown_(),
+        lambda language: str(anomalies(root, language=language)),
+        lambda language: "\n".join(map(str, anomalies(root, language=language))),
+    ):
+        es, en = told("es"), told("en")
+        assert words(re.sub(r"\\[a-z]+", "", es)) & words(re.sub(r"\\[a-z]+", "", en)) <= NAMES
+        set_language("es")
+        assert told(None) == es
+        set_language(None)
+        assert told(None) == en
+
+
+def test_an_explanation_keeps_its_language():
+    """Printed later, when another is in force, in a notebook too."""
+    root = neuron(2)
+    told, found, film = explain(root, of=root), anomalies(root), frames(root, language="es")
+    set_language("es")
+    assert "by definition" in str(told)
+    assert "finite" in found._repr_markdown_()
+    set_language(None)
+    assert "reproducir" in film._repr_html_()
+
+
+def test_a_film_speaks_one_language():
+    """Captions, and the names of its buttons, its slider and its page."""
+    for root, options in ((neuron(), {}), (network(), {"detail": "layers"})):
+        es, en = ([picture.alt for picture in frames(root, language=each, **options)] for each in ("es", "en"))
+        assert not any(words(mine) & words(theirs) - NAMES for mine, theirs in zip(es, en, strict=True))
+        pages = [animate(root, language=each, **options).html for each in ("es", "en")]
+        found = [
+            re.findall(r'aria-label="([^"]*)"|data-pause="([^"]*)"|<title>(δ[^<]*)|lang="(..)"', page) for page in pages
+        ]
+        assert len(found[0]) == len(found[1]) >= 10
+        assert words(str(found[0])) & words(str(found[1])) == set()
+
+
+@pytest.mark.parametrize("page", ["stepper", "playground"])
+def test_a_page_speaks_the_language_in_force(page):
+    """And that of the call before it."""
+    X, y, *_ = xor()
+    made = {
+        "stepper": lambda **options: stepper(neuron(), **options).html,
+        "playground": lambda **options: (
+            playground(MLP(2, [2, 1], random_state=0), X, y, random_state=0, **options).html
+        ),
+    }[page]
+    es, en = made(language="es"), made(language="en")
+    assert es != en
+    assert made() == en
+    set_language("es")
+    assert made() == es
+    assert made(language="en") == en
+
+
+def test_a_plot_speaks_one_language():
+    """Axes, curves and titles; names that the caller gives stay."""
+    pytest.importorskip("matplotlib", reason="matplotlib is the extra plots")
+
+    def texts(ax):
+        curves = [line.get_label() for line in ax.lines if not line.get_label().startswith("_")]
+        return words(" ".join([ax.get_xlabel(), ax.get_ylabel(), ax.get_title(), *curves]))
+
+    X, y, *_ = xor()
+    history = train(MLP(2, [2, 1], random_state=0), X, y, epochs=2, validation=(X, y))
+    for draws in (
+        lambda language: loss_curves(history, language=language),
+        lambda language: loss_curves(history.loss_curve, language=language),
+        lambda language: activation_curve("sigmoid", language=language),
+        lambda language: activation_surface("step", [1.0, 1.0], language=language),
+    ):
+        es, en = texts(draws("es")), texts(draws("en"))
+        assert es
+        assert es & en == set()
+        set_language("es")
+        assert texts(draws(None)) == es
+        set_language(None)
+    assert {"mine", "costo"} <= texts(loss_curves({"mine": [2.0, 1.0]}, language="es"))
+
+
+def test_what_training_says_speaks_one_language(capsys):
+    """Curves that grow, lines of progress and warnings, for each kind of model; a decision explained."""
+    X, y, *_ = xor()
+    decided = {"video games": 1, "pizza": 0}
+    runs = (
+        lambda: train(MLP(2, [2, 1], random_state=0), X, y, epochs=2, validation=(X, y), progress=2),
+        lambda: train(MLP(2, [2, 1], initialization="zeros"), X, y, epochs=60, loss="binary_cross_entropy"),
+        lambda: train(MLP(2, [2, 1], activation="step", random_state=0), X, y, epochs=60),
+        lambda: train(MLP(2, [2, 1], random_state=0), X, y, epochs=40, learning_rate=1e-12),
+        lambda: train(MLP(2, [1], output_activation="sigmoid"), X, [0.0, 9.0, 9.0, 0.0], epochs=2),
+        lambda: MLPRegressor(hidden_layer_sizes=(2,), max_iter=3, random_state=0).fit(X, y),
+        lambda: MLPClassifier(hidden_layer_sizes=(2,), max_iter=60, random_state=0, n_iter_no_change=70).fit(X, y),
+        lambda: Perceptron(max_iter=30, verbose=2, random_state=0).fit(X, y),
+        lambda: LinearRegression(solver="gd", learning_rate=1e-6).fit(X, np.array(X) @ [1.0, 2.0]),
+        lambda: sys.stdout.write(" ".join([repr(LivePlot()), *explain_decision([EPIC_NIGHT], decided)])),
+    )
+    for k, run in enumerate(runs):
+        told = {}
+        for language in ("es", "en"):
+            set_language(language)
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                run()
+            told[language] = words(capsys.readouterr().out + " ".join(str(each.message) for each in said))
+        assert told["es"], k
+        assert told["es"] & told["en"] <= NAMES | NAMED
+
+
+def test_an_exercise_is_marked_in_the_language_in_force():
+    """Unless the call has another."""
+    set_language("es")
+    assert "signo" in str(check_exercise(-1.0, 1.0))
+    assert "sign is" in str(check_exercise(-1.0, 1.0, language="en"))
+
+
+def test_every_function_with_a_language_refuses_an_unknown_one():
+    """By naming those there are."""
+    X, y, *_ = xor()
+    C = neuron()
+    for call in (
+        lambda: draw(C, language="fr"),
+        lambda: frames(C, language="fr"),
+        lambda: animate(C, language="fr"),
+        lambda: stepper(C, language="fr"),
+        lambda: explain(C, of=C, language="fr"),
+        lambda: explain(C, to=C, language="fr"),
+        lambda: anomalies(C, language="fr"),
+        lambda: playground(MLP(2, [1]), X, y, language="fr"),
+        lambda: loss_curves([1.0], language="fr"),
+        lambda: activation_curve("tanh", language="fr"),
+        lambda: activation_surface("tanh", [1.0, 1.0], language="fr"),
+        lambda: explain_decision([EPIC_NIGHT], {"video games": 1, "pizza": 0}, language="fr"),
+        lambda: LivePlot(language="fr"),
+        lambda: check_exercise(1.0, 1.0, language="fr"),
+    ):
+        with pytest.raises(ValueError, match=r"language must be one of en, es, got 'fr'"):
+            call()

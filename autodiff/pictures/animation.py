@@ -95,26 +95,27 @@ def animate(
     path, suffix = (None, "") if path is None else rendering.target(path, SUFFIXES)
     if not (isinstance(seconds, (int, float)) and 0.02 <= seconds <= 600):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"seconds must be the time that a step is shown, from 0.02 to 600, got {seconds!r}")
-    scenes, captions = _scenes(root, options)
-    waits = [seconds] * (len(scenes) - 1) + [2 * seconds]
-    try:
-        _pin(scenes, timeout)
-        if path is None:
-            return _page(scenes, captions, seconds, timeout)
-        if suffix == ".gif":
-            stills, places = _stills(scenes, timeout)
-            content = gif.join(stills, waits, scenes[-1].theme.paper, places)
-        elif suffix == ".svg":
-            merged = film.merged(scenes)
-            content = film.animated(_drawn(merged, timeout), film.spans(merged), waits).encode()
-        else:
-            content = _page(scenes, captions, seconds, timeout).html.encode()
-    except RenderError as error:
-        if path is None:
-            raise
-        raise rendering.kept(path, scenes[-1].picture().source, error) from error
-    rendering.write(path, content)
-    return path
+    with speaking(options.get("language")):
+        scenes, captions = _scenes(root, options)
+        waits = [seconds] * (len(scenes) - 1) + [2 * seconds]
+        try:
+            _pin(scenes, timeout)
+            if path is None:
+                return _page(scenes, captions, seconds, timeout)
+            if suffix == ".gif":
+                stills, places = _stills(scenes, timeout)
+                content = gif.join(stills, waits, scenes[-1].theme.paper, places)
+            elif suffix == ".svg":
+                merged = film.merged(scenes)
+                content = film.animated(_drawn(merged, timeout), film.spans(merged), waits).encode()
+            else:
+                content = _page(scenes, captions, seconds, timeout).html.encode()
+        except RenderError as error:
+            if path is None:
+                raise
+            raise rendering.kept(path, scenes[-1].picture().source, error) from error
+        rendering.write(path, content)
+        return path
 
 
 def _page(scenes: Sequence[Scene], captions: Sequence[str], seconds: float, timeout: float) -> WebPage:
