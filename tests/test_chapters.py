@@ -449,6 +449,29 @@ def test_chapter_11_the_paper_of_1986(ran):
     assert (eleven["apart"].max(axis=1) > 0.8).all()
 
 
+def test_chapter_12_a_project(ran, tmp_path):
+    """One's own table is read; a parrot knows what it studied, and its copies; watchers turn early; scikit-learn does as well."""
+    twelve, path = ran(12), tmp_path / "own.csv"
+    path.write_text("height,weight,sport\n1.9,80,basket\n1.6,55,chess\n", encoding="utf-8")
+    names, X, y = twelve["load"](path)
+    assert (names, X.tolist(), y.tolist()) == (["height", "weight"], [[1.9, 80.0], [1.6, 55.0]], ["basket", "chess"])
+    assert set(twelve["train"]).isdisjoint(twelve["test"])
+    assert (len(twelve["train"]), len(twelve["test"]), twelve["learnt_by_heart"]) == (105, 45, 60)
+    assert twelve["guessed"] < 25
+    assert twelve["leaked"] > 24
+    assert twelve["best"] < 30
+    assert twelve["studied"][-1] < 0.05
+    assert twelve["watched"][-1] > 2 * twelve["watched"][0]
+    network = pytest.importorskip("sklearn.neural_network", reason="scikit-learn is the oracle")
+    X, y, train, test = (twelve[name] for name in ("X", "y", "train", "test"))
+    Z = (X - X[train].mean(axis=0)) / X[train].std(axis=0)
+    theirs = network.MLPClassifier(8, solver="lbfgs", alpha=0.01, max_iter=2000, random_state=0).fit(Z[train], y[train])
+    assert abs(np.mean(twelve["hits"]) - theirs.score(Z[test], y[test]) * 45) <= 3
+    assert np.mean(twelve["hits"]) > 40 > 20 > max((y[test] == kind).sum() for kind in twelve["kinds"])
+    assert np.trace(twelve["confusion"]) == twelve["hits"][0]
+    assert twelve["confusion"][0] == [(y[test] == "setosa").sum(), 0, 0]
+
+
 def trained_with(torch, chapter, slope):
     """Train study, sleep, mark with another slope of the hidden sigmoid: its answer is right, and PyTorch derives `slope`."""
     X, marks, *weights = (torch.tensor(chapter[name]) for name in ("X", "marks", "V1", "V2"))
@@ -500,6 +523,9 @@ SAID = {
         "0.0001": 0.9999 * (1 - 0.9999), "0.2689": 1 / (1 + np.e), "0.0072": SOFT[0], "0.9924": SOFT[1],
     },
     4: {"0.5": 4 * 0.5 + 5 * 0.9 - 6, "0.9": None, "0.4": None},
+    12: {
+        "0.9": None, "0.6": None, "0.45": None, "0.5": None, "0.7": None, "0.8": None, "0.3": None, "0.2": None, "0.1": None,
+    },
     10: {"0.1": None, "3.5": np.log(33)},
     11: {
         "0.1": None, "0.9": None, "0.5": None, "0.03": None, "0.005": None, "0.01": None, "0.2": None, "0.8": None,
