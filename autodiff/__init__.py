@@ -31,6 +31,8 @@ from autodiff.functions import (
     leaky_relu as leaky_relu,
     logsumexp as logsumexp,
     mean as mean,
+    one_hot as one_hot,
+    pick as pick,
     softmax as softmax,
     total as total,
     weighted_sum as weighted_sum,
@@ -74,8 +76,8 @@ _LOADED_WHEN_ASKED_FOR = {
 
 if not TYPE_CHECKING:  # type checkers go by the imports above, where the star stands for the rows of the table
     __all__ = ["Domain", "DomainError", "LostLimitWarning", "NoDerivativeError", "RenderError", "TraceError", "Value"]
-    __all__ += ["WrongDerivativeError", "WrongShapeError", "leaky_relu", "logsumexp", "mean", "no_grad", "softmax"]
-    __all__ += ["topological_order", "total", "weighted_sum"]
+    __all__ += ["WrongDerivativeError", "WrongShapeError", "leaky_relu", "logsumexp", "mean", "no_grad", "one_hot"]
+    __all__ += ["pick", "softmax", "topological_order", "total", "weighted_sum"]
     __all__ += ops.__all__
     __all__ += list(_LOADED_WHEN_ASKED_FOR)
 

@@ -7,17 +7,19 @@ The others are rows of the table and are called as they stand: `autodiff.exp`, `
 # pyright: reportOverlappingOverload=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from operator import mul
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 from autodiff import grad_mode
 from autodiff.backward import fill
-from autodiff.domains import Array, Number
+from autodiff.domains import Array, Number, number
+from autodiff.errors import DomainError
 from autodiff.ops import OPS, exp
 from autodiff.value import Value, blank, node
 
 WEIGHTED_SUM = OPS["weighted_sum"]
+Row = TypeVar("Row")
 
 
 @overload
@@ -134,6 +136,79 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
         partials = (*x, *((0.0,) * len(w) if constant else w), 1.0)
         return node(z, WEIGHTED_SUM, (), (*ws, *xs, bias), 0.0, partials)
     return fill(blank(), z, WEIGHTED_SUM, xs, ws, bias, x if constant else (*x, *w))
+
+
+def pick(table: Sequence[Row], i: Any) -> Row:  # Any: a number, or a Value that holds one
+    """Return `table[i]`, also where `i` is an argument of a compiled function, which has no number yet.
+
+    `i` is a whole number, negative from the end as in Python. Rows are numbers, Values, or lists and arrays of them,
+    all of one shape; δ goes to the row that is picked. A compiled program takes each row times 1 or 0 and adds them
+    up, so there all of them must be finite.
+
+    Raises DomainError for a number that is no place in the table; in a batch the answer of that row is NaN, and
+    `check=True` says which row it is. TypeError for what is no table or no number, ValueError for an empty table.
+
+    >>> pick([[1.0, 2.0], [3.0, 4.0]], -1)
+    [3.0, 4.0]
+    >>> from autodiff import compile
+    >>> compile(lambda i: pick([5.0, 6.0, 7.0], i) ** 2)([0, 2, -1])
+    array([25., 49., 49.])
+    """
+    rows = _rows(table)
+    places, within = _places(i, len(rows), "pick")
+    return rows[places] if isinstance(places, int) else _mixed(rows, places, within)
+
+
+def one_hot(i: Any, n: int) -> list[Any]:  # Any: a number, or a Value that holds one; numbers, or Values in a trace
+    """Return n numbers, 1 at the whole number `i`, negative from the end, and 0 elsewhere; errors as for `pick`.
+
+    >>> one_hot(1, 3)
+    [0.0, 1.0, 0.0]
+    """
+    places, within = _places(i, n, "one_hot")
+    return [float(k == places) for k in range(n)] if isinstance(places, int) else [each + within for each in places]
+
+
+def _rows(table: Any) -> Sequence[Any]:
+    if isinstance(table, (str, Mapping)) or not hasattr(table, "__getitem__") or not hasattr(table, "__len__"):
+        raise TypeError(f"pick needs a list or an array of rows, got {type(table).__name__}; list(...) makes one")
+    return table
+
+
+def _places(i: Any, n: int, name: str) -> tuple[Any, Any]:
+    """Return a number as a place; a stand-in as 1 or 0 for each place, and 0, or NaN outside."""
+    if getattr(i, "ndim", 0) or isinstance(i, (str, list, tuple)):
+        raise TypeError(
+            f"{name} needs one whole number, got {type(i).__name__}; pick one by one: [{name}(…) for k in i]"
+        )
+    if n < 1:
+        raise ValueError(f"{name} needs one place or more, got {n}")
+    if not hasattr(i == 0, "record_operation"):  # it has a number
+        found = i.data if isinstance(i, Value) else number(i)
+        if found not in range(-n, n):
+            where = f", in {i.label!r}" if getattr(i, "label", "") else ""
+            raise DomainError(f"{name} needs a whole number from {-n} to {n - 1}, got {found:g}{where}")
+        return int(found) % n, 0.0
+    from_start = OPS["where"](i < 0.0, i + float(n), i)
+    here = [from_start == k for k in range(n)]
+    inside = 2.0 * OPS["total"](*here) - 1.0
+    inside.label = f"{name} from {-n} to {n - 1}"
+    return here, OPS["log"](inside)
+
+
+def _mixed(rows: Sequence[Any], places: Sequence[Any], within: Any) -> Any:
+    """Return Σ place · row, number by number."""
+    lengths = {len(row) if hasattr(row, "__len__") else -1 for row in rows}
+    if len(lengths) > 1:
+        raise ValueError(f"pick needs rows of one length, got lengths of {sorted(lengths)}; fill the shorter ones up")
+    if lengths == {-1}:
+        return weighted_sum(tuple(rows), tuple(places), within)
+    mixed = [_mixed(column, places, within) for column in zip(*rows, strict=True)]
+    if isinstance(rows[0], list):
+        return mixed
+    import numpy as np
+
+    return np.array(mixed, dtype=object) if hasattr(rows[0], "dtype") else tuple(mixed)
 
 
 def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:

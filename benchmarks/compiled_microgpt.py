@@ -116,6 +116,7 @@ def style_logsumexp(scores: list[Any]) -> Any:
 
 
 STYLE = SimpleNamespace(
+    pick=lambda table, i: table[i],
     weighted_sum=lambda weights, inputs: sum(w * x for w, x in zip(weights, inputs, strict=True)),
     softmax=style_softmax,
     logsumexp=style_logsumexp,

@@ -93,7 +93,7 @@ class Memory:
 class GPT:
     """The model: nine matrices of numbers, of Values unless others are given.
 
-    `functions` has `weighted_sum`, `softmax`, `logsumexp` and `relu` for these numbers.
+    `functions` has `pick`, `weighted_sum`, `softmax`, `logsumexp` and `relu` for these numbers.
     """
 
     def __init__(
@@ -121,14 +121,13 @@ class GPT:
         found: list[Any] = []
         for place, (letter, target) in enumerate(zip(letters, following, strict=True)):
             scores = self.scores(letter, place, memory)
-            (right,) = look_up([[z] for z in scores], target, self.functions)
-            found.append(self.functions.logsumexp(scores) - right)
+            found.append(self.functions.logsumexp(scores) - self.functions.pick(scores, target))
         return found
 
     def scores(self, letter: Any, place: int, memory: Memory) -> list[Any]:
         """Read one letter and return a score for each letter that may follow."""
         W, f = self.weights, self.functions
-        x = normed(plus(look_up(W["letter"], letter, f), W["place"][place]), f)
+        x = normed(plus(f.pick(W["letter"], letter), W["place"][place]), f)
         memory.inputs.append(x)
         x = plus(x, times(W["O"], self.attended(normed(x, f), memory), f))
         hidden = [f.relu(h) ** 2 for h in times(W["up"], normed(x, f), f)]
@@ -171,14 +170,6 @@ def initial(random_state: int | None) -> dict[str, list[list[Value]]]:
         name: [[Value(w, f"{name}[{i}][{j}]") for j, w in enumerate(row)] for i, row in enumerate(matrix)]
         for name, matrix in matrices.items()
     }
-
-
-def look_up(table: list[list[Any]], i: Any, f: Any) -> list[Any]:
-    """Return row i. A stand-in has no number to count rows by: there it is each row times 1 or 0, added up."""
-    if isinstance(i, (int, float)):
-        return table[int(i)]
-    is_row = [i == k for k in range(len(table))]
-    return [f.weighted_sum(column, is_row) for column in zip(*table, strict=True)]
 
 
 def times(matrix: list[list[Any]], x: list[Any], f: Any) -> list[Any]:
