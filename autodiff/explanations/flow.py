@@ -115,13 +115,20 @@ def evaluation_order(root: Value) -> list[Value]:
 
 
 def handed_on(delta: float, partial: float) -> float:
-    """Return δ · partial as the sweep computes it: 0 · ∞ is 0."""
+    """Return δ · partial as the sweep computes it: an exact 0 is not handed on, so 0 · ∞ is 0."""
     return delta * partial if delta and partial else 0.0
 
 
 def grad_of(node: Value) -> float | None:
-    """Return the number in `node.grad`; None if no sweep has reached it."""
-    return float(getattr(node.grad, "data", node.grad)) if node.swept else None
+    """Return the number in `node.grad`, also if that is a Value; None if no sweep has reached it, as in PyTorch."""
+    grad: Any = node.grad.data if isinstance(node.grad, Value) else node.grad
+    if not node.swept or grad is None:
+        return None
+    try:
+        return float(grad)
+    except (TypeError, ValueError):
+        name = node.label or (node.op.name if node.op is not None else repr(node.data))
+        raise TypeError(f"grad of {name} must be a number, got {grad!r}; assign 0.0, or call zero_grad()") from None
 
 
 def same(a: float, b: float, scale: float) -> bool:

@@ -30,14 +30,8 @@ _LATEX_TEXT = {
     **{c: f"\\{c}" for c in "{}$%&#_"}, "\\": r"\backslash ", "^": r"\wedge ", "~": r"\sim ", " ": r"\ ", '"': "''",
 }  # fmt: skip
 _LATEX_SIGNS = {
-    "·": r"\cdot ",
-    "−": "-",
-    "…": r"\cdots ",
-    "∂": r"\partial ",
-    "δ": r"\delta ",
-    "σ": r"\sigma ",
-    "∞": r"\infty ",
-}
+    "·": r"\cdot ", "−": "-", "…": r"\cdots ", "∂": r"\partial ", "δ": r"\delta ", "σ": r"\sigma ", "∞": r"\infty ",
+}  # fmt: skip
 
 
 def bullets(sentences: Iterable[object]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 from autodiff.pictures.geometry import Box, Layout
@@ -23,22 +23,12 @@ def merged(scenes: Sequence[Scene]) -> Scene:
     last = scenes[-1]
     film = Scene(last.theme, last.graph, legend=last.legend, pins=last.pins, zoom=last.zoom)
     first_of: dict[str, str] = {}
-    for name, looks in _looks([{each.name: each for each in [*scene.nodes, *_caption(scene)]} for scene in scenes]):
-        for i, (look, start, stop) in enumerate(looks):
-            unique = name if len(looks) == 1 else f"{name}__{i}"
-            first_of.setdefault(name, unique)
-            at = last.pinned_node(name)
-            film.nodes.append(
-                look._replace(name=unique, attributes={**look.attributes, **at, **_class(look, start, stop)})
-            )
-    for name, looks in _looks([{each.id: each for each in scene.edges} for scene in scenes]):
-        for i, (look, start, stop) in enumerate(looks):
-            unique = name if len(looks) == 1 else f"{name}__{i}"
-            at = last.pinned_edge(name)
-            film.edges.append(look._replace(
-                id=unique, tail=first_of[look.tail], head=first_of[look.head],
-                attributes={**look.attributes, **at, **_class(look, start, stop)},
-            ))  # fmt: skip
+    nodes = [{each.name: each for each in [*scene.nodes, *_caption(scene)]} for scene in scenes]
+    for name, unique, look in _spanned(nodes, last.pinned_node):
+        first_of.setdefault(name, unique)
+        film.nodes.append(look._replace(name=unique))
+    for _, unique, look in _spanned([{each.id: each for each in scene.edges} for scene in scenes], last.pinned_edge):
+        film.edges.append(look._replace(id=unique, tail=first_of[look.tail], head=first_of[look.head]))
     return film
 
 
@@ -51,8 +41,15 @@ def _caption(scene: Scene) -> list[Node]:
     ]
 
 
-def _class(look: Node | Edge, start: int, stop: int) -> dict[str, str]:
-    return {"class": f"{look.attributes['class']} t{start}_{stop}"}
+def _spanned(
+    steps: Sequence[dict[str, Any]], pinned: Callable[[str], dict[str, str]]
+) -> Iterator[tuple[str, str, Any]]:
+    """Yield each thing's name and, for each of its looks, a name of its own and the look, pinned, with its steps."""
+    for name, looks in _looks(steps):
+        for i, (look, start, stop) in enumerate(looks):
+            span = {"class": f"{look.attributes['class']} t{start}_{stop}"}
+            unique = name if len(looks) == 1 else f"{name}__{i}"
+            yield name, unique, look._replace(attributes={**look.attributes, **pinned(name), **span})
 
 
 def _looks(steps: Sequence[dict[str, Any]]) -> Iterable[tuple[str, list[tuple[Any, int, int]]]]:

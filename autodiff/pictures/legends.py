@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.style import Role, Scale, Theme, font, markup, shorten
-from autodiff.pictures.sweeping import State
 from autodiff.value import Value
 from autodiff.wording import say
 
 ROW = '<TR><TD ALIGN="CENTER">'  # the beginning of a line of a legend
-
-
-def of_operations(
-    theme: Theme, direction: str, roles: Collection[Role], state: State, scale: Scale, brief: Callable[[float], str],
-    *, alarm: bool, crowded: bool, summed: bool,
-) -> str:  # fmt: skip
-    """Return the legend of a picture of operations, limited to its contents."""
-    kinds: tuple[Role, ...] = ("input", "parameter")
-    first = [swatch(theme, role) for role in kinds if role in roles]
-    if "constant" in roles and direction != "backward":
-        first.append(entry(font("3", theme.muted, 12), say("roles.constant")))
-    if direction != "backward":
-        value = say("legend.value" if crowded else "legend.value with partial")
-        first.append(entry(font("<B>→</B>", theme.stroke, 15), value))
-    first += [f"<TD>{say('legend.point at edges')}</TD>"] * crowded
-    second: list[str] = []
-    if direction != "forward" and state.deltas:
-        second = strokes(theme, "δ·∂", scale, brief)
-        second += [entry(font("Σ", theme.ink, 12), say("legend.several sweeps"))] * summed
-    return rows(theme, first, second + (alarm_entry(theme) if alarm else []))
 
 
 def alarm_entry(theme: Theme) -> list[str]:

@@ -119,20 +119,7 @@ class _Operations:
                 self.backward(use)
         if not edges and "constant" not in self.roles:
             return
-        alarm = any(self.theme.alarm.ink in edge.attributes.values() for edge in self.scene.edges) or any(
-            self.theme.alarm.ink in node.attributes.values() for node in self.scene.nodes
-        )
-        self.scene.legend = legends.of_operations(
-            look.theme,
-            look.direction,
-            self.roles,
-            state,
-            self.scale,
-            look.brief,
-            alarm=alarm,
-            crowded=self.crowded,
-            summed=bool(self.summed),
-        )
+        self.scene.legend = self.legend()
 
     def marked(self, repeated: Collection[Value]) -> dict[Value, str]:
         """Return the names under which other rows repeat those nodes: with a number, where a name is no other's."""
@@ -245,6 +232,25 @@ class _Operations:
             return name
         lines = f"<B>{markup(self.marks[use.operand])}</B>", markup(self.show(use.operand.data))
         return self.scene.repeated(name, row, lines, self.look.labels.call(use.operand))
+
+    def legend(self) -> str:
+        """Return the legend, limited to what is in the picture."""
+        theme, direction, entry = self.theme, self.look.direction, legends.entry
+        kinds: tuple[Role, ...] = ("input", "parameter")
+        first = [legends.swatch(theme, role) for role in kinds if role in self.roles]
+        if "constant" in self.roles and direction != "backward":
+            first.append(entry(font("3", theme.muted, 12), say("roles.constant")))
+        if direction != "backward":
+            value = say("legend.value" if self.crowded else "legend.value with partial")
+            first.append(entry(font("<B>→</B>", theme.stroke, 15), value))
+        first += [f"<TD>{say('legend.point at edges')}</TD>"] * self.crowded
+        second: list[str] = []
+        if direction != "forward" and self.state.deltas:
+            second = legends.strokes(theme, "δ·∂", self.scale, self.look.brief)
+            second += [entry(font("Σ", theme.ink, 12), say("legend.several sweeps"))] * bool(self.summed)
+        things = [*self.scene.nodes, *self.scene.edges]
+        alarm = any(theme.alarm.ink in thing.attributes.values() for thing in things)
+        return legends.rows(theme, first, second + (legends.alarm_entry(theme) if alarm else []))
 
 
 def _groups(nodes: Sequence[Value], labels: Labels) -> dict[Value, tuple[str, ...]]:

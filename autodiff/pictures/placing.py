@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from autodiff.pictures import style
 from autodiff.pictures.effort import haste
 from autodiff.pictures.geometry import layout
 from autodiff.pictures.labels import Labels
+from autodiff.pictures.rendering import Source
 from autodiff.pictures.sweeping import uses
 from autodiff.value import Value
 
@@ -22,10 +23,6 @@ _CHARACTER, _HEIGHT = 7.6, 62.0  # points: width of a character, height of a nod
 Wires = Sequence[tuple[int, int, int]]  # consumer, place, operand
 
 
-class _Text(NamedTuple):
-    source: str
-
-
 def placed(
     order: Sequence[Value], labels: Labels, shown: list[dict[str, Any]], edges: Wires, rankdir: str, timeout: float
 ) -> dict[str, Any]:
@@ -34,7 +31,7 @@ def placed(
     Raises RenderError when there is no Graphviz, or no layout within `timeout` seconds.
     """
     source, groups = _dot(order, labels, shown, edges, rankdir)
-    at = layout(_Text(source), timeout=timeout)
+    at = layout(Source(source), timeout=timeout)
     curves = [at.edges.get(f"e{i}_{place}") for i, place, _ in edges]
     return {
         "size": _rounded([at.width, at.height]),

@@ -95,13 +95,8 @@ def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> Web
     dark = swaps(LIGHT, DARK) if theme is LIGHT else {}
     names = {light: f"--c{i}" for i, light in enumerate(dark)}
     drawing = _COLOUR.sub(lambda found: f'"var({names[found[1]]})"' if found[1] in names else found[0], drawing)
-    colours = {
-        "paper": theme.paper,
-        "ink": theme.ink,
-        "stroke": theme.stroke,
-        "card": theme.operation[0],
-        "active": theme.active,
-    }
+    colours = {name: getattr(theme, name) for name in ("paper", "ink", "stroke", "active")}
+    colours["card"] = theme.operation[0]
     plain = {f"--{name}": colour for name, colour in colours.items()} | {name: light for light, name in names.items()}
     night = {name: dark[colour] for name, colour in plain.items() if colour in dark}
     style = (

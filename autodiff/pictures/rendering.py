@@ -16,7 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from autodiff.errors import RenderError
 
@@ -37,6 +37,12 @@ class HasSource(Protocol):
 
     @property
     def source(self) -> str: ...  # noqa: D102 # the class says it
+
+
+class Source(NamedTuple):
+    """DOT text alone."""
+
+    source: str
 
 
 def render(picture: HasSource, path: str | os.PathLike[str], *, timeout: float = TIMEOUT) -> Path:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from autodiff.pictures.geometry import Layout, Point, layout
 from autodiff.pictures.legends import ROW
 from autodiff.pictures.picture import Picture
+from autodiff.pictures.rendering import Source
 from autodiff.pictures.strokes import clear
 from autodiff.pictures.style import FONT, Theme, font, markup, quoted, shorten
 from autodiff.wording import say
@@ -41,10 +42,6 @@ class Edge(NamedTuple):
     head: str
     label: str
     attributes: Attributes
-
-
-class _Text(NamedTuple):
-    source: str
 
 
 @dataclass
@@ -97,7 +94,7 @@ class Scene:
         if self.pins is not None:
             return self.pins
         sizes = {edge.id: (6.6 * self.zoom * len(_TAG.sub("", edge.label)), 9.0 * self.zoom) for edge in self.edges}
-        return clear(layout(_Text(self.picture().source), timeout=timeout), sizes)
+        return clear(layout(Source(self.picture().source), timeout=timeout), sizes)
 
     def picture(self) -> Picture:
         """Return the scene as DOT text."""

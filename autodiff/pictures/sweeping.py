@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, nan
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from autodiff.explanations.flow import grad_of, handed_on
 from autodiff.value import Value
 
 
@@ -49,12 +50,12 @@ class State:
         delta = self.deltas.get(use.consumer)
         if delta is None or (self.handed is not None and use.consumer not in self.handed):
             return None
-        return _handed_on(delta, use.partial)
+        return handed_on(delta, use.partial)
 
     def final_gain(self, use: Use) -> float | None:
         """Return the gain in δ of the operand by this use at the end of the sweep; None if that is not known."""
         delta = (self.outcome or self.deltas).get(use.consumer)
-        return None if delta is None else _handed_on(delta, use.partial)
+        return None if delta is None else handed_on(delta, use.partial)
 
     def summed(self, nodes: Iterable[Value], edges: Iterable[Use]) -> set[Value]:
         """Return the leaves whose δ is not what these edges hand them, as after a second sweep without `zero_grad`."""
@@ -71,13 +72,9 @@ class State:
         }
 
 
-def _handed_on(delta: float, partial: float) -> float:
-    return delta * partial if delta and partial else 0.0  # an exact 0 is not passed on, so 0 · ∞ never appears
-
-
 def recorded(nodes: Iterable[Value]) -> State:
     """Return the state in which δ is what the nodes hold in `grad`."""
-    return State({node: delta for node in nodes if (delta := delta_of(node)) is not None})
+    return State({node: delta for node in nodes if (delta := grad_of(node)) is not None})
 
 
 def steps(nodes: Sequence[Value], batches: Iterable[Sequence[Value]]) -> Iterator[State]:
@@ -98,19 +95,7 @@ def steps(nodes: Sequence[Value], batches: Iterable[Sequence[Value]]) -> Iterato
             handed.add(node)
             for use in uses(node):
                 waiting[use.operand] -= 1
-                deltas[use.operand] = deltas.get(use.operand, 0.0) + _handed_on(deltas[node], use.partial)
+                deltas[use.operand] = deltas.get(use.operand, 0.0) + handed_on(deltas[node], use.partial)
         growing = {node for node in deltas if waiting[node]}
         yield State(dict(deltas), set(handed), growing, set(batch))
     yield State(dict(deltas), set(handed))
-
-
-def delta_of(node: Value) -> float | None:
-    """Return δ as a number, also if it is a Value itself; None if not yet swept, as in PyTorch."""
-    delta: Any = node.grad.data if isinstance(node.grad, Value) else node.grad
-    if not node.swept or delta is None:
-        return None
-    try:
-        return float(delta)
-    except (TypeError, ValueError):
-        name = node.label or (node.op.name if node.op is not None else repr(node.data))
-        raise TypeError(f"grad of {name} must be a number, got {delta!r}; assign 0.0, or call zero_grad()") from None
