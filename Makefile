@@ -30,7 +30,7 @@ bench: $(VENV)/test
 
 lessons: $(VENV)/test
 	@$(INSTALL) --group lessons
-	$(BIN)/python -m lessons.notebooks $(ARGS)
+	$(BIN)/python -m lessons.chapters build $(ARGS)
 
 release-check: $(VENV)/release
 	.ci/release-check $(BIN)

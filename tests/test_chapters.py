@@ -617,6 +617,16 @@ def test_links_lead_to_chapters_that_exist(chapter, language):
             assert (target(chapter, language).parent / link).exists(), link
 
 
+def test_the_index_leads_to_every_chapter():
+    """lessons/README.md links to the notebook of each chapter in both languages, and to nothing that is not there."""
+    index = TEXT.parents[1] / "README.md"
+    links = {
+        (index.parent / link).resolve() for link in re.findall(r"\]\(([^)#]+)\)", index.read_text(encoding="utf-8"))
+    }
+    assert all(link.exists() for link in links)
+    assert {target(chapter, language).resolve() for chapter in CHAPTERS for language in LANGUAGES} <= links
+
+
 def test_a_source_that_is_not_in_the_form_is_told_by_its_line(tmp_path):
     """A block without its twin, one never closed, TOML that cannot be read, and a head that is missing."""
     head = '+++\nes = "a"\nen = "b"\n+++\n'
