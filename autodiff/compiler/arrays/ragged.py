@@ -143,7 +143,8 @@ def evened(grouping: Grouping, buckets: dict[Any, list[int]]) -> list[list[int]]
     if alike:
         shared = {key[:2] for key in alike}
         for i, op in enumerate(graph.ops):  # products are sums of one term
-            if op is MUL and i not in graph.sums and (grouping.level[i], "sum") in shared:
+            one = len(graph.sums[i][0]) == 1 if i in graph.sums else op is MUL
+            if one and (grouping.level[i], "sum") in shared:
                 _note(grouping, i, alike)
     hidden = graph.deciding() if alike else set[int]()
     found = [
