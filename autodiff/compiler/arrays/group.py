@@ -522,6 +522,9 @@ class Grouping:
             cuts |= ends(own[0]) if own else set()
             nests.append(own)
         units = shape_of(cuts) or ()
+        homes = [source[0] for source, own in zip(sources, nests, strict=True) if own == ((units), (1,))]
+        if inner == 1 and homes and len({home.units for home in homes}) == 1 and (homes[0].size,) == units:
+            units = homes[0].units  # as they lie already
         return [
             self.code.view(source[0], int(source[1][0]), refined(own, units), units)
             if own

@@ -14,7 +14,7 @@ def common_label(labels: Sequence[str]) -> str:
     >>> common_label(["layer1.neuron1.z", "layer2.neuron1.z"])  # no layer has both
     ''
     """
-    paths = [label.split(".") for label in labels]
+    paths = [re.sub(r"\[([0-9]+)\]", r"_\1", label).split(".") for label in labels]
     if len(set(map(len, paths))) > 1:
         return ""
     shared: list[str] = []
@@ -42,4 +42,4 @@ def name_from(label: str) -> str:
 
 def stem(name: str) -> str:
     """Return the name without the number at its end."""
-    return name.rstrip("0123456789").rstrip("_")
+    return re.sub(r"(_?[0-9]+)*$", "", name).rstrip("_")

@@ -56,7 +56,7 @@ def terms_of(var: Var) -> Var | None:
     of = x.args[0] if x.__class__ is Var and x.kind == VIEW else x
     if of.__class__ is not Var or not of.batched or of.size != x.size or of.kind not in _IN_ONE_PIECE:
         return None
-    if of.op is MUL and any(_repeats(y) for y in of.args):
+    if of.op is MUL and any(repeats(y) for y in of.args):
         return None
     start, strides = x.info if x is not of else (0, contiguous(x.units))
     kept = len(var.units)
@@ -65,7 +65,8 @@ def terms_of(var: Var) -> Var | None:
     return of if start == 0 and wanted == [s for s, n in zip(strides, x.units, strict=True) if n > 1] else None
 
 
-def _repeats(x: Any) -> bool:
+def repeats(x: Any) -> bool:
+    """Tell whether an operand has the same numbers several times."""
     return x.__class__ is not Var or x.kind == EXPAND or (x.kind == VIEW and 0 in x.info[1])
 
 

@@ -24,6 +24,7 @@ from autodiff.compiler.arrays.axes import Units, contiguous
 from autodiff.compiler.arrays.ir import MUL, WHERE, Code, Var
 from autodiff.compiler.arrays.labels import common_label, name_from
 from autodiff.compiler.backends.definitions import helpers_of, reserved, written
+from autodiff.compiler.backends.layout import contraction_of, repeats
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, KEPT, SIGNS
 from autodiff.ops import OPS
 from autodiff.propagation import limit
@@ -32,6 +33,7 @@ _INFIX = {OPS["add"]: ("+", 1), OPS["sub"]: ("-", 1), OPS["mul"]: ("*", 2), OPS[
 _ATOM, _POWER, _UNARY, _PRODUCT = 9, 4, 3, 1.5  # how tightly texts bind; `@` gets brackets beside `*`
 _SUM_OF = re.compile(r"z(\d*)(_\d+)?")  # weighted sums: their layer, and a suffix that tells two of the same name apart
 _SHORT = 24  # a view this short is written where it is used
+_TOGETHER = 4  # matrices in one that are named after all of them
 _LONG = 88  # longer expressions are split
 
 
@@ -78,7 +80,7 @@ class Readable:
             var = stack.pop()
             if var.number not in live:
                 live.add(var.number)
-                for x in var.vars:
+                for x in _read(var):
                     self.uses[x.number] = self.uses.get(x.number, 0) + 1
                     stack.append(x)
         return live
@@ -163,7 +165,12 @@ class Readable:
         if units == (len(parameters),):
             return "p"
         places = start + sum(s * i for s, i in zip(strides, np.indices(units), strict=True))
-        name = name_from(common_label([parameters[i].label for i in np.ravel(places)]))
+        labels = [[parameters[i].label for i in np.ravel(row)] for row in np.atleast_2d(places)]
+        name = name_from(common_label([label for row in labels for label in row]))
+        if not name and len(units) == 2:  # several matrices in one: Q, K and V are QKV
+            names = list(dict.fromkeys([name_from(common_label(row)) for row in labels]))
+            if all(names) and len(names) <= _TOGETHER:
+                return ("" if max(map(len, names)) == 1 else "_").join(names)
         return re.sub(r"^w(?=\d*$)", "W", name) if len(units) == 2 else name
 
     # Text.
@@ -332,7 +339,9 @@ class Readable:
                 self.inline[var.number] = text, strength
                 continue
             comment = self._comment(var, lines, first=first)
-            lines += [*([""] if lines and comment else []), *comment, f"{self.name(var)} = {text}"]
+            if found := re.match(r'xp\.einsum\("([a-z]*),([a-z]*)->([a-z]*)"', text):
+                text += f"  # Σ over {', '.join(sorted({*found[1], *found[2]} - {*found[3]}))}, in each row n"
+            lines += [*([""] if lines and comment else []), *comment, *f"{self.name(var)} = {text}".split("\n")]
         return lines
 
     def _comment(self, var: Var, lines: Sequence[str], *, first: bool) -> list[str]:
@@ -435,9 +444,15 @@ class Readable:
             if len(xs[0].units) > 1:  # over positions and rows
                 return f"xp.tensordot({self.text(xs[0])}, {self.text(xs[1])}, ((1, 2), (1, 2)))", _ATOM
             return f"{self.text(xs[0], _ATOM)} @ {self.text(xs[1], _ATOM)}.T", _PRODUCT
+        if (contraction := _contraction(var)) is not None:
+            factors, letters = contraction
+            texts = [self._view_text(*factor, batched=True) for factor in factors]
+            return f'xp.einsum("{letters}", {", ".join(texts)})', _ATOM
         if kind in {ir.SUM, ir.MAX}:
             function = "sum" if kind == ir.SUM else "max"
-            whole = f"{self.text(xs[0], _ATOM)}.{function}(axis={_axes(len(var.units), len(xs[0].units))})"
+            of, axes = _unturned(xs[0], len(var.units))
+            axis = str(axes[0]) if len(axes) == 1 else str(tuple(axes))
+            whole = f"{self.text(of, _ATOM)}.{function}(axis={axis})"
             return whole if var.batched or var.units else f"{whole}[0]", _ATOM
         if kind == ir.SUM_ROWS:
             keep = "axis=-1, keepdims=True" if var.units else ""
@@ -446,6 +461,10 @@ class Readable:
             return f"{self.text(xs[0], _ATOM)}.sum({keep})", _ATOM
         assert kind == ir.SCATTER  # the last kind
         pieces = list(zip(xs, var.info, strict=True))
+        if (joined := self._joined(var, pieces)) is not None:
+            return joined, _ATOM
+        if (added := self._added(var, pieces)) is not None:
+            return added, 1
         shape = "[0]" if not var.units else f".reshape({', '.join(map(str, var.units))}, {rows})" * (len(var.units) > 1)
         return f"{self._spread(pieces, max(var.size, 1), rows)}{shape}", _ATOM
 
@@ -456,32 +475,30 @@ class Readable:
         return f"{matrix} @ {self.text(x, _ATOM)}", _PRODUCT
 
     def _view(self, var: Var) -> str:
-        (of,), (start, strides), units = var.args, var.info, var.units
+        start, strides = var.info
+        return self._view_text(var.args[0], start, strides, var.units, batched=var.batched)
+
+    def _view_text(self, of: Var, start: int, strides: Units, units: Units, *, batched: bool) -> str:
+        """Return the text of some of the numbers of an array."""
         flat = of.kind == ir.FLAT
         source = "flat" if flat else self.text(of, _ATOM)
-        if len(of.units) < 2 and not units:
-            return f"{source}[{start}]" if flat or of.batched else f"{source}[{start}, 0]"
-        if len(of.units) < 2 and len(units) == 1:
-            last = start + strides[0] * (units[0] - 1) + 1
-            step = f":{strides[0]}" if strides[0] != 1 else ""
-            piece = f"{source}[{start}:{last}{step}]" if strides[0] else f"{source}[np.full({units[0]}, {start})]"
-            return f"{piece}[:, None]" if flat else piece
-        if len(units) == 2 and len(of.units) < 2:
-            (m, n), (outer, inner) = units, strides
-            if inner == 1 and outer >= n and (start + m * outer <= of.size or outer == n):
-                block = f"{source}[{start}:{start + m * outer}].reshape({m}, {outer}{'' if flat else ', -1'})"
-                return block if outer == n else f"{block}[:, :{n}]"
-        found = _reshaped(of.units, start, strides, units, () if flat else ("-1" if of.batched else "1",))
-        if found is None:
+        if (simple := _simple_view(source, of, start, strides, units)) is not None:
+            return simple
+        rows = () if flat else ("-1" if of.batched else "1",)
+        found = _reshaped(of.units, start, strides, units, rows)
+        if found is not None:
+            text = source + found
+            if 0 in strides:
+                shape = [*map(str, units), *([] if flat else ["rows" if batched else "1"])]
+                text = f"xp.broadcast_to({text}, ({', '.join(shape)}))"
+        elif (windows := _windows(of.size, start, strides, units)) is not None:
+            grid, turned, arguments = windows
+            text = f"{self._help('windows')}({source}.reshape({grid}, -1), {arguments}){turned}"
+        else:
             whole = f".reshape({of.size}, {'-1' if of.batched else '1'})" if len(of.units) > 1 else ""
             text = (
                 f"{source}{whole}[{self._help('at')}({start}, {strides}, {units})]" if units else f"{source}[{start}]"
             )
-        else:
-            text = source + found
-            if 0 in strides:
-                shape = [*map(str, units), *([] if flat else ["rows" if var.batched else "1"])]
-                text = f"xp.broadcast_to({text}, ({', '.join(shape)}))"
         if not units:
             return text if flat or of.batched else f"{text}[0]"
         return f"{text}[..., None]" if flat and len(units) != 2 else text
@@ -499,6 +516,59 @@ class Readable:
         if var.units == (*x.units, *(1,) * added) and added:
             return text
         return f"xp.broadcast_to({text}, ({', '.join(map(str, (*var.units, rows)))}))"
+
+    def _joined(self, var: Var, pieces: Sequence[Any]) -> str | None:
+        """Return the text of blocks that lie side by side, one after another; None of others."""
+        texts: list[str] = []
+        end, each = 0, math.prod(var.units[1:])
+        for delta, (start, strides, units) in sorted(pieces, key=lambda piece: np.min(piece[1][0])):
+            if strides is None or start != end or not var.units or delta.__class__ is not Var:
+                return None
+            text, size = self._block_text(delta, strides, units, var), math.prod(units)
+            if text is None or size % each:
+                return None
+            shape = size // each, *var.units[1:]
+            texts.append(text[0] if text[1] == shape else f"{text[0]}.reshape({', '.join(map(str, shape))}, -1)")
+            end += size
+        if end < var.size or len(texts) == 1:
+            return None
+        whole = f"xp.concatenate([{', '.join(texts)}])"
+        return whole if len(whole) < _LONG else "\n".join(["xp.concatenate([", *(f"    {x}," for x in texts), "])"])
+
+    def _block_text(self, delta: Var, strides: Units, units: Units, var: Var) -> tuple[str, Units] | None:
+        """Return the text of what belongs to a block without gaps, in the block's order of axes, and its units."""
+        order = sorted(range(len(units)), key=lambda k: -strides[k])
+        turned = tuple([units[k] for k in order])
+        if delta.units != units or delta.batched != var.batched or self._is_matrix(delta):
+            return None
+        if tuple([strides[k] for k in order]) != contiguous(turned):
+            return None
+        axes = f".transpose({', '.join(map(str, [*order, len(order)]))})" if order != sorted(order) else ""
+        return self.text(delta, _ATOM) + axes, turned
+
+    def _added(self, var: Var, pieces: Sequence[Any]) -> str | None:
+        """Return the text of a sum of blocks and windows, each with zeros around it; None of other places."""
+        texts: list[str] = []
+        for delta, (start, strides, units) in pieces:
+            if strides is None or delta.__class__ is not Var or not var.units or not var.batched:
+                return None
+            block, size = self._block_text(delta, strides, units, var), math.prod(units)
+            windows = _windows(var.size, start, strides, units, back=True)
+            shape = ", ".join(map(str, var.units))
+            if block is not None and size == var.size:
+                texts.append(block[0] if block[1] == var.units else f"{block[0]}.reshape({shape}, -1)")
+            elif block is not None:
+                around = f"(({start}, {var.size - start - size}), (0, 0))"
+                flat = block[0] if len(block[1]) == 1 else f"{block[0]}.reshape({size}, -1)"
+                texts.append(f"xp.pad({flat}, {around})" + f".reshape({shape}, -1)" * (len(var.units) > 1))
+            elif windows is not None and delta.units == units and delta.batched:
+                _, turned, arguments = windows
+                texts.append(
+                    f"{self._help('overlapped')}({self.text(delta, _ATOM)}{turned}, {arguments}).reshape({shape}, -1)"
+                )
+            else:
+                return None
+        return " + ".join(texts)
 
     def _spread(self, places: Sequence[Any], size: int, rows: str) -> str:
         pieces: list[str] = []
@@ -548,8 +618,72 @@ class Readable:
         )
 
 
-def _axes(start: int, stop: int) -> str:
-    return str(start) if stop - start == 1 else str(tuple(range(start, stop)))
+def _read(var: Var) -> list[Var]:
+    """Return the Vars whose texts are in that of this one."""
+    if (contraction := _contraction(var)) is not None:
+        return [of for of, *_ in contraction[0]]
+    return [_unturned(var.args[0], len(var.units))[0]] if var.kind in {ir.SUM, ir.MAX} else var.vars
+
+
+def _contraction(var: Var) -> tuple[list[tuple[Var, int, Units, Units]], str] | None:
+    """Return the factors of a sum of products, without the axes along which they repeat, and its axes as letters."""
+    found = contraction_of(var)
+    if found is None or not any(repeats(y) for y in found[:2]):
+        return None
+    *both, order = found
+    letters = "ijklmopqrs"
+    factors: list[tuple[Var, int, Units, Units]] = []
+    names: list[str] = []
+    for y in both:
+        kept = range(len(y.units))
+        of, start, strides = y, 0, contiguous(y.units)
+        if y.kind == ir.VIEW and y.args[0].batched:
+            of, (start, strides) = y.args[0], y.info
+            kept = [k for k, n in enumerate(y.units) if n == 1 or strides[k]]
+        elif y.kind == ir.EXPAND and y.args[0].__class__ is Var and y.args[0].batched:
+            of = y.args[0]
+            kept, strides = range(len(of.units)), (*contiguous(of.units), *y.units)
+        kept = sorted(kept, key=lambda k, strides=strides: -strides[k])  # as they lie, without a transpose
+        factors.append((of, start, tuple([strides[k] for k in kept]), tuple([y.units[k] for k in kept])))
+        names.append("".join([letters[k] for k in kept]) + "n")
+    result = "".join([letters[k] for k in order[: len(var.units)]])
+    return factors, f"{','.join(names)}->{result}n"
+
+
+def _unturned(x: Var, kept: int) -> tuple[Var, list[int]]:
+    """Return an array and its axes to sum over, those of `x` from `kept` on; without turning it where that is equal."""
+    own = list(range(kept, len(x.units)))
+    if x.kind != ir.VIEW or x.info[0] != 0 or x.size != x.args[0].size or 1 in x.units:
+        return x, own
+    axes = list(zip(contiguous(x.args[0].units), x.args[0].units, strict=True))
+    turned = list(zip(x.info[1], x.units, strict=True))
+    if sorted(axes) != sorted(turned) or turned[:kept] != [axis for axis in axes if axis in turned[:kept]]:
+        return x, own
+    return x.args[0], sorted(axes.index(axis) for axis in turned[kept:])
+
+
+def _simple_view(source: str, of: Var, start: int, strides: Units, units: Units) -> str | None:
+    """Return the text of all of an array, of one number, or of a vector or matrix in a vector; None of others."""
+    flat, size = of.kind == ir.FLAT, of.size
+    if start == 0 and not flat and strides == contiguous(units) and units == of.units:
+        return source
+    if start == 0 and not flat and strides[1:] == contiguous(of.units) and units == (1, *of.units):
+        return f"{source}[None]"
+    if len(of.units) > 1 or len(units) > 2:
+        return None
+    if not units:
+        return f"{source}[{start}]" if flat or of.batched else f"{source}[{start}, 0]"
+    if len(units) == 1:
+        last = start + strides[0] * (units[0] - 1) + 1
+        step = f":{strides[0]}" if strides[0] != 1 else ""
+        piece = f"{source}[{start}:{last}{step}]" if strides[0] else f"{source}[np.full({units[0]}, {start})]"
+        return f"{piece}[:, None]" if flat else piece
+    (m, n), (outer, inner) = units, strides
+    if inner != 1 or outer < n or not (start + m * outer <= size or outer == n):
+        return None
+    some = f"[{start}:{start + m * outer}]" * (flat or start > 0 or m * outer < size)
+    block = f"{source}{some}.reshape({m}, {outer}{'' if flat else ', -1'})"
+    return block if outer == n else f"{block}[:, :{n}]"
 
 
 def _constant(array: Any, *, whole: bool) -> str:
@@ -594,6 +728,37 @@ def _reshaped(of: Units, start: int, strides: Units, units: Units, rows: Sequenc
     if 0 in strides:
         text += f"[{', '.join([':' if s else 'None' for s in strides])}]"
     return text
+
+
+def _windows(size: int, start: int, strides: Units, units: Units, *, back: bool = False) -> tuple[str, str, str] | None:
+    """Return the grid of overlapping windows, the order of their axes, and what a helper is told; None of others.
+
+    `back`: from the windows to their grid.
+    """
+    levels = sorted(set(strides), reverse=True)
+    if not levels or 0 in levels or 1 in units or any(a % b for a, b in itertools.pairwise([size, *levels, 1])):
+        return None
+    grid = [a // b for a, b in itertools.pairwise([size, *levels])]
+    if levels[-1] > 1:
+        return None
+    own = [[k for k, s in enumerate(strides) if s == level] for level in levels]
+    first = [start // level % n for level, n in zip(levels, grid, strict=True)]
+    if any(len(axes) > 2 for axes in own):
+        return None
+    shifts = [axes[0] for axes in own if len(axes) == 2]
+    order = [*shifts, *[axes[-1] for axes in own]]
+    counts = [units[axes[0]] if len(axes) == 2 else 1 for axes in own]
+    sizes = [units[axes[-1]] for axes in own]
+    if any(at + a + b - 1 > n for at, a, b, n in zip(first, counts, sizes, grid, strict=True)):
+        return None
+    turn = order if back else [order.index(k) for k in range(len(units))]
+    turned = "" if turn == sorted(turn) else f".transpose({', '.join(map(str, [*turn, len(turn)]))})"
+    told = [_tuple(counts), _tuple(grid if back else sizes), *([_tuple(first)] if any(first) else [])]
+    return ", ".join(map(str, grid)), turned, ", ".join(told)
+
+
+def _tuple(numbers: Sequence[int]) -> str:
+    return str(tuple(numbers))
 
 
 def _identifier(name: str) -> str:
