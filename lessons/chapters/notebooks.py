@@ -44,8 +44,10 @@ import importlib.util
 if importlib.util.find_spec("lessons") is None:
     %pip install -q "delta-autodiff[plots,render]"
 
+import autodiff
 from lessons.chapters.kit import start
 
+autodiff.set_language("{language}")
 say, show, slide, play, check = start({name}, "{language}")"""
 
 
