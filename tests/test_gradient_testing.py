@@ -677,7 +677,7 @@ def test_a_feature_narrower_than_the_first_steps_is_seen():
 
 
 def test_the_point_stays_as_it_was():
-    """A function, a gradient and a Hessian that compute in place get copies."""
+    """A function, a gradient and a Hessian that compute in place get copies, and whoever gives them is told."""
 
     def f(x):
         x -= 1.0
@@ -692,8 +692,14 @@ def test_the_point_stays_as_it_was():
         return 2.0 * np.eye(2)
 
     point, inside = np.array([3.0, 4.0]), [np.array([3.0, 4.0])]
-    gradcheck(f, point, gradient=gradient, hessian=hessian, order=2)
-    gradcheck(lambda xs: f(xs[0]), inside, gradient=lambda xs: [gradient(xs[0])])
+    for check in (
+        lambda: gradcheck(f, point, gradient=lambda x: 2.0 * (x - 1.0)),
+        lambda: gradcheck(lambda x: np.sum((x - 1.0) ** 2), point, gradient=gradient),
+        lambda: gradcheck(lambda x: np.sum(x**2), point, gradient=lambda x: 2.0 * x, hessian=hessian, order=2),
+        lambda: gradcheck(lambda xs: f(xs[0]), inside, gradient=lambda xs: [2.0 * (xs[0] - 1.0)]),
+    ):
+        with pytest.raises(ValueError, match="which it was called with"):
+            check()
     assert [*point, *inside[0]] == [3.0, 4.0, 3.0, 4.0]
 
 

@@ -380,3 +380,115 @@ def test_many_numbers_of_which_some_are_close_to_a_kink_are_checked(n):
     ):
         with pytest.raises(WrongDerivativeError):
             gradcheck(f, w, gradient=wrong)
+
+
+def relu_network(weights, penalty=1e-3, samples=200, *, opaque=False):
+    """Softmax cross-entropy of 8 inputs, hidden ReLUs and 4 classes, with an L1 penalty: loss, gradient, parameters."""
+    hidden = weights // 12
+    X, labels = RNG.normal(size=(samples, 8)), RNG.integers(0, 4, samples)
+    parameters = RNG.normal(size=(8, hidden)), 0.1 * RNG.normal(size=hidden), RNG.normal(size=(hidden, 4)), np.zeros(4)
+    parameters[2][:] /= np.sqrt(hidden)
+
+    def passed(W1, b1, W2, b2):
+        z = X @ W1 + b1
+        s = np.maximum(z, 0.0) @ W2 + b2
+        s = s - s.max(axis=1, keepdims=True)
+        return z, s, np.exp(s) / np.exp(s).sum(axis=1, keepdims=True)
+
+    def loss(W1, b1, W2, b2):
+        _, s, _ = passed(W1, b1, W2, b2)
+        entropy = np.mean(np.log(np.exp(s).sum(axis=1)) - s[np.arange(samples), labels])
+        value = entropy + penalty * (np.abs(W1).sum() + np.abs(W2).sum())
+        return float(value) if opaque else value
+
+    def gradient(W1, b1, W2, b2):
+        z, _, p = passed(W1, b1, W2, b2)
+        delta2 = (p - np.eye(4)[labels]) / samples
+        delta1 = (delta2 @ W2.T) * (z > 0.0)
+        dW2 = np.maximum(z, 0.0).T @ delta2 + penalty * np.sign(W2)
+        return X.T @ delta1 + penalty * np.sign(W1), delta1.sum(axis=0), dW2, delta2.sum(axis=0)
+
+    return loss, gradient, parameters
+
+
+def test_a_network_of_relus_and_absolute_values_is_decided():
+    """Of 4,992 weights some are always close to a kink, and 8,000 ReLUs too: the right gradient passes all the same.
+
+    One entry that is 0, and a forgotten penalty, are found.
+    """
+    loss, gradient, parameters = relu_network(5_000, samples=20)
+    assert gradcheck(loss, *parameters, gradient=gradient).error < 1e-12
+
+    def one_lost(W1, b1, W2, b2):
+        dW1, *others = gradient(W1, b1, W2, b2)
+        dW1[3, 113] = 0.0
+        return (dW1, *others)
+
+    with pytest.raises(WrongDerivativeError, match=r"by W1\[3, 113\]: one_lost gives 0.0"):
+        gradcheck(loss, *parameters, gradient=one_lost)
+
+    def unpenalised(W1, b1, W2, b2):
+        dW1, db1, dW2, db2 = gradient(W1, b1, W2, b2)
+        return dW1 - 1e-3 * np.sign(W1), db1, dW2, db2
+
+    with pytest.raises(WrongDerivativeError, match=r"W1 ✗  b1 ✓  W2 ✓  b2 ✓"):
+        gradcheck(loss, *parameters, gradient=unpenalised)
+
+
+def test_so_it_is_in_floats_alone():
+    """Steps between rounding and the next kink are fine enough to tell half of the digits."""
+    loss, gradient, parameters = relu_network(3_000, samples=50, opaque=True)
+    assert gradcheck(loss, *parameters, gradient=gradient).error < 1e-7
+    with pytest.raises(WrongDerivativeError, match=r" ✓  .* ✗  .* ✓  .* ✓"):
+        gradcheck(loss, *parameters, gradient=lambda *at: [(1.0 + (k == 1)) * x for k, x in enumerate(gradient(*at))])
+
+
+def test_a_network_of_500_weights_takes_seconds():
+    """Its graph would have 100,000 operations, and is not repeated for every direction (it took 39 s)."""
+    loss, gradient, parameters = relu_network(500, penalty=0.0)
+    start = time.process_time()
+    assert gradcheck(loss, *parameters, gradient=gradient).error < 1e-12
+    assert time.process_time() - start < 10.0
+
+
+def test_what_is_real_by_definition_keeps_its_complex_step():
+    """|x|, the norm, the variance and log(1 + exp(x)) are continued beside the real numbers, at machine precision."""
+
+    def f(x):
+        return (
+            np.abs(x).sum() + np.linalg.norm(x) + x.var() + np.logaddexp(0.0, x).sum() + x.reshape(-1, 10).std(0).sum()
+        )
+
+    def gradient(x):
+        rows = x.reshape(-1, 10)
+        spread = ((rows - rows.mean(0)) / (len(rows) * rows.std(0))).ravel()
+        smooth = x / np.linalg.norm(x) + 2.0 * (x - x.mean()) / x.size + 1.0 / (1.0 + np.exp(-x))
+        return np.sign(x) + smooth + spread
+
+    report = gradcheck(f, RNG.normal(size=20_000), gradient=gradient)
+    assert report.oracle == "complex step"
+    assert report.error < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"vjp": lambda u: u}, r"vjp must take 2 arguments, x, cotangent: got <lambda>\(u\)"),
+        ({"jvp": lambda t: t}, r"jvp must take 2 arguments, x, tangent: got <lambda>\(t\)"),
+        ({"jacobian": lambda x, u: u}, r"jacobian must take 1 argument, x: got <lambda>\(x, u\)"),
+    ],
+)
+def test_a_function_of_other_arguments_is_told_which_it_gets(given, message):
+    """Before it is called: Python would name neither jaccheck's argument nor what it passes."""
+    with pytest.raises(TypeError, match=message):
+        jaccheck(lambda x: x**2, np.ones(3), **given)
+
+
+def test_a_vjp_may_overwrite_its_cotangent():
+    """As much code does (`dout *= mask`): it gets a copy each time."""
+
+    def vjp(x, cotangent):
+        cotangent *= 2.0 * x
+        return cotangent
+
+    jaccheck(lambda x: x**2, np.array([0.3, -0.7]), vjp=vjp)

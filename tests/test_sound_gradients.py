@@ -516,3 +516,94 @@ def test_a_tolerance_is_a_number(options):
     """Text is refused in words."""
     with pytest.raises(ValueError, match="must be a number from 0 up, got"):
         gradcheck(lambda x: x, 2.0, gradient=lambda x: 1.0, **options)
+
+
+class Layer:
+    """A layer that adds to its gradients, as many do, and forgets to zero them."""
+
+    def __init__(self, left=0.0):
+        self.dw = np.full(3, left)
+
+    def gradient(self, w):
+        self.dw += 2.0 * w
+        return self.dw
+
+
+@pytest.mark.parametrize("left", [0.0, 5.0])
+@pytest.mark.parametrize("times", [1, 2000])
+def test_a_gradient_that_adds_up_over_calls_is_told_so(left, times):
+    """Right at the first call or not, at any size: it gives more at every call."""
+    layer = Layer()
+    layer.dw = np.full(3 * times, left)
+    with pytest.raises(
+        WrongDerivativeError, match=r"at one call and .* at the next: what is added up \(\+=\)"
+    ) as raised:
+        gradcheck(lambda w: np.sum(w**2), np.tile([0.5, -1.0, 2.0], times), gradient=layer.gradient)
+    assert [hint.kind for hint in raised.value.diagnosis.hints] == ["accumulated"]
+
+
+def test_a_tensor_s_gradient_that_is_not_zeroed_is_told_so():
+    """PyTorch adds up what backward finds."""
+    torch = pytest.importorskip("torch", reason="PyTorch is installed in continuous integration")
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+
+    def gradient(_):
+        (x**2).sum().backward()
+        return x.grad
+
+    with pytest.raises(WrongDerivativeError, match=r"4 at one call and 8 at the next"):
+        gradcheck(lambda x: np.sum(x**2), np.array([1.0, 2.0]), gradient=gradient)
+
+
+def test_second_derivatives_and_products_that_add_up_are_told_so():
+    """hessian=, hvp=, vjp= and jvp= too."""
+    x, kept = np.array([0.5, -1.0]), {"hessian": np.zeros((2, 2)), "product": np.zeros(2)}
+
+    def hessian(_):
+        kept["hessian"] += 2.0 * np.eye(2)
+        return kept["hessian"]
+
+    def product(_, v):
+        kept["product"] += 2.0 * v
+        return kept["product"]
+
+    def slope(x):
+        return 2.0 * x
+
+    for check in (
+        lambda: gradcheck(lambda x: np.sum(x**2), x, gradient=slope, hessian=hessian, order=2),
+        lambda: gradcheck(lambda x: np.sum(x**2), x, gradient=slope, hvp=product),
+        lambda: jaccheck(slope, x, jvp=product),
+        lambda: jaccheck(slope, x, vjp=product),
+    ):
+        with pytest.raises(WrongDerivativeError, match="what is added up"):
+            check()
+
+
+def test_a_gradient_of_chance_is_told_so():
+    """A mask drawn anew at every call is no derivative, whichever numbers it gives."""
+    rng = np.random.default_rng(3)
+    with pytest.raises(ValueError, match=r"mask gives different values at one point: .* it is no derivative"):
+
+        def mask(x):
+            return 2.0 * x * (rng.random(x.shape) < 0.5)
+
+        gradcheck(lambda x: np.sum(x**2), np.arange(1.0, 20.0), gradient=mask)
+
+
+@pytest.mark.parametrize("whose", ["f", "gradient"])
+def test_an_argument_that_is_overwritten_is_told(whose):
+    """Whoever calls such a function finds other numbers in their array afterwards."""
+
+    def f(x):
+        if whose == "f":
+            x -= x.max()
+        return np.log(np.exp(x).sum()) - 2.0 * x.max()
+
+    def gradient(x):
+        if whose == "gradient":
+            x -= x.max()
+        return np.exp(x) / np.exp(x).sum() - 2.0 * (x == x.max())
+
+    with pytest.raises(ValueError, match=rf"{whose} changes x, which it was called with: x\[0\] was 0.5 and is -1.5"):
+        gradcheck(f, np.array([0.5, 2.0, 1.0]), gradient=gradient)

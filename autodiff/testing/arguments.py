@@ -122,11 +122,53 @@ def names_of(f: Callable[..., Any], count: int) -> list[str]:
     return named[:count] if len(named) >= count else []
 
 
+def name_of(f: Any) -> str:
+    """Return what messages call a function."""
+    return getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
+
+
 def refuse_no_functions(**given: Any) -> None:
     """Raise TypeError, naming it, for an argument that can be left out, with None, but else must be a function."""
     for name, x in given.items():
         if x is not None and not callable(x):
             raise TypeError(f"{name} must be a function, got {type(x).__name__} {shortened(x)}")
+
+
+def refuse_calls(f: Any, count: int, **given: tuple[Any, str]) -> None:
+    """Raise TypeError for a function that cannot be called with the points of `f`, and the vectors it is to multiply.
+
+    A cotangent is one, vectors and tangents are as many as the points.
+    """
+    names = names_of(f, count) or [f"point {k + 1}" for k in range(count)]
+    for name, (g, vector) in given.items():
+        vectors = [f"{vector} of {x}" for x in names] if vector not in ("", "cotangent") and count > 1 else [vector]
+        arguments = [*names, *filter(None, vectors)]
+        try:
+            signature = inspect.signature(g)
+        except (TypeError, ValueError):  # it has none, such as None
+            continue
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            many = f"{len(arguments)} argument{'s' * (len(arguments) > 1)}"
+            said = f"{name} must take {many}, {', '.join(arguments)}: got {name_of(g)}{signature}"
+            raise TypeError(said) from None
+
+
+def refuse_overwriting(name: str, layout: Layout, points: Sequence[Any], where: str) -> None:
+    """Raise ValueError where a function has changed the points that it was called with."""
+    now = Layout(points, layout.names)
+    if [(leaf.name, leaf.shape) for leaf in now.leaves] != [(leaf.name, leaf.shape) for leaf in layout.leaves]:
+        raise ValueError(f"{name} changes the lists or dicts that it was called with; work on a copy\n  {where}")
+    changed = np.flatnonzero(~np.isclose(now.flat, layout.flat, rtol=0.0, atol=0.0, equal_nan=True))
+    if len(changed):
+        i = int(changed[0])
+        leaf = layout.leaf(i)
+        raise ValueError(
+            f"{name} changes {leaf.name}, which it was called with: {layout.name(i)} was {layout.flat[i]:.6g} and is "
+            f"{now.flat[i]:.6g} after it; compute {leaf.name} * 2 in place of {leaf.name} *= 2, or work on a copy\n"
+            f"  {where}"
+        )
 
 
 def shortened(x: Any) -> str:

@@ -13,8 +13,8 @@ import numpy as np
 from autodiff.errors import NoDerivativeError, WrongDerivativeError
 from autodiff.grad_mode import recording
 from autodiff.propagation import partials_as_values, propagate
-from autodiff.testing.arguments import call, refuse_no_functions, shortened
-from autodiff.testing.gradients import GradientCheck, name_of
+from autodiff.testing.arguments import call, name_of, refuse_calls, refuse_no_functions, shortened
+from autodiff.testing.gradients import GradientCheck
 from autodiff.testing.graphs import Graph
 from autodiff.testing.oracles import EPSILON, ORACLES, Estimate
 from autodiff.testing.partials import (
@@ -127,6 +127,7 @@ def gradcheck(
     """
     refuse_no_functions(f=f, gradient=gradient, hessian=hessian, hvp=hvp)
     _refuse_arguments(points, order, gradient, hessian, hvp, directions)
+    refuse_calls(f, len(points), gradient=(gradient, ""), hessian=(hessian, ""), hvp=(hvp, "vector"))
     tolerance = Tolerance(rtol, atol)
     options: dict[str, Any] = {"rtol": rtol, "atol": atol or None, "seed": seed, "directions": directions}
     options = {key: given for key, given in options.items() if given is not None}

@@ -15,7 +15,7 @@ import numpy as np
 
 from autodiff import nests
 from autodiff.errors import NoDerivativeError, WrongDerivativeError, WrongShapeError
-from autodiff.testing.arguments import Leaf
+from autodiff.testing.arguments import Leaf, name_of, refuse_overwriting
 from autodiff.testing.diagnosis import (
     Diagnosis,
     Hint,
@@ -33,7 +33,8 @@ from autodiff.testing.mistakes import by_chain_rule
 from autodiff.testing.oracles import EPSILON, Estimate
 from autodiff.testing.partials import HALF_THE_DIGITS
 from autodiff.testing.reproductions import Program, reproduction
-from autodiff.testing.subjects import Subject, seeded, state_kept
+from autodiff.testing.subjects import Subject, refuse_chance, seeded, state_kept
+from autodiff.testing.wording import sentence
 from autodiff.value import Value
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
@@ -70,14 +71,55 @@ class GradientCheck:
         """
         subject, n = self.subject, len(self.layout.flat)
         subject.value(subject.through(subject.elsewhere()), 0.0)  # what is kept of this must not be used
-        subject.same_again()  # and this fills what a backward pass reads
-        found = self.flat(self.gradient(*copy.deepcopy(self.layout.points)))
+        found, again, grows = self._repeated(self.gradient, self.flat, self.name)
+        if grows:
+            raise self._accumulated(found, again)
         directions = self.options.get("directions")
         directions = (_DIRECTIONS if n > _FEW else 0) if directions is None else directions
         with state_kept(subject.given):
             results = self._along_directions(found, directions) if directions else self._by_entries(found)
         subject.same_again(later=True)
+        if not self._close(found, again):
+            self._refuse_chance(self.name, found, again)
         return results
+
+    def _repeated(self, given: Callable[..., Any], flat: Callable[[Any], Any], name: str) -> tuple[Any, Any, bool]:
+        """Return what it gives at the point at a first and a second call, and whether it is summed over calls.
+
+        Before each of them the function is called at the point: that fills what a backward pass reads.
+        """
+        rows: list[Any] = []
+        while len(rows) < 2 or (len(rows) == 2 and not self._close(*rows)):
+            self.subject.same_again()
+            points = copy.deepcopy(self.layout.points)
+            rows.append(flat(given(*points)))
+            refuse_overwriting(name, self.layout, points, self.where)
+        grows = len(rows) > 2 and self._close(rows[1] - rows[0], rows[2] - rows[1])
+        if len(rows) > 2 and not grows and not self._close(rows[1], rows[2]):
+            self._refuse_chance(name, rows[1], rows[2])
+        return rows[0], rows[1], grows
+
+    def _refuse_chance(self, name: str, one: Any, other: Any) -> None:
+        i = int(np.argmax(abs(other - one)))
+        there = float(np.ravel(one)[i]), float(np.ravel(other)[i])
+        refuse_chance(*there, self.where, who=name, seeded="seed" in self.options)
+
+    def _close(self, one: Any, other: Any) -> bool:
+        """Tell whether numbers are the same but for the rounding of another run."""
+        rtol = max(1e-6, 16.0 * self.subject.epsilon, self.subject.tolerance.rtol or 0.0)
+        least = 1e-9 * float(np.max(np.abs(one), initial=0.0)) + self.subject.tolerance.atol
+        return np.allclose(other, one, rtol=rtol, atol=least, equal_nan=True)
+
+    def _accumulated(self, found: Any, again: Any) -> AssertionError:
+        """Return the error for a gradient that adds to what it gave at the call before."""
+        off = abs(again - found)
+        i = int(np.argmax(off))
+        self.known = {i: self.subject.derivative(self.subject.along(i), float(again[i]), self.layout.which(i))}
+        parts_of = {leaf.name: off[leaf.place] for leaf in self.layout.leaves}
+        entries = {name: (int(np.count_nonzero(each)), each.size) for name, each in parts_of.items()}
+        details = {"first": float(found[i]), "second": float(again[i])}
+        hint = Hint("accumulated", tuple(name for name, (changed, _) in entries.items() if changed), details)
+        return self._error(Diagnosis(entries, (hint,)), again, self.known, [i])
 
     def _by_entries(self, given: Any) -> Results:
         subject, found = self.subject, given.tolist()
@@ -136,9 +178,7 @@ class GradientCheck:
             except NoDerivativeError:
                 if cheap:
                     return self._by_entries(found)
-                i = self._halved(v, lambda d: len(self._slope(found, d)) == 0, slice(0, len(found)))
-                self._entry(found, i)
-                raise
+                number, truth, right, nearly = self._in_parts(found, v, slice(0, len(found)), self._parts())
             if not nearly and cheap:
                 results = self._by_entries(found)  # which says more; if it finds nothing, so much is known
             elif right and not nearly and not self.known:
@@ -150,6 +190,24 @@ class GradientCheck:
                 return results
             results.append((number, truth))
         return results
+
+    def _parts(self) -> int:
+        """Return how often a direction may be halved that crosses too many kinks."""
+        return max(0, min(6, int(math.log2(1.0 + _PATIENCE / (20.0 * self.subject.seconds + 1e-9)))))
+
+    def _in_parts(self, found: Any, v: Any, place: slice, halvings: int) -> tuple[float, Estimate, bool, bool]:
+        """Return what `_slope` does of a direction whose parts alone are smooth enough."""
+        middle = (place.start + place.stop) // 2
+        told: list[tuple[float, Estimate, bool, bool]] = []
+        for part in (slice(place.start, middle), slice(middle, place.stop)):
+            alone = _only(v, part)
+            try:
+                told.append(self._slope(found, alone))
+            except NoDerivativeError:
+                if not halvings or part.stop - part.start < 2:
+                    raise
+                told.append(self._in_parts(found, alone, part, halvings - 1))
+        return next((each for each in told if not each[2]), max(told, key=lambda each: each[1].bound))
 
     def _calm(self, found: Any, directions: list[Any]) -> list[Any]:
         """Return directions that cross no kink at 0 where others are too rough: each number moves by its own size.
@@ -283,20 +341,32 @@ class GradientCheck:
     def second(self, hessian: Callable[..., Any]) -> Results:
         """Check every second derivative that `hessian` gives, as a square matrix over all inputs."""
         subject, n = self.subject, len(self.layout.flat)
-        given = seeded(hessian, self.options.get("seed"))(*copy.deepcopy(self.layout.points))
         name = name_of(hessian)
-        if given is None:
-            raise TypeError(f"{name} returned None: give the second derivatives as a square matrix")
-        matrix = _real(given, name, "")
-        if matrix.size != n * n:
-            raise TypeError(f"{name} gave {matrix.size} numbers where {n} inputs have {n} × {n}")
+
+        def numbers(given: Any) -> Any:
+            if given is None:
+                raise TypeError(f"{name} returned None: give the second derivatives as a square matrix")
+            matrix = _real(given, name, "")
+            if matrix.size != n * n:
+                raise TypeError(f"{name} gave {matrix.size} numbers where {n} inputs have {n} × {n}")
+            return matrix.reshape(n, n)
+
+        matrix, again, grows = self._repeated(seeded(hessian, self.options.get("seed")), numbers, name)
 
         def margin(i: int, j: int, truth: Estimate) -> float:
             rounding = 2.0 * subject.noise / (subject.along(i).size * subject.along(j).size)
             return subject.tolerance.margin(truth, 1e-14) + rounding
 
         self.name = self.source = name
-        return self.compared(matrix.reshape(n, n), margin, [0.0] * n, hessian=hessian, order=2)
+        more: dict[str, Any] = {"hessian": hessian, "order": 2}
+        if grows:
+            i, j = divmod(int(np.argmax(abs(again - matrix))), n)
+            added = sentence("accumulated", "en", first=float(matrix[i, j]), second=float(again[i, j]))
+            which = f"{self.layout.which(i)} and {self.layout.which(j)}"
+            truth = self._slope_of(i, j, 0.0)
+            error = f"{name}: its second derivative by {which} is wrong: {added}"
+            raise self._own(error, i, float(again[i, j]), truth, **more)
+        return self.compared(matrix, margin, [0.0] * n, **more)
 
     def compared(
         self,
@@ -482,11 +552,6 @@ def _only(v: Any, place: slice) -> Any:
 
 def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
-
-
-def name_of(f: Any) -> str:
-    """Return what messages call a function."""
-    return getattr(f, "name", None) or getattr(f, "__name__", None) or type(f).__name__
 
 
 def _real(part: Any, name: str, by: str) -> Any:

@@ -238,12 +238,14 @@ def _agreed(slopes: dict[float, float], sizes: dict[float, float], power: int) -
 def _noise(slopes: Sequence[float], steps: Sequence[float]) -> float:
     """Estimate how far off the values are from the smallest steps, where a smooth function has one slope.
 
-    Slopes that change in one direction only show no noise but a bend, or a kink beside the point.
+    Slopes that change in one direction only show no noise but a bend. Noise is as large at every step: what the larger
+    ones show beyond four times the median are kinks further away.
     """
     changes = [b - a for a, b in pairwise(slopes[-8:])]
     if all(c >= 0.0 for c in changes) or all(c <= 0.0 for c in changes):
         return 0.0
-    return max(abs(c) * h for c, h in zip(changes, steps[-len(changes) :], strict=True))
+    seen = sorted(abs(c) * h for c, h in zip(changes, steps[-len(changes) :], strict=True))
+    return min(seen[-1], 4.0 * seen[len(seen) // 2])
 
 
 def many_digits(function: Callable[[Any, Any], Any], x: float) -> Estimate:

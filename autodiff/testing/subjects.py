@@ -22,7 +22,8 @@ from autodiff.errors import NoDerivativeError
 from autodiff.grad_mode import recording
 from autodiff.naming import describe
 from autodiff.propagation import propagate
-from autodiff.testing.arguments import Layout, call, names_of, not_one_number
+from autodiff.testing.arguments import Layout, call, name_of, names_of, not_one_number, refuse_overwriting
+from autodiff.testing.beside import Beside
 from autodiff.testing.duals import through_duals
 from autodiff.testing.graphs import Graph
 from autodiff.testing.oracles import (
@@ -45,6 +46,7 @@ _PRECISIONS = {"float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 _RECORDED = 1000  # numbers among the arguments, beyond which a function is not recorded
 _QUICK = 5e-3  # seconds that a function may take which is recorded: on Values arrays take a thousand times as long
 _RATIOS = (1.6, 3.0)  # of steps, for few numbers and for many
+_PATIENCE = 100_000  # operations, times numbers, of a function that is recorded though complex numbers know as well
 _NOTHING = 1e-100  # a slope that is 0 to every oracle
 _KINDS: dict[type, Any] = {float: np.float64, complex: np.complex128}
 
@@ -190,13 +192,18 @@ class Subject:
         self.noise = max(4.0 * self.epsilon * abs(self.here), 2.0 * jitter)  # of its values
         if len(self.flat) <= _RECORDED and self.seconds < _QUICK:
             with state_kept(self.given):
-                self._record()
+                before = Beside.work
+                if not self._takes_complex() or (Beside.work - before) * len(self.flat) < _PATIENCE:
+                    self._record()
 
     def once(self) -> Any:
         """Return what the function gives at the point itself, of whose arrays it gets copies."""
         if self.on_values:
             return self._result(self.flat)
-        return detached(self.f(*copy.deepcopy(self.layout.points)))
+        points = copy.deepcopy(self.layout.points)
+        result = detached(self.f(*points))
+        refuse_overwriting(name_of(self.given), self.layout, points, self.where)
+        return result
 
     def same_again(self, *, later: bool = False) -> None:
         """Call it at the point once more: what caches something then holds it for the point.
@@ -264,7 +271,7 @@ class Subject:
         if first is None and vague:
             raise self.undecided(which, vague.bound, f"; {vague.oracle} says {vague.value:.6g}")
         if first is None:
-            raise self._untold(which, self._way_out(line))
+            raise self._untold(which, self._way_out())
         return first
 
     def knows(self, truth: Estimate, line: Line, function: Callable[[float], float], here: float, noise: float) -> bool:
@@ -403,14 +410,18 @@ class Subject:
         def known(estimate: Estimate | None) -> Estimate | None:
             return estimate if estimate and self.knows(estimate, line, function, here, rounded) else None
 
-        try:
-            ratio = _RATIOS[len(self.flat) > _RECORDED]
-            estimate = known(central_differences(function, x, noise, self.epsilon, ratio))
-        except NoDerivativeError:
-            if self.epsilon == EPSILON:
-                return None
-            estimate = None  # in half precision there are too few steps
-        return estimate or known(fitted(function, x, noise))
+        best: Estimate | None = None
+        for ratio in reversed(_RATIOS) if len(self.flat) > _RECORDED else _RATIOS[:1]:
+            try:
+                estimate = known(central_differences(function, x, noise, self.epsilon, ratio))
+            except NoDerivativeError:
+                if self.epsilon == EPSILON:
+                    return best
+                break  # in half precision there are too few steps
+            best = min((e for e in (best, estimate) if e), key=lambda e: e.bound, default=None)
+            if best and best.bound <= math.sqrt(self.epsilon) * abs(best.value):
+                break  # else more steps are left between rounding and the kinks of many numbers
+        return best or known(fitted(function, x, noise))
 
     def _result(self, vector: Any) -> Any:
         if self.on_values and vector.dtype == np.float64:
@@ -422,18 +433,21 @@ class Subject:
         """Its value on complex numbers, which many functions cannot take."""
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy warns where it drops the imaginary part
-            return complex(self._result(vector))
+            return complex(self._result(vector.view(Beside)))
 
-    def _way_out(self, line: Line) -> str:
+    def _takes_complex(self) -> bool:
         try:
-            self._on_complex(line.at(complex(line.start, 2.0**-400)))
+            return self._on_complex(self.flat + 2.0**-400 * 1j * next(self.layout.directions(1))).imag != 0.0
         except Exception:  # noqa: BLE001 # code of any kind may raise anything when a number is complex
-            if not self.on_values:
-                return (
-                    "its values are too rough for differences, and complex numbers, which would know better, are kept "
-                    "out by something such as float(...), math or float32 in it: compute with NumPy throughout, "
-                    "or move the point"
-                )
+            return False
+
+    def _way_out(self) -> str:
+        if not self.on_values and not self._takes_complex():
+            return (
+                "its values are too rough for differences, and complex numbers, which would know better, are kept "
+                "out by something such as float(...), math or float32 in it: compute with NumPy throughout, "
+                "or move the point"
+            )
         return "its values are too rough for differences: move the point"
 
     def _record(self) -> None:
@@ -486,16 +500,17 @@ class Subject:
 
 
 def refuse_chance(
-    here: float, again: float, where: str, rtol: float = 1e-8, since: str = "", *, seeded: bool = False
+    here: float, again: float, where: str, rtol: float = 1e-8, since: str = "", who: str = "", *, seeded: bool = False
 ) -> None:
-    """Raise ValueError where a function gave two values at one point."""
+    """Raise ValueError where a function, or the gradient named by `who`, gave two values at one point."""
     if not (abs(again - here) <= rtol * abs(here) or (math.isnan(here) and math.isnan(again)) or again == here):
         way = "fix the seed of what is random in it (seed=0 seeds random, numpy.random and torch before every call)"
         if seeded:  # and that was no help
             way = "seed= does not reach a Generator of its own: make it anew, with a seed, at every call"
         raise ValueError(
-            f"the function gives different values at one point: {here!r} and then {again!r}{since}, so it has no "
-            f"derivative to check; {way}, and what it keeps between calls\n  {where}"
+            f"{who or 'the function'} gives different values at one point: {here!r} and then {again!r}{since}, so "
+            f"{'it is no derivative' if who else 'it has no derivative to check'}; {way}, and what it keeps "
+            f"between calls\n  {where}"
         )
 
 

@@ -16,11 +16,10 @@ import numpy as np
 
 from autodiff import nests
 from autodiff.errors import WrongDerivativeError
-from autodiff.testing.arguments import Layout, names_of, refuse_no_functions, shortened
+from autodiff.testing.arguments import Layout, name_of, names_of, refuse_calls, refuse_no_functions, shortened
 from autodiff.testing.checking import Report, gradcheck, weakest
 from autodiff.testing.diagnosis import Hint
 from autodiff.testing.failures import retold
-from autodiff.testing.gradients import name_of
 from autodiff.testing.reproductions import Program, reproduction
 from autodiff.testing.subjects import detached, of_numpy
 from autodiff.value import Value
@@ -60,6 +59,7 @@ def jaccheck(
     'complex step'
     """
     refuse_no_functions(f=f, jacobian=jacobian, vjp=vjp, jvp=jvp)
+    refuse_calls(f, len(points), jacobian=(jacobian, ""), vjp=(vjp, "cotangent"), jvp=(jvp, "tangent"))
     points = tuple(of_numpy(point) for point in points)
     result = f(*copy.deepcopy(points))
     check = _VectorCheck(f, points, options, Layout([of_numpy(result)], ["result"]))
@@ -70,7 +70,7 @@ def jaccheck(
         most = max(_ROWS, _ENTRIES // max(1, len(check.layout.flat)))
         reports += check.rows(lambda u: lambda *at: check.times(jacobian(*at), u), name_of(jacobian), most)
     if vjp is not None:
-        reports += check.rows(lambda u: lambda *at: vjp(*at, check.shaped(u)), name_of(vjp))
+        reports += check.rows(lambda u: lambda *at: vjp(*at, check.shaped(u.copy())), name_of(vjp))
     if jvp is not None:
         reports += check.columns(jvp)
     if pattern is not None:
@@ -147,8 +147,9 @@ class _VectorCheck:
         for v in self.layout.directions(2):
 
             def product(v: Any) -> Any:
-                return jvp(*copy.deepcopy(self.points), *self.layout.build(v))
+                return jvp(*copy.deepcopy(self.points), *self.layout.build(v.copy()))
 
+            product(v)  # a second call gives the same, or it is found that it does not
             answer = Layout([of_numpy(product(v))], ["result"])
             if [leaf.shape for leaf in answer.leaves] != [leaf.shape for leaf in self.results.leaves]:
                 shapes = ", ".join(str(leaf.shape or ()) for leaf in answer.leaves)
@@ -283,9 +284,12 @@ class _VectorCheck:
     def _not_linear(self, kind: str, vector: Any, product: Callable[[Any], Any]) -> tuple[Hint, ...]:
         """Return the hint that what should be a product with a vector does not grow with it."""
         try:
-            once, twice = (_numbers(of_numpy(product(k * vector))) for k in (1.0, 2.0))
+            once, again, twice = (_numbers(of_numpy(product(k * vector))).copy() for k in (1.0, 1.0, 2.0))
         except Exception:  # noqa: BLE001 # somebody else's code, with a vector of our choice
             return ()
+        if not np.allclose(once, again, rtol=1e-6):
+            i = int(np.argmax(abs(again - once)))
+            return (Hint("accumulated", (kind,), {"first": float(once[i]), "second": float(again[i])}),)
         if np.allclose(twice, 2.0 * once, rtol=1e-6, atol=0.0):
             return ()
         return (Hint("unscaled" if np.allclose(twice, once, rtol=1e-6) else "crooked", (kind,)),)
