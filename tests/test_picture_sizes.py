@@ -217,17 +217,18 @@ def test_films_have_the_sizes_of_pictures(tmp_path, detail):
     assert len({size(each) for each in wrapped}) == 1
 
 
-@pytest.mark.parametrize("rankdir", ["LR", "TB"])
-def test_parameters_stand_in_their_order(rankdir):
+@pytest.mark.parametrize(("rankdir", "sizes"), [("LR", [2, 3, 1]), ("TB", [2, 3, 1]), ("LR", [3, 4, 4, 1])])
+def test_parameters_stand_in_their_order(rankdir, sizes):
     """weight1, weight2, bias, from the top or from the left; layer by layer, as values flow."""
-    root = cost([2, 3, 1])
+    root = cost(sizes)
     placed = layout(draw(root, detail="operations", rankdir=rankdir))
     at = {root_.label: placed.nodes[name] for root_, name in node_names(root).items() if root_.label}
     across = "y" if rankdir == "LR" else "x"
-    for neuron in ("layer1.neuron1", "layer1.neuron2", "layer1.neuron3", "layer2.neuron1"):
-        names = [f"weight{i + 1}" for i in range(3 if "layer2" in neuron else 2)] + ["bias"]
-        places = [getattr(at[f"{neuron}.{name}"], across) for name in names]
-        assert places == sorted(places)
+    for layer, (inputs, neurons) in enumerate(itertools.pairwise(sizes), 1):
+        for neuron in range(1, neurons + 1):
+            names = [*(f"weight{i + 1}" for i in range(inputs)), "bias"]
+            places = [getattr(at[f"layer{layer}.neuron{neuron}.{name}"], across) for name in names]
+            assert places == sorted(places)
     along = "x" if rankdir == "LR" else "y"
     assert max(getattr(at[f"layer1.neuron{i}.z"], along) for i in (1, 2, 3)) < getattr(at["layer2.neuron1.z"], along)
 

@@ -791,6 +791,21 @@ def test_numbers_beside_wires_lie_on_nothing(opened, widths, width, height):
     assert met > 50
 
 
+def test_parameters_stand_in_their_order_and_layers_behind_each_other(tmp_path):
+    """Left to right: weight1, weight2, …, bias from the top in each neuron, every z of a layer right of those before."""
+    root = (MLP(3, [4, 4, 1], activation="tanh", random_state=0)([0.3, -0.5, 0.8]) - 1) ** 2
+    data = embedded(stepper(root, tmp_path / "walk.html"))
+    at = {node["label"]: box for node, box in zip(data["nodes"], data["layouts"][0][0]["boxes"], strict=True)}
+    for layer, (inputs, neurons) in enumerate([(3, 4), (4, 4), (4, 1)], 1):
+        for neuron in range(1, neurons + 1):
+            names = [*(f"weight{i + 1}" for i in range(inputs)), "bias"]
+            places = [at[f"layer{layer}.neuron{neuron}.{name}"][1] for name in names]
+            assert places == sorted(places)
+    columns = [[at[f"layer{layer}.neuron{j}.z"][0] for j in range(1, n + 1)] for layer, n in ((1, 4), (2, 4), (3, 1))]
+    assert max(columns[0]) < min(columns[1])
+    assert max(columns[1]) < columns[2][0]
+
+
 def test_on_a_phone_the_graph_has_the_window_and_details_grow_when_asked(opened):
     """At 390 × 844 the graph has more than 45 % of the height; a button gives half of it to the details, and back."""
     page = opened(neuron()[0], width=390, height=844)

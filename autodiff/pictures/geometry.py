@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autodiff.backward import topological_order
@@ -36,6 +36,14 @@ class Curve(NamedTuple):
     head: Point | None = None
     label: Point | None = None
 
+    def begun(self, dx: float, dy: float) -> Curve:
+        """Return the curve with its beginning moved."""
+        first, second, *rest = ((x + dx * (i < 2), y + dy * (i < 2)) for i, (x, y) in enumerate(self.points))
+        return self._replace(points=(first, second, *rest), tail=self.tail and (self.tail[0] + dx, self.tail[1] + dy))
+
+
+Alike = Sequence[tuple[str, Sequence[str]]]  # nodes that may change places, each with its edges, to the same heads
+
 
 class Layout(NamedTuple):
     """A laid-out picture, in points; (0, 0) is its top left corner.
@@ -50,6 +58,26 @@ class Layout(NamedTuple):
     edges: Mapping[str, Curve]
     clusters: Mapping[str, Box]
     labels: Mapping[str, Point]
+
+    def in_order(self, alike: Iterable[Alike], *, down: bool) -> Layout:
+        """Return the layout with nodes that are alike in the order given, where they stand in one rank.
+
+        Graphviz chooses an order of its own inside groups. A node and its edges take the places of another's.
+        """
+        nodes, edges = dict(self.nodes), dict(self.edges)
+        for several in alike:
+            ranks: dict[int, list[tuple[str, Sequence[str]]]] = {}
+            for each in several:
+                ranks.setdefault(round(self.nodes[each[0]][down]), []).append(each)
+            for rank in ranks.values():
+                places = sorted(rank, key=lambda each: self.nodes[each[0]][not down])
+                for (name, own), (place, others) in zip(rank, places, strict=True):
+                    box, there = self.nodes[name], self.nodes[place]
+                    nodes[name] = box._replace(x=there.x, y=there.y)
+                    longer = (box.height - there.height) / 2 if down else (box.width - there.width) / 2
+                    for edge, other in zip(own, others, strict=True):
+                        edges[edge] = self.edges[other].begun(*((0.0, longer) if down else (longer, 0.0)))
+        return self._replace(nodes=nodes, edges=edges)
 
     def zoomed(self, by: float) -> Layout:
         """Return the layout with all lengths multiplied."""

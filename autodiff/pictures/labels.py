@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any, cast
 
 from autodiff.domains import is_array, unbox
 from autodiff.pictures.style import Role, shorten
+from autodiff.pictures.sweeping import Use
 from autodiff.value import Value
 
 MAX_DEPTH = 4  # groups inside groups; further dots are part of the name
@@ -55,6 +57,18 @@ class Labels:
         if self._parameters is not None:
             return "parameter" if node in self._parameters else "input"
         return "parameter" if _PARAMETER.fullmatch(self.name(node)) else "input"
+
+    def alike(self, edges: Iterable[Use]) -> Iterator[list[tuple[Value, list[Use]]]]:
+        """Yield the parameters of a group that are used by the same nodes, in the order of their places there."""
+        used: defaultdict[Value, list[Use]] = defaultdict(list)
+        for use in edges:
+            if len(self.path(use.operand)) > 1 and self.role(use.operand) == "parameter":
+                used[use.operand].append(use)
+        groups: defaultdict[Any, list[tuple[Value, list[Use]]]] = defaultdict(list)
+        for node, own in used.items():
+            groups[self.path(node)[:-1], *(use.consumer for use in own)].append((node, own))
+        for several in groups.values():
+            yield sorted(several, key=lambda each: each[1][0].place)
 
 
 def split(label: str) -> tuple[str, ...]:

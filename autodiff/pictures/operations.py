@@ -117,6 +117,14 @@ class _Operations:
                 self.forward(use)
             if look.direction != "forward":
                 self.backward(use)
+        kinds = {"forward": "f", "backward": "b", "both": "fb"}[look.direction]
+        self.scene.alike = [
+            [
+                (self.names[x], [f"{kind}{self.names[use.consumer][1:]}_{use.place}" for use in own for kind in kinds])
+                for x, own in several
+            ]
+            for several in look.labels.alike(edges)
+        ]
         if not edges and "constant" not in self.roles:
             return
         self.scene.legend = self.legend()

@@ -31,7 +31,12 @@ def placed(
     Raises RenderError when there is no Graphviz, or no layout within `timeout` seconds.
     """
     source, groups = _dot(order, labels, shown, edges, rankdir)
-    at = layout(Source(source), timeout=timeout)
+    name = {node: i for i, node in enumerate(order)}
+    same = [
+        [(f"n{name[x]}", [f"e{name[use.consumer]}_{use.place}" for use in own]) for x, own in several]
+        for several in labels.alike(use for node in order for use in uses(node))
+    ]
+    at = layout(Source(source), timeout=timeout).in_order(same, down=rankdir == "TB")
     curves = [at.edges.get(f"e{i}_{place}") for i, place, _ in edges]
     return {
         "size": _rounded([at.width, at.height]),
@@ -63,6 +68,15 @@ def _dot(
     order: Sequence[Value], labels: Labels, shown: list[dict[str, Any]], edges: Wires, rankdir: str
 ) -> tuple[str, dict[str, str]]:
     """Return the graph for Graphviz to lay out, with boxes of the size of their cards, and the name of each cluster."""
+
+    def group(i: int) -> Any:  # Any: a key
+        path = labels.path(order[i])
+        return path[:-1] if order[i].op is None and len(path) > 1 else i
+
+    def outside(x: int, i: int) -> bool:
+        one, other = labels.path(order[x])[:-1], labels.path(order[i])[:-1]
+        return len(one) > 0 and len(other) > 0 and one != other
+
     few = len(edges) <= FEW
     fan = max((len(node.operands) for node in order), default=0)
     ranksep = min((0.3 if few else 0.55) + 0.05 * fan, 2.2)
@@ -75,12 +89,17 @@ def _dot(
     hurry = haste([use for node in reversed(order) for use in uses(node)])
     if hurry:
         lines.append(f"graph [{', '.join(f'{option}={much}' for option, much in hurry.items())}]")
+    beside: defaultdict[Any, float] = defaultdict(float)  # leaves of a group are as wide as each other
     for i, each in enumerate(shown):
         longest = max(len(each["title"]), len(each["value"]) + 1, len(each["delta"]) + 3, _ROOM)
         width = max(72.0, longest * _CHARACTER + (44.0 if each["symbol"] else 22.0))
+        beside[group(i)] = max(beside[group(i)], width)
+    for i in range(len(shown)):
+        width = beside[group(i)]
         lines.append(f"n{i} [width={width / 72:.3f}, height={_HEIGHT / 72:.3f}]")
     label = 'label="0000000000\\n0000000000", fontsize=13, ' if few else ""
-    lines += [f'n{x} -> n{i} [{label}id="e{i}_{place}"]' for i, place, x in edges]
+    apart = {True: "minlen=3, ", False: ""}  # so that a layer stands behind the one before, not beside it
+    lines += [f'n{x} -> n{i} [{label}{apart[outside(x, i)]}id="e{i}_{place}"]' for i, place, x in edges]
     groups: dict[str, str] = {}
     if len(shown) <= CLUSTERED:
         members: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)

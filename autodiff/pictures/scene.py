@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from autodiff.pictures.geometry import Layout, Point, layout
+from autodiff.pictures.geometry import Alike, Layout, Point, layout
 from autodiff.pictures.legends import ROW
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.rendering import Source
@@ -56,6 +56,7 @@ class Scene:
     rows: list[list[str]] = field(
         default_factory=list[list[str]]
     )  # names of nodes that stand in one row; one above the other
+    alike: list[Alike] = field(default_factory=list[Alike])  # nodes that stand in this order, left to right
     legend: str = ""
     caption: str = ""
     pins: Layout | None = None
@@ -94,7 +95,10 @@ class Scene:
         if self.pins is not None:
             return self.pins
         sizes = {edge.id: (6.6 * self.zoom * len(_TAG.sub("", edge.label)), 9.0 * self.zoom) for edge in self.edges}
-        return clear(layout(Source(self.picture().source), timeout=timeout), sizes)
+        found = layout(Source(self.picture().source), timeout=timeout)
+        if self.graph.get("rankdir") == "LR":
+            found = found.in_order(self.alike, down=False)
+        return clear(found, sizes)
 
     def picture(self) -> Picture:
         """Return the scene as DOT text."""

@@ -215,39 +215,39 @@ function labels(drawn) {
 // Room for the numbers beside these wires: where the layout has none, the place along each wire, above or below it,
 // that is farthest from other numbers, cards and wires.
 const SAMPLED = Array.from({ length: 25 }, (_, k) => k / 24);
-const TALL = 16; // half of the height of two numbers
-const half = ({ partial, product }) => 3.75 * Math.max(11, partial.textContent.length, product.textContent.length) + 2; // of their width
+const half = ({ partial, product }) => // of the width and the height of the numbers
+  [3.75 * Math.max(8, partial.textContent.length, product.textContent.length) + 2, product.textContent ? 16 : 9];
 function spread(told) {
   const fixed = visible.map((i) => [boxes[i][0], boxes[i][1], boxes[i][2] / 2, HEIGHT / 2]);
   const dots = wires.flatMap((drawn) => drawn.dots ?? []);
-  const spots = new Map(told.map((drawn) => [drawn, drawn.beside && [...drawn.beside, half(drawn), TALL]]));
+  const spots = new Map(told.map((drawn) => [drawn, drawn.beside && [...drawn.beside, ...half(drawn)]]));
   let crowded = true;
   for (let pass = 0; crowded && pass < 4; pass++) { // whoever found no room alone looks again when the others have theirs
     crowded = false;
     for (const drawn of told) {
       if (drawn.beside) continue;
-      const room = half(drawn);
+      const [room, tall] = half(drawn);
       const taken = [...fixed, ...[...spots].filter(([each, spot]) => spot && each !== drawn).map(([, spot]) => spot)];
       let least = Infinity;
       for (let t = 0.06; t < 0.95; t += 0.04) {
         const { at, across } = along(drawn.points, t);
-        const off = Math.abs(across[0]) * (room + 2) + Math.abs(across[1]) * (TALL + 2);
+        const off = Math.abs(across[0]) * (room + 2) + Math.abs(across[1]) * (tall + 2);
         for (const side of [-off, off, 0]) {
           const [x, y] = [0, 1].map((i) => at[i] + side * across[i]);
           let lying = 0;
-          for (const [u, v, w, h] of taken) lying += Math.max(0, room + w - Math.abs(x - u)) * Math.max(0, TALL + h - Math.abs(y - v));
+          for (const [u, v, w, h] of taken) lying += Math.max(0, room + w - Math.abs(x - u)) * Math.max(0, tall + h - Math.abs(y - v));
           let cost = 60 * Math.abs(t - 0.5) + (side ? 0 : 50) + 9 * lying;
-          for (const [u, v] of cost < least ? dots : []) if (Math.abs(x - u) < room && Math.abs(y - v) < TALL) cost += 12;
+          for (const [u, v] of cost < least ? dots : []) if (Math.abs(x - u) < room && Math.abs(y - v) < tall) cost += 12;
           if (cost >= least) continue;
           least = cost;
-          spots.set(drawn, [x, y, room, TALL, lying > 0]);
+          spots.set(drawn, [x, y, room, tall, lying > 0]);
         }
       }
       crowded ||= spots.get(drawn)[4];
     }
   }
-  for (const [{ partial, product }, [x, y]] of spots) {
-    fill(partial, { x, y: y - 3 }, []);
+  for (const [{ partial, product }, [x, y, , tall]] of spots) {
+    fill(partial, { x, y: tall > 9 ? y - 3 : y + 4 }, []);
     fill(product, { x, y: y + 11 }, []);
   }
 }

@@ -84,11 +84,12 @@ function sentence(phase, node) {
   if (graph.error) box.replaceChildren(make("p", { class: "alarm" }, told));
   else if (node === null) box.replaceChildren(make("p", {}, told));
   else box.replaceChildren(inline(tree));
-  for (const size of ["", "small", "smaller"]) { // as large as fits the window
-    box.className = size;
-    if (box.scrollWidth <= box.clientWidth) break;
-  }
   box.scrollLeft = 0;
+  for (const size of ["", "small", "smaller"]) { // as large as fits the window, else in lines
+    box.className = size;
+    if (box.scrollWidth <= box.clientWidth) return;
+  }
+  if (tree && !graph.error) box.replaceChildren(make("div", {}, ...sides(tree)));
 }
 function outcome() {
   const after = lossAfter();
