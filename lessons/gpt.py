@@ -248,7 +248,7 @@ def attention_picture(model: GPT, name: str, *, dark: bool = False, words: Seque
 
     from models.plots import panels
 
-    made = panels(HEADS, dark=dark, size=(1.7, 7.2))
+    made = panels(HEADS, dark=dark, size=(1.35, 5.9))
     grid = GridSpec(2, HEADS // 2, figure=made[0].figure)
     for i, (ax, shares) in enumerate(zip(made, attention(model, name), strict=True)):
         ax.set_subplotspec(grid[i])
@@ -261,7 +261,7 @@ def blame_picture(model: GPT, name: str, *, dark: bool = False, words: Sequence[
     """Draw how much δ of each letter foretold reaches each letter read; return the figure."""
     from models.plots import axes
 
-    ax = axes(dark=dark, size=(5.2, 5.0))
+    ax = axes(dark=dark, size=(4.4, 4.2))
     _table(ax, blame(model, name), name, words, dark=dark)
     return ax.figure
 
