@@ -157,12 +157,13 @@ class Op:
     def on_floats(self, *operands: float, names: Sequence[str] = ()) -> float:
         """Return the value at `operands`; a DomainError calls them by their `names`."""
         try:
-            return self.forward(*operands)
+            result = self.forward(*operands)
         except OverflowError:  # Python raises where IEEE arithmetic gives an infinity
             return self.on_ieee(*operands)
         except (ValueError, ZeroDivisionError) as error:
             own = None if OPS.get(self.name) is self else error  # in a user's operation it may be another mistake
             raise DomainError(self._complaint(operands, names)) from own
+        return result if result.__class__ is float else self.as_float(result, "forward")
 
     def partials_at(
         self, operands: Sequence[float], result: float, wanted: Sequence[bool], names: Sequence[str] = ()
@@ -189,16 +190,26 @@ class Op:
         """Return the wanted partials (all by default), 0 for the others, in the operands' own arithmetic."""
         if self.arity is None:
             slopes = self.partials(operands, result)
+            try:
+                complete = len(slopes) == len(operands)
+            except TypeError:
+                complete = False
+            if not complete:
+                raise TypeError(
+                    f"{self.name}: its rule of partials must return one number per operand, {len(operands)}, "
+                    f"got {slopes!r:.60}" + "; is a `return` missing in it?" * (slopes is None)
+                )
             return slopes if wanted is None else [p if want else 0.0 for p, want in zip(slopes, wanted, strict=True)]
         wanted = wanted or [True] * self.arity
         return [rule(*operands, result) if want else 0.0 for rule, want in zip(self.partials, wanted, strict=True)]
 
     def as_float(self, x: Any, source: str = "a rule of its partials") -> float:  # Any: what a function returned
         """Return a result as a float; TypeError, naming the operation, for what is no number."""
-        if not hasattr(x, "__float__"):  # float() would read a number from text
+        try:
+            return float(x) if isinstance(x, Ieee) else number(x)
+        except (TypeError, OverflowError):
             way = "; is a `return` missing in it?" if x is None else ""
-            raise TypeError(f"{self.name}: {source} must return a number, got {x!r:.60}{way}")
-        return float(x)
+            raise TypeError(f"{self.name}: {source} must return a number, got {x!r:.60}{way}") from None
 
     def _complaint(self, operands: Sequence[float], names: Sequence[str], problem: str = "") -> str:
         """Return the message of a DomainError, such as "log of -0.5, outside (0, ∞), in 'loss.p'"."""

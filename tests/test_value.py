@@ -3,6 +3,7 @@
 import gc
 import math
 import operator
+import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -380,7 +381,8 @@ def test_a_rule_that_gives_too_few_partials_is_refused():
     """A gradient must not be lost for a rule that is too short; numbers of other types become floats."""
     x, y = Value(2.0), Value(3.0)
     short = Op("short", "f", lambda *xs: sum(xs), partials=lambda xs, r: [1.0])
-    with pytest.raises(ValueError, match="the rule of short gave 1 partials for 2 operands"):
+    rule = r"^short: its rule of partials must return one number per operand, 2, got \[1\.0\]"
+    with pytest.raises(TypeError, match=rule):
         short(x, y)
     for op in (
         Op("one", "f", lambda a: np.float32(a), partials=(lambda a, r: np.float32(1),)),
@@ -392,9 +394,12 @@ def test_a_rule_that_gives_too_few_partials_is_refused():
         Op("f", "f", math.sin)
 
 
-@pytest.mark.parametrize("returned", [None, "3", [1.0]])
+NO_NUMBERS = [None, "3", [1.0], 1j, np.complex64(1j), np.ones(1), np.ones(2), Value(2.0), 10**400]
+
+
+@pytest.mark.parametrize("returned", NO_NUMBERS, ids=lambda x: f"{type(x).__name__} {x!r:.12}")
 def test_a_rule_that_returns_no_number_is_refused(returned):
-    """Not read, as `float("3")` would; the message names the operation, whatever the number of operands."""
+    """Not read, as `float("3")` would; the message names the operation and what came, whatever the number of operands."""
     x = Value(2.0)
     for n in (1, 2, 3):
         op = Op("own", "f", lambda *xs: 1.0, partials=(lambda *at: returned,) * n)
@@ -402,9 +407,28 @@ def test_a_rule_that_returns_no_number_is_refused(returned):
             op(*[x] * n)
         with pytest.raises(TypeError, match=r"^own: a rule of its partials must return a number"):
             op.partials_at([2.0] * n, 1.0, [True] * n)
-    for n in (1, 3):
-        with pytest.raises(TypeError, match=r"^own: forward must return a number"):
-            Op("own", "f", lambda *xs: returned, partials=(lambda *at: 1.0,) * n)(*[x] * n)
+        own = Op("own", "f", lambda *xs: returned, partials=(lambda *at: 1.0,) * n)
+        said = f"^own: forward must return a number, got {re.escape(repr(returned)[:60])}"
+        for operands in ([x] * n, [2.0] * n):
+            with pytest.raises(TypeError, match=said):
+                own(*operands)
+        with no_grad(), pytest.raises(TypeError, match=said):
+            own(*[x] * n)
+    for whole in (returned, np.array(1.0), (1.0,)):
+        all_of_them = Op("own", "f", lambda *xs: 1.0, partials=lambda xs, r, whole=whole: whole)
+        with pytest.raises(TypeError, match=r"^own: its rule of partials must return one number per operand, 3, got "):
+            all_of_them(x, x, x)
+
+
+def test_a_rule_may_return_any_real_number():
+    """NaN and infinity too, and the kinds that Python and NumPy have; what is kept is a float."""
+    for number in (math.nan, -math.inf, 3, True, Fraction(1, 2), Decimal("0.5"), np.float32(0.5), np.array(0.5)):
+        for n in (1, 2, 3):
+            own = Op("own", "f", lambda *xs: number, partials=(lambda *at: number,) * n)
+            y = own(*[Value(2.0)] * n)
+            for kept in (y.data, *y.partials, own(*[2.0] * n)):
+                assert type(kept) is float
+                assert kept == float(number) or math.isnan(number)
 
 
 @pytest.mark.parametrize(
