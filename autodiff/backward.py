@@ -49,7 +49,7 @@ UNSWEPT = float("0")  # the grad of a node that no sweep has reached: equal to 0
 _one_sweep_at_a_time = threading.RLock()  # threads that share leaves get the right sums
 
 
-def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:  # Any: Values, and the stand-ins of tracing
+def topological_order(root: Any, stop: Iterable[Any] = ()) -> list[Any]:  # Any: root, stop, result: of Values
     """Return every node that `root` depends on, root first, each one before its operands.
 
     Iterative, so depth is no limit. Nodes in `stop` are listed, but not what they were computed from. Your own walk

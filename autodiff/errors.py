@@ -69,7 +69,7 @@ class WrongDerivativeError(AssertionError):
     graph, `sketch()` the same as text.
     """
 
-    def __init__(  # Any: the attributes below, by name
+    def __init__(  # Any: fields are the attributes below, by name
         self, message: str, reproduction: Callable[[], str] | str = "", **fields: Any
     ) -> None:
         super().__init__(message)

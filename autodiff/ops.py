@@ -133,7 +133,7 @@ class Op:
             return self.on_arrays(*map(real_array, operands))
         return self.on_floats(*map(number, operands))
 
-    def on_arrays(self, *operands: Any) -> Any:  # Any: arrays of any namespace
+    def on_arrays(self, *operands: Any) -> Any:  # Any: operands and result are arrays of any namespace
         """Return the value at arrays of operands, after IEEE 754: NaN and infinities, no errors."""
         import numpy as np
 
@@ -184,7 +184,7 @@ class Op:
                 ) from None
             return slopes
 
-    def partials_of(  # Any: numbers, arrays or Values
+    def partials_of(  # Any: operands and result are numbers, arrays or Values
         self, operands: Sequence[Any], result: Any, wanted: Sequence[bool] | None = None
     ) -> Sequence[Any]:
         """Return the wanted partials (all by default), 0 for the others, in the operands' own arithmetic."""

@@ -210,11 +210,11 @@ def hvp(f: Function, argnums: ArgNums | None = None, argnames: ArgNames | None =
 @overload
 def jvp(
     f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: Literal[True], **options: Any
-) -> tuple[Any, Any, Any]: ...  # Any: of whatever form
+) -> tuple[Any, Any, Any]: ...  # Any: primals, tangents, options and result have whatever form f has
 @overload
 def jvp(
     f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: Literal[False] = False, **options: Any
-) -> tuple[Any, Any]: ...  # Any: as above
+) -> tuple[Any, Any]: ...  # Any: primals, tangents, options and result as above
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False, **options: Any) -> Any:
     """Return f(*primals), and how fast it changes when its arguments change at `tangents` (forward mode).
 

@@ -27,6 +27,10 @@ from models.errors import DataConversionWarning, NotFiniteError, SettingError, e
 Array = NDArray[np.float64]
 P = ParamSpec("P")
 T = TypeVar("T")
+Seed = (
+    int | np.integer[Any] | np.random.Generator | np.random.BitGenerator | np.random.RandomState
+    | np.random.SeedSequence | None
+)  # fmt: skip
 LayerShape = tuple[str, tuple[int, int], bool]  # label, (n_outputs, n_inputs), whether it has biases
 
 _REAL = (float, int, np.integer, np.floating)
@@ -122,7 +126,7 @@ def named(function: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def random_generator(random_state: Any) -> np.random.Generator:  # Any: None, a seed or a generator
+def random_generator(random_state: Seed) -> np.random.Generator:
     """Return the generator that `random_state` stands for: a seed, a generator (used as it is), or None for a new one.
 
     The same seed gives the same numbers; NumPy's global random state is neither read nor changed. A RandomState, as

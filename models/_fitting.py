@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from autodiff import DomainError, Value
 from models import _checks as check
+from models._checks import Seed
 from models._engines import ENGINES, Samples, Task
 from models._run import History, fitted
 from models._scaling import Scaling
@@ -77,7 +78,7 @@ class MLPEstimator(_Learned, Drawing):
     validation_fraction: float = 0.1
     warm_start: bool = False
     verbose: bool | int = False
-    random_state: Any = None
+    random_state: Seed = None
     engine: str = "compiled"
 
     def network(self) -> MLP:

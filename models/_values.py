@@ -38,7 +38,7 @@ def assign(parameters: Sequence[Value], numbers: Sequence[float]) -> None:
         raise
 
 
-def loss_and_gradients(  # Any: whatever has parameters() and can be called
+def loss_and_gradients(  # Any: a model, its inputs and targets, a loss and penalty of these, as they are
     model: Any, parameters: Sequence[Value], loss: Callable[[Any, Any], Any], inputs: Sequence[Any],
     targets: Sequence[Any], weights: Sequence[float] | None = None, penalty: Callable[[list[Value]], Any] | None = None,
 ) -> float:  # fmt: skip
@@ -71,7 +71,7 @@ def loss_and_gradients(  # Any: whatever has parameters() and can be called
     return root.data
 
 
-def batch_loss(  # Any: whatever has parameters() and can be called
+def batch_loss(  # Any: a model, its inputs and targets, a loss of these and its result, as they are
     model: Any, loss: Callable[[Any, Any], Any], inputs: Sequence[Any], targets: Sequence[Any],
     weights: Sequence[float] | None = None,
 ) -> Any:  # fmt: skip

@@ -43,7 +43,7 @@ def activation_by_name(activation: Any) -> Op | None:  # Any: a name, an Op or N
     raise TypeError(f"an activation must be {names}, got {activation!r}{hint}")
 
 
-def activations_per_layer(  # Any: a name, an Op, None, or one for each layer
+def activations_per_layer(  # Any: activation and output_activation: a name, an Op, None, or one for each layer
     activation: Any, output_activation: Any, n_layers: int
 ) -> list[Op | None]:
     """Return one operation per layer: `activation` for the hidden layers, or a sequence of one for each and the last.
@@ -65,7 +65,7 @@ def activations_per_layer(  # Any: a name, an Op, None, or one for each layer
     return [activation_by_name(each) for each in activation]
 
 
-def activate(activation: Op | None, z: Any) -> Any:  # Any: Values, numbers or arrays of them
+def activate(activation: Op | None, z: Any) -> Any:  # Any: z and result: Values, numbers or arrays of them
     """Return a = σ(z), for a number, a Value or an array.
 
     >>> activate(activation_by_name("leaky_relu"), -2.0)
@@ -74,12 +74,12 @@ def activate(activation: Op | None, z: Any) -> Any:  # Any: Values, numbers or a
     return z if activation is None else activation(z, *_CONSTANTS.get(activation, ()))
 
 
-def activated(activation: Op, z: Any) -> Any:  # Any: Values, numbers or arrays of them
+def activated(activation: Op, z: Any) -> Any:  # Any: z and result: Values, numbers or arrays of them
     """Return a = σ(z) for a Value only: recorded at once, without asking what kind of thing z is."""
     return z.record_operation(activation, (z, *_CONSTANTS[activation]) if activation in _CONSTANTS else (z,))
 
 
-def slope(activation: Op | None, z: Any, a: Any) -> Any:  # Any: Values, numbers or arrays of them
+def slope(activation: Op | None, z: Any, a: Any) -> Any:  # Any: z, a, result: Values, numbers or arrays
     """Return σ'(z) by the operation's own rule, for a number, a Value or an array; `a` is σ(z).
 
     >>> slope(activation_by_name("sigmoid"), 0.0, 0.5)

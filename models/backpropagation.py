@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff import Op, value_and_grad
 from models.activations import Activation, activate, activation_by_name, slope
@@ -64,8 +64,8 @@ class Backpropagation:
 
 
 def backpropagate(
-    mlp: MLP, x: Any, y: Any, *, loss: str | Callable[..., Any] = "half_squared_error"
-) -> Backpropagation:  # Any: arrays, lists or frames, as NumPy takes them
+    mlp: MLP, x: ArrayLike, y: ArrayLike, *, loss: str | Callable[..., Any] = "half_squared_error"
+) -> Backpropagation:  # Any: loss is of Values
     """Run the course's formulas for a network, as its weights are now, on one sample or on a batch.
 
     One sample: `x` of shape (n_inputs,), `y` what the loss takes as the target of one sample. A batch: `x` of shape
@@ -86,14 +86,15 @@ def backpropagate(
     parts = mlp.weights(), mlp.biases(), mlp.activations
     if X.ndim != 1:
         return gradients(*parts, X, y, loss=loss)
-    batch = gradients(*parts, X[np.newaxis], [y], loss=loss)
+    targets: Any = [y]
+    batch = gradients(*parts, X[np.newaxis], targets, loss=loss)
     z, a, delta = (tuple(rows[0] for rows in each) for each in (batch.z, batch.a, batch.delta))
     return Backpropagation(batch.cost, z, a, delta, batch.weight_gradients, batch.bias_gradients)
 
 
 def forward(
-    weights: Sequence[Any], biases: Sequence[Any] | None, activations: Sequence[Activation], X: Any
-) -> tuple[list[Array], list[Array]]:  # Any: arrays, lists or frames, as NumPy takes them
+    weights: Sequence[ArrayLike], biases: Sequence[ArrayLike] | None, activations: Sequence[Activation], X: ArrayLike
+) -> tuple[list[Array], list[Array]]:
     """Return z^l and a^l for every layer, all samples at once: two lists of arrays (n_samples, n_outputs).
 
     One entry per layer in `weights` (n_outputs, n_inputs), in `biases` (n_outputs,), and in `activations`: a name, an
@@ -109,9 +110,9 @@ def forward(
     return _forward(matrices, vectors, ops, inputs)
 
 
-def gradients(  # Any: arrays, lists or frames, as NumPy takes them
-    weights: Sequence[Any], biases: Sequence[Any] | None, activations: Sequence[Activation], X: Any, y: Any, *,
-    loss: str | Callable[..., Any] = "half_squared_error",
+def gradients(  # Any: loss is of Values
+    weights: Sequence[ArrayLike], biases: Sequence[ArrayLike] | None, activations: Sequence[Activation], X: ArrayLike,
+    y: ArrayLike, *, loss: str | Callable[..., Any] = "half_squared_error",
 ) -> Backpropagation:  # fmt: skip
     """Backpropagate a batch through plain arrays, all samples at once: fast enough to train with.
 

@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff import Value
 from models._values import assign
@@ -103,7 +103,7 @@ def load_parameters(path: FilePath, model: Any) -> None:  # Any: whatever has pa
     assign(parameters, arrays["weights"].tolist())
 
 
-def describe(x: Any) -> Any:  # Any: whatever is to be described
+def describe(x: Any) -> Any:  # Any: x, result: whatever is described
     """Describe `x` in the same words in every process: a number or text as it is, anything else as text.
 
     A function becomes its name (variables it closes over are not seen), `functools.partial` the function and its
@@ -186,7 +186,7 @@ def check_shapes(found: Shapes, wanted: Shapes) -> None:
             raise CheckpointError(f"its array {name!r} is {there}, where {here} is wanted")
 
 
-def check_identity(found: Any, wanted: Mapping[str, Any]) -> None:  # Any: what a file holds
+def check_identity(found: Any, wanted: Mapping[str, Any]) -> None:  # Any: found, wanted: what files hold
     """Raise CheckpointError unless a file's run is the one that is wanted, naming what differs."""
     found = found if isinstance(found, dict) else {}
     for what in (*wanted, *found):
@@ -198,8 +198,8 @@ def check_identity(found: Any, wanted: Mapping[str, Any]) -> None:  # Any: what 
             )
 
 
-def write_container(  # Any: what JSON holds, and what NumPy makes arrays of
-    path: FilePath, kind: str, facts: Mapping[str, Any], arrays: Mapping[str, Any]
+def write_container(  # Any: facts are what JSON holds
+    path: FilePath, kind: str, facts: Mapping[str, Any], arrays: Mapping[str, ArrayLike]
 ) -> None:
     """Write `facts`, which JSON can hold, and named arrays of numbers; CheckpointError when that fails."""
     blocks = {name: np.asarray(array, dtype="<f8") for name, array in arrays.items()}

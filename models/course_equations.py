@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff import Value, topological_order
 from models._values import plain
@@ -82,8 +82,8 @@ class Equations:
         return f"$\\displaystyle {self.latex}$"
 
 
-def equations(  # Any: arrays, lists or frames, as NumPy takes them
-    mlp: MLP, x: Any, y: Any, *, loss: str | Callable[..., Any] = "half_squared_error", digits: int = 4,
+def equations(  # Any: loss is of Values
+    mlp: MLP, x: ArrayLike, y: ArrayLike, *, loss: str | Callable[..., Any] = "half_squared_error", digits: int = 4,
     max_size: int = 6,
 ) -> Equations:  # fmt: skip
     """Return the course's equations for a network and one sample, with their numbers, checked against the graph.
@@ -107,7 +107,7 @@ def equations(  # Any: arrays, lists or frames, as NumPy takes them
             raise ValueError(f"{name} must be a whole number, {least} or more, got {given!r}")
     if isinstance(x, (str, bytes)) or not isinstance(x, Iterable):
         raise TypeError(f"x must be one sample, a sequence of {mlp.n_inputs} numbers, got {type(x).__name__} {x!r}")
-    sample = np.array([plain(each) for each in x]) if not isinstance(x, np.ndarray) else x
+    sample = np.array([plain(each) for each in x]) if not isinstance(x, np.ndarray) else np.asarray(x)
     if sample.ndim != 1:
         raise ValueError(f"x must be ONE sample, got shape {sample.shape}; pass one row, x[0]")
     result = backpropagate(mlp, sample, y, loss=loss)

@@ -16,12 +16,13 @@ from __future__ import annotations
 import csv
 from importlib import resources
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import _checks as check
+from models._checks import Seed
 
 RELATIONS = (
     "father", "mother", "husband", "wife", "son", "daughter",
@@ -117,7 +118,7 @@ def exam_monday() -> Dataset:
     return Dataset(X, good_mark.astype(np.float64), names, ("good mark",))
 
 
-def moons(n_samples: int = 100, noise: float = 0.1, random_state: Any = None) -> Dataset:  # Any: a seed or generator
+def moons(n_samples: int = 100, noise: float = 0.1, random_state: Seed = None) -> Dataset:
     """Draw two half circles of radius 1 that reach into each other, in random order: a task for curved borders.
 
     X is (n_samples, 2); y is (n_samples,), 0 on the upper moon, about (0, 0), and 1 on the lower, about (1, 0.5), which

@@ -179,7 +179,7 @@ def _squash(task: Task) -> str:
     return made_by.pop() if len(made_by) == 1 else ""
 
 
-def constant_output_loss(  # Any: Values, numbers or lists of them
+def constant_output_loss(  # Any: loss is of Values, numbers or lists of them
     loss: Callable[[Any, Any], Any], samples: Samples
 ) -> float | None:
     """Return the lowest mean loss that the same output for every sample can have; None for a loss not known here.

@@ -55,7 +55,7 @@ class TrainingError(ArithmeticError):
     domain: by its label, else by operation and operands ("" if the loss was not computed from Values).
     """
 
-    def __init__(  # Any: a History, of a module that imports this one
+    def __init__(  # Any: history is a History, of a module that imports this one
         self, problem: str, *, node: str = "", epoch: int = 0, batch: int = 0, history: Any = None
     ) -> None:
         super().__init__(problem)
@@ -86,7 +86,7 @@ class DataConversionWarning(UserWarning):
     """Data were reshaped to what a method takes."""
 
 
-def shared(own: type[Any]) -> type[Any]:  # Any: a class of scikit-learn's
+def shared(own: type[Any]) -> type[Any]:  # Any: own, result: of scikit-learn's
     """Return `own`, or where the caller has loaded scikit-learn a class that is also its class of the same name.
 
     >>> issubclass(shared(NotFittedError), NotFittedError)

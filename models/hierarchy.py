@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff import Value, step, weighted_sum
 from autodiff.wording import speaking
@@ -86,7 +86,7 @@ def facts_of(units: Iterable[Unit]) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def decide(units: Iterable[Unit], facts: Mapping[str, Any]) -> dict[str, Any]:  # Any: bools, numbers or arrays of them
+def decide(units: Iterable[Unit], facts: Mapping[str, Any]) -> dict[str, Any]:  # Any: facts, result: numbers or arrays
     """Return the answer of every unit by name: 1.0 where its weighted sum is above 0, else 0.0.
 
     `facts` maps every name of `facts_of(units)`, perhaps others too, to a number or Value. With a Value among them the
@@ -101,7 +101,7 @@ def decide(units: Iterable[Unit], facts: Mapping[str, Any]) -> dict[str, Any]:  
     return {name: answer for name, (_, answer) in _run(tuple(units), facts).items()}
 
 
-def decide_all(units: Iterable[Unit], X: Any) -> NDArray[np.float64]:  # Any: arrays, lists, frames
+def decide_all(units: Iterable[Unit], X: ArrayLike) -> NDArray[np.float64]:
     """Decide for every row of `X` (n_samples, n_facts), columns as in `facts_of`: (n_samples, n_units).
 
     >>> decide_all(XOR, [[0, 0], [0, 1], [1, 0], [1, 1]])[:, -1]

@@ -15,13 +15,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models import _checks as check
-from models._checks import random_generator
+from models._checks import Seed, random_generator
 
 __all__ = ["INITIALIZATIONS", "initial_weights", "random_generator"]
 
@@ -58,8 +57,8 @@ INITIALIZATIONS: Mapping[str, Rule] = MappingProxyType(
 
 
 def initial_weights(
-    name: str, n_inputs: int, n_outputs: int, *, scale: float = 1.0, random_state: Any = None
-) -> NDArray[np.float64]:  # Any: None, a seed or a generator
+    name: str, n_inputs: int, n_outputs: int, *, scale: float = 1.0, random_state: Seed = None
+) -> NDArray[np.float64]:
     """Draw the weights of a layer: shape (n_outputs, n_inputs).
 
     `name` is a key of INITIALIZATIONS; `scale` multiplies every weight, so that "uniform" gives U(-scale, scale).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from models import _checks as check
 from models._engines import ENGINES, EVERY, Samples, Task, engine_by_name
@@ -74,8 +74,8 @@ class LinearRegression(_Learned, Regressor):
     verbose: bool | int = False
     engine: str = "compiled"
 
-    def fit(  # Any: arrays, lists, frames
-        self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, checkpoint: FilePath | None = None
     ) -> Self:
         """Fit to `X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_targets); return `self`.
 
@@ -99,7 +99,7 @@ class LinearRegression(_Learned, Regressor):
         self._descend(X, y, sample_weight, self.epochs, resumed=resumed, curve=[], checkpoint=checkpoint)
         return self
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # Any: arrays, lists, frames
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Take one step on these samples, from where the model is; the first call starts from zero weights.
 
         `loss_curve_` gains the loss of these samples after the step, and at the first call the loss before it too.
@@ -112,7 +112,7 @@ class LinearRegression(_Learned, Regressor):
         self._descend(X, y, sample_weight, 1, resumed=resumed, curve=curve, partial=True)
         return self
 
-    def predict(self, X: Any) -> NDArray[np.float64]:  # Any: arrays, lists or frames, as NumPy takes them
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predict for `X` (n_samples, n_features): (n_samples,), or (n_samples, n_targets) after a 2-D y."""
         return self._inputs_as_fitted(X) @ self.coef_.T + self.intercept_
 

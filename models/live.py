@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff import TraceError, compile, no_grad
 from autodiff.wording import language_of, speaking
@@ -50,9 +50,9 @@ class LivePlot:
     """
 
     def __init__(
-        self, X: Any = None, y: Any = None, *, middle: float | None = None, seconds: float = 0.3,
-        language: str | None = None,
-    ) -> None:  # fmt: skip # Any: arrays, lists, frames
+        self, X: ArrayLike | None = None, y: ArrayLike | None = None, *, middle: float | None = None,
+        seconds: float = 0.3, language: str | None = None,
+    ) -> None:  # fmt: skip
         check.not_negative("seconds", seconds)
         if (X is None) != (y is None):
             raise ValueError("X and y must both be given, or neither, got one of them")

@@ -31,7 +31,7 @@ from models._values import plain
 Loss = Callable[[Any, Any], Any]
 
 
-def squared_error(output: Any, target: Any) -> Any:  # Any: a Value, a number, or a list of them
+def squared_error(output: Any, target: Any) -> Any:  # Any: output, target, result: Values, numbers, or lists
     """Return the squared error, mean over the outputs; its mean over samples is the course's ECM.
 
     1/n Σ_j (y_j − a_j)², derivative 2 (a_j − y_j) / n (course slide «Función de costo»). Raises ValueError when the
@@ -43,7 +43,7 @@ def squared_error(output: Any, target: Any) -> Any:  # Any: a Value, a number, o
     return _mean([(y - a) ** 2 for a, y in _pairs("squared_error", output, target)])
 
 
-def half_squared_error(output: Any, target: Any) -> Any:  # Any: a Value, a number, or a list of them
+def half_squared_error(output: Any, target: Any) -> Any:  # Any: output, target, result: Values, numbers, or lists
     """Return half the squared error, sum over the outputs: the course's C, of which ∂C/∂a_j is just a_j − y_j.
 
     ½ Σ_j (y_j − a_j)² (course slide «Backpropagation»; equation (3) of Rumelhart, Hinton & Williams 1986 for one
@@ -55,7 +55,7 @@ def half_squared_error(output: Any, target: Any) -> Any:  # Any: a Value, a numb
     return _sum([(y - a) ** 2 for a, y in _pairs("half_squared_error", output, target)]) / 2
 
 
-def absolute_error(output: Any, target: Any) -> Any:  # Any: a Value, a number, or a list of them
+def absolute_error(output: Any, target: Any) -> Any:  # Any: output, target, result: Values, numbers, or lists
     """Return the absolute error, mean over the outputs; its derivative where output and target are equal is 0.
 
     1/n Σ_j |y_j − a_j|. ValueError as for `squared_error`.
@@ -66,7 +66,7 @@ def absolute_error(output: Any, target: Any) -> Any:  # Any: a Value, a number, 
     return _mean([abs(y - a) for a, y in _pairs("absolute_error", output, target)])
 
 
-def huber(output: Any, target: Any, delta: float = 1.0) -> Any:  # Any: a Value, a number, or a list of them
+def huber(output: Any, target: Any, delta: float = 1.0) -> Any:  # Any: output, target, result: Values, numbers, lists
     """Return Huber's loss, mean over the outputs: squared near the target, straight lines far from it.
 
     With the error e = a − y: e²/2 while |e| ≤ delta, delta·(|e| − delta/2) beyond; the derivative is e held within
@@ -85,7 +85,7 @@ def huber(output: Any, target: Any, delta: float = 1.0) -> Any:  # Any: a Value,
     return _mean(terms)
 
 
-def hinge(output: Any, target: Any) -> Any:  # Any: a Value, a number, or a list of them
+def hinge(output: Any, target: Any) -> Any:  # Any: output, target, result: Values, numbers, or lists
     """Return the hinge loss of a score, for a target that is +1 or −1; mean over the outputs.
 
     max(0, 1 − y·score): no loss once the score is on the right side by 1 or more. At exactly 1 the derivative is 0,
@@ -101,7 +101,7 @@ def hinge(output: Any, target: Any) -> Any:  # Any: a Value, a number, or a list
     return _mean([relu(1.0 - y * score) for score, y in pairs])
 
 
-def binary_cross_entropy(output: Any, target: Any) -> Any:  # Any: a Value, a number, or a list of them
+def binary_cross_entropy(output: Any, target: Any) -> Any:  # Any: output, target, result: Values, numbers, or lists
     """Return the cross-entropy of a logit, for a target from 0 to 1: mean over the outputs.
 
     −y log σ(z) − (1 − y) log(1 − σ(z)), where the output is z, BEFORE any sigmoid; derivative σ(z) − y. Written with
@@ -122,7 +122,7 @@ def binary_cross_entropy(output: Any, target: Any) -> Any:  # Any: a Value, a nu
     return _mean(terms)
 
 
-def cross_entropy(output: Any, target: Any) -> Any:  # Any: a Value, a number, or a list of them
+def cross_entropy(output: Any, target: Any) -> Any:  # Any: output, target, result: Values, numbers, or lists
     """Return the cross-entropy of a sequence of logits, for a class index or one probability per class.
 
     −Σ_j p_j log softmax(z)_j, where the outputs are z, BEFORE any softmax; derivative softmax(z)_j − p_j. The class
@@ -179,7 +179,7 @@ def loss_by_name(loss: str | Loss) -> Loss:
     return LOSSES[known("loss", loss, LOSSES, ", or a function")]
 
 
-def l1(parameters: Iterable[Any], strength: float) -> Any:  # Any: a Value, a number, or a list of them
+def l1(parameters: Iterable[Any], strength: float) -> Any:  # Any: parameters, result: Values, numbers, or lists
     """Return the penalty strength · Σ |w|, which pulls small weights to exactly 0; add it to the loss.
 
     Its derivative at w = 0 is 0. Usually of weights alone, without biases. Raises TypeError for what is not a Value
@@ -193,7 +193,7 @@ def l1(parameters: Iterable[Any], strength: float) -> Any:  # Any: a Value, a nu
     return total([abs(w) for w in weights]) * strength
 
 
-def l2(parameters: Iterable[Any], strength: float) -> Any:  # Any: a Value, a number, or a list of them
+def l2(parameters: Iterable[Any], strength: float) -> Any:  # Any: parameters, result: Values, numbers, or lists
     """Return the penalty strength/2 · Σ w², whose derivative is strength · w; add it to the loss.
 
     With the half, this is what `weight_decay=strength` of gradient descent does. Usually of weights alone, without

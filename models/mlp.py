@@ -18,10 +18,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff import Op, Value, weighted_sum
 from models import _checks as check
+from models._checks import Seed
 from models.activations import (
     ACTIVATIONS,
     Activation,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     class _Start(TypedDict, total=False):
         initialization: str
         scale: float
-        random_state: Any
+        random_state: Seed
         bias: bool
         label: str
 
@@ -82,9 +83,9 @@ class Neuron(Module):
     0.5
     """
 
-    def __init__(  # Any: None, a seed or a generator
+    def __init__(
         self, n_inputs: int, activation: Activation = "relu", *, initialization: str = "he", scale: float = 1.0,
-        random_state: Any = None, bias: bool = True, label: str = "",
+        random_state: Seed = None, bias: bool = True, label: str = "",
     ) -> None:  # fmt: skip
         n_inputs, op = check.whole("n_inputs", n_inputs), activation_by_name(activation)
         _check_options(bias, label)
@@ -110,7 +111,7 @@ class Neuron(Module):
         """Return a, a Value, for one sample of as many numbers or Values as there are weights."""
         return self.fire(check.sample(x, self.n_inputs, self))
 
-    def fire(self, inputs: Sequence[Any]) -> Any:  # Any: Values, numbers or arrays of them
+    def fire(self, inputs: Sequence[Any]) -> Any:  # Any: inputs, result: Values, numbers or arrays
         """Return a for inputs that have been checked."""
         z = weighted_sum(self.weights, inputs, 0.0 if self.bias is None else self.bias)
         z.label = self._z
@@ -153,12 +154,12 @@ class Layer(Module, Generic[Output_co]):
         **start: Unpack[_Start],
     ) -> None: ...  # fmt: skip
     @overload
-    def __init__(  # Any: a number that no type knows
+    def __init__(  # Any: self for a number of outputs that no type knows
         self: Layer[Value | Any], n_inputs: int, n_outputs: int, activation: Activation = ..., **start: Unpack[_Start]
     ) -> None: ...
-    def __init__(  # Any: None, a seed or a generator
+    def __init__(
         self, n_inputs: int, n_outputs: int, activation: Activation = "relu", *, initialization: str = "he",
-        scale: float = 1.0, random_state: Any = None, bias: bool = True, label: str = "",
+        scale: float = 1.0, random_state: Seed = None, bias: bool = True, label: str = "",
     ) -> None:  # fmt: skip
         n_inputs, n_outputs = check.whole("n_inputs", n_inputs), check.whole("n_outputs", n_outputs)
         op = activation_by_name(activation)
@@ -174,7 +175,7 @@ class Layer(Module, Generic[Output_co]):
         outputs: Any = self.fire(check.sample(x, self.n_inputs, self))
         return outputs if len(outputs) > 1 else outputs[0]
 
-    def fire(self, inputs: Sequence[Any]) -> list[Any]:  # Any: Values, numbers or arrays of them
+    def fire(self, inputs: Sequence[Any]) -> list[Any]:  # Any: inputs, result: Values, numbers or arrays
         """Return the outputs as a list, for inputs that have been checked."""
         inputs = tuple(inputs)  # a tuple is taken as it is by every neuron, a list is copied by every one
         return [neuron.fire(inputs) for neuron in self.neurons]
@@ -242,12 +243,12 @@ class MLP(Module, Generic[Output_co]):
         self: MLP[list[Value]], n_inputs: int, sizes: tuple[*tuple[int, ...], Several], **options: Unpack[_Options]
     ) -> None: ...
     @overload
-    def __init__(  # Any: a list of Values, if the last of `sizes` is not 1
+    def __init__(  # Any: self returns a list of Values, if the last of `sizes` is not 1
         self: MLP[Value | Any], n_inputs: int, sizes: Sequence[int], **options: Unpack[_Options]
     ) -> None: ...
-    def __init__(  # Any: None, a seed or a generator
+    def __init__(
         self, n_inputs: int, sizes: Sequence[int], *, activation: Activation | Sequence[Activation] = "relu",
-        output_activation: Activation = None, initialization: str = "he", scale: float = 1.0, random_state: Any = None,
+        output_activation: Activation = None, initialization: str = "he", scale: float = 1.0, random_state: Seed = None,
         bias: bool = True, label: str = "",
     ) -> None:  # fmt: skip
         widths = [check.whole("n_inputs", n_inputs), *check.sizes(sizes)]
@@ -291,8 +292,8 @@ class MLP(Module, Generic[Output_co]):
         """Return copies of the biases, an array of shape (n_outputs,) per layer; zeros where there are none."""
         return [layer.biases() for layer in self.layers]
 
-    def load_weights(  # Any: arrays, lists or frames, as NumPy takes them
-        self, weights: Sequence[Any], biases: Sequence[Any] | None = None, *,
+    def load_weights(
+        self, weights: Sequence[ArrayLike], biases: Sequence[ArrayLike] | None = None, *,
         rows: Literal["outputs", "inputs"] = "outputs",
     ) -> Self:  # fmt: skip
         """Set the weights and, if given, the biases of every layer to known numbers; return the network itself.

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from models import _checks as check
 from models._engines import Samples
@@ -74,8 +74,8 @@ class MLPClassifier(MLPEstimator, Classifier):
 
     class_weight: Any = None
 
-    def fit(  # Any: arrays, lists, frames
-        self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, checkpoint: FilePath | None = None
     ) -> Self:
         """Fit to `X` (n_samples, n_features) and labels `y` (n_samples,), weighted if wanted; return `self`.
 
@@ -86,22 +86,26 @@ class MLPClassifier(MLPEstimator, Classifier):
         """
         self._check_settings()
         resumed = self.warm_start and self.__sklearn_is_fitted__()
-        inputs, y, importance = self._data(X, y, sample_weight, resumed=resumed)
-        classes = self._classes_of_fit(y, importance, resumed=resumed)
-        return self._fit_classes(X, inputs, y, classes, importance, checkpoint=checkpoint)
+        inputs, labels, importance = self._data(X, y, sample_weight, resumed=resumed)
+        classes = self._classes_of_fit(labels, importance, resumed=resumed)
+        return self._fit_classes(X, inputs, labels, classes, importance, checkpoint=checkpoint)
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:  # Any: data
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Train one epoch on these samples, from where the model is; `classes` names all labels at the first call.
 
         The optimizer keeps its state (momentum, moments); features are scaled as at the first call. Raises as `fit`,
         and ValueError for other features or classes than before and with `early_stopping`.
         """
         self._check_settings(partial=True)
-        inputs, y, importance = self._data(X, y, sample_weight, resumed=self.__sklearn_is_fitted__())
-        return self._fit_classes(X, inputs, y, self._classes_of_partial_fit(classes), importance, partial=True)
+        inputs, labels, importance = self._data(X, y, sample_weight, resumed=self.__sklearn_is_fitted__())
+        return self._fit_classes(X, inputs, labels, self._classes_of_partial_fit(classes), importance, partial=True)
 
     @classmethod
-    def from_network(cls, network: MLP, classes: Any = None, **settings: Any) -> Self:  # Any: labels, hyperparameters
+    def from_network(
+        cls, network: MLP, classes: ArrayLike | None = None, **settings: Any
+    ) -> Self:  # Any: settings are hyperparameters
         """Make a fitted classifier of a `models.mlp.MLP` whose outputs are logits: one for two classes, else one each.
 
         `classes` are the labels in the order of the outputs, sorted; 0, 1, … by default. `settings` are those of the
@@ -124,16 +128,16 @@ class MLPClassifier(MLPEstimator, Classifier):
             network, settings, classes_=labels, out_activation_="sigmoid" if n_outputs == 1 else "softmax"
         )
 
-    def decision_function(self, X: Any) -> Array:  # Any: arrays, lists, frames
+    def decision_function(self, X: ArrayLike) -> Array:
         """Return the logits: (n_samples,) for two classes, positive for the second; else (n_samples, n_classes)."""
         logits = self._outputs(X)
         return logits[:, 0] if self.n_outputs_ == 1 else logits
 
-    def predict_proba(self, X: Any) -> Array:  # Any: arrays, lists, frames
+    def predict_proba(self, X: ArrayLike) -> Array:
         """Return the probability of every class, (n_samples, n_classes), in the order of `classes_`."""
         return np.exp(self.predict_log_proba(X))
 
-    def predict_log_proba(self, X: Any) -> Array:  # Any: arrays, lists, frames
+    def predict_log_proba(self, X: ArrayLike) -> Array:
         """Return the logarithms of the probabilities, exact however small those are."""
         logits = self._outputs(X)
         if self.n_outputs_ == 1:
@@ -172,8 +176,8 @@ class MLPRegressor(MLPEstimator, Regressor):
     loss: str | Callable[[Any, Any], Any] = "squared_error"
     alpha: float = 0.01
 
-    def fit(  # Any: arrays, lists, frames
-        self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, checkpoint: FilePath | None = None
     ) -> Self:
         """Fit to `X` (n_samples, n_features) and `y` (n_samples,) or (n_samples, n_targets); return `self`.
 
@@ -182,7 +186,7 @@ class MLPRegressor(MLPEstimator, Regressor):
         """
         return self._fit_targets(X, y, sample_weight, checkpoint=checkpoint)
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # Any: arrays, lists, frames
+    def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train one epoch on these samples, from where the model is; the optimizer keeps its state.
 
         Features and targets are scaled as at the first call. Raises as `fit`, and ValueError for other features or
@@ -202,7 +206,7 @@ class MLPRegressor(MLPEstimator, Regressor):
         """
         return cls._of_network(network, settings, _several=widths(network)[-1] > 1, out_activation_="identity")
 
-    def predict(self, X: Any) -> Array:  # Any: arrays, lists, frames
+    def predict(self, X: ArrayLike) -> Array:
         """Predict for `X` (n_samples, n_features): (n_samples,), or (n_samples, n_targets) after a 2-D y."""
         outputs = self._outputs(X)
         return outputs if self._several else outputs[:, 0]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from models import _checks as check
 from models.datasets import RELATIONS, family_trees
@@ -67,9 +67,9 @@ class Networks:
     (3, 2, 1)
     """
 
-    def __init__(  # Any: masks, as NumPy takes them
+    def __init__(
         self, sizes: Sequence[int], *, seeds: Sequence[int], scale: float, zero_biases: bool = False,
-        connections: Sequence[Any] | None = None,
+        connections: Sequence[ArrayLike | None] | None = None,
     ) -> None:  # fmt: skip
         self.sizes = tuple(sizes)
         if len(self.sizes) < 2:
@@ -95,17 +95,17 @@ class Networks:
                 weights[run, :, -1] *= not zero_biases
         self.changes = [np.zeros_like(weights) for weights in self.weights]
 
-    def outputs(self, X: Any) -> Array:  # Any: arrays, lists or frames, as NumPy takes them
+    def outputs(self, X: ArrayLike) -> Array:
         """Return the outputs for `X` (n_cases, n_inputs), or (runs, n_cases, n_inputs): (runs, n_cases, n_outputs)."""
         return _forward(self.weights, self._inputs(X))[-1][..., :-1]
 
-    def gradients(self, X: Any, d: Any) -> list[Array]:  # Any: arrays, lists or frames, as NumPy takes them
+    def gradients(self, X: ArrayLike, d: ArrayLike) -> list[Array]:
         """Return ∂E/∂w accumulated over all cases, equations (4) to (7): shapes as `weights`."""
         X = self._inputs(X)
         return _backward(self.weights, _forward(self.weights, X), self._targets(d, X), 0.0, self._masks)
 
-    def train(  # Any: whatever has parameters() and can be called
-        self, X: Any, d: Any, *, learning_rate: float, momentum: float = 0.0, decay: float = 0.0,
+    def train(
+        self, X: ArrayLike, d: ArrayLike, *, learning_rate: float, momentum: float = 0.0, decay: float = 0.0,
         tolerance: float = 0.0, sweeps: int, until: Stop | None = None,
     ) -> Trained:  # fmt: skip
         """Sweep over all cases, changing every weight after each sweep by equation (9), in place.

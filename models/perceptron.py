@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from models import _checks as check
 from models import _saving, checkpoints
+from models._checks import Seed
 from models._engines import Samples
 from models._sklearn_contract import Classifier, Drawing, hyperparameters
 from models.checkpoints import FilePath
@@ -80,10 +81,10 @@ class Perceptron(_Learned, Drawing, Classifier):
     class_weight: Any = None
     warm_start: bool = False
     verbose: bool | int = False
-    random_state: Any = None
+    random_state: Seed = None
 
-    def fit(  # Any: arrays, lists, frames
-        self, X: Any, y: Any, sample_weight: Any = None, *, checkpoint: FilePath | None = None
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, *, checkpoint: FilePath | None = None
     ) -> Self:
         """Learn from `X` (n_samples, n_features) and labels `y` (n_samples,); return `self`.
 
@@ -103,8 +104,8 @@ class Perceptron(_Learned, Drawing, Classifier):
         return self
 
     def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> Self:  # Any: arrays, lists, frames
+        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Go once over these rows, from where the model is; `classes` names all labels at the first call.
 
         Raises as `fit`, and ValueError for other features or classes than before and with `early_stopping`.
@@ -117,7 +118,7 @@ class Perceptron(_Learned, Drawing, Classifier):
         self._learn(X, inputs, labels, importance, classes, resumed=resumed, limit=1)
         return self
 
-    def decision_function(self, X: Any) -> Array:  # Any: arrays, lists or frames, as NumPy takes them
+    def decision_function(self, X: ArrayLike) -> Array:
         """Return the weighted sums WX + b: (n_samples,) for two classes, else (n_samples, n_classes).
 
         Raises ValueError for a sum that is NaN, as those of numbers beyond 1e154 may be: it would decide nothing.

@@ -20,7 +20,7 @@ from operator import mul
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from models import _checks as check
 from models.errors import ConvergenceWarning, say
@@ -75,17 +75,17 @@ class OneVsRest(NamedTuple):
     biases: NDArray[np.float64]
     learned: tuple[Learned, ...]
 
-    def scores(self, X: Any) -> NDArray[np.float64]:  # Any: arrays, lists or frames, as NumPy takes them
+    def scores(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the weighted sum of every class, of shape (n_samples, n_classes)."""
         return np.column_stack([weighted_sums(X, w, b) for w, b in zip(self.weights, self.biases, strict=True)])
 
-    def predict(self, X: Any) -> NDArray[Any]:  # Any: arrays, lists or frames, as NumPy takes them
+    def predict(self, X: ArrayLike) -> NDArray[Any]:  # Any: labels of any kind
         """Return the class with the largest weighted sum for each row; the first of them in a tie."""
         return self.classes[self.scores(X).argmax(axis=1)]
 
 
-def weighted_sums(  # Any: arrays, lists, frames
-    X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float = 0.0
+def weighted_sums(
+    X: ArrayLike, weights: Sequence[float] | NDArray[np.float64], bias: float = 0.0
 ) -> NDArray[np.float64]:
     """Return `WX + b` for every row of `X` (n_samples, n_features): the course's suma ponderada, of shape (n_samples,).
 
@@ -100,9 +100,7 @@ def weighted_sums(  # Any: arrays, lists, frames
     return np.array([_weighted_sum(w, x) + b for block in blocks for x in block.tolist()])
 
 
-def fires(  # Any: arrays, lists, frames
-    X: Any, weights: Sequence[float] | NDArray[np.float64], bias: float
-) -> NDArray[np.int64]:
+def fires(X: ArrayLike, weights: Sequence[float] | NDArray[np.float64], bias: float) -> NDArray[np.int64]:
     """Decide for every row: 1 where `WX + b > 0`, else 0.
 
     Raises as `weighted_sums`, and ValueError for a sum so large that it is NaN: that is neither above nor below.
@@ -113,9 +111,7 @@ def fires(  # Any: arrays, lists, frames
     return _above(weighted_sums(X, weights, bias), 0.0)
 
 
-def fires_above(  # Any: arrays, lists, frames
-    X: Any, weights: Sequence[float] | NDArray[np.float64], threshold: float
-) -> NDArray[np.int64]:
+def fires_above(X: ArrayLike, weights: Sequence[float] | NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
     """Decide for every row by a threshold: 1 where `WX > threshold`, else 0; the same as `fires` with -threshold.
 
     Raises as `fires`.
@@ -197,9 +193,9 @@ def pass_in_blocks(
     return weights, bias, mistakes
 
 
-def learn(  # Any: arrays, lists or frames, as NumPy takes them
-    X: Any, y: Any, *, learning_rate: float = 1.0, max_passes: int = 1000, weights: Any = None, bias: float = 0.0,
-    sample_weight: Any = None, warn: bool = True,
+def learn(
+    X: ArrayLike, y: ArrayLike, *, learning_rate: float = 1.0, max_passes: int = 1000,
+    weights: ArrayLike | None = None, bias: float = 0.0, sample_weight: ArrayLike | None = None, warn: bool = True,
 ) -> Learned:  # fmt: skip
     """Repeat Rosenblatt's rule over the rows until a pass is clean, the weights come round again, or max_passes.
 
@@ -221,8 +217,9 @@ def learn(  # Any: arrays, lists or frames, as NumPy takes them
 
 
 def one_vs_rest(
-    X: Any, y: Any, *, learning_rate: float = 1.0, max_passes: int = 1000, sample_weight: Any = None, warn: bool = True
-) -> OneVsRest:  # Any: arrays, lists or frames, as NumPy takes them
+    X: ArrayLike, y: ArrayLike, *, learning_rate: float = 1.0, max_passes: int = 1000,
+    sample_weight: ArrayLike | None = None, warn: bool = True,
+) -> OneVsRest:  # fmt: skip
     """Learn one perceptron per class of `y`, that class against all others; the rest is as in `learn`.
 
     `y` holds labels of any kind that can be sorted, of two classes or more.

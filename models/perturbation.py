@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
 from autodiff import Value, no_grad
-from models._checks import parameter_list, positive, random_generator, whole, within
+from models._checks import Seed, parameter_list, positive, random_generator, whole, within
 from models._values import plain
 
 
@@ -39,9 +39,9 @@ class Search(NamedTuple):
     improvements: int
 
 
-def random_perturbation(  # Any: a Value or a number
+def random_perturbation(  # Any: cost returns a Value or a number
     parameters: Iterable[Value], cost: Callable[[], Any], *, steps: int = 1000, scale: float = 0.1,
-    perturb: Literal["one", "all"] = "one", until: float = -math.inf, random_state: Any = None,
+    perturb: Literal["one", "all"] = "one", until: float = -math.inf, random_state: Seed = None,
 ) -> Search:  # fmt: skip
     """Perturb one weight (or all), keep the change if the cost falls, otherwise take it back; `steps` times.
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff import Value
 from autodiff.wording import LANGUAGES, language_of
 from models import _checks as check
+from models._checks import Seed
 from models._page_data import CLASSES, Recorded, data_set, data_sets, losses
 from models.activations import ACTIVATIONS, activation_name
 from models.errors import say
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         penalty: str | None
         strength: float
         validation: Sequence[Any] | None
-        random_state: Any
+        random_state: Seed
         names: Sequence[str] | None
         title: str | None
         language: str | None
@@ -53,17 +54,18 @@ _TOLD = ("title", "name", "op", "symbol", "definition", "numbers", "locals")  # 
 
 
 @overload
-def playground(  # Any: as below
-    model: MLP | Layer | Neuron, X: Any, y: Any, *, path: None = None, **options: Unpack[_Options]
+def playground(
+    model: MLP | Layer | Neuron, X: ArrayLike, y: ArrayLike, *, path: None = None, **options: Unpack[_Options]
 ) -> WebPage: ...
 @overload
-def playground(  # Any: as below
-    model: MLP | Layer | Neuron, X: Any, y: Any, *, path: str | os.PathLike[str], **options: Unpack[_Options]
-) -> Path: ...
+def playground(
+    model: MLP | Layer | Neuron, X: ArrayLike, y: ArrayLike, *, path: str | os.PathLike[str],
+    **options: Unpack[_Options],
+) -> Path: ...  # fmt: skip
 def playground(
     model: Any,  # Any: an MLP, a Layer or a Neuron, which callers may get wrong
-    X: Any,  # Any: arrays, lists or frames, as NumPy takes them
-    y: Any,  # Any: as X
+    X: ArrayLike,
+    y: ArrayLike,
     *,
     loss: str | Callable[[Any, Any], Any] = "squared_error",
     optimizer: str = "adam",
@@ -73,7 +75,7 @@ def playground(
     penalty: str | None = None,
     strength: float = 0.01,
     validation: Sequence[Any] | None = None,
-    random_state: Any = None,  # Any: None, a seed or a generator
+    random_state: Seed = None,
     names: Sequence[str] | None = None,
     title: str | None = None,
     language: str | None = None,
@@ -227,7 +229,7 @@ def _samples(X: Any, y: Any, loss: Any, layers: list[Layer]) -> tuple[Array, Arr
     return inputs, targets
 
 
-def _state(random_state: Any) -> dict[str, Any]:
+def _state(random_state: Seed) -> dict[str, Any]:
     """Return the state of the generator that shuffles the samples, for the page to go on from it as NumPy would."""
     state: Any = check.random_generator(random_state).bit_generator.state
     if state["bit_generator"] != "PCG64":

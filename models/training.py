@@ -20,10 +20,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from autodiff import Value
 from models import _checks as check
 from models import checkpoints
+from models._checks import Seed
 from models._engines import Samples, Task
 from models._run import Callback, EpochEnd, History, execute
 from models._values import batch_loss, loss_and_gradients
@@ -38,20 +40,20 @@ __all__ = ["Diagnosis", "EpochEnd", "History", "TrainingError", "batch_loss", "l
 @check.named
 def train(
     model: Any,  # Any: whatever has parameters() and can be called
-    X: Any,
-    y: Any,
+    X: Any,  # Any: one row per sample, of whatever the model takes
+    y: Any,  # Any: one target per sample, of whatever the loss takes
     *,
-    loss: str | Callable[[Any, Any], Any] = "squared_error",
+    loss: str | Callable[[Any, Any], Any] = "squared_error",  # Any: of what the model returns and a target
     optimizer: str | Optimizer = "adam",
     learning_rate: float | Callable[[int], float] | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
     shuffle: bool = True,
-    random_state: Any = None,
-    sample_weight: Any = None,
-    penalty: Callable[[list[Value]], Any] | None = None,
+    random_state: Seed = None,
+    sample_weight: ArrayLike | None = None,
+    penalty: Callable[[list[Value]], Any] | None = None,  # Any: a Value or a number
     max_norm: float | None = None,
-    validation: Sequence[Any] | None = None,
+    validation: Sequence[Any] | None = None,  # Any: as X and y
     patience: int | None = None,
     tol: float = 0.0,
     restore_best: bool = True,

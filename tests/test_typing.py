@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import re
 import runpy
 import sys
 import types
@@ -83,8 +84,20 @@ def exported(package):
     }
 
 
+def annotations(function):
+    """Line, name and annotation of every parameter, and of the result."""
+    arguments = function.args
+    every = [*arguments.posonlyargs, *arguments.args, arguments.vararg, *arguments.kwonlyargs, arguments.kwarg]
+    yield from ((each.lineno, each.arg, each.annotation) for each in every if each and each.annotation)
+    if function.returns:
+        yield function.returns.lineno, "result", function.returns
+
+
 def bare_anys(source, names):
-    """Lines of functions and methods, of those names, with `Any` in the signature and no reason beside it."""
+    """Line and name of each `Any` in the signatures of functions and methods, of those names, that has no reason.
+
+    A reason is a comment `# Any: …` on a line where there is no other, or one in the signature that says its name.
+    """
     tree, lines = ast.parse(source), source.splitlines()
     chosen = [node for node in tree.body if getattr(node, "name", None) in names]
     methods = [node for each in chosen if isinstance(each, ast.ClassDef) for node in each.body]
@@ -101,15 +114,18 @@ def bare_anys(source, names):
         if private or node.name in PYTHONS_OWN or "infix" in decorators:  # which gives the method another type
             continue
         first = node.body[0]
-        end = first.lineno - (ast.unparse(first) != "...")
-        parts = [ast.unparse(node.args), ast.unparse(node.returns) if node.returns else ""]
-        if "Any" in " ".join(parts) and "# Any: " not in "\n".join(lines[node.lineno - 1 : max(end, node.lineno)]):
-            yield node.lineno
+        end = max(first.lineno - (ast.unparse(first) != "..."), node.lineno)
+        reasons = {k: lines[k - 1].partition("# Any: ")[2] for k in range(node.lineno, end + 1)}
+        found = [(line, name) for line, name, type_ in annotations(node) if re.search(r"\bAny\b", ast.unparse(type_))]
+        for line, name in found:
+            alone = [at for at, _ in found].count(line) == 1
+            if not (alone and reasons[line]) and not re.search(rf"\b{name}\b", " ".join(reasons.values())):
+                yield line, name
 
 
 @pytest.mark.parametrize("package", PUBLIC)
 def test_any_in_a_public_signature_has_its_reason_beside_it(package):
-    """A comment `# Any: …` in the lines of the signature says what it stands for and why that is no type."""
+    """A comment `# Any: …` in the lines of the signature says what each stands for and why that is no type."""
     by_module = {}
     for module, name in exported(package):
         by_module.setdefault(module, set()).add(name)
@@ -119,7 +135,7 @@ def test_any_in_a_public_signature_has_its_reason_beside_it(package):
 
 
 def test_an_any_without_a_reason_is_found():
-    """Among arguments, as a result, in a method, in an overload; not where a reason stands."""
+    """Among arguments, as a result, in a method, in an overload; not where a reason stands, which is for one alone."""
     source = """
 def one(x: Any) -> int:
     return 1
@@ -131,5 +147,13 @@ class Three:
     @overload
     def four(self, x: int) -> Any: ...  # Any: it depends
     def four(self, x: Any) -> Any: ...
+def five(x: Any, y: Any) -> Any:  # Any: y is whatever; the result too
+    return 1
+def six(  # Any: z is whatever
+    x: Any,  # Any: whatever
+    y: Any, z: Any, *w: Any,
+) -> Any:
+    return 1
 """
-    assert list(bare_anys(source, {"one", "two", "Three"})) == [2, 7]
+    found = list(bare_anys(source, {"one", "two", "Three", "five", "six"}))
+    assert found == [(2, "x"), (12, "x"), (16, "y"), (16, "w"), (17, "result"), (7, "result")]

@@ -24,7 +24,7 @@ from autodiff.errors import TraceError
 def compile(  # shadows the builtin, which is for text
     f: Callable[P, Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
     threads: int | None = None, has_aux: bool = False,
-) -> Program[P]:  # fmt: skip # Any: Values or numbers in one shape, or (these, aux)
+) -> Program[P]:  # fmt: skip # Any: f returns Values or numbers in one shape, or (these, aux)
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
     `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), and is called once with stand-ins

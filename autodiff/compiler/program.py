@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, Concatenate, Generic, Literal, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff import held
 from autodiff.compiler.backends.text import Readable
@@ -44,7 +44,7 @@ class Program(Generic[P]):
     def __init__(
         self, f: Callable[P, Any], in_axes: int | Sequence[int | None] | None, static_argnums: Sequence[int],
         threads: int | None,
-    ) -> None:  # fmt: skip # Any: answers of whatever form
+    ) -> None:  # fmt: skip # Any: f returns answers of whatever form
         self.f: Callable[..., Any] = f
         self.in_axes = in_axes
         self.static_argnums = frozenset(static_argnums)
@@ -104,9 +104,9 @@ class Program(Generic[P]):
     def __call__(
         self: Program[Concatenate[A, B, C, D, ...]], a: A | Batch, b: B | Batch, c: C | Batch, d: D | Batch, /,
         *args: Any, **options: Any,
-    ) -> Any: ...  # fmt: skip # Any: arguments from the fifth on; as above
+    ) -> Any: ...  # fmt: skip # Any: args and options are the arguments from the fifth on; the result as above
     @overload
-    def __call__(self, *args: Any, check: bool, **options: Any) -> Any: ...  # Any: see above; an array or a float
+    def __call__(self, *args: Any, check: bool, **options: Any) -> Any: ...  # Any: args, options, result: as above
     def __call__(self, *args: Any, check: bool = False, **options: Any) -> Any:
         """Return f of every row: (n, *shape of one output); a single number as a float.
 
@@ -133,27 +133,36 @@ class Program(Generic[P]):
 
     @overload
     def value_and_grad(
-        self, *args: Any, argnums: int | Sequence[int], reduce: Reduce = "mean", weights: Any = None,
+        self, *args: Any, argnums: int | Sequence[int], reduce: Reduce = "mean", weights: ArrayLike | None = None,
         check: bool = False, **options: Any,
-    ) -> tuple[Any, Array, Any]: ...  # fmt: skip # Any: a batch; one value or one per row; the form of the arguments
+    ) -> tuple[Any, Array, Any]: ...  # fmt: skip # Any: args, options: a batch; result: rows, and the form of args
     @overload
     def value_and_grad(
-        self, *args: Any, argnames: str | Sequence[str], reduce: Reduce = "mean", weights: Any = None,
+        self, *args: Any, argnames: str | Sequence[str], reduce: Reduce = "mean", weights: ArrayLike | None = None,
         check: bool = False, **options: Any,
-    ) -> tuple[Any, Array, Any]: ...  # fmt: skip # Any: as above
+    ) -> tuple[Any, Array, Any]: ...  # fmt: skip # Any: args, options, result: as above
     @overload
     def value_and_grad(
-        self, *args: Any, reduce: None, argnums: None = None, argnames: None = None, weights: Any = None,
+        self, *args: Any, reduce: None, argnums: None = None, argnames: None = None, weights: ArrayLike | None = None,
         check: bool = False, **options: Any,
-    ) -> tuple[Array, Array]: ...  # fmt: skip # Any: as above
+    ) -> tuple[Array, Array]: ...  # fmt: skip # Any: args and options are a batch
     @overload
     def value_and_grad(
-        self, *args: Any, reduce: Literal["mean", "sum"], weights: Any = None, check: bool = False, **options: Any
-    ) -> tuple[float, Array]: ...  # Any: as above
+        self,
+        *args: Any,
+        reduce: Literal["mean", "sum"],
+        weights: ArrayLike | None = None,
+        check: bool = False,
+        **options: Any,
+    ) -> tuple[float, Array]: ...  # Any: args and options are a batch
     @overload
-    def value_and_grad(self, *args: Any, check: bool, **options: Any) -> tuple[float, Array]: ...  # Any: as above
+    def value_and_grad(
+        self, *args: Any, check: bool, **options: Any
+    ) -> tuple[float, Array]: ...  # Any: args, options: a batch
     @overload
-    def value_and_grad(self, *args: Any, weights: Any, **options: Any) -> tuple[float, Array]: ...  # Any: as above
+    def value_and_grad(  # Any: args and options are a batch
+        self, *args: Any, weights: ArrayLike, **options: Any
+    ) -> tuple[float, Array]: ...
     @overload
     def value_and_grad(self, *args: P.args, **options: P.kwargs) -> tuple[float, Array]: ...
     @overload
@@ -173,10 +182,11 @@ class Program(Generic[P]):
     def value_and_grad(
         self: Program[Concatenate[A, B, C, D, ...]], a: A | Batch, b: B | Batch, c: C | Batch, d: D | Batch, /,
         *args: Any, **options: Any,
-    ) -> tuple[float, Array]: ...  # fmt: skip # Any: arguments from the fifth on
+    ) -> tuple[float, Array]: ...  # fmt: skip # Any: args and options are the arguments from the fifth on
     def value_and_grad(
         self, *args: Any, reduce: Reduce = "mean", argnums: int | Sequence[int] | None = None,
-        argnames: str | Sequence[str] | None = None, weights: Any = None, check: bool = False, **options: Any,
+        argnames: str | Sequence[str] | None = None, weights: ArrayLike | None = None, check: bool = False,
+        **options: Any,
     ) -> Any:  # fmt: skip
         """Return the mean of f over the rows, and its derivatives: `(value, gradient)`.
 
@@ -216,8 +226,8 @@ class Program(Generic[P]):
         with self._cache.lock:
             return Call(self._cache, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
 
-    def backward(  # Any: a batch, weights as NumPy takes them
-        self, *args: Any, reduce: Reduce = "mean", weights: Any = None, **options: Any
+    def backward(  # Any: args and options are a batch
+        self, *args: Any, reduce: Reduce = "mean", weights: ArrayLike | None = None, **options: Any
     ) -> float:
         """Add the derivatives to the `grad` of the parameters, as `backward()` of the mean would; return the value.
 
@@ -238,7 +248,7 @@ class Program(Generic[P]):
             p.grad = (p.grad if p.swept else 0.0) + g
         return value
 
-    def jvp(  # Any: batches, arrays or floats
+    def jvp(  # Any: primals, tangents, options are batches; the result is two arrays, or floats
         self, primals: Sequence[Any], tangents: Sequence[Any], **options: Any
     ) -> tuple[Any, Any]:
         """Return f of every row, and its rate when the arguments change at the rates `tangents` (forward mode).
@@ -278,8 +288,8 @@ class Program(Generic[P]):
         values, rates = (both[:, 0], both[:, 1]) if batch else both
         return (values, rates) if values.shape else (float(values), float(rates))
 
-    def hvp(  # Any: a batch
-        self, *args: Any, vector: Any, reduce: Reduce = "mean", weights: Any = None, **options: Any
+    def hvp(  # Any: args and options are a batch
+        self, *args: Any, vector: ArrayLike, reduce: Reduce = "mean", weights: ArrayLike | None = None, **options: Any
     ) -> Array:
         """Return H·v: the Hessian, by the parameters, of the value of `value_and_grad`, times a vector.
 
@@ -323,7 +333,7 @@ class Program(Generic[P]):
         return product
 
     @contextmanager
-    def training(self, *args: Any, **options: Any) -> Generator[Array]:  # Any: a batch
+    def training(self, *args: Any, **options: Any) -> Generator[Array]:  # Any: args, options: a batch
         """Keep the parameters in one flat array, in the order of `parameters`, while the block lasts; return the array.
 
         Changing the array in place is a step of training. Meanwhile whoever reads a parameter (by `data`, in an
@@ -390,7 +400,7 @@ class Program(Generic[P]):
         """Return the threads of this program."""
         return self._cache.pool()
 
-    def trace(self, *args: Any, **options: Any) -> Program[P]:  # Any: a batch
+    def trace(self, *args: Any, **options: Any) -> Program[P]:  # Any: args, options: a batch
         """Trace for arguments of these shapes, without computing anything; return the program itself."""
         with self._cache.lock:
             Call(self._cache, args, options)

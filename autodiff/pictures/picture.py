@@ -60,7 +60,7 @@ class Picture(graphviz.Digraph):
     def pipe(
         self,
         format: str | None = None,  # noqa: A002 # graphviz calls it so
-        *options: Any,  # Any: graphviz's own options; text or bytes
+        *options: Any,  # Any: options and more are graphviz's own; the result is text or bytes
         engine: str | None = None,
         encoding: str | None = None,
         **more: Any,
@@ -82,7 +82,7 @@ class Picture(graphviz.Digraph):
         view: bool = False,
         cleanup: bool = False,
         format: str | None = None,  # noqa: A002 # graphviz calls it so
-        *options: Any,  # Any: graphviz's own options
+        *options: Any,  # Any: options and more are graphviz's own
         outfile: str | os.PathLike[str] | None = None,
         engine: str | None = None,
         **more: Any,

@@ -46,7 +46,7 @@ class WebPage:
         *,
         title: str,
         data: Mapping[str, Any],  # Any: what JSON holds
-        words: Mapping[str, Mapping[str, Any]],
+        words: Mapping[str, Mapping[str, Any]],  # Any: texts, and tables of them
         height: int,
         first: str = "",
         inner: WebPage | None = None,

@@ -64,7 +64,7 @@ def _report(found: float, truth: Estimate) -> Report:
 
 
 def gradcheck(
-    f: Callable[..., Any],  # Any: numbers, or nests of them
+    f: Callable[..., Any],  # Any: points, f and its gradient, hessian and hvp have numbers, or nests of them
     *points: Any,
     order: int = 1,
     gradient: Callable[..., Any] | None = None,

@@ -60,12 +60,12 @@ class Grade:
 
 def check_exercise(
     answer: Any,  # Any: whatever a student hands in
-    truth: Any,
+    truth: Any,  # Any: numbers or nests of them, or a function
     *,
     names: str | Sequence[str] = (),
-    hints: Mapping[str, Any] | None = None,
+    hints: Mapping[str, Any] | None = None,  # Any: wrong answers, in the form of the truth
     language: str | None = None,
-    at: Sequence[Any] = (),
+    at: Sequence[Any] = (),  # Any: numbers, or nests of them
     rtol: float = 1e-6,
     atol: float = 1e-9,
 ) -> Grade:

@@ -90,7 +90,7 @@ def kink_points(op: Op | str) -> tuple[Kink, ...]:
 def check_kinks(
     op: Op | str,
     function: Callable[..., Any] | None = None,  # Any: a function of numbers
-    gradient: Callable[[Callable[..., Any], tuple[float, ...]], Sequence[float]] | None = None,
+    gradient: Callable[[Callable[..., Any], tuple[float, ...]], Sequence[float]] | None = None,  # Any: of that function
     *,
     policy: Literal["decided", "any slope between"] = "decided",
 ) -> None:

@@ -55,7 +55,7 @@ def linearity(
     f: Function,
     g: Function,
     at: tuple[Any, ...] | None = None,  # Any: numbers, or nests of them
-    at_g: tuple[Any, ...] | None = None,
+    at_g: tuple[Any, ...] | None = None,  # Any: likewise
     *,
     a: float = 2.0,
     b: float = -3.0,
@@ -73,7 +73,7 @@ def product_rule(
     f: Function,
     g: Function,
     at: tuple[Any, ...] | None = None,  # Any: numbers, or nests of them
-    at_g: tuple[Any, ...] | None = None,
+    at_g: tuple[Any, ...] | None = None,  # Any: likewise
     *,
     gradient: Gradient = gradient_of,
 ) -> None:
@@ -88,7 +88,7 @@ def product_rule(
 
 def chain_rule(
     outer: Function, f: Function, at: tuple[Any, ...] | None = None, *, gradient: Gradient = gradient_of
-) -> None:  # Any: numbers, or nests of them
+) -> None:  # Any: `at` has numbers, or nests of them
     """Check ∇(outer∘f) = outer′(f) · ∇f, for a function `outer` of one number."""
     at = _point(f, at)
     (slope,) = gradient(outer, (float(_number(f(*at))),))
@@ -119,7 +119,7 @@ def symmetric_hessian(f: Function, at: tuple[Any, ...] | None = None) -> None:  
 
 def forward_equals_reverse(
     f: Function, at: tuple[Any, ...] | None = None, direction: Sequence[float] | None = None
-) -> None:  # Any: numbers, or nests of them
+) -> None:  # Any: `at` has numbers, or nests of them
     """Check that the rate of change along a direction (all ones by default) is ⟨∇f, direction⟩."""
     at = _point(f, at)
     inputs: list[Value] = []
@@ -133,7 +133,7 @@ def forward_equals_reverse(
     _equal("forward mode = reverse mode", ("forward", [rate]), ("reverse", [swept]), [scale])
 
 
-def compiled_equals_eager(  # Any: numbers, or nests of them
+def compiled_equals_eager(  # Any: `at` has numbers, or nests of them
     f: Function, at: tuple[Any, ...] | None = None, rows: int = 2
 ) -> None:
     """Check that `autodiff.compile(f)` gives value and derivatives of the eager engine, on every row of a batch.
@@ -159,7 +159,7 @@ def compiled_equals_eager(  # Any: numbers, or nests of them
         _equal("compiled = eager, one point", ("compiled", [alone]), ("eager", [value]), size)
 
 
-def relabelling(  # Any: numbers, or nests of them
+def relabelling(  # Any: `at` has numbers, or nests of them
     f: Function, at: tuple[Any, ...] | None = None, *, gradient: Gradient = gradient_of
 ) -> None:
     """Check that names mean nothing: labels change no bit, and arguments in another order only their place.
@@ -182,7 +182,7 @@ def relabelling(  # Any: numbers, or nests of them
     _equal("invariance to the order of arguments", ("reversed", turned), ("as they are", expected), [0.0] * len(turned))
 
 
-def operand_order(  # Any: numbers, or nests of them
+def operand_order(  # Any: `at` has numbers, or nests of them
     f: Function, at: tuple[Any, ...] | None = None, seed: int = 0
 ) -> None:
     """Check that operands of sums, products, maxima, … can change places: the graph is rebuilt with them shuffled.

@@ -49,7 +49,7 @@ class Expression:
     point: tuple[Any, ...]
     names: Mapping[str, Op] = field(default_factory=dict[str, Op])
 
-    def __call__(self, *values: Any) -> Any:  # Any: Values, numbers or arrays of them
+    def __call__(self, *values: Any) -> Any:  # Any: values, result: Values, numbers or arrays
         """Run the source on as many numbers as it has inputs."""
         if len(values) != len(self.point):
             raise TypeError(f"this expression needs {len(self.point)} numbers, got {len(values)}:\n{self.source}")
@@ -65,7 +65,7 @@ class Expression:
     def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:  # what Hypothesis and IPython print
         printer.text(repr(self))
 
-    def on(self, names: Mapping[str, Any] | None) -> Callable[..., Any]:  # Any: functions of any arithmetic
+    def on(self, names: Mapping[str, Any] | None) -> Callable[..., Any]:  # Any: names, result: of any arithmetic
         r"""Return the same as a plain function, its names bound to another library's: `{"sin": torch.sin, ...}`.
 
         With None they are autodiff's own.

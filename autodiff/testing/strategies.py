@@ -107,9 +107,9 @@ def functions(
 
 
 def points(
-    f: Callable[..., Any],
+    f: Callable[..., Any],  # Any: f, like and the result have numbers, or nests of them
     *like: Any,
-    around: tuple[float, float] | None = None,  # Any: numbers, or nests of them
+    around: tuple[float, float] | None = None,
 ) -> st.SearchStrategy[tuple[Any, ...]]:
     """Return a strategy of points (argument tuples) at which a function of Values is well conditioned.
 

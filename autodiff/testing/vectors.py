@@ -35,13 +35,13 @@ _RECORDED = 1000  # numbers among the arguments, beyond which no graph is record
 
 
 def jaccheck(
-    f: Callable[..., Any],  # Any: numbers, or nests of them
+    f: Callable[..., Any],  # Any: f, points, jacobian, vjp, jvp have numbers, or nests of them
     *points: Any,
     jacobian: Callable[..., Any] | None = None,
     vjp: Callable[..., Any] | None = None,
     jvp: Callable[..., Any] | None = None,
-    pattern: Any = None,
-    **options: Any,
+    pattern: Any = None,  # Any: True, or what NumPy makes an array of
+    **options: Any,  # Any: those of gradcheck
 ) -> Report:
     """Check the derivatives of a function that returns an array, or a nest of arrays and numbers.
 

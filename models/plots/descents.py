@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff import DomainError, Value, grad, no_grad
 from models._checks import interval, numbers, positive, whole
@@ -21,8 +21,8 @@ Array = NDArray[np.float64]
 _MARGIN = 0.12  # of the path's extent, on every side
 
 
-def descent_path(  # Any: a Value or a number; a number or several
-    cost: Callable[..., Any], start: Any, *, learning_rate: float, steps: int
+def descent_path(  # Any: cost returns a Value or a number
+    cost: Callable[..., Any], start: ArrayLike, *, learning_rate: float, steps: int
 ) -> Array:
     """Follow `w ← w − α·∂C/∂w` from `start`, the derivative by autodiff: every place on the way, the first included.
 
@@ -53,8 +53,8 @@ def descent_path(  # Any: a Value or a number; a number or several
     return np.array(path)
 
 
-def descent_curve(  # Any: arrays, lists or frames, as NumPy takes them
-    cost: Callable[[Any], Any], path: Any, *, window: tuple[float, float] | None = None, ax: Axes | None = None
+def descent_curve(  # Any: cost returns a Value or a number
+    cost: Callable[[Any], Any], path: ArrayLike, *, window: tuple[float, float] | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw a descent on the curve of a cost of one weight: steps down in blue, steps up in orange.
 
@@ -80,8 +80,8 @@ def descent_curve(  # Any: arrays, lists or frames, as NumPy takes them
     return finished(ax, x=_names(cost, 1)[0], y="C", names=False, xlim=(low, high), ylim=heights_shown)
 
 
-def descent_contour(  # Any: arrays, lists or frames, as NumPy takes them
-    cost: Callable[[Any, Any], Any], path: Any, *,
+def descent_contour(  # Any: cost returns a Value or a number
+    cost: Callable[[Any, Any], Any], path: ArrayLike, *,
     window: tuple[tuple[float, float], tuple[float, float]] | None = None, levels: int = 16, ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
     """Draw a descent over the contours of a cost of two weights: steps down in blue, steps up in orange.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff.wording import speaking
 from models._checks import flag, numbers
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def regression_line(X: Any, y: Any, lines: Any, *, ax: Axes | None = None) -> Axes:  # Any: arrays, lists, frames
+def regression_line(X: ArrayLike, y: ArrayLike, lines: ArrayLike, *, ax: Axes | None = None) -> Axes:
     """Draw points, a line y = wx + b with the residual of every point, and fading behind it the lines before.
 
     `X` is (n,) or (n, 1), `y` (n,). `lines` is (w, b), or a sequence of them in the order in which they were learnt:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from models._checks import flag, numbers
 from models.plots.style import canvas
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
 GREY, WHITE, BLACK = "#8f979e", "#ffffff", "#14181c"
 
 
-def hinton_diagram(  # Any: arrays, lists or frames, as NumPy takes them
-    weights: Any, *, rows: Sequence[str] = (), columns: Sequence[str] = (), paper: bool = True, ax: Axes | None = None
+def hinton_diagram(
+    weights: ArrayLike,
+    *,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    paper: bool = True,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw a matrix of weights as squares: area by magnitude, white above 0, black below, on grey as in the paper.
 

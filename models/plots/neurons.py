@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff import Op, grad
 from autodiff.wording import speaking
@@ -65,8 +65,8 @@ def activation_curve(
     return finished(ax, x="z", y="a = σ(z)", title=title, xlim=(low, high))
 
 
-def activation_surface(  # Any: arrays, lists or frames, as NumPy takes them
-    activation: Activation, weights: Any, bias: float = 0.0, *, window: tuple[float, float] = (-3.0, 3.0),
+def activation_surface(
+    activation: Activation, weights: ArrayLike, bias: float = 0.0, *, window: tuple[float, float] = (-3.0, 3.0),
     resolution: int = 61, ax: Axes | None = None, language: str | None = None,
 ) -> Axes:  # fmt: skip
     """Draw a neuron of two inputs as a surface: a = σ(w₁X₁ + w₂X₂ + b) over the plane (slide 8), z = 0 as a line.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from autodiff import no_grad
 from models._checks import labels, numbers, positive, rows, whole
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-def decision_regions(  # Any: whatever has predict
-    model: Any, X: Any, y: Any, *, names: Sequence[str] | None = None, margin: float = 0.5, resolution: int = 160,
-    ax: Axes | None = None,
+def decision_regions(  # Any: a model is whatever has predict
+    model: Any, X: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = None, margin: float = 0.5,
+    resolution: int = 160, ax: Axes | None = None,
 ) -> Axes:  # fmt: skip
     """Colour the plane by what a model decides there, with the samples on it and, for one neuron, its line.
 
@@ -112,7 +112,7 @@ def _by_outputs(network: MLP | Layer | Neuron, classes: NDArray[Any]) -> Callabl
     return decide
 
 
-def neuron_line(weights: Any, bias: float, *, ax: Axes | None = None) -> Axes:  # Any: arrays, lists, frames
+def neuron_line(weights: ArrayLike, bias: float, *, ax: Axes | None = None) -> Axes:
     """Draw where a neuron of two inputs changes its mind, w₁X₁ + w₂X₂ + b = 0, and an arrow w to the side it fires on.
 
     The arrow has the direction of the weights, at right angles to the line, and starts where the line is closest to
