@@ -159,7 +159,7 @@ def pick(table: Sequence[Row], i: Any) -> Row:  # Any: a number, or a Value that
     return rows[places] if isinstance(places, int) else _mixed(rows, places, within)
 
 
-def one_hot(i: Any, n: int) -> list[Any]:  # Any: a number, or a Value that holds one; numbers, or Values in a trace
+def one_hot(i: Any, n: int) -> list[Any]:  # Any: i and result are numbers, or Values
     """Return n numbers, 1 at the whole number `i`, negative from the end, and 0 elsewhere; errors as for `pick`.
 
     >>> one_hot(1, 3)

@@ -116,7 +116,7 @@ def decide_all(units: Iterable[Unit], X: ArrayLike) -> NDArray[np.float64]:
     return np.array(answers).reshape(len(X), len(units))
 
 
-def explain(  # Any: True, False or a number for each fact
+def explain(  # Any: facts are True, False or a number each
     units: Iterable[Unit], facts: Mapping[str, Any], *, language: str | None = None
 ) -> list[str]:
     """Explain every answer in one line each: formula, numbers, weighted sum, decision.
