@@ -18,7 +18,7 @@ import autodiff
 import models
 from autodiff import OPS, Value, animate, anomalies, draw, exp, explain, log, sqrt, stepper, total, where
 from autodiff.pictures import frames
-from autodiff.testing import check_exercise
+from autodiff.testing import check_exercise, gradcheck
 from autodiff.wording import LANGUAGES, Texts, language_of, set_language, speaking
 from models import MLP, LinearRegression, MLPClassifier, MLPRegressor, Perceptron
 from models.datasets import xor
@@ -432,6 +432,18 @@ def test_an_exercise_is_marked_in_the_language_in_force():
     set_language("es")
     assert "signo" in str(check_exercise(-1.0, 1.0))
     assert "sign is" in str(check_exercise(-1.0, 1.0, language="en"))
+
+
+def test_an_error_is_in_english_and_its_diagnosis_in_the_language_in_force():
+    """Whoever looks an error up finds it; whoever reads the diagnosis it carries reads their own language."""
+    set_language("es")
+    with pytest.raises(AssertionError, match="the sign is wrong") as caught:
+        gradcheck(lambda x: x * x, 3.0, gradient=lambda x: -2.0 * x)
+    assert "signo" in caught.value.diagnosis.text()
+    assert "sign is" in caught.value.diagnosis.text("en")
+    with pytest.raises(ValueError, match="a summary has no steps") as refused:
+        frames(chain(5), max_nodes=3)
+    assert "too many to draw" in str(refused.value)
 
 
 def test_every_function_with_a_language_refuses_an_unknown_one():

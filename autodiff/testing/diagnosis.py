@@ -33,8 +33,8 @@ class Hint:
     of: tuple[str, ...]
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
-    def text(self, language: str | None = "en") -> str:
-        """Return the hint as a sentence, in "en" or "es"."""
+    def text(self, language: str | None = None) -> str:
+        """Return the hint as a sentence, in "en" or "es", by default that of `autodiff.set_language`."""
         return f"{', '.join(self.of)}: {sentence(self.kind, language, **self.details)}"
 
 
@@ -64,7 +64,7 @@ class Diagnosis:
             for name, wrong, size in parts
         )
 
-    def text(self, language: str | None = "en") -> str:
+    def text(self, language: str | None = None) -> str:
         """Return the hints as sentences, one to a line; of several that explain the same argument all are told."""
         lines: list[str] = []
         told: set[tuple[str, ...]] = set()

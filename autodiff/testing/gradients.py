@@ -480,7 +480,7 @@ class GradientCheck:
         wrong = [name for name, right in diagnosis.right.items() if not right]
         lines = [f"{self.name}: its derivative by {_listed(wrong)} is wrong"]
         lines += [diagnosis.marks()] if len(diagnosis.right) > 1 or len(at) < len(found) else []
-        lines += [*diagnosis.text().splitlines()] if diagnosis.hints else []
+        lines += [*diagnosis.text("en").splitlines()] if diagnosis.hints else []
         worst = sorted(at, key=lambda i: -abs(found[i] - truths[i].value))[:_SHOWN]
         for i in sorted(worst):
             t = truths[i]

@@ -277,7 +277,10 @@ class _VectorCheck:
                 if hints:
                     fields["diagnosis"] = replace(error.diagnosis, hints=hints)
                     numbers = [line for line in lines if line.startswith(("by ", self.where[:12]))]
-                    lines = [error.diagnosis.marks()] * (len(error.diagnosis.right) > 1) + [hints[0].text(), *numbers]
+                    lines = [error.diagnosis.marks()] * (len(error.diagnosis.right) > 1) + [
+                        hints[0].text("en"),
+                        *numbers,
+                    ]
                 raise retold(error, "\n  ".join([f"{head}, {which}", *lines]), self.program) from None
             raise type(error)("\n  ".join([f"{head}, {which}", *lines])) from None
 
