@@ -388,7 +388,7 @@ class TestPage:
         root = total([Value(1.0, label) * Value(2.0, f"n.{label}") for label in labels])
         root.label = "</title></output><script>alert(1)</script>"
         page, trouble = open_page(chromium, animate(root, tmp_path / "a.html", detail=detail))
-        assert page.evaluate("document.querySelectorAll('script').length") == 1
+        assert page.evaluate("document.querySelectorAll('script').length") == 3  # words, data, code
         assert page.evaluate("document.querySelectorAll('img, iframe, b, foreignObject').length") == 0
         page.keyboard.press("End")
         assert page.text_content("#says") == "every node has its δ"

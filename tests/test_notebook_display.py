@@ -99,7 +99,7 @@ def test_labels_of_any_kind_stay_text_in_every_display(label):
     ET.fromstring(svg_of(network(label)))
     frame = animate(network(label))._repr_html_()
     inside = re.fullmatch(r'<iframe srcdoc="([^"]*)" sandbox="allow-scripts" [^<>]*></iframe>', frame)
-    assert html.unescape(inside[1]).startswith("<!DOCTYPE html>")
+    assert html.unescape(inside[1]).startswith("<!doctype html>")
 
 
 def test_a_film_plays_in_its_cell(chromium):

@@ -49,6 +49,8 @@ class WebPage:
         words: Mapping[str, Mapping[str, Any]],  # Any: texts, and tables of them
         height: int,
         first: str = "",
+        sheet: str = "",
+        parts: Mapping[str, str] | None = None,
         inner: WebPage | None = None,
     ) -> WebPage:
         """Return the page of a folder: its elements and style sheet in `{name}.html` and `{name}.css`.
@@ -58,11 +60,12 @@ class WebPage:
         `data`. The colours of all pictures are variables of the style sheet. `inner` is an assembled page that this
         one shows in a frame.
         """
-        sheet = _colours() + asset("common.css") + _read(folder, f"{name}.css")
+        sheet = _colours() + asset("common.css") + _read(folder, f"{name}.css") + sheet
         code = "".join([asset("common.js"), first, *(_read(folder, each) for each in scripts)])
         script = f'"use strict";\n(() => {{\n{code}}})();\n'
         allowed = [(script, sheet), *(inner.allowed if inner else ())]  # a frame obeys the policy around it too
-        parts = {
+        places = {
+            **(parts or {}),
             "policy": policy(*zip(*allowed, strict=True)),
             "language": next(iter(words)),
             "title": html.escape(style.clean(title)),
@@ -75,7 +78,7 @@ class WebPage:
         page, *rest = asset("shell.html").replace("{{body}}", _read(folder, f"{name}.html")).split("{{")
         for piece in rest:
             part, after = piece.split("}}", 1)
-            page += parts[part] + after
+            page += places[part] + after
         made = cls(page, height=height)
         made.allowed = allowed
         return made
