@@ -10,6 +10,7 @@ a weight matrix is a view and needs no copying.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections import Counter
@@ -74,7 +75,6 @@ class Grouping:
         self.groups = 0
         self.zeros: dict[int, set[int]] = {}  # by array: places that hold 0, since the rows of a softmax end before
         self.exponentials: dict[int, Any] = {}  # of a logsumexp: those and their sum, its place there, how many
-        self.decides = graph.deciding() if _LSE in graph.ops else set[int]()
         n = len(graph.ops)
         self.level = [0] * n  # the distance from the leaves
         self.batched = [False] * n
@@ -91,6 +91,11 @@ class Grouping:
         for node in graph.parameters:
             self.needs[node] = parameters
         self._place(placed)
+
+    @functools.cached_property
+    def decides(self) -> set[int]:
+        """The nodes that something depends on in which a NaN may go unseen."""
+        return self.given.deciding()
 
     def run(self) -> Code:
         """Write the whole forward pass."""

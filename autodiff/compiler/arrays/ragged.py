@@ -33,7 +33,6 @@ def squared(grouping: Grouping, buckets: dict[Any, list[int]]) -> None:
 
     Groups are then in the order of the columns, so that a softmax of each row sums along the first axis in memory.
     """
-    hidden: set[int] | None = None
     squares: dict[int, tuple[list[int], set[int]]] = {}  # by node: all of its square, and those added
     for key, nodes in sorted(buckets.items(), key=lambda item: item[0][0]):
         graph = grouping.graph
@@ -41,8 +40,7 @@ def squared(grouping: Grouping, buckets: dict[Any, list[int]]) -> None:
         if len(nodes) >= _SMALLEST and (key[1] is MUL or (key[1] == "sum" and key[2] is None)):
             columns = _columns_of(grouping, nodes)
         if columns is not None:
-            hidden = graph.deciding() if hidden is None else hidden
-            if hidden.isdisjoint(nodes) and graph.stopped.isdisjoint(nodes):
+            if grouping.decides.isdisjoint(nodes) and graph.stopped.isdisjoint(nodes):
                 whole = [x if x.__class__ is int else _like(grouping, nodes[0], *x) for x in columns]
                 _remember(squares, buckets, key, whole, set(whole) - set(nodes))
         elif squares and (found := _follows(grouping, nodes, squares)) is not None:
@@ -146,10 +144,9 @@ def evened(grouping: Grouping, buckets: dict[Any, list[int]]) -> list[list[int]]
             one = len(graph.sums[i][0]) == 1 if i in graph.sums else op is MUL
             if one and (grouping.level[i], "sum") in shared:
                 _note(grouping, i, alike)
-    hidden = graph.deciding() if alike else set[int]()
     found = [
         list(nodes) for nodes in alike.values()
-        if len(nodes) * max(nodes.values()) <= _WASTE * sum(nodes.values()) and hidden.isdisjoint(nodes)
+        if len(nodes) * max(nodes.values()) <= _WASTE * sum(nodes.values()) and grouping.decides.isdisjoint(nodes)
         and len(set(nodes.values())) >= _KINDS
     ]  # fmt: skip
     taken = {i for nodes in found for i in nodes}

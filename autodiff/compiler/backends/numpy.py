@@ -60,6 +60,7 @@ def _add_once(out: Array, index: Array, value: Array) -> None:
     out[index] += value  # no place occurs twice: the same as add.at, ten times as fast
 
 
+_MANY = 256  # numbers: fewer are repeated as fast
 _FUNCTIONS: dict[str, Any] = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "negative": np.negative,
     "maximum": np.maximum, "minimum": np.minimum, "exp": np.exp, "sqrt": np.sqrt, "sign": np.sign,
@@ -292,6 +293,12 @@ class Buffered:
         if x.__class__ is Var and x.kind == ir.EXPAND and (x.args[0].__class__ is float or x.args[0].units == ()):
             return self._operand(x.args[0])
         return self._name(x)
+
+    def _beside(self, x: Any, var: Var) -> str:
+        """Return the name of an operand; constants are there for each row."""
+        if x.__class__ is Var and x.kind == ir.CONST and x.units == var.units and var.batched and not self.layout.long:
+            return self._full(var, f"full{x.number}", x.info[..., None])
+        return self._operand(x)
 
     def _bind(self, name: str, make: Callable[[Instance], Any]) -> str:
         self.bound[name] = make
@@ -618,7 +625,7 @@ class Buffered:
     def _apply(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per operation
         op = var.op
         assert op is not None  # an APPLY has one
-        names = [self._operand(x) for x in var.args] if op is not WHERE else []
+        names = [self._beside(x, var) for x in var.args] if op is not WHERE else []
         array: Any = op.function_of_arrays
         steps_alias = isinstance(array, np.ufunc) and not (
             op is _POW and var.args[1] is not None and _is_number(var.args[1], 3.0)
@@ -650,7 +657,7 @@ class Buffered:
             self._call("add", v, self._number(1.0), v)
             self._call("divide", self._number(1.0), v, v)
         elif op is OPS["relu"]:
-            self._call("maximum", names[0], self._number(0.0), out=v)
+            self._call("maximum", names[0], self._full(var, f"zeros{'_'.join(map(str, var.units))}", 0.0), out=v)
         elif op is OPS["leaky_relu"] and second.__class__ is float and 0.0 < second < 1.0:
             self._call("multiply", names[0], names[1], v)
             self._call("maximum", names[0], v, out=v)
@@ -667,6 +674,17 @@ class Buffered:
             function = array.__name__ if array.__name__ in OUT_BY_NAME else f"_{array.__name__}"
             self.bound.setdefault(function, lambda _: array)
             self._call(function, *names, out=v)
+
+    def _full(self, var: Var, name: str, value: Any) -> str:
+        """Return the name of numbers for each entry of a Var: NumPy takes them faster than it repeats them."""
+
+        def make(instance: Instance) -> Array:
+            shape = instance.array(var).shape
+            return np.full(shape, value) if math.prod(shape) >= _MANY else np.asarray(value)
+
+        name += "_rows" * var.batched
+        self.scratch_bytes[name] = 8 * var.size * var.batched
+        return self._bind(name, make)
 
     def _by_sign(self, greater: Var) -> bool:
         """Tell whether to compute x > 0 as the quicker sign(relu(x)): not where a NaN would reach a comparison."""
