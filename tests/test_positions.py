@@ -1,6 +1,10 @@
 """Positions: tokens, windows, steps in time. Programs that apply one thing at many of them compute what Values compute."""
 
+import builtins
+import inspect
+import sys
 from dataclasses import replace
+from types import CodeType
 
 import numpy as np
 import pytest
@@ -174,6 +178,21 @@ def partly(xs, *_):
     return out
 
 
+def all_but_one(xs, *_):
+    """Shares among the first few of each vector, of which the last one is left out of a weighted sum."""
+    out = []
+    for t, x in enumerate(xs):
+        shares = softmax(x[: t + 1])
+        used = shares[:-1] if len(shares) > 1 else shares
+        out.append([sum(p * v for p, v in zip(used, x, strict=False)), sum(shares)])
+    return out
+
+
+def rectified(xs, *_):
+    """ReLU, and squared."""
+    return [[OPS["relu"](x) ** 2 for x in vector] for vector in xs]
+
+
 STEPS = st.one_of(
     st.builds(lambda **o: (linear, o), bias=st.booleans(), rows=st.integers(1, 5)),
     st.builds(lambda **o: (windows, o), width=st.integers(1, 3), stride=st.integers(1, 2), rows=st.integers(1, 3)),
@@ -181,7 +200,7 @@ STEPS = st.one_of(
     st.builds(lambda **o: (attended, o), causal=st.booleans(), mean=st.booleans()),
     st.builds(lambda **o: (some, o), start=st.integers(0, 2), step=st.integers(1, 2), back=st.booleans()),
     st.sampled_from(
-        [(f, {}) for f in (scaled, normed, crossed, turned, folded, joined, added, masked, centred, stepped)]
+        [(f, {}) for f in (scaled, normed, rectified, crossed, turned, folded, joined, added, masked, centred, stepped)]
     ),
 )
 
@@ -302,32 +321,41 @@ def test_programs_with_positions_compute_what_values_compute(program, rows):
     check(program, rows)
 
 
-@pytest.mark.parametrize("rows", [1, 9])
-@pytest.mark.parametrize(
-    "steps",
+FIXED = [
     [
-        [
-            (linear, {"bias": True, "rows": 3}),
-            (attended, {"causal": True, "mean": False}),
-            (linear, {"bias": False, "rows": 2}),
-        ],
-        [(attended, {"causal": True, "mean": True}), (elementwise, {"op": "tanh"}), (added, {})],
-        [(attended, {"causal": False, "mean": False}), (added, {}), (normed, {})],
-        [
-            (windows, {"width": 3, "stride": 1, "rows": 3}),
-            (elementwise, {"op": "relu"}),
-            (windows, {"width": 2, "stride": 1, "rows": 3}),
-        ],
-        [(placed, {}), (elementwise, {"op": "tanh"}), (placed, {})],
-        [(alternating, {})],
-        [(elementwise, {"op": "tanh"}), (paired, {}), (scaled, {})],
-        [(elementwise, {"op": "tanh"}), (grown, {}), (scaled, {})],
-        [(elementwise, {"op": "tanh"}), (partly, {})],
-        [(scaled, {}), (joined, {}), (crossed, {})],
-        [(elementwise, {"op": "sin"}), (windows, {"width": 3, "stride": 2, "rows": 3}), (turned, {}), (centred, {})],
+        (linear, {"bias": True, "rows": 3}),
+        (attended, {"causal": True, "mean": False}),
+        (linear, {"bias": False, "rows": 2}),
     ],
-    ids=lambda steps: "-".join(step.__name__ for step, _ in steps),
-)
+    [
+        (linear, {"bias": False, "rows": 4}),
+        (folded, {}),
+        (attended, {"causal": True, "mean": False}),
+        (normed, {}),
+        (linear, {"bias": False, "rows": 3}),
+        (rectified, {}),
+        (linear, {"bias": False, "rows": 3}),
+    ],
+    [(attended, {"causal": True, "mean": True}), (elementwise, {"op": "tanh"}), (added, {})],
+    [(attended, {"causal": False, "mean": False}), (added, {}), (normed, {})],
+    [
+        (windows, {"width": 3, "stride": 1, "rows": 3}),
+        (elementwise, {"op": "relu"}),
+        (windows, {"width": 2, "stride": 1, "rows": 3}),
+    ],
+    [(placed, {}), (elementwise, {"op": "tanh"}), (placed, {})],
+    [(alternating, {})],
+    [(elementwise, {"op": "tanh"}), (paired, {}), (scaled, {})],
+    [(elementwise, {"op": "tanh"}), (grown, {}), (scaled, {})],
+    [(elementwise, {"op": "tanh"}), (partly, {})],
+    [(elementwise, {"op": "tanh"}), (all_but_one, {})],
+    [(scaled, {}), (joined, {}), (crossed, {})],
+    [(elementwise, {"op": "sin"}), (windows, {"width": 3, "stride": 2, "rows": 3}), (turned, {}), (centred, {})],
+]
+
+
+@pytest.mark.parametrize("rows", [1, 9])
+@pytest.mark.parametrize("steps", FIXED, ids=lambda steps: "-".join(step.__name__ for step, _ in steps))
 def test_each_way_of_positions(steps, rows):
     """Causal and full attention, windows over windows, biases by position, pairs without a pattern, growing sums."""
     check(made((6, 4), steps), rows)
@@ -345,6 +373,96 @@ def test_rates_of_programs_with_positions(program):
     wanted = [jvp(flat, x.ravel().tolist(), dx.ravel().tolist())[1] for x, dx in zip(X, dX, strict=True)]
     assume(np.abs(wanted).max() < 1e4)
     np.testing.assert_allclose(rates, [float(getattr(w, "data", w)) for w in wanted], rtol=1e-8, atol=1e-8)
+
+
+@given(programs())
+@settings(SLOW, max_examples=15)
+def test_curvatures_of_programs_with_positions(program):
+    """hvp of a program is that of its function on Values, summed over the rows."""
+    f, parameters, shape = program
+    X = np.random.default_rng(1).normal(0.0, 0.5, size=(2, *shape))
+    program = compile(f, threads=1).trace(X)
+    assume(parameters)
+    v = np.random.default_rng(2).normal(size=len(program.parameters))
+    product = program.hvp(X, vector=v, reduce="sum")
+    wanted = np.zeros(len(v))
+    for row in X.tolist():
+        out = f([[Value(x) for x in vector] for vector in row])
+        for p in program.parameters:
+            p.zero_grad()
+        out.backward(create_graph=True)
+        along = sum((p.grad * w for p, w in zip(program.parameters, v.tolist(), strict=True)), Value(0.0))
+        for p in program.parameters:
+            p.zero_grad()
+        along.backward()
+        wanted += [float(getattr(p.grad, "data", p.grad) or 0.0) for p in program.parameters]
+    assume(np.abs(wanted).max() < 1e4)
+    np.testing.assert_allclose(product, wanted, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("steps", FIXED[:5], ids=lambda steps: "-".join(step.__name__ for step, _ in steps))
+def test_the_text_of_positions_under_jax(steps):
+    """The text as it is, with jax.numpy for its array library, computes JAX's own derivatives of its values."""
+    jax = pytest.importorskip("jax")
+    f, _, shape = made((6, 4), steps)
+    X = np.random.default_rng(3).normal(0.0, 0.7, size=(3, *shape))
+    program = compile(f, threads=1)
+    value, gradient = program.value_and_grad(X)
+    module, flat = {}, np.array([p.data for p in program.parameters])
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        exec(program.source.replace("xp = np ", "import jax.numpy as xp "), module)
+        ours, written = jax.jit(module["value_and_grad"])(flat, X)
+        own = jax.jit(jax.grad(lambda flat: module["forward"](flat, X).mean()))(flat) if len(flat) else flat
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    for x in (written, own):
+        np.testing.assert_allclose(np.asarray(x), gradient, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(float(ours), value, rtol=1e-9)
+
+
+MISTAKES = [  # a module of the compiler, what it says, and what it would say
+    ("arrays.ragged", "np.arange(n) < lengths[:, None]", "np.arange(n) <= lengths[:, None]"),
+    ("arrays.ragged", "zeros.issuperset(full[len(row) :])", "bool(full)"),
+    ("arrays.group", "int(at[place])", "int(place)"),
+    ("arrays.ir", "[order.index(k) for k in range(len(order))]", "order"),
+    ("arrays.ir", "return a if _has_factor(a, code.known(_RELU, b.args[0])) else None", "return a"),
+    ("arrays.ir", "code.apply(MUL, b.args[0], code.apply(MUL, a, b.args[1]))", "code.apply(MUL, a, b.args[1])"),
+    ("arrays.reverse", "code.apply(SUB, delta, mean)", "code.apply(ADD, delta, mean)"),
+    ("arrays.reverse", "b * (var / x if b < 0.0", "(var / x if b < 0.0"),
+    ("backends.layout", "return of if start == 0 and wanted ==", "return of if start == 0 or wanted =="),
+    ("backends.numpy", "and (times[region] == 1).all()", ""),
+    ("backends.kernels", "np.matmul, *turned", "np.matmul, turned[1], turned[0], turned[2]"),
+    ("backends.text", "sorted(axes.index(axis) for axis in turned[kept:])", "own"),
+    ("backends.text", "_tuple(first)] if any(first)", "_tuple(first)] if not first"),
+    ("backends.text", "if order != sorted(order) else", "if not order else"),
+]
+
+
+def differing(before, after, names=()):
+    """The function whose code differs, by name from the module down, and its other code."""
+    for a, b in zip(before.co_consts, after.co_consts, strict=True):
+        if isinstance(a, CodeType) and a != b:
+            own = *names, a.co_name
+            return (own, b) if a.co_flags & inspect.CO_OPTIMIZED else differing(a, b, own)
+    raise AssertionError("the same code")
+
+
+@pytest.mark.parametrize(("module", "right", "wrong"), MISTAKES)
+def test_a_mistake_in_the_compiler_is_caught(module, right, wrong, monkeypatch):
+    """Whatever is wrong in a pass about positions, one of the fixed programs computes something else, or fails."""
+    owner = sys.modules[f"{compile.__module__}.{module}"]
+    text = inspect.getsource(owner)
+    assert text.count(right) == 1
+    names, code = differing(*[builtins.compile(x, owner.__file__, "exec") for x in (text, text.replace(right, wrong))])
+    function = owner
+    for name in names:
+        function = vars(function)[name]
+    monkeypatch.setattr(getattr(function, "__func__", function), "__code__", code)
+    with pytest.raises(Exception):  # noqa: B017 # an AssertionError, or whatever the mistake leads to
+        for steps in FIXED:
+            check(made((6, 4), steps), 3)
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 9)), min_size=1, max_size=4), st.integers(0, 5))

@@ -176,7 +176,7 @@ class Reverse:
             inverse = np.argsort(places_of(start, strides, units).ravel())
             own = contiguous(of.units) if solid else strides_of(inverse, of.units)
             if own is not None:
-                turned = self.code.view(self.code.expand(delta, units), int(inverse[0]), own, of.units)
+                turned = self.code.view(self.code.expand(delta, units), 0, own, of.units)
                 return self._hand(of, self.code.relaid(turned))
         return self._hand(of, delta, (start, strides, units))
 
