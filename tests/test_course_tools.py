@@ -290,6 +290,36 @@ def test_a_machine_without_graphviz_says_the_picture_in_words(language):
     assert words in str(kit.start(6, language).show(Undrawable(), "graph"))
 
 
+def test_a_picture_keeps_every_digit_that_it_writes():
+    """Coordinates are cut short to save space, but no number that a reader sees: −0.1774 stays so."""
+    from models.plots import axes
+
+    ax = axes(size=(4.0, 3.0))
+    ax.plot([0.0, 1.0], [0.000125, 0.000625])
+    ax.text(0.5, 0.0003, "−0.1774 = 0.123456")
+    name = next(iter(source.named(7).pictures("en")))
+    picture = kit.start(7, "en").show(ax, name)._repr_html_()
+    assert ">−0.1774 = 0.123456<" in picture
+    ticks = [float(text) for text in re.findall(r">(0\.000\d+)<", picture)]
+    assert len(set(ticks)) > 2, "ticks"
+    assert not re.search(r'points="[^"]*\.\d{3}', picture)
+
+
+@each_language
+def test_a_function_may_change_what_it_is_given(language):
+    """It gets a copy: emptied lists leave the truth, and the next answer, as they were."""
+
+    def mse(targets, predictions):
+        error = sum((y - p) ** 2 for y, p in zip(targets, predictions, strict=True)) / len(targets)
+        targets.clear()
+        predictions[:] = [0.0]
+        return error
+
+    check = kit.start(2, language).check
+    assert check("mse", mse).right is True
+    assert check("mse", lambda t, p: sum((y - q) ** 2 for y, q in zip(t, p, strict=True)) / len(t)).right is True
+
+
 # -- links -------------------------------------------------------------------------------------------------------------
 
 

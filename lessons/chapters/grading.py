@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import html
 import math
 import sys
@@ -229,7 +230,7 @@ def graded(exercise: Exercise, answers: Sequence[Any], language: str) -> Grade:
     for at in evaluated(exercise, exercise.data.get("at", "[()]")):
         probe = evaluated(exercise, exercise.data.get("probe", "None"))
         given = [_Probed(probe, each) if probe else each for each in answers]
-        values = [_value(probe, each, at) for each in answers]
+        values = [_value(probe, each, copy.deepcopy(at)) for each in answers]  # a function may change what it is given
         # The mistake that makes all parts of the answer is told before one that makes some of them.
         whole = [each for each in known if all(map(_same, values, [_value(probe, part, at) for part in each[0]]))]
         marks = []
@@ -242,7 +243,7 @@ def graded(exercise: Exercise, answers: Sequence[Any], language: str) -> Grade:
                     hints.append((found, {each: texts[each] for each in LANGUAGES}))
             options: dict[str, Any] = {"rtol": exercise.data.get("rtol", 1e-6), "atol": exercise.data.get("atol", 1e-9)}
             marks += check_exercise(
-                given[k], truth, names=name, hints={name: hints}, language=language, at=at, **options
+                given[k], truth, names=name, hints={name: hints}, language=language, at=copy.deepcopy(at), **options
             ).marks
         grade = Grade(tuple(marks), language)
         if not grade.passed:

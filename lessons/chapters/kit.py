@@ -63,7 +63,7 @@ def start(chapter: int | str, language: str) -> Kit:
     def show(picture: Any, name: str) -> Shown:
         """Show a plot or a drawing, with the words that the chapter has for whoever does not see it."""
         alt = pictures[name]
-        if isinstance(picture, WebPage):
+        if isinstance(picture, WebPage):  # the stepper, the playground
             title = f'<iframe title="{html.escape(alt)}" '
             return Shown(picture._repr_html_().replace("<iframe ", title, 1), alt)
         try:
@@ -130,7 +130,7 @@ def _image(picture: Any, alt: str) -> str:
     figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
     svg = text.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r"(\.\d\d)\d+", r"\1", re.sub(r"\s*\n\s*", " ", svg))
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), re.sub(r"\s*\n\s*", " ", svg))
     svg = svg.replace("<svg ", f'<svg role="img" aria-label="{alt}" style="{_FITTED}" ', 1)
     data = base64.b64encode(file.getvalue()).decode()
     png = f'<img alt="{alt}" style="{_FITTED}" src="data:image/png;base64,{data}">'

@@ -59,20 +59,29 @@ def axes(*, dark: bool = False, size: tuple[float, float] = (5.2, 3.6), projecti
 
 
 def panels(
-    count: int, *, dark: bool = False, size: tuple[float, float] = (3.6, 3.2), projection: str | None = None
+    count: int,
+    *,
+    columns: int | None = None,
+    dark: bool = False,
+    size: tuple[float, float] = (3.6, 3.2),
+    projection: str | None = None,
 ) -> list[Axes]:
-    """Make `count` Axes side by side in one new figure, each `size` inches; otherwise as `axes`.
+    """Make `count` Axes in one new figure, in rows of `columns`, else side by side, each of `size` inches.
 
     >>> left, right = panels(2)
     >>> left.figure is right.figure
     True
+    >>> [ax.get_subplotspec().rowspan.start for ax in panels(3, columns=2)]
+    [0, 0, 1]
     """
     whole("count", count)
+    columns = count if columns is None else min(whole("columns", columns), count)
+    rows = -(-count // columns)
     for inches in size:
         positive("size", inches)
     colours = DARK if dark else LIGHT
-    figure = _sheet()(figsize=(size[0] * count, size[1]), layout="constrained", facecolor=colours.paper)
-    made = [figure.add_subplot(1, count, i, projection=projection) for i in range(1, count + 1)]
+    figure = _sheet()(figsize=(size[0] * columns, size[1] * rows), layout="constrained", facecolor=colours.paper)
+    made = [figure.add_subplot(rows, columns, i, projection=projection) for i in range(1, count + 1)]
     for ax in made:
         _dress(ax, colours)
     return made
