@@ -45,7 +45,7 @@ __all__ = ["playground"]
 Array = NDArray[np.float64]
 OPTIMIZERS = ("gd", "momentum", "adam")
 PENALTIES = {"l1": l1, "l2": l2}
-_SCRIPTS = ("network.js", "data.js", "draw.js", "code.js", "steps.js", "page.js")  # joined into one, after the engine
+_PARTS = ("network", "data", "draw", "code", "steps", "state", "net", "results", "detail", "page")  # in this order
 _FOLDER = resources.files("models") / "page"
 _HEIGHT = 860  # pixels of the frame in a notebook
 _MOST = 20_000  # numbers of the user's own data
@@ -163,7 +163,7 @@ def playground(
         for each in (language, *LANGUAGES)
     }
     page = WebPage.assembled(
-        _FOLDER, "playground", _SCRIPTS,
+        _FOLDER, "playground", [f"{part}.js" for part in _PARTS],
         title=title or "", data=data, words=words, height=_HEIGHT, first=engine, inner=walk,
     )  # fmt: skip
     return page if path is None else page.save(path)
@@ -244,10 +244,6 @@ def _state(random_state: Seed) -> dict[str, Any]:
 
 def _constants() -> dict[str, float]:
     """Return the numbers of the optimizers' rules."""
-    adam = Adam([Value(0.0)])
-    return {
-        "momentum": getattr(optimizer_by_name("momentum", [Value(0.0)]), "momentum", 0.0),
-        "beta1": adam.beta1,
-        "beta2": adam.beta2,
-        "epsilon": adam.epsilon,
-    }
+    adam, momentum = Adam([Value(0.0)]), optimizer_by_name("momentum", [Value(0.0)])
+    constants = {name: getattr(adam, name) for name in ("beta1", "beta2", "epsilon")}
+    return constants | {"momentum": getattr(momentum, "momentum", 0.0)}

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -29,16 +31,7 @@ _INFIX = {
     "||": _OR, "&&": _AND, "==": _EQUAL, "!=": _EQUAL, "<": _LESS, "<=": _LESS, ">": _LESS, ">=": _LESS, "+": _SUM,
     "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "%": _PRODUCT,
 }  # fmt: skip
-_TRUTHS = {
-    "||",
-    "&&",
-    "==",
-    "!=",
-    "<",
-    "<=",
-    ">",
-    ">=",
-}
+_TRUTHS = frozenset(["||", "&&", *(word for word, binds in _INFIX.items() if binds in {_EQUAL, _LESS})])
 # NumPy's functions by name: operators of JavaScript, functions of Math, and those of engine.js for what it lacks.
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "fmod": "%"}
 _MATH = {
@@ -77,32 +70,16 @@ class Code:
         self.word = word
         self.operands = operands
 
-    # fmt: off
-    def __add__(self, other: Any) -> Any: return self.script.node("+", self, other)
-    def __radd__(self, other: Any) -> Any: return self.script.node("+", other, self)
-    def __sub__(self, other: Any) -> Any: return self.script.node("-", self, other)
-    def __rsub__(self, other: Any) -> Any: return self.script.node("-", other, self)
-    def __mul__(self, other: Any) -> Any: return self.script.node("*", self, other)
-    def __rmul__(self, other: Any) -> Any: return self.script.node("*", other, self)
-    def __truediv__(self, other: Any) -> Any: return self.script.node("/", self, other)
-    def __rtruediv__(self, other: Any) -> Any: return self.script.node("/", other, self)
-    def __pow__(self, other: Any) -> Any: return self.script.node("power", self, other)
-    def __rpow__(self, other: Any) -> Any: return self.script.node("power", other, self)
-    def __mod__(self, other: Any) -> Any: return self.script.node("remainder", self, other)
-    def __floordiv__(self, other: Any) -> Any: return self.script.node("floor_divide", self, other)
-    def __neg__(self) -> Any: return self.script.node("neg", self)
-    def __pos__(self) -> Any: return self
-    def __abs__(self) -> Any: return self.script.node("Math.abs", self)
-    def __eq__(self, other: object) -> Any: return self.script.node("==", self, other)
-    def __ne__(self, other: object) -> Any: return self.script.node("!=", self, other)
-    def __lt__(self, other: Any) -> Any: return self.script.node("<", self, other)
-    def __le__(self, other: Any) -> Any: return self.script.node("<=", self, other)
-    def __gt__(self, other: Any) -> Any: return self.script.node(">", self, other)
-    def __ge__(self, other: Any) -> Any: return self.script.node(">=", self, other)
-    def __and__(self, other: Any) -> Any: return self.script.node("&&", self, other)
-    def __or__(self, other: Any) -> Any: return self.script.node("||", self, other)
+    def __neg__(self) -> Any:
+        return self.script.node("neg", self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        return self.script.node("Math.abs", self)
+
     __hash__ = object.__hash__
-    # fmt: on
 
     def __bool__(self) -> bool:
         raise TypeError("it decides by `if`, where autodiff.where is meant")
@@ -127,6 +104,16 @@ class Code:
         if self.word in _INFIX:
             return _INFIX[self.word]
         return {"?": _CHOICE, "neg": _SIGN}.get(self.word, _SIGN if self.word.startswith("-") else _ATOM)
+
+
+_SIGNS = {
+    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "power", "mod": "remainder", "floordiv": "floor_divide",
+    "eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and": "&&", "or": "||",
+}  # fmt: skip
+for _name, _word in _SIGNS.items():
+    setattr(Code, f"__{_name}__", lambda self, other, word=_word: self.script.node(word, self, other))
+    if _word not in _TRUTHS:
+        setattr(Code, f"__r{_name}__", lambda self, other, word=_word: self.script.node(word, other, self))
 
 
 def _numpys(script: Script, name: str, operands: Sequence[Any]) -> Any:
@@ -192,7 +179,7 @@ class Script:
     def __init__(self, n: int) -> None:
         self._nodes: dict[Any, Code] = {}
         names = ("a", "b")[:n] if n <= 2 else tuple(f"x[{i}]" for i in range(n))
-        self.operands = [self._kept(name) for name in names]
+        self.operands: list[Any] = [self._kept(name) for name in names]  # Any: which has its operators from a table
         self.result = self._kept("r")
         self.parameters = ", ".join(names) if n <= 2 else "x"
 
@@ -298,15 +285,8 @@ def _outside(op: Op, n: int) -> str | None:
     tests += [_TOGETHER[op](*script.operands)] if op in _TOGETHER else []
     if not tests:
         return None
-    body, (test,) = script.written([_any(tests)])
+    body, (test,) = script.written([reduce(operator.or_, tests)])
     return _function(script.parameters, body, f"return {test};")
-
-
-def _any(tests: Sequence[Any]) -> Any:
-    found = tests[0]
-    for test in tests[1:]:
-        found = found | test
-    return found
 
 
 def _raises(op: Op, x: float) -> bool:
