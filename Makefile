@@ -42,18 +42,20 @@ $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing: on Debian and Ubuntu it is the package python3-venv."; exit 1; }
 
-# The stamps: a second run installs nothing, a change of pyproject.toml installs again.
-$(VENV)/demo: $(VENV)/pyvenv.cfg pyproject.toml
+# The stamps: a second run installs nothing, a change of what is installed or compiled installs again.
+SETUP := pyproject.toml hatch_build.py autodiff/_core.c
+
+$(VENV)/demo: $(VENV)/pyvenv.cfg $(SETUP)
 	@echo "Setting up $(VENV) (once) ..."
 	@$(INSTALL) --editable ".[render,plots]"
 	@touch $@
 
-$(VENV)/test: $(VENV)/pyvenv.cfg pyproject.toml
+$(VENV)/test: $(VENV)/pyvenv.cfg $(SETUP)
 	@echo "Setting up $(VENV) for the tests (once) ..."
 	@$(INSTALL) --editable ".[all]" --group test
 	@touch $@
 
-$(VENV)/lint: $(VENV)/pyvenv.cfg pyproject.toml
+$(VENV)/lint: $(VENV)/pyvenv.cfg $(SETUP)
 	@$(INSTALL) --editable ".[all]" --group test --group lint
 	@touch $@
 

@@ -38,6 +38,7 @@ from autodiff.functions import (
     weighted_sum as weighted_sum,
 )
 from autodiff.grad_mode import no_grad as no_grad
+from autodiff.native import engine as engine
 from autodiff.ops import *
 from autodiff.value import Value as Value
 

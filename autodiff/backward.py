@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+from autodiff import native
+
 
 class Node(Protocol):
     """A node as a sweep sees it: its `grad`, and its operands with the partials by them, in four slots.
@@ -95,7 +97,7 @@ def fill(node: Any, number: float, op: Any, a: Any, b: Any, da: Any, db: Any) ->
     return node
 
 
-def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # one loop, unrolled over the ways operands are stored
+def sweep(root: Node) -> None:
     """Propagate δ from `root`: inner nodes get δ of this sweep, leaves add it to the `grad` they have.
 
     A leaf's total is formed first and added once, so a second sweep adds exactly the same again. A δ or a partial
@@ -104,28 +106,7 @@ def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # one loop, unrolled over 
     leaves: list[tuple[Any, Any]] = []  # with the grad they had
     with _one_sweep_at_a_time:
         try:
-            order = _zeroed(root, leaves)
-            root.grad = 1.0
-            for node in reversed(order):
-                delta = node.grad
-                if delta:
-                    partial = node.db
-                    if partial:
-                        if partial.__class__ is tuple:
-                            partials = iter(partial)
-                            for operand, each in zip(node.b, partials):  # noqa: B905 # strict costs time on every node
-                                if each:
-                                    operand.grad += delta * each
-                            if node.a:
-                                for operand, each in zip(node.a, partials):  # noqa: B905 # goes on where that stopped
-                                    if each:
-                                        operand.grad += delta * each
-                                node.da.grad += delta
-                            continue
-                        node.b.grad += delta * partial
-                    partial = node.da
-                    if partial:
-                        node.a.grad += delta * partial
+            flow(root, leaves)
             totals = [(0.0 if before is None else before) + node.grad for node, before in leaves]
             for (node, _), total in zip(leaves, totals):  # noqa: B905 # one total per leaf
                 node.grad = total
@@ -133,6 +114,32 @@ def sweep(root: Node) -> None:  # noqa: C901, PLR0912 # one loop, unrolled over 
             for node, before in leaves:
                 node.grad = before
             raise
+
+
+def flow(root: Any, leaves: list[tuple[Any, Any]]) -> None:  # noqa: C901 # one loop, unrolled over the ways operands are stored
+    """Set every `grad` below `root` to the δ of this sweep; add the leaves with the grad they had."""
+    order = _zeroed(root, leaves)
+    root.grad = 1.0
+    for node in reversed(order):
+        delta = node.grad
+        if delta:
+            partial = node.db
+            if partial:
+                if partial.__class__ is tuple:
+                    partials = iter(partial)
+                    for operand, each in zip(node.b, partials):  # noqa: B905 # strict costs time on every node
+                        if each:
+                            operand.grad += delta * each
+                    if node.a:
+                        for operand, each in zip(node.a, partials):  # noqa: B905 # goes on where that stopped
+                            if each:
+                                operand.grad += delta * each
+                        node.da.grad += delta
+                    continue
+                node.b.grad += delta * partial
+            partial = node.da
+            if partial:
+                node.a.grad += delta * partial
 
 
 def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C901, PLR0912 # unrolled likewise
@@ -188,3 +195,6 @@ def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C90
             node = first
     path.reverse()
     return order + path if order else path
+
+
+native.replace(globals(), "fill", "flow", "walk")  # of the leaves, `flow` gives those that it has not added itself

@@ -8,17 +8,13 @@ The others are rows of the table and are called as they stand: `autodiff.exp`, `
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import mul
 from typing import Any, TypeVar, overload
 
-from autodiff import grad_mode
-from autodiff.backward import fill
 from autodiff.domains import Array, Number, number
 from autodiff.errors import DomainError
-from autodiff.ops import OPS, exp
-from autodiff.value import Value, blank, node
+from autodiff.ops import OPS, WEIGHTED_SUM, exp
+from autodiff.value import Value, neuron
 
-WEIGHTED_SUM = OPS["weighted_sum"]
 Row = TypeVar("Row")
 
 
@@ -125,17 +121,8 @@ def weighted_sum(weights: Iterable[Any], inputs: Iterable[Any], bias: Any = 0.0)
     xs: Any = inputs if inputs.__class__ is tuple else _all(inputs, "weighted_sum")
     if len(ws) != len(xs):
         raise ValueError(f"weighted_sum needs one input per weight, got {len(ws)} weights and {len(xs)} inputs")
-    try:  # the usual case, recorded in one go: weights and bias are Values, inputs are all Values or all floats
-        w, b = [v._number for v in ws], bias._number
-        constant = xs[0].__class__ is float and set(map(type, xs)) == {float}
-        x = xs if constant else [v._number for v in xs]
-        z = sum(map(mul, w, x), b)
-    except (AttributeError, TypeError, IndexError):
-        return WEIGHTED_SUM(*ws, *xs, bias)
-    if grad_mode.contexts:
-        partials = (*x, *((0.0,) * len(w) if constant else w), 1.0)
-        return node(z, WEIGHTED_SUM, (), (*ws, *xs, bias), 0.0, partials)
-    return fill(blank(), z, WEIGHTED_SUM, xs, ws, bias, x if constant else (*x, *w))
+    result = neuron(ws, xs, bias)  # the usual case, recorded in one go
+    return WEIGHTED_SUM(*ws, *xs, bias) if result is NotImplemented else result
 
 
 def pick(table: Sequence[Row], i: Any) -> Row:  # Any: a number, or a Value that holds one

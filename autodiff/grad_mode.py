@@ -11,11 +11,21 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from autodiff.native import core
+
 _paused: ContextVar[bool] = ContextVar("paused", default=False)
 _tracer: ContextVar[Any] = ContextVar("tracer", default=None)
 contexts: int = 0  # how many are open in all threads: while it is 0 no operation needs to ask further
 edges = False  # whether an infinite slope was recorded that no sweep has met: then one asks what 0 · ∞ lost
 _lock = threading.Lock()
+
+
+def _open(change: int) -> None:
+    global contexts  # noqa: PLW0603 # read on every operation: a global is the fastest place there is
+    with _lock:
+        contexts += change
+        if core is not None:
+            core.contexts(contexts)
 
 
 def paused() -> bool:
@@ -49,28 +59,22 @@ def recording(*, on: bool) -> Generator[None]:
     if paused() is not on:  # as it is already
         yield
         return
-    global contexts  # noqa: PLW0603 # read on every operation: a global is the fastest place there is
-    with _lock:
-        contexts += 1
+    _open(1)
     token = _paused.set(not on)
     try:
         yield
     finally:
         _paused.reset(token)
-        with _lock:
-            contexts -= 1
+        _open(-1)
 
 
 @contextmanager
 def tracing(by: Any) -> Generator[None]:
     """Let `by.record(op, operands)` take what this thread or task computes on Values."""
-    global contexts  # noqa: PLW0603 # as above
-    with _lock:
-        contexts += 1
+    _open(1)
     token = _tracer.set(by)
     try:
         yield
     finally:
         _tracer.reset(token)
-        with _lock:
-            contexts -= 1
+        _open(-1)

@@ -17,12 +17,12 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from autodiff import copying, grad_mode, held, ops, ufuncs
+from autodiff import copying, grad_mode, held, native, ops, ufuncs
 from autodiff.backward import UNSWEPT, fill, sweep, topological_order
 from autodiff.domains import Number, is_array, number, unbox
 from autodiff.methods import Infix, Methods, infix
 from autodiff.naming import describe, plain
-from autodiff.ops import ADD, MUL, NEG, Op, exp, log, relu, sigmoid, tanh
+from autodiff.ops import ADD, MUL, NEG, OPS, WEIGHTED_SUM, Op, exp, log, relu, sigmoid, tanh
 from autodiff.propagation import limit, notice_lost_limits, partials_as_values, propagate
 
 
@@ -362,7 +362,20 @@ def at_edge(op: Op, operands: Sequence[Any]) -> Any:
     return node(result, op, a, b, da, db)
 
 
-Value.record_operation = staticmethod(record)  # what an Op with a Value among its operands calls
+
+def neuron(weights: tuple[Any, ...], inputs: tuple[Any, ...], bias: Any) -> Any:
+    """Record a weighted sum in one go: weights and bias are Values, inputs all Values or all floats; else NotImplemented."""
+    try:
+        w, b = [v._number for v in weights], bias._number
+        constant = inputs[0].__class__ is float and set(map(type, inputs)) == {float}
+        x = inputs if constant else [v._number for v in inputs]
+        z = sum(map(operator.mul, w, x), b)
+    except (AttributeError, TypeError, IndexError):
+        return NotImplemented
+    if grad_mode.contexts:
+        partials = (*x, *((0.0,) * len(w) if constant else w), 1.0)
+        return node(z, WEIGHTED_SUM, (), (*weights, *inputs, bias), 0.0, partials)
+    return fill(blank(), z, WEIGHTED_SUM, inputs, weights, bias, x if constant else (*x, *w))
 
 
 def as_value(x: Any) -> Value:
@@ -388,3 +401,10 @@ def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
     if not result and (x != x or y != y):  # noqa: PLR0124 # NaN
         ufuncs.settle()
     return bool(result)
+
+
+if native.core is not None:
+    Value: Any = native.core.adopt(Value, {**globals(), "settle": ufuncs.settle}, dict(OPS), (Methods,), UNSWEPT)
+    blank = functools.partial(object.__new__, Value)
+    native.replace(globals(), "unary", "binary", "record", "neuron", "fill")
+Value.record_operation = staticmethod(record)  # what an Op with a Value among its operands calls

@@ -7,6 +7,8 @@ import sys
 import pytest
 from hypothesis import Phase, settings
 
+import autodiff
+
 # A law that fails is reported once, as its least example: a fault that every drawn program meets at another place would
 # be shrunk at each of them, and `explain` runs a failing law hundreds of times more. There is no deadline: on a busy
 # machine it fails laws that hold, and the limit on processor time below covers the law as a whole.
@@ -33,11 +35,17 @@ def processor_time():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group(name): for one and the same worker, where there are several")
+    config.addinivalue_line("markers", "pure: counts or interrupts lines of the engine in Python, which the one in C has not")
+    config.addinivalue_line("markers", "native: compares the engine in C with the one in Python")
     config.addinivalue_line("markers", f"slow(reason): takes more than {LIMIT:g} s of processor time, and why it must")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """An address in an id differs between the workers, who then run nothing; `slow` without a reason is no argument."""
+    theirs = "pure" if autodiff.engine == "C" else "native"
+    other = [item for item in items if item.get_closest_marker(theirs)]
+    config.hook.pytest_deselected(items=other)  # continuous integration runs all tests with either engine
+    items[:] = [item for item in items if item not in set(other)]
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"a test's id must hold no address, got {item.nodeid}; pass ids to parametrize")

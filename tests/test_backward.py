@@ -398,6 +398,7 @@ def neurons(n):
     return autodiff.total(layer)
 
 
+@pytest.mark.pure
 @pytest.mark.parametrize("graph", [deep, broad, shared, many_operands, neurons])
 def test_work_grows_in_proportion_to_nodes(graph):
     """Ten times the nodes are ten times the steps, to record and to sweep: no quadratic surprise."""
@@ -440,6 +441,7 @@ def test_a_rule_with_a_partial_too_few_or_too_many_is_refused(too_few):
         push_forward(y, {x: 1.0}, too_few)
 
 
+@pytest.mark.pure
 def test_a_tuple_of_inputs_that_neurons_share_is_walked_over_once():
     """Sweeping over neurons that share the tuple takes less work than where each has its own of the same inputs."""
     inputs, weights, bias = [Value(1.0) for _ in range(20)], (Value(0.5),) * 20, Value(0.0)

@@ -212,7 +212,7 @@ class Engine(RuleBasedStateMachine):
         assert abs(grad(grad(lambda t: t**3 * c))(x) - 6.0 * x * c) <= 1e-12 * (1.0 + abs(c))
         inner = grad(lambda t: t * grad(lambda u: t * u * u)(x))(x)  # t · 2tx: 4tx, and no confusion of t with u
         assert abs(inner - 4.0 * x * x) <= 1e-12 * (1.0 + x * x)
-        assert all(v.grad is g for v, g in grads)
+        assert all(v.grad == g for v, g in grads)
 
     @precondition(lambda self: self.known)
     @invariant()

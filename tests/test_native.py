@@ -1,0 +1,396 @@
+"""The engine in C beside the one in Python: every step gives the same bits, the same errors, and graphs of the same shape.
+
+The package is imported once more for it, with the engine in Python: the extension serves one import in a process.
+"""
+
+import copy
+import gc
+import importlib
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import threading
+import warnings
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+import autodiff
+
+pytestmark = pytest.mark.native
+
+
+def import_anew(pure):
+    """Return a second copy of the package, which shares nothing with the first."""
+    own = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == "autodiff"}
+    before = os.environ.get("AUTODIFF_PURE")
+    os.environ["AUTODIFF_PURE"] = "1" if pure else ""
+    try:
+        return importlib.import_module("autodiff")
+    finally:
+        os.environ.pop("AUTODIFF_PURE") if before is None else os.environ.update(AUTODIFF_PURE=before)
+        for name in [name for name in sys.modules if name.split(".")[0] == "autodiff"]:
+            del sys.modules[name]
+        sys.modules.update(own)
+
+
+pure = import_anew(pure=True)
+BOTH = (pure, autodiff)
+
+
+def test_the_two_are_two():
+    assert (pure.engine, autodiff.engine) == ("Python", "C")
+    assert pure.Value is not autodiff.Value
+
+
+def test_a_second_import_runs_the_python():
+    """The extension's state is that of one package: another gets the engine that has none."""
+    assert import_anew(pure=False).engine == "Python"
+
+
+def bits(x):
+    """A float to the last bit, NaN as NaN; anything else as it is."""
+    return struct.pack("d", x) if isinstance(x, float) and x == x else "nan" if isinstance(x, float) else x
+
+
+def described(node):
+    """All that can be seen of a node and of the graph below it, without recursion."""
+    order = (autodiff if isinstance(node, autodiff.Value) else pure).topological_order(node)
+    place = {id(x): i for i, x in enumerate(order)}
+    return [
+        (
+            type(x).__name__, bits(x.data), x.op and x.op.name, x.label, x.swept, repr(x),
+            bits(x.grad.data) if hasattr(x.grad, "data") else bits(x.grad),
+            [bits(p) for p in x.partials],
+            [bits(o) if isinstance(o, float) else place[id(o)] for o in x.operands],
+        )
+        for x in order
+    ]  # fmt: skip
+
+
+def outcome(work, package, operands):
+    """What `work` gives in one of the packages: its warnings, then "value" and the result, or the error and its message."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            kind, thing = "value", work(package, *operands)
+        except Exception as error:  # noqa: BLE001 # whatever it is, it is to be the same
+            kind, thing = type(error).__name__, str(error)
+    return (kind, *(str(each.message) for each in told)), thing
+
+
+def same(work, *pairs):
+    """Do the work in both, compare, and return the pair of results, or None where both raised."""
+    results = [outcome(work, package, [pair[i] if isinstance(pair, tuple) else pair for pair in pairs])
+               for i, package in enumerate(BOTH)]  # fmt: skip
+    kinds, things = zip(*results, strict=True)
+    assert kinds[0] == kinds[1], results
+    assert pure.value.grad_mode.edges == autodiff.value.grad_mode.edges
+    if kinds[0][0] != "value":
+        assert things[0] == things[1]
+        return None
+    if hasattr(things[0], "operands"):
+        assert described(things[0]) == described(things[1])
+        return things
+    assert bits(things[0]) == bits(things[1]) or things[0] is things[1] is NotImplemented
+    return None
+
+
+EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.0, -2.0, 1e-320, 1e200, -1e200, 1e-200, 710.0, -745.2, float("inf"), float("-inf")]
+NUMBERS = st.sampled_from([*EDGES, float("nan")]) | st.floats(-4.0, 4.0)
+CONSTANTS = NUMBERS | st.integers(-3, 3) | st.sampled_from([True, 2**70, 10**400, None, "2", 1 + 0j])
+INFIX = {
+    "+": lambda _, a, b: a + b, "-": lambda _, a, b: a - b, "*": lambda _, a, b: a * b, "/": lambda _, a, b: a / b,
+    "**": lambda _, a, b: a**b, "//": lambda _, a, b: a // b, "%": lambda _, a, b: a % b, "<": lambda _, a, b: a < b,
+    "<=": lambda _, a, b: a <= b, "==": lambda _, a, b: a == b, "!=": lambda _, a, b: a != b, ">": lambda _, a, b: a > b,
+    ">=": lambda _, a, b: a >= b, "maximum": lambda p, a, b: p.maximum(a, b), "hypot": lambda p, a, b: p.hypot(a, b),
+}  # fmt: skip
+ONE = ["exp", "log", "tanh", "relu", "sigmoid", "sin", "sqrt", "cbrt", "softplus", "floor", "expm1", "square"]
+
+
+class Double:
+    """A user's subclass, in both packages."""
+
+    pure = type("Double", (pure.Value,), {"note": ""})
+    autodiff = type("Double", (autodiff.Value,), {"note": ""})
+
+
+KINDS = ((pure.Value, Double.pure), (autodiff.Value, Double.autodiff))
+
+
+class SideBySide(RuleBasedStateMachine):
+    """Whatever is done to the one is done to the other."""
+
+    nodes = Bundle("nodes")
+
+    def __init__(self):
+        super().__init__()
+        self.all = []
+        for package in BOTH:
+            package.value.grad_mode.edges = False
+
+    def keep(self, pair):
+        if pair is None:
+            pair = (pure.Value(1.0), autodiff.Value(1.0))
+        self.all.append(pair)
+        return pair
+
+    @rule(target=nodes, x=CONSTANTS, label=st.sampled_from(["", "w", "layer1.z", None]), kind=st.integers(0, 1), named=st.booleans())
+    def leaf(self, x, label, kind, named):
+        def make(package, x, label):
+            return KINDS[package is autodiff][kind](x, **{"label": label}) if named else KINDS[package is autodiff][kind](x, label)
+
+        return self.keep(same(make, x, label))
+
+    @rule(target=nodes, name=st.sampled_from(sorted(INFIX)), a=nodes, b=nodes)
+    def two(self, name, a, b):
+        return self.keep(same(INFIX[name], a, b))
+
+    @rule(target=nodes, name=st.sampled_from(sorted(INFIX)), a=nodes, x=CONSTANTS, left=st.booleans())
+    def with_a_constant(self, name, a, x, left):
+        return self.keep(same(INFIX[name], *((x, a) if left else (a, x))))
+
+    @rule(target=nodes, name=st.sampled_from(ONE), a=nodes, method=st.booleans())
+    def one(self, name, a, method):
+        return self.keep(same(lambda p, v: getattr(v, name)() if method else getattr(p, name)(v), a))
+
+    @rule(target=nodes, a=nodes, sign=st.sampled_from([lambda v: -v, lambda v: +v, abs, bool]))
+    def a_sign(self, a, sign):
+        return self.keep(same(lambda _, v: sign(v), a))
+
+    @rule(target=nodes, ws=st.lists(nodes | CONSTANTS, min_size=1, max_size=3), xs=st.lists(nodes | NUMBERS, max_size=3), b=nodes | CONSTANTS)
+    def neuron(self, ws, xs, b):
+        return self.keep(same(lambda p, n, *both: p.weighted_sum(both[:n], both[n:-1], both[-1]), len(ws), *ws, *xs, b))
+
+    @rule(target=nodes, name=st.sampled_from(["total", "mean", "logsumexp"]), xs=st.lists(nodes | CONSTANTS, max_size=4))
+    def of_many(self, name, xs):
+        return self.keep(same(lambda p, *xs: getattr(p, name)(xs), *xs))
+
+    @rule(a=nodes, create_graph=st.booleans())
+    def sweep(self, a, create_graph):
+        same(lambda _, v: v.backward(create_graph=create_graph), a)
+
+    @rule(a=nodes, x=CONSTANTS)
+    def assign(self, a, x):
+        def work(_, v):
+            v.data = x
+
+        same(work, a)
+
+    @rule(a=nodes, g=st.sampled_from([0.0, 1.5, None, 3, True, (1.0, 2.0)]))
+    def set_the_grad(self, a, g):
+        for v in a:
+            v.grad = g
+
+    @rule(a=nodes)
+    def forget_the_grads(self, a):
+        for i, v in enumerate(a):
+            for node in BOTH[i].topological_order(v):
+                node.zero_grad()
+
+    @rule(a=nodes, label=st.sampled_from(["", "b", 3]))
+    def name_it(self, a, label):
+        def work(_, v):
+            v.label = label
+
+        same(work, a)
+
+    @rule(target=nodes, a=nodes, way=st.sampled_from([copy.copy, copy.deepcopy]))
+    def copied(self, a, way):
+        return self.keep(same(lambda _, v: way(v), a))
+
+    @rule(target=nodes, a=nodes, b=nodes)
+    def without_recording(self, a, b):
+        def work(p, a, b):
+            with p.no_grad():
+                return a * b + p.exp(-a)
+
+        return self.keep(same(work, a, b))
+
+    @rule(x=NUMBERS, order=st.integers(1, 2))
+    def derivative(self, x, order):
+        def work(p, x):
+            f = lambda t: t**3 * p.tanh(t) - t / (t * t + 1.0)
+            for _ in range(order):
+                f = p.grad(f)
+            return f(x)
+
+        same(work, x)
+
+    @rule(a=consumes(nodes))
+    def drop(self, a):
+        self.all = [pair for pair in self.all if pair is not a]
+
+    @invariant()
+    def all_that_is_held_is_the_same(self):
+        for a, b in self.all[-6:]:
+            assert described(a) == described(b)
+
+
+TestSideBySide = SideBySide.TestCase
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_of_one_engine_are_read_by_the_other(protocol):
+    """A file holds no trace of the engine that wrote it."""
+    x = autodiff.Value(0.5, "x")
+    y = autodiff.weighted_sum([x, x * 2], [x.tanh(), x], x) ** 3
+    y.backward()
+    program = "import pickle, sys; y = pickle.load(sys.stdin.buffer); import autodiff; assert autodiff.engine == 'Python'; " \
+        "sys.stdout.buffer.write(pickle.dumps((y, [n.grad for n in autodiff.topological_order(y)])))"  # fmt: skip
+    there = subprocess.run(
+        [sys.executable, "-c", program], input=pickle.dumps(y, protocol), capture_output=True, check=True,
+        env={**os.environ, "AUTODIFF_PURE": "1"},
+    )  # fmt: skip
+    back, grads = pickle.loads(there.stdout)
+    assert described(back) == described(y)
+    assert grads == [node.grad for node in autodiff.topological_order(y)]
+
+
+def held():
+    return sum(isinstance(x, autodiff.Value) for x in gc.get_objects())
+
+
+def test_the_collector_has_nothing_to_follow():
+    """Nodes of numbers alone are in no cycle, and the collector does not know of them."""
+    before = held()
+    x = autodiff.Value(0.5, "x")
+    y = autodiff.total([autodiff.weighted_sum((x, x), (x.tanh(), x.exp()), x) for _ in range(10)]) / (x + 2) - autodiff.sin(x)
+    y.backward()
+    assert held() == before
+
+
+class Marked(autodiff.Value):
+    """A subclass, whose instances can refer to anything."""
+
+
+class Token:
+    """Something whose end can be seen."""
+
+
+def cycles():
+    import weakref
+
+    def through_gradients():
+        x = autodiff.Value(2.0)
+        y = (x**3).exp() * x
+        y.backward(create_graph=True)
+        return x, y
+
+    def through_a_subclass():
+        x = Marked(2.0)
+        y = x * 3 + autodiff.Value(1.0)
+        x.found = y.tanh()
+        return x, y
+
+    def through_a_rule():
+        known = {}
+        op = autodiff.Op("mine", "m", lambda a: 2 * a, partials=(lambda a, r: 2.0 * bool(known or 1),))
+        y = op(autodiff.Value(1.0))
+        known["y"] = y + 1
+        return y, known
+
+    def through_a_weighted_sum():
+        x = Marked(2.0)
+        x.found = autodiff.total([autodiff.weighted_sum((x, x), (1.0, 2.0), x), x])
+        return x, x.found
+
+    for make in (through_gradients, through_a_subclass, through_a_rule, through_a_weighted_sum):
+        yield pytest.param(make, weakref, id=make.__name__)
+
+
+@pytest.mark.parametrize(("make", "weakref"), list(cycles()))
+def test_cycles_are_collected(make, weakref):
+    """Where a graph refers to itself, the collector finds it: nothing leaks."""
+    parts = make()
+    token = Token()
+    for each in parts:
+        if isinstance(each, dict):
+            each["token"] = token
+        elif isinstance(each, Marked):
+            each.token = token
+    told = weakref.ref(token) if any(isinstance(each, (dict, Marked)) for each in parts) else None
+    before = held()
+    del token, each, parts
+    gc.collect()
+    assert held() < before or before == 0
+    assert told is None or told() is None
+
+
+def test_memory_stays_where_it_is():
+    """A million graphs, of all kinds, leave no block behind."""
+
+    def work():
+        x = autodiff.Value(0.5, "x")
+        y = autodiff.weighted_sum((x, x), (1.0, 2.0), x) * autodiff.total([x, x, 2.0]) / 3 - x**2 + autodiff.sin(x) + autodiff.mean([x, 1])
+        y.backward()
+        y.backward(create_graph=True)
+        copy.deepcopy(x.grad)
+        for bad in (None, "text", 10**400):
+            with pytest.raises((TypeError, OverflowError)):
+                y + bad
+        with pytest.raises(autodiff.DomainError):
+            autodiff.log(x - 0.5)
+
+    for _ in range(50):
+        work()
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(300):
+        work()
+    gc.collect()
+    assert abs(sys.getallocatedblocks() - before) < 60
+
+
+def test_threads_that_share_leaves_get_the_right_sums():
+    """Also where a leaf holds a Value as its grad, whose sum is Python's."""
+    x = autodiff.Value(1.0)
+    x.grad = autodiff.Value(0.0)
+
+    def work():
+        for _ in range(200):
+            (x * 3 + x).backward()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert x.grad.data == 4 * 200 * 4.0
+
+
+def test_arguments_of_another_kind_are_refused():
+    """Whoever calls the inner functions wrongly gets an error, not a crash."""
+    from autodiff import _core
+
+    x = autodiff.Value(1.0)
+    for call in (
+        lambda: _core.fill(1, 2, 3, 4, 5, 6, 7), lambda: _core.fill(x), lambda: _core.flow(1, []), lambda: _core.flow(x, ()),
+        lambda: _core.walk(x), lambda: _core.unary(x), lambda: _core.binary(x), lambda: _core.record(x), lambda: _core.contexts("1"),
+        lambda: _core.walk(x * x, None), lambda: setattr(x, "_number", "1"),
+    ):  # fmt: skip
+        with pytest.raises(TypeError):
+            call()
+    with pytest.raises(RuntimeError, match="one Value"):
+        _core.adopt(autodiff.Value, {}, {}, (), 0.0)
+    for name in ("grad", "data", "da", "db"):
+        with pytest.raises(AttributeError):
+            delattr(x, name)
+
+
+if sys.version_info >= (3, 12):  # before, the standard library has no such interpreters
+
+    def test_other_interpreters_run_the_python():
+        program = (
+            "import _xxsubinterpreters as s\n"
+            "i = s.create()\n"
+            "s.run_string(i, 'import sys, autodiff; x = autodiff.Value(2.0); (x * x).backward(); "
+            'assert (autodiff.engine, x.grad) == ("Python", 4.0)\')'
+        )
+        if sys.version_info >= (3, 13):
+            program = program.replace("_xxsubinterpreters", "_interpreters").replace("run_string", "exec")
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
