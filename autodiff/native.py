@@ -6,14 +6,14 @@ The environment variable `AUTODIFF_PURE=1` chooses the Python; so does a platfor
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 core: Any = None  # the extension, or None
 if not os.environ.get("AUTODIFF_PURE"):
-    try:
-        from autodiff import _core as core  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
-    except ImportError:
-        pass
+    with suppress(ImportError):
+        core = import_module("autodiff._core")
 
 engine = "Python" if core is None else "C"
 

@@ -362,7 +362,6 @@ def at_edge(op: Op, operands: Sequence[Any]) -> Any:
     return node(result, op, a, b, da, db)
 
 
-
 def neuron(weights: tuple[Any, ...], inputs: tuple[Any, ...], bias: Any) -> Any:
     """Record a weighted sum in one go: weights and bias are Values, inputs all Values or all floats; else NotImplemented."""
     try:
@@ -403,8 +402,8 @@ def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
     return bool(result)
 
 
-if native.core is not None:
-    Value: Any = native.core.adopt(Value, {**globals(), "settle": ufuncs.settle}, dict(OPS), (Methods,), UNSWEPT)
-    blank = functools.partial(object.__new__, Value)
-    native.replace(globals(), "unary", "binary", "record", "neuron", "fill")
+if native.core is not None:  # it makes the same class, whose slots and operators are its own
+    own = native.core.adopt(Value, {**globals(), "settle": ufuncs.settle}, dict(OPS), (Methods,), UNSWEPT)
+    globals().update(Value=own, blank=functools.partial(object.__new__, own))
+    native.replace(globals(), "unary", "binary", "record", "neuron")
 Value.record_operation = staticmethod(record)  # what an Op with a Value among its operands calls

@@ -35,7 +35,9 @@ def processor_time():
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group(name): for one and the same worker, where there are several")
-    config.addinivalue_line("markers", "pure: counts or interrupts lines of the engine in Python, which the one in C has not")
+    config.addinivalue_line(
+        "markers", "pure: counts or interrupts lines of the engine in Python, which the one in C has not"
+    )
     config.addinivalue_line("markers", "native: compares the engine in C with the one in Python")
     config.addinivalue_line("markers", f"slow(reason): takes more than {LIMIT:g} s of processor time, and why it must")
 
