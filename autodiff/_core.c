@@ -624,18 +624,25 @@ static int flow_through(Node *node, int failed) {
     return failed;
 }
 
+/* Read the grad that a leaf had, where it is one that micrograd's or PyTorch's habits leave: a number, `0`, `None`. */
+static int read_grad(char kind, Content grad, double *number) {
+    *number = kind == NUMBER ? grad.number : 0.0;
+    return kind != OBJECT || grad.object == Py_None || (PyLong_CheckExact(grad.object) && read_operand(grad.object, number));
+}
+
 /* Propagate δ from `root`, and add it to the grads of the leaves. Where one of them had a grad that is no float, that sum is
    Python's: then all leaves have the δ of this sweep, and stand in the list with the grads they had. */
 static PyObject *flow(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n) {
     if (n != 2 || !IS_NODE(args[0]) || !PyList_CheckExact(args[1])) return REFUSE("flow takes a Value and a list");
     Sweep s = {0};
     int failed = set_to_zero(&s, args[0]) < 0, plain = 1;
-    for (Py_ssize_t i = 0; i < s.leaves.n; i++) plain = plain && s.leaves.at[i].kind != OBJECT;
+    double before;
+    for (Py_ssize_t i = 0; i < s.leaves.n; i++) plain = plain && read_grad(s.leaves.at[i].kind, s.leaves.at[i].grad, &before);
     for (Py_ssize_t i = 0; i < s.leaves.n && !plain && !failed; i++) {
         Entry leaf = s.leaves.at[i];
-        PyObject *before = as_object(leaf.kind, leaf.grad), *pair = before == NULL ? NULL : PyTuple_Pack(2, leaf.node, before);
+        PyObject *had = as_object(leaf.kind, leaf.grad), *pair = had == NULL ? NULL : PyTuple_Pack(2, leaf.node, had);
         failed = pair == NULL || PyList_Append(args[1], pair) < 0;
-        DROP(before, pair);
+        DROP(had, pair);
     }
     if (!failed) NODE(args[0])->grad.number = 1.0;
     for (Py_ssize_t i = 0; i < s.path.n; i++) failed = flow_through(NODE(s.path.at[i].node), failed);
@@ -645,8 +652,10 @@ static PyObject *flow(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssi
         Node *node = NODE(leaf.node);
         node->met = 0;
         if (failed) node->grad = leaf.grad, node->grad_kind = leaf.kind;
-        else if (plain && leaf.kind == NUMBER) node->grad.number = leaf.grad.number + node->grad.number;
-        else if (!plain) drop(leaf.kind, leaf.grad); /* the list has it */
+        else {
+            if (plain && read_grad(leaf.kind, leaf.grad, &before)) node->grad.number = before + node->grad.number;
+            drop(leaf.kind, leaf.grad); /* if it is not plain, the list has it */
+        }
     }
     if (failed) PyList_SetSlice(args[1], 0, PyList_GET_SIZE(args[1]), NULL);
     for (Py_ssize_t i = 0; i < s.path.n; i++) drop(s.path.at[i].kind, s.path.at[i].grad); /* what they had may run Python's code */

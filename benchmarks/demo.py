@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.engines import MICROGRAD, WEIGHTED, load
+from benchmarks.engines import MICROGRAD, PURE_WEIGHTED, WEIGHTED, load
 
 SIZES = [2, 16, 16, 1]
 ALPHA = 1e-4
@@ -98,7 +98,7 @@ def training(
 
         model = nn.MLP(SIZES[0], SIZES[1:])
     else:
-        model = MLP(value, WeightedNeuron if engine == WEIGHTED else Neuron)
+        model = MLP(value, WeightedNeuron if engine in (WEIGHTED, PURE_WEIGHTED) else Neuron)
     points, classes = moons(samples)
     start = initial_parameters()
 

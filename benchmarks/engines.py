@@ -8,6 +8,10 @@ from typing import Any
 
 OURS = "delta-autodiff"
 WEIGHTED = "delta-autodiff, weighted_sum"
+PURE = "delta-autodiff, in Python"
+PURE_WEIGHTED = "delta-autodiff, in Python, weighted_sum"
+OWN = (OURS, WEIGHTED, PURE, PURE_WEIGHTED)
+XAD = "XAD"
 MICROGPT = "microgpt style"
 ITERATIVE = "microgpt style, iterative sort"
 DEEPLY_RECURSIVE = (MICROGRAD := "micrograd", MICROGPT)
@@ -16,10 +20,14 @@ DEEPLY_RECURSIVE = (MICROGRAD := "micrograd", MICROGPT)
 def load(name: str) -> Any:
     """Import the engine called `name` and give its Value class. ImportError when it is not installed."""
     # Imported here and not above: the process of one engine must not carry the objects of another.
-    if name in (OURS, WEIGHTED):
-        from autodiff import Value
+    if name in OWN:
+        from autodiff import Value, engine
 
-        return Value
+        if engine == "C" or name in (PURE, PURE_WEIGHTED):
+            return Value
+        raise ImportError(name)  # there was no compiler
+    if name == XAD:
+        return _xad()
     if name in (MICROGPT, ITERATIVE):
         from benchmarks.microgpt_style import Value as MicrogptValue
 
@@ -31,7 +39,7 @@ def load(name: str) -> Any:
 
         MicrogradValue.tanh = _micrograd_tanh
         return MicrogradValue
-    raise ValueError(f"unknown engine: {name!r} (must be one of {[OURS, WEIGHTED, MICROGPT, ITERATIVE, MICROGRAD]})")
+    raise ValueError(f"unknown engine: {name!r} (must be one of {[*OWN, MICROGPT, ITERATIVE, MICROGRAD, XAD]})")
 
 
 def version(name: str) -> str:
@@ -40,7 +48,7 @@ def version(name: str) -> str:
     from importlib.metadata import version as installed
 
     try:
-        return installed(OURS if name == WEIGHTED else name)
+        return installed(OURS if name in OWN else name.lower())
     except PackageNotFoundError:
         return "" if name in (MICROGPT, ITERATIVE) else "not installed"
 
@@ -55,6 +63,42 @@ def _micrograd_tanh(self: Any) -> Any:
 
     out._backward = _backward
     return out
+
+
+def _xad() -> Callable[[float], Any]:
+    """Return XAD's number, a C++ tape behind Python, with the names that the others have for what it can do.
+
+    A leaf that follows a sweep begins a new recording: the tape is one, and is recorded anew.
+    """
+    import xad.adj_1st as adjoint
+    import xad.math
+
+    tape = adjoint.Tape()
+    tape.activate()
+    swept = False
+
+    def backward(root: Any) -> None:
+        nonlocal swept
+        tape.registerOutput(root)
+        root.setDerivative(1.0)
+        tape.computeAdjoints()
+        swept = True
+
+    def leaf(data: float) -> Any:
+        nonlocal swept
+        if swept:
+            tape.clearAll()
+            swept = False
+        x = adjoint.Real(data)
+        tape.registerInput(x)
+        tape.newRecording()  # from the last leaf on
+        return x
+
+    adjoint.Real.tanh = lambda x: xad.math.tanh(x)  # a builtin would not be a method
+    adjoint.Real.backward = backward
+    adjoint.Real.data = property(adjoint.Real.getValue)
+    adjoint.Real.grad = property(adjoint.Real.getDerivative)
+    return leaf
 
 
 def with_deep_recursion(work: Callable[[], None]) -> None:

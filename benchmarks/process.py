@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
+
+from benchmarks.engines import PURE, PURE_WEIGHTED
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,6 +30,7 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
+            env={**os.environ, "AUTODIFF_PURE": "1" if engine in (PURE, PURE_WEIGHTED) else ""},
         )
         self.problem = ""
         if "missing" in self._read():
