@@ -94,7 +94,7 @@ def _xad() -> Callable[[float], Any]:
         tape.newRecording()  # from the last leaf on
         return x
 
-    adjoint.Real.tanh = lambda x: xad.math.tanh(x)  # a builtin would not be a method
+    adjoint.Real.tanh = lambda x: xad.math.tanh(x)  # noqa: PLW0108 # a builtin would not be a method
     adjoint.Real.backward = backward
     adjoint.Real.data = property(adjoint.Real.getValue)
     adjoint.Real.grad = property(adjoint.Real.getDerivative)
