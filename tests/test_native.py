@@ -29,7 +29,10 @@ def import_anew(pure):
     before = os.environ.get("AUTODIFF_PURE")
     os.environ["AUTODIFF_PURE"] = "1" if pure else ""
     try:
-        return importlib.import_module("autodiff")
+        package = importlib.import_module("autodiff")
+        for name in package.__all__:
+            getattr(package, name)  # what is loaded late would be the other's
+        return package
     finally:
         os.environ.pop("AUTODIFF_PURE") if before is None else os.environ.update(AUTODIFF_PURE=before)
         for name in [name for name in sys.modules if name.split(".")[0] == "autodiff"]:
