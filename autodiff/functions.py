@@ -5,12 +5,15 @@ The others are rows of the table and are called as they stand: `autodiff.exp`, `
 
 # Numbers alone are also numbers and Values: of the overloads the first that fits is meant.
 # pyright: reportOverlappingOverload=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# A Value's number is read while it is traced, which `data` refuses:
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
-from autodiff.domains import Array, Number, number
+from autodiff.domains import Array, Number, number, unbox
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, WEIGHTED_SUM, exp
 from autodiff.value import Value, neuron
@@ -129,8 +132,9 @@ def pick(table: Sequence[Row], i: Any) -> Row:  # Any: a number, or a Value that
     """Return `table[i]`, also where `i` is an argument of a compiled function, which has no number yet.
 
     `i` is a whole number, negative from the end as in Python. Rows are numbers, Values, or lists and arrays of them,
-    all of one shape; δ goes to the row that is picked. A compiled program takes each row times 1 or 0 and adds them
-    up, so there all of them must be finite.
+    all of one shape; δ goes to the row that is picked, whatever the others hold: −∞ and NaN stay where they are. A
+    compiled program takes each row times 1 or 0 and adds them up, and computes again by `where` what that leaves
+    infinite or NaN.
 
     Raises DomainError for a number that is no place in the table; in a batch the answer of that row is NaN, and
     `check=True` says which row it is. TypeError for what is no table or no number, ValueError for an empty table.
@@ -189,13 +193,35 @@ def _mixed(rows: Sequence[Any], places: Sequence[Any], within: Any) -> Any:
     if len(lengths) > 1:
         raise ValueError(f"pick needs rows of one length, got lengths of {sorted(lengths)}; fill the shorter ones up")
     if lengths == {-1}:
-        return weighted_sum(tuple(rows), tuple(places), within)
+        return _picked(rows, places, within)
     mixed = [_mixed(column, places, within) for column in zip(*rows, strict=True)]
     if isinstance(rows[0], list):
         return mixed
     import numpy as np
 
     return np.array(mixed, dtype=object) if hasattr(rows[0], "dtype") else tuple(mixed)
+
+
+def _picked(numbers: Sequence[Any], places: Sequence[Any], within: Any) -> Any:
+    """Return Σ place · number, without 0 · ∞."""
+    where, total = OPS["where"], OPS["total"]
+    entries: list[Any] = [x if hasattr(x, "record_operation") else number(x) for x in map(unbox, numbers)]
+    known = [isinstance(x, float) for x in entries]
+    infinite = [k for k, x in enumerate(entries) if known[k] and not math.isfinite(x)]
+    finite = [0.0 if k in infinite else x for k, x in enumerate(entries)]
+    found = weighted_sum(tuple(finite), tuple(places), within)
+    if any(not known[k] and _may_be_infinite(x) for k, x in enumerate(entries)):
+        # Computed again in this way where the product is not finite.
+        chosen = [where(place, x, 0.0) for x, place in zip(finite, places, strict=True)]
+        found = within.tracer.either(found, total(*chosen) + within)
+    for k in infinite:
+        found = where(places[k], entries[k], found)
+    return found
+
+
+def _may_be_infinite(x: Value) -> bool:
+    """Tell whether a number is yet to be computed; parameters are numbers, and finite ones are expected to stay so."""
+    return x.__class__ is not Value or not math.isfinite(x._number)
 
 
 def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:

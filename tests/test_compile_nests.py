@@ -294,7 +294,7 @@ def test_a_table_is_entered_by_name_as_a_dict_of_columns():
     """A row of a DataFrame is an array in a program, which names no columns."""
     frame = pytest.importorskip("pandas").DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
     program = compile(lambda row: row["a"] * row["b"])
-    with pytest.raises(IndexError, match=r"to enter it by name pass a dict of columns, such as dict\(frame\)"):
+    with pytest.raises(IndexError, match=r"to enter it by name, pass a dict of columns, such as dict\(frame\)"):
         program(frame)
     assert program(dict(frame)).tolist() == [3.0, 8.0]
 

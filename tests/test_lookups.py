@@ -156,5 +156,88 @@ def test_rows_of_different_lengths_are_refused_while_tracing():
     assert pick(ragged, 1) == [2.0, 3.0]
     with pytest.raises(ValueError, match=r"pick needs rows of one length, got lengths of \[1, 2\]; fill the shorter"):
         compiled(lambda i: pick(ragged, i)[0])([0.0])
-    with pytest.raises(TraceError, match="indexing by"):
-        compiled(lambda i: ragged[i][0])([0.0])
+
+
+TABLE = values(NUMBERS[:, 0])
+BY_INDEX = {
+    "list": lambda i: TABLE[i],
+    "text": lambda i: "abc"[i],
+    "array of Values": lambda i: np.array(TABLE)[i],
+    "array of numbers": lambda i: NUMBERS[i, 0],
+    "row of an argument": lambda i: np.array([i, i])[i],
+    "dict": lambda i: {0: 1.0, 1: 2.0}[i],
+    "dict inside": lambda i: {0: {0: 1.0}}[0][i],
+    "np.take": lambda i: np.take(NUMBERS[:, 0], i),
+    "int": lambda i: TABLE[int(i)],
+    "range": lambda i: sum(1.0 for _ in range(i)),
+    "slice": lambda i: sum(TABLE[:i]),
+    "slice of an array": lambda i: sum(NUMBERS[:i, 0]),
+    "length": lambda i: sum([1.0] * i),
+}
+
+
+@pytest.mark.parametrize("name", BY_INDEX)
+def test_an_index_that_has_no_number_yet_is_told_of_pick(name):
+    """By the name of the argument, the user's line, and the way out; never by what Python or NumPy say of indices."""
+    with pytest.raises(TraceError, match=r"^(indexing by|int\(\) of|looking up) 'i' while it is traced, at ") as caught:
+        compiled(BY_INDEX[name])([0.0, 1.0])
+    assert "autodiff.pick(" in str(caught.value)
+    assert f"{__file__}:{BY_INDEX[name].__code__.co_firstlineno}" in str(caught.value)
+
+
+def test_indices_by_the_array_are_told_to_be_picked_one_by_one():
+    """NumPy takes whole arrays of indices; a stand-in for each has no number yet."""
+    indices = [[0, 1], [2, 2]]
+    with pytest.raises(IndexError, match=r"\[autodiff\.pick\(table, i\) for i in indices\]"):
+        compiled(lambda ks: sum(np.array(TABLE)[ks]))(indices)
+    found = compiled(lambda indices: sum(pick(TABLE, i) for i in indices))(indices)
+    np.testing.assert_allclose(found, NUMBERS[indices, 0].sum(axis=1), rtol=1e-14)
+
+
+def test_a_name_or_a_key_that_is_missing_stays_what_it_is():
+    """An error of the function's own has nothing to do with stand-ins."""
+    with pytest.raises(KeyError, match="b"):
+        compiled(lambda i: {"a": 1.0}["b"] * i)([0.0])
+    with pytest.raises(IndexError, match="by name, pass a dict of columns"):
+        compiled(lambda i: NUMBERS["weight"][0] * i)([0.0])
+
+
+def test_infinities_stay_in_the_rows_that_hold_them():
+    """Against NumPy's indexing: constants, and numbers that are computed, whose slopes are those of the row alone."""
+    constants = np.array([[-np.inf, 1.0], [2.0, np.nan], [0.5, np.inf], [0.0, -0.25]])
+    program = compiled(lambda i: pick(constants, i))
+    np.testing.assert_array_equal(program([0, 1, 2, 3, -4]), constants[[0, 1, 2, 3, 0]])
+    scope = {}
+    program.trace([0.0])
+    exec(program.source, scope)
+    np.testing.assert_array_equal(scope["forward"](np.zeros(0), np.arange(4.0)), constants)
+    w = Value(2.0, "w")
+
+    def surprise(i, p, q):
+        return -pick([autodiff.log(p), autodiff.log(q), w * q], i)
+
+    P, Q, chosen = np.array([0.0, 0.25, 0.0]), np.array([1.0, 0.75, 0.5]), np.array([1, 0, 2])
+    with np.errstate(divide="ignore"):
+        expected = -np.array([np.log(P), np.log(Q), 2.0 * Q])[chosen, np.arange(3)]
+    program = compiled(surprise)
+    np.testing.assert_allclose(program(chosen, P, Q), expected, rtol=1e-15)
+    value, gradient, slopes = program.value_and_grad(chosen, P, Q, reduce="sum", argnums=(1, 2))
+    assert value == pytest.approx(expected.sum())
+    assert gradient == pytest.approx([-0.5])
+    np.testing.assert_allclose(slopes, [[0.0, -4.0, 0.0], [-1.0, 0.0, -2.0]])
+    assert compiled(lambda i, p: pick([autodiff.log(p), 5.0], i) > 4.0)([1, 1], [0.0, 1.0]).tolist() == [1.0, 1.0]
+    assert program(1.0, 0.0, 1.0) == 0.0
+
+
+def test_a_chain_of_where_is_a_lookup():
+    """Values and slopes of both are those of NumPy's indexing."""
+    table, places = values(NUMBERS[:3, 0]), np.array([2, 0, 1, 1])
+    a, b, c = table
+    chain = compiled(lambda i, x: x * autodiff.where(i == 0, a, autodiff.where(i == 1, b, c)))
+    lookup = compiled(lambda i, x: x * pick(table, i))
+    x = np.array([1.0, 2.0, 3.0, 4.0])
+    for program in (chain, lookup):
+        value, gradient = program.value_and_grad(places, x, reduce="sum")
+        assert value == pytest.approx((x * NUMBERS[places, 0]).sum())
+        expected = np.bincount(places, weights=x)
+        np.testing.assert_allclose(gradient_in_order(program, gradient, table), expected, rtol=1e-15)

@@ -37,6 +37,21 @@ from autodiff.value import Value
 
 _PASSED_OVER = {"autodiff", "copy", "numpy"}  # errors name the line that called into these packages
 
+_OTHERWISE = (
+    "autodiff.where(condition, a, b), maximum, clip or step, autodiff's functions in place of math's, mark an argument "
+    "that only steers the function as static (static_argnums), or call the function itself, eagerly"
+)
+_PICK = (
+    "autodiff.pick(table, i) for the row of a list or an array at the place i, a whole number, negative from the end. "
+    "How often a loop runs and how long a list is must not depend on the row: take the longest and leave the rest out "
+    "by autodiff.where(k < n, a, 0.0), or mark a length that all rows share as static (static_argnums)"
+)
+_WAYS_OUT = {
+    "indexing by": _PICK,
+    "int() of": _PICK,
+    "looking up": "autodiff.pick(list(table.values()), i), where i is the place in the table",
+}
+
 _POS = OPS["pos"]
 ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
 NEG, ABS, EXP, LOG, SQRT = OPS["neg"], OPS["abs"], OPS["exp"], OPS["log"], OPS["sqrt"]
@@ -167,6 +182,7 @@ class Tracer:
     def __init__(self) -> None:
         self.graph = Graph()
         self.open = True
+        self.refused: TraceError | None = None  # what was refused last, which NumPy may have passed over
         self._constant_at: dict[float | str, int] = {}
         # The place of every operation so far: plain numbers, so that the garbage collector has nothing to follow.
         self._known: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
@@ -458,21 +474,22 @@ class Tracer:
         """Raise TraceError for a Value whose number is asked for."""
         raise self.error(x, what)
 
-    def error(self, x: Value, what: str) -> TraceError:
+    def error(self, x: Value, what: str, frame: Any = None) -> TraceError:  # Any: a frame of the user's code
         """Return the error that names the request, its line in the user's code, and the way out."""
         if not self.open:
             return TraceError(f"{what} {x!r}: it left the function it was traced in, and has no number")
-        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-        while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] in _PASSED_OVER:
-            frame = frame.f_back
+        if frame is None:
+            frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+            while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] in _PASSED_OVER:
+                frame = frame.f_back
         line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
         name = f"{x.label!r}" if x.label else "a number"
-        return TraceError(
+        self.refused = TraceError(
             f"{what} {name} while it is traced, at {frame.f_code.co_filename}:{frame.f_lineno}"
             f"{f': {line}' if line else ''}. The answer would be frozen into the program for every row: use "
-            "autodiff.where(condition, a, b), maximum, clip or step, autodiff's functions in place of math's, mark an "
-            "argument that only steers the function as static (static_argnums), or call the function itself, eagerly"
+            f"{_WAYS_OUT.get(what, _OTHERWISE)}"
         )
+        return self.refused
 
 
 def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], static: frozenset[int]) -> Graph:
@@ -500,7 +517,7 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
             arguments.append(stand_ins)
     with grad_mode.tracing(tracer), grad_mode.recording(on=True):  # a no_grad around the call does not belong to f
         try:
-            returned = _called(f, arguments, names)
+            returned = _called(tracer, f, arguments, names)
             flat, shape = _flat(returned)
             if not flat:
                 raise TypeError(f"the function must return at least one number, got {returned!r}")
@@ -512,16 +529,28 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
     return tracer.without_copies()
 
 
-def _called(f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str]) -> Any:
+def _called(tracer: Tracer, f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str]) -> Any:
     try:
         return f(*arguments)
     except IndexError as error:
+        if "must be of integer (or boolean) type" in str(error):
+            raise IndexError(
+                f"{error}: while it is traced, an index has no number yet; look rows up one by one, "
+                "[autodiff.pick(table, i) for i in indices]"
+            ) from error
         if "only integers, slices" not in str(error):
             raise
+        if tracer.refused is not None and tracer.refused.args[0].startswith("indexing by"):
+            raise tracer.refused from None
         raise IndexError(
-            f"{error}: a row of an array or table is entered by position; to enter it by name pass a dict of columns, "
-            "such as dict(frame)"
+            f"{error}: a row of an array or table is entered by position; to enter it by a number of the row, use "
+            "autodiff.pick(table, i); to enter it by name, pass a dict of columns, such as dict(frame)"
         ) from error
+    except KeyError as error:
+        key: Any = error.args[0] if error.args else None
+        if key.__class__ is not Traced:
+            raise
+        raise tracer.error(key, "looking up", _last_frame(error)) from None
     except TypeError as error:
         numbers = [name for name, x in zip(names, arguments, strict=True) if x.__class__ is Traced]
         if not numbers or not re.search(r"'Traced'.* (not (iterable|subscriptable)|has no len)", str(error)):
@@ -530,6 +559,14 @@ def _called(f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str
             f"{error}: one row of {' and of '.join(numbers)} is ONE number in this call; a program's arguments have "
             "one more axis in front than the function's, the rows"
         ) from error
+
+
+def _last_frame(error: BaseException) -> Any:  # Any: a frame
+    """Return the frame that raised the error."""
+    at: Any = error.__traceback__
+    while at.tb_next is not None:
+        at = at.tb_next
+    return at.tb_frame
 
 
 def cosines(a: Any, b: Any, r: Any) -> list[Any]:
