@@ -13,28 +13,22 @@ from autodiff.wording import say
 
 _FLAT = 1e-2  # of its steepest slope: an activation with less counts as saturated
 _STEEPEST = {"sigmoid": 0.25, "tanh": 1.0, "erf": 2.0 / math.sqrt(math.pi), "atan": 1.0, "softplus": 1.0}
+_Reason = tuple[str, dict[str, Any]]  # the name of a sentence, and its details
 
 
 def why(consumer: Value, place: int) -> str:
     """Return the reason for the size of ∂consumer/∂(operand at `place`)."""
-    partial = consumer.partials[place]
-    if math.isnan(partial):
-        return why_nan(consumer, place)
-    if math.isinf(partial):
-        return why_infinite(consumer, place)
-    if partial == 0.0:
-        return why_zero(consumer, place)
-    x = consumer.operands[place]
-    if saturated(consumer):
-        return say("why.saturated", **_facts(consumer, place))
-    return f"∂{describe(consumer)}/∂{describe(x)} = {partial:.3g}{_partner(consumer, place)}"
-
-
-def _facts(consumer: Value, place: int) -> dict[str, Any]:
-    """Return what the sentences about a partial have places for."""
-    x = consumer.operands[place]
-    op, me, of = consumer.op.name, describe(consumer), describe(x)
-    return {"op": op, "me": me, "of": of, "x": plain(x), "slope": consumer.partials[place]}
+    partial, x = consumer.partials[place], consumer.operands[place]
+    me, of = describe(consumer), describe(x)
+    if not math.isfinite(partial):
+        kind, details = _broken(consumer, place)
+    elif partial == 0.0:
+        kind, details = _zero(consumer, place)
+    elif saturated(consumer):
+        kind, details = "saturated", {}
+    else:
+        return f"∂{me}/∂{of} = {partial:.3g}{_partner(consumer, place)}"
+    return say(f"why.{kind}", op=consumer.op.name, me=me, of=of, x=plain(x), slope=partial, **details)
 
 
 def saturated(node: Value) -> bool:
@@ -43,41 +37,27 @@ def saturated(node: Value) -> bool:
     return steepest is not None and abs(node.partials[0]) < _FLAT * steepest
 
 
-def why_zero(consumer: Value, place: int) -> str:
+def _zero(consumer: Value, place: int) -> _Reason:
     """Return why the partial is exactly 0."""
     name = row_name(consumer.op)
-    rule = _ZEROS.get(name)
-    said = rule(consumer, place) if rule else None
-    if said:
-        return said
-    return say("why.rounds" if name in _STEEPEST else "why.flat", **_facts(consumer, place))
+    rule = _ZEROS.get(name, "rounds" if name in _STEEPEST else "flat")
+    return (rule, {}) if isinstance(rule, str) else rule(consumer, place)
 
 
-def why_infinite(consumer: Value, place: int) -> str:
-    """Return why the partial is infinite."""
-    op, x, facts = consumer.op, consumer.operands[place], _facts(consumer, place)
+def _broken(consumer: Value, place: int) -> _Reason:
+    """Return why the partial is infinite or NaN."""
+    op, x = consumer.op, consumer.operands[place]
+    broken = ", ".join([
+        f"{describe(y)} = {plain(y)}" if isinstance(y, Value) else say("why.constant", x=y)
+        for y in consumer.operands if not math.isfinite(plain(y))
+    ][:3])  # fmt: skip
+    if math.isnan(consumer.partials[place]):
+        return ("operand NaN", {"broken": broken}) if broken else ("rule", {"n": place + 1})
     if place < len(op.domains) and plain(x) in op.domains[place].bounds:
-        return say("why.edge", domain=op.domains[place], **facts)
+        return "edge", {"domain": op.domains[place]}
     if row_name(op) == "pow" and plain(consumer.operands[0]) == 0.0:
-        return say("why.base 0", exponent=plain(consumer.operands[1]), **facts)
-    if not all(math.isfinite(plain(y)) for y in consumer.operands):
-        return say("why.operand", broken=_not_finite(consumer), **facts)
-    return say("why.overflow", **facts)
-
-
-def why_nan(consumer: Value, place: int) -> str:
-    """Return why the partial is NaN."""
-    broken = _not_finite(consumer)
-    if broken:
-        return say("why.operand NaN", broken=broken, **_facts(consumer, place))
-    return say("why.rule", n=place + 1, **_facts(consumer, place))
-
-
-def _not_finite(node: Value) -> str:
-    broken = [x for x in node.operands if not math.isfinite(plain(x))]
-    return ", ".join(
-        f"{describe(x)} = {plain(x)}" if isinstance(x, Value) else say("why.constant", x=x) for x in broken[:3]
-    )
+        return "base 0", {"exponent": plain(consumer.operands[1])}
+    return ("operand", {"broken": broken}) if broken else ("overflow", {})
 
 
 def _partner(consumer: Value, place: int) -> str:
@@ -95,65 +75,46 @@ def _partner(consumer: Value, place: int) -> str:
     return say("why.factor", other=describe(other)) if isinstance(other, Value) else ""
 
 
-def _changed(consumer: Value, place: int) -> str:
-    return say("why.changed", **_facts(consumer, place))
-
-
-def _zero_factor(consumer: Value, place: int) -> str:
+def _zero_factor(consumer: Value, place: int) -> _Reason:
     operands = consumer.operands
     n = len(operands) // 2
     other = operands[1 - place] if consumer.op.name == "mul" else operands[(place + n) % (2 * n)]
     if plain(other) != 0.0:
-        return _changed(consumer, place)
+        return "changed", {}
     what = f"{describe(other)} = 0" if isinstance(other, Value) and (other.label or other.op) else "0"
-    return say("why.times 0", what=what, **_facts(consumer, place))
+    return "times 0", {"what": what}
 
 
-def _where(consumer: Value, place: int) -> str:
+def _where(consumer: Value, place: int) -> _Reason:
     condition, *branches = consumer.operands
-    if place == 0:
-        return say("why.condition", **_facts(consumer, place))
     holds = "holds" if plain(condition) else "does not hold"
-    return say(f"why.{holds}", condition=describe(condition), took=describe(branches[2 - place]))
+    details = {"condition": describe(condition), "took": describe(branches[2 - place])} if place else {}
+    return holds if place else "condition", details
 
 
-def _larger_or_smaller(consumer: Value, place: int) -> str:
+def _larger_or_smaller(consumer: Value, place: int) -> _Reason:
     other, relation = consumer.operands[1 - place], ">" if consumer.op.name == "maximum" else "<"
-    details = {"other": describe(other), "y": plain(other), "relation": relation}
-    return say("why.masked", **details, **_facts(consumer, place))
+    return "masked", {"other": describe(other), "y": plain(other), "relation": relation}
 
 
-def _clip(consumer: Value, place: int) -> str:
+def _clip(consumer: Value, place: int) -> _Reason:
     x, low, high = consumer.operands
-    if place == 0:
-        return say("why.outside", low=plain(low), high=plain(high), **_facts(consumer, 0))
-    return say("why.bound", bound=describe(consumer.operands[place]), of=describe(x))
+    return ("bound", {"held": describe(x)}) if place else ("outside", {"low": plain(low), "high": plain(high)})
 
 
-def _relu(consumer: Value, place: int) -> str:
-    x = consumer.operands[place]
-    if plain(x) > 0.0:
-        return _changed(consumer, place)
-    return say("why.dead", **_facts(consumer, place))
+def _relu(consumer: Value, place: int) -> _Reason:
+    return "changed" if plain(consumer.operands[place]) > 0.0 else "dead", {}
 
 
-def _pow(consumer: Value, place: int) -> str | None:
+def _pow(consumer: Value, place: int) -> _Reason:
     base, exponent = (plain(x) for x in consumer.operands)
     if place == 0 and exponent == 0.0:
-        return say("why.exponent 0", me=describe(consumer))
-    return say("why.base", me=describe(consumer), base=base) if base in {0.0, 1.0} else None
+        return "exponent 0", {}
+    return "base" if base in {0.0, 1.0} else "flat", {"base": base}
 
 
-def _step(consumer: Value, place: int) -> str:
-    return say("why.step", **_facts(consumer, place))
-
-
-def _underflow(consumer: Value, place: int) -> str:
-    return say("why.underflow", **_facts(consumer, place))
-
-
-_ZEROS: dict[str, Callable[[Any, int], str | None]] = {
-    "relu": _relu, "step": _step, "sign": _step, "where": _where, "maximum": _larger_or_smaller,
+_ZEROS: dict[str, str | Callable[[Any, int], _Reason]] = {
+    "relu": _relu, "step": "step", "sign": "step", "where": _where, "maximum": _larger_or_smaller,
     "minimum": _larger_or_smaller, "clip": _clip, "mul": _zero_factor, "weighted_sum": _zero_factor, "pow": _pow,
-    "exp": _underflow, "expm1": _underflow, "logsumexp": _underflow, "div": _underflow,
+    "exp": "underflow", "expm1": "underflow", "logsumexp": "underflow", "div": "underflow",
 }  # fmt: skip
