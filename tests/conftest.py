@@ -100,13 +100,6 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture
-def in_english_afterwards():
-    """Return the process to English: a notebook of the course sets the language of all that it runs."""
-    yield
-    sys.modules["autodiff"].set_language(None)
-
-
-@pytest.fixture
 def no_dot(monkeypatch, tmp_path_factory):
     """A machine without the system's Graphviz."""
     monkeypatch.setenv("PATH", str(tmp_path_factory.mktemp("empty")))

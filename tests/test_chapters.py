@@ -25,7 +25,6 @@ CHAPTERS = [read(path) for path in paths()]
 EXERCISES = [(chapter, exercise) for chapter in CHAPTERS for exercise in chapter.exercises]
 GLOSSARY = tomllib.loads((TEXT / "glossary.toml").read_text(encoding="utf-8"))["term"]
 
-pytestmark = pytest.mark.usefixtures("in_english_afterwards")
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 each_exercise = pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from lessons.chapters.notebooks import LANGUAGES, addresses, opening
 WORDS = json.loads(resources.files("lessons.chapters").joinpath("play", "words.json").read_text(encoding="utf-8"))
 PAGES = [name for name in WORDS if name != "common"]
 
-pytestmark = pytest.mark.usefixtures("in_english_afterwards")
 each_page = pytest.mark.parametrize("name", PAGES)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 

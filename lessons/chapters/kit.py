@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Any, NamedTuple
 
-from autodiff import RenderError, set_language
+from autodiff import RenderError
 from autodiff.pictures import WebPage
 from lessons.chapters.grading import WORDS, Check, evaluated
 from lessons.chapters.source import LANGUAGES, named
@@ -46,13 +46,9 @@ class Kit(NamedTuple):
 
 
 def start(chapter: int | str, language: str) -> Kit:
-    """Return `say`, `show`, `slide`, `play` and `check` for a chapter, or for the "exam", in a language.
-
-    Pictures and explanations of the whole process speak it from then on.
-    """
+    """Return `say`, `show`, `slide`, `play` and `check` for a chapter, or for the "exam", in a language."""
     if language not in LANGUAGES:
         raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, got {language!r}")
-    set_language(language)
 
     def say(*, es: str, en: str) -> str:
         """Return the text in the reader's language."""
