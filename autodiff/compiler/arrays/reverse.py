@@ -264,12 +264,27 @@ class Reverse:
 
 
 def _is_total(a: Var, b: Var) -> bool:
-    """Tell whether `b` is the sum of `a` along some axes, for each of them."""
+    """Tell whether `b`, with axes of one entry, holds for each number of `a` the sum that this number is in."""
     total = b.args[0] if b.kind in {EXPAND, VIEW} else b
-    if total.__class__ is not Var or total.kind != SUM or total.batched != a.batched:
+    if total.__class__ is not Var or total.kind != SUM or total.batched != a.batched or b.size != total.size:
+        return False  # what is spread already has its sums taken back elsewhere
+    of, each = total.args[0], np.arange(total.size)
+    if of is not a and not (of.kind == VIEW and of.args[0] is a and of.size == a.size):
         return False
-    of = total.args[0]
-    return of is a or (of.kind == VIEW and of.args[0] is a and of.size == a.size)
+    owner = np.empty(a.size, dtype=np.intp)
+    owner[_places(of, a).reshape(total.size, -1)] = each[:, None]
+    spread = (
+        _places(b, total) if b.kind == VIEW else each.reshape((*total.units, *(1,) * (len(b.units) - len(total.units))))
+    )
+    return np.array_equal(np.broadcast_to(spread, a.units).ravel(), owner)
+
+
+def _places(view: Var, of: Var) -> Any:
+    """Return the places of a view in its array; of the array itself, all of them."""
+    if view is of:
+        return np.arange(of.size)
+    start, strides = view.info
+    return places_of(start, strides, view.units)
 
 
 def backward(code: Code, *, per_row: bool = False, seeded: bool = False, careful: bool = False) -> None:
