@@ -257,6 +257,11 @@ class SideBySide(RuleBasedStateMachine):
 
         same(work, x)
 
+    @rule(a=nodes, x=st.floats(-2.0, 2.0))
+    def traced(self, a, x):
+        """A program takes the node for a parameter: its stand-ins pass through the operators of either engine."""
+        same(lambda p, v, x: float(p.compile(lambda t: p.tanh(t * v) + 2.0 * -v - t**2)(x)), a, x)
+
     @rule(a=consumes(nodes))
     def drop(self, a):
         self.all = [pair for pair in self.all if pair is not a]
@@ -440,3 +445,35 @@ if sys.version_info >= (3, 12):  # before, the standard library has no such inte
             program = program.replace("_xxsubinterpreters", "_interpreters").replace("run_string", "exec")
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_without_memory_nothing_is_lost():
+    """Whichever request for memory fails, MemoryError is raised and leaves keep the grads they had; then all goes on."""
+    testcapi = pytest.importorskip("_testcapi", reason="a Python without its own test modules")
+    x, w = autodiff.Value(0.5, "x"), autodiff.Value(2.0, "w")
+    xs, ws = (x, x), (w, x)
+    known = autodiff.Value(1.0)
+
+    def graph():
+        hidden = autodiff.weighted_sum(ws, xs, w).tanh() * 3 - x / 7
+        return autodiff.total([hidden, x, w]) ** 2
+
+    root = graph()
+    order = lambda: autodiff.topological_order(root)
+    for work in (graph, root.backward, order, lambda: setattr(x, "grad", known)):
+        x.grad, w.grad = 1.0, known
+        for i in range(400):
+            testcapi.set_nomemory(i, i + 1)
+            try:
+                work()
+                done = True
+            except MemoryError:
+                done = False
+            finally:
+                testcapi.remove_mem_hooks()
+            if not done:
+                assert x.grad in (1.0, known)
+                assert w.grad is known
+            x.grad, w.grad = 1.0, known
+    graph().backward()
+    assert x.grad != 1.0
