@@ -10,7 +10,6 @@ pytest.importorskip("nbformat", reason="nbformat is a development dependency")
 from lessons.chapters import grading, kit
 from lessons.chapters.notebooks import LANGUAGES, notebook, old, target
 from lessons.chapters.pages import PAGES, chapters, place, table
-from lessons.chapters.pages import topics as course_topics
 from lessons.chapters.source import named
 
 CHAPTERS = chapters()
@@ -104,7 +103,7 @@ def test_the_errata_have_every_slip(language):
 def test_every_topic_of_the_slides_has_a_chapter_and_a_cell(language):
     """Every name in the chapters' heads is in the page; the cell of the notebook begins the section."""
     page = PAGES["slides"](language)
-    topics = course_topics()
+    topics = table("slides")["topic"]
     known = {topic["es"]: topic[language] for topic in topics}
     for chapter in CHAPTERS.values():
         for name in chapter.about["slides"]:

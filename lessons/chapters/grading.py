@@ -8,6 +8,7 @@ import html
 import math
 import sys
 from collections.abc import Sequence
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,18 @@ WORDS = {
     "unknown": {
         "es": "No hay un ejercicio {name!r} en este capítulo; hay {names}.",
         "en": "This chapter has no exercise {name!r}; it has {names}.",
+    },
+    "single": {
+        "es": "Este ejercicio pide una sola respuesta: {names}.",
+        "en": "This exercise asks for a single answer: {names}.",
+    },
+    "function": {
+        "es": "{name} es una función, y aquí se pide un número: escribe lo que la función devuelve.",
+        "en": "{name} is a function, and a number is asked for here: write what the function returns.",
+    },
+    "several": {
+        "es": "{name} tiene varios números, y aquí se pide uno solo.",
+        "en": "{name} holds several numbers, and a single one is asked for here.",
     },
     "many": {
         "es": "Este ejercicio pide {n} respuestas, en este orden: {names}.",
@@ -96,6 +109,9 @@ class Check:
     def __dir__(self) -> list[str]:
         return []
 
+    def __repr__(self) -> str:
+        return str(self.__room.told("hidden"))
+
     def __getattr__(self, name: str) -> Said:
         if name.startswith("_"):
             raise AttributeError(name)  # what Python and notebooks ask of everything
@@ -116,7 +132,8 @@ class _Room:
             return self.told("unknown", name=name, names=", ".join(self.exercises))
         exercise = self.exercises[name]
         if len(answers) != len(exercise.asks):
-            return self.told("many", n=len(exercise.asks), names=", ".join(exercise.asks))
+            many = len(exercise.asks)
+            return self.told("many" if many > 1 else "single", n=many, names=", ".join(exercise.asks))
         if _peeks(answers):
             return self.told("peeks")
         grade = graded(exercise, answers, self.language)
@@ -126,6 +143,8 @@ class _Room:
         empty = (mark.said == nothing or "ellipsis" in mark.said.lower() for mark in grade.marks)
         if any(_left_out(answer) for answer in answers) or all(empty):
             return self.told("nothing")
+        if misread := _misread(exercise, answers):
+            return Said(False, [f"✗ {self.word('wrong')}", *(self.word(key, name=name) for key, name in misread)])
         not_yet = check_exercise(1.0, 3.7, language=self.language).marks[0].said
         if self.exam:
             unread = [m.said for m in grade.marks if not (m.right or m.hints or m.said == not_yet)]
@@ -181,6 +200,19 @@ class _Room:
 
     def word(self, key: str, **details: Any) -> str:
         return WORDS[key][self.language].format(**details)
+
+
+def _misread(exercise: Exercise, answers: Sequence[Any]) -> list[tuple[str, str]]:
+    """Return what is wrong with the kind of an answer where a number is asked for: a function, or several numbers."""
+    if "probe" in exercise.data or "at" in exercise.data:
+        return []
+    found = []
+    for name, answer, truth in zip(exercise.asks, answers, _tuple(exercise, exercise.data["truth"]), strict=True):
+        if type(answer) in (list, tuple, set, dict, np.ndarray) and np.ndim(truth) == 0 and np.size(answer) != 1:
+            found.append(("several", name))
+        elif type(answer) in (FunctionType, BuiltinFunctionType):
+            found.append(("function", name))
+    return found
 
 
 _FRAMES = {"_getframe", "currentframe", "f_back", "f_locals", "get_referents", "get_objects", "_Check__room"}

@@ -68,12 +68,6 @@ def errata(language: str) -> str:
     return _page("errata", language, "\n\n".join(parts))
 
 
-def topics() -> list[dict[str, Any]]:
-    """Return the topics of the slides, of the chapters that there are."""
-    numbers = chapters()
-    return [topic for topic in table("slides")["topic"] if topic["chapter"] in numbers]
-
-
 def cell_of(chapter: Chapter, section: int) -> int:
     """Return the number, from 1, of the notebook's cell in which a section begins; of section 0 the first cell."""
     cells = notebook(chapter, "en").cells
@@ -84,7 +78,7 @@ def slides(language: str) -> str:
     """Return the topics of the slides in their order, with chapter and cell; how long each takes; the credits."""
     known = chapters()
     lines = [WORDS["slides_head"][language], "|---|---|---|---|"]
-    for topic in topics():
+    for topic in table("slides")["topic"]:
         chapter = known[topic["chapter"]]
         others = [
             _link(each, language, short=True)
@@ -108,7 +102,7 @@ def slides(language: str) -> str:
 
 
 def _placed() -> set[tuple[str, int]]:
-    return {(topic["es"], topic["chapter"]) for topic in topics()}
+    return {(topic["es"], topic["chapter"]) for topic in table("slides")["topic"]}
 
 
 def teachers(language: str) -> str:
