@@ -139,12 +139,13 @@ class _Room:
         grade = graded(exercise, answers, self.language)
         if grade.passed:
             return self.right(exercise)
-        nothing = check_exercise(None, 0.0, language=self.language).marks[0].said
-        empty = (mark.said == nothing or "ellipsis" in mark.said.lower() for mark in grade.marks)
-        if any(_left_out(answer) for answer in answers) or all(empty):
+        if any(_left_out(answer) for answer in answers):
             return self.told("nothing")
         if misread := _misread(exercise, answers):
             return Said(False, [f"✗ {self.word('wrong')}", *(self.word(key, name=name) for key, name in misread)])
+        nothing = check_exercise(None, 0.0, language=self.language).marks[0].said
+        if all(mark.said == nothing or "ellipsis" in mark.said.lower() for mark in grade.marks):
+            return self.told("nothing")
         not_yet = check_exercise(1.0, 3.7, language=self.language).marks[0].said
         if self.exam:
             unread = [m.said for m in grade.marks if not (m.right or m.hints or m.said == not_yet)]
