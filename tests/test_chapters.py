@@ -446,6 +446,10 @@ def test_chapter_11_the_paper_of_1986(ran):
     assert eleven["learnt"].mean() > 0.9
     assert 0.3 < eleven["new"].mean() < 0.8
     assert (eleven["apart"].max(axis=1) > 0.8).all()
+    measured = (TEXT.parents[2] / "docs" / "networks-1986.md").read_text(encoding="utf-8").replace(",", "")
+    assert {"1425", "192", "3304", "199", "884", "156", "43"} <= numbers(measured) & numbers(
+        "".join(CHAPTERS[11].prose("en"))
+    )
 
 
 def test_chapter_12_a_project(ran, tmp_path):
