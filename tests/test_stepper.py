@@ -764,13 +764,13 @@ def test_the_page_speaks_one_language(opened):
     assert (tongue, page.locator("html").get_attribute("lang")) == ("en", "es")
     assert len(english) > 20
     assert english & spanish == set()
-    assert page.title() == "Retropropagación: media"
+    assert page.title() == "Retropropagación: promedio"
 
 
 @pytest.mark.parametrize("widths", [[4, 3, 1], [3, 2, 1]])
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 def test_numbers_beside_wires_lie_on_nothing(opened, widths, width, height):
-    """In the views by neurons and layers, at every step, no number lies on another or on a card."""
+    """In every view, at every step, no number lies on another or on a card."""
     mlp = MLP(4, widths, activation="tanh", random_state=0)
     page = opened((mlp([Value(x, f"x{x}") for x in (0.3, -0.5, 0.8, 0.1)]) - 1) ** 2, width=width, height=height)
     collisions = """() => {
@@ -780,7 +780,7 @@ def test_numbers_beside_wires_lie_on_nothing(opened, widths, width, height):
       return [numbers.length, numbers.filter((a, i) => numbers.some((b, j) => i < j && meet(a, b)) || cards.some((b) => meet(a, b))).length];
     }"""
     met = 0
-    for level in ("neurons", "layers"):
+    for level in ("operations", "neurons", "layers"):
         page.locator("#level").select_option(label=level)
         page.locator("#fit").click()
         for step in range(1, last(page) + 1):

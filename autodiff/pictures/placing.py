@@ -79,7 +79,7 @@ def _dot(
 
     few = len(edges) <= FEW
     fan = max((len(node.operands) for node in order), default=0)
-    ranksep = min((0.3 if few else 0.55) + 0.05 * fan, 2.2)
+    ranksep = min((0.3 if few else 0.85) + 0.05 * fan, 2.2)
     lines = [
         "digraph {",
         f"graph [rankdir={rankdir}, nodesep=0.25, ranksep={ranksep:.2f}, fontsize=12]",

@@ -212,11 +212,19 @@ function labels(drawn) {
   drawn.told = draw("g", {}, drawn.partial, drawn.product);
   if (drawn.shown) layers[3].append(drawn.told);
 }
-// Room for the numbers beside these wires: where the layout has none, the place along each wire, above or below it,
-// that is farthest from other numbers, cards and wires.
+// Room for the numbers beside these wires: where Graphviz left some, if nothing lies there, else the place along the
+// wire, above, below or on it, that is farthest from other numbers, cards and wires.
 const SAMPLED = Array.from({ length: 25 }, (_, k) => k / 24);
 const half = ({ partial, product }) => // of the width and the height of the numbers
   [3.75 * Math.max(8, partial.textContent.length, product.textContent.length) + 2, product.textContent ? 16 : 9];
+function* candidates({ beside, points }, room, tall) {
+  if (beside) yield [...beside, 0];
+  for (let t = 0.06; t < 0.95; t += 0.04) {
+    const { at, across } = along(points, t);
+    const off = Math.abs(across[0]) * (room + 2) + Math.abs(across[1]) * (tall + 4);
+    for (const side of [-off, off, 0]) yield [at[0] + side * across[0], at[1] + side * across[1], 60 * Math.abs(t - 0.5) + (side ? 1 : 50)];
+  }
+}
 function spread(told) {
   const fixed = visible.map((i) => [boxes[i][0], boxes[i][1], boxes[i][2] / 2, HEIGHT / 2]);
   const dots = wires.flatMap((drawn) => drawn.dots ?? []);
@@ -225,23 +233,18 @@ function spread(told) {
   for (let pass = 0; crowded && pass < 4; pass++) { // whoever found no room alone looks again when the others have theirs
     crowded = false;
     for (const drawn of told) {
-      if (drawn.beside) continue;
       const [room, tall] = half(drawn);
       const taken = [...fixed, ...[...spots].filter(([each, spot]) => spot && each !== drawn).map(([, spot]) => spot)];
       let least = Infinity;
-      for (let t = 0.06; t < 0.95; t += 0.04) {
-        const { at, across } = along(drawn.points, t);
-        const off = Math.abs(across[0]) * (room + 2) + Math.abs(across[1]) * (tall + 2);
-        for (const side of [-off, off, 0]) {
-          const [x, y] = [0, 1].map((i) => at[i] + side * across[i]);
-          let lying = 0;
-          for (const [u, v, w, h] of taken) lying += Math.max(0, room + w - Math.abs(x - u)) * Math.max(0, tall + h - Math.abs(y - v));
-          let cost = 60 * Math.abs(t - 0.5) + (side ? 0 : 50) + 9 * lying;
-          for (const [u, v] of cost < least ? dots : []) if (Math.abs(x - u) < room && Math.abs(y - v) < tall) cost += 12;
-          if (cost >= least) continue;
-          least = cost;
-          spots.set(drawn, [x, y, room, tall, lying > 0]);
-        }
+      for (const [x, y, far] of candidates(drawn, room, tall)) {
+        let lying = 0;
+        for (const [u, v, w, h] of taken) lying += Math.max(0, room + w - Math.abs(x - u)) * Math.max(0, tall + h - Math.abs(y - v));
+        let cost = far + 9 * lying;
+        for (const [u, v] of cost < least ? dots : []) if (Math.abs(x - u) < room && Math.abs(y - v) < tall) cost += 12;
+        if (cost >= least) continue;
+        least = cost;
+        spots.set(drawn, [x, y, room, tall, lying > 0]);
+        if (!cost) break;
       }
       crowded ||= spots.get(drawn)[4];
     }
