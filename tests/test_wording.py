@@ -33,7 +33,11 @@ AUTODIFF, MODELS = Path(autodiff.__file__).parent, Path(models.__file__).parent
 PACKAGES = {"autodiff": AUTODIFF, "autodiff.testing": AUTODIFF / "testing", "models": MODELS}
 
 
-pytestmark = pytest.mark.usefixtures("in_english_afterwards")
+@pytest.fixture(autouse=True)
+def english():
+    """Each test leaves English behind."""
+    yield
+    set_language(None)
 
 
 def table(package, language):
