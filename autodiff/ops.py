@@ -137,8 +137,16 @@ class Op:
         """Return the value at arrays of operands, after IEEE 754: NaN and infinities, no errors."""
         import numpy as np
 
-        with np.errstate(all="ignore"):
-            return self.function_of_arrays(*operands)
+        try:
+            with np.errstate(all="ignore"):
+                return self.function_of_arrays(*operands)
+        except (TypeError, ValueError) as error:
+            if self.array is not None:
+                raise
+            raise type(error)(
+                f"{self.name}: its `forward` must serve arrays too, or the operation must have a function of them, "
+                f"array=…, got {error}; `if`, max and math are for one number: use autodiff.where, maximum, exp, …"
+            ) from error
 
     def on_ieee(self, *operands: float) -> float:
         """Return the value after IEEE 754, as arrays have it."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autodiff import nests
+from autodiff import grad_mode, nests
 from autodiff.compiler.program import P, Program
 from autodiff.domains import is_array
 from autodiff.value import Value
@@ -37,6 +37,8 @@ def _and_aux(method: Callable[..., Any], together: Callable[[Any, Any], Any]) ->
 
     @functools.wraps(method)
     def both(self: ProgramWithAux[...], *args: Any, **options: Any) -> Any:
+        if method is Program.__call__ and grad_mode.tracer() is not None:
+            return self._written(*args, **options)
         with self._cache.lock:
             answer = method(self, *args, **options)
             if method is Program.jvp:
@@ -55,12 +57,9 @@ class ProgramWithAux(Program[P]):
 
     def __init__(self, f: Callable[P, Any], *settings: Any) -> None:  # Any: (answer, aux); as those of Program
         super().__init__(_Part(f, lambda answer, _: answer), *settings)
-        self._whole = f
+        self._written = f
         self._beside: Program[...] = Program(_Part(f, self._numbers), *settings)
         self._form: Any = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "f": self._whole}
 
     def _numbers(self, _: Any, aux: Any) -> list[Any]:
         """Return the Values of aux in a row, and note where they belong."""

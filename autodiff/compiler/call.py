@@ -20,8 +20,8 @@ from autodiff.compiler.checking import look_for_dropped, refuse_domain, refuse_n
 from autodiff.compiler.repeat import remember_batch, remember_point
 from autodiff.compiler.specialise import Trace, Want
 from autodiff.compiler.trace.simplify import live
-from autodiff.compiler.trace.tracer import trace
-from autodiff.domains import REALS, number
+from autodiff.compiler.trace.tracer import taken_apart, trace
+from autodiff.domains import REALS, is_array, number
 from autodiff.nests import is_sequence
 from autodiff.value import Value
 
@@ -50,27 +50,9 @@ class Call:
         if self.point:
             self.batched = [False] * len(self.args)
         self.has_rows = any(self.batched)
-        self.rows = self._count_rows()
+        self.rows = _count_rows(self.args, self.batched, self.names)
         samples = [x if i in static else x.shape[self.batched[i] :] for i, x in enumerate(self.args)]
         self.trace = self._traced(samples, rows)
-
-    def _count_rows(self) -> int:
-        rows = 0 if self.has_rows else 1
-        first = ""
-        for x, batched, name in zip(self.args, self.batched, self.names, strict=True):
-            if not batched:
-                continue
-            if x.ndim == 0:
-                raise ValueError(
-                    f"{name} must have one entry per row, as others have, got one number; where it is the same for all "
-                    "rows, write in_axes=None at its place"
-                )
-            if first and len(x) != rows:
-                raise ValueError(f"all arguments must have as many rows, got {len(x)} in {name} and {rows} in {first}")
-            first, rows = first or name, len(x)
-            if rows == 0:
-                raise ValueError(f"{name} must have at least one row, got none")
-        return rows
 
     def _traced(self, samples: list[Any], rows: list[bool]) -> Trace:
         cache = self.cache
@@ -210,6 +192,12 @@ class Call:
 
     def one_number(self) -> None:
         """Raise TypeError for a function of several outputs, which has no gradient."""
+        if self.trace.shared.form is not None:
+            kind = type(self.trace.shared.form.hollow).__name__
+            raise TypeError(
+                f"the function must return one number to have a gradient, got {kind}; return (number, {kind}) with "
+                "has_aux=True"
+            )
         if self.trace.shared.shape != ():
             raise TypeError(
                 f"the function must return one number to have a gradient, got shape {self.trace.shared.shape}; let it "
@@ -309,6 +297,60 @@ class Call:
         return (*_as_rows(value, np.asarray(gradient, dtype=np.float64), reduce), *asked)
 
 
+def _count_rows(args: Sequence[Any], batched: Sequence[bool], names: Sequence[str]) -> int:
+    """Return the rows of a call, 1 without any."""
+    rows = 0 if any(batched) else 1
+    first = ""
+    for x, has_rows, name in zip(args, batched, names, strict=True):
+        if not has_rows:
+            continue
+        if x.ndim == 0:
+            raise ValueError(
+                f"{name} must have one entry per row, as others have, got one number; where it is the same for all "
+                "rows, write in_axes=None at its place"
+            )
+        if first and len(x) != rows:
+            raise ValueError(f"all arguments must have as many rows, got {len(x)} in {name} and {rows} in {first}")
+        first, rows = first or name, len(x)
+        if rows == 0:
+            raise ValueError(f"{name} must have at least one row, got none")
+    return rows
+
+
+def inlined(cache: Cache, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    """Return the answer of a program that is called while another one is traced, of which it becomes a part.
+
+    Numbers alone are one point, and arrays have rows, as in any call.
+    """
+    given = Arguments(cache, args, options)
+    leaves: list[Any] = [_symbols(x, i in given.static) for i, x in enumerate(given.leaves)]
+    varying = [axis is not None and i not in given.static for i, axis in enumerate(given.axes)]
+    has_rows = any(varies and x.ndim for x, varies in zip(leaves, varying, strict=True))
+    batched = [varies and has_rows for varies in varying]
+    answers: list[Any] = []
+    for row in range(_count_rows(leaves, batched, given.names)):
+        sample = [x[row] if each else x for x, each in zip(leaves, batched, strict=True)]
+        answers.append(taken_apart(given.f(*[x[()] if is_array(x) and not x.ndim else x for x in sample])))
+    outputs = np.empty((len(answers), len(answers[0][0])), dtype=object)
+    for row, (flat, _, _) in enumerate(answers):
+        outputs[row] = flat
+    _, shape, form = answers[0]
+    found = outputs if has_rows else outputs[0]
+    if form is not None:
+        return form.filled(found)
+    found = found.reshape((*found.shape[:-1], *shape))
+    return found if found.ndim else found[()]
+
+
+def _symbols(x: Any, static: bool) -> Any:
+    """Return an argument as an array of numbers and stand-ins."""
+    if static or is_array(x):
+        return x
+    one = np.empty((), dtype=object)
+    one[()] = x
+    return np.array(x, dtype=object) if is_sequence(x) else one
+
+
 def _is_one(argnums: Any) -> bool:
     """Tell whether derivatives by one argument were asked for, not by several."""
     return argnums is not None and not isinstance(argnums, (tuple, list))
@@ -350,7 +392,9 @@ def _filled(x: Any, shape: tuple[int, ...]) -> Array:
 
 def _array(x: Any, name: str) -> Array:
     if isinstance(x, Value):
-        raise TypeError(f"{name} must be plain numbers, got a Value; pass its .data, or call the function itself")
+        raise TypeError(
+            f"{name} must be plain numbers, got a Value; pass its .data, or call the function itself, program.f"
+        )
     if np.ma.is_masked(x):
         raise ValueError(f"{name} must have no masked entries; leave such rows out, or fill them in")
     try:
@@ -364,7 +408,7 @@ def _array(x: Any, name: str) -> Array:
         if array.dtype == object:
             kinds = {("Value" if isinstance(entry, Value) else type(entry).__name__) for entry in array.flat}
             kind = f"entries of type {', '.join(sorted(kinds))}"
-        raise TypeError(f"{name} must be numbers, got {kind}")
+        raise TypeError(f"{name} must be numbers, got {kind}; what only steers the function goes into static_argnums")
     if array.dtype == np.float64:
         return array
     with np.errstate(over="ignore"):  # longer floats may not fit

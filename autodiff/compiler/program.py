@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import math
 import operator
 import sys
+import types
+import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,10 +21,10 @@ from typing import Any, Concatenate, Generic, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autodiff import held
+from autodiff import grad_mode, held
 from autodiff.compiler.backends.text import Readable
 from autodiff.compiler.cache import Cache
-from autodiff.compiler.call import Call, Reduce
+from autodiff.compiler.call import Call, Reduce, inlined
 from autodiff.compiler.specialise import Trace, Want
 from autodiff.domains import unbox
 from autodiff.errors import TraceError
@@ -41,6 +44,8 @@ class Program(Generic[P]):
     threads wait for each other: give each thread a program of its own to run them side by side.
     """
 
+    _instance: Any = None  # the object that a method is bound to
+
     def __init__(
         self, f: Callable[P, Any], in_axes: int | Sequence[int | None] | None, static_argnums: Sequence[int],
         threads: int | None,
@@ -50,6 +55,8 @@ class Program(Generic[P]):
         self.static_argnums = frozenset(static_argnums)
         self.threads = threads
         self._cache = Cache(f, in_axes, static_argnums, threads)
+        self._written: Callable[..., Any] = f  # as it was given to `compile`
+        self._bound: dict[int, Program[...]] = {}  # by the identity of the object
         functools.update_wrapper(self, f, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
 
     def __repr__(self) -> str:
@@ -59,10 +66,14 @@ class Program(Generic[P]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or pickle keeps: the function and how it is called. The new program traces anew."""
-        return {"f": self.f, "in_axes": self.in_axes, "static_argnums": self.static_argnums, "threads": self.threads}
+        return {
+            "f": self._written, "in_axes": self.in_axes, "static_argnums": self.static_argnums, "threads": self.threads,
+        }  # fmt: skip
 
     def __reduce__(self) -> Any:
         """Reduce to its name where it has taken the place of its function, as a decorator does; else to its state."""
+        if self._instance is not None:
+            return getattr, (self._instance, self.f.__name__)
         if _stands_for_its_function(self):
             return self.f.__qualname__
         return _new, (type(self),), self.__getstate__()
@@ -79,6 +90,29 @@ class Program(Generic[P]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["f"], state["in_axes"], tuple(state["static_argnums"]), state["threads"])
+
+    # Methods.
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> Program[P]: ...
+    @overload
+    def __get__(self: Program[Concatenate[A, Q]], instance: A, owner: Any = None) -> Program[Q]: ...
+    def __get__(self, instance: Any, owner: Any = None) -> Program[...]:
+        """Return the program of a method, bound to its object as functions are; each object has traces of its own."""
+        if instance is None:
+            return self
+        method = types.MethodType(self._written, instance)
+        kept = self._bound.get(id(instance))
+        if kept is None:
+            try:
+                key = id(instance)
+                f: Callable[..., Any] = _Method(method, weakref.ref(instance, lambda _: self._bound.pop(key, None)))
+            except TypeError:  # it has slots, and lives as long as the program
+                f = method
+            kept = self._bound[id(instance)] = type(self)(f, self.in_axes, list(self.static_argnums), self.threads)
+        bound: Program[...] = _new(type(self))
+        vars(bound).update(vars(kept), _instance=instance, _written=method)
+        return bound
 
     # Calls.
 
@@ -113,23 +147,28 @@ class Program(Generic[P]):
         With `check`, raises DomainError that names the first row where an operand leaves its operation's domain, and
         ValueError that names the first row with NaN.
         """
+        if grad_mode.tracer() is not None:
+            return inlined(self._cache, args, options)
         with self._cache.lock:
             return self._compute(args, options, check)
 
     def _compute(self, args: Sequence[Any], options: Mapping[str, Any], check: bool) -> Any:
         call = Call(self._cache, args, options)
-        shape = call.trace.shared.shape
+        shape, form = call.trace.shared.shape, call.trace.shared.form
         if call.point:
             if check:
                 call.check(Want())
             answer = call.point_values()
+            if form is not None:
+                return form.filled(np.array(answer))
             return answer[0] if shape == () else np.array(answer).reshape(shape)
         call.read(check)
         answer = call.run(Want())
         if not answer.finite:
             answer = call.run(Want(careful=True))
         out = answer.values
-        return out.reshape(call.rows, *shape) if call.has_rows else out.reshape(shape)
+        out = out.reshape(call.rows, *shape) if call.has_rows else out.reshape(shape)
+        return out if form is None else form.filled(out)
 
     @overload
     def value_and_grad(
@@ -276,17 +315,16 @@ class Program(Generic[P]):
                 places = map(self._cache.place_of, options)
                 constant = [every[place] if place < len(every) else 0 for place in places]
 
-                def both_of(*args: Any) -> list[Any]:
+                def both_of(*args: Any) -> dict[str, Any]:
                     constants = dict(zip(options, args[2 * n :], strict=True))
-                    return list(jvp(self.f, args[:n], args[n : 2 * n], has_aux=False, **constants))
+                    values, rates = jvp(self.f, args[:n], args[n : 2 * n], has_aux=False, **constants)
+                    return {"values": values, "rates": rates}
 
                 own = Program(both_of, (*axes, *axes, *constant), (), self.threads)
                 own._cache.names = [*names, *(f"the tangent of {name}" for name in names), *options]
                 self._cache.derived[key] = own
             both = own(*primals, *tangents, *options.values())
-            batch = both.ndim > len(own._cache.known().shared.shape)
-        values, rates = (both[:, 0], both[:, 1]) if batch else both
-        return (values, rates) if values.shape else (float(values), float(rates))
+        return both["values"], both["rates"]
 
     def hvp(  # Any: args and options are a batch
         self, *args: Any, vector: ArrayLike, reduce: Reduce = "mean", weights: ArrayLike | None = None, **options: Any
@@ -409,6 +447,20 @@ class Program(Generic[P]):
 
 def _new(cls: type[Program[P]]) -> Program[P]:
     return cls.__new__(cls)
+
+
+class _Method:
+    """A method of an object that it does not keep alive, under the method's name and signature."""
+
+    def __init__(self, method: types.MethodType, instance: Callable[[], Any]) -> None:
+        self.function, self.instance = method.__func__, instance
+        for name in functools.WRAPPER_ASSIGNMENTS:
+            if hasattr(method, name):
+                setattr(self, name, getattr(method, name))
+        self.__signature__ = inspect.signature(method)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.function(self.instance(), *args, **options)
 
 
 def _stands_for_its_function(program: Program[...]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -9,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autodiff import nests
 from autodiff.compiler.trace.operations import BOOLEAN, HIDDEN
 from autodiff.ops import Op
 
@@ -22,6 +25,20 @@ class Input(NamedTuple):
 
     argument: int
     entry: int
+
+
+class Form(NamedTuple):
+    """The nest that a function returned, with 0 in place of its leaves, and their shapes in order."""
+
+    hollow: Any
+    shapes: Sequence[tuple[int, ...]]
+
+    def filled(self, outputs: Any) -> Any:
+        """Return the nest with its leaves from an array (…, outputs)."""
+        ends = np.cumsum([0, *map(math.prod, self.shapes)])
+        leaves = [outputs[..., start:end].reshape((*outputs.shape[:-1], *shape))
+                  for start, end, shape in zip(ends, ends[1:], self.shapes, strict=False)]  # fmt: skip
+        return nests.replace(self.hollow, iter([x if x.ndim else x.item() for x in leaves]))
 
 
 @dataclass
@@ -43,6 +60,7 @@ class Graph:
     sums: dict[int, tuple[list[Term], float]] = field(default_factory=dict[int, tuple[list[Term], float]])
     outputs: list[int] = field(default_factory=list[int])
     shape: tuple[int, ...] = ()  # of the output of one sample
+    form: Form | None = None  # where the outputs have names
     repeated: int = 0  # operations that repeated a node which was there already
 
     def add(self, op: Op | None = None, operands: tuple[int, ...] = ()) -> int:

@@ -81,7 +81,7 @@ def live(graph: Graph) -> Graph:
         operands=[xs if wanted else () for xs, wanted in zip(graph.operands, needed, strict=True)],
         constants=those(graph.constants), parameters=those(graph.parameters), inputs=graph.inputs,
         labels=those(graph.labels), stopped={i for i in graph.stopped if needed[i]}, sums=those(graph.sums),
-        outputs=graph.outputs, shape=graph.shape,
+        outputs=graph.outputs, shape=graph.shape, form=graph.form,
     )  # fmt: skip
 
 

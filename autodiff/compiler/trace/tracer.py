@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import grad_mode, nests, ufuncs
-from autodiff.compiler.trace.graph import Graph, Input
+from autodiff.compiler.trace.graph import Form, Graph, Input
 from autodiff.compiler.trace.operations import EITHER, GUARDED, RELATIONS
 from autodiff.compiler.trace.simplify import shorter
 from autodiff.domains import is_array, number, unbox
@@ -518,12 +518,12 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
     with grad_mode.tracing(tracer), grad_mode.recording(on=True):  # a no_grad around the call does not belong to f
         try:
             returned = _called(tracer, f, arguments, names)
-            flat, shape = _flat(returned)
+            flat, shape, form = taken_apart(returned)
             if not flat:
                 raise TypeError(f"the function must return at least one number, got {returned!r}")
             graph = tracer.graph
             graph.outputs = [tracer.record(_POS, (x,)).place if x.__class__ is not Traced else x.place for x in flat]
-            graph.shape = shape
+            graph.shape, graph.form = shape, form
         finally:
             tracer.open = False
     return tracer.without_copies()
@@ -582,6 +582,31 @@ def partials_of(op: Op, operands: Sequence[Any], result: Any, wanted: Sequence[b
     return op.partials_of(operands, result, wanted)
 
 
+def taken_apart(returned: Any) -> tuple[list[Any], tuple[int, ...], Form | None]:
+    """Return what a function returned as a flat list, its shape, and its form where it is a nest with names."""
+    if not _has_names(returned):
+        return *_flat(returned), None
+    parts: list[tuple[list[Any], tuple[int, ...]]] = []
+
+    def leaf(x: Any, path: str) -> float:
+        try:
+            parts.append(_flat(x))
+        except TypeError as error:
+            raise TypeError(f"{error}, at {path}") from None
+        return 0.0
+
+    hollow = nests.mapped(leaf, returned, "the answer", lambda x: nests.is_sequence(x) and not _has_names(x))
+    flat = [x for part, _ in parts for x in part]
+    return flat, (len(flat),), Form(hollow, [shape for _, shape in parts])
+
+
+def _has_names(x: Any) -> bool:
+    """Tell whether a dict or dataclass is somewhere in what a function returned."""
+    if nests.is_sequence(x):
+        return any(map(_has_names, x))
+    return not isinstance(x, (float, Value)) and bool(nests.entries(x))
+
+
 def _flat(x: Any) -> tuple[list[Any], tuple[int, ...]]:
     """Return what a function returned as a flat list, and its shape."""
     x = unbox(x)
@@ -603,6 +628,4 @@ def _entry(x: Any) -> Any:
     try:
         return x if isinstance(x, Value) else number(x)
     except TypeError:
-        name = type(x).__name__
-        aside = f"; return a list of its entries, or (number, {name}) with has_aux=True" if nests.entries(x) else ""
-        raise TypeError(f"the function must return Values or numbers, got {name}{aside}") from None
+        raise TypeError(f"the function must return Values or numbers, got {type(x).__name__}") from None

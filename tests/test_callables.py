@@ -1,0 +1,215 @@
+"""Programs of what people write: methods, partials, programs inside programs, answers with names, operations of their own."""
+
+import copy
+import functools
+import gc
+import math
+import pickle
+import weakref
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import autodiff
+from autodiff import Value, grad, where
+from autodiff import compile as compiled
+from autodiff.ops import Op
+
+X, Y = np.array([1.0, 2.0, -3.0]), np.array([0.5, 4.0, 1.0])
+
+
+class Line:
+    """A model whose methods are compiled, as people write them."""
+
+    def __init__(self, w):
+        self.w = Value(w, "w")
+
+    @compiled
+    def loss(self, x, y=0.0):
+        """Return the squared error."""
+        return (self.w * x - y) ** 2
+
+    def scaled(self, x, by=3.0):
+        return self.w * x * by
+
+    __call__ = scaled
+
+
+class Slotted:
+    __slots__ = ("w",)
+
+    def __init__(self, w):
+        self.w = Value(w, "w")
+
+    @compiled
+    def twice(self, x):
+        return 2.0 * self.w * x
+
+
+@dataclass
+class Pair:
+    low: object
+    high: object
+
+
+def test_a_compiled_method_binds_to_its_object():
+    """As a function in a class does: each object has its own parameters, and names of arguments begin after self."""
+    one, other = Line(2.0), Line(-1.0)
+    value, gradient = one.loss.value_and_grad(X, Y)
+    assert value == pytest.approx(np.mean((2.0 * X - Y) ** 2))
+    assert gradient == pytest.approx([np.mean(2.0 * (2.0 * X - Y) * X)])
+    np.testing.assert_allclose(other.loss(X, y=Y), (-X - Y) ** 2)
+    np.testing.assert_allclose(one.loss(X), (2.0 * X) ** 2)
+    assert one.loss.parameters == [one.w]
+    assert one.loss.parameters[0] is one.w
+    assert other.loss.parameters[0] is other.w
+    assert one.loss.__name__ == "loss"
+    assert one.loss.__doc__ == "Return the squared error."
+    _, _, by_y = one.loss.value_and_grad(X, Y, argnames="y", reduce="sum")
+    np.testing.assert_allclose(by_y, -2.0 * (2.0 * X - Y))
+    assert isinstance(Line.loss, autodiff.Program)
+    with one.loss.training(X, Y) as flat:
+        flat[:] = 5.0
+        assert one.loss.value_and_grad(X, Y)[0] == pytest.approx(np.mean((5.0 * X - Y) ** 2))
+    assert one.w.data == 5.0
+    slotted = Slotted(3.0)
+    assert slotted.twice([1.0, 2.0]).tolist() == [6.0, 12.0]
+
+
+def test_a_bound_program_is_traced_once_and_keeps_nobody_alive():
+    """The next access finds the traces of the first; the object goes when its owner lets it go."""
+    met = []
+
+    class Counted(Line):
+        @compiled
+        def loss(self, x):
+            met.append(1)
+            return self.w * x
+
+    line = Counted(2.0)
+    for _ in range(3):
+        line.loss(X)
+    assert len(met) == 1
+    seen, alone = weakref.ref(line), line.loss
+    del line
+    gc.collect()
+    np.testing.assert_allclose(alone(X[:2]), 2.0 * X[:2])  # a bound program keeps its object, as a method does
+    del alone
+    gc.collect()
+    assert seen() is None
+
+
+def test_bound_programs_are_copied_and_pickled_with_their_object():
+    """A copy has its own parameters; copies of the object bind anew."""
+    line = Line(2.0)
+    line.loss(X)
+    twin, deep = copy.copy(line), copy.deepcopy(line)
+    twin.w = Value(7.0)
+    deep.w.data = 3.0
+    assert (twin.loss(1.0), deep.loss(1.0), line.loss(1.0)) == (49.0, 9.0, 4.0)
+    copied = copy.deepcopy(line.loss)
+    line.w.data = 4.0
+    assert (copied(1.0), line.loss(1.0)) == (4.0, 16.0)
+    assert pickle.loads(pickle.dumps(line.loss))(1.0) == 16.0
+
+
+CALLABLES = {
+    "method": lambda line: line.scaled,
+    "object": lambda line: line,
+    "partial": lambda line: functools.partial(Line.scaled, line),
+    "partial by keyword": lambda line: functools.partial(line.scaled, by=3.0),
+    "compiled method": lambda line: lambda x: line.loss.f(x) ** 0.5 * 3.0,
+}
+
+
+@pytest.mark.parametrize("kind", CALLABLES)
+def test_callables_of_every_kind_are_compiled(kind):
+    """Methods, objects, partials, defaults: the same numbers as by hand."""
+    value, gradient = compiled(CALLABLES[kind](Line(2.0))).value_and_grad(np.abs(X))
+    assert (value, gradient[0]) == pytest.approx((12.0, 6.0))
+
+
+def test_a_program_is_a_part_of_another_one():
+    """Inlined: numbers are one point, arrays have rows, parameters are the outer program's too."""
+    w, calls = Value(2.0, "w"), []
+
+    @compiled
+    def inner(x, y=1.0):
+        calls.append(1)
+        return w * x * x + y
+
+    outer = compiled(lambda x: inner(x) ** 2 + inner(x, y=3.0) + inner(1.0))
+    value, gradient = outer.value_and_grad(X, reduce="sum")
+    expected = (2.0 * X**2 + 1.0) ** 2 + (2.0 * X**2 + 3.0) + 3.0
+    assert value == pytest.approx(expected.sum())
+    assert gradient == pytest.approx([(2.0 * (2.0 * X**2 + 1.0) * X**2 + X**2 + 1.0).sum()])
+    assert outer.parameters[0] is w
+    assert len(calls) == 3
+    np.testing.assert_allclose(compiled(grad(inner))(X), 4.0 * X)
+    np.testing.assert_allclose(outer(X), [outer(x) for x in X.tolist()])
+    assert outer(1.0) == pytest.approx(17.0)
+    line = Line(2.0)
+    np.testing.assert_allclose(compiled(lambda x: 3.0 * line.loss(x, 1.0))(X), 3.0 * (2.0 * X - 1.0) ** 2)
+
+
+def test_a_batch_inside_a_sample_has_rows():
+    """A program called on an array answers for each of its rows, whether or not another one is traced meanwhile."""
+    dot = compiled(lambda v, u: v[0] * u[0] + v[1] * u[1], in_axes=(0, None))
+    rows, u = np.arange(12.0).reshape(2, 3, 2), np.array([2.0, -1.0])
+    outer = compiled(lambda M, u: dot(M, u), in_axes=(0, None))
+    np.testing.assert_allclose(outer(rows, u), rows @ u)
+    np.testing.assert_allclose(outer(rows, u), [dot(M, u) for M in rows])
+    weighed = compiled(lambda M: sum(dot(M, [2.0, -1.0])))
+    np.testing.assert_allclose(weighed(rows), (rows @ u).sum(axis=1))
+    stats = compiled(lambda x: {"square": x * x, "pair": [x, 2.0 * x]})
+    both = compiled(lambda xs: sum(stats(xs)["square"]) + stats(xs)["pair"][-1, 1])
+    np.testing.assert_allclose(both(rows[:, :, 0]), (rows[:, :, 0] ** 2).sum(axis=1) + 2.0 * rows[:, -1, 0])
+    with pytest.raises(ValueError, match="all arguments must have as many rows, got 2 in u and 3 in v"):
+        compiled(lambda M: compiled(lambda v, u: v[0] * u)(M, [1.0, 2.0]))(rows)
+    with_aux = compiled(lambda x: (x * x, {"twice": 2.0 * x}), has_aux=True)
+    np.testing.assert_allclose(compiled(lambda x: with_aux(x)[0] + with_aux(x)[1]["twice"])(X), X * X + 2.0 * X)
+
+
+def test_answers_have_the_names_that_the_function_gave_them():
+    """Dicts and dataclasses, nested, of numbers and lists: arrays with rows, floats at one point, rates likewise."""
+    w = Value(2.0, "w")
+
+    def f(x, y):
+        return {"product": w * x * y, "pair": Pair(x, [y, x + y]), "none": None, "two": 2.0}
+
+    program = compiled(f)
+    found = program(X, Y)
+    assert list(found) == ["product", "pair", "none", "two"]
+    np.testing.assert_allclose(found["product"], 2.0 * X * Y)
+    assert isinstance(found["pair"], Pair)
+    np.testing.assert_allclose(found["pair"].low, X)
+    np.testing.assert_allclose(found["pair"].high, np.stack([Y, X + Y], axis=1))
+    assert found["none"] is None
+    assert found["two"].tolist() == [2.0] * 3
+    point = program(3.0, 4.0)
+    assert point["product"] == 24.0
+    assert point["product"].__class__ is float
+    assert point["pair"].high.tolist() == [4.0, 7.0]
+    _, rates = program.jvp((X, Y), (np.ones(3), np.zeros(3)))
+    np.testing.assert_allclose(rates["product"], 2.0 * Y)
+    np.testing.assert_allclose(rates["pair"].high, [[0.0, 1.0]] * 3)
+    with pytest.raises(
+        TypeError, match=r"one number to have a gradient, got dict; return \(number, dict\) with has_au"
+    ):
+        program.value_and_grad(X, Y)
+    with pytest.raises(TypeError, match=r"must return Values or numbers, got str, at the answer\['name'\]"):
+        compiled(lambda x: {"x": x, "name": "x"})(X)
+
+
+def test_an_operation_of_floats_alone_is_told_what_arrays_need():
+    """By its name: a forward with `if` or math, for which `array=` or where is the way; a rule of partials likewise."""
+    slope = (lambda a, _: where(a > 0.0, 1.0, 0.5),)
+    for forward in (lambda a: a if a > 0.0 else 0.5 * a, lambda a: a * math.exp(a)):
+        leaky = Op("leaky", "leaky", forward, None, slope)
+        with pytest.raises(
+            (TypeError, ValueError), match=r"^leaky: its `forward` must serve arrays too, .*array=….*where"
+        ):
+            compiled(lambda x, leaky=leaky: leaky(x))(X)
+    leaky = Op("leaky", "leaky", lambda a: a if a > 0.0 else 0.5 * a, lambda a: np.where(a > 0.0, a, 0.5 * a), slope)
+    np.testing.assert_allclose(compiled(lambda x: leaky(x))(X), [1.0, 2.0, -1.5])
