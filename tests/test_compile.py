@@ -1559,13 +1559,15 @@ def test_stand_ins_that_leave_the_function():
 
 
 def test_a_program_inside_a_program():
-    """A program takes no stand-ins, and says so; its function may be called as it is, and traced inside."""
+    """Traced, it becomes a part of the other; its gradient takes no stand-ins, and outside it takes no Values."""
     w = Value(2.0, "w")
     inner = compile(lambda x: w * x * x)
-    with pytest.raises(TypeError, match=r"x must be plain numbers, got a Value.*call the function itself"):
-        compile(lambda x: inner(x))([1.0])
-    with pytest.raises(TypeError, match="entries of type Value"):
-        compile(lambda x: inner([x]))([1.0])
+    for refused in (lambda: compile(lambda x: inner.value_and_grad(x)[0])([1.0]), lambda: inner(Value(1.0))):
+        with pytest.raises(
+            TypeError, match=r"x must be plain numbers, got a Value.*call the function itself, program\.f"
+        ):
+            refused()
+    np.testing.assert_array_equal(compile(lambda x: inner(x) + inner([x, 1.0])[1])([1.0, 2.0]), [4.0, 10.0])
     outer = compile(lambda x: inner.f(x) + compile(lambda y: y * y)(3.0))
     np.testing.assert_array_equal(outer([1.0, 2.0]), [11.0, 17.0])
     assert inner(3.0) == 18.0
