@@ -282,9 +282,9 @@ class Grouping:
                 by_length.setdefault((graph.ops[i] is _MUL, length), []).append(i)
             return list(by_length.values())
         nodes = self._ordered(nodes)
-        if nodes[0] in graph.sums:
+        if nodes[0] in graph.sums and any(map(self._is_linear, graph.sums[nodes[0]][0])):
             return [nodes]
-        operands = [graph.operands[i] for i in nodes]
+        operands = [tuple(graph.below(i)) for i in nodes]
         apart: dict[Any, list[int]] = {}  # by the arrays that hold their operands
         turns, last = 0, None
         for i, xs in zip(nodes, operands, strict=True):
@@ -292,6 +292,9 @@ class Grouping:
             apart.setdefault(homes, []).append(i)
             turns, last = turns + (homes != last), homes
         parts = list(apart.values())
+        if nodes[0] in graph.sums:
+            few = turns <= _COPIES * len(parts) or min(map(len, parts)) < _GATHER
+            return [nodes] if few else parts
         if len(set(map(len, operands))) == 1:
             if len(nodes) >= _GATHER:  # few copies of neighbours cost less than a group more
                 return [nodes] if turns <= _COPIES * len(parts) else parts
