@@ -169,3 +169,35 @@ def test_an_answer_of_another_kind_is_named_as_one():
     """A list for a dict: its type is told as a type, in both languages."""
     assert "the answer has no a: it is of type list" in str(check_exercise([0.1, -0.2], {"a": 0.1, "b": -0.2}))
     assert "es de tipo list" in str(check_exercise([0.1, -0.2], {"a": 0.1, "b": -0.2}, language="es"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "english", "spanish"),
+    [
+        ([1, 2, 3], [1.0, 2.0, 4.0], "not right yet in 1 of 3 numbers: [2]", "todavía no en 1 de 3 números: [2]"),
+        (np.ones((2, 2)), np.array([[1.0, 1.3], [0.2, 1.0]]), "in 2 of 4 numbers: [0, 1], [1, 0]", "[0, 1], [1, 0]"),
+        (0.33, 1.0 / 3.0, "right, but rounded (digits given: 2)", "correcto, pero redondeado (cifras dadas: 2)"),
+        ([0.5, 0.66], [0.5, 2.0 / 3.0], "rounded (digits given: 2): what is within 1e-06", "menos de 1e-06"),
+        ([0.33, 0.7143], [1.0 / 3.0, 5.0 / 7.0], "(digits given: 2)", "(cifras dadas: 2)"),
+        (2, 2.3, "not yet right", "todavía no"),
+        (True, 1.0, "this is True or False, and a number is asked for", "esto es True o False"),
+        ([True, 2.0], [1.0, 2.0], "this is True or False", "esto es True o False"),
+        (np.array([True]), [1.0], "this is True or False", "esto es True o False"),
+    ],
+)
+def test_it_is_told_which_number_and_what_of_it(answer, truth, english, spanish):
+    """Which entries are wrong, that rounding is all that is, and that a bool is no number."""
+    for language, said in (("en", english), ("es", spanish)):
+        grade = check_exercise(answer, truth, language=language)
+        assert not grade.passed
+        assert said in grade.marks[0].said
+
+
+def test_a_surplus_part_is_told():
+    """It costs nothing, and it is not passed over in silence."""
+    grade = check_exercise({"dw": 1.0, "db": 2.0}, {"dw": 1.0})
+    assert (grade.passed, grade.surplus) == (True, ("db",))
+    assert str(grade).splitlines()[-1] == "· db: this is not asked for"
+    assert check_exercise([1.0, 2.0, 3.0], [1.0, 2.0], names=["a", "b"]).surplus == ("[2]",)
+    nested = check_exercise({"W": {"a": 1.0, "c": 2.0}}, {"W": {"a": 1.0}}, language="es")
+    assert str(nested).splitlines()[-1] == "· W['c']: esto no se pide"

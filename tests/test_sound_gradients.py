@@ -607,3 +607,27 @@ def test_an_argument_that_is_overwritten_is_told(whose):
 
     with pytest.raises(ValueError, match=rf"{whose} changes x, which it was called with: x\[0\] was 0.5 and is -1.5"):
         gradcheck(f, np.array([0.5, 2.0, 1.0]), gradient=gradient)
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [
+        (lambda x: (1.0 - math.cos(x)) / x**2, 1e-8),
+        (lambda x: (math.exp(x) - 1.0) / x, -1e-17),
+        (lambda x: (x - math.sin(x)) / x**3, 1e-9),
+        (lambda x: (math.sqrt(1.0 + x * x) - 1.0) / x**2, 1e-9),
+    ],
+)
+def test_a_value_that_rounding_holds_still_decides_nothing(f, x):
+    """All digits of a difference are lost there: neither 0 nor the right slope is passed, and neither is called wrong."""
+    for gradient in (lambda _: 0.0, lambda x: -x / 12.0, lambda _: 0.5):
+        with pytest.raises(ValueError, match="by rounding"):
+            gradcheck(f, x, gradient=gradient)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: float(math.floor(x)), lambda x: max(x, 5.0) ** 2, lambda x: math.copysign(2.0, x)], ids="123"
+)
+def test_a_value_that_is_constant_by_itself_has_the_slope_0(f):
+    """Stairs, a flat side and a sign are constant for a reason."""
+    gradcheck(lambda x: f(float(x)), 2.2, gradient=lambda x: 0.0)

@@ -203,8 +203,8 @@ def why(k: float, names: Sequence[tuple[float, tuple[str, Any]]]) -> Any:
         for v, what in names if abs(k) != 1.0 else ():
             if v in (0.0, 1.0, -1.0) or not math.isfinite(v):
                 continue
-            if what[0] != "name" and by != 1.0:
-                continue  # a mean is by all of them
+            if what[0] != "name" and (by != 1.0 or abs(k) in (2.0, 0.5)):
+                continue  # a mean is by all of them; and a 2 is that of a square, not a length that happens to be 2
             kind = ("sum for mean", "mean for sum") if what[0] != "name" else ("factor too much", "factor missing")
             for ratio, said in zip((v, 1.0 / v), kind, strict=True):
                 if math.isclose(abs(k), abs(by * ratio), rel_tol=1e-7):
@@ -275,7 +275,8 @@ def _moved(T: Any) -> Iterator[_Candidate]:
             yield "shifted", {"by": by, "axis": axis}, rolled
             emptied = np.moveaxis(rolled.copy(), axis, 0)
             emptied[slice(0, by) if by > 0 else slice(by, None)] = 0.0
-            yield "shifted", {"by": by, "axis": axis}, np.moveaxis(emptied, 0, axis)
+            if emptied.any():
+                yield "shifted", {"by": by, "axis": axis}, np.moveaxis(emptied, 0, axis)
 
 
 def _lines(T: Any, F: Any) -> Iterator[_Candidate]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ class Grade:
 
     marks: tuple[Mark, ...]
     language: str = "en"
+    surplus: tuple[str, ...] = ()  # names of parts that were given and not asked for
 
     @property
     def passed(self) -> bool:
@@ -55,6 +57,7 @@ class Grade:
         if len(lines) > 1:
             n = sum(mark.right for mark in self.marks)
             lines.append(phrase("so many right", self.language, n=n, size=len(lines)))
+        lines += [f"· {name}: {phrase('surplus', self.language)}" for name in self.surplus]
         return "\n".join(lines)
 
 
@@ -92,6 +95,9 @@ def check_exercise(
     names = [names] if isinstance(names, str) else list(names)
     known: list[Any] = [truth(*at) if _is_function(truth) else truth]
     given: list[Any] = [_called(answer, at)]
+    surplus: list[str] = []
+    with contextlib.suppress(Exception):  # whatever was handed in
+        surplus += _surplus(given[0], known[0], len(names))
     if isinstance(known[0], dict) and not names:
         names = [*map(str, known[0])]
         given, known = [_part_of(given[0], key, [*known[0]]) for key in known[0]], [*known[0].values()]
@@ -116,9 +122,11 @@ def check_exercise(
         parts.append(Part(name, numbers, right, bound, np.zeros(right.shape), wrong, max(rtol, 1e-8)))
     of_numbers = chosen(by_numbers(parts, np.nan, {}))
     marks = [
-        _marked(part, problems.get(part.name), of_numbers, (hints or {}).get(part.name), language) for part in parts
+        _marked(part, problems.get(part.name), of_numbers, (hints or {}).get(part.name), language, rtol)
+        for part in parts
     ]
-    return Grade(tuple(marks), language)
+    misnamed = any(problem[0] == "no part" for problem in problems.values())
+    return Grade(tuple(marks), language, () if misnamed else tuple(surplus))
 
 
 def _refuse_arguments(truth: Any, at: Any) -> None:
@@ -137,16 +145,48 @@ def _refuse_truth(known: Sequence[Any], asked: Sequence[str], hints: Mapping[str
         raise TypeError(f"truth must be numbers, got a bool in {known!r}")
 
 
-def _marked(part: Part, problem: _Problem | None, of_numbers: Sequence[Hint], taught: Any, language: str) -> Mark:
+def _surplus(answer: Any, truth: Any, names: int, inside: str = "") -> Iterator[str]:
+    """Yield the names of the parts of an answer that the truth does not have."""
+    if isinstance(answer, dict) and isinstance(truth, dict):
+        for key, x in answer.items():
+            called = f"{inside}[{key!r}]" if inside else str(key)
+            yield from _surplus(x, truth[key], 0, called) if key in truth else [called]
+    elif names > 1 and isinstance(answer, (list, tuple)):
+        yield from (f"[{k}]" for k in range(names, len(answer)))
+
+
+def _marked(
+    part: Part, problem: _Problem | None, of_numbers: Sequence[Hint], taught: Any, language: str, rtol: float
+) -> Mark:
     if problem is not None and problem[0] not in ("a value", "another graph"):
         return Mark(part.name, right=False, said=phrase(problem[0], language, **problem[1]))
     note = [] if problem is None else [phrase(problem[0], language, **problem[1])]
     if not part.wrong.any():
         return Mark(part.name, right=True, said="; ".join([phrase("right", language), *note]))
     own = tuple(hint for hint in of_numbers if part.name in hint.of and hint.kind not in ("argument", "value"))
-    said = [_said(hint, language) for hint in own[:1]]
+    rounded = _rounded(part)
+    if rounded and not any(hint.kind not in ("digits", "single", "clipped") for hint in own):
+        own, said = (), [phrase("rounded", language, digits=rounded, rtol=f"{rtol:g}")]
+    else:
+        said = [_said(hint, language) for hint in own[:1]]
+    if not said and not part.wrong.all():
+        places = [f"[{', '.join(map(str, map(int, at)))}]" for at in np.argwhere(part.wrong)]
+        few = ", ".join(places[:3]) + ", …" * (len(places) > 3)
+        said = [phrase("wrong in", language, places=few, n=len(places), size=part.wrong.size)]
     said += [text for text in _taught(part, taught, language) if text not in said] + note
     return Mark(part.name, right=False, said="; ".join(said or [phrase("not yet", language)]), hints=own)
+
+
+def _rounded(part: Part) -> int:
+    """Return to how many digits the wrong numbers are the right ones, as they are written; 0 where they are not."""
+    digits: list[int] = []
+    for found, right in zip(part.found[part.wrong].tolist(), part.truth[part.wrong].tolist(), strict=True):
+        _, written, exponent = Decimal(repr(found)).as_tuple()
+        last, n = 10.0 ** int(exponent), len(written) - (written[0] == 0)
+        off = abs(found - right) / last  # up to a half where it is rounded, up to 1 where further digits are cut off
+        cut = n > 1 and abs(found) < abs(right) and found * right > 0.0
+        digits.append(n if last < 1.0 and off < (1.0 if cut else 0.5) else 0)
+    return min(digits, default=0)
 
 
 def _said(hint: Hint, language: str) -> str:
@@ -249,6 +289,8 @@ def _numbers(answer: Any, truth: Any) -> tuple[Any, _Problem | None]:
     """Return the numbers that were given, or None; and what is to be said of them, if anything."""
     if answer is None or answer is Ellipsis:
         return None, ("nothing", {})
+    if any(np.asarray(x).dtype.kind == "b" for _, x in nests.leaves(answer, "")):
+        return None, ("bool", {})
     if isinstance(answer, (str, bytes)):
         return None, _of_text(answer if isinstance(answer, str) else answer.decode(errors="replace"))
     shape = np.shape(truth.data if isinstance(truth, Value) else truth)

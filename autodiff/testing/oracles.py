@@ -189,6 +189,38 @@ def jumps_beside(function: Callable[[float], float], x: float, slope: float, noi
     return jumps > 2
 
 
+def constant_by_rounding(function: Callable[[float], float], x: float) -> bool:
+    """Tell whether a function that is constant around a point is so by rounding: further out it is all saw teeth.
+
+    Stairs, such as those of floor, climb in one direction.
+
+    >>> constant_by_rounding(lambda x: (1.0 - math.cos(x)) / x**2, 1e-8)
+    True
+    >>> constant_by_rounding(math.floor, 2.2), constant_by_rounding(lambda x: max(x, 1.0) ** 2, 0.3)
+    (False, False)
+    """
+    here = _attempt(function, x)
+    if not x or any(_attempt(function, x * by) != here for by in (0.98, 0.99, 1.01, 1.02)):
+        return False
+    start = next((z for z in (x * 2.0 ** (k / 8.0) for k in range(64)) if _attempt(function, z) != here), None)
+    if start is None:
+        return False
+    places = [start * 2.0 ** (k / 32.0) for k in range(160)]
+    values = [_attempt(function, z) for z in places]
+    climbs = [b - a for a, b in pairwise(values) if b != a]
+    turns = sum((a > 0.0) != (b > 0.0) for a, b in pairwise(climbs))
+    steepest = max(range(159), key=lambda k: abs(values[k + 1] - values[k]))
+    low, high = places[steepest : steepest + 2]
+    for _ in range(30):
+        middle = 0.5 * (low + high)
+        left = abs(_attempt(function, middle) - _attempt(function, low))
+        low, high = (
+            (low, middle) if left > abs(_attempt(function, high) - _attempt(function, middle)) else (middle, high)
+        )
+    jump = abs(_attempt(function, high) - _attempt(function, low))
+    return turns > 6 and jump > 0.5 * abs(values[steepest + 1] - values[steepest])
+
+
 def _steps(x: float, epsilon: float, ratio: float) -> list[float]:
     """Return steps from large to small, in a ratio that is no power of two: a periodic function fools few of them."""
     h, last = max(abs(x), 1.0) / (5.0 * math.sqrt(2.0)), math.sqrt(epsilon) * (min(abs(x), 1.0) or 1.0)

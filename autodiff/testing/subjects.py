@@ -32,6 +32,7 @@ from autodiff.testing.oracles import (
     Estimate,
     central_differences,
     complex_step_of_code,
+    constant_by_rounding,
     fitted,
     jumps_beside,
     sides_differ,
@@ -379,7 +380,8 @@ class Subject:
         yield differences
 
     def _refuse_stairs(self, value: Callable[[float], float], line: Line, found: Estimate | None, which: str) -> None:
-        if found and jumps_beside(value, line.start, found.value, self.noise):
+        rounded = found and jumps_beside(value, line.start, found.value, self.noise)
+        if rounded or (found and found.value == 0.0 and constant_by_rounding(value, line.start)):
             raise self._untold(which, "its values climb in stairs there, by rounding; move the point a little")
 
     def terms(self, i: int) -> float:

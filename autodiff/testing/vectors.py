@@ -18,7 +18,7 @@ from autodiff import nests
 from autodiff.errors import WrongDerivativeError
 from autodiff.testing.arguments import Layout, name_of, names_of, refuse_calls, refuse_no_functions, shortened
 from autodiff.testing.checking import Report, gradcheck, weakest
-from autodiff.testing.diagnosis import Hint
+from autodiff.testing.diagnosis import Diagnosis, Hint
 from autodiff.testing.failures import retold
 from autodiff.testing.reproductions import Program, reproduction
 from autodiff.testing.subjects import detached, of_numpy
@@ -68,9 +68,18 @@ def jaccheck(
     reports: list[Report] = []
     if jacobian is not None:
         most = max(_ROWS, _ENTRIES // max(1, len(check.layout.flat)))
-        reports += check.rows(lambda u: lambda *at: check.times(jacobian(*at), u), name_of(jacobian), most)
+        try:
+            reports += check.rows(lambda u: lambda *at: check.times(jacobian(*at), u), name_of(jacobian), most)
+        except WrongDerivativeError:
+            check.transposed(jacobian, name_of(jacobian))
+            raise
     if vjp is not None:
-        reports += check.rows(lambda u: lambda *at: vjp(*at, check.shaped(u.copy())), name_of(vjp))
+        try:
+            reports += check.rows(lambda u: lambda *at: vjp(*at, check.shaped(u.copy())), name_of(vjp))
+        except WrongDerivativeError as error:
+            if all(hint.kind not in ("accumulated", "unscaled", "crooked") for hint in error.diagnosis.hints):
+                check.transposed(check.by_rows(vjp), name_of(vjp))
+            raise
     if jvp is not None:
         reports += check.columns(jvp)
     if pattern is not None:
@@ -139,12 +148,102 @@ class _VectorCheck:
             def product(u: Any) -> Any:
                 return gradient_for(u)(*copy.deepcopy(self.points)) if gradient_for else u
 
-            yield self.told(check, which, "cotangent", u, product)
+            try:
+                yield self.told(check, which, "cotangent", u, product)
+            except WrongDerivativeError as error:
+                unclear = gradient_for is not None and not {hint.kind for hint in error.diagnosis.hints} - {"digits"}
+                if not unclear or np.count_nonzero(u) < 2:
+                    raise
+                raise self._of_one(gradient_for, name, u) or error from None
+
+    def _of_one(self, gradient_for: Any, name: str, u: Any) -> WrongDerivativeError | None:
+        """Return the error of one result among those that a cotangent adds up, found by halving it."""
+        places, found = np.flatnonzero(u), None
+        while len(places) > 1:
+            for half in (places[: len(places) // 2], places[len(places) // 2 :]):
+                alone = np.zeros(self.size)
+                alone[half] = 1.0 if len(half) == 1 else u[half]
+                which = f"of {self.results.name(int(half[0]))}" if len(half) == 1 else "of a random cotangent"
+                options = {**self.options, "gradient": _called(gradient_for(alone), name)}
+                check = partial(gradcheck, _projected(self.f, alone), *self.points, **options)
+                try:
+                    self.told(check, which, "", alone, lambda u: u)
+                except WrongDerivativeError as error:
+                    places, found = half, error
+                    break
+            else:
+                return None
+        return found
+
+    def _known_by_columns(self, jvp: Callable[..., Any]) -> None:
+        """Raise what is wrong with a product with tangents as with a Jacobian, whose columns it gives."""
+        n = len(self.layout.flat)
+        if n * self.size > _ENTRIES:
+            return
+
+        def jacobian(*at: Any) -> Any:
+            units = (self.layout.build(v) for v in np.eye(n))
+            return np.stack([_numbers(of_numpy(jvp(*copy.deepcopy(at), *v))) for v in units], axis=1)
+
+        self.transposed(jacobian, name_of(jvp))
+        for _ in self.rows(lambda u: lambda *at: self._shaped_as_points(jacobian(*at).T @ u), name_of(jvp), _ENTRIES):
+            pass
+
+    def transposed(self, jacobian: Callable[..., Any], name: str) -> None:
+        """Raise WrongDerivativeError where a matrix of all derivatives, one argument's, is right when transposed."""
+        n = len(self.layout.flat)
+        if n != self.size or len(self.layout.leaves) > 1 or n * n > _ENTRIES:
+            return
+        try:
+            matrix = np.reshape(jacobian(*copy.deepcopy(self.points)), (n, n))
+            for _ in self.rows(lambda u: lambda *_: self._shaped_as_points(matrix @ u), name, _ENTRIES):
+                pass
+        except Exception:  # noqa: BLE001 # somebody else's code; and what it gives is wrong in another way
+            return
+        i, j = divmod(int(np.argmax(abs(matrix - matrix.T))), n)
+        argument = self.layout.leaves[0].name
+        hint = Hint("transposed", (argument,), {})
+        said = f"{name} gives {float(matrix[i, j])!r}, where {float(matrix[j, i])!r} is right"
+        message = (
+            f"{name}: the Jacobian is wrong\n  {hint.text("en")}\n  {self.results.name(i)} by {self.layout.name(j)}: "
+            f"{said}\n  {self.where}"
+        )
+        raise WrongDerivativeError(
+            message, self.program, operation=name, operand=j + 1, point=tuple(self.layout.flat.tolist()),
+            found=float(matrix[i, j]), expected=float(matrix[j, i]),
+            diagnosis=Diagnosis({argument: (int(np.sum(matrix != matrix.T)), n * n)}, (hint,)),
+        )  # fmt: skip
+
+    def by_rows(self, vjp: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that gives the Jacobian by products with unit cotangents."""
+        return lambda *at: np.stack([np.ravel(_numbers(vjp(*at, self.shaped(u)))) for u in np.eye(self.size)])
+
+    def _tangents(self) -> Iterator[Any]:
+        """Vectors to multiply the Jacobian by: random ones; units where they are few, so that no column hides another.
+
+        Of more numbers, up to a limit, two random ones in which each moves as much as the results move by it.
+        """
+        n = len(self.layout.flat)
+        directions = list(self.layout.directions(2))
+        yield from directions
+        sizes = abs(directions[0])
+        if n <= _ROWS:
+            yield from np.diag(sizes)
+        elif n <= _RECORDED:
+            steepest = np.zeros(n)
+            rows = self.scales()
+            for k in range(n):
+                along = self._along(np.where(np.arange(n) == k, sizes, 0.0))
+                with np.errstate(all="ignore"):
+                    steepest[k] = np.max(abs(along(1.0 + 2.0**-12) - along(1.0)) / rows) * 2.0**12
+            usual = np.isfinite(steepest) & (steepest > 0.0)
+            scales = np.exp2(-np.rint(np.log2(np.where(usual, steepest, 1.0))))
+            yield from (v * scales for v in directions if usual.any() and np.ptp(scales[usual]) > 0.0)
 
     def columns(self, jvp: Callable[..., Any]) -> Iterator[Report]:
         """Check the Jacobian times a tangent, for random ones."""
         scales = np.ones(self.size) if self.size <= _COLUMN else self.scales()
-        for v in self.layout.directions(2):
+        for v in self._tangents():
 
             def product(v: Any) -> Any:
                 return jvp(*copy.deepcopy(self.points), *self.layout.build(v.copy()))
@@ -159,9 +258,9 @@ class _VectorCheck:
             while places:
                 place = places.pop()
                 one = place.stop - place.start == 1
-                which = (
-                    f"of {self.results.name(place.start)} along a random tangent" if one else "along a random tangent"
-                )
+                moving = np.flatnonzero(v)
+                tangent = f"along {self.layout.name(int(moving[0]))}" if len(moving) == 1 else "along a random tangent"
+                which = f"of {self.results.name(place.start)} {tangent}" if one else tangent
                 u = next(_random(place.stop - place.start, 1)) / scales[place]
                 slope = float(u @ answer.flat[place])
 
@@ -175,8 +274,10 @@ class _VectorCheck:
                 try:
                     check = partial(gradcheck, named[0], 1.0, gradient=named[1], **self.options)
                     yield self.told(check, which, "tangent", v, product)
-                except WrongDerivativeError:
+                except WrongDerivativeError as error:
                     if one:
+                        if not error.diagnosis.hints:
+                            self._known_by_columns(jvp)
                         raise
                     middle = (place.start + place.stop) // 2
                     places += [slice(middle, place.stop), slice(place.start, middle)]
@@ -237,9 +338,11 @@ class _VectorCheck:
                 raise TypeError(f"the Jacobian by {leaf.name} must have shape {said}, got {shape}{turned}")
             matrix = part if hasattr(part, "toarray") else np.reshape(part, (self.size, leaf.size))
             products.append(np.ravel(matrix.T @ u))
-        flat = np.concatenate(products)
+        return self._shaped_as_points(np.concatenate(products))
+
+    def _shaped_as_points(self, flat: Any) -> Any:
         shaped = self.layout.build(flat)
-        return tuple(shaped) if several else shaped[0]
+        return tuple(shaped) if len(self.points) > 1 else shaped[0]
 
     def _parts(self, jacobians: Sequence[Any]) -> Iterator[Any]:
         """Yield the Jacobians by each number or array, where points are nests."""
@@ -274,18 +377,18 @@ class _VectorCheck:
             head = head.replace("by input 1 of 1 ", "along it ") if kind == "tangent" else head
             if isinstance(error, WrongDerivativeError):
                 fields, hints = error._fields, self._not_linear(kind, vector, product)  # pyright: ignore[reportPrivateUsage]
-                if hints:
+                if hints or kind == "tangent":  # else what it computes with the tangent would be spoken of
                     fields["diagnosis"] = replace(error.diagnosis, hints=hints)
                     numbers = [line for line in lines if line.startswith(("by ", self.where[:12]))]
-                    lines = [error.diagnosis.marks()] * (len(error.diagnosis.right) > 1) + [
-                        hints[0].text("en"),
-                        *numbers,
-                    ]
+                    marks = [error.diagnosis.marks()] * (len(error.diagnosis.right) > 1)
+                    lines = [*marks, *(hint.text("en") for hint in hints), *numbers]
                 raise retold(error, "\n  ".join([f"{head}, {which}", *lines]), self.program) from None
             raise type(error)("\n  ".join([f"{head}, {which}", *lines])) from None
 
     def _not_linear(self, kind: str, vector: Any, product: Callable[[Any], Any]) -> tuple[Hint, ...]:
         """Return the hint that what should be a product with a vector does not grow with it."""
+        if not kind:
+            return ()
         try:
             once, again, twice = (_numbers(of_numpy(product(k * vector))).copy() for k in (1.0, 1.0, 2.0))
         except Exception:  # noqa: BLE001 # somebody else's code, with a vector of our choice
