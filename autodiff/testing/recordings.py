@@ -146,8 +146,9 @@ class Chain:
         values: list[Any] = [Value(x) for x in layout.flat.tolist()]
         arguments = layout.build(np.array([*values, None], dtype=object))
         arguments = [_tracked(x) for x in arguments]
-        with recording(on=True), _named(seen, subject.given):
+        with recording(on=True), _named(seen):
             root: Any = _loosened(subject.given, {})(*arguments)
+        seen = [("result" if x is root and name.endswith("(…)") else name, x) for name, x in seen]
         root = root.item() if isinstance(root, np.ndarray) else root
         self.order = Graph(root).order
         self.number = {node: i for i, node in enumerate(self.order)}
@@ -305,20 +306,17 @@ class Chain:
 
 
 @contextlib.contextmanager
-def _named(seen: list[tuple[str, Any]], f: Any) -> Generator[None]:
+def _named(seen: list[tuple[str, Any]]) -> Generator[None]:
     """Collect the variables of every function that returns meanwhile, but those of libraries, and what it returns."""
-    outermost = getattr(f, "__code__", None)
-
     def look(frame: Any, event: str, returned: Any) -> None:
         if event != "return" or any(part in frame.f_code.co_filename for part in _LIBRARY):
             return
         for name, x in frame.f_locals.items():
-            if hasattr(x, "__dict__") and name == (*frame.f_code.co_varnames, "")[0]:  # self, whatever it is called
+            if getattr(x, "__dict__", None) and name == (*frame.f_code.co_varnames, "")[0]:  # self, whatever it is called
                 seen.extend((f"self.{key}", y) for key, y in vars(x).items())
             elif not name.startswith("."):
                 seen.append((name, x))
-        called = "result" if frame.f_code is outermost else f"{frame.f_code.co_name}(…)"
-        seen.append(("" if frame.f_code.co_name.startswith("<") else called, returned))
+        seen.append(("" if frame.f_code.co_name.startswith("<") else f"{frame.f_code.co_name}(…)", returned))
 
     before = sys.getprofile()
     sys.setprofile(look)
