@@ -308,11 +308,13 @@ class Chain:
 @contextlib.contextmanager
 def _named(seen: list[tuple[str, Any]]) -> Generator[None]:
     """Collect the variables of every function that returns meanwhile, but those of libraries, and what it returns."""
+
     def look(frame: Any, event: str, returned: Any) -> None:
         if event != "return" or any(part in frame.f_code.co_filename for part in _LIBRARY):
             return
         for name, x in frame.f_locals.items():
-            if getattr(x, "__dict__", None) and name == (*frame.f_code.co_varnames, "")[0]:  # self, whatever it is called
+            first = (*frame.f_code.co_varnames, "")[0]  # self, whatever it is called
+            if name == first and getattr(x, "__dict__", None):
                 seen.extend((f"self.{key}", y) for key, y in vars(x).items())
             elif not name.startswith("."):
                 seen.append((name, x))

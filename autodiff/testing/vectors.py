@@ -205,7 +205,7 @@ class _VectorCheck:
         hint = Hint("transposed", (argument,), {})
         said = f"{name} gives {float(matrix[i, j])!r}, where {float(matrix[j, i])!r} is right"
         message = (
-            f"{name}: the Jacobian is wrong\n  {hint.text("en")}\n  {self.results.name(i)} by {self.layout.name(j)}: "
+            f"{name}: the Jacobian is wrong\n  {hint.text('en')}\n  {self.results.name(i)} by {self.layout.name(j)}: "
             f"{said}\n  {self.where}"
         )
         raise WrongDerivativeError(
