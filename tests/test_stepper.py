@@ -516,11 +516,11 @@ def test_bad_arguments_are_refused_before_anything_is_written(tmp_path, request)
         (ValueError, "max_nodes must be a whole number .* got 0", lambda: stepper(C, page, max_nodes=0)),
         (ValueError, "timeout must be a number of seconds above 0", lambda: stepper(C, page, timeout=0)),
         (TypeError, "title must be text, got int 3", lambda: stepper(C, page, title=3)),
-        (TypeError, "parameters must be several Values", lambda: stepper(C, page, parameters=C)),
+        (TypeError, "parameters must be Values", lambda: stepper(C, page, parameters=C)),
         (IsADirectoryError, "must be that of a file, got the folder", lambda: stepper(C, tmp_path / "folder.html")),
         (ValueError, "digits must be a whole number from 1 to 17", lambda: stepper(C, page, digits=0)),
         (ValueError, "at most max_nodes=3 nodes, got", lambda: stepper(C, page, max_nodes=3)),
-        (TypeError, "parameters must be Values, got float", lambda: stepper(C, page, parameters=[1.0])),
+        (TypeError, r"parameters must be Values, got \[1.0\]", lambda: stepper(C, page, parameters=[1.0])),
         (
             ValueError,
             "got 'lonely', which the root was not computed from",

@@ -150,7 +150,7 @@ class Steps:
             "definition": definition(node, self.name),
             "numbers": None if node.op is None else formula(node.op, self._slots(node)),
             "locals": self.local_partials(node),
-            "notes": [_cut(sentence) for sentence in diagnose(self.flow, node)],
+            "notes": [style.shorten(sentence, _SENTENCE) for sentence in diagnose(self.flow, node)],
             "held": None if held is None or same(held, delta, 0.0) else repr(held),
         }
 
@@ -193,8 +193,3 @@ def typeset(tree: Tree) -> str:
             for i, part in enumerate(parts)
         )
     return text(tree)
-
-
-def _cut(sentence: str) -> str:
-    sentence = style.clean(sentence)
-    return sentence if len(sentence) <= _SENTENCE else sentence[: _SENTENCE - 1] + "…"

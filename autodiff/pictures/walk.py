@@ -118,7 +118,12 @@ def stepper(
             f"minutes; step through a smaller part, or try all the same with max_nodes={_MAX_NODES + 1} or more and a "
             "longer timeout"
         )
-    labels = Labels(flow.order, names, None if parameters is None else _checked(parameters, flow))
+    chosen = list(parameters) if isinstance(parameters, Iterable) else parameters
+    labels = Labels(flow.order, names, chosen)
+    for each in chosen or ():
+        if each not in flow.delta or each.op is not None:
+            what = "was computed" if each.op is not None else "the root was not computed from"
+            raise ValueError(f"parameters must be leaves of the graph, got {each.label or repr(each)!r}, which {what}")
     with speaking(language):
         steps = Steps(flow, labels, digits, timeout, losses)
         data = steps.data() | {"rate": float(learning_rate)}
@@ -172,18 +177,3 @@ def stepper_parts(roots: Iterable[Value]) -> tuple[webpage.WebPage, list[list[di
         steps = Steps(flow, Labels(order, None, None), 4, 0.0)
         told.append([steps.node(node) for node in order])
     return _page("", rules, {}, {each: _words(each) for each in LANGUAGES}), told
-
-
-def _checked(parameters: Iterable[Value], flow: Flow) -> list[Value]:
-    if not isinstance(parameters, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance] # nor is a single Value
-        raise TypeError(
-            f"parameters must be several Values, got {type(parameters).__name__} {parameters!r}; put it in [...]"
-        )
-    chosen = list(parameters)
-    for i, each in enumerate(chosen):
-        if not isinstance(each, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
-            raise TypeError(f"parameters must be Values, got {type(each).__name__} {each!r} at {i}")
-        if each not in flow.delta or each.op is not None:
-            what = "was computed" if each.op is not None else "the root was not computed from"
-            raise ValueError(f"parameters must be leaves of the graph, got {each.label or repr(each)!r}, which {what}")
-    return chosen
