@@ -150,6 +150,10 @@ def test_hypots_of_other_operands_lose_a_limit_at_the_origin_and_tell():
     with pytest.warns(LostLimitWarning, match=r"0 · ∞ at hypot\("):
         compile(grad(grad(f)))([1.0, 0.0], check=True)
     assert compile(grad(grad(f)))([1.0, -3.0]) == pytest.approx([4.0, 4.0])
+    for other in (lambda x, y, z: hypot(x, z), lambda x, y, z: hypot(z, y)):  # of one shape, and of another leaf
+        with pytest.warns(LostLimitWarning) as told:
+            hessian(lambda v, other=other: hypot(*v[:2]) * other(*v))([Value(0.0, name) for name in "xyz"])
+        assert "0 · ∞ at hypot('x', 'y') by operand 1 and took" in str(told[0].message)
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0, 0.5])
