@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -53,28 +53,22 @@ def no_grad() -> Generator[None]:
         yield
 
 
-@contextmanager
-def recording(*, on: bool) -> Generator[None]:
+def recording(*, on: bool) -> AbstractContextManager[None]:
     """Switch recording on or off for this thread or task, and back."""
-    if paused() is not on:  # as it is already
-        yield
-        return
-    _open(1)
-    token = _paused.set(not on)
-    try:
-        yield
-    finally:
-        _paused.reset(token)
-        _open(-1)
+    return nullcontext() if paused() is not on else _set(_paused, not on)  # as it is already
+
+
+def tracing(by: Any) -> AbstractContextManager[None]:
+    """Let `by.record(op, operands)` take what this thread or task computes on Values."""
+    return _set(_tracer, by)
 
 
 @contextmanager
-def tracing(by: Any) -> Generator[None]:
-    """Let `by.record(op, operands)` take what this thread or task computes on Values."""
+def _set(variable: ContextVar[Any], mode: Any) -> Generator[None]:
     _open(1)
-    token = _tracer.set(by)
+    token = variable.set(mode)
     try:
         yield
     finally:
-        _tracer.reset(token)
+        variable.reset(token)
         _open(-1)

@@ -17,16 +17,8 @@ from autodiff.domains import is_array
 from autodiff.ops import OPS
 
 
-def _isfinite(a: Any) -> bool:
-    return math.isfinite(a.data)
-
-
-def _isinf(a: Any) -> bool:
-    return math.isinf(a.data)
-
-
-def _isnan(a: Any) -> bool:
-    return math.isnan(a.data)
+def _of_number(question: Callable[[float], bool]) -> Callable[[Any], bool]:
+    return lambda a: question(a.data)
 
 
 def _compared(relation: Callable[[Any, Any], Any], mirrored: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -42,8 +34,6 @@ _COMPARISONS: Mapping[str, Callable[..., Any]] = {
     "greater": _compared(operator.gt, operator.lt),
     "greater_equal": _compared(operator.ge, operator.le),
 }
-
-
 _REDUCING = [OPS[name] for name in ("add", "mul", "maximum", "minimum")]
 
 
@@ -59,9 +49,9 @@ def _recipes() -> Mapping[Any, Callable[..., Any]]:
         "radians": OPS["deg2rad"],
         "divmod": divmod,
         "conjugate": OPS["pos"],
-        "isfinite": _isfinite,
-        "isinf": _isinf,
-        "isnan": _isnan,
+        "isfinite": _of_number(math.isfinite),
+        "isinf": _of_number(math.isinf),
+        "isnan": _of_number(math.isnan),
         **_COMPARISONS,
     }
     return {op.function_of_arrays: op for op in OPS.values()} | {getattr(np, name): f for name, f in by_name.items()}
