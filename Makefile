@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --upgrade "pip>=25.1" && $(PIP) install
 # As many processes as there are cores; `make test WORKERS=` runs the tests in one.
 WORKERS ?= --numprocesses=logical --maxprocesses=8 --dist=loadgroup
+# Where it is set, each worker and each process that a test starts compiles all it imports anew: half of the time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint bench lessons release-check clean
 
