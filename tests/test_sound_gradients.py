@@ -631,3 +631,52 @@ def test_a_value_that_rounding_holds_still_decides_nothing(f, x):
 def test_a_value_that_is_constant_by_itself_has_the_slope_0(f):
     """Stairs, a flat side and a sign are constant for a reason."""
     gradcheck(lambda x: f(float(x)), 2.2, gradient=lambda x: 0.0)
+
+
+HONEST = {
+    "complex step": (lambda x: np.sum(np.exp(np.sin(x))), lambda x: np.cos(x) * np.exp(np.sin(x)), 1e-12),
+    "floats alone": (
+        lambda x: sum(math.exp(math.sin(float(y))) for y in x), lambda x: np.cos(x) * np.exp(np.sin(x)), 1e-6
+    ),
+    "float32": (
+        lambda x: np.sum(np.sin(x.astype(np.float32))).astype(np.float32), np.cos, 1e-2
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("style", "size"), [*((style, 3) for style in HONEST), ("complex step", 400)])
+def test_the_bound_of_a_report_is_honest(style, size):
+    """It covers what the exact gradient is off by, is as small as the oracle is good, and the error is what was planted.
+
+    Along directions the planted error is one of the sum, of the same relative size.
+    """
+    f, gradient, most = HONEST[style]
+    x = np.linspace(0.2, 1.2, size)
+    exact = gradcheck(f, x, gradient=gradient)
+    assert exact.error <= exact.bound + 1e-14 <= most
+    off = gradcheck(f, x, gradient=lambda x: gradient(x) * (1.0 + 2e-9), rtol=1e-3)
+    assert off.error <= exact.bound + 4e-9 * max(1.0, np.abs(gradient(x)).max())
+    if style == "complex step":
+        assert off.error >= 1e-10
+
+
+def test_a_report_s_bound_is_that_of_its_weakest_number():
+    """One argument in floats alone weakens what the others' oracle claims."""
+    strong = gradcheck(lambda x: np.sin(x), 0.7, gradient=np.cos)
+    both = gradcheck(lambda x, y: np.sin(x) + math.exp(y.real), 0.7, 0.3, gradient=lambda x, y: (np.cos(x), np.exp(y)))
+    assert strong.oracle == "complex step"
+    assert both.oracle == "central differences"
+    assert strong.bound < both.bound < 1e-6
+
+
+@pytest.mark.parametrize("size", [3, 2000])
+def test_an_oracle_that_another_one_contradicts_is_not_believed(size):
+    """Code that is another function on complex numbers: differences on both sides have the last word, at any size."""
+
+    def f(x):
+        return np.sum(x**2) + (1e-5 * np.sum(x) if np.iscomplexobj(x) else 0.0)
+
+    x = np.linspace(0.5, 1.5, size)
+    assert gradcheck(f, x, gradient=lambda x: 2.0 * x).error < 1e-9
+    with pytest.raises(WrongDerivativeError):
+        gradcheck(f, x, gradient=lambda x: 2.0 * x + 1e-5)

@@ -184,8 +184,9 @@ class Subject:
             raise ValueError(f"there is no derivative to check: the function is {self.here} {self.where}")
         start = time.process_time()
         self.epsilon = _PRECISIONS.get(str(getattr(result, "dtype", "")).removeprefix("torch."), EPSILON)
-        self.same_again()
+        self.value(self.through(self.flat.copy()), 0.0)
         self.seconds = time.process_time() - start
+        self.same_again()
         beside = (self.value(self.through(self.flat * by), 0.0) for by in self.nudges())
         jitter = max((abs(y - self.here) for y in beside if math.isfinite(y)), default=0.0)
         if not jitter:
