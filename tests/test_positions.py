@@ -361,6 +361,12 @@ def test_each_way_of_positions(steps, rows):
     check(made((6, 4), steps), rows)
 
 
+def test_an_axis_that_no_factor_has():
+    """Mean of all positions, for each of them, and summed: a product that says the same along an axis."""
+    steps = [(linear, {"bias": True, "rows": 1}), (attended, {"causal": False, "mean": True})]
+    check(made((2, 1), steps, "sum"), 7)
+
+
 @given(programs())
 @settings(SLOW, max_examples=15)
 def test_rates_of_programs_with_positions(program):

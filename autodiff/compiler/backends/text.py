@@ -646,6 +646,8 @@ def _contraction(var: Var) -> tuple[list[tuple[Var, int, Units, Units]], str] | 
         kept = sorted(kept, key=lambda k, strides=strides: -strides[k])  # as they lie, without a transpose
         factors.append((of, start, tuple([strides[k] for k in kept]), tuple([y.units[k] for k in kept])))
         names.append("".join([letters[k] for k in kept]) + "n")
+    if len(set("".join(names))) <= len(order):  # along an axis that neither has, the product is repeated itself
+        return None
     result = "".join([letters[k] for k in order[: len(var.units)]])
     return factors, f"{','.join(names)}->{result}n"
 
