@@ -349,3 +349,11 @@ def test_links_open_this_very_notebook_or_say_where_to_upload_it(language):
         "https://jupyter.org/try-jupyter/lab/",
     ]
     assert all(address.startswith("https://") for address in addresses().values())
+
+
+@each_language
+def test_of_what_is_tried_no_places_are_told(language):
+    """A neuron that decides wrongly gets the first hint, not which of the trial's numbers were wrong."""
+    said = kit.start(3, language).check("or", (0, 0, 0))
+    assert "[" not in str(said)
+    assert source.named(3).exercises[2].data[language]["hints"][0] in str(said)

@@ -148,11 +148,11 @@ class _Room:
             return self.told("nothing")
         not_yet = check_exercise(1.0, 3.7, language=self.language).marks[0].said
         if self.exam:
-            unread = [m.said for m in grade.marks if not (m.right or m.hints or m.said == not_yet)]
+            unread = [m.said for m, read in zip(grade.marks, _read(exercise, answers), strict=True) if not read]
             if not unread:
                 self.attempts[name] = self.attempts.get(name, 0) + 1
             return Said(False, [f"✗ {self.word('wrong')}", *unread])
-        return self.wrong(exercise, grade, not_yet)
+        return self.wrong(exercise, grade, {not_yet} | self.unsaid(exercise, answers, grade))
 
     def right(self, exercise: Exercise) -> Said:
         """Give the marks, and name what comes next."""
@@ -164,7 +164,12 @@ class _Room:
             last = self.word("next", k=exercise.number + 1, title=after[0].data[self.language]["title"])
         return Said(True, [f"✓ {self.word('right')} {words.get('right', '')}".strip(), last])
 
-    def wrong(self, exercise: Exercise, grade: Grade, not_yet: str) -> Said:
+    def unsaid(self, exercise: Exercise, answers: Sequence[Any], grade: Grade) -> set[str]:
+        """Return what is not told of an answer that was tried: which of the numbers that the trial gave are wrong."""
+        tried = zip(grade.marks, _read(exercise, answers), strict=True) if "probe" in exercise.data else ()
+        return {mark.said for mark, read in tried if read}
+
+    def wrong(self, exercise: Exercise, grade: Grade, unsaid: set[str]) -> Said:
         """Give the hint of this mistake, or the first; then the second; then the solution."""
         name, words = exercise.name, exercise.data[self.language]
         known = [wrong[self.language] for wrong in exercise.data["wrong"] if self.language in wrong]
@@ -173,7 +178,7 @@ class _Room:
         told = False
         for mark in grade.marks:
             taught = next((hint for hint in known if hint in mark.said), None)
-            said = taught or ("" if mark.said == not_yet else mark.said)
+            said = taught or ("" if mark.said in unsaid else mark.said)
             told = told or bool(said and not mark.right)
             if said and (not mark.right or len(grade.marks) > 1):
                 line = f"{'✓' if mark.right else '✗'} {mark.name}: {said}" if len(grade.marks) > 1 else said
@@ -201,6 +206,26 @@ class _Room:
 
     def word(self, key: str, **details: Any) -> str:
         return WORDS[key][self.language].format(**details)
+
+
+def _read(exercise: Exercise, answers: Sequence[Any]) -> list[bool]:
+    """Tell of each answer whether it gives finite numbers, as many as are asked for."""
+    at = evaluated(exercise, exercise.data.get("at", "[()]"))[0]
+    probe = evaluated(exercise, exercise.data.get("probe", "None"))
+    read = []
+    for answer, truth in zip(answers, _tuple(exercise, exercise.data["truth"]), strict=True):
+        found = _value(probe, answer, copy.deepcopy(at))
+        asked = truth(*at) if callable(truth) else truth
+        try:
+            numbers = np.asarray(found, dtype=float)
+            read.append(
+                not isinstance(found, (str, bytes))
+                and bool(np.isfinite(numbers).all())
+                and numbers.size == np.size(asked)
+            )
+        except Exception:  # noqa: BLE001 # whatever was handed in
+            read.append(False)
+    return read
 
 
 def _misread(exercise: Exercise, answers: Sequence[Any]) -> list[tuple[str, str]]:
