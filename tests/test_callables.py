@@ -5,8 +5,10 @@ import functools
 import gc
 import math
 import pickle
+import re
 import weakref
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from autodiff import Value, grad, where
 from autodiff import compile as compiled
 from autodiff.ops import Op
 
+PAGE = (Path(__file__).parent.parent / "docs" / "compile.md").read_text(encoding="utf-8")
 X, Y = np.array([1.0, 2.0, -3.0]), np.array([0.5, 4.0, 1.0])
 
 
@@ -200,6 +203,26 @@ def test_answers_have_the_names_that_the_function_gave_them():
         program.value_and_grad(X, Y)
     with pytest.raises(TypeError, match=r"must return Values or numbers, got str, at the answer\['name'\]"):
         compiled(lambda x: {"x": x, "name": "x"})(X)
+
+
+TABLE = re.search(r"\| you wrote \| write \|\n\|---\|---\|\n((?:\|.*\n)+)", PAGE)[1].splitlines()
+ROWS = [[cell.strip().strip("`").replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in TABLE]
+
+
+@pytest.mark.parametrize(("wrote", "write"), ROWS)
+def test_the_page_says_what_to_write_instead(wrote, write):
+    """The first column is refused, by name and line; the second computes what Python makes of the first, row by row."""
+    rng = np.random.default_rng(7)
+    x, y, xs = rng.uniform(-1.9, 1.9, 40), rng.normal(size=40), rng.normal(size=(40, 3))
+    i = np.arange(40) % 3
+    names = {"table": [0.5, -1.0, 2.0], "rows": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], "math": math, "np": np}
+    refused = eval(f"lambda x, y, xs, i: {wrote}", names)
+    with pytest.raises(autodiff.TraceError, match="while it is traced, at "):
+        compiled(refused)(x, y, xs, i)
+    program = compiled(eval(f"lambda x, y, xs, i: {write}", {**names, **vars(autodiff)}))
+    expected = [refused(*row) for row in zip(x.tolist(), y.tolist(), xs.tolist(), i.tolist(), strict=True)]
+    assert len(set(expected)) > 1
+    np.testing.assert_allclose(program(x, y, xs, i), np.array(expected, dtype=float), rtol=1e-14)
 
 
 def test_an_operation_of_floats_alone_is_told_what_arrays_need():

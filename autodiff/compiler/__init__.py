@@ -24,11 +24,11 @@ from autodiff.errors import TraceError
 def compile(  # shadows the builtin, which is for text
     f: Callable[P, Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
     threads: int | None = None, has_aux: bool = False,
-) -> Program[P]:  # fmt: skip # Any: f returns Values or numbers in one shape, or (these, aux)
+) -> Program[P]:  # fmt: skip # Any: f returns Values or numbers in one shape, nests of them, or (these, aux)
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
-    `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), and is called once with stand-ins
-    for the numbers, when the shapes are first seen. Leaf Values that it meets on the way are the program's parameters.
+    `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), returns numbers in one shape or
+    dicts and dataclasses of them, and is called once with stand-ins for the numbers, when the shapes are first seen. Leaf Values that it meets on the way are the program's parameters.
     `in_axes` is 0 for arguments with rows and None for those that are the same for all rows, for each argument or for
     all. Arguments in `static_argnums` are passed as they are and may steer `f`; another one traces anew. `threads`: how
     many may share the blocks of a large batch (None: as many as there are processors). With `has_aux`, `f` returns
