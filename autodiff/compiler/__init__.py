@@ -28,8 +28,8 @@ def compile(  # shadows the builtin, which is for text
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
     `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), returns numbers in one shape or
-    dicts and dataclasses of them, and is called once with stand-ins for the numbers, when the shapes are first seen. Leaf Values that it meets on the way are the program's parameters.
-    `in_axes` is 0 for arguments with rows and None for those that are the same for all rows, for each argument or for
+    dicts and dataclasses of them, and is called once with stand-ins for the numbers, when the shapes are
+    first seen. Leaf Values that it meets on the way are the program's parameters. `in_axes` is 0 for arguments with rows and None for those that are the same for all rows, for each argument or for
     all. Arguments in `static_argnums` are passed as they are and may steer `f`; another one traces anew. `threads`: how
     many may share the blocks of a large batch (None: as many as there are processors). With `has_aux`, `f` returns
     (answer, aux), and every answer of the program has aux beside it: `value_and_grad` returns ((value, aux), gradient).
