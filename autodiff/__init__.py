@@ -32,6 +32,7 @@ from autodiff.functions import (
     logsumexp as logsumexp,
     mean as mean,
     one_hot as one_hot,
+    pad as pad,
     pick as pick,
     softmax as softmax,
     total as total,
@@ -78,7 +79,7 @@ _LOADED_WHEN_ASKED_FOR = {
 if not TYPE_CHECKING:  # type checkers go by the imports above, where the star stands for the rows of the table
     __all__ = ["Domain", "DomainError", "LostLimitWarning", "NoDerivativeError", "RenderError", "TraceError", "Value"]
     __all__ += ["WrongDerivativeError", "WrongShapeError", "leaky_relu", "logsumexp", "mean", "no_grad", "one_hot"]
-    __all__ += ["pick", "softmax", "topological_order", "total", "weighted_sum"]
+    __all__ += ["pad", "pick", "softmax", "topological_order", "total", "weighted_sum"]
     __all__ += ops.__all__
     __all__ += list(_LOADED_WHEN_ASKED_FOR)
 

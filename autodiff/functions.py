@@ -160,6 +160,36 @@ def one_hot(i: Any, n: int) -> list[Any]:  # Any: i and result are numbers, or V
     return [float(k == places) for k in range(n)] if isinstance(places, int) else [each + within for each in places]
 
 
+def pad(sequences: Sequence[Any], value: float = 0.0) -> tuple[Any, Any]:  # Any: an array, and a sequence of such
+    """Return sequences of several lengths as one array, filled up with `value`, and its mask: 1 in them, 0 beyond.
+
+    A program has one shape: called on both arrays, it serves all lengths, and multiplies the share of each place by the
+    mask. The entries of the sequences are numbers or arrays of one shape. Raises ValueError for others, and for none.
+
+    >>> numbers, mask = pad([[1.0, 2.0, 3.0], [4.0]])
+    >>> numbers
+    array([[1., 2., 3.],
+           [4., 0., 0.]])
+    >>> mask
+    array([[1., 1., 1.],
+           [1., 0., 0.]])
+    """
+    import numpy as np
+
+    rows = [np.asarray(x, dtype=np.float64) for x in sequences]
+    shapes = {row.shape[1:] for row in rows if row.size}
+    if len(shapes) != 1 or not all(row.ndim for row in rows):
+        found = sorted({row.shape for row in rows})
+        raise ValueError(f"pad needs sequences of numbers, or of arrays in one shape, got shapes {found}")
+    longest = max(map(len, rows))
+    filled = np.full((len(rows), longest, *shapes.pop()), value, dtype=np.float64)
+    mask = np.zeros((len(rows), longest))
+    for k, row in enumerate(rows):
+        filled[k, : len(row)] = row if row.size else value
+        mask[k, : len(row)] = 1.0
+    return filled, mask
+
+
 def _rows(table: Any) -> Sequence[Any]:
     if isinstance(table, (str, Mapping)) or not hasattr(table, "__getitem__") or not hasattr(table, "__len__"):
         raise TypeError(f"pick needs a list or an array of rows, got {type(table).__name__}; list(...) makes one")

@@ -205,6 +205,56 @@ def test_answers_have_the_names_that_the_function_gave_them():
         compiled(lambda x: {"x": x, "name": "x"})(X)
 
 
+def test_shapes_that_take_turns_keep_their_traces():
+    """Up to `traces`, those asked for last; when forgotten ones come back, it is told once, with shapes and ways out."""
+    met = []
+
+    def f(xs):
+        met.append(len(xs))
+        return sum(xs)
+
+    program = compiled(f)
+    for _ in range(3):
+        for n in range(2, 12):
+            assert program(np.ones((2, n))).tolist() == [n, n]
+    assert met == list(range(2, 12))
+    few, met[:] = compiled(f, traces=2), []
+    for n in (2, 3, 2, 4, 2):  # 3 is forgotten, not 2
+        few(np.ones((1, n)))
+    assert met == [2, 3, 4]
+    with pytest.warns(
+        RuntimeWarning, match=r"^f is traced again .* with xs \(3,\) in one row: more than 2 .*autodiff\.pad"
+    ):
+        few(np.ones((1, 3)))
+    few(np.ones((1, 4)))  # told once: a second warning would be an error here
+    few(np.ones((1, 2)))
+    assert met == [2, 3, 4, 3, 4, 2]
+    with pytest.raises(ValueError, match="traces must be a whole number above 0, got 0"):
+        compiled(f, traces=0)
+
+
+def test_sequences_of_several_lengths_are_filled_up():
+    """The array and the mask: a program of both gives NumPy's mean of each sequence as it is."""
+    sequences = [[1.0, 2.0, 4.0], [], np.array([5]), (3.0, 7.0)]
+    numbers, mask = autodiff.pad(sequences, -1.0)
+    assert numbers.shape == mask.shape == (4, 3)
+    for row, m, given in zip(numbers, mask, sequences, strict=True):
+        assert row.tolist() == [*given, *[-1.0] * (3 - len(given))]
+        assert m.tolist() == [1.0] * len(given) + [0.0] * (3 - len(given))
+    mean = compiled(lambda xs, m: sum(a * b for a, b in zip(xs, m, strict=True)) / sum(m))
+    some = [0, 2, 3]
+    np.testing.assert_allclose(mean(numbers[some], mask[some]), [np.mean(sequences[k]) for k in some])
+    vectors, mask = autodiff.pad([np.ones((2, 3)), 2.0 * np.ones((1, 3))])
+    assert vectors.shape == (2, 2, 3)
+    assert vectors.sum(axis=(1, 2)).tolist() == [6.0, 6.0]
+    assert mask.tolist() == [[1.0, 1.0], [1.0, 0.0]]
+    for wrong in ([], [1.0, 2.0], [[[1.0]], [1.0]], [[]]):
+        with pytest.raises(ValueError, match="pad needs sequences of numbers, or of arrays in one shape, got shapes"):
+            autodiff.pad(wrong)
+    with pytest.raises(ValueError, match=r"got ragged ones; pad them, as autodiff\.pad does"):
+        mean([[1.0, 2.0], [3.0]], [[1.0, 1.0], [1.0]])
+
+
 TABLE = re.search(r"\| you wrote \| write \|\n\|---\|---\|\n((?:\|.*\n)+)", PAGE)[1].splitlines()
 ROWS = [[cell.strip().strip("`").replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in TABLE]
 

@@ -23,16 +23,18 @@ from autodiff.errors import TraceError
 
 def compile(  # shadows the builtin, which is for text
     f: Callable[P, Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
-    threads: int | None = None, has_aux: bool = False,
+    threads: int | None = None, has_aux: bool = False, traces: int = 32,
 ) -> Program[P]:  # fmt: skip # Any: f returns Values or numbers in one shape, nests of them, or (these, aux)
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
     `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), returns numbers in one shape or
-    dicts and dataclasses of them, and is called once with stand-ins for the numbers, when the shapes are
-    first seen. Leaf Values that it meets on the way are the program's parameters. `in_axes` is 0 for arguments with rows and None for those that are the same for all rows, for each argument or for
-    all. Arguments in `static_argnums` are passed as they are and may steer `f`; another one traces anew. `threads`: how
-    many may share the blocks of a large batch (None: as many as there are processors). With `has_aux`, `f` returns
-    (answer, aux), and every answer of the program has aux beside it: `value_and_grad` returns ((value, aux), gradient).
+    dicts and dataclasses of them, and is called once with stand-ins for the numbers, when the shapes are first seen.
+    Leaf Values that it meets on the way are the program's parameters. `in_axes` is 0 for arguments with rows and None
+    for those that are the same for all rows, for each argument or for all. Arguments in `static_argnums` are passed as
+    they are and may steer `f`; another one traces anew. `traces`: how many of them are kept, those that were asked for
+    last. `threads`: how many may share the blocks of a large batch (None: as many as there are processors). With
+    `has_aux`, `f` returns (answer, aux), and every answer of the program has aux beside it: `value_and_grad` returns
+    ((value, aux), gradient).
 
     `f` must do the same whatever its numbers are. Deciding by a number raises TraceError: use `where`. What else it
     does on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is
@@ -59,8 +61,12 @@ def compile(  # shadows the builtin, which is for text
             )
     if threads is not None and (type(threads) is not int or threads < 1):
         raise ValueError(f"threads must be a whole number above 0, or None, got {threads!r}")
+    if type(traces) is not int or traces < 1:
+        raise ValueError(f"traces must be a whole number above 0, got {traces!r}")
     kind: type[Program[P]] = ProgramWithAux if has_aux else Program
-    return kind(f, in_axes if not isinstance(in_axes, list) else tuple(in_axes), list(map(int, static)), threads)
+    return kind(
+        f, in_axes if not isinstance(in_axes, list) else tuple(in_axes), list(map(int, static)), threads, traces
+    )
 
 
 __all__ = ["Program", "TraceError", "compile"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from autodiff.compiler.specialise import KEPT, Trace
+from autodiff.compiler.specialise import Trace
 from autodiff.variables import parameter_names
 
 
@@ -19,15 +20,17 @@ class Cache:
 
     def __init__(
         self, f: Callable[..., Any], in_axes: int | Sequence[int | None] | None, static: Sequence[int],
-        threads: int | None,
+        threads: int | None, traces: int = 32,
     ) -> None:  # fmt: skip # Any: answers of whatever form
         self.f = f
         self.in_axes = in_axes
         self.static = frozenset(static)
         self.threads = threads
+        self.kept = traces  # at most
         self.names = parameter_names(f)
         self.keyword_only = parameter_names(f, keyword_only=True)
         self.traces: dict[Any, Trace] = {}
+        self._forgotten: set[int] | None = set()  # hashes of keys; None once it was told that they come back
         self.latest: Trace | None = None
         self.training: Trace | None = None
         self.derived: dict[Any, Any] = {}  # programs of its derivatives
@@ -47,10 +50,23 @@ class Cache:
         return self.latest
 
     def keep(self, key: Any, trace: Trace) -> None:
-        """Remember a new trace, and forget the oldest one where there are many."""
-        while len(self.traces) >= KEPT:
-            self.traces.pop(next(iter(self.traces)))
+        """Remember a new trace, and forget the one that was not asked for longest where there are many."""
+        while len(self.traces) >= self.kept:
+            gone = next(iter(self.traces))
+            del self.traces[gone]
+            if self._forgotten is not None:
+                self._forgotten.add(hash(gone))
         self.traces[key] = trace
+        if self._forgotten is not None and hash(key) in self._forgotten:
+            self._forgotten = None
+            shapes = ", ".join(f"{name} {shape}" for name, shape in zip(trace.names, trace.shapes, strict=True))
+            name = getattr(self.f, "__name__", type(self.f).__name__)
+            warnings.warn(
+                f"{name} is traced again for arguments that it was traced for before, with {shapes} in one row: more "
+                f"than {self.kept} shapes or static arguments take turns; bring them to fewer, as autodiff.pad does, or "
+                "compile(…, traces=…) more",
+                RuntimeWarning, stacklevel=2,
+            )  # fmt: skip
         self.quick.clear()
         self.recent = object(), None
 

@@ -73,6 +73,8 @@ class Call:
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
             found = Trace(len(graph.ops) + graph.repeated, live(graph), self.names, shapes, self.batched, rows)
             cache.keep(key, found)
+        else:
+            cache.traces[key] = cache.traces.pop(key)  # the latest to be asked for
         if cache.training is not None and found is not cache.training:
             raise ValueError("a training block must keep the shapes it began with; end it first, and begin another")
         cache.latest = found
@@ -400,7 +402,9 @@ def _array(x: Any, name: str) -> Array:
     try:
         array = np.asarray(x)
     except ValueError as error:
-        raise ValueError(f"{name} must have rows of one shape, got ragged ones; pad them ({error})") from None
+        raise ValueError(
+            f"{name} must have rows of one shape, got ragged ones; pad them, as autodiff.pad does ({error})"
+        ) from None
     if array.dtype == object and array.size and all(isinstance(e, REALS) for e in array.flat):
         array = np.array([number(e) for e in array.flat]).reshape(array.shape)  # integers of any size, fractions
     if array.dtype.kind not in "fiub":

@@ -49,12 +49,14 @@ class Program(Generic[P]):
     def __init__(
         self, f: Callable[P, Any], in_axes: int | Sequence[int | None] | None, static_argnums: Sequence[int],
         threads: int | None,
+        traces: int = 32,
     ) -> None:  # fmt: skip # Any: f returns answers of whatever form
         self.f: Callable[..., Any] = f
         self.in_axes = in_axes
         self.static_argnums = frozenset(static_argnums)
         self.threads = threads
-        self._cache = Cache(f, in_axes, static_argnums, threads)
+        self.traces = traces
+        self._cache = Cache(f, in_axes, static_argnums, threads, traces)
         self._written: Callable[..., Any] = f  # as it was given to `compile`
         self._bound: dict[int, Program[...]] = {}  # by the identity of the object
         functools.update_wrapper(self, f, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
@@ -68,6 +70,7 @@ class Program(Generic[P]):
         """Return what a copy or pickle keeps: the function and how it is called. The new program traces anew."""
         return {
             "f": self._written, "in_axes": self.in_axes, "static_argnums": self.static_argnums, "threads": self.threads,
+            "traces": self.traces,
         }  # fmt: skip
 
     def __reduce__(self) -> Any:
@@ -89,7 +92,7 @@ class Program(Generic[P]):
         return new
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["f"], state["in_axes"], tuple(state["static_argnums"]), state["threads"])
+        self.__init__(state["f"], state["in_axes"], tuple(state["static_argnums"]), state["threads"], state["traces"])
 
     # Methods.
 
@@ -109,7 +112,9 @@ class Program(Generic[P]):
                 f: Callable[..., Any] = _Method(method, weakref.ref(instance, lambda _: self._bound.pop(key, None)))
             except TypeError:  # it has slots, and lives as long as the program
                 f = method
-            kept = self._bound[id(instance)] = type(self)(f, self.in_axes, list(self.static_argnums), self.threads)
+            kept = self._bound[id(instance)] = type(self)(
+                f, self.in_axes, list(self.static_argnums), self.threads, self.traces
+            )
         bound: Program[...] = _new(type(self))
         vars(bound).update(vars(kept), _instance=instance, _written=method)
         return bound
