@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from autodiff.domains import Array, Number, number, unbox
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, WEIGHTED_SUM, exp
 from autodiff.value import Value, neuron
+
+if TYPE_CHECKING:  # the engine alone does without
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 Row = TypeVar("Row")
 
@@ -160,7 +164,7 @@ def one_hot(i: Any, n: int) -> list[Any]:  # Any: i and result are numbers, or V
     return [float(k == places) for k in range(n)] if isinstance(places, int) else [each + within for each in places]
 
 
-def pad(sequences: Sequence[Any], value: float = 0.0) -> tuple[Any, Any]:  # Any: an array, and a sequence of such
+def pad(sequences: Sequence[ArrayLike], value: float = 0.0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return sequences of several lengths as one array, filled up with `value`, and its mask: 1 in them, 0 beyond.
 
     A program has one shape: called on both arrays, it serves all lengths, and multiplies the share of each place by the

@@ -1187,11 +1187,13 @@ def test_weights_without_a_sum_scale_each_row(rng):
 def test_shapes_and_rows_without_end(rng):
     """Programs for a few shapes, and buffers for a few numbers of rows, are kept; with more of them the numbers stay right."""
     traces = []
-    program = compile(lambda x: traces.append(len(x)) or sum(tanh(each) for each in x))
-    widths = [*range(1, 13), 12, 1]
-    for width in widths:
-        X = rng.normal(size=(3, width))
+    program = compile(lambda x: traces.append(len(x)) or sum(tanh(each) for each in x), traces=8)
+    batches = [rng.normal(size=(3, width)) for width in [*range(1, 13), 12, 1]]
+    for X in batches[:-1]:
         np.testing.assert_allclose(program(X), np.tanh(X).sum(axis=1), **CLOSE)
+    with pytest.warns(RuntimeWarning, match="is traced again"):
+        answer = program(batches[-1])
+    np.testing.assert_allclose(answer, np.tanh(batches[-1]).sum(axis=1), **CLOSE)
     assert traces == [*range(1, 13), 1]  # the last is still there, the first was let go
     for rows in (*range(1, 13), 1):
         X = rng.normal(size=(rows, 1))

@@ -63,8 +63,8 @@ class Cache:
             name = getattr(self.f, "__name__", type(self.f).__name__)
             warnings.warn(
                 f"{name} is traced again for arguments that it was traced for before, with {shapes} in one row: more "
-                f"than {self.kept} shapes or static arguments take turns; bring them to fewer, as autodiff.pad does, or "
-                "compile(…, traces=…) more",
+                f"than {self.kept} shapes or static arguments take turns; bring them to fewer, as autodiff.pad does, "
+                "or compile(…, traces=…) more",
                 RuntimeWarning, stacklevel=2,
             )  # fmt: skip
         self.quick.clear()

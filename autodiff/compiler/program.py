@@ -100,7 +100,7 @@ class Program(Generic[P]):
     def __get__(self, instance: None, owner: object = None) -> Program[P]: ...
     @overload
     def __get__(self: Program[Concatenate[A, Q]], instance: A, owner: object = None) -> Program[Q]: ...
-    def __get__(self, instance: Any, owner: Any = None) -> Program[...]:
+    def __get__(self, instance: Any, owner: object = None) -> Program[...]:
         """Return the program of a method, bound to its object as functions are; each object has traces of its own."""
         if instance is None:
             return self
