@@ -680,3 +680,69 @@ def test_an_oracle_that_another_one_contradicts_is_not_believed(size):
     assert gradcheck(f, x, gradient=lambda x: 2.0 * x).error < 1e-9
     with pytest.raises(WrongDerivativeError):
         gradcheck(f, x, gradient=lambda x: 2.0 * x + 1e-5)
+
+
+def softmax_score(s):
+    e = np.exp(s - s.max())
+    p = e / e.sum()
+    return p @ np.arange(4.0)
+
+
+def softmax_diagonal(s):
+    p = np.exp(s - s.max()) / np.exp(s - s.max()).sum()
+    return np.arange(4.0) * p * (1.0 - p)
+
+
+class Normalised:
+    """A layer whose methods call their object `layer`, and keep its variance."""
+
+    def forward(layer, x):
+        layer.var = x.var()
+        return np.sum(np.sin(x) / np.sqrt(layer.var + 1e-5))
+
+    def backward(layer, x):
+        return np.cos(x) / np.sqrt(layer.var + 1e-5)
+
+
+NORMALISED = Normalised()
+
+
+@pytest.mark.parametrize(
+    ("f", "gradient", "said"),
+    [
+        (softmax_score, softmax_diagonal, "the cross terms are missing"),
+        (NORMALISED.forward, NORMALISED.backward, "self.var is treated as a constant"),
+        (lambda x: np.sum((x * x - 2.0) ** 2) / 2.0, lambda x: 2.0 * x, r"the slope of .* \^ 2 is left out"),
+        (lambda x: np.sum(np.log1p(np.exp(x * x))), lambda x: 2.0 * x, r"the slope of a = softplus\(.*\) is left out"),
+    ],
+    ids=["softmax of a vector", "variance of an object", "square", "log1p of exp"],
+)
+def test_more_mistakes_are_named(f, gradient, said):
+    """As they were met in gradients that nobody had tried this on."""
+    with pytest.raises(WrongDerivativeError, match=said):
+        gradcheck(f, np.array([0.5, -1.3, 2.1, 0.9]), gradient=gradient)
+
+
+@pytest.mark.parametrize("wrong", [0.5, 2.0])
+def test_a_2_is_not_taken_for_the_length_of_an_array_of_2(wrong):
+    """The 2 of a square is in every formula; that two numbers are held by w explains nothing."""
+    with pytest.raises(WrongDerivativeError) as raised:
+        gradcheck(
+            lambda w, b: np.sum((w + b) ** 2), np.array([0.3, -0.8]), 0.5,
+            gradient=lambda w, b: (2.0 * (w + b), wrong * 2.0 * np.sum(w + b)),
+        )  # fmt: skip
+    assert "how many numbers" not in str(raised.value)
+
+
+def test_a_kernel_that_is_not_flipped_on_the_way_back_is_named():
+    """np.convolve both ways, where one of them is a correlation."""
+
+    def f(x, k):
+        return np.sum(np.tanh(np.convolve(x, k, "valid")))
+
+    def gradient(x, k):
+        d = 1.0 - np.tanh(np.convolve(x, k, "valid")) ** 2
+        return np.convolve(d, k, "full"), np.convolve(x, d[::-1], "valid")[::-1]
+
+    with pytest.raises(WrongDerivativeError, match="x: k, flipped, is used in place of k"):
+        gradcheck(f, np.array([0.5, -1.3, 2.1, 0.9, 0.2]), np.array([0.3, -1.2, 0.8]), gradient=gradient)

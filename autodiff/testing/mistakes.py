@@ -235,6 +235,10 @@ class _Trial:
             self.scaled(self.swept(edges, lambda _, __: 0.0), ("lost", lost), place)
             if op.name not in (*_PLAIN, *_ACTIVATIONS):
                 self.tell("left out", self.swept(edges, lambda _, __: 1.0), place=place, slope="")
+            power = op.name == "pow" and chain.order[i].operands[1].__class__ is float
+            if power:  # (…)² / 2 has the slope (…): 1 is left where that is forgotten
+                exponent = chain.order[i].operands[1]
+                self.tell("left out", self.swept(edges, lambda _, __, n=exponent: n), place=place, slope="")
             if op.arity == 2 and op.name != "add":
                 self.tell("other operand", self.swept(edges, others), place=place)
 
@@ -268,6 +272,9 @@ class _Trial:
             if name in _ACTIVATIONS and len(set(y)) == len(y):
                 found.add(y)
                 yield name, z, y, edges
+            if name == "log1p" and len(set(y)) == len(y) and all(chain.order[i].op is OPS["exp"] for i in z):
+                found.add(y)
+                yield "softplus", tuple(chain.operands[i][0] for i in z), y, []
         for a in self.arrays:
             images = {name: act(a.data.ravel()) for name, (act, *_) in _ACTIVATIONS.items()}
             for b in self.arrays:
@@ -297,7 +304,7 @@ class _Trial:
             alone = Group(chain.described(nodes[0]), numbers if len(nodes) > 1 else numbers[0], nodes)
             group = next(holding, alone)
             index = {node: n for n, node in enumerate(group.nodes)}
-            turned = (("{}.T", group.data.T), ("{}, flipped,", np.flip(group.data))) if group.data.ndim == 2 else ()
+            turned = (("{}, flipped,", np.flip(group.data)), ("{}.T", group.data.T))[: group.data.ndim]
             for other in (*chain.groups, *(Group(text.format(group.name), data, ()) for text, data in turned)):
                 if other is group or other.data.shape != group.data.shape:
                     continue

@@ -48,7 +48,11 @@ class Tracked(np.ndarray[Any, Any]):
             options["out"] = tuple(map(_plain, out))
         result = getattr(ufunc, method)(*plain, **options)
         if ufunc is np.maximum and method == "reduce":  # subtracted for safety, and of no slope: see Chain.is_true
-            return np.frompyfunc(lambda x: getattr(x, "data", x), 1, 1)(result)
+            return (
+                result.data
+                if isinstance(result, Value)
+                else np.frompyfunc(lambda x: getattr(x, "data", x), 1, 1)(result)
+            )
         return out[0] if out else _tracked(result)
 
     def __array_function__(self, function: Any, kinds: Any, arguments: Any, options: Any) -> Any:
