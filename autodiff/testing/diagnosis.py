@@ -126,7 +126,7 @@ def by_numbers(gradient: Sequence[Part], value: float, known: Mapping[str, Any])
 
 
 def by_directions(
-    name: str, arrays: Mapping[str, tuple[Any, Sequence[Any]]], slopes: Sequence[float], names: Sequence[Any]
+    name: str, arrays: Mapping[str, tuple[Any, Sequence[Any]]], slopes: Sequence[float], names: Sequence[Any], at: Any
 ) -> list[Hint]:
     """Return hints on one of many arguments whose truth is known along some directions only.
 
@@ -153,6 +153,11 @@ def by_directions(
         if alike(along(array)):
             undone = {**details, "by": -details["by"]} if "by" in details else details
             return [Hint(kind, (name,), undone)]
+    for what, basis in ((name, at), (f"sign({name})", np.sign(at))):
+        by = along(basis)
+        c = (along(F)[0] - slopes[0]) / by[0] if by[0] else 0.0
+        if c and alike([x - c * b for x, b in zip(along(F), by, strict=True)]):
+            return [Hint("multiple", (name,), {"c": c, "what": what, "extra": ("missing" if c < 0 else "extra", {})})]
     others = (other for other, (array, _) in arrays.items() if other != name and array.shape == F.shape)
     return [Hint("another", (name,), {"other": other}) for other in others if alike(along(arrays[other][0]))]
 

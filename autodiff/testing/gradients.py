@@ -291,7 +291,7 @@ class GradientCheck:
         hints: list[Hint] = []
         for name in wrong:
             slopes = [self._slope(found, _only(v, parts_of[name]))[1].value for v in few]
-            hints += by_directions(name, arrays, slopes, names)
+            hints += by_directions(name, arrays, slopes, names, dict(given)[name])
         sizes = {name: place.stop - place.start for name, place in parts_of.items()}
         diagnosis = Diagnosis({name: (n * (name in wrong), n) for name, n in sizes.items()}, chosen(hints))
         return self._error(diagnosis, found, self.known, at)
