@@ -322,6 +322,9 @@ class Unplaced(NamedTuple):
     edges: Mapping[str, Any]
     clusters: Mapping[str, Any]
 
+    def in_order(self, *_: Any, **__: Any) -> Unplaced:
+        return self
+
 
 def unplaced(picture: Any, **_: Any) -> Unplaced:
     """In place of Graphviz; what it would have been given carries nothing of the user's text."""
