@@ -310,6 +310,11 @@ class TestGraph:
         assert len(nodes(draw(y, max_nodes=3_000))) == 3_000
         assert nodes(draw(y, max_nodes=2_999)) == {}
 
+    @pytest.mark.parametrize("detail", ["operations", "neurons", "layers"])
+    def test_a_leaf_alone_is_drawn_from_any_distance(self, detail):
+        """Nothing was computed, so no row of layers is there: the one card is."""
+        assert "x" in draw(Value(2.0, "x"), detail=detail).source
+
     def test_constants_count_towards_the_limit(self):
         """The nodes that are drawn are the nodes that are counted."""
         y = Value(1.0) * 2.0

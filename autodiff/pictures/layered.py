@@ -46,11 +46,11 @@ class _Layers:
     def in_rows(units: Units, most: int) -> dict[Unit, int]:
         """Return the row of each unit, about as many in each; leaves stand where they are used first."""
         computed = [unit for unit in units.units if unit.operations]
-        length = math.ceil(len(computed) / math.ceil(len(computed) / most))
+        length = math.ceil(len(computed) / max(1, math.ceil(len(computed) / most)))
         rows = {unit: i // length for i, unit in enumerate(computed)}
         for link in sorted(units.links, key=lambda link: rows[link.target]):
             rows.setdefault(link.source, rows[link.target])
-        return rows
+        return dict.fromkeys(units.units, 0) | rows  # a leaf alone is used by nobody
 
     def unit(self, unit: Unit) -> None:
         theme, show = self.theme, self.look.show
