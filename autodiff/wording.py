@@ -1,7 +1,7 @@
 """The language of pictures, pages, explanations, warnings and hints: a table of texts for each language.
 
 A package keeps its texts in `words/en.toml`, `words/es.toml`, … and says one by its key, `say("roles.input")`.
-Exceptions are in English always.
+Exceptions are in English, but those of a training that stops being finite.
 
 >>> set_language("es")
 >>> say("roles.input"), language_of()

@@ -285,11 +285,12 @@ class MLPEstimator(_Learned, Drawing):
         while cause.__cause__ is not None:
             cause = cause.__cause__
         rate: Any = self.learning_rate
-        rate = "the learning rates of the schedule" if callable(rate) else f"learning_rate={rate}"
-        advice = "" if self.standardize else ", or set standardize=True"
-        advice = f"; make {rate} smaller{advice}" if isinstance(cause, TrainingError) else ""
-        text = error if cause is error else f"training stopped in epoch {error.epoch}, batch {error.batch}: {cause}"
-        return f"{text}{advice}; this {type(self).__name__} is as it was"
+        rate = say("failure.schedule") if callable(rate) else f"learning_rate={rate}"
+        scale = "" if self.standardize else say("failure.standardize")
+        advice = say("failure.smaller", rate=rate, scale=scale) if isinstance(cause, TrainingError) else ""
+        where = {"epoch": error.epoch, "batch": error.batch, "what": cause}
+        text = error if cause is error else say("failure.stopped", **where)
+        return say("failure.as it was", what=text, advice=advice, name=type(self).__name__)
 
     def _unfinished(self, history: History) -> str:
         """Say how the loss was moving when the epochs ran out, and what to do about it; "" if patience ended it."""

@@ -237,21 +237,20 @@ class Run:
             losses: list[float] = []
             weights: list[float] = []
             for batch, rows in enumerate(self._batches(), 1):
-                part = f"batch {batch}"
+                part = say("failure.batch", n=batch)
                 weight = self._weight(rows)
                 if weight:  # a batch of samples of weight 0 says nothing
                     losses.append(self._step(rows))
                     weights.append(weight)
-            batch, part = 0, "all batches"
+            batch, part = 0, say("failure.batches")
             loss = _mean_loss(losses, weights)
-            part = "validation"
+            part = say("failure.validation")
             held_out = None if self.task.held_out is None else self.engine.validation_loss()
         except BaseException as error:
             self._return_to(before)
             if isinstance(error, (TrainingError, DomainError)):
                 raise TrainingError(
-                    f"training stopped in epoch {done + 1}, {part}: {error}; the parameters are those after epoch "
-                    f"{done}: a smaller learning rate or inputs of smaller scale may keep it finite",
+                    say("failure.epoch", epoch=done + 1, part=part, what=error, done=done),
                     node=error.node if isinstance(error, TrainingError) else outside(error),
                     epoch=done + 1,
                     batch=batch,
@@ -422,5 +421,5 @@ def _mean_loss(losses: Sequence[float], weights: Sequence[float]) -> float:
     every = sum(weights)
     loss = sum(weight / every * loss for weight, loss in zip(weights, losses, strict=True))
     if not math.isfinite(loss):
-        raise TrainingError(f"the mean loss became {loss}")
+        raise TrainingError(say("failure.mean", number=loss))
     return loss

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff import DomainError, Value, mean, topological_order, weighted_sum
-from models.errors import TrainingError
+from models.errors import TrainingError, say
 
 
 def plain(x: Any) -> Any:
@@ -67,7 +67,7 @@ def loss_and_gradients(  # Any: a model, its inputs and targets, a loss and pena
     if not all(math.isfinite(parameter.grad) for parameter in parameters):
         node = next(node for node in topological_order(root) if not math.isfinite(node.grad))
         name = name_of(node, parameters)
-        raise TrainingError(f"the gradient became {node.grad}, first seen in δ of {name}", node=name)
+        raise TrainingError(say("failure.delta", number=node.grad, name=name), node=name)
     return root.data
 
 
@@ -89,11 +89,11 @@ def not_finite(what: str, loss: Value | float, parameters: Sequence[Value]) -> T
     """Return the error for a loss that is not finite, naming the first node from the leaves up that is not."""
     nodes = reversed(topological_order(loss)) if isinstance(loss, Value) else []
     node = next((node for node in nodes if not math.isfinite(node.data)), None)
-    number = loss.data if isinstance(loss, Value) else loss
+    what, number = say(f"failure.{what}"), loss.data if isinstance(loss, Value) else loss
     if node is None:
-        return TrainingError(f"the {what} became {number}")
+        return TrainingError(say("failure.became", what=what, number=number))
     name = name_of(node, parameters)
-    return TrainingError(f"the {what} became {number}, first seen in {name} = {node.data}", node=name)
+    return TrainingError(say("failure.first seen", what=what, number=number, name=name, there=node.data), node=name)
 
 
 def outside(error: DomainError) -> str:

@@ -165,9 +165,9 @@ class LinearRegression(_Learned, Regressor):
             self._keep_line(X, targets, coef, intercept, float(rate), n_iter, curve + losses[bool(curve) :])
 
         def told(error: TrainingError) -> str:
-            cause = f'learning_rate={rate} is too large for these data; set learning_rate="auto", or make it smaller'
-            cause = "the numbers in y are too large; scale them down" if auto else cause
-            return f"{error.__cause__ or error}, after {(error.epoch or steps + 1) - 1} steps: {cause}"
+            cause = say("line.y") if auto else say("line.rate", rate=rate)
+            done = (error.epoch or steps + 1) - 1
+            return say("line.diverged", what=error.__cause__ or error, steps=done, cause=cause)
 
         history = fitted(
             keep, told, task, GradientDescent(task.parameters, learning_rate=rate), np.random.default_rng(0),

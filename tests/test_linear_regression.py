@@ -1,13 +1,14 @@
 """Linear regression against the course's figures and the least-squares solution (REFERENCE.md, sections 1, 3, 5)."""
 
+import re
 import tracemalloc
 import warnings
 
 import numpy as np
 import pytest
 
-from autodiff import hessian, value_and_grad
-from models import ConvergenceWarning, LinearRegression, Neuron
+from autodiff import hessian, set_language, value_and_grad
+from models import MLP, ConvergenceWarning, LinearRegression, MLPRegressor, Neuron, TrainingError
 from models.datasets import apples_and_oranges, line_points
 from models.training import train
 
@@ -375,6 +376,28 @@ def test_bad_input_is_refused_and_a_fitted_model_keeps_what_it_had(X, y, options
     with pytest.raises(ValueError, match=message):
         model.fit(X, y)
     assert model.coef_ == before
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", ("became", "steps", "learning.rate")), ("es", ("llegó a", "pasos", "tasa de aprendizaje"))],
+)
+def test_a_divergence_is_told_in_the_language_in_force(language, words):
+    """Of least squares and of training: the classes stay, no sentence of the other language is left."""
+    set_language(language)
+    try:
+        with pytest.raises(ValueError, match=words[1]) as line:
+            LinearRegression(learning_rate=1.0, epochs=1000).fit([[1e3], [2e3]], [1.0, 2.0])
+        with pytest.raises(TrainingError, match=words[2]) as trained:
+            train(MLP(1, [1]), [[1e3], [2e3]], [1.0, 2.0], optimizer="gd", learning_rate=1.0, epochs=1000)
+        with pytest.raises(ValueError, match=words[2]) as fitted:
+            MLPRegressor(solver="gd", learning_rate=1e6, activation="relu").fit([[1e3], [2e3]], [1e5, 2e5])
+    finally:
+        set_language(None)
+    for error in (line, trained, fitted):
+        assert words[0] in str(error.value)
+        assert ("became" in str(error.value)) == (language == "en")
+        assert not (language == "es" and re.search(r"\b(the|steps|epoch|batch|first|loss)\b", str(error.value)))
 
 
 def test_prediction_needs_a_fit_and_the_same_width():

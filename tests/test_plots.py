@@ -286,6 +286,15 @@ def test_a_hinton_diagram_has_areas_in_proportion_to_weights():
     )
     assert ax.yaxis_inverted()
     assert [t.get_text() for t in ax.get_xticklabels()] == ["a", "b", "c"]
+    half = hinton_diagram(w / 2, largest=4.0)
+    areas = [square.get_width() * square.get_height() for square in half.patches]
+    assert areas == pytest.approx([abs(x) / 2 * unit for x in w.flat if x]), "a scale of its own"
+    for refused, rule in (
+        (3.9, "at least every weight's magnitude, got 3.9 for weights up to 4"),
+        (0.0, "a finite number"),
+    ):
+        with pytest.raises(ValueError, match=f"largest must be {rule}"):
+            hinton_diagram(w, largest=refused)
     coloured = hinton_diagram(w, paper=False)
     assert {to_hex(p.get_facecolor()) for p in coloured.patches} == {LIGHT.positive, LIGHT.negative}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models._checks import flag, numbers
+from models._checks import flag, numbers, positive
 from models.plots.style import canvas
 
 if TYPE_CHECKING:
@@ -22,15 +22,17 @@ def hinton_diagram(
     *,
     rows: Sequence[str] = (),
     columns: Sequence[str] = (),
+    largest: float | None = None,
     paper: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw a matrix of weights as squares: area by magnitude, white above 0, black below, on grey as in the paper.
 
-    `weights` is (n_rows, n_columns), or (n,) for one row; the largest fills its place. `rows` and `columns` name them.
+    `weights` is (n_rows, n_columns), or (n,) for one row; `rows` and `columns` name them. The weight of magnitude
+    `largest` fills its place, by default the largest there is; with one of its own, pictures can be compared.
     With `paper=False` they have the colours of the other pictures, blue above 0 and orange below.
 
-    Raises ValueError for other shapes, for other numbers of names, and for weights that are not finite.
+    Raises ValueError for other shapes or numbers of names, for weights that are not finite or beyond `largest`.
 
     Source: Figs 1, 3 and 4 of the paper, Nature 323 (1986).
 
@@ -45,12 +47,18 @@ def hinton_diagram(
     for name, given, count in (("rows", rows, w.shape[0]), ("columns", columns, w.shape[1])):
         if len(given) not in {0, count}:
             raise ValueError(f"{name} must have one name for each of {count}, got {len(given)}")
+    found = float(np.abs(w).max())
+    largest = (found or 1.0) if largest is None else largest
+    positive("largest", largest)
+    if largest < found:
+        raise ValueError(
+            f"largest must be at least every weight's magnitude, got {largest!r} for weights up to {found:g}"
+        )
     from matplotlib.patches import Rectangle
 
     wide, high = 0.42 * w.shape[1] + 1.1, 0.42 * w.shape[0] + 0.9
     ax, colours = canvas(ax, size=(max(wide, 2.0), max(high, 1.4)))
     above, below = (WHITE, BLACK) if paper else (colours.positive, colours.negative)
-    largest = float(np.abs(w).max()) or 1.0
     for (row, column), weight in np.ndenumerate(w):
         if weight:
             side = 0.9 * float(np.sqrt(abs(weight) / largest))
