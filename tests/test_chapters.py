@@ -32,12 +32,13 @@ each_exercise = pytest.mark.parametrize(
 )
 
 
-def run(chapter, language):
-    """The variables of a chapter after its run, with the exercises unanswered, as in the notebook."""
+def run(chapter, language, solved=False):
+    """The variables of a chapter after its run, with the exercises unanswered or solved, as its notebook is run."""
     names = dict(zip(("say", "show", "slide", "play", "check"), kit.start(chapter.number, language), strict=True))
     for block in chapter.blocks:
         if isinstance(block, (Code, Exercise)):
-            exec(block.source if isinstance(block, Code) else block.cell, names)
+            answered = block.data["solution"] if solved and isinstance(block, Exercise) else ""
+            exec(block.source if isinstance(block, Code) else answered or block.cell, names)
     return names
 
 
@@ -48,7 +49,7 @@ def ran():
 
     def once(number, language="es"):
         if (number, language) not in known:
-            known[number, language] = run(CHAPTERS[number], language)
+            known[number, language] = run(CHAPTERS[number], language, CHAPTERS[number].about.get("solved", False))
         return known[number, language]
 
     return once
@@ -334,9 +335,37 @@ def test_chapter_6_an_engine_of_one_s_own(ran):
     assert six["by_paths"] == six["u"].grad == 7
     assert six["gradients"]["w"] == pytest.approx(-0.17744691734927373, rel=1e-14)
     assert six["gradients"]["b"] == pytest.approx(-0.17744691734927373 / 2, rel=1e-14)
-    assert six["largest"] < 1e-12
+    assert max(six["largest"], *six["alone"].values()) < 1e-12
+    assert (six["grads"], six["up"].grad, six["down"].grad) == ([6.0, 12.0], 2.0, 0.0)
     assert six["walk"][0] == [-35.0, -12.0]
     assert [each.data for each in six["line"]] == pytest.approx(ran(2)["path"][400], rel=1e-12)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_engine_without_its_pieces_says_which_are_missing(language, capsys):
+    """Every cell of chapter 6 runs with all exercises unanswered, names each piece, and calls no duel a draw."""
+    six = run(CHAPTERS[6], language)
+    said = capsys.readouterr().out
+    pieces = ("product_slopes", "difference_slopes", "sigmoid_slope", "ordered", "hand_out", "relu_slope")
+    missing = {"es": "Falta tu pieza: ", "en": "Your piece is missing: "}[language]
+    assert set(re.findall(f"{missing}(\\w+)", said)) == set(pieces)
+    assert six["largest"] > 0.01
+
+
+def test_every_piece_of_the_engine_is_the_student_s():
+    """With one solution left out, or wrong in its sign, the duel finds it; the operation that fails is named."""
+    chapter = CHAPTERS[6]
+    for name, operation in (("product", "*"), ("difference", "-"), ("saturation", "σ"), ("relu", "r")):
+        exercise = next(each for each in chapter.exercises if each.name == name)
+        solution = exercise.data["solution"]
+        exercise.data["solution"] = re.sub(
+            r"return (.*)", r"return tuple(-k for k in t) if type(t := (\1)) is tuple else -t", solution
+        )
+        try:
+            alone = run(chapter, "en", solved=True)["alone"]
+        finally:
+            exercise.data["solution"] = solution
+        assert {each for each, difference in alone.items() if not difference < 1e-12} == {operation}
 
 
 def test_chapter_7_the_chain_rule(ran):

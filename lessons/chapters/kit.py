@@ -12,6 +12,7 @@ import html
 import io
 import json
 import re
+import sys
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any, NamedTuple
@@ -88,6 +89,39 @@ def start(chapter: int | str, language: str) -> Kit:
     return Kit(say, show, slide, play, Check(chapter, language))
 
 
+def pieces(say: Any) -> Any:
+    """Return `yours`, which calls what the student writes: while a piece has …, it says so, and something else goes on.
+
+    >>> yours = pieces(start(6, "en").say)
+    >>> yours(lambda a: 2 * a, 4.0)
+    8.0
+    >>> def slope(a):
+    ...     return ...
+    >>> yours(slope, 4.0, instead=0.0)
+    Your piece is missing: slope.
+    0.0
+    """
+    told = set()
+
+    def yours(piece: Any, *given: Any, instead: Any = None) -> Any:
+        """Return what a piece answers, or `instead` while it still has …, which is told once in a cell."""
+        try:
+            answer = piece(*given)
+        except TypeError as error:
+            if "ellipsis" not in str(error).lower():
+                raise
+            answer = ...
+        parts = answer if type(answer) in (list, tuple) else [answer]
+        empty = any(part is ... for part in parts) or (answer is None and instead is not None)
+        cell = len(vars(sys.modules["__main__"]).get("In", ()))
+        if empty and (piece.__name__, cell) not in told:
+            told.add((piece.__name__, cell))
+            print(say(es=f"Falta tu pieza: {piece.__name__}.", en=f"Your piece is missing: {piece.__name__}."))
+        return instead if empty else answer
+
+    return yours
+
+
 def page(name: str, language: str) -> str:
     """Return a page to play with as HTML that is complete in itself: one file of JavaScript, and the tools of all."""
     folder = resources.files("lessons.chapters").joinpath("play")
@@ -133,4 +167,4 @@ def _image(picture: Any, alt: str) -> str:
     return min(svg, png, key=len)
 
 
-__all__ = ["WORDS", "Check", "Kit", "Shown", "evaluated", "page", "start"]
+__all__ = ["WORDS", "Check", "Kit", "Shown", "evaluated", "page", "pieces", "start"]

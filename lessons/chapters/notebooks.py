@@ -158,13 +158,35 @@ def build(chapter: Chapter, language: str) -> Path:
 
 
 def executed(chapter: Chapter, language: str) -> Any:
-    """Return a chapter as a notebook that has been run in a fresh kernel."""
+    """Return a chapter as a notebook that has been run in a fresh kernel.
+
+    Where later cells use what the student writes, and the chapter says `solved`, they are run with the solutions; the
+    exercises themselves are kept as they are, unanswered.
+    """
     from nbclient import NotebookClient
 
     made = notebook(chapter, language)
+    asked = [cell for cell in made.cells if cell.metadata.get("tags") == ["exercise"]]
+    if chapter.about.get("solved"):
+        for cell, exercise in zip(asked, chapter.exercises, strict=True):
+            cell.source = exercise.data["solution"]
     NotebookClient(made, timeout=60, kernel_name="python3", record_timing=False, coalesce_streams=True).execute()
+    if chapter.about.get("solved"):
+        for cell, exercise in zip(asked, chapter.exercises, strict=True):
+            cell.source, cell.outputs = exercise.cell, [_unanswered(chapter, exercise, language, cell.execution_count)]
     made.metadata.pop("language_info", None)  # the version of this very Python
     return made
+
+
+def _unanswered(chapter: Chapter, exercise: Exercise, language: str, count: int) -> Any:
+    """Return what an exercise says before it has been answered, as the output of its cell."""
+    from nbformat.v4 import new_output
+
+    from lessons.chapters.kit import start
+
+    said = start(chapter.name, language).check(exercise.name, *[...] * len(exercise.asks))
+    data = {"text/html": said._repr_html_(), "text/plain": repr(said)}
+    return new_output("execute_result", data=data, execution_count=count)
 
 
 def old(chapter: Chapter, language: str) -> str:
