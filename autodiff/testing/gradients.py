@@ -178,7 +178,12 @@ class GradientCheck:
             except NoDerivativeError:
                 if cheap:
                     return self._by_entries(found)
-                number, truth, right, nearly = self._in_parts(found, v, slice(0, len(found)), self._parts())
+                try:
+                    number, truth, right, nearly = self._in_parts(found, v, slice(0, len(found)), self._parts())
+                except NoDerivativeError:
+                    i = self._halved(v, lambda d: len(self._slope(found, d)) == 0, slice(0, len(found)))
+                    self._entry(found, i)
+                    raise
             if not nearly and cheap:
                 results = self._by_entries(found)  # which says more; if it finds nothing, so much is known
             elif right and not nearly and not self.known:
