@@ -285,7 +285,7 @@ def test_chapter_2_a_line_that_learns(ran):
     assert [curve[0], curve[1], curve[100], curve[1000]] == pytest.approx(
         [8327.1, 5767.995018, 153.936620, 4.382344], abs=5e-7
     )
-    assert (two["model"].loss_curve_[-1], two["best"]) == pytest.approx((0.4831212221, 0.4831212221), abs=1e-9)
+    assert (two["by_hand"], two["best"]) == pytest.approx((0.4831212221, 0.4831212221), abs=1e-9)
 
 
 def test_chapter_3_the_perceptron(ran):
@@ -350,6 +350,14 @@ def test_an_engine_without_its_pieces_says_which_are_missing(language, capsys):
     missing = {"es": "Falta tu pieza: ", "en": "Your piece is missing: "}[language]
     assert set(re.findall(f"{missing}(\\w+)", said)) == set(pieces)
     assert six["largest"] > 0.01
+
+
+def test_steps_without_their_pieces_say_so_and_learn_nothing(capsys):
+    """Chapters 2 and 8 run with their exercises unanswered: nothing is solved for the student."""
+    two, eight = run(CHAPTERS[2], "en"), run(CHAPTERS[8], "en")
+    assert capsys.readouterr().out.count("Your piece is missing: ") == 2
+    assert two["by_hand"] > 1000 > 1 > two["best"]
+    assert eight["errors"][1000] == eight["errors"][0]
 
 
 def test_every_piece_of_the_engine_is_the_student_s():

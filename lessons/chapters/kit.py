@@ -106,12 +106,12 @@ def pieces(say: Any) -> Any:
     def yours(piece: Any, *given: Any, instead: Any = None) -> Any:
         """Return what a piece answers, or `instead` while it still has …, which is told once in a cell."""
         try:
-            answer = piece(*given)
+            answer: Any = piece(*given)
         except TypeError as error:
             if "ellipsis" not in str(error).lower():
                 raise
             answer = ...
-        parts = answer if type(answer) in (list, tuple) else [answer]
+        parts: Any = answer if type(answer) in (list, tuple) else [answer]
         empty = any(part is ... for part in parts) or (answer is None and instead is not None)
         cell = len(vars(sys.modules["__main__"]).get("In", ()))
         if empty and (piece.__name__, cell) not in told:
