@@ -13,7 +13,7 @@ pytest.importorskip("matplotlib", reason="chapters draw with matplotlib, the ext
 
 from autodiff import RenderError, Value
 from lessons.chapters import grading, kit, source
-from lessons.chapters.notebooks import LANGUAGES, addresses, opening
+from lessons.chapters.notebooks import LANGUAGES, addresses, notebook, opening
 
 WORDS = json.loads(resources.files("lessons.chapters").joinpath("play", "words.json").read_text(encoding="utf-8"))
 PAGES = [name for name in WORDS if name != "common"]
@@ -216,6 +216,8 @@ def test_a_function_that_reads_the_solution_is_told_so(answer, language):
     "rate = check.exercises\ncheck('five', rate)",
     "rate = check._Check__room.exercises['five'].data['truth']\ncheck('five', rate)",
     "text = open('lessons/chapters/text/00_nudges.md').read()\ncheck('five', 10.01)",
+    "import importlib\nm = importlib.import_module('lessons.' + 'chapters.source')\ncheck('five', 10.01)",
+    "rooms = type(check).__call__.__globals__\ncheck('five', 10.01)",
 ])  # fmt: skip
 def test_a_cell_that_reads_the_solution_is_told_so(monkeypatch, cell):
     """The cell in which `check` is called; an honest one is graded, and one with magics too."""
@@ -224,9 +226,34 @@ def test_a_cell_that_reads_the_solution_is_told_so(monkeypatch, cell):
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     check = kit.start(0, "en").check
     assert str(check("five", 10.01)) == kit.WORDS["peeks"]["en"]
+    for peek in (
+        "import lessons.chapters.source as s; print(s.named(0))",
+        "print(check.exercises)",
+        "__import__(name)",
+    ):
+        cells[:] = [peek, "check('five', 10.01)"]
+        assert str(check("five", 10.01)) == kit.WORDS["peeked"]["en"], "looked in one cell, handed in from the next"
     for honest in ("rate = (5.01**2 - 25) / 0.01\ncheck('five', rate)", "%time\ncheck('five', 10.01)"):
         cells[:] = [honest]
         assert check("five", 10.01).right is True
+
+
+def test_no_attribute_leads_to_the_exercises():
+    """Not by the name that Python gives to what is private, nor by any other that the object or its class has."""
+    check = kit.start(0, "es").check
+    assert not hasattr(check, "_Check__room")
+    held = [getattr(check, name, None) for name in object.__dir__(check)]
+    assert not any("10.01" in repr(each) or "Exercise" in repr(each) for each in held)
+
+
+@pytest.mark.parametrize("chapter", [*source.paths(), source.TEXT / "exam.md"], ids=lambda path: path.stem)
+def test_no_cell_of_the_course_counts_as_a_look_at_the_answers(chapter):
+    """The first cell, what the chapter shows and what the student completes."""
+    for cell in notebook(source.read(chapter), "es").cells:
+        if cell.cell_type == "code":
+            assert not grading._cell_looks(
+                cell.source.replace("%pip", "# pip").replace("\n    # pip", "\n    0  # pip")
+            )
 
 
 def test_a_wheel_has_the_chapters_packed_and_reads_them_alike(monkeypatch, tmp_path):
@@ -266,6 +293,94 @@ def test_the_kind_of_an_answer_is_told_and_costs_no_attempt(language):
     assert check("five", np.array([10.01])).right is True
     assert check().lines[0].endswith((": 5 de 5", ": 5 of 5"))
     assert str(check("five", 1.0, 2.0)) == grading.WORDS["single"][language].format(names="rate")
+
+
+ALL = [(chapter, each) for chapter in [*range(13), "exam"] for each in source.named(chapter).exercises]
+each_exercise = pytest.mark.parametrize(("chapter", "exercise"), ALL, ids=[f"{c}-{e.name}" for c, e in ALL])
+OURS = re.compile(r"Error|Traceback|pierde|lost|NoneType|object|subscript|numpy|probe|unpack|six bits")
+
+
+def is_function(exercise):
+    return all(callable(each) for each in grading._solved(exercise))
+
+
+@each_exercise
+@each_language
+def test_a_wrong_kind_is_told_without_words_of_python_or_of_gradients(chapter, exercise, language):
+    """0, NaN, ragged lists, text, a number for a function or for a row: no traceback, no error of ours, and never right."""
+    truth = grading._tuple(exercise, exercise.data["truth"])
+    for wrong in (0, float("nan"), [[1], [1, 2]], (4.6, [1]), "110100", 3.0, [1, 1], {1: 2}, [1, 2, 3, 4, 5, 6]):
+        said = kit.start(chapter, language).check(exercise.name, *[wrong] * len(exercise.asks))
+        if not any(grading._same(wrong, each) for each in truth):
+            assert said.right is not True, wrong
+        assert not OURS.search(str(said)), wrong
+        assert len(said.lines) > 1 or chapter == "exam" or said.right, "some sentence beside 'not yet'"
+
+
+@each_language
+@pytest.mark.parametrize(("chapter", "name", "wrong"), [
+    (3, "or", ((1, 1, -5),)), (3, "or", ((0, 0, 0),)), (1, "first", (0,)), (3, "sum", (0,)), (4, "corner", ((0, 0, 0),)),
+    (3, "decide", (lambda *_: 0,)), (5, "sigmoid", (lambda z: 0.0,)), (7, "tiny", (0,)), (10, "attention", (0,)),
+])  # fmt: skip
+def test_an_answer_of_0_gets_the_exercise_s_own_hint(chapter, name, wrong, language):
+    """What is said of gradients that are 0 makes no sense of a weight, a sum or a decision."""
+    exercise = next(each for each in source.named(chapter).exercises if each.name == name)
+    taught = [each[language] for each in exercise.data["wrong"] if language in each]
+    said = str(kit.start(chapter, language).check(name, *wrong))
+    assert any(hint in said for hint in [exercise.data[language]["hints"][0], *taught])
+
+
+@each_language
+@pytest.mark.parametrize(("chapter", "name", "wrong", "key"), [
+    (3, "or", 3.0, "row"), (3, "or", (1, 1), "row"), (3, "nand", {1: 2}, "row"), (3, "or", ("1", "1", "-0.5"), "text"),
+    (4, "corner", (float("inf"), 1, 1), "nan"), (11, "fooled", "110100", "text"), (11, "fooled", [1, 2], "row"),
+    (5, "sigmoid", 0.88, "no function"), (3, "decide", 3.0, "no function"), (3, "decide", lambda *_: "si", "returns"),
+])  # fmt: skip
+def test_the_form_of_an_answer_is_told_and_costs_no_attempt(chapter, name, wrong, key, language):
+    """How many numbers, a function, text, NaN: the sentence says what is asked for, and full marks are open still."""
+    check = kit.start(chapter, language).check
+    exercise = next(each for each in source.named(chapter).exercises if each.name == name)
+    said = check(name, wrong).lines[1]
+    made = grading.WORDS[key][language].format(name=exercise.asks[0], n=len(np.atleast_1d(wrong)), value="'si'")
+    assert re.sub(r"\d", "", said) == re.sub(r"\d", "", made)
+    assert check(name, grading._solved(exercise)[0]).right is True
+    assert check().lines[exercise.number - 1].rsplit(": ", 1)[1][0] == "5"
+
+
+@pytest.mark.parametrize(
+    "neuron", [np.array([1, 1, -0.5]), [Value(1.0), Value(1.0), Value(-0.5)], [1, 1, -0.5]], ids=type
+)
+def test_a_row_of_numbers_is_read_in_any_form(neuron):
+    """Arrays, lists, Values."""
+    assert kit.start(3, "es").check("or", neuron).right is True
+
+
+def silent(*_):
+    """Print, and return nothing."""
+    sys.stdout.write("0.88")
+
+
+def leaves(*_):
+    sys.exit()
+
+
+@pytest.mark.parametrize(
+    ("chapter", "exercise"),
+    [(c, e) for c, e in ALL if is_function(e)],
+    ids=[f"{c}-{e.name}" for c, e in ALL if is_function(e)],
+)
+@each_language
+def test_a_function_without_return_and_one_that_exits_are_told_so(chapter, exercise, language):
+    """Where a function is asked for that returns something; the cell as it was found is no answer yet."""
+    check = kit.start(chapter, language).check
+    if not any(each is None for each in grading._returned(exercise, grading._solved(exercise)[0])[0]):
+        said = check(exercise.name, silent)
+        assert said.lines[1] == grading.WORDS["no return"][language].format(name=exercise.asks[0])
+    exits = check(exercise.name, leaves)
+    assert exits.right is False
+    begun = {"np": np}
+    exec(exercise.data["start"], grading._known(exercise) | begun, begun)
+    assert str(check(exercise.name, begun[exercise.asks[0]])) == grading.WORDS["nothing"][language]
 
 
 @each_language

@@ -190,7 +190,7 @@ def _rounded(part: Part) -> int:
 
 
 def _said(hint: Hint, language: str) -> str:
-    own = {"digits": "more digits", "another": "of another part"}
+    own = {"digits": "more digits", "another": "of another part", "zero": "is zero"}
     if hint.kind in own:
         return phrase(own[hint.kind], language, **hint.details)
     return hint.text(language).split(": ", 1)[1]
@@ -215,8 +215,8 @@ class _Missing:
 class _Raised:
     """The rest of a function that raised."""
 
-    def __init__(self, error: Exception) -> None:
-        self.said = f"{type(error).__name__}: {error}".splitlines()[0]
+    def __init__(self, error: BaseException) -> None:
+        self.said = f"{type(error).__name__}: {error}".splitlines()[0].removesuffix(": ")
 
 
 def _called(answer: Any, at: Sequence[Any]) -> Any:
@@ -225,7 +225,7 @@ def _called(answer: Any, at: Sequence[Any]) -> Any:
         return answer
     try:
         return answer(*at)
-    except Exception as error:  # noqa: BLE001 # a student's function may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 # a student's function may raise anything, and may call exit()
         return _Raised(error)
 
 

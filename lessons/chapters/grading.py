@@ -6,10 +6,13 @@ import ast
 import copy
 import html
 import math
+import reprlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -31,6 +34,12 @@ WORDS = {
     "peeks": {
         "es": "Esta celda busca la respuesta dentro del curso. Hállala tú: al tercer intento la solución se abre sola.",
         "en": "This cell looks for the answer inside the course. Find it yourself: the third attempt opens it.",
+    },
+    "peeked": {
+        "es": "Una celda anterior buscó respuestas dentro del curso. Quítala, reinicia el núcleo y hállalas tú: "
+        "al tercer intento la solución se abre sola.",
+        "en": "An earlier cell looked for answers inside the course. Remove it, restart the kernel and find them "
+        "yourself: the third attempt opens each.",
     },
     "hidden": {
         "es": 'Aquí no se guardan respuestas. Llámalo así: check("ejercicio", tu_respuesta).',
@@ -54,6 +63,30 @@ WORDS = {
     "function": {
         "es": "{name} es una función, y aquí se pide un número: escribe lo que la función devuelve.",
         "en": "{name} is a function, and a number is asked for here: write what the function returns.",
+    },
+    "no function": {
+        "es": "{name} debe ser una función: defínela con def y entrega su nombre, sin paréntesis.",
+        "en": "{name} must be a function: define it with def and hand in its name, without parentheses.",
+    },
+    "no return": {
+        "es": "{name} no devuelve nada (None): ¿falta return? print sólo muestra el número.",
+        "en": "{name} returns nothing (None): is a return missing? print only shows the number.",
+    },
+    "returns": {
+        "es": "{name} devuelve {value}, que aquí no se puede leer como números.",
+        "en": "{name} returns {value}, which cannot be read as numbers here.",
+    },
+    "row": {
+        "es": "{name} debe tener {n} números, entre paréntesis y separados por comas.",
+        "en": "{name} must hold {n} numbers, in parentheses and with commas between them.",
+    },
+    "text": {
+        "es": "{name} es texto: escribe números, sin comillas.",
+        "en": "{name} is text: write numbers, without quotes.",
+    },
+    "nan": {
+        "es": "{name} tiene un NaN o un infinito, y aquí se piden números finitos.",
+        "en": "{name} holds a NaN or an infinity, and finite numbers are asked for here.",
     },
     "several": {
         "es": "{name} tiene varios números, y aquí se pide uno solo.",
@@ -97,25 +130,28 @@ class Check:
     says right or wrong, and the marks.
     """
 
-    __slots__ = ("__room",)
+    __slots__ = ("__weakref__",)
 
     def __init__(self, chapter: int | str, language: str) -> None:
-        self.__room = _Room(chapter, language)
+        _ROOMS[self] = _Room(chapter, language)
 
     def __call__(self, *of: Any) -> Said:  # Any: a name, and whatever a student hands in
         """Check the answers to an exercise."""
-        return self.__room.answered(*of) if of else self.__room.marks()
+        return _ROOMS[self].answered(*of) if of else _ROOMS[self].marks()
 
     def __dir__(self) -> list[str]:
         return []
 
     def __repr__(self) -> str:
-        return str(self.__room.told("hidden"))
+        return str(_ROOMS[self].told("hidden"))
 
     def __getattr__(self, name: str) -> Said:
         if name.startswith("_"):
             raise AttributeError(name)  # what Python and notebooks ask of everything
-        return self.__room.told("hidden")
+        return _ROOMS[self].told("hidden")
+
+
+_ROOMS: WeakKeyDictionary[Check, _Room] = WeakKeyDictionary()  # no attribute of `check` leads to the answers
 
 
 class _Room:
@@ -134,15 +170,15 @@ class _Room:
         if len(answers) != len(exercise.asks):
             many = len(exercise.asks)
             return self.told("many" if many > 1 else "single", n=many, names=", ".join(exercise.asks))
-        if _peeks(answers):
-            return self.told("peeks")
+        if looks := _peeks(answers):
+            return self.told(looks)
+        if any(_left_out(answer) for answer in answers) or _untouched(exercise, answers):
+            return self.told("nothing")
+        if misread := _misread(exercise, answers):
+            return Said(False, [f"✗ {self.word('wrong')}", *(self.word(key, **details) for key, details in misread)])
         grade = graded(exercise, answers, self.language)
         if grade.passed:
             return self.right(exercise)
-        if any(_left_out(answer) for answer in answers):
-            return self.told("nothing")
-        if misread := _misread(exercise, answers):
-            return Said(False, [f"✗ {self.word('wrong')}", *(self.word(key, name=name) for key, name in misread)])
         nothing = check_exercise(None, 0.0, language=self.language).marks[0].said
         if all(mark.said == nothing or "ellipsis" in mark.said.lower() for mark in grade.marks):
             return self.told("nothing")
@@ -165,9 +201,15 @@ class _Room:
         return Said(True, [f"✓ {self.word('right')} {words.get('right', '')}".strip(), last])
 
     def unsaid(self, exercise: Exercise, answers: Sequence[Any], grade: Grade) -> set[str]:
-        """Return what is not told of an answer that was tried: which of the numbers that the trial gave are wrong."""
-        tried = zip(grade.marks, _read(exercise, answers), strict=True) if "probe" in exercise.data else ()
-        return {mark.said for mark, read in tried if read}
+        """Return what is not told: that a wrong answer is 0, and of what is tried which numbers of the trial are wrong.
+
+        Nor how the trial of an object failed, which is no function of the student's.
+        """
+        zeros = {mark.said for mark in grade.marks if any(hint.kind == "zero" for hint in mark.hints)}
+        if "probe" not in exercise.data:
+            return zeros
+        tried = zip(grade.marks, answers, _read(exercise, answers), strict=True)
+        return zeros | {mark.said for mark, answer, read in tried if read or not callable(answer)}
 
     def wrong(self, exercise: Exercise, grade: Grade, unsaid: set[str]) -> Said:
         """Give the hint of this mistake, or the first; then the second; then the solution."""
@@ -228,42 +270,158 @@ def _read(exercise: Exercise, answers: Sequence[Any]) -> list[bool]:
     return read
 
 
-def _misread(exercise: Exercise, answers: Sequence[Any]) -> list[tuple[str, str]]:
-    """Return what is wrong with the kind of an answer where a number is asked for: a function, or several numbers."""
-    if "probe" in exercise.data or "at" in exercise.data:
-        return []
-    found = []
-    for name, answer, truth in zip(exercise.asks, answers, _tuple(exercise, exercise.data["truth"]), strict=True):
-        if type(answer) in (list, tuple, set, dict, np.ndarray) and np.ndim(truth) == 0 and np.size(answer) != 1:
-            found.append(("several", name))
-        elif type(answer) in (FunctionType, BuiltinFunctionType):
-            found.append(("function", name))
+_Misread = list[tuple[str, dict[str, Any]]]  # Any: details of a sentence
+
+
+def _misread(exercise: Exercise, answers: Sequence[Any]) -> _Misread:
+    """Return what is wrong with the kind of an answer, as keys of WORDS with their details."""
+    tried = "probe" in exercise.data or "at" in exercise.data
+    models = _solved(exercise) if tried else _tuple(exercise, exercise.data["truth"])
+    found: _Misread = []
+    for name, answer, model in zip(exercise.asks, answers, models, strict=True):
+        if tried and callable(model):
+            found += _misreturned(exercise, name, answer, model)
+        elif tried and type(model) in (list, tuple, np.ndarray):
+            found += [(key, {"name": name, "n": len(model)}) for key in _misrowed(answer, len(model))]
+        elif not tried and np.ndim(model) == 0:
+            if type(answer) in (list, tuple, set, dict, np.ndarray) and _count(answer) != 1:
+                found.append(("several", {"name": name}))
+            elif type(answer) in (FunctionType, BuiltinFunctionType):
+                found.append(("function", {"name": name}))
     return found
 
 
-_FRAMES = {"_getframe", "currentframe", "f_back", "f_locals", "get_referents", "get_objects", "_Check__room"}
+def _misrowed(answer: Any, size: int) -> list[str]:
+    """Return what is wrong with an answer that should be so many numbers."""
+    try:
+        if isinstance(answer, (str, bytes)):
+            return ["text"]
+        held = [] if isinstance(answer, (dict, set)) else list(answer)
+        if any(isinstance(each, (str, bytes)) for each in held):
+            return ["text"]
+        numbers = [float(each.data if isinstance(each, autodiff.Value) else each) for each in held]
+    except Exception:  # noqa: BLE001 # whatever was handed in
+        return ["row"]
+    return ["row"] if len(numbers) != size else ["nan"] * (not all(map(math.isfinite, numbers)))
 
 
-def _peeks(answers: Sequence[Any]) -> bool:
-    """Tell whether the cell, or a function that was handed in, looks for the answers where the course has them."""
+def _misreturned(exercise: Exercise, name: str, answer: Any, model: Any) -> _Misread:
+    """Return what is wrong with an answer that should be a function, once it is called as the exercise does."""
+    if not callable(answer):
+        return [("no function", {"name": name})]
+    own, raised = _returned(exercise, answer)
+    if any(each is None for each in own) and not any(each is None for each in _returned(exercise, model)[0]):
+        return [("no return", {"name": name})]
+    if own and raised == "probe" and not any(each is ... for each in own):
+        return [("returns", {"name": name, "value": reprlib.repr(own[-1])})]
+    return []
+
+
+def _returned(exercise: Exercise, function: Any) -> tuple[list[Any], str]:
+    """Return what a function returns where an exercise calls it, and who raised: "", "function" or "probe"."""
+    returned: list[Any] = []
+    raised = ""
+
+    def watched(*of: Any) -> Any:
+        nonlocal raised
+        raised = "function"
+        returned.append(function(*of))
+        raised = ""
+        return returned[-1]
+
+    probe = evaluated(exercise, exercise.data.get("probe", "None"))
+    at = evaluated(exercise, exercise.data.get("at", "[()]"))[0]
+    try:
+        probe(watched, *copy.deepcopy(at)) if probe else watched(*copy.deepcopy(at))
+    except (Exception, SystemExit):  # noqa: BLE001 # whatever was handed in
+        raised = raised or "probe"
+    return returned, raised
+
+
+def _solved(exercise: Exercise) -> list[Any]:
+    """Return the answers that the solution of an exercise gives."""
+    names = _known(exercise)
+    exec(f"{exercise.data['start']}\n{exercise.data['solution']}", names)  # noqa: S102 # the course's own text
+    return [names[name] for name in exercise.asks]
+
+
+def _untouched(exercise: Exercise, answers: Sequence[Any]) -> bool:
+    """Tell whether an answer is a function as the course has put it there, with its …."""
+    names = _known(exercise)
+    if "..." not in exercise.data["start"]:
+        return False
+    try:
+        exec(exercise.data["start"], names)  # noqa: S102 # the course's own text
+    except Exception:  # noqa: BLE001 # arithmetic with …
+        return False
+    given = [(_code_of(answer), _code_of(names.get(name))) for name, answer in zip(exercise.asks, answers, strict=True)]
+    return any(
+        own is not None
+        and there is not None
+        and (own.co_code, own.co_consts, own.co_names) == (there.co_code, there.co_consts, there.co_names)
+        for own, there in given
+    )
+
+
+def _count(answer: Any, deep: int = 0) -> int:
+    """Count the numbers in lists, ragged ones too."""
+    if isinstance(answer, np.ndarray):
+        return int(answer.size)
+    if deep < 9 and type(answer) in (list, tuple):
+        return sum(_count(each, deep + 1) for each in answer)
+    return len(answer) if type(answer) in (set, dict) else 1
+
+
+_FRAMES = {
+    "_getframe", "currentframe", "f_back", "f_locals", "get_referents", "get_objects", "import_module", "__import__",
+    "__globals__", "_ROOMS",
+}  # fmt: skip
+_START = ("lessons.chapters.kit", ["start"])  # what the first cell of a notebook imports
+
+
+def _peeks(answers: Sequence[Any]) -> str:
+    """Return "peeks" where the cell, or a function that was handed in, looks for the answers where the course has them.
+
+    And "peeked" where an earlier cell of the notebook did.
+    """
+    names = {name for each in answers if (code := _code_of(each)) is not None for name in _names_in(code)}
     shell: Any = sys.modules.get("IPython")
     shell = shell.get_ipython() if shell else None
-    names = {name for each in answers if (code := _code_of(each)) is not None for name in _names_in(code)}
-    if shell is not None:
-        try:
-            cell = ast.parse(shell.user_ns["In"][-1])
-        except (SyntaxError, KeyError, IndexError, ValueError, TypeError):  # magics, or another kind of shell
-            return False
-        for node in ast.walk(cell):
-            if isinstance(node, ast.Attribute):
-                names.add(node.attr)
-                if isinstance(node.value, ast.Name) and node.value.id == "check":
-                    return True
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                names.update([getattr(node, "module", None) or "", *(each.name for each in node.names)])
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                names.add(node.value.replace("/", "."))
-    return bool(names & _FRAMES) or any("lessons.chapters" in name for name in names)
+    try:
+        cells = [str(cell) for cell in shell.user_ns["In"]] if shell else []
+    except (AttributeError, KeyError, TypeError):  # another kind of shell
+        cells = []
+    if _looks(names) or any(map(_cell_looks, cells[-1:])):
+        return "peeks"
+    return "peeked" if any(map(_cell_looks, cells[:-1])) else ""
+
+
+def _looks(names: Iterable[str]) -> bool:
+    return any(name in _FRAMES or "lessons.chapters" in name for name in names)
+
+
+@cache
+def _cell_looks(cell: str) -> bool:
+    """Tell whether a cell reaches for frames, the course's modules or its files; one with magics is not read."""
+    names: list[str] = []
+    try:
+        nodes = [*ast.walk(ast.parse(cell))]
+    except (SyntaxError, ValueError):
+        return False
+    for node in nodes:
+        if isinstance(node, ast.Attribute):
+            names.append(node.attr)
+            if isinstance(node.value, ast.Name) and node.value.id == "check":
+                return True
+        elif isinstance(node, ast.Name):
+            names.append(node.id)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            inner = [each.name for each in node.names]
+            module = getattr(node, "module", None) or ""
+            names += [] if (module, inner) == _START else [module, *(f"{module}.{each}" for each in inner), *inner]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names.append(node.value.replace("/", "."))
+    return _looks(names)
 
 
 def _code_of(answer: Any) -> Any:
@@ -311,9 +469,14 @@ def graded(exercise: Exercise, answers: Sequence[Any], language: str) -> Grade:
 
 def evaluated(exercise: Exercise, text: str) -> Any:
     """Return what a piece of Python in an exercise is."""
+    return eval(text, _known(exercise))  # noqa: S307 # the course's own text
+
+
+def _known(exercise: Exercise) -> dict[str, Any]:
+    """Return what the code of an exercise may use: NumPy, math, the engine, and what is given."""
     names: dict[str, Any] = {"np": np, "math": math, **{name: getattr(autodiff, name) for name in autodiff.__all__}}
     exec(exercise.data.get("given", ""), names)  # noqa: S102 # the course's own text
-    return eval(text, names)  # noqa: S307 # the course's own text
+    return names
 
 
 def _tuple(exercise: Exercise, text: str) -> tuple[Any, ...]:
@@ -331,9 +494,9 @@ class _Probed:
         return self.probe(self.answer, *at)
 
 
-def _left_out(answer: Any) -> bool:
+def _left_out(answer: Any, deep: int = 0) -> bool:
     """Tell whether an answer is still the … that the course put there, or a list with it."""
-    return answer is ... or (type(answer) in (list, tuple) and any(_left_out(each) for each in answer))
+    return answer is ... or (deep < 9 and type(answer) in (list, tuple) and any(_left_out(x, deep + 1) for x in answer))
 
 
 def _value(probe: Any, answer: Any, at: Sequence[Any]) -> Any:
@@ -342,7 +505,7 @@ def _value(probe: Any, answer: Any, at: Sequence[Any]) -> Any:
         if probe:
             return probe(answer, *at)
         return answer(*at) if callable(answer) else answer
-    except Exception:  # noqa: BLE001 # a wrong answer may raise
+    except (Exception, SystemExit):  # noqa: BLE001 # a wrong answer may raise
         return math.nan
 
 
