@@ -376,7 +376,7 @@ _FRAMES = {
     "_getframe", "currentframe", "f_back", "f_locals", "get_referents", "get_objects", "import_module", "__import__",
     "__globals__", "_ROOMS",
 }  # fmt: skip
-_START = ("lessons.chapters.kit", ["start"])  # what the first cell of a notebook imports
+_START = ("lessons.chapters.kit", {"start", "pieces"})  # what notebooks of the course import
 
 
 def _peeks(answers: Sequence[Any]) -> str:
@@ -418,7 +418,11 @@ def _cell_looks(cell: str) -> bool:
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             inner = [each.name for each in node.names]
             module = getattr(node, "module", None) or ""
-            names += [] if (module, inner) == _START else [module, *(f"{module}.{each}" for each in inner), *inner]
+            names += (
+                []
+                if module == _START[0] and {*inner} <= _START[1]
+                else [module, *(f"{module}.{each}" for each in inner), *inner]
+            )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             names.append(node.value.replace("/", "."))
     return _looks(names)

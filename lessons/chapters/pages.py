@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,15 @@ def _link(chapter: Chapter, language: str, *, short: bool = False) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:].rstrip('.')}."
+    """Return a text as a sentence; a symbol at its beginning (δ, b, z) keeps its form.
+
+    >>> [_sentence(each) for each in ("δ = ∂C/∂z", "z si es positiva", "a number", "uno, dos…")]
+    ['δ = ∂C/∂z.', 'z si es positiva.', 'A number.', 'Uno, dos…']
+    """
+    first = re.split(r"\W", text, maxsplit=1)[0]
+    symbol = not text[0].isascii() or (len(first) == 1 and first not in "aeouy")
+    begun = text if symbol else text[0].upper() + text[1:]
+    return begun if begun.endswith(("…", ".")) else f"{begun}."
 
 
 def _cells(text: str) -> str:
