@@ -158,6 +158,20 @@ def test_blind_search_falls_behind_as_weights_grow(opened):
     assert found[200]["blind"][0] > 0.4 > 1e-9 > found[200]["chain"][0]
 
 
+def test_a_census_is_gradient_descent_and_a_poll_takes_more_steps(opened):
+    """With all 40 points each step is that of NumPy; the same examples in small batches end nearer to least squares."""
+    page = opened("batch")
+    census, poll = move(page, size=40, alpha=0.1), move(page, size=4, alpha=0.1)
+    A, y = np.column_stack([census["x"], np.ones(40)]), np.array(census["y"])
+    found = np.zeros(2)
+    for _ in range(20):
+        found -= 0.1 * 2 * A.T @ (A @ found - y) / 40
+    assert [*census["w"], *census["b"]] == pytest.approx(found, rel=1e-9)
+    least = np.linalg.lstsq(A, y, rcond=None)[1].item() / 40
+    assert (census["steps"], poll["steps"]) == ([20], [200])
+    assert least < poll["end"][0] < 2 * least < census["end"][0]
+
+
 def test_delta_walks_back_as_the_three_formulas_say(opened):
     """δ of the output and of both hidden neurons, by closed form, at the network of the chapter and at others."""
     page = opened("layers")
