@@ -74,16 +74,17 @@ def start(chapter: int | str, language: str) -> Kit:
         alt = pictures[name]
         return Shown(_frame(page(name, language), html.escape(alt)), alt)
 
-    def slide(shots: Mapping[str, Any], name: str) -> Shown:
-        """Show pictures under a slider, each with its caption; without JavaScript the first is there."""
+    def slide(shots: Mapping[str, Any], name: str, first: str = "") -> Shown:
+        """Show pictures under a slider, each with its caption; `first` is what is seen before, and on paper."""
         alt = pictures[name]
+        begin = [*shots].index(first) if first else 0
         figures = [
-            f"<figure style='margin:0'{' hidden' * (k > 0)}><figcaption>{html.escape(caption)}</figcaption>"
+            f"<figure style='margin:0'{' hidden' * (k != begin)}><figcaption>{html.escape(caption)}</figcaption>"
             f"{_image(shot, html.escape(f'{caption}. {alt}'))}</figure>"
             for k, (caption, shot) in enumerate(shots.items())
         ]
         turn = "this.parentNode.querySelectorAll('figure').forEach((f, k) =&gt; f.hidden = k != this.value)"
-        bar = f'<input type="range" min="0" max="{len(shots) - 1}" value="0" aria-label="{html.escape(alt)}"'
+        bar = f'<input type="range" min="0" max="{len(shots) - 1}" value="{begin}" aria-label="{html.escape(alt)}"'
         return Shown(f'<div>{bar} style="width:min(100%,24em)" oninput="{turn}">{"".join(figures)}</div>', alt)
 
     return Kit(say, show, slide, play, Check(chapter, language))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import posixpath
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,8 +28,14 @@ WORDS = {
         "en": "To run it without installing anything: {links}.",
     },
     "upload": {
-        "es": "Para ejecutarlo sin instalar nada, descarga este archivo y súbelo a {links}.",
-        "en": "To run it without installing anything, download this file and upload it to {links}.",
+        "es": "Para ejecutarlo sin instalar nada, descarga este archivo y súbelo a {links}. Los enlaces a otras "
+        "páginas llevan a los archivos que subas junto a él.",
+        "en": "To run it without installing anything, download this file and upload it to {links}. Links to other "
+        "pages lead to the files that you upload beside it.",
+    },
+    "wheel": {
+        "es": "Sin acceso a PyPI, sube también la [rueda pura]({address}): la primera celda la encuentra a su lado.",
+        "en": "Without access to PyPI, upload the [pure wheel]({address}) too: the first cell finds it beside it.",
     },
     "or": {"es": " o ", "en": " or "},
     "around": {
@@ -40,9 +48,19 @@ WORDS = {
 
 FIRST = """\
 import importlib.util
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
 
 if importlib.util.find_spec("lessons") is None:
-    %pip install -q "delta-autodiff[plots,render]"
+    wheels = sorted(Path().glob("delta_autodiff-*-none-any.whl"))
+    if wheels:
+        sys.path.append(tempfile.mkdtemp())
+        zipfile.ZipFile(wheels[-1]).extractall(sys.path[-1])
+        %pip install -q numpy graphviz matplotlib
+    else:
+        %pip install -q "delta-autodiff[plots,render]"
 
 import autodiff
 from lessons.chapters.kit import start
@@ -51,13 +69,16 @@ autodiff.set_language("{language}")
 say, show, slide, play, check = start({name}, "{language}")"""
 
 
+# Where the course is published, for whoever publishes it: used where [project.urls] of pyproject.toml does not say it.
+# "Repository" is an address at GitHub; "JupyterLite" a site that holds the folder `lessons`.
+PUBLISHED: dict[str, str] = {}
 UPLOAD = {"Colab": "https://colab.research.google.com/", "JupyterLite": "https://jupyter.org/try-jupyter/lab/"}
 
 
 def addresses() -> dict[str, str]:
-    """Return [project.urls] of pyproject.toml: where the project has told that it is to be found, if it has."""
+    """Return PUBLISHED with [project.urls] of pyproject.toml: where the project has told that it is to be found."""
     made = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    return dict(made["project"].get("urls", {}))
+    return PUBLISHED | made["project"].get("urls", {})
 
 
 def opening(name: str, language: str, urls: Mapping[str, str]) -> str:
@@ -70,14 +91,38 @@ def opening(name: str, language: str, urls: Mapping[str, str]) -> str:
     'To run it without installing anything: [JupyterLite](https://us.example/lab/index.html?path=en/00_nudges.ipynb).'
     """
     links: dict[str, str] = {}
-    hub = "https://github.com/"
-    if (repository := urls.get("Repository", "").rstrip("/")).startswith(hub):
-        place = f"{repository.removeprefix(hub)}/blob/main/lessons/{language}/{name}.ipynb"
+    if repository := _repository(urls):
+        place = f"{repository.removeprefix(_HUB)}/blob/main/lessons/{language}/{name}.ipynb"
         links["Colab"] = f"{UPLOAD['Colab']}github/{place}"
     if site := urls.get("JupyterLite", "").rstrip("/"):
         links["JupyterLite"] = f"{site}/lab/index.html?path={language}/{name}.ipynb"
     told = WORDS["or"][language].join(f"[{each}]({address})" for each, address in (links or UPLOAD).items())
-    return WORDS["run" if links else "upload"][language].format(links=told)
+    line = WORDS["run" if links else "upload"][language].format(links=told)
+    wheel = WORDS["wheel"][language].format(address=f"{repository}/releases/latest") if repository else ""
+    return f"{line} {wheel}".rstrip()
+
+
+_HUB = "https://github.com/"
+
+
+def _repository(urls: Mapping[str, str]) -> str:
+    address = urls.get("Repository", "").rstrip("/")
+    return address if address.startswith(_HUB) else ""
+
+
+def rooted(text: str, language: str, urls: Mapping[str, str]) -> str:
+    """Return Markdown whose relative links lead to the repository, if it is known: they survive an upload.
+
+    >>> rooted("[a](glossary.md), [b](../README.md)", "es", {"Repository": "https://github.com/us/it"})
+    '[a](https://github.com/us/it/blob/main/lessons/es/glossary.md), [b](https://github.com/us/it/blob/main/lessons/README.md)'
+    """
+    if not (repository := _repository(urls)):
+        return text
+
+    def whole(link: re.Match[str]) -> str:
+        return f"]({repository}/blob/main/{posixpath.normpath(f'lessons/{language}/{link[1]}')})"
+
+    return re.sub(r"\]\((?!https?:|#)([^)\s]+)\)", whole, text)
 
 
 def target(chapter: Chapter, language: str) -> Path:
@@ -85,11 +130,15 @@ def target(chapter: Chapter, language: str) -> Path:
     return NOTEBOOKS / language / f"{chapter.path.stem}.ipynb"
 
 
-def notebook(chapter: Chapter, language: str) -> Any:
-    """Return a chapter as a notebook, not yet run; the same cells have the same identifiers every time."""
+def notebook(chapter: Chapter, language: str, urls: Mapping[str, str] | None = None) -> Any:
+    """Return a chapter as a notebook, not yet run; the same cells have the same identifiers every time.
+
+    `urls` are those of `opening`, by default the project's.
+    """
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-    opened = opening(chapter.path.stem, language, addresses())
+    urls = addresses() if urls is None else urls
+    opened = opening(chapter.path.stem, language, urls)
     cells: list[Any] = [new_markdown_cell(f"# {chapter.about[language]}\n\n{opened}\n\n{WORDS['around'][language]}")]
     cells.append(
         new_code_cell(FIRST.format(name=json.dumps(chapter.name), language=language), metadata=_metadata(folded=True))
@@ -114,6 +163,8 @@ def notebook(chapter: Chapter, language: str) -> Any:
             cells.append(new_markdown_cell(block.text[language]))
     for i, cell in enumerate(cells, 1):
         cell.id = f"cell-{i:02}"
+        if cell.cell_type == "markdown":
+            cell.source = rooted(cell.source, language, urls)
     metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "course": {"chapter": chapter.name, "language": language, "source": chapter.digest},
