@@ -152,6 +152,7 @@ def playground(
         "penalties": penalties,
         "sets": sets,
         "random": _state(random_state),
+        "seed": str(random_state) if isinstance(random_state, (int, np.integer)) else None,
         "constants": _constants(),
         "settings": {
             "loss": own["loss"], "optimizer": optimizer, "rate": float(learning_rate), "batch": batch_size or 0,

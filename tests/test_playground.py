@@ -135,6 +135,32 @@ def test_its_code_makes_the_very_network_and_goes_on_as_the_page_does(opened):
     np.testing.assert_allclose(found, made["history"].loss_curve, rtol=1e-9)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "momentum", "gd"])
+@pytest.mark.parametrize("begun", [0, 3])
+def test_its_code_goes_on_in_the_same_order_with_the_same_memory(opened, optimizer, begun):
+    """In shuffled batches, with validation: moments, change and generator are the page's, from the first weights too."""
+    X, y = two_moons(20)
+    test = moons(10, 0.1, 1)
+    page = opened(
+        MLP(2, [3, 1], activation="tanh", random_state=1), X, y, optimizer=optimizer, learning_rate=0.02,
+        batch_size=3, random_state=7, penalty="l2", validation=(test.X, test.y),
+    )  # fmt: skip
+    page.evaluate(EPOCHS, begun)
+    made = run(code_of(page), X=X, y=y, validation=(test.X, test.y))
+    found = np.array(page.evaluate(EPOCHS, 100))
+    np.testing.assert_allclose(found[:, 0], made["history"].loss_curve, rtol=1e-9)
+    np.testing.assert_allclose(found[:, 1], made["history"].validation_curve, rtol=1e-9)
+
+
+def test_the_test_half_of_drawn_data_is_in_the_code(opened):
+    """The curve of the test in the page is Python's validation curve."""
+    page = opened(MLP(2, [3, 1], activation="tanh"), xor().X, xor().y, optimizer="gd", learning_rate=0.01)
+    page.locator("#set").select_option("moons")
+    made = run(code_of(page))
+    found = np.array(page.evaluate(EPOCHS, 100))[:, 1]
+    np.testing.assert_allclose(found, made["history"].validation_curve, rtol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["xor", "epic_night", "exam_monday", "line_points", "study_sleep_mark", "apples_and_oranges", "iris", "moons", "circles", "spirals"])  # fmt: skip
 @pytest.mark.parametrize("noise", [0, 0.2])
 def test_the_code_of_every_data_set_has_its_numbers(opened, name, noise):
@@ -257,8 +283,8 @@ def test_a_weight_is_changed_by_a_click_and_loss_and_code_follow(opened):
     model = MLP(2, [2, 1], activation="tanh", random_state=0)
     page = opened(model, X, y)
     page.locator("#hits path").nth(1).dispatch_event("click")
-    page.locator("#detail input[type=number]").fill("1.25")
-    page.locator("#detail input[type=number]").press("Enter")
+    page.locator("#detail .number").fill("1.25")
+    page.locator("#detail .number").press("Enter")
     page.locator(".node").first.focus()
     for key in ("ArrowRight", "ArrowDown", "Enter"):
         page.keyboard.press(key)
@@ -270,6 +296,36 @@ def test_a_weight_is_changed_by_a_click_and_loss_and_code_follow(opened):
     assert again.layers[0].neurons[1].bias.data == -0.5
     loss = np.mean([(again(x).data - t) ** 2 for x, t in zip(X.tolist(), y.tolist(), strict=True)])
     assert math.isclose(float(page.locator("#train").get_attribute("data-exact")), loss, rel_tol=1e-12)
+
+
+def test_after_a_click_on_a_line_what_is_typed_is_its_weight(opened):
+    """The field has the focus, so that "2e-1" is a number and no key trains."""
+    page = opened(MLP(2, [2, 1], activation="tanh", random_state=0), *two_moons(20))
+    page.locator("#hits path").nth(1).dispatch_event("click")
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("2e-1")
+    page.keyboard.press("Enter")
+    assert page.locator("#epochs").inner_text() == "0"
+    assert "0.2" in code_of(page).split("load_weights")[1].split("]")[0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [("0,1", 0.1), ("2.5", 2.5), ("−1", None), ("0", None), ("a", None), ("", None), ("1,2,3", None)],
+)
+def test_a_number_typed_is_taken_as_meant_or_refused_in_words(opened, typed, taken):
+    """With a comma too; what is no number above 0 is said below the field, which then shows the α that holds."""
+    page = opened(MLP(2, [2, 1], random_state=0), *two_moons(20), learning_rate=0.05)
+    page.locator("#rate").fill(typed)
+    page.locator("#rate").press("Enter")
+    told = page.locator("#wrong")
+    assert told.is_visible() == (taken is None)
+    if taken is None:
+        assert told.inner_text() == f"Write a number{' above 0' if typed in ('−1', '0') else ', such as 0.1'}."
+    page.locator("#rate").blur()
+    assert not told.is_visible()
+    assert float(page.locator("#rate").input_value()) == (taken or 0.05)
+    assert f"learning_rate={taken or 0.05}" in code_of(page)
 
 
 def test_pointing_at_a_neuron_and_a_link_tells_their_numbers(opened):

@@ -11,7 +11,7 @@ from autodiff import OPS, Op, Value, exp, sqrt, stepper, topological_order, tota
 from autodiff.explanations.notation import text
 from autodiff.pictures import RenderError
 from models import MLP
-from models.losses import half_squared_error
+from models.losses import cross_entropy, half_squared_error
 
 HOSTILE = [
     "</script><script>document.title='pwned'</script>", "<!--<script>", "<img src=x onerror=\"document.title='pwned'\">",
@@ -575,7 +575,7 @@ def test_a_number_that_is_typed_or_dragged_changes_all_others_at_once(opened):
     page = opened(C)
     go(page, last(page) - 1)
     before = panel_of(page, C, w)
-    page.locator("#editor input[type=number]").fill("-2.5")
+    page.locator("#editor .number").fill("-2.5")
     other, x2, w2, b2 = None, Value(2.0), Value(-2.5), Value(6.5)
     z2 = w2 * x2 + b2
     other = (1.0 - z2.sigmoid()) ** 2 / 2
@@ -614,7 +614,7 @@ def test_iterations_go_on_for_ever_with_the_step_that_alpha_says(opened):
             values[old] = new.data - (0.5 if k < 10 else 0.25) * new.grad
     assert panel_of(page, C, w)[0] == pytest.approx(values[w], rel=1e-12)
     assert panel_of(page, C, b)[0] == pytest.approx(values[b], rel=1e-12)
-    assert page.locator("#iterations").inner_text() == "20 iterations"
+    assert page.locator("#iterations").inner_text().startswith("20 iterations: C ")
     assert len(page.locator("#curve polyline").get_attribute("points").split()) == 21
     page.locator("#run").click()
     page.wait_for_function("() => parseInt(document.getElementById('iterations').textContent) > 25")
@@ -630,7 +630,7 @@ def test_plain_inputs_of_a_neuron_can_be_changed_for_all_neurons_that_share_them
     go(page, last(page) - 1)
     sums = [node for node in evaluated(C) if node.label == "layer1.neuron1.z"]
     panel_of(page, C, sums[0])
-    page.locator("#editor input[type=number]").nth(1).fill("2")
+    page.locator("#editor .number").nth(1).fill("2")
     assert panel_of(page, C, C)[0] == pytest.approx(half_squared_error(mlp([0.5, 2.0]), 1.0).data, rel=1e-12)
 
 
@@ -642,11 +642,11 @@ def test_a_number_outside_a_domain_is_said_in_words(opened):
     page = opened(y)
     go(page, last(page))
     panel_of(page, y, x)
-    page.locator("#editor input[type=number]").fill("-0.5")
+    page.locator("#editor .number").fill("-0.5")
     assert page.locator("#formula").inner_text() == "log of -0.5, outside (0, ∞), in 'loss'"
     assert math.isnan(panel_of(page, y, y)[0])
     panel_of(page, y, x)
-    page.locator("#editor input[type=number]").fill("4")
+    page.locator("#editor .number").fill("4")
     assert panel_of(page, y, x) == (4.0, 0.25)
 
 
@@ -815,3 +815,113 @@ def test_on_a_phone_the_graph_has_the_window_and_details_grow_when_asked(opened)
     assert panel.bounding_box()["height"] > 0.5 * 844
     page.locator("#more").click()
     assert graph.bounding_box()["height"] > 0.45 * 844
+
+
+def classifier():
+    """A network of 4-8-3 with dead neurons, and its loss."""
+    C = cross_entropy(MLP(4, [8, 3], activation="relu", random_state=0)([0.5, -1.0, 2.0, 1.0]), 1)
+    C.label = "C"
+    return C
+
+
+def test_the_table_of_updates_is_whole_in_its_panel(opened):
+    """No number of it is cut off or has to be scrolled to, at 1,280 pixels."""
+    page = opened(classifier())
+    go(page, last(page))
+    assert page.locator("#panel .table").evaluate("e => e.scrollWidth <= e.clientWidth")
+    right = page.locator("#panel").evaluate("e => e.getBoundingClientRect().right")
+    assert (
+        page.locator("#panel .new").evaluate_all("all => Math.max(...all.map(e => e.getBoundingClientRect().right))")
+        < right
+    )
+
+
+def test_after_the_update_parameters_have_their_new_values(opened):
+    """Their cards say → w − α·δ in the last step, and the old ones again a step before."""
+    x = Value(3.0, "w")
+    page = opened(x * x + x, parameters=[x], learning_rate=0.1)
+    value = page.locator("[data-node='0'] .value")
+    go(page, last(page))
+    assert value.text_content() == "→ 2.3"
+    go(page, last(page) - 1)
+    assert value.text_content() == "3"
+
+
+def test_a_number_typed_with_a_comma_is_meant_and_what_is_none_is_told(opened):
+    """For α and for a leaf: 0,1 is 0.1; −1 is no α; the field goes back to what holds."""
+    C, _, w, *_ = neuron()
+    page = opened(C)
+    panel_of(page, C, w)
+    page.locator("#editor .number").fill("2,5")
+    assert exact(page, "value") == 2.5
+    page.locator("#editor .number").fill("2,5,")
+    assert page.locator("#wrong").inner_text() == "Write a number, such as 0.1."
+    page.locator("#rate").fill("0,25")
+    go(page, last(page))
+    page.keyboard.press("Escape")
+    assert "α = 0.25" in page.locator("#panel").inner_text()
+    page.locator("#rate").fill("-1")
+    assert page.locator("#wrong").inner_text() == "Write a number above 0."
+    page.locator("#rate").blur()
+    assert page.locator("#rate").input_value() == "0.25"
+    assert not page.locator("#wrong").is_visible()
+
+
+def test_the_delta_of_a_folded_neuron_is_that_of_its_weighted_sum(opened):
+    """δ of z, as in `draw`: 0 for a dead neuron, whatever δ its output has."""
+    C = classifier()
+    C.backward()
+    page = opened(C)
+    go(page, last(page))
+    assert page.locator("#level").input_value() == "0"
+    found = dict(
+        page.locator("[data-node]").evaluate_all(
+            "all => all.map(e => [e.querySelector('.title').textContent, e.querySelector('.delta').textContent])"
+        )
+    )
+    sums = [node for node in evaluated(C) if node.label.endswith(".z")]
+    assert len(sums) == 11
+    assert any(node.grad == 0 for node in sums)
+    for node in sums:
+        assert found[node.label.removesuffix(".z")] == f"δ {shown(node.grad)}"
+
+
+def test_what_a_folded_neuron_holds_has_the_values_that_are_known(opened):
+    """At the start its parameters are known, its operations not yet."""
+    C = classifier()
+    page = opened(C)
+    page.locator("[data-node]", has_text="layer1.neuron1").dispatch_event("click")
+    told = dict(
+        page.locator("#panel .terms tbody tr").evaluate_all(
+            "all => all.map(r => [r.querySelector('button').ariaLabel, r.cells[1].textContent])"
+        )
+    )
+    bias = next(node for node in evaluated(C) if node.label == "layer1.neuron1.bias")
+    assert told[bias.label] == shown(bias.data)
+    assert told["layer1.neuron1.z"] == "–"
+
+
+def test_iterations_tell_the_loss_in_numbers(opened):
+    """Of the first and of the last, beside their curve and above the graph, at any step."""
+    C, *_ = neuron()
+    page = opened(C, learning_rate=0.5)
+    page.locator("#iterate").click()
+    page.locator("#iterate").click()
+    first, now = page.locator("#iterations").inner_text().split("C ")[1].split(" → ")
+    assert first == shown(C.data)
+    assert page.locator("#loss").inner_text() == f"C = {now}"
+
+
+def test_leaves_are_listed_layer_by_layer(opened):
+    """Inputs, then each neuron's weights and its bias."""
+    C = classifier()
+    page = opened(C)
+    page.locator("#level").select_option("-1")
+    names = page.locator("#panel .terms button").evaluate_all("all => all.map(e => e.ariaLabel)")
+    labels = [name for name in names if name.startswith("layer")]
+    assert labels == [
+        f"layer{l}.neuron{j}.{p}"
+        for l, m, n in ((1, 8, 4), (2, 3, 8))
+        for j in range(1, m + 1)
+        for p in [*(f"weight{i}" for i in range(1, n + 1)), "bias"]
+    ]

@@ -15,7 +15,7 @@ from autodiff.pictures import script, style
 from autodiff.pictures.labels import Labels
 from autodiff.pictures.placing import CLUSTERED, FEW, placed
 from autodiff.pictures.samples import samples, signature
-from autodiff.pictures.units import Units, layers, neurons
+from autodiff.pictures.units import Units, alike, layers, neurons, sums_of
 from autodiff.value import Value
 
 _TITLE_LENGTH = 18  # characters of a title on a node
@@ -105,6 +105,7 @@ class Steps:
         return {
             "titles": [style.shorten(".".join(unit.path), _TITLE_LENGTH) for unit in several],
             "outputs": [sorted(self.index[node] for node in outputs[unit]) for unit in several],
+            "sums": [sorted(self.index[node] for node in alike(sums_of(unit), self.labels)) for unit in several],
             "of": [unit_of.get(node, -1) for node in self.flow.order],
         }
 

@@ -71,7 +71,7 @@ class WebPage:
             "title": html.escape(style.clean(title)),
             "noscript": " · ".join(say.section("pages", each)["noscript"] for each in words),
             "style": sheet,
-            "words": _json(words),
+            "words": _json({each: {**say.section("pages", each), **own} for each, own in words.items()}),
             "data": _json(data),
             "script": script,
         }

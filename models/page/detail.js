@@ -2,10 +2,9 @@
 let detailed = "";
 let cellsOfDetail = [];
 const number = (value, change, name) => {
-  const field = make("input", { type: "number", step: "any", "aria-label": name });
+  const field = make("input", { "aria-label": name });
   field.value = value;
-  field.addEventListener("change", () => { if (field.value !== "" && Number.isFinite(Number(field.value))) change(Number(field.value)); });
-  return field;
+  return numeric(field, (x) => { [value] = [x]; change(x); }, { event: "change", held: () => String(value) });
 };
 function changeWeight(at, x) {
   training.network.parameters[at] = x;

@@ -72,12 +72,12 @@ on("set", "change", (event) => choose(event.target.value));
 on("noise", "input", (event) => { noise = Number(event.target.value); refit(training.network); });
 on("redraw", "click", () => { seed++; refit(training.network); });
 on("alpha", "input", (event) => { settings.rate = Number((10 ** Number(event.target.value)).toPrecision(2)); $("rate").value = settings.rate; });
-on("rate", "change", (event) => { if (Number(event.target.value) > 0) settings.rate = Number(event.target.value); rates(); });
+numeric($("rate"), (x) => { settings.rate = x; rates(); }, { event: "change", fit: (x) => x > 0, reason: "notAbove0", held: () => String(settings.rate) });
 on("batch", "change", (event) => { settings.batch = Number(event.target.value); training.begin(); });
 on("optimizer", "change", (event) => { settings.optimizer = event.target.value; training.kept = {}; });
 on("loss", "change", (event) => { settings.loss = event.target.value; refit(); });
 on("penalty", "change", (event) => { settings.penalty = event.target.value; selects(); refresh(); });
-on("strength", "change", (event) => { if (Number(event.target.value) >= 0) settings.strength = Number(event.target.value); });
+numeric($("strength"), (x) => { settings.strength = x; }, { event: "change", fit: (x) => x >= 0, reason: "negative", held: () => String(settings.strength) });
 const swap = (kinds) => {
   hidden.activations = kinds;
   refit(network(training.network.parameters));
@@ -127,8 +127,10 @@ on("net", "pointermove", (event) => {
 on("net", "pointerleave", () => { hovered = null; tip(""); if (!playing) drawLarge(); });
 on("net", "click", (event) => {
   const [at, weight] = [atOf(event.target), weightOf(event.target)];
-  if (weight) select({ kind: "weight", c: weight[0] + 1, j: weight[1], i: weight[2] });
-  else if (at) select(selected?.kind === "neuron" && selected.c === at[0] && selected.j === at[1] ? null : { kind: "neuron", c: at[0], j: at[1] });
+  if (weight) {
+    select({ kind: "weight", c: weight[0] + 1, j: weight[1], i: weight[2] });
+    (matchMedia("(pointer: coarse)").matches ? $("detail") : $("detail").querySelector(".number")).focus(); // a touch asks for no keyboard yet
+  } else if (at) select(selected?.kind === "neuron" && selected.c === at[0] && selected.j === at[1] ? null : { kind: "neuron", c: at[0], j: at[1] });
 });
 on("nodes", "keydown", (event) => {
   const at = atOf(event.target);
@@ -184,7 +186,7 @@ on("map", "keydown", (event) => {
 });
 
 function openCode() {
-  $("text").textContent = python({ network: training.network, settings, set, samples, penalty: settings.penalty && settings.strength, epoch: training.epoch });
+  $("text").textContent = python({ network: training.network, settings, set, samples, penalty: settings.penalty && settings.strength, epoch: training.epoch, kept: training.kept, random: training.random, done: training.done });
   $("copied").textContent = "";
   $("python").showModal();
 }

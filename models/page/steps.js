@@ -72,7 +72,7 @@ function walked() {
       const z = put(data.neurons[layer.n - 1], bound, { title: titled("z", String(j + 1), String(l + 1)), label: `${path}.z`, name: mname(`${path}.z`, "z", String(j + 1), String(l + 1)) }, unit);
       const { graph } = data.activations.find(({ name }) => name === layer.activation.name);
       const a = graph === null ? z : put(graph, { z }, { title: titled("a", String(j + 1), String(l + 1)), label: `${path}.a`, name: mname(`${path}.a`, "a", String(j + 1), String(l + 1)) }, unit);
-      outs.push({ unit, a });
+      outs.push({ unit, a, z });
       return a;
     });
   });
@@ -90,7 +90,7 @@ function walked() {
   Object.assign(graph, { values: told(run.values), partials: told(run.partials) });
   const fold = (keyOf, titleOf, groups) => ({
     titles: groups.map(titleOf),
-    outputs: groups.map((group) => outs.filter(({ unit }) => keyOf(unit) === group).map(({ a }) => a)),
+    ...Object.fromEntries([["outputs", "a"], ["sums", "z"]].map(([name, which]) => [name, groups.map((group) => outs.filter(({ unit }) => keyOf(unit) === group).map((each) => each[which]))])),
     of: units.map((unit) => (unit ? groups.indexOf(keyOf(unit)) : -1)),
   });
   const everyNeuron = [...new Set(outs.map(({ unit }) => unit.join(".")))];

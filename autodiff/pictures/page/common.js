@@ -24,3 +24,31 @@ function words() {
     for (const element of document.querySelectorAll(`[data-${from}]`)) element.setAttribute(to, say(element.dataset[from]));
   }
 }
+// A field for numbers, written "0,1" as well as "0.1". What is no number, or not a `fit` one, is said below the field,
+// changes nothing, and gives way to the number that holds when the field is left.
+const wrong = make("p", { id: "wrong", role: "alert", hidden: "" });
+function numeric(field, take, { event = "input", fit = () => true, reason = "notNumber", held }) {
+  fill(field, { type: "text", inputmode: reason === "notNumber" ? "text" : "decimal", autocomplete: "off", spellcheck: "false" }, []);
+  field.classList.add("number");
+  const read = () => (/^\s*[+\-−]?(\d+([.,]\d*)?|[.,]\d+)(e[+\-−]?\d+)?\s*$/i.test(field.value) ? Number(field.value.replace(",", ".").replace(/−/g, "-")) : NaN);
+  const judge = () => {
+    const x = read();
+    const told = !Number.isFinite(x) ? say("notNumber") : fit(x) ? "" : say(reason);
+    field.setAttribute("aria-invalid", String(told !== ""));
+    wrong.hidden = !told;
+    if (!told) return x;
+    const { left, bottom } = field.getBoundingClientRect();
+    document.body.append(wrong);
+    wrong.textContent = told;
+    Object.assign(wrong.style, { left: `${Math.max(4, Math.min(left, innerWidth - wrong.offsetWidth - 4))}px`, top: `${bottom + 4}px` });
+    return null;
+  };
+  field.addEventListener("input", () => { const x = judge(); if (x !== null && event === "input") take(x); });
+  field.addEventListener("change", () => { const x = judge(); if (x !== null && event === "change") take(x); });
+  field.addEventListener("blur", () => {
+    if (field.getAttribute("aria-invalid") === "true") field.value = held();
+    field.setAttribute("aria-invalid", "false");
+    wrong.hidden = true;
+  });
+  return field;
+}

@@ -128,7 +128,7 @@ for (const item of document.querySelectorAll("#phases li")) {
 
 document.addEventListener("keydown", (event) => {
   const { target, key } = event;
-  if ((event.ctrlKey || event.metaKey) && key === "z" && target.type !== "number") {
+  if ((event.ctrlKey || event.metaKey) && key === "z" && !target.classList?.contains("number")) {
     undo();
     event.preventDefault();
   }
@@ -184,7 +184,6 @@ function run(on) {
   running = requestAnimationFrame(frame);
 }
 function setRate(x) {
-  if (!(x > 0 && Number.isFinite(x))) return;
   rate = x;
   refresh();
 }
@@ -193,7 +192,7 @@ $("run").addEventListener("click", () => run(!running));
 $("undo").addEventListener("click", undo);
 $("reset").addEventListener("click", () => { run(false); reset(); });
 $("alpha").addEventListener("input", () => setRate(Number((10 ** Number($("alpha").value)).toPrecision(3))));
-$("rate").addEventListener("input", () => setRate(Number($("rate").value)));
+numeric($("rate"), setRate, { fit: (x) => x > 0, reason: "notAbove0", held: () => String(rate) });
 for (const each of document.querySelectorAll(".descent")) each.hidden = !data.parameters.length;
 
 // Choosing a sample, and finding nodes by their labels.
@@ -242,8 +241,10 @@ $("search").addEventListener("input", () => {
   const text = $("search").value.trim().toLowerCase();
   const found = text ? view.nodes.filter((i) => `${nodes[i].label} ${nodes[i].title} ${nodes[i].op}`.toLowerCase().includes(text)) : [];
   for (const i of visible) cards[i].group.classList.remove("found");
+  $("search").setAttribute("aria-invalid", String(text !== "" && !found.length));
+  $("found").textContent = text && !found.length ? say("notFound") : "";
   if (found.length) {
-    chosen = cardOf[found[0]];
+    chosen = cardOf[found.find((i) => cardOf[i] === i) ?? found[0]]; // one in sight before one inside a folded unit
     go(now, { keep: true });
     for (const i of found) cards[cardOf[i]].group.classList.add("found");
     fly({ x: boxes[chosen][0], y: boxes[chosen][1], scale: Math.max(camera.scale, 0.8) });

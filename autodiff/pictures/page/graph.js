@@ -9,9 +9,10 @@ let folded = new Map(); // by unit, as "level:unit"
 let cardOf, unitOf, visible, links, linksInto, linksOutOf, plans;
 const known = (i) => unitOf[i]?.outputs[0] ?? i; // cards stand in the order in which their first output is known
 const keyOf = (level, i) => (data.folds[level].of[i] < 0 ? null : `${level}:${data.folds[level].of[i]}`);
+const unitAt = (level, unit) => Object.fromEntries([["title", "titles"], ["outputs", "outputs"], ["sums", "sums"]].map(([name, column]) => [name, data.folds[level][column][unit]]));
 function levels(level) { // every unit of a level, folded: 0 neurons, 1 layers; -1 none
   folded = new Map();
-  if (level >= 0) data.folds[level].titles.forEach((title, unit) => folded.set(`${level}:${unit}`, { title, outputs: data.folds[level].outputs[unit] }));
+  if (level >= 0) data.folds[level].titles.forEach((_, unit) => folded.set(`${level}:${unit}`, unitAt(level, unit)));
 }
 function enter(next) {
   view = next;
@@ -25,9 +26,9 @@ function enter(next) {
   for (const [key, inside] of members) {
     const last = inside[inside.length - 1];
     for (const i of inside) cardOf[i] = last;
-    const { title, outputs } = folded.get(key);
-    const out = outputs.filter((i) => inside.includes(i));
-    unitOf[last] = { key, title, inside, outputs: out.length ? out : [last], alike: new Set(out.map((i) => nodes[i].label)).size < 2 };
+    const { title, outputs, sums } = folded.get(key);
+    const [out, back] = [outputs, sums].map((some) => some.filter((i) => inside.includes(i)));
+    unitOf[last] = { key, title, inside, outputs: out.length ? out : [last], sums: back.length ? back : out.length ? out : [last], alike: new Set(out.map((i) => nodes[i].label)).size < 2 };
   }
   visible = view.nodes.filter((i) => cardOf[i] === i).sort((a, b) => known(a) - known(b));
   root = view.nodes[view.nodes.length - 1];
@@ -88,6 +89,15 @@ function layered(down) {
   const rows = [];
   for (const i of visible) (rows[rank[i]] ??= []).push(i);
   const at = [];
+  const ordered = (row) => { // neurons, and their parameters, in their own order, at the places that they have
+    const rankOf = new Map(data.parameters.map((i, k) => [i, k]));
+    for (const alike of [(i) => rankOf.has(i), (i) => unitOf[i]]) {
+      const places = [...row.keys()].filter((k) => alike(row[k]));
+      const some = places.map((k) => row[k]).sort((a, b) => (rankOf.get(a) ?? 0) - (rankOf.get(b) ?? 0) || a - b);
+      places.forEach((k, n) => { row[k] = some[n]; });
+    }
+    return row;
+  };
   const settle = (row) => row.forEach((i, k) => { at[i] = k - (row.length - 1) / 2; });
   rows.forEach(settle);
   for (let pass = 0; pass < 6; pass++) {
@@ -96,9 +106,11 @@ function layered(down) {
       const near = (i) => [...linksInto[i].map(({ from }) => at[from]), ...linksOutOf[i].map(({ to }) => at[to])];
       const mean = new Map(row.map((i) => [i, near(i).reduce((sum, x, _, { length }) => sum + x / length, 0)]));
       row.sort((a, b) => mean.get(a) - mean.get(b) || a - b);
+      ordered(row);
       settle(row);
     }
   }
+  for (const row of rows) if (row) settle(ordered(row));
   const widths = new Map(visible.map((i) => [i, Math.max(titleOf(i).length, 13) * 7.6 + 46]));
   const widest = Math.max(...widths.values());
   const fan = Math.min(6, Math.max(...visible.map((i) => Math.max(linksInto[i].length, linksOutOf[i].length)))); // needs room for its numbers
@@ -120,12 +132,20 @@ function layered(down) {
   const [wide, high] = [0, 1].map((axis) => Math.max(...places.map((p) => p[axis])));
   return { size: [wide + widest / 2 + 14, high + HEIGHT / 2 + 20], boxes: places, curves, groups: [] };
 }
-const titleOf = (i) => unitOf[i]?.title ?? nodes[i].title;
-// The number of a card: that of its node; of a folded unit those of its outputs, or their mean over samples.
+// A card's title: beside others' samples with its own, and without boxes around it the whole label.
+function titleOf(i) {
+  if (unitOf[i]) return unitOf[i].title;
+  const { title, label, sample } = nodes[i];
+  const own = unitOf.length && label.endsWith(`.${title}`) ? label : title;
+  return view.whole && sample ? `${own} ⟨${sample}⟩` : own;
+}
+const deltaOf = (i) => (unitOf[i] ? unitOf[i].sums.reduce((sum, each) => sum + graph.deltas[each], 0) : graph.deltas[i]);
+// The number of a card: that of its node; of a folded unit those of its outputs, or their mean over samples, and δ of
+// its weighted sum z.
 function numbersOf(i, numbers, average) {
   const unit = unitOf[i];
   if (!unit) return show(numbers[i]);
-  const all = unit.outputs.map((each) => numbers[each]);
+  const all = unit[average ? "outputs" : "sums"].map((each) => numbers[each]);
   if (!unit.alike) return all.slice(0, 2).map(show).join(", ") + (all.length > 2 ? " …" : "");
   const total = all.reduce((sum, x) => sum + x, 0);
   return all.length > 1 ? `${average ? "⌀ " : ""}${show(average ? total / all.length : total)}` : show(total);
@@ -279,8 +299,11 @@ function detailOf(node, i) {
   cards[i].renumber = () => {
     const room = width - (node.symbol ? 46 : 16);
     const number = graph.values[i];
-    value.setAttribute("class", `value ${Number.isFinite(number) ? "plain" : "alarm"}`);
-    const [told, back] = [numbersOf(i, graph.values, true), `δ ${numbersOf(i, graph.deltas, false)}`];
+    const updated = steps[now].phase === "update" && data.parameters.includes(i) && !unitOf[i];
+    value.setAttribute("class", `value ${updated ? "updated " : ""}${Number.isFinite(number) ? "plain" : "alarm"}`);
+    const told = updated ? `→ ${show(stepped(i))}` : numbersOf(i, graph.values, true);
+    const back = `δ ${numbersOf(i, graph.deltas, false)}`;
+    cards[i].updated = updated;
     const half = Math.min(back.length * 3.6 + 7, room / 2 + 6);
     pill.setAttribute("x", centre - half);
     pill.setAttribute("width", 2 * half);
@@ -298,6 +321,7 @@ function detailOf(node, i) {
 let camera = { x: 0, y: 0, scale: 1 }; // centre, and pixels per point
 let flight = 0;
 let follow = true;
+const READABLE = 0.92; // pixels per point: no number is smaller than 11 pixels
 const pane = () => ({ width: svg.clientWidth || 800, height: svg.clientHeight || 500 });
 function look() {
   const { width, height } = pane();
@@ -362,18 +386,17 @@ function fly(to) {
 }
 function aim(node) {
   const all = whole();
-  if (all.scale >= 0.6) return all;
+  if (all.scale >= READABLE) return all;
   if (node === null) {
-    if (all.scale >= 0.3) return all;
     return aim(now === 0 && valuesKnown ? steps[1].node : root);
   }
   const near = [node, ...involved(node)].map((i) => boxes[i]);
   const [left, right] = [Math.min(...near.map((b) => b[0] - b[2] / 2)), Math.max(...near.map((b) => b[0] + b[2] / 2))];
   const [top, bottom] = [Math.min(...near.map((b) => b[1] - HEIGHT / 2)), Math.max(...near.map((b) => b[1] + HEIGHT / 2))];
   const { width, height } = pane();
-  const scale = Math.min((width - 60) / (right - left), (height - 60) / (bottom - top), 1.2);
-  if (scale >= 0.55) return { x: (left + right) / 2, y: (top + bottom) / 2, scale };
-  return { x: boxes[node][0], y: boxes[node][1], scale: 0.7 };
+  const scale = Math.min((width - 40) / (right - left), (height - 40) / (bottom - top), 1.2);
+  if (scale >= READABLE) return { x: (left + right) / 2, y: (top + bottom) / 2, scale };
+  return { x: boxes[node][0], y: boxes[node][1], scale: READABLE };
 }
 function involved(node) {
   const { phase } = steps[now];

@@ -25,25 +25,24 @@ function edit(i) {
       const x = graph.values[place];
       const reach = Number.isFinite(x) ? Math.max(2, 2 ** Math.ceil(Math.log2(2 * Math.abs(x) || 1))) : 2;
       const slide = make("input", { type: "range", min: -reach, max: reach, step: reach / 400, "aria-label": say("change", { name }) });
-      const type = make("input", { type: "number", step: "any", "aria-label": name });
+      const type = make("input", { "aria-label": name });
+      const take = (field) => (number) => {
+        if (field.fresh !== false) remember(); // one undo for a whole drag
+        field.fresh = false;
+        change(place, number);
+      };
       for (const field of [slide, type]) {
-        field.addEventListener("pointerdown", () => { field.fresh = true; });
-        field.addEventListener("input", () => {
-          const number = Number(field.value);
-          if (field.value === "" || !Number.isFinite(number)) return;
-          if (field.fresh !== false) remember(); // one undo for a whole drag
-          field.fresh = false;
-          change(place, number);
-        });
-        field.addEventListener("change", () => { field.fresh = true; });
+        for (const event of ["pointerdown", "change"]) field.addEventListener(event, () => { field.fresh = true; });
       }
+      slide.addEventListener("input", () => take(slide)(Number(slide.value)));
+      numeric(type, take(type), { held: () => String(graph.values[place]) });
       fields.set(place, [slide, type]);
       return make("div", { class: "field" }, ...(place < COUNT ? [] : [make("span", {}, name)]), slide, type);
     });
     $("editor").replaceChildren(...rows);
   }
   for (const [place, pair] of fields) {
-    for (const field of pair) if (field !== document.activeElement || Number(field.value) !== graph.values[place]) field.value = String(graph.values[place]);
+    for (const field of pair) if (field !== document.activeElement) field.value = String(graph.values[place]);
   }
 }
 const part = (title, ...content) => [make("h3", {}, title), ...content];
@@ -68,7 +67,7 @@ function unit(i) {
   const { title, inside, key } = unitOf[i];
   const button = make("button", { type: "button" }, say("unfold"));
   button.addEventListener("click", () => fold(key, null));
-  const rows = inside.slice(0, 200).map((each) => row("td", make("td", {}, link(each)), forwardAt[i] <= now ? show(graph.values[each]) : "–", backwardAt[i] <= now ? cell(tone(graph.deltas[each]), show(graph.deltas[each])) : "–"));
+  const rows = inside.slice(0, 200).map((each) => row("td", make("td", {}, link(each)), nodes[each].kind !== "operation" || forwardAt[i] <= now ? show(graph.values[each]) : "–", backwardAt[i] <= now ? cell(tone(graph.deltas[each]), show(graph.deltas[each])) : "–"));
   return [make("h2", {}, title), button, table("inside", rows)];
 }
 function folders(i) { // buttons that fold what a node is part of
@@ -76,7 +75,7 @@ function folders(i) { // buttons that fold what a node is part of
     if (each.of[i] < 0 || (level && each.titles[each.of[i]] === data.folds[0].titles[data.folds[0].of[i]])) return [];
     const title = each.titles[each.of[i]];
     const button = make("button", { type: "button" }, say("fold", { title }));
-    button.addEventListener("click", () => fold(keyOf(level, i), { title, outputs: each.outputs[each.of[i]] }));
+    button.addEventListener("click", () => fold(keyOf(level, i), unitAt(level, each.of[i])));
     return [button];
   });
 }
@@ -136,7 +135,9 @@ function welcome() {
 }
 function leaves() {
   const rows = [];
-  for (const i of view.nodes) {
+  const here = new Set(view.nodes);
+  const updated = new Set(data.parameters);
+  for (const i of [...view.nodes.filter((each) => !updated.has(each)), ...data.parameters.filter((each) => here.has(each))]) { // layer by layer
     if (nodes[i].kind !== "operation" && rows.length < 200) rows.push(row("td", make("td", {}, link(i)), say(nodes[i].kind), show(graph.values[i])));
   }
   return table("leaf", rows);
@@ -162,7 +163,7 @@ function live() {
   $("live").classList.toggle("fresh", !touched && !past.length);
   $("undo").disabled = !past.length;
   $("reset").disabled = !touched;
-  $("iterations").textContent = say("iterations", { n: iterations });
+  $("iterations").textContent = say("iterations", { n: iterations }) + (losses.length > 1 ? `: ${lossTitle()} ${show(losses[0])} → ${show(losses[losses.length - 1])}` : "");
   if ($("rate") !== document.activeElement || Number($("rate").value) !== rate) $("rate").value = String(rate);
   $("alpha").value = String(Math.log10(rate));
   const shown = losses.filter(Number.isFinite);

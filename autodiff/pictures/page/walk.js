@@ -10,11 +10,12 @@ function go(step, { keep = false, still = false } = {}) {
     const style = [
       "node", nodes[i].kind,
       forwardAt[i] > now ? "ahead" : "",
-      swept ? `swept ${tone(graph.deltas[i])}` : "",
+      swept ? `swept ${tone(deltaOf(i))}` : "",
       i === node ? "current" : part.has(i) ? "part" : "",
       i === chosen ? "selected" : "",
     ].filter(Boolean).join(" ");
     drawn.group.setAttribute("aria-label", spoken(i));
+    if (phase === "update" || drawn.updated) drawn.renumber?.();
     if (style === drawn.look) return;
     drawn.look = style;
     drawn.group.setAttribute("class", style);
@@ -96,7 +97,7 @@ function outcome() {
   return after === null ? "" : `${lossTitle()}: ${show(graph.values[root])} → ${show(after)}.`;
 }
 function loss(phase) {
-  const known = now >= valuesKnown;
+  const known = now >= valuesKnown || iterations > 0;
   const shown = [make("b", { dir: "auto" }, lossTitle()), ` = ${known ? show(graph.values[root]) : "…"}`];
   const after = phase === "update" ? lossAfter() : null;
   if (after !== null) shown.push(make("small", {}, " → "), make("b", {}, show(after)));
