@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from importlib import resources
@@ -180,6 +181,12 @@ def _layers(model: Any) -> list[Layer]:
         way = "pass its network()" if hasattr(model, "network") else "`autodiff.stepper` walks through any computation"
         raise TypeError(f"model must be an MLP, a Layer or a Neuron, got {type(model).__name__} {model!r:.60}; {way}")
     for i, layer in enumerate(layers, 1):
+        for p in layer.parameters():
+            if not math.isfinite(p.data):
+                raise ValueError(
+                    f"the parameters of model must be finite to train on from, got {p.data!r} in {p.label!r}; make the "
+                    "model anew, or give it weights by load_weights"
+                )
         if len({neuron.bias is None for neuron in layer.neurons}) > 1:
             raise ValueError(f"the neurons of a layer must all have a bias, or none, got both in layer {i}")
     return layers

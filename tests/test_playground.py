@@ -306,7 +306,7 @@ def test_after_a_click_on_a_line_what_is_typed_is_its_weight(opened):
     page.keyboard.type("2e-1")
     page.keyboard.press("Enter")
     assert page.locator("#epochs").inner_text() == "0"
-    assert "0.2" in code_of(page).split("load_weights")[1].split("]")[0]
+    assert "0.2" in code_of(page).split("load_weights")[1].split("history")[0]
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_a_number_typed_is_taken_as_meant_or_refused_in_words(opened, typed, tak
         assert told.inner_text() == f"Write a number{' above 0' if typed in ('−1', '0') else ', such as 0.1'}."
     page.locator("#rate").blur()
     assert not told.is_visible()
-    assert float(page.locator("#rate").input_value()) == (taken or 0.05)
+    assert page.locator("#rate").input_value() == str(taken or 0.05)
     assert f"learning_rate={taken or 0.05}" in code_of(page)
 
 
@@ -652,3 +652,94 @@ def test_cross_entropy_wants_classes_that_exist():
     """A class beyond the outputs is refused as the loss refuses it."""
     with pytest.raises(ValueError, match="a class must be a whole number from 0 to 1"):
         playground(MLP(2, [2]), xor().X, [0, 1, 2, 0], loss="cross_entropy")
+
+
+def test_parameters_that_are_not_finite_are_refused_by_name():
+    """A NaN weight is no start of training."""
+    model = MLP(2, [1], random_state=0)
+    model.parameters()[1].data = math.nan
+    with pytest.raises(ValueError, match=r"parameters of model must be finite .* got nan in 'layer1.neuron1.weight2'"):
+        playground(model, xor().X, xor().y)
+
+
+def test_a_notebooks_column_shows_boundary_loss_and_score(opened):
+    """At 1,138 pixels everything of the page is in its frame of 860, with the names of losses whole."""
+    X, y = two_moons()
+    for language in ("en", "es"):
+        page = opened(
+            MLP(2, [8, 8, 1], random_state=0),
+            X,
+            y,
+            loss="binary_cross_entropy",
+            width=1138,
+            height=860,
+            language=language,
+        )
+        for part in ("#map", "#curve", "#score", "#confusion", "#arrows", "#said"):
+            assert page.locator(part).evaluate("e => e.getBoundingClientRect().bottom") <= 860
+        assert page.locator("#loss").evaluate(
+            """e => {
+              const pen = document.createElement("canvas").getContext("2d");
+              const style = getComputedStyle(e);
+              pen.font = style.font;
+              return pen.measureText(e.selectedOptions[0].text).width + parseFloat(style.paddingLeft) + parseFloat(style.paddingRight) + 22 <= e.clientWidth;
+            }"""
+        )
+
+
+def test_the_walk_says_what_the_playgrounds_step_does_besides(opened):
+    """Adam, a mean of several samples and a penalty are told; plain descent on one sample needs no words."""
+    X, y = two_moons(20)
+    page = opened(MLP(2, [2, 1], activation="tanh", random_state=0), X, y, penalty="l2", batch_size=5)
+    page.locator("#walk").click()
+    assert (
+        page.locator("#apart")
+        .inner_text()
+        .endswith("a step of the playground takes more: the mean of 5 samples, Adam, penalty L2.")
+    )
+    page = opened(MLP(2, [2, 1], activation="tanh", random_state=0), X, y, optimizer="gd", batch_size=1)
+    page.locator("#walk").click()
+    assert page.locator("#apart").inner_text() == ""
+
+
+def test_the_walk_of_a_sample_that_says_nothing_takes_one_that_does(opened):
+    """Sample 1 of XOR has C = 0 with fresh ReLU weights: that of the greatest loss is shown."""
+    page = opened(MLP(2, [2, 1], activation="relu", random_state=0), xor().X, xor().y, optimizer="gd")
+    page.locator("#walk").click()
+    frame = page.frame_locator("#stepping iframe")
+    frame.locator("#last").click()
+    assert float(frame.locator("#panel .numbers dd").first.get_attribute("data-exact")) > 0
+
+
+def test_a_dead_neuron_with_a_penalty_is_not_said_to_stay(opened):
+    """The penalty moves its weights."""
+    model = MLP(2, [2, 1], activation="relu", random_state=0)
+    for p in model.layers[0].neurons[0].parameters():
+        p.data = -1.0
+    page = opened(model, np.abs(two_moons()[0]), two_moons()[1], penalty="l2")
+    assert "only the penalty moves its weights" in page.locator("#said").inner_text()
+
+
+def test_a_network_too_large_for_a_walk_says_so_on_the_page(opened):
+    """Not in a tooltip alone."""
+    page = opened(MLP(2, [30, 30, 1], random_state=0), *two_moons(20))
+    assert page.locator("#walk").is_disabled()
+    assert page.locator("#large").inner_text().startswith("This network is too large for a walk")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_colours_of_classes_stand_out_from_their_paper(opened, scheme):
+    """At least 3 to 1, as signs must by WCAG 2.1, 1.4.11."""
+    page = opened(MLP(4, [4, 3], random_state=0), iris().X, iris().y, loss="cross_entropy", scheme=scheme)
+    page.locator("#key i").first.wait_for()
+
+    def luminance(colour):
+        parts = [int(c) / 255 for c in re.findall(r"[0-9]+", colour)[:3]]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    paper = luminance(page.locator("#results").evaluate("e => getComputedStyle(e).backgroundColor"))
+    marks = page.locator("#key i").evaluate_all("all => all.map(e => getComputedStyle(e).backgroundColor)")
+    assert len(marks) == 3
+    for mark in map(luminance, marks):
+        assert (max(mark, paper) + 0.05) / (min(mark, paper) + 0.05) >= 3

@@ -154,6 +154,7 @@ def test_every_number_on_the_page_of_a_network_is_the_graphs(opened):
     go(page, last(page))
     rows = page.locator("#panel .new").evaluate_all("all => all.map(e => e.dataset.exact)")
     after = exact(page, "δ")
+    page.locator("#fit").click()
     parameters = mlp.parameters()
     assert sorted(map(float, rows)) == sorted(p.data - 0.05 * p.grad for p in parameters)
     for i, node in enumerate(evaluated(C)):
@@ -261,6 +262,7 @@ def test_a_click_shows_a_node_and_its_formulas(opened):
     C, _, w, _, _, a = neuron()
     page = opened(C, learning_rate=0.5)
     go(page, last(page))
+    page.locator("#fit").click()
     page.locator(f"[data-node='{place(C, a)}']").click()
     panel = page.locator("#panel")
     assert panel.locator("h2").inner_text() == "a"
@@ -704,7 +706,7 @@ def test_a_graph_with_an_operation_that_cannot_be_repeated_is_a_recording(opened
     y = mine(w) * 3.0
     page = opened(y)
     assert page.locator("#live").is_hidden()
-    assert "got 'mine': it decides by `if`" in page.locator("#panel").inner_text()
+    assert "cannot repeat the operation 'mine'" in page.locator("#panel").inner_text()
     go(page, last(page) - 1)
     assert panel_of(page, y, w) == (2.0, 3.0)
     assert page.locator("#editor input").count() == 0
@@ -722,7 +724,8 @@ def test_a_network_opens_as_neurons_which_unfold_and_fold(opened):
     units = page.locator(".node:has(.under)")
     assert units.count() == 8
     (a,) = [node for node in evaluated(C) if node.label == "layer1.neuron2.a"]
-    name = f"layer1.neuron2, tanh, value {shown(a.data)}, δ {shown(a.grad)}"
+    (z,) = [node for node in evaluated(C) if node.label == "layer1.neuron2.z"]
+    name = f"layer1.neuron2, tanh, value {shown(a.data)}, δ {shown(z.grad)}"
     page.locator(f"[aria-label='{name}']").dispatch_event("click")
     page.locator("#panel button", has_text="Unfold").click()
     page.locator("#fit").click()
@@ -873,6 +876,8 @@ def test_the_delta_of_a_folded_neuron_is_that_of_its_weighted_sum(opened):
     C.backward()
     page = opened(C)
     go(page, last(page))
+    page.locator("#fit").click()
+    page.wait_for_timeout(400)
     assert page.locator("#level").input_value() == "0"
     found = dict(
         page.locator("[data-node]").evaluate_all(
@@ -910,6 +915,87 @@ def test_iterations_tell_the_loss_in_numbers(opened):
     first, now = page.locator("#iterations").inner_text().split("C ")[1].split(" → ")
     assert first == shown(C.data)
     assert page.locator("#loss").inner_text() == f"C = {now}"
+
+
+def test_a_recording_says_so_in_the_language_of_the_page(opened):
+    """No English sentence on a Spanish page of an operation that cannot be repeated."""
+    mine = Op("mine", "m", lambda a: a if a > 0.0 else 0.0, partials=(lambda a, r: 1.0 if a > 0.0 else 0.0,))
+    told = opened(mine(Value(2.0, "w")) * 3.0, language="es").locator("#panel").inner_text()
+    assert "no puede repetir la operación 'mine'" in told
+    assert "operation" not in told
+
+
+def test_a_search_prefers_what_is_in_sight_and_says_when_nothing_is_found(opened):
+    """A weight of the unfolded layer before that of a folded one; "nichts" is answered."""
+    page = opened(classifier())
+    page.locator("[data-node]", has_text="layer2.neuron1").dispatch_event("click")
+    page.get_by_role("button", name="Unfold").click()
+    page.locator("#search").fill("weight3")
+    assert page.locator(".node.selected .title").text_content() == "layer2.neuron1.weight3"
+    page.locator("#search").fill("nichts")
+    assert page.locator("#found").inner_text() == "not found"
+    page.locator("#search").fill("")
+    assert not page.locator("#found").is_visible()
+
+
+def test_unfolded_cards_have_their_neurons_name_and_stand_in_order(opened):
+    """weight1, weight2, … downwards, and no two cards of one title."""
+    page = opened(classifier(), height=2000)
+    page.locator("#level").select_option("1")
+    page.locator("[data-node]", has_text="layer1").dispatch_event("click")
+    page.get_by_role("button", name="Unfold").click()
+    page.locator("#fit").click()
+    page.wait_for_timeout(400)
+    titles = page.evaluate(
+        "() => [...document.querySelectorAll('.node .title')].map((e) => [e.textContent, Number(e.getAttribute('y')), Number(e.getAttribute('x'))])"
+    )
+    names = [name for name, *_ in titles]
+    assert len(set(names)) == len(names)
+    tall = {name: y for name, y, _ in titles}
+    for j in range(1, 9):
+        ys = [tall[f"layer1.neuron{j}.{p}"] for p in ("weight1", "weight2", "weight3", "weight4", "bias")]
+        assert ys == sorted(ys)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_it_opens_readable(opened, width, height):
+    """No number or title on the graph is smaller than 11 pixels, at any step, until the reader zooms out."""
+    z = [Value(float(k), "w") * Value(2.0, "x") for k in range(3)]
+    for root in (classifier(), [(each.tanh() - 1.0) ** 2 / 2 for each in z]):
+        page = opened(root, width=width, height=height)
+        page.emulate_media(reduced_motion="reduce")
+        for step in range(0, last(page) + 1, 4):
+            go(page, step)
+            sizes = page.evaluate(
+                """() => [...document.querySelectorAll("#graph .node text:not(.symbol, .held)")].map((e) =>
+                  parseFloat(getComputedStyle(e).fontSize) * document.getElementById("graph").getScreenCTM().a)"""
+            )
+            assert sizes
+            assert min(sizes) >= 11
+
+
+def test_cards_of_several_samples_say_which(opened):
+    """Every title but those of shared nodes ends in its sample, and titles stay inside their cards."""
+    w = Value(0.5, "w")
+    zs = [w * Value(float(k), "x") for k in (1, 2, 3)]
+    for z in zs:
+        z.label = "z"
+    page = opened([(z.tanh() - 1.0) ** 2 / 2 for z in zs])
+    page.locator("#fit").click()
+    page.wait_for_timeout(400)
+    titles = page.locator(".node .title").all_text_contents()
+    assert [f"z ⟨{k}⟩" for k in (1, 2, 3)] == sorted(t for t in titles if t.startswith("z"))
+    assert {t for t in titles if "⟨" not in t} <= {"w", "mean"}
+    assert page.evaluate("""() => [...document.querySelectorAll(".node")].every((card) => {
+      const [a, b] = [card.querySelector(".title"), card.querySelector(".frame:not(.under)")].map((e) => e.getBoundingClientRect());
+      return a.left >= b.left && a.right <= b.right;
+    })""")
+
+
+def test_a_folder_that_takes_no_file_is_told_in_words():
+    """Not the bare words of the operating system."""
+    with pytest.raises(OSError, match="the folder must let a file be written; choose another, got"):
+        stepper(Value(1.0, "x") * 2.0, "/proc/walk.html")
 
 
 def test_leaves_are_listed_layer_by_layer(opened):

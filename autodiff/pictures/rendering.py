@@ -135,7 +135,8 @@ def write(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
         os.replace(temporary, path)  # noqa: PTH105 # tests stand in for this very call
     except OSError as error:  # its message names the temporary file
-        raise type(error)(error.errno, error.strerror, str(path)) from error
+        told = f"the folder must let a file be written; choose another, got {error.strerror}"
+        raise type(error)(error.errno, told, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -17,6 +17,7 @@ from autodiff.pictures.placing import CLUSTERED, FEW, placed
 from autodiff.pictures.samples import samples, signature
 from autodiff.pictures.units import Units, alike, layers, neurons, sums_of
 from autodiff.value import Value
+from autodiff.wording import say
 
 _TITLE_LENGTH = 18  # characters of a title on a node
 _LOCALS = 10  # local partials listed in the panel
@@ -42,9 +43,9 @@ class Steps:
         try:
             self.graph, self.rules = script.graph(flow.order)
             self.frozen = ""
-        except ValueError as error:  # an operation of the user's own that a page cannot repeat
+        except script.UnrepeatableError as error:  # an operation of the user's own
             self.graph, self.rules = script.graph(flow.order, rules=False)
-            self.frozen = str(error)
+            self.frozen = say("stepper.frozen", name=error.name)
 
     def _sample_of(self) -> dict[Value, int]:
         """Return the sample that a node belongs to, counted from 1; shared ones belong to none."""

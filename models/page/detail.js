@@ -1,11 +1,8 @@
 // The numbers of what is selected, to change.
 let detailed = "";
 let cellsOfDetail = [];
-const number = (value, change, name) => {
-  const field = make("input", { "aria-label": name });
-  field.value = value;
-  return numeric(field, (x) => { [value] = [x]; change(x); }, { event: "change", held: () => String(value) });
-};
+const brief = (x) => String(Number(x.toPrecision(5)));
+const number = (value, change, name) => follow(numeric(make("input", { "aria-label": name }), change, { event: "change", held: () => brief(value()) }), value);
 function changeWeight(at, x) {
   training.network.parameters[at] = x;
   training.problem = null;
@@ -31,7 +28,7 @@ const live = (value, sign = false) => {
   cellsOfDetail.push(() => { const x = value(); td.textContent = show(x); if (sign) td.className = x > 0 ? "positive" : x < 0 ? "negative" : ""; });
   return td;
 };
-const follow = (field, value) => { cellsOfDetail.push(() => { if (document.activeElement !== field) field.value = String(Number(value().toPrecision(5))); }); return field; };
+const follow = (field, value) => { cellsOfDetail.push(() => { if (document.activeElement !== field) field.value = brief(value()); }); return field; };
 const of = (list, c, j) => list[c - 1][chosen * hidden.sizes[c] + j];
 const inputOf = (c, i) => (c === 1 ? training.x[chosen * inputs() + i] : of(looked.a, c - 1, i));
 function build() {
@@ -44,7 +41,7 @@ function build() {
     const name = say("weightOf", { from: called(c - 1, i), to: called(c, j) });
     const slider = make("input", { type: "range", min: "-6", max: "6", step: "0.01", "aria-label": name });
     slider.addEventListener("input", () => changeWeight(at, Number(slider.value)));
-    $("detail").append(make("h3", {}, name, close), make("div", { class: "edit" }, follow(slider, () => w[at]), follow(number(w[at], (x) => changeWeight(at, x), name), () => w[at])),
+    $("detail").append(make("h3", {}, name, close), make("div", { class: "edit" }, follow(slider, () => w[at]), number(() => w[at], (x) => changeWeight(at, x), name)),
       make("dl", { class: "facts" }, fact(say("gradient"), () => show(looked.gradient[at])), fact(`δ · a ${say("atSample", { n: chosen + 1 })}`, () => `${show(of(looked.deltas, c, j))} · ${show(inputOf(c, i))} = ${show(of(looked.deltas, c, j) * inputOf(c, i))}`)));
     return;
   }
@@ -61,7 +58,7 @@ function build() {
   const body = Array.from({ length: n + (bias ? 1 : 0) }, (_, i) => {
     const at = training.network.at(c - 1, j, i);
     const name = i < n ? say("weightOf", { from: called(c - 1, i), to: called(c, j) }) : say("biasOf", { to: called(c, j) });
-    return make("tr", {}, make("td", {}, i < n ? called(c - 1, i) : say("bias")), make("td", {}, follow(number(w[at], (x) => changeWeight(at, x), name), () => w[at])),
+    return make("tr", {}, make("td", {}, i < n ? called(c - 1, i) : say("bias")), make("td", {}, number(() => w[at], (x) => changeWeight(at, x), name)),
       live(() => (i < n ? inputOf(c, i) : 1)), live(() => of(looked.deltas, c, j) * (i < n ? inputOf(c, i) : 1), true), live(() => looked.gradient[at], true));
   });
   $("detail").append(make("div", { class: "table" }, make("table", {}, make("tr", {}, ...[say("from"), say("weight"), "a", say("handed"), say("gradient")].map((text) => make("th", { scope: "col" }, text))), ...body)));

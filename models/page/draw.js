@@ -1,11 +1,14 @@
 // Drawing on canvases: maps of the inputs, curves, the links of the network.
-const CLASSES = ["#0b5fa5", "#c2570c", "#2f8273", "#7d5bbe", "#8a6d00", "#b0418a", "#4f6272", "#5b8c2a", "#6b4f3a", "#0f8a8a"];
+const LIGHT = ["#0b5fa5", "#c2570c", "#2f8273", "#7d5bbe", "#8a6d00", "#b0418a", "#4f6272", "#5b8c2a", "#6b4f3a", "#0f8a8a"];
+const DARK = ["#6fb2f2", "#f0954f", "#5fc0ae", "#b59cf0", "#d3b44a", "#e58cc6", "#a9bccb", "#9cca6a", "#c9a48a", "#5cc7c7"];
+let CLASSES = LIGHT;
 let paint; // colours of the scheme, as [r, g, b] and as text
 function readColours() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(`--${name}`).trim();
   const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
   paint = {};
+  CLASSES = matchMedia("(prefers-color-scheme: dark)").matches ? DARK : LIGHT;
   for (const name of ["positive", "negative", "card", "page", "ink", "muted", "line", "accent", "zero"]) paint[name] = of(name);
   paint.rgb = { positive: rgb(paint.positive), negative: rgb(paint.negative), zero: rgb(paint.card) };
   paint.classes = CLASSES.map(rgb);

@@ -47,7 +47,8 @@ function selects() {
   $("strength").value = settings.strength;
   document.querySelector(".strength").hidden = !settings.penalty;
   $("walk").disabled = !walkable();
-  $("walk").title = walkable() ? say("walkHint") : say("walkNo", { n: WALKED, fan: data.neurons.length });
+  $("walk").title = walkable() ? say("walkHint") : "";
+  $("large").textContent = walkable() ? "" : say("walkNo", { n: WALKED, fan: data.neurons.length });
   rates();
 }
 function rates() {
@@ -174,7 +175,7 @@ on("map", "pointermove", (event) => {
 });
 on("map", "pointerleave", () => tip(""));
 function pick(row) {
-  chosen = (row + training.rows) % training.rows;
+  [chosen, picked] = [(row + training.rows) % training.rows, true];
   detailed = "";
   refresh();
   say1(say("chosen", { n: chosen + 1 }));
@@ -191,8 +192,22 @@ function openCode() {
   $("python").showModal();
 }
 on("code", "click", openCode);
+let picked = false; // a sample by the reader
+function telling() { // a sample that says something: of the greatest loss, if the chosen one hands nothing back
+  if (picked || looked.deltas.some((deltas, l) => deltas.slice(chosen * hidden.sizes[l + 1], (chosen + 1) * hidden.sizes[l + 1]).some((x) => x !== 0))) return;
+  const { rows, loss, y, k } = training;
+  const end = looked.a[columns() - 2];
+  const each = Array.from({ length: rows }, (_, r) => loss.at(end, r * outputs(), y, r * k, null, false));
+  chosen = each.indexOf(Math.max(...each.filter(Number.isFinite)));
+  if (chosen < 0) chosen = 0;
+  refresh();
+}
 on("walk", "click", () => {
   pause();
+  telling();
+  const size = Math.min(settings.batch || training.rows, training.rows);
+  const other = [...(size > 1 ? [say("walkMean", { n: size })] : []), ...(settings.optimizer === "gd" ? [] : [known(settings.optimizer)]), ...(settings.penalty && settings.strength ? [`${say("penalty")} ${known(settings.penalty)}`] : [])];
+  $("apart").textContent = other.length ? say("walkApart", { n: chosen + 1, other: other.join(", ") }) : "";
   const page = make("iframe", { title: say("walkTitle") });
   page.srcdoc = walkPage();
   $("frame").replaceChildren(page);

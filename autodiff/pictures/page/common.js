@@ -46,7 +46,7 @@ function numeric(field, take, { event = "input", fit = () => true, reason = "not
   field.addEventListener("input", () => { const x = judge(); if (x !== null && event === "input") take(x); });
   field.addEventListener("change", () => { const x = judge(); if (x !== null && event === "change") take(x); });
   field.addEventListener("blur", () => {
-    if (field.getAttribute("aria-invalid") === "true") field.value = held();
+    field.value = held();
     field.setAttribute("aria-invalid", "false");
     wrong.hidden = true;
   });

@@ -136,8 +136,8 @@ function layered(down) {
 function titleOf(i) {
   if (unitOf[i]) return unitOf[i].title;
   const { title, label, sample } = nodes[i];
-  const own = unitOf.length && label.endsWith(`.${title}`) ? label : title;
-  return view.whole && sample ? `${own} ⟨${sample}⟩` : own;
+  const own = unitOf.length && label && label.length <= 40 ? label : title;
+  return view.whole && sample ? `${own.split(" = ")[0]} ⟨${sample}⟩` : own;
 }
 const deltaOf = (i) => (unitOf[i] ? unitOf[i].sums.reduce((sum, each) => sum + graph.deltas[each], 0) : graph.deltas[i]);
 // The number of a card: that of its node; of a folded unit those of its outputs, or their mean over samples, and δ of
@@ -292,10 +292,13 @@ function detailOf(node, i) {
       draw("circle", { class: "held", cx: x + width / 2 - 4, cy: top + 4, r: 9 }),
       draw("text", { class: "held", x: x + width / 2 - 4, y: top + 8 }, "Σ"));
   }
+  const heading = draw("text", { class: "title", x: centre, y: y - 13 }, titleOf(i));
+  const most = width - (node.symbol ? 36 : 8);
+  if (titleOf(i).length * 7.6 > most + 16) fill(heading, { textLength: most, lengthAdjust: "spacingAndGlyphs" }, []);
   const value = draw("text", { x: centre, y: y + 4 });
   const pill = draw("rect", { class: "pill", y: y + 10, height: 17, rx: 8.5 });
   const delta = draw("text", { class: "delta", x: centre, y: y + 22.5 });
-  detail.push(draw("text", { class: "title", x: centre, y: y - 13 }, titleOf(i)), value, pill, delta);
+  detail.push(heading, value, pill, delta);
   cards[i].renumber = () => {
     const room = width - (node.symbol ? 46 : 16);
     const number = graph.values[i];
@@ -394,9 +397,10 @@ function aim(node) {
   const [left, right] = [Math.min(...near.map((b) => b[0] - b[2] / 2)), Math.max(...near.map((b) => b[0] + b[2] / 2))];
   const [top, bottom] = [Math.min(...near.map((b) => b[1] - HEIGHT / 2)), Math.max(...near.map((b) => b[1] + HEIGHT / 2))];
   const { width, height } = pane();
-  const scale = Math.min((width - 40) / (right - left), (height - 40) / (bottom - top), 1.2);
-  if (scale >= READABLE) return { x: (left + right) / 2, y: (top + bottom) / 2, scale };
-  return { x: boxes[node][0], y: boxes[node][1], scale: READABLE };
+  const fit = Math.min((width - 40) / (right - left), (height - 40) / (bottom - top)) >= READABLE;
+  const [x, y] = fit ? [(left + right) / 2, (top + bottom) / 2] : boxes[node];
+  const inside = (at, size, room) => (size <= room ? size / 2 : Math.min(Math.max(at, room / 2 - 12), size - room / 2 + 12)); // no empty strip
+  return { x: inside(x, plan.size[0], width / READABLE), y: inside(y, plan.size[1] + 60, height / READABLE), scale: READABLE };
 }
 function involved(node) {
   const { phase } = steps[now];
