@@ -304,8 +304,9 @@ def test_after_a_click_on_a_line_what_is_typed_is_its_weight(opened):
     page.locator("#hits path").nth(1).dispatch_event("click")
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("2e-1")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
     assert page.locator("#epochs").inner_text() == "0"
+    page.locator(".node").first.focus()
     assert "0.2" in code_of(page).split("load_weights")[1].split("history")[0]
 
 
