@@ -127,6 +127,29 @@ def test_the_neuron_decides_as_numpy_does(opened, name):
     assert best == [3]
 
 
+def test_the_line_stays_inside_its_axes_and_its_arrow_has_a_head(opened):
+    """Both ends solve w₁x + w₂y + b = 0 on the border of the square, and the head lies where the sum is positive."""
+    page = opened("line")
+
+    def drawn(name):
+        points = page.evaluate(f"document.getElementById('{name}')?.getAttribute('points') ?? ''")
+        pairs = [tuple(map(float, each.split(","))) for each in points.split()]
+        return [(-0.5 + 2 * (x - 34) / (380 - 34 - 8), -0.5 + 2 * (380 - 24 - y) / (380 - 24 - 8)) for x, y in pairs]
+
+    for w1, w2, b in ((4, 5, -6), (1, 1, -0.5), (-4, -5, 6), (0, 2, 1), (6, 0, -6)):
+        move(page, w1=w1, w2=w2, b=b)
+        ends, head = drawn("line"), drawn("head")
+        for x, y in ends:
+            assert w1 * x + w2 * y + b == pytest.approx(0, abs=0.02)
+            assert max(abs(x - 0.5), abs(y - 0.5)) == pytest.approx(1, abs=0.002)
+        assert len(ends) == 2
+        assert w1 * head[0][0] + w2 * head[0][1] + b > 0.1
+        assert max(max(abs(x - 0.5), abs(y - 0.5)) for x, y in head[:1]) <= 1.002
+    for away in ((1, 1, 8), (0, 0, 3)):
+        move(page, **dict(zip(("w1", "w2", "b"), away, strict=True)))
+        assert drawn("line") == drawn("head") == []
+
+
 def test_two_planes_make_a_plane_and_two_sigmoids_do_not(opened):
     """The sum at the corners is that of NumPy; its bend is 0 without activation alone."""
     page = opened("units")
