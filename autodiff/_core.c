@@ -781,8 +781,8 @@ static PyObject *adopt(PyObject *Py_UNUSED(module), PyObject *args) {
 }
 
 static PyObject *tell_contexts(PyObject *Py_UNUSED(module), PyObject *n) {
-    contexts = PyLong_AsLong(n);
-    return contexts == -1 && PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    long open = PyLong_AsLong(n);
+    return open == -1 && PyErr_Occurred() ? NULL : (contexts = open, Py_NewRef(Py_None));
 }
 
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, "The function of value.py or backward.py in C."}

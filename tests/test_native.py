@@ -295,7 +295,7 @@ def test_pickles_of_one_engine_are_read_by_the_other(protocol):
 
 
 def held():
-    return sum(isinstance(x, autodiff.Value) for x in gc.get_objects())
+    return sum(issubclass(type(x), autodiff.Value) for x in gc.get_objects())  # somebody's `__class__` may raise
 
 
 def test_the_collector_has_nothing_to_follow():
