@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import itertools
 import math
 import re
 import shutil
@@ -56,6 +57,23 @@ def deltas(picture):
         if at["class"].split()[0] in {"leaf", "operation"}:
             named[shown[-3]] = shown[-1]
     return named
+
+
+class TestStrokes:
+    @pytest.mark.parametrize("sizes", [[3, 4, 4, 1], [4, 8, 3], [2, 3, 1]])
+    def test_before_the_sweep_no_stroke_points_back(self, sizes):
+        """And at its end one points back for each weight behind the first layer, and for each use by the cost."""
+        outputs = MLP(sizes[0], sizes[1:], activation="tanh", random_state=0)([0.5] * sizes[0])
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        first, *_, last = frames(total([(a - 1.0) ** 2 for a in outputs]), detail="neurons")
+
+        def directions(picture):
+            return [at["dir"] for *_, at in parse(picture).edges]
+
+        there = sum(m * n for m, n in itertools.pairwise(sizes[1:])) + sizes[-1]
+        assert directions(first) == ["forward"] * (sizes[0] * sizes[1] + there)
+        assert directions(last).count("back") == there
+        assert all("pos" in at for picture in (first, last) for *_, at in parse(picture).edges)
 
 
 class TestSteps:

@@ -1,5 +1,6 @@
 """Seen from further off: labels and roles of leaves, groups, neurons, layers, and that no graph fails to be drawn."""
 
+import itertools
 import math
 import re
 import shutil
@@ -79,7 +80,7 @@ class TestLabels:
         ]
         inputs = ["x", "weigh", "width", "bx", "wx", "basis", "a.z", "weight.x", "unbiased", "3", "b 1"]
         root = total([Value(1.0, label) for label in parameters + inputs])
-        found = roles(draw(root))
+        found = roles(draw(root, detail="operations"))
         assert {label.rpartition(".")[2] for label in parameters} == {
             label for label, role in found.items() if role == "parameter"
         }
@@ -214,13 +215,73 @@ class TestOptions:
         assert words in draw(root, detail=detail).source
         assert words not in draw(root, detail=detail, legend=False).source
 
+    @needs_graphviz
+    def test_strokes_have_their_numbers_where_there_is_room(self):
+        """Most of those of 3-4-4-1, each that of a stroke; where one is left out, SVG says where to point, PNG does not."""
+        picture = draw(swept((MLP(3, [4, 4, 1], random_state=0)([0.5, -1.0, 2.0]) - 1.0) ** 2), detail="neurons")
+        edges = [at for *_, at in parse(picture).edges]
+        numbered = [at for at in edges if "label" in at]
+        assert len(numbered) > 0.6 * len(edges)
+        for at in numbered:
+            number = float("".join(texts(at["label"])).replace("−", "-"))
+            told = dict(line.split(": ") for line in at["tooltip"].split("\\n"))
+            assert number == pytest.approx(
+                float(next(told[key] for key in ("δ·w", "δ·∂", "weight") if key in told)), rel=0.06, abs=5e-4
+            )
+        assert "point at a stroke" in picture.pipe("svg", encoding="utf-8")
+        assert "point at a stroke" not in picture.pipe("json0", encoding="utf-8")  # as all that is no SVG
+        assert "point at a stroke" not in picture._repr_mimebundle_()["image/svg+xml"]
+        wide = draw(swept((MLP(2, [1], random_state=0)([0.5, -1.0]) - 1.0) ** 2), detail="neurons")
+        assert "point at a stroke" not in wide.pipe("svg", encoding="utf-8")
+
+    def test_a_legend_tells_strokes_by_what_they_show(self):
+        """The gain by a weight, by another partial, or both; none at all where δ is 0; samples that differ to the eye."""
+
+        def legend(outputs, **options):
+            source = draw(swept(outputs), detail="neurons", **options).source
+            return "".join(texts(source[source.index("legend [label") :]))
+
+        weights = MLP(2, [3, 1], activation="relu", random_state=0)
+        alone = legend((MLP(4, [1], random_state=0)([1.0, 2.0, 3.0, 4.0]) - 1.0) ** 2)
+        assert "|δ·∂| = " in alone
+        assert "δ·w" not in alone
+        both = legend((weights([1.0, 2.0]) - 1.0) ** 2)
+        assert "|δ·w|, |δ·∂| = " in both
+        assert "δ·w = 0" not in legend(MLP(2, [2, 1], activation="tanh", random_state=0)([1.0, 2.0]))
+        flat = MLP(2, [2, 2, 1], activation="relu", random_state=0)
+        for p in flat.parameters():
+            p.data = -abs(p.data)
+        assert "δ·w = 0" in legend(flat([1.0, 2.0]))
+        x = Value(1.0, "x")
+        sized = draw(swept(total([x * 10.0**-k for k in range(12)])), detail="operations")
+        (bars,) = re.findall(
+            r'((?:<TD><TABLE[^>]*><TR><TD WIDTH="18"[^>]*></TD></TR></TABLE></TD>)+)<TD>\|', sized.source
+        )
+        heights = re.findall(r'HEIGHT="(\d+)"', bars)
+        assert len({*heights}) == len(heights) > 1
+
+    def test_numbers_of_repeated_nodes_grow_from_row_to_row(self):
+        """As they are read."""
+        y = Value(0.5, "x")
+        for _ in range(8):
+            y = (y.exp() - y).sin() * y
+        source = draw(swept(y), detail="operations").source
+        circled = {}
+        for number, names in re.findall(r"subgraph cluster_row(\d+) {(.*?)}", source, re.DOTALL):
+            for name in re.findall(r"\bn\d+\b", names):
+                label = next(line for line in source.splitlines() if line.strip().startswith(f"{name} [label"))
+                circled.setdefault(int(number), []).extend(re.findall("[①-⑳]", label))
+        rows = [marks for _, marks in sorted(circled.items()) if marks]
+        assert len(rows) > 1
+        assert all(max(above) < min(below) for above, below in itertools.pairwise(rows))
+
     def test_the_detail_is_the_closest_that_is_readable(self):
-        """A small network by its operations, a large one by neurons; without dots in labels there is no further off."""
+        """A small network by its operations, a large one by neurons; without dots in labels only a summary is left."""
         small, large = MLP(2, [2, 1])([1.0, 2.0]), MLP(2, [16, 16, 1])([1.0, 2.0])
         assert kind(draw(small), "leaf")
         assert kind(draw(large), "unit")
-        plain = total([Value(1.0) * 2.0 for _ in range(100)])
-        assert kind(draw(plain), "leaf")
+        for n, shown in ((10, "leaf"), (100, "summary")):
+            assert kind(draw(total([Value(1.0) * 2.0 for _ in range(n)])), shown)
         assert kind(draw(large, detail="operations"), "leaf")
         assert kind(draw(large, detail="operations", max_nodes=100), "summary")
 
@@ -228,7 +289,7 @@ class TestOptions:
         """And the legend says so; up to 500 edges they stand beside them."""
         for n, labelled in ((500, True), (501, False)):
             root = total([Value(1.0) for _ in range(n)])
-            picture = draw(root)
+            picture = draw(root, detail="operations")
             assert all(("label" in at) == labelled for *_, at in parse(picture).edges)
             assert ("point at an edge" in picture.source) == (not labelled)
             assert all("= 1.0" in at["tooltip"] for *_, at in parse(picture).edges)
@@ -236,7 +297,7 @@ class TestOptions:
     def test_one_weight_along_a_chain_is_laid_out(self):
         """Its numbers stand in tooltips; beside its long edges Graphviz would look for places for minutes."""
         root = swept(recurrence(50))
-        picture = draw(root)
+        picture = draw(root, detail="operations")
         assert not any("label" in at for *_, at in parse(picture).edges)
         assert "point at an edge" in picture.source
         if has_graphviz():
@@ -305,7 +366,7 @@ class TestNeurons:
 
         strokes = [(tail, head, at) for tail, head, at in parse(picture).edges if at["class"] == "forward"]
         weights = [float(tooltip(at)[0][8:]) for *_, at in strokes if tooltip(at)[0].startswith("weight")]
-        np.testing.assert_allclose(sorted(weights), sorted([*w1.ravel(), *w2.ravel(), 1.0]), rtol=1e-12)
+        np.testing.assert_allclose(sorted(weights), sorted([*w1.ravel(), *w2.ravel()]), rtol=1e-12)
         grads = [float(line.split(": ")[1]) for *_, at in strokes for line in tooltip(at) if "∂w" in line]
         expected = [*np.outer(delta1, x).ravel(), *np.outer(delta2, a1).ravel()]
         np.testing.assert_allclose(sorted(grads), sorted(expected), rtol=1e-12)

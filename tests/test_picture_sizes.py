@@ -1,5 +1,6 @@
 """Pictures fit: long chains go on in rows, the room chooses the detail, and text is as large as asked."""
 
+import html
 import importlib.util
 import itertools
 import math
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 from dot_text import parse, texts
 
-from autodiff import Value, draw, topological_order
-from autodiff.pictures import animate, frames, layout, node_names
+from autodiff import Value, draw, topological_order, total
+from autodiff.pictures import animate, frames, layout, node_names, operations
 from models import MLP
 
 pytestmark = pytest.mark.skipif(
@@ -68,7 +69,7 @@ def rows(picture):
 @pytest.mark.parametrize("root", [chain(25), recurrence(8)], ids=["chain", "recurrence"])
 def test_25_operations_are_no_wider_than_a_slide(root):
     """In full size, in rows that follow each other downward; as one row they would be thousands of points wide."""
-    picture = draw(root)
+    picture = draw(root, detail="operations")
     assert size(picture)[0] <= 1_600
     boxes = [box for _, box in rows(picture)]
     assert len(boxes) >= 3
@@ -127,6 +128,20 @@ def test_the_number_of_rows_comes_near_to_an_aspect(aspect):
     assert abs(math.log(width / height / aspect)) < math.log(1.6)
 
 
+@pytest.mark.parametrize("aspect", [1.0, 16 / 9, 3.0])
+def test_the_number_of_rows_is_one_of_the_two_nearest_to_an_aspect(aspect, monkeypatch):
+    """Of those that Graphviz lays out with each number of rows from 1 to 8."""
+    root = squares(8)
+    width, height = size(draw(root, aspect=aspect))
+    arranged, misfits = operations.arranged, []
+    for count in range(1, 9):
+        with monkeypatch.context() as patch:
+            patch.setattr(operations, "arranged", lambda *given, n=count: arranged(*given[:-1], n))
+            across, along = size(draw(root, detail="operations"))
+        misfits.append(abs(math.log(across / along / aspect)))
+    assert abs(math.log(width / height / aspect)) <= sorted(misfits)[1] + 1e-3
+
+
 def test_25_operations_can_be_read_on_a_slide():
     """Of 13.33 by 7.5 inches, as slides of 16:9 have: no text below 6 points, where it had 2 in one row."""
     svg = draw(chain(25), width=960, height=540, legend=False).pipe("svg", encoding="utf-8")
@@ -168,10 +183,79 @@ def test_text_has_the_size_that_was_asked_for(detail, points):
     "sizes", [[2, 2, 1], [3, 4, 4, 1], [4, 8, 3, 1], [2, 16, 16, 1], [4] * 12 + [1], [30, 30, 30, 1]]
 )
 def test_by_default_no_picture_of_a_network_is_larger_than_the_room(sizes):
-    """1,600 × 1,000 points and a margin for the legend."""
+    """1,600 × 1,000 points, legend and margins included."""
     width, height = size(draw(cost(sizes)))
-    assert width <= 1_600 + 60
-    assert height <= 1_000 + 110
+    assert width <= 1_600
+    assert height <= 1_000
+
+
+def attention(tokens):
+    """The sum of squares of what one head makes of some tokens of two numbers each."""
+    x = [[Value(0.1 * i + 0.3 * j, f"x{i}{j}") for j in range(2)] for i in range(tokens)]
+    weights = [[[Value(0.2 * i - 0.1 * j + k, f"{k}{i}{j}") for j in range(2)] for i in range(2)] for k in range(3)]
+    q, k, v = ([[row[0] * w[0][j] + row[1] * w[1][j] for j in range(2)] for row in x] for w in weights)
+    parts = [[(a[0] * b[0] + a[1] * b[1]).exp() for b in k] for a in q]
+    return total([(s / total(row) * v[b][0]) ** 2 for row in parts for b, s in enumerate(row)])
+
+
+def recurrent(steps, label):
+    """h ← tanh(w·h + u·x + b), with a new x in every step, and labels by a pattern."""
+    w, u, b = (Value(0.5, label.format(name)) for name in ("w_h", "w_x", "b"))
+    h = Value(0.0, "h0")
+    for t in range(steps):
+        h = (w * h + u * Value(1.0, f"x{t}") + b).tanh()
+    return h
+
+
+def squares(steps):
+    y = Value(0.5, "y")
+    for _ in range(steps):
+        y = (y * y + y).tanh()
+    return y
+
+
+def polynomial(terms):
+    x = Value(0.5, "x")
+    return total([Value(1.0, f"c{i}") * x**i for i in range(terms)])
+
+
+CALCULATIONS = {
+    "attention": (lambda: attention(3), "summary"),
+    "recurrent": (lambda: recurrent(6, "{}"), "operation"),
+    "recurrent in a group": (lambda: recurrent(6, "rnn.{}"), "unit"),
+    "polynomial": (lambda: polynomial(12), "summary"),
+    "30 steps": (lambda: chain(30), "operation"),
+    "200 steps": (lambda: chain(200), "summary"),
+    "squares": (lambda: squares(8), "operation"),
+}
+
+
+@pytest.mark.parametrize("name", CALCULATIONS)
+@pytest.mark.parametrize("points", [13, 24])
+def test_by_default_no_picture_is_larger_than_the_room(name, points):
+    """Nor is its text too small: what does not fit at 6 points is seen from further off, or summed up in words."""
+    make, kind = CALCULATIONS[name]
+    root = make()
+    root.backward()
+    picture = draw(root, font_size=points)
+    width, height = size(picture)
+    assert width <= 1_600
+    assert height <= 1_000
+    kinds = {at["class"].split()[0] for at in parse(picture).nodes.values()}
+    assert points != 13 or kind in kinds
+    svg = picture.pipe("svg", encoding="utf-8")
+    (zoom,) = re.findall(r"scale\(([\d.]+)", svg)
+    assert float(zoom) * points >= 6
+    if "summary" in kinds:
+        assert 'or all of them, detail="operations"' in html.unescape(picture.source)
+        assert not {"leaf", "operation"}.isdisjoint(
+            at["class"].split()[0] for at in parse(draw(root, detail="operations")).nodes.values()
+        )
+
+
+def test_what_a_summary_leaves_out_can_be_seen_in_a_film():
+    """Which goes through it part by part: before, the seed, each step and after."""
+    assert len(frames(chain(90))) == 93
 
 
 def test_a_smaller_room_is_seen_from_further_off():

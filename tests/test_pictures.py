@@ -363,7 +363,7 @@ class TestLabels:
     def test_every_hostile_label_at_once_in_every_format(self):
         """They do not add up to more than text."""
         root = swept(total([Value(1.0, label) * 2 for label in [*HOSTILE.values(), *CLEANED, "x" * 10_000, ""]]))
-        picture = draw(root)
+        picture = draw(root, detail="operations")
         assert picture.pipe("png").startswith(b"\x89PNG")
         assert picture.pipe("pdf").startswith(b"%PDF")
         assert len(svg_texts(picture)) > 100

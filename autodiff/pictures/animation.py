@@ -14,6 +14,7 @@ from autodiff.errors import RenderError
 from autodiff.pictures import film, gif, player, rendering
 from autodiff.pictures.geometry import layout
 from autodiff.pictures.graph import Options, Plan, plan
+from autodiff.pictures.legends import without_pointing
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.scene import Scene
 from autodiff.pictures.style import font, markup, shorten
@@ -134,6 +135,8 @@ def _scenes(root: Value, options: Options) -> tuple[list[Scene], list[str]]:
     if not isinstance(root, Value):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(f"root must be the Value at the end of a computation, got {type(root).__name__} {root!r}")
     settled = plan(root, direction="both", **options)
+    if settled.crowded:  # a film is watched part by part
+        settled = plan(root, direction="both", **{**options, "detail": "operations"})
     if settled.detail == "summary":
         with speaking("en"):
             message = plan(root, direction="both", **options).message.replace("\n", " ")
@@ -204,7 +207,7 @@ def _stills(scenes: Sequence[Scene], timeout: float) -> tuple[list[bytes], list[
             "viewport": f"{','.join(shown)},{zoom:.9f},{middle[0]:.6f},{middle[1]:.6f}",
         }
         places.append((low[0], low[1]))
-    sources = [scene.picture().source for scene in scenes]
+    sources = [without_pointing(scene.picture().source) for scene in scenes]
     all_in_one = rendering.image("\n".join(sources), "gif", timeout=timeout)
     if all_in_one.count(b"GIF89a") == len(sources):
         return [all_in_one], places

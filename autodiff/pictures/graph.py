@@ -31,7 +31,9 @@ Detail = Literal["operations", "neurons", "layers"]
 MAX_DIGITS = 17  # enough to distinguish any two floats
 
 _MAX_NODES = 2_000  # by default; whoever raises it wants to see everything, however long that takes
-_WIDE, _HIGH = 1_600.0, 1_000.0  # points; a larger network is drawn by neurons by default
+_WIDE, _HIGH = 1_600.0, 1_000.0  # points of the room by default
+_SMALLEST = 7.0  # points of ordinary text in a picture that is scaled down to its room by default
+_CARD = 300.0 * 150.0  # square points of a layer with the space around it
 _AT_ONCE = 50_000  # nodes; grouping more takes seconds, and happens only on request
 _MAX_STROKES = 20_000  # links between neurons; more of them, or of layers, make no picture
 _MAX_LAYERS = 300
@@ -146,6 +148,12 @@ class Plan(NamedTuple):
     room: tuple[float, float]  # width and height, in points before any change of the font's size
     rows: Mapping[Value, int]  # of a picture of operations
     options: Any  # those of draw
+    crowded: bool = False  # whether there is a summary because nothing else fits the room
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is wanted, however large that is."""
+        return self.options.max_nodes > _MAX_NODES
 
     def alt(self) -> str:
         """Return the picture in words: the result, then δ of what has a name, nearest first."""
@@ -174,7 +182,10 @@ class Plan(NamedTuple):
             scene = layered(self.units, state, self.look, self.room)
         if not given.legend and self.detail != "summary":
             scene.legend = ""
-        return scene.fitted(given.font_size / FONT_SIZE, given.width, given.height)
+        width, height = given.width, given.height
+        if given.detail is None and self.detail != "summary" and not self.whole:
+            width, height = width or _WIDE, height or _HIGH
+        return scene.fitted(given.font_size / FONT_SIZE, width, height)
 
 
 def roots_of(root: Any, X: Any) -> list[Value]:
@@ -236,14 +247,20 @@ def plan(root: Any, X: Any = None, *, direction: Direction | None = None, **opti
 def _chosen(plan: Plan) -> Plan:
     """Return the plan with its detail, and what that needs; with a message if it is only a summary."""
     nodes, look, size, room, given = plan.nodes, plan.look, plan.size, plan.room, plan.options
-    grouped = any(len(look.labels.path(node)) > 1 for node in nodes if node.op is not None)
-    grouped = grouped or look.blank
-    near = given.max_nodes > _MAX_NODES or ranks_crossed([use for node in nodes for use in uses(node)]) <= TOO_FAR
+    computed, given_so = (
+        any(len(look.labels.path(node)) > 1 for node in nodes if (node.op is None) == leaf) for leaf in (False, True)
+    )
+    grouped = look.blank or computed or given_so
+    slack = max(given.font_size / _SMALLEST, 1.0)  # by which it may be scaled down
+    near = plan.whole or ranks_crossed([use for node in nodes for use in uses(node)]) <= TOO_FAR
     if given.detail in {"operations", None} and size <= given.max_nodes and (given.detail or near) and not look.blank:
-        down = look.rankdir == "TB"  # across, a picture may be as long as it takes, unless that was given
+        down, ours = look.rankdir == "TB", not (given.detail or given.width or given.height)
+        # Across, a picture that was asked for may be as long as it takes.
         limits = room[0] if given.width or not down else math.inf, room[1] if given.height or down else math.inf
-        found = arrangement(nodes, plan.state, look, limits, given.aspect)
-        if given.detail or not grouped or (found.width <= room[0] and found.height <= room[1]):
+        found = arrangement(nodes, plan.state, look, room if ours else limits, given.aspect)
+        excess = max(found.width / room[0], found.height / room[1])
+        asked = given.detail or plan.whole or (not grouped and (given.width or given.height or given.aspect))
+        if asked or excess <= (1.0 if computed else slack):
             return plan._replace(detail="operations", rows=found.rows)
     if given.detail in {"neurons", "layers"} or (given.detail is None and grouped and size <= _AT_ONCE):
         units = neurons(nodes, look.labels)
@@ -252,10 +269,13 @@ def _chosen(plan: Plan) -> Plan:
             if given.detail or (pins and pins.width <= room[0] and pins.height <= room[1]):
                 return plan._replace(detail="neurons", units=units)
         units = layers(nodes, look.labels)
-        if given.detail != "neurons" and len(units.units) <= _MAX_LAYERS:
+        fits = len(units.units) * _CARD <= slack**2 * room[0] * room[1] or given.width or given.height
+        if given.detail != "neurons" and len(units.units) <= _MAX_LAYERS and (fits or given.detail):
             return plan._replace(detail="layers", units=units)
     if not (near or grouped or given.detail or size > given.max_nodes):
         return plan._replace(message=say("summary.long edges"))
+    if size <= given.max_nodes and not given.detail:
+        return plan._replace(message=say("summary.too large", size=size), crowded=True)
     return plan._replace(message=say("summary.too many and groups" if grouped else "summary.too many", size=size))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff.pictures.labels import Labels
@@ -19,17 +20,36 @@ def alarm_entry(theme: Theme) -> list[str]:
 
 
 def strokes(
-    theme: Theme, what: str, scale: Scale, brief: Callable[[float], str], *, backward: bool = True, share: float = 1.0
-) -> list[str]:
-    """Return the entries for hue and width of strokes that show `what`; widths are a `share` of the scale's."""
+    theme: Theme, what: Sequence[str], scale: Scale, brief: Callable[[float], str], *, backward: bool = True,
+    share: float = 1.0, zero: bool = False,
+) -> list[str]:  # fmt: skip
+    """Return the entries for hue and width of strokes that show `what`; widths are a `share` of the scale's.
+
+    The samples of widths differ to the eye; `zero` tells whether some of the numbers are 0.
+    """
     arrow = "<B>←</B>" if backward else "<B>—</B>"
-    shown = dict(zip(map(brief, scale.examples), scale.examples, strict=True))
-    bars = "".join(f"<TD>{bar(theme.muted, share * scale.width(x))}</TD>" for x in shown.values())
+    shown = {round(share * scale.width(x)): brief(x) for x in scale.examples}
+    bars = "".join(f"<TD>{bar(theme.muted, width)}</TD>" for width in shown)
+    names, sizes = ", ".join(what), ", ".join(f"|{each}|" for each in what)
     return [
-        entry(font(arrow, theme.positive.ink, 15), say("legend.above", what=what)),
-        entry(font(arrow, theme.negative.ink, 15), say("legend.below", what=what)),
-        *([entry(bars, f"|{what}| = {', '.join(shown)}", cell=False)] if shown else []),
+        entry(font(arrow, theme.positive.ink, 15), say("legend.above", what=names)),
+        entry(font(arrow, theme.negative.ink, 15), say("legend.below", what=names)),
+        *([entry(font(arrow, theme.zero.ink, 15), f"{names} = 0")] if zero else []),
+        *([entry(bars, f"{sizes} = {', '.join(shown.values())}", cell=False)] if shown else []),
     ]
+
+
+_POINTING = re.compile("<!--pointing-->.*?<!--/-->")
+
+
+def pointing(what: str) -> list[str]:
+    """Return the entry that says where to point for numbers."""
+    return [f"<TD><!--pointing-->{say(f'legend.point at {what}')}<!--/--></TD>"]
+
+
+def without_pointing(source: str) -> str:
+    """Return DOT text for images in which nothing can be pointed at."""
+    return _POINTING.sub("", source)
 
 
 def entry(sign: str, text: str, *, cell: bool = True) -> str:
@@ -45,9 +65,9 @@ def swatch(theme: Theme, role: Role) -> str:
     return entry(f'{box}<TR><TD WIDTH="16" HEIGHT="10" FIXEDSIZE="TRUE"></TD></TR></TABLE>', say(f"roles.{role}"))
 
 
-def bar(ink: str, thickness: float) -> str:
+def bar(ink: str, thickness: int) -> str:
     """Return a stroke of a thickness in points."""
-    size = f'WIDTH="18" HEIGHT="{round(thickness)}" FIXEDSIZE="TRUE"'
+    size = f'WIDTH="18" HEIGHT="{thickness}" FIXEDSIZE="TRUE"'
     cell = f'<TD {size} BGCOLOR="{ink}"></TD>'
     return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>{cell}</TR></TABLE>'
 

@@ -17,6 +17,7 @@ from autodiff.wording import say
 
 _LABELLED = 24  # links; with more there is no room for their numbers and for two strokes each
 _LABELLED_ROWS = 9
+_NUMBERED = 120  # links; with more, none of their numbers is written, since looking for places takes seconds
 _MARGIN = 8.0
 _AROUND = 29.0, 90.0  # points of the margins and, below, the legend
 _SMALLEST = 34.0  # points of a unit
@@ -276,18 +277,22 @@ class _Network:
         look, theme = self.look, self.theme
         weight, gain = _one(link.weights), self.gain(link)
         goal = look.labels.full(self.root) or "C"
-        tip = [say("tip.uses", n=len(link.weights)) if weight is None else say("tip.weight", value=weight)]
+        factor = "w" if self.weighted(link) else "∂"
+        one = say("tip.weight", value=weight) if factor == "w" else f"{say('legend.partial')}: {weight!r}"
+        tip = [say("tip.uses", n=len(link.weights)) if weight is None else one]
         grads = [delta for p in link.parameters if (delta := self.state.deltas.get(p)) is not None]
-        tip += [f"∂{goal}/∂w: {sum(grads)!r}"] * bool(grads) + ([] if gain is None else [f"δ·w: {gain!r}"])
+        tip += [f"∂{goal}/∂w: {sum(grads)!r}"] * bool(grads) + ([] if gain is None else [f"δ·{factor}: {gain!r}"])
         more = f"∂{shorten(goal, 3)}/∂w {look.brief(sum(grads))}" if grads and look.direction != "forward" else ""
         flows = bool(link.uses) and look.direction != "forward"
         if look.direction == "forward":
             tone = theme.tone(weight) if weight is not None else theme.zero
             self.stroke(link, "f", 0.0, weight, tone.ink, tip, width=self.scale.width(weight))
         elif self.dense:
-            tone = theme.tone(gain)
-            ink, width = (theme.stroke, 0.8) if gain is None else (tone.ink, self.scale.width(gain))
-            self.stroke(link, "b" if flows else "f", 0.0, gain, ink, tip, width=width)
+            ink, width = (theme.stroke, 0.8) if gain is None else (theme.tone(gain).ink, self.scale.width(gain))
+            back = flows and (gain is not None or look.direction == "backward")
+            if flows:  # in a film the other stroke has its place too
+                self.course(link, "f" if back else "b", 0.0, width)
+            self.stroke(link, "b" if back else "f", 0.0, gain if back else weight, ink, tip, width=width)
         else:
             if look.direction == "both" or not flows:
                 alarm = theme.tone(weight) is theme.alarm
@@ -302,9 +307,26 @@ class _Network:
         self, link: Link, kind: str, shift: float, number: float | None, ink: str, tip: list[str],
         *, width: float, dash: str = "solid", more: str = "",
     ) -> None:  # fmt: skip
+        width *= self.share
+        name, arrow = self.course(link, kind, shift, width), _SMALL_ARROW if self.dense else _ARROW
+        if not self.dense or len(self.links) <= _NUMBERED:
+            factor = "w" if self.weighted(link) else "∂"
+            what = "" if self.dense else f"{factor} " if kind == "f" else f"δ·{factor} "
+            lines = [f"{what}{'–' if number is None else self.look.brief(number)}", *([more] if more else [])]
+            color = self.theme.muted if ink == self.theme.stroke else ink
+            self.waiting.append(
+                _Numbered(len(self.scene.edges), lines, color, math.copysign(1.0, shift or -1.0), width)
+            )
+        self.scene.edges.append(Edge(name, self.names[link.source], self.names[link.target], "", {
+            "color": ink + ("c0" if self.dense else ""), "penwidth": f"{width:.2f}", "style": dash,
+            "dir": "forward" if kind == "f" else "back", "arrowsize": f"{arrow / 10.0:g}", "tooltip": quoted(*tip),
+            "class": "forward" if kind == "f" else f"backward {'unswept' if dash == 'dashed' else 'swept'}",
+        }))  # fmt: skip
+
+    def course(self, link: Link, kind: str, shift: float, width: float) -> str:
+        """Give a stroke its place; return its name."""
         source, target = self.names[link.source], self.names[link.target]
         name = f"{kind}{target}_{source}"
-        width *= self.share
         arrow = _SMALL_ARROW if self.dense else _ARROW
         ends = (0.0, arrow) if kind == "f" else (arrow, 0.0)
         straight = abs(self.rank[link.target] - self.rank[link.source]) == 1
@@ -315,31 +337,23 @@ class _Network:
             strokes.towards(end, bend[-1], 1.4 * width * (kind == "f")),
         )
         inner = strokes.towards(start, bend[0], ends[0]), *bend, strokes.towards(end, bend[-1], ends[1])
-        factor = "w" if self.weighted(link) else "∂"
-        what = factor if kind == "f" else f"δ·{factor}"
         self.curves[name] = Curve(inner, start if ends[0] else None, end if ends[1] else None)
-        if not self.dense:
-            lines = [f"{what} {'–' if number is None else self.look.brief(number)}", *([more] if more else [])]
-            color = self.theme.muted if ink == self.theme.stroke else ink
-            self.waiting.append(
-                _Numbered(len(self.scene.edges), lines, color, math.copysign(1.0, shift or -1.0), width)
-            )
-        self.scene.edges.append(Edge(name, source, target, "", {
-            "color": ink + ("c0" if self.dense else ""), "penwidth": f"{width:.2f}", "style": dash,
-            "dir": "forward" if kind == "f" else "back", "arrowsize": f"{arrow / 10.0:g}", "tooltip": quoted(*tip),
-            "class": "forward" if kind == "f" else f"backward {'unswept' if dash == 'dashed' else 'swept'}",
-        }))  # fmt: skip
+        return name
 
     def number_strokes(self) -> None:
         """Write the numbers beside their strokes, each in a free place if there is one."""
-        ways = [strokes.Way(curve.points, float(edge.attributes["penwidth"])) for edge, curve in
-                zip(self.scene.edges, self.curves.values(), strict=True)]  # fmt: skip
+        if not self.waiting:
+            self.hidden = self.dense
+            return
+        ways = [
+            strokes.Way(self.curves[edge.id].points, float(edge.attributes["penwidth"])) for edge in self.scene.edges
+        ]
         places = strokes.Places(self.boxes.values(), ways)
         for place, lines, color, side, _ in sorted(self.waiting, key=lambda each: -each.width):
             edge = self.scene.edges[place]
             for shown in (lines, lines[:1])[: len(lines)]:
                 size = max(map(len, shown)) * 10 * _CHARACTER + 2, 13.0 * len(shown)
-                at = places.free(ways[place], size, side)
+                at = places.free(ways[place], size, side, *([(1.0,)] if self.dense else ()))  # whose it is, is seen
                 if at is not None:
                     rows = "".join(f"<TR><TD>{font(markup(line), color, 10)}</TD></TR>" for line in shown)
                     label = f'<<TABLE BORDER="0" CELLPADDING="0" CELLSPACING="0">{rows}</TABLE>>'
@@ -362,20 +376,24 @@ class _Network:
         weighted = any(map(self.weighted, self.links))
         factor, meaning = ("w", "legend.weight") if weighted else ("∂", "legend.partial")
         if look.direction == "forward":
-            second = legends.strokes(theme, factor, self.scale, look.brief, backward=False, share=self.share)
+            second = legends.strokes(theme, [factor], self.scale, look.brief, backward=False, share=self.share)
         else:
             if swept:
                 by = "δ by neurons" if weighted else "δ"
                 first.append(legends.delta(theme, look.labels, self.root, by))
-            back = legends.strokes(theme, f"δ·{factor}", self.scale, look.brief, share=self.share)
-            grey = any(edge.attributes["class"] == "forward" for edge in self.scene.edges)
+            gains = [(self.weighted(link), gain) for link in self.links if (gain := self.gain(link)) is not None]
+            what = [f"δ·{'w' if each else '∂'}" for each in sorted({each for each, _ in gains}, reverse=True)]
+            zero = any(gain == 0.0 for _, gain in gains)
+            back = legends.strokes(theme, what or [f"δ·{factor}"], self.scale, look.brief, share=self.share, zero=zero)
+            film = bool(self.state.outcome)  # whose first steps are forward
+            grey = film or any(edge.attributes["class"] == "forward" for edge in self.scene.edges)
             plain = [legends.entry(font("<B>→</B>", theme.stroke, 15), say(meaning))] if grey else []
             second = [*plain, *(back if swept else [])]
         if self.averaged:
             mean = say("legend.mean, δ in sum" if swept else "legend.mean", n=self.averaged)
             first.append(legends.entry(font("⌀", theme.ink, 12), mean))
         second += legends.alarm_entry(theme) if self.alarm else []
-        message = [f"<TD>{say('legend.point at strokes')}</TD>"] if self.hidden or self.dense else []
+        message = legends.pointing("strokes") if self.hidden else []
         if self.more:
             message += [f"<TD>{say('legend.left out', n=self.more)}</TD>"]
         return legends.rows(theme, first, second, message)

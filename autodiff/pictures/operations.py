@@ -63,7 +63,7 @@ def arrangement(
     down, strokes = look.rankdir == "TB", 2 if look.direction == "both" else 1
     cards = {node: _extent(node, state, look) for node in nodes}
     widest = 6.2 * (4 + max((len(look.show(use.partial)) for use in edges), default=0))
-    lane = Extent(22.0, (widest + 22.0) * strokes) if down else Extent(widest + 6.0, 65.0 * strokes)
+    lane = Extent(22.0, 0.75 * (widest + 22.0) * strokes) if down else Extent(widest + 6.0, 48.0 * strokes)
     if down:
         cards = {node: Extent(card.across, card.along + 22.0) for node, card in cards.items()}
     best: Arrangement | None = None
@@ -134,7 +134,8 @@ class _Operations:
         count = Counter(map(self.look.labels.name, self.names))
         marks: dict[Value, str] = {}
         number = 0
-        for node in reversed(self.names):  # operands first
+        operands_first = [*self.names][::-1]
+        for node in sorted(operands_first, key=self.rows.__getitem__):
             if node in repeated:
                 name = self.look.labels.name(node)
                 number += count[name] > 1 or not name
@@ -251,10 +252,11 @@ class _Operations:
         if direction != "backward":
             value = say("legend.value" if self.crowded else "legend.value with partial")
             first.append(entry(font("<B>→</B>", theme.stroke, 15), value))
-        first += [f"<TD>{say('legend.point at edges')}</TD>"] * self.crowded
+        first += legends.pointing("edges") if self.crowded else []
         second: list[str] = []
         if direction != "forward" and self.state.deltas:
-            second = legends.strokes(theme, "δ·∂", self.scale, self.look.brief)
+            zero = any(edge.attributes["class"] == "backward zero" for edge in self.scene.edges)
+            second = legends.strokes(theme, ["δ·∂"], self.scale, self.look.brief, zero=zero)
             second += [entry(font("Σ", theme.ink, 12), say("legend.several sweeps"))] * bool(self.summed)
         things = [*self.scene.nodes, *self.scene.edges]
         alarm = any(theme.alarm.ink in thing.attributes.values() for thing in things)

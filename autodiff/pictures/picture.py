@@ -14,6 +14,7 @@ import graphviz  # pyright: ignore[reportMissingTypeStubs] # it has none
 
 from autodiff.errors import RenderError
 from autodiff.pictures import rendering
+from autodiff.pictures.legends import without_pointing
 
 NOTEBOOK_TIMEOUT = 20.0  # seconds that a cell may take to show a picture
 
@@ -40,7 +41,9 @@ class Picture(graphviz.Digraph):
         """Let images be made from the text that `placing` returns within a time, unless this one is changed later."""
         self._placing = self.source, placing
 
-    def _image(self, form: str, *, engine: str = "dot", timeout: float = rendering.TIMEOUT) -> bytes:
+    def _image(
+        self, form: str, *, engine: str = "dot", timeout: float = rendering.TIMEOUT, pointed: bool = True
+    ) -> bytes:
         source = self.source
         if engine == "dot" and self._placing is not None and self._placing[0] == source:
             began = time.monotonic()
@@ -51,6 +54,7 @@ class Picture(graphviz.Digraph):
                     raise
                 # Else the unplaced text will raise it too, in the words of its form.
             timeout = max(timeout - (time.monotonic() - began), 0.1)
+        source = source if pointed and form.startswith("svg") else without_pointing(source)
         return rendering.image(source, form, engine=engine, timeout=timeout)
 
     def save_as(self, path: str | os.PathLike[str], *, timeout: float = rendering.TIMEOUT) -> Path:
@@ -118,7 +122,8 @@ class Picture(graphviz.Digraph):
         for mime, form in _FROM_MIME.items():
             if mime in wanted - hidden:
                 try:
-                    image = self._image(form, engine=self.engine, timeout=NOTEBOOK_TIMEOUT)
+                    # Notebooks show SVG as an image, whose tooltips nobody sees.
+                    image = self._image(form, engine=self.engine, timeout=NOTEBOOK_TIMEOUT, pointed=False)
                     bundle[mime] = self._fitted(image.decode()) if form == "svg" else image
                 except RenderError as error:
                     bundle["text/plain"] = f"// {' '.join(str(error).split())}\n{self.source}"

@@ -54,17 +54,22 @@ class Places:
         self.taken = list(units)
         self.ways = list(ways)
 
-    def free(self, way: Way, size: tuple[float, float], side: float) -> Point | None:
-        """Return a place for a text of this size beside a stroke, close to its middle; None if there is none."""
+    def free(
+        self, way: Way, size: tuple[float, float], side: float, off: Sequence[float] = (1.0, 7.0, 16.0)
+    ) -> Point | None:
+        """Return a place for a text of this size beside a stroke, close to its middle; None if there is none.
+
+        The text is off the stroke by one of the distances `off`, in points, the first that there is a place for.
+        """
         width, height = size
         last = len(way.points) - 1
-        for away in (1.0, 7.0, 16.0):
+        for away in off:
             for t in sorted(range(last // 8, last - last // 8), key=lambda t: abs(t - last / 2)):
                 (x0, y0), (x, y), (x1, y1) = way.points[t - 1], way.points[t], way.points[t + 1]
                 length = math.hypot(x1 - x0, y1 - y0) or 1.0
                 nx, ny = -(y1 - y0) / length * side, (x1 - x0) / length * side
-                off = abs(nx) * width / 2 + abs(ny) * height / 2 + way.width / 2 + away
-                box = Box(x + nx * off, y + ny * off, width, height)
+                by = abs(nx) * width / 2 + abs(ny) * height / 2 + way.width / 2 + away
+                box = Box(x + nx * by, y + ny * by, width, height)
                 if self.clear(box):
                     self.taken.append(box)
                     return box.x, box.y

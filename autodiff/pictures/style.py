@@ -115,7 +115,7 @@ class Scale:
     """The widths of strokes for the numbers of one picture: by square roots, the largest six times as wide as 0.
 
     So twice the number is visibly more, and a hundredth is still visible. `examples` are up to three of the numbers,
-    for the legend: the smallest besides 0, the middle one and the largest.
+    for the legend: the smallest besides 0, the largest, and the one whose width is nearest to the middle of theirs.
 
     >>> scale = Scale([0.25, -1.0, 0.0])
     >>> scale.width(0.0), scale.width(0.25), scale.width(-1.0), scale.width(math.inf), scale.examples
@@ -125,7 +125,11 @@ class Scale:
     def __init__(self, numbers: Iterable[float | None]) -> None:
         sizes = sorted({abs(x) for x in numbers if x and math.isfinite(x)})
         self._largest = sizes[-1] if sizes else 1.0
-        self.examples = sizes if len(sizes) <= 3 else [sizes[0], sizes[len(sizes) // 2], sizes[-1]]
+        self.examples = sizes
+        if len(sizes) > 3:
+            middle = (self.width(sizes[0]) + _THICK) / 2
+            nearest = min(sizes[1:-1], key=lambda size: abs(self.width(size) - middle))
+            self.examples = [sizes[0], nearest, sizes[-1]]
 
     def width(self, number: float | None) -> float:
         """Return the stroke's width in points."""
