@@ -372,7 +372,7 @@ class TestNeurons:
         np.testing.assert_allclose(sorted(grads), sorted(expected), rtol=1e-12)
         back = [float(line[5:]) for _, _, at in parse(picture).edges if at["class"].startswith("backward")
                 for line in tooltip(at) if line.startswith("δ·w")]  # fmt: skip
-        np.testing.assert_allclose(sorted(back), sorted([*(w2[0] * delta2[0]), delta2[0]]), rtol=1e-12)
+        np.testing.assert_allclose(sorted(back), sorted(w2[0] * delta2[0]), rtol=1e-12)
 
     def test_every_neuron_and_weight_of_the_demo_network_is_there(self):
         """2-16-16-1: inputs, neurons and the cost; 304 weights and the way to the cost."""
