@@ -1,5 +1,6 @@
 """How much work something is, without a clock."""
 
+import gc
 import sys
 
 
@@ -15,10 +16,13 @@ def steps(work):
         count += event in {"line", "call"}
         return trace
 
-    before = sys.gettrace()
+    before, collects = sys.gettrace(), gc.isenabled()
+    gc.disable()  # a collection in between may end somebody else's objects, whose Python would count
     sys.settrace(trace)
     try:
         work()
     finally:
         sys.settrace(before)
+        if collects:
+            gc.enable()
     return count
