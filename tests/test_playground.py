@@ -744,3 +744,13 @@ def test_the_colours_of_classes_stand_out_from_their_paper(opened, scheme):
     assert len(marks) == 3
     for mark in map(luminance, marks):
         assert (max(mark, paper) + 0.05) / (min(mark, paper) + 0.05) >= 3
+
+
+def test_what_a_finger_moves_is_large_enough(opened):
+    """Sliders and boxes to tick are 24 pixels at least, as WCAG 2.2, 2.5.8, asks."""
+    page = opened(MLP(2, [2, 1], random_state=0), *two_moons(20), width=390, height=844)
+    sizes = page.locator("input[type=range], input[type=checkbox]").evaluate_all(
+        "all => all.map(e => e.getBoundingClientRect()).map(b => Math.min(b.width, b.height))"
+    )
+    assert len(sizes) == 4
+    assert min(sizes) >= 24
