@@ -60,6 +60,10 @@ class LivePlot:
         self._samples: tuple[Array, Array] | None = None
         if X is not None:
             inputs = np.asarray(check.numbers("X", X), dtype=np.float64)
+            if not inputs.size:
+                raise ValueError(
+                    f"X must hold at least one sample, got {inputs.shape}; leave X and y out for losses alone"
+                )
             self._samples = inputs.reshape(len(inputs), -1), np.asarray(check.targets(y, len(inputs), "LivePlot"))
         self._end: Any = None
         self._handle: Any = None

@@ -164,3 +164,9 @@ def test_a_real_kernel_shows_the_last_epoch(tmp_path):
     (output,) = [each for each in notebook.cells[0].outputs if each.output_type == "display_data"]
     assert "epoch 25:" in output.data["text/html"]
     assert "epoch 25:" in output.data["text/plain"]
+
+
+def test_no_samples_are_refused_in_words():
+    """Not by what NumPy says of shapes."""
+    with pytest.raises(ValueError, match=r"X must hold at least one sample, got \(0, 2\)"):
+        LivePlot(np.zeros((0, 2)), np.zeros(0))

@@ -192,6 +192,6 @@ def test_the_stepper_shows_itself_in_a_frame_and_computes_there(chromium, tmp_pa
     frame = page.frame_locator("iframe")
     frame.locator("#last").click()
     frame.locator("#iterate").click()
-    assert frame.locator("#iterations").text_content() == "1 iteration"
+    assert frame.locator("#iterations").text_content().startswith("1 iteration: C ")
     assert complaints == []
     page.close()
