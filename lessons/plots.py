@@ -224,7 +224,7 @@ def families(dark: bool) -> Any:
 
 PLOTS: Mapping[str, Plot] = MappingProxyType({
     "descents": Plot(
-        "El gradiente descendente",
+        "Gradient descent",
         "w ← w − α·∂C/∂w on the cost of y = wx + 1, from the hollow point. Steps down are blue, steps up orange.",
         descents,
         wide=True,

@@ -358,6 +358,9 @@ def test_what_cannot_be_drawn_is_named():
     mlp = MLP(2, [1], random_state=0)
     with pytest.raises(ValueError, match=r'detail="operations" needs a sample to compute with, got none'):
         draw(mlp, detail="operations")
+    for none in ([], np.zeros((0, 2))):
+        with pytest.raises(ValueError, match=r"X must be a sample or rows of samples, got none; draw\(model\)"):
+            draw(mlp, none)
     for root in (None, [], [1.0], np.array([1.0])):
         with pytest.raises(
             TypeError, match="root must be the Value at the end of a computation, several of them, or a model"

@@ -194,6 +194,8 @@ def roots_of(root: Any, X: Any) -> list[Value]:
     if _is_model(root):
         if X is None and not isinstance(getattr(root, "n_inputs", None), int):
             raise TypeError(f"{root!r} must have n_inputs to be drawn without a sample; pass one, draw(model, x)")
+        if X is not None and not (len(X) if hasattr(X, "__len__") else True):
+            raise ValueError("X must be a sample or rows of samples, got none; draw(model) shows the network alone")
         rows: Any = [0.0] * root.n_inputs if X is None else X.tolist() if hasattr(X, "tolist") else list(X)
         outputs: list[Any] = [root(row) for row in (rows if hasattr(rows[0], "__len__") else [rows])]
         found = [each for some in outputs for each in (some if hasattr(some, "__len__") else [some])]
