@@ -345,10 +345,10 @@ def is_function(exercise):
 @each_language
 def test_a_wrong_kind_is_told_without_words_of_python_or_of_gradients(chapter, exercise, language):
     """0, NaN, ragged lists, text, a number for a function or for a row: no traceback, no error of ours, and never right."""
-    truth = grading._tuple(exercise, exercise.data["truth"])
+    truth = grading._as_answers(exercise, exercise.data["truth"])
     for wrong in (0, float("nan"), [[1], [1, 2]], (4.6, [1]), "110100", 3.0, [1, 1], {1: 2}, [1, 2, 3, 4, 5, 6]):
         said = kit.start(chapter, language).check(exercise.name, *[wrong] * len(exercise.asks))
-        if not any(grading._same(wrong, each) for each in truth):
+        if not any(grading._is_same(wrong, each) for each in truth):
             assert said.right is not True, wrong
         assert not OURS.search(str(said)), wrong
         assert len(said.lines) > 1 or chapter == "exam" or said.right, "some sentence beside 'not yet'"
@@ -416,7 +416,7 @@ def test_a_function_without_return_and_one_that_exits_are_told_so(chapter, exerc
     exits = check(exercise.name, leaves)
     assert exits.right is False
     begun = {"np": np}
-    exec(exercise.data["start"], grading._known(exercise) | begun, begun)
+    exec(exercise.data["start"], grading._namespace(exercise) | begun, begun)
     assert str(check(exercise.name, begun[exercise.asks[0]])) == grading.WORDS["nothing"][language]
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+import autodiff
 from autodiff import Value, grad, hessian, no_grad, sin, weighted_sum
 from models import MLP
 from models.checkpoints import load_parameters, save_parameters
@@ -563,24 +564,33 @@ def test_a_training_loop_keeps_its_history_and_nothing_else(engine):
 
 @pytest.mark.parametrize("nodes", [10_000, 100_000])
 def test_a_graph_takes_a_fixed_number_of_bytes_per_node_and_gives_them_back(nodes):
-    """At most 300 bytes with δ, whatever the size; dropping the last name frees all, without the collector."""
+    """At most 300 bytes with δ, whatever the size; dropping the last name frees all, without the collector.
+
+    The engine in C keeps slabs of a graph for the next one (docs/design.md): that one takes no more.
+    """
     gc.disable()
     tracemalloc.start()
     try:
         x = Value(1.0)
         before = tracemalloc.get_traced_memory()[0]
-        y = x
-        for _ in range(nodes // 2):
-            y = y * 0.5 + x
-        y.backward()
-        held = tracemalloc.get_traced_memory()[0] - before
-        del y
-        left = tracemalloc.get_traced_memory()[0] - before
+        left = []
+        for _ in range(3):
+            y = x
+            for _ in range(nodes // 2):
+                y = y * 0.5 + x
+            y.backward()
+            held = tracemalloc.get_traced_memory()[0] - before
+            del y
+            left.append(tracemalloc.get_traced_memory()[0] - before)
     finally:
         tracemalloc.stop()
         gc.enable()
     assert held / nodes < 300
-    assert left < 10_000
+    if autodiff.engine == "C":
+        assert left[0] < 64 * 2**20
+        assert left[-1] < left[0] + 10_000
+    else:
+        assert max(left) < 10_000
 
 
 # Files

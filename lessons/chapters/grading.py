@@ -255,7 +255,7 @@ def _read(exercise: Exercise, answers: Sequence[Any]) -> list[bool]:
     at = evaluated(exercise, exercise.data.get("at", "[()]"))[0]
     probe = evaluated(exercise, exercise.data.get("probe", "None"))
     read = []
-    for answer, truth in zip(answers, _tuple(exercise, exercise.data["truth"]), strict=True):
+    for answer, truth in zip(answers, _as_answers(exercise, exercise.data["truth"]), strict=True):
         found = _value(probe, answer, copy.deepcopy(at))
         asked = truth(*at) if callable(truth) else truth
         try:
@@ -276,7 +276,7 @@ _Misread = list[tuple[str, dict[str, Any]]]  # Any: details of a sentence
 def _misread(exercise: Exercise, answers: Sequence[Any]) -> _Misread:
     """Return what is wrong with the kind of an answer, as keys of WORDS with their details."""
     tried = "probe" in exercise.data or "at" in exercise.data
-    models = _solved(exercise) if tried else _tuple(exercise, exercise.data["truth"])
+    models = _solved(exercise) if tried else _as_answers(exercise, exercise.data["truth"])
     found: _Misread = []
     for name, answer, model in zip(exercise.asks, answers, models, strict=True):
         if tried and callable(model):
@@ -340,14 +340,14 @@ def _returned(exercise: Exercise, function: Any) -> tuple[list[Any], str]:
 
 def _solved(exercise: Exercise) -> list[Any]:
     """Return the answers that the solution of an exercise gives."""
-    names = _known(exercise)
+    names = _namespace(exercise)
     exec(f"{exercise.data['start']}\n{exercise.data['solution']}", names)  # noqa: S102 # the course's own text
     return [names[name] for name in exercise.asks]
 
 
 def _untouched(exercise: Exercise, answers: Sequence[Any]) -> bool:
     """Tell whether an answer is a function as the course has put it there, with its …."""
-    names = _known(exercise)
+    names = _namespace(exercise)
     if "..." not in exercise.data["start"]:
         return False
     try:
@@ -444,22 +444,24 @@ def _names_in(code: Any) -> list[str]:
 
 def graded(exercise: Exercise, answers: Sequence[Any], language: str) -> Grade:
     """Grade answers at every point that the exercise has; the first that fails is told."""
-    known = [([*_tuple(exercise, wrong["answer"])], wrong) for wrong in exercise.data["wrong"] if language in wrong]
-    truths, names = _tuple(exercise, exercise.data["truth"]), exercise.asks
+    known = [
+        ([*_as_answers(exercise, wrong["answer"])], wrong) for wrong in exercise.data["wrong"] if language in wrong
+    ]
+    truths, names = _as_answers(exercise, exercise.data["truth"]), exercise.asks
     grade = Grade(())
     for at in evaluated(exercise, exercise.data.get("at", "[()]")):
         probe = evaluated(exercise, exercise.data.get("probe", "None"))
         given = [_Probed(probe, each) if probe else each for each in answers]
         values = [_value(probe, each, copy.deepcopy(at)) for each in answers]  # a function may change what it is given
         # The mistake that makes all parts of the answer is told before one that makes some of them.
-        whole = [each for each in known if all(map(_same, values, [_value(probe, part, at) for part in each[0]]))]
+        whole = [each for each in known if all(map(_is_same, values, [_value(probe, part, at) for part in each[0]]))]
         marks = []
         for k, name in enumerate(names):
             truth = truths[k](*at) if callable(truths[k]) else truths[k]
             hints = []
             for wrong, texts in whole or known:
                 found = _value(probe, wrong[k], at)
-                if not _same(found, truth):
+                if not _is_same(found, truth):
                     hints.append((found, {each: texts[each] for each in LANGUAGES}))
             options: dict[str, Any] = {"rtol": exercise.data.get("rtol", 1e-6), "atol": exercise.data.get("atol", 1e-9)}
             marks += check_exercise(
@@ -473,17 +475,17 @@ def graded(exercise: Exercise, answers: Sequence[Any], language: str) -> Grade:
 
 def evaluated(exercise: Exercise, text: str) -> Any:
     """Return what a piece of Python in an exercise is."""
-    return eval(text, _known(exercise))  # noqa: S307 # the course's own text
+    return eval(text, _namespace(exercise))  # noqa: S307 # the course's own text
 
 
-def _known(exercise: Exercise) -> dict[str, Any]:
+def _namespace(exercise: Exercise) -> dict[str, Any]:
     """Return what the code of an exercise may use: NumPy, math, the engine, and what is given."""
     names: dict[str, Any] = {"np": np, "math": math, **{name: getattr(autodiff, name) for name in autodiff.__all__}}
     exec(exercise.data.get("given", ""), names)  # noqa: S102 # the course's own text
     return names
 
 
-def _tuple(exercise: Exercise, text: str) -> tuple[Any, ...]:
+def _as_answers(exercise: Exercise, text: str) -> tuple[Any, ...]:
     value = evaluated(exercise, text)
     return value if len(exercise.asks) > 1 else (value,)
 
@@ -513,7 +515,7 @@ def _value(probe: Any, answer: Any, at: Sequence[Any]) -> Any:
         return math.nan
 
 
-def _same(found: Any, truth: Any) -> bool:
+def _is_same(found: Any, truth: Any) -> bool:
     try:
         return bool(np.allclose(np.asarray(found, dtype=float), np.asarray(truth, dtype=float), rtol=1e-9))
     except Exception:  # noqa: BLE001 # whatever was handed in
