@@ -89,8 +89,8 @@ def draw(
     `width` and `height` are the room in points, 1,600 and 1,000 where nothing is given. The detail is chosen to fit it,
     and a picture of operations without groups that is longer goes on in further rows, as text does in lines: what is
     used in another row appears there once more, dashed, with its name or a number that both have. `aspect` chooses as
-    many rows as come nearest to it, such as 16/9. A picture still too large for a `width` or `height` that was given is
-    scaled down to it. Ordinary text has `font_size` points, and all else changes with it.
+    many rows as come near to it, such as 16/9. A picture still too large for the room is scaled down to it. Ordinary
+    text has `font_size` points, and all else changes with it.
 
     Legend, tooltips and the picture in words are in the `language` "en" or "es", by default that of `set_language`.
 
