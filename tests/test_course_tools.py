@@ -1,5 +1,6 @@
 """What a notebook of the course has beside its text: pages to play with, answers that stay hidden, links that open it."""
 
+import importlib.util
 import json
 import re
 import subprocess
@@ -16,6 +17,10 @@ pytest.importorskip("matplotlib", reason="chapters draw with matplotlib, the ext
 from autodiff import RenderError, Value
 from lessons.chapters import grading, kit, source
 from lessons.chapters.notebooks import LANGUAGES, addresses, notebook, opening
+
+needs_nbformat = pytest.mark.skipif(
+    importlib.util.find_spec("nbformat") is None, reason="nbformat is a development dependency"
+)
 
 WORDS = json.loads(resources.files("lessons.chapters").joinpath("play", "words.json").read_text(encoding="utf-8"))
 PAGES = [name for name in WORDS if name != "common"]
@@ -285,6 +290,7 @@ def test_no_attribute_leads_to_the_exercises():
     assert not any("10.01" in repr(each) or "Exercise" in repr(each) for each in held)
 
 
+@needs_nbformat
 @pytest.mark.parametrize("chapter", [*source.paths(), source.TEXT / "exam.md"], ids=lambda path: path.stem)
 def test_no_cell_of_the_course_counts_as_a_look_at_the_answers(chapter):
     """The first cell, what the chapter shows and what the student completes."""
@@ -501,6 +507,7 @@ def test_links_open_this_very_notebook_or_say_where_to_upload_it(language):
     assert all(address.startswith("https://") for address in addresses().values())
 
 
+@needs_nbformat
 @each_language
 @pytest.mark.parametrize("chapter", [0, 8, "exam"])
 def test_relative_links_survive_an_upload_where_the_repository_is_known(chapter, language):
@@ -516,6 +523,7 @@ def test_relative_links_survive_an_upload_where_the_repository_is_known(chapter,
     assert "https://github.com/owner/name/releases/latest" in text, "the pure wheel"
 
 
+@needs_nbformat
 @each_language
 def test_the_first_cell_takes_a_pure_wheel_that_lies_beside_the_notebook(tmp_path, language):
     """In a Python that has nothing of ours, and reaches no registry: the packages come out of the wheel."""

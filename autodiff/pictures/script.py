@@ -60,14 +60,6 @@ _COMPOSED: dict[str, Callable[..., Any]] = {
 }
 
 
-class UnrepeatableError(ValueError):
-    """An operation that a page cannot repeat, and its name."""
-
-    def __init__(self, message: str, name: str) -> None:
-        super().__init__(message)
-        self.name = name
-
-
 class Code:
     """A stand-in for a number: an operand, a constant, or an operation on other stand-ins."""
 
@@ -262,7 +254,7 @@ def rule(op: Op, n: int) -> dict[str, Any]:
         places = [f"p[j{f' + {k}' if k else ''}] = {slope};" for k, slope in enumerate(slopes)]
         backward = _function(f"{script.parameters}, r, p, j", body, " ".join(places))
     except Exception as error:
-        raise UnrepeatableError(
+        raise ValueError(
             f"an operation must be computed from its operands by operators and by functions of autodiff or NumPy for "
             f"a page to repeat it, got {op.name!r}: {error}; write its functions so, or give `array`",
             op.name,

@@ -43,9 +43,9 @@ class Steps:
         try:
             self.graph, self.rules = script.graph(flow.order)
             self.frozen = ""
-        except script.UnrepeatableError as error:  # an operation of the user's own
+        except ValueError as error:  # an operation of the user's own, whose name comes last
             self.graph, self.rules = script.graph(flow.order, rules=False)
-            self.frozen = say("stepper.frozen", name=error.name)
+            self.frozen = say("stepper.frozen", name=error.args[-1])
 
     def _sample_of(self) -> dict[Value, int]:
         """Return the sample that a node belongs to, counted from 1; shared ones belong to none."""
