@@ -44,6 +44,7 @@ class Program:
         self._definitions: list[str] = []
         self._names: dict[str, Any] = {}
         self._missing: list[str] = []
+        self._within: list[Any] = []  # the containers that are being written
 
     def written(self, last: str) -> str:
         """Return the whole program, with `last` as its last lines."""
@@ -70,10 +71,14 @@ class Program:
         for known, other in self._names.items():
             if other is thing:
                 return known
-        if isinstance(thing, (list, tuple, np.ndarray)):
-            return self._sequence(thing, name)
-        if type(thing) is dict:
-            return self._mapping(thing, name)
+        if isinstance(thing, (list, tuple, np.ndarray)) or type(thing) is dict:
+            if len(self._within) == 50 or any(thing is each for each in self._within):
+                raise RecursionError  # what holds itself; Python's own limit may have been raised out of reach
+            self._within.append(thing)
+            try:
+                return self._mapping(thing, name) if isinstance(thing, dict) else self._sequence(thing, name)
+            finally:
+                self._within.pop()
         if isinstance(thing, types.ModuleType):
             return self._module(thing, name)
         if isinstance(thing, Domain):
