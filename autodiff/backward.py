@@ -197,4 +197,4 @@ def _zeroed(root: Any, leaves: list[tuple[Any, Any]]) -> list[Any]:  # noqa: C90
     return order + path if order else path
 
 
-native.replace(globals(), "fill", "flow", "walk")  # of the leaves, `flow` gives those that it has not added itself
+native.replace(globals(), "fill", "flow", "walk")  # this `flow` lists leaves only where a grad is no float

@@ -315,7 +315,7 @@ def binary(op: Op, a: Any, b: Any) -> Any:
         return at_edge(op, (a, b))
 
 
-def record(op: Op, operands: Sequence[Any]) -> Any:  # what is quick comes first
+def record(op: Op, operands: Sequence[Any]) -> Any:
     """Record any operation: compute value and partials now, keep constants as floats, go through arrays by element."""
     if op.arity == 1:
         return unary(op, operands[0])

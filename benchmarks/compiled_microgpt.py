@@ -51,7 +51,7 @@ def compiled(steps: int, size: int) -> Losses:
 
 
 def text_under_jax(steps: int, size: int) -> Losses:
-    """What `program.source` says, in one `jax.jit`; Adam on NumPy, as above."""
+    """Train on the text of `program.source`, in one `jax.jit`; Adam on NumPy, as above."""
     import jax
 
     import autodiff

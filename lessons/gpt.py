@@ -82,7 +82,7 @@ def held_out(names: Sequence[str] = NAMES) -> tuple[list[str], list[str]]:
 
 @dataclass
 class Memory:
-    """What earlier places left to later ones: for each place its keys and values, and what it attended to."""
+    """The traces of earlier places that later ones read: keys and values of each, and what it attended to."""
 
     keys: list[list[Any]] = field(default_factory=list)
     values: list[list[Any]] = field(default_factory=list)

@@ -324,7 +324,7 @@ class _Network:
         }))  # fmt: skip
 
     def course(self, link: Link, kind: str, shift: float, width: float) -> str:
-        """Give a stroke its place; return its name."""
+        """Place a stroke, and return its name."""
         source, target = self.names[link.source], self.names[link.target]
         name = f"{kind}{target}_{source}"
         arrow = _SMALL_ARROW if self.dense else _ARROW

@@ -191,7 +191,7 @@ class _Room:
         return self.wrong(exercise, grade, {not_yet} | self.unsaid(exercise, answers, grade))
 
     def right(self, exercise: Exercise) -> Said:
-        """Give the marks, and name what comes next."""
+        """Keep the marks; return praise, and the exercise that comes next."""
         name, words = exercise.name, exercise.data[self.language]
         self.done.setdefault(name, MARKS[min(self.attempts.get(name, 0), len(MARKS) - 1)])
         after = list(self.exercises.values())[exercise.number :]
@@ -212,7 +212,7 @@ class _Room:
         return zeros | {mark.said for mark, answer, read in tried if read or not callable(answer)}
 
     def wrong(self, exercise: Exercise, grade: Grade, unsaid: set[str]) -> Said:
-        """Give the hint of this mistake, or the first; then the second; then the solution."""
+        """Return the hint of this mistake or the first, at the next attempt the second, then the solution."""
         name, words = exercise.name, exercise.data[self.language]
         known = [wrong[self.language] for wrong in exercise.data["wrong"] if self.language in wrong]
         self.attempts[name] = attempt = self.attempts.get(name, 0) + 1

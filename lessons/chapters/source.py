@@ -115,7 +115,7 @@ class Chapter:
 
     @property
     def name(self) -> int | str:
-        """What `start` takes: the number, or "exam"."""
+        """The name by which `start` knows the chapter: its number, or "exam"."""
         return self.number if self.path.name[:2].isdigit() else self.path.stem
 
     @property
