@@ -22,6 +22,8 @@ from autodiff.domains import is_array
 Leaf = Callable[[Any, str], Any]
 Whole = Callable[[Any], bool]
 
+DEPTH = 200  # containers within containers; Python's own limit may have been raised to where memory ends
+
 
 def never(_: Any) -> bool:  # Any: whatever is asked about
     """Tell that no container is a leaf."""
@@ -55,10 +57,16 @@ def mapped(leaf: Leaf, x: Any, path: str = "", whole: Whole = never) -> Any:  # 
     Containers of which `whole` holds are leaves too. The others are copied, never changed, and their
     constructors are not run, but for those of lists and tuples.
     """
-    try:
-        return _mapped(leaf, x, path, whole)
-    except RecursionError:
-        raise ValueError(f"{path or 'the nest'} must be nested less deeply, and must not hold itself") from None
+
+    def within(x: Any, at: str, depth: int) -> Any:
+        held = None if whole(x) else entries(x)
+        if held is None:
+            return leaf(x, at)
+        if depth == DEPTH:
+            raise ValueError(f"{path or 'the nest'} must be nested less deeply, and must not hold itself")
+        return _filled(x, [within(entry, at + step, depth + 1) for step, entry in held])
+
+    return within(x, path, 0)
 
 
 def leaves(x: Any, path: str) -> list[tuple[str, Any]]:  # Any: what a user holds
@@ -73,7 +81,7 @@ def replace(x: Any, new: Iterator[Any]) -> Any:  # Any: what a user holds, and t
     return mapped(lambda _, __: next(new), x)
 
 
-def shape(x: Any) -> tuple[int, ...] | None:  # Any: what a user holds
+def shape(x: Any, depth: int = DEPTH) -> tuple[int, ...] | None:  # Any: what a user holds
     """Return the shape of a number, an array, or a list or tuple of such in one shape; None for any other nest.
 
     >>> shape([[1.0, 2.0], (3.0, 4.0)]), shape([[1.0], [2.0, 3.0]]), shape({"w": 1.0})
@@ -85,7 +93,9 @@ def shape(x: Any) -> tuple[int, ...] | None:  # Any: what a user holds
         return ()
     if not is_sequence(x) or hasattr(x, "_fields"):
         return () if entries(x) is None else None
-    shapes = {shape(entry) for entry in x} if len(x) else {()}
+    if not depth:
+        return None  # and `mapped` says it
+    shapes = {shape(entry, depth - 1) for entry in x} if len(x) else {()}
     inner = shapes.pop()
     return None if shapes or inner is None else (len(x), *inner)
 
@@ -104,11 +114,7 @@ def _moving(x: Any) -> list[str]:
     return [field.name for field in fields(x) if not field.metadata.get("static")]
 
 
-def _mapped(leaf: Leaf, x: Any, path: str, whole: Whole) -> Any:
-    held = None if whole(x) else entries(x)
-    if held is None:
-        return leaf(x, path)
-    new = [_mapped(leaf, entry, path + step, whole) for step, entry in held]
+def _filled(x: Any, new: list[Any]) -> Any:
     if is_sequence(x):
         return x._make(new) if hasattr(x, "_make") else type(x)(new)
     twin = copy.copy(x)

@@ -126,14 +126,18 @@ STYLE = SimpleNamespace(
 
 def on_a_style_engine(steps: int, size: int) -> Losses:
     """Every + and every × a node of its own, as in micrograd and microgpt."""
-    sys.setrecursionlimit(100_000)  # it sorts its graph by recursion
     ours = gpt.GPT(random_state=0)
     weights = {
         name: [[microgpt_style.Value(w) for w in row] for row in matrix]
         for name, matrix in ours.numbers().weights.items()
     }
     model = gpt.GPT(weights, functions=STYLE)
-    return one_by_one(model, steps, size, Rule(model.parameters(), ours.parameters(), steps))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(100_000)  # it sorts its graph by recursion
+    try:
+        yield from one_by_one(model, steps, size, Rule(model.parameters(), ours.parameters(), steps))
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def in_torch(steps: int, size: int) -> Losses:

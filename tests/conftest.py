@@ -99,6 +99,15 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(rule, red=True)
 
 
+@pytest.fixture(autouse=True)
+def same_recursion_limit():
+    """Where one test leaves a higher one, another that runs into it fills the memory instead."""
+    limit = sys.getrecursionlimit()
+    yield
+    left, _ = sys.getrecursionlimit(), sys.setrecursionlimit(limit)
+    assert left == limit
+
+
 @pytest.fixture
 def no_dot(monkeypatch, tmp_path_factory):
     """A machine without the system's Graphviz."""

@@ -3,6 +3,7 @@
 import collections
 import copy
 import math
+import sys
 import types
 from dataclasses import dataclass, field
 from functools import partial
@@ -349,12 +350,21 @@ def test_what_cannot_be_differentiated_by_is_named_by_its_path(argument, error, 
         jvp(f, (argument,), (argument,))
 
 
-def test_a_nest_that_holds_itself_is_refused():
-    """With its name."""
-    params = {"w": [1.0]}
+@pytest.mark.parametrize("limit", [1_000, 10_000])
+@pytest.mark.parametrize("call", [grad, compile], ids=["grad", "compile"])
+def test_a_nest_that_holds_itself_is_refused(call, limit):
+    """With its name, and whatever Python's own limit is: it may have been raised to where memory ends."""
+    params, rows = {"w": [1.0]}, [1.0]
     params["w"].append(params)
-    with pytest.raises(ValueError, match="params must be nested less deeply, and must not hold itself"):
-        grad(lambda params: params["w"][0])(params)
+    rows.append(rows)
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit)
+    try:
+        for held in params, rows:
+            with pytest.raises(ValueError, match="params must be nested less deeply, and must not hold itself"):
+                call(lambda params: params["w"][0])(held)
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @pytest.mark.parametrize(

@@ -116,10 +116,10 @@ def _is_rows(x: Any) -> bool:
     return is_sequence(x) and nests.shape(x) is not None and not _holds_more(x)
 
 
-def _holds_more(x: Any) -> bool:
+def _holds_more(x: Any, depth: int = nests.DEPTH) -> bool:
     """Tell whether a sequence holds anything but numbers and such sequences, which would be ragged rows."""
-    return any(
-        is_array(entry) or (_holds_more(entry) if is_sequence(entry) and not hasattr(entry, "_fields")
+    return not depth or any(
+        is_array(entry) or (_holds_more(entry, depth - 1) if is_sequence(entry) and not hasattr(entry, "_fields")
         else entry is not None and nests.entries(entry) is not None)
         for entry in x
     )  # fmt: skip
