@@ -57,16 +57,10 @@ def mapped(leaf: Leaf, x: Any, path: str = "", whole: Whole = never) -> Any:  # 
     Containers of which `whole` holds are leaves too. The others are copied, never changed, and their
     constructors are not run, but for those of lists and tuples.
     """
-
-    def within(x: Any, at: str, depth: int) -> Any:
-        held = None if whole(x) else entries(x)
-        if held is None:
-            return leaf(x, at)
-        if depth == DEPTH:
-            raise ValueError(f"{path or 'the nest'} must be nested less deeply, and must not hold itself")
-        return _filled(x, [within(entry, at + step, depth + 1) for step, entry in held])
-
-    return within(x, path, 0)
+    try:
+        return _mapped(leaf, x, path, whole, DEPTH)
+    except RecursionError:
+        raise ValueError(f"{path or 'the nest'} must be nested less deeply, and must not hold itself") from None
 
 
 def leaves(x: Any, path: str) -> list[tuple[str, Any]]:  # Any: what a user holds
@@ -114,7 +108,13 @@ def _moving(x: Any) -> list[str]:
     return [field.name for field in fields(x) if not field.metadata.get("static")]
 
 
-def _filled(x: Any, new: list[Any]) -> Any:
+def _mapped(leaf: Leaf, x: Any, path: str, whole: Whole, depth: int) -> Any:
+    held = None if whole(x) else entries(x)
+    if held is None:
+        return leaf(x, path)
+    if not depth:
+        raise RecursionError
+    new = [_mapped(leaf, entry, path + step, whole, depth - 1) for step, entry in held]
     if is_sequence(x):
         return x._make(new) if hasattr(x, "_make") else type(x)(new)
     twin = copy.copy(x)

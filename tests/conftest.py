@@ -1,5 +1,6 @@
 """What holds for every run: Hypothesis profiles, ids that never change, no test left out, none slow without a reason."""
 
+import gc
 import os
 import shutil
 import sys
@@ -34,7 +35,6 @@ def processor_time():
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "xdist_group(name): for one and the same worker, where there are several")
     config.addinivalue_line(
         "markers", "pure: counts or interrupts lines of the engine in Python, which the one in C has not"
     )
@@ -53,6 +53,12 @@ def pytest_collection_modifyitems(config, items):
             raise pytest.UsageError(f"a test's id must hold no address, got {item.nodeid}; pass ids to parametrize")
         if any(not mark.kwargs.get("reason") for mark in item.iter_markers("slow")):
             raise pytest.UsageError(f'slow must have a reason, got none for {item.nodeid}; write slow(reason="...")')
+
+
+def pytest_collection_finish(session):
+    """Ten thousand tests are no work for the collector: a tenth of a run's time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item):

@@ -10,8 +10,7 @@ import pytest
 from lessons import demo
 from lessons.gallery import Figure, Section, page
 
-# One process draws for all: what the fixture makes is the whole gallery.
-pytestmark = [pytest.mark.xdist_group("gallery"), pytest.mark.slow(reason="the fixture draws every picture there is")]
+pytestmark = pytest.mark.slow(reason="the fixture draws every picture there is")
 
 
 class Page(HTMLParser):

@@ -31,7 +31,6 @@ def wrong(chain, points):
     return [(x, order, found) for x, order, verdict, found in judged(chain, points) if verdict == "wrong"]
 
 
-@pytest.mark.xdist_group("rows in every mode")
 @pytest.mark.parametrize("op", OPS.values(), ids=OPS)
 def test_every_mode_gives_the_truth_at_every_special_point(op):
     """Each row by each operand, and by all at once: value and two derivatives, in some 25 modes."""
@@ -104,7 +103,6 @@ def test_only_numbers_out_of_the_ordinary_excuse_a_difference():
     assert "rounding" in excuse(Chain((Step(OPS["mul"], (0.5, "·")), Step(OPS["acosh"], ("·",)))), 2.0, 0)
 
 
-@pytest.mark.xdist_group("rows in every mode")
 def test_the_tables_in_the_page_are_todays():
     """docs/trust.md has what `python -m benchmarks.edges` writes; of its compositions, that nothing was wrong."""
     page = PAGE.read_text(encoding="utf-8")

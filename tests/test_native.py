@@ -459,6 +459,9 @@ def test_without_memory_nothing_is_lost():
         return autodiff.total([hidden, x, w]) ** 2
 
     root = graph()
+    x.grad, w.grad = 1.0, known
+    root.backward()
+    swept = [x.grad, w.grad.data]
     order = lambda: autodiff.topological_order(root)
     for work in (graph, root.backward, order, lambda: setattr(x, "grad", known)):
         x.grad, w.grad = 1.0, known
@@ -471,7 +474,9 @@ def test_without_memory_nothing_is_lost():
                 done = False
             finally:
                 testcapi.remove_mem_hooks()
-            if not done:
+            if (
+                not done and [x.grad, getattr(w.grad, "data", 0.0)] != swept
+            ):  # all is done where only leaving the lock wants memory
                 assert x.grad in (1.0, known)
                 assert w.grad is known
             x.grad, w.grad = 1.0, known
