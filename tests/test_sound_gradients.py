@@ -723,6 +723,106 @@ def test_more_mistakes_are_named(f, gradient, said):
         gradcheck(f, np.array([0.5, -1.3, 2.1, 0.9]), gradient=gradient)
 
 
+WEIGHTS = np.array([0.7, 1.9, 0.4, 2.6])
+TARGETS = np.array([0.3, 0.8, -1.1, 0.2])
+SCALES = np.array([1.2, 0.5])
+
+
+def soft(x):
+    return np.exp(x) / np.exp(x).sum()
+
+
+def huber_loss(x):
+    return np.sum(np.where(np.abs(x) < 1.0, 0.5 * x * x, np.abs(x) - 0.5))
+
+
+def weighted_squares(x):
+    r = np.sin(x) - TARGETS
+    return np.sum(WEIGHTS * r * r) / 2.0
+
+
+def scaled_norm(x):
+    rows = x.reshape(2, 2)
+    size = np.sqrt((rows * rows).mean(axis=1, keepdims=True))
+    return np.sum(np.exp(SCALES * rows / size))
+
+
+def scaled_norm_without_its_scale(x):
+    rows = x.reshape(2, 2)
+    size = np.sqrt((rows * rows).mean(axis=1, keepdims=True))
+    d = np.exp(SCALES * rows / size)
+    return (d / size - rows * (d * rows).mean(axis=1, keepdims=True) / size**3).ravel()
+
+
+def cross_entropy(x):
+    p = soft(np.sin(x))
+    return -np.sum(np.array([0.0, 1.0, 0.0, 0.0]) * np.log(p))
+
+
+def cross_entropy_with_a_slope(x):
+    p = soft(np.sin(x))
+    return (p - np.array([0.0, 1.0, 0.0, 0.0])) * p * (1.0 - p) * np.cos(x)
+
+
+def pooled(x):
+    return np.sum(np.tanh(x.reshape(2, 2).max(axis=1)))
+
+
+def unpooled(x):
+    return np.repeat(1.0 - np.tanh(x.reshape(2, 2).max(axis=1)) ** 2, 2)
+
+
+def recurrent(x):
+    h = np.zeros(2)
+    for step in TARGETS:
+        h = np.tanh(x.reshape(2, 2) @ h + step)
+    return np.sum(h * h) / 2.0
+
+
+def back_through_time(x, slope=0, factor=0, last=4):
+    """The derivative of `recurrent`, with a slope or a factor of another step, or of the last steps alone."""
+    W, hs = x.reshape(2, 2), [np.zeros(2)]
+    for step in TARGETS:
+        hs.append(np.tanh(W @ hs[-1] + step))
+    dW, d = np.zeros((2, 2)), hs[-1]
+    for t in range(3, 3 - last, -1):
+        dz = d * (1.0 - hs[t + 1 + slope] ** 2)
+        dW += np.outer(dz, hs[t + factor])
+        d = W.T @ dz
+    return dW.ravel()
+
+
+@pytest.mark.parametrize(
+    ("f", "gradient", "said"),
+    [
+        (huber_loss, lambda x: x, "is that of the first branch everywhere"),
+        (lambda x: np.sum(np.clip(x, -1.0, 1.0) * WEIGHTS), lambda x: WEIGHTS, "what is not clipped|is left out"),
+        (weighted_squares, lambda x: (np.sin(x) - TARGETS) * np.cos(x), "the factor WEIGHTS is missing"),
+        (weighted_squares, lambda x: WEIGHTS * np.sin(x) * np.cos(x), "is used in place of r"),
+        (scaled_norm, scaled_norm_without_its_scale, "the factor SCALES is missing"),
+        (cross_entropy, cross_entropy_with_a_slope, r"is multiplied by p·\(1 − p\): a factor too many"),
+        (pooled, unpooled, "to all that it is the largest of, 1 times to each"),
+        (pooled, lambda x: unpooled(x) / 2.0, "to all that it is the largest of, 0.5 times to each"),
+        (recurrent, lambda x: back_through_time(x, slope=-1), "the slope of .* is taken at the step before"),
+        (recurrent, lambda x: back_through_time(x, factor=1), "from the step before it or after it: off by one"),
+        (recurrent, lambda x: back_through_time(x, last=2), "the last 2 of its uses are counted|the first 2 of its"),
+    ],
+    ids=["branch", "clip", "weights", "targets", "scale", "slope", "all", "mean", "slope step", "step", "cut"],
+)
+def test_what_is_forgotten_of_a_layer_is_named(f, gradient, said):
+    """A factor, a target, a branch or a step of a loop: each as a formula worked out by hand would have it."""
+    with pytest.raises(WrongDerivativeError, match=said):
+        gradcheck(f, np.array([0.5, -1.3, 2.1, 0.9]), gradient=gradient)
+
+
+def test_the_right_ones_of_these_pass():
+    """So what is named is what was spoilt."""
+    at = np.array([0.5, -1.3, 2.1, 0.9])
+    gradcheck(recurrent, at, gradient=back_through_time)
+    gradcheck(huber_loss, at, gradient=lambda x: np.clip(x, -1.0, 1.0))
+    gradcheck(weighted_squares, at, gradient=lambda x: WEIGHTS * (np.sin(x) - TARGETS) * np.cos(x))
+
+
 @pytest.mark.parametrize("wrong", [0.5, 2.0])
 def test_a_2_is_not_taken_for_the_length_of_an_array_of_2(wrong):
     """The 2 of a square is in every formula; that two numbers are held by w explains nothing."""

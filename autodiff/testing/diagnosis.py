@@ -353,7 +353,8 @@ def _order(right: Any, found: Any) -> list[int] | None:
 _RANKS = (
     "nan", "accumulated", "lagging", "sign", "transposed", "another", "value", "zero", "path half", "multiple",
     "offset", "axes", "flipped", "shifted", "exchanged", "slope", "left out", "constant", "constants", "turned",
-    "times", "over", "diagonal", "instead", "one path", "one use", "axis", "stale", "argument", "path sign", "lost",
+    "times", "over", "diagonal", "instead", "one path", "one use", "some uses", "axis", "branch", "spread",
+    "slope step", "step", "early", "surplus", "forgotten", "in place", "stale", "argument", "path sign", "lost",
     "summed", "reshaped", "path factor", "missing", "left out of it", "other operand", "single", "absolute",
     "clipped", "permuted", "some path factor", "factor", "digits", "region", "unscaled", "crooked",
 )  # fmt: skip

@@ -20,13 +20,15 @@ from typing import Any
 import numpy as np
 
 from autodiff.ops import OPS
-from autodiff.testing.diagnosis import Hint, Part, nice, why
+from autodiff.testing.diagnosis import Hint, Part, known_around, nice, why
+from autodiff.testing.flows import by_flows
 from autodiff.testing.recordings import BUDGET, SUMS, Chain, Group
 from autodiff.testing.subjects import Subject
 
 _LARGEST = 10_000  # nodes
 _CLEAR = ("nan", "sign", "transposed", "another", "single", "digits", "lagging")  # no other explanation is needed
 _WEAK = ("path factor", "other operand")  # hints after which others are looked for
+_FALLBACK = ("stale", "argument", "missing", "region", "absolute", "clipped", "permuted", "digits", "single")
 _PLAIN = (*SUMS, "sub", "neg", "pos")  # whose partials are constants
 _Edges = list[tuple[int, int]]  # node and which operand
 _Slope = Callable[[Any], Any]
@@ -62,17 +64,21 @@ def by_chain_rule(subject: Subject, gradient: Sequence[Part], names: Sequence[An
     clear = {name for hint in told for name in hint.of if hint.kind in _CLEAR and hint.details.get("digits", 9) > 4}
     if all(part.name in clear for part in gradient if part.wrong.any()):
         return []
-    try:
-        chain = Chain(subject)
-    except Exception:  # noqa: BLE001 # not all code can be recorded
-        return by_slopes(gradient)
     truth = np.concatenate([part.truth.ravel() for part in gradient])
-    if len(chain.order) > _LARGEST or not chain.is_true(subject.here, truth):
+    chain = None
+    for maxima in (False, True):
+        with contextlib.suppress(Exception):  # not all code can be recorded
+            chain = Chain(subject, maxima=maxima)
+            if len(chain.order) > _LARGEST or chain.is_true(subject.here, truth):
+                break
+            chain = None
+    if chain is None or len(chain.order) > _LARGEST:
         return by_slopes(gradient)
     trial = _Trial(chain, gradient, names)
     with np.errstate(all="ignore"):
         for tried in (
             trial.slopes,
+            trial.shifted,
             trial.variables,
             trial.uses,
             trial.edges,
@@ -83,6 +89,12 @@ def by_chain_rule(subject: Subject, gradient: Sequence[Part], names: Sequence[An
             tried()
             count = Counter(name for hint in trial.hints for name in hint.of if hint.kind not in _WEAK)
             trial.parts = [part for part in trial.parts if count[part.name] < 2]
+        said = {name for hint in told for name in hint.of if hint.kind not in _FALLBACK}
+        said |= {name for hint in trial.hints for name in hint.of if hint.kind not in _WEAK}
+        trial.parts = [part for part in trial.parts if part.name not in said]
+        if trial.parts:
+            chain.left = BUDGET
+            by_flows(trial, known_around(subject.given))
     return trial.hints
 
 
@@ -150,14 +162,30 @@ class _Trial:
         """Return the edges by what their nodes are: computed in the same way, or the same step of a loop."""
         chain = self.chain
         sets: dict[Any, _Edges] = {}
+        up = chain.uses_of_all()
         for i, operands in enumerate(chain.operands):
             for k, j in enumerate(operands):
                 if j >= 0 and not (i in chain.sums and chain.kinds[i] == chain.kinds[j]):
                     place = -1 if i in chain.sums or chain.order[i].op.arity is None else k
-                    for key in ((chain.kinds[i], place, chain.kinds[j]), (chain.local[i], k)):
+                    of, inside = tuple(map(chain.looks, operands)), chain.looks(j)
+                    for key in (
+                        (chain.kinds[i], place, chain.kinds[j]), (chain.local[i], k),
+                        (op := chain.local[i][0], k, of), (op, k, inside), (op, k, inside, up[i]), (op, k, None, up[i]),
+                    ):  # fmt: skip
                         sets.setdefault(key, []).append((i, k))
         different = {tuple(edges): edges for edges in sets.values()}
         return sorted(different.values(), key=lambda edges: -edges[0][0])
+
+    def layers(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Return nodes that are computed alike, such as the entries of an array, each with what messages call them."""
+        chain = self.chain
+        found = {group.nodes: group.name for group in self.arrays}
+        for edges in self.edge_sets:
+            for nodes in (tuple(i for i, _ in edges), tuple(chain.operands[i][k] for i, k in edges)):
+                if len({chain.kinds[i] for i in nodes}) == 1:
+                    nodes = tuple(dict.fromkeys(nodes))  # noqa: PLW2901 # each once
+                    found.setdefault(nodes, chain.described(nodes[0]))
+        return [(name, nodes) for nodes, name in found.items()]
 
     def tell(self, kind: str, at_inputs: Any, **details: Any) -> None:
         """Add a hint for every argument whose numbers a mistake gives."""
@@ -233,7 +261,8 @@ class _Trial:
             place = chain.described(i)
             lost = {"place": place, "operand": chain.described(chain.operands[i][k])}
             self.scaled(self.swept(edges, lambda _, __: 0.0), ("lost", lost), place)
-            if op.name not in (*_PLAIN, *_ACTIVATIONS):
+            largest = op.name in ("maximum", "minimum") and min(chain.operands[i]) >= 0  # of two: see `by_flows`
+            if op.name not in (*_PLAIN, *_ACTIVATIONS) and not largest:
                 self.tell("left out", self.swept(edges, lambda _, __: 1.0), place=place, slope="")
             power = op.name == "pow" and chain.order[i].operands[1].__class__ is float
             if power:  # (…)² / 2 has the slope (…): 1 is left where that is forgotten
@@ -259,12 +288,32 @@ class _Trial:
                     delta = chain.sweep(scale=dict(zip(y, (wrong / right).tolist(), strict=True)))
                     self.tell(kind, chain.at_inputs(delta), **details)
 
+    def shifted(self) -> None:
+        """Try the slopes of a loop's activations at the step before or after."""
+        chain = self.chain
+        for name, _, y, edges in self._activations():
+            ys, from_output = chain.data[list(y)], _ACTIVATIONS[name][2][0]
+            widths = {g.data.size for g in chain.groups if edges and 0 < g.data.size < len(y)}
+            for width in (w for w in sorted(widths) if len(y) % w == 0):
+                starts = [np.zeros(width), *(g.data.ravel() for g in chain.groups if g.data.size == width)]
+                for when, at in (
+                    *(("before", np.concatenate([start, ys[:-width]])) for start in starts[:8]),
+                    ("after", np.concatenate([ys[width:], ys[-width:]])),
+                ):
+                    slopes = dict(zip(y, from_output(at).tolist(), strict=True))
+                    place = chain.described(y[-1])
+                    self.tell(
+                        "slope step", self.swept(edges, lambda i, _, at=slopes: at[i]), place=place, when=(when, {})
+                    )
+
     def _activations(self) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...], _Edges]]:
         """Every activation: its name, nodes of input and output, and the edges between where it is one operation."""
         chain = self.chain
         found: set[tuple[int, ...]] = set()
         for every in self.edge_sets:
             edges = [(i, k) for i, k in every if chain.right[i]]  # of the others nothing can be told
+            array = next((g.nodes for g in self.arrays if {*g.nodes} == {i for i, _ in edges}), None)
+            edges.sort(key=lambda edge, order=array: order.index(edge[0]) if order else 0)
             z, y = tuple(chain.operands[i][k] for i, k in edges), tuple(i for i, _ in edges)
             name = chain.order[y[0]].op.name if y and y not in found else ""
             if name == "maximum" and np.array_equal(chain.data[list(y)], np.maximum(chain.data[list(z)], 0.0)):
@@ -362,10 +411,7 @@ class _Trial:
     def uses(self) -> None:
         """Of several uses of an argument, or of a variable, one only."""
         chain = self.chain
-        coming: dict[int, list[tuple[int, float]]] = {}
-        for i, (operands, partials) in enumerate(zip(chain.operands, chain.partials, strict=True)):
-            for j, p in zip(operands, partials, strict=True):
-                coming.setdefault(j, []).append((i, chain.right[i] * p))
+        coming = chain.coming()
         for part in self.parts:
             steps = [coming.get(i, []) if i >= 0 else [] for i in chain.inputs[self.places[part.name]]]
             n = max(map(len, steps))
@@ -374,6 +420,12 @@ class _Trial:
             tables = [rows, *(table for table in by_sample if table)] if 1 < n <= 64 else []
             if any(part.alike(np.reshape(row, part.truth.shape)) for table in tables for row in table):
                 self.hints.append(Hint("one use", (part.name,), {"n": n}))
+            for which, k, some in ((w, k, t[:k] if w == "first" else t[m - k : m])
+                                   for t, m in zip(tables, [n, *map(len, tables[1:])], strict=False)
+                                   for k in range(2, m) for w in ("last", "first")):  # fmt: skip
+                if part.alike(np.reshape(np.sum(some, axis=0), part.truth.shape)):
+                    self.hints.append(Hint("some uses", (part.name,), {"which": (which, {"k": k}), "k": k}))
+                    break
             across = [np.sum(table[:n], axis=1) for table in tables if n == len(steps)]
             if any(part.alike(np.reshape(x, part.truth.shape)) for x in (*across, *(x[::-1] for x in across))):
                 self.hints.append(Hint("axis", (part.name,)))

@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import types
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,17 @@ BUDGET = 2_000_000  # steps of sweeps, in all
 SUMS = ("add", "total", "mean")
 _LIBRARY = (str(Path(__file__).parents[1]), "site-packages", sysconfig.get_paths()["stdlib"], "<frozen")
 _INFIX = {"add": "+", "sub": "−", "mul": "·", "div": "/", "pow": "^"}
-_ROWS = {"maximum": "maximum", "minimum": "minimum", "expit": "sigmoid", "logaddexp": "logsumexp", "erf": "erf"}
+_ROWS = {
+    "maximum": "maximum",
+    "minimum": "minimum",
+    "expit": "sigmoid",
+    "logaddexp": "logsumexp",
+    "erf": "erf",
+    "clip": "clip",
+}
+
+
+_MAXIMA: ContextVar[bool] = ContextVar("_MAXIMA", default=False)  # whether the largest of an array is recorded
 
 
 class Tracked(np.ndarray[Any, Any]):
@@ -46,13 +57,14 @@ class Tracked(np.ndarray[Any, Any]):
             return _tracked(np.frompyfunc(OPS[row], len(plain), 1)(*plain))
         if out:
             options["out"] = tuple(map(_plain, out))
+        if ufunc is np.maximum and method == "reduce" and _MAXIMA.get():
+            axes = {key: options[key] for key in ("axis", "keepdims") if key in options}
+            return _tracked(np.frompyfunc(OPS["maximum"], 2, 1, identity=None).reduce(*plain, **axes))
         result = getattr(ufunc, method)(*plain, **options)
         if ufunc is np.maximum and method == "reduce":  # subtracted for safety, and of no slope: see Chain.is_true
-            return (
-                result.data
-                if isinstance(result, Value)
-                else np.frompyfunc(lambda x: getattr(x, "data", x), 1, 1)(result)
-            )
+            if isinstance(result, Value):
+                return result.data
+            return np.frompyfunc(lambda x: getattr(x, "data", x), 1, 1)(result)
         return out[0] if out else _tracked(result)
 
     def __array_function__(self, function: Any, kinds: Any, arguments: Any, options: Any) -> Any:
@@ -144,14 +156,18 @@ class Group:
 class Chain:
     """A recorded function whose chain rule can be done again with something spoilt."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, *, maxima: bool = False) -> None:
         seen: list[tuple[str, Any]] = []
         layout = subject.layout
         values: list[Any] = [Value(x) for x in layout.flat.tolist()]
         arguments = layout.build(np.array([*values, None], dtype=object))
         arguments = [_tracked(x) for x in arguments]
-        with recording(on=True), _named(seen):
-            root: Any = _loosened(subject.given, {})(*arguments)
+        token = _MAXIMA.set(maxima)
+        try:
+            with recording(on=True), _named(seen):
+                root: Any = _loosened(subject.given, {})(*arguments)
+        finally:
+            _MAXIMA.reset(token)
         seen = [("result" if x is root and name.endswith("(…)") else name, x) for name, x in seen]
         root = root.item() if isinstance(root, np.ndarray) else root
         self.order = Graph(root).order
@@ -208,6 +224,30 @@ class Chain:
     def at_inputs(self, delta: Sequence[float]) -> Any:
         """Return the derivatives by all inputs."""
         return np.array([delta[i] if i >= 0 else 0.0 for i in self.inputs])
+
+    def coming(self) -> dict[int, list[tuple[int, float]]]:
+        """Return what comes back to every node: from which others, and how much."""
+        coming: dict[int, list[tuple[int, float]]] = {}
+        for i, (operands, partials) in enumerate(zip(self.operands, self.partials, strict=True)):
+            for j, p in zip(operands, partials, strict=True):
+                coming.setdefault(j, []).append((i, self.right[i] * p))
+        return coming
+
+    def looks(self, i: int) -> Any:
+        """Return what a node looks like from outside, in any step of a loop: an argument, or two operations."""
+        if i < 0 or self.order[i].op is None:
+            return self.names.get(i, "").partition("[")[0]
+        return (self.local[i][0], *(self.local[j] and self.local[j][0] if j >= 0 else None for j in self.operands[i]))
+
+    def uses_of_all(self) -> list[Any]:
+        """Return for each node the operations that it is used in, and those that their results are used in."""
+        uses: list[set[Any]] = [set() for _ in self.order]
+        for i in range(len(self.order) - 1, -1, -1):
+            above = frozenset((name, k) for name, k, *_ in uses[i])
+            for k, j in enumerate(self.operands[i]):
+                if j >= 0:
+                    uses[j].add((self.local[i][0], k, above))
+        return [frozenset(each) for each in uses]
 
     def depends(self, later: Group, earlier: Group, least: int = 1) -> bool:
         """Whether the first number of a variable was computed from another one, from so many numbers of it at least."""
