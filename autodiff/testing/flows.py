@@ -122,7 +122,8 @@ def _layers(trial: Any, known: Mapping[str, Any]) -> None:
     """Try what flows back through a layer times another variable, or without it as a factor, or with it in place."""
     chain: Chain = trial.chain
     variables = [(group.name, group.data) for group in chain.groups]
-    variables += [(name, np.asarray(x, dtype=float)) for name, x in known.items() if np.size(x) <= _WIDEST]
+    around = ((name, np.asarray(x)) for name, x in known.items())
+    variables += [(name, x.astype(float)) for name, x in around if x.dtype.kind in "fiub" and x.size <= _WIDEST]
     right = np.array(chain.right)
     for place, nodes in trial.layers():
         delta = right[list(nodes)]

@@ -162,16 +162,17 @@ class _Trial:
         """Return the edges by what their nodes are: computed in the same way, or the same step of a loop."""
         chain = self.chain
         sets: dict[Any, _Edges] = {}
-        up = chain.uses_of_all()
         for i, operands in enumerate(chain.operands):
             for k, j in enumerate(operands):
                 if j >= 0 and not (i in chain.sums and chain.kinds[i] == chain.kinds[j]):
                     place = -1 if i in chain.sums or chain.order[i].op.arity is None else k
                     of, inside = tuple(map(chain.looks, operands)), chain.looks(j)
                     for key in (
-                        (chain.kinds[i], place, chain.kinds[j]), (chain.local[i], k),
-                        (op := chain.local[i][0], k, of), (op, k, inside), (op, k, inside, up[i]), (op, k, None, up[i]),
-                    ):  # fmt: skip
+                        (chain.kinds[i], place, chain.kinds[j]),
+                        (chain.local[i], k),
+                        (chain.local[i][0], k, of),
+                        (chain.local[i][0], k, inside),
+                    ):
                         sets.setdefault(key, []).append((i, k))
         different = {tuple(edges): edges for edges in sets.values()}
         return sorted(different.values(), key=lambda edges: -edges[0][0])
@@ -420,11 +421,11 @@ class _Trial:
             tables = [rows, *(table for table in by_sample if table)] if 1 < n <= 64 else []
             if any(part.alike(np.reshape(row, part.truth.shape)) for table in tables for row in table):
                 self.hints.append(Hint("one use", (part.name,), {"n": n}))
-            for which, k, some in ((w, k, t[:k] if w == "first" else t[m - k : m])
-                                   for t, m in zip(tables, [n, *map(len, tables[1:])], strict=False)
-                                   for k in range(2, m) for w in ("last", "first")):  # fmt: skip
-                if part.alike(np.reshape(np.sum(some, axis=0), part.truth.shape)):
-                    self.hints.append(Hint("some uses", (part.name,), {"which": (which, {"k": k}), "k": k}))
+            users = [i for each in steps for i, _ in each]
+            loop = len({chain.local[i][0] for i in users}) == 1 and all(len({*each}) == len(each) for each in steps)
+            for rows, k, which in self._cut(tables, n) if loop else ():
+                if part.alike(np.reshape(rows, part.truth.shape)):
+                    self.hints.append(Hint("some uses", (part.name,), {"which": (which, {"k": k})}))
                     break
             across = [np.sum(table[:n], axis=1) for table in tables if n == len(steps)]
             if any(part.alike(np.reshape(x, part.truth.shape)) for x in (*across, *(x[::-1] for x in across))):
@@ -437,6 +438,14 @@ class _Trial:
                 lost = {(i, k) for i, j in uses if j in kept and chain.kinds[i] != kind
                         for k, x in enumerate(chain.operands[i]) if x == j}  # fmt: skip
                 self.tell("one path", self.swept(sorted(lost), lambda _, __: 0.0), place=chain.described(first))
+
+    def _cut(self, tables: Sequence[Any], n: int) -> Iterator[tuple[Any, int, str]]:
+        """Yield what comes to each number by the first uses only, and by the last."""
+        for table in tables:
+            count = n if table is tables[0] else len(table)
+            for k in range(2, count):
+                yield np.sum(table[count - k : count], axis=0), k, "last"
+                yield np.sum(table[:k], axis=0), k, "first"
 
     def _by_row(self, group: Group, steps: Sequence[Sequence[tuple[int, float]]]) -> list[list[float]]:
         """Return what comes to each number by a group's rows, such as samples; [] where it comes from elsewhere."""

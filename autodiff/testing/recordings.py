@@ -239,16 +239,6 @@ class Chain:
             return self.names.get(i, "").partition("[")[0]
         return (self.local[i][0], *(self.local[j] and self.local[j][0] if j >= 0 else None for j in self.operands[i]))
 
-    def uses_of_all(self) -> list[Any]:
-        """Return for each node the operations that it is used in, and those that their results are used in."""
-        uses: list[set[Any]] = [set() for _ in self.order]
-        for i in range(len(self.order) - 1, -1, -1):
-            above = frozenset((name, k) for name, k, *_ in uses[i])
-            for k, j in enumerate(self.operands[i]):
-                if j >= 0:
-                    uses[j].add((self.local[i][0], k, above))
-        return [frozenset(each) for each in uses]
-
     def depends(self, later: Group, earlier: Group, least: int = 1) -> bool:
         """Whether the first number of a variable was computed from another one, from so many numbers of it at least."""
         for i in range(len(self.reach), len(self.order)):

@@ -179,11 +179,11 @@ CASES = [
         "mean": says.MEAN, "only penalty": says.ONE_PATH, "twice": says.TWICE,
     }),
     Case("logistic", written(logistic, logistic_backward), (W, b), {
-        "no labels": "", "slope twice": "", "sign": says.SIGN, "probability of z": "", "only positives": says.ONE_PATH, "no slope": says.LEFT_OUT,
+        "no labels": "", "slope twice": r"p·\(1 − p\): a factor too many", "sign": says.SIGN, "probability of z": "", "only positives": says.ONE_PATH, "no slope": says.LEFT_OUT,
         "not divided": says.SUM, "no bias": "b: " + says.ZERO, "bias mean": "b: .*" + says.MEAN,
     }),
     Case("crossentropy", written(crossentropy, crossentropy_backward), draw(2, (5, 4)), {
-        "labels not subtracted": says.ONE_PATH, "own class only": "cross terms|0 in|" + says.CONSTANT, "diagonal": "cross terms|0 in", "slope twice": "", "clipped": "clipped at 0.1",
+        "labels not subtracted": says.ONE_PATH, "own class only": "cross terms|0 in|" + says.CONSTANT, "diagonal": "cross terms|0 in", "slope twice": r"p·\(1 − p\): a factor too many", "clipped": "clipped at 0.1",
         "rows exchanged": "exchanged", "not divided": says.SUM, "by classes too": says.MEAN, "sign": says.SIGN, "float32": "single precision",
     }),
     Case("hinge", written(hinge, hinge_backward), (-2.0 * W,), {
@@ -191,7 +191,7 @@ CASES = [
         "no penalty": says.PENALTY, "penalty halved": "is missing, of a penalty|counts 0.5",
     }),
     Case("huber", written(huber, huber_backward), (2.0 * Y[::-1].copy(),), {
-        "no clipping": "", "sign lost": "slope of abs", "absolute": "signs are lost", "sign": says.SIGN, "mean": says.MEAN, "twice": says.TWICE,
+        "no clipping": "first branch everywhere", "sign lost": "slope of abs", "absolute": "signs are lost", "sign": says.SIGN, "mean": says.MEAN, "twice": says.TWICE,
     }),
     Case("cosine", written(cosine, cosine_backward), draw(3, (4,), (4,)), {
         "norms constant": says.CONSTANT, "norm of u constant": says.CONSTANT, "swapped": says.SWAPPED, "plus": "wrong sign", "sign": says.SIGN, "no v": says.ZERO,

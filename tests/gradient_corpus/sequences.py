@@ -186,7 +186,7 @@ def euler_backward(theta, y0, wrong):
 
 CASES = [
     Case("rnn", written(rnn, rnn_backward), draw(33, (3, 2), (3, 3), (3,)), {
-        "no slope": says.LEFT_OUT, "slope of the step before": "", "dWx overwritten": "uses is counted|=", "state after": "", "Wh not transposed": "Wh.T is used in place of Wh",
+        "no slope": says.LEFT_OUT, "slope of the step before": "", "dWx overwritten": "uses is counted|=", "state after": "off by one", "Wh not transposed": "Wh.T is used in place of Wh",
         "truncated": says.ONE_PATH + "|uses", "sign": says.SIGN, "mean": says.MEAN, "dWh transposed": says.TRANSPOSED, "no h0": says.ZERO, "h0 from the end": "h0: .*left out of the product altogether",
     }),
     Case("lstm", written(lstm, lstm_backward), draw(34, (2,), (3,), (3,), (3, 5), (3, 5), (3, 5), (3, 5)), {
