@@ -166,11 +166,7 @@ class _Trial:
             for k, j in enumerate(operands):
                 if j >= 0 and not (i in chain.sums and chain.kinds[i] == chain.kinds[j]):
                     place = -1 if i in chain.sums or chain.order[i].op.arity is None else k
-                    of, inside = tuple(map(chain.looks, operands)), chain.looks(j)
-                    keys: list[Any] = [(chain.kinds[i], place, chain.kinds[j]), (chain.local[i], k)]
-                    if chain.order[j].op is not None:  # in a loop, the same of every step
-                        keys += [(chain.local[i][0], k, of), (chain.local[i][0], k, inside)]
-                    for key in keys:
+                    for key in ((chain.kinds[i], place, chain.kinds[j]), (chain.local[i], k)):
                         sets.setdefault(key, []).append((i, k))
         different = {tuple(edges): edges for edges in sets.values()}
         return sorted(different.values(), key=lambda edges: -edges[0][0])

@@ -233,12 +233,6 @@ class Chain:
                 coming.setdefault(j, []).append((i, self.right[i] * p))
         return coming
 
-    def looks(self, i: int) -> Any:
-        """Return what a node looks like from outside, in any step of a loop: an argument, or two operations."""
-        if i < 0 or self.order[i].op is None:
-            return self.names.get(i, "").partition("[")[0]
-        return (self.local[i][0], *(self.local[j] and self.local[j][0] if j >= 0 else None for j in self.operands[i]))
-
     def depends(self, later: Group, earlier: Group, least: int = 1) -> bool:
         """Whether the first number of a variable was computed from another one, from so many numbers of it at least."""
         for i in range(len(self.reach), len(self.order)):
