@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autodiff import held
 from autodiff.compiler.arrays.group import Grouping
-from autodiff.compiler.arrays.ir import MATMUL, Code
+from autodiff.compiler.arrays.ir import MATMUL, Code, Want
 from autodiff.compiler.arrays.reverse import backward
 from autodiff.compiler.backends import Backend, Instance
 from autodiff.compiler.backends.numpy import Buffered
@@ -36,22 +36,6 @@ def _cache_of_a_core() -> int:
     except (OSError, ValueError):
         found = 0
     return min(max(found, 2**20), 2**21)
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """The request that a version of the program answers."""
-
-    gradient: bool = False  # derivatives by the parameters
-    argnums: tuple[int, ...] = ()  # derivatives by these arguments
-    per_row: bool = False
-    seeded: bool = False
-    careful: bool = False
-
-    @property
-    def derivatives(self) -> bool:
-        """Whether any derivative is asked for."""
-        return self.gradient or bool(self.argnums)
 
 
 class Version:
@@ -136,11 +120,7 @@ class Trace:
         return code
 
     def _tape(self, want: Want) -> Tape:
-        return Tape(
-            self.careful if want.careful else self.shared, self.sizes, self.batched,
-            gradient=want.gradient, argnums=want.argnums,
-            per_row=want.per_row, seeded=want.seeded, careful=want.careful,
-        )  # fmt: skip
+        return Tape(self.careful if want.careful else self.shared, self.sizes, self.batched, want)
 
     def grouping(self, want: Want, *, grouped: bool = True, batched: list[bool] | None = None) -> tuple[Code, Grouping]:
         """Return array code, and the grouping it came from."""
@@ -149,14 +129,13 @@ class Trace:
         if not self.order:
             self._settle(grouping)
         if want.derivatives:
-            backward(code, per_row=want.per_row or not grouped, seeded=want.seeded, careful=want.careful)
+            backward(code, want if grouped else replace(want, per_row=True))
         return code, grouping
 
     def forward(self, want: Want, batched: list[bool], *, grouped: bool = True) -> Grouping:
         """Return a grouping that has made the array code, without its reverse pass."""
         grouping = Grouping(
-            self._careful_graph if want.careful else self.graph, self.sizes, batched,
-            parameters=want.gradient, arguments=frozenset(want.argnums), grouped=grouped, careful=want.careful,
+            self._careful_graph if want.careful else self.graph, self.sizes, batched, want, grouped=grouped,
             placed=list(self.graph.parameters) if self.unstructured else self.order,
         )  # fmt: skip
         grouping.run()

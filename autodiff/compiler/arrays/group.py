@@ -20,28 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.arrays.axes import ends, nest, places_of, refined, shape_of
-from autodiff.compiler.arrays.ir import (
-    CONCAT,
-    EXPAND,
-    FLAT,
-    INPUT,
-    MATMUL,
-    MAX,
-    SUM,
-    TOTALS,
-    VIEW,
-    Code,
-    Units,
-    Var,
-    contiguous,
-)
+from autodiff.compiler.arrays import ir
+from autodiff.compiler.arrays.axes import Units, contiguous, ends, nest, places_of, refined, shape_of
+from autodiff.compiler.arrays.ir import ADD, DIV, MUL, SUB, Code, Var, Want
 from autodiff.compiler.arrays.labels import common_label
 from autodiff.compiler.arrays.ragged import evened, filled, operands_of, squared
 from autodiff.compiler.trace.graph import Graph, Term
 from autodiff.ops import OPS, Op, log
 
-_ADD, _SUB, _MUL, _DIV, _NEG = (OPS[name] for name in ("add", "sub", "mul", "div", "neg"))
 _EXP, _LSE = OPS["exp"], OPS["logsumexp"]
 _BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
 _GATHER = 8  # smaller groups are not worth gathering scattered operands for
@@ -55,23 +41,22 @@ class Grouping:
     """The writer of the forward pass of a graph as array code."""
 
     def __init__(
-        self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], *, parameters: bool,
-        arguments: frozenset[int], grouped: bool = True, careful: bool = False, placed: Column = (),
+        self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], want: Want, *, grouped: bool = True,
+        placed: Column = (),
     ) -> None:  # fmt: skip
         """Prepare to write `graph`.
 
         `sizes`: how many numbers each argument has, None for a single number and for a static argument. `batched`:
-        whether it has rows. `parameters`, `arguments`: by which derivatives are wanted. `grouped=False`: one Var per
-        node. `careful`: infinite operands are computed as the eager engine does. `placed`: parameters in the order
-        that the flat array has already.
+        whether it has rows. `grouped=False`: one Var per node. `placed`: parameters in the order that the flat array
+        has already.
         """
         self.graph = self.given = graph
-        self.code = Code(careful=careful)
+        self.code = Code(careful=want.careful)
         self.grouped = grouped
-        self.careful = careful
+        self.careful = want.careful
         self.where: dict[int, tuple[Var, int | None]] = {}  # each node's array and its place there
-        self.flat = self.code.new(FLAT, (), (len(graph.parameters),))
-        self.flat.needs = parameters
+        self.flat = self.code.new(ir.FLAT, (), (len(graph.parameters),))
+        self.flat.needs = want.gradient
         self.groups = 0
         self.zeros: dict[int, set[int]] = {}  # by array: places that hold 0, since the rows of a softmax end before
         self.exponentials: dict[int, Any] = {}  # of a logsumexp: those and their sum, its place there, how many
@@ -81,15 +66,15 @@ class Grouping:
         self.needs = [False] * n
         for i, size in enumerate(sizes):
             if i in {place.argument for place in graph.inputs.values()}:
-                var = self.code.new(INPUT, (), () if size is None else (size,), batched=batched[i], info=i)
-                var.needs = i in arguments
-        inputs = {var.info: var for var in self.code.vars if var.kind == INPUT}
+                var = self.code.new(ir.INPUT, (), () if size is None else (size,), batched=batched[i], info=i)
+                var.needs = i in want.argnums
+        inputs = {var.info: var for var in self.code.vars if var.kind == ir.INPUT}
         for node, place in graph.inputs.items():
             var = inputs[place.argument]
             self.where[node] = var, None if sizes[place.argument] is None else place.entry
             self.batched[node], self.needs[node] = var.batched, var.needs
         for node in graph.parameters:
-            self.needs[node] = parameters
+            self.needs[node] = want.gradient
         self._place(placed)
 
     @functools.cached_property
@@ -240,7 +225,7 @@ class Grouping:
             columns = [[graph.operands[i][k] for i in nodes] for k in range(len(graph.operands[nodes[0]]))]
             operands = self.columns(columns)
             # A sum made in `no_grad` is not among the sums of products.
-            result = op.forward(*operands) if op in TOTALS else self.code.apply(op, *operands)
+            result = op.forward(*operands) if op in ir.TOTALS else self.code.apply(op, *operands)
         self._settle(nodes, result)
 
     def _are_quotients(self, nodes: list[int]) -> bool:
@@ -261,7 +246,7 @@ class Grouping:
         if 2 * len(nodes) < each.size or nodes[0] in graph.stopped:
             return False
         over = self.code.expand(total, (*total.units, *(1,) * (len(each.units) - len(total.units))))
-        home, at = _home(self.code.apply(_DIV, each, over if total.units else total))
+        home, at = _home(self.code.apply(DIV, each, over if total.units else total))
         self.where.update({i: (home, int(at[place])) for i, place in zip(nodes, places, strict=True)})
         for lse, (own, k, n) in self.exponentials.items():
             if own is pair:
@@ -279,7 +264,7 @@ class Grouping:
             by_length: dict[Any, list[int]] = {}
             for i in nodes:
                 length = len((operands_of(self, i) or [()])[0])
-                by_length.setdefault((graph.ops[i] is _MUL, length), []).append(i)
+                by_length.setdefault((graph.ops[i] is MUL, length), []).append(i)
             return list(by_length.values())
         nodes = self._ordered(nodes)
         if nodes[0] in graph.sums and any(map(self._is_linear, graph.sums[nodes[0]][0])):
@@ -313,9 +298,9 @@ class Grouping:
             # a number, a broadcast, or an array that other nodes share: give these nodes an array of their own
             array = self.code.expand(result, (len(nodes),)) if not one else result
             if array.__class__ is float:
-                array = self.code.new(CONCAT, (array,) * len(nodes), (len(nodes),) if not one else ())
+                array = self.code.new(ir.CONCAT, (array,) * len(nodes), (len(nodes),) if not one else ())
             if nodes[0] in self.graph.stopped:
-                array = self.code.new(CONCAT, (array,), array.units, batched=array.batched, key="stopped")
+                array = self.code.new(ir.CONCAT, (array,), array.units, batched=array.batched, key="stopped")
                 array.needs = False
             result = array
         home, places = _home(result)
@@ -323,7 +308,7 @@ class Grouping:
             self.where[node] = home, place
         labels = self.graph.labels
         label = common_label([labels.get(i, "") for i in nodes]) if nodes[0] in labels else ""
-        if result.kind == VIEW and result.args[0].size == 1:  # a layer of one neuron
+        if result.kind == ir.VIEW and result.args[0].size == 1:  # a layer of one neuron
             result = result.args[0]
         result.name = result.name or label
 
@@ -424,14 +409,14 @@ class Grouping:
         code = self.code
         scales, lefts, rights = (list(x) for x in zip(*terms, strict=True))
         factors = self.columns([lefts] if rights[0] is None else [lefts, rights])
-        term = factors[0] if rights[0] is None else code.apply(_MUL, *factors)
+        term = factors[0] if rights[0] is None else code.apply(MUL, *factors)
         units = term.units if term.__class__ is Var and term.units else (len(terms),)
         scale = code.const(scales, () if len(terms) == 1 else units)
         if scale.__class__ is float and scale == -1.0:
-            return self._add(total, term, _SUB)
-        return self._add(total, code.apply(_MUL, scale, term))
+            return self._add(total, term, SUB)
+        return self._add(total, code.apply(MUL, scale, term))
 
-    def _add(self, total: Any, term: Any, op: Op = _ADD) -> Any:
+    def _add(self, total: Any, term: Any, op: Op = ADD) -> Any:
         """Return the sum of two arrays of the same nodes, whatever axes each has."""
         if total.__class__ is Var and term.__class__ is Var and total.units and term.units:
             total = self.code.view(total, 0, contiguous(term.units), term.units)
@@ -442,15 +427,15 @@ class Grouping:
         code, n = self.code, len(rows[0])
         scales, lefts, rights = (list(x) for x in zip(*chain.from_iterable(rows), strict=True))
         factors = self.columns([lefts] if rights[0] is None else [lefts, rights], n)
-        product = factors[0] if rights[0] is None else code.apply(_MUL, *factors)
+        product = factors[0] if rights[0] is None else code.apply(MUL, *factors)
         units = (
             product.units if product.__class__ is Var and product.units else (n,) if len(rows) == 1 else (len(rows), n)
         )
         axes = _axes_of(units, n)
         scale = code.const(scales, units)
         if scale.__class__ is not float:
-            return code.sum_units(code.apply(_MUL, scale, product), n, axes)
-        return code.apply(_MUL, scale, code.sum_units(code.expand(product, units), n, axes))
+            return code.sum_units(code.apply(MUL, scale, product), n, axes)
+        return code.apply(MUL, scale, code.sum_units(code.expand(product, units), n, axes))
 
     def _product(self, rows: list[list[Term]], n: int, positions: int) -> tuple[Any, int]:
         """Return the matrix product of weights and inputs, and which further term of each row became its bias."""
@@ -467,18 +452,18 @@ class Grouping:
             self._place([x for row in rows for _, x, _ in (*row[:n], row[used])])
         matrix = code.expand(self.ref(weights, (m, n)), (m, n))
         scale = code.const(scales, (m, n))
-        matrix = code.apply(_MUL, scale, matrix)
+        matrix = code.apply(MUL, scale, matrix)
         bias = () if used < 0 else (self._vector([row[used][1] for row in rows]),)
         units = (n,) if positions == 1 else (n, positions)
         if positions == 1:
             vector = code.expand(self.ref(inputs, units), units)
             if not vector.batched:  # batched in name only, such as x ** 0
-                vector = code.new(EXPAND, (vector,), units, batched=True)
+                vector = code.new(ir.EXPAND, (vector,), units, batched=True)
         else:
             (vector,) = self.columns([inputs], positions)
             vector = code.solid(vector, units)
         code.matrix_products += 1
-        product = code.new(MATMUL, (matrix, vector, *bias), (m, *units[1:]), batched=True)
+        product = code.new(ir.MATMUL, (matrix, vector, *bias), (m, *units[1:]), batched=True)
         return (product if m > 1 else code.view(product, 0, (1,) * (positions > 1), units[1:])), used
 
     def _logsumexp(self, nodes: list[int]) -> Any:
@@ -492,12 +477,12 @@ class Grouping:
     def _log_of_sums(self, nodes: list[int], x: Var, n: int) -> Any:
         """Return log Σ exp over the last axes, which hold n numbers of each node; remember the exponentials."""
         code, axes = self.code, _axes_of(x.units, n)
-        top = code.new(MAX, (x,), x.units[:-axes], batched=x.batched)
+        top = code.new(ir.MAX, (x,), x.units[:-axes], batched=x.batched)
         top.needs = False  # it cancels
         top_again = code.expand(top, (*top.units, *(1,) * axes)) if top.units else top
         each = code.apply(_EXP, x - top_again)
         total = code.sum_units(each, n, axes)
-        if total.kind == SUM:
+        if total.kind == ir.SUM:
             both = each, total
             self.exponentials.update({node: (both, k, n) for k, node in enumerate(nodes)})
         return top + log(total)  # pyright: ignore[reportUnknownVariableType] # log serves any kind
@@ -589,7 +574,7 @@ class Grouping:
             pieces.append(self.code.view(array, place, (1,) if run > 1 else (), (run,) if run > 1 else ()))
             k += run
         batched = any(x.batched for x in pieces if x.__class__ is Var)
-        whole = self.code.new(CONCAT, pieces, (len(nodes),), batched=batched)
+        whole = self.code.new(ir.CONCAT, pieces, (len(nodes),), batched=batched)
         return whole if len(units) == 1 else self.code.view(whole, 0, contiguous(units), units)
 
     def _vector(self, nodes: Column) -> Any:
@@ -617,7 +602,7 @@ class Grouping:
 
 def _home(result: Var) -> tuple[Var, Any]:
     """Return the array in one piece that holds a result, and the places there."""
-    if result.kind == VIEW and len(result.units) > 1:
+    if result.kind == ir.VIEW and len(result.units) > 1:
         return result.args[0], places_of(result.info[0], result.info[1], result.units).ravel()
     return result, np.arange(result.size)
 

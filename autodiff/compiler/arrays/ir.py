@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,22 @@ EXPAND = "expand"  # args[0], repeated for each of these units
 ROWS = "rows"  # the number of rows
 SCATTER = "scatter"  # zeros, and each of args added at its own place; info: for each (start, strides) or positions
 SEED = "seed"  # the δ of the output that a call passes in, one per row
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """The request that a version of the program answers."""
+
+    gradient: bool = False  # derivatives by the parameters
+    argnums: tuple[int, ...] = ()  # derivatives by these arguments
+    per_row: bool = False  # the derivatives of each row, not their sum
+    seeded: bool = False  # each call passes in the δ of every row's output
+    careful: bool = False  # NaN and infinities come out as in the eager engine, at any cost: 0 · ∞ is 0
+
+    @property
+    def derivatives(self) -> bool:
+        """Whether any derivative is asked for."""
+        return self.gradient or bool(self.argnums)
 
 
 class Var:
@@ -117,7 +135,7 @@ class Code:
     """A list of Vars, each computed from earlier ones; equal Vars are made once."""
 
     def __init__(self, *, careful: bool = False) -> None:
-        self.careful = careful  # whether NaN and infinities come out as in the eager engine, at any cost
+        self.careful = careful  # as in Want
         self.vars: list[Var] = []
         self.outputs: list[Any] = []  # Vars and numbers that the function returns
         self.gradient: Any = None  # by all parameters, (n,)
@@ -288,6 +306,20 @@ class Code:
         if x.__class__ is Var and x.batched:
             return self.new(SUM_ROWS, (x,), x.units[: len(x.units) - axes])
         return self.apply(MUL, x, self.new(ROWS))
+
+
+def uses_of(results: Sequence[Any], reads: Callable[[Var], Sequence[Var]]) -> Counter[int]:
+    """Return how often each Var that these results need is read, by number; a result counts as read here."""
+    waiting = [x for x in results if x.__class__ is Var]
+    uses, seen = Counter([x.number for x in waiting]), set[int]()
+    while waiting:
+        var = waiting.pop()
+        if var.number not in seen:
+            seen.add(var.number)
+            below = reads(var)
+            uses.update([x.number for x in below])
+            waiting += below
+    return uses
 
 
 def _same(args: Sequence[Any]) -> tuple[Any, ...]:

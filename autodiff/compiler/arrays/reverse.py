@@ -14,30 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous, places_of, strides_of
-from autodiff.compiler.arrays.ir import (
-    ADD,
-    APPLY,
-    CONCAT,
-    DIV,
-    EXPAND,
-    FLAT,
-    INPUT,
-    MATMUL,
-    MATMUL_T,
-    MUL,
-    OUTER,
-    PADDED,
-    POW,
-    SCATTER,
-    SEED,
-    SUB,
-    SUM,
-    TAKE,
-    VIEW,
-    Code,
-    Var,
-)
+from autodiff.compiler.arrays.ir import ADD, DIV, MUL, POW, SUB, Code, Var, Want
 from autodiff.compiler.trace.operations import GUARDED
 from autodiff.compiler.trace.tracer import cosines, partials_of
 from autodiff.ops import OPS, Op
@@ -57,17 +36,11 @@ SLOPES: dict[Op, Callable[..., list[Any]]] = {
 class Reverse:
     """The writer of a backward pass."""
 
-    def __init__(self, code: Code, *, per_row: bool, seeded: bool, careful: bool) -> None:
-        """Prepare to append the backward pass to `code`.
-
-        `per_row`: the derivatives of each row, not their sum. `seeded`: each call passes in the δ of every row's
-        output. `careful`: 0 · ∞ is 0, as in the eager sweep.
-        """
+    def __init__(self, code: Code, want: Want) -> None:
         self.code = code
-        self.times = GUARDED if careful else MUL
-        self.careful = "careful" if careful else None
-        self.per_row = per_row
-        self.seeded = seeded
+        self.times = GUARDED if want.careful else MUL
+        self.careful = "careful" if want.careful else None
+        self.per_row, self.seeded = want.per_row, want.seeded
         self._handed: dict[int, list[tuple[Any, Any]]] = {}  # by Var: δ and its place there, None for all of it
 
     def run(self) -> None:
@@ -77,7 +50,7 @@ class Reverse:
         code.forward = len(forward)
         (output,) = code.outputs
         if output.__class__ is Var:
-            seed = code.new(SEED, (), (), batched=True) if self.seeded else 1.0
+            seed = code.new(ir.SEED, (), (), batched=True) if self.seeded else 1.0
             if not output.batched and not self.per_row:  # the same number for every row
                 seed = code.sum_rows(seed)
             self._hand(output, seed)
@@ -85,9 +58,9 @@ class Reverse:
             if not var.needs or var.number not in self._handed:
                 continue
             delta = self._delta(var)
-            if var.kind == FLAT:
+            if var.kind == ir.FLAT:
                 code.gradient = delta
-            elif var.kind == INPUT:
+            elif var.kind == ir.INPUT:
                 code.input_gradients[var.info] = code.own(delta)
             elif not (delta.__class__ is float and delta == 0.0):  # it may have cancelled out
                 code.deltas[var.number] = delta
@@ -108,32 +81,32 @@ class Reverse:
         places = [(0, contiguous(var.units), var.units) if place is None else place for _, place in handed]
         deltas = [delta for delta, _ in handed]
         batched = any(d.__class__ is Var and d.batched for d in deltas)
-        return self.code.new(SCATTER, deltas, var.units, batched=batched, info=places, key=id(places))
+        return self.code.new(ir.SCATTER, deltas, var.units, batched=batched, info=places, key=id(places))
 
     def _spread(self, var: Var, delta: Any) -> None:  # one case per kind
         """Pass δ on to the operands of a Var."""
         code, kind = self.code, var.kind
-        if kind == APPLY:
+        if kind == ir.APPLY:
             self._spread_operation(var, delta)
-        elif kind == VIEW:
+        elif kind == ir.VIEW:
             self._spread_view(var, delta)
-        elif kind == TAKE:
+        elif kind == ir.TAKE:
             self._hand(var.args[0], delta, (var.info, None, var.units))
-        elif kind == PADDED:
+        elif kind == ir.PADDED:
             self._spread_padded(var, delta)
-        elif kind == CONCAT:
+        elif kind == ir.CONCAT:
             start = 0
             for x in var.args:
                 units = x.units if x.__class__ is Var else ()
                 part = delta if var.units == () else code.view(delta, start, contiguous(units), units)
                 self._hand(x, self._over_rows(part, x, var))
                 start += x.size if x.__class__ is Var else 1
-        elif kind == EXPAND:
+        elif kind == ir.EXPAND:
             self._hand(var.args[0], self._over_rows(self._unexpanded(delta, var), var.args[0], var))
-        elif kind == SUM:
+        elif kind == ir.SUM:
             self._hand(var.args[0], code.expand(delta, var.args[0].units))
         else:
-            assert kind == MATMUL  # MAX cancels out, CONST and the like need no δ
+            assert kind == ir.MATMUL  # ir.MAX cancels out, CONST and the like need no δ
             self._spread_product(var, delta)
 
     def _spread_product(self, var: Var, delta: Any) -> None:
@@ -142,10 +115,10 @@ class Reverse:
         matrix, vector, *bias = var.args
         code.deltas[var.number] = whole = self._whole(delta, var)
         if matrix.needs:
-            outer = code.new(OUTER, (whole, vector), matrix.units, batched=self.per_row, info=self.careful)
+            outer = code.new(ir.OUTER, (whole, vector), matrix.units, batched=self.per_row, info=self.careful)
             self._hand(matrix, outer)
         if vector.needs:
-            self._hand(vector, code.new(MATMUL_T, (matrix, whole), vector.units, batched=True, info=self.careful))
+            self._hand(vector, code.new(ir.MATMUL_T, (matrix, whole), vector.units, batched=True, info=self.careful))
         positions = var.units[1:]
         for b in bias:
             each = code.sum_units(whole, *positions) if positions and self.per_row else whole
@@ -170,7 +143,7 @@ class Reverse:
         """Pass δ on to places of an array: as δ of all of it, its axes turned back, where it was read in full."""
         solid = strides == contiguous(units)
         number = delta.__class__ is float or delta.units == ()
-        if of.kind != FLAT and math.prod(units) == of.size and not (of.kind == INPUT and (number or not solid)):
+        if of.kind != ir.FLAT and math.prod(units) == of.size and not (of.kind == ir.INPUT and (number or not solid)):
             if number:
                 return self._hand(of, delta)
             inverse = np.argsort(places_of(start, strides, units).ravel())
@@ -195,7 +168,7 @@ class Reverse:
 
     def _spread_operation(self, var: Var, delta: Any) -> None:
         op = var.op
-        assert op is not None  # an APPLY has one
+        assert op is not None  # an ir.APPLY has one
         if self.careful is None and op is MUL and var.args[0] is var.args[1]:  # 2δx once, not δx twice
             self._hand(var.args[0], self.code.apply(MUL, self.code.apply(MUL, 2.0, delta), var.args[0]))
             return
@@ -232,7 +205,7 @@ class Reverse:
     def _whole(self, delta: Any, var: Var) -> Var:
         """Return δ as an array with all its rows, as matrix products need it."""
         if not (delta.__class__ is Var and delta.units == var.units and delta.batched):
-            delta = self.code.new(EXPAND, (delta,), var.units, batched=True)
+            delta = self.code.new(ir.EXPAND, (delta,), var.units, batched=True)
         return self.code.solid(delta, var.units) if len(var.units) > 1 else delta
 
     def _reduced(self, delta: Any, x: Any, var: Var) -> Any:
@@ -265,16 +238,18 @@ class Reverse:
 
 def _is_total(a: Var, b: Var) -> bool:
     """Tell whether `b`, with axes of one entry, holds for each number of `a` the sum that this number is in."""
-    total = b.args[0] if b.kind in {EXPAND, VIEW} else b
-    if total.__class__ is not Var or total.kind != SUM or total.batched != a.batched or b.size != total.size:
+    total = b.args[0] if b.kind in {ir.EXPAND, ir.VIEW} else b
+    if total.__class__ is not Var or total.kind != ir.SUM or total.batched != a.batched or b.size != total.size:
         return False  # what is spread already has its sums taken back elsewhere
     of, each = total.args[0], np.arange(total.size)
-    if of is not a and not (of.kind == VIEW and of.args[0] is a and of.size == a.size):
+    if of is not a and not (of.kind == ir.VIEW and of.args[0] is a and of.size == a.size):
         return False
     owner = np.empty(a.size, dtype=np.intp)
     owner[_places(of, a).reshape(total.size, -1)] = each[:, None]
     spread = (
-        _places(b, total) if b.kind == VIEW else each.reshape((*total.units, *(1,) * (len(b.units) - len(total.units))))
+        _places(b, total)
+        if b.kind == ir.VIEW
+        else each.reshape((*total.units, *(1,) * (len(b.units) - len(total.units))))
     )
     return np.array_equal(np.broadcast_to(spread, a.units).ravel(), owner)
 
@@ -287,6 +262,6 @@ def _places(view: Var, of: Var) -> Any:
     return places_of(start, strides, view.units)
 
 
-def backward(code: Code, *, per_row: bool = False, seeded: bool = False, careful: bool = False) -> None:
+def backward(code: Code, want: Want) -> None:
     """Append the backward pass of a code with one output."""
-    Reverse(code, per_row=per_row, seeded=seeded, careful=careful).run()
+    Reverse(code, want).run()

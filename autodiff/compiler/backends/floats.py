@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.arrays import ir
-from autodiff.compiler.arrays.ir import Code, Var
+from autodiff.compiler.arrays.ir import Code, Var, uses_of
 from autodiff.compiler.backends.numpy import made_from
 from autodiff.compiler.trace.operations import BOOLEAN, SIGNS
-from autodiff.ops import OPS
 
-_INFIX = {OPS["add"]: "+", OPS["sub"]: "-", OPS["mul"]: "*", OPS["div"]: "/"}
 _DEEP = 20  # levels of brackets before a name is introduced: Python's parser has a limit
 
 
@@ -29,28 +27,14 @@ class Point:
         self.code = code
         self.bound: dict[str, Any] = {"isfinite": math.isfinite}
         self.lines: list[str] = []
-        self._uses: dict[int, int] = {}
         self._text: dict[int, str] = {}
         self._depth: dict[int, int] = {}
         results = [*code.outputs, code.gradient, *code.input_gradients.values()]
-        live = self._live([x for x in results if x.__class__ is Var])
+        self._uses = uses_of([*results, *results], lambda var: var.vars)  # a result is written several times
         for var in code.vars:
-            if var.number in live:
+            if var.number in self._uses:
                 self._emit(var)
         self.arguments = names
-
-    def _live(self, stack: list[Var]) -> set[int]:
-        live: set[int] = set()
-        for x in stack:
-            self._uses[x.number] = self._uses.get(x.number, 0) + 2
-        while stack:
-            var = stack.pop()
-            if var.number not in live:
-                live.add(var.number)
-                for x in var.vars:
-                    self._uses[x.number] = self._uses.get(x.number, 0) + 1
-                    stack.append(x)
-        return live
 
     def name(self, x: Any) -> str:
         """Return the text of a number, or of a Var of one number."""
@@ -101,10 +85,9 @@ class Point:
         op = var.op
         assert op is not None  # an APPLY has one
         xs = [self.name(x) for x in var.args]
-        if op in _INFIX:
-            return f"{xs[0]} {_INFIX[op]} {xs[1]}"
-        if op in BOOLEAN:
-            return f"1.0 if {xs[0]} {SIGNS[op.name]} {xs[1]} else 0.0"
+        if op in SIGNS:
+            plain = f"{xs[0]} {SIGNS[op]} {xs[1]}"
+            return f"1.0 if {plain} else 0.0" if op in BOOLEAN else plain
         if op.name == "neg":
             return f"-{xs[0]}"
         if op.name == "pow" and var.args[1].__class__ is float and var.args[1] in {2.0, 3.0} and xs[0].isidentifier():

@@ -7,19 +7,15 @@ from typing import Any
 
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous
-from autodiff.compiler.arrays.ir import APPLY, CONCAT, EXPAND, MATMUL, MATMUL_T, MAX, PADDED, SUM, TAKE, VIEW, Code, Var
+from autodiff.compiler.arrays.ir import MUL, WHERE, Code, Var, uses_of
 from autodiff.compiler.trace.operations import BOOLEAN, HIDDEN
 from autodiff.ops import OPS
 
-_IN_ONE_PIECE = frozenset({APPLY, MATMUL, MATMUL_T, SUM, CONCAT, TAKE, PADDED})
+_IN_ONE_PIECE = frozenset({ir.APPLY, ir.MATMUL, ir.MATMUL_T, ir.SUM, ir.CONCAT, ir.TAKE, ir.PADDED})
 LONG = 1000  # more steps than this run from a list: compiling them takes Python longer than running them
 WIDE = 16  # with this many inputs, the first layer reads the rows as passed, without copying
-PLAIN = {
-    OPS["add"]: "+",
-    OPS["sub"]: "-",
-    OPS["mul"]: "*",
-}  # single numbers do these in Python's own arithmetic
-MUL, WHERE, RELU = OPS["mul"], OPS["where"], OPS["relu"]
+PLAIN = frozenset({ir.ADD, ir.SUB, ir.MUL})  # single numbers do these in Python's own arithmetic
+RELU = OPS["relu"]
 
 
 def dot_of(var: Var) -> list[Var] | None:
@@ -52,8 +48,8 @@ def terms_of(var: Var) -> Var | None:
 
     Not of a product whose factors repeat numbers, which has more terms than both together: that is a contraction.
     """
-    x: Any = var.args[0] if var.kind in {SUM, MAX} else None
-    of = x.args[0] if x.__class__ is Var and x.kind == VIEW else x
+    x: Any = var.args[0] if var.kind in {ir.SUM, ir.MAX} else None
+    of = x.args[0] if x.__class__ is Var and x.kind == ir.VIEW else x
     if of.__class__ is not Var or not of.batched or of.size != x.size or of.kind not in _IN_ONE_PIECE:
         return None
     if of.op is MUL and any(repeats(y) for y in of.args):
@@ -67,7 +63,7 @@ def terms_of(var: Var) -> Var | None:
 
 def repeats(x: Any) -> bool:
     """Tell whether an operand has the same numbers several times."""
-    return x.__class__ is not Var or x.kind == EXPAND or (x.kind == VIEW and 0 in x.info[1])
+    return x.__class__ is not Var or x.kind == ir.EXPAND or (x.kind == ir.VIEW and 0 in x.info[1])
 
 
 class Layout:
@@ -75,12 +71,11 @@ class Layout:
 
     def __init__(self, code: Code, *, long: bool = False) -> None:
         self.code = code
-        self.uses: dict[int, int] = {}
         results = [*code.outputs, code.gradient, *code.input_gradients.values()]
         self.terms = self._terms(results)
         self.kept = {self.base(x).number for x in results if x.__class__ is Var}
-        live = self._live(results)
-        self.order = [v for v in code.vars if v.number in live]
+        self.uses = uses_of(results, self.reads)
+        self.order = [v for v in code.vars if v.number in self.uses or v.kind == ir.INPUT]
         self.long = long or len(self.order) > LONG
         self.decides = self._decides()
         self.wide: set[int] = set() if self.long else self._wide()
@@ -90,21 +85,6 @@ class Layout:
         self.scalars: set[int] = set() if self.long else self._scalars(results)
         self.fused: dict[int, Var] = {}  # OUTER and SUM_ROWS, by number, that are one product with a row of ones
         self.ones = self._with_ones()
-
-    def _live(self, results: list[Any]) -> set[int]:
-        live: set[int] = set()
-        stack = [x for x in results if x.__class__ is Var]
-        for x in stack:
-            self.uses[x.number] = self.uses.get(x.number, 0) + 1
-        while stack:
-            var = stack.pop()
-            if var.number in live:
-                continue
-            live.add(var.number)
-            for x in self.reads(var):
-                self.uses[x.number] = self.uses.get(x.number, 0) + 1
-                stack.append(x)
-        return live | {v.number for v in self.code.vars if v.kind == ir.INPUT}
 
     def _terms(self, results: list[Any]) -> dict[int, Var]:
         """Return what sums along first axes add up, by number; a sum of sums that nobody else reads, all of it."""

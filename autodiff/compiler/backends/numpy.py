@@ -6,21 +6,19 @@ product: its row of the flat array is [weights, bias], and the array of inputs h
 reused once nobody needs their contents.
 """
 
-# The recipes of powers are part of the emitter:
-# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 import functools
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous, places_of
-from autodiff.compiler.arrays.ir import Code, Var
+from autodiff.compiler.arrays.ir import WHERE, Code, Var
 from autodiff.compiler.backends.buffers import Instance
 from autodiff.compiler.backends.kernels import (
     AddSorted,
@@ -30,8 +28,8 @@ from autodiff.compiler.backends.kernels import (
     outer_of_positions,
     power_half,
 )
-from autodiff.compiler.backends.layout import PLAIN, WHERE, Layout, contraction_of, dot_of
-from autodiff.compiler.trace.operations import BOOLEAN, GUARDED
+from autodiff.compiler.backends.layout import Layout, contraction_of, dot_of
+from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, SIGNS
 from autodiff.ops import OPS
 
 Array = Any
@@ -70,6 +68,21 @@ _FUNCTIONS: dict[str, Any] = {
 }  # fmt: skip
 _SHIFTS = 32  # more additions than this cost more than one at scattered places
 OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy takes their `out` by name only
+
+
+# Operations that are several calls, or another one, as their steps: the operands are a, b, c, the result is v.
+_STEPS = {
+    OPS["clip"]: ("maximum a b v", "minimum v c v"),
+    OPS["sigmoid"]: ("negative a v", "exp v v", "add v 1.0 v", "divide 1.0 v v"),
+    OPS["step"]: ("heaviside a 0.0 v",),
+}
+_LEAKY = "multiply a b v", "maximum a v v"  # with a slope between 0 and 1
+_POWERS = {
+    2.0: ("multiply a a v",),
+    3.0: ("multiply a a v", "multiply v a v"),
+    0.5: ("sqrt a v",),
+    -1.0: ("divide 1.0 a v",),
+}
 
 
 class Buffered:
@@ -375,7 +388,7 @@ class Buffered:
             f"v{x.number}" if x.__class__ is Var else repr(x) if math.isfinite(x) else self._number(x) for x in var.args
         ]
         assert var.op is not None  # an APPLY has one
-        self.steps.append(("=", f"v{var.number}", f"{xs[0]} {PLAIN[var.op]} {xs[1]}"))
+        self.steps.append(("=", f"v{var.number}", f"{xs[0]} {SIGNS[var.op]} {xs[1]}"))
 
     def _dot(self, a: str, b: str, out: str, *, careful: bool) -> None:
         self._call("guarded_dot" if careful else "dot", a, b, out)
@@ -622,7 +635,7 @@ class Buffered:
             self._call("add", out, value, out)
         return True
 
-    def _apply(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per operation
+    def _apply(self, var: Var, position: int) -> None:  # noqa: C901 # one case per operation
         op = var.op
         assert op is not None  # an APPLY has one
         names = [self._beside(x, var) for x in var.args] if op is not WHERE else []
@@ -638,9 +651,9 @@ class Buffered:
             self._allocate(var)
         v = self._name(var)
         second: Any = var.args[-1]  # such as the exponent of a power or the slope of a leaky ReLU
-        if op is _POW and second.__class__ is float and (recipe := _POWERS.get(second)):
+        if op is _POW and second.__class__ is float and (steps := _POWERS.get(second)):
             careful = second == 0.5 and (self.code.careful or var.number in self.layout.decides)
-            (_careful_root if careful else recipe)(self, names[0], v)
+            self._follow(("power_half a v",) if careful else steps, names, v)
         elif op is _GREATER and self._by_sign(var):
             relu = self._relu_before(var)
             if relu is None:
@@ -648,21 +661,12 @@ class Buffered:
             self._call("sign", v if relu is None else self._name(relu), v)
         elif op is WHERE:
             self._where(var, v)
-        elif op is OPS["clip"]:
-            self._call("maximum", names[0], names[1], out=v)
-            self._call("minimum", v, names[2], out=v)
-        elif op is OPS["sigmoid"]:
-            self._call("negative", names[0], v)
-            self._call("exp", v, v)
-            self._call("add", v, self._number(1.0), v)
-            self._call("divide", self._number(1.0), v, v)
+        elif op in _STEPS:
+            self._follow(_STEPS[op], names, v)
         elif op is OPS["relu"]:
             self._call("maximum", names[0], self._full(var, f"zeros{'_'.join(map(str, var.units))}", 0.0), out=v)
         elif op is OPS["leaky_relu"] and second.__class__ is float and 0.0 < second < 1.0:
-            self._call("multiply", names[0], names[1], v)
-            self._call("maximum", names[0], v, out=v)
-        elif op is OPS["step"]:
-            self._call("heaviside", names[0], self._number(0.0), v)
+            self._follow(_LEAKY, names, v)
         elif op is OPS["erf"]:
             shape = "_".join(map(str, var.units)) + "_rows" * var.batched  # all of one shape share their scratch
             erf = self._bind(f"erf{shape}", lambda instance: Erf(instance.array(var).shape))
@@ -674,6 +678,12 @@ class Buffered:
             function = array.__name__ if array.__name__ in OUT_BY_NAME else f"_{array.__name__}"
             self.bound.setdefault(function, lambda _: array)
             self._call(function, *names, out=v)
+
+    def _follow(self, steps: Sequence[str], operands: Sequence[str], v: str) -> None:
+        """Append the steps of an operation."""
+        known = {**dict(zip("abc", operands, strict=False)), "v": v}
+        for function, *names in map(str.split, steps):
+            self._call(function, *[known.get(x) or self._number(float(x)) for x in names])
 
     def _full(self, var: Var, name: str, value: Any) -> str:
         """Return the name of numbers for each entry of a Var: NumPy takes them faster than it repeats them."""
@@ -746,27 +756,3 @@ def line(function: str, *names: str) -> str:
 
 def _is_number(x: Any, number: float) -> bool:
     return x.__class__ is float and x == number
-
-
-def _square(to: Buffered, a: str, v: str) -> None:
-    to._call("multiply", a, a, v)
-
-
-def _cube(to: Buffered, a: str, v: str) -> None:
-    to._call("multiply", a, a, v)
-    to._call("multiply", v, a, v)
-
-
-def _root(to: Buffered, a: str, v: str) -> None:
-    to._call("sqrt", a, v)
-
-
-def _careful_root(to: Buffered, a: str, v: str) -> None:
-    to._call("power_half", a, v)
-
-
-def _inverse(to: Buffered, a: str, v: str) -> None:
-    to._call("divide", to._number(1.0), a, v)
-
-
-_POWERS: dict[float, Callable[[Buffered, str, str], None]] = {2.0: _square, 3.0: _cube, 0.5: _root, -1.0: _inverse}

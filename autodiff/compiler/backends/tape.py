@@ -9,13 +9,14 @@ it. A node is then a recipe and the places it works on, each an array of one num
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.arrays.ir import POW, Code, Units, Var
+from autodiff.compiler.arrays.ir import POW, Code, Units, Var, Want
 from autodiff.compiler.backends.recipes import (
     BATCHED,
     BY_VALUE,
@@ -37,7 +38,6 @@ _SUMMED = _ADDED | {OPS["mul"]}
 _FEW = 500  # nodes: below this, arrays are made quickly enough
 _PART = 100  # nodes between two looks at whether the answer is clear
 _ALIKE = 5  # operands: this many per level and kind of node make arrays worth while
-_KEPT = 1 << 40  # more than the readers that a node can have
 _PENDING = -1  # stands for a δ that the next step writes
 
 
@@ -83,79 +83,65 @@ class _Form:
 
     def __init__(self, tape: Tape, op: Op, kinds: tuple[Any, ...]) -> None:
         self.op, self.kinds = op, kinds
-        forward, self.kind = forward_recipe(op, kinds, tape.careful or (tape.decides and op is POW))
+        forward, self.kind = forward_recipe(op, kinds, tape.want.careful or (tape.decides and op is POW))
         self.wide = bool(self.kind & BATCHED)
         self.forward = tape.use(forward)
-        self.hands: Sequence[tuple[int, int]] = ()  # each operand that receives a δ, and its bit
-        self.reads: Sequence[int] = ()  # the operands that the reverse pass reads
-        self.keeps = False  # whether it reads the result
-        self.backs: dict[int, _Back] = {}
-        if self.kind & NEEDS:
-            first = self.back(tape, 0)
-            self.hands = [(k, 1 << k) for k, _ in first.hands]
-            self.reads, self.keeps = first.operands, first.result
+        self.backs: dict[int, tuple[int, Recipe]] = {}
+        hands = self.back(tape, 0)[1].hands if self.kind & NEEDS else ()
+        self.hands = [(k, 1 << k) for k, _ in hands]  # each operand that receives a δ, and its bit
 
-    def back(self, tape: Tape, sums: int) -> _Back:
+    def back(self, tape: Tape, sums: int) -> tuple[int, Recipe]:
         """Return how δ is passed on where those operands have one already."""
-        recipe = reverse_recipe(self.op, self.kinds, self.wide or tape.per_row, tape.careful, sums)
-        found = self.backs[sums] = _Back(tape, recipe, len(self.kinds))
+        recipe = reverse_recipe(self.op, self.kinds, self.wide or tape.want.per_row, tape.want.careful, sums)
+        found = self.backs[sums] = tape.use(recipe) if recipe.steps else -1, recipe
         return found
 
 
-class _Back:
-    """The reverse recipe of a form, unpacked for writing it many times."""
-
-    def __init__(self, tape: Tape, recipe: Recipe, arity: int) -> None:
-        self.which = tape.use(recipe) if recipe.steps else -1
-        self.operands = [k for k in recipe.reads if k < arity]
-        self.result = arity in recipe.reads
-        self.delta = arity + 1 in recipe.reads
-        self.results, self.hands, self.sums = recipe.results, recipe.hands, recipe.sums
-        handed = [j for _, j in self.hands]
-        # Rows with one more owner: δ was this node's already, and a result may be passed on twice.
-        self.again = [j for k, j in enumerate(handed) if j < 0 or j in handed[:k]]
-
-
 class Tape:
-    """A graph as steps on numbered places, with all that an instance for a number of rows needs."""
+    """A graph as steps on numbered places, with all that an instance for a number of rows needs.
+
+    A step is written for values, each computed once; a place is given to a value for the time from the step that
+    computes it to the last one that reads it.
+    """
 
     direct: Sequence[Var] = ()  # as in Buffered: results written where the caller wants them
 
-    def __init__(
-        self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], *, gradient: bool,
-        argnums: Sequence[int], per_row: bool, seeded: bool, careful: bool,
-    ) -> None:  # fmt: skip
-        """Write the tape; the arguments are those of Grouping and of `backward`."""
-        self.graph, self.sizes = graph, sizes
-        self.per_row, self.careful = per_row, careful
+    def __init__(self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], want: Want) -> None:
+        """Write the tape; the arguments are those of Grouping."""
+        self.graph, self.sizes, self.want = graph, sizes, want
         self.decides = not DECIDE.isdisjoint(graph.ops)  # whether a NaN may go unseen
-        self.recipes: list[tuple[Recipe, list[int]]] = []  # with the rows of their temporaries
-        self.which: list[int] = []  # the recipe of every step,
-        self.where: list[int] = []  # and the places of all steps, one after another
-        self.rows: list[bool] = []  # whether each array of one number has rows; their places follow the blocks
+        self.recipes: list[tuple[Recipe, list[tuple[bool, int]]]] = []  # with their temporaries
+        self.spare = [0, 0]  # temporaries of one number for all rows, and of one per row
+        self.which = array("q")  # the recipe of every step,
+        self.where = array("q")  # and the places of all steps, one after another
+        self.rows: list[bool] = []  # whether each value, or place, of one number has rows; they follow the blocks
         self.blocks: list[tuple[Units, bool]] = []
         self.arguments: list[str] = []
         self.opening: list[tuple[int, int]] = []  # each block that holds an argument, and which
-        self._free: tuple[list[int], list[int]] = [], []
-        self._temporaries: tuple[list[int], list[int]] = [], []
-        self._owners: dict[int, int] = {}  # the owners of a row, where it has several
-        self._start = 0  # the place of the first row
+        self._start = 0  # the place of the first value
         n = len(graph.ops)
         self._kind, self._at = [0] * n, [0] * n
         self._forms: list[_Form | None] = [None] * n
-        self._left = [0] * n  # the readers of each node still to come, plus _KEPT if the reverse pass reads it
         self._copy, self._add, self._dot = (
             self.use(Recipe(itself, [lambda _, f=f: f], results=[False] * n))
             for f, n in ((np.copyto, 2), (np.add, 3), (np.dot, 3))
         )
-        self._place_leaves(sizes, batched, argnums, gradient=gradient)
+        self._place_leaves(sizes, batched, want)
         self.zero, self.one = self._block((), batched=False), self._block((), batched=True)
-        seed = self._argument("seed", (), batched=True) if seeded else self.one
+        seed = self._argument("seed", (), batched=True) if want.seeded else self.one
         self._write_forward()
-        self.code = Code(careful=careful)  # only its results, as places
-        self.code.outputs = [self._at[graph.outputs[0]] if graph.shape == () else [self._at[x] for x in graph.outputs]]
-        if gradient or argnums:
-            self._write_reverse(seed, gradient=gradient, argnums=argnums)
+        outputs = [self._at[x] for x in graph.outputs]
+        into, found = self._write_reverse(seed) if want.derivatives else ({}, {})
+        place = self._settle([*outputs, *found.values()])
+        found = {x: place(delta) for x, delta in found.items()}
+        self.code = Code(careful=want.careful)  # only its results, as places
+        self.code.outputs = [place(outputs[0]) if graph.shape == () else [place(x) for x in outputs]]
+        if want.gradient and graph.parameters:
+            self.code.gradient = [into[x] if into else found[x] for x in graph.parameters]
+        for i in want.argnums:
+            entries = [found[x] for x, leaf in graph.inputs.items() if leaf.argument == i]
+            if entries:
+                self.code.input_gradients[i] = entries if sizes[i] is not None else entries[0]
 
     def instance(self, rows: int, flat: Array) -> TapeInstance:
         """Return the tape, made for a number of rows."""
@@ -163,7 +149,8 @@ class Tape:
 
     def bytes_per_row(self) -> int:
         """Return the memory that a row takes."""
-        return 8 * (sum(self.rows) + sum(math.prod(units) for units, batched in self.blocks if batched))
+        blocks = sum(math.prod(units) for units, batched in self.blocks if batched)
+        return 8 * (sum(self.rows) + blocks + self.spare[True])
 
     @property
     def steps(self) -> list[bool]:
@@ -188,13 +175,12 @@ class Tape:
 
     def use(self, recipe: Recipe) -> int:
         """Add a recipe and return its number; all recipes share temporaries, which last no longer than a step."""
-        mine: list[int] = []
+        counts = [0, 0]
+        mine: list[tuple[bool, int]] = []
         for wide in recipe.temporaries:
-            pool = self._temporaries[wide]
-            k = sum(self.rows[row - self._start] == wide for row in mine)
-            if k == len(pool):
-                pool.append(self._row(wide))
-            mine.append(pool[k])
+            mine.append((wide, counts[wide]))
+            counts[wide] += 1
+        self.spare = list(map(max, self.spare, counts))
         self.recipes.append((recipe, mine))
         return len(self.recipes) - 1
 
@@ -211,25 +197,45 @@ class Tape:
         self.arguments.append(name)
         return self._block(units, batched=batched)
 
-    def _row(self, wide: bool) -> int:
-        free = self._free[wide]
-        if free:
-            return free.pop()
+    def _value(self, wide: bool) -> int:
         self.rows.append(wide)
         return self._start + len(self.rows) - 1
 
-    def _drop(self, row: int) -> None:
-        """Take an owner from a row, and free it when there is none left."""
-        if row in self._owners:
-            self._owners[row] -= 1
-            if self._owners[row] == 1:
-                del self._owners[row]
-        elif row >= self._start:
-            self._free[self.rows[row - self._start]].append(row)
+    def _settle(self, results: Sequence[int]) -> Callable[[int], int]:
+        """Give every value a place, which is free again once nobody reads it; return the function that tells it."""
+        start, wide = self._start, self.rows
+        where = np.frombuffer(self.where, dtype=np.int64)
+        which = np.frombuffer(self.which, dtype=np.int64)
+        sizes = np.array([recipe.size for recipe, _ in self.recipes])[which]
+        when = np.repeat(2 * np.arange(len(which)), sizes)
+        # What a step adds up last is written after all is read: it may take a place that is free from then on.
+        adds = np.array([bool(recipe.sums) for recipe, _ in self.recipes])[which]
+        when[np.cumsum(sizes)[adds] - 1] += 1
+        values = where >= start
+        born, last = np.zeros(len(wide), dtype=np.intp), np.zeros(len(wide), dtype=np.intp)
+        born[where[values][::-1] - start] = when[values][::-1]
+        last[where[values] - start] = when[values]
+        last[[x - start for x in results if x >= start]] = 2 * len(which)
+        every, self.rows = list(range(start + len(wide))), []
+        for batched in (False, True):
+            mine = np.flatnonzero(np.array(wide, dtype=bool) == batched)
+            dying = mine[np.argsort(last[mine], kind="stable")]
+            dead = np.searchsorted(last[dying], born[mine]).tolist()  # how many are free before each is born
+            ending: list[int] = (dying + start).tolist()
+            free, gone = list[int](), 0
+            for x, now in zip((mine + start).tolist(), dead, strict=True):
+                while gone < now:
+                    free.append(every[ending[gone]])
+                    gone += 1
+                if free:
+                    every[x] = free.pop()
+                else:
+                    every[x] = start + len(self.rows)
+                    self.rows.append(batched)
+        self.where = array("q", np.array(every, dtype=np.int64)[where].tobytes())
+        return every.__getitem__
 
-    def _place_leaves(
-        self, sizes: Sequence[int | None], batched: Sequence[bool], argnums: Sequence[int], *, gradient: bool
-    ) -> None:
+    def _place_leaves(self, sizes: Sequence[int | None], batched: Sequence[bool], want: Want) -> None:
         graph, at, kind = self.graph, self._at, self._kind
         for leaves in (graph.parameters, graph.parameters, graph.constants):  # the second block is their gradient
             start = self._block((len(leaves),), batched=False)
@@ -237,7 +243,7 @@ class Tape:
                 at[node] = start + k
         for node in graph.parameters:
             at[node] -= len(graph.parameters)
-            kind[node] = KNOWN | NEEDS * gradient
+            kind[node] = KNOWN | NEEDS * want.gradient
         starts: dict[int, int] = {}
         used = {place.argument for place in graph.inputs.values()}
         for i in sorted(used):
@@ -245,21 +251,18 @@ class Tape:
             starts[i] = self._argument(f"x{i}", () if size is None else (size,), batched=batched[i])
         for node, place in graph.inputs.items():
             at[node] = starts[place.argument] + place.entry
-            kind[node] = KNOWN | BATCHED * batched[place.argument] | NEEDS * (place.argument in argnums)
+            kind[node] = KNOWN | BATCHED * batched[place.argument] | NEEDS * (place.argument in want.argnums)
 
     # Steps.
 
     def _write(self, recipe: int, *places: int) -> None:
         self.which.append(recipe)
-        self.where += places
+        self.where.extend(places)
 
-    def _write_forward(self) -> None:  # noqa: C901, PLR0912 # likewise
-        graph, kind, at, free = self.graph, self._kind, self._at, self._free
-        constants, stopped, start = graph.constants, graph.stopped, self._start
+    def _write_forward(self) -> None:
+        graph, kind, at = self.graph, self._kind, self._at
+        constants, stopped, rows, start = graph.constants, graph.stopped, self.rows, self._start
         forms, which, where = self._forms, self.which.append, self.where.append
-        left = self._left = list(graph.uses)
-        for x in graph.outputs:
-            left[x] += 1
         known: dict[Any, _Form] = {}
         for i, (op, xs) in enumerate(zip(graph.ops, graph.operands, strict=True)):
             if op is None:
@@ -270,126 +273,78 @@ class Tape:
             form = known.get(key)
             if form is None:
                 form = known[key] = _Form(self, op, key[1:])
-            pool = free[form.wide]
-            row = at[i] = pool.pop() if pool else self._row(form.wide)
             which(form.forward)
             for x in xs:
                 where(at[x])
-            where(row)
+            at[i] = start + len(rows)
+            where(at[i])
+            rows.append(form.wide)
             kind[i] = form.kind
             if form.kind & NEEDS:
                 if i in stopped:
                     kind[i] -= NEEDS
                 else:
                     forms[i] = form
-                    if form.keeps:
-                        left[i] += _KEPT
-                    for k in form.reads:
-                        left[xs[k]] |= _KEPT
-            for x in xs:
-                left[x] -= 1
-                if not left[x] and at[x] >= start:
-                    free[kind[x] & BATCHED].append(at[x])
 
-    def _write_reverse(  # noqa: C901, PLR0912 # likewise
-        self, seed: int, *, gradient: bool, argnums: Sequence[int]
-    ) -> None:
-        graph, kind, at, left, free, start = self.graph, self._kind, self._at, self._left, self._free, self._start
-        forms, owners, which, where = self._forms, self._owners, self.which.append, self.where.append
-        into = {x: at[x] + len(graph.parameters) for x in graph.parameters} if gradient and not self.per_row else {}
-        narrow: list[Any] = [None] * len(at)  # by node: the row with the part of δ that is the same for all rows
-        wide: list[Any] = [None] * len(at)  # and the row with the other part
+    def _write_reverse(  # noqa: C901, PLR0912 # written out, as it is done for every node there is
+        self, seed: int
+    ) -> tuple[dict[int, int], dict[int, int]]:
+        """Write the reverse pass; return the places for δ of parameters, by node, and the values of δ of leaves."""
+        graph, kind, at, per_row = self.graph, self._kind, self._at, self.want.per_row
+        rows, start, where = self.rows, self._start, self.where.append
+        into: dict[int, int] = {}
+        if self.want.gradient and not per_row:
+            into = {x: at[x] + len(graph.parameters) for x in graph.parameters}
+        narrow: list[Any] = [None] * len(at)  # by node: the part of δ that is the same for all rows
+        wide: list[Any] = [None] * len(at)  # and the other part
         (output,) = graph.outputs
         wide[output] = seed
         for i in range(len(at) - 1, -1, -1):
             if not kind[i] & NEEDS:
                 continue
-            side = self.per_row or bool(kind[i] & BATCHED)
+            side = per_row or bool(kind[i] & BATCHED)
             if not side:
                 narrow[i], wide[i] = self._summed(wide[i], narrow[i], into.get(i)), None
             deltas = wide if side else narrow
-            form, delta = forms[i], deltas[i]
+            form, delta = self._forms[i], deltas[i]
             if form is None or delta is None:
                 continue
-            xs, pool = graph.operands[i], free[side]
-            sums = 0
+            xs, sums = graph.operands[i], 0
             for k, bit in form.hands:
                 if deltas[xs[k]] is None:
                     deltas[xs[k]] = _PENDING  # so that an operand that occurs twice gets a sum
                 else:
                     sums |= bit
-            back = form.backs.get(sums) or form.back(self, sums)
-            if back.which >= 0:
-                which(back.which)
-                for k in back.operands:
-                    where(at[xs[k]])
-                if back.result:
-                    where(at[i])
-                if back.delta:
-                    where(delta)
-            made: list[int] = []
-            for _ in back.results:
-                row = pool.pop() if pool else self._row(side)
-                where(row)
-                made.append(row)
-            made.append(delta)
-            for j in back.again:
-                owners[made[j]] = owners.get(made[j], 1) + 1
-            for k, j in back.hands:
-                deltas[xs[k]] = made[j]
-            if back.sums:
-                self._write_sums(deltas, [xs[k] for k in back.sums], made, pool, side=side)
-            if delta in owners:  # `_drop` written out, to save most calls
-                self._drop(delta)
-            elif delta >= start:
-                pool.append(delta)
-            if left[i] >= _KEPT and i != output:
-                free[kind[i] & BATCHED].append(at[i])
-        found = [
-            self.zero if (d := w if w is not None else n) is None else d for w, n in zip(wide, narrow, strict=True)
-        ]
-        if gradient and graph.parameters:
-            self.code.gradient = [into[x] if into else found[x] for x in graph.parameters]
-        self._take_over(found, argnums)
-
-    def _take_over(self, found: list[int], argnums: Sequence[int]) -> None:
-        """Make the places of δ results of the code, for the entries of arguments."""
-        for i in argnums:
-            entries = [found[x] for x, place in self.graph.inputs.items() if place.argument == i]
-            if entries:
-                self.code.input_gradients[i] = entries if self.sizes[i] is not None else entries[0]
-
-    def _write_sums(self, deltas: list[Any], nodes: list[int], made: list[int], pool: list[int], *, side: bool) -> None:
-        """Write the places before and after of what a step adds to δ of nodes: in place, if no other one owns the row.
-
-        `made`: the rows of this step, which further sums read, though they may have no owner.
-        """
-        late: list[int] = []
-        for x in nodes:
-            before = after = deltas[x]
-            if before in made or before < self._start or before in self._owners:
-                after = deltas[x] = pool.pop() if pool else self._row(side)
-                if before in made:
-                    late.append(before)
-                else:
-                    self._drop(before)
-            self.where += before, after
-        for row in late:
-            self._drop(row)
+            which, recipe = form.backs.get(sums) or form.back(self, sums)
+            first, n = start + len(rows), len(xs)
+            if which >= 0:
+                self.which.append(which)
+                for k in recipe.reads:
+                    where(at[xs[k]] if k < n else at[i] if k == n else delta)
+            for _ in recipe.results:
+                where(start + len(rows))
+                rows.append(side)
+            for k, j in recipe.hands:
+                deltas[xs[k]] = delta if j < 0 else first + j
+            for k in recipe.sums:
+                where(deltas[xs[k]])
+                where(start + len(rows))
+                deltas[xs[k]] = start + len(rows)
+                rows.append(side)
+        leaves = (*graph.parameters, *graph.inputs)
+        return into, {x: next((d for d in (wide[x], narrow[x]) if d is not None), self.zero) for x in leaves}
 
     def _summed(self, wide: int | None, narrow: int | None, into: int | None) -> int | None:
-        """Write the sum of a δ to be summed over the rows and one that is not; return its row."""
+        """Write the sum of a δ to be summed over the rows and one that is not; return it."""
         if wide is None:
             if into is not None and narrow is not None:
                 self._write(self._copy, into, narrow)
             return narrow
-        row = self._row(False) if into is None else into
-        self._write(self._dot, wide, self.one, row)
-        self._drop(wide)
+        total = self._value(False) if into is None else into
+        self._write(self._dot, wide, self.one, total)
         if narrow is not None:
-            self._write(self._add, row, narrow, row)
-            self._drop(narrow)
-        return row
+            self._write(self._add, total, narrow, total)
+        return total
 
 
 class TapeInstance:
@@ -402,6 +357,7 @@ class TapeInstance:
         shapes = _Shapes(rows)
         blocks = [shapes.new(*block) for block in tape.blocks]
         blocks[:2] = flat[:, None], self.gradient[:, None]
+        spare = [[shapes.new((), batched=bool(wide)) for _ in range(n)] for wide, n in enumerate(tape.spare)]
         blocks[2][:, 0] = list(tape.graph.constants.values())
         things: list[Any] = []
         for block, (units, batched) in zip(blocks, tape.blocks, strict=True):
@@ -417,7 +373,7 @@ class TapeInstance:
         self._things, thing = things, things.__getitem__
         opening = [(blocks[block], i) for block, i in tape.opening]
         made = [
-            recipe.make(*[make(shapes) for make in recipe.fixed], *map(thing, temporaries))
+            recipe.make(*[make(shapes) for make in recipe.fixed], *[spare[wide][k] for wide, k in temporaries])
             for recipe, temporaries in tape.recipes
         ]
         functions = [made[which] for which in tape.which]

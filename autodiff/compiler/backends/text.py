@@ -21,7 +21,7 @@ import numpy as np
 
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous
-from autodiff.compiler.arrays.ir import MUL, WHERE, Code, Var
+from autodiff.compiler.arrays.ir import MUL, WHERE, Code, Var, uses_of
 from autodiff.compiler.arrays.labels import common_label, name_from
 from autodiff.compiler.backends.definitions import helpers_of, reserved, written
 from autodiff.compiler.backends.layout import contraction_of, repeats
@@ -29,8 +29,8 @@ from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, KEPT, SIGNS
 from autodiff.ops import OPS
 from autodiff.propagation import limit
 
-_INFIX = {OPS["add"]: ("+", 1), OPS["sub"]: ("-", 1), OPS["mul"]: ("*", 2), OPS["div"]: ("/", 2)}
 _ATOM, _POWER, _UNARY, _PRODUCT = 9, 4, 3, 1.5  # how tightly texts bind; `@` gets brackets beside `*`
+_BINDS = {"+": 1, "-": 1, "*": 2, "/": 2}
 _SUM_OF = re.compile(r"z(\d*)(_\d+)?")  # weighted sums: their layer, and a suffix that tells two of the same name apart
 _SHORT = 24  # a view this short is written where it is used
 _TOGETHER = 4  # matrices in one that are named after all of them
@@ -60,36 +60,22 @@ class Readable:
         self.helpers: dict[str, str] = {}
         self.constants: list[str] = []
         self.operations: dict[str, Any] = {}
-        self.uses: dict[int, int] = {}
         self.inline: dict[int, tuple[str, float]] = {}
         self.layer = 0
         self.layers: dict[str, str] = {}  # a layer's name in comments, by what follows the z of its name
         self.shown: set[int] = set()  # the matrices whose layer has had its comment
         self._costs = False
         results = [*code.outputs, code.gradient]
-        self.live = self._live([x for x in results if x.__class__ is Var])
+        self.uses = uses_of(results, _read)
         self.truths = self._truths(results)
         self._choose_names()
         self.source = self._module()
 
-    def _live(self, stack: list[Var]) -> set[int]:
-        live: set[int] = set()
-        for x in stack:
-            self.uses[x.number] = self.uses.get(x.number, 0) + 1
-        while stack:
-            var = stack.pop()
-            if var.number not in live:
-                live.add(var.number)
-                for x in _read(var):
-                    self.uses[x.number] = self.uses.get(x.number, 0) + 1
-                    stack.append(x)
-        return live
-
     def _truths(self, results: Sequence[Any]) -> set[int]:
         """Return the comparisons that may stay truth values: True * 2.0 is 2.0, but True + True is True."""
-        comparisons = {v.number for v in self.code.vars if v.number in self.live and v.op in BOOLEAN}
+        comparisons = {v.number for v in self.code.vars if v.number in self.uses and v.op in BOOLEAN}
         counted = {x.number for x in results if x.__class__ is Var}
-        for var in (v for v in self.code.vars if v.number in self.live):
+        for var in (v for v in self.code.vars if v.number in self.uses):
             if var.op is WHERE:
                 numbers = var.args[1:]
             elif var.op in BOOLEAN or (var.op is MUL and not {x.number for x in var.vars} <= comparisons):
@@ -113,7 +99,7 @@ class Readable:
     def _choose_names(self) -> None:  # noqa: C901, PLR0912 # one case per kind of name
         """Name the things that a reader looks for: weights, biases, weighted sums, activations, and their δ."""
         code = self.code
-        forward = [v for v in code.vars[: code.forward] if v.number in self.live]
+        forward = [v for v in code.vars[: code.forward] if v.number in self.uses]
         sums = [v for v in forward if v.kind == ir.MATMUL]
         given = [_SUM_OF.fullmatch(name_from(v.name)) for v in sums]
         free = (k for k in itertools.count(1) if not any(found and found[1] == str(k) for found in given))
@@ -142,7 +128,7 @@ class Readable:
             self.names[output.number] = self._take("outputs" if self.outputs else "C")
         for number, delta in code.deltas.items():
             name = self.names.get(number, "")
-            new = delta.__class__ is Var and delta.number in self.live and delta.number not in self.names
+            new = delta.__class__ is Var and delta.number in self.uses and delta.number not in self.names
             if not (new and name) or delta.number < code.forward or delta.kind == ir.VIEW:
                 continue
             if _SUM_OF.fullmatch(name):
@@ -178,7 +164,7 @@ class Readable:
     def _module(self) -> str:
         code = self.code
         (output,) = code.outputs
-        views = [v for v in code.vars[: code.forward] if v.number in self.live and self._is_parameter(v)]
+        views = [v for v in code.vars[: code.forward] if v.number in self.uses and self._is_parameter(v)]
         opening = [*self._opening(), *(f"{self.name(v)} = {self._view(v)}" for v in views if v.number in self.names)]
         forward = self._block(code.vars[: code.forward], first=True)
         backward = self._block(code.vars[code.forward :], first=False)
@@ -296,7 +282,7 @@ class Readable:
             if var.batched and not counted:
                 lines.append(f"rows = len({name})")
                 counted = True
-            if var.number in self.live:
+            if var.number in self.uses:
                 flat = f"xp.asarray({name}, dtype=float)"  # products of small integers would wrap around
                 if var.units and not var.batched:
                     flat += ".reshape(-1, 1)"
@@ -323,7 +309,7 @@ class Readable:
             if v.kind != ir.APPLY or not any(y is not x and y.units == x.units for y in v.vars)
         }  # fmt: skip
         for var in variables:
-            if var.number not in self.live or var.kind in {ir.INPUT, ir.FLAT, ir.ROWS} or var is self.code.gradient:
+            if var.number not in self.uses or var.kind in {ir.INPUT, ir.FLAT, ir.ROWS} or var is self.code.gradient:
                 continue
             if self._is_parameter(var) and var.number in self.names:
                 continue
@@ -593,14 +579,15 @@ class Readable:
         xs = var.args
         if self._is_matrix(var):
             return f"{self.matrix(xs[0])} + {self.matrix(xs[1])}", 1
-        if op in _INFIX:
-            sign, strength = _INFIX[op]
+        if op in SIGNS and op not in BOOLEAN:
+            sign = SIGNS[op]
+            strength = _BINDS[sign]
             # Floats do not associate, so the user's brackets stay; those between δ and its slopes may go.
             keep = sign in "-/" or var.number < self.code.forward or (xs[1].__class__ is Var and xs[1].op is OPS["div"])
             right = {1: _PRODUCT, 2: _UNARY}[strength] if keep else strength
             return f"{self.text(xs[0], strength)} {sign} {self.text(xs[1], right)}", strength
         if op in BOOLEAN:
-            truth = f"({self.text(xs[0], 1)} {SIGNS[op.name]} {self.text(xs[1], 1)})"
+            truth = f"({self.text(xs[0], 1)} {SIGNS[op]} {self.text(xs[1], 1)})"
             return (truth, _ATOM) if var.number in self.truths else (f"1.0 * {truth}", 2)
         if op.name == "neg":
             return f"-{self.text(xs[0], _UNARY)}", _UNARY

@@ -31,7 +31,9 @@ RELATIONS = {
     operator.ne: _relation("not_equal", "≠", operator.ne, np.not_equal),
 }
 BOOLEAN = frozenset(RELATIONS.values())
-SIGNS = {"greater": ">", "greater_equal": ">=", "less": "<", "less_equal": "<=", "equal": "==", "not_equal": "!="}
+SIGNS = {OPS[name]: sign for name, sign in (("add", "+"), ("sub", "-"), ("mul", "*"), ("div", "/"))} | dict(
+    zip(RELATIONS.values(), (">", ">=", "<", "<=", "==", "!="), strict=True)  # as Python writes them
+)
 HIDDEN = {  # the operand whose NaN does not show
     OPS["where"]: 0,
     OPS["copysign"]: 1,
