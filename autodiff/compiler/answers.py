@@ -108,10 +108,10 @@ class Answer:
             [x.reshape(len(self.values), -1) for x in parts if x.shape[:1] == self.values.shape[:1]], 1
         )
 
-    def finish(self, call: Call, reduce: Reduce, seeds: Array | None, *, single: bool, asked: bool) -> Any:
-        """Return value, gradient and, where asked for, the derivatives by arguments."""
+    def finish(self, rows: int, reduce: Reduce, seeds: Array | None) -> tuple[Any, Array, list[Any]]:
+        """Return value, gradient and the derivatives by arguments."""
         with np.errstate(all="ignore"):
-            scale = 1.0 / call.rows if reduce == "mean" and seeds is None else 1.0
+            scale = 1.0 / rows if reduce == "mean" and seeds is None else 1.0
             value: Any = self.values
             if reduce is not None:
                 value = sum(self._totals[start] for start in sorted(self._totals)) * scale
@@ -121,8 +121,7 @@ class Answer:
                 self.gradient *= scale
                 for x in self._inputs.values():
                     np.multiply(x, scale, out=x)
-        inputs = tuple([x if x.ndim else float(x) for x in (self._inputs[i] for i in self._argnums)])
-        return (value, self.gradient, *([inputs[0]] if single else [inputs] if asked else []))
+        return value, self.gradient, [x if x.ndim else float(x) for x in (self._inputs[i] for i in self._argnums)]
 
 
 def fetch(instance: Any, x: Any) -> Any:

@@ -164,24 +164,20 @@ class Call:
             argnums = self._named(argnums, argnames)
         chosen = self._argnums(argnums)
         by = tuple([leaf for i in chosen for leaf in self.given.leaves_of(i)])
-        single = _is_one(argnums)
-        if not self.given.form:
-            return self._derivatives(reduce, argnums, by, weights, check, single=single)
-        value, gradient, *rest = self._derivatives(reduce, argnums, by, weights, check, single=False)
-        if rest:
-            left = iter(rest[0])
-            nested = [self.given.together(i, [next(left) for _ in self.given.leaves_of(i)]) for i in chosen]
-            rest = [nested[0] if single else tuple(nested)]
-        return value, gradient, *rest
-
-    def _derivatives(
-        self, reduce: Reduce, argnums: Any, by: tuple[int, ...], weights: Any, check: bool, *, single: bool
-    ) -> Any:
         if reduce not in ("mean", "sum", None):  # not a set, so that values without a hash are refused too
             raise ValueError(f"reduce must be 'mean', 'sum' or None, got {reduce!r}")
         self.one_number()
-        if self.point and weights is None:
-            return self._at_point(reduce, argnums, by, check, single=single)
+        compute = self._at_point if self.point and weights is None else self._of_rows
+        value, gradient, inputs = compute(reduce, argnums, by, weights, check)
+        if argnums is None:
+            return value, gradient
+        left = iter(inputs)
+        nested = [self.given.together(i, [next(left) for _ in self.given.leaves_of(i)]) for i in chosen]
+        return value, gradient, tuple(nested) if isinstance(argnums, (tuple, list)) else nested[0]
+
+    def _of_rows(
+        self, reduce: Reduce, argnums: Any, by: tuple[int, ...], weights: Any, check: bool
+    ) -> tuple[Any, Array, list[Any]]:
         seeds = None if weights is None else self._seeds(reduce, weights)
         want = Want(gradient=True, argnums=by, per_row=reduce is None, seeded=seeds is not None)
         self.read(check, want)
@@ -190,7 +186,7 @@ class Call:
             remember_batch(self, reduce)
         if not answer.finite:
             answer = self.run(replace(want, careful=True), reduce, seeds)
-        return answer.finish(self, reduce, seeds, single=single, asked=argnums is not None)
+        return answer.finish(self.rows, reduce, seeds)
 
     def one_number(self) -> None:
         """Raise TypeError for a function of several outputs, which has no gradient."""
@@ -278,25 +274,29 @@ class Call:
             self.trace.points[key] = found
         return found
 
-    def _at_point(self, reduce: Reduce, argnums: Any, by: tuple[int, ...], check: bool, *, single: bool) -> Any:
+    def _at_point(
+        self, reduce: Reduce, argnums: Any, by: tuple[int, ...], _: None, check: bool
+    ) -> tuple[Any, Array, list[Any]]:
         if check:
             self.read(check=True, want=Want(gradient=True, argnums=by))
+        plain = not self.static and self.given.form is None
+        single = plain and argnums is not None and not isinstance(argnums, (tuple, list))
         function = self._point_function(by, single=single, gradient=True)
-        numbers = all(x.ndim == 0 for i, x in enumerate(self.args) if i not in self.static)
         try:
             value, gradient, *rest = function(*self._point_arguments())
         except (ArithmeticError, ValueError):
             self.read(check=False)
-            answer = self.run(Want(True, by, careful=True), "sum")
-            value, gradient, *rest = answer.finish(self, "sum", None, single=single, asked=argnums is not None)
-            return (*_as_rows(value, gradient, reduce), *rest)
-        if numbers and not self.static and self.given.form is None:
-            remember_point(self, argnums, reduce, function)
-        by_arguments: list[Any] = rest if single else list(rest[0]) if rest else []
-        answers = [_filled(g, self.args[i].shape) if self.args[i].ndim else g
-                   for i, g in zip(by, by_arguments, strict=True)]  # fmt: skip
-        asked: tuple[Any, ...] = () if argnums is None else (answers[0],) if single else (tuple(answers),)
-        return (*_as_rows(value, np.asarray(gradient, dtype=np.float64), reduce), *asked)
+            value, gradient, inputs = self.run(Want(True, by, careful=True), "sum").finish(1, "sum", None)
+        else:
+            if plain and all(x.ndim == 0 for x in self.args):
+                remember_point(self, argnums, reduce, function)
+            gradient = np.asarray(gradient, dtype=np.float64)
+            inputs = [
+                _filled(x, self.args[i].shape) for i, x in zip(by, rest if single or not rest else rest[0], strict=True)
+            ]
+        if reduce is None:  # as for each of one row
+            value, gradient = np.array([value]), gradient.reshape(1, -1)
+        return value, gradient, inputs
 
 
 def _count_rows(args: Sequence[Any], batched: Sequence[bool], names: Sequence[str]) -> int:
@@ -353,11 +353,6 @@ def _symbols(x: Any, static: bool) -> Any:
     return np.array(x, dtype=object) if is_sequence(x) else one
 
 
-def _is_one(argnums: Any) -> bool:
-    """Tell whether derivatives by one argument were asked for, not by several."""
-    return argnums is not None and not isinstance(argnums, (tuple, list))
-
-
 def _exact(x: Any, depth: int = 8) -> Any:
     """Return a key for a static argument that tells 1, 1.0 and True apart, and 0.0 and −0.0, which are equal.
 
@@ -382,14 +377,9 @@ def _can_be_hashed(x: Any) -> bool:
     return True
 
 
-def _as_rows(value: float, gradient: Array, reduce: Reduce) -> tuple[Any, Array]:
-    """Return value and gradient at one point; with `reduce=None`, as for each of one row."""
-    return (np.array([value]), gradient.reshape(1, -1)) if reduce is None else (value, gradient)
-
-
-def _filled(x: Any, shape: tuple[int, ...]) -> Array:
-    """Return an array of this shape from a list of its numbers, or from one number for all entries."""
-    return np.full(shape, x) if isinstance(x, float) else np.array(x).reshape(shape)
+def _filled(x: Any, shape: tuple[int, ...]) -> Any:
+    """Return an array of this shape from a list of its numbers, or from one number for all entries; () is a number."""
+    return x if not shape else np.full(shape, x) if isinstance(x, float) else np.array(x).reshape(shape)
 
 
 def _array(x: Any, name: str) -> Array:

@@ -23,12 +23,13 @@ def report(trace: Trace) -> str:
         numbers = len(graph.constants)
         arrays = [("group", f"{computed:,} nodes, each by itself: hardly any two belong together")]
     else:
-        code, grouping = trace.grouping(want)
+        grouping = trace.grouping(want)
+        forward = grouping.code.matrix_products
         kinds = Counter(v.kind for v in backend.layout.order)
         products = sum(kinds[kind] for kind in (ir.MATMUL, ir.MATMUL_T, ir.OUTER))
         numbers = sum(v.size for v in backend.layout.order if v.kind == ir.CONST)
-        plural = "s" * (code.matrix_products != 1)
-        arrays = [("group", f"{grouping.groups:,} groups, {code.matrix_products:,} matrix product{plural} forward")]
+        plural = "s" * (forward != 1)
+        arrays = [("group", f"{grouping.groups:,} groups, {forward:,} matrix product{plural} forward")]
         if want.gradient:
             arrays.append(("reverse", f"{products:,} matrix products in all, {len(backend.layout.order):,} arrays"))
     rows = [

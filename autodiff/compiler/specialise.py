@@ -116,21 +116,16 @@ class Trace:
 
     def code(self, want: Want, *, grouped: bool = True, rows: bool = False) -> Code:
         """Return the array code of a version; with `rows`, the one for a batch even where one point was traced."""
-        code, _ = self.grouping(want, grouped=grouped, batched=self.rows if rows else None)
-        return code
+        return self.grouping(want, grouped=grouped, batched=self.rows if rows else self.batched).code
 
-    def _tape(self, want: Want) -> Tape:
-        return Tape(self.careful if want.careful else self.shared, self.sizes, self.batched, want)
-
-    def grouping(self, want: Want, *, grouped: bool = True, batched: list[bool] | None = None) -> tuple[Code, Grouping]:
-        """Return array code, and the grouping it came from."""
-        grouping = self.forward(want, self.batched if batched is None else batched, grouped=grouped)
-        code = grouping.code
+    def grouping(self, want: Want, *, grouped: bool = True, batched: list[bool] | None = None) -> Grouping:
+        """Return the grouping that has made array code, with its reverse pass."""
+        grouping = self.forward(want, batched or self.batched, grouped=grouped)
         if not self.order:
             self._settle(grouping)
         if want.derivatives:
-            backward(code, want if grouped else replace(want, per_row=True))
-        return code, grouping
+            backward(grouping.code, want if grouped else replace(want, per_row=True))
+        return grouping
 
     def forward(self, want: Want, batched: list[bool], *, grouped: bool = True) -> Grouping:
         """Return a grouping that has made the array code, without its reverse pass."""
@@ -151,7 +146,11 @@ class Trace:
         """Return the version that computes this; it is made when first asked for."""
         found = self.versions.get(want)
         if found is None:
-            made = self._tape(want) if self.unstructured else Buffered(self.code(want))
+            made = (
+                Tape(self.careful if want.careful else self.shared, self.sizes, self.batched, want)
+                if self.unstructured
+                else Buffered(self.code(want))
+            )
             found = self.versions[want] = Version(made, self.flat)
         return found
 

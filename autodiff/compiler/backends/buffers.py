@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,10 +41,11 @@ class Instance:
 
     def array(self, var: Var) -> Array:
         """Return the memory of a Var: units × rows, or units × 1 where it is the same for all rows."""
-        if var.number in self.backend.home:
-            return self.backend.home[var.number](self)
         if var.number in self.backend._forwarded:
-            return self._placed(*self.backend._forwarded[var.number])
+            home, start, strides, units = self.backend._forwarded[var.number]
+            if home is not None:
+                return self.strided(home, start, strides, units)
+            return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
         if var.kind == ir.ROWS:
             return np.full((), float(self.rows))
         if var.number in self.backend.layout.static and var.kind == ir.APPLY:
@@ -68,12 +69,6 @@ class Instance:
         slot = self.slots[self.backend.slot[var.number]]
         return slot[:-1] if var.number in self.backend.layout.ones else slot
 
-    def _placed(self, home: Var | None, start: int, strides: Units, units: Units) -> Array:
-        """Return the memory of a result that lies in a larger one; None is the gradient."""
-        if home is not None:
-            return self.strided(home, start, strides, units)
-        return _strided(self.gradient, start, strides, units)[..., *([None] * bool(units))]
-
     def scratch(self, number: int, shape: Units) -> Array:
         """Return an array of the emitter's own, by number."""
         if number not in self._scratch:
@@ -86,11 +81,11 @@ class Instance:
 
     def columns(self, var: Var) -> Array:
         """Return a Var that lies in one piece with its positions and rows as one axis."""
-        return _flattened(self.array(var))
+        return in_one_piece(self.array(var))
 
     def columns_and_ones(self, var: Var) -> Array:
         """Return an input of a matrix product likewise, with a row of ones at its end."""
-        return _flattened(self.slots[self.backend.slot[var.number]])
+        return in_one_piece(self.slots[self.backend.slot[var.number]])
 
     def block(self, start: int, m: int, n: int) -> Array:
         """Return a matrix that is contiguous in the flat array."""
@@ -128,9 +123,25 @@ def without_warnings(run: Callable[..., Any]) -> Callable[..., Any]:
     return functools.partial(context.run, run)
 
 
-def _flattened(array: Array) -> Array:
-    flat = array.reshape(len(array), -1)
-    assert np.may_share_memory(flat, array), "an input of a product that does not lie in one piece"
+def one_by_one(
+    opening: Sequence[tuple[Array, int]], steps: Iterable[tuple[Any, tuple[Any, ...]]]
+) -> Callable[..., None]:
+    """Return a run that copies arguments to where they belong, and then calls functions, each with its arguments."""
+    copy, steps = np.copyto, list(steps)
+
+    def run(*args: Any) -> None:
+        for buffer, i in opening:
+            copy(buffer, args[i])
+        for function, given in steps:
+            function(*given)
+
+    return run
+
+
+def in_one_piece(array: Array, n: int | None = None) -> Array:
+    """Return an array as a matrix of n rows, as many as there are where None, without copying it."""
+    flat = array.reshape(len(array) if n is None else n, -1)
+    assert np.may_share_memory(flat, array), "an array that does not lie in one piece"
     return flat
 
 

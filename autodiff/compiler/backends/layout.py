@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from autodiff.compiler.arrays import ir
@@ -76,6 +76,10 @@ class Layout:
         self.kept = {self.base(x).number for x in results if x.__class__ is Var}
         self.uses = uses_of(results, self.reads)
         self.order = [v for v in code.vars if v.number in self.uses or v.kind == ir.INPUT]
+        self.readers = defaultdict[int, list[Var]](list)
+        for var in self.order:
+            for x in self.reads(var):
+                self.readers[x.number].append(var)
         self.long = long or len(self.order) > LONG
         self.decides = self._decides()
         self.wide: set[int] = set() if self.long else self._wide()
@@ -125,17 +129,13 @@ class Layout:
 
     def _wide(self) -> set[int]:
         """Return the arguments of many numbers that only matrix products read: those take the rows as passed."""
-        readers: dict[int, list[Var]] = {}
-        for var in self.order:
-            for x in var.vars:
-                readers.setdefault(x.number, []).append(var)
         return {
             v.number for v in self.order
             if v.kind == ir.INPUT and v.batched and v.size >= WIDE
-            and readers.get(v.number) and v.number not in self.kept
+            and self.readers[v.number] and v.number not in self.kept
             and all((u.kind == ir.MATMUL and u.args[1] is v and u.size > 1)
                     or (u.kind == ir.OUTER and u.args[1] is v and not u.batched and u.info is None)
-                    for u in readers[v.number])
+                    for u in self.readers[v.number])
         }  # fmt: skip
 
     def _boxed(self, results: list[Any]) -> set[int]:
@@ -157,10 +157,6 @@ class Layout:
 
     def _scalars(self, results: list[Any]) -> set[int]:
         """Return the single numbers, the same for all rows, that only arithmetic reads: Python's floats are quicker."""
-        readers: dict[int, list[Var]] = {}
-        for var in self.order:
-            for x in self.reads(var):
-                readers.setdefault(x.number, []).append(var)
         wanted = self.kept | {x.number for x in results if x.__class__ is Var}
         scalars: set[int] = set()
         for var in self.order:
@@ -170,9 +166,7 @@ class Layout:
                 var.kind == ir.APPLY and var.op in PLAIN and all(x.number in scalars for x in var.vars)
             )
             users = [
-                u
-                for r in readers.get(var.number, [])
-                for u in (readers.get(r.number, []) if r.kind == ir.EXPAND else [r])
+                u for r in self.readers[var.number] for u in (self.readers[r.number] if r.kind == ir.EXPAND else [r])
             ]
             if simple and all(u.kind == ir.APPLY and u.op is not WHERE for u in users):
                 scalars.add(var.number)

@@ -19,7 +19,7 @@ import numpy as np
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous, places_of
 from autodiff.compiler.arrays.ir import WHERE, Code, Var
-from autodiff.compiler.backends.buffers import Instance
+from autodiff.compiler.backends.buffers import Instance, in_one_piece, one_by_one
 from autodiff.compiler.backends.kernels import (
     AddSorted,
     Erf,
@@ -96,7 +96,6 @@ class Buffered:
         self.bound: dict[str, Callable[[Instance], Any]] = {}  # the maker of what a name of the text stands for
         self.slots: list[tuple[Units, bool]] = []  # units and whether batched
         self.slot: dict[int, int] = {}  # by Var
-        self.home: dict[int, Callable[[Instance], Array]] = {}  # Vars with memory elsewhere: inputs, flat, gradient
         self.flops = 0  # per row; an exponential, a logarithm and the like count as one each
         self.scratch_bytes: dict[str, int] = {}  # bytes per row besides the slots, by name
         self._numbers: dict[str, str] = {}
@@ -147,15 +146,7 @@ class Buffered:
                 opening.append((value(names[0]), self.arguments.index(names[1])))
             else:
                 steps.append((OUT_BY_NAME.get(function) or bound[function], tuple([value(x) for x in names])))
-        copy = np.copyto
-
-        def run(*args: Any) -> None:
-            for buffer, i in opening:
-                copy(buffer, args[i])
-            for function, names in steps:
-                function(*names)
-
-        return run
+        return one_by_one(opening, steps)
 
     def instance(self, rows: int, flat: Array) -> Instance:
         """Return the program, made for a number of rows."""
@@ -482,7 +473,7 @@ class Buffered:
         self.flops += x.size * x.batched
         if (terms := self.layout.terms.get(var.number)) is not None:
             n = terms.size // var.size
-            rows = self._bind(f"j{var.number}", lambda instance: _in_rows(instance.array(terms), n))
+            rows = self._bind(f"j{var.number}", lambda instance: in_one_piece(instance.array(terms), n))
             out = self._bind(f"w{var.number}", lambda instance: instance.array(var).reshape(-1))
             if var.kind == ir.SUM:
                 self._call("dot", self._bind(f"ones{n}", lambda _: np.ones(n)), rows, out)
@@ -538,7 +529,7 @@ class Buffered:
     def _scatter(self, var: Var) -> None:
         flat = var is self.code.gradient and not var.batched
         if flat:
-            self.home[var.number] = lambda instance: instance.gradient.reshape(-1, 1)
+            self._forwarded[var.number] = (None, 0, (1,), var.units)
         elif var.number not in self.slot:
             self._allocate(var, alone=True)
         places = list(zip(var.args, var.info, strict=True))
@@ -726,13 +717,6 @@ class Buffered:
 def _into(op: Any, *operands: Array) -> None:
     """Write the result of an operation that is not a ufunc into a buffer, the last of the operands."""
     np.copyto(operands[-1], op.on_arrays(*operands[:-1]))
-
-
-def _in_rows(array: Array, n: int) -> Array:
-    """Return an array in one piece as a matrix of n rows."""
-    flat = array.reshape(n, -1)
-    assert np.may_share_memory(flat, array), "terms that do not lie in one piece"
-    return flat
 
 
 def made_from(*lines: str) -> Any:

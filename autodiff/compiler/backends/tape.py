@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autodiff.compiler.arrays.ir import POW, Code, Units, Var, Want
+from autodiff.compiler.backends.buffers import one_by_one
 from autodiff.compiler.backends.recipes import (
     BATCHED,
     BY_VALUE,
@@ -381,15 +382,7 @@ class TapeInstance:
         sizes = [recipe.size for recipe, _ in tape.recipes]
         ends = accumulate([sizes[which] for which in tape.which], initial=0)
         given = [everything[start:end] for start, end in pairwise(ends)]
-        copy = np.copyto
-
-        def run(*args: Any) -> None:
-            for buffer, i in opening:
-                copy(buffer, args[i])
-            for function, arguments in zip(functions, given, strict=True):
-                function(*arguments)
-
-        self.run: Callable[..., None] = run  # warns as NumPy does: see without_warnings
+        self.run = one_by_one(opening, zip(functions, given, strict=True))  # warns as NumPy does: see without_warnings
 
     def array(self, places: int | list[int]) -> Array:
         """Return the numbers at one or several places: units × rows, or units × 1 where all rows have the same."""
