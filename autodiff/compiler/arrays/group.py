@@ -15,7 +15,7 @@ import math
 import operator
 from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
 import numpy as np
@@ -557,22 +557,18 @@ class Grouping:
 
     def _concat(self, nodes: Column, units: Units) -> Any:
         """Copy pieces together: runs of neighbours in one array, numbers, single nodes."""
+
+        def run_of(item: tuple[int, int]) -> Any:
+            """Return what neighbours in one array share."""
+            home, place = self.where.get(item[1], (None, None))
+            return item if place is None else (id(home), place - item[0])
+
         pieces: list[Any] = []
-        k = 0
-        while k < len(nodes):
-            array, place = self.where.get(nodes[k], (None, None))
-            if array is None or place is None:
-                pieces.append(self.single(nodes[k]))
-                k += 1
-                continue
-            run = 1
-            while k + run < len(nodes):
-                home, at = self.where.get(nodes[k + run], (None, None))
-                if home is not array or at != place + run:
-                    break
-                run += 1
-            pieces.append(self.code.view(array, place, (1,) if run > 1 else (), (run,) if run > 1 else ()))
-            k += run
+        for _, run in groupby(enumerate(nodes), run_of):
+            found = [x for _, x in run]
+            home, place = self.where.get(found[0], (None, None))
+            n = (len(found),) * (len(found) > 1)
+            pieces.append(self.single(found[0]) if place is None else self.code.view(home, place, (1,) * len(n), n))
         batched = any(x.batched for x in pieces if x.__class__ is Var)
         whole = self.code.new(ir.CONCAT, pieces, (len(nodes),), batched=batched)
         return whole if len(units) == 1 else self.code.view(whole, 0, contiguous(units), units)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.arrays.axes import Units, contiguous, places_of, strides_of
-from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, RELATIONS
+from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, RELATIONS, equal_operand
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
 
@@ -64,6 +64,18 @@ class Want:
         return self.gradient or bool(self.argnums)
 
 
+def _sides(op: Op) -> tuple[Any, Any]:
+    """Return an operator as a method of its left and of its right operand."""
+
+    def left(a: Any, b: Any) -> Any:
+        return a.code.apply(op, a, b)
+
+    def right(b: Any, a: Any) -> Any:
+        return b.code.apply(op, a, b)
+
+    return left, right
+
+
 class Var:
     """One array of the code; see the module's docstring."""
 
@@ -95,27 +107,21 @@ class Var:
         """Return the result of calling a row of the operation table on Vars."""
         return self.code.apply(op, *operands)
 
-    # fmt: off
-    def __add__(self, other: Any) -> Any: return self.code.apply(ADD, self, other)
-    def __sub__(self, other: Any) -> Any: return self.code.apply(SUB, self, other)
-    def __mul__(self, other: Any) -> Any: return self.code.apply(MUL, self, other)
-    def __truediv__(self, other: Any) -> Any: return self.code.apply(DIV, self, other)
-    def __pow__(self, other: Any) -> Any: return self.code.apply(POW, self, other)
-    def __radd__(self, other: Any) -> Any: return self.code.apply(ADD, other, self)
-    def __rsub__(self, other: Any) -> Any: return self.code.apply(SUB, other, self)
-    def __rmul__(self, other: Any) -> Any: return self.code.apply(MUL, other, self)
-    def __rtruediv__(self, other: Any) -> Any: return self.code.apply(DIV, other, self)
-    def __rpow__(self, other: Any) -> Any: return self.code.apply(POW, other, self)
-    def __neg__(self) -> Any: return self.code.apply(NEG, self)
-    def __abs__(self) -> Any: return self.code.apply(OPS["abs"], self)
-    def __gt__(self, other: Any) -> Any: return self.code.apply(RELATIONS[operator.gt], self, other)
-    def __ge__(self, other: Any) -> Any: return self.code.apply(RELATIONS[operator.ge], self, other)
-    def __lt__(self, other: Any) -> Any: return self.code.apply(RELATIONS[operator.lt], self, other)
-    def __le__(self, other: Any) -> Any: return self.code.apply(RELATIONS[operator.le], self, other)
-    def __eq__(self, other: object) -> Any: return self.code.apply(RELATIONS[operator.eq], self, other)
-    def __ne__(self, other: object) -> Any: return self.code.apply(RELATIONS[operator.ne], self, other)
+    __add__, __radd__ = _sides(ADD)
+    __sub__, __rsub__ = _sides(SUB)
+    __mul__, __rmul__ = _sides(MUL)
+    __truediv__, __rtruediv__ = _sides(DIV)
+    __pow__, __rpow__ = _sides(POW)
+    __gt__, __lt__ = (_sides(RELATIONS[relation])[0] for relation in (operator.gt, operator.lt))
+    __ge__, __le__ = (_sides(RELATIONS[relation])[0] for relation in (operator.ge, operator.le))
+    __eq__, __ne__ = (_sides(RELATIONS[relation])[0] for relation in (operator.eq, operator.ne))
     __hash__ = object.__hash__
-    # fmt: on
+
+    def __neg__(self) -> Any:
+        return self.code.apply(NEG, self)
+
+    def __abs__(self) -> Any:
+        return self.code.apply(OPS["abs"], self)
 
     def __and__(self, other: Any) -> Any:
         if isinstance(other, bool):
@@ -351,59 +357,42 @@ def _shorter(code: Code, op: Op, args: Sequence[Any]) -> Any:
 _NOT_EQUAL, _GREATER, _RELU = RELATIONS[operator.ne], RELATIONS[operator.gt], OPS["relu"]
 
 
-def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:  # noqa: C901, PLR0912 # one line per identity
+def _shorter_binary(code: Code, op: Op, a: Any, b: Any) -> Any:
     x, y = (a if a.__class__ is float else None), (b if b.__class__ is float else None)
     if x is None and y is None:
         return _shorter_of_vars(code, op, a, b)
-    if op is ADD:
-        if x == 0.0:
-            return b
-        if y == 0.0:
-            return a
-    elif op is SUB:
-        if y == 0.0:
-            return a
-        if x == 0.0:
-            return code.apply(NEG, b)
-    elif op is MUL or op is GUARDED:
-        if (x == 0.0 or y == 0.0) and code.forward:  # a partial or δ that is exactly 0 is not passed on
-            return 0.0
-        if x == 1.0:
-            return b
-        if y == 1.0:
-            return a
-        if x == -1.0:
-            return code.apply(NEG, b)
-        if y == -1.0:
-            return code.apply(NEG, a)
-        if x is not None and b.op is op and b.args[0].__class__ is float and _is_ordinary(x * b.args[0]):
-            return code.apply(op, x * b.args[0], b.args[1])
-        if (
-            x is not None
-            and b.op is op
-            and b.args[0].__class__ is Var
-            and b.args[0].kind in {ROWS, EXPAND}
-            and not b.args[0].batched
-        ):
-            return code.apply(op, code.apply(op, x, b.args[0]), b.args[1])
-        if op is MUL and code.forward:
-            constant, other = (a, b) if y is None else (b, a)
-            scale, inner = _scaled(other)
-            if scale != 1.0 and _is_ordinary(constant * scale):
-                return code.apply(MUL, constant * scale, inner)
-        if x is not None and b.op is DIV and b.args[0].__class__ is float and _is_ordinary(x * b.args[0]):
-            return code.apply(DIV, x * b.args[0], b.args[1])
-        if x is not None and b.kind == EXPAND and b.args[0].__class__ is Var:
-            return code.expand(code.apply(op, x, b.args[0]), b.units)
-        if x is not None and b.kind == VIEW and b.args[0].size < b.size:
-            start, strides = b.info
-            return code.view(code.apply(op, x, b.args[0]), start, strides, b.units)
-    elif (op is DIV and y == 1.0) or (op is POW and y == 1.0):
-        return a
-    elif op is POW and y == 0.0:
+    if (same := equal_operand(op, x, y)) is not None:
+        return (a, b)[same]
+    if op is MUL or op is GUARDED:
+        return _shorter_scale(code, op, x, b) if y is None else _shorter_scale(code, op, y, a, left=False)
+    if op is SUB and x == 0.0:
+        return code.apply(NEG, b)
+    if op is POW and y == 0.0:
         return 1.0
-    elif op is _NOT_EQUAL and y == 0.0 and a.op in BOOLEAN:
-        return a
+    return a if op is _NOT_EQUAL and y == 0.0 and a.op in BOOLEAN else None
+
+
+def _shorter_scale(code: Code, op: Op, x: Any, b: Var, *, left: bool = True) -> Any:
+    """Return x · b in a simpler form, or None; `left`: whether the number comes first."""
+    inner: Any = b.args[0] if b.args else None
+    if x == 0.0 and code.forward:  # a partial or δ that is exactly 0 is not passed on
+        return 0.0
+    if x == -1.0:
+        return code.apply(NEG, b)
+    if left and b.op is op and inner.__class__ is float and _is_ordinary(x * inner):
+        return code.apply(op, x * inner, b.args[1])
+    if left and b.op is op and inner.__class__ is Var and inner.kind in {ROWS, EXPAND} and not inner.batched:
+        return code.apply(op, code.apply(op, x, inner), b.args[1])
+    if op is MUL and code.forward:
+        scale, of = _scaled(b)
+        if scale != 1.0 and _is_ordinary(x * scale):
+            return code.apply(MUL, x * scale, of)
+    if left and b.op is DIV and inner.__class__ is float and _is_ordinary(x * inner):
+        return code.apply(DIV, x * inner, b.args[1])
+    if left and b.kind == EXPAND and inner.__class__ is Var:
+        return code.expand(code.apply(op, x, inner), b.units)
+    if left and b.kind == VIEW and inner.size < b.size:
+        return code.view(code.apply(op, x, inner), b.info[0], b.info[1], b.units)
     return None
 
 

@@ -9,7 +9,7 @@ Values and arrays alike. Sums over the rows appear where an operand that is the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -178,7 +178,7 @@ class Reverse:
         wanted = [x.__class__ is Var and x.needs for x in var.args]
         b = var.args[-1]
         if op in SLOPES and self.careful is None:
-            slopes = SLOPES[op](*var.args, var)
+            slopes: Sequence[Any] = SLOPES[op](*var.args, var)
         elif op is POW and b.__class__ is float and 0.0 < abs(b) < math.inf and (b - 1.0) + 1.0 == b:
             # The rule's way without its cases.
             x = var.args[0]

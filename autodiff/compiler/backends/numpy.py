@@ -19,15 +19,8 @@ import numpy as np
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous, places_of
 from autodiff.compiler.arrays.ir import WHERE, Code, Var
+from autodiff.compiler.backends import kernels
 from autodiff.compiler.backends.buffers import Instance, in_one_piece, one_by_one
-from autodiff.compiler.backends.kernels import (
-    AddSorted,
-    Erf,
-    contraction_into,
-    guarded_dot,
-    outer_of_positions,
-    power_half,
-)
 from autodiff.compiler.backends.layout import Layout, contraction_of, dot_of
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, SIGNS
 from autodiff.ops import OPS
@@ -60,11 +53,12 @@ def _add_once(out: Array, index: Array, value: Array) -> None:
 
 _MANY = 256  # numbers: fewer are repeated as fast
 _FUNCTIONS: dict[str, Any] = {
-    "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "negative": np.negative,
-    "maximum": np.maximum, "minimum": np.minimum, "exp": np.exp, "sqrt": np.sqrt, "sign": np.sign,
-    "heaviside": np.heaviside, "not_equal": np.not_equal, "copyto": np.copyto, "dot": np.dot, "take": np.take,
-    "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "guarded_dot": guarded_dot, "add_at": np.add.at,
-    "copy_where": _copy_where, "power_half": power_half, "assign": _assign, "add_once": _add_once,
+    **{name: getattr(np, name) for name in (
+        "add", "subtract", "multiply", "divide", "negative", "maximum", "minimum", "exp", "sqrt", "sign", "heaviside",
+        "not_equal", "copyto", "dot", "take",
+    )},
+    "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "add_at": np.add.at, "copy_where": _copy_where,
+    "guarded_dot": kernels.guarded_dot, "power_half": kernels.power_half, "assign": _assign, "add_once": _add_once,
 }  # fmt: skip
 _SHIFTS = 32  # more additions than this cost more than one at scattered places
 OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy takes their `out` by name only
@@ -160,7 +154,7 @@ class Buffered:
     def calls(self) -> int:
         """The number of NumPy calls per block; an operation of several steps counts as one, except erf."""
         of_numpy = [step[0] for step in self.steps if step[0] != "=" or ".dot(" in step[2]]  # not Python's arithmetic
-        return sum(Erf.CALLS if function.startswith("erf") else 1 for function in of_numpy)
+        return sum(kernels.Erf.CALLS if function.startswith("erf") else 1 for function in of_numpy)
 
     # Memory.
 
@@ -425,8 +419,7 @@ class Buffered:
             self.scratch_bytes[turned] = 8 * var.size
             back = self._bind(f"u{var.number}", lambda instance: scratch(instance).T)
             self._bind(name, lambda instance: instance.matrix(matrix).T)
-            self.steps.append(("dot", f"{self._name(vector)}.T", name, turned))
-            self.bound.setdefault("dot", lambda _: np.dot)
+            self._call("dot", f"{self._name(vector)}.T", name, turned)
             self._call("copyto", self._name(var), back)  # quicker than adding the bias on the way
         else:
             self._call("dot", name, self._columns(vector), self._columns(var))
@@ -442,7 +435,7 @@ class Buffered:
             self._allocate(var)
             if len(rows.units) > 1:
                 times = GUARDED if var.info else None
-                outer = self._bind(f"g{var.number}", lambda _: functools.partial(outer_of_positions, times))
+                outer = self._bind(f"g{var.number}", lambda _: functools.partial(kernels.outer_of_positions, times))
                 self._call(outer, self._name(rows), self._name(vector), self._name(var))
                 return
             a = self._bind(f"column{var.number}", lambda instance: instance.array(rows)[:, None])
@@ -457,8 +450,7 @@ class Buffered:
             self._allocate(var)
         out = self._bind(f"o{var.number}", lambda instance: instance.matrix(var))
         if vector.number in self.layout.wide:
-            self.bound.setdefault("dot", lambda _: np.dot)
-            self.steps.append(("dot", self._name(rows), f"{self._name(vector)}.T", out))
+            self._call("dot", self._name(rows), f"{self._name(vector)}.T", out)
             return
         if var.number in self.layout.fused:
             transposed = self._bind(f"b{vector.number}", lambda instance: instance.columns_and_ones(vector).T)
@@ -491,7 +483,7 @@ class Buffered:
             def contract(instance: Instance) -> Any:
                 turned = *order, len(order)
                 a, b = (instance.array(y).transpose(turned) for y in (first, second))
-                return contraction_into(a, b, instance.array(var))
+                return kernels.contraction_into(a, b, instance.array(var))
 
             self._call(self._bind(f"y{var.number}", contract))
         else:
@@ -585,7 +577,7 @@ class Buffered:
         if strides is None or not once:  # scattered positions
             index = self._bind(f"at{len(self.bound)}", lambda _: positions)
             if not once and delta.__class__ is Var and delta.batched and delta.units == units:
-                add = self._bind(f"q{len(self.bound)}", lambda instance: AddSorted(positions, instance.rows))
+                add = self._bind(f"q{len(self.bound)}", lambda instance: kernels.AddSorted(positions, instance.rows))
                 self.scratch_bytes[add] = 8 * (positions.size + np.unique(positions).size)
                 self._call(add, self._in_a_row(var), value)
                 return
@@ -660,8 +652,8 @@ class Buffered:
             self._follow(_LEAKY, names, v)
         elif op is OPS["erf"]:
             shape = "_".join(map(str, var.units)) + "_rows" * var.batched  # all of one shape share their scratch
-            erf = self._bind(f"erf{shape}", lambda instance: Erf(instance.array(var).shape))
-            self.scratch_bytes[erf] = Erf.BYTES * var.size * var.batched
+            erf = self._bind(f"erf{shape}", lambda instance: kernels.Erf(instance.array(var).shape))
+            self.scratch_bytes[erf] = kernels.Erf.BYTES * var.size * var.batched
             self._call(erf, names[0], v)
         elif op is GUARDED or not isinstance(array, np.ufunc):
             self._call(self._bind(f"op{len(self.bound)}", lambda _: functools.partial(_into, op)), *names, out=v)

@@ -71,3 +71,12 @@ KEPT = Op(
 # Two ways to one number: the fast version of a program goes the first, which gives NaN where it ends; the careful one,
 # and whatever decides, goes the second. `simplify.resolved` takes one of them, so no program computes both.
 EITHER = Op("either", "or", lambda _, b: b, lambda _, b: b, (lambda *_: 1.0, lambda *_: 1.0))  # each along its own way
+_NEUTRAL_BEFORE = {OPS["add"]: 0.0, OPS["mul"]: 1.0, GUARDED: 1.0}
+_NEUTRAL_AFTER = {**_NEUTRAL_BEFORE, OPS["sub"]: 0.0, OPS["div"]: 1.0, OPS["pow"]: 1.0}
+
+
+def equal_operand(op: Op, a: float | None, b: float | None) -> int | None:
+    """Return which of two operands equals the result since the other one is neutral; an operand not known is None."""
+    if a is not None and a == _NEUTRAL_BEFORE.get(op):
+        return 1
+    return 0 if b is not None and b == _NEUTRAL_AFTER.get(op) else None

@@ -13,27 +13,15 @@ from itertools import chain
 from typing import Any
 
 from autodiff.compiler.trace.graph import Graph, Term
-from autodiff.compiler.trace.operations import EITHER, GUARDED, KEPT
+from autodiff.compiler.trace.operations import EITHER, GUARDED, KEPT, equal_operand
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
 
-_ADD, _SUB, _MUL, _DIV, _POW = (OPS[name] for name in ("add", "sub", "mul", "div", "pow"))
+_ADD, _SUB, _MUL = (OPS[name] for name in ("add", "sub", "mul"))
 _NEG, _POS, _TOTAL, _MEAN, _WEIGHTED = (OPS[name] for name in ("neg", "pos", "total", "mean", "weighted_sum"))
 _SHORT = 256  # longer sums are not copied into others: nested ones would take quadratic time
 _SUMS = frozenset({_ADD, _SUB, _NEG, _TOTAL, _MEAN, _WEIGHTED})
-_PRODUCTS = frozenset({_MUL, GUARDED})
 _SCALES = {_ADD: (1.0, 1.0), _SUB: (1.0, -1.0), _NEG: (-1.0,)}
-
-
-def simplify(graph: Graph) -> Graph:
-    """Return the same computation with fewer nodes, its trees of additions as sums of products.
-
-    >>> from autodiff.compiler.trace.tracer import trace
-    >>> graph = simplify(trace(lambda x, y: 2.0 * x + x * y + 1.0 * y, [(), ()], ["x", "y"], frozenset()))
-    >>> [len(terms) for terms, _ in graph.sums.values()]
-    [3]
-    """
-    return sums_of_products(live(graph))
 
 
 def shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant: Callable[[float], int]) -> int | None:
@@ -41,11 +29,9 @@ def shorter(op: Op, xs: tuple[int, ...], constants: dict[int, float], constant: 
     if op is _POS:
         return xs[0]
     if len(xs) == 2:
-        a, b = constants.get(xs[0]), constants.get(xs[1])
-        if (op is _ADD and a == 0.0) or (op in _PRODUCTS and a == 1.0):
-            return xs[1]
-        if (op in {_ADD, _SUB} and b == 0.0) or (op in {*_PRODUCTS, _DIV, _POW} and b == 1.0):
-            return xs[0]
+        equal = equal_operand(op, constants.get(xs[0]), constants.get(xs[1]))
+        if equal is not None:
+            return xs[equal]
     if xs and op is not EITHER and all(x in constants for x in xs):
         try:
             return constant(op.on_floats(*[constants[x] for x in xs]))

@@ -52,10 +52,30 @@ _WAYS_OUT = {
     "looking up": "autodiff.pick(list(table.values()), i), where i is the place in the table",
 }
 
-_POS = OPS["pos"]
-ADD, SUB, MUL, DIV, POW = OPS["add"], OPS["sub"], OPS["mul"], OPS["div"], OPS["pow"]
-NEG, ABS, EXP, LOG, SQRT = OPS["neg"], OPS["abs"], OPS["exp"], OPS["log"], OPS["sqrt"]
-SIN, COS, TANH, RELU, SIGMOID = OPS["sin"], OPS["cos"], OPS["tanh"], OPS["relu"], OPS["sigmoid"]
+_POS, _DIV = OPS["pos"], OPS["div"]
+
+
+def _sides(name: str) -> tuple[Any, Any]:
+    """Return an operator as a method of its left and of its right operand."""
+    op = OPS[name]
+
+    def left(a: Any, b: Any) -> Any:
+        return a.tracer.infix(op, a, b)
+
+    def right(b: Any, a: Any) -> Any:
+        return b.tracer.infix(op, a, b)
+
+    return left, right
+
+
+def _unary(name: str) -> Any:
+    """Return an operation on one number as a method."""
+    op = OPS[name]
+
+    def method(a: Any) -> Any:
+        return a.tracer.unary(op, a)
+
+    return method
 
 
 class Traced(Value):
@@ -69,32 +89,20 @@ class Traced(Value):
     tracer: Tracer
 
     # fmt: off
-    def __add__(self, other: Any) -> Any: return self.tracer.infix(ADD, self, other)
-    def __sub__(self, other: Any) -> Any: return self.tracer.infix(SUB, self, other)
-    def __mul__(self, other: Any) -> Any: return self.tracer.infix(MUL, self, other)
-    def __truediv__(self, other: Any) -> Any: return self.tracer.infix(DIV, self, other)
-    def __pow__(self, other: Any) -> Any: return self.tracer.infix(POW, self, other)
-    def __radd__(self, other: Any) -> Any: return self.tracer.infix(ADD, other, self)
-    def __rsub__(self, other: Any) -> Any: return self.tracer.infix(SUB, other, self)
-    def __rmul__(self, other: Any) -> Any: return self.tracer.infix(MUL, other, self)
-    def __rtruediv__(self, other: Any) -> Any: return self.tracer.infix(DIV, other, self)
-    def __rpow__(self, other: Any) -> Any: return self.tracer.infix(POW, other, self)
-    def __neg__(self) -> Any: return self.tracer.unary(NEG, self)
-    def __pos__(self) -> Any: return self.tracer.unary(_POS, self)
-    def __abs__(self) -> Any: return self.tracer.unary(ABS, self)
+    __add__, __radd__ = _sides("add")
+    __sub__, __rsub__ = _sides("sub")
+    __mul__, __rmul__ = _sides("mul")
+    __truediv__, __rtruediv__ = _sides("div")
+    __pow__, __rpow__ = _sides("pow")
+    __neg__, __pos__, __abs__ = map(_unary, ("neg", "pos", "abs"))
+    exp, log, sqrt, sin, cos, tanh, relu, sigmoid = map(
+        _unary, ("exp", "log", "sqrt", "sin", "cos", "tanh", "relu", "sigmoid")
+    )
+
     def __and__(self, other: Any) -> Any: return self.tracer.both(OPS["minimum"], self, other)
     def __or__(self, other: Any) -> Any: return self.tracer.both(OPS["maximum"], self, other)
     def __xor__(self, other: Any) -> Any: return self.tracer.compare(self, other, operator.ne)
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-    def exp(self) -> Any: return self.tracer.unary(EXP, self)
-    def log(self) -> Any: return self.tracer.unary(LOG, self)
-    def sqrt(self) -> Any: return self.tracer.unary(SQRT, self)
-    def sin(self) -> Any: return self.tracer.unary(SIN, self)
-    def cos(self) -> Any: return self.tracer.unary(COS, self)
-    def tanh(self) -> Any: return self.tracer.unary(TANH, self)
-    def relu(self) -> Any: return self.tracer.unary(RELU, self)
-    def sigmoid(self) -> Any: return self.tracer.unary(SIGMOID, self)
 
     def __bool__(self) -> bool: raise self.tracer.error(self, "deciding (if, while, and, or, max, min, sorted) by")
     def __float__(self) -> float: raise self.tracer.error(self, "float() of")
@@ -577,7 +585,7 @@ def cosines(a: Any, b: Any, r: Any) -> list[Any]:
 
 def partials_of(op: Op, operands: Sequence[Any], result: Any, wanted: Sequence[bool]) -> Sequence[Any]:
     """Return the partials by the rules of the table; constants follow IEEE arithmetic too: 1/0 is infinite."""
-    if op is DIV and operands[1].__class__ is float and operands[1] == 0.0:
+    if op is _DIV and operands[1].__class__ is float and operands[1] == 0.0:
         return [math.copysign(math.inf, operands[1]), 0.0]
     return op.partials_of(operands, result, wanted)
 
