@@ -85,8 +85,7 @@ class Call:
         for i, x in enumerate(self.args):
             if i not in self.static:
                 refuse_nan(x, self.names[i], rows=self.batched[i])
-        code = self.trace.code(Want(careful=self.trace.guards), grouped=False)
-        refuse_domain(code, self, leaves=want.derivatives)
+        refuse_domain(self, leaves=want.derivatives)
         if want.derivatives or self.trace.guards:
             look_for_dropped(self, want)
 

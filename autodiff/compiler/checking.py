@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.compiler.arrays import ir
-from autodiff.compiler.arrays.ir import Code, Var
 from autodiff.compiler.specialise import Want
+from autodiff.compiler.trace.graph import Graph
 from autodiff.compiler.trace.operations import BOOLEAN
 from autodiff.domains import unbox
 from autodiff.errors import DomainError, LostLimitWarning
-from autodiff.ops import OPS
+from autodiff.ops import OPS, Op
 from autodiff.propagation import propagate
 from autodiff.value import Value
 
@@ -36,21 +35,22 @@ def refuse_nan(x: Array, name: str, *, rows: bool) -> None:
     raise ValueError(f"{where} is NaN{f' at {list(inside)}' if inside else ''}: leave such rows out, or fill them in")
 
 
-def refuse_domain(code: Code, call: Any, *, leaves: bool) -> None:
+def refuse_domain(call: Any, *, leaves: bool) -> None:
     """Raise DomainError for the first row with an operand outside its domain; it names operation and label.
 
-    `code` is the forward pass with one Var per node. It is computed as plain arrays, a block of rows at a time; the
-    eager engine then computes the rows in doubt, and its error says the rest. Where the function takes derivatives
-    itself, an infinite slope on the way is no error, unless `leaves` ask for the derivative of that too.
+    The nodes are computed as arrays, a block of rows at a time; the eager engine then computes the rows in doubt, and
+    its error says the rest. Where the function takes derivatives itself, an infinite slope on the way is no error,
+    unless `leaves` ask for the derivative of that too.
     """
     call.read(check=False)
+    graph: Graph = call.trace.careful
     leaves = leaves or not call.trace.guards  # which have names for an error
-    if any(x.__class__ is float and math.isnan(x) for var in code.vars for x in var.args):
+    if any(map(math.isnan, graph.constants.values())):
         _compute_eagerly(call, 0, leaves=leaves)  # which refuses a constant that is NaN as outside a domain
-    wanted = _wanted_slopes(code)
+    wanted = _wanted_slopes(graph)
     for start in range(0, call.rows, ROWS):
         stop = min(start + ROWS, call.rows)
-        for row, problem in _rows_in_doubt(code, wanted, call, start, stop):
+        for row, problem in _rows_in_doubt(graph, wanted, call, start, stop):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", LostLimitWarning)  # told later, by `look_for_dropped`
                 _compute_eagerly(call, row, leaves=leaves)
@@ -115,45 +115,43 @@ def _sample(call: Any, i: int, row: int, leaves: bool) -> Any:
     return array
 
 
-def _wanted_slopes(code: Code) -> dict[int, list[bool]]:
-    """Tell by which operands of each Var the eager engine needs a slope: not by plain numbers, nor within no_grad."""
-    stopped = {x.number for var in code.vars if var.kind == ir.CONCAT for x in var.vars}  # only within no_grad
-    stopped -= {x.number for var in code.vars if var.kind != ir.CONCAT for x in var.vars}
-    stopped -= {x.number for x in code.outputs if x.__class__ is Var}
-    plain: set[int] = set()
-    wanted: dict[int, list[bool]] = {}
-    for var in code.vars:
-        if var.op in BOOLEAN or (var.vars and all(x.number in plain for x in var.vars)):
-            plain.add(var.number)
-        asked = var.number not in stopped
-        wanted[var.number] = [asked and x.__class__ is Var and x.number not in plain for x in var.args]
+def _wanted_slopes(graph: Graph) -> dict[int, list[bool]]:
+    """Tell by which operands of each node the eager engine needs a slope: not by plain numbers, nor within no_grad."""
+    plain, wanted = set(graph.constants), dict[int, list[bool]]()
+    for i, (op, xs) in enumerate(zip(graph.ops, graph.operands, strict=True)):
+        if op is not None:
+            wanted[i] = [i not in graph.stopped and x not in plain for x in xs]
+            if op in BOOLEAN or plain.issuperset(xs):
+                plain.add(i)
     return wanted
 
 
 def _rows_in_doubt(
-    code: Code, wanted: dict[int, list[bool]], call: Any, start: int, stop: int
+    graph: Graph, wanted: dict[int, list[bool]], call: Any, start: int, stop: int
 ) -> Iterator[tuple[int, str]]:
-    numbers: dict[int, Array] = {}
-    doubts: dict[int, Var] = {}  # by row, the first operation
+    found: dict[int, Any] = {**graph.constants, **{i: p.data for i, p in graph.parameters.items()}}
+    for i, (argument, entry) in graph.inputs.items():
+        x = call.args[argument]
+        rows = x[start:stop] if call.batched[argument] else x[None]
+        found[i] = rows.reshape(len(rows), -1)[:, entry]
+    doubts: dict[int, int] = {}  # by row, the first node
     with np.errstate(all="ignore"):
-        for var in code.vars:
-            numbers[var.number] = value = _value(var, numbers, call, start, stop)
-            if var.kind == ir.APPLY:
-                operands = [np.broadcast_to(_given(x, numbers), (stop - start,)) for x in var.args]
-                value = np.broadcast_to(value, (stop - start,))
-                bad = _outside(var, operands, value) | _refused(var, operands, value, wanted[var.number])
-                for row in np.flatnonzero(bad).tolist():
-                    doubts.setdefault(row, var)
-    for row, var in sorted(doubts.items(), key=lambda item: item[0]):
-        assert var.op is not None  # an APPLY has one
-        at = [float(np.broadcast_to(_given(x, numbers), (stop - start,))[row]) for x in var.args]
-        yield start + row, f"{var.op.name} of {' and '.join(map(repr, at))} is not a real number"
+        for i, slopes in wanted.items():
+            op: Any = graph.ops[i]
+            operands = [np.broadcast_to(found[x], (stop - start,)) for x in graph.operands[i]]
+            found[i] = value = np.broadcast_to(1.0 * op.on_arrays(*operands), (stop - start,))  # not a truth value
+            bad = _outside(op, operands, value) | _refused(op, operands, value, slopes)
+            for row in np.flatnonzero(bad).tolist():
+                doubts.setdefault(row, i)
+    for row, i in sorted(doubts.items()):
+        at = [float(np.broadcast_to(found[x], (stop - start,))[row]) for x in graph.operands[i]]
+        op = graph.ops[i]
+        told = at if len(at) < 4 else [x for x in at if not math.isfinite(x)] or at[:3]  # of a long sum
+        yield start + row, f"{op.name} of {' and '.join(map(repr, told))} is not a real number"
 
 
-def _refused(var: Var, operands: list[Array], value: Array, wanted: list[bool]) -> Array:
+def _refused(op: Op, operands: list[Array], value: Array, wanted: list[bool]) -> Array:
     """Find the rows where the operation or its partial raises, one at a time wherever that is possible."""
-    op = var.op
-    assert op is not None  # an APPLY has one
     bad = np.zeros(value.shape, dtype=bool)
     if op.arity is None or op in BOOLEAN:  # sums and comparisons accept everything
         return bad
@@ -180,34 +178,12 @@ def _refused(var: Var, operands: list[Array], value: Array, wanted: list[bool]) 
     return bad
 
 
-def _given(x: Any, numbers: dict[int, Array]) -> Any:
-    return numbers[x.number] if isinstance(x, Var) else x
-
-
-def _value(var: Var, numbers: dict[int, Array], call: Any, start: int, stop: int) -> Any:
-    """Return the numbers of a Var for these rows: (rows,), (units, rows), or one number."""
-    if var.kind == ir.INPUT:
-        x = call.args[var.info]
-        part = x[start:stop] if call.batched[var.info] else x[None]
-        return part.reshape(len(part), -1).T if var.units else part
-    if var.kind == ir.FLAT:
-        return call.trace.flat[:, None]
-    if var.kind == ir.VIEW:
-        return numbers[var.args[0].number][var.info[0]]
-    if var.kind == ir.CONCAT:
-        return _given(var.args[0], numbers)
-    assert var.op is not None  # with one Var per node, there are no other kinds
-    value = var.op.on_arrays(*[_given(x, numbers) for x in var.args])
-    return 1.0 * value if var.op in BOOLEAN else value  # a truth value is not a number
-
-
-def _outside(var: Var, operands: list[Any], value: Any) -> Any:
+def _outside(op: Op, operands: list[Any], value: Any) -> Any:
     """Find the rows where an operand is outside its domain, or numbers give a NaN."""
-    assert var.op is not None  # an APPLY has one
-    bad: Any = np.isnan(value) & (var.op is not POW)  # which is asked in any case, since NumPy has NaN for (−∞)^½
+    bad: Any = np.isnan(value) & (op is not POW)  # which is asked in any case, since NumPy has NaN for (−∞)^½
     for x in operands:
         bad = bad & ~np.isnan(x)
-    for x, domain in zip(operands, var.op.domains, strict=False):
+    for x, domain in zip(operands, op.domains, strict=False):
         low, high = domain.bounds
         below = np.less(x, low) if domain.interval[0] == "[" else np.less_equal(x, low)
         above = np.greater(x, high) if domain.interval[-1] == "]" else np.greater_equal(x, high)

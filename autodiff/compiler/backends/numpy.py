@@ -524,25 +524,22 @@ class Buffered:
             self._forwarded[var.number] = (None, 0, (1,), var.units)
         elif var.number not in self.slot:
             self._allocate(var, alone=True)
-        places = list(zip(var.args, var.info, strict=True))
+        there = self._forwarded.keys() | self.layout.fused.keys()
+        places = [(x, place) for x, place in zip(var.args, var.info, strict=True)
+                  if x.__class__ is not Var or x.number not in there]  # fmt: skip
         written = self._written if flat else self._filled.get(var.number, np.zeros(max(var.size, 1), dtype=bool))
         if not flat and len(places) > 1 and not written.any() and (whole := self._covering(var, places)) is not None:
             delta, place = places.pop(whole)  # copied first, so that nothing has to be set to 0
             self._add_at(var, delta, place, fresh=True)
             written[...] = True
         if not written.all():
-            there = self._forwarded.keys() | self.layout.fused.keys()
-            plain = [p for d, p in places if d.__class__ is not Var or d.number not in there]
-            covered = np.concatenate([places_of(*p).ravel() for p in plain]) if plain else np.zeros(0, dtype=np.intp)
-            rest = written.copy()
-            once = np.unique(covered).size == covered.size and not written[covered].any()
-            rest[covered] = True
-            if not (once and rest.all()):
+            times = written.astype(np.intp)
+            for _, place in places:
+                np.add.at(times, places_of(*place), 1)
+            if not (times == 1).all():
                 self._zero(var, written)
                 written = np.ones_like(written)
         for delta, place in places:
-            if delta.__class__ is Var and (delta.number in self._forwarded or delta.number in self.layout.fused):
-                continue
             self._add_at(var, delta, place, fresh=not written[places_of(*place)].any())
 
     def _in_a_row(self, var: Var) -> str:
