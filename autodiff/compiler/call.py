@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autodiff import nests
 from autodiff.compiler.answers import Answer, Reduce
-from autodiff.compiler.arguments import Arguments
 from autodiff.compiler.backends.buffers import without_warnings
 from autodiff.compiler.backends.floats import Point
 from autodiff.compiler.cache import Cache
@@ -29,22 +29,105 @@ Array = NDArray[np.float64]
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
+_PLAIN = {float, int, np.ndarray}
+
+
+class Arguments:
+    """The arguments of a call as leaves with names and axes, and the function of these leaves.
+
+    A dict, dataclass or named tuple is a nest, and so is a list or tuple that holds one, or arrays of several shapes.
+    Inside a nest, lists of numbers are rows, unless the argument is the same for all rows.
+    """
+
+    form: Hashable = None  # tells nests of different forms apart; None where all arguments are numbers and arrays
+    _where: list[range] | None = None  # the leaves of each argument, and below its nest without them
+    _hollow: list[Any]
+
+    def __init__(self, cache: Cache, args: Sequence[Any], options: Mapping[str, Any]) -> None:
+        count = len(args)
+        self.passed = self.names = cache.names_of(count)
+        self.leaves = args
+        self.places: Sequence[int] = range(count)  # in the signature
+        if options:
+            self.passed = self.names = [*self.names, *options]
+            self.leaves = [*args, *options.values()]
+        self.axes = axes = cache.axes(len(self.leaves))
+        self.static, self.f = cache.static, cache.f
+        if len(axes) != len(self.leaves):
+            raise ValueError(
+                f"in_axes must have one entry per argument, got {len(axes)} for {len(self.leaves)} arguments"
+            )
+        if self.static or options:
+            places = self.places = [*range(count), *map(cache.place_of, options)]
+            for missing in self.static.difference(places):
+                raise ValueError(
+                    f"static_argnums must name arguments of the call, got {missing} for {len(places)} arguments"
+                )
+            self.axes = tuple([axes[place] if place < len(axes) else 0 for place in places])
+            self.static = frozenset(i for i, place in enumerate(places) if place in cache.static)
+        if options or not _PLAIN.issuperset(map(type, args)):
+            told = [(x, False) if i in self.static else _told(x, axis)
+                    for i, (x, axis) in enumerate(zip(self.leaves, self.axes, strict=True))]  # fmt: skip
+            self.leaves = [x for x, _ in told]
+            nested = {i for i, (_, nest) in enumerate(told) if nest}
+            if options or nested:
+                self._take_apart(nested, count, tuple(options))
+
+    def _take_apart(self, nested: set[int], count: int, keywords: tuple[str, ...]) -> None:
+        """Replace each nest by its leaves."""
+        leaves: list[tuple[str, Any]] = []
+        axes: list[int | None] = []
+        static: list[int] = []
+        where: list[range] = []
+        hollow: list[Any] = []
+
+        def taken(leaf: Any, path: str) -> float:
+            leaves.append((path, leaf))
+            return 0.0
+
+        for i, (x, name, axis) in enumerate(zip(self.leaves, self.passed, self.axes, strict=True)):
+            start = len(leaves)
+            whole = _is_rows if axis is not None else nests.never
+            static += [] if i not in self.static else [start]
+            hollow.append(nests.mapped(taken, x, name, whole) if i in nested else taken(x, name))
+            if len(leaves) == start and isinstance(x, (dict, list, tuple)):
+                raise ValueError(f"{name} must hold at least one number, got {x!r}")
+            where.append(range(start, len(leaves)))
+            axes += [axis] * (len(leaves) - start)
+        f, self._where, self._hollow = self.f, where, hollow
+
+        def together(*leaves: Any) -> Any:
+            left = iter(leaves)
+            whole = [nests.replace(x, left) for x in hollow]
+            return f(*whole[:count], **dict(zip(keywords, whole[count:], strict=True)))
+
+        self.f, self.form = together, (keywords, tuple([nests.form(x) for x in hollow]))
+        self.leaves, self.names = [x for _, x in leaves], [name for name, _ in leaves]
+        self.axes, self.static = tuple(axes), frozenset(static)
+
+    def leaves_of(self, i: int) -> Sequence[int]:
+        """Return the positions of an argument's leaves."""
+        return self._where[i] if self._where else [i]
+
+    def together(self, i: int, leaves: Sequence[Any]) -> Any:
+        """Return the nest of an argument, made of these leaves."""
+        return nests.replace(self._hollow[i], iter(leaves)) if self._where else leaves[0]
+
+
 def _parts(starts: Sequence[int], threads: int) -> list[Sequence[int]]:
     """Return neighbouring blocks for each thread: two that fill one page of fresh memory obstruct each other."""
     each = -(-len(starts) // threads)
     return [starts[k : k + each] for k in range(0, len(starts), each)]
 
 
-class Call:
+class Call(Arguments):
     """One call: its checked arguments, the trace for their shapes, and the way of the rows through it."""
 
     def __init__(self, cache: Cache, args: Sequence[Any], options: Mapping[str, Any] = _NONE) -> None:
-        self.cache = cache
-        self.given = given = Arguments(cache, args, options)
-        self.names, self.f = given.names, given.f
-        self.static = static = given.static
-        self.args: list[Any] = [x if i in static else _array(x, self.names[i]) for i, x in enumerate(given.leaves)]
-        rows = self.batched = [axis is not None and i not in static for i, axis in enumerate(given.axes)]
+        super().__init__(cache, args, options)
+        self.cache, static = cache, self.static
+        self.args: list[Any] = [x if i in static else _array(x, self.names[i]) for i, x in enumerate(self.leaves)]
+        rows = self.batched = [axis is not None and i not in static for i, axis in enumerate(self.axes)]
         plain = [i for i in range(len(self.args)) if i not in static]
         self.point = all(self.args[i].ndim == 0 or not self.batched[i] for i in plain)
         if self.point:
@@ -58,7 +141,7 @@ class Call:
         cache = self.cache
         static = self.static
         key = (
-            self.given.form and _exact(self.given.form),
+            self.form and _exact(self.form),
             tuple([(_exact(x) if i in static else tuple(x)) for i, x in enumerate(samples)]),
             tuple(self.batched),
         )
@@ -162,7 +245,7 @@ class Call:
         if argnames is not None:
             argnums = self._named(argnums, argnames)
         chosen = self._argnums(argnums)
-        by = tuple([leaf for i in chosen for leaf in self.given.leaves_of(i)])
+        by = tuple([leaf for i in chosen for leaf in self.leaves_of(i)])
         if reduce not in ("mean", "sum", None):  # not a set, so that values without a hash are refused too
             raise ValueError(f"reduce must be 'mean', 'sum' or None, got {reduce!r}")
         self.one_number()
@@ -171,7 +254,7 @@ class Call:
         if argnums is None:
             return value, gradient
         left = iter(inputs)
-        nested = [self.given.together(i, [next(left) for _ in self.given.leaves_of(i)]) for i in chosen]
+        nested = [self.together(i, [next(left) for _ in self.leaves_of(i)]) for i in chosen]
         return value, gradient, tuple(nested) if isinstance(argnums, (tuple, list)) else nested[0]
 
     def _of_rows(
@@ -205,12 +288,12 @@ class Call:
         if argnums is None:
             return ()
         given: list[Any] = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
-        count, places = len(self.given.passed), self.given.places
+        count, places = len(self.passed), self.places
         for i in given:
             if isinstance(i, (bool, np.bool_, np.ndarray)) or not hasattr(i, "__index__"):
                 raise TypeError(f"argnums must be the position of an argument, or several positions, got {argnums!r}")
             place = i + count if i < 0 else i
-            if place not in places or self.static.issuperset(self.given.leaves_of(places.index(place))):
+            if place not in places or self.static.issuperset(self.leaves_of(places.index(place))):
                 raise ValueError(f"argnums must name arguments of the call that are not static, got {argnums!r}")
         return tuple(places.index(i + count if i < 0 else i) for i in given)
 
@@ -218,7 +301,7 @@ class Call:
         """Return the positions of arguments chosen by name."""
         if argnums is not None:
             raise ValueError("argnums and argnames must not be given both; argnames finds positional arguments too")
-        passed = self.given.passed
+        passed = self.passed
         names: list[Any] = list(argnames) if is_sequence(argnames) else [argnames]
         for name in names:
             if not isinstance(name, str):
@@ -227,7 +310,7 @@ class Call:
                 raise ValueError(
                     f"argnames must choose arguments that the call passes, got {name!r}; it passes {', '.join(passed)}"
                 )
-        positions = tuple(self.given.places[passed.index(name)] for name in names)
+        positions = tuple(self.places[passed.index(name)] for name in names)
         return positions[0] if isinstance(argnames, str) else positions
 
     def _seeds(self, reduce: Reduce, weights: Any) -> Array:
@@ -278,7 +361,7 @@ class Call:
     ) -> tuple[Any, Array, list[Any]]:
         if check:
             self.read(check=True, want=Want(gradient=True, argnums=by))
-        plain = not self.static and self.given.form is None
+        plain = not self.static and self.form is None
         single = plain and argnums is not None and not isinstance(argnums, (tuple, list))
         function = self._point_function(by, single=single, gradient=True)
         try:
@@ -406,3 +489,29 @@ def _array(x: Any, name: str) -> Array:
         return array
     with np.errstate(over="ignore"):  # longer floats may not fit
         return array.astype(np.float64)
+
+
+def _told(x: Any, axis: int | None) -> tuple[Any, bool]:
+    """Return an argument, a sequence of numbers as an array, and whether it is a nest."""
+    if not is_sequence(x) or hasattr(x, "_fields"):
+        return x, x is not None and nests.entries(x) is not None
+    try:
+        array = np.asarray(x)
+        if array.dtype != object:
+            return array, False
+    except ValueError:  # ragged
+        pass
+    return x, nests.shape(x) is None and (axis is None or _holds_more(x))
+
+
+def _is_rows(x: Any) -> bool:
+    return is_sequence(x) and nests.shape(x) is not None and not _holds_more(x)
+
+
+def _holds_more(x: Any, depth: int = nests.DEPTH) -> bool:
+    """Tell whether a sequence holds anything but numbers and such sequences, which would be ragged rows."""
+    return not depth or any(
+        is_array(entry) or (_holds_more(entry, depth - 1) if is_sequence(entry) and not hasattr(entry, "_fields")
+        else entry is not None and nests.entries(entry) is not None)
+        for entry in x
+    )  # fmt: skip

@@ -53,7 +53,7 @@ def remember_batch(call: Call, reduce: Reduce) -> None:
     key = type(None), None, reduce, rows
     if key in cache.quick or len(cache.quick) >= KEPT:
         return
-    if call.static or call.given.form or not all(call.batched) or reduce is None:
+    if call.static or call.form or not all(call.batched) or reduce is None:
         return
     version = trace.version(Want(gradient=True))
     block = version.rows_at_once(rows, 1)

@@ -259,7 +259,9 @@ class Grouping:
         """Return the parts of a group that are worth an array each, ordered so that most operands are views."""
         graph = self.graph
         if positions > 1:
-            return [nodes] if self._share_a_home(nodes, positions) else [nodes[k::positions] for k in range(positions)]
+            linear = [list(filter(self._is_linear, graph.sums[i][0])) for i in nodes[:positions]]
+            inputs = [x for terms in linear for _, _, x in terms if x is not None]
+            return [nodes] if self.together(inputs) else [nodes[k::positions] for k in range(positions)]
         if positions == 0:
             by_length: dict[Any, list[int]] = {}
             for i in nodes:
@@ -312,28 +314,24 @@ class Grouping:
             result = result.args[0]
         result.name = result.name or label
 
-    def _share_a_home(self, nodes: list[int], positions: int) -> bool:
-        """Tell whether the inputs of a product at several positions are one array."""
-        terms = self.graph.sums[nodes[0]][0]
-        n = sum(map(self._is_linear, terms))
-        inputs = [x for i in nodes[:positions] for _, _, x in self.graph.sums[i][0][:n]]
-        homes = {id(self.where[x][0]) if x in self.where and self.where[x][1] is not None else None for x in inputs}
-        return len(homes) == 1 and None not in homes
+    def together(self, nodes: Column) -> tuple[Var, list[int]] | None:
+        """Return the array of several that holds all of these nodes, and their places there; None where none does."""
+        found = [self.where.get(x, (None, None)) for x in nodes]
+        home, first = found[0]
+        if home is None or first is None or any(own is not home for own, _ in found):
+            return None
+        return home, [place for _, place in found if place is not None]
 
     def _ordered(self, nodes: list[int]) -> list[int]:
         """Return the nodes of a group in the order in which most operands are views: as they are, or by operand."""
-        graph, where = self.graph, self.where
+        graph = self.graph
         if nodes[0] in graph.sums:
             rows = [[x for _, a, b in graph.sums[i][0] for x in (a, b) if x is not None] for i in nodes]
         else:
             rows = [graph.operands[i] for i in nodes]
         if len({len(row) for row in rows}) > 1:
             return nodes
-        columns: list[Any] = []
-        for k in range(len(rows[0])):
-            found = [where.get(row[k], (None, None)) for row in rows]
-            if found[0][1] is not None and all(home is found[0][0] for home, _ in found):
-                columns.append(np.array([place for _, place in found]))
+        columns = [np.array(found[1]) for column in zip(*rows, strict=True) if (found := self.together(column))]
         return [nodes[k] for k in self.order_of(columns).tolist()] if columns else nodes
 
     @staticmethod
@@ -500,8 +498,7 @@ class Grouping:
         sources: list[Any] = []
         for nodes in columns:
             self._place(nodes)
-            viewed = len(set(nodes)) > 1 and self._are_at_home(nodes)
-            sources.append((self.where[nodes[0]][0], [self.where[x][1] for x in nodes]) if viewed else nodes)
+            sources.append((len(set(nodes)) > 1 and self.together(nodes)) or nodes)
         return self.aligned(sources, inner)
 
     def aligned(self, sources: Sequence[Any], inner: int) -> list[Any]:
@@ -527,11 +524,6 @@ class Grouping:
             for source, own in zip(sources, nests, strict=True)
         ]
 
-    def _are_at_home(self, nodes: Column) -> bool:
-        """Tell whether nodes lie in one array of several."""
-        home, place = self.where.get(nodes[0], (None, None))
-        return place is not None and all(self.where.get(x, (None,))[0] is home for x in nodes)
-
     def single(self, node: int) -> Any:
         """Return one node."""
         if node in self.graph.constants:
@@ -549,10 +541,8 @@ class Grouping:
         if len(set(nodes)) == 1:
             return self.single(nodes[0])
         self._place(nodes)
-        found = [self.where.get(x, (None, None)) for x in nodes]
-        array, place = found[0]
-        if array is not None and place is not None and all(home is array for home, _ in found):
-            return code.gather(array, np.array([at for _, at in found]).reshape(units))
+        if (found := self.together(nodes)) is not None:
+            return code.gather(found[0], np.array(found[1]).reshape(units))
         return self._concat(nodes, units)
 
     def _concat(self, nodes: Column, units: Units) -> Any:
@@ -593,7 +583,8 @@ class Grouping:
         constants, parameters = self.graph.constants, self.graph.parameters
         if len(set(nodes)) == 1 or all(x in constants for x in nodes) or all(x in parameters for x in nodes):
             return True
-        return self._are_at_home(nodes) and nest([self.where[x][1] for x in nodes]) is not None
+        found = self.together(nodes)
+        return found is not None and nest(found[1]) is not None
 
 
 def _home(result: Var) -> tuple[Var, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -186,14 +187,13 @@ def filled(grouping: Grouping, nodes: list[int]) -> tuple[list[int], Any, int] |
 
     The terms of a sum are one array: the product of its factors.
     """
-    where = grouping.where
     factors: list[tuple[Any, list[list[int]]]] = []
     for rows in zip(*[operands_of(grouping, i) or () for i in nodes], strict=True):
-        found = [[where.get(x, (None, None)) for x in row] for row in rows]
-        home, place = found[0][0]
-        if place is None or any(h is not home for row in found for h, _ in row):
+        found = grouping.together(list(chain.from_iterable(rows)))
+        if found is None:
             return None
-        factors.append((home, [[at for _, at in row if at is not None] for row in found]))
+        places = iter(found[1])
+        factors.append((found[0], [list(islice(places, len(row))) for row in rows]))
     n = max(map(len, factors[0][1]))
     if len(factors) == 1 and (masked := _with_ends(grouping, nodes, *factors[0], n)) is not None:
         return masked

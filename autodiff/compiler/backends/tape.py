@@ -364,13 +364,7 @@ class TapeInstance:
         for block, (units, batched) in zip(blocks, tape.blocks, strict=True):
             things.extend([block] if not units else block if batched else [x[0, ...] for x in block])
         things[tape.one].fill(1.0)
-        wide = list(shapes.new((sum(tape.rows),), batched=True))
-        if all(tape.rows):
-            things += wide
-        else:
-            narrow = np.zeros(len(tape.rows) - len(wide))
-            both = iter(wide), (narrow[k, ...] for k in range(len(narrow)))
-            things += [next(both[not batched]) for batched in tape.rows]
+        things += [shapes.new((), batched=batched) for batched in tape.rows]
         self._things, thing = things, things.__getitem__
         opening = [(blocks[block], i) for block, i in tape.opening]
         made = [
