@@ -149,17 +149,15 @@ class Call(Arguments):
             found = cache.traces.get(key)
         except TypeError as error:
             raise TypeError(f"a static argument must be hashable: {error}") from None
+        if cache.training is not None and found is not cache.training:
+            raise ValueError("a training block must keep the shapes it began with; end it first, and begin another")
         if found is None:
-            if cache.training is not None:
-                raise ValueError("a training block must keep the shapes it began with; end it first, and begin another")
             graph = trace(self.f, samples, self.names, static)
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
             found = Trace(len(graph.ops) + graph.repeated, live(graph), self.names, shapes, self.batched, rows)
             cache.keep(key, found)
         else:
             cache.traces[key] = cache.traces.pop(key)  # the latest to be asked for
-        if cache.training is not None and found is not cache.training:
-            raise ValueError("a training block must keep the shapes it began with; end it first, and begin another")
         cache.latest = found
         return found
 

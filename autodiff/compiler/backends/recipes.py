@@ -49,7 +49,7 @@ class Recipe(NamedTuple):
 
 
 @functools.lru_cache(maxsize=1024)
-def forward_recipe(op: Op, kinds: tuple[Any, ...], careful: bool) -> tuple[Recipe, int]:
+def forward_of(op: Op, kinds: tuple[Any, ...], careful: bool) -> tuple[Recipe, int]:
     """Return the recipe of an operation, which takes its operands and the place of its result; and that one's kind."""
     code = Code(careful=careful)
     operands = _operands(code, kinds)
@@ -63,7 +63,7 @@ def forward_recipe(op: Op, kinds: tuple[Any, ...], careful: bool) -> tuple[Recip
 
 
 @functools.lru_cache(maxsize=1024)
-def reverse_recipe(op: Op, kinds: tuple[Any, ...], rows: bool, careful: bool, sums: int = 0) -> Recipe:
+def reverse_of(op: Op, kinds: tuple[Any, ...], rows: bool, careful: bool, sums: int = 0) -> Recipe:
     """Return the recipe that passes δ on to the operands; `rows`: whether there is one δ per row.
 
     `sums`: the operands that have a δ already, to which this adds: bit k for operand k.

@@ -18,16 +18,7 @@ import numpy as np
 
 from autodiff.compiler.arrays.ir import POW, Code, Units, Var, Want
 from autodiff.compiler.backends.buffers import one_by_one
-from autodiff.compiler.backends.recipes import (
-    BATCHED,
-    BY_VALUE,
-    KNOWN,
-    NEEDS,
-    Recipe,
-    forward_recipe,
-    itself,
-    reverse_recipe,
-)
+from autodiff.compiler.backends.recipes import BATCHED, BY_VALUE, KNOWN, NEEDS, Recipe, forward_of, itself, reverse_of
 from autodiff.compiler.trace.graph import Graph
 from autodiff.compiler.trace.operations import DECIDE
 from autodiff.ops import OPS, Op
@@ -84,7 +75,7 @@ class _Form:
 
     def __init__(self, tape: Tape, op: Op, kinds: tuple[Any, ...]) -> None:
         self.op, self.kinds = op, kinds
-        forward, self.kind = forward_recipe(op, kinds, tape.want.careful or (tape.decides and op is POW))
+        forward, self.kind = forward_of(op, kinds, tape.want.careful or (tape.decides and op is POW))
         self.wide = bool(self.kind & BATCHED)
         self.forward = tape.use(forward)
         self.backs: dict[int, tuple[int, Recipe]] = {}
@@ -93,7 +84,7 @@ class _Form:
 
     def back(self, tape: Tape, sums: int) -> tuple[int, Recipe]:
         """Return how δ is passed on where those operands have one already."""
-        recipe = reverse_recipe(self.op, self.kinds, self.wide or tape.want.per_row, tape.want.careful, sums)
+        recipe = reverse_of(self.op, self.kinds, self.wide or tape.want.per_row, tape.want.careful, sums)
         found = self.backs[sums] = tape.use(recipe) if recipe.steps else -1, recipe
         return found
 

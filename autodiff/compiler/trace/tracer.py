@@ -7,7 +7,7 @@ becomes one more line of the Graph, unless it is there already. Whatever needs t
 
 # Stand-ins are Values and share their slots, their operators as type checkers see them,
 # pyright: reportPrivateUsage=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
-# pyright: reportIncompatibleVariableOverride=false
+# pyright: reportIncompatibleVariableOverride=false, reportIncompatibleMethodOverride=false
 # and their methods, whose docstrings are there:
 # ruff: noqa: D102
 from __future__ import annotations
@@ -78,6 +78,18 @@ def _unary(name: str) -> Any:
     return method
 
 
+def _refusing(name: str, *, assigned: bool = False) -> Any:
+    """Return a property that may not be read, nor assigned where a Value's may be."""
+
+    def get(x: Any) -> Any:
+        raise x.tracer.error(x, f"reading {name} of")
+
+    def put(x: Any, _: Any) -> None:
+        raise x.tracer.error(x, f"assigning {name} of")
+
+    return property(get, put if assigned else None)
+
+
 class Traced(Value):
     """A stand-in for the number at one place of the Graph, which its `tracer` records."""
 
@@ -141,34 +153,14 @@ class Traced(Value):
         self.tracer.graph.labels.setdefault(self.place, label)
 
     @property
-    def data(self) -> float:
-        raise self.tracer.error(self, "reading .data of")
-
-    @data.setter
-    def data(self, data: Any) -> None:  # noqa: ARG002 # its name is Value's
-        raise self.tracer.error(self, "assigning .data of")
-
-    @property
     def _number(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
         if not self.tracer.open:
             raise self.tracer.error(self, "using")
         raise AttributeError  # so that the caller asks the tracer instead
 
-    @property
-    def grad(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride] # a slot that a stand-in has no use for
-        raise self.tracer.error(self, "reading .grad of")
-
-    @grad.setter
-    def grad(self, _: Any) -> None:
-        raise self.tracer.error(self, "assigning .grad of")
-
-    @property
-    def operands(self) -> tuple[Any, ...]:
-        raise self.tracer.error(self, "reading .operands of")
-
-    @property
-    def partials(self) -> tuple[float, ...]:
-        raise self.tracer.error(self, "reading .partials of")
+    data = _refusing(".data", assigned=True)
+    grad = _refusing(".grad", assigned=True)
+    operands, partials = _refusing(".operands"), _refusing(".partials")
 
     def record_operation(  # pyright: ignore[reportIncompatibleMethodOverride] # called on an operand, as Value's is
         self, op: Op, operands: Sequence[Any]
@@ -241,18 +233,9 @@ class Tracer:
         """Record one operation, unless it is there already or something shorter equals it."""
         places: list[int] = []
         for x in operands:
-            kind = x.__class__
-            if kind is Traced:
-                if x.tracer is not self:
-                    raise TraceError(f"{x!r} belongs to another trace; it must not leave the function it was made in")
-                places.append(x.place)
-            elif kind is float:
-                places.append(self.constant(x))
-            elif isinstance(x, Value):
-                known = self._leaf_at.get(id(x))
-                places.append(self._leaf(x) if known is None else known)
-            else:
-                places.append(self.constant(number(x)))
+            if x.__class__ is Traced and x.tracer is not self:
+                raise TraceError(f"{x!r} belongs to another trace; it must not leave the function it was made in")
+            places.append(self.place_of(x))
         if not self.open:
             raise TraceError(
                 "a stand-in must not leave the function it was traced in; compute with what the program returns"
@@ -329,21 +312,14 @@ class Tracer:
 
     def compare(self, a: Any, b: Any, relation: Any) -> Any:
         """Return a comparison as a number, 1 or 0, for use with `where`."""
-        if is_array(b):
-            return ufuncs.elementwise(RELATIONS[relation], (a, b))
-        try:
-            return self.record(RELATIONS[relation], (a, unbox(b)))
-        except TraceError:
-            raise
-        except TypeError:
-            return NotImplemented
+        return self.infix(RELATIONS[relation], a, b)
 
     # Derivatives taken inside the function, by `grad` and the like.
 
     def variable(self, x: Any, name: str) -> Traced:
         """Return a stand-in that equals x, as a variable to differentiate by."""
         try:
-            place = self.graph.add(_POS, (self.place_of(x if isinstance(x, Value) else number(x)),))
+            place = self.graph.add(_POS, (self.place_of(x),))
         except TraceError:
             raise
         except TypeError as error:
@@ -355,8 +331,8 @@ class Tracer:
         """Return the place of a number, without copying it."""
         if x.__class__ is Traced:
             return x.place
-        if x.__class__ is float:
-            return self.constant(x)
+        if not isinstance(x, Value):
+            return self.constant(x if x.__class__ is float else number(x))
         known = self._leaf_at.get(id(x))
         return self._leaf(x) if known is None else known
 
