@@ -38,18 +38,17 @@ class Answer:
         self._added: list[tuple[Any, Array]] = []
         self._argnums = want.argnums
         argnums = list(dict.fromkeys(want.argnums))
-        results = [code.input_gradients.get(i, 0.0) for i in argnums]
-        by_row = [call.batched[i] or want.per_row for i in argnums]
-        shapes = [(rows,) * (want.per_row and not call.batched[i]) + call.args[i].shape for i in argnums]
+        results: list[tuple[Any, bool, tuple[int, ...]]] = []  # each with whether it has rows, and its shape
+        for i in argnums:
+            shape = (rows,) * (want.per_row and not call.batched[i]) + call.args[i].shape
+            results.append((code.input_gradients.get(i, 0.0), call.batched[i] or want.per_row, shape))
         if not summed:
-            results.append(code.outputs[0])
-            by_row.append(True)
-            shapes.append((rows, *call.trace.shared.shape))
+            results.append((code.outputs[0], True, (rows, *call.trace.shared.shape)))
         # One piece of memory for all results: the system provides it in larger pages, in half the time.
-        memory = np.empty(sum(map(math.prod, shapes)))
+        memory = np.empty(sum([math.prod(shape) for *_, shape in results]))
         direct = {x.number for x in backend.direct}
         places: list[Array] = []
-        for x, each, shape in zip(results, by_row, shapes, strict=True):
+        for x, each, shape in results:
             size = math.prod(shape)
             place, memory = memory[:size].reshape(shape), memory[size:]
             places.append(place)

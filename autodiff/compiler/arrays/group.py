@@ -222,8 +222,7 @@ class Grouping:
                 self._lower([i])
             return
         else:
-            columns = [[graph.operands[i][k] for i in nodes] for k in range(len(graph.operands[nodes[0]]))]
-            operands = self.columns(columns)
+            operands = self.columns(list(map(list, zip(*[graph.operands[i] for i in nodes], strict=True))))
             # A sum made in `no_grad` is not among the sums of products.
             result = op.forward(*operands) if op in ir.TOTALS else self.code.apply(op, *operands)
         self._settle(nodes, result)

@@ -9,7 +9,7 @@ beyond the end is NaN: the careful version of a program does not fill up, and is
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -36,26 +36,23 @@ def squared(grouping: Grouping, buckets: dict[Any, list[int]]) -> None:
     """
     squares: dict[int, tuple[list[int], set[int]]] = {}  # by node: all of its square, and those added
     for key, nodes in sorted(buckets.items(), key=lambda item: item[0][0]):
-        graph = grouping.graph
-        columns = None
+        graph, columns, whole = grouping.graph, None, None
         if len(nodes) >= _SMALLEST and (key[1] is MUL or (key[1] == "sum" and key[2] is None)):
             columns = _columns_of(grouping, nodes)
         if columns is not None:
             if grouping.decides.isdisjoint(nodes) and graph.stopped.isdisjoint(nodes):
-                whole = [x if x.__class__ is int else _like(grouping, nodes[0], *x) for x in columns]
-                _remember(squares, buckets, key, whole, set(whole) - set(nodes))
+                whole = [x if x.__class__ is int else _like(grouping, nodes[0], chain(*zip(*x, strict=True)))
+                         for x in columns]  # fmt: skip
         elif squares and (found := _follows(grouping, nodes, squares)) is not None:
             (square, _), of = found
             inner, like = next(iter(of.items()))
-            whole = [of[x] if x in of else _with(grouping, like, inner, x) for x in square]
-            _remember(squares, buckets, key, whole, set(whole) - set(nodes))
-
-
-def _remember(
-    squares: dict[int, Any], buckets: dict[Any, list[int]], key: Any, whole: list[int], added: set[int]
-) -> None:
-    buckets[key] = whole
-    squares.update(dict.fromkeys(whole, (whole, added)))
+            below = graph.below(like)
+            whole = [
+                of[x] if x in of else _like(grouping, like, [x if y == inner else y for y in below]) for x in square
+            ]
+        if whole is not None:
+            buckets[key] = whole
+            squares.update(dict.fromkeys(whole, (whole, set(whole) - set(nodes))))
 
 
 def _columns_of(grouping: Grouping, nodes: list[int]) -> list[Any] | None:
@@ -96,30 +93,8 @@ def _follows(grouping: Grouping, nodes: list[int], squares: dict[int, Any]) -> t
     return (first[0], of) if whole and graph.stopped.isdisjoint(nodes) else None
 
 
-def _with(grouping: Grouping, i: int, inner: int, x: int) -> int:
-    """Append a node like one that is computed from `inner`, from `x` instead."""
-    new, graph = _append(grouping, i), grouping.graph
-    if i in graph.sums:
-        terms, constant = graph.sums[i]
-        turned = [(c, x if a == inner else a, x if b == inner else b) for c, a, b in terms]
-        graph.sums[new] = turned, constant
-    else:
-        graph.operands[new] = tuple([x if y == inner else y for y in graph.operands[i]])
-    return new
-
-
-def _like(grouping: Grouping, i: int, left: Sequence[int], right: Sequence[int]) -> int:
-    """Append a node like a sum of products, of other factors."""
-    new, graph = _append(grouping, i), grouping.graph
-    if i in graph.sums:
-        graph.sums[new] = [(1.0, a, b) for a, b in zip(left, right, strict=True)], 0.0
-    else:
-        graph.operands[new] = left[0], right[0]
-    return new
-
-
-def _append(grouping: Grouping, i: int) -> int:
-    """Append a node of the same kind to a graph that is the grouping's own."""
+def _like(grouping: Grouping, i: int, below: Iterable[int]) -> int:
+    """Append a node like this one, with other operands, to a graph that is the grouping's own."""
     graph = grouping.graph
     if graph is grouping.given:
         graph = replace(graph, ops=[*graph.ops], operands=[*graph.operands], sums=dict(graph.sums))
@@ -127,7 +102,13 @@ def _append(grouping: Grouping, i: int) -> int:
     grouping.level.append(grouping.level[i])
     grouping.batched.append(grouping.batched[i])
     grouping.needs.append(grouping.needs[i])
-    return graph.add(graph.ops[i])
+    new, left = graph.add(graph.ops[i]), iter(below)
+    if i in graph.sums:
+        terms, constant = graph.sums[i]
+        graph.sums[new] = [(c, next(left), None if b is None else next(left)) for c, _, b in terms], constant
+    else:
+        graph.operands[new] = tuple(left)
+    return new
 
 
 def evened(grouping: Grouping, buckets: dict[Any, list[int]]) -> list[list[int]]:

@@ -106,13 +106,13 @@ class Point:
         With `checked` it raises ArithmeticError for values that are not finite, also where no derivative is asked for.
         """
         code = self.code
-        by = [self.name(code.input_gradients.get(i, 0.0)) for i in argnums]
+        given = [code.input_gradients.get(i, 0.0) for i in argnums]
+        by = list(map(self.name, given))
         lines = list(self.lines)
         if len(code.outputs) == 1 and gradient:
             value = self.name(code.outputs[0])
             flat = [
-                f"sum({x})" if is_list else x
-                for x, is_list in ((x, self._is_list(i)) for x, i in zip(by, argnums, strict=True))
+                f"sum({text})" if x.__class__ is Var and x.units else text for x, text in zip(given, by, strict=True)
             ]
             everything = " + ".join([value, *flat, *(["sum(gradient)"] if code.gradient is not None else [])])
             zeros = f"[0.0] * {len(code.parameters)}" if code.parameters else "NONE"
@@ -131,7 +131,3 @@ class Point:
             f"def make(NONE, {names}):\n    def run(p, {', '.join(self.arguments)}):\n        {body}\n    return run\n"
         )
         return made_from(text)(np.zeros(0), **self.bound)
-
-    def _is_list(self, argument: int) -> bool:
-        x = self.code.input_gradients.get(argument, 0.0)
-        return x.__class__ is Var and x.kind in {ir.SCATTER, ir.EXPAND} and bool(x.units)

@@ -174,9 +174,8 @@ class Readable:
         arguments = ", ".join(["flat", *(x for x, shape in given if shape is not None)])
         batched = output.__class__ is Var and output.batched
         entries = math.prod(self.outputs)
-        answer = (
-            f"xp.broadcast_to({value}, ({f'{entries}, ' if self.outputs else ''}rows{'' if self.outputs else ','}))"
-        )
+        shape = f"{entries}, rows" if self.outputs else "rows,"
+        answer = f"xp.broadcast_to({value}, ({shape}))"
         if self.outputs:
             answer += f".T.reshape(rows, {', '.join(map(str, self.outputs))})"
         helpers = [text.strip() for text in self.helpers.values()]
@@ -221,8 +220,7 @@ class Readable:
             key=lambda piece: (np.min(piece[1][0]), math.prod(piece[1][2])),
         )
         blocks: list[str] = []
-        end = 0
-        left = list(pieces)
+        end, left = 0, list(pieces)
         while (found := self._next_block(left, end)) is not None:
             text, used, end = found
             blocks.append(text)
@@ -233,18 +231,12 @@ class Readable:
         if len(text) > _LONG and len(blocks) > 1:
             text = "\n".join(["xp.concatenate([", *(f"    {block}," for block in blocks), "])"])
         whole = f"gradient = {text}"
-        for piece in left:
-            delta, place = piece
-            everywhere = (
-                place[1] is not None
-                and place == (0, (1,), (gradient.size,))
-                and delta.__class__ is Var
-                and delta.units == place[2]
-            )
+        for delta, place in left:
+            everywhere = place[1] is not None and place == (0, (1,), (gradient.size,))
             whole += (
                 f" + {self.text(delta, _ATOM)}.ravel()"
-                if everywhere
-                else f" + {self._spread([piece], gradient.size, '1')}[:, 0]"
+                if everywhere and delta.__class__ is Var and delta.units == place[2]
+                else f" + {self._spread([(delta, place)], gradient.size, '1')}[:, 0]"
             )
         return whole.split("\n")
 
