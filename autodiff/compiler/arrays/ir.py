@@ -24,7 +24,7 @@ from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
 
 ADD, SUB, MUL, DIV, POW, NEG = (OPS[name] for name in ("add", "sub", "mul", "div", "pow", "neg"))
-MINIMUM, MAXIMUM, WHERE = OPS["minimum"], OPS["maximum"], OPS["where"]
+MINIMUM, WHERE = OPS["minimum"], OPS["where"]
 TOTALS = frozenset(OPS[name] for name in ("total", "mean", "weighted_sum"))  # their functions of floats work on Vars
 
 # The kinds of Var, with the contents of `args` and `info`:

@@ -135,6 +135,3 @@ def power_half(x: Array, out: Array) -> None:
     np.sqrt(x, out)
     add(out, 0.0, out)
     copyto(out, math.inf, where=infinite)
-
-
-Kernel = Callable[..., None]

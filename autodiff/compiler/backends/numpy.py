@@ -302,26 +302,21 @@ class Buffered:
         self.bound[name] = make
         return name
 
-    def _call(self, function: str, *arguments: str, out: str | None = None) -> None:
+    def _call(self, function: str, *arguments: str) -> None:
         """Append one step: a function of NumPy, or one that is bound, and its arguments."""
         if function in _FUNCTIONS:
             self.bound.setdefault(function, lambda _: _FUNCTIONS[function])
-        self.steps.append((function, *arguments, *([] if out is None else [out])))
+        self.steps.append((function, *arguments))
 
-    def _emit(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912, PLR0915 # one case per kind
+    def _emit(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per kind
         kind, size = var.kind, var.size
-        if kind == ir.INPUT:
-            name = f"x{var.info}"
+        if kind in {ir.INPUT, ir.SEED}:
+            name = "seed" if kind == ir.SEED else f"x{var.info}"
             self.arguments.append(name)
             boxed = self.layout.long or var.number in self.layout.boxed
             if (var.units or boxed) and var.number not in self.layout.wide:
                 self._allocate(var, alone=True)
                 self._call("copyto", self._name(var), name)
-        elif kind == ir.SEED:
-            self.arguments.append("seed")
-            if self.layout.long or var.number in self.layout.boxed:
-                self._allocate(var, alone=True)
-                self._call("copyto", self._name(var), "seed")
         elif kind == ir.EXPAND and var.args[0].__class__ is float:
             self._allocate(var, alone=True)
             value = var.args[0]
@@ -443,7 +438,7 @@ class Buffered:
                 self._call("multiply", a, self._name(vector), self._name(var))
             else:
                 product = self._bind(f"g{var.number}", lambda _: functools.partial(_into, GUARDED))
-                self._call(product, a, self._name(vector), out=self._name(var))
+                self._call(product, a, self._name(vector), self._name(var))
             return
         forwarded = self._forwarded.get(var.number)
         if forwarded is None:
@@ -637,14 +632,14 @@ class Buffered:
         elif op is _GREATER and self._by_sign(var):
             relu = self._relu_before(var)
             if relu is None:
-                self._call("maximum", names[0], names[1], out=v)
+                self._call("maximum", names[0], names[1], v)
             self._call("sign", v if relu is None else self._name(relu), v)
         elif op is WHERE:
             self._where(var, v)
         elif op in _STEPS:
             self._follow(_STEPS[op], names, v)
         elif op is OPS["relu"]:
-            self._call("maximum", names[0], self._full(var, f"zeros{'_'.join(map(str, var.units))}", 0.0), out=v)
+            self._call("maximum", names[0], self._full(var, f"zeros{'_'.join(map(str, var.units))}", 0.0), v)
         elif op is OPS["leaky_relu"] and second.__class__ is float and 0.0 < second < 1.0:
             self._follow(_LEAKY, names, v)
         elif op is OPS["erf"]:
@@ -653,11 +648,11 @@ class Buffered:
             self.scratch_bytes[erf] = kernels.Erf.BYTES * var.size * var.batched
             self._call(erf, names[0], v)
         elif op is GUARDED or not isinstance(array, np.ufunc):
-            self._call(self._bind(f"op{len(self.bound)}", lambda _: functools.partial(_into, op)), *names, out=v)
+            self._call(self._bind(f"op{len(self.bound)}", lambda _: functools.partial(_into, op)), *names, v)
         else:
             function = array.__name__ if array.__name__ in OUT_BY_NAME else f"_{array.__name__}"
             self.bound.setdefault(function, lambda _: array)
-            self._call(function, *names, out=v)
+            self._call(function, *names, v)
 
     def _follow(self, steps: Sequence[str], operands: Sequence[str], v: str) -> None:
         """Append the steps of an operation."""
