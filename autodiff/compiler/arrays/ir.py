@@ -88,7 +88,7 @@ class Var:
         self.units = units
         self.batched = batched
         self.info = info
-        self.op: Op | None = None
+        self.op: Any = None  # the row of an APPLY
         self.name = ""
         self.needs = False  # whether its δ is wanted
         self.number = len(code.vars)

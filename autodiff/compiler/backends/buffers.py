@@ -49,7 +49,6 @@ class Instance:
         if var.kind == ir.ROWS:
             return np.full((), float(self.rows))
         if var.number in self.backend.layout.static and var.kind == ir.APPLY:
-            assert var.op is not None  # an APPLY has one
             value = var.op.on_arrays(*[self.array(x) if x.__class__ is Var else x for x in var.args])
             return np.broadcast_to(value, (*var.units, *(1,) * bool(var.units)))
         if var.kind == ir.FLAT:

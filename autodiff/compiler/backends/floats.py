@@ -83,7 +83,6 @@ class Point:
 
     def _expression(self, var: Var) -> str:
         op = var.op
-        assert op is not None  # an APPLY has one
         xs = [self.name(x) for x in var.args]
         if op in SIGNS:
             plain = f"{xs[0]} {SIGNS[op]} {xs[1]}"

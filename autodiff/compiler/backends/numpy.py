@@ -367,7 +367,6 @@ class Buffered:
         xs = [
             f"v{x.number}" if x.__class__ is Var else repr(x) if math.isfinite(x) else self._number(x) for x in var.args
         ]
-        assert var.op is not None  # an APPLY has one
         self.steps.append(("=", f"v{var.number}", f"{xs[0]} {SIGNS[var.op]} {xs[1]}"))
 
     def _dot(self, a: str, b: str, out: str, *, careful: bool) -> None:
@@ -612,7 +611,6 @@ class Buffered:
 
     def _apply(self, var: Var, position: int) -> None:  # noqa: C901 # one case per operation
         op = var.op
-        assert op is not None  # an APPLY has one
         names = [self._beside(x, var) for x in var.args] if op is not WHERE else []
         array: Any = op.function_of_arrays
         steps_alias = isinstance(array, np.ufunc) and not (
