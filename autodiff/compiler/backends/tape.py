@@ -195,37 +195,40 @@ class Tape:
 
     def _settle(self, results: Sequence[int]) -> Callable[[int], int]:
         """Give every value a place, which is free again once nobody reads it; return the function that tells it."""
-        start, wide = self._start, self.rows
-        where = np.frombuffer(self.where, dtype=np.int64)
-        which = np.frombuffer(self.which, dtype=np.int64)
-        sizes = np.array([recipe.size for recipe, _ in self.recipes])[which]
-        when = np.repeat(2 * np.arange(len(which)), sizes)
-        # What a step adds up last is written after all is read: it may take a place that is free from then on.
-        adds = np.array([bool(recipe.sums) for recipe, _ in self.recipes])[which]
-        when[np.cumsum(sizes)[adds] - 1] += 1
-        values = where >= start
-        born, last = np.zeros(len(wide), dtype=np.intp), np.zeros(len(wide), dtype=np.intp)
-        born[where[values][::-1] - start] = when[values][::-1]
-        last[where[values] - start] = when[values]
-        last[[x - start for x in results if x >= start]] = 2 * len(which)
-        every, self.rows = list(range(start + len(wide))), []
+        start, wide = self._start, np.array(self.rows, dtype=bool)
+        where, which = (np.frombuffer(x, dtype=np.int64) for x in (self.where, self.which))
+        sizes, adds = (
+            np.array(x, dtype=np.int64)[which]
+            for x in zip(*[(recipe.size, bool(recipe.sums)) for recipe, _ in self.recipes], strict=True)
+        )
+        ends = np.cumsum(sizes)
+        opens = np.repeat(ends - sizes, sizes)  # by reading and writing: what is read for the last time before is free
+        last_of = ends[adds > 0] - 1
+        opens[last_of] = last_of  # what a step adds up last is written after all is read
+        at = np.flatnonzero(where >= start)
+        values = where[at] - start
+        born, last = np.zeros((2, len(wide)), dtype=np.int64)
+        born[values[::-1]], last[values] = at[::-1], at
+        kept = np.zeros(len(wide), dtype=bool)
+        kept[[x - start for x in results if x >= start]] = True
+        source, place, self.rows = np.arange(len(wide)), np.zeros(len(wide), dtype=np.int64), []
         for batched in (False, True):
-            mine = np.flatnonzero(np.array(wide, dtype=bool) == batched)
-            dying = mine[np.argsort(last[mine], kind="stable")]
-            dead = np.searchsorted(last[dying], born[mine]).tolist()  # how many are free before each is born
-            ending: list[int] = (dying + start).tolist()
-            free, gone = list[int](), 0
-            for x, now in zip((mine + start).tolist(), dead, strict=True):
-                while gone < now:
-                    free.append(every[ending[gone]])
-                    gone += 1
-                if free:
-                    every[x] = free.pop()
-                else:
-                    every[x] = start + len(self.rows)
-                    self.rows.append(batched)
-        self.where = array("q", np.array(every, dtype=np.int64)[where].tobytes())
-        return every.__getitem__
+            mine = np.flatnonzero(wide == batched)
+            ending = np.zeros(len(where) + 1, dtype=bool)
+            ending[1:][last[mine[~kept[mine]]]] = True
+            dead = np.cumsum(ending)[opens[born[mine]]]  # how many are free before each is born
+            turn = np.arange(1, len(mine) + 1)
+            again = turn + np.minimum.accumulate(np.minimum(dead - turn, 0))  # how many take a place that was free
+            taken = np.diff(again, prepend=0) > 0
+            source[mine[taken]] = where[ending[1:]][: np.count_nonzero(taken)] - start  # free for the longest time
+            fresh = mine[~taken]
+            place[fresh] = start + len(self.rows) + np.arange(len(fresh))
+            self.rows += [batched] * len(fresh)
+        while ((first := source[source]) != source).any():
+            source = first
+        every = np.concatenate([np.arange(start), place[source]])
+        self.where = array("q", every[where].tobytes())
+        return lambda x: int(every[x])
 
     def _place_leaves(self, sizes: Sequence[int | None], batched: Sequence[bool], want: Want) -> None:
         graph, at, kind = self.graph, self._at, self._kind
