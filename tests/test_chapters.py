@@ -1,6 +1,9 @@
 """The chapters of the course: two languages that say the same, exercises that know their mistakes, figures that are so."""
 
 import ast
+import base64
+import html
+import io
 import json
 import math
 import os
@@ -14,9 +17,11 @@ pytest.importorskip("matplotlib", reason="chapters draw with matplotlib, the ext
 
 import autodiff
 from autodiff import Value
+from autodiff.wording import speaking
 from lessons.chapters import kit
 from lessons.chapters.notebooks import LANGUAGES, old, target, words
 from lessons.chapters.source import TEXT, Code, Exercise, paths, read
+from lessons.chapters.wording import word
 from models import hierarchy
 from models.perceptron_rule import learn
 
@@ -34,11 +39,21 @@ each_exercise = pytest.mark.parametrize(
 
 def run(chapter, language, solved=False):
     """The variables of a chapter after its run, with the exercises unanswered or solved, as its notebook is run."""
-    names = dict(zip(("say", "show", "slide", "play", "check"), kit.start(chapter.number, language), strict=True))
-    for block in chapter.blocks:
-        if isinstance(block, (Code, Exercise)):
-            answered = block.data["solution"] if solved and isinstance(block, Exercise) else ""
-            exec(block.source if isinstance(block, Code) else answered or block.cell, names)
+    names, shown = kit.start(chapter.number, language)._asdict(), []
+
+    def kept(tool):
+        def keep(*given, **named):
+            shown.append((given[-1], tool(*given, **named)))
+            return shown[-1][1]
+
+        return keep
+
+    names |= {name: kept(names[name]) for name in ("show", "slide", "play")} | {"pictures of the chapter": shown}
+    with speaking(language):
+        for block in chapter.blocks:
+            if isinstance(block, (Code, Exercise)):
+                answered = block.data["solution"] if solved and isinstance(block, Exercise) else ""
+                exec(block.source if isinstance(block, Code) else answered or block.cell, names)
     return names
 
 
@@ -179,7 +194,7 @@ def test_the_right_answer_is_right_and_the_solution_too(chapter, exercise, langu
     if "probe" not in exercise.data:
         assert check(exercise.name, *(truth if len(exercise.asks) > 1 else (truth,))).right is True
     after = chapter.exercises[exercise.number :]
-    assert (after[0].data[language]["title"] if after else kit.WORDS["end"][language]) in str(said)
+    assert (after[0].data[language]["title"] if after else word("check.end", language)) in str(said)
 
 
 def _names():
@@ -610,7 +625,7 @@ def test_a_notebook_is_what_its_source_gives(chapter, language):
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
     outputs = [output for cell in code for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] in ("error", "stderr")]
-    assert not [o for o in outputs if kit.WORDS["wrong"][language] in "".join(o.get("data", {}).get("text/plain", ""))]
+    assert not [o for o in outputs if word("check.wrong", language) in "".join(o.get("data", {}).get("text/plain", ""))]
     pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
     pictures = [tag for page in pages for tag in re.findall(r"<(?:img|svg)\b[^>]*>", page)]
     assert len(pictures) >= 2
@@ -631,6 +646,44 @@ def test_the_notebooks_of_a_chapter_have_the_same_cells_and_numbers(chapter):
             assert "".join(ours["source"]).replace('"es")', '"en")') == "".join(theirs["source"])
             printed = ["".join("".join(o.get("text", "")) for o in cell["outputs"]) for cell in (ours, theirs)]
             assert numbers(printed[0]) == numbers(printed[1])
+
+
+def seen(page):
+    """What a reader sees: of a page with a script all of it, numbers to six digits; of a drawing its words; else its alt text."""
+    if "<iframe" in page:
+        return re.sub(r"\d+\.\d{6,}(e[-+]?\d+)?", lambda number: f"{float(number[0]):.6g}", page)
+    words = sorted(html.unescape(text) for text in re.findall(r">([^<>\n]+)</text>", page))
+    return [] if "<img" in page else words, re.findall(r'(?:alt|aria-label)="([^"]*)"', page)
+
+
+def images(page):
+    """The images in a page, in grey."""
+    Image = pytest.importorskip("PIL.Image", reason="Pillow reads the images")
+    found = [base64.b64decode(data) for data in re.findall(r"data:image/png;base64,([^\"]*)", page)]
+    return [np.asarray(Image.open(io.BytesIO(each)).convert("L"), dtype=float) for each in found]
+
+
+TIMED = {"speed"}  # a picture of what a stopwatch said
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS if THOROUGH else CHAPTERS[8:9], ids=lambda chapter: chapter.path.stem)
+def test_the_pictures_of_a_notebook_are_those_that_the_library_makes(chapter, ran):
+    """A change of drawings, plots or pages makes notebooks old: chapter 8 has one of each, all are compared in the thorough run.
+
+    Pages are equal, drawings have the same words, images nine tenths of their pixels, as fonts differ by machine.
+    """
+    cells = json.loads(target(chapter, "es").read_text(encoding="utf-8"))["cells"]
+    found = ["".join(o.get("data", {}).get("text/html", "")) for cell in cells for o in cell.get("outputs", [])]
+    there = [page for page in found if page and not page.startswith('<div style="border-left')]
+    here = ran(chapter.number)["pictures of the chapter"]
+    assert len(there) == len(here) >= 2
+    for (name, made), page in zip(here, there, strict=True):
+        if name not in TIMED:
+            assert seen(made._repr_html_()) == seen(page), f"run: python -m lessons.chapters build {chapter.path.stem}"
+        if THOROUGH and name not in TIMED:
+            for one, other in zip(images(made._repr_html_()), images(page), strict=True):
+                assert one.shape == other.shape
+                assert (np.abs(one - other) < 24).mean() > 0.9, name
 
 
 @pytest.mark.skipif(not THOROUGH, reason="notebooks are run anew in the thorough run")

@@ -7,10 +7,11 @@ import pytest
 
 pytest.importorskip("nbformat", reason="nbformat is a development dependency")
 
-from lessons.chapters import grading, kit
+from lessons.chapters import kit
 from lessons.chapters.notebooks import LANGUAGES, notebook, old, target
 from lessons.chapters.pages import PAGES, chapters, place, table
 from lessons.chapters.source import named
+from lessons.chapters.wording import word
 
 CHAPTERS = chapters()
 EXAM = named("exam")
@@ -170,21 +171,47 @@ def test_the_exam_is_twenty_questions_of_five_marks(language):
 
 @each_language
 @pytest.mark.parametrize("exercise", EXAM.exercises, ids=lambda exercise: exercise.name)
-def test_the_exam_knows_a_wrong_answer_and_gives_no_hint(exercise, language):
-    """Two or more mistakes for each question are told wrong and nothing else; text costs no attempt."""
-    assert len(exercise.data["wrong"]) >= 2
+def test_the_exam_names_a_mistake_once_a_single_mark_is_left(exercise, language):
+    """Three or more mistakes for each question: at the first attempt told wrong and nothing else, at the second by name.
+
+    Never another mistake's name, never a solution; text costs no attempt.
+    """
+    wrongs = exercise.data["wrong"]
+    assert len(wrongs) >= 3
     assert {"title", "question", "right"} == set(exercise.data[language])
-    for wrong in exercise.data["wrong"]:
+    for wrong in wrongs:
         check = kit.start("exam", language).check
         answer = kit.evaluated(exercise, wrong["answer"])
-        said = check(exercise.name, *(answer if len(exercise.asks) > 1 else (answer,)))
-        assert (said.right, said.lines) == (False, [f"✗ {grading.WORDS['wrong'][language]}"]), wrong
+        answers = answer if len(exercise.asks) > 1 else (answer,)
+        bare, left = f"✗ {word('check.wrong', language)}", word("check.left", language, n=1)
+        said = [check(exercise.name, *answers) for _ in range(4)]
+        assert [each.lines for each in said] == [[bare], *[[bare, left, wrong[language]]] * 3], wrong
+        assert not any(each.solution or each.right for each in said)
     check = kit.start("exam", language).check
     assert check(exercise.name, *["text"] * len(exercise.asks)).right is False
     right = kit.evaluated(exercise, exercise.data["truth"])
     if "probe" not in exercise.data:
         check(exercise.name, *(right if len(exercise.asks) > 1 else (right,)))
         assert check().lines[exercise.number - 1].split(": ")[1][0] == "5"
+
+
+def test_a_mistake_that_the_exam_does_not_know_gets_no_hint():
+    """Only that one mark is left; the right answer still earns it."""
+    check = kit.start("exam", "en").check
+    for _ in range(2):
+        said = check("mse", 1234.5)
+    assert said.lines == [f"✗ {word('check.wrong', 'en')}", word("check.left", "en", n=1)]
+    assert check("mse", 14 / 3).right is True
+    assert sum(line.endswith(": 1 of 5") for line in check().lines) == 1
+
+
+def test_the_exam_is_on_every_chapter():
+    """One question or more on each, in their order; the page of solutions says which."""
+    asked = [exercise.data["chapter"] for exercise in EXAM.exercises]
+    assert asked == sorted(asked)
+    assert set(asked) == set(CHAPTERS)
+    parts = PAGES["exam_solutions"]("en").split("\n## ")[1:]
+    assert all(CHAPTERS[number].path.stem in part for number, part in zip(asked, parts, strict=True))
 
 
 def test_both_languages_of_the_exam_ask_the_same():

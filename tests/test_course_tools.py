@@ -1,7 +1,6 @@
 """What a notebook of the course has beside its text: pages to play with, answers that stay hidden, links that open it."""
 
 import importlib.util
-import json
 import re
 import subprocess
 import sys
@@ -17,13 +16,14 @@ pytest.importorskip("matplotlib", reason="chapters draw with matplotlib, the ext
 from autodiff import RenderError, Value
 from lessons.chapters import grading, kit, source
 from lessons.chapters.notebooks import LANGUAGES, addresses, notebook, opening
+from lessons.chapters.wording import section, word
 
 needs_nbformat = pytest.mark.skipif(
     importlib.util.find_spec("nbformat") is None, reason="nbformat is a development dependency"
 )
 
-WORDS = json.loads(resources.files("lessons.chapters").joinpath("play", "words.json").read_text(encoding="utf-8"))
-PAGES = [name for name in WORDS if name != "common"]
+PLAY = resources.files("lessons.chapters").joinpath("play")
+PAGES = sorted(file.stem for file in PLAY.iterdir() if file.name.endswith(".js") and file.name != "tools.js")
 
 each_page = pytest.mark.parametrize("name", PAGES)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
@@ -61,13 +61,10 @@ def move(page, **sliders):
 
 @each_page
 def test_a_page_has_every_word_in_both_languages(name):
-    """The same keys, each with the same values to put in, and no word of the script is missing."""
-    for key, texts in WORDS[name].items():
-        assert set(texts) == set(LANGUAGES), key
-        assert all(text.strip() for text in texts.values())
-        assert len({tuple(sorted(re.findall(r"\{\w+\}", text))) for text in texts.values()}) == 1, key
-    script = resources.files("lessons.chapters").joinpath("play", f"{name}.js").read_text(encoding="utf-8")
-    assert set(re.findall(r"\bW\.(\w+)", script)) <= set(WORDS[name]) | {"epic", "or", "nand", "xor"}
+    """No word of the script is missing; that the languages have the same is a test of all tables."""
+    script = PLAY.joinpath(f"{name}.js").read_text(encoding="utf-8")
+    for language in LANGUAGES:
+        assert set(re.findall(r"\bW\.(\w+)", script)) <= set(section(name, language))
 
 
 @each_page
@@ -227,8 +224,8 @@ def test_the_tools_hold_no_answers(language):
     assert dir(check) == []
     assert not hasattr(check, "__dict__")
     for name in ("exercises", "solutions", "answers", "truth"):
-        assert str(getattr(check, name)) == kit.WORDS["hidden"][language].format()
-    assert repr(check) == kit.WORDS["hidden"][language].format()
+        assert str(getattr(check, name)) == word("check.hidden", language)
+    assert repr(check) == word("check.hidden", language)
 
 
 def through_frames():
@@ -251,7 +248,7 @@ def test_a_function_that_reads_the_solution_is_told_so(answer, language):
     """Whether by frames, by the course's modules or by its files; it counts as no attempt."""
     check = kit.start(0, language).check
     said = check("five", answer)
-    assert (said.right, str(said)) == (None, kit.WORDS["peeks"][language])
+    assert (said.right, str(said)) == (None, word("check.peeks", language))
 
 
 @pytest.mark.parametrize("cell", [
@@ -269,14 +266,14 @@ def test_a_cell_that_reads_the_solution_is_told_so(monkeypatch, cell):
     shell = SimpleNamespace(user_ns={"In": cells})
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     check = kit.start(0, "en").check
-    assert str(check("five", 10.01)) == kit.WORDS["peeks"]["en"]
+    assert str(check("five", 10.01)) == word("check.peeks", "en")
     for peek in (
         "import lessons.chapters.source as s; print(s.named(0))",
         "print(check.exercises)",
         "__import__(name)",
     ):
         cells[:] = [peek, "check('five', 10.01)"]
-        assert str(check("five", 10.01)) == kit.WORDS["peeked"]["en"], "looked in one cell, handed in from the next"
+        assert str(check("five", 10.01)) == word("check.peeked", "en"), "looked in one cell, handed in from the next"
     for honest in ("rate = (5.01**2 - 25) / 0.01\ncheck('five', rate)", "%time\ncheck('five', 10.01)"):
         cells[:] = [honest]
         assert check("five", 10.01).right is True
@@ -303,8 +300,8 @@ def test_a_wheel_has_the_chapters_packed_and_reads_them_alike(monkeypatch, tmp_p
     """Packed, no answer can be read in the file, and chapter and exam are those of their sources, to the last block."""
     packed = tmp_path / "texts.sealed"
     packed.write_bytes(source.sealed())
-    for word in (b"truth", b"solution", b"derivada", b"10.01"):
-        assert word not in packed.read_bytes()
+    for each in (b"truth", b"solution", b"derivada", b"10.01"):
+        assert each not in packed.read_bytes()
     names = [0, 3, 8]
     plain = [source.named(name) for name in names]
     monkeypatch.setattr(source, "SEALED", packed)
@@ -322,7 +319,7 @@ def test_a_value_of_another_graph_and_one_s_own_grad_are_told_kindly(language):
     assert said.right is False
     assert "Traceback" not in str(said)
     assert check("product", Value(0.384)).right is True
-    assert kit.WORDS["unknown"][language][:12] in str(check(3.0, 1.0))
+    assert word("check.unknown", language)[:12] in str(check(3.0, 1.0))
 
 
 @each_language
@@ -331,11 +328,11 @@ def test_the_kind_of_an_answer_is_told_and_costs_no_attempt(language):
     check = kit.start(0, language).check
     for answer, key in ((lambda: 3.0, "function"), (print, "function"), ([1.0, 2.0], "several"), (np.ones((3, 3)), "several")):  # fmt: skip
         said = check("five", answer)
-        assert said.lines[1:] == [grading.WORDS[key][language].format(name="rate")]
+        assert said.lines[1:] == [word(f"check.{key}", language, name="rate")]
         assert "(" not in said.lines[1]
     assert check("five", np.array([10.01])).right is True
     assert check().lines[0].endswith((": 5 de 5", ": 5 of 5"))
-    assert str(check("five", 1.0, 2.0)) == grading.WORDS["single"][language].format(names="rate")
+    assert str(check("five", 1.0, 2.0)) == word("check.single", language, names="rate")
 
 
 ALL = [(chapter, each) for chapter in [*range(13), "exam"] for each in source.named(chapter).exercises]
@@ -384,7 +381,7 @@ def test_the_form_of_an_answer_is_told_and_costs_no_attempt(chapter, name, wrong
     check = kit.start(chapter, language).check
     exercise = next(each for each in source.named(chapter).exercises if each.name == name)
     said = check(name, wrong).lines[1]
-    made = grading.WORDS[key][language].format(name=exercise.asks[0], n=len(np.atleast_1d(wrong)), value="'si'")
+    made = word(f"check.{key}", language, name=exercise.asks[0], n=len(np.atleast_1d(wrong)), value="'si'")
     assert re.sub(r"\d", "", said) == re.sub(r"\d", "", made)
     assert check(name, grading._solved(exercise)[0]).right is True
     assert check().lines[exercise.number - 1].rsplit(": ", 1)[1][0] == "5"
@@ -418,12 +415,12 @@ def test_a_function_without_return_and_one_that_exits_are_told_so(chapter, exerc
     check = kit.start(chapter, language).check
     if not any(each is None for each in grading._returned(exercise, grading._solved(exercise)[0])[0]):
         said = check(exercise.name, silent)
-        assert said.lines[1] == grading.WORDS["no return"][language].format(name=exercise.asks[0])
+        assert said.lines[1] == word("check.no return", language, name=exercise.asks[0])
     exits = check(exercise.name, leaves)
     assert exits.right is False
     begun = {"np": np}
     exec(exercise.data["start"], grading._namespace(exercise) | begun, begun)
-    assert str(check(exercise.name, begun[exercise.asks[0]])) == grading.WORDS["nothing"][language]
+    assert str(check(exercise.name, begun[exercise.asks[0]])) == word("check.nothing", language)
 
 
 @each_language
@@ -499,12 +496,30 @@ def test_links_open_this_very_notebook_or_say_where_to_upload_it(language):
         f"https://colab.research.google.com/github/owner/name/blob/main/lessons/{language}/03_perceptron.ipynb" in both
     )
     assert f"https://owner.example/course/lab/index.html?path={language}/03_perceptron.ipynb" in both
+    alone = opening("03_perceptron", language, {"Repository": urls["Repository"]})
+    raw = f"https://raw.githubusercontent.com/owner/name/main/lessons/{language}/03_perceptron.ipynb"
+    assert f"(https://jupyter.org/try-jupyter/lab/index.html?fromURL={raw})" in alone
     none = opening("03_perceptron", language, {})
     assert re.findall(r"\((https:[^)]*)\)", none) == [
         "https://colab.research.google.com/",
         "https://jupyter.org/try-jupyter/lab/",
     ]
-    assert all(address.startswith("https://") for address in addresses().values())
+
+
+@needs_nbformat
+@each_language
+@pytest.mark.parametrize("chapter", [*source.paths(), source.TEXT / "exam.md"], ids=lambda path: path.stem)
+def test_the_links_of_a_notebook_name_a_file_of_the_repository(chapter, language):
+    """Both end in the path, within the repository that the project names, at which this very notebook stands."""
+    repository = addresses()["Repository"]
+    assert re.fullmatch(r"https://github\.com/[\w-]+/[\w-]+", repository)
+    owner = repository.removeprefix("https://github.com/")
+    head = notebook(source.read(chapter), language).cells[0].source
+    found = re.findall(rf"\]\(https://[^)]*{owner}/(?:blob/)?main/(lessons/[^)]*\.ipynb)\)", head)
+    assert len(found) == 2, head
+    here = source.TEXT.parents[2]
+    assert {here / file for file in found} == {here / "lessons" / language / f"{chapter.stem}.ipynb"}
+    assert (here / found[0]).is_file()
 
 
 @needs_nbformat
@@ -536,7 +551,7 @@ def test_the_first_cell_takes_a_pure_wheel_that_lies_beside_the_notebook(tmp_pat
         for name, text in wheel.items():
             file.writestr(name, text)
     cell = notebook(source.named(0), language).cells[1].source.replace("%pip", "print('pip') #")
-    assert cell.count("print('pip')") == 2
+    assert cell.count("print('pip')") == 3
     script = f"import sys\nassert not any('site-packages' in each for each in sys.path)\n{cell}"
     ran = subprocess.run(
         [sys.executable, "-I", "-S", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True

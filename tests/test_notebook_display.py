@@ -98,7 +98,7 @@ def test_labels_of_any_kind_stay_text_in_every_display(label):
     """The SVG stays XML, and nothing ends the frame's attribute before its page does."""
     ET.fromstring(svg_of(network(label)))
     frame = animate(network(label))._repr_html_()
-    inside = re.fullmatch(r'<iframe srcdoc="([^"]*)" sandbox="allow-scripts" [^<>]*></iframe>', frame)
+    inside = re.fullmatch(r"<iframe srcdoc='([^']*)' sandbox=\"allow-scripts\" [^<>]*></iframe>", frame)
     assert html.unescape(inside[1]).startswith("<!doctype html>")
 
 

@@ -564,7 +564,7 @@ def test_a_notebook_shows_it_in_a_frame_that_reaches_nothing(chromium, tmp_path)
     page.close()
     written = playground(model, X, y, random_state=0, path=tmp_path / "play.html")
     assert written.read_text(encoding="utf-8") == shown.html
-    inside = re.fullmatch(r'<iframe srcdoc="([^"]*)" sandbox="allow-scripts" [^<>]*></iframe>', shown._repr_html_())
+    inside = re.fullmatch(r"<iframe srcdoc='([^']*)' sandbox=\"allow-scripts\" [^<>]*></iframe>", shown._repr_html_())
     assert html.unescape(inside[1]) == shown.html
 
 

@@ -30,7 +30,13 @@ from models.plots import activation_curve, activation_surface, loss_curves
 from models.training import train
 
 AUTODIFF, MODELS = Path(autodiff.__file__).parent, Path(models.__file__).parent
-PACKAGES = {"autodiff": AUTODIFF, "autodiff.testing": AUTODIFF / "testing", "models": MODELS}
+LESSONS = Path(__file__).parent.parent / "lessons" / "chapters"
+PACKAGES = {
+    "autodiff": AUTODIFF,
+    "autodiff.testing": AUTODIFF / "testing",
+    "models": MODELS,
+    "lessons.chapters": LESSONS,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +85,7 @@ def told(package):
             continue
         if path.suffix in {".js", ".html"}:
             pages += path.read_text(encoding="utf-8")
+            constants.add(path.stem)  # a page to play with has a section of its name
         if path.suffix == ".py":
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):

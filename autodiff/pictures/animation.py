@@ -14,6 +14,7 @@ from autodiff.errors import RenderError
 from autodiff.pictures import film, gif, player, rendering
 from autodiff.pictures.geometry import layout
 from autodiff.pictures.graph import Options, Plan, plan
+from autodiff.pictures.labels import titled
 from autodiff.pictures.legends import without_pointing
 from autodiff.pictures.picture import Picture
 from autodiff.pictures.scene import Scene
@@ -245,6 +246,6 @@ def _captions(settled: Plan, states: Sequence[State]) -> Iterator[str]:
             listed = ", ".join(to[:3]) + (say("caption.more", n=len(to) - 3) if len(to) > 3 else "")
             yield say("caption.hands", node=labels.call(active[0]), to=listed)
         else:
-            paths = dict.fromkeys(".".join(labels.path(n)[:-2] or labels.path(n)[:1]) for n in active if labels.path(n))
+            paths = dict.fromkeys(titled(labels.path(n)[:-2] or labels.path(n)[:1]) for n in active if labels.path(n))
             yield say("caption.hands back", layers=", ".join(list(paths)[:3]) or goal)
     yield say("caption.after")

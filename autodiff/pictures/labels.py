@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, cast
 
@@ -12,10 +12,12 @@ from autodiff.domains import is_array, unbox
 from autodiff.pictures.style import Role, shorten
 from autodiff.pictures.sweeping import Use
 from autodiff.value import Value
+from autodiff.wording import say
 
 MAX_DEPTH = 4  # groups inside groups; further dots are part of the name
 
 _STEP = re.compile(r"[^\W\d]\w*(\[[^\[\].]*\])*")  # of a path: like a Python name, unlike "x=0.5"
+_NUMBERED = re.compile(r"(layer|neuron)([0-9]+)")  # of a model's labels
 _PARAMETER = re.compile(r"(weights?|bias(es)?|w|b|θ|theta|β|beta)[_\d]*(\[[^\[\].]*\])*", re.IGNORECASE)
 
 
@@ -83,6 +85,19 @@ def split(label: str) -> tuple[str, ...]:
         return (label,)
     steps = label.split(".", MAX_DEPTH)
     return tuple(steps) if all(map(_STEP.fullmatch, label.split("."))) else (label,)
+
+
+def titled(path: Sequence[str]) -> str:
+    """Return a path as titles and frames have it: a model's `layer1` and `neuron2` speak the language in force.
+
+    >>> from autodiff.wording import speaking
+    >>> with speaking("es"):
+    ...     titled(("layer1", "neuron2")), titled(("encoder", "w")), titled(())
+    ('capa 1, neurona 2', 'encoder.w', '')
+    """
+    found = [_NUMBERED.fullmatch(step) for step in path]
+    said = [say(f"network.{each[1]}", n=each[2]) if each else step for each, step in zip(found, path, strict=True)]
+    return (say("network.within") if any(found) else ".").join(said)
 
 
 def variable_names(nodes: set[Value], names: Mapping[str, Any]) -> dict[Value, str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable
 
 from autodiff.pictures import legends, style
+from autodiff.pictures.labels import titled
 from autodiff.pictures.operations import Look, delta_tip, wrong_tip
 from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import font, markup, pill, quoted, shorten
@@ -120,7 +121,7 @@ class _Layers:
         shape = f"{len(sums[0].operands) // 2} → {many} {kind or say('network.linear')}" if sums else f"{many} × {kind}"
         n = sum(map(len, self.parameters(unit).values()))
         parameters = [say("network.parameters", n=n)] * bool(n)
-        return ".".join(unit.path), [shape.strip(), *parameters, *self.samples(unit, many)]
+        return titled(unit.path), [shape.strip(), *parameters, *self.samples(unit, many)]
 
     def places(self, unit: Unit) -> set[object]:
         """Return the outputs of a unit, counting those of one label over many samples once."""

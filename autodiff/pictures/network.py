@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from autodiff.pictures import legends, strokes, style
 from autodiff.pictures.geometry import Box, Curve, Layout
+from autodiff.pictures.labels import titled
 from autodiff.pictures.operations import Look, delta_tip, wrong_tip
 from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import font, markup, quoted, shorten
@@ -193,9 +194,9 @@ class _Network:
         if len(above) != 1 or not (path := above.pop()):
             return "", ""
         if not any(unit.operations for unit in column):
-            return ".".join(path), ""
+            return titled(path), ""
         kind = " / ".join(symbols) or say("network.linear")
-        return ".".join(path), f"{many} × {kind}" if len(symbols) <= 2 else say("network.neurons", n=many)
+        return titled(path), f"{many} × {kind}" if len(symbols) <= 2 else say("network.neurons", n=many)
 
     def unit(self, unit: Unit) -> None:
         theme, state = self.theme, self.state
@@ -225,7 +226,7 @@ class _Network:
             shown = "δ –" if delta is None else f"δ {self.look.brief(delta)}{growing}"
             lines.append(_Line(shown, tone.ink, size))
         rows = [line.markup() for line in (_fitted(lines, self.size / 2) if circle else lines)]
-        tip = [".".join(unit.path) or name or say("network.result")]
+        tip = [titled(unit.path) or name or say("network.result")]
         if numbers.samples > 1:
             low, high = min(numbers.values), max(numbers.values)
             tip += [say("network.samples", n=numbers.samples), say("tip.values", low=low, high=high)]
@@ -243,7 +244,7 @@ class _Network:
 
     def name(self, unit: Unit) -> str:
         if unit.path:
-            return unit.path[-1]
+            return titled(unit.path[-1:])
         if unit.key[0] == "constants":
             return f"x{unit.key[-1] + 1}"
         return self.look.labels.name(unit.nodes[0]) if unit.nodes else ""

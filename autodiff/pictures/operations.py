@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from autodiff.pictures import legends, style
 from autodiff.pictures.effort import FAR, Extent, arranged, haste, ranks_crossed, ranksep
-from autodiff.pictures.labels import Labels
+from autodiff.pictures.labels import Labels, titled
 from autodiff.pictures.scene import Edge, Node, Scene
 from autodiff.pictures.style import Role, Theme, font, markup, pill, quoted, shorten
 from autodiff.pictures.sweeping import State, Use, uses
@@ -270,7 +270,8 @@ def _groups(nodes: Sequence[Value], labels: Labels) -> dict[Value, tuple[str, ..
     for node in nodes:
         path = labels.path(node)
         found = around.get(node, set())
-        groups[node] = path[:-1] if path or node.op is None else next(iter(found)) if len(found) == 1 else ()
+        own = tuple(titled([step]) for step in path[:-1])
+        groups[node] = own if path or node.op is None else next(iter(found)) if len(found) == 1 else ()
         for use in uses(node):
             around.setdefault(use.operand, set()).add(groups[node])
     return groups

@@ -9,7 +9,7 @@ from typing import Any
 from autodiff.pictures import style
 from autodiff.pictures.effort import haste
 from autodiff.pictures.geometry import layout
-from autodiff.pictures.labels import Labels
+from autodiff.pictures.labels import Labels, titled
 from autodiff.pictures.rendering import Source
 from autodiff.pictures.sweeping import uses
 from autodiff.value import Value
@@ -116,8 +116,8 @@ def _clusters(
     depth = len(prefix) + 1
     for path in dict.fromkeys(other[:depth] for other in members if other[: depth - 1] == prefix != other):
         name = f"cluster_{len(groups)}"
-        groups[name] = path[-1]
-        yield f'subgraph {name} {{ margin=12; label="{"0" * min(len(path[-1]), 8)}"; labeljust=l;'
+        groups[name] = titled(path[-1:])
+        yield f'subgraph {name} {{ margin=12; label="{"0" * min(len(groups[name]), 8)}"; labeljust=l;'
         if depth < _DEPTH:
             yield from (f"n{i}" for i in members.get(path, []))
             yield from _clusters(path, members, groups)

@@ -12,7 +12,7 @@ from autodiff.explanations.flow import Flow, grad_of, same
 from autodiff.explanations.formulas import Symbol, formula, partial_formulas
 from autodiff.explanations.notation import Names, Tree, number, text
 from autodiff.pictures import script, style
-from autodiff.pictures.labels import Labels
+from autodiff.pictures.labels import Labels, titled
 from autodiff.pictures.placing import CLUSTERED, FEW, placed
 from autodiff.pictures.samples import samples, signature
 from autodiff.pictures.units import Units, alike, layers, neurons, sums_of
@@ -104,7 +104,7 @@ class Steps:
         unit_of = {node: k for k, unit in enumerate(several) for node in unit.nodes}
         outputs = units.outputs(self.labels)
         return {
-            "titles": [style.shorten(".".join(unit.path), _TITLE_LENGTH) for unit in several],
+            "titles": [style.shorten(titled(unit.path), _TITLE_LENGTH) for unit in several],
             "outputs": [sorted(self.index[node] for node in outputs[unit]) for unit in several],
             "sums": [sorted(self.index[node] for node in alike(sums_of(unit), self.labels)) for unit in several],
             "of": [unit_of.get(node, -1) for node in self.flow.order],

@@ -94,9 +94,19 @@ class WebPage:
 
     def _repr_html_(self) -> str:
         return (
-            f'<iframe srcdoc="{html.escape(self.html)}" sandbox="allow-scripts" loading="lazy" '
+            f"<iframe srcdoc={_attribute(self.html)} "
+            'sandbox="allow-scripts" loading="lazy" '
             f'style="width:100%;height:{self._height}px;border:0"></iframe>'
         )
+
+
+def _attribute(page: str) -> str:
+    """Return a page as the value of an attribute: in single quotes, since pages are full of double ones.
+
+    >>> print(_attribute("<p title='δ'>"))
+    '&lt;p title=&#39;δ&#39;&gt;'
+    """
+    return f"'{html.escape(page, quote=False).replace(chr(39), '&#39;')}'"
 
 
 def policy(scripts: Sequence[str], sheets: Sequence[str]) -> str:

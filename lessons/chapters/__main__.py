@@ -1,7 +1,8 @@
-"""Make the notebooks and pages of the course, or tell which are old: `python -m lessons.chapters build|check [NAME …]`.
+"""Make the notebooks and pages of the course, tell which are old, or count what is in it.
 
-NAME is a part of the name of a chapter, or "exam"; pages are always made. `check` also prints, for each chapter,
-its words in both languages, its predictions and its exercises.
+`python -m lessons.chapters build|check|figures [NAME …]`; NAME is a part of the name of a chapter, or "exam". Pages are
+always made. `figures` prints a table: words in both languages, predictions, exercises, wrong answers with a hint of
+their own in both languages, and questions.
 """
 
 from __future__ import annotations
@@ -12,18 +13,23 @@ from lessons.chapters.notebooks import LANGUAGES, build, old, words
 from lessons.chapters.pages import PAGES, place
 from lessons.chapters.source import TEXT, Chapter, paths, read
 
-USAGE = "python -m lessons.chapters build|check [NAME …]"
+USAGE = "python -m lessons.chapters build|check|figures [NAME …]"
 
 
 def main(action: str, wanted: list[str]) -> int:
     """Do it for the pages, and for the chapters whose names contain one of `wanted`, or all; return the exit code."""
-    if action not in ("build", "check"):
+    if action not in ("build", "check", "figures"):
         print(f"usage: {USAGE}")
         return 2
-    failed = 0
-    for chapter in map(read, [*paths(), TEXT / "exam.md"]):
-        if not wanted or any(part in chapter.path.name for part in wanted):
-            failed |= _do(action, chapter)
+    chapters = [
+        chapter
+        for chapter in map(read, [*paths(), TEXT / "exam.md"])
+        if not wanted or any(part in chapter.path.name for part in wanted)
+    ]
+    if action == "figures":
+        print("\n".join(figures(chapters)))
+        return 0
+    failed = max((_do(action, chapter) for chapter in chapters), default=0)
     for name, page in PAGES.items():
         for language in LANGUAGES:
             path, text = place(name, language), page(language)
@@ -46,17 +52,34 @@ def _do(action: str, chapter: Chapter) -> int:
         elif reason := old(chapter, language):
             failed = 1
             print(f"{reason}; run: python -m lessons.chapters build {chapter.path.stem}")
-    if action == "check":
-        count = {language: words(chapter, language) for language in LANGUAGES}
-        predictions, wrong = (
-            len(chapter.prose("en", "predict")),
-            sum(len(e.data["wrong"]) for e in chapter.exercises),
-        )
-        print(
-            f"{chapter.path.stem}: words {count['es']} es, {count['en']} en; {predictions} predictions, "
-            f"{len(chapter.exercises)} exercises with {wrong} wrong answers, {len(chapter.quiz('en'))} questions"
-        )
     return failed
+
+
+def figures(chapters: list[Chapter]) -> list[str]:
+    """Return the rows of a table of what the chapters hold, and their sum, as Markdown."""
+    columns = [f"{what} {language}" for what in ("words", "hints") for language in LANGUAGES]
+    names = [*columns[:2], "predictions", "exercises", *columns[2:], "questions"]
+    counts = [
+        [
+            *(words(chapter, language) for language in LANGUAGES),
+            len(chapter.prose("en", "predict")),
+            len(chapter.exercises),
+            *(
+                sum(language in wrong or "says" in wrong for each in chapter.exercises for wrong in each.data["wrong"])
+                for language in LANGUAGES
+            ),
+            len(chapter.quiz("en")),
+        ]
+        for chapter in chapters
+    ]
+    rows = [
+        *([chapter.path.stem, *count] for chapter, count in zip(chapters, counts, strict=True)),
+        ["sum", *map(sum, zip(*counts, strict=True))],
+    ]
+    head = [f"| chapter | {' | '.join(names)} |", f"|{'---|' * (1 + len(names))}"]
+    return head + [
+        f"| {' | '.join(f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in row)} |" for row in rows
+    ]
 
 
 if __name__ == "__main__":

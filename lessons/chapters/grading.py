@@ -19,85 +19,7 @@ import numpy as np
 import autodiff
 from autodiff.testing import Grade, check_exercise
 from lessons.chapters.source import LANGUAGES, Exercise, named
-
-WORDS = {
-    "right": {"es": "¡Correcto!", "en": "Right!"},
-    "wrong": {"es": "Todavía no.", "en": "Not yet."},
-    "nothing": {
-        "es": "Cambia los … por tu respuesta y ejecuta la celda.",
-        "en": "Put your answer in place of … and run the cell.",
-    },
-    "next": {"es": "Sigue el ejercicio {k}: {title}.", "en": "Exercise {k} is next: {title}."},
-    "end": {"es": "Era el último ejercicio de este capítulo.", "en": "That was the last exercise of this chapter."},
-    "hint": {"es": "Pista: {hint}", "en": "Hint: {hint}"},
-    "solution": {"es": "Ver la solución", "en": "Show the solution"},
-    "peeks": {
-        "es": "Esta celda busca la respuesta dentro del curso. Hállala tú: al tercer intento la solución se abre sola.",
-        "en": "This cell looks for the answer inside the course. Find it yourself: the third attempt opens it.",
-    },
-    "peeked": {
-        "es": "Una celda anterior buscó respuestas dentro del curso. Quítala, reinicia el núcleo y hállalas tú: "
-        "al tercer intento la solución se abre sola.",
-        "en": "An earlier cell looked for answers inside the course. Remove it, restart the kernel and find them "
-        "yourself: the third attempt opens each.",
-    },
-    "hidden": {
-        "es": 'Aquí no se guardan respuestas. Llámalo así: check("ejercicio", tu_respuesta).',
-        "en": 'No answers are kept here. Call it like this: check("exercise", your_answer).',
-    },
-    "not drawn": {
-        "es": "(Sin Graphviz no se puede dibujar aquí; el dibujo, en palabras:) {alt}",
-        "en": "(Without Graphviz it cannot be drawn here; the picture in words:) {alt}",
-    },
-    "marks": {"es": "Llevas {got} de {most} puntos.", "en": "You have {got} of {most} marks."},
-    "mark": {"es": "{k}. {title}: {got} de {most}", "en": "{k}. {title}: {got} of {most}"},
-    "open": {"es": "{k}. {title}: sin resolver", "en": "{k}. {title}: open"},
-    "unknown": {
-        "es": "No hay un ejercicio {name!r} en este capítulo; hay {names}.",
-        "en": "This chapter has no exercise {name!r}; it has {names}.",
-    },
-    "single": {
-        "es": "Este ejercicio pide una sola respuesta: {names}.",
-        "en": "This exercise asks for a single answer: {names}.",
-    },
-    "function": {
-        "es": "{name} es una función, y aquí se pide un número: escribe lo que la función devuelve.",
-        "en": "{name} is a function, and a number is asked for here: write what the function returns.",
-    },
-    "no function": {
-        "es": "{name} debe ser una función: defínela con def y entrega su nombre, sin paréntesis.",
-        "en": "{name} must be a function: define it with def and hand in its name, without parentheses.",
-    },
-    "no return": {
-        "es": "{name} no devuelve nada (None): ¿falta return? print sólo muestra el número.",
-        "en": "{name} returns nothing (None): is a return missing? print only shows the number.",
-    },
-    "returns": {
-        "es": "{name} devuelve {value}, que aquí no se puede leer como números.",
-        "en": "{name} returns {value}, which cannot be read as numbers here.",
-    },
-    "row": {
-        "es": "{name} debe tener {n} números, entre paréntesis y separados por comas.",
-        "en": "{name} must hold {n} numbers, in parentheses and with commas between them.",
-    },
-    "text": {
-        "es": "{name} es texto: escribe números, sin comillas.",
-        "en": "{name} is text: write numbers, without quotes.",
-    },
-    "nan": {
-        "es": "{name} tiene un NaN o un infinito, y aquí se piden números finitos.",
-        "en": "{name} holds a NaN or an infinity, and finite numbers are asked for here.",
-    },
-    "several": {
-        "es": "{name} tiene varios números, y aquí se pide uno solo.",
-        "en": "{name} holds several numbers, and a single one is asked for here.",
-    },
-    "many": {
-        "es": "Este ejercicio pide {n} respuestas, en este orden: {names}.",
-        "en": "This exercise asks for {n} answers, in this order: {names}.",
-    },
-}
-
+from lessons.chapters.wording import word
 
 MARKS = (5, 3, 1)  # for an exercise solved at the first attempt, at the second, and later
 _COLOURS = {True: "#1a7f5a", False: "#b35900", None: "#888"}
@@ -127,7 +49,7 @@ class Check:
 
     A right answer says so and names the next exercise. A wrong one gets the hint that its mistake has, or the first of
     the exercise; then the second; then the solution, folded. An answer not yet given counts as no attempt. The exam
-    says right or wrong, and the marks.
+    says right or wrong and the marks, and has a hint for a known mistake once a single mark is left.
     """
 
     __slots__ = ("__weakref__",)
@@ -184,10 +106,7 @@ class _Room:
             return self.told("nothing")
         not_yet = check_exercise(1.0, 3.7, language=self.language).marks[0].said
         if self.exam:
-            unread = [m.said for m, read in zip(grade.marks, _read(exercise, answers), strict=True) if not read]
-            if not unread:
-                self.attempts[name] = self.attempts.get(name, 0) + 1
-            return Said(False, [f"✗ {self.word('wrong')}", *unread])
+            return self.failed(exercise, answers, grade)
         return self.wrong(exercise, grade, {not_yet} | self.unsaid(exercise, answers, grade))
 
     def right(self, exercise: Exercise) -> Said:
@@ -199,6 +118,18 @@ class _Room:
         if after and not self.exam:
             last = self.word("next", k=exercise.number + 1, title=after[0].data[self.language]["title"])
         return Said(True, [f"✓ {self.word('right')} {words.get('right', '')}".strip(), last])
+
+    def failed(self, exercise: Exercise, answers: Sequence[Any], grade: Grade) -> Said:
+        """Return that an answer in the exam is wrong; once a single mark is left, with the hint of its mistake."""
+        unread = [m.said for m, read in zip(grade.marks, _read(exercise, answers), strict=True) if not read]
+        told: list[str] = []
+        if not unread:
+            self.attempts[exercise.name] = attempt = self.attempts.get(exercise.name, 0) + 1
+            if attempt >= len(MARKS) - 1:
+                known = [wrong[self.language] for wrong in exercise.data["wrong"]]
+                hints = [hint for hint in known if any(hint in mark.said for mark in grade.marks)]
+                told = [self.word("left", n=MARKS[-1]), *hints[:1]]
+        return Said(False, [f"✗ {self.word('wrong')}", *unread, *told])
 
     def unsaid(self, exercise: Exercise, answers: Sequence[Any], grade: Grade) -> set[str]:
         """Return what is not told: that a wrong answer is 0, and of what is tried which numbers of the trial are wrong.
@@ -247,7 +178,7 @@ class _Room:
         return Said(None, [self.word(key, **details)])
 
     def word(self, key: str, **details: Any) -> str:
-        return WORDS[key][self.language].format(**details)
+        return word(f"check.{key}", self.language, **details)
 
 
 def _read(exercise: Exercise, answers: Sequence[Any]) -> list[bool]:
@@ -274,7 +205,7 @@ _Misread = list[tuple[str, dict[str, Any]]]  # Any: details of a sentence
 
 
 def _misread(exercise: Exercise, answers: Sequence[Any]) -> _Misread:
-    """Return what is wrong with the kind of an answer, as keys of WORDS with their details."""
+    """Return what is wrong with the kind of an answer, as names of texts with their details."""
     tried = "probe" in exercise.data or "at" in exercise.data
     models = _solved(exercise) if tried else _as_answers(exercise, exercise.data["truth"])
     found: _Misread = []

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 from autodiff import RenderError
 from autodiff.pictures import WebPage
-from lessons.chapters.grading import WORDS, Check, evaluated
+from lessons.chapters.grading import Check, evaluated
 from lessons.chapters.source import LANGUAGES, named
+from lessons.chapters.wording import section, word
 
 
 class Shown:
@@ -60,19 +61,19 @@ def start(chapter: int | str, language: str) -> Kit:
     def show(picture: Any, name: str) -> Shown:
         """Show a plot or a drawing, with the words that the chapter has for whoever does not see it."""
         alt = pictures[name]
-        if isinstance(picture, WebPage):  # the stepper, the playground
+        if isinstance(picture, WebPage):  # the stepper, the playground, a page of ours
             title = f'<iframe title="{html.escape(alt)}" '
             return Shown(picture._repr_html_().replace("<iframe ", title, 1), alt)
         try:
             return Shown(_image(picture, html.escape(alt)), alt)
         except RenderError:
-            said = WORDS["not drawn"][language].format(alt=alt)
+            said = word("check.not drawn", language, alt=alt)
             return Shown(f"<p>{html.escape(said)}</p>", said)
 
     def play(name: str) -> Shown:
         """Show a page to play with, which works without a server; its words are those of a picture."""
-        alt = pictures[name]
-        return Shown(_frame(page(name, language), html.escape(alt)), alt)
+        made = page(name, language)
+        return show(WebPage(made, height=int(re.findall(r"// height: (\d+)", made)[0])), name)
 
     def slide(shots: Mapping[str, Any], name: str, first: str = "") -> Shown:
         """Show pictures under a slider, each with its caption; `first` is what is seen before, and on paper."""
@@ -126,21 +127,11 @@ def pieces(say: Any) -> Any:
 def page(name: str, language: str) -> str:
     """Return a page to play with as HTML that is complete in itself: one file of JavaScript, and the tools of all."""
     folder = resources.files("lessons.chapters").joinpath("play")
-    words = json.loads(folder.joinpath("words.json").read_text(encoding="utf-8"))
-    said = {key: texts[language] for part in ("common", name) for key, texts in words[part].items()}
     shell, tools, script = (
         folder.joinpath(each).read_text(encoding="utf-8") for each in ("shell.html", "tools.js", f"{name}.js")
     )
-    data = json.dumps(said, ensure_ascii=False).replace("<", "\\u003c")
+    data = json.dumps(section(name, language), ensure_ascii=False).replace("<", "\\u003c")
     return shell.replace("{{language}}", language).replace("{{script}}", f"const W = {data};\n{tools}\n{script}")
-
-
-def _frame(page: str, alt: str) -> str:
-    height = re.search(r"// height: (\d+)", page)
-    return (
-        f'<iframe srcdoc="{html.escape(page)}" title="{alt}" sandbox="allow-scripts" loading="lazy" '
-        f'style="width:100%;height:{height[1] if height else 480}px;border:0"></iframe>'
-    )
 
 
 _FITTED = "max-width:100%;height:auto"
@@ -168,4 +159,4 @@ def _image(picture: Any, alt: str) -> str:
     return min(svg, png, key=len)
 
 
-__all__ = ["WORDS", "Check", "Kit", "Shown", "evaluated", "page", "pieces", "start"]
+__all__ = ["Check", "Kit", "Shown", "evaluated", "page", "pieces", "start"]

@@ -12,39 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from lessons.chapters.source import LANGUAGES, Chapter, Code, Exercise, Prose
+from lessons.chapters.wording import word
 
 NOTEBOOKS = Path(__file__).parent.parent
-
-WORDS = {
-    "predict": {"es": "Predice antes de seguir.", "en": "Predict before you go on."},
-    "exercise": {"es": "Ejercicio", "en": "Exercise"},
-    "quiz": {"es": "Diez preguntas", "en": "Ten questions"},
-    "open": {
-        "es": "Elige una respuesta y ábrela: dice por qué es correcta o por qué no.",
-        "en": "Choose an answer and open it: it says why it is right, or why not.",
-    },
-    "run": {
-        "es": "Para ejecutarlo sin instalar nada: {links}.",
-        "en": "To run it without installing anything: {links}.",
-    },
-    "upload": {
-        "es": "Para ejecutarlo sin instalar nada, descarga este archivo y súbelo a {links}. Los enlaces a otras "
-        "páginas llevan a los archivos que subas junto a él.",
-        "en": "To run it without installing anything, download this file and upload it to {links}. Links to other "
-        "pages lead to the files that you upload beside it.",
-    },
-    "wheel": {
-        "es": "Sin acceso a PyPI, sube también la [rueda pura]({address}): la primera celda la encuentra a su lado.",
-        "en": "Without access to PyPI, upload the [pure wheel]({address}) too: the first cell finds it beside it.",
-    },
-    "or": {"es": " o ", "en": " or "},
-    "around": {
-        "es": "[Los capítulos](../README.md) · [Glosario](glossary.md) · [Erratas de las diapositivas](errata.md)",
-        "en": "[The chapters](../README.md) · [Glossary](glossary.md) · [Errata of the slides](errata.md)",
-    },
-    "yes": {"es": "Sí.", "en": "Yes."},
-    "no": {"es": "No.", "en": "No."},
-}
 
 FIRST = """\
 import importlib.util
@@ -61,17 +31,22 @@ if importlib.util.find_spec("lessons") is None:
         %pip install -q numpy graphviz matplotlib
     else:
         %pip install -q "delta-autodiff[plots,render]"
+    importlib.invalidate_caches(){otherwise}
 
 import autodiff
 from lessons.chapters.kit import start
 
 autodiff.set_language("{language}")
 say, show, slide, play, check = start({name}, "{language}")"""
+OTHERWISE = """
+    if importlib.util.find_spec("lessons") is None:
+        %pip install -q "delta-autodiff[plots,render] @ git+{repository}"
+        importlib.invalidate_caches()"""
 
 
-# Where the course is published, for whoever publishes it: used where [project.urls] of pyproject.toml does not say it.
-# "Repository" is an address at GitHub; "JupyterLite" a site that holds the folder `lessons`.
-PUBLISHED: dict[str, str] = {}
+# Where the course is published, where [project.urls] of pyproject.toml does not say it: "Repository" is an address at
+# GitHub; "JupyterLite", if there is one, a site of our own that holds the folder `lessons`.
+PUBLISHED = {"Repository": "https://github.com/delta-autodiff/delta-autodiff"}
 UPLOAD = {"Colab": "https://colab.research.google.com/", "JupyterLite": "https://jupyter.org/try-jupyter/lab/"}
 
 
@@ -84,8 +59,8 @@ def addresses() -> dict[str, str]:
 def opening(name: str, language: str, urls: Mapping[str, str]) -> str:
     """Return a line of Markdown that opens a notebook in Colab and in JupyterLite.
 
-    `urls` may have "Repository", at GitHub, and "JupyterLite", a site that holds the folder `lessons`; without them the
-    reader is told to upload the file.
+    `urls` may have "Repository", at GitHub, from which both open it; and "JupyterLite", a site that holds the folder
+    `lessons`, used rather than the public one. Without them the reader is told to upload the file.
 
     >>> opening("00_nudges", "en", {"JupyterLite": "https://us.example"})
     'To run it without installing anything: [JupyterLite](https://us.example/lab/index.html?path=en/00_nudges.ipynb).'
@@ -94,15 +69,16 @@ def opening(name: str, language: str, urls: Mapping[str, str]) -> str:
     if repository := _repository(urls):
         place = f"{repository.removeprefix(_HUB)}/blob/main/lessons/{language}/{name}.ipynb"
         links["Colab"] = f"{UPLOAD['Colab']}github/{place}"
+        links["JupyterLite"] = f"{UPLOAD['JupyterLite']}index.html?fromURL={_RAW}{place.replace('/blob/', '/')}"
     if site := urls.get("JupyterLite", "").rstrip("/"):
         links["JupyterLite"] = f"{site}/lab/index.html?path={language}/{name}.ipynb"
-    told = WORDS["or"][language].join(f"[{each}]({address})" for each, address in (links or UPLOAD).items())
-    line = WORDS["run" if links else "upload"][language].format(links=told)
-    wheel = WORDS["wheel"][language].format(address=f"{repository}/releases/latest") if repository else ""
+    told = word("notebook.or", language).join(f"[{each}]({address})" for each, address in (links or UPLOAD).items())
+    line = word("notebook.run" if links else "notebook.upload", language, links=told)
+    wheel = word("notebook.wheel", language, address=f"{repository}/releases/latest") if repository else ""
     return f"{line} {wheel}".rstrip()
 
 
-_HUB = "https://github.com/"
+_HUB, _RAW = "https://github.com/", "https://raw.githubusercontent.com/"
 
 
 def _repository(urls: Mapping[str, str]) -> str:
@@ -139,10 +115,11 @@ def notebook(chapter: Chapter, language: str, urls: Mapping[str, str] | None = N
 
     urls = addresses() if urls is None else urls
     opened = opening(chapter.path.stem, language, urls)
-    cells: list[Any] = [new_markdown_cell(f"# {chapter.about[language]}\n\n{opened}\n\n{WORDS['around'][language]}")]
-    cells.append(
-        new_code_cell(FIRST.format(name=json.dumps(chapter.name), language=language), metadata=_metadata(folded=True))
-    )
+    around = word("notebook.around", language)
+    cells: list[Any] = [new_markdown_cell(f"# {chapter.about[language]}\n\n{opened}\n\n{around}")]
+    otherwise = OTHERWISE.format(repository=repository) if (repository := _repository(urls)) else ""
+    first = FIRST.format(name=json.dumps(chapter.name), language=language, otherwise=otherwise)
+    cells.append(new_code_cell(first, metadata=_metadata(folded=True)))
     answers = False
     for block in chapter.blocks:
         if isinstance(block, Code):
@@ -150,13 +127,13 @@ def notebook(chapter: Chapter, language: str, urls: Mapping[str, str] | None = N
             answers = False
         elif isinstance(block, Exercise):
             words = block.data[language]
-            title = f"### {WORDS['exercise'][language]} {block.number} · {words['title']}"
+            title = f"### {word('notebook.exercise', language)} {block.number} · {words['title']}"
             cells.append(new_markdown_cell(f"{title}\n\n{words['question'].strip()}"))
             cells.append(new_code_cell(block.cell, metadata={"tags": ["exercise"]}))
         elif block.kind == "quiz":
             cells.append(new_markdown_cell(_quiz(chapter, language)))
         elif block.kind == "predict":
-            lines = f"**{WORDS['predict'][language]}** {block.text[language]}".splitlines()
+            lines = f"**{word('notebook.predict', language)}** {block.text[language]}".splitlines()
             cells.append(new_markdown_cell("\n".join(f"> {line}".rstrip() for line in lines)))
             answers = True
         elif not block.kind:
@@ -184,11 +161,11 @@ def _metadata(*, folded: bool, answers: bool = False) -> dict[str, Any]:
 
 def _quiz(chapter: Chapter, language: str) -> str:
     """Return the quiz as Markdown in which every option unfolds its reason, so that it needs no code."""
-    lines = [f"## {WORDS['quiz'][language]}", "", WORDS["open"][language]]
+    lines = [f"## {word('notebook.quiz', language)}", "", word("notebook.open", language)]
     for k, (question, options) in enumerate(chapter.quiz(language), 1):
         lines += ["", f"**{k}.** {question}", ""]
         for letter, option in zip("abcd", options, strict=False):
-            verdict = WORDS["yes" if option.right else "no"][language]
+            verdict = word("notebook.yes" if option.right else "notebook.no", language)
             lines.append(
                 f"<details><summary>{letter}) {html.escape(option.text, quote=False)}</summary>"
                 f"{verdict} {html.escape(option.why, quote=False)}</details>"

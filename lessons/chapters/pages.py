@@ -10,14 +10,12 @@ from typing import Any
 
 from lessons.chapters.notebooks import NOTEBOOKS, notebook
 from lessons.chapters.source import TEXT, Chapter, Exercise, named, paths, read
+from lessons.chapters.wording import word
 
 
 def table(name: str) -> Any:
     """Return what a TOML file of the texts holds."""
     return tomllib.loads((TEXT / f"{name}.toml").read_text(encoding="utf-8"))
-
-
-WORDS = table("pages")
 
 
 def chapters() -> dict[int, Chapter]:
@@ -50,7 +48,7 @@ def _cells(text: str) -> str:
 def glossary(language: str) -> str:
     """Return every term with its name in the other language, what it means and the chapter that introduces it."""
     other, known = "en" if language == "es" else "es", chapters()
-    lines = [WORDS["glossary_head"][language], "|---|---|---|---|"]
+    lines = [word("pages.glossary_head", language), "|---|---|---|---|"]
     for term in sorted(table("glossary")["term"], key=lambda term: _plain(term[language])):
         link = _link(known[term["chapter"]], language, short=True)
         lines.append(
@@ -68,10 +66,11 @@ def errata(language: str) -> str:
     """Return the slips of the slides: what a sheet says, what is right, why, and the chapter."""
     known, parts = chapters(), []
     for k, slip in enumerate(table("errata")["slip"], 1):
+        told, meant = (f"**{word(f'pages.{key}', language)}:**" for key in ("says", "right"))
         says, right = (slip.get(f"{key}_{language}", slip[key]) for key in ("says", "right"))
         parts.append(
             f"## {k}. {slip['where'][language]}\n\n"
-            f"**{WORDS['says'][language]}:**\n\n$${says}$$\n\n**{WORDS['right'][language]}:**\n\n$${right}$$\n\n"
+            f"{told}\n\n$${says}$$\n\n{meant}\n\n$${right}$$\n\n"
             f"{slip[language]} ({_link(known[slip['chapter']], language, short=True)})"
         )
     return _page("errata", language, "\n\n".join(parts))
@@ -86,7 +85,7 @@ def cell_of(chapter: Chapter, section: int) -> int:
 def slides(language: str) -> str:
     """Return the topics of the slides in their order, with chapter and cell; how long each takes; the credits."""
     known = chapters()
-    lines = [WORDS["slides_head"][language], "|---|---|---|---|"]
+    lines = [word("pages.slides_head", language), "|---|---|---|---|"]
     for topic in table("slides")["topic"]:
         chapter = known[topic["chapter"]]
         others = [
@@ -98,15 +97,15 @@ def slides(language: str) -> str:
         ]
         cell = cell_of(chapter, topic["section"])
         lines.append(f"| {topic[language]} | {_link(chapter, language)} | {cell} | {', '.join(others)} |")
-    lines += ["", f"## {WORDS['times'][language]}", "", WORDS["times_head"][language], "|---|---|---|---|"]
+    lines += ["", f"## {word('pages.times', language)}", "", word("pages.times_head", language), "|---|---|---|---|"]
     for chapter in known.values():
         predictions = len(chapter.prose(language, "predict"))
         lines.append(
             f"| {_link(chapter, language)} | {chapter.about['minutes']} | {predictions} | {len(chapter.exercises)} |"
         )
-    told = WORDS["credits_told"][language].format(authors=WORDS["authors"][language])
-    sources = [f"- {each[language]}" for each in WORDS["sources"]]
-    lines += ["", f"## {WORDS['credits'][language]}", "", told, "", *sources, "", WORDS["ours"][language]]
+    told = word("pages.credits_told", language, authors=word("pages.authors", language))
+    sources, ours = word("pages.sources", language), word("pages.ours", language)
+    lines += ["", f"## {word('pages.credits', language)}", "", told, "", sources, "", ours]
     return _page("slides", language, "\n".join(lines))
 
 
@@ -118,11 +117,11 @@ def teachers(language: str) -> str:
     """Return for each chapter the minutes, what goes wrong, what to ask, and the solutions."""
     parts, notes = [], table("teachers")
     for number, chapter in chapters().items():
-        minutes = f"{chapter.about['minutes']} {WORDS['minutes'][language]}"
+        minutes = f"{chapter.about['minutes']} {word('pages.minutes', language)}"
         part = [f"## {chapter.about[language]}", f"{minutes}. [{chapter.path.stem}]({chapter.path.stem}.ipynb)"]
         for key in ("wrong", "ask"):
             if said := notes.get(str(number), {}).get(language, {}).get(key):
-                part += [f"**{WORDS[key][language]}**", "\n".join(f"- {each}" for each in said)]
+                part += [f"**{word(f'pages.{key}', language)}**", "\n".join(f"- {each}" for each in said)]
         part += [_folded(chapter.exercises, language)]
         parts.append("\n\n".join(part))
     return _page("teachers", language, "\n\n".join(parts))
@@ -130,7 +129,7 @@ def teachers(language: str) -> str:
 
 def _folded(exercises: list[Exercise], language: str) -> str:
     """Return the solutions of exercises, folded."""
-    lines = [f"<details><summary>{WORDS['solutions'][language]}</summary>", ""]
+    lines = [f"<details><summary>{word('pages.solutions', language)}</summary>", ""]
     for exercise in exercises:
         lines += [f"{exercise.number}. {exercise.data[language]['title']}", ""]
         lines += ["```python", exercise.data["solution"].strip(), "```", ""]
@@ -138,18 +137,19 @@ def _folded(exercises: list[Exercise], language: str) -> str:
 
 
 def exam_solutions(language: str) -> str:
-    """Return the answers of the exam, each with its reason."""
+    """Return the answers of the exam, each with its reason and its chapter."""
+    known = chapters()
     parts = [
         f"## {each.number}. {each.data[language]['title']}\n\n{each.data[language]['question'].strip()}\n\n"
-        f"```python\n{each.data['solution'].strip()}\n```\n\n{each.data[language]['right']}"
+        f"```python\n{each.data['solution'].strip()}\n```\n\n{each.data[language]['right']} "
+        f"({_link(known[each.data['chapter']], language, short=True)})"
         for each in named("exam").exercises
     ]
     return _page("exam_solutions", language, "\n\n".join(parts))
 
 
 def _page(name: str, language: str, body: str) -> str:
-    about = WORDS.get(f"{name}_about")
-    return f"# {WORDS[name][language]}\n\n{f'{about[language]}{chr(10)}{chr(10)}' if about else ''}{body}\n"
+    return f"# {word(f'pages.{name}', language)}\n\n{word(f'pages.{name}_about', language)}\n\n{body}\n"
 
 
 PAGES: dict[str, Callable[[str], str]] = {
