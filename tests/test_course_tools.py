@@ -319,7 +319,7 @@ def test_a_value_of_another_graph_and_one_s_own_grad_are_told_kindly(language):
     assert said.right is False
     assert "Traceback" not in str(said)
     assert check("product", Value(0.384)).right is True
-    assert word("check.unknown", language)[:12] in str(check(3.0, 1.0))
+    assert word("check.unknown", language, name=3.0, names="")[:12] in str(check(3.0, 1.0))
 
 
 @each_language

@@ -474,3 +474,26 @@ def test_every_function_with_a_language_refuses_an_unknown_one():
     ):
         with pytest.raises(ValueError, match=r"language must be one of en, es, got 'fr'"):
             call()
+
+
+@pytest.mark.parametrize("detail", ["operations", "neurons", "layers"])
+def test_titles_and_frames_name_layers_and_neurons_in_the_language(detail):
+    """`layer1` of a model is "capa 1" in Spanish; a label of the user's own stays, and so does what code is called."""
+    w = Value(2.0, "encoder.layerA.w")
+    mine = w * Value(3.0, "encoder.layerA.x")
+    mine.label = "encoder.layerA.z"
+
+    def titles(root, language):
+        """The texts that are drawn, without tooltips, whenever Graphviz is asked for them."""
+        picture = draw(root, detail=detail, language=language)
+        return {html.unescape(text) for text in re.findall(r">([^<>\n]+)</text>", picture.pipe("svg").decode())}
+
+    es, en = titles(network(), "es"), titles(network(), "en")
+    assert {"capa 1", "capa 2"} <= es
+    assert {"layer1", "layer2"} <= en
+    assert not {text for text in es if re.search(r"layer|neuron\d", text)}
+    if detail != "layers":
+        assert {"neurona 1", "neurona 2", "neurona 3"} <= es
+        assert {"neuron1", "neuron2", "neuron3"} <= en
+    own, theirs = ({text for text in titles(mine, each) if re.search("encoder|layerA", text)} for each in ("es", "en"))
+    assert own == theirs != set()
