@@ -17,7 +17,7 @@ from dot_text import CLEANED, HOSTILE, constants, edges, nodes, parse, texts
 
 import autodiff
 from autodiff import Op, Value, draw, relu, tanh, total, weighted_sum
-from autodiff.pictures import RenderError, render, style
+from autodiff.pictures import RenderError, layout, render, set_renderer, stepper, style
 
 SVG = "{http://www.w3.org/2000/svg}"
 TITLE = "{http://www.w3.org/1999/xlink}title"
@@ -714,6 +714,69 @@ class TestWriting:
         with pytest.raises(ValueError, match="timeout must be a number of seconds above 0"):
             render(draw(neuron()), out / "a.svg", timeout=timeout)
         assert files(out) == []
+
+
+@pytest.fixture
+def chosen(no_graphviz):
+    """A way to choose a renderer, where there is none else; afterwards the usual one is back."""
+    yield set_renderer
+    set_renderer(None)
+
+
+@pytest.fixture
+def by_dot():
+    """Graphviz as a renderer of one's own, found before it is hidden; and what it was asked for."""
+    dot = shutil.which("dot") or pytest.skip("no dot here to be hidden")
+
+    def renderer(source, form, engine):
+        renderer.asked.add((form, engine))
+        command = [dot, f"-K{engine}", f"-T{form}"]
+        return subprocess.run(command, input=source.encode(), capture_output=True, check=True).stdout
+
+    renderer.asked = set()
+    return renderer
+
+
+class TestARendererOfOnesOwn:
+    def test_everything_that_needs_graphviz_asks_it(self, by_dot, out, request):
+        """Images, positions, a notebook's display and the stepper are those that `dot` gives without it."""
+        C = swept(neuron())
+        image, places, page = draw(C).pipe("svg"), layout(draw(C)), stepper(C).html
+        request.getfixturevalue("chosen")(by_dot)
+        assert draw(C).pipe("svg") == image
+        assert layout(draw(C)) == places
+        assert stepper(C).html == page
+        assert "<svg" in draw(C)._repr_mimebundle_()["image/svg+xml"]
+        render(draw(C), out / "C.svg")
+        assert (out / "C.svg").read_bytes() == image
+        assert {form for form, _ in by_dot.asked} <= {"svg", "json0", "json"}
+        set_renderer(None)
+        with pytest.raises(RenderError, match="no Graphviz"):
+            draw(C).pipe("svg")
+
+    def test_text_serves_as_bytes_do(self, chosen):
+        """A browser's Graphviz gives text."""
+        chosen(lambda source, form, engine: f"<svg>δ {form} {engine} {source[:7]}</svg>")
+        assert draw(Value(2.0, "x")).pipe("svg", encoding="utf-8") == "<svg>δ svg dot digraph</svg>"
+
+    @pytest.mark.parametrize("given", ["", b"", None, 3])
+    def test_what_is_no_image_is_an_error(self, chosen, given, out):
+        """Neither an empty file nor a TypeError of ours."""
+        chosen(lambda *_: given)
+        with pytest.raises(RenderError, match="the renderer must return the svg as text or bytes, got"):
+            render(draw(neuron()), out / "a.svg")
+        assert [path.name for path in out.iterdir()] == ["a.svg.dot"]
+
+    def test_what_it_raises_is_told(self, chosen):
+        """Whatever its kind: a page's errors are none of Python's."""
+        chosen(lambda *_: 1 / 0)
+        with pytest.raises(RenderError, match="the renderer could not make svg: division by zero"):
+            draw(neuron()).pipe("svg")
+
+    def test_it_must_be_callable(self):
+        """Said at the call, and nothing changes."""
+        with pytest.raises(TypeError, match="renderer must be a function"):
+            set_renderer("dot")
 
 
 def refused(*_):

@@ -13,7 +13,7 @@ from autodiff.pictures.animation import animate, frames
 from autodiff.pictures.geometry import Box, Curve, Layout, layout, node_names
 from autodiff.pictures.graph import draw
 from autodiff.pictures.picture import Picture
-from autodiff.pictures.rendering import render
+from autodiff.pictures.rendering import render, set_renderer
 from autodiff.pictures.walk import stepper, stepper_parts
 from autodiff.pictures.webpage import WebPage, page_engine
 
@@ -31,6 +31,7 @@ __all__ = [
     "node_names",
     "page_engine",
     "render",
+    "set_renderer",
     "stepper",
     "stepper_parts",
 ]

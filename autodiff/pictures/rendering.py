@@ -1,7 +1,8 @@
 """From DOT text to an image: the only place that runs a process or writes a file.
 
 The system's `dot` is tried first, then the Graphviz inside pygraphviz, in a process of its own, so that a layout that
-hangs or crashes does no harm. Without either, RenderError says what to install.
+hangs or crashes does no harm. Without either, RenderError says what to install. Where there are no processes, as in a
+browser, `set_renderer` says who draws.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -30,6 +31,29 @@ from pygraphviz import AGraph
 source = sys.stdin.buffer.read().decode()
 sys.stdout.buffer.write(AGraph(string=source).draw(format=sys.argv[1], prog=sys.argv[2]))
 """
+
+
+Renderer = Callable[[str, str, str], str | bytes]
+_chosen: list[Renderer] = []  # at most one
+
+
+def set_renderer(renderer: Renderer | None) -> None:
+    """Let a function draw instead of the Graphviz that is installed; None goes back to that.
+
+    `renderer(source, form, engine)` takes DOT text, a format of Graphviz (`draw` in a notebook asks for "svg" and
+    "json0") and one of its engines ("dot", "nop2"), and returns the image as text or bytes. It runs in this process, so
+    `timeout` does not bound it. What it raises becomes a RenderError. This is how a page in a browser draws, by a
+    Graphviz compiled to WebAssembly. Raises TypeError for what cannot be called.
+
+    >>> from autodiff import Value, draw
+    >>> set_renderer(lambda source, form, engine: f"<{form} by {engine}>")
+    >>> draw(Value(2.0, "x")).pipe("svg")
+    b'<svg by dot>'
+    >>> set_renderer(None)
+    """
+    if not (renderer is None or callable(renderer)):
+        raise TypeError(f"renderer must be a function of (source, form, engine), or None, got {renderer!r}")
+    _chosen[:] = [] if renderer is None else [renderer]
 
 
 class HasSource(Protocol):
@@ -107,6 +131,8 @@ def image(source: str, form: str, *, engine: str = "dot", timeout: float = TIMEO
     """Return DOT text as the bytes of an image, made by the first Graphviz that can; RenderError if none can."""
     if not (isinstance(timeout, (int, float)) and 0 < timeout <= _DAY):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError(f"timeout must be a number of seconds above 0, at most a day, got {timeout!r}")
+    for renderer in _chosen:
+        return _by(renderer, source, form, engine)
     failures: list[str] = []
     for name, command, environment in _commands(form, engine):
         try:
@@ -126,6 +152,16 @@ def image(source: str, form: str, *, engine: str = "dot", timeout: float = TIMEO
         "there is no Graphviz to draw with; install it inside Python with "
         '`pip install "delta-autodiff[render]"`, or on the system (`apt install graphviz`, `brew install graphviz`)'
     )
+
+
+def _by(renderer: Renderer, source: str, form: str, engine: str) -> bytes:
+    try:
+        made = renderer(source, form, engine)
+    except Exception as error:
+        raise RenderError(f"the renderer could not make {form}: {error}") from error
+    if not (isinstance(made, (str, bytes)) and made):  # pyright: ignore[reportUnnecessaryIsInstance] # users write it
+        raise RenderError(f"the renderer must return the {form} as text or bytes, got {made!r:.60}")
+    return made.encode() if isinstance(made, str) else made
 
 
 def write(path: Path, content: bytes) -> None:
