@@ -115,7 +115,7 @@ WITHOUT_NUMPY = """if True:
                 raise ModuleNotFoundError("No module named 'numpy'", name="numpy")
 
     sys.meta_path.insert(0, Refuse())
-    from autodiff import OPS, DomainError, Value, anomalies, draw, exp, explain, no_grad, softmax, weighted_sum
+    from autodiff import OPS, DomainError, Value, anomalies, draw, exp, explain, no_grad, softmax, stepper, weighted_sum
 """
 
 
@@ -140,6 +140,22 @@ def test_the_engine_works_in_an_interpreter_without_numpy():
     """
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_stepper_is_the_same_without_numpy():
+    """The page of a graph with every row of the table, rules included, is that of an interpreter that has NumPy."""
+    code = """
+    from autodiff import OPS, Value, total
+    rows = [op(*[Value(0.5 + 0.25 * i) for i in range(op.arity or 3)]) for op in OPS.values() if op.name != "acosh"]
+    import hashlib
+    from autodiff import stepper
+    print(hashlib.sha256(stepper(total([x for x in rows if abs(x.data) < 1e300]), max_nodes=5000).html.encode()).hexdigest())
+    print(len(rows), "numpy" in sys.modules)
+    """
+    without, having = run(WITHOUT_NUMPY + code), run("if True:\n    import sys, numpy" + code)
+    assert without.returncode == having.returncode == 0, without.stderr + having.stderr
+    assert without.stdout.splitlines()[0] == having.stdout.splitlines()[0]
+    assert without.stdout.splitlines()[1].endswith("False")
 
 
 def test_every_operation_has_its_limits_without_numpy():

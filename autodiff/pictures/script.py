@@ -2,7 +2,8 @@
 
 A stand-in takes the place of an operand, and every operation on it becomes a line of JavaScript. So value and partials
 of a page are those of the table, and a user's own `Op` works there too, if its functions can be called with stand-ins.
-NumPy's functions, of which the array forms of the rows are made, are the only ones that are spelled out here.
+NumPy's functions, of which the array forms of the rows are made, are the only ones that are spelled out here; NumPy
+itself is not needed for it.
 
 >>> from autodiff.ops import OPS
 >>> print(rule(OPS["mul"], 2)["d"])
@@ -14,14 +15,14 @@ NumPy's functions, of which the array forms of the rows are made, are the only o
 # pyright: reportUnknownLambdaType=false
 from __future__ import annotations
 
+import builtins
+import importlib.util
 import json
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, reduce
 from typing import Any
-
-import numpy as np
 
 from autodiff.forwards import INVERSE_ROOT_2PI, LOG_ROOT_2PI, bell, hazard
 from autodiff.ops import OPS, Op
@@ -39,10 +40,24 @@ _MATH = {
         "exp", "expm1", "log", "log1p", "log2", "log10", "sqrt", "cbrt", "sin", "cos", "tan", "sinh", "cosh", "tanh",
         "floor", "ceil", "trunc", "sign", "hypot",
     )},
-    "absolute": "abs", "maximum": "max", "minimum": "min", "arcsin": "asin", "arccos": "acos", "arctan": "atan",
-    "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
+    "absolute": "abs", "abs": "abs", "maximum": "max", "minimum": "min", "arcsin": "asin", "arccos": "acos",
+    "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
 }  # fmt: skip
 _ENGINES = {"power", "remainder", "floor_divide", "rint", "copysign", "logaddexp", "heaviside"}
+
+
+class _Names:
+    """NumPy's functions, of stand-ins."""
+
+    def __getattr__(self, name: str) -> Any:
+        def function(*operands: Any, **_: Any) -> Any:
+            scripts = [x.script for x in operands if isinstance(x, Code)]
+            return _numpys(scripts[0], name, operands) if scripts else None  # `vectorize` has none
+
+        return function
+
+
+np: Any = _Names()
 _COMPOSED: dict[str, Callable[..., Any]] = {
     "positive": lambda a: a,
     "negative": lambda a: -a,
@@ -96,7 +111,7 @@ class Code:
     @staticmethod
     def record_operation(op: Op, operands: Sequence[Any]) -> Any:
         """Return the stand-in of an operation; rows arrive here when they call their siblings."""
-        return _OWN.get(op, op.function_of_arrays)(*operands)
+        return (_OWN.get(op) or _array_form(op))(*operands)
 
     @property
     def binds(self) -> int:
@@ -124,6 +139,27 @@ def _numpys(script: Script, name: str, operands: Sequence[Any]) -> Any:
     if name in _OPERATORS or name in _ENGINES:
         return script.node(_OPERATORS.get(name, name), *operands)
     raise TypeError(f"numpy.{name} has no counterpart in a page")
+
+
+def _array_form(op: Op) -> Callable[..., Any]:
+    """Return the function of arrays of an operation; a row's own is made of NumPy's names alone."""
+    module, _, name = op.array.rpartition(".") if isinstance(op.array, str) else ("", "", "")
+    if module == "numpy":
+        return getattr(np, name)
+    return _arrays()[name] if module == "autodiff.arrays" else op.function_of_arrays
+
+
+@cache
+def _arrays() -> Mapping[str, Any]:
+    """Return what `autodiff.arrays` defines where NumPy is these names."""
+
+    def found(name: str, *more: Any) -> Any:
+        return np if name == "numpy" else __import__(name, *more)
+
+    spec: Any = importlib.util.find_spec("autodiff.arrays")
+    space: dict[str, Any] = {"__name__": spec.name, "__builtins__": {**vars(builtins), "__import__": found}}
+    exec(spec.loader.get_code(spec.name), space)  # noqa: S102 # our own module
+    return space
 
 
 def _erf(a: Any) -> Any:

@@ -19,6 +19,8 @@ from autodiff.functions import mean
 from autodiff.pictures import rendering, style, webpage
 from autodiff.pictures.effort import TOO_FAR, ranks_crossed
 from autodiff.pictures.labels import Labels
+from autodiff.pictures.script import graphs
+from autodiff.pictures.steps import Steps
 from autodiff.pictures.sweeping import uses
 from autodiff.value import Value
 from autodiff.wording import LANGUAGES, language_of, say, speaking
@@ -89,8 +91,6 @@ def stepper(
     ...     page.name, page.read_text()[:15]
     ('backprop.html', '<!doctype html>')
     """
-    from autodiff.pictures.steps import Steps  # which loads NumPy
-
     language = language_of(language)
     words = _words(language)
     root, losses = _one(root, words)
@@ -165,9 +165,6 @@ def stepper_parts(roots: Iterable[Value]) -> tuple[webpage.WebPage, list[list[di
     >>> z["name"], a["definition"], ">{}<" in shell.html
     (('mi', 'z'), ('mrow', ('mi', 'tanh'), ('mrow', ('mo', '('), ('mrow', ('mi', 'z')), ('mo', ')'))), True)
     """
-    from autodiff.pictures.script import graphs
-    from autodiff.pictures.steps import Steps
-
     orders = [topological_order(root)[::-1] for root in roots]
     _, rules = graphs(orders)
     told: list[list[dict[str, Any]]] = []

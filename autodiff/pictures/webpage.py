@@ -15,6 +15,7 @@ from typing import Any
 
 from autodiff.backward import topological_order
 from autodiff.pictures import rendering, style
+from autodiff.pictures.script import graphs
 from autodiff.value import Value
 from autodiff.wording import say
 
@@ -130,8 +131,6 @@ def page_engine(roots: Iterable[Value]) -> tuple[list[dict[str, Any]], str]:  # 
     >>> data["ops"], data["args"], "Math.tanh(a)" in script
     ([-1, 0], [[], [0]], True)
     """
-    from autodiff.pictures.script import graphs  # which loads NumPy
-
     data, rules = graphs([topological_order(root)[::-1] for root in roots])
     return data, rules + asset("engine.js")
 
