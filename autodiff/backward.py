@@ -97,6 +97,32 @@ def fill(node: Any, number: float, op: Any, a: Any, b: Any, da: Any, db: Any) ->
     return node
 
 
+_released: list[Any] = []  # what is let go of by nodes that are being freed; empty when there are none
+
+
+def release(node: Any) -> None:
+    """Free what hangs below a node that is being freed, however deep, without a deep stack: the node's `__del__`.
+
+    The first node frees, one by one, what it and the others let go of; those only add to the list.
+    """
+    try:
+        below = node.a, node.b, node.da, node.grad
+    except AttributeError:  # it was never filled: its number was refused
+        return
+    first = not _released
+    if first:
+        _released.append(None)  # until all is done: the list is not empty for the others
+    _released.append(below)
+    del below
+    node.a = node.b = node.da = node.grad = 0.0
+    if first:
+        try:
+            while len(_released) > 1:
+                _released.pop()
+        finally:
+            _released.clear()
+
+
 def sweep(root: Node) -> None:
     """Propagate δ from `root`: inner nodes get δ of this sweep, leaves add it to the `grad` they have.
 

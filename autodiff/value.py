@@ -14,11 +14,12 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from autodiff import copying, grad_mode, held, native, ops, ufuncs
-from autodiff.backward import UNSWEPT, fill, sweep, topological_order
+from autodiff.backward import UNSWEPT, fill, release, sweep, topological_order
 from autodiff.domains import Number, is_array, number, unbox
 from autodiff.methods import Infix, Methods, infix
 from autodiff.naming import describe, plain
@@ -406,4 +407,6 @@ if native.core is not None:  # it makes the same class, whose slots and operator
     own = native.core.adopt(Value, {**globals(), "settle": ufuncs.settle}, dict(OPS), (Methods,), UNSWEPT)
     globals().update(Value=own, blank=functools.partial(object.__new__, own))
     native.replace(globals(), "unary", "binary", "record", "neuron")
+if sys.platform == "emscripten":  # a browser's stack is too small for what Python does by itself elsewhere
+    Value.__del__ = release
 Value.record_operation = staticmethod(record)  # what an Op with a Value among its operands calls
