@@ -12,7 +12,7 @@ WORKERS ?= --numprocesses=logical --maxprocesses=8 --dist=loadfile --max-worker-
 # Where it is set, each worker and each process that a test starts compiles all it imports anew: half of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench lessons release-check clean
+.PHONY: demo test lint bench lessons try release-check clean
 
 demo: $(VENV)/demo
 	@$(BIN)/python -m lessons.demo
@@ -34,6 +34,14 @@ bench: $(VENV)/test
 lessons: $(VENV)/test
 	@$(INSTALL) --group lessons
 	$(BIN)/python -m lessons.chapters build $(ARGS)
+
+# The page that runs the package in a browser, in out/site/try/run; `npm` fetches Python and Graphviz in WebAssembly.
+try: $(VENV)/test browser/node_modules
+	$(BIN)/python -m browser $(ARGS)
+
+browser/node_modules: browser/package-lock.json
+	npm ci --prefix browser
+	@touch $@
 
 release-check: $(VENV)/release
 	.ci/release-check $(BIN)
