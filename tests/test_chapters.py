@@ -25,7 +25,9 @@ from lessons.chapters.wording import word
 from models import hierarchy
 from models.perceptron_rule import learn
 
-THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
+THOROUGH = PROFILE == "thorough"
+long = pytest.mark.skipif(PROFILE == "quick", reason="chapters that train for seconds are run by the other profiles")
 CHAPTERS = [read(path) for path in paths()]
 EXERCISES = [(chapter, exercise) for chapter in CHAPTERS for exercise in chapter.exercises]
 GLOSSARY = tomllib.loads((TEXT / "glossary.toml").read_text(encoding="utf-8"))["term"]
@@ -451,6 +453,7 @@ def test_chapter_9_debugging_gradients(ran):
     assert (nine["at_the_bend"], nine["seen"]) == ([0.5] * 3, [0.5, 1.0, 1.5])
 
 
+@long
 def test_chapter_10_from_scalars_to_matrices(ran):
     """Counts by hand; gradients of a batch as PyTorch has them; the text that compile wrote, and its eight products."""
     ten = ran(10)
@@ -477,6 +480,7 @@ def test_chapter_10_from_scalars_to_matrices(ran):
     assert sum(name in ten["NAMES"] for name in ten["invented"]) < 10 < 20 == len(ten["invented"]) < names
 
 
+@long
 def test_chapter_11_the_paper_of_1986(ran):
     """Momentum by closed form; counts of solved runs as networks written by hand have them; mirrors; luck is not printed."""
     from lessons import by_hand
@@ -504,6 +508,7 @@ def test_chapter_11_the_paper_of_1986(ran):
     )
 
 
+@long
 def test_chapter_12_a_project(ran, tmp_path):
     """One's own table is read; a parrot knows what it studied, and its copies; watchers turn early; scikit-learn does as well."""
     twelve, path = ran(12), tmp_path / "own.csv"

@@ -31,7 +31,7 @@ from models.networks_1986 import (
 BY_HAND = json.loads(by_hand.FILE.read_text(encoding="utf-8"))
 SYMMETRY = mirror_symmetry()
 X, D = SYMMETRY.X, SYMMETRY.y[:, None]
-SEEDS = range(200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 100)
+SEEDS = range({"quick": 50, "thorough": 200}.get(os.environ.get("HYPOTHESIS_PROFILE", "quick"), 100))
 
 
 def fares_as_by_hand(sweeps, runs, name):

@@ -30,6 +30,7 @@ import tomllib
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,7 @@ def read(path: Path) -> Chapter:
     return parsed(path, path.read_text(encoding="utf-8"))
 
 
+@cache
 def parsed(path: Path, text: str) -> Chapter:
     """Return the chapter of a text that stands, or stood, at `path`."""
     if not text.startswith("+++\n") or "\n+++\n" not in text:
