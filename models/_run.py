@@ -26,9 +26,9 @@ from models.live import LivePlot
 from models.optimizers import Optimizer, clipped
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
-    """The record of a run of training.
+    """The record of a run of training; a notebook shows its curves.
 
     `loss_curve`: the training loss of each epoch, the mean over its samples of the losses as they were computed, each
     batch before its step, penalty included. `validation_curve`: the validation loss after each epoch, without
@@ -47,6 +47,21 @@ class History:
     def n_iter(self) -> int:
         """Return how many epochs are complete."""
         return len(self.loss_curve)
+
+    def __repr__(self) -> str:
+        curves = {"loss": self.loss_curve, "validation loss": self.validation_curve}
+        told = [f"{name} {curve[0]:.4g} → {curve[-1]:.4g}" for name, curve in curves.items() if curve]
+        told += [f"best epoch {self.best_epoch}"] * bool(told)
+        told += [
+            f"{name} {what}" for name, what in (("stopped by", self.stopped), ("findings", self._findings())) if what
+        ]
+        return f"{type(self).__name__}({', '.join([f'{self.n_iter} epochs', *told])})"
+
+    def _findings(self) -> str:
+        return " and ".join(self.diagnosis.findings) if self.diagnosis else ""
+
+    def _repr_html_(self) -> str:
+        return live.curves(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from html import escape
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -204,6 +205,18 @@ class LivePlot:
                 made: list[Any] = [model(row) for row in places.tolist()]
             found = [[plain(a) for a in (each if isinstance(each, list) else [each])] for each in made]
         return np.asarray(found, dtype=np.float64).reshape(len(places), -1)
+
+
+def curves(history: Any) -> str:  # Any: a History, whose module imports this one
+    """Return the curves of a history as a notebook shows them."""
+    if not history.n_iter:
+        return escape(repr(history))
+    plot, validation = LivePlot(), history.validation_curve
+    plot._end = SimpleNamespace(  # pyright: ignore[reportPrivateUsage] # its own module
+        epoch=history.n_iter, loss=history.loss_curve[-1], validation_loss=validation[-1] if validation else None,
+        history=history,
+    )  # fmt: skip
+    return plot._repr_html_()  # pyright: ignore[reportPrivateUsage]
 
 
 class _Frame:

@@ -10,7 +10,7 @@ import pytest
 
 from models import MLP, MLPClassifier, live
 from models.live import LivePlot
-from models.training import train
+from models.training import History, train
 
 pytest.importorskip("IPython", reason="notebooks are an extra")
 X = np.random.default_rng(0).normal(size=(60, 2))
@@ -170,3 +170,21 @@ def test_no_samples_are_refused_in_words():
     """Not by what NumPy says of shapes."""
     with pytest.raises(ValueError, match=r"X must hold at least one sample, got \(0, 2\)"):
         LivePlot(np.zeros((0, 2)), np.zeros(0))
+
+
+def test_a_history_is_told_in_a_line_and_shown_as_its_curves():
+    """First and last loss, best epoch and why it ended, whatever its length; a notebook shows every loss at its place."""
+    history = train(network(), X, Y, epochs=300, validation=(X[:20], Y[:20]))
+    told = repr(history)
+    losses, held_out = history.loss_curve, history.validation_curve
+    assert told.startswith(f"History(300 epochs, loss {losses[0]:.4g} → {losses[-1]:.4g}, validation loss ")
+    assert f"{held_out[0]:.4g} → {held_out[-1]:.4g}, best epoch {history.best_epoch}, stopped by epochs" in told
+    assert len(told) < 200
+    root = ET.fromstring(history._repr_html_())
+    for drawn, curve in zip(root.iter(f"{SVG}polyline"), (losses, held_out), strict=True):
+        assert np.corrcoef(-points(drawn)[:, 1], curve)[0, 1] == pytest.approx(1.0, abs=1e-4)
+    assert repr(History()) == history_of_nothing() == "History(0 epochs)"
+
+
+def history_of_nothing():
+    return History()._repr_html_()

@@ -11,7 +11,7 @@ import pytest
 from dot_text import HOSTILE
 
 from autodiff import Value, anomalies, draw, sqrt
-from autodiff.pictures import WebPage, animate, frames, render, stepper
+from autodiff.pictures import Picture, WebPage, animate, frames, render, stepper
 from models import MLP
 
 pytestmark = pytest.mark.skipif(
@@ -172,11 +172,39 @@ def test_anomalies_are_read_as_a_list():
     assert str(anomalies(x * 2.0)) == "every value and every δ is finite"
 
 
-def test_render_writes_what_graphviz_made(tmp_path):
-    """The words and the width are the notebook's; a file has its own size in points."""
-    written = render(draw(network()), tmp_path / "picture.svg").read_text()
-    assert "aria-label" not in written
-    assert 'width="' in written
+def test_a_file_says_what_it_shows_and_keeps_its_size(tmp_path):
+    """SVG has the words of `alt`; the width of a column is a notebook's matter, and nobody's words of a picture of one's own."""
+    picture = draw(network())
+    root = ET.parse(render(picture, tmp_path / "picture.svg")).getroot()
+    assert (root.attrib["role"], root.attrib["aria-label"]) == ("img", picture.alt)
+    assert "style" not in root.attrib
+    assert root.attrib["width"].endswith("pt")
+    own = Picture("digraph { a -> b }")
+    assert b"aria-label" not in own.pipe("svg")
+
+
+def test_as_html_a_picture_has_words_tooltips_and_the_width_of_its_column(chromium):
+    """What exports and notebooks take of the two forms: nothing before the element that browsers would show."""
+    cost = network()
+    shown = draw(cost)._repr_mimebundle_()
+    assert list(shown) == ["text/html", "image/svg+xml"]
+    for width in (344, 2000):
+        with Notebook(chromium, shown["text/html"], width=width) as page:
+            around = "e => [...e.childNodes].map((each) => each.nodeName + each.textContent.trim().length * (each.nodeName !== 'svg'))"
+            assert page.locator(".cell").evaluate(around) in (["svg0"], ["svg0", "#text0"])
+            picture = page.get_by_role("img", name=draw(cost).alt)
+            assert picture.bounding_box()["width"] <= width
+            told = "e => e.querySelectorAll('a').length && [...e.querySelectorAll('a')].every((a) => a.href.baseVal === '' && a.getAttribute('xlink:title'))"
+            assert picture.evaluate(told)
+
+
+def test_every_frame_has_a_title():
+    """The page's own, as text."""
+    cost = network('<C> & "cost"')
+    for page in (stepper(cost), animate(cost), frames(cost)):
+        title = html.unescape(re.search(r'<iframe [^>]*title="([^"]+)"', page._repr_html_())[1])
+        inside = html.unescape(re.search(r"srcdoc='([^']*)'", page._repr_html_())[1])
+        assert title == html.unescape(re.search(r"<title>(.*?)</title>", inside)[1])
 
 
 def test_the_stepper_shows_itself_in_a_frame_and_computes_there(chromium, tmp_path):

@@ -368,3 +368,6 @@ def test_what_cannot_be_drawn_is_named():
             draw(root)
     with pytest.raises(TypeError, match="root must be the Value at the end of a computation"):
         frames(mlp)
+    for root in (Value(1.0, "C"), [Value(1.0), Value(2.0)]):
+        with pytest.raises(TypeError, match=r"X must come with a model that is called on it, got .*; draw\(C\) shows"):
+            draw(root, [0.5, 1.0])

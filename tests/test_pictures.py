@@ -393,9 +393,20 @@ class TestStyle:
                 6,
                 6,
             )
-            assert scale.examples == [largest / 4.0, largest]
+            assert scale.examples() == [largest / 4.0, largest]
         assert style.Scale([]).width(3.0) == 6.0
-        assert style.Scale([0.3 * k for k in range(-5, 4)]).examples == pytest.approx([0.3, 0.9, 1.5])
+        assert style.Scale([0.3 * k for k in range(-5, 4)]).examples() == pytest.approx([0.3, 0.9, 1.5])
+
+    @pytest.mark.parametrize("share", [0.5, 0.7, 1.0])
+    def test_a_legend_has_three_samples_that_differ_to_the_eye(self, share):
+        """The ends and one between, each a point thicker; fewer only where no number of the picture lies between."""
+        scale = style.Scale([0.001 * 1.3**k for k in range(30)])
+        shown = scale.examples(share)
+        assert (shown[0], shown[-1], len(shown)) == (0.001, 0.001 * 1.3**29, 3)
+        thick = [scale.points(x, share) for x in shown]
+        assert thick[0] < thick[1] < thick[2]
+        assert style.Scale([1.0, 1.0001]).examples(share) == [1.0001]
+        assert len(style.Scale([0.01, 0.011, 1.0]).examples(share)) == 2
 
     @pytest.mark.parametrize("theme", style.THEMES.values(), ids=style.THEMES.keys())
     def test_text_stands_out_from_what_is_behind_it(self, theme):
@@ -517,7 +528,7 @@ class TestRenderingWithoutDot:
         try:
             monkeypatch.setattr(shell.display_formatter, "active_types", ["text/plain", "image/svg+xml"])
             shown, _ = shell.display_formatter.format(x)
-            assert set(shown) == {"text/plain", "image/svg+xml"}
+            assert set(shown) == {"text/plain", "text/html", "image/svg+xml"}
             assert shown["text/plain"] == repr(x)
             monkeypatch.setattr(shell.display_formatter, "active_types", ["text/plain"])
             assert shell.display_formatter.format(x)[0] == {"text/plain": repr(x)}
@@ -535,11 +546,12 @@ class TestRenderingWithoutDot:
         """What a notebook asks for, it gets; include and exclude are heeded."""
         x = swept(neuron())
         bundle = draw(x)._repr_mimebundle_()
-        assert list(bundle) == ["image/svg+xml"]
+        assert list(bundle) == ["text/html", "image/svg+xml"]
         ET.fromstring(bundle["image/svg+xml"])
         assert x._repr_mimebundle_() == {**bundle, "text/plain": repr(x)}
-        assert draw(x)._repr_mimebundle_(exclude=["image/svg+xml"]) == {}
-        assert draw(x)._repr_mimebundle_(include=["text/html"]) == {}
+        assert draw(x)._repr_mimebundle_(exclude=["text/html"]) == {"image/svg+xml": bundle["image/svg+xml"]}
+        assert draw(x)._repr_mimebundle_(include=["text/html"]) == {"text/html": bundle["text/html"]}
+        assert draw(x)._repr_mimebundle_(include=["text/latex"]) == {}
         assert set(draw(x)._repr_mimebundle_(include=["image/png", "text/plain"])) == {"image/png", "text/plain"}
 
 

@@ -820,9 +820,10 @@ def test_on_a_phone_the_graph_has_the_window_and_details_grow_when_asked(opened)
     assert graph.bounding_box()["height"] > 0.45 * 844
 
 
-def classifier():
-    """A network of 4-8-3 with dead neurons, and its loss."""
-    C = cross_entropy(MLP(4, [8, 3], activation="relu", random_state=0)([0.5, -1.0, 2.0, 1.0]), 1)
+def classifier(widths=(8, 3)):
+    """A network of 4-8-3 with dead neurons, or of other widths, and its loss."""
+    outputs = MLP(4, list(widths), activation="relu", random_state=0)([0.5, -1.0, 2.0, 1.0])
+    C = cross_entropy(outputs, 1) if widths[-1] > 1 else (outputs - 1.0) ** 2
     C.label = "C"
     return C
 
@@ -955,6 +956,79 @@ def test_unfolded_cards_have_their_neurons_name_and_stand_in_order(opened):
     for j in range(1, 9):
         ys = [tall[f"layer1.neuron{j}.{p}"] for p in ("weight1", "weight2", "weight3", "weight4", "bias")]
         assert ys == sorted(ys)
+
+
+@pytest.mark.parametrize(
+    ("widths", "width", "height"), [([8, 3], 3000, 5400), ([2, 1], 1000, 1300), ([3, 2], 4000, 1400)]
+)
+def test_unfolded_neurons_stand_in_frames_of_their_own(opened, widths, width, height):
+    """Each with its name and with its cards alone in it; no frame meets another or a card of others, no number a card."""
+    page = opened(classifier(widths), width=width, height=height)
+    page.locator("#level").select_option("1")
+    page.locator("[data-node]", has_text="layer1").dispatch_event("click")
+    page.get_by_role("button", name="Unfold").click()
+    page.locator("#fit").click()
+    measure = """() => {
+      const box = (e) => { const b = e.getBBox(); return [b.x, b.y, b.x + b.width, b.y + b.height]; };
+      const of = (what) => [...document.querySelectorAll(what)];
+      const cards = of(".node").map((e) => [e.querySelector(".title").textContent, box(e.querySelector(".frame"))]);
+      return [of(".group").map((e) => [e.textContent, box(e.querySelector("rect"))]), cards,
+        of("#graph .edge text").filter((e) => e.textContent).map(box)];
+    }"""
+
+    def meet(a, b):
+        return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+    go(page, last(page) - 1)
+    page.wait_for_timeout(400)
+    frames, cards, _ = page.evaluate(measure)
+    assert [name for name, _ in frames] == [f"layer1.neuron{j + 1}" for j in range(widths[0])]
+    for i, (name, frame) in enumerate(frames):
+        assert not any(meet(frame, other) for _, other in frames[:i])
+        for title, card in cards:
+            if title.startswith(f"{name}."):
+                assert all(outer < inner for outer, inner in zip(frame[:2], card[:2], strict=True))
+                assert all(outer > inner for outer, inner in zip(frame[2:], card[2:], strict=True))
+            else:
+                assert not meet(frame, card)
+    numbers = 0
+    for step in range(1, last(page), 1 + last(page) // 20):
+        go(page, step)
+        *_, told = page.evaluate(measure)
+        numbers += len(told)
+        assert not [
+            box for box in told for _, card in cards if meet([box[0] + 1, box[1] + 2, box[2] - 1, box[3] - 2], card)
+        ]
+    assert numbers > 20
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_curve_of_losses_has_figures_and_goes_back_with_undo(opened, width):
+    """Greatest and least loss, 0 and the last iteration, none cut off or on another; an undone iteration leaves it."""
+    C, *_ = neuron()
+    page = opened(C, learning_rate=0.5, width=width)
+    for _ in range(12):
+        page.locator("#iterate").click()
+    measure = """() => {
+      const frame = curve.getBoundingClientRect();
+      const all = [...curve.querySelectorAll("text")];
+      const boxes = all.map((e) => e.getBoundingClientRect());
+      const inside = boxes.every((b) => b.left >= frame.left && b.right <= frame.right && b.top >= frame.top - 3 && b.bottom <= frame.bottom + 3);
+      const apart = boxes.every((a, i) => boxes.every((b, k) => i === k || a.right <= b.left || b.right <= a.left || a.bottom <= b.top + 4 || b.bottom <= a.top + 4));
+      return [all.map((e) => e.textContent), inside, apart, parseFloat(getComputedStyle(all[0]).fontSize)];
+    }"""
+    texts, inside, apart, size = page.evaluate(measure)
+    now = page.locator("#iterations").inner_text().split(" → ")[1]
+    assert texts == [f"{C.data:.3g}", f"{float(now):.3g}", "0", "12"]
+    assert (inside, apart, size) == (True, True, 11)
+    for _ in range(2):
+        page.keyboard.press("Control+z")
+    assert page.evaluate(measure)[0][3] == "10"
+    assert len(page.locator("#curve polyline").get_attribute("points").split()) == 11
+    page.locator("#reset").click()
+    assert not page.locator("#curve").is_visible()
+    page.keyboard.press("Control+z")
+    assert page.evaluate(measure)[0][3] == "10"
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])

@@ -133,7 +133,8 @@ def latex(tree: Tree) -> str:
         case "mfrac":
             return f"\\frac{{{inner[0]}}}{{{inner[1]}}}"
         case "msup":
-            return f"{{{inner[0]}}}^{{{inner[1]}}}"
+            base = rf"\left({inner[0]}\right)" if _indexed_above(parts[0]) else f"{{{inner[0]}}}"
+            return f"{base}^{{{inner[1]}}}"
         case "msub":
             return f"{inner[0]}_{{{inner[1]}}}"
         case "msubsup":
@@ -142,6 +143,11 @@ def latex(tree: Tree) -> str:
             return f"\\sqrt{{{inner[0]}}}"
         case _:
             return "".join(inner)
+
+
+def _indexed_above(tree: Tree) -> bool:
+    """Tell whether a name has its layer above, where an exponent would look like part of it: a¹²₁."""
+    return tree[0] == "msubsup" or (tree[0] == "mname" and _indexed_above(tree[2]))
 
 
 def text(tree: Tree) -> str:

@@ -199,6 +199,11 @@ def roots_of(root: Any, X: Any) -> list[Value]:
         rows: Any = [0.0] * root.n_inputs if X is None else X.tolist() if hasattr(X, "tolist") else list(X)
         outputs: list[Any] = [root(row) for row in (rows if hasattr(rows[0], "__len__") else [rows])]
         found = [each for some in outputs for each in (some if hasattr(some, "__len__") else [some])]
+    elif X is not None:
+        raise TypeError(
+            f"X must come with a model that is called on it, got {type(root).__name__} {root!r} for one; draw(C) shows "
+            "what C was computed from"
+        )
     several: list[Any] = (list(found) if hasattr(found, "__len__") else []) or [found]
     if not all(isinstance(each, Value) for each in several):
         raise TypeError(

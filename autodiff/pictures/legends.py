@@ -25,10 +25,10 @@ def strokes(
 ) -> list[str]:  # fmt: skip
     """Return the entries for hue and width of strokes that show `what`; widths are a `share` of the scale's.
 
-    The samples of widths differ to the eye; `zero` tells whether some of the numbers are 0.
+    `zero` tells whether some of the numbers are 0.
     """
     arrow = "<B>←</B>" if backward else "<B>—</B>"
-    shown = {round(share * scale.width(x)): brief(x) for x in scale.examples}
+    shown = {scale.points(x, share): brief(x) for x in scale.examples(share)}
     bars = "".join(f"<TD>{bar(theme.muted, width)}</TD>" for width in shown)
     names, sizes = ", ".join(what), ", ".join(f"|{each}|" for each in what)
     return [

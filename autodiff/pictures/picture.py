@@ -20,7 +20,7 @@ NOTEBOOK_TIMEOUT = 20.0  # seconds that a cell may take to show a picture
 
 _SIZE = re.compile(r' width="([\d.]+)pt" height="([\d.]+)pt"')
 _COLUMN = 640.0  # points of the column of an exported notebook, about
-_FROM_MIME = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpeg"}
+_FROM_MIME = {"text/html": "svg", "image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpeg"}
 
 
 class Picture(graphviz.Digraph):
@@ -55,7 +55,10 @@ class Picture(graphviz.Digraph):
                 # Else the unplaced text will raise it too, in the words of its form.
             timeout = max(timeout - (time.monotonic() - began), 0.1)
         source = source if pointed and form.startswith("svg") else without_pointing(source)
-        return rendering.image(source, form, engine=engine, timeout=timeout)
+        image = rendering.image(source, form, engine=engine, timeout=timeout)
+        if form != "svg" or not self.alt:
+            return image
+        return image.replace(b"<svg ", f'<svg role="img" aria-label="{html.escape(self.alt)}" '.encode(), 1)
 
     def save_as(self, path: str | os.PathLike[str], *, timeout: float = rendering.TIMEOUT) -> Path:
         """Write the picture to `path`, and nothing else: see `autodiff.pictures.render`."""
@@ -115,29 +118,38 @@ class Picture(graphviz.Digraph):
     def _repr_mimebundle_(
         self, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None, **_: Any
     ) -> dict[str, Any]:
-        """Return what Jupyter shows: SVG if there is a Graphviz, else the DOT source as text; never raise."""
-        wanted = {"image/svg+xml"} if include is None else set(include)
+        """Return what Jupyter shows: SVG if there is a Graphviz, else the DOT source as text; never raise.
+
+        As HTML, which exports and notebooks prefer, it keeps its tooltips, its words and the width of its column; as an
+        image, exports leave out the words.
+        """
+        wanted = {"text/html", "image/svg+xml"} if include is None else set(include)
         hidden = set(exclude or ())
         bundle: dict[str, Any] = {"text/plain": self.source} if "text/plain" in wanted else {}
+        made: dict[str, Any] = {}
         for mime, form in _FROM_MIME.items():
-            if mime in wanted - hidden:
-                try:
-                    # Notebooks show SVG as an image, whose tooltips nobody sees.
+            if mime not in wanted - hidden:
+                continue
+            try:
+                if form not in made:  # as an image it has no tooltips
                     image = self._image(form, engine=self.engine, timeout=NOTEBOOK_TIMEOUT, pointed=False)
-                    bundle[mime] = self._fitted(image.decode()) if form == "svg" else image
-                except RenderError as error:
-                    bundle["text/plain"] = f"// {' '.join(str(error).split())}\n{self.source}"
+                    made[form] = self._fitted(image.decode()) if form == "svg" else image
+            except RenderError as error:
+                bundle["text/plain"] = f"// {' '.join(str(error).split())}\n{self.source}"
+                break
+            shown: Any = made[form]
+            bundle[mime] = shown[shown.index("<svg") :] if mime == "text/html" else shown
         return {mime: shown for mime, shown in bundle.items() if mime not in hidden}
 
     def _fitted(self, svg: str) -> str:
-        """Return an SVG that is no wider than its column, with the picture in words.
+        """Return an SVG that is no wider than its column.
 
         Exported notebooks show it as an image, which knows no column but only the size that is written in its head.
         """
         width, height = (float(each) for each in _SIZE.findall(svg)[0])
         part = min(1.0, _COLUMN / width)
-        words = f'style="width:{width:g}pt;max-width:100%;height:auto" role="img" aria-label="{html.escape(self.alt)}"'
-        return _SIZE.sub(f' {words} width="{part * width:g}pt" height="{part * height:g}pt"', svg, count=1)
+        style = f'style="width:{width:g}pt;max-width:100%;height:auto"'
+        return _SIZE.sub(f' {style} width="{part * width:g}pt" height="{part * height:g}pt"', svg, count=1)
 
 
 def _asks_for_dot(options: tuple[Any, ...], more: dict[str, Any]) -> bool:

@@ -114,22 +114,16 @@ _JOINER = "\u2060"
 class Scale:
     """The widths of strokes for the numbers of one picture: by square roots, the largest six times as wide as 0.
 
-    So twice the number is visibly more, and a hundredth is still visible. `examples` are up to three of the numbers,
-    for the legend: the smallest besides 0, the largest, and the one whose width is nearest to the middle of theirs.
+    So twice the number is visibly more, and a hundredth is still visible.
 
     >>> scale = Scale([0.25, -1.0, 0.0])
-    >>> scale.width(0.0), scale.width(0.25), scale.width(-1.0), scale.width(math.inf), scale.examples
+    >>> scale.width(0.0), scale.width(0.25), scale.width(-1.0), scale.width(math.inf), scale.examples()
     (1.0, 3.5, 6.0, 6.0, [0.25, 1.0])
     """
 
     def __init__(self, numbers: Iterable[float | None]) -> None:
-        sizes = sorted({abs(x) for x in numbers if x and math.isfinite(x)})
-        self._largest = sizes[-1] if sizes else 1.0
-        self.examples = sizes
-        if len(sizes) > 3:
-            middle = (self.width(sizes[0]) + _THICK) / 2
-            nearest = min(sizes[1:-1], key=lambda size: abs(self.width(size) - middle))
-            self.examples = [sizes[0], nearest, sizes[-1]]
+        self._sizes = sorted({abs(x) for x in numbers if x and math.isfinite(x)})
+        self._largest = self._sizes[-1] if self._sizes else 1.0
 
     def width(self, number: float | None) -> float:
         """Return the stroke's width in points."""
@@ -138,6 +132,23 @@ class Scale:
         if not math.isfinite(number):
             return _THICK
         return round(_THIN + (_THICK - _THIN) * min(math.sqrt(abs(number) / self._largest), 1.0), 2)
+
+    def points(self, number: float, share: float = 1.0) -> int:
+        """Return the thickness of a sample of a stroke, a `share` of its width, in whole points."""
+        return max(round(share * self.width(number)), 1)
+
+    def examples(self, share: float = 1.0) -> list[float]:
+        """Return up to three of the numbers for the legend, of samples that differ to the eye.
+
+        They are the smallest besides 0, the largest, and that whose width is nearest to the middle of theirs.
+        """
+        if not self._sizes:
+            return []
+        thin, thick = (self.points(self._sizes[end], share) for end in (0, -1))
+        between = [x for x in self._sizes if thin < self.points(x, share) < thick]
+        middle = (self.width(self._sizes[0]) + _THICK) / 2
+        nearest = sorted(between, key=lambda x: abs(self.width(x) - middle))[:1]
+        return [*self._sizes[: thin < thick], *nearest, self._sizes[-1]]
 
 
 def show(number: float, digits: int) -> str:

@@ -27,14 +27,15 @@ class WebPage:
     """A page that is complete in itself: it opens without a network, and loads nothing.
 
     As the last line of a notebook cell it shows itself, in a frame as wide as the column that runs the page's own
-    script and can reach nothing else; no server is involved. `html` is its text.
+    script and can reach nothing else; no server is involved. `html` is its text, and `title` names the frame for a
+    reader of screens.
 
     >>> WebPage("<!doctype html><p>δ</p>", height=200)
     WebPage of 24 bytes; save("page.html") writes it
     """
 
-    def __init__(self, html: str, *, height: int) -> None:
-        self.html = html
+    def __init__(self, html: str, *, height: int, title: str = "") -> None:
+        self.html, self.title = html, title
         self._height = height  # pixels of the frame in a notebook
         self.allowed: list[tuple[str, str]] = []  # scripts and style sheets of an assembled page
 
@@ -80,7 +81,7 @@ class WebPage:
         for piece in rest:
             part, after = piece.split("}}", 1)
             page += places[part] + after
-        made = cls(page, height=height)
+        made = cls(page, height=height, title=style.clean(title))
         made.allowed = allowed
         return made
 
@@ -96,7 +97,7 @@ class WebPage:
     def _repr_html_(self) -> str:
         return (
             f"<iframe srcdoc={_attribute(self.html)} "
-            'sandbox="allow-scripts" loading="lazy" '
+            f'sandbox="allow-scripts" loading="lazy" title="{html.escape(self.title)}" '
             f'style="width:100%;height:{self._height}px;border:0"></iframe>'
         )
 

@@ -62,8 +62,8 @@ def start(chapter: int | str, language: str) -> Kit:
         """Show a plot or a drawing, with the words that the chapter has for whoever does not see it."""
         alt = pictures[name]
         if isinstance(picture, WebPage):  # the stepper, the playground, a page of ours
-            title = f'<iframe title="{html.escape(alt)}" '
-            return Shown(picture._repr_html_().replace("<iframe ", title, 1), alt)
+            picture.title = alt
+            return Shown(picture._repr_html_(), alt)
         try:
             return Shown(_image(picture, html.escape(alt)), alt)
         except RenderError:

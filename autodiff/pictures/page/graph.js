@@ -74,54 +74,35 @@ function enter(next) {
   plans = unitOf.length || !data.layouts.length ? [layered(false), layered(true)] : data.layouts[view.layout];
   graph.sweep(root);
 }
-// A layout of folded cards: ranks by the longest way up, in an order that keeps neighbours near.
+// A layout of folded cards, and of the cards of unfolded neurons in frames.
+const MARGIN = 14;
 function layered(down) {
-  const rank = [];
-  for (const i of visible) rank[i] = 0;
-  for (let pass = 0; pass < visible.length; pass++) {
-    let moved = false;
-    for (const { from, to } of links) {
-      if (known(from) < known(to) && rank[to] <= rank[from]) [rank[to], moved] = [rank[from] + 1, true];
-    }
-    if (!moved) break;
-  }
-  for (const i of visible) if (!linksInto[i].length && linksOutOf[i].length) rank[i] = Math.max(0, Math.min(...linksOutOf[i].map(({ to }) => rank[to])) - 1);
-  const rows = [];
-  for (const i of visible) (rows[rank[i]] ??= []).push(i);
-  const at = [];
-  const ordered = (row) => { // neurons, and their parameters, in their own order, at the places that they have
-    const rankOf = new Map(data.parameters.map((i, k) => [i, k]));
-    for (const alike of [(i) => rankOf.has(i), (i) => unitOf[i]]) {
-      const places = [...row.keys()].filter((k) => alike(row[k]));
-      const some = places.map((k) => row[k]).sort((a, b) => (rankOf.get(a) ?? 0) - (rankOf.get(b) ?? 0) || a - b);
-      places.forEach((k, n) => { row[k] = some[n]; });
-    }
-    return row;
-  };
-  const settle = (row) => row.forEach((i, k) => { at[i] = k - (row.length - 1) / 2; });
-  rows.forEach(settle);
-  for (let pass = 0; pass < 6; pass++) {
-    for (const row of pass % 2 ? [...rows].reverse() : rows) {
-      if (!row) continue;
-      const near = (i) => [...linksInto[i].map(({ from }) => at[from]), ...linksOutOf[i].map(({ to }) => at[to])];
-      const mean = new Map(row.map((i) => [i, near(i).reduce((sum, x, _, { length }) => sum + x / length, 0)]));
-      row.sort((a, b) => mean.get(a) - mean.get(b) || a - b);
-      ordered(row);
-      settle(row);
-    }
-  }
-  for (const row of rows) if (row) settle(ordered(row));
   const widths = new Map(visible.map((i) => [i, Math.max(titleOf(i).length, 13) * 7.6 + 46]));
   const widest = Math.max(...widths.values());
   const fan = Math.min(6, Math.max(...visible.map((i) => Math.max(linksInto[i].length, linksOutOf[i].length)))); // needs room for its numbers
-  const step = down ? [widest + 26, HEIGHT + 80 + 16 * fan] : [widest + 110 + 16 * fan, HEIGHT + 26];
-  const most = Math.max(...rows.map((row) => row?.length ?? 0));
-  const [across, along] = [(k) => (k + (most - 1) / 2) * (down ? step[0] : step[1]), (k) => k * (down ? step[1] : step[0])];
-  const places = visible.map((i) => {
-    const [a, b] = [across(at[i]), along(rank[i])];
-    return [...(down ? [a + widest / 2 + 14, b + 50] : [b + widest / 2 + 14, a + 50]), widths.get(i)];
+  const gap = (down ? 80 : 110) + 16 * fan;
+  const card = (i) => ({ cards: [i], size: down ? [HEIGHT, widest] : [widest, HEIGHT], at: [[0, 0]] }); // along the flow, and across
+  const neurons = new Map();
+  for (const i of visible) {
+    const key = unitOf[i] || !(data.folds[0]?.of[i] >= 0) ? `card ${i}` : data.folds[0].of[i];
+    neurons.set(key, [...(neurons.get(key) ?? []), i]);
+  }
+  const title = (key) => data.folds[0].titles[key];
+  const items = [...neurons].map(([key, cards]) => (cards.length > 1 ? { ...framed(cards.map(card), gap, down), title: title(key) } : card(cards[0])));
+  const { size, at } = arranged(items, gap);
+  const turned = ([along, across]) => (down ? [across, along] : [along, across]);
+  const box = new Map();
+  const groups = [];
+  items.forEach((item, k) => {
+    const [left, top] = turned(at[k]);
+    const [wide, high] = turned(item.size);
+    if (item.title) groups.push([left + MARGIN + wide / 2, top + 20 + high / 2, wide, high, item.title]);
+    item.cards.forEach((i, n) => {
+      const [x, y] = turned(item.at[n]);
+      box.set(i, [left + x + widest / 2 + MARGIN, top + y + HEIGHT / 2 + 20, widths.get(i)]);
+    });
   });
-  const box = new Map(visible.map((i, k) => [i, places[k]]));
+  const places = visible.map((i) => box.get(i));
   const curves = links.map(({ from, to }) => {
     const [[x, y, w], [u, v, z]] = [box.get(from), box.get(to)];
     const [tail, head] = down ? [[x, y + HEIGHT / 2], [u, v - HEIGHT / 2]] : [[x + w / 2, y], [u - z / 2, v]];
@@ -129,8 +110,77 @@ function layered(down) {
     const [start, end] = down ? [[tail[0], tail[1] + 8], [head[0], head[1] - 8]] : [[tail[0] + 8, tail[1]], [head[0] - 8, head[1]]];
     return { points: [start, [tail[0] + bend[0], tail[1] + bend[1]], [head[0] - bend[0], head[1] - bend[1]], end], tail, head, label: null };
   });
-  const [wide, high] = [0, 1].map((axis) => Math.max(...places.map((p) => p[axis])));
-  return { size: [wide + widest / 2 + 14, high + HEIGHT / 2 + 20], boxes: places, curves, groups: [] };
+  const [wide, high] = turned(size);
+  return { size: [wide + 2 * MARGIN, high + 40], boxes: places, curves, groups };
+}
+// The cards of a neuron in a frame: leaves first, then, clear of them, what is computed, so that links come straight.
+function framed(items, gap, down) {
+  const [leaves, rest] = [false, true].map((computed) => items.filter(({ cards: [i] }) => (nodes[i].kind === "operation") === computed));
+  const [first, then] = [arranged(leaves, gap), arranged(rest, gap)];
+  const [from, pad] = [[first.size[0] && first.size[0] + gap, first.size[1] && first.size[1] + 26], down ? [MARGIN + 16, MARGIN] : [MARGIN, MARGIN + 16]];
+  const size = [0, 1].map((axis) => (rest.length ? from[axis] + then.size[axis] : first.size[axis]) + pad[axis] + MARGIN);
+  return {
+    cards: [...leaves, ...rest].flatMap(({ cards }) => cards), size,
+    at: [...first.at, ...then.at.map((place) => place.map((x, axis) => x + from[axis]))].map((place) => place.map((x, axis) => x + pad[axis])),
+  };
+}
+// Items in ranks by the longest way up, in an order that keeps neighbours near; a block is as large as it is.
+function arranged(items, gap) {
+  const holder = new Map(items.flatMap((item) => item.cards.map((i) => [i, item])));
+  const joints = links.map(({ from, to }) => [holder.get(from), holder.get(to)]).filter(([a, b]) => a && b && a !== b);
+  const done = new Map(items.map((item) => [item, Math.max(...item.cards.map(known))]));
+  const rank = new Map(items.map((item) => [item, 0]));
+  for (let pass = 0; pass < items.length; pass++) {
+    let moved = false;
+    for (const [a, b] of joints) {
+      if (done.get(a) < done.get(b) && rank.get(b) <= rank.get(a)) moved = rank.set(b, rank.get(a) + 1);
+    }
+    if (!moved) break;
+  }
+  const near = new Map(items.map((item) => [item, []]));
+  const after = new Map(items.map((item) => [item, []]));
+  const reached = new Set(joints.map(([, b]) => b));
+  for (const [a, b] of joints) {
+    after.get(a).push(b);
+    near.get(a).push(b);
+    near.get(b).push(a);
+  }
+  for (const item of items) if (!reached.has(item) && after.get(item).length) rank.set(item, Math.max(0, Math.min(...after.get(item).map((b) => rank.get(b))) - 1));
+  const rows = [];
+  for (const item of items) (rows[rank.get(item)] ??= []).push(item);
+  const middle = new Map();
+  const rankOf = new Map(data.parameters.map((i, k) => [i, k]));
+  const parameter = ({ cards }) => (cards.length === 1 ? rankOf.get(cards[0]) : undefined);
+  const ordered = (row) => { // neurons, and their parameters, in their own order, at the places that they have
+    for (const alike of [(item) => parameter(item) !== undefined, ({ cards }) => cards.length > 1 || unitOf[cards[0]]]) {
+      const places = [...row.keys()].filter((k) => alike(row[k]));
+      const some = places.map((k) => row[k]).sort((a, b) => (parameter(a) ?? 0) - (parameter(b) ?? 0) || done.get(a) - done.get(b));
+      places.forEach((k, n) => { row[k] = some[n]; });
+    }
+    let across = 0;
+    for (const item of row) {
+      middle.set(item, across + item.size[1] / 2);
+      across += item.size[1] + 26;
+    }
+    for (const item of row) middle.set(item, middle.get(item) - (across - 26) / 2);
+  };
+  const filled = rows.filter(Boolean);
+  filled.forEach(ordered);
+  for (let pass = 0; pass < 6; pass++) {
+    for (const row of pass % 2 ? [...filled].reverse() : filled) {
+      const mean = new Map(row.map((item) => [item, near.get(item).reduce((sum, each, _, { length }) => sum + middle.get(each) / length, 0)]));
+      row.sort((a, b) => mean.get(a) - mean.get(b) || done.get(a) - done.get(b));
+      ordered(row);
+    }
+  }
+  const most = Math.max(0, ...items.map((item) => 2 * Math.abs(middle.get(item)) + item.size[1]));
+  let along = 0;
+  for (const row of filled) {
+    const long = Math.max(...row.map(({ size }) => size[0]));
+    for (const item of row) middle.set(item, [along + (long - item.size[0]) / 2, middle.get(item) + (most - item.size[1]) / 2]);
+    along += long + gap;
+  }
+  return { size: [Math.max(0, along - gap), most], at: items.map((item) => middle.get(item)) };
 }
 // A card's title: beside others' samples with its own, and without boxes around it the whole label.
 function titleOf(i) {
@@ -247,6 +297,7 @@ function* candidates({ beside, points }, room, tall) {
 }
 function spread(told) {
   const fixed = visible.map((i) => [boxes[i][0], boxes[i][1], boxes[i][2] / 2, HEIGHT / 2]);
+  for (const [x, y, wide, high, name] of plan.groups) fixed.push([x - wide / 2 + 12 + 3.6 * name.length, y - high / 2 + 13, 3.6 * name.length, 8]);
   const dots = wires.flatMap((drawn) => drawn.dots ?? []);
   const spots = new Map(told.map((drawn) => [drawn, drawn.beside && [...drawn.beside, ...half(drawn)]]));
   let crowded = true;

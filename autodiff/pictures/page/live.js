@@ -145,7 +145,7 @@ function lossAfter() {
 }
 
 // What is done to the numbers.
-const remember = () => { past.push({ values: graph.values.slice(), touched, iterations, losses }); past = past.slice(-500); };
+const remember = () => { past.push({ values: graph.values.slice(), touched, iterations, losses, count: losses.length }); past = past.slice(-500); };
 function recompute() {
   if (touched) graph.run();
   else {
@@ -169,7 +169,7 @@ function iterate() {
   iterations++;
   touched = true;
   graph.run();
-  losses = [...losses, graph.values[root]];
+  losses.push(graph.values[root]);
   graph.sweep(root);
   refresh();
 }
@@ -178,6 +178,7 @@ function undo() {
   if (!before) return;
   graph.values.set(before.values);
   ({ touched, iterations, losses } = before);
+  losses.length = before.count;
   recompute();
 }
 function reset() {

@@ -166,12 +166,25 @@ function live() {
   $("iterations").textContent = say("iterations", { n: iterations }) + (losses.length > 1 ? `: ${lossTitle()} ${show(losses[0])} → ${show(losses[losses.length - 1])}` : "");
   if ($("rate") !== document.activeElement || Number($("rate").value) !== rate) $("rate").value = String(rate);
   $("alpha").value = String(Math.log10(rate));
-  const shown = losses.filter(Number.isFinite);
-  const [low, high] = [Math.min(...shown), Math.max(...shown)];
+  plot();
+}
+// The loss by iteration, with figures at the ends of its axes.
+function plot() {
+  const svg = $("curve");
+  svg.classList.toggle("empty", losses.length < 2);
+  if (losses.length < 2) return;
+  let [low, high] = [Infinity, -Infinity];
+  for (const y of losses) if (Number.isFinite(y)) [low, high] = [Math.min(low, y), Math.max(high, y)];
+  const [width, height, last] = [svg.clientWidth, svg.clientHeight, losses.length - 1];
+  const ends = [high, low].map((y) => show(Number(y.toPrecision(3))));
+  const [left, right, top, bottom] = [7 * Math.max(...ends.map(({ length }) => length)) + 8, width - 6, 6, height - 16];
   const every = Math.ceil(losses.length / 300);
-  const points = losses.flatMap((y, k) => (Number.isFinite(y) && (k % every === 0 || k === losses.length - 1)
-    ? [`${(4 + (192 * k) / Math.max(1, losses.length - 1)).toFixed(1)},${(44 - 40 * ((y - low) / (high - low || 1))).toFixed(1)}`] : []));
-  $("curve").firstElementChild.setAttribute("points", points.join(" "));
-  if (losses.length) $("curve").setAttribute("aria-label", say("curve", { n: iterations, from: show(losses[0]), to: show(losses[losses.length - 1]) }));
-  $("curve").classList.toggle("empty", losses.length < 2);
+  const points = losses.flatMap((y, k) => (Number.isFinite(y) && (k % every === 0 || k === last)
+    ? [`${(left + ((right - left) * k) / last).toFixed(1)},${(bottom - ((bottom - top) * (y - low)) / (high - low || 1)).toFixed(1)}`] : []));
+  const figure = (x, y, anchor, text) => draw("text", { x, y, "text-anchor": anchor }, text);
+  svg.replaceChildren(
+    draw("path", { d: `M${left} ${top}V${bottom}H${right}` }), draw("polyline", { points: points.join(" ") }),
+    figure(left - 5, top + 5, "end", ends[0]), figure(left - 5, bottom + 3, "end", ends[1]),
+    figure(left, height - 2, "middle", "0"), figure(right, height - 2, "end", String(last)));
+  svg.setAttribute("aria-label", say("curve", { n: iterations, from: show(losses[0]), to: show(losses[last]) }));
 }
