@@ -12,7 +12,7 @@ WORKERS ?= --numprocesses=logical --maxprocesses=8 --dist=loadfile --max-worker-
 # Where it is set, each worker and each process that a test starts compiles all it imports anew: half of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench lessons try release-check clean
+.PHONY: demo test lint bench lessons docs try release-check clean
 
 demo: $(VENV)/demo
 	@$(BIN)/python -m lessons.demo
@@ -43,6 +43,9 @@ browser/node_modules: browser/package-lock.json
 	npm ci --prefix browser
 	@touch $@
 
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build $(ARGS)
+
 release-check: $(VENV)/release
 	.ci/release-check $(BIN)
 
@@ -68,6 +71,10 @@ $(VENV)/test: $(VENV)/pyvenv.cfg $(SETUP)
 
 $(VENV)/lint: $(VENV)/pyvenv.cfg $(SETUP)
 	@$(INSTALL) --editable ".[all]" --group test --group lint
+	@touch $@
+
+$(VENV)/docs: $(VENV)/pyvenv.cfg $(SETUP)
+	@$(INSTALL) --editable ".[all]" --group docs
 	@touch $@
 
 $(VENV)/release: $(VENV)/pyvenv.cfg pyproject.toml

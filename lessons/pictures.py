@@ -7,6 +7,7 @@ import io
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from autodiff import Value, draw, total
 from autodiff.pictures import animate, render
@@ -87,7 +88,7 @@ def plots(folder: Path) -> list[Path]:
 
 
 def screens(folder: Path) -> list[Path]:
-    """Train the playground in a browser for 60 epochs and return its screens, light and dark."""
+    """Train the playground in a browser for 60 epochs; return its screens, light and dark, and a film."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None or importlib.util.find_spec("playwright") is None:
         print("playground.png stays as it is: its screens take Chromium and `pip install playwright`")
@@ -105,12 +106,28 @@ def screens(folder: Path) -> list[Path]:
             tab = browser.new_page(viewport={"width": 1360, "height": 800})
             tab.emulate_media(color_scheme=scheme)
             tab.set_content(page.html)
+            if scheme == "light":
+                written.append(_film(tab, folder / "playground.webp"))
+                tab.set_content(page.html)
             tab.evaluate("() => { for (let i = 0; i < 60; i++) document.getElementById('one').click(); }")
             screen = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
             screen.quantize(128, dither=Image.Dither.NONE).save(folder / name, optimize=True)
             written.append(folder / name)
         browser.close()
     return written
+
+
+def _film(tab: Any, path: Path) -> Path:  # Any: a page of Playwright
+    """Write the playground's first 60 epochs as a moving picture, which rests on the last one."""
+    from PIL import Image
+
+    shots: list[Any] = []  # Any: of Pillow
+    for epochs in (0, *[1] * 12, *[2] * 9, *[5] * 6):
+        tab.evaluate("n => { for (let i = 0; i < n; i++) document.getElementById('one').click(); }", epochs)
+        shots.append(Image.open(io.BytesIO(tab.screenshot())).convert("RGB").resize((900, 529)))
+    times = [900, *[150] * (len(shots) - 2), 3000]
+    shots[0].save(path, save_all=True, append_images=shots[1:], duration=times, loop=0, quality=50, method=6)
+    return path
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from autodiff import OPS, draw
 from lessons.demo import neuron
 from lessons.operations import table
 from lessons.reference_figures import ESTIMATORS, ROWS, line
+from website import speed
 
 ROOT = Path(__file__).parent.parent
 
@@ -59,7 +60,11 @@ def test_the_changelog_begins_with_this_version():
     assert re.fullmatch(rf"{re.escape(autodiff.__version__)} \(20\d\d-\d\d-\d\d\)", newest)
 
 
-@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *ROOT.glob("docs/*/*.md")],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
 def test_links_within_the_repository_lead_somewhere(page):
     """Every file that a page links to is there, and so is the heading."""
     text = re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
@@ -74,3 +79,22 @@ def test_links_within_the_repository_lead_somewhere(page):
             assert anchor in {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}, (
                 f"{target}#{anchor}"
             )
+
+
+@pytest.mark.parametrize("language", speed.FILES)
+def test_the_speed_that_the_readme_tells_is_the_measured_one(language):
+    """The table is what `python -m website.speed` makes of benchmarks/README.md, and names who is quicker."""
+    text = speed.FILES[language].read_text(encoding="utf-8")
+    assert speed.written(text, language) == text, "run: python -m website.speed"
+    assert f": {speed.HEADS[language][1]}**" in text
+    assert len(text.splitlines()) <= 150
+
+
+def test_both_readmes_run_the_same_code():
+    """Line for line, but for comments, the language that is set, and what it changes in the output."""
+    code = {
+        language: [re.sub(r"\s+#.*", "", line) for line in re.findall(r"^(?:>>>|\.\.\.) .*", path.read_text(encoding="utf-8"), re.MULTILINE)]
+        for language, path in speed.FILES.items()
+    }  # fmt: skip
+    spanish = [line.replace(", set_language", "") for line in code["es"] if not line.startswith(">>> set_language")]
+    assert spanish == code["en"]

@@ -44,16 +44,17 @@ OTHERWISE = """
         importlib.invalidate_caches()"""
 
 
-# Where the course is published, where [project.urls] of pyproject.toml does not say it: "Repository" is an address at
-# GitHub; "JupyterLite", if there is one, a site of our own that holds the folder `lessons`.
-PUBLISHED = {"Repository": "https://github.com/delta-autodiff/delta-autodiff"}
 UPLOAD = {"Colab": "https://colab.research.google.com/", "JupyterLite": "https://jupyter.org/try-jupyter/lab/"}
 
 
 def addresses() -> dict[str, str]:
-    """Return PUBLISHED with [project.urls] of pyproject.toml: where the project has told that it is to be found."""
+    """Return [project.urls] of pyproject.toml, where the project tells that it is to be found.
+
+    "Repository" is an address at GitHub; "JupyterLite", if there is one, a site that holds the folder `lessons`.
+    """
     made = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    return PUBLISHED | made["project"].get("urls", {})
+    urls: dict[str, str] = made["project"].get("urls", {})
+    return urls
 
 
 def opening(name: str, language: str, urls: Mapping[str, str]) -> str:

@@ -1,0 +1,88 @@
+"""The pages of docs/ run: every block of Python, and both columns of every row of docs/coming-from.md."""
+
+import doctest
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# These have tests of their own, or run with the doctests (pyproject.toml).
+ELSEWHERE = {
+    "compile.md",
+    "derivatives.md",
+    "gradient-howto.md",
+    "gradient-testing.md",
+    "models.md",
+    "numpy.md",
+    "scaling.md",
+}
+WITH_CODE = [path for path in sorted((ROOT / "docs").rglob("*.md")) if "```python" in path.read_text(encoding="utf-8")]
+PAGES = [path for path in WITH_CODE if path.name not in ELSEWHERE]
+COMING = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8")
+PEERS = {
+    "micrograd": "from micrograd.engine import Value; from micrograd.nn import MLP",
+    "PyTorch": "import torch",
+    "JAX": "import jax; import jax.numpy as jnp; from jax.test_util import check_grads",
+    "HIPS autograd": "import autograd; import autograd.numpy as anp",
+    "scikit-learn": "from sklearn import linear_model, neural_network; from models.datasets import moons; X, y = moons(100, random_state=0)[:2]",
+}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT / "docs").as_posix())
+def test_every_block_of_a_page_runs(path):
+    """In one namespace, from top to bottom, with the output that the page shows."""
+    text = path.read_text(encoding="utf-8")
+    for library in sorted(
+        set(re.findall(r"^>>> (?:import|from) (torch|jax|scipy|sklearn|pandas)\b", text, re.MULTILINE))
+    ):
+        pytest.importorskip(library, reason=f"{library} is installed in continuous integration")
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        assert block.startswith((">>>", "Traceback")), f"a block that is not run: {block[:60]}"
+    test = doctest.DocTestParser().get_doctest(text, {"__name__": "__main__"}, path.name, str(path), 0)
+    printed = []
+    results = doctest.DocTestRunner().run(test, out=printed.append)
+    assert results.failed == 0, "".join(printed)
+    assert results.attempted > 0
+
+
+def last(cell, names):
+    """Run the spans of code in a cell, and return what the last line gives."""
+    *lines, end = re.findall(r"`([^`]+)`", cell)
+    exec("\n".join(lines), names)
+    return eval(end, names)
+
+
+def numbers(answer):
+    """What a row gives, as arrays: a number, an array of any library, or a tuple of them."""
+    parts = answer if isinstance(answer, tuple) else (answer,)
+    return [np.asarray(part.detach() if hasattr(part, "detach") else part, dtype=float) for part in parts]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # PyTorch's own, of its torch.func
+@pytest.mark.parametrize("side", ["here", "there"])
+@pytest.mark.parametrize("peer", PEERS)
+def test_a_row_gives_what_the_peer_gives(peer, side):
+    """Right cells always; left ones, where they are code and not words, beside the peer itself where it is installed."""
+    section = re.search(rf"^## {peer}\n(.*?)(?=^## |\Z)", COMING, re.MULTILINE | re.DOTALL)[1]
+    table = [line.strip("| ").split(" | ") for line in re.findall(r"^\| .*\|$", section, re.MULTILINE)[1:]]
+    assert len(table) >= 9
+    ours, theirs = {}, {}
+    exec("\n".join(re.findall(r"^>>> (.*)$", section, re.MULTILINE)), ours)
+    if side == "there":
+        module = re.search(r"(?:import|from) (\w+)", PEERS[peer])[1]
+        pytest.importorskip(module, reason=f"{module} is installed in continuous integration")
+        exec(PEERS[peer], theirs)
+    for left, right in table:
+        found = last(right, ours)
+        assert found is not None, right
+        if side == "there" and re.fullmatch(r"`.*`", left) and right.startswith("`"):
+            for one, other in zip(numbers(found), numbers(last(left, theirs)), strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-6, err_msg=f"{left} | {right}")  # float32 has 7 digits
+
+
+def test_no_page_with_code_is_left_out():
+    """Each of docs/ that has a block of Python is run here or by its own test."""
+    assert {path.name for path in WITH_CODE} >= ELSEWHERE
+    assert len(PAGES) >= 12

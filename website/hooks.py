@@ -1,0 +1,74 @@
+"""What MkDocs calls (mkdocs.yml): pages from the rest of the repository, their links, and formulas as MathML."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from latex2mathml.converter import convert
+
+from website import links, notebooks, reference
+
+ONLY_ENGLISH = '!!! note ""\n\n    Esta página está solo en inglés.\n\n'
+PAGES = links.ROOT / "out" / "pages"
+shown: dict[str, str] = {}
+sources: dict[str, str] = {}
+
+
+def on_config(config: Any) -> Any:
+    """Put docs/ and the pages made from other files into one folder, and take addresses from pyproject.toml."""
+    urls = links.urls()
+    config.extra |= {"repository": urls["Repository"], "site": urls["Homepage"]}
+    config.site_url = urls["Homepage"]
+    if not sources:  # once for all languages
+        assemble(links.ROOT / "docs", PAGES)
+    config.docs_dir = str(PAGES)
+    return config
+
+
+def assemble(docs: Path, pages: Path) -> None:
+    """Copy `docs` to `pages`, and write beside it what it has not itself."""
+    shutil.rmtree(pages, ignore_errors=True)
+    shutil.copytree(docs, pages)
+    for at, source in links.pages():
+        path = links.ROOT / source
+        if not path.exists():
+            continue
+        language = "es" if at.endswith(".es.md") else "en"
+        notebook = path.suffix == ".ipynb"
+        text = notebooks.markdown(path, language, shown) if notebook else path.read_text(encoding="utf-8")
+        (pages / at).write_text(text, encoding="utf-8")
+        sources[at] = source
+    (pages / "reference").mkdir()
+    for name in reference.PAGES:
+        (pages / "reference" / f"{name}.md").write_text(reference.markdown(name), encoding="utf-8")
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Turn links into those of the site; say in Spanish that a page has no Spanish."""
+    at = page.file.src_uri
+    urls = config.extra["repository"], config.extra["site"]
+    text = links.turned(markdown, sources.get(at, f"docs/{at}"), at.replace(".es.md", ".md"), *urls)
+    if config.theme["language"] == "es" and not at.endswith(".es.md"):
+        head, line, rest = text.partition("\n")
+        return f"{head}{line}\n{ONLY_ENGLISH}{rest}" if head.startswith("# ") else ONLY_ENGLISH + text
+    return text
+
+
+def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
+    """Put what cells showed in its place, and every formula as MathML: browsers draw it without a script."""
+    content = re.sub(r'<div data-shown="[^"]+"></div>', lambda m: shown[m[0]], content)
+    return re.sub(
+        r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>',
+        lambda m: convert(html.unescape(m[2]), display="block" if m[1] == "div" else "inline"),
+        content,
+        flags=re.DOTALL,
+    )
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Keep the theme from asking each page's translation for a sitemap: there is one, of the whole site."""
+    return output.replace('<link rel="alternate" href=', '<link rel="alternate alternate" href=')
