@@ -12,7 +12,7 @@ WORKERS ?= --numprocesses=logical --maxprocesses=8 --dist=loadfile --max-worker-
 # Where it is set, each worker and each process that a test starts compiles all it imports anew: half of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint bench lessons docs try release-check clean
+.PHONY: demo test lint bench lessons docs try lite release-check clean
 
 demo: $(VENV)/demo
 	@$(BIN)/python -m lessons.demo
@@ -38,6 +38,11 @@ lessons: $(VENV)/test
 # The page that runs the package in a browser, in out/site/try/run; `npm` fetches Python and Graphviz in WebAssembly.
 try: $(VENV)/test browser/node_modules
 	$(BIN)/python -m browser $(ARGS)
+
+# The course in JupyterLite, in out/site/lite.
+lite: $(VENV)/test browser/node_modules
+	@$(INSTALL) --group lite
+	$(BIN)/python -m browser.lite $(ARGS)
 
 browser/node_modules: browser/package-lock.json
 	npm ci --prefix browser

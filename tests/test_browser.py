@@ -1,5 +1,6 @@
 """The page that runs the package in a browser: in headless Chromium, with what npm holds, and asking no other machine."""
 
+import contextlib
 import functools
 import http.server
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from autodiff import draw, explain
+from browser import lite
 from browser.__main__ import LANGUAGES, MODULES, build, texts
 
 ROOT = Path(__file__).parent.parent
@@ -46,16 +48,23 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The page as it is published, behind a server of this machine."""
-    root = tmp_path_factory.mktemp("site")
-    SIZES.update(build(root / "try" / "run"))
+@contextlib.contextmanager
+def served(root):
+    """A folder, behind a server of this machine."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(root)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/try/run/"
+    yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The page as it is published."""
+    root = tmp_path_factory.mktemp("site")
+    SIZES.update(build(root / "try" / "run"))
+    with served(root) as address:
+        yield f"{address}try/run/"
 
 
 @pytest.fixture(scope="module")
@@ -417,3 +426,25 @@ def test_the_code_goes_on_as_a_notebook(page, site):
     assert second.source == "print('δ')\n"
     wheel = re.search(rf"%pip install -q ({re.escape(site)}delta_autodiff-\S+-py3-none-any\.whl)\n", first.source)[1]
     assert page.evaluate("(url) => fetch(url).then((answer) => answer.status)", wheel) == 200
+
+
+@needs_npm
+@pytest.mark.slow(reason="it builds a whole site")
+def test_a_site_of_jupyterlite_runs_the_package_without_another_machine(chromium, tmp_path):
+    """Its kernel starts, the cell in front installs the wheel, `draw` shows a picture; chapters have that cell too."""
+    pytest.importorskip("jupyterlite_core")
+    pytest.importorskip("jupyterlite_pyodide_kernel")
+    lite.build(tmp_path / "lite")
+    chapter = json.loads((tmp_path / "lite" / "files" / "es" / "00_nudges.ipynb").read_text("utf-8"))
+    assert "set_renderer" in chapter["cells"][1]["source"]
+    with served(tmp_path / "lite") as address, contextlib.closing(chromium.new_page()) as page:
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{address}notebooks/index.html?path=en/try.ipynb")
+        page.click(".jp-CodeCell .cm-content", timeout=60_000)
+        page.wait_for_selector("text=/Python.*Pyodide/", timeout=60_000)
+        for _ in range(2):
+            page.keyboard.press("Shift+Enter")
+        page.wait_for_selector(".jp-OutputArea-output img, .jp-OutputArea-output svg", timeout=120_000)
+        assert "∂C/∂w = -0.17744691734927" in "".join(page.locator(".jp-OutputArea-output").all_inner_texts())
+    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
