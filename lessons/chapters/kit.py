@@ -135,6 +135,7 @@ def page(name: str, language: str) -> str:
 
 
 _FITTED = "max-width:100%;height:auto"
+_WIDE, _WIDEST = 4.4, 4.8  # inches
 
 
 def _image(picture: Any, alt: str) -> str:
@@ -146,6 +147,9 @@ def _image(picture: Any, alt: str) -> str:
     from matplotlib import rc_context
 
     figure = getattr(picture, "figure", picture)
+    wide, high = figure.get_size_inches()
+    if wide > _WIDEST:  # a phone's column would make its letters too small to read
+        figure.set_size_inches(_WIDE, high * _WIDE / wide)
     text, file = io.StringIO(), io.BytesIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "course", "path.simplify_threshold": 0.5}):
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
