@@ -10,6 +10,7 @@ from models.losses import half_squared_error
 
 NETWORKS = {
     "one neuron": ([2, 1], {}),
+    "one neuron of Values": ([3, 1], {"values": True}),
     "2-2-1": ([2, 2, 1], {}),
     "2-3-1": ([2, 3, 1], {}),
     "2-3-1 of Values": ([2, 3, 1], {"values": True}),

@@ -317,6 +317,27 @@ def test_parameters_stand_in_their_order(rankdir, sizes):
     assert max(getattr(at[f"layer1.neuron{i}.z"], along) for i in (1, 2, 3)) < getattr(at["layer2.neuron1.z"], along)
 
 
+@pytest.mark.parametrize("inputs", [2, 12])
+def test_inputs_of_a_neuron_stand_before_its_parameters(inputs):
+    """x1, x2, …, then weight1, weight2, …, bias from the top; titles of boxes stay at their upper edges, within them."""
+    x = [Value(0.1 * (i - 2), f"x{i + 1}") for i in range(inputs)]
+    root = (MLP(inputs, [1], random_state=0)(x) - 1.0) ** 2
+    root.backward()
+    placed = layout(draw(root, detail="operations"))
+    at = {node.label.split(".")[-1]: placed.nodes[name] for node, name in node_names(root).items() if node.op is None}
+    names = [f"{kind}{i + 1}" for kind in ("x", "weight") for i in range(inputs)] + ["bias"]
+    places = [at[name].y for name in names]
+    assert places == sorted(places)
+    assert len(placed.clusters) == 2
+    for name, box in placed.clusters.items():
+        top = box.y - box.height / 2
+        assert top > 0
+        assert top < placed.labels[name][1] < top + 20
+    for name in names[inputs:]:
+        for box in placed.clusters.values():
+            assert abs(at[name].y - box.y) + at[name].height / 2 < box.height / 2
+
+
 def shown(picture, unit):
     """The texts in the circle or card of a unit, by its place in columns or its tooltip."""
     return next(texts(at["label"]) for at in parse(picture).nodes.values() if at.get("tooltip", "").startswith(unit))

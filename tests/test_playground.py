@@ -1,6 +1,7 @@
 """The playground's page in a real browser: its training against `train`, its code run in Python, its controls."""
 
 import html
+import itertools
 import json
 import math
 import re
@@ -686,6 +687,30 @@ def test_a_notebooks_column_shows_boundary_loss_and_score(opened):
               return pen.measureText(e.selectedOptions[0].text).width + parseFloat(style.paddingLeft) + parseFloat(style.paddingRight) + 22 <= e.clientWidth;
             }"""
         )
+
+
+@pytest.mark.parametrize(("width", "height"), [(1000, 860), (700, 860), (390, 844)])
+def test_a_narrow_column_and_a_phone_show_boundary_loss_and_score_with_the_network(opened, width, height):
+    """Beside the network, on a phone small above it; nothing is cut off at the side, and texts lie beside each other."""
+    X, y = two_moons()
+    page = opened(MLP(2, [4, 1], random_state=0), X, y, width=width, height=height, language="es")
+    page.evaluate(EPOCHS, 3)
+    boxes = {
+        part: page.locator(part).bounding_box() for part in ("#map", "#figures", "#curve", "#score", "#net", "#set")
+    }
+    for part in ("#map", "#figures", "#curve", "#score"):
+        assert boxes[part]["y"] + boxes[part]["height"] <= height
+        assert boxes[part]["width"] >= 120
+        assert boxes[part]["x"] + boxes[part]["width"] <= width
+    assert boxes["#net"]["y"] < 0.7 * height
+    beside = boxes["#net"]["x"] + boxes["#net"]["width"] < boxes["#map"]["x"]
+    assert beside == (width > 620)
+    assert boxes["#set"]["y"] > boxes["#net"]["y"]
+    stacked = sorted(
+        (boxes[part]["y"], boxes[part]["y"] + boxes[part]["height"]) for part in ("#figures", "#curve", "#score")
+    )
+    assert all(upper[1] <= lower[0] for upper, lower in itertools.pairwise(stacked))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_the_walk_says_what_the_playgrounds_step_does_besides(opened):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -78,6 +79,32 @@ class Layout(NamedTuple):
                     for edge, other in zip(own, others, strict=True):
                         edges[edge] = self.edges[other].begun(*((0.0, longer) if down else (longer, 0.0)))
         return self._replace(nodes=nodes, edges=edges)
+
+    def upended(self) -> Layout:
+        """Return the layout upside down, with the titles of groups inside groups above what is in them, as before."""
+        boxes = [*self.nodes.values(), *self.clusters.values()]
+        foot = max(box.y + box.height / 2 for box in boxes)  # below it is the legend
+        outermost = sorted(self.clusters, key=lambda name: self.clusters[name].height)
+        titles = {
+            name: self.labels[name][1] - self.clusters[name].y + self.clusters[name].height / 2 for name in outermost
+        }
+        rises = dict(zip(outermost, itertools.accumulate(2 * titles[name] for name in outermost), strict=True))
+        down = max(
+            [0.0, *(rises[name] - foot + self.clusters[name].y + self.clusters[name].height / 2 for name in rises)]
+        )
+
+        def over(point: Point | None) -> Any:
+            return point and (point[0], foot - point[1] + down)
+
+        nodes = {name: box._replace(y=foot - box.y + down) for name, box in self.nodes.items()}
+        edges = {
+            name: Curve(tuple(map(over, curve.points)), *map(over, curve[1:])) for name, curve in self.edges.items()
+        }
+        clusters = {name: box._replace(y=foot - box.y + down - rises[name]) for name, box in self.clusters.items()}
+        labels = {name: (x, y + down) for name, (x, y) in self.labels.items()}
+        for name, box in clusters.items():
+            labels[name] = labels[name][0], box.y - box.height / 2 + titles[name]
+        return Layout(self.width, self.height + down, nodes, edges, clusters, labels)
 
     def zoomed(self, by: float) -> Layout:
         """Return the layout with all lengths multiplied."""

@@ -61,10 +61,11 @@ class Labels:
         return "parameter" if _PARAMETER.fullmatch(self.name(node)) else "input"
 
     def alike(self, edges: Iterable[Use]) -> Iterator[list[tuple[Value, list[Use]]]]:
-        """Yield the parameters of a group that are used by the same nodes, in the order of their places there."""
+        """Yield parameters of a group, and named inputs of none, that the same nodes use, in order of their places."""
         used: defaultdict[Value, list[Use]] = defaultdict(list)
         for use in edges:
-            if len(self.path(use.operand)) > 1 and self.role(use.operand) == "parameter":
+            steps = len(self.path(use.operand))
+            if (steps > 1 and self.role(use.operand) == "parameter") or (steps == 1 and use.operand.op is None):
                 used[use.operand].append(use)
         groups: defaultdict[Any, list[tuple[Value, list[Use]]]] = defaultdict(list)
         for node, own in used.items():

@@ -124,6 +124,7 @@ class _Operations:
                 for x, own in several
             ]
             for several in look.labels.alike(edges)
+            if len({rows[node] for x, own in several for node in (x, *(use.consumer for use in own))}) == 1
         ]
         if not edges and "constant" not in self.roles:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -97,8 +98,21 @@ class Scene:
         sizes = {edge.id: (6.6 * self.zoom * len(_TAG.sub("", edge.label)), 9.0 * self.zoom) for edge in self.edges}
         found = layout(Source(self.picture().source), timeout=timeout)
         if self.graph.get("rankdir") == "LR":
-            found = found.in_order(self.alike, down=False)
+            found = self._inputs_first(found).in_order(self.alike, down=False)
         return clear(found, sizes)
+
+    def _inputs_first(self, found: Layout) -> Layout:
+        """Return the layout of a single neuron upside down where its inputs stand below its parameters."""
+        kinds = ("leaf input", "leaf parameter")
+        inputs, parameters = (
+            [found.nodes[node.name].y for node in self.nodes if node.attributes["class"].startswith(kind)]
+            for kind in kinds
+        )
+        groups = sorted({node.path for node in self.nodes if node.path})
+        single = all(inner[: len(outer)] == outer for outer, inner in itertools.pairwise(groups))
+        if not (inputs and parameters and groups and single):
+            return found
+        return found.upended() if sum(inputs) / len(inputs) > sum(parameters) / len(parameters) else found
 
     def picture(self) -> Picture:
         """Return the scene as DOT text."""
