@@ -82,6 +82,6 @@ $(VENV)/docs: $(VENV)/pyvenv.cfg $(SETUP)
 	@$(INSTALL) --editable ".[all]" --group docs
 	@touch $@
 
-$(VENV)/release: $(VENV)/pyvenv.cfg pyproject.toml
-	@$(INSTALL) --group release
+$(VENV)/release: $(VENV)/pyvenv.cfg $(SETUP)
+	@$(INSTALL) --editable ".[all]" --group test --group release
 	@touch $@

@@ -1,4 +1,4 @@
-"""What a wheel holds beside the package as it stands: the engine in C, and the course's texts, packed.
+"""What a wheel holds beside the package: the engine in C, the packed texts of the course, a README with whole links.
 
 Without a compiler the package is pure, and complete.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import sys
 import sysconfig
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 # No contraction of a product and a sum: results are those of Python to the last bit.
 FLAGS = ["/O2", "/fp:precise"] if os.name == "nt" else ["-O2", "-g0", "-std=c11", "-ffp-contract=off"]
@@ -43,6 +45,18 @@ class Build(BuildHookInterface):
     def finalize(self, *_: Any) -> None:
         """Remove what was made."""
         self.folder.cleanup()
+
+
+class Readme(MetadataHookInterface):
+    """The README for who reads it elsewhere: its links and pictures lead to the repository."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Add it to the metadata."""
+        text = Path(self.root, "README.md").read_text(encoding="utf-8")
+        place = metadata["urls"]["Repository"]
+        text = re.sub(r'(!\[[^]]*\]\(|(?:src|srcset)=")(?!https?:)', rf"\1{place}/raw/main/", text)
+        text = re.sub(r"(?<!!)(\[[^]!]*\]\()(?!https?:|#)", rf"\1{place}/blob/main/", text)
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}
 
 
 def compiled(folder: Path) -> Path | None:

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     )
     from autodiff.wording import set_language as set_language
 
-__version__ = "0.2.0"
+__version__ = "1.0.0rc1"
 
 _LOADED_WHEN_ASKED_FOR = {
     "Program": "autodiff.compiler",

@@ -10,7 +10,7 @@ from autodiff import OPS, draw
 from lessons.demo import neuron
 from lessons.operations import table
 from lessons.reference_figures import ESTIMATORS, ROWS, line
-from website import speed
+from website import links, speed
 
 ROOT = Path(__file__).parent.parent
 
@@ -98,3 +98,18 @@ def test_both_readmes_run_the_same_code():
     }  # fmt: skip
     spanish = [line.replace(", set_language", "") for line in code["es"] if not line.startswith(">>> set_language")]
     assert spanish == code["en"]
+
+
+def test_the_addresses_and_the_version_of_the_project_are_told_once():
+    """Whatever names the repository or the site names those of [project.urls]; CITATION.cff, the version of the package."""
+    urls = links.urls().values()
+    folders = (".", ".github/**", "docs/**", "lessons/**", "browser", "website", "autodiff/**", "models/**")
+    texts = [path for folder in folders for path in ROOT.glob(f"{folder}/*.*") if path.suffix in links.TEXTS]
+    for path in texts:
+        for found in re.findall(
+            r"https://(?:github\.com/delta[\w-]*/[\w-]+|delta[\w-]*\.github\.io/[\w-]+)",
+            path.read_text(encoding="utf-8"),
+        ):
+            assert any(url.rstrip("/") == found for url in urls), f"{path}: {found}"
+    assert len(texts) > 200
+    assert f"\nversion: {autodiff.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")

@@ -19,7 +19,9 @@ ELSEWHERE = {
     "scaling.md",
 }
 WITH_CODE = [path for path in sorted((ROOT / "docs").rglob("*.md")) if "```python" in path.read_text(encoding="utf-8")]
-PAGES = [path for path in WITH_CODE if path.name not in ELSEWHERE]
+# In Spanish: the same blocks as in English, which are run.
+SPANISH = [path for path in WITH_CODE if path.parent.name == "howto" and path.name.endswith(".es.md")]
+PAGES = [path for path in WITH_CODE if path.name not in ELSEWHERE and path not in SPANISH]
 COMING = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8")
 PEERS = {
     "micrograd": "from micrograd.engine import Value; from micrograd.nn import MLP",
@@ -45,6 +47,14 @@ def test_every_block_of_a_page_runs(path):
     results = doctest.DocTestRunner().run(test, out=printed.append)
     assert results.failed == 0, "".join(printed)
     assert results.attempted > 0
+
+
+@pytest.mark.parametrize("path", SPANISH, ids=lambda path: path.name)
+def test_a_page_in_spanish_has_the_code_of_the_english_one(path):
+    """Block by block, as it is."""
+    texts = (each.read_text(encoding="utf-8") for each in (path, path.with_name(path.name.replace(".es.md", ".md"))))
+    spanish, english = (re.findall(r"^```.*?^```", text, re.MULTILINE | re.DOTALL) for text in texts)
+    assert spanish == english
 
 
 def last(cell, names):

@@ -19,7 +19,7 @@ pytest.importorskip("latex2mathml", reason="of the group `docs`, as MkDocs is")
 import autodiff
 import autodiff.testing
 import models
-from website import links, reference
+from website import reference
 
 # One process builds for all.
 pytestmark = [
@@ -199,19 +199,3 @@ def test_text_can_be_read(seen, scheme):
     }""")
     assert len(ratios) > 20
     assert min(ratios)[0] >= 4.5, min(ratios)
-
-
-def test_the_addresses_of_the_project_stand_in_one_place():
-    """Whatever names the repository or the site, names those of [project.urls]."""
-    urls = links.urls()
-    told = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.split("\0")
-    for name in filter(None, told):
-        path = ROOT / name
-        if path.suffix in (".md", ".yml", ".cff", ".py", ".toml", ".ipynb") and path.exists():
-            for found in re.findall(
-                r"https://(?:github\.com/[\w-]*delta[\w-]*/[\w-]+|[\w-]+\.github\.io/[\w-]+)",
-                path.read_text(encoding="utf-8"),
-            ):
-                assert any(url.startswith(found) for url in urls.values()), f"{name}: {found}"

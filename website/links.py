@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 LANGUAGES = ("en", "es")
+TEXTS = (".md", ".yml", ".cff", ".py", ".toml", ".ipynb", ".js", ".html", ".json")  # where an address may stand
 SUFFIX = {"en": ".md", "es": ".es.md"}
 
 # Two pictures, for light and for dark paper: in the site readers choose between them, not their system.
