@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from autodiff import draw, explain
+from autodiff import anomalies, draw, explain
+from autodiff.pictures import frames
 from browser import lite
 from browser.__main__ import LANGUAGES, MODULES, build, texts
 
@@ -259,6 +260,16 @@ def test_the_stepper_steps_and_computes(page):
 
     w, b = -3.0 - 0.1 * slope(0.5) * 2.0, 6.5 - 0.1 * slope(0.5)
     assert f"{(math.tanh(w * 2.0 + b) - 1) ** 2:.4g}" in frame.locator("#loss").inner_text()
+
+
+@needs_npm
+def test_a_film_plays_and_anomalies_are_told(page):
+    """`animate` and `anomalies` do without NumPy too: a film of as many steps as here, and the same words."""
+    code = "import autodiff\nC.backward()\nprint(autodiff.anomalies(C))\nprint(len(autodiff.pictures.frames(C)))\nautodiff.animate(C)"
+    names = {}
+    exec(NEURON, names)
+    assert run(page, NEURON + code).split("\n")[:2] == [str(anomalies(names["C"])), str(len(frames(names["C"])))]
+    assert page.frame_locator("#output iframe").locator("svg").count() == 1
 
 
 @needs_npm

@@ -30,6 +30,7 @@ function speak() {
   document.title = say("title");
   for (const each of document.querySelectorAll("[data-text]")) each.textContent = say(each.dataset.text);
   $("run").title = say("runKeys");
+  $("docs").href = language === "en" ? "../../" : `../../${language}/`;
   output.dataset.empty = say("empty");
   $("state").textContent = told();
   const titles = examples.map((each, i) => element("option", { value: i }, each[language].title));
