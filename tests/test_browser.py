@@ -177,7 +177,7 @@ def test_without_a_deep_stack_memory_is_given_back_from_the_root_down():
         for _ in range(3):
             for step in (lambda y: y * 0.5 + x, lambda y: weighted_sum([half, x], [y, x], bias=x)):
                 y = x
-                for _ in range(50_000):
+                for _ in range(10_000):
                     y = step(y)
                 del y
             left.append(tracemalloc.get_traced_memory()[0])
