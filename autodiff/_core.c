@@ -232,10 +232,12 @@ static PyObject *number_get(Node *self, void *Py_UNUSED(x)) {
     return self->has_number ? PyFloat_FromDouble(self->number) : PyErr_Format(PyExc_AttributeError, "_number");
 }
 
+static unsigned long long assigned; /* as in held.py */
+
 static int number_set(Node *self, PyObject *given, void *Py_UNUSED(x)) {
     double number = given == NULL ? 0.0 : PyFloat_AsDouble(given);
     if (number == -1.0 && PyErr_Occurred()) return -1;
-    return self->number = number, self->has_number = given != NULL, 0;
+    return assigned++, self->number = number, self->has_number = given != NULL, 0;
 }
 
 static PyObject *data_get(Node *self, void *Py_UNUSED(x)) {
@@ -245,7 +247,7 @@ static PyObject *data_get(Node *self, void *Py_UNUSED(x)) {
 
 static int data_set(Node *self, PyObject *given, void *Py_UNUSED(x)) {
     if (cannot_delete(given)) return -1;
-    if (PyFloat_CheckExact(given) && !contexts && self->has_number) return self->number = PyFloat_AS_DOUBLE(given), 0;
+    if (PyFloat_CheckExact(given) && !contexts && self->has_number) return assigned++, self->number = PyFloat_AS_DOUBLE(given), 0;
     PyObject *done = PyObject_CallMethodObjArgs(py_data, s___set__, self, given, NULL);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
@@ -785,10 +787,13 @@ static PyObject *tell_contexts(PyObject *Py_UNUSED(module), PyObject *n) {
     return open == -1 && PyErr_Occurred() ? NULL : (contexts = open, Py_NewRef(Py_None));
 }
 
+static PyObject *assignments(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(x)) { return PyLong_FromUnsignedLongLong(assigned); }
+
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, "The function of value.py or backward.py in C."}
 static PyMethodDef functions[] = {
     {"adopt", adopt, METH_VARARGS, "Make the type Value of the Python class."},
     {"contexts", tell_contexts, METH_O, "Take over the number of contexts that are open."},
+    {"assignments", assignments, METH_NOARGS, "The function of held.py in C."},
     FAST(fill), FAST(unary), FAST(binary), FAST(record), FAST(neuron), FAST(flow), FAST(walk), {NULL, NULL, 0, NULL},
 };
 

@@ -10,9 +10,12 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from autodiff import native
+
 places: dict[int, tuple[Any, Any, int]] = {}  # by identity: the Value, the array that has its number, and where
 _lock = threading.RLock()  # collecting garbage may end a block at any moment, also while the lock is held
 changes: int = 0  # the number of times that anything was held or released
+assigned: int = 0  # and that `data` of any Value was assigned
 
 
 def hold(values: Sequence[Any], array: Any) -> None:
@@ -49,6 +52,11 @@ def release(values: Sequence[Any], array: Any) -> None:
             places.pop(id(x), None)
 
 
+def assignments() -> int:
+    """Return how often `data` of any Value was assigned: numbers read before are those of now if it is the same."""
+    return assigned
+
+
 def current(x: Any) -> float:
     """Return the number of a Value, wherever it lies; AttributeError for a stand-in, which has none."""
     place = places.get(id(x))
@@ -70,3 +78,6 @@ def source(values: Sequence[Any]) -> tuple[Any, list[int]] | None:
     if not found or found[0] is None or any(place is None or place[1] is not found[0][1] for place in found):
         return None
     return found[0][1], [place[2] for place in found if place]
+
+
+native.replace(globals(), "assignments")

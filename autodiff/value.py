@@ -79,6 +79,7 @@ class Value(Methods):
     def data(self, data: Number) -> None:
         if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
             tracer.refuse(self, "assigning .data of")
+        held.assigned += 1
         if held.places:
             held.assign(self, number(data))
         else:

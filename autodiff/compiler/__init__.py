@@ -4,7 +4,8 @@ A function written for one sample is traced once, on stand-ins, and becomes a pr
 through these in one direction: `program`, the public names → `call`, which checks arguments and sends the rows through
 → `specialise`, which makes a version for what is asked. A version comes from `trace` (tracer → simplify), `arrays`
 (group, with matrix products → reverse, both on the form in `ir`; `axes` finds loops in places, `ragged` evens sums) and
-`backends` (`numpy` for batches, `floats` for one sample, `text` for people and other array libraries). A function
+`backends` (`numpy` for batches, `floats` for one sample, `numba` for machine code, `text` for people and other array
+libraries). A function
 without structure goes from `trace` straight to a `tape`, written from `recipes`. `repeat` is the short way of a call
 like an earlier one.
 """
@@ -12,11 +13,13 @@ like an earlier one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from autodiff.compiler.auxiliary import ProgramWithAux
+from autodiff.compiler.backends.numba import refuse_without_numba
+from autodiff.compiler.cache import Settings
 from autodiff.compiler.program import P, Program
 from autodiff.errors import TraceError
 
@@ -24,6 +27,7 @@ from autodiff.errors import TraceError
 def compile(  # shadows the builtin, which is for text
     f: Callable[P, Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
     threads: int | None = None, has_aux: bool = False, traces: int = 32,
+    backend: Literal["auto", "numba"] = "auto",
 ) -> Program[P]:  # fmt: skip # Any: f returns Values or numbers in one shape, nests of them, or (these, aux)
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
@@ -34,7 +38,8 @@ def compile(  # shadows the builtin, which is for text
     they are and may steer `f`; another one traces anew. `traces`: how many of them are kept, those that were asked for
     last. `threads`: how many may share the blocks of a large batch (None: as many as there are processors). With
     `has_aux`, `f` returns (answer, aux), and every answer of the program has aux beside it: `value_and_grad` returns
-    ((value, aux), gradient).
+    ((value, aux), gradient). `backend="numba"` makes scalar loops of `f` that numba compiles, for few rows and for code
+    without structure.
 
     `f` must do the same whatever its numbers are. Deciding by a number raises TraceError: use `where`. What else it
     does on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is
@@ -63,10 +68,13 @@ def compile(  # shadows the builtin, which is for text
         raise ValueError(f"threads must be a whole number above 0, or None, got {threads!r}")
     if type(traces) is not int or traces < 1:
         raise ValueError(f"traces must be a whole number above 0, got {traces!r}")
+    if backend not in ("auto", "numba"):
+        raise ValueError(f"backend must be 'auto' (NumPy) or 'numba', got {backend!r}")
+    if backend == "numba":
+        refuse_without_numba()
+    axes = in_axes if not isinstance(in_axes, list) else tuple(in_axes)
     kind: type[Program[P]] = ProgramWithAux if has_aux else Program
-    return kind(
-        f, in_axes if not isinstance(in_axes, list) else tuple(in_axes), list(map(int, static)), threads, traces
-    )
+    return kind(f, Settings(axes, tuple(map(int, static)), threads, traces, backend))
 
 
 __all__ = ["Program", "TraceError", "compile"]

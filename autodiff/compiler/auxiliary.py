@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from autodiff import grad_mode, nests
+from autodiff.compiler.cache import Settings
 from autodiff.compiler.program import P, Program
 from autodiff.domains import is_array
 from autodiff.value import Value
@@ -55,10 +56,10 @@ class ProgramWithAux(Program[P]):
     of every row; all else stays as it was while the function was traced. It costs one more pass forward.
     """
 
-    def __init__(self, f: Callable[P, Any], *settings: Any) -> None:  # Any: (answer, aux); as those of Program
-        super().__init__(_Part(f, lambda answer, _: answer), *settings)
+    def __init__(self, f: Callable[P, Any], settings: Settings) -> None:  # Any: (answer, aux)
+        super().__init__(_Part(f, lambda answer, _: answer), settings)
         self._written = f
-        self._beside: Program[...] = Program(_Part(f, self._numbers), *settings)
+        self._beside: Program[...] = Program(_Part(f, self._numbers), settings)
         self._form: Any = None
 
     def _numbers(self, _: Any, aux: Any) -> list[Any]:

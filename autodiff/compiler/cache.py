@@ -6,27 +6,39 @@ import itertools
 import os
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from autodiff.compiler.specialise import Trace
 from autodiff.variables import parameter_names
+
+_SHORT_WAYS = 64
+
+
+class Settings(NamedTuple):
+    """The options of `compile`."""
+
+    in_axes: int | Sequence[int | None] | None = 0
+    static: Collection[int] = ()  # positions of arguments
+    threads: int | None = None
+    traces: int = 32  # how many are kept
+    backend: str = "auto"
 
 
 class Cache:
     """The private state of one program, which its calls share."""
 
-    def __init__(
-        self, f: Callable[..., Any], in_axes: int | Sequence[int | None] | None, static: Sequence[int],
-        threads: int | None, traces: int = 32,
-    ) -> None:  # fmt: skip # Any: answers of whatever form
+    def __init__(self, f: Callable[..., Any], settings: Settings) -> None:
         self.f = f
-        self.in_axes = in_axes
-        self.static = frozenset(static)
-        self.threads = threads
-        self.kept = traces  # at most
+        self.settings = settings
+        self.in_axes = settings.in_axes
+        self.static = frozenset(settings.static)
+        self.threads = settings.threads
+        self.kept = settings.traces  # at most
         self.names = parameter_names(f)
         self.keyword_only = parameter_names(f, keyword_only=True)
         self.traces: dict[Any, Trace] = {}
@@ -34,8 +46,8 @@ class Cache:
         self.latest: Trace | None = None
         self.training: Trace | None = None
         self.derived: dict[Any, Any] = {}  # programs of its derivatives
-        self.quick: dict[Any, Any] = {}  # by the request: the short way for a call like an earlier one
-        self.recent: tuple[Any, Any] = (object(), None)  # how rows were reduced, and the short way that was taken last
+        self.quick: dict[Any, Any] = {}  # by the request and the rows: the short way for a call like an earlier one
+        self.recent: dict[Any, Any] = {}  # by the request alone: the short way that was taken last
         self.lock = threading.RLock()  # several threads may call a program, whose buffers serve one call at a time
         self._pool: ThreadPoolExecutor | None = None
         self._pool_of = 0  # the process that owns the threads: a fork has none of them
@@ -68,7 +80,25 @@ class Cache:
                 RuntimeWarning, stacklevel=2,
             )  # fmt: skip
         self.quick.clear()
-        self.recent = object(), None
+        self.recent.clear()
+
+    def remember(self, request: Hashable, rows: int, quick: Callable[..., Any]) -> None:
+        """Keep a short way; few programs are asked for as many different things as there is room for."""
+        while len(self.quick) >= _SHORT_WAYS:
+            del self.quick[next(iter(self.quick))]
+        self.quick[request, rows] = self.recent[request] = quick
+
+    def repeated(self, request: Hashable, args: Sequence[Any]) -> Any:  # Any: an answer, or NotImplemented
+        """Return the answer by the short way for as many rows, if there is one and the call is like that one."""
+        rows = len(args[0]) if args and args[0].__class__ is np.ndarray and args[0].ndim else 0
+        try:
+            quick = self.quick[request, rows]
+            answer = quick(*args)
+        except (KeyError, TypeError):  # none yet; a request without a hash, or another number of arguments
+            return NotImplemented
+        if answer is not NotImplemented:
+            self.recent[request] = quick
+        return answer
 
     def axes(self, count: int) -> tuple[int | None, ...]:
         """Return `in_axes` with one entry for each of this many arguments."""

@@ -15,9 +15,10 @@ from autodiff import nests
 from autodiff.compiler.answers import Answer, Reduce
 from autodiff.compiler.backends.buffers import without_warnings
 from autodiff.compiler.backends.floats import Point
+from autodiff.compiler.backends.numba import Machine
 from autodiff.compiler.cache import Cache
 from autodiff.compiler.checking import look_for_dropped, refuse_domain, refuse_nan
-from autodiff.compiler.repeat import remember_batch, remember_point
+from autodiff.compiler.repeat import remember_point, remember_rows, request_of
 from autodiff.compiler.specialise import Trace, Want
 from autodiff.compiler.trace.simplify import live
 from autodiff.compiler.trace.tracer import taken_apart, trace
@@ -114,6 +115,11 @@ class Arguments:
         return nests.replace(self._hollow[i], iter(leaves)) if self._where else leaves[0]
 
 
+def _is_hashed(argnums: Any) -> bool:
+    """Tell whether a short way may be found by these argnums."""
+    return argnums.__class__ in {int, tuple, type(None)}
+
+
 def _parts(starts: Sequence[int], threads: int) -> list[Sequence[int]]:
     """Return neighbouring blocks for each thread: two that fill one page of fresh memory obstruct each other."""
     each = -(-len(starts) // threads)
@@ -154,7 +160,15 @@ class Call(Arguments):
         if found is None:
             graph = trace(self.f, samples, self.names, static)
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
-            found = Trace(len(graph.ops) + graph.repeated, live(graph), self.names, shapes, self.batched, rows)
+            found = Trace(
+                len(graph.ops) + graph.repeated,
+                live(graph),
+                self.names,
+                shapes,
+                self.batched,
+                rows,
+                numba=cache.settings.backend == "numba",
+            )
             cache.keep(key, found)
         else:
             cache.traces[key] = cache.traces.pop(key)  # the latest to be asked for
@@ -262,11 +276,17 @@ class Call(Arguments):
         want = Want(gradient=True, argnums=by, per_row=reduce is None, seeded=seeds is not None)
         self.read(check, want)
         answer = self.run(want, reduce, seeds)
-        if argnums is None and seeds is None and not check:
-            remember_batch(self, reduce)
         if not answer.finite:
             answer = self.run(replace(want, careful=True), reduce, seeds)
+        elif not check and _is_hashed(argnums):
+            request = request_of(argnums, reduce, weights)
+            remember_rows(self, request, want, reduce, argnums, weighted=weights is not None)
         return answer.finish(self.rows, reduce, seeds)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all arguments are single numbers."""
+        return not self.static and self.form is None and bool(self.args) and all(x.ndim == 0 for x in self.args)
 
     def one_number(self) -> None:
         """Raise TypeError for a function of several outputs, which has no gradient."""
@@ -325,14 +345,17 @@ class Call(Arguments):
 
     # One point.
 
-    def point_values(self) -> list[float]:
-        """Return all outputs of f at one point."""
+    def point_values(self, *, repeat: bool) -> list[float]:
+        """Return all outputs of f at one point; with `repeat` the next call like this one takes the short way."""
         found = self._point_function((), single=False, gradient=False)
         try:
-            return found(*self._point_arguments())
+            values = found(*self._point_arguments())
         except (ArithmeticError, ValueError):
             self.read(check=False)
             return self.run(Want(careful=True)).values.ravel().tolist()
+        if repeat and self.trace.shared.shape == () and self.is_plain:
+            remember_point(self, "call", found, gradient=False)
+        return values
 
     def _point_arguments(self) -> list[Any]:
         if self.cache.training is not None:
@@ -350,7 +373,9 @@ class Call(Arguments):
         if found is None:
             code = self.trace.code(Want(gradient=gradient, argnums=by), grouped=False)
             names = [f"x{i}" for i in range(len(self.args)) if i not in self.static]
-            found = Point(code, names).function(by, single=single, gradient=gradient, checked=self.trace.guards)
+            sizes = {i: size for i, size in enumerate(self.trace.sizes) if i not in self.static}
+            made = Machine(code, sizes) if self.trace.numba else Point(code, names)
+            found = made.function(by, single=single, gradient=gradient, checked=self.trace.guards)
             self.trace.points[key] = found
         return found
 
@@ -368,8 +393,8 @@ class Call(Arguments):
             self.read(check=False)
             value, gradient, inputs = self.run(Want(True, by, careful=True), "sum").finish(1, "sum", None)
         else:
-            if plain and all(x.ndim == 0 for x in self.args):
-                remember_point(self, argnums, reduce, function)
+            if self.is_plain and reduce is not None and _is_hashed(argnums) and argnums != ():
+                remember_point(self, request_of(argnums, reduce, None), function, gradient=True)
             gradient = np.asarray(gradient, dtype=np.float64)
             inputs = [
                 _filled(x, self.args[i].shape) for i, x in zip(by, rest if single or not rest else rest[0], strict=True)

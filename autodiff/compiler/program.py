@@ -23,8 +23,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from autodiff import grad_mode, held
 from autodiff.compiler.backends.text import Readable
-from autodiff.compiler.cache import Cache
+from autodiff.compiler.cache import Cache, Settings
 from autodiff.compiler.call import Call, Reduce, inlined
+from autodiff.compiler.repeat import remember_rows
 from autodiff.compiler.specialise import Trace, Want
 from autodiff.domains import unbox
 from autodiff.errors import TraceError
@@ -46,17 +47,10 @@ class Program(Generic[P]):
 
     _instance: Any = None  # the object that a method is bound to
 
-    def __init__(
-        self, f: Callable[P, Any], in_axes: int | Sequence[int | None] | None, static_argnums: Sequence[int],
-        threads: int | None,
-        traces: int = 32,
-    ) -> None:  # fmt: skip # Any: f returns answers of whatever form
+    def __init__(self, f: Callable[P, Any], settings: Settings) -> None:  # Any: f returns answers of whatever form
         self.f: Callable[..., Any] = f
-        self.in_axes = in_axes
-        self.static_argnums = frozenset(static_argnums)
-        self.threads = threads
-        self.traces = traces
-        self._cache = Cache(f, in_axes, static_argnums, threads, traces)
+        self._settings = settings
+        self._cache = Cache(f, settings)
         self._written: Callable[..., Any] = f  # as it was given to `compile`
         self._bound: dict[int, Program[...]] = {}  # by the identity of the object
         functools.update_wrapper(self, f, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
@@ -68,10 +62,7 @@ class Program(Generic[P]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or pickle keeps: the function and how it is called. The new program traces anew."""
-        return {
-            "f": self._written, "in_axes": self.in_axes, "static_argnums": self.static_argnums, "threads": self.threads,
-            "traces": self.traces,
-        }  # fmt: skip
+        return {"f": self._written, "settings": self._settings}
 
     def __reduce__(self) -> Any:
         """Reduce to its name where it has taken the place of its function, as a decorator does; else to its state."""
@@ -92,7 +83,7 @@ class Program(Generic[P]):
         return new
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["f"], state["in_axes"], tuple(state["static_argnums"]), state["threads"], state["traces"])
+        self.__init__(state["f"], state["settings"])
 
     # Methods.
 
@@ -112,9 +103,7 @@ class Program(Generic[P]):
                 f: Callable[..., Any] = _Method(method, weakref.ref(instance, lambda _: self._bound.pop(key, None)))
             except TypeError:  # it has slots, and lives as long as the program
                 f = method
-            kept = self._bound[id(instance)] = type(self)(
-                f, self.in_axes, list(self.static_argnums), self.threads, self.traces
-            )
+            kept = self._bound[id(instance)] = type(self)(f, self._settings)
         bound: Program[...] = _new(type(self))
         vars(bound).update(vars(kept), _instance=instance, _written=method)
         return bound
@@ -152,8 +141,18 @@ class Program(Generic[P]):
         With `check`, raises DomainError that names the first row where an operand leaves its operation's domain, and
         ValueError that names the first row with NaN.
         """
-        if grad_mode.tracer() is not None:
+        if grad_mode.contexts and grad_mode.tracer() is not None:
             return inlined(self._cache, args, options)
+        if not check and not options:
+            cache = self._cache
+            try:
+                answer = cache.recent["call"](*args)
+            except (KeyError, TypeError):  # none yet, or another number of arguments
+                answer = NotImplemented
+            if answer is NotImplemented:
+                answer = cache.repeated("call", args)
+            if answer is not NotImplemented:
+                return answer
         with self._cache.lock:
             return self._compute(args, options, check)
 
@@ -163,7 +162,7 @@ class Program(Generic[P]):
         if call.point:
             if check:
                 call.check(Want())
-            answer = call.point_values()
+            answer = call.point_values(repeat=not check and not options)
             if form is not None:
                 return form.filled(np.array(answer))
             return answer[0] if shape == () else np.array(answer).reshape(shape)
@@ -171,6 +170,8 @@ class Program(Generic[P]):
         answer = call.run(Want())
         if not answer.finite:
             answer = call.run(Want(careful=True))
+        elif not check and not options:
+            remember_rows(call, "call", Want(), None, None, weighted=False)
         out = answer.values
         out = out.reshape(call.rows, *shape) if call.has_rows else out.reshape(shape)
         return out if form is None else form.filled(out)
@@ -242,30 +243,17 @@ class Program(Generic[P]):
         Raises TypeError when f returns more than one number, ValueError for arguments of wrong rank or length, and with
         `check` what a call raises.
         """
-        cache = self._cache
-        quick, recent = None, cache.recent
-        plain = weights is None and not check and argnames is None and not options
-        if plain and argnums is None and reduce is recent[0]:  # like most calls of training
+        if not check and argnames is None and not options:
+            cache = self._cache
+            request = argnums.__class__, argnums, reduce, weights is not None  # as `request_of`, without a call
+            given = args if weights is None else (*args, weights)
             try:
-                answer = recent[1](*args)
-            except TypeError:  # another number of arguments
+                answer = cache.recent[request](*given)
+            except (KeyError, TypeError):  # none yet; without a hash, or another number of arguments
                 answer = NotImplemented
+            if answer is NotImplemented:
+                answer = cache.repeated(request, given)
             if answer is not NotImplemented:
-                return answer
-        if plain:
-            rows = len(args[0]) if argnums is None and args and args[0].__class__ is np.ndarray and args[0].ndim else 0
-            try:
-                quick = cache.quick.get((argnums.__class__, argnums, reduce, rows))  # True is not 1
-            except TypeError:  # it cannot be hashed: let the long way say what is wrong
-                quick = None
-        if quick is not None:
-            try:
-                answer = quick(*args)
-            except TypeError:  # another number of arguments: let the long way say what is wrong
-                answer = NotImplemented
-            if answer is not NotImplemented:
-                if argnums is None:
-                    cache.recent = reduce, quick
                 return answer
         with self._cache.lock:
             return Call(self._cache, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
@@ -304,7 +292,7 @@ class Program(Generic[P]):
         >>> compile(lambda x, y: x * y).jvp(([1.0, 2.0], [3.0, 4.0]), ([1.0, 1.0], [0.0, 0.5]))
         (array([3., 8.]), array([3., 5.]))
         """
-        if self.static_argnums:
+        if self._settings.static:
             raise TypeError("jvp needs a program without static arguments; compile a function of the other ones alone")
         if not (hasattr(primals, "__len__") and hasattr(tangents, "__len__")):
             raise TypeError("jvp needs a sequence of arguments and one of their tangents; write jvp((x,), (dx,))")
@@ -325,7 +313,7 @@ class Program(Generic[P]):
                     values, rates = jvp(self.f, args[:n], args[n : 2 * n], has_aux=False, **constants)
                     return {"values": values, "rates": rates}
 
-                own = Program(both_of, (*axes, *axes, *constant), (), self.threads)
+                own = Program(both_of, self._settings._replace(in_axes=(*axes, *axes, *constant)))
                 own._cache.names = [*names, *(f"the tangent of {name}" for name in names), *options]
                 self._cache.derived[key] = own
             both = own(*primals, *tangents, *options.values())
@@ -368,7 +356,7 @@ class Program(Generic[P]):
                     return sum([delta[p] * x for p, x in zip(parameters, args[-1], strict=True) if p in delta], 0.0)
 
                 axes = (*self._cache.axes(len(args)), None)
-                own = self._cache.derived[kind] = Program(along, axes, tuple(self.static_argnums), self.threads)
+                own = self._cache.derived[kind] = Program(along, self._settings._replace(in_axes=axes))
             _, gradient = own.value_and_grad(*args, v, reduce=reduce, weights=weights)
             place = {id(p): i for i, p in enumerate(parameters)}
             product = np.zeros((*gradient.shape[:-1], len(parameters)))
@@ -398,7 +386,7 @@ class Program(Generic[P]):
         trace = self._cache.latest
         try:
             held.hold(trace.parameters, trace.flat)
-            self._cache.training = trace
+            self._cache.training, trace.shown = trace, True
             yield trace.flat
         finally:
             try:
@@ -415,6 +403,11 @@ class Program(Generic[P]):
         """Do nothing: the parameters show by themselves what a training block has reached."""
 
     # Properties.
+
+    @property
+    def threads(self) -> int | None:
+        """How many threads may share the blocks of a large batch; None for as many as there are processors."""
+        return self._settings.threads
 
     @property
     def parameters(self) -> list[Value]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from autodiff.compiler.arrays import ir
+from autodiff.compiler.backends.numba import MOST, Loops
 from autodiff.compiler.backends.numpy import Buffered
 from autodiff.compiler.specialise import Trace, Want
 
@@ -19,7 +20,11 @@ def report(trace: Trace) -> str:
     version = trace.version(want)
     backend = version.backend
     computed = sum(op is not None for op in graph.ops)
-    if not isinstance(backend, Buffered):
+    if isinstance(backend, Loops):
+        numbers = len(graph.constants)
+        took = "not compiled yet" if backend.compiled is None else f"compiled in {backend.compiled:.1f} s"
+        arrays = [("numba", f"one loop over the rows, {backend.flops:,} operations in each, {took}")]
+    elif not isinstance(backend, Buffered):
         numbers = len(graph.constants)
         arrays = [("group", f"{computed:,} nodes, each by itself: hardly any two belong together")]
     else:
@@ -32,16 +37,19 @@ def report(trace: Trace) -> str:
         arrays = [("group", f"{grouping.groups:,} groups, {forward:,} matrix product{plural} forward")]
         if want.gradient:
             arrays.append(("reverse", f"{products:,} matrix products in all, {len(backend.layout.order):,} arrays"))
+    kind = "call of machine code" if isinstance(backend, Loops) else "NumPy calls"
     rows = [
         ("trace", f"{trace.traced:,} nodes: {len(graph.inputs):,} inputs, {len(graph.parameters):,} parameters"),
         ("simplify", f"{trace.shared.size:,} after constants, common subexpressions and dead code"),
         ("", f"{graph.size:,} after sums of products, {computed:,} of them computed"),
         *arrays,
-        ("emit", f"about {backend.calls:,} NumPy calls, in blocks of {version.block:,} rows"),
+        ("emit", f"about {backend.calls:,} {kind}, in blocks of {version.block:,} rows"),
         ("one row", f"about {backend.flops:,} floating-point operations, {backend.bytes_per_row():,} bytes"),
         (
             "all rows",
             f"{8 * (2 * len(trace.parameters) + numbers):,} bytes for parameters, their derivatives and constants",
         ),
     ]
+    if not isinstance(backend, Loops) and not version.products and computed <= MOST:
+        rows.append(("numba", 'backend="numba" would make one loop of it: quicker for one point and for few rows'))
     return "\n".join(f"{name:<9} {text}" for name, text in rows)

@@ -15,6 +15,7 @@ from autodiff.compiler.arrays.group import Grouping
 from autodiff.compiler.arrays.ir import MATMUL, Code, Want
 from autodiff.compiler.arrays.reverse import backward
 from autodiff.compiler.backends import Backend, Instance
+from autodiff.compiler.backends.numba import Loops
 from autodiff.compiler.backends.numpy import Buffered
 from autodiff.compiler.backends.tape import Tape, is_unstructured
 from autodiff.compiler.trace.graph import Graph
@@ -88,6 +89,7 @@ class Trace:
     versions: dict[Want, Version] = field(default_factory=dict[Want, Version])
     points: dict[Any, Any] = field(default_factory=dict[Any, Any])  # functions of floats, by what they return
     aux: Any = None  # where the numbers of aux belong, if this is of those
+    numba: bool = False  # whether loops are made, which numba compiles
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
@@ -98,9 +100,13 @@ class Trace:
         self.parameters: list[Value] = list(self.shared.parameters.values())
         self.flat = np.zeros(len(self.parameters))
         self._source: tuple[Array, list[int]] | None = None  # another program's training block that holds them all
+        self._mixed = False  # whether training blocks hold some of them
         self._looked_for = -1  # the state of `held` that `_source` belongs to
+        self._last: bytes | None = None  # what was read then, once the array was shown
+        self.shown = False  # whether a training block has had the array
+        self._read = -1  # the count of assignments at which the numbers of `flat` were read from the Values
         want = Want(gradient=self.shared.shape == ())
-        if self.rows == self.batched or self.unstructured:
+        if not self.numba and (self.rows == self.batched or self.unstructured):
             self.version(want)
         else:  # one point has the order of a batch
             self._settle(self.forward(want, self.rows))
@@ -146,11 +152,13 @@ class Trace:
         """Return the version that computes this; it is made when first asked for."""
         found = self.versions.get(want)
         if found is None:
-            made = (
-                Tape(self.careful if want.careful else self.shared, self.sizes, self.batched, want)
-                if self.unstructured
-                else Buffered(self.code(want))
-            )
+            made: Backend
+            if self.numba and not want.careful:
+                made = Loops(self.code(want, grouped=False), self.sizes, want, shape=self.shared.shape)
+            elif self.unstructured:
+                made = Tape(self.careful if want.careful else self.shared, self.sizes, self.batched, want)
+            else:
+                made = Buffered(self.code(want))
             found = self.versions[want] = Version(made, self.flat)
         return found
 
@@ -158,8 +166,15 @@ class Trace:
         """Copy the parameters' current numbers into the flat array."""
         if self._looked_for != held.changes:
             self._looked_for, self._source = held.changes, held.source(self.parameters)
+            self._mixed = any(id(p) in held.places for p in self.parameters) if held.places else False
+            self._read = -1
         if self._source is None:
-            self.flat[:] = [p.data for p in self.parameters]
+            now = held.assignments()
+            # A block has given the array away, so whoever has it may have changed it since.
+            if now != self._read or self._mixed or (self._last is not None and self.flat.tobytes() != self._last):
+                self._read = now
+                self.flat[:] = [p.data for p in self.parameters]
+                self._last = self.flat.tobytes() if self.shown else None
         else:
             array, places = self._source
             array.take(places, out=self.flat, mode="clip")

@@ -10,6 +10,7 @@ import functools
 import inspect
 import math
 import re
+from collections.abc import Container
 from textwrap import fill
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
@@ -128,7 +129,7 @@ def helpers_of(op: Op) -> dict[str, str]:
     """Return the definitions that a call of a row needs, by name, its own last; none where `xp` has the function."""
     if op.name in HELPERS:
         return written(op.name)
-    return {} if str(op.array).startswith("numpy.") else _definitions(op.function_of_arrays, op.name)
+    return {} if str(op.array).startswith("numpy.") else definitions(op.function_of_arrays, op.name)
 
 
 @functools.cache
@@ -138,16 +139,17 @@ def reserved() -> frozenset[str]:
     return frozenset(HELPERS).union(*map(helpers_of, rows))
 
 
-def _definitions(function: Any, name: str) -> dict[str, str]:
+def definitions(function: Any, name: str, known: Container[str] = ()) -> dict[str, str]:
+    """Return the texts of a function under this name, and of those that it calls but for those that are `known`."""
     if isinstance(function, np.vectorize):
         one: Any = function.pyfunc
         if isinstance(one, BuiltinFunctionType):
             return {name: f"{name} = np.vectorize({one.__module__}.{one.__name__}, otypes=[float])"}
         inner = f"{name}_of_one"
-        return _definitions(one, inner) | {name: f"{name} = np.vectorize({inner}, otypes=[float])"}
+        return definitions(one, inner) | {name: f"{name} = np.vectorize({inner}, otypes=[float])"}
     assert isinstance(function, FunctionType), "a row has a function of NumPy's, a vectorized one, or one of Python"
     (tree,) = ast.parse(inspect.getsource(function)).body
-    portable = _Portable(function)
+    portable = _Portable(function, known)
     tree = portable.visit(tree)
     tree.name = name
     return portable.found | {name: ast.unparse(ast.fix_missing_locations(tree))}
@@ -156,7 +158,8 @@ def _definitions(function: Any, name: str) -> dict[str, str]:
 class _Portable(ast.NodeTransformer):
     """A rewriter of functions for any array library: no types, numbers for constants, `found` for what they call."""
 
-    def __init__(self, function: FunctionType) -> None:
+    def __init__(self, function: FunctionType, known: Container[str]) -> None:
+        self.known = known
         own = function.__code__.co_varnames
         self.scope = {name: thing for name, thing in function.__globals__.items() if name not in own}
         self.found: dict[str, str] = {}
@@ -180,7 +183,7 @@ class _Portable(ast.NodeTransformer):
         if isinstance(thing, (float, int)):
             return ast.Constant(thing) if math.isfinite(thing) else ast.parse(f'float("{thing}")', mode="eval").body
         if isinstance(thing, (FunctionType, np.vectorize)) and thing.__module__ != "functools":
-            self.found |= _definitions(thing, node.id)
+            self.found |= {} if node.id in self.known else definitions(thing, node.id, self.known)
         if isinstance(thing, tuple):
             self.found[node.id] = f"{node.id} = {thing!r}"
         assert not isinstance(thing, ModuleType) or thing is math

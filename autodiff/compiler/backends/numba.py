@@ -1,0 +1,565 @@
+"""Scalar loops over the rows, which numba makes machine code of: for few rows, and for code without structure.
+
+The text is straight-line code for one row, and takes rows in tiles: the numbers of a tile lie in one array, each
+argument and each result at its own place, so that the machine computes several rows at once. For that `exp`, `log` and
+`erf` are written out below, without a call of a library. What is not finite is left to NumPy's careful version.
+"""
+
+# numba has no types to give:
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from types import BuiltinFunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autodiff.compiler.arrays import ir
+from autodiff.compiler.arrays.ir import Code, Var, Want, uses_of
+from autodiff.compiler.backends.definitions import definitions
+from autodiff.compiler.backends.numpy import made_from
+from autodiff.compiler.trace.operations import BOOLEAN, SIGNS
+from autodiff.forwards import MILLS
+from autodiff.ops import OPS, Op
+
+Array = NDArray[np.float64]
+
+MOST = 4000  # operations that numba may be given: it takes about 2 ms for each
+_TILE = 4096  # numbers of a tile that fit the cache of a core, beside what else is there
+_LN2 = Decimal("0.693147180559945309417232121458176568075500134360255")
+_HIGH = round(float(_LN2) * 2.0**32) / 2.0**32  # times a whole number below 2²⁰ it is exact
+
+
+def _horner(x: str, coefficients: Sequence[float]) -> str:
+    text = repr(coefficients[-1])
+    for c in reversed(coefficients[:-1]):
+        text = f"({text} * {x} + {c!r})"
+    return text
+
+
+_ERF = [(-1) ** n * 2.0 / math.sqrt(math.pi) / (math.factorial(n) * (2 * n + 1)) for n in range(16)]
+_MAGIC = 1.5 * 2.0**52  # added to a number, it leaves the nearest whole number in the last bits
+_SCALAR = {
+    "exp": f'''
+def exp(x):
+    """2ᵏ · eʳ with |r| ≤ ln 2 / 2, whose Taylor polynomial has degree 13."""
+    x = -746.0 if x < -746.0 else 710.0 if x > 710.0 else x
+    shifted = x * {1.0 / math.log(2.0)!r} + {_MAGIC!r}
+    k = np.float64(shifted).view(np.int64) - {np.float64(_MAGIC).view(np.int64)}
+    n = shifted - {_MAGIC!r}
+    r = (x - n * {_HIGH!r}) - n * {float(_LN2 - Decimal(_HIGH))!r}
+    half = k >> 1
+    scale = np.int64((half + 1023) << 52).view(np.float64)
+    other = np.int64((k - half + 1023) << 52).view(np.float64)
+    return {_horner("r", [1.0 / math.factorial(n) for n in range(14)])} * scale * other
+''',
+    "log": f'''
+def log(x):
+    """k ln 2 + log(1 + f) with 1 + f from √½ to √2: f - s (f - 2t), where s + t = artanh(s) and s = f / (2 + f)."""
+    tiny = x < {sys.float_info.min!r}
+    bits = np.float64(x * {2.0**54!r} if tiny else x).view(np.int64)
+    k = (bits - {np.float64(math.sqrt(0.5)).view(np.int64)}) >> 52
+    f = np.int64(bits - (k << 52)).view(np.float64) - 1.0
+    n = np.int64(k + {np.float64(_MAGIC).view(np.int64)}).view(np.float64) - {_MAGIC!r} - (54.0 if tiny else 0.0)
+    s = f / (2.0 + f)
+    z = s * s
+    t = z * {_horner("z", [1.0 / (2 * n + 1) for n in range(1, 12)])}
+    r = n * {_HIGH!r} + (f - (s * (f - 2.0 * t) - n * {float(_LN2 - Decimal(_HIGH))!r}))
+    return r if 0.0 < x < math.inf else -math.inf if x == 0.0 else x if x > 0.0 else math.nan
+''',
+    "erf": f'''
+def erf(x):
+    """Taylor series near 0; beyond, 1 - erfc by the Mills ratio."""
+    a = abs(x)
+    z = x * x
+    near = x * {_horner("z", _ERF)}
+    y = {math.sqrt(2.0)!r} * a
+    t = 1.0 - 10.0 / (y + 5.0)
+    far = 1.0 - exp(-z) * {math.sqrt(2.0 / math.pi)!r} * {_horner("t", MILLS)} / (y + 1.0)
+    return near if a < 0.75 else math.copysign(far, x)
+''',
+    "hazard": f"""
+def hazard(x):
+    t = 1.0 - 10.0 / (x + 5.0)
+    return (x + 1.0) / {_horner("t", MILLS)}
+""",
+    "log_ndtr": f"""
+def log_ndtr(a):
+    x = abs(a)
+    upper = 0.5 * math.erfc(x * {math.sqrt(0.5)!r})
+    if x < 1.0:
+        return math.log1p(-upper) if a > 0.0 else math.log(upper)
+    return math.log1p(-upper) if a > 0.0 else -math.log(hazard(x)) - 0.5 * a * a - {0.5 * math.log(2.0 * math.pi)!r}
+""",
+    "clip": """
+def clip(a, low, high):
+    b = low if a < low else a
+    return high if b > high else b
+""",
+    "logsumexp": """
+def logsumexp(xs):
+    top = xs[0]
+    for x in xs:
+        top = x if x > top or x != x else top
+    total = 0.0
+    for x in xs:
+        total += exp(x - top)
+    return top if abs(top) == math.inf else top + math.log(total)
+""",
+    **{
+        name: f"\ndef {name}(a):\n    return {text}\n"
+        for name, text in {
+            "cbrt": "np.cbrt(a)", "floor": "np.floor(a)", "ceil": "np.ceil(a)", "trunc": "np.trunc(a)",
+            "round_": "np.rint(a)", "exp2": "np.exp2(a)", "square": "a * a", "reciprocal": "1.0 / a",
+            "stop_gradient": "a", "pos": "a",
+        }.items()
+    },
+    "remainder": "\ndef remainder(a, b):\n    return a % b\n",
+    "floor_divide": "\ndef floor_divide(a, b):\n    return a // b\n",
+    "total_of": """
+def total_of(s, start, count):
+    total = 0.0
+    for i in range(count):
+        total += s[start + i]
+    return total
+""",
+}  # fmt: skip
+_OURS = ("exp", "log", "erf")  # whose namesakes in math the definitions call
+
+
+def _written(name: str, given: dict[str, str]) -> dict[str, str]:
+    """Return definitions after those that they call, which are ours where we have them."""
+    found: dict[str, str] = {}
+    for text in given.values():
+        for other in re.findall(r"(?<![\w.])(\w+)\(", text):
+            if other in _SCALAR and other not in given and other != name:
+                found |= _written(other, {other: _SCALAR[other]})
+    return found | given
+
+
+def refuse_without_numba() -> None:
+    """Raise ImportError where numba is missing."""
+    if importlib.util.find_spec("numba") is None:
+        raise ImportError('backend="numba" needs numba: pip install "delta-autodiff[numba]"')
+
+
+class _Text:
+    """The straight-line code of a row, and what it calls."""
+
+    def __init__(self, code: Code, results: Sequence[Any]) -> None:
+        self.code = code
+        self.before: list[str] = []  # the same for all rows
+        self.lines: list[str] = []
+        self.helpers: dict[str, str] = {}
+        self.bound: dict[str, Any] = {}  # functions of operations that no row of the table has
+        self.text: dict[int, str] = {}
+        self.entries: dict[int, list[str]] = {}  # of what holds several numbers
+        self.uses = uses_of(results, lambda var: var.vars)
+        if len(self.uses) > MOST:
+            raise ValueError(
+                f'backend="numba" must compile at most {MOST:,} operations, got {len(self.uses):,}, which would take '
+                "numba minutes: leave the backend out, or compile a smaller part of the function"
+            )
+
+    def write(self, place: Callable[[Var, int | None], str]) -> None:
+        """Write all lines; `place` is the text of an argument's number in a row."""
+        for var in self.code.vars:
+            if var.number in self.uses:
+                self._emit(var, place)
+
+    def name(self, x: Any) -> str:
+        """Return the text of a number, or of a Var of one number."""
+        if x.__class__ is Var:
+            return self.text[x.number]
+        return repr(x) if math.isfinite(x) and str(x)[0] != "-" else f"({x!r})" if math.isfinite(x) else (
+            "math.nan" if math.isnan(x) else "math.inf" if x > 0 else "(-math.inf)"
+        )  # fmt: skip
+
+    def all_of(self, x: Any, size: int) -> list[str]:
+        """Return the texts of all numbers of a result."""
+        found = self.entries.get(x.number) if x.__class__ is Var else None
+        return found or [self.name(x)] * size
+
+    def _line(self, var: Var, text: str) -> None:
+        self.text[var.number] = f"v{var.number}"
+        (self.lines if var.batched else self.before).append(f"v{var.number} = {text}")
+
+    def _emit(self, var: Var, place: Callable[[Var, int | None], str]) -> None:
+        kind = var.kind
+        if kind in {ir.INPUT, ir.SEED}:
+            if var.units == ():
+                self._line(var, place(var, None))
+        elif kind == ir.VIEW:
+            (of,), (start, _) = var.args, var.info
+            self._line(var, f"flat[{start}]" if of.kind == ir.FLAT else place(of, start))
+        elif kind == ir.CONCAT:
+            self.text[var.number] = self.name(var.args[0])
+        elif kind == ir.SCATTER:
+            terms: dict[int, list[str]] = {}
+            for delta, (start, _, _) in zip(var.args, var.info, strict=True):
+                terms.setdefault(int(start), []).append(self.name(delta))
+            self.entries[var.number] = [" + ".join(terms.get(i, ["0.0"])) for i in range(var.size)]
+        elif kind == ir.EXPAND:
+            self.entries[var.number] = [self.name(var.args[0])] * var.size
+        elif kind != ir.FLAT:
+            self._line(var, self._expression(var))
+
+    def _expression(self, var: Var) -> str:
+        op: Op = var.op
+        xs = [self.name(x) for x in var.args]
+        if op in SIGNS:
+            plain = f"{xs[0]} {SIGNS[op]} {xs[1]}"
+            return f"1.0 if {plain} else 0.0" if op in BOOLEAN else plain
+        if op.name == "neg" and OPS["neg"] is op:
+            return f"-{xs[0]}"
+        if op is OPS["where"]:
+            return f"{xs[1]} if {xs[0]} != 0.0 else {xs[2]}"
+        if op is ir.POW:
+            exponent = var.args[1]
+            if exponent.__class__ is float and exponent in {2.0, 3.0}:
+                return " * ".join([xs[0]] * int(exponent))
+            return f"math.pow({', '.join(xs)})"
+        given = ", ".join(xs)
+        return f"{self._function(op)}({given if op.arity is not None else f'({given},)'})"
+
+    def _function(self, op: Op) -> str:
+        """Return the name of the function that computes an operation, which the text defines."""
+        forward: Any = op.forward
+        if OPS.get(op.name) is op and op.name in _SCALAR:
+            self.helpers |= _written(op.name, {op.name: _SCALAR[op.name]})
+            return op.name
+        if isinstance(forward, BuiltinFunctionType) and forward.__module__ == "math":
+            return f"math.{forward.__name__}"
+        if forward.__module__.startswith("autodiff."):
+            given = definitions(forward, op.name, known=_SCALAR)
+            given = {
+                name: re.sub(rf"math\.({'|'.join(_OURS)})\(", r"\1(", text).replace("math.fmod(", "np.fmod(")
+                for name, text in given.items()
+            }
+            self.helpers |= _written(op.name, given)
+            return op.name
+        name = f"operation{len(self.bound)}_{re.sub(r'[^a-zA-Z0-9]', '_', op.name)}"
+        self.bound[name] = op
+        return name
+
+
+class Loops:
+    """A maker of loops over rows out of code of single numbers."""
+
+    direct: Sequence[Var] = ()  # as in Buffered
+
+    def __init__(self, code: Code, sizes: Sequence[int | None], want: Want, *, shape: tuple[int, ...]) -> None:
+        """Plan the loops; `shape` is that of the answer of one sample."""
+        self.want, self.sizes = want, sizes
+        self._given = code
+        self._run: Any = None
+        self.compiled: float | None = None  # the seconds that it took
+        results = [*code.outputs, code.gradient, *code.input_gradients.values()]
+        self._text = text = _Text(code, results)
+        inputs = [var for var in code.vars if var.kind == ir.INPUT and var.number in text.uses]
+        self._inputs: dict[str, Var] = {f"x{var.info}": var for var in sorted(inputs, key=lambda var: var.info)}
+        seeds = [var for var in code.vars if var.kind == ir.SEED and var.number in text.uses]
+        self.arguments = [*self._inputs, *(["seed"] if seeds else [])]
+        self._slots: dict[int, int] = {}  # the first place of each argument in a tile
+        self._places = 0
+        for var in [*self._inputs.values(), *seeds]:
+            if var.batched:
+                self._slots[var.number] = self._places
+                self._places += max(1, var.size)
+        self.code = Code(careful=want.careful)  # only its results, as places
+        self._plan(code, shape)
+        self.tile = max(32, 1 << (_TILE // max(1, self._places + len(self._rows) + len(self._sums))).bit_length() - 1)
+        text.write(self._place)
+
+    def _cell(self, place: int) -> str:
+        """Return the text of a number of a row in a tile; an unsigned index is taken as it is."""
+        return f"s[i + np.uintp({place * self.tile})]"
+
+    def _place(self, var: Var, entry: int | None) -> str:
+        slot = self._slots.get(var.number)
+        if slot is not None:
+            return self._cell(slot + (entry or 0))
+        return f"x{var.info}" if entry is None else f"x{var.info}[{entry}]"
+
+    def _plan(self, code: Code, shape: tuple[int, ...]) -> None:
+        """Decide which results are written for each row, and which are summed over the rows."""
+        self._rows: list[Any] = []  # a Var or number, or an entry of one: (Var, which, of how many)
+        self._sums: list[tuple[int, Any]] = []  # with the place in the array of sums
+
+        def rows(xs: Sequence[Any]) -> slice:
+            self._rows += xs
+            return slice(len(self._rows) - len(xs), len(self._rows))
+
+        n = len(code.parameters)
+        self.code.outputs = [rows(code.outputs[:1]).start if shape == () else rows(code.outputs)]
+        if self.want.gradient and n and code.gradient is not None:
+            entries = [(code.gradient, k, n) for k in range(n)]
+            if self.want.per_row:
+                self.code.gradient = rows(entries)
+            else:
+                self._sums += enumerate(entries)
+        self.summed = n
+        batched = {var.info: var.batched for var in self._inputs.values()}
+        for i, x in code.input_gradients.items():
+            if x.__class__ is float:
+                self.code.input_gradients[i] = x
+                continue
+            size = self.sizes[i]
+            entries = [(x, k, size or 1) for k in range(size or 1)]
+            if batched.get(i) or self.want.per_row:
+                self.code.input_gradients[i] = rows(entries).start if size is None else rows(entries)
+            else:
+                start = self.summed
+                self._sums += [(start + k, entry) for k, entry in enumerate(entries)]
+                self.summed += len(entries)
+                self.code.input_gradients[i] = (start, self.summed)
+
+    def _entry(self, x: Any) -> str:
+        return self._text.name(x) if x.__class__ is not tuple else self._text.all_of(x[0], x[2])[x[1]]
+
+    def _signature(self) -> tuple[list[str], list[str]]:
+        """Return the names of the arguments and their types."""
+        types = [
+            ("float64[:, ::1]" if var.units else "float64[::1]") if var.batched
+            else "float64[::1]" if var.units else "float64"
+            for var in self._inputs.values()
+        ]  # fmt: skip
+        types += ["float64[::1]"] * (len(self.arguments) - len(types))
+        return [*self.arguments, "flat", "s", "sums", "out"], [*types, *["float64[::1]"] * 4]
+
+    @property
+    def forms(self) -> dict[str, str]:
+        """By argument, how it is turned from units × rows into what the loops take."""
+        found = {name: "{0}.T" if var.batched else "{0}.ravel()" for name, var in self._inputs.items() if var.units}
+        return dict.fromkeys(self.arguments, "{0}") | found
+
+    @property
+    def source(self) -> str:
+        """The text that numba compiles."""
+        text, tile = self._text, self.tile
+        names, types = self._signature()
+        load, each = list[str](), "for i in range(m):"
+        for name, var in [*self._inputs.items(), *(("seed", var) for var in self._given.vars if var.kind == ir.SEED)]:
+            slot = self._slots.get(var.number)
+            if slot is not None:
+                for k in range(max(1, var.size)):
+                    entry = f"{name}[start + i{f', {k}' if var.units else ''}]"
+                    load += [each, f"    {self._cell(slot + k)} = {entry}"]
+        store, tail = list[str](), list[str]()
+        base = self._places
+        body = list(text.lines)
+        for k, x in enumerate(self._rows):
+            body.append(f"{self._cell(base + k)} = {self._entry(x)}")
+            store += [each, f"    out[np.uintp({k}) * rows + start + i] = {self._cell(base + k)}"]
+        base += len(self._rows)
+        for k, (place, x) in enumerate(entry for entry in self._sums if self._entry(entry[1]) != "0.0"):
+            body.append(f"{self._cell(base + k)} = {self._entry(x)}")
+            tail.append(f"sums[{place}] += total_of(s, np.uintp({(base + k) * tile}), m)")
+        lines = [
+            *text.before, *(["sums[:] = 0.0"] if self._sums else []),
+            f"rows = np.uintp(len(out) // {self.height})",
+            f"for start in range(np.uintp(0), rows, np.uintp({tile})):",
+            f"    m = min(np.uintp({tile}), rows - start)", *_indented(load), f"    {each}",
+            *_indented(body, 2), *_indented(store + tail),
+        ]  # fmt: skip
+        helpers = text.helpers | ({"total_of": _SCALAR["total_of"]} if tail else {})
+        return _module(names, types, lines, helpers, returns="void")
+
+    def run(self) -> Callable[..., None]:
+        """Return the compiled loops."""
+        if self._run is None:
+            start = time.perf_counter()
+            self._run = _compiled(self.source, self._text.bound)
+            self.compiled = time.perf_counter() - start
+        return self._run
+
+    def instance(self, rows: int, flat: Array) -> LoopsInstance:
+        """Return the loops with memory for a number of rows."""
+        return LoopsInstance(self, rows, flat)
+
+    @property
+    def scratch(self) -> int:
+        """The numbers of a tile."""
+        return (self._places + len(self._rows) + len(self._sums)) * self.tile
+
+    @property
+    def height(self) -> int:
+        """The number of results for each row."""
+        return len(self._rows)
+
+    def bytes_per_row(self) -> int:
+        """Return the memory that a row takes."""
+        return 8 * (self._places + len(self._rows))
+
+    @property
+    def calls(self) -> int:
+        """The number of calls for each block of rows: one."""
+        return 1
+
+    @property
+    def flops(self) -> int:
+        """The number of operations for each row."""
+        return len(self._text.lines)
+
+
+class LoopsInstance:
+    """Compiled loops with their memory for a number of rows."""
+
+    def __init__(self, loops: Loops, rows: int, flat: Array) -> None:
+        self.backend = loops
+        self.results: dict[int, Array] = {}
+        self.rows = rows
+        self.memory = np.zeros(loops.height * rows)
+        self.out = self.memory.reshape(loops.height, rows)
+        self._sums = np.zeros(loops.summed)
+        self.gradient = self._sums[: len(flat)]
+        memory = flat, np.empty(loops.scratch), self._sums
+
+        names = [*loops.arguments, "out=own"]
+        given = ", ".join([*(form.format(name) for name, form in loops.forms.items()), "*memory, out"])
+        self.run: Callable[..., None] = made_from(
+            "def make(compiled, memory, own, copied):",
+            f"    def run({', '.join(names)}):",
+            "        try:",
+            f"            compiled({given})",
+            "        except TypeError:  # memory that is not in one piece, or may not be written",
+            f"            compiled(*[copied(x) for x in ({given},)[:-4]], *memory, out)",
+            "    return run",
+        )(loops.run(), memory, self.memory, _copied)
+
+    def array(self, x: Any) -> Any:
+        """Return the numbers of a result: units × rows."""
+        return self._sums[x[0] : x[1], None] if x.__class__ is tuple else self.out[x]
+
+
+def _copied(x: Any) -> Any:
+    return x if x.__class__ is float else np.array(x, order="C")
+
+
+def _indented(lines: Iterable[str], by: int = 1) -> list[str]:
+    return [" " * 4 * by + each for each in lines]
+
+
+def _module(
+    names: Sequence[str], types: Sequence[str], lines: Sequence[str], helpers: dict[str, str], *, returns: str,
+) -> str:  # fmt: skip
+    options = 'error_model="numpy"'  # what is written out above counts on the order of its operations
+    summing = '@njit(error_model="numpy", fastmath={"reassoc", "nsz"})'  # in any order, several at once
+    helper = f"@njit(forceinline=True, {options})"
+    return "\n".join([
+        "import math", "", "import numpy as np", "from numba import njit", "",
+        *[f"{summing if name == 'total_of' else helper}\n{text.strip()}\n" if text.strip().startswith("def ")
+          else f"{text.strip()}\n" for name, text in helpers.items()],
+        f'@njit("{returns}({", ".join(types)},)", nogil=True, cache=CACHED, {options})',
+        f"def run({', '.join(names)}):",
+        *[f"    {line}" for line in lines],
+    ]) + "\n"  # fmt: skip
+
+
+def _folder() -> Path | None:
+    """Return where texts and numba's machine code of them are kept; None where nothing can be written."""
+    given = os.environ.get("NUMBA_CACHE_DIR")
+    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = base / "autodiff"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _compiled(text: str, operations: dict[str, Op]) -> Any:
+    """Return the function `run` of a text as machine code, from the disk where it was compiled before."""
+    from numba import njit
+    from numba.core.errors import NumbaError
+
+    name = f"autodiff_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    folder = None if operations else _folder()
+    module = ModuleType(name)
+    file = name
+    if folder is not None:
+        path = folder / f"{name}.py"
+        file = str(path)
+        if not path.exists():  # in one step, since other processes may do the same
+            with suppress(OSError), tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as new:
+                new.write(text)
+            Path(new.name).replace(path)
+        sys.modules[name] = module  # where numba looks for it when it loads from the disk
+    scope = vars(module)
+    scope["CACHED"] = folder is not None
+    scope |= {key: njit(op.forward, error_model="numpy") for key, op in operations.items()}
+    try:
+        exec(compile(text, file, "exec"), scope)  # noqa: S102 # our own text
+    except NumbaError as error:
+        told = f" of {', '.join(op.name for op in operations.values())}" if operations else ""
+        raise TypeError(
+            f'backend="numba" cannot compile the function{told}: leave the backend out, or write `forward` with what '
+            f"numba knows, got {str(error).strip().splitlines()[-1]}"
+        ) from error
+    return scope["run"]
+
+
+class Machine:
+    """A function of one point as machine code; it does what `floats.Point` does."""
+
+    def __init__(self, code: Code, sizes: dict[int, int | None]) -> None:
+        """Take the code of single numbers; `sizes` has the arguments that are passed."""
+        self.code, self.sizes = code, sizes
+
+    def function(
+        self, argnums: Sequence[int], *, single: bool, gradient: bool, checked: bool = False
+    ) -> Callable[..., Any]:
+        """Return a function of the parameters and the arguments, as `floats.Point.function`."""
+        code, n = self.code, len(self.code.parameters)
+        given = [code.input_gradients.get(i, 0.0) for i in argnums]
+        text = _Text(code, [*code.outputs, *([code.gradient, *given] if gradient else [])])
+        text.write(lambda var, entry: f"x{var.info}" if entry is None else f"x{var.info}[{entry}]")
+        value = text.name(code.outputs[0])
+        numbers: list[str] = []  # returned as they are
+        places: list[str] = []  # and what becomes of each derivative by an argument
+        written: list[str] = []  # into an array, first the derivatives by parameters
+        if gradient:
+            written += text.all_of(code.gradient, n) if n and code.gradient is not None else ["0.0"] * n
+            for i, x in zip(argnums, given, strict=True):
+                size = self.sizes[i]
+                if size is None:
+                    places.append(f"found[{len(numbers) + 1}]")
+                    numbers.append(text.name(x))
+                else:
+                    places.append(f"out[{len(written)}:{len(written) + size}]")
+                    written += text.all_of(x, size)
+        else:
+            written += map(text.name, code.outputs)
+        lines = [*text.before, *text.lines]
+        if gradient or checked:
+            lines.append(f"if not math.isfinite({' + '.join([value, *numbers, *written])}): raise ArithmeticError")
+        lines += [f"out[{k}] = {x}" for k, x in enumerate(written)]
+        lines.append(f"return {', '.join([value, *numbers])}")
+        array = "float64[::1]"
+        arguments = {f"x{i}": "float64" if size is None else array for i, size in self.sizes.items()}
+        passed = {**({"flat": array} if n else {}), **arguments, **({"out": array} if written else {})}
+        compiled = _compiled(_module(list(passed), list(passed.values()), lines, text.helpers, returns=""), text.bound)
+        call = ", ".join(f"array({x})" if of == array and x != "out" else x for x, of in passed.items())
+        answer = ["found[0]" if numbers else "found", f"out[:{n}]" if n else "NONE"]
+        answer += places if single else [f"({', '.join(places)},)"] if places else []
+        return made_from(
+            "def make(compiled, array, zeros, NONE):",
+            f"    def run({', '.join(['flat', *arguments])}):",
+            *([f"        out = zeros({len(written)})"] if written else []),
+            f"        found = compiled({call})",
+            f"        return {', '.join(answer) if gradient else 'out.tolist()'}",
+            "    return run",
+        )(compiled, np.array, np.zeros, np.zeros(0))

@@ -1,0 +1,275 @@
+"""`compile(f, backend="numba")`: the numbers of closed forms, of mpmath and of NumPy, and what is refused."""
+
+import math
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autodiff
+from autodiff import OPS, Op, Value, compile, exp, log, where
+
+numba = pytest.importorskip("numba", reason="its machine code is what is tested")
+mpmath = pytest.importorskip("mpmath", reason="it knows the truth")
+
+CLOSE = {"rtol": 1e-12, "atol": 1e-13}  # some dozens of roundings of numbers about one
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory):
+    """A place of its own for texts and machine code."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("NUMBA_CACHE_DIR", raising=False)
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def price(S, K, r, sigma, T):
+    spread = sigma * autodiff.sqrt(T)
+    d1 = (log(S / K) + (r + sigma * sigma / 2.0) * T) / spread
+    d2 = d1 - spread
+    return S * normal(d1) - K * exp(-r * T) * normal(d2)
+
+
+def normal(d):
+    return 0.5 * (1.0 + autodiff.erf(d / math.sqrt(2.0)))
+
+
+def truth(S, K, r, sigma, T):
+    """The price and its five derivatives, as the textbooks have them."""
+    cdf, root = np.vectorize(lambda d: 0.5 * math.erfc(-d / math.sqrt(2.0))), np.sqrt(T)
+    d1 = (np.log(S / K) + (r + sigma**2 / 2.0) * T) / (sigma * root)
+    d2, discount = d1 - sigma * root, np.exp(-r * T)
+    density = np.exp(-(d1**2) / 2.0) / math.sqrt(2.0 * math.pi)
+    theta = S * density * sigma / (2.0 * root) + r * K * discount * cdf(d2)
+    strike = K * discount * cdf(d2)
+    return S * cdf(d1) - strike, cdf(d1), -discount * cdf(d2), T * strike, S * density * root, theta
+
+
+def options(n):
+    rng = np.random.default_rng(n)
+    ranges = ((50.0, 150.0), (50.0, 150.0), (0.0, 0.1), (0.1, 0.5), (0.1, 3.0))
+    return [rng.uniform(low, high, n) for low, high in ranges]
+
+
+@pytest.fixture(scope="module")
+def program():
+    return compile(price, backend="numba")
+
+
+@pytest.mark.parametrize("n", [1, 7, 2000])
+def test_options_have_the_greeks_of_the_textbook(program, n):
+    """Of each row, for fewer rows than a tile and for several tiles; a call alone has the prices."""
+    given = options(n)
+    value, _, slopes = program.value_and_grad(*given, argnums=(0, 1, 2, 3, 4), reduce=None)
+    for computed, known in zip([value, *slopes], truth(*given), strict=True):
+        np.testing.assert_allclose(computed, known, rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(program(*given), truth(*given)[0], rtol=1e-11, atol=1e-11)
+
+
+def test_one_option_has_the_greeks_of_the_textbook(program):
+    """One point, again and again, on floats and on other numbers."""
+    given = 100.0, 110.0, 0.03, 0.2, 1.5
+    known = [float(x) for x in truth(*map(np.float64, given))]
+    for numbers in (given, given, tuple(map(np.float64, given)), (100, 110, 0.03, 0.2, 1.5)):
+        value, gradient, slopes = program.value_and_grad(*numbers, argnums=(0, 1, 2, 3, 4))
+        np.testing.assert_allclose([value, *slopes], known, **CLOSE)
+        assert (type(value), gradient.shape) == (float, (0,))
+    value, _, delta = program.value_and_grad(*given, argnums=0)
+    assert delta == pytest.approx(known[1], rel=1e-12)
+    assert program(*given) == pytest.approx(known[0], rel=1e-12)
+
+
+def test_threads_share_the_rows():
+    """Each row once, whoever computes it."""
+    given = options(100_000)
+    _, _, (delta,) = compile(price, backend="numba", threads=2).value_and_grad(*given, argnums=(0,), reduce=None)
+    np.testing.assert_allclose(delta, truth(*given)[1], rtol=1e-11, atol=1e-11)
+
+
+POINTS = {
+    "exp": [*np.linspace(-745.0, 709.7, 4001), *np.linspace(-1.0, 1.0, 2001), 1e-300, -1e-17],
+    "log": [*np.geomspace(5e-324, 1.7e308, 4001), *np.linspace(0.5, 2.0, 2001), 1.0 + 2.0**-52, 1.0 - 2.0**-53],
+    "erf": [*np.linspace(-7.0, 7.0, 4001), *np.linspace(-1.0, 1.0, 2001), 1e-300, -1e-17],
+}
+
+
+@pytest.mark.parametrize(("name", "ulps"), [("exp", 1.0), ("log", 1.0), ("erf", 3.0)])
+def test_what_is_written_out_is_right_to_the_last_digits(name, ulps):
+    """Against 40 digits of mpmath; below the smallest normal number, to the spacing of numbers there."""
+    points = np.array(POINTS[name])
+    computed = compile(getattr(autodiff, name), backend="numba")(points)
+    with mpmath.workdps(40):
+        known = [getattr(mpmath, name)(mpmath.mpf(float(x))) for x in points]
+        errors = [float(abs(mpmath.mpf(float(y)) - t)) / max(math.ulp(float(t)), 5e-324)
+                  for y, t in zip(computed, known, strict=True)]  # fmt: skip
+    assert max(errors) <= ulps, points[int(np.argmax(errors))]
+
+
+@pytest.mark.parametrize("name", ["exp", "log", "erf"])
+def test_edges_are_those_of_numpy(name):
+    """Infinities, NaN, zeros of both signs, overflow: as IEEE 754 has them."""
+    points = np.array([math.inf, -math.inf, math.nan, 0.0, -0.0, 710.0, -746.0, 1e308, -1e308])
+    known = np.vectorize(math.erf) if name == "erf" else getattr(np, name)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(compile(getattr(autodiff, name), backend="numba")(points), known(points))
+
+
+def test_every_row_of_the_table():
+    """Value and partials are the table's own, on rows and on one point: all rows in one program, on their own operands."""
+    rng = np.random.default_rng(5)
+    names, places, columns = sorted(OPS), {}, []
+    for name in names:
+        low, high = {"acosh": (1.2, 1.8)}.get(name, (0.2, 0.8))
+        n = OPS[name].arity or 3
+        places[name] = range(len(columns), len(columns) + n)
+        columns += [rng.uniform(low, high, 9) for _ in range(n)]
+    columns[places["clip"][1]][:], columns[places["clip"][2]][:] = 0.3, 0.6
+    X = np.array(columns).T
+
+    def each(x):
+        return [OPS[name](*[x[i] for i in places[name]]) * 1.0 for name in names]
+
+    value = compile(each, backend="numba")(X)
+    slope = compile(lambda x: sum(each(x)), backend="numba").value_and_grad(X, argnums=0, reduce=None)[2]
+    one = compile(lambda x: sum(each(x)), in_axes=None, backend="numba").value_and_grad(X[0], argnums=0)[2]
+    for row in range(9):
+        for k, name in enumerate(names):
+            operands = X[row, places[name]].tolist()
+            known = OPS[name].on_floats(*operands)
+            partials = OPS[name].partials_at(operands, known, [True] * len(operands))
+            np.testing.assert_allclose(value[row, k], known, **CLOSE, err_msg=name)
+            np.testing.assert_allclose(slope[row, places[name]], partials, **CLOSE, err_msg=name)
+    np.testing.assert_allclose(one, slope[0], **CLOSE)
+
+
+def line():
+    w, b = Value(0.5, "w"), Value(-0.25, "b")
+    return w, b, compile(lambda x, y: (w * x + b - y) ** 2, backend="numba")
+
+
+def test_parameters_have_the_gradient_of_least_squares():
+    """The mean, the sum, each row, weighted; in a training block; of rows that are not in one piece, or read-only."""
+    w, b, program = line()
+    rng = np.random.default_rng(1)
+    X, Y = rng.normal(size=(2, 300))
+    X.setflags(write=False)
+    residual = 0.5 * X - 0.25 - Y
+    each = np.stack([2.0 * residual * X, 2.0 * residual], axis=1)
+    value, gradient = program.value_and_grad(X, Y)
+    order = [program.parameters.index(p) for p in (w, b)]
+    np.testing.assert_allclose(value, np.mean(residual**2), **CLOSE)
+    np.testing.assert_allclose(gradient[order], each.mean(axis=0), **CLOSE)
+    np.testing.assert_allclose(
+        program.value_and_grad(X[::3], Y[::3], reduce="sum")[1][order], each[::3].sum(axis=0), **CLOSE
+    )
+    np.testing.assert_allclose(program.value_and_grad(X, Y, reduce=None)[1][:, order], each, **CLOSE)
+    weights = rng.uniform(size=300)
+    weighted = program.value_and_grad(X, Y, weights=weights)[1][order]
+    np.testing.assert_allclose(weighted, weights @ each / weights.sum(), **CLOSE)
+    with program.training(X, Y) as flat:
+        for _ in range(300):
+            flat -= 0.3 * program.value_and_grad(X, Y)[1]
+    np.testing.assert_allclose([w.data, b.data], np.polyfit(X, Y, 1), rtol=1e-9)
+    value, gradient = program.value_and_grad(2.0, 3.0)
+    residual = 2.0 * w.data + b.data - 3.0
+    np.testing.assert_allclose([value, *gradient[order]], [residual**2, 4.0 * residual, 2.0 * residual], **CLOSE)
+
+
+def test_arguments_may_be_arrays_and_the_same_for_all_rows():
+    """δ of an array has its shape; of what all rows share it is the sum over the rows."""
+    rng = np.random.default_rng(2)
+    X, v = rng.normal(size=(50, 3)), rng.normal(size=3)
+    program = compile(lambda x, v: exp(sum(x * v)), in_axes=(0, None), backend="numba")
+    known = np.exp(X @ v)
+    value, _, (dX, dv) = program.value_and_grad(X, v, argnums=(0, 1), reduce="sum")
+    np.testing.assert_allclose(value, known.sum(), **CLOSE)
+    np.testing.assert_allclose(dX, known[:, None] * v, **CLOSE)
+    np.testing.assert_allclose(dv, known @ X, **CLOSE)
+    point = compile(lambda x: exp(sum(x * v)), in_axes=None, backend="numba")
+    one, _, (dx,) = point.value_and_grad(X[0], argnums=(0,))
+    np.testing.assert_allclose([one, *dx], [known[0], *(known[0] * v)], **CLOSE)
+
+
+def test_several_answers():
+    """Lists, and answers with names."""
+    X = np.linspace(0.1, 1.0, 5)
+    program = compile(lambda x: {"sine": autodiff.sin(x), "both": [x, x * x]}, backend="numba")
+    found = program(X)
+    np.testing.assert_allclose(found["sine"], np.sin(X), **CLOSE)
+    np.testing.assert_allclose(found["both"], np.stack([X, X * X], 1), **CLOSE)
+    assert program(0.5)["both"].tolist() == [0.5, 0.25]
+
+
+def test_a_branch_that_is_not_taken_hands_nothing_on():
+    """Where the fast loop has NaN, 0 · ∞ is 0 all the same."""
+    program = compile(lambda x: where(x > 0.0, log(x), x), backend="numba")
+    value, _, (slope,) = program.value_and_grad([-1.0, 0.0, 2.0], argnums=(0,), reduce=None)
+    np.testing.assert_allclose(value, [-1.0, 0.0, math.log(2.0)], **CLOSE)
+    np.testing.assert_allclose(slope, [1.0, 1.0, 0.5], **CLOSE)
+    assert program.value_and_grad(-1.0, argnums=0)[2] == 1.0
+
+
+def test_an_operation_of_the_users_own():
+    """numba compiles its `forward`; where it cannot, the error names the operation."""
+    cube = Op("cube", "³", lambda a: a * a * a, partials=(lambda a, r: 3.0 * a * a,))
+    value, _, (slope,) = compile(cube, backend="numba").value_and_grad([1.0, 2.0], argnums=(0,), reduce=None)
+    np.testing.assert_allclose([value, slope], [[1.0, 8.0], [3.0, 12.0]], **CLOSE)
+    odd = Op("odd", "?", lambda a: float(Decimal(a)), np.positive, partials=(lambda a, r: 1.0,))
+    with pytest.raises(TypeError, match=r'backend="numba" cannot compile .* odd'):
+        compile(odd, backend="numba")([1.0, 2.0])
+
+
+def test_code_without_structure():
+    """Hundreds of different operations, one after another, against the same in NumPy."""
+
+    def f(x, of):
+        for k in range(400):
+            x = [of.sin, of.cos, of.tanh][k % 3](x) + 0.01 * k * x if k % 2 else x * (1.0 - 0.001 * k)
+        return x
+
+    X = np.linspace(-1.0, 1.0, 11)
+    program = compile(lambda x: f(x, autodiff), backend="numba")
+    np.testing.assert_allclose(program(X), f(X, np), rtol=1e-9)
+
+
+def test_what_cannot_be_is_refused(monkeypatch):
+    """Too many operations; numba absent; a backend that there is not."""
+    with pytest.raises(ValueError, match="at most 4,000 operations"):
+        compile(lambda x: autodiff.total([autodiff.sin(k * x) for k in range(5000)]), backend="numba")([1.0])
+    with pytest.raises(ValueError, match="backend must be 'auto'"):
+        compile(exp, backend="cuda")
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(ImportError, match=r"delta-autodiff\[numba\]"):
+        compile(exp, backend="numba")
+
+
+def test_explain_tells_the_time_and_what_numba_would_be_for(program):
+    """The seconds once it is compiled; without the backend, a word where it would be quicker."""
+    program.value_and_grad(*options(3))
+    assert "one loop over the rows" in program.explain()
+    assert "compiled in" in program.explain()
+    assert 'backend="numba" would' in compile(price).trace(*options(3)).explain()
+
+
+def test_another_process_loads_the_machine_code(tmp_path):
+    """The second one compiles nothing: numba counts its hits."""
+    text = (
+        "from autodiff import compile, tanh\n"
+        "import numba\n"
+        "from numba.core import event\n"
+        "with event.install_recorder('numba:compile') as found:\n"
+        "    print(compile(lambda x: tanh(x) * x, backend='numba')([0.5, 1.0]), len(found.buffer))\n"
+    )
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    first, second = (
+        subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, env=environment, check=True).stdout
+        for _ in range(2)
+    )
+    assert first.split("]")[0] == second.split("]")[0]
+    assert int(first.split()[-1]) > int(second.split()[-1]) == 0
