@@ -37,7 +37,8 @@ from autodiff.ops import OPS, Op
 
 Array = NDArray[np.float64]
 
-MOST = 4000  # operations that numba may be given: it takes about 2 ms for each
+MOST = 4000  # operations that numba may be given: it takes 2 to 4 ms for each
+_INLINE = 48  # calls of what is written out: more than these take long to compile as one piece
 _TILE = 4096  # numbers of a tile that fit the cache of a core, beside what else is there
 _LN2 = Decimal("0.693147180559945309417232121458176568075500134360255")
 _HIGH = round(float(_LN2) * 2.0**32) / 2.0**32  # times a whole number below 2²⁰ it is exact
@@ -232,6 +233,11 @@ class _Text:
             if exponent.__class__ is float and exponent in {2.0, 3.0}:
                 return " * ".join([xs[0]] * int(exponent))
             return f"math.pow({', '.join(xs)})"
+        if op in ir.TOTALS:
+            n = len(xs) // 2
+            products = [f"{w} * {x}" for w, x in zip(xs[:n], xs[n:], strict=False)]
+            text = " + ".join([*products, xs[-1]] if op is OPS["weighted_sum"] else xs or ["0.0"])
+            return f"({text}) / {len(xs)}.0" if op is OPS["mean"] else text
         given = ", ".join(xs)
         return f"{self._function(op)}({given if op.arity is not None else f'({given},)'})"
 
@@ -458,7 +464,8 @@ def _module(
 ) -> str:  # fmt: skip
     options = 'error_model="numpy"'  # what is written out above counts on the order of its operations
     summing = '@njit(error_model="numpy", fastmath={"reassoc", "nsz"})'  # in any order, several at once
-    helper = f"@njit(forceinline=True, {options})"
+    calls = len(re.findall(rf"\b({'|'.join(helpers)})\(", "\n".join(lines))) if helpers else 0
+    helper = f"@njit(forceinline={calls <= _INLINE}, {options})"
     return "\n".join([
         "import math", "", "import numpy as np", "from numba import njit", "",
         *[f"{summing if name == 'total_of' else helper}\n{text.strip()}\n" if text.strip().startswith("def ")
