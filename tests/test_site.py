@@ -83,7 +83,7 @@ def test_formulas_need_no_script(built):
     """Every formula is MathML when the page arrives; none is left as LaTeX."""
     for page in built.glob("**/course/*/index.html"):
         text = re.sub(
-            r'<annotation.*?</annotation>|srcdoc="[^"]*"|<!--.*?-->|<pre.*?</pre>|<code.*?</code>',
+            r"""<annotation.*?</annotation>|srcdoc=("[^"]*"|'[^']*')|<!--.*?-->|<pre.*?</pre>|<code.*?</code>""",
             "",
             page.read_text(encoding="utf-8"),
             flags=re.DOTALL,
@@ -102,6 +102,8 @@ def test_every_public_name_has_its_place_and_an_example(built):
             here = [part for anchor, part in parts.items() if anchor.split(".")[-1] == name]
             assert here, f"{package.__name__}.{name} stands in no page"
             assert any("&gt;&gt;&gt;" in part for part in here), f"{package.__name__}.{name} has no example"
+    assert [anchor for anchor, part in parts.items() if "&gt;&gt;&gt;" not in part] == []
+    assert len(parts) > 230
     private = [anchor for anchor in parts if any(part.startswith("_") for part in anchor.split("."))]
     assert private == []
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from autodiff import OPS, Op, grad
 
 # Of modules without `__all__`, what serves the others.
-HELPERS = {"activated", "activation_name", "activation_title", "elsewhere", "in_notebook", "restored", "told", "warn"}
+HELPERS = {"activated", "activation_name", "activation_title", "curves", "elsewhere", "in_notebook", "restored"}
+HELPERS |= {"told", "warn"}
 EXAMPLES = Path(__file__).parent / "examples.md"
 
 
@@ -83,7 +84,7 @@ def markdown(name: str) -> str:
             parts.append(f"## {module}")
         parts.append(prose(loaded.__doc__ or ""))
         for each, thing in names(module):
-            parts += entry(module, each, thing, more.get(f"{module}.{each}", ""))
+            parts += entry(module, each, thing, more.get(f"{module}.{each}", more.get(f"autodiff.{each}", "")))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -114,9 +115,16 @@ def signature(name: str, thing: Any) -> str:
     except (TypeError, ValueError):
         return ""
     whole = f"{name}{found}"
-    if len(whole) > 88:
-        whole = _wrapped(name, found)
+    whole = _bare(whole if len(_bare(whole)) <= 88 else _wrapped(name, found))
     return f"```python\n{whole}\n```"
+
+
+def _bare(text: str) -> str:
+    """Return a signature as it is written: annotations without quotes, functions by their names."""
+    text = re.sub(r"ForwardRef\('([^']*)'\)", r"\1", text)
+    text = re.sub(r"(: |-> )'([^'\n]*?)'(?=[,)\n =]|$)", r"\1\2", text)
+    text = re.sub(r"<function (?:[\w.<>]*\.)?(\w+) at 0x\w+>", r"\1", text)
+    return re.sub(r"<factory>", "...", text)
 
 
 def _wrapped(name: str, found: inspect.Signature) -> str:
@@ -141,7 +149,8 @@ def prose(docstring: str) -> str:
             lines.append("```")
             block = False
         lines.append(line)
-    return "\n".join([*lines, "```"] if block else lines)
+    text = "\n".join([*lines, "```"] if block else lines)
+    return re.sub(r"(?<![/`(])docs/([\w-]+)\.md", r"[\1](../\1.md)", text)
 
 
 POINTS = {1: ((0.5,), (1.5,), (2.5,)), 2: ((0.5, 1.25), (2.5, 1.25)), 3: ((1.0, 0.5, 2.5), (0.5, -1.0, 1.0))}

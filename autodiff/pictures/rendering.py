@@ -48,7 +48,7 @@ def set_renderer(renderer: Renderer | None) -> None:
     >>> from autodiff import Value, draw
     >>> set_renderer(lambda source, form, engine: f"<{form} by {engine}>")
     >>> draw(Value(2.0, "x")).pipe("svg")
-    b'<svg by dot>'
+    b'<svg role="img" aria-label="x = 2" by dot>'
     >>> set_renderer(None)
     """
     if not (renderer is None or callable(renderer)):
