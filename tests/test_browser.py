@@ -345,6 +345,26 @@ def test_freeing_a_deep_graph_does_not_end_the_interpreter(page, nodes, step, ex
 
 
 @needs_npm
+@pytest.mark.parametrize(
+    "code",
+    [
+        "z = copy.deepcopy(y)\nz = pickle.loads(pickle.dumps(y))",
+        "y.backward(create_graph=True)\nfor node in topological_order(y):\n    node.zero_grad()",
+        "y.backward(create_graph=True)\ndel y, x\ngc.collect()",
+        "class Mine(Value):\n    pass\nz = m = Mine(1.0)\nfor _ in range(5_000):\n    z = z * 1.0 + m",
+        "f = Op('f', 'f', lambda a: a, partials=(lambda a, r: 1.0,))\nz = x\nfor _ in range(5_000):\n    z = f(z) + x",
+        "str(explain(x, of=y))\nstr(anomalies(y))\ndraw(y).source",
+    ],
+    ids=["copies", "gradients with a graph", "cycles", "a class of one's own", "an operation of one's own", "walks"],
+)
+def test_whatever_is_deep_is_freed(page, code):
+    """Copies, gradients that are Values, cycles left to the collector, users' classes and operations, and what walks."""
+    header = "import copy, gc, pickle\nfrom autodiff import Op, Value, anomalies, draw, explain, topological_order\nx = y = Value(1.0)\nfor _ in range(5_000):\n    y = y * 0.5 + x\n"
+    assert run(page, f"{header}{code}\nx = y = z = None\nprint('freed')", seconds=120) == "freed\n"
+    assert run(page, "print('after')") == "after\n"
+
+
+@needs_npm
 def test_stop_ends_a_loop_without_end(page):
     """Python starts anew, and the next code runs."""
     page.fill("#code", "while True:\n    pass\n")
