@@ -52,13 +52,10 @@ class History:
         curves = {"loss": self.loss_curve, "validation loss": self.validation_curve}
         told = [f"{name} {curve[0]:.4g} → {curve[-1]:.4g}" for name, curve in curves.items() if curve]
         told += [f"best epoch {self.best_epoch}"] * bool(told)
-        told += [
-            f"{name} {what}" for name, what in (("stopped by", self.stopped), ("findings", self._findings())) if what
-        ]
+        told += [f"stopped={self.stopped!r}"] * bool(self.stopped)
+        findings = list(self.diagnosis.findings) if self.diagnosis else []
+        told += [f"findings={findings}"] * bool(findings)
         return f"{type(self).__name__}({', '.join([f'{self.n_iter} epochs', *told])})"
-
-    def _findings(self) -> str:
-        return " and ".join(self.diagnosis.findings) if self.diagnosis else ""
 
     def _repr_html_(self) -> str:
         return live.curves(self)
