@@ -168,6 +168,7 @@ def playground(
         _FOLDER, "playground", [f"{part}.js" for part in _PARTS],
         title=title or "", data=data, words=words, height=_HEIGHT, first=engine, inner=walk,
     )  # fmt: skip
+    page.title = page.title or words[language]["title"]
     return page if path is None else page.save(path)
 
 

@@ -567,6 +567,8 @@ def test_a_notebook_shows_it_in_a_frame_that_reaches_nothing(chromium, tmp_path)
     assert written.read_text(encoding="utf-8") == shown.html
     inside = re.fullmatch(r"<iframe srcdoc='([^']*)' sandbox=\"allow-scripts\" [^<>]*></iframe>", shown._repr_html_())
     assert html.unescape(inside[1]) == shown.html
+    assert 'title="A network that learns"' in shown._repr_html_()
+    assert 'title="Una &lt;red&gt;"' in playground(model, X, y, title="Una <red>")._repr_html_()
 
 
 @pytest.mark.parametrize("model", [Neuron(2, "sigmoid", random_state=0), Layer(2, 1, "tanh", random_state=0), MLP(2, [3, 1], bias=False, random_state=0)])  # fmt: skip
