@@ -349,7 +349,7 @@ class _Network:
         ways = [
             strokes.Way(self.curves[edge.id].points, float(edge.attributes["penwidth"])) for edge in self.scene.edges
         ]
-        places = strokes.Places(self.boxes.values(), ways)
+        places = strokes.Places(self.boxes.values(), strokes.Points(ways))
         for place, lines, color, side, _ in sorted(self.waiting, key=lambda each: -each.width):
             edge = self.scene.edges[place]
             for shown in (lines, lines[:1])[: len(lines)]:

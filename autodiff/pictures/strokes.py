@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from autodiff.pictures.geometry import Box, Layout, Point
+
+_CELL = 16.0  # points
 
 
 def course(a: Box, b: Box, *, straight: bool, shift: float) -> tuple[Point, Point, Point, Point]:
@@ -32,27 +35,40 @@ class Way:
             n = max(8, int(math.dist(points[at], points[at + 3]) / 4))
             self.points += [_bezier(points[at : at + 4], k / n) for k in range(1, n + 1)]
         self.width = width
-        across, along = ([point[axis] for point in self.points] for axis in (0, 1))
-        self.box = Box(
-            (min(across) + max(across)) / 2, (min(along) + max(along)) / 2,
-            max(across) - min(across), max(along) - min(along),
-        )  # fmt: skip
 
-    def crosses(self, box: Box) -> bool:
-        """Return whether the stroke meets a box."""
-        reach = self.width / 2 + 0.5
-        wide = Box(box.x, box.y, box.width + 2 * reach, box.height + 2 * reach)
-        return _overlap(wide, self.box._replace(width=self.box.width + 1, height=self.box.height + 1)) > 0.0 and any(
-            abs(x - box.x) < wide.width / 2 and abs(y - box.y) < wide.height / 2 for x, y in self.points
+
+class Points:
+    """The points of strokes by the cells that they lie in, so that only those near a place are looked at."""
+
+    def __init__(self, ways: Iterable[Way]) -> None:
+        self._cells: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
+        self._furthest = 0.0  # that any stroke reaches beyond its points
+        for way in ways:
+            reach = way.width / 2 + 0.5
+            self._furthest = max(self._furthest, reach)
+            for x, y in way.points:
+                self._cells.setdefault((int(x // _CELL), int(y // _CELL)), []).append((x, y, reach))
+
+    def meet(self, box: Box) -> bool:
+        """Return whether a stroke meets a box."""
+        wide, tall = box.width / 2, box.height / 2
+        columns, rows = (
+            range(int((at - half - self._furthest) // _CELL), int((at + half + self._furthest) // _CELL) + 1)
+            for at, half in ((box.x, wide), (box.y, tall))
         )
+        for cell in itertools.product(columns, rows):
+            for x, y, reach in self._cells.get(cell, ()):
+                if abs(x - box.x) < wide + reach and abs(y - box.y) < tall + reach:
+                    return True
+        return False
 
 
 class Places:
     """Free places for numbers, clear of units, strokes and other numbers."""
 
-    def __init__(self, units: Iterable[Box], ways: Iterable[Way]) -> None:
+    def __init__(self, units: Iterable[Box], points: Points) -> None:
         self.taken = list(units)
-        self.ways = list(ways)
+        self.points = points
 
     def free(
         self, way: Way, size: tuple[float, float], side: float, off: Sequence[float] = (1.0, 7.0, 16.0)
@@ -77,7 +93,7 @@ class Places:
 
     def clear(self, box: Box) -> bool:
         """Return whether nothing is there."""
-        return not any(_overlap(box, other) for other in self.taken) and not any(way.crosses(box) for way in self.ways)
+        return not (self.points.meet(box) or any(_overlap(box, other) for other in self.taken))
 
 
 def clear(at: Layout, sizes: Mapping[str, tuple[float, float]]) -> Layout:
@@ -86,9 +102,8 @@ def clear(at: Layout, sizes: Mapping[str, tuple[float, float]]) -> Layout:
     The titles of groups move too, to the right along the upper border.
     """
     ways = {name: Way(curve.points, 2.0) for name, curve in at.edges.items()}
-    places = Places(
-        at.nodes.values(), [*ways.values(), *(side for box in at.clusters.values() for side in _sides(box))]
-    )
+    sides = (side for box in at.clusters.values() for side in _sides(box))
+    places = Places(at.nodes.values(), Points([*ways.values(), *sides]))
     titles = dict(at.labels)
     for name, group in at.clusters.items():
         if name in titles:
@@ -101,7 +116,7 @@ def clear(at: Layout, sizes: Mapping[str, tuple[float, float]]) -> Layout:
     own = {name: Box(*label, *sizes[name]) for name, curve in edges.items() if (label := curve.label) and name in sizes}
     for name, box in own.items():
         others = [other for key, other in own.items() if key != name]
-        free = Places([*places.taken, *others], places.ways)
+        free = Places([*places.taken, *others], places.points)
         if not free.clear(box):
             x, y = free.free(ways[name], sizes[name], 1.0) or free.free(ways[name], sizes[name], -1.0) or box[:2]
             edges[name], own[name] = edges[name]._replace(label=(x, y)), box._replace(x=x, y=y)
