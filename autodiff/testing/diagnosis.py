@@ -286,7 +286,7 @@ def _moved(T: Any) -> Iterator[_Candidate]:
 
 def _lines(T: Any, F: Any) -> Iterator[_Candidate]:
     """Rows or columns exchanged, or each spread over all; or the same numbers in any other order."""
-    for axis in range(T.ndim) if T.ndim > 1 else ():
+    for axis in range(T.ndim):
         length = T.shape[axis]
         mean = np.broadcast_to(T.mean(axis, keepdims=True), T.shape)
         for numbers in (mean, mean * length) if length > 1 else ():
@@ -353,10 +353,11 @@ def _order(right: Any, found: Any) -> list[int] | None:
 _RANKS = (
     "nan", "accumulated", "lagging", "sign", "transposed", "another", "value", "zero", "path half", "multiple",
     "offset", "axes", "flipped", "shifted", "exchanged", "slope", "left out", "constant", "constants", "turned",
-    "times", "over", "diagonal", "instead", "one path", "one use", "some uses", "axis", "branch", "spread",
-    "slope step", "step", "early", "surplus", "forgotten", "in place", "stale", "argument", "path sign", "lost",
-    "summed", "reshaped", "path factor", "missing", "left out of it", "other operand", "single", "absolute",
-    "clipped", "permuted", "some path factor", "factor", "digits", "region", "unscaled", "crooked",
+    "times", "over", "diagonal", "wrong axis", "instead", "one path", "one use", "some uses", "axis", "branch",
+    "spread", "other branch", "slope step", "step", "early", "surplus", "forgotten", "in place", "replaced",
+    "otherwise", "within", "for", "stale", "argument", "path sign", "lost",
+    "summed", "reshaped", "path factor", "missing", "left out of it", "other operand", "single", "absolute", "clipped",
+    "permuted", "some path factor", "factor", "digits", "region", "unscaled", "crooked",
 )  # fmt: skip
 
 

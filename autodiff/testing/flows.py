@@ -1,21 +1,31 @@
-"""Mistakes in what flows back through a whole layer: a factor forgotten or too many, a branch, a step of a loop.
+"""Mistakes that take longer to try: in what flows back through a layer or a loop, or in one term of a sum alone.
 
-They are tried last, on arguments that nothing else explains.
+Or it is another function that was differentiated: without a target, a mask, an activation. They are tried last, on
+arguments that nothing else explains.
 """
 
 # Arrays of any shape, so there are no types to give:
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 from __future__ import annotations
 
+import contextlib
+import copy
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from autodiff.testing.diagnosis import Hint, Part, nice
-from autodiff.testing.recordings import Chain
+from autodiff.testing.diagnosis import Hint, Part, known_around, nice
+from autodiff.testing.recordings import BUDGET, SUMS, Chain, Group, recorded
+from autodiff.testing.subjects import Subject
+from autodiff.testing.syntax import seen_around
 
 _WIDEST = 64  # numbers of a layer
+_TERMS = 6  # kinds of terms of a sum that are tried each by itself
+_ALONE = 3  # things computed alike that are tried each by itself, too
+_STARTS = 3  # values that a variable of a loop may begin with
+_ANY = (1.0, -1.0, 2.0, 0.5)  # times that what another function gives may count
 _BRANCHES: Mapping[str, Sequence[tuple[str, tuple[float, ...]]]] = {
     "where": (("first branch", (0, 1, 0)), ("second branch", (0, 0, 1)), ("both branches", (0, 1, 1))),
     "clip": (("not clipped", (1, 0, 0)),),
@@ -24,13 +34,24 @@ _BRANCHES: Mapping[str, Sequence[tuple[str, tuple[float, ...]]]] = {
 }
 
 
-def by_flows(trial: Any, known: Mapping[str, Any]) -> None:
-    """Add hints to a trial; `known` is what the function sees around it, by name."""
-    for tried in (_branches, _steps, _other_variables):
-        tried(trial)
-    explained = {name for hint in trial.hints for name in hint.of}
-    trial.parts = [part for part in trial.parts if part.name not in explained]
-    _layers(trial, known)
+def by_flows(trial: Any, subject: Subject) -> None:
+    """Add hints to a trial."""
+    known = known_around(subject.given)
+    for tried in (
+        lambda: _branches(trial),
+        lambda: _steps(trial),
+        lambda: _other_variables(trial),
+        lambda: _penalties(trial, known),
+        lambda: _layers(trial, known),
+        lambda: _loops(trial),
+        lambda: _replaced(trial),
+        lambda: _otherwise(trial, subject, known),
+        lambda: _terms(trial),
+    ):
+        trial.chain.left = BUDGET
+        if trial.parts:
+            tried()
+        trial.settle()
 
 
 def _branches(trial: Any) -> None:
@@ -46,15 +67,14 @@ def _branches(trial: Any) -> None:
         place = chain.described(nodes[-1])
         for which, row in _BRANCHES.get(name, ()):
             at = chain.at_inputs(chain.sweep(dict.fromkeys(nodes, row)))
-            if which != "spread":
+            if which == "spread":
+                trial.counted("spread", trial.without(nodes), at, place=place)
+            else:
                 trial.tell("branch", at, place=place, which=(which, {}))
-                continue
-            for part in trial.parts:
-                rest = trial.of(part, trial.without(nodes))
-                through = trial.of(part, at) - rest
-                k = nice(float(np.vdot(through, part.found - rest) / (np.vdot(through, through) or 1.0)), part.digits)
-                if k and np.count_nonzero(through) > 1 and part.alike(rest + k * through):
-                    trial.hints.append(Hint("spread", (part.name,), {"place": place, "k": k}))
+        if name in _BRANCHES and name != "clip":
+            turned = {i: [*chain.partials[i][:-2], *chain.partials[i][:-3:-1]] for i in nodes}
+            at = chain.at_inputs(chain.sweep(turned))
+            trial.counted("other branch", trial.without(nodes), at, (1.0, -1.0), place=place)
 
 
 def _steps(trial: Any) -> None:
@@ -118,6 +138,18 @@ def _other_variables(trial: Any) -> None:
                     break
 
 
+def _penalties(trial: Any, known: Mapping[str, Any]) -> None:
+    """Try a term along one number that stands alone, such as a bias: by a constant of the function."""
+    written = {x for node in trial.chain.order for x in node.operands if x.__class__ is float}
+    constants = [*written, *(float(x) for x in known.values() if np.ndim(x) == 0)]
+    for part in trial.parts:
+        if part.truth.size == 1 and part.at.all():
+            c = float(np.ravel(part.found - part.truth)[0] / np.ravel(part.at)[0])
+            if any(abs(abs(c) - by * abs(x)) <= 1e-9 * abs(c) for x in constants if x for by in (1.0, 2.0, 0.5)):
+                extra = ("missing" if c < 0 else "extra", {})
+                trial.hints.append(Hint("multiple", (part.name,), {"c": nice(c), "what": part.name, "extra": extra}))
+
+
 def _layers(trial: Any, known: Mapping[str, Any]) -> None:
     """Try what flows back through a layer times another variable, or without it as a factor, or with it in place."""
     chain: Chain = trial.chain
@@ -142,8 +174,11 @@ def _layers(trial: Any, known: Mapping[str, Any]) -> None:
                     kind, details, _ = tried[k]
                     trial.hints.append(Hint(kind, (part.name,), {"place": place, **details}))
                     break
-        count = {name for hint in trial.hints for name in hint.of}
-        trial.parts = [part for part in trial.parts if part.name not in count]
+        trial.settle()
+        for name, data in variables:
+            for v in _fitted(data, len(nodes)):
+                times = () if v.size > 1 else _ANY  # one number is some number of times any other
+                trial.counted("for", rest, rest + v @ rows, times, place=place, what=name)
 
 
 def _scales(variables: Sequence[tuple[str, Any]], layer: Any) -> Iterator[tuple[str, dict[str, Any], Any]]:
@@ -159,3 +194,155 @@ def _scales(variables: Sequence[tuple[str, Any]], layer: Any) -> Iterator[tuple[
             yield "surplus", {"what": f"{held}·(1 − {held})"}, v * (1.0 - v)
             yield "surplus", {"what": f"(1 − {held}²)"}, 1.0 - v * v
             yield "surplus", {"what": f"[{name} > 0]"}, 1.0 * (v > 0.0)
+
+
+def _loops(trial: Any) -> None:
+    """Try mistakes that are made in every step of a loop: a path lost, a factor of another variable or step."""
+    chain: Chain = trial.chain
+    variables: dict[tuple[int, ...], Group] = {group.nodes: group for group in chain.loops}
+    for group in chain.loops:
+        for nodes in chain.places(group.nodes):
+            data = chain.data[list(nodes)].reshape(group.data.shape)
+            variables.setdefault(nodes, Group(chain.described(nodes[-1]), data, nodes))
+    rows = {nodes: range(len(chain.operands[nodes[0]])) for nodes in variables}
+    sets = [[(i, k) for i in nodes if chain.operands[i][k] >= 0] for nodes, ks in rows.items() for k in ks]
+    sets = sorted(filter(None, sets), key=lambda edges: -edges[0][0])
+    usual = trial.edge_sets
+    trial.edge_sets = sets + _ways(chain)
+    trial.slopes()
+    trial.edges()
+    chain.left = BUDGET
+    for edges in sets if not trial.hints else ():
+        i, k = edges[-1]
+        op = chain.order[i].op
+        if op.name != "mul" and op.arity != 1:
+            continue
+        place = chain.described(chain.operands[i][1 - k if op.name == "mul" else k])
+        for name, data in _in_step(variables.values(), chain.groups, len(edges)):
+            at = {i: x for (i, _), x in zip(edges, data.tolist(), strict=True)}
+
+            def partial(i: int, _: int, at: Any = at, op: Any = op) -> float:
+                return at[i] if op.name == "mul" else op.partials_at((at[i],), op.on_floats(at[i]), [True])[0]
+
+            other = ("of another step", {"name": name}) if name == place else name
+            trial.tell("instead", trial.swept(edges, partial), place=place, other=other, where=chain.described(i))
+    trial.edge_sets = usual + sets
+
+
+def _ways(chain: Chain) -> list[list[tuple[int, int]]]:
+    """Return the edges by which a variable of a loop goes into products and sums with another one, in every step."""
+    ways: dict[Any, list[tuple[int, int]]] = {}
+    coming = chain.coming()
+    for group in chain.loops:
+        for i in group.nodes:
+            for use, _ in coming.get(i, ()):
+                beside = tuple(chain.names.get(j, "") for j in chain.operands[use])
+                key = group.name, beside, chain.order[use].op.name
+                ways.setdefault(key, []).append((use, chain.operands[use].index(i)))
+    return [*ways.values()]
+
+
+def _in_step(variables: Any, groups: Any, size: int) -> Iterator[tuple[str, Any]]:
+    """Yield what the variables of a loop are at so many places: in the same step, and in the one before and after."""
+    for group in variables:
+        width = group.data.shape[1]
+        more = len(group.data) - size // width
+        if size % width or abs(more) > 1:
+            continue
+        starts = [np.zeros(width), *(g.data.ravel() for g in groups if g.data.size == width)]
+        for start in starts[:_STARTS]:
+            padded = np.concatenate([start, group.data.ravel(), start])
+            yield from ((group.name, padded[k : k + size]) for k in range(0, padded.size - size + 1, width))
+
+
+def _replaced(trial: Any) -> None:
+    """Try another function: one in which an operation, a factor or a target is forgotten."""
+    chain: Chain = trial.chain
+    done: set[tuple[tuple[int, int], ...]] = set()
+    usual, alone = trial.edge_sets, [[edge] for edges in trial.edge_sets if len(edges) <= _ALONE for edge in edges]
+    trial.edge_sets = alone
+    trial.edges()
+    for edges in [*usual, *alone] if not trial.hints else ():
+        op, (i, k) = chain.order[edges[0][0]].op, edges[0]
+        if op.name in ("neg", "pos") or (op.name == "where" and k == 0) or tuple(edges) in done or chain.left <= 0:
+            continue
+        done.add(tuple(edges))
+        nodes = [i for i, _ in edges]
+        with contextlib.suppress(ArithmeticError, ValueError):
+            details = {"place": chain.described(i), "other": chain.described(chain.operands[i][k])}
+            trial.counted("replaced", trial.without(nodes), chain.otherwise(dict(edges)), _ANY, **details)
+    trial.edge_sets = usual
+
+
+def _otherwise(trial: Any, subject: Subject, known: Mapping[str, Any]) -> None:
+    """Try other arrays in place of those that the function sees: no target, no mask, labels of another step."""
+    lists = {name: x for name, x in seen_around(subject.given).items() if isinstance(x, list)}
+    for name, x in {**known, **lists}.items():
+        for what, other in _other_arrays(np.asarray(x)) if np.size(x) > 1 else ():
+            with contextlib.suppress(Exception):  # with other numbers in it, code of any kind may raise anything
+                instead = {id(x): other.tolist() if isinstance(x, list) else other}
+                values, root = recorded(subject, maxima=trial.chain.maxima, instead=instead)
+                (root.item() if isinstance(root, np.ndarray) else root).backward()
+                at = np.array([value.grad for value in values])
+                trial.tell("otherwise", at, what=(what[0], {"name": name, **what[1]}))
+                trial.settle()
+                if not trial.parts:
+                    return
+
+
+def _other_arrays(x: Any) -> Iterator[tuple[tuple[str, dict[str, Any]], Any]]:
+    if x.dtype.kind == "f":
+        yield ("nothing for", {}), np.zeros_like(x)
+        yield ("one for", {}), np.ones_like(x)
+        yield ("negative for", {}), -x
+        yield ("complement for", {}), 1.0 - x
+    for axis in range(x.ndim):
+        n = x.shape[axis]
+        for by in (-1, 1):
+            there = np.arange(n) + by
+            inside = np.expand_dims((there >= 0) & (there < n), [k for k in range(x.ndim) if k != axis])
+            shifted = np.take(x, there % n, axis)
+            for moved in (shifted, np.take(x, np.clip(there, 0, n - 1), axis), np.where(inside, shifted, 0)):
+                yield ("rolled for", {"by": by, "axis": axis}), moved
+        yield ("flipped for", {"axis": axis}), np.flip(x, axis)
+    if x.ndim == 2 and x.shape[0] == x.shape[1]:
+        yield ("turned for", {}), x.T
+
+
+def _terms(trial: Any) -> None:
+    """Try every mistake in one term of the sum that the function is, with the other terms right."""
+    chain: Chain = trial.chain
+    terms: dict[int, list[int]] = {}
+    waiting, met = [len(chain.order) - 1], set[int]()
+    while waiting:
+        i = waiting.pop()
+        op = chain.order[i].op
+        scaled = op is not None and op.name in ("mul", "div") and min(chain.operands[i]) < 0
+        if i in met:
+            continue
+        met.add(i)
+        if op is not None and (scaled or op.name in (*SUMS, "sub", "neg", "pos")):
+            waiting += [j for j in chain.operands[i] if j >= 0]
+        else:
+            terms.setdefault(chain.kinds[i], []).append(i)
+    if not 1 < len(terms) <= _TERMS:
+        return
+    at_top = chain.sweep(stop=frozenset(i for nodes in terms.values() for i in nodes))
+    whole = chain.seeds, chain.right
+    for nodes in terms.values():
+        chain.seeds = {i: at_top[i] for i in nodes}
+        chain.right = chain.sweep()
+        alone = copy.copy(trial)
+        alone.right, alone.hints, alone.parts = chain.at_inputs(chain.right), [], []
+        for part in trial.parts:
+            truth = trial.of(part, alone.right)
+            if truth.any():
+                bound = part.bound + 1e-12 * float(np.max(np.abs(part.truth)))
+                alone.parts.append(replace(part, found=part.found - part.truth + truth, truth=truth, bound=bound))
+        for tried in (alone.slopes, alone.variables, alone.edges, alone.instead, alone.between):
+            tried()
+            if alone.hints:
+                break
+        place = chain.described(nodes[0])
+        trial.hints += [Hint("within", hint.of, {"place": place, "said": hint}) for hint in alone.hints]
+    chain.seeds, chain.right = whole

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.ops import OPS
-from autodiff.testing.diagnosis import Hint, Part, known_around, nice, why
+from autodiff.testing.diagnosis import Hint, Part, nice, why
 from autodiff.testing.flows import by_flows
 from autodiff.testing.recordings import BUDGET, SUMS, Chain, Group
 from autodiff.testing.subjects import Subject
@@ -29,7 +29,7 @@ _LARGEST = 10_000  # nodes
 _CLEAR = ("nan", "sign", "transposed", "another", "single", "digits", "lagging")  # no other explanation is needed
 _WEAK = ("path factor", "other operand")  # hints after which others are looked for
 _FALLBACK = ("stale", "argument", "missing", "region", "absolute", "clipped", "permuted", "digits", "single")
-_PLAIN = (*SUMS, "sub", "neg", "pos")  # whose partials are constants
+PLAIN = (*SUMS, "sub", "neg", "pos")  # whose partials are constants
 _Edges = list[tuple[int, int]]  # node and which operand
 _Slope = Callable[[Any], Any]
 
@@ -93,8 +93,7 @@ def by_chain_rule(subject: Subject, gradient: Sequence[Part], names: Sequence[An
         said |= {name for hint in trial.hints for name in hint.of if hint.kind not in _WEAK}
         trial.parts = [part for part in trial.parts if part.name not in said]
         if trial.parts:
-            chain.left = BUDGET
-            by_flows(trial, known_around(subject.given))
+            by_flows(trial, subject)
     return trial.hints
 
 
@@ -179,14 +178,32 @@ class _Trial:
             for nodes in (tuple(i for i, _ in edges), tuple(chain.operands[i][k] for i, k in edges)):
                 if len({chain.kinds[i] for i in nodes}) == 1:
                     nodes = tuple(dict.fromkeys(nodes))  # noqa: PLW2901 # each once
+                    alike = (chain.in_order(nodes, g) for g in self.arrays if len({*g.nodes}) == len(nodes) > 1)
+                    nodes = next(filter(None, alike), nodes)  # noqa: PLW2901
                     found.setdefault(nodes, chain.described(nodes[0]))
         return [(name, nodes) for nodes, name in found.items()]
+
+    def settle(self) -> None:
+        """Leave what a hint explains."""
+        explained = {name for hint in self.hints for name in hint.of}
+        self.parts = [part for part in self.parts if part.name not in explained]
 
     def tell(self, kind: str, at_inputs: Any, **details: Any) -> None:
         """Add a hint for every argument whose numbers a mistake gives."""
         of = [part.name for part in self.parts if part.alike(self.of(part, at_inputs))]
         if of:
             self.hints.append(Hint(kind, tuple(of), details))
+
+    def counted(self, kind: str, rest: Any, at_inputs: Any, times: Sequence[float] = (), **details: Any) -> None:
+        """Add a hint for every argument whose numbers are the rest, and some number of times what goes beyond it."""
+        for part in self.parts:
+            others = self.of(part, rest)
+            through = self.of(part, at_inputs) - others
+            k = nice(float(np.vdot(through, part.found - others) / (np.vdot(through, through) or 1.0)), part.digits)
+            fits = (k in times) if times else (k and np.count_nonzero(through) > 1)
+            if fits and part.alike(others + k * through):
+                said = "" if k == 1.0 else ("times", {"k": k})
+                self.hints.append(Hint(kind, (part.name,), {**details, "k": k, "times": said}))
 
     def of(self, part: Part, at_inputs: Any) -> Any:
         """Return the numbers of one argument."""
@@ -257,7 +274,7 @@ class _Trial:
             lost = {"place": place, "operand": chain.described(chain.operands[i][k])}
             self.scaled(self.swept(edges, lambda _, __: 0.0), ("lost", lost), place)
             largest = op.name in ("maximum", "minimum") and min(chain.operands[i]) >= 0  # of two: see `by_flows`
-            if op.name not in (*_PLAIN, *_ACTIVATIONS) and not largest:
+            if op.name not in (*PLAIN, *_ACTIVATIONS) and not largest:
                 self.tell("left out", self.swept(edges, lambda _, __: 1.0), place=place, slope="")
             power = op.name == "pow" and chain.order[i].operands[1].__class__ is float
             if power:  # (…)² / 2 has the slope (…): 1 is left where that is forgotten
@@ -338,7 +355,8 @@ class _Trial:
             i, _ = edges[0]
             op = chain.order[i].op
             product = op.name == "mul"
-            if not product and (op.arity != 1 or op.name in _PLAIN):
+            power = op.name == "pow" and chain.order[i].operands[1].__class__ is float
+            if not product and not power and (op.arity != 1 or op.name in PLAIN):
                 continue
             nodes = tuple(dict.fromkeys(chain.operands[i][1 - k if product else k] for i, k in edges))
             if min(nodes) < 0:
@@ -360,8 +378,8 @@ class _Trial:
                     return data[index[j]] if inner == j else chain.data[j] * data[index[inner]] / chain.data[inner]
 
                 def slope(i: int, k: int, data: Any = data, index: Any = index, op: Any = op) -> float:
-                    x = data[index[chain.operands[i][k]]]
-                    return op.partials_at((x,), op.on_floats(x), [True])[0]
+                    at = (data[index[chain.operands[i][k]]], *chain.order[i].operands[1:])
+                    return op.partials_at(at, op.on_floats(*at), [True, False])[0]
 
                 details = {"place": group.name, "other": other.name, "where": chain.described(i)}
                 self.tell("instead", self.swept(edges, factor if product else slope), **details)
@@ -396,11 +414,17 @@ class _Trial:
                 diagonal = [row[i] for row, i in zip(rows, a.nodes, strict=True)]
                 through = right[list(b.nodes)]
                 rest = self.without(b.nodes)
-                for slopes, kind, details in (
-                    (diagonal, "diagonal", {"place": b.name, "operand": a.name}),
-                    (1.0, "left out", {"place": f"{b.name} by {a.name}", "slope": " altogether"}),
-                ):
-                    seeds = dict(zip(a.nodes, (through * slopes).tolist(), strict=True))
+                flows: list[tuple[Any, str, dict[str, str]]] = [
+                    (through * diagonal, "diagonal", {"place": b.name, "operand": a.name}),
+                    (through, "left out", {"place": f"{b.name} by {a.name}", "slope": " altogether"}),
+                ]
+                y = b.data  # a softmax: each entry by its own slope, less what all of its row flow back together
+                if y.ndim == 2 and any(np.allclose(y.sum(axis), 1.0) for axis in (0, 1)):
+                    d = through.reshape(y.shape)
+                    flows += [(np.ravel(y * (d - (d * y).sum(axis, keepdims=True))), "wrong axis", {"place": b.name})
+                              for axis in (0, 1, None)]  # fmt: skip
+                for flow, kind, details in flows:
+                    seeds = dict(zip(a.nodes, flow.tolist(), strict=True))
                     self.tell(kind, rest + chain.at_inputs(chain.sweep(seeds=seeds)), **details)
 
     def uses(self) -> None:

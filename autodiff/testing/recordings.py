@@ -16,7 +16,7 @@ import sysconfig
 import types
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from autodiff.value import Value
 
 BUDGET = 2_000_000  # steps of sweeps, in all
 SUMS = ("add", "total", "mean")
+_MOST = 4096  # numbers of a variable
+_WIDEST = 8  # operands of an operation that is looked into
 _LIBRARY = (str(Path(__file__).parents[1]), "site-packages", sysconfig.get_paths()["stdlib"], "<frozen")
 _INFIX = {"add": "+", "sub": "−", "mul": "·", "div": "/", "pow": "^"}
 _ROWS = {
@@ -101,14 +103,14 @@ def _loosened(f: Any, known: dict[int, Any]) -> Any:
     """Return the function, and all that it calls by name, with a `float` and a `math` that Values pass through."""
     if id(f) in _STANDING_IN:
         return _STANDING_IN[id(f)]
+    if id(f) in known:
+        return known[id(f)]
     if isinstance(f, types.MethodType):
         return types.MethodType(_loosened(f.__func__, known), f.__self__)
     if not isinstance(f, types.FunctionType):
         return f
     if any(part in f.__code__.co_filename for part in _LIBRARY) and not hasattr(f, "loosens"):
         return f
-    if id(f) in known:
-        return known[id(f)]
     scope = known.setdefault(id(f.__globals__), {**f.__globals__, "float": _Number})
     cells = tuple(types.CellType() for _ in f.__closure__ or ())
     twin = types.FunctionType(f.__code__, scope, f.__name__, f.__defaults__, cells)
@@ -153,22 +155,36 @@ class Group:
     nodes: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The variables that were met: those of each call that returned, and what each line assigned, again and again."""
+
+    variables: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
+    assigned: dict[tuple[int, str, Any, int], list[Any]] = field(default_factory=dict[Any, list[Any]])
+
+
+def recorded(
+    subject: Subject, *, maxima: bool = False, instead: Mapping[int, Any] | None = None, seen: Seen | None = None
+) -> tuple[list[Any], Any]:
+    """Return the Values of all inputs, and what the function gives of them; `instead` of what it sees, by its id."""
+    values: list[Any] = [Value(x) for x in subject.layout.flat.tolist()]
+    arguments = subject.layout.build(np.array([*values, None], dtype=object))
+    token = _MAXIMA.set(maxima)
+    try:
+        with recording(on=True), _named(seen) if seen else contextlib.nullcontext():
+            return values, _loosened(subject.given, dict(instead or {}))(*map(_tracked, arguments))
+    finally:
+        _MAXIMA.reset(token)
+
+
 class Chain:
     """A recorded function whose chain rule can be done again with something spoilt."""
 
     def __init__(self, subject: Subject, *, maxima: bool = False) -> None:
-        seen: list[tuple[str, Any]] = []
-        layout = subject.layout
-        values: list[Any] = [Value(x) for x in layout.flat.tolist()]
-        arguments = layout.build(np.array([*values, None], dtype=object))
-        arguments = [_tracked(x) for x in arguments]
-        token = _MAXIMA.set(maxima)
-        try:
-            with recording(on=True), _named(seen):
-                root: Any = _loosened(subject.given, {})(*arguments)
-        finally:
-            _MAXIMA.reset(token)
-        seen = [("result" if x is root and name.endswith("(…)") else name, x) for name, x in seen]
+        met, layout = Seen(), subject.layout
+        values, root = recorded(subject, maxima=maxima, seen=met)
+        self.maxima = maxima
+        seen = [("result" if x is root and name.endswith("(…)") else name, x) for name, x in met.variables]
         root = root.item() if isinstance(root, np.ndarray) else root
         self.order = Graph(root).order
         self.number = {node: i for i, node in enumerate(self.order)}
@@ -179,6 +195,7 @@ class Chain:
         self.value = self.data[-1]
         self.edges = sum(map(len, self.operands))
         self.left = BUDGET
+        self.seeds: Mapping[int, float] = {len(self.order) - 1: 1.0}
         self.reach: list[int] = []  # for each node, those below it, as bits
         self.names: dict[int, str] = {}
         for leaf in layout.leaves:
@@ -189,6 +206,7 @@ class Chain:
         ]
         self.kinds = self._kinds()
         self.sums = {i for i, node in enumerate(self.order) if node.op is not None and node.op.name in SUMS}
+        self.loops = self._loops(met)
         self.groups: list[Group] = self.arguments + self._groups(seen)
         self.local = self._local()
         self.right = self.sweep()
@@ -208,7 +226,7 @@ class Chain:
         """δ of every node: with other partials of some nodes, δ scaled at some, from other seeds, not beyond `stop`."""
         self.left -= self.edges
         delta = [0.0] * len(self.order)
-        for i, d in (seeds or {len(delta) - 1: 1.0}).items():
+        for i, d in (self.seeds if seeds is None else seeds).items():
             delta[i] = d
         instead, scale = instead or {}, scale or {}
         for i in range(len(delta) - 1, -1, -1):
@@ -225,6 +243,35 @@ class Chain:
         """Return the derivatives by all inputs."""
         return np.array([delta[i] if i >= 0 else 0.0 for i in self.inputs])
 
+    def otherwise(self, alias: Mapping[int, int]) -> Any:
+        """Return the derivatives of another function: where some nodes are one of their own operands, and no more."""
+        data, changed, partials = self.data.tolist(), set(alias), dict[int, Sequence[float]]()
+        for i in range(min(alias), len(self.order)):
+            operands, op = self.operands[i], self.order[i].op
+            if op is None or not (i in alias or changed.intersection(operands)):
+                continue
+            numbers = [x if j < 0 else data[j] for x, j in zip(self.order[i].operands, operands, strict=True)]
+            if i in alias:
+                data[i], partials[i] = numbers[alias[i]], [float(k == alias[i]) for k in range(len(operands))]
+            else:
+                changed.add(i)
+                data[i] = op.on_floats(*numbers)
+                partials[i] = op.partials_at(numbers, data[i], [j >= 0 for j in operands])
+        self.left -= 4 * self.edges
+        return self.at_inputs(self.sweep(partials))
+
+    def places(self, nodes: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+        """Yield the nodes at each place of the expression that computes these ones, down to other variables."""
+        waiting = [nodes]
+        while waiting:
+            nodes = waiting.pop()
+            rows = [self.operands[i] for i in nodes]
+            if len({self.order[i].op for i in nodes}) > 1 or len({*map(len, rows)}) > 1:
+                continue
+            yield nodes
+            below = zip(*rows, strict=True) if len(rows[0]) <= _WIDEST else ()
+            waiting += [j for j in below if min(j) >= 0 and not any(i in self.names for i in j)]
+
     def coming(self) -> dict[int, list[tuple[int, float]]]:
         """Return what comes back to every node: from which others, and how much."""
         coming: dict[int, list[tuple[int, float]]] = {}
@@ -235,13 +282,46 @@ class Chain:
 
     def depends(self, later: Group, earlier: Group, least: int = 1) -> bool:
         """Whether the first number of a variable was computed from another one, from so many numbers of it at least."""
-        for i in range(len(self.reach), len(self.order)):
-            below = 1 << i
-            for j in self.operands[i]:
+        mask = sum(1 << i for i in set(earlier.nodes))
+        return later.nodes[0] not in earlier.nodes and (self._below(later.nodes[0]) & mask).bit_count() >= least
+
+    def _below(self, i: int) -> int:
+        """Return a node and those below it, as bits."""
+        for k in range(len(self.reach), len(self.order)):
+            below = 1 << k
+            for j in self.operands[k]:
                 below |= self.reach[j] if j >= 0 else 0
             self.reach.append(below)
-        mask = sum(1 << i for i in set(earlier.nodes))
-        return later.nodes[0] not in earlier.nodes and (self.reach[later.nodes[0]] & mask).bit_count() >= least
+        return self.reach[i]
+
+    def in_order(self, nodes: tuple[int, ...], group: Group) -> tuple[int, ...]:
+        """Return nodes in the order of the numbers of a variable that each of them was computed from; () if of none."""
+        mask, ordered = sum(1 << i for i in group.nodes), dict[int, int]()
+        for i in nodes:
+            alone = self._below(i) & mask
+            if alone.bit_count() != 1:
+                return ()
+            ordered[alone.bit_length() - 1] = i
+        return tuple(ordered[j] for j in group.nodes) if len(ordered) == len(nodes) == len(group.nodes) else ()
+
+    def _loops(self, met: Seen) -> list[Group]:
+        """Return the variables that one line assigned several times, each with all its numbers, a row for every time.
+
+        Their nodes get its name; of several names that of the outermost function.
+        """
+        found: dict[tuple[int, ...], Group] = {}
+        for (_, name, *_), many in sorted(met.assigned.items(), key=lambda item: item[0][0]):
+            rows = [tuple(map(self._number_of, np.ravel(np.asarray(a, dtype=object)))) for a in many]
+            rows = [row for row in dict.fromkeys(rows) if row and min(row) >= 0]
+            for i in (i for row in rows for i in row if self.order[i].op is not None):
+                self.names.setdefault(i, name)
+            nodes = tuple(i for row in rows for i in row)
+            if len(rows) > 1 and len({*map(len, rows)}) == 1 and len(nodes) <= _MOST:
+                found.setdefault(nodes, Group(name, self.data[list(nodes)].reshape(len(rows), -1), nodes))
+        return [*found.values()]
+
+    def _number_of(self, x: Any) -> int:
+        return self.number.get(x, -1) if isinstance(x, Value) else -1
 
     def _groups(self, seen: Sequence[tuple[str, Any]]) -> list[Group]:
         """Return the variables that were seen; of several names for the same nodes the last, outermost one."""
@@ -252,9 +332,9 @@ class Chain:
             with contextlib.suppress(ValueError, TypeError):
                 flat = np.asarray(x, dtype=object)
             numbers = [y.data if isinstance(y, Value) else y for y in flat.ravel().tolist()]
-            if not 0 < len(numbers) <= 4096 or not all(isinstance(y, (float, int)) for y in numbers):
+            if not 0 < len(numbers) <= _MOST or not all(isinstance(y, (float, int)) for y in numbers):
                 continue
-            nodes = tuple(self.number.get(y, -1) if isinstance(y, Value) else -1 for y in flat.ravel().tolist())
+            nodes = tuple(map(self._number_of, flat.ravel().tolist()))
             key = nodes if max(nodes) >= 0 else (-1, len(groups))
             if key not in taken:
                 groups[key] = Group(name, np.array(numbers, dtype=float).reshape(flat.shape), nodes)
@@ -334,23 +414,46 @@ class Chain:
 
 
 @contextlib.contextmanager
-def _named(seen: list[tuple[str, Any]]) -> Generator[None]:
-    """Collect the variables of every function that returns meanwhile, but those of libraries, and what it returns."""
+def _named(seen: Seen) -> Generator[None]:
+    """Collect the variables of every function that runs meanwhile, but those of libraries, and what it returns."""
+    depth = 0
 
-    def look(frame: Any, event: str, returned: Any) -> None:
-        if event != "return" or any(part in frame.f_code.co_filename for part in _LIBRARY):
-            return
-        for name, x in frame.f_locals.items():
-            first = (*frame.f_code.co_varnames, "")[0]  # self, whatever it is called
-            if name == first and getattr(x, "__dict__", None):
-                seen.extend((f"self.{key}", y) for key, y in vars(x).items())
-            elif not name.startswith("."):
-                seen.append((name, x))
-        seen.append(("" if frame.f_code.co_name.startswith("<") else f"{frame.f_code.co_name}(…)", returned))
+    def enter(frame: Any, _event: str, _argument: Any) -> Any:
+        nonlocal depth
+        if any(part in frame.f_code.co_filename for part in _LIBRARY):
+            return None
+        depth += 1
+        held: dict[str, Any] = {}
+        line, here = 0, depth
 
-    before = sys.getprofile()
-    sys.setprofile(look)
+        def look(frame: Any, event: str, returned: Any) -> Any:
+            nonlocal line, depth
+            for name, x in frame.f_locals.items():
+                if held.get(name) is not x and isinstance(x, (Value, np.ndarray)):
+                    key = here, name, frame.f_code, line
+                    seen.assigned.setdefault(key, []).append(x if isinstance(x, Value) else x.copy())
+                held[name] = x
+            line = frame.f_lineno
+            if event == "return":
+                depth = here - 1
+                _returned(frame, returned, seen.variables)
+            return look
+
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(enter)
     try:
         yield
     finally:
-        sys.setprofile(before)
+        sys.settrace(before)
+
+
+def _returned(frame: Any, returned: Any, seen: list[tuple[str, Any]]) -> None:
+    for name, x in frame.f_locals.items():
+        first = (*frame.f_code.co_varnames, "")[0]  # self, whatever it is called
+        if name == first and getattr(x, "__dict__", None):
+            seen.extend((f"self.{key}", y) for key, y in vars(x).items())
+        elif not name.startswith("."):
+            seen.append((name, x))
+    seen.append(("" if frame.f_code.co_name.startswith("<") else f"{frame.f_code.co_name}(…)", returned))

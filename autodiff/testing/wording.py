@@ -31,10 +31,12 @@ def _told(section: str, kind: str, language: str | None, details: Mapping[str, A
 
 
 def _worded(detail: Any) -> Any:
-    """Return a detail as text: a pair of kind and details is a phrase, a list several of them, all else as it is."""
+    """Return a detail as text: a pair of kind and details is a phrase, a list several of them, a hint its sentence."""
     if isinstance(detail, tuple):
         kind, details = detail
         return phrase(kind, None, **details)
+    if hasattr(detail, "kind"):
+        return sentence(detail.kind, None, **detail.details)
     if isinstance(detail, list):
         return "".join(_worded(each) for each in detail)
     return f"{detail:.6g}" if isinstance(detail, float) else detail

@@ -350,7 +350,7 @@ CASES = [
     Case("batchnorm", batchnorm, draw(20, (4, 3), (3,), (3,)), {
         "no gamma": "left out|gamma", "sign of dvar": "wrong sign", "dvar not halved": "counts 2 times", "variance constant": "X: .*var is treated",
         "mean constant": "X: .*mu is treated", "statistics constant": "treated as a constant", "no division by N": "counts 4 times|sum in place",
-        "no division by std": "left out|std", "no epsilon": "right to . digits only", "dgamma with X": "gamma: X is used in place of .*xhat",
+        "no division by std": "left out|std", "no epsilon": r"self.var in place of self.var \+ 1e-05", "dgamma with X": "gamma: X is used in place of .*xhat",
         "dgamma not normalized": "gamma: .*xc is used in place of .*xhat", "dbeta mean": "beta: .*" + says.MEAN, "gamma and beta exchanged": says.SWAPPED,
     }),
     Case("layernorm", written(layernorm, layernorm_backward), draw(21, (4, 3), (3,)), {
@@ -371,7 +371,7 @@ CASES = [
         "overwritten": "row 2|=", "no slope": says.LEFT_OUT, "rows shifted": "shifted|exchanged", "mean": "0.25 times", "no two": says.HALF,
     }),
     Case("leaky relu", written(relu_layer, relu_layer_backward), (np.array([0.3, -0.7, 1.2, -0.1, 0.5, -2.0, 0.9, -0.4]),), {
-        "no leak": "missing there|path", "no mask": "negative|left out", "leak everywhere": "positive|0.1 times", "turned": "",
+        "no leak": "missing there|path", "no mask": "negative|left out", "leak everywhere": "positive|0.1 times", "turned": "other branch",
     }),
     Case("elementwise of SciPy", written(elementwise, elementwise_backward), (np.array([0.3, -0.7, 1.2, -0.1, 0.5, 2.0, -1.1, 0.8]),), {
         "slope at x": "taken at x", "no slope": says.LEFT_OUT, "tanh's slope": "slope of tanh", "slope at s": "taken at", "only s": "factor of it",

@@ -179,7 +179,7 @@ CASES = [
         "mean": says.MEAN, "only penalty": says.ONE_PATH, "twice": says.TWICE,
     }),
     Case("logistic", written(logistic, logistic_backward), (W, b), {
-        "no labels": "", "slope twice": r"p·\(1 − p\): a factor too many", "sign": says.SIGN, "probability of z": "", "only positives": says.ONE_PATH, "no slope": says.LEFT_OUT,
+        "no labels": "LABELS, which is forgotten", "slope twice": r"p·\(1 − p\): a factor too many", "sign": says.SIGN, "probability of z": "", "only positives": says.ONE_PATH, "no slope": says.LEFT_OUT,
         "not divided": says.SUM, "no bias": "b: " + says.ZERO, "bias mean": "b: .*" + says.MEAN,
     }),
     Case("crossentropy", written(crossentropy, crossentropy_backward), draw(2, (5, 4)), {
@@ -197,11 +197,11 @@ CASES = [
         "norms constant": says.CONSTANT, "norm of u constant": says.CONSTANT, "swapped": says.SWAPPED, "plus": "wrong sign", "sign": says.SIGN, "no v": says.ZERO,
     }),
     Case("divergence", written(divergence, divergence_backward), draw(4, (5, 4)), {
-        "diagonal": "cross terms", "sum constant": says.CONSTANT, "no log path": "", "wrong axis": "", "sign": says.SIGN, "mean": says.MEAN,
+        "diagonal": "cross terms", "sum constant": says.CONSTANT, "no log path": "", "wrong axis": "cross terms of p have in common is summed over the wrong axis", "sign": says.SIGN, "mean": says.MEAN,
         "transposed order": "reshape in place of a transpose",
     }),
     Case("logcosh", written(logcosh, logcosh_backward), (Y[::-1].copy(),), {
-        "no tanh": "", "slope of tanh": "", "tanh of p": "", "not divided": says.SUM, "sign": says.SIGN,
+        "no tanh": "what flows back to r is r", "slope of tanh": "", "tanh of p": "", "not divided": says.SUM, "sign": says.SIGN,
         "one entry": r"0 in entry \[0\]",
     }),
 ]  # fmt: skip

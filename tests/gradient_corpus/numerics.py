@@ -193,7 +193,7 @@ CASES = [
         "transposed": says.TRANSPOSED, "no logdet": "", "no quadratic": "", "sign of quadratic": "", "symmetric": "", "twice": says.TWICE, "sign": says.SIGN, "digits": "right to . digits only",
     }, records=False),
     Case("matrix factorization", written(factorized, factorized_backward), draw(43, (4, 2), (4, 2)), {
-        "E not transposed": "E is transposed", "no penalty on U": "U: .*is missing, of a penalty", "no two": says.HALF, "exchanged": says.SWAPPED, "sign": says.SIGN, "penalty of V on U": "", "mean": says.MEAN, "columns exchanged": "flipped|exchanged|shifted",
+        "E not transposed": "E is transposed", "no penalty on U": "U: .*is missing, of a penalty", "no two": says.HALF, "exchanged": says.SWAPPED, "sign": says.SIGN, "penalty of V on U": "V is used in place of U", "mean": says.MEAN, "columns exchanged": "flipped|exchanged|shifted",
         "row lost": "0 in row 0",
     }),
     Case("normalized", written(normalized, normalized_backward), draw(44, (5,)), {
