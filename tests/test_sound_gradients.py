@@ -792,6 +792,58 @@ def back_through_time(x, slope=0, factor=0, last=4):
     return dW.ravel()
 
 
+def gated(x):
+    h = np.zeros(2)
+    for step in TARGETS:
+        z = 1.0 / (1.0 + np.exp(-x[:2] * step))
+        h = (1.0 - z) * h + z * np.sin(x[2:] * step)
+    return np.sum(h * h)
+
+
+def ungated(x, wrong=""):
+    """The derivative of `gated`, with the gate for what is carried, the h of another step, or a sign in every step."""
+    hs, zs = [np.zeros(2)], []
+    for step in TARGETS:
+        zs.append(1.0 / (1.0 + np.exp(-x[:2] * step)))
+        hs.append((1.0 - zs[-1]) * hs[-1] + zs[-1] * np.sin(x[2:] * step))
+    d, by_gate, by_other = 2.0 * hs[-1], np.zeros(2), np.zeros(2)
+    for t in range(3, -1, -1):
+        before, z, step = hs[t + (wrong == "h")], zs[t], TARGETS[t]
+        by_gate += d * (np.sin(x[2:] * step) - before) * z * (1.0 - z) * step
+        by_other += d * z * np.cos(x[2:] * step) * step
+        d = {"gate": d * z, "sign": -d * (1.0 - z), "carry": 0.0 * d}.get(wrong, d * (1.0 - z))
+    return np.concatenate([by_gate, by_other])
+
+
+def masked(x):
+    r = (np.sin(x) - TARGETS) * MASK
+    return np.sum(r * r) / np.sum(MASK)
+
+
+def labelled(x):
+    return -sum(np.log(soft(x * step))[label] for step, label in zip(TARGETS, LABELS, strict=True))
+
+
+def unlabelled(x, labels):
+    slopes = [(soft(x * step) - np.eye(4)[label]) * step for step, label in zip(TARGETS, labels, strict=True)]
+    return np.sum(slopes, axis=0)
+
+
+def entropic(x):
+    p = soft(x)
+    return np.sum(WEIGHTS * p) + 0.1 * np.sum(p * np.log(p))
+
+
+def by_entropy(x, diagonal):
+    p = soft(x)
+    d = np.log(p) + 1.0
+    return p * (WEIGHTS - WEIGHTS @ p) + 0.1 * (p * d if diagonal else p * (d - d @ p))
+
+
+MASK = np.array([1.0, 0.0, 1.0, 1.0])
+LABELS = [0, 2, 1, 3]
+
+
 @pytest.mark.parametrize(
     ("f", "gradient", "said"),
     [
@@ -806,8 +858,38 @@ def back_through_time(x, slope=0, factor=0, last=4):
         (recurrent, lambda x: back_through_time(x, slope=-1), "the slope of .* is taken at the step before"),
         (recurrent, lambda x: back_through_time(x, factor=1), "from the step before it or after it: off by one"),
         (recurrent, lambda x: back_through_time(x, last=2), "the last 2 of its uses are counted|the first 2 of its"),
+        (gated, lambda x: ungated(x, "gate"), "z is used in place of 1 − z"),
+        (gated, lambda x: ungated(x, "h"), "h of another step is used in place of h"),
+        (gated, lambda x: ungated(x, "sign"), "has the wrong sign"),
+        (gated, lambda x: ungated(x, "carry"), "back to h is missing|h is treated as a constant"),
+        (
+            masked,
+            lambda x: 2.0 * (np.sin(x) - TARGETS) * np.cos(x) / 3.0,
+            r"it would be right with sin\(x\) − 0.\d in place of r",
+        ),
+        (labelled, lambda x: unlabelled(x, [2, 1, 3, 3]), "LABELS shifted by 1 along axis 0"),
+        (entropic, lambda x: by_entropy(x, diagonal=True), "in the term .* alone,"),
     ],
-    ids=["branch", "clip", "weights", "targets", "scale", "slope", "all", "mean", "slope step", "step", "cut"],
+    ids=[
+        "branch",
+        "clip",
+        "weights",
+        "targets",
+        "scale",
+        "slope",
+        "all",
+        "mean",
+        "slope step",
+        "step",
+        "cut",
+        "gate",
+        "h",
+        "sign",
+        "carry",
+        "mask",
+        "labels",
+        "term",
+    ],
 )
 def test_what_is_forgotten_of_a_layer_is_named(f, gradient, said):
     """A factor, a target, a branch or a step of a loop: each as a formula worked out by hand would have it."""
@@ -819,8 +901,46 @@ def test_the_right_ones_of_these_pass():
     """So what is named is what was spoilt."""
     at = np.array([0.5, -1.3, 2.1, 0.9])
     gradcheck(recurrent, at, gradient=back_through_time)
+    gradcheck(gated, at, gradient=ungated)
+    gradcheck(masked, at, gradient=lambda x: 2.0 * (np.sin(x) - TARGETS) * np.cos(x) * MASK / 3.0)
+    gradcheck(labelled, at, gradient=lambda x: unlabelled(x, LABELS))
+    gradcheck(entropic, at, gradient=lambda x: by_entropy(x, diagonal=False))
     gradcheck(huber_loss, at, gradient=lambda x: np.clip(x, -1.0, 1.0))
     gradcheck(weighted_squares, at, gradient=lambda x: WEIGHTS * (np.sin(x) - TARGETS) * np.cos(x))
+
+
+def test_a_penalty_on_a_bias_alone_is_named():
+    """One number cannot show a pattern, but 0.3 · b is the penalty that the function puts on w."""
+
+    def loss(w, b):
+        return np.sum((WEIGHTS * w + b - TARGETS) ** 2) + 0.15 * w * w
+
+    def gradient(w, b):
+        r = WEIGHTS * w + b - TARGETS
+        return 2.0 * WEIGHTS @ r + 0.3 * w, 2.0 * np.sum(r) + 0.3 * b
+
+    with pytest.raises(WrongDerivativeError, match=r"b: off by 0.3 · b: a term along b is one too many"):
+        gradcheck(loss, 0.4, -0.7, gradient=gradient)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_matrix_forgotten_or_not_transposed_on_the_way_back_is_named(transposed):
+    """Of a graph's neighbours, say, which every layer is multiplied by."""
+    A = np.array([[0.5, 0.5, 0.0], [0.1, 0.6, 0.3], [0.0, 0.7, 0.3]])
+
+    def layers(W):
+        H = np.tanh(X @ W)
+        return np.sum((A @ H) ** 2)
+
+    def gradient(W):
+        H = np.tanh(X @ W)
+        D = 2.0 * A @ H
+        return X.T @ ((A @ D if transposed else D) * (1.0 - H * H))
+
+    X = np.array([[0.3, -0.8], [0.5, 0.1], [-0.2, 0.9]])
+    said = "A and its transpose are exchanged" if transposed else "is not multiplied by the matrix A"
+    with pytest.raises(WrongDerivativeError, match=said):
+        gradcheck(layers, np.array([[0.4, -0.3, 0.8], [0.7, 0.2, -0.5]]), gradient=gradient)
 
 
 @pytest.mark.parametrize("wrong", [0.5, 2.0])

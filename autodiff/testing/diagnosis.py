@@ -222,7 +222,7 @@ def nice(k: float, digits: float = 1e-8) -> float:
     if not math.isfinite(k):
         return k
     fraction = float(Fraction(k).limit_denominator(1000 if digits < 1e-6 else 12))
-    return fraction if math.isclose(k, fraction, rel_tol=10.0 * digits, abs_tol=digits) else k
+    return fraction if math.isclose(k, fraction, rel_tol=digits, abs_tol=digits) else k
 
 
 def _plain(part: Part, gradient: Sequence[Part], value: float, names: Sequence[Any]) -> Iterator[_Candidate]:
@@ -354,9 +354,9 @@ _RANKS = (
     "nan", "accumulated", "lagging", "sign", "transposed", "another", "value", "zero", "path half", "multiple",
     "offset", "axes", "flipped", "shifted", "exchanged", "slope", "left out", "constant", "constants", "turned",
     "times", "over", "diagonal", "wrong axis", "instead", "one path", "one use", "some uses", "axis", "branch",
-    "spread", "other branch", "slope step", "step", "early", "surplus", "forgotten", "in place", "replaced",
-    "otherwise", "within", "for", "stale", "argument", "path sign", "lost",
-    "summed", "reshaped", "path factor", "missing", "left out of it", "other operand", "single", "absolute", "clipped",
+    "spread", "other branch", "slope step", "step", "early", "surplus", "forgotten", "in place", "no matrix",
+    "matrix turned", "replaced", "otherwise", "within", "for", "stale", "argument", "path sign", "lost", "summed",
+    "reshaped", "path factor", "missing", "left out of it", "other operand", "single", "absolute", "clipped",
     "permuted", "some path factor", "factor", "digits", "region", "unscaled", "crooked",
 )  # fmt: skip
 

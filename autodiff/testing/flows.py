@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.testing.diagnosis import Hint, Part, known_around, nice
+from autodiff.testing.diagnosis import Hint, Part, known_around, nice, why
 from autodiff.testing.recordings import BUDGET, SUMS, Chain, Group, recorded
 from autodiff.testing.subjects import Subject
 from autodiff.testing.syntax import seen_around
 
 _WIDEST = 64  # numbers of a layer
+_Flow = tuple[str, dict[str, Any], Any]  # kind and details of a mistake, and the numbers that it makes
 _TERMS = 6  # kinds of terms of a sum that are tried each by itself
 _ALONE = 3  # things computed alike that are tried each by itself, too
 _STARTS = 3  # values that a variable of a loop may begin with
@@ -41,12 +42,12 @@ def by_flows(trial: Any, subject: Subject) -> None:
         lambda: _branches(trial),
         lambda: _steps(trial),
         lambda: _other_variables(trial),
-        lambda: _penalties(trial, known),
         lambda: _layers(trial, known),
         lambda: _loops(trial),
         lambda: _replaced(trial),
         lambda: _otherwise(trial, subject, known),
         lambda: _terms(trial),
+        lambda: _alone(trial, known),
     ):
         trial.chain.left = BUDGET
         if trial.parts:
@@ -138,7 +139,7 @@ def _other_variables(trial: Any) -> None:
                     break
 
 
-def _penalties(trial: Any, known: Mapping[str, Any]) -> None:
+def by_penalties(trial: Any, known: Mapping[str, Any]) -> None:
     """Try a term along one number that stands alone, such as a bias: by a constant of the function."""
     written = {x for node in trial.chain.order for x in node.operands if x.__class__ is float}
     constants = [*written, *(float(x) for x in known.values() if np.ndim(x) == 0)]
@@ -150,23 +151,38 @@ def _penalties(trial: Any, known: Mapping[str, Any]) -> None:
                 trial.hints.append(Hint("multiple", (part.name,), {"c": nice(c), "what": part.name, "extra": extra}))
 
 
-def _layers(trial: Any, known: Mapping[str, Any]) -> None:
-    """Try what flows back through a layer times another variable, or without it as a factor, or with it in place."""
+def _through_layers(trial: Any) -> Iterator[tuple[str, Any, Any, Any, Any]]:
+    """Yield every layer: its name, its nodes, δ of it, the derivatives without it, and its own by all inputs."""
     chain: Chain = trial.chain
-    variables = [(group.name, group.data) for group in chain.groups]
-    around = ((name, np.asarray(x)) for name, x in known.items())
-    variables += [(name, x.astype(float)) for name, x in around if x.dtype.kind in "fiub" and x.size <= _WIDEST]
+    shapes = {group.nodes: group.data.shape for group in trial.arrays}
     right = np.array(chain.right)
     for place, nodes in trial.layers():
-        delta = right[list(nodes)]
+        delta = right[list(nodes)].reshape(shapes.get(nodes, -1))
         if len(nodes) > _WIDEST or chain.left <= 0 or not trial.parts or not delta.any():
             continue
         rest = trial.without(nodes)
         rows = np.array([chain.at_inputs(chain.sweep(seeds={i: 1.0})) for i in nodes])
-        if not np.allclose(rest + delta @ rows, trial.right, rtol=1e-9, atol=1e-12 * np.abs(trial.right).max()):
-            continue  # one of them depends on another
-        tried = list(_scales(variables, chain.data[list(nodes)]))
-        numbers = rest + (np.reshape([scale for *_, scale in tried], (-1, len(nodes))) * delta) @ rows
+        whole = rest + delta.ravel() @ rows
+        if np.allclose(whole, trial.right, rtol=1e-9, atol=1e-12 * np.abs(trial.right).max()):
+            yield place, nodes, delta, rest, rows  # else one of them depends on another
+
+
+def _variables(chain: Chain, known: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    around = ((name, np.asarray(x)) for name, x in known.items())
+    arrays = [(name, x.astype(float)) for name, x in around if x.dtype.kind in "fiub" and x.size <= _WIDEST]
+    return [(group.name, group.data) for group in chain.groups] + arrays
+
+
+def _layers(trial: Any, known: Mapping[str, Any]) -> None:
+    """Try what flows back through a layer times another variable, or without it as a factor, or with it in place."""
+    variables = _variables(trial.chain, known)
+    square = [(name, M) for name, M in variables if M.ndim == 2 and M.shape[0] == M.shape[1] > 1]
+    matrices = [(name, M) for name, M in square if np.linalg.matrix_rank(M) == len(M)]
+    for place, nodes, delta, rest, rows in _through_layers(trial):
+        scales = _scales(variables, trial.chain.data[list(nodes)])
+        tried = [(kind, details, by * delta.ravel()) for kind, details, by in scales]
+        tried += _products_of(matrices, delta)
+        numbers = rest + np.reshape([flow for *_, flow in tried], (-1, len(nodes))) @ rows
         for part in tuple(trial.parts):
             off = np.abs(numbers[:, trial.places[part.name]] - part.found.ravel()).max(axis=1)
             for k in np.flatnonzero(off <= 1e-5 * np.abs(part.found).max()):
@@ -175,13 +191,19 @@ def _layers(trial: Any, known: Mapping[str, Any]) -> None:
                     trial.hints.append(Hint(kind, (part.name,), {"place": place, **details}))
                     break
         trial.settle()
-        for name, data in variables:
-            for v in _fitted(data, len(nodes)):
-                times = () if v.size > 1 else _ANY  # one number is some number of times any other
-                trial.counted("for", rest, rest + v @ rows, times, place=place, what=name)
 
 
-def _scales(variables: Sequence[tuple[str, Any]], layer: Any) -> Iterator[tuple[str, dict[str, Any], Any]]:
+def _alone(trial: Any, known: Mapping[str, Any]) -> None:
+    """Try a variable, some number of times, in place of what flows back to a layer."""
+    variables = _variables(trial.chain, known)
+    for place, nodes, _, rest, rows in _through_layers(trial):
+        times = () if len(nodes) > 1 else _ANY  # one number is some number of times any other
+        for name, v in ((name, v) for name, data in variables for v in _fitted(data, len(nodes))):
+            trial.counted("for", rest, rest + v @ rows, times, place=place, what=name)
+        trial.settle()
+
+
+def _scales(variables: Sequence[tuple[str, Any]], layer: Any) -> Iterator[_Flow]:
     """Yield kind and details of a mistake, and what it multiplies δ of a layer by."""
     for name, data in variables:
         held = f"({name})" if " " in name else name
@@ -194,6 +216,16 @@ def _scales(variables: Sequence[tuple[str, Any]], layer: Any) -> Iterator[tuple[
             yield "surplus", {"what": f"{held}·(1 − {held})"}, v * (1.0 - v)
             yield "surplus", {"what": f"(1 − {held}²)"}, 1.0 - v * v
             yield "surplus", {"what": f"[{name} > 0]"}, 1.0 * (v > 0.0)
+
+
+def _products_of(matrices: Sequence[tuple[str, Any]], delta: Any) -> Iterator[_Flow]:
+    """Yield δ of a layer as it is without a matrix that it was multiplied by, and with it transposed."""
+    for name, matrix in matrices:
+        for axis in (0, delta.ndim - 1) if delta.ndim else ():
+            for M in (matrix, matrix.T) if delta.shape[axis] == len(matrix) else ():
+                before = np.tensordot(np.linalg.inv(M.T), delta, (1, axis))
+                yield "no matrix", {"what": name}, np.moveaxis(before, 0, axis).ravel()
+                yield "matrix turned", {"what": name}, np.moveaxis(np.tensordot(M, before, 1), 0, axis).ravel()
 
 
 def _loops(trial: Any) -> None:
@@ -211,22 +243,67 @@ def _loops(trial: Any) -> None:
     trial.edge_sets = sets + _ways(chain)
     trial.slopes()
     trial.edges()
-    chain.left = BUDGET
-    for edges in sets if not trial.hints else ():
-        i, k = edges[-1]
-        op = chain.order[i].op
-        if op.name != "mul" and op.arity != 1:
-            continue
-        place = chain.described(chain.operands[i][1 - k if op.name == "mul" else k])
-        for name, data in _in_step(variables.values(), chain.groups, len(edges)):
-            at = {i: x for (i, _), x in zip(edges, data.tolist(), strict=True)}
-
-            def partial(i: int, _: int, at: Any = at, op: Any = op) -> float:
-                return at[i] if op.name == "mul" else op.partials_at((at[i],), op.on_floats(at[i]), [True])[0]
-
-            other = ("of another step", {"name": name}) if name == place else name
-            trial.tell("instead", trial.swept(edges, partial), place=place, other=other, where=chain.described(i))
+    for group in chain.loops:
+        trial.scaled(trial.without(group.nodes), ("constant", {"place": group.name}), group.name)
+    for tried in (_exchanged, _times):
+        chain.left = BUDGET
+        for edges in sets if not trial.hints else ():
+            tried(trial, edges, [*variables.values()])
     trial.edge_sets = usual + sets
+
+
+def _times(trial: Any, edges: Sequence[tuple[int, int]], variables: Sequence[Group]) -> None:
+    """Try what counts wrongly in every step, which is no multiple of what is right; and a factor of every step."""
+    partials, place = trial.chain.partials, trial.chain.described(edges[-1][0])
+    tried: list[tuple[str, dict[str, Any], Any]] = [("path sign", {}, np.full(len(edges), -1.0))]
+    tried += [("path factor", {"k": by, "why": why(by, ())}, np.full(len(edges), by)) for by in (2.0, 0.5)]
+    for group in variables:
+        if group.data.size == len(edges) and group.data.all():
+            tried += [("surplus", {"what": group.name}, group.data.ravel())]
+            tried += [("forgotten", {"what": group.name}, 1.0 / group.data.ravel())]
+    for kind, details, by in tried:
+        at = dict(zip((i for i, _ in edges), by.tolist(), strict=True))
+
+        def times(i: int, k: int, at: Any = at) -> float:
+            return at[i] * partials[i][k]
+
+        trial.tell(kind, trial.swept(edges, times), place=place, **details)
+
+
+def _exchanged(trial: Any, edges: Sequence[tuple[int, int]], variables: Sequence[Group]) -> None:
+    """Try another variable, or the same of another step, in place of a factor, or where a slope is taken."""
+    chain: Chain = trial.chain
+    i, k = edges[-1]
+    op = chain.order[i].op
+    if op.name != "mul" and op.arity != 1:
+        return
+    place, where = chain.described(chain.operands[i][1 - k if op.name == "mul" else k]), chain.described(i)
+    for name, when, data in _in_step(variables, chain.groups, len(edges)):
+        at = {i: x for (i, _), x in zip(edges, data.tolist(), strict=True)}
+
+        def partial(i: int, _: int, at: Any = at) -> float:
+            return at[i] if op.name == "mul" else op.partials_at((at[i],), op.on_floats(at[i]), [True])[0]
+
+        numbers = trial.swept(edges, partial)
+        if op.name == "mul":
+            other = ("of another step", {"name": name}) if name == place else name
+            trial.tell("instead", numbers, place=place, other=other, where=where)
+        elif name == place:
+            trial.tell("slope step", numbers, place=where, when=(when, {}))
+
+
+def _in_step(variables: Any, groups: Any, size: int) -> Iterator[tuple[str, str, Any]]:
+    """Yield what the variables of a loop are at so many places: in the same step, and in the one before and after."""
+    for group in variables:
+        width = group.data.shape[1]
+        more = len(group.data) - size // width
+        if size % width or abs(more) > 1:
+            continue
+        starts = [np.zeros(width), *(g.data.ravel() for g in groups if g.data.size == width)]
+        for start in starts[:_STARTS]:
+            padded = np.concatenate([start, group.data.ravel(), start])
+            for k in range(0, padded.size - size + 1, width):
+                yield group.name, "before" if k <= width * max(0, more) else "after", padded[k : k + size]
 
 
 def _ways(chain: Chain) -> list[list[tuple[int, int]]]:
@@ -240,19 +317,6 @@ def _ways(chain: Chain) -> list[list[tuple[int, int]]]:
                 key = group.name, beside, chain.order[use].op.name
                 ways.setdefault(key, []).append((use, chain.operands[use].index(i)))
     return [*ways.values()]
-
-
-def _in_step(variables: Any, groups: Any, size: int) -> Iterator[tuple[str, Any]]:
-    """Yield what the variables of a loop are at so many places: in the same step, and in the one before and after."""
-    for group in variables:
-        width = group.data.shape[1]
-        more = len(group.data) - size // width
-        if size % width or abs(more) > 1:
-            continue
-        starts = [np.zeros(width), *(g.data.ravel() for g in groups if g.data.size == width)]
-        for start in starts[:_STARTS]:
-            padded = np.concatenate([start, group.data.ravel(), start])
-            yield from ((group.name, padded[k : k + size]) for k in range(0, padded.size - size + 1, width))
 
 
 def _replaced(trial: Any) -> None:

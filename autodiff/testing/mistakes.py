@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from autodiff.ops import OPS
-from autodiff.testing.diagnosis import Hint, Part, nice, why
-from autodiff.testing.flows import by_flows
+from autodiff.testing.diagnosis import Hint, Part, known_around, nice, why
+from autodiff.testing.flows import by_flows, by_penalties
 from autodiff.testing.recordings import BUDGET, SUMS, Chain, Group
 from autodiff.testing.subjects import Subject
 
@@ -76,9 +76,9 @@ def by_chain_rule(subject: Subject, gradient: Sequence[Part], names: Sequence[An
         return by_slopes(gradient)
     trial = _Trial(chain, gradient, names)
     with np.errstate(all="ignore"):
+        by_penalties(trial, known_around(subject.given))
         for tried in (
             trial.slopes,
-            trial.shifted,
             trial.variables,
             trial.uses,
             trial.edges,
@@ -87,14 +87,19 @@ def by_chain_rule(subject: Subject, gradient: Sequence[Part], names: Sequence[An
             trial.between,
         ):
             tried()
-            count = Counter(name for hint in trial.hints for name in hint.of if hint.kind not in _WEAK)
+            count = Counter(name for hint in trial.hints for name in hint.of if _is_strong(hint))
             trial.parts = [part for part in trial.parts if count[part.name] < 2]
         said = {name for hint in told for name in hint.of if hint.kind not in _FALLBACK}
-        said |= {name for hint in trial.hints for name in hint.of if hint.kind not in _WEAK}
+        said |= {name for hint in trial.hints for name in hint.of if _is_strong(hint)}
         trial.parts = [part for part in trial.parts if part.name not in said]
         if trial.parts:
             by_flows(trial, subject)
     return trial.hints
+
+
+def _is_strong(hint: Hint) -> bool:
+    """Whether a hint says enough for others to be left untried."""
+    return hint.kind not in _WEAK or bool(hint.details.get("why"))
 
 
 def by_slopes(gradient: Sequence[Part]) -> list[Hint]:
@@ -139,7 +144,7 @@ def _wrong_slopes(name: str, z: Any, y: Any, at_z: str, at_y: str, groups: Seque
         tried.append((slope(group.data.reshape(z.shape)), *hint(written.format(group.name), there)))
     done = [slope(z)]
     for wrong, *told in tried:
-        if not any(np.allclose(wrong, other, rtol=1e-9, atol=0.0) for other in done):
+        if np.any(wrong) and not any(np.allclose(wrong, other, rtol=1e-9, atol=0.0) for other in done):
             done.append(wrong)
             yield wrong, *told
 
@@ -164,8 +169,12 @@ class _Trial:
         for i, operands in enumerate(chain.operands):
             for k, j in enumerate(operands):
                 if j >= 0 and not (i in chain.sums and chain.kinds[i] == chain.kinds[j]):
-                    place = -1 if i in chain.sums or chain.order[i].op.arity is None else k
-                    for key in ((chain.kinds[i], place, chain.kinds[j]), (chain.local[i], k)):
+                    any_place = i in chain.sums or chain.order[i].op.arity is None or operands.count(j) > 1
+                    place = -1 if any_place else k
+                    for key in (
+                        (chain.kinds[i], place, chain.kinds[j]),
+                        (chain.local[i], k if place < 0 and i in chain.sums else place),
+                    ):
                         sets.setdefault(key, []).append((i, k))
         different = {tuple(edges): edges for edges in sets.values()}
         return sorted(different.values(), key=lambda edges: -edges[0][0])
@@ -185,7 +194,7 @@ class _Trial:
 
     def settle(self) -> None:
         """Leave what a hint explains."""
-        explained = {name for hint in self.hints for name in hint.of}
+        explained = {name for hint in self.hints for name in hint.of if _is_strong(hint)}
         self.parts = [part for part in self.parts if part.name not in explained]
 
     def tell(self, kind: str, at_inputs: Any, **details: Any) -> None:
@@ -300,24 +309,6 @@ class _Trial:
                     delta = chain.sweep(scale=dict(zip(y, (wrong / right).tolist(), strict=True)))
                     self.tell(kind, chain.at_inputs(delta), **details)
 
-    def shifted(self) -> None:
-        """Try the slopes of a loop's activations at the step before or after."""
-        chain = self.chain
-        for name, _, y, edges in self._activations():
-            ys, from_output = chain.data[list(y)], _ACTIVATIONS[name][2][0]
-            widths = {g.data.size for g in chain.groups if edges and 0 < g.data.size < len(y)}
-            for width in (w for w in sorted(widths) if len(y) % w == 0):
-                starts = [np.zeros(width), *(g.data.ravel() for g in chain.groups if g.data.size == width)]
-                for when, at in (
-                    *(("before", np.concatenate([start, ys[:-width]])) for start in starts[:8]),
-                    ("after", np.concatenate([ys[width:], ys[-width:]])),
-                ):
-                    slopes = dict(zip(y, from_output(at).tolist(), strict=True))
-                    place = chain.described(y[-1])
-                    self.tell(
-                        "slope step", self.swept(edges, lambda i, _, at=slopes: at[i]), place=place, when=(when, {})
-                    )
-
     def _activations(self) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...], _Edges]]:
         """Every activation: its name, nodes of input and output, and the edges between where it is one operation."""
         chain = self.chain
@@ -364,7 +355,7 @@ class _Trial:
             holding = (g for g in chain.groups if {_factor(chain, j, g) if product else j for j in nodes} <= {*g.nodes})
             numbers = chain.data[list(nodes)]
             alone = Group(chain.described(nodes[0]), numbers if len(nodes) > 1 else numbers[0], nodes)
-            group = next(holding, alone)
+            group = next((g for g in chain.groups if {*nodes} <= {*g.nodes}), None) or next(holding, alone)
             index = {node: n for n, node in enumerate(group.nodes)}
             turned = (("{}, flipped,", np.flip(group.data)), ("{}.T", group.data.T))[: group.data.ndim]
             for other in (*chain.groups, *(Group(text.format(group.name), data, ()) for text, data in turned)):
@@ -379,7 +370,7 @@ class _Trial:
 
                 def slope(i: int, k: int, data: Any = data, index: Any = index, op: Any = op) -> float:
                     at = (data[index[chain.operands[i][k]]], *chain.order[i].operands[1:])
-                    return op.partials_at(at, op.on_floats(*at), [True, False])[0]
+                    return op.partials_at(at, op.on_floats(*at), [k == 0 for k in range(len(at))])[0]
 
                 details = {"place": group.name, "other": other.name, "where": chain.described(i)}
                 self.tell("instead", self.swept(edges, factor if product else slope), **details)

@@ -201,7 +201,7 @@ CASES = [
         "transposed order": "reshape in place of a transpose",
     }),
     Case("logcosh", written(logcosh, logcosh_backward), (Y[::-1].copy(),), {
-        "no tanh": "what flows back to r is r", "slope of tanh": "", "tanh of p": "", "not divided": says.SUM, "sign": says.SIGN,
+        "no tanh": "what flows back to r is r", "slope of tanh": "", "tanh of p": "right with p in place of r", "not divided": says.SUM, "sign": says.SIGN,
         "one entry": r"0 in entry \[0\]",
     }),
 ]  # fmt: skip

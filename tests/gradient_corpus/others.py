@@ -279,7 +279,7 @@ CASES = [
     ),
     case("swish", swish, swish_backward, (X6,), {"second term": says.ONE_PATH}),
     case("softplus", softplus, softplus_backward, (X6,), {"sign": says.SIGN}),
-    case("elu", elu, elu_backward, (X6,), {"dead": "slope of relu"}, records=False),
+    case("elu", elu, elu_backward, (X6,), {"dead": "0 where x is negative"}, records=False),
     case("softsign", softsign, softsign_backward, (X6,), {"root constant": says.CONSTANT}),
     case("huber of residuals", huber, huber_backward, (GUESS,), {"no clip": "first branch everywhere"}, records=False),
     case("quantile", quantile, quantile_backward, (GUESS,), {"sign": says.SIGN}),

@@ -128,7 +128,7 @@ CASES = [
     }),
     Case("chain", written(chain, chain_backward), (0.7,), {
         "product of slopes": "", "second term": says.ONE_PATH, "first term": says.ONE_PATH, "inner slope": "slope|left out|other operand|uses|0.7",
-        "no two": says.ONE_PATH, "no cos": r"back to x · x is result", "sine of x": "x is used in place of", "plus": "wrong sign",
+        "no two": "the 2 of a square is missing", "no cos": r"back to x · x is result", "sine of x": "x is used in place of", "plus": "wrong sign",
     }),
     Case("cube", written(cube, cube_backward), (1.7,), {
         "one use": "1 of 3|uses|only the path|third|0.333|missing", "two uses": "path .* missing|only|0.667|counts",

@@ -199,10 +199,10 @@ CASES = [
         "K not transposed": "K: .*S is transposed", "P not transposed": "V: P.T is used", "Q and K exchanged": says.SWAPPED, "no V": says.ZERO,
     }),
     Case("momentum", written(momentum, momentum_backward), (0.1, draw(36, (3,))[0]), {
-        "no two": says.HALF, "no momentum": says.CONSTANT, "no one": r"2 · w is used in place of \(2 · w\) − 1", "w path": says.CONSTANT, "last step only": "", "rate sign": "rate: " + says.SIGN, "mean": says.MEAN, "w0 constant": says.ZERO, "float32": "single precision",
+        "no two": says.HALF, "no momentum": says.CONSTANT, "no one": r"2 · w is used in place of \(2 · w\) − 1", "w path": says.CONSTANT, "last step only": "does a loop back end too early", "rate sign": "rate: " + says.SIGN, "mean": says.MEAN, "w0 constant": says.ZERO, "float32": "single precision",
     }),
     Case("euler", written(euler, euler_backward), (np.array([0.7, 0.3]), draw(37, (3,))[0]), {
-        "two": says.TWICE, "no step size": "20 times", "cos for sin": "", "sign of k": "sign|region|by a factor of -1", "no damping": says.ONE_PATH, "no sine": says.ONE_PATH, "adjoint constant": "y0: the path .* is missing", "adjoint sign": "",
+        "two": says.TWICE, "no step size": "20 times", "cos for sin": "", "sign of k": "sign|region|by a factor of -1", "no damping": says.ONE_PATH, "no sine": says.ONE_PATH, "adjoint constant": "y0: the path .* is missing", "adjoint sign": "y0: what flows back through y has the wrong sign",
         "theta exchanged": "another order|flipped|shifted", "no y0": says.ZERO, "y0 at the end": "path .* missing",
     }),
 ]  # fmt: skip
