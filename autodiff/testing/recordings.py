@@ -135,13 +135,22 @@ def _making(make: Any) -> Any:
     return made
 
 
+class _StandIn:
+    """A module some of whose names are others; the rest is looked up when asked for, for NumPy loads parts late."""
+
+    def __init__(self, module: Any, names: Mapping[str, Any]) -> None:
+        self.__dict__.update(names)
+        self.__module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__module, name)
+
+
 # What the code that is recorded sees in place of these modules; all others, NumPy's own code too, see the real ones.
 _MADE = ("zeros", "ones", "empty", "full", "zeros_like", "ones_like", "empty_like", "full_like", "array", "asarray")
 _STANDING_IN: Mapping[int, Any] = {
-    id(math): types.SimpleNamespace(**{**vars(math), **{name: op for name, op in OPS.items() if hasattr(math, name)}}),
-    id(np): types.SimpleNamespace(
-        **{**vars(np), **{name: _making(getattr(np, name)) for name in _MADE}, "float64": _Number}
-    ),
+    id(math): _StandIn(math, {name: op for name, op in OPS.items() if hasattr(math, name)}),
+    id(np): _StandIn(np, {name: _making(getattr(np, name)) for name in _MADE} | {"float64": _Number}),
     id(float): _Number,
 }
 

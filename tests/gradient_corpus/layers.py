@@ -365,7 +365,7 @@ CASES = [
         "tiled": "another order", "first only": "missing there", "not divided": "4 times", "transposed": says.TRANSPOSED, "by eight": "0.5 times",
     }),
     Case("dropout", dropout, draw(24, (6,)), {
-        "no scale": "0.6 times|left out|counts", "no mask": "", "sign": says.SIGN, "scale left out twice": "0.36 times|left out", "mask turned": "",
+        "no scale": "0.6 times|left out|counts", "no mask": "x in place of self.out", "sign": says.SIGN, "scale left out twice": "0.36 times|left out", "mask turned": "",
     }),
     Case("embedding", written(embedded, embedded_backward), draw(25, (3, 4), (4,)), {
         "overwritten": "row 2|=", "no slope": says.LEFT_OUT, "rows shifted": "shifted|exchanged", "mean": "0.25 times", "no two": says.HALF,
