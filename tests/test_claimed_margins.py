@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from autodiff.testing import gradcheck
+from autodiff.testing import NoDerivativeError, gradcheck
 
 mpmath = pytest.importorskip("mpmath", reason="mpmath is installed in continuous integration")
 MP = mpmath.MPContext()
@@ -142,8 +142,7 @@ def test_the_claimed_bound_holds_and_the_margin_ends_where_it_says(f, style):
         true = [truth(f, at, i) for i in range(3)]
         try:
             report = gradcheck(given, *at, gradient=lambda *_, true=true: tuple(true))
-        except ValueError as error:
-            assert "not decidable" in str(error) or "no oracle" in str(error)
+        except NoDerivativeError:  # where too few digits are left
             continue
         decided += 1
         assert report.error <= report.bound + 4e-16
@@ -155,6 +154,6 @@ def test_the_claimed_bound_holds_and_the_margin_ends_where_it_says(f, style):
             gradcheck(given, *at, gradient=lambda *_, close=close: tuple(close))
             off = 1.5 * (half + report.bound * max(1.0, abs(true[i])) + 1e-12 * max(map(abs, true)))
             wrong = [x + sign * off * (k == i) for k, x in enumerate(true)]
-            with pytest.raises((AssertionError, ValueError)):
+            with pytest.raises((AssertionError, NoDerivativeError)):
                 gradcheck(given, *at, gradient=lambda *_, wrong=wrong: tuple(wrong))
     assert decided >= 4
