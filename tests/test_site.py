@@ -160,14 +160,23 @@ def test_nothing_is_wider_than_the_screen(seen, path, width):
 
 
 def test_pages_within_a_chapter_are_alive(seen):
-    """The stepper in a chapter goes a step on when its button is pressed."""
+    """The network to play with goes a step on when its button is pressed."""
     tab = seen("course/08_layers/")
-    frames = tab.locator("iframe[srcdoc]")
-    assert frames.count() >= 1
-    frames.first.scroll_into_view_if_needed()
-    inner = frames.first.content_frame
-    inner.locator("button").first.wait_for()
-    assert inner.locator("button").count() >= 1
+    frame = tab.locator("iframe[srcdoc]").first
+    frame.scroll_into_view_if_needed()
+    said = frame.content_frame.locator("body")
+    before = said.inner_text()
+    frame.content_frame.get_by_role("button", name="next").click()
+    assert said.inner_text() != before
+
+
+def test_the_network_of_the_front_page_learns(seen):
+    """The playground that the moving picture leads to: epochs go by."""
+    tab = seen("")
+    tab.locator("a[href$='play/network.html']").first.click()
+    tab.locator("#one").wait_for()
+    tab.evaluate("() => { for (let i = 0; i < 5; i++) document.getElementById('one').click(); }")
+    assert tab.locator("#epochs").inner_text() == "5"
 
 
 @pytest.mark.parametrize(

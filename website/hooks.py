@@ -10,6 +10,8 @@ from typing import Any
 
 from latex2mathml.converter import convert
 
+from models import MLP, playground
+from models.datasets import moons
 from website import links, notebooks, reference
 
 ONLY_ENGLISH = '!!! note ""\n\n    Esta página está solo en inglés.\n\n'
@@ -42,6 +44,12 @@ def assemble(docs: Path, pages: Path) -> None:
         text = notebooks.markdown(path, language, shown) if notebook else path.read_text(encoding="utf-8")
         (pages / at).write_text(text, encoding="utf-8")
         sources[at] = source
+    (pages / "play").mkdir()
+    data = moons(200, noise=0.1, random_state=0)
+    network = MLP(2, [8, 8, 1], activation="tanh", random_state=0)
+    for name, language in (("network", "en"), ("red", "es")):
+        options = {"loss": "binary_cross_entropy", "random_state": 0, "language": language}
+        playground(network, data.X, data.y, path=pages / "play" / f"{name}.html", **options)
     (pages / "reference").mkdir()
     for name in reference.PAGES:
         (pages / "reference" / f"{name}.md").write_text(reference.markdown(name), encoding="utf-8")

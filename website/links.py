@@ -57,8 +57,9 @@ def turned(text: str, source: str, at: str, repository: str, site: str = "") -> 
 
     def there(target: str) -> str:
         path, hash_, anchor = target.partition("#")
-        if site and path.startswith(f"{site}reference/"):  # pages that only the site has
-            page = f"{path.removeprefix(site).strip('/')}.md"
+        if site and path.startswith((f"{site}reference/", f"{site}play/")):  # pages that only the site has
+            page = path.removeprefix(site).rstrip("/")
+            page += ".md" * (not page.endswith(".html"))
             return posixpath.relpath(page, posixpath.dirname(at) or ".") + hash_ + anchor
         if path.startswith(whole):
             file = path.removeprefix(whole)

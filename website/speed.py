@@ -17,7 +17,7 @@ NUMBA = "numba, derivatives by hand"
 # What is compared, by the first words of its rows: (row, column that must hold, ours, {peer's row: its short name}).
 WORK = (
     (
-        "chain, 10,000 nodes", "on", ("delta-autodiff", "delta-autodiff in Python"),
+        "chain, 10,000 nodes", "on", ("delta-autodiff", "delta-autodiff, in Python"),
         {"microgpt style": "microgpt style", "micrograd": "micrograd", "XAD": "XAD (C++)"},
         {"en": "a node recorded, swept and freed", "es": "registrar, barrer y liberar un nodo"},
     ),
