@@ -2,13 +2,16 @@
 
 import contextlib
 import functools
+import hashlib
 import http.server
+import io
 import json
 import math
 import re
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -286,6 +289,35 @@ def test_gradcheck_asks_for_numpy_and_says_when_it_cannot_be_had(page, opened):
     assert "numpy" in others[0]
     opened.requests[:] = [url for url in opened.requests if url not in others]
     assert run(page, "print(1 + 1)") == "2\n"
+
+
+@needs_npm
+def test_the_button_loads_numpy_from_pyodides_own_distribution_and_runs_again(chromium, site):
+    """From the address of this very version, checked by its hash: here a stand-in for NumPy, which no registry has."""
+    lock = json.loads((MODULES / "pyodide" / "pyodide-lock.json").read_text("utf-8"))
+    entry, packed = lock["packages"]["numpy"], io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as wheel:
+        wheel.writestr("numpy/__init__.py", "answer = 42")
+        wheel.writestr(f"numpy-{entry['version']}.dist-info/METADATA", f"Name: numpy\nVersion: {entry['version']}\n")
+        wheel.writestr(f"numpy-{entry['version']}.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+    entry["sha256"] = hashlib.sha256(packed.getvalue()).hexdigest()
+    asked = []
+
+    def stand_in(route):
+        asked.append(route.request.url)
+        route.fulfill(body=packed.getvalue(), headers={"access-control-allow-origin": "*"})
+
+    with contextlib.closing(chromium.new_context()) as context:
+        context.route("**/pyodide-lock.json", lambda route: route.fulfill(json=lock))
+        context.route("https://cdn.jsdelivr.net/**", stand_in)
+        page = context.new_page()
+        page.goto(site)
+        settled(page)
+        run(page, "import numpy\nprint(numpy.answer)")
+        assert asked == []
+        page.click("#numpy")
+        page.wait_for_function("() => document.querySelector('#output pre')?.innerText === '42\\n'")
+        assert asked == [f"https://cdn.jsdelivr.net/pyodide/v{lite.version()}/full/{entry['file_name']}"]
 
 
 @needs_npm
