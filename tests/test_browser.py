@@ -203,7 +203,7 @@ def test_without_a_deep_stack_memory_is_given_back_from_the_root_down():
 
 
 @needs_npm
-@pytest.mark.usefixtures("site")
+@pytest.mark.usefixtures("opened")
 def test_the_docs_tell_what_the_page_weighs():
     """docs/try has today's megabytes, in both languages, and the page's own script stays a small part."""
     parts = {"pyodide/": 0.0, ".whl": 0.0, "viz.js": 0.0, "": 0.0}
@@ -427,6 +427,29 @@ def test_keys_of_the_editor(page):
     page.keyboard.press("Escape")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") != "code"
+
+
+@needs_npm
+def test_everything_has_a_name_for_who_does_not_see_it(page):
+    """Roles and names as a screen reader finds them; an error is an alert, a state is told, a picture has its words."""
+    for role, name in (
+        ("heading", "Try delta-autodiff"),
+        ("combobox", "Language"),
+        ("combobox", "Example"),
+        ("button", "Run"),
+        ("button", "Stop"),
+        ("button", "Copy link"),
+        ("textbox", "Code"),
+        ("region", "Output"),
+        ("link", "JupyterLite"),
+    ):
+        assert page.get_by_role(role, name=name, exact=True).count() == 1, name
+    run(page, "1 / 0")
+    assert "division by zero" in page.get_by_role("alert").inner_text()
+    assert page.get_by_role("status").inner_text() == "Error on line 1: ZeroDivisionError."
+    run(page, NEURON + "draw(C)\n")
+    assert len(page.get_by_role("img").get_attribute("alt")) > 40
+    assert page.get_by_role("status").inner_text().startswith("Done in ")
 
 
 @needs_npm

@@ -31,6 +31,7 @@ function speak() {
   for (const each of document.querySelectorAll("[data-text]")) each.textContent = say(each.dataset.text);
   $("run").title = say("runKeys");
   $("docs").href = language === "en" ? "../../" : `../../${language}/`;
+  $("lite").href = `../../lite/lab/index.html?path=${language}/try.ipynb`;
   output.dataset.empty = say("empty");
   $("state").textContent = told();
   const titles = examples.map((each, i) => element("option", { value: i }, each[language].title));
