@@ -416,6 +416,10 @@ class Grouping:
     def _add(self, total: Any, term: Any, op: Op = ADD) -> Any:
         """Return the sum of two arrays of the same nodes, whatever axes each has."""
         if total.__class__ is Var and term.__class__ is Var and total.units and term.units:
+            if len(total.units) > len(term.units) == 1 and term.kind == ir.VIEW and term.args[0] is self.flat:
+                start, (stride,) = term.info  # a parameter for each position: with its axes
+                strides = tuple([stride * own for own in contiguous(total.units)])
+                term = self.code.view(self.flat, start, strides, total.units)
             total = self.code.view(total, 0, contiguous(term.units), term.units)
         return self.code.apply(op, total, term)
 
@@ -511,8 +515,11 @@ class Grouping:
             cuts |= ends(own[0]) if own else set()
             nests.append(own)
         units = shape_of(cuts) or ()
-        homes = [source[0] for source, own in zip(sources, nests, strict=True) if own == ((units), (1,))]
-        if inner == 1 and homes and len({home.units for home in homes}) == 1 and (homes[0].size,) == units:
+        homes = [
+            source[0] for source, own in zip(sources, nests, strict=True)
+            if own == (units, (1,)) and (source[0].size,) == units
+        ]  # fmt: skip
+        if inner == 1 and len({home.units for home in homes}) == 1:
             units = homes[0].units  # as they lie already
         return [
             self.code.view(source[0], int(source[1][0]), refined(own, units), units)

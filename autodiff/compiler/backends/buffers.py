@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from autodiff.compiler.arrays import ir
+from autodiff.compiler.arrays.axes import contiguous
 from autodiff.compiler.arrays.ir import Units, Var
+from autodiff.compiler.backends.layout import lies_within
 
 if TYPE_CHECKING:
     from autodiff.compiler.backends.numpy import Buffered
@@ -33,8 +36,9 @@ class Instance:
         self.gradient = np.zeros(len(flat))
         self.results: dict[int, Array] = {}  # the arrays that calls have asked for, by Var
         self._scratch: dict[int, Array] = {}
-        self.slots = [np.zeros((*units, rows) if batched else (*units, *(1,) * bool(units)))
-                      for units, batched in backend.slots]  # fmt: skip
+        self.slots = [_rows_of(np.zeros(math.prod(units) * rows), 0, contiguous(units), units, rows, grain)
+                      if batched else np.zeros((*units, *(1,) * bool(units)))
+                      for units, batched, grain in backend.slots]  # fmt: skip
         for number in backend.layout.ones:
             self.slots[backend.slot[number]][-1] = 1.0
         self.run: Callable[..., None] = backend.make(self)  # warns as NumPy does: see without_warnings
@@ -99,6 +103,10 @@ class Instance:
     def strided(self, var: Var, start: int, strides: Units, units: Units) -> Array:
         """Return some of the units of a Var, evenly spaced."""
         of = self.array(var)
+        grain = self.backend.layout.grains.get(var.number, 1)
+        if grain > 1:
+            assert lies_within((start, strides, units), grain), "a view that is not evenly spaced"
+            return _rows_of(in_one_piece(of, 1)[0], start, strides, units, self.rows, grain)
         if len(var.units) > 1:
             whole, of = of, of.reshape(-1, of.shape[-1])
             assert np.may_share_memory(whole, of), "a view of what does not lie in one piece"
@@ -138,10 +146,20 @@ def one_by_one(
 
 
 def in_one_piece(array: Array, n: int | None = None) -> Array:
-    """Return an array as a matrix of n rows, as many as there are where None, without copying it."""
-    flat = array.reshape(len(array) if n is None else n, -1)
+    """Return an array as a matrix of n rows, as many as there are where None, in its order in memory; not a copy."""
+    rows = array.strides[-1]
+    inside = [k for k, step in enumerate(array.strides) if 0 < step < rows]  # they lie together for each row
+    outside = [k for k in range(array.ndim - 1) if k not in inside]
+    flat = array.transpose(*outside, array.ndim - 1, *inside).reshape(len(array) if n is None else n, -1)
     assert np.may_share_memory(flat, array), "an array that does not lie in one piece"
     return flat
+
+
+def _rows_of(flat: Array, start: int, strides: Units, units: Units, rows: int, grain: int) -> Array:
+    """Return units × rows in memory in which each `grain` numbers of a row lie together."""
+    steps = [s if s % grain else s * rows for s in strides]
+    at = start // grain * rows * grain + start % grain
+    return as_strided(flat[at:], (*units, rows), tuple([s * flat.itemsize for s in (*steps, grain)]))
 
 
 def _strided(of: Array, start: int, strides: Units, units: Units) -> Array:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
+from itertools import accumulate
 from typing import Any
 
+import numpy as np
+
 from autodiff.compiler.arrays import ir
-from autodiff.compiler.arrays.axes import Units, contiguous
+from autodiff.compiler.arrays.axes import Units, contiguous, places_of
 from autodiff.compiler.arrays.ir import MUL, WHERE, Code, Var, uses_of
 from autodiff.compiler.trace.operations import BOOLEAN, HIDDEN
 from autodiff.ops import OPS
 
 _IN_ONE_PIECE = frozenset({ir.APPLY, ir.MATMUL, ir.MATMUL_T, ir.SUM, ir.CONCAT, ir.TAKE, ir.PADDED})
+_GRAINED = frozenset({ir.APPLY, ir.MATMUL, ir.MATMUL_T, ir.SUM, ir.MAX, ir.CONCAT, ir.SCATTER, ir.INPUT})
 LONG = 1000  # more steps than this run from a list: compiling them takes Python longer than running them
 WIDE = 16  # with this many inputs, the first layer reads the rows as passed, without copying
 PLAIN = frozenset({ir.ADD, ir.SUB, ir.MUL})  # single numbers do these in Python's own arithmetic
@@ -61,6 +66,34 @@ def terms_of(var: Var) -> Var | None:
     return of if start == 0 and wanted == [s for s, n in zip(strides, x.units, strict=True) if n > 1] else None
 
 
+def matrices_of(var: Var) -> tuple[Var, Var] | None:
+    """Return the factors of a sum of products that is a matrix product for each row; else None."""
+    a, b, order = contraction_of(var) or (var, var, ())
+    alone = [[k for k in order if x.kind == ir.VIEW and x.info[1][k] == 0 and x.units[k] > 1] for x in (a, b)]
+    return (a, b) if [len(axes) for axes in alone] == [1, 1] and len(order) - len(var.units) == 1 else None
+
+
+def lies_within(place: Any, grain: int) -> bool:
+    """Tell whether a view stays evenly spaced in an array of which each `grain` numbers lie together for a row."""
+    start, strides, units = place
+    inner = sum((n - 1) * s for s, n in zip(strides, units, strict=True) if s % grain) if strides is not None else grain
+    return start % grain + inner < grain
+
+
+def ends_of(var: Var) -> Var | None:
+    """Return the constant of 0 and −∞ that was added to what an exponential is taken of, less its maximum; or None."""
+    less: Any = var.args[0]
+    of: Any = less.args[0] if less.__class__ is Var and less.op is ir.SUB else None
+    ends: Any = of.args[1] if of.__class__ is Var and of.op is ir.ADD else None
+    constant = ends.__class__ is Var and ends.kind == ir.CONST and ends.units == var.units
+    return ends if constant and set(ends.info.flat) == {0.0, -math.inf} else None
+
+
+def _ends(units: Units) -> list[int]:
+    """Return how many numbers the last axes hold, however many they are; not all of them."""
+    return [math.prod(units[k:]) for k in range(min(1, len(units) - 1), len(units))]
+
+
 def repeats(x: Any) -> bool:
     """Tell whether an operand has the same numbers several times."""
     return x.__class__ is not Var or x.kind == ir.EXPAND or (x.kind == ir.VIEW and 0 in x.info[1])
@@ -87,6 +120,7 @@ class Layout:
         self.relus = {v.args[0].number: v for v in self.order if v.op is RELU and v.args[0].__class__ is Var}
         self.static = self._static()
         self.scalars: set[int] = set() if self.long else self._scalars(results)
+        self.grains = self._grains()
         self.fused: dict[int, Var] = {}  # OUTER and SUM_ROWS, by number, that are one product with a row of ones
         self.ones = self._with_ones()
 
@@ -171,6 +205,63 @@ class Layout:
             if simple and all(u.kind == ir.APPLY and u.op is not WHERE for u in users):
                 scalars.add(var.number)
         return scalars
+
+    def _grains(self) -> dict[int, int]:
+        """Return how many numbers of one row lie together, by array: its positions; where there is none, one.
+
+        BLAS then takes products of two things of a row as they lie. All that one product of all positions reads and
+        writes has its columns in the same order.
+        """
+        products = [] if self.long else [v for v in self.order if matrices_of(v) is not None]
+        touched = [self.base(x) for v in products for x in (v, *(matrices_of(v) or ()))]
+        sizes = {n for x in touched for n in _ends(x.units)}
+        possible = {
+            v.number: sizes.intersection(_ends(v.units)) for v in self.order
+            if v.batched and v.units and v.number not in self.wide
+            and (v.kind in _GRAINED or (v.kind == ir.EXPAND and v.args[0].__class__ is float))
+        }  # fmt: skip
+        for var in self.order:
+            self._restrict(var, possible)
+        ties, before = [pair for v in self.order for pair in self._tied(v)], -1
+        while before != (before := sum(map(len, possible.values()))):
+            for a, b in ties:
+                both = possible.get(a.number, set[int]()) & possible.get(b.number, set[int]())
+                possible[a.number] = possible[b.number] = both
+        grains = {number: max(own) for number, own in possible.items() if own}
+        return grains if any(x.number in grains for x in touched) else {}
+
+    def _tied(self, var: Var) -> list[tuple[Var, Var]]:
+        """Return the arrays whose columns must be in the same order because of this one."""
+        if var.kind in {ir.MATMUL, ir.MATMUL_T} and len(var.units) > 1:
+            return [(self.base(var.args[1]), var)]
+        if var.kind == ir.OUTER and len(var.args[0].units) > 1:
+            return [(self.base(var.args[0]), self.base(var.args[1]))]
+        return [(self.terms[var.number], var)] if var.number in self.terms and var.units else []
+
+    def _restrict(self, var: Var, possible: dict[int, set[int]]) -> None:
+        """Take out how many numbers cannot lie together in an array because of this one."""
+        of: Any = var.args[0] if var.args else var
+        home = self.base(var)
+        if var.kind == ir.VIEW and home.number in possible:
+            place = (*var.info, var.units) if of is home else (0, None, ())
+            possible[home.number] = {n for n in possible[home.number] if lies_within(place, n)}
+        elif var.kind in {ir.TAKE, ir.PADDED} or (
+            var.kind in {ir.SUM, ir.MAX} and var.number not in self.terms and contraction_of(var) is None
+        ):
+            possible.pop(self.base(of).number, None)
+        elif var.kind in {ir.MATMUL, ir.MATMUL_T} and len(var.units) == 1:
+            possible.pop(var.number, None)
+        elif var.kind in {ir.SCATTER, ir.CONCAT} and var.number in possible:
+            own = [x.units if x.__class__ is Var else () for x in var.args]
+            starts = accumulate(map(math.prod, own), initial=0)
+            places: list[Any] = var.info if var.kind == ir.SCATTER else [
+                (start, contiguous(units), units) for start, units in zip(starts, own, strict=False)
+            ]  # fmt: skip
+            times = np.bincount(np.concatenate([places_of(*place).ravel() for place in places]))
+            once = len(times) == var.size and min(times) == max(times) == 1 and var is not self.code.gradient
+            possible[var.number] = {
+                n for n in possible[var.number] if once and all(lies_within(place, n) for place in places)
+            }
 
     @staticmethod
     def base(var: Var) -> Var:

@@ -21,13 +21,14 @@ from autodiff.compiler.arrays.axes import Units, contiguous, places_of
 from autodiff.compiler.arrays.ir import WHERE, Code, Var
 from autodiff.compiler.backends import kernels
 from autodiff.compiler.backends.buffers import Instance, in_one_piece, one_by_one
-from autodiff.compiler.backends.layout import Layout, contraction_of, dot_of
+from autodiff.compiler.backends.layout import Layout, contraction_of, dot_of, ends_of
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, SIGNS
 from autodiff.ops import OPS
 
 Array = Any
 
-_POW = OPS["pow"]
+_POW, _EXP = OPS["pow"], OPS["exp"]
+_AS_THEY_ARE = frozenset({WHERE, OPS["erf"]})  # whose own buffers have the rows last
 _GREATER = next(op for op in BOOLEAN if op.name == "greater")
 
 
@@ -55,7 +56,7 @@ _MANY = 256  # numbers: fewer are repeated as fast
 _FUNCTIONS: dict[str, Any] = {
     **{name: getattr(np, name) for name in (
         "add", "subtract", "multiply", "divide", "negative", "maximum", "minimum", "exp", "sqrt", "sign", "heaviside",
-        "not_equal", "copyto", "dot", "take",
+        "not_equal", "copyto", "dot", "matmul", "take",
     )},
     "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "add_at": np.add.at, "copy_where": _copy_where,
     "guarded_dot": kernels.guarded_dot, "power_half": kernels.power_half, "assign": _assign, "add_once": _add_once,
@@ -88,13 +89,13 @@ class Buffered:
         self.steps: list[tuple[str, ...]] = []  # a function and its arguments, by name
         self.arguments: list[str] = []
         self.bound: dict[str, Callable[[Instance], Any]] = {}  # the maker of what a name of the text stands for
-        self.slots: list[tuple[Units, bool]] = []  # units and whether batched
+        self.slots: list[tuple[Units, bool, int]] = []  # units, whether batched, and how many numbers lie together
         self.slot: dict[int, int] = {}  # by Var
         self.flops = 0  # per row; an exponential, a logarithm and the like count as one each
         self.scratch_bytes: dict[str, int] = {}  # bytes per row besides the slots, by name
         self._numbers: dict[str, str] = {}
         self.direct = [] if self.layout.long else self._direct()  # results written where the caller wants them
-        self._free: dict[tuple[Units, bool], list[int]] = {}
+        self._free: dict[tuple[Units, bool, int], list[int]] = {}
         self._written = np.zeros(len(code.parameters), dtype=bool)
         self._last = self._last_uses()
         self._ending: dict[int, list[int]] = {}  # by position: the Vars last used there
@@ -148,7 +149,9 @@ class Buffered:
 
     def bytes_per_row(self) -> int:
         """Return the memory that a row takes."""
-        return 8 * sum(math.prod(units) for units, batched in self.slots if batched) + sum(self.scratch_bytes.values())
+        return 8 * sum(math.prod(units) for units, batched, _ in self.slots if batched) + sum(
+            self.scratch_bytes.values()
+        )
 
     @property
     def calls(self) -> int:
@@ -185,7 +188,7 @@ class Buffered:
         units = var.units
         if var.number in self.layout.ones:
             units, alone = (units[0] + 1, *units[1:]), True
-        key = (units, var.batched)
+        key = (units, var.batched, self.layout.grains.get(var.number, 1))
         free = self._free.get(key)
         if free and not alone:
             self.slot[var.number] = free.pop()
@@ -297,6 +300,28 @@ class Buffered:
         if x.__class__ is Var and x.kind == ir.CONST and x.units == var.units and var.batched and not self.layout.long:
             return self._full(var, f"full{x.number}", x.info[..., None])
         return self._operand(x)
+
+    def _in_order(self, name: str, var: Var, x: Any = None) -> str:
+        """Return the name of an operand with its axes in the order in which those of the result lie in memory."""
+        if var.number not in self.layout.grains or var.op in _AS_THEY_ARE:
+            return name
+        units, grain = var.units, self.layout.grains[var.number]
+        inner = next(k for k in range(1, len(units) + 1) if math.prod(units[-k:]) == grain)
+        outer = len(units) - inner
+        if name not in self.bound:  # an argument of one number
+            if x.batched:
+                self.steps.append(("=", f"{name}_{inner}", f"{name}.reshape({', '.join(['-1', *'1' * inner])})"))
+            return f"{name}_{inner}" if x.batched else name
+        make = self.bound[name]
+
+        def turned(instance: Instance) -> Array:
+            array = make(instance)
+            if array.ndim < 2:  # one number, for each row or for all
+                return array.reshape(-1, *(1,) * inner) if array.ndim else array
+            order = *range(outer), outer + inner, *range(outer, outer + inner)
+            return array.transpose(order).copy() if array.flags.owndata else array.transpose(order)
+
+        return self._bind(f"{name}_{inner}", turned)
 
     def _bind(self, name: str, make: Callable[[Instance], Any]) -> str:
         self.bound[name] = make
@@ -457,14 +482,15 @@ class Buffered:
         if var.number not in self._forwarded:
             self._allocate(var)
         self.flops += x.size * x.batched
-        if (terms := self.layout.terms.get(var.number)) is not None:
+        terms = self.layout.terms.get(var.number)
+        grain = 1 if terms is None else self.layout.grains.get(terms.number, 1)
+        if terms is not None and var.size % grain:
+            self._reduce_all(var, terms, grain)
+        elif terms is not None:
             n = terms.size // var.size
             rows = self._bind(f"j{var.number}", lambda instance: in_one_piece(instance.array(terms), n))
-            out = self._bind(f"w{var.number}", lambda instance: instance.array(var).reshape(-1))
-            if var.kind == ir.SUM:
-                self._call("dot", self._bind(f"ones{n}", lambda _: np.ones(n)), rows, out)
-            else:
-                self._call("maximum_reduce", rows, "0", "None", out)
+            out = self._bind(f"w{var.number}", lambda instance: in_one_piece(instance.array(var), 1)[0])
+            self._sum_or_maximum(var, n, rows, out)
         elif var.kind == ir.SUM and len(x.units) == 1 and x.batched and x.kind != ir.EXPAND:
             ones = self._bind(f"ones{x.units[0]}", lambda _: np.ones(x.units[0]))
             self._call("dot", ones, self._name(x), self._name(var))
@@ -483,6 +509,28 @@ class Buffered:
         else:
             name = "add_reduce" if var.kind == ir.SUM else "maximum_reduce"
             self._call(name, self._name(x), self._axes(len(var.units), len(x.units)), "None", self._reduced(var, x))
+
+    def _reduce_all(self, var: Var, terms: Var, grain: int) -> None:
+        """Sum all numbers of a row, or take their maximum, where those at positions lie together."""
+        n, name = terms.size // grain, f"h{var.number}"
+
+        def part(instance: Instance) -> Array:
+            return instance.scratch(var.number, (instance.rows * grain,))
+
+        rows = self._bind(f"j{var.number}", lambda instance: in_one_piece(instance.array(terms), n))
+        if n > 1:
+            self.scratch_bytes[name] = 8 * grain
+            self._sum_or_maximum(var, n, rows, self._bind(name, part))
+        each = self._bind(
+            f"{name}t", lambda i: (part(i) if n > 1 else in_one_piece(i.array(terms), 1)).reshape(i.rows, grain).T
+        )
+        self._sum_or_maximum(var, grain, each, self._name(var))
+
+    def _sum_or_maximum(self, var: Var, n: int, rows: str, out: str) -> None:
+        if var.kind == ir.SUM:
+            self._call("dot", self._bind(f"ones{n}", lambda _: np.ones(n)), rows, out)
+        else:
+            self._call("maximum_reduce", rows, "0", "None", out)
 
     def _axes(self, start: int, stop: int) -> str:
         """Return the name of the axes to reduce."""
@@ -503,11 +551,21 @@ class Buffered:
             return
         if var.number not in self._forwarded:
             self._allocate(var)
-        if len(x.units) <= 1 and x.kind != ir.EXPAND:
+        own, grain = x.number in self.slot and len(x.units) == len(var.units), self.layout.grains.get(x.number, 1)
+        if own and grain > 1:
+            n = x.size // grain
+            one = self._bind("ones_1", lambda instance: np.ones((1, instance.rows)))
+            whole = self._bind(f"j{x.number}", lambda i: in_one_piece(i.array(x), 1).reshape(n, -1, grain))
+            out = self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(n, 1, grain))
+            self._call("matmul", one, whole, out)
+            return
+        each = own and len(x.units) > 1
+        if each or (len(x.units) <= 1 and x.kind != ir.EXPAND):
             ones = self._bind("ones", lambda instance: np.ones(instance.rows))
             self.scratch_bytes[ones] = 8
-            out = self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(var.units))
-            self._call("dot", self._name(x), ones, out)
+            out = self._bind(f"r{var.number}", lambda i: i.array(var).reshape(var.size if each else var.units))
+            name = self._bind(f"j{x.number}", lambda i: in_one_piece(i.array(x), x.size)) if each else self._name(x)
+            self._call("dot", name, ones, out)
         else:
             out = self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(var.units))
             self._call("add_reduce", self._name(x), self._axes(len(var.units), len(x.units) + 1), "None", out)
@@ -609,9 +667,9 @@ class Buffered:
             self._call("add", out, value, out)
         return True
 
-    def _apply(self, var: Var, position: int) -> None:  # noqa: C901 # one case per operation
+    def _apply(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per operation
         op = var.op
-        names = [self._beside(x, var) for x in var.args] if op is not WHERE else []
+        names = [self._in_order(self._beside(x, var), var, x) for x in var.args] if op is not WHERE else []
         array: Any = op.function_of_arrays
         steps_alias = isinstance(array, np.ufunc) and not (
             op is _POW and var.args[1] is not None and _is_number(var.args[1], 3.0)
@@ -619,25 +677,29 @@ class Buffered:
         if var.number not in self._forwarded:
             if (steps_alias or op.name in {"sigmoid", "relu"}) and var.number not in self.layout.ones:
                 reads = {self.layout.base(x).number for x in self.layout.reads(var)}
-                same = {n for n in reads if n in self.slot and self.slots[self.slot[n]] == (var.units, var.batched)}
+                own = var.units, var.batched, self.layout.grains.get(var.number, 1)
+                same = {n for n in reads if n in self.slot and self.slots[self.slot[n]] == own}
                 self._release(position, same)
             self._allocate(var)
-        v = self._name(var)
+        v = self._in_order(self._name(var), var)
         second: Any = var.args[-1]  # such as the exponent of a power or the slope of a leaky ReLU
         if op is _POW and second.__class__ is float and (steps := _POWERS.get(second)):
             careful = second == 0.5 and (self.code.careful or var.number in self.layout.decides)
             self._follow(("power_half a v",) if careful else steps, names, v)
+        elif op is _EXP and (ends := ends_of(var)) is not None:
+            self._exponentials(var, ends, names[0], v)
         elif op is _GREATER and self._by_sign(var):
             relu = self._relu_before(var)
             if relu is None:
                 self._call("maximum", names[0], names[1], v)
-            self._call("sign", v if relu is None else self._name(relu), v)
+            self._call("sign", v if relu is None else self._in_order(self._name(relu), var), v)
         elif op is WHERE:
             self._where(var, v)
         elif op in _STEPS:
             self._follow(_STEPS[op], names, v)
         elif op is OPS["relu"]:
-            self._call("maximum", names[0], self._full(var, f"zeros{'_'.join(map(str, var.units))}", 0.0), v)
+            zeros = self._full(var, f"zeros{'_'.join(map(str, var.units))}", 0.0)
+            self._call("maximum", names[0], self._in_order(zeros, var), v)
         elif op is OPS["leaky_relu"] and second.__class__ is float and 0.0 < second < 1.0:
             self._follow(_LEAKY, names, v)
         elif op is OPS["erf"]:
@@ -651,6 +713,17 @@ class Buffered:
             function = array.__name__ if array.__name__ in OUT_BY_NAME else f"_{array.__name__}"
             self.bound.setdefault(function, lambda _: array)
             self._call(function, *names, v)
+
+    def _exponentials(self, var: Var, ends: Var, x: str, v: str) -> None:
+        """Append the steps of exp(x), where some x are −∞: NumPy takes ten times as long for those as for 0."""
+        beyond = ends.info[..., None] == -math.inf
+        floor, within = (
+            self._in_order(self._full(var, f"{name}{ends.number}", np.where(beyond, 0.0, other)), var)
+            for name, other in (("floor", -math.inf), ("within", 1.0))
+        )
+        self._call("maximum", x, floor, v)
+        self._call("exp", v, v)
+        self._call("multiply", v, within, v)
 
     def _follow(self, steps: Sequence[str], operands: Sequence[str], v: str) -> None:
         """Append the steps of an operation."""
@@ -683,7 +756,7 @@ class Buffered:
 
     def _where(self, var: Var, v: str) -> None:
         condition, a, b = var.args
-        boolean = self._bind(f"w{var.number}", lambda instance: np.empty(instance.array(var).shape, dtype=bool))
+        boolean = self._bind(f"w{var.number}", lambda instance: np.empty_like(instance.array(var), dtype=bool))
         self.scratch_bytes[boolean] = var.size * var.batched
         if condition.__class__ is Var and condition.op in BOOLEAN:
             relation: Any = condition.op.function_of_arrays

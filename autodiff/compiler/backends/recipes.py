@@ -130,7 +130,7 @@ def _recipe(
             *[f"        {each}" for each in text or ["pass"]],
             "    return step",
         )
-    rows = {f"s{slot}": batched for slot, (_, batched) in enumerate(backend.slots)}
+    rows = {f"s{slot}": batched for slot, (_, batched, _) in enumerate(backend.slots)}
     return Recipe(
         make, [makers[name] for name in fixed], [rows[x] for x in temporaries], reads, [rows[x] for x in made],
         [(k, made.index(name) if name in made else -1) for k, name in hands.items()], sums, len(steps),
