@@ -36,6 +36,7 @@ class Instance:
         self.gradient = np.zeros(len(flat))
         self.results: dict[int, Array] = {}  # the arrays that calls have asked for, by Var
         self._scratch: dict[int, Array] = {}
+        self._turned: dict[int, tuple[Array, Array]] = {}  # by the identity of the first
         self.slots = [_rows_of(np.zeros(math.prod(units) * rows), 0, contiguous(units), units, rows, grain)
                       if batched else np.zeros((*units, *(1,) * bool(units)))
                       for units, batched, grain in backend.slots]  # fmt: skip
@@ -77,6 +78,20 @@ class Instance:
         if number not in self._scratch:
             self._scratch[number] = np.empty(shape)
         return self._scratch[number]
+
+    def turned(self, array: Array, inner: int) -> Array:
+        """Return units × rows with the rows before so many of the last units.
+
+        Of one array it is always the same one, since NumPy looks for itself whether two of them overlap.
+        """
+        if self.rows == 1 or array.ndim == 0:
+            return array
+        if array.ndim == 1:  # one number for each row
+            return array.reshape(-1, *(1,) * inner)
+        if id(array) not in self._turned:
+            turned = np.moveaxis(array, -1, -1 - inner)
+            self._turned[id(array)] = array, turned.copy() if array.flags.owndata else turned
+        return self._turned[id(array)][1]
 
     def matrix(self, var: Var) -> Array:
         """Return a Var of two axes, the same for all rows, as a matrix."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy import absolute, add, copysign, copyto, divide, minimum, multiply, rint, subtract
+from numpy import absolute, add, copysign, copyto, divide, exp, maximum, minimum, multiply, rint, subtract
 
 Array = Any
 
@@ -62,6 +62,13 @@ class Erf:
         self._erf.take(k, out=s, mode="clip")
         add(out, s, out)
         copysign(out, x, out)
+
+
+def exponentials(floor: Array, within: Array, x: Array, out: Array) -> None:
+    """Write exp(x) into `out`, 0 where x is known to be −∞: there `floor` and `within` are 0, elsewhere −∞ and 1."""
+    maximum(x, floor, out=out)
+    exp(out, out)
+    multiply(out, within, out)
 
 
 def guarded_dot(a: Array, b: Array, out: Array) -> None:

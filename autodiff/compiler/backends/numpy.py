@@ -56,7 +56,7 @@ _MANY = 256  # numbers: fewer are repeated as fast
 _FUNCTIONS: dict[str, Any] = {
     **{name: getattr(np, name) for name in (
         "add", "subtract", "multiply", "divide", "negative", "maximum", "minimum", "exp", "sqrt", "sign", "heaviside",
-        "not_equal", "copyto", "dot", "matmul", "take",
+        "not_equal", "copyto", "dot", "take",
     )},
     "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "add_at": np.add.at, "copy_where": _copy_where,
     "guarded_dot": kernels.guarded_dot, "power_half": kernels.power_half, "assign": _assign, "add_once": _add_once,
@@ -301,27 +301,22 @@ class Buffered:
             return self._full(var, f"full{x.number}", x.info[..., None])
         return self._operand(x)
 
+    def _inside(self, var: Var) -> int:
+        """Return how many of the last axes of units lie after the rows in memory."""
+        grain, units = self.layout.grains.get(var.number, 1), var.units
+        return next((k for k in range(1, len(units) + 1) if math.prod(units[-k:]) == grain > 1), 0)
+
     def _in_order(self, name: str, var: Var, x: Any = None) -> str:
         """Return the name of an operand with its axes in the order in which those of the result lie in memory."""
         if var.number not in self.layout.grains or var.op in _AS_THEY_ARE:
             return name
-        units, grain = var.units, self.layout.grains[var.number]
-        inner = next(k for k in range(1, len(units) + 1) if math.prod(units[-k:]) == grain)
-        outer = len(units) - inner
+        inner = self._inside(var)
         if name not in self.bound:  # an argument of one number
             if x.batched:
                 self.steps.append(("=", f"{name}_{inner}", f"{name}.reshape({', '.join(['-1', *'1' * inner])})"))
             return f"{name}_{inner}" if x.batched else name
         make = self.bound[name]
-
-        def turned(instance: Instance) -> Array:
-            array = make(instance)
-            if array.ndim < 2:  # one number, for each row or for all
-                return array.reshape(-1, *(1,) * inner) if array.ndim else array
-            order = *range(outer), outer + inner, *range(outer, outer + inner)
-            return array.transpose(order).copy() if array.flags.owndata else array.transpose(order)
-
-        return self._bind(f"{name}_{inner}", turned)
+        return self._bind(f"{name}_{inner}", lambda instance: instance.turned(make(instance), inner))
 
     def _bind(self, name: str, make: Callable[[Instance], Any]) -> str:
         self.bound[name] = make
@@ -553,11 +548,15 @@ class Buffered:
             self._allocate(var)
         own, grain = x.number in self.slot and len(x.units) == len(var.units), self.layout.grains.get(x.number, 1)
         if own and grain > 1:
-            n = x.size // grain
-            one = self._bind("ones_1", lambda instance: np.ones((1, instance.rows)))
-            whole = self._bind(f"j{x.number}", lambda i: in_one_piece(i.array(x), 1).reshape(n, -1, grain))
-            out = self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(n, 1, grain))
-            self._call("matmul", one, whole, out)
+
+            def between(instance: Instance) -> Any:
+                whole, out = (in_one_piece(instance.array(y), 1).reshape(-1, n, grain)
+                              for y, n in ((x, instance.rows), (var, 1)))  # fmt: skip
+                if instance.rows == 1:
+                    return functools.partial(np.copyto, out, whole)
+                return functools.partial(np.matmul, np.ones((1, instance.rows)), whole, out)
+
+            self._call(self._bind(f"y{var.number}", between))
             return
         each = own and len(x.units) > 1
         if each or (len(x.units) <= 1 and x.kind != ir.EXPAND):
@@ -715,15 +714,19 @@ class Buffered:
             self._call(function, *names, v)
 
     def _exponentials(self, var: Var, ends: Var, x: str, v: str) -> None:
-        """Append the steps of exp(x), where some x are −∞: NumPy takes ten times as long for those as for 0."""
-        beyond = ends.info[..., None] == -math.inf
-        floor, within = (
-            self._in_order(self._full(var, f"{name}{ends.number}", np.where(beyond, 0.0, other)), var)
-            for name, other in (("floor", -math.inf), ("within", 1.0))
-        )
-        self._call("maximum", x, floor, v)
-        self._call("exp", v, v)
-        self._call("multiply", v, within, v)
+        """Append exp(x), where some x are −∞: NumPy takes ten times as long for those as for 0."""
+        beyond, inner = ends.info[..., None] == -math.inf, self._inside(var)
+
+        def make(instance: Instance) -> Any:
+            shape = instance.array(var).shape
+            if math.prod(shape) < 2 * _MANY:
+                return np.exp
+            numbers = (np.where(np.broadcast_to(beyond, shape), 0.0, other) for other in (-math.inf, 1.0))
+            return functools.partial(kernels.exponentials, *[instance.turned(each, inner) for each in numbers])
+
+        exponentials = self._bind(f"e{var.number}", make)
+        self.scratch_bytes[exponentials] = 16 * var.size
+        self._call(exponentials, x, v)
 
     def _follow(self, steps: Sequence[str], operands: Sequence[str], v: str) -> None:
         """Append the steps of an operation."""
