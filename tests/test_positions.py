@@ -439,6 +439,14 @@ MISTAKES = [  # a module of the compiler, what it says, and what it would say
     ("arrays.reverse", "b * (var / x if b < 0.0", "(var / x if b < 0.0"),
     ("backends.layout", "return of if start == 0 and wanted ==", "return of if start == 0 or wanted =="),
     ("backends.numpy", "and (times[region] == 1).all()", ""),
+    ("backends.layout", "return start % grain + inner < grain", "return True"),
+    ("backends.layout", "(self.base(var.args[0]), self.base(var.args[1]))", "(var, var)"),
+    ("backends.buffers", "[s if s % grain else s * rows for s in strides]", "[s * rows for s in strides]"),
+    ("backends.buffers", "np.moveaxis(array, -1, -1 - inner)", "np.moveaxis(array, -1, -2 - inner)"),
+    ("backends.buffers", "if 0 < step < rows]", "if 0 < step < 0]"),
+    ("backends.numpy", "if terms is not None and var.size % grain:", "if terms is not None and grain < 0:"),
+    ("backends.kernels", "multiply(out, within, out)", "multiply(out, out, out)"),
+    ("backends.kernels", "maximum(x, floor, out=out)", "maximum(x, within, out=out)"),
     ("backends.kernels", "np.matmul, *turned", "np.matmul, turned[1], turned[0], turned[2]"),
     ("backends.text", "sorted(axes.index(axis) for axis in turned[kept:])", "own"),
     ("backends.text", "_tuple(first)] if any(first)", "_tuple(first)] if not first"),
@@ -468,7 +476,7 @@ def test_a_mistake_in_the_compiler_is_caught(module, right, wrong, monkeypatch):
     monkeypatch.setattr(getattr(function, "__func__", function), "__code__", code)
     with pytest.raises(Exception):  # noqa: B017 # an AssertionError, or whatever the mistake leads to
         for steps in FIXED:
-            check(made((6, 4), steps), 3)
+            check(made((6, 4), steps), 4)  # of so many rows, exponentials of masks take a way of their own
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 9)), min_size=1, max_size=4), st.integers(0, 5))
