@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from autodiff.testing import NoDerivativeError, gradcheck
+from autodiff import NoDerivativeError
+from autodiff.testing import gradcheck
 
 mpmath = pytest.importorskip("mpmath", reason="mpmath is installed in continuous integration")
 MP = mpmath.MPContext()

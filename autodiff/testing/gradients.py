@@ -61,6 +61,7 @@ class GradientCheck:
         self.given: Callable[..., Any] | None = gradient
         self.gradient = seeded(gradient, options.get("seed"))
         self.name = self.source = name_of(gradient)
+        self.nudged = 0  # slopes of which it was asked how far they move by roundings
         self.curvatures: dict[tuple[int, int], Estimate | None] = {}
 
     def first(self) -> Results:
@@ -254,7 +255,10 @@ class GradientCheck:
         margin = subject.tolerance.margin(replace(truth, value=max(abs(truth.value), together)), subject.epsilon)
         noise = min(2.0 * subject.noise, 64.0 * EPSILON * abs(subject.here))
         nearly = off <= min(truth.bound, 100.0 * _NEARLY * together) + _NEARLY * together + noise
-        rounding = truth.bound if off <= margin else subject.rounding(line, truth)
+        rounding = truth.bound
+        if off > margin:
+            self.nudged += 1
+            rounding = subject.rounding(line, truth, nudged=self.nudged <= _NUDGED)
         only_claimed = off <= margin and subject.only_claimed(line, number, truth, margin - truth.bound)
         if only_claimed or margin < off <= margin + rounding:
             raise subject.undecided("a random direction", rounding, f": it is {truth.value!r}, got {number!r}")
