@@ -122,7 +122,7 @@ def test_edges_are_those_of_numpy(name):
 
 @pytest.mark.parametrize("part", range(8))
 def test_every_row_of_the_table(part):
-    """Its value on rows, and at one point its partials, are the table's own: a program for an eighth of the rows."""
+    """Values and partials are the table's own: a program of the sum of an eighth of the rows, each on its own operands."""
     rng = np.random.default_rng(part)
     names, places, columns = sorted(OPS)[part::8], {}, []
     for name in names:
@@ -134,18 +134,15 @@ def test_every_row_of_the_table(part):
             columns[-2][:], columns[-1][:] = 0.3, 0.6
     X = np.array(columns).T
 
-    def each(x):
-        return [OPS[name](*[x[i] for i in places[name]]) * 1.0 for name in names]
-
-    value = compile(each, backend="numba")(X)
-    slope = compile(lambda x: sum(each(x)), in_axes=None, backend="numba").value_and_grad(X[0], argnums=0)[2]
-    for k, name in enumerate(names):
-        for row in range(3):
-            known = OPS[name].on_floats(*X[row, places[name]].tolist())
-            np.testing.assert_allclose(value[row, k], known, **CLOSE, err_msg=name)
-        operands = X[0, places[name]].tolist()
-        partials = OPS[name].partials_at(operands, OPS[name].on_floats(*operands), [True] * len(operands))
-        np.testing.assert_allclose(slope[places[name]], partials, **CLOSE, err_msg=name)
+    program = compile(lambda x: sum(OPS[name](*[x[i] for i in places[name]]) for name in names), backend="numba")
+    value, _, slope = program.value_and_grad(X, argnums=0, reduce=None)
+    for row, x in enumerate(X):
+        operands = {name: x[places[name]].tolist() for name in names}
+        known = {name: OPS[name].on_floats(*operands[name]) for name in names}
+        np.testing.assert_allclose(value[row], sum(known.values()), **CLOSE)
+        for name in names:
+            partials = OPS[name].partials_at(operands[name], known[name], [True] * len(operands[name]))
+            np.testing.assert_allclose(slope[row, places[name]], partials, **CLOSE, err_msg=name)
 
 
 def line():

@@ -12,7 +12,7 @@ like an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -21,13 +21,16 @@ from autodiff.compiler.auxiliary import ProgramWithAux
 from autodiff.compiler.backends.numba import refuse_without_numba
 from autodiff.compiler.cache import Settings
 from autodiff.compiler.program import P, Program
+from autodiff.domains import unbox
 from autodiff.errors import TraceError
+from autodiff.naming import describe
+from autodiff.value import Value
 
 
 def compile(  # shadows the builtin, which is for text
     f: Callable[P, Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
     threads: int | None = None, has_aux: bool = False, traces: int = 32,
-    backend: Literal["auto", "numba"] = "auto",
+    backend: Literal["auto", "numba"] = "auto", parameters: Iterable[Value] | None = None,
 ) -> Program[P]:  # fmt: skip # Any: f returns Values or numbers in one shape, nests of them, or (these, aux)
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
@@ -39,7 +42,8 @@ def compile(  # shadows the builtin, which is for text
     last. `threads`: how many may share the blocks of a large batch (None: as many as there are processors). With
     `has_aux`, `f` returns (answer, aux), and every answer of the program has aux beside it: `value_and_grad` returns
     ((value, aux), gradient). `backend="numba"` makes scalar loops of `f` that numba compiles, for few rows and for code
-    without structure.
+    without structure. `parameters`: the Values to differentiate by and to train, in the order of gradients,
+    whichever of them a call meets; all others are constants. By default they are those that `f` meets.
 
     `f` must do the same whatever its numbers are. Deciding by a number raises TraceError: use `where`. What else it
     does on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is
@@ -72,9 +76,25 @@ def compile(  # shadows the builtin, which is for text
         raise ValueError(f"backend must be 'auto' (NumPy) or 'numba', got {backend!r}")
     if backend == "numba":
         refuse_without_numba()
+    fixed = None if parameters is None else _leaves(parameters)
     axes = in_axes if not isinstance(in_axes, list) else tuple(in_axes)
     kind: type[Program[P]] = ProgramWithAux if has_aux else Program
-    return kind(f, Settings(axes, tuple(map(int, static)), threads, traces, backend))
+    return kind(f, Settings(axes, tuple(map(int, static)), threads, traces, backend, fixed))
+
+
+def _leaves(parameters: Any) -> tuple[Value, ...]:
+    """Return the parameters; TypeError or ValueError for what cannot be one."""
+    if not isinstance(parameters, Iterable) or isinstance(parameters, (str, Value)):
+        raise TypeError(f"parameters must be Values, such as model.parameters(), got {type(parameters).__name__}")
+    found = tuple([unbox(p) for p in list[Any](parameters)])
+    for p in found:
+        if not isinstance(p, Value):
+            raise TypeError(f"parameters must be Values, got {type(p).__name__} {p!r:.60}")
+        if p.op is not None:
+            raise ValueError(f"parameters must be leaves, got {describe(p)}, which was computed from others")
+    if len({id(p) for p in found}) < len(found):
+        twice: Value = next(p for k, p in enumerate(found) if id(p) in set(map(id, found[:k])))
+    return found
 
 
 __all__ = ["Program", "TraceError", "compile"]

@@ -13,10 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autodiff.compiler.specialise import Trace
+from autodiff.compiler.specialise import Block, Trace
+from autodiff.naming import describe
+from autodiff.value import Value
 from autodiff.variables import parameter_names
 
 _SHORT_WAYS = 64
+MOST_NODES = 5_000_000  # of the traces that are kept: about 1 GB
 
 
 class Settings(NamedTuple):
@@ -27,6 +30,7 @@ class Settings(NamedTuple):
     threads: int | None = None
     traces: int = 32  # how many are kept
     backend: str = "auto"
+    parameters: tuple[Value, ...] | None = None  # in this order, whichever a trace meets
 
 
 class Cache:
@@ -44,7 +48,8 @@ class Cache:
         self.traces: dict[Any, Trace] = {}
         self._forgotten: set[int] | None = set()  # hashes of keys; None once it was told that they come back
         self.latest: Trace | None = None
-        self.training: Trace | None = None
+        self.fixed = list(settings.parameters) if settings.parameters is not None else None
+        self.training: Trace | Block | None = None
         self.derived: dict[Any, Any] = {}  # programs of its derivatives
         self.quick: dict[Any, Any] = {}  # by the request and the rows: the short way for a call like an earlier one
         self.recent: dict[Any, Any] = {}  # by the request alone: the short way that was taken last
@@ -61,24 +66,53 @@ class Cache:
             )
         return self.latest
 
+    @property
+    def order(self) -> list[Value] | None:
+        """The parameters in the order of gradients, where something else than the trace of a call decides it."""
+        return self.fixed if self.fixed is not None or self.training is None else self.training.parameters
+
+    def in_order(self, trace: Trace, gradient: Any) -> Any:
+        """Return the derivatives by the parameters of a trace in the order of all gradients; 0 for others."""
+        order = self.order
+        if order is None or trace.follows(order):
+            return gradient
+        places = {id(p): k for k, p in enumerate(order)}
+        if self.fixed is None:
+            new = next((p for p in trace.parameters if id(p) not in places), None)
+            if new is not None:
+                raise ValueError(
+                    f"a training block must begin with all parameters, and {describe(new)} was not met then; name them "
+                    "all, compile(…, parameters=…)"
+                )
+        kept = [k for k, p in enumerate(trace.parameters) if id(p) in places]
+        found = np.zeros((*gradient.shape[:-1], len(order)))
+        found[..., [places[id(trace.parameters[k])] for k in kept]] = gradient[..., kept]
+        return found
+
     def keep(self, key: Any, trace: Trace) -> None:
         """Remember a new trace, and forget the one that was not asked for longest where there are many."""
-        while len(self.traces) >= self.kept:
+        nodes = trace.traced + sum([each.traced for each in self.traces.values()])
+        while self.traces and (len(self.traces) >= self.kept or nodes > MOST_NODES):
+            nodes -= next(iter(self.traces.values())).traced
             gone = next(iter(self.traces))
             del self.traces[gone]
             if self._forgotten is not None:
                 self._forgotten.add(hash(gone))
         self.traces[key] = trace
+        self.forget()
         if self._forgotten is not None and hash(key) in self._forgotten:
             self._forgotten = None
             shapes = ", ".join(f"{name} {shape}" for name, shape in zip(trace.names, trace.shapes, strict=True))
             name = getattr(self.f, "__name__", type(self.f).__name__)
             warnings.warn(
                 f"{name} is traced again for arguments that it was traced for before, with {shapes} in one row: more "
-                f"than {self.kept} shapes or static arguments take turns; bring them to fewer, as autodiff.pad does, "
-                "or compile(…, traces=…) more",
+                f"than {len(self.traces)} shapes or static arguments take turns; bring them to fewer, as autodiff.pad "
+                "does, or compile(…, traces=…) more",
                 RuntimeWarning, stacklevel=2,
             )  # fmt: skip
+
+    def forget(self) -> None:
+        """Drop the short ways, where traces or the order of gradients are others from now on."""
         self.quick.clear()
         self.recent.clear()
 

@@ -155,11 +155,13 @@ class Call(Arguments):
             found = cache.traces.get(key)
         except TypeError as error:
             raise TypeError(f"a static argument must be hashable: {error}") from None
-        if cache.training is not None and found is not cache.training:
-            raise ValueError("a training block must keep the shapes it began with; end it first, and begin another")
         if found is None:
             graph = trace(self.f, samples, self.names, static)
             shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
+            if cache.fixed is not None:
+                place = {id(p): k for k, p in enumerate(cache.fixed)}
+                known = sorted(graph.parameters.items(), key=lambda item: place.get(id(item[1]), len(place)))
+                graph.parameters = dict(known)
             found = Trace(
                 len(graph.ops) + graph.repeated,
                 live(graph),
@@ -168,6 +170,7 @@ class Call(Arguments):
                 self.batched,
                 rows,
                 numba=cache.settings.backend == "numba",
+                placed=cache.fixed is not None,
             )
             cache.keep(key, found)
         else:
@@ -193,7 +196,7 @@ class Call(Arguments):
 
     def read(self, check: bool, want: Want = Want()) -> None:  # noqa: B008 # frozen
         """Take over the parameters' numbers, except while training, when the flat array has them already."""
-        if self.cache.training is None:
+        if self.cache.training is not self.trace:
             self.trace.read()
         if check:
             self.check(want)
@@ -263,6 +266,7 @@ class Call(Arguments):
         self.one_number()
         compute = self._at_point if self.point and weights is None else self._of_rows
         value, gradient, inputs = compute(reduce, argnums, by, weights, check)
+        gradient = self.cache.in_order(self.trace, gradient)
         if argnums is None:
             return value, gradient
         left = iter(inputs)
@@ -358,7 +362,7 @@ class Call(Arguments):
         return values
 
     def _point_arguments(self) -> list[Any]:
-        if self.cache.training is not None:
+        if self.cache.training is self.trace:
             parameters = self.trace.flat.tolist()
         else:
             parameters = [p.data for p in self.trace.parameters]

@@ -26,7 +26,7 @@ from autodiff.compiler.backends.text import Readable
 from autodiff.compiler.cache import Cache, Settings
 from autodiff.compiler.call import Call, Reduce, inlined
 from autodiff.compiler.repeat import remember_rows
-from autodiff.compiler.specialise import Trace, Want
+from autodiff.compiler.specialise import Block, Trace, Want
 from autodiff.domains import unbox
 from autodiff.errors import TraceError
 from autodiff.propagation import propagate
@@ -371,7 +371,8 @@ class Program(Generic[P]):
         expression, in another program) reads the array, and assigning `data` writes into it. When the block ends,
         however it ends, the Values have their numbers to themselves again; the next block with these shapes fills the
         same array, so keep a copy of it, if any. `args` is a batch (or one row), from which the program learns the
-        shapes; it may be left out if the program was called before.
+        shapes; it may be left out if the program was called before. Calls with other shapes are welcome in the block:
+        their gradients have the order of the array.
 
         Raises TypeError where no shapes are known, RuntimeError where a parameter is in another block already.
         """
@@ -383,20 +384,27 @@ class Program(Generic[P]):
             )
         if self._cache.training is not None:
             raise RuntimeError("this program is training already; end that block first")
-        trace = self._cache.latest
+        block: Trace | Block = self._cache.latest
+        fixed = self._cache.fixed
+        if fixed is None or block.follows(fixed):
+            block.shown = True
+        else:
+            block = Block(fixed, np.zeros(len(fixed)))
         try:
-            held.hold(trace.parameters, trace.flat)
-            self._cache.training, trace.shown = trace, True
-            yield trace.flat
+            held.hold(block.parameters, block.flat)
+            self._cache.training = block
+            self._cache.forget()
+            yield block.flat
         finally:
             try:
-                self._release(trace)
+                self._release(block)
             except BaseException:  # interrupted: finish all the same
-                self._release(trace)
+                self._release(block)
                 raise
 
-    def _release(self, trace: Trace) -> None:
-        held.release(trace.parameters, trace.flat)
+    def _release(self, block: Trace | Block) -> None:
+        held.release(block.parameters, block.flat)
+        self._cache.forget()
         self._cache.training = None
 
     def write_back(self) -> None:
@@ -414,9 +422,11 @@ class Program(Generic[P]):
         """The Values that the function met, in the order of the flat array and of gradients.
 
         The order is the same for one point and for batches of any size. It is that of the latest call: arguments of
-        another shape, or other static ones, may lead to another.
+        another shape, or other static ones, may lead to another. Those given to `compile` as `parameters` keep theirs,
+        and so do those of a training block while it lasts.
         """
-        return list(self._cache.known().parameters)
+        order = self._cache.order
+        return list(self._cache.known().parameters if order is None else order)
 
     @property
     def source(self) -> str:

@@ -46,6 +46,8 @@ def request_of(argnums: Any, reduce: Reduce, weights: Any) -> Hashable:
 
 def remember_point(call: Call, request: Hashable, function: Any, *, gradient: bool) -> None:
     """Take the short way from now on for calls with plain numbers alone; `function` is the one of floats."""
+    if call.cache.order is not None and not call.trace.follows(call.cache.order):
+        return
     names = [f"x{i}" for i in range(len(call.args))]
     given = ", ".join(names)
     values = "value, gradient, *rest" if gradient else "(value,)"
@@ -163,7 +165,14 @@ class _Answers:
 def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, argnums: Any, *, weighted: bool) -> None:
     """Take the short way from now on for what is asked of arrays of these shapes."""
     trace, cache, rows = call.trace, call.cache, call.rows
-    if call.static or call.form or trace.shared.form or not all(x.size for x in call.args):
+    order = cache.order
+    if (
+        call.static
+        or call.form
+        or trace.shared.form
+        or (order is not None and not trace.follows(order))
+        or not all(x.size for x in call.args)
+    ):
         return
     version = trace.version(want)
     block = version.rows_at_once(rows, 1)
@@ -256,8 +265,6 @@ def _text(
         *numbers, *seeds,
         "        with lock:",
         "            if cache.training is not trace:",
-        "                if cache.training is not None:",
-        "                    return NotImplemented",
         "                trace.read()",
         f"            answer, finite = compute({', '.join(given)})",
         "        if not finite:",

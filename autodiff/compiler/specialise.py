@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,13 @@ class Version:
         return found
 
 
+class Block(NamedTuple):
+    """The parameters that a training block holds, in an array."""
+
+    parameters: list[Value]
+    flat: Array
+
+
 @dataclass
 class Trace:
     """A function traced for one shape of its arguments."""
@@ -90,6 +98,7 @@ class Trace:
     points: dict[Any, Any] = field(default_factory=dict[Any, Any])  # functions of floats, by what they return
     aux: Any = None  # where the numbers of aux belong, if this is of those
     numba: bool = False  # whether loops are made, which numba compiles
+    placed: bool = False  # whether the parameters of the graph have the order that the flat array shall have
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
@@ -98,6 +107,8 @@ class Trace:
         self.guards = self.shared is not self.careful  # whether the function itself takes derivatives
         self.unstructured = is_unstructured(self.shared)
         self.parameters: list[Value] = list(self.shared.parameters.values())
+        if self.placed:
+            self.order = list(self.shared.parameters)
         self.flat = np.zeros(len(self.parameters))
         self._source: tuple[Array, list[int]] | None = None  # another program's training block that holds them all
         self._mixed = False  # whether training blocks hold some of them
@@ -161,6 +172,11 @@ class Trace:
                 made = Buffered(self.code(want))
             found = self.versions[want] = Version(made, self.flat)
         return found
+
+    def follows(self, order: list[Value]) -> bool:
+        """Tell whether the parameters are these, in this order."""
+        own = self.parameters
+        return own is order or (len(own) == len(order) and all(map(operator.is_, own, order)))
 
     def read(self) -> None:
         """Copy the parameters' current numbers into the flat array."""
