@@ -84,17 +84,19 @@ def compile(  # shadows the builtin, which is for text
 
 def _leaves(parameters: Any) -> tuple[Value, ...]:
     """Return the parameters; TypeError or ValueError for what cannot be one."""
-    if not isinstance(parameters, Iterable) or isinstance(parameters, (str, Value)):
+    if not hasattr(parameters, "__iter__") or isinstance(parameters, (str, Value)):
         raise TypeError(f"parameters must be Values, such as model.parameters(), got {type(parameters).__name__}")
-    found = tuple([unbox(p) for p in list[Any](parameters)])
+    found: list[Any] = [unbox(p) for p in parameters]
+    seen = set[int]()
     for p in found:
         if not isinstance(p, Value):
             raise TypeError(f"parameters must be Values, got {type(p).__name__} {p!r:.60}")
         if p.op is not None:
             raise ValueError(f"parameters must be leaves, got {describe(p)}, which was computed from others")
-    if len({id(p) for p in found}) < len(found):
-        twice: Value = next(p for k, p in enumerate(found) if id(p) in set(map(id, found[:k])))
-    return found
+        if id(p) in seen:
+            raise ValueError(f"parameters must be there once each, got {describe(p)} twice")
+        seen.add(id(p))
+    return tuple(found)
 
 
 __all__ = ["Program", "TraceError", "compile"]
