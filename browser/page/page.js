@@ -81,8 +81,9 @@ function changeLines(change) {
   if (text === old) return;
   code.setSelectionRange(start, end);
   type(text);
-  const one = selectionStart === selectionEnd;
-  code.setSelectionRange(one ? Math.max(start, selectionStart + text.length - old.length) : start, one ? Math.max(start, selectionStart + text.length - old.length) : start + text.length);
+  const caret = Math.max(start, selectionStart + text.length - old.length);
+  if (selectionStart === selectionEnd) code.setSelectionRange(caret, caret);
+  else code.setSelectionRange(start, start + text.length);
 }
 
 const indent = (lines) => lines.map((line) => line && `    ${line}`);
