@@ -424,6 +424,10 @@ def test_keys_of_the_editor(page):
     assert page.input_value("#code").startswith("for i in range(3):\n")
     page.keyboard.press("Control+z")
     assert page.input_value("#code").startswith("# for")
+    page.fill("#code", "\nx")
+    page.evaluate("code.setSelectionRange(0, 0)")
+    page.keyboard.press("Tab")
+    assert page.input_value("#code") == "    \nx"
     page.keyboard.press("Escape")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") != "code"

@@ -74,7 +74,7 @@ const type = (text) => document.execCommand(text ? "insertText" : "delete", fals
 
 function changeLines(change) {
   const { value, selectionStart, selectionEnd } = code;
-  const start = value.lastIndexOf("\n", selectionStart - 1) + 1;
+  const start = value.slice(0, selectionStart).lastIndexOf("\n") + 1;
   const last = selectionEnd > selectionStart && value[selectionEnd - 1] === "\n" ? selectionEnd - 1 : selectionEnd;
   const end = value.indexOf("\n", last) < 0 ? value.length : value.indexOf("\n", last);
   const old = value.slice(start, end), text = change(old.split("\n")).join("\n");
@@ -100,10 +100,10 @@ code.onkeydown = (event) => {
     ours();
     if (event.shiftKey) changeLines(dedent);
     else if (from < to) changeLines(indent);
-    else type(" ".repeat(4 - (from - value.lastIndexOf("\n", from - 1) - 1) % 4));
+    else type(" ".repeat(4 - (from - value.slice(0, from).lastIndexOf("\n") - 1) % 4));
   } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     ours();
-    const line = value.slice(value.lastIndexOf("\n", from - 1) + 1, from);
+    const line = value.slice(value.slice(0, from).lastIndexOf("\n") + 1, from);
     type(`\n${line.match(/^ */)[0]}${/:\s*(#.*)?$/.test(line) ? "    " : ""}`);
   } else if (event.key === "/" && (event.ctrlKey || event.metaKey)) {
     ours();
