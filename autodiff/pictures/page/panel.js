@@ -169,22 +169,28 @@ function live() {
   plot();
 }
 // The loss by iteration, with figures at the ends of its axes.
+const [axes, line, ...figures] = ["path", "polyline", "text", "text", "text", "text"].map((name) => draw(name));
+$("curve").append(axes, line, ...figures);
+let room = null; // of the curve: asking for it in every iteration would lay out the page each time
+new ResizeObserver(() => { room = null; plot(); }).observe($("curve"));
 function plot() {
   const svg = $("curve");
   svg.classList.toggle("empty", losses.length < 2);
   if (losses.length < 2) return;
   let [low, high] = [Infinity, -Infinity];
   for (const y of losses) if (Number.isFinite(y)) [low, high] = [Math.min(low, y), Math.max(high, y)];
-  const [width, height, last] = [svg.clientWidth, svg.clientHeight, losses.length - 1];
+  room ??= [svg.clientWidth, svg.clientHeight];
+  const [[width, height], last] = [room, losses.length - 1];
   const ends = [high, low].map((y) => show(Number(y.toPrecision(3))));
   const [left, right, top, bottom] = [7 * Math.max(...ends.map(({ length }) => length)) + 8, width - 6, 6, height - 16];
   const every = Math.ceil(losses.length / 300);
   const points = losses.flatMap((y, k) => (Number.isFinite(y) && (k % every === 0 || k === last)
     ? [`${(left + ((right - left) * k) / last).toFixed(1)},${(bottom - ((bottom - top) * (y - low)) / (high - low || 1)).toFixed(1)}`] : []));
-  const figure = (x, y, anchor, text) => draw("text", { x, y, "text-anchor": anchor }, text);
-  svg.replaceChildren(
-    draw("path", { d: `M${left} ${top}V${bottom}H${right}` }), draw("polyline", { points: points.join(" ") }),
-    figure(left - 5, top + 5, "end", ends[0]), figure(left - 5, bottom + 3, "end", ends[1]),
-    figure(left, height - 2, "middle", "0"), figure(right, height - 2, "end", String(last)));
+  axes.setAttribute("d", `M${left} ${top}V${bottom}H${right}`);
+  line.setAttribute("points", points.join(" "));
+  [[left - 5, top + 5, "end", ends[0]], [left - 5, bottom + 3, "end", ends[1]], [left, height - 2, "middle", "0"], [right, height - 2, "end", last]].forEach(([x, y, anchor, text], k) => {
+    fill(figures[k], { x, y, "text-anchor": anchor }, []);
+    figures[k].textContent = text;
+  });
   svg.setAttribute("aria-label", say("curve", { n: iterations, from: show(losses[0]), to: show(losses[last]) }));
 }
