@@ -179,6 +179,10 @@ def test_a_file_says_what_it_shows_and_keeps_its_size(tmp_path):
     assert (root.attrib["role"], root.attrib["aria-label"]) == ("img", picture.alt)
     assert "style" not in root.attrib
     assert root.attrib["width"].endswith("pt")
+    played = ET.parse(animate(network(), tmp_path / "film.svg")).getroot()
+    assert (played.attrib["role"], played.attrib["aria-label"]) == (
+        "img", "δ flowing backward: every node has its δ",
+    )  # fmt: skip
     own = Picture("digraph { a -> b }")
     assert b"aria-label" not in own.pipe("svg")
 

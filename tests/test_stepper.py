@@ -1002,6 +1002,43 @@ def test_unfolded_neurons_stand_in_frames_of_their_own(opened, widths, width, he
     assert numbers > 5
 
 
+def test_layers_of_several_samples_stand_behind_each_other_when_one_is_unfolded(opened):
+    """The folded layer right of the frames of that before it, the losses right of both."""
+    mlp = MLP(2, [2, 1], activation="tanh", random_state=0)
+    losses = [(mlp([a, b]) - 1.0) ** 2 for a in (0.0, 1.0) for b in (0.0, 1.0)]
+    page = opened(losses, width=1700, height=1000)
+    page.locator("#level").select_option("1")
+    page.locator("[data-node]", has_text="layer1").dispatch_event("click")
+    page.get_by_role("button", name="Unfold").click()
+    page.locator("#fit").click()
+    page.wait_for_timeout(400)
+    layer2, mean = (page.locator(".node", has_text=name).last.bounding_box() for name in ("layer2", "mean"))
+    right = page.locator(".group rect").evaluate_all(
+        "all => Math.max(...all.map((e) => e.getBoundingClientRect().right))"
+    )
+    assert page.locator(".group").count() == 2
+    assert right < layer2["x"]
+    assert layer2["x"] + layer2["width"] < mean["x"]
+
+
+def test_the_whole_graph_stays_whole_when_its_pane_changes_size(opened):
+    """After Fit, as the curve takes its room below; not after the reader zoomed."""
+    page = opened(classifier())
+    inside = """() => {
+      const [pane, all] = [document.getElementById("graph").getBoundingClientRect(), [...document.querySelectorAll(".frame")].map((e) => e.getBoundingClientRect())];
+      return all.every((b) => b.top >= pane.top && b.bottom <= pane.bottom && b.left >= pane.left && b.right <= pane.right);
+    }"""
+    page.locator("#fit").click()
+    for _ in range(3):
+        page.locator("#iterate").click()
+    page.wait_for_function(inside)
+    for _ in range(3):
+        page.locator("#larger").click()
+    page.locator("#reset").click()
+    page.wait_for_timeout(100)
+    assert not page.evaluate(inside)
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_curve_of_losses_has_figures_and_goes_back_with_undo(opened, width):
     """Greatest and least loss, 0 and the last iteration, none cut off or on another; an undone iteration leaves it."""

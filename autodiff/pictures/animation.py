@@ -109,7 +109,8 @@ def animate(
                 content = gif.join(stills, waits, scenes[-1].theme.paper, places)
             elif suffix == ".svg":
                 merged = film.merged(scenes)
-                content = film.animated(_drawn(merged, timeout), film.spans(merged), waits).encode()
+                words = f"{say('player.title')}: {captions[-1]}"
+                content = film.animated(_drawn(merged, timeout), film.spans(merged), waits, words).encode()
             else:
                 content = _page(scenes, captions, seconds, timeout).html.encode()
         except RenderError as error:

@@ -7,6 +7,7 @@ other differ by a class, `t3_7` for the steps 3 to 6, which CSS or a script show
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
@@ -94,8 +95,8 @@ def spans(film: Scene) -> list[tuple[int, int]]:
     return sorted({(int(a), int(b)) for each in classes for a, b in _SPAN.findall(each)})
 
 
-def animated(svg: str, shown: Sequence[tuple[int, int]], seconds: Sequence[float]) -> str:
-    """Make an SVG of a film with the spans `shown` play for ever, by CSS alone.
+def animated(svg: str, shown: Sequence[tuple[int, int]], seconds: Sequence[float], words: str) -> str:
+    """Make an SVG of a film with the spans `shown` play for ever, by CSS alone; `words` say what it shows.
 
     Viewers without CSS animation show the last step, and so do those whose user asks for less motion.
     """
@@ -115,5 +116,6 @@ def animated(svg: str, shown: Sequence[tuple[int, int]], seconds: Sequence[float
             rules.append(f"#{scope} .{name}{{visibility:hidden}}")
         rules.append(f"#{scope} .{name}{{animation:{scope}-{name} {total:g}s step-end infinite}}")
     rules.append(f"@media (prefers-reduced-motion:reduce){{#{scope} g{{animation:none!important}}}}")
+    told = f'role="img" aria-label="{html.escape(words)}"'
     style = f"<style>{''.join(rules)}</style>"
-    return re.sub(r"<svg\b[^>]*>", lambda head: f'<svg id="{scope}"{head[0][4:]}{style}', svg, count=1)
+    return re.sub(r"<svg\b[^>]*>", lambda head: f'<svg id="{scope}" {told}{head[0][4:]}{style}', svg, count=1)

@@ -49,6 +49,7 @@ svg.addEventListener("pointermove", (event) => {
   fingers.set(event.pointerId, after);
   cancelAnimationFrame(flight);
   if (follow) setFollow(false);
+  fitted = false;
   if (others.length) {
     const apart = (at) => Math.hypot(at.x - others[0].x, at.y - others[0].y) || 1;
     zoom(apart(after) / apart(before), { x: (after.x + others[0].x) / 2, y: (after.y + others[0].y) / 2 });
@@ -113,6 +114,7 @@ $("slider").addEventListener("input", () => walk(Number($("slider").value)));
 $("follow").addEventListener("click", () => setFollow(!follow));
 $("fit").addEventListener("click", () => {
   setFollow(false);
+  fitted = true;
   fly(whole());
 });
 $("more").addEventListener("click", () => {
@@ -158,6 +160,7 @@ new ResizeObserver(() => {
   if (suited() !== plan) arrange(suited());
   cancelAnimationFrame(flight); // it aims at the old size
   if (follow) camera = aim(steps[now].node ?? null);
+  else if (fitted) camera = whole();
   look();
 }).observe(svg);
 function arrange(layout) {

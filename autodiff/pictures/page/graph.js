@@ -88,7 +88,7 @@ function layered(down) {
     neurons.set(key, [...(neurons.get(key) ?? []), i]);
   }
   const title = (key) => data.folds[0].titles[key];
-  const items = [...neurons].map(([key, cards]) => (cards.length > 1 ? { ...framed(cards.map(card), gap, down), title: title(key) } : card(cards[0])));
+  const items = [...neurons].map(([key, cards]) => (cards.length > 1 ? { ...framed(cards.map(card), gap, down), title: title(key), first: data.folds[0].outputs[key][0] } : card(cards[0])));
   const { size, at } = arranged(items, gap);
   const turned = ([along, across]) => (down ? [across, along] : [along, across]);
   const box = new Map();
@@ -128,7 +128,7 @@ function framed(items, gap, down) {
 function arranged(items, gap) {
   const holder = new Map(items.flatMap((item) => item.cards.map((i) => [i, item])));
   const joints = links.map(({ from, to }) => [holder.get(from), holder.get(to)]).filter(([a, b]) => a && b && a !== b);
-  const done = new Map(items.map((item) => [item, Math.max(...item.cards.map(known))]));
+  const done = new Map(items.map((item) => [item, item.first ?? Math.max(...item.cards.map(known))])); // of several samples the first
   const rank = new Map(items.map((item) => [item, 0]));
   for (let pass = 0; pass < items.length; pass++) {
     let moved = false;
@@ -375,6 +375,7 @@ function detailOf(node, i) {
 let camera = { x: 0, y: 0, scale: 1 }; // centre, and pixels per point
 let flight = 0;
 let follow = true;
+let fitted = false; // whether the whole graph was asked for
 const READABLE = 0.92; // pixels per point: no number is smaller than 11 pixels
 const pane = () => ({ width: svg.clientWidth || 800, height: svg.clientHeight || 500 });
 function look() {
@@ -464,6 +465,7 @@ function setFollow(on) {
 }
 function zoom(factor, at) {
   setFollow(false);
+  fitted = false;
   cancelAnimationFrame(flight);
   const scale = Math.min(4, Math.max(0.02, camera.scale * factor));
   if (at) {
