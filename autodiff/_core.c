@@ -31,7 +31,7 @@ typedef struct {
     char has_number; /* or a training block has it */
     char da_kind, db_kind, grad_kind;
     char met;      /* by the sweep that goes on */
-    char followed; /* by the collector, as are all nodes below */
+    char followed; /* by the collector, as are all nodes below: tuples of nodes it always follows */
     uint16_t slab; /* that it lies in; 0 for none */
 } Node;
 
@@ -41,7 +41,7 @@ static long contexts; /* as grad_mode.contexts */
 
 /* The rows that are computed here, and the Python that takes over: each a static variable, found in `adopt`. */
 #define OF_TABLE(X) X(add) X(sub) X(mul) X(div) X(pow) X(neg) X(exp) X(log) X(tanh) X(relu) X(sigmoid) X(total) X(weighted_sum)
-#define OF_VALUE(X) X(unary) X(binary) X(record) X(node) X(at_edge) X(compare) X(settle)
+#define OF_VALUE(X) X(current) X(binary) X(record) X(node) X(at_edge) X(compare) X(settle)
 #define OF_CLASS(X) X(__init__) X(__pow__) X(data)
 #define STRINGS(X) X(forward) X(partials) X(kink) X(operands) X(__get__) X(__set__)
 #define ROW(name) static PyObject *op_##name;
@@ -64,9 +64,19 @@ static void drop_all(PyObject **objects, size_t n) { /* of which some may be NUL
 /* Nodes. A cycle leads through a grad that is a Value, through what a user adds in a subclass, or through a user's function.
    So the collector follows what Python makes, what has such an operand, and what lies below such a grad. */
 
-static inline int is_followed(PyObject *x) { return !PyFloat_CheckExact(x) && PyObject_GC_IsTracked(x); }
+static Py_ssize_t followed;               /* of the nodes in slabs, which the collector does not count */
+static Py_ssize_t collect_above = 100000; /* of them, that is, about 10 MB; twice what was left, where that is more */
+
+static inline int is_followed(PyObject *x) { return !PyFloat_CheckExact(x) && PyObject_GC_IsTracked(x) && !PyTuple_CheckExact(x); }
 static void follow(Node *node) {
-    if (!PyObject_GC_IsTracked((PyObject *)node)) PyObject_GC_Track(node);
+    if (PyObject_GC_IsTracked((PyObject *)node)) return;
+    PyObject_GC_Track(node);
+    followed += node->slab != 0;
+}
+static void collect_if_many(void) {
+    if (followed <= collect_above) return;
+    PyGC_Collect();
+    collect_above = followed > 50000 ? 2 * followed : 100000;
 }
 
 /* Memory. Python gives what a graph has left back to the system, and every page of the next graph is a fault, which costs
@@ -129,7 +139,7 @@ static inline PyObject *new_node(double number, PyObject *op, PyObject *a, PyObj
     new->number = number, new->op = Py_NewRef(op), new->a = a, new->b = b, new->label = NULL;
     new->da.number = da, new->db.number = db, new->da_kind = new->db_kind = NUMBER, new->grad_kind = UNSWEPT;
     new->has_number = 1, new->met = new->followed = 0;
-    if (is_followed(a) || is_followed(b)) PyObject_GC_Track(new);
+    if (is_followed(a) || is_followed(b)) follow(new), collect_if_many();
     return (PyObject *)new;
 }
 
@@ -149,18 +159,19 @@ static int node_traverse(Node *self, visitproc visit, void *arg) {
     return 0;
 }
 
-static void set_grad(Node *self, char kind, Content grad) {
-    char old_kind = self->grad_kind;
-    Content old = self->grad;
-    self->grad_kind = kind, self->grad = grad;
+static void replace(char *kind, Content *content, int new_kind, Content new) {
+    char old_kind = *kind;
+    Content old = *content;
+    *kind = new_kind, *content = new;
     drop(old_kind, old);
 }
-static int node_clear(Node *self) { return set_grad(self, UNSWEPT, (Content){0}), 0; }
+static int node_clear(Node *self) { return replace(&self->grad_kind, &self->grad, UNSWEPT, (Content){0}), 0; }
 
 /* Free one after the other: nodes that free each other would overflow the stack. Those that wait are linked by `label`. */
 static void node_dealloc(Node *self) {
     static Node *waiting;
     static int freeing;
+    followed -= self->slab && PyObject_GC_IsTracked((PyObject *)self);
     PyObject_GC_UnTrack(self);
     Py_XDECREF(self->label);
     self->label = (PyObject *)waiting;
@@ -201,35 +212,32 @@ static PyObject *as_object(char kind, Content content) {
     return all;
 }
 
-/* Return the kind of what Python assigns, a new reference or an array of its own; -1 without memory. */
-static int as_content(PyObject *given, Content *content) {
-    if (PyFloat_CheckExact(given)) return content->number = PyFloat_AS_DOUBLE(given), NUMBER;
+/* Put what Python assigns in the place of a content: a reference, or the numbers alone. */
+static int assign(char *kind, Content *content, PyObject *given) {
+    Content new = {.object = given};
+    if (PyFloat_CheckExact(given)) {
+        new.number = PyFloat_AS_DOUBLE(given);
+        return replace(kind, content, given == unswept ? UNSWEPT : NUMBER, new), 0;
+    }
     int floats = PyTuple_CheckExact(given);
     for (Py_ssize_t i = 0; floats && i < PyTuple_GET_SIZE(given); i++) floats = PyFloat_CheckExact(PyTuple_GET_ITEM(given, i));
-    if (!floats) return content->object = Py_NewRef(given), OBJECT;
-    if ((content->array = new_array(PyTuple_GET_SIZE(given))) == NULL) return -1;
-    for (Py_ssize_t i = 0; i < content->array->n; i++) content->array->at[i] = PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(given, i));
-    return ARRAY;
+    if (!floats) return Py_INCREF(given), replace(kind, content, OBJECT, new), 0;
+    if ((new.array = new_array(PyTuple_GET_SIZE(given))) == NULL) return -1;
+    for (Py_ssize_t i = 0; i < new.array->n; i++) new.array->at[i] = PyFloat_AS_DOUBLE(PyTuple_GET_ITEM(given, i));
+    return replace(kind, content, ARRAY, new), 0;
 }
 
-static int assign(char *kind, Content *content, PyObject *given) {
-    Content new, old = *content;
-    int new_kind = as_content(given, &new), old_kind = *kind;
-    if (new_kind < 0) return -1;
-    *content = new, *kind = new_kind;
-    return drop(old_kind, old), 0;
+static PyObject *has_no(Node *self, const char *name) {
+    return PyErr_Format(PyExc_AttributeError, "'%.100s' object has no attribute '%s'", Py_TYPE(self)->tp_name, name);
 }
-
-static int cannot_delete(PyObject *given) {
-    if (given == NULL) PyErr_SetString(PyExc_AttributeError, "a Value keeps this attribute");
+static int cannot_delete(Node *self, PyObject *given, const char *name) {
+    if (given == NULL) PyErr_Format(PyExc_AttributeError, "property '%s' of '%.100s' object has no deleter", name, Py_TYPE(self)->tp_name);
     return given == NULL;
 }
 static PyObject *da_get(Node *self, void *Py_UNUSED(x)) { return as_object(self->da_kind, self->da); }
 static PyObject *db_get(Node *self, void *Py_UNUSED(x)) { return as_object(self->db_kind, self->db); }
-static int da_set(Node *self, PyObject *x, void *Py_UNUSED(y)) { return cannot_delete(x) ? -1 : assign(&self->da_kind, &self->da, x); }
-static int db_set(Node *self, PyObject *x, void *Py_UNUSED(y)) { return cannot_delete(x) ? -1 : assign(&self->db_kind, &self->db, x); }
 static PyObject *number_get(Node *self, void *Py_UNUSED(x)) {
-    return self->has_number ? PyFloat_FromDouble(self->number) : PyErr_Format(PyExc_AttributeError, "_number");
+    return self->has_number ? PyFloat_FromDouble(self->number) : has_no(self, "_number");
 }
 
 static unsigned long long assigned; /* as in held.py */
@@ -246,48 +254,50 @@ static PyObject *data_get(Node *self, void *Py_UNUSED(x)) {
 }
 
 static int data_set(Node *self, PyObject *given, void *Py_UNUSED(x)) {
-    if (cannot_delete(given)) return -1;
+    if (cannot_delete(self, given, "data")) return -1;
     if (PyFloat_CheckExact(given) && !contexts && self->has_number) return assigned++, self->number = PyFloat_AS_DOUBLE(given), 0;
     PyObject *done = PyObject_CallMethodObjArgs(py_data, s___set__, self, given, NULL);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
 }
-static PyObject *grad_get(Node *self, void *Py_UNUSED(x)) { return as_object(self->grad_kind, self->grad); }
+
+static PyObject *grad_get(Node *self, void *Py_UNUSED(x)) {
+    return self->a == NULL ? has_no(self, "grad") : as_object(self->grad_kind, self->grad);
+}
 static int follow_below(PyObject *root);
 
 static int grad_set(Node *self, PyObject *given, void *Py_UNUSED(x)) {
-    Content new = {0};
-    if (cannot_delete(given)) return -1;
-    int kind = given == unswept ? UNSWEPT : PyTuple_Check(given) ? OBJECT : as_content(given, &new);
-    if (PyTuple_Check(given)) new.object = Py_NewRef(given);
-    set_grad(self, kind, new);
-    if (kind == OBJECT) follow(self);
-    return kind == OBJECT && IS_NODE(given) ? follow_below(given) : 0;
+    if (cannot_delete(self, given, "grad") || assign(&self->grad_kind, &self->grad, given) < 0) return -1;
+    if (self->grad_kind != OBJECT) return 0;
+    follow(self);
+    int failed = IS_NODE(given) && follow_below(given) < 0;
+    collect_if_many();
+    return failed ? -1 : 0;
 }
 
 static PyMemberDef node_members[] = {
-    {"op", T_OBJECT, offsetof(Node, op), 0, NULL}, {"_label", T_OBJECT_EX, offsetof(Node, label), 0, NULL},
-    {"a", T_OBJECT_EX, offsetof(Node, a), 0, NULL}, {"b", T_OBJECT_EX, offsetof(Node, b), 0, NULL}, {NULL, 0, 0, 0, NULL},
+    {"op", T_OBJECT, offsetof(Node, op), READONLY, NULL}, {"_label", T_OBJECT_EX, offsetof(Node, label), 0, NULL},
+    {"a", T_OBJECT_EX, offsetof(Node, a), READONLY, NULL}, {"b", T_OBJECT_EX, offsetof(Node, b), READONLY, NULL}, {NULL, 0, 0, 0, NULL},
 };
 
-#define ACCESS(field, name) {name, (getter)field##_get, (setter)field##_set, NULL, NULL}
-static PyGetSetDef node_slots[] = {
-    ACCESS(number, "_number"), ACCESS(da, "da"), ACCESS(db, "db"), ACCESS(grad, "grad"), ACCESS(data, "data"), {NULL, NULL, NULL, NULL, NULL},
+static PyGetSetDef node_slots[] = { /* what `fill` writes is read here; only numbers and grads change later */
+    {"_number", (getter)number_get, (setter)number_set, NULL, NULL}, {"data", (getter)data_get, (setter)data_set, NULL, NULL},
+    {"grad", (getter)grad_get, (setter)grad_set, NULL, NULL}, {"da", (getter)da_get, NULL, NULL, NULL},
+    {"db", (getter)db_get, NULL, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyObject *fill(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n) {
-    if (n != 7 || !IS_NODE(args[0])) return REFUSE("fill takes a node and its six slots");
+    if (n != 7 || !IS_NODE(args[0]) || PyTuple_CheckExact(args[3]) != PyTuple_CheckExact(args[4])) return REFUSE("fill takes a node and its six slots");
     Node *node = NODE(args[0]);
-    PyObject *op = args[2] == Py_None ? NULL : args[2], *b = args[4];
-    int known = op == NULL ? 1 : PySet_Contains(rows, op);
-    if (known < 0 || number_set(node, args[1], NULL) < 0 || da_set(node, args[5], NULL) < 0 || db_set(node, args[6], NULL) < 0) return NULL;
-    PyObject *before[] = {node->op, node->a, node->b};
-    node->op = Py_XNewRef(op), node->a = Py_NewRef(args[3]), node->b = Py_NewRef(b);
-    set_grad(node, UNSWEPT, (Content){0});
+    PyObject *op = args[2] == Py_None ? NULL : args[2], *a = args[3], *b = args[4], *before[] = {node->op, node->a, node->b};
+    int known = op == NULL ? 1 : PySet_Contains(rows, op), below = is_followed(a) || is_followed(b) || is_followed(args[5]);
+    if (known < 0 || number_set(node, args[1], NULL) < 0 || assign(&node->da_kind, &node->da, args[5]) < 0 || assign(&node->db_kind, &node->db, args[6]) < 0) return NULL;
+    node->op = Py_XNewRef(op), node->a = Py_NewRef(a), node->b = Py_NewRef(b);
+    node_clear(node);
     drop_all(before, 3);
-    int wide = PyTuple_CheckExact(b), closed = known && IS_VALUE(node) && !(wide ? is_followed(args[5]) : is_followed(args[3]) || is_followed(b));
-    for (Py_ssize_t i = 0; wide && i < PyTuple_GET_SIZE(b); i++) closed = closed && !is_followed(PyTuple_GET_ITEM(b, i));
-    if (closed && !(wide && PyTuple_GET_SIZE(args[3]))) PyObject_GC_UnTrack(node);
+    for (Py_ssize_t i = 0; PyTuple_CheckExact(b) && i < PyTuple_GET_SIZE(b); i++) below |= is_followed(PyTuple_GET_ITEM(b, i));
+    for (Py_ssize_t i = 0; PyTuple_CheckExact(a) && i < PyTuple_GET_SIZE(a); i++) below |= is_followed(PyTuple_GET_ITEM(a, i));
+    if (known && IS_VALUE(node) && !below) PyObject_GC_UnTrack(node);
     return Py_NewRef(args[0]);
 }
 
@@ -346,11 +356,15 @@ static inline int quick(PyObject *op, double x, double *r, double *p) {
     return ordinary(*p) && (ordinary(*r) || *r == 0.0);
 }
 
-/* Record an operation on one Value by the functions of its row, as value.py's `unary` does. */
-static PyObject *by_rules(PyObject *op, PyObject *a) {
-    PyObject *x = PyFloat_FromDouble(NODE(a)->number), *r = NULL, *p = NULL, *new = NULL, *kink = NULL;
+/* Record an operation on one Value as value.py's `unary` does: where `quick` does not know it, by the functions of its row. */
+static PyObject *unary_of(PyObject *op, PyObject *a) {
+    double number, slope;
+    if (!contexts && HAS_NUMBER(a) && quick(op, NODE(a)->number, &number, &slope))
+        return new_node(number, op, Py_NewRef(a), Py_NewRef(zero), slope, 0.0);
+    PyObject *x = HAS_NUMBER(a) ? PyFloat_FromDouble(NODE(a)->number) : CALL(py_current, a), *r = NULL, *p = NULL, *new = NULL, *kink = NULL;
     PyObject *rules = PyObject_GetAttr(op, s_partials), *rule = rules == NULL ? NULL : PySequence_GetItem(rules, 0);
-    if (x != NULL && rule != NULL && (r = PyObject_CallMethodOneArg(op, s_forward, x)) != NULL) p = CALL(rule, x, r);
+    if (x == NULL) return DROP(rules, rule), NULL;
+    if (rule != NULL && (r = PyObject_CallMethodOneArg(op, s_forward, x)) != NULL) p = CALL(rule, x, r);
     if (p == NULL) {
         if (PyErr_ExceptionMatches(PyExc_ArithmeticError) || PyErr_ExceptionMatches(PyExc_ValueError)) {
             PyErr_Clear();
@@ -373,12 +387,6 @@ static PyObject *by_rules(PyObject *op, PyObject *a) {
     return new;
 }
 
-static PyObject *unary_of(PyObject *op, PyObject *a) {
-    double r, p;
-    if (!HAS_NUMBER(a)) return CALL(py_unary, op, a);
-    if (contexts || !quick(op, NODE(a)->number, &r, &p)) return by_rules(op, a);
-    return new_node(r, op, Py_NewRef(a), Py_NewRef(zero), p, 0.0);
-}
 static inline int moderate(double x) { return x == 0.0 || (1e-100 < fabs(x) && fabs(x) < 1e100); }
 
 /* Compute the value and the partials of an operation on two operands; 0 where Python has to. */
@@ -412,7 +420,6 @@ static PyObject *binary_of(PyObject *op, PyObject *a, PyObject *b) {
     return DROP(left, right), NULL;
 }
 
-
 #define INFIX(name) static PyObject *node_##name(PyObject *a, PyObject *b) { return binary_of(op_##name, a, b); }
 #define METHOD(name) static PyObject *node_##name(PyObject *a, PyObject *Py_UNUSED(x)) { return unary_of(op_##name, a); }
 INFIX(add) INFIX(sub) INFIX(mul) INFIX(div) METHOD(exp) METHOD(log) METHOD(tanh) METHOD(relu) METHOD(sigmoid)
@@ -442,12 +449,12 @@ static inline void add_to(Sum *s, double x) {
 static inline double sum_of(Sum s) { return s.lost && isfinite(s.lost) ? s.sum + s.lost : s.sum; }
 
 /* Return a node of any number of operands, or NULL; it takes over the partials. */
-static PyObject *wide_node(Sum s, PyObject *op, PyObject *a, PyObject *b, PyObject *bias, Array *partials, int followed) {
+static PyObject *wide_node(Sum s, PyObject *op, PyObject *a, PyObject *b, PyObject *bias, Array *partials, int below) {
     PyObject *new = new_node(sum_of(s), op, Py_NewRef(a), Py_NewRef(b), 0.0, 0.0);
     if (new == NULL) return PyMem_Free(partials), NULL;
     if (bias != NULL) NODE(new)->da.object = Py_NewRef(bias), NODE(new)->da_kind = OBJECT;
     NODE(new)->db.array = partials, NODE(new)->db_kind = ARRAY;
-    if (!followed) PyObject_GC_UnTrack(new); /* it was followed because every tuple is */
+    if (below) follow(NODE(new)), collect_if_many();
     return new;
 }
 
@@ -525,7 +532,6 @@ typedef struct {
 } Entry;
 
 typedef struct { Entry *at; Py_ssize_t n, room; } Stack;
-typedef struct { void **at; size_t n, room; } Set; /* of addresses, with open addressing */
 
 static int push(Stack *stack, Entry entry) {
     if (stack->n == stack->room) {
@@ -538,27 +544,11 @@ static int push(Stack *stack, Entry entry) {
     return 0;
 }
 
-static size_t place_of(Set *set, void *x) {
-    size_t i = ((size_t)x >> 4) * 0x9E3779B97F4A7C15u >> 20 & (set->room - 1);
-    while (set->at[i] != NULL && set->at[i] != x) i = (i + 1) & (set->room - 1);
-    return i;
-}
-static int is_in(Set *set, void *x) { return set->n && set->at[place_of(set, x)] != NULL; }
-static int add_address(Set *set, void *x) {
-    if (2 * set->n >= set->room) {
-        Set wider = {NULL, set->n, set->room ? 2 * set->room : 1024};
-        if ((wider.at = PyMem_Calloc(wider.room, sizeof(void *))) == NULL) return PyErr_NoMemory(), -1;
-        for (size_t i = 0; i < set->room; i++)
-            if (set->at[i] != NULL) wider.at[place_of(&wider, set->at[i])] = set->at[i];
-        PyMem_Free(set->at);
-        *set = wider;
-    }
-    set->at[place_of(set, x)] = x;
-    return set->n++, 0;
-}
-
 /* What `_zeroed` of backward.py holds; this is its order. */
-typedef struct { Stack order, path, waiting, leaves; Set walked; } Sweep;
+typedef struct {
+    Stack order, path, waiting, leaves;
+    PyObject *walked[64]; /* some of the groups that are all met, by address: the neurons of a layer share their inputs */
+} Sweep;
 
 static int meet(Sweep *s, Node *node) {
     if (push(node->op == NULL ? &s->leaves : &s->path, (Entry){(PyObject *)node, 0, node->grad, node->grad_kind}) < 0) return -1;
@@ -572,10 +562,12 @@ static int put_off(Sweep *s, PyObject *x) { /* but a leaf is met at once */
 
 static int put_off_all(Sweep *s, PyObject *group) {
     Py_ssize_t before = s->waiting.n;
-    if (!PyTuple_GET_SIZE(group) || is_in(&s->walked, group)) return 0;
+    PyObject **known = &s->walked[((uintptr_t)group >> 4) % 64];
+    if (*known == group) return 0;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(group); i++)
         if (put_off(s, PyTuple_GET_ITEM(group, i)) < 0) return -1;
-    return s->waiting.n == before ? add_address(&s->walked, group) : 0;
+    if (s->waiting.n == before) *known = group;
+    return 0;
 }
 
 static int set_to_zero(Sweep *s, PyObject *root) {
@@ -629,7 +621,7 @@ static int flow_through(Node *node, int failed) {
 /* Read the grad that a leaf had, where it is one that micrograd's or PyTorch's habits leave: a number, `0`, `None`. */
 static int read_grad(char kind, Content grad, double *number) {
     *number = kind == NUMBER ? grad.number : 0.0;
-    return kind != OBJECT || grad.object == Py_None || (PyLong_CheckExact(grad.object) && read_operand(grad.object, number));
+    return kind <= NUMBER || (kind == OBJECT && (grad.object == Py_None || (PyLong_CheckExact(grad.object) && read_operand(grad.object, number))));
 }
 
 /* Propagate δ from `root`, and add it to the grads of the leaves. Where one of them had a grad that is no float, that sum is
@@ -662,7 +654,7 @@ static PyObject *flow(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssi
     if (failed) PyList_SetSlice(args[1], 0, PyList_GET_SIZE(args[1]), NULL);
     for (Py_ssize_t i = 0; i < s.path.n; i++) drop(s.path.at[i].kind, s.path.at[i].grad); /* what they had may run Python's code */
     for (Py_ssize_t i = 0; i < s.order.n; i++) drop(s.order.at[i].kind, s.order.at[i].grad);
-    PyMem_Free(s.path.at), PyMem_Free(s.order.at), PyMem_Free(s.leaves.at), PyMem_Free(s.waiting.at), PyMem_Free(s.walked.at);
+    PyMem_Free(s.path.at), PyMem_Free(s.order.at), PyMem_Free(s.leaves.at), PyMem_Free(s.waiting.at);
     return failed ? NULL : Py_NewRef(Py_None);
 }
 
@@ -714,35 +706,38 @@ static int follow_below(PyObject *root) {
 /* As backward.py's `walk`: a node is listed when all below it are. */
 static PyObject *walk(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n) {
     PyObject *order = n == 2 ? PyList_New(0) : REFUSE("walk takes a root, and a function that says where to stop");
+    PyObject *seen = PySet_New(NULL);
     Stack stack = {0};
-    Set seen = {0};
-    int failed = order == NULL || put(&stack, args[0]) < 0;
+    int failed = order == NULL || seen == NULL || put(&stack, args[0]) < 0;
     while (!failed && stack.n) {
         Entry top = stack.at[--stack.n];
+        int met = top.depth || failed ? 0 : PySet_Contains(seen, top.node);
         if (top.depth) failed = PyList_Append(order, top.node) < 0;
-        else if (!is_in(&seen, top.node)) {
+        else if (met == 0) {
             PyObject *end = NULL;
-            if (add_address(&seen, top.node) == 0 && push(&stack, (Entry){top.node, 1, {0}, 0}) == 0) end = PyObject_CallOneArg(args[1], Py_NewRef(top.node));
+            if (PySet_Add(seen, top.node) == 0 && push(&stack, (Entry){Py_NewRef(top.node), 1, {0}, 0}) == 0) end = PyObject_CallOneArg(args[1], top.node);
             int stops = end == NULL ? -1 : PyObject_IsTrue(end);
             Py_XDECREF(end);
             failed = stops < 0 || (!stops && put_operands(&stack, top.node) < 0);
         }
+        else failed = met < 0;
         Py_DECREF(top.node);
     }
-    empty(&stack), PyMem_Free(seen.at);
+    empty(&stack), Py_XDECREF(seen);
     if (failed || PyList_Reverse(order) < 0) Py_CLEAR(order);
     return order;
 }
 
 /* The module */
 
+/* The texts are for `inspect.signature`. */
+#define METHOD_OF(name) {#name, node_##name, METH_NOARGS, #name "($self)\n--\n\n"}
 static PyMethodDef node_methods[] = {
-    {"exp", node_exp, METH_NOARGS, NULL}, {"log", node_log, METH_NOARGS, NULL}, {"tanh", node_tanh, METH_NOARGS, NULL},
-    {"relu", node_relu, METH_NOARGS, NULL}, {"sigmoid", node_sigmoid, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL},
+    METHOD_OF(exp), METHOD_OF(log), METHOD_OF(tanh), METHOD_OF(relu), METHOD_OF(sigmoid), {NULL, NULL, 0, NULL},
 };
 
 static PyType_Slot type_slots[] = {
-    {Py_tp_dealloc, node_dealloc}, {Py_tp_traverse, node_traverse}, {Py_tp_clear, node_clear}, {Py_tp_init, node_init},
+    {Py_tp_doc, "Value(data, label='')\n--\n\n"}, {Py_tp_dealloc, node_dealloc}, {Py_tp_traverse, node_traverse}, {Py_tp_clear, node_clear}, {Py_tp_init, node_init},
     {Py_tp_getset, node_slots}, {Py_tp_members, node_members}, {Py_tp_methods, node_methods}, {Py_tp_hash, node_hash},
     {Py_tp_richcompare, node_compare}, {Py_nb_add, node_add}, {Py_nb_subtract, node_sub}, {Py_nb_multiply, node_mul},
     {Py_nb_true_divide, node_div}, {Py_nb_power, node_power}, {Py_nb_negative, node_negative}, {Py_nb_bool, node_bool}, {0, NULL},

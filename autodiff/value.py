@@ -405,7 +405,7 @@ def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
 
 
 if native.core is not None:  # it makes the same class, whose slots and operators are its own
-    own = native.core.adopt(Value, {**globals(), "settle": ufuncs.settle}, dict(OPS), (Methods,), UNSWEPT)
+    own = native.core.adopt(Value, {**globals(), "settle": ufuncs.settle, "current": held.current}, dict(OPS), (Methods,), UNSWEPT)
     globals().update(Value=own, blank=functools.partial(object.__new__, own))
     native.replace(globals(), "unary", "binary", "record", "neuron")
 if sys.platform == "emscripten":  # a browser's stack is too small for what Python does by itself elsewhere

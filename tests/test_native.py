@@ -6,6 +6,7 @@ The package is imported once more for it, with the engine in Python: the extensi
 import copy
 import gc
 import importlib
+import inspect
 import os
 import pickle
 import struct
@@ -366,6 +367,18 @@ def test_cycles_are_collected(make, weakref):
     assert told is None or told() is None
 
 
+def test_cycles_are_collected_without_being_asked_for():
+    """Nodes of the extension's own memory, which the collector does not count, start it nevertheless when they are many."""
+    most = 0
+    for _ in range(16):
+        x = y = autodiff.Value(0.5)
+        for _ in range(3000):
+            y = y * x + x
+        y.backward(create_graph=True)
+        most = max(most, held())
+    assert most < 200_000  # of 380,000 in all
+
+
 def test_memory_stays_where_it_is():
     """A million graphs, of all kinds, leave no block behind."""
 
@@ -427,9 +440,41 @@ def test_arguments_of_another_kind_are_refused():
             call()
     with pytest.raises(RuntimeError, match="one Value"):
         _core.adopt(autodiff.Value, {}, {}, (), 0.0)
-    for name in ("grad", "data", "da", "db"):
+    for args in [(5, (x,), x, (1.0,)), ((), x, x, 1.0)]:
+        with pytest.raises(TypeError):
+            _core.fill(object.__new__(autodiff.Value), 1.0, x.op, *args)
+
+
+@pytest.mark.parametrize("name", ["grad", "data", "op", "a", "b", "da", "db"])
+def test_what_a_sweep_reads_cannot_be_taken_away(name):
+    """Nor replaced, where it was recorded: a sweep in C would meet what is no operand."""
+    for node in (autodiff.Value(1.0) * 2, autodiff.weighted_sum([autodiff.Value(1.0)], [2.0], autodiff.Value(3.0))):
         with pytest.raises(AttributeError):
-            delattr(x, name)
+            delattr(node, name)
+        if name not in ("grad", "data"):
+            with pytest.raises(AttributeError):
+                setattr(node, name, 5)
+        node.backward()
+
+
+def test_a_subclass_that_forgets_to_make_a_value_is_told_so():
+    """By the same words in both engines, also where it is printed."""
+    lazy = tuple(
+        type("Lazy", (package.Value,), {"__init__": lambda self: None, "__module__": "builtins"})() for package in BOTH
+    )
+    for work in (repr, lambda v: v.data, lambda v: v.grad, lambda v: v + 1, lambda v: v.exp(), lambda v: v.backward()):
+        assert same(lambda _, v, work=work: work(v), lazy) is None
+        with pytest.raises((AttributeError, TypeError)):
+            work(lazy[1])
+
+
+def test_signatures_are_there_for_whoever_asks():
+    """Editors and notebooks show how a Value is made, and called."""
+    for thing in (lambda p: p.Value, lambda p: p.Value.exp, lambda p: p.Value(1.0).relu):
+        there, here = (inspect.signature(thing(package)) for package in BOTH)
+        assert [(x.name, x.default) for x in here.parameters.values()] == [
+            (x.name, x.default) for x in there.parameters.values()
+        ]
 
 
 if sys.version_info >= (3, 12):  # before, the standard library has no such interpreters
