@@ -356,11 +356,8 @@ static inline int quick(PyObject *op, double x, double *r, double *p) {
     return ordinary(*p) && (ordinary(*r) || *r == 0.0);
 }
 
-/* Record an operation on one Value as value.py's `unary` does: where `quick` does not know it, by the functions of its row. */
-static PyObject *unary_of(PyObject *op, PyObject *a) {
-    double number, slope;
-    if (!contexts && HAS_NUMBER(a) && quick(op, NODE(a)->number, &number, &slope))
-        return new_node(number, op, Py_NewRef(a), Py_NewRef(zero), slope, 0.0);
+/* Record an operation on one Value by the functions of its row, as value.py's `unary` does. */
+static PyObject *by_rules(PyObject *op, PyObject *a) {
     PyObject *x = HAS_NUMBER(a) ? PyFloat_FromDouble(NODE(a)->number) : CALL(py_current, a), *r = NULL, *p = NULL, *new = NULL, *kink = NULL;
     PyObject *rules = PyObject_GetAttr(op, s_partials), *rule = rules == NULL ? NULL : PySequence_GetItem(rules, 0);
     if (x == NULL) return DROP(rules, rule), NULL;
@@ -387,6 +384,11 @@ static PyObject *unary_of(PyObject *op, PyObject *a) {
     return new;
 }
 
+static PyObject *unary_of(PyObject *op, PyObject *a) {
+    double r, p;
+    if (contexts || !HAS_NUMBER(a) || !quick(op, NODE(a)->number, &r, &p)) return by_rules(op, a);
+    return new_node(r, op, Py_NewRef(a), Py_NewRef(zero), p, 0.0);
+}
 static inline int moderate(double x) { return x == 0.0 || (1e-100 < fabs(x) && fabs(x) < 1e100); }
 
 /* Compute the value and the partials of an operation on two operands; 0 where Python has to. */
@@ -485,8 +487,7 @@ static PyObject *record(PyObject *Py_UNUSED(module), PyObject *const *args, Py_s
         double r, p;
         PyObject *a = PyTuple_GET_SIZE(args[1]) == 1 ? PyTuple_GET_ITEM(args[1], 0) : NULL;
         if (args[0] == op_total) return total_of(args[1]);
-        if (a != NULL && HAS_NUMBER(a) && quick(args[0], NODE(a)->number, &r, &p))
-            return new_node(r, args[0], Py_NewRef(a), Py_NewRef(zero), p, 0.0);
+        if (a != NULL && HAS_NUMBER(a) && quick(args[0], NODE(a)->number, &r, &p)) return new_node(r, args[0], Py_NewRef(a), Py_NewRef(zero), p, 0.0);
     }
     return CALL(py_record, args[0], args[1]);
 }
