@@ -73,11 +73,12 @@ static void follow(Node *node) {
     PyObject_GC_Track(node);
     followed += node->slab != 0;
 }
-static void collect_if_many(void) {
-    if (followed <= collect_above) return;
+static int collect_if_many(void) {
+    if (followed <= collect_above) return 0;
     PyGC_Collect();
-    collect_above = followed > 50000 ? 2 * followed : 100000;
+    return collect_above = followed > 50000 ? 2 * followed : 100000, 0;
 }
+static PyObject *cyclic(Node *new) { return follow(new), collect_if_many(), (PyObject *)new; }
 
 /* Memory. Python gives what a graph has left back to the system, and every page of the next graph is a fault, which costs
    more than the node. Nodes lie in slabs of 1 MB, and the last 64 that are empty are kept. Before a node lie the two words
@@ -139,8 +140,7 @@ static inline PyObject *new_node(double number, PyObject *op, PyObject *a, PyObj
     new->number = number, new->op = Py_NewRef(op), new->a = a, new->b = b, new->label = NULL;
     new->da.number = da, new->db.number = db, new->da_kind = new->db_kind = NUMBER, new->grad_kind = UNSWEPT;
     new->has_number = 1, new->met = new->followed = 0;
-    if (is_followed(a) || is_followed(b)) follow(new), collect_if_many();
-    return (PyObject *)new;
+    return is_followed(a) || is_followed(b) ? cyclic(new) : (PyObject *)new;
 }
 
 static void drop(char kind, Content content) {
@@ -171,8 +171,7 @@ static int node_clear(Node *self) { return replace(&self->grad_kind, &self->grad
 static void node_dealloc(Node *self) {
     static Node *waiting;
     static int freeing;
-    followed -= self->slab && PyObject_GC_IsTracked((PyObject *)self);
-    PyObject_GC_UnTrack(self);
+    if (PyObject_GC_IsTracked((PyObject *)self)) followed -= self->slab != 0, PyObject_GC_UnTrack(self);
     Py_XDECREF(self->label);
     self->label = (PyObject *)waiting;
     waiting = self;
@@ -270,9 +269,7 @@ static int grad_set(Node *self, PyObject *given, void *Py_UNUSED(x)) {
     if (cannot_delete(self, given, "grad") || assign(&self->grad_kind, &self->grad, given) < 0) return -1;
     if (self->grad_kind != OBJECT) return 0;
     follow(self);
-    int failed = IS_NODE(given) && follow_below(given) < 0;
-    collect_if_many();
-    return failed ? -1 : 0;
+    return IS_NODE(given) && follow_below(given) < 0 ? -1 : collect_if_many();
 }
 
 static PyMemberDef node_members[] = {
@@ -456,8 +453,7 @@ static PyObject *wide_node(Sum s, PyObject *op, PyObject *a, PyObject *b, PyObje
     if (new == NULL) return PyMem_Free(partials), NULL;
     if (bias != NULL) NODE(new)->da.object = Py_NewRef(bias), NODE(new)->da_kind = OBJECT;
     NODE(new)->db.array = partials, NODE(new)->db_kind = ARRAY;
-    if (below) follow(NODE(new)), collect_if_many();
-    return new;
+    return below ? cyclic(NODE(new)) : new;
 }
 
 static PyObject *total_of(PyObject *operands) {
