@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autodiff import Value, mean, tanh
+from models import MLPClassifier
 from models.mlp import MLP
 from models.optimizers import (
     OPTIMIZERS,
@@ -413,6 +414,7 @@ def test_names_make_what_they_say():
         "gd": GradientDescent, "momentum": GradientDescent, "nesterov": GradientDescent,
         "rmsprop": RMSProp, "adam": Adam, "adamw": AdamW,
     }  # fmt: skip
+    assert all(f'"{name}"' in MLPClassifier.__doc__ for name in OPTIMIZERS)
     assert repr(optimizer_by_name("nesterov", labelled(), learning_rate=0.5, weight_decay=0.1)) == (
         "GradientDescent(learning_rate=0.5, momentum=0.9, nesterov=True, weight_decay=0.1) of 6 parameters"
     )

@@ -4,6 +4,7 @@ import itertools
 import math
 import re
 import shutil
+import typing
 import xml.etree.ElementTree as ET
 from collections import Counter
 
@@ -191,11 +192,16 @@ class TestOptions:
         with pytest.raises(TypeError, match=r"number_format must be a format such as '\.3f'"):
             draw(root, number_format=3)
 
+    def test_every_theme_is_named_where_one_looks_for_it(self):
+        """In what `draw` says of its options, and in the type of that option."""
+        assert set(typing.get_args(style.ThemeName)) == set(style.THEMES)
+        assert all(f'"{name}"' in draw.__doc__ for name in style.THEMES)
+
     @pytest.mark.parametrize(
         ("options", "message"),
         [
             ({"detail": "atoms"}, r"detail must be one of 'operations', 'neurons', 'layers', got 'atoms'"),
-            ({"theme": "grey"}, r"theme must be one of 'light', 'dark', got 'grey'"),
+            ({"theme": "grey"}, f"theme must be one of {', '.join(map(repr, style.THEMES))}, got 'grey'"),
             ({"max_nodes": 0}, r"max_nodes must be a whole number of at least 1, got 0"),
             ({"max_nodes": 2.5}, r"max_nodes must be"),
             ({"max_neurons": 1}, r"max_neurons must be a whole number of at least 2, got 1"),
