@@ -5,7 +5,7 @@ Whatever is not the usual case (edges of domains, tracing, `no_grad`, arrays, su
 same operands, to the Python that stands beside this. The C library's functions are those that Python's `math` calls, in
 the same order; hence the compiler may not contract a product and a sum into one operation.
 
-`adopt` makes the type `Value` of the Python class. */
+`adopt` makes the type `Value`, native.py gives it what it has of the Python class. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -41,13 +41,12 @@ static long contexts; /* as grad_mode.contexts */
 
 /* The rows that are computed here, and the Python that takes over: each a static variable, found in `adopt`. */
 #define OF_TABLE(X) X(add) X(sub) X(mul) X(div) X(pow) X(neg) X(exp) X(log) X(tanh) X(relu) X(sigmoid) X(total) X(weighted_sum)
-#define OF_VALUE(X) X(current) X(binary) X(record) X(node) X(at_edge) X(compare) X(settle)
-#define OF_CLASS(X) X(__init__) X(__pow__) X(data)
-#define STRINGS(X) X(forward) X(partials) X(kink) X(operands) X(__get__) X(__set__)
+#define OF_VALUE(X) X(current) X(binary) X(record) X(node) X(at_edge) X(compare) X(settle) X(__init__) X(__pow__) X(data_get) X(data_set)
+#define STRINGS(X) X(forward) X(partials) X(kink) X(operands)
 #define ROW(name) static PyObject *op_##name;
 #define PYTHON(name) static PyObject *py_##name;
 #define STRING(name) static PyObject *s_##name;
-OF_TABLE(ROW) OF_VALUE(PYTHON) OF_CLASS(PYTHON) STRINGS(STRING)
+OF_TABLE(ROW) OF_VALUE(PYTHON) STRINGS(STRING)
 
 #define NODE(x) ((Node *)(x))
 #define IS_VALUE(x) (Py_TYPE(x) == ValueType) /* itself, not a subclass */
@@ -235,6 +234,8 @@ static int cannot_delete(Node *self, PyObject *given, const char *name) {
 }
 static PyObject *da_get(Node *self, void *Py_UNUSED(x)) { return as_object(self->da_kind, self->da); }
 static PyObject *db_get(Node *self, void *Py_UNUSED(x)) { return as_object(self->db_kind, self->db); }
+static int da_set(Node *self, PyObject *x, void *Py_UNUSED(y)) { return cannot_delete(self, x, "da") ? -1 : assign(&self->da_kind, &self->da, x); }
+static int db_set(Node *self, PyObject *x, void *Py_UNUSED(y)) { return cannot_delete(self, x, "db") ? -1 : assign(&self->db_kind, &self->db, x); }
 static PyObject *number_get(Node *self, void *Py_UNUSED(x)) {
     return self->has_number ? PyFloat_FromDouble(self->number) : has_no(self, "_number");
 }
@@ -249,13 +250,13 @@ static int number_set(Node *self, PyObject *given, void *Py_UNUSED(x)) {
 
 static PyObject *data_get(Node *self, void *Py_UNUSED(x)) {
     if (!contexts && self->has_number) return PyFloat_FromDouble(self->number);
-    return PyObject_CallMethodOneArg(py_data, s___get__, (PyObject *)self);
+    return CALL(py_data_get, (PyObject *)self);
 }
 
 static int data_set(Node *self, PyObject *given, void *Py_UNUSED(x)) {
     if (cannot_delete(self, given, "data")) return -1;
     if (PyFloat_CheckExact(given) && !contexts && self->has_number) return assigned++, self->number = PyFloat_AS_DOUBLE(given), 0;
-    PyObject *done = PyObject_CallMethodObjArgs(py_data, s___set__, self, given, NULL);
+    PyObject *done = CALL(py_data_set, (PyObject *)self, given);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;
 }
@@ -277,10 +278,10 @@ static PyMemberDef node_members[] = {
     {"a", T_OBJECT_EX, offsetof(Node, a), READONLY, NULL}, {"b", T_OBJECT_EX, offsetof(Node, b), READONLY, NULL}, {NULL, 0, 0, 0, NULL},
 };
 
-static PyGetSetDef node_slots[] = { /* what `fill` writes is read here; only numbers and grads change later */
+static PyGetSetDef node_slots[] = {
     {"_number", (getter)number_get, (setter)number_set, NULL, NULL}, {"data", (getter)data_get, (setter)data_set, NULL, NULL},
-    {"grad", (getter)grad_get, (setter)grad_set, NULL, NULL}, {"da", (getter)da_get, NULL, NULL, NULL},
-    {"db", (getter)db_get, NULL, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL},
+    {"grad", (getter)grad_get, (setter)grad_set, NULL, NULL}, {"da", (getter)da_get, (setter)da_set, NULL, NULL},
+    {"db", (getter)db_get, (setter)db_set, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyObject *fill(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t n) {
@@ -742,36 +743,25 @@ static PyType_Slot type_slots[] = {
 
 static PyType_Spec type_spec = {"autodiff.value.Value", sizeof(Node), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, type_slots};
 
-/* Make the type of the class in value.py, `adopt(class, names of value.py, table, bases, UNSWEPT)`: its attributes are the
-   class's own wherever there is none here. */
+/* Make the type for the class in value.py, `adopt(names of value.py, table, bases, UNSWEPT)`, which lacks all that is Python's. */
 static PyObject *adopt(PyObject *Py_UNUSED(module), PyObject *args) {
-    PyObject *class, *names, *table, *bases, *of_no_sweep, *relation = PyImport_ImportModule("operator");
+    PyObject *names, *table, *bases, *of_no_sweep;
     const char *by_code[] = {"lt", "le", "eq", "ne", "gt", "ge"};
     if (ValueType != NULL) return PyErr_Format(PyExc_RuntimeError, "a process has one Value, and it is made");
-    if (!PyArg_ParseTuple(args, "OO!O!OO", &class, &PyDict_Type, &names, &PyDict_Type, &table, &bases, &of_no_sweep)) return NULL;
-    for (int i = 0; i < 6; i++)
-        if (relation == NULL || (relations[i] = PyObject_GetAttrString(relation, by_code[i])) == NULL) return NULL;
-    Py_DECREF(relation);
+    if (!PyArg_ParseTuple(args, "O!O!OO", &PyDict_Type, &names, &PyDict_Type, &table, &bases, &of_no_sweep)) return NULL;
 #define FIND(variable, from, name) if ((variable = Py_XNewRef(PyDict_GetItemString(from, name))) == NULL) return PyErr_Format(PyExc_KeyError, name);
 #define FIND_ROW(name) FIND(op_##name, table, #name)
 #define FIND_PYTHON(name) FIND(py_##name, names, #name)
-#define FIND_OF_CLASS(name) if ((py_##name = PyObject_GetAttrString(class, #name)) == NULL) return NULL;
 #define MAKE_STRING(name) if ((s_##name = PyUnicode_InternFromString(#name)) == NULL) return NULL;
-    OF_TABLE(FIND_ROW) OF_VALUE(FIND_PYTHON) OF_CLASS(FIND_OF_CLASS) STRINGS(MAKE_STRING)
+    OF_TABLE(FIND_ROW) OF_VALUE(FIND_PYTHON) STRINGS(MAKE_STRING)
+    for (int i = 0; i < 6; i++) FIND(relations[i], names, by_code[i])
     unswept = Py_NewRef(of_no_sweep);
-    PyObject *all = PyDict_Values(table), *own = PyObject_GetAttrString(class, "__dict__"), *items = own == NULL ? NULL : PyMapping_Items(own);
-    if (all == NULL || items == NULL || (rows = PyFrozenSet_New(all)) == NULL || (zero = PyFloat_FromDouble(0.0)) == NULL) return NULL;
-    PyObject *type = PyType_FromSpecWithBases(&type_spec, bases), *here = type == NULL ? NULL : PyObject_GetAttrString(type, "__dict__");
-    for (Py_ssize_t i = 0; here != NULL && i < PyList_GET_SIZE(items); i++) {
-        PyObject *name = PyTuple_GET_ITEM(PyList_GET_ITEM(items, i), 0), *attribute = PyTuple_GET_ITEM(PyList_GET_ITEM(items, i), 1);
-        int is_doc = PyUnicode_CompareWithASCIIString(name, "__doc__") == 0;
-        if (is_doc || !PyMapping_HasKey(here, name))
-            if (PyObject_SetAttr(type, name, attribute) < 0) return NULL;
-    }
-    DROP(all, items, own, here);
-    ValueType = (PyTypeObject *)Py_XNewRef(type);
-    if (type != NULL) ValueType->tp_name = "Value"; /* as messages call a class */
-    return type;
+    PyObject *all = PyDict_Values(table);
+    if (all == NULL || (rows = PyFrozenSet_New(all)) == NULL || (zero = PyFloat_FromDouble(0.0)) == NULL) return NULL;
+    Py_DECREF(all);
+    ValueType = (PyTypeObject *)PyType_FromSpecWithBases(&type_spec, bases);
+    if (ValueType != NULL) ValueType->tp_name = "Value"; /* as messages call a class */
+    return Py_XNewRef((PyObject *)ValueType);
 }
 
 static PyObject *tell_contexts(PyObject *Py_UNUSED(module), PyObject *n) {
@@ -783,7 +773,7 @@ static PyObject *assignments(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(x)
 
 #define FAST(name) {#name, (PyCFunction)(void (*)(void))name, METH_FASTCALL, "The function of value.py or backward.py in C."}
 static PyMethodDef functions[] = {
-    {"adopt", adopt, METH_VARARGS, "Make the type Value of the Python class."},
+    {"adopt", adopt, METH_VARARGS, "Make the type Value."},
     {"contexts", tell_contexts, METH_O, "Take over the number of contexts that are open."},
     {"assignments", assignments, METH_NOARGS, "The function of held.py in C."},
     FAST(fill), FAST(unary), FAST(binary), FAST(record), FAST(neuron), FAST(flow), FAST(walk), {NULL, NULL, 0, NULL},

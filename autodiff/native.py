@@ -5,7 +5,9 @@ The environment variable `AUTODIFF_PURE=1` chooses the Python; so does a platfor
 
 from __future__ import annotations
 
+import operator
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -16,6 +18,17 @@ if not os.environ.get("AUTODIFF_PURE"):
         core = import_module("autodiff._core")
 
 engine = "Python" if core is None else "C"
+
+
+def adopt(python: type, names: dict[str, Any], table: Mapping[str, Any], *more: Any) -> type:
+    """Return the extension's type for a Python class, with all of that class that it does not have itself."""
+    data = vars(python)["data"]
+    names = {**vars(operator), **vars(python), **names, "data_get": data.fget, "data_set": data.fset}
+    own: type = core.adopt(names, dict(table), *more)
+    for name, attribute in vars(python).items():
+        if name == "__doc__" or name not in vars(own):
+            setattr(own, name, attribute)
+    return own
 
 
 def replace(namespace: dict[str, Any], *names: str) -> None:

@@ -79,11 +79,11 @@ class Value(Methods):
     def data(self, data: Number) -> None:
         if grad_mode.contexts and (tracer := grad_mode.tracer()) is not None:
             tracer.refuse(self, "assigning .data of")
-        held.assigned += 1
         if held.places:
             held.assign(self, number(data))
         else:
             self._number = number(data)
+        held.assigned += 1  # afterwards: what another thread read in between is then read anew
 
     @property
     def label(self) -> str:
@@ -405,7 +405,7 @@ def compare(a: Value, b: Any, relation: Callable[[Any, Any], Any]) -> Any:
 
 
 if native.core is not None:  # it makes the same class, whose slots and operators are its own
-    own = native.core.adopt(Value, {**globals(), "settle": ufuncs.settle, "current": held.current}, dict(OPS), (Methods,), UNSWEPT)
+    own = native.adopt(Value, {**globals(), "settle": ufuncs.settle, "current": held.current}, OPS, (Methods,), UNSWEPT)
     globals().update(Value=own, blank=functools.partial(object.__new__, own))
     native.replace(globals(), "unary", "binary", "record", "neuron")
 if sys.platform == "emscripten":  # a browser's stack is too small for what Python does by itself elsewhere
