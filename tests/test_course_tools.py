@@ -490,12 +490,12 @@ def test_a_function_may_change_what_it_is_given(language):
 @each_language
 def test_links_open_this_very_notebook_or_say_where_to_upload_it(language):
     """With the project's addresses, its file at Colab and at JupyterLite; without them no address is made up."""
-    urls = {"Repository": "https://github.com/owner/name/", "JupyterLite": "https://owner.example/course"}
+    urls = {"Repository": "https://github.com/owner/name/", "Homepage": "https://owner.example/course/"}
     both = opening("03_perceptron", language, urls)
     assert (
         f"https://colab.research.google.com/github/owner/name/blob/main/lessons/{language}/03_perceptron.ipynb" in both
     )
-    assert f"https://owner.example/course/lab/index.html?path={language}/03_perceptron.ipynb" in both
+    assert f"https://owner.example/course/lite/lab/index.html?path={language}/03_perceptron.ipynb" in both
     alone = opening("03_perceptron", language, {"Repository": urls["Repository"]})
     raw = f"https://raw.githubusercontent.com/owner/name/main/lessons/{language}/03_perceptron.ipynb"
     assert f"(https://jupyter.org/try-jupyter/lab/index.html?fromURL={raw})" in alone
@@ -510,16 +510,16 @@ def test_links_open_this_very_notebook_or_say_where_to_upload_it(language):
 @each_language
 @pytest.mark.parametrize("chapter", [*source.paths(), source.TEXT / "exam.md"], ids=lambda path: path.stem)
 def test_the_links_of_a_notebook_name_a_file_of_the_repository(chapter, language):
-    """Both end in the path, within the repository that the project names, at which this very notebook stands."""
+    """At Colab its path within the repository that the project names, in our JupyterLite its path within the course."""
     repository = addresses()["Repository"]
     assert re.fullmatch(r"https://github\.com/[\w-]+/[\w-]+", repository)
     owner = repository.removeprefix("https://github.com/")
     head = notebook(source.read(chapter), language).cells[0].source
-    found = re.findall(rf"\]\(https://[^)]*{owner}/(?:blob/)?main/(lessons/[^)]*\.ipynb)\)", head)
-    assert len(found) == 2, head
+    (colab,) = re.findall(rf"\]\(https://colab[^)]*/{owner}/blob/main/(lessons/[^)]*\.ipynb)\)", head)
+    (lite,) = re.findall(rf"\]\({addresses()['Homepage']}lite/lab/index\.html\?path=([^)]*\.ipynb)\)", head)
     here = source.TEXT.parents[2]
-    assert {here / file for file in found} == {here / "lessons" / language / f"{chapter.stem}.ipynb"}
-    assert (here / found[0]).is_file()
+    assert here / colab == here / "lessons" / lite == here / "lessons" / language / f"{chapter.stem}.ipynb"
+    assert (here / colab).is_file()
 
 
 @needs_nbformat

@@ -28,10 +28,11 @@ if importlib.util.find_spec("lessons") is None:
     if wheels:
         sys.path.append(tempfile.mkdtemp())
         zipfile.ZipFile(wheels[-1]).extractall(sys.path[-1])
-        %pip install -q numpy graphviz matplotlib
     else:
         %pip install -q "delta-autodiff[plots,render]"
     importlib.invalidate_caches(){otherwise}
+if None in map(importlib.util.find_spec, ("numpy", "graphviz", "matplotlib")):
+    %pip install -q numpy graphviz matplotlib
 
 import autodiff
 from lessons.chapters.kit import start
@@ -50,7 +51,7 @@ UPLOAD = {"Colab": "https://colab.research.google.com/", "JupyterLite": "https:/
 def addresses() -> dict[str, str]:
     """Return [project.urls] of pyproject.toml, where the project tells that it is to be found.
 
-    "Repository" is an address at GitHub; "JupyterLite", if there is one, a site that holds the folder `lessons`.
+    "Repository" is an address at GitHub; "Homepage" our own site, with the course in JupyterLite in its folder `lite`.
     """
     made = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
     urls: dict[str, str] = made["project"].get("urls", {})
@@ -60,19 +61,19 @@ def addresses() -> dict[str, str]:
 def opening(name: str, language: str, urls: Mapping[str, str]) -> str:
     """Return a line of Markdown that opens a notebook in Colab and in JupyterLite.
 
-    `urls` may have "Repository", at GitHub, from which both open it; and "JupyterLite", a site that holds the folder
-    `lessons`, used rather than the public one. Without them the reader is told to upload the file.
+    `urls` may have "Repository", at GitHub, from which both open it, and "Homepage", our own site: its JupyterLite is
+    used rather than the public one. Without them the reader is told to upload the file.
 
-    >>> opening("00_nudges", "en", {"JupyterLite": "https://us.example"})
-    'To run it without installing anything: [JupyterLite](https://us.example/lab/index.html?path=en/00_nudges.ipynb).'
+    >>> opening("exam", "en", {"Homepage": "https://us.example"})
+    'To run it without installing anything: [JupyterLite](https://us.example/lite/lab/index.html?path=en/exam.ipynb).'
     """
     links: dict[str, str] = {}
     if repository := _repository(urls):
         place = f"{repository.removeprefix(_HUB)}/blob/main/lessons/{language}/{name}.ipynb"
         links["Colab"] = f"{UPLOAD['Colab']}github/{place}"
         links["JupyterLite"] = f"{UPLOAD['JupyterLite']}index.html?fromURL={_RAW}{place.replace('/blob/', '/')}"
-    if site := urls.get("JupyterLite", "").rstrip("/"):
-        links["JupyterLite"] = f"{site}/lab/index.html?path={language}/{name}.ipynb"
+    if site := urls.get("Homepage", "").rstrip("/"):
+        links["JupyterLite"] = f"{site}/lite/lab/index.html?path={language}/{name}.ipynb"
     told = word("notebook.or", language).join(f"[{each}]({address})" for each, address in (links or UPLOAD).items())
     line = word("notebook.run" if links else "notebook.upload", language, links=told)
     wheel = word("notebook.wheel", language, address=f"{repository}/releases/latest") if repository else ""
