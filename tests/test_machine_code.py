@@ -193,6 +193,36 @@ def test_arguments_may_be_arrays_and_the_same_for_all_rows():
     np.testing.assert_allclose([one, *dx], [known[0], *(known[0] * v)], **CLOSE)
 
 
+def test_arguments_that_nothing_depends_on():
+    """They are passed like the others, and have a derivative of 0."""
+    program = compile(lambda x, y, zs: x * x, in_axes=(0, 0, None), backend="numba")
+    X, zs = np.array([1.0, 2.0]), np.ones(3)
+    for _ in range(3):
+        value, _, (dx, dy, dz) = program.value_and_grad(X, X, zs, argnums=(0, 1, 2), reduce=None)
+        assert (value.tolist(), dx.tolist(), dy.tolist(), dz.tolist()) == (
+            [1.0, 4.0],
+            [2.0, 4.0],
+            [0.0, 0.0],
+            [[0.0] * 3] * 2,
+        )
+        assert program(X, X, zs).tolist() == [1.0, 4.0]
+
+
+def test_rows_of_any_layout_again_and_again():
+    """Matrices, their columns, read-only memory, arguments of three axes: the same numbers each time."""
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(6, 2, 3))
+    program = compile(lambda x, y: exp(sum(x.ravel())) * y, backend="numba")
+    frozen = X.copy()
+    frozen.setflags(write=False)
+    for _ in range(3):
+        for given in (X, frozen, np.asfortranarray(X)):
+            _, _, (dX, dy) = program.value_and_grad(given, given[:, 0, 1], argnums=(0, 1), reduce=None)
+            known = np.exp(X.sum(axis=(1, 2)))
+            np.testing.assert_allclose(dy, known, **CLOSE)
+            np.testing.assert_allclose(dX, np.broadcast_to((known * X[:, 0, 1])[:, None, None], X.shape), **CLOSE)
+
+
 def test_several_answers():
     """Lists, and answers with names."""
     X = np.linspace(0.1, 1.0, 5)

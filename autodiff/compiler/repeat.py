@@ -75,7 +75,7 @@ class _Answers:
         self.call, self.want, self.rows = call, want, instance.rows
         self.scale = 1.0 / call.rows if reduce == "mean" and not weighted else 1.0
         self.bound: dict[str, Any] = {"scale": np.array(self.scale), "ones": np.ones(self.rows)}
-        self.opening: list[str] = []  # before the run
+        self.passed: list[str] = []  # to a run, where it takes more than the arguments as units × rows
         self.lines: list[str] = []  # after it
         self.sums: list[str] = []  # in which what is not finite shows
         self.parts: list[str] = []
@@ -85,8 +85,8 @@ class _Answers:
         ] = []  # with the shape, and whether there is one for each row
         if reduce is None:
             self.results.append((code.outputs[0], (self.rows, *call.trace.shared.shape), True))
-        if want.gradient and want.per_row:
-            n = len(call.trace.parameters)
+        n = len(call.trace.parameters)
+        if want.gradient and want.per_row and n:
             self.results.append((0.0 if code.gradient is None else code.gradient, (self.rows, n), True))
         for i in want.argnums:
             each = call.batched[i] or want.per_row
@@ -107,6 +107,9 @@ class _Answers:
             self.lines.append(f"value = float(values.dot({'seeds' if weighted else 'ones'})) * {self.scale!r}")
             self.sums.append("value")
             self.parts.insert(0, "value")
+        if want.gradient and want.per_row and not n:
+            self.bound["none"] = np.zeros
+            self.parts.insert(1, f"none(({self.rows}, 0))")
         if want.gradient and not want.per_row:
             self.bound["gradient"] = instance.gradient
             self._sum_of("slopes", "multiply(gradient, scale)", instance.gradient.size)
@@ -114,8 +117,12 @@ class _Answers:
 
     def _taken(self, instance: LoopsInstance) -> None:
         """Let loops write into the memory of the answer: all of it is there for each row."""
-        self.bound["empty"] = np.empty
-        self.opening.append(f"out = empty({instance.memory.size})")
+        flat, tile, sums = instance.others
+        self.bound |= {"run": instance.compiled, "empty": np.empty, "flat": flat, "tile": tile, "sums": sums}
+        for k, (x, batched) in enumerate(zip(self.call.args, self.call.batched, strict=True)):
+            form = ".ravel()" if not batched and x.ndim else f".reshape({self.rows}, -1)" if x.ndim > 2 else ""
+            self.passed.append(f"x{k}{form}")
+        self.passed += ["flat", "tile", "sums", f"out := empty({instance.memory.size})"]
         self._sum("out", instance.out.size)
         if self.scale != 1.0:
             self.lines.append("multiply(out, scale, out)")
@@ -212,11 +219,7 @@ def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, arg
         passed = _passed(call, names)
         if "seed" in version.backend.arguments:
             passed.append("seeds" if weighted else "ones")
-        lines = [
-            *answers.opening,
-            f"run({', '.join([*passed, *(['out'] if answers.opening else [])])})",
-            *answers.lines,
-        ]
+        lines = [f"run({', '.join(answers.passed or passed)})", *answers.lines]
     text = _text(
         call, names, list(bound), lines, answers.answer(argnums), " + ".join(answers.sums), weighted and reduce
     )
@@ -258,7 +261,7 @@ def _text(
         f"    def compute({', '.join(given)}):",
         *[f"        {line}" for line in lines],
         f"        return ({answer}), isfinite({total})",
-        "    compute = quietly(compute)",
+        *(["    compute = quietly(compute)"] if "tile" not in bound else []),  # machine code warns of nothing
         f"    def quick({', '.join(f'{x}=None' for x in given)}):",
         f"        if {' or '.join(checks) or 'False'}:",
         "            return NotImplemented",

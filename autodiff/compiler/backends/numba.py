@@ -275,7 +275,7 @@ class Loops:
         self.compiled: float | None = None  # the seconds that it took
         results = [*code.outputs, code.gradient, *code.input_gradients.values()]
         self._text = text = _Text(code, results)
-        inputs = [var for var in code.vars if var.kind == ir.INPUT and var.number in text.uses]
+        inputs = [var for var in code.vars if var.kind == ir.INPUT]  # those that nothing depends on are passed too
         self._inputs: dict[str, Var] = {f"x{var.info}": var for var in sorted(inputs, key=lambda var: var.info)}
         seeds = [var for var in code.vars if var.kind == ir.SEED and var.number in text.uses]
         self.arguments = [*self._inputs, *(["seed"] if seeds else [])]
@@ -432,7 +432,8 @@ class LoopsInstance:
         self.out = self.memory.reshape(loops.height, rows)
         self._sums = np.zeros(loops.summed)
         self.gradient = self._sums[: len(flat)]
-        memory = flat, np.empty(loops.scratch), self._sums
+        self.compiled = loops.run()
+        self.others = memory = flat, np.empty(loops.scratch), self._sums  # what they take before `memory`
 
         names = [*loops.arguments, "out=own"]
         given = ", ".join([*(form.format(name) for name, form in loops.forms.items()), "*memory, out"])
@@ -444,7 +445,7 @@ class LoopsInstance:
             "        except TypeError:  # memory that is not in one piece, or may not be written",
             f"            compiled(*[copied(x) for x in ({given},)[:-4]], *memory, out)",
             "    return run",
-        )(loops.run(), memory, self.memory, _copied)
+        )(self.compiled, memory, self.memory, _copied)
 
     def array(self, x: Any) -> Any:
         """Return the numbers of a result: units × rows."""
