@@ -630,20 +630,20 @@ static PyObject *flow(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssi
     int failed = set_to_zero(&s, args[0]) < 0, plain = 1;
     double before;
     for (Py_ssize_t i = 0; i < s.leaves.n; i++) plain = plain && read_grad(s.leaves.at[i].kind, s.leaves.at[i].grad, &before);
-    for (Py_ssize_t i = 0; i < s.leaves.n && !plain && !failed; i++) {
+    if (!failed) NODE(args[0])->grad.number = 1.0;
+    for (Py_ssize_t i = 0; i < s.path.n; i++) failed = flow_through(NODE(s.path.at[i].node), failed);
+    for (Py_ssize_t i = s.order.n; i-- > 0;) failed = flow_through(NODE(s.order.at[i].node), failed);
+    for (Py_ssize_t i = 0; i < s.leaves.n; i++) NODE(s.leaves.at[i].node)->met = 0;
+    for (Py_ssize_t i = 0; i < s.leaves.n && !plain && !failed; i++) { /* a collection, and so Python's code, may come between */
         Entry leaf = s.leaves.at[i];
         PyObject *had = as_object(leaf.kind, leaf.grad), *pair = had == NULL ? NULL : PyTuple_Pack(2, leaf.node, had);
         failed = pair == NULL || PyList_Append(args[1], pair) < 0;
         DROP(had, pair);
     }
-    if (!failed) NODE(args[0])->grad.number = 1.0;
-    for (Py_ssize_t i = 0; i < s.path.n; i++) failed = flow_through(NODE(s.path.at[i].node), failed);
-    for (Py_ssize_t i = s.order.n; i-- > 0;) failed = flow_through(NODE(s.order.at[i].node), failed);
     for (Py_ssize_t i = 0; i < s.leaves.n; i++) {
         Entry leaf = s.leaves.at[i];
         Node *node = NODE(leaf.node);
-        node->met = 0;
-        if (failed) node->grad = leaf.grad, node->grad_kind = leaf.kind;
+        if (failed) replace(&node->grad_kind, &node->grad, leaf.kind, leaf.grad);
         else {
             if (plain && read_grad(leaf.kind, leaf.grad, &before)) node->grad.number = before + node->grad.number;
             drop(leaf.kind, leaf.grad); /* if it is not plain, the list has it */

@@ -426,6 +426,34 @@ def test_threads_that_share_leaves_get_the_right_sums():
     assert x.grad.data == 4 * 200 * 4.0
 
 
+def test_a_collection_in_the_middle_of_a_sweep_changes_no_sum():
+    """Where the collector runs Python's code that assigns grads: at whichever of the sweep's requests for memory it starts."""
+    program = """
+import gc
+from autodiff import Value
+class Assigns:
+    def __init__(self, nodes):
+        self.nodes, self.itself = nodes, self
+    def __del__(self):
+        for node in self.nodes:
+            node.grad = Value(7.0)
+for threshold in range(1, 80):
+    leaves = [Value(1.0) for _ in range(20)]
+    for leaf in leaves:
+        leaf.grad = Value(1.0)  # whose sum is Python's
+    inner = [leaves[0]]
+    for leaf in leaves[1:]:
+        inner.append(inner[-1] * leaf)
+    gc.collect(), gc.disable(), Assigns(inner[1:]), gc.set_threshold(threshold), gc.enable()
+    inner[-1].backward()
+    gc.set_threshold(700)
+    assert [leaf.grad.data for leaf in leaves[-1:]] == [2.0], (threshold, leaves[-1])
+    assert {float(getattr(node.grad, "data", node.grad)) for node in inner[1:]} <= {1.0, 7.0}
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_arguments_of_another_kind_are_refused():
     """Whoever calls the inner functions wrongly gets an error, not a crash."""
     from autodiff import _core
