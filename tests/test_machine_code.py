@@ -300,3 +300,10 @@ def test_another_process_loads_the_machine_code(tmp_path):
     )
     assert first.split("]")[0] == second.split("]")[0]
     assert int(first.split()[-1]) > int(second.split()[-1]) == 0
+
+
+def test_without_a_folder_it_compiles_all_the_same(monkeypatch, tmp_path):
+    """Where nothing can be written, machine code lasts as long as the process."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert compile(lambda x: x * 3.0 + 0.125, backend="numba")([1.0, 2.0]).tolist() == [3.125, 6.125]

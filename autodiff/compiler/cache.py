@@ -18,7 +18,7 @@ from autodiff.naming import describe
 from autodiff.value import Value
 from autodiff.variables import parameter_names
 
-_SHORT_WAYS = 64
+_SHORT_WAYS = 16  # each keeps buffers for its number of rows
 MOST_NODES = 5_000_000  # of the traces that are kept: about 1 GB
 
 

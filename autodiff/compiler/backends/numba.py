@@ -480,11 +480,11 @@ def _module(
 def _folder() -> Path | None:
     """Return where texts and numba's machine code of them are kept; None where nothing can be written."""
     given = os.environ.get("NUMBA_CACHE_DIR")
-    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "autodiff"
-    try:
+    try:  # a process may have no home
+        base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = base / "autodiff"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):
         return None
     return folder if os.access(folder, os.W_OK) else None
 
