@@ -24,6 +24,7 @@ def on_config(config: Any) -> Any:
     """Put docs/ and the pages made from other files into one folder, and take addresses from pyproject.toml."""
     urls = links.urls()
     config.extra |= {"repository": urls["Repository"], "site": urls["Homepage"]}
+    config.extra["social"] = [{"icon": "fontawesome/brands/github", "link": urls["Repository"], "name": "GitHub"}]
     config.site_url = urls["Homepage"]
     if not sources:  # once for all languages
         assemble(links.ROOT / "docs", PAGES)
