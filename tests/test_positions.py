@@ -361,6 +361,15 @@ def test_each_way_of_positions(steps, rows):
     check(made((6, 4), steps), rows)
 
 
+@pytest.mark.parametrize("last", ["sum", "squares"])
+@pytest.mark.parametrize("then", ["attended", "joined", "tanh"])
+def test_attention_and_what_follows_without_weights(then, last):
+    """Positions lie together for each row in one array and not in the next, and δ of some is the same for all rows."""
+    causal = (attended, {"causal": True, "mean": then == "tanh"})
+    follows = {"attended": causal, "joined": (joined, {}), "tanh": (elementwise, {"op": "tanh"})}[then]
+    check(made((4, 2), [causal, follows], last), 2)
+
+
 def test_an_axis_that_no_factor_has():
     """Mean of all positions, for each of them, and summed: a product that says the same along an axis."""
     steps = [(linear, {"bias": True, "rows": 1}), (attended, {"causal": False, "mean": True})]

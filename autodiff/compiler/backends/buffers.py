@@ -36,7 +36,7 @@ class Instance:
         self.gradient = np.zeros(len(flat))
         self.results: dict[int, Array] = {}  # the arrays that calls have asked for, by Var
         self._scratch: dict[int, Array] = {}
-        self._turned: dict[int, tuple[Array, Array]] = {}  # by the identity of the first
+        self._turned: dict[tuple[int, int], tuple[Array, Array]] = {}  # by the identity of the first, and how
         self.slots = [_rows_of(np.zeros(math.prod(units) * rows), 0, contiguous(units), units, rows, grain)
                       if batched else np.zeros((*units, *(1,) * bool(units)))
                       for units, batched, grain in backend.slots]  # fmt: skip
@@ -88,10 +88,7 @@ class Instance:
             return array
         if array.ndim == 1:  # one number for each row
             return array.reshape(-1, *(1,) * inner)
-        if id(array) not in self._turned:
-            turned = np.moveaxis(array, -1, -1 - inner)
-            self._turned[id(array)] = array, turned.copy() if array.flags.owndata else turned
-        return self._turned[id(array)][1]
+        return self._turned.setdefault((id(array), inner), (array, np.moveaxis(array, -1, -1 - inner)))[1]
 
     def matrix(self, var: Var) -> Array:
         """Return a Var of two axes, the same for all rows, as a matrix."""
@@ -174,6 +171,8 @@ def _rows_of(flat: Array, start: int, strides: Units, units: Units, rows: int, g
     """Return units × rows in memory in which each `grain` numbers of a row lie together."""
     steps = [s if s % grain else s * rows for s in strides]
     at = start // grain * rows * grain + start % grain
+    reach = sum((n - 1) * s for s, n in zip((*steps, grain), (*units, rows), strict=True))
+    assert at + reach < max(flat.size, 1), "a view that leaves its array"
     return as_strided(flat[at:], (*units, rows), tuple([s * flat.itemsize for s in (*steps, grain)]))
 
 

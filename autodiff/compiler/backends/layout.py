@@ -76,7 +76,9 @@ def matrices_of(var: Var) -> tuple[Var, Var] | None:
 def lies_within(place: Any, grain: int) -> bool:
     """Tell whether a view stays evenly spaced in an array of which each `grain` numbers lie together for a row."""
     start, strides, units = place
-    inner = sum((n - 1) * s for s, n in zip(strides, units, strict=True) if s % grain) if strides is not None else grain
+    if strides is None:  # in no order
+        return False
+    inner = sum((n - 1) * s for s, n in zip(strides, units, strict=True) if s % grain)
     return start % grain + inner < grain
 
 

@@ -722,7 +722,9 @@ class Buffered:
             if math.prod(shape) < 2 * _MANY:
                 return np.exp
             numbers = (np.where(np.broadcast_to(beyond, shape), 0.0, other) for other in (-math.inf, 1.0))
-            return functools.partial(kernels.exponentials, *[instance.turned(each, inner) for each in numbers])
+            return functools.partial(
+                kernels.exponentials, *map(np.ascontiguousarray, [instance.turned(each, inner) for each in numbers])
+            )
 
         exponentials = self._bind(f"e{var.number}", make)
         self.scratch_bytes[exponentials] = 16 * var.size
@@ -739,7 +741,11 @@ class Buffered:
 
         def make(instance: Instance) -> Array:
             shape = instance.array(var).shape
-            return np.full(shape, value) if math.prod(shape) >= _MANY else np.asarray(value)
+            if math.prod(shape) < _MANY:
+                return np.asarray(value)
+            inner = self._inside(var)
+            in_memory = np.moveaxis(np.full(shape, value), -1, -1 - inner)
+            return np.moveaxis(np.ascontiguousarray(in_memory), -1 - inner, -1)
 
         name += "_rows" * var.batched
         self.scratch_bytes[name] = 8 * var.size * var.batched
