@@ -165,6 +165,23 @@ def test_no_word_of_the_trade_comes_before_its_introduction(language):
                 )
 
 
+# Symbols, as prose and formulas have them, and the chapter that says what each means.
+SYMBOLS = {
+    r"∂|\\partial": 0, r"α|\\alpha": 1, r"\\leftarrow": 1, r"\\hat y|ŷ": 2, r"Σ|\\sum|\\Sigma": 2, r"σ|\\sigma": 5,
+    r"δ|\\delta": 6, r"⊙|\\odot": 8, r"\\mathsf T": 8, r"Δ|\\Delta": 10, r"\\ln\b": 10, r"ε|\\varepsilon": 11,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("symbol", SYMBOLS)
+def test_no_symbol_comes_before_the_chapter_that_explains_it(symbol, language):
+    """In text, in code and in what exercises ask; the titles of the chapters to come are no text of a chapter."""
+    for chapter in CHAPTERS[: SYMBOLS[symbol] + 1]:
+        text = "\n".join(text for _, text in read_by_a_student(chapter, language))
+        found = re.search(symbol, text)
+        assert bool(found) == (chapter.number == SYMBOLS[symbol]), (chapter.path.stem, found)
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_function_comes_before_it_is_named_in_the_text(language):
     """What a cell imports from this library stands in backticks in the text before it."""
