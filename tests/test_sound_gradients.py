@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from autodiff import Op, Value, cos, grad, sin
+from autodiff import NoDerivativeError, Op, Value, cos, grad, sin
 from autodiff.testing import WrongDerivativeError, gradcheck, jaccheck
 
 integrate = pytest.importorskip("scipy.integrate", reason="SciPy is installed in continuous integration")
@@ -907,6 +907,34 @@ def test_the_right_ones_of_these_pass():
     gradcheck(entropic, at, gradient=lambda x: by_entropy(x, diagonal=False))
     gradcheck(huber_loss, at, gradient=lambda x: np.clip(x, -1.0, 1.0))
     gradcheck(weighted_squares, at, gradient=lambda x: WEIGHTS * (np.sin(x) - TARGETS) * np.cos(x))
+
+
+@pytest.mark.parametrize(("large", "x"), [(1e16, 0.5), (1e16, 3.7), (1e17, 0.4)])
+@pytest.mark.parametrize("more", [0.0, 1.0])
+def test_stairs_wider_than_any_step_are_refused(large, x, more):
+    """Adding and subtracting 1e16 leaves stairs of width 2, level where one stands: nothing passes, nor is it wrong."""
+
+    def f(x):
+        x = float(x)
+        return (x + large) - large + more * math.sin(x)
+
+    for slope in (0.0, 1.0, 1.0 + more * math.cos(x), more * math.cos(x)):
+        with pytest.raises(NoDerivativeError, match="not decidable here"):
+            gradcheck(f, x, gradient=lambda _, slope=slope: slope)
+
+
+def test_what_is_found_by_comparing_is_no_contradiction():
+    """Bisection computes with constants alone, and yet its root moves; floor is level by what it is."""
+
+    def root(a):
+        a, low, high = float(a), 0.0, 4.0
+        for _ in range(60):
+            middle = (low + high) / 2.0
+            low, high = (middle, high) if middle**3 < a else (low, middle)
+        return low
+
+    gradcheck(root, 2.2, gradient=lambda a: a ** (-2.0 / 3.0) / 3.0)
+    gradcheck(lambda x: math.floor(float(x)) + float(x), 2.2, gradient=lambda _: 1.0)
 
 
 def test_a_penalty_on_a_bias_alone_is_named():

@@ -15,6 +15,7 @@ import numpy as np
 
 from autodiff import nests
 from autodiff.errors import NoDerivativeError, WrongDerivativeError, WrongShapeError
+from autodiff.propagation import propagate
 from autodiff.testing.arguments import Leaf, name_of, refuse_overwriting
 from autodiff.testing.diagnosis import (
     Diagnosis,
@@ -30,8 +31,9 @@ from autodiff.testing.diagnosis import (
 from autodiff.testing.failures import wrong
 from autodiff.testing.graphs import Graph
 from autodiff.testing.mistakes import by_chain_rule
-from autodiff.testing.oracles import EPSILON, Estimate
-from autodiff.testing.partials import HALF_THE_DIGITS
+from autodiff.testing.oracles import DIFFERENCES, EPSILON, Estimate
+from autodiff.testing.partials import HALF_THE_DIGITS, noise_of
+from autodiff.testing.recordings import recorded
 from autodiff.testing.reproductions import Program, reproduction
 from autodiff.testing.subjects import Subject, refuse_chance, seeded, state_kept
 from autodiff.testing.wording import sentence
@@ -153,6 +155,7 @@ class GradientCheck:
             if off <= min(4.0 * rough[i], 1e-2 * abs(truth.value), 2.0 * subject.noise):
                 continue
             refused = refused or subject.undecided(which, rounding, but)
+        self._refuse_contradicted(truths)
         if wrong:
             subject.same_again(later=True)
             raise self._wrong(found, truths, wrong)
@@ -160,6 +163,30 @@ class GradientCheck:
             subject.same_again(later=True)
             raise refused
         return [(number, truth) for _, number, truth in known]
+
+    def _refuse_contradicted(self, truths: Sequence[Estimate | None]) -> None:
+        """Raise NoDerivativeError where a function's values, which alone were asked, deny what its operations say.
+
+        So it is where a term is so large that the values climb in stairs, wider than any step.
+        """
+        subject = self.subject
+        told = [(i, t) for i, t in enumerate(truths) if t is not None and t.oracle == DIFFERENCES]
+        if not told or not subject.is_small:
+            return
+        try:
+            with state_kept(subject.given):
+                subject.inputs, result = recorded(subject, maxima=True)
+                root: Any = result.item() if isinstance(result, np.ndarray) else result
+                root.backward()
+                if not subject.follows(Graph(root), 2.0**-10, 2.0**-24, noise=noise_of(propagate(root))):
+                    return
+        except Exception:  # noqa: BLE001 # code that cannot be recorded may raise anything
+            return
+        for i, truth in told:
+            slope, off = subject.inputs[i].grad, abs(subject.inputs[i].grad - truth.value)
+            if off > 4.0 * truth.bound + 1e-3 * abs(slope):
+                said = f": its values climb by {truth.value:.6g} there, its operations say {slope:.6g}"
+                raise subject.undecided(self.layout.which(i), off, said)
 
     def _along_directions(self, found: Any, count: int) -> Results:
         """Check what the gradient makes along random directions, of all numbers and of each argument.

@@ -192,11 +192,16 @@ class Subject:
         if not jitter:
             self.epsilon = max(self.epsilon, self._precision())
         self.noise = max(4.0 * self.epsilon * abs(self.here), 2.0 * jitter)  # of its values
-        if len(self.flat) <= _RECORDED and self.seconds < _QUICK:
+        if self.is_small:
             with state_kept(self.given):
                 before = Beside.work
                 if not self._takes_complex() or (Beside.work - before) * len(self.flat) < _PATIENCE:
                     self._record()
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is small and quick enough to be recorded."""
+        return len(self.flat) <= _RECORDED and self.seconds < _QUICK
 
     def once(self) -> Any:
         """Return what the function gives at the point itself, of whose arrays it gets copies."""
