@@ -1,7 +1,7 @@
 """The check of somebody else's gradient: any code, from any library, against the best oracle its function allows."""
 
 # Gradients of any library, nested and shaped in any way, so there are no types to give:
-# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 from __future__ import annotations
 
 import contextlib
