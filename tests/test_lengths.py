@@ -166,11 +166,20 @@ def test_traces_are_kept_by_their_size(monkeypatch):
         program(np.zeros((2, 300)))
 
 
+def test_parameters_may_be_a_nest():
+    """In the order in which it holds them, which is not that in which `f` meets them: d/dv and d/dw of (2w + v)²."""
+    p = {"v": Value(1.0, "v"), "inner": {"w": [Value(3.0, "w")]}}
+    program = compile(lambda x: (p["inner"]["w"][0] * x + p["v"]) ** 2, parameters=p)
+    assert program.parameters == [p["v"], p["inner"]["w"][0]]
+    assert program.value_and_grad([2.0])[1].tolist() == [14.0, 28.0]
+
+
 @pytest.mark.parametrize(
     ("parameters", "error", "words"),
     [
         (Value(1.0), TypeError, "must be Values, such as model.parameters"),
         ([1.0], TypeError, "must be Values, got float 1.0"),
+        ({"w": {"rate": 1.0}}, TypeError, r"must be Values, got float 1.0 in parameters\['w'\]\['rate'\]"),
         ([Value(1.0) * 2.0], ValueError, "must be leaves"),
         ([Value(1.0, "w")] * 2, ValueError, "once each, got 'w' twice"),
     ],

@@ -494,6 +494,15 @@ class TestRenderingWithoutDot:
         assert fresh.render(outfile=out / "other.png", cleanup=True) == str(out / "other.png")
         assert files(out) == ["other.png", "pic.svg"]
 
+    @pytest.mark.parametrize("name", ["a.svg", "a.PNG", "a.pdf"])
+    def test_text_is_not_saved_under_the_name_of_an_image(self, out, name):
+        """graphviz's `save` would write DOT text into a.svg, which no program opens; nothing is written, and the way is told."""
+        with pytest.raises(ValueError, match=r"save writes the picture's DOT source.*a\.\w+'; save_as\("):
+            draw(neuron()).save(out / name)
+        assert files(out) == []
+        assert draw(neuron()).save("a.gv", out) == str(out / "a.gv")
+        assert (out / "a.gv").read_text(encoding="utf-8").startswith("digraph")
+
     def test_options_that_only_dot_has_ask_for_dot(self, out):
         """They are not dropped without a word."""
         with pytest.raises(graphviz.ExecutableNotFound):

@@ -12,7 +12,7 @@ like an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -24,14 +24,15 @@ from autodiff.compiler.program import P, Program
 from autodiff.domains import unbox
 from autodiff.errors import TraceError
 from autodiff.naming import describe
+from autodiff.nests import entries, leaves
 from autodiff.value import Value
 
 
 def compile(  # shadows the builtin, which is for text
     f: Callable[P, Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
     threads: int | None = None, has_aux: bool = False, traces: int = 32,
-    backend: Literal["auto", "numba"] = "auto", parameters: Iterable[Value] | None = None,
-) -> Program[P]:  # fmt: skip # Any: f returns Values or numbers in one shape, nests of them, or (these, aux)
+    backend: Literal["auto", "numba"] = "auto", parameters: Any = None,
+) -> Program[P]:  # fmt: skip # Any: parameters, a nest; f returns numbers in one shape, nests of them, or (these, aux)
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
     `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), returns numbers in one shape or
@@ -42,8 +43,8 @@ def compile(  # shadows the builtin, which is for text
     last. `threads`: how many may share the blocks of a large batch (None: as many as there are processors). With
     `has_aux`, `f` returns (answer, aux), and every answer of the program has aux beside it: `value_and_grad` returns
     ((value, aux), gradient). `backend="numba"` makes scalar loops of `f` that numba compiles, for few rows and for code
-    without structure. `parameters`: the Values to differentiate by and to train, in the order of gradients,
-    whichever of them a call meets; all others are constants. By default they are those that `f` meets.
+    without structure. `parameters`: the Values to differentiate by and to train, a list or a nest, in the order of
+    gradients, whichever of them a call meets; all others are constants. By default they are those that `f` meets.
 
     `f` must do the same whatever its numbers are. Deciding by a number raises TraceError: use `where`. What else it
     does on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is
@@ -84,13 +85,16 @@ def compile(  # shadows the builtin, which is for text
 
 def _leaves(parameters: Any) -> tuple[Value, ...]:
     """Return the parameters; TypeError or ValueError for what cannot be one."""
-    if not hasattr(parameters, "__iter__") or isinstance(parameters, (str, Value)):
+    if isinstance(parameters, (str, Value)) or (entries(parameters) is None and not hasattr(parameters, "__iter__")):
         raise TypeError(f"parameters must be Values, such as model.parameters(), got {type(parameters).__name__}")
-    found: list[Any] = [unbox(p) for p in parameters]
+    nest = parameters if entries(parameters) is not None else list(parameters)
+    found: list[Any] = []
     seen = set[int]()
-    for p in found:
+    for path, leaf in leaves(nest, "parameters"):
+        p = unbox(leaf)
         if not isinstance(p, Value):
-            raise TypeError(f"parameters must be Values, got {type(p).__name__} {p!r:.60}")
+            raise TypeError(f"parameters must be Values, got {type(p).__name__} {p!r:.60} in {path}")
+        found.append(p)
         if p.op is not None:
             raise ValueError(f"parameters must be leaves, got {describe(p)}, which was computed from others")
         if id(p) in seen:

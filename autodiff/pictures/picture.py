@@ -26,8 +26,8 @@ _FROM_MIME = {"text/html": "svg", "image/svg+xml": "svg", "image/png": "png", "i
 class Picture(graphviz.Digraph):
     """The picture that `draw` returns: a `graphviz.Digraph` with DOT text in `source`, shown in Jupyter.
 
-    `save_as(path)` writes one file. `pipe` and `render` work as graphviz's own, with any Graphviz there is; only their
-    options `renderer`, `formatter` and `neato_no_op` need the system's `dot`.
+    `save_as(path)` writes an image. `save` (of the DOT text), `pipe` and `render` work as graphviz's own, with any
+    Graphviz there is; only the options `renderer`, `formatter` and `neato_no_op` need the system's `dot`.
 
     >>> from autodiff import Value, draw
     >>> draw(Value(2.0, "x")).source[:7]
@@ -63,6 +63,22 @@ class Picture(graphviz.Digraph):
     def save_as(self, path: str | os.PathLike[str], *, timeout: float = rendering.TIMEOUT) -> Path:
         """Write the picture to `path`, and nothing else: see `autodiff.pictures.render`."""
         return rendering.render(self, path, timeout=timeout)
+
+    def save(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        skip_existing: bool | None = False,
+    ) -> str:
+        """Write the DOT source, as graphviz does; ValueError where the name is that of an image."""
+        form = rendering.FORMATS.get(Path(os.fspath(filename or "")).suffix.lower(), "dot")
+        if form != "dot":
+            raise ValueError(
+                f"save writes the picture's DOT source, not an image, got {str(filename)!r}; "
+                f"save_as({str(filename)!r}) writes the image"
+            )
+        return cast("Any", super()).save(filename, directory=directory, skip_existing=skip_existing)
 
     def pipe(
         self,
