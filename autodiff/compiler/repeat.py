@@ -53,7 +53,10 @@ def remember_point(call: Call, request: Hashable, function: Any, *, gradient: bo
     values = "value, gradient, *rest" if gradient else "(value,)"
     answer = "value, array(gradient), *rest" if gradient else "value"
     plain = f"return function(None, {given})" if gradient else f"return function(None, {given})[0]"
-    text = f"""def make(cache, trace, parameters, function, array, number):
+    direct = getattr(function, "direct", None)
+    if direct is not None:
+        plain = f"value, by = direct({given}); return value, none, by"
+    text = f"""def make(cache, trace, parameters, function, array, number, direct, none):
     def quick({given}):
         if not ({" is ".join([*(f"{x}.__class__" for x in names), "float"])}):
             {given}, = {", ".join(f"number({x})" for x in names)},
@@ -65,7 +68,8 @@ def remember_point(call: Call, request: Hashable, function: Any, *, gradient: bo
         return {answer}
     return quick"""
     cache, trace = call.cache, call.trace
-    cache.remember(request, 0, _made_once(text)(cache, trace, trace.parameters, function, np.array, number_of))
+    quick = _made_once(text)(cache, trace, trace.parameters, function, np.array, number_of, direct, np.zeros(0))
+    cache.remember(request, 0, quick)
 
 
 class _Answers:

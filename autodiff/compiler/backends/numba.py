@@ -544,7 +544,7 @@ class Machine:
             for i, x in zip(argnums, given, strict=True):
                 size = self.sizes[i]
                 if size is None:
-                    places.append(f"found[{len(numbers) + 1}]")
+                    places.append(f"by[{len(numbers)}]")
                     numbers.append(text.name(x))
                 else:
                     places.append(f"out[{len(written)}:{len(written) + size}]")
@@ -555,19 +555,22 @@ class Machine:
         if gradient or checked:
             lines.append(f"if not math.isfinite({' + '.join([value, *numbers, *written])}): raise ArithmeticError")
         lines += [f"out[{k}] = {x}" for k, x in enumerate(written)]
-        lines.append(f"return {', '.join([value, *numbers])}")
+        lines.append(f"return {value}, ({', '.join(numbers)},)" if numbers else f"return {value}")
         array = "float64[::1]"
         arguments = {f"x{i}": "float64" if size is None else array for i, size in self.sizes.items()}
         passed = {**({"flat": array} if n else {}), **arguments, **({"out": array} if written else {})}
         compiled = _compiled(_module(list(passed), list(passed.values()), lines, text.helpers, returns=""), text.bound)
         call = ", ".join(f"array({x})" if of == array and x != "out" else x for x, of in passed.items())
-        answer = ["found[0]" if numbers else "found", f"out[:{n}]" if n else "NONE"]
-        answer += places if single else [f"({', '.join(places)},)"] if places else []
-        return made_from(
+        answer = ["found", f"out[:{n}]" if n else "NONE"]
+        only = bool(numbers) and not written and not single
+        answer += places if single else ["by"] if only else [f"({', '.join(places)},)"] if places else []
+        run = made_from(
             "def make(compiled, array, zeros, NONE):",
             f"    def run({', '.join(['flat', *arguments])}):",
             *([f"        out = zeros({len(written)})"] if written else []),
-            f"        found = compiled({call})",
+            f"        found{', by' if numbers else ''} = compiled({call})",
             f"        return {', '.join(answer) if gradient else 'out.tolist()'}",
             "    return run",
         )(compiled, np.array, np.zeros, np.zeros(0))
+        run.direct = compiled if only else None  # returns value and derivatives, and takes nothing but numbers
+        return run
