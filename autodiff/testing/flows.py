@@ -408,5 +408,6 @@ def _terms(trial: Any) -> None:
             if alone.hints:
                 break
         place = chain.described(nodes[0])
-        trial.hints += [Hint("within", hint.of, {"place": place, "said": hint}) for hint in alone.hints]
+        trial.hints += [Hint("within", hint.of, {"place": place, "said": hint}) for hint in alone.hints
+                        if hint.kind != "path factor" or hint.details["why"]]  # fmt: skip
     chain.seeds, chain.right = whole
