@@ -362,12 +362,13 @@ def test_each_way_of_positions(steps, rows):
 
 
 @pytest.mark.parametrize("last", ["sum", "squares"])
-@pytest.mark.parametrize("then", ["attended", "joined", "tanh"])
-def test_attention_and_what_follows_without_weights(then, last):
+@pytest.mark.parametrize("then", ["attended", "joined", "tanh", "linear"])
+def test_attention_and_what_follows(then, last):
     """Positions lie together for each row in one array and not in the next, and δ of some is the same for all rows."""
-    causal = (attended, {"causal": True, "mean": then == "tanh"})
-    follows = {"attended": causal, "joined": (joined, {}), "tanh": (elementwise, {"op": "tanh"})}[then]
-    check(made((4, 2), [causal, follows], last), 2)
+    causal = (attended, {"causal": True, "mean": then in {"tanh", "linear"}})
+    follows = {"attended": causal, "joined": (joined, {}), "tanh": (elementwise, {"op": "tanh"})}
+    follows["linear"] = linear, {"bias": False, "rows": 1}
+    check(made((3, 4) if then == "linear" else (4, 2), [causal, follows[then]], last), 2)
 
 
 def test_an_axis_that_no_factor_has():

@@ -251,8 +251,10 @@ class Layout:
             var.kind in {ir.SUM, ir.MAX} and var.number not in self.terms and contraction_of(var) is None
         ):
             possible.pop(self.base(of).number, None)
-        elif var.kind in {ir.MATMUL, ir.MATMUL_T} and len(var.units) == 1:
-            possible.pop(var.number, None)
+        elif var.kind in {ir.MATMUL, ir.MATMUL_T, ir.OUTER}:
+            for x in (var, *var.vars):
+                if len(x.units) == 1 or (var.kind == ir.OUTER and var.batched):  # its columns are the rows
+                    possible.pop(self.base(x).number, None)
         elif var.kind in {ir.SCATTER, ir.CONCAT} and var.number in possible:
             own = [x.units if x.__class__ is Var else () for x in var.args]
             starts = accumulate(map(math.prod, own), initial=0)
