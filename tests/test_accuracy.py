@@ -152,6 +152,22 @@ def test_rows_of_one_operand_make_no_nan_of_any_finite_number(name):
         assert ((slopes >= 0.0) & (slopes <= 1.0)).all()
 
 
+@pytest.mark.parametrize(
+    "pair", [(-3.5e-190, 3.4e90), (4.3e-87, 2.2e-307), (1e-100, 1e200), (-1e-40, 1e181), (3e80, 4e-220)], ids=str
+)
+def test_slopes_of_far_apart_operands_keep_their_digits(pair):
+    """Those of hypot, x/r, and of atan2, x/r², in mpmath's digits: a share of 1e-280 is a normal number, and so is told."""
+    for x, y in (pair, pair[::-1]):
+        a, b = mp.mpf(x), mp.mpf(y)
+        for name, slopes in (
+            ("hypot", (a / mp.hypot(a, b), b / mp.hypot(a, b))),
+            ("atan2", (b / (a * a + b * b), -a / (a * a + b * b))),
+        ):
+            for got, exact in zip(OPS[name].partials_of((x, y), OPS[name](x, y)), slopes, strict=True):
+                if abs(exact) > 1e-300:
+                    assert ulps(got, exact) <= GOAL, (name, x, y)
+
+
 @pytest.mark.parametrize("pair", list(product(EXTREMES, repeat=2)), ids=str)
 def test_rows_of_two_operands_make_no_nan_of_finite_numbers(pair):
     """hypot, logsumexp, softmax, cross-entropy: numbers with slopes of at most 1, on floats and arrays; pow if defined."""
