@@ -14,7 +14,7 @@ from dot_text import parse, texts
 
 from autodiff import Value, draw, topological_order, total
 from autodiff.pictures import animate, frames, layout, node_names, operations
-from models import MLP
+from models import MLP, MLPClassifier
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("dot") or importlib.util.find_spec("pygraphviz")), reason="neither pygraphviz nor dot is here"
@@ -393,6 +393,8 @@ def test_what_cannot_be_drawn_is_named():
             TypeError, match="root must be the Value at the end of a computation, several of them, or a model"
         ):
             draw(root)
+    with pytest.raises(TypeError, match=r"got MLPClassifier MLPClassifier\(.*; pass its network\(\)"):
+        draw(MLPClassifier().fit([[0.0], [1.0]], [0, 1]))
     with pytest.raises(TypeError, match="root must be the Value at the end of a computation"):
         frames(mlp)
     for root in (Value(1.0, "C"), [Value(1.0), Value(2.0)]):

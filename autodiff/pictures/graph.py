@@ -208,7 +208,7 @@ def roots_of(root: Any, X: Any) -> list[Value]:
     if not all(isinstance(each, Value) for each in several):
         raise TypeError(
             "root must be the Value at the end of a computation, several of them, or a model, got "
-            f"{type(root).__name__} {root!r}"
+            f"{type(root).__name__} {root!r}{'; pass its network()' * hasattr(root, 'network')}"
         )
     return several
 
