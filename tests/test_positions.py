@@ -218,10 +218,11 @@ def made(shape, steps, last="squares", *, tied=False, seed=0):
             parameters.append(drawn[-1])
         return drawn[-1]
 
-    plan, size = [], shape
+    plan, size, earlier = [], shape, []
     for step, options in steps:  # once on numbers, to make the parameters
-        before = len(drawn)
-        probe = step([[0.1] * size[1] for _ in range(size[0])], [], weights, **options)
+        before, numbers = len(drawn), [[0.1] * size[1] for _ in range(size[0])]
+        probe = step(numbers, earlier, weights, **options)
+        earlier.insert(0, numbers)
         size = len(probe), len(probe[0]) if probe else 0
         if not 0 < size[0] * size[1] <= 100:
             return None
