@@ -303,9 +303,10 @@ def _power_of_two(r: Any) -> Any:
     """Return a factor that keeps powers of numbers of the size of r within the range of the floats.
 
     It serves r that are far from both of its ends: derivatives of a partial by operands of 1e200 are of the size 1e-400.
-    It makes no r smaller than 1, so that an operand whose share of r is a normal number stays one.
+    It takes no r across 1, so that neither an operand nor a slope that is a normal number stops being one.
     """
-    return _pick(r < 1e-75, 2.0**600, _pick(r > 1e75, _pick(r > 2.0**598, 2.0**-598, 2.0**-249), 1.0))
+    small, large = _pick(r < 2.0**-598, 2.0**598, 2.0**249), _pick(r > 2.0**598, 2.0**-598, 2.0**-249)
+    return _pick(r < 2.0**-249, small, _pick(r > 2.0**249, large, 1.0))
 
 
 def _cosine(a: Any, b: Any) -> Any:
@@ -318,7 +319,7 @@ def _cosine(a: Any, b: Any) -> Any:
 def _turning(a: Any, b: Any) -> Any:
     """Return the derivative of the angle of (a, b) by b, a / (a² + b²); 0 at the origin."""
     k = _power_of_two(hypot(a, b))
-    return _share(k * _cosine(a, b), hypot(a * k, b * k))
+    return k * _share(_cosine(a, b), hypot(a * k, b * k))
 
 
 def _itself(a: Any) -> Any:
