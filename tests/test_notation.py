@@ -2,7 +2,7 @@
 
 import pytest
 
-from autodiff.explanations.notation import latex, text
+from autodiff.explanations.notation import in_brackets, latex, text
 
 x, two, minus = ("mi", "x"), ("mn", "2"), ("mo", "−")
 
@@ -17,6 +17,7 @@ x, two, minus = ("mi", "x"), ("mn", "2"), ("mo", "−")
         (("mfrac", ("mrow", x, ("mo", "+"), two), x), "(x + 2)/x", r"\frac{x+2}{x}"),
         (("msup", x, two), "x^2", "{x}^{2}"),
         (("msup", x, ("mrow", minus, two)), "x^(-2)", "{x}^{-2}"),
+        (("msup", x, in_brackets(("mrow", minus, two))), "x^(-2)", "{x}^{(-2)}"),
         (("msqrt", ("mrow", ("msup", x, two), ("mo", "+"), ("mn", "1"))), "√(x^2 + 1)", r"\sqrt{{x}^{2}+1}"),
         (("msub", x, two), "x2", "x_{2}"),
         (("msubsup", x, two, x), "x2x", "x_{2}^{x}"),

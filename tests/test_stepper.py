@@ -680,6 +680,19 @@ def test_samples_are_walked_through_one_by_one_or_all_together(opened):
     assert page.locator("#panel h2").inner_text().startswith("sample 3 · layer")
 
 
+def test_cards_write_a_node_without_a_name_alike_wherever_it_stands(opened):
+    """v₁ keeps its small digit under a root, in a quotient and in a power, as where it is made."""
+    x = Value(3.0, "x")
+    shifted = x - 1.0
+    y = shifted.sqrt() + shifted / (x + 1.0) + shifted**-2.0 + exp(shifted)
+    y.label = "y"
+    page = opened(y)
+    titles = {title.partition(" = ")[2] for title in page.locator("[data-node] .title").all_text_contents()}
+    v1 = next(t.partition(" = ")[0] for t in page.locator("[data-node] .title").all_text_contents() if "x − 1" in t)
+    v2 = next(t.partition(" = ")[0] for t in page.locator("[data-node] .title").all_text_contents() if "x + 1" in t)
+    assert {f"√({v1})", f"{v1}/{v2}", f"{v1}^(-2)", f"e^{v1}"} <= titles
+
+
 def test_formulas_do_not_contradict_themselves(opened):
     """y = x·x + x: ∂y/∂x is the whole derivative, ∂₁ and ∂₂ are local ones; x·x stays x·x; a sum of sweeps is marked."""
     x = Value(3.0, "x")

@@ -168,7 +168,8 @@ def text(tree: Tree) -> str:
             top, bottom = (f"({each})" if " " in each else each for each in inner)
             return f"{top}/{bottom}"
         case "msup":
-            return f"{inner[0]}^{inner[1] if inner[1].isalnum() else f'({inner[1]})'}"
+            closed = inner[1].isalnum() or re.fullmatch(r"\([^()]*\)", inner[1])
+            return f"{inner[0]}^{inner[1] if closed else f'({inner[1]})'}"
         case "msqrt":
             return f"√({inner[0]})"
         case _:

@@ -194,4 +194,6 @@ def typeset(tree: Tree) -> str:
             f" {part[1]} " if part[0] == "mo" and part[1] in "+−·=" and i else typeset(part)
             for i, part in enumerate(parts)
         )
+    if kind in {"mfrac", "msup", "msqrt"}:
+        return text((kind, *(("mi", typeset(part)) for part in parts)))
     return text(tree)
