@@ -24,6 +24,38 @@ EPOCHS = """(count) => Array.from({ length: count }, () => {
   return ["train", "test"].map((id) => Number(document.getElementById(id).dataset.exact));
 })"""
 
+BROKEN = """() => [...document.querySelectorAll("#settings label > span")].filter((e) => e.offsetParent).flatMap((e) => {
+  const found = [];
+  const walk = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
+  for (let node = walk.nextNode(); node; node = walk.nextNode()) for (const word of node.data.matchAll(/\\S+/g)) {
+    const range = document.createRange();
+    range.setStart(node, word.index);
+    range.setEnd(node, word.index + word[0].length);
+    if (range.getClientRects().length > 1) found.push(word[0]);
+  }
+  return found;
+})"""  # words that go on in the next line
+WRITTEN = """() => {
+  const texts = [];
+  const write = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    if (this.canvas.id === "map" && text) {
+      const { width } = this.measureText(text);
+      const left = { left: x, right: x - width, center: x - width / 2 }[this.textAlign];
+      const at = this.getTransform();
+      const ratio = this.canvas.width / this.canvas.clientWidth;
+      const ends = [[left, y - 9], [left + width, y + 3]].map(([a, b]) => at.transformPoint({ x: a, y: b }));
+      const [p, q] = ends.map((end) => [end.x / ratio, end.y / ratio]);
+      texts.push([text, Math.min(p[0], q[0]), Math.min(p[1], q[1]), Math.max(p[0], q[0]), Math.max(p[1], q[1])]);
+    }
+    return write.apply(this, arguments);
+  };
+  document.getElementById("one").click();
+  CanvasRenderingContext2D.prototype.fillText = write;
+  const { clientWidth, clientHeight } = document.getElementById("map");
+  return [texts, clientWidth, clientHeight];
+}"""  # the texts of the large picture with their boxes
+
 
 @pytest.fixture
 def opened(visit, tmp_path):
@@ -466,6 +498,7 @@ def test_nothing_is_cut_off_or_overlaps(opened, language, scheme, width, height)
     cut = page.evaluate("""() => [...document.querySelectorAll("button, label > span, h1, h2, .head, th, dd, output, #said")]
         .filter(e => e.offsetParent && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline").map(e => e.outerHTML)""")
     assert cut == []
+    assert page.evaluate(BROKEN) == []
     overlapping = page.evaluate("""() => {
       const all = [...document.querySelectorAll("header button, header select, #settings input, #settings select, #settings button, .node, .head")].filter(e => e.offsetParent);
       const boxes = all.map(e => e.getBoundingClientRect());
@@ -713,6 +746,34 @@ def test_a_narrow_column_and_a_phone_show_boundary_loss_and_score_with_the_netwo
     )
     assert all(upper[1] <= lower[0] for upper, lower in itertools.pairwise(stacked))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("features", [2, 4])
+def test_names_and_ends_of_the_axes_stand_apart(opened, width, features):
+    """On a phone's small picture too: long names of two features; predicted against true for more."""
+    X = np.random.default_rng(0).normal(size=(12, features))
+    names = [f"a feature with a long name {k}" for k in range(features)]
+    page = opened(MLP(features, [2, 1], activation="tanh", random_state=0), X, X[:, 0] * 123.0, names=names, language="es", width=width, height=844)  # fmt: skip
+    texts, wide, high = page.evaluate(WRITTEN)
+    assert len(texts) == 6
+    for text, left, top, right, bottom in texts:
+        assert min(left, top, wide - right, high - bottom) >= -1, text
+    for one, other in itertools.combinations(texts, 2):
+        across = min(one[3], other[3]) - max(one[1], other[1])
+        along = min(one[4], other[4]) - max(one[2], other[2])
+        assert across <= 0 or along <= 0, (one, other)
+
+
+def test_more_dead_neurons_than_are_named_are_counted(opened):
+    """Four are named, the others are a number."""
+    model = MLP(2, [6, 1], random_state=0)
+    model.load_weights([[[-1.0, -1.0]] * 6, [[1.0] * 6]], [[-1.0] * 6, [0.0]])
+    page = opened(model, [[0.0, 0.0], [1.0, 1.0]], [0.0, 1.0], language="es")
+    said = page.locator("#said").inner_text()
+    assert said.startswith(
+        "Muertas: capa 1, neurona 1; capa 1, neurona 2; capa 1, neurona 3; capa 1, neurona 4; +2 más. "
+    )
 
 
 def test_the_walk_says_what_the_playgrounds_step_does_besides(opened):

@@ -108,25 +108,31 @@ const range = (numbers, margin = 0.12) => {
   const room = (high - low || 1) * margin;
   return [low - room, high + room];
 };
-// A frame with the ends of its axes written beside it; returns the inner box and how to place a point.
+// A frame with the ends of its axes written beside it; returns the inner box and how to place a point. In a small one
+// the name of the axis below stands under its ends.
 function frame(pen, width, height, [x0, x1], [y0, y1], [nameX, nameY]) {
-  const box = { left: 52, top: 8, width: width - 60, height: height - 34 };
+  pen.font = "12px system-ui, sans-serif";
+  const wide = (text) => pen.measureText(text).width;
+  const inside = width - 60;
+  const ends = [x0, x1].map((x) => show(round3(x)));
+  const under = 2 * Math.max(...ends.map(wide)) + wide(clip(nameX, 22)) + 12 > inside ? 15 : 0;
+  const box = { left: 52, top: 8, width: inside, height: height - 34 - under };
   pen.strokeStyle = paint.line;
   pen.lineWidth = 1;
   pen.strokeRect(box.left, box.top, box.width, box.height);
   pen.fillStyle = paint.muted;
-  pen.font = "12px system-ui, sans-serif";
   const bottom = box.top + box.height;
-  pen.textAlign = "left"; pen.fillText(show(round3(x0)), box.left, bottom + 17);
-  pen.textAlign = "right"; pen.fillText(show(round3(x1)), box.left + box.width, bottom + 17);
-  pen.textAlign = "center"; pen.fillText(clip(nameX, 22), box.left + box.width / 2, bottom + 17);
+  const fitted = (text, room) => { for (let most = 22; most > 1; most--) if (wide(clip(text, most)) <= room) return clip(text, most); return ""; };
+  pen.textAlign = "left"; pen.fillText(ends[0], box.left, bottom + 17);
+  pen.textAlign = "right"; pen.fillText(ends[1], box.left + box.width, bottom + 17);
+  pen.textAlign = "center"; pen.fillText(fitted(nameX, box.width), box.left + box.width / 2, bottom + 17 + under);
   pen.textAlign = "right"; pen.fillText(show(round3(y1)), box.left - 5, box.top + 11);
   pen.fillText(show(round3(y0)), box.left - 5, bottom - 2);
   pen.save();
   pen.translate(box.left - 14, box.top + box.height / 2);
   pen.rotate(-Math.PI / 2);
   pen.textAlign = "center";
-  pen.fillText(clip(nameY, 22), 0, 0);
+  pen.fillText(fitted(nameY, box.height - 28), 0, 0);
   pen.restore();
   box.place = (x, y) => [box.left + ((x - x0) / (x1 - x0)) * box.width, bottom - ((y - y0) / (y1 - y0)) * box.height];
   box.back = (px, py) => [x0 + ((px - box.left) / box.width) * (x1 - x0), y0 + ((bottom - py) / box.height) * (y1 - y0)];

@@ -78,7 +78,7 @@ function tell() {
   const [long, left] = [train.length - 1, looked.right && looked.right[0].right < looked.right[0].all];
   const stuck = left && long > STILL && Math.abs(train[long] - train[long - STILL]) <= 1e-3 * Math.abs(train[long]);
   const text = stopped ? say("stopped", { problem: training.problem ? `${training.problem}.` : "" })
-    : stuck && !names.length ? say("stuck") : names.length ? say(settings.penalty && settings.strength ? "deadPulled" : "deadTold", { n: names.length, which: names.slice(0, 4).join("; ") + (names.length > 4 ? " …" : "") })
+    : stuck && !names.length ? say("stuck") : names.length ? say(settings.penalty && settings.strength ? "deadPulled" : "deadTold", { n: names.length, which: [...names.slice(0, 4), ...(names.length > 4 ? [say("more", { n: names.length - 4 })] : [])].join("; ") })
       : training.epoch ? "" : say("hint");
   if ($("said").textContent !== text) $("said").textContent = text;
   $("told").classList.toggle("alarm", stopped);
