@@ -70,8 +70,12 @@ def test_a_page_has_every_word_in_both_languages(name):
 @each_page
 @each_language
 def test_a_page_fits_a_phone_and_its_frame(opened, name, language):
-    """Nothing wider than the window, nothing below the frame of the notebook, every control named, at 340 pixels."""
+    """Nothing wider than the window, nothing below the frame of the notebook, every control and picture named, at 340 pixels."""
     page = opened(name, language)
+    for picture in page.get_by_role("img").all():
+        assert picture.get_attribute("aria-label")
+        told = picture.get_attribute("aria-describedby")
+        assert told is None or page.locator(f"#{told}").inner_text()
     assert page.evaluate("document.documentElement.scrollWidth") <= 340
     height = int(re.search(r"// height: (\d+)", kit.page(name, language))[1])
     assert page.evaluate("document.body.getBoundingClientRect().height") <= height

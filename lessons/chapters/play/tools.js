@@ -59,7 +59,7 @@ const plane = (a, b, c, d, { width = 420, height = 280, labels = ["", ""] } = {}
   const SVG = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.setAttribute("role", "img");
+  for (const [key, value] of [["role", "img"], ["aria-label", W.title], ["aria-describedby", "said"]]) svg.setAttribute(key, value);
   const left = 34, low = 24;
   const px = (x) => left + ((x - a) / (b - a)) * (width - left - 8);
   const py = (y) => height - low - ((y - c) / (d - c)) * (height - low - 8);
