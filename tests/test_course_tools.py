@@ -339,6 +339,15 @@ def test_the_kind_of_an_answer_is_told_and_costs_no_attempt(language):
     assert str(check("five", 1.0, 2.0)) == word("check.single", language, names="rate")
 
 
+@each_language
+def test_a_decimal_comma_is_told_to_be_a_point(language):
+    """What 10,01 and (1, 1, -0,5) are in Python is more numbers than were meant: the sentence has a number with a point."""
+    told = kit.start(0, language).check("five", (10, 1)), kit.start(3, language).check("or", (1, 1, 0, 5))
+    for said in told:
+        assert said.right is False
+        assert "0.5" in said.lines[1]
+
+
 ALL = [(chapter, each) for chapter in [*range(13), "exam"] for each in source.named(chapter).exercises]
 each_exercise = pytest.mark.parametrize(("chapter", "exercise"), ALL, ids=[f"{c}-{e.name}" for c, e in ALL])
 OURS = re.compile(r"Error|Traceback|pierde|lost|NoneType|object|subscript|numpy|probe|unpack|six bits")
