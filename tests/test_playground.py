@@ -185,6 +185,22 @@ def test_its_code_goes_on_in_the_same_order_with_the_same_memory(opened, optimiz
     np.testing.assert_allclose(found[:, 1], made["history"].validation_curve, rtol=1e-9)
 
 
+def test_the_code_differs_between_languages_in_its_comments_alone(opened):
+    """English and Spanish remarks on the same Python, in the middle of an epoch, with an Op and a loss of one's own."""
+    X, y = two_moons(20)
+    code = {}
+    for language in ("en", "es"):
+        model = MLP(2, [2, 1], activation=bump, random_state=0)
+        page = opened(model, X, y, loss=quartic, batch_size=5, language=language, random_state=0)
+        page.locator("#step").click()
+        code[language] = code_of(page).splitlines()
+    pairs = [(en, es) for en, es in zip(code["en"], code["es"], strict=True) if en != es]
+    assert len(pairs) == 5
+    for en, es in pairs:
+        assert en.partition("#")[0] == es.partition("#")[0]
+    assert "# la red tras 0 épocas" in code["es"]
+
+
 def test_the_test_half_of_drawn_data_is_in_the_code(opened):
     """The curve of the test in the page is Python's validation curve."""
     page = opened(MLP(2, [3, 1], activation="tanh"), xor().X, xor().y, optimizer="gd", learning_rate=0.01)

@@ -8,7 +8,7 @@ function python({ network, settings, set, samples, penalty, epoch, kept, random,
   const classes = settings.loss === "cross_entropy";
   const tested = samples.testX.length > 0;
   const given = set.name === "own" && samples.plain;
-  if (given) lines.push(`# X, y${tested ? ", validation" : ""}: the data that you gave to playground()`);
+  if (given) lines.push(`# X, y${tested ? ", validation" : ""}: ${say("codeGiven")}`);
   else if (samples.plain && set.code) lines.push(set.code.trim());
   else {
     imports.unshift("import numpy as np");
@@ -28,19 +28,19 @@ function python({ network, settings, set, samples, penalty, epoch, kept, random,
   }
   const names = network.layers.map(({ activation }) => (activation.own ? activation.name : `"${activation.name}"`));
   const own = [...new Set(network.layers.filter(({ activation }) => activation.own).map(({ activation }) => activation.name))];
-  if (own.length) lines.push(`# ${own.join(", ")}: your own Op`);
+  if (own.length) lines.push(`# ${own.join(", ")}: ${say("codeOwn")}`);
   const [first, ...sizes] = network.sizes;
   const plain = network.layers.every(({ bias }) => !bias);
-  lines.push("", `# the network after ${epoch} epoch${epoch === 1 ? "" : "s"}`, `model = MLP(${first}, [${sizes.join(", ")}], activation=[${names.join(", ")}]${plain ? ", bias=False" : ""})`);
+  lines.push("", `# ${say("codeAfter", { n: epoch })}`, `model = MLP(${first}, [${sizes.join(", ")}], activation=[${names.join(", ")}]${plain ? ", bias=False" : ""})`);
   const matrices = network.layers.map(({ n, m }, l) => `[${Array.from({ length: m }, (_, j) => `[${Array.from({ length: n }, (_, i) => network.parameters[network.at(l, j, i)]).join(", ")}]`).join(",\n     ")}]`);
   const biases = network.layers.map(({ n, m, bias }, l) => `[${Array.from({ length: m }, (_, j) => (bias ? network.parameters[network.at(l, j, n)] : 0)).join(", ")}]`);
   lines.push("model.load_weights(", `    [${matrices.join(",\n     ")}],`);
   if (!plain) lines.push(`    [${biases.join(",\n     ")}],`);
   lines.push(")", "", ...optimizerOf(settings, kept, imports), ...orderOf(settings, random, imports));
-  if (done) lines.push("# in the page an epoch has begun; here it begins anew");
+  if (done) lines.push(`# ${say("codeBegun")}`);
   lines.push("history = train(", "    model, X, y,");
   const loss = data.losses.find(({ name }) => name === settings.loss);
-  lines.push(`    loss=${loss.own ? `${settings.loss}, # your own` : `"${settings.loss}",`}`);
+  lines.push(`    loss=${loss.own ? `${settings.loss},  # ${say("codeLoss")}` : `"${settings.loss}",`}`);
   lines.push(`    optimizer=${Object.keys(kept).length ? "optimizer" : `"${settings.optimizer}", learning_rate=${settings.rate}`}, epochs=100,`);
   if (settings.batch) lines.push(`    batch_size=${settings.batch}${settings.shuffle ? `, random_state=${seeded(random) ? data.seed : "random"}` : ", shuffle=False"},`);
   if (tested) lines.push("    validation=validation,");
