@@ -675,7 +675,7 @@ def test_explains_bytes_are_those_that_are_taken(f):
     trace = kept(program)
     fast = trace.version(want(trace, gradient=trace.shared.shape == ())).backend
 
-    def taken(rows):
+    def once(rows):
         tracemalloc.start()
         instance = fast.instance(rows, trace.flat)
         size = tracemalloc.get_traced_memory()[0]
@@ -683,7 +683,10 @@ def test_explains_bytes_are_those_that_are_taken(f):
         assert instance.rows == rows
         return size
 
-    taken(100)
+    def taken(rows):
+        return min(once(rows) for _ in range(3))  # what others happen to take meanwhile only adds
+
+    once(100)
     assert figures(program)[2] == pytest.approx((taken(5_000) - taken(1_000)) / 4_000, rel=0.01)
 
 
