@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autodiff import Value
-from autodiff.testing import check_exercise
+from autodiff.testing import WrongDerivativeError, check_exercise, gradcheck
 
 W = np.arange(1.0, 7.0).reshape(2, 3)
 
@@ -125,6 +125,33 @@ def test_what_the_teacher_gives_is_checked_at_once():
         check_exercise([1.0], [1.0], names=("a", "b"))
     with pytest.raises(TypeError):
         check_exercise(1.0, "one")
+    with pytest.raises(TypeError, match="truth must be numbers, got None"):
+        check_exercise(1.0, None)
+    with pytest.raises(TypeError, match="truth must be numbers, got no part"):
+        check_exercise({"w": 1.0}, {})
+    with pytest.raises(ValueError, match="truth must be finite, got a NaN or an infinity"):
+        check_exercise({"w": 1.0}, {"w": np.nan})
+    with pytest.raises(ValueError, match="rtol must be a number from 0 up, got -1"):
+        check_exercise(1.0, 1.0, rtol=-1)
+
+
+def test_a_parameter_of_pytorch_is_read_by_its_numbers():
+    """A leaf that requires gradients, which NumPy itself refuses to read."""
+    torch = pytest.importorskip("torch")
+    assert check_exercise(torch.tensor([1.0, 2.0], requires_grad=True), np.array([1.0, 2.0])).passed
+    assert not check_exercise(torch.tensor([1.0, 3.0], requires_grad=True), np.array([1.0, 2.0])).passed
+
+
+def test_two_reasons_for_a_factor_are_alternatives():
+    """At x = 2 a half is a lost square or a lost x: the sentence offers both, in either language."""
+    assert "or a ½ is one too many, or the factor x is missing" in str(_half_of_a_cube("en"))
+    assert "o sobra un ½, o bien falta el factor x" in str(_half_of_a_cube("es"))
+
+
+def _half_of_a_cube(language):
+    with pytest.raises(WrongDerivativeError) as caught:
+        gradcheck(lambda x: x**3, 2.0, gradient=lambda x: 3.0 * x)
+    return caught.value.diagnosis.text(language)
 
 
 def test_a_tolerance_may_be_given():

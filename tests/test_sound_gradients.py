@@ -3,6 +3,7 @@
 import cmath
 import contextlib
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -994,3 +995,38 @@ def test_a_kernel_that_is_not_flipped_on_the_way_back_is_named():
 
     with pytest.raises(WrongDerivativeError, match="x: k, flipped, is used in place of k"):
         gradcheck(f, np.array([0.5, -1.3, 2.1, 0.9, 0.2]), np.array([0.3, -1.2, 0.8]), gradient=gradient)
+
+
+@pytest.mark.parametrize(
+    ("of", "bad"), [("gradient", math.nan), ("gradient", math.inf), ("hvp", math.nan), ("vjp", math.nan)]
+)
+def test_a_number_that_is_none_is_told_without_a_warning_and_is_no_sum_over_calls(of, bad):
+    """A NaN is not called a lost `zero_grad`, and NumPy's warnings about tolerances do not reach the user."""
+    x = np.array([1.0, 2.0])
+    with warnings.catch_warnings(), pytest.raises(WrongDerivativeError) as caught:
+        warnings.simplefilter("error")
+        if of == "gradient":
+            gradcheck(lambda x: x @ x, x, gradient=lambda x: np.array([bad, 2.0 * x[1]]))
+        elif of == "hvp":
+            gradcheck(lambda x: x @ x, x, gradient=lambda x: 2.0 * x, order=2, hvp=lambda x, v: np.full(2, bad))
+        else:
+            jaccheck(lambda x: x * x, x, vjp=lambda x, u: np.full(2, bad))
+    assert all(hint.kind == "nan" for hint in caught.value.diagnosis.hints)
+
+
+def test_a_gradient_that_is_text_is_refused_in_words():
+    """It names the function and the argument, in place of what NumPy says of a string."""
+    with pytest.raises(TypeError, match="as_text must give numbers by x, got text: 3"):
+
+        def as_text(x):
+            return ["3.0", 1.0]
+
+        gradcheck(lambda x: x @ x, np.array([1.0, 2.0]), gradient=as_text)
+
+
+def test_a_rough_oracle_does_not_make_a_hint_of_what_is_further_off_than_the_truth():
+    """In float32, 1.001 times the gradient is no constant that is added: that is further off at 0.3 than the truth."""
+    x = np.array([0.3, 1.7, 2.2], dtype=np.float32)
+    with pytest.raises(WrongDerivativeError) as caught:
+        gradcheck(lambda x: np.sum(np.float32(x) ** 2 / np.float32(2)), x, gradient=lambda x: x * np.float32(1.001))
+    assert "offset" not in [hint.kind for hint in caught.value.diagnosis.hints]

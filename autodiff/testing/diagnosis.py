@@ -98,7 +98,9 @@ class Part:
         most = float(np.max(np.abs(self.truth), initial=0.0))
         allowed = 8.0 * self.bound + self.digits * np.abs(candidate) + 1e-13 * most
         changes = np.abs(candidate - self.truth) > self.bound + self.digits * np.abs(self.truth)
-        return bool(changes.any()) and bool(np.all(np.abs(candidate - self.found) <= allowed))
+        off = np.abs(candidate - self.found)
+        near = (off <= np.abs(self.truth - self.found)) | (off <= self.bound + self.digits * np.abs(candidate))
+        return bool(changes.any()) and bool(np.all((off <= allowed) & near))  # and no further off than the truth is
 
 
 def parts(layout: Layout, found: Any, truth: Any, bound: Any, wrong: Any, digits: float) -> list[Part]:

@@ -16,7 +16,7 @@ from autodiff import nests
 from autodiff.backward import topological_order
 from autodiff.testing.arguments import Layout
 from autodiff.testing.diagnosis import Hint, Part, by_numbers, chosen
-from autodiff.testing.subjects import detached, of_numpy
+from autodiff.testing.subjects import Tolerance, detached, of_numpy
 from autodiff.testing.wording import phrase
 from autodiff.value import Value
 from autodiff.wording import language_of
@@ -92,6 +92,7 @@ def check_exercise(
     """
     language = language_of(language)
     _refuse_arguments(truth, at)
+    Tolerance(rtol, atol)  # raises for what is none
     names = [names] if isinstance(names, str) else list(names)
     known: list[Any] = [truth(*at) if _is_function(truth) else truth]
     given: list[Any] = [_called(answer, at)]
@@ -108,7 +109,7 @@ def check_exercise(
     names = names or [phrase("answer", language)]
     truths = [of_numpy(np.array(each) if nests.shape(each) else each) for each in known]
     layout = Layout(truths, names)
-    _refuse_truth(known, [leaf.name for leaf in layout.leaves], hints or {})
+    _refuse_truth(known, layout, hints or {})
     problems: dict[str, _Problem] = {}
     parts: list[Part] = []
     read = (each for a, t, name in zip(given, truths, names, strict=True) for each in _read(a, t, name, at))
@@ -137,8 +138,13 @@ def _refuse_arguments(truth: Any, at: Any) -> None:
         raise TypeError("truth is a function, and at gives its arguments: it must hold one or more, got none")
 
 
-def _refuse_truth(known: Sequence[Any], asked: Sequence[str], hints: Mapping[str, Any]) -> None:
+def _refuse_truth(known: Sequence[Any], layout: Layout, hints: Mapping[str, Any]) -> None:
     """Raise for what cannot be graded: truths that are no numbers, hints for parts that there are not."""
+    if not layout.leaves:
+        raise TypeError(f"truth must be numbers, got {', '.join(map(repr, known)) or 'no part'}")
+    if not np.isfinite(layout.flat).all():  # nothing that is handed in would be right
+        raise ValueError(f"truth must be finite, got a NaN or an infinity in {', '.join(map(repr, known))}")
+    asked = [leaf.name for leaf in layout.leaves]
     if unknown := [key for key in hints if key not in asked]:
         raise ValueError(f"hints must be for parts of truth ({', '.join(asked)}), got {', '.join(map(repr, unknown))}")
     if any(isinstance(x, (bool, np.bool_)) for each in known for _, x in nests.leaves(each, "")):
@@ -289,7 +295,7 @@ def _numbers(answer: Any, truth: Any) -> tuple[Any, _Problem | None]:
     """Return the numbers that were given, or None; and what is to be said of them, if anything."""
     if answer is None or answer is Ellipsis:
         return None, ("nothing", {})
-    if any(np.asarray(x).dtype.kind == "b" for _, x in nests.leaves(answer, "")):
+    if any(np.asarray(detached(x)).dtype.kind == "b" for _, x in nests.leaves(answer, "")):
         return None, ("bool", {})
     if isinstance(answer, (str, bytes)):
         return None, _of_text(answer if isinstance(answer, str) else answer.decode(errors="replace"))

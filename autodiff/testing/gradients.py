@@ -110,7 +110,7 @@ class GradientCheck:
     def _close(self, one: Any, other: Any) -> bool:
         """Tell whether numbers are the same but for the rounding of another run."""
         rtol = max(1e-6, 16.0 * self.subject.epsilon, self.subject.tolerance.rtol or 0.0)
-        least = 1e-9 * float(np.max(np.abs(one), initial=0.0)) + self.subject.tolerance.atol
+        least = 1e-9 * float(np.max(np.abs(one), initial=0.0, where=np.isfinite(one))) + self.subject.tolerance.atol
         return np.allclose(other, one, rtol=rtol, atol=least, equal_nan=True)
 
     def _accumulated(self, found: Any, again: Any) -> AssertionError:
@@ -599,6 +599,8 @@ def _real(part: Any, name: str, by: str) -> Any:
     part = part.toarray() if hasattr(part, "toarray") else np.asarray(part)
     if np.iscomplexobj(part):
         raise TypeError(f"{name} gave complex numbers{by}: a derivative by real numbers is real, return its real part")
+    if part.dtype.kind in "US":
+        raise TypeError(f"{name} must give numbers{by}, got text: {part.ravel()[0]!s:.40}")
     if part.dtype == object:
         return np.array([float(x.data if isinstance(x, Value) else x) for x in part.ravel()]).reshape(part.shape)
     return part.astype(np.float64)

@@ -393,6 +393,8 @@ class _VectorCheck:
             once, again, twice = (_numbers(of_numpy(product(k * vector))).copy() for k in (1.0, 1.0, 2.0))
         except Exception:  # noqa: BLE001 # somebody else's code, with a vector of our choice
             return ()
+        if not np.isfinite(once).all():  # what is told is that, and not that it is crooked
+            return ()
         if not np.allclose(once, again, rtol=1e-6):
             i = int(np.argmax(abs(again - once)))
             return (Hint("accumulated", (kind,), {"first": float(once[i]), "second": float(again[i])}),)
