@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from autodiff import NoDerivativeError, Op, Value, cos, grad, sin
-from autodiff.testing import WrongDerivativeError, gradcheck, jaccheck
+from autodiff.testing import WrongDerivativeError, check_kinks, gradcheck, jaccheck
 
 integrate = pytest.importorskip("scipy.integrate", reason="SciPy is installed in continuous integration")
 
@@ -1030,3 +1030,35 @@ def test_a_rough_oracle_does_not_make_a_hint_of_what_is_further_off_than_the_tru
     with pytest.raises(WrongDerivativeError) as caught:
         gradcheck(lambda x: np.sum(np.float32(x) ** 2 / np.float32(2)), x, gradient=lambda x: x * np.float32(1.001))
     assert "offset" not in [hint.kind for hint in caught.value.diagnosis.hints]
+
+
+@pytest.mark.parametrize("seed", ["a", -1, 1.5, True, 2**32])
+def test_a_seed_that_no_generator_takes_is_refused_in_words(seed):
+    """At once, and not by NumPy within a check."""
+    with pytest.raises(ValueError, match="seed must be a whole number from 0 to 4294967295, got"):
+        gradcheck(lambda x: x * x, 1.5, gradient=lambda x: 2.0 * x, seed=seed)
+
+
+def test_a_function_of_many_numbers_that_returns_none_or_complex_ones_is_told_so():
+    """By its name, with the way out."""
+    x = np.array([1.0, 2.0])
+
+    def forgets(x):
+        x @ x
+
+    def turns(x):
+        return 1j * x
+
+    with pytest.raises(TypeError, match="got None: does forgets end without a return"):
+        jaccheck(forgets, x, jacobian=lambda x: x)
+    with pytest.raises(TypeError, match="got complex ones from turns: return the real and the imaginary part"):
+        jaccheck(turns, x, jacobian=lambda x: np.eye(2))
+
+
+@pytest.mark.parametrize("given", [0.0, [0.0, 1.0], "a", None])
+def test_what_is_no_list_of_slopes_at_a_kink_is_refused_in_words(given):
+    """One derivative for each operand."""
+    with pytest.raises(
+        TypeError, match=r"gradient must return a flat list of derivatives, one by each operand \(1\), got"
+    ):
+        check_kinks("relu", lambda x: max(x, 0.0), lambda f, at: given)

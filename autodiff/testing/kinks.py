@@ -144,7 +144,12 @@ def _theirs(function: Any, gradient: Any, kink: Kink) -> tuple[str, float, list[
         at = dict(zip(moving, numbers, strict=True))
         return function(*(at.get(i, x) for i, x in enumerate(kink.operands)))
 
-    slopes = dict(zip(moving, gradient(f, tuple(kink.operands[i] for i in moving)), strict=True))
+    given = gradient(f, tuple(kink.operands[i] for i in moving))
+    if isinstance(given, str) or not hasattr(given, "__len__") or len(given) != len(moving):
+        raise TypeError(
+            f"gradient must return a flat list of derivatives, one by each operand ({len(moving)}), got {given!r}"
+        )
+    slopes = dict(zip(moving, given, strict=True))
     return "", kink.value, [float(slopes.get(i, 0.0)) for i in range(len(kink.partials))]
 
 

@@ -115,6 +115,9 @@ def seeded(f: Callable[..., Any], seed: int | None) -> Callable[..., Any]:
     """Return the function with `random`, `numpy.random` and `torch` seeded before each call; with None as it is."""
     if seed is None:
         return f
+    whole: Any = seed
+    if isinstance(seed, bool) or not isinstance(whole, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be a whole number from 0 to {2**32 - 1}, got {seed!r}")
 
     def again(*arguments: Any) -> Any:
         random.seed(seed)

@@ -61,8 +61,8 @@ def jaccheck(
     refuse_no_functions(f=f, jacobian=jacobian, vjp=vjp, jvp=jvp)
     refuse_calls(f, len(points), jacobian=(jacobian, ""), vjp=(vjp, "cotangent"), jvp=(jvp, "tangent"))
     points = tuple(of_numpy(point) for point in points)
-    result = f(*copy.deepcopy(points))
-    check = _VectorCheck(f, points, options, Layout([of_numpy(result)], ["result"]))
+    result = of_numpy(f(*copy.deepcopy(points)))
+    check = _VectorCheck(f, points, options, _layout_of(result, f))
     given = {"jacobian": jacobian, "vjp": vjp, "jvp": jvp, "pattern": pattern}
     check.program = check.again({key: x for key, x in given.items() if x is not None})
     reports: list[Report] = []
@@ -87,6 +87,20 @@ def jaccheck(
     if all(x is None for x in given.values()):
         reports += check.rows(None, name_of(f))
     return weakest(reports)
+
+
+def _layout_of(result: Any, f: Callable[..., Any]) -> Layout:
+    """Return how the numbers of a result lie in it. Raises TypeError where they are none, or complex."""
+    if result is None:
+        raise TypeError(
+            f"jaccheck needs a function that returns numbers, got None: does {name_of(f)} end without a return?"
+        )
+    if any(np.iscomplexobj(leaf) for _, leaf in nests.leaves(result, "")):
+        raise TypeError(
+            f"jaccheck needs a function that returns real numbers, got complex ones from {name_of(f)}: "
+            "return the real and the imaginary part side by side"
+        )
+    return Layout([result], ["result"])
 
 
 class _VectorCheck:
