@@ -1827,6 +1827,14 @@ def test_a_row_that_is_one_number_is_told_so(f):
         compile(f)(np.zeros(4))
 
 
+@pytest.mark.parametrize("f", [lambda x: x[0][1], lambda x: len(x[0]) * x[0], lambda x: sum(sum(y) for y in x)])
+def test_a_row_of_an_axis_less_is_told_so(f):
+    """A matrix given to a function of a matrix: its rows are vectors, and their shape is told."""
+    with pytest.raises(TypeError, match=r"one row of x has shape \(3,\) in this call; .* one more axis in front"):
+        compile(f)(np.zeros((4, 3)))
+    assert compile(f)(np.ones((1, 4, 3))).shape[0] == 1
+
+
 @pytest.mark.parametrize("argnums", [{0}, np.array([0]), True, 0.0, [0, "y"]])
 @pytest.mark.parametrize("args", [([1.0, 2.0], [3.0, 4.0]), (1.0, 3.0)])
 def test_positions_that_are_none_are_refused(argnums, args):

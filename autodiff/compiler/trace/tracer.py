@@ -536,13 +536,17 @@ def _called(tracer: Tracer, f: Callable[..., Any], arguments: Sequence[Any], nam
             raise
         raise tracer.error(key, "looking up", _last_frame(error)) from None
     except TypeError as error:
-        numbers = [name for name, x in zip(names, arguments, strict=True) if x.__class__ is Traced]
-        if not numbers or not re.search(r"'Traced'.* (not (iterable|subscriptable)|has no len)", str(error)):
+        rows = {name: x for name, x in zip(names, arguments, strict=True) if x.__class__ in (Traced, np.ndarray)}
+        if not rows or not re.search(r"'Traced'.* (not (iterable|subscriptable)|has no len)", str(error)):
             raise
         raise TypeError(
-            f"{error}: one row of {' and of '.join(numbers)} is ONE number in this call; a program's arguments have "
-            "one more axis in front than the function's, the rows"
+            f"{error}: {' and '.join(f'one row of {name} {_said_of(x)}' for name, x in rows.items())} in this call; "
+            "a program's arguments have one more axis in front than the function's, the rows"
         ) from error
+
+
+def _said_of(row: Any) -> str:
+    return "is ONE number" if row.__class__ is Traced else f"has shape {np.shape(row)}"
 
 
 def _last_frame(error: BaseException) -> Any:  # Any: a frame
