@@ -1062,3 +1062,17 @@ def test_what_is_no_list_of_slopes_at_a_kink_is_refused_in_words(given):
         TypeError, match=r"gradient must return a flat list of derivatives, one by each operand \(1\), got"
     ):
         check_kinks("relu", lambda x: max(x, 0.0), lambda f, at: given)
+
+
+def test_a_factor_is_told_beside_a_term_along_the_point():
+    """Of a sum of squares the gradient is along x: a hundredth of it may be that factor, and not a penalty alone."""
+    with pytest.raises(WrongDerivativeError) as caught:
+        gradcheck(lambda x: np.sum(x**2), np.array([0.1, 3.0, -5.0]), gradient=lambda x: 0.01 * 2.0 * x)
+    assert "0.01 times the right one in every entry" in caught.value.diagnosis.text("en")
+
+
+def test_a_clipped_gradient_is_named():
+    """It is no stale one, though what is clipped does not change with the point."""
+    with pytest.raises(WrongDerivativeError) as caught:
+        gradcheck(lambda x: np.sum(x**2), np.array([0.1, 3.0, -5.0]), gradient=lambda x: np.clip(2.0 * x, -1.0, 1.0))
+    assert caught.value.diagnosis.hints[0].kind == "clipped"

@@ -357,8 +357,8 @@ _RANKS = (
     "offset", "axes", "flipped", "shifted", "exchanged", "slope", "left out", "constant", "constants", "turned",
     "times", "over", "diagonal", "wrong axis", "instead", "one path", "one use", "some uses", "axis", "branch",
     "spread", "other branch", "slope step", "step", "early", "surplus", "forgotten", "in place", "no matrix",
-    "matrix turned", "replaced", "otherwise", "within", "for", "stale", "argument", "path sign", "lost", "summed",
-    "reshaped", "path factor", "missing", "left out of it", "other operand", "single", "absolute", "clipped",
+    "matrix turned", "replaced", "otherwise", "within", "for", "clipped", "stale", "argument", "path sign", "lost",
+    "summed", "reshaped", "path factor", "missing", "left out of it", "other operand", "single", "absolute",
     "permuted", "some path factor", "factor", "digits", "region", "unscaled", "crooked",
 )  # fmt: skip
 
@@ -373,9 +373,11 @@ def chosen(hints: Iterable[Hint]) -> tuple[Hint, ...]:
     ranked = sorted(merged(hints), key=rank)
     halves: set[str] = set()  # arguments for which one path is told: the others along it say the same
     told: dict[str, int] = {}
+    otherwise: set[str] = set()  # arguments of which more is known than that a multiple of x, or all of it, is off
     kept: list[Hint] = []
     for hint in ranked:
         fallback = _RANKS.index(_kind(hint)) >= _RANKS.index("other operand")
+        fallback &= _kind(hint) != "factor" or not otherwise.isdisjoint(hint.of)
         if all(told.get(name, 0) >= (1 if fallback else _MOST) for name in hint.of):
             continue
         if _kind(hint) == "path half":
@@ -383,6 +385,7 @@ def chosen(hints: Iterable[Hint]) -> tuple[Hint, ...]:
                 continue
             halves.update(hint.of)
         kept.append(hint)
+        otherwise.update(hint.of if hint.kind != "multiple" else ())
         for name in hint.of:
             told[name] = told.get(name, 0) + 1
     return tuple(kept)
