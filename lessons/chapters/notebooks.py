@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import posixpath
 import re
 import tomllib
@@ -194,13 +195,16 @@ def executed(chapter: Chapter, language: str) -> Any:
     exercises themselves are kept as they are, unanswered.
     """
     from nbclient import NotebookClient
+    from traitlets.config import Config
 
     made = notebook(chapter, language)
     asked = [cell for cell in made.cells if cell.metadata.get("tags") == ["exercise"]]
     if chapter.about.get("solved"):
         for cell, exercise in zip(asked, chapter.exercises, strict=True):
             cell.source = exercise.data["solution"]
-    NotebookClient(made, timeout=60, kernel_name="python3", record_timing=False, coalesce_streams=True).execute()
+    # A port that is free now may be another kernel's when this one starts; a socket file is its own.
+    own = {} if os.name == "nt" else {"config": Config({"KernelManager": {"transport": "ipc"}})}
+    NotebookClient(made, timeout=60, kernel_name="python3", record_timing=False, coalesce_streams=True, **own).execute()
     if chapter.about.get("solved"):
         for cell, exercise in zip(asked, chapter.exercises, strict=True):
             cell.source, cell.outputs = exercise.cell, [_unanswered(chapter, exercise, language, cell.execution_count)]
