@@ -364,7 +364,7 @@ def _other_arrays(x: Any) -> Iterator[tuple[tuple[str, dict[str, Any]], Any]]:
         n = x.shape[axis]
         for by in (-1, 1):
             there = np.arange(n) + by
-            inside = np.expand_dims((there >= 0) & (there < n), [k for k in range(x.ndim) if k != axis])
+            inside = np.expand_dims((there >= 0) & (there < n), tuple(k for k in range(x.ndim) if k != axis))
             shifted = np.take(x, there % n, axis)
             for moved in (shifted, np.take(x, np.clip(there, 0, n - 1), axis), np.where(inside, shifted, 0)):
                 yield ("rolled for", {"by": by, "axis": axis}), moved

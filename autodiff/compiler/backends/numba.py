@@ -491,9 +491,8 @@ def _folder() -> Path | None:
 
 def _compiled(text: str, operations: dict[str, Op]) -> Any:
     """Return the function `run` of a text as machine code, from the disk where it was compiled before."""
-    from numba import njit
-    from numba.core.errors import NumbaError
-
+    numba: Any = importlib.import_module("numba")  # whose types need not be there where ours are checked
+    refusal: Any = importlib.import_module("numba.core.errors").NumbaError
     name = f"autodiff_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
     folder = None if operations else _folder()
     module = ModuleType(name)
@@ -508,10 +507,10 @@ def _compiled(text: str, operations: dict[str, Op]) -> Any:
         sys.modules[name] = module  # where numba looks for it when it loads from the disk
     scope = vars(module)
     scope["CACHED"] = folder is not None
-    scope |= {key: njit(op.forward, error_model="numpy") for key, op in operations.items()}
+    scope |= {key: numba.njit(op.forward, error_model="numpy") for key, op in operations.items()}
     try:
         exec(compile(text, file, "exec"), scope)  # noqa: S102 # our own text
-    except NumbaError as error:
+    except refusal as error:
         told = f" of {', '.join(op.name for op in operations.values())}" if operations else ""
         raise TypeError(
             f'backend="numba" cannot compile the function{told}: leave the backend out, or write `forward` with what '
