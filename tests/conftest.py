@@ -15,7 +15,7 @@ import autodiff
 # machine it fails laws that hold, and the limit on processor time below covers the law as a whole.
 ONCE = {"report_multiple_bugs": False, "phases": set(Phase) - {Phase.explain}, "deadline": None}
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
-settings.register_profile("quick", max_examples=20, **ONCE)  # other ones in every run
+settings.register_profile("quick", max_examples=15, **ONCE)  # other ones in every run
 settings.register_profile(
     "brief", max_examples=8, derandomize=True, database=None, **ONCE
 )  # for mutmut, and other versions
