@@ -7,6 +7,7 @@ import pytest
 
 import autodiff
 from autodiff import OPS, draw
+from lessons.chapters.notebooks import addresses
 from lessons.demo import neuron
 from lessons.operations import table
 from lessons.reference_figures import ESTIMATORS, ROWS, line
@@ -102,7 +103,7 @@ def test_both_readmes_run_the_same_code():
 
 def test_the_addresses_and_the_version_of_the_project_are_told_once():
     """Whatever names the repository or the site names those of [project.urls]; CITATION.cff, the version of the package."""
-    urls = links.urls().values()
+    urls = addresses().values()
     folders = (".", ".github/**", "docs/**", "lessons/**", "browser", "website", "autodiff/**", "models/**")
     texts = [path for folder in folders for path in ROOT.glob(f"{folder}/*.*") if path.suffix in links.TEXTS]
     for path in texts:

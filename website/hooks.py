@@ -10,6 +10,7 @@ from typing import Any
 
 from latex2mathml.converter import convert
 
+from lessons.chapters.notebooks import addresses
 from models import MLP, playground
 from models.datasets import moons
 from website import links, notebooks, reference
@@ -22,7 +23,7 @@ sources: dict[str, str] = {}
 
 def on_config(config: Any) -> Any:
     """Put docs/ and the pages made from other files into one folder, and take addresses from pyproject.toml."""
-    urls = links.urls()
+    urls = addresses()
     config.extra |= {"repository": urls["Repository"], "site": urls["Homepage"]}
     config.extra["social"] = [{"icon": "fontawesome/brands/github", "link": urls["Repository"], "name": "GitHub"}]
     config.site_url = urls["Homepage"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,12 +38,6 @@ PLACES["lessons/README.md"] = "course/index.md"
 def place(source: str) -> str | None:
     """Return where a file of the repository stands in the site, or None."""
     return PLACES.get(source, source.removeprefix("docs/") if source.startswith("docs/") else None)
-
-
-def urls() -> dict[str, str]:
-    """Return [project.urls] of pyproject.toml."""
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        return tomllib.load(file)["project"].get("urls", {})
 
 
 def turned(text: str, source: str, at: str, repository: str, site: str = "") -> str:
