@@ -110,7 +110,8 @@ def same_recursion_limit():
     """Where one test leaves a higher one, another that runs into it fills the memory instead."""
     limit = sys.getrecursionlimit()
     yield
-    left, _ = sys.getrecursionlimit(), sys.setrecursionlimit(limit)
+    left = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit)
     assert left == limit
 
 

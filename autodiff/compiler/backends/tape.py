@@ -194,7 +194,7 @@ class Tape:
         return self._start + len(self.rows) - 1
 
     def _settle(self, results: Sequence[int]) -> Callable[[int], int]:
-        """Give every value a place, which is free again once nobody reads it; return the function that tells it."""
+        """Assign every value a place, which is free again once nobody reads it; return the function that tells it."""
         start, wide = self._start, np.array(self.rows, dtype=bool)
         where, which = (np.frombuffer(x, dtype=np.int64) for x in (self.where, self.which))
         sizes, adds = (
