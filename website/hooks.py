@@ -15,7 +15,8 @@ from models import MLP, playground
 from models.datasets import moons
 from website import links, notebooks, reference
 
-ONLY_ENGLISH = '!!! note ""\n\n    Esta página está solo en inglés.\n\n'
+ONLY_ENGLISH = "Esta página está solo en inglés."
+FROM_DOCSTRINGS = "La referencia se genera de los docstrings del código, que están en inglés."
 PAGES = links.ROOT / "out" / "pages"
 shown: dict[str, str] = {}
 sources: dict[str, str] = {}
@@ -63,8 +64,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     urls = config.extra["repository"], config.extra["site"]
     text = links.turned(markdown, sources.get(at, f"docs/{at}"), at.replace(".es.md", ".md"), *urls)
     if config.theme["language"] == "es" and not at.endswith(".es.md"):
+        note = f'!!! note ""\n\n    {FROM_DOCSTRINGS if at.startswith("reference/") else ONLY_ENGLISH}\n\n'
         head, line, rest = text.partition("\n")
-        return f"{head}{line}\n{ONLY_ENGLISH}{rest}" if head.startswith("# ") else ONLY_ENGLISH + text
+        return f"{head}{line}\n{note}{rest}" if head.startswith("# ") else note + text
     return text
 
 
