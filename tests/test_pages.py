@@ -25,9 +25,7 @@ PAGES = [path for path in WITH_CODE if path.name not in ELSEWHERE and path not i
 ENGLISH = {
     "accuracy.md",
     "compile.md",
-    "derivatives.md",
     "design.md",
-    "gradient-howto.md",
     "gradient-testing.md",
     "models.md",
     "networks-1986.md",
