@@ -27,6 +27,7 @@ from autodiff.errors import (
     WrongDerivativeError as WrongDerivativeError,
     WrongShapeError as WrongShapeError,
 )
+from autodiff.folding import fold as fold
 from autodiff.functions import (
     leaky_relu as leaky_relu,
     logsumexp as logsumexp,
@@ -78,8 +79,8 @@ _LOADED_WHEN_ASKED_FOR = {
 
 if not TYPE_CHECKING:  # type checkers go by the imports above, where the star stands for the rows of the table
     __all__ = ["Domain", "DomainError", "LostLimitWarning", "NoDerivativeError", "RenderError", "TraceError", "Value"]
-    __all__ += ["WrongDerivativeError", "WrongShapeError", "leaky_relu", "logsumexp", "mean", "no_grad", "one_hot"]
-    __all__ += ["pad", "pick", "softmax", "topological_order", "total", "weighted_sum"]
+    __all__ += ["WrongDerivativeError", "WrongShapeError", "fold", "leaky_relu", "logsumexp", "mean", "no_grad"]
+    __all__ += ["one_hot", "pad", "pick", "softmax", "topological_order", "total", "weighted_sum"]
     __all__ += ops.__all__
     __all__ += list(_LOADED_WHEN_ASKED_FOR)
 

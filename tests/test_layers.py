@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 # What a module of `autodiff` may import, lowest first: only what stands above it in this list.
 ORDER = [
     "native", "wording", "errors", "domains", "nests", "forwards", "arrays", "ops", "grad_mode", "held", "backward", "advice", "naming", "propagation", "copying", "ufuncs", "methods",
-    "value", "functions", "signatures", "variables", "transforms", "compiler", "explanations", "pictures", "testing",
+    "value", "functions", "folding", "signatures", "variables", "transforms", "compiler", "explanations", "pictures", "testing",
 ]  # fmt: skip
 
 

@@ -179,6 +179,8 @@ _blank: Any = Traced  # called without arguments, and filled in
 class Tracer:
     """The recorder of one trace: it writes what the function computes into `graph`."""
 
+    loops = False  # whether a fold stays a loop; else its steps are traced one after another
+
     def __init__(self) -> None:
         self.graph = Graph()
         self.open = True
