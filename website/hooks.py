@@ -64,10 +64,16 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     urls = config.extra["repository"], config.extra["site"]
     text = links.turned(markdown, sources.get(at, f"docs/{at}"), at.replace(".es.md", ".md"), *urls)
     if config.theme["language"] == "es" and not at.endswith(".es.md"):
+        spoken = re.sub(r"\]\(([^)#\s]+)\.md#[^)]*\)", lambda link: whole(link, (PAGES / at).parent), text)
         note = f'!!! note ""\n\n    {FROM_DOCSTRINGS if at.startswith("reference/") else ONLY_ENGLISH}\n\n'
-        head, line, rest = text.partition("\n")
-        return f"{head}{line}\n{note}{rest}" if head.startswith("# ") else note + text
+        head, line, rest = spoken.partition("\n")
+        return f"{head}{line}\n{note}{rest}" if head.startswith("# ") else note + spoken
     return text
+
+
+def whole(link: re.Match[str], folder: Path) -> str:
+    """Return a link to a heading as one to its page, if that is in Spanish: there the heading has another name."""
+    return f"]({link[1]}.md)" if (folder / f"{link[1]}.es.md").exists() else link[0]
 
 
 def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
