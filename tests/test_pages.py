@@ -22,7 +22,7 @@ SPANISH = sorted((ROOT / "docs").rglob("*.es.md"))
 WITH_CODE = [path for path in sorted((ROOT / "docs").rglob("*.md")) if "```python" in path.read_text(encoding="utf-8")]
 PAGES = [path for path in WITH_CODE if path.name not in ELSEWHERE and path not in SPANISH]
 # Those that only engineers at work on the library read.
-ENGLISH = {"accuracy.md", "design.md", "gradient-testing.md", "models.md", "operations.md", "reference-figures.md", "trust.md"}
+ENGLISH = {"accuracy.md", "design.md", "gradient-testing.md", "operations.md", "reference-figures.md", "trust.md"}
 COMING = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8")
 PEERS = {
     "micrograd": "from micrograd.engine import Value; from micrograd.nn import MLP",
@@ -66,7 +66,11 @@ def skeleton(text):
     return {
         "blocks of code": len(FENCED.findall(text)),
         "levels of headings": [len(mark) for mark in re.findall(r"^(#+) ", prose, re.MULTILINE)],
-        "columns and code of tables": [(row.count(" |"), sorted(re.findall(r"`[^`]+`", row))) for row in rows],
+        "columns, code and numbers of tables": [
+            (row.count(" |"), *(sorted(re.findall(each, row)) for each in (r"`[^`]+`", r"\d(?:[\d.,]*\d)?")))
+            for row in rows
+        ],
+        "numbers": sorted(re.findall(r"\d[\d.,]*\d", re.sub(r"\]\(\S*\)", "", prose))),
         "items": re.findall(r"^ *(?:-|\d+\.) ", prose, re.MULTILINE),
         "pictures": re.findall(r'(?:src|srcset)="([^"]+)', prose),
         "links": sorted(link.replace(".es.md", ".md").replace("/es/", "/en/") for link in links),
