@@ -58,12 +58,14 @@ class Timer:
 def works() -> dict[str, Any]:
     """Return the contenders of each work by name; imported late, as the environment must be set first."""
     from benchmarks import (
+        calls,
         compiled_black_scholes,
         compiled_demo,
         compiled_digits,
         compiled_gpt,
         compiled_positions,
         compiled_tracing,
+        options,
     )  # fmt: skip
 
     return {
@@ -76,6 +78,8 @@ def works() -> dict[str, Any]:
         "gpt": compiled_gpt.GPT,
         "padded": compiled_gpt.GPT,
         "tracing": compiled_tracing.CONTENDERS,
+        "peers": options.CONTENDERS,
+        "calls": calls.CONTENDERS,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 HEADINGS = ("work", "collector", "engine", "time", "ratio", "target", "met")
-RIGHT = {"time", "ratio"}  # columns of figures
+RIGHT = {"time", "ratio", "goal", "measured"}  # columns of figures
 
 
 @dataclass
@@ -16,6 +16,7 @@ class Table:
 
     headings: tuple[str, ...] = HEADINGS
     rows: list[tuple[str, ...]] = field(default_factory=list)
+    figures: int = 0  # so many columns from the right hold figures, whatever they are called
 
     def add(self, *cells: str) -> None:
         """Append a row; missing cells at its end are empty."""
@@ -29,7 +30,8 @@ class Table:
         return "\n".join(self._line(row, widths, markdown=markdown) for row in (self.headings, rule, *self.rows))
 
     def _line(self, row: Sequence[str], widths: Sequence[int], *, markdown: bool) -> str:
-        cells = [cell.rjust(w) if h in RIGHT else cell.ljust(w)
+        right = RIGHT.union(self.headings[len(self.headings) - self.figures :])
+        cells = [cell.rjust(w) if h in right else cell.ljust(w)
                  for h, cell, w in zip(self.headings, row, widths, strict=True)]  # fmt: skip
         return f"| {' | '.join(cells)} |" if markdown else "  ".join(cells).rstrip()
 

@@ -1,5 +1,6 @@
 """The benchmarks run, and compare engines that compute the same."""
 
+import functools
 import importlib.util
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import autodiff
+from benchmarks import calls, options
 from benchmarks.compiled import HEADINGS, QUICK, Contest, hold
 from benchmarks.compiled_black_scholes import XAD
 from benchmarks.compiled_worker import ONE_CORE
@@ -71,6 +73,41 @@ def test_the_quick_benchmark_of_compile_prints_its_table(part):
     for work_or_contender in PARTS[part]:
         assert work_or_contender in done.stdout
     assert "targets missed" in done.stdout
+
+
+@pytest.mark.slow(reason="a process for each peer, of which three compile")
+def test_options_by_all_peers_stand_in_one_table():
+    """Every peer has its row, installed or not, and the run stops unless all compute what mpmath does."""
+    command = [sys.executable, "-m", "benchmarks.options", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    for name in options.CONTENDERS:
+        row = re.search(rf"^{re.escape(name)}  .*$", done.stdout, re.MULTILINE)
+        assert row, name
+        assert len(re.findall(r"\d (?:ns|µs|ms)(?: |$)|not installed", row[0])) == 4, row[0]
+    assert "targets missed" in done.stdout
+
+
+def test_greeks_to_fifty_digits_are_the_derivatives_of_the_price():
+    """What the peers are compared with is what mpmath finds by differences, with digits to spare."""
+    mpmath = pytest.importorskip("mpmath")
+    value, *derivatives = options.exact(1)[::2]
+    with mpmath.workdps(50):
+        price = functools.partial(options.price, of=mpmath)
+        assert abs(value - price(*options.ONE_OPTION)) < 1e-13
+        for i, derivative in enumerate(derivatives):
+            orders = tuple(int(k == i) for k in range(5))
+            assert abs(derivative - mpmath.diff(price, options.ONE_OPTION, orders)) < 1e-13
+
+
+@pytest.mark.slow(reason="twelve processes")
+def test_all_forms_of_a_call_stand_in_one_table():
+    """The run stops unless all forms find the same value and gradient, and by hand in NumPy as well."""
+    command = [sys.executable, "-m", "benchmarks.calls", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    for form in calls.CONTENDERS:
+        assert re.search(rf"  {re.escape(form)}  +[\d.,]+ (?:ns|µs|ms)", done.stdout), form
 
 
 def test_contenders_that_differ_stop_the_benchmark():
