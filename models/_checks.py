@@ -399,8 +399,13 @@ def several_classes(classes: NDArray[Any], estimator: str) -> NDArray[Any]:
 # Networks
 
 
-def sizes(given: Any) -> list[int]:
-    """Return the number of neurons of each layer, at least one layer; TypeError for what is not a sequence."""
+def sizes(given: Any, *more: Any) -> list[int]:
+    """Return the number of neurons of each layer, at least one layer; TypeError for what is not one sequence."""
+    if more:
+        got = [given, *more]
+        loose = all(isinstance(n, int) for n in got)
+        way_out = f"write the list {got}" if loose else f"pass {', '.join(map(repr, more))} by name"
+        raise TypeError(f"sizes must be one sequence, and what follows it has a name, got {repr(got)[1:-1]}; {way_out}")
     if isinstance(given, (str, bytes)) or not hasattr(given, "__iter__"):
         raise TypeError(
             f"sizes must be a sequence, the number of neurons of each layer, such as [16, 16, 1], got {given!r}"

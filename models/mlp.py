@@ -15,7 +15,7 @@ weighted sum `layer1.neuron2.z` and, where it has an activation, `layer1.neuron2
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Never, Self, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -247,11 +247,11 @@ class MLP(Module, Generic[Output_co]):
         self: MLP[Value | Any], n_inputs: int, sizes: Sequence[int], **options: Unpack[_Options]
     ) -> None: ...
     def __init__(
-        self, n_inputs: int, sizes: Sequence[int], *, activation: Activation | Sequence[Activation] = "relu",
+        self, n_inputs: int, sizes: Sequence[int], *more: Never, activation: Activation | Sequence[Activation] = "relu",
         output_activation: Activation = None, initialization: str = "he", scale: float = 1.0, random_state: Seed = None,
         bias: bool = True, label: str = "",
     ) -> None:  # fmt: skip
-        widths = [check.whole("n_inputs", n_inputs), *check.sizes(sizes)]
+        widths = [check.whole("n_inputs", n_inputs), *check.sizes(sizes, *more)]
         activations = activations_per_layer(activation, output_activation, len(widths) - 1)
         _check_options(bias, label)
         random = check.random_generator(random_state)

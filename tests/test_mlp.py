@@ -448,6 +448,8 @@ def test_a_network_without_biases_takes_none():
         (lambda: MLP(2, []), ValueError, "sizes must have at least one layer"),
         (lambda: MLP(2, 3), TypeError, r"sizes must be a sequence, .* such as \[16, 16, 1\], got 3"),
         (lambda: MLP(2, "31"), TypeError, "sizes must be a sequence"),
+        (lambda: MLP(2, 3, 1), TypeError, r"sizes must be one sequence, .* got 3, 1; write the list \[3, 1\]"),
+        (lambda: MLP(2, [3, 1], "tanh"), TypeError, r"sizes must be one sequence, .* pass 'tanh' by name"),
         (lambda: Layer(2, 0), ValueError, "n_outputs must be a whole number, 1 or more, got 0"),
         (lambda: Neuron(-3), ValueError, "n_inputs must be a whole number, 1 or more, got -3"),
         (

@@ -184,6 +184,24 @@ def test_what_the_page_writes_in_place_of_a_refused_ufunc_gives_what_numpy_gives
         assert plain(y) == pytest.approx(np.asarray(x, dtype=float), rel=1e-15, abs=1e-15)
 
 
+def test_what_the_page_writes_in_place_of_linalg_gives_what_numpy_gives_of_floats():
+    """NumPy refuses matrices of Values in the words that the page quotes; the page's functions give its results."""
+    plain = np.vectorize(lambda x: x.data if isinstance(x, Value) else x, otypes=[float])
+    definitions = re.findall(r"^>>> (def .*\n(?:\.\.\. .*\n)+)", NUMPY, re.MULTILINE)
+    scope = {"np": np, "plain": plain}
+    exec("".join(each.replace("... ", "") for each in definitions), scope)
+    rows = re.findall(r"^\| `(np\.linalg.*?)` \| (.*?) \| `(.*?)` \|$", NUMPY, re.MULTILINE)
+    assert len(rows) >= 7
+    numbers = {"A": np.array([[1.0, 2.0, 0.5], [3.0, 1.0, 1.0], [0.5, 2.0, 4.0]]), "b": np.array([1.0, -2.0, 3.0])}
+    values = {name: np.vectorize(Value, otypes=[object])(x) for name, x in numbers.items()}
+    for refused, says, instead in rows:
+        with pytest.raises(TypeError, match=re.escape(says)):
+            eval(refused, scope | values)
+        expected, found = eval(refused, scope | numbers), eval(instead, scope | values)
+        for x, y in zip(*(each if isinstance(each, tuple) else (each,) for each in (expected, found)), strict=True):
+            np.testing.assert_allclose(plain(y), x, rtol=1e-11)  # a condition of 5, squared by the normal equations
+
+
 def test_ufuncs_without_a_loop_for_objects_stand_in_the_table():
     """Of those that compute with real numbers: NumPy's own list of loops says which they are."""
     of_bits = {"bitwise_count", "ldexp", "isnat"}

@@ -124,6 +124,7 @@ def _bare(text: str) -> str:
     text = re.sub(r"ForwardRef\('([^']*)'\)", r"\1", text)
     text = re.sub(r"(: |-> )'([^'\n]*?)'(?=[,)\n =]|$)", r"\1\2", text)
     text = re.sub(r"<function (?:[\w.<>]*\.)?(\w+) at 0x\w+>", r"\1", text)
+    text = re.sub(r"\*\w+: '?Never'?", "*", text)
     return re.sub(r"<factory>", "...", text)
 
 
