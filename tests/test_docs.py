@@ -11,7 +11,7 @@ from lessons.chapters.notebooks import addresses
 from lessons.demo import neuron
 from lessons.operations import table
 from lessons.reference_figures import ESTIMATORS, ROWS, line
-from website import links, speed
+from website import links, reference, speed
 
 ROOT = Path(__file__).parent.parent
 
@@ -43,6 +43,22 @@ def test_the_reference_figures_are_what_comes_out_today():
     for name in {test for row in ROWS for test in row.tests}:
         file, _, test = name.partition("::")
         assert f"def {test}(" in (ROOT / "tests" / file).read_text(encoding="utf-8"), name
+
+
+def test_every_public_name_stands_in_a_page_that_somebody_wrote():
+    """As code, in README or docs/: who looks for it finds what it is for, and not the reference alone."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in pages if not path.name.endswith(".es.md"))
+    code = "\n".join(
+        "".join(each)
+        for each in re.findall(r"^```python\n(.*?)^```|(?<!`)`([^`\n]+)`(?!`)", text, re.MULTILINE | re.DOTALL)
+    )
+    written = set(re.findall(r"\w+", code))
+    public = {
+        name for page in reference.PAGES.values() for module in page.modules for name, _ in reference.names(module)
+    }
+    assert public - written == set()
+    assert len(public) > 200
 
 
 def test_every_test_that_the_page_on_trust_names_exists():
