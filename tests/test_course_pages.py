@@ -1,5 +1,6 @@
 """The written pages of the course and its exam: two languages that hold the same, made from their sources."""
 
+import html
 import json
 import re
 
@@ -83,6 +84,23 @@ SLIPS = {
     "z^{L−1} for z^L": (r"\frac{\partial z^{L-1}}{\partial a^{L-1}} \cdot", r"\frac{\partial z^L}{\partial a^{L-1}}"),
     "no transpose, no ⊙": (r"w^L \delta^L \cdot", r"(w^L)^{\mathsf T} \delta^L \odot"),
 }
+
+
+@each_language
+def test_all_questions_stand_on_one_page(language):
+    """Ten of each chapter under its name, which links to it; every option folded, with its reason."""
+    parts = PAGES["questions"](language).split("\n## ")[1:]
+    for chapter, part in zip(CHAPTERS.values(), parts, strict=True):
+        assert part.startswith(chapter.about[language])
+        assert f"({chapter.path.stem}.ipynb)" in part
+        quiz = chapter.quiz(language)
+        assert re.findall(r"^\*\*(\d+)\.\*\* (.*)$", part, re.MULTILINE) == [
+            (str(k), question) for k, (question, _) in enumerate(quiz, 1)
+        ]
+        folded = [html.unescape(each) for each in re.findall(r"<details><summary>(.*?)</details>", part)]
+        options = [option for _, options in quiz for option in options]
+        for option, seen in zip(options, folded, strict=True):
+            assert re.fullmatch(rf"[a-d]\) {re.escape(option.text)}</summary>\S+ {re.escape(option.why)}", seen), seen
 
 
 @each_language

@@ -1,6 +1,9 @@
 """What a notebook of the course has beside its text: pages to play with, answers that stay hidden, links that open it."""
 
+import base64
 import importlib.util
+import io
+import json
 import re
 import subprocess
 import sys
@@ -13,9 +16,10 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="chapters draw with matplotlib, the extra `plots`")
 
-from autodiff import RenderError, Value
-from lessons.chapters import grading, kit, source
-from lessons.chapters.notebooks import LANGUAGES, addresses, notebook, opening
+from autodiff import Value, draw
+from autodiff.pictures import WebPage
+from lessons.chapters import grading, kit, source, stills
+from lessons.chapters.notebooks import LANGUAGES, NOTEBOOKS, addresses, notebook, opening
 from lessons.chapters.wording import section, word
 
 needs_nbformat = pytest.mark.skipif(
@@ -82,6 +86,7 @@ def test_a_page_fits_a_phone_and_its_frame(opened, name, language):
     for bar in page.query_selector_all("input"):
         assert bar.get_attribute("aria-label")
     assert page.locator("html").get_attribute("lang") == language
+    assert page.title() == section(name, language)["title"]
     for button in page.query_selector_all("button"):
         button.click()
     assert "undefined" not in page.locator("body").inner_text()
@@ -193,7 +198,7 @@ def test_a_census_is_gradient_descent_and_a_poll_takes_more_steps(opened):
     """With all 40 points each step is that of NumPy; the same examples in small batches end nearer to least squares."""
     page = opened("batch")
     census, poll = move(page, size=40, alpha=0.1), move(page, size=4, alpha=0.1)
-    A, y = np.column_stack([census["x"], np.ones(40)]), np.array(census["y"])
+    A, y = np.cell_stack([census["x"], np.ones(40)]), np.array(census["y"])
     found = np.zeros(2)
     for _ in range(20):
         found -= 0.1 * 2 * A.T @ (A @ found - y) / 40
@@ -317,12 +322,12 @@ def test_a_wheel_has_the_chapters_packed_and_reads_them_alike(monkeypatch, tmp_p
 
 @each_language
 def test_a_value_of_another_graph_and_one_s_own_grad_are_told_kindly(language):
-    """A Value is read by its number, and a sentence says what was handed in."""
+    """Of a Value the number is asked for, whatever graph it is of."""
     check = kit.start(7, language).check
     said = check("product", Value(2.4, "z") * 1.0)
     assert said.right is False
     assert "Traceback" not in str(said)
-    assert check("product", Value(0.384)).right is True
+    assert check("product", Value(0.384)).lines[1] == word("check.value", language, name="dC_dw")
     assert word("check.unknown", language, name=3.0, names="")[:12] in str(check(3.0, 1.0))
 
 
@@ -337,6 +342,24 @@ def test_the_kind_of_an_answer_is_told_and_costs_no_attempt(language):
     assert check("five", np.array([10.01])).right is True
     assert check().lines[0].endswith((": 5 de 5", ": 5 of 5"))
     assert str(check("five", 1.0, 2.0)) == word("check.single", language, names="rate")
+
+
+@each_language
+@pytest.mark.parametrize(("answer", "key", "number"), [
+    ("0.25", "quoted", "0.25"), ("0,25", "quoted", "0.25"), (" -3 ", "quoted", "-3"), ("tres", "text", ""),
+    (b"3", "text", ""), (["3"], "text", ""), (Value(3.0), "value", ""), (float("nan"), "nan", ""), (1j, "number", ""),
+    (None, "number", ""), (np.float64("inf"), "nan", ""), (int, "function", ""),
+])  # fmt: skip
+@pytest.mark.parametrize(("chapter", "name"), [(0, "five"), (12, "stop"), (5, "slopes"), ("exam", "rate")])
+def test_what_is_no_number_is_told_so_and_costs_no_attempt(chapter, name, answer, key, number, language):
+    """Text, with a number or without; a Value, whose number is asked for; NaN; neither a right nor a wrong answer."""
+    check = kit.start(chapter, language).check
+    exercise = next(each for each in source.named(chapter).exercises if each.name == name)
+    for _ in range(3):
+        said = check(name, *[answer] * len(exercise.asks))
+        assert said.lines[1:] == [word(f"check.{key}", language, name=each, number=number) for each in exercise.asks]
+    check(name, *grading._solved(exercise))
+    assert check().lines[exercise.number - 1].rsplit(": ", 1)[1][0] == "5"
 
 
 @each_language
@@ -452,19 +475,82 @@ def test_marks_count_the_attempts(language):
     assert len(listed.lines) == 7
 
 
+# -- on paper, and where scripts and style sheets are left out ---------------------------------------------------------
+
+
+@each_page
 @each_language
+def test_the_photograph_of_a_page_is_of_this_very_page(chromium, name, language):
+    """Of its text, by the digest that it keeps; and by its pixels, nine tenths of them, as fonts differ by machine."""
+    Image = pytest.importorskip("PIL.Image", reason="Pillow reads the images")
+    there = Image.open(io.BytesIO(kit.still(name, language).read_bytes()))
+    assert there.info["page"] == kit.digest(name, language), "run: python -m lessons.chapters.stills"
+    here = Image.open(io.BytesIO(stills.taken(chromium, name, language)))
+    assert abs(here.height - there.height) <= 60, "a line of text more or less"
+    grey = [np.asarray(each.convert("L").crop((0, 0, 600, 100)), dtype=float) for each in (here, there)]
+    assert (np.abs(grey[0] - grey[1]) < 40).mean() > 0.9
+    assert there.convert("L").getextrema()[0] < 60, "something is written in it"
+
+
+def cells_shown(stem, language="es"):
+    """The HTML and the images that the cells of a notebook show, but what exercises say."""
+    cells = json.loads((NOTEBOOKS / language / f"{stem}.ipynb").read_text(encoding="utf-8"))["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", []) if "text/html" in output.get("data", {})]
+    found = [(output, "".join(output["data"]["text/html"])) for output in outputs]
+    return [(output, page) for output, page in found if not page.startswith('<div style="border-left')]
+
+
+@pytest.mark.parametrize("path", source.paths(), ids=lambda path: path.stem)
+def test_a_printed_notebook_has_pictures_in_the_place_of_pages(visit, tmp_path, path):
+    """On a screen no still picture is seen, on paper one for each page and none beside a drawing; none wider than its column."""
+    shown = cells_shown(path.stem)
+    sheet = ".cell img { display: block } /* as exported notebooks have it */"
+    columns = "".join(f'<div class="cell">{page}</div>' for _, page in shown)
+    file = tmp_path / "notebook.html"
+    file.write_text(f'<!doctype html><meta charset="utf-8"><style>{sheet}</style>{columns}', encoding="utf-8")
+    page = visit(file, width=390)
+    seen = "[...document.querySelectorAll('.cell')].map(c => ['.live', 'img.spare', '.drawn, figure, .cell > img:not(.spare), .cell > svg']"
+    seen += ".map(s => [...c.querySelectorAll(s)].filter(e => e.getClientRects().length).length))"
+    live = ["<iframe" in page for _, page in shown]
+    assert any(live)
+    on_screen = page.evaluate(seen)
+    assert [(frames, spare) for frames, spare, _ in on_screen] == [(int(each), 0) for each in live]
+    page.emulate_media(media="print")
+    on_paper = page.evaluate(seen)
+    page.emulate_media(media="screen")
+    assert [(frames, spare) for frames, spare, _ in on_paper] == [(0, int(each)) for each in live]
+    for before, after, (_, text) in zip(on_screen, on_paper, shown, strict=True):
+        assert after[2] == text.count("<figure") or after[2] == before[2], "all pictures of a slider"
+    widths = "[...document.querySelectorAll('img, svg')].map(e => e.getBoundingClientRect().right)"
+    assert max(page.evaluate(widths)) <= 390
+
+
+@each_language
+@pytest.mark.parametrize("path", source.paths(), ids=lambda path: path.stem)
+def test_every_picture_has_a_still_one_in_words(path, language):
+    """A PNG beside the HTML, for viewers that leave HTML out, with its words; and in the HTML, for those that leave scripts."""
+    Image = pytest.importorskip("PIL.Image", reason="Pillow reads the images")
+    shown = cells_shown(path.stem, language)
+    assert len(shown) >= 3
+    for output, page in shown:
+        png = output["data"]["image/png"]
+        assert Image.open(io.BytesIO(base64.b64decode(png))).width >= 200
+        assert len(output["metadata"]["image/png"]["alt"]) > 40
+        images = re.findall(r'<img [^>]*alt="([^"]+)"[^>]*src="data:image/png;base64,([^"]+)"', page)
+        assert png.strip() in [data for _, data in images], "the same bytes"
+        assert all(len(alt) > 40 for alt, _ in images)
+
+
+@each_language
+@pytest.mark.usefixtures("no_graphviz")
 def test_a_machine_without_graphviz_says_the_picture_in_words(language):
-    """`show` never raises for want of a program."""
-
-    class Undrawable:
-        def pipe(self):
-            """What a drawing has."""
-
-        def _repr_mimebundle_(self):
-            raise RenderError("no dot")
-
-    words = source.named(6).pictures(language)["graph"]
-    assert words in str(kit.start(6, language).show(Undrawable(), "graph"))
+    """`show` never raises for want of a program; a page, which needs none, is shown without its still picture."""
+    words, show = source.named(6).pictures(language), kit.start(6, language).show
+    z = Value(2.0, "x") * 3.0
+    assert words["graph"] in str(show(draw(z), "graph"))
+    page = show(WebPage("<p>δ</p>", height=9), "stepper", paper=draw(z))
+    assert (page.still, str(page)) == (b"", words["stepper"])
+    assert page._repr_html_().startswith("<iframe")
 
 
 def test_a_picture_keeps_every_digit_that_it_writes():

@@ -6,6 +6,7 @@ import ast
 import copy
 import html
 import math
+import re
 import reprlib
 import sys
 from collections.abc import Iterable, Sequence
@@ -37,7 +38,7 @@ class Said:
 
     def _repr_html_(self) -> str:
         style = f"border-left:4px solid {_COLOURS[self.right]};padding:.3em .8em"
-        inner = "<br>".join(html.escape(line) for line in self.lines)
+        inner = "<br>".join(re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(line)) for line in self.lines)
         if self.solution:
             summary, code = html.escape(self.summary), html.escape(self.solution)
             inner += f"<details><summary>{summary}</summary><pre>{code}</pre></details>"
@@ -47,7 +48,7 @@ class Said:
 class Check:
     """Check the answers to the exercises of a chapter: `check(name, answer, …)`; `check()` says how many are done.
 
-    A right answer says so and names the next exercise. A wrong one gets the hint that its mistake has, or the first of
+    A right answer says so and asks the next question. A wrong one gets the hint that its mistake has, or the first of
     the exercise; then the second; then the solution, folded. An answer not yet given counts as no attempt. The exam
     says right or wrong and the marks, and has a hint for a known mistake once a single mark is left.
     """
@@ -110,14 +111,15 @@ class _Room:
         return self.wrong(exercise, grade, {not_yet} | self.unsaid(exercise, answers, grade))
 
     def right(self, exercise: Exercise) -> Said:
-        """Keep the marks; return praise, and the exercise that comes next."""
+        """Keep the marks; return praise, and the question that comes next."""
         name, words = exercise.name, exercise.data[self.language]
         self.done.setdefault(name, MARKS[min(self.attempts.get(name, 0), len(MARKS) - 1)])
         after = list(self.exercises.values())[exercise.number :]
-        last = self.marked() if self.exam else self.word("end")
+        last = [self.marked() if self.exam else self.word("end")]
         if after and not self.exam:
-            last = self.word("next", k=exercise.number + 1, title=after[0].data[self.language]["title"])
-        return Said(True, [f"✓ {self.word('right')} {words.get('right', '')}".strip(), last])
+            then = after[0].data[self.language]
+            last = [self.word("next", k=after[0].number, title=then["title"]), " ".join(then["question"].split())]
+        return Said(True, [f"✓ {self.word('right')} {words.get('right', '')}".strip(), *last])
 
     def failed(self, exercise: Exercise, answers: Sequence[Any], grade: Grade) -> Said:
         """Return that an answer in the exam is wrong; once a single mark is left, with the hint of its mistake."""
@@ -210,25 +212,45 @@ def _misread(exercise: Exercise, answers: Sequence[Any]) -> _Misread:
     models = _solved(exercise) if tried else _as_answers(exercise, exercise.data["truth"])
     found: _Misread = []
     for name, answer, model in zip(exercise.asks, answers, models, strict=True):
-        if tried and callable(model):
+        if callable(model):
             found += _misreturned(exercise, name, answer, model)
-        elif tried and type(model) in (list, tuple, np.ndarray):
+        elif np.ndim(model) == 0:
+            found += [(key, {"name": name, **details}) for key, details in _misnumbered(answer)]
+        elif np.ndim(model) == 1:
             found += [(key, {"name": name, "n": len(model)}) for key in _misrowed(answer, len(model))]
-        elif not tried and np.ndim(model) == 0:
-            if type(answer) in (list, tuple, set, dict, np.ndarray) and _count(answer) != 1:
-                found.append(("several", {"name": name}))
-            elif type(answer) in (FunctionType, BuiltinFunctionType):
-                found.append(("function", {"name": name}))
+        else:
+            found += [("text", {"name": name})] * _is_text(answer)
     return found
+
+
+def _is_text(answer: Any) -> bool:
+    return issubclass(type(answer), (str, bytes))  # an object may raise when it is asked for its class
+
+
+def _misnumbered(answer: Any) -> _Misread:
+    """Return what is wrong with an answer that should be a number."""
+    try:
+        if _is_text(answer):
+            number = re.fullmatch(r"\s*([-+]?\d*[.,]?\d+)\s*", answer) if isinstance(answer, str) else None
+            return [("quoted", {"number": number[1].replace(",", ".")}) if number else ("text", {})]
+        if isinstance(answer, (list, tuple, set, dict, np.ndarray)):
+            return [("several", {})] if _count(answer) != 1 else [("text", {})] * any(map(_is_text, answer))
+        if isinstance(answer, autodiff.Value):
+            return [("value", {})]
+        if isinstance(answer, (FunctionType, BuiltinFunctionType, type)):
+            return [("function", {})]
+        return [("nan", {})] * (not math.isfinite(answer))
+    except Exception:  # noqa: BLE001 # whatever was handed in
+        return [("number", {})]
 
 
 def _misrowed(answer: Any, size: int) -> list[str]:
     """Return what is wrong with an answer that should be so many numbers."""
     try:
-        if isinstance(answer, (str, bytes)):
+        if _is_text(answer):
             return ["text"]
         held = [] if isinstance(answer, (dict, set)) else list(answer)
-        if any(isinstance(each, (str, bytes)) for each in held):
+        if any(map(_is_text, held)):
             return ["text"]
         numbers = [float(each.data if isinstance(each, autodiff.Value) else each) for each in held]
     except Exception:  # noqa: BLE001 # whatever was handed in

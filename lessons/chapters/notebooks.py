@@ -134,7 +134,8 @@ def notebook(chapter: Chapter, language: str, urls: Mapping[str, str] | None = N
             cells.append(new_markdown_cell(f"{title}\n\n{words['question'].strip()}"))
             cells.append(new_code_cell(block.cell, metadata={"tags": ["exercise"]}))
         elif block.kind == "quiz":
-            cells.append(new_markdown_cell(_quiz(chapter, language)))
+            title = f"## {word('notebook.quiz', language)}\n\n{word('notebook.open', language)}"
+            cells.append(new_markdown_cell(f"{title}\n{questions(chapter, language)}"))
         elif block.kind == "predict":
             lines = f"**{word('notebook.predict', language)}** {block.text[language]}".splitlines()
             cells.append(new_markdown_cell("\n".join(f"> {line}".rstrip() for line in lines)))
@@ -162,9 +163,9 @@ def _metadata(*, folded: bool, answers: bool = False) -> dict[str, Any]:
     return made
 
 
-def _quiz(chapter: Chapter, language: str) -> str:
+def questions(chapter: Chapter, language: str) -> str:
     """Return the quiz as Markdown in which every option unfolds its reason, so that it needs no code."""
-    lines = [f"## {word('notebook.quiz', language)}", "", word("notebook.open", language)]
+    lines: list[str] = []
     for k, (question, options) in enumerate(chapter.quiz(language), 1):
         lines += ["", f"**{k}.** {question}", ""]
         for letter, option in zip("abcd", options, strict=False):
@@ -246,4 +247,4 @@ def words(chapter: Chapter, language: str) -> int:
     return sum(any(c.isalpha() for c in word) for text in texts for word in text.split())
 
 
-__all__ = ["LANGUAGES", "build", "executed", "notebook", "old", "target", "words"]
+__all__ = ["LANGUAGES", "build", "executed", "notebook", "old", "questions", "target", "words"]

@@ -1,4 +1,4 @@
-"""The written pages of the course: glossary, errata, slides, notes for teachers, solutions of the exam."""
+"""The written pages of the course: glossary, questions, errata, slides, notes for teachers, solutions of the exam."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lessons.chapters.notebooks import NOTEBOOKS, notebook
+from lessons.chapters.notebooks import questions as quiz
 from lessons.chapters.source import TEXT, Chapter, Exercise, named, paths, read
 from lessons.chapters.wording import word
 
@@ -136,6 +137,15 @@ def _folded(exercises: list[Exercise], language: str) -> str:
     return "\n".join([*lines, "</details>"])
 
 
+def questions(language: str) -> str:
+    """Return the questions of every chapter; an option unfolds why it is right, or why not."""
+    parts: list[str] = []
+    for chapter in chapters().values():
+        answered = word("pages.questions_first", language, link=_link(chapter, language, short=True))
+        parts.append(f"## {chapter.about[language]}\n\n{answered}\n{quiz(chapter, language)}")
+    return _page("questions", language, "\n\n".join(parts))
+
+
 def exam_solutions(language: str) -> str:
     """Return the answers of the exam, each with its reason and its chapter."""
     known = chapters()
@@ -153,7 +163,7 @@ def _page(name: str, language: str, body: str) -> str:
 
 
 PAGES: dict[str, Callable[[str], str]] = {
-    page.__name__: page for page in (glossary, errata, slides, teachers, exam_solutions)
+    page.__name__: page for page in (glossary, questions, errata, slides, teachers, exam_solutions)
 }
 
 
