@@ -198,7 +198,7 @@ def test_a_census_is_gradient_descent_and_a_poll_takes_more_steps(opened):
     """With all 40 points each step is that of NumPy; the same examples in small batches end nearer to least squares."""
     page = opened("batch")
     census, poll = move(page, size=40, alpha=0.1), move(page, size=4, alpha=0.1)
-    A, y = np.cell_stack([census["x"], np.ones(40)]), np.array(census["y"])
+    A, y = np.column_stack([census["x"], np.ones(40)]), np.array(census["y"])
     found = np.zeros(2)
     for _ in range(20):
         found -= 0.1 * 2 * A.T @ (A @ found - y) / 40
