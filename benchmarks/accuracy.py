@@ -25,6 +25,7 @@ import numpy as np
 
 from autodiff import OPS, DomainError, Op
 from autodiff.testing.definitions import definition
+from website import spanish
 
 mp = mpmath.mp.clone()
 mp.dps = 60
@@ -351,9 +352,9 @@ depend on the processor.
 Each entry is the largest error found, in ulps: units in the last place of the true number, rounded to a float. 0 is
 exact, and ½ is the best that rounding allows. Points come from the whole domain: every power of two that a float can
 hold, numbers of everyday size, and the last few floats before and after kinks, poles, edges and the places where a
-result over- or underflows; at the kinks themselves the derivative is a convention (docs/operations.md). An overflow
-counts as right when it gives ±∞ exactly where the true number rounds to ±∞. The last column covers points where the
-result, or the partial itself, is subnormal or underflows to 0.
+result over- or underflows; at the kinks themselves the derivative is a convention ([operations.md](operations.md)). An
+overflow counts as right when it gives ±∞ exactly where the true number rounds to ±∞. The last column covers points
+where the result, or the partial itself, is subnormal or underflows to 0.
 
 | operation | {columns} | all four, where a number is subnormal |
 |---|{rules}---|
@@ -422,6 +423,7 @@ def main() -> None:
     given = " ".join(sys.argv[1:])
     text, missed = page(options.points, f" {given}" if given else "", options.seed)
     PAGE.write_text(text, encoding="utf-8")
+    spanish.write("accuracy")
     print(f"wrote {PAGE}")
     if missed:
         raise SystemExit("above the goal: " + "; ".join(missed))

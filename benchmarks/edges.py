@@ -32,6 +32,7 @@ from benchmarks.chains import (
     steps_of,
     truth,
 )
+from website import spanish
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "trust.md"
 POINTS = (0.0, -0.0, 0.5, 1.0, -1.0, 2.0, math.inf, -math.inf, math.nan, 1e3, -1e3, 1e308, -1e308, 5e-324)
@@ -171,6 +172,7 @@ def shown(found: dict[tuple[str, str], Any]) -> str:
     return f"{text[EAGER]} / {text[COMPILED]}{mark}"
 
 
+BEGIN, END = "<!-- edges: python -m benchmarks.edges -->\n\n", "\n<!-- end of edges -->\n"  # of what has Spanish too
 HEAD = "## At the edges, in every mode"
 INTRO = """
 Made by `python -m benchmarks.edges`. Each entry is value, first and second derivative, as every mode gives them: eager
@@ -349,8 +351,9 @@ def section() -> str:
 
 
 def main() -> None:
-    before, _, _ = PAGE.read_text(encoding="utf-8").partition(HEAD)
-    PAGE.write_text(before.rstrip() + "\n\n" + section() + compositions(), encoding="utf-8")
+    before, _, _ = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    PAGE.write_text(before + BEGIN + section() + compositions() + END, encoding="utf-8")
+    spanish.write("trust")
     print(f"wrote {PAGE}")
 
 

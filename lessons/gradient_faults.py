@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autodiff import OPS
 from autodiff.testing.faults import KINDS, OPERANDS, caught_by, faults
+from website import spanish
 
 PAGE = Path(__file__).parent.parent / "docs" / "gradient-testing.md"
 START, END = "<!-- planted faults: python -m lessons.gradient_faults -->\n", "<!-- end of planted faults -->\n"
@@ -47,3 +48,4 @@ def page(text: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    spanish.write("gradient-testing")

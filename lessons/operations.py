@@ -1,4 +1,4 @@
-"""Write docs/operations.md, the table of operations, from the table itself: `python -m lessons.operations`."""
+"""Write docs/operations.md, and its Spanish, from the table of operations itself: `python -m lessons.operations`."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import re
 from pathlib import Path
 
 from autodiff import OPS, ops
+from website import spanish
 
 HEAD = """# Operations
 
 This page is made from `autodiff/ops.py` by `python -m lessons.operations`. `a`, `b`, … are the operands and `r` is
 the result; partials are quoted from the rows themselves. `_pick(condition, x, y)` is x where the condition holds,
-else y; `_share(a, r)` is a / r, or 0 where r is 0; the other named rules are explained below the table. Outside a
-domain the engine raises DomainError, and arrays follow IEEE 754; quotients (`div`, `reciprocal`, `remainder`,
-`floor_divide`) of infinite operands have what arrays have, a limit or NaN, as ∞ − ∞ has. At a kink the derivative is
-whatever the partial gives there. The accuracy of each operation: docs/accuracy.md.
+else y; the other named rules are explained below the table. Outside a domain the engine raises DomainError, and arrays
+follow IEEE 754; quotients (`div`, `reciprocal`, `remainder`, `floor_divide`) of infinite operands have what arrays
+have, a limit or NaN, as ∞ − ∞ has. At a kink the derivative is whatever the partial gives there. How accurate each
+operation is: [accuracy.md](accuracy.md).
 
 | operation | partial derivatives, one per operand | domain | kink where 0 |
 |---|---|---|---|
 """
 
 
-INLINE = {"_pick", "_share"}  # explained above the table
+INLINE = {"_pick"}  # explained above the table
 
 
 def rows() -> dict[str, ast.Call]:
@@ -65,3 +66,4 @@ def table() -> str:
 
 if __name__ == "__main__":
     Path("docs/operations.md").write_text(table(), encoding="utf-8")
+    spanish.write("operations")

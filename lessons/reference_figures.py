@@ -15,6 +15,7 @@ from lessons import figures
 from lessons.by_hand import FILE
 from models import LinearRegression, MLPClassifier, MLPRegressor, Perceptron
 from models.networks_1986 import PAPER, STRICT_RECIPE
+from website import spanish
 
 HEAD = """# The reference figures: what the course and the paper give, and what comes out here
 
@@ -198,3 +199,4 @@ ROWS = (
 
 if __name__ == "__main__":
     Path("docs/reference-figures.md").write_text(page(), encoding="utf-8")
+    spanish.write("reference-figures")

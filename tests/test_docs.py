@@ -11,7 +11,7 @@ from lessons.chapters.notebooks import addresses
 from lessons.demo import neuron
 from lessons.operations import table
 from lessons.reference_figures import ESTIMATORS, ROWS, line
-from website import links, reference, speed
+from website import links, reference, spanish, speed
 
 ROOT = Path(__file__).parent.parent
 
@@ -59,6 +59,16 @@ def test_every_public_name_stands_in_a_page_that_somebody_wrote():
     }
     assert public - written == set()
     assert len(public) > 200
+
+
+@pytest.mark.parametrize("name", spanish.WRITTEN)
+def test_what_commands_write_has_its_spanish(name):
+    """docs/NAME.es.md is the English one of today, sentence by sentence; one that has no Spanish is named."""
+    assert (ROOT / "docs" / f"{name}.es.md").read_text(encoding="utf-8") == spanish.page(name), (
+        "run: python -m website.spanish"
+    )
+    with pytest.raises(KeyError, match="for: A new sentence"):
+        spanish.said("A new sentence.")
 
 
 def test_every_test_that_the_page_on_trust_names_exists():
