@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, fields
 from functools import partial
 from numbers import Real
 from types import MappingProxyType
@@ -38,7 +39,14 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+# What each setting must be, and returns as a float.
+_RULES: Mapping[str, Callable[[str, Any], float]] = {
+    "weight_decay": not_negative, "shrinkage": fraction, "smoothing": fraction, "beta1": fraction, "beta2": fraction,
+    "epsilon": positive,
+}  # fmt: skip
 
+
+@dataclass(eq=False, repr=False)
 class Optimizer(ABC):
     """The base of all optimizers: parameters, learning rate, count of steps, decay, saving and loading.
 
@@ -51,16 +59,19 @@ class Optimizer(ABC):
     computed from others, and for settings out of range: before anything changes.
     """
 
-    buffers: ClassVar[tuple[str, ...]] = ()  # arrays the rule keeps between steps, one entry per weight
-    settings: ClassVar[tuple[str, ...]] = ()  # what repr shows beside the learning rate
+    parameters: Sequence[Value]
+    _: KW_ONLY
+    learning_rate: Rate
+    weight_decay: float = 0.0
+    shrinkage: float = 0.0
 
-    def __init__(
-        self, parameters: Iterable[Value], *, learning_rate: Rate, weight_decay: float = 0.0, shrinkage: float = 0.0
-    ) -> None:
-        self.parameters = parameter_list(parameters)
-        self.learning_rate = learning_rate
-        self.weight_decay = not_negative("weight_decay", weight_decay)
-        self.shrinkage = fraction("shrinkage", shrinkage)
+    buffers: ClassVar[tuple[str, ...]] = ()  # arrays the rule keeps between steps, one entry per weight
+
+    def __post_init__(self) -> None:
+        self.parameters = parameter_list(self.parameters)
+        for name, rule in _RULES.items():
+            if hasattr(self, name):
+                setattr(self, name, rule(name, getattr(self, name)))
         self.steps = 0
         self._kept: dict[str, Array] = {name: np.zeros(len(self.parameters)) for name in self.buffers}
         self._rate()
@@ -149,16 +160,21 @@ class Optimizer(ABC):
 
     def _rate(self) -> float:
         """Return the learning rate of this step; a schedule may return 0, a number may not be 0."""
-        if not callable(self.learning_rate):
-            return positive("learning_rate", self.learning_rate)
-        return not_negative(f"learning_rate({self.steps})", self.learning_rate(self.steps))
+        return self._now("learning_rate", positive, not_negative)
+
+    def _now(self, name: str, number: Callable[[str, Any], float], scheduled: Callable[[str, Any], float]) -> float:
+        """Return a setting at this step, checked as a number or as what a schedule returns."""
+        given = getattr(self, name)
+        return scheduled(f"{name}({self.steps})", given(self.steps)) if callable(given) else number(name, given)
 
     def __repr__(self) -> str:
-        shown = ["learning_rate", *self.settings, *(n for n in ("weight_decay", "shrinkage") if getattr(self, n))]
+        own = [each.name for each in fields(self)[len(fields(Optimizer)) :]]
+        shown = ["learning_rate", *own, *(name for name in ("weight_decay", "shrinkage") if getattr(self, name))]
         values = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
         return f"{type(self).__name__}({values}) of {len(self.parameters)} parameters"
 
 
+@dataclass(eq=False, repr=False)
 class GradientDescent(Optimizer):
     """Descend the gradient, w ← w − ε ∂E/∂w, with momentum if wanted.
 
@@ -174,48 +190,37 @@ class GradientDescent(Optimizer):
     GradientDescent(learning_rate=0.1, momentum=0.9, nesterov=False) of 2 parameters
     """
 
+    learning_rate: Rate = 0.01
+    momentum: Rate = 0.0
+    nesterov: bool = False
+
     buffers = ("change",)
-    settings = ("momentum", "nesterov")
 
-    def __init__(
-        self, parameters: Iterable[Value], *, learning_rate: Rate = 0.01, momentum: Rate = 0.0, nesterov: bool = False,
-        weight_decay: float = 0.0, shrinkage: float = 0.0,
-    ) -> None:  # fmt: skip
-        super().__init__(parameters, learning_rate=learning_rate, weight_decay=weight_decay, shrinkage=shrinkage)
-        self.momentum = momentum
-        self.nesterov = nesterov
-        if nesterov and not callable(momentum) and momentum == 0:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.nesterov and not callable(self.momentum) and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0, such as 0.9, got 0")
-        self._momentum()
-
-    def _momentum(self) -> float:
-        if callable(self.momentum):
-            return fraction(f"momentum({self.steps})", self.momentum(self.steps))
-        return fraction("momentum", self.momentum)
+        self._now("momentum", fraction, fraction)
 
     def _rule(self, w: Array, g: Array, rate: float) -> None:
-        alpha, change = self._momentum(), self._kept["change"]
+        alpha, change = self._now("momentum", fraction, fraction), self._kept["change"]
         change *= alpha
         change -= rate * g
         w += alpha * change - rate * g if self.nesterov else change
 
 
+@dataclass(eq=False, repr=False)
 class RMSProp(Optimizer):
     """Divide each gradient by a running root mean square of itself: w ← w − ε g / (√v + epsilon).
 
     v ← smoothing · v + (1 − smoothing) · g², `smoothing` in [0, 1) (Tieleman & Hinton 2012, lecture 6.5).
     """
 
-    buffers = ("mean_square",)
-    settings = ("smoothing", "epsilon")
+    learning_rate: Rate = 0.01
+    smoothing: float = 0.99
+    epsilon: float = 1e-8
 
-    def __init__(
-        self, parameters: Iterable[Value], *, learning_rate: Rate = 0.01, smoothing: float = 0.99,
-        epsilon: float = 1e-8, weight_decay: float = 0.0, shrinkage: float = 0.0,
-    ) -> None:  # fmt: skip
-        super().__init__(parameters, learning_rate=learning_rate, weight_decay=weight_decay, shrinkage=shrinkage)
-        self.smoothing = fraction("smoothing", smoothing)
-        self.epsilon = positive("epsilon", epsilon)
+    buffers = ("mean_square",)
 
     def _rule(self, w: Array, g: Array, rate: float) -> None:
         v = self._kept["mean_square"]
@@ -224,6 +229,7 @@ class RMSProp(Optimizer):
         w -= rate * g / (np.sqrt(v) + self.epsilon)
 
 
+@dataclass(eq=False, repr=False)
 class Adam(Optimizer):
     """Step by running means of the gradient and of its square, both corrected for their start at 0.
 
@@ -231,17 +237,12 @@ class Adam(Optimizer):
     m̂ = m/(1 − beta1ᵗ), v̂ = v/(1 − beta2ᵗ), t counting from 1; both betas in [0, 1) (Kingma & Ba 2015, algorithm 1).
     """
 
-    buffers = ("first_moment", "second_moment")
-    settings = ("beta1", "beta2", "epsilon")
+    learning_rate: Rate = 0.001
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
 
-    def __init__(
-        self, parameters: Iterable[Value], *, learning_rate: Rate = 0.001, beta1: float = 0.9, beta2: float = 0.999,
-        epsilon: float = 1e-8, weight_decay: float = 0.0, shrinkage: float = 0.0,
-    ) -> None:  # fmt: skip
-        super().__init__(parameters, learning_rate=learning_rate, weight_decay=weight_decay, shrinkage=shrinkage)
-        self.beta1 = fraction("beta1", beta1)
-        self.beta2 = fraction("beta2", beta2)
-        self.epsilon = positive("epsilon", epsilon)
+    buffers = ("first_moment", "second_moment")
 
     def _rule(self, w: Array, g: Array, rate: float) -> None:
         m, v, t = self._kept["first_moment"], self._kept["second_moment"], self.steps + 1
@@ -252,36 +253,24 @@ class Adam(Optimizer):
         w -= rate / (1.0 - self.beta1**t) * m / (root + self.epsilon)
 
 
+@dataclass(eq=False, repr=False)
 class AdamW(Adam):
     """Adam with the decay taken out of the gradient: w ← w − ε · weight_decay · w first, then Adam's step.
 
     So the decay is the same for every weight, however large its gradients were (Loshchilov & Hutter 2019).
     """
 
-    def __init__(
-        self, parameters: Iterable[Value], *, learning_rate: Rate = 0.001, beta1: float = 0.9, beta2: float = 0.999,
-        epsilon: float = 1e-8, weight_decay: float = 0.01, shrinkage: float = 0.0,
-    ) -> None:  # fmt: skip
-        super().__init__(
-            parameters, learning_rate=learning_rate, beta1=beta1, beta2=beta2,
-            epsilon=epsilon, weight_decay=weight_decay, shrinkage=shrinkage,
-        )  # fmt: skip
+    weight_decay: float = 0.01
 
     def _with_decay(self, w: Array, g: Array, rate: float) -> Array:
         w *= 1.0 - rate * self.weight_decay
         return g
 
 
-OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = MappingProxyType(
-    {
-        "gd": GradientDescent,
-        "momentum": partial(GradientDescent, momentum=0.9),
-        "nesterov": partial(GradientDescent, momentum=0.9, nesterov=True),
-        "rmsprop": RMSProp,
-        "adam": Adam,
-        "adamw": AdamW,
-    }
-)
+OPTIMIZERS: Mapping[str, Callable[..., Optimizer]] = MappingProxyType({
+    "gd": GradientDescent, "momentum": partial(GradientDescent, momentum=0.9),
+    "nesterov": partial(GradientDescent, momentum=0.9, nesterov=True), "rmsprop": RMSProp, "adam": Adam, "adamw": AdamW,
+})  # fmt: skip
 
 
 def optimizer_by_name(

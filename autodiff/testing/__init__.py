@@ -31,33 +31,15 @@ if TYPE_CHECKING:
     from autodiff.testing.strategies import expressions, functions, matrices, networks, numbers, points
 
 __all__ = [
-    "Diagnosis",
-    "Expression",
-    "Grade",
-    "Hint",
-    "Kink",
-    "Mark",
-    "Network",
-    "Report",
-    "WrongDerivativeError",
-    "WrongShapeError",
-    "check_exercise",
-    "check_kinks",
-    "expressions",
-    "functions",
-    "gradcheck",
-    "jaccheck",
-    "kink_points",
-    "matrices",
-    "networks",
-    "numbers",
-    "points",
-]
+    "Diagnosis", "Expression", "Grade", "Hint", "Kink", "Mark", "Network", "Report", "WrongDerivativeError",
+    "WrongShapeError", "check_exercise", "check_kinks", "expressions", "functions", "gradcheck", "jaccheck",
+    "kink_points", "matrices", "networks", "numbers", "points",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Load the strategies when one is first asked for: checking a gradient does not need Hypothesis."""
-    if name not in ("expressions", "functions", "matrices", "networks", "numbers", "points"):
+    if name not in __all__:
         raise AttributeError(f"module 'autodiff.testing' has no attribute {name!r}")
     try:
         from autodiff.testing import strategies

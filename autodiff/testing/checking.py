@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from autodiff.errors import NoDerivativeError, WrongDerivativeError
 from autodiff.grad_mode import recording
 from autodiff.propagation import partials_as_values, propagate
 from autodiff.testing.arguments import call, name_of, refuse_calls, refuse_no_functions, shortened
-from autodiff.testing.gradients import GradientCheck
+from autodiff.testing.gradients import GradientCheck, Results
 from autodiff.testing.graphs import Graph
 from autodiff.testing.oracles import EPSILON, ORACLES, Estimate
 from autodiff.testing.partials import (
@@ -31,7 +30,6 @@ from autodiff.value import Value
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
 
-Results = list[tuple[float, Estimate]]
 _ROUNDINGS = 16.0 * EPSILON  # of a value that is computed in two ways
 
 
@@ -56,11 +54,6 @@ def weakest(reports: Sequence[Report]) -> Report:
         bound=max((report.bound for report in reports), default=0.0),
         error=max((report.error for report in reports), default=0.0),
     )
-
-
-def _report(found: float, truth: Estimate) -> Report:
-    size = max(1.0, abs(truth.value))
-    return Report(truth.oracle, truth.bound / size, abs(found - truth.value) / size)
 
 
 def gradcheck(
@@ -150,7 +143,9 @@ def gradcheck(
                 results = check.first() + (check.own_second() if order == 2 else [])
     except WrongDerivativeError as error:
         raise error.with_traceback(None)  # noqa: B904 # unittest shows one frame of ours, not the way to it
-    report = weakest([*starmap(_report, results), *more])
+    sized = [(found, truth, max(1.0, abs(truth.value))) for found, truth in results]
+    reports = [Report(t.oracle, t.bound / size, abs(found - t.value) / size) for found, t, size in sized]
+    report = weakest([*reports, *more])
     loose = max(report.bound, report.error)
     if gradient is not None and loose > max(1e-2, math.sqrt(check.subject.epsilon), rtol or 0.0, atol):
         raise check.subject.undecided("one of the inputs", loose)  # own rules are right one by one, whatever cancels

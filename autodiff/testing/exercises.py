@@ -211,18 +211,11 @@ def _taught(part: Part, taught: Any, language: str) -> Iterator[str]:
                 yield text[language] if isinstance(text, dict) else text
 
 
-class _Missing:
-    """The place of a part that is not there, though others are."""
+class _Gone:
+    """The place of a part that is not there, though others are, or of a function that raised: what is said of it."""
 
     def __init__(self, said: str, **details: str) -> None:
         self.problem: _Problem = said, details
-
-
-class _Raised:
-    """The rest of a function that raised."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.said = f"{type(error).__name__}: {error}".splitlines()[0].removesuffix(": ")
 
 
 def _called(answer: Any, at: Sequence[Any]) -> Any:
@@ -232,12 +225,12 @@ def _called(answer: Any, at: Sequence[Any]) -> Any:
     try:
         return answer(*at)
     except (Exception, SystemExit) as error:  # noqa: BLE001 # a student's function may raise anything, and may call exit()
-        return _Raised(error)
+        return _Gone("raises", error=f"{type(error).__name__}: {error}".splitlines()[0].removesuffix(": "))
 
 
 def _part_of(answer: Any, key: Any, keys: Sequence[Any]) -> Any:
     """One part of what was handed in; None where there is none."""
-    if type(answer) in (_Raised, _Missing):
+    if type(answer) is _Gone:
         return answer
     try:
         return answer[key]
@@ -250,11 +243,11 @@ def _missing(answer: Any, key: Any, keys: Sequence[Any]) -> Any:
     kind = type(answer)
     if issubclass(kind, dict):
         held = [str(other) for other in answer if other not in keys]
-        return _Missing("no part", name=str(key), held=", ".join(held)) if held else None
+        return _Gone("no part", name=str(key), held=", ".join(held)) if held else None
     later = issubclass(kind, (list, tuple)) and isinstance(key, int)
     if later or answer is None or answer is Ellipsis:
         return None
-    return _Missing("other kind", name=str(key), kind=kind.__name__)
+    return _Gone("other kind", name=str(key), kind=kind.__name__)
 
 
 def _is_function(x: Any) -> bool:
@@ -264,10 +257,7 @@ def _is_function(x: Any) -> bool:
 def _read(answer: Any, truth: Any, name: str, at: Sequence[Any]) -> Iterator[tuple[str, Any, _Problem | None]]:
     """For each number or array of the truth its name, what was given for it, and what keeps it from being compared."""
     answer = _called(answer, at)
-    if type(answer) is _Raised:
-        yield from ((leaf, None, ("raises", {"error": answer.said})) for leaf, _ in nests.leaves(truth, name))
-        return
-    if type(answer) is _Missing:
+    if type(answer) is _Gone:
         yield from ((leaf, None, answer.problem) for leaf, _ in nests.leaves(truth, name))
         return
     held = nests.entries(truth)

@@ -139,13 +139,8 @@ def _spoilt(op: Op, i: int, n: int) -> Iterator[tuple[str, str, Callable[..., An
             yield kind, how, other
     if op.kink is not None:
         kink: Any = op.kink
-        yield "wrong kink", "another slope at the kink", lambda *at: right(*at) + _beside(kink(*at[:-1]))
+        yield "wrong kink", "another slope at the kink", lambda *at: right(*at) + 0.25 * (kink(*at[:-1]) == 0.0)
         yield "wrong kink", f"moved by {_SHIFT}", lambda *at: right(*at[:i], at[i] + _SHIFT, *at[i + 1 :])
-
-
-def _beside(kink: Any) -> Any:
-    """Return a quarter at the kink, else 0; on arrays too."""
-    return 0.25 * (kink == 0.0)
 
 
 def _exchanged(at: Sequence[Any], i: int, j: int) -> list[Any]:
@@ -203,15 +198,9 @@ def _rewritten(rule: Callable[..., Any]) -> Iterator[tuple[str, str, Callable[..
             inside: Any = again.body if isinstance(again, ast.Lambda) else again
             target = list(ast.walk(inside))[place]
             changed: Any = _Replaced(target, other).visit(again)
-            how = "; ".join(map(ast.unparse, _statements(changed)))
-            yield kind, how, _compiled(changed, scope)
-
-
-def _statements(syntax: Any) -> list[ast.AST]:
-    """Return the statements of a function without its docstring."""
-    if isinstance(syntax, ast.Lambda):
-        return [syntax.body]
-    return syntax.body[1:] if ast.get_docstring(syntax) else syntax.body
+            lines: list[Any] = [changed.body] if isinstance(syntax, ast.Lambda) else changed.body
+            lines = lines if isinstance(syntax, ast.Lambda) or not ast.get_docstring(changed) else lines[1:]
+            yield kind, "; ".join(map(ast.unparse, lines)), _compiled(changed, scope)
 
 
 def _instead(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:

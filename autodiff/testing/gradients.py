@@ -158,7 +158,9 @@ class GradientCheck:
         self._refuse_contradicted(truths)
         if wrong:
             subject.same_again(later=True)
-            raise self._wrong(found, truths, wrong)
+            with state_kept(subject.given, self.given):
+                diagnosis = self._diagnosis(found, truths, wrong)
+            raise self._error(diagnosis, found, truths, wrong)
         if refused:
             subject.same_again(later=True)
             raise refused
@@ -505,11 +507,6 @@ class GradientCheck:
             f"{self.name}: its derivative by {name} has the wrong shape: {said}; {way}\n  {self.where}",
             self._again(), operation=self.name, operand=leaf.argument + 1, point=self.layout.flat.tolist(),
         )  # fmt: skip
-
-    def _wrong(self, found: Sequence[float], truths: Sequence[Any], at: Sequence[int]) -> AssertionError:
-        with state_kept(self.subject.given, self.given):
-            diagnosis = self._diagnosis(found, truths, at)
-        return self._error(diagnosis, found, truths, at)
 
     def _error(self, diagnosis: Diagnosis, found: Any, truths: Any, at: Sequence[int]) -> AssertionError:
         """Return the error to raise: what is wrong, then a few of the numbers `at` which it is."""

@@ -33,14 +33,15 @@ from autodiff.value import Value
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
 
 Function = Callable[..., Any]
-Gradient = Callable[[Function, tuple[Any, ...]], Sequence[float]]
+At = tuple[Any, ...]  # Any: numbers, or nests of them
+Gradient = Callable[[Function, At], Sequence[float]]
 
 ORDERLESS = ("add", "mul", "maximum", "minimum", "hypot", "total", "mean", "logsumexp")  # operands change places
 _ROUNDINGS = 100.0 * EPSILON  # of at most some dozens of operations
 _TINY = 1e-290
 
 
-def gradient_of(f: Function, at: tuple[Any, ...]) -> list[float]:  # Any: numbers, or nests of them
+def gradient_of(f: Function, at: At) -> list[float]:
     """Return the derivatives of `f` by all numbers of its arguments, in order, by a sweep.
 
     >>> gradient_of(lambda x, y: x * y, (2.0, 3.0))
@@ -52,15 +53,9 @@ def gradient_of(f: Function, at: tuple[Any, ...]) -> list[float]:  # Any: number
 
 
 def linearity(
-    f: Function,
-    g: Function,
-    at: tuple[Any, ...] | None = None,  # Any: numbers, or nests of them
-    at_g: tuple[Any, ...] | None = None,  # Any: likewise
-    *,
-    a: float = 2.0,
-    b: float = -3.0,
+    f: Function, g: Function, at: At | None = None, at_g: At | None = None, *, a: float = 2.0, b: float = -3.0,
     gradient: Gradient = gradient_of,
-) -> None:
+) -> None:  # fmt: skip
     """Check ∇(a·f + b·g) = a·∇f + b·∇g, each at its own point."""
     at, at_g = _point(f, at), _point(g, at_g)
     both = gradient(lambda *xs: a * f(*xs[: len(at)]) + b * g(*xs[len(at) :]), at + at_g)
@@ -70,12 +65,7 @@ def linearity(
 
 
 def product_rule(
-    f: Function,
-    g: Function,
-    at: tuple[Any, ...] | None = None,  # Any: numbers, or nests of them
-    at_g: tuple[Any, ...] | None = None,  # Any: likewise
-    *,
-    gradient: Gradient = gradient_of,
+    f: Function, g: Function, at: At | None = None, at_g: At | None = None, *, gradient: Gradient = gradient_of
 ) -> None:
     """Check ∇(f·g) = g·∇f + f·∇g, each at its own point."""
     at, at_g = _point(f, at), _point(g, at_g)
@@ -86,9 +76,7 @@ def product_rule(
     _equal("the product rule", ("∇(f·g)", both), ("g·∇f + f·∇g", apart), scale)
 
 
-def chain_rule(
-    outer: Function, f: Function, at: tuple[Any, ...] | None = None, *, gradient: Gradient = gradient_of
-) -> None:  # Any: `at` has numbers, or nests of them
+def chain_rule(outer: Function, f: Function, at: At | None = None, *, gradient: Gradient = gradient_of) -> None:
     """Check ∇(outer∘f) = outer′(f) · ∇f, for a function `outer` of one number."""
     at = _point(f, at)
     (slope,) = gradient(outer, (float(_number(f(*at))),))
@@ -97,7 +85,7 @@ def chain_rule(
     _equal("the chain rule", ("∇(g∘f)", chained), ("g′(f)·∇f", [slope * d for d in gradient(f, at)]), scale)
 
 
-def symmetric_hessian(f: Function, at: tuple[Any, ...] | None = None) -> None:  # Any: numbers, or nests of them
+def symmetric_hessian(f: Function, at: At | None = None) -> None:
     """Check ∂²f/∂x∂y = ∂²f/∂y∂x for all pairs of inputs, each computed in its own order."""
     inputs: list[Value] = []
     firsts = propagate(call(f, _point(f, at), inputs), partials=partials_as_values)
@@ -110,16 +98,12 @@ def symmetric_hessian(f: Function, at: tuple[Any, ...] | None = None) -> None:  
         scale.append([paths.get(y, 0.0) for y in inputs])
     for i in range(len(inputs)):
         for j in range(i):
-            larger = 1e6 * max(
-                scale[i][j], scale[j][i]
-            )  # rules such as 1 - tanh² cancel before they are differentiated
+            larger = 1e6 * max(scale[i][j], scale[j][i])  # rules such as 1 - tanh² cancel first
             sides = (f"∂²/∂{i + 1}∂{j + 1}", [matrix[i][j]]), (f"∂²/∂{j + 1}∂{i + 1}", [matrix[j][i]])
             _equal("the symmetry of second derivatives", *sides, [larger * 1e-2])
 
 
-def forward_equals_reverse(
-    f: Function, at: tuple[Any, ...] | None = None, direction: Sequence[float] | None = None
-) -> None:  # Any: `at` has numbers, or nests of them
+def forward_equals_reverse(f: Function, at: At | None = None, direction: Sequence[float] | None = None) -> None:
     """Check that the rate of change along a direction (all ones by default) is ⟨∇f, direction⟩."""
     at = _point(f, at)
     inputs: list[Value] = []
@@ -133,9 +117,7 @@ def forward_equals_reverse(
     _equal("forward mode = reverse mode", ("forward", [rate]), ("reverse", [swept]), [scale])
 
 
-def compiled_equals_eager(  # Any: `at` has numbers, or nests of them
-    f: Function, at: tuple[Any, ...] | None = None, rows: int = 2
-) -> None:
+def compiled_equals_eager(f: Function, at: At | None = None, rows: int = 2) -> None:
     """Check that `autodiff.compile(f)` gives value and derivatives of the eager engine, on every row of a batch.
 
     The batch holds the point so many times. Where all arguments are numbers, it is also called with one point. What
@@ -159,9 +141,7 @@ def compiled_equals_eager(  # Any: `at` has numbers, or nests of them
         _equal("compiled = eager, one point", ("compiled", [alone]), ("eager", [value]), size)
 
 
-def relabelling(  # Any: `at` has numbers, or nests of them
-    f: Function, at: tuple[Any, ...] | None = None, *, gradient: Gradient = gradient_of
-) -> None:
+def relabelling(f: Function, at: At | None = None, *, gradient: Gradient = gradient_of) -> None:
     """Check that names mean nothing: labels change no bit, and arguments in another order only their place.
 
     `f` is also called with its arguments reversed, as a function of them in that order.
@@ -182,9 +162,7 @@ def relabelling(  # Any: `at` has numbers, or nests of them
     _equal("invariance to the order of arguments", ("reversed", turned), ("as they are", expected), [0.0] * len(turned))
 
 
-def operand_order(  # Any: `at` has numbers, or nests of them
-    f: Function, at: tuple[Any, ...] | None = None, seed: int = 0
-) -> None:
+def operand_order(f: Function, at: At | None = None, seed: int = 0) -> None:
     """Check that operands of sums, products, maxima, … can change places: the graph is rebuilt with them shuffled.
 
     The rows in question are `ORDERLESS`, and weighted_sum, whose products change places.
@@ -202,12 +180,8 @@ def operand_order(  # Any: `at` has numbers, or nests of them
     # The values of sums differ by a rounding too, and slopes with them.
     larger = [1e3 * scale.get(x, 0.0) for x in inputs]
     _equal("invariance to the order of operands", ("as recorded", values[0]), ("shuffled", values[1]), larger)
-    _equal(
-        "invariance to the order of operands",
-        ("value", [root.data]),
-        ("shuffled", [rebuilt[root].data]),
-        [1e3 * (1.0 + abs(root.data) + sum(scale.values()))],
-    )
+    size = 1e3 * (1.0 + abs(root.data) + sum(scale.values()))
+    _equal("invariance to the order of operands", ("value", [root.data]), ("shuffled", [rebuilt[root].data]), [size])
 
 
 def _shuffled(op: Op, operands: list[Any], draw: random.Random) -> list[Any]:
@@ -218,7 +192,7 @@ def _shuffled(op: Op, operands: list[Any], draw: random.Random) -> list[Any]:
     return draw.sample(operands, len(operands)) if op.name in ORDERLESS else operands
 
 
-def _point(f: Function, at: tuple[Any, ...] | None) -> tuple[Any, ...]:
+def _point(f: Function, at: At | None) -> At:
     at = getattr(f, "point", None) if at is None else at
     if not isinstance(at, tuple):
         raise TypeError(f"at must be a tuple of arguments, got {at!r}; write at=(2.0,) for one")
@@ -229,7 +203,7 @@ def _number(x: Any) -> Any:
     return x.data if isinstance(x, Value) else x
 
 
-def _paths(f: Function, at: tuple[Any, ...]) -> list[float]:
+def _paths(f: Function, at: At) -> list[float]:
     """Return Σ |∏ partials| by every input; if `f` does not take Values, large enough that half the digits agree."""
     inputs: list[Value] = []
     try:

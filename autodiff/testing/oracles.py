@@ -213,10 +213,8 @@ def constant_by_rounding(function: Callable[[float], float], x: float) -> bool:
     low, high = places[steepest : steepest + 2]
     for _ in range(30):
         middle = 0.5 * (low + high)
-        left = abs(_attempt(function, middle) - _attempt(function, low))
-        low, high = (
-            (low, middle) if left > abs(_attempt(function, high) - _attempt(function, middle)) else (middle, high)
-        )
+        left, right = (abs(_attempt(function, b) - _attempt(function, a)) for a, b in ((low, middle), (middle, high)))
+        low, high = (low, middle) if left > right else (middle, high)
     jump = abs(_attempt(function, high) - _attempt(function, low))
     return turns > 6 and jump > 0.5 * abs(values[steepest + 1] - values[steepest])
 

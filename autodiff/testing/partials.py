@@ -74,14 +74,6 @@ def check_partials(node: Any, where: str, root: Any, rtol: float = HALF_THE_DIGI
     return margins
 
 
-def roundings(node: Any) -> list[float]:
-    """Return how far each partial of a recorded node may move by rounding; 0 beside a constant."""
-    operands = tuple(map(_plain, node.operands))
-    return [
-        _rounding(node.op, operands, node.data, i) if isinstance(x, Value) else 0.0 for i, x in enumerate(node.operands)
-    ]
-
-
 def path_sums(root: Value) -> dict[Any, float]:
     """Return for each node the sum of |∏ partials| over all paths from the root to it."""
     return propagate(root, partials=lambda node: [abs(p) for p in node.partials])
@@ -112,7 +104,8 @@ def second_allowance(root: Value, inputs: Sequence[Value]) -> list[list[float]]:
     for node in order:
         if node.op is None or not delta.get(node):
             continue
-        own = roundings(node)
+        at, op = tuple(map(_plain, node.operands)), node.op
+        own = [_rounding(op, at, node.data, i) if isinstance(x, Value) else 0.0 for i, x in enumerate(node.operands)]
         for i, first in enumerate(reach):
             steep = [
                 (rho, first.get(y, 0.0)) for rho, y in zip(own, node.operands, strict=True) if isinstance(y, Value)
@@ -235,11 +228,7 @@ def _rounding(op: Op, operands: Sequence[float], result: float, i: int) -> float
     def rule(*at: float) -> float:
         try:
             return op.partials_at(at[:-1], at[-1], only)[i]
-        except (
-            ArithmeticError,
-            ValueError,
-            TypeError,
-        ):  # off the real numbers: (-1.0) ** 1.0000000000000009 is complex
+        except (ArithmeticError, ValueError, TypeError):  # off the reals: (-1.0) ** 1.0000000000000009 is complex
             return math.nan
 
     at = (*operands, result)

@@ -76,7 +76,7 @@ class Program:
                 raise RecursionError  # what holds itself; Python's own limit may have been raised out of reach
             self._within.append(thing)
             try:
-                return self._mapping(thing, name) if isinstance(thing, dict) else self._sequence(thing, name)
+                return self._container(thing, name)
             finally:
                 self._within.pop()
         if isinstance(thing, types.ModuleType):
@@ -88,19 +88,16 @@ class Program:
             return self._operation(thing)
         return self._code(thing, name)
 
-    def _mapping(self, thing: Any, name: str) -> str:
-        return f"{{{', '.join(f'{self.text(key)}: {self.text(value, name)}' for key, value in thing.items())}}}"
-
-    def _sequence(self, thing: Any, name: str) -> str:
-        if isinstance(thing, np.ndarray):
-            return self._array(thing)
+    def _container(self, thing: Any, name: str) -> str:
+        kind = thing.__class__
+        if issubclass(kind, np.ndarray):
+            self._modules.add("import numpy as np")
+            usual = str(thing.dtype) in {"bool", "object", "float64", "int64"}
+            return f"np.array({self.text(thing.tolist())}{'' if usual else f', dtype={str(thing.dtype)!r}'})"
+        if issubclass(kind, dict):
+            return f"{{{', '.join(f'{self.text(key)}: {self.text(value, name)}' for key, value in thing.items())}}}"
         inner = ", ".join(self.text(x, name) for x in thing)
-        return f"[{inner}]" if isinstance(thing, list) else f"({inner}{',' * (len(thing) == 1)})"
-
-    def _array(self, thing: Any) -> str:
-        self._modules.add("import numpy as np")
-        usual = str(thing.dtype) in {"bool", "object", "float64", "int64"}
-        return f"np.array({self.text(thing.tolist())}{'' if usual else f', dtype={str(thing.dtype)!r}'})"
+        return f"[{inner}]" if issubclass(kind, list) else f"({inner}{',' * (len(thing) == 1)})"
 
     def _code(self, thing: Any, name: str) -> str:
         place = _importable(thing)
@@ -163,7 +160,10 @@ class Program:
                 elif name not in self._names:
                     self._defined(name, around[used], f"{name} = {written}")
                 renamed[used] = name
-        return _Renamed(renamed).visit(syntax)
+        for node in ast.walk(syntax):
+            if isinstance(node, ast.Name):
+                node.id = renamed.get(node.id, node.id)
+        return syntax
 
     def _place(self, thing: Any, name: str) -> str:
         """Leave a place for what has no source: a function that does nothing, or a name for anything else."""
@@ -249,15 +249,6 @@ class Program:
         if isinstance(syntax, ast.Lambda):
             return ast.unparse(syntax)
         return self._defined(syntax.name, function, ast.unparse(syntax))
-
-
-class _Renamed(ast.NodeTransformer):
-    def __init__(self, names: dict[str, str]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # the name ast looks for
-        node.id = self.names.get(node.id, node.id)
-        return node
 
 
 def _importable(thing: Any) -> tuple[str, str] | None:
