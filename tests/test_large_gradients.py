@@ -569,3 +569,12 @@ def test_what_is_wrong_with_a_jvp_is_told_of_the_arguments():
             gradient=lambda x: np.cos(x) + np.array([x[1], x[0], 0.0]), hvp=diagonal,
         )  # fmt: skip
     assert "tangent" not in str(raised.value).split("reproduce")[0]
+
+
+def test_of_many_numbers_the_message_says_what_was_not_tried():
+    """A slope left out is named among few numbers; among many, where it is not looked for, the message says so."""
+    f = lambda x: np.sum(np.tanh(x) ** 2)
+    gradient = lambda x: 2.0 * np.tanh(x)  # without the slope of tanh
+    for n, said in ((20, "tanh"), (30_000, "directions=0, or a smaller example, tries all")):
+        with pytest.raises(WrongDerivativeError, match=said):
+            gradcheck(f, RNG.normal(size=n), gradient=gradient)

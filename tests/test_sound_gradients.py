@@ -365,6 +365,29 @@ def test_what_shuts_out_the_complex_step_is_named():
         gradcheck(rough, 0.5, gradient=lambda x: math.cos(x))
 
 
+def test_where_half_precision_hides_a_slope_the_message_names_rtol():
+    """A sum of exponentials in float16 is known to a tenth, not to a hundredth: the refusal says what to say so by."""
+    f = lambda x: np.exp(np.sum(np.asarray(x, dtype=np.float16), dtype=np.float16))
+    gradient = lambda x: np.exp(np.sum(x)) * np.ones(8)
+    x = np.linspace(0.5, 1.5, 8)
+    with pytest.raises(ValueError, match="or say by rtol= how far off it may be"):
+        gradcheck(f, x, gradient=gradient)
+    gradcheck(f, x, gradient=gradient, rtol=0.1)
+
+
+@pytest.mark.parametrize("engine", [float, np.float32, lambda x: np.array(x)])
+def test_another_engine_s_value_at_a_kink_is_checked(engine):
+    """relu(0) is 0: a value of 1 there is wrong, whatever the slope is, and a value elsewhere is not asked for."""
+
+    def gradient(f, at):
+        f(engine(at[0] + 0.5)), f(engine(at[0]))
+        return [0.0]
+
+    check_kinks("relu", lambda x: np.maximum(x, 0.0), gradient)
+    with pytest.raises(AssertionError, match=r"^relu\(0.0\) is 1.0, and 0.0 was decided$"):
+        check_kinks("relu", lambda x: np.maximum(x, 0.0) + 1.0, gradient)
+
+
 def test_a_gradient_at_the_optimum_is_right():
     """Where residuals cancel, a right gradient has few digits, and the oracle's claim knows that."""
     A = np.random.default_rng(1).normal(size=(6, 3))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from autodiff.backward import topological_order
@@ -45,28 +45,14 @@ def retold(error: WrongDerivativeError, message: str, reproduction: Callable[[],
 
 
 def wrong(
-    sentence: str,
-    *,
-    operation: str,
-    operand: int,
-    point: Sequence[float],
-    found: float,
-    truth: Estimate,
-    source: str,
-    where: str,
-    reproduction: Callable[[], str],
-    at: str = "",
-    hint: str = "",
-    advice: str = "",
-    root: Any = None,
-    node: Any = None,
-) -> WrongDerivativeError:
+    sentence: str, truth: Estimate, found: float, *, source: str, where: str, reproduction: Callable[[], str],
+    at: str = "", hint: str = "", advice: str = "", **fields: Any,
+) -> WrongDerivativeError:  # fmt: skip
     """Make the error to raise: what is wrong, both numbers and their ratio, a line each, and how to see it again."""
     place = f"  at {at}\n" if at else ""
     ratio = f"{found / truth.value:.12g}" if truth.value else "none, the right one is 0"
     return WrongDerivativeError(
         f"{sentence}\n{place}  {source} gives {found!r}\n"
         f"  {truth.oracle} gives {truth.value!r} (± {truth.bound:.0e})\n  ratio {ratio}{hint}\n{advice}  {where}",
-        reproduction, operation=operation, operand=operand, point=tuple(point), found=found, expected=truth.value,
-        oracle=truth.oracle, bound=truth.bound, root=root, node=node,
+        reproduction, found=found, expected=truth.value, oracle=truth.oracle, bound=truth.bound, **fields,
     )  # fmt: skip

@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.testing.diagnosis import Hint, Part, known_around, nice, why
+from autodiff.testing.diagnosis import Hint, nice, why
 from autodiff.testing.recordings import BUDGET, SUMS, Chain, Group, recorded
-from autodiff.testing.subjects import Subject
 from autodiff.testing.syntax import seen_around
 
 _WIDEST = 64  # numbers of a layer
@@ -35,23 +34,12 @@ _BRANCHES: Mapping[str, Sequence[tuple[str, tuple[float, ...]]]] = {
 }
 
 
-def by_flows(trial: Any, subject: Subject) -> None:
+def by_flows(trial: Any) -> None:
     """Add hints to a trial."""
-    known = known_around(subject.given)
-    for tried in (
-        lambda: _branches(trial),
-        lambda: _steps(trial),
-        lambda: _other_variables(trial),
-        lambda: _layers(trial, known),
-        lambda: _loops(trial),
-        lambda: _replaced(trial),
-        lambda: _otherwise(trial, subject, known),
-        lambda: _terms(trial),
-        lambda: _alone(trial, known),
-    ):
+    for tried in (_branches, _steps, _other_variables, _layers, _loops, _replaced, _otherwise, _terms, _alone):
         trial.chain.left = BUDGET
         if trial.parts:
-            tried()
+            tried(trial)
         trial.settle()
 
 
@@ -90,7 +78,8 @@ def _steps(trial: Any) -> None:
         if not 1 < n <= _WIDEST or any(len(each) != n for each in table):
             continue
         delta, factor = np.moveaxis(np.array(table), -1, 0).swapaxes(1, 2).reshape(2, n, *part.truth.shape)
-        ends = [np.zeros(part.truth.shape), *_spread_over(chain, part)]
+        over = (numbers for group in chain.groups for numbers in _fitted(group.data, part.truth.size))
+        ends = [np.zeros(part.truth.shape), *(numbers.reshape(part.truth.shape) for numbers in over)]
         for by in (1, -1):
             rolled = np.roll(factor, -by, axis=0)
             for end in ends:
@@ -110,13 +99,6 @@ def _products(chain: Chain, i: int, uses: Sequence[int]) -> list[tuple[float, fl
         k = chain.operands[use].index(i)
         found.append((chain.right[use], chain.partials[use][k]))
     return found
-
-
-def _spread_over(chain: Chain, part: Part) -> Iterator[Any]:
-    """Yield the variables that fit an argument's rows or columns."""
-    for group in chain.groups:
-        for numbers in _fitted(group.data, part.truth.size):
-            yield numbers.reshape(part.truth.shape)
 
 
 def _fitted(data: Any, size: int) -> list[Any]:
@@ -139,10 +121,10 @@ def _other_variables(trial: Any) -> None:
                     break
 
 
-def by_penalties(trial: Any, known: Mapping[str, Any]) -> None:
+def by_penalties(trial: Any) -> None:
     """Try a term along one number that stands alone, such as a bias: by a constant of the function."""
     written = {x for node in trial.chain.order for x in node.operands if x.__class__ is float}
-    constants = [*written, *(float(x) for x in known.values() if np.ndim(x) == 0)]
+    constants = [*written, *(float(x) for x in trial.known.values() if np.ndim(x) == 0)]
     for part in trial.parts:
         if part.truth.size == 1 and part.at.all():
             c = float(np.ravel(part.found - part.truth)[0] / np.ravel(part.at)[0])
@@ -167,15 +149,15 @@ def _through_layers(trial: Any) -> Iterator[tuple[str, Any, Any, Any, Any]]:
             yield place, nodes, delta, rest, rows  # else one of them depends on another
 
 
-def _variables(chain: Chain, known: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    around = ((name, np.asarray(x)) for name, x in known.items())
+def _variables(trial: Any) -> list[tuple[str, Any]]:
+    around = ((name, np.asarray(x)) for name, x in trial.known.items())
     arrays = [(name, x.astype(float)) for name, x in around if x.dtype.kind in "fiub" and x.size <= _WIDEST]
-    return [(group.name, group.data) for group in chain.groups] + arrays
+    return [(group.name, group.data) for group in trial.chain.groups] + arrays
 
 
-def _layers(trial: Any, known: Mapping[str, Any]) -> None:
+def _layers(trial: Any) -> None:
     """Try what flows back through a layer times another variable, or without it as a factor, or with it in place."""
-    variables = _variables(trial.chain, known)
+    variables = _variables(trial)
     square = [(name, M) for name, M in variables if M.ndim == 2 and M.shape[0] == M.shape[1] > 1]
     matrices = [(name, M) for name, M in square if np.linalg.matrix_rank(M) == len(M)]
     for place, nodes, delta, rest, rows in _through_layers(trial):
@@ -193,9 +175,9 @@ def _layers(trial: Any, known: Mapping[str, Any]) -> None:
         trial.settle()
 
 
-def _alone(trial: Any, known: Mapping[str, Any]) -> None:
+def _alone(trial: Any) -> None:
     """Try a variable, some number of times, in place of what flows back to a layer."""
-    variables = _variables(trial.chain, known)
+    variables = _variables(trial)
     for place, nodes, _, rest, rows in _through_layers(trial):
         times = () if len(nodes) > 1 else _ANY  # one number is some number of times any other
         for name, v in ((name, v) for name, data in variables for v in _fitted(data, len(nodes))):
@@ -338,14 +320,14 @@ def _replaced(trial: Any) -> None:
     trial.edge_sets = usual
 
 
-def _otherwise(trial: Any, subject: Subject, known: Mapping[str, Any]) -> None:
+def _otherwise(trial: Any) -> None:
     """Try other arrays in place of those that the function sees: no target, no mask, labels of another step."""
-    lists = {name: x for name, x in seen_around(subject.given).items() if isinstance(x, list)}
-    for name, x in {**known, **lists}.items():
+    lists = {name: x for name, x in seen_around(trial.subject.given).items() if isinstance(x, list)}
+    for name, x in {**trial.known, **lists}.items():
         for what, other in _other_arrays(np.asarray(x)) if np.size(x) > 1 else ():
             with contextlib.suppress(Exception):  # with other numbers in it, code of any kind may raise anything
                 instead = {id(x): other.tolist() if isinstance(x, list) else other}
-                values, root = recorded(subject, maxima=trial.chain.maxima, instead=instead)
+                values, root = recorded(trial.subject, maxima=trial.chain.maxima, instead=instead)
                 (root.item() if isinstance(root, np.ndarray) else root).backward()
                 at = np.array([value.grad for value in values])
                 trial.tell("otherwise", at, what=(what[0], {"name": name, **what[1]}))

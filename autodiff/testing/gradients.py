@@ -408,13 +408,9 @@ class GradientCheck:
         return self.compared(matrix, margin, [0.0] * n, **more)
 
     def compared(
-        self,
-        matrix: Any,
-        margin: Callable[[int, int, Estimate], float],
-        noise: Sequence[float],
-        refuse: Callable[[str, int, int, float, Estimate], None] | None = None,
-        **more: Any,
-    ) -> Results:
+        self, matrix: Any, margin: Callable[[int, int, Estimate], float], noise: Sequence[float],
+        refuse: Callable[[str, int, int, float, Estimate], None] | None = None, **more: Any,
+    ) -> Results:  # fmt: skip
         """Compare second derivatives with the true ones, in numbers whose rows have this noise."""
         results: Results = []
         for (i, j), each in np.ndenumerate(matrix):
@@ -430,8 +426,8 @@ class GradientCheck:
     def _own(self, sentence: str, i: int, found: float, truth: Estimate, **more: Any) -> WrongDerivativeError:
         """Return the error for one number."""
         return wrong(
-            sentence, operation=self.name, operand=i + 1, point=self.layout.flat.tolist(), found=found,
-            truth=truth, source=self.source, where=self.where, root=self.subject.root, reproduction=self._again(**more),
+            sentence, truth, found, operation=self.name, operand=i + 1, point=tuple(self.layout.flat.tolist()),
+            source=self.source, where=self.where, root=self.subject.root, reproduction=self._again(**more),
         )  # fmt: skip
 
     def _slope_of(self, i: int, j: int, noise: float) -> Estimate:
@@ -515,6 +511,8 @@ class GradientCheck:
         lines = [f"{self.name}: its derivative by {_listed(wrong)} is wrong"]
         lines += [diagnosis.marks()] if len(diagnosis.right) > 1 or len(at) < len(found) else []
         lines += [*diagnosis.text("en").splitlines()] if diagnosis.hints else []
+        if diagnosis.unexplained and len(truths) < len(found):
+            lines.append("of so many numbers few mistakes are tried; directions=0, or a smaller example, tries all")
         worst = sorted(at, key=lambda i: -abs(found[i] - truths[i].value))[:_SHOWN]
         for i in sorted(worst):
             t = truths[i]

@@ -116,12 +116,9 @@ class Graph:
         return self._as_recorded(node, result)
 
     def _replayed(
-        self,
-        functions: Mapping[Any, Any],
-        lift: Callable[[float], Any],
-        changed: Mapping[Any, Any],
+        self, functions: Mapping[Any, Any], lift: Callable[[float], Any], changed: Mapping[Any, Any],
         check: Callable[[Any, Any], Any] = lambda _, result: result,
-    ) -> Any:
+    ) -> Any:  # fmt: skip
         at: dict[Any, Any] = {}
         for node in self.order:
             if node in changed:

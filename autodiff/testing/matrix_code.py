@@ -19,14 +19,8 @@ from autodiff.value import Value
 _ELEMENTWISE = ("tanh", "sin", "exp", "sigmoid", "sqrt", "log", "softplus", "atan")
 _PRODUCTS = ("W @ x", "x @ W.T", "(W * x).sum(axis=1)")
 _STEPS = (
-    *(f"{name}(v)" for name in _ELEMENTWISE),
-    "v + b",
-    "v * b",
-    "b - v",
-    "v ** 2",
-    "v - v.mean()",
-    "v / (1.0 + v * v)",
-)
+    *(f"{name}(v)" for name in _ELEMENTWISE), "v + b", "v * b", "b - v", "v ** 2", "v - v.mean()", "v / (1.0 + v * v)",
+)  # fmt: skip
 _LAST = ("v.sum()", "v @ v", "v.mean()", "v @ b", "(v * v).sum() / 2.0", "v[0]")
 
 

@@ -74,18 +74,11 @@ def by_chain_rule(subject: Subject, gradient: Sequence[Part], names: Sequence[An
             chain = None
     if chain is None or len(chain.order) > _LARGEST:
         return by_slopes(gradient)
-    trial = _Trial(chain, gradient, names)
+    trial = _Trial(subject, chain, gradient, names)
+    mistakes = trial.slopes, trial.variables, trial.uses, trial.edges, trial.factors, trial.instead, trial.between
     with np.errstate(all="ignore"):
-        by_penalties(trial, known_around(subject.given))
-        for tried in (
-            trial.slopes,
-            trial.variables,
-            trial.uses,
-            trial.edges,
-            trial.factors,
-            trial.instead,
-            trial.between,
-        ):
+        by_penalties(trial)
+        for tried in mistakes:
             tried()
             count = Counter(name for hint in trial.hints for name in hint.of if _is_strong(hint))
             trial.parts = [part for part in trial.parts if count[part.name] < 2]
@@ -93,7 +86,7 @@ def by_chain_rule(subject: Subject, gradient: Sequence[Part], names: Sequence[An
         said |= {name for hint in trial.hints for name in hint.of if _is_strong(hint)}
         trial.parts = [part for part in trial.parts if part.name not in said]
         if trial.parts:
-            by_flows(trial, subject)
+            by_flows(trial)
     return trial.hints
 
 
@@ -152,8 +145,8 @@ def _wrong_slopes(name: str, z: Any, y: Any, at_z: str, at_y: str, groups: Seque
 class _Trial:
     """All mistakes tried on one chain, and the hints that came of it."""
 
-    def __init__(self, chain: Chain, gradient: Sequence[Part], names: Sequence[Any]) -> None:
-        self.chain, self.names = chain, names
+    def __init__(self, subject: Subject, chain: Chain, gradient: Sequence[Part], names: Sequence[Any]) -> None:
+        self.subject, self.chain, self.names, self.known = subject, chain, names, known_around(subject.given)
         self.parts = [part for part in gradient if part.wrong.any()]
         starts = np.cumsum([0, *(part.truth.size for part in gradient)])
         self.places = {p.name: slice(a, b) for p, a, b in zip(gradient, starts[:-1], starts[1:], strict=True)}

@@ -65,8 +65,8 @@ def check_partials(node: Any, where: str, root: Any, rtol: float = HALF_THE_DIGI
                 continue
             others = [] if op.arity == 1 else [_estimate(op, operands, j) for j in range(len(operands))]
             raise wrong(
-                f"{op.name}: its partial by operand {i + 1} is wrong",
-                operation=op.name, operand=i + 1, at=_call(node, operands), point=operands, found=partial, truth=truth,
+                f"{op.name}: its partial by operand {i + 1} is wrong", truth, partial,
+                operation=op.name, operand=i + 1, at=_call(node, operands), point=operands,
                 source="the rule", where=where, reproduction=_again(op, operands, wanted, 1),
                 hint=hint(partial, truth, i, others), root=root, node=node,
             )  # fmt: skip
@@ -153,8 +153,7 @@ def check_second_partials(node: Any, where: str, root: Any) -> None:
         if not abs(second - truth.value) <= truth.bound + HALF_THE_DIGITS * scale + 2.0 * noise + TINY:
             raise wrong(
                 f"{op.name}: its partial by operand {i + 1} is right, but not the derivative of that by operand "
-                f"{j + 1}",
-                operation=op.name, operand=i + 1, at=_call(node, operands), point=operands, found=second, truth=truth,
+                f"{j + 1}", truth, second, operation=op.name, operand=i + 1, at=_call(node, operands), point=operands,
                 source="the rule on Values", where=where, reproduction=_again(op, operands, wanted, 2),
                 advice=f"{advice}  write the rule with operators and rows of the table, on operands and result\n",
                 root=root, node=node,

@@ -35,14 +35,7 @@ _MOST = 4096  # numbers of a variable
 _WIDEST = 8  # operands of an operation that is looked into
 _LIBRARY = (str(Path(__file__).parents[1]), "site-packages", sysconfig.get_paths()["stdlib"], "<frozen")
 _INFIX = {"add": "+", "sub": "−", "mul": "·", "div": "/", "pow": "^"}
-_ROWS = {
-    "maximum": "maximum",
-    "minimum": "minimum",
-    "expit": "sigmoid",
-    "logaddexp": "logsumexp",
-    "erf": "erf",
-    "clip": "clip",
-}
+_ROWS = {name: name for name in ("maximum", "minimum", "erf", "clip")} | {"expit": "sigmoid", "logaddexp": "logsumexp"}
 
 
 _MAXIMA: ContextVar[bool] = ContextVar("_MAXIMA", default=False)  # whether the largest of an array is recorded
@@ -226,12 +219,9 @@ class Chain:
         return math.isclose(self.value, value, rel_tol=1e-6, abs_tol=1e-12) and bool(close.all())
 
     def sweep(
-        self,
-        instead: Mapping[int, Sequence[float]] | None = None,
-        scale: Mapping[int, float] | None = None,
-        seeds: Mapping[int, float] | None = None,
-        stop: frozenset[int] = frozenset(),
-    ) -> list[float]:
+        self, instead: Mapping[int, Sequence[float]] | None = None, scale: Mapping[int, float] | None = None,
+        seeds: Mapping[int, float] | None = None, stop: frozenset[int] = frozenset(),
+    ) -> list[float]:  # fmt: skip
         """δ of every node: with other partials of some nodes, δ scaled at some, from other seeds, not beyond `stop`."""
         self.left -= self.edges
         delta = [0.0] * len(self.order)

@@ -232,12 +232,9 @@ def _functions(draw: st.DrawFn, inner: st.SearchStrategy[Expression]) -> Callabl
 
 @st.composite
 def _points(
-    draw: st.DrawFn,
-    f: Callable[..., Any],
-    like: Sequence[Any],
-    drawn_from: st.SearchStrategy[float],
+    draw: st.DrawFn, f: Callable[..., Any], like: Sequence[Any], drawn_from: st.SearchStrategy[float],
     around: tuple[float, float] | None,
-) -> tuple[Any, ...]:
+) -> tuple[Any, ...]:  # fmt: skip
     drawn = [draw(drawn_from) for _ in numbers_in(like)]
     for numbers in _moved(drawn):
         if not _all_in(around, numbers):
@@ -295,12 +292,9 @@ def _matrices(draw: st.DrawFn, max_size: int, max_steps: int) -> Expression:
 
 @st.composite
 def _operands(
-    draw: st.DrawFn,
-    op: Op,
-    counts: Sequence[int],
-    drawn_from: st.SearchStrategy[float],
+    draw: st.DrawFn, op: Op, counts: Sequence[int], drawn_from: st.SearchStrategy[float],
     around: tuple[float, float] | None,
-) -> tuple[float, ...]:
+) -> tuple[float, ...]:  # fmt: skip
     operands = tuple(draw(drawn_from) for _ in range(draw(st.sampled_from(counts))))
     for repaired in repairs(op, operands):
         if _all_in(around, repaired) and admissible(op, repaired):

@@ -133,15 +133,9 @@ class Subject:
     """A function at a point: its value, its graph if it can be recorded, and its derivatives by the best oracle."""
 
     def __init__(
-        self,
-        f: Callable[..., Any],
-        points: Sequence[Any],
-        where: str,
-        tolerance: Tolerance,
-        seed: int | None = None,
-        *,
-        recorded: bool = False,
-    ) -> None:
+        self, f: Callable[..., Any], points: Sequence[Any], where: str, tolerance: Tolerance, seed: int | None = None,
+        *, recorded: bool = False,
+    ) -> None:  # fmt: skip
         self.given, self.f, self.where, self.tolerance = f, seeded(f, seed), where, tolerance
         self.layout = Layout([of_numpy(point) for point in points], names_of(f, len(points)))
         self.flat = self.layout.flat
@@ -453,13 +447,13 @@ class Subject:
             return False
 
     def _way_out(self) -> str:
+        way = "move the point, or say by rtol= how far off it may be"
         if not self.on_values and not self._takes_complex():
             return (
-                "its values are too rough for differences, and complex numbers, which would know better, are kept "
-                "out by something such as float(...), math or float32 in it: compute with NumPy throughout, "
-                "or move the point"
+                "its values are too rough for differences, and complex numbers, which would know better, are kept out "
+                f"by something such as float(...), math or float32 in it: compute with NumPy throughout, {way}"
             )
-        return "its values are too rough for differences: move the point"
+        return f"its values are too rough for differences: {way}"
 
     def _record(self) -> None:
         """Run it on Values, if it can: then its graph is known, as long as it is the same function."""
