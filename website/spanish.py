@@ -17,7 +17,7 @@ from autodiff import OPS
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN, END = r"<!-- [^>]*python -m [\w.]+ -->\n", "<!-- end of "
 WHOLE = ("operations", "accuracy", "reference-figures")
-WRITTEN = (*WHOLE,)  # of the others, what stands between two comments
+WRITTEN = (*WHOLE, "gradient-testing")  # of the others, what stands between two comments
 WIDTH = 140
 
 
