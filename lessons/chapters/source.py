@@ -22,12 +22,11 @@ Text.
 
 from __future__ import annotations
 
-import base64
+import bz2
 import hashlib
 import json
 import re
 import tomllib
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -157,14 +156,14 @@ def paths() -> list[Path]:
 def sealed(folder: Path = TEXT) -> bytes:
     """Return the sources of chapters and exam packed, as the wheel has them."""
     packed = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
-    return base64.b85encode(zlib.compress(json.dumps(packed).encode(), 9))
+    return bz2.compress(json.dumps(packed, ensure_ascii=False).encode())
 
 
 def named(name: int | str) -> Chapter:
     """Return a chapter by its number, or the exam by its name, from its source or from the packed ones."""
     start = f"{name:02}_" if isinstance(name, int) else f"{name}."
     if SEALED.exists():
-        texts = json.loads(zlib.decompress(base64.b85decode(SEALED.read_bytes())))
+        texts = json.loads(bz2.decompress(SEALED.read_bytes()))
         return next(parsed(TEXT / key, text) for key, text in texts.items() if key.startswith(start))
     return next(read(path) for path in TEXT.glob("*.md") if path.name.startswith(start))
 
