@@ -101,6 +101,7 @@ def test_links_within_the_repository_lead_somewhere(page):
             continue
         there = page.parent / target if target else page
         assert there.exists(), f"{page.name} links to {target}"
+        assert there != page or anchor, f"{page.name} links to itself"
         if anchor:
             headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}, (
