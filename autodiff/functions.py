@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the engine alone does without
     from numpy.typing import ArrayLike, NDArray
 
 Row = TypeVar("Row")
+_MANY = 64  # places: with more, a sum of ones and zeros takes longer than to look whether the number is one of them
 
 
 @overload
@@ -138,7 +139,7 @@ def pick(table: Sequence[Row], i: Any) -> Row:  # Any: a number, or a Value that
     `i` is a whole number, negative from the end as in Python. Rows are numbers, Values, or lists and arrays of them,
     all of one shape; δ goes to the row that is picked, whatever the others hold: −∞ and NaN stay where they are. A
     compiled program takes each row times 1 or 0 and adds them up, and computes again by `where` what that leaves
-    infinite or NaN.
+    infinite or NaN; from tables of 64 rows or more it copies the row.
 
     Raises DomainError for a number that is no place in the table; in a batch the answer of that row is NaN, and
     `check=True` says which row it is. TypeError for what is no table or no number, ValueError for an empty table.
@@ -216,7 +217,9 @@ def _places(i: Any, n: int, name: str) -> tuple[Any, Any]:
         return int(found) % n, 0.0
     from_start = OPS["where"](i < 0.0, i + float(n), i)
     here = [from_start == k for k in range(n)]
-    inside = 2.0 * OPS["total"](*here) - 1.0
+    few = n < _MANY  # for those, the sum is one call where the places are one array anyway
+    nearest = from_start if few else OPS["clip"](OPS["floor"](from_start), 0.0, n - 1.0)
+    inside = 2.0 * (OPS["total"](*here) if few else nearest == from_start) - 1.0
     inside.label = f"{name} from {-n} to {n - 1}"
     return here, OPS["log"](inside)
 

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import autodiff
 from autodiff import DomainError, TraceError, Value, grad, jvp, one_hot, pick, softmax
@@ -241,3 +243,124 @@ def test_a_chain_of_where_is_a_lookup():
         assert value == pytest.approx((x * NUMBERS[places, 0]).sum())
         expected = np.bincount(places, weights=x)
         np.testing.assert_allclose(gradient_in_order(program, gradient, table), expected, rtol=1e-15)
+
+
+KINDS = ["parameters", "constants", "some of each", "computed", "tied to the outputs"]
+
+
+@given(st.sampled_from(KINDS), st.integers(64, 80), st.integers(1, 4), st.integers(1, 3), st.integers(0, 2**32 - 1))
+@settings(max_examples=5, deadline=None)
+def test_a_large_table_is_looked_up_as_numpy_indexes(kind, rows, columns, places, seed):
+    """Value and gradient of a batch, a point and each row, by NumPy's indexing under jax.grad, Values, and the text."""
+    jax = pytest.importorskip("jax")
+    jnp = jax.numpy
+    jax.config.update("jax_enable_x64", True)
+    rng = np.random.default_rng(seed)
+    numbers, v = rng.normal(size=(rows, columns)), rng.normal(size=columns)
+    ids = rng.integers(-rows, rows, (5, places))
+    trained = {"constants": np.zeros(rows, bool), "some of each": np.arange(rows) % 9 > 0}.get(
+        kind, np.ones(rows, bool)
+    )
+    leaves = [values(row) if own else row.tolist() for row, own in zip(numbers, trained, strict=True)]
+
+    def cost(ids):
+        table = [[autodiff.exp(x) for x in row] for row in leaves] if kind == "computed" else leaves
+        found = [pick(table, i) for i in ids]
+        h = [autodiff.tanh(sum((1 + t) * x[j] for t, x in enumerate(found))) for j in range(columns)]
+        out = sum(a * b for a, b in zip(v.tolist(), h, strict=True))
+        if kind == "tied to the outputs":
+            out += autodiff.logsumexp([sum(w * x for w, x in zip(row, h, strict=True)) for row in table])
+        return out
+
+    def in_jax(numbers):
+        table = jnp.exp(numbers) if kind == "computed" else numbers
+        h = jnp.tanh((table[ids] * (1 + jnp.arange(places))[:, None]).sum(axis=1))
+        out = h @ v
+        return (out + jax.nn.logsumexp(h @ table.T, axis=1) if kind == "tied to the outputs" else out).mean()
+
+    expected, slopes = jax.jit(jax.value_and_grad(in_jax))(jnp.asarray(numbers))
+    slopes = np.where(trained[:, None], slopes, 0.0)
+    program = compiled(cost)
+    value, gradient = program.value_and_grad(ids)
+    by_row, gradients = program.value_and_grad(ids, reduce=None)
+    in_rows = gradients.mean(axis=0) if len(gradient) else gradient
+    near = {"rtol": 1e-10, "atol": 1e-12}
+    np.testing.assert_allclose([value, by_row.mean(), program(ids).mean()], float(expected), **near)
+    for found in (gradient, in_rows):
+        np.testing.assert_allclose(gradient_in_order(program, found, leaves), slopes, **near)
+    np.testing.assert_allclose(program.value_and_grad(ids[:1])[1], gradients[0], **near)
+    if len(gradient):
+        direction = rng.normal(size=len(gradient))
+        flat = np.array([p.data for p in program.parameters])
+        for library, jit in (("np", lambda f: f), ("jax.numpy", jax.jit)):
+            module = {"jax": jax}
+            exec(program.source.replace("xp = np ", f"xp = {library} "), module)
+            of_text, of_parameters = jit(module["value_and_grad"])(flat, ids)
+            np.testing.assert_allclose(float(of_text), value, **near)
+            np.testing.assert_allclose(of_parameters, gradient, **near)
+        slope = jax.grad(lambda flat: module["forward"](flat, ids).mean())
+        bent = jax.jit(lambda at, along: jax.jvp(slope, (at,), (along,))[1])(flat, direction)
+        np.testing.assert_allclose(program.hvp(ids, vector=direction), bent, rtol=1e-8, atol=1e-9)
+    eager = [cost(row.tolist()) for row in ids]
+    np.testing.assert_allclose([getattr(x, "data", x) for x in eager], by_row, **near)
+    if len(gradient):
+        sum(eager).backward()
+        leaf = [[getattr(x, "grad", 0.0) or 0.0 for x in row] for row in leaves]
+        np.testing.assert_allclose(np.array(leaf) / len(ids), slopes, **near)
+
+
+def test_a_row_of_a_batch_costs_the_same_for_tables_of_any_length():
+    """A lookup reads its row alone: neither operations nor bytes of one row grow with the table."""
+    costs = set()
+    for rows in (100, 1000):
+        table = values(RNG.normal(size=(rows, 3)))
+        program = compiled(lambda i, table=table: sum(v * v for v in pick(table, i)))
+        program.value_and_grad([0, -1])
+        (line,) = [line for line in program.explain().splitlines() if line.startswith("one row")]
+        costs.add(line)
+    assert len(costs) == 1
+
+
+@pytest.mark.parametrize("keys", [np.arange(-5.0, 95.0), np.cumsum(np.linspace(0.25, 1.0, 100))])
+def test_sums_of_comparisons_are_lookups_by_any_numbers(keys):
+    """Σ wₖ (x = k) is 0 where no k equals x, infinite and NaN x among them; slopes by np.bincount."""
+    weights, scales = values(RNG.normal(size=100)), RNG.normal(size=100)
+    program = compiled(
+        lambda x: sum((w + c) * (x == k) for w, c, k in zip(weights, scales, keys.tolist(), strict=True))
+    )
+    constant = compiled(lambda x: sum(c * (x == k) for c, k in zip(scales, keys.tolist(), strict=True)))
+    at = RNG.integers(0, 100, 40)
+    x = np.concatenate([keys[at], [math.inf, -math.inf, 1e-20, keys[3] + 1e-9]])
+    for again in (x, x[::-1]):
+        found = np.concatenate([[w.data for w in weights] + scales, [0.0]])[
+            [*at, *[-1] * 4] if again is x else [*[-1] * 4, *at[::-1]]
+        ]
+        np.testing.assert_allclose(program(again), found, rtol=1e-14)
+        value, gradient = program.value_and_grad(again, reduce="sum")
+        expected = np.bincount(at, minlength=100)
+        np.testing.assert_allclose(gradient_in_order(program, gradient, weights), expected, rtol=1e-14)
+        assert value == pytest.approx(found.sum())
+    np.testing.assert_allclose(constant(x), [*scales[at], 0.0, 0.0, 0.0, 0.0], rtol=1e-14)
+
+
+def test_large_tables_serve_points_large_batches_and_training():
+    """One point costs no text of all entries; blocks of rows add up; steps in a block of training are NumPy's."""
+    numbers = RNG.normal(size=(500, 20))
+    table = values(numbers)
+    program = compiled(lambda i: sum(v * v for v in pick(table, i)))
+    assert program(-3) == pytest.approx((numbers[-3] ** 2).sum())
+    value, gradient = program.value_and_grad(7)
+    expected = np.zeros_like(numbers)
+    expected[7] = 2.0 * numbers[7]
+    np.testing.assert_allclose(gradient_in_order(program, gradient, table), expected, rtol=1e-14)
+    assert math.isnan(program(500.0))
+    ids = RNG.integers(0, 500, 150_000)
+    value, gradient = program.value_and_grad(ids)
+    times = np.bincount(ids, minlength=500)[:, None] / len(ids)
+    assert value == pytest.approx((times * numbers**2).sum())
+    np.testing.assert_allclose(gradient_in_order(program, gradient, table), 2.0 * times * numbers, rtol=1e-10)
+    with program.training(ids[:50]) as flat:
+        for _ in range(3):
+            flat -= 0.5 * program.value_and_grad(ids[:50])[1]
+    times = np.bincount(ids[:50], minlength=500)[:, None] / 50
+    np.testing.assert_allclose([[v.data for v in row] for row in table], numbers * (1.0 - times) ** 3, rtol=1e-12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -351,15 +352,22 @@ class Call(Arguments):
 
     def point_values(self, *, repeat: bool) -> list[float]:
         """Return all outputs of f at one point; with `repeat` the next call like this one takes the short way."""
+        if self.trace.large:
+            return self._on_arrays(Want(), None).values.ravel().tolist()
         found = self._point_function((), single=False, gradient=False)
         try:
             values = found(*self._point_arguments())
         except (ArithmeticError, ValueError):
-            self.read(check=False)
-            return self.run(Want(careful=True)).values.ravel().tolist()
+            return self._on_arrays(Want(careful=True), None).values.ravel().tolist()
         if repeat and self.trace.shared.shape == () and self.is_plain:
             remember_point(self, "call", found, gradient=False)
         return values
+
+    def _on_arrays(self, want: Want, reduce: Reduce) -> Answer:
+        """Return what arrays of one row have at the point: where floats end, or are many."""
+        self.read(check=False)
+        answer = self.run(want, reduce)
+        return answer if answer.finite or want.careful else self.run(replace(want, careful=True), reduce)
 
     def _point_arguments(self) -> list[Any]:
         if self.cache.training is self.trace:
@@ -390,13 +398,17 @@ class Call(Arguments):
             self.read(check=True, want=Want(gradient=True, argnums=by))
         plain = not self.static and self.form is None
         single = plain and argnums is not None and not isinstance(argnums, (tuple, list))
-        function = self._point_function(by, single=single, gradient=True)
-        try:
-            value, gradient, *rest = function(*self._point_arguments())
-        except (ArithmeticError, ValueError):
-            self.read(check=False)
-            value, gradient, inputs = self.run(Want(True, by, careful=True), "sum").finish(1, "sum", None)
+        function: Any = None
+        found: Any = None
+        if not self.trace.large:
+            function = self._point_function(by, single=single, gradient=True)
+            with suppress(ArithmeticError, ValueError):
+                found = function(*self._point_arguments())
+        if found is None:
+            want = Want(True, by, careful=not self.trace.large)
+            value, gradient, inputs = self._on_arrays(want, "sum").finish(1, "sum", None)
         else:
+            value, gradient, *rest = found
             if self.is_plain and reduce is not None and _is_hashed(argnums) and argnums != ():
                 remember_point(self, request_of(argnums, reduce, None), function, gradient=True)
             gradient = np.asarray(gradient, dtype=np.float64)

@@ -25,6 +25,7 @@ from autodiff.value import Value
 
 Array = NDArray[np.float64]
 
+LARGE = 8000  # operands: from here on the text of one point on floats takes half a second to compile
 KEPT = 8  # how many shapes keep their programs, and how many numbers of rows their buffers
 
 
@@ -106,6 +107,7 @@ class Trace:
         self.careful = resolved(self.careful, careful=True)
         self.guards = self.shared is not self.careful  # whether the function itself takes derivatives
         self.unstructured = is_unstructured(self.shared)
+        self.large = not self.unstructured and not self.numba and sum(map(len, self.shared.operands)) > LARGE
         self.parameters: list[Value] = list(self.shared.parameters.values())
         if self.placed:
             self.order = list(self.shared.parameters)

@@ -26,6 +26,7 @@ from autodiff.compiler.arrays.ir import ADD, DIV, MUL, SUB, Code, Var, Want
 from autodiff.compiler.arrays.labels import common_label
 from autodiff.compiler.arrays.ragged import evened, filled, operands_of, squared
 from autodiff.compiler.trace.graph import Graph, Term
+from autodiff.compiler.trace.lookup import counted, indices_of
 from autodiff.ops import OPS, Op, log
 
 _EXP, _LSE = OPS["exp"], OPS["logsumexp"]
@@ -54,6 +55,7 @@ class Grouping:
         self.code = Code(careful=want.careful)
         self.grouped = grouped
         self.careful = want.careful
+        self.per_row = want.per_row
         self.where: dict[int, tuple[Var, int | None]] = {}  # each node's array and its place there
         self.flat = self.code.new(ir.FLAT, (), (len(graph.parameters),))
         self.flat.needs = want.gradient
@@ -129,7 +131,9 @@ class Grouping:
                 rest = graph.sums[i][0][len(inputs) if product else 0 :]
                 kinds = tuple(map(self._kinds, rest))
                 scales = tuple([c for c, _, _ in rest]) if len(rest) < _REDUCE else ()
-                key = (level[i], "sum", inputs if product else None, kinds, scales, self.needs[i])
+                table = counted(graph, i)
+                table = table and (table[0], table[1].tobytes(), table[2])
+                key = (level[i], "sum", inputs if product else None, kinds, scales, self.needs[i], table)
             else:
                 operands = graph.operands[i]
                 kinds = tuple([graph.constants.get(x, "") if op in _BY_VALUE else "" for x in operands])
@@ -348,6 +352,13 @@ class Grouping:
         """Return Σ over the terms of each node: a matrix product, sums along an axis, the rest one by one."""
         graph, code = self.graph, self.code
         rows = [graph.sums[i][0] for i in nodes]
+        found: Any = 0.0
+        if self.grouped and (table := counted(graph, nodes[0])) is not None:
+            x, keys, start = table
+            scales = np.array([[c for c, _, _ in row[start : start + len(keys)]] for row in rows])
+            matrix = code.new(ir.CONST, (), scales.shape, info=scales, key=(scales.tobytes(), scales.shape))
+            found = self._picked(matrix, [x], keys)
+            rows = [row[:start] + row[start + len(keys) :] for row in rows]
         first = rows[0]
         n = sum(map(self._is_linear, first)) if self.grouped else 0
         alike = n >= 3 or len({tuple([x for _, _, x in row[:n]]) for row in rows}) == 1  # otherwise not one group
@@ -359,6 +370,7 @@ class Grouping:
         ):
             total, used = self._product(rows, n, positions)
             rows = [[t for k, t in enumerate(row[n:], n) if k != used] for row in rows]
+        total = self._add(total, found)
         start = 0
         while start < len(rows[0]):
             kind = self._kinds(rows[0][start])
@@ -446,6 +458,10 @@ class Grouping:
         rows = everywhere[0]
         m = len(rows)
         scales, weights, _ = zip(*[t for row in rows for t in row[:n]], strict=True)
+        indices = None if self.per_row else indices_of(self.graph, [inputs[k::positions] for k in range(positions)])
+        if indices is not None:
+            matrix = code.apply(MUL, code.const(scales, (m, n)), code.expand(self.ref(weights, (m, n)), (m, n)))
+            return self._picked(matrix, *indices), -1
         used = next((k for k, t in enumerate(rows[0]) if k >= n and self._kinds(t) == ("shared", "") and t[0] == 1.0
                      and all(row[k] == (1.0, rows[r][k][1], None) for at in everywhere for r, row in enumerate(at))),
                     -1)  # fmt: skip
@@ -466,6 +482,16 @@ class Grouping:
         code.matrix_products += 1
         product = code.new(ir.MATMUL, (matrix, vector, *bias), (m, *units[1:]), batched=True)
         return (product if m > 1 else code.view(product, 0, (1,) * (positions > 1), units[1:])), used
+
+    def _picked(self, matrix: Var, indices: Column, keys: Any) -> Any:
+        """Return the columns of a matrix where a key equals the index, of each position."""
+        code, (m, _), n = self.code, matrix.units, len(indices)
+        units = (n,) * (n > 1)
+        index = self.ref(indices, units)
+        if index.__class__ is float or not index.batched or index.units != units:
+            index = code.new(ir.EXPAND, (index,), units, batched=True)
+        found = code.new(ir.PICKED, (matrix, index), (m, *units), batched=True, info=keys, key=keys.tobytes())
+        return found if m > 1 else code.view(found, 0, (1,) * (n > 1), units)
 
     def _logsumexp(self, nodes: list[int]) -> Any:
         code, n = self.code, len(self.graph.operands[nodes[0]])

@@ -83,7 +83,7 @@ class Reverse:
         batched = any(d.__class__ is Var and d.batched for d in deltas)
         return self.code.new(ir.SCATTER, deltas, var.units, batched=batched, info=places, key=id(places))
 
-    def _spread(self, var: Var, delta: Any) -> None:  # one case per kind
+    def _spread(self, var: Var, delta: Any) -> None:  # noqa: C901 # one case per kind
         """Pass δ on to the operands of a Var."""
         code, kind = self.code, var.kind
         if kind == ir.APPLY:
@@ -105,6 +105,12 @@ class Reverse:
             self._hand(var.args[0], self._over_rows(self._unexpanded(delta, var), var.args[0], var))
         elif kind == ir.SUM:
             self._hand(var.args[0], code.expand(delta, var.args[0].units))
+        elif kind == ir.PICKED:
+            matrix, index = var.args
+            if matrix.needs:
+                code.deltas[var.number] = whole = self._whole(delta, var)
+                key = var.info.tobytes()
+                self._hand(matrix, code.new(ir.PLACED, (whole, index), matrix.units, info=var.info, key=key))
         else:
             assert kind == ir.MATMUL  # ir.MAX cancels out, CONST and the like need no δ
             self._spread_product(var, delta)

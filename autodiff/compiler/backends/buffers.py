@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import contiguous
 from autodiff.compiler.arrays.ir import Units, Var
+from autodiff.compiler.backends.kernels import Columns
 from autodiff.compiler.backends.layout import lies_within
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Instance:
         self.gradient = np.zeros(len(flat))
         self.results: dict[int, Array] = {}  # the arrays that calls have asked for, by Var
         self._scratch: dict[int, Array] = {}
+        self._lookups: dict[Any, Columns] = {}
         self._turned: dict[tuple[int, int], tuple[Array, Array]] = {}  # by the identity of the first, and how
         self.slots = [_rows_of(np.zeros(math.prod(units) * rows), 0, contiguous(units), units, rows, grain)
                       if batched else np.zeros((*units, *(1,) * bool(units)))
@@ -78,6 +80,12 @@ class Instance:
         if number not in self._scratch:
             self._scratch[number] = np.empty(shape)
         return self._scratch[number]
+
+    def columns_for(self, key: Any, keys: Array, units: Units) -> Columns:
+        """Return the emitter's own search for columns, by its key."""
+        if key not in self._lookups:
+            self._lookups[key] = Columns(keys, (*units, self.rows))
+        return self._lookups[key]
 
     def turned(self, array: Array, inner: int) -> Array:
         """Return units × rows with the rows before so many of the last units.

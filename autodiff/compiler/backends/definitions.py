@@ -109,6 +109,29 @@ def filled(array, positions, number):
     positions = np.array(positions)
     return xp.where(positions[..., None] < 0, number, array[positions])
 ''',
+    "columns": '''
+def columns(x, keys):
+    """Return the places of numbers among increasing keys, and whether they are there."""
+    places = xp.clip(xp.searchsorted(keys, x), 0, len(keys) - 1)
+    return places, xp.asarray(keys)[places] == x
+''',
+    "picked": '''
+def picked(matrix, x, keys):
+    """Return the column of each row, that of the key which equals x; 0 where there is none."""
+    places, found = columns(x, keys)
+    return xp.where(found, matrix[:, places], 0.0)
+''',
+    "placed": '''
+def placed(delta, x, keys):
+    """Return the sums of what belongs to each column."""
+    places, found = columns(x, keys)
+    parts = xp.where(found, delta, 0.0).reshape(len(delta), -1).T
+    total = xp.zeros((len(keys), len(delta)))
+    if hasattr(total, "at"):  # arrays of JAX do not change
+        return total.at[places.ravel()].add(parts).T
+    np.add.at(total, places.ravel(), parts)
+    return total.T
+''',
     "at": '''
 def at(start, strides, shape):
     """Return the positions of a block in the flat array."""
@@ -120,7 +143,7 @@ def at(start, strides, shape):
 def written(name: str) -> dict[str, str]:
     """Return one of HELPERS, after those that it calls."""
     found: dict[str, str] = {}
-    for other in re.findall(r"\b(\w+)\(", HELPERS[name]):
+    for other in re.findall(r"(?<![.\w])(\w+)\(", HELPERS[name]):
         found |= written(other) if other in HELPERS and other != name else {}
     return found | {name: HELPERS[name]}
 

@@ -111,6 +111,67 @@ class AddSorted:
 FEW_ROWS = 8
 
 
+class Columns:
+    """The columns of a matrix that numbers name, for each position and row; a lookup and its δ share the search."""
+
+    BYTES = 17  # of scratch per number
+
+    def __init__(self, keys: Array, shape: tuple[int, ...]) -> None:
+        self._keys = keys
+        self._first: Array = np.array(keys[0])
+        self._even = all(np.diff(keys) == 1.0)
+        self._nearest = np.empty(shape)
+        self._none = np.empty(shape, dtype=bool)
+        self.at = np.empty(shape, dtype=np.intp)
+        self.missing: Array | None = None  # where no key equals the number, in a row
+
+    def __call__(self, x: Array) -> None:
+        """Find the columns of `x`."""
+        if self._even:
+            subtract(x, self._first, self._nearest)
+            copyto(self.at, self._nearest, casting="unsafe")  # NaN becomes some number
+        else:
+            self.at[...] = self._keys.searchsorted(x)
+        maximum(self.at, 0, out=self.at)
+        minimum(self.at, len(self._keys) - 1, out=self.at)
+        self._keys.take(self.at, out=self._nearest, mode="clip")
+        np.not_equal(self._nearest, x, self._none)
+        self.missing = np.flatnonzero(self._none) if self._none.any() else None
+
+
+def picked(columns: Columns, matrix: Array, out: Array) -> None:
+    """Write those columns of a matrix into `out`, one after another; 0 where there is none."""
+    if matrix.flags.c_contiguous:
+        matrix.take(columns.at, 1, out, "clip")
+    else:
+        out[...] = matrix[:, columns.at]
+    if columns.missing is not None:
+        out.reshape(len(out), -1)[:, columns.missing] = 0.0
+
+
+class Placed:
+    """The sum of what belongs to each column of a matrix, over positions and rows."""
+
+    def __init__(self, columns: Columns, out: Array) -> None:
+        self._columns, self._out = columns, out
+        self._flat = out.reshape(-1)  # a copy where it does not lie in one piece
+        self._apart = None if np.may_share_memory(self._flat, out) else self._flat.reshape(out.shape)
+        axes = tuple(range(1, 1 + columns.at.ndim))
+        self._starts: Array = np.expand_dims(np.arange(len(out)) * out.shape[1], axes)
+        self._places = np.empty((len(out), *columns.at.shape), dtype=np.intp)
+
+    def __call__(self, delta: Array) -> None:
+        """Write the sums of `delta`, as long as `out`, into `out`."""
+        if self._columns.missing is not None:
+            delta = delta.reshape(len(delta), -1).copy()
+            delta[:, self._columns.missing] = 0.0
+        add(self._starts, self._columns.at, self._places)
+        self._flat.fill(0.0)
+        add.at(self._flat, self._places.reshape(-1), delta.reshape(-1))
+        if self._apart is not None:
+            copyto(self._out, self._apart)
+
+
 def contraction_into(a: Array, b: Array, out: Array) -> Callable[[], Any]:
     """Return a function that writes Σ a·b into `out`, over the last axes of units, those that `out` has not.
 

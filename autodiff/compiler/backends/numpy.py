@@ -59,7 +59,8 @@ _FUNCTIONS: dict[str, Any] = {
         "not_equal", "copyto", "dot", "take",
     )},
     "add_reduce": np.add.reduce, "maximum_reduce": np.maximum.reduce, "add_at": np.add.at, "copy_where": _copy_where,
-    "guarded_dot": kernels.guarded_dot, "power_half": kernels.power_half, "assign": _assign, "add_once": _add_once,
+    "guarded_dot": kernels.guarded_dot, "picked": kernels.picked, "power_half": kernels.power_half,
+    "assign": _assign, "add_once": _add_once,
 }  # fmt: skip
 _SHIFTS = 32  # more additions than this cost more than one at scattered places
 OUT_BY_NAME = {"maximum": _maximum, "minimum": _minimum}  # NumPy takes their `out` by name only
@@ -102,6 +103,7 @@ class Buffered:
         for number, position in self._last.items():
             self._ending.setdefault(position, []).append(number)
         self._forwarded: dict[int, tuple[Var | None, int, Units, Units]] = {}  # results written where they belong
+        self._columns_of: dict[Any, str] = {}  # by index and keys: the name of what finds the columns of a lookup
         self._filled: dict[int, Array] = {}  # the places of a SCATTER where results are written
         self._plan_gradient()
         self._plan_sums()
@@ -225,7 +227,7 @@ class Buffered:
             ):
                 continue
             region = places_of(start, strides, units).ravel()
-            in_place = delta.kind in {ir.OUTER, ir.SUM_ROWS, ir.APPLY} and strides == contiguous(units)
+            in_place = delta.kind in {ir.OUTER, ir.PLACED, ir.SUM_ROWS, ir.APPLY} and strides == contiguous(units)
             if in_place and not self._written[region].any():
                 self._written[region] = True
                 self._forwarded[delta.number] = (None, start, strides, units)
@@ -369,6 +371,8 @@ class Buffered:
         elif kind == ir.OUTER:
             self._outer(var)
             self.flops += 2 * size * math.prod(var.args[0].units[1:])
+        elif kind in {ir.PICKED, ir.PLACED}:
+            self._look_up(var)
         elif kind in {ir.SUM, ir.MAX}:
             self._reduce(var)
         elif kind == ir.SUM_ROWS:
@@ -471,6 +475,29 @@ class Buffered:
         else:
             transposed = self._bind(f"d{vector.number}", lambda instance: instance.columns(vector).T)
         self._dot(self._columns(rows), transposed, out, careful=var.info is not None)
+
+    def _look_up(self, var: Var) -> None:
+        """Copy columns of a matrix, or add up what belongs to each."""
+        of, index = var.args
+        key = index.number, var.info.tobytes()
+        columns = self._columns_of.get(key)
+        if columns is None:
+            columns = self._columns_of[key] = f"columns{len(self._columns_of)}"
+            self._bind(columns, lambda instance: instance.columns_for(key, var.info, index.units))
+            self.scratch_bytes[columns] = kernels.Columns.BYTES * index.size
+            self._call(columns, self._name(index))
+        if var.kind == ir.PICKED:
+            self._allocate(var)
+            matrix = self._bind(f"m{var.number}", lambda instance: instance.matrix(of))
+            self._call("picked", columns, matrix, self._name(var))
+            return
+        if var.number not in self._forwarded:
+            self._allocate(var)
+        placed = f"placed{var.number}"
+        self._bind(placed, lambda i: kernels.Placed(i.columns_for(key, var.info, index.units), i.matrix(var)))
+        self.scratch_bytes[placed] = 8 * of.size
+        self.flops += of.size
+        self._call(placed, self._name(of))
 
     def _reduce(self, var: Var) -> None:
         x = var.args[0]

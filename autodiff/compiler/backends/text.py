@@ -376,7 +376,7 @@ class Readable:
             return False
         if x.op is OPS["add"]:
             return all(map(self._is_matrix, x.args))
-        return x.kind == ir.OUTER or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT)
+        return x.kind in {ir.OUTER, ir.PLACED} or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT)
 
     def matrix(self, x: Var) -> str:
         """Return the text, as a matrix, of a Var of two axes that is the same for all rows."""
@@ -422,6 +422,9 @@ class Readable:
             if len(xs[0].units) > 1:  # over positions and rows
                 return f"xp.tensordot({self.text(xs[0])}, {self.text(xs[1])}, ((1, 2), (1, 2)))", _ATOM
             return f"{self.text(xs[0], _ATOM)} @ {self.text(xs[1], _ATOM)}.T", _PRODUCT
+        if kind in {ir.PICKED, ir.PLACED}:
+            of = self.matrix(xs[0]) if kind == ir.PICKED else self.text(xs[0])
+            return f"{self._help(kind)}({of}, {self.text(xs[1])}, {_constant(var.info, whole=True)})", _ATOM
         if (contraction := _contraction(var)) is not None:
             factors, letters = contraction
             texts = [self._view_text(*factor, batched=True) for factor in factors]

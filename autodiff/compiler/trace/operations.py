@@ -31,6 +31,7 @@ RELATIONS = {
     operator.ne: _relation("not_equal", "≠", operator.ne, np.not_equal),
 }
 BOOLEAN = frozenset(RELATIONS.values())
+EQUAL = RELATIONS[operator.eq]
 SIGNS = {OPS[name]: sign for name, sign in (("add", "+"), ("sub", "-"), ("mul", "*"), ("div", "/"))} | dict(
     zip(RELATIONS.values(), (">", ">=", "<", "<=", "==", "!="), strict=True)  # as Python writes them
 )

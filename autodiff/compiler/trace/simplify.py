@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any
 
 from autodiff.compiler.trace.graph import Graph, Term
+from autodiff.compiler.trace.lookup import index_of
 from autodiff.compiler.trace.operations import EITHER, GUARDED, KEPT, equal_operand
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, Op
@@ -152,6 +153,8 @@ def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind o
         constant = 0.0
         if op is _WEIGHTED:
             constant = _weighted(terms, xs, constants)
+            if index_of(graph, xs[len(xs) // 2 : -1]):
+                uses[i] += 2  # the lookup stays apart, so that two of them never mix
             scales, xs = (1.0,), xs[-1:]
         else:
             scales = _SCALES.get(op) or (1.0 if op is _TOTAL else 1.0 / len(xs),) * len(xs)
