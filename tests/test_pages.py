@@ -22,7 +22,7 @@ SPANISH = sorted((ROOT / "docs").rglob("*.es.md"))
 WITH_CODE = [path for path in sorted((ROOT / "docs").rglob("*.md")) if "```python" in path.read_text(encoding="utf-8")]
 PAGES = [path for path in WITH_CODE if path.name not in ELSEWHERE and path not in SPANISH]
 # Those that only engineers at work on the library read.
-ENGLISH = {"design.md", "trust.md"}
+ENGLISH = {"design.md"}
 COMING = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8")
 PEERS = {
     "micrograd": "from micrograd.engine import Value; from micrograd.nn import MLP",

@@ -17,7 +17,7 @@ from autodiff import OPS
 DOCS = Path(__file__).parent.parent / "docs"
 BEGIN, END = r"<!-- [^>]*python -m [\w.]+ -->\n", "<!-- end of "
 WHOLE = ("operations", "accuracy", "reference-figures")
-WRITTEN = (*WHOLE, "gradient-testing")  # of the others, what stands between two comments
+WRITTEN = (*WHOLE, "gradient-testing", "trust")  # of the last two, what stands between two comments
 WIDTH = 140
 
 
