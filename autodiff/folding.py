@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from autodiff import grad_mode, nests
@@ -37,7 +37,9 @@ def fold(  # Any: carry, xs and the result are nests of numbers and Values
     called `length` times with None. The y come in the same form: numbers, lists and arrays as a list with one entry per
     step, a tuple or dict as a tuple or dict of such lists; None stays None. Without any step they are an empty list.
 
-    It is a plain loop; `checkpoint` changes nothing on Values.
+    On Values and floats it is a plain loop. In a compiled function `step` is traced once, whatever the number of steps,
+    and the program loops; with `checkpoint` it keeps about 2√steps carries for the way back in place of all of them,
+    and goes the steps between them again.
 
     Raises TypeError where `step` returns no pair or `xs` holds no sequences, ValueError where the carry changes its
     form or shape or the sequences differ in length.
@@ -66,7 +68,7 @@ def fold(  # Any: carry, xs and the result are nests of numbers and Values
             raise ValueError(f"fold: y must have one form at every step, got {own} at step {t} after {paths}")
         paths = own
         found.append(entries)
-    return carry, gathered(y, found) if found else []
+    return carry, gathered(y, map(list, zip(*found, strict=True))) if found else []
 
 
 def pair(returned: Any, form: Any, t: int) -> tuple[Any, Any]:  # Any: what a user's function returned
@@ -105,10 +107,10 @@ def parts(y: Any, name: str) -> tuple[list[str], list[Any]]:
     return paths, found
 
 
-def gathered(y: Any, found: Sequence[Sequence[Any]]) -> Any:
-    """Return the y of all steps in the form of one: `found` has the leaves of each step."""
-    columns = map(list, zip(*found, strict=True))
-    return nests.mapped(lambda _, __: next(columns), y, "y", is_series)
+def gathered(y: Any, columns: Iterable[list[Any]]) -> Any:
+    """Return the y of all steps in the form of one: `columns` has for each of its leaves those of all steps."""
+    each = iter(columns)
+    return nests.mapped(lambda _, __: next(each), y, "y", is_series)
 
 
 def is_series(x: Any) -> bool:

@@ -5,9 +5,12 @@ from itertools import accumulate
 
 import numpy as np
 import pytest
+from folds import RandomFold
+from hypothesis import given
+from hypothesis import strategies as st
 
 import autodiff as ad
-from autodiff import Value, fold, grad, hessian, jvp, total
+from autodiff import DomainError, TraceError, Value, compile, fold, grad, hessian, jvp, no_grad, total, where
 
 
 @pytest.fixture(scope="module")
@@ -261,3 +264,240 @@ def test_a_length_is_a_whole_number(length):
         fold(lambda c, x: (c, x), 0.0, length=length)
     with pytest.raises(ValueError, match="got 1 in xs, 2 in length"):
         fold(lambda c, x: (c, x), 0.0, [1.0], length=2)
+
+
+# Compiled.
+
+
+def compiled(model, data, **options):
+    """Value and gradient by the compiled loop, in the order of the model's parameters, and the program."""
+    theta = [Value(x, f"p{k}") for k, x in enumerate(model.theta())]
+    if isinstance(data, int):
+        program = compile(lambda: model.loss(ad, fold, theta, data, **options), parameters=theta)
+        return *program.value_and_grad(), program
+    program = compile(lambda data: model.loss(ad, fold, theta, data, **options), in_axes=None, parameters=theta)
+    return *program.value_and_grad(data), program
+
+
+STEPS = {"Lstm": 2000, "NeuralOde": 300}
+
+
+@named
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_compiled_value_and_gradient_are_those_of_jax_scan(jax, model, checkpoint):
+    """10,000 steps of GARCH and Kalman, 2,000 of the LSTM, 300 of Runge–Kutta: to 1e-10, also with checkpoints."""
+    data = model.data(STEPS.get(type(model).__name__, 10_000))
+    value, gradient, _ = compiled(model, data, checkpoint=checkpoint)
+    expected, slopes = scanned(jax, model, model.theta(), data)
+    assert value == pytest.approx(expected, rel=1e-10)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-10, atol=1e-10 * np.abs(slopes).max())
+
+
+@pytest.mark.parametrize("model", [Garch(), Kalman(), Lstm()], ids=lambda model: type(model).__name__)
+def test_a_batch_of_series_is_jax_scan_of_each(jax, model):
+    """Several series at once: the value and every derivative of each, against JAX's scan of each."""
+    series = np.stack([model.data(12) * scale for scale in (1.0, 0.5, -0.3)])
+    theta = [Value(x, f"p{k}") for k, x in enumerate(model.theta())]
+    program = compile(lambda data: model.loss(ad, fold, theta, data), parameters=theta)
+    values, gradients, by_data = program.value_and_grad(series, reduce=None, argnums=0)
+    for k, data in enumerate(series):
+        expected, slopes = scanned(jax, model, model.theta(), data)
+        assert values[k] == pytest.approx(expected, rel=1e-10)
+        np.testing.assert_allclose(gradients[k], slopes, rtol=1e-10, atol=1e-10 * np.abs(slopes).max())
+        import jax.numpy as jnp
+
+        own = jax.grad(lambda data: model.loss(jnp, jax.lax.scan, model.theta(), data))(data)
+        np.testing.assert_allclose(by_data[k], own, rtol=1e-10, atol=1e-11)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_compiled_loop_is_the_loop(seed):
+    """Random steps, carries, captures, loops within loops: value and every derivative as eagerly, row by row."""
+    f = RandomFold(seed)
+    a, xs = f.arguments(3)
+    rows = [f.eagerly(*row) for row in zip(a, xs, strict=True)]
+    values, by_a, by_xs = (np.array([row[k] for row in rows]) for k in (0, 2, 3))
+    by_w = np.array([[row[1][w.label] for w in f.parameters] for row in rows]).reshape(3, -1)
+    close = lambda ours, theirs: np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
+    program = compile(f, parameters=f.parameters)
+    close(program(a, xs), values)
+    value, gradient, (left, right) = program.value_and_grad(a, xs, reduce="sum", argnums=(0, 1))
+    close(value, values.sum()), close(gradient, by_w.sum(0)), close(left, by_a), close(right, by_xs)
+    each, gradient, right = program.value_and_grad(a, xs, reduce=None, argnums=1)
+    close(each, values), close(gradient, by_w), close(right, by_xs)
+    weights = np.array([1.0, 0.5, 2.0])
+    value, gradient, left = program.value_and_grad(a, xs, reduce="sum", weights=weights, argnums=0)
+    close(value, weights @ values), close(gradient, weights @ by_w), close(left, weights * by_a)
+    close(program.value_and_grad(a[:1], xs[:1])[1], by_w[0])
+    point = compile(f, in_axes=None, parameters=f.parameters)
+    value, gradient, (left, right) = point.value_and_grad(a[0], xs[0], argnums=(0, 1))
+    close(value, values[0]), close(gradient, by_w[0]), close(left, by_a[0]), close(right, by_xs[0])
+    shared = compile(f, in_axes=(0, None), parameters=f.parameters)
+    right = shared.value_and_grad(a, xs[0], reduce="sum", argnums=1)[2]
+    close(right, sum(f.eagerly(row, xs[0])[3] for row in a))
+
+
+def test_a_step_is_traced_once_whatever_the_number_of_steps():
+    """The nodes of 1,000 steps are those of 10 and one more for each number that goes in or comes out."""
+    seen = []
+
+    def f(xs):
+        def step(c, x):
+            seen.append(x)
+            return c * 0.9 + x * x, None
+
+        return fold(step, 0.0, xs)[0]
+
+    nodes = []
+    for n in (10, 1000):
+        program = compile(f)
+        program.trace(np.ones((1, n)))
+        nodes.append(int(program.explain().split("trace")[1].split("nodes")[0].replace(",", "")))
+    assert len(seen) == 2
+    assert nodes[1] - nodes[0] == 990
+
+
+def test_checkpoints_bound_the_memory():
+    """The way back of 2,500 steps keeps 2,500 carries, or about 2 · 50: so says tracemalloc of one call."""
+    import tracemalloc
+
+    peaks = []
+    for checkpoint in (False, True):
+        w = Value(0.5, "w")
+
+        def f(x, checkpoint=checkpoint, w=w):
+            first = np.array([x] * 64, dtype=object)
+            turned = lambda c, _: (ad.tanh(w * np.roll(c, 1) + 0.1 * c), None)
+            return fold(turned, first, length=2500, checkpoint=checkpoint)[0].sum()
+
+        program = compile(f)
+        rows = np.linspace(0.1, 1.0, 8)
+        program.trace(rows)
+        tracemalloc.start()
+        program.value_and_grad(rows)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    carries = 2500 * 64 * 8 * 8
+    assert peaks[0] > carries
+    assert peaks[1] < 0.2 * carries
+
+
+def test_derivatives_of_programs_are_those_of_the_loop_written_out():
+    """xⁿ w: forward mode, Hessian products, and derivatives taken inside the function, by closed form."""
+    w = Value(3.0, "w")
+    power = lambda x: fold(lambda c, _: (c * x, None), w * 1.0, length=5)[0]
+    program = compile(power)
+    x = np.array([0.5, 2.0])
+    np.testing.assert_allclose(program.jvp((x,), (np.ones(2),))[1], 15.0 * x**4)
+    np.testing.assert_allclose(compile(grad(power))(x), 15.0 * x**4)
+    np.testing.assert_allclose(compile(lambda x: hessian(power)(x))(x), 60.0 * x**3)
+    squared = compile(lambda x: fold(lambda c, _: (c * w * x, None), 1.0, length=2)[0])
+    np.testing.assert_allclose(squared.hvp(x, vector=[1.0], reduce=None)[:, 0], 2.0 * x**2)
+
+
+def test_a_derivative_inside_the_step_keeps_the_loop():
+    """Newton's steps toward √a, with the slope from `grad`: 2 becomes 1.41421…, and δ is 1 / (2 √a)."""
+    newton = lambda a: fold(lambda x, _: (x - (x * x - a) / grad(lambda x: x * x - a)(x), None), a, length=8)[0]
+    value, _, slope = compile(newton).value_and_grad(2.0, argnums=0)
+    assert value == pytest.approx(2.0**0.5, rel=1e-14)
+    assert slope == pytest.approx(0.5 / 2.0**0.5, rel=1e-12)
+
+
+def test_no_gradient_passes_where_recording_is_off():
+    """A fold within `no_grad` counts as a constant, as eagerly."""
+
+    def f(x):
+        with no_grad():
+            held, _ = fold(lambda c, _: (c * x, None), 1.0, length=3)
+        return held * x
+
+    x = Value(2.0)
+    f(x).backward()
+    assert x.grad == 8.0
+    assert compile(f).value_and_grad(2.0, argnums=0)[2] == 8.0
+
+
+def test_what_is_infinite_is_computed_again_carefully():
+    """√x at 0 times a δ of 0 passes nothing on, as in the sweep; overflow is an infinity, as in arrays."""
+    f = lambda xs: fold(lambda c, x: (c + 0.0 * ad.sqrt(x) + x, None), 0.0, xs)[0]
+    for rows in ([[0.0, 1.0]], [[0.0, 1.0], [2.0, 0.0]]):
+        np.testing.assert_array_equal(
+            compile(f).value_and_grad(rows, argnums=0, reduce="sum")[2], np.ones((len(rows), 2))
+        )
+    grows = compile(lambda x: fold(lambda c, _: (ad.exp(c), None), x, length=9)[0])
+    assert grows(3.0) == grows([3.0])[0] == np.inf
+
+
+def test_training_and_methods_go_through_loops():
+    """A program with a fold trains: an autoregression finds the coefficient its series was made by."""
+    rng, w = np.random.default_rng(5), Value(0.0, "w")
+    series = [np.zeros(6)]
+    for _ in range(60):
+        series.append(0.7 * series[-1] + rng.normal(size=6))
+    xs = np.array(series).T
+    loss = compile(lambda xs: total(fold(lambda last, x: (x, (x - w * last) ** 2), 0.0, list(xs))[1]))
+    with loss.training(xs) as flat:
+        for _ in range(40):
+            flat -= 0.002 * loss.value_and_grad(xs)[1]
+    exact = (xs[:, 1:] * xs[:, :-1]).sum() / (xs[:, :-1] ** 2).sum()
+    assert w.data == pytest.approx(exact, rel=1e-6)
+
+
+def test_the_answer_may_be_all_that_comes_out():
+    """Running sums of each row, as `numpy.cumsum` has them."""
+    xs = np.random.default_rng(6).normal(size=(4, 9))
+    program = compile(lambda xs: fold(lambda c, x: (c + x, c + x), 0.0, xs)[1])
+    np.testing.assert_allclose(program(xs), xs.cumsum(1))
+
+
+def test_the_text_of_a_short_loop_computes_the_same():
+    """`source` writes the steps one after another; a long series is refused with a way out."""
+    w = Value(0.5, "w")
+    program = compile(lambda xs: fold(lambda c, x: (ad.tanh(w * c + x), None), 0.0, xs)[0])
+    xs = np.random.default_rng(7).normal(size=(4, 5))
+    value, gradient = program.value_and_grad(xs)
+    scope = {}
+    exec(program.source, scope)
+    theirs = scope["value_and_grad"](np.array([0.5]), xs)
+    np.testing.assert_allclose(theirs[0], value)
+    np.testing.assert_allclose(theirs[1], gradient)
+    program(np.zeros((1, 9000)))
+    with pytest.raises(TraceError, match=r"source must write the steps .* call the program with a shorter series"):
+        assert program.source
+
+
+def test_a_decision_in_a_step_names_its_line():
+    """`if` by a number is refused as everywhere, and `where` is the way out."""
+    decides = lambda xs: fold(lambda c, x: (c + 1.0 if x > 0.0 else c, None), 0.0, xs)[0]
+    with pytest.raises(TraceError, match=r"deciding .*test_fold\.py:.*autodiff\.where.* the step of a fold"):
+        compile(decides)([[1.0, -1.0]])
+    counts = compile(lambda xs: fold(lambda c, x: (where(x > 0.0, c + 1.0, c), None), 0.0, xs)[0])
+    np.testing.assert_array_equal(counts([[1.0, -1.0], [1.0, 1.0]]), [1.0, 2.0])
+
+
+def test_a_number_of_the_step_must_not_leave_it():
+    """What a step appends to a list outside belongs to no sample; y is the way out."""
+    kept = []
+
+    def f(xs):
+        last, _ = fold(lambda c, x: (kept.append(c * x) or c + x, None), 0.0, xs)
+        return last + kept[0]
+
+    with pytest.raises(TraceError, match=r"must not leave .* return it as y"):
+        compile(f)([[1.0, 2.0]])
+
+
+def test_a_form_that_changes_is_told_while_tracing():
+    """The rules of the carry are those of the plain loop."""
+    with pytest.raises(ValueError, match="carry must have one form and one shape"):
+        compile(lambda xs: fold(lambda c, x: ([c, x], None), 0.0, xs)[0])([[1.0, 2.0]])
+    with pytest.raises(TypeError, match="must return a pair"):
+        compile(lambda xs: fold(lambda c, x: c + x, 0.0, xs)[0])([[1.0, 2.0]])
+
+
+def test_a_domain_is_checked_in_every_step():
+    """With `check=True` the first row whose logarithm leaves its domain is named."""
+    program = compile(lambda xs: fold(lambda c, x: (c + ad.log(x), None), 0.0, xs)[0])
+    with pytest.raises(DomainError, match=r"row 1: .*log"):
+        program([[1.0, 2.0], [1.0, -2.0]], check=True)
+    np.testing.assert_allclose(program([[1.0, 2.0]], check=True), [np.log(2.0)])

@@ -5,9 +5,8 @@ through these in one direction: `program`, the public names → `call`, which ch
 → `specialise`, which makes a version for what is asked. A version comes from `trace` (tracer → simplify), `arrays`
 (group, with matrix products → reverse, both on the form in `ir`; `axes` finds loops in places, `ragged` evens sums) and
 `backends` (`numpy` for batches, `floats` for one sample, `numba` for machine code, `text` for people and other array
-libraries). A function
-without structure goes from `trace` straight to a `tape`, written from `recipes`. `repeat` is the short way of a call
-like an earlier one.
+libraries). A function without structure goes from `trace` straight to a `tape`, written from `recipes`. A fold is one
+node, whose step has code of its own, in `loops`. `repeat` is the short way of a call like an earlier one.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
@@ -21,8 +22,9 @@ from autodiff.compiler.cache import Cache
 from autodiff.compiler.checking import look_for_dropped, refuse_domain, refuse_nan
 from autodiff.compiler.repeat import remember_point, remember_rows, request_of
 from autodiff.compiler.specialise import Trace, Want
+from autodiff.compiler.trace.loops import traced
 from autodiff.compiler.trace.simplify import live
-from autodiff.compiler.trace.tracer import taken_apart, trace
+from autodiff.compiler.trace.tracer import taken_apart
 from autodiff.domains import REALS, is_array, number
 from autodiff.nests import is_sequence
 from autodiff.value import Value
@@ -157,22 +159,9 @@ class Call(Arguments):
         except TypeError as error:
             raise TypeError(f"a static argument must be hashable: {error}") from None
         if found is None:
-            graph = trace(self.f, samples, self.names, static)
-            shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
-            if cache.fixed is not None:
-                place = {id(p): k for k, p in enumerate(cache.fixed)}
-                known = sorted(graph.parameters.items(), key=lambda item: place.get(id(item[1]), len(place)))
-                graph.parameters = dict(known)
-            found = Trace(
-                len(graph.ops) + graph.repeated,
-                live(graph),
-                self.names,
-                shapes,
-                self.batched,
-                rows,
-                numba=cache.settings.backend == "numba",
-                placed=cache.fixed is not None,
-            )
+            new = functools.partial(_new_trace, self.f, cache, samples, self.names, static, self.batched, rows)
+            found = new(loops=cache.settings.backend != "numba")
+            found.unrolled = functools.partial(new, loops=False)
             cache.keep(key, found)
         else:
             cache.traces[key] = cache.traces.pop(key)  # the latest to be asked for
@@ -418,6 +407,23 @@ class Call(Arguments):
         if reduce is None:  # as for each of one row
             value, gradient = np.array([value]), gradient.reshape(1, -1)
         return value, gradient, inputs
+
+
+def _new_trace(
+    f: Any, cache: Cache, samples: list[Any], names: Sequence[str], static: frozenset[int], batched: list[bool],
+    rows: list[bool], *, loops: bool,
+) -> Trace:  # fmt: skip
+    """Trace a function for these shapes; without `loops`, the steps of folds one after another."""
+    graph = traced(f, samples, names, static, loops=loops)
+    shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
+    if cache.fixed is not None:
+        place = {id(p): k for k, p in enumerate(cache.fixed)}
+        known = sorted(graph.parameters.items(), key=lambda item: place.get(id(item[1]), len(place)))
+        graph.parameters = dict(known)
+    return Trace(
+        len(graph.ops) + graph.repeated, live(graph), list(names), shapes, batched, rows,
+        numba=cache.settings.backend == "numba", placed=cache.fixed is not None,
+    )  # fmt: skip
 
 
 def _count_rows(args: Sequence[Any], batched: Sequence[bool], names: Sequence[str]) -> int:

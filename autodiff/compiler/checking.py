@@ -45,6 +45,10 @@ def refuse_domain(call: Any, *, leaves: bool) -> None:
     call.read(check=False)
     graph: Graph = call.trace.careful
     leaves = leaves or not call.trace.guards  # which have names for an error
+    if call.trace.loops:  # each row by itself
+        for row in range(call.rows):
+            _compute_eagerly(call, row, leaves=leaves)
+        return
     if any(map(math.isnan, graph.constants.values())):
         _compute_eagerly(call, 0, leaves=leaves)  # which refuses a constant that is NaN as outside a domain
     wanted = _wanted_slopes(graph)

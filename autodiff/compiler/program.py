@@ -27,6 +27,7 @@ from autodiff.compiler.cache import Cache, Settings
 from autodiff.compiler.call import Call, Reduce, inlined
 from autodiff.compiler.repeat import remember_rows
 from autodiff.compiler.specialise import Block, Trace, Want
+from autodiff.compiler.trace.graph import Loop
 from autodiff.domains import unbox
 from autodiff.errors import TraceError
 from autodiff.propagation import propagate
@@ -35,6 +36,7 @@ from autodiff.transforms import jvp
 from autodiff.value import Value
 
 Array = NDArray[np.float64]
+_LONGEST = 20_000  # nodes of folds in a text
 
 
 class Program(Generic[P]):
@@ -432,6 +434,14 @@ class Program(Generic[P]):
     def source(self) -> str:
         """The forward and backward pass as Python that a person could have written; it runs with NumPy alone."""
         trace = self._cache.known()
+        if trace.loops and trace.unrolled is not None:
+            steps = sum(op.steps * op.graph.size for op in list[Any](trace.shared.ops) if isinstance(op, Loop))
+            if steps > _LONGEST:
+                raise TraceError(
+                    f"source must write the steps of a fold one after another, at most {_LONGEST:,} nodes, got "
+                    f"{steps:,}; call the program with a shorter series first"
+                )
+            trace = trace.unrolled()
         shape = trace.shared.shape
         code = trace.code(Want(gradient=shape == ()), rows=True)
         return Readable(code, _name(self.f), trace.names, trace.shapes, shape).source

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 
 from autodiff import held
 from autodiff.compiler.arrays.group import Grouping
-from autodiff.compiler.arrays.ir import MATMUL, Code, Want
+from autodiff.compiler.arrays.ir import FOLD, MATMUL, Code, Want
 from autodiff.compiler.arrays.reverse import backward
 from autodiff.compiler.backends import Backend, Instance
+from autodiff.compiler.backends.loops import steps_of
 from autodiff.compiler.backends.numba import Loops
 from autodiff.compiler.backends.numpy import Buffered
 from autodiff.compiler.backends.tape import Tape, is_unstructured
-from autodiff.compiler.trace.graph import Graph
+from autodiff.compiler.trace.graph import Graph, has_loops
 from autodiff.compiler.trace.simplify import resolved, sums_of_products
 from autodiff.value import Value
 
@@ -56,6 +58,8 @@ class Version:
         most, least, cache = (
             (1500, max(8, 400 // positions), 3 * 2**20) if self.products else (core // 32, 512, 6 * core)
         )
+        if any(v.kind == FOLD for v in backend.code.vars):
+            least, cache = 1, 16 * cache
         self.block = min(most, max(least, cache // per_row))
         self._instances: dict[int, dict[int, Instance]] = {}  # by thread and rows
 
@@ -100,14 +104,17 @@ class Trace:
     aux: Any = None  # where the numbers of aux belong, if this is of those
     numba: bool = False  # whether loops are made, which numba compiles
     placed: bool = False  # whether the parameters of the graph have the order that the flat array shall have
+    unrolled: Callable[[], Trace] | None = None  # traces anew, the steps of folds one after another
 
     def __post_init__(self) -> None:
         self.sizes = [math.prod(shape) if shape else None for shape in self.shapes]
         self.shared = resolved(self.careful, careful=False)
         self.careful = resolved(self.careful, careful=True)
         self.guards = self.shared is not self.careful  # whether the function itself takes derivatives
+        self.loops = has_loops(self.shared)
         self.unstructured = is_unstructured(self.shared)
-        self.large = not self.unstructured and not self.numba and sum(map(len, self.shared.operands)) > LARGE
+        many = not self.unstructured and not self.numba and sum(map(len, self.shared.operands)) > LARGE
+        self.large = self.loops or many  # one point is not for floats
         self.parameters: list[Value] = list(self.shared.parameters.values())
         if self.placed:
             self.order = list(self.shared.parameters)
@@ -150,7 +157,7 @@ class Trace:
         """Return a grouping that has made the array code, without its reverse pass."""
         grouping = Grouping(
             self._careful_graph if want.careful else self.graph, self.sizes, batched, want, grouped=grouped,
-            placed=list(self.graph.parameters) if self.unstructured else self.order,
+            placed=list(self.graph.parameters) if self.unstructured else self.order, steps_of=steps_of,
         )  # fmt: skip
         grouping.run()
         return grouping

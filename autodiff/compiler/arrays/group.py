@@ -14,7 +14,7 @@ import functools
 import math
 import operator
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, groupby
 from typing import Any
 
@@ -25,7 +25,7 @@ from autodiff.compiler.arrays.axes import Units, contiguous, ends, nest, places_
 from autodiff.compiler.arrays.ir import ADD, DIV, MUL, SUB, Code, Var, Want
 from autodiff.compiler.arrays.labels import common_label
 from autodiff.compiler.arrays.ragged import evened, filled, operands_of, squared
-from autodiff.compiler.trace.graph import Graph, Term
+from autodiff.compiler.trace.graph import Entry, Graph, Loop, Term
 from autodiff.compiler.trace.lookup import counted, indices_of
 from autodiff.ops import OPS, Op, log
 
@@ -43,15 +43,16 @@ class Grouping:
 
     def __init__(
         self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], want: Want, *, grouped: bool = True,
-        placed: Column = (),
+        placed: Column = (), steps_of: Callable[..., Any] | None = None,
     ) -> None:  # fmt: skip
         """Prepare to write `graph`.
 
         `sizes`: how many numbers each argument has, None for a single number and for a static argument. `batched`:
         whether it has rows. `grouped=False`: one Var per node. `placed`: parameters in the order that the flat array
-        has already.
+        has already. `steps_of` makes the code of a loop's step.
         """
         self.graph = self.given = graph
+        self.steps_of = steps_of
         self.code = Code(careful=want.careful)
         self.grouped = grouped
         self.careful = want.careful
@@ -98,7 +99,7 @@ class Grouping:
         outputs = self.graph.outputs
         return self.single(outputs[0]) if self.graph.shape == () else self.ref(outputs, (len(outputs),))
 
-    def _groups(self) -> list[tuple[list[int], int]]:
+    def _groups(self) -> list[tuple[list[int], int]]:  # noqa: C901 # one case per kind of node
         """Return the computed nodes in groups of one shape, in an order in which they can be computed.
 
         With each goes the number of positions at which it applies one weight matrix; 0 where its sums differ in length.
@@ -124,6 +125,8 @@ class Grouping:
                 continue
             if not self.grouped:
                 key: Any = i
+            elif isinstance(op, (Loop, Entry)):
+                key = (level[i], graph.operands[i] if isinstance(op, Entry) else i, None)
             elif i in graph.sums:
                 inputs = keys[i]
                 shared = bool(inputs) and shared_inputs[level[i], inputs] > 1
@@ -198,8 +201,11 @@ class Grouping:
         self.graph.sums[i] = linear + rest, constant
         return tuple(inputs)
 
-    def _lower(self, nodes: list[int], positions: int = 1) -> None:
+    def _lower(self, nodes: list[int], positions: int = 1) -> None:  # noqa: C901 # one case per kind of group
         graph = self.graph
+        if isinstance(graph.ops[nodes[0]], (Loop, Entry)):
+            self._loop(nodes)
+            return
         if positions == 0 and (even := filled(self, nodes)) is not None:
             nodes, terms, n = even
             if graph.ops[nodes[0]] is _LSE:
@@ -230,6 +236,26 @@ class Grouping:
             # A sum made in `no_grad` is not among the sums of products.
             result = op.forward(*operands) if op in ir.TOTALS else self.code.apply(op, *operands)
         self._settle(nodes, result)
+
+    def _loop(self, nodes: list[int]) -> None:
+        """Write a loop, or note where the numbers are that come out of it."""
+        graph, ops = self.graph, list[Any](self.graph.ops)
+        if isinstance(ops[nodes[0]], Entry):
+            home, _ = self.where[graph.operands[nodes[0]][0]]
+            self.where.update({i: (home, ops[i].place) for i in nodes})
+            return
+        (i,) = nodes
+        loop: Loop = ops[i]
+        carry, xs, captured = loop.parts(graph.operands[i])
+        assert self.steps_of is not None
+        steps = self.steps_of(loop, tuple([self.batched[x] for x in captured]), careful=self.careful)
+        varying = [x for x in captured if self.batched[x]]
+        same: list[int] = [captured[k] for k in steps.order]  # as its own products have them
+        args: list[Any] = [self._vector(part) if part else 0.0 for part in (carry, xs, varying, same)]
+        batched = any(x.batched for x in args if x.__class__ is Var)
+        var = self.code.new(ir.FOLD, args, (loop.size,), batched=batched, info=steps)
+        var.needs = self.needs[i]
+        self.where[i] = var, None
 
     def _are_quotients(self, nodes: list[int]) -> bool:
         """Write exp(x − logsumexp(…, x, …)) as exponential over sum, which are there, if nodes are most of them."""

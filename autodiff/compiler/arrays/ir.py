@@ -47,6 +47,11 @@ SUM_ROWS = "sum_rows"  # over the rows, and the last axes of units that the resu
 EXPAND = "expand"  # args[0], repeated for each of these units
 ROWS = "rows"  # the number of rows
 SCATTER = "scatter"  # zeros, and each of args added at its own place; info: for each (start, strides) or positions
+FOLD = "fold"  # a loop from args, its carry, xs, and what it captures for each row and for all; info: its Steps
+FOLD_BACK = (
+    "fold_back"  # the δ of these from args[1], that of the loop args[0]; info: which of them, whether for each row
+)
+FOLD_SAME = "fold_same"  # and of the last, from args[0], the FOLD_BACK
 SEED = "seed"  # the δ of the output that a call passes in, one per row
 
 
@@ -152,6 +157,7 @@ class Code:
         self.forward = 0  # the number of `vars` in the forward pass
         self.parameters: list[Any] = []  # the Values, in the order they have in the flat array
         self.matrix_products = 0
+        self.again = False  # whether the outputs are operands of a next step, which may decide by them
         self._known: dict[Any, Var] = {}
 
     def new(

@@ -43,14 +43,19 @@ class Reverse:
         self.per_row, self.seeded = want.per_row, want.seeded
         self._handed: dict[int, list[tuple[Any, Any]]] = {}  # by Var: δ and its place there, None for all of it
 
-    def run(self) -> None:
-        """Write δ of every Var that needs one; those of parameters and arguments become results of the code."""
+    def run(self, seeds: Sequence[Any] = ()) -> None:
+        """Write δ of every Var that needs one; those of parameters and arguments become results of the code.
+
+        `seeds`: the δ of each output; by default there is one number, with 1 or what a call passes in.
+        """
         code = self.code
         forward = list(code.vars)
         code.forward = len(forward)
-        (output,) = code.outputs
-        if output.__class__ is Var:
+        for k, output in enumerate(code.outputs):
+            if output.__class__ is not Var:
+                continue
             seed = code.new(ir.SEED, (), (), batched=True) if self.seeded else 1.0
+            seed = seeds[k] if seeds else seed
             if not output.batched and not self.per_row:  # the same number for every row
                 seed = code.sum_rows(seed)
             self._hand(output, seed)
@@ -111,6 +116,8 @@ class Reverse:
                 code.deltas[var.number] = whole = self._whole(delta, var)
                 key = var.info.tobytes()
                 self._hand(matrix, code.new(ir.PLACED, (whole, index), matrix.units, info=var.info, key=key))
+        elif kind == ir.FOLD:
+            self._spread_fold(var, delta)
         else:
             assert kind == ir.MATMUL  # ir.MAX cancels out, CONST and the like need no δ
             self._spread_product(var, delta)
@@ -129,6 +136,26 @@ class Reverse:
         for b in bias:
             each = code.sum_units(whole, *positions) if positions and self.per_row else whole
             self._hand(b, each if self.per_row else code.sum_rows(whole, len(positions)))
+
+    def _spread_fold(self, var: Var, delta: Any) -> None:
+        """Pass δ on to what a loop begins with, goes through, and captures."""
+        code = self.code
+        wanted = tuple([x.__class__ is Var and x.needs for x in var.args])
+        sizes = [x.size for x, want in zip(var.args[:3], wanted, strict=False) if want]
+        if delta.__class__ is float:
+            delta = code.new(ir.EXPAND, (delta,), var.units)
+        delta = code.expand(delta, var.units)
+        batched = var.batched or delta.batched
+        info = wanted, self.per_row
+        back = code.new(ir.FOLD_BACK, (var, delta, *var.args), (sum(sizes),), batched=batched, info=info)
+        start = 0
+        for x, want in zip(var.args[:3], wanted, strict=False):
+            if want:
+                self._hand(x, self._over_rows(code.view(back, start, (1,), x.units), x, var))
+                start += x.size
+        if wanted[3]:
+            same = var.args[3]
+            self._hand(same, code.new(ir.FOLD_SAME, (back,), same.units, batched=batched and self.per_row))
 
     def _spread_view(self, var: Var, delta: Any) -> None:
         """Pass δ on to the places of a view: summed over the axes along which it repeats them."""
@@ -268,6 +295,6 @@ def _places(view: Var, of: Var) -> Any:
     return places_of(start, strides, view.units)
 
 
-def backward(code: Code, want: Want) -> None:
-    """Append the backward pass of a code with one output."""
-    Reverse(code, want).run()
+def backward(code: Code, want: Want, seeds: Sequence[Any] = ()) -> None:
+    """Append the backward pass of a code with one output, or with the δ of each one."""
+    Reverse(code, want).run(seeds)

@@ -38,6 +38,7 @@ class Instance:
         self.results: dict[int, Array] = {}  # the arrays that calls have asked for, by Var
         self._scratch: dict[int, Array] = {}
         self._lookups: dict[Any, Columns] = {}
+        self._loops: dict[int, Any] = {}  # those that run, by the Var of their numbers
         self._turned: dict[tuple[int, int], tuple[Array, Array]] = {}  # by the identity of the first, and how
         self.slots = [_rows_of(np.zeros(math.prod(units) * rows), 0, contiguous(units), units, rows, grain)
                       if batched else np.zeros((*units, *(1,) * bool(units)))
@@ -86,6 +87,12 @@ class Instance:
         if key not in self._lookups:
             self._lookups[key] = Columns(keys, (*units, self.rows))
         return self._lookups[key]
+
+    def loop(self, fold: Var, back: Var | None) -> Any:
+        """Return the loop that computes a Var, and then its δ."""
+        if fold.number not in self._loops:
+            self._loops[fold.number] = fold.info.running(self, fold, back)
+        return self._loops[fold.number]
 
     def turned(self, array: Array, inner: int) -> Array:
         """Return units × rows with the rows before so many of the last units.

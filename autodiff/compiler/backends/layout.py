@@ -154,8 +154,10 @@ class Layout:
     def _decides(self) -> set[int]:
         """Return the numbers of the Vars that comparisons and conditions depend on, where a NaN may go unseen."""
         found: set[int] = set()
+        if self.code.again and any(v.op in BOOLEAN or v.op in HIDDEN for v in self.order):
+            found = {self.base(x).number for x in self.code.outputs if x.__class__ is Var}
         for var in reversed(self.order):
-            if var.number in found or var.op in BOOLEAN:
+            if var.number in found or var.op in BOOLEAN or var.kind == ir.FOLD:
                 found |= {x.number for x in self.reads(var)}
             elif var.op in HIDDEN:
                 condition = var.args[HIDDEN[var.op]]

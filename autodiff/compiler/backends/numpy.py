@@ -330,7 +330,7 @@ class Buffered:
             self.bound.setdefault(function, lambda _: _FUNCTIONS[function])
         self.steps.append((function, *arguments))
 
-    def _emit(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912 # one case per kind
+    def _emit(self, var: Var, position: int) -> None:  # noqa: C901, PLR0912, PLR0915 # one case per kind
         kind, size = var.kind, var.size
         if kind in {ir.INPUT, ir.SEED}:
             name = "seed" if kind == ir.SEED else f"x{var.info}"
@@ -377,9 +377,22 @@ class Buffered:
             self._reduce(var)
         elif kind == ir.SUM_ROWS:
             self._sum_rows(var)
+        elif kind in {ir.FOLD, ir.FOLD_BACK, ir.FOLD_SAME}:
+            self._fold(var)
         else:
             assert kind == ir.SCATTER  # the last kind
             self._scatter(var)
+
+    def _fold(self, var: Var) -> None:
+        """Append a loop, or its way back."""
+        self._allocate(var, alone=True)
+        fold = var if var.kind == ir.FOLD else var.args[0] if var.kind == ir.FOLD_BACK else var.args[0].args[0]
+        back = next((v for v in self.layout.order if v.kind == ir.FOLD_BACK and v.args[0] is fold), None)
+        if var is fold:
+            self.scratch_bytes[f"fold{var.number}"] = var.info.prepare(back)
+            self.flops += var.info.flops(back)
+        name = self._bind(f"{var.kind}{var.number}", lambda instance: instance.loop(fold, back).way(var))
+        self._call(name)
 
     def _scalar(self, var: Var) -> None:
         """Append one line of Python's own arithmetic."""

@@ -19,7 +19,7 @@ import numpy as np
 from autodiff.compiler.arrays.ir import POW, Code, Units, Var, Want
 from autodiff.compiler.backends.buffers import one_by_one
 from autodiff.compiler.backends.recipes import BATCHED, BY_VALUE, KNOWN, NEEDS, Recipe, forward_of, itself, reverse_of
-from autodiff.compiler.trace.graph import Graph
+from autodiff.compiler.trace.graph import Graph, has_loops
 from autodiff.compiler.trace.operations import DECIDE
 from autodiff.ops import OPS, Op
 
@@ -36,7 +36,7 @@ _PENDING = -1  # stands for a δ that the next step writes
 def is_unstructured(graph: Graph) -> bool:  # noqa: C901 # written out, as it is done for every node there is
     """Tell whether arrays of nodes of one kind at one level would hold hardly more than one each."""
     ops, operands, n = graph.ops, graph.operands, len(graph.ops)
-    if n < _FEW:
+    if n < _FEW or has_loops(graph):
         return False
     levels: dict[Any, set[int]] = {op: set() for op in dict.fromkeys(ops)}  # by operation: the levels it occurs at
     put = {op: found.add for op, found in levels.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -79,8 +80,8 @@ class Graph:
         """Return the nodes that comparisons, conditions of `where` and signs depend on, where a NaN may go unseen."""
         found: set[int] = set()
         for i in range(len(self.ops) - 1, -1, -1):
-            op = self.ops[i]
-            if op is not None and (i in found or op in BOOLEAN):
+            op: Any = self.ops[i]
+            if op is not None and (i in found or op in BOOLEAN or isinstance(op, Loop)):
                 found.update(self.below(i))
             elif op in HIDDEN:
                 found.add(self.operands[i][HIDDEN[op]])
@@ -98,3 +99,51 @@ class Graph:
         total = sum(map(len, self.operands))
         found = np.fromiter(chain.from_iterable(self.operands), dtype=np.intp, count=total)
         return np.bincount(found, minlength=len(self.ops)).tolist()
+
+
+CARRY, X, CAPTURED = range(3)  # the arguments of a step's graph
+
+
+@dataclass(eq=False)
+class Loop:
+    """A fold, in the place of a node's operation; its operands are the carry, xs, step by step, and the captured."""
+
+    graph: Graph  # of one step: its outputs are the next carry and y
+    carry: int  # how many numbers these are,
+    x: int
+    y: int
+    captured: int
+    steps: int
+    checkpoint: bool
+    made: dict[Any, Any] = field(default_factory=dict[Any, Any])  # its array code, by what it is for
+    name = "fold"
+    symbol = "↻"
+    arity = None
+
+    @property
+    def size(self) -> int:
+        """How many numbers come out."""
+        return self.carry + self.steps * self.y
+
+    def parts(self, operands: Sequence[int]) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+        """Return the operands that are the carry, xs, and captured."""
+        end = self.carry + self.steps * self.x
+        return operands[: self.carry], operands[self.carry : end], operands[end:]
+
+
+@dataclass(eq=False, frozen=True)
+class Entry:
+    """One of the numbers that come out of a loop, in the place of a node's operation."""
+
+    place: int
+    name = "entry"
+    symbol = "[]"
+    arity = 1
+
+
+entry = functools.cache(Entry)  # those of all loops are the same
+
+
+def has_loops(graph: Graph) -> bool:
+    """Tell whether a graph has a fold in it."""
+    return any(isinstance(op, Loop) for op in graph.ops)

@@ -478,7 +478,10 @@ class Tracer:
         return self.refused
 
 
-def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], static: frozenset[int]) -> Graph:
+def trace(
+    f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], static: frozenset[int],
+    tracer: Tracer | None = None,
+) -> Graph:  # fmt: skip
     """Return what `f` computes of one sample as a Graph.
 
     `samples` holds the shape of one sample of each argument, or the argument itself where its position is in `static`.
@@ -489,7 +492,7 @@ def trace(f: Callable[..., Any], samples: Sequence[Any], names: Sequence[str], s
     >>> trace(lambda x: x * x + 1.0, [()], ["x"], frozenset()).operands
     [(), (0, 0), (), (1, 2)]
     """
-    tracer = Tracer()
+    tracer = Tracer() if tracer is None else tracer
     arguments: list[Any] = []
     for i, (sample, name) in enumerate(zip(samples, names, strict=True)):
         if i in static:
