@@ -2,6 +2,7 @@
 
 import ast
 import base64
+import builtins
 import html
 import io
 import json
@@ -225,6 +226,36 @@ def _names():
 
     public = {name: getattr(autodiff, name) for name in autodiff.__all__}
     return {"np": np, "math": math, "random": random, **public}
+
+
+def bound(tree):
+    """The names that a cell gives, at its top."""
+    for statement in tree.body:
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            yield statement.name
+        for node in [] if isinstance(statement, (ast.FunctionDef, ast.ClassDef)) else ast.walk(statement):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                yield from ((each.asname or each.name).split(".")[0] for each in node.names)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                yield node.id
+
+
+@pytest.mark.parametrize("chapter", [*CHAPTERS, read(TEXT / "exam.md")], ids=lambda chapter: chapter.path.stem)
+def test_a_solution_runs_where_it_stands(chapter):
+    """It uses what cells before it have imported or defined, its own names, and nothing else."""
+    known = {*dir(builtins), "say", "show", "slide", "play", "check"}
+    for block in chapter.blocks:
+        if isinstance(block, Exercise):
+            known |= set(bound(ast.parse(block.data["start"])))
+            tree = ast.parse(block.data["solution"])
+            nodes = [*ast.walk(tree)]
+            own = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+            own |= {node.arg for node in nodes if isinstance(node, ast.arg)} | set(bound(tree))
+            own |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+            used = {node.id for node in nodes if isinstance(node, ast.Name)}
+            assert used <= known | own, block.name
+        elif isinstance(block, Code):
+            known |= set(bound(ast.parse(block.source)))
 
 
 @each_exercise

@@ -347,8 +347,9 @@ def test_the_kind_of_an_answer_is_told_and_costs_no_attempt(language):
 @each_language
 @pytest.mark.parametrize(("answer", "key", "number"), [
     ("0.25", "quoted", "0.25"), ("0,25", "quoted", "0.25"), (" -3 ", "quoted", "-3"), ("tres", "text", ""),
-    (b"3", "text", ""), (["3"], "text", ""), (Value(3.0), "value", ""), (float("nan"), "nan", ""), (1j, "number", ""),
-    (None, "number", ""), (np.float64("inf"), "nan", ""), (int, "function", ""),
+    (b"3", "text", ""), (["3"], "quoted", "3"), (Value(3.0), "value", ""), (float("nan"), "nan", ""), (1j, "number", ""),
+    (None, "number", ""), (np.float64("inf"), "nan", ""), (int, "function", ""), (True, "number", ""), ({1.0}, "number", ""),
+    (np.array([None]), "number", ""), ([[Value(1.0)]], "value", ""),
 ])  # fmt: skip
 @pytest.mark.parametrize(("chapter", "name"), [(0, "five"), (12, "stop"), (5, "slopes"), ("exam", "rate")])
 def test_what_is_no_number_is_told_so_and_costs_no_attempt(chapter, name, answer, key, number, language):
@@ -358,6 +359,20 @@ def test_what_is_no_number_is_told_so_and_costs_no_attempt(chapter, name, answer
     for _ in range(3):
         said = check(name, *[answer] * len(exercise.asks))
         assert said.lines[1:] == [word(f"check.{key}", language, name=each, number=number) for each in exercise.asks]
+    check(name, *grading._solved(exercise))
+    assert check().lines[exercise.number - 1].rsplit(": ", 1)[1][0] == "5"
+
+
+@each_language
+@pytest.mark.parametrize(("chapter", "name", "returned", "key"), [
+    (5, "sigmoid", [0.5, 0.5], "returns many"), (6, "product", 3.0, "returns row"), (6, "product", (1, 2, 3), "returns row"),
+])  # fmt: skip
+def test_how_many_numbers_a_function_returns_is_told_in_words(chapter, name, returned, key, language):
+    """Not in shapes; and it costs no attempt."""
+    check = kit.start(chapter, language).check
+    exercise = next(each for each in source.named(chapter).exercises if each.name == name)
+    said = check(name, lambda *_: returned)
+    assert said.lines[1:] == [word(f"check.{key}", language, name=exercise.asks[0], n=2)]
     check(name, *grading._solved(exercise))
     assert check().lines[exercise.number - 1].rsplit(": ", 1)[1][0] == "5"
 

@@ -233,13 +233,15 @@ def _misnumbered(answer: Any) -> _Misread:
         if _is_text(answer):
             number = re.fullmatch(r"\s*([-+]?\d*[.,]?\d+)\s*", answer) if isinstance(answer, str) else None
             return [("quoted", {"number": number[1].replace(",", ".")}) if number else ("text", {})]
-        if isinstance(answer, (list, tuple, set, dict, np.ndarray)):
-            return [("several", {})] if _count(answer) != 1 else [("text", {})] * any(map(_is_text, answer))
+        if isinstance(answer, (list, tuple, np.ndarray)):
+            if _count(answer) != 1:
+                return [("several", {})]
+            return _misnumbered(np.asarray(answer, dtype=object).reshape(-1)[0])
         if isinstance(answer, autodiff.Value):
             return [("value", {})]
         if isinstance(answer, (FunctionType, BuiltinFunctionType, type)):
             return [("function", {})]
-        return [("nan", {})] * (not math.isfinite(answer))
+        return [("number", {})] if isinstance(answer, (bool, np.bool_)) else [("nan", {})] * (not math.isfinite(answer))
     except Exception:  # noqa: BLE001 # whatever was handed in
         return [("number", {})]
 
@@ -263,8 +265,13 @@ def _misreturned(exercise: Exercise, name: str, answer: Any, model: Any) -> _Mis
     if not callable(answer):
         return [("no function", {"name": name})]
     own, raised = _returned(exercise, answer)
-    if any(each is None for each in own) and not any(each is None for each in _returned(exercise, model)[0]):
+    asked = _returned(exercise, model)[0]
+    if any(each is None for each in own) and not any(each is None for each in asked):
         return [("no return", {"name": name})]
+    if own and "probe" not in exercise.data and np.ndim(asked[-1]) < 2 and not _left_out(own[-1]):
+        one, size = np.ndim(asked[-1]) == 0, np.size(asked[-1])
+        if _count(own[-1]) != size:
+            return [("returns many" if one else "returns row", {"name": name, "n": size})]
     if own and raised == "probe" and not any(each is ... for each in own):
         return [("returns", {"name": name, "value": reprlib.repr(own[-1])})]
     return []

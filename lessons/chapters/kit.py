@@ -174,7 +174,7 @@ _SHARP, _SMALL = 150, 100  # dots per inch of a PNG that is looked at, and of on
 # rules of their own for images, which are longer: hence !important. Long lines of code are wrapped on paper.
 _SHEET = (
     "<style>img.spare{display:none!important}@media print{.live{display:none}"
-    ".live~img.spare{display:block!important}.drawn{max-height:90vh;break-inside:avoid}"
+    ".live~img.spare{display:block!important}.drawn,img.spare{max-height:90vh;break-inside:avoid}"
     ".shots input{display:none}.shots figure{display:inline-block!important;width:48%;break-inside:avoid}"
     "pre{white-space:pre-wrap!important}}</style>"
 )
