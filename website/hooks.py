@@ -17,6 +17,16 @@ from website import links, notebooks, reference
 
 ONLY_ENGLISH = "Esta página está solo en inglés."
 FROM_DOCSTRINGS = "La referencia se genera de los docstrings del código, que están en inglés."
+TITLES = {  # of pages in English alone
+    "Operations, one by one": "Operaciones, una por una",
+    "Training": "Entrenamiento",
+    "Data and plots": "Datos y gráficas",
+    "What the course computes": "Lo que calcula el curso",
+    "Errors and warnings": "Errores y advertencias",
+    "Benchmarks": "Mediciones",
+    "Changelog": "Cambios",
+    "Contributing": "Contribuir",
+}
 PAGES = links.ROOT / "out" / "pages"
 shown: dict[str, str] = {}
 sources: dict[str, str] = {}
@@ -66,8 +76,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     if config.theme["language"] == "es" and not at.endswith(".es.md"):
         spoken = re.sub(r"\]\(([^)#\s]+)\.md#[^)]*\)", lambda link: whole(link, (PAGES / at).parent), text)
         note = f'!!! note ""\n\n    {FROM_DOCSTRINGS if at.startswith("reference/") else ONLY_ENGLISH}\n\n'
-        head, line, rest = spoken.partition("\n")
-        return f"{head}{line}\n{note}{rest}" if head.startswith("# ") else note + spoken
+        title, _, rest = spoken.removeprefix("# ").partition("\n")
+        return f"# {TITLES.get(title, title)}\n\n{note}{rest}"
     return text
 
 
