@@ -4,7 +4,9 @@ import math
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -307,3 +309,86 @@ def test_without_a_folder_it_compiles_all_the_same(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert compile(lambda x: x * 3.0 + 0.125, backend="numba")([1.0, 2.0]).tolist() == [3.125, 6.125]
+
+
+def test_the_value_is_that_of_the_rows_of_this_call():
+    """Mean, sum, weighted: of rows whose numbers are others each time, against NumPy."""
+    program = compile(lambda x, y: x * x * y, backend="numba")
+    rng = np.random.default_rng(3)
+    for _ in range(3):
+        x, y, w = rng.uniform(0.1, 1.0, size=(3, 11))
+        for options, share in (
+            ({}, np.full(11, 1 / 11)),
+            ({"reduce": "sum"}, np.ones(11)),
+            ({"weights": w}, w / w.sum()),
+            ({"weights": w, "reduce": "sum"}, w),
+        ):
+            value, gradient, (dx, dy) = program.value_and_grad(x, y, argnums=(0, 1), **options)
+            np.testing.assert_allclose(value, (x * x * y) @ share, **CLOSE)
+            np.testing.assert_allclose([dx, dy], [2.0 * x * y * share, x * x * share], **CLOSE)
+            assert gradient.shape == (0,)
+        each, _, dy = program.value_and_grad(x, y, argnums=1, reduce=None, weights=w)
+        np.testing.assert_allclose([each, dy], [x * x * y * w, x * x * w], **CLOSE)
+
+
+def test_a_call_unlike_the_one_before_is_looked_at_anew():
+    """Other lengths, other kinds of numbers, arguments that do not fit: each answered as it is by itself."""
+    program = compile(lambda x, y: x * x * y, backend="numba")
+    x, y = np.linspace(1.0, 2.0, 10), np.linspace(3.0, 4.0, 10)
+    for _ in range(2):
+        given = [
+            (x, y), (x[:4], y[:4]), (x[::2], y[::2]), (x.astype(np.float32), y), (np.arange(10), y), (list(x), list(y)),
+            (x.byteswap().view(x.dtype.newbyteorder()), y),
+        ]  # fmt: skip
+        for a, b in given:
+            value, _, (dx, dy) = program.value_and_grad(a, b, argnums=(0, 1), reduce=None)
+            a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+            np.testing.assert_allclose([value, dx, dy], [a * a * b, 2.0 * a * b, a * a], **CLOSE)
+        masked = np.ma.array(x, mask=x > 1.5)
+        for wrong in ((x, y[:9]), (x[:9], y), (x.reshape(5, 2), y), (x + 1j, y), ("ab", y), (masked, y)):
+            with pytest.raises((ValueError, TypeError, autodiff.TraceError)):
+                program.value_and_grad(*wrong, argnums=(0, 1), reduce=None)
+    one = 3.0, 2.0
+    for numbers in (one, (3, 2), (np.float32(3.0), True + 1), (np.array(3.0), 2.0), (Fraction(3), 2.0)):
+        value, _, (dx, dy) = program.value_and_grad(*numbers, argnums=(0, 1))
+        assert (value, dx, dy) == (18.0, 12.0, 9.0)
+        assert program(*numbers) == 18.0
+        assert program.value_and_grad(*numbers, argnums=1)[2] == 9.0
+    for wrong in (("3", 2.0), (3.0, None), (3.0, autodiff.Value(2.0)), (3.0, 2.0, 1.0), (3j, 2.0)):
+        with pytest.raises((TypeError, autodiff.TraceError)):
+            program.value_and_grad(*wrong, argnums=(0, 1))
+        with pytest.raises((TypeError, autodiff.TraceError)):
+            program(*wrong)
+    with pytest.raises(TypeError, match="argnums must be the position"):
+        program.value_and_grad(3.0, 2.0, argnums=True)
+
+
+def test_what_fills_a_tile_up_is_a_row_of_the_batch():
+    """An operation that refuses numbers below 0 is not asked about any but those that are given."""
+
+    def forward(a):
+        if not a > 0.0:
+            raise ValueError
+        return math.sqrt(a)
+
+    root = Op("guarded root", "√", forward, partials=(lambda a, r: 0.5 / r,))
+    program = compile(root, backend="numba")
+    for n in (1, 3, 9, 1003):
+        x = np.linspace(1.0, 2.0, n)
+        for _ in range(3):
+            np.testing.assert_allclose(program(x), np.sqrt(x), **CLOSE)
+
+
+def test_threads_may_call_one_program_at_once():
+    """Each gets the answer to its own rows, whoever calls meanwhile."""
+    program = compile(price, backend="numba", threads=1)
+    batches = [[row + 0.01 * k for row in options(5_000)] for k in range(4)]
+    program.value_and_grad(*batches[0], argnums=(0,), reduce=None)
+
+    def deltas(given):
+        return [program.value_and_grad(*given, argnums=(0,), reduce=None)[2][0] for _ in range(20)]
+
+    with ThreadPoolExecutor(4) as pool:
+        for found, given in zip(pool.map(deltas, batches), batches, strict=True):
+            for delta in found:
+                np.testing.assert_allclose(delta, truth(*given)[1], rtol=1e-11, atol=1e-11)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from autodiff.compiler.arrays.ir import Var
 from autodiff.compiler.backends import Backend
+from autodiff.compiler.backends.numba import Loops, result_of
 from autodiff.compiler.specialise import Want
 
 if TYPE_CHECKING:
@@ -32,11 +33,16 @@ class Answer:
         self.finite = True  # a sum that overflows counts as infinite, which costs time and nothing else
         self.gradient = np.zeros((rows, n) if want.per_row else n)
         self._gradient_per_row = code.gradient if want.per_row else None
+        # Loops write what there is for each row into one piece of memory, and name it by its place there.
+        self._out = out = np.empty((backend.height, rows)) if isinstance(backend, Loops) else None
+        written = {int, slice} if out is not None else set[type]()
+        if out is not None and code.gradient.__class__ in written:
+            self.gradient, self._gradient_per_row = result_of(out, code.gradient, (rows, n)), None
         self._summed = code.outputs[0] if summed else None
         self._totals: dict[int, float] = {}  # by block, since threads finish in any order
         self._copied: list[tuple[Any, Array]] = []
         self._added: list[tuple[Any, Array]] = []
-        self._argnums = want.argnums
+        self._argnums, self._per_row = want.argnums, want.per_row
         argnums = list(dict.fromkeys(want.argnums))
         results: list[tuple[Any, bool, tuple[int, ...]]] = []  # each with whether it has rows, and its shape
         for i in argnums:
@@ -45,11 +51,14 @@ class Answer:
         if not summed:
             results.append((code.outputs[0], True, (rows, *call.trace.shared.shape)))
         # One piece of memory for all results: the system provides it in larger pages, in half the time.
-        memory = np.empty(sum([math.prod(shape) for *_, shape in results]))
+        memory = np.empty(sum([0 if x.__class__ in written else math.prod(shape) for x, _, shape in results]))
         direct = {x.number for x in backend.direct}
         places: list[Array] = []
         for x, each, shape in results:
             size = math.prod(shape)
+            if out is not None and x.__class__ in written:
+                places.append(result_of(out, x, shape))
+                continue
             place, memory = memory[:size].reshape(shape), memory[size:]
             places.append(place)
             if not each:
@@ -63,8 +72,16 @@ class Answer:
         self._inputs = dict(zip(argnums, places, strict=False))
         self.values = places[-1] if not summed else np.empty(0)
 
+    def written(self, start: int, stop: int) -> dict[str, Any]:
+        """Return what a run takes by name: where it writes results of these rows by itself."""
+        if self._out is not None:
+            return {"out": self._out, "first": start, "last": stop}
+        return {name: x[start:stop] for name, x in self.direct.items()}
+
     def store(self, instance: Any, start: int, stop: int, weights: Array) -> None:
         """Take over the results of a block."""
+        if self._out is not None:
+            self._note(instance.total)
         if self._summed is not None:
             values = fetch(instance, self._summed)
             if np.shape(values) != weights.shape:
@@ -81,7 +98,7 @@ class Answer:
         if self._gradient_per_row is not None:
             self.gradient[start:stop] = fetch(instance, self._gradient_per_row).T
             self._check(self.gradient[start:stop])
-        elif self.gradient.size:
+        elif not self._per_row and self.gradient.size:
             self.gradient += instance.gradient
         for x, place in self._added:
             delta = np.broadcast_to(fetch(instance, x), (max(1, place.size), 1))[: place.size]

@@ -51,8 +51,7 @@ class Cache:
         self.fixed = list(settings.parameters) if settings.parameters is not None else None
         self.training: Trace | Block | None = None
         self.derived: dict[Any, Any] = {}  # programs of its derivatives
-        self.quick: dict[Any, Any] = {}  # by the request and the rows: the short way for a call like an earlier one
-        self.recent: dict[Any, Any] = {}  # by the request alone: the short way that was taken last
+        self.forget()
         self.lock = threading.RLock()  # several threads may call a program, whose buffers serve one call at a time
         self._pool: ThreadPoolExecutor | None = None
         self._pool_of = 0  # the process that owns the threads: a fork has none of them
@@ -113,14 +112,25 @@ class Cache:
 
     def forget(self) -> None:
         """Drop the short ways, where traces or the order of gradients are others from now on."""
-        self.quick.clear()
-        self.recent.clear()
+        self.quick: dict[Any, Any] = {}  # by the request and the rows: the short way for a call like an earlier one
+        # Those that were taken last: of a plain call; of value_and_grad without weights, after its argnums and reduce,
+        # which are told by their identity.
+        self.recent_call: Callable[..., Any] = _none_yet
+        self.recent: tuple[Any, Any, Callable[..., Any]] = None, "mean", _none_yet
 
     def remember(self, request: Hashable, rows: int, quick: Callable[..., Any]) -> None:
         """Keep a short way; few programs are asked for as many different things as there is room for."""
         while len(self.quick) >= _SHORT_WAYS:
             del self.quick[next(iter(self.quick))]
-        self.quick[request, rows] = self.recent[request] = quick
+        self.quick[request, rows] = quick
+        self._take(request, quick)
+
+    def _take(self, request: Any, quick: Callable[..., Any]) -> None:
+        """Try this short way first from now on."""
+        if request == "call":
+            self.recent_call = quick
+        elif not request[-1]:
+            self.recent = request[1], request[2], quick
 
     def repeated(self, request: Hashable, args: Sequence[Any]) -> Any:  # Any: an answer, or NotImplemented
         """Return the answer by the short way for as many rows, if there is one and the call is like that one."""
@@ -131,7 +141,7 @@ class Cache:
         except (KeyError, TypeError):  # none yet; a request without a hash, or another number of arguments
             return NotImplemented
         if answer is not NotImplemented:
-            self.recent[request] = quick
+            self._take(request, quick)
         return answer
 
     def axes(self, count: int) -> tuple[int | None, ...]:
@@ -161,6 +171,10 @@ class Cache:
             self._pool_of = os.getpid()
             self._pool = ThreadPoolExecutor(threads, thread_name_prefix="autodiff", initializer=_cores_apart(threads))
         return self._pool
+
+
+def _none_yet(*_: Any) -> Any:
+    return NotImplemented
 
 
 def _cores_apart(threads: int) -> Callable[[], None]:

@@ -229,7 +229,7 @@ class Call(Arguments):
                 given = self.blocks(start, stop)
                 if seeded:
                     given.append(weights)
-                instance.run(*given, **{name: x[start:stop] for name, x in answer.direct.items()})
+                instance.run(*given, **answer.written(start, stop))
                 answer.store(instance, start, stop, weights)
             answer.end()
 

@@ -25,7 +25,7 @@ from autodiff import grad_mode, held
 from autodiff.compiler.backends.text import Readable
 from autodiff.compiler.cache import Cache, Settings
 from autodiff.compiler.call import Call, Reduce, inlined
-from autodiff.compiler.repeat import remember_rows
+from autodiff.compiler.repeat import remember_rows, request_of
 from autodiff.compiler.specialise import Block, Trace, Want
 from autodiff.compiler.trace.graph import Loop
 from autodiff.domains import unbox
@@ -148,8 +148,8 @@ class Program(Generic[P]):
         if not check and not options:
             cache = self._cache
             try:
-                answer = cache.recent["call"](*args)
-            except (KeyError, TypeError):  # none yet, or another number of arguments
+                answer = cache.recent_call(*args)
+            except TypeError:  # another number of arguments, or of another kind
                 answer = NotImplemented
             if answer is NotImplemented:
                 answer = cache.repeated("call", args)
@@ -247,14 +247,16 @@ class Program(Generic[P]):
         """
         if not check and argnames is None and not options:
             cache = self._cache
-            request = argnums.__class__, argnums, reduce, weights is not None  # as `request_of`, without a call
-            given = args if weights is None else (*args, weights)
-            try:
-                answer = cache.recent[request](*given)
-            except (KeyError, TypeError):  # none yet; without a hash, or another number of arguments
-                answer = NotImplemented
+            asked, reduced, quick = cache.recent
+            answer: Any = NotImplemented
+            if argnums is asked and reduce is reduced and weights is None:
+                try:
+                    answer = quick(*args)
+                except TypeError:  # another number of arguments, or of another kind
+                    answer = NotImplemented
             if answer is NotImplemented:
-                answer = cache.repeated(request, given)
+                given = args if weights is None else (*args, weights)
+                answer = cache.repeated(request_of(argnums, reduce, weights), given)
             if answer is not NotImplemented:
                 return answer
         with self._cache.lock:

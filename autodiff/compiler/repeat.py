@@ -14,7 +14,7 @@ import numpy as np
 
 from autodiff.compiler.answers import Reduce, fetch
 from autodiff.compiler.backends.buffers import without_warnings
-from autodiff.compiler.backends.numba import LoopsInstance
+from autodiff.compiler.backends.numba import Loops
 from autodiff.compiler.backends.numpy import made_from
 from autodiff.compiler.specialise import Want
 
@@ -55,10 +55,10 @@ def remember_point(call: Call, request: Hashable, function: Any, *, gradient: bo
     plain = f"return function(None, {given})" if gradient else f"return function(None, {given})[0]"
     direct = getattr(function, "direct", None)
     if direct is not None:
-        plain = f"value, by = direct({given}); return value, none, by"
+        plain = f"value, by = direct({given}); return value, none, by" if gradient else f"return direct({given})"
     text = f"""def make(cache, trace, parameters, function, array, number, direct, none):
     def quick({given}):
-        if not ({" is ".join([*(f"{x}.__class__" for x in names), "float"])}):
+        if not ({" is ".join([*(f"type({x})" for x in names), "float"])}):
             {given}, = {", ".join(f"number({x})" for x in names)},
         try:
             {plain if not call.trace.parameters else f"{values} = function([p.data for p in parameters], {given})"}
@@ -79,7 +79,6 @@ class _Answers:
         self.call, self.want, self.rows = call, want, instance.rows
         self.scale = 1.0 / call.rows if reduce == "mean" and not weighted else 1.0
         self.bound: dict[str, Any] = {"scale": np.array(self.scale), "ones": np.ones(self.rows)}
-        self.passed: list[str] = []  # to a run, where it takes more than the arguments as units × rows
         self.lines: list[str] = []  # after it
         self.sums: list[str] = []  # in which what is not finite shows
         self.parts: list[str] = []
@@ -96,14 +95,7 @@ class _Answers:
             each = call.batched[i] or want.per_row
             shape = (self.rows,) * (each and not call.batched[i]) + (call.args[i].shape)
             self.results.append((code.input_gradients.get(i, 0.0), shape, each))
-        if (
-            not weighted
-            and isinstance(instance, LoopsInstance)
-            and {x.__class__ for x, *_ in self.results} <= {int, slice}
-        ):
-            self._taken(instance)
-        else:
-            self._copied(instance, "seeds" if weighted else "")
+        self._copied(instance, "seeds" if weighted else "")
         if reduce is not None:
             self.bound["values"] = values = fetch(instance, code.outputs[0])
             if np.shape(values) != (self.rows,):
@@ -118,24 +110,6 @@ class _Answers:
             self.bound["gradient"] = instance.gradient
             self._sum_of("slopes", "multiply(gradient, scale)", instance.gradient.size)
             self.parts.insert(1, "slopes")
-
-    def _taken(self, instance: LoopsInstance) -> None:
-        """Let loops write into the memory of the answer: all of it is there for each row."""
-        flat, tile, sums = instance.others
-        self.bound |= {"run": instance.compiled, "empty": np.empty, "flat": flat, "tile": tile, "sums": sums}
-        for k, (x, batched) in enumerate(zip(self.call.args, self.call.batched, strict=True)):
-            form = ".ravel()" if not batched and x.ndim else f".reshape({self.rows}, -1)" if x.ndim > 2 else ""
-            self.passed.append(f"x{k}{form}")
-        self.passed += ["flat", "tile", "sums", f"out := empty({instance.memory.size})"]
-        self._sum("out", instance.out.size)
-        if self.scale != 1.0:
-            self.lines.append("multiply(out, scale, out)")
-        for place, shape, _ in self.results:
-            start, stop = (place, place + 1) if place.__class__ is int else (place.start, place.stop)
-            text = f"out[{start * self.rows}:{stop * self.rows}]"
-            if place.__class__ is slice:
-                text += f".reshape({stop - start}, {self.rows}).T"
-            self.parts.append(text if len(shape) == 1 + (place.__class__ is slice) else f"{text}.reshape({shape})")
 
     def _copied(self, instance: Any, seeds: str) -> None:
         for k, (x, shape, each) in enumerate(self.results):
@@ -161,16 +135,66 @@ class _Answers:
         self._sum(name, size)
 
     def _sum(self, name: str, size: int) -> None:
-        flat = name if name == "out" or (name == "slopes" and not self.want.per_row) else f"{name}.ravel()"
+        flat = name if name == "slopes" and not self.want.per_row else f"{name}.ravel()"
         self.sums.append(f"add({name}, None)" if size > _MANY else f"{flat}.dot({flat})")
 
-    def answer(self, argnums: Any) -> str:
-        """Return the text of the answer, whose derivatives are one or a tuple as `argnums` are."""
-        n = len(self.parts) - len(self.want.argnums)
-        by = self.parts[n:]
-        return ", ".join(
-            self.parts[:n] + ([] if argnums is None else [f"({', '.join(by)},)"] if isinstance(argnums, tuple) else by)
-        )
+
+class _LoopsAnswers:
+    """The same of loops, which write into a fresh answer, and see to the kinds and lengths of their arguments."""
+
+    def __init__(self, call: Call, want: Want, reduce: Reduce, loops: Loops, *, weighted: bool) -> None:
+        rows, code, n = call.rows, loops.code, len(call.trace.parameters)
+        self.scale = scale = 1.0 / rows if reduce == "mean" and not weighted else 1.0
+        self.bound: dict[str, Any] = {
+            "run": loops.run(), "empty": np.empty, "full": np.full, "flat": call.trace.flat, "ones": np.ones(rows),
+            "scale": np.array(scale), "none": np.zeros((rows, 0) if want.per_row else 0),
+        }  # fmt: skip
+        passed = [
+            name + (f".reshape({rows}, -1)" if batched and x.ndim > 2 else ".ravel()" if x.ndim > 1 + batched else "")
+            for name, x, batched in zip(loops.arguments, call.args, call.batched, strict=False)
+        ]
+        fresh = {"flat": "flat", "sums": f"sums := empty({loops.summed})"}
+        passed += (["seeds" if weighted else "ones"] if "seed" in loops.arguments else []) + [
+            *[fresh[name] for name in loops.others], f"out := empty(({loops.height}, {rows}))", "0", str(rows)
+        ]  # fmt: skip
+        self.lines = [f"total = run({', '.join(passed)})", "if not isfinite(total):", "    return NotImplemented"]
+        if reduce is None:
+            value = self._result(code.outputs[0], (rows, *call.trace.shared.shape)) + " * seeds" * weighted
+        else:
+            value = "value"
+            self.lines.append(f"value = float(out[{code.outputs[0]}].dot({'seeds' if weighted else 'ones'}) * scale)")
+        if scale != 1.0:
+            self.lines += [f"multiply({name}, scale, {name})" for name in ("out", *loops.others) if name != "flat"]
+        self.parts = [value]
+        if want.gradient and want.per_row:
+            self.parts.append(self._result(code.gradient if code.gradient.__class__ is slice else 0.0, (rows, n)))
+        elif want.gradient:
+            self.parts.append(self._result((0, n) if "sums" in loops.others else 0.0, (n,)))
+        for i in want.argnums:
+            each, x = call.batched[i] or want.per_row, code.input_gradients.get(i, 0.0)
+            shape = (rows,) * (each and not call.batched[i]) + call.args[i].shape
+            if x.__class__ is float and x and not each:
+                raise ValueError  # the long way adds it up
+            self.parts.append(self._result(x, shape))
+
+    def _result(self, x: Any, shape: tuple[int, ...]) -> str:
+        """Return the text of a result: a constant, a row of `out` or several, or some of the sums."""
+        if not math.prod(shape):  # empty
+            return "none"
+        if x.__class__ is float:
+            return f"full({shape}, {x * self.scale!r})" if shape else repr(x)
+        if x.__class__ is tuple:
+            return f"sums[{x[0]}:{x[1]}].reshape({shape})" if shape else f"float(sums[{x[0]}])"
+        if x.__class__ is int:
+            return f"out[{x}]" + f".reshape({shape})" * (len(shape) > 1)
+        return f"out[{x.start}:{x.stop}].T" + f".reshape({shape})" * (len(shape) > 2)
+
+
+def _answer(parts: Sequence[str], argnums: Any, count: int) -> str:
+    """Return the text of an answer, whose derivatives by `count` arguments are one or a tuple as `argnums` are."""
+    n = len(parts) - count
+    by = [f"({', '.join(parts[n:])},)"] if isinstance(argnums, tuple) else parts[n:]
+    return ", ".join([*parts[:n], *(by if argnums is not None else [])])
 
 
 def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, argnums: Any, *, weighted: bool) -> None:
@@ -191,18 +215,19 @@ def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, arg
     if several and (argnums is not None or reduce is None or weighted or not trace.parameters):
         return  # the long way is short beside them; and several threads may share the blocks
     names = [f"x{i}" for i in range(len(call.args))]
+    loops = version.backend if isinstance(version.backend, Loops) and not several else None
     parts = [slice(start, min(start + block, rows)) for start in range(0, rows, block)]
     try:
-        made = {n: _Answers(call, want, reduce, version.instance(n), weighted=weighted)
+        made = {n: _LoopsAnswers(call, want, reduce, loops, weighted=weighted) if loops
+                else _Answers(call, want, reduce, version.instance(n), weighted=weighted)
                 for n in {part.stop - part.start for part in parts}}  # fmt: skip
     except ValueError:
         return
     answers = made[parts[0].stop]
-    run = version.instance(parts[0].stop).run
     bound: dict[str, Any] = {
         "lock": cache.lock, "quietly": without_warnings, "ndarray": np.ndarray, "dtype": np.dtype(np.float64),
         "cache": cache, "trace": trace, "multiply": np.multiply, "array": np.array, "C": "C", "number": number_of,
-        "isfinite": math.isfinite, "add": np.add.reduce, "run": run, **answers.bound,
+        "isfinite": math.isfinite, "add": np.add.reduce, **answers.bound,
         **{f"s{x}": given.shape for x, given in zip(names, call.args, strict=True)},
     }  # fmt: skip
     if several:
@@ -219,14 +244,17 @@ def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, arg
             "    slopes += gradient",
             f"value, slopes = value * {answers.scale!r}, multiply(slopes, scale)",
         ]
+    elif isinstance(answers, _LoopsAnswers):
+        lines = answers.lines
     else:
+        bound["run"] = version.instance(rows).run
         passed = _passed(call, names)
         if "seed" in version.backend.arguments:
             passed.append("seeds" if weighted else "ones")
-        lines = [f"run({', '.join(answers.passed or passed)})", *answers.lines]
-    text = _text(
-        call, names, list(bound), lines, answers.answer(argnums), " + ".join(answers.sums), weighted and reduce
-    )
+        lines = [f"run({', '.join(passed)})", *answers.lines]
+    answer = _answer(answers.parts, argnums, len(want.argnums))
+    total = "" if isinstance(answers, _LoopsAnswers) else " + ".join(answers.sums)
+    text = _text(call, names, list(bound), lines, answer, total, weighted and reduce)
     cache.remember(request, rows if call.args[0].ndim else 0, _made_once(text)(**bound))
 
 
@@ -248,9 +276,12 @@ def _text(
     call: Call, names: Sequence[str], bound: Sequence[str], lines: Sequence[str], answer: str, total: str,
     weighted: Any,
 ) -> str:  # fmt: skip
-    """Return the text of a short way; `weighted`: how weights are reduced, False without."""
+    """Return the text of a short way; `weighted`: how weights are reduced, False without; no `total`: loops."""
     arrays = [x for x, given in zip(names, call.args, strict=True) if given.ndim]
     checks = [f"{x}.__class__ is not ndarray or {x}.shape != s{x} or {x}.dtype is not dtype" for x in arrays]
+    if not total and arrays:  # loops see to the rest
+        deep = [f"{x}.shape != s{x}" for x in arrays if call.args[names.index(x)].ndim > 1]
+        checks = [f"not ({' is '.join([*(f'type({x})' for x in arrays), 'ndarray'])})", *deep]
     numbers = [f"        {x} = number({x})" for x in names if x not in arrays]
     given, seeds = list(names), []
     if weighted is not False:
@@ -260,23 +291,24 @@ def _text(
             "        total = float(seeds.sum())", "        if not 0.0 < total < 1e300:",
             "            return NotImplemented", "        seeds = seeds / total",
         ] if weighted == "mean" else []  # fmt: skip
-    return "\n".join([
-        f"def make({', '.join(bound)}):",
-        f"    def compute({', '.join(given)}):",
-        *[f"        {line}" for line in lines],
+    compute = [
+        f"    def compute({', '.join(given)}):", *[f"        {line}" for line in lines],
         f"        return ({answer}), isfinite({total})",
-        *(["    compute = quietly(compute)"] if "tile" not in bound else []),  # machine code warns of nothing
+        "    compute = quietly(compute)",
+    ] if total else []  # fmt: skip
+    locked = [
+        "if cache.training is not trace:", "    trace.read()",
+        *([f"answer, finite = compute({', '.join(given)})"] if total else lines),
+    ]  # fmt: skip
+    shared = total or call.trace.parameters  # something that another thread could change
+    locked = ["with lock:", *[f"    {line}" for line in locked]] if shared else locked[2:]
+    return "\n".join([
+        f"def make({', '.join(bound)}):", *compute,
         f"    def quick({', '.join(f'{x}=None' for x in given)}):",
-        f"        if {' or '.join(checks) or 'False'}:",
-        "            return NotImplemented",
-        *numbers, *seeds,
-        "        with lock:",
-        "            if cache.training is not trace:",
-        "                trace.read()",
-        f"            answer, finite = compute({', '.join(given)})",
-        "        if not finite:",
-        "            return NotImplemented",
+        *([f"        if {' or '.join(checks)}:", "            return NotImplemented"] if checks else []),
+        *numbers, *seeds, *[f"        {line}" for line in locked],
+        *(["        if not finite:", "            return NotImplemented"] if total else []),
         "        cache.latest = trace",
-        "        return answer",
+        f"        return {'answer' if total else f'({answer})'}",
         "    return quick",
     ])  # fmt: skip

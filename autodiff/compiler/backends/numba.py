@@ -39,6 +39,7 @@ Array = NDArray[np.float64]
 
 MOST = 4000  # operations that numba may be given: it takes 2 to 4 ms for each
 _INLINE = 48  # calls of what is written out: more than these take long to compile as one piece
+_WIDE = 8  # rows that a processor computes at once; their number in a tile is rounded up by copies of the last one
 _TILE = 4096  # numbers of a tile that fit the cache of a core, beside what else is there
 _LN2 = Decimal("0.693147180559945309417232121458176568075500134360255")
 _HIGH = round(float(_LN2) * 2.0**32) / 2.0**32  # times a whole number below 2²⁰ it is exact
@@ -160,8 +161,9 @@ def refuse_without_numba() -> None:
 class _Text:
     """The straight-line code of a row, and what it calls."""
 
-    def __init__(self, code: Code, results: Sequence[Any]) -> None:
-        self.code = code
+    def __init__(self, code: Code, results: Sequence[Any], ours: Sequence[str] = _OURS) -> None:
+        """Take the functions that are written out; beside these, one number is quicker by those of the system."""
+        self.code, self.ours = code, ours
         self.before: list[str] = []  # the same for all rows
         self.lines: list[str] = []
         self.helpers: dict[str, str] = {}
@@ -244,17 +246,16 @@ class _Text:
     def _function(self, op: Op) -> str:
         """Return the name of the function that computes an operation, which the text defines."""
         forward: Any = op.forward
-        if OPS.get(op.name) is op and op.name in _SCALAR:
+        if OPS.get(op.name) is op and op.name in _SCALAR and (op.name in self.ours or op.name not in _OURS):
             self.helpers |= _written(op.name, {op.name: _SCALAR[op.name]})
             return op.name
         if isinstance(forward, BuiltinFunctionType) and forward.__module__ == "math":
             return f"math.{forward.__name__}"
         if forward.__module__.startswith("autodiff."):
             given = definitions(forward, op.name, known=_SCALAR)
-            given = {
-                name: re.sub(rf"math\.({'|'.join(_OURS)})\(", r"\1(", text).replace("math.fmod(", "np.fmod(")
-                for name, text in given.items()
-            }
+            for other in self.ours:
+                given = {name: text.replace(f"math.{other}(", f"{other}(") for name, text in given.items()}
+            given = {name: text.replace("math.fmod(", "np.fmod(") for name, text in given.items()}
             self.helpers |= _written(op.name, given)
             return op.name
         name = f"operation{len(self.bound)}_{re.sub(r'[^a-zA-Z0-9]', '_', op.name)}"
@@ -287,7 +288,7 @@ class Loops:
                 self._places += max(1, var.size)
         self.code = Code(careful=want.careful)  # only its results, as places
         self._plan(code, shape)
-        self.tile = max(32, 1 << (_TILE // max(1, self._places + len(self._rows) + len(self._sums))).bit_length() - 1)
+        self.tile = max(32, 1 << (_TILE // (self._places + len(self._rows) + len(self._sums) + 1)).bit_length() - 1)
         text.write(self._place)
 
     def _cell(self, place: int) -> str:
@@ -343,48 +344,66 @@ class Loops:
             else "float64[::1]" if var.units else "float64"
             for var in self._inputs.values()
         ]  # fmt: skip
-        types += ["float64[::1]"] * (len(self.arguments) - len(types))
-        return [*self.arguments, "flat", "s", "sums", "out"], [*types, *["float64[::1]"] * 4]
+        types += ["float64[::1]"] * (len(self.arguments) - len(types) + len(self.others))
+        return [*self.arguments, *self.others, "out", "first", "last"], [*types, "float64[:, ::1]", "intp", "intp"]
 
     @property
-    def forms(self) -> dict[str, str]:
+    def others(self) -> list[str]:
+        """The names of what the loops take between the arguments and the place of the results."""
+        return [name for name, used in (("flat", self._given.parameters), ("sums", self._sums)) if used]
+
+    @property
+    def forms(self) -> dict[str, Callable[[Any], Any]]:
         """By argument, how it is turned from units × rows into what the loops take."""
-        found = {name: "{0}.T" if var.batched else "{0}.ravel()" for name, var in self._inputs.items() if var.units}
-        return dict.fromkeys(self.arguments, "{0}") | found
+        forms: dict[str, Callable[[Any], Any]] = dict.fromkeys(self.arguments, _as_it_is)
+        for name, var in self._inputs.items():
+            if var.units:
+                forms[name] = np.transpose if var.batched else np.ravel
+        return forms
 
     @property
     def source(self) -> str:
-        """The text that numba compiles."""
+        """The text that numba compiles: it returns a number that is finite if all results are."""
         text, tile = self._text, self.tile
         names, types = self._signature()
-        load, each = list[str](), "for i in range(m):"
+        load, each, others = list[str](), "for i in range(m):", list[str]()
         for name, var in [*self._inputs.items(), *(("seed", var) for var in self._given.vars if var.kind == ir.SEED)]:
             slot = self._slots.get(var.number)
             if slot is not None:
+                others.append(f"{name}.shape[0] != rows" + f" or {name}.shape[1] != {var.size}" * bool(var.units))
                 for k in range(max(1, var.size)):
                     entry = f"{name}[start + i{f', {k}' if var.units else ''}]"
-                    load += [each, f"    {self._cell(slot + k)} = {entry}"]
+                    cell, last = self._cell(slot + k), f"s[np.uintp({(slot + k) * tile}) + m - np.uintp(1)]"
+                    load += [each, f"    {cell} = {entry}", "for i in range(m, wide):", f"    {cell} = {last}"]
+            elif var.units and name in names:
+                others.append(f"len({name}) != {var.size}")
         store, tail = list[str](), list[str]()
         base = self._places
         body = list(text.lines)
         for k, x in enumerate(self._rows):
             body.append(f"{self._cell(base + k)} = {self._entry(x)}")
-            store += [each, f"    out[np.uintp({k}) * rows + start + i] = {self._cell(base + k)}"]
+            store += [each, f"    out[np.uintp({k}), first + start + i] = {self._cell(base + k)}"]
         base += len(self._rows)
         for k, (place, x) in enumerate(entry for entry in self._sums if self._entry(entry[1]) != "0.0"):
             body.append(f"{self._cell(base + k)} = {self._entry(x)}")
             tail.append(f"sums[{place}] += total_of(s, np.uintp({(base + k) * tile}), m)")
+        base += len(self._sums)
+        body.append(f"{self._cell(base)} = {' + '.join([self._entry(x) for x in self._rows])}")
+        tail.append(f"total += total_of(s, np.uintp({base * tile}), m)")
         lines = [
-            *text.before, *(["sums[:] = 0.0"] if self._sums else []),
-            f"rows = np.uintp(len(out) // {self.height})",
+            "first, rows = np.uintp(first), np.uintp(last - first)",
+            *([f"if {' or '.join(others)}:", "    return math.nan"] if others else []),
+            *text.before, *(["sums[:] = 0.0"] if self._sums else []), "total = 0.0", f"s = np.empty({self.scratch})",
             f"for start in range(np.uintp(0), rows, np.uintp({tile})):",
-            f"    m = min(np.uintp({tile}), rows - start)", *_indented(load), f"    {each}",
-            *_indented(body, 2), *_indented(store + tail),
+            f"    m = min(np.uintp({tile}), rows - start)",
+            f"    wide = (m + np.uintp({_WIDE - 1})) // np.uintp({_WIDE}) * np.uintp({_WIDE})",
+            *_indented(load), "    for i in range(wide):", *_indented(body, 2), *_indented(store + tail),
+            *(["for x in sums:", "    total += x"] if self._sums else []), "return total",
         ]  # fmt: skip
-        helpers = text.helpers | ({"total_of": _SCALAR["total_of"]} if tail else {})
-        return _module(names, types, lines, helpers, returns="void")
+        helpers = text.helpers | {"total_of": _SCALAR["total_of"]}
+        return _module(names, types, lines, helpers, returns="float64", options="nogil=True, ")
 
-    def run(self) -> Callable[..., None]:
+    def run(self) -> Callable[..., float]:
         """Return the compiled loops."""
         if self._run is None:
             start = time.perf_counter()
@@ -392,14 +411,14 @@ class Loops:
             self.compiled = time.perf_counter() - start
         return self._run
 
-    def instance(self, rows: int, flat: Array) -> LoopsInstance:
-        """Return the loops with memory for a number of rows."""
-        return LoopsInstance(self, rows, flat)
+    def instance(self, rows: int, flat: Array) -> LoopsInstance:  # noqa: ARG002 # any number of rows
+        """Return the loops with memory of their own."""
+        return LoopsInstance(self, flat)
 
     @property
     def scratch(self) -> int:
         """The numbers of a tile."""
-        return (self._places + len(self._rows) + len(self._sums)) * self.tile
+        return (self._places + len(self._rows) + len(self._sums) + 1) * self.tile
 
     @property
     def height(self) -> int:
@@ -421,35 +440,44 @@ class Loops:
         return len(self._text.lines)
 
 
+def result_of(out: Array, place: int | slice, shape: tuple[int, ...]) -> Array:
+    """Return a result of all rows, of this shape, where the loops have written it or will."""
+    return out[place].reshape(shape) if place.__class__ is int else out[place].T.reshape(shape)
+
+
 class LoopsInstance:
-    """Compiled loops with their memory for a number of rows."""
+    """Compiled loops with memory for what they sum over the rows."""
 
-    def __init__(self, loops: Loops, rows: int, flat: Array) -> None:
-        self.backend = loops
+    total = 0.0  # finite if all results of the last run were
+
+    def __init__(self, loops: Loops, flat: Array) -> None:
         self.results: dict[int, Array] = {}
-        self.rows = rows
-        self.memory = np.zeros(loops.height * rows)
-        self.out = self.memory.reshape(loops.height, rows)
-        self._sums = np.zeros(loops.summed)
-        self.gradient = self._sums[: len(flat)]
-        self.compiled = loops.run()
-        self.others = memory = flat, np.empty(loops.scratch), self._sums  # what they take before `memory`
+        self.sums = np.zeros(loops.summed)
+        self.gradient = self.sums[: len(flat)]
+        self._compiled, self._forms = loops.run(), list(loops.forms.values())
+        own = {"flat": flat, "sums": self.sums}
+        self._others = [own[name] for name in loops.others]
 
-        names = [*loops.arguments, "out=own"]
-        given = ", ".join([*(form.format(name) for name, form in loops.forms.items()), "*memory, out"])
-        self.run: Callable[..., None] = made_from(
-            "def make(compiled, memory, own, copied):",
-            f"    def run({', '.join(names)}):",
-            "        try:",
-            f"            compiled({given})",
-            "        except TypeError:  # memory that is not in one piece, or may not be written",
-            f"            compiled(*[copied(x) for x in ({given},)[:-4]], *memory, out)",
-            "    return run",
-        )(self.compiled, memory, self.memory, _copied)
+    def run(self, *given: Any, out: Array, first: int, last: int) -> None:
+        """Write the results of these rows into their columns of `out`."""
+        passed = [form(x) for form, x in zip(self._forms, given, strict=True)]
+        try:
+            self.total = self._compiled(*passed, *self._others, out, first, last)
+        except TypeError:  # memory that is not in one piece, or may not be written
+            self.total = self._compiled(*map(_copied, passed), *self._others, out, first, last)
+        self._out = out[:, first:last]
 
     def array(self, x: Any) -> Any:
         """Return the numbers of a result: units × rows."""
-        return self._sums[x[0] : x[1], None] if x.__class__ is tuple else self.out[x]
+        return self.sums[x[0] : x[1], None] if x.__class__ is tuple else self._out[x]
+
+
+def _tuple(texts: Sequence[str]) -> str:
+    return f"({', '.join(texts)},)"
+
+
+def _as_it_is(x: Any) -> Any:
+    return x
 
 
 def _copied(x: Any) -> Any:
@@ -461,17 +489,18 @@ def _indented(lines: Iterable[str], by: int = 1) -> list[str]:
 
 
 def _module(
-    names: Sequence[str], types: Sequence[str], lines: Sequence[str], helpers: dict[str, str], *, returns: str,
+    names: Sequence[str], types: Sequence[str], lines: Sequence[str], helpers: dict[str, str], *, returns: str = "",
+    options: str = "",
 ) -> str:  # fmt: skip
-    options = 'error_model="numpy"'  # what is written out above counts on the order of its operations
+    exact = 'error_model="numpy"'  # what is written out above counts on the order of its operations
     summing = '@njit(error_model="numpy", fastmath={"reassoc", "nsz"})'  # in any order, several at once
     calls = len(re.findall(rf"\b({'|'.join(helpers)})\(", "\n".join(lines))) if helpers else 0
-    helper = f"@njit(forceinline={calls <= _INLINE}, {options})"
+    helper = f"@njit(forceinline={calls <= _INLINE}, {exact})"
     return "\n".join([
         "import math", "", "import numpy as np", "from numba import njit", "",
         *[f"{summing if name == 'total_of' else helper}\n{text.strip()}\n" if text.strip().startswith("def ")
           else f"{text.strip()}\n" for name, text in helpers.items()],
-        f'@njit("{returns}({", ".join(types)},)", nogil=True, cache=CACHED, {options})',
+        f'@njit("{returns}({", ".join(types)},)", {options}cache=CACHED, {exact})',
         f"def run({', '.join(names)}):",
         *[f"    {line}" for line in lines],
     ]) + "\n"  # fmt: skip
@@ -532,7 +561,7 @@ class Machine:
         """Return a function of the parameters and the arguments, as `floats.Point.function`."""
         code, n = self.code, len(self.code.parameters)
         given = [code.input_gradients.get(i, 0.0) for i in argnums]
-        text = _Text(code, [*code.outputs, *([code.gradient, *given] if gradient else [])])
+        text = _Text(code, [*code.outputs, *([code.gradient, *given] if gradient else [])], ours=())
         text.write(lambda var, entry: f"x{var.info}" if entry is None else f"x{var.info}[{entry}]")
         value = text.name(code.outputs[0])
         numbers: list[str] = []  # returned as they are
@@ -543,33 +572,37 @@ class Machine:
             for i, x in zip(argnums, given, strict=True):
                 size = self.sizes[i]
                 if size is None:
-                    places.append(f"by[{len(numbers)}]")
+                    places.append("by" if single else f"by[{len(numbers)}]")
                     numbers.append(text.name(x))
                 else:
                     places.append(f"out[{len(written)}:{len(written) + size}]")
                     written += text.all_of(x, size)
-        else:
+        elif len(code.outputs) > 1:
             written += map(text.name, code.outputs)
         lines = [*text.before, *text.lines]
         if gradient or checked:
             lines.append(f"if not math.isfinite({' + '.join([value, *numbers, *written])}): raise ArithmeticError")
         lines += [f"out[{k}] = {x}" for k, x in enumerate(written)]
-        lines.append(f"return {value}, ({', '.join(numbers)},)" if numbers else f"return {value}")
+        lines.append(f"return {', '.join([value, *([_tuple(numbers)] if numbers and not single else numbers)])}")
         array = "float64[::1]"
         arguments = {f"x{i}": "float64" if size is None else array for i, size in self.sizes.items()}
         passed = {**({"flat": array} if n else {}), **arguments, **({"out": array} if written else {})}
-        compiled = _compiled(_module(list(passed), list(passed.values()), lines, text.helpers, returns=""), text.bound)
+        compiled = _compiled(_module(list(passed), list(passed.values()), lines, text.helpers), text.bound)
         call = ", ".join(f"array({x})" if of == array and x != "out" else x for x, of in passed.items())
-        answer = ["found", f"out[:{n}]" if n else "NONE"]
-        only = bool(numbers) and not written and not single
-        answer += places if single else ["by"] if only else [f"({', '.join(places)},)"] if places else []
+        only = not written and array not in passed.values() and (bool(numbers) or not gradient)
+        by = places if single else ["by"] if only else [_tuple(places)] if places else []
+        answer = (
+            ["found", f"out[:{n}]" if n else "NONE", *by] if gradient else ["out.tolist()" if written else "[found]"]
+        )
         run = made_from(
             "def make(compiled, array, zeros, NONE):",
             f"    def run({', '.join(['flat', *arguments])}):",
             *([f"        out = zeros({len(written)})"] if written else []),
             f"        found{', by' if numbers else ''} = compiled({call})",
-            f"        return {', '.join(answer) if gradient else 'out.tolist()'}",
+            f"        return {', '.join(answer)}",
             "    return run",
         )(compiled, np.array, np.zeros, np.zeros(0))
-        run.direct = compiled if only else None  # returns value and derivatives, and takes nothing but numbers
+        # It returns the value, and the derivatives beside it; it takes what `float` takes, which is for the caller to
+        # see to: numba's usual way in looks at each, for as long as all the rest takes.
+        run.direct = next(iter(compiled.overloads.values())).entry_point if only else None
         return run
