@@ -20,6 +20,7 @@ from autodiff import anomalies, draw, explain
 from autodiff.pictures import frames
 from browser import lite
 from browser.__main__ import LANGUAGES, MODULES, build, texts
+from website import measure
 
 ROOT = Path(__file__).parent.parent
 CHAIN = """
@@ -205,14 +206,16 @@ def test_without_a_deep_stack_memory_is_given_back_from_the_root_down():
 @needs_npm
 @pytest.mark.usefixtures("opened")
 def test_the_docs_tell_what_the_page_weighs():
-    """docs/try has today's megabytes, in both languages, and the page's own script stays a small part."""
-    parts = {"pyodide/": 0.0, ".whl": 0.0, "viz.js": 0.0, "": 0.0}
-    for name, (_, small) in SIZES.items():
-        parts[next(part for part in parts if part in name)] += small / 1e6
-    for name in ("index.md", "index.es.md"):
-        told = re.findall(r"^\| \D.* \| ([\d.]+) \|$", (ROOT / "docs" / "try" / name).read_text("utf-8"), re.MULTILINE)
-        assert [float(each) for each in told] == pytest.approx(list(parts.values()), rel=0.1, abs=0.051)
-    assert parts[""] < 0.02
+    """docs/try is as `python -m website.measure try` writes it, with today's megabytes; the page's own part is small."""
+    parts = measure.megabytes(SIZES)
+    for language, path in measure.TRY.items():
+        text = path.read_text("utf-8")
+        told = re.findall(r"^\| \D.* \| ([\d.]+) \|$", text, re.MULTILINE)
+        assert [float(each) for each in told] == pytest.approx(parts, rel=0.1, abs=0.051)
+        [day] = re.findall(r"\d{4}-\d\d-\d\d", text)
+        times = re.findall(r"^\| .* \| (\d.*) s \|$", text, re.MULTILINE)
+        assert measure.written(text, measure.table(language, [float(each) for each in told], times, day)) == text
+    assert parts[-1] < 0.02
 
 
 @needs_npm

@@ -507,6 +507,14 @@ def test_the_photograph_of_a_page_is_of_this_very_page(chromium, name, language)
     assert there.convert("L").getextrema()[0] < 60, "something is written in it"
 
 
+def test_a_page_whose_photograph_stayed_out_of_the_wheel_is_shown_alive(monkeypatch, tmp_path):
+    """As where the course is installed, without the images: a frame, and no image in its place."""
+    monkeypatch.setattr(kit, "still", lambda name, language: tmp_path / "none.png")
+    shown = kit.start(0, "es").play("nudge")
+    assert "<iframe" in shown._repr_html_()
+    assert "<img" not in shown._repr_html_()
+
+
 def cells_shown(stem, language="es"):
     """The HTML and the images that the cells of a notebook show, but what exercises say."""
     cells = json.loads((NOTEBOOKS / language / f"{stem}.ipynb").read_text(encoding="utf-8"))["cells"]

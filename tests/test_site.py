@@ -19,7 +19,7 @@ pytest.importorskip("latex2mathml", reason="of the group `docs`, as MkDocs is")
 import autodiff
 import autodiff.testing
 import models
-from website import reference
+from website import measure, reference
 
 # One process builds for all.
 pytestmark = [
@@ -195,18 +195,6 @@ def test_search_finds_a_page(seen, path, word, found):
 def test_text_can_be_read(seen, scheme):
     """Contrast of text and links with the page behind: 4.5 at least, in both schemes."""
     tab = seen("start/", scheme=scheme)
-    ratios = tab.evaluate("""() => {
-      const parse = c => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
-      const light = ([r, g, b]) => { const f = v => { v /= 255; return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; };
-        return .2126 * f(r) + .7152 * f(g) + .0722 * f(b); };
-      const over = (a, b) => a.slice(0, 3).map((v, i) => v * a[3] + b[i] * (1 - a[3]));
-      const behind = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
-        if (c[3] === 1) return c; } return [255, 255, 255, 1]; };
-      return [...document.querySelectorAll('article p, article li, article h1, article h2, article a:not(.headerlink), .md-nav__link')]
-        .filter(e => e.offsetParent && e.innerText.trim()).map(e => {
-        const ground = behind(e), ink = over(parse(getComputedStyle(e).color), ground);
-        const [a, b] = [light(ink), light(ground)].sort((x, y) => y - x);
-        return [(a + .05) / (b + .05), e.innerText.slice(0, 40)]; });
-    }""")
+    ratios = tab.evaluate(measure.CONTRAST, measure.TEXTS)
     assert len(ratios) > 20
     assert min(ratios)[0] >= 4.5, min(ratios)
