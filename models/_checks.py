@@ -52,22 +52,15 @@ def within(name: str, x: Any, rule: str, low: float, high: float, *, edges: str 
     return plain
 
 
-def positive(name: str, x: Any) -> float:
-    return within(name, x, "a finite number above 0", 0.0, math.inf, edges="()")
+def _between(rule: str, low: float, high: float, edges: str = "[)") -> Callable[[str, Any], float]:
+    """Return `within` as a check of name and number alone."""
+    return lambda name, x: within(name, x, rule, low, high, edges=edges)
 
 
-def not_negative(name: str, x: Any) -> float:
-    return within(name, x, "a finite number, 0 or more", 0.0, math.inf)
-
-
-def fraction(name: str, x: Any) -> float:
-    """Return what may be nothing but not everything, 0 ≤ x < 1, as momentum is."""
-    return within(name, x, "0 or more and below 1", 0.0, 1.0)
-
-
-def share(name: str, x: Any) -> float:
-    """Return a true part, 0 < x < 1, as the share of samples that is held out is."""
-    return within(name, x, "above 0 and below 1", 0.0, 1.0, edges="()")
+positive = _between("a finite number above 0", 0.0, math.inf, "()")
+not_negative = _between("a finite number, 0 or more", 0.0, math.inf)
+fraction = _between("0 or more and below 1", 0.0, 1.0)  # nothing, but not everything, as momentum is
+share = _between("above 0 and below 1", 0.0, 1.0, "()")  # a true part, as the share of samples that is held out is
 
 
 def whole(name: str, x: Any, least: int = 1, others: str = "") -> int:

@@ -6,6 +6,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, starmap
 from typing import Any, Self
 
 import numpy as np
@@ -198,11 +199,8 @@ class MLPEstimator(_Learned, Drawing):
         """Return the weights and biases to train on: to the last bit those of the last call, if they still count."""
         if self._trained is not None:
             folded, kept = scaling.folded(*self._trained), (self.coefs_, self.intercepts_)
-            if all(
-                np.array_equal(a, b)
-                for here, there in zip(folded, kept, strict=True)
-                for a, b in zip(here, there, strict=True)
-            ):
+            pairs = (zip(*both, strict=True) for both in zip(folded, kept, strict=True))
+            if all(starmap(np.array_equal, chain.from_iterable(pairs))):
                 return self._trained
         return scaling.unfolded(self.coefs_, self.intercepts_)
 
@@ -225,7 +223,7 @@ class MLPEstimator(_Learned, Drawing):
 
         `learned` is kept with it. KeyboardInterrupt keeps the outcome of the complete epochs, if there are any.
         """
-        n_inputs, resumed = samples.inputs.shape[1], self.__sklearn_is_fitted__() and (partial or self.warm_start)
+        n_inputs, resumed = samples.inputs.shape[1], self._resumes(partial=partial)
         random, source = self._generator(resumed=resumed)
         samples, held_out, split = self._divided(_seen(samples), random, checkpoint, resumed=resumed)
         own_loss = callable(getattr(self, "loss", None))  # it may depend on what its author changes between calls
@@ -237,7 +235,9 @@ class MLPEstimator(_Learned, Drawing):
         if own_loss:
             _refuse_constant(network, loss, samples)
         elif self.standardize and not resumed and self._kind == "regressor":
-            _answer_constants(network, scaling.constants(samples.targets))
+            same = zip(network.layers[-1].neurons, scaling.constants(samples.targets), strict=True)
+            for weight in (w for neuron, constant in same if constant for w in neuron.weights):
+                weight.data = 0.0  # its scaled targets are all 0: no gradient changes it
         unit = scaling.unit(loss)
         network.programs = None if own_loss else network.programs or {}
         samples = scaling.scaled(samples, in_place=held_out is not None)  # then they are copies already
@@ -353,13 +353,6 @@ def _seen(samples: Samples) -> Samples:
         samples = samples.batch(np.flatnonzero(seen))
     weights = weights[seen] / weights.max()
     return samples._replace(weights=None if np.ptp(weights) == 0 else weights)
-
-
-def _answer_constants(network: MLP, constant: NDArray[np.bool_]) -> None:
-    """Set the weights of outputs whose scaled targets are all 0 to 0: no gradient changes them."""
-    for neuron in (each for each, same in zip(network.layers[-1].neurons, constant, strict=True) if same):
-        for weight in neuron.weights:
-            weight.data = 0.0
 
 
 def _refuse_constant(network: MLP, loss: Callable[[Any, Any], Any], samples: Samples) -> None:

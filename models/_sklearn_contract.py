@@ -112,6 +112,8 @@ class Estimator(Routed):
     n_features_in_: int
     feature_names_in_: NDArray[np.object_]
 
+    warm_start: bool
+
     _kind = ""
     _read: Any = staticmethod(check.targets)
 
@@ -211,6 +213,10 @@ class Estimator(Routed):
         inputs = check.rows(X, type(self).__name__)
         check.same_features(self, X, inputs.shape[1])
         return inputs
+
+    def _resumes(self, *, partial: bool) -> bool:
+        """Return whether a fit goes on from the last one."""
+        return self.__sklearn_is_fitted__() and (partial or self.warm_start)
 
     def _data(self, X: Any, y: Any, sample_weight: Any, *, resumed: bool) -> tuple[Array, Any, Array]:
         """Return the checked X, targets or labels, and weights of a call of fit."""
@@ -320,6 +326,18 @@ class Classifier(Estimator):
         if strangers:
             raise ValueError(f"y has labels {strangers[:5]} that are not among the classes {classes.tolist()}")
         return np.searchsorted(classes, y)
+
+    def _classified(
+        self, X: Any, y: Any, sample_weight: Any, classes: Any, *, partial: bool
+    ) -> tuple[Array, NDArray[np.intp], Array, NDArray[Any]]:
+        """Return the samples of a fit that have a weight: inputs, indices of classes, weights; and the classes."""
+        resumed = self._resumes(partial=partial)
+        inputs, labels, importance = self._data(X, y, sample_weight, resumed=resumed)
+        if partial:
+            classes = self._classes_of_partial_fit(classes)
+        else:
+            classes = self._classes_of_fit(labels, importance, resumed=resumed)
+        return *self._seen(inputs, labels, importance, classes), classes
 
     def _classes_of_fit(self, y: NDArray[Any], importance: Array, *, resumed: bool) -> NDArray[Any]:
         """Return the classes of the samples that have a weight, two or more, when resumed those of the last fit."""

@@ -95,8 +95,7 @@ class LinearRegression(_Learned, Regressor):
                     f'checkpoint must be None with solver="lstsq", which takes no steps, got {checkpoint!r}'
                 )
             return self._solve(X, y, sample_weight)
-        resumed = self.warm_start and self.__sklearn_is_fitted__()
-        self._descend(X, y, sample_weight, self.epochs, resumed=resumed, curve=[], checkpoint=checkpoint)
+        self._descend(X, y, sample_weight, self.epochs, curve=[], checkpoint=checkpoint)
         return self
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -107,9 +106,8 @@ class LinearRegression(_Learned, Regressor):
         """
         if self.solver != "gd":
             raise ValueError(f'partial_fit must have solver="gd", which takes steps, got {self.solver!r}')
-        resumed = self.__sklearn_is_fitted__()
-        curve = list(self.loss_curve_) if resumed else []
-        self._descend(X, y, sample_weight, 1, resumed=resumed, curve=curve, partial=True)
+        curve = list(self.loss_curve_) if self.__sklearn_is_fitted__() else []
+        self._descend(X, y, sample_weight, 1, curve=curve, partial=True)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -117,8 +115,8 @@ class LinearRegression(_Learned, Regressor):
         return self._inputs_as_fitted(X) @ self.coef_.T + self.intercept_
 
     def _descend(
-        self, X: Any, y: Any, sample_weight: Any, steps: int, *, resumed: bool, curve: list[float],
-        checkpoint: FilePath | None = None, partial: bool = False,
+        self, X: Any, y: Any, sample_weight: Any, steps: int, *, curve: list[float], partial: bool = False,
+        checkpoint: FilePath | None = None,
     ) -> None:  # fmt: skip
         """Check everything, take `steps` of gradient descent, and keep the outcome only when all went well.
 
@@ -127,6 +125,7 @@ class LinearRegression(_Learned, Regressor):
         check.known("engine", self.engine, ENGINES)
         if not (auto := isinstance(self.learning_rate, str) and self.learning_rate == "auto"):
             check.positive("learning_rate ('auto' for one that fits the data)", self.learning_rate)
+        resumed = self._resumes(partial=partial)
         inputs, targets, importance = self._data(X, y, sample_weight, resumed=resumed)
         columns = targets.reshape(len(targets), -1)
         rate: Any = self.learning_rate

@@ -84,11 +84,7 @@ class MLPClassifier(MLPEstimator, Classifier):
         process was killed, the same call resumes from it and ends with the same numbers. CheckpointError for a file of
         other data or settings.
         """
-        self._check_settings()
-        resumed = self.warm_start and self.__sklearn_is_fitted__()
-        inputs, labels, importance = self._data(X, y, sample_weight, resumed=resumed)
-        classes = self._classes_of_fit(labels, importance, resumed=resumed)
-        return self._fit_classes(X, inputs, labels, classes, importance, checkpoint=checkpoint)
+        return self._fit_classes(X, y, sample_weight, None, checkpoint=checkpoint)
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -98,9 +94,7 @@ class MLPClassifier(MLPEstimator, Classifier):
         The optimizer keeps its state (momentum, moments); features are scaled as at the first call. Raises as `fit`,
         and ValueError for other features or classes than before and with `early_stopping`.
         """
-        self._check_settings(partial=True)
-        inputs, labels, importance = self._data(X, y, sample_weight, resumed=self.__sklearn_is_fitted__())
-        return self._fit_classes(X, inputs, labels, self._classes_of_partial_fit(classes), importance, partial=True)
+        return self._fit_classes(X, y, sample_weight, classes, partial=True)
 
     @classmethod
     def from_network(
@@ -144,10 +138,10 @@ class MLPClassifier(MLPEstimator, Classifier):
             return -np.logaddexp(0.0, np.hstack([logits, -logits]))
         return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
 
-    def _fit_classes(
-        self, X: Any, inputs: Array, y: NDArray[Any], classes: NDArray[Any], importance: Array, **how: Any
-    ) -> Self:
-        inputs, indices, importance = self._seen(inputs, y, importance, classes)
+    def _fit_classes(self, X: Any, y: Any, sample_weight: Any, classes: Any, **how: Any) -> Self:
+        self._check_settings(partial="partial" in how)
+        samples = self._classified(X, y, sample_weight, classes, partial="partial" in how)
+        inputs, indices, importance, classes = samples
         n_outputs, loss = (1, binary_cross_entropy) if len(classes) == 2 else (len(classes), cross_entropy)
         return self._learn(
             X, Samples(inputs, indices.astype(np.float64), importance), n_outputs, loss,
@@ -215,7 +209,7 @@ class MLPRegressor(MLPEstimator, Regressor):
         self._check_settings(partial="partial" in how)
         if not callable(self.loss):
             check.known("loss", self.loss, [name for name in LOSSES if name not in _CLASSIFICATION_LOSSES])
-        resumed = self.__sklearn_is_fitted__() and (how.get("partial") or self.warm_start)
+        resumed = self._resumes(partial="partial" in how)
         inputs, targets, importance = self._data(X, y, sample_weight, resumed=resumed)
         return self._learn(
             X, Samples(inputs, targets, importance), targets.size // len(targets), loss_by_name(self.loss),

@@ -160,12 +160,9 @@ class Optimizer(ABC):
 
     def _rate(self) -> float:
         """Return the learning rate of this step; a schedule may return 0, a number may not be 0."""
-        return self._now("learning_rate", positive, not_negative)
-
-    def _now(self, name: str, number: Callable[[str, Any], float], scheduled: Callable[[str, Any], float]) -> float:
-        """Return a setting at this step, checked as a number or as what a schedule returns."""
-        given = getattr(self, name)
-        return scheduled(f"{name}({self.steps})", given(self.steps)) if callable(given) else number(name, given)
+        if not callable(self.learning_rate):
+            return positive("learning_rate", self.learning_rate)
+        return not_negative(f"learning_rate({self.steps})", self.learning_rate(self.steps))
 
     def __repr__(self) -> str:
         own = [each.name for each in fields(self)[len(fields(Optimizer)) :]]
@@ -200,10 +197,15 @@ class GradientDescent(Optimizer):
         super().__post_init__()
         if self.nesterov and not callable(self.momentum) and self.momentum == 0:
             raise ValueError("nesterov needs a momentum above 0, such as 0.9, got 0")
-        self._now("momentum", fraction, fraction)
+        self._momentum()
+
+    def _momentum(self) -> float:
+        if callable(self.momentum):
+            return fraction(f"momentum({self.steps})", self.momentum(self.steps))
+        return fraction("momentum", self.momentum)
 
     def _rule(self, w: Array, g: Array, rate: float) -> None:
-        alpha, change = self._now("momentum", fraction, fraction), self._kept["change"]
+        alpha, change = self._momentum(), self._kept["change"]
         change *= alpha
         change -= rate * g
         w += alpha * change - rate * g if self.nesterov else change

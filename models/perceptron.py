@@ -91,15 +91,7 @@ class Perceptron(_Learned, Drawing, Classifier):
         `sample_weight` (n_samples,) multiplies the steps; a weight of 0 is the row left out. `checkpoint` is as in
         MLPClassifier, written between passes.
         """
-        check.positive("learning_rate", self.learning_rate)
-        self._check_drawing(partial=False)
-        resumed = self.warm_start and self.__sklearn_is_fitted__()
-        inputs, labels, importance = self._data(X, y, sample_weight, resumed=resumed)
-        classes = self._classes_of_fit(labels, importance, resumed=resumed)
-        now = self._learn(
-            X, inputs, labels, importance, classes, resumed=resumed, limit=self.max_iter, checkpoint=checkpoint
-        )
-        if problem := self._problem(now):
+        if problem := self._problem(self._learn(X, y, sample_weight, checkpoint=checkpoint)):
             warn(problem, shared(ConvergenceWarning))
         return self
 
@@ -110,12 +102,7 @@ class Perceptron(_Learned, Drawing, Classifier):
 
         Raises as `fit`, and ValueError for other features or classes than before and with `early_stopping`.
         """
-        check.positive("learning_rate", self.learning_rate)
-        self._check_drawing(partial=True)
-        resumed = self.__sklearn_is_fitted__()
-        inputs, labels, importance = self._data(X, y, sample_weight, resumed=resumed)
-        classes = self._classes_of_partial_fit(classes)
-        self._learn(X, inputs, labels, importance, classes, resumed=resumed, limit=1)
+        self._learn(X, y, sample_weight, classes, partial=True)
         return self
 
     def decision_function(self, X: ArrayLike) -> Array:
@@ -133,14 +120,17 @@ class Perceptron(_Learned, Drawing, Classifier):
         return scores[:, 0] if len(self.coef_) == 1 else scores
 
     def _learn(
-        self, X: Any, inputs: Array, labels: NDArray[Any], importance: Array, classes: NDArray[Any],
-        *, resumed: bool, limit: int, checkpoint: FilePath | None = None,
+        self, X: Any, y: Any, sample_weight: Any, classes: Any = None, *, partial: bool = False,
+        checkpoint: FilePath | None = None,
     ) -> _State:  # fmt: skip
-        """Learn from checked data, and keep the outcome only when all went well.
+        """Check everything, learn, and keep the outcome only when all went well.
 
         KeyboardInterrupt keeps that of the complete passes, if there are any.
         """
-        inputs, y, importance = self._seen(inputs, labels, importance, classes)
+        check.positive("learning_rate", self.learning_rate)
+        self._check_drawing(partial=partial)
+        resumed, limit = self._resumes(partial=partial), 1 if partial else self.max_iter
+        inputs, y, importance, classes = self._classified(X, y, sample_weight, classes, partial=partial)
         random, source = self._generator(resumed=resumed)
         if self.shuffle:
             inputs, y, importance = _merged(inputs, y, importance)

@@ -16,6 +16,7 @@ import math
 import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import partial
 from operator import mul
 from typing import Any, NamedTuple, Self
 
@@ -209,7 +210,11 @@ def learn(
     (array([2., 1.]), -2.0, 6, True)
     """
     X, y = _checked(X, y, learning_rate, max_passes)
-    _two_classes(y)
+    if wrong := [label for label in np.unique(y).tolist() if label not in (0, 1)]:
+        raise ValueError(
+            f"y must be 0 or 1, the answer of the perceptron, got {wrong[0]!r}; "
+            "one_vs_rest takes any labels, and more than two"
+        )
     learned = _learned(X, y == 1, learning_rate, max_passes, weights, bias, sample_weight)
     if warn and not learned.converged:
         warnings.warn(learned.problem, ConvergenceWarning, stacklevel=2)
@@ -339,8 +344,7 @@ def _above(sums: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
     return (sums > limit).astype(np.int64)
 
 
-def _finite(name: str, x: Any) -> float:
-    return check.within(name, x, "a finite number", -math.inf, math.inf, edges="()")
+_finite = partial(check.within, rule="a finite number", low=-math.inf, high=math.inf, edges="()")
 
 
 def _rows_and_weights(X: Any, weights: Any) -> tuple[NDArray[np.float64], list[float]]:
@@ -355,12 +359,3 @@ def _checked(X: Any, y: Any, learning_rate: float, max_passes: int) -> tuple[NDA
     check.whole("max_passes", max_passes)
     X = check.rows(X, _RULE)
     return X, check.labels(y, len(X), _RULE)
-
-
-def _two_classes(y: NDArray[Any]) -> None:
-    wrong = [label for label in np.unique(y).tolist() if label not in (0, 1)]
-    if wrong:
-        raise ValueError(
-            f"y must be 0 or 1, the answer of the perceptron, got {wrong[0]!r}; "
-            "one_vs_rest takes any labels, and more than two"
-        )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from models._checks import positive, whole, within
@@ -88,18 +89,12 @@ def _cosine(step: int, rate: float, steps: int, final: float) -> float:
     return final + (rate - final) * (1.0 + math.cos(math.pi * min(step / steps, 1.0))) / 2.0
 
 
-def _warmup(step: int, after: Callable[[int], float], steps: int) -> float:
-    return after(0) * (step + 1) / steps if step < steps else after(step - steps)
-
-
 _SCHEDULES: Mapping[str, Callable[..., float]] = {
     "constant": lambda step, rate: rate,  # noqa: ARG005
     "step_decay": lambda step, rate, every, factor: rate * factor ** (step // every),
     "exponential_decay": lambda step, rate, factor: rate * factor**step,
     "cosine_decay": _cosine,
-    "warmup": _warmup,
+    "warmup": lambda step, after, steps: after(0) * (step + 1) / steps if step < steps else after(step - steps),
 }
 
-
-def _factor(x: Any) -> float:
-    return within("factor", x, "above 0 and at most 1", 0.0, 1.0, edges="(]")
+_factor = partial(within, "factor", rule="above 0 and at most 1", low=0.0, high=1.0, edges="(]")
