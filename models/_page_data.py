@@ -48,22 +48,18 @@ def data_sets() -> list[dict[str, Any]]:
     way = np.sqrt(np.linspace(0.03, 1.0, _POINTS // 2))
     arm = way[:, None] * np.column_stack([np.cos(3.5 * np.pi * way), np.sin(3.5 * np.pi * way)])
     drawn("spirals", np.concatenate([arm, -arm]), y)
-    for function in (datasets.xor, datasets.epic_night, datasets.exam_monday):
-        data = function()
-        code = f"from models.datasets import {function.__name__}\nX, y, *_ = {function.__name__}()\n"
-        found.append(data_set(function.__name__, data.X, data.y, data.feature_names, True, code=code))
-    for function in (datasets.line_points, datasets.study_sleep_mark, datasets.apples_and_oranges, datasets.iris):
-        data = function()
-        X, y = data.X, data.y
-        code = f"from models.datasets import {function.__name__}\nX, y, *_ = {function.__name__}()\n"
+    tables = datasets.xor, datasets.epic_night, datasets.exam_monday
+    numbers = datasets.line_points, datasets.study_sleep_mark, datasets.apples_and_oranges, datasets.iris
+    for function in (*tables, *numbers):
+        data, classes, name = function(), function in tables, function.__name__
+        X, y, code = data.X, data.y, f"from models.datasets import {name}\nX, y, *_ = {name}()\n"
         if X.max() > 5:
             X, code = _standard(X), code + "X = (X - X.mean(axis=0)) / X.std(axis=0)\n"
         if y.max() > 10:
             y, code = _standard(y), code + "y = (y - y.mean(axis=0)) / y.std(axis=0)\n"
         y = np.eye(3)[y.astype(int)] if function is datasets.iris else y
-        found.append(
-            data_set(function.__name__, X, y, data.feature_names, False, code=code, targets=data.target_names)
-        )  # fmt: skip
+        targets = () if classes else data.target_names
+        found.append(data_set(name, X, y, data.feature_names, classes, code=code, targets=targets))
     return found
 
 

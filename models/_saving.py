@@ -19,9 +19,6 @@ from models.schedules import Schedule
 
 _GENERATORS = {name: getattr(np.random, name) for name in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")}
 
-_RECORDS: dict[str, Any] = {"scaling": Scaling, "diagnosis": Diagnosis}
-_CONTAINERS: dict[str, Any] = {"list": list, "tuple": tuple}
-
 
 def save(path: checkpoints.FilePath, estimator: Any, state: Mapping[str, Any], settings: list[str]) -> None:
     """Write an estimator; CheckpointError, before anything is written, for a setting that only code could restore."""
@@ -122,39 +119,43 @@ def _decoded(x: Any, arrays: Mapping[str, Any]) -> Any:
     if not isinstance(x, list):
         return x
     kind, *rest = x
-    if kind == "floats":
-        return arrays[rest[0]]
-    if kind == "bytes":
-        return bytes.fromhex(rest[0])
-    if kind == "op":
-        return OPS[rest[0]]
-    if kind == "loss":
-        return LOSSES[rest[0]]
-    if kind == "schedule":
-        return Schedule(rest[0], tuple(_decoded(rest[1], arrays).items()))
-    if kind in _CONTAINERS:
-        return _CONTAINERS[kind](_decoded(each, arrays) for each in rest[0])
-    if kind == "dict":
-        return {_decoded(key, arrays): _decoded(value, arrays) for key, value in rest[0]}
-    if kind in _RECORDS:
-        return _RECORDS[kind](**_decoded(rest[0], arrays))
-    return _array(rest, arrays) if kind == "array" else _generator(kind, rest, arrays)
+    if kind not in _DECODERS:
+        raise ValueError(f"unknown kind {kind!r}")
+    return _DECODERS[kind](arrays, *rest)
 
 
-def _array(rest: list[Any], arrays: Mapping[str, Any]) -> Any:
-    text, shape, entries = rest
+def _array(arrays: Mapping[str, Any], text: str, shape: list[int], entries: list[Any]) -> Any:
     if text != "object" and text[1] not in "biuUS":
         raise ValueError(f"an array of {text}")
     return np.array([_decoded(each, arrays) for each in entries], dtype=text).reshape(shape)
 
 
-def _generator(kind: str, rest: list[Any], arrays: Mapping[str, Any]) -> Any:
-    if kind == "randomstate":
-        state = np.random.RandomState()
-        state.set_state(_decoded(rest[0], arrays))
-        return state
-    if kind not in ("generator", "bits"):
-        raise ValueError(f"unknown kind {kind!r}")
-    bits = _GENERATORS[rest[0]]()
-    bits.state = _decoded(rest[1], arrays)
-    return np.random.Generator(bits) if kind == "generator" else bits
+def _random_state(arrays: Mapping[str, Any], state: Any) -> np.random.RandomState:
+    random = np.random.RandomState()
+    random.set_state(_decoded(state, arrays))
+    return random
+
+
+def _bits(arrays: Mapping[str, Any], name: str, state: Any) -> Any:
+    bits = _GENERATORS[name]()
+    bits.state = _decoded(state, arrays)
+    return bits
+
+
+# How each kind is read: from the arrays of the file and what stands behind the kind.
+_DECODERS: dict[str, Any] = {
+    "floats": lambda arrays, name: arrays[name],
+    "bytes": lambda _, text: bytes.fromhex(text),
+    "op": lambda _, name: OPS[name],
+    "loss": lambda _, name: LOSSES[name],
+    "schedule": lambda arrays, name, options: Schedule(name, tuple(_decoded(options, arrays).items())),
+    "list": lambda arrays, entries: [_decoded(each, arrays) for each in entries],
+    "tuple": lambda arrays, entries: tuple(_decoded(each, arrays) for each in entries),
+    "dict": lambda arrays, pairs: {_decoded(key, arrays): _decoded(value, arrays) for key, value in pairs},
+    "scaling": lambda arrays, fields: Scaling(**_decoded(fields, arrays)),
+    "diagnosis": lambda arrays, fields: Diagnosis(**_decoded(fields, arrays)),
+    "array": _array,
+    "randomstate": _random_state,
+    "bits": _bits,
+    "generator": lambda *bits: np.random.Generator(_bits(*bits)),
+}

@@ -312,21 +312,17 @@ class MLP(Module, Generic[Output_co]):
         shapes = [(at.label, (len(at.neurons), at.n_inputs), at.neurons[0].bias is not None) for at in self.layers]
         matrices, vectors = check.known_weights(weights, biases, rows, shapes)
         for layer, matrix, vector in zip(self.layers, matrices, vectors, strict=True):
-            _assign(layer, matrix, vector)
+            parameters = [w for neuron in layer.neurons for w in neuron.weights]
+            numbers = matrix.ravel().tolist()
+            if vector is not None and layer.neurons[0].bias is not None:
+                parameters += [neuron.bias for neuron in layer.neurons if neuron.bias is not None]
+                numbers += vector.tolist()
+            for parameter, number in zip(parameters, numbers, strict=True):
+                parameter.data = number
         return self
 
     def __repr__(self) -> str:
         return f"MLP({self.n_inputs} → {' → '.join(map(_stage, self.layers))}, {_count(self)})"
-
-
-def _assign(layer: Layer, weights: Array, biases: Array | None) -> None:
-    for neuron, row in zip(layer.neurons, weights.tolist(), strict=True):
-        for weight, w in zip(neuron.weights, row, strict=True):
-            weight.data = w
-    if biases is not None:
-        for neuron, b in zip(layer.neurons, biases.tolist(), strict=True):
-            if neuron.bias is not None:
-                neuron.bias.data = b
 
 
 def _check_options(bias: Any, label: Any) -> None:

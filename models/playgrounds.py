@@ -125,11 +125,7 @@ def playground(
     recorded = Recorded()
     operations = dict.fromkeys([*ACTIVATIONS.values(), *(layer.activation for layer in layers)])
     activations = [
-        {
-            "name": activation_name(op),
-            "graph": None if op is None else recorded.activation(op),
-            "own": op not in ACTIVATIONS.values(),
-        }
+        {"name": activation_name(op), "graph": op and recorded.activation(op), "own": op not in ACTIVATIONS.values()}
         for op in operations
     ]
     kinds = losses(recorded, loss_by_name(loss), sets)
@@ -154,16 +150,15 @@ def playground(
         "sets": sets,
         "random": _state(random_state),
         "seed": str(random_state) if isinstance(random_state, (int, np.integer)) else None,
-        "constants": _constants(),
+        "constants": {name: getattr(Adam([Value(0.0)]), name) for name in ("beta1", "beta2", "epsilon")}
+        | {"momentum": getattr(optimizer_by_name("momentum", [Value(0.0)]), "momentum", 0.0)},
         "settings": {
             "loss": own["loss"], "optimizer": optimizer, "rate": float(learning_rate), "batch": batch_size or 0,
             "shuffle": bool(shuffle), "penalty": penalty or "", "strength": float(strength),
         },
     }  # fmt: skip
-    words = {
-        each: {**say.section("playground", each), "names": say.section("names", each)}
-        for each in (language, *LANGUAGES)
-    }
+    languages = (language, *LANGUAGES)
+    words = {each: {**say.section("playground", each), "names": say.section("names", each)} for each in languages}
     page = WebPage.assembled(
         _FOLDER, "playground", [f"{part}.js" for part in _PARTS],
         title=title or "", data=data, words=words, height=_HEIGHT, first=engine, inner=walk,
@@ -249,10 +244,3 @@ def _state(random_state: Seed) -> dict[str, Any]:
     return {name: str(state["state"][name]) for name in ("state", "inc")} | {
         "half": state["uinteger"] if state["has_uint32"] else None
     }
-
-
-def _constants() -> dict[str, float]:
-    """Return the numbers of the optimizers' rules."""
-    adam, momentum = Adam([Value(0.0)]), optimizer_by_name("momentum", [Value(0.0)])
-    constants = {name: getattr(adam, name) for name in ("beta1", "beta2", "epsilon")}
-    return constants | {"momentum": getattr(momentum, "momentum", 0.0)}

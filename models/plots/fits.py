@@ -77,23 +77,16 @@ def loss_curves(  # Any: a History, or curves by name
         ax, colours = canvas(ax)
         for i, (name, curve) in enumerate(named.items()):
             epochs = np.arange(first, first + len(curve))
-            look: dict[str, Any] = {
-                "linestyle": ("-", "--", ":", "-.")[i % 4],
-                "marker": "o" if len(curve) == 1 else "",
-            }
+            look: dict[str, Any] = {"linestyle": ("-", "--", ":", "-.")[i % 4], "marker": "o" * (len(curve) == 1)}
             label = name if isinstance(curves, Mapping) else say(f"plots.{name}")
             ax.plot(epochs, curve, color=colours.series[i % len(colours.series)], label=label, **look)
         held_out = named.get("validation")
         if held_out is not None and np.isfinite(held_out).any():
             best = int(np.nanargmin(held_out))
-            mark: dict[str, Any] = {
-                "marker": "o",
-                "markersize": 7,
-                "markerfacecolor": colours.paper,
-                "linestyle": "none",
-            }
+            mark: dict[str, Any] = {"marker": "o", "markersize": 7, "linestyle": "none", "zorder": 4}
             text = say("plots.best", epoch=best + first)
-            ax.plot([best + first], [held_out[best]], color=colours.ink, label=text, zorder=4, **mark)
+            mark |= {"color": colours.ink, "markerfacecolor": colours.paper}
+            ax.plot([best + first], [held_out[best]], label=text, **mark)
         if log:
             ax.set_yscale("log")
         ax.grid(axis="y", color=colours.grid, linewidth=0.7)

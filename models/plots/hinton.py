@@ -18,14 +18,9 @@ GREY, WHITE, BLACK = "#8f979e", "#ffffff", "#14181c"
 
 
 def hinton_diagram(
-    weights: ArrayLike,
-    *,
-    rows: Sequence[str] = (),
-    columns: Sequence[str] = (),
-    largest: float | None = None,
-    paper: bool = True,
-    ax: Axes | None = None,
-) -> Axes:
+    weights: ArrayLike, *, rows: Sequence[str] = (), columns: Sequence[str] = (), largest: float | None = None,
+    paper: bool = True, ax: Axes | None = None,
+) -> Axes:  # fmt: skip
     """Draw a matrix of weights as squares: area by magnitude, white above 0, black below, on grey as in the paper.
 
     `weights` is (n_rows, n_columns), or (n,) for one row; `rows` and `columns` name them. The weight of magnitude
@@ -67,9 +62,8 @@ def hinton_diagram(
     ax.set(aspect="equal", xlim=(-0.6, w.shape[1] - 0.4), ylim=(w.shape[0] - 0.4, -0.6))
     if paper:
         ax.set_facecolor(GREY)
-    ax.set_xticks(
-        range(len(columns)), columns, fontsize="small", rotation=90 if max(map(len, columns), default=0) > 5 else 0
-    )
+    turned = 90 if max(map(len, columns), default=0) > 5 else 0
+    ax.set_xticks(range(len(columns)), columns, fontsize="small", rotation=turned)
     ax.set_yticks(range(len(rows)), rows, fontsize="small")
     ax.tick_params(length=0)
     for spine in ax.spines.values():

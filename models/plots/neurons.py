@@ -51,10 +51,7 @@ def activation_curve(
     apart = np.isin(z, kinks)  # a line must not join the two sides of a jump
     with speaking(language):
         title, derivative = activation_title(op), say("plots.derivative")
-    curves = (
-        (forward, title, colours.positive, "-"),
-        (grad(forward), derivative, colours.negative, "--"),
-    )
+    curves = (forward, title, colours.positive, "-"), (grad(forward), derivative, colours.negative, "--")
     for function, name, colour, style in curves:
         heights = np.where(apart, np.nan, [float(function(at)) for at in z.tolist()])
         ax.plot(z, heights, style, color=colour, linewidth=2, label=name)

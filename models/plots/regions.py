@@ -45,11 +45,8 @@ def decision_regions(  # Any: a model is whatever has predict
     if inputs.shape[1] != 2:
         raise ValueError(f"X must be (n_samples, 2), the two axes of the plane, got {inputs.shape}")
     answers = labels(y, len(inputs), "decision_regions")
-    decide = (
-        _by_outputs(model, np.unique(answers))
-        if isinstance(model, (MLP, Layer, Neuron))
-        else getattr(model, "predict", model)
-    )
+    network = isinstance(model, (MLP, Layer, Neuron))
+    decide = _by_outputs(model, np.unique(answers)) if network else getattr(model, "predict", model)
     if not callable(decide):
         raise TypeError(f"model must have predict, or be a function of rows, got {type(model).__name__}")
     whole("resolution", resolution, least=2)
@@ -137,9 +134,8 @@ def neuron_line(weights: ArrayLike, bias: float, *, ax: Axes | None = None) -> A
     tip = foot + 0.16 * min(right - left, top - bottom) * w / np.hypot(*w)
     text = f"{_term(w[0], 'X₁', first=True)} {_term(w[1], 'X₂')} {_term(b, '')} = 0"
     ax.axline(tuple(foot), tuple(foot + np.array([-w[1], w[0]])), color=colours.ink, linewidth=1.8, label=text)
-    ax.annotate(
-        "", xy=tuple(tip), xytext=tuple(foot), arrowprops={"arrowstyle": "-|>", "color": colours.ink, "lw": 1.6}
-    )
+    arrow = {"arrowstyle": "-|>", "color": colours.ink, "lw": 1.6}
+    ax.annotate("", xy=tuple(tip), xytext=tuple(foot), arrowprops=arrow)
     return finished(ax, x="X₁", y="X₂", names=new)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -59,13 +58,9 @@ def axes(*, dark: bool = False, size: tuple[float, float] = (5.2, 3.6), projecti
 
 
 def panels(
-    count: int,
-    *,
-    columns: int | None = None,
-    dark: bool = False,
-    size: tuple[float, float] = (3.6, 3.2),
+    count: int, *, columns: int | None = None, dark: bool = False, size: tuple[float, float] = (3.6, 3.2),
     projection: str | None = None,
-) -> list[Axes]:
+) -> list[Axes]:  # fmt: skip
     """Make `count` Axes in one new figure, in rows of `columns`, else side by side, each of `size` inches.
 
     >>> left, right = panels(2)
@@ -113,9 +108,8 @@ def legend(ax: Axes) -> None:
         return
     _, colours = canvas(ax)
     small = ax.bbox.width < _SMALL * ax.figure.dpi
-    look: dict[str, Any] = (
-        {"fontsize": "xx-small", "handlelength": 1.2, "borderpad": 0.3} if small else {"fontsize": "small"}
-    )
+    tiny = {"fontsize": "xx-small", "handlelength": 1.2, "borderpad": 0.3}
+    look: dict[str, Any] = tiny if small else {"fontsize": "small"}
     shown = ax.legend(frameon=True, framealpha=0.8, labelcolor=colours.ink, **look)
     shown.get_frame().set(facecolor=colours.paper, edgecolor=colours.grid)
 
@@ -143,13 +137,9 @@ def _dress(ax: Any, colours: Palette) -> None:
     if three:
         ax.grid(visible=False)
     else:
-        _bare(ax.spines.items(), colours)
-
-
-def _bare(spines: Iterable[tuple[str, Any]], colours: Palette) -> None:
-    for side, spine in spines:
-        spine.set_visible(side in {"left", "bottom"})
-        spine.set_color(colours.muted)
+        for side, spine in ax.spines.items():
+            spine.set_visible(side in {"left", "bottom"})
+            spine.set_color(colours.muted)
 
 
 @cache
