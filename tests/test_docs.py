@@ -1,5 +1,6 @@
 """The written pages say what the code says."""
 
+import doctest
 import re
 from pathlib import Path
 
@@ -69,6 +70,13 @@ def test_what_commands_write_has_its_spanish(name):
     )
     with pytest.raises(KeyError, match="for: A new sentence"):
         spanish.said("A new sentence.")
+
+
+@pytest.mark.parametrize("module", [links, spanish], ids=lambda module: module.__name__)
+def test_the_examples_of_what_makes_the_site_run(module):
+    """Those in the docstrings of website/."""
+    done = doctest.testmod(module)
+    assert (done.failed, done.attempted) == (0, 1)
 
 
 def test_every_test_that_the_page_on_trust_names_exists():
