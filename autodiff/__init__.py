@@ -77,6 +77,17 @@ _LOADED_WHEN_ASKED_FOR = {
     "value_and_grad": "autodiff.transforms",
 }
 
+_KNOWN_ELSEWHERE_AS = {  # by JAX's and PyTorch's names: what does that here
+    "Tensor": "Value(3.0), or np.array of Values",
+    "checkpoint": "fold(step, carry, xs, checkpoint=True)",
+    "jacfwd": "jacobian(f)",
+    "jacrev": "jacobian(f)",
+    "jit": "compile(f)",
+    "tensor": "Value(3.0), or np.array of Values",
+    "vjp": "grad(f) or jacobian(f)",
+    "vmap": "compile(f), called on rows",
+}
+
 if not TYPE_CHECKING:  # type checkers go by the imports above, where the star stands for the rows of the table
     __all__ = ["Domain", "DomainError", "LostLimitWarning", "NoDerivativeError", "RenderError", "TraceError", "Value"]
     __all__ += ["WrongDerivativeError", "WrongShapeError", "fold", "leaky_relu", "logsumexp", "mean", "no_grad"]
@@ -88,7 +99,8 @@ if not TYPE_CHECKING:  # type checkers go by the imports above, where the star s
 def __getattr__(name: str) -> Any:
     """Load what lies above the engine when it is first asked for: the engine alone is light."""
     if name not in _LOADED_WHEN_ASKED_FOR:
-        raise AttributeError(f"module 'autodiff' has no attribute {name!r}")
+        here = f"; here it is {_KNOWN_ELSEWHERE_AS[name]}" if name in _KNOWN_ELSEWHERE_AS else ""
+        raise AttributeError(f"module 'autodiff' has no attribute {name!r}{here}")
     loaded = globals()[name] = getattr(import_module(_LOADED_WHEN_ASKED_FOR[name]), name)
     return loaded
 

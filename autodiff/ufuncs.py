@@ -108,7 +108,10 @@ def settle() -> None:
 
 def no_rule(call: str) -> TypeError:
     """Return what is raised for a function of NumPy's that has no row."""
-    return TypeError(f"{call} has no derivative rule for a Value: use autodiff's functions, or v.data for a number")
+    way_out = "use autodiff's functions, or v.data for a number"
+    if call == "np.matmul":
+        way_out = "it is one number, write *; what compile traces gets one row, and a whole argument with in_axes=None"
+    return TypeError(f"{call} has no derivative rule for a Value: {way_out}")
 
 
 def elementwise(

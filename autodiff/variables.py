@@ -38,19 +38,22 @@ class Request:
         """Check what a transform was called with."""
         if not callable(f):
             raise TypeError(f"the first argument must be the function to differentiate, got {kind(f)}")
-        if argnums is not None and argnames is not None:
-            raise ValueError("argnums and argnames must not be given both; argnames finds positional arguments too")
-        asked: Any = argnames if argnames is not None else 0 if argnums is None else argnums
+        asked: Any = argnames if argnums is None and argnames is not None else 0 if argnums is None else argnums
         several = is_sequence(asked)
         given: list[Any] = list(asked) if several else [asked]
         if not given:
             raise ValueError(f"there must be an argument to differentiate by, got {asked!r}")
-        if argnames is None:
-            if any(isinstance(i, (bool, np.bool_)) or not hasattr(i, "__index__") for i in given):
-                raise TypeError(f"argnums must be the position of an argument, or a tuple of positions, got {asked!r}")
+        if argnums is not None or argnames is None:
+            if any(isinstance(i, (bool, np.bool_, np.ndarray)) or not hasattr(i, "__index__") for i in given):
+                raise TypeError(
+                    f"argnums must be the position of an argument, or a tuple of positions, got {asked!r}; pass the "
+                    "arguments of f to what is returned, as in grad(f)(x)"
+                )
             given = list(map(operator.index, given))
         elif not all(isinstance(name, str) for name in given):
             raise TypeError(f"argnames must be the name of an argument, or a tuple of names, got {asked!r}")
+        if argnums is not None and argnames is not None:
+            raise ValueError("argnums and argnames must not be given both; argnames finds positional arguments too")
         return cls(f, tuple(given), several, has_aux, parameter_names(f))
 
     def places(self, count: int, options: dict[str, Any]) -> list[tuple[int | str, str]]:

@@ -89,6 +89,8 @@ def test_draw_is_there_when_asked_for():
     """The lazy name is found, others are an AttributeError."""
     done = run("import autodiff; assert callable(autodiff.draw); autodiff.nothing")
     assert "module 'autodiff' has no attribute 'nothing'" in done.stderr
+    done = run("import autodiff; autodiff.vmap")
+    assert "module 'autodiff' has no attribute 'vmap'; here it is compile(f), called on rows" in done.stderr
 
 
 def test_compiler_and_pictures_are_loaded_when_asked_for():

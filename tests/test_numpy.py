@@ -297,6 +297,8 @@ def test_a_function_without_a_rule_says_the_same_of_arrays_as_of_one_value():
     for operand in (V, np.array([V])):
         with pytest.raises(TypeError, match=r"np\.fmod has no derivative rule for a Value: use autodiff's functions"):
             np.fmod(operand, 2.0)
+    with pytest.raises(TypeError, match=r"np\.matmul has no .*: it is one number, write \*; .* with in_axes=None"):
+        autodiff.compile(lambda w: np.ones((2, 2)) @ w)([1.0, 2.0])
 
 
 def test_a_number_cannot_be_written_into():

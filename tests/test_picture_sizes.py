@@ -397,6 +397,8 @@ def test_what_cannot_be_drawn_is_named():
         draw(MLPClassifier().fit([[0.0], [1.0]], [0, 1]))
     with pytest.raises(TypeError, match="root must be the Value at the end of a computation"):
         frames(mlp)
+    with pytest.raises(TypeError, match=r"got 'C.svg'; write a picture by draw\(C\).save_as\('C.svg'\)"):
+        draw(Value(1.0, "C"), "C.svg")
     for root in (Value(1.0, "C"), [Value(1.0), Value(2.0)]):
         with pytest.raises(TypeError, match=r"X must come with a model that is called on it, got .*; draw\(C\) shows"):
             draw(root, [0.5, 1.0])

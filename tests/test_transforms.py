@@ -272,6 +272,14 @@ def test_jvp_takes_arguments_by_keyword_as_constants():
             "argnums must be the position of an argument, or a tuple of positions, got 'x'",
         ),
         (lambda: grad(lambda x: x, True), TypeError, "argnums must be the position"),
+        *(
+            (
+                lambda call=call: call(lambda x: x[0], np.array([1.0, 2.0])),
+                TypeError,
+                r"got array.*as in grad\(f\)\(x\)",
+            )
+            for call in (grad, hessian, jacobian, lambda f, x: hvp(f, x, x))
+        ),
         (lambda: grad(lambda x: x, (0, 1.0)), TypeError, "argnums must be the position"),
         (lambda: grad(lambda x: x, ()), ValueError, r"there must be an argument to differentiate by, got \(\)"),
         (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple, TypedDict, Unpack, get_args
 
@@ -191,6 +192,8 @@ class Plan(NamedTuple):
 def roots_of(root: Any, X: Any) -> list[Value]:
     """Return the Values to draw: one, several, or the outputs of a model for each sample of X."""
     found: Any = root
+    if isinstance(X, (str, PathLike)):
+        raise TypeError(f"X must be a sample or rows of samples, got {X!r}; write a picture by draw(C).save_as({X!r})")
     if _is_model(root):
         if X is None and not isinstance(getattr(root, "n_inputs", None), int):
             raise TypeError(f"{root!r} must have n_inputs to be drawn without a sample; pass one, draw(model, x)")
