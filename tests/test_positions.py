@@ -135,6 +135,34 @@ def stepped(xs, _, weights):
     return out
 
 
+def gated(xs, _, weights, *, gates, start, bias, beside, backward):
+    """A recurrent net whose step takes one weighted sum of its input and of the last state, for each of its gates.
+
+    `start`: the first state is 0, a number of its own, or an input. `beside`: a second net takes the states.
+    """
+    n, width = 2 if gates < 3 else 3, len(xs[0])
+    rows = [[[weights() for _ in range(width + n + bias)] for _ in range(n)] for _ in range(gates)]
+    second = [[weights() for _ in range(2 * n)] for _ in range(n)]
+    state = {"zero": [0.0] * n, "own": [weights() for _ in range(n)], "input": (xs[0] * n)[:n]}[start]
+    other, out = [0.0] * n, []
+    for x in xs[::-1] if backward else xs:
+        sums = [
+            [sum((w * v for w, v in zip(row, [*x, *state], strict=False)), row[-1] if bias else 0.0) for row in gate]
+            for gate in rows
+        ]
+        new = [OPS["tanh"](z) for z in sums[0]]
+        if gates > 1:
+            keep = [OPS["sigmoid"](z) for z in sums[1]]
+            new = [k * h + (1.0 - k) * a for k, h, a in zip(keep, state, new, strict=True)]
+        if gates > 2:
+            new = [OPS["relu"](z) * a for z, a in zip(sums[2], new, strict=True)]
+        state = new
+        if beside:
+            other = [OPS["tanh"](sum(w * v for w, v in zip(row, [*state, *other], strict=True))) for row in second]
+        out.append([a + b for a, b in zip(state, other, strict=True)] if beside else state)
+    return out
+
+
 def placed(xs, _, weights):
     """One weight matrix, and a bias of each position's own."""
     w = [[weights() for _ in xs[0]] for _ in range(3)]
@@ -198,6 +226,14 @@ STEPS = st.one_of(
     st.builds(lambda **o: (windows, o), width=st.integers(1, 3), stride=st.integers(1, 2), rows=st.integers(1, 3)),
     st.builds(lambda **o: (elementwise, o), op=st.sampled_from(UNARY)),
     st.builds(lambda **o: (attended, o), causal=st.booleans(), mean=st.booleans()),
+    st.builds(
+        lambda **o: (gated, o),
+        gates=st.integers(1, 3),
+        start=st.sampled_from(["zero", "own", "input"]),
+        bias=st.booleans(),
+        beside=st.booleans(),
+        backward=st.booleans(),
+    ),
     st.builds(lambda **o: (some, o), start=st.integers(0, 2), step=st.integers(1, 2), back=st.booleans()),
     st.sampled_from(
         [(f, {}) for f in (scaled, normed, rectified, crossed, turned, folded, joined, added, masked, centred, stepped)]
@@ -351,6 +387,12 @@ FIXED = [
     [(elementwise, {"op": "tanh"}), (partly, {})],
     [(elementwise, {"op": "tanh"}), (all_but_one, {})],
     [(scaled, {}), (joined, {}), (crossed, {})],
+    [(gated, {"gates": 2, "start": "zero", "bias": True, "beside": True, "backward": False})],
+    [
+        (elementwise, {"op": "sin"}),
+        (gated, {"gates": 3, "start": "own", "bias": True, "beside": False, "backward": False}),
+        (gated, {"gates": 1, "start": "input", "bias": False, "beside": False, "backward": True}),
+    ],
     [(elementwise, {"op": "sin"}), (windows, {"width": 3, "stride": 2, "rows": 3}), (turned, {}), (centred, {})],
 ]
 
@@ -376,6 +418,34 @@ def test_an_axis_that_no_factor_has():
     """Mean of all positions, for each of them, and summed: a product that says the same along an axis."""
     steps = [(linear, {"bias": True, "rows": 1}), (attended, {"causal": False, "mean": True})]
     check(made((2, 1), steps, "sum"), 7)
+
+
+def test_a_recurrence_whose_weights_are_an_argument():
+    """Derivatives by weights that are passed in, the same for all rows, are those of Values."""
+    rng = np.random.default_rng(0)
+
+    def f(x, w, u):
+        state = [0.1, 0.2, 0.3]
+        for inputs in x:
+            state = [
+                OPS["tanh"](sum(a * b for a, b in zip([*u[r], *w[r]], [*inputs, *state], strict=True)))
+                for r in range(3)
+            ]
+        return sum(v * v for v in state)
+
+    x, w, u = rng.normal(size=(5, 4, 2)), rng.normal(size=(3, 3)), rng.normal(size=(3, 2))
+    value, _, got = compile(f, in_axes=(0, None, None)).value_and_grad(x, w, u, argnums=(1, 2))
+    values, wanted = [], [np.zeros((3, 3)), np.zeros((3, 2))]
+    for row in x.tolist():
+        leaves = [[[Value(v) for v in vector] for vector in matrix.tolist()] for matrix in (w, u)]
+        out = f(row, *leaves)
+        out.backward()
+        values.append(out.data)
+        for total, matrix in zip(wanted, leaves, strict=True):
+            total += [[v.grad / len(x) for v in vector] for vector in matrix]
+    np.testing.assert_allclose(value, np.mean(values), **CLOSE)
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(np.squeeze(a), b, **CLOSE)
 
 
 @given(programs())

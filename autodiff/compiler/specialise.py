@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from autodiff import held
 from autodiff.compiler.arrays.group import Grouping
-from autodiff.compiler.arrays.ir import FOLD, MATMUL, Code, Want
+from autodiff.compiler.arrays.ir import FOLD, MATMUL, STEPS, Code, Want
 from autodiff.compiler.arrays.reverse import backward
 from autodiff.compiler.backends import Backend, Instance
 from autodiff.compiler.backends.loops import steps_of
@@ -54,10 +54,13 @@ class Version:
         # A block has as many rows as fit the cache. Products need a good number of columns; plain arithmetic as many
         # as make a call worth while, and threads, which pass on the interpreter's lock at each call, need more.
         core = _cache_of_a_core()
-        positions = min([math.prod(v.units[1:]) for v in backend.code.vars if v.kind == MATMUL], default=1)
+        products = [v for v in backend.code.vars if v.kind == MATMUL]
+        positions = min([math.prod(v.units[1:]) for v in products], default=1)
         most, least, cache = (
             (1500, max(8, 400 // positions), 3 * 2**20) if self.products else (core // 32, 512, 6 * core)
         )
+        if any(v.info == STEPS for v in products):  # many calls on little of what is kept for the way back
+            least, cache = 8, 12 * 2**20
         if any(v.kind == FOLD for v in backend.code.vars):
             least, cache = 1, 16 * cache
         self.block = min(most, max(least, cache // per_row))

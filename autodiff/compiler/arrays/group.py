@@ -25,6 +25,7 @@ from autodiff.compiler.arrays.axes import Units, contiguous, ends, nest, places_
 from autodiff.compiler.arrays.ir import ADD, DIV, MUL, SUB, Code, Var, Want
 from autodiff.compiler.arrays.labels import common_label
 from autodiff.compiler.arrays.ragged import evened, filled, operands_of, squared
+from autodiff.compiler.arrays.recurrent import hoisted
 from autodiff.compiler.trace.graph import Entry, Graph, Loop, Term
 from autodiff.compiler.trace.lookup import counted, indices_of
 from autodiff.ops import OPS, Op, log
@@ -61,6 +62,7 @@ class Grouping:
         self.flat = self.code.new(ir.FLAT, (), (len(graph.parameters),))
         self.flat.needs = want.gradient
         self.groups = 0
+        self.steps: set[int] = set()  # nodes at steps in time that do not depend on the steps before
         self.zeros: dict[int, set[int]] = {}  # by array: places that hold 0, since the rows of a softmax end before
         self.exponentials: dict[int, Any] = {}  # of a logsumexp: those and their sum, its place there, how many
         n = len(graph.ops)
@@ -99,26 +101,14 @@ class Grouping:
         outputs = self.graph.outputs
         return self.single(outputs[0]) if self.graph.shape == () else self.ref(outputs, (len(outputs),))
 
-    def _groups(self) -> list[tuple[list[int], int]]:  # noqa: C901 # one case per kind of node
+    def _groups(self) -> list[tuple[list[int], int]]:  # one case per kind of node
         """Return the computed nodes in groups of one shape, in an order in which they can be computed.
 
         With each goes the number of positions at which it applies one weight matrix; 0 where its sums differ in length.
         """
-        graph = self.graph
-        level = self.level
-        batched, needs = self.batched, self.needs
-        keys: list[Any] = [None] * len(graph.ops)
-        shared_inputs: Counter[Any] = Counter()
-        for i, op in enumerate(graph.ops):
-            if op is None:
-                continue
-            below = graph.below(i)
-            level[i] = 1 + max(map(level.__getitem__, below), default=0)
-            batched[i] = any(map(batched.__getitem__, below))
-            needs[i] = any(map(needs.__getitem__, below)) and i not in graph.stopped
-            if i in graph.sums and self.grouped:
-                keys[i] = self._arrange(i)
-                shared_inputs[level[i], keys[i]] += 1
+        keys = self._arranged()
+        graph, level = self.graph, self.level
+        shared_inputs = Counter([(level[i], keys[i]) for i in graph.sums])
         buckets: dict[Any, list[int]] = {}
         for i, op in enumerate(graph.ops):
             if op is None:
@@ -147,7 +137,25 @@ class Grouping:
         if not self.careful:
             squared(self, buckets)
         uneven = [] if self.careful else [(nodes, 0) for nodes in evened(self, buckets)]
-        return sorted(self._lifted(buckets) + uneven, key=lambda group: (level[group[0][0]], group[0][0]))
+        return sorted(self._lifted(buckets) + uneven, key=lambda group: (self.level[group[0][0]], group[0][0]))
+
+    def _arranged(self) -> list[Any]:
+        """Find the level of each node, its kind, and of each sum, whose terms are put in order, the inputs."""
+        graph = self.graph
+        level, batched, needs = self.level, self.batched, self.needs
+        inputs: list[Any] = [None] * len(graph.ops)
+        for i, op in enumerate(graph.ops):
+            if op is None:
+                continue
+            below = graph.below(i)
+            level[i] = 1 + max(map(level.__getitem__, below), default=0)
+            batched[i] = any(map(batched.__getitem__, below))
+            needs[i] = any(map(needs.__getitem__, below)) and i not in graph.stopped
+            if i in graph.sums and self.grouped:
+                inputs[i] = self.arrange(i)
+        if self.grouped and not self.careful:
+            hoisted(self, inputs)
+        return inputs
 
     def _lifted(self, buckets: dict[Any, list[int]]) -> list[tuple[list[int], int]]:
         """Return the groups, those that apply one weight matrix to several inputs as one: its rows × positions."""
@@ -157,7 +165,7 @@ class Grouping:
             n = len(key[2]) if key[1] == "sum" and key[2] else 0
             rows = {tuple([(c, w) for c, w, _ in self.graph.sums[i][0][:n]]): i for i in nodes} if n else {}
             if len(rows) == len(nodes):
-                alike.setdefault((key[0], n, key[3:], frozenset(rows)), []).append(rows)
+                alike.setdefault((key[0], n, key[3:], frozenset(rows), nodes[0] in self.steps), []).append(rows)
             else:
                 groups.append((nodes, 1))
         lifted = [([rows[row] for row in each[0] for rows in each], len(each)) for each in alike.values()]
@@ -183,7 +191,7 @@ class Grouping:
         _, left, right = term
         return right is not None and not self.batched[left] and self.batched[right]
 
-    def _arrange(self, i: int) -> tuple[int, ...]:
+    def arrange(self, i: int) -> tuple[int, ...]:
         """Put the terms weight × input first in a sum, weights first in each; return their inputs."""
         terms, constant = self.graph.sums[i]
         batched = self.batched
@@ -225,6 +233,8 @@ class Grouping:
         assert op is not None  # groups have no leaves
         if nodes[0] in graph.sums:
             result = self._sum(nodes, positions)
+            steps = positions if nodes[0] in self.steps else 1  # one after another
+            nodes = [i for k in range(steps) for i in nodes[k::steps]]
         elif op is _LSE and self.grouped and not self.careful and self.decides.isdisjoint(nodes):
             result = self._logsumexp(nodes)
         elif op.arity is None and len(nodes) > 1:
@@ -290,7 +300,8 @@ class Grouping:
         if positions > 1:
             linear = [list(filter(self._is_linear, graph.sums[i][0])) for i in nodes[:positions]]
             inputs = [x for terms in linear for _, _, x in terms if x is not None]
-            return [nodes] if self.together(inputs) else [nodes[k::positions] for k in range(positions)]
+            whole = nodes[0] in self.steps or self.together(inputs)
+            return [nodes] if whole else [nodes[k::positions] for k in range(positions)]
         if positions == 0:
             by_length: dict[Any, list[int]] = {}
             for i in nodes:
@@ -394,7 +405,7 @@ class Grouping:
             and (alike or positions > 1)
             and (len(nodes) > 1 or self._are_a_layer([x for _, _, x in rows[0][:n] if x is not None]))
         ):
-            total, used = self._product(rows, n, positions)
+            total, used = self._product(rows, n, positions, steps=nodes[0] in self.steps)
             rows = [[t for k, t in enumerate(row[n:], n) if k != used] for row in rows]
         total = self._add(total, found)
         start = 0
@@ -476,15 +487,15 @@ class Grouping:
             return code.sum_units(code.apply(MUL, scale, product), n, axes)
         return code.apply(MUL, scale, code.sum_units(code.expand(product, units), n, axes))
 
-    def _product(self, rows: list[list[Term]], n: int, positions: int) -> tuple[Any, int]:
+    def _product(self, rows: list[list[Term]], n: int, positions: int, *, steps: bool) -> tuple[Any, int]:
         """Return the matrix product of weights and inputs, and which further term of each row became its bias."""
         code = self.code
-        inputs = [x for k in range(n) for row in rows[:positions] if (x := row[k][2]) is not None]
+        inputs = [[x for _, _, x in row[:n] if x is not None] for row in rows[:positions]]  # at each position
         everywhere = [rows[k:][::positions] for k in range(positions)]  # at each position
         rows = everywhere[0]
         m = len(rows)
         scales, weights, _ = zip(*[t for row in rows for t in row[:n]], strict=True)
-        indices = None if self.per_row else indices_of(self.graph, [inputs[k::positions] for k in range(positions)])
+        indices = None if self.per_row else indices_of(self.graph, inputs)
         if indices is not None:
             matrix = code.apply(MUL, code.const(scales, (m, n)), code.expand(self.ref(weights, (m, n)), (m, n)))
             return self._picked(matrix, *indices), -1
@@ -493,17 +504,19 @@ class Grouping:
                     -1)  # fmt: skip
         if used >= 0:
             self._place([x for row in rows for _, x, _ in (*row[:n], row[used])])
+        if steps:
+            return self._product_of_steps(rows, inputs, [] if used < 0 else [row[used] for row in rows]), used
         matrix = code.expand(self.ref(weights, (m, n)), (m, n))
         scale = code.const(scales, (m, n))
         matrix = code.apply(MUL, scale, matrix)
         bias = () if used < 0 else (self._vector([row[used][1] for row in rows]),)
         units = (n,) if positions == 1 else (n, positions)
         if positions == 1:
-            vector = code.expand(self.ref(inputs, units), units)
+            vector = code.expand(self.ref(inputs[0], units), units)
             if not vector.batched:  # batched in name only, such as x ** 0
                 vector = code.new(ir.EXPAND, (vector,), units, batched=True)
         else:
-            (vector,) = self.columns([inputs], positions)
+            (vector,) = self.columns([[*chain(*zip(*inputs, strict=True))]], positions)
             vector = code.solid(vector, units)
         code.matrix_products += 1
         product = code.new(ir.MATMUL, (matrix, vector, *bias), (m, *units[1:]), batched=True)
@@ -518,6 +531,20 @@ class Grouping:
             index = code.new(ir.EXPAND, (index,), units, batched=True)
         found = code.new(ir.PICKED, (matrix, index), (m, *units), batched=True, info=keys, key=keys.tobytes())
         return found if m > 1 else code.view(found, 0, (1,) * (n > 1), units)
+
+    def _product_of_steps(self, rows: list[list[Term]], inputs: list[list[int]], biases: list[Term]) -> Var:
+        """Return the product of one matrix with the inputs of all steps, (steps, rows of weights), and their bias."""
+        code, n, steps = self.code, len(inputs[0]), len(inputs)
+        terms = [[*row[:n], *biases[r : r + 1]] for r, row in enumerate(rows)]
+        shape = len(rows), len(terms[0])
+        scales, weights, _ = zip(*chain(*terms), strict=True)
+        matrix = code.apply(MUL, code.const(scales, shape), code.expand(self.ref(weights, shape), shape))
+        found = self.together([*chain(*inputs)])
+        pieces = ([code.gather(found[0], np.array(found[1]).reshape(steps, n))] if found
+                  else [code.expand(self.ref(x, (n,)), (n,)) for x in inputs])  # fmt: skip
+        code.matrix_products += 1
+        vector = code.joined(pieces, biased=bool(biases))
+        return code.new(ir.MATMUL, (matrix, vector), (steps, len(rows)), batched=True, info=ir.STEPS)
 
     def _logsumexp(self, nodes: list[int]) -> Any:
         code, n = self.code, len(self.graph.operands[nodes[0]])

@@ -41,6 +41,7 @@ MATMUL_T = "matmul_t"  # args[0].T (n, m) @ args[1] (m,) or (m, positions), batc
 OUTER = "outer"  # args[0] (m,) @ args[1] (n,).T, summed over rows and positions: (m, n); batched: for each row
 PICKED = "picked"  # the column of args[0] (m, n) whose number in info args[1], () or (positions,), equals; 0 for none
 PLACED = "placed"  # args[0] (m,) or (m, positions) added up in the columns that args[1] finds, over the rows: (m, n)
+STEPS = "steps"  # info of these three where positions are the first axis, as steps in time are
 SUM = "sum"  # over the last axes of units, those that the result has not
 MAX = "max"  # likewise
 SUM_ROWS = "sum_rows"  # over the rows, and the last axes of units that the result has not
@@ -299,6 +300,28 @@ class Code:
             return x
         return self.new(EXPAND, (x,), units, batched=x.batched)
 
+    def joined(self, pieces: Sequence[Any], *, biased: bool = False) -> Var:
+        """Return vectors of all steps, or all of them, as (steps, n): a part of an array that has them already.
+
+        `biased`: with a 1 at the end of each.
+        """
+        *steps, n = pieces[0].units
+        if steps and not biased:
+            return pieces[0]
+        count, width = *(steps or [len(pieces)]), n + biased
+        for var in self.vars:
+            if var.kind == SCATTER and len(var.units) == 2 and not steps and not biased and once(var.info):
+                at = {id(x): place for x, place in zip(var.args, var.info, strict=True)}
+                start, *_ = at.get(id(pieces[0]), (0,))
+                if all(at.get(id(x)) == (start + k * var.units[1], (1,), (n,)) for k, x in enumerate(pieces)):
+                    return self.view(var, start, contiguous(var.units), (count, n))
+        places: list[Any] = [(k * width, (1,), (n,)) for k in range(count)]
+        if steps:
+            places = [(0, (width, 1), (count, n))]
+        if biased:
+            pieces, places = [*pieces, 1.0], [*places, (n, (width,), (count,))]
+        return self.new(SCATTER, pieces, (count, width), batched=True, info=places, key=tuple(places))
+
     def own(self, x: Any) -> Any:
         """Return a result in memory of its own, where it would be an argument itself."""
         if x.__class__ is Var and x.units == () and x.kind in {INPUT, SEED, ROWS}:
@@ -320,6 +343,11 @@ class Code:
         if x.__class__ is Var and x.batched:
             return self.new(SUM_ROWS, (x,), x.units[: len(x.units) - axes])
         return self.apply(MUL, x, self.new(ROWS))
+
+
+def once(places: Sequence[Any]) -> bool:
+    """Tell whether no two of these places have a number in common."""
+    return np.bincount(np.concatenate([places_of(*place).ravel() for place in places])).max() == 1
 
 
 def uses_of(results: Sequence[Any], reads: Callable[[Var], Sequence[Var]]) -> Counter[int]:

@@ -9,7 +9,9 @@ Values and arrays alike. Sums over the rows appear where an operand that is the 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ import numpy as np
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous, places_of, strides_of
 from autodiff.compiler.arrays.ir import ADD, DIV, MUL, POW, SUB, Code, Var, Want
+from autodiff.compiler.arrays.recurrent import STEPS
 from autodiff.compiler.trace.operations import GUARDED
 from autodiff.compiler.trace.tracer import cosines, partials_of
 from autodiff.ops import OPS, Op
@@ -31,6 +34,7 @@ SLOPES: dict[Op, Callable[..., list[Any]]] = {
     OPS["erf"]: lambda x, _: [2.0 / math.sqrt(math.pi) * OPS["exp"](-(x * x))],
     OPS["hypot"]: cosines,
 }
+_BY_VALUE = frozenset({OPS["sigmoid"], OPS["tanh"]})  # their slopes need nothing but their values
 
 
 class Reverse:
@@ -42,6 +46,8 @@ class Reverse:
         self.careful = "careful" if want.careful else None
         self.per_row, self.seeded = want.per_row, want.seeded
         self._handed: dict[int, list[tuple[Any, Any]]] = {}  # by Var: δ and its place there, None for all of it
+        self._slopes: dict[int, Any] = {}  # of what all steps compute, by Var
+        self._steps: dict[int, list[tuple[Var, Var]]] = {}  # δ and inputs of products step by step, by their matrix
 
     def run(self, seeds: Sequence[Any] = ()) -> None:
         """Write δ of every Var that needs one; those of parameters and arguments become results of the code.
@@ -59,7 +65,10 @@ class Reverse:
             if not output.batched and not self.per_row:  # the same number for every row
                 seed = code.sum_rows(seed)
             self._hand(output, seed)
+        self._find_steps(forward)
         for var in reversed(forward):
+            if var.kind == ir.FLAT:
+                self._over_steps()
             if not var.needs or var.number not in self._handed:
                 continue
             delta = self._delta(var)
@@ -70,6 +79,31 @@ class Reverse:
             elif not (delta.__class__ is float and delta == 0.0):  # it may have cancelled out
                 code.deltas[var.number] = delta
                 self._spread(var, delta)
+
+    def _find_steps(self, forward: Sequence[Var]) -> None:
+        """Find matrices that are applied step by step, and compute the slopes of what each step does at once."""
+        matrices = [v.args[0] for v in forward if v.kind == ir.MATMUL and len(v.args) == 2 and len(v.units) == 1]
+        flat = [x.number for x in matrices if x.kind == ir.VIEW and x.args[0].kind == ir.FLAT and x.needs]
+        products = Counter(flat if not (self.careful or self.per_row) else [])
+        self._steps = {number: [] for number, n in products.items() if n >= STEPS}
+        alike: dict[Any, list[Var]] = {}
+        for var in forward if self._steps else ():
+            if var.op in _BY_VALUE and var.needs and var.batched and len(var.units) == 1:
+                alike.setdefault((var.op, var.units), []).append(var)
+        for (op, (n,)), each in alike.items():
+            if len(each) >= STEPS:
+                (slopes,) = SLOPES[op](None, self.code.joined(each))
+                for k, var in enumerate(each):
+                    self._slopes[var.number] = self.code.view(slopes, k * n, (1,), (n,))
+
+    def _over_steps(self) -> None:
+        """Hand on the derivatives by matrices that are applied step by step: one product over all steps for each."""
+        for number, pairs in self._steps.items():
+            if pairs:
+                matrix = self.code.vars[number]
+                both = [self.code.joined(each) for each in zip(*reversed(pairs), strict=True)]
+                self.code.deltas[number] = outer = self.code.new(ir.OUTER, both, matrix.units, info=ir.STEPS)
+                self._spread(matrix, outer)
 
     def _hand(self, to: Any, delta: Any, place: Any = None) -> None:
         if to.__class__ is Var and to.needs and not (delta.__class__ is float and delta == 0.0):
@@ -83,10 +117,20 @@ class Reverse:
             for delta, _ in handed[1:]:
                 total = self.code.apply(ADD, total, delta)
             return self.code.expand(total, var.units)
+        if var.kind == ir.MATMUL and var.info == ir.STEPS and (joined := self._each_step(var, handed)) is not None:
+            return joined
         places = [(0, contiguous(var.units), var.units) if place is None else place for _, place in handed]
         deltas = [delta for delta, _ in handed]
         batched = any(d.__class__ is Var and d.batched for d in deltas)
         return self.code.new(ir.SCATTER, deltas, var.units, batched=batched, info=places, key=id(places))
+
+    def _each_step(self, var: Var, handed: Sequence[Any]) -> Var | None:
+        """Return δ of all steps, where each of them has its own from one consumer."""
+        n = var.units[1]
+        steps = {place: delta for delta, place in handed if delta.__class__ is Var and delta.units == (n,)}
+        own = [(k * n, (1,), (n,)) for k in range(var.units[0])]
+        return self.code.joined([steps[place] for place in own]) if len(handed) == len(own) and all(
+            place in steps for place in own) else None  # fmt: skip
 
     def _spread(self, var: Var, delta: Any) -> None:  # noqa: C901 # one case per kind
         """Pass δ on to the operands of a Var."""
@@ -99,13 +143,13 @@ class Reverse:
             self._hand(var.args[0], delta, (var.info, None, var.units))
         elif kind == ir.PADDED:
             self._spread_padded(var, delta)
-        elif kind == ir.CONCAT:
-            start = 0
-            for x in var.args:
-                units = x.units if x.__class__ is Var else ()
-                part = delta if var.units == () else code.view(delta, start, contiguous(units), units)
+        elif kind in {ir.CONCAT, ir.SCATTER}:  # of the forward pass: one place for each
+            units = [x.units if x.__class__ is Var else () for x in var.args]
+            starts = accumulate(map(math.prod, units), initial=0)
+            places = var.info or [(start, contiguous(own), own) for start, own in zip(starts, units, strict=False)]
+            for x, place in zip(var.args, places, strict=True):
+                part = delta if var.units == () else code.view(delta, *place)
                 self._hand(x, self._over_rows(part, x, var))
-                start += x.size if x.__class__ is Var else 1
         elif kind == ir.EXPAND:
             self._hand(var.args[0], self._over_rows(self._unexpanded(delta, var), var.args[0], var))
         elif kind == ir.SUM:
@@ -126,12 +170,15 @@ class Reverse:
         """Pass δ on to the matrix, the inputs and the bias of a product, over all its positions."""
         code = self.code
         matrix, vector, *bias = var.args
+        how = var.info or self.careful
         code.deltas[var.number] = whole = self._whole(delta, var)
-        if matrix.needs:
-            outer = code.new(ir.OUTER, (whole, vector), matrix.units, batched=self.per_row, info=self.careful)
+        if matrix.number in self._steps and len(var.args) == 2 and len(var.units) == 1:
+            self._steps[matrix.number].append((whole, vector))
+        elif matrix.needs:
+            outer = code.new(ir.OUTER, (whole, vector), matrix.units, batched=self.per_row, info=how)
             self._hand(matrix, outer)
         if vector.needs:
-            self._hand(vector, code.new(ir.MATMUL_T, (matrix, whole), vector.units, batched=True, info=self.careful))
+            self._hand(vector, code.new(ir.MATMUL_T, (matrix, whole), vector.units, batched=True, info=how))
         positions = var.units[1:]
         for b in bias:
             each = code.sum_units(whole, *positions) if positions and self.per_row else whole
@@ -210,8 +257,10 @@ class Reverse:
             return
         wanted = [x.__class__ is Var and x.needs for x in var.args]
         b = var.args[-1]
-        if op in SLOPES and self.careful is None:
-            slopes: Sequence[Any] = SLOPES[op](*var.args, var)
+        if var.number in self._slopes:
+            slopes: Sequence[Any] = [self._slopes[var.number]]
+        elif op in SLOPES and self.careful is None:
+            slopes = SLOPES[op](*var.args, var)
         elif op is POW and b.__class__ is float and 0.0 < abs(b) < math.inf and (b - 1.0) + 1.0 == b:
             # The rule's way without its cases.
             x = var.args[0]

@@ -87,6 +87,26 @@ def outer_of_positions(times: Any, a: Array, b: Array, out: Array) -> None:
         np.sum(times.on_arrays(a[:, None], b[None]), axis=2, out=out)
 
 
+def product_of_steps(matrix: Array, x: Array, out: Array) -> Callable[[], Any]:
+    """Return a function that writes the product of a matrix with the vectors of each step, (steps, n, rows)."""
+    if out.shape[-1] == 1:
+        return functools.partial(np.dot, x[..., 0], matrix.T, out[..., 0])
+    return functools.partial(multiply if x.shape[1] == 1 else np.matmul, matrix, x, out)
+
+
+def outer_of_steps(a: Array, b: Array, out: Array) -> Callable[[], Any]:
+    """Return a function that writes Σ a·bᵀ over all steps and rows into `out`."""
+    if a.shape[-1] == 1:
+        return functools.partial(np.dot, a[..., 0].T, b[..., 0], out)
+    each = np.empty((len(a), *out.shape))
+
+    def run() -> None:
+        np.matmul(a, b.transpose(0, 2, 1), each)
+        add.reduce(each, 0, None, out)
+
+    return run
+
+
 class AddSorted:
     """Addition at places that repeat, the numbers in the order of their places; `add.at` where there are few rows."""
 

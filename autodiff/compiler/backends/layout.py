@@ -236,9 +236,9 @@ class Layout:
 
     def _tied(self, var: Var) -> list[tuple[Var, Var]]:
         """Return the arrays whose columns must be in the same order because of this one."""
-        if var.kind in {ir.MATMUL, ir.MATMUL_T} and len(var.units) > 1:
+        if var.kind in {ir.MATMUL, ir.MATMUL_T} and len(var.units) > 1 and var.info != ir.STEPS:
             return [(self.base(var.args[1]), var)]
-        if var.kind == ir.OUTER and len(var.args[0].units) > 1:
+        if var.kind == ir.OUTER and len(var.args[0].units) > 1 and var.info != ir.STEPS:
             return [(self.base(var.args[0]), self.base(var.args[1]))]
         return [(self.terms[var.number], var)] if var.number in self.terms and var.units else []
 
@@ -255,7 +255,9 @@ class Layout:
             possible.pop(self.base(of).number, None)
         elif var.kind in {ir.MATMUL, ir.MATMUL_T, ir.OUTER}:
             for x in (var, *var.vars):
-                if len(x.units) == 1 or (var.kind == ir.OUTER and var.batched):  # its columns are the rows
+                if (
+                    len(x.units) == 1 or var.info == ir.STEPS or (var.kind == ir.OUTER and var.batched)
+                ):  # its columns are the rows
                     possible.pop(self.base(x).number, None)
         elif var.kind in {ir.SCATTER, ir.CONCAT} and var.number in possible:
             own = [x.units if x.__class__ is Var else () for x in var.args]

@@ -244,16 +244,19 @@ class Buffered:
             self._forwarded[outer.number] = (None, start, (n + 1, 1), (m, n + 1))
 
     def _plan_sums(self) -> None:
-        """Compute the parts of a δ that nobody else reads in their places, where each place has one part."""
-        for var in self.layout.order:
+        """Compute the parts of an array in their places, where each place has one part."""
+        for var in reversed(self.layout.order):  # parts of a part after it
             if var.kind != ir.SCATTER or var is self.code.gradient or self.layout.long:
                 continue
-            self._allocate(var, alone=True)
+            if var.number not in self._forwarded:
+                self._allocate(var, alone=True)
             regions = [places_of(*place).ravel() for place in var.info]
             times = np.bincount(np.concatenate(regions), minlength=max(var.size, 1))
             self._filled[var.number] = filled = np.zeros(len(times), dtype=bool)
             for delta, place, region in zip(var.args, var.info, regions, strict=True):
-                if self._is_product(delta) and delta.units == place[2] and (times[region] == 1).all():
+                if not (self._is_product(delta) or self._is_free(delta, var, place)) or delta.units != place[2]:
+                    continue
+                if delta.number not in self._forwarded and (times[region] == 1).all():
                     self._forwarded[delta.number] = (var, *place)
                     filled[region] = True
 
@@ -262,6 +265,15 @@ class Buffered:
         return (
             delta.__class__ is Var and self.layout.uses[delta.number] == 1
             and delta.number not in self.layout.terms and contraction_of(delta) is not None
+        )  # fmt: skip
+
+    def _is_free(self, x: Any, var: Var, place: Any) -> bool:
+        """Tell whether a result may lie in a part of another array, in one piece as in a buffer of its own."""
+        layout = self.layout
+        return (
+            x.__class__ is Var and x.kind in {ir.APPLY, ir.SCATTER} and place[1] == (1,) and x.batched and var.batched
+            and x.number not in layout.kept | layout.static | layout.ones | layout.grains.keys()
+            and var.number not in layout.grains
         )  # fmt: skip
 
     # Text.
@@ -366,10 +378,13 @@ class Buffered:
         elif kind == ir.MATMUL_T:
             self._allocate(var)
             matrix = self._bind(f"t{var.number}", lambda instance: instance.matrix(var.args[0]).T)
-            self._dot(matrix, self._columns(var.args[1]), self._columns(var), careful=var.info is not None)
+            if var.info == ir.STEPS:
+                self._at_steps(var, lambda instance: instance.matrix(var.args[0]).T)
+                return
+            self._dot(matrix, self._columns(var.args[1]), self._columns(var), careful=var.info == "careful")
             self.flops += 2 * var.args[0].size * math.prod(var.units[1:])
         elif kind == ir.OUTER:
-            self._outer(var)
+            (self._outer_of_steps if var.info == ir.STEPS else self._outer)(var)
             self.flops += 2 * size * math.prod(var.args[0].units[1:])
         elif kind in {ir.PICKED, ir.PLACED}:
             self._look_up(var)
@@ -441,7 +456,9 @@ class Buffered:
             self._call("dot", block, ones, self._columns(var))
             return
         name = self._bind(f"m{var.number}", lambda instance: instance.matrix(matrix))
-        if vector.number in self.layout.wide:  # rows @ W.T, copied from there to units × rows
+        if var.info == ir.STEPS:
+            self._at_steps(var, lambda instance: instance.matrix(matrix))
+        elif vector.number in self.layout.wide:  # rows @ W.T, copied from there to units × rows
 
             def scratch(instance: Instance) -> Array:
                 return instance.scratch(var.number, (instance.rows, var.size))
@@ -459,6 +476,27 @@ class Buffered:
             if len(var.units) > 1:
                 beside = self._bind(f"e{var.number}", lambda instance, b=b: instance.array(b)[:, None])
             self._call("add", self._name(var), beside, self._name(var))
+
+    def _at_steps(self, var: Var, matrix: Callable[[Instance], Array]) -> None:
+        """Append a product of a matrix with the vectors of all steps, one after another in memory."""
+
+        def make(instance: Instance) -> Any:
+            return kernels.product_of_steps(matrix(instance), instance.array(var.args[1]), instance.array(var))
+
+        self._call(self._bind(f"y{var.number}", make))
+
+    def _outer_of_steps(self, var: Var) -> None:
+        if var.number not in self._forwarded:
+            self._allocate(var)
+
+        def make(instance: Instance) -> Any:
+            a, b = map(instance.array, var.args)
+            if var.batched:
+                turned = a.transpose(1, 0, 2), b.transpose(1, 0, 2)
+                return functools.partial(kernels.outer_of_positions, None, *turned, instance.array(var))
+            return kernels.outer_of_steps(a, b, instance.matrix(var))
+
+        self._call(self._bind(f"y{var.number}", make))
 
     def _outer(self, var: Var) -> None:
         rows, vector = var.args
@@ -487,7 +525,7 @@ class Buffered:
             transposed = self._bind(f"b{vector.number}", lambda instance: instance.columns_and_ones(vector).T)
         else:
             transposed = self._bind(f"d{vector.number}", lambda instance: instance.columns(vector).T)
-        self._dot(self._columns(rows), transposed, out, careful=var.info is not None)
+        self._dot(self._columns(rows), transposed, out, careful=var.info == "careful")
 
     def _look_up(self, var: Var) -> None:
         """Copy columns of a matrix, or add up what belongs to each."""
@@ -613,11 +651,9 @@ class Buffered:
         flat = var is self.code.gradient and not var.batched
         if flat:
             self._forwarded[var.number] = (None, 0, (1,), var.units)
-        elif var.number not in self.slot:
+        elif var.number not in self.slot and var.number not in self._forwarded:
             self._allocate(var, alone=True)
-        there = self._forwarded.keys() | self.layout.fused.keys()
-        places = [(x, place) for x, place in zip(var.args, var.info, strict=True)
-                  if x.__class__ is not Var or x.number not in there]  # fmt: skip
+        places = [(x, place) for x, place in zip(var.args, var.info, strict=True) if not self._is_there(x, var, place)]
         written = self._written if flat else self._filled.get(var.number, np.zeros(max(var.size, 1), dtype=bool))
         if not flat and len(places) > 1 and not written.any() and (whole := self._covering(var, places)) is not None:
             delta, place = places.pop(whole)  # copied first, so that nothing has to be set to 0
@@ -632,6 +668,13 @@ class Buffered:
                 written = np.ones_like(written)
         for delta, place in places:
             self._add_at(var, delta, place, fresh=not written[places_of(*place)].any())
+
+    def _is_there(self, x: Any, var: Var, place: Any) -> bool:
+        """Tell whether a part of an array is computed in its place."""
+        if x.__class__ is not Var or x.number in self.layout.fused:
+            return x.__class__ is Var
+        home, *there = self._forwarded.get(x.number, (var,))
+        return home is var and there == [*place] if var is not self.code.gradient else home is None
 
     def _in_a_row(self, var: Var) -> str:
         """Return the name of a Var with all its units along one axis."""

@@ -15,6 +15,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,8 @@ class Readable:
         self.inline: dict[int, tuple[str, float]] = {}
         self.layer = 0
         self.layers: dict[str, str] = {}  # a layer's name in comments, by what follows the z of its name
-        self.shown: set[int] = set()  # the matrices whose layer has had its comment
+        self.shown: dict[int, str] = {}  # the layers that have had their comment, by their matrix
+        self.layers_of_deltas: set[str] = set()  # whose δ has had one
         self._costs = False
         results = [*code.outputs, code.gradient]
         self.uses = uses_of(results, _read)
@@ -318,25 +320,30 @@ class Readable:
                 continue
             comment = self._comment(var, lines, first=first)
             if found := re.match(r'xp\.einsum\("([a-z]*),([a-z]*)->([a-z]*)"', text):
-                text += f"  # Σ over {', '.join(sorted({*found[1], *found[2]} - {*found[3]}))}, in each row n"
+                each = ", in each row n" * ("n" in found[3])
+                text += f"  # Σ over {', '.join(sorted({*found[1], *found[2]} - {*found[3]}))}{each}"
             lines += [*([""] if lines and comment else []), *comment, *f"{self.name(var)} = {text}".split("\n")]
         return lines
 
     def _comment(self, var: Var, lines: Sequence[str], *, first: bool) -> list[str]:
         name = self.names.get(var.number, "")
         if first and self._is_layer(var):
-            self.layer += 1
             found = _SUM_OF.fullmatch(name)
-            again = var.kind == ir.MATMUL and var.args[0].number in self.shown
-            self.shown.add(var.args[0].number if var.kind == ir.MATMUL else var.number)
+            matrix = var.args[0].number if var.kind == ir.MATMUL else var.number
+            again = matrix in self.shown
+            self.layer += not again
+            layer = self.shown.setdefault(matrix, (found and found[1]) or str(self.layer))
             if found:
-                self.layers[name[1:]] = f"{found[1] or self.layer}{', again' * again}"
-            return [f"# layer {self.layers[name[1:]] if found else self.layer}"]
+                self.layers[name[1:]] = layer
+            return [] if again and lines else [f"# layer {layer}"]
         if first and self.layer and not self.outputs and not self._is_activation(var) and not self._costs:
             self._costs = not any(map(self._is_layer, self.code.vars[var.number : self.code.forward]))
             return ["# from the outputs to the cost"] if self._costs else []
         if not first and re.fullmatch(r"delta\d*(_\d+)?", name):
             layer = self.layers.get(name[5:], "")
+            if layer in self.layers_of_deltas and lines:
+                return []
+            self.layers_of_deltas.add(layer)
             return [f"# δ of layer {layer}, and what follows for its weights and biases" if layer else "# δ"]
         return [] if lines else ["# backward" if not first else "# forward"]
 
@@ -412,13 +419,15 @@ class Readable:
         if kind == ir.EXPAND:
             return self._expand(var, rows), _ATOM
         if kind == ir.MATMUL:
-            text, strength = self._times(self.matrix(xs[0]), xs[1])
+            text, strength = self._times(self.matrix(xs[0]), xs[1], steps=var.info == ir.STEPS)
             spread = "[:, None]" * (len(var.units) > 1)
             bias = [f"{self.text(b, _ATOM if spread else 2)}{spread}" for b in xs[2:]]
             return (f"{text} + {bias[0]}", 1) if bias else (text, strength)
         if kind == ir.MATMUL_T:
-            return self._times(f"{self.matrix(xs[0])}.T", xs[1])
+            return self._times(f"{self.matrix(xs[0])}.T", xs[1], steps=var.info == ir.STEPS)
         if kind == ir.OUTER:
+            if var.info == ir.STEPS:
+                return f'xp.einsum("tin,tjn->ij", {self.text(xs[0])}, {self.text(xs[1])})', _ATOM
             if len(xs[0].units) > 1:  # over positions and rows
                 return f"xp.tensordot({self.text(xs[0])}, {self.text(xs[1])}, ((1, 2), (1, 2)))", _ATOM
             return f"{self.text(xs[0], _ATOM)} @ {self.text(xs[1], _ATOM)}.T", _PRODUCT
@@ -442,6 +451,8 @@ class Readable:
             return f"{self.text(xs[0], _ATOM)}.sum({keep})", _ATOM
         assert kind == ir.SCATTER  # the last kind
         pieces = list(zip(xs, var.info, strict=True))
+        if var.number < self.code.forward or self._is_stack(var):
+            return self._steps(pieces), _ATOM
         if (joined := self._joined(var, pieces)) is not None:
             return joined, _ATOM
         if (added := self._added(var, pieces)) is not None:
@@ -449,9 +460,9 @@ class Readable:
         shape = "[0]" if not var.units else f".reshape({', '.join(map(str, var.units))}, {rows})" * (len(var.units) > 1)
         return f"{self._spread(pieces, max(var.size, 1), rows)}{shape}", _ATOM
 
-    def _times(self, matrix: str, x: Var) -> tuple[str, float]:
+    def _times(self, matrix: str, x: Var, *, steps: bool) -> tuple[str, float]:
         """Return the text of a product with a matrix: of vectors, or of one at each position."""
-        if len(x.units) > 1:
+        if len(x.units) > 1 and not steps:
             return f"xp.tensordot({matrix}, {self.text(x)}, 1)", _ATOM
         return f"{matrix} @ {self.text(x, _ATOM)}", _PRODUCT
 
@@ -497,6 +508,28 @@ class Readable:
         if var.units == (*x.units, *(1,) * added) and added:
             return text
         return f"xp.broadcast_to({text}, ({', '.join(map(str, (*var.units, rows)))}))"
+
+    def _is_stack(self, var: Var) -> bool:
+        """Tell whether an array has the vectors of all steps, each of them one Var."""
+        steps = range(0, var.size, var.units[-1]) if len(var.units) == 2 else ()
+        places = {place for place in var.info if place[1] is not None}
+        return len(var.args) == len(steps) and all((at, (1,), var.units[1:]) in places for at in steps) and all(
+            x.__class__ is Var and x.units == var.units[1:] and x.batched and not self._is_matrix(x) for x in var.args
+        )  # fmt: skip
+
+    def _steps(self, pieces: Sequence[Any]) -> str:
+        """Return the text of the vectors of all steps, and of a 1 at the end of each."""
+        steps = [x for x, _ in sorted(pieces, key=lambda piece: piece[1][0]) if x.__class__ is Var]
+        text = self.text(steps[0], _ATOM)
+        if len(steps) > 1:
+            lines = wrap(", ".join(map(self.text, steps)), _LONG)
+            inside = lines[0] if len(lines) == 1 else "\n".join(["", *(f"    {line}" for line in lines), ""])
+            text = f"xp.stack([{inside}])"
+        return (
+            f"xp.pad({text}, ((0, 0), (0, 1), (0, 0)), constant_values=1.0)"
+            if pieces[-1][0].__class__ is float
+            else text
+        )
 
     def _joined(self, var: Var, pieces: Sequence[Any]) -> str | None:
         """Return the text of blocks that lie side by side, one after another; None of others."""
@@ -652,6 +685,9 @@ def _simple_view(source: str, of: Var, start: int, strides: Units, units: Units)
         return source
     if start == 0 and not flat and strides[1:] == contiguous(of.units) and units == (1, *of.units):
         return f"{source}[None]"
+    if len(of.units) == 2 and units and strides == (1,) and start % of.units[1] + units[0] <= of.units[1]:
+        step, at = divmod(start, of.units[1])
+        return f"{source}[{step}{f', {at}:{at + units[0]}' * (units != of.units[1:])}]"
     if len(of.units) > 1 or len(units) > 2:
         return None
     if not units:

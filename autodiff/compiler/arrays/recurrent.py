@@ -1,0 +1,114 @@
+"""Recurrences: what a step does not take from the step before is one product for all steps.
+
+A sum W·[x; h] of each step, whose h depends on that of the step before and whose x does not, is split: W·x and the bias
+become nodes of their own, which stand at one level, so that they are grouped into one product for all steps.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from autodiff.compiler.trace.lookup import index_of
+
+if TYPE_CHECKING:
+    from autodiff.compiler.arrays.group import Grouping
+    from autodiff.compiler.trace.graph import Graph, Term
+
+STEPS = 3  # fewer are as well computed one after another
+
+Apart = dict[int, tuple[int, list[int]]]  # by sum: the layer that it is a step of, and which of its terms to split off
+
+
+def hoisted(grouping: Grouping, inputs: list[Any]) -> None:
+    """Split the sums of recurrences; `inputs`: of each sum, those of its terms weight × input, which come first."""
+    graph = grouping.graph
+    alike: defaultdict[Any, list[int]] = defaultdict(list)  # sums by their weights
+    for i in graph.sums:
+        if inputs[i]:
+            alike[tuple([term[:2] for term in graph.sums[i][0][: len(inputs[i])]])].append(i)
+    level, layers = grouping.level, dict[Any, int]()  # neurons with the same inputs are one layer
+    steps = {
+        row: (layers.setdefault((inputs[nodes[0]], inputs[nodes[-1]]), len(layers)), nodes)
+        for row, nodes in alike.items() if len(row) > 1 and len({level[i] for i in nodes}) >= STEPS
+    }  # fmt: skip
+    after: list[int] = _after(graph, {i: layer for layer, nodes in steps.values() for i in nodes}) if steps else []
+
+    def is_after(x: int, layer: int) -> bool:
+        return bool(after[x] >> layer & 1)
+
+    apart: Apart = {}
+    for row, (layer, nodes) in steps.items():
+        columns = [k for k in range(len(row)) if not any(is_after(inputs[i][k], layer) for i in nodes)]
+        if 0 < len(columns) < len(row):
+            first = alike.get(tuple([row[k] for k in columns]), [])  # steps whose state is a constant
+            apart.update(dict.fromkeys(nodes, (layer, columns)))
+            apart.update({i: (layer, [*range(len(columns))]) for i in first if not is_after(i, layer)})
+    if apart:
+        _split(grouping, apart, inputs)
+
+
+def _after(graph: Graph, layer_of: dict[int, int]) -> list[int]:
+    """Return the layers that each node depends on, itself included, as bits."""
+    after = [0] * len(graph.ops)
+    for i, op in enumerate(graph.ops):
+        if op is not None:
+            found = 1 << layer_of[i] if i in layer_of else 0
+            for x in graph.below(i):
+                found |= after[x]
+            after[i] = found
+    return after
+
+
+def _split(grouping: Grouping, apart: Apart, inputs: list[Any]) -> None:
+    """Give each of these sums a node for the terms to split off, and all of a layer's one level; not where none is."""
+    given, level, needs = grouping.graph, grouping.level, grouping.needs
+    graph = replace(given, ops=[*given.ops], operands=[*given.operands], sums=dict(given.sums))
+    biases: dict[Any, set[Term]] = {}  # that all steps of a neuron have
+    rows: dict[int, Any] = {}
+    for i, (_, columns) in apart.items():
+        terms, n = graph.sums[i][0], len(inputs[i])
+        rows[i] = tuple([terms[k][:2] for k in columns])
+        own = {term for term in terms[n:] if term[0] == 1.0 and term[2] is None and not grouping.batched[term[1]]}
+        biases[rows[i]] = biases.get(rows[i], own) & own
+    parts: dict[int, int] = {}
+    for i, (_, columns) in sorted(apart.items()):
+        terms, constant = graph.sums[i]
+        bias = min(biases[rows[i]], default=None)
+        off = [*[terms[k] for k in columns], *([bias] if bias else [])]
+        rest = list(terms)
+        for term in off:
+            rest.remove(term)
+        parts[i] = new = graph.add(graph.ops[i])
+        graph.sums[new] = off, 0.0
+        graph.sums[i] = [*rest, (1.0, new, None)], constant
+    levels = _levels(graph, level, {i: (apart[i][0], part) for i, part in parts.items()})
+    if levels is None:
+        return
+    grouping.graph, grouping.level = graph, levels
+    grouping.steps.update(
+        part for part in parts.values() if index_of(graph, [x for _, _, x in graph.sums[part][0] if x]) is None
+    )
+    grouping.batched += [True] * len(parts)
+    needs += [any(needs[x] for x in graph.below(part)) for part in parts.values()]
+    inputs += [None] * len(parts)
+    for i in (*parts, *parts.values()):
+        inputs[i] = grouping.arrange(i)
+
+
+def _levels(graph: Graph, level: list[int], parts: dict[int, tuple[int, int]]) -> list[int] | None:
+    """Return the levels of nodes, those of the parts of a layer alike; None where those depend on one another."""
+    levels, floor = [*level, *[0] * len(parts)], dict[int, int]()
+    for _ in range(len({layer for layer, _ in parts.values()}) + 1):
+        before = dict(floor)
+        for i in range(len(level)):
+            if i in parts:
+                layer, part = parts[i]
+                lowest = 1 + max([levels[x] for x in graph.below(part)])
+                levels[part] = floor[layer] = max(floor.get(layer, 0), lowest)
+            if graph.ops[i] is not None:
+                levels[i] = 1 + max([levels[x] for x in graph.below(i)], default=0)
+        if floor == before:
+            return levels
+    return None
