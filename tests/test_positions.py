@@ -151,6 +151,8 @@ def gated(xs, _, weights, *, gates, start, bias, beside, backward):
             for gate in rows
         ]
         new = [OPS["tanh"](z) for z in sums[0]]
+        if gates == 1:
+            new = [a * (0.5 + OPS["sigmoid"](z)) for a, z in zip(new, sums[0], strict=True)]
         if gates > 1:
             keep = [OPS["sigmoid"](z) for z in sums[1]]
             new = [k * h + (1.0 - k) * a for k, h, a in zip(keep, state, new, strict=True)]
@@ -529,6 +531,13 @@ MISTAKES = [  # a module of the compiler, what it says, and what it would say
     ("backends.kernels", "multiply(out, within, out)", "multiply(out, out, out)"),
     ("backends.kernels", "maximum(x, floor, out=out)", "maximum(x, within, out=out)"),
     ("backends.kernels", "np.matmul, *turned", "np.matmul, turned[1], turned[0], turned[2]"),
+    ("arrays.recurrent", "[*rest, (1.0, new, None)]", "[*rest, (-1.0, new, None)]"),
+    ("arrays.group", "i in nodes[k::steps]]", "i in nodes[k * len(nodes) // steps :][: len(nodes) // steps]]"),
+    ("arrays.ir", "self.view(var, start, contiguous(var.units), (count, n))", "self.view(var, 0, (n, 1), (count, n))"),
+    ("arrays.reverse", "self.code.view(slopes, k * n, (1,), (n,))", "self.code.view(slopes, 0, (1,), (n,))"),
+    ("backends.numpy", "home is var and there == [*place]", "home is not var"),
+    ("backends.kernels", "add.reduce(each, 0, None, out)", "np.copyto(out, each[0])"),
+    ("backends.text", "(0, 1), (0, 0)), constant_values=1.0)", "(1, 0), (0, 0)), constant_values=1.0)"),
     ("backends.text", "sorted(axes.index(axis) for axis in turned[kept:])", "own"),
     ("backends.text", "_tuple(first)] if any(first)", "_tuple(first)] if not first"),
     ("backends.text", "if order != sorted(order) else", "if not order else"),
