@@ -174,6 +174,7 @@ def test_a_part_under_another_name_is_not_called_missing():
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
+        ({"hints": True}, TypeError, "hints must be a dict of wrong answers, by the name of a part, got True"),
         ({"hints": {"dw": "think"}}, ValueError, "hints must be for parts of truth \\(dW\\), got 'dw'"),
         ({"at": 2.0}, TypeError, r"at must be a tuple of the arguments, got 2.0; for one of them write at=\(2.0,\)"),
         ({"truth": lambda x: 2.0 * x}, TypeError, "truth is a function, and at gives its arguments: .* got none"),

@@ -109,7 +109,7 @@ def check_exercise(
     names = names or [phrase("answer", language)]
     truths = [of_numpy(np.array(each) if nests.shape(each) else each) for each in known]
     layout = Layout(truths, names)
-    _refuse_truth(known, layout, hints or {})
+    _refuse_truth(known, layout, {} if hints is None else hints)
     problems: dict[str, _Problem] = {}
     parts: list[Part] = []
     read = (each for a, t, name in zip(given, truths, names, strict=True) for each in _read(a, t, name, at))
@@ -138,8 +138,10 @@ def _refuse_arguments(truth: Any, at: Any) -> None:
         raise TypeError("truth is a function, and at gives its arguments: it must hold one or more, got none")
 
 
-def _refuse_truth(known: Sequence[Any], layout: Layout, hints: Mapping[str, Any]) -> None:
+def _refuse_truth(known: Sequence[Any], layout: Layout, hints: Any) -> None:  # Any: of any type, until here
     """Raise for what cannot be graded: truths that are no numbers, hints for parts that there are not."""
+    if not isinstance(hints, Mapping):
+        raise TypeError(f"hints must be a dict of wrong answers, by the name of a part, got {hints!r}")
     if not layout.leaves:
         raise TypeError(f"truth must be numbers, got {', '.join(map(repr, known)) or 'no part'}")
     if not np.isfinite(layout.flat).all():  # nothing that is handed in would be right
