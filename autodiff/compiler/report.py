@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.backends.numba import MOST, Loops
@@ -22,8 +23,10 @@ def report(trace: Trace) -> str:
     computed = sum(op is not None for op in graph.ops)
     if isinstance(backend, Loops):
         numbers = len(graph.constants)
-        took = "not compiled yet" if backend.compiled is None else f"compiled in {backend.compiled:.1f} s"
-        arrays = [("numba", f"one loop over the rows, {backend.flops:,} operations in each, {took}")]
+        made: list[Any] = [*[version.backend for version in trace.versions.values()], *trace.points.values()]
+        took: list[float] = [x.compiled for x in made if getattr(x, "compiled", None)]
+        told = f"{len(took)} compiled so far, in {sum(took):.1f} s" if took else "not compiled yet"
+        arrays = [("numba", f"one loop over the rows, {backend.flops:,} operations in each; {told}")]
     elif not isinstance(backend, Buffered):
         numbers = len(graph.constants)
         arrays = [("group", f"{computed:,} nodes, each by itself: hardly any two belong together")]

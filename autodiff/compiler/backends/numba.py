@@ -366,7 +366,7 @@ class Loops:
         """The text that numba compiles: it returns a number that is finite if all results are."""
         text, tile = self._text, self.tile
         names, types = self._signature()
-        load, each, others = list[str](), "for i in range(m):", list[str]()
+        load, filled, others, each = list[str](), list[str](), list[str](), "for i in range(m):"
         for name, var in [*self._inputs.items(), *(("seed", var) for var in self._given.vars if var.kind == ir.SEED)]:
             slot = self._slots.get(var.number)
             if slot is not None:
@@ -374,7 +374,8 @@ class Loops:
                 for k in range(max(1, var.size)):
                     entry = f"{name}[start + i{f', {k}' if var.units else ''}]"
                     cell, last = self._cell(slot + k), f"s[np.uintp({(slot + k) * tile}) + m - np.uintp(1)]"
-                    load += [each, f"    {cell} = {entry}", "for i in range(m, wide):", f"    {cell} = {last}"]
+                    load += [each, f"    {cell} = {entry}"]
+                    filled.append(f"    {cell} = {last}")
             elif var.units and name in names:
                 others.append(f"len({name}) != {var.size}")
         store, tail = list[str](), list[str]()
@@ -397,7 +398,8 @@ class Loops:
             f"for start in range(np.uintp(0), rows, np.uintp({tile})):",
             f"    m = min(np.uintp({tile}), rows - start)",
             f"    wide = (m + np.uintp({_WIDE - 1})) // np.uintp({_WIDE}) * np.uintp({_WIDE})",
-            *_indented(load), "    for i in range(wide):", *_indented(body, 2), *_indented(store + tail),
+            *_indented([*load, *(["for i in range(m, wide):", *filled] if filled else [])]),
+            "    for i in range(wide):", *_indented(body, 2), *_indented(store + tail),
             *(["for x in sums:", "    total += x"] if self._sums else []), "return total",
         ]  # fmt: skip
         helpers = text.helpers | {"total_of": _SCALAR["total_of"]}
@@ -406,9 +408,7 @@ class Loops:
     def run(self) -> Callable[..., float]:
         """Return the compiled loops."""
         if self._run is None:
-            start = time.perf_counter()
-            self._run = _compiled(self.source, self._text.bound)
-            self.compiled = time.perf_counter() - start
+            self._run, self.compiled = _compiled(self.source, self._text.bound)
         return self._run
 
     def instance(self, rows: int, flat: Array) -> LoopsInstance:  # noqa: ARG002 # any number of rows
@@ -518,8 +518,8 @@ def _folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
-def _compiled(text: str, operations: dict[str, Op]) -> Any:
-    """Return the function `run` of a text as machine code, from the disk where it was compiled before."""
+def _compiled(text: str, operations: dict[str, Op]) -> tuple[Any, float]:
+    """Return the function `run` of a text as machine code, from the disk where it was compiled before; the seconds."""
     numba: Any = importlib.import_module("numba")  # whose types need not be there where ours are checked
     refusal: Any = importlib.import_module("numba.core.errors").NumbaError
     name = f"autodiff_{hashlib.sha256(text.encode()).hexdigest()[:32]}"
@@ -537,6 +537,7 @@ def _compiled(text: str, operations: dict[str, Op]) -> Any:
     scope = vars(module)
     scope["CACHED"] = folder is not None
     scope |= {key: numba.njit(op.forward, error_model="numpy") for key, op in operations.items()}
+    start = time.perf_counter()
     try:
         exec(compile(text, file, "exec"), scope)  # noqa: S102 # our own text
     except refusal as error:
@@ -545,7 +546,7 @@ def _compiled(text: str, operations: dict[str, Op]) -> Any:
             f'backend="numba" cannot compile the function{told}: leave the backend out, or write `forward` with what '
             f"numba knows, got {str(error).strip().splitlines()[-1]}"
         ) from error
-    return scope["run"]
+    return scope["run"], time.perf_counter() - start
 
 
 class Machine:
@@ -587,7 +588,7 @@ class Machine:
         array = "float64[::1]"
         arguments = {f"x{i}": "float64" if size is None else array for i, size in self.sizes.items()}
         passed = {**({"flat": array} if n else {}), **arguments, **({"out": array} if written else {})}
-        compiled = _compiled(_module(list(passed), list(passed.values()), lines, text.helpers), text.bound)
+        compiled, took = _compiled(_module(list(passed), list(passed.values()), lines, text.helpers), text.bound)
         call = ", ".join(f"array({x})" if of == array and x != "out" else x for x, of in passed.items())
         only = not written and array not in passed.values() and (bool(numbers) or not gradient)
         by = places if single else ["by"] if only else [_tuple(places)] if places else []
@@ -604,5 +605,6 @@ class Machine:
         )(compiled, np.array, np.zeros, np.zeros(0))
         # It returns the value, and the derivatives beside it; it takes what `float` takes, which is for the caller to
         # see to: numba's usual way in looks at each, for as long as all the rest takes.
+        run.compiled = took
         run.direct = next(iter(compiled.overloads.values())).entry_point if only else None
         return run
