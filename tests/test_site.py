@@ -90,7 +90,10 @@ def test_formulas_need_no_script(built):
         )
         assert "arithmatex" not in text, page
         assert not re.search(r"\$[^$<]*\\[a-z]+[^$<]*\$", text), page
-    assert "<math" in (built / "course" / "08_layers" / "index.html").read_text(encoding="utf-8")
+    page = (built / "course" / "08_layers" / "index.html").read_text(encoding="utf-8")
+    assert "<math" in page
+    assert "&#x02032;</mo>" in page
+    assert "&#x02032;</mi>" not in page, "a prime in the size of an exponent cannot be seen"
 
 
 def test_every_public_name_has_its_place_and_an_example(built):

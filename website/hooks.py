@@ -91,10 +91,18 @@ def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
     content = re.sub(r'<div data-shown="[^"]+"></div>', lambda m: shown[m[0]], content)
     return re.sub(
         r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>',
-        lambda m: convert(html.unescape(m[2]), display="block" if m[1] == "div" else "inline"),
+        lambda m: formula(html.unescape(m[2]), "block" if m[1] == "div" else "inline"),
         content,
         flags=re.DOTALL,
     )
+
+
+def formula(latex: str, display: str) -> str:
+    """Return a formula as MathML; a prime, raised by itself, stands beside its letter: as an exponent it is not seen."""
+    raised = r"<msup>(<mi[^/]*?(?:/>|>[^<]*</mi>))(?:<mrow>)?<mi>&#x02032;</mi>(?:</mrow>)?</msup>"
+    beside = r'<mrow>\1<mo lspace="0" rspace="0">&#x02032;</mo></mrow>'
+    made: str = re.sub(raised, beside, convert(latex, display=display))
+    return made
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
