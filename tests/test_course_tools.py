@@ -661,6 +661,23 @@ def test_relative_links_survive_an_upload_where_the_repository_is_known(chapter,
 
 
 @needs_nbformat
+@pytest.mark.parametrize("missing", ["numpy", "graphviz", "matplotlib", None])
+def test_the_first_cell_installs_what_draws_where_it_is_missing(tmp_path, missing):
+    """Where the library is there with one extra, `render` or `plots`, the other's packages are fetched before any plot."""
+    there = {"lessons", "autodiff", "numpy", "graphviz", "matplotlib"} - {missing}
+    for name in there:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("def set_language(language): pass", encoding="utf-8")
+    (tmp_path / "lessons" / "chapters").mkdir()
+    (tmp_path / "lessons" / "chapters" / "kit.py").write_text("start = lambda *given: range(5)", encoding="utf-8")
+    cell = notebook(source.named(1), "es").cells[1].source
+    cell = re.sub(r"%pip (.*)", lambda line: f"print({line[1]!r})", cell)
+    script = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\n{cell}"
+    ran = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == ("install -q numpy graphviz matplotlib" if missing else "")
+
+
+@needs_nbformat
 @each_language
 def test_the_first_cell_takes_a_pure_wheel_that_lies_beside_the_notebook(tmp_path, language):
     """In a Python that has nothing of ours, and reaches no registry: the packages come out of the wheel."""

@@ -98,7 +98,7 @@ def on_page_content(content: str, page: Any, config: Any, files: Any) -> str:
 
 
 def formula(latex: str, display: str) -> str:
-    """Return a formula as MathML; a prime, raised by itself, stands beside its letter: as an exponent it is not seen."""
+    """Return a formula as MathML; a prime, raised by itself, stands beside its letter: as an exponent it is unseen."""
     raised = r"<msup>(<mi[^/]*?(?:/>|>[^<]*</mi>))(?:<mrow>)?<mi>&#x02032;</mi>(?:</mrow>)?</msup>"
     beside = r'<mrow>\1<mo lspace="0" rspace="0">&#x02032;</mo></mrow>'
     made: str = re.sub(raised, beside, convert(latex, display=display))
