@@ -6,10 +6,11 @@ import importlib.util
 import io
 import shutil
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from autodiff import Value, draw, total
+from autodiff import Value, draw, set_language, total
 from autodiff.pictures import animate, render
 from models import MLP, datasets, playground
 from models.losses import half_squared_error
@@ -52,27 +53,41 @@ def moons(n_samples: int = 20) -> Value:
     return cost
 
 
+def named(name: str, language: str) -> str:
+    """Return the name of a picture's file: that of the Spanish one is `neuron.es.svg`."""
+    return name if language == "en" else f".{language}.".join(name.rsplit(".", 1))
+
+
 def write_all(folder: Path) -> list[Path]:
-    """Draw everything into `folder` and return the paths."""
+    """Draw everything into `folder`, in English and in Spanish, and return the paths."""
+    written: list[Path] = []
+    for language in ("en", "es"):
+        set_language(language)
+        written += [folder / named(name, language) for name in drawn(folder, language)]
+    set_language(None)
+    return written
+
+
+def drawn(folder: Path, language: str) -> list[str]:
+    """Draw everything in the language that is set, and return the names."""
     one, small, large = neuron(), network(), moons()
-    written = [
-        animate(one, folder / "sweep.svg"),
-        animate(small, folder / "sweep-network.svg", detail="neurons"),
-        render(draw(small, detail="neurons"), folder / "network-forward.svg"),
-    ]
+    animate(one, folder / named("sweep.svg", language))
+    animate(small, folder / named("sweep-network.svg", language), detail="neurons")
+    pictures = {"network-forward.svg": draw(small, detail="neurons")}
     for root in (one, small, large):
         root.backward()
-    drawn = {
+    pictures |= {
         "neuron.svg": draw(one),
         "neuron-dark.svg": draw(one, theme="dark"),
         "network-operations.svg": draw(small, detail="operations"),
         "network-neurons.svg": draw(small, detail="neurons"),
         "network-neurons-dark.svg": draw(small, detail="neurons", theme="dark"),
-        "network-layers.svg": draw(small, detail="layers"),
         "moons-neurons.svg": draw(large, detail="neurons"),
         "moons-layers.svg": draw(large, detail="layers"),
     }
-    return written + [render(picture, folder / name) for name, picture in drawn.items()]
+    for name, picture in pictures.items():
+        render(picture, folder / named(name, language))
+    return ["sweep.svg", "sweep-network.svg", *pictures]
 
 
 def plots(folder: Path) -> list[Path]:
@@ -88,7 +103,7 @@ def plots(folder: Path) -> list[Path]:
 
 
 def screens(folder: Path) -> list[Path]:
-    """Train the playground in a browser for 60 epochs; return its screens, light and dark, and a film."""
+    """Train the playground in a browser for 60 epochs; return its screens, light and dark, and its films."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None or importlib.util.find_spec("playwright") is None:
         print("playground.png stays as it is: its screens take Chromium and `pip install playwright`")
@@ -98,21 +113,22 @@ def screens(folder: Path) -> list[Path]:
 
     data = datasets.moons(200, noise=0.1, random_state=0)
     model = MLP(2, [8, 8, 1], activation="tanh", random_state=0)
-    page = playground(model, data.X, data.y, loss="binary_cross_entropy")
     written: list[Path] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        for scheme, name in (("light", "playground.png"), ("dark", "playground-dark.png")):
+        for language, scheme in product(("en", "es"), ("light", "dark")):
+            page = playground(model, data.X, data.y, loss="binary_cross_entropy", language=language)
             tab = browser.new_page(viewport={"width": 1360, "height": 800})
             tab.emulate_media(color_scheme=scheme)
             tab.set_content(page.html)
             if scheme == "light":
-                written.append(_film(tab, folder / "playground.webp"))
+                written.append(_film(tab, folder / named("playground.webp", language)))
                 tab.set_content(page.html)
             tab.evaluate("() => { for (let i = 0; i < 60; i++) document.getElementById('one').click(); }")
             screen = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
-            screen.quantize(128, dither=Image.Dither.NONE).save(folder / name, optimize=True)
-            written.append(folder / name)
+            path = folder / named(f"playground{'-dark' * (scheme == 'dark')}.png", language)
+            screen.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+            written.append(path)
         browser.close()
     return written
 

@@ -40,7 +40,10 @@ def test_the_docs_have_the_screens_that_the_command_takes(tmp_path):
     """The same files of one size, small enough; letters differ by machine, nine tenths of the pixels do not."""
     Image = pytest.importorskip("PIL.Image", reason="Pillow reads the screens")
     taken = pictures.screens(tmp_path)
-    assert sorted(path.name for path in taken) == ["playground-dark.png", "playground.png", "playground.webp"]
+    names = [f"playground{end}" for end in (".png", "-dark.png", ".webp")]
+    assert {path.name for path in taken} == {
+        pictures.named(each, language) for each in names for language in ("en", "es")
+    }
     for path in taken:
         here, there = (np.asarray(Image.open(each).convert("L"), dtype=float) for each in (path, DOCS / path.name))
         assert here.shape == there.shape, f"{path.name} is old: python -m lessons.pictures"

@@ -70,8 +70,8 @@ def skeleton(text):
         ],
         "numbers": sorted(re.findall(r"\d[\d.,]*\d", re.sub(r"\]\(\S*\)", "", prose))),
         "items": re.findall(r"^ *(?:-|\d+\.) ", prose, re.MULTILINE),
-        "pictures": re.findall(r'(?:src|srcset)="([^"]+)', prose),
-        "links": sorted(link.replace(".es.md", ".md").replace("/es/", "/en/") for link in links),
+        "pictures": [name.replace(".es.", ".") for name in re.findall(r'(?:src|srcset)="([^"]+)', prose)],
+        "links": sorted(link.replace(".es.", ".").replace("/es/", "/en/") for link in links),
     }
 
 

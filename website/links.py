@@ -63,7 +63,7 @@ def turned(text: str, source: str, at: str, repository: str, site: str = "") -> 
         if file.startswith(".."):
             return target
         if found := place(file):
-            found = found.replace(".es.md", ".md")
+            found = re.sub(r"\.es(\.\w+)$", r"\1", found)
             return posixpath.relpath(found, posixpath.dirname(at) or ".") + hash_ + anchor
         kind = "tree" if (ROOT / file).is_dir() else "blob"
         return f"{repository}/{kind}/main/{file}{hash_}{anchor}" if (ROOT / file).exists() else target
