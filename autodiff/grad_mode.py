@@ -15,6 +15,7 @@ from autodiff.native import core
 
 _paused: ContextVar[bool] = ContextVar("paused", default=False)
 _tracer: ContextVar[Any] = ContextVar("tracer", default=None)
+_inlining: ContextVar[bool] = ContextVar("inlining", default=False)
 contexts: int = 0  # how many are open in all threads: while it is 0 no operation needs to ask further
 edges = False  # whether an infinite slope was recorded that no sweep has met: then one asks what 0 · ∞ lost
 _lock = threading.Lock()
@@ -56,6 +57,16 @@ def no_grad() -> Generator[None]:
 def recording(*, on: bool) -> AbstractContextManager[None]:
     """Switch recording on or off for this thread or task, and back."""
     return nullcontext() if paused() is not on else _set(_paused, not on)  # as it is already
+
+
+def inlines() -> bool:
+    """Return whether a program that is called is a part of what calls it: while that is traced, or run on Values."""
+    return contexts > 0 and (_tracer.get() is not None or _inlining.get())
+
+
+def inlining() -> AbstractContextManager[None]:
+    """Let programs be parts of what calls them."""
+    return _set(_inlining, True)
 
 
 def tracing(by: Any) -> AbstractContextManager[None]:

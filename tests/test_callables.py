@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import autodiff
-from autodiff import Value, grad, where
+from autodiff import TraceError, Value, grad, tanh, where
 from autodiff import compile as compiled
 from autodiff.ops import Op
 
@@ -172,6 +172,101 @@ def test_a_batch_inside_a_sample_has_rows():
         compiled(lambda M: compiled(lambda v, u: v[0] * u)(M, [1.0, 2.0]))(rows)
     with_aux = compiled(lambda x: (x * x, {"twice": 2.0 * x}), has_aux=True)
     np.testing.assert_allclose(compiled(lambda x: with_aux(x)[0] + with_aux(x)[1]["twice"])(X), X * X + 2.0 * X)
+
+
+@pytest.mark.parametrize("reduce", ["mean", "sum", None])
+def test_derivatives_of_a_program_become_a_part_of_another_one(reduce):
+    """Value, gradient and derivatives by arguments and weights, differentiated again: those of jax, nested likewise."""
+    jax = pytest.importorskip("jax")
+    jnp = jax.numpy
+    jax.config.update("jax_enable_x64", True)
+    w, b, weights = Value(2.0, "w"), Value(0.5, "b"), [1.0, 2.0, 4.0]
+    inner = compiled(lambda x, y: tanh(w * x + b) ** 2 * y, parameters=(b, w), in_axes=(0, None))
+    rows, near = np.arange(12.0).reshape(4, 3) / 10.0, {"rtol": 1e-12, "atol": 1e-14}
+    each = np.sum if reduce is None else lambda x: x
+
+    def outer(xs):
+        value, gradient, (by_x, by_y) = inner.value_and_grad(
+            w * xs, 3.0, argnums=(0, 1), reduce=reduce, weights=weights
+        )
+        by_b, by_w = gradient.T
+        return each(value + 2.0 * by_b * by_w) + sum(x * x for x in by_x) + each(by_y)
+
+    def in_jax(p, xs):
+        def cost(p, x, y):
+            return jnp.tanh(p[1] * x + p[0]) ** 2 * y
+
+        values = cost(p, p[1] * xs, 3.0)
+        slopes, by_x, by_y = jax.vmap(jax.grad(cost, (0, 1, 2)), (None, 0, None))(p, p[1] * xs, 3.0)
+        if reduce is None:
+            scaled = values * jnp.array(weights)
+            return (scaled + 2.0 * slopes[:, 0] * slopes[:, 1]).sum() + (by_x**2).sum() + by_y.sum()
+        c = jnp.array(weights) / (sum(weights) if reduce == "mean" else 1.0)
+        return values @ c + 2.0 * (c @ slopes[:, 0]) * (c @ slopes[:, 1]) + ((c * by_x) ** 2).sum() + by_y @ c
+
+    program = compiled(outer, parameters=(b, w))
+    p = jnp.array([0.5, 2.0])
+    np.testing.assert_allclose(program(rows), jax.vmap(in_jax, (None, 0))(p, rows), **near)
+    expected = jax.grad(lambda p: jax.vmap(in_jax, (None, 0))(p, rows).mean())(p)
+    np.testing.assert_allclose(program.value_and_grad(rows)[1], expected, rtol=1e-11)
+    assert program(rows, check=True) == pytest.approx(program(rows))
+
+
+def test_rates_and_products_of_a_program_become_a_part_of_another_one():
+    """`jvp` and `hvp` inside are those outside, row by row, differentiated by closed forms; aux comes along."""
+    w, b = Value(2.0, "w"), Value(0.5, "b")
+    inner = compiled(lambda x: w**2 * x**3 + b * x)
+    np.testing.assert_allclose(compiled(lambda x: inner.jvp((x,), (2.0,))[1])(X), inner.jvp((X,), (2.0 + 0.0 * X,))[1])
+    rates = compiled(lambda xs: sum(inner.jvp((xs,), ([1.0, 0.5],))[1]))
+    pair = np.array([[1.0, 2.0], [-1.0, 0.5]])
+    np.testing.assert_allclose(rates(pair), (12.0 * pair**2 + 0.5) @ [1.0, 0.5])
+    bent = compiled(lambda x: inner.hvp(x, vector=[x, 1.0]))
+    np.testing.assert_allclose(bent(X), np.stack([2.0 * X**3 * X, 0.0 * X], axis=1))
+    both = compiled(lambda xs: sum(inner.hvp(xs, vector=[1.0, 0.0], reduce=None)[:, 0]))
+    np.testing.assert_allclose(both(pair), (2.0 * pair**3).sum(axis=1))
+    assert [p.label for p in inner.parameters] == ["w", "b"]
+    beside = compiled(lambda x: (w * x * x, {"twice": 2.0 * x}), has_aux=True)
+
+    def with_aux(xs):
+        (value, aux), gradient = beside.value_and_grad(xs)
+        return value + sum(aux["twice"]) + gradient[0]
+
+    np.testing.assert_allclose(compiled(with_aux)(pair), 3.0 * (pair**2).mean(axis=1) + 2.0 * pair.sum(axis=1))
+    caught = compiled(lambda x: compiled(lambda y: x * y**2).value_and_grad(3.0, argnums=0)[2])  # x is a constant there
+    np.testing.assert_allclose(caught(X), 6.0 * X)
+
+
+def test_programs_inside_others_refuse_what_cannot_be_a_part():
+    """Steps of `backward`, a check of its own, other Values than before, a vector of another length."""
+    w, b = Value(2.0, "w"), Value(0.5, "b")
+    inner = compiled(lambda x, flag: (w if flag else b) * x, static_argnums=1)
+    for f, error, said in (
+        (lambda x: inner.backward(x, True), TraceError, "backward would write into grad once.*use value_and_grad"),
+        (lambda x: inner(x, True, check=True), TraceError, "check belongs to the call of the outer program"),
+        (lambda x: inner.value_and_grad(x, True, check=True)[0], TraceError, "check belongs to the call of the outer"),
+        (lambda x: inner.hvp(x, True, vector=[1.0, 2.0])[0], ValueError, r"the vector must be \(1,\), one entry"),
+        (lambda x: inner.value_and_grad(x, False)[0], ValueError, r"'b' is new; name them all, compile\(…, parameters"),
+        (lambda x: compiled(lambda y: [y, w]).value_and_grad(x)[0], TypeError, r"one number.*got shape \(2,\)"),
+        (lambda x: inner.value_and_grad(x, True, reduce="max")[0], ValueError, "reduce must be 'mean', 'sum' or None"),
+        (
+            lambda x: inner.value_and_grad([x, x], True, weights=[1.0])[0],
+            ValueError,
+            r"weights must be \(2,\), one per",
+        ),
+    ):
+        with pytest.raises(error, match=said):
+            compiled(f)([1.0, 2.0])
+
+
+def test_a_gradient_by_nothing_is_told_once():
+    """PyTorch and JAX differentiate by arguments: who expects that is told of argnums, with an empty gradient."""
+    program = compiled(lambda x: x * x)
+    with pytest.warns(UserWarning, match="Values from outside the function, and it met none.*argnums=0") as told:
+        value, gradient = program.value_and_grad([1.0, 2.0])
+    assert told[0].filename == __file__
+    assert (value, gradient.tolist()) == (2.5, [])
+    assert program.value_and_grad(3.0)[0] == 9.0
+    assert compiled(lambda x: x * x).value_and_grad([1.0, 2.0], argnums=0)[2].tolist() == [1.0, 2.0]
 
 
 def test_answers_have_the_names_that_the_function_gave_them():

@@ -38,8 +38,6 @@ def _and_aux(method: Callable[..., Any], together: Callable[[Any, Any], Any]) ->
 
     @functools.wraps(method)
     def both(self: ProgramWithAux[...], *args: Any, **options: Any) -> Any:
-        if method is Program.__call__ and grad_mode.tracer() is not None:
-            return self._written(*args, **options)
         with self._cache.lock:
             answer = method(self, *args, **options)
             if method is Program.jvp:
@@ -81,8 +79,10 @@ class ProgramWithAux(Program[P]):
     def _aux(self, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
         self._form = None
         found = np.asarray(self._beside(*args, **{name: x for name, x in options.items() if name not in _OURS}))
-        trace = self._beside._cache.known()
-        hollow, places = trace.aux = self._form or trace.aux  # as it was when this shape was traced
+        if not grad_mode.inlines():
+            trace = self._beside._cache.known()
+            self._form = trace.aux = self._form or trace.aux  # as it was when this shape was traced
+        hollow, places = self._form
         leaves = [x if at is None else found[..., at].reshape(found.shape[:-1] + x) for x, at in places]
         plain = [x if at is None or x.shape else x.item() for x, (_, at) in zip(leaves, places, strict=True)]
         return nests.replace(hollow, iter(plain))

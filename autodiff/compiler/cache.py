@@ -48,6 +48,8 @@ class Cache:
         self.traces: dict[Any, Trace] = {}
         self._forgotten: set[int] | None = set()  # hashes of keys; None once it was told that they come back
         self.latest: Trace | None = None
+        self.told = False  # whether the warning of a gradient by nothing was given
+        self.met: list[Value] | None = None  # the parameters, where the program was a part of others alone
         self.fixed = list(settings.parameters) if settings.parameters is not None else None
         self.training: Trace | Block | None = None
         self.derived: dict[Any, Any] = {}  # programs of its derivatives

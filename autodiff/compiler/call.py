@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
@@ -22,9 +23,9 @@ from autodiff.compiler.cache import Cache
 from autodiff.compiler.checking import look_for_dropped, refuse_domain, refuse_nan
 from autodiff.compiler.repeat import remember_point, remember_rows, request_of
 from autodiff.compiler.specialise import Trace, Want
+from autodiff.compiler.trace.graph import Form
 from autodiff.compiler.trace.loops import traced
 from autodiff.compiler.trace.simplify import live
-from autodiff.compiler.trace.tracer import taken_apart
 from autodiff.domains import REALS, is_array, number
 from autodiff.nests import is_sequence
 from autodiff.value import Value
@@ -113,9 +114,46 @@ class Arguments:
         """Return the positions of an argument's leaves."""
         return self._where[i] if self._where else [i]
 
-    def together(self, i: int, leaves: Sequence[Any]) -> Any:
-        """Return the nest of an argument, made of these leaves."""
-        return nests.replace(self._hollow[i], iter(leaves)) if self._where else leaves[0]
+    def chosen(self, argnums: int | Sequence[int] | None, argnames: str | Sequence[str] | None) -> tuple[Any, Any]:
+        """Return argnums, those of `argnames` where these are given, and the positions of the arguments they choose."""
+        if argnames is not None:
+            argnums = self._named(argnums, argnames)
+        return argnums, self._positions(argnums)
+
+    def _positions(self, argnums: int | Sequence[int] | None) -> tuple[int, ...]:
+        if argnums is None:
+            return ()
+        given: list[Any] = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
+        count, places = len(self.passed), self.places
+        for i in given:
+            if isinstance(i, (bool, np.bool_, np.ndarray)) or not hasattr(i, "__index__"):
+                raise TypeError(f"argnums must be the position of an argument, or several positions, got {argnums!r}")
+            place = i + count if i < 0 else i
+            if place not in places or self.static.issuperset(self.leaves_of(places.index(place))):
+                raise ValueError(f"argnums must name arguments of the call that are not static, got {argnums!r}")
+        return tuple(places.index(i + count if i < 0 else i) for i in given)
+
+    def _named(self, argnums: Any, argnames: Any) -> int | tuple[int, ...]:
+        """Return the positions of arguments chosen by name."""
+        if argnums is not None:
+            raise ValueError("argnums and argnames must not be given both; argnames finds positional arguments too")
+        passed = self.passed
+        names: list[Any] = list(argnames) if is_sequence(argnames) else [argnames]
+        for name in names:
+            if not isinstance(name, str):
+                raise TypeError(f"argnames must be the name of an argument, or a tuple of names, got {argnames!r}")
+            if name not in passed:
+                raise ValueError(
+                    f"argnames must choose arguments that the call passes, got {name!r}; it passes {', '.join(passed)}"
+                )
+        positions = tuple(self.places[passed.index(name)] for name in names)
+        return positions[0] if isinstance(argnames, str) else positions
+
+    def by_argument(self, argnums: Any, chosen: Sequence[int], leaves: Sequence[Any]) -> Any:
+        """Return derivatives by the leaves of the chosen arguments in the form of the arguments."""
+        left = iter(leaves)
+        found = [nests.replace(self._hollow[i], left) if self._where else next(left) for i in chosen]
+        return tuple(found) if isinstance(argnums, (tuple, list)) else found[0]
 
 
 def _is_hashed(argnums: Any) -> bool:
@@ -142,7 +180,7 @@ class Call(Arguments):
         if self.point:
             self.batched = [False] * len(self.args)
         self.has_rows = any(self.batched)
-        self.rows = _count_rows(self.args, self.batched, self.names)
+        self.rows = count_rows(self.args, self.batched, self.names)
         samples = [x if i in static else x.shape[self.batched[i] :] for i, x in enumerate(self.args)]
         self.trace = self._traced(samples, rows)
 
@@ -247,21 +285,17 @@ class Call(Arguments):
         check: bool,
     ) -> Any:  # fmt: skip
         """Return what `Program.value_and_grad` promises."""
-        if argnames is not None:
-            argnums = self._named(argnums, argnames)
-        chosen = self._argnums(argnums)
+        argnums, chosen = self.chosen(argnums, argnames)
         by = tuple([leaf for i in chosen for leaf in self.leaves_of(i)])
-        if reduce not in ("mean", "sum", None):  # not a set, so that values without a hash are refused too
-            raise ValueError(f"reduce must be 'mean', 'sum' or None, got {reduce!r}")
+        refuse_reduce(reduce)
         self.one_number()
+        warn_of_nothing(self.cache, argnums, self.cache.order or self.trace.parameters)
         compute = self._at_point if self.point and weights is None else self._of_rows
         value, gradient, inputs = compute(reduce, argnums, by, weights, check)
         gradient = self.cache.in_order(self.trace, gradient)
         if argnums is None:
             return value, gradient
-        left = iter(inputs)
-        nested = [self.together(i, [next(left) for _ in self.leaves_of(i)]) for i in chosen]
-        return value, gradient, tuple(nested) if isinstance(argnums, (tuple, list)) else nested[0]
+        return value, gradient, self.by_argument(argnums, chosen, inputs)
 
     def _of_rows(
         self, reduce: Reduce, argnums: Any, by: tuple[int, ...], weights: Any, check: bool
@@ -284,46 +318,7 @@ class Call(Arguments):
 
     def one_number(self) -> None:
         """Raise TypeError for a function of several outputs, which has no gradient."""
-        if self.trace.shared.form is not None:
-            kind = type(self.trace.shared.form.hollow).__name__
-            raise TypeError(
-                f"the function must return one number to have a gradient, got {kind}; return (number, {kind}) with "
-                "has_aux=True"
-            )
-        if self.trace.shared.shape != ():
-            raise TypeError(
-                f"the function must return one number to have a gradient, got shape {self.trace.shared.shape}; let it "
-                "return one entry, or the sum"
-            )
-
-    def _argnums(self, argnums: int | Sequence[int] | None) -> tuple[int, ...]:
-        if argnums is None:
-            return ()
-        given: list[Any] = list(argnums) if isinstance(argnums, (tuple, list)) else [argnums]
-        count, places = len(self.passed), self.places
-        for i in given:
-            if isinstance(i, (bool, np.bool_, np.ndarray)) or not hasattr(i, "__index__"):
-                raise TypeError(f"argnums must be the position of an argument, or several positions, got {argnums!r}")
-            place = i + count if i < 0 else i
-            if place not in places or self.static.issuperset(self.leaves_of(places.index(place))):
-                raise ValueError(f"argnums must name arguments of the call that are not static, got {argnums!r}")
-        return tuple(places.index(i + count if i < 0 else i) for i in given)
-
-    def _named(self, argnums: Any, argnames: Any) -> int | tuple[int, ...]:
-        """Return the positions of arguments chosen by name."""
-        if argnums is not None:
-            raise ValueError("argnums and argnames must not be given both; argnames finds positional arguments too")
-        passed = self.passed
-        names: list[Any] = list(argnames) if is_sequence(argnames) else [argnames]
-        for name in names:
-            if not isinstance(name, str):
-                raise TypeError(f"argnames must be the name of an argument, or a tuple of names, got {argnames!r}")
-            if name not in passed:
-                raise ValueError(
-                    f"argnames must choose arguments that the call passes, got {name!r}; it passes {', '.join(passed)}"
-                )
-        positions = tuple(self.places[passed.index(name)] for name in names)
-        return positions[0] if isinstance(argnames, str) else positions
+        refuse_several(self.trace.shared.shape, self.trace.shared.form)
 
     def _seeds(self, reduce: Reduce, weights: Any) -> Array:
         seeds = _array(weights, "weights")
@@ -426,7 +421,39 @@ def _new_trace(
     )  # fmt: skip
 
 
-def _count_rows(args: Sequence[Any], batched: Sequence[bool], names: Sequence[str]) -> int:
+def refuse_reduce(reduce: Any) -> None:
+    """Raise ValueError for what is no way to reduce rows."""
+    if reduce not in ("mean", "sum", None):  # not a set, so that values without a hash are refused too
+        raise ValueError(f"reduce must be 'mean', 'sum' or None, got {reduce!r}")
+
+
+def warn_of_nothing(cache: Cache, argnums: Any, parameters: Sequence[Value]) -> None:
+    """Warn, once for each program, of a gradient by no parameters where no argument is chosen either."""
+    if argnums is None and not parameters and not cache.told:
+        cache.told = True
+        warnings.warn(
+            "value_and_grad differentiates by parameters, Values from outside the function, and it met none: its "
+            "gradient is empty; argnums=0 adds the derivatives by the first argument",
+            UserWarning, stacklevel=4,
+        )  # fmt: skip
+
+
+def refuse_several(shape: tuple[int, ...], form: Form | None) -> None:
+    """Raise TypeError for several outputs, which have no gradient."""
+    if form is not None:
+        kind = type(form.hollow).__name__
+        raise TypeError(
+            f"the function must return one number to have a gradient, got {kind}; return (number, {kind}) with "
+            "has_aux=True"
+        )
+    if shape != ():
+        raise TypeError(
+            f"the function must return one number to have a gradient, got shape {shape}; let it return one entry, or "
+            "the sum"
+        )
+
+
+def count_rows(args: Sequence[Any], batched: Sequence[bool], names: Sequence[str]) -> int:
     """Return the rows of a call, 1 without any."""
     rows = 0 if any(batched) else 1
     first = ""
@@ -444,40 +471,6 @@ def _count_rows(args: Sequence[Any], batched: Sequence[bool], names: Sequence[st
         if rows == 0:
             raise ValueError(f"{name} must have at least one row, got none")
     return rows
-
-
-def inlined(cache: Cache, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
-    """Return the answer of a program that is called while another one is traced, of which it becomes a part.
-
-    Numbers alone are one point, and arrays have rows, as in any call.
-    """
-    given = Arguments(cache, args, options)
-    leaves: list[Any] = [_symbols(x, i in given.static) for i, x in enumerate(given.leaves)]
-    varying = [axis is not None and i not in given.static for i, axis in enumerate(given.axes)]
-    has_rows = any(varies and x.ndim for x, varies in zip(leaves, varying, strict=True))
-    batched = [varies and has_rows for varies in varying]
-    answers: list[Any] = []
-    for row in range(_count_rows(leaves, batched, given.names)):
-        sample = [x[row] if each else x for x, each in zip(leaves, batched, strict=True)]
-        answers.append(taken_apart(given.f(*[x[()] if is_array(x) and not x.ndim else x for x in sample])))
-    outputs = np.empty((len(answers), len(answers[0][0])), dtype=object)
-    for row, (flat, _, _) in enumerate(answers):
-        outputs[row] = flat
-    _, shape, form = answers[0]
-    found = outputs if has_rows else outputs[0]
-    if form is not None:
-        return form.filled(found)
-    found = found.reshape((*found.shape[:-1], *shape))
-    return found if found.ndim else found[()]
-
-
-def _symbols(x: Any, static: bool) -> Any:
-    """Return an argument as an array of numbers and stand-ins."""
-    if static or is_array(x):
-        return x
-    one = np.empty((), dtype=object)
-    one[()] = x
-    return np.array(x, dtype=object) if is_sequence(x) else one
 
 
 def _exact(x: Any, depth: int = 8) -> Any:

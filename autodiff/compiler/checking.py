@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from autodiff import grad_mode
 from autodiff.compiler.specialise import Want
 from autodiff.compiler.trace.graph import Graph
 from autodiff.compiler.trace.operations import BOOLEAN
@@ -97,7 +98,8 @@ def _where(call: Any, row: int) -> str:
 def _compute_eagerly(call: Any, row: int, *, leaves: bool = True) -> Any:
     """Return what the eager engine computes of a row, given as Values or numbers; an error names the row."""
     try:
-        return call.f(*[_sample(call, i, row, leaves) for i in range(len(call.args))])
+        with grad_mode.inlining():
+            return call.f(*[_sample(call, i, row, leaves) for i in range(len(call.args))])
     except DomainError as error:
         raise DomainError(f"{_where(call, row)}{error}") from None
 

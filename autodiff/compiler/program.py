@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autodiff import grad_mode, held
+from autodiff.compiler import inlining
 from autodiff.compiler.backends.text import Readable
 from autodiff.compiler.cache import Cache, Settings
-from autodiff.compiler.call import Call, Reduce, inlined
+from autodiff.compiler.call import Call, Reduce
 from autodiff.compiler.repeat import remember_rows, request_of
 from autodiff.compiler.specialise import Block, Trace, Want
 from autodiff.compiler.trace.graph import Loop
@@ -143,8 +144,8 @@ class Program(Generic[P]):
         With `check`, raises DomainError that names the first row where an operand leaves its operation's domain, and
         ValueError that names the first row with NaN.
         """
-        if grad_mode.contexts and grad_mode.tracer() is not None:
-            return inlined(self._cache, args, options)
+        if grad_mode.contexts and grad_mode.inlines():
+            return inlining.called(self._cache, args, options, check)
         if not check and not options:
             cache = self._cache
             try:
@@ -245,6 +246,8 @@ class Program(Generic[P]):
         Raises TypeError when f returns more than one number, ValueError for arguments of wrong rank or length, and with
         `check` what a call raises.
         """
+        if grad_mode.contexts and grad_mode.inlines():
+            return inlining.value_and_grad(self._cache, args, options, reduce, argnums, argnames, weights, check)
         if not check and argnames is None and not options:
             cache = self._cache
             asked, reduced, quick = cache.recent
@@ -271,6 +274,8 @@ class Program(Generic[P]):
         """
         if reduce is None:
             raise ValueError("reduce must be 'mean' or 'sum' in backward, which adds up the rows, got None")
+        if grad_mode.inlines():
+            raise TraceError("backward would write into grad once, while a function is traced; use value_and_grad")
         with self._cache.lock:
             compute: Callable[..., Any] = Program.value_and_grad
             value, gradient = compute(self, *args, reduce=reduce, weights=weights, **options)
@@ -302,6 +307,8 @@ class Program(Generic[P]):
             raise TypeError("jvp needs a sequence of arguments and one of their tangents; write jvp((x,), (dx,))")
         if len(primals) != len(tangents):
             raise ValueError(f"jvp needs one tangent per argument, got {len(tangents)} for {len(primals)} arguments")
+        if grad_mode.inlines():
+            return inlining.jvp(self._cache, primals, tangents, options)
         with self._cache.lock:
             n = len(primals)
             key = ("jvp", n, *options)
@@ -345,12 +352,13 @@ class Program(Generic[P]):
             raise TypeError(
                 f"hvp must get arguments by position or in their places, got {', '.join(options)} by keyword"
             )
+        if grad_mode.inlines():
+            return inlining.hvp(self._cache, args, vector, reduce, weights)
         with self._cache.lock:
             Call(self._cache, args).one_number()
             parameters = self.parameters
             v = np.asarray(vector, dtype=np.float64)
-            if v.shape != (len(parameters),):
-                raise ValueError(f"the vector must be ({len(parameters)},), one entry per parameter, got {v.shape}")
+            inlining.refuse_vector(v.shape, len(parameters))
             kind = len(args), *map(id, parameters)
             own = self._cache.derived.get(kind)
             if own is None:
@@ -361,7 +369,7 @@ class Program(Generic[P]):
 
                 axes = (*self._cache.axes(len(args)), None)
                 own = self._cache.derived[kind] = Program(along, self._settings._replace(in_axes=axes))
-            _, gradient = own.value_and_grad(*args, v, reduce=reduce, weights=weights)
+            _, gradient, _ = own.value_and_grad(*args, v, argnums=(), reduce=reduce, weights=weights)
             place = {id(p): i for i, p in enumerate(parameters)}
             product = np.zeros((*gradient.shape[:-1], len(parameters)))
             product[..., [place[id(p)] for p in own.parameters]] = gradient
@@ -429,8 +437,9 @@ class Program(Generic[P]):
         another shape, or other static ones, may lead to another. Those given to `compile` as `parameters` keep theirs,
         and so do those of a training block while it lasts.
         """
-        order = self._cache.order
-        return list(self._cache.known().parameters if order is None else order)
+        cache = self._cache
+        order = cache.order if cache.latest is not None or cache.met is None else cache.met
+        return list(cache.known().parameters if order is None else order)
 
     @property
     def source(self) -> str:

@@ -381,6 +381,17 @@ class Tracer:
             known.append(ops[i] is hypot or any(known[x] for x in operands[i]))
         return known[place]
 
+    def parameters_below(self, roots: Iterable[Any], stop: Iterable[Any]) -> list[Value]:
+        """Return the parameters that these numbers depend on, other than by the nodes in `stop`, in the order met."""
+        below = {self.place_of(x) for x in stop}
+        ends, waiting = set(below), [self.place_of(x) for x in roots]
+        while waiting:
+            place = waiting.pop()
+            if place not in below:
+                below.add(place)
+                waiting += self.graph.operands[place]
+        return [x for place, x in self.graph.parameters.items() if place in below - ends]
+
     def push_forward(self, root: Any, tangents: Mapping[Any, Any]) -> Any:
         """Record the chain rule forward; return the rate of `root` when the given nodes change at `tangents`."""
         graph, rate = self.graph, {self.place_of(x): tangent for x, tangent in tangents.items()}
