@@ -267,6 +267,9 @@ def test_a_gradient_by_nothing_is_told_once():
     assert (value, gradient.tolist()) == (2.5, [])
     assert program.value_and_grad(3.0)[0] == 9.0
     assert compiled(lambda x: x * x).value_and_grad([1.0, 2.0], argnums=0)[2].tolist() == [1.0, 2.0]
+    for x in ([1.0, 2.0], 3.0):
+        none = compiled(lambda x: x * x)
+        assert [none.value_and_grad(x, argnums=())[2] for _ in range(2)] == [(), ()]  # on purpose
 
 
 def test_answers_have_the_names_that_the_function_gave_them():

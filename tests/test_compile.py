@@ -374,7 +374,6 @@ def test_values_made_inside_are_constants():
     assert program.parameters == []
 
 
-@pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters")
 def test_functions_that_give_constants_or_arguments():
     """A constant, an argument, a parameter as the whole function."""
     X = np.array([1.0, -2.0])
@@ -465,7 +464,6 @@ def test_a_number_times_every_entry_of_several_sums(rng):
     assert_like_eager(f, V, rng.normal(size=5), rng.normal(size=(5, 4)))
 
 
-@pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters")
 def test_a_permutation_is_taken_back_in_the_reverse_pass(rng):
     """Numbers read in another order: each δ returns to where its number came from."""
     order = [3, 0, 6, 1, 7, 2, 5, 4]
@@ -881,7 +879,6 @@ def test_no_warnings_whatever_the_numbers():
     assert (value, gradient.tolist(), slope) == (np.inf, [[np.inf]], np.inf)
 
 
-@pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters")
 def test_check_names_the_row():
     """check=True: NaN among the arguments, and operands outside their domain, by row and label."""
     w = Value(1.0, "w")
@@ -1002,7 +999,6 @@ def test_the_short_way_through_several_blocks(rng, reduce):
     assert math.isfinite(gradient[place])
 
 
-@pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters")
 def test_large_and_infinite_terms_of_logsumexp(rng):
     """The largest is taken out of the exponent; infinite ones are as in the eager engine, in groups and alone."""
     W = leaves(rng, 3, 4)
@@ -1167,7 +1163,6 @@ def test_a_point_takes_the_short_way_only_where_it_leads():
     np.testing.assert_allclose([*gradient[0], *by], [math.exp(0.5), 3.0 * math.exp(0.5), 1.0], rtol=1e-15)
 
 
-@pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters")
 def test_another_number_of_arguments_after_the_short_way(rng):
     """A call like the last one but for an argument too many is refused by the function itself."""
     program = compile(lambda x: x * x)
@@ -1598,7 +1593,6 @@ BAD_CALLS = [
 
 
 @pytest.mark.parametrize(("call", "error", "message"), BAD_CALLS)
-@pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters")
 def test_bad_calls_are_named(call, error, message):
     """Each wrong argument by its name and with the way out; the program works on."""
     program = compile(lambda x: x * 2.0)

@@ -113,7 +113,6 @@ def test_arguments_without_entries_in_the_short_way():
         assert (value, gradient.tolist()) == (2.0, [1.0])
 
 
-@pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters")
 def test_check_says_all_that_the_eager_engine_says():
     """Poles, bounds in the wrong order, slopes that do not exist, constants outside a domain; not infinite slopes."""
     w = Value(2.0, "w")
@@ -224,7 +223,6 @@ def test_advice_fits_the_mistake():
     ]
 
 
-@pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters")
 def test_kinds_of_arguments_that_are_easily_mistaken():
     """The first call and later ones say the same; whole numbers of any size and fractions are numbers."""
     product = compile(lambda x, y: x * y)
@@ -282,7 +280,6 @@ def test_a_fork_has_threads_of_its_own():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True)
 
 
-@pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters")
 def test_check_takes_comparisons_as_numbers():
     """No alarm and no miss where they are added up, negated, or go through a function; slopes only where asked for."""
     x, y = np.array([1.0, 1.0]), np.array([1.0, -1.0])

@@ -279,7 +279,6 @@ def test_hvp_takes_arguments_by_keyword():
         program.hvp(y=[2.0], vector=[1.0])
 
 
-@pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters")
 def test_a_nest_is_returned_as_aux():
     """And as the answer itself, where no gradient is asked for; the message names the way, which works."""
     slopes = grad(lambda p: p["a"] * p["b"] ** 2)

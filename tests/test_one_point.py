@@ -11,7 +11,6 @@ from autodiff import Value, compile, exp, tanh
     [(0, 6.0), ((0,), (6.0,)), ((1, 0), ([15.0, 10.0], 6.0)), (2, [0.0, 0.0]), (None, None)],
     ids=str,
 )
-@pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters")
 def test_one_argument_or_several_arrays_or_numbers(argnums, derivatives):
     """A number for `argnums` gives the derivative itself, several a tuple; arrays have their shape, unreached ones 0."""
     program = compile(lambda x, v, u: x * v[0] * v[1], in_axes=(None, None, None))
