@@ -138,7 +138,6 @@ class _Answers:
         flat = name if name == "slopes" and not self.want.per_row else f"{name}.ravel()"
         self.sums.append(f"add({name}, None)" if size > _MANY else f"{flat}.dot({flat})")
 
-<<<<<<< HEAD
 
 class _LoopsAnswers:
     """The same of loops, which write into a fresh answer, and see to the kinds and lengths of their arguments."""
@@ -194,18 +193,8 @@ class _LoopsAnswers:
 def _answer(parts: Sequence[str], argnums: Any, count: int) -> str:
     """Return the text of an answer, whose derivatives by `count` arguments are one or a tuple as `argnums` are."""
     n = len(parts) - count
-    by = [f"({', '.join(parts[n:])},)"] if isinstance(argnums, tuple) else parts[n:]
+    by = [f"({''.join(f'{x}, ' for x in parts[n:])})"] if isinstance(argnums, tuple) else parts[n:]
     return ", ".join([*parts[:n], *(by if argnums is not None else [])])
-=======
-    def answer(self, argnums: Any) -> str:
-        """Return the text of the answer, whose derivatives are one or a tuple as `argnums` are."""
-        n = len(self.parts) - len(self.want.argnums)
-        by = self.parts[n:]
-        return ", ".join(
-            self.parts[:n]
-            + ([] if argnums is None else [f"({''.join(f'{x}, ' for x in by)})"] if isinstance(argnums, tuple) else by)
-        )
->>>>>>> d41142c (compile: argnums=() by the short way; docs)
 
 
 def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, argnums: Any, *, weighted: bool) -> None:
