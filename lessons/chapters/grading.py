@@ -219,7 +219,7 @@ def _misread(exercise: Exercise, answers: Sequence[Any]) -> _Misread:
         elif np.ndim(model) == 1:
             found += [(key, {"name": name, "n": len(model)}) for key in _misrowed(answer, len(model))]
         else:
-            found += [("text", {"name": name})] * _is_text(answer)
+            found += [(key, {"name": name}) for key in _mistabled(answer)]
     return found
 
 
@@ -258,6 +258,17 @@ def _misrowed(answer: Any, size: int) -> list[str]:
     except Exception:  # noqa: BLE001 # whatever was handed in
         return ["row"]
     return ["row"] if len(numbers) != size else ["nan"] * (not all(map(math.isfinite, numbers)))
+
+
+def _mistabled(answer: Any) -> list[str]:
+    """Return what is wrong with an answer that should be rows of numbers."""
+    if _is_text(answer):
+        return ["text"]
+    try:
+        numbers = np.asarray(answer, dtype=float)
+    except Exception:  # noqa: BLE001 # whatever was handed in
+        return ["table"]
+    return ["table"] if not numbers.ndim else ["nan"] * (not np.isfinite(numbers).all())
 
 
 def _misreturned(exercise: Exercise, name: str, answer: Any, model: Any) -> _Misread:
