@@ -426,7 +426,7 @@ def test_an_answer_of_0_gets_the_exercise_s_own_hint(chapter, name, wrong, langu
     (3, "or", 3.0, "row"), (3, "or", (1, 1), "row"), (3, "nand", {1: 2}, "row"), (3, "or", ("1", "1", "-0.5"), "text"),
     (4, "corner", (float("inf"), 1, 1), "nan"), (11, "fooled", "110100", "text"), (11, "fooled", [1, 2], "row"),
     (5, "sigmoid", 0.88, "no function"), (3, "decide", 3.0, "no function"), (3, "decide", lambda *_: "si", "returns"),
-    (8, "outer", 3.0, "table"), (8, "outer", [[1.0], ["x", 2.0]], "table"), (8, "outer", [[float("nan")] * 2] * 2, "nan"),
+    (8, "outer", 3.0, "table"), (8, "outer", [[1.0], ["x"]], "table"), (8, "outer", [[float("nan")] * 2] * 2, "nan"),
     (8, "outer", "[[1, 2], [3, 4]]", "text"),
 ])  # fmt: skip
 def test_the_form_of_an_answer_is_told_and_costs_no_attempt(chapter, name, wrong, key, language):
