@@ -413,12 +413,17 @@ def sample(x: Any, n_inputs: int, module: Any) -> list[Any]:
     """Return one sample as a list of `n_inputs` numbers and Values; `module` is named in errors.
 
     Raises TypeError for what has names or no order instead of places (a mapping, a table, a set), for text and for
-    arrays among the entries, ValueError for an array of more than one dimension and for another number of entries.
+    arrays and lists among the entries, ValueError for an array of more than one dimension and for another number of
+    entries.
     """
     inputs = list(x) if isinstance(x, (list, tuple)) else _listed(x, n_inputs, module)
     kinds = set(map(type, inputs))
-    if any(issubclass(kind, np.ndarray) for kind in kinds) and any(map(np.ndim, inputs)):
-        raise TypeError(f"{module!r}: the entries of one sample must be numbers and Values, got an array among them")
+    nested = any(issubclass(kind, (np.ndarray, list, tuple)) for kind in kinds)
+    if nested and (rows := [row for row in inputs if np.shape(row) != ()]):
+        raise TypeError(
+            f"{module!r}: the entries of one sample must be numbers and Values, got {type(rows[0]).__name__} among "
+            "them; call it for each row"
+        )
     if len(inputs) != n_inputs:
         raise ValueError(f"{module!r} takes {n_inputs} inputs, got {len(inputs)}")
     if kinds != {float} and all(issubclass(kind, _REAL) for kind in kinds):

@@ -66,6 +66,16 @@ class Module:
         for parameter in self.parameters():
             parameter.zero_grad()
 
+    if not TYPE_CHECKING:  # who reads types knows
+
+        def __getattr__(self, name: str) -> Any:
+            """Tell where what estimators have is to be found."""
+            here = {"fit": "train(model, X, y)", "predict": "[model(x) for x in X]"}.get(name)
+            way_out = f"; a module is trained and called by {here}, or is an MLPClassifier" if here else ""
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}{way_out}", name=name, obj=self
+            )
+
 
 class Neuron(Module):
     """A neuron: z = Σ wᵢxᵢ + b as one node, a = σ(z) as another (course slides 5 and 12).

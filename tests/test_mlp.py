@@ -516,11 +516,28 @@ def test_a_refused_network_draws_no_random_numbers(bad):
     assert random.random() == np.random.default_rng(0).random()
 
 
+def test_what_estimators_have_and_modules_lack_is_told_where_to_find():
+    """Any other attribute is missed in Python's own words."""
+    net = MLP(2, [1])
+    with pytest.raises(
+        AttributeError, match=r"'MLP' object has no attribute 'fit'; .* by train\(model, X, y\), or is an"
+    ):
+        net.fit([[0.0, 1.0]], [1.0])
+    with pytest.raises(AttributeError, match=r"'MLP' object has no attribute 'layer'$"):
+        net.layer
+    assert not hasattr(net, "predict")
+
+
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
         ([1.0], ValueError, r"MLP\(2 → 1 linear, 3 parameters\) takes 2 inputs, got 1"),
         ([1.0, 2.0, 3.0], ValueError, "takes 2 inputs, got 3"),
+        (
+            [[0.0, 1.0], (1.0, 0.0), [1.0, 1.0]],
+            TypeError,
+            "numbers and Values, got list among them; call it for each row",
+        ),
         (5.0, ValueError, "takes 2 inputs, got 1"),
         (
             np.ones((100, 2)),
@@ -528,7 +545,7 @@ def test_a_refused_network_draws_no_random_numbers(bad):
             r"takes one sample of shape \(2,\) per call, got an array \(100, 2\); call it for each row",
         ),
         (["1", 2.0], TypeError, "one real number, got str; for text"),
-        ([[1.0, 2.0], [3.0, 4.0]], TypeError, "one real number, got list; make one Value per element"),
+        ([[1.0, 2.0], [3.0, 4.0]], TypeError, "numbers and Values, got list among them"),
         ({"a": 1.0, "b": 2.0}, TypeError, "got a dict; give its values in the order of the inputs"),
         ({0: 5.0, 1: 6.0}, TypeError, "got a dict; give its values"),
         (b"12", TypeError, "a sequence of numbers and Values, got bytes b'12'"),
@@ -538,7 +555,7 @@ def test_a_refused_network_draws_no_random_numbers(bad):
         (
             [np.ones(3), np.ones(3)],
             TypeError,
-            "entries of one sample must be numbers and Values, got an array among them",
+            "entries of one sample must be numbers and Values, got ndarray among them",
         ),
     ],
 )
