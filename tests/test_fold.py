@@ -310,6 +310,23 @@ def test_a_batch_of_series_is_jax_scan_of_each(jax, model):
         np.testing.assert_allclose(by_data[k], own, rtol=1e-10, atol=1e-11)
 
 
+@pytest.mark.parametrize("model", [Garch(), Lstm()], ids=lambda model: type(model).__name__)
+def test_machine_code_of_the_loop_is_jax_scan(jax, model):
+    """backend="numba": one series, several with checkpoints, and the derivatives of each, to 1e-10."""
+    pytest.importorskip("numba", reason="numba is an extra")
+    series = np.stack([model.data(40), 0.5 * model.data(40)])
+    theta = [Value(x, f"p{k}") for k, x in enumerate(model.theta())]
+    f = lambda data: model.loss(ad, fold, theta, data, checkpoint=True)
+    program = compile(f, parameters=theta, backend="numba")
+    values, gradients = program.value_and_grad(series, reduce=None)
+    for k, data in enumerate(series):
+        expected, slopes = scanned(jax, model, model.theta(), data)
+        assert values[k] == pytest.approx(expected, rel=1e-10)
+        np.testing.assert_allclose(gradients[k], slopes, rtol=1e-10, atol=1e-10 * np.abs(slopes).max())
+    np.testing.assert_allclose(program(series[:1]), values[:1], rtol=1e-12)
+    np.testing.assert_allclose(program.value_and_grad(series, reduce="sum")[1], gradients.sum(0), rtol=1e-10, atol=1e-9)
+
+
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_compiled_loop_is_the_loop(seed):
     """Random steps, carries, captures, loops within loops: value and every derivative as eagerly, row by row."""

@@ -6,7 +6,7 @@ through these in one direction: `program`, the public names → `call`, which ch
 (group, with matrix products → reverse, both on the form in `ir`; `axes` finds loops in places, `ragged` evens sums) and
 `backends` (`numpy` for batches, `floats` for one sample, `numba` for machine code, `text` for people and other array
 libraries). A function without structure goes from `trace` straight to a `tape`, written from `recipes`. A fold is one
-node, whose step has code of its own, in `loops`. `repeat` is the short way of a call like an earlier one.
+node, whose step has code of its own, in `loops` or `machine`. `repeat` is the short way of a call like an earlier one.
 """
 
 from __future__ import annotations

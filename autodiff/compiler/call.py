@@ -198,7 +198,7 @@ class Call(Arguments):
             raise TypeError(f"a static argument must be hashable: {error}") from None
         if found is None:
             new = functools.partial(_new_trace, self.f, cache, samples, self.names, static, self.batched, rows)
-            found = new(loops=cache.settings.backend != "numba")
+            found = new(loops=True)
             found.unrolled = functools.partial(new, loops=False)
             cache.keep(key, found)
         else:

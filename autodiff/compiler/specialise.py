@@ -115,6 +115,8 @@ class Trace:
         self.careful = resolved(self.careful, careful=True)
         self.guards = self.shared is not self.careful  # whether the function itself takes derivatives
         self.loops = has_loops(self.shared)
+        self._steps_of = functools.partial(steps_of, machine=self.numba)
+        self.numba = self.numba and not self.loops  # which are in loops of their own
         self.unstructured = is_unstructured(self.shared)
         many = not self.unstructured and not self.numba and sum(map(len, self.shared.operands)) > LARGE
         self.large = self.loops or many  # one point is not for floats
@@ -160,7 +162,7 @@ class Trace:
         """Return a grouping that has made the array code, without its reverse pass."""
         grouping = Grouping(
             self._careful_graph if want.careful else self.graph, self.sizes, batched, want, grouped=grouped,
-            placed=list(self.graph.parameters) if self.unstructured else self.order, steps_of=steps_of,
+            placed=list(self.graph.parameters) if self.unstructured else self.order, steps_of=self._steps_of,
         )  # fmt: skip
         grouping.run()
         return grouping

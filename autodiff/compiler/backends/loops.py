@@ -18,6 +18,7 @@ from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.group import Grouping
 from autodiff.compiler.arrays.ir import Code, Var, Want
 from autodiff.compiler.arrays.reverse import backward
+from autodiff.compiler.backends import machine
 from autodiff.compiler.backends.floats import Point
 from autodiff.compiler.backends.numpy import Buffered, made_from
 from autodiff.compiler.trace.graph import CAPTURED, Graph, Input, Loop, has_loops
@@ -26,22 +27,28 @@ from autodiff.compiler.trace.simplify import resolved, sums_of_products
 
 Array = Any
 _SEED = 3  # the argument of a step, on the way back, that is the δ of what comes out of it
+_NUMBERS = 2**15  # of carries at once, where they are not kept
 _CALL = 12  # float operations that cost as much as a NumPy call
 
 
-def steps_of(loop: Loop, varying: tuple[bool, ...], *, careful: bool) -> Steps:
-    """Return the code of a loop's step; `varying`: whether each number that it captures has rows."""
+def steps_of(loop: Loop, varying: tuple[bool, ...], *, careful: bool, machine: bool = False) -> Steps:
+    """Return the code of a loop's step; `varying`: whether each number that it captures has rows.
+
+    With `machine`, numba compiles the loop, where it can.
+    """
     key = varying, careful
     if key not in loop.made:
-        loop.made[key] = Steps(loop, varying, careful=careful)
+        loop.made[key] = Steps(loop, varying, careful=careful, machine=machine)
     return loop.made[key]
 
 
 class Steps:
     """The code of one step, there and back."""
 
-    def __init__(self, loop: Loop, varying: tuple[bool, ...], *, careful: bool) -> None:
+    def __init__(self, loop: Loop, varying: tuple[bool, ...], *, careful: bool, machine: bool) -> None:
         self.loop, self.careful = loop, careful
+        self._nested = has_loops(loop.graph)
+        self._machine = machine and not careful and not self._nested
         graph = resolved(loop.graph, careful=careful or GUARDED in loop.graph.ops)
         inputs: dict[int, Input] = {}
         same: dict[int, Any] = {}
@@ -63,6 +70,7 @@ class Steps:
         self.there = Buffered(first.code)
         self._back: dict[Any, Buffered] = {}
         self._floats: dict[Any, Any] = {}
+        self._machines: dict[Any, Any] = {}
 
     def _grouping(self, want: Want, *, grouped: bool = True) -> Grouping:
         grouping = Grouping(
@@ -99,7 +107,7 @@ class Steps:
 
     def floats(self, wanted: tuple[bool, ...] | None) -> Any:
         """Return all steps as a function of floats, there or back; None where that is no quicker than NumPy's calls."""
-        if self.careful or has_loops(self.graph):
+        if self.careful or self._nested:
             return None
         if wanted not in self._floats:
             calls = self.there if wanted is None else self.back(wanted, per_row=False)
@@ -110,6 +118,18 @@ class Steps:
             else:
                 self._floats[wanted] = _back(self, self._reverse(wanted, per_row=True, grouped=False), wanted)
         return self._floats[wanted]
+
+    def machine(self, wanted: tuple[bool, ...] | None) -> Any:
+        """Return all steps as machine code, there or back; None where numba is not asked, or cannot."""
+        if not self._machine:
+            return None
+        if wanted not in self._machines:
+            sizes = [*self.sizes, self.loop.y]
+            if wanted is None:
+                self._machines[wanted] = machine.there(self.there.code, self.loop.carry, self.loop.y)
+            else:
+                self._machines[wanted] = machine.back(self._reverse(wanted, per_row=False), sizes, wanted)
+        return self._machines[wanted]
 
     # What the program around it asks.
 
@@ -148,8 +168,8 @@ class Running:
         self.rows = self._out.shape[-1]
         self._wanted = self._info and self._info[0]
         self._carries: list[Any] | None = None  # as floats, from the way there
-        self._by_arrays: _Arrays | None = None
-        self._small = self.rows == 1 and steps.floats(None) is not None
+        self._others: _Arrays | _Machines | None = None
+        self._small = self.rows == 1 and steps.machine(None) is None and steps.floats(None) is not None
         self._there = steps.floats(None) if self._small else None
         self._returns = steps.floats(self._wanted) if self._small and self._wanted and not self._info[1] else None
         self._same = np.zeros(steps.same)
@@ -219,15 +239,32 @@ class Running:
                 self._same = np.array(gradient)
                 return
         arrays = self._arrays()
-        if self._carries is not None:
+        if self._carries is not None:  # floats went there, and end on the way back
             arrays.forward(self._given, self._out.copy(), keep=True)
         self._same = arrays.backward(self._given, delta, target)
 
-    def _arrays(self) -> _Arrays:
-        if self._by_arrays is None:
+    def _arrays(self) -> _Arrays | _Machines:
+        if self._others is None:
             rows = self._instance.rows if self._back is not None and self._back.batched else self.rows
-            self._by_arrays = _Arrays(self.steps, self.rows, rows, self._info)
-        return self._by_arrays
+            fast = self.steps.machine(None) is not None and (not self._wanted or self.steps.machine(self._wanted))
+            kind = _Machines if fast else _Arrays
+            self._others = kind(self.steps, self.rows, rows, self._info)
+        return self._others
+
+
+def _spread(x: Any, shape: tuple[int, ...]) -> Array:
+    """Return what was given as steps × numbers × rows, or numbers × rows."""
+    return np.broadcast_to(x if x.__class__ is float else x.reshape(*shape[:-1], -1), shape)
+
+
+def _prepared(steps: Steps, given: Sequence[Any], rows: int, flat: Array) -> tuple[Array, Array, Array]:
+    """Return the carry, xs, and what is captured for each row; write what is captured for all of them."""
+    loop = steps.loop
+    flat[:] = given[3] if given[3].__class__ is float else given[3].ravel()
+    carry = _spread(given[0], (loop.carry, rows)) if loop.carry else np.zeros((0, rows))
+    xs = _spread(given[1], (loop.steps, loop.x, rows)) if loop.x else np.zeros((loop.steps, 0, rows))
+    varying = _spread(given[2], (steps.varying, rows)) if steps.varying else np.zeros((0, rows))
+    return carry, xs, varying
 
 
 class _Arrays:
@@ -246,10 +283,6 @@ class _Arrays:
             self._back = steps.back(*info)
             self._return = self._back.instance(rows_back, self._flat)
             self._seed = np.zeros((loop.carry + loop.y, rows_back))
-
-    def _spread(self, x: Any, shape: tuple[int, ...]) -> Array:
-        """Return what was given as steps × numbers × rows, or numbers × rows."""
-        return np.broadcast_to(x if x.__class__ is float else x.reshape(*shape[:-1], -1), shape)
 
     def _segment(self, start: int, xs: Array, varying: Array, ys: Array | None) -> int:
         """Go the steps of one segment, from the first carry in the work space; return how many they are."""
@@ -271,18 +304,10 @@ class _Arrays:
                 place[...] = y
         return n
 
-    def _prepared(self, given: Sequence[Any], rows: int) -> tuple[Array, Array, Array]:
-        loop, steps = self.steps.loop, self.steps
-        self._flat[:] = given[3] if given[3].__class__ is float else given[3].ravel()
-        carry = self._spread(given[0], (loop.carry, rows)) if loop.carry else np.zeros((0, rows))
-        xs = self._spread(given[1], (loop.steps, loop.x, rows)) if loop.x else np.zeros((loop.steps, 0, rows))
-        varying = self._spread(given[2], (steps.varying, rows)) if steps.varying else np.zeros((0, rows))
-        return carry, xs, varying
-
     def forward(self, given: Sequence[Any], out: Array, *, keep: bool) -> None:
         """Go all steps, and write what comes out of them."""
         loop = self.steps.loop
-        carry, xs, varying = self._prepared(given, self.rows)
+        carry, xs, varying = _prepared(self.steps, given, self.rows, self._flat)
         ys = out[loop.carry :].reshape(loop.steps, loop.y, self.rows)
         self._work[0] = carry
         n = 0
@@ -298,7 +323,7 @@ class _Arrays:
         """Go all steps back, and write the δ of what they take; return that of what they capture for all rows."""
         loop, steps, rows = self.steps.loop, self.steps, self.rows_back
         (wanted, per_row), code, back = self.info, self._back.code, self._return
-        _, xs, varying = self._prepared(given, self.rows)
+        _, xs, varying = _prepared(self.steps, given, self.rows, self._flat)
         delta = np.broadcast_to(delta, (loop.size, rows))
         ys = delta[loop.carry :].reshape(loop.steps, loop.y, rows)
         sizes = [n * want for n, want in zip((loop.carry, loop.steps * loop.x, steps.varying), wanted, strict=False)]
@@ -335,6 +360,73 @@ class _Arrays:
                 if has_same:
                     same += own
         first[...] = d_carry if sizes[0] else 0.0
+        return same
+
+
+class _Machines:
+    """The steps of a loop as machine code, row by row."""
+
+    def __init__(self, steps: Steps, rows: int, rows_back: int, info: Any) -> None:
+        loop = steps.loop
+        self.steps, self.rows, self.rows_back, self.info = steps, rows, rows_back, info
+        self._flat = np.zeros(steps.same)
+        self._length = steps.segment if info is not None else min(loop.steps, _NUMBERS // max(1, loop.carry) + 1)
+        self._starts = range(0, loop.steps, self._length)
+        self._work = np.zeros((self._length + 1, loop.carry))
+        self._kept = np.zeros((rows, len(self._starts), loop.carry))
+        self._ys = np.zeros((loop.steps, loop.y))
+        self._at: tuple[int, int] | None = None  # the row and the segment in the work space
+
+    def _segment(self, k: int, row: int, xs: Array, beside: Array) -> None:
+        start = self._starts[k]
+        part = xs[start : start + self._length]
+        self._work[0] = self._kept[row, k]
+        run = self.steps.machine(None)
+        run(self._flat, beside, part, self._work[: len(part) + 1], self._ys[start : start + self._length])
+        self._at = row, k
+
+    def forward(self, given: Sequence[Any], out: Array, *, keep: bool) -> None:
+        """Go all steps of each row, and write what comes out of them; the carries are kept at any rate."""
+        del keep
+        loop = self.steps.loop
+        carry, xs, varying = _prepared(self.steps, given, self.rows, self._flat)
+        for row in range(self.rows):
+            series, beside = (np.array(x[..., row], order="C") for x in (xs, varying))
+            last = carry[:, row]
+            for k, start in enumerate(self._starts):
+                self._kept[row, k] = last
+                self._segment(k, row, series, beside)
+                last = self._work[min(self._length, loop.steps - start)]
+            out[: loop.carry, row] = last
+            out[loop.carry :, row] = self._ys.ravel()
+
+    def backward(self, given: Sequence[Any], delta: Array, target: Array) -> Array:
+        """Go all steps back, as `_Arrays.backward`."""
+        loop, steps, rows = self.steps.loop, self.steps, self.rows_back
+        wanted, per_row = self.info
+        run = steps.machine(wanted)
+        _, xs, varying = _prepared(steps, given, self.rows, self._flat)
+        delta = np.broadcast_to(delta, (loop.size, rows))
+        same = np.zeros((steps.same, rows) if per_row else steps.same)
+        for row in range(rows):
+            own = row if self.rows > 1 else 0
+            series, beside = (np.array(x[..., own], order="C") for x in (xs, varying))
+            dys = np.array(delta[loop.carry :, row]).reshape(loop.steps, loop.y)
+            d = np.zeros(loop.carry + loop.y)
+            d[: loop.carry] = delta[: loop.carry, row]
+            by_xs, by_beside, by_same = np.zeros_like(series), np.zeros(steps.varying), np.zeros(steps.same)
+            for k in range(len(self._starts) - 1, -1, -1):
+                if self._at != (own, k):
+                    self._segment(k, own, series, beside)
+                part = slice(self._starts[k], self._starts[k] + self._length)
+                carries = self._work[: len(series[part]) + 1]
+                run(self._flat, beside, series[part], carries, d, dys[part], by_xs[part], by_beside, by_same)
+            parts = [d[: loop.carry], by_xs.ravel(), by_beside]
+            target[:, row] = np.concatenate([x for x, want in zip(parts, wanted, strict=False) if want] or [d[:0]])
+            if per_row:
+                same[:, row] = by_same
+            else:
+                same += by_same
         return same
 
 

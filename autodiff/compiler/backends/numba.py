@@ -139,6 +139,7 @@ def total_of(s, start, count):
     return total
 """,
 }  # fmt: skip
+_SUMMING = {"total_of", "product_of"}  # in any order, several at once
 _OURS = ("exp", "log", "erf")  # whose namesakes in math the definitions call
 
 
@@ -158,7 +159,7 @@ def refuse_without_numba() -> None:
         raise ImportError('backend="numba" needs numba: pip install "delta-autodiff[numba]"')
 
 
-class _Text:
+class MachineText:
     """The straight-line code of a row, and what it calls."""
 
     def __init__(self, code: Code, results: Sequence[Any], ours: Sequence[str] = _OURS) -> None:
@@ -275,7 +276,7 @@ class Loops:
         self._run: Any = None
         self.compiled: float | None = None  # the seconds that it took
         results = [*code.outputs, code.gradient, *code.input_gradients.values()]
-        self._text = text = _Text(code, results)
+        self._text = text = MachineText(code, results)
         inputs = [var for var in code.vars if var.kind == ir.INPUT]  # those that nothing depends on are passed too
         self._inputs: dict[str, Var] = {f"x{var.info}": var for var in sorted(inputs, key=lambda var: var.info)}
         seeds = [var for var in code.vars if var.kind == ir.SEED and var.number in text.uses]
@@ -403,12 +404,12 @@ class Loops:
             *(["for x in sums:", "    total += x"] if self._sums else []), "return total",
         ]  # fmt: skip
         helpers = text.helpers | {"total_of": _SCALAR["total_of"]}
-        return _module(names, types, lines, helpers, returns="float64", options="nogil=True, ")
+        return module(names, types, lines, helpers, returns="float64", options="nogil=True, ")
 
     def run(self) -> Callable[..., float]:
         """Return the compiled loops."""
         if self._run is None:
-            self._run, self.compiled = _compiled(self.source, self._text.bound)
+            self._run, self.compiled = compiled(self.source, self._text.bound)
         return self._run
 
     def instance(self, rows: int, flat: Array) -> LoopsInstance:  # noqa: ARG002 # any number of rows
@@ -488,17 +489,18 @@ def _indented(lines: Iterable[str], by: int = 1) -> list[str]:
     return [" " * 4 * by + each for each in lines]
 
 
-def _module(
+def module(
     names: Sequence[str], types: Sequence[str], lines: Sequence[str], helpers: dict[str, str], *, returns: str = "",
     options: str = "",
 ) -> str:  # fmt: skip
+    """Return the text of a module with the function `run` of these lines."""
     exact = 'error_model="numpy"'  # what is written out above counts on the order of its operations
     summing = '@njit(error_model="numpy", fastmath={"reassoc", "nsz"})'  # in any order, several at once
     calls = len(re.findall(rf"\b({'|'.join(helpers)})\(", "\n".join(lines))) if helpers else 0
     helper = f"@njit(forceinline={calls <= _INLINE}, {exact})"
     return "\n".join([
         "import math", "", "import numpy as np", "from numba import njit", "",
-        *[f"{summing if name == 'total_of' else helper}\n{text.strip()}\n" if text.strip().startswith("def ")
+        *[f"{summing if name in _SUMMING else helper}\n{text.strip()}\n" if text.strip().startswith("def ")
           else f"{text.strip()}\n" for name, text in helpers.items()],
         f'@njit("{returns}({", ".join(types)},)", {options}cache=CACHED, {exact})',
         f"def run({', '.join(names)}):",
@@ -518,7 +520,7 @@ def _folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
-def _compiled(text: str, operations: dict[str, Op]) -> tuple[Any, float]:
+def compiled(text: str, operations: dict[str, Op]) -> tuple[Any, float]:
     """Return the function `run` of a text as machine code, from the disk where it was compiled before; the seconds."""
     numba: Any = importlib.import_module("numba")  # whose types need not be there where ours are checked
     refusal: Any = importlib.import_module("numba.core.errors").NumbaError
@@ -562,7 +564,7 @@ class Machine:
         """Return a function of the parameters and the arguments, as `floats.Point.function`."""
         code, n = self.code, len(self.code.parameters)
         given = [code.input_gradients.get(i, 0.0) for i in argnums]
-        text = _Text(code, [*code.outputs, *([code.gradient, *given] if gradient else [])], ours=())
+        text = MachineText(code, [*code.outputs, *([code.gradient, *given] if gradient else [])], ours=())
         text.write(lambda var, entry: f"x{var.info}" if entry is None else f"x{var.info}[{entry}]")
         value = text.name(code.outputs[0])
         numbers: list[str] = []  # returned as they are
@@ -588,7 +590,7 @@ class Machine:
         array = "float64[::1]"
         arguments = {f"x{i}": "float64" if size is None else array for i, size in self.sizes.items()}
         passed = {**({"flat": array} if n else {}), **arguments, **({"out": array} if written else {})}
-        compiled, took = _compiled(_module(list(passed), list(passed.values()), lines, text.helpers), text.bound)
+        machine, took = compiled(module(list(passed), list(passed.values()), lines, text.helpers), text.bound)
         call = ", ".join(f"array({x})" if of == array and x != "out" else x for x, of in passed.items())
         only = not written and array not in passed.values() and (bool(numbers) or not gradient)
         by = places if single else ["by"] if only else [_tuple(places)] if places else []
@@ -602,9 +604,9 @@ class Machine:
             f"        found{', by' if numbers else ''} = compiled({call})",
             f"        return {', '.join(answer)}",
             "    return run",
-        )(compiled, np.array, np.zeros, np.zeros(0))
+        )(machine, np.array, np.zeros, np.zeros(0))
         # It returns the value, and the derivatives beside it; it takes what `float` takes, which is for the caller to
         # see to: numba's usual way in looks at each, for as long as all the rest takes.
         run.compiled = took
-        run.direct = next(iter(compiled.overloads.values())).entry_point if only else None
+        run.direct = next(iter(machine.overloads.values())).entry_point if only else None
         return run
