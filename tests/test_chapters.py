@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import random
 import re
 import tomllib
 
@@ -18,6 +19,7 @@ pytest.importorskip("matplotlib", reason="chapters draw with matplotlib, the ext
 
 import autodiff
 from autodiff import Value
+from autodiff.testing import gradcheck
 from autodiff.wording import speaking
 from lessons.chapters import kit
 from lessons.chapters.notebooks import LANGUAGES, old, target, words
@@ -408,6 +410,27 @@ def test_chapter_6_an_engine_of_one_s_own(ran):
     assert (six["grads"], six["up"].grad, six["down"].grad) == ([6.0, 12.0], 2.0, 0.0)
     assert six["walk"][0] == [-35.0, -12.0]
     assert [each.data for each in six["line"]] == pytest.approx(ran(2)["path"][400], rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_engine_s_own_check_judges_the_student_s(ran, seed):
+    """`gradcheck` of random computations of twelve operations, written in NumPy, with the gradient of the student's `Node`."""
+    Node, chance = ran(6)["Node"], random.Random(seed)
+    plan = [(chance.choice("+-*σr"), chance.randrange(20), chance.randrange(20)) for _ in range(12)]
+
+    def computed(made, sigmoid, relu):
+        for operation, i, j in plan:
+            p, q = made[i % len(made)], made[j % len(made)]
+            made.append({"+": p + q, "-": p - q, "*": p * q, "σ": sigmoid(p), "r": relu(p)}[operation])
+        return made[-1]
+
+    def gradient(x):
+        inputs = [Node(float(each)) for each in x]
+        computed([*inputs], Node.sigmoid, Node.relu).backward()
+        return np.array([each.grad for each in inputs])
+
+    point = np.array([chance.uniform(0.2, 1.0) * chance.choice((-1, 1)) for _ in range(3)])
+    gradcheck(lambda x: computed([*x], sigma, lambda z: np.maximum(z, 0.0)), point, gradient=gradient)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
