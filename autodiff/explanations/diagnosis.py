@@ -35,13 +35,14 @@ def diagnose(flow: Flow, node: Value) -> tuple[str, ...]:
     if lost_here and math.isfinite(delta):
         return (say("remark.δ", delta=f"{delta:.4g}", why=_list(Counter(lost_here))),)
     if not math.isfinite(delta):
-        return (say("remark.δ", delta=delta, why=_list(_origins(flow, node, _is_broken, _broken))),)
+        broken = _origins(flow, node, lambda delta: not math.isfinite(delta), _broken)
+        return (say("remark.δ", delta=delta, why=_list(broken)),)
     if delta == 0.0:
         terms = [term for term in flow.contributions(node) if term.product]
         if terms:
             shown = " + ".join([*(f"{term.product:.4g}" for term in terms[:_SHOWN]), *["…"] * (len(terms) > _SHOWN)])
             return (say("remark.cancel", count=len(terms), shown=shown),)
-        return (say("remark.blocked", why=_list(_origins(flow, node, _is_zero, _blocked))),)
+        return (say("remark.blocked", why=_list(_origins(flow, node, lambda delta: delta == 0.0, _blocked))),)
     said: list[str] = []
     if abs(delta) < TINY or abs(delta) > HUGE:
         said.append(_size(flow, node, delta))
@@ -91,14 +92,6 @@ def _origins(
     if not found:
         found.update(_sums(flow, seen))
     return found
-
-
-def _is_zero(delta: float) -> bool:
-    return delta == 0.0
-
-
-def _is_broken(delta: float) -> bool:
-    return not math.isfinite(delta)
 
 
 def _blocked(flow: Flow, term: Contribution) -> str | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from autodiff.value import Value
 
@@ -24,6 +25,22 @@ class Contribution:
     partial: float
     product: float
     running: float
+
+
+class Use(NamedTuple):
+    """One use of a node: `consumer.operands[place]`, with the local partial there; one step of a path."""
+
+    operand: Value
+    consumer: Value
+    place: int
+    partial: float
+
+
+def uses(node: Value) -> Iterator[Use]:
+    """Yield the uses of a node's operands that are Values."""
+    for place, (x, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
+        if x.__class__ is not float:
+            yield Use(x, node, place, partial)
 
 
 def places(node: Value) -> range:

@@ -143,10 +143,8 @@ def partial_formulas(
         textbook = _textbook(op, result)
         if textbook is not None and same(textbook.value, partials[0], 0.0):
             rules = [textbook]
-    return [
-        written.tree if written and same(written.value, partial, 0.0) else None
-        for written, partial in zip(map(_symbol_or_none, rules), partials, strict=True)
-    ]
+    written = (None if rule is None else _symbol(rule) for rule in rules)
+    return [s.tree if s and same(s.value, p, 0.0) else None for s, p in zip(written, partials, strict=True)]
 
 
 def _textbook(op: Op, result: Symbol) -> Symbol | None:
@@ -164,10 +162,6 @@ def _tried(rule: Callable[[], Any]) -> Any:
         return rule()
     except (ArithmeticError, ValueError, TypeError):  # an edge of the domain, or a rule that needs plain numbers
         return None
-
-
-def _symbol_or_none(x: Any) -> Symbol | None:
-    return None if x is None else _symbol(x)
 
 
 def _symbol(x: Any) -> Symbol:

@@ -95,18 +95,14 @@ class Names:
         label = shortened(self._label(node))
         neuron = _NEURON.fullmatch(label)
         if neuron:
-            return ("mname", label, _indexed(*neuron.groups()))
+            layer, n, what, place = neuron.groups()  # the layer above, the neuron and a weight's input below
+            below = f"{n}{',' if len(n + place) > 2 and place else ''}{place}"
+            return ("mname", label, ("msubsup", ("mi", what[0]), ("mn", below), ("mn", layer)))
         simple = _SIMPLE.fullmatch(label)
         if not simple:
             return ("mtext", label)
         letter = ("mi", simple[1])
         return ("mname", label, ("msub", letter, ("mn", simple[2]))) if simple[2] else letter
-
-
-def _indexed(layer: str, neuron: str, what: str, place: str) -> Tree:
-    """Return the course's notation: the layer above, the neuron and a weight's input below."""
-    comma = "," if len(neuron + place) > 2 and place else ""
-    return ("msubsup", ("mi", what[0]), ("mn", f"{neuron}{comma}{place}"), ("mn", layer))
 
 
 def shortened(label: str, length: int = LABEL_LENGTH) -> str:

@@ -12,18 +12,10 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from autodiff.explanations.flow import evaluation_order
+from autodiff.explanations.flow import Use, evaluation_order, uses
 from autodiff.value import Value
 
 MANY = 10**18  # paths; more are not counted
-
-
-class Use(NamedTuple):
-    """One step of a path: from `consumer` down to `consumer.operands[place]`."""
-
-    consumer: Value
-    place: int
-    partial: float
 
 
 class Paths:
@@ -36,10 +28,9 @@ class Paths:
         for node in evaluation_order(top):
             if node is leaf:
                 continue
-            uses = [use for use in _uses(node) if use.consumer.operands[use.place] in self._best]
-            if uses:
-                self._best[node] = max(self._through(use) for use in uses)
-                count[node] = min(MANY, sum(count[use.consumer.operands[use.place]] for use in uses))
+            if ways := self._ways(node):
+                self._best[node] = max(map(self._through, ways))
+                count[node] = min(MANY, sum(count[use.operand] for use in ways))
         self.count = count.get(top, 0)
 
     def __iter__(self) -> Iterator[tuple[Use, ...]]:
@@ -51,20 +42,20 @@ class Paths:
         while heap:
             _, _, so_far, chain, node = heapq.heappop(heap)
             while node is not self.leaf:  # down the best way; the others wait
-                uses = [use for use in _uses(node) if use.consumer.operands[use.place] in self._best]
-                best = max(range(len(uses)), key=lambda i: self._through(uses[i]))
-                for i, use in enumerate(uses):
-                    if i != best:
-                        rank = so_far + self._through(use)
-                        below = so_far + _log(use.partial)
-                        entry = (-rank, next(tie), below, _Chain(use, chain), use.consumer.operands[use.place])
-                        heapq.heappush(heap, entry)
-                use = uses[best]
-                so_far, chain, node = so_far + _log(use.partial), _Chain(use, chain), use.consumer.operands[use.place]
+                ways = self._ways(node)
+                best = max(ways, key=self._through)  # the first of several
+                for use in (each for each in ways if each is not best):
+                    below = so_far + _log(use.partial)
+                    entry = (-so_far - self._through(use), next(tie), below, _Chain(use, chain), use.operand)
+                    heapq.heappush(heap, entry)
+                so_far, chain, node = so_far + _log(best.partial), _Chain(best, chain), best.operand
             yield _listed(chain)
 
+    def _ways(self, node: Value) -> list[Use]:
+        return [use for use in uses(node) if use.partial and use.operand in self._best]
+
     def _through(self, use: Use) -> float:
-        return _log(use.partial) + self._best[use.consumer.operands[use.place]]
+        return _log(use.partial) + self._best[use.operand]
 
 
 class _Chain(NamedTuple):
@@ -78,12 +69,6 @@ def _listed(chain: _Chain | None) -> tuple[Use, ...]:
         uses.append(chain.use)
         chain = chain.above
     return tuple(reversed(uses))
-
-
-def _uses(node: Value) -> Iterator[Use]:
-    for place, partial in enumerate(node.partials):
-        if partial:
-            yield Use(node, place, partial)
 
 
 def _log(partial: float) -> float:

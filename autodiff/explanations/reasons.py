@@ -102,10 +102,6 @@ def _clip(consumer: Value, place: int) -> _Reason:
     return ("bound", {"held": describe(x)}) if place else ("outside", {"low": plain(low), "high": plain(high)})
 
 
-def _relu(consumer: Value, place: int) -> _Reason:
-    return "changed" if plain(consumer.operands[place]) > 0.0 else "dead", {}
-
-
 def _pow(consumer: Value, place: int) -> _Reason:
     base, exponent = (plain(x) for x in consumer.operands)
     if place == 0 and exponent == 0.0:
@@ -114,7 +110,8 @@ def _pow(consumer: Value, place: int) -> _Reason:
 
 
 _ZEROS: dict[str, str | Callable[[Any, int], _Reason]] = {
-    "relu": _relu, "step": "step", "sign": "step", "where": _where, "maximum": _larger_or_smaller,
+    "relu": lambda consumer, place: ("changed" if plain(consumer.operands[place]) > 0.0 else "dead", {}),
+    "step": "step", "sign": "step", "where": _where, "maximum": _larger_or_smaller,
     "minimum": _larger_or_smaller, "clip": _clip, "mul": _zero_factor, "weighted_sum": _zero_factor, "pow": _pow,
     "exp": "underflow", "expm1": "underflow", "logsumexp": "underflow", "div": "underflow",
 }  # fmt: skip

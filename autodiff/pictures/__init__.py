@@ -18,20 +18,6 @@ from autodiff.pictures.walk import stepper, stepper_parts
 from autodiff.pictures.webpage import WebPage, page_engine
 
 __all__ = [
-    "Box",
-    "Curve",
-    "Layout",
-    "Picture",
-    "RenderError",
-    "WebPage",
-    "animate",
-    "draw",
-    "frames",
-    "layout",
-    "node_names",
-    "page_engine",
-    "render",
-    "set_renderer",
-    "stepper",
-    "stepper_parts",
-]
+    "Box", "Curve", "Layout", "Picture", "RenderError", "WebPage", "animate", "draw", "frames", "layout", "node_names",
+    "page_engine", "render", "set_renderer", "stepper", "stepper_parts",
+]  # fmt: skip

@@ -20,7 +20,7 @@ from autodiff.pictures.picture import Picture
 from autodiff.pictures.scene import Scene
 from autodiff.pictures.style import font, markup, shorten
 from autodiff.pictures.sweeping import State, steps
-from autodiff.pictures.units import Units, ranks
+from autodiff.pictures.units import ranks
 from autodiff.pictures.webpage import WebPage
 from autodiff.value import Value
 from autodiff.wording import language_of, say, speaking
@@ -75,13 +75,9 @@ def animate(
     **options: Unpack[Options],
 ) -> Path: ...  # fmt: skip
 def animate(
-    root: Value,
-    path: str | os.PathLike[str] | None = None,
-    *,
-    seconds: float = 1.5,
-    timeout: float = rendering.TIMEOUT,
-    **options: Unpack[Options],
-) -> WebPage | Path:
+    root: Value, path: str | os.PathLike[str] | None = None, *, seconds: float = 1.5,
+    timeout: float = rendering.TIMEOUT, **options: Unpack[Options],
+) -> WebPage | Path:  # fmt: skip
     """Make the steps of `frames` one thing that plays: in a notebook, or as a file whose suffix says how.
 
     Without a `path` it is a WebPage, which a notebook shows. With one, the file is written and its path returned:
@@ -222,16 +218,12 @@ def _batches(settled: Plan) -> Iterator[Sequence[Value]]:
     if settled.units is None:
         yield from ([node] for node in nodes)
         return
-    rank = _rank_by_node(settled.units)
+    rank = {node: rank for unit, rank in ranks(settled.units).items() for node in unit.nodes}
     downhill = all(rank[x] <= rank[node] for node in nodes for x in node.operands if isinstance(x, Value))
     if downhill:
         nodes.sort(key=rank.__getitem__, reverse=True)
     for _, batch in itertools.groupby(nodes, key=rank.__getitem__):
         yield list(batch)
-
-
-def _rank_by_node(units: Units) -> dict[Value, int]:
-    return {node: rank for unit, rank in ranks(units).items() for node in unit.nodes}
 
 
 def _captions(settled: Plan, states: Sequence[State]) -> Iterator[str]:

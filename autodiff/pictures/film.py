@@ -77,10 +77,8 @@ def changed(before: Scene, after: Scene, at: Layout) -> Iterator[Box]:
         one, other = earlier.get(name), later.get(name)
         if one is None or other is None or _same(one) != _same(other):
             if name in at.nodes:
-                box = at.nodes[name]
-                yield box._replace(
-                    width=box.width + 6 * _AROUND, height=box.height + 2 * _AROUND
-                )  # " +…" makes it wider
+                box = at.nodes[name]  # which " +…" makes wider
+                yield box._replace(width=box.width + 6 * _AROUND, height=box.height + 2 * _AROUND)
             elif name in at.edges:
                 curve = at.edges[name]
                 ends = [*curve.points, *filter(None, (curve.tail, curve.head))]

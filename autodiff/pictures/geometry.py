@@ -84,22 +84,17 @@ class Layout(NamedTuple):
         """Return the layout upside down, with the titles of groups inside groups above what is in them, as before."""
         boxes = [*self.nodes.values(), *self.clusters.values()]
         foot = max(box.y + box.height / 2 for box in boxes)  # below it is the legend
-        outermost = sorted(self.clusters, key=lambda name: self.clusters[name].height)
-        titles = {
-            name: self.labels[name][1] - self.clusters[name].y + self.clusters[name].height / 2 for name in outermost
-        }
+        groups = self.clusters
+        outermost = sorted(groups, key=lambda name: groups[name].height)
+        titles = {name: self.labels[name][1] - groups[name].y + groups[name].height / 2 for name in outermost}
         rises = dict(zip(outermost, itertools.accumulate(2 * titles[name] for name in outermost), strict=True))
-        down = max(
-            [0.0, *(rises[name] - foot + self.clusters[name].y + self.clusters[name].height / 2 for name in rises)]
-        )
+        down = max([0.0, *(rises[name] - foot + groups[name].y + groups[name].height / 2 for name in rises)])
 
-        def over(point: Point | None) -> Any:
+        def up(point: Point | None) -> Any:
             return point and (point[0], foot - point[1] + down)
 
         nodes = {name: box._replace(y=foot - box.y + down) for name, box in self.nodes.items()}
-        edges = {
-            name: Curve(tuple(map(over, curve.points)), *map(over, curve[1:])) for name, curve in self.edges.items()
-        }
+        edges = {name: Curve(tuple(map(up, curve.points)), *map(up, curve[1:])) for name, curve in self.edges.items()}
         clusters = {name: box._replace(y=foot - box.y + down - rises[name]) for name, box in self.clusters.items()}
         labels = {name: (x, y + down) for name, (x, y) in self.labels.items()}
         for name, box in clusters.items():

@@ -163,10 +163,8 @@ class Plan(NamedTuple):
         if self.look.blank:
             return say("alt.blank")
         named = [node for node in self.nodes[1:] if labels.full(node) and node in self.state.deltas]
-        told = [
-            say("alt.delta", name=shorten(labels.full(node)), delta=show(self.state.deltas[node]))
-            for node in named[:_TOLD]
-        ]
+        of = [(shorten(labels.full(node)), show(self.state.deltas[node])) for node in named[:_TOLD]]
+        told = [say("alt.delta", name=name, delta=delta) for name, delta in of]
         rest = [say("alt.more", n=len(named) - _TOLD)] if len(named) > _TOLD else []
         return "; ".join([f"{labels.call(root)} = {show(root.data)}", *told, *rest])
 
@@ -248,7 +246,11 @@ def plan(root: Any, X: Any = None, *, direction: Direction | None = None, **opti
         direction = "both" if any(use.consumer in state.deltas for node in nodes for use in uses(node)) else "forward"
     look = Look(style.THEMES[chosen.theme], show, brief, direction, chosen.rankdir, labels, blank)
     for option in ("width", "height", "aspect", "font_size"):
-        _above_zero(option, getattr(chosen, option), optional=option != "font_size")
+        value = getattr(chosen, option)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 < value < math.inf
+        if not (number or (value is None and option != "font_size")):
+            what = "above 0, such as 16/9" if option == "aspect" else "of points above 0"
+            raise ValueError(f"{option} must be a number {what}, got {value!r}")
     zoom = chosen.font_size / FONT_SIZE
     room = (chosen.width or _WIDE) / zoom, (chosen.height or _HIGH) / zoom
     return _chosen(Plan(nodes, look, state, None, "summary", size, "", room, {}, chosen))
@@ -297,10 +299,3 @@ def _check(option: str, value: Any, known: Any) -> None:
 def _at_least(option: str, value: Any, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{option} must be a whole number of at least {least}, got {value!r}")
-
-
-def _above_zero(option: str, value: Any, *, optional: bool) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 < value < math.inf
-    if not (number or (optional and value is None)):
-        what = "above 0, such as 16/9" if option == "aspect" else "of points above 0"
-        raise ValueError(f"{option} must be a number {what}, got {value!r}")

@@ -9,7 +9,7 @@ from autodiff.pictures import legends, style
 from autodiff.pictures.labels import titled
 from autodiff.pictures.operations import Look, delta_tip, wrong_tip
 from autodiff.pictures.scene import Edge, Node, Scene
-from autodiff.pictures.style import font, markup, pill, quoted, shorten
+from autodiff.pictures.style import beside, font, markup, pill, quoted, shorten
 from autodiff.pictures.sweeping import State, Use
 from autodiff.pictures.units import Link, Unit, Units, role_of, sums_of
 from autodiff.value import Value
@@ -175,8 +175,7 @@ class _Layers:
         return gained
 
     def stroke(self, name: str, source: str, target: str, text: str, attributes: dict[str, str]) -> None:
-        label = f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{markup(text)}</TD></TR></TABLE>>'
-        self.scene.edges.append(Edge(name, source, target, label, {"tooltip": quoted(text), **attributes}))
+        self.scene.edges.append(Edge(name, source, target, beside(text), {"tooltip": quoted(text), **attributes}))
 
     def legend(self) -> str:
         theme = self.theme

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import starmap
 from typing import NamedTuple
 
 from autodiff.pictures import legends, strokes, style
@@ -166,18 +167,16 @@ class _Network:
         if None in column:
             left = len(whole) - len(column) + 1
             text = f"{font('⋮', self.theme.muted, 18)}<BR/>{font(say('network.more', n=left), self.theme.muted, 10)}"
-            self.scene.nodes.append(
-                Node(f"more{i}", f"<{text}>", {"shape": "plaintext", "class": "more", "tooltip": " "})
-            )
+            look = {"shape": "plaintext", "class": "more", "tooltip": " "}
+            self.scene.nodes.append(Node(f"more{i}", f"<{text}>", look))
         title, subtitle = self.title(whole)
         if title:
             text = f"<B>{markup(title)}</B><BR/>{font(markup(subtitle), self.theme.muted, 11)}"
             first = self.boxes[f"more{i}" if column[0] is None else self.names[column[0]]]
             at = (58.0, first.y) if self.look.rankdir == "TB" else (first.x, 20.0)
             self.boxes[f"column{i}"] = Box(*at, 100.0, 30.0)
-            self.scene.nodes.append(
-                Node(f"column{i}", f"<{text}>", {"shape": "plaintext", "class": "column", "tooltip": " "})
-            )
+            look = {"shape": "plaintext", "class": "column", "tooltip": " "}
+            self.scene.nodes.append(Node(f"column{i}", f"<{text}>", look))
 
     def title(self, column: Sequence[Unit]) -> tuple[str, str]:
         """Return what the units of a column have in common, and their number."""
@@ -185,12 +184,8 @@ class _Network:
         if all(role_of(unit, self.look.labels) == "input" for unit in column):
             return say("network.inputs", n=many), (f"{many}" if many > 1 else "")
         above = {unit.path[:-1] for unit in column}
-        symbols = dict.fromkeys(
-            style.symbol(node.op.symbol)
-            for unit in column
-            for node in unit.operations
-            if node.op.name != "weighted_sum"
-        )
+        operations = (node for unit in column for node in unit.operations if node.op.name != "weighted_sum")
+        symbols = dict.fromkeys(style.symbol(node.op.symbol) for node in operations)
         if len(above) != 1 or not (path := above.pop()):
             return "", ""
         if not any(unit.operations for unit in column):
@@ -262,16 +257,14 @@ class _Network:
         number = _one(link.weights) if number is None else number
         return 0.0 if number is None else abs(number) if math.isfinite(number) else math.inf
 
-    def gain(self, link: Link) -> float | None:
-        found = [gain for use in link.uses if (gain := self.state.gain(use)) is not None]
+    def gain(self, link: Link, *, at_last: bool = False) -> float | None:
+        gains = map(self.state.final_gain if at_last else self.state.gain, link.uses)
+        found = [gain for gain in gains if gain is not None]
         return sum(found) if found else None
 
     def shown_at_last(self, link: Link) -> float | None:
         """Return the number that the width of a link shows at the end of the sweep: its weight, or its δ·w."""
-        if self.look.direction == "forward":
-            return _one(link.weights)
-        found = [gain for use in link.uses if (gain := self.state.final_gain(use)) is not None]
-        return sum(found) if found else None
+        return _one(link.weights) if self.look.direction == "forward" else self.gain(link, at_last=True)
 
     def link(self, link: Link) -> None:
         """Draw a link between two units: the weight forward, and δ·w backward in a second stroke."""
@@ -315,9 +308,8 @@ class _Network:
             what = "" if self.dense else f"{factor} " if kind == "f" else f"δ·{factor} "
             lines = [f"{what}{'–' if number is None else self.look.brief(number)}", *([more] if more else [])]
             color = self.theme.muted if ink == self.theme.stroke else ink
-            self.waiting.append(
-                _Numbered(len(self.scene.edges), lines, color, math.copysign(1.0, shift or -1.0), width)
-            )
+            side = math.copysign(1.0, shift or -1.0)
+            self.waiting.append(_Numbered(len(self.scene.edges), lines, color, side, width))
         self.scene.edges.append(Edge(name, self.names[link.source], self.names[link.target], "", {
             "color": ink + ("c0" if self.dense else ""), "penwidth": f"{width:.2f}", "style": dash,
             "dir": "forward" if kind == "f" else "back", "arrowsize": f"{arrow / 10.0:g}", "tooltip": quoted(*tip),
@@ -332,11 +324,8 @@ class _Network:
         ends = (0.0, arrow) if kind == "f" else (arrow, 0.0)
         straight = abs(self.rank[link.target] - self.rank[link.source]) == 1
         start, *bend, end = strokes.course(self.boxes[source], self.boxes[target], straight=straight, shift=shift)
-        # The outline of an arrowhead sticks out of it.
-        start, end = (
-            strokes.towards(start, bend[0], 1.4 * width * (kind == "b")),
-            strokes.towards(end, bend[-1], 1.4 * width * (kind == "f")),
-        )
+        start = strokes.towards(start, bend[0], 1.4 * width * (kind == "b"))  # the outline of an arrowhead sticks out
+        end = strokes.towards(end, bend[-1], 1.4 * width * (kind == "f"))
         inner = strokes.towards(start, bend[0], ends[0]), *bend, strokes.towards(end, bend[-1], ends[1])
         self.curves[name] = Curve(inner, start if ends[0] else None, end if ends[1] else None)
         return name
@@ -346,9 +335,8 @@ class _Network:
         if not self.waiting:
             self.hidden = self.dense
             return
-        ways = [
-            strokes.Way(self.curves[edge.id].points, float(edge.attributes["penwidth"])) for edge in self.scene.edges
-        ]
+        drawn = ((self.curves[edge.id].points, float(edge.attributes["penwidth"])) for edge in self.scene.edges)
+        ways = list(starmap(strokes.Way, drawn))
         places = strokes.Places(self.boxes.values(), strokes.Points(ways))
         for place, lines, color, side, _ in sorted(self.waiting, key=lambda each: -each.width):
             edge = self.scene.edges[place]
@@ -369,10 +357,8 @@ class _Network:
 
     def legend(self) -> str:
         theme, look = self.theme, self.look
-        roles: dict[style.Role, None] = dict.fromkeys(
-            role_of(unit, self.look.labels) for unit in self.outputs if not unit.operations
-        )
-        first = [legends.swatch(theme, role) for role in roles]
+        leaves: list[style.Role] = [role_of(unit, look.labels) for unit in self.outputs if not unit.operations]
+        first = [legends.swatch(theme, role) for role in dict.fromkeys(leaves)]
         swept = bool(self.state.deltas)
         weighted = any(map(self.weighted, self.links))
         factor, meaning = ("w", "legend.weight") if weighted else ("∂", "legend.partial")

@@ -11,7 +11,7 @@ from autodiff.pictures import legends, style
 from autodiff.pictures.effort import FAR, Extent, arranged, haste, ranks_crossed, ranksep
 from autodiff.pictures.labels import Labels, titled
 from autodiff.pictures.scene import Edge, Node, Scene
-from autodiff.pictures.style import Role, Theme, font, markup, pill, quoted, shorten
+from autodiff.pictures.style import Role, Theme, beside, font, markup, pill, quoted, shorten
 from autodiff.pictures.sweeping import State, Use, uses
 from autodiff.value import Value
 from autodiff.wording import say
@@ -68,7 +68,7 @@ def arrangement(
         cards = {node: Extent(card.across, card.along + 22.0) for node, card in cards.items()}
     best: Arrangement | None = None
     least: float = math.inf
-    count, most = 1, 1 if _grouped(nodes, look.labels) else min(len(nodes), _MOST_ROWS)
+    count, most = 1, 1 if any(len(look.labels.path(node)) > 1 for node in nodes) else min(len(nodes), _MOST_ROWS)
     while least and count <= most:
         rows, (along, across) = arranged(nodes, edges, cards, lane, count)
         width, height = (across, along) if down else (along, across)
@@ -80,10 +80,6 @@ def arrangement(
         count += 1
     assert best is not None  # there is one row at least
     return best
-
-
-def _grouped(nodes: Sequence[Value], labels: Labels) -> bool:
-    return any(len(labels.path(node)) > 1 for node in nodes)
 
 
 def _extent(node: Value, state: State, look: Look) -> Extent:
@@ -141,7 +137,8 @@ class _Operations:
                 name = self.look.labels.name(node)
                 number += count[name] > 1 or not name
                 own = name and count[name] == 1
-                marks[node] = shorten(name) if own else f"{shorten(name)} {_circled(number)}".strip()
+                circled = chr(0x245F + number) if number <= 20 else f"({number})"
+                marks[node] = shorten(name) if own else f"{shorten(name)} {circled}".strip()
         return marks
 
     def node(self, node: Value) -> None:
@@ -153,9 +150,8 @@ class _Operations:
         fill, color = (theme.alarm.paper, theme.alarm.ink) if alarm else theme.card(role)
         active = node in self.state.active
         label = labels.full(node)
-        tip = [label] * bool(label.strip()) + [
-            say(f"roles.{role}") + (f": {node.op.name}" if node.op is not None else "")
-        ]
+        tip = [label] * bool(label.strip())
+        tip += [say(f"roles.{role}") + (f": {node.op.name}" if node.op is not None else "")]
         tip += [say("tip.value", value=node.data), delta_tip(delta)]
         self.scene.rows[self.rows[node]].append(name)
         self.scene.nodes.append(Node(name, f"<{self.card(node, delta)}>", {
@@ -191,18 +187,14 @@ class _Operations:
         alarm = theme.tone(node.data) is theme.alarm
         rows.append(font(markup(self.show(node.data)), theme.alarm.ink if alarm else theme.ink))
         room = len(f"δ {self.show(self.state.outcome[node])}") if node in self.state.outcome else 0
-        rows.append(pill(theme, self.delta_text(node, delta), delta, room=room))
+        more = " +…" if node in self.state.growing else " Σ" * (node in self.summed)
+        rows.append(pill(theme, "δ –" if delta is None else f"δ {self.show(delta)}{more}", delta, room=room))
         cells = [f"<TD>{row}</TD>" for row in rows]
         if node.op is not None:
             symbol = font(markup(style.symbol(node.op.symbol)), theme.muted, 17)
             cells[0] = f'<TD ROWSPAN="{len(rows)}" CELLPADDING="5">{symbol}</TD>{cells[0]}'
         table = "".join(f"<TR>{cell}</TR>" for cell in cells)
         return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="2">{table}</TABLE>'
-
-    def delta_text(self, node: Value, delta: float | None) -> str:
-        if delta is None:
-            return "δ –"
-        return f"δ {self.show(delta)}{' +…' if node in self.state.growing else ' Σ' * (node in self.summed)}"
 
     def forward(self, use: Use) -> None:
         alarm = self.theme.tone(use.partial) is self.theme.alarm
@@ -225,15 +217,12 @@ class _Operations:
     def edge(self, use: Use, label: str, tip: str, kind: str, **attributes: str) -> None:
         tip = quoted(tip)
         attributes |= {"tooltip": tip, "labeltooltip": tip, "class": kind}
-        clear = (
-            "" if self.crowded else f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{markup(label)}</TD></TR></TABLE>>'
-        )  # of its own stroke
+        clear = "" if self.crowded else beside(label)
         consumer, group = self.names[use.consumer], self.paths[use.consumer]
         if group and group != self.paths[use.operand]:  # so that groups stand beside each other, with their own leaves
             attributes["minlen"] = "2"
-        self.scene.edges.append(
-            Edge(f"{kind[0]}{consumer[1:]}_{use.place}", self.end(use), consumer, clear, attributes)
-        )
+        name = f"{kind[0]}{consumer[1:]}_{use.place}"
+        self.scene.edges.append(Edge(name, self.end(use), consumer, clear, attributes))
 
     def end(self, use: Use) -> str:
         """Return the name of an operand in the row of its consumer, where it is repeated if it stands in another."""
@@ -286,7 +275,3 @@ def delta_tip(delta: float | None) -> str:
 def wrong_tip(wrong: Sequence[Value], labels: Labels) -> list[str]:
     """Return the line of a tooltip that names what is infinite or NaN, if anything is."""
     return [f"{say('legend.alarm')}: {', '.join(map(labels.call, wrong[:5]))}"] * bool(wrong)
-
-
-def _circled(number: int) -> str:
-    return chr(0x245F + number) if number <= 20 else f"({number})"

@@ -65,12 +65,9 @@ class Picture(graphviz.Digraph):
         return rendering.render(self, path, timeout=timeout)
 
     def save(
-        self,
-        filename: str | os.PathLike[str] | None = None,
-        directory: str | os.PathLike[str] | None = None,
-        *,
-        skip_existing: bool | None = False,
-    ) -> str:
+        self, filename: str | os.PathLike[str] | None = None, directory: str | os.PathLike[str] | None = None,
+        *, skip_existing: bool | None = False,
+    ) -> str:  # fmt: skip
         """Write the DOT source, as graphviz does; ValueError where the name is that of an image."""
         form = rendering.FORMATS.get(Path(os.fspath(filename or "")).suffix.lower(), "dot")
         if form != "dot":

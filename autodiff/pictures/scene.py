@@ -54,9 +54,7 @@ class Scene:
     nodes: list[Node] = field(default_factory=list[Node])
     edges: list[Edge] = field(default_factory=list[Edge])
     zoom: float = 1.0  # of everything in it
-    rows: list[list[str]] = field(
-        default_factory=list[list[str]]
-    )  # names of nodes that stand in one row; one above the other
+    rows: list[list[str]] = field(default_factory=list[list[str]])  # names of nodes in a row, one above the other
     alike: list[Alike] = field(default_factory=list[Alike])  # nodes that stand in this order, left to right
     legend: str = ""
     caption: str = ""
@@ -69,13 +67,11 @@ class Scene:
             graph["size"] = ",".join(f"{(side or _ENDLESS) / _INCH:.4f}" for side in (width, height))
         if zoom == 1.0:
             return replace(self, graph=graph)
-        nodes, edges = (
-            [
-                each._replace(label=_longer(each.label, zoom), attributes=_zoomed(each.attributes, zoom))
-                for each in several
-            ]
-            for several in (self.nodes, self.edges)
-        )
+
+        def longer(each: Any) -> Any:
+            return each._replace(label=_longer(each.label, zoom), attributes=_zoomed(each.attributes, zoom))
+
+        nodes, edges = list(map(longer, self.nodes)), list(map(longer, self.edges))
         pins = None if self.pins is None else self.pins.zoomed(zoom)
         legend, graph = _longer(self.legend, zoom), _zoomed(graph, zoom)
         return replace(self, graph=graph, nodes=nodes, edges=edges, legend=legend, zoom=zoom, pins=pins)
@@ -175,22 +171,15 @@ class Scene:
     def around(self, pins: Layout) -> Iterator[tuple[str, str, str]]:
         """Yield caption and legend of a pinned picture: name, label and place of each."""
         if self.legend and "" not in pins.labels:
-            yield (
-                "legend",
-                f"<{self.legend}>",
-                f"{pins.width / 2:.2f},{self.zoom * (-16 - 14 * self.legend.count(ROW)):.2f}",
-            )
+            below = self.zoom * (-16 - 14 * self.legend.count(ROW))
+            yield "legend", f"<{self.legend}>", f"{pins.width / 2:.2f},{below:.2f}"
         if self.caption:
             yield "caption", f"<{self.caption}>", f"{pins.width / 2:.2f},{pins.height + 20:.2f}"
 
     def _fill(
-        self,
-        dot: Any,
-        path: Path,
-        inside: Mapping[Path, Sequence[Node]],
-        children: Mapping[Path, Sequence[Path]],
+        self, dot: Any, path: Path, inside: Mapping[Path, Sequence[Node]], children: Mapping[Path, Sequence[Path]],
         names: Mapping[Path, str],
-    ) -> None:
+    ) -> None:  # fmt: skip
         for node in inside[path]:
             dot.node(node.name, node.label, id=node.name, **{**node.attributes, **self.pinned_node(node.name)})
         for child in children.get(path, ()):

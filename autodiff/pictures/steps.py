@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from autodiff.pictures import script, style
 from autodiff.pictures.labels import Labels, titled
 from autodiff.pictures.placing import CLUSTERED, FEW, placed
 from autodiff.pictures.samples import samples, signature
-from autodiff.pictures.units import Units, alike, layers, neurons, sums_of
+from autodiff.pictures.units import Units, alike, layers, natural, neurons, sums_of
 from autodiff.value import Value
 from autodiff.wording import say
 
@@ -39,7 +38,8 @@ class Steps:
         self.sample = self._sample_of()
         self.names = Names(flow.order, labels.full)
         chosen = [node for node in flow.order if labels.role(node) == "parameter"]
-        self.parameters = sorted(chosen, key=self._group)  # by neuron, each in order of evaluation
+        # By neuron, each in order of evaluation.
+        self.parameters = sorted(chosen, key=lambda node: [*map(natural, labels.path(node)[:-1])])
         try:
             self.graph, self.rules = script.graph(flow.order)
             self.frozen = ""
@@ -127,13 +127,6 @@ class Steps:
 
     def _called(self, node: Value) -> str:
         return style.shorten(self.labels.full(node), _TITLE_LENGTH) or typeset(self.names(node))
-
-    def _group(self, node: Value) -> list[list[str | int]]:
-        """Return a key that sorts nodes by their boxes, layer2 before layer10."""
-        return [
-            [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", step)]
-            for step in self.labels.path(node)[:-1]
-        ]
 
     def node(self, node: Value) -> dict[str, Any]:
         """Return the data of one node, for its card and for the panel; numbers in formulas are places to fill."""

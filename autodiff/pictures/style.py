@@ -229,6 +229,11 @@ def font(text: str, color: str, size: int = 13) -> str:
     return f'<FONT COLOR="{color}" POINT-SIZE="{size}">{text}</FONT>'
 
 
+def beside(text: str) -> str:
+    """Return the label of an edge, clear of its own stroke."""
+    return f'<<TABLE BORDER="0" CELLPADDING="3"><TR><TD>{markup(text)}</TD></TR></TABLE>>'
+
+
 def pill(theme: Theme, text: str, delta: float | None, size: int = 12, room: int = 0) -> str:
     """Return δ in a frame of its own accent, with room for `room` characters."""
     tone = theme.tone(delta)

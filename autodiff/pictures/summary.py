@@ -31,9 +31,8 @@ def summary(nodes: Sequence[Value], size: int, state: State, look: Look, message
     facts.append(say("summary.deep", n=_depth(nodes)))
     roles["constant"] = size - len(nodes)
     leaves = [say(f"summary.{role}", n=n) for role, n in roles.items() if n]
-    rows += [
-        f'<TD COLSPAN="3">{font(markup(" · ".join(each)), theme.muted, 12)}</TD>' for each in (facts, leaves) if each
-    ]
+    told = (font(markup(" · ".join(each)), theme.muted, 12) for each in (facts, leaves) if each)
+    rows += [f'<TD COLSPAN="3">{each}</TD>' for each in told]
     most = max(counts.values(), default=1)
     for op, n in counts.most_common(_BARS):
         length = max(round(160 * n / most), 1)
@@ -49,14 +48,10 @@ def summary(nodes: Sequence[Value], size: int, state: State, look: Look, message
         rows.append(f'<TD COLSPAN="3">{font(say("summary.other kinds", n=len(counts) - _BARS), theme.muted, 12)}</TD>')
     rows.append(f'<TD COLSPAN="3">{_range(say("summary.values"), (node.data for node in nodes), look)}</TD>')
     if state.deltas and look.direction != "forward":
-        rows.append(
-            f'<TD COLSPAN="3">{_range("δ", state.deltas.values(), look, missing=len(nodes) - len(state.deltas))}</TD>'
-        )
-    names = [
-        each
-        for each in dict.fromkeys(look.labels.full(node) for node in nodes[1:] if node.op is not None)
-        if each.strip()
-    ]
+        missing = len(nodes) - len(state.deltas)
+        rows.append(f'<TD COLSPAN="3">{_range("δ", state.deltas.values(), look, missing)}</TD>')
+    labels = dict.fromkeys(look.labels.full(node) for node in nodes[1:] if node.op is not None)
+    names = [each for each in labels if each.strip()]
     if names:
         listed = ", ".join(shorten(each) for each in names[:_NAMES]) + (", …" if len(names) > _NAMES else "")
         rows.append(f'<TD COLSPAN="3">{font(markup(say("summary.labelled", listed=listed)), theme.muted, 12)}</TD>')

@@ -5,26 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, nan
-from typing import NamedTuple
 
-from autodiff.explanations.flow import grad_of, handed_on
+from autodiff.explanations.flow import Use, grad_of, handed_on, uses
 from autodiff.value import Value
-
-
-class Use(NamedTuple):
-    """One use of a node: `consumer.operands[place]`, with the local partial there."""
-
-    operand: Value
-    consumer: Value
-    place: int
-    partial: float
-
-
-def uses(node: Value) -> Iterator[Use]:
-    """Yield the uses of a node's operands that are Values."""
-    for place, (x, partial) in enumerate(zip(node.operands, node.partials, strict=True)):
-        if x.__class__ is not float:
-            yield Use(x, node, place, partial)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ from autodiff.pictures.style import Role
 from autodiff.pictures.sweeping import Use
 from autodiff.value import Value
 
-Key = tuple[
-    Any, ...
-]  # ("path", "layer1", "neuron2"), ("label", "C"), ("constant", consumers' path, place), ("node", n)
+# ("path", "layer1", "neuron2"), ("label", "C"), ("constant", consumers' path, place), ("node", n)
+Key = tuple[Any, ...]
 
 _ACTIVATIONS = frozenset({"relu", "leaky_relu", "tanh", "sigmoid", "softplus", "step"})
 
@@ -214,10 +213,10 @@ def _ordered(units: Iterable[Unit], nodes: Sequence[Value], key_of: dict[Value, 
         for x in node.operands:
             if x.__class__ is not float:
                 met.setdefault(key_of[x], len(met))
-    return sorted(units, key=lambda unit: (not unit.path, [*map(_natural, unit.path)], met.get(unit.key, len(met))))
+    return sorted(units, key=lambda unit: (not unit.path, [*map(natural, unit.path)], met.get(unit.key, len(met))))
 
 
-def _natural(text: str) -> list[tuple[bool, Any]]:
+def natural(text: str) -> list[tuple[bool, Any]]:
     """Return a key that sorts `neuron2` before `neuron10`."""
     return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in re.split(r"(\d+)", text)]
 
