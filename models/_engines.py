@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 import autodiff
 from autodiff import DomainError, TraceError, Value, logsumexp, mean, no_grad, softplus, weighted_sum
 from models import _checks as check
+from models._checks import Array
 from models._values import assign, batch_loss, loss_and_gradients, not_finite, plain
 from models.errors import TrainingError
 from models.losses import binary_cross_entropy, cross_entropy, hinge
 from models.mlp import MLP
 
-Array = NDArray[np.float64]
 Rows = slice | NDArray[np.intp]
 
 ENGINES = ("compiled", "eager")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,26 +9,22 @@ from itertools import chain, starmap
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autodiff import DomainError, Value
 from models import _checks as check
-from models._checks import Seed
+from models._checks import Array, Seed
 from models._engines import ENGINES, Samples, Task
 from models._run import History, fitted
 from models._scaling import Scaling
 from models._sklearn_contract import Drawing, hyperparameters
 from models.activations import ACTIVATIONS, activation_by_name
+from models.checkpoints import FilePath
 from models.diagnosis import Diagnosis, diagnose
 from models.errors import ConvergenceWarning, TrainingError, say, shared, warn
 from models.initialization import initial_weights
 from models.losses import l2
 from models.mlp import MLP, activate
 from models.optimizers import OPTIMIZERS, Optimizer, optimizer_by_name
-
-Array = NDArray[np.float64]
-FilePath = str | os.PathLike[str]
-
 
 # The networks trained last, with their compiled losses: a fit of another such network has nothing to trace.
 _TRACED: list[tuple[Any, MLP, Any]] = []

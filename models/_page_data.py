@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autodiff import Op, Value, topological_order, weighted_sum
 from models import datasets
+from models._checks import Array
 from models.activations import activate
 from models.losses import LOSSES, binary_cross_entropy, cross_entropy, hinge
 
-Array = NDArray[np.float64]
 CLASSES = (hinge, binary_cross_entropy, cross_entropy)  # losses whose targets are classes
 _POINTS = 200  # samples of the data sets that are drawn
 

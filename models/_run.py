@@ -112,15 +112,13 @@ def execute(
     return run.history
 
 
-def fitted(
-    keep: Callable[[History], None], told: Callable[[TrainingError], str], *run: Any, **settings: Any
-) -> History:
+def fitted(keep: Callable[[History], None], told: Callable[[TrainingError], str], *run: Any, **how: Any) -> History:
     """Execute a run for an estimator; ValueError in its words where training stops.
 
     KeyboardInterrupt keeps the outcome of the complete epochs, if there are any.
     """
     try:
-        return execute(*run, **settings)
+        return execute(*run, **how)
     except TrainingError as error:
         raise ValueError(told(error)) from error
     except KeyboardInterrupt as interrupt:
@@ -340,6 +338,7 @@ class Run:
             for name, setting in vars(self.optimizer).items()
             if not name.startswith("_") and name not in {"parameters", "steps"}
         }
+        own = ("max_norm", "batch_size", "shuffle", "patience", "tol")
         return {
             "model": checkpoints.describe_model(task.model),
             "data (as a checksum)": task.samples.digest + (task.held_out.digest if task.held_out else ""),
@@ -348,12 +347,8 @@ class Run:
             **settings,
             "loss": checkpoints.describe(task.loss),
             "penalty": checkpoints.describe(task.penalty),
-            "max_norm": self.max_norm,
-            "batch_size": self.batch_size,
-            "shuffle": self.shuffle,
             "random_state": seed,
-            "patience": self.patience,
-            "tol": self.tol,
+            **{name: getattr(self, name) for name in own},
         }
 
     def save(self, path: checkpoints.FilePath, identity: Mapping[str, Any]) -> None:

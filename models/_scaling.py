@@ -8,10 +8,9 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from models._checks import Array
 from models._engines import Samples
 from models.losses import absolute_error, half_squared_error, huber, squared_error
-
-Array = NDArray[np.float64]
 
 # The power of the targets' unit by which a loss grows.
 _POWERS: dict[Any, int] = {squared_error: 2, half_squared_error: 2, absolute_error: 1, huber: 2}
@@ -26,9 +25,7 @@ class Scaling(NamedTuple):
     y_spread: Array  # of each target
 
     @classmethod
-    def of(
-        cls, samples: Samples, n_outputs: int, loss: Callable[[Any, Any], Any] | None, *, standardize: bool = True
-    ) -> Self:
+    def of(cls, samples: Samples, n_outputs: int, loss: Any, *, standardize: bool = True) -> Self:
         """Return the scaling by mean and standard deviation, of targets only where `loss` is known to allow it.
 
         Without `standardize`, the one that changes nothing. Raises ValueError for units that leave no room in floats.
@@ -107,9 +104,8 @@ def _mean_and_spread(columns: Array, share: Array) -> tuple[Array, Array]:
     largest = np.maximum(columns.max(axis=0), -columns.min(axis=0))
     exponent = np.frexp(largest)[1]
     apart = np.ldexp(columns, -exponent)  # at most 1, and exact
-    mean = np.where(
-        apart.max(axis=0) == apart.min(axis=0), apart[0], share @ apart
-    )  # of equal numbers without rounding
+    same = apart.max(axis=0) == apart.min(axis=0)
+    mean = np.where(same, apart[0], share @ apart)  # of equal numbers without rounding
     apart -= mean
     spread = np.sqrt(np.einsum("i,ij,ij->j", share, apart, apart))
     spread[spread <= 1e-14] = 0.0  # what rounding the mean of equal numbers leaves

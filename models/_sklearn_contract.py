@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import _checks as check
+from models._checks import Array
 from models.errors import NotFittedError, SettingError, shared
 
-Array = NDArray[np.float64]
 T = TypeVar("T")
 
 _ROUTED_METHODS = ("fit", "partial_fit", "score")

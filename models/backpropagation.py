@@ -26,14 +26,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from autodiff import Op, value_and_grad
+from models._checks import Array
 from models.activations import Activation, activate, activation_by_name, slope
 from models.losses import half_squared_error, loss_by_name
 from models.mlp import MLP
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -26,16 +26,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from autodiff import Value, topological_order
+from models._checks import Array
 from models._values import plain
 from models.activations import slope
 from models.backpropagation import Backpropagation, backpropagate
 from models.losses import loss_by_name
 from models.mlp import MLP
-
-Array = NDArray[np.float64]
 
 _AGREES = 1e-9  # of the largest entry: what rounding may make of two orders of summation
 

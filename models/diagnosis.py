@@ -22,9 +22,9 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autodiff import DomainError, no_grad
+from models._checks import Array
 from models._engines import EVERY, Samples, Task, engine_by_name
 from models._values import assign, plain
 from models.activations import activate, activation_name, slope
@@ -39,8 +39,6 @@ from models.losses import (
     squared_error,
 )
 from models.mlp import MLP
-
-Array = NDArray[np.float64]
 
 # Between which numbers the output of an activation lies.
 _RANGES = {

@@ -121,9 +121,8 @@ def _both(own: type[Any], theirs: type[Any]) -> type[Any]:
     def reduce(self: Any) -> Any:  # a class made here cannot be found by its name in another process
         return _remade, (own, self.args)
 
-    return type(
-        own.__name__, (own, theirs), {"__module__": own.__module__, "__doc__": own.__doc__, "__reduce__": reduce}
-    )
+    names = {"__module__": own.__module__, "__doc__": own.__doc__, "__reduce__": reduce}
+    return type(own.__name__, (own, theirs), names)
 
 
 def _remade(own: type[Any], args: tuple[Any, ...]) -> Any:

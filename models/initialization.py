@@ -17,21 +17,20 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models import _checks as check
-from models._checks import Seed, random_generator
+from models._checks import Array, Seed, random_generator
 
 __all__ = ["INITIALIZATIONS", "initial_weights", "random_generator"]
 
-Rule = Callable[[np.random.Generator, int, int], NDArray[np.float64]]
+Rule = Callable[[np.random.Generator, int, int], Array]
 
 
-def _uniform(random: np.random.Generator, n: int, m: int, bound: float) -> NDArray[np.float64]:
+def _uniform(random: np.random.Generator, n: int, m: int, bound: float) -> Array:
     return random.uniform(-bound, bound, (m, n))
 
 
-def _normal(random: np.random.Generator, n: int, m: int, deviation: float) -> NDArray[np.float64]:
+def _normal(random: np.random.Generator, n: int, m: int, deviation: float) -> Array:
     return random.normal(0.0, deviation, (m, n))
 
 
@@ -51,14 +50,12 @@ _OTHER_NAMES = {
     "he": "he_normal", "lecun": "lecun_normal",
 }  # fmt: skip
 
-INITIALIZATIONS: Mapping[str, Rule] = MappingProxyType(
-    _RULES | {name: _RULES[same] for name, same in _OTHER_NAMES.items()}
-)
+INITIALIZATIONS: Mapping[str, Rule] = MappingProxyType(_RULES | {name: _RULES[n] for name, n in _OTHER_NAMES.items()})
 
 
 def initial_weights(
     name: str, n_inputs: int, n_outputs: int, *, scale: float = 1.0, random_state: Seed = None
-) -> NDArray[np.float64]:
+) -> Array:
     """Draw the weights of a layer: shape (n_outputs, n_inputs).
 
     `name` is a key of INITIALIZATIONS; `scale` multiplies every weight, so that "uniform" gives U(-scale, scale).

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from models import _checks as check
+from models._checks import Array
 from models._engines import ENGINES, EVERY, Samples, Task, engine_by_name
 from models._run import History, fitted
 from models._scaling import mean_and_spread
@@ -22,7 +23,7 @@ from models.optimizers import GradientDescent
 class _Learned:
     """The attributes that `fit` leaves."""
 
-    coef_: NDArray[np.float64]
+    coef_: Array
     intercept_: Any
     loss_curve_: list[float]
     n_iter_: int
@@ -91,9 +92,8 @@ class LinearRegression(_Learned, Regressor):
         check.known("solver", self.solver, ("gd", "lstsq"))
         if self.solver == "lstsq":
             if checkpoint is not None:
-                raise ValueError(
-                    f'checkpoint must be None with solver="lstsq", which takes no steps, got {checkpoint!r}'
-                )
+                needless = 'checkpoint must be None with solver="lstsq", which takes no steps'
+                raise ValueError(f"{needless}, got {checkpoint!r}")
             return self._solve(X, y, sample_weight)
         self._descend(X, y, sample_weight, self.epochs, curve=[], checkpoint=checkpoint)
         return self
@@ -110,7 +110,7 @@ class LinearRegression(_Learned, Regressor):
         self._descend(X, y, sample_weight, 1, curve=curve, partial=True)
         return self
 
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+    def predict(self, X: ArrayLike) -> Array:
         """Predict for `X` (n_samples, n_features): (n_samples,), or (n_samples, n_targets) after a 2-D y."""
         return self._inputs_as_fitted(X) @ self.coef_.T + self.intercept_
 
@@ -144,10 +144,8 @@ class LinearRegression(_Learned, Regressor):
             rate = n_targets * min(1.0 / (max(curvatures) + min(curvatures)), 0.95 / max(curvatures))
         line = MLP(inputs.shape[1], [n_targets], initialization="zeros")
         if resumed:
-            if targets.shape[1:] != self.coef_.shape[:-1]:
-                raise ValueError(
-                    f"y must be (n_samples, {str(self.coef_.shape[:-1])[1:]} as before, got {targets.shape}"
-                )
+            if targets.shape[1:] != (own := self.coef_.shape[:-1]):
+                raise ValueError(f"y must be (n_samples, {str(own)[1:]} as before, got {targets.shape}")
             coef, intercept = np.array(self.coef_, ndmin=2), np.array(self.intercept_, ndmin=1)
             line.load_weights([coef * spread], [intercept + (coef * center).sum(axis=1)])
         line.programs = {}  # the loss of the last step is asked of the same program
@@ -207,7 +205,7 @@ class LinearRegression(_Learned, Regressor):
         return self
 
     def _keep_line(
-        self, X: Any, targets: NDArray[np.float64], coef: NDArray[np.float64], intercept: NDArray[np.float64],
+        self, X: Any, targets: Array, coef: Array, intercept: Array,
         rate: float, steps: int, curve: list[float],
     ) -> None:  # fmt: skip
         several = targets.ndim == 2
@@ -232,9 +230,7 @@ class _LeastSquares:
     n_targets) has the smallest weights of all solutions, on scaled inputs. `variance` is that of each target.
     """
 
-    def __init__(
-        self, inputs: NDArray[np.float64], columns: NDArray[np.float64], importance: NDArray[np.float64]
-    ) -> None:
+    def __init__(self, inputs: Array, columns: Array, importance: Array) -> None:
         share, n = importance / importance.max(), inputs.shape[1]
         share /= share.sum()
         (self.center, self.spread), self.level = mean_and_spread(inputs, share), share @ columns
@@ -254,7 +250,7 @@ class _LeastSquares:
             self.variance = (answers**2).sum(axis=0)
             self.loss = float(((answers - R @ self.coef) ** 2).sum(axis=0).mean())
 
-    def smallest(self) -> NDArray[np.float64]:
+    def smallest(self) -> Array:
         """Return the solution (n_targets, n_features) for inputs as they come, of many that of the smallest weights."""
         coef = self.coef
         if len(self.axes) < len(coef):

@@ -11,15 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from autodiff import TraceError, compile, no_grad
 from autodiff.wording import language_of, speaking
 from models import _checks as check
+from models._checks import Array
 from models._values import plain
 from models.errors import say
-
-Array = NDArray[np.float64]
 
 _WIDTH, _HEIGHT, _MARGIN = 360.0, 260.0, 34.0  # pixels of each half
 _GRID = 40  # places along each side of the plane

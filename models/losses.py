@@ -253,9 +253,8 @@ def _finite(loss: str, y: Any) -> float:
 
 def _class_index(target: Any, n_classes: int) -> int:
     if isinstance(target, Value):
-        raise TypeError(
-            "cross_entropy: a class index must be a plain number, got a Value; use one probability per class instead"
-        )
+        rule = "cross_entropy: a class index must be a plain number"
+        raise TypeError(f"{rule}, got a Value; use one probability per class")
     k = _finite("cross_entropy", target)
     if not k.is_integer() or not 0 <= k < n_classes:
         raise ValueError(f"cross_entropy: a class must be a whole number from 0 to {n_classes - 1}, got {target!r}")

@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Never, Self, TypedDict, TypeVar, Unpack, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from autodiff import Op, Value, weighted_sum
 from models import _checks as check
-from models._checks import Seed
+from models._checks import Array, Seed
 from models.activations import (
     ACTIVATIONS,
     Activation,
@@ -37,7 +37,6 @@ from models.initialization import initial_weights
 
 __all__ = ["ACTIVATIONS", "MLP", "Layer", "Module", "Neuron", "activate", "activation_by_name"]
 
-Array = NDArray[np.float64]
 Output_co = TypeVar("Output_co", covariant=True)  # a Value from one neuron, a list of them from several
 Several = Literal[2, 3, 4, 5, 6, 7, 8, 9, 10]
 if TYPE_CHECKING:

@@ -16,16 +16,15 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from models import _checks as check
+from models._checks import Array
 from models._engines import Samples
 from models._fitting import FilePath, MLPEstimator, widths
 from models._sklearn_contract import Classifier, Regressor, hyperparameters
 from models.losses import LOSSES, binary_cross_entropy, cross_entropy, loss_by_name
 from models.mlp import MLP
-
-Array = NDArray[np.float64]
 
 _CLASSIFICATION_LOSSES = ("hinge", "binary_cross_entropy", "cross_entropy")
 
@@ -118,9 +117,8 @@ class MLPClassifier(MLPEstimator, Classifier):
         labels = np.arange(count) if classes is None else check.labels(classes, None, cls.__name__, "classes")
         if len(labels) != count or not np.array_equal(np.unique(labels), labels):
             raise ValueError(f"classes must be sorted, one for each of {count}, got {labels.tolist()}")
-        return cls._of_network(
-            network, settings, classes_=labels, out_activation_="sigmoid" if n_outputs == 1 else "softmax"
-        )
+        applied = "sigmoid" if n_outputs == 1 else "softmax"
+        return cls._of_network(network, settings, classes_=labels, out_activation_=applied)
 
     def decision_function(self, X: ArrayLike) -> Array:
         """Return the logits: (n_samples,) for two classes, positive for the second; else (n_samples, n_classes)."""

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models import _checks as check
+from models._checks import Array
 from models.datasets import RELATIONS, family_trees
 from models.mlp import MLP
 
-Array = NDArray[np.float64]
 Stop = Callable[[Array, Array], NDArray[np.bool_]]
 
 
@@ -251,9 +251,8 @@ def learn_family_trees(*, seeds: Sequence[int], recipe: Recipe = RECIPE) -> Fami
     order = np.array([np.random.default_rng((1986, seed)).permutation(len(data.X)) for seed in networks.seeds])
     held_out, training = order[:, :4], order[:, 4:]
     warming = min(20, recipe.sweeps)
-    for rate, momentum, sweeps in zip(
-        recipe.learning_rates, recipe.momenta, (warming, recipe.sweeps - warming), strict=True
-    ):
+    swept = warming, recipe.sweeps - warming
+    for rate, momentum, sweeps in zip(recipe.learning_rates, recipe.momenta, swept, strict=True):
         if sweeps:
             networks.train(
                 data.X[training], data.y[training], learning_rate=rate, momentum=momentum, decay=recipe.decay,

@@ -25,10 +25,9 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autodiff import Value
-from models._checks import fraction, known, not_negative, parameter_list, positive, refuse_not_finite
+from models._checks import Array, fraction, known, not_negative, parameter_list, positive, refuse_not_finite
 from models._values import plain
 from models.schedules import Rate, Schedule, constant, cosine_decay, exponential_decay, step_decay, warmup
 
@@ -37,7 +36,6 @@ __all__ = [
     "constant", "cosine_decay", "exponential_decay", "optimizer_by_name", "step_decay", "warmup",
 ]  # fmt: skip
 
-Array = NDArray[np.float64]
 
 # What each setting must be, and returns as a float.
 _RULES: Mapping[str, Callable[[str, Any], float]] = {

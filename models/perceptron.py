@@ -15,14 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from models import _checks as check
 from models import _saving, checkpoints
-from models._checks import Seed
+from models._checks import Array, Seed
 from models._engines import Samples
 from models._sklearn_contract import Classifier, Drawing, hyperparameters
 from models.checkpoints import FilePath
 from models.errors import CheckpointError, ConvergenceWarning, say, shared, warn
 from models.perceptron_rule import Passes, repeat, weighted_sums
-
-Array = NDArray[np.float64]
 
 
 class _Learned:

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from models import _checks as check
+from models._checks import Array
 from models.errors import ConvergenceWarning, say
 
 __all__ = [
@@ -43,7 +44,7 @@ class Learned(NamedTuple):
     if that was not seen; `converged` is True when the last pass was clean.
     """
 
-    weights: NDArray[np.float64]
+    weights: Array
     bias: float
     passes: int
     mistakes: int
@@ -72,11 +73,11 @@ class OneVsRest(NamedTuple):
     """
 
     classes: NDArray[Any]
-    weights: NDArray[np.float64]
-    biases: NDArray[np.float64]
+    weights: Array
+    biases: Array
     learned: tuple[Learned, ...]
 
-    def scores(self, X: ArrayLike) -> NDArray[np.float64]:
+    def scores(self, X: ArrayLike) -> Array:
         """Return the weighted sum of every class, of shape (n_samples, n_classes)."""
         return np.column_stack([weighted_sums(X, w, b) for w, b in zip(self.weights, self.biases, strict=True)])
 
@@ -85,9 +86,7 @@ class OneVsRest(NamedTuple):
         return self.classes[self.scores(X).argmax(axis=1)]
 
 
-def weighted_sums(
-    X: ArrayLike, weights: Sequence[float] | NDArray[np.float64], bias: float = 0.0
-) -> NDArray[np.float64]:
+def weighted_sums(X: ArrayLike, weights: Sequence[float] | Array, bias: float = 0.0) -> Array:
     """Return `WX + b` for every row of `X` (n_samples, n_features): the course's suma ponderada, of shape (n_samples,).
 
     Raises ValueError or TypeError for rows, weights or a bias that are not finite numbers or do not fit together.
@@ -101,7 +100,7 @@ def weighted_sums(
     return np.array([_weighted_sum(w, x) + b for block in blocks for x in block.tolist()])
 
 
-def fires(X: ArrayLike, weights: Sequence[float] | NDArray[np.float64], bias: float) -> NDArray[np.int64]:
+def fires(X: ArrayLike, weights: Sequence[float] | Array, bias: float) -> NDArray[np.int64]:
     """Decide for every row: 1 where `WX + b > 0`, else 0.
 
     Raises as `weighted_sums`, and ValueError for a sum so large that it is NaN: that is neither above nor below.
@@ -112,7 +111,7 @@ def fires(X: ArrayLike, weights: Sequence[float] | NDArray[np.float64], bias: fl
     return _above(weighted_sums(X, weights, bias), 0.0)
 
 
-def fires_above(X: ArrayLike, weights: Sequence[float] | NDArray[np.float64], threshold: float) -> NDArray[np.int64]:
+def fires_above(X: ArrayLike, weights: Sequence[float] | Array, threshold: float) -> NDArray[np.int64]:
     """Decide for every row by a threshold: 1 where `WX > threshold`, else 0; the same as `fires` with -threshold.
 
     Raises as `fires`.
@@ -151,9 +150,9 @@ def one_pass(
 
 
 def pass_in_blocks(
-    rows: NDArray[np.float64], lengths: NDArray[np.float64], y: NDArray[np.float64], steps: NDArray[np.float64],
-    weights: NDArray[np.float64], bias: float,
-) -> tuple[NDArray[np.float64], float, int]:  # fmt: skip
+    rows: Array, lengths: Array, y: Array, steps: Array,
+    weights: Array, bias: float,
+) -> tuple[Array, float, int]:  # fmt: skip
     """Go once over the rows in their order; return what `one_pass` does, bit for bit, on arrays.
 
     `lengths` are those of the rows with a 1 for the bias, `steps` what the change at each row is multiplied by.
@@ -253,15 +252,15 @@ class Passes(NamedTuple):
     of the last by neuron. `aside` are the neurons after `at` passes, to see a cycle by; `cycle` is its length, or 0.
     """
 
-    neurons: NDArray[np.float64]
+    neurons: Array
     wrong: NDArray[np.int64]
     mistakes: list[int]
-    aside: NDArray[np.float64]
+    aside: Array
     at: int = 0
     cycle: int = 0
 
     @classmethod
-    def start(cls, neurons: NDArray[np.float64]) -> Self:
+    def start(cls, neurons: Array) -> Self:
         return cls(neurons, np.ones(len(neurons), dtype=np.int64), [], neurons)
 
     @property
@@ -271,7 +270,7 @@ class Passes(NamedTuple):
 
 
 def repeat(
-    now: Passes, rows: NDArray[np.float64], targets: list[NDArray[np.float64]], importance: NDArray[np.float64],
+    now: Passes, rows: Array, targets: list[Array], importance: Array,
     learning_rate: float, limit: int, random: np.random.Generator | None = None,
     among: NDArray[np.intp] | None = None,
 ) -> Iterator[Passes]:  # fmt: skip
@@ -322,7 +321,7 @@ def repeat(
 
 
 def _learned(
-    X: NDArray[np.float64], on: NDArray[np.bool_], learning_rate: float, max_passes: int, weights: Any, bias: float,
+    X: Array, on: NDArray[np.bool_], learning_rate: float, max_passes: int, weights: Any, bias: float,
     sample_weight: Any,
 ) -> Learned:  # fmt: skip
     _, w = _rows_and_weights(X, np.zeros(X.shape[1]) if weights is None else weights)
@@ -337,7 +336,7 @@ def _weighted_sum(weights: Sequence[float], x: Sequence[float]) -> float:
     return sum(map(mul, weights, x))
 
 
-def _above(sums: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
+def _above(sums: Array, limit: float) -> NDArray[np.int64]:
     if np.isnan(sums).any():
         row = int(np.isnan(sums).argmax())
         raise ValueError(f"the weighted sum of row {row} is NaN: {_BEYOND}")
@@ -347,14 +346,14 @@ def _above(sums: NDArray[np.float64], limit: float) -> NDArray[np.int64]:
 _finite = partial(check.within, rule="a finite number", low=-math.inf, high=math.inf, edges="()")
 
 
-def _rows_and_weights(X: Any, weights: Any) -> tuple[NDArray[np.float64], list[float]]:
+def _rows_and_weights(X: Any, weights: Any) -> tuple[Array, list[float]]:
     X, w = check.rows(X, "the perceptron"), check.numbers("weights", weights)
     if w.shape != X.shape[1:]:
         raise ValueError(f"weights must be ({X.shape[1]},), one for each feature of X, got {w.shape}")
     return X, w.tolist()
 
 
-def _checked(X: Any, y: Any, learning_rate: float, max_passes: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
+def _checked(X: Any, y: Any, learning_rate: float, max_passes: int) -> tuple[Array, NDArray[Any]]:
     check.positive("learning_rate", learning_rate)
     check.whole("max_passes", max_passes)
     X = check.rows(X, _RULE)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from autodiff import Value
 from autodiff.wording import LANGUAGES, language_of
 from models import _checks as check
-from models._checks import Seed
+from models._checks import Array, Seed
 from models._page_data import CLASSES, Recorded, data_set, data_sets, losses
 from models.activations import ACTIVATIONS, activation_name
 from models.errors import say
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["playground"]
 
-Array = NDArray[np.float64]
 OPTIMIZERS = ("gd", "momentum", "adam")
 PENALTIES = {"l1": l1, "l2": l2}
 _PARTS = ("network", "data", "draw", "code", "steps", "state", "net", "results", "detail", "page")  # in this order
@@ -188,9 +187,7 @@ def _layers(model: Any) -> list[Layer]:
     return layers
 
 
-def _own(
-    layers: list[Layer], X: Any, y: Any, loss: Any, validation: Any, names: Sequence[str] | None
-) -> dict[str, Any]:
+def _own(layers: list[Layer], X: Any, y: Any, loss: Any, validation: Any, names: Any) -> dict[str, Any]:
     """Return the user's data as one of the page's sets."""
     function = loss_by_name(loss)
     inputs, targets = _samples(X, y, function, layers)

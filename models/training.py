@@ -203,7 +203,5 @@ def _optimizer(optimizer: Any, parameters: list[Value], learning_rate: Any) -> O
     if learning_rate is not None:
         raise ValueError(f"{optimizer!r} has a learning rate already; leave learning_rate out, or name the optimizer")
     if [id(p) for p in optimizer.parameters] != [id(p) for p in parameters]:
-        raise ValueError(
-            f"{optimizer!r} must have the parameters of the model, got others; make it with model.parameters()"
-        )
+        raise ValueError(f"{optimizer!r} must have the model's parameters, got others; make it with model.parameters()")
     return optimizer

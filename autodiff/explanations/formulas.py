@@ -129,9 +129,7 @@ def formula(op: Op, operands: Sequence[Symbol]) -> Tree | None:
         return None
 
 
-def partial_formulas(
-    op: Op, operands: Sequence[Symbol], result: Symbol, partials: Sequence[float]
-) -> list[Tree | None]:
+def partial_formulas(op: Op, operands: Sequence[Symbol], result: Symbol, slopes: Sequence[float]) -> list[Tree | None]:
     """Return ∂(result)/∂(operand) by operand as formulas of the row; None for one that misses the recorded partial.
 
     One does if an operand's data changed after it was recorded, and at an edge of the domain.
@@ -141,10 +139,10 @@ def partial_formulas(
     else:
         rules = [_tried(lambda rule=rule: rule(*operands, result)) for rule in op.partials]
         textbook = _textbook(op, result)
-        if textbook is not None and same(textbook.value, partials[0], 0.0):
+        if textbook is not None and same(textbook.value, slopes[0], 0.0):
             rules = [textbook]
     written = (None if rule is None else _symbol(rule) for rule in rules)
-    return [s.tree if s and same(s.value, p, 0.0) else None for s, p in zip(written, partials, strict=True)]
+    return [s.tree if s and same(s.value, p, 0.0) else None for s, p in zip(written, slopes, strict=True)]
 
 
 def _textbook(op: Op, result: Symbol) -> Symbol | None:

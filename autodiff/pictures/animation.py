@@ -180,9 +180,7 @@ def _stills(scenes: Sequence[Scene], timeout: float) -> tuple[list[bytes], list[
     zoom = min(1.0, _SCREEN[0] / width, _SCREEN[1] / height)
     size = [round(zoom * length / _PIXEL) for length in (width, height)]
     pixel = _PIXEL / zoom  # of the image, in points of the layout
-    left, top = (
-        whole / 2 - pixel * pixels / 2 for whole, pixels in zip((placed.width, placed.height), size, strict=True)
-    )
+    left, top = (whole / 2 - pixel * n / 2 for whole, n in zip((placed.width, placed.height), size, strict=True))
     pins, some = scenes[-1].pins, next(iter(placed.nodes))
     assert pins is not None  # a film's scenes are pinned
     origin = pins.nodes[some].x - placed.nodes[some].x, pins.height - pins.nodes[some].y + placed.nodes[some].y

@@ -42,15 +42,13 @@ def _caption(scene: Scene) -> list[Node]:
     ]
 
 
-def _spanned(
-    steps: Sequence[dict[str, Any]], pinned: Callable[[str], dict[str, str]]
-) -> Iterator[tuple[str, str, Any]]:
+def _spanned(steps: Sequence[dict[str, Any]], pins: Callable[[str], dict[str, str]]) -> Iterator[tuple[str, str, Any]]:
     """Yield each thing's name and, for each of its looks, a name of its own and the look, pinned, with its steps."""
     for name, looks in _looks(steps):
         for i, (look, start, stop) in enumerate(looks):
             span = {"class": f"{look.attributes['class']} t{start}_{stop}"}
             unique = name if len(looks) == 1 else f"{name}__{i}"
-            yield name, unique, look._replace(attributes={**look.attributes, **pinned(name), **span})
+            yield name, unique, look._replace(attributes={**look.attributes, **pins(name), **span})
 
 
 def _looks(steps: Sequence[dict[str, Any]]) -> Iterable[tuple[str, list[tuple[Any, int, int]]]]:

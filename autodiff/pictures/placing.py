@@ -109,9 +109,7 @@ def _dot(
     return "\n".join([*lines, "}"]), groups
 
 
-def _clusters(
-    prefix: tuple[str, ...], members: dict[tuple[str, ...], list[int]], groups: dict[str, str]
-) -> Iterator[str]:
+def _clusters(prefix: tuple[str, ...], members: dict[Any, list[int]], groups: dict[str, str]) -> Iterator[str]:
     """Return nested boxes for the dotted prefixes of labels, and enter their names in `groups`."""
     depth = len(prefix) + 1
     for path in dict.fromkeys(other[:depth] for other in members if other[: depth - 1] == prefix != other):

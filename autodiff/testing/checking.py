@@ -152,18 +152,14 @@ def gradcheck(
     return report
 
 
-def _refuse_arguments(
-    points: Sequence[Any], order: int, gradient: Any, hessian: Any, hvp: Any, directions: Any
-) -> None:
+def _refuse_arguments(points: Any, order: int, gradient: Any, hessian: Any, hvp: Any, directions: Any) -> None:
     """Raise for arguments of gradcheck that do not go together."""
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order!r}; gradcheck knows first and second derivatives")
     if not points:
         raise TypeError("gradcheck needs the point as well: gradcheck(f, 2.0) for a function of one number")
     if gradient is None and (hessian is not None or hvp is not None):
-        raise TypeError(
-            "hessian= and hvp= come with gradient=: to check autodiff's own second derivatives, use order=2"
-        )
+        raise TypeError("hessian= and hvp= come with gradient=: to check autodiff's second derivatives, use order=2")
     if (hessian is not None) > (order == 2) or (gradient is not None and order == 2 and hessian is hvp):
         raise TypeError(
             "somebody else's second derivatives need both: gradcheck(f, x, gradient=g, hessian=h, order=2), or hvp=h"
@@ -234,12 +230,10 @@ class _SweepCheck(GradientCheck):
 
     def _shows(self, i: int, slope: float) -> bool:
         """Tell whether function and graph part by a slope at the smallest steps that can show it."""
-        subject, line = self.subject, self.subject.along(i)
+        subject, line, leaf = self.subject, self.subject.along(i), self.subject.inputs[i]
         least = max(2.0**-26 * line.size, 64.0 * (subject.noise + _ROUNDINGS * abs(subject.here)) / abs(slope))
         h = min(line.size / 8.0, least)
-        low, high = (
-            subject.value(line, x) - self.graph.at({subject.inputs[i]: x}) for x in (line.start - h, line.start + h)
-        )
+        low, high = (subject.value(line, x) - self.graph.at({leaf: x}) for x in (line.start - h, line.start + h))
         return not abs((high - low) / (2.0 * h) - slope) > 0.5 * abs(slope)
 
     def _rounded(self, delta: Mapping[Any, float], margins: Mapping[Any, Sequence[float]]) -> list[float]:

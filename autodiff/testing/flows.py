@@ -71,9 +71,7 @@ def _steps(trial: Any) -> None:
     chain: Chain = trial.chain
     coming = chain.coming()
     for part in trial.parts:
-        table = [
-            _products(chain, i, [use for use, _ in coming.get(i, ())]) for i in chain.inputs[trial.places[part.name]]
-        ]
+        table = [_products(chain, i, [j for j, _ in coming.get(i, ())]) for i in chain.inputs[trial.places[part.name]]]
         n = min(map(len, table), default=0)
         if not 1 < n <= _WIDEST or any(len(each) != n for each in table):
             continue

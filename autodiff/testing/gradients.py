@@ -55,9 +55,7 @@ _ROUNDINGS = 256.0  # of the largest derivative by an argument, which the smalle
 class GradientCheck:
     """One check of a gradient, and of a Hessian, that somebody else wrote."""
 
-    def __init__(
-        self, subject: Subject, points: Sequence[Any], options: dict[str, Any], gradient: Callable[..., Any]
-    ) -> None:
+    def __init__(self, subject: Subject, points: Sequence[Any], options: dict[str, Any], gradient: Any) -> None:
         self.subject, self.layout, self.where = subject, subject.layout, subject.where
         self.points, self.options = points, options
         self.given: Callable[..., Any] | None = gradient
@@ -313,9 +311,8 @@ class GradientCheck:
         parts_of = {leaf.name: leaf.place for leaf in layout.leaves}
         wrong = [name for name, place in parts_of.items() if not self._slope(found, _only(few[0], place))[2]]
         if not self.known:
-            i = self._halved(
-                few[0], lambda d: not self._slope(found, d)[2], parts_of[wrong[0]] if wrong else slice(0, len(found))
-            )
+            place = parts_of[wrong[0]] if wrong else slice(0, len(found))
+            i = self._halved(few[0], lambda d: not self._slope(found, d)[2], place)
             self._entry(found, i)
         self._more(found, few[0])
         at = [i for i, truth in self.known.items() if not subject.is_right(float(found[i]), truth)] or [*self.known]
@@ -443,10 +440,8 @@ class GradientCheck:
 
         truth = self.curvatures.get(pair) or subject.differences(slope, line, noise)
         if truth is None:
-            both = f"{self.layout.which(i)} and {self.layout.which(j)}"
-            raise NoDerivativeError(
-                f"no oracle can tell the second derivative by {both}; move the point\n  {self.where}"
-            )
+            by = f"{self.layout.which(i)} and {self.layout.which(j)}"
+            raise NoDerivativeError(f"no oracle can tell the second derivative by {by}; move the point\n  {self.where}")
         return truth
 
     def flat(self, given: Any) -> Any:
@@ -550,9 +545,8 @@ class GradientCheck:
         first = math.nan
         with contextlib.suppress(NoDerivativeError):
             first = next(there)
-            if math.isclose(found[at[0]], first, rel_tol=1e-6) and np.allclose(
-                found[list(at[1:])], list(there), rtol=1e-6
-            ):
+            rest = found[list(at[1:])]
+            if math.isclose(found[at[0]], first, rel_tol=1e-6) and np.allclose(rest, list(there), rtol=1e-6):
                 return [Hint("lagging", names)]
         moved = abs(first - before[at[0]]) > 1e-4 * abs(before[at[0]])
         try:

@@ -114,9 +114,7 @@ def check_kinks(
     AssertionError: relu: its partial by operand 1 at relu(0.0) is 1.0 on floats, and 0.0 was decided
     """
     if (function is None) != (gradient is None):
-        raise TypeError(
-            "another engine's kinks need both its function and its gradient: check_kinks(op, function, gradient)"
-        )
+        raise TypeError("another engine's kinks need function and gradient: check_kinks(op, function, gradient)")
     if policy not in ("decided", "any slope between"):
         raise ValueError(f"policy must be 'decided' or 'any slope between', got {policy!r}")
     kinks = kink_points(op)

@@ -292,9 +292,8 @@ class _Trial:
             zs, ys = chain.data[list(z)], chain.data[list(y)]
             right = _ACTIVATIONS[name][1][0](zs)
             alike = [g for g in chain.groups if g.data.size == len(zs) > 1 and g.nodes not in (z, y)]
-            for wrong, kind, details in _wrong_slopes(
-                name, zs, ys, chain.described(z[0]), chain.described(y[0]), alike
-            ):
+            at_z, at_y = chain.described(z[0]), chain.described(y[0])
+            for wrong, kind, details in _wrong_slopes(name, zs, ys, at_z, at_y, alike):
                 if edges:
                     at = dict(zip(y, wrong.tolist(), strict=True))
                     self.tell(kind, self.swept(edges, lambda i, _, at=at: at[i]), **details)
@@ -386,9 +385,8 @@ class _Trial:
             if group.data.ndim == 2 and group.data.shape[0] == group.data.shape[1] > 1 and chain.left > 0:
                 nodes = np.array(group.nodes).reshape(group.data.shape)
                 seeds = dict(zip(nodes.ravel().tolist(), right[nodes.T].ravel().tolist(), strict=True))
-                self.tell(
-                    "turned", self.without(group.nodes) + chain.at_inputs(chain.sweep(seeds=seeds)), place=group.name
-                )
+                through = chain.at_inputs(chain.sweep(seeds=seeds))
+                self.tell("turned", self.without(group.nodes) + through, place=group.name)
         few = [g for g in self.arrays if 1 < len(g.nodes) <= 64 and len({*g.nodes}) == len(g.nodes)]
         for b in few:
             for a in few:

@@ -107,9 +107,7 @@ def second_allowance(root: Value, inputs: Sequence[Value]) -> list[list[float]]:
         at, op = tuple(map(_plain, node.operands)), node.op
         own = [_rounding(op, at, node.data, i) if isinstance(x, Value) else 0.0 for i, x in enumerate(node.operands)]
         for i, first in enumerate(reach):
-            steep = [
-                (rho, first.get(y, 0.0)) for rho, y in zip(own, node.operands, strict=True) if isinstance(y, Value)
-            ]
+            steep = [(r, first.get(y, 0.0)) for r, y in zip(own, node.operands, strict=True) if isinstance(y, Value)]
             rounded = abs(delta[node]) * sum(rho * paths for rho, paths in steep)
             for j, second in enumerate(reach):
                 more = 4.0 * rounded * sum(second.get(y, 0.0) for y in node.operands if isinstance(y, Value))

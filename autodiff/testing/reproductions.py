@@ -49,9 +49,7 @@ class Program:
     def written(self, last: str) -> str:
         """Return the whole program, with `last` as its last lines."""
         imports = sorted(self._modules)
-        imports += [
-            f"from {module} import {', '.join(sorted(set(names)))}" for module, names in sorted(self._imports.items())
-        ]
+        imports += [f"from {m} import {', '.join(sorted(set(names)))}" for m, names in sorted(self._imports.items())]
         missing = "\n".join(f"# {each} has no source to show: put it in its place below" for each in self._missing)
         blocks = ["\n".join(line for line in (missing, *imports) if line), *self._definitions, last]
         return "\n\n".join(block for block in blocks if block)
@@ -205,9 +203,8 @@ class Program:
             if vars(module).get(op.name) is op:  # getattr would wake lazy modules
                 return self.imported(module.__name__, op.name)
         row = OPS.get(op.name)
-        if row is not None and all(
-            getattr(op, f.name) == getattr(row, f.name) for f in fields(Op) if f.name != "partials"
-        ):
+        same = (each.name for each in fields(Op) if each.name != "partials")
+        if row is not None and all(getattr(op, name) == getattr(row, name) for name in same):
             replace, rules = self.imported("dataclasses", "replace"), self.text(op.partials, "rule")
             name = self._free(op.name, op)
             return self._defined(name, op, f"{name} = {replace}({self.text(row)}, partials={rules})")

@@ -293,9 +293,7 @@ class Subject:
 
     def moves(self, line: Line, function: Callable[[float], float], here: float) -> bool:
         """Tell whether a function is constant on neither side, close by; on one side of a kink relu is."""
-        return all(
-            any(function(line.start + h * line.size) != here for h in (side, 0.1 * side)) for side in (-0.1, 0.1)
-        )
+        return all(any(function(line.start + h * line.size) != here for h in (s, 0.1 * s)) for s in (-0.1, 0.1))
 
     def least(self, line: Line, function: Callable[[float], float], here: float, noise: float) -> float:
         """Return what is nothing beside the slopes of a function close by, or a rounding of its terms."""
@@ -394,16 +392,13 @@ class Subject:
 
     def _through_duals(self, line: Line, differences: Estimate | None) -> Estimate | None:
         """Return the slope by dual numbers where differences do not contradict it, and what roundings move it by."""
-        found = [
-            through_duals(lambda z, by=by: self._result(line.at(z) * by), line.start) for by in (1.0, *self.nudges())
-        ]
+        found = [through_duals(lambda z, b=b: self._result(line.at(z) * b), line.start) for b in (1.0, *self.nudges())]
         known = [dual for dual in found if dual]
         if len(known) < len(found):
             return None
         dual = replace(known[0], bound=max(d.bound + 8.0 * abs(d.value - known[0].value) for d in known))
-        apart = differences and abs(dual.value - differences.value) > dual.bound + differences.bound + 1e-6 * abs(
-            dual.value
-        )
+        allowed = dual.bound + 1e-6 * abs(dual.value)
+        apart = differences and abs(dual.value - differences.value) > allowed + differences.bound
         return None if apart else dual
 
     def differences(self, function: Callable[[float], float], line: Line, noise: float) -> Estimate | None:

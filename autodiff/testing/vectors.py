@@ -2,6 +2,7 @@
 
 # Arrays of any library and nests of them, so there are no types to give:
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+# pyright: reportUnknownLambdaType=false
 from __future__ import annotations
 
 import contextlib
@@ -149,9 +150,7 @@ class _VectorCheck:
         usual = float(np.exp(np.mean(np.log(some))))
         return np.exp2(np.rint(np.log2(np.where(np.isfinite(steepest) & (steepest > 0.0), steepest, usual))))
 
-    def rows(
-        self, gradient_for: Callable[[Any], Callable[..., Any]] | None, name: str, most: int = _ROWS
-    ) -> Iterator[Report]:
+    def rows(self, gradient_for: Callable[..., Any] | None, name: str, most: int = _ROWS) -> Iterator[Report]:
         """Check a cotangent times the Jacobian, for each cotangent; of up to `most` results for each by itself."""
         for u, which in self.cotangents(most):
             options = dict(self.options)
@@ -159,10 +158,8 @@ class _VectorCheck:
                 options["gradient"] = _called(gradient_for(u), name)
             check = partial(gradcheck, _projected(self.f, u), *self.points, **options)
 
-            def product(u: Any) -> Any:
-                return gradient_for(u)(*copy.deepcopy(self.points)) if gradient_for else u
-
             try:
+                product = (lambda u: gradient_for(u)(*copy.deepcopy(self.points))) if gradient_for else (lambda u: u)
                 yield self.told(check, which, "cotangent", u, product)
             except WrongDerivativeError as error:
                 unclear = gradient_for is not None and not {hint.kind for hint in error.diagnosis.hints} - {"digits"}
@@ -277,16 +274,10 @@ class _VectorCheck:
                 which = f"of {self.results.name(place.start)} {tangent}" if one else tangent
                 u = next(_random(place.stop - place.start, 1)) / scales[place]
                 slope = float(u @ answer.flat[place])
-
-                def value(tangent: Any, u: Any = u, place: slice = place, along: Any = along) -> Any:
-                    return u @ along(tangent)[place]
-
-                def given(_: Any, slope: float = slope) -> float:
-                    return slope
-
-                named = _called(value, name_of(self.f)), _called(given, name_of(jvp))
+                value = _called(lambda t, u=u, place=place, along=along: u @ along(t)[place], name_of(self.f))
+                given = _called(lambda _, slope=slope: slope, name_of(jvp))
                 try:
-                    check = partial(gradcheck, named[0], 1.0, gradient=named[1], **self.options)
+                    check = partial(gradcheck, value, 1.0, gradient=given, **self.options)
                     yield self.told(check, which, "tangent", v, product)
                 except WrongDerivativeError as error:
                     if one:
@@ -379,9 +370,7 @@ class _VectorCheck:
 
         return reproduction(last)
 
-    def told(
-        self, check: Callable[[], Report], which: str, kind: str, vector: Any, product: Callable[[Any], Any]
-    ) -> Report:
+    def told(self, check: Callable[[], Report], which: str, kind: str, vector: Any, product: Any) -> Report:
         """Run a check whose errors say which derivative it is, and whether a product with a vector is none of it."""
         try:
             return check()

@@ -38,7 +38,5 @@ def _worded(detail: Any) -> Any:
     if hasattr(detail, "kind"):
         return sentence(detail.kind, None, **detail.details)
     if isinstance(detail, list):
-        return f", {phrase('or', None)}".join(
-            _worded(each).removeprefix(": " * (k > 0)) for k, each in enumerate(detail)
-        )
+        return f", {phrase('or', None)}".join(_worded(x).removeprefix(": " * (k > 0)) for k, x in enumerate(detail))
     return f"{detail:.6g}" if isinstance(detail, float) else detail

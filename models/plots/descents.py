@@ -7,16 +7,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from autodiff import DomainError, Value, grad, no_grad
-from models._checks import interval, numbers, positive, whole
+from models._checks import Array, interval, numbers, positive, whole
 from models.plots.style import Palette, blend, canvas, finished
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = NDArray[np.float64]
 
 _MARGIN = 0.12  # of the path's extent, on every side
 

@@ -8,11 +8,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from autodiff import Op, grad
 from autodiff.wording import speaking
-from models._checks import interval, numbers, whole
+from models._checks import Array, interval, numbers, whole
 from models.activations import Activation, activate, activation_by_name, activation_title, kink
 from models.errors import say
 from models.plots.style import Palette, blend, canvas, finished
@@ -20,7 +20,6 @@ from models.plots.style import Palette, blend, canvas, finished
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Array = NDArray[np.float64]
 
 _BESIDE = 1e-9  # how far from a kink the two sides are looked at
 
@@ -95,12 +94,11 @@ def activation_surface(
     below, middle, above = (float(activate(op, at)) for at in (-_BESIDE, 0.0, _BESIDE))
     jumps = abs(above - below) > 1e-6
     surface.computed_zorder = False  # else the line is hidden by patches that are reckoned nearer
-    shades: dict[str, Any] = {"cmap": _orange_to_blue(colours), "vmin": -largest, "vmax": largest, "linewidth": 0}
+    shades: dict[str, Any] = {"cmap": _orange_to_blue(colours), "vmin": -largest, "vmax": largest}
+    shades |= {"linewidth": 0, "antialiased": False}
     for piece in (z <= 0, z > 0) if jumps else (np.full(z.shape, fill_value=True),):
         heights = np.where(piece, a, np.nan)
-        surface.plot_surface(
-            X1, X2, heights, rcount=resolution, ccount=resolution, antialiased=False, zorder=1, **shades
-        )
+        surface.plot_surface(X1, X2, heights, rcount=resolution, ccount=resolution, zorder=1, **shades)
     line = _line_inside(w, b, edges)
     if line is not None:
         if jumps:

@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autodiff import no_grad
-from models._checks import labels, numbers, positive, rows, whole
+from models._checks import Array, labels, numbers, positive, rows, whole
 from models._values import plain
 from models.mlp import MLP, Layer, Neuron
 from models.plots.style import MARKERS, blend, canvas, finished
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Array = NDArray[np.float64]
 
 
 def decision_regions(  # Any: a model is whatever has predict
