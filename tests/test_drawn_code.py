@@ -174,7 +174,7 @@ def test_kinks_of_other_engines():
         check_kinks(name, lifted(getattr(torch, name)), gradient)
     with pytest.raises(AssertionError, match=r"abs: its partial by operand 1 at abs\(0.0\) is 2.0"):
         check_kinks("abs", lifted(lambda x: torch.abs(x) + 2.0 * x), gradient, policy="any slope between")
-    with pytest.raises(TypeError, match="both its function and its gradient"):
+    with pytest.raises(TypeError, match="need function and gradient"):
         check_kinks("abs", torch.abs)
     with pytest.raises(ValueError, match="policy must be"):
         check_kinks("abs", policy="left")
