@@ -124,6 +124,9 @@ def test_the_speed_that_the_readme_tells_is_the_measured_one(language):
     assert speed.written(text, language) == text, "run: python -m website.speed"
     assert f": {speed.HEADS[language][1]}**" in text
     assert len(text.splitlines()) <= 150
+    told = map(float, re.search(r"(\d+) nano\w+, (\d+) ", text).groups())
+    measured = [float(x.replace(",", "")) for x in re.findall(r"([\d,]+) ns \((?:C|Python)\)", text)]
+    assert list(told) == pytest.approx(measured, rel=0.05), "some so many nanoseconds, in words"
 
 
 def test_both_readmes_run_the_same_code():
