@@ -21,6 +21,11 @@ OTHERS = {"pytest", "mutmut", "coverage", "mkdocs", "http.server"}
 COMMANDS = sorted(
     {(path.relative_to(ROOT).as_posix(), command) for path in shell.pages() for command in shell.commands(path)}
 )
+COMMANDS += [  # what the hosted workflows run
+    (path.name, command)
+    for path in sorted(ROOT.glob(".github/workflows/*.yml"))
+    for command in re.findall(r"run: ((?:[A-Z_]+=\S+ )?make .*)", path.read_text(encoding="utf-8"))
+]
 
 
 def check(command):
