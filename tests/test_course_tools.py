@@ -542,11 +542,12 @@ def test_a_printed_notebook_has_pictures_in_the_place_of_pages(visit, tmp_path, 
     assert [(frames, spare) for frames, spare, _ in on_screen] == [(int(each), 0) for each in live]
     page.emulate_media(media="print")
     on_paper = page.evaluate(seen)
+    widths = "[...document.querySelectorAll('img, svg')].map(e => e.getBoundingClientRect().right)"
+    assert max(page.evaluate(widths)) <= 390
     page.emulate_media(media="screen")
     assert [(frames, spare) for frames, spare, _ in on_paper] == [(0, int(each)) for each in live]
     for before, after, (_, text) in zip(on_screen, on_paper, shown, strict=True):
         assert after[2] == text.count("<figure") or after[2] == before[2], "all pictures of a slider"
-    widths = "[...document.querySelectorAll('img, svg')].map(e => e.getBoundingClientRect().right)"
     assert max(page.evaluate(widths)) <= 390
 
 
