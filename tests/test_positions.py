@@ -42,6 +42,52 @@ def windows(xs, _, weights, *, width, stride, rows):
     ]
 
 
+def bordered(xs, _, weights, *, width, rows, bias):
+    """One weight matrix on every window of neighbours, without what lies beyond the first and the last position."""
+    w = [[[weights() for _ in xs[0]] for _ in range(width)] for _ in range(rows)]
+    b = [weights() if bias else 0.0 for _ in range(rows)]
+    return [
+        [
+            sum(
+                (w[r][k][j] * xs[t + k - width // 2][j] for k in range(width) for j in range(len(xs[0]))
+                 if 0 <= t + k - width // 2 < len(xs)), b[r],
+            )
+            for r in range(rows)
+        ]
+        for t in range(len(xs))
+    ]  # fmt: skip
+
+
+def pictured(xs, _, weights, *, height, width, rows, stride, channels):
+    """The same over both axes of images: one, or the first half of the positions and the second."""
+    n = len(xs) // channels
+    images = [xs[c * n : (c + 1) * n] for c in range(channels)]
+    w = [[[[weights() for _ in range(width)] for _ in range(height)] for _ in images] for _ in range(rows)]
+    return [
+        [
+            sum(
+                w[r][c][a][b] * image[i + a - height // 2][j + b - width // 2]
+                for c, image in enumerate(images) for a in range(height) for b in range(width)
+                if 0 <= i + a - height // 2 < n and 0 <= j + b - width // 2 < len(xs[0])
+            )
+            for j in range(0, len(xs[0]), stride)
+        ]
+        for r in range(rows) for i in range(0, n, stride)
+    ]  # fmt: skip
+
+
+def pierced(xs, _, weights, *, rows):
+    """One weight matrix on every window of neighbours, of which every second one leaves out its middle."""
+    w = [[[weights() for _ in xs[0]] for _ in range(3)] for _ in range(rows)]
+    return [
+        [
+            sum(v * x for k in range(3) if k != 1 or t % 2 for v, x in zip(row[k], xs[t + k], strict=True))
+            for row in w
+        ]
+        for t in range(len(xs) - 2)
+    ]  # fmt: skip
+
+
 def elementwise(xs, _, weights, *, op):
     """An operation on every number."""
     return [[OPS[op](x * 0.5) for x in vector] for vector in xs]
@@ -236,6 +282,16 @@ STEPS = st.one_of(
         beside=st.booleans(),
         backward=st.booleans(),
     ),
+    st.builds(lambda **o: (pierced, o), rows=st.integers(1, 3)),
+    st.builds(lambda **o: (bordered, o), width=st.integers(2, 5), rows=st.integers(1, 3), bias=st.booleans()),
+    st.builds(
+        lambda **o: (pictured, o),
+        height=st.integers(1, 3),
+        width=st.integers(1, 3),
+        rows=st.integers(1, 3),
+        stride=st.integers(1, 2),
+        channels=st.integers(1, 2),
+    ),
     st.builds(lambda **o: (some, o), start=st.integers(0, 2), step=st.integers(1, 2), back=st.booleans()),
     st.sampled_from(
         [(f, {}) for f in (scaled, normed, rectified, crossed, turned, folded, joined, added, masked, centred, stepped)]
@@ -389,6 +445,13 @@ FIXED = [
     [(elementwise, {"op": "tanh"}), (partly, {})],
     [(elementwise, {"op": "tanh"}), (all_but_one, {})],
     [(scaled, {}), (joined, {}), (crossed, {})],
+    [
+        (pictured, {"height": 3, "width": 3, "rows": 2, "stride": 1, "channels": 1}),
+        (elementwise, {"op": "relu"}),
+        (pictured, {"height": 3, "width": 3, "rows": 2, "stride": 1, "channels": 2}),
+    ],
+    [(elementwise, {"op": "tanh"}), (pierced, {"rows": 3})],
+    [(scaled, {}), (bordered, {"width": 4, "rows": 3, "bias": True}), (elementwise, {"op": "tanh"})],
     [(gated, {"gates": 2, "start": "zero", "bias": True, "beside": True, "backward": False})],
     [
         (elementwise, {"op": "sin"}),
@@ -531,6 +594,10 @@ MISTAKES = [  # a module of the compiler, what it says, and what it would say
     ("backends.kernels", "multiply(out, within, out)", "multiply(out, out, out)"),
     ("backends.kernels", "maximum(x, floor, out=out)", "maximum(x, within, out=out)"),
     ("backends.kernels", "np.matmul, *turned", "np.matmul, turned[1], turned[0], turned[2]"),
+    ("arrays.borders", "np.array_equal(grid.ravel()[views], at)", "True"),
+    ("arrays.borders", "at[full[c, w], p] = next(left)", "at[full[c, w], p - 1] = next(left)"),
+    ("arrays.reverse", "int(back[0]), own[1], own[0])", "int(back[0]) - 1, own[1], own[0])"),
+    ("backends.text", "(start, n - end)", "(n - end, start)"),
     ("arrays.recurrent", "[*rest, (1.0, new, None)]", "[*rest, (-1.0, new, None)]"),
     ("arrays.group", "i in nodes[k::steps]]", "i in nodes[k * len(nodes) // steps :][: len(nodes) // steps]]"),
     ("arrays.ir", "self.view(var, start, contiguous(var.units), (count, n))", "self.view(var, 0, (n, 1), (count, n))"),

@@ -22,6 +22,7 @@ import numpy as np
 
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous, ends, nest, places_of, refined, shape_of
+from autodiff.compiler.arrays.borders import framed, windows
 from autodiff.compiler.arrays.ir import ADD, DIV, MUL, SUB, Code, Var, Want
 from autodiff.compiler.arrays.labels import common_label
 from autodiff.compiler.arrays.ragged import evened, filled, operands_of, squared
@@ -62,6 +63,7 @@ class Grouping:
         self.flat = self.code.new(ir.FLAT, (), (len(graph.parameters),))
         self.flat.needs = want.gradient
         self.groups = 0
+        self.frames: dict[int, Any] = {}  # by their first node, groups that reach over a border: their rows and parts
         self.steps: set[int] = set()  # nodes at steps in time that do not depend on the steps before
         self.zeros: dict[int, set[int]] = {}  # by array: places that hold 0, since the rows of a softmax end before
         self.exponentials: dict[int, Any] = {}  # of a logsumexp: those and their sum, its place there, how many
@@ -137,7 +139,11 @@ class Grouping:
         if not self.careful:
             squared(self, buckets)
         uneven = [] if self.careful else [(nodes, 0) for nodes in evened(self, buckets)]
-        return sorted(self._lifted(buckets) + uneven, key=lambda group: (self.level[group[0][0]], group[0][0]))
+        lifted = self._lifted(buckets)
+        return sorted(
+            (lifted if self.careful else framed(self, lifted)) + uneven,
+            key=lambda group: (self.level[group[0][0]], group[0][0]),
+        )
 
     def _arranged(self) -> list[Any]:
         """Find the level of each node, its kind, and of each sum, whose terms are put in order, the inputs."""
@@ -168,8 +174,7 @@ class Grouping:
                 alike.setdefault((key[0], n, key[3:], frozenset(rows), nodes[0] in self.steps), []).append(rows)
             else:
                 groups.append((nodes, 1))
-        lifted = [([rows[row] for row in each[0] for rows in each], len(each)) for each in alike.values()]
-        return groups + lifted
+        return groups + [([rows[row] for row in each[0] for rows in each], len(each)) for each in alike.values()]
 
     def _are_a_layer(self, inputs: Column) -> bool:
         """Tell whether one sum over these inputs is worth a matrix product: three, or two that are one array anyway."""
@@ -186,10 +191,14 @@ class Grouping:
             return ""
         return "constant" if x in self.graph.constants else "batched" if self.batched[x] else "shared"
 
-    def _is_linear(self, term: Term) -> bool:
+    def is_linear(self, term: Term) -> bool:
         """Tell whether a term is weight × input: one factor the same for all rows, the other not."""
         _, left, right = term
         return right is not None and not self.batched[left] and self.batched[right]
+
+    def rest(self, i: int) -> tuple[Term, ...]:
+        """Return the terms of a sum that are no products of a weight and an input."""
+        return tuple([term for term in self.graph.sums[i][0] if not self.is_linear(term)])
 
     def arrange(self, i: int) -> tuple[int, ...]:
         """Put the terms weight × input first in a sum, weights first in each; return their inputs."""
@@ -214,12 +223,14 @@ class Grouping:
         if isinstance(graph.ops[nodes[0]], (Loop, Entry)):
             self._loop(nodes)
             return
+        if nodes[0] in self.frames:
+            self._lower_framed(nodes, positions)
+            return
         if positions == 0 and (even := filled(self, nodes)) is not None:
             nodes, terms, n = even
-            if graph.ops[nodes[0]] is _LSE:
-                self._settle(nodes, self._log_of_sums(nodes, terms, n))
-            else:
-                self._settle(nodes, self.code.sum_units(terms, n, _axes_of(terms.units, n)))
+            sums = graph.ops[nodes[0]] is not _LSE
+            self._settle(nodes, self.code.sum_units(terms, n, _axes_of(terms.units, n)) if sums
+                         else self._log_of_sums(nodes, terms, n))  # fmt: skip
             return
         if graph.ops[nodes[0]] is _EXP and self.exponentials and self._are_quotients(nodes):
             return
@@ -267,6 +278,15 @@ class Grouping:
         var.needs = self.needs[i]
         self.where[i] = var, None
 
+    def _lower_framed(self, nodes: list[int], positions: int) -> None:
+        """Write a group that reaches over a border as one product, or each of its parts."""
+        window = windows(self, nodes, positions)
+        if window is not None:
+            self._settle(nodes, self._sum(nodes, positions, window))
+        else:
+            for part in self.frames.pop(nodes[0])[1]:
+                self._lower(*part)
+
     def _are_quotients(self, nodes: list[int]) -> bool:
         """Write exp(x − logsumexp(…, x, …)) as exponential over sum, which are there, if nodes are most of them."""
         graph, places = self.graph, list[int]()
@@ -298,7 +318,7 @@ class Grouping:
         """Return the parts of a group that are worth an array each, ordered so that most operands are views."""
         graph = self.graph
         if positions > 1:
-            linear = [list(filter(self._is_linear, graph.sums[i][0])) for i in nodes[:positions]]
+            linear = [list(filter(self.is_linear, graph.sums[i][0])) for i in nodes[:positions]]
             inputs = [x for terms in linear for _, _, x in terms if x is not None]
             whole = nodes[0] in self.steps or self.together(inputs)
             return [nodes] if whole else [nodes[k::positions] for k in range(positions)]
@@ -309,7 +329,7 @@ class Grouping:
                 by_length.setdefault((graph.ops[i] is MUL, length), []).append(i)
             return list(by_length.values())
         nodes = self._ordered(nodes)
-        if nodes[0] in graph.sums and any(map(self._is_linear, graph.sums[nodes[0]][0])):
+        if nodes[0] in graph.sums and any(map(self.is_linear, graph.sums[nodes[0]][0])):
             return [nodes]
         operands = [tuple(graph.below(i)) for i in nodes]
         apart: dict[Any, list[int]] = {}  # by the arrays that hold their operands
@@ -385,7 +405,7 @@ class Grouping:
             costs += [sum(_axes(column[order].ravel()) for column in columns) for order in orders[1:]]
         return orders[costs.index(min(costs))]
 
-    def _sum(self, nodes: list[int], positions: int) -> Any:
+    def _sum(self, nodes: list[int], positions: int, window: Var | None = None) -> Any:
         """Return Σ over the terms of each node: a matrix product, sums along an axis, the rest one by one."""
         graph, code = self.graph, self.code
         rows = [graph.sums[i][0] for i in nodes]
@@ -397,15 +417,17 @@ class Grouping:
             found = self._picked(matrix, [x], keys)
             rows = [row[:start] + row[start + len(keys) :] for row in rows]
         first = rows[0]
-        n = sum(map(self._is_linear, first)) if self.grouped else 0
-        alike = n >= 3 or len({tuple([x for _, _, x in row[:n]]) for row in rows}) == 1  # otherwise not one group
+        n = sum(map(self.is_linear, first)) if self.grouped else 0
+        alike = (
+            n >= 3 or window is not None or len({tuple([x for _, _, x in row[:n]]) for row in rows}) == 1
+        )  # otherwise not one group
         total: Any = 0.0
         if (
             n
             and (alike or positions > 1)
             and (len(nodes) > 1 or self._are_a_layer([x for _, _, x in rows[0][:n] if x is not None]))
         ):
-            total, used = self._product(rows, n, positions, steps=nodes[0] in self.steps)
+            total, used = self._product(rows, n, positions, window, steps=nodes[0] in self.steps)
             rows = [[t for k, t in enumerate(row[n:], n) if k != used] for row in rows]
         total = self._add(total, found)
         start = 0
@@ -487,15 +509,20 @@ class Grouping:
             return code.sum_units(code.apply(MUL, scale, product), n, axes)
         return code.apply(MUL, scale, code.sum_units(code.expand(product, units), n, axes))
 
-    def _product(self, rows: list[list[Term]], n: int, positions: int, *, steps: bool) -> tuple[Any, int]:
-        """Return the matrix product of weights and inputs, and which further term of each row became its bias."""
+    def _product(
+        self, rows: list[list[Term]], n: int, positions: int, window: Var | None, *, steps: bool
+    ) -> tuple[Any, int]:
+        """Return the matrix product of weights and inputs, and which further term of each row became its bias.
+
+        `window`: the inputs, where those of the rows do not count.
+        """
         code = self.code
         inputs = [[x for _, _, x in row[:n] if x is not None] for row in rows[:positions]]  # at each position
         everywhere = [rows[k:][::positions] for k in range(positions)]  # at each position
         rows = everywhere[0]
         m = len(rows)
         scales, weights, _ = zip(*[t for row in rows for t in row[:n]], strict=True)
-        indices = None if self.per_row else indices_of(self.graph, inputs)
+        indices = None if self.per_row or window is not None else indices_of(self.graph, inputs)
         if indices is not None:
             matrix = code.apply(MUL, code.const(scales, (m, n)), code.expand(self.ref(weights, (m, n)), (m, n)))
             return self._picked(matrix, *indices), -1
@@ -511,7 +538,9 @@ class Grouping:
         matrix = code.apply(MUL, scale, matrix)
         bias = () if used < 0 else (self._vector([row[used][1] for row in rows]),)
         units = (n,) if positions == 1 else (n, positions)
-        if positions == 1:
+        if window is not None:
+            vector = window
+        elif positions == 1:
             vector = code.expand(self.ref(inputs[0], units), units)
             if not vector.batched:  # batched in name only, such as x ** 0
                 vector = code.new(ir.EXPAND, (vector,), units, batched=True)

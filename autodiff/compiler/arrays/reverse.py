@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.arrays import ir
-from autodiff.compiler.arrays.axes import Units, contiguous, places_of, strides_of
+from autodiff.compiler.arrays.axes import Units, contiguous, nest, places_of, strides_of
 from autodiff.compiler.arrays.ir import ADD, DIV, MUL, POW, SUB, Code, Var, Want
 from autodiff.compiler.arrays.recurrent import STEPS
 from autodiff.compiler.trace.operations import GUARDED
@@ -241,7 +241,10 @@ class Reverse:
         places, back = flat[copied], np.full(of.size, -1)
         back[places] = copied
         delta = code.expand(delta, var.units)
-        if len(places) == of.size and back.min() >= 0:  # each once
+        own = nest(back)
+        if len(places) == of.size and own is not None and len(own[0]) > 1 and delta.batched:  # within a border
+            self._hand(of, code.solid(code.view(delta, int(back[0]), own[1], own[0]), of.units))
+        elif len(places) == of.size and back.min() >= 0:  # each once
             self._hand(of, code.gather(delta, back.reshape(of.units)))
         else:
             self._hand(of, code.gather(delta, copied), (places, None, places.shape))

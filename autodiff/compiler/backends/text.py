@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.arrays import ir
-from autodiff.compiler.arrays.axes import Units, contiguous
+from autodiff.compiler.arrays.axes import Units, contiguous, strides_of
 from autodiff.compiler.arrays.ir import MUL, WHERE, Code, Var, uses_of
 from autodiff.compiler.arrays.labels import common_label, name_from
 from autodiff.compiler.backends.definitions import helpers_of, reserved, written
@@ -407,9 +407,7 @@ class Readable:
         if kind == ir.TAKE:
             return f"{self.text(xs[0], _ATOM)}[np.array({var.info.tolist()})]", _ATOM
         if kind == ir.PADDED:
-            places, value = var.info
-            number = repr(value) if math.isfinite(value) else f'float("{value}")'
-            return f"{self._help('filled')}({self.text(xs[0])}, {places.tolist()}, {number})", _ATOM
+            return self._padded(var), _ATOM
         if kind == ir.CONCAT:
             if var.units == () or (len(xs) == 1 and xs[0].__class__ is Var and var.batched and xs[0].batched):
                 whole = self.text(xs[0], _ATOM)
@@ -485,7 +483,8 @@ class Readable:
                 text = f"xp.broadcast_to({text}, ({', '.join(shape)}))"
         elif (windows := _windows(of.size, start, strides, units)) is not None:
             grid, turned, arguments = windows
-            text = f"{self._help('windows')}({source}.reshape({grid}, -1), {arguments}){turned}"
+            whole = f".reshape({grid}, -1)" * (grid != ", ".join(map(str, of.units)))
+            text = f"{self._help('windows')}({source}{whole}, {arguments}){turned}"
         else:
             whole = f".reshape({of.size}, {'-1' if of.batched else '1'})" if len(of.units) > 1 else ""
             text = (
@@ -508,6 +507,20 @@ class Readable:
         if var.units == (*x.units, *(1,) * added) and added:
             return text
         return f"xp.broadcast_to({text}, ({', '.join(map(str, (*var.units, rows)))}))"
+
+    def _padded(self, var: Var) -> str:
+        """Return the text of an array with a number around it, or in some of its places."""
+        of, (places, value) = var.args[0], var.info
+        number = repr(value) if math.isfinite(value) else f'float("{value}")'
+        there = np.argwhere(places >= 0)
+        ends = list(zip(there.min(axis=0).tolist(), (there.max(axis=0) + 1).tolist(), strict=True))
+        inside = places[tuple([slice(*each) for each in ends])]
+        strides = strides_of(inside.ravel(), inside.shape)
+        if strides is None or inside.min() < 0:
+            return f"{self._help('filled')}({self.text(of)}, {places.tolist()}, {number})"
+        text = self._view_text(of, int(inside.flat[0]), strides, inside.shape, batched=of.batched)
+        around = ", ".join([str((start, n - end)) for (start, end), n in zip(ends, places.shape, strict=True)])
+        return f"xp.pad({text}, ({around}, (0, 0)){f', constant_values={number}' * (value != 0.0)})"
 
     def _is_stack(self, var: Var) -> bool:
         """Tell whether an array has the vectors of all steps, each of them one Var."""
