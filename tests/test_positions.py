@@ -527,6 +527,13 @@ def test_rates_of_programs_with_positions(program):
     np.testing.assert_allclose(rates, [float(getattr(w, "data", w)) for w in wanted], rtol=1e-8, atol=1e-8)
 
 
+def test_curvatures_of_a_recurrence_with_tied_weights():
+    """One of the sums that do not depend on the steps before is alone."""
+    options = {"gates": 2, "start": "input", "bias": True, "beside": False, "backward": False}
+    program = made((4, 3), [(gated, options)], "sum", tied=True)
+    test_curvatures_of_programs_with_positions.hypothesis.inner_test(program)
+
+
 @given(programs())
 @settings(SLOW, max_examples=15)
 def test_curvatures_of_programs_with_positions(program):

@@ -427,7 +427,7 @@ class Grouping:
             and (alike or positions > 1)
             and (len(nodes) > 1 or self._are_a_layer([x for _, _, x in rows[0][:n] if x is not None]))
         ):
-            total, used = self._product(rows, n, positions, window, steps=nodes[0] in self.steps)
+            total, used = self._product(rows, n, positions, window, steps=positions > 1 and nodes[0] in self.steps)
             rows = [[t for k, t in enumerate(row[n:], n) if k != used] for row in rows]
         total = self._add(total, found)
         start = 0
