@@ -530,18 +530,22 @@ def test_rates_of_programs_with_positions(program):
 def test_curvatures_of_a_recurrence_with_tied_weights():
     """One of the sums that do not depend on the steps before is alone."""
     options = {"gates": 2, "start": "input", "bias": True, "beside": False, "backward": False}
-    program = made((4, 3), [(gated, options)], "sum", tied=True)
-    test_curvatures_of_programs_with_positions.hypothesis.inner_test(program)
+    check_curvatures(made((4, 3), [(gated, options)], "sum", tied=True))
 
 
 @given(programs())
 @settings(SLOW, max_examples=15)
 def test_curvatures_of_programs_with_positions(program):
-    """hvp of a program is that of its function on Values, summed over the rows."""
-    f, parameters, shape = program
+    """hvp of a program is that of its function on Values."""
+    assume(program[1])
+    check_curvatures(program)
+
+
+def check_curvatures(program):
+    """Hessian times a vector, summed over the rows."""
+    f, _, shape = program
     X = np.random.default_rng(1).normal(0.0, 0.5, size=(2, *shape))
     program = compile(f, threads=1).trace(X)
-    assume(parameters)
     v = np.random.default_rng(2).normal(size=len(program.parameters))
     product = program.hvp(X, vector=v, reduce="sum")
     wanted = np.zeros(len(v))
@@ -555,8 +559,8 @@ def test_curvatures_of_programs_with_positions(program):
             p.zero_grad()
         along.backward()
         wanted += [float(getattr(p.grad, "data", p.grad) or 0.0) for p in program.parameters]
-    assume(np.abs(wanted).max() < 1e4)
-    np.testing.assert_allclose(product, wanted, rtol=1e-8, atol=1e-8)
+    if np.abs(wanted).max() < 1e4:  # roundings of larger sums are no longer small
+        np.testing.assert_allclose(product, wanted, rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("steps", FIXED[:5], ids=lambda steps: "-".join(step.__name__ for step, _ in steps))
