@@ -35,6 +35,11 @@ ROUNDS, SAMPLES = 15, 7
 GOALS = {1: 450.0, 10: 2_000.0, FEW: 60_000.0}  # ns a call
 
 
+def arguments(n: int) -> Any:
+    """Python floats for one option, else arrays; calls name each, as one writes them."""
+    return ONE_OPTION if n == 1 else options(n)
+
+
 def ours(n: int, backend: str) -> Contender:
     """The program of the price, with one of our backends."""
     import autodiff
@@ -42,10 +47,12 @@ def ours(n: int, backend: str) -> Contender:
     if backend == "numba":
         import numba  # noqa: F401 # a peer that is not there is told by ImportError, before anything is compiled
     program = autodiff.compile(partial(price, of=autodiff), backend=backend, threads=1)
+    S, K, r, sigma, T = arguments(n)
     if n == 1:
-        return contender(lambda: program.value_and_grad(*ONE_OPTION, argnums=ARGUMENTS), lambda x: (x[0], *x[2]))
-    given = options(n)
-    return contender(lambda: program.value_and_grad(*given, argnums=ARGUMENTS, reduce=None), lambda x: (x[0], *x[2]))
+        return contender(lambda: program.value_and_grad(S, K, r, sigma, T, argnums=ARGUMENTS), lambda x: (x[0], *x[2]))
+    return contender(
+        lambda: program.value_and_grad(S, K, r, sigma, T, argnums=ARGUMENTS, reduce=None), lambda x: (x[0], *x[2])
+    )
 
 
 def in_loops(one: Callable[..., Any], n: int) -> Contender:
@@ -53,8 +60,9 @@ def in_loops(one: Callable[..., Any], n: int) -> Contender:
     import numba
 
     function: Any = numba.njit(one)
+    S, K, r, sigma, T = arguments(n)
     if n == 1:
-        return contender(lambda: function(*ONE_OPTION))
+        return contender(lambda: function(S, K, r, sigma, T))
 
     @numba.njit
     def many(S: Any, K: Any, r: Any, sigma: Any, T: Any) -> Any:
@@ -65,8 +73,7 @@ def in_loops(one: Callable[..., Any], n: int) -> Contender:
             )
         return found
 
-    given = options(n)
-    return contender(lambda: many(*given))
+    return contender(lambda: many(S, K, r, sigma, T))
 
 
 def sympy(n: int) -> Contender:
@@ -87,7 +94,7 @@ def casadi(n: int) -> Contender:
     symbols = casadi.SX.sym("x", 5)
     value = price(*[symbols[i] for i in range(5)], of=casadi)
     one = casadi.Function("options", [symbols], [casadi.vertcat(value, casadi.gradient(value, symbols))], {"cse": True})
-    given = np.array(options(n) if n > 1 else ONE_OPTION).T.ravel()  # the numbers of an option side by side
+    given = np.array(arguments(n)).T.ravel()  # the numbers of an option side by side
     found = np.zeros(6 * n)
     function = one.map(n) if n > 1 else one
     buffer, run = function.buffer()
@@ -114,8 +121,8 @@ def pytensor(n: int) -> Contender:
     inputs = [(pt.dvector if n > 1 else pt.dscalar)(name) for name in ("S", "K", "r", "sigma", "T")]
     value = price(*inputs, of=pt)
     function = pytensor.function(inputs, [value, *pytensor.grad(value.sum(), inputs)], trust_input=n > 1)
-    given: Any = options(n) if n > 1 else ONE_OPTION
-    return contender(lambda: function(*given))
+    S, K, r, sigma, T = arguments(n)
+    return contender(lambda: function(S, K, r, sigma, T))
 
 
 def heyoka(n: int) -> Contender:

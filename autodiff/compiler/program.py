@@ -248,22 +248,23 @@ class Program(Generic[P]):
         """
         if grad_mode.contexts and grad_mode.inlines():
             return inlining.value_and_grad(self._cache, args, options, reduce, argnums, argnames, weights, check)
-        if not check and argnames is None and not options:
-            cache = self._cache
-            asked, reduced, quick = cache.recent
-            answer: Any = NotImplemented
-            if argnums is asked and reduce is reduced and weights is None:
-                try:
-                    answer = quick(*args)
-                except TypeError:  # another number of arguments, or of another kind
-                    answer = NotImplemented
-            if answer is NotImplemented:
-                given = args if weights is None else (*args, weights)
-                answer = cache.repeated(request_of(argnums, reduce, weights), given)
+        cache = self._cache
+        asked, reduced, quick = cache.recent
+        short = not (check or argnames is not None or options)
+        if short and argnums is asked and reduce is reduced and weights is None:
+            try:
+                answer = quick(*args)
+                if answer is not NotImplemented:
+                    return answer
+            except TypeError:  # another number of arguments, or of another kind
+                pass
+        if short:
+            given = args if weights is None else (*args, weights)
+            answer = cache.repeated(request_of(argnums, reduce, weights), given)
             if answer is not NotImplemented:
                 return answer
-        with self._cache.lock:
-            return Call(self._cache, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
+        with cache.lock:
+            return Call(cache, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
 
     def backward(  # Any: args and options are a batch
         self, *args: Any, reduce: Reduce = "mean", weights: ArrayLike | None = None, **options: Any

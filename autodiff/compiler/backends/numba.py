@@ -498,9 +498,11 @@ def module(
     summing = '@njit(error_model="numpy", fastmath={"reassoc", "nsz"})'  # in any order, several at once
     calls = len(re.findall(rf"\b({'|'.join(helpers)})\(", "\n".join(lines))) if helpers else 0
     helper = f"@njit(forceinline={calls <= _INLINE}, {exact})"
+    fused = helper.replace("@njit(", '@njit(fastmath={"contract"}, ')  # a product and a sum are rounded once
+    kinds = dict.fromkeys(_SUMMING, summing) | dict.fromkeys(_OURS, fused)
     return "\n".join([
         "import math", "", "import numpy as np", "from numba import njit", "",
-        *[f"{summing if name in _SUMMING else helper}\n{text.strip()}\n" if text.strip().startswith("def ")
+        *[f"{kinds.get(name, helper)}\n{text.strip()}\n" if text.strip().startswith("def ")
           else f"{text.strip()}\n" for name, text in helpers.items()],
         f'@njit("{returns}({", ".join(types)},)", {options}cache=CACHED, {exact})',
         f"def run({', '.join(names)}):",
