@@ -246,9 +246,9 @@ class Program(Generic[P]):
         Raises TypeError when f returns more than one number, ValueError for arguments of wrong rank or length, and with
         `check` what a call raises.
         """
-        if grad_mode.contexts and grad_mode.inlines():
-            return inlining.value_and_grad(self._cache, args, options, reduce, argnums, argnames, weights, check)
         cache = self._cache
+        if grad_mode.contexts and grad_mode.inlines():
+            return inlining.value_and_grad(cache, args, options, reduce, argnums, argnames, weights, check)
         asked, reduced, quick = cache.recent
         short = not (check or argnames is not None or options)
         if short and argnums is asked and reduce is reduced and weights is None:

@@ -58,7 +58,7 @@ def remember_point(call: Call, request: Hashable, function: Any, *, gradient: bo
         plain = f"value, by = direct({given}); return value, none, by" if gradient else f"return direct({given})"
     text = f"""def make(cache, trace, parameters, function, array, number, direct, none):
     def quick({given}):
-        if not ({" is ".join([*(f"type({x})" for x in names), "float"])}):
+        if not ({" is ".join([*(f"{x}.__class__" for x in names), "float"])}):
             {given}, = {", ".join(f"number({x})" for x in names)},
         try:
             {plain if not call.trace.parameters else f"{values} = function([p.data for p in parameters], {given})"}
