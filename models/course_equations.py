@@ -1,10 +1,6 @@
 r"""The course's equations of backpropagation with the numbers of a network, in LaTeX, each checked against the graph.
 
-For one sample (course slide «Backpropagation, matemáticas»; `models.backpropagation` computes them for batches):
-
-    δ^L = ∂C/∂a^L ⊙ σ'(z^L)
-    δ^{l-1} = (w^l)ᵀ δ^l ⊙ σ'(z^{l-1})
-    ∂C/∂w^l = δ^l (a^{l-1})ᵀ,  ∂C/∂b^l = δ^l
+For one sample (course slide «Backpropagation, matemáticas»); `models.backpropagation` has them for batches.
 
 >>> from models.mlp import MLP
 >>> mlp = MLP(2, [1], output_activation="sigmoid").load_weights([[[4.0, 5.0]]], [[-6.0]])

@@ -127,7 +127,11 @@ def train(
     check.flag("shuffle", shuffle)
     check.flag("restore_best", restore_best)
     check.verbosity("progress", progress)
-    _check_functions(callbacks, penalty)
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError(f"callbacks must be a sequence of functions, got {type(callbacks).__name__} {callbacks!r}")
+    for function in (*callbacks, *([] if penalty is None else [penalty])):
+        if not callable(function):
+            raise TypeError(f"callbacks and penalty must be functions, got {type(function).__name__} {function!r}")
     task = Task(model, parameters, loss_by_name(loss), samples, held_out, penalty)
     own_optimizer = _optimizer(optimizer, parameters, learning_rate)
     generator = check.random_generator(random_state)
@@ -158,14 +162,6 @@ def _parameters(model: Any) -> list[Value]:
     if not parameters:
         raise ValueError(f"{model!r} must have parameters to train, got none")
     return parameters
-
-
-def _check_functions(callbacks: Any, penalty: Any) -> None:
-    if not isinstance(callbacks, (list, tuple)):
-        raise TypeError(f"callbacks must be a sequence of functions, got {type(callbacks).__name__} {callbacks!r}")
-    for function in (*callbacks, *([] if penalty is None else [penalty])):
-        if not callable(function):
-            raise TypeError(f"callbacks and penalty must be functions, got {type(function).__name__} {function!r}")
 
 
 def _samples(X: Any, y: Any, sample_weight: Any) -> Samples:

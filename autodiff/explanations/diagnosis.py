@@ -23,7 +23,9 @@ _NOTABLE = 10.0  # a factor that shrinks or stretches δ at least this much is n
 def diagnose(flow: Flow, node: Value) -> tuple[str, ...]:
     """Return remarks on δ of a node; none if nothing stands out."""
     if node not in flow.delta:
-        return (_unused(flow, node),)
+        namesakes = any(node.label and other.label == node.label for other in flow.order)
+        said = say("remark.unused", root=describe(flow.root), node=describe(node))
+        return (said + (say("remark.namesake", label=node.label) if namesakes else ""),)
     delta = flow.delta[node]
     if node is flow.root:
         return ()
@@ -43,19 +45,10 @@ def diagnose(flow: Flow, node: Value) -> tuple[str, ...]:
             shown = " + ".join([*(f"{term.product:.4g}" for term in terms[:_SHOWN]), *["…"] * (len(terms) > _SHOWN)])
             return (say("remark.cancel", count=len(terms), shown=shown),)
         return (say("remark.blocked", why=_list(_origins(flow, node, lambda delta: delta == 0.0, _blocked))),)
-    said: list[str] = []
     if abs(delta) < TINY or abs(delta) > HUGE:
-        said.append(_size(flow, node, delta))
-    elif any(saturated(term.consumer) for term in flow.contributions(node)):
-        flat = [why(term.consumer, term.place) for term in flow.contributions(node) if saturated(term.consumer)]
-        said.append(_list(Counter(flat)))
-    return tuple(said)
-
-
-def _unused(flow: Flow, node: Value) -> str:
-    namesakes = any(node.label and other.label == node.label for other in flow.order)
-    said = say("remark.unused", root=describe(flow.root), node=describe(node))
-    return said + (say("remark.namesake", label=node.label) if namesakes else "")
+        return (_size(flow, node, delta),)
+    flat = [why(term.consumer, term.place) for term in flow.contributions(node) if saturated(term.consumer)]
+    return (_list(Counter(flat)),) if flat else ()
 
 
 def _size(flow: Flow, node: Value, delta: float) -> str:

@@ -37,6 +37,7 @@ def placed(
         for several in labels.alike(use for node in order for use in uses(node))
     ]
     at = layout(Source(source), timeout=timeout).in_order(same, down=rankdir == "TB")
+    framed = [(name, label) for name, label in groups.items() if name in at.clusters]
     curves = [at.edges.get(f"e{i}_{place}") for i, place, _ in edges]
     return {
         "size": _rounded([at.width, at.height]),
@@ -52,11 +53,7 @@ def placed(
             else None
             for curve in curves
         ],
-        "groups": [
-            [*_rounded(at.clusters[name]), style.shorten(label)]
-            for name, label in groups.items()
-            if name in at.clusters
-        ],
+        "groups": [[*_rounded(at.clusters[name]), style.shorten(label)] for name, label in framed],
     }
 
 

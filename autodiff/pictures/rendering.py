@@ -200,14 +200,10 @@ def _run(
         try:
             out, complaint = process.communicate(given, timeout)
         except BaseException:
-            _kill(process)
+            if sys.platform == "win32":
+                process.kill()
+            else:  # a `dot` that is a script has children that would keep the pipes open
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
             raise
         return process.returncode, out, complaint
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if sys.platform == "win32":
-        process.kill()
-    else:  # a `dot` that is a script has children that would keep the pipes open
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)

@@ -64,12 +64,8 @@ def _shared(functions: Any, number: Callable[[int], Any]) -> dict[str, Callable[
     """Return the rows that are written alike on both kinds of numbers, with the functions of a module or context."""
     return {
         **{name: getattr(functions, name) for name in _EVERYWHERE},
-        "add": operator.add,
-        "sub": operator.sub,
-        "mul": operator.mul,
+        **{name: getattr(operator, name) for name in ("add", "sub", "mul", "neg", "pos")},
         "div": operator.truediv,
-        "pos": lambda a: a,
-        "neg": operator.neg,
         "abs": lambda a: a if a.real > 0 else -a,
         "sign": lambda a: number((a.real > 0) - (a.real < 0)),
         "step": lambda a: number(a.real > 0),

@@ -176,7 +176,11 @@ def _marked(
     if rounded and not any(hint.kind not in ("digits", "single", "clipped") for hint in own):
         own, said = (), [phrase("rounded", language, digits=rounded, rtol=f"{rtol:g}")]
     else:
-        said = [_said(hint, language) for hint in own[:1]]
+        words = {"digits": "more digits", "another": "of another part", "zero": "is zero"}
+        said = [
+            phrase(words[h.kind], language, **h.details) if h.kind in words else h.text(language).split(": ", 1)[1]
+            for h in own[:1]
+        ]
     if not said and not part.wrong.all():
         places = [f"[{', '.join(map(str, map(int, at)))}]" for at in np.argwhere(part.wrong)]
         few = ", ".join(places[:3]) + ", …" * (len(places) > 3)
@@ -195,13 +199,6 @@ def _rounded(part: Part) -> int:
         cut = n > 1 and abs(found) < abs(right) and found * right > 0.0
         digits.append(n if last < 1.0 and off < (1.0 if cut else 0.5) else 0)
     return min(digits, default=0)
-
-
-def _said(hint: Hint, language: str) -> str:
-    own = {"digits": "more digits", "another": "of another part", "zero": "is zero"}
-    if hint.kind in own:
-        return phrase(own[hint.kind], language, **hint.details)
-    return hint.text(language).split(": ", 1)[1]
 
 
 def _taught(part: Part, taught: Any, language: str) -> Iterator[str]:

@@ -85,6 +85,8 @@ def activation_surface(
     surface, colours = canvas(ax, size=(4.2, 3.8), projection="3d")
     if not hasattr(surface, "plot_surface"):
         raise ValueError('ax must have three dimensions, got two; make it with axes(projection="3d")')
+    from matplotlib.colors import LinearSegmentedColormap
+
     at = np.linspace(*edges, resolution)
     X1, X2 = np.meshgrid(at, at)
     z = w[0] * X1 + w[1] * X2 + b
@@ -94,7 +96,10 @@ def activation_surface(
     below, middle, above = (float(activate(op, at)) for at in (-_BESIDE, 0.0, _BESIDE))
     jumps = abs(above - below) > 1e-6
     surface.computed_zorder = False  # else the line is hidden by patches that are reckoned nearer
-    shades: dict[str, Any] = {"cmap": _orange_to_blue(colours), "vmin": -largest, "vmax": largest}
+    ends = [blend(colour, colours.paper, 0.85) for colour in (colours.negative, colours.positive)]
+    grey = blend(colours.muted, colours.paper, 0.25)
+    cmap = LinearSegmentedColormap.from_list("orange to blue", [ends[0], grey, ends[1]])
+    shades: dict[str, Any] = {"cmap": cmap, "vmin": -largest, "vmax": largest}
     shades |= {"linewidth": 0, "antialiased": False}
     for piece in (z <= 0, z > 0) if jumps else (np.full(z.shape, fill_value=True),):
         heights = np.where(piece, a, np.nan)
@@ -156,11 +161,3 @@ def _line_inside(w: Array, b: float, edges: tuple[float, float]) -> Array | None
     ends += [(-(w[1] * y + b) / w[0], y) for y in (low, high) if w[0]]
     inside = sorted({(x, y) for x, y in ends if low <= x <= high and low <= y <= high})
     return np.array([inside[0], inside[-1]]) if len(inside) > 1 else None
-
-
-def _orange_to_blue(colours: Palette) -> Any:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    middle = blend(colours.muted, colours.paper, 0.25)
-    ends = [blend(colour, colours.paper, 0.85) for colour in (colours.negative, colours.positive)]
-    return LinearSegmentedColormap.from_list("orange to blue", [ends[0], middle, ends[1]])
