@@ -123,6 +123,12 @@ def _series(xs: Any, length: Any) -> Series:
     lengths: dict[str, int] = {}
     for k, (path, x) in enumerate(zip(paths, sequences, strict=True)):
         x = unbox(x)  # noqa: PLW2901 # an array of one thing is that thing
+        if hasattr(x, "tracer"):  # a stand-in, of one number of a row
+            raise TypeError(
+                f"fold: {path} must be a list or an array with one entry per step, got one number of a row; the "
+                "program takes an array with one axis as a batch of numbers: pass one series as a batch of one, "
+                "x[None], or say compile(…, in_axes=None)"
+            )
         if isinstance(x, (str, Mapping)) or not (hasattr(x, "__len__") and hasattr(x, "__getitem__")):
             raise TypeError(
                 f"fold: {path} must be a list or an array with one entry per step, got {type(x).__name__}; list(...) "  # pyright: ignore[reportUnknownArgumentType]

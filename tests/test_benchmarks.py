@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import autodiff
-from benchmarks import calls, options
+from benchmarks import calls, folds, options
 from benchmarks.compiled import HEADINGS, QUICK, Contest, hold
 from benchmarks.compiled_black_scholes import XAD
 from benchmarks.compiled_worker import ONE_CORE
@@ -108,6 +108,16 @@ def test_all_forms_of_a_call_stand_in_one_table():
     assert done.returncode == 0, done.stderr
     for form in calls.CONTENDERS:
         assert re.search(rf"  {re.escape(form)}  +[\d.,]+ (?:ns|µs|ms)", done.stdout), form
+
+
+@pytest.mark.slow(reason="numba and JAX compile four models")
+def test_loops_with_a_state_stand_in_one_table():
+    """Every model has its rows, and the run stops unless all engines find the same value and gradient."""
+    command = [sys.executable, "-m", "benchmarks.folds", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    for work in folds.MODELS:
+        assert len(re.findall(rf"^{re.escape(work)}.*  ", done.stdout, re.MULTILINE)) == 3, work
 
 
 def test_contenders_that_differ_stop_the_benchmark():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import DomainError, TraceError, Value, compile, fold, grad, hessian, jvp, no_grad, total, where
+from benchmarks.folds import Garch, Kalman, Lstm, NeuralOde
 
 
 @pytest.fixture(scope="module")
@@ -21,125 +22,6 @@ def jax():
     jax.config.update("jax_enable_x64", True)
     yield jax
     jax.config.update("jax_enable_x64", before)
-
-
-class Model:
-    """A likelihood or network with a state: the same formulas for us (`xp` is autodiff) and for JAX (`xp` is jax.numpy)."""
-
-    def theta(self):
-        """The parameters, as an array."""
-        return self.start.copy()
-
-    def loss(self, xp, fold, theta, data, **options):
-        raise NotImplementedError
-
-
-class Garch(Model):
-    """The negative log-likelihood of GARCH(1,1): h' = ω + α e² + β h."""
-
-    start = np.array([0.02, 0.05, 0.1, 0.85])
-
-    def data(self, steps):
-        return np.random.default_rng(0).normal(size=steps)
-
-    def loss(self, xp, fold, theta, data, **options):
-        mu, omega, alpha, beta = theta
-
-        def step(h, r):
-            e = r - mu
-            return omega + alpha * e * e + beta * h, 0.5 * (xp.log(h) + e * e / h)
-
-        return sum_of(xp, fold(step, omega / (1.0 - alpha - beta), data, **options)[1])
-
-
-class Kalman(Model):
-    """The negative log-likelihood of a level with a slope, filtered from noisy observations: 2 states, 3 variances."""
-
-    start = np.array([-1.0, -3.0, 0.2])
-
-    def data(self, steps):
-        return np.cumsum(np.random.default_rng(1).normal(size=steps))
-
-    def loss(self, xp, fold, theta, data, **options):
-        q, s, r = map(xp.exp, theta)
-
-        def step(carry, z):
-            (level, slope), (a, b, d) = carry
-            level, a, b, d = level + slope, a + 2.0 * b + d + q, b + d, d + s
-            error, variance = z - level, a + r
-            k, l = a / variance, b / variance
-            mean = (level + k * error, slope + l * error)
-            spread = ((1.0 - k) * a, (1.0 - k) * b, d - l * b)
-            return (mean, spread), {"nll": 0.5 * (xp.log(variance) + error * error / variance)}
-
-        carry = ((0.0, 0.0), (10.0, 0.0, 10.0))
-        return sum_of(xp, fold(step, carry, data, **options)[1]["nll"])
-
-
-class NeuralOde(Model):
-    """x' = V tanh(W x + b) by 4th-order Runge–Kutta; the squared distance to a point where it ends."""
-
-    hidden = 6
-    start = np.random.default_rng(2).normal(size=6 * 5) * 0.5
-
-    def data(self, steps):
-        return steps
-
-    def loss(self, xp, fold, theta, data, **options):
-        n = self.hidden
-        rows = [[theta[3 * j + k] for k in range(3)] for j in range(n)]
-        out = [[theta[3 * n + n * i + j] for j in range(n)] for i in range(2)]
-
-        def slope(x):
-            a = [xp.tanh(w[0] * x[0] + w[1] * x[1] + w[2]) for w in rows]
-            return [sum(v * h for v, h in zip(weights, a, strict=True)) for weights in out]
-
-        def step(x, _):
-            along = lambda k, size: [p + size * q for p, q in zip(x, k, strict=True)]
-            k1 = slope(x)
-            k2 = slope(along(k1, 0.05))
-            k3 = slope(along(k2, 0.05))
-            k4 = slope(along(k3, 0.1))
-            mean = [(a + 2.0 * b + 2.0 * c + d) / 6.0 for a, b, c, d in zip(k1, k2, k3, k4, strict=True)]
-            return along(mean, 0.1), None
-
-        x, _ = fold(step, [1.0, -0.5], None, length=data, **options)
-        return (x[0] - 0.3) ** 2 + (x[1] - 0.7) ** 2
-
-
-class Lstm(Model):
-    """An LSTM of 16 units over a series of 3 numbers per step; the mean square of what it has in the end and on the way."""
-
-    units, inputs = 16, 3
-    start = np.random.default_rng(3).normal(size=64 * 20) * 0.3
-
-    def data(self, steps):
-        return np.random.default_rng(4).normal(size=(steps, self.inputs))
-
-    def loss(self, xp, fold, theta, data, **options):
-        n, m = self.units, self.inputs
-        if xp is ad:
-            w = np.asarray(theta, dtype=object).reshape(4 * n, n + m + 1)
-            gates = lambda h, x: w[:, :-1] @ np.concatenate([h, x]) + w[:, -1]
-            sigmoid, zeros = ad.sigmoid, np.zeros(n)
-        else:
-            w = theta.reshape(4 * n, n + m + 1)
-            gates = lambda h, x: w[:, :-1] @ xp.concatenate([h, x]) + w[:, -1]
-            sigmoid, zeros = lambda z: 1.0 / (1.0 + xp.exp(-z)), xp.zeros(n)
-
-        def step(carry, x):
-            h, c = carry
-            z = gates(h, x)
-            c = sigmoid(z[:n]) * c + sigmoid(z[n : 2 * n]) * xp.tanh(z[2 * n : 3 * n])
-            h = sigmoid(z[3 * n :]) * xp.tanh(c)
-            return (h, c), h[0] * h[1]
-
-        (h, _), ys = fold(step, (zeros, zeros), data, **options)
-        return sum_of(xp, ys) + (h * h).sum()
-
-
-def sum_of(xp, ys):
-    return total(ys) if xp is ad else xp.sum(ys)
 
 
 def scanned(jax, model, theta, data):
@@ -510,6 +392,18 @@ def test_a_form_that_changes_is_told_while_tracing():
         compile(lambda xs: fold(lambda c, x: ([c, x], None), 0.0, xs)[0])([[1.0, 2.0]])
     with pytest.raises(TypeError, match="must return a pair"):
         compile(lambda xs: fold(lambda c, x: c + x, 0.0, xs)[0])([[1.0, 2.0]])
+
+
+def test_one_series_in_the_place_of_a_batch_is_told_so():
+    """A program takes an array of one axis as a batch of numbers; as a batch of one, or without rows, it is a series."""
+    f = lambda xs: fold(lambda c, x: (c + x, None), 0.0, xs)[0]
+    xs = np.arange(4.0)
+    with pytest.raises(
+        TypeError, match=r"xs must be a list .* got one number of a row; .* x\[None\], or .*in_axes=None"
+    ):
+        compile(f)(xs)
+    assert compile(f)(xs[None]) == [6.0]
+    assert compile(f, in_axes=None)(xs) == 6.0
 
 
 def test_a_domain_is_checked_in_every_step():

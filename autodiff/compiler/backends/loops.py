@@ -169,7 +169,8 @@ class Running:
         self._wanted = self._info and self._info[0]
         self._carries: list[Any] | None = None  # as floats, from the way there
         self._others: _Arrays | _Machines | None = None
-        self._small = self.rows == 1 and steps.machine(None) is None and steps.floats(None) is not None
+        self._fast = steps.machine(None) is not None and (not self._wanted or steps.machine(self._wanted) is not None)
+        self._small = self.rows == 1 and not self._fast and steps.floats(None) is not None
         self._there = steps.floats(None) if self._small else None
         self._returns = steps.floats(self._wanted) if self._small and self._wanted and not self._info[1] else None
         self._same = np.zeros(steps.same)
@@ -246,8 +247,7 @@ class Running:
     def _arrays(self) -> _Arrays | _Machines:
         if self._others is None:
             rows = self._instance.rows if self._back is not None and self._back.batched else self.rows
-            fast = self.steps.machine(None) is not None and (not self._wanted or self.steps.machine(self._wanted))
-            kind = _Machines if fast else _Arrays
+            kind = _Machines if self._fast else _Arrays
             self._others = kind(self.steps, self.rows, rows, self._info)
         return self._others
 

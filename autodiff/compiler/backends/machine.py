@@ -58,10 +58,8 @@ class _Text(MachineText):
         if x.kind == ir.EXPAND:
             inner = x.args[0]
             return self.entry(inner, index[: len(inner.units)] if inner.__class__ is Var else ())
-        if x.kind == ir.OUTER:
+        if x.kind == ir.OUTER and not _is_stored(x):
             a, b = x.args
-            if len(a.units) > 1:
-                raise NotImplementedError(x.kind)
             return f"{self.entry(a, index[:1])} * {self.entry(b, index[1:])}"
         if x.kind == ir.VIEW:
             start, strides = x.info
@@ -90,7 +88,7 @@ class _Text(MachineText):
             return f"k{x.number}[{place}]"
         if x.kind == ir.ROWS:
             return "1.0"
-        if x.kind not in _STORED:
+        if not _is_stored(x):
             raise NotImplementedError(x.kind)
         return f"v{x.number}[{place}]" if x.units else f"v{x.number}"
 
@@ -99,7 +97,7 @@ class _Text(MachineText):
     def _step(self, var: Var) -> None:
         kind = var.kind
         added = kind == ir.SCATTER and var.number in self._known and self.uses[var.number] == 1  # where it belongs
-        if kind not in _STORED or added:
+        if not _is_stored(var) or added:
             return
         once = var.number < self.code.forward and not var.batched
         lines = self.before if once else self.lines
@@ -110,7 +108,10 @@ class _Text(MachineText):
         elif kind in {ir.MATMUL, ir.MATMUL_T}:
             self._product(var, lines)
         elif kind in {ir.SUM, ir.MAX, ir.SUM_ROWS}:
-            lines += self._reduced(var)
+            lines += self._reduced(var, var.args[0].units if var.args[0].__class__ is Var else ())
+        elif kind == ir.OUTER:
+            units = var.args[0].units
+            lines += self._reduced(var, (*var.units, *(units[:-1] if var.info == ir.STEPS else units[1:])))
         elif kind == ir.CONCAT:
             start = 0
             for x in var.args:
@@ -142,13 +143,18 @@ class _Text(MachineText):
         lines = [f"{'    ' * k}for i{k} in range({n}):" for k, n in enumerate(units)]
         return [*lines, *(f"{'    ' * len(units)}{line}" for line in body(index))]
 
-    def _reduced(self, var: Var) -> list[str]:
-        of, kept = var.args[0], len(var.units)
-        units = of.units if of.__class__ is Var else ()
+    def _reduced(self, var: Var, units: Sequence[int]) -> list[str]:
+        """Return a loop that sums, or takes the maximum, over the axes that the result has not."""
+        of, kept = var.args, len(var.units)
         rest = [f"i{k}" for k in range(kept, len(units))]
 
         def body(index: Sequence[str]) -> list[str]:
-            own, text = self.entry(var, index), self.entry(of, [*index, *rest])
+            own = self.entry(var, index)
+            if var.kind == ir.OUTER:
+                orders = [[*rest, i] if var.info == ir.STEPS else [i, *rest] for i in index]
+                text = " * ".join([self.entry(x, order) for x, order in zip(of, orders, strict=True)])
+            else:
+                text = self.entry(of[0], [*index, *rest])
             loops = [
                 f"{'    ' * k}for {i} in range({n}):" for k, (i, n) in enumerate(zip(rest, units[kept:], strict=True))
             ]
@@ -188,6 +194,11 @@ class _Text(MachineText):
             term = self.entry(delta, _indices(units) if own is not None else ())
             lines += self.loop(units, lambda _, place=place, term=term: [f"{target(place)} += {term}"])
         return lines
+
+
+def _is_stored(x: Var) -> bool:
+    """Tell whether an array has memory of its own; a product of vectors is written where it belongs."""
+    return x.kind in _STORED or (x.kind == ir.OUTER and len(x.args[0].units) > 1)
 
 
 def _indices(units: Sequence[int]) -> list[str]:
