@@ -19,6 +19,7 @@ import autodiff
 from benchmarks import compiled_black_scholes as black_scholes
 from benchmarks import compiled_gpt
 from benchmarks import compiled_positions as positions
+from benchmarks import compiled_recurrent as nets
 from benchmarks import compiled_tracing as before
 from benchmarks.compiled_demo import HAND, JAX_FLAT, JAX_TREE, MICROGRAD, MLP, SUMS, TORCH_DECAY
 from benchmarks.compiled_demo import TORCH as TORCH_NN
@@ -119,6 +120,13 @@ def at_positions(work: str, rows: int) -> Contest:
     targets = {positions.HAND: 1 / floor, positions.TORCH: 1.0, positions.JAX: 1.0}
     size = {"rows": rows, **({"length": 16, "padded": True} if work == "padded" else {})}
     return Contest(work, f"{title}, {rows:,} rows", tuple(contenders), targets, size)
+
+
+def recurrent(net: str, rows: int) -> Contest:
+    """Value and gradient of a batch, step after step."""
+    title = f"{net.upper()} of {nets.UNITS} units, {nets.STEPS} steps, {rows:,} rows"
+    targets = {nets.TORCH: 1.0, **({nets.JAX: 1.0} if net == "lstm" and rows >= 32 else {})}
+    return Contest("recurrent", title, tuple(nets.NETS), targets, {"net": net, "rows": rows})
 
 
 @contextmanager
@@ -269,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compiled", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of each: a smoke test, not a measurement")
     parser.add_argument("--markdown", action="store_true", help="a table to paste into benchmarks/README.md")
-    parts = ("demo", "digits", "options", "positions", "tracing", "growth")
+    parts = ("demo", "digits", "options", "positions", "recurrent", "tracing", "growth")
     parser.add_argument("--only", choices=parts, action="append", help="this part alone; may be repeated")
     given = parser.parse_args(arguments)
     plan, table, wanted, first = QUICK if given.quick else FULL, Table(HEADINGS), given.only or parts, header()
@@ -285,6 +293,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for work in ("attention", "convolutions", "gpt", "padded"):
             for rows in plan.rows:
                 hold(at_positions(work, rows), ONE_CORE, plan, table)
+    if "recurrent" in wanted:
+        for net in nets.GATES:
+            for rows in plan.rows:
+                hold(recurrent(net, rows), ONE_CORE, plan, table)
     if "growth" in wanted:
         for threads in (ONE_CORE,) if given.quick else (ONE_CORE, DEFAULT):
             measure_growth(table, plan, threads)

@@ -64,6 +64,7 @@ def works() -> dict[str, Any]:
         compiled_digits,
         compiled_gpt,
         compiled_positions,
+        compiled_recurrent,
         compiled_tracing,
         options,
     )  # fmt: skip
@@ -77,6 +78,7 @@ def works() -> dict[str, Any]:
         "convolutions": compiled_positions.CONVOLUTIONS,
         "gpt": compiled_gpt.GPT,
         "padded": compiled_gpt.GPT,
+        "recurrent": compiled_recurrent.NETS,
         "tracing": compiled_tracing.CONTENDERS,
         "peers": options.CONTENDERS,
         "calls": calls.CONTENDERS,

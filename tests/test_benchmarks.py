@@ -58,6 +58,7 @@ PARTS = {
     "digits": ("digits 64-32-10", "flat parameters", "pytree", "scikit-learn", *PEERS),
     "options": ("one option", "options, each", "XAD", "numba", "straight-line", *PEERS),
     "positions": ("attention", "convolutions", "a small GPT", "by hand, buffers", *PEERS),
+    "recurrent": ("RNN of 16 units", "LSTM of", "GRU of", *PEERS),
     "growth": ("rows, each", "against fewer rows", "jax.jit"),
     "tracing": ("nodes: trace", "memory at most"),
 }
