@@ -1,6 +1,10 @@
 """`pick` and `one_hot`: a row of a table by its place, for numbers, Values, and what has no number yet while it is traced."""
 
+import contextlib
+import itertools
 import math
+import random
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -175,6 +179,14 @@ BY_INDEX = {
     "slice": lambda i: sum(TABLE[:i]),
     "slice of an array": lambda i: sum(NUMBERS[:i, 0]),
     "length": lambda i: sum([1.0] * i),
+    "dict.get": lambda i: {0: 1.0}.get(i, 2.0),
+    "defaultdict": lambda i: defaultdict(float, {0: 1.0})[i],
+    "in a set": lambda i: 1.0 if i in {0, 2} else 2.0,
+    "in a dict": lambda i: float(i in {0: 1.0}),
+    "islice": lambda i: sum(itertools.islice(TABLE, i)),
+    "zeros": lambda i: sum(np.zeros(i)),
+    "library": lambda i: TABLE[random.randrange(i)],
+    "assigned": lambda i: np.zeros(3).__setitem__(i, 1.0),
 }
 
 
@@ -192,6 +204,9 @@ def test_indices_by_the_array_are_told_to_be_picked_one_by_one():
     indices = [[0, 1], [2, 2]]
     with pytest.raises(IndexError, match=r"\[autodiff\.pick\(table, i\) for i in indices\]"):
         compiled(lambda ks: sum(np.array(TABLE)[ks]))(indices)
+    for f in (lambda i: np.choose(i, TABLE), lambda i: np.take_along_axis(NUMBERS[:, 0], i, 0)):
+        with pytest.raises((IndexError, TypeError), match=r"\[autodiff\.pick\(table, i\) for i in indices\]"):
+            compiled(f)([0.0, 1.0])
     found = compiled(lambda indices: sum(pick(TABLE, i) for i in indices))(indices)
     np.testing.assert_allclose(found, NUMBERS[indices, 0].sum(axis=1), rtol=1e-14)
 
@@ -202,6 +217,18 @@ def test_a_name_or_a_key_that_is_missing_stays_what_it_is():
         compiled(lambda i: {"a": 1.0}["b"] * i)([0.0])
     with pytest.raises(IndexError, match="by name, pass a dict of columns"):
         compiled(lambda i: NUMBERS["weight"][0] * i)([0.0])
+
+
+def test_an_error_of_another_line_than_the_refusal_stays_what_it_is():
+    """A function that asks for a number, does without, and fails for another reason tells that reason."""
+
+    def f(x):
+        with contextlib.suppress(TypeError):
+            float(x)
+        return TABLE[50] * x
+
+    with pytest.raises(IndexError, match="list index out of range"):
+        compiled(f)([0.0])
 
 
 def test_infinities_stay_in_the_rows_that_hold_them():

@@ -143,9 +143,9 @@ class Looping(Tracer):
             self.captured.append(outer)
         return place
 
-    def error(self, x: Value, what: str, frame: Any = None) -> TraceError:  # Any: a frame of the user's code
+    def error(self, x: Value, what: str, at: tuple[str, int] | None = None) -> TraceError:
         """Return the error that names the request and the way out, and the fold whose step it is in."""
-        found = super().error(x, what, frame)
+        found = super().error(x, what, at)
         if self.around is not None and self.open:
             self.refused = found = TraceError(
                 f"{found}. It is in the step of a fold, which is traced once for all steps"

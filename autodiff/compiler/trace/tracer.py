@@ -16,6 +16,7 @@ import itertools
 import linecache
 import math
 import operator
+import os
 import re
 import sys
 from collections import defaultdict
@@ -37,6 +38,13 @@ from autodiff.value import Value
 
 _PASSED_OVER = {"autodiff", "copy", "numpy"}  # errors name the line that called into these packages
 
+_INTEGERS = re.compile(  # as NumPy and pandas say
+    r"of integer \(or boolean\) type|must be an integer array|Cannot cast .*'O'\) to dtype\('int|non-integer key|"
+    "Location based indexing can only have"
+)
+_STANDARD = (os.path.dirname(os.__file__) + os.sep, "<frozen")  # noqa: PTH120 # where libraries are: pathlib is slow
+_INSTALLED = re.compile(r"[\\/](site|dist)-packages[\\/]")
+
 _OTHERWISE = (
     "autodiff.where(condition, a, b), maximum, clip or step, autodiff's functions in place of math's, mark an argument "
     "that only steers the function as static (static_argnums), or call the function itself, eagerly"
@@ -49,7 +57,8 @@ _PICK = (
 _WAYS_OUT = {
     "indexing by": _PICK,
     "int() of": _PICK,
-    "looking up": "autodiff.pick(list(table.values()), i), where i is the place in the table",
+    "looking up": "autodiff.pick(list(table.values()), i), where i is the place in the table, and (i == a) | (i == b) "
+    "for i in {a, b}",
 }
 
 _POS, _DIV = OPS["pos"], OPS["div"]
@@ -125,8 +134,13 @@ class Traced(Value):
     def __reduce_ex__(self, protocol: Any) -> Any: raise self.tracer.error(self, "pickling")
     def zero_grad(self) -> None: raise self.tracer.error(self, "zero_grad() of")
     def __repr__(self) -> str: return f"<traced {self.label or 'number'}>"
-    __hash__ = object.__hash__
     # fmt: on
+
+    def __hash__(self) -> int:
+        # A set or dict of numbers would never find this one, and neither `in` nor `get` would say so.
+        if self.tracer.open and not _is_passed_over(sys._getframe(1)):  # pyright: ignore[reportPrivateUsage]
+            raise self.tracer.error(self, "looking up")
+        return object.__hash__(self)
 
     def __format__(self, spec: str) -> str:
         if spec:
@@ -184,7 +198,8 @@ class Tracer:
     def __init__(self) -> None:
         self.graph = Graph()
         self.open = True
-        self.refused: TraceError | None = None  # what was refused last, which NumPy may have passed over
+        self.refused: TraceError | None = None  # what was refused last, which C code may have passed over
+        self.refused_at: tuple[str, int] | None = None  # the user's line
         self._constant_at: dict[float | str, int] = {}
         # The place of every operation so far: plain numbers, so that the garbage collector has nothing to follow.
         self._known: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
@@ -471,18 +486,15 @@ class Tracer:
         """Raise TraceError for a Value whose number is asked for."""
         raise self.error(x, what)
 
-    def error(self, x: Value, what: str, frame: Any = None) -> TraceError:  # Any: a frame of the user's code
+    def error(self, x: Value, what: str, at: tuple[str, int] | None = None) -> TraceError:
         """Return the error that names the request, its line in the user's code, and the way out."""
         if not self.open:
             return TraceError(f"{what} {x!r}: it left the function it was traced in, and has no number")
-        if frame is None:
-            frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-            while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).split(".")[0] in _PASSED_OVER:
-                frame = frame.f_back
-        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+        file, number = self.refused_at = at or _users(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
+        line = linecache.getline(file, number).strip()
         name = f"{x.label!r}" if x.label else "a number"
         self.refused = TraceError(
-            f"{what} {name} while it is traced, at {frame.f_code.co_filename}:{frame.f_lineno}"
+            f"{what} {name} while it is traced, at {file}:{number}"
             f"{f': {line}' if line else ''}. The answer would be frozen into the program for every row: use "
             f"{_WAYS_OUT.get(what, _OTHERWISE)}"
         )
@@ -532,45 +544,74 @@ def trace(
 def _called(tracer: Tracer, f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str]) -> Any:
     try:
         return f(*arguments)
-    except IndexError as error:
-        if "must be of integer (or boolean) type" in str(error):
-            raise IndexError(
-                f"{error}: while it is traced, an index has no number yet; look rows up one by one, "
-                "[autodiff.pick(table, i) for i in indices]"
-            ) from error
-        if "only integers, slices" not in str(error):
-            raise
-        if tracer.refused is not None and tracer.refused.args[0].startswith("indexing by"):
+    except (LookupError, TypeError, ValueError) as error:
+        if tracer.refused is not None and error is not tracer.refused and tracer.refused_at in _lines(error):
             raise tracer.refused from None
-        raise IndexError(
-            f"{error}: a row of an array or table is entered by position; to enter it by a number of the row, use "
+        if isinstance(error, KeyError) and error.args[0].__class__ is Traced:  # pandas looks at it, and gives up
+            at = next(line for line in reversed(_lines(error)) if not _is_library(line[0]))
+            raise tracer.error(error.args[0], "looking up", at) from None
+        told = _way_out(error, arguments, names)
+        if told is None:
+            raise
+        kind = IndexError if isinstance(error, IndexError) else TypeError
+        raise kind(f"{error}{told}") from error
+
+
+def _way_out(error: Exception, arguments: Sequence[Any], names: Sequence[str]) -> str | None:
+    """Return what to add to an error of Python's or NumPy's that stand-ins have caused; None of others."""
+    said = str(error)
+    if "only integers, slices" in said:
+        return (
+            ": a row of an array or table is entered by position; to enter it by a number of the row, use "
             "autodiff.pick(table, i); to enter it by name, pass a dict of columns, such as dict(frame)"
-        ) from error
-    except KeyError as error:
-        key: Any = error.args[0] if error.args else None
-        if key.__class__ is not Traced:
-            raise
-        raise tracer.error(key, "looking up", _last_frame(error)) from None
-    except TypeError as error:
-        rows = {name: x for name, x in zip(names, arguments, strict=True) if x.__class__ in (Traced, np.ndarray)}
-        if not rows or not re.search(r"'Traced'.* (not (iterable|subscriptable)|has no len)", str(error)):
-            raise
-        raise TypeError(
-            f"{error}: {' and '.join(f'one row of {name} {_said_of(x)}' for name, x in rows.items())} in this call; "
+        )
+    if _INTEGERS.search(said):
+        return (
+            ": while it is traced, an index has no number yet; look rows up one by one, "
+            "[autodiff.pick(table, i) for i in indices]"
+        )
+    rows = {name: x for name, x in zip(names, arguments, strict=True) if x.__class__ in (Traced, np.ndarray)}
+    if rows and re.search(r"'Traced'.* (not (iterable|subscriptable)|has no len)", said):
+        return (
+            f": {' and '.join(f'one row of {name} {_said_of(x)}' for name, x in rows.items())} in this call; "
             "a program's arguments have one more axis in front than the function's, the rows"
-        ) from error
+        )
+    return None
 
 
 def _said_of(row: Any) -> str:
     return "is ONE number" if row.__class__ is Traced else f"has shape {np.shape(row)}"
 
 
-def _last_frame(error: BaseException) -> Any:  # Any: a frame
-    """Return the frame that raised the error."""
-    at: Any = error.__traceback__
-    while at.tb_next is not None:
+def _lines(error: BaseException) -> list[tuple[str, int]]:
+    """Return the lines that an error came through."""
+    at, found = error.__traceback__, list[tuple[str, int]]()
+    while at is not None:
+        found.append((at.tb_frame.f_code.co_filename, at.tb_lineno))
         at = at.tb_next
-    return at.tb_frame
+    return found
+
+
+def _is_passed_over(frame: Any) -> bool:
+    return str(frame.f_globals.get("__name__", "")).split(".")[0] in _PASSED_OVER
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith(_STANDARD) or _INSTALLED.search(file) is not None
+
+
+def _users(frame: Any) -> tuple[str, int]:  # Any: a frame
+    """Return the user's line: the innermost outside autodiff and libraries, down from the function."""
+    found, start = None, frame
+    while frame is not None and frame.f_code is not _called.__code__:
+        if not _is_passed_over(frame):
+            found = found or frame
+            if not _is_library(frame.f_code.co_filename):
+                break
+        frame = frame.f_back
+    else:
+        frame = found or start
+    return frame.f_code.co_filename, frame.f_lineno
 
 
 def cosines(a: Any, b: Any, r: Any) -> list[Any]:
