@@ -117,6 +117,53 @@ def test_bound_programs_are_copied_and_pickled_with_their_object():
     assert pickle.loads(pickle.dumps(line.loss))(1.0) == 16.0
 
 
+class Scaled:
+    """Class and static methods, which decorators make in either order."""
+
+    w = Value(3.0, "w")
+
+    @compiled
+    @classmethod
+    def of_class(cls, x):
+        return cls.w * x * x
+
+    @compiled
+    @staticmethod
+    def static(x):
+        return Scaled.w * x
+
+    @staticmethod
+    @compiled
+    def other_way(x):
+        return Scaled.w * x
+
+    @classmethod
+    @compiled
+    def of_class_below(cls, x):
+        return cls.w * x * x
+
+
+class Halved(Scaled):
+    w = Value(1.5, "w")
+
+
+def test_class_and_static_methods_bind():
+    """A class method has the Values of the class that it is called on, on every Python; a static one binds nothing."""
+    for kind, w in ((Scaled, 3.0), (Halved, 1.5)):
+        for of in (kind, kind()):
+            np.testing.assert_allclose(of.of_class(X), w * X * X)
+            np.testing.assert_allclose(of.of_class.value_and_grad(X)[1], [(X * X).mean()])
+            assert of.of_class.parameters == [kind.w]
+            for static in (of.static, of.other_way):
+                np.testing.assert_allclose(static(X), 3.0 * X)
+    assert pickle.loads(pickle.dumps(Halved.of_class))(2.0) == 6.0
+    try:
+        np.testing.assert_allclose(Halved.of_class_below(X), 1.5 * X * X)
+    except TypeError as error:  # Python 3.13
+        assert "got the class Halved; where" in str(error)  # noqa: PT017
+        assert "write @compile above @classmethod" in str(error)  # noqa: PT017
+
+
 CALLABLES = {
     "method": lambda line: line.scaled,
     "object": lambda line: line,

@@ -57,6 +57,15 @@ def compile(  # shadows the builtin, which is for text
     >>> program.value_and_grad([1.0, 2.0], [3.0, 6.0])
     (0.5, array([-2., -1.]))
     """
+    given: Any = f
+    if isinstance(given, (classmethod, staticmethod)):
+        inner: Callable[..., Any] = given.__func__  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        program: Any = compile(
+            inner, in_axes=in_axes, static_argnums=static_argnums, threads=threads, has_aux=has_aux,
+            traces=traces, backend=backend, parameters=parameters,
+        )  # fmt: skip
+        program.binds = "class" if isinstance(given, classmethod) else "nothing"
+        return program
     if not callable(f):
         raise TypeError(f"compile needs a function of one sample, got {type(f).__name__}")
     many = isinstance(static_argnums, (tuple, list, set, frozenset, range))

@@ -507,6 +507,11 @@ def _array(x: Any, name: str) -> Array:
         raise TypeError(
             f"{name} must be plain numbers, got a Value; pass its .data, or call the function itself, program.f"
         )
+    if isinstance(x, type):
+        raise TypeError(
+            f"{name} must be numbers, got the class {x.__name__}; where that is the first argument of a class method, "
+            "write @compile above @classmethod, since from Python 3.13 on @classmethod binds functions alone"
+        )
     if np.ma.is_masked(x):
         raise ValueError(f"{name} must have no masked entries; leave such rows out, or fill them in")
     try:

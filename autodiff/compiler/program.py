@@ -48,6 +48,7 @@ class Program(Generic[P]):
     threads wait for each other: give each thread a program of its own to run them side by side.
     """
 
+    binds: Literal["object", "class", "nothing"] = "object"  # what a method gets first
     _instance: Any = None  # the object that a method is bound to
 
     def __init__(self, f: Callable[P, Any], settings: Settings) -> None:  # Any: f returns answers of whatever form
@@ -96,7 +97,9 @@ class Program(Generic[P]):
     def __get__(self: Program[Concatenate[A, Q]], instance: A, owner: object = None) -> Program[Q]: ...
     def __get__(self, instance: Any, owner: object = None) -> Program[...]:
         """Return the program of a method, bound to its object as functions are; each object has traces of its own."""
-        if instance is None:
+        if self.binds == "class":
+            instance = instance.__class__ if owner is None else owner
+        if instance is None or self.binds == "nothing":
             return self
         method = types.MethodType(self._written, instance)
         kept = self._bound.get(id(instance))
