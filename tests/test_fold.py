@@ -349,20 +349,30 @@ def test_the_answer_may_be_all_that_comes_out():
     np.testing.assert_allclose(program(xs), xs.cumsum(1))
 
 
-def test_the_text_of_a_short_loop_computes_the_same():
-    """`source` writes the steps one after another; a long series is refused with a way out."""
+def test_the_text_computes_the_same():
+    """`source` writes few steps one after another, with the gradient; of many, the forward pass as a loop."""
     w = Value(0.5, "w")
-    program = compile(lambda xs: fold(lambda c, x: (ad.tanh(w * c + x), None), 0.0, xs)[0])
-    xs = np.random.default_rng(7).normal(size=(4, 5))
-    value, gradient = program.value_and_grad(xs)
-    scope = {}
-    exec(program.source, scope)
-    theirs = scope["value_and_grad"](np.array([0.5]), xs)
-    np.testing.assert_allclose(theirs[0], value)
-    np.testing.assert_allclose(theirs[1], gradient)
-    program(np.zeros((1, 9000)))
-    with pytest.raises(TraceError, match=r"source must write the steps .* call the program with a shorter series"):
-        assert program.source
+
+    def f(xs):
+        held = ad.sin(w)
+        turn = lambda c, x: (ad.tanh(w * c + x), c * held + fold(lambda a, _: (a * held, None), c, length=2)[0])
+        last, ys = fold(turn, 0.0, xs)
+        return last + total(ys)
+
+    program = compile(f)
+    for steps in (5, 3000):
+        xs = np.random.default_rng(7).normal(size=(4, steps))
+        value, gradient = program.value_and_grad(xs)
+        scope = {}
+        exec(program.source, scope)
+        np.testing.assert_allclose(scope["forward"](np.array([0.5]), xs), program(xs), rtol=1e-12)
+        if steps == 5:
+            theirs = scope["value_and_grad"](np.array([0.5]), xs)
+            np.testing.assert_allclose(theirs[0], value)
+            np.testing.assert_allclose(theirs[1], gradient)
+    assert "for x in" in program.source
+    assert "def one_step(" in program.source
+    assert len(program.source.splitlines()) < 100
 
 
 def test_a_decision_in_a_step_names_its_line():

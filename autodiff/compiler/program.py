@@ -447,19 +447,28 @@ class Program(Generic[P]):
 
     @property
     def source(self) -> str:
-        """The forward and backward pass as Python that a person could have written; it runs with NumPy alone."""
+        """The forward and backward pass as Python that a person could have written; it runs with NumPy alone.
+
+        The steps of a fold are written one after another where they are few; where they are many, the text is a loop,
+        and has the forward pass alone.
+        """
         trace = self._cache.known()
         if trace.loops and trace.unrolled is not None:
             steps = sum(op.steps * op.graph.size for op in list[Any](trace.shared.ops) if isinstance(op, Loop))
             if steps > _LONGEST:
-                raise TraceError(
-                    f"source must write the steps of a fold one after another, at most {_LONGEST:,} nodes, got "
-                    f"{steps:,}; call the program with a shorter series first"
-                )
+                return self._looped(trace)
             trace = trace.unrolled()
         shape = trace.shared.shape
         code = trace.code(Want(gradient=shape == ()), rows=True)
         return Readable(code, _name(self.f), trace.names, trace.shapes, shape).source
+
+    def _looped(self, trace: Trace) -> str:
+        """Return the forward pass alone, its folds as loops."""
+        code = trace.code(Want(), rows=True)
+        code.forward = len(code.vars)
+        text = Readable(code, _name(self.f), trace.names, trace.shapes, trace.shared.shape).source
+        text = text.replace(" and its gradient for a batch", " for a batch", 1)
+        return text.split("\n\n\ndef value_and_grad(")[0].rstrip() + "\n"
 
     def explain(self) -> str:
         """Return what each pass did, as text: nodes, groups, matrix products, and the cost of one row."""

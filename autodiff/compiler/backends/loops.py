@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,12 @@ def steps_of(loop: Loop, varying: tuple[bool, ...], *, careful: bool, machine: b
     if key not in loop.made:
         loop.made[key] = Steps(loop, varying, careful=careful, machine=machine)
     return loop.made[key]
+
+
+class Named(NamedTuple):
+    """What a step captures, in a text."""
+
+    label: str
 
 
 class Steps:
@@ -150,6 +156,12 @@ class Steps:
     def flops(self, back: Var | None) -> int:
         """Return the floating-point operations for each row."""
         return self.loop.steps * (self.there.flops + (self.back(*back.info).flops if back is not None else 0))
+
+    def readable(self) -> Code:
+        """Return the code of a step for a text: its parameters have the names of what is captured."""
+        code, labels = self._grouping(Want()).code, self.graph.labels
+        code.parameters = [Named(labels.get(node, "")) for node in self._placed]
+        return code
 
     def running(self, instance: Any, fold: Var, back: Var | None) -> Running:
         """Return the loop on the buffers of an instance."""

@@ -14,7 +14,7 @@ import keyword
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -42,12 +42,13 @@ class Readable:
     """The writer of a code with its backward pass as the text of a module."""
 
     def __init__(
-        self, code: Code, function: str, arguments: Sequence[str], shapes: Sequence[Any], outputs: tuple[int, ...] = ()
-    ) -> None:
+        self, code: Code, function: str, arguments: Sequence[str], shapes: Sequence[Any], outputs: tuple[int, ...] = (),
+        known: Iterable[str] = (),
+    ) -> None:  # fmt: skip
         """Write `source`.
 
         `shapes`: the shape of one sample of each argument; None for a static one, which is not passed. `outputs`: the
-        shape of the function's answer; only one number has a gradient to write.
+        shape of the function's answer; only one number has a gradient to write. `known`: functions of the text around.
         """
         self.code = code
         if outputs:
@@ -57,6 +58,7 @@ class Readable:
         self.outputs = outputs
         self.names: dict[int, str] = {}
         self.taken = {"xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", "len", "float", *reserved()}
+        self.taken |= set(known)
         self.arguments: list[str] = [self._take("_".join(re.findall(r"\w+", x))) for x in arguments]  # of x['w'], x_w
         self.helpers: dict[str, str] = {}
         self.constants: list[str] = []
@@ -447,6 +449,8 @@ class Readable:
             if var.units != xs[0].units:
                 return f"{self.text(xs[0], _ATOM)}.sum(axis=(-2, -1)){'[..., None]' * bool(keep)}", _ATOM
             return f"{self.text(xs[0], _ATOM)}.sum({keep})", _ATOM
+        if kind == ir.FOLD:
+            return f"{self._loop(var)}(rows, {', '.join(self.text(x) for x in (xs[3], *xs[:3]))})", _ATOM
         assert kind == ir.SCATTER  # the last kind
         pieces = list(zip(xs, var.info, strict=True))
         if var.number < self.code.forward or self._is_stack(var):
@@ -457,6 +461,35 @@ class Readable:
             return added, 1
         shape = "[0]" if not var.units else f".reshape({', '.join(map(str, var.units))}, {rows})" * (len(var.units) > 1)
         return f"{self._spread(pieces, max(var.size, 1), rows)}{shape}", _ATOM
+
+    def _loop(self, var: Var) -> str:
+        """Define a step, and the loop over all of them; return the loop's name."""
+        steps, loop = var.info, var.info.loop
+        names = [x for x, n in zip(("carry", "x", "beside"), steps.sizes, strict=True) if n]
+        shapes = [(n,) if n else None for n in steps.sizes]
+        size = (loop.carry + loop.y,)
+        inner = Readable(steps.readable(), "one_step", ["carry", "x", "beside"], shapes, size, known=self.helpers)
+        self.helpers |= inner.helpers
+        self.taken |= set(inner.helpers)
+        name, step = self._take("fold"), self._take("one_step")
+        text = inner.source[inner.source.index("def forward(") :].replace("def forward(", f"def {step}(", 1)
+        head, doc, *body = text.splitlines()
+        self.helpers[step] = "\n".join([head, doc, *(f"    {line}" for line in inner.constants), *body])
+        along = f"for x in xp.broadcast_to(xs, ({loop.steps * loop.x}, rows)).reshape({loop.steps}, {loop.x}, rows):"
+        self.helpers[name] = "\n".join([
+            f"def {name}(rows, same, carry, xs, beside):",
+            '    """Return the last carry, and below it what every step returns."""',
+            f"    same = xp.broadcast_to(xp.ravel(xp.asarray(same)), ({steps.same},))",
+            f"    carry = xp.broadcast_to(carry, ({loop.carry}, rows))",
+            f"    beside = xp.broadcast_to(beside, ({steps.varying}, rows))",
+            "    ys = []",
+            f"    {along if loop.x else f'for _ in range({loop.steps}):'}",
+            f"        after = {step}(same, {', '.join(f'{x}.T' for x in names)}).T",
+            f"        carry, y = after[:{loop.carry}], after[{loop.carry}:]",
+            "        ys.append(y)",
+            "    return xp.concatenate([carry, *ys])",
+        ])  # fmt: skip
+        return name
 
     def _times(self, matrix: str, x: Var, *, steps: bool) -> tuple[str, float]:
         """Return the text of a product with a matrix: of vectors, or of one at each position."""
