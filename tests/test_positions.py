@@ -708,4 +708,4 @@ def test_attention_is_a_few_products_of_arrays():
         lines.add(len(program.source.splitlines()))
     assert len(calls) == len(lines) == 1
     assert max(calls) < 45
-    assert max(lines) < 110
+    assert max(lines) <= 60

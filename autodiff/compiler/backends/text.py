@@ -36,6 +36,7 @@ _SUM_OF = re.compile(r"z(\d*)(_\d+)?")  # weighted sums: their layer, and a suff
 _SHORT = 24  # a view this short is written where it is used
 _TOGETHER = 4  # matrices in one that are named after all of them
 _LONG = 88  # longer expressions are split
+_TWICE = 68  # lines: a longer text has the forward pass once, which both functions call
 
 
 class Readable:
@@ -197,20 +198,31 @@ class Readable:
             "",
             "",
             *(line for text in helpers for line in (*text.splitlines(), "", "")),
+        ]
+        ways = [
             f"def forward({arguments}):",
             f'    """Return {self.function} of each row, given the flat array of all parameters."""',
-            *(f"    {line}" if line else "" for line in body),
-            f"    return {answer}",
+            *_indented([*body, f"return {answer}"]),
+        ]
+        after = [*backward, "", *gradient, f"return {f'{value}.mean()' if batched else value}, gradient / rows"]
+        both = [
+            *("", "", f"def value_and_grad({arguments}):"),
+            '    """Return the mean over the rows, and its derivatives by the flat array of all parameters."""',
         ]
         if self.outputs:
-            return "\n".join(lines) + "\n"
+            return "\n".join([*lines, *ways]) + "\n"
+        if len(lines) + len(ways) + len(both) + len(body) + len(after) < _TWICE:
+            return "\n".join([*lines, *ways, *both, *_indented([*body, *[""] * bool(backward), *after])]) + "\n"
+        name = self._take("compute")
+        kept = [x for x in re.findall(r"^(\w+) = ", "\n".join(body), re.MULTILINE)
+                if re.search(rf"\b{x}\b", "\n".join(after))]  # fmt: skip
         lines += [
-            "",
-            "",
-            f"def value_and_grad({arguments}):",
-            '    """Return the mean over the rows, and its derivatives by the flat array of all parameters."""',
-            *(f"    {line}" if line else "" for line in (*body, *([""] if backward else []), *backward, "", *gradient)),
-            f"    return {f'{value}.mean()' if batched else value}, gradient / rows",
+            f"def {name}({arguments}):",
+            f'    """Return {self.function} of each row, and what its derivatives need."""',
+            *_indented([*body, *_listed("return ", [answer, *kept])]),
+            *("", "", *ways[:2], f"    return {name}({arguments})[0]"),
+            *both,
+            *_indented([*_listed("", ["_", *kept], f" = {name}({arguments})"), *[""] * bool(backward), *after]),
         ]
         return "\n".join(lines) + "\n"
 
@@ -676,6 +688,16 @@ class Readable:
             f"{op!r} is an operation of your own, which a text that runs on its own cannot define; use the program "
             "itself"
         )
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" if line else "" for line in lines]
+
+
+def _listed(before: str, names: Sequence[str], behind: str = "") -> list[str]:
+    """Return a tuple of names on lines that are not too long, and what stands before and behind it."""
+    lines = wrap(", ".join(names), _LONG)
+    return [f"{before}{lines[0]}{behind}"] if len(lines) == 1 else [f"{before}(", *_indented(lines), f"){behind}"]
 
 
 def _read(var: Var) -> list[Var]:
