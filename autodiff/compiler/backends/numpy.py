@@ -246,7 +246,7 @@ class Buffered:
     def _plan_sums(self) -> None:
         """Compute the parts of an array in their places, where each place has one part."""
         for var in reversed(self.layout.order):  # parts of a part after it
-            if var.kind != ir.SCATTER or var is self.code.gradient or self.layout.long:
+            if var.kind != ir.SCATTER or var is self.code.gradient:
                 continue
             if var.number not in self._forwarded:
                 self._allocate(var, alone=True)
