@@ -586,14 +586,14 @@ def test_a_neuron_with_one_input():
 
 
 def test_a_network_that_is_applied_twice():
-    """Both times the three formulas, the second one said to be again; derivatives of shared weights are sums."""
+    """Both times the formulas, layer by layer; derivatives of shared weights are sums."""
     mlp = network(2, 2)
     f = lambda x, y: sum((a - b) ** 2 for a, b in zip(mlp(x), mlp(y), strict=True))
     program = assert_the_text_is_the_program(f, RNG.normal(size=(5, 2)), RNG.normal(size=(5, 2)))
     lines = [line.strip() for line in program.source.split("def value_and_grad")[1].splitlines()]
     for line in (
-        "# layer 1", "z1 = W1 @ a0 + b1", "# layer 1, again", "z1_2 = W1 @ a0_2 + b1", "a1 = sigmoid(z1)",
-        "a1_2 = sigmoid(z1_2)", "z2_2 = W2 @ a1_2 + b2", "# δ of layer 1, again, and what follows for its weights and biases",
+        "# layer 1", "z1 = W1 @ a0 + b1", "z1_2 = W1 @ a0_2 + b1", "a1 = sigmoid(z1)",
+        "a1_2 = sigmoid(z1_2)", "z2_2 = W2 @ a1_2 + b2", "# δ of layer 1, and what follows for its weights and biases",
         "delta1 = (W2.T @ delta2) * a1 * (1.0 - a1)", "delta1_2 = (W2.T @ delta2_2) * a1_2 * (1.0 - a1_2)",
         "dW1 = (delta1_2 @ a0_2.T) + (delta1 @ a0.T)",
     ):  # fmt: skip
