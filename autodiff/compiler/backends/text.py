@@ -36,7 +36,8 @@ _SUM_OF = re.compile(r"z(\d*)(_\d+)?")  # weighted sums: their layer, and a suff
 _SHORT = 24  # a view this short is written where it is used
 _TOGETHER = 4  # matrices in one that are named after all of them
 _LONG = 88  # longer expressions are split
-_TWICE = 68  # lines: a longer text without layers has the forward pass once, which both functions call
+_TWICE = 68  # lines: a longer text has the forward pass once, which both functions call
+_ASIDE = 40  # lines: a forward pass of layers is read beside their δ, if it is not longer
 
 
 class Readable:
@@ -211,8 +212,8 @@ class Readable:
         ]
         if self.outputs:
             return "\n".join([*lines, *ways]) + "\n"
-        layers = any(line.startswith("# layer") for line in body)  # their formulas and their δ are read side by side
-        if layers or len(lines) + len(ways) + len(both) + len(body) + len(after) < _TWICE:
+        aside = self.layer and len(body) <= _ASIDE
+        if aside or len(lines) + len(ways) + len(both) + len(body) + len(after) < _TWICE:
             return "\n".join([*lines, *ways, *both, *_indented([*body, *[""] * bool(backward), *after])]) + "\n"
         name = self._take("compute")
         kept = [x for x in re.findall(r"^(\w+) = ", "\n".join(body), re.MULTILINE)
