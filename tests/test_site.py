@@ -79,6 +79,13 @@ def test_every_page_is_there_in_both_languages(built):
     assert "Empujoncitos" in (built / "es" / "course" / "00_nudges" / "index.html").read_text(encoding="utf-8")
 
 
+def test_an_address_that_leads_nowhere_is_told_in_english(built):
+    """A server has one such page for all; its links lead to the pages of the first language."""
+    page = (built / "404.html").read_text(encoding="utf-8")
+    assert '<html lang="en"' in page
+    assert 'href="/delta-autodiff/start/"' in page
+
+
 def test_formulas_need_no_script(built):
     """Every formula is MathML when the page arrives; none is left as LaTeX."""
     for page in built.glob("**/course/*/index.html"):

@@ -108,3 +108,8 @@ def formula(latex: str, display: str) -> str:
 def on_post_page(output: str, page: Any, config: Any) -> str:
     """Keep the theme from asking each page's translation for a sitemap: there is one, of the whole site."""
     return output.replace('<link rel="alternate" href=', '<link rel="alternate alternate" href=')
+
+
+def on_post_template(output: str, template_name: str, config: Any) -> str:
+    """Leave the page of addresses that lead nowhere, one for the whole site, to the first language."""
+    return "" if template_name == "404.html" and config.theme["language"] != "en" else output
