@@ -764,6 +764,20 @@ def test_a_narrow_column_and_a_phone_show_boundary_loss_and_score_with_the_netwo
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_the_curve_of_the_loss_is_as_high_after_a_phone_is_turned_or_a_frame_was_narrow_at_first(opened):
+    """Its height is that of the style sheet, not of what was drawn before; it is drawn at the size that is seen."""
+    page = opened(MLP(2, [2, 1], random_state=0), *two_moons(20), width=390, height=844)
+    size = "() => { const c = document.getElementById('curve'); return [c.clientWidth, c.clientHeight, c.width, c.height]; }"
+    first = page.evaluate(size)
+    for width in (844, 60):
+        page.set_viewport_size({"width": width, "height": 390})
+        page.wait_for_timeout(300)
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.wait_for_timeout(300)
+        assert page.evaluate(size) == first
+    assert first[:2] == first[2:]
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("features", [2, 4])
 def test_names_and_ends_of_the_axes_stand_apart(opened, width, features):
