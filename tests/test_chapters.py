@@ -317,6 +317,16 @@ def test_whatever_is_handed_in_gets_a_friendly_sentence(chapter, exercise, langu
 # -- the figures -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_answers_may_be_called_by_their_names(language):
+    """In any order; a name that is not asked for is told in a sentence, as too many answers are."""
+    check = kit.start(0, language)[-1]
+    assert "✓" in repr(check("partials", by_x=-2.0, by_w=3.0))
+    assert "✓" in repr(check("partials", 3.0, by_x=-2.0))
+    for wrong in ({"rat": 10.01}, {"rate": 10.01, "rat": 1.0}):
+        assert repr(check("five", **wrong)) == word("check.single", language, n=1, names="rate")
+
+
 def test_chapter_0_nudges(ran):
     """The rate of x² at 3 is 6 + h, that of a line its slope; the derivative of a product is the other factor."""
     zero = ran(0)

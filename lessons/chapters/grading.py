@@ -58,9 +58,9 @@ class Check:
     def __init__(self, chapter: int | str, language: str) -> None:
         _ROOMS[self] = _Room(chapter, language)
 
-    def __call__(self, *of: Any) -> Said:  # Any: a name, and whatever a student hands in
-        """Check the answers to an exercise."""
-        return _ROOMS[self].answered(*of) if of else _ROOMS[self].marks()
+    def __call__(self, *of: Any, **called: Any) -> Said:  # Any: a name, and whatever a student hands in
+        """Check the answers to an exercise, in its order or called by their names."""
+        return _ROOMS[self].answered(*of, **called) if of else _ROOMS[self].marks()
 
     def __dir__(self) -> list[str]:
         return []
@@ -86,11 +86,12 @@ class _Room:
         self.attempts: dict[str, int] = {}
         self.done: dict[str, int] = {}
 
-    def answered(self, name: str, *answers: Any) -> Said:  # Any: whatever a student hands in
+    def answered(self, name: str, /, *answers: Any, **called: Any) -> Said:  # Any: whatever a student hands in
         if not isinstance(name, str) or name not in self.exercises:
             return self.told("unknown", name=name, names=", ".join(self.exercises))
         exercise = self.exercises[name]
-        if len(answers) != len(exercise.asks):
+        answers += tuple(called.pop(each) for each in exercise.asks if each in called)
+        if called or len(answers) != len(exercise.asks):
             many = len(exercise.asks)
             return self.told("many" if many > 1 else "single", n=many, names=", ".join(exercise.asks))
         if looks := _peeks(answers):
