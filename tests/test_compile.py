@@ -1824,6 +1824,17 @@ def test_a_row_that_is_one_number_is_told_so(f):
         compile(f)(np.zeros(4))
 
 
+@pytest.mark.parametrize("f", [lambda x: x.sum(), lambda x: x.T, lambda x: x.reshape(-1)])
+def test_a_row_that_is_one_number_has_no_methods_of_arrays_and_that_is_told_so(f):
+    """An AttributeError still, for who asks by `hasattr`."""
+    with pytest.raises(
+        AttributeError, match=r"no attribute .* one row of x is ONE number in this call; .* one more axis in front"
+    ):
+        compile(f)(np.zeros(4))  # fmt: skip
+    with pytest.raises(TypeError, match=r"one row of x is ONE number in this call; .* one more axis in front"):
+        compile(lambda x: x @ x)(np.zeros(4))
+
+
 @pytest.mark.parametrize("f", [lambda x: x[0][1], lambda x: len(x[0]) * x[0], lambda x: sum(sum(y) for y in x)])
 def test_a_row_of_an_axis_less_is_told_so(f):
     """A matrix given to a function of a matrix: its rows are vectors, and their shape is told."""

@@ -544,7 +544,7 @@ def trace(
 def _called(tracer: Tracer, f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str]) -> Any:
     try:
         return f(*arguments)
-    except (LookupError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         if tracer.refused is not None and error is not tracer.refused and tracer.refused_at in _lines(error):
             raise tracer.refused from None
         if isinstance(error, KeyError) and error.args[0].__class__ is Traced:  # pandas looks at it, and gives up
@@ -553,7 +553,7 @@ def _called(tracer: Tracer, f: Callable[..., Any], arguments: Sequence[Any], nam
         told = _way_out(error, arguments, names)
         if told is None:
             raise
-        kind = IndexError if isinstance(error, IndexError) else TypeError
+        kind = next((each for each in (AttributeError, IndexError) if isinstance(error, each)), TypeError)
         raise kind(f"{error}{told}") from error
 
 
@@ -571,7 +571,9 @@ def _way_out(error: Exception, arguments: Sequence[Any], names: Sequence[str]) -
             "[autodiff.pick(table, i) for i in indices]"
         )
     rows = {name: x for name, x in zip(names, arguments, strict=True) if x.__class__ in (Traced, np.ndarray)}
-    if rows and re.search(r"'Traced'.* (not (iterable|subscriptable)|has no len)", said):
+    if rows and re.search(
+        r"'Traced'.* (not (iterable|subscriptable)|has no (len|attribute))|for @: 'Traced' and 'Traced'", said
+    ):
         return (
             f": {' and '.join(f'one row of {name} {_said_of(x)}' for name, x in rows.items())} in this call; "
             "a program's arguments have one more axis in front than the function's, the rows"
