@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import autodiff
-from benchmarks import calls, folds, options
+from benchmarks import calls, folds, limits, options
 from benchmarks.compiled import HEADINGS, QUICK, Contest, hold
 from benchmarks.compiled_black_scholes import XAD
 from benchmarks.compiled_worker import ONE_CORE
@@ -20,6 +21,20 @@ from benchmarks.process import UnavailableError
 from benchmarks.table import Table
 
 ROOT = Path(__file__).parent.parent
+
+
+def test_the_limits_of_docs_trust_are_those_of_this_engine():
+    """The processor time of a node of a chain, within a factor of 4; both languages have the same figures."""
+    tables = [
+        re.findall(r"^\| \w+ (\| 1[0,]+ \| [\d.]+ \| .*)$", (ROOT / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE)
+        for page in ("trust.md", "trust.es.md")
+    ]  # fmt: skip
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == 6
+    nodes, _, _, *times = (float(cell.replace(",", "")) for cell in tables[0][1].strip("| ").split(" | "))
+    if autodiff.engine == "C":
+        found = json.loads(limits.python(limits.GRAPH, int(nodes), "chain"))
+        assert 0.25 < 1e6 * sum(found[what] for what in ("build", "sweep", "free")) / nodes / sum(times) < 4.0
 
 
 @pytest.mark.slow(reason="micrograd takes a second for a step of its demo, and needs five")
