@@ -422,3 +422,63 @@ def test_a_domain_is_checked_in_every_step():
     with pytest.raises(DomainError, match=r"row 1: .*log"):
         program([[1.0, 2.0], [1.0, -2.0]], check=True)
     np.testing.assert_allclose(program([[1.0, 2.0]], check=True), [np.log(2.0)])
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_gradient_of_a_program_within_a_step_is_that_of_the_loop_written_out(named):
+    """A program's own value, gradient and Hessian product in a step, by NumPy: parameters keep their derivatives."""
+    w = Value(0.7, "w")
+    wave = compile(lambda x: ad.sin(w * x), parameters=[w] if named else None)
+
+    def step(c, _):
+        value, gradient = wave.value_and_grad(c)
+        return c + gradient[0] * gradient[0], value
+
+    last, by_hand = fold_of(step), 0.4
+    for _ in range(3):
+        by_hand += (by_hand * np.cos(0.7 * by_hand)) ** 2
+    assert compile(last)(0.4) == pytest.approx(by_hand, rel=1e-12)
+    curved = compile(fold_of(lambda c, _: (c + wave.hvp([c], vector=[1.0], reduce="sum")[0], None)))
+    by_hand = 0.4
+    for _ in range(3):
+        by_hand -= by_hand**2 * np.sin(0.7 * by_hand)
+    assert curved(0.4) == pytest.approx(by_hand, rel=1e-12)
+
+
+def fold_of(step):
+    """A function of the first carry: the last one after three steps."""
+    return lambda x: fold(step, x, length=3)[0]
+
+
+@pytest.mark.parametrize("within", ["outside", "the carry"])
+def test_parameters_that_come_into_a_step_by_other_numbers_count(within):
+    """y · sin(w) or y · c, differentiated by w at every step, as the loop of Python has it."""
+    w = Value(0.7, "w")
+
+    def loop(step, carry, length):
+        for _ in range(length):
+            carry, _ = step(carry, None)
+        return carry, None
+
+    def program(over):
+        def f(x):
+            s = ad.sin(w * x)
+
+            def step(c, _):
+                inner = compile(lambda y: y * w * (s if within == "outside" else c), parameters=[w])
+                return 0.5 * c + inner.value_and_grad(0.3)[1][0], None
+
+            return over(step, w * x, length=3)[0]
+
+        return compile(f, parameters=[w])
+
+    ours, theirs = program(fold).value_and_grad(0.4), program(loop).value_and_grad(0.4)
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-12)
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-12)
+
+
+def test_a_step_without_carry_and_without_derivative_has_none():
+    """y = 2 below 0 and 1 above: one point, one row, and eagerly."""
+    f = lambda a: fold(lambda c, _: (c, where(a > 0.0, 1.0, 2.0)), (), length=3)[1][0] * a
+    assert compile(f).value_and_grad(-3.0, argnums=0)[2] == 2.0
+    assert compile(f).value_and_grad([3.0], argnums=0)[2] == [1.0]

@@ -522,6 +522,12 @@ def _back(steps: Steps, code: Code, wanted: tuple[bool, ...]) -> Callable[..., A
         *(["*d"] if wanted[0] else []), *(["*gx[::-1]"] if wanted[1] else []),
         *(_names("sb", steps.varying) if wanted[2] else []),
     ]  # fmt: skip
+    body = [
+        *(f"        {line}" for line in text.lines),
+        *(f"        {name} += {term}" for name, term in zip(sums, terms, strict=True) if term != "0.0"),
+        *([f"        add({_together(by[1][::-1])})"] if wanted[1] and loop.x else []),
+        *([f"        {', '.join(d)}, = {_together(by[0])}"] if d else []),
+    ]
     return text.function(
         "def run(p, b, d, carries, columns, dys):",
         *_unpacked("p", steps.same, "p"), *_unpacked("b", steps.varying, "b"), *_unpacked("d", n, "d"),
@@ -530,10 +536,7 @@ def _back(steps: Steps, code: Code, wanted: tuple[bool, ...]) -> Callable[..., A
         "    add = gx.extend",
         f"    for {_together(carry)}, {', '.join([*xs, *dys])} in zip(carries, *columns, *dys):"
         if carry else f"    for {', '.join([*xs, *dys])}, in zip(*columns, *dys):",
-        *(f"        {line}" for line in text.lines),
-        *(f"        {name} += {term}" for name, term in zip(sums, terms, strict=True) if term != "0.0"),
-        *([f"        add({_together(by[1][::-1])})"] if wanted[1] and loop.x else []),
-        *([f"        {', '.join(d)}, = {_together(by[0])}"] if d else []),
+        *(body or ["        pass"]),
         f"    d = {_together(d)}",
         f"    return [{', '.join(answer)}], [{', '.join(_names('sp', steps.same) if wanted[3] else [])}]",
     )  # fmt: skip

@@ -8,7 +8,7 @@ Whatever else it uses, of the function around it or parameters, it captures: tha
 # pyright: reportPrivateUsage=false
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,6 +142,20 @@ class Looping(Tracer):
             self._captured_at[outer] = place = self.input(CAPTURED, len(self.captured), label).place
             self.captured.append(outer)
         return place
+
+    def parameters_below(self, roots: Iterable[Any], stop: Iterable[Any]) -> list[Value]:
+        """Return the parameters, as `Tracer`; where other numbers bring them in, the steps are traced one by one."""
+        if self.around is None:
+            return super().parameters_below(roots, stop)
+        below, found = self.below(roots, stop), list[Value]()
+        if any(place in below and argument != CAPTURED for place, (argument, _) in self.graph.inputs.items()):
+            raise self._unrolled()
+        for outer, place in self._captured_at.items():
+            met = self.around.parameters_below([self.around.stand_in(outer)], ()) if place in below else []
+            if met and self.around.place_of(met[0]) != outer:
+                raise self._unrolled()
+            found += met
+        return found
 
     def error(self, x: Value, what: str, at: tuple[str, int] | None = None) -> TraceError:
         """Return the error that names the request and the way out, and the fold whose step it is in."""

@@ -398,14 +398,19 @@ class Tracer:
 
     def parameters_below(self, roots: Iterable[Any], stop: Iterable[Any]) -> list[Value]:
         """Return the parameters that these numbers depend on, other than by the nodes in `stop`, in the order met."""
-        below = {self.place_of(x) for x in stop}
-        ends, waiting = set(below), [self.place_of(x) for x in roots]
+        below = self.below(roots, stop)
+        return [x for place, x in self.graph.parameters.items() if place in below]
+
+    def below(self, roots: Iterable[Any], stop: Iterable[Any]) -> set[int]:
+        """Return the places of what these numbers depend on, other than by the nodes in `stop`, and of themselves."""
+        ends = {self.place_of(x) for x in stop}
+        found, waiting = set(ends), [self.place_of(x) for x in roots]
         while waiting:
             place = waiting.pop()
-            if place not in below:
-                below.add(place)
+            if place not in found:
+                found.add(place)
                 waiting += self.graph.operands[place]
-        return [x for place, x in self.graph.parameters.items() if place in below - ends]
+        return found - ends
 
     def push_forward(self, root: Any, tangents: Mapping[Any, Any]) -> Any:
         """Record the chain rule forward; return the rate of `root` when the given nodes change at `tangents`."""
