@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import pytest
@@ -482,3 +483,24 @@ def test_a_step_without_carry_and_without_derivative_has_none():
     f = lambda a: fold(lambda c, _: (c, where(a > 0.0, 1.0, 2.0)), (), length=3)[1][0] * a
     assert compile(f).value_and_grad(-3.0, argnums=0)[2] == 2.0
     assert compile(f).value_and_grad([3.0], argnums=0)[2] == [1.0]
+
+
+def test_the_text_takes_the_parameters_in_the_order_of_the_program():
+    """A layer in a step, and Values that are named but not met: the flat array of the text is that of `parameters`."""
+    rng = np.random.default_rng(0)
+    b, u, w = [[Value(v, f"{name}{k}") for k, v in enumerate(rng.normal(size=4))] for name in "buw"]
+    into = lambda i, h, x: total([u[2 * i + j] * h[j] + w[2 * i + j] * x[j] for j in (0, 1)])
+    layer = lambda h, x: [ad.tanh(b[i] + into(i, h, x)) for i in (0, 1)]
+    f = lambda xs: total(fold(lambda h, x: (layer(h, x), None), [0.0, 0.0], xs)[0])
+    straight = lambda xs: b[3] * xs[0][0] + w[1] * xs[1][1]
+    xs = rng.normal(size=(3, 4, 2))
+    for function, named in ((f, None), (f, [*w, *b, *u]), (straight, [*u, *w, *b])):
+        program = compile(function, parameters=named)
+        value, gradient = program.value_and_grad(xs)
+        module: dict[str, Any] = {}
+        exec(program.source, module)
+        flat = np.array([x.data for x in program.parameters])
+        ours = module["value_and_grad"](flat, xs)
+        np.testing.assert_allclose(ours[0], value, rtol=1e-12)
+        np.testing.assert_allclose(ours[1], gradient, rtol=1e-12)
+        np.testing.assert_allclose(module["forward"](flat, xs).mean(), value, rtol=1e-12)

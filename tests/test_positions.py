@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from stages import kept, want
 
-from autodiff import OPS, Value, compile, jvp, maximum, softmax, where
+from autodiff import OPS, Value, compile, jvp, maximum, softmax, tanh, where
 from autodiff.compiler.arrays.axes import nest, places_of, refined, shape_of
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-9}  # some hundred roundings of numbers about one, of which some cancel
@@ -709,3 +709,19 @@ def test_attention_is_a_few_products_of_arrays():
     assert len(calls) == len(lines) == 1
     assert max(calls) < 45
     assert max(lines) <= 60
+
+
+def test_second_derivatives_of_windows_that_are_cut_at_the_border():
+    """A row of three weights over rows of five numbers: the Hessian product is the difference of two gradients."""
+    w = [Value(v, f"w{k}") for k, v in enumerate((0.3, -0.5, 0.8))]
+    at = lambda row, x: sum(w[j] * row[x + j - 1] for j in range(3) if 0 <= x + j - 1 < 5)
+    f = lambda rows: sum((0.1 * k + 0.1) * tanh(at(row, x)) ** 2 for k, row in enumerate(rows) for x in range(5))
+    xs = np.random.default_rng(0).normal(size=(4, 5, 5))
+    program = compile(f, parameters=w)
+    product = program.hvp(xs, vector=[1.0, -2.0, 0.5], reduce="sum")
+    slopes = []
+    for sign in (1.0, -1.0):
+        for p, start, v in zip(w, (0.3, -0.5, 0.8), (1.0, -2.0, 0.5), strict=True):
+            p.data = start + sign * 1e-5 * v
+        slopes.append(program.value_and_grad(xs, reduce="sum")[1])
+    np.testing.assert_allclose(product, (slopes[0] - slopes[1]) / 2e-5, rtol=1e-6)

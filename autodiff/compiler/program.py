@@ -459,12 +459,12 @@ class Program(Generic[P]):
                 return self._looped(trace)
             trace = trace.unrolled()
         shape = trace.shared.shape
-        code = trace.code(Want(gradient=shape == ()), rows=True)
+        code = trace.text_code(Want(gradient=shape == ()), self.parameters)
         return Readable(code, _name(self.f), trace.names, trace.shapes, shape).source
 
     def _looped(self, trace: Trace) -> str:
         """Return the forward pass alone, its folds as loops."""
-        code = trace.code(Want(), rows=True)
+        code = trace.text_code(Want(), self.parameters)
         code.forward = len(code.vars)
         text = Readable(code, _name(self.f), trace.names, trace.shapes, trace.shared.shape).source
         text = text.replace(" and its gradient for a batch", " for a batch", 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -146,6 +146,25 @@ class Trace:
     @functools.cached_property
     def _careful_graph(self) -> Graph:
         return sums_of_products(self.careful) if self.guards else self.graph
+
+    def text_code(self, want: Want, parameters: Sequence[Value]) -> Code:
+        """Return the array code of a batch whose flat array has these parameters, in this order."""
+        graph, place = self.graph, {id(p): node for node, p in self.graph.parameters.items()}
+        parameters = list(dict.fromkeys([*parameters, *graph.parameters.values()]))
+        new = [p for p in parameters if id(p) not in place]
+        place |= {id(p): len(graph.ops) + k for k, p in enumerate(new)}
+        grouping = Grouping(
+            replace(
+                graph, ops=[*graph.ops, *[None] * len(new)], operands=[*graph.operands, *[()] * len(new)],
+                parameters={place[id(p)]: p for p in parameters},
+            ),
+            self.sizes, self.rows, want, grouped=True, placed=[place[id(p)] for p in parameters],
+            steps_of=self._steps_of,
+        )  # fmt: skip
+        grouping.run()
+        if want.derivatives:
+            backward(grouping.code, want)
+        return grouping.code
 
     def code(self, want: Want, *, grouped: bool = True, rows: bool = False) -> Code:
         """Return the array code of a version; with `rows`, the one for a batch even where one point was traced."""

@@ -733,19 +733,15 @@ class Buffered:
         if math.prod([units[a] for a in over]) > _SHIFTS or delta.__class__ is not Var or delta.units != units:
             return False
         rest = [a for a in axes if a not in over]
-        own = contiguous(units)
-
-        def windows(first: int, second: int) -> list[str]:
-            """Bind what is added to what."""
-            pair: list[str] = []
-            for of, begin, steps in ((var, first, strides), (delta, second, own)):
-                view = begin, tuple([steps[a] for a in rest]), tuple([units[a] for a in rest])
-                pair.append(self._bind(f"h{len(self.bound)}", lambda i, of=of, view=view: i.strided(of, *view)))
-            return pair
-
         for at in itertools.product(*[range(units[a]) for a in over]):
-            shift = [sum(k * steps[a] for k, a in zip(at, over, strict=True)) for steps in (strides, own)]
-            out, value = windows(start + shift[0], shift[1])
+            fixed = dict(zip(over, at, strict=True))
+            index = tuple([fixed.get(a, slice(None)) for a in axes])
+            view = (
+                start + sum(k * strides[a] for a, k in fixed.items()), tuple([strides[a] for a in rest]),
+                tuple([units[a] for a in rest]),
+            )  # fmt: skip
+            out = self._bind(f"h{len(self.bound)}", lambda i, view=view: i.strided(var, *view))
+            value = self._bind(f"h{len(self.bound)}", lambda i, index=index: i.array(delta)[index])
             self._call("add", out, value, out)
         return True
 

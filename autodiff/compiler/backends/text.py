@@ -602,7 +602,10 @@ class Readable:
             if text is None or size % each:
                 return None
             shape = size // each, *var.units[1:]
-            texts.append(text[0] if text[1] == shape else f"{text[0]}.reshape({', '.join(map(str, shape))}, -1)")
+            if text[1] == () and not delta.batched:  # perhaps one of Python's numbers
+                texts.append(f"xp.reshape({text[0]}, ({', '.join(map(str, shape))}, 1))")
+            else:
+                texts.append(text[0] if text[1] == shape else f"{text[0]}.reshape({', '.join(map(str, shape))}, -1)")
             end += size
         if end < var.size or len(texts) == 1:
             return None
