@@ -37,7 +37,7 @@ _SHORT = 24  # a view this short is written where it is used
 _TOGETHER = 4  # matrices in one that are named after all of them
 _LONG = 88  # longer expressions are split
 _TWICE = 68  # lines: a longer text has the forward pass once, which both functions call
-_ASIDE = 40  # lines: a forward pass of layers is read beside their δ, if it is not longer
+_ASIDE = 40  # lines: a forward pass of layers, at one position, is read beside their δ if it is not longer
 
 
 class Readable:
@@ -212,7 +212,8 @@ class Readable:
         ]
         if self.outputs:
             return "\n".join([*lines, *ways]) + "\n"
-        aside = self.layer and len(body) <= _ASIDE
+        positions = any("xp.einsum(" in line or "xp.tensordot(" in line for line in body)
+        aside = self.layer and len(body) <= _ASIDE and not positions
         if aside or len(lines) + len(ways) + len(both) + len(body) + len(after) < _TWICE:
             return "\n".join([*lines, *ways, *both, *_indented([*body, *[""] * bool(backward), *after])]) + "\n"
         name = self._take("compute")
