@@ -19,6 +19,7 @@ NOTEBOOKS = Path(__file__).parent.parent
 
 FIRST = """\
 import importlib.util
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -34,6 +35,8 @@ if importlib.util.find_spec("lessons") is None:
     importlib.invalidate_caches(){otherwise}
 if None in map(importlib.util.find_spec, ("numpy", "graphviz", "matplotlib")):
     %pip install -q numpy graphviz matplotlib
+if not (shutil.which("dot") or importlib.util.find_spec("pygraphviz") or sys.platform == "emscripten"):
+    %pip install -q --only-binary :all: pygraphviz
 
 import autodiff
 from lessons.chapters.kit import start
