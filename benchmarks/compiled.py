@@ -152,7 +152,7 @@ def hold(contest: Contest, threads: str, plan: Plan, table: Table) -> dict[str, 
         agree({**known, **workers.ask("answers")})
         measured = workers.rounds(plan.rounds, "time", samples=plan.samples)
     took_part = {n: [t / contest.per for t in times] for n, times in measured.items() if isinstance(times, list)}
-    ours = took_part[contest.contenders[0]]
+    ours = next(took_part[n] for n in contest.contenders if n in took_part)  # the first that is installed
     for name in contest.contenders:
         target = contest.targets.get(name)
         goal = "" if target is None else f"≥ {target:,g}×" if target >= 1.0 else f"ours ≤ {1 / target:.2g}× this"
