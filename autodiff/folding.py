@@ -38,8 +38,9 @@ def fold(  # Any: carry, xs and the result are nests of numbers and Values
     step, a tuple or dict as a tuple or dict of such lists; None stays None. Without any step they are an empty list.
 
     On Values and floats it is a plain loop. In a compiled function `step` is traced once, whatever the number of steps,
-    and the program loops; with `checkpoint` it keeps about 2√steps carries for the way back in place of all of them,
-    and goes the steps between them again.
+    and the program loops: what it counts or draws at random besides is that of one step. Either way each step has lists
+    and arrays of its own for its carry, so that one that is changed in place changes no other. With `checkpoint` it
+    keeps about 2√steps carries for the way back in place of all of them, and goes the steps between them again.
 
     Raises TypeError where `step` returns no pair or `xs` holds no sequences, ValueError where the carry changes its
     form or shape or the sequences differ in length.
@@ -61,8 +62,9 @@ def fold(  # Any: carry, xs and the result are nests of numbers and Values
     paths: list[str] = []
     y: Any = None
     form = form_of(carry)
+    number = form[1] == [("carry", ())]
     for t in range(series.steps):
-        carry, y = pair(step(carry, series.at(t)), form, t)
+        carry, y = pair(step(carry if number else nests.mapped(_own, carry), series.at(t)), form, t)
         own, entries = parts(y, "y")
         if t and own != paths:
             raise ValueError(f"fold: y must have one form at every step, got {own} at step {t} after {paths}")
@@ -116,6 +118,10 @@ def gathered(y: Any, columns: Iterable[list[Any]]) -> Any:
 def is_series(x: Any) -> bool:
     """Tell whether something is one thing at every step, or a sequence of steps: a list or an array."""
     return isinstance(x, list) or is_array(x)
+
+
+def _own(x: Any, _: str) -> Any:
+    return x.copy() if is_array(x) else x
 
 
 def _series(xs: Any, length: Any) -> Series:

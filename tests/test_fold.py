@@ -504,3 +504,25 @@ def test_the_text_takes_the_parameters_in_the_order_of_the_program():
         np.testing.assert_allclose(ours[0], value, rtol=1e-12)
         np.testing.assert_allclose(ours[1], gradient, rtol=1e-12)
         np.testing.assert_allclose(module["forward"](flat, xs).mean(), value, rtol=1e-12)
+
+
+def test_what_a_step_changes_in_place_changes_no_other_step():
+    """A list or an array of the carry: eagerly and compiled each y is that of its step, and the caller's start stays."""
+
+    def running(c, x):
+        c[0] = c[0] + x
+        return c, c
+
+    start = [0.0]
+    assert fold(running, start, [1.0, 2.0, 3.0]) == ([6.0], [[1.0], [3.0], [6.0]])
+    assert start == [0.0]
+    program = compile(lambda x: total([y[0] for y in fold(running, [0.0], [x, 2.0 * x, 3.0 * x])[1]]))
+    assert program.value_and_grad(2.0, argnums=0)[::2] == (20.0, 10.0)
+
+    def added(c, x):
+        c += x
+        return c, None
+
+    begin = np.array([1.0, 2.0])
+    np.testing.assert_array_equal(fold(added, begin, [1.0, 2.0])[0], [4.0, 5.0])
+    np.testing.assert_array_equal(begin, [1.0, 2.0])
