@@ -526,3 +526,13 @@ def test_what_a_step_changes_in_place_changes_no_other_step():
     begin = np.array([1.0, 2.0])
     np.testing.assert_array_equal(fold(added, begin, [1.0, 2.0])[0], [4.0, 5.0])
     np.testing.assert_array_equal(begin, [1.0, 2.0])
+
+
+def test_explain_does_not_advise_the_backend_that_runs():
+    """Machine code of a fold's steps lies within array code: it is numba already."""
+    pytest.importorskip("numba")
+    f = lambda xs: fold(lambda c, x: (c * 0.5 + x, None), 0.0, xs)[0]
+    told = {backend: compile(f, backend=backend) for backend in ("auto", "numba")}
+    for program in told.values():
+        program(np.ones((2, 5)))
+    assert ["would make one loop" in program.explain() for program in told.values()] == [True, False]

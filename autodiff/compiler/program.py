@@ -474,7 +474,7 @@ class Program(Generic[P]):
         """Return what each pass did, as text: nodes, groups, matrix products, and the cost of one row."""
         from autodiff.compiler.report import report
 
-        return report(self._cache.known())
+        return report(self._cache.known(), self._cache.settings.backend)
 
     def pool(self) -> ThreadPoolExecutor:
         """Return the threads of this program."""

@@ -11,10 +11,10 @@ from autodiff.compiler.backends.numpy import Buffered
 from autodiff.compiler.specialise import Trace, Want
 
 
-def report(trace: Trace) -> str:
+def report(trace: Trace, asked: str) -> str:
     """Return the numbers of nodes, groups, matrix products, calls, floating-point operations and bytes, as text.
 
-    They include the backward pass if the function returns one number.
+    They include the backward pass if the function returns one number. `asked` is the backend that was asked for.
     """
     graph = trace.graph
     want = Want(gradient=trace.shared.shape == ())
@@ -53,6 +53,6 @@ def report(trace: Trace) -> str:
             f"{8 * (2 * len(trace.parameters) + numbers):,} bytes for parameters, their derivatives and constants",
         ),
     ]
-    if not isinstance(backend, Loops) and not version.products and computed <= MOST:
+    if asked != "numba" and not version.products and computed <= MOST:
         rows.append(("numba", 'backend="numba" would make one loop of it: quicker for one point and for few rows'))
     return "\n".join(f"{name:<9} {text}" for name, text in rows)

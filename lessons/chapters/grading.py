@@ -236,7 +236,7 @@ def _misnumbered(answer: Any) -> _Misread:
             return [("quoted", {"number": number[1].replace(",", ".")}) if number else ("text", {})]
         if isinstance(answer, (list, tuple, np.ndarray)):
             if _count(answer) != 1:
-                return [("several", {})]
+                return [("several" if _count(answer) else "number", {})]
             return _misnumbered(np.asarray(answer, dtype=object).reshape(-1)[0])
         if isinstance(answer, autodiff.Value):
             return [("value", {})]
