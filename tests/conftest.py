@@ -42,6 +42,10 @@ def pytest_configure(config):
     config.addinivalue_line("markers", f"slow(reason): takes more than {LIMIT:g} s of processor time, and why it must")
 
 
+# laws of functions of arguments take the value; a mark holds under `-W error` too, where pyproject.toml's lines do not
+NO_PARAMETERS = pytest.mark.filterwarnings("ignore:value_and_grad differentiates by parameters:UserWarning")
+
+
 def pytest_collection_modifyitems(config, items):
     """An address in an id differs between the workers, who then run nothing; `slow` without a reason is no argument."""
     theirs = "pure" if autodiff.engine == "C" else "native"
@@ -51,6 +55,7 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"a test's id must hold no address, got {item.nodeid}; pass ids to parametrize")
+        item.add_marker(NO_PARAMETERS)
         if any(not mark.kwargs.get("reason") for mark in item.iter_markers("slow")):
             raise pytest.UsageError(f'slow must have a reason, got none for {item.nodeid}; write slow(reason="...")')
 

@@ -2,6 +2,7 @@
 
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 import math
+import warnings
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple, assert_type
@@ -81,6 +82,7 @@ def powered(x: Value, name: str = "square") -> Value:
 
 
 numbers: Array = np.array([1.0, 2.0])
+warnings.filterwarnings("ignore", "value_and_grad differentiates by parameters")  # programs below have none
 
 x, w = Value(0.5, "x"), Value(2.0, "w")
 xs = [x, w]
