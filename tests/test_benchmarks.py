@@ -37,18 +37,23 @@ def test_the_limits_of_docs_trust_are_those_of_this_engine():
         assert 0.25 < 1e6 * sum(found[what] for what in ("build", "sweep", "free")) / nodes / sum(times) < 4.0
 
 
+def quick(module, *arguments):
+    """Return what a benchmark prints in its quick run, which must end well."""
+    command = [sys.executable, "-m", module, "--quick", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.slow(reason="micrograd takes a second for a step of its demo, and needs five")
 def test_the_quick_benchmark_prints_its_table():
     """Every engine has its rows, and the run stops unless all agree on gradients and trained weights to 1e-9."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.eager", "--quick"], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
+    printed = quick("benchmarks.eager")
     for engine in ("delta-autodiff, weighted_sum", "microgpt style, iterative sort", "micrograd"):
-        assert engine in done.stdout
-    assert "B/node" in done.stdout
-    assert "targets missed" in done.stdout
-    absent = {line for line in done.stdout.splitlines() if "not installed" in line}
+        assert engine in printed
+    assert "B/node" in printed
+    assert "targets missed" in printed
+    absent = {line for line in printed.splitlines() if "not installed" in line}
     assert all("XAD" in line or (autodiff.engine != "C" and "delta-autodiff" in line) for line in absent), absent
     assert not any("in Python" in line for line in absent)
 
@@ -56,11 +61,8 @@ def test_the_quick_benchmark_prints_its_table():
 @pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="Playwright drives the browser")
 def test_the_pages_are_measured_in_a_browser():
     """Every page has its row: kilobytes, and milliseconds of script that are no more than a moment."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.pages", "--quick"], capture_output=True, text=True, check=False, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
-    rows = re.findall(r"^(?:playground|stepper): .*?  +(\d+) +([\d.]+)", done.stdout, re.MULTILINE)
+    printed = quick("benchmarks.pages")
+    rows = re.findall(r"^(?:playground|stepper): .*?  +(\d+) +([\d.]+)", printed, re.MULTILINE)
     assert len(rows) == 6
     for kilobytes, milliseconds in rows:
         assert 50 < int(kilobytes) < 500
@@ -83,25 +85,21 @@ PARTS = {
 @pytest.mark.parametrize("part", PARTS)
 def test_the_quick_benchmark_of_compile_prints_its_table(part):
     """Every contender has its row, installed or not, and the run stops unless all agree on values and derivatives."""
-    command = [sys.executable, "-m", "benchmarks.compiled", "--quick", "--only", part]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
+    printed = quick("benchmarks.compiled", "--only", part)
     for work_or_contender in PARTS[part]:
-        assert work_or_contender in done.stdout
-    assert "targets missed" in done.stdout
+        assert work_or_contender in printed
+    assert "targets missed" in printed
 
 
 @pytest.mark.slow(reason="a process for each peer, of which three compile")
 def test_options_by_all_peers_stand_in_one_table():
     """Every peer has its row, installed or not, and the run stops unless all compute what mpmath does."""
-    command = [sys.executable, "-m", "benchmarks.options", "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
+    printed = quick("benchmarks.options")
     for name in options.CONTENDERS:
-        row = re.search(rf"^{re.escape(name)}  .*$", done.stdout, re.MULTILINE)
+        row = re.search(rf"^{re.escape(name)}  .*$", printed, re.MULTILINE)
         assert row, name
         assert len(re.findall(r"\d (?:ns|µs|ms)(?: |$)|not installed", row[0])) == 4, row[0]
-    assert "targets missed" in done.stdout
+    assert "targets missed" in printed
 
 
 def test_greeks_to_fifty_digits_are_the_derivatives_of_the_price():
@@ -119,21 +117,17 @@ def test_greeks_to_fifty_digits_are_the_derivatives_of_the_price():
 @pytest.mark.slow(reason="twelve processes")
 def test_all_forms_of_a_call_stand_in_one_table():
     """The run stops unless all forms find the same value and gradient, and by hand in NumPy as well."""
-    command = [sys.executable, "-m", "benchmarks.calls", "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
+    printed = quick("benchmarks.calls")
     for form in calls.CONTENDERS:
-        assert re.search(rf"  {re.escape(form)}  +[\d.,]+ (?:ns|µs|ms)", done.stdout), form
+        assert re.search(rf"  {re.escape(form)}  +[\d.,]+ (?:ns|µs|ms)", printed), form
 
 
 @pytest.mark.slow(reason="numba and JAX compile four models")
 def test_loops_with_a_state_stand_in_one_table():
     """Every model has its rows, and the run stops unless all engines find the same value and gradient."""
-    command = [sys.executable, "-m", "benchmarks.folds", "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
+    printed = quick("benchmarks.folds")
     for work in folds.MODELS:
-        assert len(re.findall(rf"^{re.escape(work)}.*  ", done.stdout, re.MULTILINE)) == 3, work
+        assert len(re.findall(rf"^{re.escape(work)}.*  ", printed, re.MULTILINE)) == 3, work
 
 
 def test_contenders_that_differ_stop_the_benchmark():

@@ -62,7 +62,7 @@ def _after(graph: Graph, layer_of: dict[int, int]) -> list[int]:
 
 
 def _split(grouping: Grouping, apart: Apart, inputs: list[Any]) -> None:
-    """Give each of these sums a node for the terms to split off, and all of a layer's one level; not where none is."""
+    """Add a node for the terms that each of these sums splits off, all of a layer's at one level."""
     given, level, needs = grouping.graph, grouping.level, grouping.needs
     graph = replace(given, ops=[*given.ops], operands=[*given.operands], sums=dict(given.sums))
     biases: dict[Any, set[Term]] = {}  # that all steps of a neuron have

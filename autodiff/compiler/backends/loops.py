@@ -43,7 +43,7 @@ def steps_of(loop: Loop, varying: tuple[bool, ...], *, careful: bool, machine: b
 
 
 class Named(NamedTuple):
-    """What a step captures, in a text."""
+    """A number that a step captures, by its name in a text."""
 
     label: str
 
