@@ -9,6 +9,7 @@ import re
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -348,6 +349,39 @@ def test_answers_have_the_names_that_the_function_gave_them():
         program.value_and_grad(X, Y)
     with pytest.raises(TypeError, match=r"must return Values or numbers, got str, at the answer\['name'\]"):
         compiled(lambda x: {"x": x, "name": "x"})(X)
+
+
+class Fit(NamedTuple):
+    loss: object
+    pair: object
+
+
+def test_a_named_tuple_comes_back_as_it_does_eagerly():
+    """Of numbers and lists, within others, for rows, one point, rates, aux and arguments: the parts by their names."""
+    w = Value(2.0, "w")
+    f = lambda x, y: Fit(w * x, [Fit(x * y, y), Fit(y, x + y)])  # noqa: E731
+    program = compiled(f)
+    found = program(X, Y)
+    for k, row in enumerate(zip(X.tolist(), Y.tolist(), strict=True)):
+        by_hand, point = f(*row), program(*row)
+        assert isinstance(point, Fit)
+        assert found.loss[k] == point.loss == by_hand.loss.data
+        for ours, one, eager in zip(found.pair, point.pair, by_hand.pair, strict=True):
+            assert isinstance(ours, Fit)
+            assert (ours.loss[k], ours.pair[k]) == one == eager
+    _, rates = program.jvp((X, Y), (np.ones(3), np.zeros(3)))
+    assert rates.loss.tolist() == [2.0, 2.0, 2.0]
+    np.testing.assert_allclose(rates.pair[0].loss, Y)
+    np.testing.assert_allclose(compiled(lambda x: program(x, 3.0).pair[1].pair ** 2)(X), (X + 3.0) ** 2)
+    beside = compiled(lambda at: (w * at.loss * at.pair, at), has_aux=True)
+    (value, aux), gradient, slopes = beside.value_and_grad(Fit(X, Y), argnums=0, reduce="sum")
+    assert (value, gradient.tolist()) == (pytest.approx(2.0 * X @ Y), pytest.approx([X @ Y]))
+    np.testing.assert_allclose((slopes.loss, slopes.pair), (2.0 * Y, 2.0 * X))
+    np.testing.assert_array_equal(aux, Fit(X, Y))
+    with pytest.raises(TypeError, match=r"one number to have a gradient, got Fit; return \(number, Fit\) with has_aux"):
+        program.value_and_grad(X, Y)
+    with pytest.raises(TypeError, match="got a ragged tuple; return a dict or a named tuple of them"):
+        compiled(lambda x: (x, [x, x]))(X)
 
 
 def test_shapes_that_take_turns_keep_their_traces():

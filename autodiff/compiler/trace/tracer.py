@@ -653,9 +653,9 @@ def taken_apart(returned: Any) -> tuple[list[Any], tuple[int, ...], Form | None]
 
 
 def _has_names(x: Any) -> bool:
-    """Tell whether a dict or dataclass is somewhere in what a function returned."""
+    """Tell whether a dict, dataclass or named tuple is somewhere in what a function returned."""
     if nests.is_sequence(x):
-        return any(map(_has_names, x))
+        return hasattr(x, "_fields") or any(map(_has_names, x))
     return not isinstance(x, (float, Value)) and bool(nests.entries(x))
 
 
@@ -670,7 +670,10 @@ def _flat(x: Any) -> tuple[list[Any], tuple[int, ...]]:
         parts = [_flat(entry) for entry in x]  # pyright: ignore[reportUnknownVariableType]
         shapes = {shape for _, shape in parts}
         if len(shapes) > 1:
-            raise TypeError(f"the function must return entries of one shape, got a ragged {type(x).__name__}")
+            raise TypeError(
+                f"the function must return entries of one shape, got a ragged {type(x).__name__}; return a dict or a named "
+                "tuple of them"
+            )
         return [e for part, _ in parts for e in part], (len(parts), *(shapes.pop() if shapes else ()))
     return [_entry(x)], ()
 
