@@ -3,16 +3,21 @@
 import copy
 import functools
 import gc
+import itertools
 import math
 import pickle
 import re
 import weakref
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import autodiff
 from autodiff import TraceError, Value, grad, tanh, where
@@ -359,7 +364,7 @@ class Fit(NamedTuple):
 def test_a_named_tuple_comes_back_as_it_does_eagerly():
     """Of numbers and lists, within others, for rows, one point, rates, aux and arguments: the parts by their names."""
     w = Value(2.0, "w")
-    f = lambda x, y: Fit(w * x, [Fit(x * y, y), Fit(y, x + y)])  # noqa: E731
+    f = lambda x, y: Fit(w * x, [Fit(x * y, y), Fit(y, x + y)])
     program = compiled(f)
     found = program(X, Y)
     for k, row in enumerate(zip(X.tolist(), Y.tolist(), strict=True)):
@@ -417,9 +422,9 @@ def test_sequences_of_several_lengths_are_filled_up():
     sequences = [[1.0, 2.0, 4.0], [], np.array([5]), (3.0, 7.0)]
     numbers, mask = autodiff.pad(sequences, -1.0)
     assert numbers.shape == mask.shape == (4, 3)
-    for row, m, given in zip(numbers, mask, sequences, strict=True):
-        assert row.tolist() == [*given, *[-1.0] * (3 - len(given))]
-        assert m.tolist() == [1.0] * len(given) + [0.0] * (3 - len(given))
+    for row, m, own in zip(numbers, mask, sequences, strict=True):
+        assert row.tolist() == [*own, *[-1.0] * (3 - len(own))]
+        assert m.tolist() == [1.0] * len(own) + [0.0] * (3 - len(own))
     mean = compiled(lambda xs, m: sum(a * b for a, b in zip(xs, m, strict=True)) / sum(m))
     some = [0, 2, 3]
     np.testing.assert_allclose(mean(numbers[some], mask[some]), [np.mean(sequences[k]) for k in some])
@@ -450,8 +455,141 @@ def test_the_page_says_what_to_write_instead(wrote, write):
         compiled(refused)(x, y, xs, i)
     program = compiled(eval(f"lambda x, y, xs, i: {write}", {**names, **vars(autodiff)}))
     expected = [refused(*row) for row in zip(x.tolist(), y.tolist(), xs.tolist(), i.tolist(), strict=True)]
-    assert len(set(expected)) > 1
+    assert len(set(map(float, expected))) > 1
     np.testing.assert_allclose(program(x, y, xs, i), np.array(expected, dtype=float), rtol=1e-14)
+
+
+NUMBERS = [0.5, -1.0, 2.0]
+INSTEAD = {  # what asks for a number, and the way out that its message must name
+    lambda i: NUMBERS[i]: "use autodiff.pick(table, i) for the row",
+    lambda i: np.array(NUMBERS)[i]: "use autodiff.pick(table, i) for the row",
+    lambda i: NUMBERS[int(i)]: "use autodiff.trunc(x) for the number",
+    lambda i: sum(NUMBERS[:i]): "where(k < n, a, 0.0) for what a row leaves out",
+    lambda i: sum(NUMBERS[i:2]): "where(k < n, a, 0.0) for what a row leaves out",
+    lambda i: sum([1.0] * i): "where(k < n, a, 0.0)",
+    lambda i: sum(1.0 for _ in range(i)): "where(k < n, a, 0.0)",
+    lambda i: sum(np.arange(i)): "where(k < n, a, 0.0)",
+    lambda i: sum(itertools.islice(NUMBERS, i)): "where(k < n, a, 0.0)",
+    lambda i: sum(np.zeros(i)): "autodiff.pad fills sequences up and autodiff.fold goes through them",
+    lambda i: sum(k for k, _ in enumerate(NUMBERS, i)): "use autodiff.pick(table, i)",
+    lambda i: math.comb(5, i): "use autodiff.pick([math.comb(…, k) for k in range(n)], i), a table of math.comb",
+    lambda i: [0, 1, 2].index(i): "use autodiff.total([k * (x == i) for k, x in enumerate(table)])",
+    lambda i: [0, 1, 2].count(i): "autodiff.total([x == i for x in table])",
+    lambda i: 1.0 if i in [0, 1] else 2.0: "use autodiff.where((i == a) | (i == b), 1.0, 0.0)",
+    lambda i: 1.0 if i not in range(2) else 2.0: "use autodiff.where((i == a) | (i == b), 1.0, 0.0)",
+    lambda i: next(v for k, v in enumerate(NUMBERS) if k == i): "autodiff.where(i == k, a, b), autodiff.pick(table, i)",
+    lambda i: 1.0 if i == 1 else 2.0: "use autodiff.where(i == k, a, b), autodiff.pick(table, i)",
+    lambda i: {0: 1.0}[i]: "use autodiff.pick(list(table.values()), i)",
+    lambda i: bool(i) * 2.0: "use autodiff.where(condition, a, b)",
+    lambda i: 1.0 if not i else 2.0: "x == 0 for not x",
+    lambda i: 1.0 if 0 < i < 2 else 2.0: "use (x > a) & (x < b)",
+    lambda i: max(i, 1.0): "use autodiff.maximum(a, b)",
+    lambda i: np.argmax([i, 1.0]): "autodiff.where(b > a, 1.0, 0.0) for the place of the larger",
+    lambda i: math.sqrt(i): "use autodiff.sqrt, which serves numbers of every kind",
+    lambda i: f"{i:d}": "use what the program returns for texts (has_aux=True",
+    lambda i: "%d" % i: "use what the program returns for texts (has_aux=True",  # noqa: UP031
+    lambda i: list(NUMBERS).__setitem__(i, 1.0): "use autodiff.pick(table, i)",
+    lambda i: where(~(i == 0), 1.0, 2.0): "use x == 0, which is 1 where the condition x does not hold",
+    lambda i: i & 1: "use i % 2 for i & 1",
+    lambda i: i ^ 3: "use i % 2 for i & 1",
+    lambda i: i >> 1: "i // 2**k for i >> k",
+    lambda i: 1 << i: "i * 2**k for i << k",
+}
+
+
+@pytest.mark.parametrize("f", INSTEAD)
+def test_each_way_of_asking_is_told_what_to_write_instead_of_it(f):
+    """By the label, the line, and the way out of that very expression, of several on its line; static for what remains."""
+    with pytest.raises(TraceError, match=r"(a number|'i') while it is traced, at ") as caught:
+        compiled(f)([0.0, 1.0])
+    message = str(caught.value)
+    assert f"{__file__}:{f.__code__.co_firstlineno}" in message
+    assert INSTEAD[f] in message
+    assert "as static (static_argnums), or call the function itself, eagerly (program.f)" in message
+
+
+def test_an_assignment_to_a_place_is_told_to_make_a_new_list():
+    """A list with another entry; what is written over several lines is one expression."""
+
+    def assigned(i):
+        xs = [0.0, 1.0]
+        xs[i] = 5.0
+        return xs
+
+    def long(i):
+        return sum(
+            NUMBERS[
+                i:
+            ]
+        )  # fmt: skip
+
+    with pytest.raises(TraceError, match=r"use \[autodiff\.where\(i == k, new, old\) for k, old in enumerate\(xs\)\]"):
+        compiled(assigned)([0.0, 1.0])
+    with pytest.raises(TraceError, match=r"where\(k < n, a, 0\.0\) for what a row leaves out"):
+        compiled(long)([0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: x.shape[0] * x, lambda x: [*x], lambda x: max(*x), lambda x: list(map(abs, x))]
+)
+def test_one_number_is_told_from_a_row_of_several(f):
+    """Whatever takes it for a sequence: its shape, its entries, its length."""
+    with pytest.raises((TypeError, IndexError), match="one row of x is ONE number in this call; a program's arguments"):
+        compiled(f)([0.0, 1.0])
+
+
+def test_what_python_says_of_a_stand_in_is_followed_by_the_line_and_the_way_out():
+    """Errors of libraries that take numbers alone."""
+    for f in (lambda x: timedelta(days=x).days, lambda x: float(str(x)), lambda x: Decimal(x)):
+        with pytest.raises(TypeError, match=r"has no number while it is traced, at .*test_callables\.py:\d+; use auto"):
+            compiled(f)([0.0, 1.0])
+
+
+def test_flags_and_texts_steer_a_function_as_they_do_eagerly():
+    """One by itself is static, by position, by keyword or by default, traced once for each; arrays of flags have rows."""
+    met, w = [], Value(3.0, "w")
+
+    def f(x, flag, *, mode="plain"):
+        met.append((flag, mode))
+        sign = 1.0 if flag is True and mode == "plain" else -1.0 if flag and not mode.startswith("p") else 0.5
+        return sign * w * x
+
+    program = compiled(f)
+    for _ in range(2):
+        for flag, mode in ((True, "plain"), (False, "plain"), (True, "other"), (np.True_, "other")):
+            np.testing.assert_allclose(program(X, flag, mode=mode), [f(x, flag, mode=mode).data for x in X])
+            assert program(2.0, flag, mode=mode) == f(2.0, flag, mode=mode).data
+        assert program.value_and_grad(X, False, argnums=0)[2] == pytest.approx([0.5] * 3)
+    calls = len(met)
+    program(X, True)
+    program(X, flag=False, mode="plain")
+    assert len(met) == calls + 2  # the same arguments passed in another way are traced once more
+    assert compiled(lambda x, flag: x if flag is True else -x)(2.0, 1.0) == -2.0
+    both = compiled(lambda x, mask: where(mask, x, 0.0))
+    assert both(X, np.array([True, False, True])).tolist() == [1.0, 0.0, -3.0]
+    with pytest.raises(ValueError, match="that are not static, as flags and texts are, got 1"):
+        program.value_and_grad(X, False, argnums=1)
+    with pytest.raises(
+        ValueError, match=r"n must have one entry per row.*or static_argnums where it steers the function"
+    ):
+        compiled(lambda x, n: x * n)(X, 2)
+
+
+def test_a_short_way_of_numbers_is_not_taken_for_flags():
+    """The number 1.0 and the flag True are two arguments, whichever comes first."""
+    kind = compiled(lambda x, flag: x if flag is True else 2.0 * x)
+    for _ in range(3):
+        assert (kind(3.0, 1.0), kind(3.0, True), kind(3.0, 1), kind(3.0, np.True_)) == (6.0, 3.0, 6.0, 6.0)
+
+
+@given(st.lists(st.integers(-(2**53), 2**53), min_size=1, max_size=8), st.integers(1, 999))
+def test_whole_numbers_stay_whole(numbers, n):
+    """Floor division, remainder, comparison and sums of ints up to 2⁵³ are Python's own."""
+    program = compiled(lambda i: [i // n, i % n, i == n, (i % n) * (i % n), -i])
+    expected = [[i // n, i % n, i == n, (i % n) ** 2, -i] for i in numbers]
+    for rows in (numbers, np.array(numbers)):
+        np.testing.assert_array_equal(program(rows), expected)
+    assert program(numbers[0]).tolist() == expected[0]
 
 
 def test_an_operation_of_floats_alone_is_told_what_arrays_need():

@@ -196,6 +196,7 @@ def test_an_index_that_has_no_number_yet_is_told_of_pick(name):
     with pytest.raises(TraceError, match=r"^(indexing by|int\(\) of|looking up) 'i' while it is traced, at ") as caught:
         compiled(BY_INDEX[name])([0.0, 1.0])
     assert "autodiff.pick(" in str(caught.value)
+    assert "static_argnums" in str(caught.value)
     assert f"{__file__}:{BY_INDEX[name].__code__.co_firstlineno}" in str(caught.value)
 
 

@@ -35,15 +35,16 @@ def compile(  # shadows the builtin, which is for text
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
     `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), returns numbers in one shape or
-    nests of them with names, and is called once with stand-ins for the numbers, when the shapes are first seen.
-    Leaf Values that it meets on the way are the program's parameters. `in_axes` is 0 for arguments with rows and None
-    for those that are the same for all rows, for each argument or for all. Arguments in `static_argnums` are passed as
-    they are and may steer `f`; another one traces anew. `traces`: how many of them are kept, those that were asked for
-    last. `threads`: how many may share the blocks of a large batch (None: as many as there are processors). With
-    `has_aux`, `f` returns (answer, aux), and every answer of the program has aux beside it: `value_and_grad` returns
-    ((value, aux), gradient). `backend="numba"` makes scalar loops of `f` that numba compiles, for few rows and for code
-    without structure. `parameters`: the Values to differentiate by and to train, a list or a nest, in the order of
-    gradients, whichever of them a call meets; all others are constants. By default they are those that `f` meets.
+    nests of them with names, and is called once with stand-ins for the numbers, when the shapes are first seen. Leaf
+    Values that it meets on the way are the program's parameters. `in_axes` is 0 for arguments with rows and None for
+    those that are the same for all rows, for each argument or for all. Arguments in `static_argnums` are passed as
+    they are and may steer `f`, and so are flags and texts; another one traces anew. `traces`: how many of them are
+    kept, those that were asked for last. `threads`: how many may share the blocks of a large batch (None: as many as
+    there are processors). With `has_aux`, `f` returns (answer, aux), and every answer of the program has aux beside
+    it: `value_and_grad` returns ((value, aux), gradient). `backend="numba"` makes scalar loops of `f` that numba
+    compiles, for few rows and for code without structure. `parameters`: the Values to differentiate by and to train,
+    a list or a nest, in the order of gradients, whichever of them a call meets; all others are constants. By default
+    they are those that `f` meets.
 
     `f` must do the same whatever its numbers are. Deciding by a number raises TraceError: use `where`. What else it
     does on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is

@@ -35,6 +35,7 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 _PLAIN = {float, int, np.ndarray}
+_STEERS = (bool, np.bool_, str)  # one of these by itself is no number of a row: it is static
 
 
 class Arguments:
@@ -71,6 +72,7 @@ class Arguments:
             self.axes = tuple([axes[place] if place < len(axes) else 0 for place in places])
             self.static = frozenset(i for i, place in enumerate(places) if place in cache.static)
         if options or not _PLAIN.issuperset(map(type, args)):
+            self.static |= {i for i, x in enumerate(self.leaves) if isinstance(x, _STEERS)}
             told = [(x, False) if i in self.static else _told(x, axis)
                     for i, (x, axis) in enumerate(zip(self.leaves, self.axes, strict=True))]  # fmt: skip
             self.leaves = [x for x, _ in told]
@@ -130,7 +132,10 @@ class Arguments:
                 raise TypeError(f"argnums must be the position of an argument, or several positions, got {argnums!r}")
             place = i + count if i < 0 else i
             if place not in places or self.static.issuperset(self.leaves_of(places.index(place))):
-                raise ValueError(f"argnums must name arguments of the call that are not static, got {argnums!r}")
+                raise ValueError(
+                    "argnums must name arguments of the call that are not static, as flags and texts are, got "
+                    f"{argnums!r}"
+                )
         return tuple(places.index(i + count if i < 0 else i) for i in given)
 
     def _named(self, argnums: Any, argnames: Any) -> int | tuple[int, ...]:
@@ -463,7 +468,7 @@ def count_rows(args: Sequence[Any], batched: Sequence[bool], names: Sequence[str
         if x.ndim == 0:
             raise ValueError(
                 f"{name} must have one entry per row, as others have, got one number; where it is the same for all "
-                "rows, write in_axes=None at its place"
+                "rows, write in_axes=None at its place, or static_argnums where it steers the function as an int"
             )
         if first and len(x) != rows:
             raise ValueError(f"all arguments must have as many rows, got {len(x)} in {name} and {rows} in {first}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from autodiff.compiler.call import Call
 
 _made_once = functools.lru_cache(maxsize=64)(made_from)  # the short ways of most programs have the same text
-_NUMBERS = frozenset({float, int, bool, np.bool_, *(np.dtype(code).type for code in "efdbhilqBHILQ")})
+_NUMBERS = frozenset({float, int, *(np.dtype(code).type for code in "efdbhilqBHILQ")})
 _ARRAYS = "fiub"  # kinds of arrays that are numbers
 _MANY = 4096
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from autodiff import folding, grad_mode, nests
 from autodiff.compiler.trace.graph import CAPTURED, CARRY, Entry, Graph, Loop, X, entry
+from autodiff.compiler.trace.refusals import Place
 from autodiff.compiler.trace.simplify import live
 from autodiff.compiler.trace.tracer import Traced, Tracer, trace
 from autodiff.domains import is_array, unbox
@@ -157,7 +158,7 @@ class Looping(Tracer):
             found += met
         return found
 
-    def error(self, x: Value, what: str, at: tuple[str, int] | None = None) -> TraceError:
+    def error(self, x: Value, what: str, at: Place | None = None) -> TraceError:
         """Return the error that names the request and the way out, and the fold whose step it is in."""
         found = super().error(x, what, at)
         if self.around is not None and self.open:

@@ -16,8 +16,6 @@ import itertools
 import linecache
 import math
 import operator
-import os
-import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
@@ -28,6 +26,7 @@ import numpy as np
 from autodiff import grad_mode, nests, ufuncs
 from autodiff.compiler.trace.graph import Form, Graph, Input
 from autodiff.compiler.trace.operations import EITHER, GUARDED, RELATIONS
+from autodiff.compiler.trace.refusals import Place, is_passed_over, lines, raised_at, told, users_place, way_out
 from autodiff.compiler.trace.simplify import shorter
 from autodiff.domains import is_array, number, unbox
 from autodiff.errors import TraceError
@@ -36,31 +35,7 @@ from autodiff.ops import OPS, Op, hypot, where
 from autodiff.propagation import limit
 from autodiff.value import Value
 
-_PASSED_OVER = {"autodiff", "copy", "numpy"}  # errors name the line that called into these packages
-
-_INTEGERS = re.compile(  # as NumPy and pandas say
-    r"of integer \(or boolean\) type|must be an integer array|Cannot cast .*'O'\) to dtype\('int|non-integer key|"
-    "Location based indexing can only have"
-)
-_STANDARD = (os.path.dirname(os.__file__) + os.sep, "<frozen")  # noqa: PTH120 # where libraries are: pathlib is slow
-_INSTALLED = re.compile(r"[\\/](site|dist)-packages[\\/]")
-
-_OTHERWISE = (
-    "autodiff.where(condition, a, b), maximum, clip or step, autodiff's functions in place of math's, mark an argument "
-    "that only steers the function as static (static_argnums), or call the function itself, eagerly"
-)
-_PICK = (
-    "autodiff.pick(table, i) for the row of a list or an array at the place i, a whole number, negative from the end. "
-    "How often a loop runs and how long a list is must not depend on the row: take the longest and leave the rest out "
-    "by autodiff.where(k < n, a, 0.0), or mark a length that all rows share as static (static_argnums)"
-)
-_WAYS_OUT = {
-    "indexing by": _PICK,
-    "int() of": _PICK,
-    "looking up": "autodiff.pick(list(table.values()), i), where i is the place in the table, and (i == a) | (i == b) "
-    "for i in {a, b}",
-}
-
+_BITS = "taking bits (&, |, ^, <<, >>) of"
 _POS, _DIV = OPS["pos"], OPS["div"]
 
 
@@ -122,13 +97,16 @@ class Traced(Value):
 
     def __and__(self, other: Any) -> Any: return self.tracer.both(OPS["minimum"], self, other)
     def __or__(self, other: Any) -> Any: return self.tracer.both(OPS["maximum"], self, other)
-    def __xor__(self, other: Any) -> Any: return self.tracer.compare(self, other, operator.ne)
+    def __xor__(self, other: Any) -> Any: return self.tracer.both(RELATIONS[operator.ne], self, other)
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
     def __bool__(self) -> bool: raise self.tracer.error(self, "deciding (if, while, and, or, max, min, sorted) by")
     def __float__(self) -> float: raise self.tracer.error(self, "float() of")
     def __int__(self) -> int: raise self.tracer.error(self, "int() of")
     def __index__(self) -> int: raise self.tracer.error(self, "indexing by")
+    def __invert__(self) -> Any: raise self.tracer.error(self, "inverting (~)")
+    def __lshift__(self, other: Any) -> Any: raise self.tracer.error(self, _BITS)
+    __rshift__ = __rlshift__ = __rrshift__ = __lshift__
     def __copy__(self) -> Any: raise self.tracer.error(self, "copying")
     def __deepcopy__(self, memo: Any) -> Any: raise self.tracer.error(self, "copying")
     def __reduce_ex__(self, protocol: Any) -> Any: raise self.tracer.error(self, "pickling")
@@ -138,7 +116,7 @@ class Traced(Value):
 
     def __hash__(self) -> int:
         # A set or dict of numbers would never find this one, and neither `in` nor `get` would say so.
-        if self.tracer.open and not _is_passed_over(sys._getframe(1)):  # pyright: ignore[reportPrivateUsage]
+        if self.tracer.open and not is_passed_over(sys._getframe(1)):  # pyright: ignore[reportPrivateUsage]
             raise self.tracer.error(self, "looking up")
         return object.__hash__(self)
 
@@ -237,9 +215,11 @@ class Tracer:
             return NotImplemented
 
     def both(self, op: Op, a: Any, b: Any) -> Any:
-        """Return `&` or `|` of two conditions; NotImplemented for anything else."""
+        """Return `&`, `|` or `^` of two conditions; TraceError for a number's bits, NotImplemented for other things."""
         if b.__class__ is bool or isinstance(b, (Value, np.bool_)) or is_array(b):
             return self.infix(op, a, b)
+        if isinstance(b, (int, np.integer)):
+            raise self.error(a, _BITS)
         return NotImplemented
 
     def unary(self, op: Op, a: Traced) -> Traced:
@@ -491,17 +471,19 @@ class Tracer:
         """Raise TraceError for a Value whose number is asked for."""
         raise self.error(x, what)
 
-    def error(self, x: Value, what: str, at: tuple[str, int] | None = None) -> TraceError:
+    def error(self, x: Value, what: str, at: Place | None = None) -> TraceError:
         """Return the error that names the request, its line in the user's code, and the way out."""
         if not self.open:
             return TraceError(f"{what} {x!r}: it left the function it was traced in, and has no number")
-        file, number = self.refused_at = at or _users(sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
-        line = linecache.getline(file, number).strip()
+        if at is None:
+            at = users_place(sys._getframe(1), _called.__code__)  # pyright: ignore[reportPrivateUsage]
+        self.refused_at = at.file, at.line
+        line = linecache.getline(at.file, at.line).strip()
         name = f"{x.label!r}" if x.label else "a number"
         self.refused = TraceError(
-            f"{what} {name} while it is traced, at {file}:{number}"
+            f"{what} {name} while it is traced, at {at.file}:{at.line}"
             f"{f': {line}' if line else ''}. The answer would be frozen into the program for every row: use "
-            f"{_WAYS_OUT.get(what, _OTHERWISE)}"
+            f"{way_out(what, at)}"
         )
         return self.refused
 
@@ -550,75 +532,15 @@ def _called(tracer: Tracer, f: Callable[..., Any], arguments: Sequence[Any], nam
     try:
         return f(*arguments)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        if tracer.refused is not None and error is not tracer.refused and tracer.refused_at in _lines(error):
+        if tracer.refused is not None and error is not tracer.refused and tracer.refused_at in lines(error):
             raise tracer.refused from None
         if isinstance(error, KeyError) and error.args[0].__class__ is Traced:  # pandas looks at it, and gives up
-            at = next(line for line in reversed(_lines(error)) if not _is_library(line[0]))
-            raise tracer.error(error.args[0], "looking up", at) from None
-        told = _way_out(error, arguments, names)
-        if told is None:
+            raise tracer.error(error.args[0], "looking up", raised_at(error)) from None
+        more = told(error, arguments, names, Traced)
+        if more is None:
             raise
         kind = next((each for each in (AttributeError, IndexError) if isinstance(error, each)), TypeError)
-        raise kind(f"{error}{told}") from error
-
-
-def _way_out(error: Exception, arguments: Sequence[Any], names: Sequence[str]) -> str | None:
-    """Return what to add to an error of Python's or NumPy's that stand-ins have caused; None of others."""
-    said = str(error)
-    if "only integers, slices" in said:
-        return (
-            ": a row of an array or table is entered by position; to enter it by a number of the row, use "
-            "autodiff.pick(table, i); to enter it by name, pass a dict of columns, such as dict(frame)"
-        )
-    if _INTEGERS.search(said):
-        return (
-            ": while it is traced, an index has no number yet; look rows up one by one, "
-            "[autodiff.pick(table, i) for i in indices]"
-        )
-    rows = {name: x for name, x in zip(names, arguments, strict=True) if x.__class__ in (Traced, np.ndarray)}
-    if rows and re.search(
-        r"'Traced'.* (not (iterable|subscriptable)|has no (len|attribute))|for @: 'Traced' and 'Traced'", said
-    ):
-        return (
-            f": {' and '.join(f'one row of {name} {_said_of(x)}' for name, x in rows.items())} in this call; "
-            "a program's arguments have one more axis in front than the function's, the rows"
-        )
-    return None
-
-
-def _said_of(row: Any) -> str:
-    return "is ONE number" if row.__class__ is Traced else f"has shape {np.shape(row)}"
-
-
-def _lines(error: BaseException) -> list[tuple[str, int]]:
-    """Return the lines that an error came through."""
-    at, found = error.__traceback__, list[tuple[str, int]]()
-    while at is not None:
-        found.append((at.tb_frame.f_code.co_filename, at.tb_lineno))
-        at = at.tb_next
-    return found
-
-
-def _is_passed_over(frame: Any) -> bool:
-    return str(frame.f_globals.get("__name__", "")).split(".")[0] in _PASSED_OVER
-
-
-def _is_library(file: str) -> bool:
-    return file.startswith(_STANDARD) or _INSTALLED.search(file) is not None
-
-
-def _users(frame: Any) -> tuple[str, int]:  # Any: a frame
-    """Return the user's line: the innermost outside autodiff and libraries, down from the function."""
-    found, start = None, frame
-    while frame is not None and frame.f_code is not _called.__code__:
-        if not _is_passed_over(frame):
-            found = found or frame
-            if not _is_library(frame.f_code.co_filename):
-                break
-        frame = frame.f_back
-    else:
-        frame = found or start
-    return frame.f_code.co_filename, frame.f_lineno
+        raise kind(f"{error}{more}") from error
 
 
 def cosines(a: Any, b: Any, r: Any) -> list[Any]:
@@ -671,8 +593,8 @@ def _flat(x: Any) -> tuple[list[Any], tuple[int, ...]]:
         shapes = {shape for _, shape in parts}
         if len(shapes) > 1:
             raise TypeError(
-                f"the function must return entries of one shape, got a ragged {type(x).__name__}; return a dict or a named "
-                "tuple of them"
+                f"the function must return entries of one shape, got a ragged {type(x).__name__}; return a dict or a "
+                "named tuple of them"
             )
         return [e for part, _ in parts for e in part], (len(parts), *(shapes.pop() if shapes else ()))
     return [_entry(x)], ()

@@ -1,0 +1,212 @@
+"""Words for what a trace refuses: the user's line, what was asked of a stand-in there, and what to write instead."""
+
+from __future__ import annotations
+
+import ast
+import dis
+import itertools
+import linecache
+import os
+import re
+from collections.abc import Sequence
+from types import CodeType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autodiff.errors import TraceError
+from autodiff.ops import OPS
+
+_PASSED_OVER = {"autodiff", "copy", "numpy"}  # errors name the line that called into these packages
+_STANDARD = (os.path.dirname(os.__file__) + os.sep, "<frozen")  # noqa: PTH120 # where libraries are: pathlib is slow
+_INSTALLED = re.compile(r"[\\/](site|dist)-packages[\\/]")
+_INTEGERS = re.compile(  # as NumPy and pandas say
+    r"of integer \(or boolean\) type|must be an integer array|Cannot cast .*'O'\) to dtype\('int|non-integer key|"
+    "Location based indexing can only have"
+)
+_ONE_NUMBER = re.compile(  # as Python and NumPy say
+    r"'Traced'.* (not (iterable|subscriptable)|has no (len|attribute))|for @: 'Traced' and 'Traced'|"
+    r"must be an iterable, not Traced|non-iterable Traced|not subscriptable: 'Traced'"
+)
+
+_LAST = (
+    "mark what all rows share and only steers the function as static (static_argnums), or call the function itself, "
+    "eagerly (program.f)"
+)
+_OTHERWISE = "autodiff.where(condition, a, b), maximum, clip or step, autodiff's functions in place of math's"
+_PLACE = (
+    "autodiff.pick(table, i) for the row of a list or an array at the place i, a whole number, negative from the end"
+)
+_LENGTH = (
+    "a loop or a list as long as the longest row needs, and autodiff.where(k < n, a, 0.0) for what a row leaves out, "
+    "since autodiff.pad fills sequences up and autodiff.fold goes through them; autodiff.pick(table, i) is a row"
+)
+_EXTREME = (
+    "autodiff.maximum(a, b) and minimum(a, b), of more numbers functools.reduce(autodiff.maximum, xs), and "
+    "autodiff.where(b > a, 1.0, 0.0) for the place of the larger"
+)
+_SEARCH = (
+    "autodiff.total([k * (x == i) for k, x in enumerate(table)]) for the place of a number, "
+    "autodiff.total([x == i for x in table]) for how often it is there, autodiff.pick(table, i) where i is the place"
+)
+_BOTH = "(x > a) & (x < b), which is 1 where both hold, (x < a) | (x > b), and x == 0 for not x, in autodiff.where"
+_AMONG = "autodiff.where((i == a) | (i == b), 1.0, 0.0) for i in (a, b), autodiff.pick(table, i) for one entry of many"
+_EQUAL = "autodiff.where(i == k, a, b), autodiff.pick(table, i) for one entry of many"
+_TEXT = "what the program returns for texts (has_aux=True passes numbers through beside the answer)"
+_INT = f"autodiff.trunc(x) for the number, floor(x) or round(x) likewise, {_PLACE}"
+_STORED = "[autodiff.where(i == k, new, old) for k, old in enumerate(xs)] for a list with another entry at the place i"
+_WAYS_OUT = {  # by what is asked, where the expression tells nothing better
+    "indexing by": _PLACE,
+    "int() of": _INT,
+    "formatting": _TEXT,
+    "looking up": f"autodiff.pick(list(table.values()), i), where i is the place in the table, {_AMONG}",
+    "inverting (~)": "x == 0, which is 1 where the condition x does not hold",
+    "taking bits (&, |, ^, <<, >>) of": "i % 2 for i & 1, i // 2**k for i >> k, i * 2**k for i << k, and &, | and ^ of "
+    "conditions alone, such as (x > 0.0) & (y > 0.0)",
+}
+_CALLED = {  # by the function that is called
+    name: way
+    for names, way in (
+        ("range arange linspace islice repeat zeros ones full empty eye tile reshape normal uniform", _LENGTH),
+        ("max min sorted sort argmax argmin argsort amax amin nlargest nsmallest median", _EXTREME),
+        ("index count remove searchsorted bisect bisect_left bisect_right digitize isin", _SEARCH),
+        ("__getitem__ __setitem__ __delitem__ pop insert take choose itemgetter getitem enumerate", _PLACE),
+        ("any all", _BOTH),
+        ("int", _INT),
+    )
+    for name in names.split()
+}  # fmt: skip
+
+
+class Place(NamedTuple):
+    """A line of the user's, and the expression in it that Python was at, as far as the source is known."""
+
+    file: str
+    line: int
+    text: str = ""
+    opcode: str = ""
+
+
+def way_out(what: str, place: Place) -> str:
+    """Return what to write instead of an expression that asks for the number of a stand-in."""
+    found = None
+    if what in {"indexing by", "int() of", "float() of"} or what.startswith("deciding"):
+        try:
+            expression = ast.parse(f"({place.text.strip()})", mode="eval").body
+        except (SyntaxError, ValueError):  # a statement, or no source
+            expression = None
+        found = _instead_of(expression, what, place)
+    return f"{found or _WAYS_OUT.get(what, _OTHERWISE)}, {_LAST}"
+
+
+def _instead_of(expression: ast.expr | None, what: str, place: Place) -> str | None:  # noqa: C901 # one case per kind
+    """Return what to write for an expression; None where its kind tells nothing."""
+    match expression:
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name) as f):
+            if name in _CALLED:
+                return _CALLED[name]
+            if what == "indexing by":
+                called = ast.unparse(f)
+                return f"autodiff.pick([{called}(…, k) for k in range(n)], i), a table of {called}"
+            return f"autodiff.{name}, which serves numbers of every kind" if name in OPS else None
+        case ast.Subscript(slice=ast.Slice()):
+            return _LENGTH
+        case ast.Subscript() if place.opcode == "STORE_SUBSCR":
+            return _STORED
+        case ast.BinOp(op=ast.Mult()) if what == "indexing by":
+            return _LENGTH
+        case ast.BinOp(op=ast.Mod()) if not what.startswith("deciding"):
+            return _TEXT
+        case ast.Compare(ops=[ast.In() | ast.NotIn()]):
+            return _AMONG
+        case ast.Compare(ops=[ast.Eq() | ast.NotEq()]):
+            return _EQUAL
+        case ast.Compare(ops=[_, _, *_]) | ast.UnaryOp(op=ast.Not()) | ast.BoolOp():
+            return _BOTH
+        case _:
+            return None
+
+
+def told(error: Exception, arguments: Sequence[Any], names: Sequence[str], number: type) -> str | None:
+    """Return what to add to an error of Python's or NumPy's that stand-ins have caused; None of others.
+
+    `number` is the class of stand-ins.
+    """
+    said = str(error)
+    if "only integers, slices" in said:
+        return (
+            ": a row of an array or table is entered by position; to enter it by a number of the row, use "
+            "autodiff.pick(table, i); to enter it by name, pass a dict of columns, such as dict(frame)"
+        )
+    if _INTEGERS.search(said):
+        return (
+            ": while it is traced, an index has no number yet; look rows up one by one, "
+            "[autodiff.pick(table, i) for i in indices]"
+        )
+    rows = {name: x for name, x in zip(names, arguments, strict=True) if x.__class__ in (number, np.ndarray)}
+    at = raised_at(error)
+    shape = "tuple index out of range" in said and re.search(r"\.shape\[[^]]*\]$", at.text)
+    if rows and (shape or _ONE_NUMBER.search(said)):
+        kinds = [
+            f"one row of {name} {'is ONE number' if x.__class__ is number else f'has shape {np.shape(x)}'}"
+            for name, x in rows.items()
+        ]
+        return (
+            f": {' and '.join(kinds)} in this call; a program's arguments have one more axis in front than the "
+            "function's, the rows"
+        )
+    if not isinstance(error, TraceError) and ("Traced" in said or "<traced" in said):
+        return f": a stand-in has no number while it is traced, at {at.file}:{at.line}; use {_OTHERWISE}, {_LAST}"
+    return None
+
+
+def lines(error: BaseException) -> list[tuple[str, int]]:
+    """Return the lines that an error came through."""
+    at, found = error.__traceback__, list[tuple[str, int]]()
+    while at is not None:
+        found.append((at.tb_frame.f_code.co_filename, at.tb_lineno))
+        at = at.tb_next
+    return found
+
+
+def raised_at(error: BaseException) -> Place:
+    """Return the user's place that an error came from: the innermost outside libraries."""
+    at, found = error.__traceback__, None
+    while at is not None:
+        if found is None or not (is_passed_over(at.tb_frame) or _is_library(at.tb_frame.f_code.co_filename)):
+            found = at
+        at = at.tb_next
+    return Place("", 0) if found is None else _place(found.tb_frame.f_code, found.tb_lineno, found.tb_lasti)
+
+
+def is_passed_over(frame: Any) -> bool:
+    """Tell whether a frame is one of this package's or of one that works for it."""
+    return str(frame.f_globals.get("__name__", "")).split(".")[0] in _PASSED_OVER
+
+
+def users_place(frame: Any, outermost: CodeType) -> Place:  # Any: a frame
+    """Return the user's place: the innermost outside autodiff and libraries, down from `outermost`."""
+    found, start = None, frame
+    while frame is not None and frame.f_code is not outermost:
+        if not is_passed_over(frame):
+            found = found or frame
+            if not _is_library(frame.f_code.co_filename):
+                break
+        frame = frame.f_back
+    else:
+        frame = found or start
+    return _place(frame.f_code, frame.f_lineno, frame.f_lasti)
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith(_STANDARD) or _INSTALLED.search(file) is not None
+
+
+def _place(code: CodeType, line: int, instruction: int) -> Place:
+    first, last, start, end = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+    opcode, text = dis.opname[code.co_code[instruction]], ""
+    if first is not None and last is not None and start is not None and end is not None:
+        source = [linecache.getline(code.co_filename, n).encode() for n in range(first, last + 1)]
+        source[-1] = source[-1][:end]
+        text = b"".join([source[0][start:], *source[1:]]).decode(errors="ignore")
+    return Place(code.co_filename, line, text, opcode)
