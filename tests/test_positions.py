@@ -42,6 +42,13 @@ def windows(xs, _, weights, *, width, stride, rows):
     ]
 
 
+def later(xs, _, weights):
+    """Weights of three numbers over each row from the second position on, and the first position beside them."""
+    w = [weights() for _ in range(3)]
+    inner = [[w[0] * row[x] + w[1] * row[x + 1] + w[2] * row[x + 2] for x in range(1, len(row) - 2)] for row in xs]
+    return [[each + row[0] for each in own] for own, row in zip(inner, xs, strict=True)]
+
+
 def bordered(xs, _, weights, *, width, rows, bias):
     """One weight matrix on every window of neighbours, without what lies beyond the first and the last position."""
     w = [[[weights() for _ in xs[0]] for _ in range(width)] for _ in range(rows)]
@@ -459,6 +466,7 @@ FIXED = [
         (gated, {"gates": 1, "start": "input", "bias": False, "beside": False, "backward": True}),
     ],
     [(elementwise, {"op": "sin"}), (windows, {"width": 3, "stride": 2, "rows": 3}), (turned, {}), (centred, {})],
+    [(linear, {"bias": False, "rows": 6}), (later, {})],
 ]
 
 

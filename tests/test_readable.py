@@ -1,6 +1,7 @@
 """The readable text of a program, and what `explain` says of it."""
 
 import importlib.util
+import itertools
 import math
 import re
 import subprocess
@@ -28,6 +29,7 @@ from autodiff import (
     no_grad,
     relu,
     sigmoid,
+    softmax,
     softplus,
     sqrt,
     step,
@@ -598,6 +600,91 @@ def test_a_network_that_is_applied_twice():
         "dW1 = (delta1_2 @ a0_2.T) + (delta1 @ a0.T)",
     ):  # fmt: skip
         assert line in lines
+
+
+def attention(tokens, heads, *, causal, biased, label="{head}W{name}[{i}][{j}]", size=4):
+    """Attention over tokens, number by number, with the cost Σ of squares; and the same in NumPy, by the parameters."""
+    values = {}
+
+    def matrix(name, head, m, n):
+        where = {"head": f"head{head}." if heads > 1 and name != "o" else "", "name": name}
+        rows = [[Value(RNG.normal() / 2, label.format(**where, i=i, j=j)) for j in range(n)] for i in range(m)]
+        biases = [Value(RNG.normal() / 2, f"b{name}{head}[{i}]") for i in range(m)] if biased else [0.0] * m
+        values[name, head] = rows, biases
+        return lambda x: [weighted_sum(w, list(x), b) for w, b in zip(rows, biases, strict=True)]
+
+    parts = [[matrix(name, head, size, size) for name in "qkv"] for head in range(heads)]
+    last = matrix("o", heads, size, size * heads)
+
+    def f(x):
+        mixed = [[] for _ in x]
+        for part in parts:
+            queries, keys, given = ([linear(token) for token in x] for linear in part)
+            for i, query in enumerate(queries):
+                n = i + 1 if causal else len(keys)
+                shares = softmax([weighted_sum(query, key) / size**0.5 for key in keys[:n]])
+                mixed[i] += [
+                    sum(p * v for p, v in zip(shares, each, strict=True)) for each in zip(*given[:n], strict=True)
+                ]
+        return sum(sum(v * v for v in last(each)) for each in mixed)
+
+    def by_hand(X):
+        numbers = {k: [np.array([float(x) for x in np.ravel(y)]) for y in both] for k, both in data().items()}
+        apply = lambda x, key: x @ numbers[key][0].reshape(size, -1).T + numbers[key][1]
+        mixed = []
+        for head in range(heads):
+            q, k, v = (apply(X, (name, head)) for name in "qkv")
+            scores = np.exp(q @ k.transpose(0, 2, 1) / size**0.5)
+            scores = np.tril(scores) if causal else scores
+            mixed.append(scores / scores.sum(axis=-1, keepdims=True) @ v)
+        return (apply(np.concatenate(mixed, axis=-1), ("o", heads)) ** 2).sum(axis=(1, 2))
+
+    def data():
+        number = lambda x: x.data if isinstance(x, Value) else x
+        return {
+            k: ([[number(x) for x in row] for row in rows], [number(x) for x in b]) for k, (rows, b) in values.items()
+        }
+
+    return f, by_hand, RNG.normal(size=(5, tokens, size))
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3, 4, 5, 8, 16])
+def test_attention_is_sixty_lines_for_any_number_of_tokens(tokens):
+    """One head or several, causal or not, with biases or without: Q, K, V by name, no tables of places."""
+    cases = itertools.product((1, 2, 4), (False, True), (False, True)) if tokens < 8 else [(1, 0, 1), (2, 1, 0)]
+    for heads, causal, biased in cases:
+        f, by_hand, X = attention(tokens, heads, causal=causal, biased=biased)
+        program = compile(f).trace(X)
+        text = program.source
+        assert len(text.splitlines()) <= 60
+        assert "    Q, K, V = " in text
+        assert not re.search(r"\bat\(|spread|overlapped|np\.array\(\[", text)
+        assert all((f"    {name} = " in text) == (tokens > 1) for name in ("scores", "weights"))
+        names, flat = ran(program), np.array([p.data for p in program.parameters])
+        np.testing.assert_allclose(names["forward"](flat, X), by_hand(X), rtol=1e-11)
+        for batch in (X, X[:1]):
+            value, gradient = program.value_and_grad(batch)
+            text_value, text_gradient = names["value_and_grad"](flat, batch)
+            np.testing.assert_allclose(text_value, value, rtol=1e-12)
+            np.testing.assert_allclose(text_gradient, gradient, rtol=1e-11, atol=1e-12 * np.abs(gradient).max())
+
+
+@pytest.mark.parametrize(
+    ("label", "names"),
+    [
+        ("W{name}[{i}][{j}]", "Q, K, V"), ("layers[0].attn.w{name}[{i}][{j}]", "Q, K, V"),
+        ("{head}W_{name}uery[{i}][{j}]", "query, kuery, vuery"), ("{head}{name}[{i}][{j}]", ""),
+        ("Q{head}weight{name}[{i}][{j}]", ""),
+    ],
+)  # fmt: skip
+def test_names_of_products_follow_from_the_labels_of_their_matrices(label, names):
+    """The letter or word after a W, at the end of a dotted or bracketed label, of one head or of two."""
+    for heads in (1, 2) if "{head}" in label else (1,):
+        f, by_hand, X = attention(3, heads, causal=False, biased=False, label=label)
+        program = compile(f).trace(X)
+        assert ("".join(re.findall(r"    (\w+, \w+, \w+) = ", program.source))) == names
+        flat = np.array([p.data for p in program.parameters])
+        np.testing.assert_allclose(ran(program)["forward"](flat, X), by_hand(X), rtol=1e-11)
 
 
 def test_one_activation_per_neuron_belongs_to_its_layer():

@@ -159,7 +159,7 @@ class Trace:
                 parameters={place[id(p)]: p for p in parameters},
             ),
             self.sizes, self.rows, want, grouped=True, placed=[place[id(p)] for p in parameters],
-            steps_of=self._steps_of,
+            steps_of=self._steps_of, few=2,
         )  # fmt: skip
         grouping.run()
         if want.derivatives:

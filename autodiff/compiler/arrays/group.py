@@ -34,8 +34,8 @@ from autodiff.ops import OPS, Op, log
 _EXP, _LSE = OPS["exp"], OPS["logsumexp"]
 _BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
 _GATHER = 8  # smaller groups are not worth gathering scattered operands for
-_COPIES = 3  # more runs of operands than this for each array are not copied together: the group falls apart
 _REDUCE = 4  # this many terms of one kind are summed along an axis
+_COPIES = 3  # more runs of operands than this for each array are not copied together: the group falls apart
 
 Column = Sequence[int]
 
@@ -45,18 +45,20 @@ class Grouping:
 
     def __init__(
         self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], want: Want, *, grouped: bool = True,
-        placed: Column = (), steps_of: Callable[..., Any] | None = None,
+        placed: Column = (), steps_of: Callable[..., Any] | None = None, few: int = _REDUCE,
     ) -> None:  # fmt: skip
         """Prepare to write `graph`.
 
         `sizes`: how many numbers each argument has, None for a single number and for a static argument. `batched`:
         whether it has rows. `grouped=False`: one Var per node. `placed`: parameters in the order that the flat array
-        has already. `steps_of` makes the code of a loop's step.
+        has already. `steps_of` makes the code of a loop's step. `few`: so many terms are summed along an axis
+        where several sums have them.
         """
         self.graph = self.given = graph
         self.steps_of = steps_of
         self.code = Code(careful=want.careful)
         self.grouped = grouped
+        self.few = few
         self.careful = want.careful
         self.per_row = want.per_row
         self.where: dict[int, tuple[Var, int | None]] = {}  # each node's array and its place there
@@ -436,9 +438,9 @@ class Grouping:
             stop = start
             while stop < len(rows[0]) and self._kinds(rows[0][stop]) == kind:
                 stop += 1
-            enough = stop - start >= _REDUCE or (stop - start > 1 and self._lie_together([r[start:stop] for r in rows]))
-            if enough and self.grouped:
-                alike = [row[start:stop] for row in rows]
+            alike = [row[start:stop] for row in rows]
+            few = _REDUCE if len(rows) == 1 or len({c for row in alike for c, _, _ in row}) > 1 else self.few
+            if self.grouped and (len(alike[0]) >= few or (len(alike[0]) > 1 and self._lie_together(alike))):
                 for part in self._by_home(alike[0]) if len(rows) == 1 else [alike]:
                     total = self._add(total, self._along(part))
             else:

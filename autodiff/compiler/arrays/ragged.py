@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _LSE = OPS["logsumexp"]
 _KINDS = 3  # of lengths: fewer are as well computed one after another
 _WASTE = 2.5  # times as many terms after filling up, at most
-_SMALLEST = 6  # products in a triangle
 
 
 def squared(grouping: Grouping, buckets: dict[Any, list[int]]) -> None:
@@ -34,11 +33,12 @@ def squared(grouping: Grouping, buckets: dict[Any, list[int]]) -> None:
 
     Groups are then in the order of the columns, so that a softmax of each row sums along the first axis in memory.
     """
+    kinds = min(_KINDS, grouping.few)
     squares: dict[int, tuple[list[int], set[int]]] = {}  # by node: all of its square, and those added
     for key, nodes in sorted(buckets.items(), key=lambda item: item[0][0]):
         graph, columns, whole = grouping.graph, None, None
-        if len(nodes) >= _SMALLEST and (key[1] is MUL or (key[1] == "sum" and key[2] is None)):
-            columns = _columns_of(grouping, nodes)
+        if 2 * len(nodes) >= kinds * (kinds + 1) and (key[1] is MUL or (key[1] == "sum" and key[2] is None)):
+            columns = _columns_of(grouping, nodes, kinds)
         if columns is not None:
             if grouping.decides.isdisjoint(nodes) and graph.stopped.isdisjoint(nodes):
                 whole = [x if x.__class__ is int else _like(grouping, nodes[0], chain(*zip(*x, strict=True)))
@@ -55,7 +55,7 @@ def squared(grouping: Grouping, buckets: dict[Any, list[int]]) -> None:
             squares.update(dict.fromkeys(whole, (whole, set(whole) - set(nodes))))
 
 
-def _columns_of(grouping: Grouping, nodes: list[int]) -> list[Any] | None:
+def _columns_of(grouping: Grouping, nodes: list[int], kinds: int) -> list[Any] | None:
     """Return the nodes of a triangle column by column, and the factors of those that are missing; None of others."""
     rows: dict[Any, dict[Any, int]] = {}
     for i in nodes:
@@ -68,7 +68,7 @@ def _columns_of(grouping: Grouping, nodes: list[int]) -> list[Any] | None:
     alike = all(len(full) == n for full in longest.values()) and all(
         list(row) == longest[next(iter(row))][: len(row)] for row in rows.values()
     )
-    if not alike or len(set(map(len, rows.values()))) < _KINDS or len(rows) * n > _WASTE * len(nodes):
+    if not alike or len(set(map(len, rows.values()))) < kinds or len(rows) * n > _WASTE * len(nodes):
         return None
     full = [
         (left, row, whole) for whole in longest.values() for left, row in rows.items() if next(iter(row)) == whole[0]
@@ -113,13 +113,17 @@ def _like(grouping: Grouping, i: int, below: Iterable[int]) -> int:
 
 def evened(grouping: Grouping, buckets: dict[Any, list[int]]) -> list[list[int]]:
     """Take nodes that are alike except for their length out of their groups; return them as groups of their own."""
-    graph = grouping.graph
+    graph, kinds = grouping.graph, min(_KINDS, grouping.few)
     alike: dict[Any, dict[int, int]] = {}  # the length of each node, by what they share
     for nodes in buckets.values():
         for i in nodes:
             if graph.ops[i] is _LSE or (i in graph.sums and len(graph.sums[i][0]) > 1):
                 _note(grouping, i, alike)
-    alike = {key: nodes for key, nodes in alike.items() if len(set(nodes.values())) >= _KINDS}
+    alike = {
+        key: nodes
+        for key, nodes in alike.items()
+        if len(set(nodes.values())) >= (_KINDS if kinds == _KINDS else kinds - 1)
+    }
     if alike:
         shared = {key[:2] for key in alike}
         for i, op in enumerate(graph.ops):  # products are sums of one term
@@ -129,7 +133,7 @@ def evened(grouping: Grouping, buckets: dict[Any, list[int]]) -> list[list[int]]
     found = [
         list(nodes) for nodes in alike.values()
         if len(nodes) * max(nodes.values()) <= _WASTE * sum(nodes.values()) and grouping.decides.isdisjoint(nodes)
-        and len(set(nodes.values())) >= _KINDS
+        and len(set(nodes.values())) >= kinds
     ]  # fmt: skip
     taken = {i for nodes in found for i in nodes}
     if taken:

@@ -23,8 +23,9 @@ import numpy as np
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.axes import Units, contiguous, strides_of
 from autodiff.compiler.arrays.ir import MUL, WHERE, Code, Var, uses_of
-from autodiff.compiler.arrays.labels import common_label, name_from
+from autodiff.compiler.arrays.labels import common_label, name_from, stem
 from autodiff.compiler.backends.definitions import helpers_of, reserved, written
+from autodiff.compiler.backends.heads import Parts
 from autodiff.compiler.backends.layout import contraction_of, repeats
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, KEPT, SIGNS
 from autodiff.ops import OPS
@@ -36,7 +37,7 @@ _SUM_OF = re.compile(r"z(\d*)(_\d+)?")  # weighted sums: their layer, and a suff
 _SHORT = 24  # a view this short is written where it is used
 _TOGETHER = 4  # matrices in one that are named after all of them
 _LONG = 88  # longer expressions are split
-_TWICE = 68  # lines: a longer text has the forward pass once, which both functions call
+_TWICE = 60  # lines: a longer text has the forward pass once, which both functions call
 _ASIDE = 40  # lines: a forward pass of layers, at one position, is read beside their δ if it is not longer
 
 
@@ -71,9 +72,12 @@ class Readable:
         self.shown: dict[int, str] = {}  # the layers that have had their comment, by their matrix
         self.layers_of_deltas: set[str] = set()  # whose δ has had one
         self._costs = False
+        self._plain = True  # layers and their activations alone come before the cost
         results = [*code.outputs, code.gradient]
         self.uses = uses_of(results, _read)
         self.truths = self._truths(results)
+        self.parts = Parts(code, self._views())
+        self.turned = {v.args[0].number: (v, axes) for v in code.vars if (axes := self._turned(v))}  # inputs so read
         self._choose_names()
         self.source = self._module()
 
@@ -90,6 +94,36 @@ class Readable:
                 numbers = var.args
             counted |= {x.number for x in numbers if x.__class__ is Var}
         return comparisons - counted
+
+    def _views(self) -> list[tuple[Var, int, Units, Units]]:
+        """Return what is read of each array, where it is written."""
+        views: list[tuple[Var, int, Units, Units]] = []
+        for var in (v for v in self.code.vars if v.number in self.uses):
+            if (contraction := _contraction(var)) is not None:
+                views += contraction[0]
+            elif var.kind == ir.VIEW:
+                views.append((var.args[0], *var.info, var.units))
+            else:
+                views += [(x, 0, contiguous(x.units), x.units) for x in _read(var)]
+        return views
+
+    def _opens(self, var: Var) -> bool:
+        """Tell whether this is all that is read of an argument, which is turned at once."""
+        return var.kind == ir.VIEW and var.args[0].number in self.turned
+
+    def _turned(self, view: Var) -> list[int]:
+        """Return the order of a sample's axes that is all that is read of an argument; none of what is no such view."""
+        of = view.args[0] if view.kind == ir.VIEW and view.number in self.uses else None
+        if of is None or of.kind != ir.INPUT or not of.batched or self.uses[of.number] > 1:
+            return []
+        shape, (start, strides) = self.shapes[of.info], view.info
+        own = list(zip(contiguous(shape), shape, strict=True))
+        axes = list(zip(strides, view.units, strict=True))
+        return (
+            [1 + own.index(axis) for axis in axes]
+            if start == 0 and sorted(axes) == sorted(own) and 1 not in shape
+            else []
+        )
 
     # Names.
 
@@ -118,7 +152,11 @@ class Readable:
             if vector.kind == ir.INPUT and vector.number not in self.names:
                 self.names[vector.number] = self._take("a0")
             self.names[var.number] = self._take(name_from(var.name) or f"z{layer}")
+            self.names.update({part.number: self._take(part.name) for part in self.parts.of.get(var.number, ())})
         for var in forward:
+            if (scores := self.parts.softmax(var)) is not None:
+                for x, name in ((scores, "scores"), (var, "weights")):
+                    self.names.setdefault(x.number, self._take(name))
             if var.number in self.names:
                 continue
             if self._is_parameter(var):
@@ -160,7 +198,8 @@ class Readable:
         labels = [[parameters[i].label for i in np.ravel(row)] for row in np.atleast_2d(places)]
         name = name_from(common_label([label for row in labels for label in row]))
         if not name and len(units) == 2:  # several matrices in one: Q, K and V are QKV
-            names = list(dict.fromkeys([name_from(common_label(row)) for row in labels]))
+            whole = list(dict.fromkeys([name_from(common_label(row)) for row in labels]))
+            names = whole if len(whole) <= _TOGETHER else list(dict.fromkeys(stem(x.rsplit(".", 1)[-1]) for x in whole))
             if all(names) and len(names) <= _TOGETHER:
                 return ("" if max(map(len, names)) == 1 else "_").join(names)
         return re.sub(r"^w(?=\d*$)", "W", name) if len(units) == 2 else name
@@ -212,13 +251,12 @@ class Readable:
         ]
         if self.outputs:
             return "\n".join([*lines, *ways]) + "\n"
-        positions = any("xp.einsum(" in line or "xp.tensordot(" in line for line in body)
-        aside = self.layer and len(body) <= _ASIDE and not positions
+        aside = self.layer and len(body) <= _ASIDE and self._plain and not any("xp.tensordot(" in line for line in body)
         if aside or len(lines) + len(ways) + len(both) + len(body) + len(after) < _TWICE:
             return "\n".join([*lines, *ways, *both, *_indented([*body, *[""] * bool(backward), *after])]) + "\n"
         name = self._take("compute")
-        kept = [x for x in re.findall(r"^(\w+) = ", "\n".join(body), re.MULTILINE)
-                if re.search(rf"\b{x}\b", "\n".join(after))]  # fmt: skip
+        given = re.findall(r"^([\w, ]+) = ", "\n".join(body), re.MULTILINE)
+        kept = [x for x in ", ".join(given).split(", ") if re.search(rf"\b{x}\b", "\n".join(after))]
         lines += [
             f"def {name}({arguments}):",
             f'    """Return {self.function} of each row, and what its derivatives need."""',
@@ -293,7 +331,11 @@ class Readable:
             if var.batched and not counted:
                 lines.append(f"rows = len({name})")
                 counted = True
-            if var.number in self.uses:
+            if (turned := self.turned.get(var.number)) is not None:
+                view, axes = turned
+                order = ".T" if axes == sorted(axes)[::-1] else f".transpose({', '.join(map(str, axes))}, 0)"
+                lines.append(f"{self.name(view)} = xp.asarray({name}, dtype=float){order}")
+            elif var.number in self.uses:
                 flat = f"xp.asarray({name}, dtype=float)"  # products of small integers would wrap around
                 if var.units and not var.batched:
                     flat += ".reshape(-1, 1)"
@@ -309,6 +351,8 @@ class Readable:
                 self.names[var.number] = (
                     self.arguments[var.info] if not var.units else self._take(f"{self.arguments[var.info]}T")
                 )
+            elif self._opens(var):
+                self.names[var.number] = self._take(f"{self.arguments[var.args[0].info]}T")
             else:
                 self.names[var.number] = self._take(f"t{var.number}")
         return self.names[var.number]
@@ -322,7 +366,9 @@ class Readable:
         for var in variables:
             if var.number not in self.uses or var.kind in {ir.INPUT, ir.FLAT, ir.ROWS} or var is self.code.gradient:
                 continue
-            if self._is_parameter(var) and var.number in self.names:
+            if (self._is_parameter(var) and var.number in self.names) or (
+                var.kind == ir.VIEW and var.args[0].number in self.turned
+            ):
                 continue
             if var.kind == ir.CONST:
                 self.constants.append(
@@ -331,7 +377,7 @@ class Readable:
                 continue
             text, strength = self._expression(var)
             free = var.kind in {ir.VIEW, ir.EXPAND} or (var.kind == ir.CONCAT and var.units == ())
-            alone = self.uses[var.number] == 1 or (free and len(text) < _SHORT)
+            alone = self.uses[var.number] == 1 or (free and len(text) < _SHORT) or text.isidentifier()
             if var.number not in self.names and alone and len(text) <= _LONG:
                 self.inline[var.number] = text, strength
                 continue
@@ -339,7 +385,11 @@ class Readable:
             if found := re.match(r'xp\.einsum\("([a-z]*),([a-z]*)->([a-z]*)"', text):
                 each = ", in each row n" * ("n" in found[3])
                 text += f"  # Σ over {', '.join(sorted({*found[1], *found[2]} - {*found[3]}))}{each}"
-            lines += [*([""] if lines and comment else []), *comment, *f"{self.name(var)} = {text}".split("\n")]
+            name = self.name(var)
+            if parts := self.parts.of.get(var.number):
+                name = ", ".join(map(self.name, parts))
+                text = (f"({text})" if strength < _ATOM else text) + self.parts.apart(var)
+            lines += [*([""] if lines and comment else []), *comment, *f"{name} = {text}".split("\n")]
         return lines
 
     def _comment(self, var: Var, lines: Sequence[str], *, first: bool) -> list[str]:
@@ -355,6 +405,7 @@ class Readable:
             return [] if again and lines else [f"# layer {layer}"]
         if first and self.layer and not self.outputs and not self._is_activation(var) and not self._costs:
             self._costs = not any(map(self._is_layer, self.code.vars[var.number : self.code.forward]))
+            self._plain = self._plain and self._costs
             return ["# from the outputs to the cost"] if self._costs else []
         if not first and re.fullmatch(r"delta\d*(_\d+)?", name):
             layer = self.layers.get(name[5:], "")
@@ -518,6 +569,7 @@ class Readable:
 
     def _view_text(self, of: Var, start: int, strides: Units, units: Units, *, batched: bool) -> str:
         """Return the text of some of the numbers of an array."""
+        of, start, strides = self.parts.view(of, start, strides)
         flat = of.kind == ir.FLAT
         source = "flat" if flat else self.text(of, _ATOM)
         if (simple := _simple_view(source, of, start, strides, units)) is not None:
@@ -595,23 +647,33 @@ class Readable:
     def _joined(self, var: Var, pieces: Sequence[Any]) -> str | None:
         """Return the text of blocks that lie side by side, one after another; None of others."""
         texts: list[str] = []
-        end, each = 0, math.prod(var.units[1:])
+        each, whole = math.prod(var.units[1:]), var.size
+        leading = {max(zip(place[1] or (0,), place[2] or (1,), strict=True), default=(0, 1)) for _, place in pieces}
+        stride, n = leading.pop()
+        if not leading and stride * n == whole and stride % each == 0:  # along the second axis of blocks
+            whole = stride
+        outer, end = var.size // whole, 0
         for delta, (start, strides, units) in sorted(pieces, key=lambda piece: np.min(piece[1][0])):
             if strides is None or start != end or not var.units or delta.__class__ is not Var:
                 return None
-            text, size = self._block_text(delta, strides, units, var), math.prod(units)
+            size = math.prod(units) // outer
+            own = tuple([size if s == stride and outer > 1 else s for s in strides])
+            text = self._block_text(delta, own, units, var)
             if text is None or size % each:
                 return None
-            shape = size // each, *var.units[1:]
+            shape = *[outer] * (outer > 1), size // each, *var.units[1:]
             if text[1] == () and not delta.batched:  # perhaps one of Python's numbers
                 texts.append(f"xp.reshape({text[0]}, ({', '.join(map(str, shape))}, 1))")
             else:
-                texts.append(text[0] if text[1] == shape else f"{text[0]}.reshape({', '.join(map(str, shape))}, -1)")
+                texts.append(_bare(_shaped(text[0], text[1], shape)))
             end += size
-        if end < var.size or len(texts) == 1:
+        if end < whole or len(texts) == 1:
             return None
-        whole = f"xp.concatenate([{', '.join(texts)}])"
-        return whole if len(whole) < _LONG else "\n".join(["xp.concatenate([", *(f"    {x}," for x in texts), "])"])
+        behind = ", axis=1)" + _shaped("", (), var.units) if outer > 1 else ")"
+        text = f"xp.concatenate([{', '.join(texts)}]{behind}"
+        return (
+            text if len(text) < _LONG else "\n".join(["xp.concatenate([", *(f"    {x}," for x in texts), f"]{behind}"])
+        )
 
     def _block_text(self, delta: Var, strides: Units, units: Units, var: Var) -> tuple[str, Units] | None:
         """Return the text of what belongs to a block without gaps, in the block's order of axes, and its units."""
@@ -634,7 +696,7 @@ class Readable:
             windows = _windows(var.size, start, strides, units, back=True)
             shape = ", ".join(map(str, var.units))
             if block is not None and size == var.size:
-                texts.append(block[0] if block[1] == var.units else f"{block[0]}.reshape({shape}, -1)")
+                texts.append(_shaped(*block, var.units))
             elif block is not None:
                 around = f"(({start}, {var.size - start - size}), (0, 0))"
                 flat = block[0] if len(block[1]) == 1 else f"{block[0]}.reshape({size}, -1)"
@@ -698,6 +760,16 @@ class Readable:
 
 def _indented(lines: Sequence[str]) -> list[str]:
     return [f"    {line}" if line else "" for line in lines]
+
+
+def _shaped(text: str, units: Units, shape: Units) -> str:
+    return text if units == shape else f"{text}.reshape({', '.join(map(str, shape))}, -1)"
+
+
+def _bare(text: str) -> str:
+    """Return a text without brackets around all of it."""
+    depths = [*itertools.accumulate((c == "(") - (c == ")") for c in text)]
+    return text[1:-1] if depths and depths.index(0) == len(text) - 1 and text[0] == "(" else text
 
 
 def _listed(before: str, names: Sequence[str], behind: str = "") -> list[str]:
@@ -790,7 +862,10 @@ def _constant(array: Any, *, whole: bool) -> str:
         return f"np.arange({start}{core[0] + len(core)}){shape}"
     if core.ndim == 2:
         m, n = core.shape
-        for seen, text in ((np.tri(m, n), f"np.tri({m}, {n})"), (np.tri(n, m).T, f"np.tri({n}, {m}).T")):
+        masks = [(np.tri(m, n), f"np.tri({m}, {n})"), (np.tri(n, m).T, f"np.tri({n}, {m}).T")]
+        if n % m == 0:  # one for each head
+            masks.append((np.tile(np.tri(m).T, n // m), f"np.tile(np.tri({m}).T, {n // m})"))
+        for seen, text in masks:
             if np.array_equal(core, np.where(seen, 0.0, -np.inf)):
                 return f"np.where({text}, 0.0, -np.inf){shape if array.ndim > 2 else ''}"
     listed = re.sub(r"\b(inf|nan)\b", r"np.\1", repr(array.tolist()))
