@@ -141,11 +141,11 @@ class Trace:
     @functools.cached_property
     def graph(self) -> Graph:
         """The nodes, with sums of products."""
-        return sums_of_products(self.shared)
+        return sums_of_products(self.shared, self.rows)
 
     @functools.cached_property
     def _careful_graph(self) -> Graph:
-        return sums_of_products(self.careful) if self.guards else self.graph
+        return sums_of_products(self.careful, self.rows) if self.guards else self.graph
 
     def text_code(self, want: Want, parameters: Sequence[Value]) -> Code:
         """Return the array code of a batch whose flat array has these parameters, in this order."""

@@ -15,6 +15,7 @@ import math
 import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import chain, groupby
 from typing import Any
 
@@ -25,6 +26,7 @@ from autodiff.compiler.arrays.axes import Units, contiguous, ends, nest, places_
 from autodiff.compiler.arrays.borders import framed, windows
 from autodiff.compiler.arrays.ir import ADD, DIV, MUL, SUB, Code, Var, Want
 from autodiff.compiler.arrays.labels import common_label
+from autodiff.compiler.arrays.places import once, parts, repeats
 from autodiff.compiler.arrays.ragged import evened, filled, operands_of, squared
 from autodiff.compiler.arrays.recurrent import hoisted
 from autodiff.compiler.trace.graph import Entry, Graph, Loop, Term
@@ -161,9 +163,42 @@ class Grouping:
             needs[i] = any(map(needs.__getitem__, below)) and i not in graph.stopped
             if i in graph.sums and self.grouped:
                 inputs[i] = self.arrange(i)
+                if not self.careful and len(inputs[i]) > _REDUCE:
+                    self._take_apart(i, inputs)
         if self.grouped and not self.careful:
             hoisted(self, inputs)
         return inputs
+
+    def _take_apart(self, i: int, inputs: list[Any]) -> None:
+        """Make a node of what each position, or each weight, adds to a sum in which weights repeat."""
+        terms, constant = self.graph.sums[i]
+        n = len(inputs[i])
+        found = parts(terms[:n]) if repeats(terms[:n]) and i not in self.decides else None
+        if found is None:
+            return
+        inner, weights, stay = found
+        batched, needs = self.batched[i], self.needs[i]
+        nodes = [self.added(i, part, batched=batched, needs=needs) for part in inner]
+        own = [(1.0, x if w < 0 else w, None if w < 0 else x) for x, w in zip(nodes, weights, strict=True)]
+        self.graph.sums[i] = [*stay, *own, *once(terms[n:])], constant
+        self.level[i] = 1 + max([self.level[x] for x in self.graph.below(i)])
+        inputs += [self.arrange(x) for x in nodes]
+        inputs[i] = self.arrange(i)
+        if weights[0] >= 0:
+            self._take_apart(i, inputs)
+
+    def added(self, like: int, terms: list[Term], *, batched: bool, needs: bool) -> int:
+        """Append a sum of these terms, made like another node, to a graph that is the grouping's own."""
+        if self.graph is self.given:
+            self.graph = replace(
+                self.given, ops=[*self.given.ops], operands=[*self.given.operands], sums=dict(self.given.sums)
+            )
+        new = self.graph.add(self.graph.ops[like])
+        self.graph.sums[new] = terms, 0.0
+        self.level.append(1 + max([self.level[x] for x in self.graph.below(new)]))
+        self.batched.append(batched)
+        self.needs.append(needs)
+        return new
 
     def _lifted(self, buckets: dict[Any, list[int]]) -> list[tuple[list[int], int]]:
         """Return the groups, those that apply one weight matrix to several inputs as one: its rows × positions."""

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from autodiff.compiler.arrays import ir
-from autodiff.compiler.arrays.axes import Units, contiguous, strides_of
+from autodiff.compiler.arrays.axes import Units, contiguous, nest, strides_of
 from autodiff.compiler.arrays.ir import MUL, WHERE, Code, Var, uses_of
 from autodiff.compiler.arrays.labels import common_label, name_from, stem
 from autodiff.compiler.backends.definitions import helpers_of, reserved, written
@@ -473,7 +473,7 @@ class Readable:
         if kind == ir.VIEW:
             return self._view(var), _ATOM
         if kind == ir.TAKE:
-            return f"{self.text(xs[0], _ATOM)}[np.array({var.info.tolist()})]", _ATOM
+            return self._taken(var), _ATOM
         if kind == ir.PADDED:
             return self._padded(var), _ATOM
         if kind == ir.CONCAT:
@@ -581,7 +581,7 @@ class Readable:
             if 0 in strides:
                 shape = [*map(str, units), *([] if flat else ["rows" if batched else "1"])]
                 text = f"xp.broadcast_to({text}, ({', '.join(shape)}))"
-        elif (windows := _windows(of.size, start, strides, units)) is not None:
+        elif not flat and (windows := _windows(of.size, start, strides, units)) is not None:
             grid, turned, arguments = windows
             whole = f".reshape({grid}, -1)" * (grid != ", ".join(map(str, of.units)))
             text = f"{self._help('windows')}({source}{whole}, {arguments}){turned}"
@@ -593,6 +593,15 @@ class Readable:
         if not units:
             return text if flat or of.batched else f"{text}[0]"
         return f"{text}[..., None]" if flat and len(units) != 2 else text
+
+    def _taken(self, var: Var) -> str:
+        """Return the text of numbers of a vector: evenly spaced ones in another shape, or by their places."""
+        of, places = var.args[0], var.info
+        own = nest(places.ravel())
+        if own is None or of.kind == ir.FLAT or not var.batched:
+            return f"{self.text(of, _ATOM)}[np.array({places.tolist()})]"
+        text = self._view_text(of, int(places.flat[0]), own[1], own[0], batched=True)
+        return f"{text}.reshape({', '.join(map(str, var.units))}, -1)"
 
     def _expand(self, var: Var, rows: str) -> str:
         x = var.args[0]

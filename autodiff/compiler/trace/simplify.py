@@ -7,7 +7,9 @@ node as `weighted_sum`. Sums add their terms in another order than the code does
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -22,6 +24,7 @@ _ADD, _SUB, _MUL = (OPS[name] for name in ("add", "sub", "mul"))
 _NEG, _POS, _TOTAL, _MEAN, _WEIGHTED = (OPS[name] for name in ("neg", "pos", "total", "mean", "weighted_sum"))
 _SHORT = 256  # longer sums are not copied into others: nested ones would take quadratic time
 _SUMS = frozenset({_ADD, _SUB, _NEG, _TOTAL, _MEAN, _WEIGHTED})
+Inner = tuple[int, int, int]  # where its terms begin and end in a sum, and its number
 _SCALES = {_ADD: (1.0, 1.0), _SUB: (1.0, -1.0), _NEG: (-1.0,)}
 
 
@@ -109,64 +112,135 @@ def resolved(graph: Graph, *, careful: bool) -> Graph:  # noqa: C901 # one case 
     return live(replace(graph, ops=ops, operands=operands, labels=labels, outputs=[source[x] for x in graph.outputs]))
 
 
-def sums_of_products(graph: Graph) -> Graph:  # noqa: C901 # one case per kind of summand
-    """Turn each tree of additions, whose inner nodes nobody else uses, into one sum of products."""
-    ops, operands, constants, stopped = graph.ops, graph.operands, graph.constants, graph.stopped
-    uses = list(graph.uses)
-    for x in chain(graph.outputs, graph.labels):  # outputs and labelled nodes must stay visible
-        uses[x] += 2
-    sums: dict[int, tuple[list[Term], float]] = {}
-    left = list(ops)  # without the nodes that became part of a sum
+def sums_of_products(graph: Graph, batched: Sequence[bool] = ()) -> Graph:
+    """Turn each tree of additions, whose inner nodes nobody else uses, into one sum of products.
 
-    def add(terms: list[Term], x: int, scale: float) -> float:
-        """Append the terms of a summand, and return its constant."""
+    Sums that apply one set of weights at several places stay apart: they are one product. `batched` tells which
+    arguments have rows; by default all do.
+    """
+    made = _Sums(graph, batched).run()
+    return live(made) if graph.constants else made  # only constants, now coefficients, can have become unused
+
+
+class _Sums:
+    """The maker of sums of products."""
+
+    def __init__(self, graph: Graph, batched: Sequence[bool]) -> None:
+        self.graph = graph
+        self.batched = batched
+        self.uses = list(graph.uses)
+        for x in chain(graph.outputs, graph.labels):  # outputs and labelled nodes must stay visible
+            self.uses[x] += 2
+        self.sums: dict[int, tuple[list[Term], float]] = {}
+        self.left = list(graph.ops)  # without the nodes that became part of a sum
+        self.inside: dict[int, list[Inner]] = {}  # by sum: the sums that became part of it
+
+    def run(self) -> Graph:  # noqa: C901 # one case per kind of summand
+        """Return the graph with its sums."""
+        ops, operands, stopped, inside = self.graph.ops, self.graph.operands, self.graph.stopped, self.inside
+        sums, left, uses, constants = self.sums, self.left, self.uses, self.graph.constants
+        for i, op in enumerate(ops):
+            if op not in _SUMS or i in stopped:
+                continue
+            xs = operands[i]
+            if op is _ADD and uses[a := xs[0]] == 1 and a in sums:  # one more product: most of a network is like this
+                b = xs[1]
+                if uses[b] == 1 and ops[b] is _MUL and b not in stopped and constants.keys().isdisjoint(operands[b]):
+                    factor, other = operands[b]
+                    sums[i] = sums.pop(a)
+                    sums[i][0].append((1.0, factor, other))
+                    left[a] = left[b] = None
+                    if a in inside:
+                        inside[i] = inside.pop(a)
+                    continue
+            terms: list[Term] = []
+            constant = 0.0
+            if op is _WEIGHTED:
+                constant = _weighted(terms, xs, constants)
+                if index_of(self.graph, xs[len(xs) // 2 : -1]):
+                    uses[i] += 2  # the lookup stays apart, so that two of them never mix
+                scales, xs = (1.0,), xs[-1:]
+            else:
+                scales = _SCALES.get(op) or (1.0 if op is _TOTAL else 1.0 / len(xs),) * len(xs)
+                if xs and scales[0] == 1.0 and uses[xs[0]] == 1 and xs[0] in sums:  # of any length: continued
+                    terms, constant = sums.pop(xs[0])
+                    left[xs[0]] = None
+                    inside[i] = inside.pop(xs[0], [])
+                    inside[i].append((0, len(terms), xs[0]))
+                    scales, xs = scales[1:], xs[1:]
+            for x, scale in zip(xs, scales, strict=True):
+                constant += self._add(i, terms, x, scale)
+            sums[i] = terms, constant
+        for i in list(inside):
+            self._keep_apart(i)
+        return replace(self.graph, ops=left, sums=sums)
+
+    def _add(self, i: int, terms: list[Term], x: int, scale: float) -> float:
+        """Append the terms of a summand of node `i`, and return its constant."""
+        graph, sums, constants = self.graph, self.sums, self.graph.constants
         if x in constants:
             return scale * constants[x]
-        if uses[x] == 1 and ops[x] is _MUL and x not in stopped:
-            a, b = operands[x]
+        if self.uses[x] == 1 and graph.ops[x] is _MUL and x not in graph.stopped:
+            a, b = graph.operands[x]
             terms.append(_product(scale, a, b, constants))
-            left[x] = None
+            self.left[x] = None
             return 0.0
-        inner, constant = sums[x] if uses[x] == 1 and x in sums else ([], 0.0)
+        inner, constant = sums[x] if self.uses[x] == 1 and x in sums else ([], 0.0)
+        if len(inner) > _SHORT:
+            self._keep_apart(x)
         # Many weights times inputs are not scaled term by term: they stay one matrix product.
         if 0 < len(inner) <= _SHORT and (scale == 1.0 or sum(b is not None for _, _, b in inner) < 2):
             del sums[x]
-            left[x] = None
+            self.left[x] = None
+            start = len(terms)
+            found = [(start + a, start + b, y) for a, b, y in self.inside.pop(x, ())]
+            self.inside.setdefault(i, []).extend([*found, (start, start + len(inner), x)])
             terms += inner if scale == 1.0 else [(scale * c, a, b) for c, a, b in inner]
             return scale * constant
         terms.append((scale, x, None))
         return 0.0
 
-    for i, op in enumerate(ops):
-        if op not in _SUMS or i in stopped:
-            continue
-        xs = operands[i]
-        if op is _ADD and uses[a := xs[0]] == 1 and a in sums:  # one more product: most of a network is like this
-            b = xs[1]
-            if uses[b] == 1 and ops[b] is _MUL and b not in stopped and constants.keys().isdisjoint(operands[b]):
-                factor, other = operands[b]
-                sums[i] = sums.pop(a)
-                sums[i][0].append((1.0, factor, other))
-                left[a] = left[b] = None
-                continue
-        terms: list[Term] = []
-        constant = 0.0
-        if op is _WEIGHTED:
-            constant = _weighted(terms, xs, constants)
-            if index_of(graph, xs[len(xs) // 2 : -1]):
-                uses[i] += 2  # the lookup stays apart, so that two of them never mix
-            scales, xs = (1.0,), xs[-1:]
-        else:
-            scales = _SCALES.get(op) or (1.0 if op is _TOTAL else 1.0 / len(xs),) * len(xs)
-            if xs and scales[0] == 1.0 and uses[xs[0]] == 1 and xs[0] in sums:  # of any length: continued, not copied
-                terms, constant = sums.pop(xs[0])
-                left[xs[0]] = None
-                scales, xs = scales[1:], xs[1:]
-        for x, scale in zip(xs, scales, strict=True):
-            constant += add(terms, x, scale)
-        sums[i] = terms, constant
-    made = replace(graph, ops=left, sums=sums)
-    return live(made) if constants else made  # only constants, now coefficients, can have become unused
+    @functools.cached_property
+    def _varies(self) -> list[bool]:
+        """Whether each node depends on an argument that has rows."""
+        graph, varies = self.graph, [False] * len(self.graph.ops)
+        for x, place in graph.inputs.items():
+            varies[x] = not self.batched or self.batched[place.argument]
+        for i, op in enumerate(graph.ops):
+            if op is not None:
+                varies[i] = any(map(varies.__getitem__, graph.operands[i]))
+        return varies
+
+    def _keep_apart(self, i: int) -> None:
+        """Make sums of their own again of those that became part of one, if several have the same weights.
+
+        So do sums that have some of these weights, as those at the border of a picture have.
+        """
+        terms, found = self.sums[i][0], self.inside.pop(i, [])
+        rows = [(row, own) for own in found if len(row := self._weights(terms, own)) > 1] if len(found) > 1 else []
+        again = Counter([row for row, _ in rows])
+        whole = {weight: set(row) for row, n in again.items() if n > 1 for weight in row}
+        rows.sort(key=lambda own: (again[own[0]] == 1, -len(own[0])))
+        taken, apart = bytearray(len(terms)), list[Inner]()
+        for row, (start, stop, x) in rows:
+            if whole.get(row[0], set()).issuperset(row) and not any(taken[start:stop]):
+                taken[start:stop] = b"1" * (stop - start)
+                apart.append((start, stop, x))
+        for start, stop, x in sorted(apart, reverse=True):
+            self.sums[x], self.left[x] = (terms[start:stop], 0.0), self.graph.ops[x]
+            terms[start:stop] = [(1.0, x, None)]
+
+    def _weights(self, terms: Sequence[Term], inner: Inner) -> tuple[tuple[float, int], ...]:
+        """Return the coefficients and weights of what varies in a sum, in order; none where a weight repeats."""
+        row, varies = dict[int, float](), self._varies
+        for k in range(*inner[:2]):
+            c, a, b = terms[k]
+            if b is not None and varies[a] != varies[b]:
+                weight = b if varies[a] else a
+                if weight in row:
+                    return ()
+                row[weight] = c
+        return tuple([(c, w) for w, c in row.items()])
 
 
 def _weighted(terms: list[Term], xs: tuple[int, ...], constants: dict[int, float]) -> float:
