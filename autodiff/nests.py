@@ -19,6 +19,26 @@ from typing import Any
 
 from autodiff.domains import is_array
 
+
+class Apart(tuple[Any, ...]):
+    """A tuple of answers that stay apart, even of one shape; a copy of it is a plain tuple."""
+
+    __slots__ = ()
+    _make = staticmethod(tuple[Any, ...])
+
+
+class ApartList(list[Any]):
+    """The same of a list."""
+
+    _make = staticmethod(list[Any])
+
+
+def apart(x: Any) -> Any:  # Any: what a derivative returns
+    """Return a tuple or list, and those in it, as answers that stay apart; all else as it is."""
+    kind: Any = {tuple: Apart, list: ApartList}.get(x.__class__)
+    return x if kind is None else kind(map(apart, x))
+
+
 Leaf = Callable[[Any, str], Any]
 Whole = Callable[[Any], bool]
 

@@ -25,6 +25,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from autodiff import grad_mode, nests
 from autodiff.nests import is_sequence
 from autodiff.propagation import push_forward
 from autodiff.signatures import (
@@ -233,8 +234,13 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux
     at = dict(zip(call.variables, call.tangents(tangents), strict=True))
     rates = in_a_row(push_forward(x, at, call.partials) if isinstance(x, Value) else 0.0 for x in call.outputs)
     value, rate = (call.output.filled(call.finish, found) for found in (call.outputs, rates))
-    return (value, rate, call.released_aux()) if has_aux else (value, rate)
+    answer = (value, rate, call.released_aux()) if has_aux else (value, rate)
+    return nests.apart(answer) if grad_mode.inlines() else answer
 
 
 def _named_after(f: Function, derivative: Function) -> Function:
-    return functools.wraps(f, assigned=("__module__", "__name__", "__qualname__"), updated=())(derivative)
+    def told(*args: Any, **options: Any) -> Any:
+        answer = derivative(*args, **options)
+        return nests.apart(answer) if grad_mode.contexts and grad_mode.inlines() else answer
+
+    return functools.wraps(f, assigned=("__module__", "__name__", "__qualname__"), updated=())(told)

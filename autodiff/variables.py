@@ -23,6 +23,11 @@ _open: set[Value] = set()  # the variables of all derivatives that are now being
 _open_lock = threading.Lock()
 
 
+def being_varied(values: Iterable[Value]) -> bool:
+    """Tell whether a function that is being differentiated runs with one of these as its variable."""
+    return bool(_open) and not _open.isdisjoint(values)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A function to differentiate, and the arguments to differentiate it by."""
@@ -35,7 +40,8 @@ class Request:
 
     @classmethod
     def of(cls, f: Any, argnums: Any, argnames: Any, has_aux: bool) -> Request:
-        """Check what a transform was called with."""
+        """Check what a transform was called with; that of a program is that of its function of one sample."""
+        f = getattr(f, "_sample", f)
         if not callable(f):
             raise TypeError(f"the first argument must be the function to differentiate, got {kind(f)}")
         asked: Any = argnames if argnums is None and argnames is not None else 0 if argnums is None else argnums

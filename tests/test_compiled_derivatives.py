@@ -212,3 +212,112 @@ def test_directions_that_do_not_fit_are_refused():
     with pytest.raises(TypeError, match="static arguments"):
         compile(lambda x, k: x**k, static_argnums=1).jvp((1.0, 2), (1.0, 0))
     assert math.isfinite(program.hvp(X, Y, vector=v).sum())
+
+
+A = np.array([[2.0, -1.0, 0.5], [0.0, 1.0, 3.0], [1.0, 0.0, -2.0]])
+QUADRATIC = compile(lambda x: sum(x[i] * A[i, j] * x[j] for i in range(3) for j in range(3)))
+VECTOR = np.array([1.0, -2.0, 0.5])
+
+
+@pytest.mark.parametrize("x", [VECTOR, VECTOR.tolist()], ids=["array", "list"])
+def test_transforms_of_a_program_are_those_of_its_function(x):
+    """Of one sample, whose closed forms they have, in the shapes that transforms give."""
+    np.testing.assert_allclose(grad(QUADRATIC)(x), (A + A.T) @ VECTOR)
+    np.testing.assert_allclose(hessian(QUADRATIC)(x), A + A.T)
+    np.testing.assert_allclose(hvp(QUADRATIC)(x, VECTOR), (A + A.T) @ VECTOR)
+    np.testing.assert_allclose(jvp(QUADRATIC, (x,), (VECTOR,)), [VECTOR @ A @ VECTOR, VECTOR @ (A + A.T) @ VECTOR])
+    value, gradient = autodiff.value_and_grad(QUADRATIC)(x)
+    np.testing.assert_allclose([value, *gradient], [VECTOR @ A @ VECTOR, *(A + A.T) @ VECTOR])
+
+
+def test_transforms_of_programs_of_all_kinds():
+    """Methods, static arguments, several outputs, aux, keywords, and derivatives by several arguments."""
+
+    class Spring:
+        def __init__(self):
+            self.k = Value(3.0, "k")
+
+        @compile
+        def energy(self, x, n=2):
+            return self.k * x**n
+
+    assert hessian(Spring().energy)(2.0) == 6.0
+    assert grad(compile(lambda x, n: x**n, static_argnums=1))(2.0, 3) == 12.0
+    area = compile(lambda r, h: {"area": r * h, "sum": r + h})
+    assert jacobian(area, argnums=(0, 1))(2.0, 5.0) == {"area": (5.0, 2.0), "sum": (1.0, 1.0)}
+    assert grad(compile(lambda x: (x**3, {"x": x}), has_aux=True), has_aux=True)(2.0) == (12.0, {"x": 2.0})
+    assert grad(compile(lambda r, h: r * h * h), argnames=("h", "r"))(2.0, h=5.0) == (20.0, 25.0)
+
+
+def test_a_program_of_values_answers_in_values():
+    """As its function does, row by row, also in its derivatives, which go on; jvp and hvp too."""
+    w, x = Value(3.0, "w"), Value(2.0, "x")
+    program = compile(lambda x, y: w * x * x + y)
+    answer = program(x, 1.0)
+    answer.backward()
+    assert (answer.data, x.grad, w.grad) == (13.0, 12.0, 4.0)
+    assert [v.data for v in program([x, 5.0], [1.0, 2.0])] == [13.0, 77.0]
+    loss, gradient, slope = program.value_and_grad(np.array([x, 5.0]), [1.0, 2.0], argnums=0)
+    assert [loss.data, gradient[0].data, slope[0].data, slope[1].data] == [45.0, 14.5, 6.0, 15.0]
+    assert grad(lambda s: program.value_and_grad(s * 2.0, 1.0, argnums=0)[2])(5.0) == 12.0  # 2wx
+    assert grad(lambda s: program.jvp((s, 1.0), (1.0, 0.0))[1])(5.0) == 6.0
+    assert grad(lambda s: compile(lambda x: w**2 * x).hvp(s, vector=[1.0])[0])(5.0) == 2.0
+    aux = compile(lambda x: (x * x, {"x": x}), has_aux=True)(x)
+    assert aux[0].data == 4.0
+    assert aux[1]["x"].data == 2.0
+    with pytest.raises(TypeError, match=r"backward must get plain numbers, got a Value; call backward\(\) of what"):
+        program.backward(x, 1.0)
+    with pytest.raises(TypeError, match=r"x must be plain numbers, got a Value.*call the function itself, program\.f"):
+        program(x, 1.0, check=True)
+
+
+def test_the_variable_of_a_derivative_may_be_a_parameter():
+    """A program inside a function that is differentiated: its parameters are no constants where they are varied."""
+    assert grad(lambda w: compile(lambda x: w * x * x)(3.0))(2.0) == 9.0
+    assert grad(lambda w: compile(lambda x: w**2 * x).value_and_grad(3.0)[1][0])(2.0) == 6.0
+    assert hessian(lambda w: compile(lambda x: w**3 * x)([1.0, 2.0])[1])(2.0) == 24.0
+
+
+def test_value_and_gradient_compile_together():
+    """Each is an array of its own, for several arguments and of any shapes: (exp(x) y², …) in closed form."""
+    x, y = np.array([0.0, 1.0]), np.array([2.0, 3.0])
+
+    def f(x, y):
+        return exp(x) * y**2
+
+    value, (by_x, by_y) = compile(autodiff.value_and_grad(f, argnums=(0, 1)))(x, y)
+    np.testing.assert_allclose([value, by_x, by_y], [np.exp(x) * y**2, np.exp(x) * y**2, 2.0 * np.exp(x) * y])
+    value, slope = compile(autodiff.value_and_grad(f))(x, y)  # two rows, and not their transpose
+    np.testing.assert_allclose([value, slope], [np.exp(x) * y**2] * 2)
+    value, slope = compile(lambda x, y: jvp(f, (x, y), (1.0, 0.0)))(x, y)
+    np.testing.assert_allclose([value, slope], [np.exp(x) * y**2] * 2)
+    (xx, xy), (_, yy) = compile(hessian(f, argnums=(0, 1)))(x, y)
+    np.testing.assert_allclose([xx, xy, yy], [np.exp(x) * y**2, 2.0 * np.exp(x) * y, 2.0 * np.exp(x)])
+    together = compile(autodiff.value_and_grad(QUADRATIC))
+    for batch in (np.array([VECTOR, 2.0 * VECTOR]), np.array([VECTOR])) * 2:
+        value, gradient = together(batch)
+        np.testing.assert_allclose(value, [x @ A @ x for x in batch])
+        np.testing.assert_allclose(gradient, batch @ (A + A.T))
+    for _ in range(2):
+        assert compile(autodiff.value_and_grad(f, argnums=(0, 1)))(0.0, 3.0) == (9.0, (9.0, 6.0))
+
+
+def test_answers_of_several_shapes_stay_apart():
+    """A tuple whose entries are not of one shape is answered entry by entry; of one shape, as one array."""
+    program = compile(lambda x: (x[0] + x[1], [x[0] ** 2, x[1] ** 2], {"first": x[0]}))
+    for _ in range(2):
+        total, squares, named = program([[1.0, 2.0], [3.0, 4.0]])
+        assert (total.tolist(), squares.tolist()) == ([3.0, 7.0], [[1.0, 4.0], [9.0, 16.0]])
+        assert named["first"].tolist() == [1.0, 3.0]
+    assert compile(lambda x: (x, x * x))([2.0, 3.0]).tolist() == [[2.0, 4.0], [3.0, 9.0]]
+    product = compile(grad(lambda p: p[0][0] * p[0][1] + p[1] ** 2))
+    by_weights, by_bias = product([np.array([[3.0, 4.0], [5.0, 6.0]]), np.array([5.0, 7.0])])
+    assert (by_weights.tolist(), by_bias.tolist()) == ([[4.0, 3.0], [6.0, 5.0]], [10.0, 14.0])
+    with pytest.raises(TypeError, match=r"entries of one shape, got a ragged list; return a tuple or a dict of them"):
+        compile(lambda x: [x, [x]])([1.0])
+    with pytest.raises(TypeError, match=r"must return Values or numbers, got str, at the answer\[1\]"):
+        compile(lambda x: ([x, x], "x"))([1.0])
+    with pytest.raises(
+        TypeError, match=r"must return one number to have a gradient, got tuple; return \(number, tuple"
+    ):
+        program.value_and_grad([[1.0, 2.0]])

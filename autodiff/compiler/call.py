@@ -29,6 +29,7 @@ from autodiff.compiler.trace.simplify import live
 from autodiff.domains import REALS, is_array, number
 from autodiff.nests import is_sequence
 from autodiff.value import Value
+from autodiff.variables import being_varied
 
 Array = NDArray[np.float64]
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -209,6 +210,8 @@ class Call(Arguments):
         else:
             cache.traces[key] = cache.traces.pop(key)  # the latest to be asked for
         cache.latest = found
+        if being_varied(found.parameters):
+            raise TypeError("a parameter must not be what a derivative is being taken by; call program.f instead")
         return found
 
     def check(self, want: Want) -> None:
@@ -348,7 +351,7 @@ class Call(Arguments):
             values = found(*self._point_arguments())
         except (ArithmeticError, ValueError):
             return self._on_arrays(Want(careful=True), None).values.ravel().tolist()
-        if repeat and self.trace.shared.shape == () and self.is_plain:
+        if repeat and self.is_plain:
             remember_point(self, "call", found, gradient=False)
         return values
 

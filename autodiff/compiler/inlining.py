@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autodiff import grad_mode
+from autodiff import grad_mode, nests
 from autodiff.backward import topological_order
 from autodiff.compiler.answers import Reduce
 from autodiff.compiler.cache import Cache
@@ -25,6 +25,7 @@ from autodiff.ops import OPS
 from autodiff.propagation import partials_as_values, propagate
 from autodiff.transforms import jvp as jvp_of
 from autodiff.value import Value
+from autodiff.variables import being_varied
 
 Objects = NDArray[np.object_]
 
@@ -182,6 +183,14 @@ def jvp(cache: Cache, primals: Sequence[Any], tangents: Sequence[Any], options: 
 
         both.append(jvp_of(of_primals, leaves[:n], rates.row(k)))
     return rows.stacked([value for value, _ in both]), rows.stacked([rate for _, rate in both])
+
+
+def hold_values(cache: Cache, *given: Any) -> bool:
+    """Tell whether a Value is among the arguments, or a parameter is what a derivative is being taken by."""
+    if cache.latest is not None and being_varied(cache.latest.parameters):
+        return True
+    leaves = [x for _, x in nests.leaves(given, "")]
+    return any(isinstance(x, Value) for leaf in leaves for x in (leaf.flat if is_array(leaf) else [leaf]))
 
 
 def _refuse_check(check: bool) -> None:

@@ -49,6 +49,7 @@ class Program(Generic[P]):
     """
 
     binds: Literal["object", "class", "nothing"] = "object"  # what a method gets first
+    _sample = property(lambda self: self._written)  # the function that `grad(program)` and the like are of
     _instance: Any = None  # the object that a method is bound to
 
     def __init__(self, f: Callable[P, Any], settings: Settings) -> None:  # Any: f returns answers of whatever form
@@ -159,8 +160,14 @@ class Program(Generic[P]):
                 answer = cache.repeated("call", args)
             if answer is not NotImplemented:
                 return answer
-        with self._cache.lock:
-            return self._compute(args, options, check)
+        try:
+            with self._cache.lock:
+                return self._compute(args, options, check)
+        except TypeError:
+            if check or not inlining.hold_values(self._cache, args, options):
+                raise
+        with grad_mode.inlining():
+            return inlining.called(self._cache, args, options, check)
 
     def _compute(self, args: Sequence[Any], options: Mapping[str, Any], check: bool) -> Any:
         call = Call(self._cache, args, options)
@@ -266,8 +273,14 @@ class Program(Generic[P]):
             answer = cache.repeated(request_of(argnums, reduce, weights), given)
             if answer is not NotImplemented:
                 return answer
-        with cache.lock:
-            return Call(cache, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
+        try:
+            with cache.lock:
+                return Call(cache, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
+        except TypeError:
+            if check or not inlining.hold_values(cache, args, options, weights):
+                raise
+        with grad_mode.inlining():
+            return inlining.value_and_grad(cache, args, options, reduce, argnums, argnames, weights, check)
 
     def backward(  # Any: args and options are a batch
         self, *args: Any, reduce: Reduce = "mean", weights: ArrayLike | None = None, **options: Any
@@ -284,6 +297,8 @@ class Program(Generic[P]):
             compute: Callable[..., Any] = Program.value_and_grad
             value, gradient = compute(self, *args, reduce=reduce, weights=weights, **options)
             parameters = self.parameters
+        if isinstance(value, Value):
+            raise TypeError("backward must get plain numbers, got a Value; call backward() of what the program returns")
         if not math.isfinite(value):
             raise ValueError(
                 f"backward from {value}: every gradient would be infinite or NaN; look for the row with check=True in "
@@ -358,6 +373,15 @@ class Program(Generic[P]):
             )
         if grad_mode.inlines():
             return inlining.hvp(self._cache, args, vector, reduce, weights)
+        try:
+            return self._product(args, vector, reduce, weights)
+        except TypeError:
+            if not inlining.hold_values(self._cache, args, vector, weights):
+                raise
+        with grad_mode.inlining():
+            return inlining.hvp(self._cache, args, vector, reduce, weights)
+
+    def _product(self, args: Sequence[Any], vector: Any, reduce: Reduce, weights: ArrayLike | None) -> Array:
         with self._cache.lock:
             Call(self._cache, args).one_number()
             parameters = self.parameters

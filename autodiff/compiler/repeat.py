@@ -50,13 +50,23 @@ def remember_point(call: Call, request: Hashable, function: Any, *, gradient: bo
         return
     names = [f"x{i}" for i in range(len(call.args))]
     given = ", ".join(names)
-    values = "value, gradient, *rest" if gradient else "(value,)"
+    shape, form = call.trace.shared.shape, call.trace.shared.form
+    values = "value, gradient, *rest" if gradient else "values" if shape else "(value,)"
     answer = "value, array(gradient), *rest" if gradient else "value"
-    plain = f"return function(None, {given})" if gradient else f"return function(None, {given})[0]"
+    if form is not None:
+        answer = form.text("values[{}]", "array(values[{}:{}]).reshape({})") or "filled(array(values))"
+    elif shape:
+        answer = f"array(values).reshape({shape})"
+    plain = f"return function(None, {given})" if gradient else f"{values} = function(None, {given}); return {answer}"
     direct = getattr(function, "direct", None)
     if direct is not None:
-        plain = f"value, by = direct({given}); return value, none, by" if gradient else f"return direct({given})"
-    text = f"""def make(cache, trace, parameters, function, array, number, direct, none):
+        one = "values" if shape else "value"
+        plain = (
+            f"value, by = direct({given}); return value, none, by"
+            if gradient
+            else f"{one} = direct({given}); return {answer}"
+        )
+    text = f"""def make(cache, trace, parameters, function, array, number, direct, none, filled):
     def quick({given}):
         if not ({" is ".join([*(f"{x}.__class__" for x in names), "float"])}):
             {given}, = {", ".join(f"number({x})" for x in names)},
@@ -68,7 +78,9 @@ def remember_point(call: Call, request: Hashable, function: Any, *, gradient: bo
         return {answer}
     return quick"""
     cache, trace = call.cache, call.trace
-    quick = _made_once(text)(cache, trace, trace.parameters, function, np.array, number_of, direct, np.zeros(0))
+    filled = None if form is None else form.filled
+    own = cache, trace, trace.parameters, function
+    quick = _made_once(text)(*own, np.array, number_of, direct, np.zeros(0), filled)
     cache.remember(request, 0, quick)
 
 
@@ -204,7 +216,6 @@ def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, arg
     if (
         call.static
         or call.form
-        or trace.shared.form
         or (order is not None and not trace.follows(order))
         or not all(x.size for x in call.args)
     ):
@@ -253,6 +264,11 @@ def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, arg
             passed.append("seeds" if weighted else "ones")
         lines = [f"run({', '.join(passed)})", *answers.lines]
     answer = _answer(answers.parts, argnums, len(want.argnums))
+    form = trace.shared.form
+    if form is not None:
+        bound["filled"] = form.filled
+        lines.append(f"whole = {answer}")
+        answer = form.text("whole[:, {}]", f"whole[:, {{}}:{{}}].reshape({rows}, {{}})") or "filled(whole)"
     total = "" if isinstance(answers, _LoopsAnswers) else " + ".join(answers.sums)
     text = _text(call, names, list(bound), lines, answer, total, weighted and reduce)
     cache.remember(request, rows if call.args[0].ndim else 0, _made_once(text)(**bound))

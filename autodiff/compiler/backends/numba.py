@@ -39,6 +39,7 @@ Array = NDArray[np.float64]
 
 MOST = 4000  # operations that numba may be given: it takes 2 to 4 ms for each
 _INLINE = 48  # calls of what is written out: more than these take long to compile as one piece
+_FEW = 16  # outputs that are returned without an array
 _WIDE = 8  # rows that a processor computes at once; their number in a tile is rounded up by copies of the last one
 _TILE = 4096  # numbers of a tile that fit the cache of a core, beside what else is there
 _LN2 = Decimal("0.693147180559945309417232121458176568075500134360255")
@@ -582,13 +583,17 @@ class Machine:
                 else:
                     places.append(f"out[{len(written)}:{len(written) + size}]")
                     written += text.all_of(x, size)
-        elif len(code.outputs) > 1:
+        elif len(code.outputs) > _FEW:
             written += map(text.name, code.outputs)
+        else:
+            numbers += map(text.name, code.outputs[1:])
         lines = [*text.before, *text.lines]
         if gradient or checked:
             lines.append(f"if not math.isfinite({' + '.join([value, *numbers, *written])}): raise ArithmeticError")
         lines += [f"out[{k}] = {x}" for k, x in enumerate(written)]
-        lines.append(f"return {', '.join([value, *([_tuple(numbers)] if numbers and not single else numbers)])}")
+        lines.append(
+            f"return {', '.join([value, *([_tuple(numbers)] if numbers and gradient and not single else numbers)])}"
+        )
         array = "float64[::1]"
         arguments = {f"x{i}": "float64" if size is None else array for i, size in self.sizes.items()}
         passed = {**({"flat": array} if n else {}), **arguments, **({"out": array} if written else {})}
@@ -597,13 +602,14 @@ class Machine:
         only = not written and array not in passed.values() and (bool(numbers) or not gradient)
         by = places if single else ["by"] if only else [_tuple(places)] if places else []
         answer = (
-            ["found", f"out[:{n}]" if n else "NONE", *by] if gradient else ["out.tolist()" if written else "[found]"]
-        )
+            ["found", f"out[:{n}]" if n else "NONE", *by] if gradient
+            else ["out.tolist()" if written else "list(found)" if numbers else "[found]"]
+        )  # fmt: skip
         run = made_from(
             "def make(compiled, array, zeros, NONE):",
             f"    def run({', '.join(['flat', *arguments])}):",
             *([f"        out = zeros({len(written)})"] if written else []),
-            f"        found{', by' if numbers else ''} = compiled({call})",
+            f"        found{', by' if numbers and gradient else ''} = compiled({call})",
             f"        return {', '.join(answer)}",
             "    return run",
         )(machine, np.array, np.zeros, np.zeros(0))

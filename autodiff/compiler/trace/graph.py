@@ -41,6 +41,31 @@ class Form(NamedTuple):
                   for start, end, shape in zip(ends, ends[1:], self.shapes, strict=False)]  # fmt: skip
         return nests.replace(self.hollow, iter([x if x.ndim else x.item() for x in leaves]))
 
+    def text(self, one: str, several: str) -> str | None:
+        """Return the nest as Python text where it has plain containers alone; else None.
+
+        A leaf of one number is `one`, with its place; of more `several`, with the places of its ends and its shape.
+        """
+        ends = np.cumsum([0, *map(math.prod, self.shapes)]).tolist()
+        leaves = [_Text(several.format(start, end, str(shape)[1:-1]) if shape else one.format(start))
+                  for start, end, shape in zip(ends, ends[1:], self.shapes, strict=False)]  # fmt: skip
+        return repr(nests.replace(self.hollow, iter(leaves))) if _is_plain(self.hollow) else None
+
+
+class _Text(str):
+    """A text that stands for itself where containers are written."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _is_plain(x: Any) -> bool:
+    held = nests.entries(x)
+    if held is None or x.__class__ not in {tuple, list, dict}:
+        return held is None
+    names = all(key.__class__ in {str, int} for key in x) if isinstance(x, dict) else True  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    return names and all(_is_plain(entry) for _, entry in held)
+
 
 @dataclass
 class Graph:

@@ -557,8 +557,8 @@ def partials_of(op: Op, operands: Sequence[Any], result: Any, wanted: Sequence[b
 
 
 def taken_apart(returned: Any) -> tuple[list[Any], tuple[int, ...], Form | None]:
-    """Return what a function returned as a flat list, its shape, and its form where it is a nest with names."""
-    if not _has_names(returned):
+    """Return what a function returned as a flat list, its shape, and its form where that is not one shape."""
+    if not _is_nest(returned):
         return *_flat(returned), None
     parts: list[tuple[list[Any], tuple[int, ...]]] = []
 
@@ -569,16 +569,19 @@ def taken_apart(returned: Any) -> tuple[list[Any], tuple[int, ...], Form | None]
             raise TypeError(f"{error}, at {path}") from None
         return 0.0
 
-    hollow = nests.mapped(leaf, returned, "the answer", lambda x: nests.is_sequence(x) and not _has_names(x))
+    hollow = nests.mapped(leaf, returned, "the answer", lambda x: nests.is_sequence(x) and not _is_nest(x))
     flat = [x for part, _ in parts for x in part]
     return flat, (len(flat),), Form(hollow, [shape for _, shape in parts])
 
 
-def _has_names(x: Any) -> bool:
-    """Tell whether a dict, dataclass or named tuple is somewhere in what a function returned."""
-    if nests.is_sequence(x):
-        return hasattr(x, "_fields") or any(map(_has_names, x))
-    return not isinstance(x, (float, Value)) and bool(nests.entries(x))
+def _is_nest(x: Any) -> bool:
+    """Tell whether something that a function returned is more than one array: it has names, or entries stay apart."""
+    if isinstance(x, (float, Value)):
+        return False
+    if not nests.is_sequence(x):
+        return bool(nests.entries(x))
+    apart = hasattr(x, "_fields") or isinstance(x, (nests.Apart, nests.ApartList))
+    return apart or (isinstance(x, tuple) and nests.shape(x) is None) or any(map(_is_nest, x))
 
 
 def _flat(x: Any) -> tuple[list[Any], tuple[int, ...]]:
@@ -593,8 +596,7 @@ def _flat(x: Any) -> tuple[list[Any], tuple[int, ...]]:
         shapes = {shape for _, shape in parts}
         if len(shapes) > 1:
             raise TypeError(
-                f"the function must return entries of one shape, got a ragged {type(x).__name__}; return a dict or a "
-                "named tuple of them"
+                "the function must return entries of one shape, got a ragged list; return a tuple or a dict of them"
             )
         return [e for part, _ in parts for e in part], (len(parts), *(shapes.pop() if shapes else ()))
     return [_entry(x)], ()
