@@ -35,7 +35,7 @@ def compile(  # shadows the builtin, which is for text
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
     `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), returns numbers in one shape or
-    nests of them with names, and is called once with stand-ins for the numbers, when the shapes are first seen. Leaf
+    nests of them, and is called once with stand-ins for the numbers, when the shapes are first seen. Leaf
     Values that it meets on the way are the program's parameters. `in_axes` is 0 for arguments with rows and None for
     those that are the same for all rows, for each argument or for all. Arguments in `static_argnums` are passed as
     they are and may steer `f`, and so are flags and texts; another one traces anew. `traces`: how many of them are
