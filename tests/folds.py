@@ -39,7 +39,7 @@ class RandomFold:
 
     def __init__(self, seed, depth=1):
         draw = self.draw = random.Random(seed)
-        self.steps, self.width = draw.randint(1, 6), draw.randint(0, 2)
+        self.steps, self.width = draw.choice([1, 2, 3, 5, 8, 13]), draw.randint(0, 2)
         self.size, self.checkpoint = draw.randint(1, 3), draw.random() < 0.5
         self.parameters = [Value(draw.uniform(-1.0, 1.0), f"w{k}") for k in range(draw.randint(0, 3))]
         self.kind, self.y = draw.choice(SHAPES), draw.choice([None, *SHAPES])

@@ -536,3 +536,53 @@ def test_explain_does_not_advise_the_backend_that_runs():
     for program in told.values():
         program(np.ones((2, 5)))
     assert ["would make one loop" in program.explain() for program in told.values()] == [True, False]
+
+
+@pytest.mark.parametrize("scale", [0.9, 1.0, 2.0])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_linear_recurrence_is_numpys_loop_and_its_adjoint(scale, rows):
+    """h' = a h + b over 500 steps, of slopes below 1, at 1 and above it: all h, and δ of a, b, w, as by hand."""
+    rng = np.random.default_rng(8)
+    a, b = scale * rng.choice([-1.0, 1.0, 0.5], size=(rows, 500)), rng.normal(size=(rows, 500))
+    w = Value(0.7, "w")
+
+    def f(a, b):
+        last, ys = fold(lambda h, x: (x[0] * h + w * x[1], h * h), 1.0, (a, b))
+        return last + 1e-3 * total(ys)
+
+    h = np.ones((rows, 501))
+    for t in range(500):
+        h[:, t + 1] = a[:, t] * h[:, t] + 0.7 * b[:, t]
+    delta = np.ones((rows, 501))
+    for t in range(499, -1, -1):
+        delta[:, t] = a[:, t] * delta[:, t + 1] + 2e-3 * h[:, t]
+    value, gradient, by = compile(f).value_and_grad(a, b, argnums=(0, 1), reduce="sum")
+    close = lambda ours, theirs: np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9 * np.abs(theirs).max())
+    close(value, (h[:, -1] + 1e-3 * (h[:, :-1] ** 2).sum(1)).sum())
+    close(by[0], delta[:, 1:] * h[:, :-1])
+    close(by[1], delta[:, 1:] * 0.7)
+    close(gradient, (delta[:, 1:] * b).sum(keepdims=True)[0])
+
+
+def test_a_recurrence_that_grows_keeps_what_cancels():
+    """h' = 2h − 1 from 1 stays 1, as the loop has it: products of slopes, 2⁶⁴ and more, would leave nothing of it."""
+    f = lambda x: fold(lambda h, _: (2.0 * h - x, None), 1.0, length=10_000)[0]
+    assert compile(f)(1.0) == 1.0
+
+
+@pytest.mark.parametrize("rows", [1, 5, 400])
+def test_many_steps_at_once_are_jax_scan(jax, rows):
+    """An LSTM of 30 steps, for rows so few that steps go together, and so many that each goes alone: all δ to 1e-10."""
+    import jax.numpy as jnp
+
+    model = Lstm()
+    series = np.random.default_rng(9).normal(size=(rows, 30, 3))
+    theta = [Value(x, f"p{k}") for k, x in enumerate(model.theta())]
+    program = compile(lambda data: model.loss(ad, fold, theta, data), parameters=theta)
+    value, gradient, by_data = program.value_and_grad(series, reduce="sum", argnums=0)
+    loss = lambda theta, data: model.loss(jnp, jax.lax.scan, theta, data)
+    whole = lambda theta, series: jax.vmap(loss, (None, 0))(theta, series).sum()
+    expected, (slopes, own) = jax.jit(jax.value_and_grad(whole, (0, 1)))(model.theta(), series)
+    assert value == pytest.approx(float(expected), rel=1e-10)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-10, atol=1e-10 * np.abs(slopes).max())
+    np.testing.assert_allclose(by_data, own, rtol=1e-10, atol=1e-10 * np.abs(own).max())

@@ -1,14 +1,18 @@
 """A fold as a loop: the array code of one step, run again and again; one row of few numbers on Python floats.
 
-The way back goes through the steps from the last to the first, with the carry that each began with: it computes the
-step again, then its δ. The carries are kept from the way there, all of them or, with `checkpoint`, every √steps-th.
+What a step computes without the carry, all steps compute at once, side by side as rows are. What is left of a step goes
+from one to the next: there the carry, back its δ alone. With the δ of all carries, the other derivatives are one
+product for all steps again. The carries are kept from the way there, all of them or, with `checkpoint`, every
+√steps-th.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,19 +20,23 @@ import numpy as np
 
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.group import Grouping
-from autodiff.compiler.arrays.ir import Code, Var, Want
+from autodiff.compiler.arrays.ir import APPLY, Code, Var, Want
+from autodiff.compiler.arrays.parts import MADE, affine, components, parted
 from autodiff.compiler.arrays.reverse import backward
 from autodiff.compiler.backends import machine
 from autodiff.compiler.backends.floats import Point
 from autodiff.compiler.backends.numpy import Buffered, made_from
 from autodiff.compiler.trace.graph import CAPTURED, Graph, Input, Loop, has_loops
 from autodiff.compiler.trace.operations import GUARDED
-from autodiff.compiler.trace.simplify import resolved, sums_of_products
+from autodiff.compiler.trace.simplify import live, resolved, sums_of_products
 
 Array = Any
-_SEED = 3  # the argument of a step, on the way back, that is the δ of what comes out of it
+_CARRY, _X, _BESIDE, _DELTA, _DELTA_Y = 0, 1, 2, 3, 5  # arguments of a step; on the way back, the δ of what comes out
 _NUMBERS = 2**15  # of carries at once, where they are not kept
 _CALL = 12  # float operations that cost as much as a NumPy call
+_AT_ONCE = 2**20  # bytes that many steps take at once, and with checkpoints
+_AT_ONCE_CHECKED = 2**18
+_FEW = 8  # fewer steps than these are computed one after another
 
 
 def steps_of(loop: Loop, varying: tuple[bool, ...], *, careful: bool, machine: bool = False) -> Steps:
@@ -75,66 +83,80 @@ class Steps:
         self.same = len(self.order)  # without those that the step does not need after all
         self.there = Buffered(first.code)
         self._back: dict[Any, Buffered] = {}
-        self._floats: dict[Any, Any] = {}
+        self._chains: dict[bool, Chain | None] = {}
         self._machines: dict[Any, Any] = {}
 
-    def _grouping(self, want: Want, *, grouped: bool = True) -> Grouping:
+    def _grouping(self, want: Want, *, grouped: bool = True, outputs: int | None = None) -> Grouping:
+        graph = self.graph
+        if outputs is not None:
+            graph = replace(graph, outputs=graph.outputs[:outputs], shape=(outputs,))
+            graph = replace(live(graph), parameters=graph.parameters)
         grouping = Grouping(
-            self.graph, self.sizes, [True] * 3, want, grouped=grouped, placed=getattr(self, "_placed", ()),
+            graph, self.sizes, [True] * 3, want, grouped=grouped, placed=getattr(self, "_placed", ()),
             steps_of=steps_of,
         )  # fmt: skip
         grouping.code.again = True
         grouping.run()
         return grouping
 
-    def _reverse(self, wanted: tuple[bool, ...], *, per_row: bool, grouped: bool = True) -> Code:
+    def _reverse(self, wanted: tuple[bool, ...], *, per_row: bool, grouped: bool = True, carry: bool = True) -> Code:
         """Return the code of the way back through one step: the δ of what it takes, from the δ of what comes out."""
-        argnums = tuple([i for i in range(3) if wanted[i] or i == 0])
+        argnums = tuple([i for i in range(3) if (wanted[i] if i else carry)])
         want = Want(wanted[3], argnums, per_row=per_row, careful=self.careful)
-        code = self._grouping(want, grouped=grouped).code
-        n = self.loop.carry + self.loop.y
-        seed = code.new(ir.INPUT, (), (n,), batched=True, info=_SEED)
+        grouping = self._grouping(want, grouped=grouped)
+        code, numbers, n = grouping.code, self.graph.outputs, self.loop.carry
+        pieces = [(numbers[:n], _DELTA), (numbers[n:], _DELTA_Y)]
+        pieces = [(own, code.new(ir.INPUT, (), (len(own),), batched=True, info=i)) for own, i in pieces if own]
         if grouped:
-            (output,) = code.outputs
-            alike = output.__class__ is Var and output.units == (n,)
-            seeds = [seed if alike else code.sum_units(seed, n)]
+            code.outputs = [grouping.ref(own, (len(own),)) for own, _ in pieces]
+            seeds = [
+                seed if output.__class__ is Var and output.units == seed.units else code.sum_units(seed, seed.size)
+                for output, (_, seed) in zip(code.outputs, pieces, strict=True)
+            ]
         else:
-            seeds = [code.view(seed, k, (), ()) for k in range(n)]
+            seeds = [code.view(seed, k, (), ()) for own, seed in pieces for k in range(len(own))]
         backward(code, want, seeds)
         code.outputs = []
         return code
 
-    def back(self, wanted: tuple[bool, ...], per_row: bool) -> Buffered:
-        """Return the way back through one step as NumPy calls."""
-        key = wanted, per_row
+    def back(self, wanted: tuple[bool, ...], per_row: bool, *, carry: bool = True) -> Buffered:
+        """Return the way back through one step as NumPy calls, with the δ of its carry or without."""
+        key = wanted, per_row, carry
         if key not in self._back:
-            self._back[key] = Buffered(self._reverse(wanted, per_row=per_row))
+            self._back[key] = Buffered(self._reverse(wanted, per_row=per_row, carry=carry))
         return self._back[key]
 
-    def floats(self, wanted: tuple[bool, ...] | None) -> Any:
-        """Return all steps as a function of floats, there or back; None where that is no quicker than NumPy's calls."""
-        if self.careful or self._nested:
-            return None
-        if wanted not in self._floats:
-            calls = self.there if wanted is None else self.back(wanted, per_row=False)
-            if calls.flops > _CALL * calls.calls:
-                self._floats[wanted] = None
-            elif wanted is None:
-                self._floats[wanted] = _there(self, self._grouping(Want(), grouped=False).code)
-            else:
-                self._floats[wanted] = _back(self, self._reverse(wanted, per_row=True, grouped=False), wanted)
-        return self._floats[wanted]
+    def chain(self, *, back: bool) -> Chain | None:
+        """Return what goes from step to step, the carry or its δ; None where all of a step goes one after another."""
+        if back not in self._chains:
+            alone = self.careful or self._nested
+            self._chains[back] = None if alone else Chain(self, back=back)
+        return self._chains[back]
+
+    def carried(self, *, back: bool, grouped: bool) -> tuple[Code, list[Any]]:
+        """Return code of the next carry alone, or of its δ on the way back, and its results."""
+        n = self.loop.carry
+        if back:
+            code = self._reverse((True, False, False, False), per_row=True, grouped=grouped)
+            result = code.input_gradients.get(_CARRY, 0.0)
+            return code, [result] if grouped else components(code, result, n)
+        code = self._grouping(Want(), grouped=grouped, outputs=n).code
+        return code, code.outputs
+
+    @property
+    def is_small(self) -> bool:
+        """Whether Python's floats are quicker than NumPy's calls, for one row."""
+        return self.there.flops <= _CALL * self.there.calls
 
     def machine(self, wanted: tuple[bool, ...] | None) -> Any:
         """Return all steps as machine code, there or back; None where numba is not asked, or cannot."""
         if not self._machine:
             return None
         if wanted not in self._machines:
-            sizes = [*self.sizes, self.loop.y]
             if wanted is None:
                 self._machines[wanted] = machine.there(self.there.code, self.loop.carry, self.loop.y)
             else:
-                self._machines[wanted] = machine.back(self._reverse(wanted, per_row=False), sizes, wanted)
+                self._machines[wanted] = machine.back(self._reverse(wanted, per_row=False), self.sizes, wanted)
         return self._machines[wanted]
 
     # What the program around it asks.
@@ -168,6 +190,116 @@ class Steps:
         return Running(self, instance, fold, back)
 
 
+class _Text(Point):
+    """What goes from step to step on floats: each number has a name, c0 of what is handed on, m1 of what is made."""
+
+    def _emit(self, var: Var) -> None:
+        if var.kind in {ir.FLAT, ir.INPUT}:
+            self._text[var.number] = "p" if var.kind == ir.FLAT else "m" if var.info == MADE else "c"
+        elif var.kind == ir.VIEW and var.args[0].kind in {ir.FLAT, ir.INPUT}:
+            self._text[var.number] = f"{self._text[var.args[0].number]}{var.info[0]}"
+        else:
+            super()._emit(var)
+
+    def looped(self) -> Callable[..., None]:
+        """Return the function `run(p, c, columns, keep)` that goes all steps, and keeps what it hands on."""
+        used = {text for text in self._text.values() if text[0] == "p" and text[1:].isdigit()}
+        made = [f"m{k}" for k in range(self.code.vars[0].size)]
+        after = list(map(self.name, self.code.outputs))
+        handed = "".join([f"c{k}, " for k in range(len(after))])
+        lines = [
+            "def run(p, c, columns, keep):",
+            *[f"    {name} = p[{name[1:]}]" for name in sorted(used)],
+            f"    {handed} = c",
+            f"    for {', '.join(made) or '_'}, in zip(*columns):",
+            *[f"        {line}" for line in self.lines],
+            f"        {handed} = c = {', '.join(after)},",
+            "        keep(c)",
+        ]
+        body = "\n    ".join(lines)
+        return made_from(f"def make({', '.join(self.bound)}):\n    {body}\n    return run\n")(**self.bound)
+
+
+class Chain:
+    """What goes from step to step, apart from what all steps compute at once."""
+
+    def __init__(self, steps: Steps, *, back: bool) -> None:
+        self.handed = _DELTA if back else _CARRY
+        self.size = steps.loop.carry
+        self._steps, self._back = steps, back
+        self.linear: tuple[Buffered, Any, Any] | None = None  # the slope and the rest, of one number
+        self.floats: tuple[Buffered, Callable[..., None]] | None = None
+        if steps.is_small and self.size:
+            self._on_floats(*steps.carried(back=back, grouped=False))
+
+    @functools.cached_property
+    def arrays(self) -> tuple[Buffered, Buffered]:
+        """What all steps compute at once, and what each one computes of it and of what it is handed."""
+        code, results = self._steps.carried(back=self._back, grouped=True)
+        made, rest = parted(code, results, self.handed)
+        return self._buffered(code, made), Buffered(rest)
+
+    def bytes_per_row(self) -> int:
+        """Return the memory that a row of what all steps compute at once takes."""
+        first = (self.linear or self.floats or self.arrays)[0] if self.size else None
+        return first.bytes_per_row() + 8 * sum(x.size for x in first.code.outputs) if first else 0
+
+    @staticmethod
+    def _buffered(code: Code, results: list[Any]) -> Buffered:
+        code.outputs, code.gradient, code.input_gradients = results, None, {}
+        return Buffered(code)
+
+    def _on_floats(self, code: Code, results: list[Any]) -> None:
+        """Write what goes from step to step for floats: as it is, or as a linear map where that is less."""
+        ways = [parted(code, results, self.handed)]
+        slopes = affine(code, results, self.handed)
+        if slopes is not None and self.size == 1:
+            slope, rest = slopes[0].get(0, 0.0), slopes[0].get(None, 0.0)
+            self.linear = self._buffered(code, [x for x in (slope, rest) if x.__class__ is Var]), slope, rest
+            return
+        if slopes is not None:
+            given = next(v for v in code.vars if v.kind == ir.INPUT and v.info == self.handed)
+            numbers = [code.view(given, k, (), ()) for k in range(self.size)]
+            sums = [_product(code, of, numbers) for of in slopes]
+            ways.append(parted(code, sums, self.handed))
+        made, rest = min(ways, key=lambda way: way[1].vars[0].size + sum(v.kind == APPLY for v in way[1].vars))
+        self.floats = self._buffered(code, made), _Text(rest, []).looped()
+
+
+def _product(code: Code, slopes: dict[int | None, Any], numbers: Sequence[Var]) -> Any:
+    total: Any = slopes.get(None, 0.0)
+    for k, slope in slopes.items():
+        if k is not None:
+            term = code.apply(ir.MUL, slope, numbers[k])
+            total = code.apply(ir.ADD, total, term) if Var in {total.__class__, term.__class__} else total + term
+    return total
+
+
+def _recurrence(slope: Array, rest: Array, start: Array) -> Array:
+    """Return all h of h' = slope · h + rest, steps × rows, from the first one; slopes are at most 1 in size.
+
+    Blocks of √steps of them go side by side from 0, and then each from the end of the one before: no product grows, so
+    that roundings stay those of the plain loop but for a factor of √steps.
+    """
+    steps, rows = slope.shape
+    length = math.isqrt(steps - 1) + 1
+    blocks = -(-steps // length)
+    a, b = np.ones((blocks * length, rows)), np.zeros((blocks * length, rows))
+    a[:steps], b[:steps] = slope, rest
+    a, b = (np.array(x.reshape(blocks, length, rows).transpose(1, 0, 2), order="C") for x in (a, b))
+    product = np.empty((blocks, rows))
+    for own, before, then, after in zip(a[:-1], b[:-1], a[1:], b[1:], strict=True):
+        np.multiply(then, before, product)
+        np.add(after, product, after)
+        np.multiply(then, own, then)
+    begin = np.empty((blocks, rows))
+    for k in range(blocks):
+        begin[k] = start
+        start = a[-1, k] * start + b[-1, k]
+    whole = (a * begin + b).transpose(1, 0, 2).reshape(-1, rows)
+    return whole[:steps]
+
+
 class Running:
     """A loop that runs, with its buffers."""
 
@@ -178,13 +310,9 @@ class Running:
         self._given = [instance.array(x) if x.__class__ is Var else x for x in fold.args]
         self._out = instance.array(fold)
         self.rows = self._out.shape[-1]
-        self._wanted = self._info and self._info[0]
-        self._carries: list[Any] | None = None  # as floats, from the way there
+        wanted = self._info and self._info[0]
         self._others: _Arrays | _Machines | None = None
-        self._fast = steps.machine(None) is not None and (not self._wanted or steps.machine(self._wanted) is not None)
-        self._small = self.rows == 1 and not self._fast and steps.floats(None) is not None
-        self._there = steps.floats(None) if self._small else None
-        self._returns = steps.floats(self._wanted) if self._small and self._wanted and not self._info[1] else None
+        self._fast = steps.machine(None) is not None and (not wanted or steps.machine(wanted) is not None)
         self._same = np.zeros(steps.same)
 
     def way(self, var: Var) -> Callable[[], None]:
@@ -201,60 +329,11 @@ class Running:
 
         return same
 
-    def _lists(self) -> tuple[list[float], list[Any], list[float], list[float]]:
-        """Return carry, xs by component, and what is captured, as floats."""
-        loop, sizes = self.steps.loop, (self.steps.loop.carry, 0, self.steps.varying, self.steps.same)
-        given: list[list[float]] = [
-            [x] * n if x.__class__ is float else x.ravel().tolist() for x, n in zip(self._given, sizes, strict=True)
-        ]
-        carry, _, varying, same = given
-        xs = self._given[1]
-        if not loop.x:
-            columns: list[Any] = [range(loop.steps)]
-        elif xs.__class__ is not float:
-            columns = xs.reshape(loop.steps, loop.x).T.tolist()
-        else:
-            columns = [[xs] * loop.steps] * loop.x
-        return carry, columns, varying, same
-
     def _forward(self) -> None:
-        self._carries = None
-        if self._there is not None:
-            carry, columns, varying, same = self._lists()
-            kept: list[Any] = []
-            ys: list[float] = []
-            try:
-                last = self._there(same, varying, carry, columns, kept.append, ys.extend)
-            except (ArithmeticError, ValueError):  # arrays have the answer
-                pass
-            else:
-                self._out[:, 0] = [*last, *ys]
-                self._carries = kept
-                return
-        self._arrays().forward(self._given, self._out, keep=self._wanted is not None)
+        self._arrays().forward(self._given, self._out, keep=self._info is not None)
 
     def _backward(self, delta: Array, target: Array) -> None:
-        loop = self.steps.loop
-        if self._carries is not None and self._returns is not None:
-            _, columns, varying, same = self._lists()
-            given = delta.ravel().tolist()
-            ys = given[loop.carry :]
-            dys = [ys[k :: loop.y][::-1] for k in range(loop.y)]
-            reverse = [column[::-1] for column in columns]
-            try:
-                parts, gradient = self._returns(
-                    same, varying, given[: loop.carry], self._carries[::-1], reverse, dys
-                )  # fmt: skip
-            except (ArithmeticError, ValueError):
-                pass
-            else:
-                target[:, 0] = parts
-                self._same = np.array(gradient)
-                return
-        arrays = self._arrays()
-        if self._carries is not None:  # floats went there, and end on the way back
-            arrays.forward(self._given, self._out.copy(), keep=True)
-        self._same = arrays.backward(self._given, delta, target)
+        self._same = self._arrays().backward(self._given, delta, target)
 
     def _arrays(self) -> _Arrays | _Machines:
         if self._others is None:
@@ -284,37 +363,113 @@ class _Arrays:
 
     def __init__(self, steps: Steps, rows: int, rows_back: int, info: Any) -> None:
         loop = steps.loop
-        self.steps, self.rows, self.rows_back = steps, rows, rows_back
+        self.steps, self.rows, self.rows_back, self.info = steps, rows, rows_back, info
         self._flat = np.zeros(steps.same)
-        self._there = steps.there.instance(rows, self._flat)
-        self.info = info
-        self._length = steps.segment if info is not None else min(loop.steps, 64)
+        self._length = steps.segment if info is not None else min(loop.steps, 2**12)
+        self._instances: dict[Any, Any] = {}
+        self._forth, self._forth_at_once = self._chain(rows, steps.there, back=False)
+        if info is not None:
+            self._back, self._back_at_once = self._chain(rows_back, steps.back(*info), back=True)
+            self._rest = steps.back(*info, carry=self._back is None)
+        else:
+            self._length = self._forth_at_once if self._forth is not None else min(loop.steps, 64)
         self._work = np.zeros((self._length + 1, loop.carry, rows))
         self._starts = np.zeros((-(-loop.steps // self._length) if info is not None else 0, loop.carry, rows))
-        if info is not None:
-            self._back = steps.back(*info)
-            self._return = self._back.instance(rows_back, self._flat)
-            self._seed = np.zeros((loop.carry + loop.y, rows_back))
+
+    def _chain(self, rows: int, calls: Buffered, *, back: bool) -> tuple[Chain | None, int]:
+        """Return what goes from step to step, if many steps may compute the rest at once, and how many these are."""
+        most = _AT_ONCE_CHECKED if self.steps.loop.checkpoint else _AT_ONCE
+        if most < _FEW * rows * calls.bytes_per_row() or self._length < _FEW:
+            return None, 1
+        chain = self.steps.chain(back=back)
+        if chain is None:
+            return None, 1
+        width = calls.bytes_per_row() + chain.bytes_per_row()
+        return chain, max(1, min(self._length, most // (rows * width)))
+
+    # One code, for some steps at once.
+
+    def _instance(self, calls: Buffered, rows: int) -> Any:
+        key = id(calls), rows
+        if key not in self._instances:
+            self._instances[key] = calls.instance(rows, self._flat)
+        return self._instances[key]
+
+    def _run(self, calls: Buffered, given: dict[int, Array], steps: int, rows: int) -> Any:
+        """Run a code for some steps at once, side by side; return its instance."""
+        instance = self._instance(calls, steps * rows)
+        arguments = [given[int(name[1:])] for name in calls.arguments]
+        whole = [np.broadcast_to(x, (steps, x.shape[-2], rows)).transpose(1, 0, 2) for x in arguments]
+        instance.run(*[x.reshape(len(x), -1) for x in whole])
+        return instance
+
+    @staticmethod
+    def _found(instance: Any, x: Any, size: int, steps: int) -> Array:
+        """Return a result of an instance as steps × numbers × rows."""
+        array = instance.array(x) if x.__class__ is Var else np.full((), x)
+        units = x.units if x.__class__ is Var else ()
+        array = array[..., None] if array.ndim == len(units) else array
+        whole = np.broadcast_to(array, (*(units or (size,)), instance.rows))
+        return whole.reshape(size, steps, instance.rows // steps).transpose(1, 0, 2)
+
+    def _go(self, chain: Chain, given: dict[int, Array], line: Array, *, turned: bool) -> None:
+        """Go from `line[0]`, the first carry or the δ of the last one, to all others; `turned`: from the last step."""
+        n, rows = len(line) - 1, line.shape[-1]
+        order = slice(None, None, -1 if turned else 1)
+        if not chain.size:
+            return
+        if chain.linear is not None:
+            first, *results = chain.linear
+            made = self._run(first, given, n, rows)
+            slope, rest = (self._found(made, x, 1, n)[order, 0] for x in results)
+            if np.abs(slope).max() <= 1.0:
+                line[1:, 0] = _recurrence(slope, rest, line[0, 0])
+                return
+            for before, after, a, b in zip(line[:-1, 0], line[1:, 0], slope, rest, strict=True):
+                after[...] = a * before + b
+            return
+        if chain.floats is not None and rows == 1:
+            made, kept = self._made(chain.floats[0], given, n, rows)[order], list[Any]()
+            columns = made[:, :, 0].T.tolist() or [range(n)]
+            with suppress(ArithmeticError, ValueError):  # arrays have the answer
+                chain.floats[1](self._flat.tolist(), line[0, :, 0].tolist(), columns, kept.append)
+                line[1:, :, 0] = kept
+                return
+        first, rest = chain.arrays
+        by = {chain.handed: line[:-1], MADE: self._made(first, given, n, rows)[order]}
+        own = self._instance(rest, rows)
+        found = self._found(own, rest.code.outputs[0], chain.size, 1)[0]
+        for *arguments, after in zip(*[by[int(name[1:])] for name in rest.arguments], line[1:], strict=True):
+            own.run(*arguments)
+            after[...] = found
+
+    def _made(self, first: Buffered, given: dict[int, Array], steps: int, rows: int) -> Array:
+        """Return what all steps compute at once, as steps × numbers × rows."""
+        instance = self._run(first, given, steps, rows)
+        parts = [self._found(instance, x, x.size, steps) for x in first.code.outputs]
+        return np.concatenate(parts, axis=1) if parts else np.zeros((steps, 0, rows))
+
+    # The loop.
 
     def _segment(self, start: int, xs: Array, varying: Array, ys: Array | None) -> int:
         """Go the steps of one segment, from the first carry in the work space; return how many they are."""
-        code, loop = self.steps.there.code, self.steps.loop
-        names = self.steps.there.arguments
-        run, n = self._there.run, min(self._length, loop.steps - start)
-        (output,) = code.outputs
-        out = self._there.array(output) if output.__class__ is Var else np.asarray(output)
-        out = np.broadcast_to(out, (loop.carry + loop.y, self.rows))
-        carry, y = out[: loop.carry], out[loop.carry :]
-        work = list(self._work[: n + 1])
-        sources = {"x0": work, "x1": xs[start : start + n], "x2": itertools.repeat(varying)}
-        given = zip(*[sources[name] for name in names], strict=False) if names else itertools.repeat((), n)
-        into = itertools.repeat(None) if ys is None or not loop.y else ys[start : start + n]
-        for after, arguments, place in zip(work[1:], given, into, strict=False):
-            run(*arguments)
-            after[...] = carry
-            if place is not None:
-                place[...] = y
-        return n
+        loop, there = self.steps.loop, self.steps.there
+        total = min(self._length, loop.steps - start)
+        (output,) = there.code.outputs
+        for begin in range(0, total, self._forth_at_once):
+            n = min(self._forth_at_once, total - begin)
+            line = self._work[begin : begin + n + 1]
+            at = slice(start + begin, start + begin + n)
+            given = {_CARRY: line[:-1], _X: xs[at], _BESIDE: varying}
+            if self._forth is not None:
+                self._go(self._forth, given, line, turned=False)
+            if self._forth is None or (ys is not None and loop.y):
+                out = self._found(self._run(there, given, n, self.rows), output, loop.carry + loop.y, n)
+                if self._forth is None:
+                    line[1:] = out[:, : loop.carry]
+                if ys is not None:
+                    ys[at] = out[:, loop.carry :]
+        return total
 
     def forward(self, given: Sequence[Any], out: Array, *, keep: bool) -> None:
         """Go all steps, and write what comes out of them."""
@@ -334,44 +489,45 @@ class _Arrays:
     def backward(self, given: Sequence[Any], delta: Array, target: Array) -> Array:
         """Go all steps back, and write the δ of what they take; return that of what they capture for all rows."""
         loop, steps, rows = self.steps.loop, self.steps, self.rows_back
-        (wanted, per_row), code, back = self.info, self._back.code, self._return
+        (wanted, per_row), code = self.info, self._rest.code
         _, xs, varying = _prepared(self.steps, given, self.rows, self._flat)
         delta = np.broadcast_to(delta, (loop.size, rows))
         ys = delta[loop.carry :].reshape(loop.steps, loop.y, rows)
         sizes = [n * want for n, want in zip((loop.carry, loop.steps * loop.x, steps.varying), wanted, strict=False)]
         ends = list(itertools.accumulate(sizes, initial=0))
         first, through, captured = (target[a:b] for a, b in itertools.pairwise(ends))
-        through = through.reshape(loop.steps, -1, rows) if sizes[1] else None
+        through = through.reshape(loop.steps, -1, rows)
         captured[...] = 0.0
         same = np.zeros((steps.same, rows) if per_row else steps.same)
-        seed = self._seed
-        d_carry, d_y = seed[: loop.carry], seed[loop.carry :]
-        d_carry[...] = delta[: loop.carry]
+        line = np.zeros((self._back_at_once + 1, loop.carry, rows))
+        line[0] = delta[: loop.carry]
         by = [code.input_gradients.get(i, 0.0) for i in range(3)]
-        found = [back.array(x) if x.__class__ is Var else np.asarray(x) for x in by]
-        found = [x[:, None] if x.ndim == 1 and v.__class__ is Var and v.units else x
-                 for x, v in zip(found, by, strict=True)]  # fmt: skip
-        own = back.array(code.gradient) if per_row and code.gradient is not None else back.gradient
-        names, run = self._back.arguments, back.run
-        has_same = bool(wanted[3]) and code.gradient is not None
         starts = range(0, loop.steps, self._length)
         for k, start in reversed(list(enumerate(starts))):
-            n = min(self._length, loop.steps - start)
+            total = min(self._length, loop.steps - start)
             if start != starts[-1]:
                 self._work[0] = self._starts[k]
                 self._segment(start, xs, varying, None)
-            for t in range(n - 1, -1, -1):
-                d_y[...] = ys[start + t]
-                here = {"x0": self._work[t], "x1": xs[start + t], "x2": varying, "x3": seed}
-                run(*[np.broadcast_to(x := here[name], (len(x), rows)) for name in names])
-                d_carry[...] = found[0]
-                if through is not None:
-                    through[start + t] = found[1]
+            for end in range(total, 0, -self._back_at_once):
+                n = min(self._back_at_once, end)
+                at = slice(start + end - n, start + end)
+                here = {_CARRY: self._work[end - n : end], _X: xs[at], _BESIDE: varying, _DELTA_Y: ys[at]}
+                own = line[: n + 1]
+                if self._back is not None:
+                    self._go(self._back, {**here, _DELTA: own[1:]}, own, turned=True)
+                instance = self._run(self._rest, {**here, _DELTA: own[-2::-1]}, n, rows)
+                if self._back is None:
+                    own[1:] = self._found(instance, by[0], loop.carry, n)
+                if sizes[1]:
+                    through[at] = self._found(instance, by[1], loop.x, n)
                 if sizes[2]:
-                    captured += found[2]
-                if has_same:
-                    same += own
-        first[...] = d_carry if sizes[0] else 0.0
+                    captured += self._found(instance, by[2], steps.varying, n).sum(0)
+                if wanted[3] and code.gradient is not None and per_row:
+                    same += self._found(instance, code.gradient, steps.same, n).sum(0)
+                elif wanted[3] and code.gradient is not None:
+                    same += instance.gradient
+                line[0] = own[n]
+        first[...] = line[0] if sizes[0] else 0.0
         return same
 
 
@@ -424,8 +580,7 @@ class _Machines:
             own = row if self.rows > 1 else 0
             series, beside = (np.array(x[..., own], order="C") for x in (xs, varying))
             dys = np.array(delta[loop.carry :, row]).reshape(loop.steps, loop.y)
-            d = np.zeros(loop.carry + loop.y)
-            d[: loop.carry] = delta[: loop.carry, row]
+            d = np.array(delta[: loop.carry, row])
             by_xs, by_beside, by_same = np.zeros_like(series), np.zeros(steps.varying), np.zeros(steps.same)
             for k in range(len(self._starts) - 1, -1, -1):
                 if self._at != (own, k):
@@ -433,110 +588,10 @@ class _Machines:
                 part = slice(self._starts[k], self._starts[k] + self._length)
                 carries = self._work[: len(series[part]) + 1]
                 run(self._flat, beside, series[part], carries, d, dys[part], by_xs[part], by_beside, by_same)
-            parts = [d[: loop.carry], by_xs.ravel(), by_beside]
+            parts = [d, by_xs.ravel(), by_beside]
             target[:, row] = np.concatenate([x for x, want in zip(parts, wanted, strict=False) if want] or [d[:0]])
             if per_row:
                 same[:, row] = by_same
             else:
                 same += by_same
         return same
-
-
-class _Text(Point):
-    """A step on floats, in which each number has a name: c0, x1, …, and its δ a text of its own."""
-
-    def __init__(self, code: Code) -> None:
-        self.parts: dict[int, list[str]] = {}
-        super().__init__(code, [])
-
-    def _emit(self, var: Var) -> None:
-        if var.kind == ir.FLAT:
-            self._text[var.number] = "p"
-        elif var.kind == ir.INPUT:
-            self._text[var.number] = "cxbd"[var.info]
-        elif var.kind == ir.VIEW and var.args[0].kind in {ir.FLAT, ir.INPUT}:
-            self._text[var.number] = f"{self._text[var.args[0].number]}{var.info[0]}"
-        elif var.kind == ir.EXPAND:
-            self.parts[var.number] = [self.name(var.args[0])] * var.size
-        else:
-            super()._emit(var)
-
-    def _scatter(self, var: Var) -> None:
-        terms: dict[int, list[str]] = {}
-        for delta, (start, _, _) in zip(var.args, var.info, strict=True):
-            terms.setdefault(int(start), []).append(self.name(delta))
-        self.parts[var.number] = [" + ".join(terms.get(i, ["0.0"])) for i in range(var.size)]
-
-    def parts_of(self, x: Any, n: int) -> list[str]:
-        """Return the texts of n numbers: of a Var that holds them, or of one for all of them."""
-        if x.__class__ is Var and x.number in self.parts:
-            return self.parts[x.number]
-        return [self.name(x)] * n if x is not None else ["0.0"] * n
-
-    def function(self, *lines: str) -> Callable[..., Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Return the function `run` of these lines."""
-        body = "\n    ".join(lines)
-        return made_from(f"def make({', '.join(self.bound)}):\n    {body}\n    return run\n")(**self.bound)
-
-
-def _names(letter: str, n: int) -> list[str]:
-    return [f"{letter}{k}" for k in range(n)]
-
-
-def _unpacked(letter: str, n: int, of: str) -> list[str]:
-    return [f"    {', '.join(_names(letter, n))}, = {of}"] if n else []
-
-
-def _together(texts: Sequence[str]) -> str:
-    return f"({', '.join(texts)}{',' * (len(texts) == 1)})"
-
-
-def _there(steps: Steps, code: Code) -> Callable[..., Any]:
-    """Return a function of floats that goes all steps: `run(p, b, c, columns, keep, add)`."""
-    loop, text = steps.loop, _Text(code)
-    values = list(map(text.name, code.outputs))
-    carry, xs = _names("c", loop.carry), _names("x", loop.x) or ["_"]
-    return text.function(
-        "def run(p, b, c, columns, keep, add):",
-        *_unpacked("p", steps.same, "p"), *_unpacked("b", steps.varying, "b"), *_unpacked("c", loop.carry, "c"),
-        f"    for {', '.join(xs)}, in zip(*columns):",
-        f"        keep({_together(carry)})",
-        *(f"        {line}" for line in text.lines),
-        *([f"        add({_together(values[loop.carry :])})"] if loop.y else []),
-        *([f"        {', '.join(carry)}, = {_together(values[: loop.carry])}"] if carry else []),
-        f"    return {_together(carry)}",
-    )  # fmt: skip
-
-
-def _back(steps: Steps, code: Code, wanted: tuple[bool, ...]) -> Callable[..., Any]:
-    """Return a function of floats that goes all steps back: `run(p, b, d, carries, columns, dys)`."""
-    loop, text = steps.loop, _Text(code)
-    n, m = loop.carry, loop.y
-    by = [text.parts_of(code.input_gradients.get(i, 0.0), size) for i, size in enumerate(steps.sizes)]
-    same = text.parts_of(code.gradient, steps.same) if wanted[3] else []
-    carry, xs, d = _names("c", n), _names("x", loop.x) or ["_"], _names("d", n)
-    sums = [*(_names("sb", steps.varying) if wanted[2] else []), *(_names("sp", steps.same) if wanted[3] else [])]
-    terms = [*(by[2] if wanted[2] else []), *same]
-    dys = [f"d{n + k}" for k in range(m)]
-    answer = [
-        *(["*d"] if wanted[0] else []), *(["*gx[::-1]"] if wanted[1] else []),
-        *(_names("sb", steps.varying) if wanted[2] else []),
-    ]  # fmt: skip
-    body = [
-        *(f"        {line}" for line in text.lines),
-        *(f"        {name} += {term}" for name, term in zip(sums, terms, strict=True) if term != "0.0"),
-        *([f"        add({_together(by[1][::-1])})"] if wanted[1] and loop.x else []),
-        *([f"        {', '.join(d)}, = {_together(by[0])}"] if d else []),
-    ]
-    return text.function(
-        "def run(p, b, d, carries, columns, dys):",
-        *_unpacked("p", steps.same, "p"), *_unpacked("b", steps.varying, "b"), *_unpacked("d", n, "d"),
-        *([f"    {' = '.join(sums)} = 0.0"] if sums else []),
-        "    gx = []",
-        "    add = gx.extend",
-        f"    for {_together(carry)}, {', '.join([*xs, *dys])} in zip(carries, *columns, *dys):"
-        if carry else f"    for {', '.join([*xs, *dys])}, in zip(*columns, *dys):",
-        *(body or ["        pass"]),
-        f"    d = {_together(d)}",
-        f"    return [{', '.join(answer)}], [{', '.join(_names('sp', steps.same) if wanted[3] else [])}]",
-    )  # fmt: skip

@@ -29,7 +29,7 @@ def turned_product_of(a, start, down, across, x, out):
             out[k] += a[start + i * down + k * across] * x[i]
 """
 _STORED = frozenset({ir.APPLY, ir.CONCAT, ir.TAKE, ir.MATMUL, ir.MATMUL_T, ir.SUM, ir.MAX, ir.SUM_ROWS, ir.SCATTER})
-_ARRAYS = {ir.INPUT: ("carries[t, {}]", "xs[t, {}]", "beside[{}]", "d[{}]"), ir.FLAT: ("p[{}]",)}
+_ARRAYS = {ir.INPUT: ("carries[t, {}]", "xs[t, {}]", "beside[{}]", "d[{}]", "", "dys[t, {}]"), ir.FLAT: ("p[{}]",)}
 
 
 class _Text(MachineText):
@@ -234,7 +234,7 @@ def there(code: Code, carry: int, y: int) -> Callable[..., None] | None:
 def back(code: Code, sizes: Sequence[int], wanted: Sequence[bool]) -> Callable[..., None] | None:
     """Return the function that goes steps back, `run(p, beside, xs, carries, d, dys, by_xs, by_beside, by_p)`.
 
-    `d` holds the δ of the carry first, before and afterwards, then room for that of y; the last two are added up.
+    `d` holds the δ of the carry, before and afterwards; the last two are added up.
     """
     carry = sizes[0]
     results = [code.gradient, *code.input_gradients.values()]
@@ -255,7 +255,6 @@ def back(code: Code, sizes: Sequence[int], wanted: Sequence[bool]) -> Callable[.
         lines = [
             *text.opening, f"e = np.zeros({max(carry, 1)})", *text.before,
             "for t in range(len(carries) - 2, -1, -1):",
-            f"    for k in range({sizes[3]}):", f"        d[{carry} + k] = dys[t, k]",
             *_inside(body),
         ]  # fmt: skip
     except NotImplementedError:
