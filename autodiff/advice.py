@@ -1,7 +1,5 @@
 """Advice for code that asked a Value for its number: what to write at that place instead."""
 
-from __future__ import annotations
-
 import ast
 import builtins
 import dis

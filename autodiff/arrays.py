@@ -2,8 +2,6 @@
 
 # NumPy calls what it does not know the type of unknown:
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-from __future__ import annotations
-
 import math
 from functools import reduce
 from typing import Any

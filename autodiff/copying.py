@@ -4,8 +4,6 @@ Python's own ways recurse from a node into its operands and die a thousand nodes
 leaves first, so that whatever a node refers to is already there.
 """
 
-from __future__ import annotations
-
 import copy
 import threading
 import weakref

@@ -6,8 +6,6 @@ that computes as they do, so that the slopes at an edge come of the same rules.
 
 # operator.floordiv has no types to give:
 # pyright: reportUnknownMemberType=false
-from __future__ import annotations
-
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence

@@ -4,8 +4,6 @@ A held Value has nothing in its `_number`. A reader of that slot meets an Attrib
 array is read when its numbers are wanted, and Values that nobody holds cost nothing.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Sequence
 from typing import Any

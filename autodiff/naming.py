@@ -1,7 +1,5 @@
 """How messages name a node, and the number in it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from autodiff import held

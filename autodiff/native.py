@@ -3,8 +3,6 @@
 The environment variable `AUTODIFF_PURE=1` chooses the Python; so does a platform for which nothing was compiled.
 """
 
-from __future__ import annotations
-
 import operator
 import os
 from collections.abc import Mapping

@@ -10,8 +10,6 @@ Whatever is none of these is a leaf. None holds nothing and stays None. A datacl
 {'w': [10.0, 20.0], 'b': 5.0}
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import fields, is_dataclass

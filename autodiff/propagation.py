@@ -4,8 +4,6 @@
 derivatives and the tests of both are made from.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 import warnings

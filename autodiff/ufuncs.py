@@ -4,8 +4,6 @@ NumPy hands a ufunc call with a Value among its operands to `Value.__array_ufunc
 operation table. Arrays give arrays of Values, element by element.
 """
 
-from __future__ import annotations
-
 import math
 import operator
 import sys

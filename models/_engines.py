@@ -5,8 +5,6 @@ gradient in that order. While an engine is entered, `weights` counts: changing i
 to the Values (as leaving does, however it is left) and `read` copies back numbers that somebody set there.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Callable, Sequence
@@ -47,7 +45,7 @@ class Samples(NamedTuple):
             digest.update(np.ascontiguousarray(array, dtype="<f8").data)
         return digest.hexdigest()
 
-    def batch(self, rows: Rows) -> Samples:
+    def batch(self, rows: Rows) -> "Samples":
         if isinstance(rows, slice):
             weights = None if self.weights is None else self.weights[rows]
             return Samples(self.inputs[rows], self.targets[rows], weights)

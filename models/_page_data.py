@@ -1,7 +1,5 @@
 """The data sets of the playground's page, and the graphs that it computes with."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

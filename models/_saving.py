@@ -1,7 +1,5 @@
 """Estimators in files of the checkpoint format: settings and what was learned as plain data, never as code."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Standardised data for training, and networks for the data as they come: a change of units that folds into weights."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 

@@ -22,8 +22,6 @@ are compared with the file's size, and the facts with the model, before memory f
 to other programs as arrays: `MLP.weights()` and `numpy.savez`.
 """
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 import json

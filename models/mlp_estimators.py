@@ -10,8 +10,6 @@
 ['no', 'yes', 'yes', 'no']
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Self
 

@@ -1,7 +1,5 @@
 """Remarks on a gradient, in words: why it is 0, tiny, huge, infinite or NaN, or unused."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator

@@ -10,8 +10,6 @@ themselves down. A symbol carries its number too, so that a rule that asks `a > 
 'a · (1 - a)'
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

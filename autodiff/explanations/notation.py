@@ -7,8 +7,6 @@ A tree is a tuple: its kind, then its text or its parts.
 ('\\frac{x}{2}', 'x/2')
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Iterable

@@ -4,8 +4,6 @@ There can be more of them than atoms in the world, so each is made on demand: th
 known, and the search always follows the best.
 """
 
-from __future__ import annotations
-
 import heapq
 import itertools
 import math
@@ -60,7 +58,7 @@ class Paths:
 
 class _Chain(NamedTuple):
     use: Use
-    above: _Chain | None
+    above: "_Chain | None"
 
 
 def _listed(chain: _Chain | None) -> tuple[Use, ...]:

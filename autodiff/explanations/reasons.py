@@ -1,7 +1,5 @@
 """Reasons why a local partial is 0, small, large, infinite or NaN: sentences that name operation and operands."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

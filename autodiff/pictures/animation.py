@@ -1,7 +1,5 @@
 """The sweep in motion: one picture for each step, or all of them in one file that plays."""
 
-from __future__ import annotations
-
 import itertools
 import math
 import os

@@ -1,7 +1,5 @@
 """The effort of laying out a graph: how Graphviz is made to hurry, and how large the picture will be."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 

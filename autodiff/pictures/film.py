@@ -4,8 +4,6 @@ Graphviz runs once and lays nothing out, however many steps there are: everythin
 other differ by a class, `t3_7` for the steps 3 to 6, which CSS or a script shows and hides.
 """
 
-from __future__ import annotations
-
 import hashlib
 import html
 import re

@@ -1,7 +1,5 @@
 """One animated GIF from single ones (GIF89a specification): blocks are moved, pixels stay untouched."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple

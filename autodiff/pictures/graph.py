@@ -3,8 +3,6 @@
 The result is DOT text, the same for the same graph.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike

@@ -1,7 +1,5 @@
 """Names of nodes in a picture, their groups by dotted label, and which leaves are parameters."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The picture by layers: a card for each with its shapes, and the norms of its numbers and of its δ."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 

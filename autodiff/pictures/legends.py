@@ -1,7 +1,5 @@
 """Legends: the lines below a picture that say how to read it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The network diagram of the course: a circle for each neuron, in columns, and weights as strokes between them."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from itertools import starmap

@@ -1,7 +1,5 @@
 """The display of a Value in a notebook."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable
 from typing import Any

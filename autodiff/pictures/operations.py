@@ -1,7 +1,5 @@
 """The picture of every operation: nodes with value and δ, edges with local partials, and δ flowing back."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Picture: a `graphviz.Digraph` that can be drawn without a `dot` on the system."""
 
-from __future__ import annotations
-
 import html
 import os
 import re

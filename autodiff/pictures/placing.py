@@ -1,7 +1,5 @@
 """The places of the stepper's cards and wires: Graphviz lays out boxes of their size inside boxes for dotted labels."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """A page that plays a film, offline and safe from hostile labels."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Samples within one graph: the terms of a loss that are alike and share nothing but leaves."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A picture before it is DOT text: nodes, edges and groups, possibly pinned to places."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,7 +58,7 @@ class Scene:
     caption: str = ""
     pins: Layout | None = None
 
-    def fitted(self, zoom: float, width: float | None, height: float | None) -> Scene:
+    def fitted(self, zoom: float, width: float | None, height: float | None) -> "Scene":
         """Return the scene with all its lengths `zoom` times as long, to be scaled down where it exceeds its room."""
         graph = dict(self.graph)
         if width or height:

@@ -13,8 +13,6 @@ itself is not needed for it.
 # Rows have no types to give:
 # pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 # pyright: reportUnknownLambdaType=false
-from __future__ import annotations
-
 import builtins
 import importlib.util
 import json
@@ -80,7 +78,7 @@ class Code:
 
     __slots__ = ("operands", "script", "word")
 
-    def __init__(self, script: Script, word: str, operands: tuple[Any, ...] = ()) -> None:
+    def __init__(self, script: "Script", word: str, operands: tuple[Any, ...] = ()) -> None:
         self.script = script
         self.word = word
         self.operands = operands
@@ -131,7 +129,7 @@ for _name, _word in _SIGNS.items():
         setattr(Code, f"__r{_name}__", lambda self, other, word=_word: self.script.node(word, other, self))
 
 
-def _numpys(script: Script, name: str, operands: Sequence[Any]) -> Any:
+def _numpys(script: "Script", name: str, operands: Sequence[Any]) -> Any:
     if name in _COMPOSED:
         return _COMPOSED[name](*operands)
     if name in _MATH:

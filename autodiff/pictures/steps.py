@@ -1,7 +1,5 @@
 """The data of the stepper's page: nodes, their formulas and places, and the graph that computes itself there."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

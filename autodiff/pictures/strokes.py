@@ -1,7 +1,5 @@
 """The courses of strokes between the units of a network diagram, and free places for their numbers."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence

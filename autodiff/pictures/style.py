@@ -4,8 +4,6 @@ Hue shows the sign: blue above 0, orange below (distinct in every common kind of
 size relative to the largest in the picture. Crimson is reserved for infinities and NaN.
 """
 
-from __future__ import annotations
-
 import html
 import math
 import re

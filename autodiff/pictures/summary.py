@@ -1,7 +1,5 @@
 """The summary of a graph that is too large to draw: its size, its operations, and how to see more."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence

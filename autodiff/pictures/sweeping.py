@@ -1,7 +1,5 @@
 """The progress of δ: the state of a finished sweep, and of each step of one under way."""
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, nan

@@ -5,8 +5,6 @@ undotted label. An operation without a label joins the unit of its parameters, a
 any other the unit of its consumers, if that is one unit.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field

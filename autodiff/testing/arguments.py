@@ -1,7 +1,5 @@
 """Points of any shape, as one flat vector of numbers and back."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ real numbers, continued beside them. Comparisons go by the real part.
 # Arrays of any shape, so there are no types to give:
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 # pyright: reportUnknownParameterType=false, reportUnknownLambdaType=false
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Points where derivatives can be compared: bounded, inside domains, away from kinks, and a little around as well."""
 
-from __future__ import annotations
-
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence

@@ -9,8 +9,6 @@ the branch that the real part is on.
 # Functions of numbers of any kind, so their lambdas have no types to give:
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
 # pyright: reportUnknownMemberType=false
-from __future__ import annotations
-
 import cmath
 import importlib.util
 import math

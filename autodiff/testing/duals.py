@@ -6,8 +6,6 @@ graph does not know of is found.
 """
 
 # ruff: noqa: D102 # methods named after their operations
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The report of a wrong derivative: by name, with numbers, and as a program that shows it again."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any

@@ -6,8 +6,6 @@ arguments that nothing else explains.
 
 # Arrays of any shape, so there are no types to give:
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
-from __future__ import annotations
-
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping, Sequence

@@ -2,8 +2,6 @@
 
 # Gradients of any library, nested and shaped in any way, so there are no types to give:
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
-from __future__ import annotations
-
 import contextlib
 import copy
 import math

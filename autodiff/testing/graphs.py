@@ -3,8 +3,6 @@
 The nodes say which operations were computed on what; their partials, which are under test, are never looked at.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from itertools import count, product

@@ -3,8 +3,6 @@
 Like expressions of numbers they grow from their point upward, and take only what is admissible there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

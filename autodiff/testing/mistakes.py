@@ -8,8 +8,6 @@ sigmoid".
 # Arrays of any shape and code of any kind, so there are no types to give:
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 # pyright: reportUnknownLambdaType=false, reportUnknownParameterType=false
-from __future__ import annotations
-
 import contextlib
 import math
 from collections import Counter

@@ -6,8 +6,6 @@ Richardson to h → 0: for everything else. Dual numbers, which take the slopes 
 `duals.py`, and what is known of whole recorded graphs in `graphs.py`.
 """
 
-from __future__ import annotations
-
 import math
 import sys
 import warnings

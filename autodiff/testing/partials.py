@@ -5,8 +5,6 @@ wrong by far more. Where rounding alone may cost more than that (1 - tanh² for 
 computed again with its operands and result a few units in the last place away, and what that moves is allowed too.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product

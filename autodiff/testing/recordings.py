@@ -7,8 +7,6 @@ these names alone. What comes out is believed only where value and derivatives a
 # Arrays of any shape and code of any kind, so there are no types to give:
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 # pyright: reportUnknownLambdaType=false, reportUnknownParameterType=false
-from __future__ import annotations
-
 import contextlib
 import math
 import sys

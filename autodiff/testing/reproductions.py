@@ -5,8 +5,6 @@ it uses from around it, and so is an operation, rule by rule. What has no source
 is always one that Python can read.
 """
 
-from __future__ import annotations
-
 import ast
 import builtins
 import inspect

@@ -1,7 +1,5 @@
 """A graph as text, for where a failure is read: the terminal."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from autodiff.backward import topological_order

@@ -2,8 +2,6 @@
 
 # Code of any library, on numbers of any kind, so there are no types to give:
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
-from __future__ import annotations
-
 import contextlib
 import copy
 import math

@@ -1,7 +1,5 @@
 """The syntax tree of a function that was met at run time, and what it sees around it."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import linecache

@@ -1,8 +1,6 @@
 """The words of a diagnosis, from `words/`: a sentence for each kind of mistake, with room for details."""
 
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
