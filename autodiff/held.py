@@ -17,10 +17,7 @@ assigned: int = 0  # and that `data` of any Value was assigned
 
 
 def hold(values: Sequence[Any], array: Any) -> None:
-    """Move the numbers of these Values into `array`, one entry each, until `release`.
-
-    Raises RuntimeError, and changes nothing, where another array holds one of them.
-    """
+    """Move the numbers of these Values into `array` until `release`; RuntimeError where another array holds one."""
     global changes  # noqa: PLW0603 # compared at every call of a program
     with _lock:
         taken = next((x for x in values if id(x) in places), None) if places else None

@@ -221,10 +221,7 @@ def numbers(name: str, data: Any) -> Array:
 
 
 def rows(data: Any, estimator: str) -> Array:
-    """Return X as floats of shape (n_samples, n_features), at least one of each; `estimator` is named in errors.
-
-    Raises ValueError or TypeError for anything else, and TypeError for columns of which only some have text names.
-    """
+    """Return X as floats of shape (n_samples, n_features), at least one of each; `estimator` is named in errors."""
     X = _array("X", data)
     if X.ndim < 2:
         raise ValueError(
@@ -243,10 +240,7 @@ def rows(data: Any, estimator: str) -> Array:
 
 
 def feature_names(data: Any) -> NDArray[np.object_] | None:
-    """Return the names of a data frame's columns where all are text; None where none are.
-
-    Raises TypeError when some are text and some are not.
-    """
+    """Return the names of a data frame's columns where all are text, None where none are; TypeError for a mixture."""
     columns = getattr(data, "columns", None)
     if columns is None or not len(columns):
         return None
@@ -408,12 +402,7 @@ def sizes(given: Any, *more: Any) -> list[int]:
 
 
 def sample(x: Any, n_inputs: int, module: Any) -> list[Any]:
-    """Return one sample as a list of `n_inputs` numbers and Values; `module` is named in errors.
-
-    Raises TypeError for what has names or no order instead of places (a mapping, a table, a set), for text and for
-    arrays and lists among the entries, ValueError for an array of more than one dimension and for another number of
-    entries.
-    """
+    """Return one sample as a list of `n_inputs` numbers and Values; `module` is named in errors."""
     inputs = list(x) if isinstance(x, (list, tuple)) else _listed(x, n_inputs, module)
     kinds = set(map(type, inputs))
     nested = any(issubclass(kind, (np.ndarray, list, tuple)) for kind in kinds)
@@ -433,11 +422,7 @@ def sample(x: Any, n_inputs: int, module: Any) -> list[Any]:
 def known_weights(
     weights: Any, biases: Any, rows: str, layers: Sequence[LayerShape]
 ) -> tuple[list[Array], list[Array | None]]:
-    """Return the weights (n_outputs, n_inputs) and the biases (n_outputs,) of every layer, None for biases None.
-
-    Raises ValueError for other numbers of layers, other shapes, entries that are not finite, and biases other than 0
-    for a layer without.
-    """
+    """Return the weights (n_outputs, n_inputs) and the biases (n_outputs,) of every layer, None for biases None."""
     if rows not in ("outputs", "inputs"):
         raise ValueError(f'rows must be "outputs" or "inputs", got {rows!r}')
     for name, given in (("weights", weights), ("biases", biases)):

@@ -256,10 +256,7 @@ def _explain(task: Task, error: Exception) -> NoReturn:
 
 
 def _for_arrays(task: Task, samples: Samples) -> tuple[Callable[[Any, Any], Any], Array]:
-    """Return the loss and the targets in a form for arrays; the loss is the same to the last bits.
-
-    Losses that branch on a target are asked here, once, about all targets; a program cannot branch.
-    """
+    """Return loss and targets in a form for arrays: a loss that branches on targets is asked here, once, about all."""
     loss, targets = task.loss, samples.targets
     if loss not in (hinge, binary_cross_entropy, cross_entropy):
         return loss, targets

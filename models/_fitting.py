@@ -212,10 +212,7 @@ class MLPEstimator(_Learned, Drawing):
         self, X: Any, samples: Samples, n_outputs: int, loss: Callable[[Any, Any], Any],
         *, partial: bool = False, checkpoint: FilePath | None = None, **learned: Any,
     ) -> Self:  # fmt: skip
-        """Train on checked data, keep the outcome only when all went well, and warn of what is suspicious.
-
-        `learned` is kept with it. KeyboardInterrupt keeps the outcome of the complete epochs, if there are any.
-        """
+        """Train on checked data, keep the outcome, interrupted that of complete epochs, and warn of what is odd."""
         n_inputs, resumed = samples.inputs.shape[1], self._resumes(partial=partial)
         random, source = self._generator(resumed=resumed)
         samples, held_out, split = self._divided(_seen(samples), random, checkpoint, resumed=resumed)

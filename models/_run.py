@@ -82,10 +82,7 @@ def execute(
     tol: float = 0.0, restore_best: bool = False, callbacks: Sequence[Callback] = (), progress: int = 0,
     checkpoint: checkpoints.FilePath | None = None, checkpoint_every: int | None = None, seed: Any = None,
 ) -> History:  # fmt: skip
-    """Train on arguments that have been checked, as `models.training.train` describes; return the history.
-
-    With `checkpoint_every` None the file is written by the clock, between epochs.
-    """
+    """Train on checked arguments as `models.training.train` does; a file is written by the clock between epochs."""
     n = len(task.samples.inputs)
     with engine_by_name(engine, task) as own_engine:
         run = Run(
@@ -113,10 +110,7 @@ def execute(
 
 
 def fitted(keep: Callable[[History], None], told: Callable[[TrainingError], str], *run: Any, **how: Any) -> History:
-    """Execute a run for an estimator; ValueError in its words where training stops.
-
-    KeyboardInterrupt keeps the outcome of the complete epochs, if there are any.
-    """
+    """Execute a run for an estimator: ValueError in its words where it stops; interrupted, keep complete epochs."""
     try:
         return execute(*run, **how)
     except TrainingError as error:

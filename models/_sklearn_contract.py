@@ -28,10 +28,7 @@ _NO_METADATA = {"self", "X", "y", "checkpoint"}
 
 @dataclass_transform(kw_only_default=True, eq_default=False)
 def hyperparameters(cls: type[T]) -> type[T]:
-    """Make the keyword-only `__init__` of an estimator from the annotated defaults in its body and its bases'.
-
-    It refuses other names in the words of the class that was called, with the one that may have been meant.
-    """
+    """Make an estimator's keyword-only `__init__` from its annotated defaults; it refuses other names in its words."""
     made: Any = dataclass(kw_only=True, eq=False, repr=False)(cls)
     store = made.__init__
 
@@ -223,10 +220,7 @@ class Estimator(Routed):
         return inputs, y, check.weights(sample_weight, len(inputs))
 
     def _keep(self, X: Any, width: int, **learned: Any) -> None:
-        """Keep what a fit learned, the width of X and the names of its columns.
-
-        All of it or, when interrupted, nothing: it is one assignment.
-        """
+        """Keep what a fit learned, and width and names of the columns of X: in one assignment, all or nothing."""
         kept = {name: value for name, value in vars(self).items() if name != "feature_names_in_"}
         names = check.feature_names(X)
         columns = {"n_features_in_": width} if names is None else {"n_features_in_": width, "feature_names_in_": names}
@@ -422,10 +416,7 @@ class Drawing(Estimator):
 
 
 def held_out(y: NDArray[Any], fraction: float, random: np.random.Generator, *, stratified: bool) -> NDArray[np.bool_]:
-    """Mark the samples held out for validation, drawn at random, each class in proportion to within one.
-
-    At least one sample of every class stays to train on; ValueError when there are too few for that.
-    """
+    """Mark the samples held out, drawn at random, each class in proportion to within one; ValueError for too few."""
     n, wanted = len(y), int(np.ceil(fraction * len(y)))
     if wanted >= n:
         raise ValueError(f"early_stopping with validation_fraction={fraction} leaves none of {n} samples to train on")

@@ -116,10 +116,7 @@ class LinearRegression(_Learned, Regressor):
         self, X: Any, y: Any, sample_weight: Any, steps: int, *, curve: list[float], partial: bool = False,
         checkpoint: FilePath | None = None,
     ) -> None:  # fmt: skip
-        """Check everything, take `steps` of gradient descent, and keep the outcome only when all went well.
-
-        KeyboardInterrupt keeps that of the complete steps, if there are any.
-        """
+        """Check everything, take `steps` of gradient descent, keep the outcome, interrupted that of complete steps."""
         check.known("engine", self.engine, ENGINES)
         if not (auto := isinstance(self.learning_rate, str) and self.learning_rate == "auto"):
             check.positive("learning_rate ('auto' for one that fits the data)", self.learning_rate)

@@ -121,10 +121,7 @@ class Perceptron(_Learned, Drawing, Classifier):
         self, X: Any, y: Any, sample_weight: Any, classes: Any = None, *, partial: bool = False,
         checkpoint: FilePath | None = None,
     ) -> _State:  # fmt: skip
-        """Check everything, learn, and keep the outcome only when all went well.
-
-        KeyboardInterrupt keeps that of the complete passes, if there are any.
-        """
+        """Check everything, learn, and keep the outcome, interrupted that of complete passes; a failure keeps none."""
         check.positive("learning_rate", self.learning_rate)
         self._check_drawing(partial=partial)
         resumed, limit = self._resumes(partial=partial), 1 if partial else self.max_iter

@@ -75,10 +75,7 @@ class Flow:
 
     @cached_property
     def steepest(self) -> dict[Value, tuple[float, Value, int]]:
-        """Return, by node, the last use on the path from the root with the largest |product| of partials.
-
-        The logarithm of that product comes first. Nodes that no path reaches are missing.
-        """
+        """Return, by node, log |product| of the partials on the steepest path from the root, and the last use there."""
         best: dict[Value, tuple[float, Value, int]] = {}
         for node in reversed(self.order):
             if node is not self.root and node not in best:

@@ -128,10 +128,7 @@ def formula(op: Op, operands: Sequence[Symbol]) -> Tree | None:
 
 
 def partial_formulas(op: Op, operands: Sequence[Symbol], result: Symbol, slopes: Sequence[float]) -> list[Tree | None]:
-    """Return ∂(result)/∂(operand) by operand as formulas of the row; None for one that misses the recorded partial.
-
-    One does if an operand's data changed after it was recorded, and at an edge of the domain.
-    """
+    """Return ∂(result)/∂(operand) by operand as formulas of the row; None for one that misses the recorded partial."""
     if op.arity is None:
         rules = _tried(lambda: op.partials(operands, result)) or [None] * len(operands)
     else:
@@ -144,10 +141,7 @@ def partial_formulas(op: Op, operands: Sequence[Symbol], result: Symbol, slopes:
 
 
 def _textbook(op: Op, result: Symbol) -> Symbol | None:
-    """Return the slope of an activation as the course writes it, in terms of its value.
-
-    The table's own rule is equal and keeps more digits near saturation, where it is shown instead.
-    """
+    """Return an activation's slope by its value, as the course writes it; near saturation the rule is shown."""
     if op is OPS["sigmoid"]:
         return result * (1.0 - result)
     return 1.0 - result**2 if op is OPS["tanh"] else None

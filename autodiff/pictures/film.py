@@ -90,10 +90,7 @@ def spans(film: Scene) -> list[tuple[int, int]]:
 
 
 def animated(svg: str, shown: Sequence[tuple[int, int]], seconds: Sequence[float], words: str) -> str:
-    """Make an SVG of a film with the spans `shown` play for ever, by CSS alone; `words` say what it shows.
-
-    Viewers without CSS animation show the last step, and so do those whose user asks for less motion.
-    """
+    """Make an SVG of a film with the spans `shown` play for ever, by CSS alone; where that is off, show the end."""
     scope = f"film-{hashlib.sha256(svg.encode()).hexdigest()[:12]}"  # several films may be in one page
     total, count = sum(seconds), len(seconds)
     starts = [100 * sum(seconds[:k]) / total for k in range(count)] + [100.0]

@@ -100,10 +100,7 @@ def titled(path: Sequence[str]) -> str:
 
 
 def variable_names(nodes: set[Value], names: Mapping[str, Any]) -> dict[Value, str]:
-    """Return the variables that hold the nodes: `w`, and `w[1]` inside lists, tuples, dicts and object arrays.
-
-    The first of several names counts; names with a leading underscore are skipped.
-    """
+    """Return the first variable that holds each node: `w`, and `w[1]` in lists, tuples, dicts and object arrays."""
     if not isinstance(names, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] # callers need not be typed
         raise TypeError(f"names must map names to variables, got {type(names).__name__}; pass names=locals()")
     found: dict[Value, str] = {}

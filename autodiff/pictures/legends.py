@@ -21,10 +21,7 @@ def strokes(
     theme: Theme, what: Sequence[str], scale: Scale, brief: Callable[[float], str], *, backward: bool = True,
     share: float = 1.0, zero: bool = False,
 ) -> list[str]:  # fmt: skip
-    """Return the entries for hue and width of strokes that show `what`; widths are a `share` of the scale's.
-
-    `zero` tells whether some of the numbers are 0.
-    """
+    """Return the entries for hue and width of strokes that show `what`; `zero` tells whether some numbers are 0."""
     arrow = "<B>←</B>" if backward else "<B>—</B>"
     shown = {scale.points(x, share): brief(x) for x in scale.examples(share)}
     bars = "".join(f"<TD>{bar(theme.muted, width)}</TD>" for width in shown)

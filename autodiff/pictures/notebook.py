@@ -8,11 +8,7 @@ from autodiff.pictures.graph import draw
 
 
 def bundle(value: Any, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None) -> dict[str, Any]:
-    """Return what Jupyter shows for a Value: its repr, and a picture of its graph if one can be made.
-
-    A terminal and a machine without Graphviz get the text alone, a graph too large to read a
-    summary; never an exception.
-    """
+    """Return what Jupyter shows for a Value: its repr, and its graph where a picture can be made and shown."""
     text = {"text/plain": repr(value)}
     if not _shows_pictures():
         return text

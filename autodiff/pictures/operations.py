@@ -35,10 +35,7 @@ class Look(NamedTuple):
 
 
 def operations(nodes: Sequence[Value], state: State, look: Look, rows: Mapping[Value, int]) -> Scene:
-    """Draw all `nodes`, given in topological order, as they are in `state`, each in its row.
-
-    In a row of its consumer, a node of another row is a small card with its name, or with a number that both have.
-    """
+    """Draw all `nodes`, in topological order, as they are in `state`, each in its row, and small in others."""
     return _Operations(nodes, state, look, rows).scene
 
 
@@ -53,10 +50,7 @@ class Arrangement(NamedTuple):
 def arrangement(
     nodes: Sequence[Value], state: State, look: Look, room: tuple[float, float], aspect: float | None
 ) -> Arrangement:
-    """Return the fewest rows in which a picture exceeds its room least, or those nearest to an aspect.
-
-    Only a picture without groups is broken into rows.
-    """
+    """Return the fewest rows that exceed the room least, or come nearest to an aspect; one where there are groups."""
     edges = [use for node in nodes for use in uses(node)]
     down, strokes = look.rankdir == "TB", 2 if look.direction == "both" else 1
     cards = {node: _extent(node, state, look) for node in nodes}

@@ -153,10 +153,7 @@ class Picture(graphviz.Digraph):
         return {mime: shown for mime, shown in bundle.items() if mime not in hidden}
 
     def _fitted(self, svg: str) -> str:
-        """Return an SVG that is no wider than its column.
-
-        Exported notebooks show it as an image, which knows no column but only the size that is written in its head.
-        """
+        """Return an SVG no wider than its column, nor as an image, which knows only the size written in its head."""
         width, height = (float(each) for each in _SIZE.findall(svg)[0])
         part = min(1.0, _COLUMN / width)
         style = f'style="width:{width:g}pt;max-width:100%;height:auto"'

@@ -24,10 +24,7 @@ Wires = Sequence[tuple[int, int, int]]  # consumer, place, operand
 def placed(
     order: Sequence[Value], labels: Labels, shown: list[dict[str, Any]], edges: Wires, rankdir: str, timeout: float
 ) -> dict[str, Any]:
-    """Place everything, left to right or top down, for JSON; the page chooses by its window.
-
-    Raises RenderError when there is no Graphviz, or no layout within `timeout` seconds.
-    """
+    """Place everything, left to right or top down, for JSON; RenderError without a Graphviz or a layout in time."""
     source, groups = _dot(order, labels, shown, edges, rankdir)
     name = {node: i for i, node in enumerate(order)}
     same = [

@@ -14,10 +14,7 @@ _COLUMN = 1_000.0  # pixels, about a notebook's column
 
 
 def page(svg: str, captions: Sequence[str], theme: Theme, seconds: float) -> WebPage:
-    """Return the whole page; `captions` describe each step of the film in `svg`.
-
-    Its colours are variables, so that a page of the light theme is dark where the reader prefers that.
-    """
+    """Return the page of the film in `svg`, a caption for each step; a light one is dark where that is preferred."""
     drawing = svg[svg.index("<svg") :]
     width, height = (float(each) for each in _SIZE.findall(drawing)[0])
     drawing = _SIZE.sub("", drawing, count=1)

@@ -158,10 +158,7 @@ class Steps:
         ]
 
     def local_partials(self, node: Value) -> list[Any]:
-        """Return place and formula of the local partials, the formula by itself where only the number is known.
-
-        A formula that is true of this point only is marked so.
-        """
+        """Return place and formula of the local partials (None: a mere number), and whether it holds everywhere."""
         if node.op is None:
             return []
         rules = partial_formulas(node.op, symbols(node, self.name), Symbol(self.name(node), node.data), node.partials)

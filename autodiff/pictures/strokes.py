@@ -71,10 +71,7 @@ class Places:
     def free(
         self, way: Way, size: tuple[float, float], side: float, off: Sequence[float] = (1.0, 7.0, 16.0)
     ) -> Point | None:
-        """Return a place for a text of this size beside a stroke, close to its middle; None if there is none.
-
-        The text is off the stroke by one of the distances `off`, in points, the first that there is a place for.
-        """
+        """Return a free place for a text near a stroke's middle, at one of the distances `off`; None without one."""
         width, height = size
         last = len(way.points) - 1
         for away in off:
@@ -95,10 +92,7 @@ class Places:
 
 
 def clear(at: Layout, sizes: Mapping[str, tuple[float, float]]) -> Layout:
-    """Return a layout with the numbers of edges, of these sizes, off lines, borders and each other, if possible.
-
-    The titles of groups move too, to the right along the upper border.
-    """
+    """Return a layout with numbers of edges and titles of groups off lines, borders and each other, if possible."""
     ways = {name: Way(curve.points, 2.0) for name, curve in at.edges.items()}
     sides = (side for box in at.clusters.values() for side in _sides(box))
     places = Places(at.nodes.values(), Points([*ways.values(), *sides]))

@@ -136,10 +136,7 @@ class Scale:
         return max(round(share * self.width(number)), 1)
 
     def examples(self, share: float = 1.0) -> list[float]:
-        """Return up to three of the numbers for the legend, of samples that differ to the eye.
-
-        They are the smallest besides 0, the largest, and that whose width is nearest to the middle of theirs.
-        """
+        """Return up to three numbers that differ to the eye: the smallest besides 0, the middle width, the largest."""
         if not self._sizes:
             return []
         thin, thick = (self.points(self._sizes[end], share) for end in (0, -1))

@@ -59,10 +59,7 @@ def recorded(nodes: Iterable[Value]) -> State:
 
 
 def steps(nodes: Sequence[Value], batches: Iterable[Sequence[Value]]) -> Iterator[State]:
-    """Yield the states of a sweep from `nodes[0]`: before it, after the seed, and as each batch passes δ on.
-
-    `nodes` are in topological order, and so are the batches, which together hold every operation once.
-    """
+    """Yield the states of a sweep down the ordered `nodes`: before it, after the seed, and after each batch."""
     waiting = dict.fromkeys(nodes, 0)
     for node in nodes:
         for use in uses(node):

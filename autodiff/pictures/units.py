@@ -220,10 +220,7 @@ def natural(text: str) -> list[tuple[bool, Any]]:
 
 
 def ranks(units: Units) -> dict[Unit, int]:
-    """Return the column of each unit: one more than the furthest of those it depends on.
-
-    A link that closes a cycle, as in a recurrent network, does not count.
-    """
+    """Return the column of each unit: one more than the furthest it depends on, but by a link that closes a cycle."""
     sources: dict[Unit, list[Unit]] = {unit: [] for unit in units.units}
     for link in units.links:
         sources[link.target].append(link.source)

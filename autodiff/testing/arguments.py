@@ -18,10 +18,7 @@ _LONGEST = 44  # characters of a point in a message
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A number or an array among the arguments: what messages call it, its shape and its place in the flat vector.
-
-    The shape of a plain number is None.
-    """
+    """A number (shape None) or an array among the arguments: its name in messages, and its place in the flat vector."""
 
     argument: int
     name: str
@@ -133,10 +130,7 @@ def refuse_no_functions(**given: Any) -> None:
 
 
 def refuse_calls(f: Any, count: int, **given: tuple[Any, str]) -> None:
-    """Raise TypeError for a function that cannot be called with the points of `f`, and the vectors it is to multiply.
-
-    A cotangent is one, vectors and tangents are as many as the points.
-    """
+    """Raise TypeError for a function that cannot be called with the points of `f` and the vectors it multiplies."""
     names = names_of(f, count) or [f"point {k + 1}" for k in range(count)]
     for name, (g, vector) in given.items():
         vectors = [f"{vector} of {x}" for x in names] if vector not in ("", "cotangent") and count > 1 else [vector]

@@ -235,10 +235,7 @@ class _SweepCheck(GradientCheck):
         return not abs((high - low) / (2.0 * h) - slope) > 0.5 * abs(slope)
 
     def _rounded(self, delta: Mapping[Any, float], margins: Mapping[Any, Sequence[float]]) -> list[float]:
-        """Return how far off the sweep may be when each partial may be off by its margin, by moving them up and down.
-
-        With the masks 0, 1, 2, 4, … any two nodes are moved alike once and apart once.
-        """
+        """Return how far off the sweep may be, by moving each partial by its margin, up or down as `_nudged` does."""
         number = {node: k for k, node in enumerate(margins)}
         allowed = [0.0] * len(self.subject.inputs)
         for mask in (0, *(1 << bit for bit in range(len(number).bit_length()))):
@@ -281,10 +278,7 @@ class _SweepCheck(GradientCheck):
             raise ValueError(f"{what} overflows there: it is beyond the largest float\n  {self.where}")
 
     def _refuse_cancellation(self, what: str, first: Any, y: Value, off: float) -> None:
-        """Raise ValueError where a second derivative is off by no more than roundings on the way to it amount to.
-
-        They are those of all operations, of `f` and of both sweeps, added up without their signs.
-        """
+        """Raise ValueError where a second derivative is off by no more than all roundings amount to, signs left out."""
         try:
             second = propagate(first, partials=partials_as_values).get(y, 0.0) if isinstance(first, Value) else 0.0
             rounded = noise_of(propagate(second)) if isinstance(second, Value) else 0.0

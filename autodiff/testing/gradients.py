@@ -63,11 +63,7 @@ class GradientCheck:
         self.curvatures: dict[tuple[int, int], Estimate | None] = {}
 
     def first(self) -> Results:
-        """Check every number that the gradient gives; what it found and what is true.
-
-        Of more than 200, or if that is asked for, what they make along random directions. Raises WrongDerivativeError
-        with what is wrong, and ValueError where that cannot be decided.
-        """
+        """Check every number that the gradient gives, or of many what they make along random directions."""
         subject, n = self.subject, len(self.layout.flat)
         subject.value(subject.through(subject.elsewhere()), 0.0)  # what is kept of this must not be used
         found, again, grows = self._repeated(self.gradient, self.flat, self.name)
@@ -271,10 +267,7 @@ class GradientCheck:
         return right
 
     def _slope(self, found: Any, v: Any) -> tuple[float, Estimate, bool, bool]:
-        """Return the slope along a direction, found and true; whether half of the digits agree, and nearly all.
-
-        Half of those of what the gradient's numbers make together, for in their sum they may cancel.
-        """
+        """Return the slope along a direction, found and true; whether half of the terms' digits agree, nearly all."""
         subject, line, number = self.subject, self.subject.toward(v), float(found @ v)
         truth = subject.derivative(line, number, "a random direction", quick=subject.trusted)
         off, together = abs(number - truth.value), float(np.linalg.norm(found * v))
@@ -345,10 +338,7 @@ class GradientCheck:
             return
 
     def _roughness(self) -> Any:
-        """How far the gradient itself is off by roundings: second differences between points close by.
-
-        Of 1 − tanh², where that is tiny, nothing but roundings is seen in them.
-        """
+        """Return how far the gradient itself is off by roundings: second differences between points close by."""
         rows: list[Any] = []
         for v in self.layout.directions(2):
             for k in range(-3, 4):
@@ -443,10 +433,7 @@ class GradientCheck:
         return truth
 
     def flat(self, given: Any) -> Any:
-        """All numbers of a gradient in the order of the inputs.
-
-        Raises TypeError, and WrongShapeError which is one, where its shape is not that of the points.
-        """
+        """Return all numbers of a gradient in the order of the inputs; TypeError for another shape than the points'."""
         names, points = self.layout.names, self.layout.points
         parts: Any = given
         if len(points) == 1 and not (isinstance(given, tuple) and len(given) == 1):

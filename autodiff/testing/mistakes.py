@@ -55,10 +55,7 @@ _HALVES: Sequence[tuple[_Slope, str]] = (  # what is made of a·(1 − a) and of
 
 
 def by_chain_rule(subject: Subject, gradient: Sequence[Part], names: Sequence[Any], told: Sequence[Hint]) -> list[Hint]:
-    """Return hints from the graph: mistakes in its chain rule that give an argument's numbers.
-
-    Of those that are `told` already, some say all that can be said.
-    """
+    """Return hints from the graph: mistakes in its chain rule that give numbers which those `told` do not explain."""
     clear = {name for hint in told for name in hint.of if hint.kind in _CLEAR and hint.details.get("digits", 9) > 4}
     if all(part.name in clear for part in gradient if part.wrong.any()):
         return []
@@ -225,10 +222,7 @@ class _Trial:
         return self.chain.at_inputs(self.chain.sweep(scale=dict.fromkeys(nodes, 0.0)))
 
     def scaled(self, without: Any, lost: tuple[str, dict[str, Any]], place: Any) -> None:
-        """Try what flows through some place not at all, negatively, or some other number of times.
-
-        A derivative is linear in that: what is found tells how often.
-        """
+        """Try what flows through a place not at all, negatively or some other number of times: how often is found."""
         for part in self.parts:
             rest = self.of(part, without)
             through = self.of(part, self.right) - rest

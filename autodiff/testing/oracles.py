@@ -319,10 +319,7 @@ def complex_step_of_code(
 
 
 def refuse_edges(op: Op, operands: Sequence[float], i: int) -> None:
-    """Raise NoDerivativeError where operand `i` is at the edge of its domain, or crosses a kink.
-
-    It may move along one, as x does in atan2(0, x).
-    """
+    """Raise NoDerivativeError where operand `i` is at its domain's edge or crosses a kink; along one it may move."""
     if i < len(op.domains) and operands[i] in op.domains[i].bounds:
         raise NoDerivativeError(f"at the edge of its domain {op.domains[i]}")
     if op is stop_gradient:

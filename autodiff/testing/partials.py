@@ -35,11 +35,7 @@ TINY = 1e-290  # below this, products of partials leave the normal floats
 
 
 def check_partials(node: Any, where: str, root: Any, rtol: float = HALF_THE_DIGITS, atol: float = 0.0) -> list[float]:
-    """Check every partial of a recorded node; return how far off each one is, or may be by rounding.
-
-    Raises WrongDerivativeError naming operation and operand of a wrong partial, and ValueError where there is none to
-    check: at a kink, at the edge of a domain. `where` ends the message.
-    """
+    """Check every partial of a recorded node; return how far off each is, or may be; ValueError where there is none."""
     op, operands = node.op, tuple(map(_plain, node.operands))
     wanted = [isinstance(x, Value) for x in node.operands]
     refuse_edges_of(node, where)
@@ -115,10 +111,7 @@ def second_allowance(root: Value, inputs: Sequence[Value]) -> list[list[float]]:
 
 
 def check_second_partials(node: Any, where: str, root: Any) -> None:
-    """Check that every partial of a recorded node, as a rule on Values, has the right derivative itself.
-
-    Raises WrongDerivativeError naming the operation, the partial and the operand it was differentiated by.
-    """
+    """Check that every partial of a recorded node, as a rule on Values, has the right derivative itself."""
     op, operands = node.op, tuple(map(_plain, node.operands))
     wanted = [isinstance(x, Value) for x in node.operands]
     values: Any = [Value(x) if want else x for x, want in zip(operands, wanted, strict=True)]
@@ -192,10 +185,7 @@ def _second_partial(op: Op, operands: Sequence[float], wanted: Sequence[bool], i
 
 
 def refuse_edges_of(node: Any, where: str) -> None:
-    """Raise ValueError, ending in `where`, for a recorded node at a kink or at the edge of its domain.
-
-    A kink in a constant operand, such as where(0.0, …), is crossed by nobody.
-    """
+    """Raise ValueError, ending in `where`, for a node at a domain's edge or at a kink that no constant crosses."""
     operands = tuple(map(_plain, node.operands))
     for i, x in enumerate(node.operands):
         if isinstance(x, Value):

@@ -167,11 +167,7 @@ def _cut(inputs: list[_Node], inner: list[_Node], kept: int, leaves: int) -> tup
 
 
 def wrapped(f: Expression, around: str, loops: int, *, branch: bool) -> Expression:
-    """Return the expression with Python's own control flow around it.
-
-    A loop that applies `around` (an operation defined everywhere, and steep nowhere) so many times, and a branch on
-    the first input that the point is well away from.
-    """
+    """Return the expression with a loop that applies `around`, and a branch that the point is well away from."""
     head, body = f.source.split("\n", 1)
     *lines, last = body.split("\n")
     if not loops and not branch:
@@ -206,10 +202,7 @@ def _outcome(op: Op, operands: Sequence[Any]) -> tuple[float, float] | None:
 
 
 def _begin(ops: Sequence[Op], numbers: Sequence[float], step: Step, leaves: int) -> tuple[list[_Node], list[_Node]]:
-    """Return the inputs, repaired to suit the step's operation, and its node; nothing where it does not take so many.
-
-    Operands beyond the inputs are constants or an input once more: x * x, x ** 2.0.
-    """
+    """Return the inputs, repaired to suit the step's operation, and its node; nothing where it takes other numbers."""
     op = ops[step.op % len(ops)]
     n = op.arity or max(1 if leaves < 3 else 3, len(numbers) + 1 - len(numbers) % 2)
     if not len(numbers) <= n <= leaves:

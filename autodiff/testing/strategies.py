@@ -167,10 +167,7 @@ def matrices(max_size: int = 3, max_steps: int = 4) -> st.SearchStrategy[Express
 
 
 class _Noted:
-    """A note of an example: its source, its graph as text, and the path of its picture.
-
-    Written only if the note is shown, that is of the least example that fails.
-    """
+    """A note of an example: source, graph as text, path of its picture; written only where it is shown, on failure."""
 
     def __init__(self, expression: Expression) -> None:
         self.expression = expression

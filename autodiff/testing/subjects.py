@@ -208,10 +208,7 @@ class Subject:
         return result
 
     def same_again(self, *, later: bool = False) -> None:
-        """Call it at the point once more: what caches something then holds it for the point.
-
-        Raises ValueError where it gives another value than before.
-        """
+        """Call it at the point once more, which refills what it caches; ValueError where it gives another value."""
         again = one_number(self.once())
         since = ", after calls at other points" if later else ""
         refuse_chance(self.here, again, self.where, math.sqrt(self.epsilon), since, seeded=self.given is not self.f)
@@ -325,11 +322,7 @@ class Subject:
         return off > self.least(line, lambda z: self.value(line, z), self.here, self.noise)
 
     def rounding(self, line: Line, truth: Estimate, *, nudged: bool = True) -> float:
-        """How far off a right derivative may be because the function's own terms are rounded.
-
-        By the noise of its values and, where that is asked for, by how far the slope itself moves beside the point by
-        some roundings.
-        """
+        """Return how far off a right derivative may be by its values' noise and, `nudged`, by how roundings move it."""
         moved = 0.0
         for by in self.nudges() if nudged else ():
             beside = Line(line.start, lambda z, by=by: line.at(z) * by, line.size)
@@ -472,10 +465,7 @@ class Subject:
         return self._nudges
 
     def follows(self, graph: Graph, *steps: float, noise: float | None = None) -> bool:
-        """Tell whether a graph gives what the function does at one of some steps along each of a few directions.
-
-        Both leave a domain together.
-        """
+        """Tell whether a graph gives what the function does, at one of some steps along each of a few directions."""
         noise = self.noise if noise is None else noise
 
         def same(vector: Any) -> bool:

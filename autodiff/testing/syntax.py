@@ -48,10 +48,7 @@ def surroundings(function: types.FunctionType) -> dict[str, Any]:
 
 
 def seen_around(*functions: Any, depth: int = 2) -> dict[str, Any]:
-    """Return what functions see by a name they use, and what functions among that see; `self` is their own object.
-
-    Modules, classes and functions are left out.
-    """
+    """Return what functions use, by name, and `self`; for functions and not classes or modules, what those use."""
     seen: dict[str, Any] = {}
     for given in functions:
         function = getattr(given, "__func__", given)
