@@ -1,21 +1,15 @@
 """Gradient descent as a path: on the curve of a cost of one weight, on the contours of a cost of two (slide 1)."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from autodiff import DomainError, Value, grad, no_grad
 from models._checks import Array, interval, numbers, positive, whole
-from models.plots.style import Palette, blend, canvas, finished
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+from models.plots.style import Axes, Palette, blend, canvas, finished
 
 _MARGIN = 0.12  # of the path's extent, on every side
 

@@ -1,9 +1,7 @@
 """The course of training: a regression line with its residuals, and curves of the loss."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,10 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from autodiff.wording import speaking
 from models._checks import flag, numbers
 from models.errors import say
-from models.plots.style import blend, canvas, finished
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from models.plots.style import Axes, blend, canvas, finished
 
 
 def regression_line(X: ArrayLike, y: ArrayLike, lines: ArrayLike, *, ax: Axes | None = None) -> Axes:

@@ -1,21 +1,17 @@
 """Figures one after the other as a GIF: how a line moves while it learns, how a border bends."""
 
-from __future__ import annotations
-
 import io
 import math
 import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from models._checks import positive
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from models.plots.style import Figure
 
 _COLOURS = 64  # of a frame: plots have few
 

@@ -1,18 +1,12 @@
 """Weights as Rumelhart, Hinton & Williams drew them in 1986: squares as large as the weights are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from models._checks import flag, numbers, positive
-from models.plots.style import canvas
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from models.plots.style import Axes, canvas
 
 GREY, WHITE, BLACK = "#8f979e", "#ffffff", "#14181c"
 

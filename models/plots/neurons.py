@@ -1,11 +1,9 @@
 """Activations with their derivatives, and neurons as surfaces over the plane of two inputs (slide 12)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,11 +13,7 @@ from autodiff.wording import speaking
 from models._checks import Array, interval, numbers, whole
 from models.activations import Activation, activate, activation_by_name, activation_title, kink
 from models.errors import say
-from models.plots.style import Palette, blend, canvas, finished
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+from models.plots.style import Axes, Palette, blend, canvas, finished
 
 _BESIDE = 1e-9  # how far from a kink the two sides are looked at
 

@@ -1,9 +1,7 @@
 """Decision regions over the plane of two inputs, and the line of a neuron (slide 8)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,10 +10,7 @@ from autodiff import no_grad
 from models._checks import Array, labels, numbers, positive, rows, whole
 from models._values import plain
 from models.mlp import MLP, Layer, Neuron
-from models.plots.style import MARKERS, blend, canvas, finished
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from models.plots.style import MARKERS, Axes, blend, canvas, finished
 
 
 def decision_regions(  # Any: a model is whatever has predict

@@ -1,7 +1,5 @@
 """The look of plots: the colours of the graph's pictures, new Axes without pyplot, light and dark."""
 
-from __future__ import annotations
-
 import io
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +9,8 @@ from models._checks import positive, whole
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+else:  # matplotlib is optional, and slow to import
+    Axes = Figure = Any
 
 DPI = 100  # of what a notebook shows
 _SMALL = 2.2  # inches: narrower Axes have room for a small legend only
