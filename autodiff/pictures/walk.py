@@ -4,14 +4,12 @@ The page needs no network and loads nothing: a strict content-security policy al
 and nothing else. Everything from the graph is data, put on the page as text.
 """
 
-from __future__ import annotations
-
 import math
 import numbers
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+from typing import Any, TypedDict, Unpack, overload
 
 from autodiff.backward import topological_order
 from autodiff.explanations.flow import Flow
@@ -25,23 +23,21 @@ from autodiff.pictures.sweeping import uses
 from autodiff.value import Value
 from autodiff.wording import LANGUAGES, language_of, say, speaking
 
-if TYPE_CHECKING:
-
-    class _Options(TypedDict, total=False):
-        parameters: Iterable[Value] | None
-        learning_rate: float
-        title: str | None
-        names: Mapping[str, Any] | None  # Any: as below
-        digits: int
-        max_nodes: int
-        timeout: float
-        language: str | None
-
-
 _DIGITS = range(1, 18)
 _MAX_NODES = 2_000
 _HEIGHT = 720  # pixels of the frame in a notebook
 _SCRIPTS = ("engine.js", "elements.js", "live.js", "graph.js", "walk.js", "panel.js", "control.js")  # joined into one
+
+
+class _Options(TypedDict, total=False):
+    parameters: Iterable[Value] | None
+    learning_rate: float
+    title: str | None
+    names: Mapping[str, Any] | None  # Any: as below
+    digits: int
+    max_nodes: int
+    timeout: float
+    language: str | None
 
 
 @overload

@@ -5,7 +5,8 @@ the oracles claim are carried along too. Branches and comparisons go by the numb
 graph does not know of is found.
 """
 
-# ruff: noqa: D102 # methods named after their operations
+# Functions of numbers of any kind, so their lambdas have no types to give:
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -46,34 +47,19 @@ class Dual(Methods):
                 bound += abs(partial.value) * x.bound + partial.bound * (abs(x.slope) + x.bound)
         return Dual(op.on_floats(*at), slope, bound + EPSILON * len(duals) * abs(slope))
 
-    # fmt: off
-    def __add__(self, other: Any) -> Any: return _infix("add", self, other)
-    def __sub__(self, other: Any) -> Any: return _infix("sub", self, other)
-    def __mul__(self, other: Any) -> Any: return _infix("mul", self, other)
-    def __truediv__(self, other: Any) -> Any: return _infix("div", self, other)
-    def __pow__(self, other: Any) -> Any: return _infix("pow", self, other)
-    def __radd__(self, other: Any) -> Any: return _infix("add", other, self)
-    def __rsub__(self, other: Any) -> Any: return _infix("sub", other, self)
-    def __rmul__(self, other: Any) -> Any: return _infix("mul", other, self)
-    def __rtruediv__(self, other: Any) -> Any: return _infix("div", other, self)
-    def __rpow__(self, other: Any) -> Any: return _infix("pow", other, self)
-    def __neg__(self) -> Any: return OPS["neg"](self)
-    def __pos__(self) -> Any: return OPS["pos"](self)
-    def __abs__(self) -> Any: return OPS["abs"](self)
-    def exp(self) -> Any: return OPS["exp"](self)
-    def log(self) -> Any: return OPS["log"](self)
-    def tanh(self) -> Any: return OPS["tanh"](self)
-    def relu(self) -> Any: return OPS["relu"](self)
-    def sigmoid(self) -> Any: return OPS["sigmoid"](self)
-
-    def __eq__(self, other: object) -> bool: return _compare(operator.eq, self, other)
-    def __lt__(self, other: Any) -> bool: return _compare(operator.lt, self, other)
-    def __le__(self, other: Any) -> bool: return _compare(operator.le, self, other)
-    def __gt__(self, other: Any) -> bool: return _compare(operator.gt, self, other)
-    def __ge__(self, other: Any) -> bool: return _compare(operator.ge, self, other)
-    def __bool__(self) -> bool: return self.number != 0.0
     __hash__ = object.__hash__
-    # fmt: on
+
+    def __bool__(self) -> bool:
+        return self.number != 0.0
+
+
+for _name, _op in {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow"}.items():
+    setattr(Dual, f"__{_name}__", lambda self, other, op=_op: _infix(op, self, other))
+    setattr(Dual, f"__r{_name}__", lambda self, other, op=_op: _infix(op, other, self))
+for _name in ("neg", "pos", "abs", "exp", "log", "tanh", "relu", "sigmoid"):
+    setattr(Dual, f"__{_name}__" if hasattr(operator, _name) else _name, lambda self, op=_name: OPS[op](self))
+for _name in ("eq", "lt", "le", "gt", "ge"):
+    setattr(Dual, f"__{_name}__", lambda self, other, by=_name: _compare(getattr(operator, by), self, other))
 
 
 def through_duals(function: Callable[[Any], Any], x: float) -> Estimate | None:
