@@ -109,9 +109,9 @@ class WrongDerivativeError(AssertionError):
 
     def sketch(self) -> str:
         """Return the recorded graph as text, the node at fault marked; "" where nothing was recorded."""
-        from autodiff.testing import failures  # far above this module, and only needed when somebody looks
+        from autodiff.testing.sketches import sketch  # far above this module, and only needed when somebody looks
 
-        return failures.sketched(self)
+        return "" if self.root is None else sketch(self.root, mark=self.node)
 
     def draw(self) -> Any:  # Any: a graphviz.Digraph, which is not loaded here
         """Return a picture of the recorded graph, a graphviz.Digraph, the node at fault labelled as such.

@@ -4,8 +4,9 @@ Python's functions raise at an edge; arrays, and compiled programs, have an infi
 that computes as they do, so that the slopes at an edge come of the same rules.
 """
 
-# operator.floordiv has no types to give:
-# pyright: reportUnknownMemberType=false
+# operator.floordiv has no types to give, nor have lambdas of numbers:
+# pyright: reportUnknownMemberType=false, reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -172,28 +173,8 @@ def _quotient(a: float, b: float) -> float:
         return math.nan if a == 0.0 or a != a else math.copysign(math.inf, a) * math.copysign(1.0, b)
 
 
-def _infinite(*_: float) -> float:
-    return math.inf
-
-
-def _undefined(*_: float) -> float:
-    return math.nan
-
-
-def _as_sinh(a: float) -> float:
-    return math.copysign(math.inf, a)
-
-
 def _as_log(a: float) -> float:
     return -math.inf if a == 0.0 else math.nan
-
-
-def _as_log1p(a: float) -> float:
-    return _as_log(1.0 + a)
-
-
-def _as_atanh(a: float) -> float:
-    return math.copysign(math.inf, a) if abs(a) == 1.0 else math.nan
 
 
 def _as_pow(a: float, b: float) -> float:
@@ -202,25 +183,20 @@ def _as_pow(a: float, b: float) -> float:
     return math.copysign(math.inf, a) if b % 2.0 == 1.0 else math.inf
 
 
-def _as_xlogy(a: float, b: float) -> float:
-    return a * _as_log(b)
-
-
-def _as_xlog1py(a: float, b: float) -> float:
-    return a * _as_log1p(b)
-
-
-def _as_clip(a: float, _: float, high: float) -> float:
-    return a if a != a else high
-
-
 # What arrays have where these raise, known without loading NumPy; of another forward its form for arrays is asked.
 _LIMITS: Mapping[Any, Callable[..., float]] = {
-    math.exp: _infinite, math.exp2: _infinite, math.expm1: _infinite, math.cosh: _infinite, math.sinh: _as_sinh,
-    math.log: _as_log, math.log2: _as_log, math.log10: _as_log, math.log1p: _as_log1p, math.atanh: _as_atanh,
-    math.pow: _as_pow, operator.floordiv: _quotient, clip: _as_clip, xlogy: _as_xlogy, xlog1py: _as_xlog1py,
-    sinc: _undefined,
-}  # fmt: skip
+    **dict.fromkeys((math.exp, math.exp2, math.expm1, math.cosh), lambda _: math.inf),
+    **dict.fromkeys((math.log, math.log2, math.log10), _as_log),
+    math.sinh: lambda a: math.copysign(math.inf, a),
+    math.log1p: lambda a: _as_log(1.0 + a),
+    math.atanh: lambda a: math.copysign(math.inf, a) if abs(a) == 1.0 else math.nan,
+    math.pow: _as_pow,
+    operator.floordiv: _quotient,
+    clip: lambda a, _, high: a if a != a else high,
+    xlogy: lambda a, b: a * _as_log(b),
+    xlog1py: lambda a, b: a * _as_log(1.0 + b),
+    sinc: lambda _: math.nan,
+}
 
 
 def ieee(forward: Callable[..., float], *operands: float, arrays: Callable[..., Any] | None = None) -> float:

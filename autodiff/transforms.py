@@ -18,7 +18,7 @@ Nothing is written to anybody's `.grad`. More in docs/derivatives.md.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -73,12 +73,7 @@ def grad(
     9.0
     """
     request = Request.of(f, argnums, argnames, has_aux)
-
-    def gradient(*args: Any, **options: Any) -> Any:
-        call = Call(request, args, options)
-        return call.with_aux(call.by_argument(call.derivatives(call.one_output())[0]))
-
-    return _named_after(f, gradient)
+    return _of_calls(request, lambda call: call.with_aux(call.by_argument(call.derivatives(call.one_output())[0])))
 
 
 @overload
@@ -99,14 +94,12 @@ def value_and_grad(
     >>> value_and_grad(lambda x: (x ** 2).sum())(np.array([1.0, 2.0]))
     (5.0, array([2., 4.]))
     """
-    request = Request.of(f, argnums, argnames, has_aux)
 
-    def both(*args: Any, **options: Any) -> Any:
-        call = Call(request, args, options)
+    def both(call: Call) -> Any:
         value = call.finish(call.one_output().reshape(()))
         return call.with_aux(value), call.by_argument(call.derivatives(call.outputs)[0])
 
-    return _named_after(f, both)
+    return _of_calls(Request.of(f, argnums, argnames, has_aux), both)
 
 
 @overload
@@ -133,13 +126,7 @@ def jacobian(
     {'area': {'a': 3.0, 'b': 2.0}}
     """
     request = Request.of(f, argnums, argnames, has_aux)
-
-    def matrix(*args: Any, **options: Any) -> Any:
-        call = Call(request, args, options)
-        table = call.derivatives(call.outputs)
-        return call.with_aux(call.by_both(call.output, table))
-
-    return _named_after(f, matrix)
+    return _of_calls(request, lambda call: call.with_aux(call.by_both(call.output, call.derivatives(call.outputs))))
 
 
 @overload
@@ -162,14 +149,12 @@ def hessian(
     >>> hessian(lambda x: x ** 3)(2.0)
     12.0
     """
-    request = Request.of(f, argnums, argnames, has_aux)
 
-    def matrix(*args: Any, **options: Any) -> Any:
-        call = Call(request, args, options)
+    def matrix(call: Call) -> Any:
         table = call.derivatives(call.gradient())
         return call.with_aux(call.one_or_all([call.by_both(form, table) for form in call.arguments]))
 
-    return _named_after(f, matrix)
+    return _of_calls(Request.of(f, argnums, argnames, has_aux), matrix)
 
 
 @overload
@@ -234,6 +219,11 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux
     value, rate = (call.output.filled(call.finish, found) for found in (call.outputs, rates))
     answer = (value, rate, call.released_aux()) if has_aux else (value, rate)
     return nests.apart(answer) if grad_mode.inlines() else answer
+
+
+def _of_calls(request: Request, answer: Callable[[Call], Any]) -> Function:
+    """Return the function of the same arguments that answers from one call of the user's."""
+    return _named_after(request.f, lambda *args, **options: answer(Call(request, args, options)))
 
 
 def _named_after(f: Function, derivative: Function) -> Function:

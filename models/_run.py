@@ -101,8 +101,9 @@ def execute(
             interrupt.history = run.history
             raise
         except Exception:
-            if checkpoint is not None:
-                run.abandon(checkpoint)
+            if checkpoint is not None and run.began and not run.history.n_iter:
+                with suppress(OSError):  # a failure of the first epoch must not bar the corrected call
+                    Path(checkpoint).resolve().unlink(missing_ok=True)
             raise
         if restore_best:
             run.take_best_weights()
@@ -402,12 +403,6 @@ class Run:
             raise CheckpointError(f"cannot use {os.fspath(path)!r}: {error}") from error
         self.history, self.waited = history, waited
         self.best_weights = arrays["best_weights"]
-
-    def abandon(self, path: checkpoints.FilePath) -> None:
-        """Remove the file this run created if no epoch was completed: a failure must not bar the corrected call."""
-        if self.began and not self.history.n_iter:
-            with suppress(OSError):
-                Path(path).resolve().unlink(missing_ok=True)
 
 
 def _epochs_until(facts: Mapping[str, Any], name: str, done: int) -> int:

@@ -7,14 +7,8 @@ from typing import Any
 from autodiff.backward import topological_order
 from autodiff.errors import WrongDerivativeError, restored
 from autodiff.testing.oracles import Estimate
-from autodiff.testing.sketches import sketch
 
 _restored = restored  # pickles written before 0.2 call it here
-
-
-def sketched(error: WrongDerivativeError) -> str:
-    """Return the graph that an error recorded as text, the node at fault marked."""
-    return "" if error.root is None else sketch(error.root, mark=error.node)
 
 
 def drawn(error: WrongDerivativeError) -> Any:

@@ -26,6 +26,7 @@ from autodiff.propagation import partials_as_values, propagate, push_forward
 from autodiff.testing.arguments import call, numbers_in
 from autodiff.testing.oracles import EPSILON
 from autodiff.testing.partials import path_sums
+from autodiff.testing.subjects import detached
 from autodiff.value import Value
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
@@ -67,7 +68,7 @@ def product_rule(
 ) -> None:
     """Check ∇(f·g) = g·∇f + f·∇g, each at its own point."""
     at, at_g = _point(f, at), _point(g, at_g)
-    u, v = float(_number(f(*at))), float(_number(g(*at_g)))
+    u, v = float(detached(f(*at))), float(detached(g(*at_g)))
     both = gradient(lambda *xs: f(*xs[: len(at)]) * g(*xs[len(at) :]), at + at_g)
     apart = [v * d for d in gradient(f, at)] + [u * d for d in gradient(g, at_g)]
     scale = [abs(v) * p for p in _paths(f, at)] + [abs(u) * p for p in _paths(g, at_g)]
@@ -77,7 +78,7 @@ def product_rule(
 def chain_rule(outer: Function, f: Function, at: At | None = None, *, gradient: Gradient = gradient_of) -> None:
     """Check ∇(outer∘f) = outer′(f) · ∇f, for a function `outer` of one number."""
     at = _point(f, at)
-    (slope,) = gradient(outer, (float(_number(f(*at))),))
+    (slope,) = gradient(outer, (float(detached(f(*at))),))
     chained = gradient(lambda *xs: outer(f(*xs)), at)
     scale = [abs(slope) * p for p in _paths(f, at)]
     _equal("the chain rule", ("∇(g∘f)", chained), ("g′(f)·∇f", [slope * d for d in gradient(f, at)]), scale)
@@ -122,7 +123,7 @@ def compiled_equals_eager(f: Function, at: At | None = None, rows: int = 2) -> N
     cannot be compiled (a branch on a Value) raises autodiff.compiler.TraceError, as ever.
     """
     at = _point(f, at)
-    slopes, value = gradient_of(f, at), float(_number(f(*at)))
+    slopes, value = gradient_of(f, at), float(detached(f(*at)))
     scale = [1e3 * (1.0 + p) for p in _paths(f, at)]
     size = [1e3 * (1.0 + abs(value))]
     program: Any = autodiff.compile(f)
@@ -195,10 +196,6 @@ def _point(f: Function, at: At | None) -> At:
     if not isinstance(at, tuple):
         raise TypeError(f"at must be a tuple of arguments, got {at!r}; write at=(2.0,) for one")
     return at  # pyright: ignore[reportUnknownVariableType]
-
-
-def _number(x: Any) -> Any:
-    return x.data if isinstance(x, Value) else x
 
 
 def _paths(f: Function, at: At) -> list[float]:

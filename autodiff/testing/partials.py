@@ -12,6 +12,7 @@ from typing import Any
 
 from autodiff.backward import topological_order
 from autodiff.errors import NoDerivativeError
+from autodiff.naming import plain
 from autodiff.ops import Op, stop_gradient
 from autodiff.propagation import propagate
 from autodiff.testing.failures import wrong
@@ -36,7 +37,7 @@ TINY = 1e-290  # below this, products of partials leave the normal floats
 
 def check_partials(node: Any, where: str, root: Any, rtol: float = HALF_THE_DIGITS, atol: float = 0.0) -> list[float]:
     """Check every partial of a recorded node; return how far off each is, or may be; ValueError where there is none."""
-    op, operands = node.op, tuple(map(_plain, node.operands))
+    op, operands = node.op, tuple(map(plain, node.operands))
     wanted = [isinstance(x, Value) for x in node.operands]
     refuse_edges_of(node, where)
     margins: list[float] = []
@@ -98,7 +99,7 @@ def second_allowance(root: Value, inputs: Sequence[Value]) -> list[list[float]]:
     for node in order:
         if node.op is None or not delta.get(node):
             continue
-        at, op = tuple(map(_plain, node.operands)), node.op
+        at, op = tuple(map(plain, node.operands)), node.op
         own = [_rounding(op, at, node.data, i) if isinstance(x, Value) else 0.0 for i, x in enumerate(node.operands)]
         for i, first in enumerate(reach):
             steep = [(r, first.get(y, 0.0)) for r, y in zip(own, node.operands, strict=True) if isinstance(y, Value)]
@@ -112,7 +113,7 @@ def second_allowance(root: Value, inputs: Sequence[Value]) -> list[list[float]]:
 
 def check_second_partials(node: Any, where: str, root: Any) -> None:
     """Check that every partial of a recorded node, as a rule on Values, has the right derivative itself."""
-    op, operands = node.op, tuple(map(_plain, node.operands))
+    op, operands = node.op, tuple(map(plain, node.operands))
     wanted = [isinstance(x, Value) for x in node.operands]
     values: Any = [Value(x) if want else x for x, want in zip(operands, wanted, strict=True)]
     alone = Graph(op(*values))
@@ -186,7 +187,7 @@ def _second_partial(op: Op, operands: Sequence[float], wanted: Sequence[bool], i
 
 def refuse_edges_of(node: Any, where: str) -> None:
     """Raise ValueError, ending in `where`, for a node at a domain's edge or at a kink that no constant crosses."""
-    operands = tuple(map(_plain, node.operands))
+    operands = tuple(map(plain, node.operands))
     for i, x in enumerate(node.operands):
         if isinstance(x, Value):
             try:
@@ -246,7 +247,3 @@ def _call(node: Any, operands: Sequence[float]) -> str:
     label = f", node {node.label!r}" if node.label else ""
     shown = ", ".join(map(repr, operands[:_OPERANDS])) + (f", … {len(operands)} of them" * (len(operands) > _OPERANDS))
     return f"{node.op.name}({shown}){label}"
-
-
-def _plain(x: Any) -> float:
-    return x.data if isinstance(x, Value) else x
