@@ -474,8 +474,8 @@ class Grouping:
             while stop < len(rows[0]) and self._kinds(rows[0][stop]) == kind:
                 stop += 1
             alike = [row[start:stop] for row in rows]
-            few = _REDUCE if len(rows) == 1 or len({c for row in alike for c, _, _ in row}) > 1 else self.few
-            if self.grouped and (len(alike[0]) >= few or (len(alike[0]) > 1 and self._lie_together(alike))):
+            enough = len(alike[0]) >= _REDUCE or (len(alike[0]) > 1 and self._lie_together(alike))
+            if enough and self.grouped:
                 for part in self._by_home(alike[0]) if len(rows) == 1 else [alike]:
                     total = self._add(total, self._along(part))
             else:
@@ -499,10 +499,12 @@ class Grouping:
         return [[part] for part in parts] if min(map(len, parts)) >= _REDUCE else [[terms]]
 
     def _lie_together(self, rows: list[list[Term]]) -> bool:
-        """Tell whether the factors of one sum are arrays already, so that summing along an axis copies nothing."""
-        if len(rows) > 1:
-            return False
-        columns = [[a for _, a, _ in rows[0]], [b for _, _, b in rows[0] if b is not None]]
+        """Tell whether the factors of sums are arrays already, so that summing along an axis copies nothing."""
+        terms = list(chain.from_iterable(rows))
+        columns = [[a for _, a, _ in terms], [b for _, _, b in terms if b is not None]]
+        if len(rows) > 1:  # if so few are worth an axis
+            alike = len({c for c, _, _ in terms}) == 1 and self.batched[columns[0][0]]
+            return alike and len(rows[0]) >= self.few and all(self.together(c) is not None for c in columns if c)
         return all(len(set(c)) == len(c) and self._is_cheap(c) for c in columns if c)
 
     def _kinds(self, term: Term) -> tuple[str, str]:

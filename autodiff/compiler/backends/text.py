@@ -657,13 +657,15 @@ class Readable:
         """Return the text of blocks that lie side by side, one after another; None of others."""
         texts: list[str] = []
         each, whole = math.prod(var.units[1:]), var.size
-        leading = {max(zip(place[1] or (0,), place[2] or (1,), strict=True), default=(0, 1)) for _, place in pieces}
+        if not pieces or any(place[1] is None for _, place in pieces):
+            return None
+        leading = {max(zip(place[1], place[2], strict=True), default=(0, 1)) for _, place in pieces}
         stride, n = leading.pop()
         if not leading and stride * n == whole and stride % each == 0:  # along the second axis of blocks
             whole = stride
         outer, end = var.size // whole, 0
         for delta, (start, strides, units) in sorted(pieces, key=lambda piece: np.min(piece[1][0])):
-            if strides is None or start != end or not var.units or delta.__class__ is not Var:
+            if start != end or not var.units or delta.__class__ is not Var:
                 return None
             size = math.prod(units) // outer
             own = tuple([size if s == stride and outer > 1 else s for s in strides])
