@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from folds import RandomFold
 from hypothesis import given
 from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import DomainError, TraceError, Value, compile, fold, grad, hessian, jvp, no_grad, total, where
 from benchmarks.folds import Garch, Kalman, Lstm, NeuralOde
+from tests.draws.folds import RandomFold
 
 
 @pytest.fixture(scope="module")

@@ -224,11 +224,13 @@ class Reverse:
         solid = strides == contiguous(units)
         number = delta.__class__ is float or delta.units == ()
         if of.kind != ir.FLAT and math.prod(units) == of.size and not (of.kind == ir.INPUT and (number or not solid)):
-            if number:
+            places = places_of(start, strides, units).ravel()
+            inverse = np.argsort(places)
+            once = np.array_equal(places[inverse], np.arange(of.size))  # windows may lie over one another
+            if once and number:
                 return self._hand(of, delta)
-            inverse = np.argsort(places_of(start, strides, units).ravel())
             own = contiguous(of.units) if solid else strides_of(inverse, of.units)
-            if own is not None:
+            if once and own is not None:
                 turned = self.code.view(self.code.expand(delta, units), 0, own, of.units)
                 return self._hand(of, self.code.relaid(turned))
         return self._hand(of, delta, (start, strides, units))

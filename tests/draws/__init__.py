@@ -1,0 +1,8 @@
+"""Random programs as people write them, compiled, beside Values, the text under NumPy and the text under JAX.
+
+`python -m tests.draws --programs positions --draws 5000 --seed 1` draws at length; the suite draws a few of the same.
+"""
+
+from tests.draws import positions
+
+PROGRAMS = {"positions": positions}
