@@ -65,6 +65,7 @@ FIXED = [
         ("turned", {}),
         ("centred", {}),
     ],
+    [("linear", {"bias": False, "rows": 6}), ("later", {})],
 ]
 
 
@@ -188,7 +189,7 @@ MISTAKES = [  # the fixed program that shows it, a module of the compiler, what 
     (15, "backends.kernels", "add.reduce(each, 0, None, out)", "np.copyto(out, each[0])"),
     (15, "backends.text", "(0, 1), (0, 0)), constant_values=1.0)", "(1, 0), (0, 0)), constant_values=1.0)"),
     (17, "backends.text", "sorted(axes.index(axis) for axis in turned[kept:])", "own"),
-    (1, "backends.text", "_tuple(first)] if any(first)", "_tuple(first)] if not first"),
+    (18, "backends.text", "_tuple(first)] if any(first)", "_tuple(first)] if not first"),
     (1, "backends.text", "if order != sorted(order) else", "if not order else"),
 ]
 
@@ -214,7 +215,8 @@ def test_a_mistake_in_the_compiler_is_caught(program, module, right, wrong, monk
         function = vars(function)[name]
     monkeypatch.setattr(getattr(function, "__func__", function), "__code__", code)
     with pytest.raises(Exception):  # noqa: B017 # an AssertionError, or whatever the mistake leads to
-        check(made((6, 4), FIXED[program]), 4)  # of so many rows, exponentials of masks take a way of their own
+        for steps in (FIXED[program], *FIXED):
+            check(made((6, 4), steps), 4)  # of so many rows, exponentials of masks take a way of their own
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 9)), min_size=1, max_size=4), st.integers(0, 5))

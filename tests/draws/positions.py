@@ -37,6 +37,13 @@ def windows(xs, _, weights, *, width, stride, rows):
     ]
 
 
+def later(xs, _, weights):
+    """Weights of three numbers over each row from the second position on, and the first position beside them."""
+    w = [weights() for _ in range(3)]
+    inner = [[w[0] * row[x] + w[1] * row[x + 1] + w[2] * row[x + 2] for x in range(1, len(row) - 2)] for row in xs]
+    return [[each + row[0] for each in own] for own, row in zip(inner, xs, strict=True)]
+
+
 def bordered(xs, _, weights, *, width, rows, bias):
     """One weight matrix on every window of neighbours, without what lies beyond the first and the last position."""
     w = [[[weights() for _ in xs[0]] for _ in range(width)] for _ in range(rows)]
@@ -526,7 +533,7 @@ STEPS = {  # each with the choices of its options
     unrolled: {"cell": ["gru", "elman"]},
     blocked: {"size": [2, 3]},
     **{step: {} for step in (
-        scaled, normed, rectified, crossed, turned, folded, joined, added, masked, centred, stepped, placed, alternating,
+        scaled, later, normed, rectified, crossed, turned, folded, joined, added, masked, centred, stepped, placed, alternating,
         paired, grown, partly, all_but_one, outer, lower, quadratic, chosen,
     )},
 }  # fmt: skip
