@@ -1,6 +1,7 @@
 """`pick` and `one_hot`: a row of a table by its place, for numbers, Values, and what has no number yet while it is traced."""
 
 import contextlib
+import functools
 import itertools
 import math
 import random
@@ -271,6 +272,112 @@ def test_a_chain_of_where_is_a_lookup():
         assert value == pytest.approx((x * NUMBERS[places, 0]).sum())
         expected = np.bincount(places, weights=x)
         np.testing.assert_allclose(gradient_in_order(program, gradient, table), expected, rtol=1e-15)
+
+
+ENTRIES = ["parameter", "constant", "computed", "zero", "infinite", "of the row"]
+
+
+@st.composite
+def chains(draw):
+    """Return keys in any order, some twice, the kinds of their entries, where the chain ends, and indices."""
+    keys = draw(st.permutations([*range(12), -1.0, 0.5, -0.0, 3]))[: draw(st.sampled_from([16, 12, 8, 3]))]
+    common = draw(st.sampled_from([ENTRIES, ENTRIES[:3], ENTRIES[:1]]))
+    kinds = draw(st.lists(st.sampled_from(common), min_size=len(keys), max_size=len(keys)))
+    indices = draw(
+        st.lists(st.sampled_from([*map(float, range(13)), -1.0, 0.5, 2.5, math.inf]), min_size=1, max_size=9)
+    )
+    return keys, kinds, draw(st.sampled_from(["zero", "constant", "parameter", "of the row", "infinite"])), indices
+
+
+@given(
+    chains(),
+    st.sampled_from(["chain", "sum", "decided", "twice", "stopped", "partly stopped"]),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=40, deadline=None)
+def test_chains_of_where_are_what_they_are_eagerly(chain, form, seed):
+    """Value, gradient and derivative by the row of any chain: the first that matches, else its end, as Values have it."""
+    keys, kinds, end, indices = chain
+    rng = np.random.default_rng(seed)
+    weights, last = values(rng.normal(size=len(keys))), Value(1.5, "last")
+    xs = rng.normal(size=len(indices))
+
+    def entry(kind, k, x):
+        own = {"parameter": weights[k], "constant": 0.25 * k - 1.0, "zero": -0.0, "infinite": math.inf}
+        return own[kind] if kind in own else autodiff.exp(weights[k]) if kind == "computed" else weights[k] * x
+
+    def nested(i, x):
+        found = {"zero": 0.0, "constant": 2.0, "parameter": last, "of the row": last * x, "infinite": -math.inf}[end]
+        for k in reversed(range(len(keys))):
+            with autodiff.no_grad() if form == "partly stopped" and k > 5 else contextlib.nullcontext():
+                found = autodiff.where(i == keys[k], entry(kinds[k], k, x), found)
+        return found
+
+    def f(i, x):
+        if form == "sum":
+            found = sum(autodiff.where(i == key, entry(kinds[k], k, x), 0.0) for k, key in enumerate(keys))
+        elif form == "decided":
+            found = autodiff.where(nested(i, x) > 0.1, x * last, nested(i, x))
+        elif form == "twice":
+            inner = nested(i, x)
+            found = autodiff.where(i == 20.0, last, inner) + 2.0 * inner
+        elif form == "stopped":
+            with autodiff.no_grad():
+                found = nested(i, x)
+        else:
+            found = nested(i, x)
+        return found + last * x
+
+    program = compiled(f, parameters=[*weights, last])
+    expected, slopes = [], []
+    for i, x in zip(indices, xs.tolist(), strict=True):
+        for w in (*weights, last):
+            w.zero_grad()
+        at = Value(x)
+        result = f(i, at)
+        if math.isfinite(result.data):  # backward refuses others
+            result.backward()
+        expected.append(result.data)
+        slopes.append([w.grad or 0.0 for w in (*weights, last, at)])
+    finite = np.isfinite(expected)
+    near = {"rtol": 1e-12, "atol": 1e-13}
+    np.testing.assert_allclose(program(indices, xs), expected, **near)
+    value, gradient, by_x = program.value_and_grad(indices, xs, argnums=1, reduce=None)
+    np.testing.assert_allclose(value, expected, **near)
+    np.testing.assert_allclose(np.column_stack([gradient, by_x])[finite], np.array(slopes)[finite], **near)
+    np.testing.assert_allclose([program(i, x) for i, x in zip(indices, xs.tolist(), strict=True)], expected, **near)
+    if finite[0]:
+        point = program.value_and_grad(indices[0], float(xs[0]), argnums=1)
+        np.testing.assert_allclose([*point[1], point[2]], slopes[0], **near)
+    if finite.all():
+        summed, total, _ = program.value_and_grad(indices, xs, argnums=1, reduce="sum")
+        np.testing.assert_allclose([summed, *total], [sum(expected), *np.sum(slopes, axis=0)[:-1]], **near)
+        scope = {}
+        exec(program.source, scope)
+        flat = np.array([p.data for p in program.parameters])
+        np.testing.assert_allclose(scope["forward"](flat, np.array(indices), xs), expected, **near)
+
+
+def test_a_chain_costs_a_row_what_a_lookup_costs():
+    """Neither operations nor bytes of one row grow with the chain, nor with a sum of such terms."""
+    costs = set()
+    for n in (100, 1000):
+        table = values(RNG.normal(size=n))
+        nested = compiled(
+            lambda i, table=table: functools.reduce(
+                lambda rest, k: autodiff.where(i == k, table[k], rest), reversed(range(len(table))), 0.5
+            )
+        )
+        summed = compiled(lambda i, t=table: sum(autodiff.where(i == k, w, 0.0) for k, w in enumerate(t)))
+        for program in (nested, summed):
+            program.value_and_grad([0, 3])
+            (line,) = [line for line in program.explain().splitlines() if line.startswith("one row")]
+            costs.add((program is nested, line))
+        at = np.append(RNG.integers(0, n, 50), n)
+        expected = np.append([table[k].data for k in at[:-1]], 0.5)
+        np.testing.assert_allclose(nested(at), expected, rtol=1e-15)
+        np.testing.assert_allclose(summed(at), [*expected[:-1], 0.0], rtol=1e-15)
+    assert len(costs) == 2
 
 
 KINDS = ["parameters", "constants", "some of each", "computed", "tied to the outputs"]

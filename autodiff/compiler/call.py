@@ -24,6 +24,7 @@ from autodiff.compiler.checking import look_for_dropped, refuse_domain, refuse_n
 from autodiff.compiler.repeat import remember_point, remember_rows, request_of
 from autodiff.compiler.specialise import Trace, Want
 from autodiff.compiler.trace.graph import Form
+from autodiff.compiler.trace.lookup import chains_as_sums
 from autodiff.compiler.trace.loops import traced
 from autodiff.compiler.trace.simplify import live
 from autodiff.domains import REALS, is_array, number
@@ -418,6 +419,9 @@ def _new_trace(
 ) -> Trace:  # fmt: skip
     """Trace a function for these shapes; without `loops`, the steps of folds one after another."""
     graph = traced(f, samples, names, static, loops=loops)
+    machine = cache.settings.backend == "numba"
+    if not machine:  # whose code has branches
+        graph = chains_as_sums(graph)
     shapes = [None if i in static else tuple(x) for i, x in enumerate(samples)]
     if cache.fixed is not None:
         place = {id(p): k for k, p in enumerate(cache.fixed)}
@@ -425,7 +429,7 @@ def _new_trace(
         graph.parameters = dict(known)
     return Trace(
         len(graph.ops) + graph.repeated, live(graph), list(names), shapes, batched, rows,
-        numba=cache.settings.backend == "numba", placed=cache.fixed is not None,
+        numba=machine, placed=cache.fixed is not None,
     )  # fmt: skip
 
 
