@@ -395,7 +395,8 @@ class Grouping:
             or nodes[0] in self.graph.stopped
         ):
             # a number, a broadcast, or an array that other nodes share: give these nodes an array of their own
-            array = self.code.expand(result, (len(nodes),)) if not one else result
+            alone = one or (result.__class__ is not float and result.size == len(nodes))
+            array = result if alone else self.code.expand(result, (len(nodes),))
             if array.__class__ is float:
                 array = self.code.new(ir.CONCAT, (array,) * len(nodes), (len(nodes),) if not one else ())
             if nodes[0] in self.graph.stopped:

@@ -477,7 +477,8 @@ class Readable:
         if kind == ir.PADDED:
             return self._padded(var), _ATOM
         if kind == ir.CONCAT:
-            if var.units == () or (len(xs) == 1 and xs[0].__class__ is Var and var.batched and xs[0].batched):
+            alone = len(xs) == 1 and xs[0].__class__ is Var and var.batched == xs[0].batched
+            if var.units == () or (alone and (var.batched or (len(var.units) > 1 and xs[0].kind != ir.EXPAND))):
                 whole = self.text(xs[0], _ATOM)
                 same = var.units == () or var.units == xs[0].units
                 return (whole if same else f"{whole}.reshape({', '.join(map(str, var.units))}, -1)"), _ATOM
