@@ -5,6 +5,8 @@ operands, and an operand adds up what its consumers hand it. This works over any
 partials; nothing here knows what a Value can do.
 """
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol

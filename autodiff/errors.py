@@ -27,6 +27,8 @@ its own, drawn in the same way in `models.errors`, since the engine imports noth
 log of -0.5, outside (0, ∞), in 'p'
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

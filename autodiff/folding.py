@@ -1,5 +1,7 @@
 """`fold`: a loop that hands a state on from step to step, which `compile` runs as a loop and never unrolls."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 

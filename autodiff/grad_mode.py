@@ -3,6 +3,8 @@
 Per thread and per task, and almost free while nobody has asked for anything but nodes.
 """
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext

@@ -158,9 +158,9 @@ class Methods:
         return self.op.symbol if self.op else ""
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from autodiff.pictures import notebook  # drawing is above the core, and Jupyter alone asks for it here
+        from autodiff.pictures.graph import bundle  # drawing is above the core, and Jupyter alone asks for it here
 
-        return notebook.bundle(self, include, exclude)
+        return bundle(self, include, exclude)
 
     def clip(self, low: Value | Number, high: Value | Number, out: None = None) -> Value:
         """Return the Value kept between `low` and `high`; NumPy passes `out`, which a Value cannot fill."""

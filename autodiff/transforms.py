@@ -17,6 +17,8 @@ on the outer variable is a Value too, so that the outer one can go on; derivativ
 Nothing is written to anybody's `.grad`. More in docs/derivatives.md.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload

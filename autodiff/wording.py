@@ -12,6 +12,8 @@ Exceptions are in English, but those of a training that stops being finite.
 >>> set_language(None)
 """
 
+from __future__ import annotations
+
 import tomllib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager

@@ -4,6 +4,8 @@ Every check takes the name that the caller knows, then the thing, and returns it
 Some wordings follow scikit-learn's own checks, which look for them ("Reshape your data", "contains NaN", …).
 """
 
+from __future__ import annotations
+
 import contextlib
 import inspect
 import math

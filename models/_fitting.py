@@ -1,5 +1,7 @@
 """How the two multilayer perceptron estimators are fitted: settings, the network, training, and what is kept of it."""
 
+from __future__ import annotations
+
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -163,7 +165,7 @@ class MLPEstimator(_Learned, Drawing):
 
     def _start(
         self, n_inputs: int, n_outputs: int, scaling: Scaling, random: np.random.Generator, *, resumed: bool
-    ) -> tuple[Any, MLP, "_Penalty | None"]:
+    ) -> tuple[Any, MLP, _Penalty | None]:
         """Return the network to train and its penalty, after the settings by which another fit may train them again."""
         hidden, activation = self._sizes(), self.activation
         if not isinstance(activation, (list, tuple)):

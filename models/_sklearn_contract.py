@@ -5,6 +5,8 @@ them unchanged. What `fit` learns ends in an underscore. Tags, errors and warnin
 the caller has it loaded.
 """
 
+from __future__ import annotations
+
 import copy
 import inspect
 import os

@@ -1,5 +1,7 @@
 """Values as plain numbers, what messages call them, and the loss of a batch with its gradients on Values."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

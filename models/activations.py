@@ -6,6 +6,8 @@ An activation is a row of `autodiff.OPS`, any Op of one operand that you write, 
 (<Op sigmoid>, None)
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any

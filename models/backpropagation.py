@@ -19,6 +19,8 @@ layer 1: z = [3.], a = [0.95257413], δ = [-0.00214254]
   ∂C/∂b = [-0.00214254]
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any

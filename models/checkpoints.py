@@ -22,6 +22,8 @@ are compared with the file's size, and the facts with the model, before memory f
 to other programs as arrays: `MLP.weights()` and `numpy.savez`.
 """
 
+from __future__ import annotations
+
 import hashlib
 import inspect
 import json

@@ -13,6 +13,8 @@ C = 0.00112461
 \frac{\partial C}{\partial b^{1}} = \delta^{1} = \begin{pmatrix} -0.002143 \end{pmatrix}
 """
 
+from __future__ import annotations
+
 import copy
 import math
 from collections.abc import Callable, Iterable, Sequence

@@ -11,6 +11,8 @@ Every function returns a `Dataset` with arrays of its own: changing them changes
 1.0 1.0 1.0
 """
 
+from __future__ import annotations
+
 import csv
 from importlib import resources
 from itertools import product

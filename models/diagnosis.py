@@ -12,6 +12,8 @@
 ((2, 0), True, ['constant', 'dead'])
 """
 
+from __future__ import annotations
+
 import contextlib
 import math
 from collections.abc import Callable, Mapping, Sequence

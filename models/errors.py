@@ -28,6 +28,8 @@ has changed. All names can be imported from `models`; those of the engine are dr
 this MLPRegressor is not fitted yet; call fit(X, y) first
 """
 
+from __future__ import annotations
+
 import sys
 import tomllib
 import warnings

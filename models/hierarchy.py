@@ -12,6 +12,8 @@ Video games and pizza make an epic night; that and other facts make a good mark 
 good mark: 2·prepared + 2·rested − 3 = 2·1 + 2·0 − 3 = −1, not above 0 → 0
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType

@@ -10,6 +10,8 @@ Every rule balances the size of what flows through a layer of `n_inputs` and `n_
 A short name is the distribution of its paper: "xavier" (also "glorot") is uniform, "he" and "lecun" are normal.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

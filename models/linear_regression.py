@@ -1,5 +1,7 @@
 """Linear regression by gradient descent: the course's first model, and its neuron without an activation."""
 
+from __future__ import annotations
+
 from typing import Any, Self
 
 import numpy as np
@@ -173,7 +175,7 @@ class LinearRegression(_Learned, Regressor):
         if not partial and (auto or steps == _STEPS):
             self._compare(best or _LeastSquares(inputs, columns, importance), line, history.n_iter)
 
-    def _compare(self, best: "_LeastSquares", line: MLP, steps: int) -> None:
+    def _compare(self, best: _LeastSquares, line: MLP, steps: int) -> None:
         """Warn where the steps have not come to the least-squares solution."""
         coef, level = line.weights()[0], line.biases()[0]
         if not (auto := self.learning_rate == "auto"):

@@ -1,5 +1,7 @@
 """LivePlot: a callback of `train` that lets the loss curve, and what the model makes of its inputs, grow in a cell."""
 
+from __future__ import annotations
+
 import math
 import sys
 import time

@@ -15,6 +15,8 @@ Targets that are numbers are checked. Targets may also be Values: those are used
 branches on one, so the same code can be recorded once and run on other data.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType

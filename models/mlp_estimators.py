@@ -10,6 +10,8 @@
 ['no', 'yes', 'yes', 'no']
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, Self
 

@@ -5,6 +5,8 @@ with a seed of its own. Units are logistic; a unit's bias is a weight from a uni
 beside what the paper claims, with our figures: docs/networks-1986.md.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 

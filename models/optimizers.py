@@ -13,6 +13,8 @@
 The rules run on flat arrays of all weights and gradients, in the order of `parameters`.
 """
 
+from __future__ import annotations
+
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -10,6 +10,8 @@ longest row, both measured with a constant input 1 added for the bias, then from
 (R/γ)² mistakes, whatever the order of the rows. If nothing separates them, as in XOR, it never ends.
 """
 
+from __future__ import annotations
+
 import math
 import warnings
 from collections import deque

@@ -20,6 +20,8 @@ all are perturbed by deviations of 1/2 (exact: a noncentral χ² distribution), 
 (201, 4.0, True)
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple

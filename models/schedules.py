@@ -7,6 +7,8 @@ warmup(after=cosine_decay(rate=0.1, steps=100, final=0.0), steps=5)
 [0.02, 0.1, 0.1, 0.05, 0.0]
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -14,6 +14,8 @@
 (2.0, 1.0, 41.0, 500)
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -157,3 +157,14 @@ def six(  # Any: z is whatever
 """
     found = list(bare_anys(source, {"one", "two", "Three", "five", "six"}))
     assert found == [(2, "x"), (12, "x"), (16, "y"), (16, "w"), (17, "result"), (7, "result")]
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_help_shows_types_as_the_source_writes_them(package):
+    """`ArrayLike`, and not the twenty types that it stands for: a public signature keeps its annotations as text."""
+    for module, name in exported(package):
+        thing = getattr(sys.modules[module], name)
+        methods = [each for key, each in vars(thing).items() if key[0] != "_"] if inspect.isclass(thing) else [thing]
+        for function in filter(inspect.isfunction, (getattr(each, "__func__", each) for each in methods)):
+            shown = inspect.unwrap(function).__annotations__
+            assert all(isinstance(each, str) for each in shown.values()), (name, shown)

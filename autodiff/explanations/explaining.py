@@ -1,5 +1,7 @@
 """explain: the chain-rule sum at one node, by consumer or by path, as text, as LaTeX and as data."""
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Callable, Sequence

@@ -1,5 +1,7 @@
 """δ of every node below a root as the sweep forms it, with the contributions to each. No node is written to."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass

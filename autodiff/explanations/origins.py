@@ -1,5 +1,7 @@
 """anomalies: the sources of NaN and infinity, forward and backward."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,5 +1,7 @@
 """The sweep in motion: one picture for each step, or all of them in one file that plays."""
 
+from __future__ import annotations
+
 import itertools
 import math
 import os
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Unpack, overload
 
 from autodiff.errors import RenderError
-from autodiff.pictures import film, gif, player, rendering
+from autodiff.pictures import film, gif, rendering
 from autodiff.pictures.geometry import layout
 from autodiff.pictures.graph import Options, Plan, plan
 from autodiff.pictures.labels import titled
@@ -116,7 +118,7 @@ def animate(
 
 
 def _page(scenes: Sequence[Scene], captions: Sequence[str], seconds: float, timeout: float) -> WebPage:
-    return player.page(_drawn(film.merged(scenes), timeout), captions, scenes[-1].theme, seconds)
+    return film.page(_drawn(film.merged(scenes), timeout), captions, scenes[-1].theme, seconds)
 
 
 def _drawn(merged: Scene, timeout: float) -> str:

@@ -3,7 +3,10 @@
 The result is DOT text, the same for the same graph.
 """
 
+from __future__ import annotations
+
 import math
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from types import SimpleNamespace
@@ -297,3 +300,18 @@ def _check(option: str, value: Any, known: Any) -> None:
 def _at_least(option: str, value: Any, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{option} must be a whole number of at least {least}, got {value!r}")
+
+
+def bundle(value: Any, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None) -> dict[str, Any]:
+    """Return what Jupyter shows for a Value: its repr, and its graph where a picture can be made and shown."""
+    text = {"text/plain": repr(value)}
+    if not _shows_pictures():
+        return text
+    return {**draw(value)._repr_mimebundle_(include, exclude), **text}  # pyright: ignore[reportPrivateUsage]
+
+
+def _shows_pictures() -> bool:
+    """Tell whether this IPython, if it is one, shows more than text."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is None or "image/svg+xml" in shell.display_formatter.active_types

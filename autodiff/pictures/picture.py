@@ -1,5 +1,7 @@
 """Picture: a `graphviz.Digraph` that can be drawn without a `dot` on the system."""
 
+from __future__ import annotations
+
 import html
 import os
 import re
@@ -16,7 +18,7 @@ from autodiff.pictures.legends import without_pointing
 
 NOTEBOOK_TIMEOUT = 20.0  # seconds that a cell may take to show a picture
 
-_SIZE = re.compile(r' width="([\d.]+)pt" height="([\d.]+)pt"')
+SIZE = re.compile(r' width="([\d.]+)pt" height="([\d.]+)pt"')
 _COLUMN = 640.0  # points of the column of an exported notebook, about
 _FROM_MIME = {"text/html": "svg", "image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpeg"}
 
@@ -154,10 +156,10 @@ class Picture(graphviz.Digraph):
 
     def _fitted(self, svg: str) -> str:
         """Return an SVG no wider than its column, nor as an image, which knows only the size written in its head."""
-        width, height = (float(each) for each in _SIZE.findall(svg)[0])
+        width, height = (float(each) for each in SIZE.findall(svg)[0])
         part = min(1.0, _COLUMN / width)
         style = f'style="width:{width:g}pt;max-width:100%;height:auto"'
-        return _SIZE.sub(f' {style} width="{part * width:g}pt" height="{part * height:g}pt"', svg, count=1)
+        return SIZE.sub(f' {style} width="{part * width:g}pt" height="{part * height:g}pt"', svg, count=1)
 
 
 def _asks_for_dot(options: tuple[Any, ...], more: dict[str, Any]) -> bool:

@@ -5,6 +5,8 @@ hangs or crashes does no harm. Without either, RenderError says what to install.
 browser, `set_renderer` says who draws.
 """
 
+from __future__ import annotations
+
 import contextlib
 import importlib.util
 import os

@@ -4,6 +4,8 @@ The page needs no network and loads nothing: a strict content-security policy al
 and nothing else. Everything from the graph is data, put on the page as text.
 """
 
+from __future__ import annotations
+
 import math
 import numbers
 import os

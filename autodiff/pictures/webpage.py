@@ -1,5 +1,7 @@
 """A page of HTML that a notebook shows in a frame of its own, and `save` writes to a file."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import html
@@ -51,8 +53,8 @@ class WebPage:
         first: str = "",
         sheet: str = "",
         parts: Mapping[str, str] | None = None,
-        inner: "WebPage | None" = None,
-    ) -> "WebPage":
+        inner: WebPage | None = None,
+    ) -> WebPage:
         """Return the page of a folder: its elements and style sheet in `{name}.html` and `{name}.css`.
 
         The script of every page stands in front, then `first`, then `scripts`, files of the folder. `data` is JSON in

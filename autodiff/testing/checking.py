@@ -1,5 +1,7 @@
 """Is this derivative right? And if not: which operation, by which operand."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

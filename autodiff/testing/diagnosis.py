@@ -5,6 +5,8 @@ A hint is given only where its mistake gives every number of an argument, to the
 
 # Arrays of any shape, so there are no types to give:
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -12,6 +12,8 @@ partials; `survivors(op)` says which of them a check lets pass. The table of doc
 
 # Functions of numbers of any kind, so their lambdas have no types to give:
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+from __future__ import annotations
+
 import ast
 import copy
 import math

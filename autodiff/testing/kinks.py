@@ -4,6 +4,8 @@ At a kink mathematics allows everything between the slopes on the left and on th
 promised instead is written down here, once. `check_kinks` holds an operation to it.
 """
 
+from __future__ import annotations
+
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence

@@ -13,6 +13,8 @@ Both sides of a law are sums of the same products, taken in another order. So th
 >>> linearity(sin, lambda x: x * x, at=(2.0,), at_g=(3.0,), a=2.0, b=-1.0)
 """
 
+from __future__ import annotations
+
 import random
 from collections.abc import Callable, Sequence
 from typing import Any

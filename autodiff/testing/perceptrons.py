@@ -1,5 +1,7 @@
 """Small multilayer perceptrons as expressions: the loss over a few samples, as a function of all parameters."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -3,6 +3,8 @@
 When a test fails, the graph of what was drawn for the minimal example is noted as text below its source.
 """
 
+from __future__ import annotations
+
 import inspect
 import keyword
 import math

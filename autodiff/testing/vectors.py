@@ -3,6 +3,8 @@
 # Arrays of any library and nests of them, so there are no types to give:
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
 # pyright: reportUnknownLambdaType=false
+from __future__ import annotations
+
 import contextlib
 import copy
 import inspect

@@ -1,5 +1,7 @@
 """Gradient descent as a path: on the curve of a cost of one weight, on the contours of a cost of two (slide 1)."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from typing import Any

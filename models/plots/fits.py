@@ -1,5 +1,7 @@
 """The course of training: a regression line with its residuals, and curves of the loss."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

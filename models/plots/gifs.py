@@ -1,5 +1,7 @@
 """Figures one after the other as a GIF: how a line moves while it learns, how a border bends."""
 
+from __future__ import annotations
+
 import io
 import math
 import os

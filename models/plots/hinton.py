@@ -1,5 +1,7 @@
 """Weights as Rumelhart, Hinton & Williams drew them in 1986: squares as large as the weights are."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Activations with their derivatives, and neurons as surfaces over the plane of two inputs (slide 12)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise

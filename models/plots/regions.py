@@ -1,5 +1,7 @@
 """Decision regions over the plane of two inputs, and the line of a neuron (slide 8)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The look of plots: the colours of the graph's pictures, new Axes without pyplot, light and dark."""
 
+from __future__ import annotations
+
 import io
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
