@@ -393,3 +393,68 @@ def test_derivatives_by_one_number_that_all_rows_share():
         plain = program.value_and_grad(x, 0.5, argnums=1, reduce=reduce)
         np.testing.assert_allclose(np.ravel(array[2]), np.ravel(plain[2]), rtol=1e-14)
     assert program.value_and_grad(x, np.array([0.5]), argnums=1)[2] == pytest.approx([0.29776], rel=1e-4)
+
+
+def by_hand(W, b, X, y):
+    """The gradient of (W₂ tanh(W₁ x + b₁) + b₂ − y)² for each row, by layer: the matrices with their biases beside."""
+    hidden = np.tanh(X @ W[0].T + b[0])
+    delta = 2.0 * (hidden @ W[1].T + b[1] - y[:, None])
+    with_ones = lambda x: np.column_stack([x, np.ones(len(x))])
+    back = delta @ W[1] * (1.0 - hidden**2)
+    return [d[:, :, None] * with_ones(x)[:, None, :] for d, x in ((back, X), (delta, hidden))]
+
+
+@pytest.mark.parametrize("rows", [1, 3, 40, 600, 4000], ids=str)
+@pytest.mark.parametrize("units", [1, 5], ids=str)
+def test_the_gradient_of_each_row_is_its_own(rows, units):
+    """One layer after another against NumPy: in one block and in several, with weights, and again by the short way."""
+    rng = np.random.default_rng(rows)
+    shapes = [(units, 3), (1, units)]
+    W, b = [rng.normal(size=s) for s in shapes], [rng.normal(size=s[0]) for s in shapes]
+    parameters = [[[Value(x) for x in row] + [Value(bias)] for row, bias in zip(*layer, strict=True)]
+                  for layer in zip(W, b, strict=True)]  # fmt: skip
+
+    def loss(x, y):
+        for layer, activation in zip(parameters, (tanh, lambda z: z), strict=True):
+            x = [activation(sum(w * v for w, v in zip(row, x, strict=False)) + row[-1]) for row in layer]
+        return (x[0] - y) ** 2
+
+    program = compile(loss, parameters=parameters)
+    for k in range(3):
+        X, y = rng.normal(size=(rows, 3)), rng.normal(size=rows)
+        weights = rng.uniform(1.0, 2.0, size=rows) if k else None
+        expected = np.concatenate([g.reshape(rows, -1) for g in by_hand(W, b, X, y)], axis=1)
+        for _ in range(2):
+            _, gradient = program.value_and_grad(X, y, reduce=None, weights=weights)
+            np.testing.assert_allclose(gradient, expected * (weights[:, None] if k else 1.0), rtol=1e-9, atol=1e-12)
+            assert gradient.shape == (rows, len(program.parameters))
+        assert gradient.flags.writeable
+        kept = gradient.copy()
+        program.value_and_grad(X + 1.0, y, reduce=None, weights=weights)
+        np.testing.assert_array_equal(gradient, kept)  # no later call writes into it
+
+
+def test_the_gradients_of_rows_that_overflow():
+    """A product of δ and x may be infinite where both are finite; the rows beside it keep their numbers."""
+    w, v = Value(1e-200, "w"), Value(1e-200, "v")
+    program = compile(lambda x: 1e200 * tanh(w * x[0] + v * x[1]))
+    for big, expected in ((1e150, math.inf), (1e100, 1e100)):
+        X = np.array([[1.0, 2.0], [big, 0.0], [3.0, 4.0]] * 20)
+        for _ in range(3):
+            _, gradient = program.value_and_grad(X, reduce=None)
+            place = {id(p): k for k, p in enumerate(program.parameters)}
+            slopes = gradient[:, [place[id(w)], place[id(v)]]] / 1e200
+            np.testing.assert_allclose(slopes, [[1.0, 2.0], [expected, 0.0], [3.0, 4.0]] * 20)
+
+
+def test_the_gradient_of_each_row_by_what_is_used_twice_or_not_at_all():
+    """A matrix in two layers adds up; a parameter that a shape does not meet has 0."""
+    rng = np.random.default_rng(3)
+    M, unused, X = rng.normal(size=(2, 2)), Value(1.0), rng.normal(size=(50, 2))
+    W = [[Value(x) for x in row] for row in M]
+    twice = lambda x: [sum(w * v for w, v in zip(row, x, strict=True)) for row in W]
+    program = compile(lambda x: twice(twice(x))[0], parameters=[W, unused])
+    _, gradient = program.value_and_grad(X, reduce=None)
+    first = np.array([1.0, 0.0])
+    expected = first[:, None] * (X @ M.T)[:, None, :] + (first @ M)[:, None] * X[:, None, :]
+    np.testing.assert_allclose(gradient, np.column_stack([expected.reshape(50, 4), np.zeros(50)]))

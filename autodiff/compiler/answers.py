@@ -31,8 +31,10 @@ class Answer:
         rows, code, n = call.rows, backend.code, len(call.trace.parameters)
         self.direct: dict[str, Array] = {}  # where the program itself writes, by the name it uses
         self.finite = True  # a sum that overflows counts as infinite, which costs time and nothing else
-        self.gradient = np.zeros((rows, n) if want.per_row else n)
-        self._gradient_per_row = code.gradient if want.per_row else None
+        self._by_row = backend.by_row
+        there = self._by_row is not None
+        self.gradient = np.empty((n, rows)).T if there else np.zeros((rows, n) if want.per_row else n)
+        self._gradient_per_row = code.gradient if want.per_row and not there else None
         # Loops write what there is for each row into one piece of memory, and name it by its place there.
         self._out = out = np.empty((backend.height, rows)) if isinstance(backend, Loops) else None
         written = {int, slice} if out is not None else set[type]()
@@ -76,12 +78,15 @@ class Answer:
         """Return what a run takes by name: where it writes results of these rows by itself."""
         if self._out is not None:
             return {"out": self._out, "first": start, "last": stop}
-        return {name: x[start:stop] for name, x in self.direct.items()}
+        written = {name: x[start:stop] for name, x in self.direct.items()}
+        if self._by_row is not None:
+            written[f"v{self._by_row.number}"] = self.gradient.T[:, start:stop]
+        return written
 
-    def store(self, instance: Any, start: int, stop: int, weights: Array) -> None:
-        """Take over the results of a block."""
-        if self._out is not None:
-            self._note(instance.total)
+    def store(self, instance: Any, start: int, stop: int, weights: Array, total: float | None) -> None:
+        """Take over the results of a block; `total` is a number that is finite if what the run has written is."""
+        if total is not None:
+            self._note(total)
         if self._summed is not None:
             values = fetch(instance, self._summed)
             if np.shape(values) != weights.shape:

@@ -276,8 +276,8 @@ class Call(Arguments):
                 given = self.blocks(start, stop)
                 if seeded:
                     given.append(weights)
-                instance.run(*given, **answer.written(start, stop))
-                answer.store(instance, start, stop, weights)
+                total = instance.run(*given, **answer.written(start, stop))
+                answer.store(instance, start, stop, weights, total)
             answer.end()
 
         starts = range(0, rows, block)

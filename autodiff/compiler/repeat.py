@@ -91,6 +91,7 @@ class _Answers:
         self.call, self.want, self.rows = call, want, instance.rows
         self.scale = 1.0 / call.rows if reduce == "mean" and not weighted else 1.0
         self.bound: dict[str, Any] = {"scale": np.array(self.scale), "ones": np.ones(self.rows)}
+        self.before: list[str] = []  # what is done before the run
         self.lines: list[str] = []  # after it
         self.sums: list[str] = []  # in which what is not finite shows
         self.parts: list[str] = []
@@ -101,7 +102,8 @@ class _Answers:
         if reduce is None:
             self.results.append((code.outputs[0], (self.rows, *call.trace.shared.shape), True))
         n = len(call.trace.parameters)
-        if want.gradient and want.per_row and n:
+        by_row = instance.backend.by_row
+        if want.gradient and want.per_row and n and by_row is None:
             self.results.append((0.0 if code.gradient is None else code.gradient, (self.rows, n), True))
         for i in want.argnums:
             each = call.batched[i] or want.per_row
@@ -115,6 +117,12 @@ class _Answers:
             self.lines.append(f"value = float(values.dot({'seeds' if weighted else 'ones'})) * {self.scale!r}")
             self.sums.append("value")
             self.parts.insert(0, "value")
+        self.written = "" if by_row is None else f", v{by_row.number}=slopes"  # what a run writes where it is wanted
+        if by_row is not None:
+            self.bound["empty"] = np.empty
+            self.before = [f"slopes = empty(({n}, {self.rows}))"]
+            self.sums.append("total")
+            self.parts.insert(1, "slopes.T")
         if want.gradient and want.per_row and not n:
             self.bound["none"] = np.zeros
             self.parts.insert(1, f"none(({self.rows}, 0))")
@@ -262,7 +270,7 @@ def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, arg
         passed = _passed(call, names)
         if "seed" in version.backend.arguments:
             passed.append("seeds" if weighted else "ones")
-        lines = [f"run({', '.join(passed)})", *answers.lines]
+        lines = [*answers.before, f"total = run({', '.join(passed)}{answers.written})", *answers.lines]
     answer = _answer(answers.parts, argnums, len(want.argnums))
     form = trace.shared.form
     if form is not None:

@@ -204,7 +204,7 @@ class Trace:
             elif self.unstructured:
                 made = Tape(self.careful if want.careful else self.shared, self.sizes, self.batched, want)
             else:
-                made = Buffered(self.code(want))
+                made = Buffered(self.code(want), per_row=want.per_row)
             found = self.versions[want] = Version(made, self.flat)
         return found
 

@@ -17,7 +17,7 @@ class Instance(Protocol):
     """A program made for a number of rows: its buffers, and the function that fills them."""
 
     gradient: Array  # by the parameters, summed over the rows
-    run: Callable[..., None]  # takes the arguments, units × rows, and by name the places of `direct`
+    run: Callable[..., Any]  # takes the arguments, units × rows, and by name the places of `direct` and `by_row`
 
     def array(self, x: Any, /) -> Any:  # Any: a Var or places
         """Return the numbers of a result of the code, units × rows."""
@@ -33,6 +33,14 @@ class Backend(Protocol):
     @property
     def direct(self) -> Sequence[Var]:
         """The results that a run writes where the caller wants them."""
+        ...
+
+    @property
+    def by_row(self) -> Var | None:
+        """The gradient of each row, if a run takes an array for it, (parameters, rows).
+
+        It then returns a number that is finite if what it has written there is.
+        """
         ...
 
     @property

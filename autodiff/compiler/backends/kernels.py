@@ -223,3 +223,23 @@ def power_half(x: Array, out: Array) -> None:
     np.sqrt(x, out)
     add(out, 0.0, out)
     copyto(out, math.inf, where=infinite)
+
+
+def outer_of_rows(size: int, rows: int) -> Callable[..., Any]:
+    """Return what multiplies a column by a row for each of the rows: copies are written faster than products."""
+    return _copied_and_multiplied if rows <= _MANY_ROWS and size * rows > _FEW else np.multiply
+
+
+def _copied_and_multiplied(a: Array, b: Array, out: Array) -> None:
+    out[...] = b
+    np.multiply(out, a, out)
+
+
+_MANY_ROWS, _FEW = 500, 2000
+_ALONE = 8192  # numbers: BLAS has several threads add up more than these, which takes longer to start
+
+
+def squares(array: Array) -> float:
+    """Return the sum of the squares, which is infinite or NaN if a number is, or could be one as a factor."""
+    flat = array.ravel()
+    return float(flat.dot(flat) if flat.size <= _ALONE else np.einsum("i,i->", flat, flat))

@@ -269,6 +269,7 @@ class Loops:
     """A maker of loops over rows out of code of single numbers."""
 
     direct: Sequence[Var] = ()  # as in Buffered
+    by_row: Var | None = None
 
     def __init__(self, code: Code, sizes: Sequence[int | None], want: Want, *, shape: tuple[int, ...]) -> None:
         """Plan the loops; `shape` is that of the answer of one sample."""
@@ -450,8 +451,6 @@ def result_of(out: Array, place: int | slice, shape: tuple[int, ...]) -> Array:
 class LoopsInstance:
     """Compiled loops with memory for what they sum over the rows."""
 
-    total = 0.0  # finite if all results of the last run were
-
     def __init__(self, loops: Loops, flat: Array) -> None:
         self.results: dict[int, Array] = {}
         self.sums = np.zeros(loops.summed)
@@ -460,14 +459,15 @@ class LoopsInstance:
         own = {"flat": flat, "sums": self.sums}
         self._others = [own[name] for name in loops.others]
 
-    def run(self, *given: Any, out: Array, first: int, last: int) -> None:
-        """Write the results of these rows into their columns of `out`."""
+    def run(self, *given: Any, out: Array, first: int, last: int) -> float:
+        """Write the results of these rows into their columns of `out`; return a number that is finite if they are."""
         passed = [form(x) for form, x in zip(self._forms, given, strict=True)]
         try:
-            self.total = self._compiled(*passed, *self._others, out, first, last)
+            total = self._compiled(*passed, *self._others, out, first, last)
         except TypeError:  # memory that is not in one piece, or may not be written
-            self.total = self._compiled(*map(_copied, passed), *self._others, out, first, last)
+            total = self._compiled(*map(_copied, passed), *self._others, out, first, last)
         self._out = out[:, first:last]
+        return total
 
     def array(self, x: Any) -> Any:
         """Return the numbers of a result: units × rows."""

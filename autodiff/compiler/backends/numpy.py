@@ -53,6 +53,7 @@ def _add_once(out: Array, index: Array, value: Array) -> None:
 
 
 _MANY = 256  # numbers: fewer are repeated as fast
+_FEW = 4096  # numbers: fewer are summed as fast as what they are products of
 _FUNCTIONS: dict[str, Any] = {
     **{name: getattr(np, name) for name in (
         "add", "subtract", "multiply", "divide", "negative", "maximum", "minimum", "exp", "sqrt", "sign", "heaviside",
@@ -84,7 +85,8 @@ _POWERS = {
 class Buffered:
     """The Python text of a program, with all that an instance for a number of rows needs."""
 
-    def __init__(self, code: Code, *, long: bool = False) -> None:
+    def __init__(self, code: Code, *, long: bool = False, per_row: bool = False) -> None:
+        """Plan the text; with `per_row`, the gradient of each row goes where the caller wants it, if it can."""
         self.code = code
         self.layout = Layout(code, long=long)
         self.steps: list[tuple[str, ...]] = []  # a function and its arguments, by name
@@ -105,29 +107,43 @@ class Buffered:
         self._forwarded: dict[int, tuple[Var | None, int, Units, Units]] = {}  # results written where they belong
         self._columns_of: dict[Any, str] = {}  # by index and keys: the name of what finds the columns of a lookup
         self._filled: dict[int, Array] = {}  # the places of a SCATTER where results are written
+        self._parts: dict[int, str] = {}  # products that are written into their places in the gradient of each row
+        self._bounds: list[str] = []  # numbers that are finite if that gradient is
         self._plan_gradient()
+        self.by_row = self._by_row() if per_row else None
+        if self.by_row is not None:
+            self._bind("squares", lambda _: kernels.squares)
         self._plan_sums()
         for position, var in enumerate(self.layout.order):
             self._emit(var, position)
             self._release(position)
-        self._make: Any = None
+        self._made: dict[bool, Any] = {}
 
     @property
     def text(self) -> str:
         """The steps as Python source."""
-        lines = [line(*step) for step in self.steps] or ["pass"]
+        return self._text()
+
+    def _text(self, *, few: bool = False) -> str:
+        """Return the steps as Python source; where the gradient of each row has few numbers, it is summed itself."""
+        lines = [line(*step) for step in self.steps if not few or step[0] != "squares"] or ["pass"]
         body = "\n        ".join(lines)
-        given = ", ".join([*self.arguments, *(f"v{x.number}=v{x.number}" for x in self.direct)])
-        return f"def make({', '.join(self.bound)}):\n    def run({given}):\n        {body}\n    return run\n"
+        given = [*self.arguments, *(f"v{x.number}=v{x.number}" for x in self.direct)]
+        if self.by_row is not None:
+            given.insert(len(self.arguments), f"v{self.by_row.number}")
+            gradient = f"squares(v{self.by_row.number})"
+            body += f"\n        return {gradient if few else ' + '.join(self._bounds) or 0.0}"
+        return f"def make({', '.join(self.bound)}):\n    def run({', '.join(given)}):\n        {body}\n    return run\n"
 
     def make(self, instance: Instance) -> Callable[..., None]:
         """Return the steps as a function on the buffers of an instance."""
         bound = [make(instance) for make in self.bound.values()]
         if self.layout.long:
             return self._from_list(dict(zip(self.bound, bound, strict=True)))
-        if self._make is None:
-            self._make = made_from(self.text)
-        return self._make(*bound)
+        few = self.by_row is not None and self.by_row.size * instance.rows <= _FEW
+        if few not in self._made:
+            self._made[few] = made_from(self._text(few=few))
+        return self._made[few](*bound)
 
     def _from_list(self, bound: dict[str, Any]) -> Callable[..., None]:
         given = set(self.arguments)
@@ -275,6 +291,80 @@ class Buffered:
             and x.number not in layout.kept | layout.static | layout.ones | layout.grains.keys()
             and var.number not in layout.grains
         )  # fmt: skip
+
+    # The gradient of each row: the caller has the array, (parameters, rows).
+
+    def _by_row(self) -> Var | None:
+        """Return the gradient of each row, if each place in it has one part; note the products that lie there."""
+        gradient = self.code.gradient
+        if gradient.__class__ is not Var or gradient.kind != ir.SCATTER or not gradient.batched or self.layout.long:
+            return None
+        places = np.concatenate([places_of(*place).ravel() for place in gradient.info])
+        if len(np.unique(places)) < len(places):
+            return None
+        parts = dict(zip([x.number if x.__class__ is Var else None for x in gradient.args], gradient.info, strict=True))
+        for x, (start, strides, units) in zip(gradient.args, gradient.info, strict=True):
+            if (
+                x.__class__ is not Var
+                or x.kind != ir.OUTER
+                or len(x.args[0].units) > 1
+                or self.layout.uses[x.number] > 1
+            ):
+                continue
+            m, n = units
+            rows = strides == (n + 1, 1) or (m == 1 and strides is not None and strides[1] == 1)
+            if (
+                x.args[1].number in self.layout.ones
+                and rows
+                and self._has_biases(parts.get(x.args[0].number), start + n, m, n)
+            ):
+                self._parts[x.number] = self._part(start, contiguous((m, n + 1)), (m, n + 1))
+                self._parts[x.args[0].number] = ""
+            elif part := self._part(start, strides, units):
+                self._parts[x.number] = part
+        return gradient
+
+    @staticmethod
+    def _has_biases(place: Any, start: int, m: int, n: int) -> bool:
+        """Tell whether the derivatives by biases lie after those by the weights, row by row."""
+        return place is not None and (place[0], place[2]) == (start, (m,)) and (m == 1 or place[1] == (n + 1,))
+
+    def _part(self, start: int, strides: Any, units: Units) -> str:
+        """Return the text of a part of the gradient of each row; "" where it is not one slice."""
+        name = f"v{self.code.gradient.number}"
+        if not units:
+            return f"{name}[{start}]"
+        if len(units) == 1 and strides is not None and strides[0] > 0:
+            return f"{name}[{start}:{start + (units[0] - 1) * strides[0] + 1}:{strides[0]}]"
+        if strides != contiguous(units):
+            return ""
+        return f"{name}[{start}:{start + math.prod(units)}].reshape({', '.join(map(str, units))}, -1)"
+
+    def _write_by_row(self, var: Var) -> None:
+        """Append the copies of what is not computed in its place."""
+        if sum(math.prod(units) for _, _, units in var.info) < var.size:
+            self._call("copyto", f"v{var.number}", self._number(0.0))
+        for x, place in zip(var.args, var.info, strict=True):
+            if x.__class__ is Var and x.number in self._parts:
+                continue
+            name = self._name(x)
+            if part := self._part(*place):
+                self.steps.append(("=", part if part[-1] == "]" else f"{part}[...]", name))
+            else:
+                index = self._bind(f"at{len(self.bound)}", lambda _, place=place: places_of(*place).reshape(place[2]))
+                self._call("assign", f"v{var.number}", index, name)
+            self._bounds.append(self._squares(x))
+
+    def _squares(self, x: Any) -> str:
+        """Return the name of the sum of the squares of a Var, or a number, computed here."""
+        name = self._name(x)
+        if x.__class__ is not Var or (make := self.bound.get(name)) is None:  # an argument, as it was passed
+            return f"float({name}.dot({name}))" if x.__class__ is Var else f"float({name})"
+        total = f"sum{x.number}"
+        if f"squares{x.number}" not in self.bound:
+            self._bind(f"squares{x.number}", lambda instance: functools.partial(kernels.squares, make(instance)))
+            self.steps.append(("squares", total, f"squares{x.number}"))
+        return total
 
     # Text.
 
@@ -499,20 +589,32 @@ class Buffered:
         self._call(self._bind(f"y{var.number}", make))
 
     def _outer(self, var: Var) -> None:
-        rows, vector = var.args
+        (rows, vector), size = var.args, var.size
         if var.batched:
-            self._allocate(var)
+            part = self._parts.get(var.number)
+            out = f"v{var.number}" if part else ""
+            if part:
+                self.steps.append(("=", out, part))
+                self._bounds.append(f"{self._squares(rows)} * {self._squares(vector)}")
+            else:
+                self._allocate(var)
+                out = self._name(var)
             if len(rows.units) > 1:
                 times = GUARDED if var.info else None
                 outer = self._bind(f"g{var.number}", lambda _: functools.partial(kernels.outer_of_positions, times))
-                self._call(outer, self._name(rows), self._name(vector), self._name(var))
+                self._call(outer, self._name(rows), self._name(vector), out)
                 return
-            a = self._bind(f"column{var.number}", lambda instance: instance.array(rows)[:, None])
-            if var.info is None:
-                self._call("multiply", a, self._name(vector), self._name(var))
+            a, b = self._bind(f"column{var.number}", lambda instance: instance.array(rows)[:, None]), self._name(vector)
+            if part and rows.number in self._parts:  # the derivatives by the biases beside it
+                b = self._bind(f"beside{vector.number}", lambda instance: instance.columns_and_ones(vector))
+            if var.info is None and part:
+                outer = self._bind(f"outer{var.number}", lambda instance: kernels.outer_of_rows(size, instance.rows))
+                self._call(outer, a, b, out)
+            elif var.info is None:
+                self._call("multiply", a, b, out)
             else:
                 product = self._bind(f"g{var.number}", lambda _: functools.partial(_into, GUARDED))
-                self._call(product, a, self._name(vector), self._name(var))
+                self._call(product, a, b, out)
             return
         forwarded = self._forwarded.get(var.number)
         if forwarded is None:
@@ -648,6 +750,9 @@ class Buffered:
             self._call("add_reduce", self._name(x), self._axes(len(var.units), len(x.units) + 1), "None", out)
 
     def _scatter(self, var: Var) -> None:
+        if var is self.by_row:
+            self._write_by_row(var)
+            return
         flat = var is self.code.gradient and not var.batched
         if flat:
             self._forwarded[var.number] = (None, 0, (1,), var.units)
@@ -873,6 +978,8 @@ def line(function: str, *names: str) -> str:
     """Return a step as a line of Python."""
     if function == "=":
         return f"{names[0]} = {names[1]}"
+    if function == "squares":
+        return f"{names[0]} = {names[1]}()"
     if function == "copyto":
         return f"{names[0]}[...] = {names[1]}"  # half the price of np.copyto, as the method is of np.dot
     if function == "dot":

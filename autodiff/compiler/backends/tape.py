@@ -97,6 +97,7 @@ class Tape:
     """
 
     direct: Sequence[Var] = ()  # as in Buffered: results written where the caller wants them
+    by_row: Var | None = None
 
     def __init__(self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], want: Want) -> None:
         """Write the tape; the arguments are those of Grouping."""
