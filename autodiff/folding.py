@@ -61,10 +61,10 @@ def fold(  # Any: carry, xs and the result are nests of numbers and Values
     found: list[list[Any]] = []
     paths: list[str] = []
     y: Any = None
-    form = form_of(carry)
+    form, start = form_of(carry), carry
     number = form[1] == [("carry", ())]
     for t in range(series.steps):
-        carry, y = pair(step(carry if number else nests.mapped(_own, carry), series.at(t)), form, t)
+        carry, y = pair(step(carry if number else nests.mapped(_own, carry), series.at(t)), form, t, start)
         own, entries = parts(y, "y")
         if t and own != paths:
             raise ValueError(f"fold: y must have one form at every step, got {own} at step {t} after {paths}")
@@ -73,15 +73,22 @@ def fold(  # Any: carry, xs and the result are nests of numbers and Values
     return carry, gathered(y, map(list, zip(*found, strict=True))) if found else []
 
 
-def pair(returned: Any, form: Any, t: int) -> tuple[Any, Any]:  # Any: what a user's function returned
-    """Return the carry and y that a step returned; TypeError or ValueError where they are none."""
+def pair(returned: Any, form: Any, t: int, start: Any) -> tuple[Any, Any]:  # Any: what a user's function returned
+    """Return the carry and y that a step returned; TypeError or ValueError where they are none.
+
+    The keys of dicts may have another order than in `start`, whose order the carry then has.
+    """
     if not (nests.is_sequence(returned) and len(returned) == 2):
         raise TypeError(
             f"fold: step must return a pair (carry, y), got {type(returned).__name__}; return (carry, None) where "
             "there is no y"
         )
     carry, y = returned
-    if (own := form_of(carry)) != form:
+    own = form_of(carry)
+    if own != form and dict(own[1]) == dict(form[1]) and _unordered(own[0]) == _unordered(form[0]):
+        entries = dict(nests.leaves(carry, "carry"))
+        carry = nests.mapped(lambda _, path: entries[path], start, "carry")
+    elif own != form:
         paths, shapes = ([dict(x[1]) for x in (form, own)], [repr(x[0])[:80] for x in (form, own)])
         before, after = paths if paths[0] != paths[1] else shapes
         raise ValueError(
@@ -89,6 +96,15 @@ def pair(returned: Any, form: Any, t: int) -> tuple[Any, Any]:  # Any: what a us
             f"{before}; hand on what changes its length as y, or begin with the last form"
         )
     return carry, y
+
+
+def _unordered(form: Any) -> Any:
+    """Return the form of a nest without the order of its dicts' keys."""
+    if not form:
+        return form
+    kind, keys, fixed, within = form
+    held = list(zip(keys, map(_unordered, within), strict=True))
+    return kind, dict(held) if issubclass(kind, dict) else held, fixed
 
 
 def form_of(carry: Any) -> tuple[Any, list[tuple[str, Any]]]:

@@ -587,3 +587,47 @@ def test_many_steps_at_once_are_jax_scan(jax, rows):
     assert value == pytest.approx(float(expected), rel=1e-10)
     np.testing.assert_allclose(gradient, slopes, rtol=1e-10, atol=1e-10 * np.abs(slopes).max())
     np.testing.assert_allclose(by_data, own, rtol=1e-10, atol=1e-10 * np.abs(own).max())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_keys_of_a_carry_may_come_in_another_order(compiled):
+    """A dict, also within a tuple, is the same whatever the order of its keys; the answer has that of the first."""
+
+    def f(x):
+        step = lambda c, _: (({"b": c[0]["b"] + c[0]["a"], "a": 2.0 * c[0]["a"]}, c[1]), None)
+        (last, _), _ = fold(step, ({"a": x, "b": 0.0}, x), length=3)
+        return [*last], last["a"], last["b"]
+
+    found = []
+    run = lambda x: found.append(f(x)[0]) or f(x)[1] + 10.0 * f(x)[2]
+    assert (compile(run) if compiled else run)(1.0) == 8.0 + 10.0 * 7.0
+    assert found[0] == ["a", "b"]
+    with pytest.raises(ValueError, match="must have one form"):
+        fold(lambda c, _: ([c["a"]], None), {"a": 1.0}, length=1)
+
+
+def test_entries_of_xs_are_alike():
+    """Dicts in any order are; a missing entry is refused with a way out, which then works."""
+    f = lambda x: fold(lambda c, e: (c * e["a"] + e["b"], None), x, [{"a": 2.0, "b": 1.0}, {"b": 1.0, "a": 3.0}])[0]
+    assert compile(f)(1.0) == f(1.0) == 10.0
+    gaps = lambda x: fold(lambda c, e: (c if e is None else c * e, None), x, [2.0, None, 3.0])[0]
+    assert gaps(1.0) == 6.0
+    with pytest.raises(ValueError, match=r"got None at step 1 after \['x'\]; put a number .*autodiff\.where"):
+        compile(gaps)(1.0)
+    masked = lambda x: fold(lambda c, e: (where(e[1] > 0.0, c * e[0], c), None), x, ([2.0, 0.0, 3.0], [1, 0, 1]))[0]
+    assert compile(masked)(1.0) == 6.0
+
+
+@pytest.mark.parametrize("backend", ["auto", "numba"])
+def test_an_operation_for_one_number_runs_in_a_step(backend):
+    """With an `if` in its forward it serves one row; with a function of arrays, any number: |x| and its sign."""
+    if backend == "numba":
+        pytest.importorskip("numba")
+    for array in (None, np.abs):
+        size = ad.Op("size", "size", lambda x: x if x > 0.0 else -x, array, (lambda x, _: where(x > 0.0, 1.0, -1.0),))
+        f = lambda xs, size=size: fold(lambda c, x: (0.5 * c + size(x), size(c)), 0.0, xs)[0]
+        xs = np.random.default_rng(3).normal(size=(1 if array is None else 3, 12))
+        halves = 0.5 ** np.arange(11, -1, -1)
+        value, _, by = compile(f, backend=backend).value_and_grad(xs, argnums=0, reduce="sum")
+        assert value == pytest.approx((np.abs(xs) @ halves).sum(), rel=1e-12)
+        np.testing.assert_allclose(by, np.sign(xs) * halves, rtol=1e-12)

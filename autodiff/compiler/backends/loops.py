@@ -29,6 +29,7 @@ from autodiff.compiler.backends.numpy import Buffered, made_from
 from autodiff.compiler.trace.graph import CAPTURED, Graph, Input, Loop, has_loops
 from autodiff.compiler.trace.operations import GUARDED
 from autodiff.compiler.trace.simplify import live, resolved, sums_of_products
+from autodiff.ops import OPS, Op
 
 Array = Any
 _CARRY, _X, _BESIDE, _DELTA, _DELTA_Y = 0, 1, 2, 3, 5  # arguments of a step; on the way back, the δ of what comes out
@@ -48,6 +49,11 @@ def steps_of(loop: Loop, varying: tuple[bool, ...], *, careful: bool, machine: b
     if key not in loop.made:
         loop.made[key] = Steps(loop, varying, careful=careful, machine=machine)
     return loop.made[key]
+
+
+def _serves_arrays(op: Op | None) -> bool:
+    """Tell whether an operation is sure to serve many steps at once: one of a user's own may be for one number."""
+    return op is None or op.array is not None or OPS.get(op.name) is op
 
 
 class Named(NamedTuple):
@@ -129,7 +135,7 @@ class Steps:
     def chain(self, *, back: bool) -> Chain | None:
         """Return what goes from step to step, the carry or its δ; None where all of a step goes one after another."""
         if back not in self._chains:
-            alone = self.careful or self._nested
+            alone = self.careful or self._nested or not all(map(_serves_arrays, self.graph.ops))
             self._chains[back] = None if alone else Chain(self, back=back)
         return self._chains[back]
 

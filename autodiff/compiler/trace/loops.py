@@ -76,11 +76,14 @@ def _numbers_of(series: Any, first: Numbers) -> Sequence[Any]:
     numbers: list[Any] = []
     for t in range(series.steps):
         own = Numbers(series.at(t), "x")
-        if own.labels != first.labels:
+        entries = dict(zip(own.labels, own.found, strict=True))
+        if entries.keys() != set(first.labels):
             raise ValueError(
-                f"fold: xs must have entries of one form, got {own.labels} at step {t} after {first.labels}"
+                "fold: in a compiled function xs must have entries of one form, got "
+                f"{own.labels or series.at(t)} at step {t} after {first.labels or series.at(0)}; put a number in place "
+                "of what is missing, and a mask of 0 and 1 beside it, for autodiff.where"
             )
-        numbers += own.found
+        numbers += [entries[label] for label in first.labels]
     return numbers
 
 
@@ -181,7 +184,7 @@ class Looping(Tracer):
                     whole.filled(iter([inner.input(i, k, label) for k, label in enumerate(whole.labels)]))
                     for i, whole in ((CARRY, start), (X, first))
                 ]
-                after, y = folding.pair(step(*taken), folding.form_of(carry), 0)
+                after, y = folding.pair(step(*taken), folding.form_of(carry), 0, carry)
                 names, leaves = folding.parts(y, "y")
                 ys = [Numbers(leaf, name) for leaf, name in zip(leaves, names, strict=True)]
                 numbers = [x for whole in (Numbers(after, "carry"), *ys) for x in whole.found]
