@@ -58,7 +58,8 @@ class _Parting:
 
     def _same(self, x: Var) -> Var:
         args = tuple(map(self._moved, x.args))
-        return self.rest.new(x.kind, args, x.units, batched=x.batched, info=x.info, op=x.op, key=("of", x.number))
+        batched = x.batched or any(y.batched for y in args if y.__class__ is Var)
+        return self.rest.new(x.kind, args, x.units, batched=batched, info=x.info, op=x.op, key=("of", x.number))
 
     def _read(self, x: Var) -> Var:
         """Return the part of the argument that holds what the first part made."""
