@@ -114,12 +114,15 @@ def cost(sizes, samples=1, *, values=False, swept=True, factor=1.0):
     return root
 
 
-def overlaps(chromium, picture):
-    page = chromium.new_page(viewport={"width": 2000, "height": 2000})
+@pytest.fixture(scope="module")
+def page(chromium):
+    """One tab for all pictures."""
+    return chromium.new_page(viewport={"width": 2000, "height": 2000})
+
+
+def overlaps(page, picture):
     page.set_content(picture.pipe("svg", encoding="utf-8"))
-    found = page.evaluate(MEASURE)
-    page.close()
-    return found
+    return page.evaluate(MEASURE)
 
 
 OPTIONS = [{}, {"rankdir": "TB"}, {"theme": "dark", "direction": "backward"}]
@@ -132,25 +135,24 @@ ZOOMS = [(name, detail) for name, detail in ZOOMS if detail != "operations" or s
 
 @pytest.mark.parametrize("options", OPTIONS, ids=["LR", "TB", "δ"])
 @pytest.mark.parametrize(("name", "detail"), ZOOMS)
-def test_nothing_stands_on_anything_else(name, detail, options, chromium):
+def test_nothing_stands_on_anything_else(name, detail, options, page):
     """At every zoom, in both directions of ranks and with δ alone."""
     sizes, more = NETWORKS[name]
-    assert overlaps(chromium, draw(cost(sizes, **more), detail=detail, **options)) == []
+    assert overlaps(page, draw(cost(sizes, **more), detail=detail, **options)) == []
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=["LR", "TB", "δ"])
 @pytest.mark.parametrize("name", PLAIN)
-def test_nor_in_a_picture_without_groups(name, options, chromium):
+def test_nor_in_a_picture_without_groups(name, options, page):
     """In one row or several."""
     root = PLAIN[name]()
     root.label = "result"
     root.backward()
-    assert overlaps(chromium, draw(root, **options)) == []
+    assert overlaps(page, draw(root, **options)) == []
 
 
-def test_the_measure_sees_what_overlaps(chromium):
+def test_the_measure_sees_what_overlaps(page):
     """Planted: a text on a line, two texts on each other, and one wider than its circle are all told."""
-    page = chromium.new_page()
     page.set_content(
         '<svg width="300" height="100"><g><g class="edge"><path d="M0,50 L300,50" stroke="black"/></g>'
         '<g class="node"><ellipse cx="40" cy="20" rx="10" ry="10"/><text x="10" y="25">much too wide</text></g>'
@@ -163,4 +165,3 @@ def test_the_measure_sees_what_overlaps(chromium):
         "across its circle",
         "across a border",
     }
-    page.close()
