@@ -34,6 +34,7 @@ from autodiff.functions import (
     mean as mean,
     one_hot as one_hot,
     pad as pad,
+    parameters as parameters,
     pick as pick,
     softmax as softmax,
     total as total,
@@ -91,7 +92,7 @@ _KNOWN_ELSEWHERE_AS = {  # by JAX's and PyTorch's names: what does that here
 if not TYPE_CHECKING:  # type checkers go by the imports above, where the star stands for the rows of the table
     __all__ = ["Domain", "DomainError", "LostLimitWarning", "NoDerivativeError", "RenderError", "TraceError", "Value"]
     __all__ += ["WrongDerivativeError", "WrongShapeError", "fold", "leaky_relu", "logsumexp", "mean", "no_grad"]
-    __all__ += ["one_hot", "pad", "pick", "softmax", "topological_order", "total", "weighted_sum"]
+    __all__ += ["one_hot", "pad", "parameters", "pick", "softmax", "topological_order", "total", "weighted_sum"]
     __all__ += ops.__all__
     __all__ += list(_LOADED_WHEN_ASKED_FOR)
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from autodiff import nests
 from autodiff.domains import Array, Number, number, unbox
 from autodiff.errors import DomainError
 from autodiff.ops import OPS, WEIGHTED_SUM, exp
@@ -155,6 +156,46 @@ def pick(table: Sequence[Row], i: Any) -> Row:  # Any: a number, or a Value that
     return rows[places] if isinstance(places, int) else _mixed(rows, places, within)
 
 
+class Table(list[Any]):  # Any: Values, or rows of them
+    """A list that is indexed by numbers and Values too, also by those that have no number yet: as `pick` does it."""
+
+    __slots__ = ()
+
+    def __getitem__(self, i: Any) -> Any:  # Any: an int, a slice, a number or a Value; an entry, or a table
+        if isinstance(i, slice):
+            return Table(super().__getitem__(i))
+        return pick(self, i) if isinstance(i, Value) or not hasattr(i, "__index__") else super().__getitem__(i)
+
+
+def parameters(nest: Any, label: str = "") -> Any:  # Any: nest and result are what a user holds
+    """Return the same nest with Values for its numbers, and tables for its lists and arrays: `table[i]` is `pick`.
+
+    Numbers, arrays, Values, and lists, tuples, dicts, dataclasses of them. Values stay what they are; of numbers new
+    ones are made, labelled `label[2][0]` where there is a label. A table is a list that may be indexed by a number, a
+    Value or an argument of a compiled function, as `pick` is called, and by ints and slices as every list. Raises
+    TypeError for what is no number.
+
+    >>> from autodiff import compile
+    >>> emb = parameters([[0.5, 1.0], [2.0, 3.0]], "emb")
+    >>> emb[1][0].label
+    'emb[1][0]'
+    >>> compile(lambda i, j: emb[i][j] ** 2)([0, 1, -1], [1, 0, 1])
+    array([1., 4., 9.])
+    """
+
+    def leaf(x: Any, path: str) -> Any:
+        x = unbox(x)
+        if isinstance(x, list) or getattr(x, "ndim", 0):
+            return Table([nests.mapped(leaf, entry, f"{path}[{k}]", _is_list) for k, entry in enumerate(x)])
+        return x if isinstance(x, Value) else Value(number(x), path if label else "")
+
+    return nests.mapped(leaf, nest, label or "parameters", _is_list)
+
+
+def _is_list(x: Any) -> bool:
+    return isinstance(x, list)
+
+
 def one_hot(i: Any, n: int) -> list[Any]:  # Any: i and result are numbers, or Values
     """Return n numbers, 1 at the whole number `i`, negative from the end, and 0 elsewhere; errors as for `pick`.
 
@@ -233,7 +274,7 @@ def _mixed(rows: Sequence[Any], places: Sequence[Any], within: Any) -> Any:
         return _picked(rows, places, within)
     mixed = [_mixed(column, places, within) for column in zip(*rows, strict=True)]
     if isinstance(rows[0], list):
-        return mixed
+        return Table(mixed) if isinstance(rows[0], Table) else mixed
     import numpy as np
 
     return np.array(mixed, dtype=object) if hasattr(rows[0], "dtype") else tuple(mixed)

@@ -1,9 +1,11 @@
 """`pick` and `one_hot`: a row of a table by its place, for numbers, Values, and what has no number yet while it is traced."""
 
 import contextlib
+import copy
 import functools
 import itertools
 import math
+import pickle
 import random
 from collections import defaultdict
 
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autodiff
-from autodiff import DomainError, TraceError, Value, grad, jvp, one_hot, pick, softmax
+from autodiff import DomainError, TraceError, Value, grad, jvp, one_hot, parameters, pick, softmax
 from autodiff import compile as compiled
 
 RNG = np.random.default_rng(4)
@@ -48,6 +50,64 @@ def test_delta_goes_to_the_row_that_is_picked():
     assert [v.grad for v in table[4]] == pytest.approx(2 * NUMBERS[4])
     assert not any(v.swept for k, row in enumerate(table) if k != 4 for v in row)
     assert not i.swept
+
+
+TABLES = parameters({"emb": NUMBERS, "bias": [0.5, -1.0, 2.0]}, "model")
+
+
+@pytest.mark.parametrize("i", [2, -5, 2.0, np.int64(2), np.float64(-5.0), np.array(2), Value(2.0, "i"), Value(-5.0)])
+def test_a_table_of_parameters_is_indexed_by_a_number_of_any_kind(i):
+    """Its own row and entry, whatever the number is of; δ goes there."""
+    emb = TABLES["emb"]
+    assert emb[i] is list(emb)[2]
+    emb[i][1.0].backward()
+    assert emb[2][1].grad == 1.0
+    emb[2][1].zero_grad()
+    assert grad(lambda x: x * x * emb[i][Value(0.0)])(3.0) == pytest.approx(6.0 * NUMBERS[2, 0])
+
+
+def test_a_table_is_a_list_for_everything_else():
+    """Values by numbers' own places, entries, length, slices, copies, pickles, errors of lists, names of its Values."""
+    emb, bias = TABLES["emb"], TABLES["bias"]
+    assert (isinstance(emb, list), len(emb), len(emb[0])) == (True, *NUMBERS.shape)
+    np.testing.assert_array_equal([[v.data for v in row] for row in emb], NUMBERS)
+    assert (emb[3][1].label, bias[-1].label, bias[1:][1.0]) == ("model['emb'][3][1]", "model['bias'][2]", bias[2])
+    assert np.array(emb).shape == NUMBERS.shape
+    for twin in (copy.deepcopy(emb), pickle.loads(pickle.dumps(emb))):
+        assert twin[Value(1.0)][2.0].data == NUMBERS[1, 2]
+        assert twin[1][2] is not emb[1][2]
+    assert copy.copy(bias)[1.0] is bias[1]
+    with pytest.raises(IndexError, match="list index out of range"):
+        bias[3]
+    with pytest.raises(DomainError, match="pick needs a whole number from -3 to 2, got 3"):
+        bias[3.0]
+    with pytest.raises(TypeError, match="pick needs one whole number, got str"):
+        bias["a"]
+    assert [type(x) for x in parameters((1.0, None, Value(2.0), np.array(3.0)))] == [Value, type(None), Value, Value]
+    assert parameters(bias)[0] is bias[0]
+    with pytest.raises(TypeError, match="a Value needs one real number, got str"):
+        parameters([1.0, "a"])
+
+
+def test_a_table_is_indexed_by_what_has_no_number_yet():
+    """Both indices of a row and column, in a batch, at a point, under grad and in a fold: NumPy's indexing, bincount's δ."""
+    emb, bias = TABLES["emb"], TABLES["bias"]
+    i, j, x = PLACES, np.arange(len(PLACES)) % 3, RNG.normal(size=len(PLACES))
+    program = compiled(lambda i, j, x: emb[i][j] * x + bias[j], parameters=TABLES)
+    np.testing.assert_allclose(program(i, j, x), NUMBERS[i, j] * x + np.array([0.5, -1.0, 2.0])[j], rtol=1e-14)
+    _, gradient, by_x = program.value_and_grad(i, j, x, reduce="sum", argnums=2)
+    expected = np.zeros_like(NUMBERS)
+    np.add.at(expected, (i, j), x)
+    np.testing.assert_allclose(gradient[: NUMBERS.size].reshape(NUMBERS.shape), expected, rtol=1e-14)
+    np.testing.assert_allclose(gradient[NUMBERS.size :], np.bincount(j, minlength=3))
+    np.testing.assert_allclose(by_x, NUMBERS[i, j])
+    assert program(int(i[1]), 2, 3.0) == pytest.approx(NUMBERS[i[1], 2] * 3.0 + 2.0)
+    slope = compiled(grad(lambda x, i: emb[i][0] * x * x))
+    np.testing.assert_allclose(slope(x, i), 2.0 * NUMBERS[i, 0] * x)
+    walk = compiled(lambda ks: autodiff.fold(lambda h, k: (0.5 * h + emb[k][1], None), 0.0, ks)[0])
+    np.testing.assert_allclose(walk([[0, 2, -1]]), [0.25 * NUMBERS[0, 1] + 0.5 * NUMBERS[2, 1] + NUMBERS[-1, 1]])
+    with pytest.raises(TraceError, match=r"where\(k < n, a, 0\.0\) for what a row leaves out"):
+        compiled(lambda i: sum(bias[:i]))([0, 1])
 
 
 def test_a_batch_picks_as_numpy_takes():
