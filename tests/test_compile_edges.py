@@ -458,3 +458,52 @@ def test_the_gradient_of_each_row_by_what_is_used_twice_or_not_at_all():
     first = np.array([1.0, 0.0])
     expected = first[:, None] * (X @ M.T)[:, None, :] + (first @ M)[:, None] * X[:, None, :]
     np.testing.assert_allclose(gradient, np.column_stack([expected.reshape(50, 4), np.zeros(50)]))
+
+
+def test_a_call_in_any_form_answers_alike():
+    """By keyword, by name, in dicts, with other kinds of numbers, again and again: w x² y and its slopes by hand."""
+    w = Value(3.0, "w")
+    flat = compile(lambda x, y: w * x * x * y)
+    nested = compile(lambda of, y: w * of["x"]["x"] * of["x"]["x"] * y)
+    x, y, weights = np.array([1.0, 2.0, 4.0]), np.array([3.0, 5.0, 6.0]), np.array([1.0, 2.0, 5.0])
+    kinds = [np.asarray, np.ndarray.tolist, np.float32, np.int64, np.uint8, lambda a: np.repeat(a, 2)[::2]]
+    for k in range(3):  # the first call of a form finds the short way, which the others take
+        w.data = float(k + 1)
+        value, by_w, by_x, by_y = w.data * x * x * y, x * x * y, 2.0 * w.data * x * y, w.data * x * x
+        for kind in kinds:
+            a, b = kind(x), kind(y)
+            np.testing.assert_allclose([flat(a, b), flat(a, y=b), flat(y=b, x=a)], [value] * 3)
+            np.testing.assert_allclose([nested({"x": {"x": a}}, b), nested({"x": {"x": a}}, y=b)], [value] * 2)
+            for options in ({"argnames": "y"}, {"argnums": 1}, {"argnums": -1}):
+                each, gradient, slope = flat.value_and_grad(a, b, reduce=None, **options)
+                np.testing.assert_allclose([each, gradient[:, 0], slope], [value, by_w, by_y])
+            mean, gradient, (slope, dx) = flat.value_and_grad(a, y=b, argnames=["y", "x"], weights=kind(weights))
+            np.testing.assert_allclose([mean, *gradient], [value @ weights / 8.0, by_w @ weights / 8.0])
+            np.testing.assert_allclose([dx, slope], [by_x * weights / 8.0, by_y * weights / 8.0])
+            total, _, of = nested.value_and_grad({"x": {"x": a}}, b, argnums=0, reduce="sum")
+            assert total == pytest.approx(value.sum())
+            np.testing.assert_allclose(of["x"]["x"], by_x)
+            _, _, (slope, of) = nested.value_and_grad({"x": {"x": a}}, b, argnums=(1, 0), weights=weights)
+            np.testing.assert_allclose([of["x"]["x"], slope], [by_x * weights / 8.0, by_y * weights / 8.0])
+        one = {"x": {"x": 2.0}}
+        assert flat(2.0, y=5) == nested(one, 5.0) == 20.0 * w.data
+        assert flat.value_and_grad(2.0, y=5.0, argnames="x")[2] == 20.0 * w.data
+        assert nested.value_and_grad(one, 5, argnums=(0, 1))[2] == ({"x": {"x": 20.0 * w.data}}, 4.0 * w.data)
+        assert nested.value_and_grad(one, 5.0, argnums=0)[2] == {"x": {"x": 20.0 * w.data}}
+        each, gradient, slope = flat.value_and_grad(2.0, 5.0, reduce=None, argnums=0)
+        assert (each.tolist(), gradient.tolist(), slope) == ([20.0 * w.data], [[20.0]], 20.0 * w.data)
+        for wrong in ({"x": {"x": x}, "more": 1.0}, {"x": {"z": x}}, {"x": x}):
+            with pytest.raises((KeyError, ValueError, TypeError)):
+                nested(wrong, y[:2])
+
+
+def test_a_short_way_is_for_the_very_form_it_was_made_for():
+    """Other keys, another order of them, a leaf that is an array, another class of dict: each by itself."""
+    program = compile(lambda p: sum(x * (k + 1.0) for k, x in enumerate(p.values())))
+    for _ in range(2):
+        assert program({"a": 1.0, "b": 2.0}) == 5.0
+        assert program({"b": 1.0, "a": 3.0}) == 7.0
+        assert program({"a": 1.0, "b": 2.0, "c": 3.0}) == 14.0
+        assert program({"a": [1.0, 2.0], "b": np.array([2.0, 4.0])}).tolist() == [5.0, 10.0]
+        assert program({"a": np.array([1.0]), "b": np.array([2.0])}).tolist() == [5.0]
+        assert program(collections.OrderedDict(b=1.0, a=3.0)) == 7.0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import operator
 import os
 import threading
 import warnings
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -15,10 +16,12 @@ import numpy as np
 
 from autodiff.compiler.specialise import Block, Trace
 from autodiff.naming import describe
+from autodiff.nests import is_sequence
 from autodiff.value import Value
 from autodiff.variables import parameter_names
 
 _SHORT_WAYS = 16  # each keeps buffers for its number of rows
+_EXACT = "?bBhHiIlLqQefd"  # kinds of numbers in arrays that floats hold, or round
 MOST_NODES = 5_000_000  # of the traces that are kept: about 1 GB
 
 
@@ -146,6 +149,39 @@ class Cache:
             self._take(request, quick)
         return answer
 
+    def again(self, request: Hashable, args: tuple[Any, ...], weights: Any = None) -> Any:  # Any: as of `repeated`
+        """Return the answer by the short way, also of other kinds of numbers, and of dicts."""
+        answer = self.repeated(request, args if weights is None else (*args, weights))
+        if answer is not NotImplemented:
+            return answer
+        leaves: list[Any] = []
+        forms = tuple([without(x, leaves) for x in args])
+        key = (forms, request) if any(forms) else request
+        if weights is not None:
+            leaves.append(weights)
+        found = list(map(_plain, leaves))
+        if key is request and all(map(operator.is_, found, leaves)):
+            return NotImplemented  # as it was before
+        return self.repeated(key, found)
+
+    def in_places(self, args: tuple[Any, ...], options: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of a call, those by keyword in their places as far as there is no gap, and the rest."""
+        rest = dict(options)
+        for name in self.names[len(args) :]:
+            if name not in rest:
+                break
+            args = (*args, rest.pop(name))
+        return args, rest
+
+    def positions(self, argnums: Any, argnames: Any, count: int) -> tuple[Any, Any]:
+        """Return argnums and argnames; for names of arguments that are passed by position, these positions and None."""
+        names = self.names[:count]
+        if argnums is None and argnames.__class__ is str and argnames in names:
+            return names.index(argnames), None
+        if argnums is None and is_sequence(argnames) and all(name in names for name in argnames):
+            return tuple([names.index(name) for name in argnames]), None
+        return argnums, argnames
+
     def axes(self, count: int) -> tuple[int | None, ...]:
         """Return `in_axes` with one entry for each of this many arguments."""
         return (self.in_axes,) * count if self.in_axes is None or isinstance(self.in_axes, int) else tuple(self.in_axes)
@@ -173,6 +209,24 @@ class Cache:
             self._pool_of = os.getpid()
             self._pool = ThreadPoolExecutor(threads, thread_name_prefix="autodiff", initializer=_cores_apart(threads))
         return self._pool
+
+
+def without(x: Any, leaves: list[Any]) -> Any:
+    """Return a dict of dicts without its leaves, which go into a list; None for a leaf, as all else is."""
+    if x.__class__ is not dict:
+        leaves.append(x)
+        return None
+    return tuple(x), tuple([without(entry, leaves) for entry in x.values()])
+
+
+def _plain(x: Any) -> Any:
+    """Return a list, or an array of other numbers, as an array of floats; all else as it is."""
+    if x.__class__ is list:
+        with suppress(ValueError):  # ragged
+            x = np.asarray(x)
+    if x.__class__ is np.ndarray and x.ndim and x.dtype.char in _EXACT:
+        return x.astype(np.float64)
+    return x
 
 
 def _none_yet(*_: Any) -> Any:

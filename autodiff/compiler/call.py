@@ -19,11 +19,11 @@ from autodiff.compiler.answers import Answer, Reduce
 from autodiff.compiler.backends.buffers import without_warnings
 from autodiff.compiler.backends.floats import Point
 from autodiff.compiler.backends.numba import Machine
-from autodiff.compiler.cache import Cache
+from autodiff.compiler.cache import Cache, without
 from autodiff.compiler.checking import look_for_dropped, refuse_domain, refuse_nan
 from autodiff.compiler.repeat import remember_point, remember_rows, request_of
 from autodiff.compiler.specialise import Trace, Want
-from autodiff.compiler.trace.graph import Form
+from autodiff.compiler.trace.graph import Form, Text
 from autodiff.compiler.trace.lookup import chains_as_sums
 from autodiff.compiler.trace.loops import traced
 from autodiff.compiler.trace.simplify import live
@@ -50,6 +50,8 @@ class Arguments:
     form: Hashable = None  # tells nests of different forms apart; None where all arguments are numbers and arrays
     _where: list[range] | None = None  # the leaves of each argument, and below its nest without them
     _hollow: list[Any]
+    keywords: tuple[str, ...] = ()
+    asked: tuple[int, ...] = ()  # the arguments that derivatives are by
 
     def __init__(self, cache: Cache, args: Sequence[Any], options: Mapping[str, Any]) -> None:
         count = len(args)
@@ -103,7 +105,7 @@ class Arguments:
                 raise ValueError(f"{name} must hold at least one number, got {x!r}")
             where.append(range(start, len(leaves)))
             axes += [axis] * (len(leaves) - start)
-        f, self._where, self._hollow = self.f, where, hollow
+        f, self._where, self._hollow, self.keywords = self.f, where, hollow, keywords
 
         def together(*leaves: Any) -> Any:
             left = iter(leaves)
@@ -155,6 +157,19 @@ class Arguments:
                 )
         positions = tuple(self.places[passed.index(name)] for name in names)
         return positions[0] if isinstance(argnames, str) else positions
+
+    def key(self, request: Hashable) -> Hashable:
+        """Return by what the short way of a call like this one is found; None where there is none."""
+        if self.static or self.form is None:
+            return None if self.static else request
+        found: list[Any] = []
+        forms = tuple([without(x, found) for x in self._hollow])
+        short = not any(self.keywords) and all(x.__class__ is float for x in found)
+        return (forms, request) if short else None
+
+    def text_of(self, argnums: Any, leaves: Sequence[str]) -> list[str]:
+        """Return the text of the derivatives by arguments, those by leaves are given; none where none is asked."""
+        return [] if argnums is None else [repr(self.by_argument(argnums, self.asked, list(map(Text, leaves))))]
 
     def by_argument(self, argnums: Any, chosen: Sequence[int], leaves: Sequence[Any]) -> Any:
         """Return derivatives by the leaves of the chosen arguments in the form of the arguments."""
@@ -295,6 +310,7 @@ class Call(Arguments):
     ) -> Any:  # fmt: skip
         """Return what `Program.value_and_grad` promises."""
         argnums, chosen = self.chosen(argnums, argnames)
+        self.asked = chosen
         by = tuple([leaf for i in chosen for leaf in self.leaves_of(i)])
         refuse_reduce(reduce)
         self.one_number()
@@ -323,7 +339,7 @@ class Call(Arguments):
     @property
     def is_plain(self) -> bool:
         """Whether all arguments are single numbers."""
-        return not self.static and self.form is None and bool(self.args) and all(x.ndim == 0 for x in self.args)
+        return not self.static and bool(self.args) and all(x.ndim == 0 for x in self.args)
 
     def one_number(self) -> None:
         """Raise TypeError for a function of several outputs, which has no gradient."""
@@ -402,8 +418,8 @@ class Call(Arguments):
             value, gradient, inputs = self._on_arrays(want, "sum").finish(1, "sum", None)
         else:
             value, gradient, *rest = found
-            if self.is_plain and reduce is not None and _is_hashed(argnums) and argnums != ():
-                remember_point(self, request_of(argnums, reduce, None), function, gradient=True)
+            if self.is_plain and _is_hashed(argnums) and argnums != ():
+                remember_point(self, request_of(argnums, reduce, None), function, argnums, gradient=True, reduce=reduce)
             gradient = np.asarray(gradient, dtype=np.float64)
             inputs = [
                 _filled(x, self.args[i].shape) for i, x in zip(by, rest if single or not rest else rest[0], strict=True)

@@ -185,12 +185,12 @@ def jvp(cache: Cache, primals: Sequence[Any], tangents: Sequence[Any], options: 
     return rows.stacked([value for value, _ in both]), rows.stacked([rate for _, rate in both])
 
 
-def hold_values(cache: Cache, *given: Any) -> bool:
-    """Tell whether a Value is among the arguments, or a parameter is what a derivative is being taken by."""
-    if cache.latest is not None and being_varied(cache.latest.parameters):
-        return True
+def raise_unless_of_values(cache: Cache, check: bool, *given: Any) -> None:
+    """Raise the error of a call again, unless a Value is among its arguments, or it varies a parameter."""
     leaves = [x for _, x in nests.leaves(given, "")]
-    return any(isinstance(x, Value) for leaf in leaves for x in (leaf.flat if is_array(leaf) else [leaf]))
+    values = any(isinstance(x, Value) for leaf in leaves for x in (leaf.flat if is_array(leaf) else [leaf]))
+    if check or not (values or (cache.latest is not None and being_varied(cache.latest.parameters))):
+        raise  # noqa: PLE0704 # what is being handled
 
 
 def _refuse_check(check: bool) -> None:

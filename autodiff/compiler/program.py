@@ -150,22 +150,23 @@ class Program(Generic[P]):
         """
         if grad_mode.contexts and grad_mode.inlines():
             return inlining.called(self._cache, args, options, check)
+        cache = self._cache
+        if options:
+            args, options = cache.in_places(args, options)
         if not check and not options:
-            cache = self._cache
             try:
                 answer = cache.recent_call(*args)
             except TypeError:  # another number of arguments, or of another kind
                 answer = NotImplemented
             if answer is NotImplemented:
-                answer = cache.repeated("call", args)
+                answer = cache.again("call", args)
             if answer is not NotImplemented:
                 return answer
         try:
             with self._cache.lock:
                 return self._compute(args, options, check)
         except TypeError:
-            if check or not inlining.hold_values(self._cache, args, options):
-                raise
+            inlining.raise_unless_of_values(self._cache, check, args, options)
         with grad_mode.inlining():
             return inlining.called(self._cache, args, options, check)
 
@@ -259,6 +260,10 @@ class Program(Generic[P]):
         cache = self._cache
         if grad_mode.contexts and grad_mode.inlines():
             return inlining.value_and_grad(cache, args, options, reduce, argnums, argnames, weights, check)
+        if options:
+            args, options = cache.in_places(args, options)
+        if argnames is not None:
+            argnums, argnames = cache.positions(argnums, argnames, len(args))
         asked, reduced, quick = cache.recent
         short = not (check or argnames is not None or options)
         if short and argnums is asked and reduce is reduced and weights is None:
@@ -269,16 +274,14 @@ class Program(Generic[P]):
             except TypeError:  # another number of arguments, or of another kind
                 pass
         if short:
-            given = args if weights is None else (*args, weights)
-            answer = cache.repeated(request_of(argnums, reduce, weights), given)
+            answer = cache.again(request_of(argnums, reduce, weights), args, weights)
             if answer is not NotImplemented:
                 return answer
         try:
             with cache.lock:
                 return Call(cache, args, options).value_and_grad(reduce, argnums, argnames, weights, check)
         except TypeError:
-            if check or not inlining.hold_values(cache, args, options, weights):
-                raise
+            inlining.raise_unless_of_values(cache, check, args, options, weights)
         with grad_mode.inlining():
             return inlining.value_and_grad(cache, args, options, reduce, argnums, argnames, weights, check)
 
@@ -363,10 +366,7 @@ class Program(Generic[P]):
         >>> compile(lambda x: x * w**3).hvp([1.0, 2.0], vector=[1.0])   # the mean of x · 6w
         array([27.])
         """
-        for name in self._cache.names[len(args) :]:  # by keyword: in the place that they have
-            if name not in options:
-                break
-            args = (*args, options.pop(name))
+        args, options = self._cache.in_places(args, options)
         if options:
             raise TypeError(
                 f"hvp must get arguments by position or in their places, got {', '.join(options)} by keyword"
@@ -376,8 +376,7 @@ class Program(Generic[P]):
         try:
             return self._product(args, vector, reduce, weights)
         except TypeError:
-            if not inlining.hold_values(self._cache, args, vector, weights):
-                raise
+            inlining.raise_unless_of_values(self._cache, False, args, vector, weights)
         with grad_mode.inlining():
             return inlining.hvp(self._cache, args, vector, reduce, weights)
 

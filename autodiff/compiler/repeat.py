@@ -44,34 +44,43 @@ def request_of(argnums: Any, reduce: Reduce, weights: Any) -> Hashable:
     return argnums.__class__, argnums, reduce, weights is not None
 
 
-def remember_point(call: Call, request: Hashable, function: Any, *, gradient: bool) -> None:
+def remember_point(
+    call: Call, request: Hashable, function: Any, argnums: Any = None, *, gradient: bool, reduce: Reduce = "mean"
+) -> None:
     """Take the short way from now on for calls with plain numbers alone; `function` is the one of floats."""
-    if call.cache.order is not None and not call.trace.follows(call.cache.order):
+    key = call.key(request)
+    if key is None or (call.cache.order is not None and not call.trace.follows(call.cache.order)):
         return
     names = [f"x{i}" for i in range(len(call.args))]
     given = ", ".join(names)
     shape, form = call.trace.shared.shape, call.trace.shared.form
-    values = "value, gradient, *rest" if gradient else "values" if shape else "(value,)"
-    answer = "value, array(gradient), *rest" if gradient else "value"
-    if form is not None:
-        answer = form.text("values[{}]", "array(values[{}:{}]).reshape({})") or "filled(array(values))"
-    elif shape:
-        answer = f"array(values).reshape({shape})"
-    plain = f"return function(None, {given})" if gradient else f"{values} = function(None, {given}); return {answer}"
     direct = getattr(function, "direct", None)
+    if gradient:
+        found = "value, by" if direct is not None else "value, gradient, *rest"
+        slopes = "none" if direct is not None else "array(gradient)"
+        first = ("value", slopes) if reduce is not None else ("array([value])", f"{slopes}.reshape(1, -1)")
+        rest = "by" if direct is not None else "*rest"
+        leaves = [f"{'by' if direct is not None else 'rest[0]'}[{k}]" for k in range(len(call.args))]
+        chosen = [leaves[k] for k in range(sum([len(call.leaves_of(i)) for i in call.asked]))]
+        parts = call.text_of(argnums, chosen) if call.form is not None else [rest] * (argnums is not None)
+        answer = ", ".join([*first, *parts])
+    else:
+        found = "values" if shape else "value" if direct is not None else "(value,)"
+        answer = f"array(values).reshape({shape})" if shape else "value"
+        if form is not None:
+            answer = form.text("values[{}]", "array(values[{}:{}]).reshape({})") or "filled(array(values))"
     if direct is not None:
-        one = "values" if shape else "value"
-        plain = (
-            f"value, by = direct({given}); return value, none, by"
-            if gradient
-            else f"{one} = direct({given}); return {answer}"
-        )
+        plain = f"{found} = direct({given}); return {answer}"
+    elif gradient and reduce is not None and call.form is None:
+        plain = f"return function(None, {given})"
+    else:
+        plain = f"{found} = function(None, {given}); return {answer}"
     text = f"""def make(cache, trace, parameters, function, array, number, direct, none, filled):
     def quick({given}):
         if not ({" is ".join([*(f"{x}.__class__" for x in names), "float"])}):
             {given}, = {", ".join(f"number({x})" for x in names)},
         try:
-            {plain if not call.trace.parameters else f"{values} = function([p.data for p in parameters], {given})"}
+            {plain if not call.trace.parameters else f"{found} = function([p.data for p in parameters], {given})"}
         except (ArithmeticError, ValueError):
             return NotImplemented
         cache.latest = trace  # whose order the gradient has
@@ -81,7 +90,7 @@ def remember_point(call: Call, request: Hashable, function: Any, *, gradient: bo
     filled = None if form is None else form.filled
     own = cache, trace, trace.parameters, function
     quick = _made_once(text)(*own, np.array, number_of, direct, np.zeros(0), filled)
-    cache.remember(request, 0, quick)
+    cache.remember(key, 0, quick)
 
 
 class _Answers:
@@ -210,23 +219,11 @@ class _LoopsAnswers:
         return f"out[{x.start}:{x.stop}].T" + f".reshape({shape})" * (len(shape) > 2)
 
 
-def _answer(parts: Sequence[str], argnums: Any, count: int) -> str:
-    """Return the text of an answer, whose derivatives by `count` arguments are one or a tuple as `argnums` are."""
-    n = len(parts) - count
-    by = [f"({''.join(f'{x}, ' for x in parts[n:])})"] if isinstance(argnums, tuple) else parts[n:]
-    return ", ".join([*parts[:n], *(by if argnums is not None else [])])
-
-
 def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, argnums: Any, *, weighted: bool) -> None:
     """Take the short way from now on for what is asked of arrays of these shapes."""
     trace, cache, rows = call.trace, call.cache, call.rows
-    order = cache.order
-    if (
-        call.static
-        or call.form
-        or (order is not None and not trace.follows(order))
-        or not all(x.size for x in call.args)
-    ):
+    order, key = cache.order, call.key(request)
+    if key is None or (order is not None and not trace.follows(order)) or not all(x.size for x in call.args):
         return
     version = trace.version(want)
     block = version.rows_at_once(rows, 1)
@@ -271,7 +268,8 @@ def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, arg
         if "seed" in version.backend.arguments:
             passed.append("seeds" if weighted else "ones")
         lines = [*answers.before, f"total = run({', '.join(passed)}{answers.written})", *answers.lines]
-    answer = _answer(answers.parts, argnums, len(want.argnums))
+    n = len(answers.parts) - len(want.argnums)
+    answer = ", ".join([*answers.parts[:n], *call.text_of(argnums, answers.parts[n:])])
     form = trace.shared.form
     if form is not None:
         bound["filled"] = form.filled
@@ -279,7 +277,7 @@ def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, arg
         answer = form.text("whole[:, {}]", f"whole[:, {{}}:{{}}].reshape({rows}, {{}})") or "filled(whole)"
     total = "" if isinstance(answers, _LoopsAnswers) else " + ".join(answers.sums)
     text = _text(call, names, list(bound), lines, answer, total, weighted and reduce)
-    cache.remember(request, rows if call.args[0].ndim else 0, _made_once(text)(**bound))
+    cache.remember(key, rows if call.args[0].ndim else 0, _made_once(text)(**bound))
 
 
 def _passed(call: Call, names: Sequence[str], part: str = "") -> list[str]:

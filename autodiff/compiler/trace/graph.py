@@ -47,12 +47,12 @@ class Form(NamedTuple):
         A leaf of one number is `one`, with its place; of more `several`, with the places of its ends and its shape.
         """
         ends = np.cumsum([0, *map(math.prod, self.shapes)]).tolist()
-        leaves = [_Text(several.format(start, end, str(shape)[1:-1]) if shape else one.format(start))
+        leaves = [Text(several.format(start, end, str(shape)[1:-1]) if shape else one.format(start))
                   for start, end, shape in zip(ends, ends[1:], self.shapes, strict=False)]  # fmt: skip
         return repr(nests.replace(self.hollow, iter(leaves))) if _is_plain(self.hollow) else None
 
 
-class _Text(str):
+class Text(str):
     """A text that stands for itself where containers are written."""
 
     __slots__ = ()
