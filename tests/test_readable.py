@@ -687,6 +687,96 @@ def test_names_of_products_follow_from_the_labels_of_their_matrices(label, names
         np.testing.assert_allclose(ran(program)["forward"](flat, X), by_hand(X), rtol=1e-11)
 
 
+CELLS = {"rnn": ("h",), "gru": ("h", "z", "r"), "lstm": ("g", "i", "f", "o")}
+
+
+def unrolled(cell, steps, *, start=0.0, size=4, inputs=3):
+    """A recurrent net over steps, number by number, and the same in NumPy for a batch, given the parameters' numbers."""
+    weights, biases = {}, {}
+    for gate in CELLS[cell]:
+        weights[gate] = [
+            [Value(RNG.normal() / 2, f"W{gate}[{i}][{j}]") for j in range(inputs + size)] for i in range(size)
+        ]
+        biases[gate] = [Value(RNG.normal() / 2, f"b{gate}[{i}]") for i in range(size)]
+    last = [Value(RNG.normal(), f"wy[{i}]") for i in range(size)]
+
+    def step(apply, act, x, h, c):
+        """Both nets, by their equations; lists of numbers or arrays."""
+        if cell == "rnn":
+            return act("tanh", apply("h", x, h)), c
+        if cell == "gru":
+            z, r = (act("sigmoid", apply(gate, x, h)) for gate in "zr")
+            new = act("tanh", apply("h", x, [a * b for a, b in zip(r, h, strict=True)]))
+            return [(1.0 - a) * n + a * b for a, n, b in zip(z, new, h, strict=True)], c
+        i, f, o = (act("sigmoid", apply(gate, x, h)) for gate in "ifo")
+        new = act("tanh", apply("g", x, h))
+        c = [a * b + d * n for a, b, d, n in zip(f, c, i, new, strict=True)]
+        return [a * b for a, b in zip(o, act("tanh", c), strict=True)], c
+
+    def f(xs):
+        h = c = [start] * size
+        for x in xs:
+            h, c = step(
+                lambda gate, x, h: [weighted_sum(w, [*x, *h], b) for w, b in zip(weights[gate], biases[gate], strict=True)],
+                lambda name, xs: [OPS[name](x) for x in xs], x, h, c,
+            )  # fmt: skip
+        return weighted_sum(last, h) ** 2
+
+    def by_hand(X):
+        """The answers of all rows."""
+        numbers = lambda rows: np.array([[float(x.data) for x in row] for row in rows])
+        h = c = [np.full(len(X), start)] * size
+        acts = {"tanh": np.tanh, "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x))}
+        for t in range(steps):
+            h, c = step(
+                lambda gate, x, h: list(numbers(weights[gate]) @ np.array([*x, *h]) + numbers([biases[gate]]).T),
+                lambda name, xs: [acts[name](x) for x in xs], X[:, t].T, h, c,
+            )  # fmt: skip
+        return (numbers([last])[0] @ np.array(h)) ** 2
+
+    return f, by_hand, RNG.normal(size=(5, steps, inputs))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_recurrent_net_reads_as_a_loop(cell):
+    """The text of 4, 5 or 20 steps is as long as that of 12, and at most 60 lines; the first step is in the loop."""
+    lines = set()
+    for steps in (4, 5, 12, 20):
+        f, by_hand, X = unrolled(cell, steps)
+        program = compile(f).trace(X)
+        lines.add(len(program.source.splitlines()))
+        assert f"for t in range({steps}):" in program.source
+        names, flat = ran(program), np.array([p.data for p in program.parameters])
+        np.testing.assert_allclose(names["forward"](flat, X), by_hand(X), rtol=1e-11)
+        value, gradient = program.value_and_grad(X)
+        text_value, text_gradient = names["value_and_grad"](flat, X)
+        np.testing.assert_allclose(text_value, value, rtol=1e-12)
+        np.testing.assert_allclose(text_gradient, gradient, rtol=1e-11, atol=1e-12 * np.abs(gradient).max())
+    assert len(lines) == 1
+    assert lines.pop() <= 60
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("start", [0.0, 0.25])
+def test_a_loop_runs_under_jax_jit(cell, start):
+    """JAX differentiates the forward pass of the text as its backward pass does, whatever the first state."""
+    jax = pytest.importorskip("jax", reason="jax is not installed")
+    f, by_hand, X = unrolled(cell, 7, start=start)
+    program = compile(f).trace(X)
+    module, flat = {}, np.array([p.data for p in program.parameters])
+    exec(program.source.replace("xp = np ", "import jax.numpy as xp "), module)
+    before = jax.config.read("jax_enable_x64")
+    jax.config.update("jax_enable_x64", True)
+    try:
+        value, gradient = jax.jit(module["value_and_grad"])(flat, X)
+        own = jax.jit(jax.grad(lambda flat: module["forward"](flat, X).mean()))(flat)
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    np.testing.assert_allclose(value, by_hand(X).mean(), rtol=1e-11)
+    np.testing.assert_allclose(gradient, own, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(gradient, program.value_and_grad(X)[1], rtol=1e-10, atol=1e-13)
+
+
 def test_one_activation_per_neuron_belongs_to_its_layer():
     """The cost begins after them."""
     last = [Value(0.1 * i, f"w{i}") for i in range(4)]

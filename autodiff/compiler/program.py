@@ -482,8 +482,11 @@ class Program(Generic[P]):
                 return self._looped(trace)
             trace = trace.unrolled()
         shape = trace.shared.shape
-        code = trace.text_code(Want(gradient=shape == ()), self.parameters)
-        return Readable(code, _name(self.f), trace.names, trace.shapes, shape).source
+        wanted, named = Want(gradient=shape == ()), (_name(self.f), trace.names, trace.shapes, shape)
+        plain = Readable(trace.text_code(wanted, self.parameters), *named)
+        code = trace.text_code(wanted, self.parameters, loops=True)
+        loops = Readable(code, *named, like=Readable(code, *named, like=plain))
+        return min(plain.source, loops.source, key=lambda text: text.count("\n")) if loops.rolled else plain.source
 
     def _looped(self, trace: Trace) -> str:
         """Return the forward pass alone, its folds as loops."""

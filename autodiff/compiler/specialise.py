@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from autodiff import held
 from autodiff.compiler.arrays.group import Grouping
 from autodiff.compiler.arrays.ir import FOLD, MATMUL, STEPS, Code, Want
+from autodiff.compiler.arrays.recurrent import with_states
 from autodiff.compiler.arrays.reverse import backward
 from autodiff.compiler.backends import Backend, Instance
 from autodiff.compiler.backends.loops import steps_of
@@ -147,9 +148,13 @@ class Trace:
     def _careful_graph(self) -> Graph:
         return sums_of_products(self.careful, self.rows) if self.guards else self.graph
 
-    def text_code(self, want: Want, parameters: Sequence[Value]) -> Code:
-        """Return the array code of a batch whose flat array has these parameters, in this order."""
-        graph, place = self.graph, {id(p): node for node, p in self.graph.parameters.items()}
+    def text_code(self, want: Want, parameters: Sequence[Value], *, loops: bool = False) -> Code:
+        """Return the array code of a batch whose flat array has these parameters, in this order.
+
+        `loops`: as the body of a loop has it, with zeros that are multiplied for further arguments.
+        """
+        graph, zeros = with_states(self.graph, len(self.sizes)) if loops else (self.graph, [])
+        place = {id(p): node for node, p in graph.parameters.items()}
         parameters = list(dict.fromkeys([*parameters, *graph.parameters.values()]))
         new = [p for p in parameters if id(p) not in place]
         place |= {id(p): len(graph.ops) + k for k, p in enumerate(new)}
@@ -158,9 +163,10 @@ class Trace:
                 graph, ops=[*graph.ops, *[None] * len(new)], operands=[*graph.operands, *[()] * len(new)],
                 parameters={place[id(p)]: p for p in parameters},
             ),
-            self.sizes, self.rows, want, grouped=True, placed=[place[id(p)] for p in parameters],
-            steps_of=self._steps_of, few=2,
+            [*self.sizes, *zeros], [*self.rows, *[True] * len(zeros)], want, grouped=True,
+            placed=[place[id(p)] for p in parameters], steps_of=self._steps_of, few=2,
         )  # fmt: skip
+        grouping.code.stepwise = loops
         grouping.run()
         if want.derivatives:
             backward(grouping.code, want)

@@ -159,6 +159,7 @@ class Code:
         self.parameters: list[Any] = []  # the Values, in the order they have in the flat array
         self.matrix_products = 0
         self.again = False  # whether the outputs are operands of a next step, which may decide by them
+        self.stepwise = False  # whether steps that repeat are written one by one, as those of a loop
         self._known: dict[Any, Var] = {}
 
     def new(

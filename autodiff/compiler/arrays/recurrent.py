@@ -10,11 +10,13 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from autodiff.compiler.arrays.ir import MUL
+from autodiff.compiler.trace.graph import Graph, Input
 from autodiff.compiler.trace.lookup import index_of
 
 if TYPE_CHECKING:
     from autodiff.compiler.arrays.group import Grouping
-    from autodiff.compiler.trace.graph import Graph, Term
+    from autodiff.compiler.trace.graph import Term
 
 STEPS = 3  # fewer are as well computed one after another
 
@@ -47,6 +49,43 @@ def hoisted(grouping: Grouping, inputs: list[Any]) -> None:
             apart.update({i: (layer, [*range(len(columns))]) for i in first if not is_after(i, layer)})
     if apart:
         _split(grouping, apart, inputs)
+
+
+def with_states(graph: Graph, arguments: int) -> tuple[Graph, list[int | None]]:
+    """Return a graph whose products with constants 0 read them from further arguments, as later steps read a state.
+
+    So the text of the first step is that of the others. `arguments`: how many there are already. Returned with it: how
+    many zeros each of the further arguments has, None for a single number.
+    """
+    zeros: list[int | None] = []
+    made = replace(
+        graph, ops=[*graph.ops], operands=[*graph.operands], sums=dict(graph.sums), inputs=dict(graph.inputs)
+    )
+
+    def zero(size: int | None, entry: int) -> int:
+        """Return a node of an argument of so many zeros."""
+        if size not in zeros:
+            zeros.append(size)
+        found = Input(arguments + zeros.index(size), entry)
+        if found not in nodes:
+            nodes[found] = made.add()
+            made.inputs[nodes[found]] = found
+        return nodes[found]
+
+    nodes: dict[Input, int] = {}
+    for i, (terms, constant) in graph.sums.items():
+        scaled = [k for k, (c, _, b) in enumerate(terms) if c == 0.0 and b is None]
+        weights = [k for k in scaled if terms[k][1] in graph.parameters]
+        if scaled:
+            own = list(terms)
+            for k in scaled:
+                size = len(weights) if k in weights else None
+                own[k] = 1.0, terms[k][1], zero(size, weights.index(k) if k in weights else 0)
+            made.sums[i] = own, constant
+    for i, op in enumerate(graph.ops):
+        if op is MUL and any(graph.constants.get(x) == 0.0 for x in graph.operands[i]):
+            made.operands[i] = tuple([zero(None, 0) if graph.constants.get(x) == 0.0 else x for x in graph.operands[i]])
+    return made, zeros
 
 
 def _after(graph: Graph, layer_of: dict[int, int]) -> list[int]:

@@ -87,7 +87,7 @@ class Reverse:
         products = Counter(flat if not (self.careful or self.per_row) else [])
         self._steps = {number: [] for number, n in products.items() if n >= STEPS}
         alike: dict[Any, list[Var]] = {}
-        for var in forward if self._steps else ():
+        for var in forward if self._steps and not self.code.stepwise else ():
             if var.op in _BY_VALUE and var.needs and var.batched and len(var.units) == 1:
                 alike.setdefault((var.op, var.units), []).append(var)
         for (op, (n,)), each in alike.items():

@@ -14,6 +14,7 @@ import keyword
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import Any
@@ -27,6 +28,7 @@ from autodiff.compiler.arrays.labels import common_label, name_from, stem
 from autodiff.compiler.backends.definitions import helpers_of, reserved, written
 from autodiff.compiler.backends.heads import Parts
 from autodiff.compiler.backends.layout import contraction_of, repeats
+from autodiff.compiler.backends.rolled import rolled
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, KEPT, SIGNS
 from autodiff.ops import OPS
 from autodiff.propagation import limit
@@ -46,12 +48,14 @@ class Readable:
 
     def __init__(
         self, code: Code, function: str, arguments: Sequence[str], shapes: Sequence[Any], outputs: tuple[int, ...] = (),
-        known: Iterable[str] = (),
+        known: Iterable[str] = (), like: Readable | None = None,
     ) -> None:  # fmt: skip
         """Write `source`.
 
         `shapes`: the shape of one sample of each argument; None for a static one, which is not passed. `outputs`: the
         shape of the function's answer; only one number has a gradient to write. `known`: functions of the text around.
+        `like`: a text without loops; this one has loops over steps that repeat, and a line for each thing that has one
+        there at another step.
         """
         self.code = code
         if outputs:
@@ -75,6 +79,13 @@ class Readable:
         self._plain = True  # layers and their activations alone come before the cost
         results = [*code.outputs, code.gradient]
         self.uses = uses_of(results, _read)
+        self.readers: dict[int, list[Var]] = {}  # the first of each
+        for var in (v for v in code.vars if v.number in self.uses):
+            for x in _read(var):
+                self.readers.setdefault(x.number, [var])
+        self.like = like
+        self.stated = Counter[Any]()  # how many more of a sort have lines of their own than have none
+        self.zeros: list[str] = []  # initial states, those with more axes first
         self.truths = self._truths(results)
         self.parts = Parts(code, self._views())
         self.turned = {v.args[0].number: (v, axes) for v in code.vars if (axes := self._turned(v))}  # inputs so read
@@ -114,7 +125,13 @@ class Readable:
     def _turned(self, view: Var) -> list[int]:
         """Return the order of a sample's axes that is all that is read of an argument; none of what is no such view."""
         of = view.args[0] if view.kind == ir.VIEW and view.number in self.uses else None
-        if of is None or of.kind != ir.INPUT or not of.batched or self.uses[of.number] > 1:
+        if (
+            of is None
+            or of.kind != ir.INPUT
+            or of.info >= len(self.shapes)
+            or not of.batched
+            or self.uses[of.number] > 1
+        ):
             return []
         shape, (start, strides) = self.shapes[of.info], view.info
         own = list(zip(contiguous(shape), shape, strict=True))
@@ -143,16 +160,23 @@ class Readable:
         sums = [v for v in forward if v.kind == ir.MATMUL]
         given = [_SUM_OF.fullmatch(name_from(v.name)) for v in sums]
         free = (k for k in itertools.count(1) if not any(found and found[1] == str(k) for found in given))
+        layers: dict[int, Any] = {}  # by matrix, where steps that repeat share their names
         for var, found in zip(sums, given, strict=True):
-            layer = found[1] if found and found[1] else next(free)
             matrix, vector, *bias = var.args
+            layer = found[1] if found and found[1] else layers.get(matrix.number) or next(free)
+            if self.like is not None:
+                layers[matrix.number] = layer
             for x, base in ((matrix, "W"), *((b, "b") for b in bias)):
                 if self._is_parameter(x) and x.number not in self.names:
                     self.names[x.number] = self._take(self._label_of(x) or f"{base}{layer}")
-            if vector.kind == ir.INPUT and vector.number not in self.names:
+            if vector.kind == ir.INPUT and vector.info < len(self.shapes) and vector.number not in self.names:
                 self.names[vector.number] = self._take("a0")
             self.names[var.number] = self._take(name_from(var.name) or f"z{layer}")
             self.names.update({part.number: self._take(part.name) for part in self.parts.of.get(var.number, ())})
+        for var in sums if self.like is not None else ():  # of what a step adds to its product
+            (reader,) = self.readers[var.number]
+            if self.uses[var.number] == 1 and reader.op is OPS["add"] and len(var.units) == 1:
+                self.names.setdefault(reader.number, self.names.pop(var.number))
         for var in forward:
             if (scores := self.parts.softmax(var)) is not None:
                 for x, name in ((scores, "scores"), (var, "weights")):
@@ -224,7 +248,20 @@ class Readable:
         if self.outputs:
             answer += f".T.reshape(rows, {', '.join(map(str, self.outputs))})"
         helpers = [text.strip() for text in self.helpers.values()]
-        body = [*opening, "", *forward]
+        returned = [f"return {answer}"]
+        after = [*backward, "", *gradient, f"return {f'{value}.mean()' if batched else value}, gradient / rows"]
+        self.rolled = self.like is not None and rolled(
+            [*forward, *returned],
+            [] if self.outputs else after,
+            sorted(self.zeros, key=len, reverse=True),
+            self._take,
+        )
+        if self.rolled:
+            (*forward, answer), after = self.rolled
+            answer = answer.removeprefix("return ")
+            used = set(re.findall(r"\w+", "\n".join([*forward, *after])))
+            opening = [line for line in opening if line.split(" = ")[0] not in {*self.zeros} - used]
+        body = [*opening, *[""] * (not self.rolled), *forward]
         title = self.function if self.outputs else f"{self.function} and its gradient"
         lines = [
             f'"""{title} for a batch of samples; arrays are units × rows."""',
@@ -244,7 +281,6 @@ class Readable:
             f'    """Return {self.function} of each row, given the flat array of all parameters."""',
             *_indented([*body, f"return {answer}"]),
         ]
-        after = [*backward, "", *gradient, f"return {f'{value}.mean()' if batched else value}, gradient / rows"]
         both = [
             *("", "", f"def value_and_grad({arguments}):"),
             '    """Return the mean over the rows, and its derivatives by the flat array of all parameters."""',
@@ -254,16 +290,16 @@ class Readable:
         aside = self.layer and len(body) <= _ASIDE and self._plain and not any("xp.tensordot(" in line for line in body)
         if aside or len(lines) + len(ways) + len(both) + len(body) + len(after) < _TWICE:
             return "\n".join([*lines, *ways, *both, *_indented([*body, *[""] * bool(backward), *after])]) + "\n"
-        name = self._take("compute")
-        given = re.findall(r"^([\w, ]+) = ", "\n".join(body), re.MULTILINE)
-        kept = [x for x in ", ".join(given).split(", ") if re.search(rf"\b{x}\b", "\n".join(after))]
+        name, space = self._take("compute"), [""] * bool(backward and not self.rolled)
+        names = dict.fromkeys(", ".join(re.findall(r"^ *([\w, ]+) = ", "\n".join(body), re.MULTILINE)).split(", "))
+        kept = [x for x in names if re.search(rf"\b{x}\b", "\n".join(after))]
         lines += [
             f"def {name}({arguments}):",
             f'    """Return {self.function} of each row, and what its derivatives need."""',
             *_indented([*body, *_listed("return ", [answer, *kept])]),
             *("", "", *ways[:2], f"    return {name}({arguments})[0]"),
             *both,
-            *_indented([*_listed("", ["_", *kept], f" = {name}({arguments})"), *[""] * bool(backward), *after]),
+            *_indented([*_listed("", ["_", *kept], f" = {name}({arguments})"), *space, *after]),
         ]
         return "\n".join(lines) + "\n"
 
@@ -327,6 +363,11 @@ class Readable:
         counted = False
         for var in (v for v in self.code.vars if v.kind == ir.INPUT):
             number: int = var.info
+            if number >= len(self.shapes):
+                shape = f"({', '.join(map(str, var.units))}, rows)"
+                self.zeros.append(self.name(var))
+                lines += [f"{self.name(var)} = xp.zeros({shape})"] * bool(var.units)
+                continue
             name = self.arguments[number]
             if var.batched and not counted:
                 lines.append(f"rows = len({name})")
@@ -347,7 +388,9 @@ class Readable:
     def name(self, var: Var) -> str:
         """Return the name of a Var that has a statement of its own."""
         if var.number not in self.names:
-            if var.kind == ir.INPUT:
+            if var.kind == ir.INPUT and var.info >= len(self.shapes):
+                self.names[var.number] = self._take("zeros") if var.units else "0.0"
+            elif var.kind == ir.INPUT:
                 self.names[var.number] = (
                     self.arguments[var.info] if not var.units else self._take(f"{self.arguments[var.info]}T")
                 )
@@ -378,13 +421,18 @@ class Readable:
             text, strength = self._expression(var)
             free = var.kind in {ir.VIEW, ir.EXPAND} or (var.kind == ir.CONCAT and var.units == ())
             alone = self.uses[var.number] == 1 or (free and len(text) < _SHORT) or text.isidentifier()
-            if var.number not in self.names and alone and len(text) <= _LONG:
+            sort = self._sort(var)
+            alone = alone and (self.like is None or self.like.stated[sort] <= 0)
+            short = len(text) <= _LONG or (self.like is not None and text.startswith("xp.stack(["))
+            if var.number not in self.names and alone and short:
                 self.inline[var.number] = text, strength
+                self.stated[sort] -= 1
                 continue
             comment = self._comment(var, lines, first=first)
             if found := re.match(r'xp\.einsum\("([a-z]*),([a-z]*)->([a-z]*)"', text):
                 each = ", in each row n" * ("n" in found[3])
                 text += f"  # Σ over {', '.join(sorted({*found[1], *found[2]} - {*found[3]}))}{each}"
+            self.stated[sort] += var.number not in self.names
             name = self.name(var)
             if parts := self.parts.of.get(var.number):
                 name = ", ".join(map(self.name, parts))
@@ -392,11 +440,17 @@ class Readable:
             lines += [*([""] if lines and comment else []), *comment, *f"{name} = {text}".split("\n")]
         return lines
 
+    def _sort(self, var: Var) -> Any:
+        """Return what alike things at other steps have in common with one: what it is, and what reads it first."""
+        alike = [var, *var.vars, *(y for x in var.vars for y in x.vars), *self.readers.get(var.number, ())]
+        return tuple([(x.kind, x.op, x.units) for x in alike])
+
     def _comment(self, var: Var, lines: Sequence[str], *, first: bool) -> list[str]:
         name = self.names.get(var.number, "")
         if first and self._is_layer(var):
             found = _SUM_OF.fullmatch(name)
-            matrix = var.args[0].number if var.kind == ir.MATMUL else var.number
+            (product,) = [x for x in (var, *var.vars) if x.kind == ir.MATMUL and len(x.units) == 1][:1] or [var]
+            matrix = product.args[0].number if product.kind == ir.MATMUL else var.number
             again = matrix in self.shown
             self.layer += not again
             layer = self.shown.setdefault(matrix, (found and found[1]) or str(self.layer))
@@ -413,7 +467,7 @@ class Readable:
                 return []
             self.layers_of_deltas.add(layer)
             return [f"# δ of layer {layer}, and what follows for its weights and biases" if layer else "# δ"]
-        return [] if lines else ["# backward" if not first else "# forward"]
+        return [] if lines or self.like is not None else ["# backward" if not first else "# forward"]
 
     def _is_activation(self, var: Var) -> bool:
         """Tell whether a Var is one operation on a layer's weighted sums, or on a part of them."""
@@ -520,8 +574,10 @@ class Readable:
             return f"{self._loop(var)}(rows, {', '.join(self.text(x) for x in (xs[3], *xs[:3]))})", _ATOM
         assert kind == ir.SCATTER  # the last kind
         pieces = list(zip(xs, var.info, strict=True))
-        if var.number < self.code.forward or self._is_stack(var):
+        if var.number < self.code.forward:
             return self._steps(pieces), _ATOM
+        if (stacked := self._stacked(var, pieces)) is not None:
+            return stacked, _ATOM
         if (joined := self._joined(var, pieces)) is not None:
             return joined, _ATOM
         if (added := self._added(var, pieces)) is not None:
@@ -632,13 +688,28 @@ class Readable:
         around = ", ".join([str((start, n - end)) for (start, end), n in zip(ends, places.shape, strict=True)])
         return f"xp.pad({text}, ({around}, (0, 0)){f', constant_values={number}' * (value != 0.0)})"
 
-    def _is_stack(self, var: Var) -> bool:
-        """Tell whether an array has the vectors of all steps, each of them one Var."""
-        steps = range(0, var.size, var.units[-1]) if len(var.units) == 2 else ()
-        places = {place for place in var.info if place[1] is not None}
-        return len(var.args) == len(steps) and all((at, (1,), var.units[1:]) in places for at in steps) and all(
-            x.__class__ is Var and x.units == var.units[1:] and x.batched and not self._is_matrix(x) for x in var.args
-        )  # fmt: skip
+    def _stacked(self, var: Var, pieces: Sequence[Any]) -> str | None:
+        """Return the text of the vectors of all steps, each of them one Var or several side by side; None of others."""
+        if len(var.units) != 2:
+            return None
+        steps, width = var.units
+        columns: dict[int, list[Any]] = {}
+        for piece in sorted(pieces, key=lambda piece: np.min(piece[1][0])):
+            x, (start, strides, units) = piece
+            if strides != (1,) or x.__class__ is not Var or x.units != units or not x.batched or self._is_matrix(x):
+                return None
+            columns.setdefault(start % width, []).append(piece)
+        end = 0
+        for at, column in columns.items():
+            if [place for _, place in column] != [
+                (at + k * width, (1,), column[0][1][2]) for k in range(steps)
+            ] or at != end:
+                return None
+            end += column[0][0].size
+        texts = [self._steps(column) for column in columns.values()]
+        if end < width:
+            return None
+        return texts[0] if len(texts) == 1 else f"xp.concatenate([{', '.join(texts)}], axis=1)"
 
     def _steps(self, pieces: Sequence[Any]) -> str:
         """Return the text of the vectors of all steps, and of a 1 at the end of each."""
