@@ -79,8 +79,8 @@ def with_states(graph: Graph, arguments: int) -> tuple[Graph, list[int | None]]:
         if scaled:
             own = list(terms)
             for k in scaled:
-                size = len(weights) if k in weights else None
-                own[k] = 1.0, terms[k][1], zero(size, weights.index(k) if k in weights else 0)
+                alone = k not in weights or len(weights) == 1
+                own[k] = 1.0, terms[k][1], zero(None, 0) if alone else zero(len(weights), weights.index(k))
             made.sums[i] = own, constant
     for i, op in enumerate(graph.ops):
         if op is MUL and any(graph.constants.get(x) == 0.0 for x in graph.operands[i]):

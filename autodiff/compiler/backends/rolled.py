@@ -94,6 +94,7 @@ class Text:
     def __init__(self, passes: list[list[Statement]], alike: Sequence[str], take: Callable[[str], str]) -> None:
         self.alike, self.take, self.t = alike, take, take("t")
         self.assigned = {s.target for each in passes for s in each} - {""} | {*alike}
+        self.letters: list[str] = []  # for things of a step, in sums over all of them
         self.loops: list[Loop] = []
         self.starts: dict[str, Statement] = {}  # what is before a first step, and has no line of its own
         self.where: dict[str, tuple[Loop, int, int]] = {}  # of each name in a loop: its line and step
@@ -190,7 +191,7 @@ class Text:
         own: dict[str, tuple[int, int]] = {}
         for i, block in enumerate(loop.blocks):
             for j, s in enumerate(block):
-                if not s.target or s.target in own or (i and s.above and any("#" in line for line in s.above)):
+                if not s.target or s.target in own:
                     return None
                 own[s.target] = i, j
         carried = False
@@ -267,7 +268,7 @@ class Text:
         if isinstance(part, Statement):
             if part.target in self.starts:
                 return
-            yield from _split("".join(self._outside(part.tokens)) + _behind(part))
+            yield from _split(self._outside(part.tokens) + _behind(part))
             return
         loop: Loop = part
         for j in loop.first:
@@ -299,7 +300,7 @@ class Text:
 
     def _begin(self, name: str) -> str:
         """Return the text of what is before the first step; what only that reads needs no name."""
-        return "".join(self._outside(self.starts[name].tokens[4:])) if name in self.starts else self._single(name)
+        return self._outside(self.starts[name].tokens[4:]) if name in self.starts else self._single(name)
 
     def _overwritten(self, loop: Loop, j: int) -> bool:
         """Tell whether the value of the step before is read of what must be a list."""
@@ -335,17 +336,61 @@ class Text:
         loop, j, i = self.where[name]
         return loop.element(j, i)
 
-    def _outside(self, words: list[str]) -> Iterator[str]:
-        """Return the words of a line, those of lists of steps as parts of lists."""
-        k = 0
+    def _outside(self, words: list[str]) -> str:
+        """Return the text of a line, in which sums and lists of what all steps have are short."""
+        if words[1:4] == [" ", "=", " "] and len(terms := _terms(words, 4, len(words))) >= _STEPS:
+            return "".join(words[:4]) + " + ".join(self._series([words[a:b] for a, b in terms], "sum"))
+        text, k = "", 0
         while k < len(words):
-            names = _names(words, k + 1) if words[k] == "[" else []
-            if any(x in self.where for x in names[1:]):
-                yield self._listed(names)
-                k += 3 * len(names) - 1
+            end = _closing(words, k) if words[k] in {"(", "["} else k
+            if end > k:
+                items = _items(words[k + 1 : end])
+                names = [x[0] for x in items if len(x) == 1 and x[0].isidentifier()]
+                if words[k] == "[" and len(names) == len(items) > 1 and any(x in self.where for x in names):
+                    text += self._listed(names)
+                else:
+                    text += words[k] + ", ".join(self._series(items, "*")).rstrip(" ") + words[end]
             else:
-                yield self._single(words[k]) if k == 0 or words[k - 1] != "." else words[k]
-            k += 1
+                text += self._single(words[k]) if k == 0 or words[k - 1] != "." else words[k]
+            k = end + 1
+        return text
+
+    def _series(self, items: list[list[str]], way: str) -> list[str]:
+        """Return the texts of items; those of several steps that are alike are one, `way` says for what."""
+        texts, k = list[str](), 0
+        keys = [Statement(x).key(self.assigned) for x in items]
+        while k < len(items):
+            end = k + 1
+            while end < len(items) and keys[end] == keys[k]:
+                end += 1
+            for stop in range(end, k + _STEPS, -1):
+                if (found := self._each(items[k:stop])) is not None:
+                    texts.append(f"sum({found})" if way == "sum" else f"*({found})")
+                    k = stop
+                    break
+            else:
+                texts.append(self._outside(items[k]))
+                k += 1
+        return texts
+
+    def _each(self, items: list[list[str]]) -> str | None:
+        """Return what is alike of several steps as what a comprehension has in brackets; None of other things."""
+        words, columns = list(items[0]), dict[str, str]()
+        for k in range(len(words)):
+            values = [x[k] for x in items]
+            if len({*values}) > 1:
+                column = None if values[0].isdecimal() else self._column(values)
+                if column is None:
+                    return None
+                if len(columns) == len(self.letters):
+                    self.letters.append(self.take("abcdefghij"[len(columns)]))
+                words[k] = columns.setdefault(column, self.letters[len(columns)])
+            elif k == 0 or words[k - 1] != ".":
+                words[k] = self._single(words[k])
+        along = f"{', '.join(columns.values())} in " + (
+            f"zip({', '.join(columns)})" if len(columns) > 1 else "".join(columns)
+        )
+        return f"{''.join(words)} for {along}" if columns else None
 
     def _listed(self, names: list[str]) -> str:
         """Return the text of a list of several steps' values, and of others before and after them."""
@@ -386,21 +431,53 @@ def _behind(s: Statement) -> str:
     return "; ".join([*(f"  # {line}" for line in above[:1]), *s.behind.split("  # ")[1:]]) if above else s.behind
 
 
+def _closing(words: list[str], k: int) -> int:
+    """Return where the bracket that opens here closes."""
+    depth = 0
+    for end in range(k, len(words)):
+        depth += (words[end] in {"(", "["}) - (words[end] in {")", "]"})
+        if depth == 0:
+            return end
+    return k
+
+
+def _items(words: list[str]) -> list[list[str]]:
+    """Return what commas separate."""
+    items, k = [list[str]()], 0
+    while k < len(words):
+        if words[k] == ",":
+            items.append([])
+            k += words[k + 1 : k + 2] == [" "]
+        else:
+            end = _closing(words, k) if words[k] in {"(", "["} else k
+            items[-1] += words[k : end + 1]
+            k = end
+        k += 1
+    return items
+
+
+def _terms(words: list[str], start: int, stop: int) -> list[tuple[int, int]]:
+    """Return where the terms of a sum are that begins with another one in brackets, and so on."""
+    ends, k = [start - 3], start
+    while k < stop:
+        if words[k] in {"(", "["}:
+            k = _closing(words, k)
+        elif words[k] in {"+", "-"} and words[k - 1] == " " == words[k + 1]:
+            if words[k] == "-":
+                return [(start, stop)]
+            ends.append(k)
+        k += 1
+    terms = [(a + 2 + (a < start), b - 1) for a, b in pairwise([*ends, stop + 1])]
+    terms[0] = start, terms[0][1]
+    first, last = terms[0]
+    if words[first] == "(" and _closing(words, first) == last - 1:
+        inner = _terms(words, first + 1, last - 1)
+        terms = inner + terms[1:] if len(inner) > 1 else terms
+    return terms
+
+
 def _all(part: Any) -> list[Statement]:
     return [part] if isinstance(part, Statement) else [s for block in part.blocks for s in block]
-
-
-def _names(words: list[str], k: int) -> list[str]:
-    """Return the names of a list that has nothing else."""
-    names: list[str] = []
-    while k + 1 < len(words) and words[k].isidentifier():
-        names.append(words[k])
-        if words[k + 1] == "]":
-            return names
-        if words[k + 1 : k + 3] != [",", " "]:
-            return []
-        k += 3
-    return []
 
 
 def _line(numbers: Sequence[int | None]) -> tuple[int, int] | None:

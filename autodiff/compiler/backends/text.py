@@ -64,7 +64,8 @@ class Readable:
         self.shapes = shapes
         self.outputs = outputs
         self.names: dict[int, str] = {}
-        self.taken = {"xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", "len", "float", *reserved()}
+        self.taken = {"xp", "np", "rows", "flat", "gradient", "value", "math", "reduce", *reserved()}
+        self.taken |= {"len", "float", "range", "reversed", "sum", "zip"}
         self.taken |= set(known)
         self.arguments: list[str] = [self._take("_".join(re.findall(r"\w+", x))) for x in arguments]  # of x['w'], x_w
         self.helpers: dict[str, str] = {}
@@ -85,7 +86,7 @@ class Readable:
                 self.readers.setdefault(x.number, [var])
         self.like = like
         self.stated = Counter[Any]()  # how many more of a sort have lines of their own than have none
-        self.zeros: list[str] = []  # initial states, those with more axes first
+        self.zeros: dict[str, str] = {}  # initial states
         self.truths = self._truths(results)
         self.parts = Parts(code, self._views())
         self.turned = {v.args[0].number: (v, axes) for v in code.vars if (axes := self._turned(v))}  # inputs so read
@@ -260,7 +261,8 @@ class Readable:
             (*forward, answer), after = self.rolled
             answer = answer.removeprefix("return ")
             used = set(re.findall(r"\w+", "\n".join([*forward, *after])))
-            opening = [line for line in opening if line.split(" = ")[0] not in {*self.zeros} - used]
+            zeros = {name: text for name, text in self.zeros.items() if name in used}
+            opening += [f"{', '.join(zeros)} = {', '.join(zeros.values())}"] * bool(zeros)
         body = [*opening, *[""] * (not self.rolled), *forward]
         title = self.function if self.outputs else f"{self.function} and its gradient"
         lines = [
@@ -364,9 +366,8 @@ class Readable:
         for var in (v for v in self.code.vars if v.kind == ir.INPUT):
             number: int = var.info
             if number >= len(self.shapes):
-                shape = f"({', '.join(map(str, var.units))}, rows)"
-                self.zeros.append(self.name(var))
-                lines += [f"{self.name(var)} = xp.zeros({shape})"] * bool(var.units)
+                shape = f"({', '.join(map(str, var.units))}, rows)" if var.units else "rows"
+                self.zeros[self.name(var)] = f"xp.zeros({shape})"
                 continue
             name = self.arguments[number]
             if var.batched and not counted:
@@ -389,7 +390,7 @@ class Readable:
         """Return the name of a Var that has a statement of its own."""
         if var.number not in self.names:
             if var.kind == ir.INPUT and var.info >= len(self.shapes):
-                self.names[var.number] = self._take("zeros") if var.units else "0.0"
+                self.names[var.number] = self._take("zeros" if var.units else "zero")
             elif var.kind == ir.INPUT:
                 self.names[var.number] = (
                     self.arguments[var.info] if not var.units else self._take(f"{self.arguments[var.info]}T")
@@ -423,7 +424,8 @@ class Readable:
             alone = self.uses[var.number] == 1 or (free and len(text) < _SHORT) or text.isidentifier()
             sort = self._sort(var)
             alone = alone and (self.like is None or self.like.stated[sort] <= 0)
-            short = len(text) <= _LONG or (self.like is not None and text.startswith("xp.stack(["))
+            long = text.startswith("xp.stack([") or var.op is OPS["add"]
+            short = len(text) <= _LONG or (long and self.like is not None)
             if var.number not in self.names and alone and short:
                 self.inline[var.number] = text, strength
                 self.stated[sort] -= 1
