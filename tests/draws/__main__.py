@@ -85,7 +85,7 @@ class Run:
             f"with {of}",
         ]
         lines += [
-            f"{name:{width}}  {n:>7,} compared, worst {self.counts.worst[name]:.1e}"
+            f"{name:{width}}  {n:>7,} compared, worst {self.counts.worst.get(name, 0.0):.1e}"
             for name, n in self.counts.done.items()
         ]
         return "\n".join([*lines, f"{seconds:,.0f} s of processor time, {len(self.failures)} failures"])

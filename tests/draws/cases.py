@@ -25,6 +25,8 @@ class Case:
     shared: tuple[str, ...] = ()  # arguments that are the same for all rows
     kinds: tuple[str, ...] = ()  # the structures in it, for the count
     spread: float = 0.7  # standard deviation of the numbers
+    dtype: str = "int64"  # of places
+    also: Callable[[Case], str] | None = None  # a law of this kind of program alone; returns its name
     spec: Spec = field(default_factory=dict)
 
     @property
@@ -43,11 +45,16 @@ class Case:
         for name, shape in self.shapes.items():
             size = shape if name in self.shared else (rows, *shape)
             n = self.whole.get(name)
-            found.append(rng.normal(0.0, self.spread, size) if n is None else rng.integers(-n, n, size))
+            least = 0 if self.dtype.startswith("u") else -(n or 0)
+            found.append(
+                rng.normal(0.0, self.spread, size) if n is None else rng.integers(least, n, size).astype(self.dtype)
+            )
         return found
 
     def row(self, arguments: list[Any], i: int) -> list[Any]:
-        return [x if name in self.shared else x[i] for name, x in zip(self.shapes, arguments, strict=True)]
+        """One row of each argument; places are whole numbers, whatever their type in arrays."""
+        rows = [x if name in self.shared else x[i] for name, x in zip(self.shapes, arguments, strict=True)]
+        return [x.astype(int) if name in self.whole else x for name, x in zip(self.shapes, rows, strict=True)]
 
 
 def simpler(spec: Any) -> Iterator[Any]:

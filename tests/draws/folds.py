@@ -1,10 +1,14 @@
-"""Random folds: a step drawn from a seed, and what goes into it, for laws about loops."""
+"""Random folds: steps of random expressions, with carries and sequences of every form, and loops within loops."""
+
+from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 
 from autodiff import Value, cos, exp, fold, maximum, sigmoid, sin, softplus, tanh, where
+from tests.draws.cases import Case, Spec
 
 UNARY = [sin, cos, tanh, sigmoid, softplus, lambda a: exp(-a * a), lambda a: -a, lambda a: a * 0.5]
 BINARY = [
@@ -34,67 +38,109 @@ def flat(x):
     return [e for entry in x for e in flat(entry)] if isinstance(x, (list, tuple, np.ndarray)) else [x]
 
 
-class RandomFold:
-    """A function of (a, xs), one number and `steps` × `width` of them, with a fold in it and `parameters`."""
+def expression(seed, numbers):
+    """A few operations on some of these numbers."""
+    draw = random.Random(seed)
+    x = draw.choice(numbers)
+    for _ in range(draw.randint(1, 4)):
+        x = draw.choice(UNARY)(x) if draw.random() < 0.4 else draw.choice(BINARY)(x, draw.choice(numbers))
+    return x
 
-    def __init__(self, seed, depth=1):
-        draw = self.draw = random.Random(seed)
-        self.steps, self.width = draw.choice([1, 2, 3, 5, 8, 13]), draw.randint(0, 2)
-        self.size, self.checkpoint = draw.randint(1, 3), draw.random() < 0.5
-        self.parameters = [Value(draw.uniform(-1.0, 1.0), f"w{k}") for k in range(draw.randint(0, 3))]
-        self.kind, self.y = draw.choice(SHAPES), draw.choice([None, *SHAPES])
-        self.starts = [draw.choice(["a", "constant", "parameter", "computed"]) for _ in range(self.size)]
-        self.recipes = [draw.getrandbits(64) for _ in range(self.size + 3)]
-        self.inner = draw.random() < 0.25 and depth > 0
-        self.product = draw.random() < 0.3 and len(self.parameters) > 1
 
-    def expression(self, seed, numbers):
-        draw = random.Random(seed)
-        x = draw.choice(numbers)
-        for _ in range(draw.randint(1, 4)):
-            x = draw.choice(UNARY)(x) if draw.random() < 0.4 else draw.choice(BINARY)(x, draw.choice(numbers))
-        return x
+STARTS = ["a", "constant", "parameter", "computed"]
 
-    def __call__(self, a, xs):
-        w, computed = self.parameters, sin(a) * 0.7
+
+def drawn(source: Any) -> Spec:
+    """A fold as plain numbers and words."""
+    size = source.randint(1, 3)
+    seed = lambda: source.randint(0, 2**31)
+    return {
+        "steps": source.randint(0, 6) if source.random() < 0.85 else source.randint(7, 40),
+        "width": source.randint(0, 2),
+        "form": source.choice(["list", "array", "tuple", "numbers"]),
+        "checkpoint": source.random() < 0.5,
+        "parameters": source.randint(0, 3),
+        "carry": source.choice(SHAPES),
+        "y": source.choice([None, *SHAPES]),
+        "starts": [source.choice(STARTS) for _ in range(size)],
+        "recipes": [seed() for _ in range(size)],
+        "ys": [seed() for _ in range(2)],
+        "inner": seed() if source.random() < 0.2 else 0,
+        "after": seed() if source.random() < 0.2 else 0,
+        "product": source.random() < 0.3,
+        "backward": source.random() < 0.2,
+        "shared": source.random() < 0.15,
+    }
+
+
+def build(spec: Spec) -> Case | None:
+    """A function of (a, xs), one number and `steps` × `width` of them, with a fold in it; None where nothing is left.
+
+    `inner` begins a fold within the step, `after` a second fold over what the first one returns; where it is long, a
+    step halves the carry, as filters and decays do, so that slopes do not grow with the number of steps.
+    """
+    steps, width, size = spec["steps"], spec["width"], len(spec["starts"])
+    if not size or size != len(spec["recipes"]) or not spec["ys"] or width < 0 or spec["parameters"] < 0:
+        return None
+    rng = np.random.default_rng(spec["recipes"][0])
+    w = [Value(float(x), f"w{k}") for k, x in enumerate(rng.uniform(-1.0, 1.0, spec["parameters"]))]
+    shrinks = 0.5 if steps > 6 else 1.0
+
+    def sequence(xs):
+        if not width:
+            return None
+        rows = [list(x) for x in xs][:: -1 if spec["backward"] else 1]
+        if spec["form"] == "array":
+            array = np.empty((len(rows), width), dtype=object)
+            for index in np.ndindex(array.shape):
+                array[index] = rows[index[0]][index[1]]
+            return array
+        if spec["form"] == "tuple":
+            return tuple([row[k] for row in rows] for k in range(width))
+        return [row[0] for row in rows] if spec["form"] == "numbers" else rows
+
+    def f(a, xs):
+        computed = sin(a) * 0.7
         begin = {"a": a, "constant": 0.3, "parameter": w[0] if w else 0.1, "computed": computed}
         outside = [computed, a, 0.5, *w]
 
         def step(carry, x):
-            numbers = [*flat(carry), *(flat(x) if x is not None else ()), *outside]
-            new = [self.expression(recipe, numbers) for recipe in self.recipes[: self.size]]
-            if self.product:  # a layer
-                row = numbers[:3]
-                new = [
-                    tanh(sum((w[(k + j) % len(w)] * r for j, r in enumerate(row)), new[k])) for k in range(self.size)
-                ]
-            if self.inner:
-                turn = lambda c, _: (c * 0.5 + self.expression(self.recipes[-1], [c, *numbers]) * 0.1, c)
+            found = [*flat(carry), *(flat(x) if x is not None else ()), *outside]
+            new = [expression(recipe, found) for recipe in spec["recipes"]]
+            if spec["product"] and len(w) > 1:  # a layer
+                row = found[:3]
+                new = [tanh(sum((w[(k + j) % len(w)] * r for j, r in enumerate(row)), new[k])) for k in range(size)]
+            if spec["inner"]:
+                turn = lambda c, _: (c * 0.5 + expression(spec["inner"], [c, *found]) * 0.1, c)
                 last, path = fold(turn, new[0], None, length=3)
                 new[0] = tanh(last + path[1])
-            ys = [self.expression(recipe, [*new, *numbers]) for recipe in self.recipes[self.size : self.size + 2]]
-            return nest(self.kind, [tanh(x) for x in new]), None if self.y is None else nest(self.y, ys)
+            ys = [expression(recipe, [*new, *found]) for recipe in spec["ys"]]
+            new = nest(spec["carry"], [shrinks * tanh(v) for v in new])
+            return new, None if spec["y"] is None else nest(spec["y"], ys)
 
-        series = list(xs) if self.width else None
-        length = None if self.width else self.steps
-        start = nest(self.kind, [begin[of] for of in self.starts])
-        carry, ys = fold(step, start, series, length=length, checkpoint=self.checkpoint)
-        shares = [0.1 * (k + 1) * y for k, y in enumerate(flat(ys))] if ys is not None else []
+        start = nest(spec["carry"], [begin[of] for of in spec["starts"]])
+        xs = sequence(xs)
+        length = None if xs is not None and len(flat(xs)) else steps
+        carry, ys = fold(step, start, xs, length=length, checkpoint=spec["checkpoint"])
+        if spec["after"]:
+            again = lambda c, y: (
+                0.5 * c + tanh(expression(spec["after"], [c, a, *(flat(y) if y is not None else ())])),
+                c,
+            )
+            of_ys = ys if isinstance(ys, list) and ys and spec["y"] is not None else None
+            last, path = fold(again, flat(carry)[0], of_ys, length=None if of_ys else 3)
+            carry, ys = [last, *flat(carry)], path
+        shares = (
+            [0.1 * (k + 1) / max(1.0, 0.2 * steps) * y for k, y in enumerate(flat(ys)[:20])] if ys is not None else []
+        )
         return sum(shares, sum(flat(carry), 0.0)) + tanh(a)
 
-    def arguments(self, rows):
-        rng = np.random.default_rng(self.draw.getrandbits(32))
-        return rng.normal(size=rows), rng.normal(size=(rows, self.steps, max(self.width, 1)))
-
-    def eagerly(self, a, xs):
-        """Value, gradient by the parameters, by a, by xs, of one row."""
-        for w in self.parameters:
-            w.grad = 0.0
-        x = Value(float(a))
-        table = np.empty(xs.shape, dtype=object)
-        for index in np.ndindex(xs.shape):
-            table[index] = Value(float(xs[index]))
-        value = self(x, table)
-        value.backward()
-        grads = np.array([t.grad if t.swept else 0.0 for t in table.flat]).reshape(xs.shape)
-        return value.data, {w.label: w.grad for w in self.parameters}, x.grad, grads
+    kinds = [
+        f"carry: {spec['carry']}", f"y: {spec['y']}", f"xs: {spec['form'] if width else None}",
+        "no steps" if steps == 0 else "1 to 6 steps" if steps < 7 else "7 to 40 steps",
+        *(word for word in ("checkpoint", "inner", "after", "product", "backward", "shared") if spec[word]),
+    ]  # fmt: skip
+    return Case(
+        f, w, {"a": (), "xs": (steps, max(width, 1))}, shared=("xs",) if spec["shared"] else (), kinds=tuple(kinds),
+        spread=1.0, spec=spec,
+    )  # fmt: skip

@@ -65,7 +65,8 @@ def eager(case: Case, arguments: list[Any], rows: int) -> tuple[Any, Any, list[A
         values.append(out.data if isinstance(out, Value) else float(out))
         by_parameters.append([p.grad if p.swept else 0.0 for p in case.parameters])
         by.append([slopes(given[k]) for k in case.smooth])
-    inputs = [np.array([row[k] for row in by]) for k in range(len(case.smooth))]
+    shapes = list(case.shapes.values())
+    inputs = [np.array([row[k] for row in by]).reshape(rows, *shapes[i]) for k, i in enumerate(case.smooth)]
     return np.array(values), np.array(by_parameters).reshape(rows, -1), inputs
 
 
@@ -74,7 +75,10 @@ def moved(case: Case, arguments: list[Any], rows: int) -> bool:
     before = eager(case, arguments, rows)
     rng = np.random.default_rng(0)
     for _ in range(3):
-        shaken = [x if x.dtype.kind in "iu" else x * (1.0 + rng.normal(0.0, 1e-14, np.shape(x))) for x in arguments]
+        shaken = [
+            x if name in case.whole else x * (1.0 + rng.normal(0.0, 1e-14, np.shape(x)))
+            for name, x in zip(case.shapes, arguments, strict=True)
+        ]
         after = eager(case, shaken, rows)
         for x, y in zip([*before[:2], *before[2]], [*after[:2], *after[2]], strict=True):
             if not np.allclose(x, y, rtol=1e-10, atol=1e-11 * max(1.0, np.abs(x).max(initial=0.0))):
@@ -172,6 +176,8 @@ def _check(case: Case, rows: int, arguments: list[Any], counts: Counts, *, jax: 
     close("the text", np.broadcast_to(module["forward"](flat, *arguments), rows), values)
     _check_rates(case, arguments, program, values, counts, scale)
     _check_curvatures(case, arguments, program, order, counts)
+    if case.also is not None:
+        counts.done[case.also(case)] += 1
     if jax:
         _check_jax(source, flat, arguments, values, wanted, close)
     if numba:
@@ -185,7 +191,7 @@ def _check(case: Case, rows: int, arguments: list[Any], counts: Counts, *, jax: 
 def _check_point(case, arguments, values, by_parameters, by_inputs, close):
     """One sample without rows, its parameters named."""
     program = compile(case.f, in_axes=None, parameters=case.parameters)
-    row = [numbers(x, values=False) for x in case.row(arguments, 0)]
+    row = [numbers(x, values=False) if np.size(x) else x for x in case.row(arguments, 0)]
     close("one point", program(*row), values[0])
     for _ in range(2):  # the second call goes the short way
         value, gradient, at = program.value_and_grad(*row, argnums=case.smooth)
@@ -202,7 +208,8 @@ def _check_rates(case, arguments, program, values, counts, scale):
     given = [x if axis is None else x[:rows] for x, axis in zip(arguments, case.in_axes, strict=True)]
     along = [rng.normal(size=np.shape(x)) for x in given]
     names = list(case.shapes)
-    smooth = case.smooth[: next((k for k, i in enumerate(case.smooth) if i != k), len(case.smooth))]  # the first ones
+    able = [name not in case.whole and x.size > 0 for name, x in zip(names, given, strict=True)]
+    smooth = range([*able, False].index(False))  # the first ones; others by keyword are constants
     constants = {names[i]: given[i] for i in range(len(smooth), len(names))}
     found, rates = program.jvp([given[i] for i in smooth], [along[i] for i in smooth], **constants)
     wanted = []

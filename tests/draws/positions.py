@@ -544,7 +544,7 @@ LAST = ["sum", "squares", "softmax", "mean", "one"]
 def drawn(random: Any) -> Spec:
     """A program as plain numbers and words: the shape of a sample, steps with their options, and what comes last."""
     steps = []
-    for _ in range(random.randint(1, 5)):
+    for _ in range(random.randint(1, 4)):
         step = random.choice(list(STEPS))
         steps.append([step.__name__, {name: random.choice(of) for name, of in STEPS[step].items()}])
     return {
@@ -584,7 +584,7 @@ def made(shape, steps, last="squares", *, tied=False, shared=False, ids=False, s
         probe = NAMED[name](found, earlier, weights, **options)
         earlier.insert(0, found)
         size = len(probe), len(probe[0]) if probe else 0
-        if not 0 < size[0] * size[1] <= 100 or len(every) > 200 or any(len(x) != size[1] for x in probe):
+        if not 0 < size[0] * size[1] <= 80 or len(every) > 150 or any(len(x) != size[1] for x in probe):
             return None
         own = every[before:]
         if shared and own and given is None:
