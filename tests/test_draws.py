@@ -30,6 +30,18 @@ def test_a_random_program_computes_what_values_compute(name, part, source, rows)
         reject()
 
 
+FOUND = [  # by the command
+    ("positions", {"shape": [2, 3], "steps": [["quadratic", {}], ["gated", {"gates": 3, "start": "zero", "bias": True, "beside": True, "backward": False}]], "last": "sum", "tied": True}),
+    ("positions", {"shape": [1, 2], "steps": [["dilated", {"dilation": 1, "rows": 1, "border": True}]], "last": "mean"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "spec"), FOUND, ids=range(len(FOUND)))
+def test_what_was_found_once_stays_right(name, spec):
+    """δ of windows that lie over one another, the gradient of each row by weights that meet zeros alone."""
+    check(PROGRAMS[name].build(spec), 3)
+
+
 def test_the_command_draws_and_counts():
     """Exit code 0 and "0 failures" where nothing fails."""
     done = subprocess.run(

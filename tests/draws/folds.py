@@ -55,7 +55,7 @@ def drawn(source: Any) -> Spec:
     size = source.randint(1, 3)
     seed = lambda: source.randint(0, 2**31)
     return {
-        "steps": source.randint(0, 6) if source.random() < 0.85 else source.randint(7, 40),
+        "steps": source.randint(0, 6) if source.random() < 0.75 else source.randint(7, 40),
         "width": source.randint(0, 2),
         "form": source.choice(["list", "array", "tuple", "numbers"]),
         "checkpoint": source.random() < 0.5,
@@ -68,6 +68,8 @@ def drawn(source: Any) -> Spec:
         "inner": seed() if source.random() < 0.2 else 0,
         "after": seed() if source.random() < 0.2 else 0,
         "product": source.random() < 0.3,
+        "affine": source.random() < 0.25,
+        "net": source.random() < 0.2,
         "backward": source.random() < 0.2,
         "shared": source.random() < 0.15,
     }
@@ -84,6 +86,8 @@ def build(spec: Spec) -> Case | None:
         return None
     rng = np.random.default_rng(spec["recipes"][0])
     w = [Value(float(x), f"w{k}") for k, x in enumerate(rng.uniform(-1.0, 1.0, spec["parameters"]))]
+    net = [[Value(float(x), f"v{k}_{j}") for j, x in enumerate(row)] for k, row in enumerate(
+        rng.uniform(-0.6, 0.6, (size, size + width + 1)))] if spec["net"] else []  # fmt: skip
     shrinks = 0.5 if steps > 6 else 1.0
 
     def sequence(xs):
@@ -107,15 +111,27 @@ def build(spec: Spec) -> Case | None:
         def step(carry, x):
             found = [*flat(carry), *(flat(x) if x is not None else ()), *outside]
             new = [expression(recipe, found) for recipe in spec["recipes"]]
-            if spec["product"] and len(w) > 1:  # a layer
+            if spec["affine"]:  # as filters and averages are: what is handed on goes in as a sum of products
+                c, others = flat(carry), [*(flat(x) if x is not None else ()), *outside]
+                slope = 1.2 if spec["recipes"][0] % 3 == 0 and steps <= 12 else 0.9
+                new = [
+                    slope * tanh(expression(recipe, others)) * c[k] + tanh(expression(recipe + 1, others))
+                    - (0.3 * c[(k + 1) % size] if size > 1 else 0.0)
+                    for k, recipe in enumerate(spec["recipes"])
+                ]  # fmt: skip
+            elif net:  # Elman's, of all that is handed on and comes in
+                joint = [*(flat(x) if x is not None else ()), *flat(carry)]
+                joint = joint if spec["recipes"][0] % 2 else joint[::-1]
+                new = [tanh(sum((a * b for a, b in zip(row, joint, strict=False)), row[-1])) for row in net]
+            elif spec["product"] and len(w) > 1:  # a layer
                 row = found[:3]
                 new = [tanh(sum((w[(k + j) % len(w)] * r for j, r in enumerate(row)), new[k])) for k in range(size)]
-            if spec["inner"]:
+            if spec["inner"] and not spec["affine"]:
                 turn = lambda c, _: (c * 0.5 + expression(spec["inner"], [c, *found]) * 0.1, c)
                 last, path = fold(turn, new[0], None, length=3)
                 new[0] = tanh(last + path[1])
             ys = [expression(recipe, [*new, *found]) for recipe in spec["ys"]]
-            new = nest(spec["carry"], [shrinks * tanh(v) for v in new])
+            new = nest(spec["carry"], new if spec["affine"] else [shrinks * tanh(v) for v in new])
             return new, None if spec["y"] is None else nest(spec["y"], ys)
 
         start = nest(spec["carry"], [begin[of] for of in spec["starts"]])
@@ -138,9 +154,9 @@ def build(spec: Spec) -> Case | None:
     kinds = [
         f"carry: {spec['carry']}", f"y: {spec['y']}", f"xs: {spec['form'] if width else None}",
         "no steps" if steps == 0 else "1 to 6 steps" if steps < 7 else "7 to 40 steps",
-        *(word for word in ("checkpoint", "inner", "after", "product", "backward", "shared") if spec[word]),
+        *(word for word in ("checkpoint", "inner", "after", "product", "affine", "net", "backward", "shared") if spec[word]),
     ]  # fmt: skip
     return Case(
-        f, w, {"a": (), "xs": (steps, max(width, 1))}, shared=("xs",) if spec["shared"] else (), kinds=tuple(kinds),
+        f, [*w, *(p for row in net for p in row)], {"a": (), "xs": (steps, max(width, 1))}, shared=("xs",) if spec["shared"] else (), kinds=tuple(kinds),
         spread=1.0, spec=spec,
     )  # fmt: skip

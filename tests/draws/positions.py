@@ -19,8 +19,8 @@ SYMBOLS = 5  # rows of a table of embeddings
 
 def linear(xs, _, weights, *, bias, rows):
     """One weight matrix at every position."""
-    w = [[weights() for _ in xs[0]] for _ in range(rows)]
-    b = [weights() if bias else 0.0 for _ in range(rows)]
+    w = [[weights(f"W[{r}][{c}]") for c in range(len(xs[0]))] for r in range(rows)]
+    b = [weights(f"b[{r}]") if bias else 0.0 for r in range(rows)]
     return [
         [sum((v * x for v, x in zip(row, vector, strict=True)), c) for row, c in zip(w, b, strict=True)]
         for vector in xs
@@ -334,15 +334,19 @@ def banded(xs, _, weights, *, reach, causal, mask):
     return out
 
 
-def headed(xs, _, weights, *, heads, causal, output):
-    """Attention of several heads, each with queries, keys and values of its own matrices, then joined."""
+def headed(xs, _, weights, *, heads, causal, output, joint):
+    """Attention of several heads, each with queries, keys and values of its own matrices or parts of one, then joined."""
     n = max(1, len(xs[0]) // heads)
     times = lambda m, x: [sum(a * b for a, b in zip(row, x, strict=True)) for row in m]
-    matrix = lambda rows, columns: [[weights() for _ in range(columns)] for _ in range(rows)]
+    matrix = lambda name, rows, columns: [[weights(f"{name}[{r}][{c}]") for c in range(columns)] for r in range(rows)]
+    if joint:
+        every = [[times(m, x) for x in xs] for m in (matrix(f"attn.w{name}", n * heads, len(xs[0])) for name in "qkv")]
+        parts = [[[x[h * n : h * n + n] for x in of] for of in every] for h in range(heads)]
+    else:
+        parts = [[[times(m, x) for x in xs] for m in (matrix(f"{name}{h}", n, len(xs[0])) for name in "QKV")]
+                 for h in range(heads)]  # fmt: skip
     joined = [[] for _ in xs]
-    for _ in range(heads):
-        query, key, value = (matrix(n, len(xs[0])) for _ in range(3))
-        q, k, v = ([times(m, x) for x in xs] for m in (query, key, value))
+    for q, k, v in parts:
         for t in range(len(xs)):
             seen = t + 1 if causal else len(xs)
             scores = [sum(a * b for a, b in zip(q[t], k[u], strict=True)) / math.sqrt(n) for u in range(seen)]
@@ -350,7 +354,7 @@ def headed(xs, _, weights, *, heads, causal, output):
             joined[t] = joined[t] + [sum(shares[u] * v[u][j] for u in range(seen)) for j in range(n)]
     if not output:
         return joined
-    last = matrix(len(xs[0]), len(joined[0]))
+    last = matrix("attn.wo", len(xs[0]), len(joined[0]))
     return [times(last, x) for x in joined]
 
 
@@ -522,7 +526,7 @@ STEPS = {  # each with the choices of its options
     pooled: {"width": [2, 3], "stride": [1, 2, 3], "by": ["mean", "max"]},
     tiled: {"by": ["mean", "max"]},
     banded: {"reach": [1, 2], "causal": BOTH, "mask": BOTH},
-    headed: {"heads": [1, 2, 3], "causal": BOTH, "output": BOTH},
+    headed: {"heads": [1, 2, 3], "causal": BOTH, "output": BOTH, "joint": BOTH},
     queried: {"queries": [1, 2, 3]},
     cumulated: {"by": ["sum", "mean", "max", "average"]},
     softened: {"axis": [0, 1], "log": BOTH},
@@ -567,11 +571,11 @@ def made(shape, steps, last="squares", *, tied=False, shared=False, ids=False, s
     rng = np.random.default_rng(seed)
     parameters, every = [], []
 
-    def weights():
+    def weights(label=None):
         if tied and len(parameters) > 8 and len(every) % 3 == 0:
             every.append(parameters[len(every) % len(parameters)])
         else:
-            every.append(Value(float(rng.normal(0.0, 0.6)), f"p{len(parameters)}"))
+            every.append(Value(float(rng.normal(0.0, 0.6)), label or f"p{len(parameters)}"))
             parameters.append(every[-1])
         return every[-1]
 
@@ -584,7 +588,7 @@ def made(shape, steps, last="squares", *, tied=False, shared=False, ids=False, s
         probe = NAMED[name](found, earlier, weights, **options)
         earlier.insert(0, found)
         size = len(probe), len(probe[0]) if probe else 0
-        if not 0 < size[0] * size[1] <= 80 or len(every) > 150 or any(len(x) != size[1] for x in probe):
+        if not 0 < size[0] * size[1] <= 100 or len(every) > 150 or any(len(x) != size[1] for x in probe):
             return None
         own = every[before:]
         if shared and own and given is None:
@@ -607,7 +611,7 @@ def made(shape, steps, last="squares", *, tied=False, shared=False, ids=False, s
         for k, (step, options, own) in enumerate(plan):
             left = iter(others[0] if k == given else own)
             before.insert(0, xs)
-            xs = step(xs, before[1:], lambda left=left: next(left), **options)
+            xs = step(xs, before[1:], lambda _=None, left=left: next(left), **options)
         numbers = [v for vector in xs for v in vector]
         if last == "softmax":
             return softmax(numbers)[0] * 3.0 + 0.0 * sum(numbers[:1])

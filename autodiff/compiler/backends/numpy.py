@@ -113,6 +113,8 @@ class Buffered:
         self.by_row = self._by_row() if per_row else None
         if self.by_row is not None:
             self._bind("squares", lambda _: kernels.squares)
+            if sum(math.prod(units) for _, _, units in self.by_row.info) < self.by_row.size:  # before any part is there
+                self._call("copyto", f"v{self.by_row.number}", self._number(0.0))
         self._plan_sums()
         for position, var in enumerate(self.layout.order):
             self._emit(var, position)
@@ -342,8 +344,6 @@ class Buffered:
 
     def _write_by_row(self, var: Var) -> None:
         """Append the copies of what is not computed in its place."""
-        if sum(math.prod(units) for _, _, units in var.info) < var.size:
-            self._call("copyto", f"v{var.number}", self._number(0.0))
         for x, place in zip(var.args, var.info, strict=True):
             if x.__class__ is Var and x.number in self._parts:
                 continue
