@@ -175,6 +175,14 @@ CALLABLES = {
     "object": lambda line: line,
     "partial": lambda line: functools.partial(Line.scaled, line),
     "partial by keyword": lambda line: functools.partial(line.scaled, by=3.0),
+    "decorated": lambda line: functools.wraps(Line.scaled)(lambda *args, **options: line.scaled(*args, **options)),
+    "keyword-only": lambda line: lambda x, *, by=3.0: line.scaled(x, by),
+    "any arguments": lambda line: lambda *xs, **more: line.scaled(*xs, **more),
+    "dispatched": lambda line: functools.singledispatch(line.scaled),
+    "cached": lambda line: functools.lru_cache(line.scaled),
+    "vectorized": lambda line: np.vectorize(line.scaled, otypes=[object]),
+    "compiled already": lambda line: compiled(line.scaled),
+    "method of a class": lambda line: lambda x: Line.scaled(line, x),
     "compiled method": lambda line: lambda x: line.loss.f(x) ** 0.5 * 3.0,
 }
 
@@ -184,6 +192,104 @@ def test_callables_of_every_kind_are_compiled(kind):
     """Methods, objects, partials, defaults: the same numbers as by hand."""
     value, gradient = compiled(CALLABLES[kind](Line(2.0))).value_and_grad(np.abs(X))
     assert (value, gradient[0]) == pytest.approx((12.0, 6.0))
+
+
+def test_models_and_functions_are_arguments_by_themselves():
+    """An object that is called is static: its Values are the parameters, as where the function closes over it."""
+    one, other = Line(2.0), Line(-1.0)
+
+    @compiled
+    def loss(model, x, y, activation=None):
+        z = model(x) if activation is None else activation(model(x))
+        return (z - y) ** 2
+
+    for model in (one, other, one):
+        w = model.w.data
+        value, gradient = loss.value_and_grad(model, X, Y)
+        assert value == pytest.approx(np.mean((3.0 * w * X - Y) ** 2))
+        assert gradient == pytest.approx([np.mean(6.0 * (3.0 * w * X - Y) * X)])
+        assert loss.parameters[0] is model.w
+    np.testing.assert_allclose(loss(one, X, Y, tanh), (np.tanh(6.0 * X) - Y) ** 2)
+    np.testing.assert_allclose(loss(one, X, Y, None), (6.0 * X - Y) ** 2)
+    assert loss(one, 1.0, 5.0, activation=tanh) == pytest.approx((math.tanh(6.0) - 5.0) ** 2)
+    with loss.training(one, X, 3.0 * X) as flat:
+        for _ in range(50):
+            flat -= 0.01 * loss.value_and_grad(one, X, 3.0 * X)[1]
+    assert one.w.data == pytest.approx(1.0)
+    by_x = loss.value_and_grad(other, X, Y, argnums=1, reduce="sum")[2]
+    np.testing.assert_allclose(by_x, 2.0 * (-3.0 * X - Y) * -3.0)
+
+
+class Unusual:
+    """What people write above a method beside functions."""
+
+    @property
+    @compiled
+    def ratio(self):
+        return Value(1.0)
+
+
+async def awaited(x):
+    return x
+
+
+def generated(x):
+    yield x
+
+
+UNUSUAL = {
+    "async": (lambda: compiled(awaited), "got one that is awaited .async def.; compile a plain function"),
+    "property": (lambda: compiled(property(awaited)), "got property; compile the method that it calls"),
+    "property above": (
+        lambda: Unusual().ratio,
+        "self must be numbers, got entries of type Unusual; call a compiled method",
+    ),
+    "generator": (lambda: compiled(generated)(X), r"got generator; list\(…\) makes an answer of it"),
+    "map": (lambda: compiled(lambda x: map(abs, [x]))(X), r"got map; list\(…\) makes an answer of it"),
+    "nothing": (lambda: compiled(lambda _: None)(X), "got NoneType; is a `return` missing"),
+    "generator as argument": (
+        lambda: compiled(abs)(x for x in X),
+        r"got entries of type generator; list\(…\) makes rows",
+    ),
+    "cached number": (
+        lambda: compiled(lambda x: remembered(x))(X),
+        "use remembered.__wrapped__, the function without the",
+    ),
+    "function of math": (lambda: compiled(math.exp)(X), "while it is traced, in exp. .*use autodiff.exp, which serves"),
+}
+
+
+@functools.cache
+def remembered(x):
+    return x * x
+
+
+@pytest.mark.parametrize("kind", UNUSUAL)
+def test_what_is_no_function_of_a_sample_is_told_the_way_out(kind):
+    """What else Python lets people write, refused in words of its own."""
+    made, said = UNUSUAL[kind]
+    with pytest.raises(TypeError, match=said):
+        made()
+
+
+def test_a_refusal_that_the_function_passes_over_is_told_in_the_end():
+    """Deciding by a number answers eagerly, so the way round it would be another answer; float() of a Value never does."""
+
+    def broad(x):
+        try:
+            return x if x > 2.0 else -x
+        except Exception:  # noqa: BLE001
+            return 0.0 * x
+
+    def narrow(x):
+        try:
+            return math.exp(x)
+        except TypeError:
+            return autodiff.exp(x)
+
+    with pytest.raises(TraceError, match=r"deciding .*try: return x if x > 2|deciding .*return x if x > 2"):
+        compiled(broad)(X)
+    np.testing.assert_allclose(compiled(narrow)(X), [narrow(Value(x)).data for x in X])
 
 
 def test_a_program_is_a_part_of_another_one():
@@ -567,7 +673,7 @@ def test_flags_and_texts_steer_a_function_as_they_do_eagerly():
     assert compiled(lambda x, flag: x if flag is True else -x)(2.0, 1.0) == -2.0
     both = compiled(lambda x, mask: where(mask, x, 0.0))
     assert both(X, np.array([True, False, True])).tolist() == [1.0, 0.0, -3.0]
-    with pytest.raises(ValueError, match="that are not static, as flags and texts are, got 1"):
+    with pytest.raises(ValueError, match="that are not static, as flags and functions are, got 1"):
         program.value_and_grad(X, False, argnums=1)
     with pytest.raises(
         ValueError, match=r"n must have one entry per row.*or static_argnums where it steers the function"

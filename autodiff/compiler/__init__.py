@@ -11,6 +11,7 @@ node, whose step has code of its own, in `loops` or `machine`. `repeat` is the s
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -35,16 +36,16 @@ def compile(  # shadows the builtin, which is for text
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
     `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), returns numbers in one shape or
-    nests of them, and is called once with stand-ins for the numbers, when the shapes are first seen. Leaf
-    Values that it meets on the way are the program's parameters. `in_axes` is 0 for arguments with rows and None for
-    those that are the same for all rows, for each argument or for all. Arguments in `static_argnums` are passed as
-    they are and may steer `f`, and so are flags and texts; another one traces anew. `traces`: how many of them are
-    kept, those that were asked for last. `threads`: how many may share the blocks of a large batch (None: as many as
-    there are processors). With `has_aux`, `f` returns (answer, aux), and every answer of the program has aux beside
-    it: `value_and_grad` returns ((value, aux), gradient). `backend="numba"` makes scalar loops of `f` that numba
-    compiles, for few rows and for code without structure. `parameters`: the Values to differentiate by and to train,
-    a list or a nest, in the order of gradients, whichever of them a call meets; all others are constants. By default
-    they are those that `f` meets.
+    nests of them, and is called once with stand-ins for the numbers, when the shapes are first seen. Leaf Values that
+    it meets on the way are the program's parameters. `in_axes` is 0 for arguments with rows and None for those that
+    are the same for all rows, for each argument or for all. Arguments in `static_argnums` are passed as they are and
+    may steer `f`, and so are flags, texts, None, functions and models; another one traces anew. `traces`: how many of
+    them are kept, those that were asked for last. `threads`: how many may share the blocks of a large batch (None: as
+    many as there are processors). With `has_aux`, `f` returns (answer, aux), and every answer of the program has aux
+    beside it: `value_and_grad` returns ((value, aux), gradient). `backend="numba"` makes scalar loops of `f` that
+    numba compiles, for few rows and for code without structure. `parameters`: the Values to differentiate by and to
+    train, a list or a nest, in the order of gradients, whichever of them a call meets; all others are constants. By
+    default they are those that `f` meets.
 
     `f` must do the same whatever its numbers are. Deciding by a number raises TraceError: use `where`. What else it
     does on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is
@@ -67,8 +68,7 @@ def compile(  # shadows the builtin, which is for text
         )  # fmt: skip
         program.binds = "class" if isinstance(given, classmethod) else "nothing"
         return program
-    if not callable(f):
-        raise TypeError(f"compile needs a function of one sample, got {type(f).__name__}")
+    _refuse_others(f)
     many = isinstance(static_argnums, (tuple, list, set, frozenset, range))
     static: list[Any] = list(static_argnums) if many else [static_argnums]
     if any(isinstance(i, bool) or not isinstance(i, (int, np.integer)) or i < 0 for i in static):
@@ -90,6 +90,18 @@ def compile(  # shadows the builtin, which is for text
     axes = in_axes if not isinstance(in_axes, list) else tuple(in_axes)
     kind: type[Program[P]] = ProgramWithAux if has_aux else Program
     return kind(f, Settings(axes, tuple(map(int, static)), threads, traces, backend, fixed))
+
+
+def _refuse_others(f: Any) -> None:
+    """Raise TypeError for what is no function of a sample."""
+    if not callable(f):
+        way = "; compile the method that it calls" if isinstance(f, property) else ""
+        raise TypeError(f"compile needs a function of one sample, got {type(f).__name__}{way}")
+    if inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f):
+        raise TypeError(
+            "compile needs a function that returns numbers, got one that is awaited (async def); compile a plain "
+            "function, and await what brings its arguments before the call"
+        )
 
 
 def _leaves(parameters: Any) -> tuple[Value, ...]:

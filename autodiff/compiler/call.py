@@ -37,7 +37,6 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 _PLAIN = {float, int, np.ndarray}
-_STEERS = (bool, np.bool_, str)  # one of these by itself is no number of a row: it is static
 
 
 class Arguments:
@@ -76,7 +75,7 @@ class Arguments:
             self.axes = tuple([axes[place] if place < len(axes) else 0 for place in places])
             self.static = frozenset(i for i, place in enumerate(places) if place in cache.static)
         if options or not _PLAIN.issuperset(map(type, args)):
-            self.static |= {i for i, x in enumerate(self.leaves) if isinstance(x, _STEERS)}
+            self.static |= {i for i, x in enumerate(self.leaves) if _steers(x)}
             told = [(x, False) if i in self.static else _told(x, axis)
                     for i, (x, axis) in enumerate(zip(self.leaves, self.axes, strict=True))]  # fmt: skip
             self.leaves = [x for x, _ in told]
@@ -137,7 +136,7 @@ class Arguments:
             place = i + count if i < 0 else i
             if place not in places or self.static.issuperset(self.leaves_of(places.index(place))):
                 raise ValueError(
-                    "argnums must name arguments of the call that are not static, as flags and texts are, got "
+                    "argnums must name arguments of the call that are not static, as flags and functions are, got "
                     f"{argnums!r}"
                 )
         return tuple(places.index(i + count if i < 0 else i) for i in given)
@@ -176,6 +175,11 @@ class Arguments:
         left = iter(leaves)
         found = [nests.replace(self._hollow[i], left) if self._where else next(left) for i in chosen]
         return tuple(found) if isinstance(argnums, (tuple, list)) else found[0]
+
+
+def _steers(x: Any) -> bool:
+    """Tell whether an argument by itself is no number of a row, and thus static."""
+    return x is None or isinstance(x, (bool, np.bool_, str)) or (callable(x) and not isinstance(x, (type, Value)))
 
 
 def _is_hashed(argnums: Any) -> bool:
@@ -551,15 +555,25 @@ def _array(x: Any, name: str) -> Array:
     if array.dtype == object and array.size and all(isinstance(e, REALS) for e in array.flat):
         array = np.array([number(e) for e in array.flat]).reshape(array.shape)  # integers of any size, fractions
     if array.dtype.kind not in "fiub":
-        kind = f"{array.dtype} entries"
-        if array.dtype == object:
-            kinds = {("Value" if isinstance(entry, Value) else type(entry).__name__) for entry in array.flat}
-            kind = f"entries of type {', '.join(sorted(kinds))}"
-        raise TypeError(f"{name} must be numbers, got {kind}; what only steers the function goes into static_argnums")
+        raise TypeError(f"{name} must be numbers, got {_kind(x, name, array)}")
     if array.dtype == np.float64:
         return array
     with np.errstate(over="ignore"):  # longer floats may not fit
         return array.astype(np.float64)
+
+
+def _kind(x: Any, name: str, array: Any) -> str:
+    """Return what an argument is that is no array of numbers, and the way out."""
+    kind = f"{array.dtype} entries"
+    way = "what only steers the function goes into static_argnums"
+    if array.dtype == object:
+        kinds = {("Value" if isinstance(entry, Value) else type(entry).__name__) for entry in array.flat}
+        kind = f"entries of type {', '.join(sorted(kinds))}"
+    if name == "self":
+        way = "call a compiled method on its object, as obj.method(…)"
+    elif array.dtype == object and not array.ndim and hasattr(x, "__iter__"):
+        way = "list(…) makes rows of it"
+    return f"{kind}; {way}"
 
 
 def _told(x: Any, axis: int | None) -> tuple[Any, bool]:

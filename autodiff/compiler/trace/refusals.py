@@ -29,6 +29,7 @@ _ONE_NUMBER = re.compile(  # as Python and NumPy say
     r"must be an iterable, not Traced|non-iterable Traced|not subscriptable: 'Traced'"
 )
 
+REFUSED_ANYWAY = {"indexing by", "int() of", "float() of"}  # of Values too: a function may go on without
 _LAST = (
     "mark what all rows share and only steers the function as static (static_argnums), or call the function itself, "
     "eagerly (program.f)"
@@ -78,6 +79,9 @@ _CALLED = {  # by the function that is called
 }  # fmt: skip
 
 
+_HASHING = frozenset({"get", "pop", "setdefault", "add", "discard", "remove", "hash", "set", "frozenset", "dict"})
+
+
 class Place(NamedTuple):
     """A line of the user's, and the expression in it that Python was at, as far as the source is known."""
 
@@ -86,11 +90,16 @@ class Place(NamedTuple):
     text: str = ""
     opcode: str = ""
 
+    @property
+    def words(self) -> str:
+        """Return where it is, as messages say it."""
+        return f"at {self.file}:{self.line}" if self.file else f"in {self.text.split('(')[0]}"
+
 
 def way_out(what: str, place: Place) -> str:
     """Return what to write instead of an expression that asks for the number of a stand-in."""
     found = None
-    if what in {"indexing by", "int() of", "float() of"} or what.startswith("deciding"):
+    if what in REFUSED_ANYWAY or what == "looking up" or what.startswith("deciding"):
         try:
             expression = ast.parse(f"({place.text.strip()})", mode="eval").body
         except (SyntaxError, ValueError):  # a statement, or no source
@@ -105,8 +114,12 @@ def _instead_of(expression: ast.expr | None, what: str, place: Place) -> str | N
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name) as f):
             if name in _CALLED:
                 return _CALLED[name]
+            called = ast.unparse(f)
+            if what == "looking up":
+                return (
+                    None if name in _HASHING else f"{called}.__wrapped__, the function without the cache of its results"
+                )
             if what == "indexing by":
-                called = ast.unparse(f)
                 return f"autodiff.pick([{called}(…, k) for k in range(n)], i), a table of {called}"
             return f"autodiff.{name}, which serves numbers of every kind" if name in OPS else None
         case ast.Subscript(slice=ast.Slice()):
@@ -156,7 +169,7 @@ def told(error: Exception, arguments: Sequence[Any], names: Sequence[str], numbe
             "function's, the rows"
         )
     if not isinstance(error, TraceError) and ("Traced" in said or "<traced" in said):
-        return f": a stand-in has no number while it is traced, at {at.file}:{at.line}; use {_OTHERWISE}, {_LAST}"
+        return f": a stand-in has no number while it is traced, {at.words}; use {_OTHERWISE}, {_LAST}"
     return None
 
 
@@ -186,7 +199,7 @@ def is_passed_over(frame: Any) -> bool:
 
 def users_place(frame: Any, outermost: CodeType) -> Place:  # Any: a frame
     """Return the user's place: the innermost outside autodiff and libraries, down from `outermost`."""
-    found, start = None, frame
+    found = None
     while frame is not None and frame.f_code is not outermost:
         if not is_passed_over(frame):
             found = found or frame
@@ -194,7 +207,10 @@ def users_place(frame: Any, outermost: CodeType) -> Place:  # Any: a frame
                 break
         frame = frame.f_back
     else:
-        frame = found or start
+        if found is None:  # the function itself is one of a library
+            f = None if frame is None else frame.f_locals.get("f")
+            return Place("", 0, f"{getattr(f, '__name__', 'the function')}(x)")
+        frame = found
     return _place(frame.f_code, frame.f_lineno, frame.f_lasti)
 
 

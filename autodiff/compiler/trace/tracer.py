@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 from autodiff import grad_mode, nests, ufuncs
+from autodiff.compiler.trace import refusals
 from autodiff.compiler.trace.graph import Form, Graph, Input
 from autodiff.compiler.trace.operations import EITHER, GUARDED, RELATIONS
-from autodiff.compiler.trace.refusals import Place, is_passed_over, lines, raised_at, told, users_place, way_out
 from autodiff.compiler.trace.simplify import shorter
 from autodiff.domains import is_array, number, unbox
 from autodiff.errors import TraceError
@@ -116,7 +116,7 @@ class Traced(Value):
 
     def __hash__(self) -> int:
         # A set or dict of numbers would never find this one, and neither `in` nor `get` would say so.
-        if self.tracer.open and not is_passed_over(sys._getframe(1)):  # pyright: ignore[reportPrivateUsage]
+        if self.tracer.open and not refusals.is_passed_over(sys._getframe(1)):  # pyright: ignore[reportPrivateUsage]
             raise self.tracer.error(self, "looking up")
         return object.__hash__(self)
 
@@ -178,6 +178,7 @@ class Tracer:
         self.open = True
         self.refused: TraceError | None = None  # what was refused last, which C code may have passed over
         self.refused_at: tuple[str, int] | None = None  # the user's line
+        self.swallowed: TraceError | None = None  # what was refused where a Value would have answered
         self._constant_at: dict[float | str, int] = {}
         # The place of every operation so far: plain numbers, so that the garbage collector has nothing to follow.
         self._known: defaultdict[Op, dict[tuple[int, ...], int]] = defaultdict(dict)
@@ -471,20 +472,22 @@ class Tracer:
         """Raise TraceError for a Value whose number is asked for."""
         raise self.error(x, what)
 
-    def error(self, x: Value, what: str, at: Place | None = None) -> TraceError:
+    def error(self, x: Value, what: str, at: refusals.Place | None = None) -> TraceError:
         """Return the error that names the request, its line in the user's code, and the way out."""
         if not self.open:
             return TraceError(f"{what} {x!r}: it left the function it was traced in, and has no number")
         if at is None:
-            at = users_place(sys._getframe(1), _called.__code__)  # pyright: ignore[reportPrivateUsage]
+            at = refusals.users_place(sys._getframe(1), _called.__code__)  # pyright: ignore[reportPrivateUsage]
         self.refused_at = at.file, at.line
         line = linecache.getline(at.file, at.line).strip()
         name = f"{x.label!r}" if x.label else "a number"
         self.refused = TraceError(
-            f"{what} {name} while it is traced, at {at.file}:{at.line}"
+            f"{what} {name} while it is traced, {at.words}"
             f"{f': {line}' if line else ''}. The answer would be frozen into the program for every row: use "
-            f"{way_out(what, at)}"
+            f"{refusals.way_out(what, at)}"
         )
+        if what not in refusals.REFUSED_ANYWAY:
+            self.swallowed = self.refused  # raised in the end, should the function go on without
         return self.refused
 
 
@@ -530,17 +533,20 @@ def trace(
 
 def _called(tracer: Tracer, f: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str]) -> Any:
     try:
-        return f(*arguments)
+        returned = f(*arguments)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        if tracer.refused is not None and error is not tracer.refused and tracer.refused_at in lines(error):
+        if tracer.refused is not None and error is not tracer.refused and tracer.refused_at in refusals.lines(error):
             raise tracer.refused from None
         if isinstance(error, KeyError) and error.args[0].__class__ is Traced:  # pandas looks at it, and gives up
-            raise tracer.error(error.args[0], "looking up", raised_at(error)) from None
-        more = told(error, arguments, names, Traced)
+            raise tracer.error(error.args[0], "looking up", refusals.raised_at(error)) from None
+        more = refusals.told(error, arguments, names, Traced)
         if more is None:
             raise
         kind = next((each for each in (AttributeError, IndexError) if isinstance(error, each)), TypeError)
         raise kind(f"{error}{more}") from error
+    if tracer.swallowed is not None:
+        raise tracer.swallowed
+    return returned
 
 
 def cosines(a: Any, b: Any, r: Any) -> list[Any]:
@@ -607,4 +613,6 @@ def _entry(x: Any) -> Any:
     try:
         return x if isinstance(x, Value) else number(x)
     except TypeError:
-        raise TypeError(f"the function must return Values or numbers, got {type(x).__name__}") from None
+        way = "; list(…) makes an answer of it" if isinstance(x, Iterable) and not isinstance(x, (str, bytes)) else ""
+        way = "; is a `return` missing?" if x is None else way
+        raise TypeError(f"the function must return Values or numbers, got {type(x).__name__}{way}") from None
