@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 INSTALL := $(PIP) install --upgrade "pip>=25.1" && $(PIP) install
 # As many processes as there are cores; `make test WORKERS=` runs the tests in one. One that dies ends the run, with the
 # name of its test.
-WORKERS ?= --numprocesses=logical --maxprocesses=8 --dist=loadfile --max-worker-restart=0
+WORKERS ?= --numprocesses=logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder --max-worker-restart=0
 # Where it is set, each worker and each process that a test starts compiles all it imports anew: half of the time.
 unexport PYTHONDONTWRITEBYTECODE
 

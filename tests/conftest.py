@@ -8,6 +8,10 @@ import sys
 import pytest
 from hypothesis import Phase, settings
 
+# Workers are as many as cores: where BLAS starts threads of its own, they wait for each other's.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ |= {f"{threads}_NUM_THREADS": "1" for threads in ("OMP", "OPENBLAS", "MKL")}
+
 import autodiff
 
 # A law that fails is reported once, as its least example: a fault that every drawn program meets at another place would
@@ -25,6 +29,16 @@ settings.load_profile(PROFILE)
 # Seconds of processor time for a test, the fixtures it sets up and the processes it waits for.
 LIMIT = 30.0 if PROFILE == "thorough" else 10.0
 
+# Files that take longest come first, so that no worker is left alone with one at the end: in the order of the processor
+# time of a thorough run. The others follow as they are found.
+LONGEST = [
+    f"test_{name}.py" for name in (
+        "benchmarks", "chapters", "laws", "modes", "machine_code", "gradient_corpus", "positions", "fold", "large_gradients",
+        "playground", "gallery", "stepper", "sound_gradients", "networks_1986", "gradient_testing", "site", "browser",
+        "course_tools", "fuzz", "native", "lesson_pictures", "testing", "page_engine", "estimator_words", "tape",
+    )
+]  # fmt: skip
+
 started = pytest.StashKey[float]()
 skipped, slow = [], []
 
@@ -38,6 +52,7 @@ def pytest_configure(config):
     config.addinivalue_line(
         "markers", "pure: counts or interrupts lines of the engine in Python, which the one in C has not"
     )
+    config.addinivalue_line("markers", "once: asks nothing of Python's version, nor of how old a dependency may be")
     config.addinivalue_line("markers", "native: compares the engine in C with the one in Python")
     config.addinivalue_line("markers", f"slow(reason): takes more than {LIMIT:g} s of processor time, and why it must")
 
@@ -47,11 +62,13 @@ NO_PARAMETERS = pytest.mark.filterwarnings("ignore:value_and_grad differentiates
 
 
 def pytest_collection_modifyitems(config, items):
-    """An address in an id differs between the workers, who then run nothing; `slow` without a reason is no argument."""
+    """Put the longest files first. An address in an id differs between the workers, who then run nothing; `slow` without a reason is no argument."""
     theirs = "pure" if autodiff.engine == "C" else "native"
     other = [item for item in items if item.get_closest_marker(theirs)]
     config.hook.pytest_deselected(items=other)  # continuous integration runs all tests with either engine
-    items[:] = [item for item in items if item not in set(other)]
+    left = set(items) - set(other)
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items[:] = sorted((item for item in items if item in left), key=lambda item: order.get(item.path.name, len(order)))
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"a test's id must hold no address, got {item.nodeid}; pass ids to parametrize")

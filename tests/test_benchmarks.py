@@ -45,6 +45,7 @@ def quick(module, *arguments):
     return done.stdout
 
 
+@pytest.mark.once
 @pytest.mark.slow(reason="micrograd takes a second for a step of its demo, and needs five")
 def test_the_quick_benchmark_prints_its_table():
     """Every engine has its rows, and the run stops unless all agree on gradients and trained weights to 1e-9."""
@@ -58,6 +59,7 @@ def test_the_quick_benchmark_prints_its_table():
     assert not any("in Python" in line for line in absent)
 
 
+@pytest.mark.once
 @pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="Playwright drives the browser")
 def test_the_pages_are_measured_in_a_browser():
     """Every page has its row: kilobytes, and milliseconds of script that are no more than a moment."""
@@ -81,6 +83,7 @@ PARTS = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.slow(reason="up to nine processes, of which five load PyTorch, JAX or scikit-learn")
 @pytest.mark.parametrize("part", PARTS)
 def test_the_quick_benchmark_of_compile_prints_its_table(part):
@@ -91,6 +94,7 @@ def test_the_quick_benchmark_of_compile_prints_its_table(part):
     assert "targets missed" in printed
 
 
+@pytest.mark.once
 @pytest.mark.slow(reason="a process for each peer, of which three compile")
 def test_options_by_all_peers_stand_in_one_table():
     """Every peer has its row, installed or not, and the run stops unless all compute what mpmath does."""
@@ -114,6 +118,7 @@ def test_greeks_to_fifty_digits_are_the_derivatives_of_the_price():
             assert abs(derivative - mpmath.diff(price, options.ONE_OPTION, orders)) < 1e-13
 
 
+@pytest.mark.once
 @pytest.mark.slow(reason="twelve processes")
 def test_all_forms_of_a_call_stand_in_one_table():
     """The run stops unless all forms find the same value and gradient, and by hand in NumPy as well."""
@@ -122,6 +127,7 @@ def test_all_forms_of_a_call_stand_in_one_table():
         assert re.search(rf"  {re.escape(form)}  +[\d.,]+ (?:ns|µs|ms)", printed), form
 
 
+@pytest.mark.once
 @pytest.mark.slow(reason="numba and JAX compile four models")
 def test_loops_with_a_state_stand_in_one_table():
     """Every model has its rows, and the run stops unless all engines find the same value and gradient."""

@@ -543,6 +543,7 @@ def test_chapter_9_debugging_gradients(ran):
 
 
 @long
+@pytest.mark.once
 def test_chapter_10_from_scalars_to_matrices(ran):
     """Counts by hand; gradients of a batch as PyTorch has them; the text that compile wrote, and its eight products."""
     ten = ran(10)
@@ -570,6 +571,7 @@ def test_chapter_10_from_scalars_to_matrices(ran):
 
 
 @long
+@pytest.mark.once
 def test_chapter_11_the_paper_of_1986(ran):
     """Momentum by closed form; counts of solved runs as networks written by hand have them; mirrors; luck is not printed."""
     from lessons import by_hand
@@ -598,6 +600,7 @@ def test_chapter_11_the_paper_of_1986(ran):
 
 
 @long
+@pytest.mark.once
 def test_chapter_12_a_project(ran, tmp_path):
     """One's own table is read; a parrot knows what it studied, and its copies; watchers turn early; scikit-learn does as well."""
     twelve, path = ran(12), tmp_path / "own.csv"

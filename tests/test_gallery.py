@@ -10,7 +10,7 @@ import pytest
 from lessons import demo
 from lessons.gallery import Figure, Section, page
 
-pytestmark = pytest.mark.slow(reason="the fixture draws every picture there is")
+pytestmark = [pytest.mark.slow(reason="the fixture draws every picture there is"), pytest.mark.once]
 
 
 class Page(HTMLParser):

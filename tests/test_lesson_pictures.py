@@ -13,9 +13,12 @@ from lessons import pictures
 
 DOCS = Path(__file__).parent.parent / "docs"
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("dot") or importlib.util.find_spec("pygraphviz")), reason="neither pygraphviz nor dot is here"
-)
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(
+        not (shutil.which("dot") or importlib.util.find_spec("pygraphviz")), reason="neither pygraphviz nor dot is here"
+    ),
+]
 
 
 def texts(svg):

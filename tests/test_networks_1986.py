@@ -203,6 +203,7 @@ def symmetry():
     return networks, first, then
 
 
+@pytest.mark.once
 def test_mirror_symmetry_is_solved(symmetry):
     """ε 0.03: all or nearly all runs come to have all 64 patterns right, as soon as those by hand."""
     _, first, then = symmetry
@@ -210,6 +211,7 @@ def test_mirror_symmetry_is_solved(symmetry):
     assert then.reached[first.reached].all()
 
 
+@pytest.mark.once
 def test_the_weights_come_out_mirrored(symmetry):
     """Of solved runs: weights are equal and opposite about the middle, to 0.2 % of the largest."""
     networks, _, then = symmetry
@@ -218,6 +220,7 @@ def test_the_weights_come_out_mirrored(symmetry):
     assert (abs(hidden + hidden[:, :, ::-1]) <= 0.002 * largest).all()
 
 
+@pytest.mark.once
 def test_magnitudes_are_1_2_4_or_else_2_3_4(symmetry):
     """Of solved runs seven in ten or more have the paper's 1 : 2 : 4, to 5 %; the others another code, 2 : 3 : 4.
 
@@ -236,6 +239,7 @@ def test_magnitudes_are_1_2_4_or_else_2_3_4(symmetry):
     assert np.median(ratios, axis=(0, 1)) == pytest.approx(BY_HAND["symmetry, ε 0.03, E < 0.1"]["magnitudes"], rel=0.02)
 
 
+@pytest.mark.once
 def test_the_hidden_units_are_sign_flipped_copies(symmetry):
     """Of solved runs: one hidden unit has the other's weights with the other sign, both biases are negative, the output's positive."""
     networks, _, then = symmetry
@@ -250,6 +254,7 @@ def test_the_hidden_units_are_sign_flipped_copies(symmetry):
     assert (output[:, 0, :2] < 0).all()
 
 
+@pytest.mark.once
 def test_the_papers_own_settings_for_symmetry_are_slower_and_may_get_stuck():
     """ε 0.1: some runs get stuck, at E = 4 with 56 of 64 right; the others take as long as those by hand."""
     networks = symmetry_networks(seeds=SEEDS)
@@ -272,6 +277,7 @@ def test_biases_that_start_at_0():
         np.testing.assert_array_equal(w[..., :-1], other[..., :-1])
 
 
+@pytest.mark.once
 def test_with_biases_that_start_at_0_the_papers_settings_always_solve_symmetry():
     """ε 0.1: all runs, as soon as those by hand.
 
@@ -299,12 +305,14 @@ def xor_runs():
     return runs
 
 
+@pytest.mark.once
 def test_four_hidden_units_solve_xor(xor_runs):
     """2-4-1 brings every output within 0.1 of its target in all or nearly all runs, as soon as by hand."""
     trained, _ = xor_runs[4]
     assert fares_as_by_hand(trained.sweeps[trained.reached], len(SEEDS), "XOR, 2-4-1")
 
 
+@pytest.mark.once
 def test_two_hidden_units_solve_xor_most_of_the_time(xor_runs):
     """2-2-1 solves as many runs as by hand, not all, and the others sit at E = 1/4 or 1/3."""
     trained, E = xor_runs[2]
@@ -314,6 +322,7 @@ def test_two_hidden_units_solve_xor_most_of_the_time(xor_runs):
     assert (np.minimum(abs(stuck - 1 / 4), abs(stuck - 1 / 3)) < 0.01).all()
 
 
+@pytest.mark.once
 def test_the_family_trees_are_learnt():
     """Over 10 seeds, or 20, the recipe has at least 95 % of the training cases right, all 24 outputs of a case together.
 
@@ -329,12 +338,14 @@ def test_the_family_trees_are_learnt():
     assert runs.fraction_right(runs.training, margin=0.3).mean() < training.mean()
 
 
+@pytest.mark.once
 def test_the_family_trees_are_learnt_by_the_sharper_criterion():
     """Above 0.8 where on, below 0.2 where off, in at least 95 % of training cases: with a narrower tolerance and cut."""
     runs = learn_family_trees(seeds=SEEDS[::20], recipe=STRICT_RECIPE)
     assert runs.fraction_right(runs.training, margin=0.3).mean() >= 0.95
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("scale", [0.1, 0.3, 1.0])
 def test_with_the_papers_own_settings_no_family_is_learnt(scale):
     """ε 0.005 and 0.01, cut 0.2 %, 1,500 sweeps: not one case right of 100, from whatever initial weights."""
