@@ -253,7 +253,7 @@ UNUSUAL = {
     ),
     "cached number": (
         lambda: compiled(lambda x: remembered(x))(X),
-        "use remembered.__wrapped__, the function without the",
+        "use remembered.__wrapped__, which keeps no results",
     ),
     "function of math": (lambda: compiled(math.exp)(X), "while it is traced, in exp. .*use autodiff.exp, which serves"),
 }
@@ -612,6 +612,59 @@ def test_each_way_of_asking_is_told_what_to_write_instead_of_it(f):
     assert f"{__file__}:{f.__code__.co_firstlineno}" in message
     assert INSTEAD[f] in message
     assert "as static (static_argnums), or call the function itself, eagerly (program.f)" in message
+
+
+OF_ARRAYS = {
+    lambda xs: xs[xs > 0.0].sum(): r"use \[autodiff\.where\(v > 0\.0, v, 0\.0\) for v in xs\], entry by entry",
+    lambda xs: np.where(xs > 0.0, xs, 0.0).sum(): r"for v in xs\], entry by entry",
+    lambda xs: xs[0] if (xs > 0.0).any() else 1.0: "entry by entry, as a whole array asks for its truth values",
+    lambda xs: xs[0] if all(v > 0.0 for v in xs) else 1.0: r"use \(x > a\) & \(x < b\)",
+    lambda xs: np.clip(xs, 0.0, 1.0).sum(): "use autodiff.clip, which serves numbers of every kind",
+    lambda xs: np.max(xs): r"use autodiff\.maximum\(a, b\)",
+    lambda xs: np.asarray(xs, dtype=float).sum(): r"use the number as it is, .*np\.array\(xs\) without a dtype",
+    lambda xs: np.zeros(3).__setitem__(0, xs[1]): r"np\.zeros\(n, dtype=object\) for stand-ins",
+    lambda xs: np.zeros(3).__iadd__(xs): r"np\.zeros\(n, dtype=object\) for stand-ins",
+    lambda xs: np.linalg.det(np.eye(3) * xs): "an array of stand-ins has no numbers while it is traced, at ",
+    lambda xs: np.select([xs > 0.0], [xs]): "entry by entry",
+    lambda xs: math.fsum(xs): r"use autodiff\.total\(xs\), or sum\(xs\)",
+    lambda xs: 0.0 if math.isnan(xs[0]) else xs[0]: "use x != x, which is 1 where x is NaN",
+}
+
+
+@pytest.mark.parametrize("f", OF_ARRAYS)
+def test_what_numpy_asks_of_an_array_of_numbers_is_told_too(f):
+    """Masks, choices, casts and functions of C: with the line, and what to write instead."""
+    with pytest.raises(TypeError, match=OF_ARRAYS[f]) as caught:
+        compiled(f)(np.ones((2, 3)))
+    assert f"{__file__}:{f.__code__.co_firstlineno}" in str(caught.value)
+
+
+def test_the_ways_out_of_arrays_are_ways():
+    """What the messages name computes NumPy's numbers."""
+    xs = np.array([[1.0, -2.0, 0.25], [-1.0, 3.0, 0.5]])
+    ways = compiled(lambda xs: [
+        sum(where(v > 0.0, v, 0.0) for v in xs), autodiff.clip(xs, 0.0, 1.0).sum(), functools.reduce(autodiff.maximum, xs),
+        autodiff.total(xs), (np.zeros(3, dtype=object) + xs)[1], autodiff.total([k * (x == 3.0) for k, x in enumerate(xs)]),
+    ])  # fmt: skip
+    expected = [
+        np.where(xs > 0.0, xs, 0.0).sum(1),
+        xs.clip(0.0, 1.0).sum(1),
+        xs.max(1),
+        xs.sum(1),
+        xs[:, 1],
+        [0.0, 1.0],
+    ]
+    np.testing.assert_allclose(ways(xs), np.transpose(expected))
+
+
+def test_a_name_that_no_number_has_stays_a_misspelt_name():
+    """It has nothing to do with rows; what arrays have is told to be of several numbers."""
+    with pytest.raises(AttributeError, match=r"has no attribute 'expp'$"):
+        compiled(lambda x: x.expp())([1.0])
+    with pytest.raises(AttributeError, match="has no attribute 'astype': one row of x is ONE number"):
+        compiled(lambda x: x.astype(int))([1.0])
+    with pytest.raises(TypeError, match=r"'Traced' and 'NoneType'$"):
+        compiled(lambda x: x + None)([1.0])
 
 
 def test_an_assignment_to_a_place_is_told_to_make_a_new_list():

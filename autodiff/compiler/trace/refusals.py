@@ -8,6 +8,7 @@ import itertools
 import linecache
 import os
 import re
+import sys
 from collections.abc import Sequence
 from types import CodeType
 from typing import Any, NamedTuple
@@ -25,7 +26,7 @@ _INTEGERS = re.compile(  # as NumPy and pandas say
     "Location based indexing can only have"
 )
 _ONE_NUMBER = re.compile(  # as Python and NumPy say
-    r"'Traced'.* (not (iterable|subscriptable)|has no (len|attribute))|for @: 'Traced' and 'Traced'|"
+    r"'Traced'.* (not (iterable|subscriptable)|has no len)|for @: 'Traced' and 'Traced'|"
     r"must be an iterable, not Traced|non-iterable Traced|not subscriptable: 'Traced'"
 )
 
@@ -56,6 +57,15 @@ _EQUAL = "autodiff.where(i == k, a, b), autodiff.pick(table, i) for one entry of
 _TEXT = "what the program returns for texts (has_aux=True passes numbers through beside the answer)"
 _INT = f"autodiff.trunc(x) for the number, floor(x) or round(x) likewise, {_PLACE}"
 _STORED = "[autodiff.where(i == k, new, old) for k, old in enumerate(xs)] for a list with another entry at the place i"
+_ENTRIES = "[autodiff.where(v > 0.0, v, 0.0) for v in xs], entry by entry, as a whole array asks for its truth values"
+_BOXES = "the number as it is, without float(), np.array(xs) without a dtype, np.zeros(n, dtype=object) for stand-ins"
+_FLOATED = {  # by the function that is called with a number
+    "fsum": "autodiff.total(xs), or sum(xs)",
+    "fabs": "abs(x)",
+    "isnan": "x != x, which is 1 where x is NaN, in autodiff.where",
+    "isclose": "abs(x - y) < 1e-9, which is 1 where it holds, in autodiff.where",
+    **dict.fromkeys(("array", "asarray", "astype", "float64", "float", "full", "at", "__setitem__"), _BOXES),
+}
 _WAYS_OUT = {  # by what is asked, where the expression tells nothing better
     "indexing by": _PLACE,
     "int() of": _INT,
@@ -108,30 +118,31 @@ def way_out(what: str, place: Place) -> str:
     return f"{found or _WAYS_OUT.get(what, _OTHERWISE)}, {_LAST}"
 
 
-def _instead_of(expression: ast.expr | None, what: str, place: Place) -> str | None:  # noqa: C901 # one case per kind
+def _instead_of(expression: ast.expr | None, what: str, place: Place) -> str | None:  # noqa: C901, PLR0912 # one case per kind
     """Return what to write for an expression; None where its kind tells nothing."""
     match expression:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name) as f):
-            if name in _CALLED:
-                return _CALLED[name]
+            known = (_FLOATED if what == "float() of" else _CALLED).get(name)
+            if known is not None:
+                return known
             called = ast.unparse(f)
             if what == "looking up":
-                return (
-                    None if name in _HASHING else f"{called}.__wrapped__, the function without the cache of its results"
-                )
+                return None if name in _HASHING else f"{called}.__wrapped__, which keeps no results in a cache"
             if what == "indexing by":
                 return f"autodiff.pick([{called}(…, k) for k in range(n)], i), a table of {called}"
             return f"autodiff.{name}, which serves numbers of every kind" if name in OPS else None
         case ast.Subscript(slice=ast.Slice()):
             return _LENGTH
         case ast.Subscript() if place.opcode == "STORE_SUBSCR":
-            return _STORED
+            return _BOXES if what == "float() of" else _STORED
         case ast.BinOp(op=ast.Mult()) if what == "indexing by":
             return _LENGTH
         case ast.BinOp(op=ast.Mod()) if not what.startswith("deciding"):
             return _TEXT
         case ast.Compare(ops=[ast.In() | ast.NotIn()]):
             return _AMONG
+        case ast.Compare() if place.opcode == "COMPARE_OP":  # and not the `if` after it
+            return _ENTRIES
         case ast.Compare(ops=[ast.Eq() | ast.NotEq()]):
             return _EQUAL
         case ast.Compare(ops=[_, _, *_]) | ast.UnaryOp(op=ast.Not()) | ast.BoolOp():
@@ -159,7 +170,8 @@ def told(error: Exception, arguments: Sequence[Any], names: Sequence[str], numbe
     rows = {name: x for name, x in zip(names, arguments, strict=True) if x.__class__ in (number, np.ndarray)}
     at = raised_at(error)
     shape = "tuple index out of range" in said and re.search(r"\.shape\[[^]]*\]$", at.text)
-    if rows and (shape or _ONE_NUMBER.search(said)):
+    missing = re.search(r"'Traced' object has no attribute '(\w+)'", said)
+    if rows and (shape or _ONE_NUMBER.search(said) or (missing and hasattr(np.ndarray, missing[1]))):
         kinds = [
             f"one row of {name} {'is ONE number' if x.__class__ is number else f'has shape {np.shape(x)}'}"
             for name, x in rows.items()
@@ -168,7 +180,13 @@ def told(error: Exception, arguments: Sequence[Any], names: Sequence[str], numbe
             f": {' and '.join(kinds)} in this call; a program's arguments have one more axis in front than the "
             "function's, the rows"
         )
-    if not isinstance(error, TraceError) and ("Traced" in said or "<traced" in said):
+    if "dtype('O')" in said or "should be boolean" in said:
+        return (
+            f": an array of stand-ins has no numbers while it is traced, {at.words}; use {_BOXES}, {_ENTRIES}, {_LAST}"
+        )
+    if isinstance(error, TraceError) or missing or "unsupported operand" in said:
+        return None
+    if "Traced" in said or "<traced" in said:
         return f": a stand-in has no number while it is traced, {at.words}; use {_OTHERWISE}, {_LAST}"
     return None
 
@@ -221,6 +239,8 @@ def _is_library(file: str) -> bool:
 def _place(code: CodeType, line: int, instruction: int) -> Place:
     first, last, start, end = next(itertools.islice(code.co_positions(), instruction // 2, None), (None,) * 4)
     opcode, text = dis.opname[code.co_code[instruction]], ""
+    if sys.version_info >= (3, 13) and code.co_code[instruction + 1] & 16:  # the `if` is part of the comparison
+        opcode = opcode.replace("COMPARE_OP", "")
     if first is not None and last is not None and start is not None and end is not None:
         source = [linecache.getline(code.co_filename, n).encode() for n in range(first, last + 1)]
         source[-1] = source[-1][:end]
