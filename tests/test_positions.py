@@ -191,6 +191,9 @@ MISTAKES = [  # the fixed program that shows it, a module of the compiler, what 
     (17, "backends.text", "sorted(axes.index(axis) for axis in turned[kept:])", "own"),
     (18, "backends.text", "_tuple(first)] if any(first)", "_tuple(first)] if not first"),
     (1, "backends.text", "if order != sorted(order) else", "if not order else"),
+    (15, "backends.rolled", "at -= by * start", "at -= by + start"),
+    (15, "backends.rolled", "return i + (j in self.begun)", "return i"),
+    (15, "backends.rolled", '"[::-1]" * (step < 0)', '"[::-1]" * (step > 0)'),
 ]
 
 

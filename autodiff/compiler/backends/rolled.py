@@ -14,8 +14,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 _TOKEN = re.compile(r'"[^"]*"|\d+\.\d*(?:e[-+]?\d+)?|\d+e[-+]?\d+|\d+|[^\W\d]\w*|.')
 _STEPS = 3  # fewer are written one after another
+_REPAIRS = 20  # of first steps, at most
+_LINES = 200  # of a step, at most
 _SHORT = 50  # an expression this short can be one of several on a line
 _LONG = 100  # longer lines with brackets are split
 
@@ -94,6 +98,7 @@ class Text:
     def __init__(self, passes: list[list[Statement]], alike: Sequence[str], take: Callable[[str], str]) -> None:
         self.alike, self.take, self.t = alike, take, take("t")
         self.assigned = {s.target for each in passes for s in each} - {""} | {*alike}
+        self.repairs = 0
         self.letters: list[str] = []  # for things of a step, in sums over all of them
         self.loops: list[Loop] = []
         self.starts: dict[str, Statement] = {}  # what is before a first step, and has no line of its own
@@ -128,15 +133,15 @@ class Text:
         self._turn(statements)
         keys = [s.key(self.assigned) for s in statements]
         runs: list[tuple[int, int, int]] = []  # how many lines are saved, the first, and the lines of a step
-        for p in range(1, n // 2 + 1):
-            start = 0
-            while start + p < n:
-                end = start
-                while end + p < n and keys[end] == keys[end + p]:
-                    end += 1
-                if end - start >= (_STEPS - 2) * p:
-                    runs.append((end - start, start, p))
-                start = max(end, start + 1)
+        order = {key: k for k, key in enumerate(dict.fromkeys(keys))}
+        numbers = np.array([order[key] for key in keys])
+        for p in range(1, min(n // 2, _LINES) + 1):
+            ends = np.flatnonzero(np.diff(numbers[:-p] == numbers[p:], prepend=False, append=False))
+            runs += [
+                (end - start, start, p)
+                for start, end in ends.reshape(-1, 2).tolist()
+                if end - start >= (_STEPS - 2) * p
+            ]
         for saved, start, p in sorted(runs, key=lambda run: (-run[0], run[2])):
             repaired = self._repaired(statements, start, p, saved)
             if repaired is not None:
@@ -165,12 +170,13 @@ class Text:
 
     def _repaired(self, statements: list[Statement], start: int, p: int, saved: int) -> Any:
         """Return the statements with a summand that the first step lacks as a 0 there, a line of its own; or None."""
-        if start == 0 or start - 1 + p >= len(statements):
+        if start == 0 or start - 1 + p >= len(statements) or self.repairs == _REPAIRS:
             return None
         lone, whole = statements[start - 1], statements[start - 1 + p]
         split = _summand(whole, lone, self.assigned)
         if split is None or not lone.target:
             return None
+        self.repairs += 1
         made = list(statements)
         for i in reversed(range(start - 1, start + saved + p, p)):
             s = made[i]

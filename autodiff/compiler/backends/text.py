@@ -294,7 +294,8 @@ class Readable:
             return "\n".join([*lines, *ways, *both, *_indented([*body, *[""] * bool(backward), *after])]) + "\n"
         name, space = self._take("compute"), [""] * bool(backward and not self.rolled)
         names = dict.fromkeys(", ".join(re.findall(r"^ *([\w, ]+) = ", "\n".join(body), re.MULTILINE)).split(", "))
-        kept = [x for x in names if re.search(rf"\b{x}\b", "\n".join(after))]
+        read = set(re.findall(r"\w+", "\n".join(after)))
+        kept = [x for x in names if x in read]
         lines += [
             f"def {name}({arguments}):",
             f'    """Return {self.function} of each row, and what its derivatives need."""',
