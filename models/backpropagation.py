@@ -105,8 +105,7 @@ def forward(
     >>> z[-1].ravel(), a[-1].ravel()
     (array([-6., -2., -1.,  3.]), array([0., 0., 0., 1.]))
     """
-    matrices, vectors, ops, inputs = _checked(weights, biases, activations, X)
-    return _forward(matrices, vectors, ops, inputs)
+    return _forward(weights, biases, activations, X)[-2:]
 
 
 def gradients(  # Any: loss is of Values
@@ -126,8 +125,7 @@ def gradients(  # Any: loss is of Values
     >>> step.weight_gradients[0] / 4 * 2, step.bias_gradients[0] / 4 * 2  # those of the ECM
     (array([[-35.]]), array([-12.]))
     """
-    matrices, vectors, ops, inputs = _checked(weights, biases, activations, X)
-    z, a = _forward(matrices, vectors, ops, inputs)
+    matrices, ops, inputs, z, a = _forward(weights, biases, activations, X)
     cost, upstream = _cost_and_slope(a[-1], y, loss)
     deltas: list[Array] = []
     with np.errstate(all="ignore"):
@@ -165,20 +163,6 @@ def collapse(mlp: MLP) -> tuple[Array, Array]:
     return W, b
 
 
-def _forward(
-    weights: list[Array], biases: list[Array | None], activations: list[Op | None], inputs: Array
-) -> tuple[list[Array], list[Array]]:
-    z: list[Array] = []
-    a: list[Array] = []
-    signal = inputs
-    with np.errstate(all="ignore"):
-        for w, b, activation in zip(weights, biases, activations, strict=True):
-            z.append(signal @ w.T if b is None else signal @ w.T + b)
-            signal = activate(activation, z[-1])
-            a.append(signal)
-    return z, a
-
-
 def _cost_and_slope(outputs: Array, y: Any, loss: str | Callable[..., Any]) -> tuple[float, Array]:
     """Return C summed over the samples, and ∂C/∂a^L of shape (n_samples, n_outputs)."""
     function = loss_by_name(loss)
@@ -203,9 +187,10 @@ def _cost_and_slope(outputs: Array, y: Any, loss: str | Callable[..., Any]) -> t
     return cost, np.array(slopes).reshape(outputs.shape)
 
 
-def _checked(
+def _forward(
     weights: Any, biases: Any, activations: Any, X: Any
-) -> tuple[list[Array], list[Array | None], list[Op | None], Array]:
+) -> tuple[list[Array], list[Op | None], Array, list[Array], list[Array]]:
+    """Return weights, activations and inputs as they are computed with, and z and a of every layer."""
     matrices = [np.asarray(w, dtype=np.float64) for w in weights]
     vectors: list[Array | None] = [None] * len(matrices)
     if biases is not None:
@@ -225,4 +210,12 @@ def _checked(
         below = w.shape[0]
         if b is not None and b.shape != (below,):
             raise ValueError(f"the biases of layer {i} must be ({below},), one per neuron, got {b.shape}")
-    return matrices, vectors, [activation_by_name(each) for each in activations], inputs
+    ops, signal = [activation_by_name(each) for each in activations], inputs
+    z: list[Array] = []
+    a: list[Array] = []
+    with np.errstate(all="ignore"):
+        for w, b, activation in zip(matrices, vectors, ops, strict=True):
+            z.append(signal @ w.T if b is None else signal @ w.T + b)
+            signal = activate(activation, z[-1])
+            a.append(signal)
+    return matrices, ops, inputs, z, a

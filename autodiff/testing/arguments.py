@@ -10,6 +10,7 @@ import numpy as np
 from autodiff import nests
 from autodiff.domains import number
 from autodiff.value import Value
+from autodiff.variables import parameter_names
 
 __tracebackhide__ = True  # of pytest: a test that fails shows its own line
 
@@ -102,18 +103,10 @@ class Layout:
             signs = draw.integers(0, 2, len(self.flat)) * 2.0 - 1.0
             yield signs * draw.uniform(0.5, 1.0, len(self.flat)) * sizes
 
-    def shown(self) -> str:
-        """Return the points as messages show them, a few numbers of each."""
-        return ", ".join(map(shortened, self.points))
-
 
 def names_of(f: Callable[..., Any], count: int) -> list[str]:
     """Return the names that the function gives its arguments; [] where it does not say."""
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    named = parameter_names(f)
     return named[:count] if len(named) >= count else []
 
 
@@ -181,12 +174,10 @@ def shaped(point: Any, element: Callable[[Any], Any]) -> Any:
     return layout.build(np.array([*map(element, layout.flat.tolist()), None], dtype=object))[0]
 
 
-def call(
-    f: Callable[..., Any], points: Layout | Sequence[Any], inputs: list[Value], at: Sequence[float] | None = None
-) -> Value:
-    """Call `f` on Values shaped as the points, which are collected in `inputs`; `at` replaces their numbers."""
+def call(f: Callable[..., Any], points: Layout | Sequence[Any], inputs: list[Value]) -> Value:
+    """Call `f` on Values shaped as the points, which are collected in `inputs`."""
     layout = points if isinstance(points, Layout) else Layout(points)
-    values = np.array([*(Value(x) for x in (layout.flat.tolist() if at is None else at)), None], dtype=object)
+    values = np.array([*map(Value, layout.flat.tolist()), None], dtype=object)
     inputs += values[:-1].tolist()
     result = f(*layout.build(values))
     if isinstance(result, Value):
