@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autodiff.explanations.diagnosis import diagnose
-from autodiff.explanations.flow import Contribution, Flow, Use, evaluation_order, grad_of, handed_on, same
+from autodiff.explanations.flow import MANY, Contribution, Flow, Paths, Use, evaluation_order, grad_of, handed_on, same
 from autodiff.explanations.formulas import Symbol, formula, number_symbol
 from autodiff.explanations.notation import Names, Tree, bullets, by, factor, joined, latex, number, text
-from autodiff.explanations.paths import MANY, Paths
 from autodiff.naming import describe
 from autodiff.value import Value
 from autodiff.wording import language_of, say, speaking
