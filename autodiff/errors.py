@@ -111,7 +111,7 @@ class WrongDerivativeError(AssertionError):
 
     def sketch(self) -> str:
         """Return the recorded graph as text, the node at fault marked; "" where nothing was recorded."""
-        from autodiff.testing.sketches import sketch  # far above this module, and only needed when somebody looks
+        from autodiff.testing.failures import sketch  # far above this module, and only needed when somebody looks
 
         return "" if self.root is None else sketch(self.root, mark=self.node)
 

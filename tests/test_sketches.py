@@ -1,7 +1,7 @@
 """Graphs drawn in text."""
 
 from autodiff import Value
-from autodiff.testing.sketches import sketch
+from autodiff.testing.failures import sketch
 
 
 def test_a_sketch_ends_where_it_would_be_too_long():

@@ -21,7 +21,7 @@ from autodiff import functions
 from autodiff.ops import OPS, Op
 from autodiff.testing.arguments import Layout
 from autodiff.testing.conditioning import STEEPEST, admissible, repairs
-from autodiff.testing.sketches import sketch
+from autodiff.testing.failures import sketch
 from autodiff.value import Value
 
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "remainder": "%", "floor_divide": "//"}
