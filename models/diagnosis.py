@@ -24,20 +24,12 @@ from typing import Any
 import numpy as np
 
 from autodiff import DomainError, no_grad
+from models import losses
 from models._checks import Array
 from models._engines import EVERY, Samples, Task, engine_by_name
 from models._values import assign, plain
 from models.activations import activate, activation_name, slope
 from models.errors import TrainingError, say
-from models.losses import (
-    LOSSES,
-    absolute_error,
-    binary_cross_entropy,
-    cross_entropy,
-    half_squared_error,
-    huber,
-    squared_error,
-)
 from models.mlp import MLP
 
 # Between which numbers the output of an activation lies.
@@ -138,7 +130,8 @@ def diagnose(
     if exploding:
         facts = {"loss": best, "epoch": loss_curve.index(best) + 1, "last": loss_curve[-1], "cure": cure}
         findings["exploding"] = say("diagnosis.exploding", **facts)
-    squashed = ("sigmoid" if task.loss is binary_cross_entropy else "softmax") if "squashed twice" in before else ""
+    squashed = "sigmoid" if task.loss is losses.binary_cross_entropy else "softmax"
+    squashed *= "squashed twice" in before
     return Diagnosis(
         units, dead, saturated, loss, constant_loss, constant, still, slow, exploding, squashed, findings
     )  # fmt: skip
@@ -146,7 +139,7 @@ def diagnose(
 
 def told_before(task: Task) -> dict[str, str]:
     """Return what can be said before training: a sigmoid or softmax twice, and targets that no output can reach."""
-    loss = next((name for name, function in LOSSES.items() if function is task.loss), "")
+    loss = next((name for name, function in losses.LOSSES.items() if function is task.loss), "")
     own = {"binary_cross_entropy": "sigmoid", "cross_entropy": "softmax"}.get(loss)
     known = activation_name(task.model.activations[-1]) if isinstance(task.model, MLP) else ""
     output = known or (_squash(task) if own else "")
@@ -182,20 +175,20 @@ def constant_output_loss(  # Any: loss is of Values, numbers or lists of them
 ) -> float | None:
     """Return the lowest mean loss that the same output for every sample can have; None for a loss not known here.
 
-    >>> constant_output_loss(squared_error, Samples(np.zeros((2, 1)), np.array([1.0, 3.0])))
+    >>> constant_output_loss(losses.squared_error, Samples(np.zeros((2, 1)), np.array([1.0, 3.0])))
     1.0
     """
     y, w = samples.targets, samples.weights
-    if loss is cross_entropy and y.ndim == 1:
+    if loss is losses.cross_entropy and y.ndim == 1:
         y = np.eye(int(y.max()) + 1)[y.astype(int)]
     columns = y.reshape(len(y), -1)
     mean = np.average(columns, axis=0, weights=w)
-    if loss in (squared_error, half_squared_error):
+    if loss in (losses.squared_error, losses.half_squared_error):
         spread = np.average((columns - mean) ** 2, axis=0, weights=w)
-        return float(spread.mean() if loss is squared_error else spread.sum() / 2)
-    if loss is absolute_error:
+        return float(spread.mean() if loss is losses.squared_error else spread.sum() / 2)
+    if loss is losses.absolute_error:
         return float(np.mean([_least_deviation(column, w) for column in columns.T]))
-    if loss is huber:
+    if loss is losses.huber:
         low, high = columns.min(axis=0), columns.max(axis=0)
         for _ in range(64):  # the derivative grows with the output
             middle = low + (high - low) / 2
@@ -204,9 +197,9 @@ def constant_output_loss(  # Any: loss is of Values, numbers or lists of them
         error = np.abs(columns - low)
         held = np.minimum(error, 1.0)
         return float(np.average(held * (error - held / 2), axis=0, weights=w).mean())
-    if loss is binary_cross_entropy:
+    if loss is losses.binary_cross_entropy:
         return float(np.mean(_entropy(mean) + _entropy(1.0 - mean)))
-    if loss is cross_entropy:
+    if loss is losses.cross_entropy:
         return float(_entropy(mean).sum())
     return None
 

@@ -12,19 +12,12 @@ import numpy as np
 from autodiff.errors import NoDerivativeError, WrongDerivativeError
 from autodiff.grad_mode import recording
 from autodiff.propagation import partials_as_values, propagate
+from autodiff.testing import partials as rules
 from autodiff.testing.arguments import call, name_of, refuse_calls, refuse_no_functions, shortened
 from autodiff.testing.gradients import GradientCheck, Results
 from autodiff.testing.graphs import Graph
 from autodiff.testing.oracles import EPSILON, ORACLES, Estimate
-from autodiff.testing.partials import (
-    HALF_THE_DIGITS,
-    TINY,
-    check_partials,
-    check_second_partials,
-    noise_of,
-    path_sums,
-    second_allowance,
-)
+from autodiff.testing.partials import HALF_THE_DIGITS, TINY, noise_of, path_sums
 from autodiff.testing.subjects import Subject, Tolerance, generators_kept
 from autodiff.value import Value
 
@@ -185,7 +178,7 @@ class _SweepCheck(GradientCheck):
         subject = self.subject
         rtol, atol = subject.tolerance.rtol, subject.tolerance.atol
         rtol = HALF_THE_DIGITS if rtol is None else rtol
-        margins = {n: check_partials(n, self.where, self.root, rtol, atol) for n in reversed(self.graph.inner)}
+        margins = {n: rules.check_partials(n, self.where, self.root, rtol, atol) for n in reversed(self.graph.inner)}
         delta = propagate(self.root)
         allowed = self._rounded(delta, margins)
         follows = subject.follows(self.graph, 2.0**-3) and subject.follows(self.graph, 2.0**-8)
@@ -254,7 +247,7 @@ class _SweepCheck(GradientCheck):
     def own_second(self) -> Results:
         """Check every operation's second partials, then the whole matrix."""
         for node in reversed(self.graph.inner):
-            check_second_partials(node, self.where, self.root)
+            rules.check_second_partials(node, self.where, self.root)
         inputs = self.subject.inputs
         gradient = propagate(self.root, partials=partials_as_values)
         firsts: list[Any] = [gradient.get(x, 0.0) for x in inputs]
@@ -262,7 +255,7 @@ class _SweepCheck(GradientCheck):
         # Below: what the rounding of the first derivative's own operations may amount to, and half of the digits
         # of the sum of all its paths, taken without their signs.
         paths = [path_sums(first) if isinstance(first, Value) else {} for first in firsts]
-        roundings = second_allowance(self.root, inputs)
+        roundings = rules.second_allowance(self.root, inputs)
 
         def margin(i: int, j: int, truth: Estimate) -> float:
             return truth.bound + HALF_THE_DIGITS * paths[i].get(inputs[j], 0.0) + roundings[i][j] + TINY

@@ -15,16 +15,10 @@ from autodiff.errors import NoDerivativeError
 from autodiff.naming import plain
 from autodiff.ops import Op, stop_gradient
 from autodiff.propagation import propagate
+from autodiff.testing import oracles
 from autodiff.testing.failures import wrong
 from autodiff.testing.graphs import Graph
-from autodiff.testing.oracles import (
-    EPSILON,
-    Estimate,
-    central_differences,
-    partial_in_many_digits,
-    partial_of,
-    refuse_edges,
-)
+from autodiff.testing.oracles import EPSILON, Estimate
 from autodiff.testing.reproductions import Program, reproduction
 from autodiff.value import Value
 
@@ -46,7 +40,7 @@ def check_partials(node: Any, where: str, root: Any, rtol: float = HALF_THE_DIGI
             margins.append(0.0)
             continue
         try:
-            truth = partial_of(op, operands, i)
+            truth = oracles.partial_of(op, operands, i)
         except NoDerivativeError as error:
             raise _no_derivative(node, operands, f"by operand {i + 1}: {error}", where) from None
         if math.isinf(truth.value) and not math.isfinite(partial):
@@ -54,7 +48,7 @@ def check_partials(node: Any, where: str, root: Any, rtol: float = HALF_THE_DIGI
         rounding = 2.0 * _rounding(op, operands, node.data, i) + TINY
         margin = truth.bound + rtol * abs(truth.value) + atol + rounding
         if not abs(partial - truth.value) <= margin:
-            judge = partial_in_many_digits(op, operands, i)  # the last word has whoever knows best
+            judge = oracles.partial_in_many_digits(op, operands, i)  # the last word has whoever knows best
             if judge is not None and abs(partial - judge.value) <= margin:
                 margins.append(abs(partial - judge.value) + judge.bound + rounding)
                 continue
@@ -157,7 +151,7 @@ def _differences_of_the_rule(op: Op, operands: Sequence[float], i: int, j: int, 
         at = (*operands[:j], x, *operands[j + 1 :])
         return op.partials_at(at, op.on_floats(*at), only)[i]
 
-    return central_differences(rule, operands[j], noise)
+    return oracles.central_differences(rule, operands[j], noise)
 
 
 def _again(op: Op, operands: Sequence[float], wanted: Sequence[bool], order: int) -> Callable[[], str]:
@@ -191,7 +185,7 @@ def refuse_edges_of(node: Any, where: str) -> None:
     for i, x in enumerate(node.operands):
         if isinstance(x, Value):
             try:
-                refuse_edges(node.op, operands, i)
+                oracles.refuse_edges(node.op, operands, i)
             except NoDerivativeError as error:
                 raise _no_derivative(node, operands, str(error), where) from None
 
@@ -228,7 +222,7 @@ def _rounding(op: Op, operands: Sequence[float], result: float, i: int) -> float
 
 def _estimate(op: Op, operands: Sequence[float], i: int) -> float:
     try:
-        return partial_of(op, operands, i).value
+        return oracles.partial_of(op, operands, i).value
     except ValueError:
         return math.nan
 

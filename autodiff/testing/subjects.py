@@ -20,21 +20,12 @@ from autodiff.errors import NoDerivativeError
 from autodiff.grad_mode import recording
 from autodiff.naming import describe
 from autodiff.propagation import propagate
+from autodiff.testing import oracles
 from autodiff.testing.arguments import Layout, call, name_of, names_of, not_one_number, refuse_overwriting
 from autodiff.testing.beside import Beside
 from autodiff.testing.duals import through_duals
 from autodiff.testing.graphs import Graph
-from autodiff.testing.oracles import (
-    DIFFERENCES,
-    EPSILON,
-    Estimate,
-    central_differences,
-    complex_step_of_code,
-    constant_by_rounding,
-    fitted,
-    jumps_beside,
-    sides_differ,
-)
+from autodiff.testing.oracles import DIFFERENCES, EPSILON, Estimate
 from autodiff.testing.partials import TINY, noise_of, path_sums, refuse_edges_of
 from autodiff.testing.syntax import seen_around
 from autodiff.value import Value
@@ -346,7 +337,7 @@ class Subject:
                 return
         nudged = [lambda z, by=by: self._on_complex(line.at(z) * by) for by in self.nudges()]
         if self.trusted:
-            yield complex_step_of_code(lambda z: self._on_complex(line.at(z)), line.start, None, *nudged)
+            yield oracles.complex_step_of_code(lambda z: self._on_complex(line.at(z)), line.start, None, *nudged)
         known: dict[float, float] = {}
 
         def value(z: float) -> float:
@@ -355,12 +346,14 @@ class Subject:
             return known[z]
 
         ratio = _RATIOS[len(self.flat) > _RECORDED]
-        apart = "" if self.graph else sides_differ(value, line.start, self.noise, self.epsilon, ratio)
+        apart = "" if self.graph else oracles.sides_differ(value, line.start, self.noise, self.epsilon, ratio)
         if apart:
             raise self._untold(which, f"{apart} there; move the point a little")
         differences = self.differences(value, line, self.noise)
         if not self.graph and differences:
-            by_complex = complex_step_of_code(lambda z: self._on_complex(line.at(z)), line.start, differences, *nudged)
+            by_complex = oracles.complex_step_of_code(
+                lambda z: self._on_complex(line.at(z)), line.start, differences, *nudged
+            )
             self.trusted = self.trusted or (by_complex is not None and line.everywhere)
             yield by_complex
         if len(self.flat) > _RECORDED:
@@ -372,8 +365,8 @@ class Subject:
         yield differences
 
     def _refuse_stairs(self, value: Callable[[float], float], line: Line, found: Estimate | None, which: str) -> None:
-        rounded = found and jumps_beside(value, line.start, found.value, self.noise)
-        if rounded or (found and found.value == 0.0 and constant_by_rounding(value, line.start)):
+        rounded = found and oracles.jumps_beside(value, line.start, found.value, self.noise)
+        if rounded or (found and found.value == 0.0 and oracles.constant_by_rounding(value, line.start)):
             raise self._untold(which, "its values climb in stairs there, by rounding; move the point a little")
 
     def terms(self, i: int) -> float:
@@ -404,7 +397,7 @@ class Subject:
         best: Estimate | None = None
         for ratio in reversed(_RATIOS) if len(self.flat) > _RECORDED else _RATIOS[:1]:
             try:
-                estimate = known(central_differences(function, x, noise, self.epsilon, ratio))
+                estimate = known(oracles.central_differences(function, x, noise, self.epsilon, ratio))
             except NoDerivativeError:
                 if self.epsilon == EPSILON:
                     return best
@@ -412,7 +405,7 @@ class Subject:
             best = min((e for e in (best, estimate) if e), key=lambda e: e.bound, default=None)
             if best and best.bound <= math.sqrt(self.epsilon) * abs(best.value):
                 break  # else more steps are left between rounding and the kinks of many numbers
-        return best or known(fitted(function, x, noise))
+        return best or known(oracles.fitted(function, x, noise))
 
     def _result(self, vector: Any) -> Any:
         if self.on_values and vector.dtype == np.float64:
