@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from autodiff.testing.arguments import Layout
-from autodiff.testing.syntax import seen_around
 from autodiff.testing.wording import phrase, sentence
 
 _MOST = 3  # hints that are told of one argument
@@ -103,17 +101,6 @@ class Part:
         return bool(changes.any()) and bool(np.all((off <= allowed) & near))  # and no further off than the truth is
 
 
-def parts(layout: Layout, found: Any, truth: Any, bound: Any, wrong: Any, digits: float) -> list[Part]:
-    """Return the parts of a gradient, one for each number or array among the arguments."""
-    arrays = [np.asarray(x, dtype=float) for x in (found, truth, bound, layout.flat)]
-    views = [[array[leaf.place].reshape(leaf.shape or ()) for array in arrays] for leaf in layout.leaves]
-    masks = [np.asarray(wrong)[leaf.place].reshape(leaf.shape or ()) for leaf in layout.leaves]
-    return [
-        Part(leaf.name, f, t, b, at, mask, digits)
-        for leaf, (f, t, b, at), mask in zip(layout.leaves, views, masks, strict=True)
-    ]
-
-
 def by_numbers(gradient: Sequence[Part], value: float, known: Mapping[str, Any]) -> list[Hint]:
     """Return hints that need nothing but the numbers; `known` is what the functions see around them, by name."""
     names = factors_of([(p.name, p.at) for p in gradient], known)
@@ -172,19 +159,6 @@ def merged(hints: Iterable[Hint]) -> list[Hint]:
         of = (*together[key].of, *hint.of) if key in together else hint.of
         together[key] = Hint(hint.kind, tuple(dict.fromkeys(of)), hint.details)
     return list(together.values())
-
-
-def known_around(*functions: Any) -> dict[str, Any]:
-    """Return the numbers and arrays that functions see: in closures, globals they name, attributes of objects."""
-    seen: dict[str, Any] = {}
-    for name, x in seen_around(*functions).items():
-        inside = {f"{name}.{key}": y for key, y in vars(x).items()} if hasattr(x, "__dict__") else {}
-        seen |= {
-            key: y
-            for key, y in {name: x, **inside}.items()
-            if isinstance(y, (float, int, np.ndarray)) and not isinstance(y, bool)
-        }
-    return seen
 
 
 def factors_of(arguments: Sequence[tuple[str, Any]], known: Mapping[str, Any]) -> list[tuple[float, tuple[str, Any]]]:

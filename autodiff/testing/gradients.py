@@ -15,17 +15,7 @@ from autodiff import nests
 from autodiff.errors import NoDerivativeError, WrongDerivativeError, WrongShapeError
 from autodiff.propagation import propagate
 from autodiff.testing.arguments import Leaf, name_of, refuse_overwriting
-from autodiff.testing.diagnosis import (
-    Diagnosis,
-    Hint,
-    Part,
-    by_directions,
-    by_numbers,
-    chosen,
-    factors_of,
-    known_around,
-    parts,
-)
+from autodiff.testing.diagnosis import Diagnosis, Hint, Part, by_directions, by_numbers, chosen, factors_of
 from autodiff.testing.failures import wrong
 from autodiff.testing.graphs import Graph
 from autodiff.testing.mistakes import by_chain_rule
@@ -34,6 +24,7 @@ from autodiff.testing.partials import HALF_THE_DIGITS, noise_of
 from autodiff.testing.recordings import recorded
 from autodiff.testing.reproductions import Program, reproduction
 from autodiff.testing.subjects import Subject, refuse_chance, seeded, state_kept
+from autodiff.testing.syntax import known_around
 from autodiff.testing.wording import sentence
 from autodiff.value import Value
 
@@ -510,10 +501,13 @@ class GradientCheck:
         subject, layout = self.subject, self.layout
         wrong = np.zeros(len(found), dtype=bool)
         wrong[list(at)] = True
-        right = [x if t is None else t.value for x, t in zip(found, truths, strict=True)]
-        bounds = [0.0 if t is None else t.bound for t in truths]
+        right = np.array([x if t is None else t.value for x, t in zip(found, truths, strict=True)], dtype=float)
+        bounds = np.array([0.0 if t is None else t.bound for t in truths])
         digits = max(1e-8, math.sqrt(subject.epsilon), subject.tolerance.rtol or 0.0)
-        gradient = parts(layout, found, right, bounds, wrong, digits)
+        arrays = np.array(found, dtype=float), right, bounds, layout.flat, wrong
+        shaped = ([x[leaf.place].reshape(leaf.shape or ()) for x in arrays] for leaf in layout.leaves)
+        named = zip(layout.leaves, shaped, strict=True)
+        gradient = [Part(leaf.name, f, t, b, z, w, digits) for leaf, (f, t, b, z, w) in named]
         known = known_around(subject.given, self.given)
         hints = self._of_another_point(gradient, at) + by_numbers(gradient, subject.here, known)
         hints += by_chain_rule(subject, gradient, factors_of([(p.name, p.at) for p in gradient], known), hints)

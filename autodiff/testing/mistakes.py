@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from autodiff.ops import OPS
-from autodiff.testing.diagnosis import Hint, Part, known_around, nice, why
+from autodiff.testing.diagnosis import Hint, Part, nice, why
 from autodiff.testing.flows import by_flows, by_penalties
 from autodiff.testing.recordings import BUDGET, SUMS, Chain, Group
 from autodiff.testing.subjects import Subject
+from autodiff.testing.syntax import known_around
 
 _LARGEST = 10_000  # nodes
 _CLEAR = ("nan", "sign", "transposed", "another", "single", "digits", "lagging")  # no other explanation is needed

@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 Syntax = ast.Lambda | ast.FunctionDef
+_NUMBERS: Any = (float, int, np.ndarray)
 
 
 def syntax_of(function: types.FunctionType) -> Syntax | None:
@@ -61,6 +64,15 @@ def seen_around(*functions: Any, depth: int = 2) -> dict[str, Any]:
                 seen |= seen_around(x, depth=depth - 1) if depth and x is not given else {}
             elif not isinstance(x, (type, types.ModuleType)):
                 seen[key] = x
+    return seen
+
+
+def known_around(*functions: Any) -> dict[str, Any]:
+    """Return the numbers and arrays that functions see: in closures, globals they name, attributes of objects."""
+    seen: dict[str, Any] = {}
+    for name, x in seen_around(*functions).items():
+        held: dict[str, Any] = {name: x} | {f"{name}.{key}": y for key, y in getattr(x, "__dict__", {}).items()}
+        seen |= {key: y for key, y in held.items() if isinstance(y, _NUMBERS) and y.__class__ is not bool}
     return seen
 
 
