@@ -22,7 +22,7 @@ from benchmarks.eager import agree, paired_ratio
 from benchmarks.table import Table
 
 BATCH, ROW, NEURON = "2-16-16-1, 100 rows", "2-16-16-1, one row", "a neuron, one point"
-INSIDE = "in a training block"
+INSIDE, DICT = "in a training block", '{"x": X, "y": Y}'
 
 
 def network(rows: int) -> tuple[Any, Any, list[Any]]:
@@ -37,9 +37,21 @@ def network(rows: int) -> tuple[Any, Any, list[Any]]:
 
 def of_a_batch(form: str) -> Contender:
     """Value and gradient of a hundred rows."""
-    program, _, batch = network(100)
-    options = {"argnums=0": {"argnums": 0}, "weights=w": {"weights": np.ones(100)}, "reduce=None": {"reduce": None}}
-    given: dict[str, Any] = options.get(form, {})
+    program, net, batch = network(100)
+    X, Y = batch
+    args: tuple[Any, ...] = (X, Y)
+    options: dict[str, dict[str, Any]] = {
+        "argnums=0": {"argnums": 0}, 'argnames="x"': {"argnames": "x"}, "weights=w": {"weights": np.ones(100)},
+        "reduce=None": {"reduce": None}, "y=Y": {"y": Y},
+    }  # fmt: skip
+    given = options.get(form, {})
+    if form == "y=Y":
+        args = (X,)
+    elif form == DICT:
+        import autodiff
+
+        args = ({"x": X, "y": Y},)
+        program = autodiff.compile(lambda row: (1 + -row["y"] * net(row["x"])).relu())
     if form == INSIDE:
         ALIVE.enter_context(program.training(*batch))
     if form == "program(X, Y)":
@@ -48,10 +60,10 @@ def of_a_batch(form: str) -> Contender:
         )
 
     def answers() -> list[float]:
-        value, gradient, *_ = program.value_and_grad(*batch, **given)
+        value, gradient, *_ = program.value_and_grad(*args, **given)
         return [float(np.mean(value)), *np.reshape(gradient, (-1, len(program.parameters))).mean(axis=0).tolist()]
 
-    return Contender(lambda: program.value_and_grad(*batch, **given), answers)
+    return Contender(lambda: program.value_and_grad(*args, **given), answers)
 
 
 def of_one_row(form: str) -> Contender:
@@ -92,7 +104,12 @@ def of_a_neuron(form: str) -> Contender:
     kinds: dict[str, Callable[[int], Any]] = {
         "floats": float, "ints": int, "np.float64": np.float64, "arrays without an axis": lambda x: np.array(float(x)),
     }  # fmt: skip
-    x, y = map(kinds[form], (1, 2))
+    x, y = map(kinds.get(form, float), (1, 2))
+    if form == "y=y":
+        return Contender(
+            lambda: program.value_and_grad(x, y=y),
+            lambda: [float(z) for z in np.hstack(program.value_and_grad(x, y=y))],
+        )
     return Contender(
         lambda: program.value_and_grad(x, y), lambda: [float(z) for z in np.hstack(program.value_and_grad(x, y))]
     )
@@ -101,9 +118,10 @@ def of_a_neuron(form: str) -> Contender:
 # By the work: the forms of a call, the plain one first, and how many times as dear as that the others may be.
 CALLS: dict[str, tuple[Callable[[str], Contender], Mapping[str, float | None]]] = {
     BATCH: (of_a_batch, {"value_and_grad(X, Y)": None, INSIDE: None, "program(X, Y)": 1.0,
-                         "argnums=0": 1.5, "weights=w": 1.5, "reduce=None": 1.5}),
+                         "argnums=0": 1.5, 'argnames="x"': 1.5, "y=Y": 1.5, DICT: 1.5, "weights=w": 1.5,
+                         "reduce=None": 1.5}),
     ROW: (of_one_row, {"NumPy by hand": None, "value_and_grad(x, y)": 3.0}),
-    NEURON: (of_a_neuron, {"floats": None, "ints": 1.5, "np.float64": 1.5, "arrays without an axis": 1.5}),
+    NEURON: (of_a_neuron, {"floats": None, "ints": 1.5, "np.float64": 1.5, "arrays without an axis": 1.5, "y=y": 1.5}),
 }  # fmt: skip
 CONTENDERS = {form: partial(make, form) for make, forms in CALLS.values() for form in forms}
 
