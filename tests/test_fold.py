@@ -351,7 +351,7 @@ def test_the_answer_may_be_all_that_comes_out():
 
 
 def test_the_text_computes_the_same():
-    """`source` writes few steps one after another, with the gradient; of many, the forward pass as a loop."""
+    """`source` writes few steps one after another; of many, a loop there and one back, also of folds within folds."""
     w = Value(0.5, "w")
 
     def f(xs):
@@ -367,13 +367,29 @@ def test_the_text_computes_the_same():
         scope = {}
         exec(program.source, scope)
         np.testing.assert_allclose(scope["forward"](np.array([0.5]), xs), program(xs), rtol=1e-12)
-        if steps == 5:
-            theirs = scope["value_and_grad"](np.array([0.5]), xs)
-            np.testing.assert_allclose(theirs[0], value)
-            np.testing.assert_allclose(theirs[1], gradient)
+        theirs = scope["value_and_grad"](np.array([0.5]), xs)
+        np.testing.assert_allclose(theirs[0], value, rtol=1e-12)
+        np.testing.assert_allclose(theirs[1], gradient, rtol=1e-10)
     assert "for x in" in program.source
     assert "def one_step(" in program.source
-    assert len(program.source.splitlines()) < 100
+    assert len(program.source.splitlines()) < 250
+
+
+@pytest.mark.parametrize("steps", [1200, 17], ids=["GARCH", "LSTM"])
+def test_the_text_of_a_loop_has_the_gradient_of_jax_scan(jax, steps):
+    """The loop there and the one back, run by NumPy, and with the few steps by JAX: value and gradient."""
+    model = Lstm() if steps == 17 else Garch()
+    series, theta = model.data(steps), [Value(x, f"p{k}") for k, x in enumerate(model.theta())]
+    program = compile(lambda data: model.loss(ad, fold, theta, data), parameters=theta).trace(series[None])
+    expected, slopes = scanned(jax, model, model.theta(), series)
+    assert "def fold_back(" in program.source
+    for library in (np, jax.numpy)[: 2 if steps == 17 else 1]:
+        scope = {}
+        exec(program.source, scope)
+        scope["xp"] = library
+        value, gradient = scope["value_and_grad"](library.asarray(model.theta()), library.asarray(series[None]))
+        assert float(value) == pytest.approx(expected, rel=1e-10)
+        np.testing.assert_allclose(gradient, slopes, rtol=1e-9, atol=1e-10 * np.abs(slopes).max())
 
 
 def test_a_decision_in_a_step_names_its_line():

@@ -472,29 +472,19 @@ class Program(Generic[P]):
     def source(self) -> str:
         """The forward and backward pass as Python that a person could have written; it runs with NumPy alone.
 
-        The steps of a fold are written one after another where they are few; where they are many, the text is a loop,
-        and has the forward pass alone.
+        The steps of a fold are written one after another where they are few; where they are many, the text has a loop
+        there and one back.
         """
         trace = self._cache.known()
         if trace.loops and trace.unrolled is not None:
             steps = sum(op.steps * op.graph.size for op in list[Any](trace.shared.ops) if isinstance(op, Loop))
-            if steps > _LONGEST:
-                return self._looped(trace)
-            trace = trace.unrolled()
+            trace = trace if steps > _LONGEST else trace.unrolled()
         shape = trace.shared.shape
         wanted, named = Want(gradient=shape == ()), (_name(self.f), trace.names, trace.shapes, shape)
         plain = Readable(trace.text_code(wanted, self.parameters), *named)
         code = trace.text_code(wanted, self.parameters, loops=True)
         loops = Readable(code, *named, like=Readable(code, *named, like=plain))
         return min(plain.source, loops.source, key=lambda text: text.count("\n")) if loops.rolled else plain.source
-
-    def _looped(self, trace: Trace) -> str:
-        """Return the forward pass alone, its folds as loops."""
-        code = trace.text_code(Want(), self.parameters)
-        code.forward = len(code.vars)
-        text = Readable(code, _name(self.f), trace.names, trace.shapes, trace.shared.shape).source
-        text = text.replace(" and its gradient for a batch", " for a batch", 1)
-        return text.split("\n\n\ndef value_and_grad(")[0].rstrip() + "\n"
 
     def explain(self) -> str:
         """Return what each pass did, as text: nodes, groups, matrix products, and the cost of one row."""

@@ -191,6 +191,20 @@ class Steps:
         code.parameters = [Named(labels.get(node, "")) for node in self._placed]
         return code
 
+    def readable_back(self, wanted: tuple[bool, ...]) -> tuple[Code, list[int]]:
+        """Return the code of the way back through a step for a text, and how many δ of each kind it returns."""
+        code = self._reverse(wanted, per_row=True)
+        by = [
+            *[code.input_gradients.get(i, 0.0) for i in range(3)],
+            code.gradient if code.gradient is not None else 0.0,
+        ]
+        parts = [n * (wanted[i] or i == _CARRY) for i, n in enumerate((*self.sizes, self.same))]
+        given = [code.expand(x, (n,)) if x.__class__ is Var else code.new(ir.EXPAND, (x,), (n,), batched=True)
+                 for x, n in zip(by, parts, strict=True) if n]  # fmt: skip
+        code.outputs, code.gradient = [code.new(ir.CONCAT, given, (sum(parts),), batched=True)], None
+        code.parameters = self.readable().parameters
+        return code, parts
+
     def running(self, instance: Any, fold: Var, back: Var | None) -> Running:
         """Return the loop on the buffers of an instance."""
         return Running(self, instance, fold, back)

@@ -58,7 +58,7 @@ class Readable:
         there at another step.
         """
         self.code = code
-        if outputs:
+        if not code.forward:
             code.forward = len(code.vars)  # there is no backward pass
         self.function = _identifier(function)  # it occurs in docstrings of the text
         self.shapes = shapes
@@ -72,6 +72,7 @@ class Readable:
         self.constants: list[str] = []
         self.operations: dict[str, Any] = {}
         self.inline: dict[int, tuple[str, float]] = {}
+        self._step_of: dict[int, str] = {}  # the name of a loop's step, by the loop
         self.layer = 0
         self.layers: dict[str, str] = {}  # a layer's name in comments, by what follows the z of its name
         self.shown: dict[int, str] = {}  # the layers that have had their comment, by their matrix
@@ -264,6 +265,8 @@ class Readable:
             zeros = {name: text for name, text in self.zeros.items() if name in used}
             opening += [f"{', '.join(zeros)} = {', '.join(zeros.values())}"] * bool(zeros)
         body = [*opening, *[""] * (not self.rolled), *forward]
+        if self.outputs and backward:  # the way back through a step
+            body += ["", *backward]
         title = self.function if self.outputs else f"{self.function} and its gradient"
         lines = [
             f'"""{title} for a batch of samples; arrays are units × rows."""',
@@ -420,6 +423,9 @@ class Readable:
                     f"{self.name(var)} = xp.asarray({_constant(var.info, whole=var.number in whole)})[..., None]"
                 )
                 continue
+            if var.kind in {ir.FOLD_BACK, ir.FOLD_SAME}:
+                lines += self._way_back(var) if var.kind == ir.FOLD_BACK else []
+                continue
             text, strength = self._expression(var)
             free = var.kind in {ir.VIEW, ir.EXPAND} or (var.kind == ir.CONCAT and var.units == ())
             alone = self.uses[var.number] == 1 or (free and len(text) < _SHORT) or text.isidentifier()
@@ -550,6 +556,10 @@ class Readable:
         if kind == ir.MATMUL_T:
             return self._times(f"{self.matrix(xs[0])}.T", xs[1], steps=var.info == ir.STEPS)
         if kind == ir.OUTER:
+            if var.batched:
+                if len(xs[0].units) > 1:
+                    return f'xp.einsum("ipn,jpn->ijn", {self.text(xs[0])}, {self.text(xs[1])})', _ATOM
+                return f"{self.text(xs[0], _ATOM)}[:, None] * {self.text(xs[1], _ATOM)}", _PRODUCT
             if var.info == ir.STEPS:
                 return f'xp.einsum("tin,tjn->ij", {self.text(xs[0])}, {self.text(xs[1])})', _ATOM
             if len(xs[0].units) > 1:  # over positions and rows
@@ -593,14 +603,9 @@ class Readable:
         steps, loop = var.info, var.info.loop
         names = [x for x, n in zip(("carry", "x", "beside"), steps.sizes, strict=True) if n]
         shapes = [(n,) if n else None for n in steps.sizes]
-        size = (loop.carry + loop.y,)
-        inner = Readable(steps.readable(), "one_step", ["carry", "x", "beside"], shapes, size, known=self.helpers)
-        self.helpers |= inner.helpers
-        self.taken |= set(inner.helpers)
-        name, step = self._take("fold"), self._take("one_step")
-        text = inner.source[inner.source.index("def forward(") :].replace("def forward(", f"def {step}(", 1)
-        head, doc, *body = text.splitlines()
-        self.helpers[step] = "\n".join([head, doc, *(f"    {line}" for line in inner.constants), *body])
+        step = self._step(steps.readable(), "one_step", ["carry", "x", "beside"], shapes, loop.carry + loop.y)
+        name = self._take("fold")
+        self._step_of[var.number] = step
         along = f"for x in xp.broadcast_to(xs, ({loop.steps * loop.x}, rows)).reshape({loop.steps}, {loop.x}, rows):"
         self.helpers[name] = "\n".join([
             f"def {name}(rows, same, carry, xs, beside):",
@@ -616,6 +621,56 @@ class Readable:
             "    return xp.concatenate([carry, *ys])",
         ])  # fmt: skip
         return name
+
+    def _step(self, code: Code, name: str, arguments: Sequence[str], shapes: Sequence[Any], size: int) -> str:
+        """Define a function of a step, and return its name."""
+        inner = Readable(code, name, arguments, shapes, (size,), known=self.helpers)
+        self.helpers |= inner.helpers
+        self.taken |= set(inner.helpers)
+        step = self._take(name)
+        text = inner.source[inner.source.index("def forward(") :].replace("def forward(", f"def {step}(", 1)
+        head, doc, *body = text.splitlines()
+        self.helpers[step] = "\n".join([head, doc, *(f"    {line}" for line in inner.constants), *body])
+        return step
+
+    def _way_back(self, var: Var) -> list[str]:
+        """Define the way back through a loop; return the line that goes it."""
+        fold, delta, *args = var.args
+        steps, loop, (wanted, per_row) = fold.info, fold.info.loop, var.info
+        inputs = [("carry", loop.carry), ("x", loop.x), ("beside", steps.varying), ("delta", loop.carry), ("none", 0),
+                  ("delta_y", loop.y)]  # fmt: skip
+        code, parts = steps.readable_back(wanted)
+        shapes = [(n,) if n else None for _, n in inputs]
+        step = self._step(code, "one_step_back", [name for name, _ in inputs], shapes, sum(parts))
+        name = self._take("fold_back")
+        carry, x, y = "carry.T, " * bool(loop.carry), "x.T, " * bool(loop.x), "y.T, " * bool(loop.y)
+        beside, after = "beside.T, " * bool(steps.varying), "delta.T, " * bool(loop.carry)
+        ahead = f"{self._step_of[fold.number]}(same, {carry}{x}{beside}".removesuffix(", ")
+        given = f"{carry}{x}{beside}{after}{y}".removesuffix(", ")
+        sizes = (("carry", loop.carry), ("beside", steps.varying), ("delta", loop.size))
+        self.helpers[name] = "\n".join([
+            f"def {name}(rows, same, carry, xs, beside, delta):",
+            '    """Return the δ of what the loop takes for each row, and of what all rows share."""',
+            f"    same = xp.broadcast_to(xp.ravel(xp.asarray(same)), ({steps.same},))",
+            *[f"    {of} = xp.broadcast_to({of}, ({n}, rows))" for of, n in sizes],
+            f"    xs = xp.broadcast_to(xs, ({loop.steps * loop.x}, rows)).reshape({loop.steps}, {loop.x}, rows)"
+            if loop.x else f"    xs = [None] * {loop.steps}",
+            f"    delta, ys = delta[:{loop.carry}], delta[{loop.carry}:].reshape({loop.steps}, {loop.y}, rows)",
+            "    carries = [carry]",
+            "    for x in xs[:-1]:",
+            "        carry = carries[-1]",
+            f"        carries.append({ahead}).T[:{loop.carry}])",
+            "    by_xs, total = [], 0.0",
+            "    for carry, x, y in zip(carries[::-1], xs[::-1], ys[::-1]):",
+            f"        delta, by_x, rest = xp.split({step}(same, {given}).T, ({parts[0]}, {parts[0] + parts[1]}))",
+            "        by_xs.append(by_x)",
+            "        total = total + rest",
+            f"    parts = [{'delta, ' * wanted[0]}*by_xs[::-1], total[:{parts[2]}]]",
+            f"    return xp.concatenate(parts), total[{parts[2]}:]{'' if per_row else '.sum(-1, keepdims=True)'}",
+        ])  # fmt: skip
+        same = next((self.name(v) for v in self.code.vars if v.kind == ir.FOLD_SAME and v.args[0] is var), "_")
+        texts = ["rows" if var.batched else "1", *[self.text(x) for x in (args[3], *args[:3], delta)]]
+        return [f"{self.name(var)}, {same} = {name}({', '.join(texts)})"]
 
     def _times(self, matrix: str, x: Var, *, steps: bool) -> tuple[str, float]:
         """Return the text of a product with a matrix: of vectors, or of one at each position."""
