@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import autodiff as ad
 from autodiff import DomainError, TraceError, Value, compile, fold, grad, hessian, jvp, no_grad, total, where
 from benchmarks.folds import Garch, Kalman, Lstm, NeuralOde
-from tests.draws.folds import RandomFold
 
 
 @pytest.fixture(scope="module")
@@ -208,33 +205,6 @@ def test_machine_code_of_the_loop_is_jax_scan(jax, model):
         np.testing.assert_allclose(gradients[k], slopes, rtol=1e-10, atol=1e-10 * np.abs(slopes).max())
     np.testing.assert_allclose(program(series[:1]), values[:1], rtol=1e-12)
     np.testing.assert_allclose(program.value_and_grad(series, reduce="sum")[1], gradients.sum(0), rtol=1e-10, atol=1e-9)
-
-
-@given(seed=st.integers(0, 2**32 - 1))
-def test_the_compiled_loop_is_the_loop(seed):
-    """Random steps, carries, captures, loops within loops: value and every derivative as eagerly, row by row."""
-    f = RandomFold(seed)
-    a, xs = f.arguments(3)
-    rows = [f.eagerly(*row) for row in zip(a, xs, strict=True)]
-    values, by_a, by_xs = (np.array([row[k] for row in rows]) for k in (0, 2, 3))
-    by_w = np.array([[row[1][w.label] for w in f.parameters] for row in rows]).reshape(3, -1)
-    close = lambda ours, theirs: np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-11)
-    program = compile(f, parameters=f.parameters)
-    close(program(a, xs), values)
-    value, gradient, (left, right) = program.value_and_grad(a, xs, reduce="sum", argnums=(0, 1))
-    close(value, values.sum()), close(gradient, by_w.sum(0)), close(left, by_a), close(right, by_xs)
-    each, gradient, right = program.value_and_grad(a, xs, reduce=None, argnums=1)
-    close(each, values), close(gradient, by_w), close(right, by_xs)
-    weights = np.array([1.0, 0.5, 2.0])
-    value, gradient, left = program.value_and_grad(a, xs, reduce="sum", weights=weights, argnums=0)
-    close(value, weights @ values), close(gradient, weights @ by_w), close(left, weights * by_a)
-    close(program.value_and_grad(a[:1], xs[:1])[1], by_w[0])
-    point = compile(f, in_axes=None, parameters=f.parameters)
-    value, gradient, (left, right) = point.value_and_grad(a[0], xs[0], argnums=(0, 1))
-    close(value, values[0]), close(gradient, by_w[0]), close(left, by_a[0]), close(right, by_xs[0])
-    shared = compile(f, in_axes=(0, None), parameters=f.parameters)
-    right = shared.value_and_grad(a, xs[0], reduce="sum", argnums=1)[2]
-    close(right, sum(f.eagerly(row, xs[0])[3] for row in a))
 
 
 def test_a_step_is_traced_once_whatever_the_number_of_steps():
