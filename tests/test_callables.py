@@ -194,6 +194,33 @@ def test_callables_of_every_kind_are_compiled(kind):
     assert (value, gradient[0]) == pytest.approx((12.0, 6.0))
 
 
+def test_options_make_a_decorator():
+    """Of functions, methods, class methods; each program has them."""
+
+    @compiled(static_argnums=1, traces=2)
+    def power(x, n):
+        return x * power.f(x, n - 1) if n else 1.0
+
+    class Power(Line):
+        @compiled(static_argnums=1)
+        def raised(self, x, n):
+            return self.w * (x if n > 0 else 1.0)
+
+        @compiled(in_axes=None)
+        @classmethod
+        def whole(cls, xs):
+            return sum(xs)
+
+    np.testing.assert_allclose(power(X, 3), X**3)
+    np.testing.assert_allclose(Power(2.0).raised(X, 1), 2.0 * X)
+    assert Power(2.0).raised.value_and_grad(X, 0)[1] == [1.0]
+    assert Power.whole(X) == X.sum()
+    with pytest.raises(TypeError, match="compile needs a function of one sample, got NoneType"):
+        compiled(None)
+    with pytest.raises(ValueError, match="traces must be a whole number above 0, got 0"):
+        compiled(traces=0)(abs)
+
+
 def test_models_and_functions_are_arguments_by_themselves():
     """An object that is called is static: its Values are the parameters, as where the function closes over it."""
     one, other = Line(2.0), Line(-1.0)

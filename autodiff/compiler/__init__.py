@@ -11,9 +11,10 @@ node, whose step has code of its own, in `loops` or `machine`. `repeat` is the s
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -28,11 +29,23 @@ from autodiff.nests import entries, leaves
 from autodiff.value import Value
 
 
-def compile(  # shadows the builtin, which is for text
+@overload
+def compile(
     f: Callable[P, Any], *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
     threads: int | None = None, has_aux: bool = False, traces: int = 32,
     backend: Literal["auto", "numba"] = "auto", parameters: Any = None,
-) -> Program[P]:  # fmt: skip # Any: parameters, a nest; f returns numbers in one shape, nests of them, or (these, aux)
+) -> Program[P]: ...  # fmt: skip # Any: parameters, a nest; f returns numbers, nests of them, or (these, aux)
+@overload
+def compile(
+    *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
+    threads: int | None = None, has_aux: bool = False, traces: int = 32,
+    backend: Literal["auto", "numba"] = "auto", parameters: Any = None,
+) -> Callable[[Callable[P, Any]], Program[P]]: ...  # fmt: skip # Any: parameters and what f returns, as above
+def compile(  # shadows the builtin, which is for text
+    f: Any = ..., *, in_axes: int | Sequence[int | None] | None = 0, static_argnums: int | Sequence[int] = (),
+    threads: int | None = None, has_aux: bool = False, traces: int = 32,
+    backend: Literal["auto", "numba"] = "auto", parameters: Any = None,
+) -> Any:  # fmt: skip # Any: as above
     """Return a program of `f`, a function written for ONE sample, that runs on whole batches as array code.
 
     `f` takes numbers, arrays, and nests of them (dicts, dataclasses, named tuples), returns numbers in one shape or
@@ -51,6 +64,8 @@ def compile(  # shadows the builtin, which is for text
     does on the side (printing, drawing random numbers, counting) it does once, while it is traced, and the outcome is
     frozen.
 
+    Without `f` it is a decorator with these options: `@compile(static_argnums=1)`.
+
     >>> from autodiff import Value, compile
     >>> w, b = Value(2.0, "w"), Value(1.0, "b")
     >>> program = compile(lambda x, y: (w * x + b - y) ** 2)
@@ -59,14 +74,16 @@ def compile(  # shadows the builtin, which is for text
     >>> program.value_and_grad([1.0, 2.0], [3.0, 6.0])
     (0.5, array([-2., -1.]))
     """
-    given: Any = f
-    if isinstance(given, (classmethod, staticmethod)):
-        inner: Callable[..., Any] = given.__func__  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-        program: Any = compile(
-            inner, in_axes=in_axes, static_argnums=static_argnums, threads=threads, has_aux=has_aux,
-            traces=traces, backend=backend, parameters=parameters,
-        )  # fmt: skip
-        program.binds = "class" if isinstance(given, classmethod) else "nothing"
+    again: Callable[..., Any] = functools.partial(
+        compile, in_axes=in_axes, static_argnums=static_argnums, threads=threads, has_aux=has_aux, traces=traces,
+        backend=backend, parameters=parameters,
+    )  # fmt: skip
+    if f is ...:
+        return again
+    if isinstance(f, (classmethod, staticmethod)):
+        inner: Callable[..., Any] = f.__func__  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        program: Any = again(inner)
+        program.binds = "class" if isinstance(f, classmethod) else "nothing"
         return program
     _refuse_others(f)
     many = isinstance(static_argnums, (tuple, list, set, frozenset, range))
@@ -88,7 +105,7 @@ def compile(  # shadows the builtin, which is for text
         refuse_without_numba()
     fixed = None if parameters is None else _leaves(parameters)
     axes = in_axes if not isinstance(in_axes, list) else tuple(in_axes)
-    kind: type[Program[P]] = ProgramWithAux if has_aux else Program
+    kind: type[Program[...]] = ProgramWithAux if has_aux else Program
     return kind(f, Settings(axes, tuple(map(int, static)), threads, traces, backend, fixed))
 
 
