@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 STEPS = 3  # fewer are as well computed one after another
 
-Apart = dict[int, tuple[int, list[int]]]  # by sum: the layer that it is a step of, and which of its terms to split off
+Apart = dict[
+    int, tuple[int, list[int], Any]
+]  # by sum: the layer it is a step of, the terms to split off, their weights
 
 
 def hoisted(grouping: Grouping, inputs: list[Any]) -> None:
@@ -44,9 +46,10 @@ def hoisted(grouping: Grouping, inputs: list[Any]) -> None:
     for row, (layer, nodes) in steps.items():
         columns = [k for k in range(len(row)) if not any(is_after(inputs[i][k], layer) for i in nodes)]
         if 0 < len(columns) < len(row):
-            first = alike.get(tuple([row[k] for k in columns]), [])  # steps whose state is a constant
-            apart.update(dict.fromkeys(nodes, (layer, columns)))
-            apart.update({i: (layer, [*range(len(columns))]) for i in first if not is_after(i, layer)})
+            own = tuple([row[k] for k in columns])
+            apart.update(dict.fromkeys(nodes, (layer, columns, own)))
+            first = [i for i in alike.get(own, []) if not is_after(i, layer)]  # steps whose state is a constant
+            apart.update(dict.fromkeys(first, (layer, [*range(len(columns))], own)))
     if apart:
         _split(grouping, apart, inputs)
 
@@ -105,23 +108,24 @@ def _split(grouping: Grouping, apart: Apart, inputs: list[Any]) -> None:
     given, level, needs = grouping.graph, grouping.level, grouping.needs
     graph = replace(given, ops=[*given.ops], operands=[*given.operands], sums=dict(given.sums))
     biases: dict[Any, set[Term]] = {}  # that all steps of a neuron have
-    rows: dict[int, Any] = {}
-    for i, (_, columns) in apart.items():
-        terms, n = graph.sums[i][0], len(inputs[i])
-        rows[i] = tuple([terms[k][:2] for k in columns])
-        own = {term for term in terms[n:] if term[0] == 1.0 and term[2] is None and not grouping.batched[term[1]]}
-        biases[rows[i]] = biases.get(rows[i], own) & own
+    for i, (_, _, row) in apart.items():
+        terms = graph.sums[i][0][len(inputs[i]) :]
+        own = {term for term in terms if term[0] == 1.0 and term[2] is None and not grouping.batched[term[1]]}
+        biases[row] = biases.get(row, own) & own
     parts: dict[int, int] = {}
-    for i, (_, columns) in sorted(apart.items()):
+    left: list[Any] = []
+    for i, (_, columns, row) in sorted(apart.items()):
         terms, constant = graph.sums[i]
-        bias = min(biases[rows[i]], default=None)
+        bias = min(biases[row], default=None)
         off = [*[terms[k] for k in columns], *([bias] if bias else [])]
-        rest = list(terms)
-        for term in off:
-            rest.remove(term)
+        linear = [k for k in range(len(inputs[i])) if k not in columns]
+        rest = terms[len(inputs[i]) :]
+        if bias:
+            rest.remove(bias)
         parts[i] = new = graph.add(graph.ops[i])
         graph.sums[new] = off, 0.0
-        graph.sums[i] = [*rest, (1.0, new, None)], constant
+        graph.sums[i] = [*[terms[k] for k in linear], *rest, (1.0, new, None)], constant
+        left.append((i, tuple([inputs[i][k] for k in linear]), new, tuple([inputs[i][k] for k in columns])))
     levels = _levels(graph, level, {i: (apart[i][0], part) for i, part in parts.items()})
     if levels is None:
         return
@@ -132,22 +136,25 @@ def _split(grouping: Grouping, apart: Apart, inputs: list[Any]) -> None:
     grouping.batched += [True] * len(parts)
     needs += [any(needs[x] for x in graph.below(part)) for part in parts.values()]
     inputs += [None] * len(parts)
-    for i in (*parts, *parts.values()):
-        inputs[i] = grouping.arrange(i)
+    for i, own, new, split in left:
+        inputs[i], inputs[new] = own, split
+        if len(graph.sums[i][0]) > len(own) + 1:
+            grouping.arrange(i)
 
 
 def _levels(graph: Graph, level: list[int], parts: dict[int, tuple[int, int]]) -> list[int] | None:
     """Return the levels of nodes, those of the parts of a layer alike; None where those depend on one another."""
     levels, floor = [*level, *[0] * len(parts)], dict[int, int]()
+    below = [None if op is None else graph.below(i) for i, op in enumerate(graph.ops)]
     for _ in range(len({layer for layer, _ in parts.values()}) + 1):
         before = dict(floor)
         for i in range(len(level)):
             if i in parts:
                 layer, part = parts[i]
-                lowest = 1 + max([levels[x] for x in graph.below(part)])
+                lowest = 1 + max([levels[x] for x in below[part] or ()])
                 levels[part] = floor[layer] = max(floor.get(layer, 0), lowest)
-            if graph.ops[i] is not None:
-                levels[i] = 1 + max([levels[x] for x in graph.below(i)], default=0)
+            if (own := below[i]) is not None:
+                levels[i] = 1 + max([levels[x] for x in own], default=0)
         if floor == before:
             return levels
     return None
