@@ -176,7 +176,7 @@ MISTAKES = [  # the fixed program that shows it, a module of the compiler, what 
     (14, "arrays.borders", "at[full[c, w], p] = next(left)", "at[full[c, w], p - 1] = next(left)"),
     (12, "arrays.reverse", "int(back[0]), own[1], own[0])", "int(back[0]) - 1, own[1], own[0])"),
     (14, "backends.text", "(start, n - end)", "(n - end, start)"),
-    (15, "arrays.recurrent", "[*rest, (1.0, new, None)]", "[*rest, (-1.0, new, None)]"),
+    (15, "arrays.recurrent", "*rest, (1.0, new, None)]", "*rest, (-1.0, new, None)]"),
     (15, "arrays.group", "i in nodes[k::steps]]", "i in nodes[k * len(nodes) // steps :][: len(nodes) // steps]]"),
     (
         15,
