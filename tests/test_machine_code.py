@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import autodiff
-from autodiff import OPS, Op, Value, compile, exp, log, where
+from autodiff import OPS, Op, Value, compile, exp, log, value_and_grad, where
 
 numba = pytest.importorskip("numba", reason="its machine code is what is tested")
 mpmath = pytest.importorskip("mpmath", reason="it knows the truth")
@@ -398,3 +398,20 @@ def test_threads_may_call_one_program_at_once():
         for found, given in zip(pool.map(deltas, batches), batches, strict=True):
             for delta in found:
                 np.testing.assert_allclose(delta, truth(*given)[1], rtol=1e-11, atol=1e-11)
+
+
+def test_answers_in_a_form_by_machine_code():
+    """Value and gradients together, and more outputs than are returned one by one: each against its closed form."""
+    together = compile(value_and_grad(lambda x, y: exp(x) * y**2, argnums=(0, 1)), backend="numba")
+    many = compile(lambda p: {"powers": [p["x"] ** k for k in range(20)], "pair": (p["x"], [p["y"]])}, backend="numba")
+    x, y = np.array([0.0, 1.0, 2.0]), np.array([2.0, 3.0, -1.0])
+    for _ in range(3):
+        value, (dx, dy) = together(x, y)
+        np.testing.assert_allclose([value, dx, dy], [np.exp(x) * y**2, np.exp(x) * y**2, 2.0 * np.exp(x) * y], **CLOSE)
+        assert together(0.0, 3.0) == (9.0, (9.0, 6.0))
+        found = many({"x": x, "y": y})
+        np.testing.assert_allclose(found["powers"], x[:, None] ** np.arange(20), **CLOSE)
+        np.testing.assert_array_equal(found["pair"][1], y[:, None])
+        point = many({"x": 2.0, "y": 3.0})
+        assert point["powers"].tolist() == [2.0**k for k in range(20)]
+        assert (point["pair"][0], point["pair"][1].tolist()) == (2.0, [3.0])
