@@ -345,6 +345,7 @@ def test_decision_regions_of_a_regressor_are_refused():
         decision_regions(LinearRegression().fit(data.X, data.y), data.X, data.y, resolution=8)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
 def test_a_fit_takes_at_most_twice_the_memory_of_the_data(kind, early_stopping):

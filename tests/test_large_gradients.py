@@ -61,7 +61,7 @@ def test_the_cost_does_not_grow_with_the_number_of_entries():
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["complex numbers pass", "floats alone"])
-@pytest.mark.parametrize("n", [300, 10_000, 100_000])
+@pytest.mark.parametrize("n", [300, 10_000, pytest.param(100_000, marks=pytest.mark.once)])
 def test_one_wrong_entry_among_many_is_found(n, plain):
     """Right ones pass; the entry is named, with the number given and the true one; a thousandth of one entry is enough."""
     f = (lambda x: float(waves(np.array(x, dtype=float)))) if plain else waves
@@ -74,6 +74,7 @@ def test_one_wrong_entry_among_many_is_found(n, plain):
     assert f"by x[{k}]" in str(caught.value)
 
 
+@pytest.mark.once
 def test_a_million_entries_take_seconds():
     """Processor time of a right gradient, beside that of the function itself."""
     x = RNG.normal(size=1_000_000)
@@ -261,6 +262,7 @@ def test_products_of_matrices_and_nests():
     )  # fmt: skip
 
 
+@pytest.mark.once
 def test_large_products_are_checked_along_directions():
     """A hundred thousand numbers in and out; one that is wrong is found by halving."""
     f = lambda x: 2.0 * np.sin(x)
@@ -360,7 +362,7 @@ def test_the_graph_of_a_function_of_one_number_is_checked():
     assert jaccheck(lambda a, b: [a * b, a], 2.0, 3.0).error < 1e-12
 
 
-@pytest.mark.parametrize("n", [3_000, 30_000])
+@pytest.mark.parametrize("n", [3_000, pytest.param(30_000, marks=pytest.mark.once)])
 def test_many_numbers_of_which_some_are_close_to_a_kink_are_checked(n):
     """|w|, relu(w) and the lasso by their derivatives in closed form; without the sign, or off in one entry, they fail."""
     rng = np.random.default_rng(n)
