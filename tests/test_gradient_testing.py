@@ -5,6 +5,7 @@ import linecache
 import math
 import operator
 import pickle
+import re
 import sys
 import threading
 import types
@@ -94,12 +95,20 @@ FAILING = {
 
 @pytest.mark.parametrize("case", FAILING)
 def test_a_failure_comes_with_a_program_that_fails_the_same_way(case):
-    """As it stands, in an empty namespace: same sentence, same numbers."""
+    """As it stands, in an empty namespace: same sentence, same numbers.
+
+    Their last digits aside: a BLAS adds up in another order where an array lies elsewhere in memory.
+    """
+
+    def told(error):
+        text = str(error).split("\n  in gradcheck of")[0]
+        return re.sub(r"\d+\.\d{9,}(e[+-]\d+)?", lambda number: f"{float(number[0]):.9g}", text)
+
     error = FAILING[case]()
     assert error.reproduction in "\n".join(line.removeprefix("    ") for line in str(error).splitlines())
     with pytest.raises(WrongDerivativeError) as again:
         exec(error.reproduction, {})
-    assert str(again.value).split("\n  in gradcheck of")[0] == str(error).split("\n  in gradcheck of")[0]
+    assert told(again.value) == told(error)
     assert again.value.ratio == pytest.approx(error.ratio, nan_ok=True)
 
 
