@@ -982,8 +982,10 @@ def line(function: str, *names: str) -> str:
         return f"{names[0]} = {names[1]}()"
     if function == "copyto":
         return f"{names[0]}[...] = {names[1]}"  # half the price of np.copyto, as the method is of np.dot
-    if function == "dot":
-        return f"{names[0]}.dot({', '.join(names[1:])})"
+    if function == "assign":
+        return f"{names[0]}[{names[1]}] = {names[2]}"
+    if function in {"dot", "take"}:
+        return f"{names[0]}.{function}({', '.join(names[1:])})"
     names = (*names[:-1], f"out={names[-1]}") if function in OUT_BY_NAME else names
     return f"{function}({', '.join(names)})"
 
