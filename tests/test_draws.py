@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.draws import PROGRAMS
 from tests.draws.laws import Undecided, check
+from tests.draws.mistakes import planted
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,14 +33,73 @@ def test_a_random_program_computes_what_values_compute(name, part, source, rows)
 
 FOUND = [  # by the command
     ("positions", {"shape": [2, 3], "steps": [["quadratic", {}], ["gated", {"gates": 3, "start": "zero", "bias": True, "beside": True, "backward": False}]], "last": "sum", "tied": True}),
+    ("positions", {"shape": [3, 5], "steps": [["later", {}], ["stepped", {}]], "last": "softmax"}),
     ("positions", {"shape": [1, 2], "steps": [["dilated", {"dilation": 1, "rows": 1, "border": True}]], "last": "mean"}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "spec"), FOUND, ids=range(len(FOUND)))
 def test_what_was_found_once_stays_right(name, spec):
-    """δ of windows that lie over one another, the gradient of each row by weights that meet zeros alone."""
+    """δ of windows that lie over one another, the gradient of each row by weights that meet zeros alone, one step's text."""
     check(PROGRAMS[name].build(spec), 3)
+
+
+FOLD = {
+    "steps": 16, "width": 1, "form": "list", "checkpoint": True, "parameters": 2, "carry": "list", "y": "number", "starts": ["a"],
+    "recipes": [1], "ys": [4, 5], "inner": 0, "after": 0, "product": False, "affine": False, "net": False, "backward": False,
+    "shared": False,
+}  # fmt: skip
+THREE = {"starts": ["a", "parameter", "computed"], "recipes": [1, 2, 4]}
+TABLE = {
+    "rows": 70, "columns": 2, "kind": "constants", "uses": ["comparisons"], "places": 3, "type": "int64", "form": "lists",
+    "shared": False, "seed": 1,
+}  # fmt: skip
+SHOWN = {  # what shows the mistakes below
+    "average": ("folds", FOLD | {"affine": True}),
+    "averages": ("folds", FOLD | THREE | {"affine": True}),
+    "steps": ("folds", FOLD | THREE),
+    "net": ("folds", FOLD | THREE | {"net": True, "width": 2, "recipes": [2, 3, 4]}),
+    "table": ("lookups", TABLE),
+    "chain": ("lookups", TABLE | {"rows": 12, "uses": ["chain"]}),
+    "gates": ("positions", {"shape": [6, 4], "steps": [["gated", {"gates": 2, "start": "zero", "bias": True, "beside": True, "backward": False}]]}),
+}  # fmt: skip
+MISTAKES = [  # what shows it, a module of the compiler, what it says, and what it would say
+    ("average", "backends.loops", "_recurrence(slope, rest, line[0, 0])", "_recurrence(slope, rest, line[1, 0])"),
+    ("average", "backends.loops", "start = a[-1, k] * start + b[-1, k]", "start = a[-1, k] * start + b[0, k]"),
+    ("averages", "backends.loops", "made[:, :, 0].T.tolist()", "made[::-1, :, 0].T.tolist()"),
+    ("averages", "backends.loops", "by = {chain.handed: line[:-1]", "by = {chain.handed: line[1:]"),
+    ("steps", "backends.loops", "self._work[0] = self._starts[k]", "self._work[0] = self._starts[0]"),
+    ("steps", "backends.loops", "{**here, _DELTA: own[-2::-1]}", "{**here, _DELTA: own[:0:-1]}"),
+    ("steps", "backends.loops", "same += instance.gradient", "same[...] = instance.gradient"),
+    ("steps", "backends.loops", "ys[at] = out[:, loop.carry :]", "ys[at] = out[::-1, loop.carry :]"),
+    ("steps", "backends.loops", "        captured[...] = 0.0\n", ""),
+    ("steps", "backends.loops", "line[0] = own[n]", "line[0] = own[0]"),
+    ("averages", "arrays.parts", "found[var.number] = {var.info[0]: 1.0}", "found[var.number] = {0: 1.0}"),
+    ("net", "arrays.parts", "(0 if known == first else vector.size - size)", "(0 if known else vector.size - size)"),
+    ("net", "arrays.parts", "*(bias if known else ())", "*()"),
+    ("net", "arrays.parts", "self.made.units = (start + x.size,)", "self.made.units = (start + 1,)"),
+    ("table", "trace.lookup", "(*found, alone[0])", "(*found, 0)"),
+    ("table", "arrays.group", "row[:start] + row[start + len(keys) :]", "row[start + len(keys) :]"),
+    ("chain", "trace.lookup", "if graph.constants.get(chain.rest) != 0.0:", "if False:"),
+    ("gates", "trace.simplify", "= (terms[start:stop], 0.0)", "= (terms[start:stop], 1.0)"),
+    ("gates", "trace.simplify", "terms[start:stop] = [(1.0, x, None)]", "terms[start:stop] = [(-1.0, x, None)]"),
+]
+
+
+@pytest.mark.parametrize(("shown", "module", "right", "wrong"), MISTAKES)
+def test_a_mistake_in_loops_and_lookups_is_caught(shown, module, right, wrong):
+    """Whatever is wrong in a pass about them, a fixed program computes something else, or fails."""
+    name, spec = SHOWN[shown]
+    case = PROGRAMS[name].build(spec)
+    with planted(module, right, wrong), pytest.raises(Exception):  # noqa: B017 # an AssertionError, or another
+        check(case, 4)
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_without_mistakes_these_programs_are_right(shown):
+    """They are caught by the mistake, and by nothing else."""
+    name, spec = SHOWN[shown]
+    check(PROGRAMS[name].build(spec), 4)
 
 
 def test_the_command_draws_and_counts():

@@ -56,14 +56,16 @@ class Run:
         def fails(spec: Spec) -> bool:
             try:
                 case = self.module.build(spec)
+            except Exception:  # noqa: BLE001 # this is no program
+                return False
+            try:
                 if case is not None:
                     check(case, spec_rows[0], **options)
             except Undecided:
                 return False
-            except Exception as own:  # noqa: BLE001 # a spec that is none fails to build, with errors of its own
-                if type(own) is type(error):
-                    found[0] = own
-                    return True
+            except Exception as own:  # noqa: BLE001 # the same finding, or another one on the way
+                found[0] = own
+                return True
             return False
 
         spec_rows = [rows]

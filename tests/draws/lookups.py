@@ -11,7 +11,20 @@ from autodiff import DomainError, Value, compile, exp, log, logsumexp, one_hot, 
 from tests.draws.cases import Case, Spec
 
 KINDS = ["parameters", "constants", "some of each", "computed", "of the sample"]
-USES = ["row", "row", "square", "one_hot", "chain", "comparisons", "nested", "classes", "tied", "twice", "ragged list"]
+USES = [
+    "row",
+    "row",
+    "square",
+    "one_hot",
+    "chain",
+    "masks",
+    "comparisons",
+    "nested",
+    "classes",
+    "tied",
+    "twice",
+    "ragged list",
+]
 TYPES = ["int64", "int64", "int32", "uint8", "float64"]
 
 
@@ -49,6 +62,7 @@ def build(spec: Spec) -> Case | None:
     leaves = [[parameter() if rng.random() < own else float(rng.normal()) for _ in range(columns)] for _ in range(n)]
     order = rng.integers(-n, n, n).tolist()
     classes = [[parameter() for _ in range(columns)] for _ in range(min(n, 5))]
+    chain = [int(k) for k in rng.permutation(n)[:12]]
     plain = lambda i: type(i) is int
     look = lambda table, i: table[i] if plain(i) else pick(table, i)
     equal = lambda i, k: float(i == k) if plain(i) else i == k
@@ -64,9 +78,12 @@ def build(spec: Spec) -> Case | None:
             return sum(s * row[0] for s, row in zip(shares, table, strict=True)) * x[-1]
         if use == "chain":
             out = table[-1][0] if n > 1 else 0.1
-            for k in reversed(range(min(n, 5))):
+            for k in chain:
                 out = (table[k][0] if i == k else out) if plain(i) else where(i == k, table[k][0], out)
             return out * x[0]
+        if use == "masks":
+            mask = lambda k: (table[k][-1] if i == k else 0.0) if plain(i) else where(i == k, table[k][-1], 0.0)
+            return sum(mask(k) for k in chain) * x[-1]
         if use == "comparisons":
             return sum(row[-1] * equal(i, k) for k, row in enumerate(table)) + x[0]
         if use == "nested":
@@ -103,7 +120,7 @@ def build(spec: Spec) -> Case | None:
         kinds=(kind, *dict.fromkeys(spec["uses"]), spec["type"], spec["form"], *(["more than 60 rows"] if n >= 60 else []),
                *(["shared"] if spec["shared"] else []), *(["a single place"] if spec["places"] == 0 else [])),
     )  # fmt: skip
-    if not {"chain", "comparisons"}.issuperset(spec["uses"]):
+    if not {"chain", "masks", "comparisons"}.issuperset(spec["uses"]):
         case.also = refused
     return case
 
