@@ -32,6 +32,7 @@ def framed(grouping: Grouping, groups: list[Group]) -> list[Group]:
     """Join the groups that apply a part of each row of weights to that which applies all of them."""
     graph, whole = grouping.graph, dict[Any, list[Any]]()  # by a weight and level: the rows of a group and its parts
     result: list[Group] = []
+    inside: list[Group] = []
     made: list[list[Any]] = []
     lengths = Counter(
         level for level, _ in {(grouping.level[i], len(graph.sums[i][0])) for (i, *_), _ in groups if i in graph.sums}
@@ -41,7 +42,7 @@ def framed(grouping: Grouping, groups: list[Group]) -> list[Group]:
         found = whole.get((grouping.level[nodes[0]], *next(iter(rows[0])))) if rows else None
         if rows and found is not None and (order := _order(grouping, found, nodes, positions, rows)) is not None:
             found[1].append((nodes, positions, order))
-        elif rows and found is None:
+        elif rows and found is None and grouping.left_out.keys().isdisjoint(nodes):
             own = [rows, [(nodes, positions, list(range(len(rows))))]]
             made.append(own)
             whole.update({(grouping.level[nodes[0]], *weight): own for row in rows for weight in row})
@@ -56,8 +57,10 @@ def framed(grouping: Grouping, groups: list[Group]) -> list[Group]:
         columns = [[nodes[r * n + k] for r in order] for nodes, n, order in parts for k in range(n)]
         joined = [i for row in zip(*sorted(columns), strict=True) for i in row]
         grouping.frames[joined[0]] = rows, [part[:2] for part in parts]
-        result.append((joined, total))
-    return result
+        inside.append((joined, total))
+    for nodes, _ in result:
+        grouping.put_back(nodes)
+    return result + inside
 
 
 def _rows(grouping: Grouping, nodes: list[int], positions: int) -> list[dict[Any, int]]:
@@ -85,6 +88,11 @@ def _order(grouping: Grouping, found: list[Any], nodes: list[int], positions: in
         for group, n in ((like, times), (nodes, positions)) for r in range(len(full))
     ]  # fmt: skip
     back = [min(r) for r in order]
+    weights = [{w for _, w in row} for row in full]
+    for k, r in enumerate(back):
+        zeros = [t for i in nodes[k * positions : (k + 1) * positions] for t in grouping.left_out.get(i, ())]
+        if not weights[r].issuperset([w for term in zeros for w in grouping.zero_weights(term)]):
+            return None
     alike = all(len(rest[r]) == 1 and rest[len(full) + k] == rest[r] for k, r in enumerate(back))
     return [back.index(r) for r in range(len(full))] if alike else None
 

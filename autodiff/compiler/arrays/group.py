@@ -26,7 +26,7 @@ from autodiff.compiler.arrays.axes import Units, contiguous, ends, nest, places_
 from autodiff.compiler.arrays.borders import framed, windows
 from autodiff.compiler.arrays.ir import ADD, DIV, MUL, SUB, Code, Var, Want
 from autodiff.compiler.arrays.labels import common_label
-from autodiff.compiler.arrays.places import once, parts, repeats
+from autodiff.compiler.arrays.places import once, parts, repeated
 from autodiff.compiler.arrays.ragged import evened, filled, operands_of, squared
 from autodiff.compiler.arrays.recurrent import hoisted
 from autodiff.compiler.trace.graph import Entry, Graph, Loop, Term
@@ -36,6 +36,8 @@ from autodiff.ops import OPS, Op, log
 _EXP, _LSE = OPS["exp"], OPS["logsumexp"]
 _BY_VALUE = frozenset(OPS.values()) - {OPS[name] for name in ("add", "sub", "mul", "div", "maximum", "minimum")}
 _GATHER = 8  # smaller groups are not worth gathering scattered operands for
+_SHARED = ("shared", "")  # the kinds of a term that is a weight alone
+_BEFORE = 10**9  # levels: what is multiplied with 0 comes before all else, and all else has its level without it
 _REDUCE = 4  # this many terms of one kind are summed along an axis
 _COPIES = 3  # more runs of operands than this for each array are not copied together: the group falls apart
 
@@ -69,6 +71,7 @@ class Grouping:
         self.groups = 0
         self.frames: dict[int, Any] = {}  # by their first node, groups that reach over a border: their rows and parts
         self.steps: set[int] = set()  # nodes at steps in time that do not depend on the steps before
+        self.left_out: dict[int, list[Term]] = {}  # by sum: its weights whose input is 0, as beyond a border
         self.zeros: dict[int, set[int]] = {}  # by array: places that hold 0, since the rows of a softmax end before
         self.exponentials: dict[int, Any] = {}  # of a logsumexp: those and their sum, its place there, how many
         n = len(graph.ops)
@@ -132,7 +135,8 @@ class Grouping:
                 scales = tuple([c for c, _, _ in rest]) if len(rest) < _REDUCE else ()
                 table = counted(graph, i)
                 table = table and (table[0], table[1].tobytes(), table[2])
-                key = (level[i], "sum", inputs if product else None, kinds, scales, self.needs[i], table)
+                zeros = len(self.left_out.get(i, ()))
+                key = (level[i], "sum", inputs if product else None, kinds, scales, self.needs[i], table, zeros)
             else:
                 operands = graph.operands[i]
                 kinds = tuple([graph.constants.get(x, "") if op in _BY_VALUE else "" for x in operands])
@@ -144,16 +148,28 @@ class Grouping:
             squared(self, buckets)
         uneven = [] if self.careful else [(nodes, 0) for nodes in evened(self, buckets)]
         lifted = self._lifted(buckets)
-        return sorted(
-            (lifted if self.careful else framed(self, lifted)) + uneven,
-            key=lambda group: (self.level[group[0][0]], group[0][0]),
-        )
+        groups = (lifted if self.careful else framed(self, lifted)) + uneven
+        if self.left_out:  # what was multiplied with 0 may be needed no longer
+            needed = self._needed()
+            groups = [(nodes, n) for nodes, n in groups if not needed.isdisjoint(nodes)]
+        return sorted(groups, key=lambda group: (self.level[group[0][0]], group[0][0]))
+
+    def _needed(self) -> set[int]:
+        """Return the nodes that the outputs depend on."""
+        found, waiting = set[int](), list(self.graph.outputs)
+        while waiting:
+            x = waiting.pop()
+            if x not in found:
+                found.add(x)
+                waiting += self.graph.below(x) if self.graph.ops[x] is not None else ()
+        return found
 
     def _arranged(self) -> list[Any]:
         """Find the level of each node, its kind, and of each sum, whose terms are put in order, the inputs."""
         graph = self.graph
         level, batched, needs = self.level, self.batched, self.needs
         inputs: list[Any] = [None] * len(graph.ops)
+        has_zero = self.grouped and not self.careful and 0.0 in graph.constants.values()
         for i, op in enumerate(graph.ops):
             if op is None:
                 continue
@@ -163,36 +179,49 @@ class Grouping:
             needs[i] = any(map(needs.__getitem__, below)) and i not in graph.stopped
             if i in graph.sums and self.grouped:
                 inputs[i] = self.arrange(i)
+                if i in self.left_out:
+                    level[i] = 1 + max(map(level.__getitem__, self.graph.below(i)))
                 if not self.careful and len(inputs[i]) > _REDUCE:
                     self._take_apart(i, inputs)
+            if has_zero and not batched[i] and self.zero_weights((1.0, i, None)):
+                level[i] -= _BEFORE
         if self.grouped and not self.careful:
             hoisted(self, inputs)
         return inputs
 
     def _take_apart(self, i: int, inputs: list[Any]) -> None:
-        """Make a node of what each position, or each weight, adds to a sum in which weights repeat."""
+        """Make a node of what each position, or each weight, adds to a sum in which weights or inputs repeat."""
         terms, constant = self.graph.sums[i]
         n = len(inputs[i])
-        found = parts(terms[:n]) if repeats(terms[:n]) and i not in self.decides else None
+        again = repeated(terms[:n])
+        found = parts(terms[:n], again) if again and i not in self.decides else None
         if found is None:
             return
         inner, weights, stay = found
         batched, needs = self.batched[i], self.needs[i]
-        nodes = [self.added(i, part, batched=batched, needs=needs) for part in inner]
+        made: dict[Any, int] = {}  # what several weights share is added up once
+        for part in inner:
+            if tuple(part) not in made:
+                made[tuple(part)] = self.added(i, part, batched=batched, needs=needs)
+        nodes = [made[tuple(part)] for part in inner]
         own = [(1.0, x if w < 0 else w, None if w < 0 else x) for x, w in zip(nodes, weights, strict=True)]
         self.graph.sums[i] = [*stay, *own, *once(terms[n:])], constant
         self.level[i] = 1 + max([self.level[x] for x in self.graph.below(i)])
-        inputs += [self.arrange(x) for x in nodes]
+        inputs += [self.arrange(x) for x in made.values()]
         inputs[i] = self.arrange(i)
         if weights[0] >= 0:
             self._take_apart(i, inputs)
 
-    def added(self, like: int, terms: list[Term], *, batched: bool, needs: bool) -> int:
-        """Append a sum of these terms, made like another node, to a graph that is the grouping's own."""
+    def _own_graph(self) -> None:
+        """Change a copy of the graph from now on: other versions of the program have the same one."""
         if self.graph is self.given:
             self.graph = replace(
                 self.given, ops=[*self.given.ops], operands=[*self.given.operands], sums=dict(self.given.sums)
             )
+
+    def added(self, like: int, terms: list[Term], *, batched: bool, needs: bool) -> int:
+        """Append a sum of these terms, made like another node, to a graph that is the grouping's own."""
+        self._own_graph()
         new = self.graph.add(self.graph.ops[like])
         self.graph.sums[new] = terms, 0.0
         self.level.append(1 + max([self.level[x] for x in self.graph.below(new)]))
@@ -251,9 +280,36 @@ class Grouping:
             else:
                 linear.append(term if batched[b] else (scale, b, a))
                 inputs.append(b if batched[b] else a)
+        if linear and not self.careful and (zeros := [term for term in rest if self.zero_weights(term)]):
+            self.left_out[i] = zeros
+            self._own_graph()
+            rest = [term for term in rest if not self.zero_weights(term)]
         rest.sort(key=self._kinds)
         self.graph.sums[i] = linear + rest, constant
         return tuple(inputs)
+
+    def zero_weights(self, term: Term) -> list[int]:
+        """Return the weights that a term multiplies with the constant 0, as beyond a border; none of other terms."""
+        scale, x, other = term
+        graph = self.graph
+        if other is not None or self.batched[x]:
+            return []
+        if x in graph.sums:
+            terms, constant = graph.sums[x]
+            each = [self.zero_weights(inner) for inner in terms]
+            return [w for weights in each for w in weights] if constant == 0.0 and all(each) else []
+        if graph.ops[x] is MUL and any(graph.constants.get(y) == 0.0 for y in graph.operands[x]):
+            return [y for y in graph.operands[x] if y not in graph.constants and graph.ops[y] is None]
+        return [x] if scale == 0.0 and graph.ops[x] is None else []
+
+    def put_back(self, nodes: list[int]) -> None:
+        """Put weights whose input is 0 back into sums that are no windows of a grid: infinity times 0 is NaN."""
+        for i in nodes:
+            if i in self.left_out:
+                terms, constant = self.graph.sums[i]
+                n = sum(map(self.is_linear, terms))
+                rest = sorted([*terms[n:], *self.left_out.pop(i)], key=self._kinds)
+                self.graph.sums[i] = [*terms[:n], *rest], constant
 
     def _lower(self, nodes: list[int], positions: int = 1) -> None:  # noqa: C901 # one case per kind of group
         graph = self.graph
@@ -322,6 +378,7 @@ class Grouping:
             self._settle(nodes, self._sum(nodes, positions, window))
         else:
             for part in self.frames.pop(nodes[0])[1]:
+                self.put_back(part[0])
                 self._lower(*part)
 
     def _are_quotients(self, nodes: list[int]) -> bool:
@@ -566,7 +623,7 @@ class Grouping:
         if indices is not None:
             matrix = code.apply(MUL, code.const(scales, (m, n)), code.expand(self.ref(weights, (m, n)), (m, n)))
             return self._picked(matrix, *indices), -1
-        used = next((k for k, t in enumerate(rows[0]) if k >= n and self._kinds(t) == ("shared", "") and t[0] == 1.0
+        used = next((k for k, t in enumerate(rows[0]) if k >= n and self._kinds(t) == _SHARED and t[0] == 1.0
                      and all(row[k] == (1.0, rows[r][k][1], None) for at in everywhere for r, row in enumerate(at))),
                     -1)  # fmt: skip
         if used >= 0:

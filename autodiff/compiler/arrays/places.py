@@ -7,6 +7,7 @@ own again, so that all of them are one product; a weight that many inputs in a r
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -14,42 +15,42 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autodiff.compiler.trace.graph import Term
 
+_WEIGHT, _INPUT = operator.itemgetter(1), operator.itemgetter(2)
 _RUN = 4  # inputs of one weight in a row, at least
 
 
-def repeats(linear: Sequence[Term]) -> bool:
-    """Tell whether a weight has more than one place among terms weight × input."""
-    return len({w for _, w, _ in linear}) < len(linear)
+def repeated(linear: Sequence[Term]) -> Any:
+    """Return what has more than one place among terms weight × input: the weight of a term, its input, or None."""
+    return next((of for of in (_WEIGHT, _INPUT) if len(set(map(of, linear))) < len(linear)), None)
 
 
-def parts(linear: Sequence[Term]) -> tuple[list[list[Term]], list[int], list[Term]] | None:
+def parts(linear: Sequence[Term], of: Any) -> tuple[list[list[Term]], list[int], list[Term]] | None:
     """Return the sums that terms weight × input are made of, the weight of each or −1, and terms that stay as they are.
 
-    None where neither the weights of a position nor the inputs of a weight lie side by side.
+    `of`: what repeats. None where neither the terms of a position nor the inputs of a weight lie side by side.
     """
-    runs = [list(run) for _, run in groupby(linear, lambda term: term[1])]
-    if min(map(len, runs)) >= _RUN:
+    runs = [list(run) for _, run in groupby(linear, of)]
+    if of is _WEIGHT and min(map(len, runs)) >= _RUN:
         return [[(c, x, None) for c, _, x in run if x is not None] for run in runs], [run[0][1] for run in runs], []
-    ends: dict[Any, int] = {}  # by its first weight, how many terms a position has
-    start, seen = 0, set[int]()
-    for k, (_, w, _) in enumerate([*linear, linear[-1]]):
-        if w in seen:
-            first = linear[start][:2]
+    ends: dict[Any, int] = {}  # by what comes first, how many terms a position has
+    start, seen = 0, set[Any]()
+    for k, term in enumerate([*linear, linear[-1]]):
+        x = of(term)
+        if x in seen:
+            first = of(linear[start])
             ends[first] = min(k - start, ends.get(first, k))
             start = k
             seen.clear()
-        seen.add(w)
+        seen.add(x)
     rows: dict[Any, list[list[Term]]] = {}
     k = 0
     while k < len(linear):
-        piece = list(linear[k : k + ends.get(linear[k][:2], 1)])
-        rows.setdefault(tuple([term[:2] for term in piece]), []).append(piece)
+        piece = list(linear[k : k + ends.get(of(linear[k]), 1)])
+        rows.setdefault(tuple([(term[0], of(term)) for term in piece]), []).append(piece)
         k += len(piece)
-    stay = [
-        term for row, pieces in rows.items() if len(pieces) == 1 or len(row) == 1 for piece in pieces for term in piece
-    ]
+    alone = [pieces for row, pieces in rows.items() if len(pieces) == 1 or len(row) == 1]
     inner = [piece for row, pieces in rows.items() if len(pieces) > 1 < len(row) for piece in pieces]
-    return (inner, [-1] * len(inner), stay) if inner else None
+    return (inner, [-1] * len(inner), [t for pieces in alone for piece in pieces for t in piece]) if inner else None
 
 
 def once(rest: Sequence[Term]) -> list[Term]:

@@ -146,14 +146,15 @@ def _levels(graph: Graph, level: list[int], parts: dict[int, tuple[int, int]]) -
     """Return the levels of nodes, those of the parts of a layer alike; None where those depend on one another."""
     levels, floor = [*level, *[0] * len(parts)], dict[int, int]()
     below = [None if op is None else graph.below(i) for i, op in enumerate(graph.ops)]
+    order = sorted(range(len(level)), key=level.__getitem__)
     for _ in range(len({layer for layer, _ in parts.values()}) + 1):
         before = dict(floor)
-        for i in range(len(level)):
+        for i in order:
             if i in parts:
                 layer, part = parts[i]
                 lowest = 1 + max([levels[x] for x in below[part] or ()])
                 levels[part] = floor[layer] = max(floor.get(layer, 0), lowest)
-            if (own := below[i]) is not None:
+            if (own := below[i]) is not None and levels[i] >= 0:
                 levels[i] = 1 + max([levels[x] for x in own], default=0)
         if floor == before:
             return levels

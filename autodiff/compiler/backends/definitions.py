@@ -83,26 +83,6 @@ def spread(size, rows, *pieces):
         total = total + xp.concatenate([array, xp.zeros((1, rows))])[source]
     return total
 ''',
-    "windows": '''
-def windows(grid, counts, sizes, start=None):
-    """Return the windows of these sizes at each of so many places along every axis: places, then sizes."""
-    parts = []
-    for at in np.ndindex(*counts):
-        begin = np.add(at, start or 0)
-        parts.append(grid[tuple(slice(k, k + n) for k, n in zip(begin, sizes, strict=True))])
-    return xp.stack(parts).reshape(*[n for n in counts if n > 1], *sizes, -1)
-''',
-    "overlapped": '''
-def overlapped(parts, counts, shape, start=None):
-    """Add windows up in a grid of this shape, each at its own place."""
-    parts = parts.reshape(-1, *parts.shape[-1 - len(shape):])
-    total = 0.0
-    for part, at in zip(parts, np.ndindex(*counts), strict=True):
-        begin = np.add(at, start or 0)
-        around = [(k, m - k - n) for k, m, n in zip(begin, shape, part.shape, strict=False)]
-        total = total + xp.pad(part, (*around, (0, 0)))
-    return total
-''',
     "filled": '''
 def filled(array, positions, number):
     """Return the rows at these positions, and `number` where there is none, for rows of equal length."""

@@ -29,16 +29,20 @@ from autodiff.compiler.backends.definitions import helpers_of, reserved, written
 from autodiff.compiler.backends.heads import Parts
 from autodiff.compiler.backends.layout import contraction_of, repeats
 from autodiff.compiler.backends.rolled import rolled
+from autodiff.compiler.backends.windows import Axis, added, letters_for, shape_of, spaced, taken, windows
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, KEPT, SIGNS
 from autodiff.ops import OPS
 from autodiff.propagation import limit
 
 _ATOM, _POWER, _UNARY, _PRODUCT = 9, 4, 3, 1.5  # how tightly texts bind; `@` gets brackets beside `*`
 _BINDS = {"+": 1, "-": 1, "*": 2, "/": 2}
+_RELU = OPS["relu"]
 _SUM_OF = re.compile(r"z(\d*)(_\d+)?")  # weighted sums: their layer, and a suffix that tells two of the same name apart
 _SHORT = 24  # a view this short is written where it is used
 _TOGETHER = 4  # matrices in one that are named after all of them
-_LONG = 88  # longer expressions are split
+_RESHAPED = re.compile(r"\.reshape\([^()]*\)(?=\.reshape\([^()]*\))")  # followed by another shape
+_LONG = 88  # longer expressions are split,
+_WIDE = 110  # these where a text is to be short
 _TWICE = 60  # lines: a longer text has the forward pass once, which both functions call
 _ASIDE = 40  # lines: a forward pass of layers, at one position, is read beside their δ if it is not longer
 
@@ -90,6 +94,8 @@ class Readable:
         self.zeros: dict[str, str] = {}  # initial states
         self.truths = self._truths(results)
         self.parts = Parts(code, self._views())
+        self.grids = self._find_grids(results)  # by array: the shape in which it is written, and the windows added up
+        self.windowed = any(self._takes_windows(v) for v in code.vars if v.number in self.uses)
         self.turned = {v.args[0].number: (v, axes) for v in code.vars if (axes := self._turned(v))}  # inputs so read
         self._choose_names()
         self.source = self._module()
@@ -144,6 +150,52 @@ class Readable:
             else []
         )
 
+    def _find_grids(self, results: Sequence[Any]) -> dict[int, tuple[Units, Any]]:
+        """Return the shapes of arrays that are read as nothing but grids of windows, or as what belongs to windows."""
+        wanted: dict[int, set[Any]] = {_base(x).number: {None} for x in results if x.__class__ is Var}
+        for var in (v for v in self.code.vars if v.number in self.uses and _base(v) is v):
+            for x in _read(var):
+                wanted.setdefault(_base(x).number, set()).add(self._grid_of(var, x))
+        found = {number: next(iter(each)) for number, each in wanted.items() if len(each) == 1}
+        return {
+            number: grid for number, grid in found.items()
+            if grid is not None and self.code.vars[number].batched and number not in self.parts.of
+        }  # fmt: skip
+
+    def _grid_of(self, var: Var, x: Var) -> tuple[Units, Any] | None:
+        """Return the shape of an operand as the text of a Var reads it, and the windows that it belongs to."""
+        if var.kind == ir.VIEW and x.kind != ir.FLAT and (grid := _windows_of(var)) is not None:
+            return shape_of(grid), None
+        if var.kind == ir.PADDED:
+            inside, _ = _inside(var)
+            return (inside.shape, None) if np.array_equal(inside.ravel(), np.arange(x.size)) else None
+        if self._adds_windows(var):
+            start, strides, units = next(place for y, place in zip(var.args, var.info, strict=True) if y is x)
+            grid = windows(var.size, start, strides, units)
+            return (units, tuple(grid)) if grid is not None else None
+        return None
+
+    def _adds_windows(self, var: Var) -> bool:
+        """Tell whether an array is the sum of windows, and of blocks and numbers, each with zeros around it."""
+        if var.kind != ir.SCATTER or var.number < self.code.forward or not var.batched or not var.units:
+            return False
+        found = False
+        for delta, (start, strides, units) in zip(var.args, var.info, strict=True):
+            if units == () and len(var.units) == 1:
+                continue
+            if strides is None or delta.__class__ is not Var or delta.units != units or not delta.batched:
+                return False
+            grid = windows(var.size, start, strides, units)
+            turned = sorted(range(len(units)), key=lambda k, strides=strides: -strides[k])
+            block = tuple([strides[k] for k in turned]) == contiguous(tuple([units[k] for k in turned]))
+            found = found or grid is not None
+            if not block and (grid is None or added("", grid, units, letters_for(grid, set())) is None):
+                return False
+        return found
+
+    def _takes_windows(self, var: Var) -> bool:
+        return var.kind == ir.VIEW and var.batched and any(axis.overlaps for axis in _windows_of(var) or ())
+
     # Names.
 
     def _take(self, name: str) -> str:
@@ -193,6 +245,10 @@ class Readable:
                 z = self.names.get(self._whole(var.vars[0]).number, "")
                 if _SUM_OF.fullmatch(z):
                     self.names[var.number] = self._take(f"a{z[1:]}")
+            elif self._is_windows(var):
+                self.names[var.number] = self._take("windows")
+            elif var.number in self.grids and var.kind != ir.INPUT:
+                self.names[var.number] = self._take("padded" if var.kind == ir.PADDED else "maps")
         (output,) = code.outputs
         if output.__class__ is Var and output.number not in self.names and output.kind != ir.VIEW:
             self.names[output.number] = self._take("outputs" if self.outputs else "C")
@@ -203,8 +259,18 @@ class Readable:
                 continue
             if _SUM_OF.fullmatch(name):
                 self.names[delta.number] = self._take(f"delta{name[1:]}")
-            elif self.uses[delta.number] > 1 or self._is_parameter(code.vars[number]):
+            elif (
+                self.uses[delta.number] > 1
+                or self._is_parameter(code.vars[number])
+                or delta.number in self.grids
+                or any(_base(x).number in self.grids for x in delta.vars if delta.kind == ir.SCATTER)
+            ):
                 self.names[delta.number] = self._take(f"d{name}")
+
+    def _is_windows(self, var: Var) -> bool:
+        """Tell whether a Var is a copy of windows."""
+        of = var.args[0] if var.kind == ir.CONCAT and len(var.args) == 1 else var
+        return of.__class__ is Var and self._takes_windows(of) and (of is not var or self.uses[of.number] > 1)
 
     @staticmethod
     def _is_parameter(x: Var) -> bool:
@@ -251,7 +317,12 @@ class Readable:
             answer += f".T.reshape(rows, {', '.join(map(str, self.outputs))})"
         helpers = [text.strip() for text in self.helpers.values()]
         returned = [f"return {answer}"]
-        after = [*backward, "", *gradient, f"return {f'{value}.mean()' if batched else value}, gradient / rows"]
+        if self.windowed:
+            opening, forward, backward = _beside(opening), _compact(forward), _compact(backward)
+            answer = value if batched and not self.outputs else answer
+            returned = [f"return {answer}"]
+        space = [""] * (not self.windowed)
+        after = [*backward, *space, *gradient, f"return {f'{value}.mean()' if batched else value}, gradient / rows"]
         self.rolled = self.like is not None and rolled(
             [*forward, *returned],
             [] if self.outputs else after,
@@ -293,8 +364,12 @@ class Readable:
         if self.outputs:
             return "\n".join([*lines, *ways]) + "\n"
         aside = self.layer and len(body) <= _ASIDE and self._plain and not any("xp.tensordot(" in line for line in body)
-        if aside or len(lines) + len(ways) + len(both) + len(body) + len(after) < _TWICE:
+        short = len(lines) + len(ways) + len(both) + len(body) + len(after) < _TWICE
+        if aside or (short and not self.windowed):
             return "\n".join([*lines, *ways, *both, *_indented([*body, *[""] * bool(backward), *after])]) + "\n"
+        if self.windowed:
+            lines += self._at_once(arguments, ways[:2], both[-1], [*body, f"return {answer}"], after)
+            return _without_rows("\n".join(lines) + "\n")
         name, space = self._take("compute"), [""] * bool(backward and not self.rolled)
         names = dict.fromkeys(", ".join(re.findall(r"^ *([\w, ]+) = ", "\n".join(body), re.MULTILINE)).split(", "))
         read = set(re.findall(r"\w+", "\n".join(after)))
@@ -308,6 +383,19 @@ class Readable:
             *_indented([*_listed("", ["_", *kept], f" = {name}({arguments})"), *space, *after]),
         ]
         return "\n".join(lines) + "\n"
+
+    def _at_once(
+        self, arguments: str, forward: Sequence[str], doc: str, body: Sequence[str], after: Sequence[str]
+    ) -> list[str]:
+        """Return both functions, of which the second one, with the passes, returns early for the first."""
+        way = self._take("backward")
+        *body, answer = body
+        return [
+            *forward,
+            f"    return value_and_grad({arguments}, {way}=False)",
+            *("", "", f"def value_and_grad({arguments}, {way}=True):", doc),
+            *_indented([*body, f"if not {way}:", f"    {answer}", "", *after]),
+        ]
 
     def _gradient(self) -> list[str]:
         """Return the lines that join the derivatives by weights and biases in the order of the flat array."""
@@ -327,8 +415,9 @@ class Readable:
         if end < gradient.size:
             return [f"gradient = {self._spread(pieces, gradient.size, '1')}[:, 0]"]
         text = blocks[0] if len(blocks) == 1 else f"xp.concatenate([{', '.join(blocks)}])"
-        if len(text) > _LONG and len(blocks) > 1:
-            text = "\n".join(["xp.concatenate([", *(f"    {block}," for block in blocks), "])"])
+        if len(text) > (_WIDE if self.windowed else _LONG) and len(blocks) > 1:
+            rows = [f"{block}," for block in blocks]
+            text = "\n".join(["xp.concatenate([", *_indented(rows), "])"])
         whole = f"gradient = {text}"
         for delta, place in left:
             everywhere = place[1] is not None and place == (0, (1,), (gradient.size,))
@@ -381,13 +470,17 @@ class Readable:
                 view, axes = turned
                 order = ".T" if axes == sorted(axes)[::-1] else f".transpose({', '.join(map(str, axes))}, 0)"
                 lines.append(f"{self.name(view)} = xp.asarray({name}, dtype=float){order}")
+            elif var.batched and self.grids.get(var.number, (None,))[0] == self.shapes[number]:
+                order = ", ".join(map(str, range(1, len(self.shapes[number]) + 1)))
+                lines.append(f"{self.name(var)} = xp.asarray({name}, dtype=float).transpose({order}, 0)")
             elif var.number in self.uses:
                 flat = f"xp.asarray({name}, dtype=float)"  # products of small integers would wrap around
                 if var.units and not var.batched:
                     flat += ".reshape(-1, 1)"
                 elif var.units:
                     flat += f"{'.reshape(rows, -1)' * (len(self.shapes[number]) > 1)}.T"
-                lines.append(f"{self.name(var)} = {flat}")
+                shape = self.grids.get(var.number, (var.units,))[0]
+                lines.append(f"{self.name(var)} = {_shaped(flat, var.units, shape)}")
         return lines if counted else ["rows = 1", *lines]
 
     def name(self, var: Var) -> str:
@@ -412,11 +505,7 @@ class Readable:
             if v.kind != ir.APPLY or not any(y is not x and y.units == x.units for y in v.vars)
         }  # fmt: skip
         for var in variables:
-            if var.number not in self.uses or var.kind in {ir.INPUT, ir.FLAT, ir.ROWS} or var is self.code.gradient:
-                continue
-            if (self._is_parameter(var) and var.number in self.names) or (
-                var.kind == ir.VIEW and var.args[0].number in self.turned
-            ):
+            if self._has_no_line(var):
                 continue
             if var.kind == ir.CONST:
                 self.constants.append(
@@ -427,27 +516,46 @@ class Readable:
                 lines += self._way_back(var) if var.kind == ir.FOLD_BACK else []
                 continue
             text, strength = self._expression(var)
+            text = _RESHAPED.sub("", text)
             free = var.kind in {ir.VIEW, ir.EXPAND} or (var.kind == ir.CONCAT and var.units == ())
             alone = self.uses[var.number] == 1 or (free and len(text) < _SHORT) or text.isidentifier()
             sort = self._sort(var)
             alone = alone and (self.like is None or self.like.stated[sort] <= 0)
             long = text.startswith("xp.stack([") or var.op is OPS["add"]
-            short = len(text) <= _LONG or (long and self.like is not None)
-            if var.number not in self.names and alone and short:
+            short = len(text) <= _LONG or (long and self.like is not None) or self._takes_windows(var)
+            if var.number not in self.names and alone and short and var.number not in self.grids:
                 self.inline[var.number] = text, strength
                 self.stated[sort] -= 1
                 continue
             comment = self._comment(var, lines, first=first)
-            if found := re.match(r'xp\.einsum\("([a-z]*),([a-z]*)->([a-z]*)"', text):
-                each = ", in each row n" * ("n" in found[3])
-                text += f"  # Σ over {', '.join(sorted({*found[1], *found[2]} - {*found[3]}))}{each}"
             self.stated[sort] += var.number not in self.names
-            name = self.name(var)
-            if parts := self.parts.of.get(var.number):
-                name = ", ".join(map(self.name, parts))
-                text = (f"({text})" if strength < _ATOM else text) + self.parts.apart(var)
-            lines += [*([""] if lines and comment else []), *comment, *f"{name} = {text}".split("\n")]
+            lines += [*([""] if lines and comment else []), *comment, *self._assigned(var, text, strength).split("\n")]
         return lines
+
+    def _has_no_line(self, var: Var) -> bool:
+        """Tell whether a Var is written before all others, or where it is read."""
+        if var.number not in self.uses or var.kind in {ir.INPUT, ir.FLAT, ir.ROWS} or var is self.code.gradient:
+            return True
+        base = _base(var)
+        return (self._is_parameter(var) and var.number in self.names) or (
+            var.kind == ir.VIEW
+            and (var.args[0].number in self.turned or (base is not var and base.number in self.grids))
+        )
+
+    def _assigned(self, var: Var, text: str, strength: float) -> str:
+        """Return the lines that give a Var its name."""
+        comment = ""
+        if found := re.match(r'xp\.einsum\("([a-z]*),([a-z]*)->([a-z]*)"', text):
+            each = ", in each row n" * ("n" in found[3])
+            comment = f"  # Σ over {', '.join(sorted({*found[1], *found[2]} - {*found[3]}))}{each}"
+        name, bound = self.name(var), f"({text})" if strength < _ATOM else text
+        if parts := self.parts.of.get(var.number):
+            return f"{', '.join(map(self.name, parts))} = {bound}{self.parts.apart(var)}{comment}"
+        if grid := self.grids.get(var.number):
+            more = spaced(name, grid[1] or ())
+            text = _RESHAPED.sub("", _shaped(bound, var.units, grid[0]))
+            comment += f"\n{name} = {more}" * (more != name)
+        return f"{name} = {text}{comment}"
 
     def _sort(self, var: Var) -> Any:
         """Return what alike things at other steps have in common with one: what it is, and what reads it first."""
@@ -684,6 +792,11 @@ class Readable:
 
     def _view_text(self, of: Var, start: int, strides: Units, units: Units, *, batched: bool) -> str:
         """Return the text of some of the numbers of an array."""
+        base = _base(of)
+        if base.number in self.grids:
+            if units == self.grids[base.number][0] and start == 0 and strides == contiguous(units):
+                return self.name(base)
+            of = base
         of, start, strides = self.parts.view(of, start, strides)
         flat = of.kind == ir.FLAT
         source = "flat" if flat else self.text(of, _ATOM)
@@ -696,10 +809,9 @@ class Readable:
             if 0 in strides:
                 shape = [*map(str, units), *([] if flat else ["rows" if batched else "1"])]
                 text = f"xp.broadcast_to({text}, ({', '.join(shape)}))"
-        elif not flat and (windows := _windows(of.size, start, strides, units)) is not None:
-            grid, turned, arguments = windows
-            whole = f".reshape({grid}, -1)" * (grid != ", ".join(map(str, of.units)))
-            text = f"{self._help('windows')}({source}{whole}, {arguments}){turned}"
+        elif not flat and (grid := windows(of.size, start, strides, units)) is not None:
+            source = source if base.number in self.grids else _shaped(source, of.units, shape_of(grid))
+            text = taken(source, grid, units, letters_for(grid, self.taken), units)
         else:
             whole = f".reshape({of.size}, {'-1' if of.batched else '1'})" if len(of.units) > 1 else ""
             text = (
@@ -736,9 +848,7 @@ class Readable:
         """Return the text of an array with a number around it, or in some of its places."""
         of, (places, value) = var.args[0], var.info
         number = repr(value) if math.isfinite(value) else f'float("{value}")'
-        there = np.argwhere(places >= 0)
-        ends = list(zip(there.min(axis=0).tolist(), (there.max(axis=0) + 1).tolist(), strict=True))
-        inside = places[tuple([slice(*each) for each in ends])]
+        inside, ends = _inside(var)
         strides = strides_of(inside.ravel(), inside.shape)
         if strides is None or inside.min() < 0:
             return f"{self._help('filled')}({self.text(of)}, {places.tolist()}, {number})"
@@ -830,11 +940,18 @@ class Readable:
     def _added(self, var: Var, pieces: Sequence[Any]) -> str | None:
         """Return the text of a sum of blocks and windows, each with zeros around it; None of other places."""
         texts: list[str] = []
-        for delta, (start, strides, units) in pieces:
+        for delta, (start, strides, units) in sorted(pieces, key=lambda piece: -math.prod(piece[1][2])):
+            if units == () and len(var.units) == 1 and texts:
+                here = f"(np.arange({var.size}) == {start})[:, None]"
+                number = delta.__class__ is float
+                sign = " - " if number and delta < 0.0 else " + "
+                times = "" if number and abs(delta) == 1.0 else f"{self.text(abs(delta) if number else delta, 2)} * "
+                texts[-1] += f"{sign}{times}{here}"
+                continue
             if strides is None or delta.__class__ is not Var or not var.units or not var.batched:
                 return None
             block, size = self._block_text(delta, strides, units, var), math.prod(units)
-            windows = _windows(var.size, start, strides, units, back=True)
+            grid = windows(var.size, start, strides, units) if block is None else None
             shape = ", ".join(map(str, var.units))
             if block is not None and size == var.size:
                 texts.append(_shaped(*block, var.units))
@@ -842,14 +959,21 @@ class Readable:
                 around = f"(({start}, {var.size - start - size}), (0, 0))"
                 flat = block[0] if len(block[1]) == 1 else f"{block[0]}.reshape({size}, -1)"
                 texts.append(f"xp.pad({flat}, {around})" + f".reshape({shape}, -1)" * (len(var.units) > 1))
-            elif windows is not None and delta.units == units and delta.batched:
-                _, turned, arguments = windows
-                texts.append(
-                    f"{self._help('overlapped')}({self.text(delta, _ATOM)}{turned}, {arguments}).reshape({shape}, -1)"
-                )
+            elif (
+                grid is not None
+                and delta.units == units
+                and delta.batched
+                and (text := added(self._belonging(delta, grid), grid, units, letters_for(grid, self.taken)))
+            ):
+                texts.append(_shaped(text, shape_of(grid), var.units))
             else:
                 return None
         return " + ".join(texts)
+
+    def _belonging(self, delta: Var, grid: Sequence[Axis]) -> str:
+        """Return the text of what belongs to windows of a grid, zeros between their numbers included."""
+        base = _base(delta)
+        return self.name(base) if base.number in self.grids else spaced(self.text(delta, _ATOM), grid)
 
     def _spread(self, places: Sequence[Any], size: int, rows: str) -> str:
         pieces: list[str] = []
@@ -889,6 +1013,8 @@ class Readable:
             exponent = self.text(xs[1], _ATOM)
             return f"{self.text(xs[0], _ATOM)} ** {exponent.removesuffix('.0')}", _POWER
         names = ", ".join(self.text(x) for x in xs)
+        if op is _RELU and self.windowed:
+            return f"xp.maximum({names}, 0.0)", _ATOM
         if op in {GUARDED, KEPT, limit} or OPS.get(op.name) is op:
             helpers = helpers_of(op)
             self.helpers |= helpers
@@ -897,6 +1023,33 @@ class Readable:
             f"{op!r} is an operation of your own, which a text that runs on its own cannot define; use the program "
             "itself"
         )
+
+
+def _windows_of(view: Var) -> list[Axis] | None:
+    """Return the grid that a view takes windows of; None of other views."""
+    start, strides = view.info
+    return windows(view.args[0].size, start, strides, view.units)
+
+
+def _base(x: Any) -> Any:
+    """Return the array of which a Var is all, in other axes at most; the Var itself where it is none."""
+    while (
+        x.__class__ is Var
+        and x.kind == ir.VIEW
+        and x.args[0].kind != ir.FLAT
+        and x.size == x.args[0].size
+        and (x.info == (0, contiguous(x.units)))
+    ):
+        x = x.args[0]
+    return x
+
+
+def _inside(var: Var) -> tuple[Any, list[tuple[int, int]]]:
+    """Return the places of an array that is filled up, in a box around all of them, and where the box is."""
+    places = var.info[0]
+    there = np.argwhere(places >= 0)
+    ends = list(zip(there.min(axis=0).tolist(), (there.max(axis=0) + 1).tolist(), strict=True))
+    return places[tuple([slice(*each) for each in ends])], ends
 
 
 def _indented(lines: Sequence[str]) -> list[str]:
@@ -917,6 +1070,50 @@ def _listed(before: str, names: Sequence[str], behind: str = "") -> list[str]:
     """Return a tuple of names on lines that are not too long, and what stands before and behind it."""
     lines = wrap(", ".join(names), _LONG)
     return [f"{before}{lines[0]}{behind}"] if len(lines) == 1 else [f"{before}(", *_indented(lines), f"){behind}"]
+
+
+def _beside(lines: Sequence[str]) -> list[str]:
+    """Return lines with each bias beside its matrix."""
+    found: list[str] = []
+    for line in lines:
+        name, text = line.split(" = ", 1)
+        last, before = found[-1].split(" = ", 1) if found else ("", "")
+        if "[:, None]" in text and before.startswith("flat[") and len(line) + len(found[-1]) <= _LONG:
+            found[-1] = f"{last}, {name} = {before}, {text}"
+        else:
+            found.append(line)
+    return found
+
+
+def _compact(lines: Sequence[str]) -> list[str]:
+    """Return lines without blank ones, and comments, in short, behind what they are about."""
+    found: list[str] = []
+    comment = ""
+    for line in lines:
+        if line.startswith("#"):
+            comment = "" if line in {"# forward", "# backward"} else f"  {line.split(',')[0]}"
+        elif (k := _matrix_of(line, found)) is not None:
+            names, texts = zip(found[k].split(" = ", 1), line.split(" = ", 1), strict=True)
+            found[k] = f"{', '.join(names)} = {', '.join(texts)}"
+        elif line:
+            found.append(line + comment)
+            comment = ""
+    return found
+
+
+def _matrix_of(line: str, lines: Sequence[str]) -> int | None:
+    """Return which line computes the derivatives by the matrix of a layer whose bias this line is about."""
+    bias = re.match(r"d\w+ = (delta\w*)\.sum\(", line)
+    matrix = re.compile(rf"d\w+ = (xp\.tensordot\({bias[1]}, |{bias[1]} @ )[^#]*" if bias else "$.")
+    return next((k for k, other in enumerate(lines) if matrix.fullmatch(other)), None)
+
+
+def _without_rows(text: str) -> str:
+    """Return a text whose number of rows has no name if it is only read once."""
+    name = re.search(r"^    rows = (len\(\w+\))\n", text, re.MULTILINE)
+    if name is None or len(re.findall(r"\brows\b", text[name.end() :])) > 1:
+        return text
+    return text[: name.start()] + re.sub(r"\brows\b", name[1], text[name.end() :])
 
 
 def _read(var: Var) -> list[Var]:
@@ -1037,37 +1234,6 @@ def _reshaped(of: Units, start: int, strides: Units, units: Units, rows: Sequenc
     if 0 in strides:
         text += f"[{', '.join([':' if s else 'None' for s in strides])}]"
     return text
-
-
-def _windows(size: int, start: int, strides: Units, units: Units, *, back: bool = False) -> tuple[str, str, str] | None:
-    """Return the grid of overlapping windows, the order of their axes, and what a helper is told; None of others.
-
-    `back`: from the windows to their grid.
-    """
-    levels = sorted(set(strides), reverse=True)
-    if not levels or 0 in levels or 1 in units or any(a % b for a, b in itertools.pairwise([size, *levels, 1])):
-        return None
-    grid = [a // b for a, b in itertools.pairwise([size, *levels])]
-    if levels[-1] > 1:
-        return None
-    own = [[k for k, s in enumerate(strides) if s == level] for level in levels]
-    first = [start // level % n for level, n in zip(levels, grid, strict=True)]
-    if any(len(axes) > 2 for axes in own):
-        return None
-    shifts = [axes[0] for axes in own if len(axes) == 2]
-    order = [*shifts, *[axes[-1] for axes in own]]
-    counts = [units[axes[0]] if len(axes) == 2 else 1 for axes in own]
-    sizes = [units[axes[-1]] for axes in own]
-    if any(at + a + b - 1 > n for at, a, b, n in zip(first, counts, sizes, grid, strict=True)):
-        return None
-    turn = order if back else [order.index(k) for k in range(len(units))]
-    turned = "" if turn == sorted(turn) else f".transpose({', '.join(map(str, [*turn, len(turn)]))})"
-    told = [_tuple(counts), _tuple(grid if back else sizes), *([_tuple(first)] if any(first) else [])]
-    return ", ".join(map(str, grid)), turned, ", ".join(told)
-
-
-def _tuple(numbers: Sequence[int]) -> str:
-    return str(tuple(numbers))
 
 
 def _identifier(name: str) -> str:

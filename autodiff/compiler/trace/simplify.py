@@ -23,6 +23,7 @@ from autodiff.ops import OPS, Op
 _ADD, _SUB, _MUL = (OPS[name] for name in ("add", "sub", "mul"))
 _NEG, _POS, _TOTAL, _MEAN, _WEIGHTED = (OPS[name] for name in ("neg", "pos", "total", "mean", "weighted_sum"))
 _SHORT = 256  # longer sums are not copied into others: nested ones would take quadratic time
+_ALIKE = 4  # times as many terms, at most, as the next sum has: otherwise several have been added up already
 _SUMS = frozenset({_ADD, _SUB, _NEG, _TOTAL, _MEAN, _WEIGHTED})
 Inner = tuple[int, int, int]  # where its terms begin and end in a sum, and its number
 _SCALES = {_ADD: (1.0, 1.0), _SUB: (1.0, -1.0), _NEG: (-1.0,)}
@@ -135,7 +136,7 @@ class _Sums:
         self.left = list(graph.ops)  # without the nodes that became part of a sum
         self.inside: dict[int, list[Inner]] = {}  # by sum: the sums that became part of it
 
-    def run(self) -> Graph:  # noqa: C901 # one case per kind of summand
+    def run(self) -> Graph:  # noqa: C901, PLR0912 # one case per kind of summand
         """Return the graph with its sums."""
         ops, operands, stopped, inside = self.graph.ops, self.graph.operands, self.graph.stopped, self.inside
         sums, left, uses, constants = self.sums, self.left, self.uses, self.graph.constants
@@ -165,8 +166,10 @@ class _Sums:
                 if xs and scales[0] == 1.0 and uses[xs[0]] == 1 and xs[0] in sums:  # of any length: continued
                     terms, constant = sums.pop(xs[0])
                     left[xs[0]] = None
-                    inside[i] = inside.pop(xs[0], [])
-                    inside[i].append((0, len(terms), xs[0]))
+                    if xs[0] in inside:
+                        inside[i] = inside.pop(xs[0])
+                    if len(xs) > 1 and xs[1] in sums and len(terms) <= _ALIKE * len(sums[xs[1]][0]):
+                        inside.setdefault(i, []).append((0, len(terms), xs[0]))
                     scales, xs = scales[1:], xs[1:]
             for x, scale in zip(xs, scales, strict=True):
                 constant += self._add(i, terms, x, scale)
