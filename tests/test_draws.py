@@ -61,7 +61,6 @@ SHOWN = {  # what shows the mistakes below
     "net": ("folds", FOLD | THREE | {"net": True, "width": 2, "recipes": [2, 3, 4]}),
     "table": ("lookups", TABLE),
     "chain": ("lookups", TABLE | {"rows": 12, "uses": ["chain"]}),
-    "gates": ("positions", {"shape": [6, 4], "steps": [["gated", {"gates": 2, "start": "zero", "bias": True, "beside": True, "backward": False}]]}),
 }  # fmt: skip
 MISTAKES = [  # what shows it, a module of the compiler, what it says, and what it would say
     ("average", "backends.loops", "_recurrence(slope, rest, line[0, 0])", "_recurrence(slope, rest, line[1, 0])"),
@@ -81,8 +80,6 @@ MISTAKES = [  # what shows it, a module of the compiler, what it says, and what 
     ("table", "trace.lookup", "(*found, alone[0])", "(*found, 0)"),
     ("table", "arrays.group", "row[:start] + row[start + len(keys) :]", "row[start + len(keys) :]"),
     ("chain", "trace.lookup", "if graph.constants.get(chain.rest) != 0.0:", "if False:"),
-    ("gates", "trace.simplify", "= (terms[start:stop], 0.0)", "= (terms[start:stop], 1.0)"),
-    ("gates", "trace.simplify", "terms[start:stop] = [(1.0, x, None)]", "terms[start:stop] = [(-1.0, x, None)]"),
 ]
 
 
