@@ -35,12 +35,15 @@ FOUND = [  # by the command
     ("positions", {"shape": [2, 3], "steps": [["quadratic", {}], ["gated", {"gates": 3, "start": "zero", "bias": True, "beside": True, "backward": False}]], "last": "sum", "tied": True}),
     ("positions", {"shape": [3, 5], "steps": [["later", {}], ["stepped", {}]], "last": "softmax"}),
     ("positions", {"shape": [1, 2], "steps": [["dilated", {"dilation": 1, "rows": 1, "border": True}]], "last": "mean"}),
+    ("positions", {"shape": [5, 2], "steps": [["dilated", {"dilation": 2, "rows": 1, "border": True}], ["banded", {"reach": 0, "causal": False, "mask": True}]], "last": "one"}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "spec"), FOUND, ids=range(len(FOUND)))
 def test_what_was_found_once_stays_right(name, spec):
-    """δ of windows that lie over one another, the gradient of each row by weights that meet zeros alone, one step's text."""
+    """δ of windows over one another, the gradient of each row by weights that meet zeros alone, the text of one step, and
+    weights times zero that turn out to be no border.
+    """
     check(PROGRAMS[name].build(spec), 3)
 
 

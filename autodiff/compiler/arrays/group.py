@@ -378,8 +378,17 @@ class Grouping:
             self._settle(nodes, self._sum(nodes, positions, window))
         else:
             for part in self.frames.pop(nodes[0])[1]:
+                for _, x, _ in chain.from_iterable([self.left_out.get(i, ()) for i in part[0]]):
+                    self._lower_late(x)
                 self.put_back(part[0])
                 self._lower(*part)
+
+    def _lower_late(self, x: int) -> None:
+        """Write what no group has, since a weight times 0 looked as if nothing needed it."""
+        if self.graph.ops[x] is not None and x not in self.where:
+            for below in self.graph.below(x):
+                self._lower_late(below)
+            self._lower([x])
 
     def _are_quotients(self, nodes: list[int]) -> bool:
         """Write exp(x − logsumexp(…, x, …)) as exponential over sum, which are there, if nodes are most of them."""
