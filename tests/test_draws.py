@@ -36,13 +36,15 @@ FOUND = [  # by the command
     ("positions", {"shape": [3, 5], "steps": [["later", {}], ["stepped", {}]], "last": "softmax"}),
     ("positions", {"shape": [1, 2], "steps": [["dilated", {"dilation": 1, "rows": 1, "border": True}]], "last": "mean"}),
     ("positions", {"shape": [5, 2], "steps": [["dilated", {"dilation": 2, "rows": 1, "border": True}], ["banded", {"reach": 0, "causal": False, "mask": True}]], "last": "one"}),
+    ("positions", {"shape": [6, 2], "steps": [["pierced", {"rows": 1}], ["gated", {"gates": 1, "start": "input", "bias": False, "beside": False, "backward": False}]], "last": "softmax"}),
+    ("positions", {"shape": [3, 2], "steps": [["headed", {"heads": 1, "causal": False, "output": False, "joint": False}], ["tiled", {"by": "mean"}]], "last": "softmax"}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "spec"), FOUND, ids=range(len(FOUND)))
 def test_what_was_found_once_stays_right(name, spec):
-    """δ of windows over one another, the gradient of each row by weights that meet zeros alone, the text of one step, and
-    weights times zero that turn out to be no border.
+    """δ of windows over one another, the gradient of each row by weights that meet zeros alone, the text of one step,
+    weights times zero that turn out to be no border, a long comprehension, names of the parts of two products.
     """
     check(PROGRAMS[name].build(spec), 3)
 

@@ -51,7 +51,7 @@ class Parts:
                 names, heads = _names_of(v.args[0], code.parameters)
                 if names and all(_is_within(view, len(names), heads) for view in views if view[0] is v):
                     units = (*[heads] * (heads > 1), v.units[0] // heads // len(names), *v.units[1:])
-                    self.of[v.number] = [_part(v, -1 - k - len(names) * v.number, name, units)
+                    self.of[v.number] = [_part(v, -1 - v.number - k * len(code.vars), name, units)
                                          for k, name in enumerate(names)]  # fmt: skip
 
     def view(self, of: Var, start: int, strides: Units) -> tuple[Var, int, Units]:

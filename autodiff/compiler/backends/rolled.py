@@ -553,13 +553,16 @@ def _split(line: str) -> list[str]:
     found = re.fullmatch(r"(.*?xp\.(?:concatenate|stack)\(\[)(.*)(\].*)", line)
     if len(line) <= _LONG or found is None:
         return [line]
-    items, depth = [""], 0
+    items, depth, outside = [""], 0, ""
     for c in found[2]:
         depth += (c in "([") - (c in ")]")
+        outside += c if depth == 0 else ""
         if c == "," and depth == 0:
             items.append("")
         elif depth < 0:
             return [line]
         else:
             items[-1] += c
+    if " for " in outside:  # a comprehension has no commas of its own
+        return [found[1], f"    {found[2]}", found[3]]
     return [found[1], *(f"    {item.strip()}," for item in items), found[3]]
