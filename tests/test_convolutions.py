@@ -105,10 +105,11 @@ def test_a_layer_without_an_activation_is_one_product(last):
     assert not re.search(r"(\d+, ){9}", program.source)
 
 
-def network(size, channels=(1, 2, 2), *, pool=False, classes=False, dense=False, bias=False, **how):
+def network(size, channels=(1, 2, 2), *, pool=False, classes=False, dense=False, bias=False, tied=False, **how):
     """A function of an image: two convolutions, each with a relu; perhaps a dense layer and cross-entropy."""
     kernels = [weights(n, m, 3, 3, seed=k) for k, (m, n) in enumerate(itertools.pairwise(channels))]
     biases = [weights(n, seed=3 + k) if bias else None for k, n in enumerate(channels[1:])]
+    biases = biases[:1] * len(biases) if tied else biases
     units = {}
 
     def f(x):
@@ -134,10 +135,13 @@ KINDS = {
     "one channel": network(8, (1, 1, 1)),
     "three channels": network(7, (3, 4, 2)),
     "bias": network(8, bias=True),
+    "one bias for both": network(8, bias=True, tied=True),
     "zeros at the border": network(6, border="zeros"),
     "zeros at the border, bias": network(6, border="zeros", bias=True),
     "left out at the border": network(6, border="left out"),
     "left out at the border, bias": network(6, border="left out", bias=True),
+    "zeros, as wide as the kernel": network(3, border="zeros", bias=True),
+    "left out, as wide as the kernel": network(3, border="left out", bias=True),
     "stride 2": network(15, stride=2),
     "stride 2, bias": network(15, stride=2, bias=True),
     "pooled": network(10, pool=True, bias=True),
@@ -198,6 +202,27 @@ def test_an_infinite_weight_meets_the_zeros_at_the_border():
     program(X)
     program.parameters[0].data = np.inf
     assert [np.isnan(y) for y in program(X)] == [np.isnan(f(x).data) for x in X.tolist()]
+
+
+@pytest.mark.parametrize("columns", [(0, 1), (0, 1, 2), (1, 0, 2), (1, 0, 2, 3)])
+def test_zeros_around_a_small_or_shuffled_picture(columns):
+    """Sums that are no windows of one grid have the weights back that meet a zero, and these are computed."""
+    kernel = weights(3, 3)
+    height, width = 3, len(columns)
+
+    def f(x):
+        beyond = [0.0] * (width + 2)
+        wide = [beyond, *([0.0, *(row[k] for k in columns), 0.0] for row in x), beyond]
+        return sum(tanh(sum(kernel[a][b] * wide[i + a][j + b] for a in range(3) for b in range(3)))
+                   for i in range(height) for j in range(width))  # fmt: skip
+
+    program = compile(f, threads=1)
+    X = np.random.default_rng(3).normal(size=(2, height, width))
+    value, gradient = program.value_and_grad(X)
+    outputs = [f(x) for x in X.tolist()]
+    mean(outputs).backward()
+    np.testing.assert_allclose(value, np.mean([y.data for y in outputs]), **CLOSE)
+    np.testing.assert_allclose(gradient, [p.grad for p in program.parameters], **CLOSE)
 
 
 def test_zeros_at_the_border_cost_no_products():

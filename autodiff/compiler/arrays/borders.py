@@ -134,7 +134,9 @@ def frame(at: Any, size: int) -> tuple[Any, Any] | None:
     there = at >= 0
     whole = np.flatnonzero(there.all(axis=0))
     own = nest(at[:, whole[0]]) if len(whole) else None
-    steps = sorted({1, *(own[1] if own else ())} - {0}, reverse=True)
+    parts = {column.tobytes(): p for p, column in enumerate(there.T)}.values()
+    nests = [nest(at[there[:, p], p]) for p in parts]  # a window as wide as the grid is one axis, its parts are two
+    steps = sorted({1, *(step for each in nests if each for step in each[1])} - {0}, reverse=True)
     coordinates, taps = _digits(at, steps), _digits(at[:, whole[:1]], steps)
     if own is None or any(a % b for a, b in itertools.pairwise(steps)):
         return None

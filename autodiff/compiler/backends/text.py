@@ -1103,7 +1103,7 @@ def _compact(lines: Sequence[str]) -> list[str]:
 
 def _matrix_of(line: str, lines: Sequence[str]) -> int | None:
     """Return which line computes the derivatives by the matrix of a layer whose bias this line is about."""
-    bias = re.match(r"d\w+ = (delta\w*)\.sum\(", line)
+    bias = re.fullmatch(r"d\w+ = (delta\w*)\.sum\((?:[^()]|\([^()]*\))*\)(?:\[[^]]*\])?", line)  # of one layer alone
     matrix = re.compile(rf"d\w+ = (xp\.tensordot\({bias[1]}, |{bias[1]} @ )[^#]*" if bias else "$.")
     return next((k for k, other in enumerate(lines) if matrix.fullmatch(other)), None)
 
