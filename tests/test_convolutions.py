@@ -204,11 +204,14 @@ def test_an_infinite_weight_meets_the_zeros_at_the_border():
     assert [np.isnan(y) for y in program(X)] == [np.isnan(f(x).data) for x in X.tolist()]
 
 
-@pytest.mark.parametrize("columns", [(0, 1), (0, 1, 2), (1, 0, 2), (1, 0, 2, 3)])
-def test_zeros_around_a_small_or_shuffled_picture(columns):
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("columns", [(0, 1), (0, 1, 2), (1, 0, 2), (0, 1, 2, 3), (1, 0, 2, 3)])
+def test_zeros_around_a_small_or_shuffled_picture(columns, tied):
     """Sums that are no windows of one grid have the weights back that meet a zero, and these are computed."""
     kernel = weights(3, 3)
-    height, width = 3, len(columns)
+    if tied:  # symmetric, so that one weight meets several zeros
+        kernel = [row[1:] + row[1:2] for row in (*kernel[1:], kernel[1])]
+    height, width = 4, len(columns)
 
     def f(x):
         beyond = [0.0] * (width + 2)

@@ -184,7 +184,7 @@ class Grouping:
                 if not self.careful and len(inputs[i]) > _REDUCE:
                     self._take_apart(i, inputs)
             if has_zero and not batched[i] and self.zero_weights((1.0, i, None)):
-                level[i] -= _BEFORE
+                level[i] = 1 + max([level[x] for x in below if level[x] < 0], default=-_BEFORE)
         if self.grouped and not self.careful:
             hoisted(self, inputs)
         return inputs
