@@ -761,6 +761,39 @@ def test_flags_and_texts_steer_a_function_as_they_do_eagerly():
         compiled(lambda x, n: x * n)(X, 2)
 
 
+def test_models_that_call_themselves_equal_are_not_mixed_up():
+    """Each has a trace of its own and its own gradients, by itself and within a static tuple."""
+
+    class Equal:
+        def __init__(self, slope):
+            self.w = Value(slope, "w")
+
+        def __call__(self, x):
+            return self.w * x
+
+        def __eq__(self, other):
+            return isinstance(other, Equal)
+
+        def __hash__(self):
+            return 1
+
+    class Unhashable(Equal):
+        __hash__ = None
+
+    X = np.array([1.0, 2.0, 3.0])
+    by_itself = compiled(lambda model, x: model(x))
+    in_tuple = compiled(lambda models, x: models[0](x), static_argnums=0)
+    for kind in (Equal, Unhashable):
+        models = [kind(slope) for slope in (2.0, 3.0, -1.0)]
+        for _ in range(2):
+            for model in models:
+                np.testing.assert_allclose(by_itself(model, X), model.w.data * X)
+                if kind is Equal:
+                    np.testing.assert_allclose(in_tuple((model,), X), model.w.data * X)
+        by_itself.backward(models[1], X)
+        assert [model.w.grad for model in models] == [0.0, 2.0, 0.0]
+
+
 def test_a_short_way_of_numbers_is_not_taken_for_flags():
     """The number 1.0 and the flag True are two arguments, whichever comes first."""
     kind = compiled(lambda x, flag: x if flag is True else 2.0 * x)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -221,7 +221,7 @@ class Call(Arguments):
         try:
             found = cache.traces.get(key)
         except TypeError as error:
-            raise TypeError(f"a static argument must be hashable: {error}") from None
+            raise TypeError(f"a static argument must be hashable: {error}; a tuple does for a list") from None
         if found is None:
             new = functools.partial(_new_trace, self.f, cache, samples, self.names, static, self.batched, rows)
             found = new(loops=True)
@@ -511,6 +511,8 @@ def _exact(x: Any, depth: int = 8) -> Any:
     The key includes the parts of the argument that can be hashed, a few levels down, since objects may hold each other.
     """
     inner: Any = ""
+    if callable(x) and isinstance(type(x).__eq__, FunctionType) and not is_dataclass(x):
+        return _Same(x)
     if depth and isinstance(x, (tuple, frozenset)):
         inner = (tuple if isinstance(x, tuple) else frozenset)([_exact(part, depth - 1) for part in x])  # pyright: ignore[reportUnknownVariableType]
     elif depth and is_dataclass(x) and not isinstance(x, type):
@@ -519,6 +521,21 @@ def _exact(x: Any, depth: int = 8) -> Any:
     elif isinstance(x, (float, complex, np.inexact)):
         inner = repr(complex(x))  # pyright: ignore[reportUnknownArgumentType]
     return type(x), x, inner  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+class _Same:
+    """A key that only this very object has: models that call themselves equal may hold other Values."""
+
+    __slots__ = ("x",)
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.x is other.x
+
+    def __hash__(self) -> int:
+        return id(self.x)
 
 
 def _can_be_hashed(x: Any) -> bool:
