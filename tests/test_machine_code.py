@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import autodiff
-from autodiff import OPS, Op, Value, compile, exp, log, value_and_grad, where
+from autodiff import OPS, Op, Value, compile, exp, log, pick, value_and_grad, where
 
 numba = pytest.importorskip("numba", reason="its machine code is what is tested")
 mpmath = pytest.importorskip("mpmath", reason="it knows the truth")
@@ -266,6 +266,19 @@ def test_code_without_structure():
     X = np.linspace(-1.0, 1.0, 11)
     program = compile(lambda x: f(x, autodiff), backend="numba")
     np.testing.assert_allclose(program(X), f(X, np), rtol=1e-9)
+
+
+def test_a_table_of_tables_has_the_gradients_of_each_row():
+    """Its text has more branches than numba goes through within Python's usual depth, which is as before afterwards."""
+    table = autodiff.parameters(0.1 * np.arange(240.0).reshape(80, 3))
+    program = compile(lambda i, j: pick(pick(table, i), j) ** 2, parameters=table, backend="numba")
+    depth = sys.getrecursionlimit()
+    i, j = np.array([0, 79, -1]), np.array([1, 2, -3])
+    _, gradients = program.value_and_grad(i, j, reduce=None)
+    expected = np.zeros((3, 80, 3))
+    expected[range(3), i, j] = 2.0 * 0.1 * np.arange(240.0).reshape(80, 3)[i, j]
+    np.testing.assert_allclose(gradients, expected.reshape(3, 240))
+    assert sys.getrecursionlimit() == depth
 
 
 def test_what_cannot_be_is_refused(monkeypatch):

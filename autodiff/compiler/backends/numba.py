@@ -16,9 +16,10 @@ import os
 import re
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from types import BuiltinFunctionType, ModuleType
@@ -37,6 +38,7 @@ from autodiff.ops import OPS, Op
 
 Array = NDArray[np.float64]
 
+_DEEP = threading.Lock()
 MOST = 4000  # operations that numba may be given: it takes 2 to 4 ms for each
 _INLINE = 48  # calls of what is written out: more than these take long to compile as one piece
 _FEW = 16  # outputs that are returned without an array
@@ -523,6 +525,18 @@ def _folder() -> Path | None:
     return folder if os.access(folder, os.W_OK) else None
 
 
+@contextmanager
+def _deep_enough() -> Generator[None]:
+    """Let numba call itself as deeply as it does: twice for each branch of a text."""
+    with _DEEP:
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, 20 * MOST))
+        try:
+            yield
+        finally:
+            sys.setrecursionlimit(limit)
+
+
 def compiled(text: str, operations: dict[str, Op]) -> tuple[Any, float]:
     """Return the function `run` of a text as machine code, from the disk where it was compiled before; the seconds."""
     numba: Any = importlib.import_module("numba")  # whose types need not be there where ours are checked
@@ -544,7 +558,8 @@ def compiled(text: str, operations: dict[str, Op]) -> tuple[Any, float]:
     scope |= {key: numba.njit(op.forward, error_model="numpy") for key, op in operations.items()}
     start = time.perf_counter()
     try:
-        exec(compile(text, file, "exec"), scope)  # noqa: S102 # our own text
+        with _deep_enough():
+            exec(compile(text, file, "exec"), scope)  # noqa: S102 # our own text
     except refusal as error:
         told = f" of {', '.join(op.name for op in operations.values())}" if operations else ""
         raise TypeError(
