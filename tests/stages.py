@@ -59,6 +59,11 @@ def run(fast, flat, *arguments, seeds=None):
     return result(instance, fast.code.outputs[0], n), instance.gradient.copy(), by
 
 
+def by_rows(fast, n):
+    """Where a version that writes the gradient of each row by itself is to write it, by name; nothing of others."""
+    return {} if fast.by_row is None else {f"v{fast.by_row.number}": np.full((fast.by_row.size, n), np.nan)}
+
+
 def result(instance, x, shape):
     """What a code gives, units × rows: a number, or what is the same for all rows, is spread over them."""
     return np.broadcast_to(x if isinstance(x, float) else instance.array(x), shape).copy()
