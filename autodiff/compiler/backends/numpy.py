@@ -779,8 +779,9 @@ class Buffered:
         if x.__class__ is not Var or x.number in self.layout.fused:
             return x.__class__ is Var
         home, *there = self._forwarded.get(x.number, (var,))
-        alike = home is var and all(map(np.array_equal, there, place))  # a place may be a list of them
-        return alike if var is not self.code.gradient else home is None
+        if var is self.code.gradient:
+            return home is None
+        return home is var and len(there) > 0 and all(map(np.array_equal, there, place))  # a place may be a list
 
     def _in_a_row(self, var: Var) -> str:
         """Return the name of a Var with all its units along one axis."""
