@@ -79,9 +79,10 @@ def pair(returned: Any, form: Any, t: int, start: Any) -> tuple[Any, Any]:  # An
     The keys of dicts may have another order than in `start`, whose order the carry then has.
     """
     if not (nests.is_sequence(returned) and len(returned) == 2):
+        is_number = hasattr(returned, "__truediv__") and getattr(returned, "shape", ()) == ()  # or its stand-in
+        got = "one number" if is_number else type(returned).__name__
         raise TypeError(
-            f"fold: step must return a pair (carry, y), got {type(returned).__name__}; return (carry, None) where "
-            "there is no y"
+            f"fold: step must return a pair (carry, y), got {got}; return (carry, None) where there is no y"
         )
     carry, y = returned
     own = form_of(carry)

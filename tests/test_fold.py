@@ -112,7 +112,7 @@ def test_all_modes_go_through_the_loop():
         (
             (lambda c, x: c, 0.0, [1.0]),
             TypeError,
-            r"must return a pair \(carry, y\), got float; return \(carry, None\)",
+            r"must return a pair \(carry, y\), got one number; return \(carry, None\)",
         ),
         (
             (lambda c, x: ([c], x), 0.0, [1.0]),
