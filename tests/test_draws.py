@@ -65,6 +65,7 @@ SHOWN = {  # what shows the mistakes below
     "averages": ("folds", FOLD | THREE | {"affine": True}),
     "steps": ("folds", FOLD | THREE),
     "net": ("folds", FOLD | THREE | {"net": True, "width": 2, "recipes": [2, 3, 4]}),
+    "picture": ("positions", {"shape": [4, 2], "steps": [["pictured", {"height": 1, "width": 2, "rows": 1, "stride": 1, "channels": 2}]], "last": "sum"}),
     "table": ("lookups", TABLE),
     "chain": ("lookups", TABLE | {"rows": 12, "uses": ["chain"]}),
 }  # fmt: skip
@@ -83,6 +84,7 @@ MISTAKES = [  # what shows it, a module of the compiler, what it says, and what 
     ("net", "arrays.parts", "(0 if known == first else vector.size - size)", "(0 if known else vector.size - size)"),
     ("net", "arrays.parts", "*(bias if known else ())", "*()"),
     ("net", "arrays.parts", "self.made.units = (start + x.size,)", "self.made.units = (start + 1,)"),
+    ("picture", "arrays.borders", "np.array_equal(grid.ravel()[views], at)", "True"),
     ("table", "trace.lookup", "(*found, alone[0])", "(*found, 0)"),
     ("table", "arrays.group", "row[:start] + row[start + len(keys) :]", "row[start + len(keys) :]"),
     ("chain", "trace.lookup", "if graph.constants.get(chain.rest) != 0.0:", "if False:"),
@@ -90,7 +92,7 @@ MISTAKES = [  # what shows it, a module of the compiler, what it says, and what 
 
 
 @pytest.mark.parametrize(("shown", "module", "right", "wrong"), MISTAKES)
-def test_a_mistake_in_loops_and_lookups_is_caught(shown, module, right, wrong):
+def test_a_mistake_in_what_is_drawn_is_caught(shown, module, right, wrong):
     """Whatever is wrong in a pass about them, a fixed program computes something else, or fails."""
     name, spec = SHOWN[shown]
     case = PROGRAMS[name].build(spec)
