@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.mark.parametrize("name", PROGRAMS)
 @given(source=st.randoms(use_true_random=False), rows=st.integers(1, 9))
 @settings(
-    suppress_health_check=list(HealthCheck), max_examples=min(settings().max_examples, 80)
+    suppress_health_check=list(HealthCheck), max_examples=min(settings().max_examples, 40)
 )  # the command's are long
 def test_a_random_program_computes_what_values_compute(name, source, rows):
     """Values and derivatives of every kind, in every way of asking, and by the text, are those of Values, row by row."""

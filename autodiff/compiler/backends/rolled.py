@@ -20,6 +20,7 @@ _TOKEN = re.compile(r'"[^"]*"|\d+\.\d*(?:e[-+]?\d+)?|\d+e[-+]?\d+|\d+|[^\W\d]\w*
 _STEPS = 3  # fewer are written one after another
 _REPAIRS = 20  # of first steps, at most
 _LINES = 200  # of a step, at most
+_TRIES = 300_000  # lines that are looked at as steps of a loop, at most: a text is not worth minutes
 _SHORT = 50  # an expression this short can be one of several on a line
 _LONG = 100  # longer lines with brackets are split
 
@@ -99,6 +100,7 @@ class Text:
         self.alike, self.take, self.t = alike, take, take("t")
         self.assigned = {s.target for each in passes for s in each} - {""} | {*alike}
         self.repairs = 0
+        self._left = _TRIES
         self.letters: list[str] = []  # for things of a step, in sums over all of them
         self.loops: list[Loop] = []
         self.starts: dict[str, Statement] = {}  # what is before a first step, and has no line of its own
@@ -193,6 +195,9 @@ class Text:
 
     def _loop(self, statements: list[Statement], p: int) -> Loop | None:
         """Return a loop of these statements, p at each step; None where they are none."""
+        self._left -= len(statements)
+        if self._left < 0:
+            return None
         loop = Loop([statements[k : k + p] for k in range(0, len(statements), p)])
         own: dict[str, tuple[int, int]] = {}
         for i, block in enumerate(loop.blocks):
