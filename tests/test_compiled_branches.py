@@ -1,6 +1,5 @@
 """The branch that `where` does not take, and 0 · ∞: every compiled mode gives the numbers of what is taken."""
 
-import contextlib
 import math
 
 import mpmath
@@ -11,7 +10,6 @@ from mpmath import mp
 from autodiff import (
     DomainError,
     LostLimitWarning,
-    TraceError,
     Value,
     acos,
     acosh,
@@ -268,7 +266,7 @@ class TestCheck:
         rows = []
 
         def watched(x):
-            with contextlib.suppress(TraceError):  # while it is traced
+            if type(x) is Value:  # and no stand-in, as while it is traced
                 rows.append(x.data)
             return f(x)
 
