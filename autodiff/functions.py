@@ -157,7 +157,12 @@ def pick(table: Sequence[Row], i: Any) -> Row:  # Any: a number, or a Value that
 
 
 class Table(list[Any]):  # Any: Values, or rows of them
-    """A list that is indexed by numbers and Values too, also by those that have no number yet: as `pick` does it."""
+    """A list that is indexed by numbers and Values too, also by those that have no number yet: as `pick` does it.
+
+    >>> table = parameters([1.0, 4.0, 9.0])
+    >>> type(table).__name__, table[Value(2.0)].data
+    ('Table', 9.0)
+    """
 
     __slots__ = ()
 
