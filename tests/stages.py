@@ -60,7 +60,7 @@ def run(fast, flat, *arguments, seeds=None):
 
 
 def by_rows(fast, n):
-    """Where a version that writes the gradient of each row by itself is to write it, by name; nothing of others."""
+    """An array for the gradient of each row, by name, for a version that writes it by itself; nothing for others."""
     return {} if fast.by_row is None else {f"v{fast.by_row.number}": np.full((fast.by_row.size, n), np.nan)}
 
 

@@ -87,12 +87,8 @@ LINEAR = {  # what is done with the outputs of a convolution without an activati
 }
 
 
-@pytest.mark.parametrize("last", LINEAR)
-def test_a_layer_without_an_activation_is_one_product(last):
-    """Sums of its outputs, in any loops, are not one long sum: few NumPy calls, and no arrays of indices in the text."""
-    first, second = weights(2, 1, 3, 3, seed=1), weights(2, 2, 3, 3, seed=2)
-    f = lambda x: LINEAR[last]([[list(map(relu, row)) for row in image] for image in windows([x], first)], second)
-    X = np.random.default_rng(3).normal(size=(4, 8, 8))
+def beside_values(f, X):
+    """The program of f, its value and gradient, which are those of Values, and f of each row."""
     program = compile(f, threads=1)
     value, gradient = program.value_and_grad(X)
     for p in program.parameters:
@@ -101,6 +97,16 @@ def test_a_layer_without_an_activation_is_one_product(last):
     mean(outputs).backward()
     np.testing.assert_allclose(value, np.mean([y.data for y in outputs]), **CLOSE)
     np.testing.assert_allclose(gradient, [p.grad for p in program.parameters], **CLOSE)
+    return program, value, gradient, [y.data for y in outputs]
+
+
+@pytest.mark.parametrize("last", LINEAR)
+def test_a_layer_without_an_activation_is_one_product(last):
+    """Sums of its outputs, in any loops, are not one long sum: few NumPy calls, and no arrays of indices in the text."""
+    first, second = weights(2, 1, 3, 3, seed=1), weights(2, 2, 3, 3, seed=2)
+    f = lambda x: LINEAR[last]([[list(map(relu, row)) for row in image] for image in windows([x], first)], second)
+    X = np.random.default_rng(3).normal(size=(4, 8, 8))
+    program, *_ = beside_values(f, X)
     assert kept(program).version(want(kept(program), gradient=True)).backend.calls <= 40
     assert not re.search(r"(\d+, ){9}", program.source)
 
@@ -155,18 +161,11 @@ def test_a_convolution_reads_in_forty_lines(kind):
     """The whole text, forward and backward, of any kind; a softmax and its cost take a few more. It computes the same."""
     f, shape = KINDS[kind]
     X = np.random.default_rng(3).normal(0.0, 0.7, size=(3, *shape))
-    program = compile(f, threads=1)
-    value, gradient = program.value_and_grad(X)
-    for p in program.parameters:
-        p.zero_grad()
-    outputs = [f(x) for x in X.tolist()]
-    mean(outputs).backward()
-    np.testing.assert_allclose(value, np.mean([y.data for y in outputs]), **CLOSE)
-    np.testing.assert_allclose(gradient, [p.grad for p in program.parameters], **CLOSE)
+    program, value, gradient, outputs = beside_values(f, X)
     module = {}
     exec(program.source, module)
     parameters = np.array([p.data for p in program.parameters])
-    np.testing.assert_allclose(module["forward"](parameters, X), [y.data for y in outputs], **CLOSE)
+    np.testing.assert_allclose(module["forward"](parameters, X), outputs, **CLOSE)
     written = module["value_and_grad"](parameters, X)
     np.testing.assert_allclose(written[0], value, **CLOSE)
     np.testing.assert_allclose(written[1], gradient, **CLOSE)

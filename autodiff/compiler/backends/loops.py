@@ -211,7 +211,7 @@ class Steps:
 
 
 class _Text(Point):
-    """What goes from step to step on floats: each number has a name, c0 of what is handed on, m1 of what is made."""
+    """The carry or its δ from step to step, on floats: c0 is the name of what is handed on, m1 of what is made."""
 
     def _emit(self, var: Var) -> None:
         if var.kind in {ir.FLAT, ir.INPUT}:
@@ -241,7 +241,7 @@ class _Text(Point):
 
 
 class Chain:
-    """What goes from step to step, apart from what all steps compute at once."""
+    """The part of a fold that goes from step to step, apart from what all steps compute at once."""
 
     def __init__(self, steps: Steps, *, back: bool) -> None:
         self.handed = _DELTA if back else _CARRY
@@ -254,7 +254,7 @@ class Chain:
 
     @functools.cached_property
     def arrays(self) -> tuple[Buffered, Buffered]:
-        """What all steps compute at once, and what each one computes of it and of what it is handed."""
+        """The calls that all steps make at once, and those that each makes with their results and what it is handed."""
         code, results = self._steps.carried(back=self._back, grouped=True)
         made, rest = parted(code, results, self.handed)
         return self._buffered(code, made), Buffered(rest)
