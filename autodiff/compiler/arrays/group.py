@@ -155,7 +155,7 @@ class Grouping:
         return sorted(groups, key=lambda group: (self.level[group[0][0]], group[0][0]))
 
     def _needed(self) -> set[int]:
-        """Return the nodes that the outputs depend on."""
+        """Return the nodes that the outputs depend on, in any order: added sums come after what reads them."""
         found, waiting = set[int](), list(self.graph.outputs)
         while waiting:
             x = waiting.pop()
