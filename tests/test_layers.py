@@ -52,6 +52,20 @@ def test_imports_run_downward(path):
     assert not any(m.split(".")[0] == "models" for m in imports(path))
 
 
+LONG = {"_module", "_expression"}  # of the readable text: one case per statement, and per kind of array
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_function_is_longer_than_a_screen(path):
+    """A function has at most 60 lines, beside its docstring, in which each documented option costs one."""
+    functions = [
+        x for x in ast.walk(ast.parse(path.read_text())) if isinstance(x, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    for f in functions:
+        told = f.body[0].end_lineno - f.body[0].lineno + 1 if ast.get_docstring(f) else 0
+        assert f.end_lineno - f.lineno + 1 - told <= 60 or f.name in LONG, f"{f.name} is too long; part it"
+
+
 def test_models_use_only_what_autodiff_makes_public():
     """models/ imports names from `autodiff` and its public packages, never from the modules inside."""
     public = {"autodiff", "autodiff.testing", "autodiff.pictures", "autodiff.compiler", "autodiff.wording"}

@@ -86,27 +86,11 @@ def compile(  # shadows the builtin, which is for text
         program.binds = "class" if isinstance(f, classmethod) else "nothing"
         return program
     _refuse_others(f)
-    many = isinstance(static_argnums, (tuple, list, set, frozenset, range))
-    static: list[Any] = list(static_argnums) if many else [static_argnums]
-    if any(isinstance(i, bool) or not isinstance(i, (int, np.integer)) or i < 0 for i in static):
-        raise TypeError(f"static_argnums must be positions of arguments, 0 or more, got {static_argnums!r}")
-    for axis in in_axes if isinstance(in_axes, (list, tuple)) else [in_axes]:
-        if axis is not None and axis != 0:
-            raise ValueError(
-                f"in_axes must be 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}"
-            )
-    if threads is not None and (type(threads) is not int or threads < 1):
-        raise ValueError(f"threads must be a whole number above 0, or None, got {threads!r}")
-    if type(traces) is not int or traces < 1:
-        raise ValueError(f"traces must be a whole number above 0, got {traces!r}")
-    if backend not in ("auto", "numba"):
-        raise ValueError(f"backend must be 'auto' (NumPy) or 'numba', got {backend!r}")
-    if backend == "numba":
-        refuse_without_numba()
+    static = _checked(in_axes, static_argnums, threads, traces, backend)
     fixed = None if parameters is None else _leaves(parameters)
     axes = in_axes if not isinstance(in_axes, list) else tuple(in_axes)
     kind: type[Program[...]] = ProgramWithAux if has_aux else Program
-    return kind(f, Settings(axes, tuple(map(int, static)), threads, traces, backend, fixed))
+    return kind(f, Settings(axes, static, threads, traces, backend, fixed))
 
 
 def _refuse_others(f: Any) -> None:
@@ -119,6 +103,28 @@ def _refuse_others(f: Any) -> None:
             "compile needs a function that returns numbers, got one that is awaited (async def); compile a plain "
             "function, and await what brings its arguments before the call"
         )
+
+
+def _checked(in_axes: Any, static_argnums: Any, threads: Any, traces: Any, backend: Any) -> tuple[int, ...]:
+    """Return the static positions; TypeError, ValueError or ImportError for an option that `compile` cannot take."""
+    many = isinstance(static_argnums, (tuple, list, set, frozenset, range))
+    static: list[Any] = list(static_argnums) if many else [static_argnums]  # pyright: ignore[reportUnknownArgumentType]
+    if any(isinstance(i, bool) or not isinstance(i, (int, np.integer)) or i < 0 for i in static):
+        raise TypeError(f"static_argnums must be positions of arguments, 0 or more, got {static_argnums!r}")
+    for axis in in_axes if isinstance(in_axes, (list, tuple)) else [in_axes]:  # pyright: ignore[reportUnknownVariableType]
+        if axis is not None and axis != 0:
+            raise ValueError(
+                f"in_axes must be 0 (the first axis is the rows) or None (the same for all rows), got {axis!r}"
+            )
+    if threads is not None and (type(threads) is not int or threads < 1):
+        raise ValueError(f"threads must be a whole number above 0, or None, got {threads!r}")
+    if type(traces) is not int or traces < 1:
+        raise ValueError(f"traces must be a whole number above 0, got {traces!r}")
+    if backend not in ("auto", "numba"):
+        raise ValueError(f"backend must be 'auto' (NumPy) or 'numba', got {backend!r}")
+    if backend == "numba":
+        refuse_without_numba()
+    return tuple(map(int, static))
 
 
 def _leaves(parameters: Any) -> tuple[Value, ...]:
