@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from types import BuiltinFunctionType, ModuleType
 from typing import Any
@@ -369,41 +370,40 @@ class Loops:
     @property
     def source(self) -> str:
         """The text that numba compiles: it returns a number that is finite if all results are."""
-        text, tile = self._text, self.tile
+        text = self._text
         names, types = self._signature()
-        load, filled, others, each = list[str](), list[str](), list[str](), "for i in range(m):"
+        load, others = list[str](), list[str]()
         for name, var in [*self._inputs.items(), *(("seed", var) for var in self._given.vars if var.kind == ir.SEED)]:
             slot = self._slots.get(var.number)
             if slot is not None:
                 others.append(f"{name}.shape[0] != rows" + f" or {name}.shape[1] != {var.size}" * bool(var.units))
-                for k in range(max(1, var.size)):
-                    entry = f"{name}[start + i{f', {k}' if var.units else ''}]"
-                    cell, last = self._cell(slot + k), f"s[np.uintp({(slot + k) * tile}) + m - np.uintp(1)]"
-                    load += [each, f"    {cell} = {entry}"]
-                    filled.append(f"    {cell} = {last}")
+                entry = f"{name}[start + i{', k' if var.units else ''}]"
+                load += _each(max(1, var.size), [f"s[i + (np.uintp({slot}) + k) * tile] = {entry}"])
             elif var.units and name in names:
                 others.append(f"len({name}) != {var.size}")
-        store, tail = list[str](), list[str]()
         base = self._places
-        body = list(text.lines)
-        for k, x in enumerate(self._rows):
-            body.append(f"{self._cell(base + k)} = {self._entry(x)}")
-            store += [each, f"    out[np.uintp({k}), first + start + i] = {self._cell(base + k)}"]
-        base += len(self._rows)
-        for k, (place, x) in enumerate(entry for entry in self._sums if self._entry(entry[1]) != "0.0"):
-            body.append(f"{self._cell(base + k)} = {self._entry(x)}")
-            tail.append(f"sums[{place}] += total_of(s, np.uintp({(base + k) * tile}), m)")
-        base += len(self._sums)
-        body.append(f"{self._cell(base)} = {' + '.join([self._entry(x) for x in self._rows])}")
-        tail.append(f"total += total_of(s, np.uintp({base * tile}), m)")
+        store = _each(len(self._rows), [f"out[k, first + start + i] = s[i + (np.uintp({base}) + k) * tile]"])
+        sums = [(place, x) for place, x in self._sums if self._entry(x) != "0.0"]
+        tail, at = list[str](), base + len(self._rows)
+        for offset, run in groupby(enumerate(sums), lambda each: each[1][0] - each[0]):
+            places = [k for k, _ in run]
+            start = places[0]
+            tail += [
+                f"for k in range(np.uintp({start}), np.uintp({start + len(places)})):",
+                f"    sums[k + np.uintp({offset})] += total_of(s, (np.uintp({at}) + k) * tile, m)",
+            ]
+        entries = [self._entry(x) for x in self._rows]
+        written = [*entries, *(self._entry(x) for _, x in sums), " + ".join(entries)]
+        body = [*text.lines, *(f"{self._cell(base + k)} = {x}" for k, x in enumerate(written))]
+        tail.append(f"total += total_of(s, np.uintp({(base + len(written) - 1) * self.tile}), m)")
         lines = [
             "first, rows = np.uintp(first), np.uintp(last - first)",
             *([f"if {' or '.join(others)}:", "    return math.nan"] if others else []),
             *text.before, *(["sums[:] = 0.0"] if self._sums else []), "total = 0.0", f"s = np.empty({self.scratch})",
-            f"for start in range(np.uintp(0), rows, np.uintp({tile})):",
-            f"    m = min(np.uintp({tile}), rows - start)",
+            f"tile = np.uintp({self.tile})", "for start in range(np.uintp(0), rows, tile):",
+            "    m = min(tile, rows - start)",
             f"    wide = (m + np.uintp({_WIDE - 1})) // np.uintp({_WIDE}) * np.uintp({_WIDE})",
-            *_indented([*load, *(["for i in range(m, wide):", *filled] if filled else [])]),
+            *_indented([*load, *_each(base, ["s[i + k * tile] = s[k * tile + m - np.uintp(1)]"], "range(m, wide)")]),
             "    for i in range(wide):", *_indented(body, 2), *_indented(store + tail),
             *(["for x in sums:", "    total += x"] if self._sums else []), "return total",
         ]  # fmt: skip
@@ -486,6 +486,13 @@ def _as_it_is(x: Any) -> Any:
 
 def _copied(x: Any) -> Any:
     return x if x.__class__ is float else np.array(x, order="C")
+
+
+def _each(count: int, lines: Iterable[str], rows: str = "range(m)") -> list[str]:
+    """Return a loop over so many places, and the rows of each."""
+    if not count:
+        return []
+    return [f"for k in range(np.uintp({count})):", f"    for i in {rows}:", *_indented(lines, 2)]
 
 
 def _indented(lines: Iterable[str], by: int = 1) -> list[str]:
