@@ -21,15 +21,11 @@ Reduce = Literal["mean", "sum"] | None
 
 
 class Answer:
-    """Values and derivatives, gathered from the blocks.
-
-    The program itself writes results of one number per row into their place here, if an operation computes them.
-    """
+    """Values and derivatives, gathered from the blocks."""
 
     def __init__(self, call: Call, want: Want, backend: Backend, *, summed: bool) -> None:
         """Set up for the results of `backend`; `summed` asks for the sum of the values, not for each of them."""
         rows, code, n = call.rows, backend.code, len(call.trace.parameters)
-        self.direct: dict[str, Array] = {}  # where the program itself writes, by the name it uses
         self.finite = True  # a sum that overflows counts as infinite, which costs time and nothing else
         self._by_row = backend.by_row
         there = self._by_row is not None
@@ -54,7 +50,6 @@ class Answer:
             results.append((code.outputs[0], True, (rows, *call.trace.shared.shape)))
         # One piece of memory for all results: the system provides it in larger pages, in half the time.
         memory = np.empty(sum([0 if x.__class__ in written else math.prod(shape) for x, _, shape in results]))
-        direct = {x.number for x in backend.direct}
         places: list[Array] = []
         for x, each, shape in results:
             size = math.prod(shape)
@@ -66,8 +61,6 @@ class Answer:
             if not each:
                 place[...] = 0.0
                 self._added.append((x, place))
-            elif x.__class__ is Var and x.number in direct and size == rows:
-                self.direct[f"v{x.number}"] = place.reshape(rows)  # a view, not a copy
             elif size:
                 self._copied.append((x, place))
         self._sums = [place for _, place in self._added] + [self.gradient] * (not want.per_row)
@@ -78,10 +71,7 @@ class Answer:
         """Return what a run takes by name: where it writes results of these rows by itself."""
         if self._out is not None:
             return {"out": self._out, "first": start, "last": stop}
-        written = {name: x[start:stop] for name, x in self.direct.items()}
-        if self._by_row is not None:
-            written[f"v{self._by_row.number}"] = self.gradient.T[:, start:stop]
-        return written
+        return {} if self._by_row is None else {f"v{self._by_row.number}": self.gradient.T[:, start:stop]}
 
     def store(self, instance: Any, start: int, stop: int, weights: Array, total: float | None) -> None:
         """Take over the results of a block; `total` is a number that is finite if what the run has written is."""
@@ -98,8 +88,6 @@ class Answer:
             size = math.prod(part.shape[1:])
             part[...] = np.broadcast_to(fetch(instance, x), (size, stop - start)).T.reshape(part.shape)
             self._check(part)
-        for place in self.direct.values():
-            self._check(place[start:stop])
         if self._gradient_per_row is not None:
             self.gradient[start:stop] = fetch(instance, self._gradient_per_row).T
             self._check(self.gradient[start:stop])

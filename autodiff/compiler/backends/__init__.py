@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ class Instance(Protocol):
     """A program made for a number of rows: its buffers, and the function that fills them."""
 
     gradient: Array  # by the parameters, summed over the rows
-    run: Callable[..., Any]  # takes the arguments, units × rows, and by name the places of `direct` and `by_row`
+    run: Callable[..., Any]  # takes the arguments, units × rows, and by name the place of `by_row`
 
     def array(self, x: Any, /) -> Any:  # Any: a Var or places
         """Return the numbers of a result of the code, units × rows."""
@@ -29,11 +29,6 @@ class Backend(Protocol):
 
     code: Code  # its results
     arguments: list[str]  # those that a run takes, x0, x1, … and seed
-
-    @property
-    def direct(self) -> Sequence[Var]:
-        """The results that a run writes where the caller wants them."""
-        ...
 
     @property
     def by_row(self) -> Var | None:

@@ -271,8 +271,7 @@ class MachineText:
 class Loops:
     """A maker of loops over rows out of code of single numbers."""
 
-    direct: Sequence[Var] = ()  # as in Buffered
-    by_row: Var | None = None
+    by_row: Var | None = None  # as in Buffered
 
     def __init__(self, code: Code, sizes: Sequence[int | None], want: Want, *, shape: tuple[int, ...]) -> None:
         """Plan the loops; `shape` is that of the answer of one sample."""

@@ -97,7 +97,6 @@ class Buffered:
         self.flops = 0  # per row; an exponential, a logarithm and the like count as one each
         self.scratch_bytes: dict[str, int] = {}  # bytes per row besides the slots, by name
         self._numbers: dict[str, str] = {}
-        self.direct = [] if self.layout.long else self._direct()  # results written where the caller wants them
         self._free: dict[tuple[Units, bool, int], list[int]] = {}
         self._written = np.zeros(len(code.parameters), dtype=bool)
         self._last = self._last_uses()
@@ -130,9 +129,9 @@ class Buffered:
         """Return the steps as Python source; where the gradient of each row has few numbers, it is summed itself."""
         lines = [line(*step) for step in self.steps if not few or step[0] != "squares"] or ["pass"]
         body = "\n        ".join(lines)
-        given = [*self.arguments, *(f"v{x.number}=v{x.number}" for x in self.direct)]
+        given = list(self.arguments)
         if self.by_row is not None:
-            given.insert(len(self.arguments), f"v{self.by_row.number}")
+            given.append(f"v{self.by_row.number}")
             gradient = f"squares(v{self.by_row.number})"
             body += f"\n        return {gradient if few else ' + '.join(self._bounds) or 0.0}"
         return f"def make({', '.join(self.bound)}):\n    def run({', '.join(given)}):\n        {body}\n    return run\n"
@@ -180,18 +179,6 @@ class Buffered:
         return sum(kernels.Erf.CALLS if function.startswith("erf") else 1 for function in of_numpy)
 
     # Memory.
-
-    def _direct(self) -> list[Var]:
-        """Return the results of one number per row that operations compute and only operations read."""
-        code = self.code
-        results = [x for x in (*code.outputs, *code.input_gradients.values()) if x.__class__ is Var]
-        numbers = [x.number for x in results]
-        elsewhere = {x.number for v in self.layout.order if v.kind != ir.APPLY or v.op is WHERE for x in v.vars}
-        return [
-            x for x in results
-            if x.kind == ir.APPLY and x.batched and x.units == () and x.number not in elsewhere
-            and numbers.count(x.number) == 1
-        ]  # fmt: skip
 
     def _last_uses(self) -> dict[int, int]:
         last: dict[int, int] = {}

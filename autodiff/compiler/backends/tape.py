@@ -96,8 +96,7 @@ class Tape:
     computes it to the last one that reads it.
     """
 
-    direct: Sequence[Var] = ()  # as in Buffered: results written where the caller wants them
-    by_row: Var | None = None
+    by_row: Var | None = None  # as in Buffered
 
     def __init__(self, graph: Graph, sizes: Sequence[int | None], batched: Sequence[bool], want: Want) -> None:
         """Write the tape; the arguments are those of Grouping."""
