@@ -307,37 +307,45 @@ class Readable:
         backward = self._block(code.vars[code.forward :], first=False)
         gradient = self._gradient()
         value = self.text(output, _ATOM)
-        given = zip(self.arguments, self.shapes, strict=True)
-        arguments = ", ".join(["flat", *(x for x, shape in given if shape is not None)])
         batched = output.__class__ is Var and output.batched
-        entries = math.prod(self.outputs)
-        shape = f"{entries}, rows" if self.outputs else "rows,"
-        answer = f"xp.broadcast_to({value}, ({shape}))"
-        if self.outputs:
-            answer += f".T.reshape(rows, {', '.join(map(str, self.outputs))})"
-        helpers = [text.strip() for text in self.helpers.values()]
-        returned = [f"return {answer}"]
-        if self.windowed:
-            opening, forward, backward = _beside(opening), _compact(forward), _compact(backward)
-            answer = value if batched and not self.outputs else answer
-            returned = [f"return {answer}"]
-        space = [""] * (not self.windowed)
-        after = [*backward, *space, *gradient, f"return {f'{value}.mean()' if batched else value}, gradient / rows"]
-        self.rolled = self.like is not None and rolled(
-            [*forward, *returned],
-            [] if self.outputs else after,
+        closing = [*gradient, f"return {f'{value}.mean()' if batched else value}, gradient / rows"]
+        answer = f"return {self._answer(value, batched=batched)}"
+        steps = self.like is not None and rolled(
+            [*forward, answer],
+            [] if self.outputs else [*backward, *closing],
             sorted(self.zeros, key=len, reverse=True),
             self._take,
         )
-        if self.rolled:
-            (*forward, answer), after = self.rolled
-            answer = answer.removeprefix("return ")
+        self.rolled = bool(steps)
+        compact = any(shape and len(shape) > 1 for shape in self.shapes)  # arguments with axes: tokens, steps, images
+        if steps:
+            (*forward, answer), after = steps
             used = set(re.findall(r"\w+", "\n".join([*forward, *after])))
             zeros = {name: text for name, text in self.zeros.items() if name in used}
             opening += [f"{', '.join(zeros)} = {', '.join(zeros.values())}"] * bool(zeros)
-        body = [*opening, *[""] * (not self.rolled), *forward]
-        if self.outputs and backward:  # the way back through a step
-            body += ["", *backward]
+        elif compact:
+            opening, forward, after = [*_beside(opening), ""], _compact(forward), [*_compact(backward), *closing]
+        else:
+            opening, after = [*opening, ""], [*backward, "", *closing]
+        body = [*opening, *forward]
+        if self.outputs:  # the backward pass of a step is its answer
+            return _without_rows(self._text([*body, *[""] * bool(backward), *backward, answer], []))
+        layers = self.layer and self._plain and len(body) <= _ASIDE and not compact
+        twice = layers or (not compact and 2 * len(body) + len(after) <= _TWICE)
+        return _without_rows(self._text([*body, answer], after, twice=bool(twice)))
+
+    def _answer(self, value: str, *, batched: bool) -> str:
+        """Return the text of what the function returns for each row."""
+        if not self.outputs:
+            return value if batched else f"xp.broadcast_to({value}, (rows,))"
+        shape = ", ".join(map(str, self.outputs))
+        return f"xp.broadcast_to({value}, ({math.prod(self.outputs)}, rows)).T.reshape(rows, {shape})"
+
+    def _text(self, body: Sequence[str], after: Sequence[str], *, twice: bool = False) -> str:
+        """Return a module of the forward pass and, where there is one, the backward pass, which may have both."""
+        given = zip(self.arguments, self.shapes, strict=True)
+        arguments = ", ".join(["flat", *(x for x, shape in given if shape is not None)])
+        helpers = [text.strip() for text in self.helpers.values()]
         title = self.function if self.outputs else f"{self.function} and its gradient"
         lines = [
             f'"""{title} for a batch of samples; arrays are units × rows."""',
@@ -351,51 +359,21 @@ class Readable:
             "",
             "",
             *(line for text in helpers for line in (*text.splitlines(), "", "")),
-        ]
-        ways = [
             f"def forward({arguments}):",
             f'    """Return {self.function} of each row, given the flat array of all parameters."""',
-            *_indented([*body, f"return {answer}"]),
         ]
-        both = [
-            *("", "", f"def value_and_grad({arguments}):"),
-            '    """Return the mean over the rows, and its derivatives by the flat array of all parameters."""',
-        ]
-        if self.outputs:
-            return "\n".join([*lines, *ways]) + "\n"
-        aside = self.layer and len(body) <= _ASIDE and self._plain and not any("xp.tensordot(" in line for line in body)
-        short = len(lines) + len(ways) + len(both) + len(body) + len(after) < _TWICE
-        if aside or (short and not self.windowed):
-            return "\n".join([*lines, *ways, *both, *_indented([*body, *[""] * bool(backward), *after])]) + "\n"
-        if self.windowed:
-            lines += self._at_once(arguments, ways[:2], both[-1], [*body, f"return {answer}"], after)
-            return _without_rows("\n".join(lines) + "\n")
-        name, space = self._take("compute"), [""] * bool(backward and not self.rolled)
-        names = dict.fromkeys(", ".join(re.findall(r"^ *([\w, ]+) = ", "\n".join(body), re.MULTILINE)).split(", "))
-        read = set(re.findall(r"\w+", "\n".join(after)))
-        kept = [x for x in names if x in read]
+        if not after:
+            return "\n".join([*lines, *_indented(body)]) + "\n"
+        *passes, answer = body
+        way = "" if twice else self._take("backward")
+        early = ["", *after] if twice else [f"if not {way}:", f"    {answer}", "", *after]
         lines += [
-            f"def {name}({arguments}):",
-            f'    """Return {self.function} of each row, and what its derivatives need."""',
-            *_indented([*body, *_listed("return ", [answer, *kept])]),
-            *("", "", *ways[:2], f"    return {name}({arguments})[0]"),
-            *both,
-            *_indented([*_listed("", ["_", *kept], f" = {name}({arguments})"), *space, *after]),
+            *(_indented(body) if twice else [f"    return value_and_grad({arguments}, {way}=False)"]),
+            *("", "", f"def value_and_grad({arguments}{f', {way}=True' * (not twice)}):"),
+            '    """Return the mean over the rows, and its derivatives by the flat array of all parameters."""',
+            *_indented([*passes, *early]),
         ]
         return "\n".join(lines) + "\n"
-
-    def _at_once(
-        self, arguments: str, forward: Sequence[str], doc: str, body: Sequence[str], after: Sequence[str]
-    ) -> list[str]:
-        """Return both functions, of which the second one, with the passes, returns early for the first."""
-        way = self._take("backward")
-        *body, answer = body
-        return [
-            *forward,
-            f"    return value_and_grad({arguments}, {way}=False)",
-            *("", "", f"def value_and_grad({arguments}, {way}=True):", doc),
-            *_indented([*body, f"if not {way}:", f"    {answer}", "", *after]),
-        ]
 
     def _gradient(self) -> list[str]:
         """Return the lines that join the derivatives by weights and biases in the order of the flat array."""
@@ -1066,12 +1044,6 @@ def _bare(text: str) -> str:
     return text[1:-1] if depths and depths.index(0) == len(text) - 1 and text[0] == "(" else text
 
 
-def _listed(before: str, names: Sequence[str], behind: str = "") -> list[str]:
-    """Return a tuple of names on lines that are not too long, and what stands before and behind it."""
-    lines = wrap(", ".join(names), _LONG)
-    return [f"{before}{lines[0]}{behind}"] if len(lines) == 1 else [f"{before}(", *_indented(lines), f"){behind}"]
-
-
 def _beside(lines: Sequence[str]) -> list[str]:
     """Return lines with each bias beside its matrix."""
     found: list[str] = []
@@ -1096,7 +1068,7 @@ def _compact(lines: Sequence[str]) -> list[str]:
             names, texts = zip(found[k].split(" = ", 1), line.split(" = ", 1), strict=True)
             found[k] = f"{', '.join(names)} = {', '.join(texts)}"
         elif line:
-            found.append(line + comment)
+            found.append(line + (comment.replace("  # ", "; ") if "  # " in line else comment))
             comment = ""
     return found
 
