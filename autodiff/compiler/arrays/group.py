@@ -39,6 +39,7 @@ _GATHER = 8  # smaller groups are not worth gathering scattered operands for
 _SHARED = ("shared", "")  # the kinds of a term that is a weight alone
 _BEFORE = 10**9  # levels: what is multiplied with 0 comes before all else, and all else has its level without it
 _REDUCE = 4  # this many terms of one kind are summed along an axis
+_SCALES = 3  # sums with more sets of coefficients than this are one group, its coefficients an array
 _COPIES = 3  # more runs of operands than this for each array are not copied together: the group falls apart
 
 Column = Sequence[int]
@@ -144,6 +145,7 @@ class Grouping:
             buckets.setdefault(key, []).append(i)
         if not self.grouped:
             return [(nodes, 1) for nodes in buckets.values()]
+        buckets = _of_any_scale(buckets)
         if not self.careful:
             squared(self, buckets)
         uneven = [] if self.careful else [(nodes, 0) for nodes in evened(self, buckets)]
@@ -327,7 +329,7 @@ class Grouping:
             return
         if graph.ops[nodes[0]] is _EXP and self.exponentials and self._are_quotients(nodes):
             return
-        parts = [nodes] if len(nodes) == 1 else self._parts(nodes, positions)
+        parts = [nodes] if len(nodes) == 1 else self._by_scale(nodes) or self._parts(nodes, positions)
         if len(parts) > 1:
             for part in parts:
                 self._lower(part)
@@ -451,6 +453,30 @@ class Grouping:
             if all(map(self._is_cheap, zip(*operands, strict=True))):
                 return [nodes]
         return parts if 1 < len(parts) < len(nodes) else [[i] for i in nodes]
+
+    def _by_scale(self, nodes: list[int]) -> list[list[int]]:
+        """Return short sums with different coefficients by these; none where their terms lie in one array each.
+
+        Their terms are put in the order of places there.
+        """
+        sums, apart = self.graph.sums, dict[Any, list[int]]()
+        for i in nodes if nodes[0] in sums else ():
+            apart.setdefault(tuple([c for c, _, _ in sums[i][0]]), []).append(i)
+        n = len(sums[nodes[0]][0]) if len(apart) > 1 else 0
+        if not 1 < n < _REDUCE or any(map(self.is_linear, sums[nodes[0]][0])):
+            return []
+        if all(b is None and self.where.get(x, (x, None))[1] is not None for i in nodes for _, x, b in sums[i][0]):
+            self._own_graph()
+            sums = self.graph.sums
+            for i in nodes:
+                sums[i] = sorted(sums[i][0], key=self._place_of), sums[i][1]
+            if all(self.together([sums[i][0][k][1] for i in nodes]) for k in range(n)):
+                return []
+        return list(apart.values())
+
+    def _place_of(self, term: Term) -> tuple[int, int]:
+        home, place = self.where[term[1]]
+        return home.number, place or 0
 
     def _settle(self, nodes: list[int], result: Any) -> None:
         """Remember which array holds these nodes."""
@@ -805,6 +831,21 @@ class Grouping:
             return True
         found = self.together(nodes)
         return found is not None and nest(found[1]) is not None
+
+
+def _of_any_scale(buckets: dict[Any, list[int]]) -> dict[Any, list[int]]:
+    """Join short sums that differ in their coefficients alone, as turns by an angle of each position do."""
+    alike: dict[Any, list[Any]] = {}
+    for key in buckets:
+        alike.setdefault((*key[:4], *key[5:]) if key[1] == "sum" and key[4] else key, []).append(key)
+    joined: dict[Any, list[int]] = {}
+    for keys in alike.values():
+        if len(keys) > _SCALES:
+            first = (*keys[0][:4], (), *keys[0][5:])
+            joined[first] = sorted(chain.from_iterable(map(buckets.__getitem__, keys)))
+        else:
+            joined.update({key: buckets[key] for key in keys})
+    return joined
 
 
 def _home(result: Var) -> tuple[Var, Any]:
