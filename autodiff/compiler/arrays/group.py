@@ -329,7 +329,15 @@ class Grouping:
             return
         if graph.ops[nodes[0]] is _EXP and self.exponentials and self._are_quotients(nodes):
             return
-        parts = [nodes] if len(nodes) == 1 else self._by_scale(nodes) or self._parts(nodes, positions)
+        parts = (
+            [nodes]
+            if len(nodes) == 1
+            else (
+                self._by_scale(nodes)
+                or (self._shifted(nodes) if positions == 1 else [])
+                or self._parts(nodes, positions)
+            )
+        )
         if len(parts) > 1:
             for part in parts:
                 self._lower(part)
@@ -424,8 +432,10 @@ class Grouping:
         graph = self.graph
         if positions > 1:
             linear = [list(filter(self.is_linear, graph.sums[i][0])) for i in nodes[:positions]]
-            inputs = [x for terms in linear for _, _, x in terms if x is not None]
-            whole = nodes[0] in self.steps or self.together(inputs)
+            n, inputs = len(linear[0]), [x for terms in linear for _, _, x in terms if x is not None]
+            columns = [x for k in range(n) for x in inputs[k::n]]
+            runs = 0 if nodes[0] in self.steps or self.together(inputs) else len(self._runs(columns))
+            whole = runs == 0 or (not self.careful and _COPIES * runs <= min(len(columns), _COPIES * _COPIES * n))
             return [nodes] if whole else [nodes[k::positions] for k in range(positions)]
         if positions == 0:
             by_length: dict[Any, list[int]] = {}
@@ -473,6 +483,19 @@ class Grouping:
             if all(self.together([sums[i][0][k][1] for i in nodes]) for k in range(n)):
                 return []
         return list(apart.values())
+
+    def _shifted(self, nodes: list[int]) -> list[list[int]]:
+        """Return nodes by the distance of their operands in one array, if these are views only so: left, right."""
+        columns = [*zip(*[self.graph.below(i) for i in nodes], strict=False)]
+        found = [self.together(column) for column in columns] if len(columns) == 2 else []
+        (home, a), (other, b) = [each or (None, []) for each in found] if found else [(None, [0])] * 2
+        if home is None or home is not other or (nest(a) and nest(b)) or len(nodes) < _GATHER:
+            return []
+        apart: dict[int, list[int]] = {}
+        for k, distance in enumerate(np.subtract(b, a).tolist()):
+            apart.setdefault(distance, []).append(k)
+        views = 1 < len(apart) <= _COPIES and all(nest([a[k] for k in own]) for own in apart.values())
+        return [[nodes[k] for k in own] for own in apart.values()] if views else []
 
     def _place_of(self, term: Term) -> tuple[int, int]:
         home, place = self.where[term[1]]
@@ -793,21 +816,24 @@ class Grouping:
 
     def _concat(self, nodes: Column, units: Units) -> Any:
         """Copy pieces together: runs of neighbours in one array, numbers, single nodes."""
-
-        def run_of(item: tuple[int, int]) -> Any:
-            """Return what neighbours in one array share."""
-            home, place = self.where.get(item[1], (None, None))
-            return item if place is None else (id(home), place - item[0])
-
         pieces: list[Any] = []
-        for _, run in groupby(enumerate(nodes), run_of):
-            found = [x for _, x in run]
+        for found in self._runs(nodes):
             home, place = self.where.get(found[0], (None, None))
             n = (len(found),) * (len(found) > 1)
             pieces.append(self.single(found[0]) if place is None else self.code.view(home, place, (1,) * len(n), n))
         batched = any(x.batched for x in pieces if x.__class__ is Var)
         whole = self.code.new(ir.CONCAT, pieces, (len(nodes),), batched=batched)
         return whole if len(units) == 1 else self.code.view(whole, 0, contiguous(units), units)
+
+    def _runs(self, nodes: Column) -> list[list[int]]:
+        """Return nodes as runs of neighbours in one array."""
+
+        def run_of(item: tuple[int, int]) -> Any:
+            """Return what neighbours in one array share."""
+            home, place = self.where.get(item[1], (None, None))
+            return item if place is None else (id(home), place - item[0])
+
+        return [[x for _, x in run] for _, run in groupby(enumerate(nodes), run_of)]
 
     def _vector(self, nodes: Column) -> Any:
         """Return these nodes as an array of one axis, even if they are all the same."""
