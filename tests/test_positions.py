@@ -1,5 +1,7 @@
 """Positions: tokens, windows, steps in time. Programs that apply one thing at many of them compute what Values compute."""
 
+from math import cos, sin
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -279,3 +281,92 @@ def test_second_derivatives_of_windows_that_are_cut_at_the_border():
             p.data = start + sign * 1e-5 * v
         slopes.append(program.value_and_grad(xs, reduce="sum")[1])
     np.testing.assert_allclose(product, (slopes[0] - slopes[1]) / 2e-5, rtol=1e-6)
+
+
+def turned_pairs(tokens, width):
+    """Attention whose queries and keys are turned, pair by pair, by an angle of their position, and its weights."""
+    rng = np.random.default_rng(tokens)
+    w = [
+        [[Value(x, f"{n}[{i}]") for x in row] for i, row in enumerate(rng.normal(size=(width, width)) / 2)]
+        for n in "qk"
+    ]
+    angles = [[t * 10.0 ** (-i) for i in range(width // 2)] for t in range(tokens)]
+
+    def turned(row, angles):
+        pairs = [(x * cos(a) - y * sin(a), x * sin(a) + y * cos(a)) for x, y, a in zip(row[::2], row[1::2], angles, strict=False)]
+        return [x for pair in pairs for x in pair]
+
+    def f(x):
+        q, k = (
+            [turned([sum(a * b for a, b in zip(row, token, strict=False)) for row in m], a) for token, a in zip(x, angles, strict=False)] for m in w
+        )
+        shares = [softmax([sum(a * b for a, b in zip(s, t, strict=False)) for t in k[: i + 1]]) for i, s in enumerate(q)]
+        return sum(sum(p * y[0] for p, y in zip(row, x, strict=False)) ** 2 for row in shares)
+
+    return f, w, angles
+
+
+def test_pairs_turned_by_an_angle_of_their_position_are_one_array():
+    """Rotary embeddings, as PyTorch's complex numbers turn them, in as many calls for twelve tokens as for five."""
+    torch = pytest.importorskip("torch")
+    calls = set()
+    for tokens in (5, 9, 12):
+        f, w, angles = turned_pairs(tokens, 6)
+        program = compile(f)
+        X = np.random.default_rng(0).normal(size=(4, tokens, 6))
+        value, gradient = program.value_and_grad(X)
+        m = [
+            torch.tensor([[p.data for p in row] for row in each], dtype=torch.float64, requires_grad=True) for each in w
+        ]
+        turn = torch.exp(1j * torch.tensor(angles, dtype=torch.float64))
+        q, k = (torch.view_as_complex((torch.tensor(X) @ each.T).reshape(4, tokens, 3, 2)) * turn for each in m)
+        scores = torch.einsum("bti,bui->btu", q, k.conj()).real
+        shares = torch.softmax(scores.masked_fill(torch.ones(tokens, tokens).triu(1) > 0, -torch.inf), dim=-1)
+        loss = ((shares @ torch.tensor(X)[:, :, :1]) ** 2).sum(dim=(1, 2)).mean()
+        loss.backward()
+        np.testing.assert_allclose(value, loss.item(), **CLOSE)
+        by_value = {
+            id(p): each.grad[i, j].item()
+            for own, each in zip(w, m, strict=False)
+            for i, row in enumerate(own)
+            for j, p in enumerate(row)
+        }
+        np.testing.assert_allclose(gradient, [by_value[id(p)] for p in program.parameters], **CLOSE)
+        calls.add(kept(program).version(want(kept(program), gradient=True)).backend.calls)
+    assert len(calls) == 1
+    assert max(calls) <= 40
+
+
+def test_a_chain_of_springs_takes_few_calls_a_step():
+    """Each mass is pulled by its neighbours and slowed down: as NumPy computes it, and JAX its derivatives."""
+    jax = pytest.importorskip("jax")
+    n, steps, calls = 9, 4, []
+    k, c = Value(1.5, "k"), Value(0.1, "c")
+
+    def chain(x, v, k=k, c=c):
+        for _ in range(steps):
+            force = [
+                k * ((x[i - 1] if i else 0.0) - x[i]) + k * ((x[i + 1] if i < n - 1 else 0.0) - x[i]) - c * v[i]
+                for i in range(n)
+            ]
+            v = [b + 0.05 * a for a, b in zip(force, v, strict=False)]
+            x = [a + 0.05 * b for a, b in zip(x, v, strict=False)]
+        return sum(a * a for a in x)
+
+    def arrays(k, c, x, v):
+        for _ in range(steps):
+            around = jax.numpy.pad(x, ((0, 0), (1, 1)))
+            v = v + 0.05 * (k * (around[:, :-2] - 2 * x + around[:, 2:]) - c * v)
+            x = x + 0.05 * v
+        return (x * x).sum(axis=1).mean()
+
+    x, v = np.random.default_rng(0).normal(size=(2, 5, n))
+    program = compile(chain)
+    value, gradient = program.value_and_grad(x, v)
+    with jax.enable_x64(True):
+        expected, slopes = jax.value_and_grad(arrays, argnums=(0, 1))(k.data, c.data, x, v)
+    np.testing.assert_allclose(value, expected, **CLOSE)
+    by_value = {id(k): slopes[0], id(c): slopes[1]}
+    np.testing.assert_allclose(gradient, [by_value[id(p)] for p in program.parameters], **CLOSE)
+    calls = kept(program).version(want(kept(program), gradient=True)).backend.calls
+    assert calls <= 30 * steps

@@ -329,15 +329,8 @@ class Grouping:
             return
         if graph.ops[nodes[0]] is _EXP and self.exponentials and self._are_quotients(nodes):
             return
-        parts = (
-            [nodes]
-            if len(nodes) == 1
-            else (
-                self._by_scale(nodes)
-                or (self._shifted(nodes) if positions == 1 else [])
-                or self._parts(nodes, positions)
-            )
-        )
+        parts = self._by_scale(nodes) or self._shifted(nodes) if positions == 1 < len(nodes) else []
+        parts = parts or ([nodes] if len(nodes) == 1 else self._parts(nodes, positions))
         if len(parts) > 1:
             for part in parts:
                 self._lower(part)
