@@ -293,14 +293,23 @@ def turned_pairs(tokens, width):
     angles = [[t * 10.0 ** (-i) for i in range(width // 2)] for t in range(tokens)]
 
     def turned(row, angles):
-        pairs = [(x * cos(a) - y * sin(a), x * sin(a) + y * cos(a)) for x, y, a in zip(row[::2], row[1::2], angles, strict=False)]
+        pairs = [
+            (x * cos(a) - y * sin(a), x * sin(a) + y * cos(a))
+            for x, y, a in zip(row[::2], row[1::2], angles, strict=False)
+        ]
         return [x for pair in pairs for x in pair]
 
     def f(x):
         q, k = (
-            [turned([sum(a * b for a, b in zip(row, token, strict=False)) for row in m], a) for token, a in zip(x, angles, strict=False)] for m in w
+            [
+                turned([sum(a * b for a, b in zip(row, token, strict=False)) for row in m], a)
+                for token, a in zip(x, angles, strict=False)
+            ]
+            for m in w
         )
-        shares = [softmax([sum(a * b for a, b in zip(s, t, strict=False)) for t in k[: i + 1]]) for i, s in enumerate(q)]
+        shares = [
+            softmax([sum(a * b for a, b in zip(s, t, strict=False)) for t in k[: i + 1]]) for i, s in enumerate(q)
+        ]
         return sum(sum(p * y[0] for p, y in zip(row, x, strict=False)) ** 2 for row in shares)
 
     return f, w, angles
