@@ -50,6 +50,8 @@ class LostLimitWarning(RuntimeWarning):
 class TraceError(TypeError):
     """A function asked for the number of a stand-in while it was traced for `compile`."""
 
+    indices: frozenset[int] = frozenset()  # the arguments, of those that are numbers, that an index was computed from
+
 
 class RenderError(RuntimeError):
     """No image came out: there is no Graphviz, or it failed, or it took too long. The message says what to do."""

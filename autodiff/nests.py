@@ -32,9 +32,13 @@ class ApartList(list[Any]):
 
 
 def apart(x: Any) -> Any:  # Any: what a derivative returns
-    """Return a tuple or list, and those in it, as answers that stay apart; all else as it is."""
+    """Return a nest with its tuples and lists as answers that stay apart."""
+    held = entries(x)
+    if not held:
+        return x
     kind: Any = {tuple: Apart, list: ApartList}.get(x.__class__)
-    return x if kind is None else kind(map(apart, x))
+    new = [apart(entry) for _, entry in held]
+    return _filled(x, new) if kind is None else kind(new)
 
 
 Leaf = Callable[[Any, str], Any]
@@ -132,7 +136,11 @@ def _mapped(leaf: Leaf, x: Any, path: str, whole: Whole, depth: int) -> Any:
         return leaf(x, path)
     if not depth:
         raise RecursionError
-    new = [_mapped(leaf, entry, path + step, whole, depth - 1) for step, entry in held]
+    return _filled(x, [_mapped(leaf, entry, path + step, whole, depth - 1) for step, entry in held])
+
+
+def _filled(x: Any, new: list[Any]) -> Any:
+    """Return the same container with other entries."""
     if is_sequence(x):
         return x._make(new) if hasattr(x, "_make") else type(x)(new)
     twin = copy.copy(x)

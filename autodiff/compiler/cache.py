@@ -51,6 +51,7 @@ class Cache:
         self.traces: dict[Any, Trace] = {}
         self._forgotten: set[int] | None = set()  # hashes of keys; None once it was told that they come back
         self.latest: Trace | None = None
+        self.indices: set[str] = set()  # arguments that are static where they are whole numbers, the same for all rows
         self.told = False  # whether the warning of a gradient by nothing was given
         self.met: list[Value] | None = None  # the parameters, where the program was a part of others alone
         self.fixed = list(settings.parameters) if settings.parameters is not None else None
@@ -104,14 +105,14 @@ class Cache:
                 self._forgotten.add(hash(gone))
         self.traces[key] = trace
         self.forget()
-        if self._forgotten is not None and hash(key) in self._forgotten:
+        if self._forgotten and (self.indices or hash(key) in self._forgotten):
             self._forgotten = None
             shapes = ", ".join(f"{name} {shape}" for name, shape in zip(trace.names, trace.shapes, strict=True))
             name = getattr(self.f, "__name__", type(self.f).__name__)
             warnings.warn(
-                f"{name} is traced again for arguments that it was traced for before, with {shapes} in one row: more "
-                f"than {len(self.traces)} shapes or static arguments take turns; bring them to fewer, as autodiff.pad "
-                "does, or compile(…, traces=…) more",
+                f"{name} is traced again, with {shapes} in one row, and others are forgotten: more than "
+                f"{len(self.traces)} shapes or static arguments take turns; bring them to fewer, as "
+                "autodiff.pad does, or compile(…, traces=…) more",
                 RuntimeWarning, stacklevel=2,
             )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import warnings
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from types import FunctionType, MappingProxyType
@@ -28,6 +28,7 @@ from autodiff.compiler.trace.lookup import chains_as_sums
 from autodiff.compiler.trace.loops import traced
 from autodiff.compiler.trace.simplify import live
 from autodiff.domains import REALS, is_array, number
+from autodiff.errors import TraceError
 from autodiff.nests import is_sequence
 from autodiff.value import Value
 from autodiff.variables import being_varied
@@ -136,7 +137,7 @@ class Arguments:
             place = i + count if i < 0 else i
             if place not in places or self.static.issuperset(self.leaves_of(places.index(place))):
                 raise ValueError(
-                    "argnums must name arguments of the call that are not static, as flags and functions are, got "
+                    "argnums must name arguments of the call that are not static, as flags, functions and indices are, got "
                     f"{argnums!r}"
                 )
         return tuple(places.index(i + count if i < 0 else i) for i in given)
@@ -205,14 +206,34 @@ class Call(Arguments):
         self.point = all(self.args[i].ndim == 0 or not self.batched[i] for i in plain)
         if self.point:
             self.batched = [False] * len(self.args)
+        if cache.indices:
+            self._fix({i for i, name in enumerate(self.names) if name in cache.indices})
         self.has_rows = any(self.batched)
         self.rows = count_rows(self.args, self.batched, self.names)
-        samples = [x if i in static else x.shape[self.batched[i] :] for i, x in enumerate(self.args)]
-        self.trace = self._traced(samples, rows)
+        while True:
+            try:
+                self.trace = self._traced(rows)
+                return
+            except TraceError as error:  # an index? then it is static, as far as it can be
+                if not self._fix(error.indices):
+                    raise
 
-    def _traced(self, samples: list[Any], rows: list[bool]) -> Trace:
-        cache = self.cache
-        static = self.static
+    def _fix(self, indices: Collection[int]) -> bool:
+        """Take whole numbers that are the same for all rows as static, which an index is computed from.
+
+        Return whether all of these are such.
+        """
+        given, alone = self.leaves, set(self.passed)  # not inside a nest
+        fixed = {i for i in indices if isinstance(given[i], (int, np.integer)) and self.names[i] in alone}
+        fixed = {i for i in fixed if not self.batched[i] and i not in self.static}
+        self.static |= fixed
+        self.args = [int(given[i]) if i in fixed else x for i, x in enumerate(self.args)]
+        self.cache.indices.update([self.names[i] for i in fixed])
+        return bool(fixed) and len(fixed) == len(indices)
+
+    def _traced(self, rows: list[bool]) -> Trace:
+        cache, static = self.cache, self.static
+        samples = [x if i in static else x.shape[self.batched[i] :] for i, x in enumerate(self.args)]
         key = (
             self.form and _exact(self.form),
             tuple([(_exact(x) if i in static else tuple(x)) for i, x in enumerate(samples)]),

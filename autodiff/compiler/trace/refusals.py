@@ -25,11 +25,13 @@ _INTEGERS = re.compile(  # as NumPy and pandas say
     r"of integer \(or boolean\) type|must be an integer array|Cannot cast .*'O'\) to dtype\('int|non-integer key|"
     "Location based indexing can only have"
 )
+_OPERANDS = re.compile("unsupported operand|not supported between|can only concatenate|not callable")  # as of a Value
 _ONE_NUMBER = re.compile(  # as Python and NumPy say
     r"'Traced'.* (not (iterable|subscriptable)|has no len)|for @: 'Traced' and 'Traced'|"
     r"must be an iterable, not Traced|non-iterable Traced|not subscriptable: 'Traced'"
 )
 
+ASKED = "computing outside autodiff with"  # by a library that takes numbers alone
 REFUSED_ANYWAY = {"indexing by", "int() of", "float() of"}  # of Values too: a function may go on without
 _LAST = (
     "mark what all rows share and only steers the function as static (static_argnums), or call the function itself, "
@@ -55,41 +57,81 @@ _BOTH = "(x > a) & (x < b), which is 1 where both hold, (x < a) | (x > b), and x
 _AMONG = "autodiff.where((i == a) | (i == b), 1.0, 0.0) for i in (a, b), autodiff.pick(table, i) for one entry of many"
 _EQUAL = "autodiff.where(i == k, a, b), autodiff.pick(table, i) for one entry of many"
 _TEXT = "what the program returns for texts (has_aux=True passes numbers through beside the answer)"
+_COUNT = (
+    "autodiff.total([x == k for x in xs]) for how often the number k is there, and a list, or a dict by what all rows "
+    "share, in place of keys that are numbers"
+)
+_FINITE = "abs(x) < math.inf, which is 1 where x is finite, in autodiff.where"
+_CLOSE = "abs(x - y) < 1e-9, which is 1 where it holds, in autodiff.where"
 _INT = f"autodiff.trunc(x) for the number, floor(x) or round(x) likewise, {_PLACE}"
 _STORED = "[autodiff.where(i == k, new, old) for k, old in enumerate(xs)] for a list with another entry at the place i"
 _ENTRIES = "[autodiff.where(v > 0.0, v, 0.0) for v in xs], entry by entry, as a whole array asks for its truth values"
 _BOXES = "the number as it is, without float(), np.array(xs) without a dtype, np.zeros(n, dtype=object) for stand-ins"
-_FLOATED = {  # by the function that is called with a number
-    "fsum": "autodiff.total(xs), or sum(xs)",
-    "fabs": "abs(x)",
-    "isnan": "x != x, which is 1 where x is NaN, in autodiff.where",
-    "isclose": "abs(x - y) < 1e-9, which is 1 where it holds, in autodiff.where",
-    **dict.fromkeys(("array", "asarray", "astype", "float64", "float", "full", "at", "__setitem__"), _BOXES),
+
+
+def _by_name(*rows: tuple[str, str]) -> dict[str, str]:
+    return {name: way for names, way in rows for name in names.split()}
+
+
+_FLOATED = _by_name(  # by the function that is called with a number
+    ("fsum", "autodiff.total(xs), or sum(xs)"),
+    ("mean fmean", "autodiff.mean(xs)"),
+    ("fabs", "abs(x)"),
+    ("pow float_power", "x ** y"),
+    ("fmod modf", "x % y, or x - autodiff.trunc(x) for what is behind the point"),
+    ("dist", "autodiff.hypot of the differences"),
+    ("ldexp", "x * 2**k"),
+    ("isnan", "x != x, which is 1 where x is NaN, in autodiff.where"),
+    ("isfinite isinf", _FINITE),
+    ("isclose allclose", _CLOSE),
+    ("complex", "two numbers for the real and the imaginary part, autodiff.hypot(a, b) for its size"),
+    ("Decimal Fraction", "the number as it is, a float in every row"),
+    ("Value", "the number as it is, a Value already"),
+    ("dump dumps", _TEXT),
+    ("array asarray astype float64 float full at __setitem__", _BOXES),
+)
+_CALLED = _by_name(
+    ("range arange linspace islice repeat zeros ones full empty eye tile reshape normal uniform fold", _LENGTH),
+    ("max min sorted sort argmax argmin argsort amax amin nlargest nsmallest median", _EXTREME),
+    ("index count remove searchsorted bisect bisect_left bisect_right digitize isin count_nonzero", _SEARCH),
+    ("__getitem__ __setitem__ __delitem__ pop insert take choose itemgetter getitem enumerate", _PLACE),
+    ("chr hex bin oct bytes bytearray", _TEXT),
+    ("any all", _BOTH),
+    ("int", _INT),
+)
+_HASHED = _by_name(
+    ("Counter set frozenset add discard remove update fromkeys hash unique", _COUNT),
+    ("get pop setdefault dict", ""),
+)
+_ATTRIBUTES = _by_name(  # of Python's numbers, arrays and tensors, which stand-ins have not
+    ("is_integer", "autodiff.floor(x) == x, which is 1 where x is whole, in autodiff.where"),
+    ("bit_length", "autodiff.total([i >= 2**k for k in range(n)]), n bits at most"),
+    ("hex to_bytes", _TEXT),
+    ("detach", "autodiff.stop_gradient(x)"),
+    ("numpy cpu", "the number as it is"),
+)
+_STATEMENTS = {  # by the word that a line begins with
+    "while": "as many steps as any row needs, each x = autodiff.where(x > end, step(x), x), by autodiff.fold for many",
+    "assert": "a test of the arguments before the call; program(…, check=True) names a row outside a domain",
+    "case": _EQUAL,
 }
+_DERIVATIVE = "autodiff.grad(f)(x) inside, or program.value_and_grad(…, argnums=0), for derivatives by an argument"
 _WAYS_OUT = {  # by what is asked, where the expression tells nothing better
     "indexing by": _PLACE,
     "int() of": _INT,
     "formatting": _TEXT,
+    "deciding by the text of": f"{_EQUAL}, {_TEXT}",
+    "copying": "the number as it is: no operation changes it, so that nothing needs a copy",
+    "pickling": "what the program returns, which can be pickled, as the program itself can",
+    "pow with a modulus of": "a ** b % c",
+    "reading .data of": "the number as it is; what the program returns has its number in every row",
+    "reading .grad of": _DERIVATIVE,
+    "backward() from": _DERIVATIVE,
     "looking up": f"autodiff.pick(list(table.values()), i), where i is the place in the table, {_AMONG}",
     "inverting (~)": "x == 0, which is 1 where the condition x does not hold",
     "taking bits (&, |, ^, <<, >>) of": "i % 2 for i & 1, i // 2**k for i >> k, i * 2**k for i << k, and &, | and ^ of "
     "conditions alone, such as (x > 0.0) & (y > 0.0)",
 }
-_CALLED = {  # by the function that is called
-    name: way
-    for names, way in (
-        ("range arange linspace islice repeat zeros ones full empty eye tile reshape normal uniform", _LENGTH),
-        ("max min sorted sort argmax argmin argsort amax amin nlargest nsmallest median", _EXTREME),
-        ("index count remove searchsorted bisect bisect_left bisect_right digitize isin", _SEARCH),
-        ("__getitem__ __setitem__ __delitem__ pop insert take choose itemgetter getitem enumerate", _PLACE),
-        ("any all", _BOTH),
-        ("int", _INT),
-    )
-    for name in names.split()
-}  # fmt: skip
-
-
-_HASHING = frozenset({"get", "pop", "setdefault", "add", "discard", "remove", "hash", "set", "frozenset", "dict"})
 
 
 class Place(NamedTuple):
@@ -109,7 +151,7 @@ class Place(NamedTuple):
 def way_out(what: str, place: Place) -> str:
     """Return what to write instead of an expression that asks for the number of a stand-in."""
     found = None
-    if what in REFUSED_ANYWAY or what == "looking up" or what.startswith("deciding"):
+    if what in REFUSED_ANYWAY or what in {"looking up", "reading .data of", ASKED} or what.startswith("deciding ("):
         try:
             expression = ast.parse(f"({place.text.strip()})", mode="eval").body
         except (SyntaxError, ValueError):  # a statement, or no source
@@ -118,19 +160,34 @@ def way_out(what: str, place: Place) -> str:
     return f"{found or _WAYS_OUT.get(what, _OTHERWISE)}, {_LAST}"
 
 
+def refusal(what: str, name: str, place: Place) -> str:
+    """Return the sentence of a TraceError: what was asked of which number, where, the rule and the way out."""
+    line = linecache.getline(place.file, place.line).strip()
+    return (
+        f"{what} {name} while it is traced, {place.words}{f': {line}' if line else ''}. The answer would be frozen "
+        f"into the program for every row: use {way_out(what, place)}"
+    )
+
+
 def _instead_of(expression: ast.expr | None, what: str, place: Place) -> str | None:  # noqa: C901, PLR0912 # one case per kind
     """Return what to write for an expression; None where its kind tells nothing."""
+    statement = linecache.getline(place.file, place.line).split(maxsplit=1)[:1] if what.startswith("deciding") else []
+    if statement and statement[0] in _STATEMENTS:
+        return _STATEMENTS[statement[0]]
     match expression:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name) as f):
-            known = (_FLOATED if what == "float() of" else _CALLED).get(name)
-            if known is not None:
-                return known
             called = ast.unparse(f)
             if what == "looking up":
-                return None if name in _HASHING else f"{called}.__wrapped__, which keeps no results in a cache"
+                return _HASHED.get(name, f"{called}.__wrapped__, where a cache keeps the results of {called}")
+            tables = (_FLOATED, _CALLED) if what in {"float() of", "reading .data of", ASKED} else (_CALLED, _FLOATED)
+            known = next((table[name] for table in tables if name in table), None)
+            if known is not None and not (known is _SEARCH and what == "indexing by"):  # operator.index(i)
+                return known
             if what == "indexing by":
                 return f"autodiff.pick([{called}(…, k) for k in range(n)], i), a table of {called}"
             return f"autodiff.{name}, which serves numbers of every kind" if name in OPS else None
+        case ast.Dict() | ast.Set() | ast.DictComp() | ast.SetComp() if what == "looking up":
+            return _COUNT
         case ast.Subscript(slice=ast.Slice()):
             return _LENGTH
         case ast.Subscript() if place.opcode == "STORE_SUBSCR":
@@ -152,10 +209,24 @@ def _instead_of(expression: ast.expr | None, what: str, place: Place) -> str | N
 
 
 def told(error: Exception, arguments: Sequence[Any], names: Sequence[str], number: type) -> str | None:
-    """Return what to add to an error of Python's or NumPy's that stand-ins have caused; None of others.
+    """Return the message of an error of Python's or NumPy's that stand-ins have caused; None of others.
 
     `number` is the class of stand-ins.
     """
+    more = _added(error, arguments, names, number)
+    said, at = str(error), raised_at(error)
+    if more is not None or isinstance(error, TraceError) or _OPERANDS.search(said):
+        return None if more is None else f"{said}{more}"
+    if missing := re.search(r"'Traced' object has no attribute '(\w+)'", said):
+        way = _ATTRIBUTES.get(missing[1])
+        return f"{said} while it is traced, {at.words}; use {way}, {_LAST}" if way else None
+    if "Traced" in said or "<traced" in said or ("Rational instance" in said and "Fraction(" in at.text):
+        return f"{refusal(ASKED, 'a number', at)}. Python says: {said}"
+    return None
+
+
+def _added(error: Exception, arguments: Sequence[Any], names: Sequence[str], number: type) -> str | None:
+    """Return what to add to an error that tells of rows, indices or arrays."""
     said = str(error)
     if "only integers, slices" in said:
         return (
@@ -184,10 +255,6 @@ def told(error: Exception, arguments: Sequence[Any], names: Sequence[str], numbe
         return (
             f": an array of stand-ins has no numbers while it is traced, {at.words}; use {_BOXES}, {_ENTRIES}, {_LAST}"
         )
-    if isinstance(error, TraceError) or missing or "unsupported operand" in said:
-        return None
-    if "Traced" in said or "<traced" in said:
-        return f": a stand-in has no number while it is traced, {at.words}; use {_OTHERWISE}, {_LAST}"
     return None
 
 
@@ -204,7 +271,7 @@ def raised_at(error: BaseException) -> Place:
     """Return the user's place that an error came from: the innermost outside libraries."""
     at, found = error.__traceback__, None
     while at is not None:
-        if found is None or not (is_passed_over(at.tb_frame) or _is_library(at.tb_frame.f_code.co_filename)):
+        if found is None or not (is_passed_over(at.tb_frame) or is_library(at.tb_frame.f_code.co_filename)):
             found = at
         at = at.tb_next
     return Place("", 0) if found is None else _place(found.tb_frame.f_code, found.tb_lineno, found.tb_lasti)
@@ -221,7 +288,7 @@ def users_place(frame: Any, outermost: CodeType) -> Place:  # Any: a frame
     while frame is not None and frame.f_code is not outermost:
         if not is_passed_over(frame):
             found = found or frame
-            if not _is_library(frame.f_code.co_filename):
+            if not is_library(frame.f_code.co_filename):
                 break
         frame = frame.f_back
     else:
@@ -232,7 +299,7 @@ def users_place(frame: Any, outermost: CodeType) -> Place:  # Any: a frame
     return _place(frame.f_code, frame.f_lineno, frame.f_lasti)
 
 
-def _is_library(file: str) -> bool:
+def is_library(file: str) -> bool:
     return file.startswith(_STANDARD) or _INSTALLED.search(file) is not None
 
 

@@ -13,7 +13,6 @@ becomes one more line of the Graph, unless it is there already. Whatever needs t
 from __future__ import annotations
 
 import itertools
-import linecache
 import math
 import operator
 import sys
@@ -28,6 +27,7 @@ from autodiff.compiler.trace import refusals
 from autodiff.compiler.trace.graph import Form, Graph, Input
 from autodiff.compiler.trace.operations import EITHER, GUARDED, RELATIONS
 from autodiff.compiler.trace.simplify import shorter
+from autodiff.compiler.trace.texts import Text, formatted
 from autodiff.domains import is_array, number, unbox
 from autodiff.errors import TraceError
 from autodiff.naming import describe
@@ -89,11 +89,16 @@ class Traced(Value):
     __sub__, __rsub__ = _sides("sub")
     __mul__, __rmul__ = _sides("mul")
     __truediv__, __rtruediv__ = _sides("div")
-    __pow__, __rpow__ = _sides("pow")
+    _power, __rpow__ = _sides("pow")
     __neg__, __pos__, __abs__ = map(_unary, ("neg", "pos", "abs"))
     exp, log, sqrt, sin, cos, tanh, relu, sigmoid = map(
         _unary, ("exp", "log", "sqrt", "sin", "cos", "tanh", "relu", "sigmoid")
     )
+
+    def __pow__(self, other: Any, modulus: object = None) -> Any:
+        if modulus is not None:
+            raise self.tracer.error(self, "pow with a modulus of")
+        return self._power(other)
 
     def __and__(self, other: Any) -> Any: return self.tracer.both(OPS["minimum"], self, other)
     def __or__(self, other: Any) -> Any: return self.tracer.both(OPS["maximum"], self, other)
@@ -102,6 +107,7 @@ class Traced(Value):
 
     def __bool__(self) -> bool: raise self.tracer.error(self, "deciding (if, while, and, or, max, min, sorted) by")
     def __float__(self) -> float: raise self.tracer.error(self, "float() of")
+    def as_integer_ratio(self) -> Any: raise self.tracer.error(self, "float() of")
     def __int__(self) -> int: raise self.tracer.error(self, "int() of")
     def __index__(self) -> int: raise self.tracer.error(self, "indexing by")
     def __invert__(self) -> Any: raise self.tracer.error(self, "inverting (~)")
@@ -111,7 +117,7 @@ class Traced(Value):
     def __deepcopy__(self, memo: Any) -> Any: raise self.tracer.error(self, "copying")
     def __reduce_ex__(self, protocol: Any) -> Any: raise self.tracer.error(self, "pickling")
     def zero_grad(self) -> None: raise self.tracer.error(self, "zero_grad() of")
-    def __repr__(self) -> str: return f"<traced {self.label or 'number'}>"
+    def __repr__(self) -> str: return Text.of(self, f"<traced {self.label or 'number'}>")
     # fmt: on
 
     def __hash__(self) -> int:
@@ -121,9 +127,7 @@ class Traced(Value):
         return object.__hash__(self)
 
     def __format__(self, spec: str) -> str:
-        if spec:
-            raise self.tracer.error(self, "formatting")
-        return repr(self)
+        return formatted(self, repr(self), spec, sys._getframe(1))  # pyright: ignore[reportPrivateUsage]
 
     def __eq__(self, other: object) -> Any:
         return self.tracer.compare(self, other, operator.eq)
@@ -132,7 +136,7 @@ class Traced(Value):
         return self.tracer.compare(self, other, operator.ne)
 
     def backward(self, *, create_graph: bool = False) -> None:
-        raise self.tracer.error(self, f"backward({create_graph=}) from")
+        raise self.tracer.error(self, "backward() from")
 
     @property
     def label(self) -> str:
@@ -472,20 +476,21 @@ class Tracer:
         """Raise TraceError for a Value whose number is asked for."""
         raise self.error(x, what)
 
+    def users_place(self) -> refusals.Place:
+        """Return the place in the user's code that Python is at."""
+        return refusals.users_place(sys._getframe(1), _called.__code__)  # pyright: ignore[reportPrivateUsage]
+
     def error(self, x: Value, what: str, at: refusals.Place | None = None) -> TraceError:
         """Return the error that names the request, its line in the user's code, and the way out."""
         if not self.open:
             return TraceError(f"{what} {x!r}: it left the function it was traced in, and has no number")
-        if at is None:
-            at = refusals.users_place(sys._getframe(1), _called.__code__)  # pyright: ignore[reportPrivateUsage]
+        at = self.users_place() if at is None else at
         self.refused_at = at.file, at.line
-        line = linecache.getline(at.file, at.line).strip()
-        name = f"{x.label!r}" if x.label else "a number"
-        self.refused = TraceError(
-            f"{what} {name} while it is traced, {at.words}"
-            f"{f': {line}' if line else ''}. The answer would be frozen into the program for every row: use "
-            f"{refusals.way_out(what, at)}"
-        )
+        self.refused = TraceError(refusals.refusal(what, f"{x.label!r}" if x.label else "a number", at))
+        if what == "indexing by":
+            below = self.below([x], [])
+            if below.isdisjoint(self.graph.parameters):
+                self.refused.indices = frozenset([source.argument for i, source in self.graph.inputs.items() if i in below])
         if what not in refusals.REFUSED_ANYWAY:
             self.swallowed = self.refused  # raised in the end, should the function go on without
         return self.refused
@@ -539,11 +544,11 @@ def _called(tracer: Tracer, f: Callable[..., Any], arguments: Sequence[Any], nam
             raise tracer.refused from None
         if isinstance(error, KeyError) and error.args[0].__class__ is Traced:  # pandas looks at it, and gives up
             raise tracer.error(error.args[0], "looking up", refusals.raised_at(error)) from None
-        more = refusals.told(error, arguments, names, Traced)
-        if more is None:
+        message = refusals.told(error, arguments, names, Traced)
+        if message is None:
             raise
-        kind = next((each for each in (AttributeError, IndexError) if isinstance(error, each)), TypeError)
-        raise kind(f"{error}{more}") from error
+        kind = next((each for each in (AttributeError, IndexError) if isinstance(error, each)), TraceError)
+        raise kind(message) from error
     if tracer.swallowed is not None:
         raise tracer.swallowed
     return returned
