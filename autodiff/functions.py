@@ -233,7 +233,9 @@ def pad(sequences: Sequence[ArrayLike], value: float = 0.0) -> tuple[NDArray[np.
     shapes = {row.shape[1:] for row in rows if row.size}
     if len(shapes) != 1 or not all(row.ndim for row in rows):
         found = "none with an entry" if not shapes else f"shapes {sorted({row.shape for row in rows})}"
-        raise ValueError(f"pad needs sequences of numbers, or of arrays in one shape, got {found}; one must have entries")
+        raise ValueError(
+            f"pad needs sequences of numbers, or of arrays in one shape, got {found}; one must have entries"
+        )
     longest = max(map(len, rows))
     filled = np.full((len(rows), longest, *shapes.pop()), value, dtype=np.float64)
     mask = np.zeros((len(rows), longest))

@@ -4,13 +4,19 @@ import copy
 import functools
 import gc
 import itertools
+import json
 import math
+import operator
 import pickle
 import re
+import statistics
+import warnings
 import weakref
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -280,7 +286,7 @@ UNUSUAL = {
     ),
     "cached number": (
         lambda: compiled(lambda x: remembered(x))(X),
-        "use remembered.__wrapped__, which keeps no results",
+        r"use remembered\.__wrapped__, where a cache keeps the results of remembered",
     ),
     "function of math": (lambda: compiled(math.exp)(X), "while it is traced, in exp. .*use autodiff.exp, which serves"),
 }
@@ -540,7 +546,7 @@ def test_shapes_that_take_turns_keep_their_traces():
         few(np.ones((1, n)))
     assert met == [2, 3, 4]
     with pytest.warns(
-        RuntimeWarning, match=r"^f is traced again .* with xs \(3,\) in one row: more than 2 .*autodiff\.pad"
+        RuntimeWarning, match=r"^f is traced again, with xs \(3,\) in one row, .* more than 2 .*autodiff\.pad"
     ):
         few(np.ones((1, 3)))
     few(np.ones((1, 4)))  # told once: a second warning would be an error here
@@ -565,8 +571,10 @@ def test_sequences_of_several_lengths_are_filled_up():
     assert vectors.shape == (2, 2, 3)
     assert vectors.sum(axis=(1, 2)).tolist() == [6.0, 6.0]
     assert mask.tolist() == [[1.0, 1.0], [1.0, 0.0]]
+    with pytest.raises(TypeError, match=r"pad needs a list of sequences, got int; list\(\.\.\.\) makes one"):
+        autodiff.pad(5)
     for wrong in ([], [1.0, 2.0], [[[1.0]], [1.0]], [[]]):
-        with pytest.raises(ValueError, match="pad needs sequences of numbers, or of arrays in one shape, got shapes"):
+        with pytest.raises(ValueError, match=r"or of arrays in one shape, got (shapes|none with an entry; one must)"):
             autodiff.pad(wrong)
     with pytest.raises(ValueError, match=r"got ragged ones; pad them, as autodiff\.pad does"):
         mean([[1.0, 2.0], [3.0]], [[1.0, 1.0], [1.0]])
@@ -582,9 +590,10 @@ def test_the_page_says_what_to_write_instead(wrote, write):
     rng = np.random.default_rng(7)
     x, y, xs = rng.uniform(-1.9, 1.9, 40), rng.normal(size=40), rng.normal(size=(40, 3))
     i = np.arange(40) % 3
-    names = {"table": [0.5, -1.0, 2.0], "rows": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], "math": math, "np": np}
+    names = {"table": [0.5, -1.0, 2.0], "rows": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], "math": math, "np": np,
+             "Decimal": Decimal, "Counter": Counter, "copy": copy, "statistics": statistics}  # fmt: skip
     refused = eval(f"lambda x, y, xs, i: {wrote}", names)
-    with pytest.raises(autodiff.TraceError, match="while it is traced, at "):
+    with pytest.raises((TraceError, AttributeError), match="while it is traced, at "):
         compiled(refused)(x, y, xs, i)
     program = compiled(eval(f"lambda x, y, xs, i: {write}", {**names, **vars(autodiff)}))
     expected = [refused(*row) for row in zip(x.tolist(), y.tolist(), xs.tolist(), i.tolist(), strict=True)]
@@ -627,6 +636,37 @@ INSTEAD = {  # what asks for a number, and the way out that its message must nam
     lambda i: i ^ 3: "use i % 2 for i & 1",
     lambda i: i >> 1: "i // 2**k for i >> k",
     lambda i: 1 << i: "i * 2**k for i << k",
+    lambda i: pow(i, 2, 3): "use a ** b % c",
+    lambda i: Fraction(i): "use the number as it is, a float in every row",
+    lambda i: Decimal(i): "use the number as it is, a float in every row",
+    lambda i: Value(i): "use the number as it is, a Value already",
+    lambda i: json.dumps({"i": i}): "use what the program returns for texts",
+    lambda i: autodiff.fold(lambda c, _: (c, c), 0.0, length=i): "where(k < n, a, 0.0) for what a row leaves out",
+    lambda i: Counter([i])[1]: "use autodiff.total([x == k for x in xs]) for how often",
+    lambda i: {i: 1.0}[1]: "use autodiff.total([x == k for x in xs]) for how often",
+    lambda i: len({i, 2.0}): "use autodiff.total([x == k for x in xs]) for how often",
+    lambda i: len(set([i])): "use autodiff.total([x == k for x in xs]) for how often",  # noqa: C405
+    lambda i: hash(i): "a dict by what all rows share, in place of keys that are numbers",
+    lambda i: {0.0: 1.0}.get(i, 2.0): "use autodiff.pick(list(table.values()), i)",
+    lambda i: i.data: "what the program returns has its number in every row",
+    lambda i: i.grad: "use autodiff.grad(f)(x) inside, or program.value_and_grad(…, argnums=0)",
+    lambda i: i.backward(): "use autodiff.grad(f)(x) inside, or program.value_and_grad(…, argnums=0)",
+    lambda i: copy.deepcopy(i): "no operation changes it, so that nothing needs a copy",
+    lambda i: pickle.dumps(i): "use what the program returns, which can be pickled",
+    lambda i: bytes(i): "use what the program returns for texts",
+    lambda i: complex(i): "two numbers for the real and the imaginary part",
+    lambda i: np.isnan(i): "use x != x, which is 1 where x is NaN",
+    lambda i: np.isfinite(i): "use abs(x) < math.inf",
+    lambda i: np.isclose(i, 1.0): "use abs(x - y) < 1e-9",
+    lambda i: math.fmod(i, 2.0): "use x % y",
+    lambda i: math.pow(i, 2.0): "use x ** y",
+    lambda i: statistics.mean([i, i]): "use autodiff.mean(xs)",
+    lambda i: operator.index(i): "use autodiff.pick([operator.index(…, k) for k in range(n)], i)",
+    lambda i: 1.0 if str(i) == "1" else 2.0: "use autodiff.where(i == k, a, b)",
+    lambda i: 1.0 if "1" in repr(i) else 2.0: "use autodiff.where(i == k, a, b)",
+    lambda i: 1.0 if ("n = " + str(i)).endswith("1") else 2.0: "use autodiff.where(i == k, a, b)",
+    lambda i: {"1": 1.0}.get(str(i), 2.0): "use autodiff.where(i == k, a, b)",
+    lambda i: float(len(str(i))): "use autodiff.where(i == k, a, b)",
 }
 
 
@@ -639,6 +679,89 @@ def test_each_way_of_asking_is_told_what_to_write_instead_of_it(f):
     assert f"{__file__}:{f.__code__.co_firstlineno}" in message
     assert INSTEAD[f] in message
     assert "as static (static_argnums), or call the function itself, eagerly (program.f)" in message
+
+
+def test_statements_and_attributes_are_told_what_to_write_instead():
+    """A loop with an end, a test, a case; what numbers of Python and tensors have beside arithmetic."""
+
+    def loop(i):
+        while i > 0.5:
+            i = i / 2.0
+        return i
+
+    def test(i):
+        assert i > 0.5
+        return i
+
+    def case(i):
+        match i:
+            case 1:
+                return i
+        return 2.0
+
+    for f, way in ((loop, r"use as many steps as any row needs"), (test, "use a test of the arguments before the call"),
+                   (case, r"use autodiff\.where\(i == k, a, b\)")):  # fmt: skip
+        with pytest.raises(TraceError, match=rf"a number while it is traced, at .*test_callables\.py:\d+: .*{way}"):
+            compiled(f)([0.0, 1.0])
+    for name, way in (("is_integer", r"autodiff\.floor\(x\) == x"), ("bit_length", r"autodiff\.total\(\[i >= 2\*\*k"),
+                      ("hex", "what the program returns"), ("detach", r"autodiff\.stop_gradient\(x\)")):  # fmt: skip
+        with pytest.raises(
+            AttributeError, match=rf"'{name}' while it is traced, at .*test_callables\.py:\d+; use {way}"
+        ):
+            compiled(lambda x, name: getattr(x, name)())([0.0, 1.0], name)
+
+
+def test_the_text_of_a_stand_in_is_printed_as_its_name():
+    """With other text beside it, in a list, by %, by a dataclass; only a plain text, which can be compared, warns."""
+    shown = []
+
+    def f(x):
+        shown.extend([str(x), "x: " + str(x), str(x) + "!", "%s" % x, str([x]), repr(Pair(x, x))])  # noqa: UP031
+        return x
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert compiled(f)([1.0]).tolist() == [1.0]
+    name = "<traced x>"
+    assert shown == [name, f"x: {name}", f"{name}!", name, f"[{name}]", f"Pair(low={name}, high={name})"]
+    assert shown[0].split() == ["<traced", "x>"]  # no longer traced: a text as any other
+    with pytest.warns(
+        RuntimeWarning, match=r"a text holds <traced i>, a name in place of the number, in every row"
+    ) as told:
+        assert compiled(lambda i: 1.0 if f"{i}" == "1" else 2.0)([0, 1]).tolist() == [2.0, 2.0]
+    assert told[0].filename == __file__
+
+
+def test_an_index_that_all_rows_share_is_static_by_itself():
+    """A whole number that a length, a slice or a place is computed from: Python's answers, one trace for each number."""
+    w = Value(3.0, "w")
+    powers = lambda x, n: sum([w * x**k for k in range(n + 1)]) + xs[n] * n / 2  # an index and a number
+    xs = [0.5, -1.0, 2.0, 4.0]
+    program = compiled(powers)
+    for n in (3, 1, np.int64(2), 3):
+        assert program(2.0, n) == powers(2.0, n).data
+        value, dw, (dx,) = program.value_and_grad(2.0, n, argnums=(0,))
+        assert (value, dw.tolist()) == (powers(2.0, n).data, [2.0 ** (n + 1) - 1.0])
+        assert dx == sum(3.0 * k * 2.0 ** (k - 1) for k in range(1, n + 1))
+        assert program(2.0, n=n) == value
+    with pytest.raises(ValueError, match="that are not static, as flags, functions and indices are, got 1"):
+        program.value_and_grad(2.0, 3, argnums=1)
+    for rows in (([1.0, 2.0], [1, 2]), (2.0, 3.0)):
+        with pytest.raises(TraceError, match="indexing by a number while it is traced, at "):
+            program(*rows)
+    with pytest.raises(ValueError, match="n must have one entry per row"):
+        program([1.0, 2.0], 3)
+    shared = compiled(powers, in_axes=(0, None))
+    np.testing.assert_allclose(shared([1.0, 2.0], 2), [powers(1.0, 2).data, powers(2.0, 2).data])
+    with pytest.raises(TraceError, match="indexing by a number while it is traced"):  # a derivative by the index
+        compiled(grad(powers, argnums=1))(2.0, 3)
+    assert compiled(grad(powers))(2.0, 2) == 15.0
+    with pytest.raises(TraceError, match="indexing by"):  # it depends on what is no index
+        compiled(lambda x, n: xs[n + x])(1, 2.0)
+    few = compiled(powers, traces=3)
+    few(2.0, 0), few(2.0, 1), few(2.0, 2)
+    with pytest.warns(RuntimeWarning, match="more than 3 shapes or static arguments take turns"):
+        few(2.0, 3)
 
 
 OF_ARRAYS = {
@@ -724,10 +847,12 @@ def test_one_number_is_told_from_a_row_of_several(f):
         compiled(f)([0.0, 1.0])
 
 
-def test_what_python_says_of_a_stand_in_is_followed_by_the_line_and_the_way_out():
+def test_what_python_says_of_a_stand_in_follows_the_line_and_the_way_out():
     """Errors of libraries that take numbers alone."""
     for f in (lambda x: timedelta(days=x).days, lambda x: float(str(x)), lambda x: Decimal(x)):
-        with pytest.raises(TypeError, match=r"has no number while it is traced, at .*test_callables\.py:\d+; use auto"):
+        with pytest.raises(
+            TypeError, match=r"^computing .* at .*test_callables\.py:\d+: .*use .*Python says: .*[Tt]raced"
+        ):
             compiled(f)([0.0, 1.0])
 
 
@@ -753,7 +878,7 @@ def test_flags_and_texts_steer_a_function_as_they_do_eagerly():
     assert compiled(lambda x, flag: x if flag is True else -x)(2.0, 1.0) == -2.0
     both = compiled(lambda x, mask: where(mask, x, 0.0))
     assert both(X, np.array([True, False, True])).tolist() == [1.0, 0.0, -3.0]
-    with pytest.raises(ValueError, match="that are not static, as flags and functions are, got 1"):
+    with pytest.raises(ValueError, match="that are not static, as flags, functions and indices are, got 1"):
         program.value_and_grad(X, False, argnums=1)
     with pytest.raises(
         ValueError, match=r"n must have one entry per row.*or static_argnums where it steers the function"

@@ -1252,7 +1252,7 @@ def test_other_things_beside_a_stand_in(rng):
 def test_a_stand_in_can_be_printed():
     """Debugging prints show a name, and nothing that looks like a number."""
     shown = []
-    compile(lambda speed: shown.append(f"{speed} {speed * 2.0!r}") or speed)([1.0])
+    compile(lambda speed: shown.append(str(speed) + " " + repr(speed * 2.0)) or speed)([1.0])
     assert shown == ["<traced speed> <traced number>"]
 
 
@@ -1460,7 +1460,8 @@ def test_asking_for_the_number_names_the_line(name):
     lines, first = inspect.getsourcelines(f)
     line = first + next((i for i, text in enumerate(lines) if "THE LINE" in text), 0)
     assert f"{__file__}:{line}: {lines[line - first].strip()}" in message
-    assert re.search(r"use .*(autodiff\.(where|maximum|exp|trunc|pick)\b|has_aux=True|without float\(\))", message)
+    assert re.search(r"use .*(autodiff\.(where|maximum|exp|trunc|pick|grad)\b|has_aux=True|the program returns|"
+                     r"as it is|without float\(\))", message)  # fmt: skip
     assert "static_argnums" in message
     assert ("autodiff.pick(table, i)" in message) == (name in {"index", "int", "range", "in"})
     assert (Value(2.0) * 3.0).data == 6.0  # nothing is traced any more

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autodiff import DomainError, Value, compile, exp, grad, log, where
+from autodiff import DomainError, Value, compile, exp, grad, jacobian, log, nests, where
 
 RNG = np.random.default_rng(5)
 X, Y = RNG.normal(size=6), RNG.normal(size=6)
@@ -312,3 +312,22 @@ def test_argnames_that_are_no_names_are_refused():
     """As grad does."""
     with pytest.raises(TypeError, match=r"argnames must be the name of an argument, or a tuple of names, got 3"):
         compile(lambda x: x).value_and_grad(X, argnames=3)
+
+
+@pytest.mark.parametrize(
+    "nest",
+    [
+        {"pair": (1.0, 2.0), "b": 3.0},
+        {"list": [1.0, 2.0], "deep": {"one": (3.0,)}},
+        [(1.0, 2.0), {"pair": (3.0, 4.0)}],
+        Line((1.0, 2.0), [3.0]),
+    ],
+)
+def test_a_derivative_has_the_tuples_of_its_argument_wherever_they_lie(nest):
+    """The gradient of Σ x² is 2x in the form of the argument: eagerly, compiled, and beside others."""
+    f = lambda nest: sum(x * x for _, x in nests.leaves(nest, ""))
+    expected = nests.mapped(lambda x, _: 2.0 * x, nest)
+    program = compile(grad(f), in_axes=None)
+    assert grad(f)(nest) == program(nest) == expected
+    assert compile(jacobian(lambda nest: {"f": (f(nest), 1.0)}), in_axes=None)(nest)["f"][0] == expected
+    assert repr(program(nest)) == repr(expected)

@@ -51,6 +51,7 @@ class Arguments:
     _where: list[range] | None = None  # the leaves of each argument, and below its nest without them
     _hollow: list[Any]
     keywords: tuple[str, ...] = ()
+    static: frozenset[int]  # leaves
     asked: tuple[int, ...] = ()  # the arguments that derivatives are by
 
     def __init__(self, cache: Cache, args: Sequence[Any], options: Mapping[str, Any]) -> None:
@@ -137,8 +138,8 @@ class Arguments:
             place = i + count if i < 0 else i
             if place not in places or self.static.issuperset(self.leaves_of(places.index(place))):
                 raise ValueError(
-                    "argnums must name arguments of the call that are not static, as flags, functions and indices are, got "
-                    f"{argnums!r}"
+                    "argnums must name arguments of the call that are not static, as flags, functions and indices are, "
+                    f"got {argnums!r}"
                 )
         return tuple(places.index(i + count if i < 0 else i) for i in given)
 
@@ -210,13 +211,7 @@ class Call(Arguments):
             self._fix({i for i, name in enumerate(self.names) if name in cache.indices})
         self.has_rows = any(self.batched)
         self.rows = count_rows(self.args, self.batched, self.names)
-        while True:
-            try:
-                self.trace = self._traced(rows)
-                return
-            except TraceError as error:  # an index? then it is static, as far as it can be
-                if not self._fix(error.indices):
-                    raise
+        self.trace = self._traced(rows)
 
     def _fix(self, indices: Collection[int]) -> bool:
         """Take whole numbers that are the same for all rows as static, which an index is computed from.
@@ -232,6 +227,7 @@ class Call(Arguments):
         return bool(fixed) and len(fixed) == len(indices)
 
     def _traced(self, rows: list[bool]) -> Trace:
+        """Return the trace for these arguments; what an index is computed from becomes static, if it can be."""
         cache, static = self.cache, self.static
         samples = [x if i in static else x.shape[self.batched[i] :] for i, x in enumerate(self.args)]
         key = (
@@ -245,7 +241,12 @@ class Call(Arguments):
             raise TypeError(f"a static argument must be hashable: {error}; a tuple does for a list") from None
         if found is None:
             new = functools.partial(_new_trace, self.f, cache, samples, self.names, static, self.batched, rows)
-            found = new(loops=True)
+            try:
+                found = new(loops=True)
+            except TraceError as error:
+                if self._fix(error.indices):
+                    return self._traced(rows)
+                raise
             found.unrolled = functools.partial(new, loops=False)
             cache.keep(key, found)
         else:

@@ -21,7 +21,7 @@ from typing import Any, Concatenate, Generic, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autodiff import grad_mode, held
+from autodiff import grad_mode, held, nests
 from autodiff.compiler import inlining
 from autodiff.compiler.backends.text import Readable
 from autodiff.compiler.cache import Cache, Settings
@@ -343,7 +343,8 @@ class Program(Generic[P]):
 
                 def both_of(*args: Any) -> dict[str, Any]:
                     constants = dict(zip(options, args[2 * n :], strict=True))
-                    values, rates = jvp(self.f, args[:n], args[n : 2 * n], has_aux=False, **constants)
+                    both = jvp(self.f, args[:n], args[n : 2 * n], has_aux=False, **constants)
+                    values, rates = nests.mapped(lambda x, _: x, both)  # lists are arrays, as in all answers
                     return {"values": values, "rates": rates}
 
                 own = Program(both_of, self._settings._replace(in_axes=(*axes, *axes, *constant)))

@@ -300,6 +300,7 @@ def users_place(frame: Any, outermost: CodeType) -> Place:  # Any: a frame
 
 
 def is_library(file: str) -> bool:
+    """Tell whether a file is one of Python's own or of an installed package."""
     return file.startswith(_STANDARD) or _INSTALLED.search(file) is not None
 
 

@@ -14,6 +14,7 @@ _COMPARED = "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __contains__ __l
 class Text(str):
     """The name of a stand-in `x`, also with other text beside it."""
 
+    __slots__ = ("x",)
     x: Any
 
     @classmethod

@@ -135,7 +135,7 @@ class Traced(Value):
     def __ne__(self, other: object) -> Any:
         return self.tracer.compare(self, other, operator.ne)
 
-    def backward(self, *, create_graph: bool = False) -> None:
+    def backward(self, *, create_graph: bool = False) -> None:  # noqa: ARG002 # as Value's
         raise self.tracer.error(self, "backward() from")
 
     @property
@@ -490,7 +490,9 @@ class Tracer:
         if what == "indexing by":
             below = self.below([x], [])
             if below.isdisjoint(self.graph.parameters):
-                self.refused.indices = frozenset([source.argument for i, source in self.graph.inputs.items() if i in below])
+                self.refused.indices = frozenset(
+                    [source.argument for i, source in self.graph.inputs.items() if i in below]
+                )
         if what not in refusals.REFUSED_ANYWAY:
             self.swallowed = self.refused  # raised in the end, should the function go on without
         return self.refused
