@@ -159,6 +159,17 @@ def no_graphviz(no_dot, monkeypatch):
     monkeypatch.setitem(sys.modules, "pygraphviz", None)
 
 
+def patient(open_one):
+    """Return what opens a page or context that waits for minutes: half a minute is little for a machine that is busy."""
+
+    def opened(**options):
+        one = open_one(**options)
+        one.set_default_timeout(180_000)
+        return one
+
+    return opened
+
+
 @pytest.fixture(scope="module")
 def chromium():
     """A real browser, driven by Playwright.
@@ -175,6 +186,7 @@ def chromium():
     ]  # fmt: skip
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        browser.new_page, browser.new_context = patient(browser.new_page), patient(browser.new_context)
         yield browser
         browser.close()
 

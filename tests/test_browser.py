@@ -98,7 +98,7 @@ def page(opened, site):
     assert {url for url in opened.requests if not url.startswith(("blob:", "data:", "about:", site))} == set()
 
 
-def settled(page, seconds=60):
+def settled(page, seconds=180):
     """Wait until Python has nothing to do; return what the page says of it."""
     page.wait_for_function(
         "() => !document.body.hasAttribute('data-running') && !/…/.test(document.querySelector('#state').textContent)",
@@ -107,7 +107,7 @@ def settled(page, seconds=60):
     return page.inner_text("#state")
 
 
-def run(page, code, seconds=60):
+def run(page, code, seconds=180):
     """Run code in the page; return the text that it wrote."""
     page.fill("#code", code)
     page.press("#code", "Control+Enter")
@@ -373,7 +373,7 @@ def test_a_link_carries_the_code_and_runs_nothing(page, site):
 )
 def test_freeing_a_deep_graph_does_not_end_the_interpreter(page, nodes, step, extra, slope):
     """A chain of either length and kind is swept and freed, and Python goes on."""
-    said = run(page, CHAIN.format(nodes=nodes, step=step, extra=extra, sweep="y.backward()"), seconds=120).split()
+    said = run(page, CHAIN.format(nodes=nodes, step=step, extra=extra, sweep="y.backward()")).split()
     assert said[1] == "freed"
     assert float(said[0]) == (nodes + 1.0 if slope is None else slope)
     assert run(page, "print('after')") == "after\n"
@@ -395,7 +395,7 @@ def test_freeing_a_deep_graph_does_not_end_the_interpreter(page, nodes, step, ex
 def test_whatever_is_deep_is_freed(page, code):
     """Copies, gradients that are Values, cycles left to the collector, users' classes and operations, and what walks."""
     header = "import copy, gc, pickle\nfrom autodiff import Op, Value, anomalies, draw, explain, topological_order\nx = y = Value(1.0)\nfor _ in range(5_000):\n    y = y * 0.5 + x\n"
-    assert run(page, f"{header}{code}\nx = y = z = None\nprint('freed')", seconds=120) == "freed\n"
+    assert run(page, f"{header}{code}\nx = y = z = None\nprint('freed')") == "freed\n"
     assert run(page, "print('after')") == "after\n"
 
 
@@ -534,10 +534,10 @@ def test_a_site_of_jupyterlite_runs_the_package_without_another_machine(chromium
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(f"{address}notebooks/index.html?path=en/try.ipynb")
-        page.click(".jp-CodeCell .cm-content", timeout=60_000)
-        page.wait_for_selector("text=/Python.*Pyodide/", timeout=60_000)
+        page.click(".jp-CodeCell .cm-content", timeout=180_000)
+        page.wait_for_selector("text=/Python.*Pyodide/", timeout=180_000)
         for _ in range(2):
             page.keyboard.press("Shift+Enter")
-        page.wait_for_selector(".jp-OutputArea-output img, .jp-OutputArea-output svg", timeout=120_000)
+        page.wait_for_selector(".jp-OutputArea-output img, .jp-OutputArea-output svg", timeout=180_000)
         assert "∂C/∂w = -0.17744691734927" in "".join(page.locator(".jp-OutputArea-output").all_inner_texts())
     assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []

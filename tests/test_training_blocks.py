@@ -298,10 +298,10 @@ def test_of_two_threads_that_train_the_same_parameter_one_is_refused(w):
         together.wait()
         try:
             with program.training():
-                together.wait(timeout=10)
+                together.wait(timeout=60)
         except RuntimeError as error:
             refused.append(str(error))
-            together.wait(timeout=10)
+            together.wait(timeout=60)
 
     threads = [threading.Thread(target=train, args=(p,)) for p in programs]
     for thread in threads:
