@@ -214,7 +214,7 @@ class Grouping:
         if weights[0] >= 0:
             self._take_apart(i, inputs)
 
-    def _own_graph(self) -> None:
+    def own_graph(self) -> None:
         """Change a copy of the graph from now on: other versions of the program have the same one."""
         if self.graph is self.given:
             self.graph = replace(
@@ -223,7 +223,7 @@ class Grouping:
 
     def added(self, like: int, terms: list[Term], *, batched: bool, needs: bool) -> int:
         """Append a sum of these terms, made like another node, to a graph that is the grouping's own."""
-        self._own_graph()
+        self.own_graph()
         new = self.graph.add(self.graph.ops[like])
         self.graph.sums[new] = terms, 0.0
         self.level.append(1 + max([self.level[x] for x in self.graph.below(new)]))
@@ -284,7 +284,7 @@ class Grouping:
                 inputs.append(b if batched[b] else a)
         if linear and not self.careful and (zeros := [term for term in rest if self.zero_weights(term)]):
             self.left_out[i] = zeros
-            self._own_graph()
+            self.own_graph()
             rest = [term for term in rest if not self.zero_weights(term)]
         rest.sort(key=self._kinds)
         self.graph.sums[i] = linear + rest, constant
@@ -469,7 +469,7 @@ class Grouping:
         if not 1 < n < _REDUCE or any(map(self.is_linear, sums[nodes[0]][0])):
             return []
         if all(b is None and self.where.get(x, (x, None))[1] is not None for i in nodes for _, x, b in sums[i][0]):
-            self._own_graph()
+            self.own_graph()
             sums = self.graph.sums
             for i in nodes:
                 sums[i] = sorted(sums[i][0], key=self._place_of), sums[i][1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -25,80 +25,109 @@ if TYPE_CHECKING:
 
 _LSE = OPS["logsumexp"]
 _KINDS = 3  # of lengths: fewer are as well computed one after another
+_SQUARES = 4.0  # times as many products after adding those that a square lacks, at most
 _WASTE = 2.5  # times as many terms after filling up, at most
 
 
 def squared(grouping: Grouping, buckets: dict[Any, list[int]]) -> None:
-    """Add to triangles of products what they lack to be squares, and to operations on each of their numbers.
+    """Add to triangles and bands of products what they lack to be squares, and to operations on each of their numbers.
 
     Groups are then in the order of the columns, so that a softmax of each row sums along the first axis in memory.
     """
     kinds = min(_KINDS, grouping.few)
-    squares: dict[int, tuple[list[int], set[int]]] = {}  # by node: all of its square, and those added
+    squares: dict[int, Square] = {}  # by node
     for key, nodes in sorted(buckets.items(), key=lambda item: item[0][0]):
-        graph, columns, whole = grouping.graph, None, None
+        graph, columns, whole, rows = grouping.graph, None, None, 0
         if 2 * len(nodes) >= kinds * (kinds + 1) and (key[1] is MUL or (key[1] == "sum" and key[2] is None)):
             columns = _columns_of(grouping, nodes, kinds)
         if columns is not None:
             if grouping.decides.isdisjoint(nodes) and graph.stopped.isdisjoint(nodes):
+                rows = len(columns[0])
                 whole = [x if x.__class__ is int else _like(grouping, nodes[0], chain(*zip(*x, strict=True)))
-                         for x in columns]  # fmt: skip
+                         for column in columns for x in column]  # fmt: skip
         elif squares and (found := _follows(grouping, nodes, squares)) is not None:
-            (square, _), of = found
-            inner, like = next(iter(of.items()))
-            below = graph.below(like)
-            whole = [
-                of[x] if x in of else _like(grouping, like, [x if y == inner else y for y in below]) for x in square
-            ]
+            square, of, below = found
+            rows = square.rows
+            whole = [of[x] if x in of else _like(grouping, nodes[0], below(k, x)) for k, x in enumerate(square.nodes)]
         if whole is not None:
             buckets[key] = whole
-            squares.update(dict.fromkeys(whole, (whole, set(whole) - set(nodes))))
+            squares.update(dict.fromkeys(whole, Square(whole, set(whole) - set(nodes), rows)))
+    if squares:
+        pass
 
 
-def _columns_of(grouping: Grouping, nodes: list[int], kinds: int) -> list[Any] | None:
-    """Return the nodes of a triangle column by column, and the factors of those that are missing; None of others."""
+@dataclass(frozen=True)
+class Square:
+    """The nodes of a square column by column, those among them that were added, and the number of rows."""
+
+    nodes: list[int]
+    added: set[int]
+    rows: int
+
+
+def _columns_of(grouping: Grouping, nodes: list[int], kinds: int) -> list[list[Any]] | None:
+    """Return the columns of a triangle or band, nodes and the factors of those that are missing; None of others."""
     rows: dict[Any, dict[Any, int]] = {}
     for i in nodes:
         factors = operands_of(grouping, i)
         if factors is None or len(factors) != 2 or not all(grouping.batched[x] for row in factors for x in row):
             return None
         rows.setdefault(tuple(factors[0]), {})[tuple(factors[1])] = i
-    n = max(map(len, rows.values()))
-    longest = {next(iter(row)): list(row) for row in sorted(rows.values(), key=len)}
-    alike = all(len(full) == n for full in longest.values()) and all(
-        list(row) == longest[next(iter(row))][: len(row)] for row in rows.values()
-    )
-    if not alike or len(set(map(len, rows.values()))) < kinds or len(rows) * n > _WASTE * len(nodes):
+    whole: list[list[Any]] = []  # by square, all that its rows are multiplied with
+    of: dict[Any, list[Any]] = {}
+    for row in rows.values():
+        own = next((of[factor] for factor in row if factor in of), None)
+        if own is None:
+            whole.append(own := [])
+        own += [factor for factor in row if factor not in of]
+        of.update(dict.fromkeys([factor for factor in row if factor not in of], own))
+    n = len(whole[0])
+    if any(len(own) != n for own in whole) or len(rows) * n > _SQUARES * len(nodes):
         return None
-    full = [
-        (left, row, whole) for whole in longest.values() for left, row in rows.items() if next(iter(row)) == whole[0]
-    ]
-    return [row.get(whole[k], (left, whole[k])) for k in range(n) for left, row, whole in full]
+    full = [(left, row, own) for own in whole for left, row in rows.items() if of[next(iter(row))] is own]
+    parts = [[own.index(factor) if of[factor] is own else -1 for factor in row] for _, row, own in full]
+    if len(set(map(tuple, parts))) < kinds or any(part != [*range(part[0], part[0] + len(part))] for part in parts):
+        return None
+    return [[row.get(own[k], (left, own[k])) for left, row, own in full] for k in range(n)]
 
 
-def _follows(grouping: Grouping, nodes: list[int], squares: dict[int, Any]) -> tuple[Any, dict[int, int]] | None:
-    """Return the square of which these are an operation on each number that was there, and each one's node."""
+def _follows(grouping: Grouping, nodes: list[int], squares: dict[int, Square]) -> Any:
+    """Return the square of which these are an operation on each number that was there, and each one's node.
+
+    With them goes a function of a place there and a node, which returns the operands of the operation on it.
+    """
     graph, of = grouping.graph, dict[int, int]()
-    first: Any = None
+    others: dict[int, list[int]] = {}  # of each column: a mask's for one
+    square, places = None, dict[int, int]()
     for i in nodes:
         below = graph.below(i)
-        (inner, *more), others = [x for x in below if x in squares] or [-1], [x for x in below if x not in squares]
-        own = squares.get(inner), others if inner in squares else None
-        first = first or own
-        if more or own[0] is None or own[0] is not first[0] or own[1] != first[1] or graph.ops[i] is _LSE:
+        inner = [x for x in below if x in squares]
+        own = [x for x in below if x not in squares]
+        if square is None and inner:
+            square = squares[inner[0]]
+            places = {x: k for k, x in enumerate(square.nodes)}
+        if square is None or len(inner) != 1 or inner[0] not in places or graph.ops[i] is _LSE:
             return None
-        of[inner] = i
-    square, added = first[0]
-    whole = len(of) == len(nodes) == len(square) - len(added) and added.isdisjoint(of)
-    return (first[0], of) if whole and graph.stopped.isdisjoint(nodes) else None
+        if others.setdefault(places[inner[0]] // square.rows, own) != own:
+            return None
+        of[inner[0]] = i
+    assert square is not None
+    like = graph.below(nodes[0])
+    at = next(k for k, x in enumerate(like) if x in squares)
+
+    def below_of(place: int, x: int) -> list[int]:
+        own = others[place // square.rows]
+        return [*own[:at], x, *own[at:]]
+
+    there = len(of) == len(nodes) == len(square.nodes) - len(square.added) and square.added.isdisjoint(of)
+    alike = all([x in squares for x in graph.below(i)].index(True) == at for i in nodes)
+    return (square, of, below_of) if there and alike and graph.stopped.isdisjoint(nodes) else None
 
 
 def _like(grouping: Grouping, i: int, below: Iterable[int]) -> int:
     """Append a node like this one, with other operands, to a graph that is the grouping's own."""
+    grouping.own_graph()
     graph = grouping.graph
-    if graph is grouping.given:
-        graph = replace(graph, ops=[*graph.ops], operands=[*graph.operands], sums=dict(graph.sums))
-        grouping.graph = graph
     grouping.level.append(grouping.level[i])
     grouping.batched.append(grouping.batched[i])
     grouping.needs.append(grouping.needs[i])

@@ -185,9 +185,11 @@ class _Sums:
             return scale * constants[x]
         if self.uses[x] == 1 and graph.ops[x] is _MUL and x not in graph.stopped:
             a, b = graph.operands[x]
-            terms.append(_product(scale, a, b, constants))
-            self.left[x] = None
-            return 0.0
+            a, b = (b, a) if b in constants else (a, b)
+            if a not in constants or (constants[a], graph.ops[b]) not in self._scaled_apart:
+                terms.append(_product(scale, a, b, constants))
+                self.left[x] = None
+                return 0.0
         inner, constant = sums[x] if self.uses[x] == 1 and x in sums else ([], 0.0)
         if len(inner) > _SHORT:
             self._keep_apart(x)
@@ -202,6 +204,16 @@ class _Sums:
             return scale * constant
         terms.append((scale, x, None))
         return 0.0
+
+    @functools.cached_property
+    def _scaled_apart(self) -> set[Any]:
+        """The constants, and what they scale, of products that are nodes of their own as several read them."""
+        graph, constants = self.graph, self.graph.constants
+        return {
+            (constants[a], graph.ops[b])
+            for op, xs, uses in zip(graph.ops, graph.operands, self.uses, strict=True) if op is _MUL and uses > 1
+            for a, b in (xs, xs[::-1]) if constants.get(a, 0.0) != 0.0
+        }  # fmt: skip
 
     @functools.cached_property
     def _varies(self) -> list[bool]:
