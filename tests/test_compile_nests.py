@@ -314,6 +314,44 @@ def test_argnames_that_are_no_names_are_refused():
         compile(lambda x: x).value_and_grad(X, argnames=3)
 
 
+@pytest.mark.parametrize("steering", [True, "text", np.tanh])
+def test_what_steers_inside_a_nest_is_told_to_be_passed_by_itself(steering):
+    """There is no position for static_argnums; a static field of a dataclass, as the message says, branches as eagerly."""
+    with pytest.raises(
+        (TypeError, ValueError), match=r"pass it as an argument of its own, or in a dataclass field with"
+    ):
+        compile(lambda d: d["a"] if d["by"] else -d["a"])({"a": [1.0, 2.0], "by": steering})
+
+    @dataclass
+    class Steered:
+        a: Any
+        by: Any = field(metadata={"static": True})
+
+    program = compile(lambda d: d.a if d.by == steering else -d.a)
+    assert program(Steered([1.0, 2.0], steering)).tolist() == [1.0, 2.0]
+    assert program(Steered([1.0, 2.0], "another")).tolist() == [-1.0, -2.0]
+
+
+@pytest.mark.parametrize(
+    ("column", "way"),
+    [
+        (np.array(["1", "2"]), r"x\.astype\(float\) makes numbers"),
+        (np.array([1j]), r"x\.real and x\.imag are two arguments"),
+        (np.array([(1.0, 2.0)], dtype=[("a", float), ("b", float)]), "a dict of columns, .*x.dtype.names"),
+    ],
+)
+def test_arrays_of_other_things_are_told_what_makes_numbers_of_them(column, way):
+    """Texts, complex numbers, records."""
+    with pytest.raises(TypeError, match=f"x must be numbers, got .* entries; {way}"):
+        compile(lambda x: x)(column)
+
+
+def test_rows_by_name_are_told_to_be_columns():
+    """A list of dicts has rows where a program has columns."""
+    with pytest.raises(TypeError, match="to enter it by name, pass a dict of columns"):
+        compile(lambda row: row["a"])([{"a": 1.0}, {"a": 2.0}])
+
+
 @pytest.mark.parametrize(
     "nest",
     [

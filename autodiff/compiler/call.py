@@ -507,6 +507,19 @@ def refuse_several(shape: tuple[int, ...], form: Form | None) -> None:
         )
 
 
+_BY_ITSELF = "pass it as an argument of its own, or in a dataclass field with metadata={'static': True}"
+_CONVERTED = {  # by the kind of an array's entries
+    **dict.fromkeys("US", "x.astype(float) makes numbers of texts that hold them"),
+    "c": "x.real and x.imag are two arguments",
+    "V": "a dict of columns, {name: x[name] for name in x.dtype.names}, has names too",
+}
+
+
+def _is_inside(name: str) -> bool:
+    """Tell whether an argument's name is that of a part of one."""
+    return "[" in name or "." in name
+
+
 def count_rows(args: Sequence[Any], batched: Sequence[bool], names: Sequence[str]) -> int:
     """Return the rows of a call, 1 without any."""
     rows = 0 if any(batched) else 1
@@ -515,9 +528,10 @@ def count_rows(args: Sequence[Any], batched: Sequence[bool], names: Sequence[str
         if not has_rows:
             continue
         if x.ndim == 0:
+            way = "write in_axes=None at its place, or static_argnums where it steers the function as an int"
             raise ValueError(
                 f"{name} must have one entry per row, as others have, got one number; where it is the same for all "
-                "rows, write in_axes=None at its place, or static_argnums where it steers the function as an int"
+                f"rows, {_BY_ITSELF if _is_inside(name) else way}"
             )
         if first and len(x) != rows:
             raise ValueError(f"all arguments must have as many rows, got {len(x)} in {name} and {rows} in {first}")
@@ -605,6 +619,10 @@ def _kind(x: Any, name: str, array: Any) -> str:
     """Return what an argument is that is no array of numbers, and the way out."""
     kind = f"{array.dtype} entries"
     way = "what only steers the function goes into static_argnums"
+    if _is_inside(name):
+        way = f"where it only steers the function, {_BY_ITSELF}"
+    if array.ndim:
+        way = _CONVERTED.get(array.dtype.kind, way)
     if array.dtype == object:
         kinds = {("Value" if isinstance(entry, Value) else type(entry).__name__) for entry in array.flat}
         kind = f"entries of type {', '.join(sorted(kinds))}"

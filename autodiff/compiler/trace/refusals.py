@@ -26,6 +26,7 @@ _INTEGERS = re.compile(  # as NumPy and pandas say
     "Location based indexing can only have"
 )
 _OPERANDS = re.compile("unsupported operand|not supported between|can only concatenate|not callable")  # as of a Value
+_BY_NAME = re.compile("only integers, slices|list indices must be .*, not str")
 _ONE_NUMBER = re.compile(  # as Python and NumPy say
     r"'Traced'.* (not (iterable|subscriptable)|has no len)|for @: 'Traced' and 'Traced'|"
     r"must be an iterable, not Traced|non-iterable Traced|not subscriptable: 'Traced'"
@@ -228,7 +229,7 @@ def told(error: Exception, arguments: Sequence[Any], names: Sequence[str], numbe
 def _added(error: Exception, arguments: Sequence[Any], names: Sequence[str], number: type) -> str | None:
     """Return what to add to an error that tells of rows, indices or arrays."""
     said = str(error)
-    if "only integers, slices" in said:
+    if _BY_NAME.search(said):
         return (
             ": a row of an array or table is entered by position; to enter it by a number of the row, use "
             "autodiff.pick(table, i); to enter it by name, pass a dict of columns, such as dict(frame)"
