@@ -422,3 +422,44 @@ def test_a_mask_of_an_argument_and_a_causal_one_are_added_to_all_scores_at_once(
         calls.add(kept(program).version(want(kept(program), gradient=True)).backend.calls)
     assert len(calls) == 1
     assert max(calls) <= 40
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 0), (0, 3)])
+def test_attention_within_a_band_is_written_with_a_mask(before, after):
+    """Each token looks at its neighbours alone: as PyTorch with a mask, in 40 calls and 45 lines for any length."""
+    torch = pytest.importorskip("torch")
+    calls, lines = set(), set()
+    for tokens in (6, 8):
+        rng = np.random.default_rng(tokens)
+        w = [[[Value(x, f"{n}[{i}]") for x in row] for i, row in enumerate(rng.normal(size=(4, 4)) / 2)] for n in "qkv"]
+
+        def f(x, w=w, tokens=tokens):
+            q, k, v = ([[sum(a * b for a, b in zip(row, t, strict=True)) for row in m] for t in x] for m in w)
+            total = 0.0
+            for i, s in enumerate(q):
+                near = range(max(0, i - before), min(tokens, i + after + 1))
+                shares = softmax([sum(a * b for a, b in zip(s, k[j], strict=True)) / 2.0 for j in near])
+                total = total + sum(sum(p * v[j][d] for p, j in zip(shares, near, strict=True)) ** 2 for d in range(4))
+            return total
+
+        program = compile(f)
+        X = rng.normal(size=(6, tokens, 4))
+        value, gradient = program.value_and_grad(X)
+        m = [torch.tensor([[p.data for p in row] for row in own], dtype=torch.float64, requires_grad=True) for own in w]
+        q, k, v = (torch.tensor(X) @ own.T for own in m)
+        band = torch.ones(tokens, tokens).tril(after).triu(-before) > 0
+        loss = (torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=band) ** 2).sum(dim=(1, 2)).mean()
+        loss.backward()
+        np.testing.assert_allclose(value, loss.item(), **CLOSE)
+        slopes = {
+            id(p): own.grad[i, j].item()
+            for own, each in zip(m, w, strict=True)
+            for i, row in enumerate(each)
+            for j, p in enumerate(row)
+        }
+        np.testing.assert_allclose(gradient, [slopes[id(p)] for p in program.parameters], **CLOSE)
+        calls.add(kept(program).version(want(kept(program), gradient=True)).backend.calls)
+        lines.add(len(program.source.splitlines()))
+    assert len(calls) == len(lines) == 1
+    assert max(calls) <= 40
+    assert max(lines) <= 45

@@ -23,7 +23,7 @@ from autodiff.ops import OPS
 if TYPE_CHECKING:
     from autodiff.compiler.arrays.group import Grouping
 
-_LSE = OPS["logsumexp"]
+_EXP, _LSE = OPS["exp"], OPS["logsumexp"]
 _KINDS = 3  # of lengths: fewer are as well computed one after another
 _SQUARES = 4.0  # times as many products after adding those that a square lacks, at most
 _WASTE = 2.5  # times as many terms after filling up, at most
@@ -52,8 +52,8 @@ def squared(grouping: Grouping, buckets: dict[Any, list[int]]) -> None:
         if whole is not None:
             buckets[key] = whole
             squares.update(dict.fromkeys(whole, Square(whole, set(whole) - set(nodes), rows)))
-    if squares:
-        pass
+    for square in {id(square): square for square in squares.values()}.values():
+        _whole_rows(grouping, buckets, square)
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,114 @@ def _follows(grouping: Grouping, nodes: list[int], squares: dict[int, Square]) -
     there = len(of) == len(nodes) == len(square.nodes) - len(square.added) and square.added.isdisjoint(of)
     alike = all([x in squares for x in graph.below(i)].index(True) == at for i in nodes)
     return (square, of, below_of) if there and alike and graph.stopped.isdisjoint(nodes) else None
+
+
+def _whole_rows(grouping: Grouping, buckets: dict[Any, list[int]], square: Square) -> None:
+    """Make a softmax of a part of each row one of all of it, −∞ added to the others; and sums with its shares.
+
+    Rows that begin with the square, as those of a triangle do, are filled up when they are written (`filled`).
+    """
+    graph, level, size = grouping.graph, grouping.level, square.rows
+    place = {x: k for k, x in enumerate(square.nodes)}
+    rows = _rows_of(grouping, buckets, place, size)
+    totals = {i: row for row, (i, _) in rows.items()}
+    if len({level[i] for i in totals}) != 1 or all(own == {*range(len(own))} for _, own in rows.values()):
+        return
+    shares = _shares_of(grouping, totals, place)
+    used = {*totals, *chain(*shares.values())}
+    complete = len(rows) == size and len(shares) == sum(len(own) for _, own in rows.values())
+    if not complete or not grouping.decides.isdisjoint(used) or not graph.stopped.isdisjoint(used):
+        return
+    grouping.own_graph()
+    graph, like = grouping.graph, next(iter(shares.values()))
+    masked, less, share = list[int](), list[int](), list[int]()
+    for k, x in enumerate(square.nodes):
+        i, own = rows[k % size]
+        new = grouping.added(like[0], [(1.0, x, None)], batched=True, needs=grouping.needs[x])
+        level[new] = level[i] - 1  # after the square, before the sums
+        graph.sums[new] = [(1.0, x, None)], 0.0 if k // size in own else -math.inf
+        difference, exponential = shares.get(k, (-1, -1))
+        if k not in shares:
+            difference = _like(grouping, like[0], graph.below(like[0]))
+            exponential = _like(grouping, like[1], [difference])
+        graph.sums[difference] = [(1.0, new, None), (-1.0, i, None)], 0.0
+        masked.append(new)
+        less.append(difference)
+        share.append(exponential)
+    for row, (i, _) in rows.items():
+        graph.operands[i] = tuple(masked[row::size])
+    for nodes in (masked, [rows[row][0] for row in range(size)], less, share):
+        _bucket(grouping, buckets, nodes)
+    _weighted(grouping, buckets, {x: k for k, x in enumerate(share)}, size)
+
+
+def _rows_of(
+    grouping: Grouping, buckets: dict[Any, list[int]], place: dict[int, int], size: int
+) -> dict[int, tuple[int, set[int]]]:
+    """Return by row of a square the logsumexp of a part of it, and the columns there; none where a row has two."""
+    rows: dict[int, tuple[int, set[int]]] = {}
+    for i in [i for key, nodes in buckets.items() if key[1] is _LSE for i in nodes]:
+        at = [place.get(x, -1) for x in grouping.graph.operands[i]]
+        if min(at) >= 0 and len({k % size for k in at}) == 1:
+            if at[0] % size in rows:
+                return {}
+            rows[at[0] % size] = i, {k // size for k in at}
+    return rows
+
+
+def _shares_of(grouping: Grouping, lse: dict[int, int], place: dict[int, int]) -> dict[int, tuple[int, int]]:
+    """Return, by place in a square, x − logsumexp and the exponential of that."""
+    graph, less = grouping.graph, dict[int, int]()
+    for i, (terms, constant) in graph.sums.items():
+        scales = {x: c for c, x, b in terms if b is None}
+        if len(terms) == 2 == len(scales) and not constant:
+            x, total = sorted(scales, key=scales.__getitem__, reverse=True)
+            if (scales[x], scales[total]) == (1.0, -1.0) and total in lse and place.get(x, -1) >= 0:
+                less[i] = place[x]
+    exps = [(xs[0], i) for i, xs in enumerate(graph.operands) if graph.ops[i] is _EXP and xs[0] in less]
+    return {less[x]: (x, i) for x, i in exps} if len(exps) == len(less) else {}
+
+
+def _weighted(grouping: Grouping, buckets: dict[Any, list[int]], place: dict[int, int], size: int) -> None:
+    """Make sums of products with a part of a row of shares those with all of it: the others are 0."""
+    graph, columns = grouping.graph, dict[Any, dict[int, int]]()  # by column and factor, the factors of all columns
+    share = list(place)
+    found: dict[int, tuple[int, dict[int, int]]] = {}  # by sum, its row and the factor of each column
+    for i in [i for i, op in enumerate(graph.ops) if op is not None]:
+        if i not in graph.sums and graph.ops[i] is not MUL:
+            continue
+        terms, constant = graph.sums.get(i) or ([(1.0, *graph.operands[i])], 0.0)
+        pairs = [(a, b) if a in place else (b, a) for c, a, b in terms if b is not None and c == 1.0]
+        at = [place.get(x, -1) for x, _ in pairs]
+        if len(pairs) < len(terms) or constant or not at or min(at) < 0 or len({k % size for k in at}) > 1:
+            continue
+        own = {k // size: x for k, (_, x) in zip(at, pairs, strict=True)}
+        whole = next((columns[each] for each in own.items() if each in columns), dict[int, int]())
+        if any(whole.get(k, x) != x for k, x in own.items()) or i in graph.stopped or i in grouping.decides:
+            return
+        whole.update(own)
+        columns.update(dict.fromkeys(own.items(), whole))
+        found[i] = at[0] % size, whole
+    n = len(share) // size
+    same = (
+        len({(grouping.level[i], grouping.batched[x]) for i, (_, whole) in found.items() for x in whole.values()}) == 1
+    )
+    if same and all(len(whole) == n for _, whole in found.values()):
+        for i, (row, whole) in found.items():
+            graph.sums[i] = [(1.0, share[k * size + row], whole[k]) for k in range(n)], 0.0
+        _bucket(grouping, buckets, list(found))
+
+
+def _bucket(grouping: Grouping, buckets: dict[Any, list[int]], nodes: list[int]) -> None:
+    """Make a group of these nodes."""
+    taken, (first, *_) = set(nodes), nodes
+    for key, own in list(buckets.items()):
+        if not taken.isdisjoint(own):
+            buckets[key] = [i for i in own if i not in taken]
+            if not buckets[key]:
+                del buckets[key]
+    kind = "sum" if first in grouping.graph.sums else grouping.graph.ops[first]
+    buckets[grouping.level[first], kind, None, "whole", first, first, None, 0] = nodes
 
 
 def _like(grouping: Grouping, i: int, below: Iterable[int]) -> int:
