@@ -10,6 +10,7 @@ Counted from the syntax trees of all files under tests/, helpers included. Insid
 """
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def parsed(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-SOURCES = {module_of(path): parsed(path) for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))}
+SOURCES = {module_of(path): path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py"))}
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
@@ -72,10 +73,14 @@ def defined(tree):
     return {name for name in names if PRIVATE.fullmatch(name)}
 
 
-OWNERS = {}
-for module, source in SOURCES.items():
-    for private in defined(source) - OTHERS:
-        OWNERS.setdefault(private, []).append(module)
+@functools.cache  # and not on import, which every worker of every run waits for
+def owners():
+    """The modules that define each private name."""
+    found = {}
+    for module, path in SOURCES.items():
+        for private in defined(parsed(path)) - OTHERS:
+            found.setdefault(private, []).append(module)
+    return found
 
 
 def reached(tree):
@@ -96,7 +101,7 @@ def reached(tree):
             case ast.Constant(value=str(text)) if DOTTED.fullmatch(text):
                 homes = [text.rsplit(".", k)[0] for k in range(text.count("."))]
                 charged = [(home, text) for home in homes if is_inside(home) and text not in SOURCES]
-            case ast.Attribute(attr=name) | ast.Constant(value=str(name)) if name in OWNERS and name not in own:
+            case ast.Attribute(attr=name) | ast.Constant(value=str(name)) if name in owners() and name not in own:
                 names.append((node.lineno, name))
                 continue
             case _:
@@ -104,7 +109,7 @@ def reached(tree):
         for module, name in charged:
             found.setdefault(module, []).append(f"line {node.lineno}: {name}")
     for line, name in names:  # where several modules have the name, one that is reached into anyway
-        module = next((owner for owner in OWNERS[name] if owner in found), OWNERS[name][0])
+        module = next((owner for owner in owners()[name] if owner in found), owners()[name][0])
         found.setdefault(module, []).append(f"line {line}: {name}")
     return found
 
