@@ -110,6 +110,7 @@ def log_ndtr(a):
         return math.log1p(-upper) if a > 0.0 else math.log(upper)
     return math.log1p(-upper) if a > 0.0 else -math.log(hazard(x)) - 0.5 * a * a - {0.5 * math.log(2.0 * math.pi)!r}
 """,
+    "select": "\ndef select(condition, a, b):\n    return a if condition else b\n",
     "clip": """
 def clip(a, low, high):
     b = low if a < low else a
@@ -230,11 +231,11 @@ class MachineText:
         xs = [self.name(x) for x in var.args]
         if op in SIGNS:
             plain = f"{xs[0]} {SIGNS[op]} {xs[1]}"
-            return f"1.0 if {plain} else 0.0" if op in BOOLEAN else plain
+            return self._select(plain, "1.0", "0.0") if op in BOOLEAN else plain
         if op.name == "neg" and OPS["neg"] is op:
             return f"-{xs[0]}"
         if op is OPS["where"]:
-            return f"{xs[1]} if {xs[0]} != 0.0 else {xs[2]}"
+            return self._select(f"{xs[0]} != 0.0", *xs[1:])
         if op is ir.POW:
             exponent = var.args[1]
             if exponent.__class__ is float and exponent in {2.0, 3.0}:
@@ -247,6 +248,11 @@ class MachineText:
             return f"({text}) / {len(xs)}.0" if op is OPS["mean"] else text
         given = ", ".join(xs)
         return f"{self._function(op)}({given if op.arity is not None else f'({given},)'})"
+
+    def _select(self, *given: str) -> str:
+        """Return a choice as a call, for numba takes the square of the time for branch upon branch."""
+        self.helpers["select"] = _SCALAR["select"]
+        return f"select({', '.join(given)})"
 
     def _function(self, op: Op) -> str:
         """Return the name of the function that computes an operation, which the text defines."""
@@ -505,10 +511,11 @@ def module(
     """Return the text of a module with the function `run` of these lines."""
     exact = 'error_model="numpy"'  # what is written out above counts on the order of its operations
     summing = '@njit(error_model="numpy", fastmath={"reassoc", "nsz"})'  # in any order, several at once
-    calls = len(re.findall(rf"\b({'|'.join(helpers)})\(", "\n".join(lines))) if helpers else 0
+    calls = len(re.findall(rf"\b(?!select)({'|'.join(helpers)})\(", "\n".join(lines))) if helpers else 0
     helper = f"@njit(forceinline={calls <= _INLINE}, {exact})"
     fused = helper.replace("@njit(", '@njit(fastmath={"contract"}, ')  # a product and a sum are rounded once
     kinds = dict.fromkeys(_SUMMING, summing) | dict.fromkeys(_OURS, fused)
+    kinds["select"] = f"@njit(forceinline=True, {exact})"
     return "\n".join([
         "import math", "", "import numpy as np", "from numba import njit", "",
         *[f"{kinds.get(name, helper)}\n{text.strip()}\n" if text.strip().startswith("def ")
