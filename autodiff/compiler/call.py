@@ -283,7 +283,7 @@ class Call(Arguments):
         """Return the arguments of these rows as the program takes them: units × rows."""
         passed: list[Any] = []
         for i, x in enumerate(self.args):
-            if i in self.static or not self._is_used(i):
+            if i in self.static or not x.size:  # what is empty is not used
                 continue
             if not self.batched[i]:
                 passed.append(x.reshape(-1, 1) if x.ndim else float(x))
@@ -292,9 +292,6 @@ class Call(Arguments):
             else:
                 passed.append(x[start:stop].reshape(stop - start, -1).T)
         return passed
-
-    def _is_used(self, i: int) -> bool:
-        return self.args[i].size > 0
 
     def run(self, want: Want, reduce: Reduce = None, seeds: Array | None = None) -> Answer:
         """Send the rows through a version of the program, block by block, and return the gathered answer."""

@@ -105,9 +105,8 @@ class _Answers:
         self.sums: list[str] = []  # in which what is not finite shows
         self.parts: list[str] = []
         code = instance.backend.code
-        self.results: list[
-            tuple[Any, tuple[int, ...], bool]
-        ] = []  # with the shape, and whether there is one for each row
+        # With the shape of each, and whether there is one for each row.
+        self.results: list[tuple[Any, tuple[int, ...], bool]] = []
         if reduce is None:
             self.results.append((code.outputs[0], (self.rows, *call.trace.shared.shape), True))
         n = len(call.trace.parameters)
@@ -161,9 +160,6 @@ class _Answers:
 
     def _sum_of(self, name: str, text: str, size: int) -> None:
         self.lines.append(f"{name} = {text}")
-        self._sum(name, size)
-
-    def _sum(self, name: str, size: int) -> None:
         flat = name if name == "slopes" and not self.want.per_row else f"{name}.ravel()"
         self.sums.append(f"add({name}, None)" if size > _MANY else f"{flat}.dot({flat})")
 
@@ -287,10 +283,8 @@ def _passed(call: Call, names: Sequence[str], part: str = "") -> list[str]:
         if not batched:
             texts.append(f"{name}.reshape(-1, 1)" if x.ndim else name)
         else:
-            form = (
-                "" if x.ndim == 1 else ".T" if x.ndim == 2 else f".reshape({'-1' if part else len(x)}, {x[0].size}).T"
-            )
-            texts.append(name + part + form)
+            flat = f".reshape({'-1' if part else len(x)}, {x[0].size})" if x.ndim > 2 else ""
+            texts.append(name + part + flat + ".T" * (x.ndim > 1))
     return texts
 
 

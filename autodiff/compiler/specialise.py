@@ -60,9 +60,8 @@ class Version:
         most, least, cache = (
             (1500, max(8, 400 // positions), 3 * 2**20) if self.products else (core // 32, 512, 6 * core)
         )
-        if per_row < 2**16 and any(
-            v.info == STEPS for v in products
-        ):  # many calls on little of what is kept for the way back
+        steps = any(v.info == STEPS for v in products)
+        if steps and per_row < 2**16:  # many calls on little of what is kept for the way back
             least, cache = 8, 12 * 2**20
         if any(v.kind == FOLD for v in backend.code.vars):
             least, cache = 1, 16 * cache

@@ -133,10 +133,8 @@ class Layout:
         terms: dict[int, Var] = {}
         for var in self.code.vars:
             if (of := terms_of(var)) is not None and dot_of(var) is None:
-                inner = (
-                    terms.get(of.number) if of.kind == var.kind and var.units == () and uses[of.number] == 1 else None
-                )
-                terms[var.number] = of if inner is None else inner
+                alone = of.kind == var.kind and var.units == () and uses[of.number] == 1
+                terms[var.number] = terms.get(of.number, of) if alone else of
         return terms
 
     def reads(self, var: Var) -> list[Var]:
@@ -203,9 +201,8 @@ class Layout:
             simple = dot_of(var) is not None or (
                 var.kind == ir.APPLY and var.op in PLAIN and all(x.number in scalars for x in var.vars)
             )
-            users = [
-                u for r in self.readers[var.number] for u in (self.readers[r.number] if r.kind == ir.EXPAND else [r])
-            ]
+            read = self.readers[var.number]
+            users = [u for r in read for u in (self.readers[r.number] if r.kind == ir.EXPAND else [r])]
             if simple and all(u.kind == ir.APPLY and u.op is not WHERE for u in users):
                 scalars.add(var.number)
         return scalars
@@ -254,10 +251,9 @@ class Layout:
         ):
             possible.pop(self.base(of).number, None)
         elif var.kind in {ir.MATMUL, ir.MATMUL_T, ir.OUTER}:
+            rows = var.info == ir.STEPS or (var.kind == ir.OUTER and var.batched)  # are its columns
             for x in (var, *var.vars):
-                if (
-                    len(x.units) == 1 or var.info == ir.STEPS or (var.kind == ir.OUTER and var.batched)
-                ):  # its columns are the rows
+                if rows or len(x.units) == 1:
                     possible.pop(self.base(x).number, None)
         elif var.kind in {ir.SCATTER, ir.CONCAT} and var.number in possible:
             own = [x.units if x.__class__ is Var else () for x in var.args]

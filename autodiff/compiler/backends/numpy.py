@@ -223,17 +223,12 @@ class Buffered:
         for delta, (start, _, units) in places:
             if delta.kind == ir.OUTER and delta.info is None and delta.args[1].number in self.layout.ones:
                 self._plan_block(delta, start, units, *sums.get(delta.args[0].number, (None, None)))
+        elsewhere = self.layout.fused.keys() | self.layout.static
         for delta, (start, strides, units) in places:
-            if (
-                delta.number in self.layout.fused
-                or delta.number in self.layout.static
-                or delta.batched
-                or delta.units != units
-            ):
-                continue
             region = places_of(start, strides, units).ravel()
+            own = delta.number not in elsewhere and not delta.batched and delta.units == units
             in_place = delta.kind in {ir.OUTER, ir.PLACED, ir.SUM_ROWS, ir.APPLY} and strides == contiguous(units)
-            if in_place and not self._written[region].any():
+            if own and in_place and not self._written[region].any():
                 self._written[region] = True
                 self._forwarded[delta.number] = (None, start, strides, units)
 
@@ -293,20 +288,13 @@ class Buffered:
             return None
         parts = dict(zip([x.number if x.__class__ is Var else None for x in gradient.args], gradient.info, strict=True))
         for x, (start, strides, units) in zip(gradient.args, gradient.info, strict=True):
-            if (
-                x.__class__ is not Var
-                or x.kind != ir.OUTER
-                or len(x.args[0].units) > 1
-                or self.layout.uses[x.number] > 1
-            ):
+            outer = x.__class__ is Var and x.kind == ir.OUTER and len(x.args[0].units) == 1
+            if not outer or self.layout.uses[x.number] > 1:
                 continue
             m, n = units
             rows = strides == (n + 1, 1) or (m == 1 and strides is not None and strides[1] == 1)
-            if (
-                x.args[1].number in self.layout.ones
-                and rows
-                and self._has_biases(parts.get(x.args[0].number), start + n, m, n)
-            ):
+            biased = rows and x.args[1].number in self.layout.ones
+            if biased and self._has_biases(parts.get(x.args[0].number), start + n, m, n):
                 self._parts[x.number] = self._part(start, contiguous((m, n + 1)), (m, n + 1))
                 self._parts[x.args[0].number] = ""
             elif part := self._part(start, strides, units):
@@ -514,9 +502,7 @@ class Buffered:
             at = start
             if x.__class__ is Var or var.units == ():
                 units = x.units if x.__class__ is Var else ()
-                self._bind(
-                    piece, lambda instance, at=at, units=units: instance.strided(var, at, contiguous(units), units)
-                )
+                self._bind(piece, lambda i, at=at, units=units: i.strided(var, at, contiguous(units), units))
                 self._call("copyto", piece, self._name(x))
             else:
                 self._bind(piece, lambda instance, at=at, x=x: instance.strided(var, at, (), ()).fill(x))
@@ -669,8 +655,11 @@ class Buffered:
 
             self._call(self._bind(f"y{var.number}", contract))
         else:
-            name = "add_reduce" if var.kind == ir.SUM else "maximum_reduce"
-            self._call(name, self._name(x), self._axes(len(var.units), len(x.units)), "None", self._reduced(var, x))
+            name, given = "add_reduce" if var.kind == ir.SUM else "maximum_reduce", self._name(x)
+            axes = self._axes(len(var.units), len(x.units))
+            whole = var.units == () and not x.batched  # one number for all rows, in a buffer with an axis of length 1
+            out = self._bind(f"r{var.number}", lambda i: i.array(var).reshape(1)) if whole else self._name(var)
+            self._call(name, given, axes, "None", out)
 
     def _reduce_all(self, var: Var, terms: Var, grain: int) -> None:
         """Sum all numbers of a row, or take their maximum, where those at positions lie together."""
@@ -699,12 +688,6 @@ class Buffered:
         if stop - start == 1:
             return str(start)
         return self._bind(f"axes{start}_{stop}", lambda _: tuple(range(start, stop)))
-
-    def _reduced(self, var: Var, x: Var) -> str:
-        """Return the name of a reduction's buffer, with an axis of length 1 where it is one number for all rows."""
-        if var.units == () and not x.batched:
-            return self._bind(f"r{var.number}", lambda instance: instance.array(var).reshape(1))
-        return self._name(var)
 
     def _sum_rows(self, var: Var) -> None:
         x = var.args[0]
