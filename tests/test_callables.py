@@ -1,5 +1,6 @@
 """Programs of what people write: methods, partials, programs inside programs, answers with names, operations of their own."""
 
+import contextlib
 import copy
 import functools
 import gc
@@ -660,6 +661,12 @@ INSTEAD = {  # what asks for a number, and the way out that its message must nam
     lambda i: np.isclose(i, 1.0): "use abs(x - y) < 1e-9",
     lambda i: math.fmod(i, 2.0): "use x % y",
     lambda i: math.pow(i, 2.0): "use x ** y",
+    lambda i: math.remainder(i, 2.0): "use x - y * round(x / y)",  # autodiff's is that of %
+    lambda i: math.log(i, 3.0): "use autodiff.log(x), and autodiff.log(x) / math.log(b) to the base b",
+    lambda i: math.degrees(i): "use x * (180.0 / math.pi)",
+    lambda i: np.heaviside(i, 0.5): "use autodiff.step(x)",
+    lambda i: np.logical_not(i): "x == 0 for not x",
+    lambda i: np.logical_and(i > 0.0, i < 2.0): "use (x > a) & (x < b)",
     lambda i: statistics.mean([i, i]): "use autodiff.mean(xs)",
     lambda i: operator.index(i): "use autodiff.pick([operator.index(…, k) for k in range(n)], i)",
     lambda i: 1.0 if str(i) == "1" else 2.0: "use autodiff.where(i == k, a, b)",
@@ -678,7 +685,28 @@ def test_each_way_of_asking_is_told_what_to_write_instead_of_it(f):
     message = str(caught.value)
     assert f"{__file__}:{f.__code__.co_firstlineno}" in message
     assert INSTEAD[f] in message
+    assert all(hasattr(autodiff, name) for name in re.findall(r"\bautodiff\.(\w+)", message))
     assert "as static (static_argnums), or call the function itself, eagerly (program.f)" in message
+
+
+def test_a_function_of_math_is_told_a_function_that_there_is():
+    """All of math's, of one or two numbers: what is named after "autodiff." exists, and has math's numbers."""
+    met = 0
+    for name, f in vars(math).items():
+        for numbers in ([0.5], [0.5, 0.25], [1.5, 2.0]):
+            try:
+                expected = f(*numbers)
+            except (TypeError, ValueError):  # of other arguments
+                continue
+            with contextlib.suppress(TraceError):
+                np.testing.assert_allclose(compiled(lambda *xs, f=f: f(*xs))(*numbers), expected, err_msg=name)
+                continue
+            with pytest.raises(TraceError) as caught:
+                compiled(lambda *xs, f=f: f(*xs))(*numbers)
+            for told in re.findall(r"use autodiff\.(\w+), which serves", str(caught.value)):
+                assert math.isclose(getattr(autodiff, told)(*numbers), expected, rel_tol=1e-14), name
+                met += 1
+    assert met > 20
 
 
 def test_statements_and_attributes_are_told_what_to_write_instead():
@@ -775,6 +803,9 @@ OF_ARRAYS = {
     lambda xs: np.zeros(3).__setitem__(0, xs[1]): r"np\.zeros\(n, dtype=object\) for stand-ins",
     lambda xs: np.zeros(3).__iadd__(xs): r"np\.zeros\(n, dtype=object\) for stand-ins",
     lambda xs: np.linalg.det(np.eye(3) * xs): "an array of stand-ins has no numbers while it is traced, at ",
+    lambda xs: np.fft.fft(xs)[0]: "an array of stand-ins has no numbers while it is traced, at ",
+    lambda xs: np.percentile(xs, 50.0): r"use autodiff\.maximum\(a, b\)",
+    lambda xs: xs[0] if np.array_equal(xs, [1.0, 1.0, 1.0]) else 0.0: r"use \(x > a\) & \(x < b\)",
     lambda xs: np.select([xs > 0.0], [xs]): "entry by entry",
     lambda xs: math.fsum(xs): r"use autodiff\.total\(xs\), or sum\(xs\)",
     lambda xs: 0.0 if math.isnan(xs[0]) else xs[0]: "use x != x, which is 1 where x is NaN",

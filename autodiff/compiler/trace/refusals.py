@@ -82,6 +82,10 @@ _FLOATED = _by_name(  # by the function that is called with a number
     ("fmod modf", "x % y, or x - autodiff.trunc(x) for what is behind the point"),
     ("dist", "autodiff.hypot of the differences"),
     ("ldexp", "x * 2**k"),
+    ("remainder", "x - y * round(x / y)"),
+    ("degrees radians", "x * (180.0 / math.pi) for degrees, x * (math.pi / 180.0) for radians"),
+    ("log", "autodiff.log(x), and autodiff.log(x) / math.log(b) to the base b"),
+    ("heaviside", "autodiff.step(x), or autodiff.where(x > 0.0, 1.0, 0.0)"),
     ("isnan", "x != x, which is 1 where x is NaN, in autodiff.where"),
     ("isfinite isinf", _FINITE),
     ("isclose allclose", _CLOSE),
@@ -93,11 +97,11 @@ _FLOATED = _by_name(  # by the function that is called with a number
 )
 _CALLED = _by_name(
     ("range arange linspace islice repeat zeros ones full empty eye tile reshape normal uniform fold", _LENGTH),
-    ("max min sorted sort argmax argmin argsort amax amin nlargest nsmallest median", _EXTREME),
+    ("max min sorted sort argmax argmin argsort amax amin nlargest nsmallest median percentile quantile ptp", _EXTREME),
     ("index count remove searchsorted bisect bisect_left bisect_right digitize isin count_nonzero", _SEARCH),
     ("__getitem__ __setitem__ __delitem__ pop insert take choose itemgetter getitem enumerate", _PLACE),
     ("chr hex bin oct bytes bytearray", _TEXT),
-    ("any all", _BOTH),
+    ("any all array_equal logical_and logical_or logical_not", _BOTH),
     ("int", _INT),
 )
 _HASHED = _by_name(
@@ -221,7 +225,12 @@ def told(error: Exception, arguments: Sequence[Any], names: Sequence[str], numbe
     if missing := re.search(r"'Traced' object has no attribute '(\w+)'", said):
         way = _ATTRIBUTES.get(missing[1])
         return f"{said} while it is traced, {at.words}; use {way}, {_LAST}" if way else None
-    if "Traced" in said or "<traced" in said or ("Rational instance" in said and "Fraction(" in at.text):
+    if (
+        "Traced" in said
+        or "derivative rule for a Value" in said
+        or "<traced" in said
+        or ("Rational instance" in said and "Fraction(" in at.text)
+    ):
         return f"{refusal(ASKED, 'a number', at)}. Python says: {said}"
     return None
 
@@ -252,7 +261,7 @@ def _added(error: Exception, arguments: Sequence[Any], names: Sequence[str], num
             f": {' and '.join(kinds)} in this call; a program's arguments have one more axis in front than the "
             "function's, the rows"
         )
-    if "dtype('O')" in said or "should be boolean" in said:
+    if "dtype('O')" in said or "not supported for the input types" in said or "should be boolean" in said:
         return (
             f": an array of stand-ins has no numbers while it is traced, {at.words}; use {_BOXES}, {_ENTRIES}, {_LAST}"
         )
