@@ -67,6 +67,9 @@ SHOWN = {  # what shows the mistakes below
     "steps": ("folds", FOLD | THREE),
     "net": ("folds", FOLD | THREE | {"net": True, "width": 2, "recipes": [2, 3, 4]}),
     "picture": ("positions", {"shape": [4, 2], "steps": [["pictured", {"height": 1, "width": 2, "rows": 1, "stride": 1, "channels": 2}]], "last": "sum"}),
+    "gates": ("positions", {"shape": [5, 2], "steps": [["gated", {"gates": 3, "start": "own", "bias": True, "beside": True, "backward": False}]], "last": "sum"}),
+    "heads": ("positions", {"shape": [3, 4], "steps": [["headed", {"heads": 2, "causal": False, "output": False, "joint": False}]], "last": "softmax"}),
+    "joint heads": ("positions", {"shape": [4, 4], "steps": [["headed", {"heads": 2, "causal": True, "output": True, "joint": True}]], "last": "sum"}),
     "table": ("lookups", TABLE),
     "chain": ("lookups", TABLE | {"rows": 12, "uses": ["chain"]}),
 }  # fmt: skip
@@ -89,6 +92,20 @@ MISTAKES = [  # what shows it, a module of the compiler, what it says, and what 
     ("table", "trace.lookup", "(*found, alone[0])", "(*found, 0)"),
     ("table", "arrays.group", "row[:start] + row[start + len(keys) :]", "row[start + len(keys) :]"),
     ("chain", "trace.lookup", "if graph.constants.get(chain.rest) != 0.0:", "if False:"),
+    (
+        "chain",
+        "trace.lookup",
+        "(*[source[x] for x in chain.entries], *",
+        "(*[source[x] for x in chain.entries[::-1]], *",
+    ),
+    ("average", "trace.loops", "((CARRY, start), (X, first))", "((X, start), (CARRY, first))"),
+    ("average", "trace.loops", "(*begin, *places, *inner.captured)", "(*begin, *places[::-1], *inner.captured)"),
+    ("average", "trace.loops", "self.input(CAPTURED, len(self.captured), label)", "self.input(CAPTURED, 0, label)"),
+    ("heads", "backends.heads", '".swapaxes(0, 1)" * len(heads)', '""'),
+    ("gates", "backends.floats", "{xs[0]} <= 0.0 else", "{xs[0]} >= 0.0 else"),
+    ("chain", "backends.floats", 'f"{xs[1]} if {xs[0]} else {xs[2]}"', 'f"{xs[2]} if {xs[0]} else {xs[1]}"'),
+    ("gates", "arrays.recurrent", "            rest.remove(bias)\n", "            pass\n"),
+    ("joint heads", "arrays.places", "len(pieces) > 1 < len(row)", "len(row) > 1"),
 ]
 
 
