@@ -36,7 +36,7 @@ from autodiff.propagation import limit
 from autodiff.value import Value
 
 _BITS = "taking bits (&, |, ^, <<, >>) of"
-_POS, _DIV = OPS["pos"], OPS["div"]
+_POS, _DIV, _POW = OPS["pos"], OPS["div"], OPS["pow"]
 
 
 def _sides(name: str) -> tuple[Any, Any]:
@@ -89,7 +89,7 @@ class Traced(Value):
     __sub__, __rsub__ = _sides("sub")
     __mul__, __rmul__ = _sides("mul")
     __truediv__, __rtruediv__ = _sides("div")
-    _power, __rpow__ = _sides("pow")
+    __rpow__ = _sides("pow")[1]
     __neg__, __pos__, __abs__ = map(_unary, ("neg", "pos", "abs"))
     exp, log, sqrt, sin, cos, tanh, relu, sigmoid = map(
         _unary, ("exp", "log", "sqrt", "sin", "cos", "tanh", "relu", "sigmoid")
@@ -98,7 +98,7 @@ class Traced(Value):
     def __pow__(self, other: Any, modulus: object = None) -> Any:
         if modulus is not None:
             raise self.tracer.error(self, "pow with a modulus of")
-        return self._power(other)
+        return self.tracer.infix(_POW, self, other)
 
     def __and__(self, other: Any) -> Any: return self.tracer.both(OPS["minimum"], self, other)
     def __or__(self, other: Any) -> Any: return self.tracer.both(OPS["maximum"], self, other)
