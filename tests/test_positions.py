@@ -463,3 +463,50 @@ def test_attention_within_a_band_is_written_with_a_mask(before, after):
     assert len(calls) == len(lines) == 1
     assert max(calls) <= 40
     assert max(lines) <= 45
+
+
+def test_a_dilated_causal_convolution_is_one_product_a_layer():
+    """Taps before the beginning are missing: as PyTorch's convolution of a padded input, in 40 calls for any length."""
+    torch = pytest.importorskip("torch")
+    calls = set()
+    for length in (12, 17):
+        rng = np.random.default_rng(length)
+        w = [[[[Value(x) for x in row] for row in tap] for tap in each] for each in rng.normal(size=(2, 3, 4, 4)) / 2]
+        b = [[Value(x) for x in each] for each in rng.normal(size=(2, 4))]
+
+        def f(xs, w=w, b=b):
+            for taps, bias, dilation in zip(w, b, (1, 2), strict=True):
+                out = []
+                for t in range(len(xs)):
+                    h = bias
+                    for j, tap in enumerate(taps):
+                        if t - j * dilation >= 0:
+                            x = xs[t - j * dilation]
+                            h = [
+                                a + sum(c * d for c, d in zip(row, x, strict=True))
+                                for a, row in zip(h, tap, strict=True)
+                            ]
+                    out.append([tanh(a) for a in h])
+                xs = out
+            return sum(a * a for h in xs for a in h)
+
+        program = compile(f)
+        X = rng.normal(size=(5, length, 4))
+        value, gradient = program.value_and_grad(X)
+        flat = {id(p): k for k, p in enumerate(p for of in (w, b) for p in np.ravel(np.array(of, dtype=object)))}
+        m = torch.tensor([p.data for of in (w, b) for p in np.ravel(np.array(of, dtype=object))], dtype=torch.float64)
+        m.requires_grad_()
+        kernels, biases, h = m[:96].reshape(2, 3, 4, 4), m[96:].reshape(2, 4), torch.tensor(X).transpose(1, 2)
+        for taps, bias, dilation in zip(kernels, biases, (1, 2), strict=True):
+            padded = torch.nn.functional.pad(h, (2 * dilation, 0))
+            kernel = taps.permute(1, 2, 0).flip(2)
+            h = torch.tanh(torch.nn.functional.conv1d(padded, kernel, bias, dilation=dilation))
+        loss = (h**2).sum(dim=(1, 2)).mean()
+        loss.backward()
+        np.testing.assert_allclose(value, loss.item(), **CLOSE)
+        np.testing.assert_allclose(gradient, [m.grad[flat[id(p)]].item() for p in program.parameters], **CLOSE)
+        backend = kept(program).version(want(kept(program), gradient=True)).backend
+        assert backend.code.matrix_products == 2
+        calls.add(backend.calls)
+    assert len(calls) == 1
+    assert max(calls) <= 40

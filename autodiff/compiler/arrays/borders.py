@@ -7,7 +7,6 @@ view. A zero times an infinite weight is NaN: the careful version does not do so
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -112,15 +111,19 @@ def windows(grouping: Grouping, nodes: list[int], positions: int) -> Var | None:
     for p, terms in enumerate(sums[:positions]):
         for c, w, _ in terms:
             at[full[c, w], p] = next(left)
-    if (grid := frame(at, home.size)) is None:
+    there = np.flatnonzero((at >= 0).all(axis=0))[:1]
+    order = np.argsort(at[:, there].sum(axis=1), kind="stable")  # weights by the places of their inputs: taps go on
+    if (grid := frame(at[order], home.size)) is None:
         return None
     graph = grouping.graph = replace(graph, sums=dict(graph.sums))
     for r, row in enumerate(grouping.frames[nodes[0]][0]):
+        own = list(row)
+        weights = [own[k] for k in order]
         for i in nodes[r * positions : (r + 1) * positions]:
             terms, constant = graph.sums[i]
             anything = next(t[2] for t in terms if grouping.is_linear(t))
             rest = [t for t in terms if not grouping.is_linear(t)]
-            graph.sums[i] = [*[(c, w, anything) for c, w in row], *rest], constant
+            graph.sums[i] = [*[(c, w, anything) for c, w in weights], *rest], constant
     around, views = grid
     (view,) = grouping.aligned([(grouping.code.padded(home, around, 0.0), views.ravel())], positions)
     return grouping.code.solid(view, at.shape)
@@ -136,9 +139,12 @@ def frame(at: Any, size: int) -> tuple[Any, Any] | None:
     own = nest(at[:, whole[0]]) if len(whole) else None
     parts = {column.tobytes(): p for p, column in enumerate(there.T)}.values()
     nests = [nest(at[there[:, p], p]) for p in parts]  # a window as wide as the grid is one axis, its parts are two
-    steps = sorted({1, *(step for each in nests if each for step in each[1])} - {0}, reverse=True)
+    steps = list[int]()
+    for step in sorted({1, *(step for each in nests if each for step in each[1])} - {0}, reverse=True):
+        if not steps or steps[-1] % step == 0:  # others are several steps of a smaller one, as of dilated windows
+            steps.append(step)
     coordinates, taps = _digits(at, steps), _digits(at[:, whole[:1]], steps)
-    if own is None or any(a % b for a, b in itertools.pairwise(steps)):
+    if own is None:
         return None
     taps = taps - taps[:, :1]
     first: Any = there.argmax(axis=0)

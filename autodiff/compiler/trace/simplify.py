@@ -233,7 +233,8 @@ class _Sums:
         """
         terms, found = self.sums[i][0], self.inside.pop(i, [])
         rows = [(row, own) for own in found if len(row := self._weights(terms, own)) > 1] if len(found) > 1 else []
-        again = Counter([row for row, _ in rows])
+        # A sum that is one of these and a bias is inside twice, with the same products.
+        again = Counter([row for row, _ in {(row, self._first(terms, own)) for row, own in rows}])
         whole = {weight: set(row) for row, n in again.items() if n > 1 for weight in row}
         rows.sort(key=lambda own: (again[own[0]] == 1, -len(own[0])))
         taken, apart = bytearray(len(terms)), list[Inner]()
@@ -244,6 +245,11 @@ class _Sums:
         for start, stop, x in sorted(apart, reverse=True):
             self.sums[x], self.left[x] = (terms[start:stop], 0.0), self.graph.ops[x]
             terms[start:stop] = [(1.0, x, None)]
+
+    @staticmethod
+    def _first(terms: Sequence[Term], inner: Inner) -> int:
+        """Return the place of the first product of a sum in another."""
+        return next(k for k in range(*inner[:2]) if terms[k][2] is not None)
 
     def _weights(self, terms: Sequence[Term], inner: Inner) -> tuple[tuple[float, int], ...]:
         """Return the coefficients and weights of what varies in a sum, in order; none where a weight repeats."""
