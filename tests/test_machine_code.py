@@ -303,6 +303,18 @@ def test_explain_tells_the_time_and_what_numba_would_be_for():
     assert 'backend="numba" would' in compile(price).trace(*options(3)).explain()
 
 
+@pytest.mark.parametrize("backend", ["auto", "numba"])
+def test_explain_counts_nothing_by_row_where_there_are_none(backend):
+    """x³ and its derivative are no 0 operations for a row: at one point there is no row to count for; of rows there is."""
+    program = compile(lambda x: x * x * x, backend=backend)
+    assert not re.search(
+        r"\brows?  |blocks of|operations in each", program.trace(2.0).explain().replace("all rows", "")
+    )
+    said = program.trace([2.0, 3.0]).explain()
+    assert int(re.search(r"one row +about (\d+) floating-point", said)[1]) >= 2
+    assert "in blocks of" in said
+
+
 def test_another_process_loads_the_machine_code(tmp_path):
     """The second one compiles nothing: numba counts its hits."""
     text = (
