@@ -1,5 +1,6 @@
 """Random programs as people write them: a few draws of each kind; `python -m tests.draws` makes thousands of the same."""
 
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, note, reject, settings
 from hypothesis import strategies as st
 
+from autodiff import sin, tanh
 from tests.draws import PROGRAMS
+from tests.draws.cases import Case
 from tests.draws.laws import Undecided, check
 from tests.draws.mistakes import planted
 
@@ -123,6 +126,21 @@ def test_without_mistakes_these_programs_are_right(shown):
     """They are caught by the mistake, and by nothing else."""
     name, spec = SHOWN[shown]
     check(PROGRAMS[name].build(spec), 4)
+
+
+def test_without_structure_a_second_call_is_of_its_own_numbers():
+    """Derivatives by an argument of a long formula without structure, in calls after the first too."""
+    source = random.Random(1)
+    plan = [(source.randrange(3), source.random(), source.random()) for _ in range(800)]
+
+    def f(x):
+        xs = list(x)
+        for kind, a, b in plan:
+            u, v = xs[-1 - int(a * min(6, len(xs)))], xs[int(b * len(xs))]
+            xs.append((sin(u * v), tanh(u + v), u / (1.5 + v * v))[kind])
+        return xs[-1] + xs[-2] * xs[-3]
+
+    check(Case(f, [], {"x": (3,)}), 4)
 
 
 def test_the_command_draws_and_counts():

@@ -145,7 +145,8 @@ class _Answers:
             size = math.prod(shape[1:]) if each else math.prod(shape)
             whole = np.broadcast_to(source, (size, shape[0]) if each else (max(1, size), 1))
             self.bound[f"of_{name}"] = view = (whole.T if each else whole[:size]).reshape(shape)
-            if source.__class__ is np.ndarray and not np.may_share_memory(view, source):
+            copied = x.__class__ is list  # a tape gathers the entries of an array
+            if copied or (source.__class__ is np.ndarray and not np.may_share_memory(view, source)):
                 raise ValueError  # a copy would not change with the next run
             self.parts.append(name)
             if not shape:
