@@ -485,7 +485,7 @@ class Program(Generic[P]):
         plain = Readable(trace.text_code(wanted, self.parameters), *named)
         code = trace.text_code(wanted, self.parameters, loops=True)
         loops = Readable(code, *named, like=Readable(code, *named, like=plain))
-        return min(plain.source, loops.source, key=lambda text: text.count("\n")) if loops.rolled else plain.source
+        return min(plain.source, loops.source, key=lambda text: text.count("\n"))
 
     def explain(self) -> str:
         """Return what each pass did, as text: nodes, groups, matrix products, and the cost of one row."""

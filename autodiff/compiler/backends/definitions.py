@@ -71,16 +71,11 @@ def spread(size, rows, *pieces):
     """Add arrays up in an array of `size` units, each at its own positions."""
     total = xp.zeros((size, rows))
     for array, positions in pieces:
-        positions = np.ravel(positions)
-        if np.shape(array)[-1:] not in {(), (rows,)}:  # the same for all rows
-            array = xp.broadcast_to(array, (*np.shape(array)[:-1], rows))
-        array = xp.broadcast_to(xp.reshape(array, (-1, rows)) if np.shape(array) else array, (len(positions), rows))
-        if len(set(positions.tolist())) < len(positions):  # several for one place
-            total = total + xp.asarray(positions == np.arange(size)[:, None], dtype=float) @ array
-            continue
-        source = np.full(size, len(positions))  # the row of zeros, where nothing is added
-        source[positions] = np.arange(len(positions))
-        total = total + xp.concatenate([array, xp.zeros((1, rows))])[source]
+        array, places = xp.broadcast_to(array, (*np.shape(positions), rows)), xp.asarray(positions)
+        if hasattr(total, "at"):  # arrays of JAX do not change
+            total = total.at[places].add(array)
+        else:
+            np.add.at(total, places, array)
     return total
 ''',
     "filled": '''
@@ -106,11 +101,7 @@ def placed(delta, x, keys):
     """Return the sums of what belongs to each column."""
     places, found = columns(x, keys)
     parts = xp.where(found, delta, 0.0).reshape(len(delta), -1).T
-    total = xp.zeros((len(keys), len(delta)))
-    if hasattr(total, "at"):  # arrays of JAX do not change
-        return total.at[places.ravel()].add(parts).T
-    np.add.at(total, places.ravel(), parts)
-    return total.T
+    return spread(len(keys), len(delta), (parts, places.ravel())).T
 ''',
     "at": '''
 def at(start, strides, shape):

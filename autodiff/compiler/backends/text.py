@@ -15,7 +15,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -310,6 +310,7 @@ class Readable:
         batched = output.__class__ is Var and output.batched
         closing = [*gradient, f"return {f'{value}.mean()' if batched else value}, gradient / rows"]
         answer = f"return {self._answer(value, batched=batched)}"
+        after: list[str] = []
         steps = self.like is not None and rolled(
             [*forward, answer],
             [] if self.outputs else [*backward, *closing],
@@ -320,12 +321,12 @@ class Readable:
         compact = any(shape and len(shape) > 1 for shape in self.shapes)  # arguments with axes: tokens, steps, images
         if steps:
             (*forward, answer), after = steps
-            used = set(re.findall(r"\w+", "\n".join([*forward, *after])))
-            zeros = {name: text for name, text in self.zeros.items() if name in used}
-            opening += [f"{', '.join(zeros)} = {', '.join(zeros.values())}"] * bool(zeros)
-        elif compact:
+        used = set(re.findall(r"\w+", "\n".join([*forward, *(after or [*backward, *closing])])))
+        zeros = {name: text for name, text in self.zeros.items() if name in used}
+        opening += [f"{', '.join(zeros)} = {', '.join(zeros.values())}"] * bool(zeros)
+        if not steps and compact:
             opening, forward, after = [*_beside(opening), ""], _compact(forward), [*_compact(backward), *closing]
-        else:
+        elif not steps:
             opening, after = [*opening, ""], [*backward, "", *closing]
         body = [*opening, *forward]
         if self.outputs:  # the backward pass of a step is its answer
@@ -380,54 +381,88 @@ class Readable:
         gradient = self.code.gradient
         if gradient is None:
             return ["gradient = 0.0 * flat"]
-        pieces = sorted(
-            zip(gradient.args, gradient.info, strict=True),
-            key=lambda piece: (np.min(piece[1][0]), math.prod(piece[1][2])),
-        )
+        lines: list[str] = []
+        sums: dict[Any, list[Any]] = {}  # of what has the same places
+        for delta, (start, strides, units) in self._in_columns(gradient, lines):
+            place = (np.ravel(start).tobytes() if strides is None else start, strides, units)
+            sums.setdefault(place, [(start, strides, units)]).append(delta)
+        pieces = sorted(sums.values(), key=lambda piece: (np.min(piece[0][0]), math.prod(piece[0][2])))
         blocks: list[str] = []
-        end, left = 0, list(pieces)
-        while (found := self._next_block(left, end)) is not None:
+        end, left = 0, pieces
+        while end < gradient.size:
+            found = self._next_block(left, end)
+            if found is None:  # nothing has a slope there
+                starts = [piece[0][0] for piece in left if piece[0][1] is not None and piece[0][0] > end]
+                gap = min(starts, default=gradient.size) - end
+                found = f"xp.zeros({gap})", list[Any](), end + gap
             text, used, end = found
             blocks.append(text)
             left = [piece for piece in left if not any(piece is other for other in used)]
-        if end < gradient.size:
-            return [f"gradient = {self._spread(pieces, gradient.size, '1')}[:, 0]"]
-        text = blocks[0] if len(blocks) == 1 else f"xp.concatenate([{', '.join(blocks)}])"
-        if len(text) > (_WIDE if self.windowed else _LONG) and len(blocks) > 1:
-            rows = [f"{block}," for block in blocks]
-            text = "\n".join(["xp.concatenate([", *_indented(rows), "])"])
-        whole = f"gradient = {text}"
-        for delta, place in left:
-            everywhere = place[1] is not None and place == (0, (1,), (gradient.size,))
-            whole += (
-                f" + {self.text(delta, _ATOM)}.ravel()"
-                if everywhere and delta.__class__ is Var and delta.units == place[2]
-                else f" + {self._spread([(delta, place)], gradient.size, '1')}[:, 0]"
-            )
-        return whole.split("\n")
+        if len(left) == len(pieces) or (blocks and left and all(piece[0][1] is None for piece in left)):
+            blocks, left = [], pieces
+        whole = [blocks[0] if len(blocks) == 1 else f"xp.concatenate([{', '.join(blocks)}])"] if blocks else []
+        others: list[str] = []
+        for place, *deltas in left:
+            start, strides, units = place
+            size = math.prod(units)
+            if (
+                strides is not None
+                and strides == contiguous(units)
+                and all(delta.__class__ is Var and delta.units == units for delta in deltas)
+            ):
+                around = f", ({start}, {gradient.size - start - size})"
+                text = f"{self._sum(deltas)}.ravel()"
+                whole.append(text if size == gradient.size else f"xp.pad({text}{around})")
+            else:
+                others += [self._placed(delta, place, "1") for delta in deltas]
+        if others:
+            whole.append(f"{self._help('spread')}({gradient.size}, 1, {', '.join(others)})[:, 0]")
+        return [*lines, f"gradient = {' + '.join(whole)}"]
+
+    def _in_columns(self, gradient: Var, lines: list[str]) -> Iterator[tuple[Any, Any]]:
+        """Yield what is added up with its places; matrices that are several side by side, one by one, by name."""
+        for delta, place in zip(gradient.args, gradient.info, strict=True):
+            start, strides, units = place
+            blocks = _columns(np.reshape(start, units)) if strides is None and len(units) == 2 else None
+            if blocks is None or delta.__class__ is not Var or delta.units != units:
+                yield delta, place
+                continue
+            name = self._take("dW") if delta.number in self.inline else self.matrix(delta)
+            lines += [f"{name} = {_bare(self.matrix(delta))}"] * (delta.number in self.inline)
+            for column, begin, steps, shape in blocks:
+                block = Var(delta.code, ir.OUTER, (delta,), shape, False, None)
+                block.number = -1 - column - gradient.size * (1 + delta.number)
+                self.names[block.number] = f"{name}[:, {column}:{column + shape[1]}]"
+                yield block, (begin, steps, shape)
+
+    def _sum(self, deltas: Sequence[Any], strength: float = _ATOM) -> str:
+        """Return the text of a sum of derivatives that have the same places; of matrices, as a matrix."""
+        texts = [self.matrix(x) if x.__class__ is Var and len(x.units) == 2 else self.text(x, strength) for x in deltas]
+        return texts[0] if len(texts) == 1 else f"({' + '.join(texts)})"
 
     def _next_block(self, pieces: Sequence[Any], start: int) -> tuple[str, list[Any], int] | None:
         """Return the text of the derivatives that come next in the flat array, its pieces, and its end."""
         for piece in pieces:
-            delta, (at, strides, units) = piece
-            if strides is None or at != start or (delta.__class__ is Var and delta.units != units):
+            (at, strides, units), *deltas = piece
+            if strides is None or at != start or any(x.__class__ is Var and x.units != units for x in deltas):
                 continue
             size = math.prod(units)
-            text = self.matrix(delta) if len(units) == 2 else self.text(delta)
             if strides == contiguous(units) and len(units) <= 1:
+                text = self._sum(deltas, 0)
                 block = f"xp.reshape({text}, (1,))" if units == () else f"xp.broadcast_to({text}, ({size}, 1)).ravel()"
-                if units and delta.__class__ is Var:
-                    block = f"{self.text(delta, _ATOM)}.ravel()"
+                if units and any(x.__class__ is Var for x in deltas):
+                    block = f"{self._sum(deltas)}.ravel()"
                 return block, [piece], start + size
             if len(units) == 2:
                 m, n = units
                 beside = [(start + n, (n + 1,), (m,)), *([(start + n, (1,), (m,))] if m == 1 else [])]
-                bias = next((p for p in pieces if p[1][1] is not None and p[1] in beside
-                             and p[0].__class__ is Var and p[0].units == (m,)), None)  # fmt: skip
+                bias = next((p for p in pieces if p[0][1] is not None and p[0] in beside
+                             and all(x.__class__ is Var and x.units == (m,) for x in p[1:])), None)  # fmt: skip
                 if bias is not None and (m == 1 or strides == (n + 1, 1)):
-                    return f"xp.hstack([{text}, {self.text(bias[0])}]).ravel()", [piece, bias], start + m * (n + 1)
+                    both = f"{self._sum(deltas)}, {self._sum(bias[1:], 0)}"
+                    return f"xp.hstack([{both}]).ravel()", [piece, bias], start + m * (n + 1)
                 if strides == contiguous(units):
-                    return f"{self.matrix(delta)}.ravel()", [piece], start + size
+                    return f"{self._sum(deltas)}.ravel()", [piece], start + size
         return None
 
     def _opening(self) -> list[str]:
@@ -600,13 +635,16 @@ class Readable:
             return False
         if x.op is OPS["add"]:
             return all(map(self._is_matrix, x.args))
+        if x.kind == ir.TAKE and x.args[0].kind == ir.FLAT:
+            return _columns(x.info) is not None
         return x.kind in {ir.OUTER, ir.PLACED} or (x.kind == ir.VIEW and x.args[0].kind == ir.FLAT)
 
     def matrix(self, x: Var) -> str:
         """Return the text, as a matrix, of a Var of two axes that is the same for all rows."""
         if not self._is_matrix(x):
             return f"{self.text(x, _ATOM)}[..., 0]"
-        return f"({self.inline[x.number][0]})" if x.number in self.inline else self.name(x)
+        text, strength = self.inline.get(x.number) or (self.name(x), _ATOM)
+        return f"({text})" if strength < _ATOM else text
 
     def _help(self, name: str) -> str:
         self.helpers |= written(name)
@@ -631,6 +669,9 @@ class Readable:
                 whole = self.text(xs[0], _ATOM)
                 same = var.units == () or var.units == xs[0].units
                 return (whole if same else f"{whole}.reshape({', '.join(map(str, var.units))}, -1)"), _ATOM
+            if all(x.__class__ is Var and x.batched for x in xs):
+                texts = [self.text(x) if x.units else f"{self.text(x, _ATOM)}[None]" for x in xs]
+                return f"xp.concatenate([{', '.join(texts)}])", _ATOM
             return f"{self._help('stack')}({rows}, {', '.join(self.text(x) for x in xs)})", _ATOM
         if kind == ir.EXPAND:
             return self._expand(var, rows), _ATOM
@@ -802,6 +843,12 @@ class Readable:
     def _taken(self, var: Var) -> str:
         """Return the text of numbers of a vector: evenly spaced ones in another shape, or by their places."""
         of, places = var.args[0], var.info
+        if self._is_matrix(var):
+            blocks = [
+                self._view_text(of, start, strides, units, batched=False)
+                for _, start, strides, units in _columns(places) or ()
+            ]
+            return f"xp.hstack([{', '.join(blocks)}])"
         own = nest(places.ravel())
         if own is None or of.kind == ir.FLAT or not var.batched:
             return f"{self.text(of, _ATOM)}[np.array({places.tolist()})]"
@@ -954,21 +1001,25 @@ class Readable:
         return self.name(base) if base.number in self.grids else spaced(self.text(delta, _ATOM), grid)
 
     def _spread(self, places: Sequence[Any], size: int, rows: str) -> str:
-        pieces: list[str] = []
-        for delta, (start, strides, units) in places:
-            text = self.matrix(delta) if delta.__class__ is Var and self._is_matrix(delta) else self.text(delta)
-            if rows == "1" and delta.__class__ is Var and self._is_matrix(delta):
-                text = f"{self.matrix(delta)}.ravel()[:, None]"
-            if strides is None:
-                where = f"{np.ravel(start).tolist()}"
-            elif units == ():
-                where = f"[{start}]"
-            elif len(units) == 1 and strides == (1,):
-                where = f"np.arange({start}, {start + units[0]})"
-            else:
-                where = f"{self._help('at')}({start}, {strides}, {units})"
-            pieces.append(f"({text}, {where})")
-        return f"{self._help('spread')}({size}, {rows}, {', '.join(pieces)})"
+        return (
+            f"{self._help('spread')}({size}, {rows}, {', '.join(self._placed(x, place, rows) for x, place in places)})"
+        )
+
+    def _placed(self, delta: Any, place: Any, rows: str) -> str:
+        """Return the text of numbers with their places in a flat array."""
+        start, strides, units = place
+        text = self.text(delta)
+        if rows == "1" and delta.__class__ is Var and self._is_matrix(delta):
+            text = f"{self.matrix(delta)}[..., None]"
+        if strides is None:
+            where = f"{np.reshape(start, units).tolist()}"
+        elif units == ():
+            where = f"[{start}]"
+        elif len(units) == 1 and strides == (1,):
+            where = f"np.arange({start}, {start + units[0]})"
+        else:
+            where = f"{self._help('at')}({start}, {strides}, {units})"
+        return f"({text}, {where})"
 
     def _operation(self, var: Var) -> tuple[str, float]:  # one case per way of writing
         op = var.op
@@ -1028,6 +1079,26 @@ def _inside(var: Var) -> tuple[Any, list[tuple[int, int]]]:
     there = np.argwhere(places >= 0)
     ends = list(zip(there.min(axis=0).tolist(), (there.max(axis=0) + 1).tolist(), strict=True))
     return places[tuple([slice(*each) for each in ends])], ends
+
+
+def _columns(places: Any) -> list[tuple[int, int, Units, Units]] | None:
+    """Return matrices that lie side by side in one: the first column, start, strides and shape of each; None of others.
+
+    >>> _columns(np.array([[0, 1, 8], [2, 3, 9]]))
+    [(0, 0, (2, 1), (2, 2)), (2, 8, (1, 0), (2, 1))]
+    """
+    found: list[tuple[int, int, Units, Units]] = []
+    (m, n), at = places.shape if places.ndim == 2 else (0, 0), 0
+    while at < n:
+        for end in range(n, at, -1):
+            strides = strides_of(places[:, at:end].ravel(), (m, end - at))
+            if strides is not None:
+                found.append((at, int(places[0, at]), strides, (m, end - at)))
+                break
+        else:
+            return None
+        at = end
+    return found if 1 < len(found) < min(n, 5) else None
 
 
 def _indented(lines: Sequence[str]) -> list[str]:
