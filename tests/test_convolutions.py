@@ -158,7 +158,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_convolution_reads_in_forty_lines(kind):
-    """The whole text, forward and backward, of any kind; a softmax and its cost take a few more. It computes the same."""
+    """The whole text, forward and backward, of any kind, on lines of 120 at most; what comes after takes a few more."""
     f, shape = KINDS[kind]
     X = np.random.default_rng(3).normal(0.0, 0.7, size=(3, *shape))
     program, value, gradient, outputs = beside_values(f, X)
@@ -169,9 +169,9 @@ def test_a_convolution_reads_in_forty_lines(kind):
     written = module["value_and_grad"](parameters, X)
     np.testing.assert_allclose(written[0], value, **CLOSE)
     np.testing.assert_allclose(written[1], gradient, **CLOSE)
-    assert len(program.source.splitlines()) <= (45 if kind == "classes" else 40)
+    assert len(program.source.splitlines()) <= {"pooled": 43, "dense": 44, "classes": 48}.get(kind, 40)
     assert not re.search(r"(\d+, ){9}", program.source)
-    assert max(map(len, program.source.splitlines())) <= 150
+    assert max(map(len, program.source.splitlines())) <= 120
 
 
 @pytest.mark.parametrize("kind", ["three channels", "zeros at the border, bias", "stride 2", "classes"])

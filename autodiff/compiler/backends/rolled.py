@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ _REPAIRS = 20  # of first steps, at most
 _LINES = 200  # of a step, at most
 _TRIES = 300_000  # lines that are looked at as steps of a loop, at most: a text is not worth minutes
 _SHORT = 50  # an expression this short can be one of several on a line
-_LONG = 100  # longer lines with brackets are split
+_LONG = 120  # longer lines are broken
+_FEW = 6  # items of a long line have lines of their own
 
 
 @dataclass
@@ -279,7 +281,7 @@ class Text:
         if isinstance(part, Statement):
             if part.target in self.starts:
                 return
-            yield from _split(self._outside(part.tokens) + _behind(part))
+            yield self._outside(part.tokens) + _behind(part)
             return
         loop: Loop = part
         for j in loop.first:
@@ -307,7 +309,7 @@ class Text:
                     words[k] = self._inside(loop, j, next(left), start, step)
             expression = "".join(words[4:])
             line = f"{loop.names[j]}.append({expression})" if j in loop.kept else f"{loop.names[j]} = {expression}"
-            yield from (f"    {x}" for x in _split(line + (_behind(s) if j else s.behind)))
+            yield f"    {line}{_behind(s) if j else s.behind}"
 
     def _begin(self, name: str) -> str:
         """Return the text of what is before the first step; what only that reads needs no name."""
@@ -537,37 +539,72 @@ def _statements(lines: Sequence[str]) -> list[Statement]:
     """Return the assignments of a text."""
     statements: list[Statement] = []
     above: list[str] = []
-    whole, depth = "", 0
     for line in lines:
-        if not depth and (not line or line.startswith("#")):
+        if not line or line.startswith("#"):
             above.append(line)
             continue
         bare, _, comment = line.partition("  # ")
-        depth += sum((c in "([{") - (c in ")]}") for c in bare)
-        inner = bare.strip()
-        tight = not whole or whole[-1] in "([" or inner[0] in ")]"
-        whole = (whole.removesuffix(",") if inner[0] in ")]" else whole) + ("" if tight else " ") + inner
-        if depth == 0:
-            statements.append(Statement(_TOKEN.findall(whole), above, f"  # {comment}" if comment else ""))
-            above, whole = [], ""
+        statements.append(Statement(_TOKEN.findall(bare), above, f"  # {comment}" if comment else ""))
+        above = []
     return statements
 
 
-def _split(line: str) -> list[str]:
-    """Return a long line of one pair of brackets as one line for each of its items."""
-    found = re.fullmatch(r"(.*?xp\.(?:concatenate|stack)\(\[)(.*)(\].*)", line)
-    if len(line) <= _LONG or found is None:
+def broken(line: str) -> list[str]:
+    """Return a line that is too long as several: what its longest brackets hold, or the terms of a sum, indented."""
+    bare, _, comment = line.partition("  # ")
+    indent = bare[: len(bare) - len(bare.lstrip())]
+    if len(line) <= _LONG or bare[len(indent) :].startswith(("#", '"', "def ")):
         return [line]
-    items, depth, outside = [""], 0, ""
-    for c in found[2]:
-        depth += (c in "([") - (c in ")]")
-        outside += c if depth == 0 else ""
-        if c == "," and depth == 0:
-            items.append("")
-        elif depth < 0:
+    if comment and len(bare) <= _LONG:
+        return [f"{indent}# {comment}", bare]
+    start, end = _longest(bare, len(indent))
+    if end - start < _SHORT or len(bare) - end > _SHORT:  # not one pair of brackets, but a sum
+        start = re.match(r" *(?:[\w, ]+ = |return )?", bare).end()  # pyright: ignore[reportOptionalMemberAccess]
+        bare, end = f"{bare[:start]}({bare[start:]})", len(bare) + 1
+    parts, comma = _parts(bare[start + 1 : end])
+    while len(parts) == 1:
+        start, end = _longest(bare, start + 1)
+        if end - start < _SHORT:
             return [line]
-        else:
-            items[-1] += c
-    if " for " in outside:  # a comprehension has no commas of its own
-        return [found[1], f"    {found[2]}", found[3]]
-    return [found[1], *(f"    {item.strip()}," for item in items), found[3]]
+        parts, comma = _parts(bare[start + 1 : end])
+    inner = f"{indent}    "
+    if len(inner) + end - start <= _LONG:
+        rows = [" ".join(parts)]
+    elif len(parts) > _FEW:
+        rows = wrap("\0".join(part.replace(" ", "\1") for part in parts).replace("\0", " "), _LONG - len(inner),
+                    break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    else:
+        rows = [*parts[:-1], parts[-1] + "," * comma]
+    head = f"{bare[: start + 1]}{f'  # {comment}' if comment else ''}"
+    return [head, *(x for row in rows for x in broken(inner + row.replace("\1", " "))), f"{indent}{bare[end:]}"]
+
+
+def _longest(text: str, start: int) -> tuple[int, int]:
+    return max(_brackets(text, start), key=lambda each: each[1] - each[0], default=(0, 0))
+
+
+def _brackets(text: str, start: int) -> list[tuple[int, int]]:
+    """Return where the outermost brackets open and close."""
+    found, depth, first = list[tuple[int, int]](), 0, 0
+    for k, c in enumerate(text[start:], start):
+        if c in "([":
+            first = first if depth else k
+            depth += 1
+        elif c in ")]":
+            depth -= 1
+            if depth == 0:
+                found.append((first, k))
+            elif depth < 0:
+                break
+    return found
+
+
+def _parts(text: str) -> tuple[list[str], bool]:
+    """Return what stands in brackets as parts for one line each, and whether commas are between them."""
+    inside = [range(first, last) for first, last in _brackets(text, 0)]
+    for between in (r"(?= for )", r"(?<=,)(?= )", r"(?= [+-] )", r"(?= [*/@] )"):
+        cuts = [x.start() for x in re.finditer(between, text) if not any(x.start() in each for each in inside)]
+        cuts = cuts[:1] if "for" in between else cuts
+        if cuts:
+            return [text[a:b].strip() for a, b in pairwise([0, *cuts, len(text)])], "," in between
+    return [text], False

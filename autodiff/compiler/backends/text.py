@@ -16,7 +16,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from autodiff.compiler.arrays.labels import common_label, name_from, stem
 from autodiff.compiler.backends.definitions import helpers_of, reserved, written
 from autodiff.compiler.backends.heads import Parts
 from autodiff.compiler.backends.layout import contraction_of, repeats
-from autodiff.compiler.backends.rolled import rolled
+from autodiff.compiler.backends.rolled import broken, rolled
 from autodiff.compiler.backends.windows import Axis, added, letters_for, shape_of, spaced, taken, windows
 from autodiff.compiler.trace.operations import BOOLEAN, GUARDED, KEPT, SIGNS
 from autodiff.ops import OPS
@@ -356,7 +355,7 @@ class Readable:
             "import numpy as np",
             "",
             "xp = np  # the array library: jax.numpy does as well",
-            *self.constants,
+            *(x for line in self.constants for x in broken(line)),
             "",
             "",
             *(line for text in helpers for line in (*text.splitlines(), "", "")),
@@ -907,11 +906,7 @@ class Readable:
     def _steps(self, pieces: Sequence[Any]) -> str:
         """Return the text of the vectors of all steps, and of a 1 at the end of each."""
         steps = [x for x, _ in sorted(pieces, key=lambda piece: piece[1][0]) if x.__class__ is Var]
-        text = self.text(steps[0], _ATOM)
-        if len(steps) > 1:
-            lines = wrap(", ".join(map(self.text, steps)), _LONG)
-            inside = lines[0] if len(lines) == 1 else "\n".join(["", *(f"    {line}" for line in lines), ""])
-            text = f"xp.stack([{inside}])"
+        text = f"xp.stack([{', '.join(map(self.text, steps))}])" if len(steps) > 1 else self.text(steps[0], _ATOM)
         return (
             f"xp.pad({text}, ((0, 0), (0, 1), (0, 0)), constant_values=1.0)"
             if pieces[-1][0].__class__ is float
@@ -946,10 +941,7 @@ class Readable:
         if end < whole or len(texts) == 1:
             return None
         behind = ", axis=1)" + _shaped("", (), var.units) if outer > 1 else ")"
-        text = f"xp.concatenate([{', '.join(texts)}]{behind}"
-        return (
-            text if len(text) < _LONG else "\n".join(["xp.concatenate([", *(f"    {x}," for x in texts), f"]{behind}"])
-        )
+        return f"xp.concatenate([{', '.join(texts)}]{behind}"
 
     def _block_text(self, delta: Var, strides: Units, units: Units, var: Var) -> tuple[str, Units] | None:
         """Return the text of what belongs to a block without gaps, in the block's order of axes, and its units."""
@@ -1102,7 +1094,7 @@ def _columns(places: Any) -> list[tuple[int, int, Units, Units]] | None:
 
 
 def _indented(lines: Sequence[str]) -> list[str]:
-    return [f"    {line}" if line else "" for line in lines]
+    return [x for line in lines for x in broken(f"    {line}" if line else "")]
 
 
 def _shaped(text: str, units: Units, shape: Units) -> str:

@@ -84,7 +84,9 @@ def order_of(grid: Sequence[Axis]) -> tuple[list[int], list[int]]:
 def _loops(grid: Sequence[Axis], letters: dict[int, str]) -> str:
     """Return the text of the loops over all shifts."""
     taps = {axis.tap: axis.taps for axis in grid}
-    return " ".join(f"for {letters[tap]} in range({taps[tap]})" for tap in sorted(letters))
+    order = sorted(letters)
+    counts = ", ".join(str(taps[tap]) for tap in order)
+    return f"for {', '.join(letters[tap] for tap in order)} in {'range' if len(order) == 1 else 'np.ndindex'}({counts})"
 
 
 def _plus(letter: str, times: int, number: int) -> str:
