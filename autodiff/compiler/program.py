@@ -38,6 +38,7 @@ from autodiff.value import Value
 
 Array = NDArray[np.float64]
 _LONGEST = 20_000  # nodes of folds in a text
+_SHORT_TEXT = 40  # lines: a longer text is written with loops too
 
 
 class Program(Generic[P]):
@@ -483,8 +484,9 @@ class Program(Generic[P]):
         shape = trace.shared.shape
         wanted, named = Want(gradient=shape == ()), (_name(self.f), trace.names, trace.shapes, shape)
         plain = Readable(trace.text_code(wanted, self.parameters), *named)
-        code = trace.text_code(wanted, self.parameters, loops=True)
-        loops = Readable(code, *named, like=Readable(code, *named, like=plain))
+        if plain.source.count("\n") <= _SHORT_TEXT:
+            return plain.source
+        loops = Readable(trace.text_code(wanted, self.parameters, loops=True), *named, like=plain)
         return min(plain.source, loops.source, key=lambda text: text.count("\n"))
 
     def explain(self) -> str:

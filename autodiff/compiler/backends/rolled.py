@@ -557,10 +557,11 @@ def broken(line: str) -> list[str]:
         return [line]
     if comment and len(bare) <= _LONG:
         return [f"{indent}# {comment}", bare]
+    bare, more = bare.removesuffix(","), "," * bare.endswith(",")
     start, end = _longest(bare, len(indent))
-    if end - start < _SHORT or len(bare) - end > _SHORT:  # not one pair of brackets, but a sum
-        start = re.match(r" *(?:[\w, ]+ = |return )?", bare).end()  # pyright: ignore[reportOptionalMemberAccess]
-        bare, end = f"{bare[:start]}({bare[start:]})", len(bare) + 1
+    before = re.match(r" *(?:[\w, ]+ = |return )?", bare).end()  # pyright: ignore[reportOptionalMemberAccess]
+    if end - start < _SHORT or max(start - before, len(bare) - end) > _SHORT:  # not one pair of brackets, but a sum
+        bare, start, end = f"{bare[:before]}({bare[before:]})", before, len(bare) + 1
     parts, comma = _parts(bare[start + 1 : end])
     while len(parts) == 1:
         start, end = _longest(bare, start + 1)
@@ -576,7 +577,7 @@ def broken(line: str) -> list[str]:
     else:
         rows = [*parts[:-1], parts[-1] + "," * comma]
     head = f"{bare[: start + 1]}{f'  # {comment}' if comment else ''}"
-    return [head, *(x for row in rows for x in broken(inner + row.replace("\1", " "))), f"{indent}{bare[end:]}"]
+    return [head, *(x for row in rows for x in broken(inner + row.replace("\1", " "))), f"{indent}{bare[end:]}{more}"]
 
 
 def _longest(text: str, start: int) -> tuple[int, int]:

@@ -719,6 +719,8 @@ class Readable:
             return stacked, _ATOM
         if (joined := self._joined(var, pieces)) is not None:
             return joined, _ATOM
+        if (tiled := self._tiled(var, pieces)) is not None:
+            return tiled, _ATOM
         if (added := self._added(var, pieces)) is not None:
             return added, 1
         shape = "[0]" if not var.units else f".reshape({', '.join(map(str, var.units))}, {rows})" * (len(var.units) > 1)
@@ -954,6 +956,28 @@ class Readable:
         axes = f".transpose({', '.join(map(str, [*order, len(order)]))})" if order != sorted(order) else ""
         return self.text(delta, _ATOM) + axes, turned
 
+    def _tiled(self, var: Var, pieces: Sequence[Any]) -> str | None:
+        """Return the text of alike blocks that lie between one another and fill an array; None of others."""
+        _, strides, units = pieces[0][1]
+        if len(pieces) < 2 or strides is None or not var.batched:
+            return None
+        if any(place[1:] != (strides, units) or not _is_whole(x, units) for x, place in pieces):
+            return None
+        ordered = sorted(pieces, key=lambda piece: piece[1][0])
+        starts = np.array([start for _, (start, *_) in ordered])
+        outer = nest(starts)
+        if outer is None or starts[0] != 0:
+            return None
+        sizes, steps = (*outer[0], *units), (*outer[1], *strides)
+        order = sorted(range(len(sizes)), key=lambda k: -steps[k])
+        turned = tuple([sizes[k] for k in order])
+        if math.prod(sizes) != var.size or tuple([steps[k] for k in order]) != contiguous(turned):
+            return None
+        text = f"xp.stack([{', '.join(self.text(x) for x, _ in ordered)}])"
+        text = _shaped(text, (len(pieces), *units), sizes)
+        axes = f".transpose({', '.join(map(str, [*order, len(order)]))})" if order != sorted(order) else ""
+        return _shaped(text + axes, turned, var.units)
+
     def _added(self, var: Var, pieces: Sequence[Any]) -> str | None:
         """Return the text of a sum of blocks and windows, each with zeros around it; None of other places."""
         texts: list[str] = []
@@ -1044,6 +1068,11 @@ class Readable:
             f"{op!r} is an operation of your own, which a text that runs on its own cannot define; use the program "
             "itself"
         )
+
+
+def _is_whole(x: Any, units: Units) -> bool:
+    """Tell whether an operand is an array of these units with rows, which is not to be repeated."""
+    return x.__class__ is Var and x.units == units and x.batched
 
 
 def _windows_of(view: Var) -> list[Axis] | None:
