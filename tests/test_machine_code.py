@@ -269,15 +269,76 @@ def test_code_without_structure():
 
 
 def test_a_table_of_tables_has_the_gradients_of_each_row():
-    """Its text has more branches than numba goes through within Python's usual depth, which is as before afterwards."""
-    table = autodiff.parameters(0.1 * np.arange(240.0).reshape(80, 3))
+    """Each row's derivatives stand at the places that it looks up, however large the table is."""
+    numbers = 0.1 * np.arange(240.0).reshape(80, 3)
+    table = autodiff.parameters(numbers)
     program = compile(lambda i, j: pick(pick(table, i), j) ** 2, parameters=table, backend="numba")
+    i, j = np.array([0, 79, -1, 5, 5]), np.array([1, 2, -3, 0, 0])
+    expected = np.zeros((5, 80, 3))
+    expected[range(5), i, j] = 2.0 * numbers[i, j]
+    values, gradients = program.value_and_grad(i, j, reduce=None)
+    np.testing.assert_allclose(values, numbers[i, j] ** 2, **CLOSE)
+    np.testing.assert_allclose(gradients, expected.reshape(5, 240), **CLOSE)
+    np.testing.assert_allclose(program.value_and_grad(i, j, reduce="sum")[1], expected.sum(0).ravel(), **CLOSE)
+    for k in range(5):
+        value, gradient = program.value_and_grad(int(i[k]), int(j[k]))
+        np.testing.assert_allclose([value, *gradient], [values[k], *expected[k].ravel()], **CLOSE)
+
+
+def test_a_lookup_beside_others_has_the_derivatives_of_numpys_index():
+    """Two tables by one index, one by two indices, constants, a chain of `where` with a computed end, empty tiles' ends."""
+    rng = np.random.default_rng(5)
+    p, q, c = rng.normal(size=(3, 12))
+    weights = autodiff.parameters([*p, *q])
+    first, second = weights[:12], weights[12:]
+
+    def f(i, j, x):
+        chain = x
+        for k in range(2, 12):
+            chain = where(i == k, second[k], chain)
+        return pick(first, i) * pick(first, j) * pick(list(c), j) + chain * x
+
+    n = 101
+    i, j, x = rng.integers(0, 12, n), rng.integers(-12, 12, n), rng.normal(size=n)
+    program = compile(f, parameters=weights, backend="numba")
+    end = np.where(i >= 2, q[i], x)
+    expected = np.zeros((n, 24))
+    np.add.at(expected, (range(n), i), p[j] * c[j])
+    np.add.at(expected, (range(n), j % 12), p[i] * c[j])
+    expected[range(n), 12 + i] = np.where(i >= 2, x, 0.0)
+    for _ in range(2):
+        values, gradients, slope = program.value_and_grad(i, j, x, argnums=2, reduce=None)
+        np.testing.assert_allclose(values, p[i] * p[j] * c[j] + end * x, **CLOSE)
+        np.testing.assert_allclose(gradients, expected, **CLOSE)
+        np.testing.assert_allclose(slope, np.where(i >= 2, q[i], 2.0 * x), **CLOSE)
+        np.testing.assert_allclose(program.value_and_grad(i, j, x)[1], expected.mean(axis=0), **CLOSE)
+    for wrong in (12.0, -13.0, 0.5, math.nan):
+        assert math.isnan(program(np.array([wrong, 0.0]), np.array([0, 0]), np.ones(2))[0])
+
+
+def test_an_entry_that_is_not_picked_may_be_infinite():
+    """δ goes to the picked entry alone, and the others' infinities stay where they are."""
+    table = autodiff.parameters([1.5, -math.inf, *[2.0] * 8, math.inf])
+    program = compile(lambda i: pick(table, i) ** 2, parameters=table, backend="numba")
+    values, gradients = program.value_and_grad([0, 2, 0], reduce=None)
+    np.testing.assert_array_equal(values, [2.25, 4.0, 2.25])
+    np.testing.assert_array_equal(gradients, [[3.0 * (k == 0) for k in range(11)], [4.0 * (k == 2) for k in range(11)],
+                                              [3.0 * (k == 0) for k in range(11)]])  # fmt: skip
+    value, gradient = program.value_and_grad(2)
+    assert (value, gradient.tolist()) == (4.0, [4.0 * (k == 2) for k in range(11)])
+
+
+def test_choices_upon_choices_are_compiled_within_the_usual_depth():
+    """numba goes twice into itself for each branch, and 300 of `where` are none; the depth is as before afterwards."""
     depth = sys.getrecursionlimit()
-    i, j = np.array([0, 79, -1]), np.array([1, 2, -3])
-    _, gradients = program.value_and_grad(i, j, reduce=None)
-    expected = np.zeros((3, 80, 3))
-    expected[range(3), i, j] = 2.0 * 0.1 * np.arange(240.0).reshape(80, 3)[i, j]
-    np.testing.assert_allclose(gradients, expected.reshape(3, 240))
+
+    def f(x, of):
+        for k in range(300):
+            x = of(x > 0.01 * k, 0.99 * x, x + 0.01)
+        return x
+
+    X = np.linspace(-1.0, 3.0, 9)
+    np.testing.assert_allclose(compile(lambda x: f(x, where), backend="numba")(X), f(X, np.where), rtol=1e-9)
     assert sys.getrecursionlimit() == depth
 
 

@@ -35,6 +35,8 @@ _ARRAYS = {ir.INPUT: ("carries[t, {}]", "xs[t, {}]", "beside[{}]", "d[{}]", "", 
 class _Text(MachineText):
     """The lines of one step of one row: a loop for each array."""
 
+    indexed = False
+
     def __init__(self, code: Code, results: Sequence[Any]) -> None:
         super().__init__(code, results)
         self.opening: list[str] = []  # the memory of arrays

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from itertools import groupby
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from autodiff.compiler.arrays import ir
 from autodiff.compiler.arrays.ir import Code, Var, Want, uses_of
 from autodiff.compiler.backends.definitions import definitions
+from autodiff.compiler.backends.lookups import Lookup, added_by, lookup_of
 from autodiff.compiler.backends.numpy import made_from
 from autodiff.compiler.trace.operations import BOOLEAN, SIGNS
 from autodiff.forwards import MILLS
@@ -111,6 +112,17 @@ def log_ndtr(a):
     return math.log1p(-upper) if a > 0.0 else -math.log(hazard(x)) - 0.5 * a * a - {0.5 * math.log(2.0 * math.pi)!r}
 """,
     "select": "\ndef select(condition, a, b):\n    return a if condition else b\n",
+    "place_of": """
+def place_of(places, x):
+    last = len(places) - 1
+    k = np.intp(x if 0.0 <= x < last else last)
+    return places[k] if k == x else -1
+""",
+    "lookup": """
+def lookup(values, places, x, other):
+    k = place_of(places, x)
+    return values[k] if k >= 0 else other
+""",
     "clip": """
 def clip(a, low, high):
     b = low if a < low else a
@@ -167,6 +179,8 @@ def refuse_without_numba() -> None:
 class MachineText:
     """The straight-line code of a row, and what it calls."""
 
+    indexed = True  # whether lookups are indices into arrays
+
     def __init__(self, code: Code, results: Sequence[Any], ours: Sequence[str] = _OURS) -> None:
         """Take the functions that are written out; beside these, one number is quicker by those of the system."""
         self.code, self.ours = code, ours
@@ -176,12 +190,63 @@ class MachineText:
         self.bound: dict[str, Any] = {}  # functions of operations that no row of the table has
         self.text: dict[int, str] = {}
         self.entries: dict[int, list[str]] = {}  # of what holds several numbers
-        self.uses = uses_of(results, lambda var: var.vars)
+        self.lookups: dict[int, Lookup] = {}
+        self.scattered: dict[int, list[tuple[Any, Lookup]]] = {}  # δ at places that are found
+        self._left: dict[int, list[int]] = {}  # the rest of its terms
+        self._plain = set[int]()
+        self.uses = uses_of(results, self._reads if self.indexed else lambda var: var.vars)
         if len(self.uses) > MOST:
             raise ValueError(
                 f'backend="numba" must compile at most {MOST:,} operations, got {len(self.uses):,}, which would take '
                 "numba minutes: leave the backend out, or compile a smaller part of the function"
             )
+
+    def _reads(self, var: Var) -> list[Var]:
+        """Return the operands of a Var; where it looks something up, without the entries and the comparisons."""
+        if var.kind == ir.SCATTER:
+            found, left = self.scattered[var.number], self._left[var.number] = added_by(var)
+            given = [*(x for delta, lookup in found for x in (delta, lookup.index)), *(var.args[k] for k in left)]
+            return [x for x in given if x.__class__ is Var]
+        lookup = lookup_of(var, self._plain)
+        if lookup is None:
+            return var.vars
+        self.lookups[var.number] = lookup
+        return [x for x in (lookup.index, *lookup.rest) if x.__class__ is Var]
+
+    def array_of(self, numbers: Sequence[Any]) -> str:
+        """Return the name of an array of constants."""
+        text = f"np.array({list(numbers)})".replace("nan", "math.nan").replace("inf", "math.inf")
+        name = next((name for name, known in self.helpers.items() if known.endswith(f" = {text}")), None)
+        name = name or f"k{len(self.helpers)}"
+        self.helpers[name] = f"{name} = {text}"
+        return name
+
+    def places(self, entries: dict[int, int]) -> str:
+        """Return the name of an array of the place for each key, −1 for none, as after the last of them."""
+        self.helpers |= _written("lookup", {"lookup": _SCALAR["lookup"]})
+        return self.array_of([entries.get(key, -1) for key in range(max(entries) + 2)])
+
+    def additions(self, arrays: Sequence[tuple[int, Any]]) -> tuple[list[str], list[str]]:
+        """Return the δ that are added to arrays of `out`, given with their first places, and the lines that do it."""
+        deltas, lines = list[str](), list[str]()
+        for first, x in arrays:
+            for delta, lookup in self.scattered.get(x.number, []) if x.__class__ is Var else []:
+                deltas.append(self.name(delta))
+                lines += [
+                    f"at = place_of({self.places(lookup.entries)}, {self.name(lookup.index)})",
+                    "if at >= 0:", f"    out[at + {first}] += {deltas[-1]}",
+                ]  # fmt: skip
+        return deltas, lines
+
+    def _lookup(self, var: Var, lookup: Lookup) -> str:
+        keys, entries = list(lookup.entries), lookup.entries
+        values = "flat"
+        if entries[keys[0]].__class__ is float:
+            values, entries = self.array_of([*entries.values()]), {key: k for k, key in enumerate(keys)}
+        rest = [self.name(x) for x in lookup.rest]
+        chain = var.op is OPS["where"]
+        found = f"lookup({values}, {self.places(entries)}, {self.name(lookup.index)}, {rest[0] if chain else '0.0'})"
+        return found if chain else " + ".join([found, *rest])
 
     def write(self, place: Callable[[Var, int | None], str]) -> None:
         """Write all lines; `place` is the text of an argument's number in a row."""
@@ -218,13 +283,14 @@ class MachineText:
             self.text[var.number] = self.name(var.args[0])
         elif kind == ir.SCATTER:
             terms: dict[int, list[str]] = {}
-            for delta, (start, _, _) in zip(var.args, var.info, strict=True):
-                terms.setdefault(int(start), []).append(self.name(delta))
+            for k in self._left[var.number]:
+                terms.setdefault(int(var.info[k][0]), []).append(self.name(var.args[k]))
             self.entries[var.number] = [" + ".join(terms.get(i, ["0.0"])) for i in range(var.size)]
         elif kind == ir.EXPAND:
             self.entries[var.number] = [self.name(var.args[0])] * var.size
         elif kind != ir.FLAT:
-            self._line(var, self._expression(var))
+            lookup = self.lookups.get(var.number)
+            self._line(var, self._expression(var) if lookup is None else self._lookup(var, lookup))
 
     def _expression(self, var: Var) -> str:
         op: Op = var.op
@@ -316,10 +382,18 @@ class Loops:
         """Decide which results are written for each row, and which are summed over the rows."""
         self._rows: list[Any] = []  # a Var or number, or an entry of one: (Var, which, of how many)
         self._sums: list[tuple[int, Any]] = []  # with the place in the array of sums
+        self._added: list[tuple[Any, str, int]] = []  # what is added at places of `out` or `sums`, and their first
 
         def rows(xs: Sequence[Any]) -> slice:
+            first = len(self._rows)
             self._rows += xs
-            return slice(len(self._rows) - len(xs), len(self._rows))
+            if xs[0].__class__ is tuple:
+                self._added.append((xs[0][0], "out", first))
+            return slice(first, len(self._rows))
+
+        def summed(xs: Sequence[Any], first: int) -> None:
+            self._sums += enumerate(xs, first)
+            self._added.append((xs[0][0], "sums", first))
 
         n = len(code.parameters)
         self.code.outputs = [rows(code.outputs[:1]).start if shape == () else rows(code.outputs)]
@@ -328,7 +402,7 @@ class Loops:
             if self.want.per_row:
                 self.code.gradient = rows(entries)
             else:
-                self._sums += enumerate(entries)
+                summed(entries, 0)
         self.summed = n
         batched = {var.info: var.batched for var in self._inputs.values()}
         for i, x in code.input_gradients.items():
@@ -341,7 +415,7 @@ class Loops:
                 self.code.input_gradients[i] = rows(entries).start if size is None else rows(entries)
             else:
                 start = self.summed
-                self._sums += [(start + k, entry) for k, entry in enumerate(entries)]
+                summed(entries, start)
                 self.summed += len(entries)
                 self.code.input_gradients[i] = (start, self.summed)
 
@@ -372,6 +446,34 @@ class Loops:
                 forms[name] = np.transpose if var.batched else np.ravel
         return forms
 
+    def _results(self, base: int) -> tuple[list[str], list[str]]:
+        """Return what is written in a tile from this place on, and the lines that bring it where it belongs."""
+        text, written, lines = self._text, list[str](), list[str]()
+        for k, run in _runs([*enumerate(map(self._entry, self._rows))]):
+            cell = f"s[i + (np.uintp({base + len(written)}) + k) * tile]"
+            lines += _each(len(run), [f"out[k + np.uintp({k}), first + start + i] = {cell}"])
+            written += run
+        total = " + ".join(written) or "0.0"
+        for k, run in _runs([(k, self._entry(x)) for k, x in self._sums]):
+            lines += [
+                f"for k in range(np.uintp({len(run)})):",
+                f"    sums[k + np.uintp({k})] += total_of(s, (np.uintp({base + len(written)}) + k) * tile, m)",
+            ]
+            written += run
+        for x, into, place in self._added:
+            for delta, lookup in text.scattered.get(x.number, []) if x.__class__ is Var else []:
+                at, by = (f"s[i + np.uintp({(base + len(written) + k) * self.tile})]" for k in range(2))
+                written += [text.name(lookup.index), text.name(delta)]
+                entry = f"sums[at + {place}]" if into == "sums" else f"out[at + {place}, first + start + i]"
+                lines += [
+                    "for i in range(m):", f"    at = place_of({text.places(lookup.entries)}, {at})",
+                    "    if at >= 0:", f"        {entry} += {by}",
+                ]  # fmt: skip
+                total += f" + {text.name(delta)}"
+        written.append(total)
+        lines.append(f"total += total_of(s, np.uintp({(base + len(written) - 1) * self.tile}), m)")
+        return written, lines
+
     @property
     def source(self) -> str:
         """The text that numba compiles: it returns a number that is finite if all results are."""
@@ -387,29 +489,18 @@ class Loops:
             elif var.units and name in names:
                 others.append(f"len({name}) != {var.size}")
         base = self._places
-        store = _each(len(self._rows), [f"out[k, first + start + i] = s[i + (np.uintp({base}) + k) * tile]"])
-        sums = [(place, x) for place, x in self._sums if self._entry(x) != "0.0"]
-        tail, at = list[str](), base + len(self._rows)
-        for offset, run in groupby(enumerate(sums), lambda each: each[1][0] - each[0]):
-            places = [k for k, _ in run]
-            start = places[0]
-            tail += [
-                f"for k in range(np.uintp({start}), np.uintp({start + len(places)})):",
-                f"    sums[k + np.uintp({offset})] += total_of(s, (np.uintp({at}) + k) * tile, m)",
-            ]
-        entries = [self._entry(x) for x in self._rows]
-        written = [*entries, *(self._entry(x) for _, x in sums), " + ".join(entries)]
+        zeros = ["out[:, first:last] = 0.0"] if "0.0" in map(self._entry, self._rows) else []
+        written, store = self._results(base)
         body = [*text.lines, *(f"{self._cell(base + k)} = {x}" for k, x in enumerate(written))]
-        tail.append(f"total += total_of(s, np.uintp({(base + len(written) - 1) * self.tile}), m)")
         lines = [
             "first, rows = np.uintp(first), np.uintp(last - first)",
             *([f"if {' or '.join(others)}:", "    return math.nan"] if others else []),
-            *text.before, *(["sums[:] = 0.0"] if self._sums else []), "total = 0.0", f"s = np.empty({self.scratch})",
-            f"tile = np.uintp({self.tile})", "for start in range(np.uintp(0), rows, tile):",
-            "    m = min(tile, rows - start)",
+            *text.before, *zeros, *(["sums[:] = 0.0"] if self._sums else []), "total = 0.0",
+            f"s = np.empty({self.scratch})", f"tile = np.uintp({self.tile})",
+            "for start in range(np.uintp(0), rows, tile):", "    m = min(tile, rows - start)",
             f"    wide = (m + np.uintp({_WIDE - 1})) // np.uintp({_WIDE}) * np.uintp({_WIDE})",
             *_indented([*load, *_each(base, ["s[i + k * tile] = s[k * tile + m - np.uintp(1)]"], "range(m, wide)")]),
-            "    for i in range(wide):", *_indented(body, 2), *_indented(store + tail),
+            "    for i in range(wide):", *_indented(body, 2), *_indented(store),
             *(["for x in sums:", "    total += x"] if self._sums else []), "return total",
         ]  # fmt: skip
         helpers = text.helpers | {"total_of": _SCALAR["total_of"]}
@@ -428,7 +519,8 @@ class Loops:
     @property
     def scratch(self) -> int:
         """The numbers of a tile."""
-        return (self._places + len(self._rows) + len(self._sums) + 1) * self.tile
+        added = sum(len(found) for found in self._text.scattered.values())
+        return (self._places + len(self._rows) + len(self._sums) + 2 * added + 1) * self.tile
 
     @property
     def height(self) -> int:
@@ -491,6 +583,13 @@ def _as_it_is(x: Any) -> Any:
 
 def _copied(x: Any) -> Any:
     return x if x.__class__ is float else np.array(x, order="C")
+
+
+def _runs(texts: Sequence[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]:
+    """Return what is not 0 as runs of texts whose places follow one another, each with its first place."""
+    for _, run in groupby(enumerate(x for x in texts if x[1] != "0.0"), lambda each: each[1][0] - each[0]):
+        places, found = zip(*[each for _, each in run], strict=True)
+        yield places[0], list(found)
 
 
 def _each(count: int, lines: Iterable[str], rows: str = "range(m)") -> list[str]:
@@ -601,7 +700,9 @@ class Machine:
         numbers: list[str] = []  # returned as they are
         places: list[str] = []  # and what becomes of each derivative by an argument
         written: list[str] = []  # into an array, first the derivatives by parameters
+        added: list[tuple[int, Any]] = []  # the place of the first of an array in `out`
         if gradient:
+            added.append((0, code.gradient))
             written += text.all_of(code.gradient, n) if n and code.gradient is not None else ["0.0"] * n
             for i, x in zip(argnums, given, strict=True):
                 size = self.sizes[i]
@@ -610,15 +711,18 @@ class Machine:
                     numbers.append(text.name(x))
                 else:
                     places.append(f"out[{len(written)}:{len(written) + size}]")
+                    added.append((len(written), x))
                     written += text.all_of(x, size)
         elif len(code.outputs) > _FEW:
             written += map(text.name, code.outputs)
         else:
             numbers += map(text.name, code.outputs[1:])
+        deltas, additions = text.additions(added)
         lines = [*text.before, *text.lines]
         if gradient or checked:
-            lines.append(f"if not math.isfinite({' + '.join([value, *numbers, *written])}): raise ArithmeticError")
-        lines += [f"out[{k}] = {x}" for k, x in enumerate(written)]
+            terms = [value, *numbers, *(x for x in written if x != "0.0"), *deltas]
+            lines.append(f"if not math.isfinite({' + '.join(terms)}): raise ArithmeticError")
+        lines += [*(f"out[{k}] = {x}" for k, x in enumerate(written) if x != "0.0"), *additions]
         lines.append(
             f"return {', '.join([value, *([_tuple(numbers)] if numbers and gradient and not single else numbers)])}"
         )
@@ -643,6 +747,5 @@ class Machine:
         )(machine, np.array, np.zeros, np.zeros(0))
         # It returns the value, and the derivatives beside it; it takes what `float` takes, which is for the caller to
         # see to: numba's usual way in looks at each, for as long as all the rest takes.
-        run.compiled = took
-        run.direct = next(iter(machine.overloads.values())).entry_point if only else None
+        run.compiled, run.direct = took, next(iter(machine.overloads.values())).entry_point if only else None
         return run
