@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from stages import kept, want
 
-from autodiff import Value, compile, logsumexp, mean, relu, tanh, total
+from autodiff import Value, compile, logsumexp, maximum, mean, relu, tanh, total
 
 CLOSE = {"rtol": 1e-12, "atol": 1e-12}
 
@@ -154,6 +154,29 @@ KINDS = {
     "dense": network(8, dense=True, bias=True),
     "classes": network(8, classes=True, bias=True),
 }
+
+
+def test_maximum_pooling_reads_as_slices_and_a_stack():
+    """The δ of squares that fill an image are put together as the squares were taken, without tables of places."""
+    kernel = weights(2, 1, 3, 3, seed=3)
+
+    def f(x):
+        maps = [[list(map(relu, row)) for row in image] for image in windows([x], kernel, biases=None)]
+        return sum(
+            maximum(maximum(a[k], a[k + 1]), maximum(b[k], b[k + 1])) ** 2
+            for image in maps for a, b in zip(image[::2], image[1::2], strict=True) for k in range(0, len(a), 2)
+        )  # fmt: skip
+
+    X = np.random.default_rng(3).normal(0.0, 0.7, size=(3, 10, 10))
+    program, value, gradient, outputs = beside_values(f, X)
+    module, parameters = {}, np.array([p.data for p in program.parameters])
+    exec(program.source, module)
+    np.testing.assert_allclose(module["forward"](parameters, X), outputs, **CLOSE)
+    written = module["value_and_grad"](parameters, X)
+    np.testing.assert_allclose(written[0], value, **CLOSE)
+    np.testing.assert_allclose(written[1], gradient, **CLOSE)
+    assert not re.search(r"\bat\(|spread", program.source)
+    assert len(program.source.splitlines()) <= 50
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -656,7 +656,7 @@ def test_attention_is_sixty_lines_for_any_number_of_tokens(tokens):
         f, by_hand, X = attention(tokens, heads, causal=causal, biased=biased)
         program = compile(f).trace(X)
         text = program.source
-        assert len(text.splitlines()) <= 60
+        assert len(text.splitlines()) <= 45
         assert "    Q, K, V = " in text
         assert not re.search(r"\bat\(|spread|overlapped|np\.array\(\[", text)
         assert all((f"    {name} = " in text) == (tokens > 1) for name in ("scores", "weights"))
@@ -754,6 +754,74 @@ def test_a_recurrent_net_reads_as_a_loop(cell):
         np.testing.assert_allclose(text_gradient, gradient, rtol=1e-11, atol=1e-12 * np.abs(gradient).max())
     assert len(lines) == 1
     assert lines.pop() <= 60
+
+
+def beside_program(f, *X):
+    """Return the text of a function after comparing it with eager Values, in value and gradient, row by row."""
+    program = compile(f).trace(*X)
+    names, flat = ran(program), np.array([p.data for p in program.parameters])
+    costs, sums = [], np.zeros(len(flat))
+    for row in zip(*X, strict=True):
+        cost, gradients = value_and_grad_of(f, program.parameters, row)
+        costs.append(cost)
+        sums += gradients
+    np.testing.assert_allclose(names["forward"](flat, *X), costs, rtol=1e-11)
+    value, gradient = names["value_and_grad"](flat, *X)
+    np.testing.assert_allclose(value, np.mean(costs), rtol=1e-11)
+    np.testing.assert_allclose(gradient, sums / len(costs), rtol=1e-10, atol=1e-11 * np.abs(sums).max())
+    return program.source
+
+
+def value_and_grad_of(f, parameters, row):
+    """Return what one sample costs and its gradient, from eager Values alone."""
+    for p in parameters:
+        p.grad = 0.0
+    cost = f(*[x.tolist() for x in row])
+    cost.backward()
+    return cost.data, np.array([p.grad for p in parameters])
+
+
+@pytest.mark.parametrize(
+    ("cell", "lines"), [("rnn", (34, 40, 41)), ("gru", (50, 64, 85)), ("lstm", (46, 57, 69))]
+)  # fmt: skip
+def test_a_recurrent_net_of_few_steps_is_short(cell, lines):
+    """One, two and three steps are no loop, or hardly one: their text is bounded, and computes what Values do."""
+    for steps, most in zip((1, 2, 3), lines, strict=True):
+        f, _, X = unrolled(cell, steps)
+        text = beside_program(f, X)
+        assert len(text.splitlines()) <= most
+        assert max(map(len, text.splitlines())) <= 120
+
+
+def test_weights_side_by_side_are_an_hstack():
+    """Two matrices of one step read as such, not as a table of places in the flat array."""
+    f, _, X = unrolled("gru", 1)
+    assert not re.search(r"(\d+, ){9}", beside_program(f, X))
+
+
+def test_a_learned_start_and_two_directions_are_bounded():
+    """A first state of parameters, and a net that goes both ways along the steps."""
+    parts = [
+        ([[Value(RNG.normal() / 2, f"{name}[{i}][{j}]") for j in range(3 + 4)] for i in range(4)],
+         [Value(RNG.normal(), f"{name}0[{i}]") for i in range(4)])
+        for name in "UV"
+    ]  # fmt: skip
+
+    def last(part, xs, start):
+        weights, h = part[0], start
+        for x in xs:
+            h = [OPS["tanh"](weighted_sum(w, [*x, *h])) for w in weights]
+        return h
+
+    X = RNG.normal(size=(3, 6, 3))
+    learned = beside_program(lambda xs: sum(v * v for v in last(parts[0], xs, parts[0][1])), X)
+    assert len(learned.splitlines()) <= 45
+    both = beside_program(
+        lambda xs: sum(v * v for part, way in zip(parts, (xs, xs[::-1]), strict=True)
+                       for v in last(part, way, [0.0] * 4)), X,
+    )  # fmt: skip
+    assert len(both.splitlines()) <= 90
+    assert max(map(len, both.splitlines())) <= 120
 
 
 @pytest.mark.parametrize(("cell", "start"), [("rnn", 0.25), ("gru", 0.0), ("lstm", 0.0)])
