@@ -48,6 +48,7 @@ class Plan:
     growth: Mapping[int, Sequence[int]]
     nodes: Sequence[int]
     rows: Sequence[int]  # of attention and of convolutions
+    letters: int  # of the names of a GPT that is traced
 
 
 JAX_HOLDS = 100_000_000  # numbers in a layer's array: XLA keeps several of them, of all rows
@@ -61,8 +62,11 @@ FULL = Plan(
             256: (100, 1_000, 10_000, 100_000, 1_000_000)},
     nodes=(1_000, 10_000, 100_000, 200_000),
     rows=(1, 3, 32, 1_000),
+    letters=16,
 )  # fmt: skip
-QUICK = Plan(rounds=1, samples=1, moons=20, options=2_000, growth={16: (100, 2_000)}, nodes=(500,), rows=(3,))
+QUICK = Plan(
+    rounds=1, samples=1, moons=20, options=2_000, growth={16: (100, 2_000)}, nodes=(500,), rows=(3,), letters=3
+)
 
 
 @dataclass(frozen=True)
@@ -227,6 +231,16 @@ def measure_tracing(table: Table, plan: Plan) -> None:
         again = worker.ask("retraces")
         met = "yes" if again == 0 else "NO"
         table.add("digits: traces in a second call", ONE_CORE, OURS, str(again), "", "0", met)
+    with team(Contest("tracing", "", (before.GPT,), size={"length": plan.letters}), ONE_CORE) as workers:
+        worker = workers.workers[before.GPT]
+        count = worker.ask("nodes")
+        spent = statistics.median(worker.ask("time") for _ in range(min(plan.rounds, 5)))
+        work, met = f"{before.GPT}, {count:,} nodes", "yes" if spent <= 500e6 else "NO"
+        table.add(f"{work}: trace and compile", ONE_CORE, OURS, shown(spent), "", "≤ 500 ms", met)
+        for job, when in (("kept", "afterwards"), ("bytes", "at most")):
+            held = worker.ask(job) / count
+            met = "yes" if held <= 200 else "NO"
+            table.add(f"{work}: memory {when}, each", ONE_CORE, OURS, f"{held:,.0f} bytes", "", "≤ 200 bytes", met)
     for shape in (before.NETWORK, before.CHAIN, before.THICKET):
         smallest = 0.0
         for nodes in plan.nodes:

@@ -49,9 +49,8 @@ def all_weights(length: int) -> np.ndarray:
     return weights(sum(m * n for m, n in shapes(length).values()))
 
 
-def gpt(*, rows: int, length: int = 7, padded: bool = False) -> Contender:
-    """Token by token, with lists of keys and values that grow, as one writes it for Values."""
-    import autodiff
+def model(length: int, *, padded: bool) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """Return the cost of a name, token by token, with lists of keys and values that grow, and its weights."""
     from autodiff import logsumexp, relu, softmax
 
     W = {name: as_values(matrix) for name, matrix in split(all_weights(length), length).items()}
@@ -63,7 +62,7 @@ def gpt(*, rows: int, length: int = 7, padded: bool = False) -> Contender:
         scale = (sum(v * v for v in x) / len(x) + 1e-5) ** -0.5
         return [v * scale for v in x]
 
-    def f(letters: Any, following: Any, seen: Any) -> Any:
+    def f(letters: Any, following: Any, seen: Any = None) -> Any:
         keys: list[Any] = []
         values: list[Any] = []
         cost: Any = 0.0
@@ -88,9 +87,17 @@ def gpt(*, rows: int, length: int = 7, padded: bool = False) -> Contender:
             cost = cost + (wrong * seen[t] if padded else wrong)
         return cost if padded else cost / length
 
+    return f if padded else lambda letters, following: f(letters, following), W  # noqa: PLW0108 # compile counts the arguments
+
+
+def gpt(*, rows: int, length: int = 7, padded: bool = False) -> Contender:
+    """The same model, compiled."""
+    import autodiff
+
+    f, W = model(length, padded=padded)
     batch = names(rows, length, padded=padded)
     given = batch if padded else batch[:2]
-    program = autodiff.compile(f if padded else lambda letters, following: f(letters, following, None))
+    program = autodiff.compile(f)
     ALIVE.enter_context(program.training(*given))
     place = {id(p): i for i, p in enumerate(program.parameters)}
     order = [place[id(p)] for name in shapes(length) for row in W[name] for p in row]

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import demo
+from benchmarks import compiled_gpt, demo
 from benchmarks.compiled_digits import SIZES, data, one_hot
 
 Job = Callable[..., Any]
-NETWORK, CHAIN, THICKET, DIGITS, MEMORY = "network", "chain", "thicket", "digits", "memory"
+NETWORK, CHAIN, THICKET, DIGITS, GPT, MEMORY = "network", "chain", "thicket", "digits", "small GPT", "memory"
 
 
 def network(nodes: int) -> tuple[Any, list[Any]]:
@@ -113,12 +113,37 @@ def tracing(f: Any, batch: list[Any]) -> dict[str, Job]:
         program.value_and_grad(*batch)
         return calls - before
 
-    return {"time": first, "nodes": lambda: recorded(f, batch), "retraces": traces}
+    return {
+        "time": first,
+        "nodes": lambda: recorded(f, batch),
+        "retraces": traces,
+        "bytes": lambda: sum(memory_of(f, batch)),
+        "kept": lambda: memory_of(f, batch)[0],
+    }
+
+
+def memory_of(f: Any, batch: list[Any]) -> tuple[int, int]:
+    """Return the memory that a program holds after its first call, and what it took on the way besides, in bytes."""
+    import autodiff
+
+    gc.collect()
+    tracemalloc.start()
+    program = autodiff.compile(f)
+    program.value_and_grad(*batch)
+    gc.collect()
+    kept, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return kept, most - kept
+
+
+def gpt(length: int) -> tuple[Any, list[Any]]:
+    """A GPT of one layer on names padded to so many letters."""
+    f, _ = compiled_gpt.model(length, padded=True)
+    return f, list(compiled_gpt.names(3, length, padded=True))
 
 
 def memory(hidden: int, rows: int) -> dict[str, Job]:
     """Jobs: the most memory that making and running the program takes, beyond its arguments, in bytes; its nodes."""
-    import autodiff
     from autodiff import Value
 
     mlp = demo.MLP(Value, demo.Neuron, [2, hidden, hidden, 1])
@@ -126,14 +151,7 @@ def memory(hidden: int, rows: int) -> dict[str, Job]:
     batch = np.array(points)
     del points
 
-    def peak() -> int:
-        tracemalloc.start()
-        autodiff.compile(mlp).value_and_grad(batch)
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return most
-
-    return {"bytes": peak, "nodes": lambda: recorded(mlp, [batch])}
+    return {"bytes": lambda: sum(memory_of(mlp, [batch])), "nodes": lambda: recorded(mlp, [batch])}
 
 
 CONTENDERS: dict[str, Callable[..., dict[str, Job]]] = {
@@ -141,5 +159,6 @@ CONTENDERS: dict[str, Callable[..., dict[str, Job]]] = {
     CHAIN: lambda nodes: tracing(*chain(nodes)),
     THICKET: lambda nodes: tracing(*thicket(nodes)),
     DIGITS: lambda: tracing(*digits()),
+    GPT: lambda length: tracing(*gpt(length)),
     MEMORY: memory,
 }
