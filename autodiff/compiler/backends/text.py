@@ -40,8 +40,7 @@ _SUM_OF = re.compile(r"z(\d*)(_\d+)?")  # weighted sums: their layer, and a suff
 _SHORT = 24  # a view this short is written where it is used
 _TOGETHER = 4  # matrices in one that are named after all of them
 _RESHAPED = re.compile(r"\.reshape\([^()]*\)(?=\.reshape\([^()]*\))")  # followed by another shape
-_LONG = 88  # longer expressions are split,
-_WIDE = 110  # these where a text is to be short
+_LONG = 88  # longer expressions have a line of their own
 _TWICE = 60  # lines: a longer text has the forward pass once, which both functions call
 _ASIDE = 40  # lines: a forward pass of layers, at one position, is read beside their δ if it is not longer
 
@@ -674,23 +673,8 @@ class Readable:
             return f"{self._help('stack')}({rows}, {', '.join(self.text(x) for x in xs)})", _ATOM
         if kind == ir.EXPAND:
             return self._expand(var, rows), _ATOM
-        if kind == ir.MATMUL:
-            text, strength = self._times(self.matrix(xs[0]), xs[1], steps=var.info == ir.STEPS)
-            spread = "[:, None]" * (len(var.units) > 1)
-            bias = [f"{self.text(b, _ATOM if spread else 2)}{spread}" for b in xs[2:]]
-            return (f"{text} + {bias[0]}", 1) if bias else (text, strength)
-        if kind == ir.MATMUL_T:
-            return self._times(f"{self.matrix(xs[0])}.T", xs[1], steps=var.info == ir.STEPS)
-        if kind == ir.OUTER:
-            if var.batched:
-                if len(xs[0].units) > 1:
-                    return f'xp.einsum("ipn,jpn->ijn", {self.text(xs[0])}, {self.text(xs[1])})', _ATOM
-                return f"{self.text(xs[0], _ATOM)}[:, None] * {self.text(xs[1], _ATOM)}", _PRODUCT
-            if var.info == ir.STEPS:
-                return f'xp.einsum("tin,tjn->ij", {self.text(xs[0])}, {self.text(xs[1])})', _ATOM
-            if len(xs[0].units) > 1:  # over positions and rows
-                return f"xp.tensordot({self.text(xs[0])}, {self.text(xs[1])}, ((1, 2), (1, 2)))", _ATOM
-            return f"{self.text(xs[0], _ATOM)} @ {self.text(xs[1], _ATOM)}.T", _PRODUCT
+        if kind in {ir.MATMUL, ir.MATMUL_T, ir.OUTER}:
+            return self._product(var)
         if kind in {ir.PICKED, ir.PLACED}:
             of = self.matrix(xs[0]) if kind == ir.PICKED else self.text(xs[0])
             return f"{self._help(kind)}({of}, {self.text(xs[1])}, {_constant(var.info, whole=True)})", _ATOM
@@ -725,6 +709,26 @@ class Readable:
             return added, 1
         shape = "[0]" if not var.units else f".reshape({', '.join(map(str, var.units))}, {rows})" * (len(var.units) > 1)
         return f"{self._spread(pieces, max(var.size, 1), rows)}{shape}", _ATOM
+
+    def _product(self, var: Var) -> tuple[str, float]:
+        """Return the text of a product with a matrix, or of the derivatives by one."""
+        xs = var.args
+        if var.kind == ir.MATMUL:
+            text, strength = self._times(self.matrix(xs[0]), xs[1], steps=var.info == ir.STEPS)
+            spread = "[:, None]" * (len(var.units) > 1)
+            bias = [f"{self.text(b, _ATOM if spread else 2)}{spread}" for b in xs[2:]]
+            return (f"{text} + {bias[0]}", 1) if bias else (text, strength)
+        if var.kind == ir.MATMUL_T:
+            return self._times(f"{self.matrix(xs[0])}.T", xs[1], steps=var.info == ir.STEPS)
+        if var.batched:
+            if len(xs[0].units) > 1:
+                return f'xp.einsum("ipn,jpn->ijn", {self.text(xs[0])}, {self.text(xs[1])})', _ATOM
+            return f"{self.text(xs[0], _ATOM)}[:, None] * {self.text(xs[1], _ATOM)}", _PRODUCT
+        if var.info == ir.STEPS:
+            return f'xp.einsum("tin,tjn->ij", {self.text(xs[0])}, {self.text(xs[1])})', _ATOM
+        if len(xs[0].units) > 1:  # over positions and rows
+            return f"xp.tensordot({self.text(xs[0])}, {self.text(xs[1])}, ((1, 2), (1, 2)))", _ATOM
+        return f"{self.text(xs[0], _ATOM)} @ {self.text(xs[1], _ATOM)}.T", _PRODUCT
 
     def _loop(self, var: Var) -> str:
         """Define a step, and the loop over all of them; return the loop's name."""
