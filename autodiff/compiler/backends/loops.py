@@ -312,11 +312,13 @@ def _recurrence(slope: Array, rest: Array, start: Array) -> Array:
         np.multiply(then, before, product)
         np.add(after, product, after)
         np.multiply(then, own, then)
-    begin = np.empty((blocks, rows))
-    for k in range(blocks):
-        begin[k] = start
-        start = a[-1, k] * start + b[-1, k]
-    whole = (a * begin + b).transpose(1, 0, 2).reshape(-1, rows)
+    one = rows == 1  # Python's floats are quicker than arrays of one number
+    ends = zip(*[x[-1, :, 0].tolist() if one else x[-1] for x in (a, b)], strict=True)
+    h, begin = float(start[0]) if one else start, list[Any]()
+    for through, added in ends:
+        begin.append(h)
+        h = through * h + added
+    whole = (a * np.array(begin).reshape(blocks, rows) + b).transpose(1, 0, 2).reshape(-1, rows)
     return whole[:steps]
 
 
