@@ -354,7 +354,7 @@ class Readable:
             "import numpy as np",
             "",
             "xp = np  # the array library: jax.numpy does as well",
-            *(x for line in self.constants for x in broken(line)),
+            *self.constants,
             "",
             "",
             *(line for text in helpers for line in (*text.splitlines(), "", "")),
@@ -957,8 +957,7 @@ class Readable:
             return None
         if tuple([strides[k] for k in order]) != contiguous(turned):
             return None
-        axes = f".transpose({', '.join(map(str, [*order, len(order)]))})" if order != sorted(order) else ""
-        return self.text(delta, _ATOM) + axes, turned
+        return self.text(delta, _ATOM) + _transposed(order), turned
 
     def _tiled(self, var: Var, pieces: Sequence[Any]) -> str | None:
         """Return the text of alike blocks that lie between one another and fill an array; None of others."""
@@ -979,8 +978,7 @@ class Readable:
             return None
         text = f"xp.stack([{', '.join(self.text(x) for x, _ in ordered)}])"
         text = _shaped(text, (len(pieces), *units), sizes)
-        axes = f".transpose({', '.join(map(str, [*order, len(order)]))})" if order != sorted(order) else ""
-        return _shaped(text + axes, turned, var.units)
+        return _shaped(text + _transposed(order), turned, var.units)
 
     def _added(self, var: Var, pieces: Sequence[Any]) -> str | None:
         """Return the text of a sum of blocks and windows, each with zeros around it; None of other places."""
@@ -1132,6 +1130,10 @@ def _indented(lines: Sequence[str]) -> list[str]:
 
 def _shaped(text: str, units: Units, shape: Units) -> str:
     return text if units == shape else f"{text}.reshape({', '.join(map(str, shape))}, -1)"
+
+
+def _transposed(order: Sequence[int]) -> str:
+    return f".transpose({', '.join(map(str, [*order, len(order)]))})" if order != sorted(order) else ""
 
 
 def _bare(text: str) -> str:
