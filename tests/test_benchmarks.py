@@ -133,7 +133,8 @@ def test_loops_with_a_state_stand_in_one_table():
     """Every model has its rows, and the run stops unless all engines find the same value and gradient."""
     printed = quick("benchmarks.folds")
     for work in folds.MODELS:
-        assert len(re.findall(rf"^{re.escape(work)}.*  ", printed, re.MULTILINE)) == 3, work
+        rows = 4 if "LSTM" in work else 3  # the one that is written by hand as well
+        assert len(re.findall(rf"^{re.escape(work)}.*  ", printed, re.MULTILINE)) == rows, work
 
 
 def test_contenders_that_differ_stop_the_benchmark():
