@@ -674,6 +674,8 @@ INSTEAD = {  # what asks for a number, and the way out that its message must nam
     lambda i: 1.0 if ("n = " + str(i)).endswith("1") else 2.0: "use autodiff.where(i == k, a, b)",
     lambda i: {"1": 1.0}.get(str(i), 2.0): "use autodiff.where(i == k, a, b)",
     lambda i: float(len(str(i))): "use autodiff.where(i == k, a, b)",
+    lambda i: 1.0 if str(i) * 2 == "11" else 2.0: "use autodiff.where(i == k, a, b)",
+    lambda i: where(i == 1 + 0j, 1.0, 2.0): "must be real, got (1+0j); compare with a float",
 }
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from autodiff.compiler.trace import refusals
 
-_COMPARED = "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __contains__ __len__ __getitem__ __iter__ __mod__"
+_COMPARED = "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __contains__ __len__ __getitem__ __iter__"
+_WRITTEN = "__mod__ __mul__ __rmul__"
 
 
 class Text(str):
@@ -68,5 +69,5 @@ def _refused(name: str) -> Any:
 
 
 for _name in vars(str):
-    if _name in _COMPARED.split() or not _name.startswith("__"):
+    if _name in f"{_COMPARED} {_WRITTEN}".split() or not _name.startswith("__"):
         setattr(Text, _name, _refused(_name))

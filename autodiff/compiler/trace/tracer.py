@@ -18,6 +18,7 @@ import operator
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -313,8 +314,11 @@ class Tracer:
         self._leaf_at[id(x)] = self.constant(x._number)
 
     def compare(self, a: Any, b: Any, relation: Any) -> Any:
-        """Return a comparison as a number, 1 or 0, for use with `where`."""
-        return self.infix(RELATIONS[relation], a, b)
+        """Return a comparison as a number, 1 or 0, for use with `where`; TypeError for a number that is not real."""
+        found = self.infix(RELATIONS[relation], a, b)
+        if found is NotImplemented and isinstance(b, Number):
+            raise TypeError(f"what is compared while {a!r} is traced must be real, got {b!r}; compare with a float")
+        return found
 
     # Derivatives taken inside the function, by `grad` and the like.
 
