@@ -557,6 +557,46 @@ def test_a_recurrence_that_grows_keeps_what_cancels():
     assert compile(f, in_axes=None)(a, 1.0 - a) == 1.0
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 40, 997])
+def test_a_linear_recurrence_is_jax_scan(jax, steps, rows):
+    """h' = a h + b, with slopes of both signs, zeros, and sizes below, at and above 1: value and all δ to 1e-10."""
+    import jax.numpy as jnp
+
+    rng = np.random.default_rng(10 * steps + rows)
+
+    def f(fold, a, b):
+        last, ys = fold(lambda h, x: (x[0] * h + x[1], h * x[1]), 0.5, (a, b))
+        return last, ys
+
+    def theirs(a, b):
+        last, ys = jax.vmap(lambda a, b: f(jax.lax.scan, a, b))(a, b)
+        return (last + ys.sum(1)).sum()
+
+    def ours(a, b):
+        last, ys = f(fold, a, b)
+        return last + total(ys)
+
+    scan, program = jax.jit(jax.value_and_grad(theirs, (0, 1))), compile(ours)
+    for scale in [0.0, 0.9, 1.0, 1.01, 1.5]:
+        a = scale * rng.choice([-1.0, 1.0, 0.5, 0.0], size=(rows, steps), p=[0.45, 0.45, 0.09, 0.01])
+        b = rng.normal(size=(rows, steps))
+        expected, slopes = scan(jnp.asarray(a), jnp.asarray(b))
+        value, _, gradients = program.value_and_grad(a, b, argnums=(0, 1), reduce="sum")
+        assert value == pytest.approx(float(expected), rel=1e-10, abs=1e-10)
+        for own, slope in zip(gradients, slopes, strict=True):
+            largest = np.abs(slope).max(initial=1e-300)
+            assert np.isfinite(largest)
+            np.testing.assert_allclose(own, slope, rtol=1e-10, atol=1e-10 * largest)
+
+
+def test_slopes_whose_product_overflows_leave_zero_alone():
+    """h' = a h + b from 0 stays 0 while b is 0, whatever a is; then h' = h / 2 + 1 goes to 2."""
+    a, b = np.repeat([1e150, 0.5], 300), np.repeat([0.0, 1.0], 300)
+    ys = compile(lambda a, b: fold(lambda h, x: (x[0] * h + x[1], h), 0.0, (a, b))[1], in_axes=None)(a, b)
+    np.testing.assert_allclose(ys, 2.0 - 2.0 * 0.5 ** np.maximum(np.arange(600) - 300, 0.0), rtol=1e-12)
+
+
 @pytest.mark.parametrize("rows", [1, 5, 400])
 def test_many_steps_at_once_are_jax_scan(jax, rows):
     """An LSTM of 30 steps, for rows so few that steps go together, and so many that each goes alone: all δ to 1e-10."""

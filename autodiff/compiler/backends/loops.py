@@ -37,6 +37,8 @@ _NUMBERS = 2**15  # of carries at once, where they are not kept
 _CALL = 12  # float operations that cost as much as a NumPy call
 _AT_ONCE = 2**20  # bytes that many steps take at once, and with checkpoints
 _AT_ONCE_CHECKED = 2**18
+_AT_ONCE_LINEAR = 2**21  # a recurrence in blocks is the quicker the longer it is
+_GROWTH = 1e3  # of the products of slopes in a block: three digits of sixteen
 _FEW = 8  # fewer steps than these are computed one after another
 
 
@@ -295,14 +297,15 @@ def _product(code: Code, slopes: dict[int | None, Any], numbers: Sequence[Var]) 
     return total
 
 
-def _recurrence(slope: Array, rest: Array, start: Array) -> Array:
-    """Return all h of h' = slope · h + rest, steps × rows, from the first one; slopes are at most 1 in size.
+def _recurrence(slope: Array, rest: Array, start: Array) -> Array | None:
+    """Return all h of h' = slope · h + rest, steps × rows, from the first one; None where products of slopes grow.
 
-    Blocks of √steps of them go side by side from 0, and then each from the end of the one before: no product grows, so
-    that roundings stay those of the plain loop but for a factor of √steps.
+    Blocks of steps go side by side from 0, and then each from the end of the one before. Roundings stay those of the
+    plain loop but for the largest product of the slopes from the beginning of a block, and a factor of √steps.
     """
     steps, rows = slope.shape
-    length = math.isqrt(steps - 1) + 1
+    one = rows == 1  # Python's floats go from block to block, quicker than arrays of one number: shorter blocks
+    length = math.isqrt(steps - 1) // (4 if one else 1) + 1
     blocks = -(-steps // length)
     a, b = np.ones((blocks * length, rows)), np.zeros((blocks * length, rows))
     a[:steps], b[:steps] = slope, rest
@@ -312,14 +315,16 @@ def _recurrence(slope: Array, rest: Array, start: Array) -> Array:
         np.multiply(then, before, product)
         np.add(after, product, after)
         np.multiply(then, own, then)
-    one = rows == 1  # Python's floats are quicker than arrays of one number
+    if not max(a.max(), -a.min()) <= _GROWTH:
+        return None
     ends = zip(*[x[-1, :, 0].tolist() if one else x[-1] for x in (a, b)], strict=True)
     h, begin = float(start[0]) if one else start, list[Any]()
     for through, added in ends:
         begin.append(h)
         h = through * h + added
-    whole = (a * np.array(begin).reshape(blocks, rows) + b).transpose(1, 0, 2).reshape(-1, rows)
-    return whole[:steps]
+    a *= np.array(begin).reshape(blocks, rows)
+    a += b
+    return a.transpose(1, 0, 2).reshape(-1, rows)[:steps]
 
 
 class Running:
@@ -367,7 +372,12 @@ class Running:
 
 def _spread(x: Any, shape: tuple[int, ...]) -> Array:
     """Return what was given as steps × numbers × rows, or numbers × rows."""
-    return np.broadcast_to(x if x.__class__ is float else x.reshape(*shape[:-1], -1), shape)
+    return _broad(x, shape) if x.__class__ is float else _broad(x.reshape(*shape[:-1], -1), shape)
+
+
+def _broad(x: Any, shape: tuple[int, ...]) -> Array:
+    """Return `np.broadcast_to`, which costs as much as an operation on a thousand numbers, where it is needed."""
+    return x if getattr(x, "shape", None) == shape else np.broadcast_to(x, shape)
 
 
 def _prepared(steps: Steps, given: Sequence[Any], rows: int, flat: Array) -> tuple[Array, Array, Array]:
@@ -387,7 +397,7 @@ class _Arrays:
         loop = steps.loop
         self.steps, self.rows, self.rows_back, self.info = steps, rows, rows_back, info
         self._flat = np.zeros(steps.same)
-        self._length = steps.segment if info is not None else min(loop.steps, 2**12)
+        self._length = steps.segment if info is not None else min(loop.steps, 2**14)
         self._instances: dict[Any, Any] = {}
         self._forth, self._forth_at_once = self._chain(rows, steps.there, back=False)
         if info is not None:
@@ -406,6 +416,8 @@ class _Arrays:
         chain = self.steps.chain(back=back)
         if chain is None:
             return None, 1
+        if chain.linear is not None and not self.steps.loop.checkpoint:
+            most = _AT_ONCE_LINEAR
         width = calls.bytes_per_row() + chain.bytes_per_row()
         return chain, max(1, min(self._length, most // (rows * width)))
 
@@ -421,7 +433,7 @@ class _Arrays:
         """Run a code for some steps at once, side by side; return its instance."""
         instance = self._instance(calls, steps * rows)
         arguments = [given[int(name[1:])] for name in calls.arguments]
-        whole = [np.broadcast_to(x, (steps, x.shape[-2], rows)).transpose(1, 0, 2) for x in arguments]
+        whole = [_broad(x, (steps, x.shape[-2], rows)).transpose(1, 0, 2) for x in arguments]
         instance.run(*[x.reshape(len(x), -1) for x in whole])
         return instance
 
@@ -431,7 +443,7 @@ class _Arrays:
         array = instance.array(x) if x.__class__ is Var else np.full((), x)
         units = x.units if x.__class__ is Var else ()
         array = array[..., None] if array.ndim == len(units) else array
-        whole = np.broadcast_to(array, (*(units or (size,)), instance.rows))
+        whole = _broad(array, (*(units or (size,)), instance.rows))
         return whole.reshape(size, steps, instance.rows // steps).transpose(1, 0, 2)
 
     def _go(self, chain: Chain, given: dict[int, Array], line: Array, *, turned: bool) -> None:
@@ -444,8 +456,8 @@ class _Arrays:
             first, *results = chain.linear
             made = self._run(first, given, n, rows)
             slope, rest = (self._found(made, x, 1, n)[order, 0] for x in results)
-            if np.abs(slope).max() <= 1.0:
-                line[1:, 0] = _recurrence(slope, rest, line[0, 0])
+            if (whole := _recurrence(slope, rest, line[0, 0])) is not None:
+                line[1:, 0] = whole
                 return
             for before, after, a, b in zip(line[:-1, 0], line[1:, 0], slope, rest, strict=True):
                 after[...] = a * before + b
