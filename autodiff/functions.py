@@ -207,6 +207,8 @@ def one_hot(i: Any, n: int) -> list[Any]:  # Any: i and result are numbers, or V
     >>> one_hot(1, 3)
     [0.0, 1.0, 0.0]
     """
+    if not hasattr(n, "__index__"):
+        raise TypeError(f"one_hot: n must be a whole number, got {n!r}")
     places, within = _places(i, n, "one_hot")
     return [float(k == places) for k in range(n)] if isinstance(places, int) else [each + within for each in places]
 
@@ -215,7 +217,8 @@ def pad(sequences: Sequence[ArrayLike], value: float = 0.0) -> tuple[NDArray[np.
     """Return sequences of several lengths as one array, filled up with `value`, and its mask: 1 in them, 0 beyond.
 
     A program has one shape: called on both arrays, it serves all lengths, and multiplies the share of each place by the
-    mask. The entries of the sequences are numbers or arrays of one shape. Raises ValueError for others, and for none.
+    mask. The entries of the sequences are numbers or arrays of one shape. Raises ValueError for other shapes, and for
+    none; TypeError for a text or None.
 
     >>> numbers, mask = pad([[1.0, 2.0, 3.0], [4.0]])
     >>> numbers
@@ -229,6 +232,11 @@ def pad(sequences: Sequence[ArrayLike], value: float = 0.0) -> tuple[NDArray[np.
 
     if not hasattr(sequences, "__len__"):
         raise TypeError(f"pad needs a list of sequences, got {type(sequences).__name__}; list(...) makes one")
+    for k, x in enumerate(sequences):
+        for place, entry in np.ndenumerate(np.asarray(x, dtype=object)) if np.asarray(x).dtype.kind in "OSU" else ():
+            if entry is None or isinstance(entry, (str, bytes)):  # NumPy makes NaN of None, and reads texts
+                at = "".join([f"[{j}]" for j in (k, *place)])
+                raise TypeError(f"pad needs numbers, got {entry!r} at sequences{at}; leave it out, or write a number")
     rows = [np.asarray(x, dtype=np.float64) for x in sequences]
     shapes = {row.shape[1:] for row in rows if row.size}
     if len(shapes) != 1 or not all(row.ndim for row in rows):
@@ -253,7 +261,9 @@ def _rows(table: Any) -> Sequence[Any]:
 
 def _places(i: Any, n: int, name: str) -> tuple[Any, Any]:
     """Return a number as a place; a stand-in as 1 or 0 for each place, and 0, or NaN outside."""
-    if getattr(i, "ndim", 0) or isinstance(i, (str, list, tuple)):
+    if isinstance(i, str):
+        raise TypeError(f"{name}: the index must be a whole number, got {i!r}")
+    if getattr(i, "ndim", 0) or isinstance(i, (list, tuple)):
         raise TypeError(
             f"{name} needs one whole number, got {type(i).__name__}; pick one by one: [{name}(…) for k in i]"
         )

@@ -574,11 +574,23 @@ def test_sequences_of_several_lengths_are_filled_up():
     assert mask.tolist() == [[1.0, 1.0], [1.0, 0.0]]
     with pytest.raises(TypeError, match=r"pad needs a list of sequences, got int; list\(\.\.\.\) makes one"):
         autodiff.pad(5)
+    for wrong, got in (
+        ([[1, None], [3]], "None at sequences[0][1]"), ([[1.0], "ab"], "'ab' at sequences[1]"),
+        ([[[1.0, 2.0]], [[3.0, "4"]]], "'4' at sequences[1][0][1]"),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=re.escape(f"pad needs numbers, got {got}; leave it out")):
+            autodiff.pad(wrong)
     for wrong in ([], [1.0, 2.0], [[[1.0]], [1.0]], [[]]):
         with pytest.raises(ValueError, match=r"or of arrays in one shape, got (shapes|none with an entry; one must)"):
             autodiff.pad(wrong)
     with pytest.raises(ValueError, match=r"got ragged ones; pad them, as autodiff\.pad does"):
         mean([[1.0, 2.0], [3.0]], [[1.0, 1.0], [1.0]])
+    with pytest.raises(ValueError, match=r"rows of d\['x'\] with several lengths, pad them, as autodiff\.pad does"):
+        compiled(lambda d: sum(d["x"]))({"x": [[1.0, 2.0], [3.0]]})
+    with pytest.raises(ValueError, match=r"got 1 in d\['y'\] and 2 in d\['x'\]$"):
+        compiled(lambda d: d["x"] * d["y"])({"x": [1.0, 2.0], "y": [3.0]})
+    with pytest.raises(TypeError, match=r"traced, at .*test_callables.*no number yet; .*\[autodiff\.pick\(table, i\)"):
+        compiled(lambda x, n: x * NUMBERS[n], in_axes=(0, None))([1.0, 2.0], [1])
 
 
 TABLE = re.search(r"\| you wrote \| write \|\n\|---\|---\|\n((?:\|.*\n)+)", PAGE)[1].splitlines()

@@ -81,7 +81,7 @@ def test_a_table_is_a_list_for_everything_else():
         bias[3]
     with pytest.raises(DomainError, match="pick needs a whole number from -3 to 2, got 3"):
         bias[3.0]
-    with pytest.raises(TypeError, match="pick needs one whole number, got str"):
+    with pytest.raises(TypeError, match="pick: the index must be a whole number, got 'a'"):
         bias["a"]
     assert [type(x) for x in parameters((1.0, None, Value(2.0), np.array(3.0)))] == [Value, type(None), Value, Value]
     assert parameters(bias)[0] is bias[0]
@@ -204,8 +204,8 @@ def test_a_row_outside_the_table_is_nan_and_check_names_it():
         (iter([1.0]), 0, TypeError, "got list_iterator"),
         (3.0, 0, TypeError, "got float"),
         ([], 0, ValueError, "pick needs one place or more, got 0"),
-        ([1.0], "0", TypeError, r"pick needs one whole number, got str; pick one by one: \[pick\(…\) for k in i\]"),
-        ([1.0], [0], TypeError, "got list"),
+        ([1.0], "0", TypeError, "pick: the index must be a whole number, got '0'"),
+        ([1.0], [0], TypeError, r"pick needs one whole number, got list; pick one by one: \[pick\(…\) for k in i\]"),
         ([1.0], np.array([0, 0]), TypeError, "got ndarray"),
         ([1.0], None, TypeError, "needs one real number, got None"),
         ([1.0], 0j, TypeError, "got complex"),
@@ -215,6 +215,8 @@ def test_what_is_no_table_or_no_place_is_refused(table, i, error, said):
     """Each with what was got and the way out."""
     with pytest.raises(error, match=said):
         pick(table, i)
+    with pytest.raises(TypeError, match=r"one_hot: n must be a whole number, got 2\.5"):
+        one_hot(i, 2.5)
 
 
 def test_rows_of_different_lengths_are_refused_while_tracing():

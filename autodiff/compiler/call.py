@@ -531,7 +531,12 @@ def count_rows(args: Sequence[Any], batched: Sequence[bool], names: Sequence[str
                 f"rows, {_BY_ITSELF if _is_inside(name) else way}"
             )
         if first and len(x) != rows:
-            raise ValueError(f"all arguments must have as many rows, got {len(x)} in {name} and {rows} in {first}")
+            nest = name[: name.rfind("[")]
+            together = name.endswith("]") and first.startswith(f"{nest}[") and not name.endswith("']")
+            way = f"; where these are rows of {nest} with several lengths, pad them, as autodiff.pad does"
+            raise ValueError(
+                f"all arguments must have as many rows, got {len(x)} in {name} and {rows} in {first}{way * together}"
+            )
         first, rows = first or name, len(x)
         if rows == 0:
             raise ValueError(f"{name} must have at least one row, got none")

@@ -351,7 +351,12 @@ class Program(Generic[P]):
                 own = Program(both_of, self._settings._replace(in_axes=(*axes, *axes, *constant)))
                 own._cache.names = [*names, *(f"the tangent of {name}" for name in names), *options]
                 self._cache.derived[key] = own
-            both = own(*primals, *tangents, *options.values())
+            try:
+                both = own(*primals, *tangents, *options.values())
+            except TraceError as error:
+                if told := _constant_instead(own._cache.names[:n], primals, own._cache.indices):
+                    raise TraceError(f"{told}. {error}") from error
+                raise
         return both["values"], both["rates"]
 
     def hvp(  # Any: args and options are a batch
@@ -535,6 +540,20 @@ def _stands_for_its_function(program: Program[...]) -> bool:
 def _name(f: Any) -> str:
     name = getattr(f, "__name__", type(f).__name__)
     return "f" if name == "<lambda>" else name
+
+
+def _constant_instead(names: Sequence[str], primals: Sequence[Any], indices: set[str]) -> str:
+    """Return how to give `jvp` the last arguments as constants, which an index is computed from; "" without such."""
+    places = [k for k, name in enumerate(names) if name in indices]
+    if not places:
+        return ""
+    varied = names[: places[0]]
+    if not varied or len(places) < len(names) - len(varied):  # an argument after it would have no place
+        way = "compile a function of the other ones alone"
+    else:
+        constants = ", ".join([f"{names[k]}={primals[k]!r}" for k in places])
+        way = f"write jvp(({', '.join(varied)},), ({', '.join([f'd{name}' for name in varied])},), {constants})"
+    return f"jvp must not vary {names[places[0]]!r}, which is an index: {way}"
 
 
 __all__ = ["Program", "TraceError"]

@@ -23,7 +23,7 @@ _STANDARD = (os.path.dirname(os.__file__) + os.sep, "<frozen")  # noqa: PTH120 #
 _INSTALLED = re.compile(r"[\\/](site|dist)-packages[\\/]")
 _INTEGERS = re.compile(  # as NumPy and pandas say
     r"of integer \(or boolean\) type|must be an integer array|Cannot cast .*'O'\) to dtype\('int|non-integer key|"
-    "Location based indexing can only have"
+    "Location based indexing can only have|only integer scalar arrays can be converted to a scalar index"
 )
 _OPERANDS = re.compile("unsupported operand|not supported between|can only concatenate|not callable")  # as of a Value
 _BY_NAME = re.compile("only integers, slices|list indices must be .*, not str")
@@ -245,7 +245,7 @@ def _added(error: Exception, arguments: Sequence[Any], names: Sequence[str], num
         )
     if _INTEGERS.search(said):
         return (
-            ": while it is traced, an index has no number yet; look rows up one by one, "
+            f": while it is traced, {raised_at(error).words}, an index has no number yet; look rows up one by one, "
             "[autodiff.pick(table, i) for i in indices]"
         )
     rows = {name: x for name, x in zip(names, arguments, strict=True) if x.__class__ in (number, np.ndarray)}
