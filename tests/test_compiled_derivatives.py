@@ -213,10 +213,10 @@ def test_directions_that_do_not_fit_are_refused():
         compile(lambda x, k: x**k, static_argnums=1).jvp((1.0, 2), (1.0, 0))
     table = [1.0, 2.0, 3.0]
     power = compile(lambda x, n: x**3 * table[n])
-    with pytest.raises(
-        TypeError, match=r"vary 'n', which is an index: write jvp\(\(x,\), \(dx,\), n=1\)\. indexing by"
-    ):
-        power.jvp((2.0, 1), (1.0, 0.0))
+    way = r"vary 'n', which is an index: write jvp\(\(x,\), \(dx,\), n=1\)\. indexing by"
+    for _ in range(2):  # the second call finds the program of the first
+        with pytest.raises(TypeError, match=way):
+            power.jvp((2.0, 1), (1.0, 0.0))
     assert power.jvp((2.0,), (1.0,), n=1) == (16.0, 24.0)
     with pytest.raises(TypeError, match=r"vary 'n', which is an index: compile a function of the other ones alone\."):
         compile(lambda n, x: x**3 * table[n]).jvp((1, 2.0), (0.0, 1.0))
