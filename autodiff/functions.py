@@ -255,7 +255,8 @@ def pad(sequences: Sequence[ArrayLike], value: float = 0.0) -> tuple[NDArray[np.
 
 def _rows(table: Any) -> Sequence[Any]:
     if isinstance(table, (str, Mapping)) or not hasattr(table, "__getitem__") or not hasattr(table, "__len__"):
-        raise TypeError(f"pick needs a list or an array of rows, got {type(table).__name__}; list(...) makes one")
+        way = "list(table.values())" if isinstance(table, Mapping) else "list(...)"
+        raise TypeError(f"pick needs a list or an array of rows, got {type(table).__name__}; {way} makes one")
     return table
 
 
@@ -286,6 +287,9 @@ def _places(i: Any, n: int, name: str) -> tuple[Any, Any]:
 
 def _mixed(rows: Sequence[Any], places: Sequence[Any], within: Any) -> Any:
     """Return Σ place · row, number by number."""
+    if of_no_numbers := [row for row in rows if isinstance(row, (str, bytes, Mapping))]:
+        kind = type(of_no_numbers[0]).__name__
+        raise TypeError(f"pick by a stand-in needs rows of numbers, got {kind}; pick from its numbers, one by one")
     lengths = {len(row) if hasattr(row, "__len__") else -1 for row in rows}
     if len(lengths) > 1:
         raise ValueError(f"pick needs rows of one length, got lengths of {sorted(lengths)}; fill the shorter ones up")
@@ -296,7 +300,9 @@ def _mixed(rows: Sequence[Any], places: Sequence[Any], within: Any) -> Any:
         return Table(mixed) if isinstance(rows[0], Table) else mixed
     import numpy as np
 
-    return np.array(mixed, dtype=object) if hasattr(rows[0], "dtype") else tuple(mixed)
+    if hasattr(rows[0], "dtype"):
+        return np.array(mixed, dtype=object)
+    return type(rows[0])(*mixed) if hasattr(rows[0], "_fields") else tuple(mixed)
 
 
 def _picked(numbers: Sequence[Any], places: Sequence[Any], within: Any) -> Any:
@@ -318,7 +324,7 @@ def _picked(numbers: Sequence[Any], places: Sequence[Any], within: Any) -> Any:
 
 def _may_be_infinite(x: Value) -> bool:
     """Tell whether a number is yet to be computed; parameters are numbers, and finite ones are expected to stay so."""
-    return x.__class__ is not Value or not math.isfinite(x._number)
+    return x.__class__ is not Value or not math.isfinite(getattr(x, "_number", 0.0))
 
 
 def _all(values: Iterable[Any], name: str) -> tuple[Any, ...]:

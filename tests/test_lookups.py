@@ -7,7 +7,7 @@ import itertools
 import math
 import pickle
 import random
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 
 import numpy as np
 import pytest
@@ -561,3 +561,29 @@ def test_large_tables_serve_points_large_batches_and_training():
             flat -= 0.5 * program.value_and_grad(ids[:50])[1]
     times = np.bincount(ids[:50], minlength=500)[:, None] / 50
     np.testing.assert_allclose([[v.data for v in row] for row in table], numbers * (1.0 - times) ** 3, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("held", "then"), [([0, 1], 1), ([0, 1], [0, 1, 2]), ([[0, 1]], [[0, 1, 2]])], ids=repr)
+def test_a_lookup_is_traced_anew_in_a_training_block(held, then):
+    """One point, more rows and another length: their derivatives are 2 T[i] / n at each index."""
+    table = parameters([1.0, 2.0, 3.0])
+    program = compiled(
+        lambda i: autodiff.total([pick(table, k) ** 2 for k in (i if hasattr(i, "__len__") else [i])]), parameters=table
+    )
+    with program.training(held):
+        value, slopes = program.value_and_grad(then)
+    i = np.ravel(then)
+    rows = len(i) if np.ndim(then) == 1 else 1
+    assert value == pytest.approx(np.sum((i + 1.0) ** 2) / rows)
+    np.testing.assert_allclose(slopes, np.bincount(i, 2.0 * (i + 1.0), 3) / rows)
+
+
+def test_rows_of_a_table_may_be_records_and_not_texts():
+    """A named tuple keeps its names; texts and dicts have no numbers to add up; a dict's numbers are its values."""
+    point = namedtuple("point", "x y")
+    rows = [point(1.0, 2.0), point(3.0, 5.0)]
+    np.testing.assert_allclose(compiled(lambda i: pick(rows, i).y)([0, 1, -1]), [2.0, 5.0, 5.0])
+    for table, said in ((["a", "b"], "rows of numbers, got str"), ([{"a": 1.0}], "rows of numbers, got dict"),
+                        ({5: 1.0}, r"got dict; list\(table.values\(\)\) makes one")):  # fmt: skip
+        with pytest.raises(TypeError, match=said):
+            compiled(lambda i, table=table: pick(table, i))([0])

@@ -342,6 +342,17 @@ def test_choices_upon_choices_are_compiled_within_the_usual_depth():
     assert sys.getrecursionlimit() == depth
 
 
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+def test_batches_of_several_blocks_add_up_to_the_gradient_of_all_rows(reduce):
+    """More rows than one block has, called again: Σ x cos(w x) by w, over all rows."""
+    w = Value(2.0, "w")
+    program, X = compile(lambda x: autodiff.sin(x * w), backend="numba"), np.linspace(0.0, 1.0, 70_001)
+    for _ in range(3):
+        value, slopes = program.value_and_grad(X, reduce=reduce)
+        n = 1.0 if reduce == "sum" else len(X)
+        np.testing.assert_allclose([value, slopes[0]], [np.sin(2.0 * X).sum() / n, (X * np.cos(2.0 * X)).sum() / n])
+
+
 def test_what_cannot_be_is_refused(monkeypatch):
     """Too many operations; numba absent; a backend that there is not."""
     with pytest.raises(ValueError, match="at most 4,000 operations"):

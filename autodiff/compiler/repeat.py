@@ -225,10 +225,10 @@ def remember_rows(call: Call, request: Hashable, want: Want, reduce: Reduce, arg
     version = trace.version(want)
     block = version.rows_at_once(rows, 1)
     several = block < rows
-    if several and (argnums is not None or reduce is None or weighted or not trace.parameters):
+    loops = version.backend if isinstance(version.backend, Loops) else None
+    if several and (loops or argnums is not None or reduce is None or weighted or not trace.parameters):
         return  # the long way is short beside them; and several threads may share the blocks
     names = [f"x{i}" for i in range(len(call.args))]
-    loops = version.backend if isinstance(version.backend, Loops) and not several else None
     parts = [slice(start, min(start + block, rows)) for start in range(0, rows, block)]
     try:
         made = {n: _LoopsAnswers(call, want, reduce, loops, weighted=weighted) if loops

@@ -409,7 +409,7 @@ class Readable:
                 and all(delta.__class__ is Var and delta.units == units for delta in deltas)
             ):
                 around = f", ({start}, {gradient.size - start - size})"
-                text = f"{self._sum(deltas)}.ravel()"
+                text = f"xp.ravel({self._sum(deltas, 0)})"  # which may be a number
                 whole.append(text if size == gradient.size else f"xp.pad({text}{around})")
             else:
                 others += [self._placed(delta, place, "1") for delta in deltas]
@@ -449,7 +449,7 @@ class Readable:
                 text = self._sum(deltas, 0)
                 block = f"xp.reshape({text}, (1,))" if units == () else f"xp.broadcast_to({text}, ({size}, 1)).ravel()"
                 if units and any(x.__class__ is Var for x in deltas):
-                    block = f"{self._sum(deltas)}.ravel()"
+                    block = f"xp.ravel({self._sum(deltas, 0)})"
                 return block, [piece], start + size
             if len(units) == 2:
                 m, n = units
@@ -460,7 +460,7 @@ class Readable:
                     both = f"{self._sum(deltas)}, {self._sum(bias[1:], 0)}"
                     return f"xp.hstack([{both}]).ravel()", [piece, bias], start + m * (n + 1)
                 if strides == contiguous(units):
-                    return f"{self._sum(deltas)}.ravel()", [piece], start + size
+                    return f"xp.ravel({self._sum(deltas, 0)})", [piece], start + size
         return None
 
     def _opening(self) -> list[str]:
