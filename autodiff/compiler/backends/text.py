@@ -409,7 +409,7 @@ class Readable:
                 and all(delta.__class__ is Var and delta.units == units for delta in deltas)
             ):
                 around = f", ({start}, {gradient.size - start - size})"
-                text = f"xp.ravel({self._sum(deltas, 0)})"  # which may be a number
+                text = self._flat(deltas, units)
                 whole.append(text if size == gradient.size else f"xp.pad({text}{around})")
             else:
                 others += [self._placed(delta, place, "1") for delta in deltas]
@@ -438,6 +438,10 @@ class Readable:
         texts = [self.matrix(x) if x.__class__ is Var and len(x.units) == 2 else self.text(x, strength) for x in deltas]
         return texts[0] if len(texts) == 1 else f"({' + '.join(texts)})"
 
+    def _flat(self, deltas: Sequence[Any], units: Sequence[int]) -> str:
+        """Return the text of a sum of derivatives in one row; what has no two axes may be a number."""
+        return f"{self._sum(deltas)}.ravel()" if len(units) > 1 else f"xp.ravel({self._sum(deltas, 0)})"
+
     def _next_block(self, pieces: Sequence[Any], start: int) -> tuple[str, list[Any], int] | None:
         """Return the text of the derivatives that come next in the flat array, its pieces, and its end."""
         for piece in pieces:
@@ -449,7 +453,7 @@ class Readable:
                 text = self._sum(deltas, 0)
                 block = f"xp.reshape({text}, (1,))" if units == () else f"xp.broadcast_to({text}, ({size}, 1)).ravel()"
                 if units and any(x.__class__ is Var for x in deltas):
-                    block = f"xp.ravel({self._sum(deltas, 0)})"
+                    block = self._flat(deltas, units)
                 return block, [piece], start + size
             if len(units) == 2:
                 m, n = units
@@ -460,7 +464,7 @@ class Readable:
                     both = f"{self._sum(deltas)}, {self._sum(bias[1:], 0)}"
                     return f"xp.hstack([{both}]).ravel()", [piece, bias], start + m * (n + 1)
                 if strides == contiguous(units):
-                    return f"xp.ravel({self._sum(deltas, 0)})", [piece], start + size
+                    return self._flat(deltas, units), [piece], start + size
         return None
 
     def _opening(self) -> list[str]:
