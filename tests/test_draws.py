@@ -43,13 +43,15 @@ FOUND = [  # by the command
     ("positions", {"shape": [6, 2], "steps": [["pierced", {"rows": 1}], ["gated", {"gates": 1, "start": "input", "bias": False, "beside": False, "backward": False}]], "last": "softmax"}),
     ("positions", {"shape": [3, 2], "steps": [["headed", {"heads": 1, "causal": False, "output": False, "joint": False}], ["tiled", {"by": "mean"}]], "last": "softmax"}),
     ("positions", {"shape": [2, 1], "steps": [["quadratic", {}], ["distant", {"kernel": True}]], "last": "sum"}),
+    ("folds", {"steps": 4, "width": 0, "form": "numbers", "checkpoint": False, "parameters": 0, "carry": "array", "y": "tuple", "starts": ["computed"], "recipes": [1770816582], "ys": [0], "inner": 0, "after": 12582074, "product": False, "affine": False, "net": False, "backward": False, "shared": False}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "spec"), FOUND, ids=range(len(FOUND)))
 def test_what_was_found_once_stays_right(name, spec):
     """δ of windows over one another, the gradient of each row by weights that meet zeros alone, the text of one step,
-    weights times zero that turn out to be no border, a long comprehension, names of the parts of two products, places that are a list.
+    weights times zero that turn out to be no border, a long comprehension, names of the parts of two products, places that are a list,
+    a text whose loop reads in each step what its carry begins with.
     """
     check(PROGRAMS[name].build(spec), 3)
 

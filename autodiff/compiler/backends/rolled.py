@@ -116,7 +116,8 @@ class Text:
         for loop in self.loops:
             own = Counter([x for block in loop.blocks for s in block for x in s.tokens])
             again = Counter(loop.first.values())
-            for x in {*loop.first.values()} & single.keys():
+            alike = {m[1] for row in loop.slots for m in row if m[0] == "same"}  # all steps read these by their names
+            for x in ({*loop.first.values()} & single.keys()) - alike:
                 if own[x] + 1 == self.reads[x] and again[x] == 1 and len("".join(single[x].tokens)) < _SHORT:
                     self.starts[x] = single[x]
         while True:  # until it is known which steps' values are read
