@@ -1111,8 +1111,8 @@ def _inside(var: Var) -> tuple[Any, list[tuple[int, int]]]:
 def _columns(places: Any) -> list[tuple[int, int, Units, Units]] | None:
     """Return matrices that lie side by side in one: the first column, start, strides and shape of each; None of others.
 
-    >>> _columns(np.array([[0, 1, 8], [2, 3, 9]]))
-    [(0, 0, (2, 1), (2, 2)), (2, 8, (1, 0), (2, 1))]
+    >>> _columns(np.array([[0, 1, 8, 9], [2, 3, 10, 11]]))
+    [(0, 0, (2, 1), (2, 2)), (2, 8, (2, 1), (2, 2))]
     """
     found: list[tuple[int, int, Units, Units]] = []
     (m, n), at = places.shape if places.ndim == 2 else (0, 0), 0
