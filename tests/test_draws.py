@@ -9,13 +9,19 @@ import pytest
 from hypothesis import HealthCheck, assume, given, note, reject, settings
 from hypothesis import strategies as st
 
-from autodiff import sin, tanh
+from autodiff import Value, sin, tanh
 from tests.draws import PROGRAMS
 from tests.draws.cases import Case
 from tests.draws.laws import Undecided, check
 from tests.draws.mistakes import planted
 
 ROOT = Path(__file__).parent.parent
+
+
+def parameters(rows, columns, *, seed):
+    """A matrix of weights."""
+    source = random.Random(seed)
+    return [[Value(source.uniform(-0.6, 0.6), f"w{i}_{j}") for j in range(columns)] for i in range(rows)]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -66,6 +72,10 @@ TABLE = {
     "rows": 70, "columns": 2, "kind": "constants", "uses": ["comparisons"], "places": 3, "type": "int64", "form": "lists",
     "shared": False, "seed": 1,
 }  # fmt: skip
+FORMULA = {
+    "nodes": 520, "inputs": 2, "parameters": 3, "shared": True, "seed": 1,
+    "kinds": ["sin", "tanh", "squares", "relu", "exp", "quotient", "where", "power"],
+}  # fmt: skip
 SHOWN = {  # what shows the mistakes below
     "average": ("folds", FOLD | {"affine": True}),
     "averages": ("folds", FOLD | THREE | {"affine": True}),
@@ -77,10 +87,62 @@ SHOWN = {  # what shows the mistakes below
     "joint heads": ("positions", {"shape": [4, 4], "steps": [["headed", {"heads": 2, "causal": True, "output": True, "joint": True}]], "last": "sum"}),
     "table": ("lookups", TABLE),
     "chain": ("lookups", TABLE | {"rows": 12, "uses": ["chain"]}),
+    "formula": ("formulas", FORMULA),
+    "short formula": ("formulas", FORMULA | {"nodes": 40}),
+    "wide picture": ("positions", {"shape": [6, 6], "steps": [["pictured", {"height": 2, "width": 3, "rows": 2, "stride": 1, "channels": 2}]], "last": "sum"}),
+    "outer": ("positions", {"shape": [5, 4], "steps": [["added", {}], ["outer", {}], ["standardised", {"axis": 0, "affine": False}]], "last": "softmax", "tied": True, "shared": False, "ids": True, "seed": 155}),
+    "begun": FOUND[7],
 }  # fmt: skip
+
+
+GRID, ENTRIES, GATES = parameters(3, 4, seed=1), parameters(1, 70, seed=2), parameters(3, 10, seed=3)
+
+
+def strided(x):
+    """A convolution whose windows lie over one another two apart, over a layer with parameters."""
+    grid = [[tanh(v * GRID[0][3] + GRID[1][3]) for v in row] for row in x]
+    return sum(
+        tanh(sum(GRID[i][j] * grid[r + i][c + j] for i in range(3) for j in range(3)))
+        for r in (0, 2, 4)
+        for c in (0, 2, 4)
+    )
+
+
+def shifted(x, ids):
+    """A table looked up by two places, by other keys each."""
+    equal = lambda i, k: float(i == k) if type(i) is int else i == k
+    return sum(p * equal(ids[0], k) for k, p in enumerate(ENTRIES[0])) * x + sin(
+        sum(p * equal(ids[1], k + 1) for k, p in enumerate(ENTRIES[0]))
+    )
+
+
+def biased(x):
+    """A recurrence with biases of its own at each step."""
+    h = [0.1] * 3
+    for t, now in enumerate(x):
+        h = [tanh(sum((a * b for a, b in zip(row[:5], [*now, *h], strict=True)), row[5 + t])) for row in GATES]
+    return sum(h)
+
+
+DIRECTED = {  # what no draw has
+    "strided": (strided, GRID, {"x": (7, 7)}, {}),
+    "shifted": (shifted, ENTRIES, {"x": (), "ids": (2,)}, {"ids": 70}),
+    "biased": (biased, GATES, {"x": (5, 2)}, {}),
+}
+
+
+def shown_by(name):
+    """The case of this name."""
+    if name in DIRECTED:
+        f, weights, shapes, whole = DIRECTED[name]
+        return Case(f, [p for row in weights for p in row], shapes, whole=whole)
+    kind, spec = SHOWN[name]
+    return PROGRAMS[kind].build(spec)
+
+
 MISTAKES = [  # what shows it, a module of the compiler, what it says, and what it would say
     ("average", "backends.loops", "_recurrence(slope, rest, line[0, 0])", "_recurrence(slope, rest, line[1, 0])"),
-    ("average", "backends.loops", "start = a[-1, k] * start + b[-1, k]", "start = a[-1, k] * start + b[0, k]"),
+    ("average", "backends.loops", "h = through * h + added", "h = through * h"),
     ("averages", "backends.loops", "made[:, :, 0].T.tolist()", "made[::-1, :, 0].T.tolist()"),
     ("averages", "backends.loops", "by = {chain.handed: line[:-1]", "by = {chain.handed: line[1:]"),
     ("steps", "backends.loops", "self._work[0] = self._starts[k]", "self._work[0] = self._starts[0]"),
@@ -111,23 +173,67 @@ MISTAKES = [  # what shows it, a module of the compiler, what it says, and what 
     ("chain", "backends.floats", 'f"{xs[1]} if {xs[0]} else {xs[2]}"', 'f"{xs[2]} if {xs[0]} else {xs[1]}"'),
     ("gates", "arrays.recurrent", "            rest.remove(bias)\n", "            pass\n"),
     ("joint heads", "arrays.places", "len(pieces) > 1 < len(row)", "len(row) > 1"),
+    (
+        "formula",
+        "backends.tape",
+        "self._write(self._dot, wide, self.one, total)",
+        "self._write(self._dot, wide, self.zero, total)",
+    ),
+    ("formula", "backends.tape", "delta if j < 0 else first + j", "delta if j < 0 else first"),
+    (
+        "formula",
+        "backends.tape",
+        "at[node] = starts[place.argument] + place.entry",
+        "at[node] = starts[place.argument]",
+    ),
+    ("formula", "backends.tape", "                    sums |= bit\n", "                    sums = bit\n"),
+    ("formula", "backends.tape", "            self._write(self._add, total, narrow, total)\n", "            pass\n"),
+    ("formula", "backends.recipes", "sums >> k & 1", "sums & 1"),
+    ("formula", "backends.recipes", 'f"before{k}", f"after{k}"]', 'f"after{k}", f"after{k}"]'),
+    ("formula", "backends.recipes", "made.index(name) if name in made else -1", "-1"),
+    ("averages", "arrays.axes", "stride < 0 or ", ""),
+    ("net", "arrays.axes", "np.gcd.reduce(breaks, initial=len(left))", "np.max(breaks, initial=len(left))"),
+    ("net", "arrays.axes", "inside // size, stride * size", "inside // size, stride"),
+    ("net", "arrays.axes", "at[..., None] + stride * np.arange(size)", "at[..., None] + np.arange(size)"),
+    ("strided", "backends.windows", "np.arange(1, {axis.count})", "np.arange({axis.count} - 1)"),
+    ("wide picture", "backends.windows", "[str(own.index(k)) for k in kept]", "[str(own.index(k)) for k in own]"),
+    ("outer", "backends.windows", 'f"{axis.shift} * " * (axis.shift > 1)', '""'),
+    ("picture", "trace.simplify", "(terms[start:stop], 0.0)", "(terms[start + 1 : stop], 0.0)"),
+    ("picture", "trace.simplify", "terms[start:stop] = [(1.0, x, None)]", "terms[start:stop] = []"),
+    ("table", "trace.lookup", "return x, np.array(keys)", "return x, np.array(keys) + 1.0"),
+    ("shifted", "trace.lookup", "np.array_equal(pair[1], (found[0] or pair)[1])", "True"),
+    ("biased", "arrays.recurrent", "biases.get(row, own) & own", "own"),
+    ("begun", "backends.rolled", "single.keys()) - alike", "single.keys())"),
+    (
+        "short formula",
+        "backends.numba",
+        "sums[k + np.uintp({k})] += total_of",
+        "sums[k + np.uintp({k})] = 0.5 * total_of",
+    ),
+    ("short formula", "backends.numba", 'f"{xs[0]} != 0.0", *xs[1:]', 'f"{xs[0]} == 0.0", *xs[1:]'),
 ]
 
 
 @pytest.mark.parametrize(("shown", "module", "right", "wrong"), MISTAKES)
 def test_a_mistake_in_what_is_drawn_is_caught(shown, module, right, wrong):
     """Whatever is wrong in a pass about them, a fixed program computes something else, or fails."""
-    name, spec = SHOWN[shown]
-    case = PROGRAMS[name].build(spec)
+    numba = module == "backends.numba"
+    if numba:
+        pytest.importorskip("numba")
     with planted(module, right, wrong), pytest.raises(Exception):  # noqa: B017 # an AssertionError, or another
-        check(case, 4)
+        check(shown_by(shown), 4, numba=numba)
 
 
-@pytest.mark.parametrize("shown", SHOWN)
+@pytest.mark.parametrize("shown", [*SHOWN, *DIRECTED])
 def test_without_mistakes_these_programs_are_right(shown):
     """They are caught by the mistake, and by nothing else."""
-    name, spec = SHOWN[shown]
-    check(PROGRAMS[name].build(spec), 4)
+    check(shown_by(shown), 4)
+
+
+def test_without_mistakes_a_formula_is_right_under_numba():
+    """It is caught by the mistake there, and by nothing else."""
+    pytest.importorskip("numba")
+    check(shown_by("short formula"), 4, numba=True)
 
 
 def test_without_structure_a_second_call_is_of_its_own_numbers():

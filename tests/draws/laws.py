@@ -186,6 +186,10 @@ def _check(case: Case, rows: int, arguments: list[Any], counts: Counts, *, jax: 
         each, gradients = loops.value_and_grad(*arguments, reduce=None)
         close("numba", each, values)
         close("numba", gradients, by_parameters)
+        value, gradient, at = loops.value_and_grad(*arguments, argnums=every)
+        close("numba", value, values.mean())
+        close("numba", gradient, by_parameters.mean(axis=0))
+        of_inputs("numba", at, ones / rows)
 
 
 def _check_point(case, arguments, values, by_parameters, by_inputs, close):

@@ -32,8 +32,13 @@ def planted(module, right, wrong):
     function = getattr(function, "fget", function)
     function = getattr(function, "__wrapped__", function)
     function = getattr(function, "__func__", function)
+    kept = [x.cache_clear for x in vars(owner).values() if hasattr(x, "cache_clear")]  # what was made, right or wrong
     before, function.__code__ = function.__code__, code
+    for clear in kept:
+        clear()
     try:
         yield
     finally:
         function.__code__ = before
+        for clear in kept:
+            clear()
