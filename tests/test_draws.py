@@ -50,6 +50,7 @@ FOUND = [  # by the command
     ("positions", {"shape": [3, 2], "steps": [["headed", {"heads": 1, "causal": False, "output": False, "joint": False}], ["tiled", {"by": "mean"}]], "last": "softmax"}),
     ("positions", {"shape": [2, 1], "steps": [["quadratic", {}], ["distant", {"kernel": True}]], "last": "sum"}),
     ("folds", {"steps": 4, "width": 0, "form": "numbers", "checkpoint": False, "parameters": 0, "carry": "array", "y": "tuple", "starts": ["computed"], "recipes": [1770816582], "ys": [0], "inner": 0, "after": 12582074, "product": False, "affine": False, "net": False, "backward": False, "shared": False}),
+    ("folds", {"steps": 7, "width": 0, "form": "list", "checkpoint": True, "parameters": 0, "carry": "number", "y": "number", "starts": ["a"], "recipes": [0], "ys": [1, 0], "inner": 0, "after": 131072, "product": True, "affine": False, "net": True, "backward": True, "shared": True}),
 ]  # fmt: skip
 
 
@@ -57,7 +58,8 @@ FOUND = [  # by the command
 def test_what_was_found_once_stays_right(name, spec):
     """δ of windows over one another, the gradient of each row by weights that meet zeros alone, the text of one step,
     weights times zero that turn out to be no border, a long comprehension, names of the parts of two products, places that are a list,
-    a text whose loop reads in each step what its carry begins with.
+    a text whose loop reads in each step what its carry begins with,
+    a long term of a long sum, whose sign stays before its brackets.
     """
     check(PROGRAMS[name].build(spec), 3)
 

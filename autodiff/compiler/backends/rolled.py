@@ -560,7 +560,7 @@ def broken(line: str) -> list[str]:
         return [f"{indent}# {comment}", bare]
     bare, more = bare.removesuffix(","), "," * bare.endswith(",")
     start, end = _longest(bare, len(indent))
-    before = re.match(r" *(?:[\w, ]+ = |return )?", bare).end()  # pyright: ignore[reportOptionalMemberAccess]
+    before = re.match(r" *(?:[\w, ]+ = |return |[-+*/@] )?", bare).end()  # pyright: ignore[reportOptionalMemberAccess]
     if end - start < _SHORT or max(start - before, len(bare) - end) > _SHORT:  # not one pair of brackets, but a sum
         bare, start, end = f"{bare[:before]}({bare[before:]})", before, len(bare) + 1
     parts, comma = _parts(bare[start + 1 : end])
