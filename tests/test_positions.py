@@ -315,6 +315,27 @@ def turned_pairs(tokens, width):
     return f, w, angles
 
 
+def tensors(torch, matrices):
+    """Return matrices of Values as PyTorch's."""
+    return [
+        torch.tensor([[p.data for p in row] for row in own], dtype=torch.float64, requires_grad=True)
+        for own in matrices
+    ]
+
+
+def assert_as_pytorch(program, value, gradient, loss, matrices, their_matrices):
+    """Compare a mean and its gradient with those of PyTorch's loss, by the matrices that `tensors` made."""
+    loss.backward()
+    np.testing.assert_allclose(value, loss.item(), **CLOSE)
+    slopes = {
+        id(p): theirs.grad[i, j].item()
+        for own, theirs in zip(matrices, their_matrices, strict=True)
+        for i, row in enumerate(own)
+        for j, p in enumerate(row)
+    }
+    np.testing.assert_allclose(gradient, [slopes[id(p)] for p in program.parameters], **CLOSE)
+
+
 def test_pairs_turned_by_an_angle_of_their_position_are_one_array():
     """Rotary embeddings, as PyTorch's complex numbers turn them, in as many calls for twelve tokens as for five."""
     torch = pytest.importorskip("torch")
@@ -324,23 +345,13 @@ def test_pairs_turned_by_an_angle_of_their_position_are_one_array():
         program = compile(f)
         X = np.random.default_rng(0).normal(size=(4, tokens, 6))
         value, gradient = program.value_and_grad(X)
-        m = [
-            torch.tensor([[p.data for p in row] for row in each], dtype=torch.float64, requires_grad=True) for each in w
-        ]
+        m = tensors(torch, w)
         turn = torch.exp(1j * torch.tensor(angles, dtype=torch.float64))
         q, k = (torch.view_as_complex((torch.tensor(X) @ each.T).reshape(4, tokens, 3, 2)) * turn for each in m)
         scores = torch.einsum("bti,bui->btu", q, k.conj()).real
         shares = torch.softmax(scores.masked_fill(torch.ones(tokens, tokens).triu(1) > 0, -torch.inf), dim=-1)
         loss = ((shares @ torch.tensor(X)[:, :, :1]) ** 2).sum(dim=(1, 2)).mean()
-        loss.backward()
-        np.testing.assert_allclose(value, loss.item(), **CLOSE)
-        by_value = {
-            id(p): each.grad[i, j].item()
-            for own, each in zip(w, m, strict=False)
-            for i, row in enumerate(own)
-            for j, p in enumerate(row)
-        }
-        np.testing.assert_allclose(gradient, [by_value[id(p)] for p in program.parameters], **CLOSE)
+        assert_as_pytorch(program, value, gradient, loss, w, m)
         calls.add(kept(program).version(want(kept(program), gradient=True)).backend.calls)
     assert len(calls) == 1
     assert max(calls) <= 40
@@ -404,21 +415,11 @@ def test_a_mask_of_an_argument_and_a_causal_one_are_added_to_all_scores_at_once(
         X, mask = rng.normal(size=(6, tokens, 4)), (rng.random((6, tokens)) < 0.7) * 1.0
         mask[:, 0] = 1.0
         value, gradient = program.value_and_grad(X, mask)
-        m = [
-            torch.tensor([[p.data for p in row] for row in each], dtype=torch.float64, requires_grad=True) for each in w
-        ]
+        m = tensors(torch, w)
         q, k, v = (torch.tensor(X) @ each.T for each in m)
         seen = (torch.tensor(mask)[:, None, :] > 0) & (torch.ones(tokens, tokens).tril() > 0)
         loss = (torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=seen) ** 2).sum(dim=(1, 2)).mean()
-        loss.backward()
-        np.testing.assert_allclose(value, loss.item(), **CLOSE)
-        slopes = {
-            id(p): own.grad[i, j].item()
-            for own, each in zip(m, w, strict=True)
-            for i, row in enumerate(each)
-            for j, p in enumerate(row)
-        }
-        np.testing.assert_allclose(gradient, [slopes[id(p)] for p in program.parameters], **CLOSE)
+        assert_as_pytorch(program, value, gradient, loss, w, m)
         calls.add(kept(program).version(want(kept(program), gradient=True)).backend.calls)
     assert len(calls) == 1
     assert max(calls) <= 40
@@ -449,15 +450,7 @@ def test_attention_within_a_band_is_written_with_a_mask(before, after):
         q, k, v = (torch.tensor(X) @ own.T for own in m)
         band = torch.ones(tokens, tokens).tril(after).triu(-before) > 0
         loss = (torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=band) ** 2).sum(dim=(1, 2)).mean()
-        loss.backward()
-        np.testing.assert_allclose(value, loss.item(), **CLOSE)
-        slopes = {
-            id(p): own.grad[i, j].item()
-            for own, each in zip(m, w, strict=True)
-            for i, row in enumerate(each)
-            for j, p in enumerate(row)
-        }
-        np.testing.assert_allclose(gradient, [slopes[id(p)] for p in program.parameters], **CLOSE)
+        assert_as_pytorch(program, value, gradient, loss, w, m)
         calls.add(kept(program).version(want(kept(program), gradient=True)).backend.calls)
         lines.add(len(program.source.splitlines()))
     assert len(calls) == len(lines) == 1
