@@ -9,7 +9,7 @@ beyond the end is NaN: the careful version of a program does not fill up, and is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -65,6 +65,10 @@ class Square:
     rows: int
 
 
+# A square, the node of an operation on each of its nodes, and the operands of that operation on a node at a place.
+Followed = tuple[Square, dict[int, int], Callable[[int, int], list[int]]]
+
+
 def _columns_of(grouping: Grouping, nodes: list[int], kinds: int) -> list[list[Any]] | None:
     """Return the columns of a triangle or band, nodes and the factors of those that are missing; None of others."""
     rows: dict[Any, dict[Any, int]] = {}
@@ -91,7 +95,7 @@ def _columns_of(grouping: Grouping, nodes: list[int], kinds: int) -> list[list[A
     return [[row.get(own[k], (left, own[k])) for left, row, own in full] for k in range(n)]
 
 
-def _follows(grouping: Grouping, nodes: list[int], squares: dict[int, Square]) -> Any:
+def _follows(grouping: Grouping, nodes: list[int], squares: dict[int, Square]) -> Followed | None:
     """Return the square of which these are an operation on each number that was there, and each one's node.
 
     With them goes a function of a place there and a node, which returns the operands of the operation on it.
